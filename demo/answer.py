@@ -12,7 +12,7 @@ Usage::
 import time
 from dataclasses import dataclass, replace
 
-from demo import cost, variants
+from demo import variants
 from demo.engine import Engine, Mask
 from demo.host import logs
 from demo.host.byte_cache import nbytes
@@ -59,8 +59,7 @@ class Answer:
     cache. ``mask`` and ``report`` are those of the chosen method. ``gclip`` is the report of GCLIP
     with both switches on: which blocks AMF and CS take, whether or not they are on. ``block``
     (0-based) is the one whose channels are shown. ``overtaken`` are known words that get hardly a
-    pixel. ``refined`` names how the edges of the mask follow the picture: "none" also where that
-    would take too long.
+    pixel.
     """
 
     question: Question
@@ -70,7 +69,6 @@ class Answer:
     gclip: MethodReport
     grid: Grid
     overtaken: tuple[Overtaken, ...]
-    refined: str
     status: Status
     block: int
 
@@ -106,7 +104,6 @@ def resolve(engine: Engine, request: Request) -> Question:
         replaced=replaced,
         text=text,
         rest=rest,
-        refine="none" if request.plain else settings.refine,
         switched=switched,
         chosen=chosen,
         key=(*scene.key, planted, clean.templates, clean.logit_scale, *sentence),
@@ -137,21 +134,18 @@ def _known(
     return vocabulary.with_nearest(typed, replaced), replaced
 
 
-def compute(engine: Engine, question: Question, n_methods: int = 1) -> Answer:
+def compute(engine: Engine, question: Question) -> Answer:
     """The answer of a question; what it needs of masks and encodings is cached.
-
-    ``n_methods``: the picture will be segmented under so many.
 
     Raises:
         GclipError: it would cost too much, or cannot be computed with these settings.
     """
-    scene, chosen = question.scene, question.chosen
-    if n_methods > 1:
-        cost.check(scene.windows, scene.patches, n_methods)
-    encoded, both = engine.encoded(scene), question.switched[True, True]
-    mask = engine.segment(question, chosen)
-    report = mask.result.report
-    gclip = report if chosen is both else scene.segmenter.report(encoded, both)
+    scene, chosen, both = question.scene, question.chosen, question.switched[True, True]
+    with engine.turn(scene):
+        encoded = engine.encoded(scene)
+        mask = engine.refined(question, chosen)
+        report = mask.result.report
+        gclip = report if chosen is both else scene.segmenter.report(encoded, both)
     return Answer(
         question=question,
         encoded=encoded,
@@ -160,7 +154,6 @@ def compute(engine: Engine, question: Question, n_methods: int = 1) -> Answer:
         gclip=gclip,
         grid=encoded.grid,
         overtaken=masks.overtaken(mask.result),
-        refined=mask.result.refined,
         status=_status(scene, encoded, mask.result),
         block=question.settings.block_in_view(gclip.n_blocks, gclip.suppressed),
     )

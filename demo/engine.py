@@ -6,7 +6,7 @@ Whatever is cached is keyed by every setting that it depends on.
 import math
 import threading
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -197,53 +197,47 @@ class Engine:
             return self.cache.get_or_make(key, make)
 
     def segment(self, question: Question, method: Method) -> Mask:
-        """The mask of a question under ``method``; cached.
+        """The plain mask of a question under ``method``, as in the papers; cached.
 
         Raises:
             MethodError: ``method`` compares more patches than the page computes.
         """
-        key = ("mask", *question.key, question.refine, method)
-        with self.turn(question.scene):
-            return self.cache.get_or_make(key, partial(self._mask, question, method))
-
-    def _mask(self, question: Question, method: Method) -> Mask:
-        scene = question.scene
-        if question.refine == "none":
-            result = self._plain(question, method)
-        else:
-            plain = self.segment(replace(question, refine="none"), method)
-            with self._one_refined:  # many words need 100 MB or more
-                result = refine.refined(plain.result, scene.picture.image, question.refine)
-        memory.trim()  # with 25 visitors the free blocks between what stays came to 247 MB
-        labels, words, truth = result.labels.numpy(), result.vocabulary, scene.picture.truth
-        scores = metric.WordScores({}, None, ())
-        if truth is not None:
-            scores = metric.against_truth(truth.labels, truth.names, labels, words)
-        *shares, rest = class_shares(result.labels, len(words))
-        return Mask(
-            title=method.title,
-            method=method,
-            labels=labels,
-            names=words.names,
-            class_shares=tuple(shares),
-            rest_share=rest,
-            iou=scores.iou,
-            miou=scores.miou,
-            absent=scores.absent,
-            result=result,
-        )
-
-    def _plain(self, question: Question, method: Method) -> Segmentation:
         scene, settings = question.scene, question.settings
-        if method.calibration is not None:
-            cost.check_calibration(scene.windows, scene.patches, method)
-        return scene.segmenter.segment(
-            self.trunk(scene, method),
-            question.words,
-            method,
-            settings.threshold,
-            rest_weight=settings.rest_weight,
-        )
+
+        def make() -> Mask:
+            if method.calibration is not None:
+                cost.check_calibration(scene.windows, scene.patches, method)
+            result = scene.segmenter.segment(
+                self.trunk(scene, method),
+                question.words,
+                method,
+                settings.threshold,
+                rest_weight=settings.rest_weight,
+            )
+            return _mask(scene.picture, result)
+
+        with self.turn(scene):
+            return self.cache.get_or_make(("mask", *question.key, "none", method), make)
+
+    def refined(self, question: Question, method: Method) -> Mask:
+        """The mask whose edges follow the picture as the settings say, the plain one for "none";
+        cached.
+
+        Raises:
+            MethodError: as :meth:`segment`.
+        """
+        name, picture = question.settings.refine, question.scene.picture
+        if name == "none":
+            return self.segment(question, method)
+
+        def make() -> Mask:
+            plain = self.segment(question, method).result
+            with self._one_refined:  # many words need 100 MB or more
+                result = refine.refined(plain, picture.image, name)
+            return _mask(picture, result)
+
+        with self.turn(question.scene):
+            return self.cache.get_or_make(("mask", *question.key, name, method), make)
 
     def turn(self, scene: Scene) -> AbstractContextManager[Any]:
         """Around work on a scene: on large ones one thread at a time.
@@ -307,3 +301,25 @@ class Engine:
             "dtype": str(self.default.dtype).removeprefix("torch."),
             "cache": {"values": len(self.cache), "bytes": self.cache.size},
         }
+
+
+def _mask(picture: Picture, result: Segmentation) -> Mask:
+    """The mask of a segmentation, with its scores where the truth is known."""
+    memory.trim()  # with 25 visitors the free blocks between what stays came to 247 MB
+    words, truth, scores = result.vocabulary, picture.truth, metric.WordScores({}, None, ())
+    labels = result.labels.numpy()
+    if truth is not None:
+        scores = metric.against_truth(truth.labels, truth.names, labels, words)
+    *shares, rest = class_shares(result.labels, len(words))
+    return Mask(
+        title=result.method.title,
+        method=result.method,
+        labels=labels,
+        names=words.names,
+        class_shares=tuple(shares),
+        rest_share=rest,
+        iou=scores.iou,
+        miou=scores.miou,
+        absent=scores.absent,
+        result=result,
+    )

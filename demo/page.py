@@ -4,8 +4,8 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -189,7 +189,7 @@ class Page:
         around, tab = self.sections["around"], self.sections[entry.name]
 
         def request() -> Request:
-            return replace(self._request(raw), plain=entry.plain)
+            return self._request(raw)
 
         if entry.request is None:
             return self._attempt(entry, request, around, tab)
@@ -241,10 +241,8 @@ class Page:
     ) -> Rendered:
         """What sections show, not from the cache."""
         engine = self._engine
-        n_methods = entry.n_methods(question.settings) if entry.n_methods else 1
-        with nullcontext() if entry.alternates else engine.turn(question.scene):
-            made = answer.compute(engine, question, n_methods)
-            contents = [section.compute(engine, made) for section in sections]
+        made = answer.compute(engine, question)
+        contents = [section.compute(engine, made) for section in sections]
         shown: Shown = {}
         later: dict[str, Later] = {}
         for section, content in zip(sections, contents, strict=True):
@@ -257,13 +255,11 @@ class Page:
         """The best words at the pixel that was pressed."""
         try:
             request, engine = self._request(raw), self._engine
-            pixel, tab = request.settings.pixel, request.settings.tab
+            pixel = request.settings.pixel
             if pixel is None:
                 return None
-            plain = any(entry.plain for entry in TABS if entry.name == tab)
-            question = answer.resolve(engine, replace(request, plain=plain))
-            with engine.turn(question.scene):
-                return why.view(why.compute(engine, question, pixel))
+            question = answer.resolve(engine, request)
+            return why.view(why.compute(engine, question, pixel))
         except GclipError:
             return None  # the open tab shows the reason
 

@@ -20,13 +20,11 @@ ADDRESS = re.compile(r"[\w.:/\[\]~%-]{1,100}")
 class Request:
     """What a visitor asks for: settings, and the path of an upload (empty for none).
 
-    ``plain``: masks are not refined, whatever the settings, as in the papers.
     ``address`` is the page's own, as the visitor's browser has it; it is written on figures.
     """
 
     settings: Settings
     upload: str = ""
-    plain: bool = False
     address: str = ""
 
     def changed(self, **changes: Any) -> "Request":
@@ -63,11 +61,10 @@ class Question:
 
     ``words`` include hidden ones, as ``rest``, the argument of :meth:`Segmenter.segment`, says.
     ``replaced`` are the unknown phrases in whose place ``words`` have the nearest known ones;
-    ``text`` are the words that are looked for, as a person would type them. ``refine`` names how
-    the edges of its masks follow the picture. ``switched`` are ClearCLIP without and with (AMF,
-    CS), ``chosen`` is the method that the page's switches name. ``key`` is all that a segmentation
-    depends on but its refinement and its method. ``nbytes`` are those of ``request``; ``started``
-    is when reading began, by ``perf_counter``.
+    ``text`` are the words that are looked for, as a person would type them. ``switched`` are
+    ClearCLIP without and with (AMF, CS), ``chosen`` is the method that the page's switches name.
+    ``key`` is all that a segmentation depends on but its method and its refinement. ``nbytes`` are
+    those of ``request``; ``started`` is when reading began, by ``perf_counter``.
     """
 
     request: Request
@@ -77,7 +74,6 @@ class Question:
     replaced: tuple[UnknownPhrase, ...]
     text: str
     rest: str
-    refine: str
     switched: Mapping[Switches, Method]
     chosen: Method
     key: tuple[Any, ...]

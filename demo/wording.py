@@ -218,14 +218,14 @@ def unused(method: Method) -> str:
 def pixel_note(patch: Grid, refined: str) -> str:
     """Under the best words at a pixel; ``patch`` (row, column) is the one that it is in.
 
-    ``refined`` is its word in the mask whose edges follow the photo; empty for no other one.
+    ``refined`` is its word in the mask whose edges follow the photo; empty where it is the same.
     """
     note = (
         f"It is in the patch in row {patch[0] + 1}, column {patch[1] + 1}. In bold its label, the "
         "best single word. “background” sums up all hidden words, so it can be larger."
     )
     if refined:
-        note += f" In the mask shown, whose edges follow the photo, it is “{refined}”."
+        note += f" In the mask whose edges follow the photo, it is “{refined}”."
     return note
 
 

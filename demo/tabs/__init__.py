@@ -8,7 +8,6 @@ from demo.answer import Answer
 from demo.controls import Controls, Tab
 from demo.engine import Engine
 from demo.request import Request
-from demo.settings import Settings
 from demo.tabs import attention, channels, compare, export, learn, side
 
 
@@ -20,11 +19,8 @@ class TabEntry:
     makes of that content what each component shows, by the names of ``build``'s parts. ``compute``
     asks the engine for masks, ``build`` and its events only for facts of a backbone.
 
-    ``heavy``: it always waits in the queue for heavy requests. ``plain``: its masks are not
-    refined, so that its figures agree with those of the papers. ``n_methods``: under how many
-    methods it segments, by the settings; otherwise under the chosen one. ``alternates``: other
-    requests may have their turn between these methods. ``cached`` False: ``compute`` writes a
-    file, which does not last as long as the cache. ``request`` is the one of a tab that shows
+    ``heavy``: it always waits in the queue for heavy requests. ``cached`` False: ``compute`` writes
+    a file, which does not last as long as the cache. ``request`` is the one of a tab that shows
     everybody the same.
     """
 
@@ -34,18 +30,13 @@ class TabEntry:
     compute: Callable[[Engine, Answer], Any]
     view: Callable[[Any], dict[str, Any]]
     heavy: bool = False
-    plain: bool = False
-    n_methods: Callable[[Settings], int] | None = None
-    alternates: bool = False
     cached: bool = True
     request: Request | None = None
 
 
 TABS: tuple[TabEntry, ...] = (
     TabEntry("side", "Side by side", side.build, side.compute, side.view),
-    TabEntry(
-        "learn", "Learn", learn.build, learn.compute, learn.view, plain=True, request=learn.REQUEST
-    ),
+    TabEntry("learn", "Learn", learn.build, learn.compute, learn.view, request=learn.REQUEST),
     TabEntry(
         "compare",
         "Compare",
@@ -53,9 +44,6 @@ TABS: tuple[TabEntry, ...] = (
         compare.compute,
         compare.view,
         heavy=True,
-        plain=True,
-        n_methods=compare.n_methods,
-        alternates=True,
     ),
     TabEntry("attention", "Attention", attention.build, attention.compute, attention.view),
     TabEntry("channels", "Channels", channels.build, channels.compute, channels.view),

@@ -58,8 +58,8 @@ def python_text(question: Question, picture: str = "") -> str:
         if side.name != "backbone"
     }
     rest = _unusual(Segmenter.segment, rest=question.rest, rest_weight=settings.rest_weight)
-    if question.refine != "none":
-        rest.append(f"refine={question.refine!r}")
+    if settings.refine != "none":
+        rest.append(f"refine={settings.refine!r}")
     arguments = ["image", "words", "method", f"threshold={settings.threshold!r}", *rest]
     return PYTHON.format(
         imports=imports,
@@ -110,7 +110,7 @@ def command_line(question: Question, picture: str) -> str:
     if not same or _method(settings) != _method(usual) or page != alone:
         return ""
     words = ["python", "-m", "gclip_core.segment", picture, "--words", question.text]
-    words += ["--rest", question.rest, "--refine", question.refine, "--backbone", settings.backbone]
+    words += ["--rest", question.rest, "--refine", settings.refine, "--backbone", settings.backbone]
     words += ["--method", settings.method]
     for name in COMMAND_OPTIONS:
         if getattr(settings, name) != getattr(usual, name):

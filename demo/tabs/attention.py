@@ -80,6 +80,11 @@ def build(engine: Engine, controls: Controls) -> Tab:
 
 def compute(engine: Engine, answer: Answer) -> AttentionContent:
     """What patches receive in every block, and three matrices of the chosen head."""
+    with engine.turn(answer.question.scene):
+        return _computed(engine, answer)
+
+
+def _computed(engine: Engine, answer: Answer) -> AttentionContent:
     question, scene = answer.question, answer.question.scene
     settings, method, segmenter = question.settings, question.chosen, scene.segmenter
     trunk, backbone = engine.trunk(scene, method), segmenter.backbone

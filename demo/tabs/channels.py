@@ -123,14 +123,19 @@ def _planting(controls: Controls) -> Component:
 
 def compute(engine: Engine, answer: Answer) -> ChannelsContent:
     """Masks with CS off and on, under a simulation also without it; cosines of Values."""
+    with engine.turn(answer.question.scene):
+        return _computed(engine, answer)
+
+
+def _computed(engine: Engine, answer: Answer) -> ChannelsContent:
     question, settings = answer.question, answer.question.settings
     off, on = (
-        engine.segment(question, question.switched[settings.amf, cs]) for cs in (False, True)
+        engine.refined(question, question.switched[settings.amf, cs]) for cs in (False, True)
     )
     untouched = None
     if settings.plant:
         clean = resolve(engine, question.request.changed(plant=False))
-        clean_mask = engine.segment(clean, off.method)
+        clean_mask = engine.refined(clean, off.method)
         untouched = common.side(engine, clean, answer.grid, clean_mask, "No simulation")
     return ChannelsContent(
         picture=common.picture(engine, answer),

@@ -1,7 +1,7 @@
 """What several tabs compute and show: the picture, masks, where patches look, notes on a mask."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from weakref import ref
@@ -96,20 +96,17 @@ def words(engine: Engine, question: Question, grid: Grid, result: Segmentation) 
     def make() -> Blob:
         result = cached()
         if result is None:  # its logits are those of the plain mask
-            again = replace(resolve(engine, request), refine="none")
-            result = engine.segment(again, method).result
+            result = engine.segment(resolve(engine, request), method).result
         best, cosines, shares = best_words(result, grid, scale)
         return Blob(packed(best=best, cosines=cosines, shares=Levels(shares, 1.0, 255)))
 
-    return engine.blobs.later(
-        ("words", *question.key, question.refine, method), make, question.nbytes
-    )
+    return engine.blobs.later(("words", *question.key, method), make, question.nbytes)
 
 
 def cutouts(engine: Engine, question: Question, mask: Mask) -> dict[int, Later]:
     """The cut-out of each class that a mask shows, by the class's index."""
     method, request = question.chosen, question.request
-    key = ("cutout", *question.key, question.refine, method)
+    key = ("cutout", *question.key, question.settings.refine, method)
 
     def later(index: int) -> Later:
         make = partial(_cutout_blob, engine, request, method, index)
@@ -120,9 +117,9 @@ def cutouts(engine: Engine, question: Question, mask: Mask) -> dict[int, Later]:
 
 def _cutout_blob(engine: Engine, request: Request, method: Method, index: int) -> Blob:
     question = resolve(engine, request)
-    plain = engine.segment(replace(question, refine="none"), method).result
+    plain = engine.segment(question, method).result
     image = question.scene.picture.image
-    opacity = refine.alpha(plain, image, index, question.refine).numpy()
+    opacity = refine.alpha(plain, image, index, question.settings.refine).numpy()
     # Whoever gets the file can read colours behind no opacity: those of the rest are left out.
     colours = np.asarray(image) * (opacity > 0)[..., None]
     cutout = Image.fromarray(np.dstack([colours, opacity]).astype(np.uint8))

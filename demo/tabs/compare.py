@@ -9,13 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from demo import variants, widgets, wording
+from demo import cost, variants, widgets, wording
 from demo.answer import Answer
 from demo.controls import QUIET, Controls, Tab, hint, slide_opacity, unplant
 from demo.drawing import render
 from demo.engine import Engine, Mask
 from demo.request import Question
-from demo.settings import Settings
 from demo.tabs import common
 from demo.variants import VARIANTS
 from demo.widgets import values
@@ -96,12 +95,20 @@ def build(engine: Engine, controls: Controls) -> Tab:
 
 
 def compute(engine: Engine, answer: Answer) -> CompareContent:
-    """The mask of every method, all from one encoding; the truth; the two chosen masks."""
+    """The mask of every method, all from one encoding; the truth; the two chosen masks.
+
+    Masks are plain, so that their scores agree with those of the papers. Other large requests may
+    have their turn between two methods.
+
+    Raises:
+        GclipError: so many methods would cost too much.
+    """
     question, settings = answer.question, answer.question.settings
+    shown, scene = variants.shown(settings.extras), question.scene
+    cost.check(scene.windows, scene.patches, len(shown))
     methods = variants.methods(VARIANTS, question.switched)
     clearclip = engine.segment(question, methods["clearclip"])
     truth = truth_of(question, clearclip)
-    shown = variants.shown(settings.extras)
     rows = [row_of(engine, question, name, methods[name]) for name in shown]
     by_name = {row.name: row for row in rows}
 
@@ -119,7 +126,7 @@ def compute(engine: Engine, answer: Answer) -> CompareContent:
         rows=rows,
         truth=truth,
         unmeasured=common.unmeasured(answer),
-        caveats=wording.on_this_model(question.scene.clean.backbone.name, answered),
+        caveats=wording.on_this_model(scene.clean.backbone.name, answered),
         pair=pair,
         sides=[side(name) for name in pair],
         has_scores=clearclip.miou is not None and TRUTH not in pair,
@@ -128,11 +135,6 @@ def compute(engine: Engine, answer: Answer) -> CompareContent:
         opacity=settings.opacity,
         pixel=settings.pixel,
     )
-
-
-def n_methods(settings: Settings) -> int:
-    """How many methods the table has."""
-    return len(variants.shown(settings.extras))
 
 
 def row_of(engine: Engine, question: Question, name: str, method: Method) -> Row:

@@ -1,6 +1,6 @@
 """The figure of an answer and its small form, made when a browser first fetches them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from demo.answer import Answer, compute, resolve
@@ -51,9 +51,8 @@ def share_picture(engine: Engine, answer: Answer) -> Later:
 def _later(engine: Engine, question: Question, file: File) -> Later:
     settings, address = question.settings, question.request.address
     key = ("figure", *question.key, settings.refine, question.chosen, address, file)
-    # In Compare and Learn masks are plain; a figure is as on Side by side wherever it is asked for.
-    request = replace(question.request, plain=False)
-    return engine.blobs.later(key, partial(_blob, engine, request, file), question.nbytes)
+    make = partial(_blob, engine, question.request, file)
+    return engine.blobs.later(key, make, question.nbytes)
 
 
 def _blob(engine: Engine, request: Request, file: File) -> Blob:
@@ -64,7 +63,7 @@ def _blob(engine: Engine, request: Request, file: File) -> Blob:
     with engine.turn(question.scene):
         answer = compute(engine, question)
         compared, scene = comparison.of(answer), question.scene
-        before = engine.segment(question, compared.before).result if compared.subject else None
+        before = engine.refined(question, compared.before).result if compared.subject else None
         trunk = engine.trunk(scene, question.chosen)
         values = figure.values_between(
             scene.segmenter,

@@ -30,7 +30,7 @@ LEFT_OUT = "flag"
 WORDS = ", ".join(
     "; ".join(synonyms) for synonyms in shipped_photos()[PHOTO].words if LEFT_OUT not in synonyms
 )
-REQUEST = Request(Settings(backbone=BUILT_IN, example=PHOTO, words=WORDS), plain=True)
+REQUEST = Request(Settings(backbone=BUILT_IN, example=PHOTO, words=WORDS, refine="none"))
 """The lesson's photo, words and model, whatever the page shows."""
 STATES = ("clip", "sclip", "clearclip", "amf", "cs", "amf_cs")
 STATES += tuple(f"fault_{name}" for name in STATES)

@@ -41,17 +41,13 @@ class Masks:
 
     ``cutouts`` are of the mask after, by class. ``change`` is the largest region that changed,
     where no truth is known; ``gain`` are photos and AMF's mIoU on them, before and after;
-    ``repair`` is mIoU by switches (AMF, CS) under a simulation. ``refined`` names how the edges
-    follow the photo, "none" if plain; ``plain`` is mIoU before and after with plain edges, None
-    without truth, and where edges are plain.
+    ``repair`` is mIoU by switches (AMF, CS) under a simulation.
     """
 
     sides: Sequence[Side]
     cutouts: Mapping[int, Later]
     before: Mask
     after: Mask
-    method: Method
-    report: MethodReport
     compared: Compared
     is_same: bool
     change: change.Change | None
@@ -61,8 +57,6 @@ class Masks:
     unmeasured: str
     overtaken: Sequence[Overtaken]
     background: bool
-    refined: str
-    plain: tuple[float, float] | None
     simulated: str
     opacity: float
     pixel: tuple[int, int] | None
@@ -132,13 +126,14 @@ def refinements() -> list[tuple[str, str]]:
 def compute(engine: Engine, answer: Answer) -> SideContent:
     """The masks of both sides, what patches receive, and where they look."""
     opened, compared = answer.question.settings.machine, comparison.of(answer)
-    return SideContent(
-        picture=common.picture(engine, answer),
-        masks=_masks(engine, answer, compared),
-        attention=_attention(engine, answer, compared),
-        norms=common.norms(answer),
-        machine=machine_numbers.compute(engine, answer) if opened else None,
-    )
+    with engine.turn(answer.question.scene):
+        return SideContent(
+            picture=common.picture(engine, answer),
+            masks=_masks(engine, answer, compared),
+            attention=_attention(engine, answer, compared),
+            norms=common.norms(answer),
+            machine=machine_numbers.compute(engine, answer) if opened else None,
+        )
 
 
 def view(content: SideContent) -> dict[str, Any]:
@@ -158,7 +153,7 @@ def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
     is_guessed = False
     if settings.source == "upload":
         is_guessed = settings.words == ", ".join(engine.suggested(question.scene))
-    before = engine.segment(question, compared.before)
+    before = engine.refined(question, compared.before)
     is_same = bool((after.labels == before.labels).all())
     titled = list(zip((before, after), compared.titles, strict=True))
     if not compared.subject:
@@ -174,8 +169,6 @@ def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
         unmeasured=common.unmeasured(answer),
         before=before,
         after=after,
-        method=question.chosen,
-        report=answer.report,
         compared=compared,
         is_same=is_same,
         change=largest,
@@ -184,8 +177,6 @@ def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
         is_guessed=is_guessed,
         overtaken=answer.overtaken,
         background=bool(question.words.hidden),
-        refined=answer.refined,
-        plain=_plain_scores(engine, question, compared),
         simulated=common.simulated(question),
         opacity=settings.opacity,
         pixel=settings.pixel,
@@ -212,7 +203,7 @@ def repair(engine: Engine, question: Question) -> dict[Switches, float]:
     planted, switched = question.scene.segmenter.backbone.planted, question.switched
     if not planted or not question.chosen.switchable:
         return {}
-    masks = {on: engine.segment(question, switched[on]) for on in switched}
+    masks = {on: engine.refined(question, switched[on]) for on in switched}
     return {on: mask.miou for on, mask in masks.items() if mask.miou is not None}
 
 
@@ -224,7 +215,7 @@ def _gain(question: Question) -> tuple[int, float, float] | None:
 
 
 def _canvas_view(picture: Json, masks: Masks) -> Json:
-    before, after, method = masks.before, masks.after, masks.method
+    before, after, method = masks.before, masks.after, masks.after.method
     subject, first, gain = masks.compared.subject, "", ""
     own_notes = common.notes_on(after, masks.overtaken)
     if masks.change is not None:
@@ -238,7 +229,7 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         gain,
         wording.GUESSED if masks.is_guessed else "",
         *own_notes,
-        wording.nothing_changed(method, masks.report) if masks.is_same else "",
+        wording.nothing_changed(method, after.result.report) if masks.is_same else "",
         _score_note(masks),
     ]
     return values.canvas_value(
@@ -260,15 +251,16 @@ def _score_note(masks: Masks) -> str:
     """What mIoU counts, and of which mask; without a truth, why there is none."""
     if masks.after.miou is None:
         return masks.unmeasured
-    if masks.refined == "none":
+    if masks.after.result.refined == "none":
         return wording.SCORE_COUNTS
     return f"{wording.SCORE_COUNTS} {wording.REFINED}"
 
 
-def _repair_view(masks: Masks) -> values.SwitchBars | None:
-    """mIoU under each of the switches; those that are on are marked. None without any."""
-    on = masks.method.fusion is not None, masks.method.suppression is not None
-    bars = [
+def _repair_view(masks: Masks) -> list[values.SwitchBar]:
+    """mIoU under each of the switches; those that are on are marked."""
+    method = masks.after.method
+    on = method.fusion is not None, method.suppression is not None
+    return [
         values.SwitchBar(
             name=wording.SWITCHES_ON[switches],
             score=masks.repair[switches],

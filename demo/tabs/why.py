@@ -1,7 +1,7 @@
 """Why here: the best words at one pixel under the methods that Compare shows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from demo import variants, wording
 from demo.engine import Engine
@@ -28,8 +28,8 @@ class Scores:
 class WhyContent:
     """The scores of ``names`` at a pixel (row, column), which is in this patch (row, column).
 
-    Scores are those of plain masks. ``refined`` is the pixel's word in the mask shown, whose edges
-    follow the photo; empty where it is that of the plain mask.
+    Scores are those of plain masks. ``refined`` is the pixel's word in the mask whose edges follow
+    the photo; empty where it is that of the plain mask.
     """
 
     pixel: Grid
@@ -41,13 +41,13 @@ class WhyContent:
 
 def compute(engine: Engine, question: Question, pixel: tuple[int, int]) -> WhyContent:
     """The scores at a pixel under every variant that Compare shows; one outside moves inside."""
-    size, grid = question.scene.picture.size, engine.encoded(question.scene).grid
+    size, scene = question.scene.picture.size, question.scene
     row, column = (min(at, side - 1) for at, side in zip(pixel, size, strict=True))
-    patch = row * grid[0] // size[0], column * grid[1] // size[1]
-
-    plain = replace(question, refine="none")
     methods = variants.methods(variants.shown(question.settings.extras), question.switched)
-    results = [engine.segment(plain, method).result for method in methods.values()]
+    with engine.turn(scene):
+        grid = engine.encoded(scene).grid
+        results = [engine.segment(question, method).result for method in methods.values()]
+        refined = _refined(engine, question, (row, column))
     scores = [
         Scores(
             result.method.title,
@@ -57,16 +57,17 @@ def compute(engine: Engine, question: Question, pixel: tuple[int, int]) -> WhyCo
         )
         for result in results
     ]
-    refined = _refined(engine, question, plain, (row, column))
+    patch = row * grid[0] // size[0], column * grid[1] // size[1]
     return WhyContent((row, column), patch, question.words.classes.names, scores, refined)
 
 
-def _refined(engine: Engine, question: Question, plain: Question, pixel: Grid) -> str:
-    label, plain_label = (
-        int(engine.segment(asked, question.chosen).result.labels[pixel])
-        for asked in (question, plain)
+def _refined(engine: Engine, question: Question, pixel: Grid) -> str:
+    """The word of a pixel in the mask whose edges follow the photo; empty for the plain one's."""
+    plain, refined = (
+        int(segment(question, question.chosen).labels[pixel])
+        for segment in (engine.segment, engine.refined)
     )
-    return "" if label == plain_label else (*question.words.classes.names, "background")[label]
+    return "" if refined == plain else (*question.words.classes.names, "background")[refined]
 
 
 def view(content: WhyContent) -> Json:

@@ -2,7 +2,6 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from inspect import signature
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from demo.engine import Engine
 from demo.request import Request
 from demo.settings import Settings
 from demo.source import WORKED_PIXELS, worked_size
-from demo.tabs import TABS
+from demo.tabs import compare, learn
 from evaluation.photos import shipped_photos
 from gclip_core import GclipError
 from tests.models import loaded, tiny_backbone
@@ -62,20 +61,20 @@ def test_spaces_are_no_words(engine: Engine) -> None:
 def test_edges_follow_the_photo_but_not_where_methods_are_compared() -> None:
     engine = Engine(loaded())
     answers = {
-        (plain, name): compute(engine, resolve(engine, replace(request(refine=name), plain=plain)))
-        for plain in (False, True)
+        name: compute(engine, resolve(engine, request(refine=name)))
         for name in ("none", "guided", "pamr")
     }
-    unrefined = answers[False, "none"].mask.labels
-    for (plain, name), answer in answers.items():
-        same = plain or name == "none"
-        assert (answer.refined == "none") == same
-        assert np.array_equal(answer.mask.labels, unrefined) == same, (plain, name)
-    assert {entry.name for entry in TABS if entry.plain} == {"compare", "learn"}
-    question = answers[False, "pamr"].question
+    plain = answers["none"].mask.labels
+    for name, answer in answers.items():
+        assert answer.mask.result.refined == name
+        assert np.array_equal(answer.mask.labels, plain) == (name == "none")
+        (compared,) = (row for row in compare.compute(engine, answer).rows if row.name == "gclip")
+        assert np.array_equal(compared.mask.labels, plain)
+    assert learn.REQUEST.settings.refine == "none"
+    question = answers["pamr"].question
     picture, segmenter = question.scene.picture.image, question.scene.segmenter
     library = segmenter.segment(picture, WORDS, question.chosen, refine="pamr")
-    assert np.array_equal(library.labels.numpy(), answers[False, "pamr"].mask.labels)
+    assert np.array_equal(library.labels.numpy(), answers["pamr"].mask.labels)
 
 
 def test_background_is_on_for_one_word_and_off_for_more(engine: Engine) -> None:

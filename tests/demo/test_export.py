@@ -140,9 +140,6 @@ def test_a_figure_has_another_name_where_its_edges_its_method_or_the_address_dif
     answer = compute(engine(), resolve(engine(), elsewhere))
     names.add(figure.share_picture(engine(), answer).name)
     assert len(names) == len(changes) + 1
-    plain = Request(Settings(**SMALL), plain=True)
-    compared = compute(engine(), resolve(engine(), plain))
-    assert figure.share_picture(engine(), compared).name in names, "as on Side by side"
 
 
 @pytest.mark.parametrize(

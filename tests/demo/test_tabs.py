@@ -403,10 +403,10 @@ def test_the_best_word_at_a_pixel_is_its_label_under_every_variant() -> None:
 
 def test_a_pixel_whose_word_the_edges_change_names_that_word() -> None:
     question, plain = (answer_of(refine=name).question for name in ("guided", "none"))
-    shown, unrefined = (engine().segment(asked, asked.chosen) for asked in (question, plain))
+    shown, unrefined = (engine().refined(asked, asked.chosen) for asked in (question, plain))
     changed = np.argwhere(shown.labels != unrefined.labels)[0]
     word = (*shown.names, "background")[shown.labels[tuple(changed)]]
-    sentence = f"whose edges follow the photo, it is “{word}”"
+    sentence = f"In the mask whose edges follow the photo, it is “{word}”"
     pixel = tuple(map(int, changed))
     assert sentence in why.view(why.compute(engine(), question, pixel))["note"]
     assert "edges" not in why.view(why.compute(engine(), plain, pixel))["note"]
@@ -460,7 +460,7 @@ def built() -> Page:
 @pytest.mark.parametrize("entry", TABS, ids=[entry.name for entry in TABS])
 def test_what_a_tab_shows_is_a_component_of_its_own(built: Page, entry: TabEntry) -> None:
     """With the machine open: all that the tab can show."""
-    request = entry.request or Request(SETTINGS.changed(machine=True), plain=entry.plain)
+    request = entry.request or Request(SETTINGS.changed(machine=True))
     answer = compute(engine(), resolve(engine(), request))
     shown = entry.view(entry.compute(engine(), answer))
     assert shown and set(shown) <= set(built.sections[entry.name].parts)

@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 Shown = dict[Any, Any]
 """What an event shows: a value for each component that changes."""
 HEAVY: dict[str, Any] = {"concurrency_id": "heavy", "concurrency_limit": 2}
-"""Queue of events that take long: a new picture, backbone or size, Compare and Export. A request
+"""Queue of events that take long: a new picture, backbone or size, and Compare. A request
 is heavy by its event, and large by its memory (:data:`demo.cost.LARGE_REQUEST`)."""
 LIGHT: dict[str, Any] = {"concurrency_id": "light", "concurrency_limit": 2}
 """Queue of all other events: switches, words, views of the picture at hand."""

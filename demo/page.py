@@ -223,12 +223,11 @@ class Page:
         question, names = answer.resolve(engine, request), [section.name for section in sections]
         # An answer names backbones that are not here: it changes once one is fetched.
         key = ("rendered", *names, question.request, engine.fetched)
-        rendered = engine.cache.get(key) if entry.cached else None
+        rendered = engine.cache.get(key)
         is_cached = rendered is not None
         if rendered is None:
-            rendered = self._rendered(entry, question, sections)
-            if entry.cached:
-                engine.cache.put(key, rendered)
+            rendered = self._rendered(question, sections)
+            engine.cache.put(key, rendered)
         engine.blobs.put(rendered.later)
         milliseconds = (time.perf_counter() - question.started) * 1000
         was_encoded = is_cached or question.scene.was_encoded
@@ -236,9 +235,7 @@ class Page:
         took = "from the cache" if is_cached else f"{milliseconds:.0f} ms"
         return {**rendered.shown, self._lines: _lines_view(rendered, took)}
 
-    def _rendered(
-        self, entry: TabEntry, question: Question, sections: Sequence[Section]
-    ) -> Rendered:
+    def _rendered(self, question: Question, sections: Sequence[Section]) -> Rendered:
         """What sections show, not from the cache."""
         engine = self._engine
         made = answer.compute(engine, question)

@@ -105,7 +105,6 @@ ATTENTION_INTRO = (
     "nearly all look at them."
 )
 EXPORT_INTRO = "Take the result along: a figure, files, a link, or Python that makes it again."
-DOWNLOAD_ZIP = "Mask, overlay and settings as a zip"
 NO_GPU = "No GPU was free for this (your share may be used up): it ran on the CPU."
 OLD = "The page below still shows the last answer."
 BROWSER = {
@@ -154,6 +153,7 @@ BROWSER = {
         "figure": "The figure: masks, attention and norms",
         "png": "PNG, 300 dpi",
         "pdf": "PDF",
+        "zip": "Mask, overlay and settings as a zip",
         "small": "The share picture",
     },
 }

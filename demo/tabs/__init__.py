@@ -19,9 +19,8 @@ class TabEntry:
     makes of that content what each component shows, by the names of ``build``'s parts. ``compute``
     asks the engine for masks, ``build`` and its events only for facts of a backbone.
 
-    ``heavy``: it always waits in the queue for heavy requests. ``cached`` False: ``compute`` writes
-    a file, which does not last as long as the cache. ``request`` is the one of a tab that shows
-    everybody the same.
+    ``heavy``: it always waits in the queue for heavy requests. ``request`` is the one of a tab that
+    shows everybody the same.
     """
 
     name: str
@@ -30,7 +29,6 @@ class TabEntry:
     compute: Callable[[Engine, Answer], Any]
     view: Callable[[Any], dict[str, Any]]
     heavy: bool = False
-    cached: bool = True
     request: Request | None = None
 
 
@@ -47,9 +45,7 @@ TABS: tuple[TabEntry, ...] = (
     ),
     TabEntry("attention", "Attention", attention.build, attention.compute, attention.view),
     TabEntry("channels", "Channels", channels.build, channels.compute, channels.view),
-    TabEntry(
-        "export", "Export", export.build, export.compute, export.view, heavy=True, cached=False
-    ),
+    TabEntry("export", "Export", export.build, export.compute, export.view),
 )
 
 LANES = tuple(

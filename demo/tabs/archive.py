@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from demo.answer import Answer
+from demo.answer import Answer, compute, resolve
 from demo.drawing import render
+from demo.engine import Engine
+from demo.host.blob_store import Blob, Later
 from demo.request import Question
 from demo.tabs import again, common
 from gclip_core import images, palette
@@ -38,10 +40,23 @@ again.py       Python that makes the same labels again, here and after `pip inst
 """
 
 
-def zipped(answer: Answer, picture: tuple[str, bytes]) -> bytes:
+def later(engine: Engine, question: Question) -> Later:
+    """The zip of a question's answer, made when a browser fetches it."""
+    request = question.request
+
+    def make() -> Blob:
+        question = resolve(engine, request)
+        with engine.turn(question.scene):
+            return Blob(zipped(compute(engine, question)), "application/zip")
+
+    return engine.blobs.later(("zip", *question.key, request), make, question.nbytes)
+
+
+def zipped(answer: Answer) -> bytes:
     """A zip of the picture, the mask in several forms, its settings and the Python of it."""
-    question, mask, (name, content) = answer.question, answer.mask, picture
+    question, mask = answer.question, answer.mask
     image, opacity = question.scene.picture.image, question.settings.opacity
+    name, content = picture_name(question), _picture(question)
     overlay = render.overlay(image, mask.labels, mask.names, opacity)
     files: dict[str, bytes | str] = {
         name: content,
@@ -58,17 +73,29 @@ def zipped(answer: Answer, picture: tuple[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def picture_file(question: Question) -> tuple[str, bytes]:
+def picture_name(question: Question) -> str:
+    """The name of the picture's file in the zip."""
+    return f"picture.{_own_kind(question) or 'png'}"
+
+
+def _picture(question: Question) -> bytes:
     """The picture's file: the visitor's own where it opens to the same pixels, else a PNG."""
-    image, path = question.scene.picture.image, question.request.upload
+    if _own_kind(question):
+        return Path(question.request.upload).read_bytes()
+    return render.saved(question.scene.picture.image, compress_level=1)
+
+
+def _own_kind(question: Question) -> str:
+    """The ending of the visitor's own file; empty where it does not open to the same pixels."""
+    path = Path(question.request.upload)
     # The field may still have the picture from before: it counts only where it was chosen.
-    if question.settings.source == "upload":
-        with Image.open(path, formats=images.FORMATS) as file:
-            kind = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}.get(file.format or "")
-            upright = images.orientation(file) == 1
-            if kind and file.mode == "RGB" and file.size == image.size and upright:
-                return f"picture.{kind}", Path(path).read_bytes()
-    return "picture.png", render.saved(image, compress_level=1)
+    if question.settings.source != "upload" or not path.is_file():
+        return ""
+    with Image.open(path, formats=images.FORMATS) as file:
+        kind = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}.get(file.format or "", "")
+        same_size = file.size == question.scene.picture.image.size
+        is_own = file.mode == "RGB" and same_size and images.orientation(file) == 1
+    return kind if is_own else ""
 
 
 def mask_png(labels: NDArray[np.integer], names: Sequence[str]) -> bytes:

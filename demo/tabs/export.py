@@ -9,7 +9,7 @@ from demo import widgets, wording
 from demo.answer import Answer
 from demo.controls import Controls, Tab, in_browser
 from demo.engine import Engine
-from demo.host.files import saved_file
+from demo.host.blob_store import Later
 from demo.tabs import again, archive, common, figure
 from demo.tabs.figure import Figures
 from demo.widgets import values
@@ -20,15 +20,12 @@ _WHOLE_LINK = "(q) => q.startsWith('?') ? location.origin + location.pathname + 
 
 @dataclass(frozen=True, eq=False)
 class ExportContent:
-    """The figure, a link, Python and a command (empty where there is none).
-
-    ``archive`` is the path of a zip, a file that a visitor may fetch.
-    """
+    """The figure and a zip, which come later; a link, Python, a command (empty for none)."""
 
     title: str
     words: str
     figures: Figures
-    archive: str
+    archive: Later
     link: str
     python: str
     command: str
@@ -40,7 +37,6 @@ def build(engine: Engine, controls: Controls) -> Tab:
     gr.Markdown(wording.EXPORT_INTRO, elem_classes=["gclip-note"])
     with gr.Column(elem_classes=["cardbox"]):
         figures = widgets.figures(elem_id="figures")
-    files = gr.DownloadButton(wording.DOWNLOAD_ZIP, variant="primary", elem_id="download")
     copied: dict[str, Any] = {"interactive": False, "buttons": ["copy"]}
     same = "It opens this page with the same settings. A photo of your own is not in it."
     link = gr.Textbox(label="Link to this view", info=same, elem_id="link", max_lines=4, **copied)
@@ -54,7 +50,6 @@ def build(engine: Engine, controls: Controls) -> Tab:
     return Tab(
         {
             "figures": figures,
-            "files": files,
             "link": link,
             "notes": notes,
             "python": python,
@@ -64,23 +59,22 @@ def build(engine: Engine, controls: Controls) -> Tab:
 
 
 def compute(engine: Engine, answer: Answer) -> ExportContent:
-    """A file of the zip, texts that make the result again, and the figure, which comes later."""
+    """Texts that make the result again; the figure and a zip, which come later."""
     question, settings = answer.question, answer.question.settings
-    picture = archive.picture_file(question)
     return ExportContent(
         title=answer.mask.title,
         words=settings.words,
         figures=figure.figures(engine, answer),
-        archive=saved_file(archive.zipped(answer, picture), "gclip.zip"),
+        archive=archive.later(engine, question),
         link="?" + settings.changed(tab="side").to_query(),
         python=again.python_text(question),
-        command=again.command_line(question, picture[0]),
+        command=again.command_line(question, archive.picture_name(question)),
         simulated=common.simulated(question),
     )
 
 
 def view(content: ExportContent) -> dict[str, Any]:
-    """The figure, the zip, and texts to copy."""
+    """The figure with files to take along, and texts to copy."""
     figures = content.figures
     notes = [
         f"The files contain the mask under **{content.title}**, with the page’s settings.",
@@ -88,9 +82,13 @@ def view(content: ExportContent) -> dict[str, Any]:
     ]
     return {
         "figures": values.figures(
-            figures.preview, figures.png, figures.pdf, figures.picture, content.words
+            figures.preview,
+            figures.png,
+            figures.pdf,
+            figures.picture,
+            content.archive,
+            content.words,
         ),
-        "files": content.archive,
         "link": content.link,
         "notes": " ".join(notes),
         "python": content.python,

@@ -1,4 +1,4 @@
-// The figure of an answer and the share picture: shown, and files to take along.
+// The figure of an answer and the share picture, shown and to take along; a zip of the answer.
 import { addressOf, fetchPicture } from "./blobs.js";
 import { Failed } from "./failed.js";
 import { FileButton } from "./file-button.js";
@@ -21,7 +21,7 @@ const Drawn = ({ blob, label }) => {
 /** @param {{ value: FiguresValue }} props */
 const Figures = ({ value }) => {
   const { share } = WORDS;
-  const button = (/** @type {"png" | "pdf"} */ ending) =>
+  const button = (/** @type {"png" | "pdf" | "zip"} */ ending) =>
     html`<${FileButton}
       blob=${value[ending]} words=${value.name} ending=${ending} label=${share[ending]}
     />`;
@@ -31,6 +31,7 @@ const Figures = ({ value }) => {
         <span class="gw-files">${button("png")}${button("pdf")}</span>
       </figcaption>
       <${Drawn} blob=${value.preview} label=${`${share.figure}: ${value.name}`} />
+      <p class="gw-files">${button("zip")}</p>
     </figure>
     <figure class="gw-figure-small">
       <figcaption class="gw-head">

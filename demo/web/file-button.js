@@ -63,7 +63,7 @@ const useFile = (blob, name, act) => {
  * @param {object} props
  * @param {string} props.blob empty before there is one
  * @param {string} props.words that name the file
- * @param {"png" | "pdf"} props.ending
+ * @param {"png" | "pdf" | "zip"} props.ending
  * @param {string} props.label
  * @param {boolean} [props.shares] by the browser's sheet, where it has one
  */

@@ -373,6 +373,7 @@ export interface FiguresValue {
   png: BlobName;
   pdf: BlobName;
   picture: BlobName;
+  zip: BlobName;
   name: string;
 }
 
@@ -390,6 +391,7 @@ export type ShareWord =
   | "figure"
   | "png"
   | "pdf"
+  | "zip"
   | "small";
 
 /** What `wording.BROWSER` and `page.head` write into the document. */

@@ -488,12 +488,16 @@ def test_without_a_sheet_the_share_picture_is_downloaded(stays: Page) -> None:
         assert picture.width == 1080
 
 
-def test_export_shows_the_figure_and_gives_it_as_png_and_pdf(restored: Page) -> None:
+def test_export_shows_the_figure_and_gives_it_as_png_and_pdf_and_a_zip(restored: Page) -> None:
     turn_to(restored, "Export")
     figures = restored.locator("#figures")
     expect(figures.get_by_role("img")).to_have_count(2)
     expect(figures.get_by_role("img", name="The figure: masks")).to_be_visible()
-    for label, first in (("PNG, 300 dpi", b"\x89PNG"), ("PDF", b"%PDF")):
+    for label, first in (
+        ("PNG, 300 dpi", b"\x89PNG"),
+        ("PDF", b"%PDF"),
+        ("Mask, overlay and settings as a zip", b"PK"),
+    ):
         with restored.expect_download() as download:
             figures.get_by_role("button", name=label).click()
         assert Path(download.value.path()).read_bytes().startswith(first)

@@ -262,7 +262,14 @@ def export_tab() -> export.ExportContent:
     """A figure in all its forms, and what else is taken along."""
     files = [blob(name) for name in ("preview", "png", "pdf", "picture")]
     return export.ExportContent(
-        "GCLIP", "cat, sofa", Figures(*files), "gclip.zip", "?amf=0", "code", "", ""
+        title="GCLIP",
+        words="cat, sofa",
+        figures=Figures(*files),
+        archive=blob("zip"),
+        link="?amf=0",
+        python="code",
+        command="",
+        simulated="",
     )
 
 

@@ -30,8 +30,9 @@ def answer_of(upload: str = "", **settings: object) -> Answer:
 
 
 def zip_of(answer: Answer) -> zipfile.ZipFile:
-    picture = archive.picture_file(answer.question)
-    return zipfile.ZipFile(io.BytesIO(archive.zipped(answer, picture)))
+    blob = archive.later(engine(), answer.question).make()
+    assert blob.media_type == "application/zip"
+    return zipfile.ZipFile(io.BytesIO(blob.body))
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +163,7 @@ def test_the_view_of_export_needs_no_model() -> None:
     shown = export.view(value)
     assert shown["figures"]["name"] == "cat, sofa"
     assert shown["figures"]["pdf"] == value.figures.pdf
-    assert shown["files"] == "gclip.zip"
+    assert shown["figures"]["zip"] == value.archive
     assert shown["command"] == export.NO_COMMAND
 
 

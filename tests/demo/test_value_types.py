@@ -66,7 +66,7 @@ def sent() -> dict[str, dict[str, Any]]:
         "LinesValue": values.lines(),
         "OffersValue": offers,
         "ShareValue": values.share(),
-        "FiguresValue": values.figures(*[later] * 4, "dog"),
+        "FiguresValue": values.figures(*[later] * 5, "dog"),
         "Choice": offers["rows"][0]["choices"][0],
         "PhotoValue": inputs.view(around())["photo"],
         "WhyValue": explained,

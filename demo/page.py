@@ -2,10 +2,11 @@
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ from demo.engine import Engine
 from demo.host.blob_store import Later
 from demo.host.files import path_of
 from demo.inputs import Inputs
-from demo.request import Question, Request, address_of
+from demo.request import Question, Request
 from demo.settings import Settings, from_query, key_of
 from demo.source import NoPictureError
 from demo.tabs import LANES, TABS, TabEntry, why
@@ -35,6 +36,8 @@ logger = logging.getLogger(__name__)
 
 HEAVY_SETTINGS = ("short_side", "window", "stride")
 """Settings that send the picture through the tower anew."""
+ADDRESS = re.compile(r"[\w.:/\[\]~%-]{1,100}")
+"""A host, with its port and a path."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,18 @@ class Rendered:
     link: str
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """How a request went: the state of the tabs, the status lines, and the link to what is shown.
+
+    ``state`` is "fresh", "old" (they show an earlier answer) or "none" (there is no picture).
+    """
+
+    state: str
+    lines: Json = field(default_factory=values.lines)
+    query: str = ""
+
+
 class Page:
     """The parts of the page, what their events ask for, and what an answer changes.
 
@@ -91,6 +106,7 @@ class Page:
                 self._lines = widgets.lines("says", "Status")
                 self._tab_opened = gr.Textbox("", visible=False)
                 self._address = gr.Textbox("", visible=False)
+                self._answers = gr.Textbox("0", visible=False)  # counts those at a pinned pixel
                 self._tabs: dict[str, Tab] = {}
                 with gr.Tabs(elem_id="tabs") as self._strip:
                     for entry in TABS:
@@ -149,7 +165,8 @@ class Page:
         for mask in [mask for tab in self._tabs.values() for mask in tab.masks]:
             mask.select(place_chosen, None, pixel, **QUIET)
         options = {"trigger_mode": "always_last", **RAW}
-        pixel.change(self._explain, self._request_inputs, self._why, **options)
+        asked = [pixel.change, self._answers.change]
+        gr.on(asked, self._explain, self._request_inputs, self._why, **options)
         widgets.on_close_why(self._why)(**in_browser("() => ''", outputs=pixel))
         for name in ("pixel", "patch"):
             js = f"(text) => gclip.page.keep('{key_of(name)}', text)"
@@ -159,10 +176,11 @@ class Page:
         """A change of ``text`` shows a tab anew."""
         column, around, tab = self._inputs, self.sections["around"], self.sections[entry.name]
         name = "show" if entry is TABS[0] else f"show_{entry.name}"
+        outcome = gr.Textbox('{"at": 0}', visible=False)
         shown = text.change(
-            partial(self._show, entry),
+            partial(self._show, entry, outcome),
             self._request_inputs,
-            [self._lines, *around.parts.values(), *tab.parts.values()],
+            [outcome, *around.parts.values(), *tab.parts.values()],
             preprocess=False,
             trigger_mode="always_last",
             show_progress="minimal",
@@ -171,8 +189,20 @@ class Page:
             api_visibility="private",
             **(HEAVY if heavy else LIGHT),
         )
-        taken = "(...a) => gclip.page.answered(...a)"
-        shown.then(**in_browser(taken, [self._lines, column.suggested], column.words))
+        # The visitor may be in another tab by now: the browser decides what of it still counts.
+        follow = in_browser(
+            "(...a) => gclip.page.answered(...a)",
+            [
+                outcome,
+                self._controls["tab"],
+                self._controls["pixel"],
+                column.suggested,
+                self._lines,
+                self._answers,
+            ],
+            [column.words, self._lines, self._answers],
+        )
+        shown.then(**follow)
         return shown
 
     def _request(self, raw: Sequence[Any]) -> Request:
@@ -182,9 +212,10 @@ class Page:
             GclipError: a value is none that its component has.
         """
         upload, address, *values_of_settings = raw
-        return Request(self._read(values_of_settings), path_of(upload), address=address_of(address))
+        settings = self._read(values_of_settings)
+        return Request(settings, path_of(upload), address=own_address(address))
 
-    def _show(self, entry: TabEntry, *raw: Any) -> Shown:
+    def _show(self, entry: TabEntry, outcome: Component, *raw: Any) -> Shown:
         """What a request changes of the page: the tab, and what is around the tabs."""
         around, tab = self.sections["around"], self.sections[entry.name]
 
@@ -192,32 +223,31 @@ class Page:
             return self._request(raw)
 
         if entry.request is None:
-            return self._attempt(entry, request, around, tab)
-        shown = self._attempt(entry, request, around)
-        lesson = self._attempt(entry, lambda: entry.request, tab)
-        shown |= lesson
-        if lesson[self._lines]["state"] == "fresh":
-            with suppress(GclipError):  # the address stays the visitor's
-                link = request().settings.to_query()
-                shown[self._lines] = _status_lines(state="fresh", query=link)
-        return shown
+            shown, result = self._attempt(request, around, tab)
+        else:
+            shown, _ = self._attempt(request, around)
+            lesson, result = self._attempt(lambda: entry.request, tab)
+            shown |= lesson
+            if result.state == "fresh":
+                result = Outcome("fresh")
+                with suppress(GclipError):  # the address stays the visitor's
+                    result = Outcome("fresh", query=request().settings.to_query())
+        return {**shown, outcome: json.dumps(outcome_view(entry.name, result))}
 
-    def _attempt(
-        self, entry: TabEntry, request: Callable[[], Request], *sections: Section
-    ) -> Shown:
-        """What sections show of a request; one that fails changes the status lines alone."""
+    def _attempt(self, request: Callable[[], Request], *sections: Section) -> tuple[Shown, Outcome]:
+        """What sections show of a request, and how it went; one that fails shows nothing."""
         try:
-            return self._answer(entry, request(), sections)
+            return self._answer(request(), sections)
         except NoPictureError:  # the place of the tabs asks for one
-            return {self._lines: _status_lines(state="none")}
+            return {}, Outcome("none")
         except GclipError as error:
             problem = str(error)
         except Exception as error:
             logger.exception("a request failed")
             problem = problems.sentence(error)
-        return {self._lines: _status_lines(problems=[problem, wording.OLD], state="old")}
+        return {}, Outcome("old", values.lines(problems=[problem, wording.OLD]))
 
-    def _answer(self, entry: TabEntry, request: Request, sections: Sequence[Section]) -> Shown:
+    def _answer(self, request: Request, sections: Sequence[Section]) -> tuple[Shown, Outcome]:
         """What sections show, from the cache where they were shown before."""
         engine = self._engine
         question, names = answer.resolve(engine, request), [section.name for section in sections]
@@ -233,7 +263,8 @@ class Page:
         was_encoded = is_cached or question.scene.was_encoded
         answer.log(names[-1], rendered.status, was_encoded, milliseconds)
         took = "from the cache" if is_cached else f"{milliseconds:.0f} ms"
-        return {**rendered.shown, self._lines: _lines_view(rendered, took)}
+        lines = _lines_view(rendered.status, took)
+        return rendered.shown, Outcome("fresh", lines, rendered.link)
 
     def _rendered(self, question: Question, sections: Sequence[Section]) -> Rendered:
         """What sections show, not from the cache."""
@@ -274,21 +305,24 @@ class Page:
         return {**filled, self._link_notes: values.lines(notes=notes), self._strip: strip}
 
 
-def _lines_view(rendered: Rendered, took: str) -> Json:
+def own_address(text: Any) -> str:
+    """The page's own address, as a browser sent it; empty where it is none."""
+    return text if isinstance(text, str) and ADDRESS.fullmatch(text) else ""
+
+
+def _lines_view(status: Status, took: str) -> Json:
     """The status lines of an answer."""
-    status = rendered.status
     notes = list(status.notes)
     if status.no_gpu:
         notes.insert(0, wording.NO_GPU)
     if status.unknown:
         notes.insert(0, wording.unknown(status.unknown))
-    line = wording.status(status.title, status.grid, took, status.scaled)
-    return _status_lines(line, notes, state="fresh", query=rendered.link)
+    return values.lines(wording.status(status.title, status.grid, took, status.scaled), notes)
 
 
-def _status_lines(*args: Any, **more: Any) -> Json:
-    """The lines of :func:`values.lines` with the time."""
-    return values.lines(*args, **more, at=time.monotonic_ns())
+def outcome_view(tab: str, outcome: Outcome) -> Json:
+    """The outcome as the browser reads it; the time tells it from an earlier one that is equal."""
+    return {"tab": tab, "at": time.monotonic_ns(), **vars(outcome)}
 
 
 # A link to a backbone that is not here opens its card, which may lie below the first screen.

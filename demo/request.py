@@ -1,6 +1,5 @@
 """A request on its way: as it comes, with its picture, and as a question with words and methods."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,9 +10,6 @@ from demo.variants import Switches
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Method, UnknownPhrase
 from gclip_core.vocabulary import ParsedWords
-
-ADDRESS = re.compile(r"[\w.:/\[\]~%-]{1,100}")
-"""A host, with its port and a path."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +26,6 @@ class Request:
     def changed(self, **changes: Any) -> "Request":
         """A copy with some settings changed."""
         return replace(self, settings=self.settings.changed(**changes))
-
-
-def address_of(text: Any) -> str:
-    """The address that a browser sent; empty where it is none."""
-    return text if isinstance(text, str) and ADDRESS.fullmatch(text) else ""
 
 
 @dataclass(frozen=True, eq=False)

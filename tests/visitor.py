@@ -196,7 +196,7 @@ class Visitor:
         if lane == "light" and f"{name}_light" in self.functions:
             name += "_light"
         shown = self.call(name, self.pressed(values, image))
-        return self._answer(shown[0]["lines"], shown, shown[1:])
+        return self._answer(json.loads(shown[0])["lines"]["lines"], shown, shown[1:])
 
     def program(self, endpoint: str, values: list[Any]) -> Answer:
         """Call an endpoint of the API as a program does."""

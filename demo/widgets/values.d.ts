@@ -189,9 +189,15 @@ export interface CardValue {
 export interface LinesValue {
   kind: "lines";
   lines: [kind: "problem" | "note" | "status", text: string][];
-  state: "" | "fresh" | "old" | "none";
+}
+
+/** How a request went: its `tab`, the `state` of what is shown, the link to it (`query`), the status lines; `at`, a time, tells it from an earlier one. */
+export interface Outcome {
+  tab: string;
+  state: "fresh" | "old" | "none";
   query: string;
   at: number;
+  lines: LinesValue;
 }
 
 /** What one press does: `add` a word, say whether the `nearest` known words replace unknown ones, or an event alone. */

@@ -374,25 +374,13 @@ def card(title: str, *, bars: Sequence[Bar] = (), note: str = "") -> Json:
     return {"kind": "card", "title": title, "bars": bar_values, "note": note}
 
 
-def lines(
-    status: str = "",
-    notes: Iterable[str] = (),
-    problems: Iterable[str] = (),
-    state: str = "",
-    query: str = "",
-    at: int = 0,
-) -> Json:
-    """Lines in the order problems, notes, status; any text is allowed.
-
-    ``state`` is that of the tabs: "fresh", "old" (of an earlier input) or "none".
-    ``query`` is the link to what is shown, for the page's address. ``at``, a time, tells an
-    answer from an earlier one in the same words: the page waits for it.
-    """
+def lines(status: str = "", notes: Iterable[str] = (), problems: Iterable[str] = ()) -> Json:
+    """Lines in the order problems, notes, status; any text is allowed."""
     entries = [("problem", text) for text in problems if text]
     entries += [("note", text) for text in notes if text]
     if status:
         entries.append(("status", status))
-    return {"kind": "lines", "lines": entries, "state": state, "query": query, "at": at}
+    return {"kind": "lines", "lines": entries}
 
 
 def offers(rows: Sequence[tuple[str, Sequence[Json]]], off: Sequence[str] = ()) -> Json:

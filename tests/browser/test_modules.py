@@ -345,8 +345,8 @@ STEPS = """async ([path, words, steps]) => {
   const does = {
     ask: (heavy, tab) => (given = ask(heavy, tab, ...(before = given))),
     "ask at once": (heavy, tab) => ask(heavy, tab, ...before),
-    answer: () => answered({ state: "fresh", query: "", at: ++at }),
-    again: () => answered({ state: "fresh", query: "", at }),
+    answer: (tab = "side") => answered({ tab, state: "fresh", query: "", at: ++at }, "side"),
+    again: () => answered({ tab: "side", state: "fresh", query: "", at }, "side"),
     fail: () => (given = failed("side", ...given)),
     upload: (now) => setUpload(now),
   };
@@ -389,6 +389,15 @@ def test_the_last_answer_is_dimmed_until_no_other_is_due(run: Run) -> None:
         ("answer",),
     )
     assert [busy for _, _, busy in asked] == [True, True, True, True, False]
+
+
+def test_an_answer_of_a_tab_that_was_left_ends_a_wait_but_is_not_followed(run: Run) -> None:
+    asked = follow(
+        run, ("ask", False, "compare"), ("ask", False, "side"), ("answer", "compare"), ("answer",)
+    )
+    (_, late), (_, own) = ((waits, followed) for followed, waits, _ in asked[2:])
+    assert (late, own) == (False, True)
+    assert [waits for _, waits, _ in asked] == [True, True, True, False]
 
 
 def test_two_questions_at_once_are_one_request_and_one_answer(run: Run) -> None:

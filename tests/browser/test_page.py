@@ -26,8 +26,9 @@ CAT = shipped_photos()["chelsea"].path
 MOVED = """window.moved = 0;
 new PerformanceObserver((list) => list.getEntries().forEach((one) => (window.moved += one.value)))
   .observe({ type: 'layout-shift', buffered: true });"""
-EARLIER = """() => gclip.page.answered({ state: "fresh", at: performance.now(),
-  query: location.search.slice(1).replace(/&?opacity=[^&]*/, "") }, "")"""
+EARLIER = """() => gclip.page.answered(JSON.stringify({ tab: "side", state: "fresh",
+  at: performance.now(), query: location.search.slice(1).replace(/&?opacity=[^&]*/, "") }),
+  "side", "", "", null, "0")"""
 GIVE = """([kind, data]) => {
   const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0)), files = new DataTransfer();
   files.items.add(new File([bytes], 'photo.jpg', { type: 'image/jpeg' }));

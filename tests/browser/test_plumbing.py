@@ -135,6 +135,41 @@ def test_the_address_follows_and_a_reload_keeps_everything(restored: Page) -> No
     expect(pixel).to_have_text(asked)
 
 
+def test_an_answer_that_comes_after_its_tab_was_left_changes_no_status_line(restored: Page) -> None:
+    held: list[Route] = []
+
+    def hold_first(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    status = restored.locator("#says .status")
+    before = status.inner_text()
+    with restored.expect_request("**/queue/join*"):
+        restored.route("**/queue/join*", hold_first)
+        turn_to(restored, "Learn")
+    turn_to(restored, "Side by side")
+    restored.wait_for_function(ANSWERED, arg="side")
+    held[0].continue_()
+    expect(restored.locator(DONE)).to_be_visible()
+    expect(status).to_contain_text(before.split(" · ")[0])
+    assert "tab=learn" not in restored.url
+
+
+def test_the_reasons_at_a_pinned_pixel_follow_the_words(restored: Page) -> None:
+    restored.locator("#side-canvas .gw-stage").click(position={"x": 60, "y": 60})
+    fold = restored.locator("#side-canvas .gw-more")
+    fold.locator("summary").click()
+    reasons = fold.locator(".gw-columns")
+    expect(reasons).to_contain_text("person")
+    type_words(restored, "sofa, kite")
+    expect(reasons).to_contain_text("kite")
+    expect(reasons).not_to_contain_text("person")
+    restored.keyboard.press("Escape")
+    expect(fold).to_be_hidden()
+
+
 def test_a_backbone_that_is_not_here_changes_nothing_but_its_card(desktop: Page, url: str) -> None:
     """Whether a link names it or a person chooses it."""
     arrive(desktop, url, backbone="openai-vit-b-16")

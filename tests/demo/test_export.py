@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 import gclip_core as gclip
 from demo import inputs
 from demo.answer import Answer, compute, resolve
-from demo.request import Request, address_of
+from demo.request import Request
 from demo.settings import Settings, from_query
 from demo.tabs import again, archive, export, figure
 from evaluation.photos import shipped_photos
@@ -141,21 +141,6 @@ def test_a_figure_has_another_name_where_its_edges_its_method_or_the_address_dif
     answer = compute(engine(), resolve(engine(), elsewhere))
     names.add(figure.share_picture(engine(), answer).name)
     assert len(names) == len(changes) + 1
-
-
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("gclip.example:7860/page", "gclip.example:7860/page"),
-        ("[::1]:7860", "[::1]:7860"),
-        ("<b>hi</b>", ""),
-        ("a" * 101, ""),
-        (None, ""),
-        (7, ""),
-    ],
-)
-def test_an_address_is_a_host_with_a_path_or_nothing(text: object, address: str) -> None:
-    assert address_of(text) == address
 
 
 def test_the_view_of_export_needs_no_model() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from demo import inputs
+from demo import inputs, page
 from demo.host.blob_store import Blob, Later
 from demo.tabs import compare, machine, why
 from demo.widgets import values
@@ -64,6 +64,7 @@ def sent() -> dict[str, dict[str, Any]]:
         "CardValue": card,
         "Bar": card["bars"][0],
         "LinesValue": values.lines(),
+        "Outcome": page.outcome_view("side", page.Outcome("fresh")),
         "OffersValue": offers,
         "ShareValue": values.share(),
         "FiguresValue": values.figures(*[later] * 5, "dog"),

@@ -23,14 +23,25 @@ export const page = {
   address: ownAddress,
   ...{ ask, failed, keep, example, takeOffer, clearWords, flip, simulate, endSimulation },
   /**
-   * An answer is shown; returns the words of the field.
-   * @param {unknown} lines the value of the status lines
+   * An answer came; returns the words of the field, the status lines, and the number of answers
+   * after which the reasons at a pinned pixel are asked for anew. One of a tab that the visitor left
+   * changes no lines.
+   * @param {string} text the outcome
+   * @param {string} tab the open one
+   * @param {string} pixel empty for none
    * @param {string} suggested
+   * @param {unknown} lines those that are shown
+   * @param {string} answers
    */
-  answered: (lines, suggested) => {
-    const answer = parsed(lines);
-    answered(answer);
-    return fillWords(suggested, answer.state);
+  answered: (text, tab, pixel, suggested, lines, answers) => {
+    const outcome = parsed(text);
+    const isShown = answered(outcome, tab);
+    const isExplained = isShown && pixel && outcome.state === "fresh";
+    return [
+      fillWords(suggested, outcome.state),
+      isShown ? outcome.lines : lines,
+      isExplained ? `${Number(answers) + 1}` : answers,
+    ];
   },
   get photo() {
     return input.photo;

@@ -6,7 +6,9 @@ import { planted } from "../store.js";
 import { followAnswer, keep } from "./address.js";
 import { WORDS } from "./words.js";
 
-const queue = { heavy: false, due: 0, asked: "", query: "", at: 0 };
+const queue = { heavy: false, due: 0, asked: "", query: "" };
+/** The times of the answers that came; 0 is that of a lane before its first. */
+const counted = new Set([0]);
 /** "sent": the next question is of it. @type {"none" | "sending" | "sent"} */
 let upload = "none";
 
@@ -63,22 +65,26 @@ export const ask = (heavy, tab, ...asked) => {
 };
 
 /**
- * An answer is here. After a request that failed, Gradio brings the last one once more.
- * @param {import("../../widgets/values").LinesValue} answer
+ * An answer is here; returns whether it is a new one of the open tab. After a request that failed,
+ * Gradio brings the last one once more.
+ * @param {import("../../widgets/values").Outcome} outcome
+ * @param {string} open the open tab
  */
-export const answered = ({ state, query, at }) => {
-  if (at === queue.at) return;
-  queue.at = at;
+export const answered = ({ tab, state, query, at }, open) => {
+  if (counted.has(at)) return false;
+  counted.add(at);
   queue.due = Math.max(queue.due - 1, 0);
   showBusy();
+  if (tab !== open) return false;
   mark("state", state);
   mark("edited", null);
   // A removed picture does not come back with a reload.
   if (state === "none") keep("source", "upload");
-  if (!query) return;
+  if (!query) return true;
   queue.query = query;
   planted.value = new URLSearchParams(query).has("plant");
   followAnswer(query);
+  return true;
 };
 
 /**

@@ -19,14 +19,13 @@ from demo.host.byte_cache import nbytes
 from demo.host.zero_gpu import WITHOUT_GPU
 from demo.request import Question, Request, Scene
 from demo.settings import MAX_CLASSES, Settings
-from gclip_core import masks, vocabulary
+from gclip_core import vocabulary
 from gclip_core.backbone import Backbone
 from gclip_core.errors import VocabularyError
 from gclip_core.types import (
     Encoded,
     Grid,
     MethodReport,
-    Overtaken,
     Segmentation,
     UnknownPhrase,
     Vocabulary,
@@ -58,8 +57,7 @@ class Answer:
     ``encoded`` is its scene's; while a tab is computed it is not made anew, however small the
     cache. ``mask`` and ``report`` are those of the chosen method. ``gclip`` is the report of GCLIP
     with both switches on: which blocks AMF and CS take, whether or not they are on. ``block``
-    (0-based) is the one whose channels are shown. ``overtaken`` are known words that get hardly a
-    pixel.
+    (0-based) is the one whose channels are shown.
     """
 
     question: Question
@@ -68,7 +66,6 @@ class Answer:
     report: MethodReport
     gclip: MethodReport
     grid: Grid
-    overtaken: tuple[Overtaken, ...]
     status: Status
     block: int
 
@@ -95,7 +92,7 @@ def resolve(engine: Engine, request: Request) -> Question:
     switched = variants.ablations(settings)
     chosen, rest = variants.chosen(settings, switched), _rest(engine, scene, settings, typed)
     sentence = text, settings.threshold, rest, settings.rest_weight
-    planted, clean = scene.segmenter.backbone.planted, scene.clean
+    clean = scene.clean
     return Question(
         request=request,
         settings=settings,
@@ -106,7 +103,7 @@ def resolve(engine: Engine, request: Request) -> Question:
         rest=rest,
         switched=switched,
         chosen=chosen,
-        key=(*scene.key, planted, clean.templates, clean.logit_scale, *sentence),
+        key=(*scene.key, scene.planted, clean.templates, clean.logit_scale, *sentence),
         nbytes=nbytes(request),
         started=started,
     )
@@ -145,7 +142,7 @@ def compute(engine: Engine, question: Question) -> Answer:
         encoded = engine.encoded(scene)
         mask = engine.refined(question, chosen)
         report = mask.result.report
-        gclip = report if chosen is both else scene.segmenter.report(encoded, both)
+        gclip = report if chosen is both else engine.report(scene, both)
     return Answer(
         question=question,
         encoded=encoded,
@@ -153,7 +150,6 @@ def compute(engine: Engine, question: Question) -> Answer:
         report=report,
         gclip=gclip,
         grid=encoded.grid,
-        overtaken=masks.overtaken(mask.result),
         status=_status(scene, encoded, mask.result),
         block=question.settings.block_in_view(gclip.n_blocks, gclip.suppressed),
     )

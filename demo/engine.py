@@ -7,7 +7,7 @@ import math
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,14 @@ from demo.request import Question, Request, Scene
 from demo.settings import Settings
 from demo.source import NoPictureError, Picture, decoding, open_picture
 from evaluation import metric
-from gclip_core import load, refine
+from gclip_core import load, masks, refine
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError
 from gclip_core.load import Dtype
 from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry, find_backbone
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Encoded, Method, Segmentation, class_shares
+from gclip_core.types import Encoded, Method, MethodReport, Overtaken, Segmentation, class_shares
 from gclip_core.version import __version__
 
 SUGGESTED, OFFERED = 5, 11
@@ -41,9 +41,10 @@ NO_TURN = nullcontext()
 class Mask:
     """The mask of one method: labels (H, W) int16 at the picture's size, -1 for no class.
 
-    ``class_shares`` of the picture are by class, ``rest_share`` is that of no class. ``iou`` is by
-    class of the truth, by its index; ``miou`` its mean, None without truth; ``absent`` are classes
-    that are not in the truth.
+    ``class_shares`` of the picture are by class, ``rest_share`` is that of no class. Where the
+    truth is known, ``iou`` is by class of the truth, by its index, and ``miou`` its mean;
+    ``absent`` are words that are not in the truth, ``missed`` those that the mask shows nowhere.
+    ``untyped`` are the truth's classes where none of them is among the words.
     """
 
     title: str
@@ -54,8 +55,15 @@ class Mask:
     rest_share: float
     iou: dict[int, float]
     miou: float | None
-    absent: tuple[int, ...]
+    absent: tuple[str, ...]
+    missed: tuple[str, ...]
+    untyped: tuple[tuple[str, ...], ...]
     result: Segmentation
+
+    @cached_property
+    def overtaken(self) -> tuple[Overtaken, ...]:
+        """Known words that get hardly a pixel, though the truth may not have them."""
+        return masks.overtaken(self.result)
 
     @property
     def nbytes(self) -> int:
@@ -110,7 +118,8 @@ class Engine:
         key = clean.backbone.uid, picture.digest, *sizes
         was_encoded = self.cache.get(("encoded", key)) is not None
         windows, patches = clean.count_windows(picture.size)
-        return Scene(picture, segmenter, clean, key, was_encoded, windows, patches)
+        planted = segmenter.backbone.planted
+        return Scene(picture, segmenter, clean, key, was_encoded, windows, patches, planted)
 
     def picture(self, request: Request) -> Picture:
         """The picture of a request; cached. A file of Gradio's is named by its content.
@@ -173,11 +182,11 @@ class Engine:
 
     def trunk(self, scene: Scene, method: Method) -> Encoded:
         """The encoding that ``method`` runs on, with planting and suppression; cached."""
-        encoded, plants = self.encoded(scene), scene.segmenter.backbone.planted
-        if not plants and method.suppression is None:
+        encoded = self.encoded(scene)
+        if not scene.planted and method.suppression is None:
             return encoded
         # It resumes in the middle blocks and does not wait for a picture's whole pass.
-        key = ("encoded", scene.key, plants, method.suppression)
+        key = ("encoded", scene.key, scene.planted, method.suppression)
         return self.cache.get_or_make(key, lambda: scene.segmenter.suppress(encoded, method))
 
     def suggested(self, scene: Scene) -> tuple[str, ...]:
@@ -238,6 +247,12 @@ class Engine:
 
         with self.turn(question.scene):
             return self.cache.get_or_make(("mask", *question.key, name, method), make)
+
+    def report(self, scene: Scene, method: Method) -> MethodReport:
+        """What ``method`` does to a scene's encoding, without a mask; cached."""
+        key = ("report", scene.key, scene.planted, method)
+        encoded = self.encoded(scene)
+        return self.cache.get_or_make(key, lambda: scene.segmenter.report(encoded, method))
 
     def turn(self, scene: Scene) -> AbstractContextManager[Any]:
         """Around work on a scene: on large ones one thread at a time.
@@ -320,6 +335,8 @@ def _mask(picture: Picture, result: Segmentation) -> Mask:
         rest_share=rest,
         iou=scores.iou,
         miou=scores.miou,
-        absent=scores.absent,
+        absent=tuple(words.names[index] for index in scores.absent if scores.iou),
+        missed=tuple(words.names[index] for index in scores.iou if not shares[index]),
+        untyped=truth.names if truth is not None and not scores.iou else (),
         result=result,
     )

@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
 
-from demo import answer, inputs, problems, widgets, wording
+from demo import answer, around, problems, widgets, wording
 from demo.answer import Answer, Status
 from demo.controls import HEAVY, LIGHT, QUIET, RAW, Controls, Shown, Tab, in_browser, place_chosen
 from demo.engine import Engine
@@ -116,8 +116,8 @@ class Page:
                         js = _OPEN_TAB.format(entry.name)
                         opened.select(**in_browser(js, inputs=both, outputs=both))
         self._why = widgets.why(elem_id="why")
-        around = {**self._inputs.parts, "share": self._share}
-        self.sections = {"around": Section("around", around, inputs.compute, inputs.view)}
+        parts = {**self._inputs.parts, "share": self._share}
+        self.sections = {"around": Section("around", parts, around.compute, around.view)}
         for entry in TABS:
             parts = self._tabs[entry.name].parts
             self.sections[entry.name] = Section(entry.name, parts, entry.compute, entry.view)

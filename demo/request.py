@@ -8,7 +8,7 @@ from demo.settings import Settings
 from demo.source import Picture
 from demo.variants import Switches
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Method, UnknownPhrase
+from gclip_core.types import Method, Plant, UnknownPhrase
 from gclip_core.vocabulary import ParsedWords
 
 
@@ -34,7 +34,7 @@ class Scene:
 
     ``segmenter`` has the planted channel if one is asked for, ``clean`` never. ``key`` is all that
     the clean encoding depends on; ``was_encoded``: it was cached. There are so many ``windows`` of
-    so many ``patches`` each.
+    so many ``patches`` each. ``planted`` are the planted channels of ``segmenter``.
     """
 
     picture: Picture
@@ -44,6 +44,7 @@ class Scene:
     was_encoded: bool
     windows: int
     patches: int
+    planted: tuple[Plant, ...]
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,12 +1,12 @@
 """The methods that the page compares on one picture, by name, as the settings make them."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from demo.settings import Settings
 from gclip_core.methods import METHODS, gclip
-from gclip_core.types import Method
+from gclip_core.types import Method, Plant
 
 Switches = tuple[bool, bool]
 """AMF and CS, each on or off."""
@@ -72,6 +72,41 @@ def chosen(settings: Settings, switched: Mapping[Switches, Method]) -> Method:
     """The method that the page's own switches name; ``switched`` are :func:`ablations`."""
     method = METHODS[settings.method]
     return switched[settings.amf, settings.cs] if method.switchable else method
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """The method of the mask before, and what the two sides are called.
+
+    ``subject`` is what makes the difference; empty where nothing can differ.
+    """
+
+    before: Method
+    titles: tuple[str, str]
+    subject: str
+
+
+def compared(
+    method: Method,
+    switched: Mapping[Switches, Method],
+    suppressed: Collection[int],
+    planted: Collection[Plant],
+) -> Compared:
+    """What *before* means in *Side by side* and in a figure, where ``method`` is chosen.
+
+    It is what the switches change, or ClearCLIP beside a method without them. Where CS changes the
+    blocks ``suppressed`` under a simulation, both sides differ by CS alone.
+    """
+    clearclip, fused = switched[False, False], method.fusion is not None
+    if not method.switchable:
+        return Compared(clearclip, (clearclip.title, method.title), method.title)
+    if suppressed and (planted or not fused):
+        return Compared(switched[fused, False], ("Without CS", "With CS"), "CS")
+    if suppressed:
+        return Compared(clearclip, (clearclip.title, method.title), method.title)
+    if fused:
+        return Compared(clearclip, ("Without AMF", "With AMF"), "AMF")
+    return Compared(clearclip, (clearclip.title, clearclip.title), "")
 
 
 def methods(names: Iterable[str], switched: Mapping[Switches, Method]) -> dict[str, Method]:

@@ -275,8 +275,11 @@ def cosine(value: float, digits: int = 2) -> str:
 # --- masks ----------------------------------------------------------------------------------------
 
 
-def planted(plant: Plant) -> str:
-    """With the masks that a simulation made."""
+def simulated(planted: Sequence[Plant]) -> str:
+    """With the masks that a simulation made; empty where there is none."""
+    if not planted:
+        return ""
+    plant = planted[0]
     weights = f"channel {plant.channel}’s weights × {plant.gain:g}"
     return f"Simulation: the model is damaged on purpose, {weights} in {_blocks(plant.blocks)}."
 
@@ -411,6 +414,8 @@ def absent(words: Sequence[str]) -> str:
 
 def untyped(names: Sequence[Sequence[str]]) -> str:
     """A true mask of which no class is typed; ``names`` are its classes with their synonyms."""
+    if not names:
+        return ""
     classes = _quoted([name for name, *_ in names])
     return f"The true mask’s classes are not among your words: {classes}. Type one to get a score."
 

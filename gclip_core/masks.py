@@ -144,6 +144,34 @@ def per_class(entries: Tensor, owner: Sequence[int]) -> Tensor:
     return out.scatter_reduce_(0, index, entries, "amax")
 
 
+def class_logits(result: Segmentation, grid: Grid) -> Tensor:
+    """Logits of patches, (classes, N) float32, each the largest of a class's words.
+
+    Where hidden words take part, a last row is the largest of theirs.
+    """
+    logits = result.logits
+    if tuple(logits.shape[1:]) != grid:
+        logits = F.interpolate(logits[None], grid, mode="bilinear", align_corners=False)[0]
+    entries, n_typed = logits.flatten(1), len(logits) - len(result.hidden)
+    by_class = per_class(entries, result.owner)
+    if not result.hidden:
+        return by_class
+    return torch.cat([by_class, entries[n_typed:].amax(0, keepdim=True)])
+
+
+def best_classes(
+    result: Segmentation, grid: Grid, logit_scale: float, most: int = 3
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The classes that match each patch best, (most, N) int64, with their cosines and shares.
+
+    The index of hidden words is the number of classes. Shares are the softmax over these classes
+    alone, so that the largest is that of the patch's label.
+    """
+    logits = class_logits(result, grid)
+    best, index = logits.topk(min(most, len(logits)), dim=0)
+    return index, best / logit_scale, best.softmax(0)
+
+
 @dataclass(frozen=True, eq=False)
 class _Strip:
     """Pixels along an axis, their cells, and the grid points between which they are.

@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from demo import wording
 from demo.answer import Answer, compute, resolve
 from demo.drawing import render
 from demo.engine import Engine
 from demo.host.blob_store import Blob, Later
 from demo.request import Question
-from demo.tabs import again, common
+from demo.tabs import again
 from gclip_core import images, palette
 from gclip_core.numbering import block_numbers
 from gclip_core.version import __version__
@@ -58,13 +59,14 @@ def zipped(answer: Answer) -> bytes:
     image, opacity = question.scene.picture.image, question.settings.opacity
     name, content = picture_name(question), _picture(question)
     overlay = render.overlay(image, mask.labels, mask.names, opacity)
+    simulated = wording.simulated(question.scene.planted)
     files: dict[str, bytes | str] = {
         name: content,
         "mask.png": mask_png(mask.labels, mask.names),
         "overlay.png": render.saved(overlay),
         "settings.json": json.dumps(settings_json(answer), indent=1, ensure_ascii=False),
         "again.py": again.python_text(question, name),
-        "README.txt": README.format(picture=name, simulated=common.simulated(question)),
+        "README.txt": README.format(picture=name, simulated=simulated),
     }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as archive:

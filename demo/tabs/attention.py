@@ -14,7 +14,7 @@ from demo.controls import QUIET, Controls, Tab, block_chosen, hint, place_chosen
 from demo.engine import Engine
 from demo.host.blob_store import Later
 from demo.settings import as_control
-from demo.tabs import common
+from demo.tabs import contents
 from demo.widgets import values
 from demo.widgets.values import Json
 from gclip_core.types import GlobalTokens, Method, MethodReport
@@ -97,27 +97,27 @@ def _computed(engine: Engine, answer: Answer) -> AttentionContent:
 
     def last(used: Method) -> Matrix:
         row = segmenter.last_attention(trunk, used, head)[0, 1:].numpy()
-        return Matrix(common.matrix(engine, question, used, head), row)
+        return Matrix(contents.matrix(engine, question, used, head), row)
 
     own = segmenter.attention_map(trunk, block, head)[0, 1:].numpy()
     return AttentionContent(
-        picture=common.picture(engine, answer),
+        picture=contents.picture(engine, answer),
         gclip=answer.gclip,
         received=segmenter.received(trunk, clean=False).numpy(),
         tokens=segmenter.globality(trunk, settings.global_threshold, clean=False),
         block=block,
         head=head,
         n_heads=backbone.n_heads,
-        own=Matrix(common.block_matrix(engine, question, block, head), own),
+        own=Matrix(contents.block_matrix(engine, question, block, head), own),
         off=last(off),
         on=last(on),
         method=method,
         mixes=wording.mixes(answer.report.fusion, method),
         caveats=wording.on_this_model(backbone.name, [method]),
         patch=settings.patch,
-        simulated=common.simulated(question),
+        simulated=wording.simulated(scene.planted),
         names=answer.mask.names,
-        by_block=common.block_masks(engine, question),
+        by_block=contents.block_masks(engine, question),
     )
 
 

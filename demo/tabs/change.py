@@ -11,8 +11,8 @@ from demo import wording
 from demo.answer import Answer
 from demo.drawing import render
 from demo.engine import Engine, Mask
-from demo.tabs import common
 from gclip_core import amf, cs
+from gclip_core.masks import class_logits
 from gclip_core.types import Method
 
 SIDE = 128
@@ -47,7 +47,16 @@ def sentence(change: Change, subject: str) -> str:
 
 
 def compute(engine: Engine, answer: Answer, before: Mask, after: Mask) -> Change:
-    """The largest connected region that changed from one word to another; some pixel must."""
+    """The largest connected region that changed from one word to another; some pixel must.
+
+    It is cached, as the masks are.
+    """
+    question = answer.question
+    key = ("change", *question.key, question.settings.refine, before.method, after.method)
+    return engine.cache.get_or_make(key, lambda: _change(engine, answer, before, after))
+
+
+def _change(engine: Engine, answer: Answer, before: Mask, after: Mask) -> Change:
     names, background = (*after.names, "background"), len(after.names)
     old, new = (_classes(mask, render.fitting(mask.labels.shape, SIDE)) for mask in (before, after))
     if (old == new).all():  # this size loses a small change
@@ -59,7 +68,7 @@ def compute(engine: Engine, answer: Answer, before: Mask, after: Mask) -> Change
     patches = patches.flatten()
     if not patches.any():  # it is smaller than half a patch
         patches[_patch_at(region, answer.grid)] = True
-    logits = [common.class_logits(mask.result, answer.grid) for mask in (before, after)]
+    logits = [class_logits(mask.result, answer.grid) for mask in (before, after)]
     patches = supporting(patches, logits, pair)
     named, box = (names[pair[0]], names[pair[1]]), box_of(region)
     if not patches.any():

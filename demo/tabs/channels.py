@@ -14,7 +14,7 @@ from demo.answer import Answer, resolve
 from demo.controls import RAW, Controls, Shown, Tab, in_browser, selected_numbers, show_errors
 from demo.engine import Engine
 from demo.settings import Settings, as_control
-from demo.tabs import common
+from demo.tabs import contents, similarity
 from demo.widgets import values
 from demo.widgets.values import Json, Side
 from gclip_core import cs as suppression
@@ -44,7 +44,7 @@ class ChannelsContent:
     changed: float
     amf: bool
     simulated: str
-    norms: common.Norms
+    norms: contents.Norms
     channels: Sequence[int]
     in_in_out: tuple[tuple[float, float], tuple[float, float]]
     regions: str
@@ -136,22 +136,23 @@ def _computed(engine: Engine, answer: Answer) -> ChannelsContent:
     if settings.plant:
         clean = resolve(engine, question.request.changed(plant=False))
         clean_mask = engine.refined(clean, off.method)
-        untouched = common.side(engine, clean, answer.grid, clean_mask, "No simulation")
+        untouched = contents.side(engine, clean, answer.grid, clean_mask, "No simulation")
     return ChannelsContent(
-        picture=common.picture(engine, answer),
+        picture=contents.picture(engine, answer),
         names=off.names,
-        off=common.side(engine, question, answer.grid, off, "CS off"),
-        on=common.side(engine, question, answer.grid, on, "CS on"),
+        off=contents.side(engine, question, answer.grid, off, "CS off"),
+        on=contents.side(engine, question, answer.grid, on, "CS on"),
         untouched=untouched,
         changed=float((off.labels != on.labels).mean()),
         amf=settings.amf,
-        simulated=common.simulated(question),
-        norms=common.norms(answer),
+        simulated=wording.simulated(question.scene.planted),
+        norms=contents.norms(answer),
         channels=settings.channels,
-        in_in_out=tuple(
-            common.in_in_out(engine, answer, question.switched[False, cs]) for cs in (False, True)
+        in_in_out=(
+            similarity.in_in_out(engine, answer, question.switched[False, False]),
+            similarity.in_in_out(engine, answer, question.switched[False, True]),
         ),
-        regions=common.regions(answer),
+        regions=similarity.regions(answer),
         opacity=settings.opacity,
         pixel=settings.pixel,
     )
@@ -196,7 +197,7 @@ def _norms_view(content: ChannelsContent) -> Json:
     ]
     note = wording.largest_note(report, block, threshold)
     run = (picked[0], picked[-1]) if is_run else None
-    return common.norms_view(content.norms, note, curves, drags=True, chosen=run)
+    return contents.norms_view(content.norms, note, curves, drags=True, chosen=run)
 
 
 def _similarity_view(content: ChannelsContent) -> Json:

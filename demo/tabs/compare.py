@@ -15,7 +15,7 @@ from demo.controls import QUIET, Controls, Tab, hint, slide_opacity, unplant
 from demo.drawing import render
 from demo.engine import Engine, Mask
 from demo.request import Question
-from demo.tabs import common
+from demo.tabs import contents
 from demo.variants import VARIANTS
 from demo.widgets import values
 from demo.widgets.values import Json, Side
@@ -115,23 +115,23 @@ def compute(engine: Engine, answer: Answer) -> CompareContent:
     def side(name: str) -> Side:
         """The truth or a method's mask; in place of a missing one that of ClearCLIP."""
         if name == TRUTH:
-            return truth or common.side(engine, question, answer.grid, clearclip)
+            return truth or contents.side(engine, question, answer.grid, clearclip)
         row = by_name.get(name) or row_of(engine, question, name, methods[name])
-        return common.side(engine, question, answer.grid, row.mask or clearclip)
+        return contents.side(engine, question, answer.grid, row.mask or clearclip)
 
     pair = settings.left, settings.right
     answered = [row.method for row in rows if row.mask is not None]
     return CompareContent(
-        picture=common.picture(engine, answer),
+        picture=contents.picture(engine, answer),
         rows=rows,
         truth=truth,
-        unmeasured=common.unmeasured(answer),
+        unmeasured=wording.untyped(answer.mask.untyped),
         caveats=wording.on_this_model(scene.clean.backbone.name, answered),
         pair=pair,
         sides=[side(name) for name in pair],
         has_scores=clearclip.miou is not None and TRUTH not in pair,
         names=clearclip.names,
-        simulated=common.simulated(question),
+        simulated=wording.simulated(scene.planted),
         opacity=settings.opacity,
         pixel=settings.pixel,
     )
@@ -163,8 +163,8 @@ def view(content: CompareContent) -> dict[str, Any]:
         wording.PLAIN,
         wording.DOTS,
         *content.caveats,
-        common.empty_masks(masks),
-        wording.absent(common.absent_words(masks[0])),
+        empty_masks(masks),
+        wording.absent(masks[0].absent),
         "" if content.truth else content.unmeasured or wording.TRUTH_EMPTY,
     ]
     return {
@@ -172,6 +172,12 @@ def view(content: CompareContent) -> dict[str, Any]:
         "notes": values.lines(notes=notes),
         "pair": _pair_view(content),
     }
+
+
+def empty_masks(masks: Sequence[Mask]) -> str:
+    """The sentence on those of the masks that find none of the words."""
+    empty = [mask.title for mask in masks if not any(mask.class_shares)]
+    return wording.found_nothing(empty, masks[0].names)
 
 
 def best(scores: Mapping[str, float | None]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Export and share: the figure, a zip, a link, and Python that makes the same labels again."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +11,8 @@ from demo.answer import Answer
 from demo.controls import Controls, Tab, in_browser
 from demo.engine import Engine
 from demo.host.blob_store import Later
-from demo.tabs import again, archive, common, figure
-from demo.tabs.figure import Figures
+from demo.tabs import again, archive, contents
+from demo.tabs.figure import FORMS
 from demo.widgets import values
 
 NO_COMMAND = "# The command line has no option for one of these settings: use the Python."
@@ -20,12 +21,14 @@ _WHOLE_LINK = "(q) => q.startsWith('?') ? location.origin + location.pathname + 
 
 @dataclass(frozen=True, eq=False)
 class ExportContent:
-    """The figure and a zip, which come later; a link, Python, a command (empty for none)."""
+    """Files, which come later, a link, Python and a command (empty for none).
+
+    ``files`` are the FORMS of the figure and a "zip".
+    """
 
     title: str
     words: str
-    figures: Figures
-    archive: Later
+    files: Mapping[str, Later]
     link: str
     python: str
     command: str
@@ -61,34 +64,26 @@ def build(engine: Engine, controls: Controls) -> Tab:
 def compute(engine: Engine, answer: Answer) -> ExportContent:
     """Texts that make the result again; the figure and a zip, which come later."""
     question, settings = answer.question, answer.question.settings
+    files = {form: contents.figure(engine, question, form) for form in FORMS}
     return ExportContent(
         title=answer.mask.title,
         words=settings.words,
-        figures=figure.figures(engine, answer),
-        archive=archive.later(engine, question),
+        files={**files, "zip": archive.later(engine, question)},
         link="?" + settings.changed(tab="side").to_query(),
         python=again.python_text(question),
         command=again.command_line(question, archive.picture_name(question)),
-        simulated=common.simulated(question),
+        simulated=wording.simulated(question.scene.planted),
     )
 
 
 def view(content: ExportContent) -> dict[str, Any]:
     """The figure with files to take along, and texts to copy."""
-    figures = content.figures
     notes = [
         f"The files contain the mask under **{content.title}**, with the page’s settings.",
         content.simulated,
     ]
     return {
-        "figures": values.figures(
-            figures.preview,
-            figures.png,
-            figures.pdf,
-            figures.picture,
-            content.archive,
-            content.words,
-        ),
+        "figures": values.figures(content.files, content.words),
         "link": content.link,
         "notes": " ".join(notes),
         "python": content.python,

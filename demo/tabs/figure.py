@@ -1,20 +1,19 @@
-"""The figure of an answer and its small form, made when a browser first fetches them."""
+"""The figure of an answer in its forms, drawn when a browser first fetches one."""
 
 from dataclasses import dataclass
-from functools import partial
 
-from demo.answer import Answer, compute, resolve
+from demo import variants
+from demo.answer import compute, resolve
 from demo.engine import Engine
 from demo.host import memory
-from demo.host.blob_store import Blob, Later
-from demo.request import Question, Request
-from demo.tabs import comparison
+from demo.host.blob_store import Blob
+from demo.request import Request
 
 MEDIA_TYPES = {"png": "image/png", "pdf": "application/pdf"}
 
 
 @dataclass(frozen=True)
-class File:
+class Form:
     """A form of the figure as a file; ``dpi`` are those of its pictures."""
 
     kind: str
@@ -22,59 +21,38 @@ class File:
     small: bool = False
 
 
-PREVIEW, PNG, PDF = File("png", 130), File("png", 300), File("pdf", 300)
-SHARE_PICTURE = File("png", 200, small=True)
-"""1080 pixels wide."""
+FORMS = {
+    "preview": Form("png", 130),
+    "png": Form("png", 300),
+    "pdf": Form("pdf", 300),
+    "picture": Form("png", 200, small=True),
+}
+"""The figure as the page shows it and as files, and the share picture, 1080 pixels wide."""
 
 
-@dataclass(frozen=True, eq=False)
-class Figures:
-    """The figure as it is shown on the page and as files, and the share picture."""
-
-    preview: Later
-    png: Later
-    pdf: Later
-    picture: Later
-
-
-def figures(engine: Engine, answer: Answer) -> Figures:
-    """The figure of an answer in all its forms."""
-    files = (_later(engine, answer.question, file) for file in (PREVIEW, PNG, PDF, SHARE_PICTURE))
-    return Figures(*files)
-
-
-def share_picture(engine: Engine, answer: Answer) -> Later:
-    """The small form of the figure."""
-    return _later(engine, answer.question, SHARE_PICTURE)
-
-
-def _later(engine: Engine, question: Question, file: File) -> Later:
-    settings, address = question.settings, question.request.address
-    key = ("figure", *question.key, settings.refine, question.chosen, address, file)
-    make = partial(_blob, engine, question.request, file)
-    return engine.blobs.later(key, make, question.nbytes)
-
-
-def _blob(engine: Engine, request: Request, file: File) -> Blob:
+def figure_blob(engine: Engine, request: Request, name: str) -> Blob:
+    """The figure of a request's answer in one of the FORMS."""
     # matplotlib is imported with the first figure: the page starts without it.
     from evaluation import figure  # noqa: PLC0415
 
-    question = resolve(engine, request)
+    question, form = resolve(engine, request), FORMS[name]
     with engine.turn(question.scene):
         answer = compute(engine, question)
-        compared, scene = comparison.of(answer), question.scene
-        before = engine.refined(question, compared.before).result if compared.subject else None
-        trunk = engine.trunk(scene, question.chosen)
+        method, scene, before = question.chosen, question.scene, None
+        suppressed = answer.report.suppressed
+        compared = variants.compared(method, question.switched, suppressed, scene.planted)
+        if compared.subject:
+            before = engine.refined(question, compared.before).result
         values = figure.values_between(
             scene.segmenter,
             scene.picture.image,
-            trunk,
+            engine.trunk(scene, method),
             before,
             answer.mask.result,
             request.address,
         )
-    drawn = figure.draw(values, file.small)
-    blob = Blob(figure.saved(drawn, file.kind, file.dpi), MEDIA_TYPES[file.kind])
+    drawn = figure.draw(values, form.small)
+    blob = Blob(figure.saved(drawn, form.kind, form.dpi), MEDIA_TYPES[form.kind])
     del drawn
     memory.trim()
     return blob

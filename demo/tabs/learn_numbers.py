@@ -16,9 +16,9 @@ from demo.engine import Engine, Mask
 from demo.measured import measured
 from demo.request import Question, Request
 from demo.settings import Settings
-from demo.tabs import common
 from evaluation.photos import shipped_photos
 from gclip_core import amf, assets, cs
+from gclip_core.masks import class_logits
 from gclip_core.methods import METHODS
 from gclip_core.registry import BUILT_IN
 from gclip_core.types import Grid, Method
@@ -81,7 +81,7 @@ def compute(engine: Engine, answer: Answer) -> Numbers:
         miou={name: mask.miou or 0.0 for name, mask in masks.items()},
         on_thing={name: looks(engine, clean, faulty, name)[1] for name in ("clip", "sclip", "amf")},
         variation={
-            name: variation(common.class_logits(masks[name].result, answer.grid), answer.grid)
+            name: variation(class_logits(masks[name].result, answer.grid), answer.grid)
             for name in ("clearclip", "amf")
         },
         gained=_gained(masks["clearclip"], masks["amf"]),

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from demo import widgets, wording
 from demo.controls import QUIET, Controls, Tab, block_chosen, in_browser
 from demo.drawing import render
-from demo.tabs import common, machine_words
+from demo.tabs import contents, machine_words
 from demo.tabs.machine_numbers import MachineContent
 from demo.widgets.blobs import Levels, largest, packed_text
 from demo.widgets.values import Json, packed_labels
@@ -54,7 +54,7 @@ def build(controls: Controls) -> Tab:
 def view(content: MachineContent) -> Json:
     """The machine as the browser draws it."""
     method, report, mask = content.method, content.report, content.mask
-    pooled = common.pooled(content.grid, MAX_SQUARES)
+    pooled = contents.pooled(content.grid, MAX_SQUARES)
     local = render.pool_patches(content.arrays["local"], content.grid, pooled)
     used = largest_words(content)
     small = render.nearest(mask.labels, render.fitting(mask.labels.shape, MASK_SIDE))

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from demo import wording
 from demo.answer import Answer
 from demo.engine import Engine, Mask
 from demo.host.blob_store import Later
 from demo.settings import Settings
-from demo.tabs import common
+from demo.tabs import contents, similarity
 from demo.widgets.values import Json
 from gclip_core import masks
 from gclip_core.types import GlobalTokens, Grid, Method, MethodReport, Plant
@@ -50,7 +51,7 @@ def compute(engine: Engine, answer: Answer) -> MachineContent:
     tokens = scene.segmenter.globality(trunk, threshold, clean=False)
     return MachineContent(
         model=scene.segmenter.backbone.title,
-        picture=common.picture(engine, answer),
+        picture=contents.picture(engine, answer),
         settings=question.settings,
         method=method,
         mask=answer.mask,
@@ -59,12 +60,12 @@ def compute(engine: Engine, answer: Answer) -> MachineContent:
         grid=answer.grid,
         tokens=tokens,
         arrays=arrays(engine, answer),
-        planted=scene.segmenter.backbone.planted,
-        in_in_out=common.in_in_out(engine, answer, method),
-        regions=common.regions(answer),
-        simulated=common.simulated(question),
+        planted=scene.planted,
+        in_in_out=similarity.in_in_out(engine, answer, method),
+        regions=similarity.regions(answer),
+        simulated=wording.simulated(scene.planted),
         logit_scale=scene.segmenter.logit_scale,
-        by_block=common.block_masks(engine, question),
+        by_block=contents.block_masks(engine, question),
     )
 
 
@@ -82,7 +83,7 @@ def arrays(engine: Engine, answer: Answer) -> dict[str, NDArray[Any]]:
     result = engine.segment(question, method).result
     own = segmenter.last_attention(trunk, replace(method, fusion=None))
     scores = masks.scores(result.logits, result.owner, grid).flatten(1).numpy()
-    fits, cosines, _ = common.best_words(result, grid, segmenter.logit_scale, 2)
+    fits, cosines, _ = masks.best_classes(result, grid, segmenter.logit_scale, 2)
     arrays: dict[str, NDArray[Any]] = {}
     arrays["received"] = segmenter.received(trunk, clean=False).numpy()
     for part in ("q", "k", "v"):
@@ -95,5 +96,5 @@ def arrays(engine: Engine, answer: Answer) -> dict[str, NDArray[Any]]:
     arrays["scores"] = scores
     if min(result.owner) < 0:
         arrays["rest"] = np.maximum(1 - scores.sum(0), 0)
-    arrays["fits"], arrays["cosines"] = fits, cosines
+    arrays["fits"], arrays["cosines"] = fits.numpy(), cosines.numpy()
     return arrays

@@ -8,7 +8,7 @@ import gradio as gr
 import numpy as np
 from numpy.typing import NDArray
 
-from demo import widgets, wording
+from demo import variants, widgets, wording
 from demo.answer import Answer
 from demo.controls import (
     QUIET,
@@ -24,9 +24,8 @@ from demo.engine import Engine, Mask
 from demo.host.blob_store import Later
 from demo.measured import measured
 from demo.request import Question
-from demo.tabs import change, common, comparison, machine, machine_numbers
-from demo.tabs.comparison import Compared
-from demo.variants import Switches
+from demo.tabs import change, contents, machine, machine_numbers
+from demo.variants import Compared, Switches
 from demo.widgets import values
 from demo.widgets.values import Json, Side
 from gclip_core import amf
@@ -88,7 +87,7 @@ class SideContent:
     picture: Json
     masks: Masks
     attention: Attention
-    norms: common.Norms
+    norms: contents.Norms
     machine: machine_numbers.MachineContent | None
 
 
@@ -125,13 +124,15 @@ def refinements() -> list[tuple[str, str]]:
 
 def compute(engine: Engine, answer: Answer) -> SideContent:
     """The masks of both sides, what patches receive, and where they look."""
-    opened, compared = answer.question.settings.machine, comparison.of(answer)
-    with engine.turn(answer.question.scene):
+    question, suppressed = answer.question, answer.report.suppressed
+    scene, opened = question.scene, question.settings.machine
+    compared = variants.compared(question.chosen, question.switched, suppressed, scene.planted)
+    with engine.turn(scene):
         return SideContent(
-            picture=common.picture(engine, answer),
+            picture=contents.picture(engine, answer),
             masks=_masks(engine, answer, compared),
             attention=_attention(engine, answer, compared),
-            norms=common.norms(answer),
+            norms=contents.norms(answer),
             machine=machine_numbers.compute(engine, answer) if opened else None,
         )
 
@@ -164,9 +165,9 @@ def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
     if not is_same and after.miou is None:
         largest = change.compute(engine, answer, before, after)
     return Masks(
-        sides=[common.side(engine, question, answer.grid, *pair) for pair in titled],
-        cutouts=common.cutouts(engine, question, after),
-        unmeasured=common.unmeasured(answer),
+        sides=[contents.side(engine, question, answer.grid, *pair) for pair in titled],
+        cutouts=contents.cutouts(engine, question, after),
+        unmeasured=wording.untyped(after.untyped),
         before=before,
         after=after,
         compared=compared,
@@ -175,9 +176,9 @@ def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
         gain=_gain(question) if largest and compared.subject == "AMF" else None,
         repair=repair(engine, question) if settings.plant else {},
         is_guessed=is_guessed,
-        overtaken=answer.overtaken,
+        overtaken=after.overtaken,
         background=bool(question.words.hidden),
-        simulated=common.simulated(question),
+        simulated=wording.simulated(question.scene.planted),
         opacity=settings.opacity,
         pixel=settings.pixel,
     )
@@ -200,10 +201,9 @@ def repair(engine: Engine, question: Question) -> dict[Switches, float]:
 
     Empty without a fault, without truth, or for a method without these switches.
     """
-    planted, switched = question.scene.segmenter.backbone.planted, question.switched
-    if not planted or not question.chosen.switchable:
+    if not question.scene.planted or not question.chosen.switchable:
         return {}
-    masks = {on: engine.refined(question, switched[on]) for on in switched}
+    masks = {on: engine.refined(question, method) for on, method in question.switched.items()}
     return {on: mask.miou for on, mask in masks.items() if mask.miou is not None}
 
 
@@ -217,7 +217,6 @@ def _gain(question: Question) -> tuple[int, float, float] | None:
 def _canvas_view(picture: Json, masks: Masks) -> Json:
     before, after, method = masks.before, masks.after, masks.after.method
     subject, first, gain = masks.compared.subject, "", ""
-    own_notes = common.notes_on(after, masks.overtaken)
     if masks.change is not None:
         first = change.sentence(masks.change, subject)
         gain = wording.gain_of_amf(*masks.gain) if masks.gain else ""
@@ -228,7 +227,7 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         first,
         gain,
         wording.GUESSED if masks.is_guessed else "",
-        *own_notes,
+        *notes_on(after, masks.overtaken),
         wording.nothing_changed(method, after.result.report) if masks.is_same else "",
         _score_note(masks),
     ]
@@ -245,6 +244,17 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         region=masks.change.box if masks.change else None,
         cutouts=masks.cutouts,
     )
+
+
+def notes_on(mask: Mask, overtaken: Sequence[Overtaken]) -> list[str]:
+    """The sentences on a mask: words that it finds nowhere, hardly, or that the truth has not."""
+    is_empty = not any(mask.class_shares)
+    return [
+        wording.found_nothing([mask.title] if is_empty else [], mask.names),
+        wording.missed(mask.missed),
+        wording.overtaken([word for word in overtaken if word.name not in mask.missed]),
+        wording.absent(mask.absent),
+    ]
 
 
 def _score_note(masks: Masks) -> str:
@@ -288,8 +298,8 @@ def _attention(engine: Engine, answer: Answer, compared: Compared) -> Attention:
         threshold=threshold,
         received=received.numpy(),
         tokens=[amf.global_tokens(row, threshold) for row in received],
-        before=common.matrix(engine, question, compared.before),
-        after=None if is_alike else common.matrix(engine, question, method),
+        before=contents.matrix(engine, question, compared.before),
+        after=None if is_alike else contents.matrix(engine, question, method),
     )
 
 
@@ -320,8 +330,8 @@ def _attention_view(picture: Json, attention: Attention) -> Json:
     )
 
 
-def _norms_view(norms: common.Norms) -> Json:
+def _norms_view(norms: contents.Norms) -> Json:
     report = norms.report
     note = wording.norms_note(report, norms.cs, norms.block)
     curves = [values.entropy_curve(report.entropy, report.entropy_after)]
-    return common.norms_view(norms, note, curves)
+    return contents.norms_view(norms, note, curves)

@@ -403,16 +403,6 @@ def share(picture: Later | str = "", name: str = "", is_upload: bool = False) ->
     return {"kind": "share", "picture": picture, "name": name, "is_upload": is_upload}
 
 
-def figures(
-    preview: Later, png: Later, pdf: Later, picture: Later, archive: Later, name: str
-) -> Json:
-    """The figure as it is shown and as files, the share picture, a zip; words that name them."""
-    return {
-        "kind": "figures",
-        "preview": preview,
-        "png": png,
-        "pdf": pdf,
-        "picture": picture,
-        "zip": archive,
-        "name": name,
-    }
+def figures(files: Mapping[str, Later], name: str) -> Json:
+    """The figure as it is shown ("preview") and its ``files``; the words that name them."""
+    return {"kind": "figures", **files, "name": name}

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from demo import inputs
+from demo.around import AroundContent
 from demo.engine import Mask
 from demo.host.blob_store import Blob, Later
-from demo.tabs import attention, channels, common, compare, export, learn, side
-from demo.tabs.comparison import Compared
-from demo.tabs.figure import Figures
+from demo.tabs import attention, channels, compare, contents, export, learn, side
 from demo.tabs.learn_numbers import REQUEST, STATES, Numbers
+from demo.variants import Compared
 from demo.widgets.values import Json, Side
 from gclip_core import methods, vocabulary
 from gclip_core.types import (
@@ -86,6 +85,8 @@ def mask(method: Method, labels: Any, miou: float | None = None) -> Mask:
         iou={} if miou is None else {0: miou},
         miou=miou,
         absent=(),
+        missed=(),
+        untyped=(),
         result=result,
     )
 
@@ -119,8 +120,8 @@ def masks(before: Mask, after: Mask, **changes: Any) -> side.Masks:
     return replace(value, **changes)
 
 
-def norms(block: int = 2, cs: bool = True, suppressed: tuple[int, ...] = (2,)) -> common.Norms:
-    return common.Norms(report((), suppressed), block, cs, "Tiny", 2.0, is_simulated=False)
+def norms(block: int = 2, cs: bool = True, suppressed: tuple[int, ...] = (2,)) -> contents.Norms:
+    return contents.Norms(report((), suppressed), block, cs, "Tiny", 2.0, is_simulated=False)
 
 
 def looks(method: Method, before: str, after: str | None) -> side.Attention:
@@ -241,9 +242,9 @@ def lesson() -> learn.LessonContent:
     return learn.LessonContent(numbers, figures | pictures)
 
 
-def around(**changes: Any) -> inputs.AroundContent:
+def around_content(**changes: Any) -> AroundContent:
     """What an upload changes around the tabs: suggested words, of which one is not known."""
-    value = inputs.AroundContent(
+    value = AroundContent(
         picture=blob("photo"),
         title="Your photo",
         is_upload=True,
@@ -260,12 +261,11 @@ def around(**changes: Any) -> inputs.AroundContent:
 
 def export_tab() -> export.ExportContent:
     """A figure in all its forms, and what else is taken along."""
-    files = [blob(name) for name in ("preview", "png", "pdf", "picture")]
+    files = {name: blob(name) for name in ("preview", "png", "pdf", "picture", "zip")}
     return export.ExportContent(
         title="GCLIP",
         words="cat, sofa",
-        figures=Figures(*files),
-        archive=blob("zip"),
+        files=files,
         link="?amf=0",
         python="code",
         command="",
@@ -274,7 +274,7 @@ def export_tab() -> export.ExportContent:
 
 
 SECTIONS = {
-    "around": around(),
+    "around": around_content(),
     "side": side_by_side(mask(CLEARCLIP, 0), mask(BOTH, 1)),
     "learn": lesson(),
     "compare": table(),

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import gclip_core as gclip
-from demo import inputs, variants
+from demo import around, variants
 from demo.answer import compute, resolve
 from demo.engine import Engine
 from demo.request import Request
@@ -88,7 +88,7 @@ def test_background_is_on_for_suggested_words_left_as_they_are() -> None:
     photo, engine = str(shipped_photos()["dog"].path), Engine(loaded())
     own = Request(Settings(source="upload"), upload=photo)
     answer = compute(engine, resolve(engine, own))
-    chips = inputs.compute(engine, answer).more_words
+    chips = around.compute(engine, answer).more_words
     suggested, chip = answer.question.settings.words, chips[0]
 
     def rest(words: str, **changes: object) -> str:

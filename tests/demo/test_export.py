@@ -11,15 +11,16 @@ import pytest
 from PIL import ExifTags, Image
 
 import gclip_core as gclip
-from demo import inputs
+from demo import around
 from demo.answer import Answer, compute, resolve
+from demo.host.blob_store import Later
 from demo.request import Request
 from demo.settings import Settings, from_query
-from demo.tabs import again, archive, export, figure
+from demo.tabs import again, archive, export
 from evaluation.photos import shipped_photos
 from gclip_core import segment
 from tests.demo import engine
-from tests.demo.samples import around, export_tab
+from tests.demo.samples import around_content, export_tab
 
 NAMES = ("cup", "naïve 猫 <b>", "table")
 SMALL = {"example": "coffee", "words": "cup, it's a \\ \"quote\"; 'x', table", "short_side": 96}
@@ -121,25 +122,27 @@ def test_what_the_command_line_has_no_option_for_gives_no_command() -> None:
         assert again.command_line(question, "picture.png") == ""
 
 
+def share_picture(answer: Answer) -> Later:
+    return around.compute(engine(), answer).share
+
+
 def test_the_figure_and_the_share_picture_are_made_when_they_are_fetched() -> None:
     answer = answer_of(**SMALL)
-    figures = figure.figures(engine(), answer)
-    assert figures.picture == figure.share_picture(engine(), answer), "one name in both places"
-    assert figures.pdf.make().body.startswith(b"%PDF")
-    for later, width in ((figures.png, 2160), (figures.picture, 1080)):
-        blob = later.make()
+    files = export.compute(engine(), answer).files
+    assert files["picture"] == share_picture(answer), "one name in both places"
+    assert files["pdf"].make().body.startswith(b"%PDF")
+    for form, width in (("png", 2160), ("picture", 1080)):
+        blob = files[form].make()
         with Image.open(io.BytesIO(blob.body)) as picture:
             assert (blob.media_type, picture.format, picture.width) == ("image/png", "PNG", width)
 
 
 def test_a_figure_has_another_name_where_its_edges_its_method_or_the_address_differ() -> None:
     changes = ({}, {"refine": "none"}, {"amf": False}, {"words": "cup"}, {"plant": True})
-    names = {
-        figure.share_picture(engine(), answer_of(**{**SMALL, **change})).name for change in changes
-    }
+    names = {share_picture(answer_of(**{**SMALL, **change})).name for change in changes}
     elsewhere = Request(Settings(**SMALL), address="gclip.example")
     answer = compute(engine(), resolve(engine(), elsewhere))
-    names.add(figure.share_picture(engine(), answer).name)
+    names.add(share_picture(answer).name)
     assert len(names) == len(changes) + 1
 
 
@@ -147,12 +150,12 @@ def test_the_view_of_export_needs_no_model() -> None:
     value = export_tab()
     shown = export.view(value)
     assert shown["figures"]["name"] == "cat, sofa"
-    assert shown["figures"]["pdf"] == value.figures.pdf
-    assert shown["figures"]["zip"] == value.archive
+    assert shown["figures"]["pdf"] == value.files["pdf"]
+    assert shown["figures"]["zip"] == value.files["zip"]
     assert shown["command"] == export.NO_COMMAND
 
 
-def test_around_the_tabs_is_the_share_picture_named_by_the_words() -> None:
-    shown = inputs.view(around())["share"]
+def test_around_is_the_share_picture_named_by_the_words() -> None:
+    shown = around.view(around_content())["share"]
     assert (shown["name"], shown["is_upload"]) == ("tram, grass", True)
-    assert inputs.view(around(is_upload=False))["share"]["is_upload"] is False
+    assert around.view(around_content(is_upload=False))["share"]["is_upload"] is False

@@ -16,7 +16,7 @@ from demo.answer import Answer, compute, resolve
 from demo.host.blob_store import Later
 from demo.measured import measured
 from demo.request import Request
-from demo.tabs import common, learn, learn_numbers
+from demo.tabs import learn, learn_numbers, similarity
 from demo.tabs.learn_numbers import STATES, Numbers
 from demo.widgets import values
 from gclip_core import assets
@@ -215,7 +215,7 @@ def test_the_planted_channel_harms_the_mask_and_cs_undoes_it(
     assert numbers.alike["fault_cs"] == pytest.approx(numbers.alike["clearclip"], abs=0.01)
     faulty = compute(engine(), resolve(engine(), learn.REQUEST.changed(plant=True)))
     _, method = learn_numbers.state(answer.question, faulty.question, "fault_clearclip")
-    across = common.in_in_out(engine(), faulty, method)[1]
+    across = similarity.in_in_out(engine(), faulty, method)[1]
     assert across == pytest.approx(numbers.alike["fault_clearclip"][1])
     assert f"**{across:.2f}**" in pages[4]["answer"]
     word, before, after = numbers.spread

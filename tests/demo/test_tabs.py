@@ -15,7 +15,7 @@ from demo.engine import Mask
 from demo.page import Page
 from demo.request import Request
 from demo.settings import Settings
-from demo.tabs import TABS, TabEntry, attention, change, channels, common, compare, side, why
+from demo.tabs import TABS, TabEntry, attention, change, channels, compare, contents, side, why
 from demo.variants import VARIANTS, methods
 from demo.widgets.values import Json
 from gclip_core import vocabulary
@@ -52,7 +52,7 @@ def test_a_cut_out_has_the_photo_s_colours_where_its_word_is_and_none_beside_it(
 ) -> None:
     answer = answer_of(refine=refine)
     image = np.asarray(answer.question.scene.picture.image)
-    cutouts = common.cutouts(engine(), answer.question, answer.mask)
+    cutouts = contents.cutouts(engine(), answer.question, answer.mask)
     assert list(cutouts) == [index for index, share in enumerate(answer.mask.class_shares) if share]
     for index, later in cutouts.items():
         blob = later.make()
@@ -67,7 +67,7 @@ def test_a_cut_out_has_the_photo_s_colours_where_its_word_is_and_none_beside_it(
 
 def test_a_cut_out_has_another_name_where_its_edges_or_its_method_differ() -> None:
     answers = [answer_of(), answer_of(refine="none"), answer_of(amf=False)]
-    names = [common.cutouts(engine(), a.question, a.mask)[0].name for a in answers]
+    names = [contents.cutouts(engine(), a.question, a.mask)[0].name for a in answers]
     assert len(set(names)) == 3
 
 
@@ -167,7 +167,7 @@ def test_the_last_block_s_maps_are_without_and_with_amf(head: int | None) -> Non
         trunk = engine().trunk(scene, method)
         row = scene.segmenter.last_attention(trunk, method, head)[0, 1:]
         assert one["class_row"]["best"] == int(row.argmax())
-        assert one["matrix"] == common.matrix(engine(), question, method, head)
+        assert one["matrix"] == contents.matrix(engine(), question, method, head)
     assert len({one["matrix"].name for one in shown}) == 3
 
 
@@ -175,7 +175,7 @@ def test_another_method_s_own_attention_stands_beside_clearclip_s() -> None:
     answer = answer_of(method="scclip")
     *_, plain, own = attention.view(attention.compute(engine(), answer))["maps"]["maps"]
     assert (plain["title"], own["title"]) == ("Block 12, ClearCLIP", "Block 12, SC-CLIP")
-    assert own["matrix"] == common.matrix(engine(), answer.question, METHODS["scclip"])
+    assert own["matrix"] == contents.matrix(engine(), answer.question, METHODS["scclip"])
     assert wording.FAILS_CALIBRATION in own["note"]
 
 
@@ -375,11 +375,14 @@ def test_without_truth_the_table_has_no_scores() -> None:
 
 def test_words_of_the_truth_that_a_mask_misses_and_words_beside_it_are_said() -> None:
     whole = answer_of(words=f"{SETTINGS.words}, car").mask
-    assert any("“car” is not in the truth" in note for note in common.notes_on(whole))
+    assert any("“car” is not in the truth" in note for note in side.notes_on(whole, ()))
     shares = (0.0,) * len(whole.names)
-    empty = replace(whole, class_shares=shares, rest_share=1.0, iou={0: 0.0, 2: 0.0})
-    assert common.empty_masks([whole, empty]).startswith(f"{empty.title} cannot find")
-    assert common.missed_words(empty) == [whole.names[0], whole.names[2]]
+    empty = replace(whole, class_shares=shares, rest_share=1.0, missed=whole.names[:2])
+    assert compare.empty_masks([whole, empty]).startswith(f"{empty.title} cannot find")
+    assert any(
+        f"“{whole.names[0]}”, “{whole.names[1]}” are in the picture" in note
+        for note in side.notes_on(empty, ())
+    )
 
 
 def test_the_best_word_at_a_pixel_is_its_label_under_every_variant() -> None:

@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from demo import inputs, page
-from demo.host.blob_store import Blob, Later
+from demo import around, page
 from demo.tabs import compare, machine, why
 from demo.widgets import values
 from gclip_core.types import GlobalTokens
 from tests import ROOT
-from tests.demo.samples import around, table
+from tests.demo.samples import around_content, export_tab, table
 from tests.demo.test_machine import numbers
 
 DECLARED = (ROOT / "demo" / "widgets" / "values.d.ts").read_text("utf-8")
@@ -45,7 +44,6 @@ def sent() -> dict[str, dict[str, Any]]:
     explained = why.view(why.WhyContent((2, 3), (0, 0), ["dog", "cat"], [scores], ""))
     drawn = machine.view(numbers())
     card = values.card("title", bars=[values.Bar("dog", 0.5, "#fff", "50 %")])
-    later = Later("name", lambda: Blob(b""))
     return {
         "CanvasValue": canvas,
         "Side": canvas["sides"][0],
@@ -67,9 +65,9 @@ def sent() -> dict[str, dict[str, Any]]:
         "Outcome": page.outcome_view("side", page.Outcome("fresh")),
         "OffersValue": offers,
         "ShareValue": values.share(),
-        "FiguresValue": values.figures(*[later] * 5, "dog"),
+        "FiguresValue": values.figures(export_tab().files, "dog"),
         "Choice": offers["rows"][0]["choices"][0],
-        "PhotoValue": inputs.view(around())["photo"],
+        "PhotoValue": around.view(around_content())["photo"],
         "WhyValue": explained,
         "Ranked": explained["variants"][0]["entries"][0],
         "MethodsValue": methods,

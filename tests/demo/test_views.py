@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from demo import inputs, wording
+from demo import around, wording
 from demo.page import Page
 from demo.settings import Settings
-from demo.tabs import attention, channels, common, compare, side
+from demo.tabs import attention, channels, compare, contents, side
 from demo.widgets.values import Json
 from gclip_core import palette
 from tests.demo import engine
@@ -17,7 +17,7 @@ from tests.demo.samples import (
     CLEARCLIP,
     PICTURE,
     SECTIONS,
-    around,
+    around_content,
     attention_tab,
     blob,
     channels_tab,
@@ -88,7 +88,7 @@ def test_norms_have_the_channel_that_cs_moves_and_the_block_s_number() -> None:
     assert (card["title"], card["block"]) == ("block 3 of 4 · Tiny", 3)
     assert (card["top"], card["moved"], card["abnormal"]) == (2, [[2, 1.0]], [3])
     assert "CS scales the norm of channel 2 in block 3 from 8 to 1" in card["note"]
-    off = common.norms_view(norms(cs=False), "", card["curves"])
+    off = contents.norms_view(norms(cs=False), "", card["curves"])
     assert off["badge"] == "CS off" and off["moved"] == card["moved"], "what CS would do is shown"
 
 
@@ -162,14 +162,14 @@ def test_only_a_run_of_channels_is_marked_in_the_plot() -> None:
         assert channels.view(channels_tab(channels=chosen))["norms"]["chosen"] == run
 
 
-def test_around_the_tabs_are_the_photo_words_to_add_and_why_a_switch_does_nothing() -> None:
-    view = inputs.view(around())
+def test_around_are_the_photo_words_to_add_and_why_a_switch_does_nothing() -> None:
+    view = around.view(around_content())
     assert view["suggested"] == "tram, grass"
     undo, more = view["chips"]["rows"]
     assert undo["choices"] == [{"label": "Undo", "nearest": False}]
     assert more["choices"] == [{"label": "+ person", "add": "person"}]
     assert view["reasons"]["off"] == ("cs",)
-    assert inputs.view(around(cs_changes=True))["reasons"]["rows"] == []
+    assert around.view(around_content(cs_changes=True))["reasons"]["rows"] == []
 
 
 @pytest.fixture(scope="module")

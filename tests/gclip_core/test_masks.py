@@ -1,5 +1,7 @@
 """Scores and labels against PyTorch's own interpolation at full size."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -62,6 +64,23 @@ def test_a_class_without_pixels_names_what_wins_where_it_fits_best() -> None:
     )
     assert masks.overtaken(result(rows, unknown=("b", "c"))) == ()
     assert masks.overtaken(result([[5.0, 0, 0], [0, 5, 0], [0, 0, 5], [0, 0, 0]])) == ()
+
+
+def test_the_best_classes_of_a_patch_have_their_cosines_and_share_it() -> None:
+    """A hidden word has the index after the last class."""
+    of = result([[4.0, 0], [2.0, 0], [0, 1.0], [1.0, 3.0]])
+    index, cosines, shares = masks.best_classes(of, (1, 2), logit_scale=2.0, most=2)
+    assert index.tolist() == [[0, 3], [1, 2]]
+    assert cosines.tolist() == [[2.0, 1.5], [1.0, 0.5]]
+    assert torch.allclose(shares, torch.tensor([[4.0, 3.0], [2.0, 1.0]]).softmax(0))
+
+
+def test_logits_of_classes_are_the_largest_of_their_words_on_any_grid() -> None:
+    of = replace(result([[4.0, 0], [2.0, 5], [0, 1.0], [1.0, 3.0]]), owner=(0, 0, 1, -1))
+    assert masks.class_logits(of, (1, 2)).tolist() == [[4, 5], [0, 1], [1, 3]]
+    typed = replace(of, owner=(0, 0, 1, 1), hidden=())
+    assert masks.class_logits(typed, (1, 2)).tolist() == [[4, 5], [1, 3]]
+    assert masks.class_logits(typed, (2, 4)).shape == (2, 8)
 
 
 def test_owners_with_hidden_words_after_what_was_typed() -> None:

@@ -23,9 +23,8 @@ export const page = {
   address: ownAddress,
   ...{ ask, failed, keep, example, takeOffer, clearWords, flip, simulate, endSimulation },
   /**
-   * An answer came; returns the words of the field, the status lines, and the number of answers
-   * after which the reasons at a pinned pixel are asked for anew. One of a tab that the visitor left
-   * changes no lines.
+   * An answer came: one of a tab that was left changes no status lines. Returns the words of the
+   * field, the status lines, and a count that grows where a pinned pixel needs its reasons anew.
    * @param {string} text the outcome
    * @param {string} tab the open one
    * @param {string} pixel empty for none

@@ -1,4 +1,7 @@
-"""What several tabs compute and show: the picture, masks, where patches look, notes on a mask."""
+"""What the contents of several tabs have: the picture, masks, norms, and what is fetched later.
+
+What a browser fetches later is named here, and made at its first fetch from the request alone.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,8 +11,6 @@ from weakref import ref
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
 from PIL import Image
 
 from demo import wording
@@ -18,12 +19,13 @@ from demo.drawing import render
 from demo.engine import Engine, Mask
 from demo.host.blob_store import Blob, Later
 from demo.request import Question, Request
+from demo.tabs.figure import figure_blob
 from demo.widgets import values
 from demo.widgets.blobs import Levels, attention_blob, packed, picture_blob
 from demo.widgets.values import Json, Side
-from gclip_core import amf, cs, refine
+from gclip_core import amf, masks, refine
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Encoded, Grid, Method, MethodReport, Overtaken, Segmentation
+from gclip_core.types import Encoded, Grid, Method, MethodReport, Segmentation
 
 MAX_MATRIX = 768
 """Patches of a matrix that is shown; of more, squares are averaged."""
@@ -97,7 +99,7 @@ def words(engine: Engine, question: Question, grid: Grid, result: Segmentation) 
         result = cached()
         if result is None:  # its logits are those of the plain mask
             result = engine.segment(resolve(engine, request), method).result
-        best, cosines, shares = best_words(result, grid, scale)
+        best, cosines, shares = masks.best_classes(result, grid, scale)
         return Blob(packed(best=best, cosines=cosines, shares=Levels(shares, 1.0, 255)))
 
     return engine.blobs.later(("words", *question.key, method), make, question.nbytes)
@@ -148,6 +150,14 @@ def block_masks(engine: Engine, question: Question) -> Later:
     return engine.blobs.later(("block masks", *question.key, method), make, question.nbytes)
 
 
+def figure(engine: Engine, question: Question, form: str) -> Later:
+    """The figure of the question's answer in one of the FORMS."""
+    settings, request = question.settings, question.request
+    key = ("figure", *question.key, settings.refine, question.chosen, request.address, form)
+    make = partial(figure_blob, engine, request, form)
+    return engine.blobs.later(key, make, question.nbytes)
+
+
 def pooled(grid: Grid, most: int = MAX_MATRIX) -> int:
     """Side of the squares of patches that are averaged: the smallest that makes at most so many."""
     square = 1
@@ -156,32 +166,7 @@ def pooled(grid: Grid, most: int = MAX_MATRIX) -> int:
     return square
 
 
-def class_logits(result: Segmentation, grid: Grid) -> torch.Tensor:
-    """Logits (C, N) per patch, the largest of a class's words; last those of hidden words."""
-    logits = result.logits
-    if tuple(logits.shape[1:]) != grid:
-        logits = F.interpolate(logits[None], grid, mode="bilinear", align_corners=False)[0]
-    classes, hidden = len(result.vocabulary.names), min(result.owner) < 0
-    owner = torch.tensor([index if index >= 0 else classes for index in result.owner])
-    rows = logits.flatten(1)
-    whole = rows.new_full((classes + hidden, rows.shape[1]), -torch.inf)
-    return whole.scatter_reduce_(0, owner[:, None].expand_as(rows), rows, "amax")
-
-
-def best_words(
-    result: Segmentation, grid: Grid, logit_scale: float, most: int = 3
-) -> tuple[NDArray[np.integer], ...]:
-    """The classes that match each patch best, (most, N), with their cosines and their shares.
-
-    Class C is the best hidden word. The shares are the softmax over these classes alone, so that
-    the largest is that of the label.
-    """
-    whole = class_logits(result, grid)
-    best, which = whole.topk(min(most, len(whole)), dim=0)
-    return which.numpy(), (best / logit_scale).numpy(), best.softmax(0).numpy()
-
-
-# --- values that several tabs have ----------------------------------------------------------------
+# --- parts of contents ----------------------------------------------------------------------------
 
 
 def side(engine: Engine, question: Question, grid: Grid, mask: Mask, title: str = "") -> Side:
@@ -238,61 +223,3 @@ def norms_view(norms: Norms, note: str, curves: Sequence[Json], **more: Any) -> 
         is_simulated=norms.is_simulated,
         **more,
     )
-
-
-def simulated(question: Question) -> str:
-    """The sentence on a planted fault; empty where there is none."""
-    planted = question.scene.segmenter.backbone.planted
-    return wording.planted(planted[0]) if planted else ""
-
-
-def in_in_out(engine: Engine, answer: Answer, method: Method) -> tuple[float, float]:
-    """Cosines of the last block's Values in one region and across two; nan where no pair is."""
-    scene, truth = answer.question.scene, answer.question.scene.picture.truth
-    labels = torch.from_numpy(truth.labels if truth else answer.mask.labels)
-    regions = cs.majority_labels(labels, answer.grid)
-    values_of_patches = scene.segmenter.values(engine.trunk(scene, method), method)
-    return cs.in_in_out(values_of_patches, regions)
-
-
-def regions(answer: Answer) -> str:
-    """What the regions of :func:`in_in_out` are."""
-    return "the truth" if answer.question.scene.picture.truth else "the mask shown"
-
-
-# --- notes on masks -------------------------------------------------------------------------------
-
-
-def notes_on(mask: Mask, overtaken: Sequence[Overtaken] = ()) -> list[str]:
-    """The sentences on a mask: words that it finds nowhere, hardly, or that the truth has not."""
-    is_empty, absent, missed = not any(mask.class_shares), absent_words(mask), missed_words(mask)
-    return [
-        wording.found_nothing([mask.title] if is_empty else [], mask.names),
-        wording.missed(missed),
-        wording.overtaken([word for word in overtaken if word.name not in missed]),
-        wording.absent(absent),
-    ]
-
-
-def empty_masks(masks: Sequence[Mask]) -> str:
-    """The sentence on those of the masks that find none of the words."""
-    empty = [mask.title for mask in masks if not any(mask.class_shares)]
-    return wording.found_nothing(empty, masks[0].names)
-
-
-def missed_words(mask: Mask) -> list[str]:
-    """Words of the truth that the mask shows nowhere."""
-    return [mask.names[index] for index in mask.iou if not mask.class_shares[index]]
-
-
-def absent_words(mask: Mask) -> list[str]:
-    """Typed words that are not in the truth, where it is known."""
-    return [] if mask.miou is None else [mask.names[index] for index in mask.absent]
-
-
-def unmeasured(answer: Answer) -> str:
-    """Why a known truth measures nothing: none of its classes is among the words."""
-    truth = answer.question.scene.picture.truth
-    if truth is None or answer.mask.iou:
-        return ""
-    return wording.untyped(truth.names)

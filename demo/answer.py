@@ -10,6 +10,7 @@ Usage::
 """
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from demo import variants
@@ -57,7 +58,7 @@ class Answer:
     ``encoded`` is its scene's; while a tab is computed it is not made anew, however small the
     cache. ``mask`` and ``report`` are those of the chosen method. ``gclip`` is the report of GCLIP
     with both switches on: which blocks AMF and CS take, whether or not they are on. ``block``
-    (0-based) is the one whose channels are shown.
+    (0-based) is the one whose channels are shown. ``offered`` are words that the picture may show.
     """
 
     question: Question
@@ -66,6 +67,7 @@ class Answer:
     report: MethodReport
     gclip: MethodReport
     grid: Grid
+    offered: tuple[str, ...]
     status: Status
     block: int
 
@@ -78,10 +80,11 @@ def resolve(engine: Engine, request: Request) -> Question:
     """
     started, settings = time.perf_counter(), request.settings
     typed = check_words(settings.words) if settings.words.strip() else None
-    scene = engine.scene(request)
+    scene, is_upload = engine.scene(request), settings.source == "upload"
+    suggested = engine.suggested(scene) if is_upload else ()
     if typed is None:
         words = known_words(scene.clean.backbone, scene.picture.words)
-        words = words or ", ".join(engine.suggested(scene))
+        words = words or ", ".join(suggested or engine.suggested(scene))
         typed = check_words(words)
         settings = settings.changed(words=words)
         request = replace(request, settings=settings)
@@ -90,7 +93,10 @@ def resolve(engine: Engine, request: Request) -> Question:
     if replaced:
         text = ", ".join("; ".join(synonyms) for synonyms in words.classes)
     switched = variants.ablations(settings)
-    chosen, rest = variants.chosen(settings, switched), _rest(engine, scene, settings, typed)
+    chosen = variants.chosen(settings, switched)
+    rest = settings.rest
+    if is_upload and rest == "auto" and _are_suggested(typed, suggested, engine.offered(scene)):
+        rest = "background"
     sentence = text, settings.threshold, rest, settings.rest_weight
     clean = scene.clean
     return Question(
@@ -100,6 +106,7 @@ def resolve(engine: Engine, request: Request) -> Question:
         words=clean.read_words(words, rest),
         replaced=replaced,
         text=text,
+        suggested=suggested,
         rest=rest,
         switched=switched,
         chosen=chosen,
@@ -109,15 +116,10 @@ def resolve(engine: Engine, request: Request) -> Question:
     )
 
 
-def _rest(engine: Engine, scene: Scene, settings: Settings, typed: Vocabulary) -> str:
-    """The argument ``rest`` of ``segment``: "background" for suggested words left as they are, also
-    with offered ones beside them."""
-    if settings.rest != "auto" or settings.source != "upload":
-        return settings.rest
-    suggested, offered = set(engine.suggested(scene)), engine.offered(scene)
+def _are_suggested(typed: Vocabulary, suggested: Collection[str], offered: Collection[str]) -> bool:
+    """Whether words are the suggested ones left as they are, also with offered ones beside them."""
     named = {phrase.casefold() for phrase in typed.phrases}
-    as_they_are = suggested <= named <= suggested.union(offered)
-    return "background" if as_they_are else settings.rest
+    return {*suggested} <= named <= {*suggested, *offered}
 
 
 def _known(
@@ -143,6 +145,7 @@ def compute(engine: Engine, question: Question) -> Answer:
         mask = engine.refined(question, chosen)
         report = mask.result.report
         gclip = report if chosen is both else engine.report(scene, both)
+        offered = engine.offered(scene)
     return Answer(
         question=question,
         encoded=encoded,
@@ -150,6 +153,7 @@ def compute(engine: Engine, question: Question) -> Answer:
         report=report,
         gclip=gclip,
         grid=encoded.grid,
+        offered=offered,
         status=_status(scene, encoded, mask.result),
         block=question.settings.block_in_view(gclip.n_blocks, gclip.suppressed),
     )

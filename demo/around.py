@@ -43,7 +43,6 @@ class AroundContent:
 def compute(engine: Engine, answer: Answer) -> AroundContent:
     """What an answer changes of the input."""
     question = answer.question
-    offered = engine.offered(question.scene)
     known = {word.casefold() for word in question.words.classes.phrases}
     return AroundContent(
         picture=contents.picture(engine, answer)["picture"],
@@ -52,7 +51,7 @@ def compute(engine: Engine, answer: Answer) -> AroundContent:
         words=question.settings.words,
         replaced=question.replaced,
         unknown=answer.status.unknown,
-        more_words=[word for word in offered if word.casefold() not in known][:MORE],
+        more_words=[word for word in answer.offered if word.casefold() not in known][:MORE],
         method=question.chosen,
         cs_changes=bool(answer.gclip.suppressed),
         share=contents.figure(engine, question, "picture"),

@@ -44,7 +44,8 @@ class Mask:
     ``class_shares`` of the picture are by class, ``rest_share`` is that of no class. Where the
     truth is known, ``iou`` is by class of the truth, by its index, and ``miou`` its mean;
     ``absent`` are words that are not in the truth, ``missed`` those that the mask shows nowhere.
-    ``untyped`` are the truth's classes where none of them is among the words.
+    ``untyped`` are the truth's classes where none of them is among the words. ``nbytes`` are those
+    of ``result``, which has the labels.
     """
 
     title: str
@@ -59,16 +60,12 @@ class Mask:
     missed: tuple[str, ...]
     untyped: tuple[tuple[str, ...], ...]
     result: Segmentation
+    nbytes: int
 
     @cached_property
     def overtaken(self) -> tuple[Overtaken, ...]:
         """Known words that get hardly a pixel, though the truth may not have them."""
         return masks.overtaken(self.result)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes in memory: ``labels`` are those of ``result``."""
-        return 2048 + byte_cache.nbytes(self.result)
 
 
 class Engine:
@@ -339,4 +336,5 @@ def _mask(picture: Picture, result: Segmentation) -> Mask:
         missed=tuple(words.names[index] for index in scores.iou if not shares[index]),
         untyped=truth.names if truth is not None and not scores.iou else (),
         result=result,
+        nbytes=2048 + byte_cache.nbytes(result),
     )

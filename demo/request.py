@@ -53,7 +53,8 @@ class Question:
 
     ``words`` include hidden ones, as ``rest``, the argument of :meth:`Segmenter.segment`, says.
     ``replaced`` are the unknown phrases in whose place ``words`` have the nearest known ones;
-    ``text`` are the words that are looked for, as a person would type them. ``switched`` are
+    ``text`` are the words that are looked for, as a person would type them. ``suggested`` are the
+    tower's words for an upload. ``switched`` are
     ClearCLIP without and with (AMF, CS), ``chosen`` is the method that the page's switches name.
     ``key`` is all that a segmentation depends on but its method and its refinement. ``nbytes`` are
     those of ``request``; ``started`` is when reading began, by ``perf_counter``.
@@ -65,6 +66,7 @@ class Question:
     words: ParsedWords
     replaced: tuple[UnknownPhrase, ...]
     text: str
+    suggested: tuple[str, ...]
     rest: str
     switched: Mapping[Switches, Method]
     chosen: Method

@@ -16,10 +16,11 @@ from demo.engine import Engine
 from demo.settings import Settings, as_control
 from demo.tabs import contents, similarity
 from demo.widgets import values
-from demo.widgets.values import Json, Side
+from demo.widgets.values import Json, Norms, Side
 from gclip_core import cs as suppression
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
+from gclip_core.types import MethodReport
 
 DRAGGED = ("channels", "cs_blocks", "cs")
 ONE_REGION, TWO_REGIONS = "#1f9d83", "#e0633a"
@@ -32,8 +33,9 @@ class ChannelsContent:
     """Masks without and with CS (under a simulation also without it), norms, and cosines.
 
     ``changed`` is the share of the pixels that CS relabels; ``amf`` whether AMF is on in all masks.
-    ``in_in_out`` are cosines of Values in one region and across two, without and with CS, by
-    ``regions``. ``channels`` are those chosen by hand.
+    ``gclip`` is the report of GCLIP with both switches on. ``in_in_out`` are cosines of Values in
+    one region and across two, without and with CS, by ``regions``. ``channels`` are those chosen by
+    hand.
     """
 
     picture: Json
@@ -44,7 +46,8 @@ class ChannelsContent:
     changed: float
     amf: bool
     simulated: str
-    norms: contents.Norms
+    gclip: MethodReport
+    norms: Norms
     channels: Sequence[int]
     in_in_out: tuple[tuple[float, float], tuple[float, float]]
     regions: str
@@ -146,6 +149,7 @@ def _computed(engine: Engine, answer: Answer) -> ChannelsContent:
         changed=float((off.labels != on.labels).mean()),
         amf=settings.amf,
         simulated=wording.simulated(question.scene.planted),
+        gclip=answer.gclip,
         norms=contents.norms(answer),
         channels=settings.channels,
         in_in_out=(
@@ -160,8 +164,10 @@ def _computed(engine: Engine, answer: Answer) -> ChannelsContent:
 
 def view(content: ChannelsContent) -> dict[str, Any]:
     """Three masks, the norms, the card of cosines, and what CS did."""
-    untouched = content.untouched and _mask_view(content, content.untouched)
-    report = content.norms.report
+    untouched: dict[str, Any] = {"visible": content.untouched is not None}
+    if content.untouched is not None:
+        untouched["value"] = _mask_view(content, content.untouched)
+    report = content.gclip
     notes = [content.simulated, *wording.suppression_notes(report, content.changed, content.amf)]
     return {
         "norms": _norms_view(content),
@@ -187,7 +193,7 @@ def _mask_view(content: ChannelsContent, side: Side) -> Json:
 
 
 def _norms_view(content: ChannelsContent) -> Json:
-    report, block, threshold = content.norms.report, content.norms.block, content.norms.threshold
+    report, block, threshold = content.gclip, content.norms.block, content.norms.threshold
     picked = content.channels if block in report.suppressed else ()
     is_run = bool(picked) and picked[-1] - picked[0] == len(picked) - 1
     after = suppression.ratios(report.norms_after)
@@ -197,7 +203,7 @@ def _norms_view(content: ChannelsContent) -> Json:
     ]
     note = wording.largest_note(report, block, threshold)
     run = (picked[0], picked[-1]) if is_run else None
-    return contents.norms_view(content.norms, note, curves, drags=True, chosen=run)
+    return values.norms_value(content.norms, curves, note, drags=True, chosen=run)
 
 
 def _similarity_view(content: ChannelsContent) -> Json:

@@ -3,8 +3,7 @@
 What a browser fetches later is named here, and made at its first fetch from the request alone.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 from weakref import ref
@@ -20,12 +19,11 @@ from demo.engine import Engine, Mask
 from demo.host.blob_store import Blob, Later
 from demo.request import Question, Request
 from demo.tabs.figure import figure_blob
-from demo.widgets import values
 from demo.widgets.blobs import Levels, attention_blob, packed, picture_blob
-from demo.widgets.values import Json, Side
+from demo.widgets.values import Json, Norms, Side
 from gclip_core import amf, masks, refine
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Encoded, Grid, Method, MethodReport, Segmentation
+from gclip_core.types import Encoded, Grid, Method, Segmentation
 
 MAX_MATRIX = 768
 """Patches of a matrix that is shown; of more, squares are averaged."""
@@ -181,45 +179,17 @@ def side(engine: Engine, question: Question, grid: Grid, mask: Mask, title: str 
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Norms:
-    """The norms of the block in view (0-based), before and after CS, whether or not CS is on."""
-
-    report: MethodReport
-    block: int
-    cs: bool
-    model: str
-    threshold: float
-    is_simulated: bool
-
-
 def norms(answer: Answer) -> Norms:
-    """The norms of the block in view."""
-    question = answer.question
-    backbone = question.scene.segmenter.backbone
+    """The norms of the block in view, before and after CS, whether or not CS is on."""
+    question, report, block = answer.question, answer.gclip, answer.block
     return Norms(
-        report=answer.gclip,
-        block=answer.block,
+        before=report.norms_before[block],
+        after=report.norms_after[block],
+        block=block,
+        n_blocks=report.n_blocks,
+        model=answer.status.title,
         cs=question.chosen.suppression is not None,
-        model=backbone.title,
-        threshold=question.settings.channel_threshold,
-        is_simulated=bool(backbone.planted),
-    )
-
-
-def norms_view(norms: Norms, note: str, curves: Sequence[Json], **more: Any) -> Json:
-    """The card of norms."""
-    report, block = norms.report, norms.block
-    return values.norms_value(
-        report.norms_before[block],
-        report.norms_after[block],
-        block,
-        curves,
-        model=norms.model,
-        cs=norms.cs,
         abnormal=report.abnormal,
-        threshold=norms.threshold,
-        note=note,
-        is_simulated=norms.is_simulated,
-        **more,
+        threshold=question.settings.channel_threshold,
+        is_simulated=bool(question.scene.planted),
     )

@@ -27,11 +27,11 @@ from demo.request import Question
 from demo.tabs import change, contents, machine, machine_numbers
 from demo.variants import Compared, Switches
 from demo.widgets import values
-from demo.widgets.values import Json, Side
+from demo.widgets.values import Json, Norms, Side
 from gclip_core import amf
 from gclip_core.refine import REFINEMENTS
 from gclip_core.registry import BUILT_IN
-from gclip_core.types import Method, MethodReport, Overtaken
+from gclip_core.types import Method, MethodReport, Overtaken, Plant
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +53,9 @@ class Masks:
     gain: tuple[int, float, float] | None
     repair: Mapping[Switches, float]
     is_guessed: bool
-    unmeasured: str
     overtaken: Sequence[Overtaken]
     background: bool
-    simulated: str
+    planted: Sequence[Plant]
     opacity: float
     pixel: tuple[int, int] | None
 
@@ -82,12 +81,16 @@ class Attention:
 
 @dataclass(frozen=True, eq=False)
 class SideContent:
-    """The canvas, the attention card, the norms card, and the machine if it is open."""
+    """The canvas, the attention card, the norms card, and the machine if it is open.
+
+    ``gclip`` is the report of GCLIP with both switches on.
+    """
 
     picture: Json
     masks: Masks
     attention: Attention
-    norms: contents.Norms
+    gclip: MethodReport
+    norms: Norms
     machine: machine_numbers.MachineContent | None
 
 
@@ -132,6 +135,7 @@ def compute(engine: Engine, answer: Answer) -> SideContent:
             picture=contents.picture(engine, answer),
             masks=_masks(engine, answer, compared),
             attention=_attention(engine, answer, compared),
+            gclip=answer.gclip,
             norms=contents.norms(answer),
             machine=machine_numbers.compute(engine, answer) if opened else None,
         )
@@ -142,7 +146,7 @@ def view(content: SideContent) -> dict[str, Any]:
     shown = {
         "canvas": _canvas_view(content.picture, content.masks),
         "attention": _attention_view(content.picture, content.attention),
-        "norms": _norms_view(content.norms),
+        "norms": _norms_view(content.gclip, content.norms),
     }
     if content.machine is not None:
         shown["machine"] = machine.view(content.machine)
@@ -153,7 +157,7 @@ def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
     question, settings, after = answer.question, answer.question.settings, answer.mask
     is_guessed = False
     if settings.source == "upload":
-        is_guessed = settings.words == ", ".join(engine.suggested(question.scene))
+        is_guessed = settings.words == ", ".join(question.suggested)
     before = engine.refined(question, compared.before)
     is_same = bool((after.labels == before.labels).all())
     titled = list(zip((before, after), compared.titles, strict=True))
@@ -167,7 +171,6 @@ def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
     return Masks(
         sides=[contents.side(engine, question, answer.grid, *pair) for pair in titled],
         cutouts=contents.cutouts(engine, question, after),
-        unmeasured=wording.untyped(after.untyped),
         before=before,
         after=after,
         compared=compared,
@@ -178,7 +181,7 @@ def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
         is_guessed=is_guessed,
         overtaken=after.overtaken,
         background=bool(question.words.hidden),
-        simulated=wording.simulated(question.scene.planted),
+        planted=question.scene.planted,
         opacity=settings.opacity,
         pixel=settings.pixel,
     )
@@ -239,7 +242,7 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         pixel=masks.pixel,
         notes=notes,
         background=masks.background,
-        simulated=masks.simulated,
+        simulated=wording.simulated(masks.planted),
         bars=_repair_view(masks),
         region=masks.change.box if masks.change else None,
         cutouts=masks.cutouts,
@@ -260,7 +263,7 @@ def notes_on(mask: Mask, overtaken: Sequence[Overtaken]) -> list[str]:
 def _score_note(masks: Masks) -> str:
     """What mIoU counts, and of which mask; without a truth, why there is none."""
     if masks.after.miou is None:
-        return masks.unmeasured
+        return wording.untyped(masks.after.untyped)
     if masks.after.result.refined == "none":
         return wording.SCORE_COUNTS
     return f"{wording.SCORE_COUNTS} {wording.REFINED}"
@@ -330,8 +333,7 @@ def _attention_view(picture: Json, attention: Attention) -> Json:
     )
 
 
-def _norms_view(norms: contents.Norms) -> Json:
-    report = norms.report
+def _norms_view(report: MethodReport, norms: Norms) -> Json:
     note = wording.norms_note(report, norms.cs, norms.block)
-    curves = [values.entropy_curve(report.entropy, report.entropy_after)]
-    return contents.norms_view(norms, note, curves)
+    curve = values.entropy_curve(report.entropy, report.entropy_after)
+    return values.norms_value(norms, [curve], note)

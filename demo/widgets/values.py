@@ -308,43 +308,53 @@ def ratio_curve(before: ArrayLike, after: ArrayLike, threshold: float) -> Json:
     return {"title": "Largest / median", "rows": rows, **ends, "limit": threshold}
 
 
+@dataclass(frozen=True, eq=False)
+class Norms:
+    """The norms (D,) of ``block`` without and with CS, whether or not ``cs`` is on.
+
+    ``abnormal`` are blocks whose largest norm is over ``threshold`` times the median.
+    """
+
+    before: ArrayLike
+    after: ArrayLike
+    block: int
+    n_blocks: int
+    model: str
+    cs: bool
+    abnormal: Collection[int] = ()
+    threshold: float = 2.0
+    is_simulated: bool = False
+
+
 def norms_value(
-    before: ArrayLike,
-    after: ArrayLike,
-    block: int,
+    norms: Norms,
     curves: Sequence[Json],
-    *,
-    model: str,
-    cs: bool,
-    abnormal: Collection[int] = (),
-    threshold: float = 2.0,
     note: str = "",
-    is_simulated: bool = False,
+    *,
     drags: bool = False,
     chosen: tuple[int, int] | None = None,
 ) -> Json:
-    """The norms (D,) of ``block`` without and with CS, whether or not ``cs`` is on.
+    """A block's norms, and ``curves`` over all blocks.
 
-    ``curves`` are over all blocks. ``drags``: channels can be chosen, as ``chosen`` (first, last)
-    are.
+    ``drags``: channels can be chosen, as ``chosen`` (first, last) are.
     """
-    old, new = np.asarray(before), np.asarray(after)
+    old, new = np.asarray(norms.before), np.asarray(norms.after)
     moved, written = np.flatnonzero(~np.isclose(old, new, rtol=1e-4)), _numbers(new)
     return {
         "kind": "norms",
-        "title": f"block {block + 1} of {len(curves[0]['rows'][0])} · {model}",
-        "block": block + 1,
+        "title": f"block {norms.block + 1} of {norms.n_blocks} · {norms.model}",
+        "block": norms.block + 1,
         "norms": _numbers(old),
         "moved": [[int(i), written[i]] for i in moved],
         "top": int(old.argmax()),
         "median": float(np.median(old)),
-        "threshold": threshold,
-        "abnormal": sorted(index + 1 for index in abnormal),
+        "threshold": norms.threshold,
+        "abnormal": sorted(index + 1 for index in norms.abnormal),
         "curves": curves,
-        "cs": cs,
-        "badge": "CS on" if cs else "CS off",
+        "cs": norms.cs,
+        "badge": "CS on" if norms.cs else "CS off",
         "note": note,
-        "is_simulated": is_simulated,
+        "is_simulated": norms.is_simulated,
         "drags": drags,
         "chosen": chosen,
     }

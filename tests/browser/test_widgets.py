@@ -88,6 +88,7 @@ def shown(store: BlobStore, matrix: np.ndarray, on: bool, kite: bool) -> dict[st
     both = sides if on else sides[1:]
     norms = np.ones(64)
     norms[9] = 3
+    channels = values.Norms(norms, np.ones(64), 8, 12, "m", cs=True)
     curve = values.entropy_curve(np.linspace(1, 0.9, 12), np.ones(12))
     thumbs = [("Block 6", matrix[0] * N, (7,))]
     maps = [values.Map("AMF off", own, (7,), matrix[0]), values.Map("AMF on", other, (), matrix[1])]
@@ -99,7 +100,7 @@ def shown(store: BlobStore, matrix: np.ndarray, on: bool, kite: bool) -> dict[st
         "attention": values.attention_value(picture, maps),
         "blocks": values.blocks_value(picture, np.ones((2, N)), seen, (1,), 0),
         "maps": values.maps_value(picture, thumbs, [("without", own), ("with", other)]),
-        "norms": values.norms_value(norms, np.ones(64), 8, [curve], model="m", cs=True, drags=True),
+        "norms": values.norms_value(channels, [curve], drags=True),
         "equal": values.maps_value(picture, thumbs, [("without", own), ("with", again)]),
     }
 

@@ -9,10 +9,10 @@ import torch
 from demo.around import AroundContent
 from demo.engine import Mask
 from demo.host.blob_store import Blob, Later
-from demo.tabs import attention, channels, compare, contents, export, learn, side
+from demo.tabs import attention, channels, compare, export, learn, side
 from demo.tabs.learn_numbers import REQUEST, STATES, Numbers
 from demo.variants import Compared
-from demo.widgets.values import Json, Side
+from demo.widgets.values import Json, Norms, Side
 from gclip_core import methods, vocabulary
 from gclip_core.types import (
     FusionReason,
@@ -88,6 +88,7 @@ def mask(method: Method, labels: Any, miou: float | None = None) -> Mask:
         missed=(),
         untyped=(),
         result=result,
+        nbytes=0,
     )
 
 
@@ -110,18 +111,23 @@ def masks(before: Mask, after: Mask, **changes: Any) -> side.Masks:
         gain=None,
         repair={},
         is_guessed=False,
-        unmeasured="",
         overtaken=(),
         background=False,
-        simulated="",
+        planted=(),
         opacity=0.5,
         pixel=(1, 2),
     )
     return replace(value, **changes)
 
 
-def norms(block: int = 2, cs: bool = True, suppressed: tuple[int, ...] = (2,)) -> contents.Norms:
-    return contents.Norms(report((), suppressed), block, cs, "Tiny", 2.0, is_simulated=False)
+CHANNEL_REPORT = report((), suppressed=(2,))
+"""Of the blocks of :func:`norms`."""
+
+
+def norms(cs: bool = True) -> Norms:
+    """Block 3 (from 1), whose channel 2 is scaled by CS."""
+    before, after = CHANNEL_REPORT.norms_before[2], CHANNEL_REPORT.norms_after[2]
+    return Norms(before, after, 2, BLOCKS, "Tiny", cs, CHANNEL_REPORT.abnormal)
 
 
 def looks(method: Method, before: str, after: str | None) -> side.Attention:
@@ -138,9 +144,13 @@ def looks(method: Method, before: str, after: str | None) -> side.Attention:
     )
 
 
+def cards(masks: side.Masks, attention: side.Attention) -> side.SideContent:
+    return side.SideContent(PICTURE, masks, attention, CHANNEL_REPORT, norms(), None)
+
+
 def side_by_side(before: Mask, after: Mask, **changes: Any) -> side.SideContent:
     attended = looks(AMF, "plain", "fused")
-    return side.SideContent(PICTURE, masks(before, after, **changes), attended, norms(), None)
+    return cards(masks(before, after, **changes), attended)
 
 
 def table(**changes: Any) -> compare.CompareContent:
@@ -206,6 +216,7 @@ def channels_tab(**changes: Any) -> channels.ChannelsContent:
         changed=0.5,
         amf=False,
         simulated="",
+        gclip=CHANNEL_REPORT,
         norms=norms(),
         channels=(),
         in_in_out=((0.5, 0.25), (0.75, 0.125)),

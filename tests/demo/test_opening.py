@@ -19,7 +19,7 @@ def question() -> Question:
 def _scores(question: Question) -> list[float]:
     switched = ((False, False), (True, False), (False, True), (True, True))
     methods = (question.switched[switches] for switches in switched)
-    return [engine().segment(question, method).miou or 0.0 for method in methods]
+    return [engine().refined(question, method).miou or 0.0 for method in methods]
 
 
 def test_the_page_opens_undamaged_with_both_switches_on_where_amf_shows(

@@ -37,7 +37,7 @@ def sent() -> dict[str, dict[str, Any]]:
     attention = values.attention_value(SHOWN, [values.Map("a", "name", (), ROW)])
     seen = GlobalTokens((1.0,), ((),), (0.5,), 5.0)
     blocks = values.blocks_value(SHOWN, ROW[None], seen, (), 0)
-    norms = values.norms_value(np.ones(8), np.ones(8), 0, [CURVE], model="m", cs=True)
+    norms = values.norms_value(values.Norms(np.ones(8), np.ones(8), 0, 12, "m", cs=True), [CURVE])
     offers = values.offers([("text", [{"label": "a"}])])
     methods = compare.view(table())["table"]
     scores = why.Scores("GCLIP", [0.7, 0.2], 0, True)

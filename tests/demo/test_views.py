@@ -7,7 +7,8 @@ import pytest
 from demo import around, wording
 from demo.page import Page
 from demo.settings import Settings
-from demo.tabs import attention, channels, compare, contents, side
+from demo.tabs import attention, channels, compare, side
+from demo.widgets import values
 from demo.widgets.values import Json
 from gclip_core import palette
 from tests.demo import engine
@@ -15,11 +16,11 @@ from tests.demo.samples import (
     AMF,
     BOTH,
     CLEARCLIP,
-    PICTURE,
     SECTIONS,
     around_content,
     attention_tab,
     blob,
+    cards,
     channels_tab,
     looks,
     mask,
@@ -32,7 +33,7 @@ from tests.demo.samples import (
 
 def shown(value: side.Masks, attended: side.Attention | None = None) -> Json:
     attended = attended or looks(AMF, "plain", "fused")
-    return side.view(side.SideContent(PICTURE, value, attended, norms(), None))
+    return side.view(cards(value, attended))
 
 
 def test_a_canvas_has_both_masks_the_change_and_the_measured_sentence() -> None:
@@ -88,7 +89,7 @@ def test_norms_have_the_channel_that_cs_moves_and_the_block_s_number() -> None:
     assert (card["title"], card["block"]) == ("block 3 of 4 · Tiny", 3)
     assert (card["top"], card["moved"], card["abnormal"]) == (2, [[2, 1.0]], [3])
     assert "CS scales the norm of channel 2 in block 3 from 8 to 1" in card["note"]
-    off = contents.norms_view(norms(cs=False), "", card["curves"])
+    off = values.norms_value(norms(cs=False), card["curves"])
     assert off["badge"] == "CS off" and off["moved"] == card["moved"], "what CS would do is shown"
 
 

@@ -132,7 +132,7 @@ def test_norms_say_what_cs_would_do_whether_or_not_it_is_on() -> None:
     before[9] = 8
     curve = values.entropy_curve(np.linspace(1, 0.9, 12), np.ones(12))
     off, on = (
-        values.norms_value(before, after, 6, [curve], model="m", cs=cs, abnormal=(6,))
+        values.norms_value(values.Norms(before, after, 6, 12, "m", cs, abnormal=(6,)), [curve])
         for cs in (False, True)
     )
     assert off["moved"] == on["moved"] == [[9, 1.0]]
@@ -142,7 +142,9 @@ def test_norms_say_what_cs_would_do_whether_or_not_it_is_on() -> None:
 def test_numbers_that_are_none_can_be_sent() -> None:
     nothing = np.full(12, np.nan)
     curves = [values.entropy_curve(nothing, nothing), values.ratio_curve(nothing, [np.inf] * 12, 2)]
-    value = values.norms_value(np.zeros(64), np.zeros(64), 0, curves, model="m", cs=True)
+    value = values.norms_value(
+        values.Norms(np.zeros(64), np.zeros(64), 0, 12, "m", cs=True), curves
+    )
     json.dumps(value, allow_nan=False)
 
 

@@ -252,14 +252,9 @@ def points(share: float | None) -> str:
     return "–" if share is None else f"{share * 100:.1f}"
 
 
-def edges(refined: str) -> str:
-    """How a mask's edges are; ``refined`` names a refinement, "none" for plain edges."""
-    return "plain edges" if refined == "none" else "edges refined"
-
-
-def miou(share: float | None, refined: str) -> str:
-    """Beside a mask's title: its score where truth is known, and how its edges are."""
-    return "" if share is None else f"mIoU {percent(share)}, {edges(refined)}"
+def miou(share: float) -> str:
+    """Beside a mask's title: its score."""
+    return f"mIoU {percent(share)}"
 
 
 def times(ratio: float) -> str:

@@ -150,5 +150,7 @@ def _mask(content: MachineContent) -> Part:
     mask = content.mask
     shares = [*mask.class_shares, mask.rest_share]
     share, largest = max(zip(shares, [*mask.names, "the rest"], strict=True))
-    score = [f"{largest} {wording.percent(share)}", wording.miou(mask.miou, mask.result.refined)]
-    return "Mask", "argmax", "", ", ".join(filter(None, score)), "Every pixel gets its best word."
+    value = f"{largest} {wording.percent(share)}"
+    if mask.miou is not None:
+        value += f", {wording.miou(mask.miou)}"
+    return "Mask", "argmax", "", value, "Every pixel gets its best word."

@@ -219,7 +219,7 @@ def _gain(question: Question) -> tuple[int, float, float] | None:
 
 def _canvas_view(picture: Json, masks: Masks) -> Json:
     before, after, method = masks.before, masks.after, masks.after.method
-    subject, first, gain = masks.compared.subject, "", ""
+    subject, first, gain, bars = masks.compared.subject, "", "", _repair_view(masks)
     if masks.change is not None:
         first = change.sentence(masks.change, subject)
         gain = wording.gain_of_amf(*masks.gain) if masks.gain else ""
@@ -243,7 +243,7 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         notes=notes,
         background=masks.background,
         simulated=wording.simulated(masks.planted),
-        bars=_repair_view(masks),
+        bars=bars,
         region=masks.change.box if masks.change else None,
         cutouts=masks.cutouts,
     )

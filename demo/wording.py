@@ -2,7 +2,7 @@
 
 Elsewhere are the labels of settings (:mod:`demo.settings`) and their help (:mod:`demo.controls`),
 the labels of other components (where these are made), the words at the machine's parts
-(:mod:`demo.tabs.machine_words`), the lesson (``tabs/lesson.toml``), the glossary
+(:mod:`demo.tabs.machine.words`), the lesson (``tabs/learn/lesson.toml``), the glossary
 (``glossary.toml``) and refusals (where something is refused).
 """
 

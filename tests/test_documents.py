@@ -15,7 +15,9 @@ import yaml
 
 from demo import main, settings
 from demo.measured import measured
-from demo.tabs import TABS, learn, learn_numbers
+from demo.tabs import TABS
+from demo.tabs.learn import numbers as lesson
+from demo.tabs.learn.pages import PAGES
 from demo.widgets import code
 from evaluation.photos import shipped_photos
 from gclip_core import segment
@@ -142,14 +144,14 @@ def test_the_lesson_plan_names_steps_tabs_and_buttons_that_the_page_has() -> Non
         settings.declaration(name)["label"] for name in settings.FIELDS
     }
     assert {"Learn", "Begin", "AMF", "Simulated fault", "Close"} <= {*emphasised}
-    assert f"The tab *Learn* has the lesson's steps on one photo, an {learn_numbers.PHOTO}" in text
-    assert f"Where do the {learn_numbers.THING}'s patches look" in text
+    assert f"The tab *Learn* has the lesson's steps on one photo, an {lesson.PHOTO}" in text
+    assert f"Where do the {lesson.THING}'s patches look" in text
     assert f"over the {measured().photos} photos" in text
     for name in {*emphasised} - elsewhere:
         button = rf'(?:>\s*|"){re.escape(name)}(?: →)?(?:\s*<|")'
         assert re.search(button, modules), name
     steps = re.findall(r"^\| [\d–]+ \| \d · ([^|]*) \|", text, re.MULTILINE)
-    assert steps == [page["title"] for page in learn.PAGES[1:]]
+    assert steps == [page["title"] for page in PAGES[1:]]
 
 
 def test_the_address_in_the_lesson_plan_has_the_lesson_s_photo_words_and_plain_edges() -> None:

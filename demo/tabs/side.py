@@ -24,7 +24,7 @@ from demo.engine import Engine, Mask
 from demo.host.blob_store import Later
 from demo.measured import measured
 from demo.request import Question
-from demo.tabs import change, contents, machine, machine_numbers
+from demo.tabs import change, contents, machine
 from demo.variants import Compared, Switches
 from demo.widgets import values
 from demo.widgets.values import Json, Norms, Side
@@ -91,7 +91,7 @@ class SideContent:
     attention: Attention
     gclip: MethodReport
     norms: Norms
-    machine: machine_numbers.MachineContent | None
+    machine: machine.MachineContent | None
 
 
 def build(engine: Engine, controls: Controls) -> Tab:
@@ -137,7 +137,7 @@ def compute(engine: Engine, answer: Answer) -> SideContent:
             attention=_attention(engine, answer, compared),
             gclip=answer.gclip,
             norms=contents.norms(answer),
-            machine=machine_numbers.compute(engine, answer) if opened else None,
+            machine=machine.compute(engine, answer) if opened else None,
         )
 
 

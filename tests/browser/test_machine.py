@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from demo.answer import compute, resolve
 from demo.request import Request
 from demo.settings import Settings
-from demo.tabs import machine_numbers
+from demo.tabs import machine
 from gclip_core import palette
 from tests.browser.conftest import DESKTOP, DONE, visitor
 from tests.demo import engine
@@ -45,7 +45,7 @@ def read(page: Page, key: str) -> float:
 def test_it_opens_full_screen_with_the_library_s_numbers(opened: Page) -> None:
     assert opened.evaluate("document.fullscreenElement === document.querySelector('#machine .gw')")
     answer = compute(engine(), resolve(engine(), Request(SETTINGS)))
-    value = machine_numbers.compute(engine(), answer)
+    value = machine.compute(engine(), answer)
     scores, ratios = value.tokens.scores, value.report.ratios
     for block, (score, ratio) in enumerate(zip(scores, ratios, strict=True), 1):
         assert read(opened, f"score {block}") == pytest.approx(score, rel=1e-4)

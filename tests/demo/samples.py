@@ -10,7 +10,7 @@ from demo.around import AroundContent
 from demo.engine import Mask
 from demo.host.blob_store import Blob, Later
 from demo.tabs import attention, channels, compare, export, learn, side
-from demo.tabs.learn_numbers import REQUEST, STATES, Numbers
+from demo.tabs.learn.numbers import REQUEST, STATES, Numbers
 from demo.variants import Compared
 from demo.widgets.values import Json, Norms, Side
 from gclip_core import methods, vocabulary

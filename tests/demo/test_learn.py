@@ -16,8 +16,9 @@ from demo.answer import Answer, compute, resolve
 from demo.host.blob_store import Later
 from demo.measured import measured
 from demo.request import Request
-from demo.tabs import learn, learn_numbers, similarity
-from demo.tabs.learn_numbers import STATES, Numbers
+from demo.tabs import learn, similarity
+from demo.tabs.learn import numbers as measures
+from demo.tabs.learn.numbers import STATES, Numbers
 from demo.widgets import values
 from gclip_core import assets
 from tests.demo import engine
@@ -109,15 +110,15 @@ def test_every_picture_can_be_fetched_and_keeps_no_request_alive(answer: Answer)
 
 
 def test_every_word_of_the_lesson_is_found_by_some_method(answer: Answer) -> None:
-    clean, faulty = answer.question, learn_numbers.with_fault(engine())
-    masks = [learn_numbers.state_mask(engine(), clean, faulty, name) for name in STATES[:4]]
+    clean, faulty = answer.question, measures.with_fault(engine())
+    masks = [measures.state_mask(engine(), clean, faulty, name) for name in STATES[:4]]
     for index, word in enumerate(masks[0].names):
         assert max(mask.iou[index] for mask in masks) > 0.05, word
 
 
 def test_step_one_replaces_attention_alone(answer: Answer) -> None:
     clean = answer.question
-    (_, clip), (_, sclip) = (learn_numbers.state(clean, clean, n) for n in ("clip", "sclip"))
+    (_, clip), (_, sclip) = (measures.state(clean, clean, n) for n in ("clip", "sclip"))
     unnamed = {"name": "", "title": "", "summary": "", "authors": "", "year": 0, "paper": ""}
     assert replace(clip, attention=sclip.attention, **unnamed) == replace(sclip, **unnamed)
 
@@ -188,18 +189,18 @@ def test_where_patches_look_is_a_distribution_over_the_photo(
     answer: Answer, numbers: Numbers
 ) -> None:
     for name, share in numbers.on_thing.items():
-        weights, on_thing = learn_numbers.looks(engine(), answer.question, answer.question, name)
+        weights, on_thing = measures.looks(engine(), answer.question, answer.question, name)
         assert weights.shape == answer.grid
         assert weights.sum() == pytest.approx(1, abs=1e-4)
         assert on_thing == share
 
 
 def test_distance_is_in_patches_and_variation_is_between_neighbours() -> None:
-    far = learn_numbers.distances((2, 3))
+    far = measures.distances((2, 3))
     assert far[0].tolist() == pytest.approx([0, 1, 2, 1, 2**0.5, 5**0.5])
     scores = torch.tensor([[0.0, 1.0, 1.0, 0.0, 1.0, 3.0]])
     # Across 1, 0, 1, 2: mean 1; down 0, 0, 2: mean 2/3.
-    assert learn_numbers.variation(scores, (2, 3)) == pytest.approx(5 / 3)
+    assert measures.variation(scores, (2, 3)) == pytest.approx(5 / 3)
 
 
 def test_the_blocks_that_amf_adds_look_nearer_than_evenly(numbers: Numbers) -> None:
@@ -214,7 +215,7 @@ def test_the_planted_channel_harms_the_mask_and_cs_undoes_it(
     assert numbers.miou["fault_clearclip"] < numbers.miou["clearclip"] - 0.05
     assert numbers.alike["fault_cs"] == pytest.approx(numbers.alike["clearclip"], abs=0.01)
     faulty = compute(engine(), resolve(engine(), learn.REQUEST.changed(plant=True)))
-    _, method = learn_numbers.state(answer.question, faulty.question, "fault_clearclip")
+    _, method = measures.state(answer.question, faulty.question, "fault_clearclip")
     across = similarity.in_in_out(engine(), faulty, method)[1]
     assert across == pytest.approx(numbers.alike["fault_clearclip"][1])
     assert f"**{across:.2f}**" in pages[4]["answer"]
@@ -242,9 +243,9 @@ def test_the_summary_scores_every_state_but_asks_nothing(
 def test_stored_global_tokens_are_of_the_lesson_s_photo_and_grid(
     answer: Answer, pages: list[dict]
 ) -> None:
-    stored = learn_numbers.global_tokens()
+    stored = measures.global_tokens()
     patches = answer.grid[0] * answer.grid[1]
-    assert stored["photo"] == learn_numbers.PHOTO
+    assert stored["photo"] == measures.PHOTO
     assert tuple(stored["grid"]) == answer.grid
     assert stored["tokens"] == sorted({*stored["tokens"]})
     assert 0 <= stored["tokens"][0] <= stored["tokens"][-1] < patches
@@ -252,7 +253,7 @@ def test_stored_global_tokens_are_of_the_lesson_s_photo_and_grid(
 
 
 def test_they_are_bright_columns_of_the_late_matrix_but_not_of_the_early_one() -> None:
-    tokens = learn_numbers.global_tokens()["tokens"]
+    tokens = measures.global_tokens()["tokens"]
     bright = {}
     for name in ("early", "late"):
         drawn = np.asarray(Image.open(assets.path("learn", f"attention-{name}.webp")).convert("L"))
@@ -266,7 +267,7 @@ def test_each_global_token_has_a_frame_on_the_photo(content: learn.LessonContent
         np.asarray(Image.open(io.BytesIO(content.figures[kind, ""].make().body)).convert("L"), int)
         for kind in ("photo", "tokens")
     )
-    stored = learn_numbers.global_tokens()
+    stored = measures.global_tokens()
     rows, columns = stored["grid"]
     height, width = len(plain) // rows, plain.shape[1] // columns
     cells = abs(framed - plain)[: rows * height, : columns * width]

@@ -10,8 +10,8 @@ import pytest
 from demo.answer import compute, resolve
 from demo.request import Request
 from demo.settings import Settings
-from demo.tabs import machine, machine_numbers
-from demo.tabs.machine_numbers import MachineContent
+from demo.tabs import machine
+from demo.tabs.machine import MachineContent
 from demo.widgets import values
 from gclip_core.methods import METHODS
 from tests.demo import engine
@@ -22,7 +22,7 @@ SMALL: dict[str, Any] = {"example": "teddy", "words": "teddy bear, person, floor
 
 def numbers(**changes: Any) -> MachineContent:
     request = Request(Settings(**{**SMALL, **changes}))
-    return machine_numbers.compute(engine(), compute(engine(), resolve(engine(), request)))
+    return machine.compute(engine(), compute(engine(), resolve(engine(), request)))
 
 
 def test_what_travels_is_what_was_found_to_half_a_level() -> None:

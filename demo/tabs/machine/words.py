@@ -3,7 +3,7 @@
 import math
 
 from demo import wording
-from demo.tabs.machine_numbers import MachineContent
+from demo.tabs.machine.numbers import MachineContent
 from demo.widgets.values import Json
 from gclip_core.numbering import block_numbers, named
 

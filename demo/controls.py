@@ -243,7 +243,7 @@ def block_chosen(event: gr.SelectData) -> str:
 def slide_opacity(mask: gr.HTML, controls: Controls) -> None:
     """Let a mask's own slider set the page's opacity, in the browser alone, from the address."""
     read = "() => new URLSearchParams(location.search).get('opacity')"
-    widgets.on_opacity(mask)(**in_browser(read, outputs=controls["opacity"]))
+    widgets.on(mask, "opacity")(**in_browser(read, outputs=controls["opacity"]))
 
 
 def simulate(controls: Controls) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from demo.engine import Engine
 from demo.host import blob_store
 from demo.settings import FIELDS, key_of
 from demo.tabs import LANES
-from demo.widgets import code
+from demo.widgets import EVENTS, code
 from evaluation.photos import shipped_photos
 
 GLOSSARY = tomllib.loads(Path(__file__).with_name("glossary.toml").read_text("utf-8"))
@@ -40,6 +40,7 @@ def head() -> str:
             "keys": [key_of(name) for name in FIELDS],
             "lanes": [{"tab": entry.name, "heavy": heavy} for entry, heavy in LANES],
             "built": BUILT,
+            "events": EVENTS,
         }
     )
 

@@ -164,7 +164,7 @@ class Inputs:
         shipped = f"(index) => [null, 'example', gclip.page.example(index), '', ...{reset}]"
         take, taken = "(...a) => gclip.page.takeOffer(...a)", [words, self._controls["nearest"]]
         return [
-            widgets.on_photo(self.photo)(**in_browser(upload, inputs=words, outputs=picture)),
+            widgets.on(self.photo, "photo")(**in_browser(upload, inputs=words, outputs=picture)),
             self.examples.click(**in_browser(shipped, inputs=self.examples, outputs=picture)),
             self.chips.select(**in_browser(take, inputs=taken, outputs=taken)),
             self.reasons.select(**simulate(controls)),

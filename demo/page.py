@@ -148,7 +148,7 @@ class Page:
             change.then(**ask(heavy=True))
         self._wire_pixel()
         # What is said of a link is of no use once there is another picture.
-        chosen = [widgets.on_photo(column.photo), column.examples.click]
+        chosen = [widgets.on(column.photo, "photo"), column.examples.click]
         gr.on(chosen, **in_browser(_NO_LINES, outputs=self._link_notes))
         # Without a link the controls keep their opening values and the answer is asked for now.
         link = gr.Textbox("", visible=False)
@@ -167,7 +167,7 @@ class Page:
         options = {"trigger_mode": "always_last", **RAW}
         asked = [pixel.change, self._answers.change]
         gr.on(asked, self._explain, self._request_inputs, self._why, **options)
-        widgets.on_close_why(self._why)(**in_browser("() => ''", outputs=pixel))
+        widgets.on(self._why, "closeWhy")(**in_browser("() => ''", outputs=pixel))
         for name in ("pixel", "patch"):
             js = f"(text) => gclip.page.keep('{key_of(name)}', text)"
             self._controls[name].change(**in_browser(js, inputs=self._controls[name]))

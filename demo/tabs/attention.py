@@ -73,7 +73,7 @@ def build(engine: Engine, controls: Controls) -> Tab:
     maps.select(place_chosen, None, controls["patch"], **QUIET)
     changes = [
         strip.select(block_chosen, None, controls["view_block"], **QUIET),
-        widgets.on_end_simulation(strip)(**unplant(controls)),
+        widgets.on(strip, "endSimulation")(**unplant(controls)),
     ]
     return Tab({"strip": strip, "head": head, "maps": maps}, changes)
 

@@ -90,7 +90,7 @@ def build(engine: Engine, controls: Controls) -> Tab:
 
     slide_opacity(pair, controls)
     chosen = table.select(choose, [left, right], [left, right], preprocess=False, **QUIET)
-    changes = [widgets.on_end_simulation(table)(**unplant(controls)), chosen]
+    changes = [widgets.on(table, "endSimulation")(**unplant(controls)), chosen]
     return Tab({"table": table, "notes": notes, "pair": pair}, changes, masks=[pair])
 
 

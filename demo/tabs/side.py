@@ -108,11 +108,11 @@ def build(engine: Engine, controls: Controls) -> Tab:
 
     slide_opacity(canvas, controls)
     changes = [
-        widgets.on_end_simulation(canvas)(**unplant(controls)),
-        widgets.on_background_off(canvas)(
+        widgets.on(canvas, "endSimulation")(**unplant(controls)),
+        widgets.on(canvas, "backgroundOff")(
             **in_browser("() => 'off'", outputs=controls["background"])
         ),
-        widgets.on_simulate(norms)(**simulate(controls)),
+        widgets.on(norms, "simulate")(**simulate(controls)),
         norms.select(block_chosen, None, controls["view_block"], **QUIET),
         *opened.changes,
     ]

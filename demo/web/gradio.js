@@ -4,32 +4,16 @@ import { createContext, render } from "preact";
 import { useContext, useLayoutEffect } from "preact/hooks";
 import { Failed } from "./failed.js";
 import { html } from "./html.js";
+import { WORDS } from "./page/words.js";
 
-/**
- * Gradio's HTML has a fixed list of events. These are the names of what some of them mean, as in
- * `demo/widgets/__init__.py`; "select" brings what was chosen.
- */
-export const EVENTS = {
-  select: "select",
-  endSimulation: "clear", // of the canvas, the blocks, the methods and the lesson
-  backgroundOff: "submit", // of the canvas
-  opacity: "input", // of the canvas
-  simulate: "submit", // of the norms
-  openMachine: "input",
-  closeMachine: "clear",
-  flip: "submit", // of the machine: `gclip.page.flip` makes the new values of all switches
-  ownPhoto: "submit", // of the lesson
-  photo: "submit", // of the photo: `gclip.page.photo` is an upload
-  closeWhy: "clear",
-};
-
+/** @typedef {import("../widgets/values").EventName} EventName */
 /** What an event brings. @typedef {{ index?: unknown, value?: unknown }} Data */
 /**
  * What a widget knows of its Gradio component.
  * @typedef {object} Host
  * @property {string} id
  * @property {HTMLElement} root
- * @property {(event: keyof typeof EVENTS, data?: Data) => void} trigger
+ * @property {(event: EventName, data?: Data) => void} trigger
  */
 /**
  * `load` unpacks or fetches what a value names, before the value is shown. `drawsMissing`: View
@@ -118,7 +102,7 @@ export const mount = (widget, element, props, trigger, watch) => {
   if (earlier && earlier !== root) render(null, earlier);
   mounted.set(id, root);
   /** @type {Host} */
-  const host = { id, root, trigger: (event, data) => trigger(EVENTS[event], data) };
+  const host = { id, root, trigger: (event, data) => trigger(WORDS.events[event], data) };
   render(html`<${Mounted} host=${host} widget=${widget} shown=${shown} retry=${update} />`, root);
   watch("value", update);
   update();

@@ -45,30 +45,30 @@ attention = partial(_widget, "attention", empty="Attention appears here.")
 canvas = partial(_widget, "canvas", empty="The mask appears here.")
 """A picture with one mask, or two to swipe between; pointing shows where a patch looks.
 
-select: [row, column] in pixels; on_opacity, on_end_simulation, on_background_off.
+select: [row, column] in pixels; opacity, endSimulation, backgroundOff.
 """
 maps = partial(_widget, "maps", empty="Attention appears here.")
 """Attention over the picture and as matrices; see :func:`values.maps_value`."""
 norms = partial(_widget, "norms", empty="The norms appear here.")
 """One block's norms before and after CS, curves over all blocks.
 
-select: a block from 1, or [first, last] channel, None for no choice; on_simulate.
+select: a block from 1, or [first, last] channel, None for no choice; simulate.
 """
 why = partial(_widget, "why")
-"""The best words at a pixel under the methods that Compare shows, below its mask; on_close_why."""
+"""The best words at a pixel under the methods that Compare shows, below its mask; closeWhy."""
 blocks = partial(_widget, "blocks", empty="The blocks appear here.")
-"""Every block as a small map; select: a block from 1; on_end_simulation."""
+"""Every block as a small map; select: a block from 1; endSimulation."""
 lesson = partial(_widget, "lesson", empty="The lesson appears here.")
-"""Steps with a guess before each answer; on_own_photo, on_end_simulation."""
+"""Steps with a guess before each answer; ownPhoto, endSimulation."""
 methods = partial(_widget, "methods", empty="The methods appear here.")
 """The methods on one picture as a sortable table.
 
-select: the name of a row; on_end_simulation.
+select: the name of a row; endSimulation.
 """
 machine = partial(_widget, "machine", empty="The machine appears here.")
 """From picture to mask in one linked diagram.
 
-select: a block from 1; on_open_machine, on_close_machine, on_flip.
+select: a block from 1; openMachine, closeMachine, flip.
 """
 
 
@@ -83,7 +83,7 @@ def lines(elem_id: str, label: str) -> gr.HTML:
 
 
 photo = partial(_widget, "photo", {"kind": "photo", "picture": "", "title": ""})
-"""The target for a photo; ``picture`` names a blob; on_photo."""
+"""The target for a photo; ``picture`` names a blob; the event is photo."""
 share = partial(_widget, "share", values.share())
 """The share picture and the link; ``picture`` names a blob."""
 figures = partial(_widget, "figures", empty="The figure appears here.")
@@ -93,56 +93,23 @@ offers = partial(_widget, "offers", values.offers([]))
 ``gclip.page.takeOffer`` reads."""
 
 
-# gr.HTML has a fixed list of events. These are the names of what some of them mean here.
-
-Event = Callable[..., Dependency]
-
-
-def on_end_simulation(widget: gr.HTML) -> Event:
-    """A person ends the simulation, in the canvas, the blocks, the methods or the lesson."""
-    return widget.clear
-
-
-def on_background_off(canvas: gr.HTML) -> Event:
-    """A person switches the background off in the legend."""
-    return canvas.submit
-
-
-def on_opacity(canvas: gr.HTML) -> Event:
-    """A person moves the slider of opacity; the value is in the page's address."""
-    return canvas.input
+EVENTS = {
+    "select": "select",  # brings what was chosen
+    "endSimulation": "clear",  # of the canvas, the blocks, the methods and the lesson
+    "backgroundOff": "submit",  # of the canvas: the background is switched off in the legend
+    "opacity": "input",  # of the canvas: the value is in the page's address
+    "simulate": "submit",  # of the norms
+    "openMachine": "input",
+    "closeMachine": "clear",
+    "flip": "submit",  # of the machine: `gclip.page.flip` makes the new values of all switches
+    "ownPhoto": "submit",  # of the lesson: its last button, which opens the file chooser
+    "photo": "submit",  # of the photo: `gclip.page.photo` is the upload
+    "closeWhy": "clear",  # the pixel whose words are shown is pinned no longer
+}
+"""The names of events here, and those of the fixed list that ``gr.HTML`` has. The document's head
+has this table, too: a widget triggers an event by its name here."""
 
 
-def on_simulate(norms: gr.HTML) -> Event:
-    """A person asks for the simulation."""
-    return norms.submit
-
-
-def on_open_machine(machine: gr.HTML) -> Event:
-    """A person opens the machine."""
-    return machine.input
-
-
-def on_close_machine(machine: gr.HTML) -> Event:
-    """A person closes the machine."""
-    return machine.clear
-
-
-def on_flip(machine: gr.HTML) -> Event:
-    """A person flips a switch in the machine; ``gclip.page.flip`` makes the new values of all."""
-    return machine.submit
-
-
-def on_own_photo(lesson: gr.HTML) -> Event:
-    """A person presses the last button of the lesson, which opens the file chooser."""
-    return lesson.submit
-
-
-def on_photo(photo: gr.HTML) -> Event:
-    """A photo of a visitor's is uploaded: ``gclip.page.photo``."""
-    return photo.submit
-
-
-def on_close_why(why: gr.HTML) -> Event:
-    """The pixel whose words are shown is pinned no longer."""
-    return why.clear
+def on(widget: gr.HTML, event: str) -> Callable[..., Dependency]:
+    """One of the EVENTS of a widget, to be called as an event listener of Gradio."""
+    return getattr(widget, EVENTS[event])

@@ -400,8 +400,23 @@ export type ShareWord =
   | "zip"
   | "small";
 
-/** What `wording.BROWSER` and `page.head` write into the document. */
+/** What a person does in a widget; `EVENTS` of `widgets/__init__.py` says which event of Gradio it is. */
+export type EventName =
+  | "select"
+  | "endSimulation"
+  | "backgroundOff"
+  | "opacity"
+  | "simulate"
+  | "openMachine"
+  | "closeMachine"
+  | "flip"
+  | "ownPhoto"
+  | "photo"
+  | "closeWhy";
+
+/** What `wording.BROWSER` and `document.head` write into the document. */
 export interface PageWords {
+  events: Record<EventName, string>;
   none: string;
   edited: string;
   done: string;

@@ -7,7 +7,7 @@ import numpy as np
 
 from demo import around, page
 from demo.tabs import compare, machine, why
-from demo.widgets import values
+from demo.widgets import EVENTS, values
 from gclip_core.types import GlobalTokens
 from tests import ROOT
 from tests.demo.samples import around_content, export_tab, table
@@ -82,3 +82,8 @@ def sent() -> dict[str, dict[str, Any]]:
 def test_a_value_has_the_fields_of_its_type() -> None:
     for name, value in sent().items():
         assert set(value) == fields(name), name
+
+
+def test_the_names_of_events_are_those_of_the_table() -> None:
+    (union,) = re.findall(r"^export type EventName =(.*?);$", DECLARED, re.M | re.S)
+    assert set(re.findall(r'"(\w+)"', union)) == set(EVENTS)

@@ -19,8 +19,8 @@ def build(engine: Engine, controls: Controls) -> Tab:
     planted in another tab is named, and ends with a press."""
     lesson = widgets.lesson(elem_id="lesson")
     both = [controls["amf"], controls["cs"]]
-    own_photo = widgets.on_own_photo(lesson)(**in_browser("() => [true, true]", outputs=both))
-    ended = widgets.on_end_simulation(lesson)(**unplant(controls))
+    own_photo = widgets.on(lesson, "ownPhoto")(**in_browser("() => [true, true]", outputs=both))
+    ended = widgets.on(lesson, "endSimulation")(**unplant(controls))
     return Tab({"lesson": lesson}, [own_photo, ended])
 
 

@@ -24,9 +24,9 @@ def build(controls: Controls) -> Tab:
     flipped = [controls[name] for name in SWITCHES]
     flip = in_browser("(...on) => gclip.page.flip(...on)", flipped, flipped)
     changes = [
-        widgets.on_open_machine(machine)(**in_browser("() => '1'", outputs=opened)),
+        widgets.on(machine, "openMachine")(**in_browser("() => '1'", outputs=opened)),
         machine.select(block_chosen, None, controls["view_block"], **QUIET),
-        widgets.on_flip(machine)(**flip),
-        widgets.on_close_machine(machine)(**closed),
+        widgets.on(machine, "flip")(**flip),
+        widgets.on(machine, "closeMachine")(**closed),
     ]
     return Tab({"machine": machine}, changes)

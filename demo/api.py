@@ -195,5 +195,5 @@ def _sentence(name: str, names: Sequence[str], error: Mapping[str, Any]) -> str:
         return f"“{field}”: {error['ctx']['error']}"
     came = json.dumps(error["input"], default=str)[:60]
     schema = _model(name).model_json_schema()["properties"][field]
-    wanted = "an uploaded picture" if field == "image" else describe(schema)
-    return f"“{field}” takes {wanted}, but {came} came."
+    expected = "an uploaded picture" if field == "image" else describe(schema)
+    return f"“{field}” takes {expected}, but {came} came."

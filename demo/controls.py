@@ -28,8 +28,8 @@ from gclip_core.errors import GclipError
 
 logger = logging.getLogger(__name__)
 
-Shown = dict[Any, Any]
-"""What an event shows: a value for each component that changes."""
+Updates = dict[Any, Any]
+"""What an event changes: a new value by component."""
 HEAVY: dict[str, Any] = {"concurrency_id": "heavy", "concurrency_limit": 2}
 """Queue of events that take long: a new picture, backbone or size, and Compare. A request
 is heavy by its event, and large by its memory (:data:`demo.cost.LARGE_REQUEST`)."""

@@ -322,14 +322,14 @@ def _mask(picture: Picture, result: Segmentation) -> Mask:
     labels = result.labels.numpy()
     if truth is not None:
         scores = metric.against_truth(truth.labels, truth.names, labels, words)
-    *shares, rest = class_shares(result.labels, len(words))
+    *shares, rest_share = class_shares(result.labels, len(words))
     return Mask(
         title=result.method.title,
         method=result.method,
         labels=labels,
         names=words.names,
         class_shares=tuple(shares),
-        rest_share=rest,
+        rest_share=rest_share,
         iou=scores.iou,
         miou=scores.miou,
         absent=tuple(words.names[index] for index in scores.absent if scores.iou),

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from demo import widgets, wording
 from demo.answer import known_words
-from demo.controls import HEAVY, RAW, Controls, Shown, in_browser, show_errors, simulate
+from demo.controls import HEAVY, RAW, Controls, Updates, in_browser, show_errors, simulate
 from demo.engine import Engine
 from demo.measured import measured
 from demo.settings import MAX_WORDS, Settings, declaration
@@ -131,7 +131,7 @@ class Inputs:
         for name in names:
             self._controls.make(name, **more.get(name, {}))
 
-    def fill(self, settings: Settings) -> Shown:
+    def fill(self, settings: Settings) -> Updates:
         """Values of all controls for these settings."""
         entry = BACKBONES.get(settings.backbone)
         missing = entry if entry and not self._engine.has(entry) else None
@@ -140,7 +140,7 @@ class Inputs:
         filled = {**self._controls.updates(settings), self.menu: settings.backbone}
         return {**filled, **self._offer_fetch(missing)}
 
-    def _offer_fetch(self, entry: BackboneEntry | None) -> Shown:
+    def _offer_fetch(self, entry: BackboneEntry | None) -> Updates:
         """The card that fetches a backbone's weights; none closes it."""
         if entry is None:
             return {self.card: gr.Column(visible=False)}
@@ -188,7 +188,7 @@ class Inputs:
         engine, backbone = self._engine, self._controls["backbone"]
         picked = [backbone, *self.picker]
 
-        def pick(name: Any, current: Any) -> Shown:
+        def pick(name: Any, current: Any) -> Updates:
             if not isinstance(name, str) or name not in ("default", *BACKBONES):
                 return {self.menu: current}
             entry = BACKBONES.get(name)
@@ -198,7 +198,7 @@ class Inputs:
 
         bar = gr.Progress(track_tqdm=True)
 
-        def fetch(name: str, progress: gr.Progress = bar) -> Shown:
+        def fetch(name: str, progress: gr.Progress = bar) -> Updates:
             try:
                 note = f"{engine.fetch(name).title} is ready."
             except GclipError as error:

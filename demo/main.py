@@ -89,62 +89,62 @@ def default_device(lent: bool = False) -> str:
 
 def parser() -> argparse.ArgumentParser:
     """The command line; each default may come from the environment."""
-    made = argparse.ArgumentParser(
+    options = argparse.ArgumentParser(
         prog="python app.py",
         description=ABOUT,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         epilog=ENVIRONMENT,
     )
-    _add_model(made)
-    _add_server(made)
-    return made
+    _add_model(options)
+    _add_server(options)
+    return options
 
 
-def _add_model(made: argparse.ArgumentParser) -> None:
+def _add_model(options: argparse.ArgumentParser) -> None:
     """Options of the backbone, and of the memory that the page may use."""
     names = f"auto (OpenAI ViT-B/16 if on disk, else built-in) or one of: {', '.join(BACKBONES)}"
-    _option(made, "backbone", names, "auto", choices=["auto", *BACKBONES], metavar="NAME")
-    made.add_argument("--weights", type=Path, help="weight file of that backbone")
+    _option(options, "backbone", names, "auto", choices=["auto", *BACKBONES], metavar="NAME")
+    options.add_argument("--weights", type=Path, help="weight file of that backbone")
     local = "folder of local weight files, for machines without a network"
-    _option(made, "weights-dir", local, os.environ.get(load.WEIGHTS_FOLDER), type=_folder)
-    _option(made, "device", "cpu, cuda, mps …; auto is a GPU where there is one", "auto")
+    _option(options, "weights-dir", local, os.environ.get(load.WEIGHTS_FOLDER), type=_folder)
+    _option(options, "device", "cpu, cuda, mps …; auto is a GPU where there is one", "auto")
     dtype = "of the backbone's weights; auto is bfloat16 where the processor has it"
-    _option(made, "dtype", dtype, "auto", choices=get_args(load.Dtype))
+    _option(options, "dtype", dtype, "auto", choices=get_args(load.Dtype))
     bound = "memory of the process; the weights of other backbones than the built-in come on top"
     default = str(memory.BOUND / 10**9)
-    _option(made, "memory", bound, default, type=memory.parsed, metavar="GB")
-    _switch(made, "no-downloads", "visitors may not make this machine download weights")
+    _option(options, "memory", bound, default, type=memory.parsed, metavar="GB")
+    _switch(options, "no-downloads", "visitors may not make this machine download weights")
 
 
-def _add_server(made: argparse.ArgumentParser) -> None:
+def _add_server(options: argparse.ArgumentParser) -> None:
     """Options of the web server."""
     host, port = (os.environ.get(f"GRADIO_SERVER_{name}") for name in ("NAME", "PORT"))
-    _option(made, "host", "address; 0.0.0.0 lets other machines in", host or "127.0.0.1")
-    _option(made, "port", "by default the first free one from 7860", port, type=_port)
-    _switch(made, "share", "open a public link through Gradio's servers")
+    _option(options, "host", "address; 0.0.0.0 lets other machines in", host or "127.0.0.1")
+    _option(options, "port", "by default the first free one from 7860", port, type=_port)
+    _switch(options, "share", "open a public link through Gradio's servers")
     path = "path under which a reverse proxy serves the page, such as /gclip"
-    _option(made, "root-path", path)
+    _option(options, "root-path", path)
     auth = "ask visitors for a name and password (better given by GCLIP_AUTH)"
-    _option(made, "auth", auth, type=_name_and_password, metavar="NAME:PASSWORD")
+    _option(options, "auth", auth, type=_name_and_password, metavar="NAME:PASSWORD")
     tools = (
         "serve /segment, /suggest and /about as tools of the Model Context Protocol, too; needs "
         "pip install 'gradio[mcp]'"
     )
-    _switch(made, "mcp", tools, os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true")
-    _switch(made, "quiet", "log warnings only, not one line a request")
-    made.add_argument("--open", action="store_true", help="open the page in a browser")
+    _switch(options, "mcp", tools, os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true")
+    _switch(options, "quiet", "log warnings only, not one line a request")
+    options.add_argument("--open", action="store_true", help="open the page in a browser")
 
 
 def _option(
-    made: argparse.ArgumentParser, name: str, text: str, default: str | None = None, **more: Any
+    options: argparse.ArgumentParser, name: str, text: str, default: str | None = None, **more: Any
 ) -> None:
     default = _environment(name) or default or None
-    made.add_argument(f"--{name}", default=default, help=text, **more)
+    options.add_argument(f"--{name}", default=default, help=text, **more)
 
 
-def _switch(made: argparse.ArgumentParser, name: str, text: str, default: bool = False) -> None:
+def _switch(options: argparse.ArgumentParser, name: str, text: str, default: bool = False) -> None:
     default = default or _environment(name) == "1"
-    made.add_argument(f"--{name}", action="store_true", default=default, help=text)
+    options.add_argument(f"--{name}", action="store_true", default=default, help=text)
 
 
 def _environment(name: str) -> str:

@@ -14,9 +14,9 @@ import gradio as gr
 from gradio.components import Component
 from gradio.events import Dependency
 
-from demo import answer, around, problems, widgets, wording
-from demo.answer import Answer, Status
-from demo.controls import HEAVY, LIGHT, QUIET, RAW, Controls, Shown, Tab, in_browser, place_chosen
+from demo import around, problems, widgets, wording
+from demo.answer import Answer, Status, compute, log, resolve
+from demo.controls import HEAVY, LIGHT, QUIET, RAW, Controls, Tab, Updates, in_browser, place_chosen
 from demo.engine import Engine
 from demo.host.blob_store import Later
 from demo.host.files import path_of
@@ -61,7 +61,7 @@ class Rendered:
     ``status`` is how the answer was made, ``link`` its query.
     """
 
-    shown: Shown
+    updates: Updates
     later: tuple[Later, ...]
     status: Status
     link: str
@@ -147,15 +147,15 @@ class Page:
         for change in column.wire():
             change.then(**ask(heavy=True))
         self._wire_pixel()
-        # What is said of a link is of no use once there is another picture.
-        chosen = [widgets.on(column.photo, "photo"), column.examples.click]
-        gr.on(chosen, **in_browser(_NO_LINES, outputs=self._link_notes))
+        # Notes on a link are of no use once there is another picture.
+        new_picture = [widgets.on(column.photo, "photo"), column.examples.click]
+        gr.on(new_picture, **in_browser(_NO_LINES, outputs=self._link_notes))
         # Without a link the controls keep their opening values and the answer is asked for now.
         link = gr.Textbox("", visible=False)
         opened = [self._address, link, *texts]
         self.blocks.load(**in_browser(_OPEN, [controls["tab"], link, *texts], opened))
-        filled = [*controls.components, *column.picker, self._link_notes, self._strip]
-        arrived = link.change(self._arrive, None, filled, api_name="arrive", **QUIET)
+        outputs = [*controls.components, *column.picker, self._link_notes, self._strip]
+        arrived = link.change(self._arrive, None, outputs, api_name="arrive", **QUIET)
         arrived.then(**in_browser(_SHOW_CARD))
         arrived.then(**ask(heavy=True))
 
@@ -165,8 +165,8 @@ class Page:
         for mask in [mask for tab in self._tabs.values() for mask in tab.masks]:
             mask.select(place_chosen, None, pixel, **QUIET)
         options = {"trigger_mode": "always_last", **RAW}
-        asked = [pixel.change, self._answers.change]
-        gr.on(asked, self._explain, self._request_inputs, self._why, **options)
+        events = [pixel.change, self._answers.change]
+        gr.on(events, self._explain, self._request_inputs, self._why, **options)
         widgets.on(self._why, "closeWhy")(**in_browser("() => ''", outputs=pixel))
         for name in ("pixel", "patch"):
             js = f"(text) => gclip.page.keep('{key_of(name)}', text)"
@@ -177,7 +177,7 @@ class Page:
         column, around, tab = self._inputs, self.sections["around"], self.sections[entry.name]
         name = "show" if entry is TABS[0] else f"show_{entry.name}"
         outcome = gr.Textbox('{"at": 0}', visible=False)
-        shown = text.change(
+        answer_event = text.change(
             partial(self._show, entry, outcome),
             self._request_inputs,
             [outcome, *around.parts.values(), *tab.parts.values()],
@@ -202,8 +202,8 @@ class Page:
             ],
             [column.words, self._lines, self._answers],
         )
-        shown.then(**follow)
-        return shown
+        answer_event.then(**follow)
+        return answer_event
 
     def _request(self, raw: Sequence[Any]) -> Request:
         """What a browser asks for with the raw values of ``_request_inputs``.
@@ -215,7 +215,7 @@ class Page:
         settings = self._read(values_of_settings)
         return Request(settings, path_of(upload), address=own_address(address))
 
-    def _show(self, entry: TabEntry, outcome: Component, *raw: Any) -> Shown:
+    def _show(self, entry: TabEntry, outcome: Component, *raw: Any) -> Updates:
         """What a request changes of the page: the tab, and what is around the tabs."""
         around, tab = self.sections["around"], self.sections[entry.name]
 
@@ -223,18 +223,20 @@ class Page:
             return self._request(raw)
 
         if entry.request is None:
-            shown, result = self._attempt(request, around, tab)
+            updates, result = self._attempt(request, around, tab)
         else:
-            shown, _ = self._attempt(request, around)
+            updates, _ = self._attempt(request, around)
             lesson, result = self._attempt(lambda: entry.request, tab)
-            shown |= lesson
+            updates |= lesson
             if result.state == "fresh":
                 result = Outcome("fresh")
                 with suppress(GclipError):  # the address stays the visitor's
                     result = Outcome("fresh", query=request().settings.to_query())
-        return {**shown, outcome: json.dumps(outcome_view(entry.name, result))}
+        return {**updates, outcome: json.dumps(outcome_view(entry.name, result))}
 
-    def _attempt(self, request: Callable[[], Request], *sections: Section) -> tuple[Shown, Outcome]:
+    def _attempt(
+        self, request: Callable[[], Request], *sections: Section
+    ) -> tuple[Updates, Outcome]:
         """What sections show of a request, and how it went; one that fails shows nothing."""
         try:
             return self._answer(request(), sections)
@@ -247,10 +249,10 @@ class Page:
             problem = problems.sentence(error)
         return {}, Outcome("old", values.lines(problems=[problem, wording.OLD]))
 
-    def _answer(self, request: Request, sections: Sequence[Section]) -> tuple[Shown, Outcome]:
+    def _answer(self, request: Request, sections: Sequence[Section]) -> tuple[Updates, Outcome]:
         """What sections show, from the cache where they were shown before."""
         engine = self._engine
-        question, names = answer.resolve(engine, request), [section.name for section in sections]
+        question, names = resolve(engine, request), [section.name for section in sections]
         # An answer names backbones that are not here: it changes once one is fetched.
         key = ("rendered", *names, question.request, engine.fetched)
         rendered = engine.cache.get(key)
@@ -261,23 +263,23 @@ class Page:
         engine.blobs.put(rendered.later)
         milliseconds = (time.perf_counter() - question.started) * 1000
         was_encoded = is_cached or question.scene.was_encoded
-        answer.log(names[-1], rendered.status, was_encoded, milliseconds)
+        log(names[-1], rendered.status, was_encoded, milliseconds)
         took = "from the cache" if is_cached else f"{milliseconds:.0f} ms"
         lines = _lines_view(rendered.status, took)
-        return rendered.shown, Outcome("fresh", lines, rendered.link)
+        return rendered.updates, Outcome("fresh", lines, rendered.link)
 
     def _rendered(self, question: Question, sections: Sequence[Section]) -> Rendered:
         """What sections show, not from the cache."""
         engine = self._engine
-        made = answer.compute(engine, question)
-        contents = [section.compute(engine, made) for section in sections]
-        shown: Shown = {}
+        answer = compute(engine, question)
+        contents = [section.compute(engine, answer) for section in sections]
+        updates: Updates = {}
         later: dict[str, Later] = {}
         for section, content in zip(sections, contents, strict=True):
             for name, part in section.view(content).items():
-                shown[section.parts[name]] = values.as_json(part, later)
+                updates[section.parts[name]] = values.as_json(part, later)
         link = question.settings.to_query()
-        return Rendered(shown, tuple(later.values()), made.status, link)
+        return Rendered(updates, tuple(later.values()), answer.status, link)
 
     def _explain(self, *raw: Any) -> Any:
         """The best words at the pixel that was pressed."""
@@ -286,12 +288,12 @@ class Page:
             pixel = request.settings.pixel
             if pixel is None:
                 return None
-            question = answer.resolve(engine, request)
+            question = resolve(engine, request)
             return why.view(why.compute(engine, question, pixel))
         except GclipError:
             return None  # the open tab shows the reason
 
-    def _arrive(self, request: gr.Request) -> Shown:
+    def _arrive(self, request: gr.Request) -> Updates:
         """The settings of the link that was followed, in their controls."""
         query, opening = dict(request.query_params), self._controls.opening
         tabs, pairs = [entry.name for entry in TABS], (*VARIANTS, TRUTH)
@@ -301,8 +303,8 @@ class Page:
         if linked == Settings(tab=linked.tab):  # the link names a tab at most
             linked = opening.changed(tab=linked.tab)
         strip = gr.Tabs(selected=linked.tab)
-        filled = self._inputs.fill(linked)
-        return {**filled, self._link_notes: values.lines(notes=notes), self._strip: strip}
+        updates = self._inputs.fill(linked)
+        return {**updates, self._link_notes: values.lines(notes=notes), self._strip: strip}
 
 
 def own_address(text: Any) -> str:

@@ -63,16 +63,16 @@ def read_ranges(text: str) -> tuple[int, ...]:
     Raises:
         ValueError: not such a list, a number over MAX_CHANNEL, or more than MAX_CHANNELS numbers.
     """
-    wanted = f"up to {MAX_CHANNELS} numbers from 0 to {MAX_CHANNEL}, such as 3-5,9"
+    expected = f"up to {MAX_CHANNELS} numbers from 0 to {MAX_CHANNEL}, such as 3-5,9"
     numbers: set[int] = set()
     for part in text[:4000].replace(",", " ").split():
         written = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part)
         low, high = (int(written[1]), int(written[2] or written[1])) if written else (1, 0)
         if not low <= high <= MAX_CHANNEL or high - low >= MAX_CHANNELS:
-            raise ValueError(wanted)
+            raise ValueError(expected)
         numbers.update(range(low, high + 1))
     if len(numbers) > MAX_CHANNELS:
-        raise ValueError(wanted)
+        raise ValueError(expected)
     return tuple(sorted(numbers))
 
 
@@ -92,13 +92,13 @@ def _channels(value: Any) -> Any:
 def _blocks(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    wanted = f"block numbers such as 6,7 from 1 to {MAX_BLOCKS}"
+    expected = f"block numbers such as 6,7 from 1 to {MAX_BLOCKS}"
     try:
         blocks = block_indices(value.strip()[:400], MAX_BLOCKS)
     except GclipError as error:
-        raise ValueError(wanted) from error
+        raise ValueError(expected) from error
     if not blocks:
-        raise ValueError(wanted)
+        raise ValueError(expected)
     return blocks
 
 
@@ -126,7 +126,7 @@ def _pair(value: Any) -> Any:
     return parts if value else None
 
 
-def _shown_blocks(blocks: Any) -> Any:
+def _counted_blocks(blocks: Any) -> Any:
     return blocks if isinstance(blocks, str) else list(block_numbers(blocks))
 
 
@@ -137,17 +137,17 @@ def _written_blocks(blocks: Any) -> str:
 def _counted(absent: str | None) -> tuple[BeforeValidator, PlainSerializer, TextForm]:
     """How an index that may be None is read and written: from 1, None as ``absent``."""
 
-    def shown(index: int | None) -> int | str | None:
+    def written(index: int | None) -> int | str | None:
         return absent if index is None else index + 1
 
     return (
         BeforeValidator(_from_one),
-        PlainSerializer(shown),
-        TextForm(lambda index: str(shown(index) or "")),
+        PlainSerializer(written),
+        TextForm(lambda index: str(written(index) or "")),
     )
 
 
-LISTED = (PlainSerializer(_shown_blocks), TextForm(_written_blocks))
+LISTED = (PlainSerializer(_counted_blocks), TextForm(_written_blocks))
 """How blocks are written, in JSON and in links."""
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Background = Literal["automatic", "on", "off"]
@@ -305,8 +305,8 @@ class Settings(BaseModel):
     def to_json(self) -> dict[str, dict[str, Any]]:
         """All settings by group, for settings.json; blocks and heads counted from 1."""
         groups: dict[str, dict[str, Any]] = {}
-        for name, shown in self.model_dump(mode="json").items():
-            groups.setdefault(declaration(name)["group"], {})[name] = shown
+        for name, value in self.model_dump(mode="json").items():
+            groups.setdefault(declaration(name)["group"], {})[name] = value
         return groups
 
 
@@ -357,13 +357,13 @@ def read(raw: Mapping[str, Any]) -> Settings:
     Raises:
         GclipError: the first value that is no such setting, in words.
     """
-    given = {name: value for name, value in raw.items() if value is not None}
+    values = {name: value for name, value in raw.items() if value is not None}
     try:
-        return Settings(**given)
+        return Settings(**values)
     except ValidationError as error:
         name, expected = next(iter(_expected(error).items()))
         label = declaration(name)["label"] or key_of(name)
-        came = str(given[name])[:40]
+        came = str(values[name])[:40]
         raise GclipError(f"“{label}” takes {expected}, but “{came}” came.") from error
 
 
@@ -377,22 +377,22 @@ def from_query(
     """
     if isinstance(query, str):
         query = dict(parse_qsl(query.lstrip("?"), keep_blank_values=True))
-    given = {name: str(query[key_of(name)]) for name in FIELDS if key_of(name) in query}
+    texts = {name: str(query[key_of(name)]) for name in FIELDS if key_of(name) in query}
     notes: list[str] = []
     wrong: dict[str, str] = {}
     try:
-        Settings(**given)
+        Settings(**texts)
     except ValidationError as error:
         wrong = _expected(error)
     for name, valid in here.items():
-        if given.get(name) and given[name] not in valid:
+        if texts.get(name) and texts[name] not in valid:
             wrong.setdefault(name, "the name of one that is here")
     for name, expected in wrong.items():
         notes.append(f"The link’s “{key_of(name)}” was left out: it takes {expected}.")
-        del given[name]
-    if given.get("source") == "upload":
+        del texts[name]
+    if texts.get("source") == "upload":
         notes.append("This link’s photo stayed with its owner. Choose that photo, or any other.")
-    return Settings(**given), tuple(notes)
+    return Settings(**texts), tuple(notes)
 
 
 def _expected(error: ValidationError) -> dict[str, str]:

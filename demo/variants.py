@@ -28,7 +28,7 @@ ARGUMENTS = (
 """Settings that are arguments of :func:`gclip_core.methods.gclip` under the same name."""
 
 
-def shown(extras: bool) -> tuple[str, ...]:
+def names(extras: bool) -> tuple[str, ...]:
     """Names of the variants that Compare shows; ``extras``: also the others."""
     if extras:
         return VARIANTS

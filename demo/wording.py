@@ -466,20 +466,22 @@ def on_this_model(backbone: str, methods: Collection[Method]) -> list[str]:
 # --- attention ------------------------------------------------------------------------------------
 
 
-def attention_note(report: MethodReport, method: Method, shown: Sequence[int]) -> str:
-    """What the switches can and cannot change; ``shown`` are the blocks that AMF would use."""
+def attention_note(report: MethodReport, method: Method, blocks: Sequence[int]) -> str:
+    """What the switches can and cannot change; ``blocks`` are those that AMF would use."""
     if not method.switchable:
         return f"{method.title} uses neither AMF nor CS. {mixes(report.fusion, method)}".rstrip()
     if method.fusion:
         text = f"AMF averages the last block’s map with {_blocks(report.fusion.blocks)}’s: "
         text += "each patch then looks at more others."
     else:
-        text = f"AMF is off: the last block uses Query-Query alone. AMF would add {_blocks(shown)}."
+        text = (
+            f"AMF is off: the last block uses Query-Query alone. AMF would add {_blocks(blocks)}."
+        )
     if not report.suppressed:
         return text
     first = min(report.suppressed)
     text += f" CS changes FFNs from block {first + 1} on, and with them the maps of later blocks"
-    return f"{text}: not those of {_blocks(shown)}." if max(shown) <= first else f"{text}."
+    return f"{text}: not those of {_blocks(blocks)}." if max(blocks) <= first else f"{text}."
 
 
 def mixes(fusion: FusionReport, method: Method) -> str:

@@ -57,10 +57,10 @@ def python_text(question: Question, picture: str = "") -> str:
         for side in fields(segmenter)
         if side.name != "backbone"
     }
-    rest = _unusual(Segmenter.segment, rest=question.rest, rest_weight=settings.rest_weight)
+    options = _unusual(Segmenter.segment, rest=question.rest, rest_weight=settings.rest_weight)
     if settings.refine != "none":
-        rest.append(f"refine={settings.refine!r}")
-    arguments = ["image", "words", "method", f"threshold={settings.threshold!r}", *rest]
+        options.append(f"refine={settings.refine!r}")
+    arguments = ["image", "words", "method", f"threshold={settings.threshold!r}", *options]
     return PYTHON.format(
         imports=imports,
         image=image,
@@ -122,8 +122,8 @@ def command_line(question: Question, picture: str) -> str:
 def _method(settings: Settings) -> str:
     if not find_method(settings.method).switchable:
         return f"gclip.METHODS[{settings.method!r}]"
-    given = _unusual(gclip, **variants.arguments(settings))
-    return f"gclip.gclip({', '.join([f'amf={settings.amf}', f'cs={settings.cs}', *given])})"
+    options = _unusual(gclip, **variants.arguments(settings))
+    return f"gclip.gclip({', '.join([f'amf={settings.amf}', f'cs={settings.cs}', *options])})"
 
 
 def _unusual(function: Callable[..., Any], **options: Any) -> list[str]:

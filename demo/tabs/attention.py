@@ -159,13 +159,13 @@ def _maps_view(content: AttentionContent) -> Json:
         titles = [f"Block {n_blocks}, {title}" for title in ("ClearCLIP", content.method.title)]
         note = " ".join([content.method.summary, content.mixes, *content.caveats])
 
-    def shown(matrix: Matrix, title: str, outlined: Sequence[int], note: str) -> values.Map:
+    def map_of(matrix: Matrix, title: str, outlined: Sequence[int], note: str) -> values.Map:
         return values.Map(title, matrix.matrix, outlined, matrix.class_row, note)
 
     own_note = wording.map_note(len(own_tokens), agreement)
     maps = [
-        shown(content.own, f"Block {content.block + 1} of {n_blocks}", own_tokens, own_note),
-        shown(content.off, titles[0], fused, wording.QUERY_QUERY_NOTE),
-        shown(content.on, titles[1], fused, note),
+        map_of(content.own, f"Block {content.block + 1} of {n_blocks}", own_tokens, own_note),
+        map_of(content.off, titles[0], fused, wording.QUERY_QUERY_NOTE),
+        map_of(content.on, titles[1], fused, note),
     ]
     return values.attention_value(content.picture, maps, content.patch)

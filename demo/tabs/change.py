@@ -70,14 +70,14 @@ def _change(engine: Engine, answer: Answer, before: Mask, after: Mask) -> Change
         patches[_patch_at(region, answer.grid)] = True
     logits = [class_logits(mask.result, answer.grid) for mask in (before, after)]
     patches = supporting(patches, logits, pair)
-    named, box = (names[pair[0]], names[pair[1]]), box_of(region)
+    words, box = (names[pair[0]], names[pair[1]]), box_of(region)
     if not patches.any():
-        return Change(named, box, None, None)
+        return Change(words, box, None, None)
     after_label = -1 if pair[1] == background else pair[1]
     methods, is_new = (before.method, after.method), after.labels == after_label
     scale = answer.question.scene.segmenter.logit_scale
     return Change(
-        pair=named,
+        pair=words,
         box=box,
         looks=_looks(engine, answer, methods, patches, is_new),
         cosines=_cosines(logits, patches, pair, scale),
@@ -104,10 +104,10 @@ def supporting(
 
 def largest_region(codes: NDArray[np.integer]) -> NDArray[np.bool_]:
     """The largest connected region (H, W) of one code; -1 is no region."""
-    left = {(int(row), int(column)) for row, column in np.argwhere(codes >= 0)}
+    pixels = {(int(row), int(column)) for row, column in np.argwhere(codes >= 0)}
     largest: list[tuple[int, int]] = []
-    while left:
-        region = [left.pop()]
+    while pixels:
+        region = [pixels.pop()]
         for row, column in region:  # it grows while it is read
             for near in (
                 (row - 1, column),
@@ -115,8 +115,8 @@ def largest_region(codes: NDArray[np.integer]) -> NDArray[np.bool_]:
                 (row, column - 1),
                 (row, column + 1),
             ):
-                if near in left and codes[near] == codes[row, column]:
-                    left.remove(near)
+                if near in pixels and codes[near] == codes[row, column]:
+                    pixels.remove(near)
                     region.append(near)
         largest = max(largest, region, key=len)
     mask = np.zeros(codes.shape, bool)

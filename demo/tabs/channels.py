@@ -11,7 +11,7 @@ from gradio.events import Dependency
 
 from demo import variants, widgets, wording
 from demo.answer import Answer, resolve
-from demo.controls import RAW, Controls, Shown, Tab, in_browser, selected_numbers, show_errors
+from demo.controls import RAW, Controls, Tab, Updates, in_browser, selected_numbers, show_errors
 from demo.engine import Engine
 from demo.settings import Settings, as_control
 from demo.tabs import contents, similarity
@@ -85,7 +85,7 @@ def _choices(engine: Engine, controls: Controls, plot: gr.HTML) -> list[Dependen
     """Events that choose channels to suppress, or the block in view: typed, or in the plot."""
     read, dragged = controls.reader(), [controls[name] for name in DRAGGED]
 
-    def change(raw: Sequence[Any], channels: Sequence[int] | None) -> Shown:
+    def change(raw: Sequence[Any], channels: Sequence[int] | None) -> Updates:
         """The controls that a choice of channels changes; None are those that were typed."""
         try:
             old = read(raw)
@@ -96,7 +96,7 @@ def _choices(engine: Engine, controls: Controls, plot: gr.HTML) -> list[Dependen
         return {controls[name]: as_control(name, getattr(new, name)) for name in DRAGGED}
 
     @show_errors
-    def select(event: gr.SelectData, *raw: Any) -> Shown:
+    def select(event: gr.SelectData, *raw: Any) -> Updates:
         if isinstance(event.index, int):
             return {controls["view_block"]: str(event.index)}
         if not event.index:
@@ -104,7 +104,7 @@ def _choices(engine: Engine, controls: Controls, plot: gr.HTML) -> list[Dependen
         first, last = selected_numbers(event, 2)
         return change(raw, range(first, last + 1))
 
-    def enter(*raw: Any) -> Shown:
+    def enter(*raw: Any) -> Updates:
         return change(raw, None)
 
     inputs = controls.components
@@ -194,15 +194,15 @@ def _mask_view(content: ChannelsContent, side: Side) -> Json:
 
 def _norms_view(content: ChannelsContent) -> Json:
     report, block, threshold = content.gclip, content.norms.block, content.norms.threshold
-    picked = content.channels if block in report.suppressed else ()
-    is_run = bool(picked) and picked[-1] - picked[0] == len(picked) - 1
+    channels = content.channels if block in report.suppressed else ()
+    is_run = bool(channels) and channels[-1] - channels[0] == len(channels) - 1
     after = suppression.ratios(report.norms_after)
     curves = [
         values.entropy_curve(report.entropy, report.entropy_after),
         values.ratio_curve(report.ratios, after, threshold),
     ]
     note = wording.largest_note(report, block, threshold)
-    run = (picked[0], picked[-1]) if is_run else None
+    run = (channels[0], channels[-1]) if is_run else None
     return values.norms_value(content.norms, curves, note, drags=True, chosen=run)
 
 
@@ -235,10 +235,10 @@ def choose(backbone: Backbone, settings: Settings, channels: Sequence[int]) -> S
     Raises:
         GclipError: the settings cannot be used.
     """
-    named = settings.cs_blocks
+    chosen_blocks = settings.cs_blocks
     if not channels:
-        is_single = not isinstance(named, str) and len(named) == 1
-        return settings.changed(channels=(), cs_blocks="backbone" if is_single else named)
+        is_single = not isinstance(chosen_blocks, str) and len(chosen_blocks) == 1
+        return settings.changed(channels=(), cs_blocks="backbone" if is_single else chosen_blocks)
     repair = backbone.repair(variants.ablations(settings)[False, True].suppression)
     blocks = tuple(repair.factors)
     block = settings.block_in_view(backbone.n_blocks, blocks)

@@ -89,8 +89,8 @@ def build(engine: Engine, controls: Controls) -> Tab:
         return (right if name == left else left), name
 
     slide_opacity(pair, controls)
-    chosen = table.select(choose, [left, right], [left, right], preprocess=False, **QUIET)
-    changes = [widgets.on(table, "endSimulation")(**unplant(controls)), chosen]
+    selected = table.select(choose, [left, right], [left, right], preprocess=False, **QUIET)
+    changes = [widgets.on(table, "endSimulation")(**unplant(controls)), selected]
     return Tab({"table": table, "notes": notes, "pair": pair}, changes, masks=[pair])
 
 
@@ -104,12 +104,12 @@ def compute(engine: Engine, answer: Answer) -> CompareContent:
         GclipError: so many methods would cost too much.
     """
     question, settings = answer.question, answer.question.settings
-    shown, scene = variants.shown(settings.extras), question.scene
-    cost.check(scene.windows, scene.patches, len(shown))
+    names, scene = variants.names(settings.extras), question.scene
+    cost.check(scene.windows, scene.patches, len(names))
     methods = variants.methods(VARIANTS, question.switched)
     clearclip = engine.segment(question, methods["clearclip"])
     truth = truth_of(question, clearclip)
-    rows = [row_of(engine, question, name, methods[name]) for name in shown]
+    rows = [row_of(engine, question, name, methods[name]) for name in names]
     by_name = {row.name: row for row in rows}
 
     def side(name: str) -> Side:

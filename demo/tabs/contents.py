@@ -38,9 +38,9 @@ def picture(engine: Engine, answer: Answer) -> Json:
     Matrices over it are averaged over squares of ``pooled`` patches a side.
     """
     question, square = answer.question, pooled(answer.grid)
-    shown, make = question.scene.picture, partial(_picture_blob, engine, question.request)
-    blob = engine.blobs.later(("picture", shown.digest), make, question.nbytes)
-    return {"picture": blob, "size": shown.size, "grid": answer.grid, "pooled": square}
+    opened, make = question.scene.picture, partial(_picture_blob, engine, question.request)
+    blob = engine.blobs.later(("picture", opened.digest), make, question.nbytes)
+    return {"picture": blob, "size": opened.size, "grid": answer.grid, "pooled": square}
 
 
 def _picture_blob(engine: Engine, request: Request) -> Blob:
@@ -62,8 +62,8 @@ def block_matrix(engine: Engine, question: Question, block: int, head: int | Non
     def whole(segmenter: Segmenter, trunk: Encoded) -> torch.Tensor:
         return segmenter.attention_map(trunk, block, head)
 
-    chosen = question.chosen
-    return _matrix(engine, question, chosen, ("block", chosen.suppression, block, head), whole)
+    method = question.chosen
+    return _matrix(engine, question, method, ("block", method.suppression, block, head), whole)
 
 
 def _matrix(

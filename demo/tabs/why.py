@@ -43,7 +43,7 @@ def compute(engine: Engine, question: Question, pixel: tuple[int, int]) -> WhyCo
     """The scores at a pixel under every variant that Compare shows; one outside moves inside."""
     size, scene = question.scene.picture.size, question.scene
     row, column = (min(at, side - 1) for at, side in zip(pixel, size, strict=True))
-    methods = variants.methods(variants.shown(question.settings.extras), question.switched)
+    methods = variants.methods(variants.names(question.settings.extras), question.switched)
     with engine.turn(scene):
         grid = engine.encoded(scene).grid
         results = [engine.segment(question, method).result for method in methods.values()]
@@ -86,7 +86,7 @@ def view(content: WhyContent) -> Json:
 
 
 def _entries(method: Scores, names: Sequence[str], colours: Sequence[str]) -> list[Json]:
-    """The best words at a pixel, and what is left to others and to the rest; scores add up to 1."""
+    """The best words at a pixel, then all other words and the background; scores add up to 1."""
     scores = method.scores
     best = sorted(range(len(scores)), key=lambda index: -scores[index])[:MOST_WORDS]
     entries = [
@@ -100,13 +100,13 @@ def _entries(method: Scores, names: Sequence[str], colours: Sequence[str]) -> li
     ]
 
     typed = sum(scores)
-    left = []
+    others = []
     if len(best) < len(scores):
-        left.append(("other words", typed - sum(scores[index] for index in best), False))
+        others.append(("other words", typed - sum(scores[index] for index in best), False))
     if method.has_hidden:
-        left.append(("background", 1 - typed, method.label < 0))
+        others.append(("background", 1 - typed, method.label < 0))
     entries += [
         {"name": name, "score": max(score, 0.0), "colour": None, "label": is_label}
-        for name, score, is_label in left
+        for name, score, is_label in others
     ]
     return entries

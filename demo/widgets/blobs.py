@@ -76,10 +76,10 @@ def attention_blob(matrix: ArrayLike, patches: int) -> Blob:
 
 def largest(rows: NDArray[np.float32], count: int) -> NDArray[np.integer]:
     """Where each row's largest are, (n, count); of equal ones the first."""
-    left, places = rows.copy(), []
+    others, places = rows.copy(), []
     for _ in range(count):
-        places.append(left.argmax(axis=1))
-        left[np.arange(len(left)), places[-1]] = -np.inf
+        places.append(others.argmax(axis=1))
+        others[np.arange(len(others)), places[-1]] = -np.inf
     return np.stack(places, axis=1)
 
 

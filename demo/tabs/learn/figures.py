@@ -45,8 +45,8 @@ def _draw(engine: Engine, kind: str, of: str) -> Blob:
     picture = render.fit(image, SIDE)
     if kind == "mask":
         faulty = numbers.with_fault(engine)
-        shown = numbers.state_mask(engine, clean, faulty, of)
-        picture = render.overlay(image, shown.labels, shown.names, max_side=SIDE, letters=LETTERS)
+        mask = numbers.state_mask(engine, clean, faulty, of)
+        picture = render.overlay(image, mask.labels, mask.names, max_side=SIDE, letters=LETTERS)
     if kind == "look":
         faulty = numbers.with_fault(engine)
         weights, _ = numbers.looks(engine, clean, faulty, of)

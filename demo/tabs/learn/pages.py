@@ -34,14 +34,14 @@ class LessonContent:
 def view(content: LessonContent) -> dict[str, Any]:
     """Every page of the lesson; a number stays with its %."""
     facts = _facts(content.numbers)
-    chosen = {name: _finding(facts, name) for name in FINDINGS}
+    findings = {name: _finding(facts, name) for name in FINDINGS}
     filled = _values(content.numbers)
     sentences = {
         name: Template(FINDINGS[name]["words"][index]).substitute(filled)
-        for name, index in chosen.items()
+        for name, index in findings.items()
     }
     text = Template(LESSON).substitute(filled | sentences).replace(" %", "\u00a0%")
-    pages = [_page_view(content, page, chosen) for page in tomllib.loads(text)["page"]]
+    pages = [_page_view(content, page, findings) for page in tomllib.loads(text)["page"]]
     return {"lesson": {"kind": "lesson", "pages": pages}}
 
 
@@ -107,14 +107,14 @@ def _values(numbers: Numbers) -> dict[str, Any]:
     }
 
 
-def _page_view(content: LessonContent, page: Json, chosen: Mapping[str, int]) -> Json:
+def _page_view(content: LessonContent, page: Json, findings: Mapping[str, int]) -> Json:
     figures = {
         when: [_figure_view(content, figure) for figure in page.get(when, ())]
         for when in ("before", "after")
     }
     right = page.get("right", 0)
     if isinstance(right, str):
-        right = chosen[right]
+        right = findings[right]
     return {"options": [], **page, **figures, "right": right}
 
 

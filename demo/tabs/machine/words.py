@@ -1,6 +1,7 @@
 """The words at the machine's parts: name, equation, its source, a value and a sentence."""
 
 import math
+from dataclasses import asdict, dataclass
 
 from demo import wording
 from demo.tabs.machine.numbers import MachineContent
@@ -12,9 +13,20 @@ MARKS = {
     "[reading]": "The paper’s own formula is not at hand: others who read it describe it so.",
     "[ours]": "This project’s choice, where the paper says nothing.",
 }
-FIELDS = ("name", "equation", "mark", "value", "sentence")
-Part = tuple[str, str, str, str, str]
-HEADS: Part = (
+
+
+@dataclass(frozen=True)
+class Part:
+    """The words at one part; ``mark`` is an entry of MARKS without its brackets, empty for none."""
+
+    name: str
+    equation: str
+    mark: str
+    value: str
+    sentence: str
+
+
+HEADS = Part(
     "Last block",
     "q, k, v = split(ln_{1}(x) W_{in} + b_{in})",
     "",
@@ -22,7 +34,7 @@ HEADS: Part = (
     "Each patch's vector in three colours, by the three directions in which the patches differ "
     "most.",
 )
-SCORES: Part = (
+SCORES = Part(
     "Scores",
     "cos, softmax",
     "",
@@ -41,8 +53,8 @@ def parts(content: MachineContent, pooled: int) -> dict[str, Json]:
         squares = ""
     kept = [name for name, on in (("residual path", method.residual), ("FFN", method.ffn)) if on]
     keeps = f"its {' and its '.join(kept)}" if kept else "neither its residual path nor its FFN"
-    made = {
-        "picture": (
+    every = {
+        "picture": Part(
             "Picture in patches",
             f"N = h · w = {h} · {w}",
             "",
@@ -54,7 +66,7 @@ def parts(content: MachineContent, pooled: int) -> dict[str, Json]:
         "heads": HEADS,
         "matrix": _matrix(content),
         "values": _values(content),
-        "words": (
+        "words": Part(
             "Patches × words",
             f"logit = {content.logit_scale:g} · cos(z, t)",
             "",
@@ -64,36 +76,34 @@ def parts(content: MachineContent, pooled: int) -> dict[str, Json]:
         "scores": SCORES,
         "mask": _mask(content),
     }
-    return {name: dict(zip(FIELDS, part, strict=True)) for name, part in made.items()}
+    return {name: asdict(part) for name, part in every.items()}
 
 
 def _blocks(content: MachineContent) -> Part:
     tokens = content.tokens.tokens
     threshold = f"{content.settings.global_threshold:g} × an equal share"
     with_tokens = [index + 1 for index, own in enumerate(tokens) if own]
-    shown, named_tokens = (
-        "no global tokens",
-        f"No patch gets {threshold}: there are no global tokens.",
-    )
+    value = "no global tokens"
+    named_tokens = f"No patch gets {threshold}: there are no global tokens."
     if with_tokens:
-        shown = f"squares: global tokens, ≥ {threshold}"
+        value = f"squares: global tokens, ≥ {threshold}"
         named_tokens = f"Small squares: global tokens, ≥ {threshold}, in {named(with_tokens)}."
     sentence = (
         f"Bright: patches that many others look at. {named_tokens} Dark number: the block whose "
         f"channels are shown. {wording.amf_blocks(content.report)}"
     )
     equation = "m_{j} = N · mean_{i} Ā_{ij}"
-    return f"{len(tokens)} blocks", equation, "ours", shown, sentence.rstrip()
+    return Part(f"{len(tokens)} blocks", equation, "ours", value, sentence.rstrip())
 
 
 def _matrix(content: MachineContent) -> Part:
     report, method = content.report, content.method
-    n, taken = report.n_blocks, block_numbers(report.fusion.blocks)
+    n, fused = report.n_blocks, block_numbers(report.fusion.blocks)
     symbol, equation, meaning = wording.attention_words(method.attention)
-    formula, mark, shown = f"A = {equation}", "", f"block {n} alone: {meaning}"
+    formula, mark, value = f"A = {equation}", "", f"block {n} alone: {meaning}"
     sentence = f"The last block's matrix is used as it is: {meaning}."
     if method.calibration is not None:
-        formula, shown = f"A = mean of {equation} and a gate", f"block {n}, calibrated: {meaning}"
+        formula, value = f"A = mean of {equation} and a gate", f"block {n}, calibrated: {meaning}"
         sentence = (
             "Outlier patches are repaired first. Patches that are alike in an earlier block are "
             "averaged before the last block and after it; the matrix shown includes all of it."
@@ -101,16 +111,16 @@ def _matrix(content: MachineContent) -> Part:
     elif method.fusion is not None and method.fusion.weight is not None:
         weight = method.fusion.weight
         formula = f"A = {1 - weight:g} ({symbol}) + {weight:g} · mean of A^{{l}}, l ∈ G"
-        shown = f"the last block's and the mean of {named(taken)}"
+        value = f"the last block's and the mean of {named(fused)}"
         sentence = f"{wording.mixes(report.fusion, method)} The rest is its own: {meaning}."
-    elif taken:
+    elif fused:
         formula = f"A = ({symbol} + Σ_{{l∈G}} A_{{qk}}^{{l}}) / (1\u00a0+\u00a0|G|)"
-        mark, shown = "reading", f"mean of {named([*taken, n])}"
+        mark, value = "reading", f"mean of {named([*fused, n])}"
         sentence = (
             f"Averaged: the last block's ({meaning}) and others. {wording.amf_blocks(report)}"
         )
     reads = "Each row is a patch that looks, each column one whose Value it averages."
-    return "Matrix used", formula, mark, shown, f"{sentence} {reads}"
+    return Part("Matrix used", formula, mark, value, f"{sentence} {reads}")
 
 
 def _values(content: MachineContent) -> Part:
@@ -132,7 +142,7 @@ def _values(content: MachineContent) -> Part:
     equation, mark = "n_{d} = ‖W_{2}[d, :]‖_{2}", "paper"
     if cs:
         equation, mark = "W_{2}[d̂] ← W_{2}[d̂] · mean_{d≠d̂} n_{d} / n_{d̂}", "reading"
-    return "Channels, Values", equation, mark, f"channel {top}: {ratio} the median", sentence
+    return Part("Channels, Values", equation, mark, f"channel {top}: {ratio} the median", sentence)
 
 
 def _alike(content: MachineContent) -> str:
@@ -153,4 +163,4 @@ def _mask(content: MachineContent) -> Part:
     value = f"{largest} {wording.percent(share)}"
     if mask.miou is not None:
         value += f", {wording.miou(mask.miou)}"
-    return "Mask", "argmax", "", value, "Every pixel gets its best word."
+    return Part("Mask", "argmax", "", value, "Every pixel gets its best word.")

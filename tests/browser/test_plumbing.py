@@ -158,7 +158,8 @@ def test_an_answer_that_comes_after_its_tab_was_left_changes_no_status_line(rest
 
 
 def test_the_reasons_at_a_pinned_pixel_follow_the_words(restored: Page) -> None:
-    restored.locator("#side-canvas .gw-stage").click(position={"x": 60, "y": 60})
+    restored.keyboard.press("Escape")
+    restored.locator("#side-canvas .gw-stage").click(position={"x": 120, "y": 60})
     fold = restored.locator("#side-canvas .gw-more")
     fold.locator("summary").click()
     reasons = fold.locator(".gw-columns")

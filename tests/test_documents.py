@@ -159,10 +159,10 @@ def test_the_address_in_the_lesson_plan_has_the_lesson_s_photo_words_and_plain_e
         r"^    (\?example=.*)$", read(ROOT / "docs" / "TEACHING.md"), re.MULTILINE
     )
     linked, problems = settings.from_query(query, example=shipped_photos())
-    lesson = learn_numbers.REQUEST.settings
+    own = lesson.REQUEST.settings
     assert not problems
-    assert (linked.example, linked.refine) == (lesson.example, "none")
-    assert parse(linked.words) == parse(lesson.words)
+    assert (linked.example, linked.refine) == (own.example, "none")
+    assert parse(linked.words) == parse(own.words)
 
 
 def test_the_setting_that_method_names_is_one_of_the_page() -> None:

@@ -8,15 +8,16 @@ The life of a request, from a press on a switch to the mask:
    all controls to :meth:`page.Page._show`.
 3. ``_show`` makes a :class:`request.Request`: the settings and the path of an upload.
 4. :func:`answer.resolve` reads it into a :class:`request.Question`: the picture, the parsed words,
-   the methods, the key of the cache. An upload goes through the tower here if it has no words, or
-   if its background is "automatic": both need the words that the tower suggests.
+   the methods, the key of the cache. An upload goes through the tower here: its words and its
+   background may depend on the words that the tower suggests.
 5. :func:`answer.compute` makes an :class:`answer.Answer`: the mask of the chosen method, and what
    AMF and CS do. The :class:`engine.Engine` has the backbones and caches what is computed.
 6. The tab's own ``compute`` makes its frozen content of the answer, and its ``view`` what each
-   component shows (:mod:`tabs`). :func:`inputs.compute` and :func:`inputs.view` do so for what is
-   around the tabs.
-7. :func:`widgets.values.as_json` makes JSON of it. ``Page`` caches it, and Gradio sends it. The
-   status lines and the card of a pixel (:mod:`tabs.why`) are small and sent as they are.
-8. The browser draws it (``web/gradio.js``). Pictures and matrices are only named in it: the browser
+   component shows (:mod:`tabs`). :mod:`around` does so for what is around the tabs.
+7. :func:`widgets.values.as_json` makes JSON of it. ``Page`` caches it, and Gradio sends it with a
+   :class:`page.Outcome`: the status lines, and the link to what is shown.
+8. ``answered`` in ``web/page/page.js`` shows the status lines, unless the visitor left the tab. It
+   asks for the reasons at a pinned pixel (:mod:`tabs.why`), which are a request of their own.
+9. The browser draws it (``web/gradio.js``). Pictures and matrices are only named in it: the browser
    fetches them as ``/blob/NAME``, and :mod:`host.blob_store` makes them then.
 """

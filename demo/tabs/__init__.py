@@ -1,4 +1,4 @@
-"""The tabs of the page, in their order; what several of them show is in :mod:`demo.tabs.common`."""
+"""The tabs of the page, in their order; :mod:`contents` is what the contents of several have."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,10 +17,11 @@ class TabEntry:
 
     ``build`` makes its components; ``compute`` makes its own frozen content of an answer; ``view``
     makes of that content what each component shows, by the names of ``build``'s parts. ``compute``
-    asks the engine for masks, ``build`` and its events only for facts of a backbone.
+    asks the engine for masks, ``build`` and its events only for facts of a backbone; around
+    matrices of attention ``compute`` takes ``Engine.turn``.
 
     ``heavy``: it always waits in the queue for heavy requests. ``request`` is the one of a tab that
-    shows everybody the same.
+    shows everybody the same, also where the visitor's own cannot be answered.
     """
 
     name: str

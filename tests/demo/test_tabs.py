@@ -455,6 +455,18 @@ def test_in_one_request_nothing_is_segmented_or_parsed_twice(
     assert calls.count("gclip") == 1
 
 
+def test_facts_of_masks_are_computed_once_for_all_views_of_them() -> None:
+    first, again = (
+        answer_of(words="person, floor", cs=False, pixel=pixel) for pixel in (None, (1, 2))
+    )
+    assert again.mask.overtaken is first.mask.overtaken
+    assert again.gclip is first.gclip
+    before = engine().refined(first.question, first.question.switched[False, False])
+    assert change.compute(engine(), again, before, again.mask) is change.compute(
+        engine(), first, before, first.mask
+    )
+
+
 @pytest.fixture(scope="module")
 def built() -> Page:
     return Page(engine(), SETTINGS)

@@ -168,7 +168,8 @@ class Engine:
         """
 
         def make() -> Encoded:
-            cost.check(scene.windows, scene.patches)
+            if scene.windows > 1:  # one alone has at most cost.MAX_TOKENS_CHOSEN patches
+                cost.check(scene.windows, scene.patches)
             with self._one_encoding:
                 try:
                     return self.encode(scene.clean, scene.picture.image)

@@ -74,7 +74,7 @@ def _matrix(
     whole: Callable[[Segmenter, Encoded], torch.Tensor],
 ) -> Later:
     """A matrix (1+N, 1+N), patch to patch and averaged over squares of patches."""
-    request, planted = question.request, question.scene.segmenter.backbone.planted
+    request, planted = question.request, question.scene.planted
 
     def make() -> Blob:
         scene = engine.scene(request)

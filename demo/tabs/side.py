@@ -143,14 +143,14 @@ def compute(engine: Engine, answer: Answer) -> SideContent:
 
 def view(content: SideContent) -> dict[str, Any]:
     """What the three cards show."""
-    shown = {
+    cards = {
         "canvas": _canvas_view(content.picture, content.masks),
         "attention": _attention_view(content.picture, content.attention),
         "norms": _norms_view(content.gclip, content.norms),
     }
     if content.machine is not None:
-        shown["machine"] = machine.view(content.machine)
-    return shown
+        cards["machine"] = machine.view(content.machine)
+    return cards
 
 
 def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:

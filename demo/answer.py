@@ -160,7 +160,8 @@ def compute(engine: Engine, question: Question) -> Answer:
 
 
 def _status(scene: Scene, encoded: Encoded, result: Segmentation) -> Status:
-    backbone, came, size = scene.clean.backbone, scene.picture.came, scene.picture.size
+    backbone, picture = scene.clean.backbone, scene.picture
+    uploaded_size = picture.uploaded_size
     return Status(
         title=backbone.title,
         name=backbone.name,
@@ -168,7 +169,7 @@ def _status(scene: Scene, encoded: Encoded, result: Segmentation) -> Status:
         notes=result.notes,
         unknown=result.unknown,
         no_gpu=encoded in WITHOUT_GPU,
-        scaled=(came, size) if came and came != size else None,
+        scaled=(uploaded_size, picture.size) if uploaded_size not in (None, picture.size) else None,
     )
 
 

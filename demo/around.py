@@ -71,7 +71,7 @@ def view(content: AroundContent) -> dict[str, Any]:
 
 
 def _chips(content: AroundContent) -> list[Offer]:
-    """What is used in the place of unknown words, then words that the model sees besides."""
+    """What is used in the place of unknown words, then other words that the picture may show."""
     undo = [{"label": "Undo", "nearest": False}]
     rows = [(wording.replaced(phrase), undo) for phrase in content.replaced]
     for phrase in content.unknown:

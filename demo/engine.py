@@ -72,10 +72,10 @@ class Engine:
     """Backbones, loaded once and shared, and one cache of pictures, encodings, masks and answers.
 
     ``default`` is the backbone loaded at the start. ``encode`` runs one image through a tower and
-    may run elsewhere (see :mod:`demo.host.zero_gpu`), one at a time; ``downloads`` says whether a
-    visitor may make this machine fetch weights; ``device`` and ``dtype`` are for backbones loaded
-    later. ``bound`` is in bytes, for the whole process (see :mod:`demo.host.memory`). ``blobs`` is
-    what browsers fetch by name; ``fetched`` are the names of backbones fetched since the start.
+    may run elsewhere (see :mod:`demo.host.zero_gpu`), one at a time; ``downloads``: a visitor may
+    make this machine fetch weights; ``device`` and ``dtype`` are for backbones loaded later.
+    ``bound`` is in bytes, for the whole process (see :mod:`demo.host.memory`). ``blobs`` is what
+    browsers fetch by name; ``fetched`` are the names of backbones fetched since the start.
     """
 
     def __init__(
@@ -227,8 +227,7 @@ class Engine:
             return self.cache.get_or_make(("mask", *question.key, "none", method), make)
 
     def refined(self, question: Question, method: Method) -> Mask:
-        """The mask whose edges follow the picture as the settings say, the plain one for "none";
-        cached.
+        """The mask whose edges follow the picture by the setting ``refine``; cached.
 
         Raises:
             MethodError: as :meth:`segment`.

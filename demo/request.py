@@ -51,7 +51,7 @@ class Scene:
 class Question:
     """A request once it is read, with words in its ``settings``: its scene and its methods.
 
-    ``words`` include hidden ones, as ``rest``, the argument of :meth:`Segmenter.segment`, says.
+    ``words`` include hidden ones by ``rest``, an argument of :meth:`Segmenter.segment`.
     ``replaced`` are the unknown phrases in whose place ``words`` have the nearest known ones;
     ``text`` are the words that are looked for, as a person would type them. ``suggested`` are the
     tower's words for an upload. ``switched`` are

@@ -45,7 +45,7 @@ class Truth:
 class Picture:
     """A checked RGB image with its (height, width), its digest, its title, and the known truth.
 
-    ``came`` is the (height, width) of the uploaded file, None for an example.
+    ``uploaded_size`` is the (height, width) of the uploaded file, None for an example.
     """
 
     image: Image.Image
@@ -54,7 +54,7 @@ class Picture:
     title: str
     words: str
     truth: Truth | None = None
-    came: Grid | None = None
+    uploaded_size: Grid | None = None
 
     @property
     def nbytes(self) -> int:
@@ -86,12 +86,12 @@ def open_picture(settings: Settings, upload: str) -> Picture:
         image, truth = photo.image(), Truth(photo.labels(), photo.words)
         size = image.height, image.width
         return Picture(image, size, images.digest(image), photo.title, photo.text, truth)
-    came = size_of(upload)
-    size = worked_size(came)
+    uploaded_size = size_of(upload)
+    size = worked_size(uploaded_size)
     image = images.resize(images.check(upload, MAX_PIXELS, draft=size), size)
     # Hashing the file is quicker than hashing the pixels.
     digest = blake2b(Path(upload).read_bytes(), digest_size=16).hexdigest()
-    return Picture(image, size, digest, "Your photo", "", came=came)
+    return Picture(image, size, digest, "Your photo", "", uploaded_size=uploaded_size)
 
 
 def size_of(path: str) -> Grid:

@@ -47,7 +47,7 @@ def overlay(
 
 
 def full_scale(values: ArrayLike) -> float:
-    """What full brightness stands for: the 99.5th percentile, at least 8 times the mean.
+    """The value of full brightness: the 99.5th percentile, at least 8 times the mean.
 
     The percentile alone would drown one bright column among hundreds: it may be uniform attention.
     """

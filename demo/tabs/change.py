@@ -1,4 +1,4 @@
-"""The largest region that changed between two masks, and what its patches' numbers say of it."""
+"""The largest region that changed between two masks, and why: attention, cosines."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

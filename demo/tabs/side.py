@@ -36,7 +36,7 @@ from gclip_core.types import Method, MethodReport, Overtaken, Plant
 
 @dataclass(frozen=True, eq=False)
 class Masks:
-    """The masks that are compared, and what the canvas says of them.
+    """The masks that are compared, and what the sentences under them are made from.
 
     ``cutouts`` are of the mask after, by class. ``change`` is the largest region that changed,
     where no truth is known; ``gain`` are photos and AMF's mIoU on them, before and after;

@@ -181,7 +181,7 @@ def maps_value(
     """Attention over the picture; under it the last block's matrix per (title, matrix) of a side.
 
     A thumb is a block's title, what each of its patches receives (N,), 1 = uniform, and its global
-    tokens, from ``threshold`` on, which is drawn brightest. ``why`` says why these blocks, folded.
+    tokens, from ``threshold`` on, which is drawn brightest. ``why`` is why these blocks, folded.
     """
     return {
         "kind": "maps",

@@ -72,7 +72,7 @@ def _finding(facts: Mapping[str, float], name: str) -> int:
 
 
 def _values(numbers: Numbers) -> dict[str, Any]:
-    """What the names in the texts stand for."""
+    """What is put in the place of the names in the texts."""
     tokens, many = global_tokens(), of_many()
     word, before, after = numbers.spread
     fault, settings = block_numbers(numbers.fault_blocks), numbers.settings

@@ -6,7 +6,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from demo import wording
-from demo.tabs import learn
+from demo.tabs.learn.pages import PAGES
 from gclip_core import assets
 from tests.browser.conftest import DONE, SETTLED, arrive, give, turn_to
 
@@ -26,7 +26,7 @@ def test_the_lesson_is_the_same_whatever_the_page_shows_and_ends_with_a_photo_an
     desktop.wait_for_selector(READY)
     expect(desktop.locator("#lesson .lesson")).to_have_text(text, use_inner_text=True)
     desktop.get_by_role("button", name="Begin").click()
-    for _ in learn.PAGES[2:]:
+    for _ in PAGES[2:]:
         desktop.get_by_role("button", name="Next").click()
     expect(desktop.locator("#lesson table")).to_contain_text("SCLIP")
     give(desktop, Image.open(assets.path("photos", "astronaut.jpg")))  # suggests its own words
@@ -48,7 +48,7 @@ def test_on_a_phone_a_step_is_in_view_and_a_guess_moves_nothing(phone: Page, url
     )
     assert mask["x"] + mask["width"] <= question["x"], "a small mask stands beside its question"
     assert abs(mask["y"] - question["y"]) < 40
-    for page in learn.PAGES[1:-1]:
+    for page in PAGES[1:-1]:
         expect(heading).to_contain_text(page["title"])
         expect(heading).to_be_focused()
         expect(heading).to_be_in_viewport(ratio=1)
@@ -75,7 +75,7 @@ def test_on_a_phone_learn_is_seen_and_each_step_shows_what_it_says(phone: Page, 
     phone.wait_for_selector(DONE)
     phone.get_by_role("button", name="Begin").click()
     figures = phone.locator("#lesson .figures figure")
-    for page in learn.PAGES[1:-1]:
+    for page in PAGES[1:-1]:
         expect(figures).to_have_count(len(page["before"]))
         phone.locator("#lesson .options button").first.click()
         expect(figures).to_have_count(len(page["before"] + page["after"]))
@@ -100,7 +100,7 @@ def test_a_fault_of_the_other_tabs_is_named_in_the_lesson_and_ends_there(
     desktop.get_by_role("button", name="Begin").click()
     simulated.get_by_role("button", name="End it").click()
     expect(simulated).to_have_count(0)
-    expect(desktop.locator("#lesson h2")).to_contain_text(learn.PAGES[1]["title"])
+    expect(desktop.locator("#lesson h2")).to_contain_text(PAGES[1]["title"])
     turn_to(desktop, "Side by side")
     desktop.wait_for_selector(DONE)
     expect(desktop.locator("#side-canvas .gw-stage")).to_be_visible()

@@ -252,9 +252,14 @@ def points(share: float | None) -> str:
     return "–" if share is None else f"{share * 100:.1f}"
 
 
-def miou(share: float) -> str:
-    """Beside a mask's title: its score."""
-    return f"mIoU {percent(share)}"
+def edges(refined: str) -> str:
+    """How a mask's edges are; ``refined`` names a refinement, "none" for plain edges."""
+    return "plain edges" if refined == "none" else "edges refined"
+
+
+def miou(share: float, refined: str) -> str:
+    """Beside a mask's title: its score, and how its edges are."""
+    return f"mIoU {percent(share)}, {edges(refined)}"
 
 
 def times(ratio: float) -> str:

@@ -164,9 +164,7 @@ def _computed(engine: Engine, answer: Answer) -> ChannelsContent:
 
 def view(content: ChannelsContent) -> dict[str, Any]:
     """Three masks, the norms, the card of cosines, and what CS did."""
-    untouched: dict[str, Any] = {"visible": content.untouched is not None}
-    if content.untouched is not None:
-        untouched["value"] = _mask_view(content, content.untouched)
+    untouched = content.untouched and _mask_view(content, content.untouched)
     report = content.gclip
     notes = [content.simulated, *wording.suppression_notes(report, content.changed, content.amf)]
     return {

@@ -173,7 +173,7 @@ def side(engine: Engine, question: Question, grid: Grid, mask: Mask, title: str 
         title=title or mask.title,
         labels=mask.labels,
         shares=(*mask.class_shares, mask.rest_share),
-        badge="" if mask.miou is None else wording.miou(mask.miou),
+        badge="" if mask.miou is None else wording.miou(mask.miou, mask.result.refined),
         matrix=matrix(engine, question, mask.method),
         words=words(engine, question, grid, mask.result),
     )

@@ -1,7 +1,7 @@
 """Side by side: one row of three cards, each without and with what the switches choose."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -40,7 +40,8 @@ class Masks:
 
     ``cutouts`` are of the mask after, by class. ``change`` is the largest region that changed,
     where no truth is known; ``gain`` are photos and AMF's mIoU on them, before and after;
-    ``repair`` is mIoU by switches (AMF, CS) under a simulation.
+    ``repair`` is mIoU by switches (AMF, CS) under a simulation. ``plain`` is mIoU before and after
+    with plain edges, None without truth, and where edges are plain.
     """
 
     sides: Sequence[Side]
@@ -55,6 +56,7 @@ class Masks:
     is_guessed: bool
     overtaken: Sequence[Overtaken]
     background: bool
+    plain: tuple[float, float] | None
     planted: Sequence[Plant]
     opacity: float
     pixel: tuple[int, int] | None
@@ -181,6 +183,7 @@ def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
         is_guessed=is_guessed,
         overtaken=after.overtaken,
         background=bool(question.words.hidden),
+        plain=_plain_scores(engine, question, compared),
         planted=question.scene.planted,
         opacity=settings.opacity,
         pixel=settings.pixel,
@@ -192,10 +195,9 @@ def _plain_scores(
 ) -> tuple[float, float] | None:
     """mIoU before and after with plain edges, as in the papers; None without a truth, and where
     edges are plain."""
-    if question.scene.picture.truth is None or question.refine == "none":
+    if question.scene.picture.truth is None or question.settings.refine == "none":
         return None
-    plain = replace(question, refine="none")
-    before, after = (engine.segment(plain, used) for used in (compared.before, question.chosen))
+    before, after = (engine.segment(question, used) for used in (compared.before, question.chosen))
     return None if before.miou is None or after.miou is None else (before.miou, after.miou)
 
 
@@ -225,7 +227,7 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         gain = wording.gain_of_amf(*masks.gain) if masks.gain else ""
     elif before.miou is not None and after.miou is not None and not masks.is_same:
         scores = before.miou, after.miou
-        first = wording.compared(subject, scores, masks.refined, masks.plain or scores)
+        first = wording.compared(subject, scores, masks.after.result.refined, masks.plain or scores)
     notes = [
         first,
         gain,
@@ -269,11 +271,11 @@ def _score_note(masks: Masks) -> str:
     return f"{wording.SCORE_COUNTS} {wording.REFINED}"
 
 
-def _repair_view(masks: Masks) -> list[values.SwitchBar]:
-    """mIoU under each of the switches; those that are on are marked."""
+def _repair_view(masks: Masks) -> values.SwitchBars | None:
+    """mIoU under each of the switches; those that are on are marked. None without any."""
     method = masks.after.method
     on = method.fusion is not None, method.suppression is not None
-    return [
+    bars = [
         values.SwitchBar(
             name=wording.SWITCHES_ON[switches],
             score=masks.repair[switches],
@@ -283,8 +285,10 @@ def _repair_view(masks: Masks) -> list[values.SwitchBar]:
         for switches in wording.SWITCHES_ON
         if switches in masks.repair
     ]
-    title = f"mIoU with the fault, {wording.edges(masks.refined)}"
-    return values.SwitchBars(title, bars) if bars else None
+    if not bars:
+        return None
+    edges = wording.edges(masks.after.result.refined)
+    return values.SwitchBars(f"mIoU with the fault, {edges}", bars)
 
 
 def _attention(engine: Engine, answer: Answer, compared: Compared) -> Attention:

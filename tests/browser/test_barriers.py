@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from demo import wording
-from demo.tabs import learn
+from demo.tabs.learn.pages import PAGES
 from tests.browser.conftest import (
     DESKTOP,
     DONE,
@@ -38,17 +38,17 @@ def expect_none(page: Page, place: str) -> None:
 
 def test_of_every_step_of_the_lesson_asked_and_answered(opened: Page) -> None:
     turn_to(opened, "Learn")
-    expect(opened.locator("#lesson h2")).to_contain_text(learn.PAGES[0]["title"])
+    expect(opened.locator("#lesson h2")).to_contain_text(PAGES[0]["title"])
     expect_none(opened, "#lesson")
     opened.get_by_role("button", name="Begin").click()
-    for page in learn.PAGES[1:]:
+    for page in PAGES[1:]:
         expect(opened.locator("#lesson h2")).to_contain_text(page["title"])
         options = opened.locator("#lesson .options button")
         if "question" in page:
             assert barriers(opened, False, "#lesson") == [], "asked"
             options.first.click()
         expect_none(opened, "#lesson")
-        if page is not learn.PAGES[-1]:
+        if page is not PAGES[-1]:
             opened.get_by_role("button", name="Next").click()
 
 

@@ -113,6 +113,7 @@ def masks(before: Mask, after: Mask, **changes: Any) -> side.Masks:
         is_guessed=False,
         overtaken=(),
         background=False,
+        plain=None,
         planted=(),
         opacity=0.5,
         pixel=(1, 2),

@@ -19,6 +19,7 @@ from demo.request import Request
 from demo.tabs import learn, similarity
 from demo.tabs.learn import numbers as measures
 from demo.tabs.learn.numbers import STATES, Numbers
+from demo.tabs.learn.pages import PAGES
 from demo.widgets import values
 from gclip_core import assets
 from tests.demo import engine
@@ -276,7 +277,7 @@ def test_each_global_token_has_a_frame_on_the_photo(content: learn.LessonContent
 
 
 def test_each_step_with_a_score_says_that_its_edges_are_plain() -> None:
-    for page in learn.PAGES:
+    for page in PAGES:
         figures = [*page.get("before", []), *page.get("after", [])]
         told = [page["text"], page.get("answer", ""), *(one["caption"] for one in figures)]
         scores = [text for text in told if "mIoU" in text]

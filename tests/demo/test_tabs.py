@@ -482,9 +482,8 @@ def test_what_a_tab_shows_is_a_component_of_its_own(built: Page, entry: TabEntry
 
 
 def test_scores_with_plain_edges_on_side_by_side_are_those_of_compare() -> None:
-    plain = side.compute(engine(), answer_of(refine="guided")).masks.plain
-    request = Request(SETTINGS.changed(refine="guided"), plain=True)
-    content = compare.compute(engine(), compute(engine(), resolve(engine(), request)))
-    rows = {row.name: row.mask for row in content.rows}
+    answer = answer_of(refine="guided")
+    rows = {row.name: row.mask for row in compare.compute(engine(), answer).rows}
+    plain = side.compute(engine(), answer).masks.plain
     assert plain == (rows["clearclip"].miou, rows["gclip"].miou)
     assert side.compute(engine(), answer_of(refine="none")).masks.plain is None

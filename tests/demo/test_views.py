@@ -55,8 +55,8 @@ def test_a_score_names_the_edges_only_where_they_follow_the_photo() -> None:
     before, plain = mask(CLEARCLIP, 0, 0.5), mask(AMF, 1, 0.6)
     refined = replace(plain, result=replace(plain.result, refined="guided"))
     plain, refined = (shown(masks(before, after))["canvas"] for after in (plain, refined))
-    assert not any("edges follow" in note for note in plain["notes"])
-    assert any("edges follow" in note for note in refined["notes"])
+    assert not any(wording.REFINED in note for note in plain["notes"])
+    assert any(wording.REFINED in note for note in refined["notes"])
 
 
 def test_a_repair_has_a_bar_for_each_pair_of_switches_and_marks_the_chosen_one() -> None:

@@ -162,5 +162,5 @@ def _mask(content: MachineContent) -> Part:
     share, largest = max(zip(shares, [*mask.names, "the rest"], strict=True))
     value = f"{largest} {wording.percent(share)}"
     if mask.miou is not None:
-        value += f", {wording.miou(mask.miou)}"
+        value += f", {wording.miou(mask.miou, mask.result.refined)}"
     return Part("Mask", "argmax", "", value, "Every pixel gets its best word.")

@@ -74,6 +74,8 @@ def comparable(settings: Mapping[str, Any], method: Mapping[str, Any]) -> str | 
 
 def _is_papers_gclip(method: Mapping[str, Any]) -> bool:
     """Whether GCLIP has AMF, CS and the paper's blocks, in either counting; true for others."""
+    if method["name"] != "gclip":
+        return True
     choices = ("backbone", *PAPERS_BLOCKS.values())
     forms = [method_json(gclip(amf_blocks=blocks, cs_blocks="backbone")) for blocks in choices]
-    return method["name"] != "gclip" or method in json.loads(json.dumps(forms))
+    return method in json.loads(json.dumps(forms))  # JSON has lists where Python has tuples

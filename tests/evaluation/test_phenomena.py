@@ -94,6 +94,14 @@ def test_the_report_counts_blocks_from_1(phenomena: Phenomena) -> None:
     assert rows[4][4] == "9"
 
 
+def test_the_images_in_which_global_tokens_begin_at_a_block_are_counted(
+    phenomena: Phenomena,
+) -> None:
+    lines = summary(replace(phenomena, images=4, first_blocks=(5, None, 7, 5))).splitlines()
+    counts = [line.partition("every block from ")[2] for line in lines if "every block" in line]
+    assert counts == ["6 to 11: 2 of 4.", "8 to 11: 1 of 4."]
+
+
 def test_weights_that_a_paper_reports_on_are_compared_with_it(phenomena: Phenomena) -> None:
     def compared(dimensions: tuple[int, ...], scores: list[float]) -> list[bool]:
         known = replace(

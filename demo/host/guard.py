@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 import httpx
 import orjson
+from gradio.route_utils import get_root_url
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -76,6 +77,7 @@ class Guard:
         self._login = login
         self._unjudged = (uploads.PATH, *(MCP_PATHS if mcp else ()))
         self._logins: deque[float] = deque(maxlen=MAX_LOGINS)
+        self._joining = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -125,9 +127,9 @@ class Guard:
             await self.app(*replayed(data, scope, receive), send)
             return
         body, session = self._judge.judge(path, data)
+        # Gradio would ask for the page's address in the queue, where nobody answers an error.
+        get_root_url(Request(scope), path, None)
         data = orjson.dumps(body)  # anew, so that Gradio reads what was judged
-        await self._drop_expired(scope)
-        self.pending.check(session, len(data))
 
         async def joined(message: Message) -> None:
             if event := _EVENT.search(message.get("body", b"")):
@@ -135,7 +137,10 @@ class Guard:
                 self.pending.joined(name, session or name, len(data))
             await send(message)
 
-        await self.app(*replayed(data, scope, receive), joined)
+        await self._drop_expired(scope)
+        async with self._joining:  # or many at once would be counted too late
+            self.pending.check(session, len(data))
+            await self.app(*replayed(data, scope, receive), joined)
 
     async def _get(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a page, a file, or a session's answers, which are counted as they are sent."""

@@ -28,6 +28,7 @@ MAX_SESSION = 64
 NO_ENDPOINT = "There is no such endpoint."
 NO_LIST = "“data” takes a list of values."
 NOT_JSON = "A JSON object was expected, but this could not be read as one."
+TOO_DEEP = f"JSON of at most {MAX_DEPTH} levels was expected."
 NOT_UPLOADED = (
     "An uploaded file was expected, but the path or address of another file came. Upload the "
     "picture first."
@@ -117,7 +118,7 @@ def _values(body: Mapping[str, Any]) -> list[Any]:
 def check_files(value: Any, depth: int = 0) -> None:
     """Check that files in a JSON body are uploads of this server; an address becomes a path."""
     if depth > MAX_DEPTH:
-        raise HTTPException(400, f"JSON of at most {MAX_DEPTH} levels was expected.")
+        raise HTTPException(400, TOO_DEEP)
     if isinstance(value, dict):
         if value.get("path") is not None:
             value["path"] = local_path(value["path"])

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.host.bodies import read_body, replayed
 from demo.host.files import is_uploaded
-from demo.host.judge import API, check_files, local_path, read_object
+from demo.host.judge import API, TOO_DEEP, check_files, local_path, read_object
 from demo.host.uploads import Uploads
 
 PATHS = (f"{API}/mcp", f"{API}/mcp/")
@@ -56,17 +56,19 @@ class Pictures:
         try:
             async with self._uploads.place(MAX_BODY_BYTES):
                 call = read_object(await read_body(scope, receive, MAX_BODY_BYTES))
-                check_files(call)
                 await self._store(call)
             quiet = _with_progress(call)
-            data = orjson.dumps(call)
-            if len(data) > MAX_REST_BYTES:
-                most = f"{MAX_REST_BYTES // 2**10} kB"
-                raise HTTPException(413, f"At most {most} were expected beside the picture.")
+            data = _rest(call)
+            check_files(call)
         except HTTPException as refused:
             # As an answer of the protocol, which its clients show; a status would end the session.
             error = {"code": _INVALID, "message": refused.detail}
-            answer = {"jsonrpc": "2.0", "id": call.get("id"), "error": error}
+            name = call.get("id")
+            answer = {
+                "jsonrpc": "2.0",
+                "id": name if isinstance(name, str | int) else None,
+                "error": error,
+            }
             await JSONResponse(answer)(scope, receive, send)
             return
 
@@ -104,6 +106,18 @@ def _with_progress(call: dict[str, Any]) -> bool:
         return False
     meta["progressToken"] = "gclip"
     return True
+
+
+def _rest(call: dict[str, Any]) -> bytes:
+    """A call, whose picture was stored, as JSON; of any length it takes no time to measure."""
+    try:
+        data = orjson.dumps(call)
+    except TypeError as error:
+        raise HTTPException(400, TOO_DEEP) from error
+    if len(data) > MAX_REST_BYTES:
+        most = f"{MAX_REST_BYTES // 2**10} kB"
+        raise HTTPException(413, f"At most {most} were expected beside the picture.")
+    return data
 
 
 def _decoded(text: Any) -> bytes:

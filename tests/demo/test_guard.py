@@ -18,7 +18,7 @@ from gradio.utils import get_upload_folder
 from demo.host import guard, pending, serve
 from demo.host.guard import Guard
 from demo.host.judge import API, JOIN
-from tests.visitor import Server, wait_for
+from tests.visitor import Server, Visitor, wait_for
 
 DATA = f"{API}/queue/data"
 EVENT = "0123456789abcdef" * 2
@@ -53,6 +53,7 @@ class App:
             body, more = body + message["body"], message.get("more_body", False)
         headers, query = dict(scope["headers"]), scope["query_string"]
         self.reached.append((scope["path"], body, headers, query))
+        await asyncio.sleep(0)
         event = f"{len(self.reached):032x}"
         said = self.say or json.dumps({"event_id": event}).encode()
         await send({"type": "http.response.start", "status": self.status, "headers": []})
@@ -198,6 +199,18 @@ class TestCounts:
         statuses = [join(page)[0] for _ in range(pending.MAX_OF_SESSION + 1)]
         assert statuses == [200] * pending.MAX_OF_SESSION + [429]
         assert join(page, "another")[0] == 200
+
+    def test_requests_that_come_at_once_are_counted_one_after_the_other(self, page: Guard) -> None:
+        body = json.dumps(ASK).encode()
+
+        async def at_once() -> list[int]:
+            asks = (
+                sent(page, "POST", JOIN, [{"type": "http.request", "body": body}])
+                for _ in range(pending.MAX_OF_SESSION + 5)
+            )
+            return [back[0]["status"] for back in await asyncio.gather(*asks)]
+
+        assert sorted(asyncio.run(at_once())) == [200] * pending.MAX_OF_SESSION + [429] * 5
 
     def test_an_answer_that_was_sent_waits_no_longer(self, page: Guard) -> None:
         done = f'data: {{"msg":"process_completed","output":{{}},"event_id":"{1:032x}"}}\n\n'
@@ -531,6 +544,19 @@ class TestBeforeGradio:
             for password, status in (("guessed", 401), ("password", 200)):
                 web.post("/login", data={"username": "name", "password": password})
                 assert statuses() == [status] * 3
+
+    @pytest.mark.parametrize(
+        ("header", "host"),
+        [("x-forwarded-host", "a b\x7f"), ("x-forwarded-host", "a:b:c"),
+         ("x-gradio-server", "http://[::bad")],
+    )  # fmt: skip
+    def test_a_host_that_is_none_never_waits(self, header: str, host: str, server: Server) -> None:
+        """Gradio would fail in the queue, and the request would never be answered."""
+        visitor = Visitor(server.url)
+        body = ASK | {"fn_index": visitor.functions["arrive"]["id"], "data": []}
+        answer = visitor.web.post(JOIN, json=body, headers={header: host})
+        assert answer.status_code == 400
+        assert "Traceback" not in server.output()
 
     @pytest.mark.parametrize(
         ("method", "path"),

@@ -31,6 +31,8 @@ MAX_SIDE = 65_535
 MAX_BYTES = 256 * 2**20
 MAX_READS = 10_000
 """Maximum number of reads until the header is complete; a file with endless comments needs more."""
+MAX_READS_OF_ALL = 300_000
+"""The same until the pixels are decoded: a PNG's chunks behind them are read, too, and kept."""
 MAX_EXIF = 2**16
 """Maximum bytes of EXIF. Many entries can point to the same bytes; Pillow copies them for each."""
 MAX_PROFILE = 3 * MAX_EXIF
@@ -193,15 +195,15 @@ def _read_file(path: Path) -> bytes:
 
 
 class _CountedReads(BytesIO):
-    """Bytes that can be read :data:`MAX_READS` times while ``counts`` is set."""
+    """Bytes that can be read ``most`` times."""
 
-    counts = True
+    most = MAX_READS
     reads = 0
 
     def read(self, size: int | None = -1) -> bytes:
-        self.reads += self.counts
-        if self.reads > MAX_READS:
-            raise _unusual(f"more than {MAX_READS:,} parts before its pixels")
+        self.reads += 1
+        if self.reads > self.most:
+            raise _unusual(f"more than {self.most:,} parts")
         return super().read(size)
 
 
@@ -214,7 +216,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     except UnidentifiedImageError as error:
         what = "a damaged file, or one of another kind," if data else "an empty file (0 bytes)"
         raise ImageError(f"{_EXPECTED}, but {what} came; {_SAVE_AS}.") from error
-    stream.counts = False
+    stream.most = MAX_READS_OF_ALL
     if copied or image.format == "WEBP":
         max_pixels = min(max_pixels, MAX_COPIED)
     _check_size(image.height, image.width, max_pixels)

@@ -298,6 +298,11 @@ _BOMBS = {
         200,
     ),
     "a million empty chunks": (lambda: _png_with(10**6 * png_chunk(b"teSt")), "ImageError", 60),
+    "a million empty chunks behind the pixels": (
+        lambda: _png_ending_with(10**6 * png_chunk(b"teSt")),
+        "ImageError",
+        60,
+    ),
     "20 MB of comments in a GIF": (_gif_of_comments, "ImageError", 60),
     "5000 notes on the same bytes of a photo's EXIF": (
         lambda: encoded(rgb(), "JPEG", exif=b"Exif\0\0" + _overlapping_notes(5000)),

@@ -84,6 +84,17 @@ def texts_of_a_png(server: Server) -> Iterator[object]:
     yield from _at_once(4, lambda _: _asked(server, data))
 
 
+def chunks_behind_the_pixels(server: Server) -> Iterator[object]:
+    """Four PNGs of 60 MB: five million empty chunks, each of which the decoder would keep."""
+    png, chunk = encoded(rgb(), "PNG"), png_chunk(b"teSt")
+    chunks = chunk * (60_000_000 // len(chunk))
+
+    def ask(number: int) -> object:
+        return _asked(server, png[:-12] + png_chunk(b"teSt", bytes([number])) + chunks + png[-12:])
+
+    yield from _at_once(4, ask)
+
+
 def four_large_pngs(server: Server) -> Iterator[object]:
     """Four of 99 megapixels at once, in a few hundred kilobytes each."""
     files = [black_png(9_900 - number, 10_000, 8, 6) for number in range(4)]
@@ -165,6 +176,19 @@ def large_headers(server: Server) -> Iterator[object]:
         yield from pool.map(ask, range(390))
 
 
+def requests_at_once(server: Server) -> Iterator[object]:
+    """600 requests of one session, all on their way before the first is answered."""
+    visitor = Visitor(server.url)
+    values = visitor.pressed(visitor.open(WORDS))
+    body = {"fn_index": visitor.functions["show"]["id"], "data": values, "session_hash": "one"}
+    data = json.dumps(body).encode()
+    head = f"POST {API}/queue/join HTTP/1.1\nHost: x\nContent-Length: {len(data)}\n\n"
+    wires = [_wire(server, head, data[:-1]) for _ in range(600)]
+    for wire in wires:
+        wire.sendall(data[-1:])
+    yield from map(_status, wires)
+
+
 def upload_ids(server: Server) -> Iterator[object]:
     """Names of uploads, each of 10 kB, which Gradio would remember for ever."""
     web = httpx.Client(base_url=server.url, timeout=60)
@@ -227,7 +251,8 @@ def hang_ups(server: Server) -> Iterator[object]:
 def wrong_calls(server: Server) -> Iterator[object]:
     """What answered 500 with a trace."""
     web = httpx.Client(base_url=server.url, timeout=60)
-    photo = Visitor(server.url).uploaded(encoded(noise(40, 40), "PNG"))
+    visitor = Visitor(server.url)
+    photo = visitor.uploaded(encoded(noise(40, 40), "PNG"))
     body = {"image": photo, "words": "cat", "session_hash": "x"}
     yield web.post(f"{API}/call/v2/segment", json=body).status_code
     yield web.post(f"{API}/upload", data={"files": "x"}).status_code
@@ -242,19 +267,25 @@ def wrong_calls(server: Server) -> Iterator[object]:
         ("/?page=other", {}),
         ("/config", {"x-forwarded-host": "a b\x7f"}),
         (f"{API}/custom_component/a%0Ab/client/c/d", {}),
+        (f"{API}/proxy=https://[::bad/", {}),
     ):
         yield web.get(path, headers=headers).status_code
+    asked = {"fn_index": visitor.functions["arrive"]["id"], "data": [], "session_hash": "x"}
+    for header in ("x-forwarded-host", "x-gradio-server"):
+        no_host = {header: "a:b:c"}
+        yield web.post(f"{API}/queue/join", json=asked, headers=no_host).status_code
     for data in (b"{" * 60_000, b"[" * 60_000, json.dumps({"data": [[]] * 9000}).encode()):
         yield web.post(f"{API}/queue/join", content=data).status_code
 
 
 def large_calls_of_tools(server: Server) -> Iterator[object]:
-    """Sixty calls of a tool at once: pictures of 5 MB that are none, and 5 MB beside a picture."""
+    """Sixty calls of a tool at once: 5 MB that are no picture, and a text or lists beside one."""
     photo = base64.b64encode(encoded(rgb(), "PNG")).decode()
     noise_of_5_mb = base64.b64encode(np.random.default_rng(0).bytes(5_000_000)).decode()
 
     def ask(number: int) -> object:
-        values = (photo, "x" * 5_000_000) if number % 2 else (noise_of_5_mb, "cat")
+        kinds = (photo, "x" * 5_000_000), (photo, [[]] * 2_000_000), (noise_of_5_mb, "cat")
+        values = kinds[number % 3]
         arguments = dict(zip(("image", "words"), values, strict=True))
         params = {"name": "segment", "arguments": arguments}
         call = {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}

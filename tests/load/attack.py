@@ -11,112 +11,23 @@ import json
 import re
 import signal
 import socket
-import struct
 import sys
 import time
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import numpy as np
-from PIL import Image
 
 from demo.host import memory, pending
-from tests.pictures import black_png, encoded, noise, png_chunk, rgb
-from tests.visitor import API, BusyError, FailedError, Server, Visitor, serving, wait_for
+from tests.load import hostile_pictures
+from tests.load.hostile_pictures import WORDS, Attack, at_once
+from tests.pictures import encoded, noise, rgb
+from tests.visitor import API, Server, Visitor, serving, wait_for
 
-WORDS = "words=cat,dog,grass"
 OPTIONS = ("--backbone", "built-in", "--no-downloads", "--quiet")
-Attack = Callable[[Server], Iterable[object]]
-"""Attacks a server and yields what came of each try."""
-
-
-def _asked(server: Server, data: bytes, tab: str = "side") -> str:
-    """What the page says to a picture: the first words of a refusal, or "a mask"."""
-    visitor = Visitor(server.url)
-    upload = visitor.upload(data)
-    if upload.status_code != 200:
-        return f"{upload.status_code} for the upload"
-    file = {"path": upload.json()[0], "meta": {"_type": "gradio.FileData"}}
-    try:
-        return visitor.ask(f"source=upload&tab={tab}&{WORDS}", file).problem[:60] or "a mask"
-    except (BusyError, FailedError) as error:
-        return str(error)[:60]
-
-
-def _at_once(number: int, ask: Callable[[int], object]) -> Iterator[object]:
-    with ThreadPoolExecutor(number) as pool:
-        yield from pool.map(ask, range(number))
-
-
-def _notes(length: int) -> bytes:
-    """EXIF of which 5,000 entries point to the same bytes."""
-    header = b"II*\0" + struct.pack("<I", 8 + length) + bytes(length)
-    entries = (struct.pack("<HHII", 1000 + number, 7, length, 8) for number in range(5000))
-    return header + struct.pack("<H", 5000) + b"".join(entries) + bytes(4)
-
-
-def exif_behind_the_pixels(server: Server) -> Iterator[object]:
-    """5 GB of EXIF: 5,000 entries point to the same megabyte."""
-    png = encoded(rgb(), "PNG")
-    yield _asked(server, png[:-12] + png_chunk(b"eXIf", _notes(10**6)) + png[-12:])
-
-
-def exif_as_digits(server: Server) -> Iterator[object]:
-    """The same as a PNG's text of hexadecimal digits."""
-    png, exif = encoded(rgb(), "PNG"), _notes(10**5)
-    text = zlib.compress(b"\nexif\n%d\n" % len(exif) + exif.hex().encode())
-    chunk = png_chunk(b"zTXt", b"Raw profile type exif\0\0" + text)
-    yield _asked(server, png[:33] + chunk + png[33:])
-
-
-def texts_of_a_png(server: Server) -> Iterator[object]:
-    """Sixty texts of a megabyte, whose characters need four bytes each."""
-    text = zlib.compress(b"x" * (2**20 - 4) + "😀".encode())
-    chunks = b"".join(
-        png_chunk(b"iTXt", b"key%d\0\1\0\0\0" % number + text) for number in range(60)
-    )
-    png = encoded(rgb(), "PNG")
-    data = png[:33] + chunks + png[33:]
-    yield from _at_once(4, lambda _: _asked(server, data))
-
-
-def chunks_behind_the_pixels(server: Server) -> Iterator[object]:
-    """Four PNGs of 60 MB: five million empty chunks, each of which the decoder would keep."""
-    png, chunk = encoded(rgb(), "PNG"), png_chunk(b"teSt")
-    chunks = chunk * (60_000_000 // len(chunk))
-
-    def ask(number: int) -> object:
-        return _asked(server, png[:-12] + png_chunk(b"teSt", bytes([number])) + chunks + png[-12:])
-
-    yield from _at_once(4, ask)
-
-
-def four_large_pngs(server: Server) -> Iterator[object]:
-    """Four of 99 megapixels at once, in a few hundred kilobytes each."""
-    files = [black_png(9_900 - number, 10_000, 8, 6) for number in range(4)]
-    yield from _at_once(4, lambda number: _asked(server, files[number]))
-
-
-def exports_of_large_pngs(server: Server) -> Iterator[object]:
-    """The zip of a picture of 99 megapixels."""
-    files = [black_png(9_900 - number, 10_000, 8, 0) for number in range(4)]
-    yield from _at_once(4, lambda number: _asked(server, files[number], "export"))
-
-
-def _jpeg(height: int, width: int, seed: int) -> bytes:
-    """A progressive JPEG of four inks."""
-    inks = Image.fromarray(np.full((height, width, 4), seed, np.uint8), "CMYK")
-    return encoded(inks, "JPEG", progressive=True)
-
-
-def progressive_jpegs(server: Server) -> Iterator[object]:
-    """Four inks, of 99 megapixels and just under 32."""
-    files = [_jpeg(9_900, 10_000, 0), *(_jpeg(5_600, 5_700, seed) for seed in (1, 2, 3))]
-    yield from _at_once(4, lambda number: _asked(server, files[number]))
 
 
 def _wire(server: Server, head: str, body: bytes = b"") -> socket.socket:
@@ -141,7 +52,7 @@ def half_open_uploads(server: Server) -> Iterator[object]:
         "--x\nContent-Disposition: form-data; name=files\n\n"
     )
     data = b"x" * (60 * 2**20)
-    yield from _at_once(16, lambda _: _status(_wire(server, head, data)))
+    yield from at_once(16, lambda _: _status(_wire(server, head, data)))
 
 
 def half_open_files(server: Server) -> Iterator[object]:
@@ -152,7 +63,7 @@ def half_open_files(server: Server) -> Iterator[object]:
         '--x\nContent-Disposition: form-data; name=files; filename="a.png"\n\n'
     )
     data = b"x" * (60 * 2**20)
-    yield from _at_once(16, lambda _: _status(_wire(server, head, data)))
+    yield from at_once(16, lambda _: _status(_wire(server, head, data)))
     yield f"then {Visitor(server.url).upload(encoded(rgb(), 'PNG')).status_code}"
 
 
@@ -271,8 +182,7 @@ def wrong_calls(server: Server) -> Iterator[object]:
     ):
         yield web.get(path, headers=headers).status_code
     asked = {"fn_index": visitor.functions["arrive"]["id"], "data": [], "session_hash": "x"}
-    for header in ("x-forwarded-host", "x-gradio-server"):
-        no_host = {header: "a:b:c"}
+    for no_host in ({"x-forwarded-host": "a:b:c"}, {"x-gradio-server": "http://a:b:c"}):
         yield web.post(f"{API}/queue/join", json=asked, headers=no_host).status_code
     for data in (b"{" * 60_000, b"[" * 60_000, json.dumps({"data": [[]] * 9000}).encode()):
         yield web.post(f"{API}/queue/join", content=data).status_code
@@ -294,19 +204,15 @@ def large_calls_of_tools(server: Server) -> Iterator[object]:
         refusal = re.search(r"At most 64 kB|An image was expected|Too many|too busy", answer.text)
         return refusal[0] if refusal else answer.text[-200:]
 
-    yield from _at_once(60, ask)
+    yield from at_once(60, ask)
 
 
 ATTACKS: tuple[Attack, ...] = (
-    exif_behind_the_pixels,
-    exif_as_digits,
-    texts_of_a_png,
-    four_large_pngs,
-    exports_of_large_pngs,
-    progressive_jpegs,
+    *hostile_pictures.ATTACKS,
     half_open_uploads,
     half_open_files,
     large_headers,
+    requests_at_once,
     upload_ids,
     unread_answers,
     hang_ups,

@@ -93,7 +93,10 @@ def requests_at_once(server: Server) -> Iterator[object]:
     values = visitor.pressed(visitor.open(WORDS))
     body = {"fn_index": visitor.functions["show"]["id"], "data": values, "session_hash": "one"}
     data = json.dumps(body).encode()
-    head = f"POST {API}/queue/join HTTP/1.1\nHost: x\nContent-Length: {len(data)}\n\n"
+    head = (
+        f"POST {API}/queue/join HTTP/1.1\nHost: x\nContent-Length: {len(data)}\n"
+        "Content-Type: application/json\n\n"
+    )
     wires = [_wire(server, head, data[:-1]) for _ in range(600)]
     for wire in wires:
         wire.sendall(data[-1:])

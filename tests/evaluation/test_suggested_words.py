@@ -66,13 +66,23 @@ def test_the_main_thing_is_the_largest_thing_of_fifteen_percent_or_more(tmp_path
 
 def test_thresholds_are_those_whose_figures_and_neighbours_come_nearest_to_the_aims() -> None:
     def judged(thresholds: Thresholds) -> list[Suggested]:
-        by_chance = thresholds.gain == 0.5 and thresholds.certainty == 0.4
-        good = by_chance or thresholds.gain >= 0.8
-        return [Suggested(words=2, right=1 + good, area=0.5)]
+        if (thresholds.gain, thresholds.certainty) == (0.8, 0.25):
+            return [Suggested(words=2, right=2, area=0.6)]  # the best, by chance
+        if thresholds.gain >= 1.0:
+            return [Suggested(words=2, right=2, area=0.5)]
+        return [Suggested(words=2, right=1, area=0.5)]
 
     best = best_thresholds(judged, replace(DEFAULT, people=0.3))
-    assert best.gain in (1.0, 1.2), "all around it is good"
+    assert best.gain == 1.2, "all around it is good"
     assert best.people == 0.3
+
+
+def test_thresholds_with_stuff_alone_are_not_chosen() -> None:
+    def judged(thresholds: Thresholds) -> list[Suggested]:
+        alone = thresholds.certainty < 0.25
+        return [Suggested(words=2, right=2, area=0.5, main=True, first=True, alone=alone)]
+
+    assert best_thresholds(judged, DEFAULT).certainty == 0.3, "nor is any beside it"
 
 
 def test_thresholds_are_chosen_on_one_list_and_reported_on_each(

@@ -41,7 +41,7 @@ class Masks:
     ``cutouts`` are of the mask after, by class. ``change`` is the largest region that changed,
     where no truth is known; ``gain`` are photos and AMF's mIoU on them, before and after;
     ``repair`` is mIoU by switches (AMF, CS) under a simulation. ``plain`` is mIoU before and after
-    with plain edges, None without truth, and where edges are plain.
+    with plain edges, None where there is no verdict, and where edges are plain.
     """
 
     sides: Sequence[Side]
@@ -183,7 +183,7 @@ def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
         is_guessed=is_guessed,
         overtaken=after.overtaken,
         background=bool(question.words.hidden),
-        plain=_plain_scores(engine, question, compared),
+        plain=None if is_same or largest else _plain_scores(engine, question, compared),
         planted=question.scene.planted,
         opacity=settings.opacity,
         pixel=settings.pixel,
@@ -193,9 +193,8 @@ def _masks(engine: Engine, answer: Answer, compared: Compared) -> Masks:
 def _plain_scores(
     engine: Engine, question: Question, compared: Compared
 ) -> tuple[float, float] | None:
-    """mIoU before and after with plain edges, as in the papers; None without a truth, and where
-    edges are plain."""
-    if question.scene.picture.truth is None or question.settings.refine == "none":
+    """mIoU before and after with plain edges, as in the papers; None where edges are plain."""
+    if question.settings.refine == "none":
         return None
     before, after = (engine.segment(question, used) for used in (compared.before, question.chosen))
     return None if before.miou is None or after.miou is None else (before.miou, after.miou)

@@ -21,10 +21,19 @@ from tests.browser.conftest import (
 
 
 @pytest.fixture(scope="module")
-def opened(url: str, browser: BrowserContext) -> Iterator[Page]:
+def kept(url: str, browser: BrowserContext) -> Iterator[Page]:
     for page in visitor(browser, DESKTOP):
         arrive(page, url)
         yield page
+
+
+@pytest.fixture
+def opened(kept: Page) -> Page:
+    """The page on Side by side, as a desktop shows it."""
+    kept.set_viewport_size(DESKTOP)
+    turn_to(kept, "Side by side")
+    expect(kept.locator(DONE)).to_be_visible()
+    return kept
 
 
 def expect_none(page: Page, place: str) -> None:
@@ -86,8 +95,6 @@ def test_of_masks_by_block_and_matrices_on_their_tab(opened: Page) -> None:
 
 
 def test_of_a_cut_out_and_of_the_reasons_of_a_pinned_patch(opened: Page) -> None:
-    turn_to(opened, "Side by side")
-    expect(opened.locator(DONE)).to_be_visible()
     opened.locator("#side-canvas .gw-stage").click()
     opened.locator("#side-canvas .gw-more summary").click()
     expect(opened.locator("#side-canvas .gw-columns")).to_be_visible()
@@ -101,13 +108,15 @@ def test_of_a_simulated_fault_and_its_repair(opened: Page) -> None:
     opened.locator("#reasons").get_by_role("button", name=wording.SEE_REPAIR).click()
     expect(opened.locator("#side-canvas .gw-bars")).to_be_visible()
     expect_none(opened, "#result")
+    opened.locator("#side-canvas .gw-simulated button").click()
+    expect(opened.locator("#side-canvas .gw-simulated")).to_have_count(0)
 
 
 def test_of_the_machine_with_masks_by_block_and_formulas(opened: Page) -> None:
-    opened.set_viewport_size(DESKTOP)
     opened.locator("#machine button").click()
     opened.wait_for_selector("#machine .gw[data-ready='1']")
     for name in ("Masks by block", "Show formulas"):
         opened.locator("#machine").get_by_role("button", name=name).click()
     expect(opened.locator("#machine .gw-by-block")).to_be_visible()
     expect_none(opened, "#machine")
+    opened.locator("#machine").get_by_role("button", name="Close").click()

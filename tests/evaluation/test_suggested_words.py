@@ -64,6 +64,13 @@ def test_the_main_thing_is_the_largest_thing_of_fifteen_percent_or_more(tmp_path
     assert read_truth(photos, labels).main == ""
 
 
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"gain": (0.6, 0.8, 1.0, 1.2, 1.5), "certainty": (0.15, 0.2, 0.25, 0.3, 0.35)}
+    monkeypatch.setattr(choosing, "TRIED", values)
+
+
+@pytest.mark.usefixtures("tried")
 def test_thresholds_are_those_whose_figures_and_neighbours_come_nearest_to_the_aims() -> None:
     def judged(thresholds: Thresholds) -> list[Suggested]:
         if (thresholds.gain, thresholds.certainty) == (0.8, 0.25):
@@ -77,6 +84,7 @@ def test_thresholds_are_those_whose_figures_and_neighbours_come_nearest_to_the_a
     assert best.people == 0.3
 
 
+@pytest.mark.usefixtures("tried")
 def test_thresholds_with_stuff_alone_are_not_chosen() -> None:
     def judged(thresholds: Thresholds) -> list[Suggested]:
         alone = thresholds.certainty < 0.25

@@ -13,7 +13,10 @@ from demo.tabs import LANES
 from demo.widgets import EVENTS, code
 from evaluation.photos import shipped_photos
 
-GLOSSARY = tomllib.loads(Path(__file__).with_name("glossary.toml").read_text("utf-8"))
+HERE = Path(__file__).parent
+GLOSSARY = tomllib.loads((HERE / "glossary.toml").read_text("utf-8"))
+BROWSER = tomllib.loads((HERE / "browser.toml").read_text("utf-8"))
+"""What the browser alone shows."""
 BUILT = (
     "#title h1",
     "#share button",
@@ -34,7 +37,8 @@ def head() -> str:
     """What goes into the document's head: tags, the page's own style and script."""
     return META + code.head(
         {
-            **wording.BROWSER,
+            **BROWSER,
+            "old": wording.OLD,
             "terms": GLOSSARY,
             "examples": [[photo.name, photo.title] for photo in shipped_photos().values()],
             "keys": [key_of(name) for name in FIELDS],

@@ -3,7 +3,8 @@
 Elsewhere are the labels of settings (:mod:`demo.settings`) and their help (:mod:`demo.controls`),
 the labels of other components (where these are made), the words at the machine's parts
 (:mod:`demo.tabs.machine.words`), the lesson (``tabs/learn/lesson.toml``), the glossary
-(``glossary.toml``) and refusals (where something is refused).
+(``glossary.toml``), what the browser alone shows (``browser.toml``), and refusals (where something
+is refused).
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -85,10 +86,6 @@ FAILS_CALIBRATION = (
 )
 TRUTH_EMPTY = "No true mask for this image: choose an example."
 SIMILARITY = "How alike are the last block’s Values?"
-SHARE_PICTURE = "Share picture"
-COPY_LINK = "Copy link"
-LINK_WITHOUT_PHOTO = "Link without the photo"
-COPIED = "Link copied"
 CHANNELS_INTRO = (
     "Channel Suppression scales an abnormal channel down to the mean of the others. Drag over the "
     "plot to choose others."
@@ -107,57 +104,6 @@ ATTENTION_INTRO = (
 EXPORT_INTRO = "Take the result along: a figure, files, a link, or Python that makes it again."
 NO_GPU = "No GPU was free for this (your share may be used up): it ran on the CPU."
 OLD = "The page below still shows the last answer."
-BROWSER = {
-    "none": "Choose a photo or an example.",
-    "edited": "Press Enter or Segment for the new words.",
-    "done": "Done.",
-    "photo": {
-        "drop": "Drop a photo",
-        "choose": "Choose a photo",
-        "change": "Change photo",
-        "how": "drop, click or paste one",
-        "tap": "tap to choose one",
-        "camera": "Camera",
-        "take": "Take the photo",
-        "cancel": "Cancel",
-        "file": "Photo to segment",
-        "uploading": "Uploading …",
-        "refused": "The photo could not be uploaded. Try again, or use another.",
-        "large": "This file is too large. Use a smaller photo.",
-        "kind": "This is no photo. Use a PNG, JPEG, WebP or GIF.",
-    },
-    "camera": {  # by the name of the browser's error
-        "NotFoundError": "There is no camera on this device. Upload or paste a picture instead.",
-        "NotAllowedError": "The browser does not allow the camera. Allow it, or upload a picture.",
-        "NotReadableError": "Another program uses the camera. Close it, or upload a picture.",
-    },
-    "pointing": {
-        "mouse": "Point at a patch to see where it looks; click for why it has its word.",
-        "touch": "Tap a patch to see where it looks and why it has its word.",
-        "swipe": "Drag to swipe between the masks.",
-    },
-    "old": OLD,
-    "elsewhere": "Simulation: in the other tabs the model is damaged on purpose. The lesson has a "
-    "fault of its own.",
-    "share": {
-        "picture": SHARE_PICTURE,
-        "link": COPY_LINK,
-        "without": LINK_WITHOUT_PHOTO,
-        "copied": COPIED,
-        "drawing": "Drawing …",
-        "shared": "Shared",
-        "saved": "Downloaded",
-        "ready": "Ready: press again",
-        "gone": "Press Segment first",
-        "failed": "Failed: try again",
-        "figure": "The figure: masks, attention and norms",
-        "png": "PNG, 300 dpi",
-        "pdf": "PDF",
-        "zip": "Mask, overlay and settings as a zip",
-        "small": "The share picture",
-    },
-}
-"""What the browser alone shows, or shows again."""
 
 
 def by_pointer(text: str) -> dict[str, str]:

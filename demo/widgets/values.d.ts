@@ -414,7 +414,7 @@ export type EventName =
   | "photo"
   | "closeWhy";
 
-/** What `wording.BROWSER` and `document.head` write into the document. */
+/** What `document.head` writes into the document: `browser.toml` and more. */
 export interface PageWords {
   events: Record<EventName, string>;
   none: string;

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from demo import wording
+from demo.document import BROWSER
 from demo.tabs.learn.pages import PAGES
 from tests.browser.conftest import (
     DESKTOP,
@@ -70,7 +71,7 @@ def test_of_the_figure_its_files_and_the_share_picture(opened: Page) -> None:
 def test_of_the_share_button_before_and_after_the_sheet(opened: Page) -> None:
     opened.evaluate(f"() => {{ {SHEET} window.refused = true; }}")
     button = opened.locator("#share button").first
-    expect(button).to_have_text(wording.SHARE_PICTURE)
+    expect(button).to_have_text(BROWSER["share"]["picture"])
     expect_none(opened, "#share")
     button.click()
     expect(button).to_have_text("Ready: press again")

@@ -5,7 +5,7 @@ import re
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from demo import wording
+from demo.document import BROWSER
 from demo.tabs.learn.pages import PAGES
 from gclip_core import assets
 from tests.browser.conftest import DONE, SETTLED, arrive, give, turn_to
@@ -96,7 +96,7 @@ def test_a_fault_of_the_other_tabs_is_named_in_the_lesson_and_ends_there(
     turn_to(desktop, "Learn")
     desktop.wait_for_selector(READY)
     simulated = desktop.locator("#lesson .gw-simulated")
-    expect(simulated).to_contain_text(wording.BROWSER["elsewhere"])
+    expect(simulated).to_contain_text(BROWSER["elsewhere"])
     desktop.get_by_role("button", name="Begin").click()
     simulated.get_by_role("button", name="End it").click()
     expect(simulated).to_have_count(0)

@@ -10,6 +10,7 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from demo import wording
+from demo.document import BROWSER
 from evaluation.photos import shipped_photos
 from tests.browser.conftest import (
     DONE,
@@ -206,7 +207,7 @@ def test_what_is_true_of_pointer_and_model_is_told(phone: Page, stays: Page, url
 def test_a_photo_is_answered_at_once_with_words_that_are_in_it(restored: Page) -> None:
     restored.locator("#amf input").check()
     link = restored.locator("#share .gw-copy")
-    expect(link).to_have_text(wording.COPY_LINK)
+    expect(link).to_have_text(BROWSER["share"]["link"])
     for kind, photo, word in (
         ("choose", "coffee", "cup"),
         ("drop", "chelsea", "cat"),
@@ -221,7 +222,7 @@ def test_a_photo_is_answered_at_once_with_words_that_are_in_it(restored: Page) -
         expect(legend(restored)).to_contain_text(word)
         expect(legend(restored)).not_to_contain_text("dog")
         assert "source=upload" in restored.url
-    expect(link).to_have_text(wording.LINK_WITHOUT_PHOTO)
+    expect(link).to_have_text(BROWSER["share"]["without"])
     expect(restored.locator("#side-canvas")).to_contain_text(wording.GUESSED)
     canvas = restored.locator("#side-canvas")
     expect(canvas.locator(".gw-region canvas")).to_have_count(2)
@@ -468,20 +469,20 @@ def test_a_phone_shares_the_picture_of_its_own_photo_by_the_browser_s_sheet(
     name, kind, width = phone.evaluate("window.shared")
     assert name.startswith("cat") and name.endswith(".png")
     assert (kind, width) == ("image/png", 1080)
-    expect(button).to_have_text(wording.SHARE_PICTURE)
+    expect(button).to_have_text(BROWSER["share"]["picture"])
     phone.evaluate("window.refused = true")
     button.click()
     expect(button).to_have_text("Ready: press again")
     phone.evaluate("window.refused = false")
     button.click()
     expect(button).to_have_text("Shared")
-    expect(phone.locator("#share .gw-copy")).to_have_text(wording.LINK_WITHOUT_PHOTO)
+    expect(phone.locator("#share .gw-copy")).to_have_text(BROWSER["share"]["without"])
     assert fits(phone)
 
 
 def test_without_a_sheet_the_share_picture_is_downloaded(stays: Page) -> None:
     with stays.expect_download() as download:
-        stays.locator("#share").get_by_role("button", name=wording.SHARE_PICTURE).click()
+        stays.locator("#share").get_by_role("button", name=BROWSER["share"]["picture"]).click()
     assert download.value.suggested_filename == "dog-person-grass.png"
     with Image.open(download.value.path()) as picture:
         assert picture.width == 1080
@@ -500,7 +501,7 @@ def test_export_shows_the_figure_and_gives_it_as_png_and_pdf_and_a_zip(restored:
         with restored.expect_download() as download:
             figures.get_by_role("button", name=label).click()
         assert Path(download.value.path()).read_bytes().startswith(first)
-    button = figures.get_by_role("button", name=wording.SHARE_PICTURE)
+    button = figures.get_by_role("button", name=BROWSER["share"]["picture"])
     expect(button).to_be_enabled()
     expect(restored.locator("#link")).to_contain_text("A photo of your own is not in it.")
 

@@ -8,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from demo import wording
-from demo.document import GLOSSARY
+from demo.document import BROWSER, GLOSSARY
 from demo.tabs import TABS
 from tests.browser.conftest import (
     DESKTOP,
@@ -33,7 +33,7 @@ def test_a_camera_that_is_not_there_is_said_in_words(stays: Page) -> None:
         " Promise.reject(new DOMException('Requested device not found', 'NotFoundError')); }"
     )
     stays.locator("#photo .foot button").click()
-    expect(stays.locator("#photo .said")).to_have_text(wording.BROWSER["camera"]["NotFoundError"])
+    expect(stays.locator("#photo .said")).to_have_text(BROWSER["camera"]["NotFoundError"])
 
 
 def test_a_press_during_an_answer_still_opens_the_file_dialog(restored: Page) -> None:
@@ -83,9 +83,9 @@ def test_words_that_are_not_asked_yet_dim_the_answer_to_others(stays: Page) -> N
     words, tabs = stays.locator("#words textarea"), stays.locator("#tabs")
     before = words.input_value()
     words.fill(f"{before}, cat")
-    expect(tabs).to_have_attribute("data-edited", wording.BROWSER["edited"])
+    expect(tabs).to_have_attribute("data-edited", BROWSER["edited"])
     type_words(stays, before)
-    expect(tabs).not_to_have_attribute("data-edited", wording.BROWSER["edited"])
+    expect(tabs).not_to_have_attribute("data-edited", BROWSER["edited"])
 
 
 def test_a_tall_slow_picture_dims_the_last_answer_on_no_tall_page(restored: Page) -> None:
@@ -116,9 +116,9 @@ def test_the_address_follows_and_a_reload_keeps_everything(restored: Page) -> No
     assert restored.evaluate("history.length") == length, "Back leaves the page at once"
     link = restored.locator("#share .gw-copy")
     link.click()
-    expect(link).to_have_text(wording.COPIED)
+    expect(link).to_have_text(BROWSER["share"]["copied"])
     assert restored.evaluate("navigator.clipboard.readText()") == restored.url
-    expect(link).to_have_text(wording.COPY_LINK)
+    expect(link).to_have_text(BROWSER["share"]["link"])
     restored.locator("#pair-canvas .gw-stage").click(position={"x": 60, "y": 60})
     fold = restored.locator("#pair-canvas .gw-more")
     fold.locator("summary").click()
@@ -263,7 +263,7 @@ PAINTED = """(canvas) => {
 
 def test_a_fault_is_named_on_whatever_tab_is_turned_to(desktop: Page, url: str) -> None:
     arrive(desktop, url, plant=1)
-    named = re.compile(f"damaged on purpose|{re.escape(wording.BROWSER['elsewhere'])}")
+    named = re.compile(f"damaged on purpose|{re.escape(BROWSER['elsewhere'])}")
     for tab in ("Compare", "Attention", "Channels", "Export", "Learn", "Side by side"):
         turn_to(desktop, tab)
         expect(desktop.locator("#result .tabitem:visible").get_by_text(named).first).to_be_visible()

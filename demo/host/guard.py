@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import httpx
 import orjson
@@ -77,7 +78,6 @@ class Guard:
         self._login = login
         self._unjudged = (uploads.PATH, *(MCP_PATHS if mcp else ()))
         self._logins: deque[float] = deque(maxlen=MAX_LOGINS)
-        self._joining = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -131,16 +131,22 @@ class Guard:
         get_root_url(Request(scope), path, None)
         data = orjson.dumps(body)  # anew, so that Gradio reads what was judged
 
+        await self._drop_expired(scope)
+        self.pending.check(session, len(data))
+        place = uuid4().hex  # until Gradio has a name for it: many requests may come at once
+        self.pending.joined(place, session or place, len(data))
+
         async def joined(message: Message) -> None:
             if event := _EVENT.search(message.get("body", b"")):
                 name = event[1].decode()
+                self.pending.read(place)
                 self.pending.joined(name, session or name, len(data))
             await send(message)
 
-        await self._drop_expired(scope)
-        async with self._joining:  # or many at once would be counted too late
-            self.pending.check(session, len(data))
+        try:
             await self.app(*replayed(data, scope, receive), joined)
+        finally:
+            self.pending.read(place)
 
     async def _get(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a page, a file, or a session's answers, which are counted as they are sent."""

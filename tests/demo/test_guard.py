@@ -212,6 +212,33 @@ class TestCounts:
 
         assert sorted(asyncio.run(at_once())) == [200] * pending.MAX_OF_SESSION + [429] * 5
 
+    def test_who_takes_no_bytes_keeps_nobody_from_asking(self, page: Guard) -> None:
+        body = json.dumps(ASK).encode()
+
+        async def never(_: Any) -> None:
+            await asyncio.Event().wait()
+
+        async def ask() -> list[Any]:
+            scope = {"type": "http", "method": "POST", "path": JOIN, "headers": [], "app": GRADIO}
+            messages = [{"type": "http.request", "body": body}]
+
+            async def receive() -> dict[str, Any]:
+                return messages.pop(0)
+
+            blocked = asyncio.create_task(page(scope | {"query_string": b""}, receive, never))
+            await asyncio.sleep(0.01)
+            other = sent(page, "POST", JOIN, [{"type": "http.request", "body": body}])
+            back = await asyncio.wait_for(other, 10)
+            blocked.cancel()
+            return back
+
+        assert asyncio.run(ask())[0]["status"] == 200
+
+    def test_a_request_that_gradio_refuses_is_not_counted(self, page: Guard) -> None:
+        page.app = App(b"the queue is full", 503)
+        assert join(page)[0] == 503
+        assert len(page.pending) == 0
+
     def test_an_answer_that_was_sent_waits_no_longer(self, page: Guard) -> None:
         done = f'data: {{"msg":"process_completed","output":{{}},"event_id":"{1:032x}"}}\n\n'
         for _ in range(pending.MAX_OF_SESSION):

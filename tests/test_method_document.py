@@ -52,11 +52,12 @@ def dilations() -> str:
         f"everyday words get {DEFAULT.everyday:g} more",
         f'in the class "person", which gets {DEFAULT.people:g} more',
         f"The choice ends at a gain of {DEFAULT.gain:g}",
-        f"at least {100 * DEFAULT.share:g} % of the patches best, with a mean probability of "
-        f"{DEFAULT.certainty:g} there (the softmax of {DEFAULT.sharpness:g} × fit",
+        f"at least {100 * DEFAULT.share:g} % of the patches best, with a mean probability there of "
+        f"{DEFAULT.certainty:g}, stuff of {DEFAULT.stuff:g} (the softmax of "
+        f"{DEFAULT.sharpness:g} × fit",
         f"if its mean probability over all patches is {DEFAULT.thing:g} or more",
-        f"tries {prod(map(len, choosing.TRIED.values()))} combinations of these three thresholds "
-        f"({DEFAULT.gain:g}, {DEFAULT.certainty:g} and {DEFAULT.thing:g})",
+        f"tries {prod(map(len, choosing.TRIED.values()))} combinations of these four thresholds "
+        f"({DEFAULT.gain:g}, {DEFAULT.certainty:g}, {DEFAULT.stuff:g} and {DEFAULT.thing:g})",
         f"if it covers {100 * judging.MAIN_SHARE:g} %",
         # edges
         f"for cells of {refine.CELL} × {refine.CELL} pixels",

@@ -574,9 +574,12 @@ class TestBeforeGradio:
 
     @pytest.mark.parametrize(
         ("header", "host"),
-        [("x-forwarded-host", "a b\x7f"), ("x-forwarded-host", "a:b:c"),
-         ("x-gradio-server", "http://[::bad")],
-    )  # fmt: skip
+        [
+            ("x-forwarded-host", "a b\x7f"),
+            ("x-forwarded-host", "a:b:c"),
+            ("x-gradio-server", "http://[::bad"),
+        ],
+    )
     def test_a_host_that_is_none_never_waits(self, header: str, host: str, server: Server) -> None:
         """Gradio would fail in the queue, and the request would never be answered."""
         visitor = Visitor(server.url)

@@ -37,6 +37,15 @@ def test_the_lesson_is_the_same_whatever_the_page_shows_and_ends_with_a_photo_an
     expect(desktop.locator("#cs input")).to_be_checked()
 
 
+def test_who_asks_in_the_lesson_what_cs_repairs_sees_it(desktop: Page, url: str) -> None:
+    arrive(desktop, url, tab="learn")
+    desktop.locator("#reasons .gw-link").click()
+    expect(desktop.get_by_role("tab", name="Side by side")).to_have_attribute(
+        "aria-selected", "true"
+    )
+    expect(desktop.locator("#side-canvas")).to_contain_text("Simulation")
+
+
 def test_on_a_phone_a_step_is_in_view_and_a_guess_moves_nothing(phone: Page, url: str) -> None:
     phone.goto(f"{url}?tab=learn")
     phone.wait_for_selector(DONE)  # what comes late would move the step

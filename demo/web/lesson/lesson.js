@@ -3,6 +3,7 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useHost } from "../gradio.js";
 import { html } from "../html.js";
 import { input } from "../page/input.js";
+import { openFirstTab } from "../page/tab-strip.js";
 import { WORDS } from "../page/words.js";
 import { Simulation } from "../simulation.js";
 import { planted } from "../store.js";
@@ -84,7 +85,7 @@ const Lesson = ({ value: { pages } }) => {
   });
   const ownPhoto = () => {
     trigger("ownPhoto");
-    /** @type {HTMLElement | null} */ (document.querySelector("#tabs [role=tab]"))?.click();
+    openFirstTab();
     document.querySelector("#photo")?.scrollIntoView({ block: "center" });
     input.choosePhoto();
   };

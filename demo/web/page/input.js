@@ -1,4 +1,5 @@
 // The input column: what its Gradio events ask of the browser.
+import { openFirstTab } from "./tab-strip.js";
 import { isOfUpload, isPhotoOfLink, isWaiting } from "./waiting.js";
 import { WORDS } from "./words.js";
 
@@ -81,12 +82,14 @@ export const example = (index) => {
 };
 
 /**
- * The switches once the simulation is asked for: all on.
+ * The switches once the simulation is asked for: all on. The lesson does not show it: the first tab
+ * opens instead.
  * @param {boolean} plant
  * @param {boolean[]} switches AMF, CS
  */
 export const simulate = (plant, ...switches) => {
   if (!plant) input.beforeSimulation = switches;
+  if (document.querySelector("#lesson")?.checkVisibility()) openFirstTab();
   return [true, true, true];
 };
 

@@ -5,6 +5,8 @@ import { isPlainKey } from "../dom.js";
 const strip = () =>
   /** @type {HTMLElement[]} */ ([...document.querySelectorAll("#tabs > .tab-wrapper [role=tab]")]);
 
+export const openFirstTab = () => strip()[0]?.click();
+
 /** Makes the open tab the one stop. */
 export const setStop = () => {
   for (const tab of strip()) {

@@ -36,6 +36,24 @@ def opened(url: str, browser: BrowserContext) -> Iterator[Page]:
         yield page
 
 
+def test_without_full_screen_it_covers_the_whole_page(url: str, browser: BrowserContext) -> None:
+    for page in visitor(browser, DESKTOP):
+        page.add_init_script("Element.prototype.requestFullscreen = () => Promise.reject()")
+        page.goto(f"{url}?{SETTINGS.to_query()}")
+        page.wait_for_selector("#side-canvas .gw[data-ready='1']")
+        page.locator("#machine button").click()
+        page.wait_for_selector(READY)
+        on_top = page.evaluate(
+            "() => [...document.querySelectorAll('#rest [data-testid=block-info], #words label *')]"
+            ".map((one) => one.getBoundingClientRect())"
+            ".filter(({ width, bottom }) => width && bottom < innerHeight)"
+            ".map((box) => document.elementFromPoint(box.left + 5, box.top + box.height / 2))"
+            ".map((top) => Boolean(top.closest('#machine')))"
+        )
+        assert on_top
+        assert all(on_top)
+
+
 def read(page: Page, key: str) -> float:
     """A drawn number in full, by what stands before it in its node's key."""
     drawn = "k => +[...document.querySelectorAll('#machine svg text')]"

@@ -488,6 +488,20 @@ def test_without_a_sheet_the_share_picture_is_downloaded(stays: Page) -> None:
         assert picture.width == 1080
 
 
+def test_on_a_phone_the_label_of_the_command_ends_before_the_button_that_copies(
+    phone: Page, url: str
+) -> None:
+    arrive(phone, url, tab="export")
+    label = phone.locator("#command [data-testid=block-info]")
+    label.scroll_into_view_if_needed()
+    copy = phone.locator("#command button").first.bounding_box()
+    right = label.evaluate(
+        "(one) => { const range = document.createRange(); range.selectNodeContents(one);"
+        " return range.getBoundingClientRect().right; }"
+    )
+    assert right <= copy["x"]
+
+
 def test_export_shows_the_figure_and_gives_it_as_png_and_pdf_and_a_zip(restored: Page) -> None:
     turn_to(restored, "Export")
     figures = restored.locator("#figures")

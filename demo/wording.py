@@ -70,10 +70,6 @@ COMPARE_NOTE = (
     "Training-free methods by year, all from one pass. {Click} a row to see its mask beside the "
     "one that all are compared with."
 )
-DOTS = (
-    "A dot is what a method changes of CLIP: attention between patches; fusion with other blocks’ "
-    "attention; calibration of outlier tokens; an abnormal channel; residual path or FFN left out."
-)
 METHOD_PARTS = ("attention", "fusion", "calibration", "channels", "residual", "FFN")
 """What a method may change, in the order of :func:`method_marks`."""
 FAVOURS_VALUES = (
@@ -230,13 +226,13 @@ def simulated(planted: Sequence[Plant]) -> str:
     return f"Simulation: the model is damaged on purpose, {weights} in {_blocks(plant.blocks)}."
 
 
-def nothing_changed(method: Method, report: MethodReport) -> str:
-    """Under the mask where the switches change no pixel."""
-    if method.fusion is None and method.suppression is None:
+def nothing_changed(method: Method, subject: str) -> str:
+    """Under the mask where ``subject``, which two masks differ by, changes no pixel."""
+    if subject:
+        return f"{subject} changes no pixel here."
+    if method.suppression is None:
         return "AMF and CS are off: this is ClearCLIP, and there is nothing to compare."
-    if method.fusion is None and not report.suppressed:
-        return "CS changes nothing here: this is ClearCLIP. Switch AMF on to see what it changes."
-    return "Not one pixel changes."
+    return "CS changes nothing here: this is ClearCLIP. Switch AMF on to see what it changes."
 
 
 SWITCHES_ON = {
@@ -312,7 +308,8 @@ def gain_of_amf(photos: int, before: float, after: float) -> str:
     does = "adds" if after >= before else "takes"
     return (
         f"Over {photos} photos AMF {does} {abs(after - before):.1f} points of mIoU "
-        f"({before:.1f} → {after:.1f}, {edges('none')}), not on each of them."
+        f"({before:.1f} → {after:.1f}, {edges('none')}), not on each of them: judge by the two "
+        "pictures here."
     )
 
 
@@ -367,6 +364,16 @@ def untyped(names: Sequence[Sequence[str]]) -> str:
 
 
 # --- Compare --------------------------------------------------------------------------------------
+
+
+def dots(methods: Sequence[Method]) -> str:
+    """What the columns of dots mean; calibration has one only where a method calibrates."""
+    calibrates = any(method.calibration for method in methods)
+    calibration = "calibration of outlier tokens; " if calibrates else ""
+    return (
+        "A dot is what a method changes of CLIP: attention between patches; fusion with other "
+        f"blocks’ attention; {calibration}an abnormal channel; residual path or FFN left out."
+    )
 
 
 def method_marks(method: Method) -> list[str]:

@@ -161,7 +161,7 @@ def view(content: CompareContent) -> dict[str, Any]:
     masks = [row.mask for row in content.rows if row.mask is not None]
     notes = [
         wording.PLAIN,
-        wording.DOTS,
+        wording.dots([row.method for row in content.rows]),
         *content.caveats,
         empty_masks(masks),
         wording.absent(masks[0].absent),

@@ -232,7 +232,7 @@ def _canvas_view(picture: Json, masks: Masks) -> Json:
         gain,
         wording.GUESSED if masks.is_guessed else "",
         *notes_on(after, masks.overtaken),
-        wording.nothing_changed(method, after.result.report) if masks.is_same else "",
+        wording.nothing_changed(method, subject) if masks.is_same else "",
         _score_note(masks),
     ]
     return values.canvas_value(

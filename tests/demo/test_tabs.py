@@ -80,7 +80,7 @@ def test_without_an_abnormal_channel_cs_changes_nothing_and_says_so() -> None:
     off, on = (mask_of(answer, False, cs) for cs in (False, True))
     assert (off.labels == on.labels).all()
     note, *_ = wording.suppression_notes(answer.gclip, 0.0, amf=True)
-    for text in (note, wording.nothing_changed(on.method, answer.gclip)):
+    for text in (note, wording.nothing_changed(on.method, "")):
         assert text.count("CS changes nothing") == 1, text
 
 

@@ -48,7 +48,7 @@ def test_a_canvas_has_both_masks_the_change_and_the_measured_sentence() -> None:
 def test_one_mask_is_shown_where_nothing_changes_and_a_note_says_so() -> None:
     canvas = shown(masks(mask(CLEARCLIP, 0), mask(AMF, 0)))["canvas"]
     assert len(canvas["sides"]) == 1 and canvas["changed"] is None
-    assert "Not one pixel changes." in canvas["notes"]
+    assert "AMF changes no pixel here." in canvas["notes"]
 
 
 def test_a_score_names_the_edges_only_where_they_follow_the_photo() -> None:
@@ -131,6 +131,14 @@ def test_without_truth_compare_has_no_scores_and_says_why() -> None:
     view = compare.view(table(truth=None, unmeasured="Its classes are not among your words."))
     assert view["table"]["headers"] == [] and view["table"]["truth"] is None
     assert ["note", "Its classes are not among your words."] in [*map(list, view["notes"]["lines"])]
+
+
+def test_compare_explains_calibration_only_where_a_method_calibrates() -> None:
+    shown = table()
+    without = replace(shown, rows=[row for row in shown.rows if not row.method.calibration])
+    notes = [str(compare.view(content)["notes"]["lines"]) for content in (shown, without)]
+    assert ["calibration of outlier tokens" in text for text in notes] == [True, False]
+    assert all("A dot is" in text for text in notes)
 
 
 def test_compare_swipes_between_the_two_chosen_masks_and_explains_a_score_only_with_two() -> None:

@@ -40,8 +40,8 @@ SCORES = Part(
     "",
     "best words at the patch",
     "How the words share the patch that is pointed at, to 100 %; at the two that fit it best their "
-    "cosine. Its label is the best single word, of hidden ones too; “the rest” is what the typed "
-    "words leave.",
+    "cosine. Its label is the best single word, of hidden ones too; “background” is what the "
+    "typed words leave.",
 )
 
 
@@ -89,7 +89,7 @@ def _blocks(content: MachineContent) -> Part:
         value = f"squares: global tokens, ≥ {threshold}"
         named_tokens = f"Small squares: global tokens, ≥ {threshold}, in {named(with_tokens)}."
     sentence = (
-        f"Bright: patches that many others look at. {named_tokens} Dark number: the block whose "
+        f"Bright: patches that many others look at. {named_tokens} Marked number: the block whose "
         f"channels are shown. {wording.amf_blocks(content.report)}"
     )
     equation = "m_{j} = N · mean_{i} Ā_{ij}"
@@ -159,7 +159,7 @@ def _alike(content: MachineContent) -> str:
 def _mask(content: MachineContent) -> Part:
     mask = content.mask
     shares = [*mask.class_shares, mask.rest_share]
-    share, largest = max(zip(shares, [*mask.names, "the rest"], strict=True))
+    share, largest = max(zip(shares, [*mask.names, "background"], strict=True))
     value = f"{largest} {wording.percent(share)}"
     if mask.miou is not None:
         value += f", {wording.miou(mask.miou, mask.result.refined)}"

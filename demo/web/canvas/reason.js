@@ -13,7 +13,7 @@ import { Prose } from "../terms/prose.js";
 /** @typedef {import("./best-words.js").Match} Match */
 /** @typedef {import("../squares.js").Patch} Patch */
 
-const MEASURE = " (cosines; the bars show them after a softmax).";
+const MEASURE = " (cosines; the bars show the words’ shares of 100 %).";
 
 /** @param {CanvasValue} value @param {Matrix} matrix @param {Patch} patch */
 const looksText = (value, matrix, patch) => {

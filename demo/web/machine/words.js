@@ -1,6 +1,7 @@
 // What the machine says: what a switch did, a block, and the patch that is pointed at.
 import { LEAST } from "../blobs.js";
 import { percent, placeName } from "../dom.js";
+import { REST } from "../rest.js";
 import { fitsAt, rounded, sharesAt, signed, times } from "./scores.js";
 import { unchanged } from "./state.js";
 
@@ -76,7 +77,7 @@ export const patchText = (state, [row, column], pinned) => {
   const list = sharesAt(state, patch);
   const round = rounded(list.map(({ share }) => share));
   const nameOf = (/** @type {number} */ index) => {
-    if (index < 0) return "the rest";
+    if (index < 0) return REST;
     return words.find((word) => word.index === index)?.name ?? "another word";
   };
   const fits = fitsAt(state, patch).map(([index, cosine], k) => {

@@ -31,10 +31,10 @@ from PIL import Image
 from torch import Tensor
 
 from training.sources import SOURCES, Source
-from training.teachers import MEAN, STD, Classifier, Dino
+from training.teachers import MEAN, PATCH, STD, Classifier, Dino
 from training.words import Words
 
-SIDE, PATCH = 192, 16
+SIDE = 192
 GRID = SIDE // PATCH
 TOKENS = GRID * GRID
 STAGES = (48, 120, 352)

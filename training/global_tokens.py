@@ -18,10 +18,10 @@ from torch import Tensor
 from evaluation.photos import shipped_photos
 from gclip_core import amf, assets, attention, blocks
 from gclip_core.attention import Heads
-from training.teachers import MEAN, STD, Dino
+from training.teachers import MEAN, PATCH, STD, Dino
 
-SIDE, PATCH = 320, 16
-"""Of the shorter side of a photo and of a patch, in pixels, as the built-in model sees them."""
+SIDE = 320
+"""Of the shorter side of a photo, in pixels, as the built-in model sees it."""
 EARLY = 3
 """A block (from 1) before there are global tokens."""
 THRESHOLD = 5.0

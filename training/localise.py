@@ -44,6 +44,7 @@ from training.network import Network, restored
 from training.pseudo_labels import LabelSpace, padded
 from training.sources import SOURCES
 from training.state import State, report, seed
+from training.teachers import PATCH
 from training.words import Label, Words
 
 PRESERVATION = 30.0
@@ -107,7 +108,7 @@ class Localisers:
     def __init__(self, words: Words, work: Path, kind: str, detections: Detections) -> None:
         self.words, self.kind, self.detections = words, kind, detections
         self.cache = read_cache(work, kind)
-        side = features.KINDS[kind].side // features.PATCH
+        side = features.KINDS[kind].side // PATCH
         self.grid = side, side
         self.photos = [words.photos[photo] for photo, _ in self.cache.views]
         self.labels = [words.label(photo) for photo in self.photos]

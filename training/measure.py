@@ -38,7 +38,7 @@ from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Method, Vocabulary
 from training.affinity import affinity_attention
 from training.cases import Case, iou, largest_everywhere, read_cases, same_region
-from training.teachers import Dino
+from training.teachers import PATCH, Dino
 
 WAYS: dict[str, Method] = {
     "neither": METHODS["clearclip"],
@@ -226,7 +226,7 @@ def teacher_affinity() -> Affinity:
 
     @torch.inference_mode()
     def affinity(photo: Path, grid: tuple[int, int]) -> Tensor:
-        size = grid[0] * 16, grid[1] * 16
+        size = grid[0] * PATCH, grid[1] * PATCH
         pixels = torch.from_numpy(np.array(images.resize(images.check(photo), size)))
         return affinity_attention(dino(pixels.permute(2, 0, 1)[None].float()).affinity)[0]
 

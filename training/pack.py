@@ -14,9 +14,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from training.features import PATCH, SIDE
+from training.features import SIDE
 from training.network import BLOCKS, HEADS, restored
-from training.teachers import STEM, Classifier, Dino
+from training.teachers import PATCH, STEM, Classifier, Dino
 from training.text import TEXT
 from training.words import WIDTH, Words, groups
 

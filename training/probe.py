@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from gclip_core import blocks, images, masks
 from training.cases import Case, iou, read_cases
 from training.state import seed
-from training.teachers import MEAN, STD, STEM, Classifier, Dino
+from training.teachers import MEAN, PATCH, STD, STEM, Classifier, Dino
 
 _LAYERS = (6, 8, 9, 10, 12)
-_SIDE, _PATCH = 320, 16
+_SIDE = 320
 _STEPS, _SIZE, _RATE, _DECAY = 400, 1024, 1e-3, 0.1
 _STAGES = "EfficientNet's three stages"
 _DEEPEST = "EfficientNet's deepest stage"
@@ -66,8 +66,8 @@ def describe(case: Case, classifier: Classifier, dino: Dino) -> Photo:
     """All parts of a photo's features at a shorter side of 320 pixels."""
     photo = images.check(case.image)
     scale = _SIDE / min(photo.size)
-    width, height = (round(length * scale / _PATCH) for length in photo.size)
-    scaled = images.resize(photo, (height * _PATCH, width * _PATCH))
+    width, height = (round(length * scale / PATCH) for length in photo.size)
+    scaled = images.resize(photo, (height * PATCH, width * PATCH))
     pixels = (torch.from_numpy(np.array(scaled)).permute(2, 0, 1)[None].float() - MEAN) / STD
     stages = classifier.stem.convolutions(pixels).flatten(1, 2)[0]
     parts = {_STAGES: stages, _DEEPEST: stages[:, classifier.stem.deepest]}

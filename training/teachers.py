@@ -23,8 +23,9 @@ from gclip_core.attention import Heads
 from gclip_core.stem import Stem, TransformerTrunk
 from training.words import WIDTH
 
-_PATCH = 16
-"""Pixels of the photo along a patch; the trunk scales photos so that 14 of its own lie along it."""
+PATCH = Stem.kernel_size[0]
+"""Pixels of the photo along a patch, 16; the trunk scales photos so that 14 of its own lie along
+it."""
 MEAN, STD = 127.0, 128.0
 """What turns pixels from 0 to 255 into what the stem reads."""
 STEM: dict[str, Any] = {
@@ -123,7 +124,7 @@ class Dino:
                 tokens = x[:, 1:].float()
             heads = blocks.project(block, x)
             x = blocks.run(block, x, heads)
-        height, width = (length // _PATCH for length in photos.shape[-2:])
+        height, width = (length // PATCH for length in photos.shape[-2:])
         return DinoOutput(
             tokens, affinity(heads), self._saliency(x.float(), (height, width)).flatten(1)
         )

@@ -15,6 +15,7 @@ from PIL import Image
 from training import batches, features, pack
 from training.sources import SOURCES
 from training.state import State, report
+from training.teachers import PATCH
 from training.words import Words
 
 
@@ -123,7 +124,7 @@ def described(
     pictures: Sequence[NDArray[np.uint8]], classifier: None, dino: None
 ) -> dict[str, NDArray]:
     """Stands for `features.describe`: true colours, all else 0."""
-    count, tokens = len(pictures), (len(pictures[0]) // features.PATCH) ** 2
+    count, tokens = len(pictures), (len(pictures[0]) // PATCH) ** 2
     return {
         "features": np.zeros((count, tokens, features.FEATURES)),
         "affinity": np.zeros((count, tokens, tokens)),

@@ -78,14 +78,19 @@ def largest_everywhere(case: Case) -> float:
     return float(sizes.max() / sizes.sum() / len(case.words))
 
 
-def same_region(attention: Tensor, truth: NDArray, grid: tuple[int, int]) -> tuple[float, ...]:
-    """How many of a patch's most attended patches lie on its region, and of patches at random of
-    the same distance: shares, of attention (N, N) and truth (H, W)."""
+def patch_truth(truth: NDArray[np.int64], grid: tuple[int, int]) -> Tensor:
+    """The true word at the centre of each patch of a grid (h, w), -1 where void: (N,)."""
     rows, columns = (
         ((np.arange(n) + 0.5) * size / n).astype(int)
         for n, size in zip(grid, truth.shape, strict=True)
     )
-    region = torch.from_numpy(truth[rows[:, None], columns].flatten())
+    return torch.from_numpy(truth[rows[:, None], columns].flatten())
+
+
+def same_region(attention: Tensor, truth: NDArray, grid: tuple[int, int]) -> tuple[float, ...]:
+    """How many of a patch's most attended patches lie on its region, and of patches at random of
+    the same distance: shares, of attention (N, N) and truth (H, W)."""
+    region = patch_truth(truth, grid)
     position = torch.cartesian_prod(*(torch.arange(n) for n in grid)).float()
     distance = torch.cdist(position, position).round().long()
     same = (region[:, None] == region[None]).float()

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gclip_core import blocks, images, masks
-from training.cases import Case, iou, read_cases
+from training.cases import Case, iou, patch_truth, read_cases
 from training.state import seed
 from training.teachers import MEAN, PATCH, STD, STEM, Classifier, Dino
 
@@ -51,14 +51,6 @@ class Photo:
 
     def features(self, names: Sequence[str]) -> Tensor:
         return torch.cat([self.parts[name] for name in names], dim=1).float()
-
-    def truth(self) -> Tensor:
-        """The word's place in the case at each patch's centre, -1 where void: (N,)."""
-        rows, columns = (
-            ((np.arange(n) + 0.5) * size / n).astype(int)
-            for n, size in zip(self.grid, self.case.truth.shape, strict=True)
-        )
-        return torch.from_numpy(self.case.truth[rows[:, None], columns].flatten())
 
 
 @torch.inference_mode()
@@ -132,7 +124,7 @@ def probe(
     truth = []
     for photo in taught:
         of = torch.tensor([*(number[word] for word in photo.case.words), -1])
-        truth.append(of[photo.truth()])
+        truth.append(of[patch_truth(photo.case.truth, photo.grid)])
     labels = torch.cat(truth)
     mean, spread = features.mean(0), features.std(0) + 1e-3
     standardised = (features - mean) / spread

@@ -9,6 +9,7 @@ is refused).
 
 from collections.abc import Collection, Mapping, Sequence
 
+from evaluation.tables import counted
 from gclip_core.attention import ATTENTIONS
 from gclip_core.numbering import block_numbers, named
 from gclip_core.registry import BUILT_IN, BackboneEntry
@@ -474,14 +475,14 @@ def map_note(n_tokens: int, agreement: float) -> str:
     if not n_tokens:
         return "Query-Key, as trained; no global token."
     return (
-        f"Query-Key, as trained; outlined: {_counted(n_tokens, 'global token')}. Cosine with the "
+        f"Query-Key, as trained; outlined: {counted(n_tokens, 'global token')}. Cosine with the "
         f"class token’s row: {cosine(agreement)} (mean of heads; in the paper they agree)."
     )
 
 
 def fused_note(blocks: Sequence[int], n_tokens: int) -> str:
     """Under the fused matrix."""
-    tail = f"; outlined: their {_counted(n_tokens, 'global token')}" if n_tokens else ""
+    tail = f"; outlined: their {counted(n_tokens, 'global token')}" if n_tokens else ""
     return f"Averaged with {_blocks(blocks)}{tail}."
 
 
@@ -568,7 +569,3 @@ def _quoted(words: Sequence[str]) -> str:
 
 def _blocks(blocks: Sequence[int]) -> str:
     return named(block_numbers(sorted(blocks)))
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"{number} {thing}" + ("" if number == 1 else "s")

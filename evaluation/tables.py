@@ -1,4 +1,4 @@
-"""Tables as text, for a terminal and as Markdown; numbers of things."""
+"""Tables as text, for a terminal and as Markdown; a number with its noun."""
 
 from collections.abc import Iterable, Sequence
 
@@ -26,5 +26,5 @@ def _markdown_row(cells: Sequence[str]) -> str:
 
 
 def counted(n: int, noun: str) -> str:
-    """A number of things: "1 image", "12 images"."""
+    """A number with its noun: "1 image", "12 images"."""
     return f"1 {noun}" if n == 1 else f"{n} {noun}s"

@@ -27,6 +27,7 @@ from evaluation.figure.page import (
 )
 from evaluation.figure.values import Mask, Values
 from evaluation.lettering import drawable, families, left_to_right, printable, without_font
+from evaluation.tables import counted
 from gclip_core import palette
 
 Kind = Literal["png", "pdf", "svg"]
@@ -169,7 +170,7 @@ def _legend(values: Values, form: Form) -> tuple[list[Patch], int]:
         entries.append(Patch(facecolor="white", edgecolor=panels.SOFT, label=label))
     if len(values.names) > MAX_WORDS:
         more = len(values.names) - MAX_WORDS
-        label = f"and {more} more word{'s' * (more > 1)}"
+        label = f"and {counted(more, 'more word')}"
         entries.append(Patch(color="white", label=label))
     widest = max(width_of(entry.get_label(), form.text) for entry in entries)
     most = max(1, int(_inner(form) / (widest + 3.6 * form.text / 72)))

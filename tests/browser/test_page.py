@@ -229,6 +229,11 @@ def test_a_photo_is_answered_at_once_with_words_that_are_in_it(restored: Page) -
     reason = "AMF makes this region .*cosines|AMF moves .* edge"
     expect(canvas.locator(".gw-said")).to_contain_text(re.compile(reason))
     expect(canvas).to_contain_text("photos AMF adds")
+    canvas.locator(".gw-stage").click()
+    expect(canvas.locator(".gw-said")).to_contain_text("this patch")
+    expect(canvas.locator(".gw-region")).to_be_hidden()
+    restored.keyboard.press("Escape")
+    expect(canvas.locator(".gw-region")).to_be_visible()
 
 
 def test_edges_follow_the_photo_by_one_control_and_every_score_says_so(restored: Page) -> None:
@@ -368,7 +373,7 @@ def test_a_word_of_the_legend_is_cut_out_as_a_transparent_picture(restored: Page
     card = restored.get_by_role("region", name=f"Cut-out of {word}")
     with restored.expect_download() as download:
         card.get_by_role("link", name="Download PNG").click()
-    assert download.value.suggested_filename == f"{word.replace(' ', '-')}.png"
+    assert download.value.suggested_filename == f"{word.replace(' ', '-')}-cut-out.png"
     cutout = Image.open(download.value.path())
     assert cutout.mode == "RGBA" and cutout.getchannel("A").getextrema() == (0, 255)
     expect(card).to_contain_text(f"{cutout.width} × {cutout.height} pixels")

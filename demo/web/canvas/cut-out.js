@@ -24,7 +24,10 @@ const useCut = (blob, name) => {
   useEffect(() => {
     if (!data) return;
     const address = URL.createObjectURL(data);
-    setCut({ file: new File([data], fileName(name, "png"), { type: data.type }), address });
+    setCut({
+      file: new File([data], fileName(`${name} cut out`, "png"), { type: data.type }),
+      address,
+    });
     return () => URL.revokeObjectURL(address);
   }, [data]);
   return { cut: data && cut, error, retry };

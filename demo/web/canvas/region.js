@@ -1,9 +1,11 @@
 // The largest region that changed, magnified, before and after.
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { computed } from "@preact/signals";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { inksOf, pack, pixels } from "../colours.js";
 import { pixelRatio } from "../dom.js";
 import { useWidth } from "../hooks.js";
 import { html } from "../html.js";
+import { pinnedOn } from "../pointing.js";
 import { opacity } from "../store.js";
 import { Prose } from "../terms/prose.js";
 
@@ -69,11 +71,15 @@ const Crop = ({ value, image, labels, k }) => {
 };
 
 /**
+ * Nothing while a patch is pinned: why it has its word takes the place of what changed.
  * @param {{ value: CanvasValue, loaded: { image: HTMLImageElement, labels: Int32Array[] } }} props
  */
-export const Region = ({ value, loaded: { image, labels } }) => html`<div class="gw-region">
-  ${value.sides.map(
-    ({ title }, k) =>
-      html`<${Crop} key=${title} value=${value} image=${image} labels=${labels} k=${k} />`,
-  )}
-</div>`;
+export const Region = ({ value, loaded: { image, labels } }) => {
+  const isPinned = useMemo(() => computed(() => Boolean(pinnedOn(value))), [value]);
+  return html`<div class="gw-region" hidden=${isPinned.value}>
+    ${value.sides.map(
+      ({ title }, k) =>
+        html`<${Crop} key=${title} value=${value} image=${image} labels=${labels} k=${k} />`,
+    )}
+  </div>`;
+};

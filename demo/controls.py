@@ -242,8 +242,8 @@ def block_chosen(event: gr.SelectData) -> str:
 
 def slide_opacity(mask: gr.HTML, controls: Controls) -> None:
     """Let a mask's own slider set the page's opacity, in the browser alone, from the address."""
-    read = "() => new URLSearchParams(location.search).get('opacity')"
-    widgets.on(mask, "opacity")(**in_browser(read, outputs=controls["opacity"]))
+    from_address = "() => new URLSearchParams(location.search).get('opacity')"
+    widgets.on(mask, "opacity")(**in_browser(from_address, outputs=controls["opacity"]))
 
 
 def simulate(controls: Controls) -> dict[str, Any]:

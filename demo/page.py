@@ -174,13 +174,14 @@ class Page:
 
     def _wire_tab(self, text: gr.Textbox, entry: TabEntry, heavy: bool) -> Dependency:
         """A change of ``text`` shows a tab anew."""
-        column, around, tab = self._inputs, self.sections["around"], self.sections[entry.name]
+        column, tab = self._inputs, self.sections[entry.name]
+        around_tabs = self.sections["around"]
         name = "show" if entry is TABS[0] else f"show_{entry.name}"
         outcome = gr.Textbox('{"at": 0}', visible=False)
         answer_event = text.change(
             partial(self._show, entry, outcome),
             self._request_inputs,
-            [outcome, *around.parts.values(), *tab.parts.values()],
+            [outcome, *around_tabs.parts.values(), *tab.parts.values()],
             preprocess=False,
             trigger_mode="always_last",
             show_progress="minimal",
@@ -217,15 +218,15 @@ class Page:
 
     def _show(self, entry: TabEntry, outcome: Component, *raw: Any) -> Updates:
         """What a request changes of the page: the tab, and what is around the tabs."""
-        around, tab = self.sections["around"], self.sections[entry.name]
+        around_tabs, tab = self.sections["around"], self.sections[entry.name]
 
         def request() -> Request:
             return self._request(raw)
 
         if entry.request is None:
-            updates, result = self._attempt(request, around, tab)
+            updates, result = self._attempt(request, around_tabs, tab)
         else:
-            updates, _ = self._attempt(request, around)
+            updates, _ = self._attempt(request, around_tabs)
             lesson, result = self._attempt(lambda: entry.request, tab)
             updates |= lesson
             if result.state == "fresh":

@@ -342,11 +342,11 @@ def _report(path: Path, result: Segmentation) -> str:
     return "\n  ".join([*lines, *result.notes])
 
 
-def _outcome(images: int, failures: int, folder: Path) -> str:
+def _outcome(n_images: int, failures: int, folder: Path) -> str:
     """One line on all images together."""
-    done = f"{images} image{'s' if images > 1 else ''}"
+    done = f"{n_images} image{'s' if n_images > 1 else ''}"
     if failures:
-        done = f"{images - failures} of {done}"
+        done = f"{n_images - failures} of {done}"
     return f"{done} segmented; the masks are in {folder}"
 
 

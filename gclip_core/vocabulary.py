@@ -134,14 +134,14 @@ def embed(
     sentences = template_set(templates)
     if not phrases:
         return torch.empty(0, backbone.model.visual.proj.shape[1])
-    cache = backbone.text_cache
-    embeddings = {phrase: cache.get((sentences, phrase)) for phrase in dict.fromkeys(phrases)}
+    text_cache = backbone.text_cache
+    embeddings = {phrase: text_cache.get((sentences, phrase)) for phrase in dict.fromkeys(phrases)}
     missing = [phrase for phrase, embedding in embeddings.items() if embedding is None]
     if missing:
-        made = _embed_new(backbone, missing, sentences)
-        for phrase, row in zip(missing, made, strict=True):
+        rows = _embed_new(backbone, missing, sentences)
+        for phrase, row in zip(missing, rows, strict=True):
             embeddings[phrase] = row.clone()  # a view would keep the whole tensor in memory
-            cache.put((sentences, phrase), embeddings[phrase])
+            text_cache.put((sentences, phrase), embeddings[phrase])
     return torch.stack([embeddings[phrase] for phrase in phrases])
 
 

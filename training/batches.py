@@ -106,5 +106,5 @@ def likeness(inputs: Tensor, affinity: Tensor) -> Tensor:
 def statistics(cache: Cache) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of each feature (C,), over 600 views."""
     rows = np.linspace(0, len(cache.views) - 1, 600).astype(int)
-    features = rows_as_float(cache.features, rows.tolist()).flatten(0, 1)
-    return features.mean(0), features.std(0) + 1e-3
+    values = rows_as_float(cache.features, rows.tolist()).flatten(0, 1)
+    return values.mean(0), values.std(0) + 1e-3

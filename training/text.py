@@ -112,21 +112,22 @@ def run(data: Path, work: Path, steps: int = 2200, size: int = 128) -> None:
     """Write `text.pt` by `first.pt`: the tower, and the tokenizer's ids of its token table."""
     words = Words(data)
     seed()
-    vectors = torch.load(work / "first.pt", weights_only=True)["vectors"]
+    targets = torch.load(work / "first.pt", weights_only=True)["vectors"]
     sentences = Sentences(words)
     tower = TextTransformer(vocab_size=len(sentences.ids), output_dim=WIDTH, **TEXT)
-    groups = [{"params": [*tower.parameters()], "most": _RATE}]
-    optimiser = torch.optim.AdamW(groups, lr=0.0, betas=BETAS, weight_decay=_DECAY)
+    learned = [*tower.parameters()]
+    rates = [{"params": learned, "most": _RATE}]
+    optimiser = torch.optim.AdamW(rates, lr=0.0, betas=BETAS, weight_decay=_DECAY)
     state = State(work, "text", steps, ("first.pt",), tower=tower, optimiser=optimiser)
     for step in state.steps():
         texts, numbers = sentences.draw(size)
-        cosines = encode(tower, sentences.encode(texts)) @ vectors.T  # (size, V)
+        cosines = encode(tower, sentences.encode(texts)) @ targets.T  # (size, V)
         apart = (1 - cosines[torch.arange(size), numbers]).mean()
         loss = apart + _CROSS_ENTROPY * F.cross_entropy(_SCALE * cosines, numbers)
-        optimise(optimiser, loss, schedule(step, steps, _RISING), [*tower.parameters()])
+        optimise(optimiser, loss, schedule(step, steps, _RISING), learned)
         report(step, steps, {"apart": apart})
     saved = {"tower": tower.state_dict(), "ids": torch.from_numpy(sentences.ids)}
     torch.save(saved, work / "text.pt")
     with torch.inference_mode():
-        cosine = (encode(tower, sentences.encode(words.all)) * vectors).sum(1)
+        cosine = (encode(tower, sentences.encode(words.all)) * targets).sum(1)
     print(f"cosine {cosine.mean():.3f}, least {cosine.min():.3f}")

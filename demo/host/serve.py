@@ -112,8 +112,8 @@ def health(queue: Pending, state: Callable[[], dict[str, Any]]) -> Route:
 
     def answer(_: HttpRequest) -> JSONResponse:
         status = "ending" if queue.is_closed else "ok"
-        health = {"status": status, **state(), "waiting": len(queue)}
-        return JSONResponse(health, 503 if queue.is_closed else 200)
+        report = {"status": status, **state(), "waiting": len(queue)}
+        return JSONResponse(report, 503 if queue.is_closed else 200)
 
     return Route("/health", answer)
 

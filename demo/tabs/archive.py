@@ -134,7 +134,7 @@ def settings_json(answer: Answer) -> dict[str, Any]:
 def facts(answer: Answer) -> dict[str, Any]:
     """What was found, as plain numbers; blocks counted from 1."""
     report, backbone = answer.report, answer.question.scene.clean.backbone
-    facts = {
+    result = {
         "method": answer.mask.title,
         "backbone": backbone.title,
         "weights": backbone.digest,
@@ -145,5 +145,5 @@ def facts(answer: Answer) -> dict[str, Any]:
         "miou": answer.mask.miou,
     }
     if answer.question.settings.plant:
-        facts["simulation"] = "an abnormal channel was planted"
-    return facts
+        result["simulation"] = "an abnormal channel was planted"
+    return result

@@ -71,13 +71,13 @@ def build(engine: Engine, controls: Controls) -> Tab:
         with gr.Column(scale=4, min_width=300, elem_classes=["bare"]):
             with gr.Column(elem_classes=["cardbox"]):
                 plant_blocks = _planting(controls)
-            similarity = widgets.card("similarity", wording.SIMILARITY)
+            card = widgets.card("similarity", wording.SIMILARITY)
 
     changes = [
         *_choices(engine, controls, plot),
         plant_blocks.submit(**in_browser("() => []")),
     ]
-    parts = {"norms": plot, **masks, "notes": notes, "similarity": similarity}
+    parts = {"norms": plot, **masks, "notes": notes, "similarity": card}
     return Tab(parts, changes, masks=list(masks.values()))
 
 

@@ -25,23 +25,23 @@ def packed(content: MachineContent, pooled: int, words: Sequence[int]) -> str:
 
     Attention is averaged over squares of ``pooled`` patches a side; scores are of ``words``.
     """
-    exact, packed = content.arrays, dict[str, ArrayLike | Levels]()
-    packed["received"] = Levels(exact["received"], content.settings.global_threshold)
+    exact, arrays = content.arrays, dict[str, ArrayLike | Levels]()
+    arrays["received"] = Levels(exact["received"], content.settings.global_threshold)
     for name, array in exact.items():
         if name.startswith("head "):  # (N, D) averaged over squares of patches: (n, D)
             maps = np.asarray(array, np.float32).T.reshape(-1, *content.grid)
             rows = render.pool_keys(maps, pooled).reshape(len(maps), -1).T
-            packed[name] = Levels(_colours(rows), 1.0)
+            arrays[name] = Levels(_colours(rows), 1.0)
         elif name in ("local", "used") or name.startswith("block "):
             whole = render.pool_patches(array, content.grid, pooled)
-            packed[name] = Levels(whole, float(whole.max()))
-    packed["looks"], packed["times"] = _looks_most(exact["used"])
-    packed["norms"] = exact["norms"].astype(np.float32)
+            arrays[name] = Levels(whole, float(whole.max()))
+    arrays["looks"], arrays["times"] = _looks_most(exact["used"])
+    arrays["norms"] = exact["norms"].astype(np.float32)
     rest = [exact["rest"]] if "rest" in exact else []
-    packed["scores"] = Levels(np.stack([*exact["scores"][words], *rest]), 1.0, 255)
-    packed["fits"] = (exact["fits"] + 1) % (len(exact["scores"]) + 1)  # 0: a hidden word
-    packed["cosines"] = exact["cosines"].astype(np.float32)
-    return packed_text(**packed)
+    arrays["scores"] = Levels(np.stack([*exact["scores"][words], *rest]), 1.0, 255)
+    arrays["fits"] = (exact["fits"] + 1) % (len(exact["scores"]) + 1)  # 0: a hidden word
+    arrays["cosines"] = exact["cosines"].astype(np.float32)
+    return packed_text(**arrays)
 
 
 def _colours(rows: Floats) -> Floats:

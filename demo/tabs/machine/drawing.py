@@ -73,12 +73,12 @@ def largest_words(content: MachineContent) -> list[int]:
 
 def _words_view(content: MachineContent, used: Sequence[int]) -> list[Json]:
     mask, colours = content.mask, palette.of_names(content.mask.names)
-    words = [(index, mask.names[index], colours[index], mask.class_shares[index]) for index in used]
+    rows = [(index, mask.names[index], colours[index], mask.class_shares[index]) for index in used]
     if "rest" in content.arrays:
-        words.append((-1, "background", palette.NO_CLASS, mask.rest_share))
+        rows.append((-1, "background", palette.NO_CLASS, mask.rest_share))
     return [
         {"index": index, "name": name, "colour": colour, "share": share}
-        for index, name, colour, share in words
+        for index, name, colour, share in rows
     ]
 
 

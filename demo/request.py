@@ -54,10 +54,10 @@ class Question:
     ``words`` include hidden ones by ``rest``, an argument of :meth:`Segmenter.segment`.
     ``replaced`` are the unknown phrases in whose place ``words`` have the nearest known ones;
     ``text`` are the words that are looked for, as a person would type them. ``suggested`` are the
-    tower's words for an upload. ``switched`` are
-    ClearCLIP without and with (AMF, CS), ``chosen`` is the method that the page's switches name.
-    ``key`` is all that a segmentation depends on but its method and its refinement. ``nbytes`` are
-    those of ``request``; ``started`` is when reading began, by ``perf_counter``.
+    tower's words for an upload. ``switched`` are ClearCLIP without and with (AMF, CS), ``chosen``
+    is the method that the page's switches name. ``key`` is all that a segmentation depends on but
+    its method and its refinement. ``nbytes`` are those of ``request``; ``started`` is when reading
+    began, by ``perf_counter``.
     """
 
     request: Request

@@ -275,7 +275,7 @@ class Settings(BaseModel):
 
     @property
     def rest(self) -> str:
-        """The argument ``rest`` of :meth:`Segmenter.segment`."""
+        """The argument ``rest`` of :meth:`gclip_core.segmenter.Segmenter.segment`."""
         return {"automatic": "auto", "on": "background", "off": "none"}[self.background]
 
     def planted_blocks(self, n_blocks: int) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """From boxes to labels of patches: which are the thing, which are not, and which stay unknown.
 
-A box says where a thing may be, not which patches are the thing. Inside it, attention by DINO's
+A box is where a thing may be, not which patches are the thing. Inside it, attention by DINO's
 affinities takes a few steps, and what leaves the box is lost:
 
     A = softmax(10 max(a, 0)),   f <- b * (A f) / max(b * (A f)),   first f = b,

@@ -83,7 +83,7 @@ def decode(codes: Tensor, default: Tensor) -> Tensor:
 class Detector:
     """A photo to its boxes with scores of at least `KEPT`, best first.
 
-    `work` holds the archive of npm's package; FileNotFoundError says how to get it.
+    `work` has the archive of npm's package; the FileNotFoundError names the command for it.
     """
 
     def __init__(self, work: Path) -> None:

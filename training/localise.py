@@ -21,8 +21,8 @@ no thing in any pair.
     loss = sum over single and scene views of (on + off + 30 preservation)
 
 At the end the change of the map's weights is taken one and a half times as far (task arithmetic,
-Ilharco et al. 2023), since `preservation` holds it back everywhere. The log prior of a word is the
-logarithm of its part of all pseudo-labels, those of `self_training` included.
+Ilharco et al. 2023), since `preservation` makes it smaller everywhere. The log prior of a word is
+the logarithm of its part of all pseudo-labels, those of `self_training` included.
 """
 
 import math

@@ -99,7 +99,7 @@ class Network(nn.Module):
     def map_vectors(self, inputs: Tensor, patches: Tensor | None = None) -> Tensor:
         """Patches' vectors if the blocks before the last are left out: (B, N, WIDTH).
 
-        `patches` (B, N) names those that `inputs` (B, N, FEATURES) holds; None is all, in order.
+        `patches` (B, N) are the places of `inputs` (B, N, FEATURES); None is all, in order.
         The positional embedding gets no gradient here: no step learns positions from words.
         """
         positions = self._positions(TOKENS if patches is not None else inputs.shape[1])[1:]

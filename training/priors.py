@@ -163,8 +163,8 @@ def by_colour(colours: Tensor) -> dict[str, Tensor]:
 
 def _hold(conditions: str, features: Mapping[str, Tensor]) -> Tensor:
     """Where all conditions hold, each "feature > number" or "<" or "<=": bool."""
-    holding = []
+    results = []
     for condition in conditions.split(", "):
         feature, comparison, threshold = condition.split()
-        holding.append(_COMPARISONS[comparison](features[feature], float(threshold)))
-    return torch.stack(holding).all(0)
+        results.append(_COMPARISONS[comparison](features[feature], float(threshold)))
+    return torch.stack(results).all(0)

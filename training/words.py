@@ -55,7 +55,7 @@ class Label:
 class Words:
     """All words and their unit vectors (V, WIDTH): published ones first, then those to be learned.
 
-    `data` holds `clip-text.npz` (`words`, and `embeddings` (1581, 512) of them by CLIP),
+    `data` has `clip-text.npz` (`words`, and `embeddings` (1581, 512) of them by CLIP),
     `imagenet-names.json` (``{"name": …}`` of the 1,000 classes, in the classifier's order), and
     `index.jsonl` (one photo a line). The published embeddings are centred and turned to their
     principal directions, of which the first `WIDTH` are kept. Photos of sources that are not used

@@ -36,7 +36,7 @@ NOT_UPLOADED = (
 
 
 class Judge:
-    """Knows what may be asked: ``events`` are Gradio's by number, ``checks`` are by public name."""
+    """Checks requests: ``events`` are Gradio's by number, ``checks`` are by public name."""
 
     def __init__(self, events: Mapping[int, Any], checks: Mapping[str, Check]) -> None:
         self._events = events

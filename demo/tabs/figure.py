@@ -32,7 +32,7 @@ FORMS = {
 
 def figure_blob(engine: Engine, request: Request, name: str) -> Blob:
     """The figure of a request's answer in one of the FORMS."""
-    # matplotlib is imported with the first figure: the page starts without it.
+    # Imported with the first figure: it takes half a second, and the page starts sooner without.
     from evaluation import figure  # noqa: PLC0415
 
     question, form = resolve(engine, request), FORMS[name]

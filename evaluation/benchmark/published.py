@@ -55,7 +55,7 @@ RESULTS: dict[tuple[str, str], Result] = {
 def comparable(settings: Mapping[str, Any], method: Mapping[str, Any]) -> str | None:
     """The published figure for one row of a run, such as ``"33.7"``, or None if none is comparable.
 
-    ``settings`` is :meth:`Experiment.as_json`, ``method`` a row's method in it. ``"33.7?"`` is a
+    ``settings`` is ``Experiment.as_json()``, ``method`` a row's method in it. ``"33.7?"`` is a
     figure whose image sizes are not public.
     """
     dataset = settings["dataset"]

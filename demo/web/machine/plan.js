@@ -170,7 +170,7 @@ const sideBySide = (plan, value, type, height) => {
 };
 
 /**
- * What each part holds when all lie below each other; each returns its height.
+ * Places of what each part shows when all lie below each other; each returns its height.
  * @param {Plan} plan
  * @param {MachineValue} value
  * @param {Type} type

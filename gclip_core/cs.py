@@ -99,8 +99,10 @@ def repair(
         raise MethodError(
             f"CS scales channels to the norm of the others, but all {width} channels came."
         )
-    chosen = {block: channels or (int(norms[block].argmax()),) for block in blocks}
-    factors = {b: repair_factors(norms[b], some, settings.target) for b, some in chosen.items()}
+    factors = {}
+    for block in blocks:
+        largest = int(norms[block].argmax())
+        factors[block] = repair_factors(norms[block], channels or (largest,), settings.target)
     return Repair(factors, reason, replace(settings, blocks=blocks))
 
 

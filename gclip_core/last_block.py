@@ -113,39 +113,39 @@ def _calibrated(
     ]
 
 
-def _project(last: nn.Module, method: Method, made: Calibrated) -> tuple[Heads, Heads]:
+def _project(last: nn.Module, method: Method, calibrated: Calibrated) -> tuple[Heads, Heads]:
     """Heads of both passes, (2, H, N, d) each, and of those passes that use more than the gate."""
-    heads = blocks.project(last, made.patches.to(last.attn.in_proj_weight.dtype))
+    heads = blocks.project(last, calibrated.patches.to(last.attn.in_proj_weight.dtype))
     return heads, heads if method.calibration.second_pass == "same" else heads[:1]
 
 
-def _two_passes(last: nn.Module, method: Method, made: Calibrated, grid: Grid) -> Tensor:
+def _two_passes(last: nn.Module, method: Method, calibrated: Calibrated, grid: Grid) -> Tensor:
     """The calibrated last block of one image: (N, D), before ``ln_post``.
 
     It has no residual path and no FFN. Spreading is linear, so it is done once, on the sum.
     """
-    rule, (heads, attending) = ATTENTIONS[method.attention], _project(last, method, made)
+    rule, (heads, attending) = ATTENTIONS[method.attention], _project(last, method, calibrated)
     values = heads.part("v")
-    mixed = torch.einsum("nm,phmd->phnd", made.gate, values.float())
-    some = mixed[: len(attending.q)]
-    some += attention.attend(rule, attending, grid)
-    some /= 1 + len(rule.pairs)
-    z = blocks.merge(last, mixed.to(values.dtype)) + made.class_terms
-    return (made.after @ z.sum(0)).to(values.dtype)
+    mixed = torch.einsum("nm,phmd->phnd", calibrated.gate, values.float())
+    with_attention = mixed[: len(attending.q)]  # a view: these passes of ``mixed`` change
+    with_attention += attention.attend(rule, attending, grid)
+    with_attention /= 1 + len(rule.pairs)
+    z = blocks.merge(last, mixed.to(values.dtype)) + calibrated.class_terms
+    return (calibrated.after @ z.sum(0)).to(values.dtype)
 
 
 def _path_matrix(
-    last: nn.Module, method: Method, made: Calibrated, grid: Grid, head: int | None
+    last: nn.Module, method: Method, calibrated: Calibrated, grid: Grid, head: int | None
 ) -> Tensor:
     """:func:`attention_matrix` of one image with a calibration."""
-    rule, (_, attending) = ATTENTIONS[method.attention], _project(last, method, made)
-    maps = made.gate.repeat(2, 1, 1)
-    some = maps[: len(attending.q)]
-    some += attention.mean_matrix(rule, attending.only(head), grid)
-    some /= 1 + len(rule.pairs)
-    eye = torch.eye(len(made.gate), device=made.gate.device)
-    repair = calibration.repaired(eye, made.outliers, grid, method.calibration.isolated)
-    patches = made.after @ (maps[0] @ (made.before @ repair) + maps[1]) / 2
+    rule, (_, attending) = ATTENTIONS[method.attention], _project(last, method, calibrated)
+    maps = calibrated.gate.repeat(2, 1, 1)
+    with_attention = maps[: len(attending.q)]
+    with_attention += attention.mean_matrix(rule, attending.only(head), grid)
+    with_attention /= 1 + len(rule.pairs)
+    eye = torch.eye(len(calibrated.gate), device=calibrated.gate.device)
+    repair = calibration.repaired(eye, calibrated.outliers, grid, method.calibration.isolated)
+    patches = calibrated.after @ (maps[0] @ (calibrated.before @ repair) + maps[1]) / 2
     out = F.pad(patches, (1, 0, 1, 0))
     out[0, 0] = 1
     return out

@@ -82,8 +82,11 @@ class Pending:
         now = time.monotonic()
         sessions = {request.session for request in self._requests.values() if request.until <= now}
         sessions -= self._readers.keys()
-        requests = self._requests.items()
-        self._requests = {event: one for event, one in requests if one.session not in sessions}
+        self._requests = {
+            event: request
+            for event, request in self._requests.items()
+            if request.session not in sessions
+        }
         return sessions
 
     def _keep(self, session: str, seconds: float) -> None:

@@ -52,10 +52,10 @@ def python_text(question: Question, picture: str = "") -> str:
     """
     settings, segmenter = named_settings(question), question.scene.segmenter
     imports, image = _image(settings, picture)
-    sides = {
-        side.name: getattr(segmenter, side.name)
-        for side in fields(segmenter)
-        if side.name != "backbone"
+    segmenter_options = {
+        field.name: getattr(segmenter, field.name)
+        for field in fields(segmenter)
+        if field.name != "backbone"
     }
     options = _unusual(Segmenter.segment, rest=question.rest, rest_weight=settings.rest_weight)
     if settings.refine != "none":
@@ -65,7 +65,7 @@ def python_text(question: Question, picture: str = "") -> str:
         imports=imports,
         image=image,
         backbone=_backbone(settings, segmenter.backbone),
-        segmenter=", ".join(["backbone", *_unusual(Segmenter, **sides)]),
+        segmenter=", ".join(["backbone", *_unusual(Segmenter, **segmenter_options)]),
         method=_method(settings),
         words=question.text,
         arguments=", ".join(arguments),
@@ -129,4 +129,4 @@ def _method(settings: Settings) -> str:
 def _unusual(function: Callable[..., Any], **options: Any) -> list[str]:
     """Those arguments of a call that are not its defaults, as Python."""
     usual = signature(function).parameters
-    return [f"{k}={v!r}" for k, v in options.items() if v != usual[k].default]
+    return [f"{name}={value!r}" for name, value in options.items() if value != usual[name].default]

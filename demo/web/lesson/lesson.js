@@ -37,11 +37,15 @@ const Figures = ({ page, hidden, answered }) => {
 };
 
 /**
- * @param {{ at: number, last: number, told: boolean, onGo: (to: number) => void, onOwn: () => void
- * }} props
+ * @param {object} props
+ * @param {number} props.at the step
+ * @param {number} props.last
+ * @param {boolean} props.isDone the step's question is answered, or it has none
+ * @param {(to: number) => void} props.onGo
+ * @param {() => void} props.onOwn
  */
-const Walk = ({ at, last, told, onGo, onOwn }) => {
-  const main = `gw-button ${told ? "main" : ""}`;
+const Walk = ({ at, last, isDone, onGo, onOwn }) => {
+  const main = `gw-button ${isDone ? "main" : ""}`;
   const next = at ? "Next →" : "Begin →";
   return html`<div class="walk">
     ${
@@ -89,7 +93,7 @@ const Lesson = ({ value: { pages } }) => {
     document.querySelector("#photo")?.scrollIntoView({ block: "center" });
     input.choosePhoto();
   };
-  const told = !page.question || guess !== undefined;
+  const isDone = !page.question || guess !== undefined;
   return html`<${Simulation} sentence=${planted.value && WORDS.elsewhere} />
     <section class="lesson" aria-label="Lesson" ref=${box}>
     <div class="told">
@@ -105,7 +109,7 @@ const Lesson = ({ value: { pages } }) => {
       />`,
     )}
     <${Question} step=${page} guess=${guess} onGuess=${takeGuess} />
-    <${Walk} at=${at} last=${pages.length - 1} told=${told} onGo=${go} onOwn=${ownPhoto} />
+    <${Walk} at=${at} last=${pages.length - 1} isDone=${isDone} onGo=${go} onOwn=${ownPhoto} />
   </section>`;
 };
 

@@ -29,8 +29,8 @@ const LIGHTS = "any patch: it lights up everywhere.";
  * @param {Asked} asked
  */
 const askedText = (value, { part, block }) => {
-  const found = value.blocks[(block ?? 0) - 1];
-  if (found) return `${blockText(found, value)}.`;
+  const shown = value.blocks[(block ?? 0) - 1];
+  if (shown) return `${blockText(shown, value)}.`;
   return part ? `${value.parts[part].name}: ${value.parts[part].sentence}` : "";
 };
 

@@ -7,7 +7,7 @@ from typing import Any
 from demo import wording
 from demo.answer import Answer
 from demo.engine import Engine
-from demo.host.blob_store import Later
+from demo.host.blob_store import LazyBlob
 from demo.tabs import contents
 from demo.widgets import values
 from demo.widgets.values import Json
@@ -28,7 +28,7 @@ class AroundContent:
     something, whether or not it is on. ``share`` is the share picture.
     """
 
-    picture: Later
+    picture: LazyBlob
     title: str
     is_upload: bool
     words: str
@@ -37,7 +37,7 @@ class AroundContent:
     more_words: Sequence[str]
     method: Method
     cs_changes: bool
-    share: Later
+    share: LazyBlob
 
 
 def compute(engine: Engine, answer: Answer) -> AroundContent:

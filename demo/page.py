@@ -18,7 +18,7 @@ from demo import around, problems, widgets, wording
 from demo.answer import Answer, Status, compute, log, resolve
 from demo.controls import HEAVY, LIGHT, QUIET, RAW, Controls, Tab, Updates, in_browser, place_chosen
 from demo.engine import Engine
-from demo.host.blob_store import Later
+from demo.host.blob_store import LazyBlob
 from demo.host.files import path_of
 from demo.inputs import Inputs
 from demo.request import Question, Request
@@ -62,7 +62,7 @@ class Rendered:
     """
 
     updates: Updates
-    later: tuple[Later, ...]
+    blobs: tuple[LazyBlob, ...]
     status: Status
     link: str
 
@@ -261,7 +261,7 @@ class Page:
         if rendered is None:
             rendered = self._rendered(question, sections)
             engine.cache.put(key, rendered)
-        engine.blobs.put(rendered.later)
+        engine.blobs.put(rendered.blobs)
         milliseconds = (time.perf_counter() - question.started) * 1000
         was_encoded = is_cached or question.scene.was_encoded
         log(names[-1], rendered.status, was_encoded, milliseconds)
@@ -275,12 +275,12 @@ class Page:
         answer = compute(engine, question)
         contents = [section.compute(engine, answer) for section in sections]
         updates: Updates = {}
-        later: dict[str, Later] = {}
+        blobs: dict[str, LazyBlob] = {}
         for section, content in zip(sections, contents, strict=True):
             for name, part in section.view(content).items():
-                updates[section.parts[name]] = values.as_json(part, later)
+                updates[section.parts[name]] = values.as_json(part, blobs)
         link = question.settings.to_query()
-        return Rendered(updates, tuple(later.values()), answer.status, link)
+        return Rendered(updates, tuple(blobs.values()), answer.status, link)
 
     def _explain(self, *raw: Any) -> Any:
         """The best words at the pixel that was pressed."""

@@ -36,8 +36,11 @@ class Blob:
 
 
 @dataclass(frozen=True)
-class Later:
-    """The name of a blob, what makes it, and the bytes of the request that ``make`` keeps."""
+class LazyBlob:
+    """A blob by its name, which ``make`` makes when it is first fetched.
+
+    ``nbytes`` are those of the request that ``make`` keeps.
+    """
 
     name: str
     make: Callable[[], Blob] = field(compare=False, repr=False)
@@ -50,21 +53,21 @@ class BlobStore:
     def __init__(self, made: int = MADE_BYTES, named: int = NAMED_BYTES) -> None:
         self._salt = secrets.token_bytes(16)
         self._places = asyncio.Semaphore(AT_WORK)
-        self._named: BoundedCache[Later] = BoundedCache(named, lambda later: 1024 + later.nbytes)
+        self._named: BoundedCache[LazyBlob] = BoundedCache(named, lambda lazy: 1024 + lazy.nbytes)
         self._made: BoundedCache[Blob] = BoundedCache(made, lambda blob: len(blob.body))
 
-    def later(self, key: Hashable, make: Callable[[], Blob], nbytes: int = 0) -> Later:
-        """A name for a blob; ``key`` is all that it depends on.
+    def lazy(self, key: Hashable, make: Callable[[], Blob], nbytes: int = 0) -> LazyBlob:
+        """A blob with a name; ``key`` is all that it depends on.
 
         ``make`` is kept for long: it should refer to the request, not to what was computed.
         """
         name = hashlib.blake2b(repr(key).encode(), key=self._salt, digest_size=16).hexdigest()
-        return Later(name, make, nbytes)
+        return LazyBlob(name, make, nbytes)
 
-    def put(self, every: Iterable[Later]) -> None:
+    def put(self, every: Iterable[LazyBlob]) -> None:
         """From now on these can be fetched."""
-        for later in every:
-            self._named.put(later.name, later)
+        for lazy in every:
+            self._named.put(lazy.name, lazy)
 
     def get(self, name: str) -> Blob | None:
         """The blob of a name, made the first time; None for a name that is not kept.
@@ -72,8 +75,8 @@ class BlobStore:
         Raises:
             GclipError: it cannot be made any more.
         """
-        later = self._named.get(name)
-        return None if later is None else self._made.get_or_make(name, later.make)
+        lazy = self._named.get(name)
+        return None if lazy is None else self._made.get_or_make(name, lazy.make)
 
     async def fetch(self, name: str) -> Blob | None:
         """The same, made in a thread; who waits for a place needs none.

@@ -18,7 +18,7 @@ from demo import wording
 from demo.answer import Answer, compute, resolve
 from demo.drawing import render
 from demo.engine import Engine
-from demo.host.blob_store import Blob, Later
+from demo.host.blob_store import Blob, LazyBlob
 from demo.request import Question
 from demo.tabs import again
 from gclip_core import images, palette
@@ -41,7 +41,7 @@ again.py       Python that makes the same labels again, here and after `pip inst
 """
 
 
-def later(engine: Engine, question: Question) -> Later:
+def zip_blob(engine: Engine, question: Question) -> LazyBlob:
     """The zip of a question's answer, made when a browser fetches it."""
     request = question.request
 
@@ -50,7 +50,7 @@ def later(engine: Engine, question: Question) -> Later:
         with engine.turn(question.scene):
             return Blob(zipped(compute(engine, question)), "application/zip")
 
-    return engine.blobs.later(("zip", *question.key, request), make, question.nbytes)
+    return engine.blobs.lazy(("zip", *question.key, request), make, question.nbytes)
 
 
 def zipped(answer: Answer) -> bytes:

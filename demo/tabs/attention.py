@@ -12,7 +12,7 @@ from demo import widgets, wording
 from demo.answer import Answer
 from demo.controls import QUIET, Controls, Tab, block_chosen, hint, place_chosen, unplant
 from demo.engine import Engine
-from demo.host.blob_store import Later
+from demo.host.blob_store import LazyBlob
 from demo.settings import as_control
 from demo.tabs import contents
 from demo.widgets import values
@@ -26,7 +26,7 @@ HEAD_MEAN = ["mean of all heads", "mean"]
 class Matrix:
     """One attention matrix, and where the class token looks (N,)."""
 
-    matrix: Later
+    matrix: LazyBlob
     class_row: NDArray[np.float32]
 
 
@@ -56,7 +56,7 @@ class AttentionContent:
     patch: tuple[int, int] | None
     simulated: str
     names: Sequence[str]
-    by_block: Later
+    by_block: LazyBlob
 
 
 def build(engine: Engine, controls: Controls) -> Tab:

@@ -16,7 +16,7 @@ from demo import wording
 from demo.answer import Answer, resolve
 from demo.drawing import render
 from demo.engine import Engine, Mask
-from demo.host.blob_store import Blob, Later
+from demo.host.blob_store import Blob, LazyBlob
 from demo.request import Question, Request
 from demo.tabs.figure import figure_blob
 from demo.widgets.blobs import Levels, attention_blob, packed, picture_blob
@@ -39,7 +39,7 @@ def picture(engine: Engine, answer: Answer) -> Json:
     """
     question, square = answer.question, pooled(answer.grid)
     opened, make = question.scene.picture, partial(_picture_blob, engine, question.request)
-    blob = engine.blobs.later(("picture", opened.digest), make, question.nbytes)
+    blob = engine.blobs.lazy(("picture", opened.digest), make, question.nbytes)
     return {"picture": blob, "size": opened.size, "grid": answer.grid, "pooled": square}
 
 
@@ -47,7 +47,7 @@ def _picture_blob(engine: Engine, request: Request) -> Blob:
     return picture_blob(engine.picture(request).image)
 
 
-def matrix(engine: Engine, question: Question, method: Method, head: int | None = None) -> Later:
+def matrix(engine: Engine, question: Question, method: Method, head: int | None = None) -> LazyBlob:
     """The last block's matrix under a method, of the head mean or of one head."""
 
     def whole(segmenter: Segmenter, trunk: Encoded) -> torch.Tensor:
@@ -56,7 +56,7 @@ def matrix(engine: Engine, question: Question, method: Method, head: int | None 
     return _matrix(engine, question, method, ("matrix", method, head), whole)
 
 
-def block_matrix(engine: Engine, question: Question, block: int, head: int | None) -> Later:
+def block_matrix(engine: Engine, question: Question, block: int, head: int | None) -> LazyBlob:
     """A block's own matrix, of the head mean or of one head."""
 
     def whole(segmenter: Segmenter, trunk: Encoded) -> torch.Tensor:
@@ -72,7 +72,7 @@ def _matrix(
     method: Method,
     key: tuple[Any, ...],
     whole: Callable[[Segmenter, Encoded], torch.Tensor],
-) -> Later:
+) -> LazyBlob:
     """A matrix (1+N, 1+N), patch to patch and averaged over squares of patches."""
     request, planted = question.request, question.scene.planted
 
@@ -84,10 +84,10 @@ def _matrix(
         square = pooled(trunk.grid)
         return attention_blob(render.pool_patches(used, trunk.grid, square), len(used))
 
-    return engine.blobs.later((*key, question.scene.key, planted), make, question.nbytes)
+    return engine.blobs.lazy((*key, question.scene.key, planted), make, question.nbytes)
 
 
-def words(engine: Engine, question: Question, grid: Grid, result: Segmentation) -> Later:
+def words(engine: Engine, question: Question, grid: Grid, result: Segmentation) -> LazyBlob:
     """The words that match each patch best in a segmentation."""
     method, request = result.method, question.request
     # The cache keeps the result as long as there is room; then it is made again.
@@ -100,19 +100,19 @@ def words(engine: Engine, question: Question, grid: Grid, result: Segmentation) 
         best, cosines, shares = masks.best_classes(result, grid, scale)
         return Blob(packed(best=best, cosines=cosines, shares=Levels(shares, 1.0, 255)))
 
-    return engine.blobs.later(("words", *question.key, method), make, question.nbytes)
+    return engine.blobs.lazy(("words", *question.key, method), make, question.nbytes)
 
 
-def cutouts(engine: Engine, question: Question, mask: Mask) -> dict[int, Later]:
+def cutouts(engine: Engine, question: Question, mask: Mask) -> dict[int, LazyBlob]:
     """The cut-out of each class that a mask shows, by the class's index."""
     method, request = question.chosen, question.request
     key = ("cutout", *question.key, question.settings.refine, method)
 
-    def later(index: int) -> Later:
+    def cutout(index: int) -> LazyBlob:
         make = partial(_cutout_blob, engine, request, method, index)
-        return engine.blobs.later((*key, index), make, question.nbytes)
+        return engine.blobs.lazy((*key, index), make, question.nbytes)
 
-    return {index: later(index) for index, share in enumerate(mask.class_shares) if share}
+    return {index: cutout(index) for index, share in enumerate(mask.class_shares) if share}
 
 
 def _cutout_blob(engine: Engine, request: Request, method: Method, index: int) -> Blob:
@@ -126,7 +126,7 @@ def _cutout_blob(engine: Engine, request: Request, method: Method, index: int) -
     return Blob(render.saved(cutout, compress_level=4), "image/png")
 
 
-def block_masks(engine: Engine, question: Question) -> Later:
+def block_masks(engine: Engine, question: Question) -> LazyBlob:
     """The class of each patch from the output of every block, (L, N), under the chosen method.
 
     A label travels plus 1: 0 is a hidden word.
@@ -145,15 +145,15 @@ def block_masks(engine: Engine, question: Question) -> Later:
             )
         return Blob(packed(labels=labels.flatten(1).numpy() + 1))
 
-    return engine.blobs.later(("block masks", *question.key, method), make, question.nbytes)
+    return engine.blobs.lazy(("block masks", *question.key, method), make, question.nbytes)
 
 
-def figure(engine: Engine, question: Question, form: str) -> Later:
+def figure(engine: Engine, question: Question, form: str) -> LazyBlob:
     """The figure of the question's answer in one of the FORMS."""
     settings, request = question.settings, question.request
     key = ("figure", *question.key, settings.refine, question.chosen, request.address, form)
     make = partial(figure_blob, engine, request, form)
-    return engine.blobs.later(key, make, question.nbytes)
+    return engine.blobs.lazy(key, make, question.nbytes)
 
 
 def pooled(grid: Grid, most: int = MAX_MATRIX) -> int:

@@ -10,7 +10,7 @@ from demo import widgets, wording
 from demo.answer import Answer
 from demo.controls import Controls, Tab, in_browser
 from demo.engine import Engine
-from demo.host.blob_store import Later
+from demo.host.blob_store import LazyBlob
 from demo.tabs import again, archive, contents
 from demo.tabs.figure import FORMS
 from demo.widgets import values
@@ -28,7 +28,7 @@ class ExportContent:
 
     title: str
     words: str
-    files: Mapping[str, Later]
+    files: Mapping[str, LazyBlob]
     link: str
     python: str
     command: str
@@ -68,7 +68,7 @@ def compute(engine: Engine, answer: Answer) -> ExportContent:
     return ExportContent(
         title=answer.mask.title,
         words=settings.words,
-        files={**files, "zip": archive.later(engine, question)},
+        files={**files, "zip": archive.zip_blob(engine, question)},
         link="?" + settings.changed(tab="side").to_query(),
         python=again.python_text(question),
         command=again.command_line(question, archive.picture_name(question)),

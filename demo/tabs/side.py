@@ -21,7 +21,7 @@ from demo.controls import (
     unplant,
 )
 from demo.engine import Engine, Mask
-from demo.host.blob_store import Later
+from demo.host.blob_store import LazyBlob
 from demo.measured import measured
 from demo.request import Question
 from demo.tabs import change, contents, machine
@@ -45,7 +45,7 @@ class Masks:
     """
 
     sides: Sequence[Side]
-    cutouts: Mapping[int, Later]
+    cutouts: Mapping[int, LazyBlob]
     before: Mask
     after: Mask
     compared: Compared
@@ -77,8 +77,8 @@ class Attention:
     received: NDArray[np.float32]
     threshold: float
     tokens: Sequence[Sequence[int]]
-    before: Later
-    after: Later | None
+    before: LazyBlob
+    after: LazyBlob | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from demo.drawing import render
-from demo.host.blob_store import Later
+from demo.host.blob_store import LazyBlob
 from demo.widgets.blobs import Levels, packed_text
 from gclip_core import palette
 from gclip_core.types import GlobalTokens
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 MASK_SIDE = 768
 
 
-def as_json(value: Any, named: dict[str, Later]) -> Any:
+def as_json(value: Any, named: dict[str, LazyBlob]) -> Any:
     """A widget's value as one text, anything else as it is; what it names is added to ``named``.
 
     An object Gradio's page copies part by part, again at every event.
@@ -33,11 +33,11 @@ def as_json(value: Any, named: dict[str, Later]) -> Any:
     if value.get("__type__") == "update":  # of Gradio: more than a value
         return {key: as_json(part, named) for key, part in value.items()}
 
-    def name(later: Any) -> str:
-        if not isinstance(later, Later):
-            raise TypeError(f"No JSON is made of {type(later).__name__}.")
-        named[later.name] = later
-        return later.name
+    def name(blob: Any) -> str:
+        if not isinstance(blob, LazyBlob):
+            raise TypeError(f"No JSON is made of {type(blob).__name__}.")
+        named[blob.name] = blob
+        return blob.name
 
     # NaN is no JSON: the browser would not read it.
     return json.dumps(value, allow_nan=False, default=name)
@@ -63,8 +63,8 @@ class Side:
     labels: ArrayLike
     shares: Sequence[float]
     badge: str = ""
-    matrix: Later | str = ""
-    words: Later | str = ""
+    matrix: LazyBlob | str = ""
+    words: LazyBlob | str = ""
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def canvas_value(
     background: bool = False,
     bars: SwitchBars | None = None,
     region: tuple[float, float, float, float] | None = None,
-    cutouts: Mapping[int, Later] | None = None,
+    cutouts: Mapping[int, LazyBlob] | None = None,
     mode: str = "after",
     max_side: int = MASK_SIDE,
 ) -> Json:
@@ -149,7 +149,7 @@ def _classes(
     names: Sequence[str],
     sides: Sequence[Side],
     places: Sequence[Mapping[int, Sequence[float]]],
-    cutouts: Mapping[int, Later],
+    cutouts: Mapping[int, LazyBlob],
 ) -> list[Json]:
     """The classes with their colour, cut-out, share and place of their word, on each side."""
     return [
@@ -171,7 +171,7 @@ def _classes(
 def maps_value(
     picture: Json,
     thumbs: Sequence[tuple[str, ArrayLike, Collection[int]]],
-    sides: Sequence[tuple[str, Later]] = (),
+    sides: Sequence[tuple[str, LazyBlob]] = (),
     *,
     threshold: float = 5.0,
     title: str = "",
@@ -209,7 +209,7 @@ class Map:
     """
 
     title: str
-    matrix: Later
+    matrix: LazyBlob
     tokens: Collection[int]
     class_row: ArrayLike
     note: str = ""
@@ -257,7 +257,7 @@ def blocks_value(
     note: str = "",
     simulated: str = "",
     names: Sequence[str] = (),
-    by_block: Later | str = "",
+    by_block: LazyBlob | str = "",
 ) -> Json:
     """Value of the block strip; ``received`` is (L, N), 1 = uniform attention.
 
@@ -405,7 +405,7 @@ def offers(rows: Sequence[tuple[str, Sequence[Json]]], off: Sequence[str] = ()) 
 # --- files ----------------------------------------------------------------------------------------
 
 
-def share(picture: Later | str = "", name: str = "", is_upload: bool = False) -> Json:
+def share(picture: LazyBlob | str = "", name: str = "", is_upload: bool = False) -> Json:
     """The share picture of an answer, a blob, and the words that name its file.
 
     ``is_upload``: a link does not contain the photo.
@@ -413,6 +413,6 @@ def share(picture: Later | str = "", name: str = "", is_upload: bool = False) ->
     return {"kind": "share", "picture": picture, "name": name, "is_upload": is_upload}
 
 
-def figures(files: Mapping[str, Later], name: str) -> Json:
+def figures(files: Mapping[str, LazyBlob], name: str) -> Json:
     """The figure as it is shown ("preview") and its ``files``; the words that name them."""
     return {"kind": "figures", **files, "name": name}

@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
 from demo import document, theme, widgets
-from demo.host.blob_store import Blob, BlobStore, Later
+from demo.host.blob_store import Blob, BlobStore, LazyBlob
 from demo.widgets import values
 from demo.widgets.blobs import Levels, attention_blob, packed, picture_blob
 from gclip_core.types import GlobalTokens, class_shares
@@ -60,16 +60,16 @@ def matrix() -> np.ndarray:
 def shown(store: BlobStore, matrix: np.ndarray, on: bool, kite: bool) -> dict[str, Any]:
     """The widgets' values, for switches "on" and "kite", a word before all others, off at first."""
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8))
-    name = store.later("photo", lambda: picture_blob(photo))
+    name = store.lazy("photo", lambda: picture_blob(photo))
     picture = {"picture": name, "size": SIZE, "grid": GRID, "pooled": 1}
     own, other, again = (
-        store.later(name, lambda one=one: attention_blob(one, N))
+        store.lazy(name, lambda one=one: attention_blob(one, N))
         for name, one in (("own", matrix), ("other", matrix[::-1]), ("again", matrix))
     )
     best = np.tile([[3], [4], [5]], N)  # sky, the word from right to left, a hidden word
     cosines = np.tile(np.float32([[0.31], [0.22], [0.2]]), N)
     shares = Levels(np.tile([[0.7], [0.2], [0.1]], N), 1.0, 255)
-    words = store.later("words", lambda: Blob(packed(best=best, cosines=cosines, shares=shares)))
+    words = store.lazy("words", lambda: Blob(packed(best=best, cosines=cosines, shares=shares)))
     labels = np.arange(90 * 150).reshape(SIZE) // 2700 % 5
     turned = np.roll(labels, 30, 0)
     turned[:, :75] = 3
@@ -126,7 +126,7 @@ def url(matrix: np.ndarray, gate: Gate) -> Iterator[str]:
         return str(event.index)
 
     def fill(on: bool, kite: bool) -> list[Any]:
-        named: dict[str, Later] = {}
+        named: dict[str, LazyBlob] = {}
         filled = [values.as_json(value, named) for value in shown(store, matrix, on, kite).values()]
         store.put(named.values())
         return filled

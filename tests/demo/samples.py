@@ -8,7 +8,7 @@ import torch
 
 from demo.around import AroundContent
 from demo.engine import Mask
-from demo.host.blob_store import Blob, Later
+from demo.host.blob_store import Blob, LazyBlob
 from demo.tabs import attention, channels, compare, export, learn, side
 from demo.tabs.learn.numbers import REQUEST, STATES, Numbers
 from demo.variants import Compared
@@ -33,8 +33,8 @@ PICTURE: Json = {"picture": "p", "size": SIZE, "grid": GRID, "pooled": 1}
 CLEARCLIP, AMF, BOTH = methods.gclip(False, False), methods.gclip(cs=False), methods.gclip()
 
 
-def blob(name: str) -> Later:
-    return Later(name, lambda: Blob(b""))
+def blob(name: str) -> LazyBlob:
+    return LazyBlob(name, lambda: Blob(b""))
 
 
 def report(blocks: tuple[int, ...] = (1, 2), suppressed: tuple[int, ...] = ()) -> MethodReport:

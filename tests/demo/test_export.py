@@ -13,7 +13,7 @@ from PIL import ExifTags, Image
 import gclip_core as gclip
 from demo import around
 from demo.answer import Answer, compute, resolve
-from demo.host.blob_store import Later
+from demo.host.blob_store import LazyBlob
 from demo.request import Request
 from demo.settings import Settings, from_query
 from demo.tabs import again, archive, export
@@ -31,7 +31,7 @@ def answer_of(upload: str = "", **settings: object) -> Answer:
 
 
 def zip_of(answer: Answer) -> zipfile.ZipFile:
-    blob = archive.later(engine(), answer.question).make()
+    blob = archive.zip_blob(engine(), answer.question).make()
     assert blob.media_type == "application/zip"
     return zipfile.ZipFile(io.BytesIO(blob.body))
 
@@ -122,7 +122,7 @@ def test_what_the_command_line_has_no_option_for_gives_no_command() -> None:
         assert again.command_line(question, "picture.png") == ""
 
 
-def share_picture(answer: Answer) -> Later:
+def share_picture(answer: Answer) -> LazyBlob:
     return around.compute(engine(), answer).share
 
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from demo.answer import Answer, compute, resolve
-from demo.host.blob_store import Later
+from demo.host.blob_store import LazyBlob
 from demo.measured import measured
 from demo.request import Request
 from demo.tabs import learn, similarity
@@ -97,7 +97,7 @@ def test_every_picture_can_be_fetched_and_keeps_no_request_alive(answer: Answer)
     again = resolve(engine(), Request(answer.question.settings))
     kept = weakref.ref(again)
     computed = learn.compute(engine(), compute(engine(), again))
-    later: dict[str, Later] = {}
+    later: dict[str, LazyBlob] = {}
     values.as_json(learn.view(computed)["lesson"], later)
     del again, computed
     gc.collect()

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from demo.drawing import render
-from demo.host.blob_store import Blob, BlobStore, Later
+from demo.host.blob_store import Blob, BlobStore, LazyBlob
 from demo.widgets import values
 from demo.widgets.blobs import TYPES, Levels, attention_blob, largest, packed
 from gclip_core.types import class_shares
@@ -65,32 +65,32 @@ def test_a_blob_is_made_once_under_a_name_that_nobody_can_guess() -> None:
         made.append(1)
         return Blob(b"x")
 
-    later = store.later(("a", 1), make)
-    assert store.later(("a", 1), make) == later != store.later(("a", 2), make)
-    assert BlobStore().later(("a", 1), make) != later
-    assert store.get(later.name) is None, "only what an answer names can be fetched"
-    store.put([later])
+    blob = store.lazy(("a", 1), make)
+    assert store.lazy(("a", 1), make) == blob != store.lazy(("a", 2), make)
+    assert BlobStore().lazy(("a", 1), make) != blob
+    assert store.get(blob.name) is None, "only what an answer names can be fetched"
+    store.put([blob])
     assert made == []
-    assert store.get(later.name) == store.get(later.name) == Blob(b"x")
+    assert store.get(blob.name) == store.get(blob.name) == Blob(b"x")
     assert made == [1]
     assert store.get("0" * 32) is None
 
 
 def test_what_can_be_made_is_bounded_by_the_bytes_of_the_requests_it_keeps() -> None:
     store = BlobStore(named=10_000)
-    every = [store.later(number, lambda: Blob(b"x"), nbytes=4000) for number in range(5)]
+    every = [store.lazy(number, lambda: Blob(b"x"), nbytes=4000) for number in range(5)]
     store.put(every)
-    assert [store.get(later.name) is None for later in every] == [True] * 4 + [False]
+    assert [store.get(blob.name) is None for blob in every] == [True] * 4 + [False]
 
 
 def test_what_a_value_names_can_be_fetched_and_travels_as_its_name() -> None:
-    later = BlobStore().later("matrix", lambda: Blob(b"x"))
-    named: dict[str, Later] = {}
-    text = values.as_json({"kind": "maps", "sides": [{"matrix": later}]}, named)
-    assert json.loads(text)["sides"] == [{"matrix": later.name}]
-    assert named == {later.name: later}
-    update = values.as_json(gr.update(visible=True, value={"kind": "card", "of": later}), named)
-    assert json.loads(update["value"])["of"] == later.name
+    blob = BlobStore().lazy("matrix", lambda: Blob(b"x"))
+    named: dict[str, LazyBlob] = {}
+    text = values.as_json({"kind": "maps", "sides": [{"matrix": blob}]}, named)
+    assert json.loads(text)["sides"] == [{"matrix": blob.name}]
+    assert named == {blob.name: blob}
+    update = values.as_json(gr.update(visible=True, value={"kind": "card", "of": blob}), named)
+    assert json.loads(update["value"])["of"] == blob.name
 
 
 def test_where_a_patch_looks_most_is_exact(matrix: np.ndarray) -> None:

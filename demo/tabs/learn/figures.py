@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from demo.answer import resolve
 from demo.drawing import render
 from demo.engine import Engine
-from demo.host.blob_store import Blob, Later
+from demo.host.blob_store import Blob, LazyBlob
 from demo.request import Question
 from demo.tabs.learn import numbers
 from demo.tabs.learn.numbers import REQUEST
@@ -24,7 +24,7 @@ DRAWN = ("photo", "mask", "look", "matrix", "tokens")
 """Kinds of figures that are pictures."""
 
 
-def figures(engine: Engine, question: Question) -> dict[tuple[str, str], Later]:
+def figures(engine: Engine, question: Question) -> dict[tuple[str, str], LazyBlob]:
     """The pictures of all steps, by kind and state, each drawn when it is first fetched."""
     drawn = {}
     for page in PAGES:
@@ -32,7 +32,7 @@ def figures(engine: Engine, question: Question) -> dict[tuple[str, str], Later]:
             kind, of = figure["kind"], figure.get("of", "")
             if kind in DRAWN:
                 key = ("lesson", question.scene.clean.backbone.digest, kind, of)
-                drawn[kind, of] = engine.blobs.later(key, partial(_draw, engine, kind, of))
+                drawn[kind, of] = engine.blobs.lazy(key, partial(_draw, engine, kind, of))
     return drawn
 
 

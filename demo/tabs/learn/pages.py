@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from demo.host.blob_store import Later
+from demo.host.blob_store import LazyBlob
 from demo.measured import measured
 from demo.tabs.learn.numbers import STATES, THING, Numbers, global_tokens, of_many
 from demo.widgets.values import Json
@@ -28,7 +28,7 @@ class LessonContent:
     """What the lesson measures, and its ``figures``, which come later, by their kind and state."""
 
     numbers: Numbers
-    figures: Mapping[tuple[str, str], Later]
+    figures: Mapping[tuple[str, str], LazyBlob]
 
 
 def view(content: LessonContent) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from demo import wording
 from demo.answer import Answer
 from demo.engine import Engine, Mask
-from demo.host.blob_store import Later
+from demo.host.blob_store import LazyBlob
 from demo.settings import Settings
 from demo.tabs import contents, similarity
 from demo.widgets.values import Json
@@ -41,7 +41,7 @@ class MachineContent:
     regions: str
     simulated: str
     logit_scale: float
-    by_block: Later
+    by_block: LazyBlob
 
 
 def compute(engine: Engine, answer: Answer) -> MachineContent:

@@ -103,7 +103,7 @@ class Page:
                 self._inputs = Inputs(self._engine, self._controls)
             with gr.Column(scale=5, min_width=320, elem_id="result"):
                 self._link_notes = widgets.lines("link-notes", "About the link")
-                self._lines = widgets.lines("says", "Status")
+                self._lines = widgets.lines("status", "Status")
                 self._tab_opened = gr.Textbox("", visible=False)
                 self._address = gr.Textbox("", visible=False)
                 self._answers = gr.Textbox("0", visible=False)  # counts those at a pinned pixel

@@ -64,7 +64,7 @@ def build(engine: Engine, controls: Controls) -> Tab:
                 name: widgets.canvas(elem_id=f"channels-{name}")
                 for name in ("off", "on", "untouched")
             }
-        notes = widgets.lines("channels-said", "What CS did")
+        notes = widgets.lines("channels-notes", "What CS did")
     with gr.Row(elem_classes=["channelrow"]):
         with gr.Column(scale=5, min_width=300, elem_classes=["cardbox"]):
             plot = widgets.norms(elem_id="channel-norms")

@@ -134,7 +134,7 @@ def test_a_photo_that_is_there_is_a_thumbnail_and_one_line_stands_over_the_tabs(
     assert above < stays.locator("#examples").bounding_box()["y"], "examples are below it"
     expect(stays.get_by_role("tab", name="Learn")).to_have_count(1)
     expect(stays.locator("#top button", has_text="Learn")).to_have_count(0)
-    expect(stays.locator("#says p:visible")).to_have_count(1)
+    expect(stays.locator("#status p:visible")).to_have_count(1)
     expect(stays.locator("#link-notes p:visible")).to_have_count(0)
 
 
@@ -166,7 +166,9 @@ def test_the_page_opens_undamaged_and_one_press_shows_what_cs_repairs(
     desktop.goto(url)
     desktop.wait_for_selector(DONE)
     canvas = desktop.locator("#side-canvas")
-    expect(canvas.locator(".gw-said")).to_have_text(re.compile("^AMF lifts this mask from .* to "))
+    expect(canvas.locator(".gw-sentence")).to_have_text(
+        re.compile("^AMF lifts this mask from .* to ")
+    )
     expect(desktop.locator("#result")).not_to_contain_text("Simulation")
     desktop.locator("#reasons").get_by_role("button", name=wording.SEE_REPAIR).click()
     expect(canvas.locator("[data-mode=swipe]")).to_have_attribute("aria-pressed", "true")
@@ -227,10 +229,10 @@ def test_a_photo_is_answered_at_once_with_words_that_are_in_it(restored: Page) -
     canvas = restored.locator("#side-canvas")
     expect(canvas.locator(".gw-region canvas")).to_have_count(2)
     reason = "AMF makes this region .*cosines|AMF moves .* edge"
-    expect(canvas.locator(".gw-said")).to_contain_text(re.compile(reason))
+    expect(canvas.locator(".gw-sentence")).to_contain_text(re.compile(reason))
     expect(canvas).to_contain_text("photos AMF adds")
     canvas.locator(".gw-stage").click()
-    expect(canvas.locator(".gw-said")).to_contain_text("this patch")
+    expect(canvas.locator(".gw-sentence")).to_contain_text("this patch")
     expect(canvas.locator(".gw-region")).to_be_hidden()
     restored.keyboard.press("Escape")
     expect(canvas.locator(".gw-region")).to_be_visible()
@@ -317,7 +319,7 @@ def test_a_link_s_words_stay_for_the_first_photo_that_is_given(desktop: Page, ur
 def test_words_stay_where_a_photo_is_refused(restored: Page) -> None:
     file = {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
     restored.locator("#photo input[type=file]").set_input_files(file)
-    expect(restored.locator("#says .problem").first).to_be_visible()
+    expect(restored.locator("#status .problem").first).to_be_visible()
     words_are(restored, WORDS)
     expect(legend(restored)).to_contain_text("person")
 
@@ -426,7 +428,7 @@ def test_opacity_reaches_the_mask_and_the_link_without_a_request(stays: Page) ->
         stays.locator("#cs input").click()
         stays.wait_for_function(f"{now}location.search.includes('cs=0')")
         assert ("opacity=0.25" in stays.url) is (value == "25")
-        expect(stays.locator("#says .problem")).to_have_count(0)
+        expect(stays.locator("#status .problem")).to_have_count(0)
 
 
 def test_what_of_a_link_cannot_be_followed_is_said_until_a_picture_is_chosen(
@@ -448,7 +450,7 @@ def test_a_phone_shows_hostile_words_and_a_list(phone: Page, url: str) -> None:
     for word in HOSTILE:
         expect(phone.locator("#side-canvas")).to_contain_text(word)
     type_words(phone, "x" * 300)
-    expect(phone.locator("#says .problem").first).to_contain_text("xxx")
+    expect(phone.locator("#status .problem").first).to_contain_text("xxx")
     assert fits(phone)
     assert phone.evaluate("window.ran") == 0
     for fold in ("#advanced > button", "#all-settings > button"):

@@ -33,7 +33,7 @@ def test_a_camera_that_is_not_there_is_said_in_words(stays: Page) -> None:
         " Promise.reject(new DOMException('Requested device not found', 'NotFoundError')); }"
     )
     stays.locator("#photo .foot button").click()
-    expect(stays.locator("#photo .said")).to_have_text(BROWSER["camera"]["NotFoundError"])
+    expect(stays.locator("#photo .status")).to_have_text(BROWSER["camera"]["NotFoundError"])
 
 
 def test_a_press_during_an_answer_still_opens_the_file_dialog(restored: Page) -> None:
@@ -51,17 +51,17 @@ def test_what_is_refused_and_an_unknown_word_are_said_and_an_old_answer_stays_cl
     restored: Page, tmp_path: Path
 ) -> None:
     type_words(restored, "x" * 300)
-    expect(restored.locator("#says .problem").first).to_be_visible()
-    expect(restored.locator("#says")).to_contain_text(wording.OLD)
+    expect(restored.locator("#status .problem").first).to_be_visible()
+    expect(restored.locator("#status")).to_contain_text(wording.OLD)
     expect(restored.locator("#tabs")).to_have_attribute("data-state", "old")
     assert restored.locator("#side-canvas .gw-mask").count() > 0
     restored.wait_for_function(FADED)
     type_words(restored, "cat, qwzx")
     restored.wait_for_function("document.querySelector('#tabs').dataset.state === 'fresh'")
-    expect(restored.locator("#says .note").first).to_contain_text("never met “qwzx”")
+    expect(restored.locator("#status .note").first).to_contain_text("never met “qwzx”")
     (broken := tmp_path / "photo.png").write_bytes(b"\x89PNG not really")
     restored.locator("#photo input[type=file]").set_input_files(str(broken))
-    expect(restored.locator("#says .problem").first).to_contain_text("damaged")
+    expect(restored.locator("#status .problem").first).to_contain_text("damaged")
     assert restored.locator("#side-canvas .gw-mask").count() > 0
 
 
@@ -144,7 +144,7 @@ def test_an_answer_that_comes_after_its_tab_was_left_changes_no_status_line(rest
         else:
             held.append(route)
 
-    status = restored.locator("#says .status")
+    status = restored.locator("#status .status")
     before = status.inner_text()
     with restored.expect_request("**/queue/join*"):
         restored.route("**/queue/join*", hold_first)
@@ -177,7 +177,7 @@ def test_a_backbone_that_is_not_here_changes_nothing_but_its_card(desktop: Page,
     expect(desktop.locator("#fetch-card")).to_contain_text("MB to download")
     button = desktop.locator("#fetch").bounding_box()
     assert button["y"] + button["height"] <= DESKTOP["height"], "above the fold"
-    expect(desktop.locator("#says .problem")).to_have_count(0)
+    expect(desktop.locator("#status .problem")).to_have_count(0)
     expect(desktop.locator("#tabs")).to_have_attribute("data-state", "fresh")
     assert "backbone=openai" not in desktop.url
     menu = desktop.locator("#backbone input")
@@ -247,8 +247,10 @@ def test_in_no_tab_anything_overflows_or_bars_the_way(stays: Page) -> None:
     turn_to(stays, TABS[0].label)
     stays.wait_for_function(ANSWERED, arg=TABS[0].name)
     expect(stays.locator(DONE)).to_be_visible()
-    stays.locator("#says .status").evaluate("line => (line.style.color = 'rgb(128 128 128 / 0.3)')")
-    assert "color-contrast" in barriers(stays, False, "#says")[0], "faint words are found"
+    stays.locator("#status .status").evaluate(
+        "line => (line.style.color = 'rgb(128 128 128 / 0.3)')"
+    )
+    assert "color-contrast" in barriers(stays, False, "#status")[0], "faint words are found"
 
 
 PAINTED = """(canvas) => {

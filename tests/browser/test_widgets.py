@@ -193,7 +193,7 @@ def at(tab: Page, row: int, column: int) -> tuple[float, float]:
 
 
 def info(tab: Page) -> str:
-    return tab.locator("#canvas .gw-said").inner_text()
+    return tab.locator("#canvas .gw-sentence").inner_text()
 
 
 FRAMES = """() => { let now = performance.now(); performance.now = () => now;
@@ -269,7 +269,7 @@ def test_a_patch_is_pinned_in_a_map_as_on_the_canvas(kept: Page) -> None:
     kept.mouse.move(0, 0)
     here = kept.locator("#canvas .gw-here")
     assert [here.get_attribute(axis) for axis in "xy"] == ["2", "1"], "it stays"
-    expect(kept.locator("#canvas .gw-said")).to_contain_text("In GCLIP this patch")
+    expect(kept.locator("#canvas .gw-sentence")).to_contain_text("In GCLIP this patch")
     thumb.click()
     kept.mouse.move(0, 0)
     expect(here).to_have_count(0)
@@ -321,7 +321,7 @@ def test_reasons_of_another_pixel_are_never_under_the_pin(kept: Page, gate: Gate
 
 
 PLACES = """(name) => { const out = [];
-  const walk = document.createTreeWalker(document.querySelector('#canvas .gw-said'), 4);
+  const walk = document.createTreeWalker(document.querySelector('#canvas .gw-sentence'), 4);
   while (walk.nextNode()) { const node = walk.currentNode, from = node.data.indexOf(name);
     if (from >= 0) for (const at of [from, from + name.length - 1]) {
       const range = document.createRange(); range.setStart(node, at); range.setEnd(node, at + 1);
@@ -332,7 +332,7 @@ PLACES = """(name) => { const out = [];
 
 def test_a_word_from_right_to_left_leaves_the_sentence_around_it_as_it_is(kept: Page) -> None:
     kept.mouse.click(*at(kept, 0, 0))
-    expect(kept.locator("#canvas .gw-said")).to_contain_text("background")
+    expect(kept.locator("#canvas .gw-sentence")).to_contain_text("background")
     for name in ("sky", "background", "cosines"):
         first, last = kept.evaluate(PLACES, name)
         assert first < last, name

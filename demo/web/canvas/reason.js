@@ -85,7 +85,7 @@ export const Reason = ({ value, side: atPatch }) => {
     ref.current?.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : "smooth" });
   }, [pressed]);
   return html`<div class="gw-info" ref=${ref}>
-    <p class="gw-said" aria-live=${spoken ? "polite" : "off"}>
+    <p class="gw-sentence" aria-live=${spoken ? "polite" : "off"}>
       ${
         side?.matches.length
           ? html`<${Sentence}

@@ -96,7 +96,7 @@ const Lesson = ({ value: { pages } }) => {
   const isDone = !page.question || guess !== undefined;
   return html`<${Simulation} sentence=${planted.value && WORDS.elsewhere} />
     <section class="lesson" aria-label="Lesson" ref=${box}>
-    <div class="told">
+    <div class="words">
       <h2 tabindex="-1">${at > 0 && `${at} · `}${page.title}</h2>
       <${Strong} text=${page.text} />
     </div>

@@ -162,7 +162,7 @@ const Photo = ({ value: { picture, title } }) => {
     </button>
     <div class="foot">
       <button type="button" class="gw-link" onClick=${openCamera}>${WORDS.photo.camera}</button>
-      <span class="said" role="status">${status}</span>
+      <span class="status" role="status">${status}</span>
     </div>
     <input
       ref=${file}

@@ -51,7 +51,7 @@ export const explainFirst = () => {
   const seen = new Set();
   const words = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("[data-term]")]);
   // On a narrow screen the status stands last.
-  const skipped = `button, a, [role=application]${innerWidth <= 640 ? ", #says *" : ""}`;
+  const skipped = `button, a, [role=application]${innerWidth <= 640 ? ", #status *" : ""}`;
   for (const word of words) {
     const term = word.dataset.term ?? "";
     const first = Boolean(word.offsetParent) && !word.closest(skipped) && !seen.has(term);

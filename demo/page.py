@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import gradio as gr
 from gradio.components import Component
@@ -74,7 +74,7 @@ class Outcome:
     ``state`` is "fresh", "old" (they show an earlier answer) or "none" (there is no picture).
     """
 
-    state: str
+    state: Literal["fresh", "old", "none"]
     lines: Json = field(default_factory=values.lines)
     query: str = ""
 

@@ -36,14 +36,7 @@ class TabEntry:
 TABS: tuple[TabEntry, ...] = (
     TabEntry("side", "Side by side", side.build, side.compute, side.view),
     TabEntry("learn", "Learn", learn.build, learn.compute, learn.view, request=learn.REQUEST),
-    TabEntry(
-        "compare",
-        "Compare",
-        compare.build,
-        compare.compute,
-        compare.view,
-        heavy=True,
-    ),
+    TabEntry("compare", "Compare", compare.build, compare.compute, compare.view, heavy=True),
     TabEntry("attention", "Attention", attention.build, attention.compute, attention.view),
     TabEntry("channels", "Channels", channels.build, channels.compute, channels.view),
     TabEntry("export", "Export", export.build, export.compute, export.view),

@@ -16,7 +16,7 @@ import { Picture } from "./picture.js";
  * @param {number} W
  * @returns {[cell: number, share: number][][]}
  */
-export const cellsOf = (n, W) =>
+const cellsOf = (n, W) =>
   Array.from({ length: W }, (_, at) => {
     const [from, to] = [(at * n) / W, ((at + 1) * n) / W];
     /** @type {[number, number][]} */

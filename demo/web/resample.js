@@ -14,7 +14,7 @@ const cubic = (x) => {
  * @param {number} to at most `from`
  * @returns {[first: number, weights: number[]][]}
  */
-export const taps = (from, to) => {
+const taps = (from, to) => {
   const scale = from / to;
   return Array.from({ length: to }, (_, at) => {
     const middle = (at + 0.5) * scale - 0.5;

@@ -2,7 +2,7 @@
 import { inksOf, pack } from "../colours.js";
 import { clamp, pixelRatio } from "../dom.js";
 
-export const HIDDEN = -2; // the label of what is left as photo
+const HIDDEN = -2; // the label of what is left as photo
 export const CHANGED = -3; // shown alone: the pixels where two masks differ
 
 /**

@@ -45,7 +45,12 @@ export const page = {
   get photo() {
     return input.photo;
   },
-  /** A visitor turned to a tab. @param {string} tab @param {string} old @param {string} turned */
+  /**
+   * A visitor turned to a tab; the text `turned` gets one dot more, and its change asks for it.
+   * @param {string} tab
+   * @param {string} old
+   * @param {string} turned
+   */
   turn: (tab, old, turned) => (old === tab ? [old, turned] : [tab, `${turned}.`]),
 };
 

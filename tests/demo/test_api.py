@@ -51,14 +51,14 @@ def test_the_endpoints_are_public_and_described(client: Client) -> None:
 def test_segment_gives_the_librarys_mask(client: Client, method: str, same: gclip.Method) -> None:
     answer = client.predict(handle_file(PICTURE), "cat, grass", method, api_name="/segment")
     labels = gclip.Segmenter(loaded()).segment(PICTURE, "cat, grass", same).labels
-    found = np.asarray(Image.open(Path(answer[0]))).astype(int)
-    assert np.array_equal(np.where(found == 255, -1, found), labels.numpy())
-    said = answer[1]
-    assert (said["height"], said["width"]) == labels.shape
-    assert [one["name"] for one in said["classes"]] == ["cat", "grass"]
-    shares = [one["share"] for one in said["classes"]] + [said["none"]]
+    mask = np.asarray(Image.open(Path(answer[0]))).astype(int)
+    assert np.array_equal(np.where(mask == 255, -1, mask), labels.numpy())
+    described = answer[1]
+    assert (described["height"], described["width"]) == labels.shape
+    assert [entry["name"] for entry in described["classes"]] == ["cat", "grass"]
+    shares = [entry["share"] for entry in described["classes"]] + [described["none"]]
     assert sum(shares) == pytest.approx(1)
-    assert said["facts"]["weights"]
+    assert described["facts"]["weights"]
 
 
 def test_an_unknown_word_is_named_with_the_nearest_and_used_as_it_is(client: Client) -> None:
@@ -117,8 +117,8 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_values_are_refused_by_the_name_of_their_field(case: str, url: str) -> None:
-    values, said = WRONG[case]
-    with pytest.raises(AssertionError, match=said):
+    values, sentence = WRONG[case]
+    with pytest.raises(AssertionError, match=sentence):
         assert not problem("segment", values), problem("segment", values)
     way, body = ("call/v2", values) if isinstance(values, dict) else ("call", {"data": values})
     answer = _post(url, f"{way}/segment", body)

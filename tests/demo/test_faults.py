@@ -149,8 +149,8 @@ def test_a_folder_for_uploads_that_cannot_be_written_is_said_in_a_sentence(
     monkeypatch.setenv(files.FOLDER, str(tmp_path / "file" / "uploads"))
     monkeypatch.setattr(serve, "serve", lambda *_: pytest.fail("it was not found out"))
     assert main.main(["--backbone", "built-in"]) == 2
-    said = capsys.readouterr().err
-    assert files.FOLDER in said and "Traceback" not in said
+    output = capsys.readouterr().err
+    assert files.FOLDER in output and "Traceback" not in output
 
 
 def test_a_page_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,9 +35,9 @@ GRADIO = SimpleNamespace(tokens={"secret": "the visitor's name"})
 class App:
     """Stands in the place of Gradio: notes which requests reach it, and joins each to a queue."""
 
-    def __init__(self, say: bytes = b"", status: int = 200) -> None:
+    def __init__(self, body: bytes = b"", status: int = 200) -> None:
         self.reached: list[tuple[str, bytes, dict[bytes, bytes], bytes]] = []
-        self.say, self.status = say, status
+        self.body, self.status = body, status
 
     @property
     def paths(self) -> list[str]:
@@ -53,9 +53,9 @@ class App:
         self.reached.append((scope["path"], body, headers, query))
         await asyncio.sleep(0)
         event = f"{len(self.reached):032x}"
-        said = self.say or json.dumps({"event_id": event}).encode()
+        answer = self.body or json.dumps({"event_id": event}).encode()
         await send({"type": "http.response.start", "status": self.status, "headers": []})
-        await send({"type": "http.response.body", "body": said})
+        await send({"type": "http.response.body", "body": answer})
 
 
 async def sent(
@@ -116,9 +116,9 @@ def upload() -> Path:
 
 @pytest.mark.parametrize("way", [JOIN, f"{API}/call/segment", f"{API}/cancel", "/login"])
 def test_a_body_over_64_kilobytes_is_refused(way: str, page: Guard, app: App) -> None:
-    status, said = asked(page, "POST", way, b'{"data": ["' + b"x" * 2**16 + b'"]}')
+    status, sentence = asked(page, "POST", way, b'{"data": ["' + b"x" * 2**16 + b'"]}')
     assert (status, app.reached) == (413, [])
-    assert "64 kB" in said
+    assert "64 kB" in sentence
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -126,9 +126,9 @@ def test_headers_and_query_have_at_most_16_kilobytes(method: str, page: Guard, a
     """Gradio keeps them as long as a request waits."""
     large = "x" * 2**14
     for more in ({"query": large}, {"cookie": large}, {large: "x"}):
-        status, said = asked(page, method, JOIN, b"{}", **more)
+        status, sentence = asked(page, method, JOIN, b"{}", **more)
         assert (status, app.reached) == (431, [])
-        assert "16 kB" in said
+        assert "16 kB" in sentence
 
 
 @pytest.mark.parametrize(
@@ -149,18 +149,18 @@ def test_headers_and_query_have_at_most_16_kilobytes(method: str, page: Guard, a
     ],
 )
 def test_what_is_no_ordinary_json_object_is_refused(body: bytes, page: Guard, app: App) -> None:
-    status, said = asked(page, "POST", JOIN, body)
+    status, sentence = asked(page, "POST", JOIN, body)
     assert (status, app.reached) == (400, [])
-    assert "JSON" in said
+    assert "JSON" in sentence
 
 
 def test_json_of_many_levels_is_refused(page: Guard, app: App) -> None:
     levels: list[Any] = []
     for _ in range(20):
         levels = [levels]
-    status, said = join(page, data=[levels, 2, 3])
+    status, sentence = join(page, data=[levels, 2, 3])
     assert (status, app.reached) == (400, [])
-    assert "16 levels" in said
+    assert "16 levels" in sentence
 
 
 def test_gradio_reads_what_was_judged(page: Guard, app: App) -> None:
@@ -250,9 +250,9 @@ class TestCounts:
         self, page: Guard
     ) -> None:
         body = json.dumps({"data": ["picture", "cat"]}).encode()
-        _, said = asked(page, "POST", f"{API}/call/segment", body)
+        _, text = asked(page, "POST", f"{API}/call/segment", body)
         assert len(page.pending) == 1
-        asked(page, "GET", f"{API}/call/segment/{json.loads(said)['event_id']}")
+        asked(page, "GET", f"{API}/call/segment/{json.loads(text)['event_id']}")
         assert len(page.pending) == 0
 
     @pytest.mark.parametrize(
@@ -351,9 +351,9 @@ def test_what_is_no_upload_never_reaches_gradio(where: str, page: Guard, app: Ap
     """Gradio would look the name up and fetch what is there, of any length."""
     file = {"path": where, "meta": {"_type": "gradio.FileData"}}
     for data in ([file, 0, 0], [[[file]], 0, 0], [{"value": {"image": file}}, 0, 0]):
-        status, said = join(page, data=data)
+        status, sentence = join(page, data=data)
         assert (status, app.reached) == (422, [])
-        assert "uploaded file was expected" in said
+        assert "uploaded file was expected" in sentence
 
 
 def test_an_address_that_leads_back_to_an_upload_is_none(
@@ -412,13 +412,13 @@ def test_what_the_page_does_not_need_is_not_there(
 @pytest.mark.parametrize("data", [None, "text", {}, 7])
 def test_the_values_of_a_call_are_a_list(data: Any, page: Guard, app: App) -> None:
     body = json.dumps({"data": data}).encode()
-    status, said = asked(page, "POST", f"{API}/call/segment", body)
+    status, sentence = asked(page, "POST", f"{API}/call/segment", body)
     assert (status, app.reached) == (422, [])
-    assert "takes a list" in said
+    assert "takes a list" in sentence
 
 
 @pytest.mark.parametrize(
-    ("changed", "status", "said"),
+    ("changed", "status", "sentence"),
     [
         ({"fn_index": 99}, 404, "no such endpoint"),
         ({"fn_index": [1]}, 400, "could not be read"),
@@ -432,11 +432,11 @@ def test_the_values_of_a_call_are_a_list(data: Any, page: Guard, app: App) -> No
     ],
 )
 def test_the_queue_takes_only_what_an_event_takes(
-    changed: dict[str, Any], status: int, said: str, page: Guard, app: App
+    changed: dict[str, Any], status: int, sentence: str, page: Guard, app: App
 ) -> None:
     answer = join(page, **changed)
     assert (answer[0], app.reached) == (status, [])
-    assert said in json.loads(answer[1])["error"]
+    assert sentence in json.loads(answer[1])["error"]
 
 
 def test_what_the_browser_does_alone_cannot_be_asked_for() -> None:

@@ -65,15 +65,15 @@ def test_what_cannot_be_meant_keeps_the_page_from_starting(
 def test_an_address_that_cannot_be_had_is_named(host: str, taken: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1] if taken else None
-        said = serve._launch(gr.Blocks(), {"server_name": host, "server_port": port})
-    assert said.startswith(f"{host}: ")
-    assert str(port or "") in said
-    assert said.endswith("Choose another --host or --port.")
+        problem = serve._launch(gr.Blocks(), {"server_name": host, "server_port": port})
+    assert problem.startswith(f"{host}: ")
+    assert str(port or "") in problem
+    assert problem.endswith("Choose another --host or --port.")
 
 
-@pytest.mark.parametrize(("status", "said"), [(200, ""), (503, "the page did not answer")])
+@pytest.mark.parametrize(("status", "sentence"), [(200, ""), (503, "the page did not answer")])
 def test_a_page_that_answers_late_is_waited_for_a_while(
-    status: int, said: str, monkeypatch: pytest.MonkeyPatch
+    status: int, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Gradio waits for 3 s alone."""
     monkeypatch.setattr(serve, "START_SECONDS", 1)
@@ -85,9 +85,9 @@ def test_a_page_that_answers_late_is_waited_for_a_while(
 
     with gr.Blocks() as page:
         own = {"quiet": True, "app_kwargs": {"routes": [Route("/", late)]}}
-        found = serve._launch(page, {"server_port": free_port(), **own})
+        problem = serve._launch(page, {"server_port": free_port(), **own})
     page.close()
-    assert found.startswith(said) and bool(found) is bool(said)
+    assert problem.startswith(sentence) and bool(problem) is bool(sentence)
 
 
 def test_a_name_and_a_password_are_asked_for() -> None:
@@ -99,11 +99,11 @@ def test_a_name_and_a_password_are_asked_for() -> None:
 def test_health_says_what_runs(server: Server) -> None:
     answer = httpx.get(f"{server.url}/health", timeout=30)
     assert answer.status_code == 200
-    found = answer.json()
-    assert found["status"] == "ok"
-    assert (found["version"], found["backbone"]) == (__version__, "built-in")
-    assert (found["device"], found["dtype"], found["waiting"]) == ("cpu", "float32", 0)
-    assert found["cache"]["bytes"] >= 0
+    health = answer.json()
+    assert health["status"] == "ok"
+    assert (health["version"], health["backbone"]) == (__version__, "built-in")
+    assert (health["device"], health["dtype"], health["waiting"]) == ("cpu", "float32", 0)
+    assert health["cache"]["bytes"] >= 0
 
 
 class TestLogs:
@@ -203,8 +203,8 @@ class TestZeroGpu:
             "import sys\nprint('TORCH' if 'torch' in sys.modules else 'FIRST')\nsys.exit()\n"
         )
         env = {**os.environ, "PYTHONPATH": str(tmp_path)}
-        said = subprocess.check_output([sys.executable, "app.py"], cwd=ROOT, env=env, timeout=120)
-        assert said.startswith(b"FIRST")
+        output = subprocess.check_output([sys.executable, "app.py"], cwd=ROOT, env=env, timeout=120)
+        assert output.startswith(b"FIRST")
 
     def test_a_lent_gpu_is_not_this_machines_own(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert encode_on_zero_gpu() is None, "there is none elsewhere"

@@ -30,9 +30,9 @@ def raw(server: Server, method: str, path: str, **headers: str) -> tuple[int, by
     connection.request(method, path, headers=headers)
     response = connection.getresponse()
     named = {name.lower(): value for name, value in response.getheaders()}
-    found = response.status, response.read(), named
+    answer = response.status, response.read(), named
     connection.close()
-    return found
+    return answer
 
 
 def quiet(text: str, server: Server) -> None:
@@ -183,9 +183,9 @@ def test_answers_are_compressed_and_their_stream_is_not(visitor: Visitor) -> Non
 def test_without_downloads_no_sentence_offers_one(visitor: Visitor) -> None:
     missing = "backbone=openai-vit-l-14-336"
     config = json.dumps(list(visitor.components.values()))
-    said = visitor.ask(f"{missing}&{WORDS}").text + visitor.ask(WORDS).text + config
+    text = visitor.ask(f"{missing}&{WORDS}").text + visitor.ask(WORDS).text + config
     for offer in ("Fetch it", "MB to fetch", "MB to download", "a download of"):
-        assert offer not in said
+        assert offer not in text
 
 
 @pytest.mark.last

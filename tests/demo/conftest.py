@@ -7,7 +7,7 @@ import pytest
 from tests.visitor import Server, serving
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with serving("--backbone", "built-in", "--no-downloads") as running:
         yield running

@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from demo.host.judge import JOIN
 from tests import TRACES
 from tests.demo import engine
 from tests.pictures import noise, png_bomb
@@ -193,6 +195,46 @@ def test_nothing_of_all_this_was_unexpected(server: Server) -> None:
     """No request to the page that all share ended in an error that we had no words for."""
     for trace in ("a request failed", "an event failed", "Traceback"):
         assert trace not in server.output()
+
+
+@pytest.mark.parametrize(
+    ("header", "host"),
+    [
+        ("x-forwarded-host", "a b\x7f"),
+        ("x-forwarded-host", "a:b:c"),
+        ("x-gradio-server", "http://[::bad"),
+    ],
+)
+def test_a_host_that_is_none_never_waits(header: str, host: str, server: Server) -> None:
+    """Gradio would fail in the queue, and the request would never be answered."""
+    visitor = Visitor(server.url)
+    visitor.web.headers[header] = host
+    assert visitor.join("arrive", []).status_code == 400
+    assert "Traceback" not in server.output()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", f"{API}/proxy=https://example.org/"),
+        ("GET", f"{API}/proxy=https://[::bad/"),
+        ("GET", "/?page=other"),
+        ("HEAD", "/?page=&page=other"),
+        ("GET", "/other"),
+        ("GET", f"{API}/mcp/"),
+        ("GET", f"{API}/runs"),
+        ("GET", "/monitoring/summary"),
+        ("GET", f"{API}/stream/a/b/1/playlist.m3u8"),
+        ("GET", "/svelte/../../app.py"),
+        ("PUT", JOIN),
+        ("POST", "/"),
+        ("POST", f"{API}/vibe-edit"),
+    ],
+)
+def test_what_a_page_has_not_is_refused(method: str, path: str, server: Server) -> None:
+    answer = httpx.request(method, server.url + path, timeout=30)
+    assert 400 <= answer.status_code < 500
+    assert "Traceback" not in server.output()
 
 
 @pytest.mark.last

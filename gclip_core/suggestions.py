@@ -56,7 +56,7 @@ class Thresholds:
 
 
 DEFAULT = Thresholds()
-"""The first five but ``share`` were chosen on half of 100 photos (METHOD.md, Suggested words)."""
+"""Gain, certainty, stuff and thing were chosen on 50 photos (METHOD.md, Suggested words)."""
 
 
 @dataclass(frozen=True)

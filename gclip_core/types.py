@@ -288,7 +288,8 @@ class Encoded:
         """About the bytes not shared with the clean encoding: block inputs, the last block's heads,
         the cached queries and keys of other blocks; for windows also the pixels and :attr:`whole`.
 
-        The last is counted before it is computed, because a cache asks for the size only once."""
+        :attr:`whole` counts before it is computed: a cache asks for the size once.
+        """
         clean = () if self._clean is None else self.clean.passes
         shared = {x.data_ptr() for batch in clean for x in batch.inputs}
         every = [x for batch in self.passes for x in batch.inputs]

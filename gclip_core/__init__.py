@@ -4,7 +4,7 @@ It implements GCLIP of Wang, Yan and Kang (arXiv 2502.06818), which combines att
 (AMF) and channel suppression (CS), and the methods CLIP, MaskCLIP, SCLIP, ClearCLIP and others.
 """
 
-from gclip_core.backbone import Backbone, load_backbone, plant_channel
+from gclip_core.backbone import Backbone, damage, load_backbone, plant_channel
 from gclip_core.errors import BackboneError, GclipError, ImageError, MethodError, VocabularyError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.registry import BACKBONES
@@ -29,6 +29,7 @@ __all__ = [
     "Vocabulary",
     "VocabularyError",
     "__version__",
+    "damage",
     "gclip",
     "load_backbone",
     "plant_channel",

@@ -1,6 +1,7 @@
 """A checked CLIP with its norms and caches; loaded by name or from a file."""
 
 from collections.abc import Callable, Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -162,6 +163,9 @@ def load_backbone(
             of another architecture.
     """
     entry = find_backbone(name)
+    if entry.damage:
+        healthy = load_backbone(entry.architecture, weights, device, dtype)
+        return replace(damage(healthy, *entry.damage), name=entry.name)
     if dtype not in ("float32", "bfloat16", "auto"):
         raise BackboneError(f"dtype must be float32, bfloat16 or auto, but '{dtype}' came.")
     try:
@@ -177,6 +181,41 @@ def load_backbone(
     return Backbone(**{name: getattr(entry, name) for name in same}, **loaded)
 
 
+def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]) -> Backbone:
+    """A backbone with a simulated defect: ``W2[channel, :]`` times ``gain`` in 0-based ``blocks``.
+
+    Its weights are really changed, and its title says so. All other tensors are shared with the
+    given backbone, which does not change.
+
+    Raises:
+        MethodError: a channel or block the tower lacks, no block, or ``|gain|`` of 10,000 or more.
+    """
+    chosen = _check_defect(backbone, channel, gain, blocks)
+    model = backbone.model
+    tensors = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
+    factors = torch.ones(backbone.width)
+    factors[channel] = gain
+    for block in chosen:
+        W2 = backbone.blocks[block].mlp.c_proj.weight
+        tensors[id(W2)] = nn.Parameter(cs.scaled(W2, factors), requires_grad=False)
+    title = f"{backbone.title}, damaged on purpose"
+    # A tensor with an entry in deepcopy's memo is not copied: the entry takes its place.
+    return replace(backbone, model=deepcopy(model, tensors), title=title, uid=uuid4().hex)
+
+
+def _check_defect(
+    backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]
+) -> tuple[int, ...]:
+    (channel,), chosen = indices("Channels", [channel]), tuple(sorted(indices("Blocks", blocks)))
+    check_index("Channel", channel, backbone.width)
+    n_blocks = backbone.n_blocks
+    if not chosen or chosen[-1] >= n_blocks:
+        raise MethodError(f"Blocks run from 0 to {n_blocks - 1} (at least one), but {chosen} came.")
+    if not (isinstance(gain, Real) and abs(gain) < 1e4):  # also refuses nan
+        raise MethodError(f"The gain must be a number below 10,000, but {gain!r} came.")
+    return chosen
+
+
 def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]) -> Backbone:
     """Simulates a defect: a backbone with ``W2[channel, :]`` times ``gain`` in 0-based ``blocks``.
 
@@ -185,12 +224,6 @@ def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterabl
     Raises:
         MethodError: a channel or block the tower lacks, no block, or ``|gain|`` of 10,000 or more.
     """
-    (channel,), chosen = indices("Channels", [channel]), tuple(sorted(indices("Blocks", blocks)))
-    check_index("Channel", channel, backbone.width)
-    n_blocks = backbone.n_blocks
-    if not chosen or chosen[-1] >= n_blocks:
-        raise MethodError(f"Blocks run from 0 to {n_blocks - 1} (at least one), but {chosen} came.")
-    if not (isinstance(gain, Real) and abs(gain) < 1e4):  # also refuses nan
-        raise MethodError(f"The gain must be a number below 10,000, but {gain!r} came.")
+    chosen = _check_defect(backbone, channel, gain, blocks)
     plant = Plant(channel, float(gain), chosen)
     return replace(backbone, planted=(*backbone.planted, plant))

@@ -53,7 +53,7 @@ def load(
         config = open_clip.get_model_config(entry.architecture)
         tokenizer = open_clip.get_tokenizer(entry.architecture)
     else:
-        folder = assets.path(entry.name)
+        folder = assets.path(entry.architecture)
         config = json.loads((folder / "model.json").read_text("utf-8"))
         tokenizer = open_clip.SimpleTokenizer(context_length=config["text_cfg"]["context_length"])
         known = shipped.known_words(folder, state)
@@ -71,7 +71,7 @@ def on_disk(entry: BackboneEntry) -> list[Path]:
     names it, in the folder GCLIP_WEIGHTS. A cached file is an earlier download. Uses no network.
     """
     if not entry.tag:
-        return list(assets.path(entry.name).glob("*.safetensors"))
+        return list(assets.path(entry.architecture).glob("*.safetensors"))
     folder = os.environ.get(WEIGHTS_FOLDER, "")
     names = [*(entry.name + suffix for suffix in _SUFFIXES), *entry.files] if folder else []
     local = (Path(folder).expanduser() / name for name in names)

@@ -22,7 +22,8 @@ class BackboneEntry:
     ``architecture`` and ``tag`` are open_clip's names (with quickgelu if the weights need it).
     ``parameters`` are in millions, ``download`` in megabytes, ``patch`` and ``short_side`` in
     pixels. The setting ``"backbone"`` means ``amf_blocks`` and ``cs_blocks`` (0-based).
-    ``files`` are the publisher's names of the weight file.
+    ``files`` are the publisher's names of the weight file. ``damage`` (channel, gain, 0-based
+    blocks) is the simulated defect of weights that are damaged on purpose, else None.
     """
 
     name: str
@@ -40,18 +41,25 @@ class BackboneEntry:
     amf_blocks: Blocks = "auto"
     cs_blocks: Blocks = "auto"
     files: tuple[str, ...] = ()
+    damage: tuple[int, float, tuple[int, ...]] | None = None
 
 
 _B16: dict[str, Any] = {"parameters": 149.6, "download": 599, "blocks": 12, "patch": 16}
 _B32: dict[str, Any] = {"parameters": 151.3, "download": 605, "blocks": 12, "patch": 32}
 _L14: dict[str, Any] = {"parameters": 427.6, "download": 1711, "blocks": 24, "patch": 14}
+_SHIPPED: dict[str, Any] = {
+    "architecture": BUILT_IN, "tag": "", "parameters": 44.2, "download": 0, "blocks": 12,
+    "patch": 16, "short_side": 320, "licence": "research and teaching",
+    "mean": (127 / 255,) * 3, "std": (128 / 255,) * 3,
+}  # fmt: skip
+DAMAGE = (77, 300.0, (6, 7, 8, 9, 10))
+"""Channel, gain and blocks of the built-in model that is damaged on purpose."""
 
 BACKBONES: dict[str, BackboneEntry] = table(
     # An entry without a tag has its weights in `assets/` (see `shipped`).
+    BackboneEntry(BUILT_IN, "Built-in", **_SHIPPED),
     BackboneEntry(
-        BUILT_IN, "Built-in", BUILT_IN, "", parameters=44.2, download=0,
-        licence="research and teaching", blocks=12, patch=16, short_side=320,
-        mean=(127 / 255,) * 3, std=(128 / 255,) * 3,
+        "built-in-damaged", "Built-in, damaged on purpose", **_SHIPPED, damage=DAMAGE
     ),
     BackboneEntry(
         "openai-vit-b-16", "OpenAI ViT-B/16", "ViT-B-16-quickgelu", "openai", **_B16,

@@ -53,7 +53,8 @@ def evaluate(args: argparse.Namespace) -> int:
 
 def _backbones(args: argparse.Namespace) -> list[str]:
     """The names of the backbones, each once; an EvaluationError if other options allow only one."""
-    names = list(BACKBONES) if "all" in args.backbone else list(dict.fromkeys(args.backbone))
+    undamaged = [entry.name for entry in BACKBONES.values() if not entry.damage]
+    names = undamaged if "all" in args.backbone else list(dict.fromkeys(args.backbone))
     if len(names) > 1 and args.weights:
         raise EvaluationError("--weights is one file, so it needs one --backbone; name just one.")
     if len(names) > 1 and args.out:

@@ -15,6 +15,8 @@ from gclip_core import (
     BackboneError,
     MethodError,
     Segmenter,
+    damage,
+    gclip,
     load_backbone,
     plant_channel,
 )
@@ -22,6 +24,7 @@ from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
 from tests.models import (
     MEAN,
     STD,
+    enlarge_channel,
     loaded,
     picture,
     tiny_backbone,
@@ -150,6 +153,66 @@ class TestRefusing:
         tower = tiny_clip(layers=1).visual
         with pytest.raises(BackboneError, match="VisionTransformer"):
             Backbone("mine", "Mine", tower, tokenizer(), MEAN, STD, 32)
+
+
+class TestDamage:
+    def test_changed_tensors(self) -> None:
+        """Only the rows that are scaled differ, and every other tensor is shared."""
+        healthy = tiny_backbone(5)
+        weights = {name: value.clone() for name, value in healthy.model.state_dict().items()}
+        damaged = damage(healthy, channel=7, gain=30, blocks=[6, 8])
+        changed = {f"visual.transformer.resblocks.{b}.mlp.c_proj.weight" for b in (6, 8)}
+        for name, value in damaged.model.state_dict().items():
+            original = healthy.model.state_dict()[name]
+            assert torch.equal(original, weights[name]), name
+            assert (value.data_ptr() == original.data_ptr()) == (name not in changed), name
+        for block in (6, 8):
+            W2, own = (b.blocks[block].mlp.c_proj.weight for b in (damaged, healthy))
+            assert torch.equal(W2[7], 30 * own[7])
+            assert torch.equal(W2[:7], own[:7])
+            assert torch.equal(W2[8:], own[8:])
+        assert damaged.uid != healthy.uid
+        assert damaged.title == "tiny, damaged on purpose"
+
+    def test_damaged_tower(self) -> None:
+        """It is a tower with these weights: AMF measures the damage, and CS repairs it."""
+        damaged = Segmenter(damage(tiny_backbone(5), 7, 300, range(6, 11)), short_side=48)
+        same = tiny_backbone(5, lambda model: enlarge_channel(model, 7, 300, range(6, 11)))
+        own = Segmenter(same, short_side=48)
+        image = picture(48, 64)
+        encoded, expected = damaged.encode(image), own.encode(image)
+        assert encoded.clean is encoded
+        assert torch.equal(damaged.received(encoded), own.received(expected))
+        results = [s.segment(e, "cat, dog") for s, e in ((damaged, encoded), (own, expected))]
+        assert torch.equal(results[0].logits, results[1].logits)
+        assert results[0].report.suppressed == tuple(range(6, 11))
+        assert damaged.suppress(encoded, gclip()).clean is encoded
+
+    def test_entry(self) -> None:
+        entry = BACKBONES["built-in-damaged"]
+        channel, gain, blocks = entry.damage
+        damaged, healthy = load_backbone(entry.name), loaded()
+        assert (damaged.name, damaged.title) == (entry.name, entry.title)
+        ratio = damaged.norms / healthy.norms
+        assert torch.allclose(ratio[list(blocks), channel], torch.tensor(gain))
+        assert (ratio != 1).sum() == len(blocks)
+
+    @pytest.mark.parametrize(
+        ("channel", "gain", "blocks"),
+        [
+            (32, 2, [0]),
+            (1.5, 2, [0]),
+            (0, float("nan"), [0]),
+            (0, 1e9, [0]),
+            (0, "2", [0]),
+            (0, 2, []),
+            (0, 2, [12]),
+            (0, 2, 3),
+        ],
+    )
+    def test_unusable_settings(self, channel: int, gain: Any, blocks: list[int]) -> None:
+        with pytest.raises(MethodError):
+            damage(tiny_backbone(7), channel, gain, blocks)
 
 
 class TestPlanting:

@@ -1,7 +1,6 @@
-"""The ranges of versions in the requirements: floors, caps, the lock, and the oldest versions."""
+"""The ranges of versions in the requirements: floors, caps and the oldest versions."""
 
 import os
-import re
 import subprocess
 import venv
 from importlib.metadata import version
@@ -21,7 +20,6 @@ CORE_TESTS = (
     "demo/test_answer.py",
 )
 FOR_TESTS = ("pytest", "pytest-xdist", "hypothesis", "torchmetrics", "scipy", "packaging")
-LOCKS = ("requirements.lock", "requirements-torch.lock")
 # The package index has no CPU build of their oldest versions, so the installed ones are tested.
 NEWEST = ("torch", "torchvision")
 
@@ -54,19 +52,6 @@ def test_gradio_s_minor_version_is_the_one_whose_routes_the_guard_reads() -> Non
     assert gradio.specifier.contains(f"{major}.{minor}.99")
     assert not gradio.specifier.contains(f"{major}.{minor + 1}.0")
     assert not gradio.specifier.contains(f"{major}.{minor - 1}.0")
-
-
-def test_the_container_s_lock_satisfies_every_range_and_names_hashes() -> None:
-    """On Python 3.12; it need not be the newest."""
-    texts = [(ROOT / name).read_text("utf-8") for name in LOCKS]
-    entries = re.findall(r"^([\w.-]+)==(\S+) \\\n((?:    --hash=.*\n?)+)", "".join(texts), re.M)
-    locked = {name: version for name, version, _ in entries}
-    assert len(locked) == sum(text.count("==") for text in texts)
-    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
-    for line in filter(str.strip, (line.partition("#")[0] for line in lines)):
-        wanted = Requirement(line)
-        if wanted.marker is None or wanted.marker.evaluate({"python_version": "3.12"}):
-            assert locked[wanted.name.replace("_", "-")] in wanted.specifier, line
 
 
 @pytest.mark.long

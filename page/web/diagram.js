@@ -1,0 +1,301 @@
+// One patch in focus on every map, from the photo to the mask. The values come from diagram.py; a
+// word that a person typed only ever becomes textContent.
+const [flow, photo, bars, node] = [".flow", ".cut", ".bars", ".node"].map($);
+const [alone, mean, mask, large] = [".alone", ".mean", ".mask", ".large"].map($);
+const [matrix, received, called] = [".matrix", ".received", ".called"].map($);
+const MOST_WORDS = 6;
+const DOUBLE = 25; // per cent of a bar for each doubling of a norm: 16 × is all of it
+/** What is drawn: three values of the server, each with its `numbers`; and the labels before. */
+let [value, tower, closer, labels] = [null, null, null, null];
+let [hovered, pinned, focused, turn] = [null, null, 0, 0];
+
+async function update() {
+  const next = [props.value, props.tower, props.closer];
+  if (!next.every((part) => part && part.of === props.value.of)) return;
+  const mine = ++turn;
+  const [words, blocks, block] = next;
+  const packed = [
+    words.cosines,
+    words.mask,
+    words.by_block,
+    blocks.maps,
+    blocks.last,
+    block.matrix,
+  ];
+  const decoded = await Promise.all(packed.map(numbers)).catch(() => null);
+  if (mine !== turn) return; // a newer answer came meanwhile
+  if (decoded) show(next, decoded);
+  else setTimeout(() => mine === turn && update(), 2000); // the connection was lost: try again
+}
+
+function show(next, [cosines, mask, byBlock, maps, last, matrix]) {
+  const isNew = value?.of !== next[0].of;
+  if (isNew) [hovered, pinned, labels] = [null, next[0].patch, null];
+  value = { ...next[0], cosines, labels: mask, byBlock };
+  tower = { ...next[1], maps, last, shapes: next[1] };
+  closer = { ...next[2], matrix };
+  const [rows, columns] = value.grid;
+  set({ rows, columns, ratio: value.ratio, photo: `url(${JSON.stringify(value.photo.url)})` });
+  $(".size").textContent = `${columns} × ${rows}`;
+  $(".number").textContent = closer.block + 1;
+  $(".norms").src = closer.norms.url;
+  $(".own").textContent = tower.formula;
+  fillHeads();
+  drawBlocks(isNew);
+  drawLast(isNew);
+  drawCloser();
+  look();
+  wire();
+  element.dataset.turn = turn;
+}
+
+const set = (properties) => {
+  for (const name of Object.keys(properties)) flow.style.setProperty(`--${name}`, properties[name]);
+};
+const toggle = (part, classes) => {
+  for (const name of Object.keys(classes)) part.classList.toggle(name, classes[name]);
+};
+
+/** Let a part glow if it shows something else of the same photo. */
+function glow(part, shows, isNew) {
+  const changed = !isNew && part.dataset.shows !== shows;
+  part.dataset.shows = shows;
+  const ring = { boxShadow: "0 0 0 4px var(--glow)" };
+  if (changed) part.animate([ring, ring, {}], 1800);
+  return changed;
+}
+
+function fillHeads() {
+  const select = $(".head");
+  if (select.length !== closer.heads + 1) {
+    const names = ["all heads", ...Array.from({ length: closer.heads }, (_, i) => `head ${i + 1}`)];
+    select.replaceChildren(...names.map((name) => make("option", "", name)));
+  }
+  select.selectedIndex = closer.head + 1;
+}
+
+function drawBlocks(isNew) {
+  const { blocks } = tower;
+  const isOutlier = blocks.some((block) => block.abnormal);
+  if ($$(".layer").length !== blocks.length) $(".blocks").replaceChildren(...blocks.map(layerOf));
+  $$(".layer").forEach((layer, i) => {
+    const { tokens, fused, abnormal, peaks } = blocks[i];
+    const [, map, bar, ratio] = layer.children;
+    layer.setAttribute("aria-pressed", i === closer.block);
+    const [before, after] = peaks.map((peak) => `${peak.toFixed(1)} ×`);
+    layer.setAttribute(
+      "aria-label",
+      `Block ${i + 1}${fused ? ", fused by AMF" : ""}: largest norm ${value.cs ? after : before}`,
+    );
+    toggle(layer, { fused, abnormal });
+    const peak = peaks[Number(value.cs)];
+    ratio.textContent = abnormal ? `${value.cs ? "CS " : ""}${peak.toFixed()} ×` : "";
+    [...bar.children].forEach((part, j) => {
+      part.style.width = `${Math.min(100, DOUBLE * Math.log2(Math.max(1.05, peaks[j])))}%`;
+    });
+    ring(map, tokens);
+    glow(map, tower.shapes.maps.file.url, isNew);
+  });
+  ring(received, blocks[closer.block].tokens);
+  const verdict = value.cs ? "outliers calmed" : "off; outliers drown the rest";
+  $(".verdict > span").textContent = isOutlier ? verdict : "no outlier here";
+  const numbers = blocks.flatMap(({ fused }, i) => (fused ? [i + 1] : []));
+  $(".which").textContent = numbers.length > 3 ? `${numbers.length} blocks` : numbers.join(", ");
+  toggle(flow, { outlier: isOutlier, amf: value.amf, cs: value.cs });
+}
+
+function layerOf(_, i) {
+  const layer = Object.assign(make("button", "layer"), { type: "button" });
+  const bar = make("span", "peak");
+  bar.append(make("i"), make("i"));
+  layer.append(make("b", "", i + 1), prepare(make("span", "map")), bar, make("small"));
+  layer.onclick = () => trigger("select", { index: i, value: "block" });
+  return layer;
+}
+
+function drawLast(isNew) {
+  glow(alone, tower.shapes.last.file.url, isNew);
+  glow(mean, `${value.amf}${tower.shapes.last.file.url}`, isNew);
+  glow(bars, props.value.cosines.file.url, isNew);
+  const [height, width] = props.value.mask.shape;
+  const [picture, difference] = mask.querySelectorAll("canvas");
+  paint(picture, value.labels, width, 165);
+  if (glow(mask, props.value.mask.file.url, isNew) && labels?.length === value.labels.length) {
+    const before = labels;
+    draw(difference, width, height, (i) => (before[i] === value.labels[i] ? 0 : 0xffffffff));
+    difference.animate([{ opacity: 1 }, { opacity: 1 }, { opacity: 0 }], 3000);
+  }
+  labels = value.labels;
+}
+
+function drawCloser() {
+  const n = value.grid[0] * value.grid[1];
+  draw(matrix.firstChild, n, n, (i) => HEAT[closer.matrix[n + i]] | 0xff000000);
+  const block = closer.block * n;
+  paint(called.firstChild, value.byBlock.subarray(block, block + n), value.grid[1], 200);
+}
+
+/** Classes in their colours; where there is none, nothing. */
+function paint(canvas, labels, width, alpha) {
+  const inks = new Uint32Array(256);
+  value.classes.forEach(({ colour }, i) => {
+    inks[i] = ink(colour, alpha);
+  });
+  draw(canvas, width, labels.length / width, (i) => inks[labels[i]]);
+}
+
+/** Where the patch looks that is pointed at or pinned; without one, blocks show the received. */
+function look() {
+  const [rows, columns] = value.grid;
+  const n = rows * columns;
+  const chosen = hovered ?? pinned;
+  focused = chosen ?? value.patch;
+  set({ x: (focused % columns) / columns, y: Math.floor(focused / columns) / rows });
+  const row = (all, width, patch, part = 0) => {
+    const start = (part * (n + 1) + (patch === null ? 0 : patch + 1)) * width;
+    return all.subarray(start, start + width);
+  };
+  const width = tower.shapes.maps.shape[2];
+  $$(".layer .map").forEach((map, i) => {
+    heat(map.firstChild, row(tower.maps, width, chosen, i), tower.columns);
+  });
+  [alone, mean].forEach((map, i) => {
+    heat(map.firstChild, row(tower.last, n, focused, i), columns);
+  });
+  heat(large.firstChild, row(closer.matrix, n, focused), columns);
+  heat(received.firstChild, row(closer.matrix, n, null), columns);
+  set({ share: (focused + 0.5) / n });
+  toggle(flow, { looking: chosen !== null });
+  $(".shown").textContent = chosen === null ? "attention received" : "where this patch looks";
+  drawBars(n);
+}
+
+function drawBars(n) {
+  const [low, high] = value.range;
+  const entries = [...value.classes, { name: "background", colour: "#9aa0aa" }];
+  const lines = Array.from({ length: value.cosines.length / n }, (_, c) => {
+    const cosine = low + ((high - low) * value.cosines[c * n + focused]) / 255;
+    return { ...entries[c], cosine };
+  });
+  const sorted = [...lines].sort((a, b) => b.cosine - a.cosine);
+  const listed = lines.length > MOST_WORDS ? sorted.slice(0, MOST_WORDS) : lines;
+  while (bars.children.length > listed.length) bars.lastChild.remove();
+  listed.forEach((line, i) => {
+    if (!bars.children[i]) bars.append(make("div", "word"));
+    const bar = bars.children[i];
+    if (!bar.firstChild) bar.append(make("bdi"), make("b"), make("i"));
+    const [name, cosine, measure] = bar.children;
+    name.textContent = line.name;
+    cosine.textContent = line.cosine.toFixed(2);
+    measure.style.background = line.colour;
+    measure.style.width = `${(100 * Math.max(line.cosine, 0)) / high}%`;
+    toggle(bar, { best: line === sorted[0] });
+  });
+  const three = sorted.slice(0, 3).map(({ name, cosine }) => `${name} ${cosine.toFixed(2)}`);
+  return three.join(", ");
+}
+
+/** Lines between the parts, wherever the page has put them. */
+function wire() {
+  const origin = flow.getBoundingClientRect();
+  const at = (part, x, y) => {
+    const { left, top, width, height } = part.getBoundingClientRect();
+    return [left - origin.left + x * width, top - origin.top + y * height];
+  };
+  const isBeside = (a, b) => at(a, 1, 0)[0] < at(b, 0, 0)[0];
+  /** From the right edge to the left one of what stands beside, else from bottom to top. */
+  const ends = (a, b, share) =>
+    isBeside(a, b) ? [at(a, 1, share), at(b, 0, share)] : [at(a, share, 1), at(b, share, 0)];
+  const curve = ([x, y], [u, v], across) => {
+    const [middle, half] = [(x + u) / 2, (y + v) / 2];
+    return `C${across ? [middle, y, middle, v] : [x, half, u, half]} ${u} ${v}`;
+  };
+  const path = (kind, d) => `<path class="${kind}" d="M${d}"/>`;
+  const line = (kind, a, b) => {
+    const [from, to] = ends(a, b, 0.5);
+    return path(kind, from + curve(from, to, isBeside(a, b)));
+  };
+  const band = (a, b) => {
+    const [[from, to], [back, end], across] = [ends(a, b, 0), ends(a, b, 1), isBeside(a, b)];
+    return path("band", `${from + curve(from, to, across)}L${end + curve(end, back, across)}`);
+  };
+  const layers = $$(".layer .map");
+  const [[middle, end], [, top]] = [at(node, 0.5, 0), at($(".last"), 0, 0)];
+  const foot = at($(".blocks"), 0, 1)[1];
+  /** Down from a block; past the blocks under it, in the gap beside them. */
+  const fuse = (layer) => {
+    const [x, y] = at(layer, 0.5, 1);
+    const [left, right] = [at(layer, 0, 0)[0] - 3, at(layer, 1, 0)[0] + 3];
+    const gap = right < at($(".blocks"), 1, 0)[0] ? right : left;
+    const start = y < foot - 5 ? [gap, foot] : [x, foot];
+    const way = y < foot - 5 ? `${[x, y]}H${gap}V${foot}` : start;
+    return path("fuse", `${way}${curve(start, [middle, top])}V${end}`);
+  };
+  const [[x, y], [u, v]] = [at(alone, 0.5, 1), at(bars, 0, 0.5)];
+  const around = `${x} ${y}v8q0 10 10 10H${u - 30}q10 0 10-10V${v + 10}q0-10 10-10H${u}`;
+  const bypass = () => (isBeside(mean, bars) ? path("used", around) : line("used", alone, bars));
+  $("g").innerHTML = [
+    band(photo, layers[0]),
+    band(layers.at(-1), $(".last")),
+    ...$$(".fused").map(fuse),
+    line("fuse", alone, node),
+    line("fuse", node, mean),
+    value.amf ? line("used", mean, bars) : bypass(),
+    line("used", bars, mask),
+    `<text x="${middle + 14}" y="${top - 8}">averaged into</text>`,
+  ].join("");
+}
+
+/** A map has a canvas and the patch in focus; the mask also has what changed. */
+function prepare(map) {
+  map.prepend(make("canvas"), make("i", "spot"));
+  return map;
+}
+function ring(map, tokens) {
+  for (const old of map.querySelectorAll(".ring")) old.remove();
+  for (const [x, y] of tokens) {
+    const token = make("i", "ring");
+    Object.assign(token.style, { left: `${100 * x}%`, top: `${100 * y}%` });
+    map.append(token);
+  }
+}
+
+/** The patch under a pointer; in the matrix that of a row. */
+function under(event) {
+  const map = value && event.target.closest(".map");
+  if (!map) return null;
+  const n = value.grid[0] * value.grid[1];
+  return patchUnder(event, map, map === matrix ? [n, 1] : value.grid);
+}
+function focus(on, pin = pinned) {
+  if (!value || (on === hovered && pin === pinned)) return;
+  if (pin !== pinned) trigger("select", { index: pin ?? -1, value: "patch" });
+  [hovered, pinned] = [on, pin];
+  look();
+}
+
+flow.onpointermove = (event) => event.pointerType === "mouse" && focus(under(event));
+flow.onpointerleave = () => focus(null);
+flow.onclick = (event) => {
+  const patch = event.target.closest(".layer") ? null : under(event);
+  if (patch !== null) focus(hovered, patch === pinned ? null : patch);
+};
+photo.onkeydown = (event) => {
+  if (event.key === "Escape") focus(null, null);
+  if (!value || !(event.key in ARROWS)) return;
+  event.preventDefault();
+  focus(null, patchBeside(focused, event.key, value.grid));
+  const words = drawBars(value.grid[0] * value.grid[1]);
+  $(".live").textContent = `Patch in ${placeOf(focused, value.grid)}: ${words}`;
+};
+$(".head").onchange = ({ target }) =>
+  trigger("select", { index: target.selectedIndex - 1, value: "head" });
+$(".formulas").onclick = ({ target }) => {
+  target.setAttribute("aria-pressed", flow.classList.toggle("written"));
+  wire();
+};
+$$(".map").forEach(prepare);
+mask.append(make("canvas", "difference"));
+new ResizeObserver(() => value && wire()).observe(flow);
+watch(["value", "tower", "closer"], update);
+update();

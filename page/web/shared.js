@@ -1,0 +1,81 @@
+// Put before the script of each component: elements, numbers by address, heat, patches of a grid.
+const $ = (selector) => element.querySelector(selector);
+const $$ = (selector) => [...element.querySelectorAll(selector)];
+const make = (tag, className = "", text = "") =>
+  Object.assign(document.createElement(tag), { className, textContent: text });
+const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+/** Numbers from 0 to 255 that the server packed; the latest ones are kept. */
+const fetched = new Map();
+function numbers({ file }) {
+  if (!fetched.has(file.url)) {
+    fetched.set(file.url, unpacked(file.url));
+    fetched.get(file.url).catch(() => fetched.delete(file.url)); // the next answer tries again
+  }
+  if (fetched.size > 64) fetched.delete(fetched.keys().next().value);
+  return fetched.get(file.url);
+}
+
+async function unpacked(url) {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${response.status} ${url}`);
+  const stream = response.body.pipeThrough(new DecompressionStream("gzip"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+const RAMP = [
+  [0, 0, 4],
+  [87, 16, 110],
+  [188, 55, 84],
+  [249, 142, 9],
+  [252, 255, 164],
+];
+/** For each of 256 values a colour from black over red to yellow, the low ones more transparent. */
+const HEAT = Uint32Array.from({ length: 256 }, (_, value) => {
+  const t = (value / 255) * (RAMP.length - 1);
+  const low = Math.min(Math.floor(t), RAMP.length - 2);
+  const [r, g, b] = RAMP[low].map((from, i) => from + (t - low) * (RAMP[low + 1][i] - from));
+  return abgr(r, g, b, 130 + value * 0.4);
+});
+
+/** A colour as the pixels of a canvas have it. */
+function abgr(r, g, b, alpha) {
+  return ((alpha << 24) | (b << 16) | (g << 8) | r) >>> 0;
+}
+
+/** "#rrggbb" as a canvas has it. */
+function ink(colour, alpha) {
+  const [r, g, b] = [1, 3, 5].map((start) => Number.parseInt(colour.slice(start, start + 2), 16));
+  return abgr(r, g, b, alpha);
+}
+
+/** Draw an image of pixels, made by `colour(i)`, `width` a row. */
+function draw(canvas, width, height, colour) {
+  const picture = new ImageData(width, height);
+  const pixels = new Uint32Array(picture.data.buffer);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = colour(i);
+  Object.assign(canvas, { width, height });
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+}
+
+const heat = (canvas, values, columns) =>
+  draw(canvas, columns, values.length / columns, (i) => HEAT[values[i]]);
+
+/** Patches are counted from 0, row by row: the one under a pointer, or the nearest. */
+function patchUnder({ clientX, clientY }, box, [rows, columns]) {
+  const { left, top, width, height } = box.getBoundingClientRect();
+  const row = clamp(Math.floor((rows * (clientY - top)) / height), 0, rows - 1);
+  const column = clamp(Math.floor((columns * (clientX - left)) / width), 0, columns - 1);
+  return row * columns + column;
+}
+
+const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+function patchBeside(patch, key, [rows, columns]) {
+  const [down, right] = ARROWS[key];
+  const row = clamp(Math.floor(patch / columns) + down, 0, rows - 1);
+  return row * columns + clamp((patch % columns) + right, 0, columns - 1);
+}
+const middle = ([rows, columns]) => Math.floor(rows / 2) * columns + Math.floor(columns / 2);
+const placeOf = (patch, [, columns]) =>
+  `row ${Math.floor(patch / columns) + 1}, column ${(patch % columns) + 1}`;

@@ -1,0 +1,28 @@
+// Pictures in a row or a grid, each a button if one can be chosen; without pictures, chips.
+const strip = $(".strip");
+let key = "";
+
+function update() {
+  const { items = [], columns = 1, selected = null, pressable = true } = props.value ?? {};
+  strip.style.setProperty("--columns", columns);
+  const next = JSON.stringify([items, pressable]);
+  if (key !== next) strip.replaceChildren(...items.map((item, i) => drawn(item, i, pressable)));
+  key = next;
+  [...strip.children].forEach((child, i) => {
+    if (pressable) child.setAttribute("aria-pressed", i === selected);
+  });
+}
+
+function drawn({ image, title = "", caption = "", alt = "" }, i, pressable) {
+  const item = make(pressable ? "button" : "figure");
+  if (image) item.append(Object.assign(make("img"), { src: image.url ?? image, alt, title }));
+  if (caption) item.append(make("bdi", "", caption));
+  if (pressable) {
+    item.type = "button";
+    item.onclick = () => trigger("select", { index: i, value: "item" });
+  }
+  return item;
+}
+
+watch("value", update);
+update();

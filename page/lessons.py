@@ -1,0 +1,116 @@
+"""Learn: four steps on one photo. Each asks for a guess, measures, and opens its masks."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from evaluation import photos
+from page import views
+from page.scene import DAMAGED, Photo, Scene
+from page.settings import Settings
+
+PHOTO = "flower"
+HARDLY = 0.01
+OPTIONS = ("The mask gets better", "It gets worse", "Hardly anything changes")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A step: settings before and after it, and those that show it on the tab Segment."""
+
+    title: str
+    text: str
+    question: str
+    reason: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    shown: dict[str, Any]
+
+
+OFF = {"amf": False, "cs": False}
+AMF = {"amf": True, "cs": False}
+LESSONS = (
+    Lesson(
+        "1 · Every patch, a word",
+        "CLIP learned from photos with captions, never from masks. Ask each patch of its last "
+        "block for its best word, and there is a mask. There, patches look at whatever their "
+        "*query* finds in others’ *keys*.",
+        "Now let each patch look at patches with a similar query: **ClearCLIP**.",
+        "Patches of one thing have similar queries, so they share their words.",
+        {"method": "clip"} | OFF,
+        OFF,
+        {"method": "clip"} | OFF,
+    ),
+    Lesson(
+        "2 · AMF: look wider",
+        "In the paper’s CLIP, some patches of the middle blocks are looked at by nearly all "
+        "others: **global tokens**, the bright columns. Attention map fusion averages the last "
+        "block’s attention with that of the first such blocks.",
+        "What does **AMF** do to the mask?",
+        "The middle blocks add patches of the same thing that are farther away.",
+        OFF,
+        AMF,
+        AMF,
+    ),
+    Lesson(
+        "3 · A channel that drowns the others",
+        "In some CLIPs one channel of the FFN has far larger weights than the others. The "
+        "built-in model has none, so here one is damaged on purpose.",
+        "What does that **outlier** do to the mask?",
+        "One number outweighs all others in every patch, so that patches become alike.",
+        AMF,
+        AMF | {"backbone": DAMAGED},
+        AMF | {"backbone": DAMAGED},
+    ),
+    Lesson(
+        "4 · CS: calm that channel",
+        "Channel suppression scales the outlier’s weights to the mean norm of the other channels. "
+        "Nothing is trained again.",
+        "What does **CS** do to the damaged model’s mask?",
+        "With the outlier calmed, patches of different things differ again.",
+        AMF | {"backbone": DAMAGED},
+        {"amf": True, "cs": True, "backbone": DAMAGED},
+        {"amf": True, "cs": True, "backbone": DAMAGED},
+    ),
+)
+USUAL = {"method": "gclip", "backbone": "built-in", "words": "", "background": False}
+"""What every step sets, unless it sets another value."""
+
+
+def photo() -> photos.Photo:
+    return photos.shipped_photos()[PHOTO]
+
+
+def scene(settings: dict[str, Any]) -> Scene:
+    """The lesson's photo with a step's settings."""
+    return Scene(Photo.of(str(photo().path)), Settings(**USUAL | settings)).with_words()
+
+
+def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
+    current = scene(settings)
+    mask = current.mask()
+    score = views.percent(current.scores(mask).miou)
+    image = views.painted(current, mask, 420)
+    return views.item(image, f"{caption} · {score}", f"{caption}: the photo with its mask", "jpeg")
+
+
+def before(visitor: Scene, step: int) -> dict[str, Any]:
+    """The mask that a step starts with; it is of the lesson's photo, not of the visitor's."""
+    return {"items": [picture(LESSONS[step].before, "Before")], "columns": 2, "pressable": False}
+
+
+def outcome(step: int) -> tuple[int, str]:
+    """Which of OPTIONS is right, and the figures."""
+    first, last = (scene(s) for s in (LESSONS[step].before, LESSONS[step].after))
+    scores = [current.scores(current.mask()).miou for current in (first, last)]
+    gain = scores[1] - scores[0]
+    right = 2 if abs(gain) < HARDLY else int(gain < 0)
+    return right, f"mIoU goes from {views.percent(scores[0])} to **{views.percent(scores[1])}**."
+
+
+def guessed(step: int, guess: int) -> tuple[str, dict[str, Any]]:
+    """What is said to a guess, and the masks before and after."""
+    lesson, (right, figures) = LESSONS[step], outcome(step)
+    word = "Yes." if guess == right else "No."
+    items = [picture(lesson.before, "Before"), picture(lesson.after, "After")]
+    strip = {"items": items, "columns": 2, "pressable": False}
+    return f"**{word}** {figures} {lesson.reason}", strip

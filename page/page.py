@@ -1,0 +1,414 @@
+"""The page: its layout, and its one event."""
+
+import html
+import logging
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from PIL import Image
+
+from gclip_core import BACKBONES, METHODS, GclipError
+from gclip_core.refine import REFINEMENTS
+from gclip_core.registry import BUILT_IN
+from gclip_core.vocabulary import TEMPLATES
+from page import lessons, limits, scene, views
+from page.answer import VIEWS, answer
+from page.lessons import LESSONS, OPTIONS
+from page.scene import DAMAGED, OPENING, Photo, Scene
+from page.settings import Settings
+
+WEB = Path(__file__).parent / "web"
+SHADES = "eef6fa d6e9f2 aed3e4 7db7d1 4b96b8 23789d 176585 14526c 134357 123848 0a2430"
+ACCENT = gr.themes.colors.Color(*(f"#{shade}" for shade in SHADES.split()), name="lagoon")
+FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
+MONO = ("ui-monospace", "DejaVu Sans Mono", "monospace")
+THEME = gr.themes.Base(primary_hue=ACCENT, secondary_hue=ACCENT, font=FONTS, font_mono=MONO).set(
+    color_accent="*primary_600",
+    body_text_color_subdued="*neutral_600",
+    block_info_text_color="*neutral_600",
+    body_text_color_subdued_dark="*neutral_300",
+)
+LAUNCH = {"theme": THEME, "css_paths": WEB / "page.css"}
+DOWNLOAD = """file => {
+    const link = document.createElement("a");
+    Object.assign(link, { href: file.url, download: file.orig_name || "" });
+    link.click();
+}"""
+COPY = "query => navigator.clipboard.writeText(location.origin + location.pathname + query)"
+POINTED = ("block", "head", "patch")
+"""Settings that a press on the canvas or the diagram changes, by the event's value."""
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+"""Events that only set inputs."""
+HEAVY = {"concurrency_limit": 1, "concurrency_id": "heavy", "api_visibility": "private"}
+
+logger = logging.getLogger(__name__)
+
+
+def build() -> gr.Blocks:
+    """The page of :data:`scene.HOST`."""
+    gr.set_static_paths(list(scene.SHIPPED))
+    with gr.Blocks(
+        title="GCLIP", fill_width=True, analytics_enabled=False, delete_cache=limits.FILE_AGE
+    ) as page:
+        gr.Markdown("# GCLIP\nType words, get masks; switch two ideas on and off.", elem_id="head")
+        with gr.Row(elem_id="columns"):
+            with gr.Column(scale=0, min_width=284, elem_id="inputs"):
+                parts, inputs = _inputs()
+            with gr.Column(scale=1, min_width=320):
+                parts |= _tabs(inputs)
+        _events(page, parts, {name: inputs[name] for name in Settings.model_fields})
+    return page
+
+
+def drawn(name: str, elem_id: str, **props: Any) -> gr.HTML:
+    """A component of ours: a script draws its value and its other properties."""
+    return gr.HTML(
+        html_template=(WEB / f"{name}.html").read_text("utf-8"),
+        css_template=(WEB / f"{name}.css").read_text("utf-8"),
+        js_on_load=(WEB / "shared.js").read_text("utf-8") + (WEB / f"{name}.js").read_text("utf-8"),
+        apply_default_css=False,
+        elem_id=elem_id,
+        elem_classes=name,
+        **props,
+    )
+
+
+# --- layout --------------------------------------------------------------------------------------
+
+
+def _inputs() -> tuple[dict[str, Any], dict[str, Component]]:
+    """The left column; controls are by the names of the settings."""
+    parts: dict[str, Any] = {}
+    inputs: dict[str, Component] = {}
+    parts["photo"] = gr.Image(
+        sources=["upload", "clipboard", "webcam"],
+        height=190,
+        show_label=False,
+        buttons=[],
+        elem_id="photo",
+        placeholder="Drop a photo, or click",
+    )
+    items = [
+        views.item(_thumbnail(photo), "", photo.title, "jpeg")
+        for photo in scene.examples().values()
+    ]
+    parts["samples"] = drawn("strip", "samples", value={"items": items, "columns": 6})
+    inputs["words"] = parts["words"] = gr.Textbox(
+        label="Words",
+        info="A comma starts the next class, a semicolon a synonym.",
+        lines=1,
+        max_lines=3,
+        max_length=limits.MAX_CHARACTERS,
+        submit_btn=True,
+        elem_id="words",
+    )
+    parts["chips"] = drawn("strip", "chips", value={"items": []})
+    with gr.Row(elem_id="switches"):
+        inputs["amf"] = parts["amf"] = gr.Checkbox(
+            True, label="AMF", info="Attention map fusion", min_width=100, elem_id="amf"
+        )
+        with gr.Column(min_width=100):
+            inputs["cs"] = parts["cs"] = gr.Checkbox(
+                True, label="CS", info="Channel suppression", elem_id="cs"
+            )
+            parts["cs_link"] = gr.Button(
+                "See what CS repairs", size="sm", variant="secondary", elem_id="cs-link"
+            )
+    with gr.Accordion("Settings", open=False, elem_id="settings"):
+        _settings(parts, inputs)
+    for name in ("nearest", "block", "head", "patch", "row"):
+        inputs[name] = gr.State(Settings.model_fields[name].default)
+    return parts, inputs
+
+
+def _settings(parts: dict[str, Any], inputs: dict[str, Component]) -> None:
+    """What most visitors leave as it is."""
+    titles = [(entry.title, name) for name, entry in BACKBONES.items()]
+    inputs["backbone"] = gr.Dropdown(
+        titles, value=scene.HOST.backbone, label="Backbone", elem_id="backbone"
+    )
+    with gr.Group(visible=False, elem_id="fetch") as parts["fetch"]:
+        parts["fetch_text"] = gr.Markdown()
+        with gr.Row():
+            parts["fetch_start"] = gr.Button("Fetch", variant="primary", size="sm")
+            parts["fetch_stop"] = gr.Button("Cancel", size="sm")
+    methods = [(method.title, name) for name, method in METHODS.items()]
+    methods = [("GCLIP, as switched" if name == "gclip" else t, name) for t, name in methods]
+    inputs["method"] = gr.Dropdown(methods, value="gclip", label="Method")
+    edges = [(entry.title, name) for name, entry in REFINEMENTS.items()]
+    inputs["edges"] = gr.Radio(edges, value="guided", label="Edges of the mask")
+    inputs["threshold"] = gr.Slider(
+        0, 1, 0, step=0.05, label="Threshold", info="A pixel whose best score is less has no class."
+    )
+    with gr.Accordion("Photo and words", open=False):
+        inputs["size"] = _number("size", "Size", "Short side in pixels; 0 is the backbone’s own.")
+        inputs["window"] = _number("window", "Window", "Pixels; 0 is the whole photo at once.")
+        inputs["stride"] = _number("stride", "Stride", "Pixels between two windows.")
+        inputs["templates"] = gr.Dropdown(
+            list(TEMPLATES), value="imagenet80", label="Templates", info="Sentences for each word."
+        )
+        inputs["scale"] = _number("scale", "Logit scale", "What cosines are multiplied by.", None)
+    with gr.Accordion("AMF and CS", open=False):
+        choices = [("the backbone’s", "backbone"), ("measured", "auto"), "5 6", "6 7", "7 8", "6-9"]
+        inputs["amf_blocks"] = gr.Dropdown(
+            choices,
+            value="backbone",
+            label="Blocks that AMF fuses",
+            info="Or numbers from 1, such as 6 7.",
+            allow_custom_value=True,
+        )
+        inputs["fused"] = _number("fused", "How many", "Where they are measured.")
+        text = "A global token receives so many times an equal share of the attention."
+        inputs["tokens"] = _number("tokens", "Threshold of global tokens", text, None)
+        inputs["cs_blocks"] = gr.Dropdown(
+            [("the backbone’s", "backbone"), ("measured", "auto"), "7-11"],
+            value="backbone",
+            label="Blocks that CS changes",
+            allow_custom_value=True,
+        )
+        inputs["target"] = gr.Radio(["mean", "median"], value="mean", label="CS scales to the")
+        text = "From so many times the median norm on, a channel is an outlier."
+        inputs["outlier"] = _number("outlier", "Threshold of outliers", text, None)
+
+
+def _number(name: str, label: str, info: str, digits: int | None = 0) -> gr.Number:
+    """A number with the range of a setting; whole without ``digits`` of None."""
+    least = Settings.model_fields[name].metadata[0].ge
+    value = Settings.model_fields[name].default
+    return gr.Number(value, label=label, info=info, precision=digits, minimum=least)
+
+
+def _tabs(inputs: dict[str, Component]) -> dict[str, Any]:
+    """The outputs by their names in VIEWS, and the controls that stand among them."""
+    parts: dict[str, Any] = {}
+    with gr.Tabs(elem_id="tabs") as parts["tabs"]:
+        with gr.Tab("Segment", id="segment"), gr.Row(elem_id="stage"):
+            with gr.Column(scale=5, min_width=320):
+                parts["canvas"] = drawn("canvas", "canvas", looks=None)
+                with gr.Row(elem_id="background"):
+                    inputs["background"] = gr.Checkbox(
+                        True,
+                        label="Background",
+                        info="Pixels that fit none of the words stay without a class.",
+                        min_width=120,
+                    )
+                    inputs["weight"] = gr.Slider(
+                        0, 1, 0.5, step=0.05, label="less – more", min_width=160
+                    )
+            with gr.Column(scale=2, min_width=256):
+                with gr.Column(elem_classes="card"):
+                    parts["attention_text"] = gr.Markdown()
+                    parts["attention"] = drawn("strip", "attention", value={"items": []})
+                with gr.Column(elem_classes="card"):
+                    parts["norms_text"] = gr.Markdown()
+                    parts["norms"] = gr.Plot(show_label=False, container=False, elem_id="norms")
+        with gr.Tab("How it works", id="how", elem_id="how"):
+            parts["diagram"] = drawn("diagram", "diagram", tower=None, closer=None)
+        with gr.Tab("Compare", id="compare", elem_id="compare"):
+            gr.Markdown("Every method’s mask of this photo. Press one to see it beside GCLIP’s.")
+            parts["masks"] = drawn("strip", "masks", value={"items": []})
+            parts["large"] = drawn("canvas", "large", looks=None, visible=False)
+            parts["table"] = gr.Dataframe(
+                headers=views.COLUMNS,
+                interactive=False,
+                show_label=False,
+                buttons=[],
+                max_height=640,
+                elem_id="table",
+            )
+        with gr.Tab("Learn", id="learn", elem_id="learn"):
+            gr.Markdown("Two minutes, four steps, on one photo: guess, then see.")
+            with gr.Row(equal_height=True):
+                for step, lesson in enumerate(LESSONS):
+                    with gr.Column(min_width=400, elem_classes="card"):
+                        _lesson(parts, step, lesson)
+        with gr.Tab("Share", id="share", elem_id="share"):
+            with gr.Column(elem_classes="card"):
+                parts["link"] = gr.Textbox(
+                    label="Link", interactive=False, max_lines=3, elem_id="link"
+                )
+                parts["link_note"] = gr.Markdown()
+                parts["copy"] = gr.Button("Copy the link", size="md", variant="primary")
+            with gr.Row():
+                for name, (text, _, _) in views.DOWNLOADS.items():
+                    parts[f"download {name}"] = gr.Button(text, size="md", min_width=120)
+            parts["python"] = gr.Markdown(elem_id="python")
+            parts["file"] = gr.DownloadButton(visible="hidden")
+    return parts
+
+
+def _lesson(parts: dict[str, Any], step: int, lesson: lessons.Lesson) -> None:
+    """The card of a step."""
+    gr.Markdown(f"### {lesson.title}\n{lesson.text}")
+    parts[f"lesson {step}"] = drawn("strip", f"lesson-{step}", value={"items": []})
+    gr.Markdown(lesson.question)
+    parts[f"guess {step}"] = gr.Radio(
+        [(text, number) for number, text in enumerate(OPTIONS)],
+        show_label=False,
+        container=False,
+        elem_classes="guess",
+    )
+    parts[f"outcome {step}"] = gr.Markdown()
+    parts[f"show {step}"] = gr.Button("Show me", variant="primary", size="sm", visible=False)
+
+
+def _thumbnail(photo: Any) -> Image.Image:
+    image = photo.image()
+    image.thumbnail((176, 132))
+    return image
+
+
+# --- events --------------------------------------------------------------------------------------
+
+
+def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]) -> None:
+    """Any change of an input is one event: :func:`answer`. The others only set inputs."""
+    tab, seen = gr.State("segment"), gr.State({})
+    outputs = parts | {"seen": seen, "looks": parts["canvas"]}
+    outputs |= {"tower": parts["diagram"], "closer": parts["diagram"]}
+    asked = [parts["photo"], *inputs.values()]
+
+    def respond(seen: dict, tab: str, photo: dict | None, *values: Any) -> Iterator[dict]:
+        started = time.perf_counter()
+        try:
+            for part in answer(seen, tab, photo and photo["path"], *values):
+                yield {outputs[name]: value for name, value in part.items()}
+        except (GclipError, MemoryError, OSError) as error:
+            warn(error)
+            yield {outputs["seen"]: seen}
+        logger.info("answered tab=%s ms=%d", tab, 1000 * (time.perf_counter() - started))
+
+    names = ("words", "seen", "fetch", "fetch_text", *VIEWS)
+    event: dict[str, Any] = {
+        "fn": respond,
+        "inputs": [seen, tab, *asked],
+        "outputs": list(dict.fromkeys(outputs[name] for name in names)),
+        "preprocess": False,  # Settings checks the values, and the library opens the photo
+        "show_progress": "minimal",
+        "show_progress_on": [parts[name] for name in ("canvas", "diagram", "masks", "large")],
+        **HEAVY,
+    }
+    triggers = [parts["photo"].input]
+    for control in inputs.values():
+        if isinstance(control, gr.Number | gr.Textbox):
+            triggers += [control.submit, control.blur]
+        elif isinstance(control, gr.Slider):
+            triggers.append(control.release)
+        elif not isinstance(control, gr.State):
+            triggers.append(control.input)
+    gr.on(triggers, trigger_mode="always_last", **event)
+
+    def opened(request: gr.Request) -> list:
+        query = dict(request.query_params)
+        photos = {photo.name: str(photo.path) for photo in scene.examples().values()}
+        photo = photos.get(query.pop("example", OPENING), photos[OPENING])
+        query.pop("__theme", None)  # Gradio's own
+        settings, note = Settings.from_query({"backbone": scene.HOST.backbone} | query)
+        if note:
+            warn(note)
+        return [photo, *(getattr(settings, name) for name in inputs)]
+
+    def chosen(event: gr.SelectData) -> str:
+        return str(list(scene.examples().values())[event.index].path)
+
+    def pressed(event: gr.SelectData, photo: dict, *values: Any) -> list:
+        settings = Settings.read(values)
+        with scene.LOCK:
+            chip = views.chips(Scene(Photo.of(photo["path"]), settings))[event.index]
+        return list(settings.changed(**chip.settings).model_dump().values())
+
+    def damaged_or_not(backbone: str) -> str:
+        return BUILT_IN if backbone == DAMAGED else DAMAGED
+
+    def pointed(event: gr.SelectData, *old: int) -> tuple[int, ...]:
+        new = dict(zip(POINTED, old, strict=True)) | {event.value: event.index + 1}
+        return tuple(new[name] for name in POINTED)
+
+    def enlarged(event: gr.SelectData) -> int:
+        return event.index + 1
+
+    view = [inputs[name] for name in POINTED]
+    backbone, changed = inputs["backbone"], list(inputs.values())
+    for change in (
+        page.load(opened, None, asked, **QUIET),
+        parts["samples"].select(chosen, None, parts["photo"], **QUIET),
+        parts["chips"].select(pressed, asked, changed, preprocess=False, **QUIET),
+        parts["cs_link"].click(damaged_or_not, backbone, backbone, **QUIET),
+        parts["diagram"].select(pointed, view, view, **QUIET),
+        parts["masks"].select(enlarged, None, inputs["row"], **QUIET),
+        *(
+            child.select(partial(str, child.id), None, tab, **QUIET)
+            for child in parts["tabs"].children
+        ),
+        *(_shown(parts, inputs, tab, step) for step in range(len(LESSONS))),
+        _fetched(parts, backbone),
+    ):
+        change.then(**event)
+    parts["canvas"].select(pointed, view, view, **QUIET)
+    for step in range(len(LESSONS)):
+        outcome = [parts[f"{kind} {step}"] for kind in ("outcome", "lesson", "show")]
+        parts[f"guess {step}"].input(
+            partial(_guessed, step), parts[f"guess {step}"], outcome, **HEAVY
+        )
+    for name in views.DOWNLOADS:
+        made = parts[f"download {name}"].click(
+            partial(_downloaded, name), asked, parts["file"], preprocess=False, **HEAVY
+        )
+        made.success(None, parts["file"], None, js=DOWNLOAD)
+    parts["copy"].click(None, parts["link"], js=COPY)
+
+
+def _shown(
+    parts: dict[str, Any], inputs: dict[str, Component], tab: gr.State, step: int
+) -> gr.events.Dependency:
+    """A lesson's button sets its switches and its photo, and opens the tab Segment."""
+    settings = lessons.USUAL | LESSONS[step].shown
+    photo = str(lessons.photo().path)
+    targets = [parts["tabs"], tab, parts["photo"], *(inputs[name] for name in settings)]
+    values = [gr.update(selected="segment"), "segment", photo, *settings.values()]
+    return parts[f"show {step}"].click(lambda: values, None, targets, **QUIET)
+
+
+def _guessed(step: int, guess: int) -> tuple[str, dict, dict]:
+    with scene.LOCK:
+        return *lessons.guessed(step, guess), gr.update(visible=True)
+
+
+def _downloaded(name: str, photo: dict, *values: Any) -> str:
+    """The path of a file to download."""
+    try:
+        with scene.LOCK:
+            current = Scene(Photo.of(photo["path"]), Settings.read(values)).with_words()
+            return views.download(current, name)
+    except GclipError as error:
+        raise gr.Error(html.escape(str(error)), print_exception=False) from error
+
+
+def _fetched(parts: dict[str, Any], backbone: gr.Dropdown) -> gr.events.Dependency:
+    """The button that fetches a backbone, and the one that cancels it."""
+
+    def fetch(name: str) -> Iterator[str]:
+        try:
+            yield from scene.fetch(name)
+        except GclipError as error:
+            warn(error)
+            yield scene.offer(name)
+
+    text = parts["fetch_text"]
+    fetched = parts["fetch_start"].click(fetch, backbone, text, concurrency_limit=4, **QUIET)
+    parts["fetch_stop"].click(scene.offer, backbone, text, cancels=fetched, **QUIET)
+    return fetched
+
+
+def warn(error: Exception | str) -> None:
+    """A sentence in the corner of the page, which Gradio shows as HTML."""
+    if isinstance(error, MemoryError):
+        error = "This machine has no memory left for that. Try a smaller photo, or later."
+    elif isinstance(error, OSError):
+        error = "This machine has no disk space left for that. Try later."
+    gr.Warning(html.escape(str(error)), title="Not possible")

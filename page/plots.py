@@ -1,0 +1,95 @@
+"""Pictures of maps and norms, readable on light and on dark."""
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
+
+INK, BEFORE, AFTER = "#7b8190", "#e0693c", "#3b93b8"
+STYLE = {
+    "font.size": 8.5,
+    "axes.linewidth": 0.6,
+    "xtick.major.size": 2,
+    "ytick.major.size": 2,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "lines.linewidth": 1,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    **dict.fromkeys(
+        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK
+    ),
+}
+MAP = (matplotlib.colormaps["inferno"](np.linspace(0, 1, 256))[:, :3] * 255).astype(np.uint8)
+
+
+def coloured(values: np.ndarray, size: tuple[int, int], top: float = 0) -> Image.Image:
+    """A map in inferno from 0 to ``top`` (default: its maximum), scaled to ``size`` (w, h)."""
+    scaled = np.clip(values / max(top or values.max(), 1e-9), 0, 1)
+    small = Image.fromarray(MAP[(scaled * 255).astype(np.uint8)])
+    return small.resize(size, Image.NEAREST if small.width < size[0] else Image.BOX)
+
+
+def over(
+    picture: Image.Image, values: np.ndarray, marks: Sequence[int] = (), width: int = 320
+) -> Image.Image:
+    """A map of patches over the grey picture; ``marks`` are patches with a ring."""
+    size = width, round(width * picture.height / picture.width)
+    grey = picture.convert("L").resize(size).convert("RGB")
+    image = Image.blend(grey, coloured(values, size), 0.72)
+    draw, (rows, columns) = ImageDraw.Draw(image), values.shape
+    for y, x in (divmod(mark, columns) for mark in marks):
+        cx, cy = (x + 0.5) * size[0] / columns, (y + 0.5) * size[1] / rows
+        draw.ellipse((cx - 7, cy - 7, cx + 7, cy + 7), outline="#ffffff", width=3)
+    return image
+
+
+@matplotlib.rc_context(STYLE)
+def norms(
+    before: np.ndarray,
+    after: np.ndarray,
+    block: int,
+    threshold: float,
+    size: tuple[float, float] = (2.7, 2.5),
+) -> Figure:
+    """Weight norms (L, D) of one block's channels, without and with CS; below, peaks by block.
+
+    Where one channel is far above the others, the axis is logarithmic.
+    """
+    figure = Figure(figsize=size, dpi=200)
+    figure.subplots_adjust(left=0.15, right=0.99, top=0.97, bottom=0.15, hspace=0.5)
+    channels, peaks = figure.subplots(2, 1, height_ratios=(2.6, 1))
+    median, blocks = np.median(before[block]), np.arange(1, len(before) + 1)
+    top, limit = before[block].max(), threshold * median
+    far = (before.max(1) > 10 * np.median(before, 1)).any()
+    floor = median / 9 if far else 0
+    for norms, colour, label in ((before, BEFORE, "without CS"), (after, AFTER, "with CS")):
+        widths = np.where(norms[block] == norms[block].max(), 1.6, 0.6)
+        x = np.arange(len(widths))
+        channels.vlines(x, floor, norms[block], colour, linewidths=widths, label=label)
+        peaks.plot(blocks, norms.max(1) / np.median(norms, 1), "o-", color=colour, markersize=2.5)
+    channels.axhline(limit, color=INK, linewidth=0.8, linestyle="--")
+    beside = channels.get_yaxis_transform()
+    label = f"{threshold:g} × median "
+    channels.text(1, limit, label, ha="right", va="bottom", transform=beside)
+    channels.set_yscale("log" if far else "linear")
+    channels.set_ylim(floor, max(1.15 * top, 1.3 * limit) * (2 if far else 1))
+    if not np.array_equal(before, after):
+        channels.legend(frameon=False, loc="upper right", borderaxespad=0, handlelength=1, ncols=2)
+    channels.set_xlabel("channel", labelpad=0)
+    peaks.axvline(block + 1, color=INK, linewidth=7, alpha=0.25)
+    peaks.set_yscale("log" if far else "linear")
+    peaks.set_ylim(0.7 if far else 0, None if far else 1.1 * threshold)
+    peaks.set_xticks(blocks[:: max(1, len(blocks) // 8)])
+    peaks.set_xlabel("largest ÷ median, by block", labelpad=0)
+    return figure
+
+
+def image(figure: Figure) -> Image.Image:
+    """A figure as pixels."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba()))

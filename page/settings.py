@@ -1,0 +1,142 @@
+"""What a visitor chose: one frozen value, checked in one place, which is also a link."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlencode
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from gclip_core import BACKBONES, METHODS, GclipError, Method, gclip
+from gclip_core.numbering import block_choice
+from gclip_core.refine import REFINEMENTS
+from gclip_core.registry import BUILT_IN
+from gclip_core.vocabulary import TEMPLATES, parse
+from page import limits
+
+
+def _words(text: str) -> str:
+    if text.strip() and len(parse(text)) > limits.MAX_CLASSES:
+        raise ValueError(f"at most {limits.MAX_CLASSES} classes; take some out")
+    return text
+
+
+def _blocks(text: str) -> str:
+    block_choice(text)
+    if not text.strip():
+        raise ValueError("auto, backbone or block numbers such as 6 7")
+    return text
+
+
+Blocks = Annotated[str, Field(max_length=200), AfterValidator(_blocks)]
+
+
+class Settings(BaseModel):
+    """Every setting with its range and default. The fields are the page's controls, in order.
+
+    Blocks, heads and patches count from 1, as people do; 0 is the mean of the heads, and no patch.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    words: Annotated[str, Field(max_length=limits.MAX_CHARACTERS), AfterValidator(_words)] = ""
+    nearest: bool = True
+    """Whether the nearest known word takes the place of an unknown one."""
+    background: bool = True
+    weight: float = Field(0.5, ge=0, le=1)
+    """Of the background."""
+    amf: bool = True
+    cs: bool = True
+    backbone: Literal[*BACKBONES] = BUILT_IN
+    method: Literal[*METHODS] = "gclip"
+    edges: Literal[*REFINEMENTS] = "guided"
+    threshold: float = Field(0.0, ge=0, le=1)
+    size: int = Field(0, ge=0, le=1344)
+    """The photo's short side in pixels; 0 is the backbone's own."""
+    window: int = Field(0, ge=0, le=1344)
+    stride: int = Field(112, ge=16, le=1344)
+    templates: Literal[*TEMPLATES] = "imagenet80"
+    scale: float = Field(40.0, ge=1, le=200)
+    """Of the logits."""
+    amf_blocks: Blocks = "backbone"
+    fused: int = Field(2, ge=1, le=64)
+    """How many blocks AMF fuses."""
+    tokens: float = Field(5.0, ge=1, le=10_000)
+    """A global token receives so many times an equal share of the attention."""
+    cs_blocks: Blocks = "backbone"
+    target: Literal["mean", "median"] = "mean"
+    outlier: float = Field(2.0, ge=1, le=10_000)
+    """A channel is an outlier from so many times the median norm on."""
+    block: int = Field(7, ge=1, le=64)
+    head: int = Field(0, ge=0, le=64)
+    patch: int = Field(0, ge=0, le=100_000)
+    row: int = Field(0, ge=0, le=100)
+    """The mask of Compare that is shown large; 0 is none."""
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any] | Iterable[Any]) -> Self:
+        """Settings by name, or all of them in the order of the fields.
+
+        Raises:
+            GclipError: a value outside its range, or of another kind.
+        """
+        if not isinstance(values, Mapping):
+            values = dict(zip(cls.model_fields, values, strict=True))
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise GclipError(_sentence(error)) from error
+
+    @classmethod
+    def from_query(cls, query: Mapping[str, str]) -> tuple[Self, str]:
+        """The settings of a link, and a sentence on what it names that cannot be used."""
+        values, unused = {}, []
+        for name, text in query.items():
+            try:
+                values |= cls.read({name: text}).model_dump(include={name})
+            except GclipError:
+                unused.append(name[:20])
+        rest = f" and {len(unused) - 5} more" if len(unused) > 5 else ""
+        note = f"Left out of the link: {', '.join(unused[:5])}{rest}." if unused else ""
+        return cls(**values), note
+
+    def to_query(self, **more: str) -> str:
+        """A query string of what differs from the defaults; switches are 0 and 1."""
+        changed = {k: v for k, v in self if v != type(self).model_fields[k].default}
+        switches = {k: int(v) for k, v in changed.items() if isinstance(v, bool)}
+        return urlencode(more | changed | switches)
+
+    def changed(self, **values: Any) -> Self:
+        """The same with other values; see :meth:`read`."""
+        return self.read(self.model_dump() | values)
+
+    def gclip_options(self) -> dict[str, Any]:
+        """Arguments of :func:`gclip_core.gclip`."""
+        return {
+            "amf": self.amf,
+            "cs": self.cs,
+            "amf_blocks": block_choice(self.amf_blocks),
+            "cs_blocks": block_choice(self.cs_blocks),
+            "n_fused": self.fused,
+            "cs_target": self.target,
+            "global_threshold": self.tokens,
+            "channel_threshold": self.outlier,
+        }
+
+    def gclip(self, **switches: bool) -> Method:
+        """GCLIP as switched, or with other ``amf`` or ``cs``."""
+        return gclip(**self.gclip_options() | switches)
+
+    def chosen(self) -> Method:
+        """The method whose mask is shown."""
+        return self.gclip() if self.method == "gclip" else METHODS[self.method]
+
+
+def _sentence(error: ValidationError) -> str:
+    """What is wrong with the first value that cannot be used."""
+    first = error.errors()[0]
+    name, came = ".".join(map(str, first["loc"]))[:40], repr(first["input"])[:60]
+    if first["type"] == "value_error":
+        return f"“{name}” cannot be used: {first['ctx']['error']}"
+    if first["type"] == "extra_forbidden":
+        return f"There is no setting “{name}”."
+    return f"“{name}” cannot be used: {first['msg'].lower()}, but {came} came."

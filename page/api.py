@@ -1,0 +1,157 @@
+"""The public endpoints ``segment``, ``suggest`` and ``about``: plain data in and out.
+
+They are tools of the Model Context Protocol, too, where the page is started with ``--mcp``.
+"""
+
+import functools
+import logging
+import time
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import gradio as gr
+from gradio.data_classes import FileData
+from gradio.processing_utils import save_bytes_to_cache
+from gradio.utils import get_upload_folder
+from pydantic import ConfigDict, Field, ValidationError, validate_call
+
+from gclip_core import BACKBONES, METHODS, GclipError, __version__
+from gclip_core.load import on_disk
+from gclip_core.refine import REFINEMENTS
+from page import limits, scene, views
+from page.scene import Scene
+from page.settings import Settings
+
+ABLATIONS = {"amf": (True, False), "cs": (False, True)}
+"""GCLIP with AMF and CS switched so, under names that no method of the table has."""
+
+Words = Annotated[str, Field(max_length=limits.MAX_CHARACTERS)]
+Blocks = Annotated[str, Field(max_length=200)]
+
+logger = logging.getLogger(__name__)
+
+
+def add() -> None:
+    """Register the endpoints in the page that is being built."""
+    for function in (segment, suggest, about):
+        gr.api(
+            _in_sentences(function),
+            api_name=function.__name__,
+            concurrency_id="heavy",
+            concurrency_limit=1,
+        )
+
+
+def segment(
+    image: FileData,
+    words: Words,
+    method: Literal[*METHODS, *ABLATIONS] = "gclip",
+    backbone: Literal["default", *BACKBONES] = "default",
+    amf_blocks: Blocks = "backbone",
+    cs_blocks: Blocks = "backbone",
+    threshold: Annotated[float, Field(ge=0, le=1)] = 0.0,
+    background: Literal["on", "off"] = "on",
+    refine: Literal[*REFINEMENTS] = "none",
+) -> tuple[FileData, dict[str, Any]]:
+    """Segment a picture: an indexed PNG, and the share of every class with the reasons.
+
+    words: classes with commas between them, synonyms with semicolons. method: one that /about
+    lists. amf_blocks, cs_blocks: "auto", "backbone", or numbers from 1 such as "6 7".
+    background: "on" leaves pixels that fit none of the words without a class.
+    refine: "guided" or "pamr" let the edges of the mask follow the picture.
+    Returns the PNG (a pixel is the number of its class, 255 is none) and {height, width,
+    classes: [{number, name, share}], none: share, facts, unknown: [{word, reason, nearest}],
+    notes: [sentence]}. An unknown word is used as it is: ``nearest`` is the nearest known one.
+    """
+    if not words.strip(" ,;\n\t"):
+        raise GclipError("“words”: at least one word was expected.")
+    amf, cs = ABLATIONS.get(method, (True, True))
+    scene = _scene(
+        image,
+        backbone,
+        words=words,
+        nearest=False,
+        method="gclip" if method in ABLATIONS else method,
+        amf=amf,
+        cs=cs,
+        amf_blocks=amf_blocks,
+        cs_blocks=cs_blocks,
+        threshold=threshold,
+        background=background == "on",
+        edges=refine,
+    )
+    mask = scene.mask()
+    file = save_bytes_to_cache(views.mask_png(mask), "mask.png", get_upload_folder())
+    height, width = mask.labels.shape
+    shares = mask.areas()
+    described = {
+        "height": height,
+        "width": width,
+        "classes": [
+            {"number": number, "name": name, "share": share}
+            for number, (name, share) in enumerate(zip(mask.vocabulary.names, shares, strict=True))
+        ],
+        "none": mask.rest_area(),
+        "facts": scene.facts(mask),
+        "unknown": [
+            {"word": phrase.phrase, "reason": phrase.reason, "nearest": phrase.nearest}
+            for phrase in mask.unknown
+        ],
+        "notes": list(mask.notes),
+    }
+    return FileData(path=file), described
+
+
+def suggest(
+    image: FileData,
+    most: Annotated[int, Field(ge=1, le=20)] = 5,
+    backbone: Literal["default", *BACKBONES] = "default",
+) -> list[str]:
+    """Words for what a picture shows, best first."""
+    return list(_scene(image, backbone).suggested(most))
+
+
+def about() -> dict[str, Any]:
+    """What runs here: version, methods, backbones, and which of them need a download."""
+    described = ("name", "title", "blocks", "patch", "licence")
+    return {
+        "version": __version__,
+        "backbone": scene.HOST.backbone,
+        "methods": [*METHODS, *ABLATIONS],
+        "backbones": [
+            {name: getattr(entry, name) for name in described}
+            | {"download_mb": entry.download, "here": bool(on_disk(entry))}
+            for entry in BACKBONES.values()
+        ],
+    }
+
+
+def _scene(image: FileData, backbone: str, **settings: Any) -> Scene:
+    chosen = scene.HOST.backbone if backbone == "default" else backbone
+    return Scene(scene.Photo.of(image.path), Settings.read({"backbone": chosen} | settings))
+
+
+def _in_sentences(function: Callable) -> Callable:
+    """The function with its arguments checked, one line in the log, and errors as sentences."""
+    checked = validate_call(config=ConfigDict(strict=True, arbitrary_types_allowed=True))(function)
+
+    @functools.wraps(function)
+    def answer(*values: Any, **named: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            with scene.LOCK:
+                return checked(*values, **named)
+        except ValidationError as error:
+            first = error.errors()[0]
+            names = list(function.__annotations__)
+            name = next(names[x] if isinstance(x, int) else x for x in first["loc"])
+            came = repr(first["input"])[:60]
+            sentence = f"“{name}”: {first['msg'].lower()}, but {came} came."
+            raise gr.Error(sentence, print_exception=False) from error
+        except GclipError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+        finally:
+            milliseconds = (time.perf_counter() - started) * 1000
+            logger.info("answered api=%s ms=%.0f", function.__name__, milliseconds)
+
+    return answer

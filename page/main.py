@@ -1,0 +1,229 @@
+"""Reads the command line, loads the backbone, and has the page built and served.
+
+``python app.py`` needs no network. Every option can also be given by an environment variable.
+"""
+
+import argparse
+import atexit
+import gc
+import importlib.util
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Thread
+from typing import Any, get_args
+
+import torch
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from gclip_core import BACKBONES, GclipError, __version__, load
+from gclip_core.registry import BUILT_IN
+from gclip_core.segmenter import Segmenter
+from page import limits, scene, space
+
+PREFERRED = "openai-vit-b-16"
+FOLDER = "GRADIO_TEMP_DIR"
+ABOUT = (
+    "Serve the GCLIP page. Works without a network; weights are only downloaded when a visitor "
+    "presses the button for it."
+)
+ENVIRONMENT = (
+    "Each option can be an environment variable instead: GCLIP_PORT for --port, "
+    "GCLIP_NO_DOWNLOADS=1 for --no-downloads; GCLIP_WEIGHTS is the folder of --weights-dir."
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve the page until it is stopped; an error prints one sentence. Returns the exit status."""
+    started = time.perf_counter()
+    args = parser().parse_args(arguments)
+    try:
+        check(args)
+        uploads = own_folder()
+        scene.set_host(make_host(args))
+        title = scene.backbone(scene.HOST.backbone).title
+    except (GclipError, ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    if scene.HOST.encode is Segmenter.encode:  # a ZeroGPU is lent to visitors only
+        Thread(target=scene.warm, daemon=True).start()
+    blocks = build()
+    print(f"{title} is loaded; ready in {time.perf_counter() - started:.1f} s.", flush=True)
+    gc.freeze()  # what exists now is never freed: collections may skip it
+    gc.enable()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    serve(blocks, args, uploads)
+    return 0
+
+
+def build() -> Any:
+    """The page with its public endpoints."""
+    from page import api, page  # noqa: PLC0415 - imports Gradio, while the opening is computed
+
+    blocks = page.build()
+    with blocks:
+        api.add()
+    return blocks.queue(max_size=limits.MAX_QUEUE, api_open=False)
+
+
+def serve(blocks: Any, args: argparse.Namespace, uploads: Path, **more: Any) -> Any:
+    """Launch the page within its limits, by default until it is stopped."""
+    from page.page import LAUNCH  # noqa: PLC0415 - as above
+
+    def health(_: Request) -> JSONResponse:
+        state = {"status": "ok", "version": __version__} | scene.state()
+        return JSONResponse(state | {"waiting": limits.waiting(blocks)})
+
+    bounds = {"page": blocks, "uploads": uploads, "shipped": scene.SHIPPED, "tools": args.mcp}
+    own = {
+        "middleware": [Middleware(GZipMiddleware, 500, 6), Middleware(limits.Limits, **bounds)],
+        "routes": [Route("/health", health)],
+        "openapi_url": None,
+    }
+    return blocks.launch(
+        **LAUNCH,
+        server_name=args.host,
+        server_port=args.port,
+        share=args.share,
+        root_path=args.root_path or None,
+        auth=args.auth,
+        mcp_server=args.mcp,
+        inbrowser=args.open,
+        max_file_size=limits.MAX_FILE,
+        state_session_capacity=limits.MAX_SESSIONS,
+        app_kwargs=own,
+        ssr_mode=False,
+        run_history=False,
+        show_error=False,
+        enable_monitoring=False,
+        footer_links=["api", "settings"],
+        **more,
+    )
+
+
+def check(args: argparse.Namespace) -> None:
+    """Check what the server needs, and apply what is the whole process's.
+
+    Raises:
+        ValueError: options that do not go together, or an address that cannot be used.
+    """
+    if args.mcp and importlib.util.find_spec("mcp") is None:
+        raise ValueError("--mcp needs a package that is not here: pip install 'gradio[mcp]'.")
+    if args.mcp and args.auth:
+        raise ValueError("--mcp serves programs that cannot log in: leave --auth out, or --mcp.")
+    host, port = args.host, args.port or 0
+    try:
+        family = socket.getaddrinfo(host, port)[0][0]
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise ValueError(f"{host}: {error.strerror}. Choose another --host or --port.") from error
+    if args.weights_dir:
+        os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
+    for name in ("page", "gclip_core"):
+        logging.getLogger(name).setLevel(logging.WARNING if args.quiet else logging.INFO)
+
+
+def own_folder() -> Path:
+    """A folder for visitors' files of this process alone, which is deleted when it ends.
+
+    Gradio names a file by its content: two pages would delete each other's.
+    """
+    parent = os.environ.get(FOLDER)
+    if parent:
+        Path(parent).mkdir(parents=True, exist_ok=True)
+    os.environ[FOLDER] = tempfile.mkdtemp(prefix="gclip-", dir=parent)
+    atexit.register(shutil.rmtree, os.environ[FOLDER], ignore_errors=True)
+    return Path(os.environ[FOLDER])
+
+
+def make_host(args: argparse.Namespace) -> scene.Host:
+    """What backbone opens the page, and where it is computed."""
+    name = args.backbone
+    if name == "auto":  # asks no network
+        name = PREFERRED if load.on_disk(BACKBONES[PREFERRED]) else BUILT_IN
+    lent, device = space.encoder(), args.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() and not lent else "cpu"
+    encode = lent or Segmenter.encode
+    return scene.Host(name, args.weights, device, args.dtype, not args.no_downloads, encode)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line; each default may come from the environment."""
+    options = argparse.ArgumentParser(
+        prog="python app.py",
+        description=ABOUT,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog=ENVIRONMENT,
+    )
+
+    def option(name: str, text: str, default: str | None = None, **more: Any) -> None:
+        default = _environment(name) or default or None
+        options.add_argument(f"--{name}", default=default, help=text, **more)
+
+    def switch(name: str, text: str, default: bool = False) -> None:
+        default = default or _environment(name) == "1"
+        options.add_argument(f"--{name}", action="store_true", default=default, help=text)
+
+    names = f"auto (OpenAI ViT-B/16 if on disk, else built-in) or one of: {', '.join(BACKBONES)}"
+    option("backbone", names, "auto", choices=["auto", *BACKBONES], metavar="NAME")
+    options.add_argument("--weights", type=Path, help="weight file of that backbone")
+    local = "folder of local weight files, for machines without a network"
+    option("weights-dir", local, os.environ.get(load.WEIGHTS_FOLDER), type=_folder)
+    option("device", "cpu, cuda, mps …; auto is a GPU where there is one", "auto")
+    dtype = "of the backbone's weights; auto is bfloat16 where the processor has it"
+    option("dtype", dtype, "auto", choices=get_args(load.Dtype))
+    switch("no-downloads", "visitors may not make this machine download weights")
+
+    host, port = (os.environ.get(f"GRADIO_SERVER_{name}") for name in ("NAME", "PORT"))
+    option("host", "address; 0.0.0.0 lets other machines in", host or "127.0.0.1")
+    option("port", "by default the first free one from 7860", port, type=_port)
+    switch("share", "open a public link through Gradio's servers")
+    option("root-path", "path under which a reverse proxy serves the page, such as /gclip")
+    auth = "ask visitors for a name and password (better given by GCLIP_AUTH)"
+    option("auth", auth, type=_name_and_password, metavar="NAME:PASSWORD")
+    tools = (
+        "serve /segment, /suggest and /about as tools of the Model Context Protocol, too; needs "
+        "pip install 'gradio[mcp]'"
+    )
+    switch("mcp", tools, os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true")
+    switch("quiet", "log warnings only, not one line a request")
+    options.add_argument("--open", action="store_true", help="open the page in a browser")
+    return options
+
+
+def _environment(name: str) -> str:
+    """The environment's value of an option; empty for none."""
+    return os.environ.get("GCLIP_" + name.upper().replace("-", "_"), "")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text[:9]) < 2**16):
+        raise argparse.ArgumentTypeError(f"a port from 0 to 65535 was expected, but “{text}” came")
+    return int(text)
+
+
+def _folder(text: str) -> str:
+    if text and not Path(text).expanduser().is_dir():
+        raise argparse.ArgumentTypeError(f"a folder was expected, but there is no “{text}”")
+    return text
+
+
+def _name_and_password(text: str) -> tuple[str, str] | None:
+    """None for an empty text; another text that is no pair is refused: no page is left open."""
+    name, _, password = text.partition(":")
+    if text and not (name and password):
+        raise argparse.ArgumentTypeError("NAME:PASSWORD was expected, with a colon between them")
+    return (name, password) if text else None

@@ -1,0 +1,58 @@
+"""ZeroGPU of a Hugging Face Space: a GPU is lent for the tower's pass over one photo."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakSet
+
+import torch
+from PIL import Image
+
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Encoded, Pass
+
+SECONDS = 15
+"""A GPU is lent for at most so long."""
+WITHOUT_GPU: WeakSet[Encoded] = WeakSet()
+"""Encodings that the CPU computed because no GPU was lent."""
+
+logger = logging.getLogger(__name__)
+
+
+def encoder() -> Callable[[Segmenter, Image.Image], Encoded] | None:
+    """What encodes a photo on a lent GPU; None where there is no ZeroGPU.
+
+    A lent GPU belongs to a forked process: what that stores is lost. So only arrays come back, and
+    last blocks run in this process. When a visitor's quota is spent, the CPU encodes.
+    """
+    try:
+        import spaces  # noqa: PLC0415 - optional
+    except ImportError:
+        return None
+    if not getattr(spaces.config.Config, "zero_gpu", False):
+        return None
+
+    @spaces.GPU(duration=SECONDS)
+    def arrays(segmenter: Segmenter, image: Image.Image) -> tuple[list[Any], tuple[int, int]]:
+        segmenter.backbone.model.to("cuda")
+        encoded = segmenter.encode(image)
+        tensors = (*encoded.passes[0].inputs, encoded.passes[0].probabilities)
+        return [x if x is None else x.float().cpu().numpy() for x in tensors], encoded.resized
+
+    def encode(segmenter: Segmenter, image: Image.Image) -> Encoded:
+        if segmenter.window is not None:  # several passes, more than a GPU is lent for
+            return segmenter.encode(image)
+        try:
+            values, resized = arrays(segmenter, image)
+        except Exception:  # a spent quota, a full queue or a failed GPU are not the visitor's fault
+            logger.warning("no GPU was lent; the CPU encodes")
+            encoded = segmenter.encode(image)
+            WITHOUT_GPU.add(encoded)
+            return encoded
+        backbone = segmenter.backbone
+        *inputs, probabilities = (x if x is None else torch.from_numpy(x) for x in values)
+        whole = Pass(tuple(x.to(backbone.dtype) for x in inputs), ((0, 0),), probabilities)
+        grid = resized[0] // backbone.patch, resized[1] // backbone.patch
+        return Encoded((whole,), grid, grid, (image.height, image.width), resized, backbone.uid)
+
+    return encode

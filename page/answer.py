@@ -45,6 +45,7 @@ VIEWS = {
     "closer": View("how", diagram.closer, (*TOWER, "block", "head")),
     "masks": View("compare", views.masks, (*MASK, "row")),
     "large": View("compare", views.large, (*MASK, "row")),
+    "compare_note": View("compare", views.compare_note, MASK),
     "table": View("compare", views.table, MASK),
     **{
         f"lesson {step}": View("learn", partial(lessons.before, step=step), ())

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+import gradio as gr
+
 from evaluation import photos
+from gclip_core import assets
 from page import views
 from page.scene import DAMAGED, Photo, Scene
 from page.settings import Settings
@@ -24,6 +27,8 @@ class Lesson:
     before: dict[str, Any]
     after: dict[str, Any]
     shown: dict[str, Any]
+    drawn: str = ""
+    """A picture of assets/learn that stands beside the mask before."""
 
 
 OFF = {"amf": False, "cs": False}
@@ -50,6 +55,7 @@ LESSONS = (
         OFF,
         AMF,
         AMF,
+        drawn="attention-late.webp",
     ),
     Lesson(
         "3 · A channel that drowns the others",
@@ -95,7 +101,14 @@ def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
 
 def before(visitor: Scene, step: int) -> dict[str, Any]:
     """The mask that a step starts with; it is of the lesson's photo, not of the visitor's."""
-    return {"items": [picture(LESSONS[step].before, "Before")], "columns": 2, "pressable": False}
+    lesson = LESSONS[step]
+    items = [picture(lesson.before, "Before")]
+    if lesson.drawn:
+        image = gr.FileData(path=str(assets.path("learn", lesson.drawn))).model_dump()
+        items.append(
+            {"image": image, "caption": "Global tokens: bright columns (DINOv2)", "alt": ""}
+        )
+    return {"items": items, "columns": 2, "pressable": False}
 
 
 def outcome(step: int) -> tuple[int, str]:

@@ -211,8 +211,9 @@ def _tabs(inputs: dict[str, Component]) -> dict[str, Any]:
             parts["diagram"] = drawn("diagram", "diagram", tower=None, closer=None)
         with gr.Tab("Compare", id="compare", elem_id="compare"):
             gr.Markdown("Every method’s mask of this photo. Press one to see it beside GCLIP’s.")
-            parts["masks"] = drawn("strip", "masks", value={"items": []})
             parts["large"] = drawn("canvas", "large", looks=None, visible=False)
+            parts["masks"] = drawn("strip", "masks", value={"items": []})
+            parts["compare_note"] = gr.Markdown()
             parts["table"] = gr.Dataframe(
                 headers=views.COLUMNS,
                 interactive=False,
@@ -330,7 +331,8 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
         return tuple(new[name] for name in POINTED)
 
     def enlarged(event: gr.SelectData) -> int:
-        return event.index + 1
+        row = event.index[0] if isinstance(event.index, list) else event.index
+        return row + 1
 
     view = [inputs[name] for name in POINTED]
     backbone, changed = inputs["backbone"], list(inputs.values())
@@ -341,6 +343,7 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
         parts["cs_link"].click(damaged_or_not, backbone, backbone, **QUIET),
         parts["diagram"].select(pointed, view, view, **QUIET),
         parts["masks"].select(enlarged, None, inputs["row"], **QUIET),
+        parts["table"].select(enlarged, None, inputs["row"], **QUIET),
         *(
             child.select(partial(str, child.id), None, tab, **QUIET)
             for child in parts["tabs"].children

@@ -28,6 +28,7 @@ from torch import Tensor
 from gclip_core import METHODS, palette
 from gclip_core.methods import gclip
 from gclip_core.numbering import block_numbers, named
+from gclip_core.registry import BUILT_IN
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Segmentation
 from page import limits, plots
@@ -313,25 +314,32 @@ COLUMNS = ["Method", "mIoU", "Last block’s attention", "Paper"]
 
 
 def compared(scene: Scene) -> dict[str, Segmentation]:
-    """Every method's mask by title; on a model with an outlier channel GCLIP's four first."""
-    methods = [scene.settings.gclip() if m.name == "gclip" else m for m in METHODS.values()]
+    """Every method's mask by title, the best score first.
+
+    On a model with an outlier channel GCLIP's four come first: neither, AMF, CS and both.
+    """
+    s, methods = scene.settings, [m for m in METHODS.values() if m.name != "gclip"]
+    ours, switches = [s.gclip()], [(False, False), (True, False), (False, True), (True, True)]
     if scene.report.abnormal:
-        switched = [(False, False), (True, False), (False, True), (True, True)]
-        four = [scene.settings.gclip(amf=amf, cs=cs) for amf, cs in switched]
-        methods = [*four, *(m for m in methods if m.name not in ("gclip", "clearclip"))]
-    masks = [scene.mask(method) for method in methods]
+        ours = [s.gclip(amf=amf, cs=cs) for amf, cs in switches]
+        masks = [scene.mask(method) for method in methods]
+    else:
+        masks = [scene.mask(method) for method in (*ours, *methods)]
+        ours = []
+    score = scene.scores(masks[0])
+    if score:
+        masks.sort(key=lambda mask: -scene.scores(mask).miou)
+    masks = [*(scene.mask(method) for method in ours), *masks]
     return {title(mask.method): mask for mask in masks}
 
 
 def table(scene: Scene) -> dict[str, Any]:
-    """A row a method, the best score first."""
+    """A row a method."""
     rows = []
     for name, mask in compared(scene).items():
         scores, method = scene.scores(mask), mask.method
         score = "–" if scores is None else f"{100 * scores.miou:.1f}"
         rows.append([name, score, method.attention, method.citation or "for comparison"])
-    if rows[0][1] != "–":
-        rows.sort(key=lambda row: -float(row[1]))
     return {"headers": COLUMNS, "data": rows}
 
 
@@ -360,12 +368,20 @@ def large(scene: Scene) -> dict[str, Any]:
 
 
 def painted(scene: Scene, mask: Segmentation, width: int = 320) -> Image.Image:
-    """A small picture of a mask on the photo."""
+    """A small picture of a mask on the photo, which is darker where there is no class."""
     size = width, max(1, round(width * scene.picture.height / scene.picture.width))
-    colours = palette.table(mask.vocabulary.names)[mask.labels.numpy()]
-    return Image.blend(
-        scene.picture.resize(size), Image.fromarray(colours).resize(size, Image.NEAREST), 0.55
-    )
+    colours = palette.table(mask.vocabulary.names)
+    colours[-1] = 0
+    layer = Image.fromarray(colours[mask.labels.numpy()]).resize(size, Image.NEAREST)
+    return Image.blend(scene.picture.resize(size), layer, 0.5)
+
+
+def compare_note(scene: Scene) -> str:
+    """What the scores are, and why two methods fail on the built-in model."""
+    scores = "Scores are mIoU in % of the masks shown. " if scene.scores(scene.mask()) else ""
+    if not scene.settings.backbone.startswith(BUILT_IN):
+        return scores
+    return scores + "SC-CLIP and SFP have constants for CLIP’s hidden states: here they fail."
 
 
 # --- Share ---------------------------------------------------------------------------------------
@@ -384,26 +400,25 @@ def link_note(scene: Scene) -> str:
 
 
 def python(scene: Scene) -> str:
-    """Six lines that make the same labels, but for the calm outlines."""
+    """Six lines that make the same labels."""
     s, example = scene.settings, scene.photo.example
-    place = f'assets.path("photos", "{example.name}.jpg")' if example else '"photo.jpg"'
-    segmenter = unusual(Segmenter, short_side=s.size or None, window=s.window or None)
-    segmenter |= unusual(Segmenter, stride=s.stride, templates=s.templates, logit_scale=s.scale)
+    photo = f"assets/photos/{example.name}.jpg" if example else "photo.jpg"
+    sizes = {"short_side": s.size or None, "window": s.window or None, "stride": s.stride}
+    sizes = unusual(Segmenter, **sizes, templates=s.templates, logit_scale=s.scale)
     if s.method == "gclip":
         method = f"gclip.gclip({arguments(unusual(gclip, **s.gclip_options()))})"
     else:
         method = f"gclip.METHODS[{s.method!r}]"
-    words = [list(synonyms) for synonyms in scene.words.classes]
-    text = ", ".join("; ".join(synonyms) for synonyms in words)
-    options = {"threshold": s.threshold, "rest": "background" if s.background else "none"}
-    options |= {"rest_weight": s.weight, "refine": s.edges}
-    options = unusual(Segmenter.segment, **options)
+    options = {"threshold": s.threshold, "rest": scene.rest, "rest_weight": s.weight}
+    options = unusual(Segmenter.segment, **options, refine=s.edges)
+    words = ", ".join("; ".join(synonyms) for synonyms in scene.words.classes)
     return f"""```python
 import gclip_core as gclip
-{"from gclip_core import assets" if example else ""}
-segmenter = gclip.Segmenter({arguments(segmenter, f"gclip.load_backbone({s.backbone!r})")})
+
+segmenter = gclip.Segmenter({arguments(sizes, f"gclip.load_backbone({s.backbone!r})")})
 method = {method}
-result = segmenter.segment({arguments(options, place, repr(text), "method")})
+options = dict({arguments(options)})
+result = segmenter.segment({photo!r}, {words!r}, method, **options)
 print(dict(zip(result.vocabulary.names, result.areas())))
 ```"""
 

@@ -11,8 +11,8 @@ from gclip_core import masks
 from gclip_core.attention import ATTENTIONS
 from gclip_core.types import Method
 from page import limits, plots
-from page.scene import LOCK, Scene
-from page.views import classes, packed, pooled, same_photo, served
+from page.scene import Scene
+from page.views import classes, norms, packed, photo, pooled, same_photo, served
 
 LEVELS = 16
 """Of attention's brightness: more would not be seen, and cost bytes."""
@@ -25,13 +25,12 @@ def words(scene: Scene) -> dict[str, Any]:
     fits, grid = pooled(fits, scene.encoded.grid, limits.ATTENTION_PATCHES)
     low, high = float(fits.min()), float(fits.max())
     rest = "background" if s.background else "none"
-    with LOCK:
-        by_block = scene.segmenter.labels_by_block(
-            scene.encoded, scene.words, scene.method, rest, s.weight
-        )
+    by_block = scene.segmenter.labels_by_block(
+        scene.encoded, scene.words, scene.method, rest, s.weight
+    )
     return {
         "of": same_photo(scene),
-        "photo": gr.FileData(path=scene.photo.path).model_dump(),
+        "photo": photo(scene),
         "ratio": scene.picture.width / scene.picture.height,
         "grid": grid,
         "patch": int(fits.amax(0).argmax()) if scene.patch is None else scene.patch,
@@ -51,11 +50,10 @@ def tower(scene: Scene) -> dict[str, Any]:
     calmed = report.norms_after.amax(1) / report.norms_after.median(1).values
     fusion = scene.settings.gclip(amf=True).fusion
     alone, mean = (replace(scene.method, fusion=one) for one in (None, fusion))
-    with LOCK:
-        source = segmenter.suppress(scene.encoded, scene.method)
-        tokens = segmenter.globality(source, scene.settings.tokens, clean=False).tokens
-        matrices = [segmenter.attention_map(source, b) for b in range(segmenter.backbone.n_blocks)]
-        last = [segmenter.last_attention(source, method) for method in (alone, mean)]
+    source = segmenter.suppress(scene.encoded, scene.method)
+    tokens = segmenter.globality(source, scene.settings.tokens, clean=False).tokens
+    matrices = [segmenter.attention_map(source, b) for b in range(segmenter.backbone.n_blocks)]
+    last = [segmenter.last_attention(source, method) for method in (alone, mean)]
     small = [attention(matrix, scene, limits.BLOCK_PATCHES) for matrix in matrices]
     rows, columns = source.grid
     blocks = [
@@ -83,16 +81,15 @@ def tower(scene: Scene) -> dict[str, Any]:
 def closer(scene: Scene) -> dict[str, Any]:
     """The block that is large: its attention patch by patch, and its norms."""
     segmenter = scene.segmenter
-    with LOCK:
-        source = segmenter.suppress(scene.encoded, scene.method)
-        matrix = segmenter.attention_map(source, scene.block, scene.head)
+    source = segmenter.suppress(scene.encoded, scene.method)
+    matrix = segmenter.attention_map(source, scene.block, scene.head)
     drawn = {
         "of": same_photo(scene),
         "block": scene.block,
         "head": -1 if scene.head is None else scene.head,
         "heads": segmenter.backbone.n_heads,
         "matrix": packed(attention(matrix, scene, limits.ATTENTION_PATCHES)[0].numpy()),
-        "norms": served(plots.image(plots.block_norms(scene, (2.9, 2.4)))),
+        "norms": served(plots.image(norms(scene, (2.9, 2.4)))),
     }
     return gr.update(closer=drawn)
 

@@ -1,6 +1,6 @@
 // One patch in focus on every map, from the photo to the mask. The values come from diagram.py; a
 // word that a person typed only ever becomes textContent.
-const [flow, photo, bars, node] = [".flow", ".cut", ".bars", ".node"].map($);
+const [flow, photo, bars] = [".flow", ".cut", ".bars"].map($);
 const [alone, mean, mask, large] = [".alone", ".mean", ".mask", ".large"].map($);
 const [matrix, received, called] = [".matrix", ".received", ".called"].map($);
 const MOST_WORDS = 6;
@@ -45,6 +45,7 @@ function show(next, [cosines, mask, byBlock, maps, last, matrix]) {
   drawLast(isNew);
   drawCloser();
   look();
+  flow.classList.add("drawn");
   wire();
   element.dataset.turn = turn;
 }
@@ -183,10 +184,10 @@ function drawBars(n) {
   listed.forEach((line, i) => {
     if (!bars.children[i]) bars.append(make("div", "word"));
     const bar = bars.children[i];
-    if (!bar.firstChild) bar.append(make("bdi"), make("b"), make("i"));
-    const [name, cosine, measure] = bar.children;
+    if (!bar.firstChild) bar.append(make("bdi"), make("i"), make("b"));
+    const [name, measure, cosine] = bar.children;
     name.textContent = line.name;
-    cosine.textContent = line.cosine.toFixed(2);
+    cosine.textContent = line.cosine.toFixed(2).replace("-0.00", "0.00");
     measure.style.background = line.colour;
     measure.style.width = `${(100 * Math.max(line.cosine, 0)) / high}%`;
     toggle(bar, { best: line === sorted[0] });
@@ -220,26 +221,32 @@ function wire() {
     return path("band", `${from + curve(from, to, across)}L${end + curve(end, back, across)}`);
   };
   const layers = $$(".layer .map");
-  const [[middle, end], [, top]] = [at(node, 0.5, 0), at($(".last"), 0, 0)];
+  const [[right, end], [left], [, top]] = [
+    at(alone, 1, 0.5),
+    at(mean, 0, 0.5),
+    at($(".last"), 0, 0),
+  ];
+  const middle = (right + left) / 2;
   const foot = at($(".blocks"), 0, 1)[1];
   /** Down from a block; past the blocks under it, in the gap beside them. */
   const fuse = (layer) => {
     const [x, y] = at(layer, 0.5, 1);
-    const [left, right] = [at(layer, 0, 0)[0] - 3, at(layer, 1, 0)[0] + 3];
-    const gap = right < at($(".blocks"), 1, 0)[0] ? right : left;
+    const [before, after] = [at(layer, 0, 0)[0] - 3, at(layer, 1, 0)[0] + 3];
+    const gap = after < at($(".blocks"), 1, 0)[0] ? after : before;
     const start = y < foot - 5 ? [gap, foot] : [x, foot];
     const way = y < foot - 5 ? `${[x, y]}H${gap}V${foot}` : start;
     return path("fuse", `${way}${curve(start, [middle, top])}V${end}`);
   };
-  const [[x, y], [u, v]] = [at(alone, 0.5, 1), at(bars, 0, 0.5)];
+  const [[x], [, y], [u, v]] = [at(alone, 0.8, 1), at(alone.parentElement, 0, 1), at(bars, 0, 0.5)];
   const around = `${x} ${y}v8q0 10 10 10H${u - 30}q10 0 10-10V${v + 10}q0-10 10-10H${u}`;
   const bypass = () => (isBeside(mean, bars) ? path("used", around) : line("used", alone, bars));
   $("g").innerHTML = [
     band(photo, layers[0]),
     band(layers.at(-1), $(".last")),
     ...$$(".fused").map(fuse),
-    line("fuse", alone, node),
-    line("fuse", node, mean),
+    path("fuse", `${right} ${end}H${left}`),
+    `<circle class="plus" cx="${middle}" cy="${end}" r="${Math.min(11, (left - right) / 2.4)}"/>`,
+    path("plus", `${middle - 5} ${end}h10m-5-5v10`),
     value.amf ? line("used", mean, bars) : bypass(),
     line("used", bars, mask),
     `<text x="${middle + 14}" y="${top - 8}">averaged into</text>`,

@@ -13,6 +13,7 @@ TOWER = ("backbone", "size", "window", "stride", "cs", "cs_blocks", "target", "o
 METHOD = (*TOWER, "method", "amf", "amf_blocks", "fused", "tokens")
 WORDS = ("backbone", "words", "nearest", "templates")
 MASK = (*METHOD, *WORDS, "background", "weight", "edges", "threshold", "scale")
+SWITCHES = ("backbone", "method", "outlier")
 EVERY = "segment how compare learn share"
 
 
@@ -32,8 +33,10 @@ class View:
 VIEWS = {
     "canvas": View("segment", views.canvas, MASK),
     "looks": View("segment", views.looks, METHOD),
-    "amf": View(EVERY, views.amf_switch, ("method",)),
-    "cs": View(EVERY, views.cs_switch, ("backbone", "method", "outlier")),
+    "amf": View(EVERY, partial(views.switch, idea="AMF"), SWITCHES),
+    "amf_idle": View(EVERY, partial(views.idle, idea="AMF"), SWITCHES),
+    "cs": View(EVERY, partial(views.switch, idea="CS"), SWITCHES),
+    "cs_idle": View(EVERY, partial(views.idle, idea="CS"), SWITCHES),
     "cs_link": View(EVERY, views.cs_link, ("backbone", "outlier")),
     "attention_text": View("segment", views.attention_text, METHOD),
     "attention": View("segment", views.attention, METHOD),
@@ -51,6 +54,7 @@ VIEWS = {
         f"lesson {step}": View("learn", partial(lessons.before, step=step), ())
         for step in range(len(lessons.LESSONS))
     },
+    "shared": View("share", views.shared, MASK),
     "link": View("share", views.link, tuple(Settings.model_fields)),
     "link_note": View("share", views.link_note, ()),
     "python": View("share", views.python, MASK),

@@ -11,7 +11,6 @@ from page import views
 from page.scene import DAMAGED, Photo, Scene
 from page.settings import Settings
 
-PHOTO = "flower"
 HARDLY = 0.01
 OPTIONS = ("The mask gets better", "It gets worse", "Hardly anything changes")
 
@@ -27,6 +26,7 @@ class Lesson:
     before: dict[str, Any]
     after: dict[str, Any]
     shown: dict[str, Any]
+    photo: str = "flower"
     drawn: str = ""
     """A picture of assets/learn that stands beside the mask before."""
 
@@ -82,17 +82,19 @@ USUAL = {"method": "gclip", "backbone": "built-in", "words": "", "background": F
 """What every step sets, unless it sets another value."""
 
 
-def photo() -> photos.Photo:
-    return photos.shipped_photos()[PHOTO]
+def photo(lesson: Lesson) -> str:
+    """The path of a lesson's photo."""
+    return str(photos.shipped_photos()[lesson.photo].path)
 
 
-def scene(settings: dict[str, Any]) -> Scene:
+def scene(lesson: Lesson, settings: dict[str, Any]) -> Scene:
     """The lesson's photo with a step's settings."""
-    return Scene(Photo.of(str(photo().path)), Settings(**USUAL | settings)).with_words()
+    return Scene(Photo.of(photo(lesson)), Settings(**USUAL | settings)).with_words()
 
 
-def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
-    current = scene(settings)
+def picture(lesson: Lesson, settings: dict[str, Any], caption: str) -> dict[str, Any]:
+    """The mask of a step, small, with its score."""
+    current = scene(lesson, settings)
     mask = current.mask()
     score = views.percent(current.scores(mask).miou)
     image = views.painted(current, mask, 420)
@@ -102,7 +104,7 @@ def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
 def before(visitor: Scene, step: int) -> dict[str, Any]:
     """The mask that a step starts with; it is of the lesson's photo, not of the visitor's."""
     lesson = LESSONS[step]
-    items = [picture(lesson.before, "Before")]
+    items = [picture(lesson, lesson.before, "Before")]
     if lesson.drawn:
         image = gr.FileData(path=str(assets.path("learn", lesson.drawn))).model_dump()
         items.append(
@@ -113,17 +115,17 @@ def before(visitor: Scene, step: int) -> dict[str, Any]:
 
 def outcome(step: int) -> tuple[int, str]:
     """Which of OPTIONS is right, and the figures."""
-    first, last = (scene(s) for s in (LESSONS[step].before, LESSONS[step].after))
-    scores = [current.scores(current.mask()).miou for current in (first, last)]
-    gain = scores[1] - scores[0]
-    right = 2 if abs(gain) < HARDLY else int(gain < 0)
-    return right, f"mIoU goes from {views.percent(scores[0])} to **{views.percent(scores[1])}**."
+    lesson = LESSONS[step]
+    both = [scene(lesson, settings) for settings in (lesson.before, lesson.after)]
+    first, last = (current.scores(current.mask()).miou for current in both)
+    right = 2 if abs(last - first) < HARDLY else int(last < first)
+    return right, f"mIoU goes from {views.percent(first)} to **{views.percent(last)}**."
 
 
 def guessed(step: int, guess: int) -> tuple[str, dict[str, Any]]:
     """What is said to a guess, and the masks before and after."""
     lesson, (right, figures) = LESSONS[step], outcome(step)
     word = "Yes." if guess == right else "No."
-    items = [picture(lesson.before, "Before"), picture(lesson.after, "After")]
+    items = [picture(lesson, lesson.before, "Before"), picture(lesson, lesson.after, "After")]
     strip = {"items": items, "columns": 2, "pressable": False}
     return f"**{word}** {figures} {lesson.reason}", strip

@@ -40,6 +40,7 @@ DOWNLOAD = """file => {
     link.click();
 }"""
 COPY = "query => navigator.clipboard.writeText(location.origin + location.pathname + query)"
+SWITCHES = (("amf", "AMF", "Attention map fusion"), ("cs", "CS", "Channel suppression"))
 POINTED = ("block", "head", "patch")
 """Settings that a press on the canvas or the diagram changes, by the event's value."""
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
@@ -109,16 +110,11 @@ def _inputs() -> tuple[dict[str, Any], dict[str, Component]]:
     )
     parts["chips"] = drawn("strip", "chips", value={"items": []})
     with gr.Row(elem_id="switches"):
-        inputs["amf"] = parts["amf"] = gr.Checkbox(
-            True, label="AMF", info="Attention map fusion", min_width=100, elem_id="amf"
-        )
-        with gr.Column(min_width=100):
-            inputs["cs"] = parts["cs"] = gr.Checkbox(
-                True, label="CS", info="Channel suppression", elem_id="cs"
-            )
-            parts["cs_link"] = gr.Button(
-                "See what CS repairs", size="sm", variant="secondary", elem_id="cs-link"
-            )
+        for name, label, info in SWITCHES:
+            with gr.Column(min_width=100):
+                inputs[name] = parts[name] = gr.Checkbox(True, label=label, info=info, elem_id=name)
+                parts[f"{name}_idle"] = gr.Markdown(elem_classes="tip")
+    parts["cs_link"] = gr.Button("See what CS repairs", size="sm", elem_id="cs-link")
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         _settings(parts, inputs)
     for name in ("nearest", "block", "head", "patch", "row"):
@@ -210,10 +206,9 @@ def _tabs(inputs: dict[str, Component]) -> dict[str, Any]:
         with gr.Tab("How it works", id="how", elem_id="how"):
             parts["diagram"] = drawn("diagram", "diagram", tower=None, closer=None)
         with gr.Tab("Compare", id="compare", elem_id="compare"):
-            gr.Markdown("Every method’s mask of this photo. Press one to see it beside GCLIP’s.")
+            parts["compare_note"] = gr.Markdown()
             parts["large"] = drawn("canvas", "large", looks=None, visible=False)
             parts["masks"] = drawn("strip", "masks", value={"items": []})
-            parts["compare_note"] = gr.Markdown()
             parts["table"] = gr.Dataframe(
                 headers=views.COLUMNS,
                 interactive=False,
@@ -223,18 +218,18 @@ def _tabs(inputs: dict[str, Component]) -> dict[str, Any]:
                 elem_id="table",
             )
         with gr.Tab("Learn", id="learn", elem_id="learn"):
-            gr.Markdown("Two minutes, four steps, on one photo: guess, then see.")
-            with gr.Row(equal_height=True):
-                for step, lesson in enumerate(LESSONS):
-                    with gr.Column(min_width=400, elem_classes="card"):
-                        _lesson(parts, step, lesson)
+            gr.Markdown("Two minutes, four steps: guess, then see.")
+            for step, lesson in enumerate(LESSONS):
+                with gr.Row(elem_classes="card"):
+                    _lesson(parts, step, lesson)
         with gr.Tab("Share", id="share", elem_id="share"):
-            with gr.Column(elem_classes="card"):
+            with gr.Row():
                 parts["link"] = gr.Textbox(
-                    label="Link", interactive=False, max_lines=3, elem_id="link"
+                    show_label=False, container=False, interactive=False, elem_id="link", scale=4
                 )
-                parts["link_note"] = gr.Markdown()
-                parts["copy"] = gr.Button("Copy the link", size="md", variant="primary")
+                parts["copy"] = gr.Button("Copy the link", variant="primary", min_width=140)
+            parts["link_note"] = gr.Markdown()
+            parts["shared"] = drawn("strip", "shared", value={"items": []})
             with gr.Row():
                 for name, (text, _, _) in views.DOWNLOADS.items():
                     parts[f"download {name}"] = gr.Button(text, size="md", min_width=120)
@@ -244,18 +239,17 @@ def _tabs(inputs: dict[str, Component]) -> dict[str, Any]:
 
 
 def _lesson(parts: dict[str, Any], step: int, lesson: lessons.Lesson) -> None:
-    """The card of a step."""
-    gr.Markdown(f"### {lesson.title}\n{lesson.text}")
-    parts[f"lesson {step}"] = drawn("strip", f"lesson-{step}", value={"items": []})
-    gr.Markdown(lesson.question)
-    parts[f"guess {step}"] = gr.Radio(
-        [(text, number) for number, text in enumerate(OPTIONS)],
-        show_label=False,
-        container=False,
-        elem_classes="guess",
-    )
-    parts[f"outcome {step}"] = gr.Markdown()
-    parts[f"show {step}"] = gr.Button("Show me", variant="primary", size="sm", visible=False)
+    """The card of a step: its masks, and beside them the guess."""
+    with gr.Column(scale=3, min_width=300):
+        parts[f"lesson {step}"] = drawn("strip", f"lesson-{step}", value={"items": []})
+    with gr.Column(scale=2, min_width=300):
+        gr.Markdown(f"### {lesson.title}\n{lesson.text}\n\n{lesson.question}")
+        choices = [(text, number) for number, text in enumerate(OPTIONS)]
+        parts[f"guess {step}"] = gr.Radio(
+            choices, show_label=False, container=False, elem_classes="guess"
+        )
+        parts[f"outcome {step}"] = gr.Markdown()
+        parts[f"show {step}"] = gr.Button("Show me", variant="primary", size="sm", visible=False)
 
 
 def _thumbnail(photo: Any) -> Image.Image:
@@ -282,7 +276,8 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
         except (GclipError, MemoryError, OSError) as error:
             warn(error)
             yield {outputs["seen"]: seen}
-        logger.info("answered tab=%s ms=%d", tab, 1000 * (time.perf_counter() - started))
+        backbone, spent = seen.get("backbone", "-"), time.perf_counter() - started
+        logger.info("answered tab=%s backbone=%s ms=%d", tab, backbone, 1000 * spent)
 
     names = ("words", "seen", "fetch", "fetch_text", *VIEWS)
     event: dict[str, Any] = {
@@ -371,7 +366,7 @@ def _shown(
 ) -> gr.events.Dependency:
     """A lesson's button sets its switches and its photo, and opens the tab Segment."""
     settings = lessons.USUAL | LESSONS[step].shown
-    photo = str(lessons.photo().path)
+    photo = lessons.photo(LESSONS[step])
     targets = [parts["tabs"], tab, parts["photo"], *(inputs[name] for name in settings)]
     values = [gr.update(selected="segment"), "segment", photo, *settings.values()]
     return parts[f"show {step}"].click(lambda: values, None, targets, **QUIET)

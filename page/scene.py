@@ -35,6 +35,7 @@ from gclip_core.backbone import Backbone, load_backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.load import Dtype, on_disk
 from gclip_core.numbering import block_numbers
+from gclip_core.registry import find_backbone
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Method, MethodReport, Segmentation, UnknownPhrase, Vocabulary
 from gclip_core.vocabulary import parse, with_nearest
@@ -107,9 +108,9 @@ def fetch(name: str) -> Iterator[str]:
     Raises:
         BackboneError: downloads are switched off, no network, or no room.
     """
+    entry, closed, done = find_backbone(name), Event(), [0]
     if not HOST.downloads:
         raise BackboneError(offer(name))
-    entry, closed, done = BACKBONES[name], Event(), [0]
 
     def progress(so_far: int, _: int) -> None:
         if closed.is_set():

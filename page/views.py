@@ -7,9 +7,11 @@ needs them; the address is a digest of the content.
 import gzip
 import inspect
 import io
+import itertools
 import json
 import math
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +35,7 @@ from gclip_core.segmenter import Segmenter
 from gclip_core.types import Segmentation
 from page import limits, plots
 from page.scene import DAMAGED, Scene, title
+from page.space import WITHOUT_GPU
 
 SIMULATION = "Simulation: one channel of this model is damaged on purpose."
 ONE_PHOTO = "The paper reports gains on the mean of many photos."
@@ -164,6 +167,8 @@ def notes(scene: Scene) -> list[str]:
     if left:
         words = ", ".join(f"“{phrase}”" for phrase in left[:5])
         sentences.append(f"The model was never trained on {words}: do not trust this mask.")
+    if scene.encoded in WITHOUT_GPU:
+        sentences.append("No GPU was free for this photo: the CPU computed it.")
     return [*scene.typed.notes, *sentences]
 
 
@@ -278,22 +283,18 @@ def chip_strip(scene: Scene) -> dict[str, Any]:
     return {"items": [item(None, chip.text) for chip in chips(scene)], "selected": None}
 
 
-def amf_switch(scene: Scene) -> dict[str, Any]:
-    """Dimmed where it can do nothing."""
-    if scene.settings.method == "gclip":
-        return gr.update(interactive=True, info="Attention map fusion")
-    return gr.update(interactive=False, info=f"AMF belongs to GCLIP, not to {scene.method.title}.")
-
-
-def cs_switch(scene: Scene) -> dict[str, Any]:
+def idle(scene: Scene, idea: str) -> str:
+    """Why a switch can do nothing; empty where it can."""
     if scene.settings.method != "gclip":
-        why = f"CS belongs to GCLIP, not to {scene.method.title}."
-        return gr.update(interactive=False, info=why)
-    if scene.report.abnormal:
-        return gr.update(interactive=True, info="Channel suppression")
-    return gr.update(
-        interactive=False, info="This model has no outlier channel: CS changes nothing."
-    )
+        return f"{idea} belongs to GCLIP, not to {scene.method.title}."
+    if idea == "CS" and not scene.report.abnormal:
+        return "This model has no outlier channel: CS changes nothing."
+    return ""
+
+
+def switch(scene: Scene, idea: str) -> dict[str, Any]:
+    """Dimmed where it can do nothing."""
+    return gr.update(interactive=not idle(scene, idea))
 
 
 def fetch_group(name: str) -> dict[str, Any]:
@@ -310,7 +311,17 @@ def cs_link(scene: Scene) -> dict[str, Any]:
 
 # --- Compare -------------------------------------------------------------------------------------
 
-COLUMNS = ["Method", "mIoU", "Last block’s attention", "Paper"]
+COLUMNS = ["Method", "mIoU, %", "Patches look by", "Paper"]
+RULES = {
+    "qk": "query · key",
+    "qq": "query · query",
+    "kk": "key · key",
+    "vv": "value · value",
+    "qq+kk": "query · query + key · key",
+    "kk+gaussian": "key · key + nearness",
+    "aligned qk": "query · key, aligned",
+    "identity": "nothing: each patch alone",
+}
 
 
 def compared(scene: Scene) -> dict[str, Segmentation]:
@@ -339,7 +350,7 @@ def table(scene: Scene) -> dict[str, Any]:
     for name, mask in compared(scene).items():
         scores, method = scene.scores(mask), mask.method
         score = "–" if scores is None else f"{100 * scores.miou:.1f}"
-        rows.append([name, score, method.attention, method.citation or "for comparison"])
+        rows.append([name, score, RULES[method.attention], method.citation or "for comparison"])
     return {"headers": COLUMNS, "data": rows}
 
 
@@ -378,10 +389,12 @@ def painted(scene: Scene, mask: Segmentation, width: int = 320) -> Image.Image:
 
 def compare_note(scene: Scene) -> str:
     """What the scores are, and why two methods fail on the built-in model."""
-    scores = "Scores are mIoU in % of the masks shown. " if scene.scores(scene.mask()) else ""
-    if not scene.settings.backbone.startswith(BUILT_IN):
-        return scores
-    return scores + "SC-CLIP and SFP have constants for CLIP’s hidden states: here they fail."
+    text = "Every method’s mask of this photo. Press one to see it beside GCLIP’s."
+    if scene.scores(scene.mask()):
+        text += " Scores are mIoU, of these masks."
+    if scene.settings.backbone in (BUILT_IN, DAMAGED):
+        text += " SC-CLIP and SFP have constants for CLIP’s hidden states: here they fail."
+    return text
 
 
 # --- Share ---------------------------------------------------------------------------------------
@@ -443,20 +456,34 @@ def mask_png(mask: Segmentation) -> bytes:
     return buffer.getvalue()
 
 
-def cutouts(scene: Scene) -> bytes:
-    """A zip of every class cut out of the photo."""
-    mask, buffer = scene.mask(), io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for c, name in enumerate(mask.vocabulary.names):
-            inside = mask.labels.numpy() == c
-            if not inside.any():
-                continue
-            cut, data = scene.picture.copy(), io.BytesIO()
+def cutouts(scene: Scene) -> Iterator[tuple[str, Image.Image]]:
+    """The photo of every class that has pixels, clear elsewhere, with its name."""
+    mask = scene.mask()
+    for index, name in enumerate(mask.vocabulary.names):
+        inside = mask.labels.numpy() == index
+        if inside.any():
+            cut = scene.picture.copy()
             cut.putalpha(Image.fromarray(np.uint8(255 * inside)))
-            cut.save(data, "png", compress_level=4)
+            yield name, cut
+
+
+def cutouts_zip(scene: Scene) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number, (name, cut) in enumerate(cutouts(scene), start=1):
             safe = "".join(letter if letter.isalnum() else "-" for letter in name)[:40]
-            archive.writestr(f"{c + 1}-{safe}.png", data.getvalue())
+            with archive.open(f"{number}-{safe}.png", "w") as file:
+                cut.save(file, "png", compress_level=4)
     return buffer.getvalue()
+
+
+def shared(scene: Scene) -> dict[str, Any]:
+    """The mask and the first cut-outs, small: what the files have in them."""
+    items = [item(painted(scene, scene.mask()), "Mask", kind="jpeg")]
+    for name, cut in itertools.islice(cutouts(scene), 7):
+        cut.thumbnail((320, 320))
+        items.append(item(cut, name, f"Cut-out of {name}"))
+    return {"items": items, "columns": 4, "pressable": False}
 
 
 def figure(scene: Scene, kind: str) -> bytes:
@@ -474,7 +501,7 @@ def figure(scene: Scene, kind: str) -> bytes:
 
 DOWNLOADS = {
     "mask": ("Mask (indexed PNG)", "mask.png", lambda scene: mask_png(scene.mask())),
-    "cutouts": ("Cut-outs (zip)", "cut-outs.zip", cutouts),
+    "cutouts": ("Cut-outs (zip)", "cut-outs.zip", cutouts_zip),
     "png": ("Figure (PNG)", "figure.png", lambda scene: figure(scene, "png")),
     "pdf": ("Figure (PDF)", "figure.pdf", lambda scene: figure(scene, "pdf")),
 }

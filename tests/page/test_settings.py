@@ -1,0 +1,118 @@
+"""Settings, and the links that bring them back."""
+
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gclip_core import BACKBONES, METHODS, GclipError
+from page.settings import Settings
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40).filter(str.strip)
+SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "words": WORDS,
+        "nearest": st.booleans(),
+        "background": st.booleans(),
+        "weight": st.floats(0, 1),
+        "amf": st.booleans(),
+        "backbone": st.sampled_from([*BACKBONES]),
+        "method": st.sampled_from([*METHODS]),
+        "threshold": st.floats(0, 1),
+        "size": st.integers(0, 1344),
+        "scale": st.floats(1, 200),
+        "amf_blocks": st.sampled_from(["auto", "backbone", "6 7", "7-11"]),
+        "outlier": st.floats(1, 10_000),
+        "block": st.integers(1, 64),
+        "patch": st.integers(0, 100_000),
+    },
+)
+
+
+def opened(link: str) -> tuple[Settings, str]:
+    return Settings.from_query(dict(parse_qsl(link, keep_blank_values=True)))
+
+
+@given(SETTINGS)
+def test_link_brings_back_every_setting(values: dict) -> None:
+    """To the last digit, whatever was typed."""
+    try:
+        settings = Settings.read(values)
+    except GclipError:  # no word in it, such as ","
+        return
+    assert opened(settings.to_query()) == (settings, "")
+
+
+def test_link_has_what_differs() -> None:
+    """Numbers as they are, switches as 0 and 1, and nothing that is as usual."""
+    assert Settings().to_query() == ""
+    link = Settings(cs=False, weight=0.333333333333).to_query(example="dog")
+    assert link == "example=dog&weight=0.333333333333&cs=0"
+
+
+def test_link_with_nonsense_keeps_the_rest() -> None:
+    """What cannot be used is left out, with a note that names it."""
+    bad = {"gain": "300", "cs": "maybe", "weight": "nan", "window": "1e9", "method": "x"}
+    settings, note = Settings.from_query({"words": "cat", "amf": "0", **bad})
+    assert settings == Settings(words="cat", amf=False)
+    assert note == "Left out of the link: gain, cs, weight, window, method."
+
+
+def test_link_of_many_unknown_keys_has_a_short_note() -> None:
+    _, note = Settings.from_query({f"key{i}" * 50: "1" for i in range(1000)})
+    assert len(note) < 200 and "995 more" in note
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("weight", 1.01),
+        ("weight", "much"),
+        ("threshold", -0.1),
+        ("scale", 0.5),
+        ("size", 1345),
+        ("stride", 15),
+        ("block", 0),
+        ("block", 65),
+        ("backbone", "resnet"),
+        ("backbone", ["built-in"]),
+        ("amf_blocks", "six"),
+        ("amf_blocks", " "),
+        ("amf_blocks", "0"),
+        ("words", 5),
+        ("words", "\ud800"),
+        ("words", "x" * 4001),
+        ("words", ",".join(f"w{i}" for i in range(201))),
+        ("amf", None),
+        ("colour", "red"),
+    ],
+)
+def test_value_out_of_range_meets_a_sentence(name: str, value: object) -> None:
+    with pytest.raises(GclipError, match=f"“{name}”"):
+        Settings.read({name: value})
+
+
+def test_values_at_the_limits_are_read() -> None:
+    words = ",".join(f"{i:019}" for i in range(200))
+    assert len(words) == 3999
+    values = {"words": words, "weight": 1, "threshold": 0.0, "size": 1344, "outlier": 1}
+    assert Settings.read(values).model_dump(include=set(values)) == values
+
+
+def test_settings_are_read_in_the_order_of_the_page() -> None:
+    settings = Settings(words="cat", row=3)
+    assert Settings.read(settings.model_dump().values()) == settings
+    with pytest.raises(ValueError, match="argument"):
+        Settings.read(["cat"])
+
+
+def test_method_is_what_the_switches_say() -> None:
+    settings = Settings(amf=False, amf_blocks="6 7", outlier=3, target="median", fused=3)
+    assert settings.chosen().fusion is None
+    assert settings.chosen().suppression.target == "median"
+    assert settings.chosen().suppression.channel_threshold == 3
+    fusion = settings.gclip(amf=True).fusion
+    assert (fusion.blocks, fusion.n_fused) == ((5, 6), 3)
+    assert Settings(method="sclip").chosen() is METHODS["sclip"]

@@ -1,0 +1,222 @@
+"""What Compare, Learn and Share show, and the sentences."""
+
+import io
+import json
+import zipfile
+from contextlib import redirect_stdout
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from gclip_core import METHODS
+from page import lessons, views
+from page.settings import Settings
+from tests.page.photos import DOG, FLOWER, numbers, scene, upload
+
+# --- Segment -------------------------------------------------------------------------------------
+
+
+def test_sentence_names_the_class_that_changed_most() -> None:
+    """With its IoU before and after, which are those of the masks."""
+    current = scene(FLOWER, words="flower, plant", background=False)
+    truth = current.photo.example.labels().astype(np.int16)
+    mask = current.mask()
+    worse = truth.copy()
+    worse[:100] = 1 - worse[:100].clip(min=0)
+    pair = [replace(mask, labels=torch.from_numpy(labels)) for labels in (worse, truth)]
+    ious = [current.scores(m).iou for m in pair]
+    most = max(ious[0], key=lambda c: ious[1][c] - ious[0][c])
+    text = views.changed(current, dict(zip(("Without AMF", "With AMF"), pair, strict=True)))
+    share = 100 * (worse != truth).mean()
+    assert text.startswith(f"AMF changes {share:.1f} % of the pixels; the ")
+    assert f"the {mask.vocabulary.names[most]}’s IoU rises from" in text
+    assert text.endswith(f"from {100 * ious[0][most]:.1f} to {100 * ious[1][most]:.1f} %.")
+    text = views.changed(current, dict(zip(("Without AMF", "With AMF"), pair[::-1], strict=True)))
+    assert "falls from" in text and text.endswith("mean of many photos.")
+
+
+def test_sentence_without_a_truth(tmp_path: Path) -> None:
+    """It says what became what; under one per cent that hardly anything did."""
+    current = scene(upload(tmp_path), words="dog, grass")
+    mask = current.mask()
+    labels = torch.zeros_like(mask.labels)
+    other = labels.clone()
+    other[: len(labels) // 4] = 1
+    before, after = replace(mask, labels=labels), replace(mask, labels=other)
+    text = views.changed(current, {"Without CS": before, "With CS": after})
+    assert text == "CS changes 25.0 % of the pixels, most from “dog” to “grass”."
+    text = views.changed(current, {"Without CS": before, "With CS": before})
+    assert text == "CS hardly changes this mask."
+
+
+def test_canvas_has_the_mask_of_the_picture() -> None:
+    current = scene(words="dog, grass")
+    shown = views.canvas(current)
+    for view, mask in zip(shown["views"], current.pair.values(), strict=True):
+        assert (numbers(view["mask"]) == mask.labels.numpy().astype(np.uint8)).all()
+        assert sum(view["shares"]) == pytest.approx(1)
+
+
+def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
+    """A JPEG goes to the browser as it is; a transparent PNG as it was made opaque."""
+    jpeg = upload(tmp_path, "own.jpg")
+    assert views.photo(scene(jpeg))["path"] == jpeg
+    picture = Image.open(DOG).resize((120, 80)).convert("RGBA")
+    picture.putalpha(0)
+    picture.save(tmp_path / "clear.png")
+    shown = Image.open(views.photo(scene(str(tmp_path / "clear.png"), words="dog"))["path"])
+    assert shown.size == (120, 80) and np.asarray(shown).min() > 240
+
+
+def test_chips_offer_no_typed_word() -> None:
+    current = scene(words="dog; puppy, grass,")
+    chips = views.chips(current)
+    assert chips and not {"+ dog", "+ puppy", "+ grass"} & {chip.text for chip in chips}
+    assert chips[0].settings["words"] == f"dog; puppy, grass, {chips[0].text.removeprefix('+ ')}"
+
+
+def test_words_are_data_never_markup() -> None:
+    """Whatever is typed comes back as it is, in values alone."""
+    word = "<img src=x onerror=alert(1)> ${7*7} {{x}}"
+    shown = views.canvas(scene(words=f"{word}, dog", nearest=False))
+    assert shown["classes"][0]["name"] == word
+
+
+# --- Compare -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def compared() -> dict:
+    return views.compared(scene())
+
+
+def test_compare_has_every_method(compared: dict) -> None:
+    """The best score first."""
+    current = scene()
+    assert {mask.method.name for mask in compared.values()} == set(METHODS)
+    scores = [current.scores(mask).miou for mask in compared.values()]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_table_and_masks_have_one_figure(compared: dict) -> None:
+    """That of the mask that Segment shows, too."""
+    current = scene()
+    rows = views.table(current)["data"]
+    assert [row[0] for row in rows] == list(compared)
+    captions = [item["caption"] for item in views.masks(current)["items"]]
+    assert captions == [f"{row[0]} · {row[1]} %" for row in rows]
+    ours = next(row for row in rows if row[0] == "GCLIP: AMF + CS")
+    assert ours[1] == f"{100 * views.canvas(current)['views'][1]['score']:.1f}"
+    paper = next(row for row in rows if row[0] == "ClearCLIP")
+    assert paper[2:] == ["qq", "Lan et al. 2024, arXiv:2407.12442"]
+
+
+def test_pressed_mask_is_beside_ours(compared: dict) -> None:
+    current = scene()
+    assert not views.large(current)["visible"]
+    for row, (name, mask) in enumerate(compared.items()):
+        shown = views.large(current.changed(row=row + 1))["value"]
+        assert shown["views"][1]["title"] == name or mask.method.name == "gclip"
+        titles = [view["title"] for view in shown["views"]]
+        assert "GCLIP: AMF + CS" in titles and len(set(titles)) == 2
+        assert (
+            numbers(shown["views"][titles.index(name)]["mask"]) == mask.labels.byte().numpy()
+        ).all()
+
+
+def test_damaged_model_compares_four() -> None:
+    """Neither, AMF, CS and both, before the other methods."""
+    titles = list(views.compared(scene(backbone="built-in-damaged")))
+    assert titles[:4] == ["ClearCLIP", "GCLIP: AMF", "GCLIP: CS", "GCLIP: AMF + CS"]
+    assert len(titles) == len(METHODS) + 2
+
+
+# --- Learn ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("step", "right"), enumerate([0, 0, 1, 0]))
+def test_lesson_is_true(step: int, right: int) -> None:
+    """Each step shows what it teaches, on its photo and with these weights."""
+    assert lessons.outcome(step)[0] == right
+    text, strip = lessons.guessed(step, right)
+    assert text.startswith("**Yes.**") and len(strip["items"]) == 2
+    assert lessons.guessed(step, 2)[0].startswith("**No.**")
+
+
+def test_lesson_shows_its_after_on_segment() -> None:
+    """The mask as switched is the mask after, and its score the same."""
+    for lesson in lessons.LESSONS[1:]:
+        shown, after = lessons.scene(lesson, lesson.shown), lessons.scene(lesson, lesson.after)
+        view = views.canvas(shown)
+        score = after.scores(after.mask()).miou
+        assert view["views"][view["view"]]["score"] == pytest.approx(score)
+
+
+# --- Share ---------------------------------------------------------------------------------------
+
+
+def test_link_opens_what_was_shown() -> None:
+    current = scene(words="dog, grass", weight=0.35, cs=False, row=2)
+    link = views.link(current)
+    assert link.startswith("?example=dog&")
+    query = dict(pair.split("=") for pair in link[1:].replace("%2C+", ", ").split("&")[1:])
+    assert Settings.from_query(query) == (current.settings, "")
+
+
+def test_own_photo_is_not_in_the_link(tmp_path: Path) -> None:
+    current = scene(upload(tmp_path), words="dog")
+    assert "example" not in views.link(current) and str(tmp_path) not in views.link(current)
+    assert "stays with you" in views.link_note(current)
+
+
+def test_mask_names_its_classes() -> None:
+    """An indexed PNG: a pixel is the number of its class, 255 is none."""
+    mask = scene(words="dog, grass; lawn").mask()
+    picture = Image.open(io.BytesIO(views.mask_png(mask)))
+    assert (np.asarray(picture) == mask.labels.numpy().astype(np.uint8)).all()
+    assert json.loads(picture.text["Classes"]) == ["dog", "grass"]
+
+
+def test_cutouts_are_the_classes() -> None:
+    """A word is no path, and a class without pixels no file."""
+    current = scene(words="dog, ../../grass")
+    archive = zipfile.ZipFile(io.BytesIO(views.cutouts(current)))
+    labels = current.mask().labels.numpy()
+    for name in archive.namelist():
+        cut = Image.open(io.BytesIO(archive.read(name)))
+        alpha = np.asarray(cut)[..., 3]
+        assert (alpha == 255 * (labels == int(name[0]) - 1)).all() and alpha.any()
+        assert "/" not in name and ".." not in name
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"words": 'dachshund, it\'s; a "thing"', "nearest": True},
+        {"method": "sclip", "edges": "none", "background": False},
+        {"amf": False, "amf_blocks": "5 6", "outlier": 3.0, "weight": 0.3, "threshold": 0.1},
+        {"size": 240, "window": 160, "stride": 80, "templates": "plain", "scale": 30.0},
+        {"backbone": "built-in-damaged"},
+    ],
+)
+def test_python_makes_the_same_mask(settings: dict) -> None:
+    """Six lines that run."""
+    current = scene(**settings)
+    code = views.python(current).removeprefix("```python\n").removesuffix("\n```")
+    assert len([line for line in code.splitlines() if line]) == 6
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        exec(code, {})
+    mask = current.mask()
+    expected = dict(zip(mask.vocabulary.names, mask.areas(), strict=True))
+    assert eval(printed.getvalue()) == pytest.approx(expected)
+
+
+def test_download_is_a_file_with_a_name() -> None:
+    path = Path(views.download(scene(words="dog"), "mask"))
+    assert path.name == "mask.png" and path.stat().st_size > 100

@@ -1,20 +1,23 @@
-"""Masks whose edges follow the picture: refinements of class scores, without any training.
+"""Masks whose edges follow the picture and are calm: refinements of class scores, without training.
 
 A refinement makes the score of every class a function of the picture's colours,
 ``q = a · I + b``, with coefficients on a small grid. They are interpolated to the picture's own
-size and applied there, so that edges are as sharp as the picture. Formulas are in METHOD.md.
+size and applied there, so that edges are as sharp as the picture. Then outlines are smoothed and
+specks go (:func:`calm`). Formulas are in METHOD.md.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
-from math import prod, sqrt
+from math import ceil, prod, sqrt
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+from scipy import ndimage
 from torch import Tensor
 
 from gclip_core import images, masks
@@ -38,8 +41,10 @@ DILATIONS = (8, 16)
 """Distances in pixels of the neighbours of PAMR, eight at each distance (SCLIP's settings)."""
 STEPS = 10
 """Iterations of PAMR."""
-SOFTNESS = 0.15
-"""Difference of scores from which a cut-out is opaque, or transparent."""
+SMOOTHING = 0.4
+"""Side of the square in which pixels vote for a smooth outline, in patches."""
+SPECK = 1.0
+"""Patches; a region of a smaller area is a speck, unless it is the largest of its class."""
 MAX_SECONDS = 2.0
 """A refinement whose estimated time on one core is longer is left out."""
 MAX_BYTES = 256 * 10**6
@@ -108,12 +113,25 @@ def refined(
     guide, small = _guide(result, picture, entry), images.resize(picture, result.resized)
     coefficients = _coefficients(result.logits, _owners(result), guide, entry)
     n = len(result.vocabulary)
+    labels = _labels(coefficients, picture, n, result.threshold)
+    patch = sqrt(labels.numel() / prod(result.logits.shape[1:]))
+    labels = torch.from_numpy(calm(labels.numpy(), patch))
     return replace(
         result,
-        labels=_labels(coefficients, picture, n, result.threshold),
+        labels=labels,
         refined=entry.name,
         # It refers to small pictures alone, not to that which was segmented.
-        _scores=partial(_scores, result.logits, _owners(result), n, guide, small, entry),
+        _scores=partial(
+            _scores,
+            result.logits,
+            _owners(result),
+            n,
+            labels,
+            result.threshold,
+            guide,
+            small,
+            entry,
+        ),
     )
 
 
@@ -122,28 +140,46 @@ def alpha(
 ) -> Tensor:
     """The opacity of a class's cut-out, (height, width) uint8 at the picture's own size.
 
-    It is 255 (1/2 + (q - r) / (2 SOFTNESS)), from 0 to 255, with the refined score ``q`` of class
-    ``index`` and the best ``r`` of the others, of hidden words and of the threshold. So it is above
-    127 where the class has its label. Without a refinement, or where it would take too long, it is
-    255 at the labels of the class, and 0 elsewhere.
+    255 where the refined mask has the class of ``index``, and 0 elsewhere.
 
     Raises:
         GclipError: no such refinement or class, or a picture of another size.
     """
-    entry = find_refinement(refinement)
-    _check_picture(result, picture)
     check_index("Class", index, len(result.vocabulary))
-    if entry.coefficients is None or not is_affordable(result, entry):
-        return (result.labels == index).to(torch.uint8) * 255
-    out = torch.empty(result.labels.shape, dtype=torch.uint8)
-    guide = _guide(result, picture, entry)
-    coefficients = _coefficients(result.logits, _owners(result), guide, entry)
-    for rows, columns, score in _applied(coefficients, picture):
-        own = score[index].clone()
-        score[index] = result.threshold or -torch.inf
-        margin = own - score.amax(0)
-        out[rows, columns] = (127.5 + margin * (127.5 / SOFTNESS)).clamp_(0, 255).round_()
-    return out
+    return (refined(result, picture, refinement).labels == index).to(torch.uint8) * 255
+
+
+def calm(labels: NDArray[np.int16], patch: float) -> NDArray[np.int16]:
+    """Labels (height, width) with smooth outlines and without specks; "no class" (-1) is a class.
+
+    Each pixel gets the class that most pixels have in a square of SMOOTHING patches a side. Then
+    each connected region under SPECK patches, unless it is the largest of its class, gets the class
+    of the nearest pixel around it. ``patch`` is a patch's side in pixels.
+    """
+    radius = SMOOTHING * patch / 2
+    smooth, most_votes = labels.copy(), np.zeros(labels.shape, np.uint8)
+    for label, box in _boxes(labels, margin=ceil(radius)):
+        mine = Image.fromarray(np.uint8(labels[box] == label) * 255)
+        votes = np.asarray(mine.filter(ImageFilter.BoxBlur(radius)))
+        np.copyto(smooth[box], np.int16(label), where=votes > most_votes[box])
+        np.maximum(votes, most_votes[box], out=most_votes[box])
+    specks = np.zeros(labels.shape, bool)
+    for label, box in _boxes(smooth, margin=0):
+        regions, _ = ndimage.label(smooth[box] == label)
+        areas = np.bincount(regions.flat)
+        is_speck = areas < SPECK * patch**2
+        is_speck[[0, 1 + areas[1:].argmax()]] = False
+        specks[box] |= is_speck[regions]
+    if not specks.any():
+        return smooth
+    return smooth[tuple(ndimage.distance_transform_edt(specks, None, False, True))]
+
+
+def _boxes(labels: NDArray[np.int16], margin: int) -> Iterator[tuple[int, tuple[slice, slice]]]:
+    """Each label with the rows and columns of its pixels, and of ``margin`` pixels around them."""
+    for label, box in enumerate(ndimage.find_objects(labels.astype(np.int32) + 2), -1):
+        if box is not None:
+            yield label, tuple(slice(max(0, s.start - margin), s.stop + margin) for s in box)
 
 
 def is_affordable(result: Segmentation, refinement: str | Refinement) -> bool:
@@ -345,13 +381,24 @@ def _scores(
     logits: Tensor,
     owners: Sequence[int],
     n: int,
+    labels: Tensor,
+    threshold: float,
     guide: Image.Image,
     small: Image.Image,
     entry: Refinement,
 ) -> Tensor:
-    """Refined scores of ``n`` classes, (n, h', w') float32 at the size of ``small``."""
-    coefficients = _coefficients(logits, owners, guide, entry)[:n]
-    out = torch.empty(n, small.height, small.width)
+    """Refined scores of ``n`` classes, (n, h', w') float32 at the size of ``small``.
+
+    Where :func:`calm` has changed the label, its score and the best one change places.
+    """
+    coefficients = _coefficients(logits, owners, guide, entry)
+    out = torch.empty(len(coefficients), small.height, small.width)
     for rows, columns, score in _applied(coefficients, small):
         out[:, rows, columns] = score
-    return out
+    best, index = out.max(0, keepdim=True)
+    calmed = F.interpolate(labels[None, None].float(), out.shape[1:])[0].long()  # nearest
+    none = torch.full_like(index, n) if len(out) > n else index  # n: the hidden words
+    none = none.where(best >= threshold, index)
+    calmed = calmed.where(calmed >= 0, none)
+    own = out.gather(0, calmed)
+    return out.scatter_(0, index, own).scatter_(0, calmed, best)[:n]

@@ -145,9 +145,12 @@ def _in_sentences(function: Callable) -> Callable:
             first = error.errors()[0]
             names = list(function.__annotations__)
             name = next(names[x] if isinstance(x, int) else x for x in first["loc"])
-            came = repr(first["input"])[:60]
-            sentence = f"“{name}”: {first['msg'].lower()}, but {came} came."
-            raise gr.Error(sentence, print_exception=False) from error
+            wanted, came = first["msg"][:1].lower() + first["msg"][1:], repr(first["input"])[:60]
+            if name == "image":
+                wanted = "an uploaded picture was expected"
+            raise gr.Error(
+                f"“{name}”: {wanted}, but {came} came.", print_exception=False
+            ) from error
         except GclipError as error:
             raise gr.Error(str(error), print_exception=False) from error
         finally:

@@ -219,6 +219,9 @@ class Limits:
                 values = self._read_json(body)
                 if path.startswith(JOIN) or "/call/" in path:
                     session = self._join(values.get("session_hash"))
+                if tools and isinstance(values.get("params"), dict):
+                    # Without it Gradio writes the mask and its description into one text.
+                    values["params"].setdefault("_meta", {"progressToken": 0})
                 body = orjson.dumps(values)  # Gradio reads what was checked
             messages = [{"type": "http.request", "body": body, "more_body": False}]
 

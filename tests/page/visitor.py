@@ -202,5 +202,5 @@ class Visitor:
         stream = self.web.get(f"{API}/call/{endpoint}/{joined.json()['event_id']}").text
         kind, data = re.findall("event: (complete|error)\ndata: (.*)", stream)[-1]
         if kind == "error":
-            raise FailedError(data)
+            raise FailedError(json.loads(data)["error"])
         return json.loads(data)

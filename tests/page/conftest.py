@@ -1,0 +1,22 @@
+"""The whole page in this process, with tools, as one that strangers reach."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from page import main, scene
+
+
+@pytest.fixture(scope="session")
+def url() -> Iterator[str]:
+    args = main.parser().parse_args(["--backbone", "built-in", "--mcp", "--no-downloads"])
+    host = scene.HOST
+    scene.set_host(main.make_host(args))
+    blocks = main.build()
+    uploads = Path(os.environ["GRADIO_TEMP_DIR"])
+    _, address, _ = main.serve(blocks, args, uploads, prevent_thread_lock=True, quiet=True)
+    yield address.rstrip("/")
+    blocks.close(verbose=False)
+    scene.set_host(host)

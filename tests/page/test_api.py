@@ -1,0 +1,156 @@
+"""The public endpoints, asked with gradio_client as a program would; plain data comes back."""
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from gradio_client import Client, handle_file
+from PIL import Image
+
+import gclip_core as gclip
+from gclip_core import assets
+from page import api
+from page.limits import API
+from page.scene import Photo, Scene
+from page.settings import Settings
+from tests.models import loaded
+from tests.page.visitor import FailedError, Visitor
+
+PICTURE = str(assets.path("photos", "chelsea.jpg"))
+
+
+@pytest.fixture(scope="module")
+def client(url: str) -> Client:
+    return Client(url, verbose=False)
+
+
+@pytest.fixture(scope="module")
+def visitor(url: str) -> Visitor:
+    return Visitor(url)
+
+
+@pytest.fixture(scope="module")
+def photo(visitor: Visitor) -> dict[str, Any]:
+    return visitor.uploaded(Path(PICTURE).read_bytes(), "chelsea.jpg")
+
+
+def labels(path: str) -> np.ndarray:
+    """The classes of an indexed PNG, -1 for none."""
+    mask = np.asarray(Image.open(path)).astype(int)
+    return np.where(mask == 255, -1, mask)
+
+
+def test_endpoints(client: Client) -> None:
+    """Three are public, and described."""
+    named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
+    assert set(named) == {"/segment", "/suggest", "/about"}
+    assert all(entry.get("description") for entry in named.values())
+
+
+@pytest.mark.parametrize(
+    ("method", "same"),
+    [
+        ("gclip", gclip.gclip(amf_blocks="backbone", cs_blocks="backbone")),
+        ("amf", gclip.gclip(cs=False, amf_blocks="backbone", cs_blocks="backbone")),
+        ("naclip", gclip.METHODS["naclip"]),
+    ],
+)
+@pytest.mark.parametrize("background", ["on", "off"])
+def test_segment(client: Client, method: str, same: gclip.Method, background: str) -> None:
+    """The mask is the library's, and its description fits it."""
+    file, described = client.predict(
+        handle_file(PICTURE), "cat, grass", method, background=background, api_name="/segment"
+    )
+    rest = {"rest": "background", "rest_weight": Settings().weight} if background == "on" else {}
+    expected = gclip.Segmenter(loaded()).segment(PICTURE, "cat, grass", same, **rest).labels
+    assert np.array_equal(labels(file), expected.numpy())
+    assert json.loads(Image.open(file).text["Classes"])[:2] == ["cat", "grass"]
+    assert (described["height"], described["width"]) == expected.shape
+    assert [entry["name"] for entry in described["classes"]] == ["cat", "grass"]
+    shares = [entry["share"] for entry in described["classes"]] + [described["none"]]
+    assert sum(shares) == pytest.approx(1)
+    assert (described["none"] > 0) == (background == "on")
+    assert described["facts"]["weights"]
+
+
+def test_refined_segment(client: Client) -> None:
+    """With edges that follow the picture it is the page's mask."""
+    file, _ = client.predict(
+        handle_file(PICTURE), "cat, grass", refine="guided", api_name="/segment"
+    )
+    page = Scene(Photo.of(PICTURE), Settings(words="cat, grass", backbone="built-in"))
+    assert np.array_equal(labels(file), page.mask().labels.numpy())
+
+
+def test_unknown_word(client: Client) -> None:
+    """It is named with the nearest known one, and used as it is."""
+    _, described = client.predict(handle_file(PICTURE), "tram, grass", api_name="/segment")
+    assert [entry["name"] for entry in described["classes"]] == ["tram", "grass"]
+    (unknown,) = described["unknown"]
+    assert (unknown["word"], unknown["nearest"]) == ("tram", "train")
+
+
+def test_suggest(client: Client) -> None:
+    words = client.predict(handle_file(PICTURE), 3, api_name="/suggest")
+    assert words == list(gclip.Segmenter(loaded()).suggest(PICTURE, 3))
+
+
+def test_about(client: Client) -> None:
+    answer = client.predict(api_name="/about")
+    assert answer["backbone"] == "built-in"
+    here = {entry["name"]: entry["here"] for entry in answer["backbones"]}
+    assert here["built-in"] and not here["openai-vit-l-14"]
+    assert {"gclip", "clearclip", "amf", "cs"} <= set(answer["methods"])
+
+
+WRONG = {
+    "no words": ({"words": " , "}, "at least one word"),
+    "words null": ({"words": None}, "“words”: .*string"),
+    "words a list": ({"words": ["cat"]}, "“words”: .*string"),
+    "201 classes": ({"words": ",".join(f"thing {n}" for n in range(201))}, "at most 200 classes"),
+    "4,001 characters": ({"words": "x" * 4001}, "“words”: .*4000 characters"),
+    "threshold a text": ({"threshold": "0.5"}, "“threshold”: .*number"),
+    "threshold over 1": ({"threshold": 2}, "“threshold”: .*less than or equal to 1"),
+    "method unknown": ({"method": "nope"}, "“method”: .*'gclip'"),
+    "backbone unknown": ({"backbone": "nope"}, "“backbone”: .*'built-in'"),
+    "backbone not here": ({"backbone": "openai-vit-l-14"}, "is not on this machine"),
+    "background": ({"background": True}, "“background”: .*'on' or 'off'"),
+    "blocks": ({"amf_blocks": "99"}, "block"),
+    "image null": ({"image": None}, "“image”"),
+    "image a text": ({"image": "x.png"}, "“image”"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_values(case: str, visitor: Visitor, photo: dict, capfd: Any) -> None:
+    """Each meets a sentence with its name, and leaves no trace in the log."""
+    changed, sentence = WRONG[case]
+    names = list(inspect.signature(api.segment).parameters)
+    usual = dict(zip(names, (photo, "cat", *api.segment.__defaults__), strict=True))
+    with pytest.raises(FailedError, match=sentence) as refused:
+        visitor.program("segment", *(usual | changed).values())
+    assert len(str(refused.value)) < 500
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("way", "body"),
+    [
+        ("call/nope", {"data": []}),
+        ("call/v2/nope", {}),
+        ("call/v2/segment", {"words": "cat"}),
+        ("call/v2/segment", {"words": "cat", "colour": 1}),
+        ("call/segment", {"data": "text"}),
+        ("run/segment", {"data": []}),
+        ("api/segment", {"data": []}),
+    ],
+)
+def test_wrong_calls(way: str, body: Any, url: str) -> None:
+    """The queue cannot be passed by, and what is no call is refused."""
+    answer = httpx.post(f"{url}{API}/{way}", content=json.dumps(body), timeout=60)
+    assert 400 <= answer.status_code < 500
+    assert "Traceback" not in answer.text

@@ -1,5 +1,5 @@
 // Pictures in a row or a grid, each a button if one can be chosen; without pictures, chips.
-const strip = $(".strip");
+const strip = $(".items");
 let key = "";
 
 function update() {

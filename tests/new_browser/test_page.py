@@ -1,0 +1,186 @@
+"""The page around the canvas: words, links, errors, other visitors, a lost connection."""
+
+from collections.abc import Callable
+from urllib.parse import parse_qs
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.new_browser.conftest import (
+    after,
+    answers,
+    encoded,
+    give,
+    legend,
+    picture,
+    turn_to,
+    type_words,
+)
+
+HOSTILE = ("${7*7}", "{{x}}", '<img src=x onerror="document.title=1">', "שלום", "🐶", "a;b`c")
+
+
+def test_words(visitor: Callable[..., Page]) -> None:
+    """Words that a person typed stay with the next photo; those of the page are chosen anew."""
+    page = visitor(example="flower")
+    examples = page.locator("#samples button")
+    before = page.locator("#words textarea").input_value()
+    after(page, examples.first.click)
+    expect(page.locator("#words textarea")).not_to_have_value(before)
+    after(page, lambda: type_words(page, "cat, wall"))
+    after(page, examples.nth(1).click)
+    expect(page.locator("#words textarea")).to_have_value("cat, wall")
+    expect(legend(page)).to_have_text(["cat", "wall", "background"])
+
+
+def test_hostile_words(desktop: Page) -> None:
+    """Words are text, whatever is in them, on every tab."""
+    title = desktop.title()
+    words = [word for word in HOSTILE if ";" not in word]
+    after(desktop, lambda: type_words(desktop, ", ".join(HOSTILE)))
+    expect(legend(desktop)).to_have_count(len(HOSTILE) + 1)
+    assert set(words) <= set(legend(desktop).all_inner_texts())
+    desktop.locator("#canvas .pad").click()
+    expect(desktop.locator("#canvas .why")).to_be_visible()
+    for tab in ("How it works", "Compare", "Share"):
+        turn_to(desktop, tab)
+    assert desktop.title() == title
+    assert desktop.locator("img[src=x]").count() == 0
+
+
+def test_examples_by_keyboard(desktop: Page) -> None:
+    """An example is a button with a name, reached and pressed by keys."""
+    first = desktop.locator("#samples button").first
+    assert first.get_by_role("img").get_attribute("alt")
+    first.focus()
+    desktop.keyboard.press("Tab")
+    expect(desktop.locator("#samples button").nth(1)).to_be_focused()
+    after(desktop, lambda: desktop.keyboard.press("Enter"))
+    expect(desktop.locator("#samples button").nth(1)).to_be_focused()
+
+
+def test_quick_toggles(desktop: Page) -> None:
+    """After nine quick presses of a switch the page shows its last state."""
+    for _ in range(9):
+        desktop.locator("#amf input").click()
+    expect(desktop.locator("#amf input")).not_to_be_checked()
+    pressed = desktop.locator("#canvas .views button[aria-pressed=true]")
+    expect(pressed).to_have_text("Without AMF")
+    expect(desktop.locator(".pending")).to_have_count(0)
+    expect(pressed).to_have_text("Without AMF")
+    turn_to(desktop, "Share")
+    assert "amf=0" in desktop.locator("#link textarea").input_value()
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("photo.png", b"no picture"),
+        ("photo.jpeg", encoded(picture(), "JPEG")[:2000]),
+    ],
+)
+def test_bad_photo(desktop: Page, name: str, data: bytes) -> None:
+    """A file that is no picture meets a sentence: the last answer stays, the next photo works."""
+    give(desktop, data, name)
+    expect(desktop.locator(".toast-body")).to_be_visible()
+    expect(legend(desktop)).to_have_text(["flower", "leaf", "background"])
+    expect(desktop.locator(".pending")).to_have_count(0)
+    after(desktop, desktop.locator("#samples button").first.click)
+
+
+def test_too_many_words(desktop: Page) -> None:
+    """201 classes meet a sentence, what was typed stays, and fewer words work."""
+    words = ", ".join(f"word {i}" for i in range(201))
+    type_words(desktop, words)
+    expect(desktop.locator(".toast-body")).to_contain_text("200 classes")
+    expect(desktop.locator("#words textarea")).to_have_value(words)
+    expect(legend(desktop)).to_have_text(["flower", "leaf", "background"])
+    after(desktop, lambda: type_words(desktop, "flower"))
+    expect(legend(desktop)).to_have_text(["flower", "background"])
+
+
+LINK = {
+    "example": "coffee",
+    "words": "cup, table",
+    "amf": "0",
+    "background": "0",
+    "edges": "none",
+    "threshold": "0.25",
+    "scale": "33.3333333",
+    "block": "3",
+    "head": "2",
+    "patch": "40",
+}
+
+
+def test_link(visitor: Callable[..., Page]) -> None:
+    """A link brings back every setting to the last digit, and the page gives the same link."""
+    page = visitor(**LINK)
+    expect(legend(page)).to_have_text(["cup", "table", "background"])
+    expect(page.locator("#amf input")).not_to_be_checked()
+    expect(page.locator("#canvas .why")).to_be_visible()
+    turn_to(page, "How it works")
+    expect(page.locator("#diagram .number")).to_have_text("3")
+    turn_to(page, "Share")
+    link = parse_qs(page.locator("#link textarea").input_value().removeprefix("?"))
+    assert {name: values[0] for name, values in link.items()} == LINK
+
+
+def test_unusable_link(visitor: Callable[..., Page]) -> None:
+    """What a link has that cannot be used is left out, and the page says so."""
+    page = visitor(amf="perhaps", planted=7, block=99, example="flower", words="flower")
+    expect(page.locator(".toast-body")).to_contain_text("planted")
+    expect(legend(page)).to_have_text(["flower", "background"])
+
+
+def test_two_visitors(visitor: Callable[..., Page]) -> None:
+    """Two visitors who ask at once see their own answers."""
+    pages = [visitor(example=name, words=name) for name in ("flower", "dog")]
+    for page, words in zip(pages, ("leaf, sky", "person, grass"), strict=True):
+        type_words(page, words)
+    for page, words in zip(pages, ("leaf, sky", "person, grass"), strict=True):
+        expect(legend(page)).to_have_text([*words.split(", "), "background"])
+        expect(page.locator("#words textarea")).to_have_value(words)
+
+
+def test_lost_connection(desktop: Page) -> None:
+    """After a lost connection the next change is answered."""
+    desktop.context.set_offline(True)
+    desktop.locator("#amf input").uncheck()
+    expect(desktop.locator(".toast-body").first).to_be_visible()
+    desktop.context.set_offline(False)
+    type_words(desktop, "flower, sky")
+    expect(legend(desktop)).to_have_text(["flower", "sky", "background"])
+    expect(desktop.locator("#canvas .views button").first).to_have_attribute("aria-pressed", "true")
+
+
+def test_compare(desktop: Page) -> None:
+    """Every method has a mask and a row; a mask that is pressed is large beside GCLIP's."""
+    turn_to(desktop, "Compare")
+    masks = desktop.locator("#masks button")
+    rows = desktop.locator("#table tbody tr")
+    expect(rows).to_have_count(masks.count())
+    masks.nth(1).click()
+    expect(answers(desktop, "large")).to_be_visible()
+    expect(desktop.locator("#large .views button").first).to_contain_text("GCLIP")
+    expect(masks.nth(1)).to_have_attribute("aria-pressed", "true")
+
+
+def test_learn(desktop: Page) -> None:
+    """A guess is answered with the masks before and after; the page then shows the step itself."""
+    turn_to(desktop, "Learn")
+    card = desktop.locator("#learn .card").nth(1)
+    card.get_by_label("The mask gets better").check()
+    expect(card.get_by_text("mIoU goes from")).to_be_visible()
+    card.get_by_role("button", name="Show me").click()
+    expect(desktop.locator("#canvas .stage")).to_be_visible()
+    expect(desktop.locator("#canvas .views button").nth(1)).to_have_text("With AMF")
+
+
+def test_downloads(desktop: Page) -> None:
+    """Share's files come with names that a person can use."""
+    turn_to(desktop, "Share")
+    for button, end in (("Mask (indexed PNG)", ".png"), ("Cut-outs (zip)", ".zip")):
+        with desktop.expect_download() as download:
+            desktop.get_by_role("button", name=button).click()
+        assert download.value.suggested_filename.endswith(end)

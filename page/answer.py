@@ -54,10 +54,10 @@ VIEWS = {
         f"lesson {step}": View("learn", partial(lessons.before, step=step), ())
         for step in range(len(lessons.LESSONS))
     },
-    "shared": View("share", views.shared, MASK),
     "link": View("share", views.link, tuple(Settings.model_fields)),
     "link_note": View("share", views.link_note, ()),
     "python": View("share", views.python, MASK),
+    "shared": View("share", views.shared, MASK),
 }
 """Outputs by name, in the order in which they are made."""
 

@@ -110,7 +110,7 @@ def before(visitor: Scene, step: int) -> dict[str, Any]:
         items.append(
             {"image": image, "caption": "Global tokens: bright columns (DINOv2)", "alt": ""}
         )
-    return {"items": items, "columns": 2, "pressable": False}
+    return {"items": items, "columns": len(items), "pressable": False}
 
 
 def outcome(step: int) -> tuple[int, str]:

@@ -194,7 +194,7 @@ def _tabs(inputs: dict[str, Component]) -> dict[str, Any]:
                         min_width=120,
                     )
                     inputs["weight"] = gr.Slider(
-                        0, 1, 0.5, step=0.05, label="less – more", min_width=160
+                        0, 1, 0.5, step=0.05, label="Weight of the background", min_width=160
                     )
             with gr.Column(scale=2, min_width=256):
                 with gr.Column(elem_classes="card"):
@@ -240,9 +240,9 @@ def _tabs(inputs: dict[str, Component]) -> dict[str, Any]:
 
 def _lesson(parts: dict[str, Any], step: int, lesson: lessons.Lesson) -> None:
     """The card of a step: its masks, and beside them the guess."""
-    with gr.Column(scale=3, min_width=300):
+    with gr.Column(min_width=300):
         parts[f"lesson {step}"] = drawn("strip", f"lesson-{step}", value={"items": []})
-    with gr.Column(scale=2, min_width=300):
+    with gr.Column(min_width=300):
         gr.Markdown(f"### {lesson.title}\n{lesson.text}\n\n{lesson.question}")
         choices = [(text, number) for number, text in enumerate(OPTIONS)]
         parts[f"guess {step}"] = gr.Radio(

@@ -113,7 +113,8 @@ def test_words_are_data(word: str, visitor: Visitor) -> None:
 @pytest.mark.parametrize("name", [n for n in Settings.model_fields if n not in ("words", "row")])
 def test_forged_values(name: str, visitor: Visitor, capfd: Any) -> None:
     """A value of another kind, which no control sends, leaves no trace."""
-    before, values = visitor.shown["canvas"], visitor.open("words=cat,grass")
+    values = visitor.open("words=cat,grass")
+    before = visitor.answer(values)["canvas"]
     for value in ([[1]], "x" * 5000):
         visitor.answer(values | {name: value})
     assert "Traceback" not in "".join(capfd.readouterr())

@@ -3,10 +3,12 @@
 import logging
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,8 @@ import httpx
 import pytest
 
 from gclip_core import BACKBONES, __version__, load
-from page import main
-from tests import ROOT
+from page import main, scene
+from tests import ROOT, free_port
 from tests.page.visitor import APP, Visitor, serving
 
 SECRET = "zanzibar"
@@ -69,7 +71,7 @@ def test_options_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path:
         (["--host", "192.0.2.1"], "192.0.2.1: .*Choose another --host or --port"),
         (["--port", "{taken}"], "127.0.0.1: .*Choose another --host or --port"),
         (["--mcp", "--auth", "a:b"], "leave --auth out"),
-        (["--backbone", "openai-vit-b-32", "--weights", "no/such.safetensors"], "no/such"),
+        (["--backbone", "openai-vit-b-32", "--weights", "no/such.safetensors"], "such.safetensors"),
     ],
 )
 def test_no_start(
@@ -81,6 +83,7 @@ def test_no_start(
 ) -> None:
     """One sentence, and the exit status 2."""
     monkeypatch.setenv(main.FOLDER, str(tmp_path))
+    monkeypatch.setattr(scene, "HOST", scene.HOST)
     with socket.create_server(("127.0.0.1", 0)) as other:
         options = [option.format(taken=other.getsockname()[1]) for option in options]
         assert main.main(options) == 2
@@ -148,3 +151,40 @@ def test_spaces_come_first(tmp_path: Path) -> None:
     env: dict[str, Any] = {**os.environ, "PYTHONPATH": str(tmp_path)}
     output = subprocess.check_output([sys.executable, APP], cwd=ROOT, env=env, timeout=120)
     assert output.startswith(b"FIRST")
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
+def test_behind_nginx(tmp_path: Path) -> None:
+    """With the very blocks of docs/HOSTING.md: the page answers, and guesses of a login end."""
+    zones, lines = re.findall(r"```nginx\n(.*?)```", (ROOT / "docs/HOSTING.md").read_text(), re.S)
+    port = free_port()
+    with serving("--root-path", "/gclip", "--auth", "a:b") as server:
+        places = " ".join(
+            f"{name} {tmp_path}/{name};"
+            for name in (
+                "client_body_temp_path",
+                "proxy_temp_path",
+                "fastcgi_temp_path",
+                "uwsgi_temp_path",
+                "scgi_temp_path",
+            )
+        )
+        configuration = tmp_path / "nginx.conf"
+        configuration.write_text(
+            f"pid {tmp_path}/pid; error_log stderr; daemon off; events {{}}\n"
+            f"http {{ {zones} {places} access_log off; server {{ listen 127.0.0.1:{port};\n"
+            f"{lines.replace('127.0.0.1:7860', f'127.0.0.1:{server.port}')} }} }}\n"
+        )
+        proxy = subprocess.Popen(["nginx", "-p", str(tmp_path), "-c", str(configuration)])
+        try:
+            time.sleep(1)
+            visitor = Visitor(f"http://127.0.0.1:{port}/gclip", login=("a", "b"))
+            assert visitor.ask(words="flower")["canvas"]["classes"]
+            data = {"username": "a", "password": "guessed"}
+            web = httpx.Client(base_url=f"http://127.0.0.1:{port}/gclip")
+            statuses = [web.post("/login", data=data).status_code for _ in range(10)]
+            assert statuses[0] == 400 and statuses[-1] == 503
+        finally:
+            proxy.terminate()
+            proxy.wait(20)

@@ -95,8 +95,11 @@ def serving(*arguments: str) -> Iterator[Server]:
 class Visitor:
     """One browser tab: uploads a photo, sets the inputs, opens tabs; or a program."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, login: tuple[str, str] | None = None) -> None:
         self.web = httpx.Client(base_url=url, timeout=600)
+        if login:
+            named = dict(zip(("username", "password"), login, strict=True))
+            self.web.post("/login", data=named).raise_for_status()
         self.session, self.shown = uuid4().hex, dict[str, Any]()
         config = self.web.get("/config").json()
         self.events = {event["api_name"]: event for event in config["dependencies"]}

@@ -1,0 +1,1 @@
+"""Load and attacks on the real page."""

@@ -1,0 +1,245 @@
+"""``python -m tests.load``: many visitors at once, with attacks beside them, or a soak.
+
+Requests are drawn from the settings of the page, its tabs, uploads and the API. Each is answered
+alone on one server first. Then a fresh server gets them from all clients at once, in random order,
+while strangers attack it and a witness asks for the mask of a new photo again and again; answers
+are compared. ``--soak 1000`` sends that many new photos, one after the other, instead.
+"""
+
+import argparse
+import itertools
+import json
+import random
+import statistics
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from queue import Queue
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from gclip_core.methods import METHODS
+from tests.models import picture
+from tests.new_load.attacks import ATTACKS
+from tests.page.visitor import BusyError, FailedError, Server, Visitor, serving
+from tests.pictures import encoded
+
+MAX_MB = 4_000
+"""Memory that the page may need, whatever strangers do."""
+WORDS = ("dog, grass", "person; man; woman, sky, tree, road", "water, boat, sky", "", "qwzx, cat")
+WORDS += (", ".join(f"thing {number}" for number in range(200)),)
+SIZES = (120, 160), (480, 640), (1500, 2000), (4000, 6000)
+"""Uploaded pictures, height before width."""
+CHOICES: dict[str, Sequence[Any]] = {
+    "amf": (0, 1),
+    "cs": (0, 1),
+    "background": (0, 1),
+    "weight": (0.2, 0.9),
+    "backbone": ("built-in", "built-in-damaged"),
+    "method": tuple(METHODS),
+    "edges": ("none", "guided", "pamr"),
+    "threshold": (0.3,),
+    "size": (200, 448),
+    "window": (224,),
+    "templates": ("plain", "imagenet7"),
+    "amf_blocks": ("auto", "6 7"),
+    "cs_blocks": ("auto", "7-11"),
+}
+TABS = "segment", "segment", "how", "compare", "share"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """One request: settings and a tab of the page, or values for an endpoint; and an upload."""
+
+    settings: tuple[tuple[str, Any], ...] = ()
+    tab: str = "segment"
+    endpoint: str = ""
+    values: tuple[Any, ...] = ()
+    size: tuple[int, int] | None = None
+    seed: int = 0
+
+    def ask(self, visitor: Visitor) -> str:
+        """What the page shows, or its refusal; the same text for the same answer."""
+        photo = visitor.uploaded(photo_file(self.size, self.seed), "a.jpg") if self.size else None
+        visitor.session, visitor.shown = uuid4().hex, {}  # or the page sends only what changes
+        try:
+            if self.endpoint:
+                shown = visitor.program(self.endpoint, photo, *self.values)
+            else:
+                shown = visitor.ask(photo, self.tab, **dict(self.settings))
+        except FailedError as error:
+            return str(error)
+        return json.dumps(comparable(shown), sort_keys=True, ensure_ascii=False)
+
+
+def comparable(value: Any) -> Any:
+    """The value with digests in the place of files, and numbers to four digits."""
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, dict):
+        if value.get("path"):
+            return Path(value["path"]).parent.name
+        return {key: comparable(inside) for key, inside in value.items()}
+    return [comparable(inside) for inside in value] if isinstance(value, list) else value
+
+
+@cache
+def photo_file(size: tuple[int, int], seed: int) -> bytes:
+    return encoded(picture(*size, seed=seed), "JPEG")
+
+
+def wishes(amount: int, seed: int = 0) -> list[Wish]:
+    """So many different requests; one in seven is a program's."""
+    chance, drawn = random.Random(seed), dict[Wish, None]()
+    while len(drawn) < amount:
+        size = chance.choice((None, *SIZES))
+        if chance.random() < 0.15:
+            size = size or SIZES[0]
+            values = (chance.randint(1, 20), "default")
+            if chance.random() < 0.7:
+                method, refine = chance.choice([*METHODS]), chance.choice(CHOICES["edges"])
+                words = chance.choice([words for words in WORDS if words])
+                values = (words, method, "default", "backbone", "auto", 0.0, "on", refine)
+            endpoint = "segment" if len(values) > 2 else "suggest"
+            wish = Wish(endpoint=endpoint, values=values, size=size, seed=chance.randrange(3))
+        else:
+            names = chance.sample(list(CHOICES), chance.randint(0, 3))
+            settings = {name: chance.choice(CHOICES[name]) for name in names}
+            settings["words"] = chance.choice(WORDS)
+            tab, number = chance.choice(TABS), chance.randrange(3)
+            wish = Wish(tuple(settings.items()), tab, size=size, seed=number)
+        drawn[wish] = None
+    return list(drawn)
+
+
+@dataclass
+class Tally:
+    """What came of it all; times in seconds."""
+
+    seconds: list[float] = field(default_factory=list)
+    differing: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    busy: int = 0
+    witness: list[float] = field(default_factory=list)
+
+
+def load(server: Server, alone: dict[Wish, str], clients: int, requests: int) -> Tally:
+    """Let ``clients`` ask at once, each time for any of the requests."""
+    tally, visitors, asked = Tally(), Queue[Visitor](), list(alone)
+    for _ in range(clients):
+        visitors.put(Visitor(server.url))
+
+    def ask(number: int) -> None:
+        wish, visitor = random.Random(number).choice(asked), visitors.get()
+        try:
+            for pause in itertools.count(1):  # as a person does who reads that the page is busy
+                began = time.monotonic()
+                try:
+                    answer = wish.ask(visitor)
+                    break
+                except BusyError:
+                    tally.busy += 1
+                    time.sleep(min(pause, 5))
+            tally.seconds.append(time.monotonic() - began)
+            if answer != alone[wish]:
+                tally.differing.append(f"{wish}\n  {alone[wish][:400]}\n  {answer[:400]}")
+        except (FailedError, httpx.HTTPError) as error:
+            tally.lost.append(f"{wish}: {error!r}"[:500])
+        visitors.put(visitor)
+
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(ask, range(requests)))
+    return tally
+
+
+def watch(server: Server, tally: Tally, end: threading.Event) -> None:
+    """The witness: a new page and a new photo each time, until the end."""
+    for seed in itertools.count(10_000):
+        if end.is_set():
+            return
+        began = time.monotonic()
+        try:
+            visitor = Visitor(server.url)
+            data = encoded(picture(480, 640, seed=seed), "JPEG")
+            assert "canvas" in visitor.ask(visitor.uploaded(data), words="dog, grass")
+            tally.witness.append(time.monotonic() - began)
+        except (BusyError, FailedError, AssertionError, httpx.HTTPError) as error:
+            tally.lost.append(f"the witness: {error!r}"[:300])
+        time.sleep(2)
+
+
+def soak(photos: int) -> int:
+    """Send new photos; returns 1 if the last half of them made the page grow by a tenth."""
+    with serving("--backbone", "built-in", "--quiet") as server:
+        visitor, memory = Visitor(server.url), list[float]()
+        for seed in range(photos):
+            data = encoded(picture(480, 640, seed=seed), "JPEG")
+            visitor.ask(visitor.uploaded(data), words="dog, grass, sky")
+            memory.append(server.memory("VmRSS"))
+            if not seed % max(1, photos // 20):
+                print(f"{seed} photos: {memory[-1]:.0f} MB", flush=True)
+    quarter = photos // 4
+    before, after = (
+        statistics.mean(memory[quarter : 2 * quarter]),
+        statistics.mean(memory[-quarter:]),
+    )
+    print(f"{photos} photos: {before:.0f} MB in the second quarter, {after:.0f} MB in the last")
+    return int(after > 1.1 * before)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the figures; returns 1 if an answer was lost or differs, or a promise was broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
+    parser.add_argument("--clients", type=int, default=25)
+    parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--different", type=int, default=60, help="how many different requests")
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
+    parser.add_argument("--soak", type=int, default=0, help="new photos, instead of all this")
+    names = [attack.__name__ for attack in ATTACKS]
+    parser.add_argument("--attacks", nargs="*", choices=names, default=names)
+    args = parser.parse_args(arguments)
+    if args.soak:
+        return soak(args.soak)
+    options = ("--backbone", "built-in", "--quiet")
+    with serving(*options) as server:
+        visitor = Visitor(server.url)
+        alone = {wish: wish.ask(visitor) for wish in wishes(args.different, args.seed)}
+        print(f"{len(alone)} answers alone; {server.memory():.0f} MB", flush=True)
+    with serving(*options) as server, ThreadPoolExecutor(2) as pool:
+        end, before = threading.Event(), server.memory("VmRSS")
+        running = pool.submit(load, server, alone, args.clients, args.requests)
+        watched = Tally()
+        pool.submit(watch, server, watched, end)
+        for attack in [attack for attack in ATTACKS if attack.__name__ in args.attacks]:
+            began, results = time.monotonic(), Counter(map(str, attack(server)))
+            seconds = time.monotonic() - began
+            print(f"{attack.__name__}: {dict(results)}; {seconds:.0f} s", flush=True)
+            print(f"  {server.memory('VmRSS'):.0f} MB now, {server.memory():.0f} at the most")
+        tally = running.result()
+        end.set()
+        pool.shutdown()
+        peak, traces = server.memory(), server.output().count("Traceback")
+    lost = tally.lost + watched.lost
+    print(*lost[:10], *tally.differing[:10], sep="\n")
+    print(
+        f"{args.clients} clients: {len(tally.seconds)} answers, {len(lost)} lost, "
+        f"{len(tally.differing)} differing, {tally.busy} asked again because the page was busy. "
+        f"Seconds: median {statistics.median(tally.seconds or [0]):.1f}, longest "
+        f"{max(tally.seconds, default=0):.1f}; of {len(watched.witness)} witnesses "
+        f"{max(watched.witness, default=0):.1f}.\n"
+        f"Memory: {before:.0f} MB before, {peak:.0f} MB at the most. {traces} traces in the log."
+    )
+    return int(bool(lost or tally.differing or traces or peak > MAX_MB))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Pictures that would cost the page too much memory or time; each is made when it is sent."""
+
+import struct
+import zlib
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from PIL import Image
+
+from tests.pictures import black_png, encoded, noise, png_bomb, png_chunk
+
+
+def exif(length: int) -> bytes:
+    """Of which 5,000 entries point to the same ``length`` bytes."""
+    header = b"II*\0" + struct.pack("<I", 8 + length) + bytes(length)
+    entries = (struct.pack("<HHII", 1000 + number, 7, length, 8) for number in range(5000))
+    return header + struct.pack("<H", 5000) + b"".join(entries) + bytes(4)
+
+
+def with_chunks(before: bytes = b"", behind: bytes = b"") -> bytes:
+    """A small PNG with other chunks before and behind its pixels."""
+    png = encoded(noise(12, 17), "PNG")
+    return png[:33] + before + png[33:-12] + behind + png[-12:]
+
+
+def exif_as_digits() -> bytes:
+    notes = exif(10**5)
+    text = zlib.compress(b"\nexif\n%d\n" % len(notes) + notes.hex().encode())
+    return with_chunks(png_chunk(b"zTXt", b"Raw profile type exif\0\0" + text))
+
+
+def many_texts() -> bytes:
+    """Sixty of a megabyte, whose characters need four bytes each."""
+    text = zlib.compress(b"x" * (2**20 - 4) + "😀".encode())
+    chunks = (png_chunk(b"iTXt", b"key%d\0\1\0\0\0" % n + text) for n in range(60))
+    return with_chunks(b"".join(chunks))
+
+
+def black(kind: str, **options: object) -> bytes:
+    """Just under 64 megapixels, in few bytes."""
+    mode = "CMYK" if options else "RGB"
+    pixels = np.zeros((7_900, 8_000, len(mode)), np.uint8)
+    return encoded(Image.fromarray(pixels, mode), kind, **options)
+
+
+PICTURES: dict[str, Callable[[], bytes]] = {
+    "EXIF behind the pixels": lambda: with_chunks(behind=png_chunk(b"eXIf", exif(10**6))),
+    "EXIF as digits": exif_as_digits,
+    "texts of a PNG": many_texts,
+    "five million chunks": lambda: with_chunks(behind=png_chunk(b"teSt") * 5_000_000),
+    "400 megapixels": partial(black_png, 20_000, 20_000, 8, 0),
+    "claimed pixels": partial(png_bomb, 20_000, 20_000),
+    "63 megapixels with alpha": partial(black_png, 7_900, 8_000, 8, 6),
+    "63 megapixels of 16 bits": partial(black_png, 7_900, 8_000, 16, 0),
+    "63 megapixels of WebP": partial(black, "WEBP"),
+    "63 megapixels of four inks": partial(black, "JPEG", progressive=True),
+    "a strip": partial(black_png, 60_000, 1, 8, 0),
+    "a truncated JPEG": lambda: encoded(noise(600, 800), "JPEG")[:20_000],
+    "a text": lambda: b"no picture",
+}

@@ -20,8 +20,12 @@ WAIT = 90_000
 expect.set_options(timeout=WAIT)
 
 
-@pytest.fixture(scope="package")
-def url() -> Iterator[str]:
+@pytest.fixture(scope="session")
+def url(base_url: str) -> Iterator[str]:
+    """A page of its own, or the one of ``--base-url``."""
+    if base_url:
+        yield base_url
+        return
     with serving() as server:
         yield server.url
 
@@ -63,7 +67,7 @@ def is_script(line: str) -> bool:
 
 @pytest.fixture
 def desktop(visitor: Callable[..., Page]) -> Page:
-    return visitor(example="flower", words="flower, leaf")
+    return visitor(example="flower", words="flower, plant")
 
 
 def answers(page: Page, part: str = "canvas") -> Locator:

@@ -69,7 +69,7 @@ def test_amf(diagram: Page) -> None:
 
 def test_cs(visitor: Callable[..., Page]) -> None:
     """On the damaged model the outlier is marked, and CS calms it."""
-    page = visitor(example="flower", words="flower, leaf", backbone="built-in-damaged", cs=0)
+    page = visitor(example="flower", words="flower, plant", backbone="built-in-damaged", cs=0)
     expect(page.locator("#canvas .banner")).to_be_visible()
     turn_to(page, "How it works")
     expect(page.locator("#diagram .abnormal").first).to_be_visible()

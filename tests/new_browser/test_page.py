@@ -83,7 +83,7 @@ def test_bad_photo(desktop: Page, name: str, data: bytes) -> None:
     """A file that is no picture meets a sentence: the last answer stays, the next photo works."""
     give(desktop, data, name)
     expect(desktop.locator(".toast-body")).to_be_visible()
-    expect(legend(desktop)).to_have_text(["flower", "leaf", "background"])
+    expect(legend(desktop)).to_have_text(["flower", "plant", "background"])
     expect(desktop.locator(".pending")).to_have_count(0)
     after(desktop, desktop.locator("#samples button").first.click)
 
@@ -94,7 +94,7 @@ def test_too_many_words(desktop: Page) -> None:
     type_words(desktop, words)
     expect(desktop.locator(".toast-body")).to_contain_text("200 classes")
     expect(desktop.locator("#words textarea")).to_have_value(words)
-    expect(legend(desktop)).to_have_text(["flower", "leaf", "background"])
+    expect(legend(desktop)).to_have_text(["flower", "plant", "background"])
     after(desktop, lambda: type_words(desktop, "flower"))
     expect(legend(desktop)).to_have_text(["flower", "background"])
 
@@ -136,9 +136,9 @@ def test_unusable_link(visitor: Callable[..., Page]) -> None:
 def test_two_visitors(visitor: Callable[..., Page]) -> None:
     """Two visitors who ask at once see their own answers."""
     pages = [visitor(example=name, words=name) for name in ("flower", "dog")]
-    for page, words in zip(pages, ("leaf, sky", "person, grass"), strict=True):
+    for page, words in zip(pages, ("plant, sky", "person, grass"), strict=True):
         type_words(page, words)
-    for page, words in zip(pages, ("leaf, sky", "person, grass"), strict=True):
+    for page, words in zip(pages, ("plant, sky", "person, grass"), strict=True):
         expect(legend(page)).to_have_text([*words.split(", "), "background"])
         expect(page.locator("#words textarea")).to_have_value(words)
 

@@ -17,7 +17,7 @@ OPTIONS = ("The mask gets better", "It gets worse", "Hardly anything changes")
 
 @dataclass(frozen=True)
 class Lesson:
-    """A step: settings before and after it, and those that show it on the tab Segment."""
+    """A step: what it asks, and settings before and after it. ``drawn`` is of assets/learn."""
 
     title: str
     text: str
@@ -25,10 +25,8 @@ class Lesson:
     reason: str
     before: dict[str, Any]
     after: dict[str, Any]
-    shown: dict[str, Any]
     photo: str = "flower"
     drawn: str = ""
-    """A picture of assets/learn that stands beside the mask before."""
 
 
 OFF = {"amf": False, "cs": False}
@@ -36,24 +34,22 @@ AMF = {"amf": True, "cs": False}
 LESSONS = (
     Lesson(
         "1 · Every patch, a word",
-        "CLIP learned from photos with captions, never from masks. Ask each patch of its last "
-        "block for its best word, and there is a mask. There, patches look at whatever their "
-        "*query* finds in others’ *keys*.",
-        "Now let each patch look at patches with a similar query: **ClearCLIP**.",
-        "Patches of one thing have similar queries, so they share their words.",
-        {"method": "clip"} | OFF,
-        OFF,
-        {"method": "clip"} | OFF,
+        "CLIP learned from photos with captions, never from masks. Each patch of its last block "
+        "is a vector, and so is each word: the word whose vector is nearest colours the patch. "
+        "With one word, everything is a flower.",
+        "Now some eighty words for a **background**, such as sky and wall, compete with it.",
+        "A patch that one of them fits best stays without a colour.",
+        OFF | {"words": "flower", "background": False},
+        OFF | {"words": "flower"},
     ),
     Lesson(
         "2 · AMF: look wider",
-        "In the paper’s CLIP, some patches of the middle blocks are looked at by nearly all "
-        "others: **global tokens**, the bright columns. Attention map fusion averages the last "
-        "block’s attention with that of the first such blocks.",
+        "Patches also look at each other: that is attention. In the paper’s CLIP nearly all look "
+        "at a few **global tokens**, the bright columns. Attention map fusion averages the last "
+        "block’s attention with that of the first blocks that have them.",
         "What does **AMF** do to the mask?",
         "The middle blocks add patches of the same thing that are farther away.",
         OFF,
-        AMF,
         AMF,
         drawn="attention-late.webp",
     ),
@@ -65,7 +61,6 @@ LESSONS = (
         "One number outweighs all others in every patch, so that patches become alike.",
         AMF,
         AMF | {"backbone": DAMAGED},
-        AMF | {"backbone": DAMAGED},
     ),
     Lesson(
         "4 · CS: calm that channel",
@@ -75,10 +70,9 @@ LESSONS = (
         "With the outlier calmed, patches of different things differ again.",
         AMF | {"backbone": DAMAGED},
         {"amf": True, "cs": True, "backbone": DAMAGED},
-        {"amf": True, "cs": True, "backbone": DAMAGED},
     ),
 )
-USUAL = {"method": "gclip", "backbone": "built-in", "words": "", "background": False}
+USUAL = {"method": "gclip", "backbone": "built-in", "words": "", "background": True}
 """What every step sets, unless it sets another value."""
 
 

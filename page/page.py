@@ -312,11 +312,9 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
     def chosen(event: gr.SelectData) -> str:
         return str(list(scene.examples().values())[event.index].path)
 
-    def pressed(event: gr.SelectData, photo: dict, *values: Any) -> list:
-        settings = Settings.read(values)
-        with scene.LOCK:
-            chip = views.chips(Scene(Photo.of(photo["path"]), settings))[event.index]
-        return list(settings.changed(**chip.settings).model_dump().values())
+    def pressed(event: gr.SelectData, chips: dict) -> dict:
+        settings = chips["items"][event.index]["settings"]
+        return {inputs[name]: value for name, value in settings.items()}
 
     def damaged_or_not(backbone: str) -> str:
         return BUILT_IN if backbone == DAMAGED else DAMAGED
@@ -330,11 +328,11 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
         return row + 1
 
     view = [inputs[name] for name in POINTED]
-    backbone, changed = inputs["backbone"], list(inputs.values())
+    backbone = inputs["backbone"]
     for change in (
         page.load(opened, None, asked, **QUIET),
         parts["samples"].select(chosen, None, parts["photo"], **QUIET),
-        parts["chips"].select(pressed, asked, changed, preprocess=False, **QUIET),
+        parts["chips"].select(pressed, parts["chips"], list(inputs.values()), **QUIET),
         parts["cs_link"].click(damaged_or_not, backbone, backbone, **QUIET),
         parts["diagram"].select(pointed, view, view, **QUIET),
         parts["masks"].select(enlarged, None, inputs["row"], **QUIET),
@@ -365,7 +363,7 @@ def _shown(
     parts: dict[str, Any], inputs: dict[str, Component], tab: gr.State, step: int
 ) -> gr.events.Dependency:
     """A lesson's button sets its switches and its photo, and opens the tab Segment."""
-    settings = lessons.USUAL | LESSONS[step].shown
+    settings = lessons.USUAL | LESSONS[step].after
     photo = lessons.photo(LESSONS[step])
     targets = [parts["tabs"], tab, parts["photo"], *(inputs[name] for name in settings)]
     values = [gr.update(selected="segment"), "segment", photo, *settings.values()]

@@ -225,7 +225,9 @@ def pooled_matrix(matrix: Tensor, most: int = 480) -> Tensor:
     return matrix
 
 
-def item(image: Image.Image | None, caption: str, alt: str = "", kind: str = "png") -> dict:
+def item(
+    image: Image.Image | None, caption: str, alt: str = "", kind: str = "png"
+) -> dict[str, Any]:
     """A picture of a strip, or a chip without one."""
     return {"image": image and served(image, kind), "alt": alt or caption, "caption": caption}
 
@@ -280,7 +282,8 @@ def chips(scene: Scene) -> list[Chip]:
 
 
 def chip_strip(scene: Scene) -> dict[str, Any]:
-    return {"items": [item(None, chip.text) for chip in chips(scene)], "selected": None}
+    items = [item(None, chip.text) | {"settings": chip.settings} for chip in chips(scene)]
+    return {"items": items, "selected": None}
 
 
 def idle(scene: Scene, idea: str) -> str:

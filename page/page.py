@@ -272,6 +272,7 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
         started = time.perf_counter()
         try:
             for part in answer(seen, tab, photo and photo["path"], *values):
+                seen = part.get("seen", seen)
                 yield {outputs[name]: value for name, value in part.items()}
         except (GclipError, MemoryError, OSError) as error:
             warn(error)

@@ -4,27 +4,36 @@
 """
 
 import argparse
-import importlib
+import atexit
+import gc
 import importlib.util
+import logging
 import os
+import shutil
+import signal
+import socket
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Thread
 from typing import Any, get_args
 
 import torch
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
-from demo import opening
-from demo.engine import Engine
-from demo.host import logs, memory
-from demo.host.zero_gpu import encode_on_zero_gpu
-from gclip_core import load
-from gclip_core.backbone import load_backbone
-from gclip_core.errors import GclipError
-from gclip_core.registry import BACKBONES, BUILT_IN
+from demo import limits, scene, space
+from gclip_core import BACKBONES, GclipError, __version__, load
+from gclip_core.registry import BUILT_IN
+from gclip_core.segmenter import Segmenter
 
 PREFERRED = "openai-vit-b-16"
+FOLDER = "GRADIO_TEMP_DIR"
 ABOUT = (
     "Serve the GCLIP page. Works without a network; weights are only downloaded when a visitor "
     "presses the button for it."
@@ -33,58 +42,122 @@ ENVIRONMENT = (
     "Each option can be an environment variable instead: GCLIP_PORT for --port, "
     "GCLIP_NO_DOWNLOADS=1 for --no-downloads; GCLIP_WEIGHTS is the folder of --weights-dir."
 )
-SWITCH_SECONDS = 2e-4
-"""How long a thread of Python runs before others may. The default of 5 ms is as long as a block of
-a tower: a thread that returns from a block would wait so long for the next one."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the page until it is stopped; an error prints one sentence. Returns the exit status."""
-    args = parser().parse_args(arguments)
-    if args.mcp and (problem := mcp_problem(args.auth is not None)):
-        print(f"error: {problem}", file=sys.stderr)
-        return 2
-    if args.weights_dir:
-        os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
-    logs.begin(args.quiet)
-    memory.prepare()
-    sys.setswitchinterval(SWITCH_SECONDS)
     started = time.perf_counter()
+    args = parser().parse_args(arguments)
     try:
-        engine = make_engine(args)
-    except GclipError as error:
+        check(args)
+        uploads = own_folder()
+        scene.set_host(make_host(args))
+        title = scene.backbone(scene.HOST.backbone).title
+    except (GclipError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    opening.compute_in_background(engine)
-    # Importing Gradio needs seconds; meanwhile a thread computes the first answer.
-    return importlib.import_module("demo.launch").launch(engine, args, started)
+    if scene.HOST.encode is Segmenter.encode:  # a ZeroGPU is lent to visitors only
+        Thread(target=scene.warm, daemon=True).start()
+    blocks = build()
+    print(f"{title} is loaded; ready in {time.perf_counter() - started:.1f} s.", flush=True)
+    gc.freeze()  # what exists now is never freed: collections may skip it
+    gc.enable()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    serve(blocks, args, uploads)
+    return 0
 
 
-def make_engine(args: argparse.Namespace) -> Engine:
-    """The engine with its backbone loaded.
+def build() -> Any:
+    """The page with its public endpoints."""
+    from demo import api, page  # noqa: PLC0415 - imports Gradio, while the opening is computed
 
-    Raises:
-        GclipError: the backbone cannot be loaded.
-    """
-    name = args.backbone
-    if name == "auto":  # asks no network
-        name = PREFERRED if load.on_disk(BACKBONES[PREFERRED]) else BUILT_IN
-    encode = encode_on_zero_gpu()
-    # A ZeroGPU is lent to single requests: until then there is none.
-    device = default_device(lent=encode is not None) if args.device == "auto" else args.device
-    return Engine(
-        load_backbone(name, args.weights, device, args.dtype),
-        encode=encode,
-        bound=args.memory,
-        downloads=not args.no_downloads,
-        device=device,
-        dtype=args.dtype,
+    blocks = page.build()
+    with blocks:
+        api.add()
+    return blocks.queue(max_size=limits.MAX_QUEUE, api_open=False)
+
+
+def serve(blocks: Any, args: argparse.Namespace, uploads: Path, **more: Any) -> Any:
+    """Launch the page within its limits, by default until it is stopped."""
+    from demo.page import LAUNCH  # noqa: PLC0415 - as above
+
+    def health(_: Request) -> JSONResponse:
+        state = {"status": "ok", "version": __version__} | scene.state()
+        return JSONResponse(state | {"waiting": limits.waiting(blocks)})
+
+    bounds = {"page": blocks, "uploads": uploads, "shipped": scene.SHIPPED, "tools": args.mcp}
+    own = {
+        "middleware": [Middleware(GZipMiddleware, 500, 6), Middleware(limits.Limits, **bounds)],
+        "routes": [Route("/health", health)],
+        "openapi_url": None,
+    }
+    return blocks.launch(
+        **LAUNCH,
+        server_name=args.host,
+        server_port=args.port,
+        share=args.share,
+        root_path=args.root_path or None,
+        auth=args.auth,
+        mcp_server=args.mcp,
+        inbrowser=args.open,
+        max_file_size=limits.MAX_FILE,
+        state_session_capacity=limits.MAX_SESSIONS,
+        app_kwargs=own,
+        ssr_mode=False,
+        run_history=False,
+        show_error=False,
+        enable_monitoring=False,
+        footer_links=["api", "settings"],
+        **more,
     )
 
 
-def default_device(lent: bool = False) -> str:
-    """The GPU of this machine where there is one for itself, else the CPU."""
-    return "cuda" if torch.cuda.is_available() and not lent else "cpu"
+def check(args: argparse.Namespace) -> None:
+    """Check what the server needs, and apply what is the whole process's.
+
+    Raises:
+        ValueError: options that do not go together, or an address that cannot be used.
+    """
+    if args.mcp and importlib.util.find_spec("mcp") is None:
+        raise ValueError("--mcp needs a package that is not here: pip install 'gradio[mcp]'.")
+    if args.mcp and args.auth:
+        raise ValueError("--mcp serves programs that cannot log in: leave --auth out, or --mcp.")
+    host, port = args.host, args.port or 0
+    try:
+        family = socket.getaddrinfo(host, port)[0][0]
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise ValueError(f"{host}: {error.strerror}. Choose another --host or --port.") from error
+    if args.weights_dir:
+        os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
+    for name in ("demo", "gclip_core"):
+        logging.getLogger(name).setLevel(logging.WARNING if args.quiet else logging.INFO)
+
+
+def own_folder() -> Path:
+    """A folder for visitors' files of this process alone, which is deleted when it ends.
+
+    Gradio names a file by its content: two pages would delete each other's.
+    """
+    parent = os.environ.get(FOLDER)
+    if parent:
+        Path(parent).mkdir(parents=True, exist_ok=True)
+    os.environ[FOLDER] = tempfile.mkdtemp(prefix="gclip-", dir=parent)
+    atexit.register(shutil.rmtree, os.environ[FOLDER], ignore_errors=True)
+    return Path(os.environ[FOLDER])
+
+
+def make_host(args: argparse.Namespace) -> scene.Host:
+    """What backbone opens the page, and where it is computed."""
+    name = args.backbone
+    if name == "auto":  # asks no network
+        name = PREFERRED if load.on_disk(BACKBONES[PREFERRED]) else BUILT_IN
+    lent, device = space.encoder(), args.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() and not lent else "cpu"
+    encode = lent or Segmenter.encode
+    return scene.Host(name, args.weights, device, args.dtype, not args.no_downloads, encode)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -95,70 +168,45 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         epilog=ENVIRONMENT,
     )
-    _add_model(options)
-    _add_server(options)
-    return options
 
+    def option(name: str, text: str, default: str | None = None, **more: Any) -> None:
+        default = _environment(name) or default or None
+        options.add_argument(f"--{name}", default=default, help=text, **more)
 
-def _add_model(options: argparse.ArgumentParser) -> None:
-    """Options of the backbone, and of the memory that the page may use."""
+    def switch(name: str, text: str, default: bool = False) -> None:
+        default = default or _environment(name) == "1"
+        options.add_argument(f"--{name}", action="store_true", default=default, help=text)
+
     names = f"auto (OpenAI ViT-B/16 if on disk, else built-in) or one of: {', '.join(BACKBONES)}"
-    _option(options, "backbone", names, "auto", choices=["auto", *BACKBONES], metavar="NAME")
+    option("backbone", names, "auto", choices=["auto", *BACKBONES], metavar="NAME")
     options.add_argument("--weights", type=Path, help="weight file of that backbone")
     local = "folder of local weight files, for machines without a network"
-    _option(options, "weights-dir", local, os.environ.get(load.WEIGHTS_FOLDER), type=_folder)
-    _option(options, "device", "cpu, cuda, mps …; auto is a GPU where there is one", "auto")
+    option("weights-dir", local, os.environ.get(load.WEIGHTS_FOLDER), type=_folder)
+    option("device", "cpu, cuda, mps …; auto is a GPU where there is one", "auto")
     dtype = "of the backbone's weights; auto is bfloat16 where the processor has it"
-    _option(options, "dtype", dtype, "auto", choices=get_args(load.Dtype))
-    bound = "memory of the process; the weights of other backbones than the built-in come on top"
-    default = str(memory.BOUND / 10**9)
-    _option(options, "memory", bound, default, type=memory.parsed, metavar="GB")
-    _switch(options, "no-downloads", "visitors may not make this machine download weights")
+    option("dtype", dtype, "auto", choices=get_args(load.Dtype))
+    switch("no-downloads", "visitors may not make this machine download weights")
 
-
-def _add_server(options: argparse.ArgumentParser) -> None:
-    """Options of the web server."""
     host, port = (os.environ.get(f"GRADIO_SERVER_{name}") for name in ("NAME", "PORT"))
-    _option(options, "host", "address; 0.0.0.0 lets other machines in", host or "127.0.0.1")
-    _option(options, "port", "by default the first free one from 7860", port, type=_port)
-    _switch(options, "share", "open a public link through Gradio's servers")
-    path = "path under which a reverse proxy serves the page, such as /gclip"
-    _option(options, "root-path", path)
+    option("host", "address; 0.0.0.0 lets other machines in", host or "127.0.0.1")
+    option("port", "by default the first free one from 7860", port, type=_port)
+    switch("share", "open a public link through Gradio's servers")
+    option("root-path", "path under which a reverse proxy serves the page, such as /gclip")
     auth = "ask visitors for a name and password (better given by GCLIP_AUTH)"
-    _option(options, "auth", auth, type=_name_and_password, metavar="NAME:PASSWORD")
+    option("auth", auth, type=_name_and_password, metavar="NAME:PASSWORD")
     tools = (
         "serve /segment, /suggest and /about as tools of the Model Context Protocol, too; needs "
         "pip install 'gradio[mcp]'"
     )
-    _switch(options, "mcp", tools, os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true")
-    _switch(options, "quiet", "log warnings only, not one line a request")
+    switch("mcp", tools, os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true")
+    switch("quiet", "log warnings only, not one line a request")
     options.add_argument("--open", action="store_true", help="open the page in a browser")
-
-
-def _option(
-    options: argparse.ArgumentParser, name: str, text: str, default: str | None = None, **more: Any
-) -> None:
-    default = _environment(name) or default or None
-    options.add_argument(f"--{name}", default=default, help=text, **more)
-
-
-def _switch(options: argparse.ArgumentParser, name: str, text: str, default: bool = False) -> None:
-    default = default or _environment(name) == "1"
-    options.add_argument(f"--{name}", action="store_true", default=default, help=text)
+    return options
 
 
 def _environment(name: str) -> str:
     """The environment's value of an option; empty for none."""
     return os.environ.get("GCLIP_" + name.upper().replace("-", "_"), "")
-
-
-def mcp_problem(login: bool) -> str:
-    """Why the Model Context Protocol cannot be served; empty for nothing."""
-    if importlib.util.find_spec("mcp") is None:
-        return "--mcp needs a package that is not installed: pip install 'gradio[mcp]'."
-    if login:
-        return "--mcp serves programs that cannot log in: leave --auth out, or --mcp."
-    return ""
 
 
 def _port(text: str) -> int:

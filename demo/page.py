@@ -1,341 +1,411 @@
-"""The page: its parts, what their events ask for, and what an answer changes."""
+"""The page: its layout, and its one event."""
 
-import json
+import html
 import logging
-import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from functools import partial
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from gradio.events import Dependency
+from PIL import Image
 
-from demo import around, problems, widgets, wording
-from demo.answer import Answer, Status, compute, log, resolve
-from demo.controls import HEAVY, LIGHT, QUIET, RAW, Controls, Tab, Updates, in_browser, place_chosen
-from demo.engine import Engine
-from demo.host.blob_store import LazyBlob
-from demo.host.files import path_of
-from demo.inputs import Inputs
-from demo.request import Question, Request
-from demo.settings import Settings, from_query, key_of
-from demo.source import NoPictureError
-from demo.tabs import LANES, TABS, TabEntry, why
-from demo.tabs.compare import TRUTH
-from demo.variants import VARIANTS
-from demo.widgets import values
-from demo.widgets.values import Json
-from evaluation.photos import shipped_photos
-from gclip_core.errors import GclipError
+from demo import lessons, limits, scene, views
+from demo.answer import VIEWS, answer
+from demo.lessons import LESSONS, OPTIONS
+from demo.scene import DAMAGED, OPENING, Photo, Scene
+from demo.settings import Settings
+from gclip_core import BACKBONES, METHODS, GclipError
+from gclip_core.refine import REFINEMENTS
+from gclip_core.registry import BUILT_IN
+from gclip_core.vocabulary import TEMPLATES
+
+WEB = Path(__file__).parent / "web"
+SHADES = "eef6fa d6e9f2 aed3e4 7db7d1 4b96b8 23789d 176585 14526c 134357 123848 0a2430"
+ACCENT = gr.themes.colors.Color(*(f"#{shade}" for shade in SHADES.split()), name="lagoon")
+FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif")
+MONO = ("ui-monospace", "DejaVu Sans Mono", "monospace")
+THEME = gr.themes.Base(primary_hue=ACCENT, secondary_hue=ACCENT, font=FONTS, font_mono=MONO).set(
+    color_accent="*primary_600",
+    body_text_color_subdued="*neutral_600",
+    block_info_text_color="*neutral_600",
+    body_text_color_subdued_dark="*neutral_300",
+)
+LAUNCH = {"theme": THEME, "css_paths": WEB / "page.css"}
+DOWNLOAD = """file => {
+    const link = document.createElement("a");
+    Object.assign(link, { href: file.url, download: file.orig_name || "" });
+    link.click();
+}"""
+COPY = "query => navigator.clipboard.writeText(location.origin + location.pathname + query)"
+SWITCHES = (("amf", "AMF", "Attention map fusion"), ("cs", "CS", "Channel suppression"))
+POINTED = ("block", "head", "patch")
+"""Settings that a press on the canvas or the diagram changes, by the event's value."""
+QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+"""Events that only set inputs."""
+HEAVY = {"concurrency_limit": 1, "concurrency_id": "heavy", "api_visibility": "private"}
 
 logger = logging.getLogger(__name__)
 
-HEAVY_SETTINGS = ("short_side", "window", "stride")
-"""Settings that send the picture through the tower anew."""
-ADDRESS = re.compile(r"[\w.:/\[\]~%-]{1,100}")
-"""A host, with its port and a path."""
+
+def build() -> gr.Blocks:
+    """The page of :data:`scene.HOST`."""
+    gr.set_static_paths(list(scene.SHIPPED))
+    with gr.Blocks(
+        title="GCLIP", fill_width=True, analytics_enabled=False, delete_cache=limits.FILE_AGE
+    ) as page:
+        gr.Markdown("# GCLIP\nType words, get masks; switch two ideas on and off.", elem_id="head")
+        with gr.Row(elem_id="columns"):
+            with gr.Column(scale=0, min_width=284, elem_id="inputs"):
+                parts, inputs = _inputs()
+            with gr.Column(scale=1, min_width=320):
+                parts |= _tabs(inputs)
+        _events(page, parts, {name: inputs[name] for name in Settings.model_fields})
+    return page
 
 
-@dataclass(frozen=True)
-class Section:
-    """What an answer changes of the page: components by name, and how their values are made.
-
-    ``compute`` makes a frozen content of an answer, ``view`` the values of the components of that
-    content, by the names of ``parts``.
-    """
-
-    name: str
-    parts: Mapping[str, Component]
-    compute: Callable[[Engine, Answer], Any]
-    view: Callable[[Any], Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """What sections show of an answer, as it is cached, with what the browser may fetch of it.
-
-    ``status`` is how the answer was made, ``link`` its query.
-    """
-
-    updates: Updates
-    blobs: tuple[LazyBlob, ...]
-    status: Status
-    link: str
+def drawn(name: str, elem_id: str, **props: Any) -> gr.HTML:
+    """A component of ours: a script draws its value and its other properties."""
+    return gr.HTML(
+        html_template=(WEB / f"{name}.html").read_text("utf-8"),
+        css_template=(WEB / f"{name}.css").read_text("utf-8"),
+        js_on_load=(WEB / "shared.js").read_text("utf-8") + (WEB / f"{name}.js").read_text("utf-8"),
+        apply_default_css=False,
+        elem_id=elem_id,
+        elem_classes=name,
+        **props,
+    )
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """How a request went: the state of the tabs, the status lines, and the link to what is shown.
-
-    ``state`` is "fresh", "old" (they show an earlier answer) or "none" (there is no picture).
-    """
-
-    state: Literal["fresh", "old", "none"]
-    lines: Json = field(default_factory=values.lines)
-    query: str = ""
+# --- layout --------------------------------------------------------------------------------------
 
 
-class Page:
-    """The parts of the page, what their events ask for, and what an answer changes.
+def _inputs() -> tuple[dict[str, Any], dict[str, Component]]:
+    """The left column; controls are by the names of the settings."""
+    parts: dict[str, Any] = {}
+    inputs: dict[str, Component] = {}
+    parts["photo"] = gr.Image(
+        sources=["upload", "clipboard", "webcam"],
+        height=190,
+        show_label=False,
+        buttons=[],
+        elem_id="photo",
+        placeholder="Drop a photo, or click",
+    )
+    items = [
+        views.item(_thumbnail(photo), "", photo.title, "jpeg")
+        for photo in scene.examples().values()
+    ]
+    parts["samples"] = drawn("strip", "samples", value={"items": items, "columns": 6})
+    inputs["words"] = parts["words"] = gr.Textbox(
+        label="Words",
+        info="A comma starts the next class, a semicolon a synonym.",
+        lines=1,
+        max_lines=3,
+        max_length=limits.MAX_CHARACTERS,
+        submit_btn=True,
+        elem_id="words",
+    )
+    parts["chips"] = drawn("strip", "chips", value={"items": []})
+    with gr.Row(elem_id="switches"):
+        for name, label, info in SWITCHES:
+            with gr.Column(min_width=100):
+                inputs[name] = parts[name] = gr.Checkbox(True, label=label, info=info, elem_id=name)
+                parts[f"{name}_idle"] = gr.Markdown(elem_classes="tip")
+    parts["cs_link"] = gr.Button("See what CS repairs", size="sm", elem_id="cs-link")
+    with gr.Accordion("Settings", open=False, elem_id="settings"):
+        _settings(parts, inputs)
+    for name in ("nearest", "block", "head", "patch", "row"):
+        inputs[name] = gr.State(Settings.model_fields[name].default)
+    return parts, inputs
 
-    ``opening`` is what a visitor without a link sees first. An answer changes the ``sections``.
-    """
 
-    def __init__(self, engine: Engine, opening: Settings) -> None:
-        self._engine = engine
-        with gr.Blocks(title="GCLIP", analytics_enabled=False, fill_width=True) as self.blocks:
-            self._controls = Controls(opening)
-            self._build()
-            self._wire()
-
-    def _build(self) -> None:
-        gr.HTML('<a id="skip" href="#tabs">Skip to the answer</a>', elem_id="skip-box")
-        with gr.Row(elem_id="top"):
-            title = "# GCLIP <small>type words, get masks; see what two ideas do</small>"
-            gr.Markdown(title, elem_id="title")
-            self._share = widgets.share(elem_id="share")
-        with gr.Row(elem_id="main"):
-            with gr.Column(scale=2, min_width=320, elem_id="input"):
-                self._inputs = Inputs(self._engine, self._controls)
-            with gr.Column(scale=5, min_width=320, elem_id="result"):
-                self._link_notes = widgets.lines("link-notes", "About the link")
-                self._lines = widgets.lines("status", "Status")
-                self._tab_opened = gr.Textbox("", visible=False)
-                self._address = gr.Textbox("", visible=False)
-                self._answers = gr.Textbox("0", visible=False)  # counts those at a pinned pixel
-                self._tabs: dict[str, Tab] = {}
-                with gr.Tabs(elem_id="tabs") as self._strip:
-                    for entry in TABS:
-                        with gr.Tab(entry.label, id=entry.name) as opened:
-                            self._tabs[entry.name] = entry.build(self._engine, self._controls)
-                        both = [self._controls["tab"], self._tab_opened]
-                        js = _OPEN_TAB.format(entry.name)
-                        opened.select(**in_browser(js, inputs=both, outputs=both))
-        self._why = widgets.why(elem_id="why")
-        parts = {**self._inputs.parts, "share": self._share}
-        self.sections = {"around": Section("around", parts, around.compute, around.view)}
-        for entry in TABS:
-            parts = self._tabs[entry.name].parts
-            self.sections[entry.name] = Section(entry.name, parts, entry.compute, entry.view)
-        self._read = self._controls.reader()
-        self._request_inputs = [self._inputs.image, self._address, *self._controls.components]
-
-    def _wire(self) -> None:
-        controls, column, tabs = self._controls, self._inputs, self._tabs.values()
-        # A request goes to the open tab alone: gradio makes every output that an event skips anew,
-        # on both sides. The browser makes it by a change of the hidden text of a lane.
-        texts = [gr.Textbox("", visible=False) for _ in LANES]
-        again = in_browser("(...a) => gclip.page.failed(...a)", [controls["tab"], *texts], texts)
-        for text, (entry, heavy) in zip(texts, LANES, strict=True):
-            self._wire_tab(text, entry, heavy).failure(**again)
-
-        def ask(heavy: bool) -> dict[str, Any]:
-            js = _ASK.format("true" if heavy else "false")
-            return in_browser(js, [controls["tab"], *texts], texts)
-
-        sizes = [controls[name] for name in HEAVY_SETTINGS]
-        switches = [part.input for part in controls.asking if part not in sizes]
-        now = [column.segment.click, column.words.submit, self._tab_opened.change]
-        gr.on([size.input for size in sizes], **ask(heavy=True))
-        gr.on([*switches, *now], **ask(heavy=False))
-        for change in [change for tab in tabs for change in tab.changes]:
-            change.then(**ask(heavy=False))
-        for change in column.wire():
-            change.then(**ask(heavy=True))
-        self._wire_pixel()
-        # Notes on a link are of no use once there is another picture.
-        new_picture = [widgets.on(column.photo, "photo"), column.examples.click]
-        gr.on(new_picture, **in_browser(_NO_LINES, outputs=self._link_notes))
-        # Without a link the controls keep their opening values and the answer is asked for now.
-        link = gr.Textbox("", visible=False)
-        opened = [self._address, link, *texts]
-        self.blocks.load(**in_browser(_OPEN, [controls["tab"], link, *texts], opened))
-        outputs = [*controls.components, *column.picker, self._link_notes, self._strip]
-        arrived = link.change(self._arrive, None, outputs, api_name="arrive", **QUIET)
-        arrived.then(**in_browser(_SHOW_CARD))
-        arrived.then(**ask(heavy=True))
-
-    def _wire_pixel(self) -> None:
-        """A press on a mask names the best words there; pixel and patch are in the address."""
-        pixel = self._controls["pixel"]
-        for mask in [mask for tab in self._tabs.values() for mask in tab.masks]:
-            mask.select(place_chosen, None, pixel, **QUIET)
-        options = {"trigger_mode": "always_last", **RAW}
-        events = [pixel.change, self._answers.change]
-        gr.on(events, self._explain, self._request_inputs, self._why, **options)
-        widgets.on(self._why, "closeWhy")(**in_browser("() => ''", outputs=pixel))
-        for name in ("pixel", "patch"):
-            js = f"(text) => gclip.page.keep('{key_of(name)}', text)"
-            self._controls[name].change(**in_browser(js, inputs=self._controls[name]))
-
-    def _wire_tab(self, text: gr.Textbox, entry: TabEntry, heavy: bool) -> Dependency:
-        """A change of ``text`` shows a tab anew."""
-        column, tab = self._inputs, self.sections[entry.name]
-        around_tabs = self.sections["around"]
-        name = "show" if entry is TABS[0] else f"show_{entry.name}"
-        outcome = gr.Textbox('{"at": 0}', visible=False)
-        answer_event = text.change(
-            partial(self._show, entry, outcome),
-            self._request_inputs,
-            [outcome, *around_tabs.parts.values(), *tab.parts.values()],
-            preprocess=False,
-            trigger_mode="always_last",
-            show_progress="minimal",
-            show_progress_on=[self._lines],
-            api_name=name if heavy else f"{name}_light",
-            api_visibility="private",
-            **(HEAVY if heavy else LIGHT),
+def _settings(parts: dict[str, Any], inputs: dict[str, Component]) -> None:
+    """What most visitors leave as it is."""
+    titles = [(entry.title, name) for name, entry in BACKBONES.items()]
+    inputs["backbone"] = gr.Dropdown(
+        titles, value=scene.HOST.backbone, label="Backbone", elem_id="backbone"
+    )
+    with gr.Group(visible=False, elem_id="fetch") as parts["fetch"]:
+        parts["fetch_text"] = gr.Markdown()
+        with gr.Row():
+            parts["fetch_start"] = gr.Button("Fetch", variant="primary", size="sm")
+            parts["fetch_stop"] = gr.Button("Cancel", size="sm")
+    methods = [(method.title, name) for name, method in METHODS.items()]
+    methods = [("GCLIP, as switched" if name == "gclip" else t, name) for t, name in methods]
+    inputs["method"] = gr.Dropdown(methods, value="gclip", label="Method")
+    edges = [(entry.title, name) for name, entry in REFINEMENTS.items()]
+    inputs["edges"] = gr.Radio(edges, value="guided", label="Edges of the mask")
+    inputs["threshold"] = gr.Slider(
+        0, 1, 0, step=0.05, label="Threshold", info="A pixel whose best score is less has no class."
+    )
+    with gr.Accordion("Photo and words", open=False):
+        inputs["size"] = _number("size", "Size", "Short side in pixels; 0 is the backbone’s own.")
+        inputs["window"] = _number("window", "Window", "Pixels; 0 is the whole photo at once.")
+        inputs["stride"] = _number("stride", "Stride", "Pixels between two windows.")
+        inputs["templates"] = gr.Dropdown(
+            list(TEMPLATES), value="imagenet80", label="Templates", info="Sentences for each word."
         )
-        # The visitor may be in another tab by now: the browser decides what of it still counts.
-        follow = in_browser(
-            "(...a) => gclip.page.answered(...a)",
-            [
-                outcome,
-                self._controls["tab"],
-                self._controls["pixel"],
-                column.suggested,
-                self._lines,
-                self._answers,
-            ],
-            [column.words, self._lines, self._answers],
+        inputs["scale"] = _number("scale", "Logit scale", "What cosines are multiplied by.", None)
+    with gr.Accordion("AMF and CS", open=False):
+        choices = [("the backbone’s", "backbone"), ("measured", "auto"), "5 6", "6 7", "7 8", "6-9"]
+        inputs["amf_blocks"] = gr.Dropdown(
+            choices,
+            value="backbone",
+            label="Blocks that AMF fuses",
+            info="Or numbers from 1, such as 6 7.",
+            allow_custom_value=True,
         )
-        answer_event.then(**follow)
-        return answer_event
+        inputs["fused"] = _number("fused", "How many", "Where they are measured.")
+        text = "A global token receives so many times an equal share of the attention."
+        inputs["tokens"] = _number("tokens", "Threshold of global tokens", text, None)
+        inputs["cs_blocks"] = gr.Dropdown(
+            [("the backbone’s", "backbone"), ("measured", "auto"), "7-11"],
+            value="backbone",
+            label="Blocks that CS changes",
+            allow_custom_value=True,
+        )
+        inputs["target"] = gr.Radio(["mean", "median"], value="mean", label="CS scales to the")
+        text = "From so many times the median norm on, a channel is an outlier."
+        inputs["outlier"] = _number("outlier", "Threshold of outliers", text, None)
 
-    def _request(self, raw: Sequence[Any]) -> Request:
-        """What a browser asks for with the raw values of ``_request_inputs``.
 
-        Raises:
-            GclipError: a value is none that its component has.
-        """
-        upload, address, *values_of_settings = raw
-        settings = self._read(values_of_settings)
-        return Request(settings, path_of(upload), address=own_address(address))
+def _number(name: str, label: str, info: str, digits: int | None = 0) -> gr.Number:
+    """A number with the range of a setting; whole without ``digits`` of None."""
+    least = Settings.model_fields[name].metadata[0].ge
+    value = Settings.model_fields[name].default
+    return gr.Number(value, label=label, info=info, precision=digits, minimum=least)
 
-    def _show(self, entry: TabEntry, outcome: Component, *raw: Any) -> Updates:
-        """What a request changes of the page: the tab, and what is around the tabs."""
-        around_tabs, tab = self.sections["around"], self.sections[entry.name]
 
-        def request() -> Request:
-            return self._request(raw)
+def _tabs(inputs: dict[str, Component]) -> dict[str, Any]:
+    """The outputs by their names in VIEWS, and the controls that stand among them."""
+    parts: dict[str, Any] = {}
+    with gr.Tabs(elem_id="tabs") as parts["tabs"]:
+        with gr.Tab("Segment", id="segment"), gr.Row(elem_id="stage"):
+            with gr.Column(scale=5, min_width=320):
+                parts["canvas"] = drawn("canvas", "canvas", looks=None)
+                with gr.Row(elem_id="background"):
+                    inputs["background"] = gr.Checkbox(
+                        True,
+                        label="Background",
+                        info="Pixels that fit none of the words stay without a class.",
+                        min_width=120,
+                    )
+                    inputs["weight"] = gr.Slider(
+                        0, 1, 0.5, step=0.05, label="Weight of the background", min_width=160
+                    )
+            with gr.Column(scale=2, min_width=256):
+                with gr.Column(elem_classes="card"):
+                    parts["attention_text"] = gr.Markdown()
+                    parts["attention"] = drawn("strip", "attention", value={"items": []})
+                with gr.Column(elem_classes="card"):
+                    parts["norms_text"] = gr.Markdown()
+                    parts["norms"] = gr.Plot(show_label=False, container=False, elem_id="norms")
+        with gr.Tab("How it works", id="how", elem_id="how"):
+            parts["diagram"] = drawn("diagram", "diagram", tower=None, closer=None)
+        with gr.Tab("Compare", id="compare", elem_id="compare"):
+            parts["compare_note"] = gr.Markdown()
+            parts["large"] = drawn("canvas", "large", looks=None, visible=False)
+            parts["masks"] = drawn("strip", "masks", value={"items": []})
+            parts["table"] = gr.Dataframe(
+                headers=views.COLUMNS,
+                interactive=False,
+                show_label=False,
+                buttons=[],
+                max_height=640,
+                elem_id="table",
+            )
+        with gr.Tab("Learn", id="learn", elem_id="learn"):
+            gr.Markdown("Two minutes, four steps: guess, then see.")
+            for step, lesson in enumerate(LESSONS):
+                with gr.Row(elem_classes="card"):
+                    _lesson(parts, step, lesson)
+        with gr.Tab("Share", id="share", elem_id="share"):
+            with gr.Row():
+                parts["link"] = gr.Textbox(
+                    show_label=False, container=False, interactive=False, elem_id="link", scale=4
+                )
+                parts["copy"] = gr.Button("Copy the link", variant="primary", min_width=140)
+            parts["link_note"] = gr.Markdown()
+            parts["shared"] = drawn("strip", "shared", value={"items": []})
+            with gr.Row():
+                for name, (text, _, _) in views.DOWNLOADS.items():
+                    parts[f"download {name}"] = gr.Button(text, size="md", min_width=120)
+            parts["python"] = gr.Markdown(elem_id="python")
+            parts["file"] = gr.DownloadButton(visible="hidden")
+    return parts
 
-        if entry.request is None:
-            updates, result = self._attempt(request, around_tabs, tab)
-        else:
-            updates, _ = self._attempt(request, around_tabs)
-            lesson, result = self._attempt(lambda: entry.request, tab)
-            updates |= lesson
-            if result.state == "fresh":
-                result = Outcome("fresh")
-                with suppress(GclipError):  # the address stays the visitor's
-                    result = Outcome("fresh", query=request().settings.to_query())
-        return {**updates, outcome: json.dumps(outcome_view(entry.name, result))}
 
-    def _attempt(
-        self, request: Callable[[], Request], *sections: Section
-    ) -> tuple[Updates, Outcome]:
-        """What sections show of a request, and how it went; one that fails shows nothing."""
+def _lesson(parts: dict[str, Any], step: int, lesson: lessons.Lesson) -> None:
+    """The card of a step: its masks, and beside them the guess."""
+    with gr.Column(min_width=300):
+        parts[f"lesson {step}"] = drawn("strip", f"lesson-{step}", value={"items": []})
+    with gr.Column(min_width=300):
+        gr.Markdown(f"### {lesson.title}\n{lesson.text}\n\n{lesson.question}")
+        choices = [(text, number) for number, text in enumerate(OPTIONS)]
+        parts[f"guess {step}"] = gr.Radio(
+            choices, show_label=False, container=False, elem_classes="guess"
+        )
+        parts[f"outcome {step}"] = gr.Markdown()
+        parts[f"show {step}"] = gr.Button("Show me", variant="primary", size="sm", visible=False)
+
+
+def _thumbnail(photo: Any) -> Image.Image:
+    image = photo.image()
+    image.thumbnail((176, 132))
+    return image
+
+
+# --- events --------------------------------------------------------------------------------------
+
+
+def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]) -> None:
+    """Any change of an input is one event: :func:`answer`. The others only set inputs."""
+    tab, seen = gr.State("segment"), gr.State({})
+    outputs = parts | {"seen": seen, "looks": parts["canvas"]}
+    outputs |= {"tower": parts["diagram"], "closer": parts["diagram"]}
+    asked = [parts["photo"], *inputs.values()]
+
+    def respond(seen: dict, tab: str, photo: dict | None, *values: Any) -> Iterator[dict]:
+        started = time.perf_counter()
         try:
-            return self._answer(request(), sections)
-        except NoPictureError:  # the place of the tabs asks for one
-            return {}, Outcome("none")
+            for part in answer(seen, tab, photo and photo["path"], *values):
+                seen = part.get("seen", seen)
+                yield {outputs[name]: value for name, value in part.items()}
+        except (GclipError, MemoryError, OSError) as error:
+            warn(error)
+            yield {outputs["seen"]: seen}
+        backbone, spent = seen.get("backbone", "-"), time.perf_counter() - started
+        logger.info("answered tab=%s backbone=%s ms=%d", tab, backbone, 1000 * spent)
+
+    names = ("words", "seen", "fetch", "fetch_text", *VIEWS)
+    event: dict[str, Any] = {
+        "fn": respond,
+        "inputs": [seen, tab, *asked],
+        "outputs": list(dict.fromkeys(outputs[name] for name in names)),
+        "preprocess": False,  # Settings checks the values, and the library opens the photo
+        "show_progress": "minimal",
+        "show_progress_on": [parts[name] for name in ("canvas", "diagram", "masks", "large")],
+        **HEAVY,
+    }
+    triggers = [parts["photo"].input]
+    for control in inputs.values():
+        if isinstance(control, gr.Number | gr.Textbox):
+            triggers += [control.submit, control.blur]
+        elif isinstance(control, gr.Slider):
+            triggers.append(control.release)
+        elif not isinstance(control, gr.State):
+            triggers.append(control.input)
+    gr.on(triggers, trigger_mode="always_last", **event)
+
+    def opened(request: gr.Request) -> list:
+        query = dict(request.query_params)
+        photos = {photo.name: str(photo.path) for photo in scene.examples().values()}
+        photo = photos.get(query.pop("example", OPENING), photos[OPENING])
+        query.pop("__theme", None)  # Gradio's own
+        settings, note = Settings.from_query({"backbone": scene.HOST.backbone} | query)
+        if note:
+            warn(note)
+        return [photo, *(getattr(settings, name) for name in inputs)]
+
+    def chosen(event: gr.SelectData) -> str:
+        return str(list(scene.examples().values())[event.index].path)
+
+    def pressed(event: gr.SelectData, chips: dict) -> dict:
+        settings = chips["items"][event.index]["settings"]
+        return {inputs[name]: value for name, value in settings.items()}
+
+    def damaged_or_not(backbone: str) -> str:
+        return BUILT_IN if backbone == DAMAGED else DAMAGED
+
+    def pointed(event: gr.SelectData, *old: int) -> tuple[int, ...]:
+        new = dict(zip(POINTED, old, strict=True)) | {event.value: event.index + 1}
+        return tuple(new[name] for name in POINTED)
+
+    def enlarged(event: gr.SelectData) -> int:
+        row = event.index[0] if isinstance(event.index, list) else event.index
+        return row + 1
+
+    view = [inputs[name] for name in POINTED]
+    backbone = inputs["backbone"]
+    for change in (
+        page.load(opened, None, asked, **QUIET),
+        parts["samples"].select(chosen, None, parts["photo"], **QUIET),
+        parts["chips"].select(pressed, parts["chips"], list(inputs.values()), **QUIET),
+        parts["cs_link"].click(damaged_or_not, backbone, backbone, **QUIET),
+        parts["diagram"].select(pointed, view, view, **QUIET),
+        parts["masks"].select(enlarged, None, inputs["row"], **QUIET),
+        parts["table"].select(enlarged, None, inputs["row"], **QUIET),
+        *(
+            child.select(partial(str, child.id), None, tab, **QUIET)
+            for child in parts["tabs"].children
+        ),
+        *(_shown(parts, inputs, tab, step) for step in range(len(LESSONS))),
+        _fetched(parts, backbone),
+    ):
+        change.then(**event)
+    parts["canvas"].select(pointed, view, view, **QUIET)
+    for step in range(len(LESSONS)):
+        outcome = [parts[f"{kind} {step}"] for kind in ("outcome", "lesson", "show")]
+        parts[f"guess {step}"].input(
+            partial(_guessed, step), parts[f"guess {step}"], outcome, **HEAVY
+        )
+    for name in views.DOWNLOADS:
+        made = parts[f"download {name}"].click(
+            partial(_downloaded, name), asked, parts["file"], preprocess=False, **HEAVY
+        )
+        made.success(None, parts["file"], None, js=DOWNLOAD)
+    parts["copy"].click(None, parts["link"], js=COPY)
+
+
+def _shown(
+    parts: dict[str, Any], inputs: dict[str, Component], tab: gr.State, step: int
+) -> gr.events.Dependency:
+    """A lesson's button sets its switches and its photo, and opens the tab Segment."""
+    settings = lessons.USUAL | LESSONS[step].after
+    photo = lessons.photo(LESSONS[step])
+    targets = [parts["tabs"], tab, parts["photo"], *(inputs[name] for name in settings)]
+    values = [gr.update(selected="segment"), "segment", photo, *settings.values()]
+    return parts[f"show {step}"].click(lambda: values, None, targets, **QUIET)
+
+
+def _guessed(step: int, guess: int) -> tuple[str, dict, dict]:
+    with scene.LOCK:
+        return *lessons.guessed(step, guess), gr.update(visible=True)
+
+
+def _downloaded(name: str, photo: dict, *values: Any) -> str:
+    """The path of a file to download."""
+    try:
+        with scene.LOCK:
+            current = Scene(Photo.of(photo["path"]), Settings.read(values)).with_words()
+            return views.download(current, name)
+    except GclipError as error:
+        raise gr.Error(html.escape(str(error)), print_exception=False) from error
+
+
+def _fetched(parts: dict[str, Any], backbone: gr.Dropdown) -> gr.events.Dependency:
+    """The button that fetches a backbone, and the one that cancels it."""
+
+    def fetch(name: str) -> Iterator[str]:
+        try:
+            yield from scene.fetch(name)
         except GclipError as error:
-            problem = str(error)
-        except Exception as error:
-            logger.exception("a request failed")
-            problem = problems.sentence(error)
-        return {}, Outcome("old", values.lines(problems=[problem, wording.OLD]))
+            warn(error)
+            yield scene.offer(name)
 
-    def _answer(self, request: Request, sections: Sequence[Section]) -> tuple[Updates, Outcome]:
-        """What sections show, from the cache where they were shown before."""
-        engine = self._engine
-        question, names = resolve(engine, request), [section.name for section in sections]
-        # An answer names backbones that are not here: it changes once one is fetched.
-        key = ("rendered", *names, question.request, engine.fetched)
-        rendered = engine.cache.get(key)
-        is_cached = rendered is not None
-        if rendered is None:
-            rendered = self._rendered(question, sections)
-            engine.cache.put(key, rendered)
-        engine.blobs.put(rendered.blobs)
-        milliseconds = (time.perf_counter() - question.started) * 1000
-        was_encoded = is_cached or question.scene.was_encoded
-        log(names[-1], rendered.status, was_encoded, milliseconds)
-        took = "from the cache" if is_cached else f"{milliseconds:.0f} ms"
-        lines = _lines_view(rendered.status, took)
-        return rendered.updates, Outcome("fresh", lines, rendered.link)
-
-    def _rendered(self, question: Question, sections: Sequence[Section]) -> Rendered:
-        """What sections show, not from the cache."""
-        engine = self._engine
-        answer = compute(engine, question)
-        contents = [section.compute(engine, answer) for section in sections]
-        updates: Updates = {}
-        blobs: dict[str, LazyBlob] = {}
-        for section, content in zip(sections, contents, strict=True):
-            for name, part in section.view(content).items():
-                updates[section.parts[name]] = values.as_json(part, blobs)
-        link = question.settings.to_query()
-        return Rendered(updates, tuple(blobs.values()), answer.status, link)
-
-    def _explain(self, *raw: Any) -> Any:
-        """The best words at the pixel that was pressed."""
-        try:
-            request, engine = self._request(raw), self._engine
-            pixel = request.settings.pixel
-            if pixel is None:
-                return None
-            question = resolve(engine, request)
-            return why.view(why.compute(engine, question, pixel))
-        except GclipError:
-            return None  # the open tab shows the reason
-
-    def _arrive(self, request: gr.Request) -> Updates:
-        """The settings of the link that was followed, in their controls."""
-        query, opening = dict(request.query_params), self._controls.opening
-        tabs, pairs = [entry.name for entry in TABS], (*VARIANTS, TRUTH)
-        linked, notes = from_query(
-            query, example=shipped_photos(), tab=tabs, left=pairs, right=pairs
-        )
-        if linked == Settings(tab=linked.tab):  # the link names a tab at most
-            linked = opening.changed(tab=linked.tab)
-        strip = gr.Tabs(selected=linked.tab)
-        updates = self._inputs.fill(linked)
-        return {**updates, self._link_notes: values.lines(notes=notes), self._strip: strip}
+    text = parts["fetch_text"]
+    fetched = parts["fetch_start"].click(fetch, backbone, text, concurrency_limit=4, **QUIET)
+    parts["fetch_stop"].click(scene.offer, backbone, text, cancels=fetched, **QUIET)
+    return fetched
 
 
-def own_address(text: Any) -> str:
-    """The page's own address, as a browser sent it; empty where it is none."""
-    return text if isinstance(text, str) and ADDRESS.fullmatch(text) else ""
-
-
-def _lines_view(status: Status, took: str) -> Json:
-    """The status lines of an answer."""
-    notes = list(status.notes)
-    if status.no_gpu:
-        notes.insert(0, wording.NO_GPU)
-    if status.unknown:
-        notes.insert(0, wording.unknown(status.unknown))
-    return values.lines(wording.status(status.title, status.grid, took, status.scaled), notes)
-
-
-def outcome_view(tab: str, outcome: Outcome) -> Json:
-    """The outcome as the browser reads it; the time tells it from an earlier one that is equal."""
-    return {"tab": tab, "at": time.monotonic_ns(), **vars(outcome)}
-
-
-# A link to a backbone that is not here opens its card, which may lie below the first screen.
-_SHOW_CARD = "() => { document.querySelector('#fetch')?.scrollIntoView({ block: 'center' }) }"
-# Keys that begin with two underscores are the host's.
-_OPEN = """(tab, link, ...texts) => gclip.ready.then(() =>
-  [...new URLSearchParams(location.search).keys()].every((key) => key.startsWith("__"))
-    ? [gclip.page.address(), link, ...gclip.page.ask(true, tab, ...texts)]
-    : [gclip.page.address(), location.search, ...texts])"""
-_NO_LINES = f"() => ({json.dumps(values.lines())})"
-_ASK = "(...a) => gclip.page.ask({}, ...a)"
-# A link opens its tab, too. A visitor who opens one also changes `_tab_opened`: it asks for it.
-_OPEN_TAB = "(...a) => gclip.page.turn('{}', ...a)"
+def warn(error: Exception | str) -> None:
+    """A sentence in the corner of the page, which Gradio shows as HTML."""
+    if isinstance(error, MemoryError):
+        error = "This machine has no memory left for that. Try a smaller photo, or later."
+    elif isinstance(error, OSError):
+        error = "This machine has no disk space left for that. Try later."
+    gr.Warning(html.escape(str(error)), title="Not possible")

@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadFileScheduling
 
-PAGE = [f"tests/demo/test_{name}.py" for name in ("faults", "host", "web_surface")]
-TOGETHER = ("tests/browser/", *PAGE)
-"""Files that share a browser, and those that share a page in a process of its own."""
+TOGETHER = ("tests/browser/",)
+"""Files that share a browser."""
 
 # As app.py does, before anything imports torch: MKL's results repeat, and threads that spin slow a
 # busy machine down.

@@ -10,18 +10,18 @@ from PIL import Image
 
 from tests import ROOT
 from tests.browser import chromium
-from tests.visitor import serving
+from tests.demo.visitor import serving
 
 
 def main() -> None:
     """Write the picture and print its path."""
-    with serving("--no-downloads") as server, chromium() as browser:
+    with serving() as server, chromium() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(f"{server.url}?__theme=light")
-        page.wait_for_selector("#status .status", timeout=240_000)
+        page.wait_for_selector("#canvas [data-turn]", timeout=240_000)
         page.wait_for_timeout(3000)
         picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(256)
-        file = ROOT / "docs" / "screenshots" / "side-desktop-light.png"
+        file = ROOT / "docs" / "screenshots" / "page.png"
         picture.save(file, optimize=True)
         print(file)
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests import DOCUMENTS, ROOT
-from tests.visitor import serving
+from tests.demo.visitor import serving
 
 FENCED = re.compile(r"^```\w*\n(.*?)^```", re.DOTALL | re.MULTILINE)
 INDENTED = re.compile(r"^    (.+)$", re.MULTILINE)

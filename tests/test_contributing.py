@@ -22,10 +22,9 @@ TABLES = {
     "Method(": ("gclip_core/methods.py", "METHODS: dict[str, Method] = table("),
     "BackboneEntry(": ("gclip_core/registry.py", "BACKBONES: dict[str, BackboneEntry] = table("),
     "Dataset(": ("evaluation/datasets.py", "DATASETS: dict[str, Dataset] = table("),
-    "TabEntry(": ("demo/tabs/__init__.py", "TABS: tuple[TabEntry, ...] = ("),
 }
 
-COPIED = ("gclip_core", "evaluation", "demo")
+COPIED = ("gclip_core", "evaluation")
 
 CORE = """
 import socket, sys
@@ -59,27 +58,6 @@ assert (entry.blocks, entry.patch) == (layers["layers"], layers["patch_size"])
 assert [c.name for c in datasets.DATASETS["mine"].classes()] == ["cat", "sofa"]
 """
 
-TAB = """
-from demo import launch
-from demo.request import Request
-from demo.answer import compute, resolve
-from demo.engine import Engine
-from demo.settings import Settings
-from demo.tabs import TABS
-from demo.variants import VARIANTS
-assert "mine" in VARIANTS
-engine = Engine()
-page = launch.build(engine)
-made = [b for b in page.blocks.values() if getattr(b, "elem_id", None) == "my-areas"]
-assert len(made) == 1
-(entry,) = [entry for entry in TABS if entry.name == "my_areas"]
-settings = Settings(words="cat, sky", background="off", short_side=96, templates="plain")
-answer = compute(engine, resolve(engine, Request(settings)))
-(shown,) = entry.view(entry.compute(engine, answer)).values()
-assert set(shown) == {"cat", "sky"}
-assert 0.5 < sum(shown.values()) <= 1.001
-"""
-
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -98,12 +76,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 assert text.count(opening) == 1
                 path.write_text(text.replace(opening, f"{opening}\n{code.rstrip()},"), "utf-8")
                 left.remove(code)
-    (module,) = left
-    (folder / "demo/tabs/my_areas.py").write_text(module, "utf-8")
-    file, opening = TABLES["TabEntry("]
-    text = (folder / file).read_text("utf-8")
-    imported = f"from demo.tabs import my_areas\n\n{opening}"
-    (folder / file).write_text(text.replace(opening, imported), "utf-8")
+    assert not left
     return folder
 
 
@@ -113,10 +86,10 @@ def _use(folder: Path) -> None:
     sys.path.insert(0, str(folder))
     for name in [name for name in sys.modules if name.split(".")[0] in COPIED]:
         del sys.modules[name]
-    exec(CORE + METHOD + TAB, {})
+    exec(CORE + METHOD, {})
 
 
-def test_a_method_a_backbone_a_data_set_and_a_tab_are_added_as_described(copy: Path) -> None:
+def test_a_method_a_backbone_and_a_data_set_are_added_as_described(copy: Path) -> None:
     """The method runs in the core alone, without the page, plots and a network.
 
     In a fork of this process, in which libraries are imported already.

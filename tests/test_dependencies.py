@@ -15,8 +15,7 @@ from tests import ROOT
 CORE_TESTS = (
     "gclip_core",
     "evaluation",
-    "demo/test_drawing.py",
-    "demo/test_export.py",
+    "demo/test_settings.py",
     "demo/test_answer.py",
 )
 FOR_TESTS = ("pytest", "pytest-xdist", "hypothesis", "torchmetrics", "scipy", "packaging")

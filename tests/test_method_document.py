@@ -4,7 +4,6 @@ from math import prod
 
 import pytest
 
-from demo import cost
 from evaluation.suggested_words import choosing, judging
 from gclip_core import METHODS, Segmenter, attention, calibration, masks, refine, word_lists
 from gclip_core.suggestions import DEFAULT
@@ -45,8 +44,7 @@ def dilations() -> str:
         f"`w = {masks.REST_WEIGHT:g}` was chosen",
         f"a cosine under {NEAR_A_KNOWN_WORD:g} to every known word's",
         f"`word_lists/nearest.txt`, {NEAREST} words of ours",
-        f"There are at most {Segmenter.max_tokens} patches (on the page {cost.MAX_TOKENS}, or "
-        f"{cost.MAX_TOKENS_CHOSEN} where a size is chosen)",
+        f"There are at most {Segmenter.max_tokens} patches",
         # suggested words
         f"for other models {len(word_lists.read('everyday'))} everyday words",
         f"everyday words get {DEFAULT.everyday:g} more",

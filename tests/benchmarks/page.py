@@ -1,29 +1,92 @@
-"""The page in Chromium, with the built-in model in a server process of its own.
+"""``python -m tests.benchmarks.page [OTHER_CHECKOUT]``: the page beside another checkout's.
 
-Every row is of a browser with an empty cache. Bytes are those of the browser's network panel:
-compressed, with headers. A mask counts from the first frame in which it is drawn.
+Both are started by turns on this machine, without downloads, and driven in Chromium with an empty
+cache. Seconds are medians; bytes are those of the browser's network panel, compressed and with
+headers. A mask counts from the frame in which the canvas has other pixels, after an upload from the
+last such frame within two seconds.
 """
 
+import argparse
+import contextlib
+import os
 import statistics
+import subprocess
+import sys
+import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import httpx
 from playwright.sync_api import Browser, CDPSession, Page
 
+from gclip_core import assets
+from tests import ROOT, free_port
 from tests.browser import chromium
-from tests.visitor import serving
 
-TIMEOUT_MS = 600_000
-# Notes when a widget's content is replaced by the content of an answer.
-WATCH = """
-  window.drawn = {};
-  new MutationObserver((changes) => changes.forEach(({ target }) => {
-    const widget = target.closest?.('#side-canvas, #methods');
-    if (target.matches?.('.gw') && target.dataset.ready === '1' && widget)
-      requestAnimationFrame(() => { window.drawn[widget.id] = performance.now(); });
-  })).observe(document, { subtree: true, childList: true, attributeFilter: ['data-ready'] });
-"""
+BARE = """import sys, torch, open_clip, gradio as gr
+with gr.Blocks() as page: gr.Textbox()
+page.launch(server_port=int(sys.argv[2]), quiet=True)"""
+"""A page of one text box that imports what the page imports."""
+SIZES = {"1280": (1280, 900), "390": (390, 844)}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a page is driven: selectors of its mask, of AMF's switch, and of the photo's input."""
+
+    mask: str
+    amf: str = "#amf input"
+    photo: str = "#photo input[type=file]"
+
+
+KINDS = {
+    "demo/limits.py": Kind("#canvas .mask"),
+    "page/limits.py": Kind("#canvas .mask"),
+    "demo/host/guard.py": Kind("#side-canvas canvas"),
+}
+"""By a file that only such a checkout has."""
+
+LOOK = """window.look = (selector) => [...document.querySelectorAll(selector)].map((canvas) => {
+  const small = new OffscreenCanvas(48, 32).getContext("2d", { willReadFrequently: true });
+  if (canvas.width) small.drawImage(canvas, 0, 0, 48, 32);
+  return small.getImageData(0, 0, 48, 32).data.join();
+}).join();
+window.frame = () => new Promise(requestAnimationFrame);
+window.changed = async (selector, before, quiet) => {
+  let last = 0;
+  for (;;) {
+    await window.frame();
+    const now = window.look(selector), time = performance.now();
+    if (now && now !== before) [last, before] = [time, now];
+    if (last && time - last >= quiet) return last;
+  }
+};"""
+PRESS = """([mask, button]) => {
+  const before = window.look(mask), began = performance.now();
+  document.querySelector(button).click();
+  return window.changed(mask, before, 0).then((end) => (end - began) / 1000);
+}"""
+FIRST_SCREEN = """() => {
+  const seen = (node) => node.checkVisibility({ opacityProperty: true, visibilityProperty: true });
+  const inside = ({ top, left, bottom, right, width, height }) => width && height &&
+    bottom > 0 && right > 0 && top < innerHeight && left < innerWidth;
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  let words = 0;
+  while (texts.nextNode()) {
+    const text = texts.currentNode, range = document.createRange();
+    range.selectNodeContents(text);
+    if (seen(text.parentElement) && inside(range.getBoundingClientRect()))
+      words += (text.data.match(/[\\p{L}\\p{N}][^\\s]*/gu) ?? []).length;
+  }
+  const controls = document.querySelectorAll(
+    "button, input, select, textarea, a[href], summary, [role=button], [role=tab], [tabindex='0']");
+  const shown = [...controls].filter((one) => seen(one) && inside(one.getBoundingClientRect()));
+  return [words, shown.length];
+}"""
 
 
 class Wire:
@@ -36,56 +99,117 @@ class Wire:
         session.on("Network.loadingFinished", self._finish)
 
     @property
-    def megabytes(self) -> float:
-        return sum(self._bytes.values()) / 1e6
+    def kilobytes(self) -> float:
+        return sum(self._bytes.values()) / 1e3
 
     def _add(self, event: dict[str, Any]) -> None:  # streams of answers may end long after
         self._bytes[event["requestId"]] += event["encodedDataLength"]
 
     def _finish(self, event: dict[str, Any]) -> None:
-        request = event["requestId"]
-        self._bytes[request] = max(self._bytes[request], event["encodedDataLength"])
+        name = event["requestId"]
+        self._bytes[name] = max(self._bytes[name], event["encodedDataLength"])
 
 
-def opened(browser: Browser) -> tuple[Page, Wire]:
-    """A page with an empty cache."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.add_init_script(WATCH)
+@contextlib.contextmanager
+def started(command: list[str], folder: Path) -> Iterator[tuple[str, float]]:
+    """A page's address, and the seconds from its start until it answers."""
+    port, began = free_port(), time.monotonic()
+    with tempfile.TemporaryDirectory() as files:
+        env = os.environ | {"HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": files}
+        env |= {"GRADIO_ANALYTICS_ENABLED": "False"}
+        process = subprocess.Popen(
+            [sys.executable, *command, "--port", str(port)],
+            cwd=folder,
+            env=env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            while True:
+                assert process.poll() is None and time.monotonic() - began < 600, command
+                with contextlib.suppress(httpx.HTTPError):
+                    if httpx.get(url, timeout=60).is_success:
+                        break
+                time.sleep(0.05)
+            yield url, time.monotonic() - began
+        finally:
+            process.kill()
+            process.wait()
+
+
+def opened(
+    browser: Browser, url: str, kind: Kind, size: tuple[int, int]
+) -> tuple[Page, Wire, float]:
+    """A page with an empty cache that shows its first mask, and the seconds until then."""
+    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    context.add_init_script(LOOK)
     page = context.new_page()
-    return page, Wire(context.new_cdp_session(page))
+    page.set_default_timeout(300_000)
+    wire = Wire(context.new_cdp_session(page))
+    page.goto(url, wait_until="commit")
+    page.wait_for_selector(kind.mask, state="attached")
+    blank = page.evaluate("(mask) => window.look(mask)", kind.mask)
+    first = page.evaluate("([mask, old]) => window.changed(mask, old, 3000)", [kind.mask, blank])
+    return page, wire, first / 1000
 
 
-def visit(page: Page, url: str, widget: str = "side-canvas") -> float:
-    """Seconds from the start of a visit until a widget shows its first answer."""
-    page.goto(url, wait_until="commit", timeout=TIMEOUT_MS)
-    page.wait_for_function(f"window.drawn['{widget}']", timeout=TIMEOUT_MS)
-    return float(page.evaluate(f"window.drawn['{widget}']")) / 1000
+def measure(browser: Browser, folder: Path, figures: dict[str, list[float]]) -> None:
+    """Start a checkout's page once, and add its figures."""
+    kind = next(kind for file, kind in KINDS.items() if (folder / file).is_file())
+    app = "app.py" if (folder / "app.py").is_file() else "app.py"
+    photos = [str(assets.path("photos", f"{name}.jpg")) for name in ("coffee", "astronaut")]
+    command = [app, "--no-downloads", "--quiet", "--backbone", "built-in"]
+    with started(command, folder) as (url, seconds):
+        figures["start, s"].append(seconds)
+        for name, size in SIZES.items():
+            page, wire, first = opened(browser, url, kind, size)
+            words, controls = page.evaluate(FIRST_SCREEN)
+            figures[f"words in the first screen at {name}"].append(words)
+            figures[f"controls in the first screen at {name}"].append(controls)
+            if name == "1280":
+                figures["opening to mask, s"].append(first)
+                figures["first load, kB"].append(wire.kilobytes)
+                for _ in range(6):
+                    before = wire.kilobytes
+                    figures["press of AMF to mask, s"].append(
+                        page.evaluate(PRESS, [kind.mask, kind.amf])
+                    )
+                    page.wait_for_timeout(1500)
+                    figures["a switch, kB"].append(wire.kilobytes - before)
+                for photo in photos:
+                    old = page.evaluate("(mask) => window.look(mask)", kind.mask)
+                    began = page.evaluate("performance.now()")
+                    page.set_input_files(kind.photo, photo)
+                    end = page.evaluate(
+                        "([mask, old]) => window.changed(mask, old, 2000)", [kind.mask, old]
+                    )
+                    figures["photo to suggested mask, s"].append((end - began) / 1000)
+            page.context.close()
 
 
-def press(page: Page, name: str, widget: str = "side-canvas") -> float:
-    """Seconds from a press of a switch until a widget shows the answer."""
-    begin = "window.drawn = {}; window.began = performance.now()"
-    page.evaluate(f"() => {{ {begin}; document.querySelector('#{name} input').click() }}")
-    page.wait_for_function(f"window.drawn['{widget}']", timeout=TIMEOUT_MS)
-    return float(page.evaluate(f"window.drawn['{widget}'] - window.began")) / 1000
+def main() -> None:
+    """Print one Markdown table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.page", description=__doc__)
+    parser.add_argument("other", nargs="?", type=Path, help="folder of another checkout")
+    parser.add_argument("--repeats", type=int, default=3)
+    args = parser.parse_args()
+    folders = [ROOT, *([args.other.resolve()] if args.other else [])]
+    all_figures = [defaultdict[str, list[float]](list) for _ in folders]
+    bare = list[float]()
+    for _ in range(args.repeats):
+        with started(["-c", BARE], ROOT) as (_, seconds):
+            bare.append(seconds)
+        for folder, figures in zip(folders, all_figures, strict=True):
+            with chromium() as browser:
+                measure(browser, folder, figures)
+    print(f"start of a bare page, s: {statistics.median(bare):.2f}\n")
+    print("| what | here | other | here ÷ other |\n|---|---|---|---|")
+    for name in all_figures[0]:
+        here, *other = (statistics.median(figures[name]) for figures in all_figures)
+        ratio = f"{here / other[0]:.2f}" if other and other[0] else ""
+        print(f"| {name} | {here:.3g} | {f'{other[0]:.3g}' if other else ''} | {ratio} |")
 
 
-def measure(repeats: int) -> dict[str, float]:
-    """Seconds and megabytes by name; seconds but the start are medians."""
-    figures: dict[str, float] = {}
-    firsts, switches, alls = [], [], []
-    began = time.monotonic()
-    with serving("--no-downloads") as server:
-        figures["start"] = time.monotonic() - began
-        with chromium() as browser:
-            for _ in range(repeats):
-                page, wire = opened(browser)
-                firsts.append(visit(page, server.url))
-                page.wait_for_timeout(3000)  # what loads in the background counts as well
-                figures["megabytes"] = wire.megabytes
-                switches += [press(page, name) for name in ("amf", "cs", "amf", "cs")]
-                visit(page, f"{server.url}?tab=compare", "methods")
-                alls.append(press(page, "extras", "methods"))
-                page.context.close()
-    medians = {"first mask": firsts, "switch": switches, "all methods": alls}
-    return figures | {name: statistics.median(times) for name, times in medians.items()}
+if __name__ == "__main__":
+    main()

@@ -247,20 +247,4 @@ def refinements(bench: Bench) -> list[Row]:
     return rows
 
 
-def page(bench: Bench) -> list[Row]:
-    """The page with the built-in model, in wall-clock time: the server has all threads."""
-    from tests.benchmarks.page import measure
-
-    figures = measure(bench.repeats)
-    return [
-        at_most("page: start of the server", figures["start"], 6, "s"),
-        at_most("page: first mask of a visit, empty cache", figures["first mask"], 2, "s"),
-        at_most("page: a switch of AMF or CS, warm", figures["switch"], 0.25, "s"),
-        at_most("page: all methods of Compare, one press", figures["all methods"], 2, "s"),
-        at_most("page: first visit on the wire", figures["megabytes"], 1.2, "MB"),
-    ]
-
-
-SECTIONS = {
-    section.__name__: section for section in (text, image, toggles, methods, refinements, page)
-}
+SECTIONS = {section.__name__: section for section in (text, image, toggles, methods, refinements)}

@@ -1,13 +1,22 @@
-"""The page in a process of its own, shared by the tests that talk to it as visitors do."""
+"""The whole page in this process, with tools, as one that strangers reach."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from tests.visitor import Server, serving
+from demo import main, scene
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with serving("--backbone", "built-in", "--no-downloads") as running:
-        yield running
+@pytest.fixture(scope="session")
+def url() -> Iterator[str]:
+    args = main.parser().parse_args(["--backbone", "built-in", "--mcp", "--no-downloads"])
+    host = scene.HOST
+    scene.set_host(main.make_host(args))
+    blocks = main.build()
+    uploads = Path(os.environ["GRADIO_TEMP_DIR"])
+    _, address, _ = main.serve(blocks, args, uploads, prevent_thread_lock=True, quiet=True)
+    yield address.rstrip("/")
+    blocks.close(verbose=False)
+    scene.set_host(host)

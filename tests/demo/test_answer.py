@@ -1,203 +1,192 @@
-"""An answer depends on its own request alone, and the cache is bounded in bytes."""
+"""The one event, without a server: what changes, what stays, and what is refused."""
 
-import time
-from concurrent.futures import ThreadPoolExecutor
-from inspect import signature
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
 
-import gclip_core as gclip
-from demo import around, variants
-from demo.answer import compute, resolve
-from demo.engine import Engine
-from demo.request import Request
-from demo.settings import Settings
-from demo.source import WORKED_PIXELS, worked_size
-from demo.tabs import compare, learn
-from evaluation.photos import shipped_photos
+from demo.answer import VIEWS, answer
 from gclip_core import GclipError
-from tests.models import loaded, tiny_backbone
-from tests.pictures import noise
-
-WORDS = "dog, person, grass"
-PLANTED = {"plant": True, "plant_channel": 7, "plant_gain": 100.0}
+from gclip_core.load import WEIGHTS_FOLDER
+from tests.demo.photos import DOG, FLOWER, Visitor, numbers, scene, upload
 
 
-@pytest.fixture(scope="module")
-def engine() -> Engine:
-    return Engine(tiny_backbone())
+def test_first_answer_fills_the_open_tab() -> None:
+    """An example brings its own words; closed tabs are not computed."""
+    visitor = Visitor()
+    got = visitor.ask()
+    assert visitor.settings["words"].startswith("dog, person; girl")
+    assert got["canvas"]["views"][1]["score"] > 0.5
+    segment = {name for name, view in VIEWS.items() if "segment" in view.tabs}
+    assert segment <= set(got) and not set(got) & (set(VIEWS) - segment)
 
 
-def request(words: str = WORDS, **changes: object) -> Request:
-    return Request(Settings(example="dog", words=words, **changes))
+def test_same_question_sends_nothing() -> None:
+    visitor = Visitor()
+    visitor.ask()
+    assert not set(visitor.ask()) & set(VIEWS)
 
 
-def labels(engine: Engine, asked: Request) -> np.ndarray:
-    return compute(engine, resolve(engine, asked)).mask.labels
+@pytest.mark.parametrize(
+    ("change", "sent"),
+    [
+        ({"amf": False}, {"canvas", "looks", "attention", "attention_text"}),
+        ({"weight": 0.7}, {"canvas"}),
+        ({"block": 3}, {"norms", "norms_text"}),
+        ({"words": "dog, cat"}, {"canvas", "chips"}),
+        ({"tab": "share"}, {"link", "link_note", "python"}),
+        ({"row": 2}, set()),
+    ],
+)
+def test_change_sends_what_depends_on_it(change: dict, sent: set[str]) -> None:
+    visitor = Visitor()
+    visitor.ask()
+    assert set(visitor.ask(**change)) & set(VIEWS) == sent
 
 
-def logits(engine: Engine, asked: Request) -> torch.Tensor:
-    question = resolve(engine, asked)
-    return engine.segment(question, question.chosen).result.logits
+def test_switch_twice_is_as_before() -> None:
+    visitor = Visitor()
+    first = visitor.ask()["canvas"]
+    assert visitor.ask(amf=False)["canvas"]["view"] == 0
+    assert visitor.ask(amf=True)["canvas"] == first
 
 
-def upload(folder: Path, height: int, width: int, **changes: object) -> Request:
-    path = folder / f"{height}x{width}.png"
-    noise(height // 10, width // 10).resize((width, height)).save(path, compress_level=1)
-    return Request(Settings(source="upload", words=WORDS, **changes), upload=str(path))
+def test_words_of_the_page_are_filled_in_anew(tmp_path: Path) -> None:
+    """With another photo, and where the field was emptied."""
+    visitor = Visitor()
+    visitor.ask()
+    assert visitor.ask(path=FLOWER)["words"] == "flower, plant"
+    own = visitor.ask(path=upload(tmp_path))["words"]
+    assert "dog" in own and "girl" not in own
+    assert visitor.ask(words=" ")["words"] == own
 
 
-def test_spaces_are_no_words(engine: Engine) -> None:
-    spaces, nothing = (resolve(engine, request(words)).settings for words in ("  ", ""))
-    assert spaces == nothing
-    with pytest.raises(GclipError, match="At least one word"):
-        resolve(engine, request(",;"))
+def test_typed_words_stay() -> None:
+    """With another photo, too."""
+    visitor = Visitor()
+    visitor.ask()
+    visitor.ask(words="grass, person")
+    assert "words" not in visitor.ask(path=FLOWER)
+    assert [c["name"] for c in visitor.shown["canvas"]["classes"]] == ["grass", "person"]
 
 
-def test_edges_follow_the_photo_but_not_where_methods_are_compared() -> None:
-    engine = Engine(loaded())
-    answers = {
-        name: compute(engine, resolve(engine, request(refine=name)))
-        for name in ("none", "guided", "pamr")
-    }
-    plain = answers["none"].mask.labels
-    for name, answer in answers.items():
-        assert answer.mask.result.refined == name
-        assert np.array_equal(answer.mask.labels, plain) == (name == "none")
-        (compared,) = (row for row in compare.compute(engine, answer).rows if row.name == "gclip")
-        assert np.array_equal(compared.mask.labels, plain)
-    assert learn.REQUEST.settings.refine == "none"
-    question = answers["pamr"].question
-    picture, segmenter = question.scene.picture.image, question.scene.segmenter
-    library = segmenter.segment(picture, WORDS, question.chosen, refine="pamr")
-    assert np.array_equal(library.labels.numpy(), answers["pamr"].mask.labels)
+def test_unknown_word_is_replaced_with_a_way_back() -> None:
+    """The nearest known word takes its place; kept, it has no score."""
+    visitor = Visitor(words="dachshund, grass")
+    canvas = visitor.ask()["canvas"]
+    assert [c["name"] for c in canvas["classes"]] == ["dog", "grass"]
+    assert canvas["notes"] == ["“dachshund” is not known here: “dog” is used."]
+    assert canvas["views"][0]["score"] is not None
+    assert visitor.shown["chips"]["items"][0]["caption"] == "Undo: keep “dachshund”"
+    canvas = visitor.ask(nearest=False)["canvas"]
+    assert [c["name"] for c in canvas["classes"]] == ["dachshund", "grass"]
+    assert [view["score"] for view in canvas["views"]] == [None, None]
+    assert "never trained on “dachshund”" in canvas["notes"][0]
+    assert visitor.shown["chips"]["items"][0]["caption"] == "Use “dog”"
 
 
-def test_background_is_on_for_one_word_and_off_for_more(engine: Engine) -> None:
-    assert (labels(engine, request("dog")) == labels(engine, request("dog", background="on"))).all()
-    assert (labels(engine, request()) >= 0).all(), "every pixel gets one of several words"
-    weak = request("dog", rest_weight=0.0)
-    assert (labels(engine, weak) >= 0).all(), "at weight 0 it takes nothing"
+def test_background_is_on_for_typed_words() -> None:
+    """Its share is the last; without it every pixel has a word."""
+    visitor = Visitor(words="dog")
+    on = visitor.ask()["canvas"]["views"][1]
+    assert 0.3 < on["shares"][-1] < 0.95
+    off = visitor.ask(background=False)["canvas"]["views"][1]
+    assert off["shares"] == [1, 0]
+    less = visitor.ask(background=True, weight=0.1)["canvas"]["views"][1]
+    assert less["shares"][-1] < on["shares"][-1]
 
 
-def test_background_is_on_for_suggested_words_left_as_they_are() -> None:
-    photo, engine = str(shipped_photos()["dog"].path), Engine(loaded())
-    own = Request(Settings(source="upload"), upload=photo)
-    answer = compute(engine, resolve(engine, own))
-    chips = around.compute(engine, answer).more_words
-    suggested, chip = answer.question.settings.words, chips[0]
-
-    def rest(words: str, **changes: object) -> str:
-        return resolve(engine, own.changed(words=words, **changes)).rest
-
-    assert answer.question.rest == rest(suggested) == "background"
-    assert rest(f"{suggested}, {chip}") == "background", "a chip beside them changes nothing"
-    assert rest(suggested, background="off") == "none"
-    assert rest(f"{suggested}, aardvark") == "auto"
-    assert rest(f"{chip}, aardvark") == "auto"
-    assert rest(f"{chip}, {chips[1]}") == "auto", "no suggested word is left"
+def test_damaged_model_is_named_and_compares_cs() -> None:
+    visitor = Visitor(backbone="built-in-damaged")
+    got = visitor.ask()
+    assert got["canvas"]["banner"].startswith("Simulation")
+    assert [view["title"] for view in got["canvas"]["views"]] == ["Without CS", "With CS"]
+    assert got["cs"]["interactive"] and "as it is" in got["cs_link"]["value"]
+    assert visitor.ask(cs=False)["canvas"]["view"] == 0
+    assert visitor.ask(backbone="built-in")["canvas"]["banner"] is None
 
 
-def test_the_nearest_known_word_replaces_an_unknown_one_until_that_is_undone() -> None:
-    engine = Engine(loaded())
-    question = resolve(engine, request("tram, grass"))
-    assert question.settings.words == "tram, grass", (
-        "what was typed stays in the field and the link"
-    )
-    assert question.text == "train, grass"
-    assert [phrase.phrase for phrase in question.replaced] == ["tram"]
-    assert compute(engine, question).status.unknown == ()
-    assert (labels(engine, request("tram, grass")) == labels(engine, request("train, grass"))).all()
-    undone = resolve(engine, request("tram, grass", nearest=False))
-    assert undone.text == "tram, grass"
-    assert [phrase.nearest for phrase in compute(engine, undone).status.unknown] == ["train"]
+def test_switch_that_can_do_nothing_is_dimmed() -> None:
+    """And says why."""
+    visitor = Visitor()
+    got = visitor.ask()
+    assert not got["cs"]["interactive"] and "no outlier channel" in got["cs"]["info"]
+    assert got["amf"]["interactive"]
+    got = visitor.ask(method="sclip")
+    assert not got["amf"]["interactive"] and "SCLIP" in got["amf"]["info"]
+    assert [view["title"] for view in got["canvas"]["views"]][1] == "SCLIP"
+    assert got["canvas"]["view"] == 1
 
 
-def test_an_example_is_measured_against_its_drawn_mask(engine: Engine) -> None:
-    photo = shipped_photos()["dog"]
-    mask = compute(engine, resolve(engine, request(photo.text))).mask
-    truth = photo.labels()
-    for index, iou in mask.iou.items():
-        true, predicted = truth == index, (mask.labels == index) & (truth >= 0)
-        assert iou == pytest.approx((true & predicted).sum() / (true | predicted).sum())
-    assert mask.miou is not None
+def test_backbone_that_is_not_here_changes_nothing_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Size and licence are offered; the page keeps the backbone before."""
+    monkeypatch.setenv(WEIGHTS_FOLDER, str(tmp_path))
+    visitor = Visitor()
+    visitor.ask()
+    got = visitor.ask(backbone="metaclip-vit-b-16")
+    assert not set(got) & set(VIEWS)
+    assert got["fetch"]["visible"]
+    assert "599 MB" in got["fetch_text"] and "CC-BY-NC-4.0" in got["fetch_text"]
+    got = visitor.ask(amf=False)
+    assert got["canvas"]["of"] == Visitor().ask()["canvas"]["of"]
+    assert not visitor.ask(backbone="built-in")["fetch"]["visible"]
 
 
-def test_a_simulation_changes_its_own_answer_alone(engine: Engine) -> None:
-    bare = request(amf=False, cs=False)
-    own = logits(engine, bare)
-    assert not logits(engine, request(amf=False, cs=False, **PLANTED)).equal(own)
-    assert logits(Engine(engine.default), bare).equal(own)
+def test_error_keeps_the_last_answer(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_text("no picture")
+    visitor = Visitor()
+    visitor.ask()
+    for change in ({"path": str(broken)}, {"path": str(tmp_path / "gone.png")}, {"weight": 2}):
+        with pytest.raises(GclipError):
+            visitor.ask(**change)
+        visitor.settings["weight"] = 0.5
+    assert not set(visitor.ask(path=DOG)) & set(VIEWS)
 
 
-def test_all_variants_take_one_pass_through_the_tower() -> None:
-    passes = []
-
-    def encode(segmenter: gclip.Segmenter, image: Image.Image) -> gclip.Encoded:
-        passes.append(1)
-        return segmenter.encode(image)
-
-    engine = Engine(tiny_backbone(), encode=encode)
-    question = resolve(engine, request(short_side=64))
-    for method in variants.methods(variants.VARIANTS, question.switched).values():
-        engine.segment(question, method)
-    assert len(passes) == 1
+def test_no_photo_is_no_error() -> None:
+    assert "canvas" not in Visitor(path=None).ask()
 
 
-def test_the_settings_that_a_method_takes_are_all_of_gclip_s_arguments() -> None:
-    switches = {"amf", "cs", "cs_channels"}
-    assert {*variants.ARGUMENTS, *switches} == set(signature(gclip.gclip).parameters)
+def test_block_that_the_tower_lacks_is_the_last() -> None:
+    assert "block 12" in Visitor(block=64, head=64).ask()["norms_text"]
 
 
-def test_the_cache_stays_under_its_bound() -> None:
-    engine = Engine(tiny_backbone())
-    engine.cache.limit = 3_000_000
-    for example in shipped_photos():
-        compute(engine, resolve(engine, Request(Settings(example=example, words=WORDS))))
-        assert engine.cache.size <= 3_000_000
+def test_visitors_do_not_see_each_other() -> None:
+    """Two whose answers are computed in turn, part by part, get what each gets alone."""
+    dog, flower = Visitor(DOG), Visitor(FLOWER, words="flower")
+    alone = [dog.ask()["canvas"], flower.ask()["canvas"]]
+    values = [Visitor().settings.values(), flower.settings.values()]
+    both = [answer({}, "segment", path, *v) for path, v in zip((DOG, FLOWER), values, strict=True)]
+    got: list[dict] = [{}, {}]
+    for parts in zip(*both, strict=False):
+        for mine, part in zip(got, parts, strict=True):
+            mine |= part
+    assert [mine["canvas"] for mine in got] == alone
 
 
-@pytest.mark.parametrize("size", [(1, 1), (2000, 2000), (4000, 6000), (70, 65_000), (9000, 20)])
-def test_a_picture_is_worked_on_at_4_megapixels_at_most(size: tuple[int, int]) -> None:
-    height, width = worked_size(size)
-    assert 0 < height * width <= WORKED_PIXELS
-    if size[0] * size[1] <= WORKED_PIXELS:
-        assert (height, width) == size
-    elif min(height, width) > 100:
-        assert height / width == pytest.approx(size[0] / size[1], rel=0.01)
+def test_reasons_add_up_and_agree_with_the_mask() -> None:
+    """A patch's bars add up to 1, and the longest is the word of its place in the mask."""
+    canvas = Visitor(edges="none").ask()["canvas"]
+    view, (rows, columns) = canvas["views"][1], canvas["grid"]
+    reasons, labels = numbers(view["reasons"]), numbers(view["mask"]).astype(np.int16)
+    assert reasons.shape == (len(canvas["classes"]) + 1, rows * columns)
+    assert np.abs(reasons.sum(0) - 255.0).max() <= len(reasons)
+    labels[labels == 255] = len(canvas["classes"])
+    height, width = labels.shape
+    y = ((np.arange(rows) + 0.5) * height / rows).astype(int)
+    x = ((np.arange(columns) + 0.5) * width / columns).astype(int)
+    assert (reasons.argmax(0) == labels[np.ix_(y, x)].ravel()).mean() > 0.98
 
 
-def test_a_large_upload_is_scaled_as_said(engine: Engine, tmp_path: Path) -> None:
-    large = compute(engine, resolve(engine, upload(tmp_path, 2000, 2200)))
-    size = worked_size((2000, 2200))
-    assert large.mask.labels.shape == large.question.scene.picture.size == size
-    assert large.status.scaled == ((2000, 2200), size)
-    small = compute(engine, resolve(engine, upload(tmp_path, 240, 300)))
-    assert small.question.scene.picture.size == (240, 300)
-    assert small.status.scaled is None
-
-
-def test_a_backbone_that_is_not_here_is_never_fetched_by_asking(engine: Engine) -> None:
-    with pytest.raises(GclipError, match="not on this machine"):
-        resolve(engine, request(backbone="metaclip-vit-l-14"))
-    closed = Engine(engine.default, downloads=False)
-    with pytest.raises(GclipError, match="switched off"):
-        closed.fetch("metaclip-vit-l-14")
-
-
-def test_of_two_backbones_fetched_at_once_no_name_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Slow(frozenset):
-        def __or__(self, other: object) -> "Slow":
-            time.sleep(0.05)
-            return Slow(super().__or__(other))
-
-    monkeypatch.setattr("demo.engine.load_backbone", lambda *_, **__: tiny_backbone())
-    engine, names = Engine(tiny_backbone()), ["openai-vit-b-16", "metaclip-vit-l-14"]
-    engine.fetched = Slow()
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(engine.fetch, names))
-    assert engine.fetched == set(names)
+def test_looks_are_the_last_attention() -> None:
+    """Row i is where patch i looks: the root of its share of the row's largest."""
+    looks = Visitor().ask()["looks"]["looks"]
+    current = scene()
+    for on, packed in enumerate(looks["matrices"]):
+        method = current.settings.gclip(amf=bool(on))
+        matrix = current.segmenter.last_attention(current.encoded, method)[1:, 1:]
+        shares = (matrix / matrix.amax(1, keepdim=True)).sqrt().numpy()
+        assert np.abs(numbers(packed) / 255 - shares).max() < 0.003

@@ -1,197 +1,225 @@
-"""What the cards show of a value made by hand: views of tabs need no model, engine or cache."""
+"""What Compare, Learn and Share show, and the sentences."""
 
+import io
+import json
+import zipfile
+from contextlib import redirect_stdout
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-from demo import around, wording
-from demo.page import Page
+import gclip_core
+from demo import lessons, views
+from demo.scene import backbone
 from demo.settings import Settings
-from demo.tabs import attention, channels, compare, side
-from demo.widgets import values
-from demo.widgets.values import Json
-from gclip_core import palette
-from tests.demo import engine
-from tests.demo.samples import (
-    AMF,
-    BOTH,
-    CLEARCLIP,
-    SECTIONS,
-    around_content,
-    attention_tab,
-    blob,
-    cards,
-    channels_tab,
-    looks,
-    mask,
-    masks,
-    norms,
-    of,
-    table,
-)
+from gclip_core import METHODS
+from tests.demo.photos import DOG, FLOWER, numbers, scene, upload
+
+# --- Segment -------------------------------------------------------------------------------------
 
 
-def shown(value: side.Masks, attended: side.Attention | None = None) -> Json:
-    attended = attended or looks(AMF, "plain", "fused")
-    return side.view(cards(value, attended))
+def test_sentence_names_the_class_that_changed_most() -> None:
+    """With its IoU before and after, which are those of the masks."""
+    current = scene(FLOWER, words="flower, plant", background=False)
+    truth = current.photo.example.labels().astype(np.int16)
+    mask = current.mask()
+    worse = truth.copy()
+    worse[:100] = 1 - worse[:100].clip(min=0)
+    pair = [replace(mask, labels=torch.from_numpy(labels)) for labels in (worse, truth)]
+    ious = [current.scores(m).iou for m in pair]
+    most = max(ious[0], key=lambda c: ious[1][c] - ious[0][c])
+    text = views.changed(current, dict(zip(("Without AMF", "With AMF"), pair, strict=True)))
+    share = 100 * (worse != truth).mean()
+    assert text.startswith(f"AMF changes {share:.1f} % of the pixels; the ")
+    assert f"the {mask.vocabulary.names[most]}’s IoU rises from" in text
+    assert text.endswith(f"from {100 * ious[0][most]:.1f} to {100 * ious[1][most]:.1f} %.")
+    text = views.changed(current, dict(zip(("Without AMF", "With AMF"), pair[::-1], strict=True)))
+    assert "falls from" in text and text.endswith("mean of many photos.")
 
 
-def test_a_canvas_has_both_masks_the_change_and_the_measured_sentence() -> None:
-    canvas = shown(masks(mask(CLEARCLIP, 0, 0.5), mask(AMF, [0, 0, 0, 0, 0, 1], 0.6)))["canvas"]
-    assert [one["title"] for one in canvas["sides"]] == ["Off", "On"]
-    assert canvas["changed"] == 1 / 6
-    assert canvas["notes"][0] == "AMF lifts this mask from 50.0 % to 60.0 % mIoU (plain edges)."
-    assert [entry["cutout"] for entry in canvas["classes"]] == [blob("cat"), ""]
-    assert (canvas["opacity"], canvas["pixel"], canvas["rest"]) == (0.5, (1, 2), [0.0, 0.0])
+def test_sentence_without_a_truth(tmp_path: Path) -> None:
+    """It says what became what; under one per cent that hardly anything did."""
+    current = scene(upload(tmp_path), words="dog, grass")
+    mask = current.mask()
+    labels = torch.zeros_like(mask.labels)
+    other = labels.clone()
+    other[: len(labels) // 4] = 1
+    before, after = replace(mask, labels=labels), replace(mask, labels=other)
+    text = views.changed(current, {"Without CS": before, "With CS": after})
+    assert text == "CS changes 25.0 % of the pixels, most from “dog” to “grass”."
+    text = views.changed(current, {"Without CS": before, "With CS": before})
+    assert text == "CS hardly changes this mask."
 
 
-def test_one_mask_is_shown_where_nothing_changes_and_a_note_says_so() -> None:
-    canvas = shown(masks(mask(CLEARCLIP, 0), mask(AMF, 0)))["canvas"]
-    assert len(canvas["sides"]) == 1 and canvas["changed"] is None
-    assert "AMF changes no pixel here." in canvas["notes"]
+def test_canvas_has_the_mask_of_the_picture() -> None:
+    current = scene(words="dog, grass")
+    shown = views.canvas(current)
+    for view, mask in zip(shown["views"], current.pair.values(), strict=True):
+        assert (numbers(view["mask"]) == mask.labels.numpy().astype(np.uint8)).all()
+        assert sum(view["shares"]) == pytest.approx(1)
 
 
-def test_a_score_names_the_edges_only_where_they_follow_the_photo() -> None:
-    before, plain = mask(CLEARCLIP, 0, 0.5), mask(AMF, 1, 0.6)
-    refined = replace(plain, result=replace(plain.result, refined="guided"))
-    plain, refined = (shown(masks(before, after))["canvas"] for after in (plain, refined))
-    assert not any(wording.REFINED in note for note in plain["notes"])
-    assert any(wording.REFINED in note for note in refined["notes"])
+def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
+    """A JPEG goes to the browser as it is; a transparent PNG as it was made opaque."""
+    jpeg = upload(tmp_path, "own.jpg")
+    assert views.photo(scene(jpeg))["path"] == jpeg
+    picture = Image.open(DOG).resize((120, 80)).convert("RGBA")
+    picture.putalpha(0)
+    picture.save(tmp_path / "clear.png")
+    shown = Image.open(views.photo(scene(str(tmp_path / "clear.png"), words="dog"))["path"])
+    assert shown.size == (120, 80) and np.asarray(shown).min() > 240
 
 
-def test_a_repair_has_a_bar_for_each_pair_of_switches_and_marks_the_chosen_one() -> None:
-    repair = {(False, False): 0.2, (True, False): 0.3, (False, True): 0.5, (True, True): 0.6}
-    bars = shown(masks(mask(CLEARCLIP, 0), mask(BOTH, 1), repair=repair))["canvas"]["bars"][
-        "entries"
-    ]
-    assert [bar["score"] for bar in bars] == [0.2, 0.3, 0.5, 0.6]
-    assert [bar["text"] for bar in bars if bar["now"]] == ["60.0 %"]
+def test_chips_offer_no_typed_word() -> None:
+    current = scene(words="dog; puppy, grass,")
+    chips = views.chips(current)
+    assert chips and not {"+ dog", "+ puppy", "+ grass"} & {chip.text for chip in chips}
+    assert chips[0].settings["words"] == f"dog; puppy, grass, {chips[0].text.removeprefix('+ ')}"
 
 
-def test_an_attention_card_has_a_map_a_block_and_the_last_matrix_of_each_side() -> None:
-    card = shown(masks(mask(CLEARCLIP, 0), mask(AMF, 1)))["attention"]
-    assert [thumb["title"] for thumb in card["thumbs"]] == ["Block 2 of 4", "Block 3 of 4"]
-    assert [thumb["tokens"] for thumb in card["thumbs"]] == [[], [5]]
-    assert card["brightest"] == 5.0
-    titles = [(one["title"], one["matrix"].name) for one in card["sides"]]
-    assert titles == [("Block 4, without AMF", "plain"), ("Block 4, with AMF", "fused")]
+def test_words_are_data_never_markup() -> None:
+    """Whatever is typed comes back as it is, in values alone."""
+    word = "<img onerror=alert(1)> ${7*7}"
+    shown = views.canvas(scene(words=f"{word}, dog", nearest=False))
+    assert shown["classes"][0]["name"] == word
 
 
-def test_equal_matrices_are_shown_once() -> None:
-    alone = looks(CLEARCLIP, "plain", None)
-    card = shown(masks(mask(CLEARCLIP, 0), mask(CLEARCLIP, 0)), alone)["attention"]
-    assert [(one["title"], one["matrix"].name) for one in card["sides"]] == [("Block 4", "plain")]
-
-
-def test_norms_have_the_channel_that_cs_moves_and_the_block_s_number() -> None:
-    value = masks(mask(CLEARCLIP, 0), mask(BOTH, 1))
-    card = shown(value)["norms"]
-    assert (card["title"], card["block"]) == ("block 3 of 4 · Tiny", 3)
-    assert (card["top"], card["moved"], card["abnormal"]) == (2, [[2, 1.0]], [3])
-    assert "CS scales the norm of channel 2 in block 3 from 8 to 1" in card["note"]
-    off = values.norms_value(norms(cs=False), card["curves"])
-    assert off["badge"] == "CS off" and off["moved"] == card["moved"], "what CS would do is shown"
-
-
-def test_the_attention_tab_has_the_block_s_own_map_and_the_last_one_on_both_sides() -> None:
-    view = attention.view(attention_tab())
-    strip, colours = view["strip"], palette.of_names(["cat", "sofa"])
-    words = [{"name": "cat", "colour": colours[0]}, {"name": "sofa", "colour": colours[1]}]
-    assert (strip["words"], strip["by_block"].name) == (words, "by block")
-    assert strip["brightest"] == 5.0, "one scale on all tabs"
-    assert [block["fused"] for block in view["strip"]["blocks"]] == [False, True, True, False]
-    assert view["strip"]["chosen"] == 2
-    titles = [one["title"] for one in view["maps"]["maps"]]
-    assert titles == ["Block 2 of 4", "Block 4, AMF off", "Block 4, AMF on"]
-    assert [one["tokens"] for one in view["maps"]["maps"]] == [[], [5], [5]]
-    assert "no global token" in view["maps"]["maps"][0]["note"]
-    assert view["maps"]["patch"] == [1, 2]
-
-
-def test_compare_s_table_marks_the_best_score_and_says_why_a_row_has_no_mask() -> None:
-    shown = compare.view(table())["table"]
-    assert shown["headers"] == ["mIoU", "cat"] and shown["truth"]["name"] == "truth"
-    rows = {row["name"]: row for row in shown["rows"]}
-    best = {name: [score["best"] for score in row.get("scores", ())] for name, row in rows.items()}
-    assert best == {"clearclip": [False, False], "gclip": [True, True], "sfp": []}
-    assert rows["sfp"]["refused"] == "Too many patches came."
-    assert "blocks 2 and 3" in rows["gclip"]["summary"], "those that AMF takes"
-
-
-def test_compare_has_what_differs_from_the_first_of_the_pair_by_row() -> None:
-    shown = compare.view(table())["table"]
-    first, second, refused = shown["rows"]
-    assert (shown["base"]["name"], shown["base"]["title"]) == ("clearclip", "ClearCLIP")
-    assert shown["base"]["mask"] == first["mask"] != second["mask"]
-    assert [first["differs"], second["differs"], shown["truth"]["differs"]] == [0, 0.5, 0.5]
-    assert "differs" not in refused
-
-
-def test_without_truth_compare_has_no_scores_and_says_why() -> None:
-    view = compare.view(table(truth=None, unmeasured="Its classes are not among your words."))
-    assert view["table"]["headers"] == [] and view["table"]["truth"] is None
-    assert ["note", "Its classes are not among your words."] in [*map(list, view["notes"]["lines"])]
-
-
-def test_compare_explains_calibration_only_where_a_method_calibrates() -> None:
-    shown = table()
-    without = replace(shown, rows=[row for row in shown.rows if not row.method.calibration])
-    notes = [str(compare.view(content)["notes"]["lines"]) for content in (shown, without)]
-    assert ["calibration of outlier tokens" in text for text in notes] == [True, False]
-    assert all("A dot is" in text for text in notes)
-
-
-def test_compare_swipes_between_the_two_chosen_masks_and_explains_a_score_only_with_two() -> None:
-    pair = compare.view(table())["pair"]
-    assert pair["mode"] == "swipe"
-    assert [shown["title"] for shown in pair["sides"]] == ["ClearCLIP", "Truth"]
-    assert pair["notes"] == []
-    assert compare.view(table(has_scores=True))["pair"]["notes"] == [wording.SCORE_COUNTS]
-
-
-def test_channels_have_a_third_mask_only_under_a_simulation() -> None:
-    view = channels.view(channels_tab())
-    assert view["untouched"] is None
-    assert [view[name]["sides"][0]["title"] for name in ("off", "on")] == ["CS off", "CS on"]
-    clean = of(mask(CLEARCLIP, 0), "No simulation")
-    untouched = channels.view(channels_tab(untouched=clean, simulated="Simulation."))
-    assert untouched["untouched"]["sides"][0]["title"] == "No simulation"
-    assert list(untouched["notes"]["lines"][0]) == ["note", "Simulation."]
-
-
-def test_the_similarity_card_has_a_bar_for_each_kind_of_pair_without_and_with_cs() -> None:
-    card = channels.view(channels_tab())["similarity"]
-    assert [bar["share"] for bar in card["bars"]] == [0.5, 0.25, 0.75, 0.125]
-    nothing = channels.view(channels_tab(in_in_out=((0.5, float("nan")), (0.75, float("nan")))))
-    assert [bar["text"] for bar in nothing["similarity"]["bars"]][1] == "no pairs"
-
-
-def test_only_a_run_of_channels_is_marked_in_the_plot() -> None:
-    for chosen, run in (((0, 1, 2), (0, 2)), ((0, 2), None), ((), None)):
-        assert channels.view(channels_tab(channels=chosen))["norms"]["chosen"] == run
-
-
-def test_around_are_the_photo_words_to_add_and_why_a_switch_does_nothing() -> None:
-    view = around.view(around_content())
-    assert view["suggested"] == "tram, grass"
-    undo, more = view["chips"]["rows"]
-    assert undo["choices"] == [{"label": "Undo", "nearest": False}]
-    assert more["choices"] == [{"label": "+ person", "add": "person"}]
-    assert view["reasons"]["off"] == ("cs",)
-    assert around.view(around_content(cs_changes=True))["reasons"]["rows"] == []
+# --- Compare -------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def built() -> Page:
-    return Page(engine(), Settings())
+def compared() -> dict:
+    return views.compared(scene())
 
 
-def test_every_section_of_the_page_has_a_sample(built: Page) -> None:
-    assert set(SECTIONS) == set(built.sections)
+def test_compare_has_every_method(compared: dict) -> None:
+    """The best score first."""
+    current = scene()
+    assert {mask.method.name for mask in compared.values()} == set(METHODS)
+    scores = [current.scores(mask).miou for mask in compared.values()]
+    assert scores == sorted(scores, reverse=True)
 
 
-@pytest.mark.parametrize("name", SECTIONS)
-def test_what_a_view_names_is_a_component_of_its_section(built: Page, name: str) -> None:
-    """A mistyped name would fail at a visitor's first request."""
-    section = built.sections[name]
-    assert set(section.view(SECTIONS[name])) <= set(section.parts)
+def test_table_and_masks_have_one_figure(compared: dict) -> None:
+    """That of the mask that Segment shows, too."""
+    current = scene()
+    rows = views.table(current)["data"]
+    assert [row[0] for row in rows] == list(compared)
+    captions = [item["caption"] for item in views.masks(current)["items"]]
+    assert captions == [f"{row[0]} · {row[1]} %" for row in rows]
+    ours = next(row for row in rows if row[0] == "GCLIP: AMF + CS")
+    assert ours[1] == f"{100 * views.canvas(current)['views'][1]['score']:.1f}"
+    paper = next(row for row in rows if row[0] == "ClearCLIP")
+    assert paper[2:] == ["query · query", "Lan et al. 2024, arXiv:2407.12442"]
+
+
+def test_pressed_mask_is_beside_ours(compared: dict) -> None:
+    current = scene()
+    assert not views.large(current)["visible"]
+    for row, (name, mask) in enumerate(compared.items()):
+        shown = views.large(current.changed(row=row + 1))["value"]
+        assert shown["views"][1]["title"] == name or mask.method.name == "gclip"
+        titles = [view["title"] for view in shown["views"]]
+        assert "GCLIP: AMF + CS" in titles and len(set(titles)) == 2
+        assert (
+            numbers(shown["views"][titles.index(name)]["mask"]) == mask.labels.byte().numpy()
+        ).all()
+
+
+def test_damaged_model_compares_four() -> None:
+    """Neither, AMF, CS and both, before the other methods."""
+    titles = list(views.compared(scene(backbone="built-in-damaged")))
+    assert titles[:4] == ["ClearCLIP", "GCLIP: AMF", "GCLIP: CS", "GCLIP: AMF + CS"]
+    assert len(titles) == len(METHODS) + 2
+
+
+# --- Learn ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("step", "right"), enumerate([0, 0, 1, 0]))
+def test_lesson_is_true(step: int, right: int) -> None:
+    """Each step shows what it teaches, on its photo and with these weights."""
+    assert lessons.outcome(step)[0] == right
+    text, strip = lessons.guessed(step, right)
+    assert text.startswith("**Yes.**") and len(strip["items"]) == 2
+    assert lessons.guessed(step, 2)[0].startswith("**No.**")
+
+
+def test_lesson_opens_its_mask_after() -> None:
+    """What its button sets shows that mask on Segment, with the same score."""
+    for lesson in lessons.LESSONS:
+        after = lessons.scene(lesson, lesson.after)
+        view = views.canvas(after)
+        score = after.scores(after.mask()).miou
+        assert view["views"][view["view"]]["score"] == pytest.approx(score)
+
+
+# --- Share ---------------------------------------------------------------------------------------
+
+
+def test_link_opens_what_was_shown() -> None:
+    current = scene(words="dog, grass", weight=0.35, cs=False, row=2)
+    link = views.link(current)
+    assert link.startswith("?example=dog&")
+    query = dict(pair.split("=") for pair in link[1:].replace("%2C+", ", ").split("&")[1:])
+    assert Settings.from_query(query) == (current.settings, "")
+
+
+def test_own_photo_is_not_in_the_link(tmp_path: Path) -> None:
+    current = scene(upload(tmp_path), words="dog")
+    assert "example" not in views.link(current) and str(tmp_path) not in views.link(current)
+    assert "stays with you" in views.link_note(current)
+
+
+def test_mask_names_its_classes() -> None:
+    """An indexed PNG: a pixel is the number of its class, 255 is none."""
+    mask = scene(words="dog, grass; lawn").mask()
+    picture = Image.open(io.BytesIO(views.mask_png(mask)))
+    assert (np.asarray(picture) == mask.labels.numpy().astype(np.uint8)).all()
+    assert json.loads(picture.text["Classes"]) == ["dog", "grass"]
+
+
+def test_cutouts_are_the_classes() -> None:
+    """A word is no path, and a class without pixels no file."""
+    current = scene(words="dog, ../../grass")
+    archive = zipfile.ZipFile(io.BytesIO(views.cutouts_zip(current)))
+    labels = current.mask().labels.numpy()
+    for name in archive.namelist():
+        cut = Image.open(io.BytesIO(archive.read(name)))
+        alpha = np.asarray(cut)[..., 3]
+        assert (alpha == 255 * (labels == int(name[0]) - 1)).all() and alpha.any()
+        assert "/" not in name and ".." not in name
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"words": 'dachshund, it\'s; a "thing"', "nearest": True},
+        {"method": "sclip", "edges": "none", "background": False},
+        {"amf": False, "amf_blocks": "5 6", "outlier": 3.0, "weight": 0.3, "threshold": 0.1},
+        {"size": 240, "window": 160, "stride": 80, "templates": "plain", "scale": 30.0},
+        {"backbone": "built-in-damaged"},
+    ],
+)
+def test_python_makes_the_same_mask(settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six lines that run."""
+    monkeypatch.setattr(gclip_core, "load_backbone", backbone)  # loaded already
+    current = scene(**settings)
+    code = views.python(current).removeprefix("```python\n").removesuffix("\n```")
+    assert len([line for line in code.splitlines() if line]) == 6
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        exec(code, {})
+    mask = current.mask()
+    expected = dict(zip(mask.vocabulary.names, mask.areas(), strict=True))
+    assert eval(printed.getvalue()) == pytest.approx(expected)
+
+
+def test_download_is_a_file_with_a_name() -> None:
+    path = Path(views.download(scene(words="dog"), "mask"))
+    assert path.name == "mask.png" and path.stat().st_size > 100

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image, ImageColor
 
-from demo.drawing import pills
 from evaluation import figure
 from evaluation.figure import Values, drawing, panels
 from evaluation.figure.__main__ import main
@@ -118,8 +117,6 @@ def test_a_word_that_dejavu_lacks_is_drawn_in_a_font_of_the_machine(tmp_path: Pa
         for kind in ("png", "pdf", "svg"):
             with warnings.catch_warnings(action="error"):  # of a missing glyph
                 figure.saved(drawn, kind, 40)
-        assert pills.font("猫", 20).getname()[0] == "One Letter"
-        assert pills.font("cat", 20).getname()[0] == "DejaVu Sans"
 
 
 def test_a_word_that_no_font_draws_is_a_number_and_the_figure_says_why() -> None:

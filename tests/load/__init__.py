@@ -1,1 +1,1 @@
-"""Load on the real page: many visitors at once, each answer checked against the one alone."""
+"""Load and attacks on the real page."""

@@ -1,0 +1,115 @@
+"""The diagram of the tab "How it works", from patches to the mask, as `diagram.js` draws it."""
+
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+import torch
+from torch import Tensor
+
+from demo import limits, plots
+from demo.scene import Scene
+from demo.views import classes, norms, packed, photo, pooled, same_photo, served
+from gclip_core import masks
+from gclip_core.attention import ATTENTIONS
+from gclip_core.types import Method
+
+LEVELS = 16
+"""Of attention's brightness: more would not be seen, and cost bytes."""
+
+
+def words(scene: Scene) -> dict[str, Any]:
+    """What depends on the words: the mask, the cosines of every patch, and what blocks call it."""
+    s, mask = scene.settings, scene.mask()
+    fits = masks.class_logits(mask, scene.encoded.grid) / scene.segmenter.logit_scale
+    fits, grid = pooled(fits, scene.encoded.grid, limits.ATTENTION_PATCHES)
+    low, high = float(fits.min()), float(fits.max())
+    rest = "background" if s.background else "none"
+    by_block = scene.segmenter.labels_by_block(
+        scene.encoded, scene.words, scene.method, rest, s.weight
+    )
+    return {
+        "of": same_photo(scene),
+        "photo": photo(scene),
+        "ratio": scene.picture.width / scene.picture.height,
+        "grid": grid,
+        "patch": int(fits.amax(0).argmax()) if scene.patch is None else scene.patch,
+        "amf": scene.method.fusion is not None,
+        "cs": scene.method.suppression is not None,
+        "classes": classes(mask.vocabulary.names),
+        "range": [low, high],
+        "cosines": packed(((fits - low) / max(high - low, 1e-9) * 255).byte().numpy()),
+        "mask": packed(mask.labels.byte().numpy()),
+        "by_block": packed(by_block.byte().numpy()),
+    }
+
+
+def tower(scene: Scene) -> dict[str, Any]:
+    """Every block's attention and norms, and the last one's attention without and with AMF."""
+    segmenter, report, fused = scene.segmenter, scene.report, scene.report.fusion.blocks
+    calmed = report.norms_after.amax(1) / report.norms_after.median(1).values
+    fusion = scene.settings.gclip(amf=True).fusion
+    alone, mean = (replace(scene.method, fusion=one) for one in (None, fusion))
+    source = segmenter.suppress(scene.encoded, scene.method)
+    tokens = segmenter.globality(source, scene.settings.tokens, clean=False).tokens
+    matrices = [segmenter.attention_map(source, b) for b in range(segmenter.backbone.n_blocks)]
+    last = [segmenter.last_attention(source, method) for method in (alone, mean)]
+    small = [attention(matrix, scene, limits.BLOCK_PATCHES) for matrix in matrices]
+    rows, columns = source.grid
+    blocks = [
+        {
+            "tokens": [[(t % columns + 0.5) / columns, (t // columns + 0.5) / rows] for t in found],
+            "fused": block in fused,
+            "abnormal": block in report.abnormal,
+            "peaks": [float(report.ratios[block]), float(calmed[block])],
+        }
+        for block, found in enumerate(tokens)
+    ]
+    drawn = {
+        "of": same_photo(scene),
+        "blocks": blocks,
+        "columns": small[0][1][1],
+        "maps": packed(torch.stack([levels for levels, _ in small]).numpy()),
+        "last": packed(
+            torch.stack([attention(m, scene, limits.ATTENTION_PATCHES)[0] for m in last]).numpy()
+        ),
+        "formula": formula(alone),
+    }
+    return gr.update(tower=drawn)
+
+
+def closer(scene: Scene) -> dict[str, Any]:
+    """The block that is large: its attention patch by patch, and its norms."""
+    segmenter = scene.segmenter
+    source = segmenter.suppress(scene.encoded, scene.method)
+    matrix = segmenter.attention_map(source, scene.block, scene.head)
+    drawn = {
+        "of": same_photo(scene),
+        "block": scene.block,
+        "head": -1 if scene.head is None else scene.head,
+        "heads": segmenter.backbone.n_heads,
+        "matrix": packed(attention(matrix, scene, limits.ATTENTION_PATCHES)[0].numpy()),
+        "norms": served(plots.image(norms(scene, (2.9, 2.4)))),
+    }
+    return gr.update(closer=drawn)
+
+
+def attention(matrix: Tensor, scene: Scene, most: int) -> tuple[Tensor, tuple[int, int]]:
+    """Attention between all tokens as levels, (1 + N, n) uint8, and the grid of its n columns.
+
+    The first row is what each patch receives, up to 5 × an equal share; row 1 + i is where patch i
+    looks, as a share of its maximum. Square roots, so that small ones can be seen.
+    """
+    matrix, grid = matrix[1:, 1:], scene.encoded.grid
+    by_patch = pooled(matrix.T, grid, limits.ATTENTION_PATCHES)[0].T
+    maps, grid = pooled(by_patch, grid, most)
+    received = maps.mean(0, keepdim=True) / maps.mean() / 5
+    shares = torch.cat([received, maps / maps.amax(1, keepdim=True)]).clamp(max=1)
+    step = 255 // (LEVELS - 1)
+    return ((LEVELS - 1) * shares.sqrt()).round().byte() * step, grid
+
+
+def formula(method: Method) -> str:
+    """The last block's own attention, such as "softmax(QQᵀ) + softmax(KKᵀ)"."""
+    pairs = ATTENTIONS[method.attention].pairs
+    return " + ".join(f"softmax({a.upper()}{b.upper()}ᵀ)" for a, b in pairs) or method.attention

@@ -1,1 +1,0 @@
-"""Masks and words drawn on pictures. Uses no model and no page."""

@@ -1,0 +1,125 @@
+"""Learn: four steps on one photo. Each asks for a guess, measures, and opens its masks."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from demo import views
+from demo.scene import DAMAGED, Photo, Scene
+from demo.settings import Settings
+from evaluation import photos
+from gclip_core import assets
+
+HARDLY = 0.01
+OPTIONS = ("The mask gets better", "It gets worse", "Hardly anything changes")
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A step: what it asks, and settings before and after it. ``drawn`` is of assets/learn."""
+
+    title: str
+    text: str
+    question: str
+    reason: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+    photo: str = "flower"
+    drawn: str = ""
+
+
+OFF = {"amf": False, "cs": False}
+AMF = {"amf": True, "cs": False}
+LESSONS = (
+    Lesson(
+        "1 · Every patch, a word",
+        "CLIP learned from photos with captions, never from masks. Each patch of its last block "
+        "is a vector, and so is each word: the word whose vector is nearest colours the patch. "
+        "With one word, everything is a flower.",
+        "Now some eighty words for a **background**, such as sky and wall, compete with it.",
+        "A patch that one of them fits best stays without a colour.",
+        OFF | {"words": "flower", "background": False},
+        OFF | {"words": "flower"},
+    ),
+    Lesson(
+        "2 · AMF: look wider",
+        "Patches also look at each other: that is attention. In the paper’s CLIP nearly all look "
+        "at a few **global tokens**, the bright columns. Attention map fusion averages the last "
+        "block’s attention with that of the first blocks that have them.",
+        "What does **AMF** do to the mask?",
+        "The middle blocks add patches of the same thing that are farther away.",
+        OFF,
+        AMF,
+        drawn="attention-late.webp",
+    ),
+    Lesson(
+        "3 · A channel that drowns the others",
+        "In some CLIPs one channel of the FFN has far larger weights than the others. The "
+        "built-in model has none, so here one is damaged on purpose.",
+        "What does that **outlier** do to the mask?",
+        "One number outweighs all others in every patch, so that patches become alike.",
+        AMF,
+        AMF | {"backbone": DAMAGED},
+    ),
+    Lesson(
+        "4 · CS: calm that channel",
+        "Channel suppression scales the outlier’s weights to the mean norm of the other channels. "
+        "Nothing is trained again.",
+        "What does **CS** do to the damaged model’s mask?",
+        "With the outlier calmed, patches of different things differ again.",
+        AMF | {"backbone": DAMAGED},
+        {"amf": True, "cs": True, "backbone": DAMAGED},
+    ),
+)
+USUAL = {"method": "gclip", "backbone": "built-in", "words": "", "background": True}
+"""What every step sets, unless it sets another value."""
+
+
+def photo(lesson: Lesson) -> str:
+    """The path of a lesson's photo."""
+    return str(photos.shipped_photos()[lesson.photo].path)
+
+
+def scene(lesson: Lesson, settings: dict[str, Any]) -> Scene:
+    """The lesson's photo with a step's settings."""
+    return Scene(Photo.of(photo(lesson)), Settings(**USUAL | settings)).with_words()
+
+
+def picture(lesson: Lesson, settings: dict[str, Any], caption: str) -> dict[str, Any]:
+    """The mask of a step, small, with its score."""
+    current = scene(lesson, settings)
+    mask = current.mask()
+    score = views.percent(current.scores(mask).miou)
+    image = views.painted(current, mask, 420)
+    return views.item(image, f"{caption} · {score}", f"{caption}: the photo with its mask", "jpeg")
+
+
+def before(visitor: Scene, step: int) -> dict[str, Any]:
+    """The mask that a step starts with; it is of the lesson's photo, not of the visitor's."""
+    lesson = LESSONS[step]
+    items = [picture(lesson, lesson.before, "Before")]
+    if lesson.drawn:
+        image = gr.FileData(path=str(assets.path("learn", lesson.drawn))).model_dump()
+        items.append(
+            {"image": image, "caption": "Global tokens: bright columns (DINOv2)", "alt": ""}
+        )
+    return {"items": items, "columns": len(items), "pressable": False}
+
+
+def outcome(step: int) -> tuple[int, str]:
+    """Which of OPTIONS is right, and the figures."""
+    lesson = LESSONS[step]
+    both = [scene(lesson, settings) for settings in (lesson.before, lesson.after)]
+    first, last = (current.scores(current.mask()).miou for current in both)
+    right = 2 if abs(last - first) < HARDLY else int(last < first)
+    return right, f"mIoU goes from {views.percent(first)} to **{views.percent(last)}**."
+
+
+def guessed(step: int, guess: int) -> tuple[str, dict[str, Any]]:
+    """What is said to a guess, and the masks before and after."""
+    lesson, (right, figures) = LESSONS[step], outcome(step)
+    word = "Yes." if guess == right else "No."
+    items = [picture(lesson, lesson.before, "Before"), picture(lesson, lesson.after, "After")]
+    strip = {"items": items, "columns": 2, "pressable": False}
+    return f"**{word}** {figures} {lesson.reason}", strip

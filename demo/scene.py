@@ -1,0 +1,388 @@
+"""A photo with settings, and all that the library computes of them, each once.
+
+What is shared by all visitors is in four caches, bounded by count and keyed by digests and
+settings; two that ask for the same at once share one computation.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from hashlib import blake2b
+from pathlib import Path
+from threading import Event, RLock
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from demo import limits
+from demo.settings import Settings
+from evaluation import metric, photos
+from gclip_core import (
+    BACKBONES,
+    METHODS,
+    BackboneError,
+    ImageError,
+    assets,
+    damage,
+    images,
+    load,
+    masks,
+    suggestions,
+)
+from gclip_core.backbone import Backbone, load_backbone
+from gclip_core.cache import BoundedCache
+from gclip_core.load import Dtype, on_disk
+from gclip_core.numbering import block_numbers
+from gclip_core.registry import find_backbone
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Encoded, Method, MethodReport, Segmentation, UnknownPhrase, Vocabulary
+from gclip_core.vocabulary import parse, with_nearest
+
+OPENING = "flower"
+SHIPPED = assets.path("photos"), assets.path("learn")
+"""Folders whose files the page shows."""
+DAMAGED = "built-in-damaged"
+NOT_SURE = 0.35
+"""A word is not sure of its pixels if its mean probability there is less."""
+LESS_CERTAIN = replace(suggestions.DEFAULT, gain=0.6, certainty=0.12, stuff=0.2, share=0.02)
+
+
+@dataclass(frozen=True)
+class Host:
+    """What the command line decided. ``encode`` runs one image through a tower, on ZeroGPU say."""
+
+    backbone: str = "built-in"
+    weights: Path | None = None
+    device: str = "cpu"
+    dtype: Dtype = "float32"
+    downloads: bool = True
+    encode: Callable[[Segmenter, Image.Image], Encoded] = Segmenter.encode
+
+
+HOST = Host()
+LOCK = RLock()
+"""Taken around whatever takes long, by those who ask for it: one thing is computed at a time."""
+_backbones: BoundedCache[Backbone] = BoundedCache(limits.BACKBONES)
+_pictures: BoundedCache[Image.Image] = BoundedCache(limits.ENCODINGS)
+_encodings: BoundedCache[Encoded] = BoundedCache(limits.ENCODINGS)
+_masks: BoundedCache[Segmentation] = BoundedCache(limits.MASKS)
+
+
+def set_host(host: Host) -> None:
+    """Before the page is built; ``python app.py`` reads it from the command line."""
+    global HOST
+    HOST = host
+
+
+def state() -> dict[str, Any]:
+    """For a host's monitor."""
+    counts = {"encodings": len(_encodings), "masks": len(_masks)}
+    return {"backbone": HOST.backbone, "device": HOST.device, **counts}
+
+
+def is_here(name: str) -> bool:
+    """Whether a backbone can be used without a download."""
+    return bool(name == HOST.backbone or on_disk(BACKBONES[name]))
+
+
+def offer(name: str) -> str:
+    """What to know before a backbone is fetched; empty without a name."""
+    if not name:
+        return ""
+    entry = BACKBONES[name]
+    if not HOST.downloads:
+        return f"{entry.title} is not on this machine, and downloads are switched off here."
+    return (
+        f"**{entry.title}** is not on this machine: {entry.download} MB to fetch, licence "
+        f"{entry.licence}. Nothing changes until it is here."
+    )
+
+
+def fetch(name: str) -> Iterator[str]:
+    """Download a backbone's weights; yields how far it is. Closing it ends the download.
+
+    Raises:
+        BackboneError: downloads are switched off, no network, or no room.
+    """
+    entry, closed, done = find_backbone(name), Event(), [0]
+    if not HOST.downloads:
+        raise BackboneError(offer(name))
+
+    def progress(so_far: int, _: int) -> None:
+        if closed.is_set():
+            raise BackboneError(f"{entry.title} was not fetched.")
+        done[0] = so_far
+
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            job = pool.submit(load.fetch, entry, progress)
+            while wait([job], timeout=0.5).not_done:
+                yield f"Fetching {entry.title}: {done[0] / 1e6:.0f} of {entry.download} MB."
+            job.result()
+        finally:
+            closed.set()
+    yield f"{entry.title} is here."
+
+
+def backbone(name: str) -> Backbone:
+    """The backbone of that name, loaded once; it is not downloaded.
+
+    Raises:
+        BackboneError: its weights are not on this machine, or cannot be used.
+    """
+    entry = BACKBONES[name]
+    if not is_here(name):
+        raise BackboneError(f"{entry.title} is not on this machine. Fetch it, or choose another.")
+
+    def make() -> Backbone:
+        if entry.damage:
+            return replace(damage(backbone(entry.architecture), *entry.damage), name=name)
+        weights = HOST.weights if name == HOST.backbone else None
+        return load_backbone(name, weights, HOST.device, HOST.dtype)
+
+    return _backbones.get_or_make(name, make)
+
+
+@cache
+def examples() -> dict[str, photos.Photo]:
+    """The photos that ship, by the digest of the file."""
+    return {Photo.of(str(p.path)).digest: p for p in photos.shipped_photos().values()}
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A picture file; the digest of its bytes is what caches know it by."""
+
+    digest: str
+    path: str = field(compare=False)
+
+    @classmethod
+    def of(cls, path: str) -> "Photo":
+        """Raises ImageError for a file that is gone."""
+        try:
+            return cls(blake2b(Path(path).read_bytes(), digest_size=16).hexdigest(), path)
+        except OSError:
+            raise ImageError("This photo is no longer on the server: choose it again.") from None
+
+    @property
+    def example(self) -> photos.Photo | None:
+        return examples().get(self.digest)
+
+    @property
+    def picture(self) -> Image.Image:
+        """RGB, upright, and scaled down to what the page works on. Raises ImageError."""
+        return _pictures.get_or_make(self, self._open)
+
+    def _open(self) -> Image.Image:
+        height, width = size = images.header_size(self.path, limits.MAX_PIXELS)
+        shrink = min(1.0, math.sqrt(limits.WORKED_PIXELS / math.prod(size)))
+        size = max(1, int(height * shrink)), max(1, int(width * shrink))
+        return images.resize(images.check(self.path, limits.MAX_PIXELS, draft=size), size)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What one answer is about: all that is shown is a function of a photo and settings."""
+
+    photo: Photo
+    settings: Settings
+
+    def changed(self, **values: Any) -> "Scene":
+        """The same photo with other settings."""
+        return replace(self, settings=self.settings.changed(**values))
+
+    @cached_property
+    def segmenter(self) -> Segmenter:
+        s = self.settings
+        sizes = s.size or None, s.window or None, s.stride
+        return Segmenter(backbone(s.backbone), *sizes, s.templates, s.scale)
+
+    @property
+    def picture(self) -> Image.Image:
+        return self.photo.picture
+
+    @property
+    def encoded(self) -> Encoded:
+        s = self.settings
+
+        def encode() -> Encoded:
+            windows, patches = self.segmenter.count_windows(self.picture.size[::-1])
+            limits.check_cost(patches, windows, len(METHODS))
+            return HOST.encode(self.segmenter, self.picture)
+
+        key = self.photo, s.backbone, s.size, s.window, s.stride
+        return _encodings.get_or_make(key, encode)
+
+    @cached_property
+    def rest(self) -> str:
+        return "background" if self.settings.background else "none"
+
+    @property
+    def block(self) -> int:
+        """The block in view, from 0; a link may name one that the tower lacks."""
+        return min(self.settings.block, self.segmenter.backbone.n_blocks) - 1
+
+    @property
+    def head(self) -> int | None:
+        """The head in view, from 0; None is the mean of all."""
+        n, head = self.segmenter.backbone.n_heads, self.settings.head
+        return None if head == 0 else min(head, n) - 1
+
+    @property
+    def patch(self) -> int | None:
+        """The patch in view, from 0; None for none."""
+        n, patch = math.prod(self.encoded.grid), self.settings.patch
+        return patch - 1 if 0 < patch <= n else None
+
+    # --- words ------------------------------------------------------------------------------------
+
+    def suggested(self, most: int = 5, strict: bool = True) -> tuple[str, ...]:
+        """Words for what the photo shows, best first; see :meth:`Segmenter.suggest`."""
+        return self.segmenter.suggest(self.encoded, most, strict)
+
+    def plausible(self) -> tuple[str, ...]:
+        """The suggested words, and further ones of which the backbone is a little less certain."""
+        source = suggestions.candidates_of(self.segmenter.backbone)
+        clues = self.segmenter.clues(self.encoded)
+        further = suggestions.choose(source, clues, 8, thresholds=LESS_CERTAIN)
+        return tuple(dict.fromkeys((*self.suggested(), *further)))
+
+    def with_words(self) -> "Scene":
+        """With words where there are none: an example's own, else suggested ones."""
+        if self.settings.words.strip():
+            return self
+        example = self.photo.example
+        return self.changed(words=example.text if example else ", ".join(self.suggested()))
+
+    @cached_property
+    def typed(self) -> Vocabulary:
+        return parse(self.settings.words)
+
+    @cached_property
+    def unknown(self) -> tuple[UnknownPhrase, ...]:
+        """Words of the settings that the backbone was not trained on."""
+        return self.segmenter.read_words(self.typed).unknown
+
+    @cached_property
+    def words(self) -> Vocabulary:
+        """The classes of the masks, with the nearest known word in an unknown one's place."""
+        return with_nearest(self.typed, self.unknown) if self.settings.nearest else self.typed
+
+    # --- masks ------------------------------------------------------------------------------------
+
+    @property
+    def method(self) -> Method:
+        return self.settings.chosen()
+
+    def mask(self, method: Method | None = None) -> Segmentation:
+        """Of a method, by default the chosen one."""
+        s, method = self.settings, method or self.method
+
+        def segment() -> Segmentation:
+            encoded = self.encoded
+            options = {"rest": self.rest, "rest_weight": s.weight, "refine": s.edges}
+            return self.segmenter.segment(
+                encoded, self.words, method, s.threshold, **options, picture=self.picture
+            )
+
+        names = "backbone", "size", "window", "stride", "templates", "scale"
+        names += "background", "weight", "edges", "threshold"
+        key = self.photo, self.words, method, *(getattr(s, name) for name in names)
+        return _masks.get_or_make(key, segment)
+
+    @cached_property
+    def idea(self) -> str:
+        """The idea whose masks are shown side by side: CS if a channel is an outlier, else AMF."""
+        return "CS" if self.report.abnormal else "AMF"
+
+    @cached_property
+    def pair(self) -> dict[str, Segmentation]:
+        """Two masks by title: without and with an idea, or GCLIP and another method that is chosen.
+
+        The other idea is as switched.
+        """
+        s = self.settings
+        if s.method != "gclip":
+            ours = s.gclip()
+            return {title(ours): self.mask(ours), self.method.title: self.mask()}
+        name = self.idea.lower()
+        return {
+            f"{word} {self.idea}": self.mask(s.gclip(**{name: on}))
+            for word, on in (("Without", False), ("With", True))
+        }
+
+    @property
+    def shown(self) -> int:
+        """Which of the pair is as switched."""
+        s = self.settings
+        return int(s.method != "gclip" or getattr(s, self.idea.lower()))
+
+    @cached_property
+    def report(self) -> MethodReport:
+        """Of GCLIP with both ideas: what they use, or would."""
+        return self.segmenter.report(self.encoded, self.settings.gclip(amf=True, cs=True))
+
+    def probabilities(self, mask: Segmentation) -> Tensor:
+        """Of each class and patch, (C + 1, N): they add up to 1. The background is last.
+
+        A softmax over classes, each by its best synonym, and the best background word.
+        """
+        logits = masks.class_logits(mask, self.encoded.grid)
+        if not mask.hidden:
+            logits = torch.cat([logits, torch.full_like(logits[:1], -torch.inf)])
+        return logits.softmax(0)
+
+    def unsure(self, mask: Segmentation) -> tuple[bool, ...]:
+        """Of each class, whether it has pixels, but fits them weakly."""
+        probabilities = self.probabilities(mask)
+        winner = probabilities.argmax(0)
+        own = [probabilities[c][winner == c] for c in range(len(mask.vocabulary))]
+        return tuple(bool(len(p) and p.mean() < NOT_SURE) for p in own)
+
+    def scores(self, mask: Segmentation) -> metric.WordScores | None:
+        """IoU where the truth is known; None with an unknown word, or with no word of the truth."""
+        example = self.photo.example
+        if example is None or mask.unknown:
+            return None
+        truth, labels = example.labels(), mask.labels.numpy()
+        scores = metric.against_truth(truth, example.words, labels, mask.vocabulary)
+        return scores if scores.iou else None
+
+    def facts(self, mask: Segmentation) -> dict[str, Any]:
+        """What was found, as plain data; blocks count from 1."""
+        report, scores = mask.report, self.scores(mask)
+        return {
+            "method": mask.method.title,
+            "backbone": self.segmenter.backbone.title,
+            "weights": self.segmenter.backbone.digest,
+            "amf_blocks": list(block_numbers(report.fusion.blocks)),
+            "amf_reason": report.fusion.reason,
+            "cs_blocks": list(block_numbers(report.suppressed)),
+            "cs_reason": report.cs_reason,
+            "miou": scores and scores.miou,
+        }
+
+
+def title(method: Method) -> str:
+    """A method's name; GCLIP's with what is switched on."""
+    if method.name != "gclip":
+        return method.title
+    on = [name for name, part in (("AMF", method.fusion), ("CS", method.suppression)) if part]
+    return f"GCLIP: {' + '.join(on)}" if on else "ClearCLIP"
+
+
+def warm() -> None:
+    """Make what the opening's answer needs, which the first visitor then finds."""
+    photo = next(photo for photo in examples().values() if photo.name == OPENING)
+    with LOCK:
+        current = Scene(Photo.of(str(photo.path)), opening()).with_words()
+        current.pair, current.plausible()
+
+
+def opening() -> Settings:
+    """The settings of a page that was opened without a link."""
+    return Settings(backbone=HOST.backbone)

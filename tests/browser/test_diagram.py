@@ -1,0 +1,99 @@
+"""How it works: one patch in focus from the photo to the mask."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import PHONE, after, answers, turn_to
+
+
+@pytest.fixture
+def diagram(desktop: Page) -> Page:
+    turn_to(desktop, "How it works")
+    return desktop
+
+
+def drawn(page: Page, part: str) -> str:
+    """A map's picture."""
+    return page.locator(f"#diagram {part} canvas").first.evaluate("canvas => canvas.toDataURL()")
+
+
+def test_pointing(diagram: Page) -> None:
+    """Pointing at any map moves the patch on all; a press keeps it, Escape frees it."""
+    parts = (".layer .map", ".alone", ".mean", ".large")
+    before = [drawn(diagram, part) for part in parts]
+    received = drawn(diagram, ".received")
+    diagram.locator("#diagram .mask").click(position={"x": 12, "y": 12})
+    assert all(drawn(diagram, part) != old for part, old in zip(parts, before, strict=True))
+    assert drawn(diagram, ".received") == received
+    diagram.mouse.move(5, 5)
+    expect(diagram.locator("#diagram .shown")).to_have_text("where this patch looks")
+    kept = drawn(diagram, ".mean")
+    diagram.locator("#diagram .cut").press("ArrowRight")
+    assert drawn(diagram, ".mean") != kept
+    expect(diagram.locator("#diagram .live")).to_contain_text("Patch in row 2, column 3")
+    diagram.locator("#diagram .cut").press("Escape")
+    expect(diagram.locator("#diagram .shown")).to_have_text("attention received")
+
+
+def test_matrix_row(diagram: Page) -> None:
+    """A row of the matrix is a patch: pointing at it shows where that patch looks."""
+    before = drawn(diagram, ".large")
+    diagram.locator("#diagram .matrix").hover(position={"x": 10, "y": 3})
+    assert drawn(diagram, ".large") != before
+
+
+def test_block(diagram: Page) -> None:
+    """A block that is pressed is large, with its matrix and norms, by the mean or by one head."""
+    before = drawn(diagram, ".matrix")
+    after(diagram, diagram.locator("#diagram .layer").nth(2).click, "diagram")
+    expect(diagram.locator("#diagram .number")).to_have_text("3")
+    expect(diagram.locator("#diagram .layer").nth(2)).to_have_attribute("aria-pressed", "true")
+    mean = drawn(diagram, ".matrix")
+    assert mean != before
+    head = diagram.get_by_label("Head")
+    after(diagram, lambda: head.select_option("head 2"), "diagram")
+    assert drawn(diagram, ".matrix") != mean
+    expect(head).to_have_value("head 2")
+
+
+def test_amf(diagram: Page) -> None:
+    """Without AMF the fused blocks are let go, the mask is made of the last block alone."""
+    flow, mask = diagram.locator("#diagram .flow"), drawn(diagram, ".mask")
+    expect(flow).to_contain_class("amf")
+    after(diagram, lambda: diagram.locator("#amf input").uncheck(), "diagram")
+    expect(flow).not_to_contain_class("amf")
+    assert drawn(diagram, ".mask") != mask
+
+
+def test_cs(visitor: Callable[..., Page]) -> None:
+    """On the damaged model the outlier is marked, and CS calms it."""
+    page = visitor(example="flower", words="flower, plant", backbone="built-in-damaged", cs=0)
+    expect(page.locator("#canvas .banner")).to_be_visible()
+    turn_to(page, "How it works")
+    expect(page.locator("#diagram .abnormal").first).to_be_visible()
+    ratio = page.locator("#diagram .abnormal small").first
+    loud = float(ratio.inner_text().removesuffix("×"))
+    after(page, lambda: page.locator("#cs input").check(), "diagram")
+    expect(ratio).to_contain_text("CS")
+    assert float(ratio.inner_text().removeprefix("CS").removesuffix("×")) < loud / 4
+
+
+def test_formulas(diagram: Page) -> None:
+    """Formulas stand under their parts once they are asked for."""
+    formula = diagram.locator("#diagram .formula").first
+    expect(formula).to_be_hidden()
+    diagram.get_by_role("button", name="Formulas").click()
+    expect(formula).to_be_visible()
+    expect(diagram.locator("#diagram .own")).to_have_text("softmax(QQᵀ)")
+
+
+def test_touch(visitor: Callable[..., Page]) -> None:
+    """On a phone a tap chooses the patch."""
+    page = visitor(PHONE, {"has_touch": True, "is_mobile": True}, example="flower")
+    turn_to(page, "How it works")
+    before = drawn(page, ".mean")
+    page.locator("#diagram .cut").tap(position={"x": 12, "y": 12})
+    assert drawn(page, ".mean") != before
+    expect(answers(page, "diagram")).to_have_count(1)

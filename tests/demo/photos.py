@@ -1,0 +1,54 @@
+"""Photos, scenes and a visitor for tests of the page, all of the built-in model."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from demo.answer import answer
+from demo.scene import Photo, Scene
+from demo.settings import Settings
+from evaluation.photos import shipped_photos
+
+DOG, FLOWER = (str(shipped_photos()[name].path) for name in ("dog", "flower"))
+
+
+def upload(folder: Path, name: str = "photo.png", size: tuple[int, int] = (240, 160)) -> str:
+    """A visitor's own photo: a dog, small."""
+    path = folder / name
+    Image.open(DOG).resize(size).save(path)
+    return str(path)
+
+
+def scene(path: str = DOG, **settings: Any) -> Scene:
+    return Scene(Photo.of(path), Settings(**settings)).with_words()
+
+
+def numbers(packed: dict[str, Any]) -> np.ndarray:
+    """Numbers as a browser fetches them."""
+    data = gzip.decompress(Path(packed["file"]["path"]).read_bytes())
+    return np.frombuffer(data, np.uint8).reshape(packed["shape"])
+
+
+class Visitor:
+    """What one page has: the values that answers gave it. Settings are as a browser sends them."""
+
+    def __init__(self, path: str | None = DOG, tab: str = "segment", **settings: Any) -> None:
+        self.path, self.tab, self.seen, self.shown = path, tab, {}, {}
+        self.settings = Settings().model_dump() | settings
+
+    def ask(self, **changes: Any) -> dict[str, Any]:
+        """The outputs of one answer, after some changes of settings, ``path`` or ``tab``."""
+        for name in ("path", "tab"):
+            setattr(self, name, changes.pop(name, getattr(self, name)))
+        self.settings |= changes
+        got: dict[str, Any] = {}
+        for part in answer(self.seen, self.tab, self.path, *self.settings.values()):
+            got |= part
+        self.seen = got.pop("seen", self.seen)
+        if "words" in got:
+            self.settings["words"] = got["words"]
+        self.shown |= got
+        return got

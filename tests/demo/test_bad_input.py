@@ -1,0 +1,162 @@
+"""What cannot be used meets a sentence, and nothing is lost: asked over HTTP as a browser asks."""
+
+import random
+import struct
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demo.settings import Settings
+from gclip_core import assets
+from tests import TRACES
+from tests.demo.visitor import FailedError, Visitor
+from tests.pictures import black_png, encoded, noise, png_chunk, turned
+
+JPEG = Path(assets.path("photos", "chelsea.jpg")).read_bytes()
+PNG = encoded(noise(120, 160), "PNG")
+
+
+@pytest.fixture(scope="module")
+def visitor(url: str) -> Visitor:
+    visitor = Visitor(url)
+    visitor.ask(words="cat, grass")
+    return visitor
+
+
+def refused(visitor: Visitor, photo: Any = None, **settings: Any) -> str:
+    """The sentence to a request that cannot be answered; what was shown before stays."""
+    before = visitor.shown.get("canvas")
+    visitor.shown.pop("warning", None)
+    visitor.ask(photo, **settings)
+    sentence = visitor.shown.get("warning", "")
+    assert sentence and not any(trace in sentence for trace in TRACES), sentence
+    assert visitor.shown.get("canvas") == before
+    assert len(sentence) < 400
+    return sentence
+
+
+NO_PICTURE = {
+    "a text": (b"no picture at all", "image"),
+    "nothing": (b"", "image"),
+    "truncated": (JPEG[: len(JPEG) // 2], "image"),
+    "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image"),
+    "400 megapixels": (black_png(20_000, 20_000, 8, 0), "at most 64,000,000 pixels"),
+}
+
+
+@pytest.mark.parametrize("name", NO_PICTURE)
+def test_no_picture(name: str, visitor: Visitor) -> None:
+    data, word = NO_PICTURE[name]
+    photo = visitor.uploaded(data, "photo.png")
+    assert word in refused(visitor, photo, words="cat")
+    with pytest.raises(FailedError, match=word):
+        visitor.program("suggest", photo, 5, "default")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_formats(kind: str, visitor: Visitor) -> None:
+    """Each is answered, a turned one upright."""
+    exif = {} if kind == "GIF" else {"exif": turned(6)}
+    photo = visitor.uploaded(encoded(noise(120, 160), kind, **exif), f"a.{kind.lower()}")
+    _, described = visitor.program("segment", photo, "cat", *USUAL)
+    size = described["height"], described["width"]
+    assert size == ((120, 160) if kind == "GIF" else (160, 120))
+
+
+USUAL = "gclip", "default", "backbone", "backbone", 0.0, "on", "none"
+
+
+def test_much_exif(visitor: Visitor) -> None:
+    """A megabyte behind the pixels, to which 5,000 entries point, is answered."""
+    header = b"II*\0" + struct.pack("<I", 8 + 10**6) + bytes(10**6)
+    entries = (struct.pack("<HHII", 1000 + n, 7, 10**6, 8) for n in range(5000))
+    notes = header + struct.pack("<H", 5000) + b"".join(entries) + bytes(4)
+    photo = visitor.uploaded(PNG[:-12] + png_chunk(b"eXIf", notes) + PNG[-12:])
+    _, described = visitor.program("segment", photo, "cat", *USUAL)
+    assert (described["height"], described["width"]) == (120, 160)
+
+
+def test_no_photo(visitor: Visitor) -> None:
+    values = visitor.open("words=cat") | {"photo": None}
+    before = visitor.shown["canvas"]
+    assert visitor.answer(values)["canvas"] == before
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (",".join(f"thing {n}" for n in range(201)), "at most 200 classes"),
+        ("x" * 4001, "4000 characters"),
+    ],
+)
+def test_many_words(words: str, sentence: str, visitor: Visitor) -> None:
+    before = visitor.shown["canvas"]
+    values = visitor.open() | {"words": words}
+    assert visitor.answer(values)["canvas"] == before
+    assert sentence in visitor.shown["warning"]
+
+
+@pytest.mark.parametrize("word", ["${7*7}", "{{x}}", "<img src=x onerror=alert(1)>", "قطة", "🐈"])
+def test_words_are_data(word: str, visitor: Visitor) -> None:
+    """They come back as they are."""
+    photo = visitor.uploaded(PNG)
+    _, described = visitor.program("segment", photo, f"{word}, cat", *USUAL)
+    assert described["classes"][0]["name"] == word
+    canvas = visitor.ask(photo, words=f"{word}, cat")["canvas"]
+    assert "cat" in [entry["name"] for entry in canvas["classes"]]
+
+
+@pytest.mark.parametrize("name", [n for n in Settings.model_fields if n not in ("words", "row")])
+def test_forged_values(name: str, visitor: Visitor, capfd: Any) -> None:
+    """A value of another kind, which no control sends, leaves no trace."""
+    values = visitor.open("words=cat,grass")
+    before = visitor.answer(values)["canvas"]
+    for value in ([[1]], "x" * 5000):
+        visitor.answer(values | {name: value})
+    assert "Traceback" not in "".join(capfd.readouterr())
+    assert visitor.answer(values)["canvas"] == before
+
+
+def nonsense(chance: random.Random) -> str:
+    """A value that no link of the page has."""
+    values = "1e999 nan -1 0x1 00 9999999999999999999 built-in true null [] {} \0 é %00 ../../etc"
+    return chance.choice(values.split(" ")) * chance.choice((1, 1, 1, 50))
+
+
+def test_links(visitor: Visitor) -> None:
+    """Nonsense in every key opens the page, with a sentence that names what was left out."""
+    chance = random.Random(0)
+    values = visitor.open("&".join(f"{name}=%00nonsense" for name in Settings.model_fields))
+    assert values["backbone"] == "built-in" and values["photo"]
+    assert "Left out of the link" in visitor.shown["warning"]
+    for _ in range(30):
+        names = chance.sample([*Settings.model_fields, "example", "zzz", "__proto__"], 8)
+        query = {name: nonsense(chance) for name in names}
+        assert visitor.open(urlencode(query))["photo"]
+    for _ in range(10_000):
+        names = chance.sample([*Settings.model_fields, "zzz"], 8)
+        settings, note = Settings.from_query({name: nonsense(chance) for name in names})
+        assert Settings.read(settings.model_dump()) == settings and len(note) < 400
+
+
+def test_other_files(visitor: Visitor, tmp_path: Path) -> None:
+    """A path outside the upload folder is refused, and so is an address."""
+    private = tmp_path / "private.png"
+    Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(private)
+    for path in (str(private), f"file://{private}", "http://127.0.0.1:9/a.png"):
+        forged = {"path": path, "meta": {"_type": "gradio.FileData"}}
+        with pytest.raises(FailedError, match="upload it again"):
+            visitor.ask(forged)
+        with pytest.raises(FailedError, match="upload it again"):
+            visitor.program("suggest", forged, 5, "default")
+
+
+def test_no_downloads(visitor: Visitor) -> None:
+    """A forged request fetches nothing where downloads are switched off."""
+    (event,) = [e for e in visitor.events.values() if e["api_name"] == "fetch"]
+    answers = list(visitor.call(event["id"], ["openai-vit-b-32"]))
+    assert "Fetching" not in str(answers)

@@ -1,0 +1,389 @@
+"""The limits before Gradio, on a small page of Gradio's own that counts what reaches it."""
+
+import asyncio
+import http.client
+import json
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import gradio as gr
+import httpx
+import pytest
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+
+from demo import limits
+from demo.limits import API, JOIN, UPLOAD
+from gclip_core import GclipError
+
+PNG = b"\x89PNG\r\n\x1a\n a picture"
+DATA = f"{API}/queue/data"
+
+
+class Page:
+    """Two events: ``look`` notes the file that it gets, ``wait`` needs as long as the test says."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.uploads, self.shipped = folder, folder / "uploads", folder / "shipped"
+        self.uploads.mkdir()
+        self.shipped.mkdir()
+        (self.shipped / "photo.png").write_bytes(PNG)
+        self.go, self.seen = threading.Event(), list[Any]()
+        gr.set_static_paths([self.shipped])
+        with gr.Blocks(analytics_enabled=False) as self.blocks:
+            image, text = gr.Image(type="filepath"), gr.Textbox()
+            gr.Button().click(self.look, image, text, preprocess=False, api_name="look")
+            gr.Button().click(self.wait, text, text, api_name="wait")
+
+    def look(self, image: Any) -> str:
+        self.seen.append(image)
+        return "seen"
+
+    def wait(self, text: str) -> str:
+        self.go.wait(60)
+        return text * 2
+
+    def launch(self, **options: Any) -> str:
+        bounds = {"page": self.blocks, "uploads": self.uploads, "shipped": [self.shipped]}
+        middleware = [Middleware(limits.Limits, **bounds)]
+        self.blocks.queue(max_size=limits.MAX_QUEUE, api_open=False)
+        _, url, _ = self.blocks.launch(
+            prevent_thread_lock=True,
+            quiet=True,
+            max_file_size=limits.MAX_FILE,
+            app_kwargs={"middleware": middleware},
+            **options,
+        )
+        return url.rstrip("/")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    made = Page(tmp_path_factory.mktemp("page"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(made.uploads))
+        made.url = made.launch()
+        yield made
+        made.go.set()
+        made.blocks.close()
+
+
+@pytest.fixture
+def web(small: Page) -> Iterator[httpx.Client]:
+    small.go.set()
+    small.seen.clear()
+    with httpx.Client(base_url=small.url, timeout=60) as client:
+        yield client
+
+
+def join(web: httpx.Client, event: int, value: Any, session: str = "one") -> httpx.Response:
+    """Ask for an event: 0 looks at a file, 1 waits."""
+    return web.post(JOIN, json={"fn_index": event, "data": [value], "session_hash": session})
+
+
+def read(web: httpx.Client, session: str) -> list[dict[str, Any]]:
+    """The answers of a session, until its stream ends."""
+    lines = web.get(DATA, params={"session_hash": session}).text.splitlines()
+    messages = [json.loads(line[5:]) for line in lines if line.startswith("data:")]
+    return [message for message in messages if message["msg"] == "process_completed"]
+
+
+def upload(web: httpx.Client, data: bytes = PNG, name: str = "a.png") -> httpx.Response:
+    return web.post(UPLOAD, files={"files": (name, data)})
+
+
+def stored(small: Page) -> list[Path]:
+    return [file for file in small.uploads.rglob("*") if file.is_file()]
+
+
+@pytest.mark.parametrize("way", [JOIN, f"{API}/call/look", f"{API}/cancel", "/login"])
+def test_body(way: str, web: httpx.Client) -> None:
+    """A body has 64 kB, announced or not."""
+    body = b'{"data": ["' + b"x" * 2**16 + b'"]}'
+    for content in (body, iter([body[:9], body[9:]])):
+        answer = web.post(way, content=content)
+        assert answer.status_code == 413
+        assert "65,536 bytes" in answer.json()["error"]
+
+
+def test_head(web: httpx.Client) -> None:
+    """An address has 16 kB with its headers."""
+    for more in ({"params": {"x": "x" * 2**14}}, {"headers": {"x-y": "x" * 2**14}}):
+        assert web.get("/config", **more).status_code == 431
+        assert web.post(JOIN, json={}, **more).status_code == 431
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"7",
+        b"[]",
+        b"\xff\xfe",
+        b"[" * 60_000,
+        b'{"data": [NaN]}',
+        b'{"data": ["\\ud800"]}',
+        b'{"data": [' + b"{}," * 2_000 + b"0]}",
+        b'{"fn_index": 99, "data": [], "session_hash": "x"}',
+        b'{"fn_index": "x", "data": [], "session_hash": "x"}',
+        b'{"fn_index": 0, "data": [1], "session_hash": [1]}',
+        b'{"fn_index": 0, "data": [1], "session_hash": "' + b"x" * 100 + b'"}',
+    ],
+)
+def test_json(body: bytes, web: httpx.Client, small: Page) -> None:
+    """What is no ordinary request meets a sentence, and reaches no event."""
+    answer = web.post(JOIN, content=body, headers={"content-type": "application/json"})
+    assert 400 <= answer.status_code < 500
+    assert "Traceback" not in answer.text
+    assert not small.seen
+
+
+def test_uploads(web: httpx.Client, small: Page) -> None:
+    """A file is stored below its digest and served; a page or a drawing never as one."""
+    (path,) = upload(web).json()
+    assert limits.DIGEST.fullmatch(Path(path).parent.name)
+    assert web.get(f"{API}/file={path}").content == PNG
+    for name in ("x.html", "x.svg", "x.js"):
+        (path,) = upload(web, b"<svg/>", name).json()
+        headers = web.get(f"{API}/file={path}").headers
+        assert "attachment" in headers["content-disposition"], name
+    assert web.get(f"{API}/file={small.shipped / 'photo.png'}").content == PNG
+
+
+def test_large_upload(web: httpx.Client, small: Page) -> None:
+    """A file over 64 MB, or several together, is refused; what is left of it goes after minutes."""
+    assert upload(web, bytes(limits.MAX_FILE + 1)).status_code == 413
+    several = [("files", (f"{n}.png", bytes([n]) * 2**23)) for n in range(9)]
+    assert web.post(UPLOAD, files=several).status_code == 413
+    past = time.time() - 2 * limits.BODY_SECONDS - 1
+    for file in stored(small):
+        os.utime(file, (past, past))
+    upload(web)
+    assert not [file for file in stored(small) if file.parent == small.uploads]
+
+
+def test_slow_upload(web: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half-open uploads end by themselves; meanwhile others are served."""
+    monkeypatch.setattr(limits, "BODY_SECONDS", 1)
+
+    def parts() -> Iterator[bytes]:
+        yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
+        time.sleep(3)
+
+    kind = {"content-type": "multipart/form-data; boundary=x"}
+    with ThreadPoolExecutor(30) as pool:
+        slow = [pool.submit(web.post, UPLOAD, content=parts(), headers=kind) for _ in range(30)]
+        assert upload(web).status_code == 200
+        assert {one.result().status_code for one in slow} == {408}
+
+
+def test_uploads_together(web: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that are under way have a bound, which is free again afterwards."""
+    monkeypatch.setattr(limits, "MAX_UPLOADING", 2**20)
+    for status, size in ((503, 2**20), (200, 2**10), (503, 2**20), (200, 2**10)):
+        assert upload(web, bytes(size)).status_code == status
+
+
+def test_oldest_files(web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over the bound of all files the oldest go first, never those from before the start."""
+    own = small.uploads / "own" / "own.png"
+    own.parent.mkdir()
+    own.write_bytes(bytes(2**20))
+    os.utime(own, (1, 1))
+    monkeypatch.setattr(limits, "MAX_STORED", 3 * 2**20)
+    paths = []
+    for number in range(6):
+        paths += upload(web, bytes([number]) * 2**20).json()
+        future = time.time() + number
+        os.utime(paths[-1], (future, future))
+    assert [Path(path).exists() for path in paths] == [False, False, True, True, True, True]
+    assert own.exists()
+
+
+def test_full_disk(web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(small.uploads)._replace(free=limits.MIN_FREE - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    answer = upload(web)
+    assert (answer.status_code, answer.text[:12]) == (507, "The disk of ")
+
+
+def test_requests_of_a_session(web: httpx.Client, small: Page) -> None:
+    """Of 60 requests at once eight wait, and others' are taken; once read there is room again."""
+    small.go.clear()
+    name, other = uuid4().hex, uuid4().hex
+    with ThreadPoolExecutor(60) as pool:
+        tries = [pool.submit(join, web, 1, "x", name) for _ in range(60)]
+        statuses = [one.result().status_code for one in tries]
+    assert sorted(statuses) == [200] * limits.MAX_OF_SESSION + [429] * 52
+    assert join(web, 1, "x", other).status_code == 200
+    small.go.set()
+    assert len(read(web, name)) == limits.MAX_OF_SESSION
+    assert join(web, 1, "y", name).status_code == 200
+    assert [message["output"]["data"] for message in read(web, name)] == [["yy"]]
+
+
+def test_sessions_without_reader(
+    web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits or is unread is dropped from Gradio's record; what is read is not."""
+    monkeypatch.setattr(limits, "UNREAD_SECONDS", 1)
+    small.go.clear()
+    reading, names = uuid4().hex, [uuid4().hex for _ in range(20)]
+    join(web, 1, "x", reading)
+    with ThreadPoolExecutor(1) as pool:
+        answers = pool.submit(read, web, reading)
+        for name in names:
+            assert join(web, 1, "x", name).status_code == 200
+        assert limits.waiting(small.blocks) >= len(names)
+        time.sleep(4)
+        assert limits.waiting(small.blocks) == 0
+        small.go.set()
+        assert len(answers.result()) == 1
+    names.append(uuid4().hex)
+    join(web, 1, "answered, but never read", names[-1])
+    time.sleep(4)
+    queue = small.blocks._queue
+    assert not {*names} & {*queue.pending_messages_per_session, *queue.pending_event_ids_session}
+    assert not queue.event_ids_to_events
+
+
+def test_calls_by_name(web: httpx.Client, small: Page) -> None:
+    """A program asks without a session, and reads by the name of its request."""
+    small.go.clear()
+    name = web.post(f"{API}/call/wait", json={"data": ["x"]}).json()["event_id"]
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(web.get, f"{API}/call/wait/{name}")
+        time.sleep(0.5)
+        small.go.set()
+        assert 'data: ["xx"]' in answer.result().text
+
+
+@pytest.fixture
+def inner() -> Iterator[socket.socket]:
+    """A server beside the page, which nobody may be led to."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(1)
+        yield server
+
+
+def test_no_address_is_fetched(web: httpx.Client, small: Page, inner: socket.socket) -> None:
+    """Neither as a path, as a field ``url``, as a file to serve, nor behind the page's own name."""
+    (own,) = upload(web).json()
+    address = f"http://127.0.0.1:{inner.getsockname()[1]}/a.png"
+    for path in (address, address.replace("//", "/"), f"{address}{API}/file={own}x"):
+        for value in ({"path": path}, {"path": path, "url": path}, [{"x": {"path": path}}]):
+            file = {"meta": {"_type": "gradio.FileData"}}
+            value = value | file if isinstance(value, dict) else value
+            answer = join(web, 0, value)
+            assert answer.status_code == 422
+            assert "upload it again" in answer.json()["error"]
+        assert web.get(f"{API}/file={path}").status_code == 404
+        assert web.get(f"{API}/proxy={path}").status_code == 404
+    name = uuid4().hex
+    join(web, 0, {"path": own, "url": address, "meta": {"_type": "gradio.FileData"}}, name)
+    (answer,) = read(web, name)
+    assert answer["success"]
+    with pytest.raises(TimeoutError):
+        inner.accept()
+
+
+def test_own_files(web: httpx.Client, small: Page) -> None:
+    """An upload, its address, and a file that ships are taken."""
+    (path,) = upload(web).json()
+    for own in (path, f"{small.url}{API}/file={path}", str(small.shipped / "photo.png")):
+        name = uuid4().hex
+        value = {"path": own, "meta": {"_type": "gradio.FileData"}}
+        assert join(web, 0, value, name).status_code == 200
+        assert read(web, name)[0]["success"]
+    assert len(small.seen) == 3
+
+
+UP = ("", "../" * 12, "..%2f" * 12, "%2e%2e/" * 12, "..%5c" * 12, "....//" * 12, "//", "file://")
+
+
+@pytest.mark.parametrize("way", [f"{API}/file=", f"{API}/file/", "/static/", "/assets/", "/"])
+def test_other_files(way: str, web: httpx.Client, small: Page) -> None:
+    """No file outside is served or opened, whatever leads to it."""
+    secret = small.folder / "secret.txt"
+    secret.write_text("nobody may read this")
+    (small.uploads / "loose.txt").write_text("nobody may read this")
+    (small.uploads / ("a" * 64)).mkdir(exist_ok=True)
+    for up in UP:
+        for target in (str(secret), str(small.uploads / "loose.txt"), "/etc/passwd"):
+            path = way + up + (target if up in ("", "file://") else target.lstrip("/"))
+            connection = http.client.HTTPConnection(small.url.removeprefix("http://"), timeout=60)
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            assert answer.status in (400, 403, 404, 405), path
+            assert b"nobody may" not in answer.read()
+    for path in (str(secret), "\0", "", "a.png", str(small.uploads), 7, {"path": "/etc/passwd"}):
+        assert join(web, 0, {"path": path}).status_code == 422
+    assert not small.seen
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/monitoring/summary"),
+        ("GET", "/svelte/../../app.py"),
+        ("GET", f"{API}/proxy=https://example.org/"),
+        ("GET", f"{API}/custom_component/a/client/b/c"),
+        ("GET", f"{API}/upload_progress?upload_id=x"),
+        ("GET", f"{API}/deep_link?session_hash=x"),
+        ("GET", f"{API}/dev/reload"),
+        ("GET", f"{API}/mcp/sse"),
+        ("GET", f"{API}/runs"),
+        ("GET", f"{API}/stream/a/b/1/playlist.m3u8"),
+        ("POST", f"{API}/run/look"),
+        ("POST", f"{API}/api/look"),
+        ("POST", f"{API}/component_server"),
+        ("POST", f"{API}/process_recording"),
+        ("POST", f"{API}/vibe-edit"),
+        ("POST", f"{API}/mcp/"),
+        ("POST", "/"),
+        ("PUT", JOIN),
+    ],
+)
+def test_closed_routes(method: str, path: str, web: httpx.Client) -> None:
+    assert web.request(method, path, json={}).status_code in (404, 405)
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix", "status"),
+    [
+        ("/gclip/gradio_api/dev/reload", "/gclip", 404),
+        ("/gradio_api/dev/reload", "/gclip", 404),
+        ("//gradio_api/dev/reload", "/", 404),
+        ("/gclipgradio_api/dev/reload", "/gclip", 200),
+    ],
+)
+def test_prefix(path: str, prefix: str, status: int, small: Page) -> None:
+    """A path is judged as Gradio looks it up, with and without the prefix of a proxy."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def ask() -> None:
+        scope = {"type": "http", "method": "GET", "path": path, "root_path": prefix, "headers": []}
+        scope |= {"raw_path": path.encode(), "query_string": b""}
+        await limits.Limits(PlainTextResponse("reached"), small.blocks, small.uploads)(
+            scope, None, send
+        )
+
+    asyncio.run(ask())
+    assert sent[0]["status"] == status
+
+
+def test_cost() -> None:
+    limits.check_cost(8_000, 1, 12)
+    with pytest.raises(GclipError, match="is 108,000. Take a smaller size"):
+        limits.check_cost(9_000, 1, 12)

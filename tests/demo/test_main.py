@@ -1,0 +1,190 @@
+"""What hosts rely on: options, health, log, login, the environment, and an end in order."""
+
+import logging
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from demo import main, scene
+from gclip_core import BACKBONES, __version__, load
+from tests import ROOT, free_port
+from tests.demo.visitor import APP, Visitor, serving
+
+SECRET = "zanzibar"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AUTH", "secret"),
+        ("AUTH", ":b"),
+        ("AUTH", "a:"),
+        ("PORT", "99999"),
+        ("WEIGHTS", "no/such/folder"),
+    ],
+)
+def test_wrong_options(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Above all a password without its name leaves no page open to everybody."""
+    monkeypatch.setenv(f"GCLIP_{name}", value)
+    with pytest.raises(SystemExit):
+        main.parser().parse_args([])
+    assert "was expected" in capsys.readouterr().err
+
+
+def test_options_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given = {
+        "host": "0.0.0.0",
+        "port": "7861",
+        "backbone": "built-in",
+        "device": "cpu",
+        "dtype": "float32",
+        "root-path": "/gclip",
+        "auth": "a:b:c",
+        "weights-dir": str(tmp_path),
+    }
+    switches = ("no-downloads", "quiet", "mcp", "share")
+    words = [word for name, value in given.items() for word in (f"--{name}", value)]
+    wanted = main.parser().parse_args([*words, *(f"--{name}" for name in switches)])
+    assert wanted.auth == ("a", "b:c")
+    for name, value in (given | dict.fromkeys(switches, "1")).items():
+        monkeypatch.setenv("GCLIP_" + name.upper().replace("-", "_"), value)
+    assert main.parser().parse_args([]) == wanted
+    names = {name.replace("-", "_") for name in (*given, *switches)}
+    assert vars(wanted).keys() - names == {"weights", "open"}  # as docs/HOSTING.md says
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--host", "192.0.2.1"], "192.0.2.1: .*Choose another --host or --port"),
+        (["--port", "{taken}"], "127.0.0.1: .*Choose another --host or --port"),
+        (["--mcp", "--auth", "a:b"], "leave --auth out"),
+        (["--backbone", "openai-vit-b-32", "--weights", "no/such.safetensors"], "such.safetensors"),
+    ],
+)
+def test_no_start(
+    options: list[str],
+    sentence: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One sentence, and the exit status 2."""
+    monkeypatch.setenv(main.FOLDER, str(tmp_path))
+    monkeypatch.setattr(scene, "HOST", scene.HOST)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        options = [option.format(taken=other.getsockname()[1]) for option in options]
+        assert main.main(options) == 2
+    error = capsys.readouterr().err
+    assert re.search(sentence, error) and error.startswith("error: ")
+    assert "Traceback" not in error
+
+
+def test_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page opens with the real CLIP where it is on the disk, else with the built-in."""
+    args = main.parser().parse_args([])
+    assert main.make_host(args).backbone == "built-in"
+    monkeypatch.setattr(load, "on_disk", lambda entry: entry is BACKBONES[main.PREFERRED])
+    assert main.make_host(args).backbone == main.PREFERRED
+
+
+def test_health(url: str) -> None:
+    answer = httpx.get(f"{url}/health", timeout=30)
+    assert answer.status_code == 200
+    health = answer.json()
+    assert health["status"] == "ok"
+    assert (health["version"], health["backbone"]) == (__version__, "built-in")
+    assert (health["device"], health["waiting"]) == ("cpu", 0)
+
+
+def test_log(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """A request is one line without anything that was typed."""
+    visitor = Visitor(url)
+    with caplog.at_level(logging.INFO, "page"):
+        visitor.ask(words=f"{SECRET},grass")
+        visitor.program("about")
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("page")]
+    assert [re.sub(r"ms=\d+", "ms", line) for line in lines] == [
+        "answered tab=segment backbone=built-in ms",
+        "answered api=about ms",
+    ]
+    assert SECRET not in caplog.text
+
+
+def test_process(tmp_path: Path) -> None:
+    """``python app.py``: a login, the environment set before it starts, and an end in order."""
+    with serving("--auth", "a:b", "--quiet") as server:
+        environment = Path(f"/proc/{server.process.pid}/environ").read_bytes()
+        assert b"MALLOC_ARENA_MAX=2" in environment.split(b"\0")
+        web = httpx.Client(base_url=server.url, timeout=60)
+        data = {"fn_index": 0, "data": [], "session_hash": "x"}
+        assert web.get("/config").status_code == 401
+        assert web.post("/gradio_api/queue/join", json=data).status_code == 401
+        assert web.post("/gradio_api/upload", files={"files": b"x"}).status_code == 401
+        assert web.post("/login", data={"username": "a", "password": "c"}).status_code == 400
+        assert web.post("/login", data={"username": "a", "password": "b"}).status_code == 200
+        assert web.get("/config").status_code == 200
+        (folder,) = (server.folder / "uploads").iterdir()
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(40) == 0
+        assert not folder.exists()
+        assert "Traceback" not in server.output()
+
+
+def test_spaces_come_first(tmp_path: Path) -> None:
+    """ZeroGPU's package is imported before torch."""
+    (tmp_path / "spaces.py").write_text(
+        "import sys\nprint('TORCH' if 'torch' in sys.modules else 'FIRST')\nsys.exit()\n"
+    )
+    env: dict[str, Any] = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    output = subprocess.check_output([sys.executable, APP], cwd=ROOT, env=env, timeout=120)
+    assert output.startswith(b"FIRST")
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
+def test_behind_nginx(tmp_path: Path) -> None:
+    """With the very blocks of docs/HOSTING.md: the page answers, and guesses of a login end."""
+    zones, lines = re.findall(r"```nginx\n(.*?)```", (ROOT / "docs/HOSTING.md").read_text(), re.S)
+    port = free_port()
+    with serving("--root-path", "/gclip", "--auth", "a:b") as server:
+        places = " ".join(
+            f"{name} {tmp_path}/{name};"
+            for name in (
+                "client_body_temp_path",
+                "proxy_temp_path",
+                "fastcgi_temp_path",
+                "uwsgi_temp_path",
+                "scgi_temp_path",
+            )
+        )
+        configuration = tmp_path / "nginx.conf"
+        configuration.write_text(
+            f"pid {tmp_path}/pid; error_log stderr; daemon off; events {{}}\n"
+            f"http {{ {zones} {places} access_log off; server {{ listen 127.0.0.1:{port};\n"
+            f"{lines.replace('127.0.0.1:7860', f'127.0.0.1:{server.port}')} }} }}\n"
+        )
+        proxy = subprocess.Popen(["nginx", "-p", str(tmp_path), "-c", str(configuration)])
+        try:
+            time.sleep(1)
+            visitor = Visitor(f"http://127.0.0.1:{port}/gclip", login=("a", "b"))
+            assert visitor.ask(words="flower")["canvas"]["classes"]
+            data = {"username": "a", "password": "guessed"}
+            web = httpx.Client(base_url=f"http://127.0.0.1:{port}/gclip")
+            statuses = [web.post("/login", data=data).status_code for _ in range(10)]
+            assert statuses[0] == 400 and statuses[-1] == 503
+        finally:
+            proxy.terminate()
+            proxy.wait(20)

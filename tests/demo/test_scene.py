@@ -1,0 +1,187 @@
+"""What a photo and settings give, and what all visitors share."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demo import limits, scene
+from demo.scene import Host, Photo, Scene
+from demo.settings import Settings
+from gclip_core import BackboneError, GclipError
+from gclip_core.segmenter import Segmenter
+from tests.demo.photos import DOG, upload
+from tests.demo.photos import scene as scene_of
+
+
+@pytest.fixture
+def host() -> Iterator[Callable[..., None]]:
+    """Sets what the command line decides, for one test."""
+    before = scene.HOST
+    yield lambda **values: scene.set_host(Host(**values))
+    scene.set_host(before)
+
+
+def test_two_at_once_share_one_encoding(tmp_path: Path, host: Callable[..., None]) -> None:
+    """And one mask, which is the same object."""
+    encoded = []
+
+    def encode(segmenter: Segmenter, picture: Image.Image) -> Any:
+        encoded.append(picture.size)
+        time.sleep(0.2)
+        return segmenter.encode(picture)
+
+    host(encode=encode)
+    path, masks = upload(tmp_path, size=(176, 144)), []
+
+    def ask() -> None:
+        masks.append(Scene(Photo.of(path), Settings(words="dog")).mask())
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert encoded == [(176, 144)]
+    assert all(mask is masks[0] for mask in masks)
+
+
+def test_failure_is_not_kept(tmp_path: Path, host: Callable[..., None]) -> None:
+    """After an error the next visitor gets an answer."""
+    path = upload(tmp_path, size=(160, 176))
+
+    def fail(*_: Any) -> None:
+        raise GclipError("no GPU")
+
+    host(encode=fail)
+    with pytest.raises(GclipError, match="no GPU"):
+        scene_of(path, words="dog").mask()
+    host()
+    assert scene_of(path, words="dog").mask().labels.shape == (176, 160)
+
+
+def test_caches_are_bounded(tmp_path: Path) -> None:
+    current = scene_of(upload(tmp_path, size=(64, 64)), edges="none")
+    for number in range(limits.MASKS + 3):
+        current.changed(words=f"dog {number}", nearest=False).mask()
+    assert scene.state()["masks"] == limits.MASKS
+
+
+def test_same_bytes_are_the_same_photo(tmp_path: Path) -> None:
+    first, second = upload(tmp_path, "a.png"), upload(tmp_path, "b.png")
+    assert Photo.of(first) == Photo.of(second)
+    assert Photo.of(first) != Photo.of(upload(tmp_path, "a.png", (100, 90)))
+
+
+@pytest.mark.parametrize("name", ["photo.png", "photo.jpg", "photo.webp", "photo.gif"])
+def test_kinds_of_photos(tmp_path: Path, name: str) -> None:
+    assert "dog" in scene_of(upload(tmp_path, name)).settings.words
+
+
+def test_turned_photo_is_upright(tmp_path: Path) -> None:
+    """By its EXIF orientation."""
+    exif, path = Image.Exif(), tmp_path / "turned.jpg"
+    exif[274] = 6
+    Image.open(DOG).rotate(90, expand=True).save(path, exif=exif)
+    assert Photo.of(str(path)).picture.size == Image.open(DOG).size
+
+
+def test_large_photo_is_scaled_down(tmp_path: Path) -> None:
+    path = upload(tmp_path, "large.jpg", (3600, 2400))
+    width, height = Photo.of(path).picture.size
+    assert width * height <= limits.WORKED_PIXELS
+    assert width == pytest.approx(1.5 * height, rel=0.01)
+
+
+def test_too_many_windows_meet_a_sentence() -> None:
+    with pytest.raises(GclipError, match="windows"):
+        scene_of(words="dog", size=640, window=64, stride=16).mask()
+
+
+def test_settings_reach_the_library() -> None:
+    """Size, windows, templates and scale change the mask's numbers."""
+    usual = scene_of(words="dog, grass", edges="none")
+    for change in ({"size": 160}, {"window": 224}, {"templates": "plain"}, {"scale": 20.0}):
+        other = usual.changed(**change)
+        same = usual.mask().logits.shape == other.mask().logits.shape
+        assert not same or not np.allclose(usual.mask().logits, other.mask().logits)
+    strict = usual.changed(background=False, threshold=0.99).mask()
+    assert (
+        strict.no_class_area() > 0.2
+        if hasattr(strict, "no_class_area")
+        else strict.rest_area() > 0.2
+    )
+
+
+def test_score_needs_known_words_and_a_truth(tmp_path: Path) -> None:
+    known = scene_of(words="dog, grass")
+    assert 0.4 < known.scores(known.mask()).miou < 1
+    for other in (
+        scene_of(words="dachshund, grass", nearest=False),
+        scene_of(words="car"),
+        scene_of(upload(tmp_path), words="dog"),
+    ):
+        assert other.scores(other.mask()) is None
+
+
+def test_word_on_a_weak_fit_is_not_sure() -> None:
+    """Words that are in the photo are sure."""
+    sure = scene_of(words="dog, grass, sky")
+    assert sure.unsure(sure.mask()) == (False, False, False)
+
+
+def test_suggested_words_are_plausible_ones_too() -> None:
+    current = scene_of()
+    assert current.plausible()[: len(current.suggested())] == current.suggested()
+    assert current.suggested()[0] == "dog"
+
+
+class Download:
+    """A stand-in for the library's download: 10 parts, until it is told to stop."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.parts, self.error = 0, error
+
+    def __call__(self, entry: Any, progress: Callable[[int, int], None]) -> None:
+        if self.error:
+            raise self.error
+        for part in range(10):
+            progress(part * 10**6, 10**7)
+            self.parts += 1
+            time.sleep(0.2)
+
+
+def test_fetch_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scene, "load", SimpleNamespace(fetch=Download()))
+    sentences = list(scene.fetch("openai-vit-b-16"))
+    assert "of 599 MB" in sentences[0] and sentences[-1] == "OpenAI ViT-B/16 is here."
+
+
+def test_fetch_that_is_closed_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A visitor who cancels does not leave a download behind."""
+    download = Download()
+    monkeypatch.setattr(scene, "load", SimpleNamespace(fetch=download))
+    fetching = scene.fetch("openai-vit-b-16")
+    next(fetching)
+    fetching.close()
+    parts = download.parts
+    time.sleep(0.5)
+    assert download.parts == parts < 10
+
+
+def test_fetch_that_fails_says_why(
+    monkeypatch: pytest.MonkeyPatch, host: Callable[..., None]
+) -> None:
+    failed = Download(BackboneError("no network"))
+    monkeypatch.setattr(scene, "load", SimpleNamespace(fetch=failed))
+    with pytest.raises(BackboneError, match="no network"):
+        list(scene.fetch("openai-vit-b-16"))
+    host(downloads=False)
+    with pytest.raises(BackboneError, match="switched off"):
+        list(scene.fetch("openai-vit-b-16"))

@@ -1,0 +1,90 @@
+"""ZeroGPU, with a stand-in for its package: what is lent, what comes back, and a spent quota."""
+
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from demo import main, scene, space
+from demo.scene import Photo, Scene
+from demo.settings import Settings
+from gclip_core import assets
+
+
+class Spaces(types.ModuleType):
+    """Counts what borrows the GPU, and may refuse."""
+
+    def __init__(self) -> None:
+        super().__init__("spaces")
+        self.refuses, self.durations, self.returned = False, list[int](), list[Any]()
+        self.config = types.SimpleNamespace(Config=types.SimpleNamespace(zero_gpu=True))
+
+    def GPU(self, duration: int) -> Callable:  # noqa: N802 - the package's name
+        def decorate(function: Callable) -> Callable:
+            def borrow(*arguments: Any) -> Any:
+                self.durations.append(duration)
+                if self.refuses:
+                    raise RuntimeError("quota exceeded")
+                self.returned.append(function(*arguments))
+                return self.returned[-1]
+
+            return borrow
+
+        return decorate
+
+
+@pytest.fixture
+def spaces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spaces]:
+    package, host = Spaces(), scene.HOST
+    monkeypatch.setitem(sys.modules, "spaces", package)
+    monkeypatch.setattr(nn.Module, "to", lambda self, place: self)
+    scene.set_host(scene.Host(encode=space.encoder()))
+    yield package
+    scene.set_host(host)
+
+
+def scenes(size: int, **settings: Any) -> Scene:
+    """A photo that is not in the cache, because no test has it at this size."""
+    photo = Photo.of(str(assets.path("photos", "astronaut.jpg")))
+    return Scene(photo, Settings(words="person, wall", size=size, **settings))
+
+
+def test_lent(spaces: Spaces) -> None:
+    """One pass borrows the GPU; arrays come back; words and masks are those of the CPU."""
+    lent = scenes(208)
+    labels, words = lent.mask().labels.numpy(), lent.suggested()
+    arrays, size = spaces.returned[0]
+    assert all(isinstance(x, np.ndarray | None) for x in arrays), "no tensors come back"
+    assert all(isinstance(side, int) for side in size)
+    scenes(208, amf=False).mask()
+    assert spaces.durations == [space.SECONDS], "a switch borrows nothing"
+    assert lent.encoded not in space.WITHOUT_GPU
+    encoded = lent.segmenter.encode(lent.picture)
+    assert lent.segmenter.suggest(encoded) == words
+    options = {"rest": "background", "rest_weight": lent.settings.weight}
+    plain = scenes(208, edges="none").mask().labels.numpy()
+    alone = lent.segmenter.segment(encoded, lent.words, lent.method, **options).labels.numpy()
+    assert np.array_equal(plain, alone) and labels.shape == alone.shape
+
+
+def test_spent(spaces: Spaces) -> None:
+    """When the quota is spent, the CPU computes, and the page says so."""
+    spaces.refuses = True
+    refused = scenes(224)
+    assert refused.mask().labels.shape
+    assert refused.encoded in space.WITHOUT_GPU
+
+
+def test_own_gpu(spaces: Spaces, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lent GPU is not this machine's own."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    args = main.parser().parse_args([])
+    assert main.make_host(args).device == "cpu"
+    monkeypatch.setitem(sys.modules, "spaces", None)
+    assert space.encoder() is None
+    assert main.make_host(args).device == "cuda"

@@ -1,0 +1,209 @@
+"""The page in a process of its own, and visitors who use it as a browser does."""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import httpx
+from gradio_client.utils import apply_diff
+
+from demo.limits import API
+from demo.settings import Settings
+from tests import ROOT, free_port
+
+APP = "app.py"
+FILE = {"meta": {"_type": "gradio.FileData"}}
+
+
+class BusyError(Exception):
+    """The page refused a request because too many wait."""
+
+
+class FailedError(Exception):
+    """The page did not answer, or answered with an error; its text is what a visitor reads."""
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 30, pause: float = 0.05) -> None:
+    """Look again and again until it holds; fail after ``seconds``."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(pause)
+
+
+@dataclass
+class Server:
+    """``python app.py`` in a process of its own; its log and visitors' files are in ``folder``."""
+
+    process: subprocess.Popen
+    folder: Path
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def memory(self, kind: str = "VmHWM") -> float:
+        """The most memory that the process ever had, in MB; ``VmRSS`` is what it has now."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split(f"{kind}:")[1].split()[0]) * 1024 / 10**6
+
+    def output(self) -> str:
+        """All that it printed."""
+        return (self.folder / "server.log").read_text("utf-8", "replace")
+
+    def answers(self) -> bool:
+        """Whether the page is there yet; fails if it never will be."""
+        assert self.process.poll() is None, f"no page:\n{self.output()[-3000:]}"
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(f"{self.url}/health", timeout=5).is_success
+        return False
+
+
+@contextlib.contextmanager
+def serving(*arguments: str) -> Iterator[Server]:
+    """A running page without downloads, which is ended whatever happens."""
+    port, offline = free_port(), {"HF_HUB_OFFLINE": "1"}
+    with tempfile.TemporaryDirectory() as folder, Path(folder, "server.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, APP, "--port", str(port), "--no-downloads", *arguments],
+            env=os.environ | offline | {"GRADIO_TEMP_DIR": f"{folder}/uploads"},
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+        )
+        server = Server(process, Path(folder), port)
+        try:
+            wait_for(server.answers, 400, pause=0.2)
+            yield server
+        finally:
+            process.kill()
+            process.wait()
+
+
+class Visitor:
+    """One browser tab: uploads a photo, sets the inputs, opens tabs; or a program."""
+
+    def __init__(self, url: str, login: tuple[str, str] | None = None) -> None:
+        self.web = httpx.Client(base_url=url, timeout=600)
+        if login:
+            named = dict(zip(("username", "password"), login, strict=True))
+            self.web.post("/login", data=named).raise_for_status()
+        self.session, self.shown = uuid4().hex, dict[str, Any]()
+        config = self.web.get("/config").json()
+        self.events = {event["api_name"]: event for event in config["dependencies"]}
+        self.parts = {part["id"]: part["props"].get("elem_id") for part in config["components"]}
+        self.kinds = {part["id"]: part["type"] for part in config["components"]}
+        self.tabs = {
+            part["props"]["id"]: part["id"]
+            for part in config["components"]
+            if part["type"] == "tabitem"
+        }
+
+    def upload(self, data: bytes, name: str = "picture.png") -> httpx.Response:
+        return self.web.post(f"{API}/upload", files={"files": (name, data)})
+
+    def uploaded(self, data: bytes, name: str = "picture.png") -> dict[str, Any]:
+        """A file as the value of the photo."""
+        response = self.upload(data, name)
+        response.raise_for_status()
+        return {"path": response.json()[0]} | FILE
+
+    def open(self, query: str = "") -> dict[str, Any]:
+        """Follow a link: the photo and the value of every setting, by name."""
+        (values,) = self.call(self.events["opened"]["id"], [], query)
+        return dict(zip(("photo", *Settings.model_fields), values, strict=True))
+
+    def ask(self, photo: Any = None, tab: str = "segment", **settings: Any) -> dict[str, Any]:
+        """Follow a link with these settings, and take what the page shows, by the part's name."""
+        values = self.open(urlencode(settings))
+        if tab != "segment":
+            self.choose(tab)
+        return self.answer(values if photo is None else values | {"photo": photo})
+
+    def choose(self, tab: str) -> None:
+        """Open a tab."""
+        for event in self.events.values():
+            if [self.tabs[tab], "select"] in event["targets"]:
+                list(self.call(event["id"], []))
+
+    def answer(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Send the inputs, and take what the page shows, by the ``elem_id`` of each part."""
+        event = self.events["respond"]
+        data = [None, None, values["photo"], *(values[name] for name in Settings.model_fields)]
+        for update in self.call(event["id"], data):
+            for part, value in zip(event["outputs"], update, strict=True):
+                if not (isinstance(value, dict) and value.get("__type__") == "update"):
+                    self.shown[self.parts[part] or f"{self.kinds[part]} {part}"] = value
+        return self.shown
+
+    def call(self, event: int, data: list[Any], query: str = "") -> Iterator[list[Any]]:
+        """Join the queue; what each message says of the outputs.
+
+        Raises:
+            BusyError: too many requests wait.
+            FailedError: anything else that is no answer.
+        """
+        body = {"fn_index": event, "data": data, "session_hash": self.session}
+        joined = self.web.post(f"{API}/queue/join?{query}", json=body)
+        if joined.status_code in (429, 503):
+            raise BusyError(joined.text)
+        if joined.status_code != 200:
+            raise FailedError(joined.text[:300])
+        name, values = joined.json()["event_id"], list[Any]()
+        for message in self.messages():
+            if message.get("event_id") != name:
+                continue
+            if message["msg"] == "log":
+                self.shown["warning"] = message["log"]
+            if message["msg"] == "process_generating" and message["success"]:
+                new = message["output"]["data"]
+                values = (
+                    [apply_diff(old, edits) for old, edits in zip(values, new, strict=True)]
+                    if values
+                    else new
+                )
+                yield values
+            if message["msg"] == "process_completed":
+                if not message["success"]:
+                    raise FailedError(json.dumps(message["output"], ensure_ascii=False)[:500])
+                yield message["output"]["data"]
+                return
+        raise FailedError("the stream ended before the answer came")
+
+    def messages(self) -> Iterator[dict[str, Any]]:
+        """What the server sends to this tab."""
+        query = {"session_hash": self.session}
+        with self.web.stream("GET", f"{API}/queue/data", params=query) as stream:
+            for line in stream.iter_lines():
+                if line.startswith("data:"):
+                    yield json.loads(line.removeprefix("data:"))
+
+    def program(self, endpoint: str, *values: Any) -> Any:
+        """Call an endpoint of the API as a program does.
+
+        Raises:
+            BusyError: too many requests wait.
+            FailedError: a refusal, in words.
+        """
+        joined = self.web.post(f"{API}/call/{endpoint}", json={"data": values})
+        if joined.status_code in (429, 503):
+            raise BusyError(joined.text)
+        if joined.status_code != 200:
+            raise FailedError(joined.text)
+        stream = self.web.get(f"{API}/call/{endpoint}/{joined.json()['event_id']}").text
+        kind, data = re.findall("event: (complete|error)\ndata: (.*)", stream)[-1]
+        if kind == "error":
+            raise FailedError(json.loads(data)["error"])
+        return json.loads(data)

@@ -1,0 +1,190 @@
+"""What one visitor does to the page of all others; each yields what came of every try."""
+
+import contextlib
+import json
+import random
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import httpx
+
+from demo.limits import API, JOIN, MAX_FILE
+from demo.settings import Settings
+from tests.demo.visitor import BusyError, FailedError, Server, Visitor
+from tests.load.hostile_pictures import PICTURES
+
+Attack = Callable[[Server], Iterable[object]]
+
+
+def at_once(number: int, ask: Callable[[int], object], threads: int = 50) -> Iterator[object]:
+    """What comes of ``ask(0)``, ``ask(1)`` …, many at the same time."""
+    with ThreadPoolExecutor(min(number, threads)) as pool:
+        yield from pool.map(ask, range(number))
+
+
+def connection(server: Server, head: str, body: bytes = b"") -> socket.socket:
+    """A connection on which a request begins."""
+    wire = socket.create_connection(("127.0.0.1", server.port), timeout=120)
+    with contextlib.suppress(OSError):
+        wire.sendall(head.replace("\n", "\r\n").encode() + body)
+    return wire
+
+
+def status(wire: socket.socket) -> str:
+    with contextlib.suppress(OSError), wire:
+        return wire.recv(100).decode("latin-1").partition("\r\n")[0][9:12] or "hung up"
+    return "hung up"
+
+
+def question(server: Server) -> dict:
+    """The body of a request for a mask."""
+    visitor = Visitor(server.url)
+    values = visitor.open("words=cat,dog,grass")
+    data = [None, None, values["photo"], *(values[name] for name in Settings.model_fields)]
+    return {"fn_index": visitor.events["respond"]["id"], "data": data}
+
+
+def unread_answers(server: Server) -> Iterator[object]:
+    """500 sessions ask and never read."""
+    body = question(server)
+
+    def ask(_: int) -> object:
+        named = body | {"session_hash": uuid4().hex}
+        return httpx.post(server.url + JOIN, json=named, timeout=600).status_code
+
+    yield from at_once(500, ask)
+
+
+def requests_at_once(server: Server) -> Iterator[object]:
+    """200 requests of one session, all on their way before the first is answered."""
+    data = json.dumps(question(server) | {"session_hash": "one"}).encode()
+    head = f"POST {JOIN} HTTP/1.1\nHost: x\nContent-Length: {len(data)}\n"
+    head += "Content-Type: application/json\n\n"
+    wires = [connection(server, head, data[:-1]) for _ in range(200)]
+    for wire in wires:
+        wire.sendall(data[-1:])
+    yield from map(status, wires)
+
+
+def large_bodies(server: Server) -> Iterator[object]:
+    """48 MB of ``{},{},…``, brackets 60,000 deep, and heads of 15 and of 60 kB."""
+    bodies = b'{"data":[' + b"{}," * (16 * 2**20) + b"0]}", b"[" * 60_000, b'{"data":[' * 6_000
+    headers = [
+        {f"x-{part}": "x" * 5_000 for part in range(size // 5_000)} for size in (15_000, 60_000)
+    ]
+
+    def ask(number: int) -> object:
+        with contextlib.suppress(httpx.HTTPError):
+            if number % 2:
+                named = question | {"session_hash": uuid4().hex}
+                answer = httpx.post(server.url + JOIN, json=named, headers=headers[number % 4 // 2])
+            else:
+                content = bodies[number // 2 % 3]
+                answer = httpx.post(server.url + JOIN, content=content, timeout=600)
+            return answer.status_code
+        return "hung up"
+
+    question = {"fn_index": 0, "data": []}
+    yield from at_once(60, ask, 12)
+
+
+def slow_uploads(server: Server) -> Iterator[object]:
+    """30 uploads that stop before their end, a third of them as fields, kept in memory."""
+    head = (
+        f"POST {API}/upload HTTP/1.1\nHost: x\nContent-Length: {MAX_FILE}\n"
+        "Content-Type: multipart/form-data; boundary=x\n\n"
+        "--x\nContent-Disposition: form-data; name=files{}\n\n"
+    )
+
+    def ask(number: int) -> object:
+        named = head.format('; filename="a.png"' if number % 3 else "")
+        return status(connection(server, named, bytes(MAX_FILE - 2**20)))
+
+    yield from at_once(30, ask)
+
+
+def full_disk(server: Server) -> Iterator[object]:
+    """60 uploads of 60 MB, one after the other: 3.6 GB."""
+    visitor = Visitor(server.url)
+    for number in range(60):
+        yield visitor.upload(number.to_bytes(2) + bytes(60 * 2**20)).status_code
+    files = (file.stat().st_size for file in (server.folder / "uploads").rglob("*.png"))
+    yield f"{sum(files) / 10**9:.1f} GB are stored"
+
+
+def hostile_pictures(server: Server) -> Iterator[object]:
+    """Each kind four times at once, by the page and by the API."""
+    for name, make in PICTURES.items():
+        data = make()
+
+        def ask(number: int, data: bytes = data) -> object:
+            visitor = Visitor(server.url)
+            upload = visitor.upload(data + bytes([number]))
+            if upload.status_code != 200:
+                return f"{upload.status_code} for the upload"
+            photo = {"path": upload.json()[0], "meta": {"_type": "gradio.FileData"}}
+            try:
+                if number % 2:
+                    return "a mask" if visitor.program("suggest", photo, 5, "default") else ""
+                shown = visitor.ask(photo, words="cat,dog")
+                return "a mask" if "canvas" in shown else shown.get("warning", "")[:60]
+            except (BusyError, FailedError) as error:
+                return str(error)[:60]
+
+        yield from (f"{name}: {result}" for result in at_once(4, ask))
+
+
+def open_connections(server: Server) -> Iterator[object]:
+    """500 heartbeats and 200 streams of answers at once; then all hang up."""
+    ways = [f"{API}/heartbeat/{uuid4().hex}" for _ in range(500)]
+    ways += [f"{API}/queue/data?session_hash={uuid4().hex}" for _ in range(200)]
+    wires = [connection(server, f"GET {way} HTTP/1.1\nHost: x\n\n") for way in ways]
+    time.sleep(10)
+    yield from (wire.close() or "hung up" for wire in wires)
+
+
+def nonsense_links(server: Server) -> Iterator[object]:
+    """10,000 links with nonsense, from four tabs."""
+    names, chance = [*Settings.model_fields, "example", "zzz"], random.Random(0)
+    values = [
+        "1e999",
+        "nan",
+        "-1",
+        "0x1",
+        "99999999999999999999",
+        "built-in",
+        "true",
+        "null",
+        "[]",
+        "{}",
+        "%00",
+        "%ff",
+        "../etc",
+        "<b>",
+    ]
+    links = [
+        "&".join(f"{name}={chance.choice(values)}" for name in chance.sample(names, 8))
+        for _ in range(10_000)
+    ]
+
+    def follow(tab: int) -> str:
+        visitor = Visitor(server.url)
+        opened = [visitor.open(link)["photo"] for link in links[tab::4]]
+        return f"{sum(map(bool, opened))} of {len(opened)} links opened"
+
+    yield from at_once(4, follow)
+
+
+ATTACKS: tuple[Attack, ...] = (
+    unread_answers,
+    requests_at_once,
+    large_bodies,
+    slow_uploads,
+    full_disk,
+    hostile_pictures,
+    open_connections,
+    nonsense_links,
+)

@@ -1,1 +1,0 @@
-"""Load and attacks on the real page."""

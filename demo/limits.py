@@ -131,7 +131,7 @@ class Limits:
         self.uploads, self.shipped = uploads.resolve(), [path.resolve() for path in shipped]
         self.started = time.time()
         self.readers, self.joining = Counter[str](), Counter[str]()
-        self.last_seen: dict[str, float] = {}
+        self.unread = Counter[str]()  # seconds without a reader
         self.uploading = self.calls = 0
         self.sweeper: asyncio.Task | None = None
 
@@ -243,7 +243,7 @@ class Limits:
         if len(unread) + self.joining[session] >= MAX_OF_SESSION:
             raise HTTPException(429, "Too many requests of this page wait. Try again soon.")
         self.joining[session] += 1
-        self.last_seen[session] = time.monotonic()
+        self.unread[session] = 0
         return session
 
     async def _read(self, event: str | None, scope: Scope, receive: Receive, send: Send) -> None:
@@ -256,24 +256,23 @@ class Limits:
             await self.app(scope, receive, send)
         finally:
             self.readers -= Counter([session])
-            self.last_seen[session] = time.monotonic()
 
     async def _sweep(self) -> None:
-        """Every second, drop what waits or was answered for sessions that have no reader."""
+        """Every second, drop what waits or was answered for sessions without a reader.
+
+        Rounds are counted, not the clock: while the machine is too busy for them, nobody can read.
+        """
         queue = self.page._queue
         while True:
             await asyncio.sleep(1)
-            now = time.monotonic()
-            for session in {*queue.pending_event_ids_session, *queue.pending_messages_per_session}:
-                unread = now - self.last_seen.setdefault(session, now)
-                if session not in self.readers and unread > UNREAD_SECONDS:
+            joined = {*queue.pending_event_ids_session, *queue.pending_messages_per_session}
+            waiting = joined - self.readers.keys()
+            self.unread = Counter({session: self.unread[session] + 1 for session in waiting})
+            for session in waiting:
+                if self.unread[session] > UNREAD_SECONDS:
                     await queue.clean_events(session_hash=session)
                     queue.pending_event_ids_session.pop(session, None)
                     queue.pending_messages_per_session.pop(session, None)
-                    del self.last_seen[session]
-            ended = queue.pending_messages_per_session
-            for session in self.last_seen.keys() - ended.keys() - self.readers.keys():
-                del self.last_seen[session]
 
     def _read_json(self, body: bytes) -> dict[str, Any]:
         """A JSON object whose files are here: Gradio would fetch what an address names."""

@@ -96,7 +96,9 @@ class Visitor:
     """One browser tab: uploads a photo, sets the inputs, opens tabs; or a program."""
 
     def __init__(self, url: str, login: tuple[str, str] | None = None) -> None:
-        self.web = httpx.Client(base_url=url, timeout=600)
+        # A connection that the server closes just then would lose a request.
+        no_old = httpx.Limits(max_keepalive_connections=0)
+        self.web = httpx.Client(base_url=url, timeout=600, limits=no_old)
         if login:
             named = dict(zip(("username", "password"), login, strict=True))
             self.web.post("/login", data=named).raise_for_status()

@@ -9,6 +9,7 @@ are compared. ``--soak 1000`` sends that many new photos, one after the other, i
 import argparse
 import itertools
 import json
+import os
 import random
 import statistics
 import sys
@@ -151,9 +152,11 @@ def load(server: Server, alone: dict[Wish, str], clients: int, requests: int) ->
                     time.sleep(min(pause, 5))
             tally.seconds.append(time.monotonic() - began)
             if answer != alone[wish]:
-                tally.differing.append(f"{wish}\n  {alone[wish][:400]}\n  {answer[:400]}")
+                same = len(os.path.commonprefix([answer, alone[wish]]))
+                place = slice(max(0, same - 40), same + 100)
+                tally.differing.append(f"{wish!s:.300}\n  {alone[wish][place]}\n  {answer[place]}")
         except (FailedError, httpx.HTTPError) as error:
-            tally.lost.append(f"{wish}: {error!r}"[:500])
+            tally.lost.append(f"{wish!s:.300}: {error!r}")
         visitors.put(visitor)
 
     with ThreadPoolExecutor(clients) as pool:

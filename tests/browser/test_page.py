@@ -33,8 +33,9 @@ def test_words(visitor: Callable[..., Page]) -> None:
     expect(legend(page)).to_have_text(["cat", "wall", "background"])
 
 
-def test_hostile_words(desktop: Page) -> None:
+def test_hostile_words(visitor: Callable[..., Page]) -> None:
     """Words are text, whatever is in them, on every tab."""
+    desktop = visitor(example="flower", words="flower", nearest=0)
     title = desktop.title()
     words = [word for word in HOSTILE if ";" not in word]
     after(desktop, lambda: type_words(desktop, ", ".join(HOSTILE)))

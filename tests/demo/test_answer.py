@@ -34,7 +34,7 @@ def test_same_question_sends_nothing() -> None:
         ({"weight": 0.7}, {"canvas"}),
         ({"block": 3}, {"norms", "norms_text"}),
         ({"words": "dog, cat"}, {"canvas", "chips"}),
-        ({"tab": "share"}, {"link", "link_note", "python"}),
+        ({"tab": "share"}, {"link", "link_note", "python", "shared"}),
         ({"row": 2}, set()),
     ],
 )
@@ -110,10 +110,10 @@ def test_switch_that_can_do_nothing_is_dimmed() -> None:
     """And says why."""
     visitor = Visitor()
     got = visitor.ask()
-    assert not got["cs"]["interactive"] and "no outlier channel" in got["cs"]["info"]
-    assert got["amf"]["interactive"]
+    assert not got["cs"]["interactive"] and "no outlier channel" in got["cs_idle"]
+    assert got["amf"]["interactive"] and got["amf_idle"] == ""
     got = visitor.ask(method="sclip")
-    assert not got["amf"]["interactive"] and "SCLIP" in got["amf"]["info"]
+    assert not got["amf"]["interactive"] and "SCLIP" in got["amf_idle"]
     assert [view["title"] for view in got["canvas"]["views"]][1] == "SCLIP"
     assert got["canvas"]["view"] == 1
 

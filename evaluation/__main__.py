@@ -47,7 +47,9 @@ def _evaluate(args: argparse.Namespace) -> int:
     Under ``torchrun`` each of n processes counts every n-th image, and the process that counts the
     last one prints. Returns the exit status: 1 if some backbone could not be loaded.
     """
-    names = list(BACKBONES) if "all" in args.backbone else list(dict.fromkeys(args.backbone))
+    names = list(dict.fromkeys(args.backbone))
+    if "all" in names:
+        names = [entry.name for entry in BACKBONES.values() if not entry.damage]
     if len(names) > 1 and (args.weights or args.out):
         raise EvaluationError(
             "--weights is one file and --out is one folder, so they need one --backbone; name one."
@@ -67,7 +69,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         if rank == 0:
             _note_unknown_words(experiment)
         digest = benchmark.digest(experiment.settings())
-        folder = args.out or Path("results") / f"{experiment.dataset.name}-{name}-{digest}"
+        folder = args.out or Path("results") / f"{experiment.dataset.name}-{backbone.name}-{digest}"
         benchmark.run(experiment, folder, rank, world, show_progress=rank == 0 and not args.quiet)
         result = benchmark.read_result(folder)
         if result.complete:

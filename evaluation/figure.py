@@ -12,6 +12,7 @@ import io
 import logging
 import math
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -92,7 +93,7 @@ def draw(
     source = segmenter.suppress(encoded, result.method)
     masks = [mask for mask in (before, result) if mask]
     aspect = min(4.5, max(0.4, picture.width / picture.height))  # beyond, white space
-    tall = min(3.3, WIDTH / (1 + len(masks)) / aspect)
+    tall = min(3.3, (WIDTH - 0.6) / (1 + len(masks)) / aspect)
     entries = _legend(result)
     columns = min(len(entries), max(1, int(90 / max(_letters(e.get_label()) + 6 for e in entries))))
     rows = math.ceil(len(entries) / columns)
@@ -135,7 +136,9 @@ def save(figure: Figure, kind: str = "png", dpi: int = 300) -> bytes:
 @contextmanager
 def _styled(words: Iterable[str] = ()) -> Iterator[None]:
     """Around all drawing: matplotlib's settings and fonts are those of the whole process."""
-    with _one, mpl.rc_context(STYLE | {"font.family": families("".join(words))}):
+    style = STYLE | {"font.family": families("".join(words))}
+    with _one, warnings.catch_warnings(), mpl.rc_context(style):
+        warnings.filterwarnings("ignore", "Glyph .* missing")
         yield
 
 
@@ -283,7 +286,7 @@ def _draw_norms(axes: Axes, report: MethodReport) -> None:
     axes.set_yscale("log" if is_wide else "linear")
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set_ylim(floor, (4 if is_wide else 1.25) * largest)
-    note = f"CS changes nothing: largest {largest / median:.1f} × the median"
+    note = f"not changed: largest {largest / median:.1f} × the median"
     if changed.any():
         note = "CS scales it to an ordinary norm (dot)"
     axes.text(0.02, 1, note, fontsize=6.5, color=SOFT, va="top", transform=axes.transAxes)

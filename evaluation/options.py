@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,8 +15,9 @@ from evaluation import EvaluationError
 from evaluation.datasets import DATASETS, LabelledSet, open_dataset
 from evaluation.photos import NAME as PHOTOS
 from evaluation.photos import photo_folder, shipped_set
-from gclip_core.backbone import Backbone, load_backbone
+from gclip_core.backbone import Backbone, damage, load_backbone
 from gclip_core.errors import GclipError
+from gclip_core.numbering import block_indices
 from gclip_core.registry import BACKBONES, BUILT_IN
 
 
@@ -31,23 +33,14 @@ def run(command: Callable[[argparse.Namespace], int | None], args: argparse.Name
 def add_backbone_options(parser: Any, several: bool = False) -> None:
     """Adds ``--backbone``, of one name or ``several``, and its options to a parser or group."""
     names = ", ".join(BACKBONES)
-    if several:
-        parser.add_argument(
-            "--backbone",
-            nargs="+",
-            default=[BUILT_IN],
-            choices=["all", *BACKBONES],
-            metavar="NAME",
-            help=f"one or several of: {names}; or all",
-        )
-    else:
-        parser.add_argument(
-            "--backbone",
-            default=BUILT_IN,
-            choices=list(BACKBONES),
-            metavar="NAME",
-            help=f"one of: {names}",
-        )
+    parser.add_argument(
+        "--backbone",
+        nargs="+" if several else None,
+        default=[BUILT_IN] if several else BUILT_IN,
+        choices=["all", *BACKBONES] if several else list(BACKBONES),
+        metavar="NAME",
+        help=f"one or several of: {names}; or all" if several else f"one of: {names}",
+    )
     parser.add_argument("--weights", type=Path, help="weight file of the backbone")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, … (default: cpu)")
     parser.add_argument(
@@ -57,10 +50,15 @@ def add_backbone_options(parser: Any, several: bool = False) -> None:
         help="of the image tower (default: float32); auto: bfloat16 if the device has it",
     )
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's)")
+    parser.add_argument(
+        "--damage",
+        metavar="CHANNEL:GAIN:BLOCKS",
+        help="simulate an abnormal channel, for example 7:100:7-11 (blocks count from 1)",
+    )
 
 
 def opened_backbone(args: argparse.Namespace, name: str) -> Backbone:
-    """Loads the backbone of the command line; sets the number of PyTorch's threads.
+    """Loads a backbone by the command line's options; sets the number of PyTorch's threads.
 
     Under ``torchrun``, ``cuda`` is the GPU of this process's local rank.
     """
@@ -71,7 +69,18 @@ def opened_backbone(args: argparse.Namespace, name: str) -> Backbone:
     device, rank = args.device, os.environ.get("LOCAL_RANK")
     if device == "cuda" and rank:
         device = f"cuda:{rank}"
-    return load_backbone(name, args.weights, device, args.dtype)
+    backbone = load_backbone(name, args.weights, device, args.dtype)
+    if not args.damage:
+        return backbone
+    defect = re.fullmatch(r"(\d+):([\d.]+):(.+)", args.damage)
+    if not defect:
+        raise EvaluationError(
+            "A damaged channel such as 7:100:7-11 (channel, gain, blocks) was expected, but "
+            f"'{args.damage}' came."
+        )
+    channel, gain, blocks = int(defect[1]), float(defect[2]), block_indices(defect[3])
+    # Results of other weights have another name.
+    return replace(damage(backbone, channel, gain, blocks), name=f"{name}-{args.damage}")
 
 
 def add_set_options(parser: Any, default: str | None = None, n: int | None = None) -> None:

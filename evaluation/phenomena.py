@@ -1,9 +1,9 @@
 """Global tokens and abnormal channels of a backbone, block by block (the paper's Figs. 1 and 3).
 
-``python -m evaluation.phenomena --backbone NAME [IMAGES…]`` prints and draws them: the attention
-that the most attended patch receives, the agreement of global tokens with the class token, the
-FFN's weight norms and their entropy, and the similarity of the last block's Values within and
-across regions, without and with CS. Weights that another paper reports on are compared with it.
+``python -m evaluation.phenomena --backbone NAME [IMAGES…]`` prints them: the attention that the
+most attended patch receives, the agreement of global tokens with the class token, the FFN's weight
+norms and their entropy, and the similarity of the last block's Values within and across regions,
+without and with CS. With ``--out`` it draws the norms.
 """
 
 import argparse
@@ -13,10 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import torch
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
@@ -133,15 +131,6 @@ score: attention that the most attended patch receives, 1 = uniform. agreement: 
 of global tokens with the class token's row. max/median and entropy: of the weight norms of the
 FFN's output channels. Scores, tokens and agreement are means over the images."""
 
-RF_CLIP = "RF-CLIP (arXiv 2511.16170)"
-RF_CLIPS_BACKBONE = "openai-vit-b-16"
-RF_CLIPS_BLOCKS = tuple(range(7, 13))
-"""Blocks (from 1) that the paper sees stripes of attention in."""
-RF_CLIPS_DIMENSIONS = (4, 162, 474)
-"""Dimensions of patch tokens that it sees large in every image."""
-RF_CLIPS_CHANNELS = (4, 162, 189, 326, 429, 474, 633, 713)
-"""Dimensions that its code corrects: candidates for the abnormal channel."""
-
 
 def summary(phenomena: Phenomena) -> str:
     """A table by block and sentences; blocks count from 1."""
@@ -162,14 +151,15 @@ def summary(phenomena: Phenomena) -> str:
             ]
         )
     title = f"{phenomena.backbone.title} · {counted(phenomena.images, 'image')}"
+    large = set.intersection(*map(set, phenomena.dimensions))
     sentences = [
         *_on_tokens(phenomena),
+        "Dimensions of patch tokens that are large in every image: "
+        f"{', '.join(map(str, sorted(large))) or 'none'}.",
         f"Abnormal channels (norm of at least {phenomena.channel_threshold:g} × the median): in "
         f"{named(block_numbers(report.abnormal))}.",
         f"CS changes {named(block_numbers(report.suppressed))} ({report.cs_reason}).",
     ]
-    if phenomena.backbone.name == RF_CLIPS_BACKBONE:
-        sentences += _against_rf_clip(phenomena)
     for label, (inside, across) in phenomena.similarities.items():
         sentences.append(
             f"Values {label}: in-in {_number(inside)}, in-out {_number(across)}, difference "
@@ -199,139 +189,54 @@ def _on_tokens(phenomena: Phenomena) -> list[str]:
     ]
 
 
-def _against_rf_clip(phenomena: Phenomena) -> list[str]:
-    """Whether another paper's report on these weights is confirmed."""
-    stripes = np.flatnonzero(phenomena.scores >= phenomena.threshold).tolist()
-    large = sorted(set.intersection(*map(set, phenomena.dimensions)))
-    abnormal = {phenomena.report.channels[block] for block in phenomena.report.abnormal}
-    checks = (
-        (
-            "stripes of attention (global tokens) in",
-            named(RF_CLIPS_BLOCKS),
-            named(block_numbers(stripes)),
-        ),
-        ("large dimensions in every image", _listed(RF_CLIPS_DIMENSIONS), _listed(large)),
-    )
-    sentences = [
-        f"{RF_CLIP} reports {what}: {theirs}. Measured here: {ours}. "
-        + ("They agree." if theirs == ours else "They differ.")
-        for what, theirs, ours in checks
-    ]
-    both = abnormal & {*RF_CLIPS_CHANNELS}
-    sentences.append(
-        f"Its code corrects {_listed(RF_CLIPS_CHANNELS)}. Abnormal channels here: "
-        f"{_listed(sorted(abnormal))}; in both: {_listed(sorted(both))}."
-    )
-    return sentences
-
-
-def _listed(numbers: Iterable[int]) -> str:
-    return ", ".join(map(str, numbers)) or "none"
-
-
 def _number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.3f}"
 
 
 # --- the figure ----------------------------------------------------------------------------------
 
-SOFT, BLUE, ORANGE, TEAL = "#6b7684", "#2459b3", "#e0701b", "#1b8a7a"
-STYLE = {
-    "axes.edgecolor": SOFT,
-    "axes.titlesize": 11,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": "#dfe4ea",
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "legend.frameon": False,
-}
+SOFT, BLUE, ORANGE, INK = "#6b7684", "#2459b3", "#c8530f", "#16202b"
 COLUMNS = 6
 
 
 def draw(phenomena: Phenomena) -> Figure:
-    """Norms of every output channel by block, their entropy, and the Values."""
-    n_blocks = phenomena.backbone.n_blocks
-    step = math.ceil(n_blocks / 12)
-    shown = range((n_blocks - 1) % step, n_blocks, step)  # at most 12 blocks, with the last
-    rows = math.ceil(len(shown) / COLUMNS)
-    mean = f"mean over {counted(phenomena.images, 'image')}"
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(13, 3.7 + 1.75 * rows), layout="constrained")
-        top, bottom = figure.subfigures(2, 1, height_ratios=[1.75 * rows + 0.8, 2.9])
-        top.suptitle(
-            "Weight norms of the FFN's output channels, before and after CS\n"
-            f"{phenomena.backbone.title} · {mean}",
-            x=0.012,
-            ha="left",
-            fontsize=12,
-        )
-        cells = top.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
-        norms = phenomena.report.norms_before[list(shown)]
-        for cell, block in zip(cells.flat, shown, strict=False):
-            _norms(cell, phenomena.report, block, float(norms.min()), float(norms.max()))
-        for cell in cells.flat[len(shown) :]:
-            cell.set_visible(False)
-        top.supxlabel("output channel", fontsize=9)
-        top.supylabel("norm", fontsize=9)
-        entropy, values = bottom.subplots(1, 2)
-        _entropy(entropy, phenomena.report)
-        if phenomena.similarities:
-            _similarities(values, phenomena.similarities)
-        else:
-            values.axis("off")
-    return figure
+    """Norms of every output channel by block: a line each; after CS, where it changes one, a dot.
 
-
-def _norms(axes: Axes, report: MethodReport, block: int, lowest: float, highest: float) -> None:
-    """A line for each channel; of those that CS changes also the norm after it, as a dot."""
-    before, after = report.norms_before[block].numpy(), report.norms_after[block].numpy()
-    channels, changed = np.arange(len(before)), ~np.isclose(before, after)
+    Of a deep tower every second or third block is drawn, and always the last.
+    """
+    report = phenomena.report
+    step = math.ceil(report.n_blocks / 12)
+    blocks = range((report.n_blocks - 1) % step, report.n_blocks, step)
+    rows = math.ceil(len(blocks) / COLUMNS)
+    lowest, highest = float(report.norms_before.min()), float(report.norms_before.max())
     is_wide = highest > 10 * lowest  # on a linear axis the ordinary channels would be invisible
-    floor = 0.5 * lowest if is_wide else 0.0
-    axes.vlines(channels, floor, before, color=BLUE, linewidth=0.8, alpha=0.6)
-    axes.vlines(channels[changed], floor, before[changed], color=ORANGE, linewidth=2.4)
-    axes.plot(channels[changed], after[changed], "o", color=TEAL, markersize=5, zorder=3)
-    axes.set_title(f"block {block + 1}", fontsize=10, pad=13)
-    note = f"channel {report.channels[block]}: {report.ratios[block]:.1f} × median"
-    axes.text(0, 1.02, note, transform=axes.transAxes, fontsize=8, color=SOFT)
-    axes.set_yscale("log" if is_wide else "linear")
-    axes.set_ylim(floor, (2 if is_wide else 1.06) * highest)
-    axes.tick_params(labelsize=8)
-
-
-def _entropy(axes: Axes, report: MethodReport) -> None:
-    before, after = report.entropy.numpy(), report.entropy_after.numpy()
-    blocks = range(1, report.n_blocks + 1)
-    if not np.allclose(before, after, atol=1e-4):
-        axes.plot(blocks, after, color=TEAL, linewidth=2.2, marker="o", label="with CS")
-    axes.plot(blocks, before, color=BLUE, linewidth=2.2, marker="o", label="without CS")
-    axes.set_title("Entropy of the norms (1: all equal)")
-    axes.set_xlabel("block (counted from 1)")
-    axes.set_xticks(blocks[:: 1 if len(blocks) <= 12 else 2])
-    span = max(1 - float(min(before.min(), after.min())), 0.05)  # small differences look small
-    axes.set_ylim(1 - 1.15 * span, 1 + 0.15 * span)
-    axes.ticklabel_format(axis="y", useOffset=False)
-    axes.legend(loc="lower left")
-    axes.grid(axis="y")
-
-
-def _similarities(axes: Axes, similarities: dict[str, tuple[float, float]]) -> None:
-    axes.set_title("Mean cosine of the last block's Values")
-    at = np.arange(len(similarities))
-    inside, across = np.array(list(similarities.values())).T
-    for offset, label, heights, colour in (
-        (-0.2, "within regions (in-in)", inside, BLUE),
-        (0.2, "across regions (in-out)", across, ORANGE),
-    ):
-        bars = axes.bar(at + offset, heights, width=0.36, color=colour, label=label)
-        axes.bar_label(bars, fmt="%.2f", padding=3, fontsize=9)
-    axes.set_xticks(at, list(similarities))
-    axes.axhline(0, color=SOFT, linewidth=1)
-    axes.margins(y=0.4)
-    axes.legend(loc="upper left", ncols=2)
+    floor = 0.5 * max(lowest, 1e-6) if is_wide else 0.0
+    figure = Figure(figsize=(13, 1 + 2.2 * rows), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
+    title = "weight norms of the FFN's output channels, and their entropy; dot and →: with CS"
+    figure.suptitle(f"{phenomena.backbone.title}: {title}", x=0.012, ha="left", fontsize=11)
+    cells = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
+    for axes in cells.flat[len(blocks) :]:
+        axes.set_visible(False)
+    for axes, block in zip(cells.flat, blocks, strict=False):
+        before, after = report.norms_before[block].numpy(), report.norms_after[block].numpy()
+        channels, changed = np.arange(len(before)), ~np.isclose(before, after)
+        axes.vlines(channels, floor, before, color=BLUE, linewidth=0.8, alpha=0.6)
+        axes.vlines(channels[changed], floor, before[changed], color=ORANGE, linewidth=2.4)
+        axes.plot(channels[changed], after[changed], "o", color=INK, markersize=5, zorder=3)
+        note = f"channel {report.channels[block]}: {report.ratios[block]:.1f} × median\nentropy "
+        note += f"{report.entropy[block]:.3f}"
+        if changed.any():
+            note += f" → {report.entropy_after[block]:.3f}"
+        axes.set_title(f"block {block + 1}", loc="left", fontsize=10, fontweight="bold", pad=25)
+        axes.text(0, 1.03, note, transform=axes.transAxes, fontsize=8, color=SOFT, in_layout=False)
+        axes.set_yscale("log" if is_wide else "linear")
+        axes.set_ylim(floor, (2 if is_wide else 1.06) * highest)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8, colors=SOFT)
+    figure.supxlabel("output channel", fontsize=9)
+    figure.supylabel("norm", fontsize=9)
+    return figure
 
 
 # --- the command ---------------------------------------------------------------------------------

@@ -229,7 +229,7 @@ def _presets() -> dict[str, str]:
         "Cityscapes 19": "cityscapes",
     }
     words = {
-        title: ", ".join("; ".join(entry.phrases) for entry in class_lists.shipped(name))
+        title: ", ".join("; ".join(entry.phrases) for entry in class_lists.read(name))
         for title, name in lists.items()
     }
     return {"An everyday photo": EVERYDAY, **words}

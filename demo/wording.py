@@ -9,7 +9,6 @@ is refused).
 
 from collections.abc import Collection, Mapping, Sequence
 
-from evaluation.tables import counted
 from gclip_core.attention import ATTENTIONS
 from gclip_core.numbering import block_numbers, named
 from gclip_core.registry import BUILT_IN, BackboneEntry
@@ -25,6 +24,12 @@ from gclip_core.types import (
     UnknownPhrase,
     UnknownReason,
 )
+
+
+def counted(n: int, noun: str) -> str:
+    """A number with its noun: "1 image", "12 images"."""
+    return f"1 {noun}" if n == 1 else f"{n} {noun}s"
+
 
 FUSION_REASONS: dict[FusionReason, str] = {
     FusionReason.OFF: "AMF is off",

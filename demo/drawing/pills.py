@@ -1,10 +1,10 @@
-"""Words on rounded boxes in a picture; :mod:`evaluation.lettering` makes labels of words."""
+"""Words on rounded boxes in a picture; :mod:`demo.drawing.lettering` makes labels of words."""
 
 from functools import lru_cache
 
 from PIL import ImageDraw, ImageFont
 
-from evaluation.lettering import FONT, face_of
+from demo.drawing.lettering import FONT, face_of
 
 PAD = 0.32
 

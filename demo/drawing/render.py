@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
 from demo.drawing import pills
-from evaluation.lettering import drawable
+from demo.drawing.lettering import drawable
 from gclip_core import palette
 
 MAX_SIDE = 1024

@@ -33,7 +33,7 @@ FORMS = {
 def figure_blob(engine: Engine, request: Request, name: str) -> Blob:
     """The figure of a request's answer in one of the FORMS."""
     # Imported with the first figure: it takes half a second, and the page starts sooner without.
-    from evaluation import figure  # noqa: PLC0415
+    from demo import paper as figure  # noqa: PLC0415
 
     question, form = resolve(engine, request), FORMS[name]
     with engine.turn(question.scene):

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image, ImageColor
 
 from demo.drawing import render
-from evaluation.lettering import drawable
+from demo.drawing.lettering import drawable
 from gclip_core import palette
-from tests.fonts import machine_with
+from tests.demo.fonts import machine_with
 from tests.pictures import noise
 
 NAMES = ("cat", "grass", "sky")

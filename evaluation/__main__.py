@@ -1,8 +1,267 @@
-"""``python -m evaluation``."""
+"""``python -m evaluation``: mean IoU of methods on a labelled set; ``table`` and ``field``."""
 
+import argparse
+import json
+import os
 import sys
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-from evaluation.benchmark.cli import main
+from evaluation import EvaluationError, benchmark, options, tables
+from evaluation.benchmark import SWEEPS, Experiment, Row
+from evaluation.datasets import Protocol
+from evaluation.photos import NAME as PHOTOS
+from gclip_core.backbone import Backbone
+from gclip_core.errors import BackboneError
+from gclip_core.methods import METHODS, gclip
+from gclip_core.numbering import block_choice
+from gclip_core.refine import REFINEMENTS
+from gclip_core.registry import BACKBONES
+from gclip_core.segmenter import Segmenter
+from gclip_core.vocabulary import TEMPLATES, unknown_phrases
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; an error is one sentence on stderr. Returns the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if given[:1] == ["table"]:
+            return options.run(_table, table_parser().parse_args(given[1:]))
+        if given[:1] == ["field"]:
+            return options.run(_field, field_parser().parse_args(given[1:]))
+        return options.run(_evaluate, parser().parse_args(given))
+    except KeyboardInterrupt:
+        print("Stopped. Run the same command again to resume.", file=sys.stderr)
+        return 130
+
+
+# --- an evaluation -------------------------------------------------------------------------------
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    """Evaluates each backbone and prints its tables; several are compared at the end.
+
+    Under ``torchrun`` each of n processes counts every n-th image, and the process that counts the
+    last one prints. Returns the exit status: 1 if some backbone could not be loaded.
+    """
+    names = list(dict.fromkeys(args.backbone))
+    if "all" in names:
+        names = [entry.name for entry in BACKBONES.values() if not entry.damage]
+    if len(names) > 1 and (args.weights or args.out):
+        raise EvaluationError(
+            "--weights is one file and --out is one folder, so they need one --backbone; name one."
+        )
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    results, status = [], 0
+    for name in names:
+        try:
+            backbone = options.opened_backbone(args, name)
+        except BackboneError as error:
+            if len(names) == 1:
+                raise
+            print(f"left out {name}: {error}", file=sys.stderr)
+            status = 1
+            continue
+        experiment = _experiment(args, backbone)
+        if rank == 0:
+            _note_unknown_words(experiment)
+        digest = benchmark.digest(experiment.settings())
+        folder = args.out or Path("results") / f"{experiment.dataset.name}-{backbone.name}-{digest}"
+        benchmark.run(experiment, folder, rank, world, show_progress=rank == 0 and not args.quiet)
+        result = benchmark.read_result(folder)
+        if result.complete:
+            file = folder / "result.json"
+            benchmark.write_whole(file, tables.result_json(result).encode())
+            print(tables.run_tables(result))
+            print(f"\nwritten: {file}", file=sys.stderr)
+            results.append(result)
+    if len(results) > 1:
+        print("\n" + tables.paper(results))
+    return status
+
+
+def _experiment(args: argparse.Namespace, backbone: Backbone) -> Experiment:
+    dataset = options.opened_set(args)
+    names = [field.name for field in fields(Protocol)]
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    protocol = replace(dataset.protocol, **given)
+    segmenter = Segmenter(
+        backbone,
+        short_side=protocol.short_side,
+        window=protocol.window or None,
+        stride=protocol.stride,
+        templates=args.templates,
+        logit_scale=args.logit_scale,
+    )
+    words = args.words or ("present" if args.dataset == PHOTOS else "all")
+    rows = _rows(args, backbone.n_blocks)
+    return Experiment(segmenter, dataset, rows, words, protocol.threshold, args.refine)
+
+
+def _rows(args: argparse.Namespace, n_blocks: int) -> tuple[Row, ...]:
+    """The rows that were asked for: every method, if none was."""
+    make = partial(
+        gclip,
+        amf_blocks=block_choice(args.amf_blocks, n_blocks),
+        cs_blocks=block_choice(args.cs_blocks, n_blocks),
+        n_fused=args.amf_n_fused,
+        heads=args.amf_heads,
+        cs_target=args.cs_target,
+        global_threshold=args.global_threshold,
+        channel_threshold=args.channel_threshold,
+    )
+    names = args.methods or ()
+    if not (names or args.ablate or args.sweep):
+        names = METHODS
+    rows = benchmark.method_rows(names, make)
+    if args.ablate:
+        rows += benchmark.ablation_rows(make)
+    if args.sweep:
+        rows += benchmark.sweep_rows(args.sweep, make, n_blocks, args.amf_n_fused)
+    return rows
+
+
+def _note_unknown_words(experiment: Experiment) -> None:
+    """Prints which phrases are not in the backbone's training words, if those are known."""
+    backbone, dataset = experiment.segmenter.backbone, experiment.dataset
+    vocabulary = dataset.vocabulary(range(len(dataset.classes)))
+    unknown = unknown_phrases(backbone, vocabulary)
+    if unknown:
+        shown = ", ".join(unknown[:8]) + (", …" if len(unknown) > 8 else "")
+        print(
+            f"note: {backbone.title} was not trained on {len(unknown)} of the "
+            f"{len(vocabulary.phrases)} words: {shown}.",
+            file=sys.stderr,
+        )
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of an evaluation."""
+    command = argparse.ArgumentParser(
+        prog="python -m evaluation",
+        description="Mean IoU of training-free segmentation methods on the benchmarks of the "
+        "field, or on the photos that ship. 'table' prints finished results side by side, 'field' "
+        "what training.measure wrote; each has its own --help.",
+        epilog="docs/EVALUATION.md shows where to get each data set, and the protocol.",
+    )
+    group: Any = command.add_argument_group("what is evaluated")
+    options.add_set_options(group)
+    options.add_backbone_options(group, several=True)
+
+    group = command.add_argument_group("rows of the table")
+    group.add_argument(
+        "--methods",
+        nargs="+",
+        choices=list(METHODS),
+        metavar="NAME",
+        help=f"any of: {', '.join(METHODS)}; default: all",
+    )
+    group.add_argument("--ablate", action="store_true", help="neither, AMF, CS, both")
+    group.add_argument("--sweep", choices=SWEEPS, help="one setting over all its values")
+
+    group = command.add_argument_group("GCLIP (blocks count from 1)")
+    group.add_argument(
+        "--amf-blocks",
+        default="backbone",
+        metavar="BLOCKS",
+        help="'backbone': its default; 'auto': decided for every image; 'paper-from-1' or "
+        "'paper-from-0': the paper's 6 and 7 in either counting; or numbers such as '6 7' "
+        "(default: backbone)",
+    )
+    group.add_argument("--amf-n-fused", type=int, default=2, help="blocks auto fuses (default: 2)")
+    group.add_argument(
+        "--amf-heads",
+        default="each",
+        choices=["each", "mean"],
+        help="head i with head i, or every head with the mean of heads (default: each)",
+    )
+    options.add_gclip_options(group)
+    group.add_argument(
+        "--cs-target",
+        default="mean",
+        choices=["mean", "median"],
+        help="of the other channels' norms, what an abnormal channel is scaled to (default: mean)",
+    )
+    group.add_argument(
+        "--channel-threshold",
+        type=float,
+        default=2.0,
+        help="an abnormal channel has at least this multiple of the median norm (default: 2)",
+    )
+
+    group = command.add_argument_group("protocol (default: the data set's)")
+    group.add_argument("--short-side", type=int, help="pixels")
+    group.add_argument("--window", type=int, help="pixels; 0 for one pass over the whole image")
+    group.add_argument("--stride", type=int, help="pixels")
+    group.add_argument(
+        "--threshold", type=float, help="probability below which a pixel is background"
+    )
+    group.add_argument(
+        "--refine",
+        default="none",
+        choices=list(REFINEMENTS),
+        help="how edges follow the image (default: none, as in the papers)",
+    )
+    group.add_argument(
+        "--templates",
+        default="imagenet80",
+        choices=list(TEMPLATES),
+        help="sentences around each word (default: imagenet80)",
+    )
+    group.add_argument(
+        "--logit-scale", type=float, default=40.0, help="cosines are multiplied by it (default: 40)"
+    )
+    group.add_argument(
+        "--words",
+        metavar="RULE",
+        help="'all' classes, those 'present' in the image, or 'present+10' with ten others "
+        "(default: all; photos: present)",
+    )
+
+    group = command.add_argument_group("running")
+    group.add_argument("--out", type=Path, help="result folder (default: results/…)")
+    group.add_argument("--quiet", action="store_true", help="no progress")
+    return command
+
+
+# --- finished results ----------------------------------------------------------------------------
+
+
+def _table(args: argparse.Namespace) -> None:
+    print(tables.paper([benchmark.read_result(folder) for folder in args.folders]))
+
+
+def table_parser() -> argparse.ArgumentParser:
+    """The options of ``python -m evaluation table``."""
+    command = argparse.ArgumentParser(
+        prog="python -m evaluation table",
+        description="Print finished results as a paper does: methods down, data sets across.",
+    )
+    command.add_argument("folders", nargs="+", type=Path, help="result folders")
+    return command
+
+
+def _field(args: argparse.Namespace) -> None:
+    try:
+        print(tables.field(json.loads(args.file.read_text("utf-8"))))
+    except (ValueError, KeyError, TypeError) as error:
+        raise EvaluationError(
+            f"A file of training.measure was expected at {args.file}, but {error!r} came."
+        ) from error
+
+
+def field_parser() -> argparse.ArgumentParser:
+    """The options of ``python -m evaluation field``."""
+    command = argparse.ArgumentParser(
+        prog="python -m evaluation field",
+        description="Print as Markdown what `python -m training.measure --out FILE` measured.",
+    )
+    command.add_argument("file", type=Path, help="its JSON file")
+    return command
+
 
 if __name__ == "__main__":
     sys.exit(main())

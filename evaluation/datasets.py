@@ -1,25 +1,111 @@
-"""The DATASETS table: the layout of a set's files, the meaning of its ids, and its protocol.
+"""The DATASETS table: where a set's files are, what the ids in its label files mean, its protocol.
 
-A new set is one entry here and one class list in ``class_lists/``.
+A new set is one entry of the table and one class list in ``class_lists/``.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from evaluation import class_lists, ids
+from evaluation import EvaluationError, class_lists
 from evaluation.class_lists import ClassName
-from evaluation.errors import EvaluationError
-from evaluation.ids import Ids
-from evaluation.samples import LabelledSet, Protocol, Sample
+from evaluation.metric import IGNORE
 from gclip_core import images
 from gclip_core.tables import table
+from gclip_core.types import Vocabulary
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """The sizes, in pixels, and the threshold that a set is usually evaluated with.
+
+    A ``short_side`` of None is the backbone's own, a ``window`` of 0 one pass over the whole image.
+    A pixel whose probability is below ``threshold`` becomes background.
+    """
+
+    short_side: int | None = None
+    window: int = 0
+    stride: int = 112
+    threshold: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One image with its truth.
+
+    ``load()`` reads a PIL RGB image and (H, W) int16 class indices, negative where ignored.
+    """
+
+    name: str
+    load: Callable[[], tuple[Image.Image, NDArray[np.int16]]]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSet:
+    """Samples in order, their classes, which label files were read (``source``), and the protocol.
+
+    ``background`` is the index of the class for pixels below the threshold, if there is one.
+    """
+
+    name: str
+    title: str
+    classes: tuple[ClassName, ...]
+    samples: Sequence[Sample]
+    background: int | None
+    source: str
+    protocol: Protocol = Protocol()
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the samples' names in order."""
+        return blake2b("\n".join(s.name for s in self.samples).encode(), digest_size=8).hexdigest()
+
+    def vocabulary(self, indices: Iterable[int]) -> Vocabulary:
+        """The phrases of the classes with these indices, a class each."""
+        return Vocabulary(tuple(self.classes[index].phrases for index in indices))
+
+
+@dataclass(frozen=True)
+class Ids:
+    """What the ids in a label file mean.
+
+    ``classes`` maps ids to class indices; ids in ``ignored`` are not counted. All other ids become
+    ``others``; if that is None they are refused, since they show that the files are of another set.
+    """
+
+    classes: Mapping[int, int]
+    ignored: frozenset[int] = frozenset({255})
+    others: int | None = None
+
+    def labels(self, ids: NDArray, where: str) -> NDArray[np.int16]:
+        """Class indices of (H, W) ids; :data:`~evaluation.metric.IGNORE` where ignored.
+
+        Raises:
+            EvaluationError: ids that are no whole numbers from 0, or are of another set.
+        """
+        if ids.ndim != 2 or ids.dtype.kind not in "iu" or ids.min(initial=0) < 0:
+            raise EvaluationError(
+                f"Whole ids from 0 of shape (height, width) were expected in {where}, but "
+                f"{ids.dtype} of shape {ids.shape} from {ids.min(initial=0)} came."
+            )
+        meaning = {i: self.classes.get(i, self.others) for i in np.unique(ids).tolist()}
+        meaning |= dict.fromkeys(self.ignored, IGNORE)
+        unknown = [i for i, label in meaning.items() if label is None]
+        if unknown:
+            raise EvaluationError(
+                f"Ids of this data set were expected in {where}, but {unknown[:8]} came; check "
+                "that the files are of this data set and were not converted for another one."
+            )
+        lookup = np.zeros(max(meaning, default=0) + 1, np.int16)
+        lookup[list(meaning)] = list(meaning.values())
+        return lookup[ids]
 
 
 @dataclass(frozen=True)
@@ -61,38 +147,59 @@ class Dataset:
 
     def classes(self) -> tuple[ClassName, ...]:
         """Every class in the order of its index, the background first if there is one."""
-        objects = class_lists.shipped(self.class_list)
+        objects = class_lists.read(self.class_list)
         return (self.background, *objects) if self.background else objects
 
 
-def _voc(meaning: Ids) -> tuple[Files, ...]:
-    listed = ("ImageSets/Segmentation/{split}.txt",)
-    return (Files("JPEGImages/{name}.jpg", "SegmentationClass/{name}.png", meaning, listed),)
+# --- layouts and ids that several entries share --------------------------------------------------
+
+VOC_ROOTS = ("", "VOC2012", "VOCdevkit/VOC2012")
+CONTEXT_ROOTS = ("", "VOC2010", "VOCdevkit/VOC2010")
+COCO_ROOTS = ("", "coco_stuff164k", "coco_object", "coco")
+
+# COCO's ids from 0, as in COCO-Stuff's PNGs; eleven categories were never annotated.
+COCO_UNUSED = (11, 25, 28, 29, 44, 65, 67, 68, 70, 82, 90)
+COCO = tuple(i for i in range(182) if i not in COCO_UNUSED)
+COCO_THINGS = 80
+
+# The 59 most frequent of PASCAL Context's 459 labels, which are numbered alphabetically.
+CONTEXT = (
+    2, 9, 18, 19, 22, 23, 25, 31, 33, 34, 44, 45, 46, 59, 65, 68, 72, 80, 85, 98, 104, 105, 113,
+    115, 144, 158, 159, 162, 187, 189, 207, 220, 232, 258, 259, 260, 284, 295, 296, 308, 324, 326,
+    347, 349, 354, 355, 360, 366, 368, 397, 415, 416, 420, 424, 427, 440, 445, 454, 458,
+)  # fmt: skip
+
+CITYSCAPES = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
+
+
+def _numbered(ids: Iterable[int], first: int = 0) -> dict[int, int]:
+    """Class indices of these ids in their order, from ``first``."""
+    return {id_: index for index, id_ in enumerate(ids, first)}
+
+
+def _voc(ids: Ids) -> tuple[Files, ...]:
+    lists = ("ImageSets/Segmentation/{split}.txt",)
+    return (Files("JPEGImages/{name}.jpg", "SegmentationClass/{name}.png", ids, lists),)
 
 
 def _context(converted: Ids, original: Ids) -> tuple[Files, ...]:
+    image = "JPEGImages/{name}.jpg"
     lists = ("ImageSets/SegmentationContext/{split}.txt", "ImageSets/Main/{split}.txt")
     return (
-        Files("JPEGImages/{name}.jpg", "SegmentationClassContext/{name}.png", converted, lists),
-        Files("JPEGImages/{name}.jpg", "trainval/{name}.mat", original, lists),
+        Files(image, "SegmentationClassContext/{name}.png", converted, lists),
+        Files(image, "trainval/{name}.mat", original, lists),
     )
 
 
-def _coco(kinds: Mapping[str, Ids]) -> tuple[Files, ...]:
-    image, truth = "images/{split}/{name}.jpg", "annotations/{split}/{name}"
-    return tuple(Files(image, f"{truth}{kind}.png", kinds[kind], names=r"\d+") for kind in kinds)
+def _coco(kind: str, ids: Ids) -> Files:
+    """Label files whose names end in ``kind``."""
+    truth = f"annotations/{{split}}/{{name}}{kind}.png"
+    return Files("images/{split}/{name}.jpg", truth, ids, names=r"\d+")
 
 
-def _cityscapes(kinds: Mapping[str, Ids]) -> tuple[Files, ...]:
-    image, truth = "leftImg8bit/{split}/{name}_leftImg8bit.png", "gtFine/{split}/{name}_gtFine_"
-    names = r"[^/]+/[^/]+"
-    return tuple(Files(image, f"{truth}{kind}.png", kinds[kind], names=names) for kind in kinds)
-
-
-_VOC_ROOTS = ("", "VOC2012", "VOCdevkit/VOC2012")
-_CONTEXT_ROOTS = ("", "VOC2010", "VOCdevkit/VOC2010")
-_COCO_ROOTS = ("", "coco_stuff164k", "coco_object", "coco")
-_WORD = ClassName("background", ("background",))
+def _cityscapes(kind: str, ids: Ids) -> Files:
+    image = "leftImg8bit/{split}/{name}_leftImg8bit.png"
+    return Files(image, f"gtFine/{{split}}/{{name}}_gtFine_{kind}.png", ids, names=r"[^/]+/[^/]+")
 
 
 DATASETS: dict[str, Dataset] = table(
@@ -101,16 +208,16 @@ DATASETS: dict[str, Dataset] = table(
         title="VOC20",
         class_list="voc20",
         split="val",
-        files=_voc(ids.VOC20),
-        roots=_VOC_ROOTS,
+        files=_voc(Ids(_numbered(range(1, 21)), ignored=frozenset({0, 255}))),
+        roots=VOC_ROOTS,
     ),
     Dataset(
         name="voc21",
         title="VOC21",
         class_list="voc20",
         split="val",
-        files=_voc(ids.VOC21),
-        roots=_VOC_ROOTS,
+        files=_voc(Ids(_numbered(range(21)))),
+        roots=VOC_ROOTS,
         background=class_lists.BACKGROUND,
         protocol=replace(SLIDING, threshold=0.1),
     ),
@@ -119,17 +226,23 @@ DATASETS: dict[str, Dataset] = table(
         title="Context59",
         class_list="context59",
         split="val",
-        files=_context(ids.CONTEXT59, ids.CONTEXT59_ORIGINAL),
-        roots=_CONTEXT_ROOTS,
+        files=_context(
+            Ids(_numbered(range(1, 60)), ignored=frozenset({0, 255})),
+            Ids(_numbered(CONTEXT), ignored=frozenset(), others=IGNORE),
+        ),
+        roots=CONTEXT_ROOTS,
     ),
     Dataset(
         name="context60",
         title="Context60",
         class_list="context59",
         split="val",
-        files=_context(ids.CONTEXT60, ids.CONTEXT60_ORIGINAL),
-        roots=_CONTEXT_ROOTS,
-        background=_WORD,
+        files=_context(
+            Ids(_numbered(range(60))),
+            Ids(_numbered(CONTEXT, first=1), ignored=frozenset(), others=0),
+        ),
+        roots=CONTEXT_ROOTS,
+        background=ClassName("background", ("background",)),
         protocol=replace(SLIDING, threshold=0.1),
     ),
     Dataset(
@@ -137,22 +250,24 @@ DATASETS: dict[str, Dataset] = table(
         title="COCO-Stuff",
         class_list="coco_stuff",
         split="val2017",
-        files=_coco({"_labelTrainIds": ids.COCO_STUFF, "": ids.COCO_STUFF_ORIGINAL}),
-        roots=_COCO_ROOTS,
+        files=(
+            _coco("_labelTrainIds", Ids(_numbered(range(171)))),
+            _coco("", Ids(_numbered(COCO))),
+        ),
+        roots=COCO_ROOTS,
     ),
     Dataset(
         name="coco-object",
         title="COCO-Object",
         class_list="coco_object",
         split="val2017",
-        files=_coco(
-            {
-                "_instanceTrainIds": ids.COCO_OBJECT,
-                "_labelTrainIds": ids.COCO_OBJECT_STUFF,
-                "": ids.COCO_OBJECT_ORIGINAL,
-            }
+        # Stuff and unlabelled pixels are background, as in the usual conversion of the set.
+        files=(
+            _coco("_instanceTrainIds", Ids(_numbered(range(81)))),
+            _coco("_labelTrainIds", Ids(_numbered(range(80), first=1), frozenset(), others=0)),
+            _coco("", Ids(_numbered(COCO[:COCO_THINGS], first=1), frozenset(), others=0)),
         ),
-        roots=_COCO_ROOTS,
+        roots=COCO_ROOTS,
         background=class_lists.BACKGROUND,
         protocol=replace(SLIDING, threshold=0.1),
     ),
@@ -161,7 +276,13 @@ DATASETS: dict[str, Dataset] = table(
         title="ADE20K",
         class_list="ade20k",
         split="validation",
-        files=(Files("images/{split}/{name}.jpg", "annotations/{split}/{name}.png", ids.ADE20K),),
+        files=(
+            Files(
+                "images/{split}/{name}.jpg",
+                "annotations/{split}/{name}.png",
+                Ids(_numbered(range(1, 151)), ignored=frozenset({0})),
+            ),
+        ),
         roots=("", "ADEChallengeData2016", "ade/ADEChallengeData2016"),
     ),
     Dataset(
@@ -169,15 +290,24 @@ DATASETS: dict[str, Dataset] = table(
         title="Cityscapes",
         class_list="cityscapes",
         split="val",
-        files=_cityscapes({"labelTrainIds": ids.CITYSCAPES, "labelIds": ids.CITYSCAPES_ORIGINAL}),
+        files=(
+            _cityscapes("labelTrainIds", Ids(_numbered(range(19)))),
+            _cityscapes(
+                "labelIds",
+                Ids(_numbered(CITYSCAPES), frozenset({*range(34), 255} - {*CITYSCAPES})),
+            ),
+        ),
         roots=("", "cityscapes"),
         protocol=replace(SLIDING, short_side=560),
     ),
 )
 
 
+# --- reading files -------------------------------------------------------------------------------
+
+
 def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> LabelledSet:
-    """Find a set's files under ``root`` and pair every image with its truth.
+    """Finds a set's files under ``root`` and pairs every image with its truth.
 
     ``split`` names another list or folder than the set's own.
 
@@ -185,7 +315,7 @@ def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> Labe
         EvaluationError: no layout of the set is there, or an image or its truth is missing.
     """
     split = split or dataset.split
-    looked_for: list[Path] = []
+    expected: list[Path] = []
     for files in dataset.files:
         for base in (root / folder for folder in dataset.roots):
             names = _names(files, base, split)
@@ -200,8 +330,8 @@ def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> Labe
                     protocol=dataset.protocol,
                 )
             paths = (*files.lists, files.truth)
-            looked_for += [base / path.format(split=split, name="*") for path in paths]
-    shown = "\n  ".join(dict.fromkeys(str(path) for path in looked_for))
+            expected += [base / path.format(split=split, name="*") for path in paths]
+    shown = "\n  ".join(dict.fromkeys(str(path) for path in expected))
     raise EvaluationError(
         f"{dataset.title} was not found. One of these paths was expected:\n  {shown}\n"
         "Name the folder that contains it with --root (docs/EVALUATION.md shows every layout)."
@@ -210,43 +340,43 @@ def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> Labe
 
 def _names(files: Files, base: Path, split: str) -> list[str]:
     """Names of the samples in order; empty if ``base`` does not have this layout."""
-    folder = base / Path(files.truth.partition("{name}")[0].format(split=split))
+    before, _, ending = files.truth.partition("{name}")
+    folder = base / before.format(split=split)
     if not folder.is_dir():
         return []
-    for file in (base / pattern.format(split=split) for pattern in files.lists):
-        if file.is_file():
-            # Lists in VOC's Main folder have a second column.
-            return [
-                line.split()[0] for line in file.read_text("utf-8").splitlines() if line.strip()
-            ]
     if files.lists:
-        return []
-    suffix = files.truth.partition("{name}")[2]
-    stems = (
-        path.relative_to(folder).as_posix().removesuffix(suffix)
-        for path in folder.rglob(f"*{suffix}")
-    )
-    return sorted(name for name in stems if re.fullmatch(files.names, name))
+        lists = (base / pattern.format(split=split) for pattern in files.lists)
+        listed = next((file for file in lists if file.is_file()), None)
+        lines = listed.read_text("utf-8").splitlines() if listed else []
+        # Lists in VOC's Main folder have a second column.
+        return [line.split()[0] for line in lines if line.strip()]
+    paths = (path.relative_to(folder).as_posix() for path in folder.rglob(f"*{ending}"))
+    names = (path.removesuffix(ending) for path in paths)
+    return sorted(name for name in names if re.fullmatch(files.names, name))
 
 
 def _samples(files: Files, base: Path, split: str, names: list[str]) -> tuple[Sample, ...]:
-    pairs = [
-        tuple(base / p.format(split=split, name=name) for p in (files.images, files.truth))
-        for name in names
-    ]
-    missing = [path for pair in pairs for path in pair if not path.is_file()]
+    samples, paths = [], []
+    for name in names:
+        image = base / files.images.format(split=split, name=name)
+        truth = base / files.truth.format(split=split, name=name)
+        paths += [image, truth]
+        samples.append(Sample(name, partial(_load, image, truth, files.ids)))
+    require_files(paths)
+    return tuple(samples)
+
+
+def require_files(paths: Sequence[Path]) -> None:
+    """Raises an EvaluationError that names the first file that is missing."""
+    missing = [path for path in paths if not path.is_file()]
     if missing:
         raise EvaluationError(
-            f"{len(missing)} of {2 * len(pairs)} files are missing; the first is {missing[0]}."
+            f"{len(missing)} of {len(paths)} files are missing; the first is {missing[0]}."
         )
-    return tuple(
-        Sample(name, partial(_load, image, truth, files.ids))
-        for name, (image, truth) in zip(names, pairs, strict=True)
-    )
 
 
-def _load(image: Path, truth: Path, meaning: Ids) -> tuple[Image.Image, NDArray[np.int16]]:
-    labels = meaning.labels(ids.read(truth), str(truth))
+def _load(image: Path, truth: Path, ids: Ids) -> tuple[Image.Image, NDArray[np.int16]]:
+    labels = ids.labels(read_ids(truth), str(truth))
     return _aligned(image, labels.shape), labels
 
 
@@ -261,3 +391,45 @@ def _aligned(path: Path, shape: tuple[int, ...]) -> Image.Image:
     upright = images.check(path)
     fits_upright = (upright.height, upright.width) == shape
     return upright if fits_upright and (stored.height, stored.width) != shape else stored
+
+
+def read_ids(path: Path) -> NDArray:
+    """The ids in a label file, (H, W): a palette, grey or 16-bit PNG, or a ``.mat``.
+
+    Raises:
+        EvaluationError: the file is damaged, or has no ids.
+    """
+    try:
+        return _read_mat(path) if path.suffix == ".mat" else _read_png(path)
+    except EvaluationError:
+        raise
+    # Pillow and scipy raise many kinds of exceptions for a damaged file.
+    except Exception as error:
+        raise EvaluationError(
+            f"The label file {path} could not be read: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _read_png(path: Path) -> NDArray:
+    with Image.open(path) as image:
+        if image.mode not in ("P", "L", "I", "I;16"):
+            raise EvaluationError(
+                f"Class ids (a palette or grey PNG) were expected in {path}, but a picture in "
+                f"{image.mode} came; use the set's original label files, not a coloured copy."
+            )
+        return np.asarray(image)
+
+
+def _read_mat(path: Path) -> NDArray:
+    try:
+        from scipy.io import loadmat  # noqa: PLC0415 - optional
+    except ImportError as error:
+        raise EvaluationError(
+            f"{path.name} is a MATLAB file: install scipy to read it, or convert the set to PNG."
+        ) from error
+    contents = loadmat(path)
+    if "LabelMap" not in contents:
+        raise EvaluationError(
+            f"A 'LabelMap', as PASCAL Context has, was expected in {path}, but there is none."
+        )
+    return np.asarray(contents["LabelMap"])

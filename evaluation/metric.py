@@ -3,7 +3,7 @@
 A confusion matrix is (C, C+1) int64: row = true class, column = predicted class; the last column
 counts pixels predicted as no class. For words that a person typed it is (C+1, C+1): the last row
 counts pixels whose true class was not typed. Matrices are sums over pixels, so those of single
-images, or of shares of a set, add up exactly to that of the whole set in any order.
+images add up exactly to that of the whole set in any order.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.errors import EvaluationError
+from evaluation import EvaluationError
 from gclip_core.types import Vocabulary
 
 IGNORE = -1
 """Label of an ignored pixel in the truth, and of a pixel without a class in a prediction."""
-ROWS = 256
-"""Rows that are counted at a time: counting takes 16 bytes a pixel."""
 
 Counts = NDArray[np.int64]
 
@@ -53,7 +51,7 @@ class WordScores:
 def confusion(
     truth: NDArray, predicted: NDArray, n_classes: int, n_true: int | None = None
 ) -> Counts:
-    """Count pixels by true and predicted class: (H, W) and (H, W) to (C, C+1) int64.
+    """Counts pixels by true and predicted class: (H, W) and (H, W) to (C, C+1) int64.
 
     Pixels with ``truth == IGNORE`` are left out; ``predicted == IGNORE`` is the last column.
     ``n_true`` is the number of rows, if it is not the number of classes.
@@ -67,16 +65,11 @@ def confusion(
             f"{predicted.shape} came (height, width)."
         )
     n_true, width = n_classes if n_true is None else n_true, n_classes + 1
-    cells = np.zeros(n_true * width, np.int64)
-    for top in range(0, len(truth), ROWS):
-        kept = truth[top : top + ROWS] != IGNORE
-        rows = truth[top : top + ROWS][kept].astype(np.int64)
-        columns = predicted[top : top + ROWS][kept].astype(np.int64)
-        assert rows.size == 0 or (rows.min() >= 0 and rows.max() < n_true)
-        assert columns.size == 0 or (columns.min() >= IGNORE and columns.max() < n_classes)
-        columns[columns == IGNORE] = n_classes
-        cells += np.bincount(rows * width + columns, minlength=len(cells))
-    return cells.reshape(n_true, width)
+    counted = truth != IGNORE
+    rows, columns = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)
+    columns[columns == IGNORE] = n_classes
+    assert ((rows >= 0) & (rows < n_true) & (columns >= 0) & (columns < width)).all()
+    return np.bincount(rows * width + columns, minlength=n_true * width).reshape(n_true, width)
 
 
 def scores(counts: Counts) -> Scores:
@@ -124,11 +117,8 @@ def typed_truth(
     for index, synonyms in enumerate(vocabulary.classes):
         for phrase in synonyms:
             index_of.setdefault(phrase.casefold(), index)
-
-    def typed(synonyms: Sequence[str]) -> int:
-        """The first typed class that has one of a true class's words."""
-        indices = (index_of.get(word.casefold()) for word in synonyms)
-        return next((index for index in indices if index is not None), len(vocabulary))
-
-    table = np.array([*map(typed, names), IGNORE], np.int16)
-    return np.stack([table[row] for row in truth])  # by rows: numpy needs 8 bytes an index
+    typed = []
+    for synonyms in names:
+        indices = [index_of[w] for w in map(str.casefold, synonyms) if w in index_of]
+        typed.append(indices[0] if indices else len(vocabulary))
+    return np.array([*typed, IGNORE], np.int16)[truth]

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,39 +10,37 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 
-from evaluation.datasets import DATASETS, open_dataset
-from evaluation.errors import EvaluationError
-from evaluation.photo_set import NAME as PHOTOS
-from evaluation.photo_set import photo_folder, shipped_set
-from evaluation.planting import planted
-from evaluation.samples import LabelledSet
-from gclip_core.backbone import Backbone, load_backbone
+from evaluation import EvaluationError
+from evaluation.datasets import DATASETS, LabelledSet, open_dataset
+from evaluation.photos import NAME as PHOTOS
+from evaluation.photos import photo_folder, shipped_set
+from gclip_core.backbone import Backbone, damage, load_backbone
 from gclip_core.errors import GclipError
+from gclip_core.numbering import block_indices
 from gclip_core.registry import BACKBONES, BUILT_IN
 
 
-def run(command: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> int:
-    """Run a command; an error is one sentence on stderr. Returns the exit status."""
+def run(command: Callable[[argparse.Namespace], int | None], args: argparse.Namespace) -> int:
+    """Runs a command; an error is one sentence on stderr. Returns the exit status."""
     try:
-        command(args)
+        return command(args) or 0
     except (GclipError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    return 0
 
 
 def add_backbone_options(parser: Any, several: bool = False) -> None:
-    """Add ``--backbone``, of one name or ``several``, and its options to a parser or group."""
+    """Adds ``--backbone``, of one name or ``several``, and its options to a parser or group."""
     names = ", ".join(BACKBONES)
-    shared: dict[str, Any] = {"metavar": "NAME"}
-    if several:
-        shared |= {"nargs": "+", "default": [BUILT_IN], "choices": ["all", *BACKBONES]}
-        parser.add_argument("--backbone", help=f"one or several of: {names}; or all", **shared)
-    else:
-        shared |= {"default": BUILT_IN, "choices": list(BACKBONES)}
-        parser.add_argument("--backbone", help=f"one of: {names}", **shared)
+    parser.add_argument(
+        "--backbone",
+        nargs="+" if several else None,
+        default=[BUILT_IN] if several else BUILT_IN,
+        choices=["all", *BACKBONES] if several else list(BACKBONES),
+        metavar="NAME",
+        help=f"one or several of: {names}; or all" if several else f"one of: {names}",
+    )
     parser.add_argument("--weights", type=Path, help="weight file of the backbone")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, … (default: cpu)")
     parser.add_argument(
@@ -52,16 +51,40 @@ def add_backbone_options(parser: Any, several: bool = False) -> None:
     )
     parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's)")
     parser.add_argument(
-        "--plant",
-        action="append",
-        default=[],
+        "--damage",
         metavar="CHANNEL:GAIN:BLOCKS",
-        help="simulate an abnormal channel, for example 7:100:7-11",
+        help="simulate an abnormal channel, for example 7:100:7-11 (blocks count from 1)",
     )
 
 
+def opened_backbone(args: argparse.Namespace, name: str) -> Backbone:
+    """Loads a backbone by the command line's options; sets the number of PyTorch's threads.
+
+    Under ``torchrun``, ``cuda`` is the GPU of this process's local rank.
+    """
+    # Results then repeat. MKL reads it at the first product.
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    device, rank = args.device, os.environ.get("LOCAL_RANK")
+    if device == "cuda" and rank:
+        device = f"cuda:{rank}"
+    backbone = load_backbone(name, args.weights, device, args.dtype)
+    if not args.damage:
+        return backbone
+    defect = re.fullmatch(r"(\d+):([\d.]+):(.+)", args.damage)
+    if not defect:
+        raise EvaluationError(
+            "A damaged channel such as 7:100:7-11 (channel, gain, blocks) was expected, but "
+            f"'{args.damage}' came."
+        )
+    channel, gain, blocks = int(defect[1]), float(defect[2]), block_indices(defect[3])
+    # Results of other weights have another name.
+    return replace(damage(backbone, channel, gain, blocks), name=f"{name}-{args.damage}")
+
+
 def add_set_options(parser: Any, default: str | None = None, n: int | None = None) -> None:
-    """Add ``--dataset``, required without a ``default``, and its options to a parser or group."""
+    """Adds ``--dataset``, required without a ``default``, and its options to a parser or group."""
     shown = f" (default: {default})" if default else ""
     parser.add_argument(
         "--dataset",
@@ -71,13 +94,30 @@ def add_set_options(parser: Any, default: str | None = None, n: int | None = Non
         help=f"a benchmark of the field, or photos{shown}",
     )
     parser.add_argument("--root", type=Path, help="folder of the data set (photos: your own)")
-    parser.add_argument("--split", help="default: the set's validation split")
+    parser.add_argument("--split", help="default: the set's validation split, or all photos")
     shown = f" (default: {n})" if n else ""
     parser.add_argument("--n", type=int, default=n, help=f"first n images only{shown}")
 
 
+def opened_set(args: argparse.Namespace) -> LabelledSet:
+    """The first ``--n`` images of ``--dataset`` under ``--root``.
+
+    Without ``--root``, ``photos`` are those that ship.
+    """
+    if args.n is not None and args.n < 1:
+        raise EvaluationError(f"At least one image was expected, but {args.n} came.")
+    if args.dataset == PHOTOS:
+        opened = photo_folder(args.root, args.split) if args.root else shipped_set()
+    else:
+        entry = DATASETS[args.dataset]
+        if args.root is None:
+            raise EvaluationError(f"{entry.title} needs --root, the folder of its files.")
+        opened = open_dataset(entry, args.root, args.split)
+    return replace(opened, samples=opened.samples[: args.n])
+
+
 def add_gclip_options(parser: Any) -> None:
-    """Add the threshold for global tokens and the blocks of CS to a parser or group."""
+    """Adds the threshold for global tokens and the blocks of CS to a parser or group."""
     parser.add_argument(
         "--global-threshold",
         type=float,
@@ -90,36 +130,3 @@ def add_gclip_options(parser: Any) -> None:
         metavar="BLOCKS",
         help="'backbone', 'auto' or numbers such as '7-11' (default: backbone)",
     )
-
-
-def opened_backbone(args: argparse.Namespace, name: str) -> Backbone:
-    """Load the backbone of the command line; sets the number of PyTorch's threads."""
-    # Results then repeat. MKL reads it at the first product.
-    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
-    if args.threads:
-        torch.set_num_threads(args.threads)
-    backbone = load_backbone(name, args.weights, _device(args.device), args.dtype)
-    return planted(backbone, args.plant)
-
-
-def _device(device: str) -> str:
-    """For ``cuda`` under ``torchrun`` the GPU of this process's local rank."""
-    rank = os.environ.get("LOCAL_RANK")
-    return f"cuda:{rank}" if device == "cuda" and dist.is_initialized() and rank else device
-
-
-def opened_set(args: argparse.Namespace) -> LabelledSet:
-    """The first ``--n`` images of ``--dataset`` under ``--root``.
-
-    Without ``--root``, ``photos`` are those that ship.
-    """
-    if args.n is not None and args.n < 1:
-        raise EvaluationError(f"At least one image was expected, but {args.n} came.")
-    if args.dataset == PHOTOS:
-        opened = photo_folder(args.root) if args.root else shipped_set()
-    else:
-        entry = DATASETS[args.dataset]
-        if args.root is None:
-            raise EvaluationError(f"{entry.title} needs --root, the folder of its files.")
-        opened = open_dataset(entry, args.root, args.split)
-    return replace(opened, samples=opened.samples[: args.n])

@@ -1,9 +1,9 @@
-"""Photos that ship, each with a true mask: polygons drawn by hand, one painted over the other."""
+"""Photos with masks: those that ship, with polygons drawn by hand, and folders of one's own."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,16 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from evaluation import EvaluationError
+from evaluation.class_lists import ClassName
+from evaluation.datasets import LabelledSet, Sample, require_files
+from evaluation.metric import IGNORE
 from gclip_core import assets, images
 from gclip_core.types import Grid
 
-VOID = -1
-"""Label of pixels that no word names."""
+NAME = "photos"
+LISTS = ("choose", "report")
+"""Names of the lists of photos in a folder: those by which choices are made, and the others."""
 
 
 @dataclass(frozen=True)
 class Region:
-    """A polygon of (x, y) corners in pixels, and the word it shows: an index, or ``VOID``."""
+    """A polygon of (x, y) corners in pixels, and the word it shows: an index, or ``IGNORE``."""
 
     word: int
     corners: tuple[tuple[int, int], ...]
@@ -28,7 +33,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo and its true mask.
+    """A photo that ships and its true mask.
 
     ``words`` are the classes, the main one first, each a name followed by its synonyms. ``regions``
     are in the order in which they are painted; ``size`` is (height, width).
@@ -61,8 +66,8 @@ class Photo:
         return images.check(self.path)
 
     def labels(self) -> NDArray[np.int16]:
-        """The true mask: (H, W) indices into ``words``, ``VOID`` where no word names the pixel."""
-        mask = Image.new("I", self.size[::-1], VOID)
+        """The true mask: (H, W) indices into ``words``, ``IGNORE`` where none is there."""
+        mask = Image.new("I", self.size[::-1], IGNORE)
         draw = ImageDraw.Draw(mask)
         for region in self.regions:
             draw.polygon(region.corners, fill=region.word)
@@ -78,10 +83,83 @@ def shipped_photos() -> Mapping[str, Photo]:
 
 def _photo(name: str, entry: dict) -> Photo:
     words = tuple(tuple(w.strip() for w in word.split(";")) for word in entry["words"])
-    index = {synonyms[0]: i for i, synonyms in enumerate(words)} | {"": VOID}
+    index = {synonyms[0]: i for i, synonyms in enumerate(words)} | {"": IGNORE}
     regions = [
         Region(index[word], tuple(tuple(map(int, corner.split(","))) for corner in points.split()))
         for word, points in entry["regions"]  # points as SVG writes them: "x,y x,y x,y"
     ]
     size = tuple(entry["size"])
     return Photo(name, entry["title"], entry["credit"], size, words, tuple(regions))
+
+
+def shipped_set() -> LabelledSet:
+    """The photos that ship as a data set; its classes are the words of all photos."""
+    photos = shipped_photos().values()
+    synonyms: dict[str, dict[str, None]] = {}  # of each word, in their order
+    for photo in photos:
+        for word, *others in photo.words:
+            synonyms.setdefault(word, {}).update(dict.fromkeys(others))
+    classes = tuple(
+        # A synonym that is a class of another photo is not one here.
+        ClassName(word, (word, *(other for other in others if other not in synonyms)))
+        for word, others in synonyms.items()
+    )
+    index = {word: number for number, word in enumerate(synonyms)}
+
+    def load(photo: Photo) -> tuple[Image.Image, NDArray[np.int16]]:
+        class_of = np.array([*(index[word] for word in photo.names), IGNORE], np.int16)
+        return photo.image(), class_of[photo.labels()]
+
+    samples = tuple(Sample(photo.name, partial(load, photo)) for photo in photos)
+    return LabelledSet(NAME, "Photos", classes, samples, None, "the photos that ship")
+
+
+def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
+    """Photos ``NAME.jpg`` with masks ``NAME.png`` in a folder, or those of its list ``split``.
+
+    Its ``index.json`` is a list of ``{"file": NAME, "words": {value: word}}``. A value is one of
+    the mask's; pixels of other values are ignored. A list is one of :data:`LISTS`.
+
+    Raises:
+        EvaluationError: the index cannot be read, a photo or mask is missing, or there is no list.
+    """
+    try:
+        words_of: dict[str, dict[int, str]] = {
+            entry["file"]: {int(value): word for value, word in entry["words"].items()}
+            for entry in json.loads((folder / "index.json").read_text("utf-8"))
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EvaluationError(
+            f"A list of files and words was expected in {folder}/index.json, but {error!r} came."
+        ) from error
+    require_files([folder / f"{name}{kind}" for name in words_of for kind in (".jpg", ".png")])
+    words = dict.fromkeys(word for meaning in words_of.values() for word in meaning.values())
+    index = {word: number for number, word in enumerate(words)}
+
+    def load(name: str, meaning: Mapping[int, str]) -> tuple[Image.Image, NDArray[np.int16]]:
+        class_of = np.full(256, IGNORE, np.int16)
+        for value, word in meaning.items():
+            class_of[value] = index[word]
+        with Image.open(folder / f"{name}.png") as mask:
+            return images.check(folder / f"{name}.jpg"), class_of[np.asarray(mask)]
+
+    names = list(words_of)
+    if split is not None:
+        listed = photo_lists(folder).get(split, ())
+        names = [name for name in names if name in listed]
+        if not names:
+            raise EvaluationError(
+                f"A list of photos of this folder was expected in {folder}/{split}.txt, but there "
+                f"is none. Lists are {' and '.join(LISTS)}."
+            )
+    samples = tuple(Sample(name, partial(load, name, words_of[name])) for name in names)
+    classes = tuple(ClassName(word, (word,)) for word in words)
+    return LabelledSet(NAME, f"Photos of {folder.name}", classes, samples, None, folder.name)
+
+
+def photo_lists(folder: Path) -> dict[str, tuple[str, ...]]:
+    """The photos that ``choose.txt`` and ``report.txt`` in a folder name, of each list there is."""
+    files = {name: folder / f"{name}.txt" for name in LISTS}
+    return {
+        n: tuple(file.read_text("utf-8").split()) for n, file in files.items() if file.is_file()
+    }

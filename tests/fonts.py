@@ -1,35 +1,9 @@
-"""Fonts of a machine: those that tests give it, whatever is installed."""
+"""A font that tests give to a machine."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import matplotlib
 from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
-from matplotlib import font_manager
-
-from evaluation import lettering
-
-
-@contextmanager
-def machine_with(*fonts: Path) -> Iterator[None]:
-    """A machine that has matplotlib's own fonts and these alone."""
-    manager = font_manager.fontManager
-    installed = list(manager.ttflist)
-    own = matplotlib.get_data_path()
-    manager.ttflist[:] = [entry for entry in installed if entry.fname.startswith(own)]
-    for font in fonts:
-        manager.addfont(font)
-    _forget()
-    yield
-    manager.ttflist[:] = installed
-    _forget()
-
-
-def _forget() -> None:
-    lettering.machine_faces.cache_clear()
-    lettering.face_of.cache_clear()
 
 
 def one_letter(path: Path, letter: str) -> Path:

@@ -46,11 +46,11 @@ sys.modules.update({name: module for name, module in absent.items() if module})
 METHOD = """
 import open_clip
 from evaluation import datasets
-from evaluation.benchmark import cli
-from evaluation.benchmark.rows import method_rows
+from evaluation import __main__ as evaluation
+from evaluation.benchmark import method_rows
 from open_clip.pretrained import get_pretrained_cfg
 assert method_rows(["mine"], gclip.gclip)[0].label == "Mine"
-assert "mine" in cli.parser().format_help()
+assert "mine" in evaluation.parser().format_help()
 entry = gclip.BACKBONES["datacomp-vit-b-32"]
 assert get_pretrained_cfg(entry.architecture, entry.tag), "open_clip publishes it"
 layers = open_clip.get_model_config(entry.architecture)["vision_cfg"]

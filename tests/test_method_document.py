@@ -4,7 +4,7 @@ from math import prod
 
 import pytest
 
-from evaluation.suggested_words import choosing, judging
+from evaluation import suggested_words
 from gclip_core import METHODS, Segmenter, attention, calibration, masks, refine, word_lists
 from gclip_core.suggestions import DEFAULT
 from gclip_core.types import Fusion, Suppression
@@ -54,9 +54,10 @@ def dilations() -> str:
         f"{DEFAULT.certainty:g}, stuff of {DEFAULT.stuff:g} (the softmax of "
         f"{DEFAULT.sharpness:g} × fit",
         f"if its mean probability over all patches is {DEFAULT.thing:g} or more",
-        f"tries {prod(map(len, choosing.TRIED.values()))} combinations of these four thresholds "
-        f"({DEFAULT.gain:g}, {DEFAULT.certainty:g}, {DEFAULT.stuff:g} and {DEFAULT.thing:g})",
-        f"if it covers {100 * judging.MAIN_SHARE:g} %",
+        f"tries {prod(map(len, suggested_words.TRIED.values()))} combinations of these four "
+        f"thresholds ({DEFAULT.gain:g}, {DEFAULT.certainty:g}, {DEFAULT.stuff:g} and "
+        f"{DEFAULT.thing:g})",
+        f"if it covers {100 * suggested_words.MAIN_SHARE:g} %",
         # edges
         f"for cells of {refine.CELL} × {refine.CELL} pixels",
         f"scaled to a short side of about {refine.SIDE} pixels",

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from evaluation import metric
-from evaluation.photo_set import photo_lists
+from evaluation.photos import photo_lists
 
 _LEAST = 0.01
 """Regions of a smaller part of a photo are void."""

@@ -2,7 +2,7 @@
 
     python -m training.measure COCO_VAL [--out FILE] [--teacher]
 
-COCO_VAL has photos, masks, ``index.json`` as ``evaluation.photo_set.photo_folder`` reads them, and
+COCO_VAL has photos, masks, ``index.json`` as ``evaluation.photos.photo_folder`` reads them, and
 ``choose.txt`` and ``report.txt``: the photos by which choices were made, and the others. Words are
 those of regions of at least one percent of a photo (smaller ones are void); all kinds of wall are
 "wall". The score is the mean over photos of the mean IoU of the words that are there, once among

@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from evaluation.benchmark import queried_classes
+from evaluation.datasets import LabelledSet
 from evaluation.metric import IGNORE
-from evaluation.photo_set import photo_folder, shipped_set
-from evaluation.queries import queried_classes
-from evaluation.samples import LabelledSet
+from evaluation.photos import photo_folder, shipped_set
 from gclip_core import palette
 from gclip_core.backbone import Backbone, load_backbone, plant_channel
 from gclip_core.segmenter import Segmenter

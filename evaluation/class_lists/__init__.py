@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.errors import EvaluationError
+from evaluation import EvaluationError
 from gclip_core import word_lists
 
 
@@ -19,19 +19,18 @@ BACKGROUND = ClassName("background", tuple(word_lists.read("background")))
 """The background class of VOC21 and COCO-Object: everything that is not one of their objects."""
 
 
-def shipped(name: str) -> tuple[ClassName, ...]:
+def read(name: str) -> tuple[ClassName, ...]:
     """The class list of that name in this folder, for example ``"voc20"``."""
     return parse(Path(__file__).with_name(f"{name}.txt").read_text("utf-8"), name)
 
 
 def parse(text: str, where: str) -> tuple[ClassName, ...]:
-    """Read a class list: ``name: phrase; phrase`` a line, or just ``name``; ``#`` comments."""
+    """Reads a class list: ``name: phrase; phrase`` a line, or just ``name``; ``#`` comments.
+
+    Raises:
+        EvaluationError: no class, one without a name, or a name or phrase that occurs twice.
+    """
     classes = tuple(ClassName(name, words or (name,)) for name, words in word_lists.entries(text))
-    return checked(classes, where)
-
-
-def checked(classes: tuple[ClassName, ...], where: str) -> tuple[ClassName, ...]:
-    """The same classes; an EvaluationError if there are none, or a name or phrase occurs twice."""
     names = [c.name.casefold() for c in classes]
     phrases = [phrase.casefold() for c in classes for phrase in c.phrases]
     twice = [word for words in (names, phrases) for word in words if words.count(word) > 1]

@@ -13,7 +13,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from evaluation.class_lists import ClassName
-from evaluation.samples import LabelledSet, Sample
+from evaluation.datasets import LabelledSet, Sample
 from tests.models import picture
 
 STEP = 12

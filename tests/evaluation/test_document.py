@@ -3,83 +3,71 @@
 import json
 import re
 import shlex
-from pathlib import Path
 
-import pytest
-
-from evaluation.benchmark import cli, comparison
+from evaluation import __main__ as evaluation
+from evaluation import figure, phenomena, suggested_words, tables
 from evaluation.datasets import DATASETS
-from evaluation.figure import __main__ as figure
-from evaluation.phenomena import __main__ as phenomena
-from evaluation.phenomena.summary import PUBLISHED
 from gclip_core import assets
-from gclip_core.numbering import block_numbers
 from tests import ROOT
 
 TEXT = (ROOT / "docs" / "EVALUATION.md").read_text("utf-8")
-LINES = [
+COMMANDS = [
     shlex.split(line)
-    for block in re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
+    for block in re.findall(r"```(?:bash)?\n(.*?)```", TEXT, re.DOTALL)
     for line in block.splitlines()
 ]
-COMMANDS = [line for line in LINES if line[0] == "python"]
-NEEDS_DATA = "DIR"
-
+MODULES = {
+    "evaluation": evaluation,
+    "evaluation.phenomena": phenomena,
+    "evaluation.figure": figure,
+    "evaluation.suggested_words": suggested_words,
+}
 # The same command on less: a small photo, two methods, one sentence around each word.
-LESS = ["--n", "1", "--short-side", "48", "--templates", "plain", "--quiet"]
-LESS += ["--methods", "clearclip", "gclip"]
+LESS = {
+    evaluation: ["--n", "1", "--short-side", "48", "--templates", "plain", "--quiet"]
+    + ["--methods", "clearclip", "gclip"],
+    phenomena: ["--n", "1", "--short-side", "48"],
+}
 
 
-def test_commands_that_need_data_are_parsed() -> None:
-    parsers = {"evaluation": cli.parser(), "evaluation.phenomena": phenomena.parser()}
-    needing = [command for command in COMMANDS if NEEDS_DATA in command]
-    assert {command[2] for command in needing} == parsers.keys()
-    for command in needing:
-        parsers[command[2]].parse_args(command[3:])
-
-
-def test_commands_without_data_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    # test_phenomena.py draws this large figure, and looks at it.
-    monkeypatch.setattr(phenomena.figures, "draw", lambda phenomena, folder: folder)
-    for _, _, module, *words in (c for c in COMMANDS if NEEDS_DATA not in c):
-        arguments = [str(ROOT / word) if word.startswith("assets/") else word for word in words]
-        if module == "evaluation.phenomena":
-            assert phenomena.main([*arguments, "--n", "1", "--short-side", "48"]) == 0, arguments
-        elif module == "evaluation.figure":
-            assert figure.main(arguments) == 0, arguments
+def test_commands() -> None:
+    """Every command is parsed, and run if it needs no data of the reader's."""
+    named = set()
+    for program, *words in COMMANDS:
+        words = [str(ROOT / word) if word.startswith("assets/") else word for word in words]
+        if program == "torchrun":  # two processes have a test of their own
+            module, given = evaluation, words[words.index("--") + 1 :]
+        elif words[1].startswith("training"):
+            continue
         else:
-            shown = arguments[0] == "table"
-            assert cli.main(arguments if shown else [*arguments, *LESS]) == 0, arguments
+            module, given = MODULES[words[1]], words[2:]
+        named.add(module)
+        if given[0] in ("table", "field"):
+            assert evaluation.main(given) == 0
+        elif {"DIR", "COCO_VAL"} & set(given):
+            module.parser().parse_args(given)
+        else:
+            assert module.main([*given, *LESS.get(module, [])]) == 0, given
+    assert named == set(MODULES.values())
 
 
-def test_what_another_paper_reports_is_what_the_program_compares_with() -> None:
-    paper = PUBLISHED["openai-vit-b-16"]
-    for dimensions in (paper.dimensions, paper.channels):
-        *first, last = map(str, dimensions)
-        assert f"{', '.join(first)} and {last}" in TEXT
-    blocks = block_numbers(paper.token_blocks)
-    assert f"blocks {blocks[0]} to {blocks[-1]} have stripes" in " ".join(TEXT.split())
-
-
-def test_the_field_s_table_is_what_was_measured() -> None:
+def test_field_table() -> None:
+    """The field's table is what was measured."""
     measured = json.loads(assets.path("built-in", "measured.json").read_text("utf-8"))
-    assert comparison.field_table(measured) in TEXT
+    assert tables.field(measured) in TEXT
 
 
-def test_every_data_set_is_in_both_tables() -> None:
-    sections = TEXT.split("## The protocol")
-    for name in (*DATASETS, "photos"):
-        assert all(f"`{name}`" in section for section in sections), name
-
-
-def test_the_sets_whose_id_0_is_ignored_are_named() -> None:
-    (sentence,) = re.findall(r"or in ([^.]*?) the id 0\.", TEXT)
+def test_sets() -> None:
+    """Every data set is in the table of layouts, and those whose id 0 is ignored are named."""
+    layouts, protocol = TEXT.split("## The protocol")
+    assert all(f"`{name}`" in layouts for name in (*DATASETS, "photos"))
+    (sentence,) = re.findall(r"or in ([^.]*?) the id 0\.", protocol)
     without = [name for name, d in DATASETS.items() if 0 in d.files[0].ids.ignored]
     assert re.findall(r"`([^`]+)`", sentence) == without
 
 
-def test_the_table_of_protocols_is_that_of_the_program() -> None:
+def test_protocols() -> None:
+    """The table of protocols is that of the program."""
     rows = re.findall(r"^\| (`[^|]+) \| (\d+) \| (\d+) / (\d+) \| ([^|]+) \| (\S+) \|$", TEXT, re.M)
     stated = {
         name: (int(side), int(window), int(stride), background == "none", threshold)

@@ -1,196 +1,153 @@
-"""The one figure: what it shows, in every form, for every kind of picture and words."""
+"""The one figure: what it shows, for every kind of picture and words, and its files."""
 
 import io
 import re
-import warnings
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image, ImageColor
 
 from evaluation import figure
-from evaluation.figure import Values, drawing, panels
-from evaluation.figure.__main__ import main
-from evaluation.figure.values import Mask
-from gclip_core import METHODS, Segmenter, gclip, palette, plant_channel
-from tests.fonts import machine_with, one_letter
+from gclip_core import METHODS, Method, Segmenter, damage, gclip, palette
+from tests.fonts import one_letter
 from tests.models import picture, tiny_backbone
 
 WORDS = "cat, dog, sofa, wall"
 
 
-def values(size: tuple[int, int] = (96, 128), words: str = WORDS, planted: bool = False) -> Values:
-    backbone = tiny_backbone()
-    if planted:
-        backbone = plant_channel(backbone, 7, 200, range(6, 11))
+def drawn(
+    size: tuple[int, int] = (96, 128),
+    words: str = WORDS,
+    damaged: bool = False,
+    method: Method | None = None,
+    **options: str,
+) -> Figure:
+    """The figure of a tiny tower, compared with ClearCLIP; GCLIP fuses blocks 6 and 7."""
+    backbone = damage(tiny_backbone(), 7, 200, range(6, 11)) if damaged else tiny_backbone()
     segmenter = Segmenter(backbone, short_side=32, templates="plain", logit_scale=100)
-    return figure.values_of(segmenter, picture(*size), words, gclip(amf_blocks=(5, 6)))
+    photo = picture(*size)
+    encoded = segmenter.encode(photo)
+    before = segmenter.segment(encoded, words, METHODS["clearclip"])
+    result = segmenter.segment(encoded, words, method or gclip(amf_blocks=(5, 6)))
+    return figure.draw(segmenter, photo, encoded, result, before, **options)
 
 
-def texts(drawn: Figure) -> str:
-    return "\n".join(text.get_text() for text in drawn.findobj(Text))
+def texts(shown: Figure) -> str:
+    return "\n".join(text.get_text() for text in shown.findobj(Text))
 
 
-def test_everything_is_side_by_side() -> None:
-    shown = values()
-    drawn = figure.draw(replace(shown, foot="gclip.example"))
-    # photo and masks, fused blocks with their scale, matrix, norms
-    assert len(drawn.axes) == 3 + 2 + 1 + 1 + 1
-    written = texts(drawn)
-    for text in ("cat, dog, sofa, wall", "tiny", "GCLIP (AMF + CS)", "ClearCLIP", "guided filter"):
+def test_panels() -> None:
+    """Photo, masks, fused blocks with their scale, matrix and norms are side by side."""
+    shown = drawn(foot="gclip.example")
+    assert len(shown.axes) == 3 + 2 + 1 + 1 + 1
+    written = texts(shown)
+    for text in ("cat, dog, sofa, wall", "tiny", "GCLIP (AMF + CS)", "ClearCLIP", "plain edges"):
         assert text in written
     for text in ("Block 6", "Block 7", "block 12", "Channel norms", "gclip.example"):
         assert text in written
-    for name, area in zip(shown.names, shown.areas, strict=True):
-        assert f"{name}  {drawing._percent(area)}" in written
+    shares = [float(share) for share in re.findall(r"  ([\d.]+) %", written)]
+    assert len(shares) == 4 and sum(shares) == pytest.approx(100, abs=0.2)
 
 
-def test_panels_are_inside_the_figure_and_do_not_overlap() -> None:
+def test_inside() -> None:
+    """Panels are inside the figure and do not overlap, whatever the shape of the picture."""
     for size in ((96, 128), (128, 96), (30, 300), (300, 30)):
-        boxes = [axes.get_position() for axes in figure.draw(values(size)).axes]
+        shown = drawn(size, foot="gclip.example")
+        shown.draw_without_rendering()
+        boxes = [axes.get_window_extent() for axes in shown.axes]
         for index, box in enumerate(boxes):
-            assert box.x0 >= 0
-            assert box.x1 <= 1
-            assert box.y0 >= 0
-            assert box.y1 <= 1
-            for other in boxes[:index]:
-                apart = box.x0 >= other.x1 or other.x0 >= box.x1
-                assert apart or box.y0 >= other.y1 or other.y0 >= box.y1
+            assert shown.bbox.containsx(box.x0) and shown.bbox.containsx(box.x1)
+            assert shown.bbox.containsy(box.y0) and shown.bbox.containsy(box.y1)
+            assert not any(box.overlaps(other) for other in boxes[:index])
 
 
-def test_a_mask_is_in_the_words_colours_over_a_greyer_photo() -> None:
-    shown = values()
-    labels = np.full((96, 128), -1)
-    labels[:, 64:] = 2
-    photo = np.asarray(panels.painted(shown.photo, shown.names, None)).astype(int)
-    mask = np.asarray(panels.painted(shown.photo, shown.names, Mask("", labels))).astype(int)
-    rest, word = mask[:, : 60 * 7], mask[:, 70 * 8 :]
-    saturation = np.ptp(photo, axis=-1)
-    assert np.ptp(rest, axis=-1).mean() < 0.6 * saturation[:, : 60 * 7].mean()
-    colour = np.array(ImageColor.getrgb(palette.of_names(shown.names)[2]))
-    assert np.abs(word - colour).mean() < np.abs(photo[:, 70 * 8 :] - colour).mean() / 2
+def test_mask_colours() -> None:
+    """A mask is in the words' colours over a greyer photo, the mask before first."""
+    shown = drawn()
+    photo, before, after = (np.asarray(axes.images[0].get_array()) for axes in shown.axes[:3])
+    assert (before != after).any()
+    assert photo.shape == after.shape == (96, 128, 3)
+    colours = [ImageColor.getrgb(c) for c in palette.of_names(tuple(WORDS.split(", ")))]
+    off = np.abs(after[..., None, :].astype(int) - colours).sum(-1).min(-1)
+    edges = (after == 255).all(-1)
+    assert edges.any()
+    assert (
+        off[~edges].mean()
+        < np.abs(photo[..., None, :].astype(int) - colours).sum(-1).min(-1).mean()
+    )
 
 
-def test_the_small_form_has_title_words_method_and_address() -> None:
-    drawn = figure.draw(replace(values(), foot="gclip.example/?words=cat"), small=True)
-    assert len(drawn.axes) == 2
-    for text in ("cat, dog, sofa, wall", "GCLIP (AMF + CS)", "gclip.example/?words=cat"):
-        assert text in texts(drawn)
+def test_damaged_channel() -> None:
+    """A damaged tower is named as such, and the repair of its channel is shown."""
+    shown = drawn(damaged=True)
+    assert "tiny, damaged on purpose" in texts(shown)
+    assert "channel 7: " in texts(shown) and "CS scales it to an ordinary norm" in texts(shown)
+    assert "not changed" in texts(drawn())
 
 
-def test_a_planted_channel_is_a_simulation_and_its_repair_is_shown() -> None:
-    shown = values(planted=True)
-    assert (shown.norms.before != shown.norms.after).sum() == 1
-    written = texts(figure.draw(shown))
-    assert "simulation: channel 7 × 200 planted in blocks 7 to 11" in written
-    assert "CS scales it to an ordinary norm" in written
-    assert "CS changes nothing" in texts(figure.draw(values()))
-
-
-def test_a_method_without_fusion_has_no_maps_of_blocks() -> None:
+def test_fewer_panels() -> None:
+    """A method without fusion has no maps of blocks; without a mask before there is one mask."""
+    assert len(drawn(method=METHODS["maskclip"]).axes) == 3 + 1 + 1
     segmenter = Segmenter(tiny_backbone(), short_side=32, templates="plain")
-    shown = figure.values_of(segmenter, picture(64, 64), WORDS, METHODS["maskclip"])
-    assert len(figure.draw(shown).axes) == 3 + 1 + 1
+    encoded = segmenter.encode(picture(64, 64))
+    result = segmenter.segment(encoded, WORDS, METHODS["naclip"], threshold=1.0)
+    shown = figure.draw(segmenter, picture(64, 64), encoded, result)
+    assert len(shown.axes) == 2 + 1 + 1
+    assert "background  100.0 %" in texts(shown)
 
 
 @pytest.mark.parametrize(
-    "words", ["$cat$ & <b>", "猫", "قطة, cat", "a" * 200, ", ".join(map(chr, range(97, 123)))]
+    "words", ["$cat$ & <b>", "قطة, cat", "a" * 200, ", ".join(map(chr, range(97, 123)))]
 )
-def test_any_words_are_drawn(words: str) -> None:
-    with machine_with():
-        drawn = figure.draw(values(words=words))
-    assert figure.saved(drawn, "png", dpi=40).startswith(b"\x89PNG")
-    assert "\u732b" not in texts(drawn)
+def test_any_words(words: str) -> None:
+    shown = drawn(words=words)
+    assert figure.save(shown, "png", dpi=40).startswith(b"\x89PNG")
+    assert ("and 6 more" in texts(shown)) == (words.count(",") > 20)
 
 
-def test_a_word_that_dejavu_lacks_is_drawn_in_a_font_of_the_machine(tmp_path: Path) -> None:
-    with machine_with(one_letter(tmp_path / "letter.ttf", "猫")):
-        shown = values(words="猫, cat")
-        drawn = figure.draw(shown)
-        assert shown.title == "猫, cat" and "猫  " in texts(drawn)
-        assert "no font" not in texts(drawn)
-        for kind in ("png", "pdf", "svg"):
-            with warnings.catch_warnings(action="error"):  # of a missing glyph
-                figure.saved(drawn, kind, 40)
+def test_fonts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Letters that DejaVu Sans lacks are drawn in a font of the machine, if one has them."""
+    manager, own = font_manager.fontManager, matplotlib.get_data_path()
+    monkeypatch.setattr(
+        manager, "ttflist", [font for font in manager.ttflist if font.fname.startswith(own)]
+    )
+    assert figure.families("猫 cat") == ["DejaVu Sans"]
+    assert figure.save(drawn(words="猫, cat"), "png", 40)
+    manager.addfont(one_letter(tmp_path / "letter.ttf", "猫"))
+    assert figure.families("猫 cat") == ["DejaVu Sans", "One Letter"]
+    assert figure.families("cat") == ["DejaVu Sans"]
 
 
-def test_a_word_that_no_font_draws_is_a_number_and_the_figure_says_why() -> None:
-    with machine_with():
-        numbered, lettered = values(words="cat, 猫, 🐸, قطة"), values()
-        for small in (False, True):
-            drawn = texts(figure.draw(numbered, small))
-            assert "cat, #2, #3, قطة" in drawn
-            assert "#2, #3: no font of this machine draws these words." in drawn
-            assert "no font" not in texts(figure.draw(lettered, small))
+def test_threads() -> None:
+    """Figures that many threads draw are those of one."""
+
+    def made(damaged: bool) -> str:
+        svg = figure.save(drawn(damaged=damaged), "svg", 40).decode()
+        return re.sub(r'(id="|url\(#|href="#)[a-z]+[0-9a-f]{8,}', "", svg)  # ids drawn by lot
+
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(made, [False, True, False]))
+    assert together == [made(False), made(True), made(False)]
 
 
-def test_without_anything_to_compare_there_is_one_mask() -> None:
-    alone = replace(values(), before=None)
-    assert len(figure.draw(alone).axes) == len(figure.draw(values()).axes) - 1
-    assert "ClearCLIP" not in texts(figure.draw(alone))
+def test_files() -> None:
+    """Text stays text in vector files, and equal figures are equal files."""
+    assert "Attention of block 12" in figure.save(drawn(), "svg").decode()
+    pdf = figure.save(drawn(), "pdf")
+    assert pdf.startswith(b"%PDF") and b"/Type3" not in pdf
+    assert pdf == figure.save(drawn(), "pdf")
 
 
-def test_a_long_title_ends_where_the_figure_does() -> None:
-    drawn = figure.draw(values(words=", ".join(f"wide word {i}" for i in range(20))))
-    first, second = titles(drawn)
-    assert first.get_text().endswith(",") and second.get_text().endswith("…")
-    for title in (first, second):
-        right = title.get_window_extent().x1 / drawn.dpi
-        assert drawing.FULL.width - 1 < right < drawing.FULL.width
-
-
-def titles(drawn: Figure) -> list[Text]:
-    largest = max(text.get_fontsize() for text in drawn.texts)
-    return [text for text in drawn.texts if text.get_fontsize() == largest]
-
-
-def test_six_words_are_the_share_picture_s_title_in_two_lines_over_all_else() -> None:
-    words = "person, flag, space shuttle, helmet, wall, spacesuit"
-    drawn = figure.draw(values(words=words), small=True)
-    assert " ".join(text.get_text() for text in titles(drawn)) == words
-    boxes = [text.get_window_extent() for text in drawn.texts]
-    for index, box in enumerate(boxes):
-        assert box.x1 / drawn.dpi < drawing.SMALL.width
-        assert not any(box.overlaps(other) for other in boxes[:index])
-
-
-def test_figures_drawn_by_many_threads_are_those_of_one() -> None:
-    shown = [values(), values(planted=True)] * 4
-
-    def made(shown: Values) -> bytes:
-        return figure.saved(figure.draw(shown), "svg", 40)
-
-    with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(made, shown))
-    alone = [made(shown_once) for shown_once in shown[:2]]
-    assert [strip_ids(svg) for svg in together] == [strip_ids(svg) for svg in alone] * 4
-
-
-def strip_ids(svg: bytes) -> str:
-    """A file without the ids that are drawn by lot."""
-    return re.sub(r'(id="|url\(#|href="#)[a-z]+[0-9a-f]{8,}', "", svg.decode())
-
-
-def test_text_stays_text_in_vector_files_and_equal_figures_are_equal_files() -> None:
-    drawn = figure.draw(values())
-    svg = figure.saved(drawn, "svg").decode()
-    assert "Attention of block 12" in svg
-    pdf = figure.saved(drawn, "pdf")
-    assert pdf.startswith(b"%PDF")
-    assert b"/Type3" not in pdf
-    assert pdf == figure.saved(figure.draw(values()), "pdf")
-
-
-def test_the_command_writes_a_figure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    picture(64, 80).save(tmp_path / "photo.png")
-    command = [str(tmp_path / "photo.png"), "--words", "cat, wall", "--out"]
-    assert main([*command, str(tmp_path / "f.png"), "--small"]) == 0
-    image = Image.open(io.BytesIO((tmp_path / "f.png").read_bytes()))
-    assert image.width == 1620
-    assert main([*command, str(tmp_path / "f.doc")]) == 2
+def test_command(capsys: pytest.CaptureFixture[str]) -> None:
+    picture(64, 80).save("photo.png")
+    command = ["photo.png", "--words", "cat, wall", "--out"]
+    assert figure.main([*command, "f.png"]) == 0
+    assert Image.open(io.BytesIO(Path("f.png").read_bytes())).width == 2160
+    assert figure.main([*command, "f.doc"]) == 2
     assert "ends in .pdf, .svg or .png was expected, but f.doc came" in capsys.readouterr().err

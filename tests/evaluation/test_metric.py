@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.errors import EvaluationError
+from evaluation import EvaluationError
 from evaluation.metric import IGNORE, against_truth, confusion, scores
 from gclip_core.vocabulary import parse
 

@@ -1,7 +1,6 @@
 """Phenomena of a backbone: global tokens and channels made by hand are found in their blocks."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,19 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from evaluation.phenomena.__main__ import main
-from evaluation.phenomena.measurement import Phenomena, large_dimensions, measure
-from evaluation.phenomena.summary import summary
-from evaluation.samples import Sample
-from gclip_core import Segmenter, gclip, plant_channel
+from evaluation.datasets import Sample
+from evaluation.phenomena import Phenomena, draw, large_dimensions, main, measure, summary
+from gclip_core import Segmenter, gclip
 from tests.evaluation.sets import plain_set
 from tests.models import enlarge_channel, look_at_one_patch, tiny_backbone
 
 CS = gclip(amf=False, cs=True)
-
-
-def pictures(n: int = 2) -> Sequence[Sample]:
-    return plain_set(n, 32, 48).samples
+SAMPLES = plain_set(2, 32, 48).samples
 
 
 def prepared(model: torch.nn.Module) -> None:
@@ -34,10 +28,10 @@ def prepared(model: torch.nn.Module) -> None:
 @pytest.fixture(scope="module")
 def phenomena() -> Phenomena:
     segmenter = Segmenter(tiny_backbone(prepare=prepared), short_side=32)
-    return measure(segmenter, pictures(), CS)
+    return measure(segmenter, SAMPLES, CS)
 
 
-def test_global_tokens_are_found_where_they_were_put(phenomena: Phenomena) -> None:
+def test_global_tokens(phenomena: Phenomena) -> None:
     assert phenomena.images == 2
     assert phenomena.scores[:5] == pytest.approx(np.ones(5), abs=1e-3)  # uniform
     assert (phenomena.scores[5:] >= 5).all()  # every head looks at the same few of 24 patches
@@ -48,42 +42,32 @@ def test_global_tokens_are_found_where_they_were_put(phenomena: Phenomena) -> No
     assert phenomena.first_blocks == (5, 5)
 
 
-def test_the_abnormal_channel_is_found_where_it_was_put(phenomena: Phenomena) -> None:
+def test_abnormal_channel(phenomena: Phenomena) -> None:
+    """The channel is found where it was put, and CS brings Values of one region together."""
     assert phenomena.report.abnormal == tuple(range(4, 11))
     assert set(phenomena.report.channels[4:11]) == {9}
     assert (phenomena.report.entropy[4:11] < phenomena.report.entropy[:4].min()).all()
     assert (phenomena.report.entropy_after[4:11] > phenomena.report.entropy[4:11]).all()
+    sound = tiny_backbone(prepare=lambda model: look_at_one_patch(model, range(5, 12), 8.0))
+    healthy = measure(Segmenter(sound, short_side=32), SAMPLES, CS).similarities["without CS"]
+    before, after = phenomena.similarities["without CS"], phenomena.similarities["with CS"]
+    assert list(phenomena.similarities) == ["without CS", "with CS"]
+    assert abs(after[1] - healthy[1]) < 0.2 * abs(before[1] - healthy[1])
 
 
-def test_a_picture_without_pairs_does_not_spoil_the_mean() -> None:
+def test_image_without_pairs() -> None:
+    """An image that has no in-out pair does not spoil the mean."""
     segmenter = Segmenter(tiny_backbone(), short_side=32)
-    sample = pictures(1)[0]
-    image, regions = sample.load()
-    flat = Sample("flat", lambda: (image, np.zeros_like(regions)))  # no in-out pair
-    both = measure(segmenter, [sample, flat], CS).similarities[0]
-    alone = measure(segmenter, [sample], CS).similarities[0]
-    assert both.across == pytest.approx(alone.across)
-    assert not math.isnan(both.inside)
+    image, regions = SAMPLES[0].load()
+    flat = Sample("flat", lambda: (image, np.zeros_like(regions)))
+    both = measure(segmenter, [SAMPLES[0], flat], CS).similarities["without CS"]
+    alone = measure(segmenter, [SAMPLES[0]], CS).similarities["without CS"]
+    assert both[1] == pytest.approx(alone[1])
+    assert not math.isnan(both[0])
 
 
-def test_planting_is_compared_with_before() -> None:
-    planted = plant_channel(tiny_backbone(), 3, 100.0, range(6, 11))
-    planting = measure(Segmenter(planted, short_side=32), pictures(), CS)
-    before, now, with_cs = planting.similarities
-    assert [similarity.label for similarity in planting.similarities] == [
-        "before planting",
-        "without CS",
-        "with CS",
-    ]
-    assert abs(now.across - before.across) > 0.01
-    assert abs(with_cs.across - before.across) < 0.1 * abs(now.across - before.across)
-    assert planting.report.abnormal == tuple(range(6, 11))
-    # Global tokens are decided on the unplanted model.
-    plain = measure(Segmenter(tiny_backbone(), short_side=32), pictures(), CS)
-    assert planting.scores == pytest.approx(plain.scores)
-
-
-def test_the_report_counts_blocks_from_1(phenomena: Phenomena) -> None:
+def test_summary(phenomena: Phenomena) -> None:
+    """The text counts blocks from 1 and has a row for each."""
     text = summary(phenomena)
     scored = "global tokens (score of at least 5)"
     assert f"Images that have {scored} in every block from 6 to 11: 2 of 2." in text
@@ -92,74 +76,61 @@ def test_the_report_counts_blocks_from_1(phenomena: Phenomena) -> None:
     rows = [line.split() for line in text.splitlines() if line[:5].strip().isdigit()]
     assert [row[0] for row in rows] == [str(i) for i in range(1, 13)]
     assert rows[4][4] == "9"
+    inside, across = phenomena.similarities["with CS"]
+    values = f"in-in {inside:.3f}, in-out {across:.3f}, difference {inside - across:.3f}."
+    assert f"Values with CS: {values}" in text
 
 
-def test_the_images_in_which_global_tokens_begin_at_a_block_are_counted(
-    phenomena: Phenomena,
-) -> None:
-    lines = summary(replace(phenomena, images=4, first_blocks=(5, None, 7, 5))).splitlines()
+def test_first_blocks(phenomena: Phenomena) -> None:
+    """The images in which global tokens begin at a block are counted; dimensions are common."""
+    large = ((474, 4, 162), (4, 162))
+    mixed = replace(phenomena, images=4, first_blocks=(5, None, 7, 5), dimensions=large)
+    lines = summary(mixed).splitlines()
     counts = [line.partition("every block from ")[2] for line in lines if "every block" in line]
     assert counts == ["6 to 11: 2 of 4.", "8 to 11: 1 of 4."]
+    assert "Dimensions of patch tokens that are large in every image: 4, 162." in lines
+    assert "No image has" in summary(replace(phenomena, first_blocks=(None, None)))
 
 
-def test_weights_that_a_paper_reports_on_are_compared_with_it(phenomena: Phenomena) -> None:
-    def compared(dimensions: tuple[int, ...], scores: list[float]) -> list[bool]:
-        known = replace(
-            phenomena,
-            backbone=replace(phenomena.backbone, name="openai-vit-b-16"),
-            dimensions=(dimensions, dimensions[::-1]),
-            scores=np.array(scores),
-        )
-        lines = [line for line in summary(known).splitlines() if "2511.16170" in line]
-        return [line.endswith("They agree.") for line in lines]
-
-    stripes = [1.0] * 6 + [9.0] * 6
-    assert compared((474, 4, 162), stripes) == [True, True]
-    assert compared((474, 4), [9.0] * 12) == [False, False]
-    assert "2511.16170" not in summary(phenomena), "the paper is not about these weights"
-
-
-def test_abnormal_channels_are_compared_with_the_candidates_of_a_paper(
-    phenomena: Phenomena,
-) -> None:
-    for channel, both in ((162, "162"), (9, "none")):
-        report = replace(phenomena.report, channels=(channel,) * 12)
-        known = replace(
-            phenomena, backbone=replace(phenomena.backbone, name="openai-vit-b-16"), report=report
-        )
-        assert f"Abnormal channels here: {channel}; in both: {both}." in summary(known)
-
-
-def test_large_dimensions_stand_out_from_the_median() -> None:
+def test_large_dimensions() -> None:
+    """Dimensions are large that stand out from the median, the largest first."""
     tokens = torch.randn(25, 64, generator=torch.Generator().manual_seed(0))
     assert large_dimensions(tokens) == ()
     tokens[:, 9] *= 20
     tokens[:, 40] *= 30
+    tokens[0, 3] = 1e4  # of the class token
     assert large_dimensions(tokens) == (40, 9)
 
 
-def test_photos_are_measured_by_default(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    command = ["--n", "2", "--short-side", "48", "--plant", "77:100:7-11", "--out", str(tmp_path)]
+def test_figure(phenomena: Phenomena) -> None:
+    """At most twelve blocks are drawn, the last among them, with a dot where CS changes one."""
+    axes = draw(phenomena).axes
+    titles = [panel.get_title(loc="left") for panel in axes]
+    assert titles == [f"block {i}" for i in range(1, 13)]
+    dots = [len(panel.lines[0].get_xdata()) for panel in axes]
+    assert dots == [0] * 4 + [1] * 7 + [0]
+    deep = measure(Segmenter(tiny_backbone(layers=25), short_side=32), SAMPLES[:1], CS)
+    titles = [panel.get_title(loc="left") for panel in draw(deep).axes if panel.get_visible()]
+    assert titles == [f"block {i}" for i in range(1, 26, 3)]
+
+
+def test_command(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Photos are measured by default; of own images the regions are masks of ``--words``."""
+    command = ["--n", "2", "--short-side", "48", "--backbone", "built-in-damaged", "--out", "out"]
     assert main(command) == 0
-    out = capsys.readouterr().out
-    assert "simulation: channel 77 × 100 planted in blocks 7 to 11" in out
-    assert "Values before planting" in out
-    pixels = np.asarray(Image.open(tmp_path / "channels.png").convert("L"))
+    assert "Built-in, damaged on purpose · 2 images" in capsys.readouterr().out
+    pixels = np.asarray(Image.open("out/channels.png").convert("L"))
     assert pixels.shape[1] > 1500
     assert 0.01 < (pixels < 128).mean() < 0.6
-
-
-def test_images_with_and_without_words(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    path = tmp_path / "picture.png"
-    pictures(1)[0].load()[0].save(path)
-    assert main([str(path), "--short-side", "48"]) == 0
+    SAMPLES[0].load()[0].save("picture.png")
+    assert main(["picture.png", "--short-side", "48"]) == 0
     assert "add --words" in capsys.readouterr().out
-    assert main([str(path), "--short-side", "48", "--words", "cat, sky, grass"]) == 0
+    assert main(["picture.png", "--short-side", "48", "--words", "cat, sky, grass"]) == 0
     assert "Values without CS: in-in" in capsys.readouterr().out
 
 
-def test_an_error_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (tmp_path / "x.png").write_text("no image")
-    for arguments in ([str(tmp_path / "x.png")], ["--plant", "7"], ["--cs-blocks", "13"]):
+def test_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("x.png").write_text("no image")
+    for arguments in (["x.png"], ["--damage", "7"], ["--cs-blocks", "13"]):
         assert main(arguments) == 2
         assert capsys.readouterr().err.startswith("error: ")

@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from evaluation.photos import VOID, Photo, Region, shipped_photos
+from evaluation.metric import IGNORE
+from evaluation.photos import Photo, Region, shipped_photos
 from gclip_core import assets, vocabulary
 from tests.models import loaded
 
@@ -38,7 +39,8 @@ def photo(request: pytest.FixtureRequest) -> Photo:
     return request.param
 
 
-def test_a_mask_is_as_large_as_its_photo_and_names_what_it_shows(photo: Photo) -> None:
+def test_mask(photo: Photo) -> None:
+    """A mask is as large as its photo and names what it shows."""
     width, height = photo.image().size
     assert photo.image().mode == "RGB"
     labels = photo.labels()
@@ -53,17 +55,19 @@ def test_a_mask_is_as_large_as_its_photo_and_names_what_it_shows(photo: Photo) -
     assert {at: names[labels[at[1], at[0]]] for at in SEEN[photo.name]} == SEEN[photo.name]
 
 
-def test_later_polygons_cover_earlier_ones_and_void_uncovers() -> None:
+def test_polygons() -> None:
+    """Later polygons cover earlier ones, and one without a word uncovers."""
     square = ((0, 0), (9, 0), (9, 9), (0, 9))
     left, corner = ((0, 0), (4, 0), (4, 9), (0, 9)), ((0, 0), (2, 0), (2, 2), (0, 2))
-    regions = (Region(0, square), Region(1, left), Region(VOID, corner))
+    regions = (Region(0, square), Region(1, left), Region(IGNORE, corner))
     labels = Photo("", "", "", (10, 10), (("a",), ("b",)), regions).labels()
     assert [int((labels == index).sum()) for index in (0, 1, -1)] == [50, 41, 9]
     assert labels[5, 4] == 1
     assert labels[5, 5] == 0
 
 
-def test_every_photo_that_ships_has_a_mask_an_author_and_a_licence() -> None:
+def test_credits() -> None:
+    """Every photo that ships has a mask, an author and a licence."""
     files = {path.name for path in assets.path("photos").iterdir()}
     assert files == {"README.md", "photos.json", *(photo.path.name for photo in PHOTOS)}
     notes = assets.path("photos", "README.md").read_text(encoding="utf-8")
@@ -72,5 +76,6 @@ def test_every_photo_that_ships_has_a_mask_an_author_and_a_licence() -> None:
         assert all(part in rows[photo.name] for part in photo.credit.split(", "))
 
 
-def test_the_built_in_model_was_trained_on_every_word(photo: Photo) -> None:
+def test_known_words(photo: Photo) -> None:
+    """The built-in model was trained on every word of the photos."""
     assert vocabulary.unknown_phrases(loaded(), vocabulary.parse(photo.text)) == ()

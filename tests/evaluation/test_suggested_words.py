@@ -8,13 +8,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation.photo_set import photo_folder
-from evaluation.samples import LabelledSet
-from evaluation.suggested_words import choosing
-from evaluation.suggested_words.__main__ import main
-from evaluation.suggested_words.choosing import best_thresholds
-from evaluation.suggested_words.judging import Suggested, Truth, judge, read_truth
+from evaluation import suggested_words
+from evaluation.datasets import LabelledSet
+from evaluation.photos import photo_folder
+from evaluation.suggested_words import (
+    Judged,
+    Truth,
+    best_thresholds,
+    figures,
+    judge,
+    main,
+    meanings,
+    read_truth,
+)
 from gclip_core.suggestions import DEFAULT, Thresholds
+from tests.models import loaded
 
 AREAS = {"sea": 60, "wall brick": 30, "dog": 10}
 NAMED = {"ocean": {"sea"}, "wall": {"wall brick"}}
@@ -23,14 +31,13 @@ NAMED = {"ocean": {"sea"}, "wall": {"wall brick"}}
 @pytest.mark.parametrize(
     ("words", "judged"),
     [
-        (["dog", "cat"], Suggested(words=2, right=1, area=0.1)),
-        (["ocean", "wall"], Suggested(words=2, right=2, area=0.9)),  # a synonym, and a kind
-        (["sea", "ocean"], Suggested(words=2, right=2, area=0.6)),  # named twice, counted once
+        (["dog", "cat"], Judged(words=2, right=1, area=0.1)),
+        (["ocean", "wall"], Judged(words=2, right=2, area=0.9)),  # a synonym, and a kind
+        (["sea", "ocean"], Judged(words=2, right=2, area=0.6)),  # named twice, counted once
     ],
 )
-def test_a_word_that_is_there_counts_and_names_its_area(
-    words: list[str], judged: Suggested
-) -> None:
+def test_right_words(words: list[str], judged: Judged) -> None:
+    """A word that is there counts and names its area, by a synonym or a kind as well."""
     assert judge(words, Truth(AREAS, ""), NAMED) == judged
 
 
@@ -42,42 +49,62 @@ def test_a_word_that_is_there_counts_and_names_its_area(
         (["wall"], False, False),
     ],
 )
-def test_the_main_thing_is_named_by_its_word_or_a_synonym(
-    words: list[str], main: bool, first: bool
-) -> None:
+def test_main_thing(words: list[str], main: bool, first: bool) -> None:
+    """The main thing is named by its word or a synonym."""
     judged = judge(words, Truth(AREAS, "dog"), {"puppy": {"dog"}})
     assert (judged.main, judged.first) == (main, first)
     assert judged.alone == (words == ["wall"])
 
 
-def test_a_fruit_names_a_banana_and_food_names_no_pizza() -> None:
+def test_kinds() -> None:
+    """A fruit names a banana, food no pizza, a wall a brick wall."""
     assert judge(["fruit"], Truth({"banana": 1}, "banana"), {}).main
     assert not judge(["food"], Truth({"pizza": 1}, "pizza"), {}).main
+    assert "wall brick" in meanings(loaded())["wall"]
 
 
-def test_the_main_thing_is_the_largest_thing_of_fifteen_percent_or_more(tmp_path: Path) -> None:
+def test_largest_thing(tmp_path: Path) -> None:
+    """The main thing is the largest thing of 15 % of the photo or more."""
     photos = folder_of(tmp_path, {1: "sky", 2: "dog", 3: "cat"}, "a")
     labels = np.full((10, 10), -1)
-    labels[:5], labels[5:7], labels[7:8] = 0, 1, 2
-    assert read_truth(photos, labels) == Truth({"sky": 50, "dog": 20, "cat": 10}, "dog")
-    labels[6:7] = -1
-    assert read_truth(photos, labels).main == ""
+    labels[:5], labels[5:7], labels[7:8], labels[6, 5:] = 0, 1, 2, -1
+    assert read_truth(photos.classes, labels) == Truth({"sky": 50, "dog": 15, "cat": 10}, "dog")
+    labels[6, 4] = -1
+    assert read_truth(photos.classes, labels).main == ""
+
+
+def test_figures() -> None:
+    """Shares are over all words, over photos, and over the photos that have a main thing."""
+    photos = [
+        Judged(words=3, right=1, area=0.5),
+        Judged(words=1, right=1, area=0.25, main=True, first=False, alone=False),
+        Judged(words=1, right=0, area=0.0, main=False, first=False, alone=True),
+    ]
+    shares = figures(photos)
+    assert (shares.right, shares.area) == (2 / 5, 0.25)
+    assert (shares.main, shares.first, shares.alone) == (1 / 2, 0, 1 / 2)
+    assert np.isnan(figures(photos[:1]).main)
+    line = suggested_words.report("all", photos)
+    assert line.startswith("all (3 photos): 40.0 % of the suggested words are in the photo, and")
+    assert "25.0 % of the labelled area; 1.7 words a photo; of 2 photos with a main" in line
 
 
 @pytest.fixture
 def tried(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {"gain": (0.6, 0.8, 1.0, 1.2, 1.5), "certainty": (0.15, 0.2, 0.25, 0.3, 0.35)}
-    monkeypatch.setattr(choosing, "TRIED", values)
+    monkeypatch.setattr(suggested_words, "TRIED", values)
 
 
 @pytest.mark.usefixtures("tried")
-def test_thresholds_are_those_whose_figures_and_neighbours_come_nearest_to_the_aims() -> None:
-    def judged(thresholds: Thresholds) -> list[Suggested]:
+def test_best_thresholds() -> None:
+    """Thresholds are those whose figures, with their neighbours', come nearest to the aims."""
+
+    def judged(thresholds: Thresholds) -> list[Judged]:
         if (thresholds.gain, thresholds.certainty) == (0.8, 0.25):
-            return [Suggested(words=2, right=2, area=0.6)]  # the best, by chance
+            return [Judged(words=2, right=2, area=0.6)]  # the best, by chance
         if thresholds.gain >= 1.0:
-            return [Suggested(words=2, right=2, area=0.5)]
-        return [Suggested(words=2, right=1, area=0.5)]
+            return [Judged(words=2, right=2, area=0.5)]
+        return [Judged(words=2, right=1, area=0.5)]
 
     best = best_thresholds(judged, replace(DEFAULT, people=0.3))
     assert best.gain == 1.2, "all around it is good"
@@ -85,18 +112,21 @@ def test_thresholds_are_those_whose_figures_and_neighbours_come_nearest_to_the_a
 
 
 @pytest.mark.usefixtures("tried")
-def test_thresholds_with_stuff_alone_are_not_chosen() -> None:
-    def judged(thresholds: Thresholds) -> list[Suggested]:
+def test_stuff_alone() -> None:
+    """Thresholds with stuff alone are not chosen."""
+
+    def judged(thresholds: Thresholds) -> list[Judged]:
         alone = thresholds.certainty < 0.25
-        return [Suggested(words=2, right=2, area=0.5, main=True, first=True, alone=alone)]
+        return [Judged(words=2, right=2, area=0.5, main=True, first=True, alone=alone)]
 
     assert best_thresholds(judged, DEFAULT).certainty == 0.3, "nor is any beside it"
 
 
-def test_thresholds_are_chosen_on_one_list_and_reported_on_each(
+def test_lists(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choosing, "TRIED", {"gain": (0.6, 2.0, 50.0)})
+    """Thresholds are chosen on one list, and the figures are those of each."""
+    monkeypatch.setattr(suggested_words, "TRIED", {"gain": (0.6, 2.0, 50.0)})
     folder_of(tmp_path, {1: "wall"}, "a", "b", "c")
     (tmp_path / "choose.txt").write_text("a\n")
     (tmp_path / "report.txt").write_text("b\nc\n")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from evaluation.photo_set import shipped_set
-from evaluation.samples import LabelledSet
+from evaluation.datasets import LabelledSet
+from evaluation.photos import shipped_set
 from gclip_core.backbone import Backbone
 from tests.models import loaded
 from training import sheets

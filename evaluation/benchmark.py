@@ -1,0 +1,394 @@
+"""Counts the pixels of methods on a labelled set, image by image: the loop of the evaluation.
+
+A run is a folder: ``settings.json`` has all that decides the numbers, ``images/`` one small file
+for each image that is counted. A run that is started again counts the images that are missing, and
+so do several processes together. :func:`read_result` adds the files up.
+"""
+
+import io
+import json
+import os
+import platform
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from evaluation import EvaluationError, metric
+from evaluation.class_lists import ClassName
+from evaluation.datasets import LabelledSet, Sample
+from evaluation.metric import IGNORE, Counts
+from gclip_core.methods import METHODS, find_method
+from gclip_core.numbering import block_numbers
+from gclip_core.refine import refined
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Method
+from gclip_core.version import __version__
+
+MakeGclip = Callable[..., Method]
+""":func:`gclip_core.methods.gclip` with the settings of a run already filled in."""
+
+PARTS = ("methods", "ablation", "sweep")
+"""The tables that a run prints."""
+
+
+# --- the rows of the table -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: its label, its method, and the table it belongs to, one of ``PARTS``."""
+
+    label: str
+    method: Method
+    part: str = "methods"
+
+
+def method_rows(names: Iterable[str], make: MakeGclip) -> tuple[Row, ...]:
+    """A row for each METHODS entry; GCLIP's has this run's settings."""
+    own = make()
+    methods = [own if name == own.name else find_method(name) for name in dict.fromkeys(names)]
+    return tuple(Row(METHODS[m.name].title.partition(" (")[0], m) for m in methods)
+
+
+def ablation_rows(make: MakeGclip) -> tuple[Row, ...]:
+    """Neither AMF nor CS (which is ClearCLIP), each alone, and both."""
+    return (
+        Row("neither", make(amf=False, cs=False), "ablation"),
+        Row("AMF", make(amf=True, cs=False), "ablation"),
+        Row("CS", make(amf=False, cs=True), "ablation"),
+        Row("AMF + CS", make(amf=True, cs=True), "ablation"),
+    )
+
+
+SWEEPS = ("amf_blocks", "cs_blocks")
+
+
+def sweep_rows(name: str, make: MakeGclip, n_blocks: int, n_fused: int) -> tuple[Row, ...]:
+    """GCLIP by the first block that AMF fuses or that CS changes; the first row has neither.
+
+    AMF never fuses the last block, and the methods leave out the last block's FFN.
+
+    Raises:
+        EvaluationError: the tower has too few blocks.
+    """
+    last = n_blocks - 1
+    if name == "amf_blocks":
+        none = "no fusion"
+        runs = [tuple(range(first, first + n_fused)) for first in range(n_blocks - n_fused)]
+        labels = [f"AMF {', '.join(map(str, block_numbers(run)))}" for run in runs]
+        methods = [make(cs=False, amf_blocks=run) for run in runs]
+    else:
+        none = "no suppression"
+        labels = [f"CS {first + 1}-{last}" for first in range(last)]
+        methods = [make(amf=False, cs_blocks=range(first, last)) for first in range(last)]
+    if not methods:
+        raise EvaluationError(f"A tower of {n_blocks} blocks has too few to sweep {name}.")
+    neither = Row(none, make(amf=False, cs=False), "sweep")
+    return neither, *(Row(*row, "sweep") for row in zip(labels, methods, strict=True))
+
+
+def method_settings(method: Method) -> dict[str, Any]:
+    """A method's settings as plain data; blocks count from 1."""
+    plain = asdict(method)
+    for part in ("fusion", "suppression"):
+        if plain[part] and isinstance(plain[part]["blocks"], tuple):
+            plain[part]["blocks"] = block_numbers(plain[part]["blocks"])
+    del plain["summary"], plain["shown"]
+    return json.loads(json.dumps(plain))  # JSON has lists where Python has tuples
+
+
+# --- a run ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One evaluation: a segmenter, a data set and the rows of the table.
+
+    ``words`` is the rule for the classes of each image (:func:`queried_classes`). Pixels whose
+    probability is below ``threshold`` become the data set's background class. ``refine`` is a name
+    of :data:`gclip_core.refine.REFINEMENTS`.
+
+    Raises:
+        EvaluationError: an unknown rule.
+    """
+
+    segmenter: Segmenter
+    dataset: LabelledSet
+    rows: tuple[Row, ...]
+    words: str = "all"
+    threshold: float = 0.0
+    refine: str = "none"
+
+    def __post_init__(self) -> None:
+        n_distractors(self.words)
+
+    def settings(self) -> dict[str, Any]:
+        """All that decides the numbers, as plain data; blocks count from 1.
+
+        ``fingerprint`` is a digest of the images' names, ``weights`` the backbone's digest; a
+        ``window`` of 0 means one pass.
+        """
+        segmenter, dataset, backbone = self.segmenter, self.dataset, self.segmenter.backbone
+        plain = {
+            "dataset": dataset.name,
+            "title": dataset.title,
+            "source": dataset.source,
+            "images": len(dataset.samples),
+            "fingerprint": dataset.fingerprint,
+            "classes": [asdict(name) for name in dataset.classes],
+            "words": self.words,
+            "background": dataset.background,
+            "threshold": self.threshold,
+            "refine": self.refine,
+            "backbone": backbone.name,
+            "backbone_title": backbone.title,
+            "weights": backbone.digest,
+            "dtype": str(backbone.dtype).removeprefix("torch."),
+            "short_side": segmenter.short_side or backbone.short_side,
+            "window": segmenter.window or 0,
+            "stride": segmenter.stride,
+            "templates": segmenter.templates,
+            "logit_scale": segmenter.logit_scale,
+            "rows": [asdict(row) | {"method": method_settings(row.method)} for row in self.rows],
+            "version": __version__,
+        }
+        return json.loads(json.dumps(plain))
+
+
+def digest(settings: dict[str, Any]) -> str:
+    """A digest of 12 hexadecimal digits of an experiment's settings."""
+    text = json.dumps(settings, sort_keys=True, ensure_ascii=False)
+    return blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def run(
+    experiment: Experiment, folder: Path, first: int = 0, step: int = 1, show_progress: bool = True
+) -> None:
+    """Counts the images that ``folder`` lacks: of the set those from ``first`` on, every ``step``.
+
+    Raises:
+        EvaluationError: the folder has the results of other settings.
+    """
+    _keep_settings(experiment.settings(), folder)
+    samples = experiment.dataset.samples
+    files = {index: _image_file(folder, index) for index in range(first, len(samples), step)}
+    left = {index: file for index, file in files.items() if not file.is_file()}
+    environment = json.dumps(_environment(experiment.segmenter.backbone.device))
+    progress = tqdm(
+        left.items(),
+        total=len(files),
+        initial=len(files) - len(left),
+        desc=experiment.dataset.title,
+        unit="image",
+        disable=not show_progress,
+        mininterval=0.5 if sys.stderr.isatty() else 30.0,
+    )
+    for index, file in progress:
+        begun = time.monotonic()
+        counts = count_image(experiment, samples[index])
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            cells=np.column_stack([*counts.nonzero(), counts[counts > 0]]),
+            miou=[metric.scores(row).miou for row in counts],
+            seconds=time.monotonic() - begun,
+            environment=environment,
+        )
+        write_whole(file, buffer.getvalue())
+
+
+def _keep_settings(settings: dict[str, Any], folder: Path) -> None:
+    """Writes a run's settings into its folder; an EvaluationError if it has others."""
+    file = folder / "settings.json"
+    if not file.is_file():
+        write_whole(file, json.dumps(settings, indent=1, ensure_ascii=False).encode())
+    saved = json.loads(file.read_text("utf-8"))
+    differences = []
+    for key in {**settings, **saved}:
+        here, there = settings.get(key), saved.get(key)
+        if here != there:
+            is_long = isinstance(here, list) or isinstance(there, list)
+            differences.append(key if is_long else f"{key}: {here} here, {there} there")
+    if differences:
+        raise EvaluationError(
+            f"The folder {folder} has results of other settings ({'; '.join(differences)}). Name "
+            "another folder with --out, or delete this one."
+        )
+
+
+def _image_file(folder: Path, index: int) -> Path:
+    return folder / "images" / f"{index:06d}.npz"
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file so that no reader sees a part of it, even if the process is killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(data)
+    partial.replace(path)
+
+
+def _environment(device: torch.device) -> dict[str, str]:
+    """Versions and device that compute a result."""
+    is_cuda = device.type == "cuda"
+    return {
+        "gclip": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "open_clip": open_clip.__version__,
+        "numpy": np.__version__,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "device": torch.cuda.get_device_name(device) if is_cuda else device.type,
+    }
+
+
+# --- one image -----------------------------------------------------------------------------------
+
+
+def count_image(experiment: Experiment, sample: Sample) -> Counts:
+    """Confusion matrices of every row on one image, (rows, C, C+1).
+
+    The image is encoded once; the upper blocks run once for each setting of CS, and equal methods
+    are computed once.
+
+    Raises:
+        EvaluationError: the truth is not of the image's size.
+    """
+    segmenter, dataset = experiment.segmenter, experiment.dataset
+    image, truth = sample.load()
+    n, background = len(dataset.classes), dataset.background
+    words = queried_classes(truth, dataset.classes, experiment.words, sample.name, background)
+    if not words:  # every pixel of this image is ignored
+        return np.zeros((len(experiment.rows), n, n + 1), np.int64)
+    # The last entry is for label -1: a pixel below the threshold.
+    class_of = np.array([*words, IGNORE if background is None else background], np.int16)
+    vocabulary, encoded = dataset.vocabulary(words), segmenter.encode(image)
+    suppressed, counts = {None: encoded}, {}
+    methods = [_computation(row.method) for row in experiment.rows]
+    for method in dict.fromkeys(methods):
+        if method.suppression not in suppressed:
+            suppressed[method.suppression] = segmenter.suppress(encoded, method)
+        source = suppressed[method.suppression]
+        result = segmenter.segment(source, vocabulary, method, threshold=experiment.threshold)
+        labels = refined(result, image, experiment.refine, bounded=False).labels
+        predicted = class_of[labels.cpu().numpy()]
+        if predicted.shape != truth.shape:
+            raise EvaluationError(
+                f"{sample.name}: a truth of the image's size {predicted.shape} was expected, but "
+                f"{truth.shape} came (height, width); check that both files are of one picture."
+            )
+        counts[method] = metric.confusion(truth, predicted, n)
+    return np.stack([counts[method] for method in methods])
+
+
+def _computation(method: Method) -> Method:
+    """The method without its name and descriptions, so that equal methods are equal."""
+    return replace(
+        method, name="", title="", summary="", authors="", year=None, paper="", shown=False
+    )
+
+
+def queried_classes(
+    truth: NDArray,
+    classes: Sequence[ClassName],
+    rule: str,
+    sample: str,
+    background: int | None = None,
+) -> tuple[int, ...]:
+    """Indices of the classes that an image is segmented by, ascending.
+
+    ``all`` is every class, as benchmarks do. ``present`` is the classes in the truth,
+    which tests localisation without recognition. ``present+n`` adds ``n`` other classes. A hash of
+    the image's and the class's name chooses them, so they are the same on every machine.
+
+    Raises:
+        EvaluationError: another rule.
+    """
+    distractors = n_distractors(rule)
+    if distractors is None:
+        return tuple(range(len(classes)))
+    present = {int(c) for c in np.unique(truth) if c >= 0}
+    if background is not None:
+        present.add(background)
+    others = sorted(
+        (c for c in range(len(classes)) if c not in present),
+        key=lambda c: blake2b(f"{sample}\n{classes[c].name}".encode()).digest(),
+    )
+    return tuple(sorted(present.union(others[:distractors])))
+
+
+def n_distractors(rule: str) -> int | None:
+    """Reads ``all`` (None), ``present`` (0) or ``present+10`` (10); else an EvaluationError."""
+    if rule == "all":
+        return None
+    match = re.fullmatch(r"present(?:\+(\d{1,4}))?", rule)
+    if not match:
+        raise EvaluationError(
+            f"'all', 'present' or 'present+10' was expected for the words, but '{rule}' came."
+        )
+    return int(match[1] or 0)
+
+
+# --- the sum -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """The sum over the images that were counted.
+
+    ``counts`` is (rows, C, C+1) int64; ``image_miou`` (images, rows) float64 is each image's own
+    mean IoU. ``seconds`` is computing time; ``environments`` are the versions and devices that
+    computed it.
+    """
+
+    settings: dict[str, Any]
+    counts: Counts
+    image_miou: NDArray[np.float64]
+    seconds: float = 0.0
+    environments: tuple[dict[str, str], ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every image of the set was counted."""
+        return len(self.image_miou) == self.settings["images"]
+
+
+def read_result(folder: Path) -> Result:
+    """Adds up the images of a run.
+
+    Raises:
+        EvaluationError: the folder has no result, or a damaged one.
+    """
+    file = folder / "settings.json"
+    if not file.is_file():
+        raise EvaluationError(f"A result was expected in {folder}, but there is no settings.json.")
+    try:
+        settings = json.loads(file.read_text("utf-8"))
+        n_rows, n = len(settings["rows"]), len(settings["classes"])
+        counts, miou, seconds, environments = np.zeros((n_rows, n, n + 1), np.int64), [], 0.0, {}
+        for index in range(settings["images"]):
+            file = _image_file(folder, index)
+            if file.is_file():
+                with np.load(file, allow_pickle=False) as image:
+                    rows, true, predicted, pixels = image["cells"].T
+                    counts[rows, true, predicted] += pixels
+                    miou.append(image["miou"])
+                    seconds += float(image["seconds"])
+                    environments[str(image["environment"])] = None
+    except Exception as error:  # zip, NumPy and JSON raise different errors for a damaged file
+        raise EvaluationError(
+            f"{file} is damaged ({error}); delete it and run the same command again."
+        ) from error
+    image_miou = np.array(miou, np.float64).reshape(len(miou), n_rows)
+    return Result(settings, counts, image_miou, seconds, tuple(map(json.loads, environments)))

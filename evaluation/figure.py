@@ -1,0 +1,354 @@
+"""One figure of a result: ``python -m evaluation.figure photo.jpg --words … --out figure.pdf``.
+
+Side by side: the photo, the masks before and after, the attention of the fused blocks, the last
+block's matrix, and the channels' norms before and after CS. Usage::
+
+    drawn = draw(segmenter, picture, encoded, result, before)
+    data = save(drawn, "pdf")
+"""
+
+import argparse
+import io
+import logging
+import math
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from threading import RLock
+from unicodedata import east_asian_width
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize, PowerNorm
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ft2font import FT2Font
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+from PIL import Image
+
+from evaluation import EvaluationError, options
+from gclip_core import images, palette
+from gclip_core.methods import METHODS, find_method
+from gclip_core.refine import REFINEMENTS, find_refinement
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Encoded, MethodReport, Segmentation
+
+WIDTH = 7.2
+"""Inches: as wide as the text of a page with two columns."""
+INK, SOFT, BLUE, ORANGE = "#16202b", "#5d6875", "#2459b3", "#c8530f"
+HEAT = LinearSegmentedColormap.from_list("heat", ["#fff7ec", "#fdbb6b", "#e0701b", "#8c2d04"])
+MATRIX = LinearSegmentedColormap.from_list("matrix", ["#ffffff", "#9fb9e6", "#2459b3", "#0b1f4d"])
+STYLE = {
+    "font.size": 7.5,
+    "text.color": INK,
+    "text.parse_math": False,
+    "axes.edgecolor": SOFT,
+    "axes.labelcolor": SOFT,
+    "axes.labelsize": 6.5,
+    "axes.titlesize": 7.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelpad": 2,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "xtick.labelsize": 6,
+    "ytick.labelsize": 6,
+    "xtick.major.size": 2,
+    "ytick.major.size": 2,
+    "pdf.fonttype": 42,  # text stays text
+    "svg.fonttype": "none",
+}
+MAX_WORDS = 20
+"""Words in the legend; of more, those that cover most."""
+MAX_MAPS = 4
+"""Fused blocks that are shown; of more, the first."""
+
+_one = RLock()
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # fonts without a bold form
+
+
+def draw(
+    segmenter: Segmenter,
+    picture: Image.Image,
+    encoded: Encoded,
+    result: Segmentation,
+    before: Segmentation | None = None,
+    foot: str = "",
+) -> Figure:
+    """The figure of a result, with ``before`` beside it if there is something to compare.
+
+    ``encoded`` is the picture's encoding by ``segmenter``; ``foot`` is a line below, such as an
+    address. One thread at a time draws.
+    """
+    names, report = result.vocabulary.names, result.report
+    source = segmenter.suppress(encoded, result.method)
+    masks = [mask for mask in (before, result) if mask]
+    aspect = min(4.5, max(0.4, picture.width / picture.height))  # beyond, white space
+    tall = min(3.3, (WIDTH - 0.6) / (1 + len(masks)) / aspect)
+    entries = _legend(result)
+    columns = min(len(entries), max(1, int(90 / max(_letters(e.get_label()) + 6 for e in entries))))
+    rows = math.ceil(len(entries) / columns)
+    heights = [0.6, tall + 0.2, 0.15 + 0.17 * rows, 2.1, 0.2 if foot else 0.05]
+    with _styled(names):
+        figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+        head, pictures, words, low, end = figure.subfigures(5, 1, height_ratios=heights)
+        figure.get_layout_engine().set(w_pad=0.12, h_pad=0.05)
+        head.text(0.02, 0.8, _cut(", ".join(names), 62), fontsize=12, fontweight="bold", va="top")
+        head.text(0.02, 0.36, _details(segmenter, result, source), color=SOFT, va="top")
+        words.legend(handles=entries, loc="upper left", ncols=columns, frameon=False, borderpad=0.7)
+        panels = pictures.subplots(1, 1 + len(masks))
+        for axes, mask in zip(panels, [None, *masks], strict=True):
+            axes.set_axis_off()
+            axes.set_title(mask.method.title if mask else "Photo")
+            axes.imshow(_painted(picture, names, mask and mask.labels.numpy()))
+        maps, matrix, norms = low.subfigures(1, 3, width_ratios=[1, 1, 1.3])
+        _draw_maps(maps, segmenter, source, report.fusion.blocks[:MAX_MAPS])
+        axes = matrix.subplots()
+        axes.set_title(f"Attention of block {segmenter.backbone.n_blocks}")
+        _draw_matrix(axes, segmenter.last_attention(source, result.method).numpy())
+        _draw_norms(norms.subplots(), report)
+        end.text(0.02, 0.4, _cut(foot, 150), fontsize=6.5, color=SOFT)
+    return figure
+
+
+def save(figure: Figure, kind: str = "png", dpi: int = 300) -> bytes:
+    """A figure's file, png, pdf or svg; pictures in a PDF or SVG have ``dpi``, text stays text."""
+    buffer = io.BytesIO()
+    # Without a date, equal figures are equal files.
+    dated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
+    with _styled():
+        figure.savefig(buffer, format=kind, dpi=dpi, metadata=dated)
+    return buffer.getvalue()
+
+
+# --- fonts ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _styled(words: Iterable[str] = ()) -> Iterator[None]:
+    """Around all drawing: matplotlib's settings and fonts are those of the whole process."""
+    style = STYLE | {"font.family": families("".join(words))}
+    with _one, warnings.catch_warnings(), mpl.rc_context(style):
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        yield
+
+
+def families(text: str) -> list[str]:
+    """DejaVu Sans, which ships with matplotlib, then fonts of this machine with what it lacks.
+
+    What no font has, matplotlib draws as a frame.
+    """
+    default = "DejaVu Sans"
+    chosen, lacking = [default], set(text) - _characters(font_manager.findfont(default))
+    for font in font_manager.fontManager.ttflist:
+        is_usual = font.style == "normal" and "lastresort" not in font.name.replace(" ", "").lower()
+        if lacking and is_usual and lacking & _characters(font.fname):
+            chosen.append(font.name)
+            lacking -= _characters(font.fname)
+    return chosen
+
+
+@cache
+def _characters(path: str) -> frozenset[str]:
+    """The characters of a font's file; none of a damaged one, or of one of bitmaps."""
+    try:
+        font = FT2Font(path)
+    except (OSError, RuntimeError):
+        return frozenset()
+    return frozenset(map(chr, font.get_charmap())) if font.scalable else frozenset()
+
+
+def _details(segmenter: Segmenter, result: Segmentation, source: Encoded) -> str:
+    """Backbone, method, grid and edges of a result."""
+    refinement = find_refinement(result.refined)
+    edges = "plain edges" if result.refined == "none" else f"edges by {refinement.title}"
+    size = f"{source.grid[0]} × {source.grid[1]} patches"
+    return " · ".join([segmenter.backbone.title, result.method.title, size, edges])
+
+
+def _legend(result: Segmentation) -> list[Patch]:
+    """Words in their colours with their shares."""
+    names, areas = result.vocabulary.names, result.areas()
+    colours = palette.of_names(names)
+    largest = sorted(range(len(names)), key=lambda index: -areas[index])[:MAX_WORDS]
+    entries = [
+        Patch(color=colours[i], label=f"{_cut(names[i], 24)}  {_percent(areas[i])}")
+        for i in sorted(largest)
+    ]
+    if result.rest_area() > 0:
+        label = f"background  {_percent(result.rest_area())}"
+        entries.append(Patch(facecolor="white", edgecolor=SOFT, label=label))
+    if len(names) > MAX_WORDS:
+        entries.append(Patch(color="white", label=f"and {len(names) - MAX_WORDS} more"))
+    return entries
+
+
+def _cut(text: str, length: int) -> str:
+    """A text, cut with "…" if it is longer."""
+    return text if len(text) <= length else text[: length - 1].rstrip(" ,") + "…"
+
+
+def _letters(text: str) -> int:
+    """How many letters wide a text is: those of Chinese or Japanese are twice as wide."""
+    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def _percent(share: float) -> str:
+    return "<0.1 %" if 0 < share < 5e-4 else f"{100 * share:.1f} %"
+
+
+# --- panels --------------------------------------------------------------------------------------
+
+
+def _painted(
+    picture: Image.Image, names: Sequence[str], labels: NDArray[np.integer] | None
+) -> Image.Image:
+    """The photo, at most 1000 pixels a side, with the classes of a mask in their colours.
+
+    Under them the photo is greyer, so that colours are those of the legend; between them are white
+    lines.
+    """
+    small = picture.copy()
+    small.thumbnail((1000, 1000), Image.Resampling.LANCZOS)
+    if labels is None:
+        return small
+    down = np.linspace(0, picture.height - 1, small.height).round().astype(int)
+    across = np.linspace(0, picture.width - 1, small.width).round().astype(int)
+    labels = labels[down[:, None], across]
+    grey = Image.blend(small, small.convert("L").convert("RGB"), 0.55)
+    colours = Image.fromarray(palette.table(names)[labels])
+    opacity = Image.fromarray(np.where(labels < 0, 0, 153).astype(np.uint8))
+    out = np.array(Image.composite(colours, grey, opacity))
+    edge = np.zeros(labels.shape, bool)
+    edge[1:] |= labels[1:] != labels[:-1]
+    edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    out[edge] = 255
+    return Image.fromarray(out)
+
+
+def _draw_maps(
+    figure: SubFigure, segmenter: Segmenter, source: Encoded, blocks: tuple[int, ...]
+) -> None:
+    """What each patch receives in the fused blocks, with one scale; nothing without fusion."""
+    if not blocks:
+        return
+    maps = segmenter.received(source, blocks, clean=False).unflatten(1, source.grid).numpy()
+    highest = max(2.5, float(maps.max()))  # × uniform: the darkest colour
+    is_wide = source.grid[1] > source.grid[0]
+    columns = 1 if len(maps) == 1 or (len(maps) == 2 and is_wide) else 2
+    panels = figure.subplots(math.ceil(len(maps) / columns), columns, squeeze=False)
+    for axes in panels.flat:
+        axes.set_axis_off()
+        axes.set_anchor("W")
+    for axes, block, received in zip(panels.flat, blocks, maps, strict=False):
+        axes.set_title(f"Block {block + 1}")
+        axes.imshow(received, cmap=HEAT, vmin=0, vmax=highest)
+    bar = figure.colorbar(ScalarMappable(Normalize(0, highest), HEAT), ax=panels, shrink=0.8)
+    bar.outline.set_visible(False)
+    bar.set_label("× uniform attention")
+
+
+def _draw_matrix(axes: Axes, attention: NDArray[np.floating]) -> None:
+    """Attention (1+N, 1+N) from token to token; squares of a large matrix are averaged."""
+    side = min(600, len(attention))
+    averaged = Image.fromarray(attention.astype(np.float32))
+    shown = np.asarray(averaged.resize((side, side), Image.Resampling.BOX))
+    top = max(float(np.quantile(shown, 0.998)), 1e-9)
+    axes.imshow(shown, cmap=MATRIX, norm=PowerNorm(0.5, 0, top), interpolation="antialiased")
+    axes.set(xlabel="token that is attended to", ylabel="token that attends", xticks=[], yticks=[])
+
+
+def _draw_norms(axes: Axes, report: MethodReport) -> None:
+    """Norms of all channels of a block; of those that CS changes, before (line) and after (dot).
+
+    It is the block whose largest norm is furthest above the median.
+    """
+    block = int(np.argmax(report.ratios))
+    before, after = report.norms_before[block].numpy(), report.norms_after[block].numpy()
+    channels, changed = np.arange(len(before)), ~np.isclose(before, after)
+    median, largest = float(np.median(before)), float(before.max())
+    is_wide = largest > 10 * median  # on a linear axis the ordinary channels would be invisible
+    floor = 0.5 * float(before.min()) if is_wide else 0.0
+    axes.vlines(channels, floor, before, color=BLUE, linewidth=0.4, alpha=0.55)
+    axes.vlines(channels[changed], floor, before[changed], color=ORANGE, linewidth=1.6)
+    axes.plot(channels[changed], after[changed], "o", color=INK, markersize=3.5)
+    axes.set_title(f"Channel norms, block {block + 1}")
+    axes.set(xlabel="output channel of the FFN", ylabel="norm of its weights")
+    axes.set_yscale("log" if is_wide else "linear")
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set_ylim(floor, (4 if is_wide else 1.25) * largest)
+    note = f"not changed: largest {largest / median:.1f} × the median"
+    if changed.any():
+        note = "CS scales it to an ordinary norm (dot)"
+    axes.text(0.02, 1, note, fontsize=6.5, color=SOFT, va="top", transform=axes.transAxes)
+    for channel in channels[changed]:
+        is_right = channel > len(channels) / 2  # the label goes to the side that has room
+        axes.annotate(
+            f"channel {channel}: {before[channel] / median:.0f} × the median",
+            (channel, before[channel]),
+            textcoords="offset points",
+            xytext=(-4 if is_right else 4, -1),
+            ha="right" if is_right else "left",
+            va="top",
+            color=ORANGE,
+            fontsize=6.5,
+        )
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draws the figure of a photo; returns the exit status."""
+    return options.run(_draw_photo, parser().parse_args(arguments))
+
+
+def _draw_photo(args: argparse.Namespace) -> None:
+    kind = args.out.suffix.lower().lstrip(".")
+    if kind not in ("png", "pdf", "svg"):
+        raise EvaluationError(
+            f"A file that ends in .pdf, .svg or .png was expected, but {args.out.name} came. "
+            "Give --out such a name."
+        )
+    segmenter = Segmenter(options.opened_backbone(args, args.backbone))
+    picture = images.check(args.photo)
+    encoded = segmenter.encode(picture)
+    words = args.words or segmenter.suggest(encoded)
+    before, result = (
+        segmenter.segment(
+            encoded, words, method, rest=args.rest, refine=args.refine, picture=picture
+        )
+        for method in (METHODS["clearclip"], find_method(args.method))
+    )
+    args.out.write_bytes(save(draw(segmenter, picture, encoded, result, before), kind))
+    print(f"written: {args.out}", file=sys.stderr)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    command = argparse.ArgumentParser(
+        prog="python -m evaluation.figure",
+        description="The photo, the masks of ClearCLIP and of a method, the attention of the fused "
+        "blocks, the last block's matrix, and the channels' norms before and after CS.",
+    )
+    command.add_argument("photo", type=Path, help="an image file")
+    command.add_argument("--words", help="as in gclip; without it, suggested words")
+    command.add_argument("--out", type=Path, required=True, help="a .pdf, .svg or .png file")
+    command.add_argument("--method", default="gclip", choices=list(METHODS))
+    command.add_argument("--rest", default="auto", choices=["auto", "background", "none"])
+    command.add_argument("--refine", default="guided", choices=list(REFINEMENTS))
+    options.add_backbone_options(command)
+    return command
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,241 @@
+"""Whether suggested words are in a photo: ``python -m evaluation.suggested_words [FOLDER]``.
+
+Prints the share of suggested words that are in the photo's truth, the share of the labelled area
+that they name, and of the photos with a main thing the share in which a suggested word, and in
+which the first one, names it. The main thing is the class of COCO-Object that covers most of the
+photo, if it covers 15 % or more. A folder's ``choose.txt`` and ``report.txt`` list photos, a name a
+line: the figures are those of each list and of all photos. ``--choose`` tries thresholds on
+``choose.txt`` alone, and prints the best with their figures.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation import EvaluationError, class_lists, options
+from evaluation.class_lists import ClassName
+from evaluation.photos import photo_folder, photo_lists, shipped_set
+from gclip_core import suggestions, word_lists
+from gclip_core.backbone import Backbone
+from gclip_core.segmenter import Segmenter
+from gclip_core.suggestions import Clues, Thresholds
+
+KINDS = {
+    "floor": ("wooden floor",),
+    "table": ("dining table",),
+    "wall": ("wall brick", "wall stone", "wall tile", "wall wood"),
+    "water": ("sea", "river"),
+}
+"""Classes of a truth that are kinds of a word: the word names them too."""
+MAIN_KINDS = {
+    "fruit": ("apple", "banana", "orange"),
+    "vegetable": ("broccoli", "carrot"),
+    "doughnut": ("donut",),
+    "ski": ("skis",),
+    "remote control": ("remote",),
+    "cellular telephone": ("cell phone",),
+    "brown bear": ("bear",),
+    "polar bear": ("bear",),
+    "school bus": ("bus",),
+    "cab": ("car",),
+    "sailboat": ("boat",),
+    "houseplant": ("potted plant",),
+    "wine bottle": ("bottle",),
+}
+"""The same for the main thing alone: spellings, the narrowest word above it, and kinds of it."""
+MAIN_SHARE = 0.15
+"""Share of a photo from which a thing is its main thing, if none is larger."""
+
+TRIED = {
+    "gain": (0.8, 1.0, 1.2, 1.5),
+    "certainty": (0.15, 0.2, 0.25, 0.3),
+    "stuff": (0.3, 0.35, 0.4, 0.45, 0.5),
+    "thing": (0.03, 0.04, 0.05, 0.06),
+}
+"""The values of thresholds that ``--choose`` tries, all combinations."""
+AIMS = (0.80, 0.50, 0.78)
+"""Shares of words, area and main things that ``--choose`` aims at."""
+
+
+# --- judging the words of a photo ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The labelled area of each true word of a photo, in pixels, and its main thing or ""."""
+
+    areas: Mapping[str, int]
+    main: str
+
+
+@dataclass(frozen=True)
+class Judged:
+    """For one photo: the number of words suggested, how many of them are in its truth, and the
+    share of the labelled area that these name. ``main`` and ``first`` say whether a word, and the
+    first one, names the main thing, and ``alone`` whether stuff alone is suggested; None for a
+    photo without a main thing."""
+
+    words: int
+    right: int
+    area: float
+    main: bool | None = None
+    first: bool | None = None
+    alone: bool | None = None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Shares of right words and of the labelled area; and of the photos with a main thing those in
+    which it is named, named first, and in which stuff alone is suggested: nan without any."""
+
+    right: float
+    area: float
+    main: float
+    first: float
+    alone: float
+
+
+def read_truth(classes: Sequence[ClassName], labels: NDArray[np.integer]) -> Truth:
+    """The truth of a mask (H, W) of indices into ``classes``, negative where ignored."""
+    objects = class_lists.read("coco_object")
+    things = {phrase for entry in objects for phrase in (entry.name, *entry.phrases)}
+    index, counts = np.unique(labels[labels >= 0], return_counts=True)
+    areas = dict(zip([classes[i].name for i in index], counts.tolist(), strict=True))
+    large = {w: n for w, n in areas.items() if w in things and n >= MAIN_SHARE * labels.size}
+    return Truth(areas, max(large, key=large.get, default=""))
+
+
+def meanings(backbone: Backbone) -> dict[str, set[str]]:
+    """The synonyms and kinds of each word that may be suggested."""
+    groups = suggestions.word_groups(backbone)
+    return {word: {*group, *KINDS.get(word, ())} for group in groups for word in group}
+
+
+def judge(words: Sequence[str], truth: Truth, named: Mapping[str, set[str]]) -> Judged:
+    """Compares words with the truth.
+
+    ``named`` are, for each word, the words of the truth that it names besides itself.
+    """
+    hits = [truth.areas.keys() & {word, *named.get(word, ())} for word in words]
+    area = sum(truth.areas[word] for word in set().union(*hits)) / sum(truth.areas.values())
+    judged = Judged(len(words), sum(map(bool, hits)), area)
+    if not truth.main:
+        return judged
+    main = [truth.main in {word, *named.get(word, ()), *MAIN_KINDS.get(word, ())} for word in words]
+    alone = word_lists.read("stuff").keys() >= set(words)
+    return replace(judged, main=any(main), first=main[0], alone=alone)
+
+
+def figures(photos: Sequence[Judged]) -> Figures:
+    """The figures of some photos."""
+    right = sum(photo.right for photo in photos) / sum(photo.words for photo in photos)
+    area = float(np.mean([photo.area for photo in photos]))
+    kinds = [(photo.main, photo.first, photo.alone) for photo in photos if photo.main is not None]
+    return Figures(right, area, *(np.mean(kinds, axis=0).tolist() if kinds else [np.nan] * 3))
+
+
+def best_thresholds(
+    judged: Callable[[Thresholds], Sequence[Judged]], start: Thresholds
+) -> Thresholds:
+    """The thresholds of :data:`TRIED` that bring the figures nearest to :data:`AIMS`.
+
+    What is above an aim counts a quarter, and stuff alone is taken off. Of each combination the
+    mean counts over it and its neighbours, which differ by one step of each threshold at most: few
+    photos favour some combination by chance, but seldom all around it. The first and last values
+    are neighbours only.
+    """
+    lengths = [len(values) for values in TRIED.values()]
+    scores = np.zeros(lengths)
+    for index in np.ndindex(*lengths):
+        shares = figures(judged(_tried(start, index)))
+        values = np.nan_to_num([shares.right, shares.area, shares.main])
+        reached = np.minimum(values, AIMS) + np.maximum(values - AIMS, 0) / 4
+        scores[index] = reached.sum() - np.nan_to_num(shares.alone)
+    inner = list(product(*(range(1, length - 1) for length in lengths)))
+    means = [scores[tuple(slice(i - 1, i + 2) for i in index)].mean() for index in inner]
+    return _tried(start, inner[int(np.argmax(means))])
+
+
+def _tried(start: Thresholds, index: Sequence[int]) -> Thresholds:
+    """Thresholds with the values of :data:`TRIED` at these places."""
+    return replace(start, **{name: TRIED[name][i] for name, i in zip(TRIED, index, strict=True)})
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; returns the exit status."""
+    return options.run(_judge_photos, parser().parse_args(arguments))
+
+
+def _judge_photos(args: argparse.Namespace) -> None:
+    photos = photo_folder(args.folder) if args.folder else shipped_set()
+    names = [sample.name for sample in photos.samples]
+    lists = photo_lists(args.folder) if args.folder else {}
+    chosen = {title: [name for name in names if name in lists[title]] for title in lists}
+    chosen = {title: listed for title, listed in chosen.items() if listed} | {"all": names}
+    if args.choose and "choose" not in chosen:
+        raise EvaluationError("--choose needs a choose.txt in the folder: names, one a line.")
+    backbone = options.opened_backbone(args, args.backbone)
+    named, segmenter = meanings(backbone), Segmenter(backbone)
+    candidates = suggestions.candidates_of(backbone)
+    cases: dict[str, tuple[Clues, Truth]] = {}
+    for sample in photos.samples:
+        image, labels = sample.load()
+        cases[sample.name] = segmenter.clues(image), read_truth(photos.classes, labels)
+
+    def judged(names: Sequence[str], thresholds: Thresholds) -> list[Judged]:
+        photos = []
+        for clues, truth in (cases[name] for name in names):
+            words = suggestions.choose(candidates, clues, thresholds=thresholds)
+            photos.append(judge(words, truth, named))
+        return photos
+
+    thresholds = suggestions.DEFAULT
+    if args.choose:
+        thresholds = best_thresholds(lambda tried: judged(chosen["choose"], tried), thresholds)
+        print(", ".join(f"{name} {value:g}" for name, value in asdict(thresholds).items()))
+    for title, names in chosen.items():
+        print(report(title, judged(names, thresholds)))
+
+
+def report(title: str, photos: Sequence[Judged]) -> str:
+    """All shares in percent, and the number of words, in one line."""
+    shares = figures(photos)
+    number = sum(photo.words for photo in photos) / len(photos)
+    mains = sum(photo.main is not None for photo in photos)
+    text = (
+        f"{title} ({len(photos)} photos): {100 * shares.right:.1f} % of the suggested words are in "
+        f"the photo, and name {100 * shares.area:.1f} % of the labelled area; {number:.1f} words a "
+        "photo"
+    )
+    if not mains:
+        return text
+    return (
+        f"{text}; of {mains} photos with a main thing {100 * shares.main:.1f} % have its word, "
+        f"{100 * shares.first:.1f} % first, and {100 * shares.alone:.1f} % have stuff alone"
+    )
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's options."""
+    command = argparse.ArgumentParser(
+        prog="python -m evaluation.suggested_words", description=__doc__
+    )
+    command.add_argument("folder", nargs="?", type=Path, help="photos with masks and an index.json")
+    command.add_argument(
+        "--choose", action="store_true", help="find thresholds on the photos of choose.txt alone"
+    )
+    options.add_backbone_options(command)
+    return command
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,263 @@
+"""Tables and JSON of results, and published figures beside them, against numbers by hand."""
+
+import json
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evaluation import EvaluationError, tables
+from evaluation.benchmark import Experiment, Result, method_rows, method_settings
+from evaluation.datasets import DATASETS, LabelledSet, Sample
+from gclip_core import METHODS, Segmenter, gclip
+from gclip_core.refine import REFINEMENTS
+from tests import ROOT
+from tests.models import tiny_backbone
+
+# IoU of cat and dog: 1/2 and 1/2; 3/5 and 2/4; 2/5 and nothing of the dog.
+HALF = [[2, 1, 0], [1, 2, 0]]
+MORE = [[3, 1, 0], [1, 2, 0]]
+LESS = [[2, 1, 1], [1, 0, 2]]
+Rows = list[tuple[str, str, list[list[int]]]]
+
+
+def result(rows: Rows, title: str = "VOC20", images: int = 2, refine: str = "none") -> Result:
+    """A result of two classes: (label, part, (2, 3) counts) for each row."""
+    settings = {
+        "dataset": title.lower(),
+        "title": title,
+        "backbone_title": "OpenAI ViT-B/16",
+        "images": images,
+        "words": "all",
+        "classes": [{"name": "cat", "phrases": ["cat"]}, {"name": "dog", "phrases": ["dog"]}],
+        "refine": refine,
+        "rows": [
+            {"label": label, "part": part, "method": {"name": label.lower()}}
+            for label, part, _ in rows
+        ],
+    }
+    # Of the second image nothing was counted.
+    image_miou = np.array([np.linspace(0.1, 0.9, len(rows)), np.full(len(rows), np.nan)])
+    counts = np.array([counts for *_, counts in rows], np.int64)
+    return Result(settings, counts, image_miou, seconds=3.0)
+
+
+def methods(title: str = "VOC20", gclip: list[list[int]] = MORE) -> Result:
+    rows = [("CLIP", LESS), ("ClearCLIP", HALF), ("GCLIP", gclip)]
+    return result([(label, "methods", counts) for label, counts in rows], title)
+
+
+def lines(text: str) -> list[str]:
+    return [" ".join(line.split()) for line in text.splitlines()]
+
+
+def test_scores() -> None:
+    clip, clear, gclip = tables.lines(methods())
+    assert clear.miou == 0.5
+    assert gclip.iou == (3 / 5, 2 / 4)
+    assert gclip.miou == pytest.approx(0.55)
+    assert clip.iou == (2 / 5, 0.0)
+    assert clip.pixel_accuracy == 2 / 7
+    assert clip.image_miou == pytest.approx(0.1)  # the empty image does not count
+
+
+def test_methods() -> None:
+    """A table of methods has the differences to ClearCLIP."""
+    text = lines(tables.run_tables(methods()))
+    assert text[0] == "VOC20 · OpenAI ViT-B/16 · 2 images, 1.50 s each · all classes"
+    assert text[2] == "mIoU to ClearCLIP pixel accuracy mIoU by image"
+    assert text[4] == "CLIP 20.00 −30.00 28.57 10.00"
+    assert text[5] == "ClearCLIP 50.00 66.67 50.00"
+    assert text[6] == "GCLIP 55.00 +5.00 71.43 90.00"
+
+
+def test_ablation() -> None:
+    """An ablation is compared with neither; an incomplete and refined result says so."""
+    rows = [("neither", "ablation", HALF), ("AMF", "ablation", MORE), ("CS", "ablation", LESS)]
+    text = lines(tables.run_tables(result(rows, images=5, refine="guided")))
+    assert "2 of 5 images" in text[0] and text[0].endswith("refined: guided filter")
+    assert text[2].startswith("mIoU to neither")
+    assert text[4].startswith("neither 50.00 66.67")
+    assert text[5].startswith("AMF 55.00 +5.00")
+    assert text[6].startswith("CS 20.00 −30.00")
+
+
+def test_paper() -> None:
+    """Methods down, sets across, with a mean, and differences to ClearCLIP."""
+    results = [methods("VOC20"), methods("Cityscapes", gclip=HALF)]
+    text = tables.paper(results)
+    assert lines(text) == [
+        "OpenAI ViT-B/16 VOC20 Cityscapes mean",
+        "─" * len(text.splitlines()[1]),
+        "CLIP 20.00 (−30.00) 20.00 (−30.00) 20.00 (−30.00)",
+        "ClearCLIP 50.00 50.00 50.00",
+        "GCLIP 55.00 (+5.00) 50.00 (0.00) 52.50 (+2.50)",
+    ]
+    rows = text.splitlines()
+    assert len({len(row) for row in (*rows[:3], rows[4])}) == 1, "columns are aligned"
+    assert len(tables.paper(results[:1]).splitlines()[0].split()) == 3, "one set has no mean"
+
+
+def test_paper_with_gaps() -> None:
+    """No mean where a set is missing; two results of one set are refused."""
+    only_clip = result([("CLIP", "methods", HALF)], "ADE20K", images=3)
+    text = tables.paper([methods(), only_clip])
+    row = next(line for line in text.splitlines() if line.startswith("GCLIP"))
+    assert row.split()[-2:] == ["–", "–"]
+    assert "Some of these results are incomplete." in text
+    for sets in ([methods(), methods()], []):
+        with pytest.raises(EvaluationError, match="One result for each|At least one result"):
+            tables.paper(sets)
+
+
+def test_field() -> None:
+    """The field is a table in the order of years."""
+    names = ("pearl", "clip", "kk", "AMF", "clearclip")
+    measured = {"methods": {name: {"there": 40.5, "+10": 30.25} for name in names}}
+    assert tables.field(measured).splitlines()[2:] == [
+        "| CLIP | 2021 | 40.5 | 30.25 |",
+        "| ClearCLIP | 2024 | 40.5 | 30.25 |",
+        "| Key-Key | – | 40.5 | 30.25 |",
+        "| GCLIP, AMF alone | 2025 | 40.5 | 30.25 |",
+        "| PEARL (attention) | 2026 | 40.5 | 30.25 |",
+    ]
+
+
+def test_json() -> None:
+    """JSON has scores and settings, and null for nan."""
+    scored = result([("CLIP", "methods", [[4, 0, 0], [0, 0, 0]])])
+    plain = json.loads(tables.result_json(scored))
+    assert plain["results"][0]["iou"] == {"cat": 1.0, "dog": None}
+    assert plain["results"][0]["miou"] == 1.0
+    assert (plain["images"], plain["complete"], plain["seconds"]) == (2, True, 3.0)
+    assert plain["settings"] == scored.settings
+    assert len(plain["settings_digest"]) == 12
+
+
+# --- published figures ---------------------------------------------------------------------------
+
+IMAGES = {"voc20": 1449, "voc21": 1449, "context60": 5104, "cityscapes": 500, "ade20k": 2000}
+CLEARCLIPS = {"short_side": 448, "window": 448, "stride": 224}
+PAPERS = partial(gclip, amf_blocks="backbone", cs_blocks="backbone")
+
+
+def settings(dataset: str, **changed: Any) -> dict[str, Any]:
+    """The settings of a default run on a whole set, with OpenAI's ViT-B/16 and every method."""
+    entry = DATASETS[dataset]
+    samples = [Sample("image", lambda: None)] * IMAGES[dataset]
+    background = 0 if entry.background else None
+    opened = LabelledSet(dataset, entry.title, entry.classes(), samples, background, "")
+    backbone = replace(tiny_backbone(1, layers=1), name="openai-vit-b-16")
+    sizes = entry.protocol
+    segmenter = Segmenter(backbone, sizes.short_side, sizes.window, sizes.stride)
+    rows = method_rows(METHODS, PAPERS)
+    experiment = Experiment(segmenter, opened, rows, "all", sizes.threshold)
+    return experiment.settings() | changed
+
+
+def figures(plain: dict[str, Any]) -> dict[str, str]:
+    return tables.published_figures(plain)
+
+
+def test_comparable_methods() -> None:
+    """A default run is compared with the methods of its sizes."""
+    shown = figures(settings("voc20"))
+    assert shown.keys() == {"MaskCLIP", "SCLIP", "SC-CLIP", "NACLIP", "SFP"}
+    assert shown["NACLIP"] == "79.7"
+    assert shown["SFP"] == "83.4?"  # in sizes that are not public
+
+
+def test_sizes_of_clearclip() -> None:
+    """ClearCLIP has sizes of its own, and on Cityscapes another window."""
+    assert "ClearCLIP" not in figures(settings("cityscapes"))
+    assert figures(settings("cityscapes", **CLEARCLIPS | {"window": 224}))["ClearCLIP"] == "30.0"
+    assert figures(settings("voc20", **CLEARCLIPS))["ClearCLIP"] == "80.9"
+    assert "NACLIP" not in figures(settings("voc20", **CLEARCLIPS))
+
+
+def test_the_paper_itself() -> None:
+    """GCLIP is compared with the paper's blocks in either counting, and with nothing else."""
+    plain = settings("cityscapes")
+    assert figures(plain)["GCLIP"] == "33.7?"
+    forms = [(PAPERS(amf_blocks=blocks), True) for blocks in ("backbone", (5, 6), (6, 7))]
+    forms += [(PAPERS(amf_blocks=(3, 4)), False), (gclip(), False), (PAPERS(heads="mean"), False)]
+    forms += [(PAPERS(amf=False), False), (PAPERS(cs=False), False)]
+    for method, comparable in forms:
+        row = {"label": "GCLIP", "part": "methods", "method": method_settings(method)}
+        assert ("GCLIP" in figures(plain | {"rows": [row]})) == comparable
+        assert not figures(plain | {"rows": [row | {"part": "ablation"}]})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"backbone": "built-in"},
+        {"words": "present"},
+        {"templates": "plain"},
+        {"images": 1448},
+        {"short_side": 448},
+        {"stride": 224},
+        {"window": 0},
+    ],
+    ids=str,
+)
+def test_other_settings(changed: dict[str, Any]) -> None:
+    """A run of other settings is compared with nothing."""
+    assert figures(settings("voc20"))["SCLIP"] == "80.4"
+    assert "SCLIP" not in figures(settings("voc20", **changed))
+
+
+def test_background_sets() -> None:
+    """Sets with a background need the threshold and the logit scale, too."""
+    assert figures(settings("voc21"))["NACLIP"] == "58.9"
+    assert "NACLIP" not in figures(settings("voc21", threshold=0.5))
+    assert figures(settings("context60", logit_scale=50))["SCLIP"] == "30.4"
+    assert "SCLIP" not in figures(settings("context60"))
+    # No run has SCLIP's smallest area, or ClearCLIP's single word for VOC21's background.
+    assert "SCLIP" not in figures(settings("voc21", logit_scale=65))
+    clear = CLEARCLIPS | {"threshold": 0.5, "logit_scale": 50}
+    assert "ClearCLIP" not in figures(settings("voc21", **clear))
+
+
+def test_refined_masks() -> None:
+    """Refined masks are compared with refined ones only."""
+    assert figures(settings("voc21", refine="pamr"))["NACLIP"] == "64.07"
+    assert figures(settings("voc20", refine="pamr")).keys() == {"NACLIP"}
+    assert not figures(settings("voc20", refine="guided"))
+
+
+def test_beside_measured() -> None:
+    """The paper's table shows published figures beside what was measured, with a note."""
+    plain = settings("ade20k")
+    n, classes = len(plain["rows"]), len(plain["classes"])
+    counts = np.zeros((n, classes, classes + 1), np.int64)
+    counts[:, 0, 0] = 1
+    text = tables.paper([Result(plain, counts, np.ones((2000, n)))]).splitlines()
+    assert text[0].split() == ["tiny", "ADE20K", "published"]
+    shown = {line.split("  ")[0]: line.split()[-1] for line in text[2:-2]}
+    assert (shown["GCLIP"], shown["SCLIP"], shown["ClearCLIP"]) == ("18.5?", "16.1", "100.00")
+    assert text[-1] == tables.PUBLISHED_NOTE
+
+
+def test_published() -> None:
+    """Every figure is of a known method, set and refinement, and the document has the same."""
+    document = (ROOT / "docs" / "EVALUATION.md").read_text("utf-8")
+    head, *rows = [
+        [cell.strip("` ") for cell in line.strip("| ").split("|")]
+        for line in document.partition("### Published figures")[2].partition("\n## ")[0].split("\n")
+        if line.startswith("| ")
+    ]
+    stated = {}
+    for name, *cells in rows:
+        numbers = zip(head[1:], cells, strict=True)
+        stated[name] = {dataset: float(cell) for dataset, cell in numbers if cell != "–"}
+    for entry in tables.PUBLISHED["results"]:
+        refine = entry.get("refine")
+        assert entry["method"] in METHODS and entry["source"]
+        assert refine is None or refine in REFINEMENTS
+        assert entry["miou"].keys() <= DATASETS.keys() & tables.PUBLISHED["images"].keys()
+        name = f"{entry['method']}`, `{refine}" if refine else entry["method"]
+        assert stated.pop(name) == entry["miou"]
+    assert not stated

@@ -125,8 +125,8 @@ def turn_to(page: Page, tab: str) -> None:
         own = page.locator(".overflow-dropdown button", has_text=tab)
     own.first.click()
     shown = {
-        "Segment": "#canvas [data-turn]",
-        "How it works": "#diagram [data-turn]",
+        "Segment": "#norms img",
+        "How it works": "#diagram .drawn",
         "Compare": "#masks button",
         "Learn": "#lesson-3 img",
         "Share": "#link textarea",

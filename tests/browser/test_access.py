@@ -12,7 +12,10 @@ WIDTHS = (320, 390, 640, 768, 1024, 1280, 1920, 2560)
 WCAG = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 CONTROLS = "button, input, textarea, select, a[href], [tabindex='0'], [role=tab]"
 TEXTS = "xpath=//body//*[text()[normalize-space()]][not(contains(@class, 'live'))]"
-SEEN = "all => all.filter(e => e.checkVisibility() && e.getBoundingClientRect().top < innerHeight)"
+SEEN = (
+    "all => all.filter(e => e.checkVisibility()).map(e => [e, e.getBoundingClientRect()])"
+    ".filter(([e, box]) => box.top < innerHeight && box.left < innerWidth)"
+)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -62,6 +65,6 @@ def test_first_screen(
     """The first screen has the product, and little else to read and to press."""
     page = visitor(size)
 
-    texts = page.locator(TEXTS).evaluate_all(f"{SEEN}.map(e => e.innerText)")
+    texts = page.locator(TEXTS).evaluate_all(f"{SEEN}.map(([e]) => e.innerText)")
     assert sum(len(text.split()) for text in texts) <= words
     assert page.locator(CONTROLS).evaluate_all(f"{SEEN}.length") <= controls

@@ -45,7 +45,6 @@ class Kind:
 
 KINDS = {
     "demo/limits.py": Kind("#canvas .mask"),
-    "page/limits.py": Kind("#canvas .mask"),
     "demo/host/guard.py": Kind("#side-canvas canvas"),
 }
 """By a file that only such a checkout has."""
@@ -157,9 +156,8 @@ def opened(
 def measure(browser: Browser, folder: Path, figures: dict[str, list[float]]) -> None:
     """Start a checkout's page once, and add its figures."""
     kind = next(kind for file, kind in KINDS.items() if (folder / file).is_file())
-    app = "app.py" if (folder / "app.py").is_file() else "app.py"
     photos = [str(assets.path("photos", f"{name}.jpg")) for name in ("coffee", "astronaut")]
-    command = [app, "--no-downloads", "--quiet", "--backbone", "built-in"]
+    command = ["app.py", "--no-downloads", "--quiet", "--backbone", "built-in"]
     with started(command, folder) as (url, seconds):
         figures["start, s"].append(seconds)
         for name, size in SIZES.items():

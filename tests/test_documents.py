@@ -23,12 +23,13 @@ PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)\s#]+)")
 OPTION = re.compile(r"(?:^|[`\s])(--[a-z][a-z-]+)")
 OWN_PATH = re.compile(r"`((?:gclip_core|demo|evaluation|tests|training|docs|assets)/[\w./-]*)`")
-# Options of programs that others wrote: hf, docker, torchrun, pip, ruff.
+# Options of programs that others wrote: hf, docker, torchrun, pip, npm, ruff.
 OTHERS_OPTIONS = {
     "--build-arg",
     "--check",
     "--exclude",
     "--nproc-per-node",
+    "--pack-destination",
     "--repo-type",
     "--rm",
     "--standalone",

@@ -48,6 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the page until it is stopped; an error prints one sentence. Returns the exit status."""
     started = time.perf_counter()
     args = parser().parse_args(arguments)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
+    for name in ("demo", "gclip_core"):
+        logging.getLogger(name).setLevel(logging.WARNING if args.quiet else logging.INFO)
+    if args.weights_dir:
+        os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
     try:
         check(args)
         uploads = own_folder()
@@ -113,7 +118,7 @@ def serve(blocks: Any, args: argparse.Namespace, uploads: Path, **more: Any) -> 
 
 
 def check(args: argparse.Namespace) -> None:
-    """Check what the server needs, and apply what is the whole process's.
+    """Check what the server needs before anything is loaded.
 
     Raises:
         ValueError: options that do not go together, or an address that cannot be used.
@@ -128,11 +133,6 @@ def check(args: argparse.Namespace) -> None:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
         raise ValueError(f"{host}: {error.strerror}. Choose another --host or --port.") from error
-    if args.weights_dir:
-        os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
-    for name in ("demo", "gclip_core"):
-        logging.getLogger(name).setLevel(logging.WARNING if args.quiet else logging.INFO)
 
 
 def own_folder() -> Path:

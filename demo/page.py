@@ -44,7 +44,8 @@ SWITCHES = (("amf", "AMF", "Attention map fusion"), ("cs", "CS", "Channel suppre
 POINTED = ("block", "head", "patch")
 """Settings that a press on the canvas or the diagram changes, by the event's value."""
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
-"""Events that only set inputs."""
+SETS = QUIET | {"trigger_mode": "multiple"}
+"""Of events that only set inputs; :func:`answer` follows them."""
 HEAVY = {"concurrency_limit": 1, "concurrency_id": "heavy", "api_visibility": "private"}
 
 logger = logging.getLogger(__name__)
@@ -286,6 +287,7 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
         "inputs": [seen, tab, *asked],
         "outputs": list(dict.fromkeys(outputs[name] for name in names)),
         "preprocess": False,  # Settings checks the values, and the library opens the photo
+        "trigger_mode": "always_last",  # also of those that follow another event
         "show_progress": "minimal",
         "show_progress_on": [parts[name] for name in ("canvas", "diagram", "masks", "large")],
         **HEAVY,
@@ -298,7 +300,7 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
             triggers.append(control.release)
         elif not isinstance(control, gr.State):
             triggers.append(control.input)
-    gr.on(triggers, trigger_mode="always_last", **event)
+    gr.on(triggers, **event)
 
     def opened(request: gr.Request) -> list:
         query = dict(request.query_params)
@@ -331,22 +333,22 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
     view = [inputs[name] for name in POINTED]
     backbone = inputs["backbone"]
     for change in (
-        page.load(opened, None, asked, **QUIET),
-        parts["samples"].select(chosen, None, parts["photo"], **QUIET),
-        parts["chips"].select(pressed, parts["chips"], list(inputs.values()), **QUIET),
-        parts["cs_link"].click(damaged_or_not, backbone, backbone, **QUIET),
-        parts["diagram"].select(pointed, view, view, **QUIET),
-        parts["masks"].select(enlarged, None, inputs["row"], **QUIET),
-        parts["table"].select(enlarged, None, inputs["row"], **QUIET),
+        page.load(opened, None, asked, **SETS),
+        parts["samples"].select(chosen, None, parts["photo"], **SETS),
+        parts["chips"].select(pressed, parts["chips"], list(inputs.values()), **SETS),
+        parts["cs_link"].click(damaged_or_not, backbone, backbone, **SETS),
+        parts["diagram"].select(pointed, view, view, **SETS),
+        parts["masks"].select(enlarged, None, inputs["row"], **SETS),
+        parts["table"].select(enlarged, None, inputs["row"], **SETS),
         *(
-            child.select(partial(str, child.id), None, tab, **QUIET)
+            child.select(partial(str, child.id), None, tab, **SETS)
             for child in parts["tabs"].children
         ),
         *(_shown(parts, inputs, tab, step) for step in range(len(LESSONS))),
         _fetched(parts, backbone),
     ):
         change.then(**event)
-    parts["canvas"].select(pointed, view, view, **QUIET)
+    parts["canvas"].select(pointed, view, view, **SETS)
     for step in range(len(LESSONS)):
         outcome = [parts[f"{kind} {step}"] for kind in ("outcome", "lesson", "show")]
         parts[f"guess {step}"].input(
@@ -368,7 +370,7 @@ def _shown(
     photo = lessons.photo(LESSONS[step])
     targets = [parts["tabs"], tab, parts["photo"], *(inputs[name] for name in settings)]
     values = [gr.update(selected="segment"), "segment", photo, *settings.values()]
-    return parts[f"show {step}"].click(lambda: values, None, targets, **QUIET)
+    return parts[f"show {step}"].click(lambda: values, None, targets, **SETS)
 
 
 def _guessed(step: int, guess: int) -> tuple[str, dict, dict]:

@@ -384,9 +384,10 @@ def large(scene: Scene) -> dict[str, Any]:
 def painted(scene: Scene, mask: Segmentation, width: int = 320) -> Image.Image:
     """A small picture of a mask on the photo, which is darker where there is no class."""
     size = width, max(1, round(width * scene.picture.height / scene.picture.width))
-    colours = palette.table(mask.vocabulary.names)
+    labels, colours = mask.labels.numpy(), palette.table(mask.vocabulary.names)
     colours[-1] = 0
-    layer = Image.fromarray(colours[mask.labels.numpy()]).resize(size, Image.NEAREST)
+    y, x = (np.arange(n) * side // n for n, side in zip(size[::-1], labels.shape, strict=True))
+    layer = Image.fromarray(colours[labels[np.ix_(y, x)]])
     return Image.blend(scene.picture.resize(size), layer, 0.5)
 
 

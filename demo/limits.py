@@ -283,9 +283,7 @@ class Limits:
         except ValueError:
             values = None
         if not isinstance(values, dict):
-            raise HTTPException(
-                400, "A JSON object was expected, but this could not be read as one."
-            )
+            raise HTTPException(400, "A JSON object was expected, but something else came.")
         containers: list[Any] = [values]
         for container in containers:
             if isinstance(container, dict) and container.get("path") is not None:

@@ -6,6 +6,7 @@
 import argparse
 import atexit
 import gc
+import importlib
 import importlib.util
 import logging
 import os
@@ -67,8 +68,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{title} is loaded; ready in {time.perf_counter() - started:.1f} s.", flush=True)
     gc.freeze()  # what exists now is never freed: collections may skip it
     gc.enable()
+    try:
+        serve(blocks, args, uploads, prevent_thread_lock=True)
+    except ValueError:  # Gradio waits 3 s for its own page: too short on a busy machine
+        if not blocks.is_running:
+            raise
+    importlib.import_module("matplotlib.figure")  # that the first visitor need not wait for it
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
-    serve(blocks, args, uploads)
+    blocks.block_thread()
     return 0
 
 

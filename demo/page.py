@@ -125,7 +125,10 @@ def _inputs() -> tuple[dict[str, Any], dict[str, Component]]:
 
 def _settings(parts: dict[str, Any], inputs: dict[str, Component]) -> None:
     """What most visitors leave as it is."""
-    titles = [(entry.title, name) for name, entry in BACKBONES.items()]
+    titles = [
+        (entry.title if scene.is_here(name) else f"{entry.title} · {entry.download} MB", name)
+        for name, entry in BACKBONES.items()
+    ]
     inputs["backbone"] = gr.Dropdown(
         titles, value=scene.HOST.backbone, label="Backbone", elem_id="backbone"
     )

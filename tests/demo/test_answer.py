@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from demo import scene
 from demo.answer import VIEWS, answer
 from gclip_core import GclipError
 from gclip_core.load import WEIGHTS_FOLDER
-from tests.demo.photos import DOG, FLOWER, Visitor, numbers, scene, upload
+from tests.demo.photos import DOG, FLOWER, Visitor, numbers, upload
+from tests.demo.photos import scene as scene_of
 
 
 def test_first_answer_fills_the_open_tab() -> None:
@@ -123,6 +125,7 @@ def test_backbone_that_is_not_here_changes_nothing_yet(
 ) -> None:
     """Size and licence are offered; the page keeps the backbone before."""
     monkeypatch.setenv(WEIGHTS_FOLDER, str(tmp_path))
+    monkeypatch.setattr(scene, "HOST", scene.Host())
     visitor = Visitor()
     visitor.ask()
     got = visitor.ask(backbone="metaclip-vit-b-16")
@@ -184,7 +187,7 @@ def test_reasons_add_up_and_agree_with_the_mask() -> None:
 def test_looks_are_the_last_attention() -> None:
     """Row i is where patch i looks: the root of its share of the row's largest."""
     looks = Visitor().ask()["looks"]["looks"]
-    current = scene()
+    current = scene_of()
     for on, packed in enumerate(looks["matrices"]):
         method = current.settings.gclip(amf=bool(on))
         matrix = current.segmenter.last_attention(current.encoded, method)[1:, 1:]

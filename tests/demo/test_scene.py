@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,11 +21,14 @@ from tests.demo.photos import scene as scene_of
 
 
 @pytest.fixture
-def host() -> Iterator[Callable[..., None]]:
+def host(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Sets what the command line decides, for one test."""
-    before = scene.HOST
-    yield lambda **values: scene.set_host(Host(**values))
-    scene.set_host(before)
+
+    def set_host(**values: Any) -> None:
+        monkeypatch.setattr(scene, "HOST", Host(**values))
+
+    set_host()
+    return set_host
 
 
 def test_two_at_once_share_one_encoding(tmp_path: Path, host: Callable[..., None]) -> None:
@@ -157,13 +160,17 @@ class Download:
             time.sleep(0.2)
 
 
-def test_fetch_tells_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_tells_how_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, host: Callable[..., None]
+) -> None:
     monkeypatch.setattr(scene, "load", SimpleNamespace(fetch=Download()))
     sentences = list(scene.fetch("openai-vit-b-16"))
     assert "of 599 MB" in sentences[0] and sentences[-1] == "OpenAI ViT-B/16 is here."
 
 
-def test_fetch_that_is_closed_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_that_is_closed_ends(
+    monkeypatch: pytest.MonkeyPatch, host: Callable[..., None]
+) -> None:
     """A visitor who cancels does not leave a download behind."""
     download = Download()
     monkeypatch.setattr(scene, "load", SimpleNamespace(fetch=download))

@@ -9,25 +9,20 @@ block's matrix, and the channels' norms before and after CS. Usage::
 
 import argparse
 import io
-import logging
 import math
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from threading import RLock
-from unicodedata import east_asian_width
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize, PowerNorm
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ft2font import FT2Font
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from PIL import Image
@@ -73,7 +68,6 @@ MAX_MAPS = 4
 """Fused blocks that are shown; of more, the first."""
 
 _one = RLock()
-logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # fonts without a bold form
 
 
 def draw(
@@ -95,10 +89,10 @@ def draw(
     aspect = min(4.5, max(0.4, picture.width / picture.height))  # beyond, white space
     tall = min(3.3, (WIDTH - 0.6) / (1 + len(masks)) / aspect)
     entries = _legend(result)
-    columns = min(len(entries), max(1, int(90 / max(_letters(e.get_label()) + 6 for e in entries))))
+    columns = min(len(entries), max(1, int(90 / max(len(e.get_label()) + 6 for e in entries))))
     rows = math.ceil(len(entries) / columns)
     heights = [0.6, tall + 0.2, 0.15 + 0.17 * rows, 2.1, 0.2 if foot else 0.05]
-    with _styled(names):
+    with _styled():
         figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
         head, pictures, words, low, end = figure.subfigures(5, 1, height_ratios=heights)
         figure.get_layout_engine().set(w_pad=0.12, h_pad=0.05)
@@ -130,41 +124,12 @@ def save(figure: Figure, kind: str = "png", dpi: int = 300) -> bytes:
     return buffer.getvalue()
 
 
-# --- fonts ---------------------------------------------------------------------------------------
-
-
 @contextmanager
-def _styled(words: Iterable[str] = ()) -> Iterator[None]:
-    """Around all drawing: matplotlib's settings and fonts are those of the whole process."""
-    style = STYLE | {"font.family": families("".join(words))}
-    with _one, warnings.catch_warnings(), mpl.rc_context(style):
-        warnings.filterwarnings("ignore", "Glyph .* missing")
+def _styled() -> Iterator[None]:
+    """Around all drawing: matplotlib's settings are those of the whole process."""
+    # A letter that the font lacks is drawn as a frame, without a warning.
+    with _one, mpl.rc_context(STYLE), warnings.catch_warnings(action="ignore"):
         yield
-
-
-def families(text: str) -> list[str]:
-    """DejaVu Sans, which ships with matplotlib, then fonts of this machine with what it lacks.
-
-    What no font has, matplotlib draws as a frame.
-    """
-    default = "DejaVu Sans"
-    chosen, lacking = [default], set(text) - _characters(font_manager.findfont(default))
-    for font in font_manager.fontManager.ttflist:
-        is_usual = font.style == "normal" and "lastresort" not in font.name.replace(" ", "").lower()
-        if lacking and is_usual and lacking & _characters(font.fname):
-            chosen.append(font.name)
-            lacking -= _characters(font.fname)
-    return chosen
-
-
-@cache
-def _characters(path: str) -> frozenset[str]:
-    """The characters of a font's file; none of a damaged one, or of one of bitmaps."""
-    try:
-        font = FT2Font(path)
-    except (OSError, RuntimeError):
-        return frozenset()
-    return frozenset(map(chr, font.get_charmap())) if font.scalable else frozenset()
 
 
 def _details(segmenter: Segmenter, result: Segmentation, source: Encoded) -> str:
@@ -195,11 +160,6 @@ def _legend(result: Segmentation) -> list[Patch]:
 def _cut(text: str, length: int) -> str:
     """A text, cut with "…" if it is longer."""
     return text if len(text) <= length else text[: length - 1].rstrip(" ,") + "…"
-
-
-def _letters(text: str) -> int:
-    """How many letters wide a text is: those of Chinese or Japanese are twice as wide."""
-    return sum(2 if east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
 def _percent(share: float) -> str:

@@ -219,32 +219,27 @@ def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
 
     ``settings`` are an experiment's. ``"33.7?"`` is a figure whose image sizes are not public.
     """
-    dataset = settings["dataset"]
+    dataset, figures = settings["dataset"], {}
     common = {"backbone": "openai-vit-b-16", "words": "all", "templates": "imagenet80"}
     given = {**settings, "background_words": len(settings["classes"][0]["phrases"])}
-    figures = {}
-    for row in settings["rows"]:
-        for entry in PUBLISHED["results"]:
-            same = entry["method"] == row["method"]["name"] and _is_papers(row["method"])
-            refine = entry.get("refine", "none")
-            if row["part"] != "methods" or not same or settings["refine"] != refine:
-                continue
-            if dataset not in entry["miou"] or settings["images"] < PUBLISHED["images"][dataset]:
-                continue
-            sizes = _published_settings(entry.get("settings"), dataset)
-            if all(given.get(key) == value for key, value in (common | sizes).items()):
+    for entry in PUBLISHED["results"]:
+        if dataset not in entry["miou"] or settings["images"] < PUBLISHED["images"][dataset]:
+            continue
+        # The settings of the authors' code; a table with a set's name is for that set alone.
+        code = PUBLISHED["settings"].get(entry.get("settings"), {})
+        sizes = {key: value for key, value in code.items() if not isinstance(value, dict)}
+        sizes |= code.get(dataset, {})
+        wanted = common | sizes | {"refine": entry.get("refine", "none")}
+        if any(given.get(key) != value for key, value in wanted.items()):
+            continue
+        for row in settings["rows"]:
+            method = row["method"]
+            if row["part"] == "methods" and method["name"] == entry["method"] and _papers(method):
                 figures[row["label"]] = str(entry["miou"][dataset]) + ("" if sizes else "?")
     return figures
 
 
-def _published_settings(name: str | None, dataset: str) -> dict[str, float]:
-    """The settings of an author's code for one set; none where they are not public."""
-    entry = PUBLISHED["settings"].get(name, {})
-    common = {key: value for key, value in entry.items() if not isinstance(value, dict)}
-    return common | entry.get(dataset, {})
-
-
-def _is_papers(method: Mapping[str, Any]) -> bool:
+def _papers(method: Mapping[str, Any]) -> bool:
     """Whether GCLIP has AMF, CS and the paper's blocks, in either counting; true for others."""
     choices = ("backbone", *PAPERS_BLOCKS.values())
     return method["name"] != "gclip" or method in [

@@ -8,7 +8,6 @@ so do several processes together. :func:`read_result` adds the files up.
 import io
 import json
 import os
-import platform
 import re
 import sys
 import time
@@ -244,11 +243,8 @@ def _environment(device: torch.device) -> dict[str, str]:
     is_cuda = device.type == "cuda"
     return {
         "gclip": __version__,
-        "python": platform.python_version(),
         "torch": torch.__version__,
         "open_clip": open_clip.__version__,
-        "numpy": np.__version__,
-        "machine": f"{platform.system()} {platform.machine()}",
         "device": torch.cuda.get_device_name(device) if is_cuda else device.type,
     }
 

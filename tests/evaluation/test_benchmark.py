@@ -245,6 +245,12 @@ def test_default_rows() -> None:
     wide_enough_for_calibration = [*PHOTOS, "--short-side", "112", "--n", "1"]
     assert main([*wide_enough_for_calibration, "--out", "all"]) == 0
     assert len(written("all")["results"]) == len(METHODS)
+    rows = {row["method"]["name"]: row["method"] for row in written("all")["settings"]["rows"]}
+    fusion, suppression = rows["gclip"]["fusion"], rows["gclip"]["suppression"]
+    assert (fusion["blocks"], fusion["n_fused"]) == ("backbone", 2)
+    assert (fusion["heads"], fusion["global_threshold"]) == ("each", 5)
+    assert (suppression["blocks"], suppression["target"]) == ("backbone", "mean")
+    assert suppression["channel_threshold"] == 2
     given = ["--methods", "gclip", "--amf-blocks", "paper-from-0", "--cs-blocks", "7-11"]
     given += ["--amf-heads", "mean", "--cs-target", "median", "--channel-threshold", "3"]
     assert main([*PHOTOS, "--n", "1", *given, "--out", "gclip"]) == 0

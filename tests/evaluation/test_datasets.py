@@ -9,7 +9,7 @@ from PIL import Image
 
 from evaluation import EvaluationError, class_lists
 from evaluation.class_lists import ClassName
-from evaluation.datasets import DATASETS, open_dataset, read_ids
+from evaluation.datasets import CITYSCAPES, COCO, CONTEXT, DATASETS, open_dataset, read_ids
 from evaluation.photos import photo_folder, shipped_photos, shipped_set
 from tests.evaluation.sets import CASES, Case, enlarge, save_ids, save_image
 from tests.pictures import turned
@@ -69,6 +69,15 @@ def test_official_order() -> None:
         "rider",
         "bicycle",
     ]
+
+
+def test_ids() -> None:
+    """The ids of COCO, PASCAL Context and Cityscapes are the official ones, by their sums."""
+    assert (len(COCO), sum(COCO)) == (171, 15_892)
+    assert (len(CONTEXT), sum(CONTEXT)) == (59, 12_378)
+    assert (len(CITYSCAPES), sum(CITYSCAPES)) == (19, 399)
+    for ids in (COCO, CONTEXT, CITYSCAPES):
+        assert list(ids) == sorted(set(ids))
 
 
 def test_class_list() -> None:

@@ -1,16 +1,20 @@
-"""Training-free open-vocabulary segmentation with a frozen CLIP image tower.
+"""Open-vocabulary segmentation with a CLIP image tower: type any words, get a mask of each.
 
 It implements GCLIP of Wang, Yan and Kang (arXiv 2502.06818), which combines attention map fusion
 (AMF) and channel suppression (CS), and the methods CLIP, MaskCLIP, SCLIP, ClearCLIP and others.
+With CLIP's weights, frozen and loaded by open_clip, no method needs any training. The built-in
+backbone is no frozen CLIP: its blocks take their input from two pretrained networks, and it was
+trained on photos with words and masks (assets/built-in/README.md). All methods run on it, too.
 """
 
-from gclip_core.backbone import Backbone, damage, load_backbone, plant_channel
+from gclip_core.backbone import Backbone, damage, load_backbone
 from gclip_core.errors import BackboneError, GclipError, ImageError, MethodError, VocabularyError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.registry import BACKBONES
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import DenseFeatures, Encoded, Method, MethodReport, Segmentation, Vocabulary
-from gclip_core.version import __version__
+
+__version__ = "0.1.0"
 
 __all__ = [
     "BACKBONES",
@@ -19,11 +23,11 @@ __all__ = [
     "BackboneError",
     "DenseFeatures",
     "Encoded",
-    "MethodReport",
     "GclipError",
     "ImageError",
     "Method",
     "MethodError",
+    "MethodReport",
     "Segmentation",
     "Segmenter",
     "Vocabulary",
@@ -32,5 +36,4 @@ __all__ = [
     "damage",
     "gclip",
     "load_backbone",
-    "plant_channel",
 ]

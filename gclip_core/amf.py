@@ -182,5 +182,5 @@ def _shares(fusion: Fusion, n: int) -> tuple[float, float]:
         return 1, 1 + n
     if not 0 <= fusion.weight < 1:
         raise MethodError(f"A fusion's weight is from 0 to below 1, but {fusion.weight} came.")
-    rest = 1 - fusion.weight
-    return fusion.weight / rest / max(n, 1), 1 / rest
+    last = 1 - fusion.weight  # the share of the last block
+    return fusion.weight / last / max(n, 1), 1 / last

@@ -7,6 +7,7 @@ from functools import cached_property
 from hashlib import blake2b
 from numbers import Real
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import torch
@@ -20,11 +21,10 @@ from gclip_core.errors import BackboneError, MethodError
 from gclip_core.load import Dtype, load
 from gclip_core.numbering import check_index, indices
 from gclip_core.registry import BUILT_IN, Triple, find_backbone
-from gclip_core.text_tower import Openings
-from gclip_core.types import Blocks, KnownWords, Plant, Suppression
+from gclip_core.types import Blocks, KnownWords, Suppression
 
-TEXT_BYTES = 8 * 2**20
-"""Maximum size in bytes of a backbone's cached text embeddings."""
+MOST_EMBEDDINGS = 4096
+"""The number of cached text embeddings of a backbone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +33,8 @@ class Backbone:
 
     ``mean`` and ``std`` normalise pixels in [0, 1]. An image's short side is scaled to
     ``short_side`` pixels. ``known`` is None for a model with an open vocabulary. ``uid`` identifies
-    the model in caches; a planted copy has the same ``uid``. The keys of ``text_cache`` are
-    templates and phrase, those of ``openings_cache`` templates.
+    the model in caches. The keys of ``text_cache`` are templates and phrase, those of
+    ``prefix_cache`` templates.
 
     Raises:
         BackboneError: a model with a tower that :mod:`gclip_core.blocks` cannot compute.
@@ -50,15 +50,11 @@ class Backbone:
     amf_blocks: Blocks = "auto"
     cs_blocks: Blocks = "auto"
     known: KnownWords | None = None
-    planted: tuple[Plant, ...] = ()
     uid: str = field(default_factory=lambda: uuid4().hex)
-    text_cache: BoundedCache[Tensor] = field(  # a phrase that fits the text tower is under 1 kB
-        default_factory=lambda: BoundedCache(TEXT_BYTES, lambda embedding: embedding.nbytes + 1024),
-        repr=False,
+    text_cache: BoundedCache[Tensor] = field(
+        default_factory=lambda: BoundedCache(MOST_EMBEDDINGS), repr=False
     )
-    openings_cache: BoundedCache[Openings] = field(
-        default_factory=lambda: BoundedCache(4), repr=False
-    )
+    prefix_cache: BoundedCache[Any] = field(default_factory=lambda: BoundedCache(4), repr=False)
 
     def __post_init__(self) -> None:
         model, visual = self.model, getattr(self.model, "visual", None)
@@ -125,18 +121,9 @@ class Backbone:
         return state.hexdigest()
 
     @cached_property
-    def gains(self) -> Tensor:
-        """The factor by which planting multiplies each channel of each block: (L, D) float32."""
-        gains = torch.ones(self.n_blocks, self.width)
-        for plant in self.planted:
-            gains[list(plant.blocks), plant.channel] *= plant.gain
-        return gains
-
-    @cached_property
     def norms(self) -> Tensor:
-        """Norm of every output channel of every FFN, planting included: (L, D) float32."""
-        norms = torch.stack([cs.weight_norms(block.mlp.c_proj.weight) for block in self.blocks])
-        return norms.cpu() * self.gains.abs()
+        """Norm of every output channel of every FFN: (L, D) float32."""
+        return torch.stack([cs.weight_norms(b.mlp.c_proj.weight) for b in self.blocks]).cpu()
 
     @cached_property
     def ratios(self) -> tuple[float, ...]:
@@ -190,7 +177,13 @@ def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int])
     Raises:
         MethodError: a channel or block the tower lacks, no block, or ``|gain|`` of 10,000 or more.
     """
-    chosen = _check_defect(backbone, channel, gain, blocks)
+    (channel,), chosen = indices("Channels", [channel]), tuple(sorted(indices("Blocks", blocks)))
+    check_index("Channel", channel, backbone.width)
+    n_blocks = backbone.n_blocks
+    if not chosen or chosen[-1] >= n_blocks:
+        raise MethodError(f"Blocks run from 0 to {n_blocks - 1} (at least one), but {chosen} came.")
+    if not (isinstance(gain, Real) and abs(gain) < 1e4):  # also refuses nan
+        raise MethodError(f"The gain must be a number below 10,000, but {gain!r} came.")
     model = backbone.model
     tensors = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     factors = torch.ones(backbone.width)
@@ -201,29 +194,3 @@ def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int])
     title = f"{backbone.title}, damaged on purpose"
     # A tensor with an entry in deepcopy's memo is not copied: the entry takes its place.
     return replace(backbone, model=deepcopy(model, tensors), title=title, uid=uuid4().hex)
-
-
-def _check_defect(
-    backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]
-) -> tuple[int, ...]:
-    (channel,), chosen = indices("Channels", [channel]), tuple(sorted(indices("Blocks", blocks)))
-    check_index("Channel", channel, backbone.width)
-    n_blocks = backbone.n_blocks
-    if not chosen or chosen[-1] >= n_blocks:
-        raise MethodError(f"Blocks run from 0 to {n_blocks - 1} (at least one), but {chosen} came.")
-    if not (isinstance(gain, Real) and abs(gain) < 1e4):  # also refuses nan
-        raise MethodError(f"The gain must be a number below 10,000, but {gain!r} came.")
-    return chosen
-
-
-def plant_channel(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]) -> Backbone:
-    """Simulates a defect: a backbone with ``W2[channel, :]`` times ``gain`` in 0-based ``blocks``.
-
-    The given backbone does not change; both use the same model.
-
-    Raises:
-        MethodError: a channel or block the tower lacks, no block, or ``|gain|`` of 10,000 or more.
-    """
-    chosen = _check_defect(backbone, channel, gain, blocks)
-    plant = Plant(channel, float(gain), chosen)
-    return replace(backbone, planted=(*backbone.planted, plant))

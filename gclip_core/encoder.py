@@ -1,10 +1,9 @@
-"""From pixels to block inputs. Planting and CS run the tower again from the first changed block."""
+"""From pixels to block inputs. CS runs the tower again from the first block that it changes."""
 
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache, partial
-from typing import TypeVar
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -17,8 +16,6 @@ from gclip_core.errors import GclipError
 from gclip_core.stem import Stem
 from gclip_core.types import Encoded, Grid, Pass
 
-Made = TypeVar("Made")
-
 TOKENS_PER_BATCH = 8192
 """The maximum number of tokens in a batch of windows; a batch has at least one window."""
 MAX_WINDOW_TOKENS = 65_536
@@ -28,10 +25,10 @@ MAX_WINDOW_TOKENS = 65_536
 def encode(
     backbone: Backbone, pixels: Tensor, image_size: Grid, side: int | None = None, stride: int = 112
 ) -> Encoded:
-    """Encodes a normalised image, (3, height, width) float32, without planting and CS.
+    """Encodes a normalised image, (3, height, width) float32, without CS.
 
     Windows have ``side`` pixels a side and start every ``stride`` pixels, both rounded to patches.
-    Without ``side``, or if one window covers the image, there is one pass. It also caches queries
+    Without ``side``, or if one window covers the image, there is one pass. It also keeps queries
     and keys of the blocks from the middle on, because methods fuse their attention.
 
     Raises:
@@ -42,8 +39,8 @@ def encode(
     window, corners = windows(grid, patch, side, stride)
     height, width = window
     if len(corners) == 1:
-        fused = range(backbone.n_blocks // 2 - 1, backbone.n_blocks - 1)
-        batch = _encode_batch(backbone, pixels[None], corners, fused)
+        middle = range(backbone.n_blocks // 2 - 1, backbone.n_blocks - 1)
+        batch = _encode_batch(backbone, pixels[None], corners, middle)
         return Encoded((batch,), grid, grid, image_size, resized, backbone.uid)
     tokens = height * width + 1
     if len(corners) * tokens > MAX_WINDOW_TOKENS:
@@ -51,39 +48,41 @@ def encode(
             f"All windows together may have {MAX_WINDOW_TOKENS:,} tokens, but {len(corners):,} "
             f"windows of {tokens:,} came. Take a longer stride or a smaller image."
         )
-
-    def cut(top: int, left: int) -> Tensor:
-        below, right = (top + height) * patch, (left + width) * patch
-        return pixels[:, top * patch : below, left * patch : right]
-
     passes, batch_size = [], max(1, TOKENS_PER_BATCH // tokens)
     for first in range(0, len(corners), batch_size):
         batch = corners[first : first + batch_size]
-        crops = torch.stack([cut(*corner) for corner in batch])
-        passes.append(_encode_batch(backbone, crops, batch))
-    whole = cache(partial(encode, backbone, pixels, image_size))
-    return Encoded(tuple(passes), grid, window, image_size, resized, backbone.uid, _whole=whole)
+        crops = [
+            pixels[:, y * patch : (y + height) * patch, x * patch : (x + width) * patch]
+            for y, x in batch
+        ]
+        passes.append(_encode_batch(backbone, torch.stack(crops), batch))
+    whole = partial(encode, backbone, pixels, image_size)
+    return Encoded(
+        tuple(passes), grid, window, image_size, resized, backbone.uid, encode_whole=whole
+    )
 
 
 @torch.no_grad()
 def _encode_batch(
     backbone: Backbone, pixels: Tensor, corners: Sequence[Grid], wanted: Container[int] = ()
 ) -> Pass:
-    """One pass of windows, (B, 3, height, width), that caches queries and keys of ``wanted``."""
-    cached: dict[int, Heads] = {}
+    """One pass of windows, (B, 3, height, width), with queries and keys of ``wanted``."""
+    kept: dict[int, Heads] = {}
 
     def keep(block: int, heads: Heads) -> None:
         if block in wanted:
-            cached[block] = Heads(heads.q.contiguous(), heads.k.contiguous())  # without the values
+            kept[block] = Heads(heads.q.contiguous(), heads.k.contiguous())  # without the values
 
     with _enough_memory(backbone, pixels.shape[-2:]):
         conv1, pixels = backbone.visual.conv1, pixels.to(backbone.device, backbone.dtype)
-        classified = conv1.classified if isinstance(conv1, Stem) else lambda x: (conv1(x), None)
-        maps, probabilities = classified(pixels)
-        x = blocks.embed_patches(backbone.visual, maps)
+        if isinstance(conv1, Stem):
+            patches, probabilities = conv1.classified(pixels)
+        else:
+            patches, probabilities = conv1(pixels), None
+        x = blocks.embed_patches(backbone.visual, patches)
         inputs = blocks.block_inputs(backbone.blocks, x, seen=keep)
-    heads_of = {block: (inputs[block], heads) for block, heads in cached.items()}
-    return Pass(tuple(inputs), tuple(corners), probabilities, heads_of)
+    queries_keys = {block: (inputs[block], heads) for block, heads in kept.items()}
+    return Pass(tuple(inputs), tuple(corners), probabilities, queries_keys)
 
 
 @contextmanager
@@ -99,55 +98,50 @@ def _enough_memory(backbone: Backbone, size: Sequence[int]) -> Iterator[None]:
 
 
 @torch.no_grad()
-def resumed(backbone: Backbone, encoded: Encoded, repair: Repair = cs.OFF) -> Encoded:
-    """The encoding with the backbone's planted channels and the repair of CS.
+def with_cs(backbone: Backbone, encoded: Encoded, repair: Repair) -> Encoded:
+    """The encoding of the tower that CS has repaired.
 
-    It shares the block inputs up to the first changed block with the clean encoding. Raises
+    It shares the block inputs up to the first changed block with the encoding without CS. Raises
     GclipError for too little memory of an accelerator.
     """
-    planted, settings = backbone.planted, repair.settings
-    if (encoded.planted, encoded.suppression) == (planted, settings):
-        return encoded
     clean = encoded.clean
-    if not planted and settings is None:
+    if repair.settings is None:
         return clean
-    changed = sorted(set(repair.factors).union(*(plant.blocks for plant in planted)))
+    if repair.settings == encoded.suppression:
+        return encoded
     # An encoding ends at the input of the last block; that block's weight has no effect here.
-    weights = {b: changed_weight(backbone, b, repair) for b in changed if b < backbone.n_blocks - 1}
+    changed = [block for block in repair.factors if block < backbone.n_blocks - 1]
+    weights = {block: changed_weight(backbone, block, repair) for block in changed}
 
     def rerun(batch: Pass) -> Pass:
         start = min(weights)
-        rest = blocks.block_inputs(backbone.blocks, batch.inputs[start], start, weights)
-        inputs = (*batch.inputs[:start], *rest)
-        return Pass(inputs, batch.corners, batch.probabilities, batch._heads)
+        inputs = blocks.block_inputs(backbone.blocks, batch.inputs[start], start, weights)
+        return replace(batch, inputs=(*batch.inputs[:start], *inputs), cache={})
 
     with _enough_memory(backbone, encoded.resized):
         passes = tuple(map(rerun, clean.passes)) if weights else clean.passes
-    return replace(
-        clean, passes=passes, planted=planted, suppression=settings, _clean=clean, _memo={}
-    )
+    return replace(clean, passes=passes, suppression=repair.settings, without_cs=clean, cache={})
 
 
 def changed_weight(backbone: Backbone, block: int, repair: Repair) -> Tensor:
-    """``W2'`` of a planted or suppressed block; the model's own weight does not change."""
-    factors = backbone.gains[block] * repair.factors.get(block, torch.ones(()))
-    return cs.scaled(backbone.blocks[block].mlp.c_proj.weight, factors)
+    """``W2'`` of a suppressed block; the model's own weight does not change."""
+    return cs.scaled(backbone.blocks[block].mlp.c_proj.weight, repair.factors[block])
 
 
 @torch.no_grad()
 def block_heads(backbone: Backbone, batch: Pass, block: int, values: bool = False) -> Heads:
     """Queries and keys of a block, and its values on request: each (B, H, 1+N, d).
 
-    If the block's input is that of the clean pass, cached queries and keys are used. In a pass of
-    one window, the last block's heads are cached, because nearly every method uses them.
+    Those that the pass has are used if they belong to the block's input. In a pass of one window,
+    the last block's heads are cached, because nearly every method uses them.
     """
     x, last = batch.inputs[block], block == backbone.n_blocks - 1
-    entered, cached = batch._heads.get(block, (None, None))
-    if cached is not None and entered is x and not values:
-        return cached
+    projected, heads = batch.queries_keys.get(block, (None, None))
+    if projected is x and not values:
+        return heads
     project = partial(blocks.project, backbone.blocks[block], x, values or last)
     if last and len(batch.corners) == 1:
-        return once(batch, "last heads", project)
+        return batch.cached("last heads", project)
     return project()
 
 
@@ -159,9 +153,13 @@ def windows(
     ``side`` and ``stride`` are in pixels, each rounded to whole patches. Without ``side`` one
     window covers the image.
     """
-    length = to_patches(side, patch) if side else max(grid)
+
+    def to_patches(pixels: int) -> int:
+        return max(1, int(pixels / patch + 0.5))
+
+    length = to_patches(side) if side else max(grid)
     window = min(length, grid[0]), min(length, grid[1])
-    return window, window_corners(grid, window, to_patches(stride, patch))
+    return window, window_corners(grid, window, to_patches(stride))
 
 
 def window_corners(size: Grid, window: Grid, stride: int) -> list[Grid]:
@@ -189,15 +187,3 @@ def average(parts: Iterable[tuple[Grid, Tensor]], canvas: Grid, channels: int) -
         total[here] += part.to(total)
         count[here] += 1
     return total / count
-
-
-def to_patches(pixels: int, patch: int) -> int:
-    """A length in pixels as whole patches, at least one: ``max(1, floor(x / p + 0.5))``."""
-    return max(1, int(pixels / patch + 0.5))
-
-
-def once(source: Encoded | Pass, key: Hashable, make: Callable[[], Made]) -> Made:
-    """The value of ``key`` in ``source``'s own cache; ``make()`` computes it the first time."""
-    if key not in source._memo:
-        source._memo[key] = make()
-    return source._memo[key]

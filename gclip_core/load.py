@@ -20,10 +20,10 @@ from open_clip.model import CLIP, convert_weights_to_lp
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gclip_core import assets, shipped
+from gclip_core import assets, builtin
+from gclip_core.builtin import StateDict
 from gclip_core.errors import BackboneError
 from gclip_core.registry import BackboneEntry
-from gclip_core.shipped import StateDict
 from gclip_core.stem import Stem
 
 Dtype = Literal["float32", "bfloat16", "auto"]
@@ -56,8 +56,8 @@ def load(
         folder = assets.path(entry.architecture)
         config = json.loads((folder / "model.json").read_text("utf-8"))
         tokenizer = open_clip.SimpleTokenizer(context_length=config["text_cfg"]["context_length"])
-        known = shipped.known_words(folder, state)
-        state = shipped.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
+        known = builtin.known_words(folder)
+        state = builtin.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
         if dtype == "auto":
             dtype = "float32"  # bfloat16 saves 0.2 s a photo, but masks would differ by machine
     model = _build(config, state, entry.title, device, dtype)

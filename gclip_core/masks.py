@@ -1,210 +1,138 @@
-"""From logits on the patch grid to scores and labels of pixels, one tile of pixels at a time.
+"""From logits on the patch grid to scores and labels of pixels, one strip of rows at a time.
 
-Logits are (entries, h, w) float32, one entry per synonym or hidden word; ``owner[e]`` is the class
-of entry ``e``. Hidden words come last, and their class is -1. Bilinear interpolation is PyTorch's
-with ``align_corners=False``.
+Logits are (prompts, h, w) float32: an entry for each synonym, then for each background prompt.
+``classes[p]`` is the class of prompt ``p``, -1 for the background.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
-from math import isqrt
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core.types import Grid, Overtaken, Segmentation, Vocabulary
+from gclip_core.types import Grid, Segmentation
 
-REST_WEIGHT = 0.9
-"""Weight of hidden words, chosen on 50 photos (see METHOD.md, Background)."""
-TILE_ELEMENTS = 1 << 20
-"""Entries times pixels of a tile at most, so that a tile fits a processor's cache."""
-TILE_SIDE = 112
-"""Pixels. In a smaller tile fewer entries can have the largest logit, but there are more tiles."""
-CELL_SIDE = 24
-"""Pixels; the minimum side of a cell, a part of the square between four grid points."""
+BACKGROUND_WEIGHT = 0.5
+"""Weight of the background, chosen on photos with masks (see METHOD.md, Background)."""
+MOST_ROWS = 32
+"""Rows of pixels that are computed at a time, to save memory."""
 
 
-def owners(vocabulary: Vocabulary, n_hidden: int = 0) -> tuple[int, ...]:
-    """The class of every phrase, in the order of ``vocabulary.phrases``; -1 for hidden words."""
-    typed = (i for i, synonyms in enumerate(vocabulary.classes) for _ in synonyms)
-    return (*typed, *[-1] * n_hidden)
-
-
-def weaken(logits: Tensor, n_hidden: int, weight: float) -> Tensor:
-    """Logits (entries, h, w) with the last ``n_hidden`` moved towards the mean of all entries.
+def weigh_background(logits: Tensor, n_background: int, weight: float) -> Tensor:
+    """Logits (prompts, ...) with the last ``n_background`` moved towards the mean of all prompts.
 
     Each becomes ``mean + weight (logit - mean)``: a weight of 1 changes nothing.
     """
-    if not n_hidden or weight == 1:
+    if not n_background or weight == 1:
         return logits
-    typed, hidden = logits[:-n_hidden], logits[-n_hidden:]
-    return torch.cat([typed, logits.mean(0).lerp(hidden, weight)])
-
-
-def scores(logits: Tensor, owner: Sequence[int], size: Grid) -> Tensor:
-    """Softmax over entries, then the maximum over a class's synonyms: (classes, *size) float32.
-
-    With synonyms or hidden words the scores of a pixel sum to less than 1.
-    """
-    out = torch.empty(max(owner) + 1, *size)
-    for rows, columns in tiles(logits, size):
-        tile = interpolated(logits, rows, columns).softmax(dim=0)
-        out[:, rows.pixels, columns.pixels] = per_class(tile, owner)
-    return out
-
-
-def overtaken(result: Segmentation, least: float = 0.01) -> tuple[Overtaken, ...]:
-    """Classes of known words with less than ``least`` of the pixels, and what wins in their place.
-
-    That is the class or hidden word with the largest logit at most of the patches, a fiftieth of
-    all, where the class's own logit is largest.
-    """
-    unknown = {phrase.phrase for phrase in result.unknown}
-    logits = result.logits.flatten(1)
-    by_class = per_class(logits, result.owner)
-    every = torch.cat([by_class, logits[len(logits) - len(result.hidden) :]])
-    winner = every.argmax(0)
-    names = (*result.vocabulary.names, *result.hidden)
-    n_best = -(-logits.shape[1] // 50)
-    rows = []
-    for index, area in enumerate(result.areas()):
-        if area >= least or unknown.issuperset(result.vocabulary.classes[index]):
-            continue
-        wins = winner[by_class[index].topk(n_best).indices].bincount(minlength=len(every))
-        wins[index] = 0
-        if wins.any():
-            best = int(wins.argmax())
-            is_hidden = best >= len(by_class)
-            rows.append(Overtaken(names[index], area, names[best], is_hidden))
-    return tuple(rows)
-
-
-def labels(logits: Tensor, owner: Sequence[int], size: Grid, threshold: float = 0.0) -> Tensor:
-    """The best class of each pixel: (height, width) int16.
-
-    -1 if a hidden word is best, or if the best score is under ``threshold``.
-    """
-    out = torch.empty(size, dtype=torch.int16)
-    classes = torch.tensor(owner, dtype=torch.int16)
-    parts = _parts(logits, size)
-    can_win = _can_win(logits, parts, threshold)
-    for rows, columns in tiles(logits, size, parts):
-        entries = can_win[:, rows.cells, columns.cells].flatten(1).any(1).nonzero()[:, 0]
-        if len(entries) == 1 and not threshold:
-            out[rows.pixels, columns.pixels] = classes[entries]
-            continue
-        tile = interpolated(logits[entries], rows, columns)
-        best, entry = tile.max(dim=0)
-        index = classes[entries][entry]
-        if threshold > 0:
-            score = (best - tile.logsumexp(dim=0)).exp()
-            index = torch.where(score < threshold, -1, index)
-        out[rows.pixels, columns.pixels] = index
-    return out
-
-
-def _parts(logits: Tensor, size: Grid) -> int:
-    """The number of cells between two neighbouring points of the grid, along an axis."""
-    pixels = min(length // n for n, length in zip(logits.shape[1:], size, strict=True))
-    return max(1, min(pixels // CELL_SIDE, isqrt(TILE_ELEMENTS // logits.numel())))
-
-
-def _can_win(logits: Tensor, parts: int, threshold: float) -> Tensor:
-    """Whether an entry can have the largest logit in a cell: bool (entries, cells, cells).
-
-    Interpolated logits are between those at the cell's corners. So an entry is never the largest if
-    its largest corner value is below the smallest corner value of another entry.
-    """
-    h, w = ((n - 1) * parts + 1 for n in logits.shape[1:])
-    if threshold > 0:
-        return torch.ones(len(logits), h, w, dtype=torch.bool)
-    corners = F.interpolate(logits[None], (h, w), mode="bilinear", align_corners=True)[0]
-    padded = F.pad(corners, (0, 1, 0, 1), mode="replicate")
-    largest, smallest = F.max_pool2d(padded, 2, 1), -F.max_pool2d(-padded, 2, 1)
-    return ~(largest < smallest.amax(0) - 1e-4)  # also True for nan
-
-
-def scores_at(logits: Tensor, owner: Sequence[int], size: Grid, row: int, column: int) -> Tensor:
-    """The scores of one pixel of an image of ``size``: (classes,) float32."""
-    strips = map(_strip, logits.shape[1:], size, (row, column), (row + 1, column + 1))
-    return per_class(interpolated(logits, *strips).softmax(dim=0), owner)[:, 0, 0]
-
-
-def per_class(entries: Tensor, owner: Sequence[int]) -> Tensor:
-    """Maximum over the entries of a class: (entries, ...) to (classes, ...)."""
-    n = max(owner) + 1
-    owner = [index for index in owner if index >= 0]
-    entries = entries[: len(owner)]
-    if n == len(owner):
-        return entries
-    index = torch.tensor(owner).view(-1, *[1] * (entries.dim() - 1)).expand_as(entries)
-    out = entries.new_full((n, *entries.shape[1:]), float("-inf"))
-    return out.scatter_reduce_(0, index, entries, "amax")
-
-
-def class_logits(result: Segmentation, grid: Grid) -> Tensor:
-    """Logits of patches, (classes, N) float32, each the largest of a class's words.
-
-    Where hidden words take part, a last row is the largest of theirs.
-    """
-    logits = result.logits
-    if tuple(logits.shape[1:]) != grid:
-        logits = F.interpolate(logits[None], grid, mode="bilinear", align_corners=False)[0]
-    entries, n_typed = logits.flatten(1), len(logits) - len(result.hidden)
-    by_class = per_class(entries, result.owner)
-    if not result.hidden:
-        return by_class
-    return torch.cat([by_class, entries[n_typed:].amax(0, keepdim=True)])
-
-
-def best_classes(
-    result: Segmentation, grid: Grid, logit_scale: float, most: int = 3
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The classes that match each patch best, (most, N) int64, with their cosines and shares.
-
-    The index of hidden words is the number of classes. Shares are the softmax over these classes
-    alone, so that the largest is that of the patch's label.
-    """
-    logits = class_logits(result, grid)
-    best, index = logits.topk(min(most, len(logits)), dim=0)
-    return index, best / logit_scale, best.softmax(0)
+    typed, background = logits[:-n_background], logits[-n_background:]
+    return torch.cat([typed, logits.mean(0).lerp(background, weight)])
 
 
 @dataclass(frozen=True, eq=False)
-class _Strip:
-    """Pixels along an axis, their cells, and the grid points between which they are.
+class Strip:
+    """Rows of pixels between two neighbouring rows of a grid of maps (n, h, w).
 
-    ``mixing`` (pixels, points) interpolates linearly: at most two weights in a row are nonzero.
+    ``above`` and ``below`` (n, width) are these rows of the grid, interpolated to the image's
+    width; ``share`` (rows, 1) is how far each row of pixels is from the one above.
     """
 
-    pixels: slice
-    points: slice
-    mixing: Tensor
-    cells: slice
+    rows: slice
+    above: Tensor
+    below: Tensor
+    share: Tensor
+
+    def pixels(self, chosen: Tensor | slice = slice(None)) -> Tensor:
+        """The chosen maps at the strip's pixels, bilinear: (chosen, rows, width)."""
+        return torch.lerp(self.above[chosen, None], self.below[chosen, None], self.share)
 
 
-def _strip(n: int, length: int, start: int, stop: int, parts: int = 1) -> _Strip:
-    at = (torch.arange(start, stop, dtype=torch.float32) + 0.5) * (n / length) - 0.5
-    at = at.clamp_(0, n - 1)
-    first, last = int(at[0]), min(int(at[-1]) + 1, n - 1)
-    cells = slice(int(at[0] * parts), int(at[-1] * parts) + 1)
-    apart = at[:, None] - torch.arange(first, last + 1)
-    mixing = (1 - apart.abs()).clamp_(min=0)
-    return _Strip(slice(start, stop), slice(first, last + 1), mixing, cells)
+def strips(maps: Tensor, size: Grid) -> Iterator[tuple[int, Strip]]:
+    """The strips of an image of ``size``, each with the index of the row of the grid above it."""
+    h, (height, width) = maps.shape[1], size
+    at = ((torch.arange(height) + 0.5) * (h / height) - 0.5).clamp_(0, h - 1)
+
+    def widened(row: int) -> Tensor:
+        line = maps[None, :, row : row + 1]
+        return F.interpolate(line, (1, width), mode="bilinear")[0, :, 0]
+
+    top, below = 0, widened(0)
+    for row, n_rows in enumerate(at.long().bincount().tolist()):
+        above, below = below, widened(min(row + 1, h - 1))
+        for start in range(top, top + n_rows, MOST_ROWS):
+            rows = slice(start, min(start + MOST_ROWS, top + n_rows))
+            yield row, Strip(rows, above, below, (at[rows] - row)[:, None])
+        top += n_rows
 
 
-def tiles(logits: Tensor, size: Grid, parts: int = 1) -> Iterable[tuple[_Strip, _Strip]]:
-    """Rows and columns of the square tiles that cover ``size``."""
-    side = max(1, min(TILE_SIDE, isqrt(TILE_ELEMENTS // len(logits))))
-    rows, columns = (
-        [_strip(n, length, at, min(at + side, length), parts) for at in range(0, length, side)]
-        for n, length in zip(logits.shape[1:], size, strict=True)
-    )
-    return product(rows, columns)
+def scores(logits: Tensor, classes: Sequence[int], size: Grid) -> Tensor:
+    """Softmax over prompts, then the maximum over a class's synonyms: (classes, *size) float32.
+
+    With synonyms or a background the scores of a pixel sum to less than 1.
+    """
+    out = torch.empty(max(classes) + 1, *size)
+    for _, strip in strips(logits, size):
+        out[:, strip.rows] = per_class(strip.pixels().softmax(dim=0), classes)
+    return out
 
 
-def interpolated(logits: Tensor, rows: _Strip, columns: _Strip) -> Tensor:
-    """Logits of pixels, (entries, rows, columns): two products, twice as fast as gathering."""
-    return rows.mixing @ logits[:, rows.points, columns.points] @ columns.mixing.T
+def labels(logits: Tensor, classes: Sequence[int], size: Grid, threshold: float = 0.0) -> Tensor:
+    """The best class of each pixel: (height, width) int16.
+
+    -1 if a background prompt is best, or if the best score is under ``threshold``.
+    """
+    out = torch.empty(size, dtype=torch.int16)
+    class_of = torch.tensor(classes, dtype=torch.int16)
+    # Between four points of the grid a logit is between its smallest and its largest there. So a
+    # prompt cannot be best whose largest is below the smallest of another: it is left out.
+    corners = F.pad(logits, (0, 1, 0, 1), mode="replicate")
+    largest, smallest = F.max_pool2d(corners, 2, 1), -F.max_pool2d(-corners, 2, 1)
+    can_win = ~(largest < smallest.amax(0) - 1e-4).all(2)  # (prompts, h); also True for nan
+    for row, strip in strips(logits, size):
+        prompts = can_win[:, row].nonzero()[:, 0]
+        best, index = strip.pixels(prompts).max(dim=0)
+        out[strip.rows] = class_of[prompts][index]
+        if threshold > 0:
+            score = (best - strip.pixels().logsumexp(dim=0)).exp()
+            out[strip.rows][score < threshold] = -1
+    return out
+
+
+def per_class(prompts: Tensor, classes: Sequence[int]) -> Tensor:
+    """Maximum over the prompts of a class: (prompts, ...) to (classes, ...)."""
+    n = max(classes) + 1
+    typed = [index for index in classes if index >= 0]
+    prompts = prompts[: len(typed)]
+    if n == len(typed):
+        return prompts
+    index = torch.tensor(typed).view(-1, *[1] * (prompts.dim() - 1)).expand_as(prompts)
+    out = prompts.new_full((n, *prompts.shape[1:]), float("-inf"))
+    return out.scatter_reduce_(0, index, prompts, "amax")
+
+
+def class_logits(result: Segmentation, grid: Grid) -> Tensor:
+    """Logits of patches, (classes, N) float32, each the largest of a class's synonyms.
+
+    With a background, a last row is the largest of its prompts.
+    """
+    logits = result.logits
+    if tuple(logits.shape[1:]) != grid:
+        logits = F.interpolate(logits[None], grid, mode="bilinear")[0]
+    logits = logits.flatten(1)
+    by_class, n_background = per_class(logits, result.prompt_classes), len(result.background)
+    if not n_background:
+        return by_class
+    return torch.cat([by_class, logits[-n_background:].amax(0, keepdim=True)])
+
+
+def probabilities(result: Segmentation, grid: Grid) -> Tensor:
+    """Why a patch has its word: (classes + 1, N) float32, which add up to 1 for each patch.
+
+    It is the softmax over one logit per class, that of its best synonym, and one for the
+    background, that of its best prompt. So the largest is that of the patch's plain label, and no
+    probability of a losing synonym counts for the background. The last row is the background's, 0
+    without one.
+    """
+    shares = class_logits(result, grid).softmax(0)
+    return shares if result.background else F.pad(shares, (0, 0, 0, 1))

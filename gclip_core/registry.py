@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gclip_core.errors import BackboneError
-from gclip_core.tables import find, table
+from gclip_core.errors import BackboneError, find
 from gclip_core.types import Blocks
 
 BUILT_IN = "built-in"
@@ -55,8 +54,8 @@ _SHIPPED: dict[str, Any] = {
 DAMAGE = (77, 300.0, (6, 7, 8, 9, 10))
 """Channel, gain and blocks of the built-in model that is damaged on purpose."""
 
-BACKBONES: dict[str, BackboneEntry] = table(
-    # An entry without a tag has its weights in `assets/` (see `shipped`).
+_TABLE = (
+    # An entry without a tag has its weights in `assets/` (see `builtin`).
     BackboneEntry(BUILT_IN, "Built-in", **_SHIPPED),
     BackboneEntry(
         "built-in-damaged", "Built-in, damaged on purpose", **_SHIPPED, damage=DAMAGE
@@ -100,6 +99,8 @@ BACKBONES: dict[str, BackboneEntry] = table(
         licence="MIT",
     ),
 )  # fmt: skip
+BACKBONES: dict[str, BackboneEntry] = {entry.name: entry for entry in _TABLE}
+"""Every backbone by its name."""
 
 
 def find_backbone(name: str) -> BackboneEntry:

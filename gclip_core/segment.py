@@ -14,20 +14,21 @@ from itertools import count
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from tqdm import tqdm
 
-from gclip_core import images, masks, vocabulary
+from gclip_core import images, palette
 from gclip_core.backbone import load_backbone
 from gclip_core.errors import GclipError
+from gclip_core.masks import BACKGROUND_WEIGHT
 from gclip_core.methods import METHODS, find_method, gclip
 from gclip_core.numbering import block_choice, block_numbers
-from gclip_core.palette import indexed, table
 from gclip_core.refine import REFINEMENTS
 from gclip_core.registry import BACKBONES, BUILT_IN
 from gclip_core.segmenter import Segmenter
+from gclip_core.text import TEMPLATES
 from gclip_core.types import Method, Segmentation, Vocabulary
-
-Identity = tuple[int, int] | Path
+from gclip_core.vocabulary import parse
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 """Endings of the files that are taken from a folder, in lower case."""
@@ -71,22 +72,67 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=None if Path(sys.argv[0]).stem == "gclip" else "python -m gclip_core.segment",
+        description="Segment images with any words. For every image NAME, DIR gets NAME.png (an "
+        "indexed mask: class 0 is the first word, 255 is none), NAME-overlay.png and NAME.json.",
+    )
+    option = parser.add_argument
+    images_help = "an image, or a folder: all PNG, JPEG, WebP and GIF files in it"
+    option("images", nargs="+", type=Path, metavar="IMAGE", help=images_help)
+    words_help = (
+        "classes separated by commas, synonyms by ';' (\"cat, sofa; couch, wall\"), or a text "
+        "file of them; without it each image gets the words that are suggested for it"
+    )
+    option("--words", help=words_help)
+    out_help = "the folder for the files, default out; no input file is ever overwritten"
+    option("--out", type=Path, default=Path("out"), metavar="DIR", help=out_help)
+    background_help = "off: every pixel gets one of the words, whatever it shows (default on)"
+    option("--background", default="on", choices=("on", "off"), help=background_help)
+    weight_help = f"from 0 to 1: more gives more pixels no class (default {BACKGROUND_WEIGHT:g})"
+    option("--background-weight", type=float, default=BACKGROUND_WEIGHT, help=weight_help)
+    refine_help = (
+        "how the edges of a mask follow the image: 'guided' (guided filter, the default), 'pamr', "
+        "or 'none', as in the papers"
+    )
+    option("--refine", default="guided", choices=REFINEMENTS, help=refine_help)
+    option("--threshold", type=float, default=0.0, help="score from 0 (off) to 1")
+
+    option = parser.add_argument_group("backbone and method").add_argument
+    option("--backbone", default=BUILT_IN, help=f"one of {', '.join(BACKBONES)}")
+    option("--weights", type=Path, metavar="FILE", help="a local weight file")
+    option("--device", default="cpu")
+    option("--dtype", default="float32", choices=("float32", "bfloat16", "auto"))
+    option("--method", default="gclip", help=f"one of {', '.join(METHODS)}")
+    option("--no-amf", action="store_true", help="GCLIP without attention fusion")
+    option("--no-cs", action="store_true", help="GCLIP without channel suppression")
+    blocks = "'auto', 'backbone' (its default) or numbers from 1, such as '6 7' or '7-11'"
+    papers = ", 'paper-from-1' or 'paper-from-0' (the paper's 6 and 7 in either counting)"
+    option("--amf-blocks", default="backbone", help=blocks + papers)
+    option("--cs-blocks", default="backbone", help=blocks)
+
+    option = parser.add_argument_group("sizes and templates").add_argument
+    option("--short-side", type=int, metavar="PIXELS")
+    option("--window", type=int, metavar="PIXELS")
+    option("--stride", type=int, default=112, metavar="PIXELS")
+    option("--templates", default="imagenet80", choices=tuple(TEMPLATES))
+    return parser
+
+
 def _run(options: argparse.Namespace) -> int:
     """Checks all settings and files, then segments one image after the other."""
-    method, rest = _method(options), options.rest
+    method = _method(options)
     words = None if options.words is None else _words(options.words)
-    if rest not in ("auto", "background", "none"):
-        rest = _words(rest).phrases
-    elif rest == "auto" and words is None:
-        rest = "background"  # suggested words name a part of the image
     tasks = plan(options.images, options.out)
-    check_outputs(tasks, _inputs(options, tasks))
+    others = (Path(name) for name in (options.words, options.weights) if name)
+    check_outputs(tasks, [*(task.image for task in tasks), *others])
     _make_folder(options.out)
     backbone = load_backbone(options.backbone, options.weights, options.device, options.dtype)
     segmenter = Segmenter(
         backbone, options.short_side, options.window, options.stride, options.templates
     )
-    failures = 0
+    n_failed = 0
     # tqdm reads None as: no progress bar without a terminal.
     hidden = None if len(tasks) > 1 else True
     for task in tqdm(tasks, unit="image", disable=hidden, leave=False):
@@ -98,91 +144,22 @@ def _run(options: argparse.Namespace) -> int:
                 words or segmenter.suggest(encoded),
                 method,
                 options.threshold,
-                rest,
-                refine=options.refine,
-                picture=picture,
+                options.background == "on",
+                options.background_weight,
+                options.refine,
+                picture,
             )
             _save(task, picture, result)
         except (GclipError, OSError) as error:
-            failures += 1
+            n_failed += 1
             tqdm.write(f"{task.image}: {error}", file=sys.stderr)
         else:
             tqdm.write(_report(task.image, result))
-    print(_outcome(len(tasks), failures, options.out), file=sys.stderr)
-    return 1 if failures else 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=None if Path(sys.argv[0]).stem == "gclip" else "python -m gclip_core.segment",
-        description="Segment images with any words. For every image NAME, DIR gets NAME.png (an "
-        "indexed mask: class 0 is the first word, 255 is none), NAME-overlay.png and NAME.json.",
-    )
-    parser.add_argument(
-        "images",
-        nargs="+",
-        type=Path,
-        metavar="IMAGE",
-        help="an image, or a folder: all PNG, JPEG, WebP and GIF files in it",
-    )
-    parser.add_argument(
-        "--words",
-        help="classes separated by commas, synonyms by ';' (\"cat, sofa; couch, wall\"), "
-        "or a text file of them; without it each image gets the words that are suggested for it",
-    )
-    parser.add_argument(
-        "--rest",
-        default="auto",
-        metavar="WORDS",
-        help="hidden words: a pixel that one of them fits best gets no class. 'background' (the "
-        "field's list), 'none' (every pixel gets one of the words), 'auto' (background for one "
-        "word alone and for suggested words, none for others), or words as in --words",
-    )
-    _add_mask_options(parser)
-    _add_method_options(parser)
-    _add_size_options(parser)
-    return parser
-
-
-def _add_mask_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("out"),
-        metavar="DIR",
-        help="the folder for the files, default out; no input file is ever overwritten",
-    )
-    parser.add_argument(
-        "--refine",
-        default="guided",
-        choices=REFINEMENTS,
-        help="how the edges of a mask follow the image: 'guided' (guided filter, the default), "
-        "'pamr', or 'none', as in the papers",
-    )
-    parser.add_argument("--threshold", type=float, default=0.0, help="score from 0 (off) to 1")
-
-
-def _add_method_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("backbone and method")
-    group.add_argument("--backbone", default=BUILT_IN, help=f"one of {', '.join(BACKBONES)}")
-    group.add_argument("--weights", type=Path, metavar="FILE", help="a local weight file")
-    group.add_argument("--device", default="cpu")
-    group.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "auto"))
-    group.add_argument("--method", default="gclip", help=f"one of {', '.join(METHODS)}")
-    group.add_argument("--no-amf", action="store_true", help="GCLIP without attention fusion")
-    group.add_argument("--no-cs", action="store_true", help="GCLIP without channel suppression")
-    blocks = "'auto', 'backbone' (its default) or numbers from 1, such as '6 7' or '7-11'"
-    papers = ", 'paper-from-1' or 'paper-from-0' (the paper's 6 and 7 in either counting)"
-    group.add_argument("--amf-blocks", default="backbone", help=blocks + papers)
-    group.add_argument("--cs-blocks", default="backbone", help=blocks)
-
-
-def _add_size_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("sizes and templates")
-    group.add_argument("--short-side", type=int, metavar="PIXELS")
-    group.add_argument("--window", type=int, metavar="PIXELS")
-    group.add_argument("--stride", type=int, default=112, metavar="PIXELS")
-    group.add_argument("--templates", default="imagenet80", choices=tuple(vocabulary.TEMPLATES))
+    done = f"{len(tasks)} image{'s' if len(tasks) > 1 else ''}"
+    if n_failed:
+        done = f"{len(tasks) - n_failed} of {done}"
+    print(f"{done} segmented; the masks are in {options.out}", file=sys.stderr)
+    return 1 if n_failed else 0
 
 
 def plan(given: Iterable[Path], folder: Path) -> list[Task]:
@@ -226,12 +203,6 @@ def _images(given: Iterable[Path]) -> Iterator[Path]:
         yield from files
 
 
-def _inputs(options: argparse.Namespace, tasks: Sequence[Task]) -> list[Path]:
-    """Every file that the command reads: images, text files of words, weights."""
-    others = (options.words, options.rest, options.weights)
-    return [*(task.image for task in tasks), *(Path(name) for name in others if name)]
-
-
 def check_outputs(tasks: Iterable[Task], inputs: Iterable[Path]) -> None:
     """Checks that no input is overwritten, under any of its names, and no output twice.
 
@@ -239,7 +210,7 @@ def check_outputs(tasks: Iterable[Task], inputs: Iterable[Path]) -> None:
         GclipError: an output is an input, another output, a folder or a file that is protected.
     """
     read = {_identity(path): path for path in inputs}
-    written: dict[Identity, Path] = {}
+    written: dict[tuple[int, int] | Path, Path] = {}
     for output in (output for task in tasks for output in task.outputs):
         key = _identity(output)
         if key in read:
@@ -260,7 +231,7 @@ def check_outputs(tasks: Iterable[Task], inputs: Iterable[Path]) -> None:
         written[key] = output
 
 
-def _identity(path: Path) -> Identity:
+def _identity(path: Path) -> tuple[int, int] | Path:
     """Equal for two paths to one file: its device and number, or the full path of a new file."""
     try:
         status = path.stat()
@@ -286,7 +257,7 @@ def _words(text: str) -> Vocabulary:
     # Unlike Path.is_file, this raises no error for a list of words that is too long for a name.
     if os.path.isfile(text):  # noqa: PTH113
         text = Path(text).read_text("utf-8", errors="replace")
-    return vocabulary.parse(text)
+    return parse(text)
 
 
 def _method(options: argparse.Namespace) -> Method:
@@ -300,16 +271,17 @@ def _method(options: argparse.Namespace) -> Method:
     )
 
 
-def _save(task: Task, picture: images.Image.Image, result: Segmentation) -> None:
+def _save(task: Task, picture: Image.Image, result: Segmentation) -> None:
     labels, names = result.labels.numpy(), result.vocabulary.names
-    indexed(labels, names).save(task.mask)
-    paint = images.Image.fromarray(table(names)[labels])
-    share = images.Image.fromarray(np.where(labels < 0, 0, 153).astype(np.uint8))  # of 255
-    images.Image.composite(paint, picture, share).save(task.overlay)
+    palette.indexed(labels, names).save(task.mask)
+    paint = Image.fromarray(palette.table(names)[labels])
+    share = Image.fromarray(np.where(labels < 0, 0, 153).astype(np.uint8))  # of 255
+    Image.composite(paint, picture, share).save(task.overlay)
     summary = {
         "classes": [list(synonyms) for synonyms in result.vocabulary.classes],
         "areas": dict(zip(names, result.areas(), strict=True)),
-        "rest": {"area": result.rest_area(), "words": result.hidden},
+        "no_class": result.no_class_area(),
+        "background": result.background,
         "method": result.method.name,
         "refine": result.refined,
         "amf_blocks": block_numbers(result.report.fusion.blocks),
@@ -325,29 +297,18 @@ def _save(task: Task, picture: images.Image.Image, result: Segmentation) -> None
 
 def _report(path: Path, result: Segmentation) -> str:
     """The areas of an image's classes in one line, then its notes."""
-    areas = ", ".join(
-        f"{name} {area:.1%}"
-        for name, area in zip(result.vocabulary.names, result.areas(), strict=True)
-    )
-    rest = result.rest_area()
-    lines = [f"{path}: {areas}" + (f", rest {rest:.1%}" if rest else "")]
+    areas = zip(result.vocabulary.names, result.areas(), strict=True)
+    line = f"{path}: " + ", ".join(f"{name} {area:.1%}" for name, area in areas)
+    if no_class := result.no_class_area():
+        line += f", no class {no_class:.1%}"
+    lines = [line]
     if result.unknown:
         unknown = (
             f"{entry.phrase} ({entry.reason}; nearest known word: {entry.nearest or 'none'})"
             for entry in result.unknown
         )
         lines.append(f"this backbone was not trained on: {', '.join(unknown)}")
-    for word in masks.overtaken(result):
-        lines.append(f"{word.name} gets {word.area:.1%}: {word.by} fits better where it fits best")
     return "\n  ".join([*lines, *result.notes])
-
-
-def _outcome(n_images: int, failures: int, folder: Path) -> str:
-    """One line on all images together."""
-    done = f"{n_images} image{'s' if n_images > 1 else ''}"
-    if failures:
-        done = f"{n_images - failures} of {done}"
-    return f"{done} segmented; the masks are in {folder}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The library's main class: masks, suggested words, attention maps and norms."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
 
@@ -18,15 +18,15 @@ from gclip_core import (
     images,
     last_block,
     masks,
-    suggestions,
+    text,
     vocabulary,
 )
 from gclip_core.backbone import Backbone
-from gclip_core.errors import GclipError, MethodError
+from gclip_core.errors import GclipError, MethodError, find
 from gclip_core.methods import METHODS, checked
 from gclip_core.numbering import check_index
 from gclip_core.refine import find_refinement, refined
-from gclip_core.tables import find
+from gclip_core.suggest import Matches, candidates_of, choose, match
 from gclip_core.types import (
     DenseFeatures,
     Encoded,
@@ -41,7 +41,7 @@ from gclip_core.types import (
     Vocabulary,
 )
 
-Words = str | Iterable[str] | Vocabulary | vocabulary.ParsedWords
+Words = str | Iterable[str] | Vocabulary | vocabulary.Prompts
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class Segmenter:
 
     An image's short side is scaled to ``short_side`` pixels (default: the backbone's). Windows have
     ``window`` pixels a side, and one starts every ``stride`` pixels; the default is no windows.
-    ``templates`` is a name of :data:`vocabulary.TEMPLATES`, or sentences with ``{}``. Logits are
+    ``templates`` is a name of :data:`text.TEMPLATES`, or sentences with ``{}``. Logits are
     ``logit_scale`` (1e-6 to 1e6) times the cosine. An image has at most ``max_tokens`` patches.
 
     A ``method`` of None is GCLIP. Windows do not change attention, values and global tokens.
@@ -76,7 +76,7 @@ class Segmenter:
             if getattr(self, name) is not None or name in ("stride", "max_tokens"):
                 _check_count(name, getattr(self, name))
         _check_between("logit_scale", self.logit_scale, 1e-6, 1e6)
-        sentences = vocabulary.template_set(self.templates)
+        sentences = text.template_set(self.templates)
         if not isinstance(self.templates, str):
             object.__setattr__(self, "templates", sentences)
 
@@ -94,8 +94,7 @@ class Segmenter:
         pixels = np.array(images.resize(picture, size), dtype=np.float32) / 255
         mean, std = np.array([self.backbone.mean, self.backbone.std], np.float32)
         scaled = torch.from_numpy((pixels - mean) / std).permute(2, 0, 1)
-        clean = encoder.encode(self.backbone, scaled, own, self.window, self.stride)
-        return encoder.resumed(self.backbone, clean)
+        return encoder.encode(self.backbone, scaled, own, self.window, self.stride)
 
     def dense_features(
         self, image: images.Source | Encoded, method: Method | None = None
@@ -111,52 +110,58 @@ class Segmenter:
         words: Words,
         method: Method | None = None,
         threshold: float = 0.0,
-        rest: str | Iterable[str] = "none",
-        rest_weight: float = masks.REST_WEIGHT,
+        background: bool | Iterable[str] = False,
+        background_weight: float = masks.BACKGROUND_WEIGHT,
         refine: str = "none",
         picture: images.Source | None = None,
     ) -> Segmentation:
         """Finds the class of each pixel among ``words`` (a list, or text as a person types it).
 
-        Words that :meth:`read_words` has parsed have their hidden words: ``rest`` does not count.
-        ``rest`` are hidden words for the rest of the image (:func:`vocabulary.hidden_words`);
-        ``rest_weight`` from 0 to 1 weakens their logits (:func:`masks.weaken`). A pixel gets no
-        class if a hidden word fits it best, or if the best score is under ``threshold``.
+        With ``background``, prompts for the rest of the image compete with the words
+        (:func:`vocabulary.background_prompts`); ``background_weight`` from 0 to 1 weakens their
+        logits (:func:`masks.weigh_background`). A pixel gets no class if a background prompt fits
+        it best, or if the best score is under ``threshold``. Words of :meth:`prompts` have their
+        background: ``background`` does not count.
 
-        ``refine`` is a name of :data:`refine.REFINEMENTS`: edges then follow the image. For an
-        encoding, this needs ``picture``, the image that was encoded. If it would take too long, the
-        mask is plain, and its ``notes`` tell so.
+        ``refine`` is a name of :data:`refine.REFINEMENTS`: edges then follow the image, and
+        outlines are calm. For an encoding, this needs ``picture``, the image that was encoded.
 
         Raises:
             GclipError: the image, the words or the method's settings cannot be used.
         """
         _check_between("threshold", threshold, 0, 1)
-        _check_between("rest_weight", rest_weight, 0, 1)
+        _check_between("background_weight", background_weight, 0, 1)
         method = checked(method)
-        parsed = self.read_words(words, rest)
+        prompts = self.prompts(words, background)
         refining = find_refinement(refine).coefficients is not None
         if refining:
             picture = _picture(image if picture is None else picture)
             image = image if isinstance(image, Encoded) else picture
         encoded = self._encoded(image)
         mean = self._mean_features(encoded, method)
-        logits = (self.logit_scale * (parsed.text @ mean.T)).unflatten(1, encoded.grid)
-        logits = masks.weaken(logits, len(parsed.hidden), rest_weight)
+        logits = self._logits(prompts, mean, encoded.grid, background_weight)
         result = Segmentation(
-            labels=masks.labels(logits, parsed.owner, encoded.image_size, threshold),
+            labels=masks.labels(logits, prompts.prompt_classes, encoded.image_size, threshold),
             logits=logits,
-            vocabulary=parsed.classes,
+            vocabulary=prompts.classes,
             method=method,
             report=self.report(encoded, method),
-            owner=parsed.owner,
-            hidden=parsed.hidden,
-            unknown=parsed.unknown,
-            notes=parsed.notes,
+            prompt_classes=prompts.prompt_classes,
+            background=prompts.background,
+            unknown=prompts.unknown,
+            notes=prompts.notes,
             resized=encoded.resized,
             threshold=threshold,
-            _scores=partial(masks.scores, logits, parsed.owner, encoded.resized),
+            compute_scores=partial(masks.scores, logits, prompts.prompt_classes, encoded.resized),
         )
         return refined(result, picture, refine) if refining else result
+
+    def _logits(
+        self, prompts: vocabulary.Prompts, patches: Tensor, grid: Grid, background_weight: float
+    ) -> Tensor:
+        """Logits (prompts, h, w) of features of patches (N, E)."""
+        logits = (self.logit_scale * (prompts.text @ patches.T)).unflatten(1, grid)
+        return masks.weigh_background(logits, len(prompts.background), background_weight)
 
     @torch.no_grad()
     def labels_by_block(
@@ -164,33 +169,32 @@ class Segmenter:
         encoded: Encoded,
         words: Words,
         method: Method | None = None,
-        rest: str | Iterable[str] = "none",
-        rest_weight: float = masks.REST_WEIGHT,
+        background: bool | Iterable[str] = False,
+        background_weight: float = masks.BACKGROUND_WEIGHT,
     ) -> Tensor:
-        """The class of each patch from the output of every block: (L, h, w) int16, -1 for hidden.
+        """The class of each patch from the output of every block: (L, h, w) int16, -1 for none.
 
         The patch tokens after each block but the last go through ``ln_post`` and the projection, as
         if it were the last (a logit lens). The last entry is ``method``'s own last block. All come
-        from the encoding of the whole image as one window, with ``method``'s CS. Words are those of
-        :meth:`segment`.
+        from the encoding of the whole image as one window, with ``method``'s CS. Words and
+        background are those of :meth:`segment`.
 
         Raises:
             GclipError: the words or the method's settings cannot be used.
         """
-        _check_between("rest_weight", rest_weight, 0, 1)
+        _check_between("background_weight", background_weight, 0, 1)
         method = checked(method)
-        parsed = self.read_words(words, rest)
+        prompts = self.prompts(words, background)
         source = self.suppress(self._single(encoded), method)
         tokens = torch.stack([x[1:] for x in source.inputs[1:]])
         features = last_block.projected(self.backbone.visual, tokens).cpu()
         last = self._mean_features(source, method)
-        owner = torch.tensor(parsed.owner, dtype=torch.int16)
-
-        def labels(patches: Tensor) -> Tensor:
-            logits = (self.logit_scale * (parsed.text @ patches.T)).unflatten(1, source.grid)
-            return owner[masks.weaken(logits, len(parsed.hidden), rest_weight).argmax(0)]
-
-        return torch.stack([labels(patches) for patches in (*features, last)])
+        class_of = torch.tensor(prompts.prompt_classes, dtype=torch.int16)
+        logits = (
+            self._logits(prompts, patches, source.grid, background_weight)
+            for patches in (*features, last)
+        )
+        return torch.stack([class_of[by_prompt.argmax(0)] for by_prompt in logits])
 
     def suggest(
         self, image: images.Source | Encoded, most: int = 5, strict: bool = True
@@ -200,30 +204,27 @@ class Segmenter:
         Without ``strict``, words follow that fit few patches best, or hardly better than others.
         """
         _check_count("most", most)
-        candidates = suggestions.candidates_of(self.backbone)
-        return suggestions.choose(candidates, self.clues(image), most, strict)
+        candidates = candidates_of(self.backbone)
+        return choose(candidates, self.matches(image), most, strict)
 
-    def clues(self, image: images.Source | Encoded) -> suggestions.Clues:
+    def matches(self, image: images.Source | Encoded) -> Matches:
         """How the words that may be suggested match the image.
 
-        From ClearCLIP's features of the whole image, without planted channels, and from the stem's
-        image classifier if there is one.
+        From ClearCLIP's features of the whole image, and from the stem's image classifier if there
+        is one.
         """
         whole = self._encoded(image).whole
-        clean = replace(self, backbone=replace(self.backbone, planted=()))
-        dense = clean.dense_features(whole, METHODS["clearclip"])
+        dense = self.dense_features(whole, METHODS["clearclip"])
         probabilities = whole.passes[0].probabilities
         if probabilities is not None:
             probabilities = probabilities[0].cpu()
-        return suggestions.match(self.backbone, dense, probabilities)
+        return match(self.backbone, dense, probabilities)
 
-    def read_words(
-        self, words: Words, rest: str | Iterable[str] = "none"
-    ) -> vocabulary.ParsedWords:
-        """Parses and embeds words for :meth:`segment`, with the same ``rest``; cached."""
-        if isinstance(words, vocabulary.ParsedWords):
+    def prompts(self, words: Words, background: bool | Iterable[str] = False) -> vocabulary.Prompts:
+        """Parses and embeds words for :meth:`segment`, with the same ``background``; cached."""
+        if isinstance(words, vocabulary.Prompts):
             return words
-        return vocabulary.read_words(self.backbone, words, rest, self.templates)
+        return vocabulary.prompts(self.backbone, words, background, self.templates)
 
     def count_windows(self, size: Grid) -> tuple[int, int]:
         """How many windows an image of ``size`` (height, width) has, and the patches of each."""
@@ -234,15 +235,9 @@ class Segmenter:
         window, corners = encoder.windows(grid, patch, self.window, self.stride)
         return len(corners), window[0] * window[1]
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of its own: gains and norms of planted channels; weights and words are shared."""
-        backbone = self.backbone
-        return 1024 + (8 * backbone.n_blocks * backbone.width if backbone.planted else 0)
-
     def embed_words(self, words: Sequence[str]) -> Tensor:
-        """:func:`vocabulary.embed` of phrases: (len(words), E) float32, L2-normalised."""
-        return vocabulary.embed(self.backbone, words, self.templates)
+        """:func:`text.embed` of phrases: (len(words), E) float32, L2-normalised."""
+        return text.embed(self.backbone, words, self.templates)
 
     def suppress(self, encoded: Encoded, method: Method | None = None) -> Encoded:
         """The encoding that ``method`` runs on: with CS in the other blocks, if the method uses CS.
@@ -250,7 +245,7 @@ class Segmenter:
         Other functions call it themselves. Pass its result to them to compute it only once.
         """
         repair = self.backbone.repair(checked(method).suppression)
-        return encoder.resumed(self.backbone, self._encoded(encoded), repair)
+        return encoder.with_cs(self.backbone, self._encoded(encoded), repair)
 
     @torch.no_grad()
     def attention_map(self, encoded: Encoded, block: int, head: int | None = None) -> Tensor:
@@ -298,7 +293,7 @@ class Segmenter:
             heads = partial(encoder.block_heads, self.backbone, source.passes[0])
             return amf.find_tokens(self.received(encoded, clean=clean), heads, threshold)
 
-        return encoder.once(source, ("globality", threshold), measure)
+        return source.cached(("globality", threshold), measure)
 
     @torch.no_grad()
     def received(
@@ -306,7 +301,7 @@ class Segmenter:
     ) -> Tensor:
         """:func:`amf.received` of ``blocks`` (default: all): (blocks, N) float32; cached.
 
-        With ``clean``, the tower has no planted channels and no CS.
+        With ``clean``, the tower has no CS.
         """
         whole = self._encoded(encoded).whole
         source = whole if clean else self._single(encoded)
@@ -319,7 +314,7 @@ class Segmenter:
             check_index("Block", block, self.backbone.n_blocks)
             same = source.passes[0].inputs[block] is whole.passes[0].inputs[block]
             cached_in = whole if same else source
-            return encoder.once(cached_in, ("received", block), partial(measure, block))
+            return cached_in.cached(("received", block), partial(measure, block))
 
         wanted = range(self.backbone.n_blocks) if blocks is None else blocks
         received = [get(block) for block in wanted] if isinstance(wanted, Iterable) else []
@@ -359,10 +354,7 @@ class Segmenter:
     def _single(self, encoded: Encoded) -> Encoded:
         """The encoding if it has one window, else the encoding of the whole image as one window."""
         encoded = self._encoded(encoded)
-        if encoded.window == encoded.grid:
-            return encoded
-        resume = partial(encoder.resumed, self.backbone, encoded.whole)
-        return encoder.once(encoded, ("single", self.backbone.planted), resume)
+        return encoded if encoded.window == encoded.grid else encoded.whole
 
     @torch.no_grad()
     def _mean_features(self, encoded: Encoded, method: Method) -> Tensor:
@@ -373,8 +365,9 @@ class Segmenter:
         ready, last = self.suppress(encoded, method), self.backbone.n_blocks - 1
         fused = self._amf(ready, method.fusion).blocks
         repair = self.backbone.repair(method.suppression)
-        changed = last in repair.factors or bool((self.backbone.gains[last] != 1).any())
-        W2 = encoder.changed_weight(self.backbone, last, repair) if changed else None
+        W2 = None
+        if last in repair.factors:
+            W2 = encoder.changed_weight(self.backbone, last, repair)
         parts: list[tuple[Grid, Tensor]] = []
         for batch in ready.passes:
             heads_of = partial(encoder.block_heads, self.backbone, batch)

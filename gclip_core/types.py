@@ -21,15 +21,17 @@ labels               (height, width)     int16 class indices at the image's own 
 A type is here if several modules use it; another is beside the function that returns it.
 """
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from torch import Tensor
 
+from gclip_core.errors import MethodError
+
+Made = TypeVar("Made")
 Grid = tuple[int, int]
 """Height and width, in patches or pixels."""
 
@@ -97,20 +99,6 @@ class UnknownPhrase:
 
 
 @dataclass(frozen=True)
-class Overtaken:
-    """A class of a mask with less than a share of the pixels, and who wins where it fits best.
-
-    ``area`` is its share in [0, 1]; ``by`` the name of the class, or the hidden word if
-    ``is_hidden``, that wins most of the patches that it fits best.
-    """
-
-    name: str
-    area: float
-    by: str
-    is_hidden: bool
-
-
-@dataclass(frozen=True)
 class Span:
     """Runs of blocks of a tower of ``of`` blocks, counted from 1, for towers of any depth.
 
@@ -127,13 +115,19 @@ class Span:
     def indices(self, n_blocks: int) -> tuple[int, ...]:
         """The 0-based blocks at the same relative depths in a tower of ``n_blocks``.
 
-        Each run gives at least one block, but never the tower's last.
+        Each run gives at least one block, but never the tower's last. Raises MethodError for a
+        tower of a single block.
         """
+        if n_blocks < 2:
+            raise MethodError(
+                "This method needs a tower of at least two blocks, but one block came; take a "
+                "method that uses the last block alone, such as ClearCLIP."
+            )
         blocks: set[int] = set()
         for first, last in self.runs:
             start = min(round((first - 1) * n_blocks / self.of), n_blocks - 2)
-            stop = min(round(last * n_blocks / self.of), n_blocks - 1)
-            blocks.update(range(max(0, start), max(start + 1, stop)))
+            stop = max(start + 1, round(last * n_blocks / self.of))
+            blocks.update(range(start, min(stop, n_blocks - 1)))
         return tuple(sorted(blocks))
 
 
@@ -188,15 +182,6 @@ class Suppression:
 
 
 @dataclass(frozen=True)
-class Plant:
-    """A simulated abnormal channel: row ``channel`` of ``W2`` times ``gain`` in ``blocks``."""
-
-    channel: int
-    gain: float
-    blocks: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Method:
     """A method: how the last block is computed, what is fused, and whether CS changes other blocks.
 
@@ -231,29 +216,44 @@ class Method:
         return f"{self.authors} {self.year}, {self.paper}" if self.year else ""
 
 
+class Cached:
+    """A value with a cache of what is computed from it."""
+
+    cache: dict[Hashable, Any]
+
+    def cached(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """The value of ``key``; ``make()`` computes it the first time."""
+        if key not in self.cache:
+            self.cache[key] = make()
+        return self.cache[key]
+
+
 @dataclass(frozen=True, eq=False)
-class Pass:
+class Pass(Cached):
     """Block inputs of a batch of B windows of equal size; usually one window, the whole image.
 
     ``inputs[l]`` is the input of block ``l``, (B, 1+N, D) in the model's dtype; ``corners`` are the
     windows' (top, left) in patches. ``probabilities`` (B, classes) float32 are those of the stem's
-    classes, None for a tower without a stem.
+    classes, None for a tower without a stem. ``queries_keys`` has queries and keys of some blocks,
+    each with the input that they are projections of.
     """
 
     inputs: tuple[Tensor, ...]
     corners: tuple[Grid, ...]
     probabilities: Tensor | None = None
-    _heads: dict[int, tuple[Tensor, Any]] = field(default_factory=dict, repr=False)
-    _memo: dict = field(default_factory=dict, repr=False)
+    queries_keys: Mapping[int, tuple[Tensor, Any]] = field(default_factory=dict, repr=False)
+    cache: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
-class Encoded:
+class Encoded(Cached):
     """An encoded image: the input of every block, in one window or in many.
 
     ``grid`` is the size of the image and ``window`` that of each window, in patches; they are equal
     if there is one window. ``image_size`` is the size of the image and ``resized`` the size that
-    was encoded, in pixels. ``backbone`` is the ``uid`` of the backbone.
+    was encoded, in pixels. ``backbone`` is the ``uid`` of the backbone. With CS in other blocks
+    than the last, ``suppression`` are its settings and ``without_cs`` is the encoding that it
+    resumes from. ``encode_whole`` encodes the image as one window.
     """
 
     passes: tuple[Pass, ...]
@@ -262,11 +262,10 @@ class Encoded:
     image_size: Grid
     resized: Grid
     backbone: str
-    planted: tuple[Plant, ...] = ()
     suppression: Suppression | None = None
-    _clean: "Encoded | None" = field(default=None, repr=False)
-    _whole: "Callable[[], Encoded] | None" = field(default=None, repr=False)
-    _memo: dict = field(default_factory=dict, repr=False)
+    without_cs: "Encoded | None" = field(default=None, repr=False)
+    encode_whole: "Callable[[], Encoded] | None" = field(default=None, repr=False)
+    cache: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -275,33 +274,14 @@ class Encoded:
 
     @property
     def clean(self) -> "Encoded":
-        """The encoding without planted channels and CS."""
-        return self if self._clean is None else self._clean
+        """The encoding without CS."""
+        return self.without_cs or self
 
     @property
     def whole(self) -> "Encoded":
         """The clean encoding of the whole image as one window, on which AMF chooses its blocks."""
-        return self.clean if self._whole is None else self._whole()
-
-    @property
-    def nbytes(self) -> int:
-        """About the bytes not shared with the clean encoding: block inputs, the last block's heads,
-        the cached queries and keys of other blocks; for windows also the pixels and :attr:`whole`.
-
-        :attr:`whole` counts before it is computed: a cache asks for the size once.
-        """
-        clean = () if self._clean is None else self.clean.passes
-        shared = {x.data_ptr() for batch in clean for x in batch.inputs}
-        every = [x for batch in self.passes for x in batch.inputs]
-        own = sum(x.nbytes for x in every if x.data_ptr() not in shared)
-        kept = 0 if clean else len(self.passes[0]._heads)
-        own += (3 + 2 * kept) * every[-1].nbytes
-        if self._whole is None or clean:
-            return own
-        n_blocks, tokens = len(self.inputs), math.prod(self.grid) + 1
-        token_bytes = self.inputs[0][0].nbytes
-        pixels = 3 * 4 * math.prod(self.resized)
-        return own + pixels + (2 * n_blocks + 3) * tokens * token_bytes
+        clean = self.clean
+        return clean.cached("whole", clean.encode_whole) if clean.encode_whole else clean
 
 
 @dataclass(frozen=True, eq=False)
@@ -356,21 +336,21 @@ class MethodReport:
 
 @dataclass(frozen=True)
 class KnownWords:
-    """The words that a backbone was trained on, in lower case, and their tokens.
+    """The words that a backbone was trained on, in lower case.
 
     ``seen`` are the words of its training photos, each with its synonyms, ``class_words`` the words
-    of each class of its stem. ``nearest`` maps other English nouns to the nearest of its words.
+    of each class of its stem. ``read_nearest`` reads :attr:`nearest`.
     """
 
     words: frozenset[str]
-    tokens: frozenset[int]
     seen: tuple[tuple[str, ...], ...] = ()
     class_words: tuple[tuple[str, ...], ...] = ()
-    _nearest: Callable[[], Mapping[str, str]] = field(default=dict, repr=False)
+    read_nearest: Callable[[], Mapping[str, str]] = field(default=dict, repr=False)
 
     @cached_property
     def nearest(self) -> Mapping[str, str]:
-        return self._nearest()
+        """Other English nouns, each with the nearest known word, or "" if none is near."""
+        return self.read_nearest()
 
 
 @dataclass(frozen=True)
@@ -393,6 +373,11 @@ class Vocabulary:
         """Every synonym of every class, in order."""
         return tuple(phrase for synonyms in self.classes for phrase in synonyms)
 
+    @property
+    def prompt_classes(self) -> tuple[int, ...]:
+        """The class of each phrase."""
+        return tuple(i for i, synonyms in enumerate(self.classes) for _ in synonyms)
+
     def __len__(self) -> int:
         return len(self.classes)
 
@@ -401,13 +386,13 @@ class Vocabulary:
 class Segmentation:
     """The class of each pixel, with the logits and settings that it was computed from.
 
-    ``labels`` (height, width) int16 are at the image's own size; -1 marks a pixel whose best score
-    is below the threshold, or whose largest logit is that of a hidden word. ``logits`` (entries, h,
-    w) float32 have an entry for each phrase and each word of ``hidden``, the words for the rest of
-    the image. ``owner`` is the class of each entry, -1 for hidden words. ``unknown`` are phrases
-    that a backbone with a known vocabulary was not trained on. ``notes`` are sentences for people.
-    ``resized`` is the size that was encoded, in pixels, and ``threshold`` that of the labels.
-    ``refined`` names the refinement of labels and scores (:mod:`gclip_core.refine`), or is "none".
+    ``labels`` (height, width) int16 are at the image's own size; -1 marks a pixel without a class:
+    its best score is below ``threshold``, or a background prompt fits it best. ``logits`` (prompts,
+    h, w) float32 have an entry for each phrase and each prompt of ``background``;
+    ``prompt_classes`` are their classes, -1 for the background. ``unknown`` are phrases that a
+    backbone with a known vocabulary was not trained on. ``notes`` are sentences for people.
+    ``resized`` is the size that was encoded, in pixels. ``refined`` names the refinement of labels
+    and scores (:mod:`gclip_core.refine`), or is "none". ``compute_scores`` computes :attr:`scores`.
     """
 
     labels: Tensor
@@ -415,24 +400,24 @@ class Segmentation:
     vocabulary: Vocabulary
     method: Method
     report: MethodReport
-    owner: tuple[int, ...]
-    hidden: tuple[str, ...]
+    prompt_classes: tuple[int, ...]
+    background: tuple[str, ...]
     unknown: tuple[UnknownPhrase, ...]
     notes: tuple[str, ...]
     resized: Grid
     threshold: float
-    _scores: Callable[[], Tensor] = field(repr=False)
+    compute_scores: Callable[[], Tensor] = field(repr=False)
     refined: str = "none"
 
     @cached_property
     def scores(self) -> Tensor:
         """:func:`masks.scores` of each class, (C, h', w') float32 at the resized image's size."""
-        return self._scores()
+        return self.compute_scores()
 
     def areas(self) -> tuple[float, ...]:
         """Share of the image's pixels per class, in [0, 1]."""
         return class_shares(self.labels, len(self.vocabulary))[:-1]
 
-    def rest_area(self) -> float:
+    def no_class_area(self) -> float:
         """Share of the image's pixels without a class."""
-        return float((self.labels < 0).double().mean())
+        return class_shares(self.labels, len(self.vocabulary))[-1]

@@ -1,41 +1,26 @@
-"""From typed text to classes and synonyms, and from these to text embeddings."""
+"""From typed text to classes, synonyms and background prompts, with their text embeddings."""
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 
-import torch
-import torch.nn.functional as F
-from open_clip import OPENAI_IMAGENET_TEMPLATES, SIMPLE_IMAGENET_TEMPLATES
 from torch import Tensor
 
-from gclip_core import text_tower, word_lists, writing
+from gclip_core import word_lists
 from gclip_core.backbone import Backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import VocabularyError
-from gclip_core.masks import owners
-from gclip_core.tables import find
-from gclip_core.text_tower import Openings
+from gclip_core.text import embed
 from gclip_core.types import UnknownPhrase, UnknownReason, Vocabulary
 
 MAX_CLASSES = 500
 MAX_PHRASES = 2000
 MAX_CHARACTERS = 200_000
 MAX_PHRASE = 300
-_JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
-NO_REST = "No hidden word is left for the rest: every pixel gets a typed word."
+NO_BACKGROUND = "No background prompt is left: every pixel gets a typed word."
 NOT_ENGLISH = "This model learned from English texts, and these words are in other letters: {}."
-NEAR_A_KNOWN_WORD = 0.8
-"""A phrase that is not itself a known word needs this cosine to one, to count as known."""
-
-TEMPLATES: dict[str, tuple[str, ...]] = {
-    "imagenet80": tuple(t("{}") for t in OPENAI_IMAGENET_TEMPLATES),
-    "imagenet7": tuple(t("{}") for t in SIMPLE_IMAGENET_TEMPLATES),
-    "plain": ("a photo of a {}.",),
-}
-"""Sets of sentences in which ``{}`` is replaced by a phrase; the first two are open_clip's."""
+_JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
 
 
 def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
@@ -72,11 +57,12 @@ def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
             "At least one word was expected, but none came. Type the things you look for, "
             "separated by commas: cat, sofa; couch, wall"
         )
-    if not twice:
-        return Vocabulary(tuple(classes))
-    shown = ", ".join(f"'{phrase[:30]}'" for phrase in islice(twice, 5))
-    more = ", …" if len(twice) > 5 else ""
-    return Vocabulary(tuple(classes), (f"Given more than once and kept once: {shown}{more}.",))
+    notes = ()
+    if twice:
+        shown = ", ".join(f"'{phrase[:30]}'" for phrase in islice(twice, 5))
+        more = ", …" if len(twice) > 5 else ""
+        notes = (f"Given more than once and kept once: {shown}{more}.",)
+    return Vocabulary(tuple(classes), notes)
 
 
 def _split_text(text: str) -> list[str]:
@@ -114,89 +100,61 @@ def _clean(phrase: str) -> str:
 
 
 def _visible(text: str) -> str:
-    hidden = ("Cc", "Cf", "Cs", "Co")
+    invisible = ("Cc", "Cf", "Cs", "Co")
     return "".join(
-        " " if unicodedata.category(c) in hidden and c not in _JOINERS else c for c in text
+        " " if unicodedata.category(c) in invisible and c not in _JOINERS else c for c in text
     )
 
 
-def embed(
-    backbone: Backbone, phrases: Iterable[str], templates: str | Sequence[str] = "imagenet80"
-) -> Tensor:
-    """Text embedding of each phrase: (len(phrases), E) float32, L2-normalised.
-
-    It is the normalised mean of the normalised embeddings of the phrase in all templates; cached.
-    Raises VocabularyError for a text instead of a list, too long a phrase, or unusable templates.
-    """
-    if isinstance(phrases, str):
-        raise VocabularyError(f"A list of phrases was expected, but one text came: {phrases[:40]}")
-    phrases = _texts(phrases)
-    sentences = template_set(templates)
-    if not phrases:
-        return torch.empty(0, backbone.model.visual.proj.shape[1])
-    text_cache = backbone.text_cache
-    embeddings = {phrase: text_cache.get((sentences, phrase)) for phrase in dict.fromkeys(phrases)}
-    missing = [phrase for phrase, embedding in embeddings.items() if embedding is None]
-    if missing:
-        rows = _embed_new(backbone, missing, sentences)
-        for phrase, row in zip(missing, rows, strict=True):
-            embeddings[phrase] = row.clone()  # a view would keep the whole tensor in memory
-            text_cache.put((sentences, phrase), embeddings[phrase])
-    return torch.stack([embeddings[phrase] for phrase in phrases])
-
-
-def embed_together(backbone: Backbone, phrases: Sequence[str], templates: str) -> Tensor:
-    """As :func:`embed`, with one cache entry for the whole list: for long lists used often."""
-    sentences = TEMPLATES[templates]
-    key = (sentences, *phrases)
-    return backbone.text_cache.get_or_make(key, lambda: _embed_new(backbone, phrases, sentences))
-
-
 @dataclass(frozen=True, eq=False)
-class ParsedWords:
-    """Classes and hidden words with their embeddings.
+class Prompts:
+    """Classes and background prompts with their embeddings.
 
-    ``text`` (entries, E) float32, L2-normalised, has an entry per phrase of the classes, then one
-    per hidden word; ``owner`` is the class of each entry, -1 for hidden words.
+    ``text`` (prompts, E) float32, L2-normalised, has an entry per phrase of the classes, then one
+    per background prompt; ``prompt_classes`` are their classes, -1 for the background.
     """
 
     classes: Vocabulary
-    hidden: tuple[str, ...]
+    background: tuple[str, ...]
     text: Tensor
-    owner: tuple[int, ...]
+    prompt_classes: tuple[int, ...]
     unknown: tuple[UnknownPhrase, ...]
     notes: tuple[str, ...]
 
 
-def read_words(
+_prompts: BoundedCache[Prompts] = BoundedCache(64)
+
+
+def prompts(
     backbone: Backbone,
     words: str | Iterable[str] | Vocabulary,
-    rest: str | Iterable[str],
+    background: bool | Iterable[str],
     templates: str | tuple[str, ...],
-) -> ParsedWords:
+) -> Prompts:
     """Parses and embeds words, with the errors of :func:`parse` and :func:`embed`; cached."""
-    typed = words if isinstance(words, str | Vocabulary) else _texts(words)
-    other = rest if isinstance(rest, str) else _texts(rest)
+    words = words if isinstance(words, str | Vocabulary) else _texts(words)
+    if not isinstance(background, bool):
+        background = background if isinstance(background, str) else _texts(background)
 
-    def make() -> ParsedWords:
-        classes = parse(typed)
-        hidden = hidden_words(backbone, classes, other)
+    def make() -> Prompts:
+        classes = parse(words)
+        others = background_prompts(backbone, classes, background)
         notes = list(classes.notes)
-        if not hidden and (other == "background" or not isinstance(other, str)):
-            notes.append(NO_REST)
+        if background and not others:
+            notes.append(NO_BACKGROUND)
         if backbone.known is None:
             notes += _foreign(classes)
-        return ParsedWords(
+        return Prompts(
             classes,
-            hidden,
-            embed(backbone, (*classes.phrases, *hidden), templates),
-            owners(classes, len(hidden)),
-            describe_unknown(backbone, classes),
+            others,
+            embed(backbone, (*classes.phrases, *others), templates),
+            (*classes.prompt_classes, *[-1] * len(others)),
+            unknown_phrases(backbone, classes),
             tuple(notes),
         )
 
-    notes = typed.notes if isinstance(typed, Vocabulary) else ()
-    return _parsed.get_or_make((backbone.uid, typed, notes, other, templates), make)
+    notes = words.notes if isinstance(words, Vocabulary) else ()
+    return _prompts.get_or_make((backbone.uid, words, notes, background, templates), make)
 
 
 def _foreign(classes: Vocabulary) -> list[str]:
@@ -204,57 +162,42 @@ def _foreign(classes: Vocabulary) -> list[str]:
     foreign = [
         f"'{phrase[:30]}'"
         for phrase in classes.phrases
-        if writing.reason_of(phrase) == UnknownReason.OTHER_LANGUAGE
+        if _reason(phrase) == UnknownReason.OTHER_LANGUAGE
         and not any(c.isascii() and c.isalpha() for c in phrase)
     ]
     return [NOT_ENGLISH.format(", ".join(foreign[:5]))] if foreign else []
 
 
-# 64 kB is an estimate for the words themselves, in the key and in the value.
-_parsed: BoundedCache[ParsedWords] = BoundedCache(
-    8 * 2**20, lambda parsed: parsed.text.nbytes + 64 * 2**10
-)
-
-
-def hidden_words(
-    backbone: Backbone, typed: Vocabulary, rest: str | Iterable[str] = "background"
+def background_prompts(
+    backbone: Backbone, typed: Vocabulary, background: bool | Iterable[str] = True
 ) -> tuple[str, ...]:
-    """Words for the rest of an image: a pixel that one of them fits best gets no class.
+    """Prompts for the rest of an image: a pixel that one of them fits best gets no class.
 
-    ``"background"`` is the background list used in the literature, without words that the backbone
-    was not trained on. ``"none"`` is no word. ``"auto"`` is the former for one class alone, the
-    latter for more. A list gives other words. Typed words, their synonyms and plurals are left out:
-    "pine trees" leaves out "tree". Raises VocabularyError for another ``rest``.
+    ``True`` stands for the background list used in the literature, without words that the backbone
+    was not trained on, ``False`` for none. A list, or text as in :func:`parse`, gives other words.
+    Typed words, their synonyms and plurals are left out: "pine trees" leaves out "tree".
     """
-    if rest == "auto":
-        rest = "background" if len(typed) == 1 else "none"
-    if rest == "none":
+    if not background:
         return ()
     synonyms = word_lists.read("background")
-    if rest == "background":
-        unknown = unknown_phrases(backbone, Vocabulary((tuple(synonyms),)))
-        words = tuple(phrase for phrase in synonyms if phrase not in unknown)
-    elif isinstance(rest, str):
-        raise VocabularyError(
-            f"rest must be auto, background, none or a list of words, but '{rest[:40]}' came."
-        )
+    if background is True:
+        words = tuple(word for word in synonyms if knows(backbone, word))
     else:
-        own = _texts(rest)
-        words = parse(own).phrases if own else ()
+        words = parse(background).phrases
 
     def is_typed(word: str) -> bool:
         means = (word, *synonyms.get(word.casefold(), ()))
-        return any(_names(phrase, name) for phrase in typed.phrases for name in means)
+        return any(_ends_in(phrase, name) for phrase in typed.phrases for name in means)
 
     return tuple(word for word in words if not is_typed(word))
 
 
-def _names(phrase: str, word: str) -> bool:
+def _ends_in(phrase: str, word: str) -> bool:
     """Whether a phrase ends in a word, its plural or its singular."""
     *before, last = word.casefold().split()
-    *rest, end = phrase.casefold().split()
-    same = len(rest) >= len(before) and rest[len(rest) - len(before) :] == before
-    return same and bool(_forms(last) & _forms(end))
+    *first, end = phrase.casefold().split()
+    same = len(first) >= len(before) and first[len(first) - len(before) :] == before
+    return same and not _forms(last).isdisjoint(_forms(end))
 
 
 def _forms(noun: str) -> set[str]:
@@ -263,39 +206,45 @@ def _forms(noun: str) -> set[str]:
     return {noun} | {noun.removesuffix(s) + to for s, to in singular.items() if noun.endswith(s)}
 
 
-_SMALL_WORDS = frozenset(["a", "an", "the", "of", "in", "on", "at", "with", "and", "or"])
+def knows(backbone: Backbone, phrase: str) -> bool:
+    """Whether a backbone was trained on a phrase; always true for an open vocabulary."""
+    known = backbone.known
+    return known is None or _known_end(backbone, phrase)[0]
 
 
-def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Phrases that the backbone was not trained on; none for an open vocabulary.
+def nearest_known(backbone: Backbone, phrase: str) -> str | None:
+    """The known word nearest to a phrase that the backbone was not trained on, or None.
 
-    A phrase is unknown if each of its words has a token that the backbone was not trained on, or
-    if the phrase's embedding is near no known word.
+    None for names, other languages and an open vocabulary. An emoji is looked up by its name.
+    """
+    return None if backbone.known is None else _known_end(backbone, phrase)[1]
+
+
+def _known_end(backbone: Backbone, phrase: str) -> tuple[bool, str | None]:
+    """Whether a phrase, or its end, is known ("old red car" is), and the known word it leads to.
+
+    The longest end that is a known word or another noun of the table decides, in the singular, too.
     """
     known = backbone.known
-    if known is None:
-        return ()
-
-    def is_seen(phrase: str) -> bool:
-        words = (word for word in phrase.casefold().split() if word not in _SMALL_WORDS)
-        return any(known.tokens >= set(_token_ids(backbone, word)) for word in words)
-
-    doubtful = [p for p in vocabulary.phrases if p.casefold() not in known.words]
-    nearest = dict.fromkeys(doubtful, -1.0)
-    partly = [p for p in doubtful if is_seen(p)]
-    if partly:
-        plurals = {f"{word}s" for word in known.words}  # their embeddings differ very little
-        theirs = embed_together(backbone, sorted(known.words - plurals), "plain")
-        near = embed(backbone, partly, "plain") @ theirs.T
-        nearest |= zip(partly, near.max(dim=1).values.tolist(), strict=True)
-    return tuple(phrase for phrase in doubtful if nearest[phrase] < NEAR_A_KNOWN_WORD)
+    emoji = _emoji_name(phrase)
+    words = (emoji or phrase.casefold()).split()
+    for start in range(len(words)):
+        *before, last = words[start:]
+        for form in sorted(_forms(last), key=len, reverse=True):
+            noun = " ".join([*before, form])
+            if noun in known.words:
+                return not emoji, noun
+            if noun in known.nearest:
+                return False, known.nearest[noun] or None
+    return False, None
 
 
-def describe_unknown(backbone: Backbone, vocabulary: Vocabulary) -> tuple[UnknownPhrase, ...]:
-    """:func:`unknown_phrases`, each with the reason and with :func:`nearest_known`."""
+def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[UnknownPhrase, ...]:
+    """Phrases that the backbone was not trained on, each with the reason and the nearest word."""
     return tuple(
-        UnknownPhrase(phrase, writing.reason_of(phrase), nearest_known(backbone, phrase))
-        for phrase in unknown_phrases(backbone, vocabulary)
+        UnknownPhrase(phrase, _reason(phrase), nearest_known(backbone, phrase))
+        for phrase in vocabulary.phrases
+        if not knows(backbone, phrase)
     )
 
 
@@ -316,82 +265,24 @@ def with_nearest(vocabulary: Vocabulary, unknown: Iterable[UnknownPhrase]) -> Vo
     return Vocabulary(tuple(classes), vocabulary.notes)
 
 
-def nearest_known(backbone: Backbone, phrase: str) -> str | None:
-    """The known word nearest to a phrase that the backbone was not trained on, or None.
-
-    It looks up the phrase in our list of words and among WordNet's nouns, then the phrase without
-    its first words ("old golden retriever"). An emoji is looked up by its name. The result is None
-    for names, other languages and an open vocabulary.
-    """
-    known = backbone.known
-    if known is None:
-        return None
-    own = _nearest_listed()
-    words = (writing.emoji_name(phrase) or phrase.casefold()).split()
-    for start in range(len(words)):
-        *before, last = words[start:]
-        for form in sorted(_forms(last), key=len, reverse=True):
-            noun = " ".join([*before, form])
-            if noun in known.words:
-                return noun
-            if noun in own:
-                return own[noun] if own[noun] in known.words else None
-            if noun in known.nearest:
-                return known.nearest[noun]
-    return None
+def _reason(phrase: str) -> UnknownReason:
+    """Why a model that learned English words for things does not know a phrase."""
+    letters = [c for c in phrase if c.isalpha()]
+    if letters:
+        is_english = all(letter.isascii() for letter in letters)
+        return UnknownReason.NEVER_MET if is_english else UnknownReason.OTHER_LANGUAGE
+    if any(c.isnumeric() for c in phrase):
+        return UnknownReason.NUMBER
+    return UnknownReason.EMOJI if _emoji_name(phrase) else UnknownReason.SYMBOL
 
 
-@cache
-def _nearest_listed() -> dict[str, str]:
-    """Our list of words and the word nearest to each; empty where none is near."""
-    lists = word_lists.read("nearest").items()
-    return {word: nearest for nearest, words in lists for word in words}
-
-
-def template_set(templates: str | Sequence[str]) -> tuple[str, ...]:
-    """The sentences of a named set, or those given. Raises VocabularyError if there are none."""
-    if isinstance(templates, str):
-        return find(TEMPLATES, templates, "template set", VocabularyError)
-    sentences = tuple(templates) if isinstance(templates, Iterable) else ()
-    if not sentences or not all(isinstance(text, str) and "{}" in text for text in sentences):
-        raise VocabularyError(
-            "templates must be a set's name or sentences with {} where the phrase goes, "
-            f"but {str(templates)[:80]} came."
-        )
-    return sentences
-
-
-@torch.no_grad()
-def _embed_new(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, ...]) -> Tensor:
-    """Embeddings of phrases that are not cached: (len(phrases), E) float32 on the CPU."""
-    _check_lengths(backbone, phrases, sentences)
-    prompts = [sentence.replace("{}", phrase) for phrase in phrases for sentence in sentences]
-    tokens = backbone.tokenizer(prompts).to(backbone.device)
-
-    def read_openings() -> Openings:
-        before = backbone.tokenizer([sentence.partition("{}")[0] for sentence in sentences])
-        return text_tower.read_openings(backbone.model, before.to(backbone.device))
-
-    which = torch.arange(len(sentences), device=backbone.device).repeat(len(phrases))
-    openings = backbone.openings_cache.get_or_make(sentences, read_openings)
-    each = text_tower.encode(backbone.model, tokens, openings, which)
-    each = F.normalize(each.float(), dim=-1).reshape(len(phrases), len(sentences), -1)
-    return F.normalize(each.mean(1), dim=-1).cpu()
-
-
-def _token_ids(backbone: Backbone, phrase: str) -> list[int]:
-    """A phrase's tokens without start, end and padding; [] for a tokenizer without ``encode``."""
-    encode = getattr(backbone.tokenizer, "encode", None)
-    return list(encode(phrase)) if callable(encode) else []
-
-
-def _check_lengths(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, ...]) -> None:
-    frame = max(len(_token_ids(backbone, sentence.replace("{}", ""))) for sentence in sentences)
-    room = backbone.model.context_length - 2 - frame  # without start and end token
-    for phrase in phrases:
-        length = len(_token_ids(backbone, phrase))
-        if length > room:
-            raise VocabularyError(
-                f"'{phrase[:40]}…' is too long: {backbone.title} reads up to {room} tokens of a "
-                f"phrase, but this one has {length}. Shorten it, or separate classes with commas."
-            )
+def _emoji_name(phrase: str) -> str:
+    """The name in Unicode of a phrase's first emoji, in lower case: "dog" for a dog's face, "house"
+    for a house with a garden. Empty for a phrase without one."""
+    for c in phrase:
+        if unicodedata.category(c) == "So":
+            name = unicodedata.name(c, "").lower().partition(" with ")[0]
+            for part in (" face", " symbol", " sign", " emoji"):
+                name = name.removesuffix(part)
+            return name
+    return ""

@@ -16,9 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core import vocabulary, word_lists
+from gclip_core import word_lists
 from gclip_core.backbone import Backbone
 from gclip_core.masks import per_class
+from gclip_core.text import TEMPLATES, embed_new
 from gclip_core.types import DenseFeatures, Grid, KnownWords
 
 PERSON = "person"
@@ -63,41 +64,32 @@ DEFAULT = Thresholds()
 class Candidates:
     """Words that may be suggested.
 
-    ``owner`` is the class of each word: the index of its first word, which names it. ``everyday``
-    (words,) and ``stuff`` (classes,) are bool.
+    ``classes`` has the class of each word: the index of its first word, which names it.
+    ``everyday`` (words,) and ``stuff`` (classes,) are bool.
     """
 
     words: Sequence[str]
-    owner: Sequence[int]
+    classes: Sequence[int]
     everyday: Tensor
     stuff: Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Clues:
+class Matches:
     """How the candidates match an image.
 
-    ``scores`` (words, h*w) float32 are cosines on the patch grid ``grid`` (h, w). ``evidence``
-    (words,) float32 is added to the fit on all patches, in standard deviations of the scores.
+    ``cosines`` (words, h*w) float32 are on the patch grid ``grid`` (h, w). ``evidence`` (words,)
+    float32 is added to the fit on all patches, in standard deviations of the cosines.
     """
 
-    scores: Tensor
+    cosines: Tensor
     evidence: Tensor
     grid: Grid
 
 
-def word_groups(backbone: Backbone) -> tuple[tuple[str, ...], ...]:
-    """Words that may be suggested, each with its synonyms.
-
-    These are the words of the backbone's training photos, or the everyday words if its vocabulary
-    is open.
-    """
-    return backbone.known.seen if backbone.known else _everyday()
-
-
 def choose(
     candidates: Candidates,
-    clues: Clues,
+    matches: Matches,
     most: int = 5,
     strict: bool = True,
     thresholds: Thresholds = DEFAULT,
@@ -107,7 +99,7 @@ def choose(
     Words are left out that do not reach the thresholds, but for the most certain one; the most
     probable thing is added to stuff alone. Without ``strict`` the words that were left out follow.
     """
-    fit, before = _fit(candidates, clues, thresholds)
+    fit, before = _fit(candidates, matches, thresholds)
     probability = (thresholds.sharpness * fit).softmax(0)
     chosen = _best(fit, before, most, thresholds.gain)
     share, certainty = _owned(fit, probability, chosen)
@@ -150,15 +142,16 @@ def _things_first(candidates: Candidates, shares: Mapping[int, float]) -> list[i
     return sorted(shares, key=lambda index: (bool(candidates.stuff[index]), -shares[index]))
 
 
-def _fit(candidates: Candidates, clues: Clues, thresholds: Thresholds) -> tuple[Tensor, Tensor]:
+def _fit(candidates: Candidates, matches: Matches, thresholds: Thresholds) -> tuple[Tensor, Tensor]:
     """The fit of each class at each patch, (classes, h*w), and the mean of all words', (h*w,)."""
-    owner = torch.tensor(candidates.owner)
+    classes = torch.tensor(candidates.classes)
     person = candidates.words.index(PERSON) if PERSON in candidates.words else -1
-    bonus = thresholds.everyday * candidates.everyday + thresholds.people * (owner == person)
-    maps = F.avg_pool2d(clues.scores.unflatten(1, clues.grid), 3, 1, 1, count_include_pad=False)
-    by_word = maps.flatten(1) / clues.scores.std(0).mean() + bonus[:, None]
-    evidence = thresholds.evidence * per_class(clues.evidence, candidates.owner)
-    return per_class(by_word, candidates.owner) + evidence[:, None], by_word.mean(0)
+    bonus = thresholds.everyday * candidates.everyday + thresholds.people * (classes == person)
+    cosines = matches.cosines.unflatten(1, matches.grid)
+    means = F.avg_pool2d(cosines, 3, 1, 1, count_include_pad=False).flatten(1)
+    by_word = means / matches.cosines.std(0).mean() + bonus[:, None]
+    evidence = thresholds.evidence * per_class(matches.evidence, candidates.classes)
+    return per_class(by_word, candidates.classes) + evidence[:, None], by_word.mean(0)
 
 
 def _best(fit: Tensor, before: Tensor, most: int, least: float) -> list[int]:
@@ -174,14 +167,18 @@ def _best(fit: Tensor, before: Tensor, most: int, least: float) -> list[int]:
     return chosen
 
 
-def match(backbone: Backbone, dense: DenseFeatures, probabilities: Tensor | None) -> Clues:
+def match(backbone: Backbone, dense: DenseFeatures, probabilities: Tensor | None) -> Matches:
     """How the backbone's :func:`candidates_of` match dense features of a whole image.
 
     ``probabilities`` (classes,) float32 are the image classifier's, if there is one.
     """
-    words = candidates_of(backbone).words
-    scores = vocabulary.embed_together(backbone, words, "plain") @ dense.patches.T
-    return Clues(scores, _evidence(words, backbone.known, probabilities), dense.grid)
+    words, plain = candidates_of(backbone).words, TEMPLATES["plain"]
+    # One entry of the cache for all candidates.
+    text = backbone.text_cache.get_or_make(
+        (plain, *words), lambda: embed_new(backbone, words, plain)
+    )
+    evidence = _evidence(words, backbone.known, probabilities)
+    return Matches(text @ dense.patches.T, evidence, dense.grid)
 
 
 def _evidence(
@@ -198,26 +195,24 @@ def _evidence(
 
 
 def candidates_of(backbone: Backbone) -> Candidates:
-    """The words that may be suggested with this backbone."""
-    return _candidates(word_groups(backbone))
+    """The words of the backbone's training photos; everyday words for an open vocabulary."""
+    everyday = tuple((word, *others) for word, others in word_lists.read("everyday").items())
+    return _candidates(backbone.known.seen if backbone.known else everyday, everyday)
 
 
 @cache
-def _candidates(groups: tuple[tuple[str, ...], ...]) -> Candidates:
+def _candidates(
+    groups: tuple[tuple[str, ...], ...], everyday: tuple[tuple[str, ...], ...]
+) -> Candidates:
     worn, stuff = word_lists.read("worn"), word_lists.read("stuff")
-    usual = {word for group in _everyday() for word in group}
+    usual = {word for group in everyday for word in group}
     groups = tuple(sorted(groups, key=lambda group: group[0] in worn))
     words = [group[0] for group in groups]
     person = words.index(PERSON)
-    owner = [person if word in worn else i for i, word in enumerate(words)]
+    classes = [person if word in worn else i for i, word in enumerate(words)]
     return Candidates(
         words,
-        owner,
+        classes,
         torch.tensor([not usual.isdisjoint(group) for group in groups]),
-        torch.tensor([word in stuff for word in words[: max(owner) + 1]]),
+        torch.tensor([word in stuff for word in words[: max(classes) + 1]]),
     )
-
-
-@cache
-def _everyday() -> tuple[tuple[str, ...], ...]:
-    return tuple((word, *others) for word, others in word_lists.read("everyday").items())

@@ -1,9 +1,10 @@
-"""The compact form of the built-in model, in a folder of ``assets/``.
+"""The built-in model's files, in a folder of ``assets/``.
 
 ``model.json`` is an open_clip configuration with the settings of the stem. ``words.json`` has the
-words that the model was trained on and those of the stem's classes, and ``nearest.txt.gz`` maps
-other words to them. Weights may be stored as integers with one scale per row, and in several files.
-The token embedding has the rows of trained tokens only.
+words that the model was trained on and those of the stem's classes. ``nearest.txt.gz`` maps
+WordNet's nouns to them, and our list ``word_lists/nearest.txt`` others; ours comes first. Weights
+may be stored as integers with one scale per row, and in several files. The token embedding has the
+rows of trained tokens only.
 """
 
 import gzip
@@ -21,21 +22,25 @@ from gclip_core.types import KnownWords
 StateDict = dict[str, Tensor]
 
 
-def known_words(folder: Path, state: StateDict) -> KnownWords:
-    """The words that the model was trained on, and the tokens that ``state`` has rows of."""
-    words = json.loads((folder / "words.json").read_text("utf-8"))
+def known_words(folder: Path) -> KnownWords:
+    """The words that the model was trained on."""
+    groups = json.loads((folder / "words.json").read_text("utf-8"))
+    known = frozenset(word.lower() for kind in groups.values() for group in kind for word in group)
     return KnownWords(
-        frozenset(word.lower() for kind in words.values() for group in kind for word in group),
-        frozenset(state.get("token_ids", torch.empty(0)).flatten().tolist()),
-        tuple(map(tuple, words["seen"])),
-        tuple(map(tuple, words["classes"])),
-        partial(_nearest, folder / "nearest.txt.gz"),
+        known,
+        tuple(map(tuple, groups["seen"])),
+        tuple(map(tuple, groups["classes"])),
+        partial(_nearest, folder / "nearest.txt.gz", known),
     )
 
 
-def _nearest(path: Path) -> dict[str, str]:
-    lines = word_lists.entries(gzip.decompress(path.read_bytes()).decode())
-    return {word: seen for seen, words in lines for word in words}
+def _nearest(wordnet: Path, known: frozenset[str]) -> dict[str, str]:
+    lines = [
+        *word_lists.entries(gzip.decompress(wordnet.read_bytes()).decode()),
+        *word_lists.read("nearest").items(),
+    ]
+    nearest = {word: target if target in known else "" for target, words in lines for word in words}
+    return {word: target for word, target in nearest.items() if word not in known}
 
 
 def unpack(state: StateDict, vocabulary: int, title: str) -> StateDict:

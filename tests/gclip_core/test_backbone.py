@@ -1,6 +1,5 @@
-"""Wrapping a CLIP, refusing one that cannot be tapped, the table, and planting."""
+"""Wrapping a CLIP, refusing one that cannot be tapped, the table, and damage."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ from gclip_core import (
     damage,
     gclip,
     load_backbone,
-    plant_channel,
 )
 from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
 from tests.models import (
@@ -213,39 +211,3 @@ class TestDamage:
     def test_unusable_settings(self, channel: int, gain: Any, blocks: list[int]) -> None:
         with pytest.raises(MethodError):
             damage(tiny_backbone(7), channel, gain, blocks)
-
-
-class TestPlanting:
-    def test_only_the_planted_channel_of_the_planted_blocks_grows(self) -> None:
-        clean = tiny_backbone(5)
-        planted = plant_channel(clean, channel=7, gain=30, blocks=[6, 8])
-        ratio = planted.norms / clean.norms
-        expected = torch.ones(12, 32)
-        expected[[6, 8], 7] = 30
-        assert torch.allclose(ratio, expected)
-        assert torch.equal(replace(planted, planted=()).norms, clean.norms)
-
-    def test_it_is_the_same_model(self) -> None:
-        clean = tiny_backbone(6)
-        planted = plant_channel(clean, 7, 30, [6])
-        again = plant_channel(planted, 9, 2, [1])
-        assert planted.model is clean.model
-        assert planted.uid == clean.uid
-        assert (len(clean.planted), len(planted.planted), len(again.planted)) == (0, 1, 2)
-
-    @pytest.mark.parametrize(
-        ("channel", "gain", "blocks"),
-        [
-            (32, 2, [0]),
-            (1.5, 2, [0]),
-            (0, float("nan"), [0]),
-            (0, 1e9, [0]),
-            (0, "2", [0]),
-            (0, 2, []),
-            (0, 2, [12]),
-            (0, 2, 3),
-        ],
-    )
-    def test_other_channels_are_refused(self, channel: int, gain: Any, blocks: list[int]) -> None:
-        with pytest.raises(MethodError):
-            plant_channel(tiny_backbone(7), channel, gain, blocks)

@@ -4,8 +4,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gclip_core.cache import BoundedCache
 
@@ -19,26 +17,6 @@ def test_what_was_put_is_found_until_it_is_least_recently_used() -> None:
     assert cache.get("b") is None
     assert (cache.get("a"), cache.get("c")) == ("A", "C")
     assert len(cache) == 2
-
-
-def test_a_value_larger_than_everything_is_not_kept_and_pushes_nothing_out() -> None:
-    cache: BoundedCache[str] = BoundedCache(5, size_of=len)
-    cache.put("small", "xx")
-    cache.put("large", "x" * 6)
-    assert cache.get("large") is None
-    assert cache.get("small") == "xx"
-
-
-@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 7)), max_size=60))
-def test_the_size_is_within_the_limit_whatever_is_put(puts: list[tuple[int, int]]) -> None:
-    cache: BoundedCache[int] = BoundedCache(10, size_of=lambda size: size)
-    for key, size in puts:
-        cache.put(key, size)
-        assert cache.size <= 10
-        assert cache.get(key) == size
-        assert cache.size == sum(cache.get(key) or 0 for key in range(10))
-    cache.clear()
-    assert (len(cache), cache.size) == (0, 0)
 
 
 def test_two_threads_that_want_the_same_make_it_once() -> None:

@@ -62,14 +62,6 @@ def test_the_average_agrees_with_a_loop_over_places() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pixels", "patch", "expected"),
-    [(224, 16, 14), (224, 14, 16), (112, 32, 4), (1, 16, 1), (23, 16, 1), (24, 16, 2)],
-)
-def test_pixels_rounded_to_patches(pixels: int, patch: int, expected: int) -> None:
-    assert encoder.to_patches(pixels, patch) == expected
-
-
-@pytest.mark.parametrize(
     ("window", "stride"), [(16, 2048), (20, 13), (12, 12), (64, 24), (None, 8)]
 )
 def test_the_windows_that_are_counted_are_those_that_are_encoded(
@@ -80,14 +72,3 @@ def test_the_windows_that_are_counted_are_those_that_are_encoded(
     encoded = segmenter.encode(picture(96, 128))
     windows = sum(len(batch.corners) for batch in encoded.passes)
     assert segmenter.count_windows((96, 128)) == (windows, encoded.window[0] * encoded.window[1])
-
-
-def test_windows_count_the_whole_image_before_it_is_encoded() -> None:
-    """A cache asks for the size once, and the whole image is encoded later, for AMF."""
-    segmenter = Segmenter(tiny_backbone(), short_side=96, window=48, stride=24)
-    encoded = segmenter.encode(picture(60, 90))
-    before = encoded.nbytes
-    windows = sum(x.nbytes for batch in encoded.passes for x in batch.inputs)
-    assert before >= windows + sum(x.nbytes for x in encoded.whole.passes[0].inputs)
-    assert encoded.nbytes == before
-    assert Segmenter(tiny_backbone(), short_side=96).encode(picture(60, 90)).nbytes < windows

@@ -13,7 +13,7 @@ from PIL import Image
 
 from gclip_core import images
 from gclip_core.errors import ImageError
-from gclip_core.images import check, digest, resize, target_size
+from gclip_core.images import check, resize, target_size
 from tests import refusal
 from tests.pictures import (
     FORMATS,
@@ -197,14 +197,6 @@ def test_a_file_over_the_limit_of_bytes_is_refused(monkeypatch: pytest.MonkeyPat
     refused(heavy, "at most 1 MB", "scale the image down")
 
 
-@pytest.mark.parametrize("progressive", [False, True])
-def test_a_jpeg_opens_without_its_end_marker_and_not_without_pixels(progressive: bool) -> None:
-    data = encoded(noise(64, 80), "JPEG", progressive=progressive)
-    assert np.array_equal(pixels(check(data[:-2])), pixels(check(data)))
-    assert np.array_equal(pixels(check(data[:-1])), pixels(check(data)))
-    refused(data[: len(data) * 2 // 3], "cut short")
-
-
 @pytest.mark.parametrize("turn", [1, 6])
 def test_a_draft_is_the_picture_at_a_smaller_scale(turn: int) -> None:
     smooth = noise(5, 8).resize((800, 500), Image.Resampling.BICUBIC)
@@ -215,18 +207,6 @@ def test_a_draft_is_the_picture_at_a_smaller_scale(turn: int) -> None:
     assert (small.height, small.width) == (height // 2, width // 2)
     wanted = pixels(check(data).resize(small.size, Image.Resampling.BOX))
     assert np.abs(pixels(small) - wanted).mean() < 2
-
-
-@pytest.mark.parametrize("turn", [1, 6])
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
-def test_a_draft_of_any_png_is_the_mean_of_squares_of_the_whole(mode: str, turn: int) -> None:
-    picture = noise(600, 402)
-    picture.putalpha(picture.getchannel("R"))
-    picture = picture.convert("L" if mode == "I;16" else mode).convert(mode)
-    data = encoded(picture, "PNG", exif=turned(turn))
-    whole = check(data)
-    small = check(data, draft=(whole.height // 3, whole.width // 3))
-    assert np.array_equal(pixels(small), pixels(whole.reduce(3)))
 
 
 def test_a_file_cut_at_any_tenth_is_refused() -> None:
@@ -369,53 +349,10 @@ def _claiming(data: bytes, marker: bytes, height: int, width: int) -> bytes:
     return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
 
 
-def _of_one_channel_a_scan() -> bytes:
-    """A sequential JPEG whose first scan has one of three channels."""
-    data = bytearray(encoded(rgb(), "JPEG"))
-    data[data.index(b"\xff\xda") + 4] = 1
-    return bytes(data)
-
-
-def test_a_jpeg_of_several_scans_may_have_fewer_pixels() -> None:
-    """Its decoder keeps all coefficients: four channels of 99 megapixels need 800 MB."""
-    progressive = encoded(rgb(), "JPEG", progressive=True)
-    for data, frame in ((progressive, b"\xff\xc2"), (_of_one_channel_a_scan(), b"\xff\xc0")):
-        fits, large = (_claiming(data, frame, 6000, width) for width in (5333, 5334))
-        assert images.header_size(fits) == (6000, 5333)
-        refused(large, "at most 32,000,000 pixels")
-    plain = _claiming(encoded(rgb(), "JPEG"), b"\xff\xc0", 6000, 9000)
-    assert images.header_size(plain) == (6000, 9000)
-
-
-def test_a_webp_which_is_decoded_into_four_copies_may_have_fewer_pixels(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(images, "MAX_COPIED", 12 * 17 - 1)
-    for kind in ("PNG", "GIF", "JPEG"):
-        assert images.header_size(encoded(rgb(), kind)) == (12, 17)
-    refused(encoded(rgb(), "WEBP"), "at most 203 pixels")
-
-
 def test_exif_behind_the_pixels_turns_nothing() -> None:
     data = _png_ending_with(png_chunk(b"eXIf", turned(6).tobytes()[6:]))
     assert images.header_size(data) == (12, 17)
     assert (pixels(check(data)) == pixels(rgb())).all()
-
-
-def test_exif_as_digits_in_a_text_turns_the_picture() -> None:
-    data = _png_with(_raw_profile(turned(6).tobytes()))
-    assert images.header_size(data) == (17, 12)
-    assert (pixels(check(data)) == np.rot90(pixels(rgb()), -1)).all()
-
-
-def test_equal_pixels_have_equal_digests_and_others_have_not() -> None:
-    assert digest(check(rgb())) == digest(check(encoded(rgb(), "PNG")))
-    changed = rgb()
-    changed.putpixel((3, 3), (1, 1, 1))
-    black = [Image.new("RGB", size) for size in ((2, 6), (6, 2), (3, 4))]
-    digests = {digest(image) for image in [rgb(), changed, *black]}
-    assert len(digests) == 5
-    assert all(len(text) == 32 for text in digests)
 
 
 @pytest.mark.parametrize(

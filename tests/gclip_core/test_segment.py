@@ -47,8 +47,9 @@ def test_a_mask_is_the_library_s_labels_and_no_class_is_255(photo: Path, thresho
     options = ("--method", "clearclip", "--threshold", str(threshold), "--refine", "none")
     mask, _ = run(photo, "--words", words, *options)
     segmenter = Segmenter(small())
-    labels = segmenter.segment(photo, words, METHODS["clearclip"], threshold).labels.numpy()
-    assert bool((labels < 0).any()) == bool(threshold)
+    method = METHODS["clearclip"]
+    labels = segmenter.segment(photo, words, method, threshold, True).labels.numpy()
+    assert (labels < 0).any() or not threshold
     assert np.array_equal(mask, np.where(labels < 0, 255, labels))
 
 
@@ -57,8 +58,9 @@ def test_edges_follow_the_photo_unless_it_is_told_otherwise(photo: Path) -> None
     for options, refine in (((), "guided"), (("--refine", "pamr"), "pamr")):
         mask, summary = run(photo, "--words", words, *options)
         assert summary["refine"] == refine
-        labels = Segmenter(small()).segment(photo, words, refine=refine).labels.numpy()
-        assert np.array_equal(mask, labels)
+        result = Segmenter(small()).segment(photo, words, background=True, refine=refine)
+        labels = result.labels.numpy()
+        assert np.array_equal(mask, np.where(labels < 0, 255, labels))
 
 
 def test_summary_counts_blocks_from_one(photo: Path) -> None:
@@ -66,16 +68,24 @@ def test_summary_counts_blocks_from_one(photo: Path) -> None:
     _, summary = run(photo, "--words", "cat, sky", *blocks)
     assert summary["amf_blocks"] == [6, 7]
     assert summary["cs_blocks"] == [7, 8, 9]
-    assert sum(summary["areas"].values()) + summary["rest"]["area"] == pytest.approx(1)
+    assert sum(summary["areas"].values()) + summary["no_class"] == pytest.approx(1)
 
 
-@pytest.mark.parametrize(
-    ("rest", "full"), [("none", True), ("background", False), ("dog, sky; night sky", False)]
-)
-def test_one_word_covers_the_picture_where_none_hides(photo: Path, rest: str, full: bool) -> None:
-    _, summary = run(photo, "--words", "cat", "--rest", rest)
-    assert (summary["rest"]["area"] == 0) == full
-    assert ("sky" in summary["rest"]["words"]) != full
+def test_background(photo: Path) -> None:
+    """It is on by default; its weight decides how much of the picture has no class."""
+    areas = []
+    for options in (
+        ("--background", "off"),
+        ("--background-weight", "0"),
+        (),
+        ("--background-weight", "1"),
+    ):
+        _, summary = run(photo, "--words", "cat", *options)
+        assert ("sky" in summary["background"]) != ("off" in options)
+        areas.append(summary["no_class"])
+    assert areas[0] == 0
+    assert areas == sorted(areas)
+    assert areas[0] < areas[-1]
 
 
 def test_without_words_those_that_are_suggested_are_taken(tmp_path: Path) -> None:
@@ -83,7 +93,7 @@ def test_without_words_those_that_are_suggested_are_taken(tmp_path: Path) -> Non
     assert main([str(photo), "--out", str(tmp_path)]) == 0
     summary = json.loads((tmp_path / "china.json").read_text("utf-8"))
     assert ["building"] in summary["classes"]
-    assert summary["rest"]["words"], "suggested words name a part of the photo"
+    assert summary["background"], "suggested words name a part of the photo"
 
 
 def test_an_unknown_word_is_reported_with_the_nearest_and_replaced_by_none(
@@ -164,13 +174,12 @@ class TestFiles:
         Path(second).write_bytes(first.read_bytes())
         assert second in self.refused(capsys, "photo.jpg", second, "--words", "cat", "--out", ".")
 
-    @pytest.mark.parametrize("option", ["--words", "--rest"])
     def test_a_text_file_of_words_is_not_replaced(
-        self, option: str, photo: Path, capsys: pytest.CaptureFixture[str]
+        self, photo: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         Path("photo.json").write_text("cat, dog", "utf-8")
         photo.rename("other").rename("photo.jpg")
-        self.refused(capsys, "photo.jpg", "--words", "cat", option, "photo.json", "--out", ".")
+        self.refused(capsys, "photo.jpg", "--words", "photo.json", "--out", ".")
 
     def test_a_weight_file_is_not_replaced(
         self, photo: Path, capsys: pytest.CaptureFixture[str]

@@ -21,9 +21,9 @@ from gclip_core import (
     Method,
     MethodError,
     Segmenter,
+    damage,
     encoder,
     gclip,
-    plant_channel,
     word_lists,
 )
 from gclip_core.types import Fusion, FusionReason, FusionReport, Suppression, SuppressionReason
@@ -55,12 +55,9 @@ def close(ours: Tensor, theirs: Tensor) -> bool:
     return torch.allclose(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
-def second_weight(backbone: Backbone, block: int, planted: int | None = None) -> Tensor:
-    """A block's ``W2`` in float64, with channel ``planted`` × 60 if one is given."""
-    W2 = reference.read(backbone.model)[f"{block}.mlp.c_proj.weight"]
-    if planted is not None:
-        W2[planted] *= 60
-    return W2
+def second_weight(backbone: Backbone, block: int) -> Tensor:
+    """A block's ``W2`` in float64."""
+    return reference.read(backbone.model)[f"{block}.mlp.c_proj.weight"]
 
 
 def assert_features_agree(
@@ -154,13 +151,13 @@ class TestWhichBlocksAmfFuses:
                 float(sum(cosines) / len(cosines)), 1e-4
             )
 
-    def test_neither_cs_nor_planting_nor_windows_change_them(self) -> None:
+    def test_cs_and_windows(self) -> None:
+        """Neither changes global tokens and the blocks that AMF fuses."""
         clean = segmenter_of(with_channel(), short_side=24)
         image = picture(24, 56)
         expected = clean.report(clean.encode(image), gclip(cs=False, global_threshold=2))
         tokens = clean.globality(clean.encode(image), 2).tokens
-        planted = replace(clean, backbone=plant_channel(clean.backbone, 3, 300, [1, 2]))
-        for segmenter in (clean, planted, replace(clean, window=24, stride=16)):
+        for segmenter in (clean, replace(clean, window=24, stride=16)):
             encoded = segmenter.encode(image)
             method = gclip(cs_blocks=[0, 1, 2], global_threshold=2)
             for ready in (encoded, segmenter.suppress(encoded, method)):
@@ -204,24 +201,28 @@ class TestChannelSuppression:
             assert torch.equal(norms.norms_after[block, rest], norms.norms_before[block, rest])
 
     @pytest.mark.parametrize("suppressing", [False, True])
-    def test_planting_then_suppressing_agrees_with_the_reference(self, suppressing: bool) -> None:
-        planted = plant_channel(tiny_backbone(33), 5, 60, [6, 8])
-        replaced = {block: second_weight(planted, block, planted=5) for block in (6, 8)}
+    def test_inputs(self, suppressing: bool) -> None:
+        """What enters the blocks of a damaged tower, with CS and without."""
+        damaged = damage(tiny_backbone(33), 5, 60, [6, 8])
+        replaced = {}
         if suppressing:
-            replaced = {block: reference.suppressed(W2, [5]) for block, W2 in replaced.items()}
+            weights = {block: second_weight(damaged, block) for block in (6, 8)}
+            replaced = {block: reference.suppressed(W2, [5]) for block, W2 in weights.items()}
         method = gclip(amf=False, cs=suppressing)
-        xs = assert_features_agree(planted, method, replaced)
-        segmenter = segmenter_of(planted, short_side=24)
+        xs = assert_features_agree(damaged, method, replaced)
+        segmenter = segmenter_of(damaged, short_side=24)
         for ours, theirs in zip(
             segmenter.suppress(segmenter.encode(IMAGE), method).inputs, xs, strict=True
         ):
             assert reference.worst_cosine(ours, theirs) >= 0.99999
 
     @pytest.mark.parametrize("name", ["clip", "sclip"])
-    def test_a_plant_in_the_last_block_reaches_methods_that_keep_its_ffn(self, name: str) -> None:
-        planted = plant_channel(tiny_backbone(34), 5, 60, [11])
-        last = second_weight(planted, 11, planted=5)
-        assert_features_agree(planted, METHODS[name], name=name, last_W2=last)
+    def test_last_block(self, name: str) -> None:
+        """CS of the last block changes methods that keep its FFN."""
+        damaged = damage(tiny_backbone(34), 5, 60, [11])
+        last = reference.suppressed(second_weight(damaged, 11), [5])
+        method = replace(METHODS[name], suppression=Suppression((11,)))
+        assert_features_agree(damaged, method, name=name, last_W2=last)
 
     def test_norms_and_entropy_before_and_after(self) -> None:
         segmenter = segmenter_of(with_channel())
@@ -289,26 +290,30 @@ class TestSegmenting:
 
     def test_hidden_words_take_what_they_win(self, segmenter: Segmenter, encoded: Encoded) -> None:
         typed = segmenter.segment(encoded, "dog, sofa, wall, sky")
-        hiding = segmenter.segment(encoded, "dog, wall", rest=["sofa", "sky"], rest_weight=1)
-        assert hiding.hidden == ("sofa", "sky")
+        hiding = segmenter.segment(
+            encoded, "dog, wall", background=["sofa", "sky"], background_weight=1
+        )
+        assert hiding.background == ("sofa", "sky")
         expected = torch.tensor([0, -1, 1, -1])[typed.labels.long()]
         assert torch.equal(hiding.labels.long(), expected)
         assert torch.allclose(hiding.scores, typed.scores[[0, 2]], atol=1e-6)
-        assert hiding.rest_area() == pytest.approx((expected == -1).float().mean().item())
-        assert sum(hiding.areas()) + hiding.rest_area() == pytest.approx(1)
-        assert 0 < hiding.rest_area() < 1
+        assert hiding.no_class_area() == pytest.approx((expected == -1).float().mean().item())
+        assert sum(hiding.areas()) + hiding.no_class_area() == pytest.approx(1)
+        assert 0 < hiding.no_class_area() < 1
 
     def test_weaker_hidden_words_take_less(self, segmenter: Segmenter, encoded: Encoded) -> None:
         areas = [
-            segmenter.segment(encoded, "dog, wall", rest=["sofa", "sky"], rest_weight=w).rest_area()
+            segmenter.segment(
+                encoded, "dog, wall", background=["sofa", "sky"], background_weight=w
+            ).no_class_area()
             for w in (0, 0.5, 1)
         ]
         assert areas == sorted(areas)
         assert areas[0] < areas[-1]
 
     def test_a_rest_without_words_is_noted(self, segmenter: Segmenter, encoded: Encoded) -> None:
-        result = segmenter.segment(encoded, "cat, sofa", rest=["cats"])
-        assert result.rest_area() == 0
+        result = segmenter.segment(encoded, "cat, sofa", background=["cats"])
+        assert result.no_class_area() == 0
         assert any("every pixel gets a typed word" in note for note in result.notes)
 
     def test_words_are_suggested_for_an_image(self, segmenter: Segmenter, encoded: Encoded) -> None:
@@ -318,13 +323,10 @@ class TestSegmenting:
         assert len(set(more)) == len(more)
         assert set(more) <= set(word_lists.read("everyday"))
 
-    def test_windows_and_planted_channels_change_no_suggestion(self, segmenter: Segmenter) -> None:
-        image, planted = picture(48, 64), plant_channel(segmenter.backbone, 3, 50.0, [1])
-        for other in (
-            replace(segmenter, window=16, stride=8),
-            replace(segmenter, backbone=planted),
-        ):
-            assert other.suggest(image) == segmenter.suggest(image)
+    def test_windows_and_suggestions(self, segmenter: Segmenter) -> None:
+        """Words are suggested for the whole image."""
+        image, windowed = picture(48, 64), replace(segmenter, window=16, stride=8)
+        assert windowed.suggest(image) == segmenter.suggest(image)
 
     def test_every_patch_size_and_depth(self) -> None:
         for patch, layers in [(4, 24), (14, 12), (32, 2)]:
@@ -343,18 +345,6 @@ class TestSegmenting:
         assert torch.allclose(segmenter.attention_map(encoded, 4, 2).double(), maps[2], atol=1e-5)
         mean = sum(maps) / 4
         assert torch.allclose(segmenter.attention_map(encoded, 4).double(), mean, atol=1e-5)
-
-    def test_an_encoding_goes_from_a_clean_backbone_to_a_planted_one_and_back(
-        self, segmenter: Segmenter, encoded: Encoded
-    ) -> None:
-        planted = replace(segmenter, backbone=plant_channel(segmenter.backbone, 3, 50, [2]))
-        image, method = picture(32, 48), METHODS["clearclip"]
-        a, b = (model.dense_features(image, method).patches for model in (segmenter, planted))
-        assert not torch.allclose(a, b, atol=1e-3)
-        assert close(planted.dense_features(encoded, method).patches, b)
-        assert close(segmenter.dense_features(planted.encode(image), method).patches, a)
-        repaired = planted.suppress(planted.encode(image), gclip())
-        assert close(planted.dense_features(repaired, method).patches, b)
 
 
 class TestWindows:
@@ -408,11 +398,11 @@ class TestWhatStays:
     )
 
     def requests(self, backbone: Backbone) -> list[Callable[[], Tensor]]:
-        """Requests with all settings on one model, planted and not."""
-        planted = plant_channel(backbone, 3, 50, [1, 6])
+        """Requests with all settings on one model, damaged and not."""
+        damaged = damage(backbone, 3, 50, [1, 6])
         faces = [
             segmenter_of(bb, **settings)
-            for bb in (backbone, planted)
+            for bb in (backbone, damaged)
             for settings in ({}, {"window": 24, "stride": 16})
         ]
         image = picture(32, 48)
@@ -492,7 +482,7 @@ class TestSettings:
         with pytest.raises(GclipError, match="A Backbone was expected, but 'built-in' came"):
             Segmenter("built-in")
 
-    @pytest.mark.parametrize("name", ["threshold", "rest_weight"])
+    @pytest.mark.parametrize("name", ["threshold", "background_weight"])
     @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), None, "0.5"])
     def test_threshold_and_rest_weight_go_from_0_to_1(self, name: str, value: object) -> None:
         segmenter = segmenter_of(tiny_backbone(1, layers=1))
@@ -561,11 +551,11 @@ def test_labels_by_block_end_with_the_mask_s_own(name: str) -> None:
     model = segmenter_of(tiny_backbone(), short_side=32)
     encoded = model.encode(picture(40, 56))
     method = METHODS[name]
-    by_block = model.labels_by_block(encoded, ["cat", "dog", "sofa"], method, "background")
+    by_block = model.labels_by_block(encoded, ["cat", "dog", "sofa"], method, True)
     assert by_block.shape == (model.backbone.n_blocks, *encoded.grid)
-    result = model.segment(encoded, ["cat", "dog", "sofa"], method, rest="background")
-    owner = torch.tensor(result.owner)
-    assert torch.equal(by_block[-1].long(), owner[result.logits.argmax(0)])
+    result = model.segment(encoded, ["cat", "dog", "sofa"], method, background=True)
+    classes = torch.tensor(result.prompt_classes)
+    assert torch.equal(by_block[-1].long(), classes[result.logits.argmax(0)])
 
 
 def test_the_labels_of_a_block_are_those_of_a_tower_that_ends_there() -> None:

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gclip_core import Backbone, VocabularyError, vocabulary, word_lists
+from gclip_core import Backbone, VocabularyError, text, vocabulary, word_lists
+from gclip_core.text import embed
 from gclip_core.types import UnknownPhrase, UnknownReason, Vocabulary
-from gclip_core.vocabulary import MAX_CLASSES, MAX_PHRASE, embed, parse
+from gclip_core.vocabulary import MAX_CLASSES, MAX_PHRASE, parse
 from tests.models import loaded, tiny_backbone, tokenizer
 
 REFUSED: dict[str, list[Any]] = {
@@ -116,7 +117,7 @@ class TestParsing:
 
 
 class TestEmbedding:
-    @pytest.mark.parametrize("templates", vocabulary.TEMPLATES)
+    @pytest.mark.parametrize("templates", text.TEMPLATES)
     def test_equal_to_the_full_computation(self, templates: str) -> None:
         backbone = tiny_backbone(21, layers=1)
         phrases = ["cat", "a very long sofa with many words", "🐈"]
@@ -124,7 +125,7 @@ class TestEmbedding:
         assert embeddings.shape == (3, 16)
         assert embeddings.dtype == torch.float32
         for ours, phrase in zip(embeddings, phrases, strict=True):
-            theirs = full(backbone, phrase, vocabulary.TEMPLATES[templates])
+            theirs = full(backbone, phrase, text.TEMPLATES[templates])
             assert (ours.double() - theirs).abs().max() <= 1e-5
 
     @pytest.mark.parametrize("phrase", [".", "'s", ") (", "-cat", "2x", "&amp;", "ﬁ", "{0} {}"])
@@ -160,12 +161,11 @@ class TestEmbedding:
         assert torch.allclose(embed(backbone, ["cat"], ("a photo of a {}.",)), plain, atol=1e-6)
 
     def test_the_cache_of_embeddings_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        embedding, phrase = 16 * 4, 1024
-        monkeypatch.setattr("gclip_core.backbone.TEXT_BYTES", 3 * (embedding + phrase))
+        monkeypatch.setattr("gclip_core.backbone.MOST_EMBEDDINGS", 3)
         backbone = tiny_backbone(24, layers=1)
         embed(backbone, list("abcde"), "plain")
         assert len(backbone.text_cache) == 3
-        cached = backbone.text_cache.get((vocabulary.TEMPLATES["plain"], "e"))
+        cached = backbone.text_cache.get((text.TEMPLATES["plain"], "e"))
         assert cached.untyped_storage().nbytes() == cached.nbytes, "it keeps no other in memory"
 
     def test_no_phrase_gives_no_row_and_one_string_is_no_list(self, backbone: Backbone) -> None:
@@ -197,7 +197,8 @@ class TestUnknownPhrases:
     def test_a_word_of_the_training_is_known_and_one_it_never_met_is_not(self) -> None:
         known = ["CAT", "kitten", "blue sky", "the cat", "a sky"]
         never = ["xylophone", "parliament", "猫", "qwrtzp"]
-        assert vocabulary.unknown_phrases(loaded(), parse([*known, *never, "dog"])) == (*never,)
+        unknown = vocabulary.unknown_phrases(loaded(), parse([*known, *never, "dog"]))
+        assert [phrase.phrase for phrase in unknown] == never
 
     def test_a_model_with_an_open_vocabulary_knows_all(self, backbone: Backbone) -> None:
         assert vocabulary.unknown_phrases(backbone, parse("xylophone")) == ()
@@ -227,14 +228,11 @@ class TestNearestKnown:
 
     def test_only_seen_words_are_offered(self) -> None:
         offered = {word for group in loaded().known.seen for word in group}
-        assert set(loaded().known.nearest.values()) <= offered
+        assert {*loaded().known.nearest.values()} - {""} <= offered
         assert not loaded().known.nearest.keys() & loaded().known.words
-        listed = word_lists.read("nearest")
-        assert listed.keys() - {""} <= offered
-        assert not {word for words in listed.values() for word in words} & loaded().known.words
 
     def test_an_unknown_phrase_has_a_reason_and_the_nearest_word(self) -> None:
-        unknown = vocabulary.describe_unknown(loaded(), parse("dog, tram, 犬, 42"))
+        unknown = vocabulary.unknown_phrases(loaded(), parse("dog, tram, 犬, 42"))
         assert unknown == (
             UnknownPhrase("tram", UnknownReason.NEVER_MET, "train"),
             UnknownPhrase("犬", UnknownReason.OTHER_LANGUAGE, None),
@@ -244,7 +242,7 @@ class TestNearestKnown:
     def test_the_nearest_words_take_the_place_of_unknown_ones_each_once(self) -> None:
         def replaced(text: str) -> tuple[tuple[str, ...], ...]:
             typed = parse(text)
-            unknown = vocabulary.describe_unknown(loaded(), typed)
+            unknown = vocabulary.unknown_phrases(loaded(), typed)
             return vocabulary.with_nearest(typed, unknown).classes
 
         assert replaced("dog, tram, sky") == (("dog",), ("train",), ("sky",))
@@ -255,24 +253,37 @@ class TestNearestKnown:
         self, backbone: Backbone
     ) -> None:
         def notes(words: str) -> tuple[str, ...]:
-            return vocabulary.read_words(backbone, words, "none", "plain").notes
+            return vocabulary.prompts(backbone, words, False, "plain").notes
 
         assert notes("dog, café, 🐶, 42") == ()
         (note,) = notes("dog, 犬, собака")
         assert note.endswith("in other letters: '犬', 'собака'.")
 
 
-class TestHiddenWords:
-    def hidden(self, backbone: Backbone, words: str, rest: Any = "background") -> set[str]:
-        return set(vocabulary.hidden_words(backbone, parse(words), rest))
+class TestReasons:
+    @pytest.mark.parametrize(
+        ("reason", "phrases"),
+        [
+            (UnknownReason.NEVER_MET, ["tram", "Hund", "3 trams", "R2-D2"]),
+            (UnknownReason.OTHER_LANGUAGE, ["犬", "собака", "Löwe", "كلب"]),
+            (UnknownReason.NUMBER, ["42", "3.5", "½", "１２"]),
+            (UnknownReason.EMOJI, ["🐶", "❤️", "👩‍🚒", "☕☕"]),
+            (UnknownReason.SYMBOL, ["!!!", "$", "–"]),
+        ],
+    )
+    def test_reasons(self, reason: UnknownReason, phrases: list[str]) -> None:
+        """Letters, digits, emoji and symbols are different reasons."""
+        unknown = vocabulary.unknown_phrases(loaded(), parse(phrases))
+        assert [entry.reason for entry in unknown] == [reason] * len(phrases)
+
+
+class TestBackground:
+    def background(self, backbone: Backbone, words: str, background: Any = True) -> set[str]:
+        return set(vocabulary.background_prompts(backbone, parse(words), background))
 
     def test_background_is_the_field_s_list_and_none_is_no_word(self, backbone: Backbone) -> None:
-        assert self.hidden(backbone, "cat") == set(word_lists.read("background"))
-        assert self.hidden(backbone, "cat", "none") == set()
-
-    def test_auto_is_background_for_one_class_and_none_for_more(self, backbone: Backbone) -> None:
-        assert self.hidden(backbone, "cat; kitten", "auto") == self.hidden(backbone, "cat; kitten")
-        assert self.hidden(backbone, "cat, dog", "auto") == set()
+        assert self.background(backbone, "cat") == set(word_lists.read("background"))
+        assert self.background(backbone, "cat", False) == set()
 
     @pytest.mark.parametrize(
         ("typed", "gone"),
@@ -290,18 +301,18 @@ class TestHiddenWords:
     def test_what_was_typed_its_synonyms_and_plurals_are_not_hidden(
         self, backbone: Backbone, typed: str, gone: set[str]
     ) -> None:
-        assert self.hidden(backbone, "cat") - self.hidden(backbone, typed) == gone
+        assert self.background(backbone, "cat") - self.background(backbone, typed) == gone
 
     def test_words_of_one_s_own_less_what_was_typed(self, backbone: Backbone) -> None:
-        hidden = self.hidden(backbone, "cat", ["cats", "dog", "sofa; couch", "polecat"])
-        assert hidden == {"dog", "sofa", "couch", "polecat"}
+        background = self.background(backbone, "cat", ["cats", "dog", "sofa; couch", "polecat"])
+        assert background == {"dog", "sofa", "couch", "polecat"}
 
-    @pytest.mark.parametrize("rest", ["foreground", "", 7, [7]])
-    def test_any_other_rest_is_refused(self, backbone: Backbone, rest: Any) -> None:
+    @pytest.mark.parametrize("background", [7, [7], [" "]])
+    def test_any_other_rest_is_refused(self, backbone: Backbone, background: Any) -> None:
         with pytest.raises(VocabularyError):
-            self.hidden(backbone, "cat", rest)
+            self.background(backbone, "cat", background)
 
     def test_a_model_that_knows_its_words_hides_only_those(self) -> None:
-        hidden = tuple(self.hidden(loaded(), "cat"))
-        assert hidden
-        assert vocabulary.unknown_phrases(loaded(), Vocabulary((hidden,))) == ()
+        background = tuple(self.background(loaded(), "cat"))
+        assert background
+        assert vocabulary.unknown_phrases(loaded(), Vocabulary((background,))) == ()

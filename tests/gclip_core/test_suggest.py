@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gclip_core import Segmenter, assets, suggestions, word_lists
-from gclip_core.suggestions import Candidates, Clues, Thresholds
+from gclip_core import Segmenter, assets, suggest, word_lists
+from gclip_core.suggest import Candidates, Matches, Thresholds
 from gclip_core.types import KnownWords
 from tests.models import loaded, tiny_backbone
 
@@ -42,8 +42,8 @@ def choose(
     """The chosen ones of the words a to e."""
     behind = torch.tensor([word in stuff for word in words[: max(owner) + 1]])
     candidates = Candidates(words, owner, everyday, behind)
-    clues = Clues(scores, torch.tensor(evidence).float(), GRID)
-    return "".join(suggestions.choose(candidates, clues, most, strict, thresholds))
+    matches = Matches(scores, torch.tensor(evidence).float(), GRID)
+    return "".join(suggest.choose(candidates, matches, most, strict, thresholds))
 
 
 def test_the_word_that_wins_most_patches_comes_first() -> None:
@@ -117,8 +117,8 @@ def test_evidence_of_the_whole_image_decides_between_words_that_fit_alike() -> N
 
 
 def test_a_class_of_probability_a_tenth_adds_two_thirds_to_each_of_its_words() -> None:
-    known = KnownWords(frozenset(), frozenset(), class_words=(("a", "b"), ("c",)))
-    evidence = suggestions._evidence("abcd", known, torch.tensor([0.1, 1.0]))
+    known = KnownWords(frozenset(), class_words=(("a", "b"), ("c",)))
+    evidence = suggest._evidence("abcd", known, torch.tensor([0.1, 1.0]))
     assert torch.allclose(evidence, torch.tensor([2 / 3, 2 / 3, 1.0, 0.0]), atol=1e-5)
 
 
@@ -143,7 +143,7 @@ def test_a_photo_of_a_person_suggests_a_person_instead_of_a_garment() -> None:
 
 
 def test_a_model_with_an_open_vocabulary_chooses_among_everyday_words() -> None:
-    words = suggestions.candidates_of(tiny_backbone(20)).words
+    words = suggest.candidates_of(tiny_backbone(20)).words
     assert set(words) == set(word_lists.read("everyday"))
     assert 200 <= len(words) <= 300
 

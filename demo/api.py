@@ -91,7 +91,7 @@ def segment(
             {"number": number, "name": name, "share": share}
             for number, (name, share) in enumerate(zip(mask.vocabulary.names, shares, strict=True))
         ],
-        "none": mask.rest_area(),
+        "none": mask.no_class_area(),
         "facts": scene.facts(mask),
         "unknown": [
             {"word": phrase.phrase, "reason": phrase.reason, "nearest": phrase.nearest}

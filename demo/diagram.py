@@ -24,9 +24,8 @@ def words(scene: Scene) -> dict[str, Any]:
     fits = masks.class_logits(mask, scene.encoded.grid) / scene.segmenter.logit_scale
     fits, grid = pooled(fits, scene.encoded.grid, limits.ATTENTION_PATCHES)
     low, high = float(fits.min()), float(fits.max())
-    rest = "background" if s.background else "none"
     by_block = scene.segmenter.labels_by_block(
-        scene.encoded, scene.words, scene.method, rest, s.weight
+        scene.encoded, scene.words, scene.method, s.background, s.weight
     )
     return {
         "of": same_photo(scene),

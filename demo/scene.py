@@ -14,7 +14,6 @@ from pathlib import Path
 from threading import Event, RLock
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 
@@ -31,7 +30,7 @@ from gclip_core import (
     images,
     load,
     masks,
-    suggestions,
+    suggest,
 )
 from gclip_core.backbone import Backbone, load_backbone
 from gclip_core.cache import BoundedCache
@@ -48,7 +47,7 @@ SHIPPED = assets.path("photos"), assets.path("learn")
 DAMAGED = "built-in-damaged"
 NOT_SURE = 0.35
 """A word is not sure of its pixels if its mean probability there is less."""
-LESS_CERTAIN = replace(suggestions.DEFAULT, gain=0.6, certainty=0.12, stuff=0.2, share=0.02)
+LESS_CERTAIN = replace(suggest.DEFAULT, gain=0.6, certainty=0.12, stuff=0.2, share=0.02)
 
 
 @dataclass(frozen=True)
@@ -217,10 +216,6 @@ class Scene:
         key = self.photo, s.backbone, s.size, s.window, s.stride
         return _encodings.get_or_make(key, encode)
 
-    @cached_property
-    def rest(self) -> str:
-        return "background" if self.settings.background else "none"
-
     @property
     def block(self) -> int:
         """The block in view, from 0; a link may name one that the tower lacks."""
@@ -246,9 +241,9 @@ class Scene:
 
     def plausible(self) -> tuple[str, ...]:
         """The suggested words, and further ones of which the backbone is a little less certain."""
-        source = suggestions.candidates_of(self.segmenter.backbone)
-        clues = self.segmenter.clues(self.encoded)
-        further = suggestions.choose(source, clues, 8, thresholds=LESS_CERTAIN)
+        source = suggest.candidates_of(self.segmenter.backbone)
+        matches = self.segmenter.matches(self.encoded)
+        further = suggest.choose(source, matches, 8, thresholds=LESS_CERTAIN)
         return tuple(dict.fromkeys((*self.suggested(), *further)))
 
     def with_words(self) -> "Scene":
@@ -265,7 +260,7 @@ class Scene:
     @cached_property
     def unknown(self) -> tuple[UnknownPhrase, ...]:
         """Words of the settings that the backbone was not trained on."""
-        return self.segmenter.read_words(self.typed).unknown
+        return self.segmenter.prompts(self.typed).unknown
 
     @cached_property
     def words(self) -> Vocabulary:
@@ -284,9 +279,15 @@ class Scene:
 
         def segment() -> Segmentation:
             encoded = self.encoded
-            options = {"rest": self.rest, "rest_weight": s.weight, "refine": s.edges}
             return self.segmenter.segment(
-                encoded, self.words, method, s.threshold, **options, picture=self.picture
+                encoded,
+                self.words,
+                method,
+                s.threshold,
+                s.background,
+                s.weight,
+                s.edges,
+                self.picture,
             )
 
         names = "backbone", "size", "window", "stride", "templates", "scale"
@@ -327,14 +328,8 @@ class Scene:
         return self.segmenter.report(self.encoded, self.settings.gclip(amf=True, cs=True))
 
     def probabilities(self, mask: Segmentation) -> Tensor:
-        """Of each class and patch, (C + 1, N): they add up to 1. The background is last.
-
-        A softmax over classes, each by its best synonym, and the best background word.
-        """
-        logits = masks.class_logits(mask, self.encoded.grid)
-        if not mask.hidden:
-            logits = torch.cat([logits, torch.full_like(logits[:1], -torch.inf)])
-        return logits.softmax(0)
+        """:func:`masks.probabilities`, (C + 1, N)."""
+        return masks.probabilities(mask, self.encoded.grid)
 
     def unsure(self, mask: Segmentation) -> tuple[bool, ...]:
         """Of each class, whether it has pixels, but fits them weakly."""

@@ -11,7 +11,8 @@ from gclip_core import BACKBONES, METHODS, GclipError, Method, gclip
 from gclip_core.numbering import block_choice
 from gclip_core.refine import REFINEMENTS
 from gclip_core.registry import BUILT_IN
-from gclip_core.vocabulary import TEMPLATES, parse
+from gclip_core.text import TEMPLATES
+from gclip_core.vocabulary import parse
 
 
 def _words(text: str) -> str:

@@ -120,7 +120,7 @@ def side(scene: Scene, title: str, mask: Segmentation) -> dict[str, Any]:
         "title": title,
         "score": scores and scores.miou,
         "score_name": "mIoU",
-        "shares": [*mask.areas(), mask.rest_area()],
+        "shares": [*mask.areas(), mask.no_class_area()],
         "unsure": scene.unsure(mask),
         "mask": packed(labels[::step, ::step].astype(np.uint8)),
         "reasons": packed(levels(pooled(scene.probabilities(mask), scene.encoded.grid)[0])),
@@ -426,8 +426,8 @@ def python(scene: Scene) -> str:
         method = f"gclip.gclip({arguments(unusual(gclip, **s.gclip_options()))})"
     else:
         method = f"gclip.METHODS[{s.method!r}]"
-    options = {"threshold": s.threshold, "rest": scene.rest, "rest_weight": s.weight}
-    options = unusual(Segmenter.segment, **options, refine=s.edges)
+    options = {"background": s.background, "background_weight": s.weight, "refine": s.edges}
+    options = unusual(Segmenter.segment, threshold=s.threshold, **options)
     words = ", ".join("; ".join(synonyms) for synonyms in scene.words.classes)
     return f"""```python
 import gclip_core as gclip

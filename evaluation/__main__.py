@@ -21,7 +21,8 @@ from gclip_core.numbering import block_choice
 from gclip_core.refine import REFINEMENTS
 from gclip_core.registry import BACKBONES
 from gclip_core.segmenter import Segmenter
-from gclip_core.vocabulary import TEMPLATES, unknown_phrases
+from gclip_core.text import TEMPLATES
+from gclip_core.vocabulary import unknown_phrases
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -128,7 +129,7 @@ def _note_unknown_words(experiment: Experiment) -> None:
     """Prints which phrases are not in the backbone's training words, if those are known."""
     backbone, dataset = experiment.segmenter.backbone, experiment.dataset
     vocabulary = dataset.vocabulary(range(len(dataset.classes)))
-    unknown = unknown_phrases(backbone, vocabulary)
+    unknown = [entry.phrase for entry in unknown_phrases(backbone, vocabulary)]
     if unknown:
         shown = ", ".join(unknown[:8]) + (", …" if len(unknown) > 8 else "")
         print(

@@ -27,12 +27,12 @@ from evaluation import EvaluationError, metric
 from evaluation.class_lists import ClassName
 from evaluation.datasets import LabelledSet, Sample
 from evaluation.metric import IGNORE, Counts
+from gclip_core import __version__
 from gclip_core.methods import METHODS, find_method
 from gclip_core.numbering import block_numbers
 from gclip_core.refine import refined
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Method
-from gclip_core.version import __version__
 
 MakeGclip = Callable[..., Method]
 """:func:`gclip_core.methods.gclip` with the settings of a run already filled in."""
@@ -277,7 +277,7 @@ def count_image(experiment: Experiment, sample: Sample) -> Counts:
             suppressed[method.suppression] = segmenter.suppress(encoded, method)
         source = suppressed[method.suppression]
         result = segmenter.segment(source, vocabulary, method, threshold=experiment.threshold)
-        labels = refined(result, image, experiment.refine, bounded=False).labels
+        labels = refined(result, image, experiment.refine).labels
         predicted = class_of[labels.cpu().numpy()]
         if predicted.shape != truth.shape:
             raise EvaluationError(

@@ -149,8 +149,8 @@ def _legend(result: Segmentation) -> list[Patch]:
         Patch(color=colours[i], label=f"{_cut(names[i], 24)}  {_percent(areas[i])}")
         for i in sorted(largest)
     ]
-    if result.rest_area() > 0:
-        label = f"background  {_percent(result.rest_area())}"
+    if result.no_class_area() > 0:
+        label = f"background  {_percent(result.no_class_area())}"
         entries.append(Patch(facecolor="white", edgecolor=SOFT, label=label))
     if len(names) > MAX_WORDS:
         entries.append(Patch(color="white", label=f"and {len(names) - MAX_WORDS} more"))
@@ -285,7 +285,12 @@ def _draw_photo(args: argparse.Namespace) -> None:
     words = args.words or segmenter.suggest(encoded)
     before, result = (
         segmenter.segment(
-            encoded, words, method, rest=args.rest, refine=args.refine, picture=picture
+            encoded,
+            words,
+            method,
+            background=args.background == "on",
+            refine=args.refine,
+            picture=picture,
         )
         for method in (METHODS["clearclip"], find_method(args.method))
     )
@@ -304,7 +309,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--words", help="as in gclip; without it, suggested words")
     command.add_argument("--out", type=Path, required=True, help="a .pdf, .svg or .png file")
     command.add_argument("--method", default="gclip", choices=list(METHODS))
-    command.add_argument("--rest", default="auto", choices=["auto", "background", "none"])
+    command.add_argument("--background", default="on", choices=["on", "off"])
     command.add_argument("--refine", default="guided", choices=list(REFINEMENTS))
     options.add_backbone_options(command)
     return command

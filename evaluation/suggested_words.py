@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from evaluation import EvaluationError, class_lists, options
 from evaluation.class_lists import ClassName
 from evaluation.photos import photo_folder, photo_lists, shipped_set
-from gclip_core import suggestions, word_lists
+from gclip_core import suggest, word_lists
 from gclip_core.backbone import Backbone
 from gclip_core.segmenter import Segmenter
-from gclip_core.suggestions import Clues, Thresholds
+from gclip_core.suggest import Matches, Thresholds
 
 KINDS = {
     "floor": ("wooden floor",),
@@ -113,7 +113,7 @@ def read_truth(classes: Sequence[ClassName], labels: NDArray[np.integer]) -> Tru
 
 def meanings(backbone: Backbone) -> dict[str, set[str]]:
     """The synonyms and kinds of each word that may be suggested."""
-    groups = suggestions.word_groups(backbone)
+    groups = suggest.word_groups(backbone)
     return {word: {*group, *KINDS.get(word, ())} for group in groups for word in group}
 
 
@@ -185,20 +185,20 @@ def _judge_photos(args: argparse.Namespace) -> None:
         raise EvaluationError("--choose needs a choose.txt in the folder: names, one a line.")
     backbone = options.opened_backbone(args, args.backbone)
     named, segmenter = meanings(backbone), Segmenter(backbone)
-    candidates = suggestions.candidates_of(backbone)
-    cases: dict[str, tuple[Clues, Truth]] = {}
+    candidates = suggest.candidates_of(backbone)
+    cases: dict[str, tuple[Matches, Truth]] = {}
     for sample in photos.samples:
         image, labels = sample.load()
-        cases[sample.name] = segmenter.clues(image), read_truth(photos.classes, labels)
+        cases[sample.name] = segmenter.matches(image), read_truth(photos.classes, labels)
 
     def judged(names: Sequence[str], thresholds: Thresholds) -> list[Judged]:
         photos = []
-        for clues, truth in (cases[name] for name in names):
-            words = suggestions.choose(candidates, clues, thresholds=thresholds)
+        for matches, truth in (cases[name] for name in names):
+            words = suggest.choose(candidates, matches, thresholds=thresholds)
             photos.append(judge(words, truth, named))
         return photos
 
-    thresholds = suggestions.DEFAULT
+    thresholds = suggest.DEFAULT
     if args.choose:
         thresholds = best_thresholds(lambda tried: judged(chosen["choose"], tried), thresholds)
         print(", ".join(f"{name} {value:g}" for name, value in asdict(thresholds).items()))

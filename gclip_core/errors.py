@@ -1,10 +1,5 @@
 """Errors whose message can be shown to a person: what was expected, what came, what to do next."""
 
-from collections.abc import Mapping
-from typing import TypeVar
-
-Entry = TypeVar("Entry")
-
 
 class GclipError(ValueError):
     """A request that cannot be fulfilled; ``str(error)`` can be shown to a person."""
@@ -24,10 +19,3 @@ class BackboneError(GclipError):
 
 class MethodError(GclipError):
     """The method, a setting, or a block, head or channel cannot be used with this backbone."""
-
-
-def find(table: Mapping[str, Entry], name: str, what: str, error: type[GclipError]) -> Entry:
-    """The entry of that name. Raises ``error``, which lists the valid names, if there is none."""
-    if name not in table:
-        raise error(f"'{str(name)[:80]}' is not a {what}. Choose one of: {', '.join(table)}.")
-    return table[name]

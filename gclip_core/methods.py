@@ -5,8 +5,9 @@ from numbers import Real
 from typing import Literal
 
 from gclip_core.attention import ATTENTIONS, Attention
-from gclip_core.errors import MethodError, find
+from gclip_core.errors import MethodError
 from gclip_core.numbering import indices
+from gclip_core.tables import find, table
 from gclip_core.types import Blocks, Calibration, Fusion, Method, Span, Suppression
 
 
@@ -82,7 +83,7 @@ def _blocks(what: str, given: str | Iterable[int]) -> Blocks:
     raise MethodError(f"{what} needs at least one block, counted from 0, but none came.")
 
 
-_TABLE = (  # in the order of their years
+METHODS: dict[str, Method] = table(  # in the order of their years
     Method(
         "clip", "CLIP", "qk", residual=True, ffn=True, shown=True,
         authors="Radford et al.", year=2021, paper="arXiv:2103.00020",
@@ -153,8 +154,6 @@ _TABLE = (  # in the order of their years
         "Key-Key; without its propagation over the picture.",
     ),
 )  # fmt: skip
-METHODS: dict[str, Method] = {method.name: method for method in _TABLE}
-"""Every method by its name."""
 
 
 def find_method(name: str) -> Method:

@@ -21,7 +21,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from gclip_core import images, masks
-from gclip_core.errors import GclipError, find
+from gclip_core.errors import GclipError
+from gclip_core.tables import find, table
 from gclip_core.types import Grid, Segmentation
 
 CELL = 4
@@ -249,17 +250,13 @@ def _pamr_size(picture: Grid, resized: Grid, most: float) -> Grid:
     return _at_most(resized, most)
 
 
-REFINEMENTS: dict[str, Refinement] = {
-    entry.name: entry
-    for entry in (
-        Refinement("none", "none"),
-        Refinement(
-            "guided", "guided filter", guided_filter, _guided_size, 40_000_000,
-            "He, Sun, Tang", 2010,
-        ),
-        Refinement("pamr", "PAMR", pamr, _pamr_size, 6_000_000, "Araslanov, Roth", 2020),
-    )
-}  # fmt: skip
+REFINEMENTS: dict[str, Refinement] = table(
+    Refinement("none", "none"),
+    Refinement(
+        "guided", "guided filter", guided_filter, _guided_size, 40_000_000, "He, Sun, Tang", 2010
+    ),
+    Refinement("pamr", "PAMR", pamr, _pamr_size, 6_000_000, "Araslanov, Roth", 2020),
+)
 """How the edges of a mask may follow the picture."""
 
 

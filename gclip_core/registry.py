@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from gclip_core.errors import BackboneError, find
+from gclip_core.errors import BackboneError
+from gclip_core.tables import find, table
 from gclip_core.types import Blocks
 
 BUILT_IN = "built-in"
@@ -54,7 +55,7 @@ _SHIPPED: dict[str, Any] = {
 DAMAGE = (77, 300.0, (6, 7, 8, 9, 10))
 """Channel, gain and blocks of the built-in model that is damaged on purpose."""
 
-_TABLE = (
+BACKBONES: dict[str, BackboneEntry] = table(
     # An entry without a tag has its weights in `assets/` (see `builtin`).
     BackboneEntry(BUILT_IN, "Built-in", **_SHIPPED),
     BackboneEntry(
@@ -99,8 +100,6 @@ _TABLE = (
         licence="MIT",
     ),
 )  # fmt: skip
-BACKBONES: dict[str, BackboneEntry] = {entry.name: entry for entry in _TABLE}
-"""Every backbone by its name."""
 
 
 def find_backbone(name: str) -> BackboneEntry:

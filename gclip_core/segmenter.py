@@ -22,11 +22,12 @@ from gclip_core import (
     vocabulary,
 )
 from gclip_core.backbone import Backbone
-from gclip_core.errors import GclipError, MethodError, find
+from gclip_core.errors import GclipError, MethodError
 from gclip_core.methods import METHODS, checked
 from gclip_core.numbering import check_index
 from gclip_core.refine import find_refinement, refined
 from gclip_core.suggest import Matches, candidates_of, choose, match
+from gclip_core.tables import find
 from gclip_core.types import (
     DenseFeatures,
     Encoded,

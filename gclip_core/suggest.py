@@ -194,18 +194,21 @@ def _evidence(
     return 1 - logarithms / math.log(LEAST_PROBABILITY)
 
 
+def word_groups(backbone: Backbone) -> tuple[tuple[str, ...], ...]:
+    """The words of the backbone's training photos, each with its synonyms; everyday words for an
+    open vocabulary."""
+    return backbone.known.seen if backbone.known else _everyday()
+
+
 def candidates_of(backbone: Backbone) -> Candidates:
-    """The words of the backbone's training photos; everyday words for an open vocabulary."""
-    everyday = tuple((word, *others) for word, others in word_lists.read("everyday").items())
-    return _candidates(backbone.known.seen if backbone.known else everyday, everyday)
+    """The words that may be suggested with this backbone."""
+    return _candidates(word_groups(backbone))
 
 
 @cache
-def _candidates(
-    groups: tuple[tuple[str, ...], ...], everyday: tuple[tuple[str, ...], ...]
-) -> Candidates:
+def _candidates(groups: tuple[tuple[str, ...], ...]) -> Candidates:
     worn, stuff = word_lists.read("worn"), word_lists.read("stuff")
-    usual = {word for group in everyday for word in group}
+    usual = {word for group in _everyday() for word in group}
     groups = tuple(sorted(groups, key=lambda group: group[0] in worn))
     words = [group[0] for group in groups]
     person = words.index(PERSON)
@@ -216,3 +219,8 @@ def _candidates(
         torch.tensor([not usual.isdisjoint(group) for group in groups]),
         torch.tensor([word in stuff for word in words[: max(classes) + 1]]),
     )
+
+
+@cache
+def _everyday() -> tuple[tuple[str, ...], ...]:
+    return tuple((word, *others) for word, others in word_lists.read("everyday").items())

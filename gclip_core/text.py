@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from gclip_core import blocks
 from gclip_core.attention import Heads
 from gclip_core.backbone import Backbone
-from gclip_core.errors import VocabularyError, find
+from gclip_core.errors import VocabularyError
+from gclip_core.tables import find
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "imagenet80": tuple(t("{}") for t in OPENAI_IMAGENET_TEMPLATES),

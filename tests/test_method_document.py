@@ -6,9 +6,9 @@ import pytest
 
 from evaluation import suggested_words
 from gclip_core import METHODS, Segmenter, attention, calibration, masks, refine, word_lists
-from gclip_core.suggestions import DEFAULT
+from gclip_core.suggest import DEFAULT
+from gclip_core.text import TEMPLATES
 from gclip_core.types import Fusion, Suppression
-from gclip_core.vocabulary import NEAR_A_KNOWN_WORD, TEMPLATES
 from tests import ROOT
 
 TEXT = " ".join((ROOT / "docs" / "METHOD.md").read_text("utf-8").split())
@@ -41,9 +41,8 @@ def dilations() -> str:
         f"the {len(TEMPLATES['imagenet80'])} ImageNet templates of open_clip "
         f"(or into its {len(TEMPLATES['imagenet7'])})",
         f"Logits are {Segmenter.logit_scale:g} × cosine",
-        f"`w = {masks.REST_WEIGHT:g}` was chosen",
-        f"a cosine under {NEAR_A_KNOWN_WORD:g} to every known word's",
-        f"`word_lists/nearest.txt`, {NEAREST} words of ours",
+        f"So `w = {masks.BACKGROUND_WEIGHT:g}` is the default",
+        f"`word_lists/nearest.txt` has {NEAREST} words of ours",
         f"There are at most {Segmenter.max_tokens} patches",
         # suggested words
         f"for other models {len(word_lists.read('everyday'))} everyday words",
@@ -63,8 +62,7 @@ def dilations() -> str:
         f"scaled to a short side of about {refine.SIDE} pixels",
         f"A window has {SIDE} × {SIDE} cells, and `ε` = {refine.EPSILON:g}",
         f"neighbours at distances of {dilations()} pixels",
-        f"over {refine.MAX_SECONDS:g} seconds on one core, or whose scores would need over "
-        f"{refine.MAX_BYTES / 1e6:g} MB",
+        f"in a square around it, {refine.SMOOTHING:g} patches a side",
     ],
 )
 def test_method_states_the_numbers_of_the_code(sentence: str) -> None:

@@ -32,7 +32,7 @@ from evaluation import metric
 from evaluation.photos import shipped_photos
 from gclip_core import encoder, images, last_block, masks, vocabulary
 from gclip_core.attention import Heads
-from gclip_core.backbone import Backbone, load_backbone, plant_channel
+from gclip_core.backbone import Backbone, damage, load_backbone
 from gclip_core.methods import METHODS, gclip
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Method, Vocabulary
@@ -86,9 +86,9 @@ def with_affinity(
         backbone.visual, WAYS["AMF"], window.inputs, heads_of, encoded.grid, _MIDDLE
     )
     asked = [*case.words, *case.distractors]
-    parsed = vocabulary.read_words(backbone, asked, "none", segmenter.templates)
+    parsed = vocabulary.prompts(backbone, asked, False, segmenter.templates)
     logits = (segmenter.logit_scale * (parsed.text @ patches[0].T)).unflatten(1, encoded.grid)
-    return logits, parsed.owner
+    return logits, parsed.prompt_classes
 
 
 def scored(
@@ -99,7 +99,7 @@ def scored(
         name: segmenter.segment(encoded, [*case.words, *case.distractors], method)
         for name, method in _METHODS.items()
     }
-    logits = {name: (result.logits, result.owner) for name, result in results.items()}
+    logits = {name: (result.logits, result.prompt_classes) for name, result in results.items()}
     if affinity is not None:
         by_teacher = with_affinity(segmenter, encoded, case, affinity(case.image, encoded.grid))
         logits["AMF by the teacher's affinities"] = by_teacher
@@ -188,7 +188,7 @@ def by_word(scores: Sequence[tuple[Case, NDArray]]) -> dict[str, Any]:
 def shipped(backbone: Backbone) -> dict[str, dict[str, dict[str, float]]]:
     """Each photo that ships, with and without a planted channel, in each of the four ways."""
     scores: dict[str, dict[str, dict[str, float]]] = {}
-    for title, model in (("as it is", backbone), ("planted", plant_channel(backbone, **PLANTED))):
+    for title, model in (("as it is", backbone), ("planted", damage(backbone, **PLANTED))):
         segmenter, rows = Segmenter(model), scores.setdefault(title, {})
         for name, photo in shipped_photos().items():
             encoded, words = segmenter.encode(photo.image()), Vocabulary(photo.words)
@@ -205,7 +205,7 @@ def shipped(backbone: Backbone) -> dict[str, dict[str, dict[str, float]]]:
 
 def planted(backbone: Backbone, cases: Sequence[Case]) -> dict[str, dict[str, float]]:
     """Mean IoU of the photos' words with a planted channel, in each of the four ways, by half."""
-    segmenter = Segmenter(plant_channel(backbone, **PLANTED))
+    segmenter = Segmenter(damage(backbone, **PLANTED))
     rows: dict[str, list[dict[str, float]]] = defaultdict(list)
     for case in cases:
         encoded, scores = segmenter.encode(case.image), dict[str, float]()

@@ -22,7 +22,7 @@ from evaluation.datasets import LabelledSet
 from evaluation.metric import IGNORE
 from evaluation.photos import photo_folder, shipped_set
 from gclip_core import palette
-from gclip_core.backbone import Backbone, load_backbone, plant_channel
+from gclip_core.backbone import Backbone, damage, load_backbone
 from gclip_core.segmenter import Segmenter
 from training.measure import PLANTED, WAYS
 
@@ -35,7 +35,7 @@ _OPACITY = 0.55
 
 def masks(backbone: Backbone, photos: LabelledSet) -> Image.Image:
     """The sheet of masks."""
-    models = {"": Segmenter(backbone), "planted ": Segmenter(plant_channel(backbone, **PLANTED))}
+    models = {"": Segmenter(backbone), "planted ": Segmenter(damage(backbone, **PLANTED))}
     rows = []
     for sample in photos.samples:
         image, truth = sample.load()

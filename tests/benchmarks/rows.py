@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from evaluation.photos import shipped_photos
-from gclip_core import METHODS, Segmenter, gclip, load_backbone, plant_channel
+from gclip_core import METHODS, Segmenter, damage, gclip, load_backbone
 from gclip_core.refine import REFINEMENTS, refined
 from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
 from gclip_core.types import Encoded, Vocabulary
@@ -166,7 +166,7 @@ def toggles(bench: Bench) -> list[Row]:
     """AMF, another method and CS, against a cold request of the same picture."""
     shown, segmenter = picture(336, 448), bench.segmenter
     segmenter.embed_words(WORDS)
-    planted = replace(segmenter, backbone=plant_channel(segmenter.backbone, 100, 6.0, CS_BLOCKS))
+    damaged = replace(segmenter, backbone=damage(segmenter.backbone, 100, 6.0, CS_BLOCKS))
     plain, cs = METHODS["clearclip"], gclip(amf=False)
     kept: dict[str, Encoded] = {}
 
@@ -175,8 +175,8 @@ def toggles(bench: Bench) -> list[Row]:
         segmenter.segment(kept[name], WORDS, plain)
 
     def first_cs() -> None:
-        kept["repaired"] = planted.suppress(kept["planted"], cs)
-        planted.segment(kept["repaired"], WORDS, cs)
+        kept["repaired"] = damaged.suppress(kept["damaged"], cs)
+        damaged.segment(kept["repaired"], WORDS, cs)
 
     once_more = {
         "AMF on the first time (auto, no global tokens)": gclip(cs=False),
@@ -187,9 +187,9 @@ def toggles(bench: Bench) -> list[Row]:
     whole, *others, _, first, again = medians(
         lambda: cold(segmenter, "plain"),
         *(lambda m=m: segmenter.segment(kept["plain"], WORDS, m) for m in once_more.values()),
-        lambda: cold(planted, "planted"),
+        lambda: cold(damaged, "damaged"),
         first_cs,
-        lambda: planted.segment(kept["repaired"], WORDS, cs),
+        lambda: damaged.segment(kept["repaired"], WORDS, cs),
         repeats=bench.repeats,
     )
     return [
@@ -233,10 +233,10 @@ def refinements(bench: Bench) -> list[Row]:
     for size, goals in (((480, 640), (0.06, 0.35)), ((2000, 2000), (0.4, 0.4))):
         shown = picture(*size)
         encoded = segmenter.encode(shown)
-        plain = segmenter.segment(encoded, WORDS[:5], rest="background")
+        plain = segmenter.segment(encoded, WORDS[:5], background=True)
         names = [name for name in REFINEMENTS if name != "none"]
         whole, *seconds = medians(
-            partial(segmenter.segment, encoded, WORDS[:5], rest="background"),
+            partial(segmenter.segment, encoded, WORDS[:5], background=True),
             *(partial(refined, plain, shown, name) for name in names),
             repeats=bench.repeats,
         )

@@ -65,8 +65,8 @@ def test_segment(client: Client, method: str, same: gclip.Method, background: st
     file, described = client.predict(
         handle_file(PICTURE), "cat, grass", method, background=background, api_name="/segment"
     )
-    rest = {"rest": "background", "rest_weight": Settings().weight} if background == "on" else {}
-    expected = gclip.Segmenter(loaded()).segment(PICTURE, "cat, grass", same, **rest).labels
+    options = {"background": background == "on", "background_weight": Settings().weight}
+    expected = gclip.Segmenter(loaded()).segment(PICTURE, "cat, grass", same, **options).labels
     assert np.array_equal(labels(file), expected.numpy())
     assert json.loads(Image.open(file).text["Classes"])[:2] == ["cat", "grass"]
     assert (described["height"], described["width"]) == expected.shape

@@ -118,7 +118,7 @@ def test_settings_reach_the_library() -> None:
     assert (
         strict.no_class_area() > 0.2
         if hasattr(strict, "no_class_area")
-        else strict.rest_area() > 0.2
+        else strict.no_class_area() > 0.2
     )
 
 

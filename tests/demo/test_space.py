@@ -66,7 +66,7 @@ def test_lent(spaces: Spaces) -> None:
     assert lent.encoded not in space.WITHOUT_GPU
     encoded = lent.segmenter.encode(lent.picture)
     assert lent.segmenter.suggest(encoded) == words
-    options = {"rest": "background", "rest_weight": lent.settings.weight}
+    options = {"background": True, "background_weight": lent.settings.weight}
     plain = scenes(208, edges="none").mask().labels.numpy()
     alone = lent.segmenter.segment(encoded, lent.words, lent.method, **options).labels.numpy()
     assert np.array_equal(plain, alone) and labels.shape == alone.shape

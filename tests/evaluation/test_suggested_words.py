@@ -21,7 +21,7 @@ from evaluation.suggested_words import (
     meanings,
     read_truth,
 )
-from gclip_core.suggestions import DEFAULT, Thresholds
+from gclip_core.suggest import DEFAULT, Thresholds
 from tests.models import loaded
 
 AREAS = {"sea": 60, "wall brick": 30, "dog": 10}

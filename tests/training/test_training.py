@@ -12,7 +12,7 @@ from open_clip.model import CLIP
 from PIL import Image
 from safetensors.torch import load_file
 
-from gclip_core.shipped import unpack
+from gclip_core.builtin import unpack
 from gclip_core.stem import Stem
 from tests.models import loaded, picture
 from training import __main__ as command

@@ -484,7 +484,7 @@ class TestSettings:
 
     @pytest.mark.parametrize("name", ["threshold", "background_weight"])
     @pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), None, "0.5"])
-    def test_threshold_and_rest_weight_go_from_0_to_1(self, name: str, value: object) -> None:
+    def test_threshold_and_weight(self, name: str, value: object) -> None:
         segmenter = segmenter_of(tiny_backbone(1, layers=1))
         with pytest.raises(GclipError, match=name):
             segmenter.segment(picture(8, 8), "cat", METHODS["clip"], **{name: value})

@@ -102,23 +102,16 @@ def against_truth(
     typed, every label is wrong but IGNORE.
     """
     n = len(vocabulary)
-    counts = confusion(typed_truth(truth, names, vocabulary), labels, n, n + 1)
-    iou, is_present = scores(counts).iou, counts[:n].sum(1) > 0
-    present = {c: float(iou[c]) for c in range(n) if is_present[c]}
-    miou = float(np.mean(list(present.values()))) if present else None
-    return WordScores(present, miou, tuple(c for c in range(n) if not is_present[c]))
-
-
-def typed_truth(
-    truth: NDArray, names: Sequence[Sequence[str]], vocabulary: Vocabulary
-) -> NDArray[np.int16]:
-    """The truth in typed classes, (H, W): ``len(vocabulary)`` if not typed, IGNORE if ignored."""
     index_of: dict[str, int] = {}
     for index, synonyms in enumerate(vocabulary.classes):
         for phrase in synonyms:
             index_of.setdefault(phrase.casefold(), index)
-    typed = []
+    typed = []  # for each true class the first typed class that has one of its words, or n
     for synonyms in names:
         indices = [index_of[w] for w in map(str.casefold, synonyms) if w in index_of]
-        typed.append(indices[0] if indices else len(vocabulary))
-    return np.array([*typed, IGNORE], np.int16)[truth]
+        typed.append(indices[0] if indices else n)
+    counts = confusion(np.array([*typed, IGNORE], np.int16)[truth], labels, n, n + 1)
+    iou, is_present = scores(counts).iou, counts[:n].sum(1) > 0
+    present = {c: float(iou[c]) for c in range(n) if is_present[c]}
+    miou = float(np.mean(list(present.values()))) if present else None
+    return WordScores(present, miou, tuple(c for c in range(n) if not is_present[c]))

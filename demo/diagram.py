@@ -4,7 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from demo import limits, plots
@@ -14,6 +16,8 @@ from gclip_core import masks
 from gclip_core.attention import ATTENTIONS
 from gclip_core.types import Method
 
+MASK_SIDE = 480
+"""Pixels; the mask is small here."""
 LEVELS = 16
 """Of attention's brightness: more would not be seen, and cost bytes."""
 
@@ -27,6 +31,8 @@ def words(scene: Scene) -> dict[str, Any]:
     by_block = scene.segmenter.labels_by_block(
         scene.encoded, scene.words, scene.method, s.background, s.weight
     )
+    by_block = F.interpolate(by_block[None].float(), grid)[0]
+    step = -(-max(mask.labels.shape) // MASK_SIDE)
     return {
         "of": same_photo(scene),
         "photo": photo(scene),
@@ -38,8 +44,8 @@ def words(scene: Scene) -> dict[str, Any]:
         "classes": classes(mask.vocabulary.names),
         "range": [low, high],
         "cosines": packed(((fits - low) / max(high - low, 1e-9) * 255).byte().numpy()),
-        "mask": packed(mask.labels.byte().numpy()),
-        "by_block": packed(by_block.byte().numpy()),
+        "mask": packed(mask.labels[::step, ::step].numpy().astype(np.uint8)),
+        "by_block": packed(by_block.numpy().astype(np.int16).astype(np.uint8)),
     }
 
 

@@ -5,8 +5,8 @@ const [alone, mean, mask, large] = [".alone", ".mean", ".mask", ".large"].map($)
 const [matrix, received, called] = [".matrix", ".received", ".called"].map($);
 const MOST_WORDS = 6;
 const DOUBLE = 25; // per cent of a bar for each doubling of a norm: 16 × is all of it
-/** What is drawn: three values of the server, each with its `numbers`; and the labels before. */
-let [value, tower, closer, labels] = [null, null, null, null];
+/** What is drawn: three values of the server, and the numbers that they name. */
+let [value, tower, closer, data] = [null, null, null, null];
 let [hovered, pinned, focused, turn] = [null, null, 0, 0];
 
 async function update() {
@@ -28,12 +28,12 @@ async function update() {
   else setTimeout(() => mine === turn && update(), 2000); // the connection was lost: try again
 }
 
-function show(next, [cosines, mask, byBlock, maps, last, matrix]) {
+function show(next, [cosines, labels, byBlock, maps, last, matrix]) {
   const isNew = value?.of !== next[0].of;
-  if (isNew) [hovered, pinned, labels] = [null, next[0].patch, null];
-  value = { ...next[0], cosines, labels: mask, byBlock };
-  tower = { ...next[1], maps, last, shapes: next[1] };
-  closer = { ...next[2], matrix };
+  if (isNew) [hovered, pinned] = [null, next[0].patch];
+  const before = isNew ? null : data.labels;
+  [value, tower, closer] = next;
+  data = { cosines, labels, byBlock, maps, last, matrix };
   const [rows, columns] = value.grid;
   set({ rows, columns, ratio: value.ratio, photo: `url(${JSON.stringify(value.photo.url)})` });
   $(".size").textContent = `${columns} × ${rows}`;
@@ -42,7 +42,7 @@ function show(next, [cosines, mask, byBlock, maps, last, matrix]) {
   $(".own").textContent = tower.formula;
   fillHeads();
   drawBlocks(isNew);
-  drawLast(isNew);
+  drawLast(isNew, before);
   drawCloser();
   look();
   flow.classList.add("drawn");
@@ -95,7 +95,7 @@ function drawBlocks(isNew) {
       part.style.width = `${Math.min(100, DOUBLE * Math.log2(Math.max(1.05, peaks[j])))}%`;
     });
     ring(map, tokens);
-    glow(map, tower.shapes.maps.file.url, isNew);
+    glow(map, tower.maps.file.url, isNew);
   });
   ring(received, blocks[closer.block].tokens);
   const verdict = value.cs ? "outliers calmed" : "off; outliers drown the rest";
@@ -114,26 +114,24 @@ function layerOf(_, i) {
   return layer;
 }
 
-function drawLast(isNew) {
-  glow(alone, tower.shapes.last.file.url, isNew);
-  glow(mean, `${value.amf}${tower.shapes.last.file.url}`, isNew);
-  glow(bars, props.value.cosines.file.url, isNew);
-  const [height, width] = props.value.mask.shape;
+function drawLast(isNew, before) {
+  glow(alone, tower.last.file.url, isNew);
+  glow(mean, `${value.amf}${tower.last.file.url}`, isNew);
+  glow(bars, value.cosines.file.url, isNew);
+  const [height, width] = value.mask.shape;
   const [picture, difference] = mask.querySelectorAll("canvas");
-  paint(picture, value.labels, width, 165);
-  if (glow(mask, props.value.mask.file.url, isNew) && labels?.length === value.labels.length) {
-    const before = labels;
-    draw(difference, width, height, (i) => (before[i] === value.labels[i] ? 0 : 0xffffffff));
+  paint(picture, data.labels, width, 165);
+  if (glow(mask, value.mask.file.url, isNew) && before.length === data.labels.length) {
+    draw(difference, width, height, (i) => (before[i] === data.labels[i] ? 0 : 0xffffffff));
     difference.animate([{ opacity: 1 }, { opacity: 1 }, { opacity: 0 }], 3000);
   }
-  labels = value.labels;
 }
 
 function drawCloser() {
   const n = value.grid[0] * value.grid[1];
-  draw(matrix.firstChild, n, n, (i) => HEAT[closer.matrix[n + i]] | 0xff000000);
+  draw(matrix.firstChild, n, n, (i) => HEAT[data.matrix[n + i]] | 0xff000000);
   const block = closer.block * n;
-  paint(called.firstChild, value.byBlock.subarray(block, block + n), value.grid[1], 200);
+  paint(called.firstChild, data.byBlock.subarray(block, block + n), value.grid[1], 200);
 }
 
 /** Classes in their colours; where there is none, nothing. */
@@ -156,44 +154,45 @@ function look() {
     const start = (part * (n + 1) + (patch === null ? 0 : patch + 1)) * width;
     return all.subarray(start, start + width);
   };
-  const width = tower.shapes.maps.shape[2];
+  const width = tower.maps.shape[2];
   $$(".layer .map").forEach((map, i) => {
-    heat(map.firstChild, row(tower.maps, width, chosen, i), tower.columns);
+    heat(map.firstChild, row(data.maps, width, chosen, i), tower.columns);
   });
   [alone, mean].forEach((map, i) => {
-    heat(map.firstChild, row(tower.last, n, focused, i), columns);
+    heat(map.firstChild, row(data.last, n, focused, i), columns);
   });
-  heat(large.firstChild, row(closer.matrix, n, focused), columns);
-  heat(received.firstChild, row(closer.matrix, n, null), columns);
+  heat(large.firstChild, row(data.matrix, n, focused), columns);
+  heat(received.firstChild, row(data.matrix, n, null), columns);
   set({ share: (focused + 0.5) / n });
   toggle(flow, { looking: chosen !== null });
   $(".shown").textContent = chosen === null ? "attention received" : "where this patch looks";
-  drawBars(n);
+  drawBars();
 }
 
-function drawBars(n) {
+/** The words and the background, with their cosines with the patch in focus. */
+function fits() {
+  const n = value.grid[0] * value.grid[1];
   const [low, high] = value.range;
   const entries = [...value.classes, { name: "background", colour: "#9aa0aa" }];
-  const lines = Array.from({ length: value.cosines.length / n }, (_, c) => {
-    const cosine = low + ((high - low) * value.cosines[c * n + focused]) / 255;
-    return { ...entries[c], cosine };
+  return entries.slice(0, value.cosines.shape[0]).map((entry, c) => {
+    return { ...entry, cosine: low + ((high - low) * data.cosines[c * n + focused]) / 255 };
   });
-  const sorted = [...lines].sort((a, b) => b.cosine - a.cosine);
+}
+const bestFirst = (lines) => lines.toSorted((a, b) => b.cosine - a.cosine);
+
+function drawBars() {
+  const lines = fits();
+  const sorted = bestFirst(lines);
   const listed = lines.length > MOST_WORDS ? sorted.slice(0, MOST_WORDS) : lines;
-  while (bars.children.length > listed.length) bars.lastChild.remove();
-  listed.forEach((line, i) => {
-    if (!bars.children[i]) bars.append(make("div", "word"));
-    const bar = bars.children[i];
-    if (!bar.firstChild) bar.append(make("bdi"), make("i"), make("b"));
-    const [name, measure, cosine] = bar.children;
-    name.textContent = line.name;
-    cosine.textContent = line.cosine.toFixed(2).replace("-0.00", "0.00");
-    measure.style.background = line.colour;
-    measure.style.width = `${(100 * Math.max(line.cosine, 0)) / high}%`;
-    toggle(bar, { best: line === sorted[0] });
+  const made = listed.map((line) => {
+    const bar = make("div", line === sorted[0] ? "word best" : "word");
+    const cosine = line.cosine.toFixed(2).replace("-0.00", "0.00");
+    bar.append(make("bdi", "", line.name), make("i"), make("b", "", cosine));
+    bar.children[1].style.background = line.colour;
+    bar.children[1].style.width = `${(100 * Math.max(line.cosine, 0)) / value.range[1]}%`;
+    return bar;
   });
-  const three = sorted.slice(0, 3).map(({ name, cosine }) => `${name} ${cosine.toFixed(2)}`);
-  return three.join(", ");
+  bars.replaceChildren(...made);
 }
 
 /** Lines between the parts, wherever the page has put them. */
@@ -292,8 +291,9 @@ photo.onkeydown = (event) => {
   if (!value || !(event.key in ARROWS)) return;
   event.preventDefault();
   focus(null, patchBeside(focused, event.key, value.grid));
-  const words = drawBars(value.grid[0] * value.grid[1]);
-  $(".live").textContent = `Patch in ${placeOf(focused, value.grid)}: ${words}`;
+  const best = bestFirst(fits()).slice(0, 3);
+  const words = best.map(({ name, cosine }) => `${name} ${cosine.toFixed(2)}`);
+  $(".live").textContent = `Patch in ${placeOf(focused, value.grid)}: ${words.join(", ")}`;
 };
 $(".head").onchange = ({ target }) =>
   trigger("select", { index: target.selectedIndex - 1, value: "head" });

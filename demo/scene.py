@@ -111,7 +111,7 @@ def fetch(name: str) -> Iterator[str]:
     if not HOST.downloads:
         raise BackboneError(offer(name))
 
-    def progress(so_far: int, _: int) -> None:
+    def progress(so_far: int) -> None:
         if closed.is_set():
             raise BackboneError(f"{entry.title} was not fetched.")
         done[0] = so_far

@@ -1,6 +1,6 @@
-"""Loads a backbone's model, from a file, a folder, or a download by open_clip.
+"""Loads a backbone's model, from a file, a folder, or a download.
 
-open_clip contains the configurations and the addresses of published weights, and downloads them. No
+open_clip contains the configurations and the addresses of published weights. No
 Python code in a weight file runs, an archive that unpacks to far more than its size is refused,
 every tensor is checked, and every failure raises :class:`BackboneError`.
 """
@@ -8,17 +8,19 @@ every tensor is checked, and every failure raises :class:`BackboneError`.
 import json
 import os
 import zipfile
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 import open_clip
 import torch
-from huggingface_hub import constants, get_session, try_to_load_from_cache
+from huggingface_hub import constants, get_session, hf_hub_download, try_to_load_from_cache
 from open_clip import pretrained
 from open_clip.model import CLIP, convert_weights_to_lp
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from gclip_core import assets, builtin
 from gclip_core.builtin import StateDict
@@ -31,6 +33,7 @@ Dtype = Literal["float32", "bfloat16", "auto"]
 WEIGHTS_FOLDER = "GCLIP_WEIGHTS"
 """Environment variable that names a folder of local weights, for machines without a network."""
 
+HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 CONNECT_SECONDS = 10
 UNPACKED_SLACK = 32 * 2**20
 """An archive may unpack to 1.1 times its size plus these bytes: TorchScript compresses its code."""
@@ -46,7 +49,7 @@ def load(
     Weights are those in ``path``, else those on disk, else downloaded ones. Raises BackboneError
     for weights that are missing, damaged or of another architecture.
     """
-    files = [path] if path else on_disk(entry) or [_download(entry)]
+    files = [path] if path else on_disk(entry) or [fetch(entry)]
     state = {key: value for file in files for key, value in read(file).items()}
     known = None
     if entry.tag:
@@ -76,19 +79,29 @@ def on_disk(entry: BackboneEntry) -> list[Path]:
     names = [*(entry.name + suffix for suffix in _SUFFIXES), *entry.files] if folder else []
     local = (Path(folder).expanduser() / name for name in names)
     source = pretrained.get_pretrained_cfg(entry.architecture, entry.tag).get("hf_hub", "")
-    names = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin") if source else ()
-    files = (try_to_load_from_cache(source.rstrip("/"), name) for name in names)
+    files = (try_to_load_from_cache(source.rstrip("/"), name) for name in HUB_FILES if source)
     cached = (Path(file) for file in files if isinstance(file, str))
     return [path for path in chain(local, cached) if path.is_file()][:1]
 
 
-def _download(entry: BackboneEntry) -> Path:
-    """Fetches with open_clip's download; its progress goes to stderr."""
-    published = pretrained.get_pretrained_cfg(entry.architecture, entry.tag)
+def fetch(entry: BackboneEntry, progress: Callable[[int], None] | None = None) -> Path:
+    """Downloads the weights of an entry into the hub's cache.
+
+    ``progress`` gets the number of bytes so far, now and then, in place of a bar on stderr; an
+    exception that it raises ends the download. The hub renames a file when it is whole: nothing
+    half written is ever read.
+
+    Raises:
+        BackboneError: no network, no room, or what ``progress`` raised.
+    """
+    source = pretrained.get_pretrained_cfg(entry.architecture, entry.tag)["hf_hub"].rstrip("/")
+    options = {"tqdm_class": _bar(progress)} if progress else {}
     try:
         # Fails within seconds if there is no connection; the hub client retries for a minute.
         get_session().head(constants.ENDPOINT, timeout=CONNECT_SECONDS)
-        return Path(pretrained.download_pretrained(published))
+        return Path(hf_hub_download(source, HUB_FILES[0], **options))
+    except BackboneError:
+        raise
     except Exception as error:  # the hub client raises a dozen kinds
         raise BackboneError(
             f"The weights of {entry.title} (about {entry.download} MB) could not be downloaded "
@@ -96,6 +109,20 @@ def _download(entry: BackboneEntry) -> Path:
             f"'{entry.name}.safetensors' into a folder and name that folder in the environment "
             f"variable {WEIGHTS_FOLDER}."
         ) from error
+
+
+def _bar(progress: Callable[[int], None]) -> type[tqdm]:
+    """A progress bar of the hub that is not drawn, and calls ``progress``."""
+
+    class Bar(tqdm):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options | {"disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            self.n += n or 0
+            progress(int(self.n))
+
+    return Bar
 
 
 def read(path: Path) -> StateDict:

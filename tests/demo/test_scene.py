@@ -151,11 +151,11 @@ class Download:
     def __init__(self, error: Exception | None = None) -> None:
         self.parts, self.error = 0, error
 
-    def __call__(self, entry: Any, progress: Callable[[int, int], None]) -> None:
+    def __call__(self, entry: Any, progress: Callable[[int], None]) -> None:
         if self.error:
             raise self.error
         for part in range(10):
-            progress(part * 10**6, 10**7)
+            progress(part * 10**6)
             self.parts += 1
             time.sleep(0.2)
 

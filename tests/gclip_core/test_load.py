@@ -296,8 +296,13 @@ class Hub:
     def cached(self, _source: str, name: str) -> str | None:
         return str(self.file) if name == self.file.name and self.file.is_file() else None
 
-    def download(self, _published: dict[str, str]) -> str:
+    def download(self, source: str, name: str, tqdm_class: Any = None) -> str:
+        assert (source, name) == ("some/tiny", "open_clip_model.safetensors")
         self.downloads += 1
+        if tqdm_class:
+            with tqdm_class(total=30, unit="B") as bar:
+                for _ in range(3):
+                    bar.update(10)
         if self.error is not None:
             raise self.error
         save_file(self.state, self.file)
@@ -313,7 +318,7 @@ def hub(model: CLIP, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
     monkeypatch.setattr(load, "get_session", lambda: SimpleNamespace(head=lambda *_, **__: None))
     monkeypatch.setattr(load, "try_to_load_from_cache", hub.cached)
     monkeypatch.setattr(load.pretrained, "get_pretrained_cfg", lambda *_: {"hf_hub": "some/tiny/"})
-    monkeypatch.setattr(load.pretrained, "download_pretrained", hub.download)
+    monkeypatch.setattr(load, "hf_hub_download", hub.download)
     return hub
 
 
@@ -326,6 +331,21 @@ def test_a_failed_download_is_explained_and_a_backbone_is_fetched_once(hub: Hub)
     assert load_backbone("tiny").digest == load_backbone("tiny").digest
     assert load.on_disk(BACKBONES["tiny"])
     assert hub.downloads == 2, "one failed, the next is enough"
+
+
+def test_fetch_tells_how_far_it_is(hub: Hub) -> None:
+    """And ends where that raises: nothing is on disk then."""
+    told: list[int] = []
+
+    def stop(so_far: int) -> None:
+        raise BackboneError(f"cancelled at {so_far}")
+
+    with pytest.raises(BackboneError, match="cancelled at 10"):
+        load.fetch(BACKBONES["tiny"], stop)
+    assert not load.on_disk(BACKBONES["tiny"])
+    load.fetch(BACKBONES["tiny"], told.append)
+    assert told == [10, 20, 30]
+    assert load.on_disk(BACKBONES["tiny"])
 
 
 @pytest.mark.parametrize("name", ["tiny.safetensors", "tiny.pt", "Tiny-original.pt"])

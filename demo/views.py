@@ -90,6 +90,7 @@ def canvas(scene: Scene, pair: dict[str, Segmentation] | None = None) -> dict[st
         "view": scene.shown,
         "grid": pooled(torch.empty(1, math.prod(scene.encoded.grid)), scene.encoded.grid)[1],
         "patch": scene.patch,
+        "link": link(scene),
         "sentence": changed(scene, pair),
         "notes": notes(scene),
         "banner": SIMULATION if scene.settings.backbone == DAMAGED else None,

@@ -56,7 +56,8 @@ def result(rows: list[list[float]], unknown: tuple[str, ...] = ()) -> Segmentati
     )
 
 
-def test_logits_of_classes_are_the_largest_of_their_words_on_any_grid() -> None:
+def test_class_logits() -> None:
+    """Logits of classes are the largest of their words on any grid."""
     of = replace(result([[4.0, 0], [2.0, 5], [0, 1.0], [1.0, 3.0]]), prompt_classes=(0, 0, 1, -1))
     assert masks.class_logits(of, (1, 2)).tolist() == [[4, 5], [0, 1], [1, 3]]
     typed = replace(of, prompt_classes=(0, 0, 1, 1), background=())
@@ -66,9 +67,8 @@ def test_logits_of_classes_are_the_largest_of_their_words_on_any_grid() -> None:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("owner", [*OWNERS, (0, 0, 0, 0, 0)])
-def test_scores_are_softmax_over_entries_then_maximum_over_synonyms(
-    size: tuple[int, int], owner: tuple[int, ...]
-) -> None:
+def test_scores(size: tuple[int, int], owner: tuple[int, ...]) -> None:
+    """Scores are softmax over entries then maximum over synonyms."""
     given_logits = logits()
     expected = per_class(per_entry(given_logits, size).softmax(0), owner)
     scores = masks.scores(given_logits, owner, size)
@@ -80,7 +80,7 @@ def test_scores_are_softmax_over_entries_then_maximum_over_synonyms(
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("owner", OWNERS)
 @pytest.mark.parametrize("rows", [32, 5, 1])
-def test_labels_are_the_argmax_at_the_original_size(
+def test_labels(
     size: tuple[int, int], owner: tuple[int, ...], rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However few rows a strip has."""
@@ -102,9 +102,10 @@ def test_labels_are_the_argmax_at_the_original_size(
     size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     threshold=st.floats(0.05, 1),
 )
-def test_under_the_threshold_nothing_is_labelled(
+def test_threshold(
     seed: int, grid: tuple[int, int], size: tuple[int, int], threshold: float
 ) -> None:
+    """Under the threshold nothing is labelled."""
     given_logits, owner = logits(4, grid, seed) / 4, (0, 1, 1, -1)
     (best, second), entry = per_entry(given_logits, size).softmax(0).topk(2, dim=0)
     clear = ((best - threshold).abs() > 1e-4) & (best - second > 1e-4)
@@ -112,7 +113,8 @@ def test_under_the_threshold_nothing_is_labelled(
     assert torch.equal((labels == -1)[clear], ((best < threshold) | (entry[0] == 3))[clear])
 
 
-def test_threshold_zero_is_off() -> None:
+def test_threshold_off() -> None:
+    """Threshold zero is off."""
     flat = torch.zeros(3, 2, 2)
     assert (masks.labels(flat, (0, 1, 2), (8, 8), 0.0) == 0).all()
     assert (masks.labels(flat, (0, 1, 2), (8, 8), 0.34) == -1).all()

@@ -53,30 +53,28 @@ def test_ratios() -> None:
 
 
 @pytest.mark.parametrize("target", ["mean", "median"])
-@pytest.mark.parametrize("channels", [(3,), (0, 4)])
+@pytest.mark.parametrize("channel", [0, 3, 5])
 @pytest.mark.parametrize("D", [6, 7])
-def test_suppression(D: int, channels: tuple[int, ...], target: str) -> None:
-    """Suppression agrees with reference."""
+def test_suppression(D: int, channel: int, target: str) -> None:
+    """It agrees with the reference, and leaves the weight."""
     W2 = weight(D)
-    W2[channels[0]] *= 30
+    W2[channel] *= 30
     before = W2.clone()
-    changed = cs.scaled(W2, cs.repair_factors(cs.weight_norms(W2), channels, target))
-    expected = reference.suppressed(W2.double(), channels, target)
+    changed = cs.scaled(W2, cs.repair_factors(cs.weight_norms(W2), target))
+    expected = reference.suppressed(W2.double(), [channel], target)
     assert torch.allclose(changed.double(), expected, rtol=1e-5)
     assert torch.equal(W2, before)
 
 
 @pytest.mark.parametrize(("target", "factor"), [("mean", 0.03), ("median", 0.02)])
 def test_factors(target: str, factor: float) -> None:
-    """A suppressed channel has the mean or median of others."""
-    # Norms 1, 2, 6 and an abnormal 100: it goes to 3 or to 2.
-    factors = cs.repair_factors(torch.tensor([1.0, 100, 2, 6]), (1,), target)
+    """Norms 1, 2, 6 and an abnormal 100: it becomes 3 or 2."""
+    factors = cs.repair_factors(torch.tensor([1.0, 100, 2, 6]), target)
     assert factors.tolist() == pytest.approx([1, factor, 1, 1])
 
 
-def test_zero_channel() -> None:
-    """A channel of zeros stays."""
-    assert cs.repair_factors(torch.tensor([0.0, 1, 2]), (0,), "mean").tolist() == [1, 1, 1]
+def test_zero_channels() -> None:
+    assert cs.repair_factors(torch.zeros(3), "mean").tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

@@ -65,8 +65,6 @@ def test_iterables() -> None:
     """Blocks and channels come in any iterable and count once."""
     method = gclip(amf_blocks=iter([5, 6, 5]), cs_blocks=np.array([7]))
     assert (method.fusion.blocks, method.suppression.blocks) == ((5, 6), (7,))
-    assert gclip(cs_channels=[]) == gclip(cs_channels=None) == gclip()
-    assert gclip(cs_channels={9, 3}).suppression.channels == (3, 9)
 
 
 def test_unknown_method() -> None:

@@ -189,20 +189,6 @@ class TestChannelSuppression:
         )
         assert not torch.allclose(on, off, atol=1e-3)
 
-    def test_channels(self) -> None:
-        """Named channels go to the mean of the unselected."""
-        backbone = with_channel()
-        method = gclip(amf=False, cs_blocks=[3, 6], cs_channels=[7, 1])
-        replaced = {b: reference.suppressed(second_weight(backbone, b), [1, 7]) for b in (3, 6)}
-        assert_features_agree(backbone, method, replaced)
-        segmenter = segmenter_of(backbone)
-        norms = segmenter.report(segmenter.encode(IMAGE), method)
-        for block in (3, 6):
-            rest = [d for d in range(32) if d not in (1, 7)]
-            mean = norms.norms_before[block, rest].mean()
-            assert torch.allclose(norms.norms_after[block, [1, 7]], mean)
-            assert torch.equal(norms.norms_after[block, rest], norms.norms_before[block, rest])
-
     @pytest.mark.parametrize("suppressing", [False, True])
     def test_inputs(self, suppressing: bool) -> None:
         """What enters the blocks of a damaged tower, with CS and without."""
@@ -512,8 +498,6 @@ class TestSettings:
             (gclip(amf_blocks=[11]), "1 to 11 of 12.*block 12 "),
             (gclip(n_fused=12), "up to 11 of 12"),
             (gclip(cs_blocks=[12]), "[Bb]locks"),
-            (gclip(cs_blocks=[2], cs_channels=[32]), "[Cc]hannels"),
-            (gclip(cs_blocks=[2], cs_channels=range(32)), "[Cc]hannels"),
             (mine("quick"), "qq, kk"),
             (mine(fusion=Fusion("all")), "AMF blocks must be auto, backbone"),
             (mine(fusion=Fusion(())), "no block came"),

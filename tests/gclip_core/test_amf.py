@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gclip_core import amf
 from gclip_core.attention import ATTENTIONS, Heads, mean_weights
+from gclip_core.errors import MethodError
 from gclip_core.types import Fusion, Span
 from tests import reference
 from tests.gclip_core.test_attention import GRID, heads
@@ -144,6 +145,12 @@ def test_attend_fused(n: int, per_head: bool, weight: float | None) -> None:
 def test_span(n_blocks: int, expected: tuple[int, ...]) -> None:
     """A span of blocks scales with the depth."""
     assert Span((6, 9), of=12).indices(n_blocks) == expected
+
+
+def test_span_of_one_block() -> None:
+    """A tower of one block has none before the last."""
+    with pytest.raises(MethodError, match="at least two blocks"):
+        Span((6, 9), of=12).indices(1)
 
 
 @given(first=st.integers(1, 12), more=st.integers(0, 11), n=st.integers(2, 40))

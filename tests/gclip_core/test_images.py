@@ -274,6 +274,15 @@ def _overlapping_notes(length: int) -> bytes:
     return header + struct.pack("<H", 5000) + b"".join(entries) + bytes(4)
 
 
+def _exif_in_pieces(n: int) -> bytes:
+    """A JPEG whose decoder joins ``n`` pieces of EXIF, 60 kB each."""
+    notes = _overlapping_notes(60_000 * n - 61_000)
+    pieces = [notes[at : at + 60_000] for at in range(0, len(notes), 60_000)]
+    segments = (b"\xff\xe1" + struct.pack(">H", len(p) + 8) + b"Exif\0\0" + p for p in pieces)
+    data = encoded(rgb(), "JPEG")
+    return data[:2] + b"".join(segments) + data[20:]  # without JFIF's density
+
+
 def _gif_of_comments() -> bytes:
     data = encoded(rgb(), "GIF")
     start = 13 + (3 << (data[10] & 7) + 1)
@@ -325,6 +334,7 @@ _BOMBS = {
         "12x17",
         60,
     ),
+    "the same in ten pieces of a photo's EXIF": (lambda: _exif_in_pieces(10), "ImageError", 60),
     "20,000 scans": (lambda: _jpeg_of_scans(20_000), "ImageError", 100),
     "ten scans": (lambda: _jpeg_of_scans(10), "2048x2048", 100),
     "2,000,000 comments": (

@@ -1,6 +1,5 @@
 """Every entry of the METHODS table, on random towers, against the reference."""
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -152,17 +151,14 @@ def test_full_size(name: str, full_size: Passed) -> None:
     assert reference.worst_cosine(features, expected) >= 1 - 1e-9
 
 
-def test_no_class_term(full_size: Passed) -> None:
-    """Without its class term sc clip's attention agrees as well."""
-    segmenter, trunk, tower, xs = full_size
-    method = METHODS["scclip"]
-    bare = replace(method, calibration=replace(method.calibration, class_weight=0.0))
-    features = segmenter.dense_features(trunk, bare).patches
-    steps = reference.calibrated_steps(tower, "scclip", xs, (14, 14), class_weight=0.0)
-    assert reference.worst_cosine(features, reference.projected(tower, steps.z)) >= 1 - 1e-9
-
-
-def test_itaclip_blocks(full_size: Passed) -> None:
-    """Itaclip's middle blocks are 7 8 and 10."""
-    segmenter, trunk, *_ = full_size
-    assert segmenter.report(trunk, METHODS["itaclip"]).fusion.blocks == (6, 7, 9)
+@pytest.mark.parametrize(
+    ("name", "n_blocks", "blocks"),
+    [
+        ("itaclip", 12, (6, 7, 9)),
+        ("resclip", 12, (5, 6, 7, 8)),
+        ("resclip", 24, tuple(range(10, 18))),
+    ],
+)
+def test_published_blocks(name: str, n_blocks: int, blocks: tuple[int, ...]) -> None:
+    """ITACLIP fuses blocks 7, 8 and 10 of 12, ResCLIP 6 to 9, and other towers the same depths."""
+    assert METHODS[name].fusion.blocks.indices(n_blocks) == blocks

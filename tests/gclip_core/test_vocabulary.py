@@ -278,6 +278,13 @@ class TestNearestKnown:
         (note,) = notes("dog, 犬, собака")
         assert note.endswith("in other letters: '犬', 'собака'.")
 
+    def test_plurals(self) -> None:
+        """A plural is known by its singular, also where training had no plural."""
+        plurals = [f"{word}s" for word in word_lists.read("everyday") if not word.endswith("s")]
+        known = [word for word in plurals if vocabulary.knows(loaded(), word[:-1])]
+        assert all(vocabulary.knows(loaded(), word) for word in known)
+        assert sum(word not in loaded().known.words for word in known) > 10
+
 
 class TestReasons:
     @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_rows(name: str, seed: int, spread: float) -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_newton_schulz(seed: int) -> None:
-    """Newton and schulz take five steps."""
+    """Newton and Schulz take five steps."""
     M = torch.randn(8, 8, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     rotation = attention.newton_schulz(M.float()).double()
     assert torch.allclose(rotation, M @ reference.inverse_root(M.T @ M), atol=1e-5)
@@ -97,7 +97,7 @@ def test_newton_schulz(seed: int) -> None:
 
 
 def test_pearl_mean() -> None:
-    """The class token has no part in pearl's mean."""
+    """The class token has no part in PEARL's mean."""
     block = heads(4)
     q, k = block.q.clone(), block.k.clone()
     q[:, 0], k[:, 0] = q[:, 0] * 9, k[:, 0] * 9

@@ -34,7 +34,7 @@ from tests.models import (
 
 class TestTable:
     def test_papers_blocks(self) -> None:
-        """Openai vit b 16 carries the papers blocks."""
+        """OpenAI's ViT-B/16 has the paper's blocks."""
         entry = BACKBONES["openai-vit-b-16"]
         assert entry.amf_blocks == (5, 6)
         assert entry.cs_blocks == (6, 7, 8, 9, 10)
@@ -43,7 +43,7 @@ class TestTable:
 
     @pytest.mark.parametrize("name", [entry.name for entry in BACKBONES.values() if entry.tag])
     def test_entries(self, name: str) -> None:
-        """Entries agree with open clips own configurations."""
+        """Entries agree with open_clip's own configurations."""
         import open_clip
         from open_clip.pretrained import get_pretrained_cfg
 
@@ -157,7 +157,7 @@ class TestRefusing:
             wrap_backbone(tiny_clip(layers=1, text=text))
 
     def test_no_clip(self) -> None:
-        """What is no clip."""
+        """What is no CLIP."""
         tower = tiny_clip(layers=1).visual
         with pytest.raises(BackboneError, match="VisionTransformer"):
             Backbone("mine", "Mine", tower, tokenizer(), MEAN, STD, 32)

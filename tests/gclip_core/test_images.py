@@ -106,7 +106,7 @@ def test_sixteen_bits() -> None:
 
 
 def test_cmyk() -> None:
-    """Cmyk comes out in its colours also inverted by adobe."""
+    """CMYK comes out in its colours also inverted by adobe."""
     red = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
     data = encoded(red, "JPEG")
     assert b"Adobe" in data, "the marker of inks that are stored inverted"
@@ -383,7 +383,7 @@ def _claiming(data: bytes, marker: bytes, height: int, width: int) -> bytes:
 
 
 def test_late_exif() -> None:
-    """Exif behind the pixels turns nothing."""
+    """EXIF behind the pixels turns nothing."""
     data = _png_ending_with(png_chunk(b"eXIf", turned(6).tobytes()[6:]))
     assert images.header_size(data) == (12, 17)
     assert (pixels(check(data)) == pixels(rgb())).all()

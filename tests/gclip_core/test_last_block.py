@@ -27,7 +27,7 @@ TOWERS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("settings", TOWERS.values(), ids=TOWERS)
 def test_clip(settings: dict[str, Any]) -> None:
-    """The clip entry is the stock towers patch tokens."""
+    """The entry "clip" gives the stock tower's patch tokens."""
     native = (42, 70) if "patch" in settings else (24, 40)
     model = tiny_clip(6, **{**settings, "image": native}, output_tokens=True)
     image = picture(*model.visual.image_size)
@@ -79,7 +79,7 @@ def test_methods_differ() -> None:
 
 @pytest.mark.parametrize("height,width", [(32, 32), (40, 72), (8, 8), (8, 160)])
 def test_ideas_off(height: int, width: int) -> None:
-    """Gclip with both ideas off is clearclip bit for bit."""
+    """GCLIP with both ideas off is ClearCLIP bit for bit."""
     segmenter = Segmenter(tiny_backbone(9), short_side=min(height, width))
     trunk = segmenter.encode(picture(height, width))
     off = segmenter.dense_features(trunk, gclip(amf=False, cs=False))

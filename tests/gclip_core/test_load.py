@@ -149,7 +149,7 @@ class TestFiles:
         assert low.dtype == torch.bfloat16
 
     def test_built_in_file(self, tmp_path: Path) -> None:
-        """The built in takes a file too."""
+        """The built-in takes a file too."""
         save_file(shipped(), tmp_path / "copy.safetensors")
         copied = load_backbone("built-in", weights=tmp_path / "copy.safetensors")
         assert copied.digest == load_backbone().digest

@@ -156,7 +156,7 @@ def test_guided_scores() -> None:
 def test_pamr(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Pamr is a weighted mean of neighbours pixel by pixel."""
+    """PAMR is a weighted mean of neighbours pixel by pixel."""
     monkeypatch.setattr(refine, "STEPS", 2)
     image = picture(37, 52)
     result = segmented(image)
@@ -248,7 +248,7 @@ def test_edge() -> None:
 
 
 def test_background_and_threshold() -> None:
-    """Hidden words and the threshold take part."""
+    """The background and the threshold take part."""
     image = picture(44, 60)
     plain = spread(segmented(image, "cat, dog", background=["tree"]))
     edged = refined(plain, image, "guided")

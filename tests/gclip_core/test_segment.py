@@ -266,7 +266,7 @@ class TestFolders:
 def test_interrupt(
     photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ctrl c ends the command without a trace."""
+    """Ctrl-C ends the command without a trace."""
     monkeypatch.setattr("gclip_core.images.check", Mock(side_effect=KeyboardInterrupt))
     assert main([str(photo), "--words", "cat", "--out", str(photo.parent / "out")]) == 130
     assert capsys.readouterr().err.strip() == "Stopped."

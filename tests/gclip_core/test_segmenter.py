@@ -282,7 +282,7 @@ class TestSegmenting:
         assert (result.labels == labels).float().mean() > 0.999
 
     def test_background(self, segmenter: Segmenter, encoded: Encoded) -> None:
-        """Hidden words take what they win."""
+        """Background prompts take what they win."""
         typed = segmenter.segment(encoded, "dog, sofa, wall, sky")
         hiding = segmenter.segment(
             encoded, "dog, wall", background=["sofa", "sky"], background_weight=1
@@ -296,7 +296,7 @@ class TestSegmenting:
         assert 0 < hiding.no_class_area() < 1
 
     def test_background_weight(self, segmenter: Segmenter, encoded: Encoded) -> None:
-        """Weaker hidden words take less."""
+        """A weaker background takes less."""
         areas = [
             segmenter.segment(
                 encoded, "dog, wall", background=["sofa", "sky"], background_weight=w
@@ -307,7 +307,7 @@ class TestSegmenting:
         assert areas[0] < areas[-1]
 
     def test_no_background_left(self, segmenter: Segmenter, encoded: Encoded) -> None:
-        """A rest without words is noted."""
+        """A background without prompts is noted."""
         result = segmenter.segment(encoded, "cat, sofa", background=["cats"])
         assert result.no_class_area() == 0
         assert any("every pixel gets a typed word" in note for note in result.notes)

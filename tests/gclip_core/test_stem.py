@@ -46,7 +46,7 @@ def _trunk() -> TransformerTrunk:
 
 
 def test_trunk() -> None:
-    """The trunk computes what open clips blocks compute of patches of its own size."""
+    """The trunk computes what open_clip's blocks compute of patches of its own size."""
     trunk = _trunk()
     smaller = torch.nn.functional.interpolate(
         torch.randn(2, 3, 4, 6), (64, 96), mode="nearest"

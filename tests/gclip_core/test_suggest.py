@@ -31,7 +31,7 @@ def scores(*shares: float) -> Tensor:
 def choose(
     scores: Tensor,
     everyday: Tensor = NONE,
-    owner: Sequence[int] = (0, 1, 2, 3, 4),
+    classes: Sequence[int] = (0, 1, 2, 3, 4),
     most: int = 5,
     strict: bool = True,
     evidence: Sequence[float] = (0, 0, 0, 0, 0),
@@ -40,8 +40,8 @@ def choose(
     thresholds: Thresholds = THRESHOLDS,
 ) -> str:
     """The chosen ones of the words a to e."""
-    behind = torch.tensor([word in stuff for word in words[: max(owner) + 1]])
-    candidates = Candidates(words, owner, everyday, behind)
+    behind = torch.tensor([word in stuff for word in words[: max(classes) + 1]])
+    candidates = Candidates(words, classes, everyday, behind)
     matches = Matches(scores, torch.tensor(evidence).float(), GRID)
     return "".join(suggest.choose(candidates, matches, most, strict, thresholds))
 
@@ -101,7 +101,7 @@ def test_small_part() -> None:
 def test_uncertain() -> None:
     """A word that hardly fits better than all others is too uncertain."""
     halves, words = torch.zeros(12, 36), "abcdefghijkl"
-    none, rest = torch.zeros(12, dtype=torch.bool), {"owner": range(12), "evidence": [0.0] * 12}
+    none, rest = torch.zeros(12, dtype=torch.bool), {"classes": range(12), "evidence": [0.0] * 12}
     halves[0, :18] = halves[1, 18:] = 1.0
     assert choose(halves, none, words=words, **rest) == "ab"
     halves[2:5, 18:] = 0.98
@@ -145,7 +145,7 @@ def test_one_class() -> None:
     """Words of one class count together and the first names it."""
     halves = scores(1 / 2, 1 / 2)
     assert choose(halves) == "ab"
-    assert choose(halves, owner=[0, 0, 1, 2, 3]) == "a"
+    assert choose(halves, classes=[0, 0, 1, 2, 3]) == "a"
 
 
 def test_person() -> None:

@@ -326,22 +326,22 @@ class TestBackground:
         ],
     )
     def test_typed(self, backbone: Backbone, typed: str, gone: set[str]) -> None:
-        """What was typed its synonyms and plurals are not hidden."""
+        """What was typed its synonyms and plurals are no background prompts."""
         assert self.background(backbone, "cat") - self.background(backbone, typed) == gone
 
     def test_own_words(self, backbone: Backbone) -> None:
-        """Words of one's own less what was typed."""
+        """Prompts of one's own, without what was typed."""
         background = self.background(backbone, "cat", ["cats", "dog", "sofa; couch", "polecat"])
         assert background == {"dog", "sofa", "couch", "polecat"}
 
     @pytest.mark.parametrize("background", [7, [7], [" "]])
     def test_unusable(self, backbone: Backbone, background: Any) -> None:
-        """Any other rest is refused."""
+        """Any other background is refused."""
         with pytest.raises(VocabularyError):
             self.background(backbone, "cat", background)
 
     def test_known_words(self) -> None:
-        """A model that knows its words hides only those."""
+        """A model with a known vocabulary has prompts of it only."""
         background = tuple(self.background(loaded(), "cat"))
         assert background
         assert vocabulary.unknown_phrases(loaded(), Vocabulary((background,))) == ()

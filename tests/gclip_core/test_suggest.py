@@ -33,7 +33,6 @@ def choose(
     everyday: Tensor = NONE,
     classes: Sequence[int] = (0, 1, 2, 3, 4),
     most: int = 5,
-    strict: bool = True,
     evidence: Sequence[float] = (0, 0, 0, 0, 0),
     stuff: str = "",
     words: Sequence[str] = "abcde",
@@ -43,7 +42,7 @@ def choose(
     behind = torch.tensor([word in stuff for word in words[: max(classes) + 1]])
     candidates = Candidates(words, classes, everyday, behind)
     matches = Matches(scores, torch.tensor(evidence).float(), GRID)
-    return "".join(suggest.choose(candidates, matches, most, strict, thresholds))
+    return "".join(suggest.choose(candidates, matches, most, thresholds))
 
 
 def test_order() -> None:
@@ -130,15 +129,6 @@ def test_evidence_of_classes() -> None:
     known = KnownWords(frozenset(), class_words=(("a", "b"), ("c",)))
     evidence = suggest._evidence("abcd", known, torch.tensor([0.1, 1.0]))
     assert torch.allclose(evidence, torch.tensor([2 / 3, 2 / 3, 1.0, 0.0]), atol=1e-5)
-
-
-def test_not_strict() -> None:
-    """Who is not strict gets more words after them but at most as many as asked for."""
-    many = torch.rand(5, 36, generator=torch.Generator().manual_seed(0))
-    more = choose(many, strict=False)
-    assert more.startswith(choose(many))
-    assert len(more) == len(set(more)) > len(choose(many))
-    assert len(choose(scores(1 / 3, 1 / 3, 1 / 3), most=2, strict=False)) == 2
 
 
 def test_one_class() -> None:

@@ -235,9 +235,9 @@ class Scene:
 
     # --- words ------------------------------------------------------------------------------------
 
-    def suggested(self, most: int = 5, strict: bool = True) -> tuple[str, ...]:
+    def suggested(self, most: int = 5) -> tuple[str, ...]:
         """Words for what the photo shows, best first; see :meth:`Segmenter.suggest`."""
-        return self.segmenter.suggest(self.encoded, most, strict)
+        return self.segmenter.suggest(self.encoded, most)
 
     def plausible(self) -> tuple[str, ...]:
         """The suggested words, and further ones of which the backbone is a little less certain."""

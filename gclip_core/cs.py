@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core.errors import MethodError
-from gclip_core.numbering import block_numbers, check_index, named
+from gclip_core.numbering import block_numbers, named
 from gclip_core.types import Blocks, Grid, Suppression, SuppressionReason
 
 
@@ -74,11 +74,11 @@ def repair(
     ``default`` are the backbone's blocks.
 
     Raises:
-        MethodError: a block or channel that the tower does not have, or all channels at once.
+        MethodError: a block that the tower does not have.
     """
     if settings is None:
         return OFF
-    n_blocks, width = norms.shape
+    n_blocks = len(norms)
     abnormal = abnormal_blocks(ratios, settings.channel_threshold)
     blocks, reason = settings.blocks, SuppressionReason.BY_HAND
     if blocks == "backbone":
@@ -90,34 +90,25 @@ def repair(
         if not blocks:
             last = SuppressionReason.LAST_ABNORMAL
             return Repair({}, last if abnormal else SuppressionReason.NONE_ABNORMAL)
-    channels, blocks = settings.channels or (), tuple(sorted(blocks))
+    blocks = tuple(sorted(blocks))
     wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks)
     if wrong or not blocks:
         raise MethodError(f"CS accepts blocks 1 to {n_blocks}, but {named(wrong)} came.")
-    check_index("Channel", max(channels, default=0), width)
-    if len(channels) >= width:
-        raise MethodError(
-            f"CS scales channels to the norm of the others, but all {width} channels came."
-        )
-    factors = {}
-    for block in blocks:
-        largest = int(norms[block].argmax())
-        factors[block] = repair_factors(norms[block], channels or (largest,), settings.target)
+    factors = {block: repair_factors(norms[block], settings.target) for block in blocks}
     return Repair(factors, reason, replace(settings, blocks=blocks))
 
 
-def repair_factors(
-    norms: Tensor, channels: Sequence[int], target: Literal["mean", "median"]
-) -> Tensor:
-    """The factors that give ``channels`` the mean (or median) norm of the other channels.
+def repair_factors(norms: Tensor, target: Literal["mean", "median"]) -> Tensor:
+    """The factors that give the channel with the largest norm the mean (or median) of the others.
 
-    (D,) float32, as ``norms``: 1 for the other channels and for a channel of zeros.
+    (D,) float32, as ``norms``: 1 for the other channels, and for all if all norms are 0.
     """
-    selected = torch.zeros_like(norms, dtype=torch.bool)
-    selected[list(channels)] = True
-    others = norms[~selected]
+    factors, channel = torch.ones_like(norms), int(norms.argmax())
+    others = torch.cat([norms[:channel], norms[channel + 1 :]])
     wanted = others.quantile(0.5) if target == "median" else others.double().mean().float()
-    return torch.where(selected & (norms > 0), wanted / norms, torch.ones_like(norms))
+    if norms[channel] > 0:
+        factors[channel] = wanted / norms[channel]
+    return factors
 
 
 def scaled(W2: Tensor, factors: Tensor) -> Tensor:

@@ -21,7 +21,6 @@ def gclip(
     cs_target: Literal["mean", "median"] = "mean",
     global_threshold: float = 5.0,
     channel_threshold: float = 2.0,
-    cs_channels: Iterable[int] | None = None,
 ) -> Method:
     """GCLIP with AMF and CS on or off; with both off its result is exactly ClearCLIP's.
 
@@ -38,11 +37,8 @@ def gclip(
     _check_number("global_threshold", global_threshold)
     _check_number("channel_threshold", channel_threshold)
     (n_fused,) = indices("n_fused", [n_fused])
-    channels = tuple(sorted(indices("cs_channels", () if cs_channels is None else cs_channels)))
     fusion = Fusion(_blocks("amf_blocks", amf_blocks), n_fused, heads, float(global_threshold))
-    suppression = Suppression(
-        _blocks("cs_blocks", cs_blocks), cs_target, float(channel_threshold), channels or None
-    )
+    suppression = Suppression(_blocks("cs_blocks", cs_blocks), cs_target, float(channel_threshold))
     on = [word for word, switch in (("AMF", amf), ("CS", cs)) if switch]
     return Method(
         name="gclip",

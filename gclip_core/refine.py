@@ -68,8 +68,6 @@ class Refinement:
     coefficients: Callable[[Tensor, Tensor], Tensor] | None = None
     size: Callable[[Grid, Grid, float], Grid] | None = None
     elements: int = 0
-    authors: str = ""
-    year: int | None = None
 
 
 def refined(result: Segmentation, picture: Image.Image, name: str) -> Segmentation:
@@ -252,10 +250,8 @@ def _pamr_size(picture: Grid, resized: Grid, most: float) -> Grid:
 
 REFINEMENTS: dict[str, Refinement] = table(
     Refinement("none", "none"),
-    Refinement(
-        "guided", "guided filter", guided_filter, _guided_size, 40_000_000, "He, Sun, Tang", 2010
-    ),
-    Refinement("pamr", "PAMR", pamr, _pamr_size, 6_000_000, "Araslanov, Roth", 2020),
+    Refinement("guided", "guided filter", guided_filter, _guided_size, 40_000_000),
+    Refinement("pamr", "PAMR", pamr, _pamr_size, 6_000_000),
 )
 """How the edges of a mask may follow the picture."""
 

@@ -7,7 +7,6 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import count
@@ -36,22 +35,16 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 
 @dataclass(frozen=True)
 class Task:
-    """An image, and the files that are written for it."""
+    """An image, and the path of its files without their endings."""
 
     image: Path
-    mask: Path
-    overlay: Path
-    summary: Path
-
-    @classmethod
-    def named(cls, image: Path, folder: Path, name: str) -> "Task":
-        """The files ``name.png``, ``name-overlay.png`` and ``name.json`` in a folder."""
-        files = (f"{name}.png", f"{name}-overlay.png", f"{name}.json")
-        return cls(image, *(folder / file for file in files))
+    stem: Path
 
     @property
     def outputs(self) -> tuple[Path, ...]:
-        return self.mask, self.overlay, self.summary
+        """The mask, the overlay and the summary."""
+        endings = (".png", "-overlay.png", ".json")
+        return tuple(self.stem.with_name(self.stem.name + ending) for ending in endings)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -126,8 +119,7 @@ def _run(options: argparse.Namespace) -> int:
     words = None if options.words is None else _words(options.words)
     tasks = plan(options.images, options.out)
     others = (Path(name) for name in (options.words, options.weights) if name)
-    check_outputs(tasks, [*(task.image for task in tasks), *others])
-    _make_folder(options.out)
+    _prepare(options.out, tasks, [*(task.image for task in tasks), *others])
     backbone = load_backbone(options.backbone, options.weights, options.device, options.dtype)
     segmenter = Segmenter(
         backbone, options.short_side, options.window, options.stride, options.templates
@@ -175,7 +167,7 @@ def plan(given: Iterable[Path], folder: Path) -> list[Task]:
     for image in _images(given):
         for number in count(1):
             name = image.stem if number == 1 else f"{image.stem}-{number}"
-            task = Task.named(image, folder, name)
+            task = Task(image, folder / name)
             files = {output.name.casefold() for output in task.outputs}
             if taken.isdisjoint(files):
                 break
@@ -203,48 +195,17 @@ def _images(given: Iterable[Path]) -> Iterator[Path]:
         yield from files
 
 
-def check_outputs(tasks: Iterable[Task], inputs: Iterable[Path]) -> None:
-    """Checks that no input is overwritten, under any of its names, and no output twice.
-
-    Raises:
-        GclipError: an output is an input, another output, a folder or a file that is protected.
-    """
-    read = {_identity(path): path for path in inputs}
-    written: dict[tuple[int, int] | Path, Path] = {}
+def _prepare(folder: Path, tasks: Iterable[Task], inputs: Iterable[Path]) -> None:
+    """Makes the folder. Raises GclipError if that is impossible, or if an output is an input."""
+    read = {path.resolve() for path in inputs}
     for output in (output for task in tasks for output in task.outputs):
-        key = _identity(output)
-        if key in read:
+        if output.resolve() in read:
             raise GclipError(
-                f"No input may be overwritten, but {output} is the input {read[key]}; choose "
-                "another folder with --out."
+                f"No input may be overwritten, but {output} is an input; choose another folder "
+                "with --out."
             )
-        if key in written:
-            raise GclipError(
-                f"Each output needs a file of its own, but {output} and {written[key]} are links "
-                "to one file; choose another folder with --out."
-            )
-        if output.exists() and not (output.is_file() and os.access(output, os.W_OK)):
-            raise GclipError(
-                f"A file that can be written was expected at {output}, but a folder or a "
-                "protected file is there; choose another folder with --out."
-            )
-        written[key] = output
-
-
-def _identity(path: Path) -> tuple[int, int] | Path:
-    """Equal for two paths to one file: its device and number, or the full path of a new file."""
-    try:
-        status = path.stat()
-    except OSError:
-        return path.resolve()
-    return status.st_dev, status.st_ino
-
-
-def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
     except OSError as error:
         raise GclipError(
             f"A folder that can be written was expected at {folder}, but there is none "
@@ -273,11 +234,12 @@ def _method(options: argparse.Namespace) -> Method:
 
 def _save(task: Task, picture: Image.Image, result: Segmentation) -> None:
     labels, names = result.labels.numpy(), result.vocabulary.names
-    palette.indexed(labels, names).save(task.mask)
+    mask, overlay, summary = task.outputs
+    palette.indexed(labels, names).save(mask)
     paint = Image.fromarray(palette.table(names)[labels])
     share = Image.fromarray(np.where(labels < 0, 0, 153).astype(np.uint8))  # of 255
-    Image.composite(paint, picture, share).save(task.overlay)
-    summary = {
+    Image.composite(paint, picture, share).save(overlay)
+    facts = {
         "classes": [list(synonyms) for synonyms in result.vocabulary.classes],
         "areas": dict(zip(names, result.areas(), strict=True)),
         "no_class": result.no_class_area(),
@@ -291,8 +253,8 @@ def _save(task: Task, picture: Image.Image, result: Segmentation) -> None:
         "unknown": [asdict(entry) for entry in result.unknown],
         "notes": result.notes,
     }
-    text = json.dumps(summary, indent=1, ensure_ascii=False)
-    task.summary.write_text(text + "\n", "utf-8")
+    text = json.dumps(facts, indent=1, ensure_ascii=False)
+    summary.write_text(text + "\n", "utf-8")
 
 
 def _report(path: Path, result: Segmentation) -> str:

@@ -197,16 +197,10 @@ class Segmenter:
         )
         return torch.stack([class_of[by_prompt.argmax(0)] for by_prompt in logits])
 
-    def suggest(
-        self, image: images.Source | Encoded, most: int = 5, strict: bool = True
-    ) -> tuple[str, ...]:
-        """Words for what the image shows, things before stuff: at most ``most``, at least one.
-
-        Without ``strict``, words follow that fit few patches best, or hardly better than others.
-        """
+    def suggest(self, image: images.Source | Encoded, most: int = 5) -> tuple[str, ...]:
+        """Words for what the image shows, things before stuff: at most ``most``, at least one."""
         _check_count("most", most)
-        candidates = candidates_of(self.backbone)
-        return choose(candidates, self.matches(image), most, strict)
+        return choose(candidates_of(self.backbone), self.matches(image), most)
 
     def matches(self, image: images.Source | Encoded) -> Matches:
         """How the words that may be suggested match the image.

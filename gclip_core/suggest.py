@@ -8,7 +8,7 @@ before stuff (sky, wall, grass), which is seldom what a photo is of.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -88,16 +88,12 @@ class Matches:
 
 
 def choose(
-    candidates: Candidates,
-    matches: Matches,
-    most: int = 5,
-    strict: bool = True,
-    thresholds: Thresholds = DEFAULT,
+    candidates: Candidates, matches: Matches, most: int = 5, thresholds: Thresholds = DEFAULT
 ) -> tuple[str, ...]:
     """At most ``most`` words: things before stuff, each by the share of patches that it fits best.
 
     Words are left out that do not reach the thresholds, but for the most certain one; the most
-    probable thing is added to stuff alone. Without ``strict`` the words that were left out follow.
+    probable thing is added to stuff alone.
     """
     fit, before = _fit(candidates, matches, thresholds)
     probability = (thresholds.sharpness * fit).softmax(0)
@@ -111,13 +107,8 @@ def choose(
         thing_share, thing = (probability.mean(1) * ~candidates.stuff).max(0)
         if thing_share >= thresholds.thing:
             shares[int(thing)] = float(thing_share)
-    order = _things_first(candidates, shares)[:most]
-    if not strict:
-        every = _best(fit, before, most, 0.0)
-        others = zip(every, _owned(fit, probability, every)[0].tolist(), strict=True)
-        rest = {index: share for index, share in others if index not in shares}
-        order = [*order, *_things_first(candidates, rest)][:most]
-    return tuple(candidates.words[index] for index in order)
+    order = sorted(shares, key=lambda index: (bool(candidates.stuff[index]), -shares[index]))
+    return tuple(candidates.words[index] for index in order[:most])
 
 
 def _least_certainty(candidates: Candidates, thresholds: Thresholds, index: int) -> float:
@@ -135,11 +126,6 @@ def _owned(fit: Tensor, probability: Tensor, chosen: Sequence[int]) -> tuple[Ten
     patches = owned.sum(1)
     certainty = (probability[chosen] * owned).sum(1) / patches.clamp(min=1)
     return patches / len(winner), certainty
-
-
-def _things_first(candidates: Candidates, shares: Mapping[int, float]) -> list[int]:
-    """Classes in the order in which they are suggested."""
-    return sorted(shares, key=lambda index: (bool(candidates.stuff[index]), -shares[index]))
 
 
 def _fit(candidates: Candidates, matches: Matches, thresholds: Thresholds) -> tuple[Tensor, Tensor]:

@@ -169,16 +169,15 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Suppression:
-    """CS: in ``blocks``, ``channels`` of the FFN's output get the ``target`` norm of the others.
+    """CS: in ``blocks``, the channel of the FFN's output with the largest norm gets the ``target``
+    norm of the others.
 
-    ``channels=None`` means each block's channel with the largest norm. A channel is abnormal if
-    its norm is at least ``channel_threshold`` times the median.
+    It is abnormal if its norm is at least ``channel_threshold`` times the median.
     """
 
     blocks: Blocks = "auto"
     target: Literal["mean", "median"] = "mean"
     channel_threshold: float = 2.0
-    channels: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -204,11 +203,6 @@ class Method:
     year: int | None = None
     paper: str = ""
     shown: bool = False
-
-    @property
-    def switchable(self) -> bool:
-        """Whether AMF and CS can be switched on and off: they are GCLIP's alone."""
-        return self.name == "gclip"
 
     @property
     def citation(self) -> str:

@@ -10,19 +10,22 @@ from hypothesis import strategies as st
 
 from gclip_core import amf
 from gclip_core.attention import ATTENTIONS, Heads, mean_weights
+from gclip_core.errors import MethodError
 from gclip_core.types import Fusion, Span
 from tests import reference
 from tests.gclip_core.test_attention import GRID, heads
 
 
-def test_a_patch_that_all_attend_to_receives_n_and_under_uniform_attention_one() -> None:
+def test_received_by_hand() -> None:
+    """A patch that all attend to receives n and under uniform attention one."""
     q, k = torch.ones(1, 7, 2), torch.zeros(1, 7, 2)
     assert amf.received(Heads(q, k)).tolist() == pytest.approx([1] * 6)
     k[:, 3] = 100
     assert amf.received(Heads(q, k)).tolist() == pytest.approx([0, 0, 6, 0, 0, 0])
 
 
-def test_rows_are_renormalised_without_the_class_token() -> None:
+def test_patch_attention() -> None:
+    """Rows are renormalised without the class token."""
     rows = torch.tensor([[0.5, 0.4, 0.1], [0.9, 0.05, 0.05], [1.0, 0.0, 0.0]])
     expected = torch.tensor([[0.8, 0.2], [0.5, 0.5], [0.0, 0.0]])
     assert torch.allclose(amf.patch_attention(rows), expected)
@@ -30,7 +33,8 @@ def test_rows_are_renormalised_without_the_class_token() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 12), together=st.integers(1, 60))
-def test_what_patches_receive_is_one_on_average(seed: int, n: int, together: int) -> None:
+def test_received_mean(seed: int, n: int, together: int) -> None:
+    """What patches receive is one on average."""
     generator = torch.Generator().manual_seed(seed)
     block = Heads(*(3 * torch.randn(2, 3, 1 + n, 4, generator=generator)))
     whole = amf.patch_attention(mean_weights(block.q, block.k)[1:]).sum(0)
@@ -40,13 +44,14 @@ def test_what_patches_receive_is_one_on_average(seed: int, n: int, together: int
     assert received.mean().item() == pytest.approx(1, abs=1e-4)
 
 
-def test_global_tokens_are_those_at_or_above_the_threshold() -> None:
+def test_global_tokens() -> None:
+    """Global tokens are those at or above the threshold."""
     assert amf.global_tokens(torch.tensor([0.1, 5.0, 4.99, 12.0])) == (1, 3)
     assert amf.global_tokens(torch.tensor([0.1, 5.0]), threshold=6) == ()
 
 
 @pytest.mark.parametrize("size", [1, 1e-12])
-def test_agreement_with_the_class_token(size: float) -> None:
+def test_agreement(size: float) -> None:
     """Also where rows attend almost only to the class token."""
     class_row = torch.tensor([0.6, 0.8]) * size
     rows = torch.tensor([[0.3, 0.4], [0.4, -0.3]]) * size
@@ -67,9 +72,9 @@ def test_agreement_with_the_class_token(size: float) -> None:
         ("##", 1, None),  # two blocks: no block lies between the first and the last
     ],
 )
-def test_the_first_block_from_which_on_every_block_has_a_global_token(
-    blocks: str, n_fused: int, expected: int | None
-) -> None:
+def test_first_block(blocks: str, n_fused: int, expected: int | None) -> None:
+    """The first block from which on every block has a global token."""
+
     def has_token(block: int) -> bool:
         return blocks[block] == "#"
 
@@ -77,7 +82,8 @@ def test_the_first_block_from_which_on_every_block_has_a_global_token(
 
 
 @given(has_tokens=st.lists(st.booleans(), min_size=2, max_size=24), n_fused=st.integers(1, 3))
-def test_the_rule_agrees_with_its_definition(has_tokens: list[bool], n_fused: int) -> None:
+def test_first_block_rule(has_tokens: list[bool], n_fused: int) -> None:
+    """The rule agrees with its definition."""
     first = amf.first_global_block(has_tokens.__getitem__, len(has_tokens), n_fused)
     expected = reference.auto_blocks(has_tokens, n_fused)
     assert first == (expected[0] if expected else None)
@@ -91,7 +97,8 @@ def test_middle_blocks() -> None:
 
 
 @given(n=st.integers(2, 30), n_fused=st.integers(1, 29))
-def test_middle_blocks_never_include_the_last(n: int, n_fused: int) -> None:
+def test_middle_blocks_range(n: int, n_fused: int) -> None:
+    """Middle blocks never include the last."""
     blocks = amf.middle_blocks(n, min(n_fused, n - 1))
     assert len(blocks) == min(n_fused, n - 1)
     assert 0 <= blocks[0] <= blocks[-1] <= n - 2
@@ -99,7 +106,8 @@ def test_middle_blocks_never_include_the_last(n: int, n_fused: int) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 4))
-def test_fusing_is_a_plain_average_that_keeps_rows(seed: int, n: int) -> None:
+def test_fuse(seed: int, n: int) -> None:
+    """Fusing is a plain average that keeps rows."""
     generator = torch.Generator().manual_seed(seed)
     maps = torch.rand(n + 1, 5, 5, generator=generator).softmax(-1)
     fused = amf.fuse(maps[0], list(maps[1:]), Fusion())
@@ -115,7 +123,8 @@ def qk_maps(block: Heads) -> list[torch.Tensor]:
 @pytest.mark.parametrize("per_head", [True, False])
 @pytest.mark.parametrize("n", [1, 2, 3])
 @pytest.mark.parametrize("weight", [None, 0.4])
-def test_fused_attention_agrees_with_a_matrix(n: int, per_head: bool, weight: float | None) -> None:
+def test_attend_fused(n: int, per_head: bool, weight: float | None) -> None:
+    """Fused attention agrees with a matrix."""
     fusion = Fusion(heads="each" if per_head else "mean", weight=weight)
     share = n / (1 + n) if weight is None else weight
     last, middle = heads(2), [heads(seed) for seed in range(3, 3 + n)]
@@ -133,11 +142,19 @@ def test_fused_attention_agrees_with_a_matrix(n: int, per_head: bool, weight: fl
 @pytest.mark.parametrize(
     ("n_blocks", "expected"), [(12, (5, 6, 7, 8)), (24, tuple(range(10, 18))), (4, (2,)), (2, (0,))]
 )
-def test_a_span_of_blocks_scales_with_the_depth(n_blocks: int, expected: tuple[int, ...]) -> None:
+def test_span(n_blocks: int, expected: tuple[int, ...]) -> None:
+    """A span of blocks scales with the depth."""
     assert Span((6, 9), of=12).indices(n_blocks) == expected
 
 
+def test_span_of_one_block() -> None:
+    """A tower of one block has none before the last."""
+    with pytest.raises(MethodError, match="at least two blocks"):
+        Span((6, 9), of=12).indices(1)
+
+
 @given(first=st.integers(1, 12), more=st.integers(0, 11), n=st.integers(2, 40))
-def test_a_span_never_includes_the_last_block(first: int, more: int, n: int) -> None:
+def test_span_range(first: int, more: int, n: int) -> None:
+    """A span never includes the last block."""
     blocks = Span((first, min(first + more, 12)), of=12).indices(n)
     assert blocks and 0 <= blocks[0] <= blocks[-1] <= n - 2

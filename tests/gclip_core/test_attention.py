@@ -20,7 +20,8 @@ def heads(seed: int = 0, n_heads: int = 4, d: int = 8, spread: float = 2.0) -> H
     return Heads(*(spread * torch.randn(3, n_heads, TOKENS, d, generator=generator)))
 
 
-def test_two_tokens_worked_by_hand() -> None:
+def test_weights_by_hand() -> None:
+    """Two tokens worked by hand."""
     # d = 4, so s = 1/2; q0 = (2, 0, 0, 0) against k0 = (ln 3, 0, 0, 0) and k1 = 0 gives ln 3 and 0.
     q = torch.tensor([[2.0, 0, 0, 0], [0, 0, 0, 0]])
     k = torch.tensor([[math.log(3), 0, 0, 0], [0, 0, 0, 0]])
@@ -28,7 +29,8 @@ def test_two_tokens_worked_by_hand() -> None:
     assert torch.allclose(attention.weights(q, k), expected)
 
 
-def test_gaussian_worked_by_hand() -> None:
+def test_gaussian_by_hand() -> None:
+    """Gaussian worked by hand."""
     bias = attention.gaussian_bias((2, 3))
     assert bias.shape == (7, 7)
     assert bias[0].abs().sum() == 0
@@ -40,12 +42,14 @@ def test_gaussian_worked_by_hand() -> None:
     assert torch.equal(bias, bias.T)
 
 
-def test_every_attention_is_in_the_reference() -> None:
+def test_table() -> None:
+    """Every attention is in the reference."""
     assert ATTENTIONS.keys() == reference.ATTENTIONS.keys(), "add it to tests/reference.py"
 
 
 @pytest.mark.parametrize("name", reference.ATTENTIONS)
-def test_matrix_agrees_with_the_reference(name: str) -> None:
+def test_matrix(name: str) -> None:
+    """Matrix agrees with the reference."""
     block, each = heads(), []
     for i in range(4):
         head = block.only(i)
@@ -58,7 +62,8 @@ def test_matrix_agrees_with_the_reference(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ATTENTIONS)
-def test_attend_is_the_matrix_times_the_values(name: str) -> None:
+def test_attend(name: str) -> None:
+    """Attend is the matrix times the values."""
     for i in range(4):
         head = heads(1).only(i)
         matrix = attention.mean_matrix(ATTENTIONS[name], head, GRID)
@@ -82,7 +87,8 @@ def test_rows(name: str, seed: int, spread: float) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_newton_and_schulz_take_five_steps(seed: int) -> None:
+def test_newton_schulz(seed: int) -> None:
+    """Newton and Schulz take five steps."""
     M = torch.randn(8, 8, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     rotation = attention.newton_schulz(M.float()).double()
     assert torch.allclose(rotation, M @ reference.inverse_root(M.T @ M), atol=1e-5)
@@ -90,7 +96,8 @@ def test_newton_and_schulz_take_five_steps(seed: int) -> None:
         assert not torch.allclose(rotation, M @ reference.inverse_root(M.T @ M, steps), atol=1e-3)
 
 
-def test_the_class_token_has_no_part_in_pearl_s_mean() -> None:
+def test_pearl_mean() -> None:
+    """The class token has no part in PEARL's mean."""
     block = heads(4)
     q, k = block.q.clone(), block.k.clone()
     q[:, 0], k[:, 0] = q[:, 0] * 9, k[:, 0] * 9
@@ -99,7 +106,8 @@ def test_the_class_token_has_no_part_in_pearl_s_mean() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_softmax_runs_in_float32_whatever_comes_in(dtype: torch.dtype) -> None:
+def test_softmax_dtype(dtype: torch.dtype) -> None:
+    """Softmax runs in float32 whatever comes in."""
     low = heads(6)
     q, k = low.q.to(dtype), low.k.to(dtype)
     matrix = attention.weights(q, k)
@@ -110,7 +118,8 @@ def test_softmax_runs_in_float32_whatever_comes_in(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("name", ATTENTIONS)
-def test_attend_in_low_precision_is_near_the_exact_product(name: str, dtype: torch.dtype) -> None:
+def test_attend_dtype(name: str, dtype: torch.dtype) -> None:
+    """Attend in low precision is near the exact product."""
     low = Heads(*(part.to(dtype) for part in (heads(7).q, heads(7).k, heads(7).v)))
     output = attention.attend(ATTENTIONS[name], low, GRID)
     assert output.dtype == dtype

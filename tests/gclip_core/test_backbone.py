@@ -33,7 +33,8 @@ from tests.models import (
 
 
 class TestTable:
-    def test_openai_vit_b_16_carries_the_papers_blocks(self) -> None:
+    def test_papers_blocks(self) -> None:
+        """OpenAI's ViT-B/16 has the paper's blocks."""
         entry = BACKBONES["openai-vit-b-16"]
         assert entry.amf_blocks == (5, 6)
         assert entry.cs_blocks == (6, 7, 8, 9, 10)
@@ -41,7 +42,8 @@ class TestTable:
         assert {(e.amf_blocks, e.cs_blocks) for e in others} == {("auto", "auto")}
 
     @pytest.mark.parametrize("name", [entry.name for entry in BACKBONES.values() if entry.tag])
-    def test_entries_agree_with_open_clips_own_configurations(self, name: str) -> None:
+    def test_entries(self, name: str) -> None:
+        """Entries agree with open_clip's own configurations."""
         import open_clip
         from open_clip.pretrained import get_pretrained_cfg
 
@@ -55,7 +57,8 @@ class TestTable:
         assert entry.std == tuple(published.get("std") or OPENAI_STD)
         assert bool(published.get("quick_gelu")) == bool(config.get("quick_gelu"))
 
-    def test_an_unknown_name_is_refused_with_the_valid_ones(self) -> None:
+    def test_unknown_name(self) -> None:
+        """An unknown name is refused with the valid ones."""
         with pytest.raises(BackboneError, match="openai-vit-b-16"):
             load_backbone("openai")
 
@@ -68,17 +71,20 @@ class TestTable:
             ({"dtype": "float8"}, "float8"),
         ],
     )
-    def test_a_device_or_dtype_that_is_not_there(self, settings: dict, message: str) -> None:
+    def test_unusable_device(self, settings: dict, message: str) -> None:
+        """A device or dtype that is not there."""
         with pytest.raises(BackboneError, match=message):
             load_backbone("built-in", **settings)
 
 
 class TestBuiltIn:
-    def test_the_same_weights_give_the_same_digest(self) -> None:
+    def test_digest(self) -> None:
+        """The same weights give the same digest."""
         assert load_backbone().digest == loaded().digest
         assert tiny_backbone(1, layers=1).digest != tiny_backbone(2, layers=1).digest
 
-    def test_nothing_is_left_uninitialised(self) -> None:
+    def test_initialised(self) -> None:
+        """Nothing is left uninitialised."""
         model = loaded().model
         for name, value in (*model.named_parameters(), *model.named_buffers()):
             assert not value.is_meta, name
@@ -86,7 +92,8 @@ class TestBuiltIn:
         mask = model.attn_mask
         assert torch.equal(mask, torch.full_like(mask, float("-inf")).triu(1))
 
-    def test_auto_stays_float32_and_bfloat16_can_be_asked_for(self) -> None:
+    def test_dtype(self) -> None:
+        """Auto stays float32 and bfloat16 can be asked for."""
         assert load_backbone(dtype="auto").dtype == torch.float32
         low = load_backbone(dtype="bfloat16")
         assert low.dtype == torch.bfloat16
@@ -100,7 +107,7 @@ class TestBuiltIn:
 
 class TestWrapping:
     @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-    def test_low_precision_runs_in_its_own_dtype(self, dtype: torch.dtype) -> None:
+    def test_low_precision(self, dtype: torch.dtype) -> None:
         """In bfloat16 all of the model, in float16 the weights alone, as OpenAI's files."""
         exact = Segmenter(tiny_backbone(3, layers=4), templates="plain", short_side=48)
         model = tiny_clip(3, layers=4)
@@ -136,18 +143,21 @@ class TestRefusing:
             {"scale_fc": True},
         ],
     )
-    def test_image_towers_that_would_come_out_wrong(self, vision: dict[str, Any]) -> None:
+    def test_image_towers(self, vision: dict[str, Any]) -> None:
+        """Image towers that would come out wrong."""
         own = {"layers": 2, "width": 32, "head_width": 8, "patch_size": 8, "image_size": 32}
         model = CLIP(16, {**own, **vision}, {"width": 16, "heads": 2, "layers": 1})
         with pytest.raises(BackboneError, match="class token"):
             wrap_backbone(model)
 
     @pytest.mark.parametrize("text", [{"no_causal_mask": True}, {"pool_type": "last"}])
-    def test_text_towers_that_would_come_out_wrong(self, text: dict[str, Any]) -> None:
+    def test_text_towers(self, text: dict[str, Any]) -> None:
+        """Text towers that would come out wrong."""
         with pytest.raises(BackboneError, match="causal"):
             wrap_backbone(tiny_clip(layers=1, text=text))
 
-    def test_what_is_no_clip(self) -> None:
+    def test_no_clip(self) -> None:
+        """What is no CLIP."""
         tower = tiny_clip(layers=1).visual
         with pytest.raises(BackboneError, match="VisionTransformer"):
             Backbone("mine", "Mine", tower, tokenizer(), MEAN, STD, 32)

@@ -42,7 +42,8 @@ def stock_inputs(model: nn.Module, pixels: torch.Tensor) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize("settings", TOWERS.values(), ids=TOWERS)
-def test_every_block_gets_what_the_stock_tower_gives_it(settings: dict[str, Any]) -> None:
+def test_stock_tower(settings: dict[str, Any]) -> None:
+    """Every block gets what the stock tower gives it."""
     model = tiny_clip(1, **settings)
     visual = model.visual
     pixels = torch.randn(2, 3, *visual.image_size)
@@ -57,7 +58,8 @@ def test_every_block_gets_what_the_stock_tower_gives_it(settings: dict[str, Any]
 
 @pytest.mark.parametrize("settings", TOWERS.values(), ids=TOWERS)
 @pytest.mark.parametrize("grid", [(3, 7), (1, 1), (9, 2)])
-def test_any_grid_agrees_with_reference(settings: dict[str, Any], grid: tuple[int, int]) -> None:
+def test_grids(settings: dict[str, Any], grid: tuple[int, int]) -> None:
+    """Any grid agrees with reference."""
     model = tiny_clip(2, **settings)
     patch = model.visual.patch_size[0]
     pixels = normalised(picture(grid[0] * patch, grid[1] * patch))
@@ -73,7 +75,8 @@ def test_any_grid_agrees_with_reference(settings: dict[str, Any], grid: tuple[in
         assert torch.allclose(ours[0].double(), theirs, atol=1e-4, rtol=1e-3)
 
 
-def test_a_block_with_another_weight_agrees_with_the_reference_and_leaves_the_model() -> None:
+def test_replaced_weight() -> None:
+    """A block with another weight agrees with the reference and leaves the model."""
     model = tiny_clip(4, ls_init_value=0.5)
     resblocks = model.visual.transformer.resblocks
     before = {name: value.clone() for name, value in model.state_dict().items()}

@@ -8,7 +8,8 @@ import pytest
 from gclip_core.cache import BoundedCache
 
 
-def test_what_was_put_is_found_until_it_is_least_recently_used() -> None:
+def test_least_recently_used() -> None:
+    """What was put is found until it is least recently used."""
     cache: BoundedCache[str] = BoundedCache(2)
     cache.put("a", "A")
     cache.put("b", "B")
@@ -19,7 +20,8 @@ def test_what_was_put_is_found_until_it_is_least_recently_used() -> None:
     assert len(cache) == 2
 
 
-def test_two_threads_that_want_the_same_make_it_once() -> None:
+def test_made_once() -> None:
+    """Two threads that want the same make it once."""
     cache: BoundedCache[int] = BoundedCache(10)
     started, go = threading.Barrier(4), threading.Event()
     made: list[int] = []
@@ -40,7 +42,8 @@ def test_two_threads_that_want_the_same_make_it_once() -> None:
     assert made == [1]
 
 
-def test_different_keys_do_not_wait_for_each_other() -> None:
+def test_keys_do_not_wait() -> None:
+    """Different keys do not wait for each other."""
     cache: BoundedCache[str] = BoundedCache(10)
     inside, release = threading.Event(), threading.Event()
 
@@ -57,7 +60,8 @@ def test_different_keys_do_not_wait_for_each_other() -> None:
         assert waiting.result(5) == "slow"
 
 
-def test_a_failure_is_not_kept() -> None:
+def test_failure() -> None:
+    """A failure is not kept."""
     cache: BoundedCache[str] = BoundedCache(10)
 
     def fail() -> str:

@@ -29,26 +29,30 @@ def close(ours: Tensor, theirs: Tensor, share: float = 1e-5) -> bool:
 
 
 @pytest.mark.parametrize(("n", "outliers"), [(196, 10), (31, 2)])
-def test_a_twentieth_of_the_patches_are_outliers(n: int, outliers: int) -> None:
+def test_lof_outliers(n: int, outliers: int) -> None:
+    """A twentieth of the patches are outliers."""
     patches = torch.randn(n, 16, generator=torch.Generator().manual_seed(n), dtype=torch.float64)
     actual = calibration.lof_outliers(patches.float()).tolist()
     assert actual == reference.lof_outliers(patches)
     assert len(actual) == outliers
 
 
-def test_a_patch_far_from_all_others_is_an_outlier() -> None:
+def test_far_patch() -> None:
+    """A patch far from all others is an outlier."""
     patches = torch.randn(60, 4, generator=torch.Generator().manual_seed(1))
     patches[17] += 50
     assert 17 in calibration.lof_outliers(patches)
     assert calibration.lof_scores(patches).argmax() == 17
 
 
-def test_patches_that_are_all_alike_have_no_outlier() -> None:
+def test_equal_patches() -> None:
+    """Patches that are all alike have no outlier."""
     assert calibration.lof_outliers(torch.ones(40, 8)).tolist() == []
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_class_token_s_ten_agree_with_the_reference(seed: int) -> None:
+def test_som_outliers(seed: int) -> None:
+    """The class token's ten agree with the reference."""
     generator = torch.Generator().manual_seed(seed)
     q, k = torch.randn(2, 4, 151, 8, generator=generator, dtype=torch.float64)
     maps = [reference.alike(a, b) for a, b in zip(q, k, strict=True)]
@@ -57,12 +61,13 @@ def test_the_class_token_s_ten_agree_with_the_reference(seed: int) -> None:
     assert len(outliers) <= 10
 
 
-def test_no_patch_is_an_outlier_where_all_look_at_themselves_most() -> None:
+def test_no_som_outlier() -> None:
+    """No patch is an outlier where all look at themselves most."""
     heads = calibration.Heads(*(30 * torch.eye(41, 48).expand(2, 1, 41, 48)))
     assert calibration.som_outliers(heads).tolist() == []
 
 
-def test_repair_worked_by_hand_on_a_grid_that_is_not_square() -> None:
+def test_repair_by_hand() -> None:
     """Two rows of four columns: patch 5 lies at row 1, column 1."""
     patches = torch.tensor([[0.0], [1], [2], [3], [4], [50], [6], [7]])
     repaired = calibration.repaired(patches, torch.tensor([5]), (2, 4), "kept")
@@ -72,7 +77,8 @@ def test_repair_worked_by_hand_on_a_grid_that_is_not_square() -> None:
 
 
 @pytest.mark.parametrize(("isolated", "becomes"), [("kept", 3.0), ("zero", 0.0)])
-def test_an_outlier_among_outliers(isolated: str, becomes: float) -> None:
+def test_isolated_outliers(isolated: str, becomes: float) -> None:
+    """An outlier among outliers."""
     repaired = calibration.repaired(torch.full((4, 1), 3.0), torch.arange(4), (2, 2), isolated)
     assert repaired[:, 0].tolist() == 4 * [becomes]
 
@@ -80,9 +86,8 @@ def test_an_outlier_among_outliers(isolated: str, becomes: float) -> None:
 @pytest.mark.parametrize("grid", [(4, 9), (9, 4), (1, 36)])
 @pytest.mark.parametrize("isolated", ["kept", "zero"])
 @pytest.mark.parametrize("outliers", [[], [0, 1, 8, 10, 17, 18, 35]])
-def test_repair_agrees_with_the_reference(
-    outliers: list[int], grid: tuple[int, int], isolated: str
-) -> None:
+def test_repair(outliers: list[int], grid: tuple[int, int], isolated: str) -> None:
+    """Repair agrees with the reference."""
     patches = torch.randn(36, 5, generator=torch.Generator().manual_seed(3))
     repaired = calibration.repaired(
         patches, torch.tensor(outliers, dtype=torch.long), grid, isolated
@@ -90,7 +95,8 @@ def test_repair_agrees_with_the_reference(
     assert close(repaired, reference.mended(patches.double(), outliers, grid, isolated))
 
 
-def test_similarity_spreading_and_gate_agree_with_the_reference() -> None:
+def test_spread_and_gate() -> None:
+    """Similarity spreading and gate agree with the reference."""
     patches = torch.randn(40, 6, generator=torch.Generator().manual_seed(4))
     S, exact = calibration.cosines(patches), reference.cosine_matrix(patches.double())
     assert close(S, exact)
@@ -98,20 +104,21 @@ def test_similarity_spreading_and_gate_agree_with_the_reference() -> None:
     assert close(calibration.gate(S), reference.gate(exact))
 
 
-def test_a_similarity_at_the_threshold_counts() -> None:
+def test_spread_threshold() -> None:
+    """A similarity at the threshold counts."""
     S = torch.tensor([[1, 0.5, 0.25], [0.5, 1, 0.125], [0.25, 0.125, 1]])
     expected = torch.tensor([[2 / 3, 1 / 3, 0], [1 / 3, 2 / 3, 0], [0, 0, 1]])
     assert torch.allclose(calibration.spread(S, 0.5), expected, atol=1e-5)
 
 
-def test_a_uniform_picture_gates_nothing() -> None:
+def test_uniform_gate() -> None:
+    """A uniform picture gates nothing."""
     assert torch.allclose(calibration.gate(torch.full((5, 5), 0.3)), torch.full((5, 5), 0.2))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_step_agrees_with_the_reference(
-    name: str, states: tuple[reference.Tower, list[Tensor]]
-) -> None:
+def test_steps(name: str, states: tuple[reference.Tower, list[Tensor]]) -> None:
+    """Every step agrees with the reference."""
     tower, xs = states
     q, k, _ = reference.qkv(tower, 10, xs[10])
     heads = calibration.Heads(*(torch.stack(part).float() for part in (q, k)))
@@ -128,7 +135,8 @@ def test_every_step_agrees_with_the_reference(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_fewer_than_31_patches_are_refused_in_a_sentence(name: str) -> None:
+def test_few_patches(name: str) -> None:
+    """Fewer than 31 patches are refused in a sentence."""
     segmenter = Segmenter(tiny_backbone(22), short_side=40)
     assert segmenter.dense_features(picture(40, 56), METHODS[name]).grid == (5, 7)
     for ask in (segmenter.dense_features, segmenter.last_attention):
@@ -137,7 +145,8 @@ def test_fewer_than_31_patches_are_refused_in_a_sentence(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_window_is_calibrated_on_its_own(name: str) -> None:
+def test_calibrated_windows(name: str) -> None:
+    """Every window is calibrated on its own."""
     backbone = tiny_backbone(23)
     windows = Segmenter(backbone, short_side=48, window=48, stride=24)
     encoded = windows.encode(picture(48, 72))

@@ -22,9 +22,10 @@ from tests.models import picture, tiny_backbone
         ((50, 60), (224, 224), 112, [(0, 0)]),  # an image smaller than the window
     ],
 )
-def test_corners_worked_by_hand(
+def test_corners_by_hand(
     size: tuple[int, int], window: tuple[int, int], stride: int, expected: list[tuple[int, int]]
 ) -> None:
+    """Corners worked by hand."""
     assert encoder.window_corners(size, window, stride) == expected
 
 
@@ -33,9 +34,8 @@ sides = st.integers(1, 40)
 
 @settings(deadline=None)
 @given(size=st.tuples(sides, sides), window=st.tuples(sides, sides), stride=sides)
-def test_corners_cover_everything_and_stay_inside(
-    size: tuple[int, int], window: tuple[int, int], stride: int
-) -> None:
+def test_corners(size: tuple[int, int], window: tuple[int, int], stride: int) -> None:
+    """Corners cover everything and stay inside."""
     window = (min(window[0], size[0]), min(window[1], size[1]))
     covered = torch.zeros(size)
     corners = encoder.window_corners(size, window, stride)
@@ -47,7 +47,8 @@ def test_corners_cover_everything_and_stay_inside(
     assert len(set(corners)) == len(corners)
 
 
-def test_the_average_agrees_with_a_loop_over_places() -> None:
+def test_average() -> None:
+    """The average agrees with a loop over places."""
     corners = encoder.window_corners((5, 8), (3, 4), 2)
     parts = [(corner, torch.randn(3, 4, 6)) for corner in corners]
     mean = encoder.average(parts, (5, 8), 6)
@@ -64,9 +65,7 @@ def test_the_average_agrees_with_a_loop_over_places() -> None:
 @pytest.mark.parametrize(
     ("window", "stride"), [(16, 2048), (20, 13), (12, 12), (64, 24), (None, 8)]
 )
-def test_the_windows_that_are_counted_are_those_that_are_encoded(
-    window: int | None, stride: int
-) -> None:
+def test_count_windows(window: int | None, stride: int) -> None:
     """A stride longer than its window, too, and sizes that round to patches."""
     segmenter = Segmenter(tiny_backbone(), short_side=96, window=window, stride=stride)
     encoded = segmenter.encode(picture(96, 128))

@@ -47,7 +47,8 @@ def refused(source: object, *words: str, **options: int) -> str:
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_every_format_is_read_from_bytes_and_a_path(kind: str, tmp_path: Path) -> None:
+def test_formats(kind: str, tmp_path: Path) -> None:
+    """Every format is read from bytes and a path."""
     data = encoded(rgb(), kind)
     path = tmp_path / "picture"
     path.write_bytes(data)
@@ -58,7 +59,8 @@ def test_every_format_is_read_from_bytes_and_a_path(kind: str, tmp_path: Path) -
             assert (values == pixels(rgb())).all()
 
 
-def test_black_and_white_and_grey_and_palette_keep_their_colours() -> None:
+def test_modes() -> None:
+    """Black and white and grey and palette keep their colours."""
     grey = rgb().convert("L")
     assert (pixels(check(grey)) == np.asarray(grey)[..., None]).all()
     stripes = Image.fromarray(np.arange(12 * 17).reshape(12, 17) % 2 == 0)
@@ -69,7 +71,8 @@ def test_black_and_white_and_grey_and_palette_keep_their_colours() -> None:
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "RGBa", "La", "PA"])
-def test_transparent_pixels_are_white_and_half_transparent_ones_halfway(mode: str) -> None:
+def test_transparency(mode: str) -> None:
+    """Transparent pixels are white and half transparent ones halfway."""
     black = Image.new("RGBA", (3, 1), (0, 0, 0, 255))
     black.putpixel((1, 0), (0, 0, 0, 0))
     black.putpixel((2, 0), (0, 0, 0, 128))
@@ -82,7 +85,8 @@ def test_transparent_pixels_are_white_and_half_transparent_ones_halfway(mode: st
     assert pixels(check(image))[0, :, 0].tolist() == pytest.approx([0, 255, 127], abs=1)
 
 
-def test_a_palette_with_alpha_is_laid_on_white() -> None:
+def test_palette_transparency() -> None:
+    """A palette with alpha is laid on white."""
     palette = Image.new("P", (2, 1))
     palette.putpalette([200, 0, 0, 0, 0, 200])
     palette.putdata([0, 1])
@@ -91,7 +95,8 @@ def test_a_palette_with_alpha_is_laid_on_white() -> None:
         assert pixels(check(data))[0].tolist() == [[200, 0, 0], [255, 255, 255]]
 
 
-def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
+def test_sixteen_bits() -> None:
+    """Sixteen bits are scaled and not clipped."""
     deep = np.array([[0, 257, 128 * 257, 65_535, 128, 129]], np.uint16)
     data = encoded(Image.fromarray(deep), "PNG")
     expected = [0, 1, 128, 255, 0, 1]  # rounded from v / 257
@@ -100,7 +105,8 @@ def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
     assert pixels(check(big_endian))[0, :, 0].tolist() == expected
 
 
-def test_cmyk_comes_out_in_its_colours_also_inverted_by_adobe() -> None:
+def test_cmyk() -> None:
+    """CMYK comes out in its colours also inverted by adobe."""
     red = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
     data = encoded(red, "JPEG")
     assert b"Adobe" in data, "the marker of inks that are stored inverted"
@@ -108,14 +114,16 @@ def test_cmyk_comes_out_in_its_colours_also_inverted_by_adobe() -> None:
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
-def test_the_first_frame_of_an_animation_is_taken(kind: str) -> None:
+def test_animation(kind: str) -> None:
+    """The first frame of an animation is taken."""
     first, second = (Image.new("RGB", (9, 7), colour) for colour in ("red", "blue"))
     data = encoded(first, kind, save_all=True, append_images=[second] * 3)
     assert np.abs(pixels(check(data)) - [255, 0, 0]).max() <= 3
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_a_turn_of_the_camera_is_undone_once(kind: str) -> None:
+def test_orientation(kind: str) -> None:
+    """A turn of the camera is undone once."""
     options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
     for turn, by_hand in ((3, np.rot90(pixels(rgb()), 2)), (6, np.rot90(pixels(rgb()), -1))):
         result = check(encoded(rgb(), kind, exif=turned(turn), **options))
@@ -123,7 +131,8 @@ def test_a_turn_of_the_camera_is_undone_once(kind: str) -> None:
         assert np.array_equal(pixels(check(result)), by_hand)
 
 
-def test_the_caller_s_image_is_neither_shared_nor_changed() -> None:
+def test_copy() -> None:
+    """The caller's image is neither shared nor changed."""
     source = rgb()
     source.info["comment"] = "mine"
     result = check(source)
@@ -134,7 +143,8 @@ def test_the_caller_s_image_is_neither_shared_nor_changed() -> None:
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (3, 5, 1), (3, 5, 3), (3, 5, 4)])
-def test_arrays_of_bytes(shape: tuple[int, ...]) -> None:
+def test_arrays(shape: tuple[int, ...]) -> None:
+    """Arrays of bytes."""
     array = np.zeros(shape, np.uint8)
     array[1, 2] = 255
     values = pixels(check(array))
@@ -143,7 +153,8 @@ def test_arrays_of_bytes(shape: tuple[int, ...]) -> None:
     assert (pixels(check(array[::-1, ::2])) == values[::-1, ::2]).all()
 
 
-def test_other_arrays_are_refused() -> None:
+def test_unusable_arrays() -> None:
+    """Other arrays are refused."""
     for dtype in (bool, np.uint16, np.float32, object):
         refused(np.zeros((2, 2), dtype), str(np.dtype(dtype)), "astype")
     for shape in ((), (4,), (3, 4, 5), (2, 2, 2), (1, 4, 4, 3)):
@@ -153,31 +164,36 @@ def test_other_arrays_are_refused() -> None:
         refused(Image.new("RGB", (shape[1], shape[0])), "at least 1 × 1")
 
 
-def test_a_picture_over_the_limit_is_refused_and_one_at_the_limit_is_not() -> None:
+def test_limit() -> None:
+    """A picture over the limit is refused and one at the limit is not."""
     files = [encoded(rgb(), kind) for kind in FORMATS]
     for source in (*files, rgb(), pixels(rgb()).astype(np.uint8)):
         assert check(source, max_pixels=12 * 17).size == (17, 12)
         refused(source, "at most 203 pixels", "12 × 17 (height", "scale it down", max_pixels=203)
 
 
-def test_a_bomb_by_pixels_is_refused_unread() -> None:
+def test_pixel_bombs() -> None:
+    """A bomb by pixels is refused unread."""
     for size in ((8001, 8000), (60_000, 60_000), (2**31 - 1,) * 2):
         refused(png_bomb(*size), "64,000,000 pixels", "scale it down")
     refused(encoded(Image.new("1", (65_536, 1)), "PNG"), "65,535 a side", "1 × 65536")
 
 
-def test_only_the_listed_decoders_run() -> None:
+def test_decoders() -> None:
+    """Only the listed decoders run."""
     for kind in ("TIFF", "BMP", "PPM", "ICO", "TGA", "PCX", "JPEG2000", "SGI", "DDS", "IM", "PDF"):
         refused(encoded(noise(16, 16), kind), "PNG, JPEG, WebP or GIF")
 
 
-def test_what_is_no_picture_is_refused_with_the_list() -> None:
+def test_no_picture() -> None:
+    """What is no picture is refused with the list."""
     for data in (b"<svg/>", b"PK\3\4", b"GIF89a", b"just words", bytes(1000)):
         refused(data, "PNG, JPEG, WebP or GIF", "save it as PNG")
     refused(b"", "empty file (0 bytes)")
 
 
-def test_a_file_that_is_not_there_is_named_without_its_folder(tmp_path: Path) -> None:
+def test_missing_file(tmp_path: Path) -> None:
+    """A file that is not there is named without its folder."""
     message = refused(tmp_path / "away.png", "away.png", "check its name")
     assert tmp_path.name not in message
     pipe = tmp_path / "pipe.png"  # is never waited for
@@ -186,19 +202,22 @@ def test_a_file_that_is_not_there_is_named_without_its_folder(tmp_path: Path) ->
         refused(path)
 
 
-def test_other_objects_are_refused_by_name() -> None:
+def test_other_objects() -> None:
+    """Other objects are refused by name."""
     for other in (7, None, BytesIO(b"")):
         refused(other, f"'{type(other).__name__}'")
 
 
-def test_a_file_over_the_limit_of_bytes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_byte_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file over the limit of bytes is refused."""
     monkeypatch.setattr(images, "MAX_BYTES", 2**20)
     heavy = encoded(rgb(), "PNG") + bytes(2**20)
     refused(heavy, "at most 1 MB", "scale the image down")
 
 
 @pytest.mark.parametrize("turn", [1, 6])
-def test_a_draft_is_the_picture_at_a_smaller_scale(turn: int) -> None:
+def test_draft(turn: int) -> None:
+    """A draft is the picture at a smaller scale."""
     smooth = noise(5, 8).resize((800, 500), Image.Resampling.BICUBIC)
     data = encoded(smooth, "JPEG", exif=turned(turn))
     height, width = images.header_size(data)
@@ -209,14 +228,16 @@ def test_a_draft_is_the_picture_at_a_smaller_scale(turn: int) -> None:
     assert np.abs(pixels(small) - wanted).mean() < 2
 
 
-def test_a_file_cut_at_any_tenth_is_refused() -> None:
+def test_cut_file() -> None:
+    """A file cut at any tenth is refused."""
     for kind in FORMATS:
         data = encoded(noise(64, 64), kind)
         for tenth in (0, 1, 5, 9):
             refused(data[: len(data) * tenth // 10])
 
 
-def test_a_video_behind_a_photo_does_not_count_as_scans() -> None:
+def test_trailer() -> None:
+    """A video behind a photo does not count as scans."""
     trailer = b"\xff\xda\0\0" * 1000
     assert check(encoded(noise(9, 9), "JPEG") + trailer).size == (9, 9)
 
@@ -251,6 +272,15 @@ def _overlapping_notes(length: int) -> bytes:
     header = b"II*\0" + struct.pack("<I", 8 + length) + bytes(length)
     entries = (struct.pack("<HHII", 1000 + number, 7, length, 8) for number in range(5000))
     return header + struct.pack("<H", 5000) + b"".join(entries) + bytes(4)
+
+
+def _exif_in_pieces(n: int) -> bytes:
+    """A JPEG whose decoder joins ``n`` pieces of EXIF, 60 kB each."""
+    notes = _overlapping_notes(60_000 * n - 61_000)
+    pieces = [notes[at : at + 60_000] for at in range(0, len(notes), 60_000)]
+    segments = (b"\xff\xe1" + struct.pack(">H", len(p) + 8) + b"Exif\0\0" + p for p in pieces)
+    data = encoded(rgb(), "JPEG")
+    return data[:2] + b"".join(segments) + data[20:]  # without JFIF's density
 
 
 def _gif_of_comments() -> bytes:
@@ -304,6 +334,7 @@ _BOMBS = {
         "12x17",
         60,
     ),
+    "the same in ten pieces of a photo's EXIF": (lambda: _exif_in_pieces(10), "ImageError", 60),
     "20,000 scans": (lambda: _jpeg_of_scans(20_000), "ImageError", 100),
     "ten scans": (lambda: _jpeg_of_scans(10), "2048x2048", 100),
     "2,000,000 comments": (
@@ -323,7 +354,8 @@ def _read(path: Path) -> str:
 
 
 @pytest.mark.parametrize("bomb", _BOMBS)
-def test_a_bomb_costs_little_memory_and_time(bomb: str, tmp_path: Path) -> None:
+def test_bombs(bomb: str, tmp_path: Path) -> None:
+    """A bomb costs little memory and time."""
     make, outcome, most_mb = _BOMBS[bomb]
     (tmp_path / "bomb").write_bytes(make())
     result, grown, seconds = cost(_read, tmp_path / "bomb")
@@ -336,7 +368,8 @@ def _size(path: Path) -> tuple[int, int]:
     return images.header_size(path)
 
 
-def test_the_size_is_read_without_decoding_a_pixel(tmp_path: Path) -> None:
+def test_header_size(tmp_path: Path) -> None:
+    """The size is read without decoding a pixel."""
     (tmp_path / "x.png").write_bytes(black_png(5000, 8000, 8, 0))
     size, grown, _ = cost(_size, tmp_path / "x.png")
     assert size == (5000, 8000)
@@ -349,7 +382,8 @@ def _claiming(data: bytes, marker: bytes, height: int, width: int) -> bytes:
     return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
 
 
-def test_exif_behind_the_pixels_turns_nothing() -> None:
+def test_late_exif() -> None:
+    """EXIF behind the pixels turns nothing."""
     data = _png_ending_with(png_chunk(b"eXIf", turned(6).tobytes()[6:]))
     assert images.header_size(data) == (12, 17)
     assert (pixels(check(data)) == pixels(rgb())).all()
@@ -374,7 +408,8 @@ def test_target_size(
     assert target_size(size, short_side, patch) == expected
 
 
-def test_target_size_takes_the_largest_scale_that_fits() -> None:
+def test_target_size_scale() -> None:
+    """Target size takes the largest scale that fits."""
     height, width = target_size((3000, 4000), 1344, 16, max_tokens=4096)
     rows, columns = height // 16, width // 16
     assert rows * columns <= 4096
@@ -383,7 +418,8 @@ def test_target_size_takes_the_largest_scale_that_fits() -> None:
 
 
 @pytest.mark.parametrize("max_tokens", [1, 2, 7, 4096])
-def test_target_size_always_has_between_one_and_the_most_tokens(max_tokens: int) -> None:
+def test_target_size_range(max_tokens: int) -> None:
+    """Target size always has between one and the most tokens."""
     for size in itertools.product((1, 2, 10, 333, 20_000, 65_535), repeat=2):
         for patch, short_side in ((14, 336), (16, 96), (32, 2000)):
             height, width = target_size(size, short_side, patch, max_tokens)
@@ -391,7 +427,8 @@ def test_target_size_always_has_between_one_and_the_most_tokens(max_tokens: int)
             assert 1 <= height * width // patch**2 <= max_tokens
 
 
-def test_an_image_of_the_wanted_size_is_left_alone() -> None:
+def test_resize() -> None:
+    """An image of the wanted size is left alone."""
     image = rgb()
     assert resize(image, (12, 17)) is image
     assert resize(image, (32, 48)).size == (48, 32)

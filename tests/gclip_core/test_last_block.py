@@ -1,6 +1,5 @@
 """Every entry of the METHODS table, on random towers, against the reference."""
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -27,7 +26,8 @@ TOWERS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("settings", TOWERS.values(), ids=TOWERS)
-def test_the_clip_entry_is_the_stock_towers_patch_tokens(settings: dict[str, Any]) -> None:
+def test_clip(settings: dict[str, Any]) -> None:
+    """The entry "clip" gives the stock tower's patch tokens."""
     native = (42, 70) if "patch" in settings else (24, 40)
     model = tiny_clip(6, **{**settings, "image": native}, output_tokens=True)
     image = picture(*model.visual.image_size)
@@ -54,7 +54,8 @@ def encoded(tower: str) -> Passed:
 
 @pytest.mark.parametrize("name", reference.METHODS)
 @pytest.mark.parametrize("tower", TOWERS)
-def test_every_method_agrees_with_the_reference(tower: str, name: str) -> None:
+def test_methods(tower: str, name: str) -> None:
+    """Every method agrees with the reference."""
     segmenter, trunk, theirs, xs = encoded(tower)
     middle = segmenter.report(trunk, METHODS[name]).fusion.blocks
     expected = reference.dense(theirs, name, xs, GRID, middle)
@@ -65,7 +66,7 @@ def test_every_method_agrees_with_the_reference(tower: str, name: str) -> None:
     assert torch.allclose(features.patches.norm(dim=1), torch.ones(35), atol=1e-5)
 
 
-def test_methods_differ_from_each_other() -> None:
+def test_methods_differ() -> None:
     """A table whose entries were all the same would pass too many tests."""
     segmenter = Segmenter(tiny_backbone(8), short_side=48)
     trunk = segmenter.encode(picture(48, 48))
@@ -77,7 +78,8 @@ def test_methods_differ_from_each_other() -> None:
 
 
 @pytest.mark.parametrize("height,width", [(32, 32), (40, 72), (8, 8), (8, 160)])
-def test_gclip_with_both_ideas_off_is_clearclip_bit_for_bit(height: int, width: int) -> None:
+def test_ideas_off(height: int, width: int) -> None:
+    """GCLIP with both ideas off is ClearCLIP bit for bit."""
     segmenter = Segmenter(tiny_backbone(9), short_side=min(height, width))
     trunk = segmenter.encode(picture(height, width))
     off = segmenter.dense_features(trunk, gclip(amf=False, cs=False))
@@ -87,9 +89,8 @@ def test_gclip_with_both_ideas_off_is_clearclip_bit_for_bit(height: int, width: 
 @pytest.mark.parametrize("tower", ["12 blocks", "24 blocks"])
 @pytest.mark.parametrize("heads", ["each", "mean"])
 @pytest.mark.parametrize("blocks", [(0,), (5, 6), (2, 9, 10), (9, 2, 10)])
-def test_fusion_of_explicit_blocks_agrees_with_the_reference(
-    blocks: tuple[int, ...], heads: Literal["each", "mean"], tower: str
-) -> None:
+def test_fused_blocks(blocks: tuple[int, ...], heads: Literal["each", "mean"], tower: str) -> None:
+    """Fusion of explicit blocks agrees with the reference."""
     segmenter, trunk, theirs, xs = encoded(tower)
     expected = reference.dense(theirs, "gclip", xs, GRID, blocks, heads)
     method = gclip(cs=False, amf_blocks=blocks, heads=heads)
@@ -99,7 +100,8 @@ def test_fusion_of_explicit_blocks_agrees_with_the_reference(
 
 
 @pytest.mark.parametrize("name", [n for n in reference.METHODS if n not in RELATIVES])
-def test_the_matrix_shown_is_the_matrix_used(name: str) -> None:
+def test_last_attention(name: str) -> None:
+    """The matrix shown is the matrix used."""
     segmenter, trunk, tower, xs = encoded("12 blocks")
     variants = [(METHODS[name], "each")]
     if name == "gclip":
@@ -114,7 +116,8 @@ def test_the_matrix_shown_is_the_matrix_used(name: str) -> None:
 
 @pytest.mark.parametrize("name", RELATIVES)
 @pytest.mark.parametrize("head", [None, 2])
-def test_the_matrix_shown_of_calibrated_methods_has_repair(name: str, head: int | None) -> None:
+def test_calibrated_last_attention(name: str, head: int | None) -> None:
+    """The matrix shown of calibrated methods has repair."""
     segmenter, trunk, tower, xs = encoded("12 blocks")
     steps = reference.calibrated_steps(tower, name, xs, GRID)
     first, second = (
@@ -139,7 +142,8 @@ def full_size() -> Passed:
 
 
 @pytest.mark.parametrize("name", reference.METHODS)
-def test_on_a_full_size_tower_methods_agree_to_a_millionth(name: str, full_size: Passed) -> None:
+def test_full_size(name: str, full_size: Passed) -> None:
+    """On a full size tower methods agree to a millionth."""
     segmenter, trunk, tower, xs = full_size
     middle = segmenter.report(trunk, METHODS[name]).fusion.blocks
     features = segmenter.dense_features(trunk, METHODS[name]).patches
@@ -147,15 +151,14 @@ def test_on_a_full_size_tower_methods_agree_to_a_millionth(name: str, full_size:
     assert reference.worst_cosine(features, expected) >= 1 - 1e-9
 
 
-def test_without_its_class_term_sc_clip_s_attention_agrees_as_well(full_size: Passed) -> None:
-    segmenter, trunk, tower, xs = full_size
-    method = METHODS["scclip"]
-    bare = replace(method, calibration=replace(method.calibration, class_weight=0.0))
-    features = segmenter.dense_features(trunk, bare).patches
-    steps = reference.calibrated_steps(tower, "scclip", xs, (14, 14), class_weight=0.0)
-    assert reference.worst_cosine(features, reference.projected(tower, steps.z)) >= 1 - 1e-9
-
-
-def test_itaclip_s_middle_blocks_are_7_8_and_10(full_size: Passed) -> None:
-    segmenter, trunk, *_ = full_size
-    assert segmenter.report(trunk, METHODS["itaclip"]).fusion.blocks == (6, 7, 9)
+@pytest.mark.parametrize(
+    ("name", "n_blocks", "blocks"),
+    [
+        ("itaclip", 12, (6, 7, 9)),
+        ("resclip", 12, (5, 6, 7, 8)),
+        ("resclip", 24, tuple(range(10, 18))),
+    ],
+)
+def test_published_blocks(name: str, n_blocks: int, blocks: tuple[int, ...]) -> None:
+    """ITACLIP fuses blocks 7, 8 and 10 of 12, ResCLIP 6 to 9, and other towers the same depths."""
+    assert METHODS[name].fusion.blocks.indices(n_blocks) == blocks

@@ -127,7 +127,8 @@ def assert_same(backbone: Backbone, model: CLIP) -> None:
 
 class TestFiles:
     @pytest.mark.parametrize("kind", SAVE)
-    def test_all_kinds_of_files_give_a_model(self, model: CLIP, tmp_path: Path, kind: str) -> None:
+    def test_kinds(self, model: CLIP, tmp_path: Path, kind: str) -> None:
+        """All kinds of files give a model."""
         file = tmp_path / f"tiny.{kind}"
         SAVE[kind](model.state_dict(), file)
         backbone = load_backbone("tiny", weights=file)
@@ -138,7 +139,8 @@ class TestFiles:
         result = Segmenter(backbone).segment(picture(32, 40), "cat", METHODS["clip"])
         assert result.labels.shape == (32, 40)
 
-    def test_half_precision_is_read_as_float32(self, model: CLIP, tmp_path: Path) -> None:
+    def test_half_precision(self, model: CLIP, tmp_path: Path) -> None:
+        """Half precision is read as float32."""
         half = {key: value.half() for key, value in model.state_dict().items()}
         save_file(half, tmp_path / "half.safetensors")
         backbone = load_backbone("tiny", weights=str(tmp_path / "half.safetensors"))
@@ -146,13 +148,14 @@ class TestFiles:
         low = load_backbone("tiny", weights=tmp_path / "half.safetensors", dtype="bfloat16")
         assert low.dtype == torch.bfloat16
 
-    def test_the_built_in_takes_a_file_too(self, tmp_path: Path) -> None:
+    def test_built_in_file(self, tmp_path: Path) -> None:
+        """The built-in takes a file too."""
         save_file(shipped(), tmp_path / "copy.safetensors")
         copied = load_backbone("built-in", weights=tmp_path / "copy.safetensors")
         assert copied.digest == load_backbone().digest
 
     @pytest.mark.parametrize(("has", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
-    def test_the_processor_decides_what_dtype_auto_is(
+    def test_auto_dtype(
         self,
         model: CLIP,
         tmp_path: Path,
@@ -160,6 +163,7 @@ class TestFiles:
         has: bool,
         dtype: torch.dtype,
     ) -> None:
+        """The processor decides what dtype auto is."""
         save_file(model.state_dict(), tmp_path / "w.safetensors")
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has})
         assert load_backbone("tiny", tmp_path / "w.safetensors", dtype="auto").dtype == dtype
@@ -188,7 +192,8 @@ class _Code:
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 @pytest.mark.parametrize("form", ["legacy", "bare", "beside tensors"])
-def test_a_pickle_with_code_in_it_does_not_run(form: str, suffix: str, tmp_path: Path) -> None:
+def test_pickle_code(form: str, suffix: str, tmp_path: Path) -> None:
+    """A pickle with code in it does not run."""
     marker, file = tmp_path / "it-ran", tmp_path / f"weights{suffix}"
     if form == "bare":
         file.write_bytes(pickle.dumps(_Code(marker)))
@@ -208,14 +213,14 @@ def _archive(file: Path, name: str, megabytes: int, method: int) -> None:
 
 
 @pytest.mark.parametrize("name", ["archive/data/0", "archive/code/bomb.py"])
-def test_a_zip_bomb_is_refused_unread(name: str, file: Path) -> None:
+def test_zip_bomb(name: str, file: Path) -> None:
     """As PyTorch's own archive and as TorchScript, which goes through another reader."""
     _archive(file, name, 40, zipfile.ZIP_DEFLATED)
     assert file.stat().st_size < 2**20
     refused(lambda: load.read(file), "unpacks to 40 MB", folder=file.parent)
 
 
-def test_an_archive_whose_entries_lie_upon_each_other_is_refused(file: Path) -> None:
+def test_overlapping_archive(file: Path) -> None:
     """Uncompressed, yet it unpacks to many times its size."""
     _archive(file, "archive/data/0", 1, zipfile.ZIP_STORED)
     with zipfile.ZipFile(file, "a") as archive:
@@ -231,7 +236,8 @@ def test_an_archive_whose_entries_lie_upon_each_other_is_refused(file: Path) -> 
 
 @pytest.mark.parametrize("tenth", [0, 5, 9])
 @pytest.mark.parametrize("kind", ["safetensors", "pt"])
-def test_a_file_cut_at_any_tenth_is_refused(kind: str, tenth: int, tmp_path: Path) -> None:
+def test_cut_file(kind: str, tenth: int, tmp_path: Path) -> None:
+    """A file cut at any tenth is refused."""
     whole, cut = tmp_path / f"whole.{kind}", tmp_path / f"cut.{kind}"
     SAVE[kind]({"a": torch.arange(4000.0), "b": torch.ones(30, 30)}, whole)
     assert set(load.read(whole)) == {"a", "b"}
@@ -251,12 +257,14 @@ def test_a_file_cut_at_any_tenth_is_refused(kind: str, tenth: int, tmp_path: Pat
     ],
     ids=["nan", "inf", "sparse", "complex", "meta"],
 )
-def test_tensors_that_are_no_ordinary_numbers_are_refused(odd: Tensor, file: Path) -> None:
+def test_odd_tensors(odd: Tensor, file: Path) -> None:
+    """Tensors that are no ordinary numbers are refused."""
     torch.save({"visual.proj": odd}, file)
     refused(lambda: load.read(file), "'visual.proj'")
 
 
-def test_a_file_without_a_state_dict_or_of_another_kind_is_refused(tmp_path: Path) -> None:
+def test_no_state_dict(tmp_path: Path) -> None:
+    """A file without a state dict or of another kind is refused."""
     file = tmp_path / "weights.pt"
     for content in ([1, 2], {}, torch.ones(3), {"state_dict": {}}, "words", None):
         torch.save(content, file)
@@ -269,7 +277,8 @@ def test_a_file_without_a_state_dict_or_of_another_kind_is_refused(tmp_path: Pat
         refused(lambda name=name: load.read(name), "there is none")
 
 
-def test_weights_of_another_model_are_refused_by_name(file: Path) -> None:
+def test_other_model(file: Path) -> None:
+    """Weights of another model are refused by name."""
     torch.save({"visual.proj": torch.ones(3, 3)}, file)
     for name in ("openai-vit-b-32", BUILT_IN):
         title = BACKBONES[name].title
@@ -277,7 +286,8 @@ def test_weights_of_another_model_are_refused_by_name(file: Path) -> None:
 
 
 @pytest.mark.parametrize(("ids", "rows"), [([10**6], 1), ([-1], 1), ([1, 2], 3)])
-def test_a_built_in_file_of_broken_words_is_refused(ids: list[int], rows: int, file: Path) -> None:
+def test_broken_tokens(ids: list[int], rows: int, file: Path) -> None:
+    """A built in file of broken words is refused."""
     state = {**shipped(), "token_ids": torch.tensor(ids), "token_rows": torch.ones(rows, 192)}
     state.pop("token_rows.scale", None)
     torch.save(state, file)
@@ -322,7 +332,8 @@ def hub(model: CLIP, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
     return hub
 
 
-def test_a_failed_download_is_explained_and_a_backbone_is_fetched_once(hub: Hub) -> None:
+def test_download(hub: Hub) -> None:
+    """A failed download is explained and a backbone is fetched once."""
     hub.error = LocalEntryNotFoundError("offline")
     reason = ("could not be downloaded", "LocalEntryNotFoundError", "Tiny", "3 MB")
     refused(lambda: load_backbone("tiny"), *reason, "tiny.safetensors", load.WEIGHTS_FOLDER)
@@ -349,9 +360,10 @@ def test_fetch_tells_how_far_it_is(hub: Hub) -> None:
 
 
 @pytest.mark.parametrize("name", ["tiny.safetensors", "tiny.pt", "Tiny-original.pt"])
-def test_a_file_in_the_folder_of_weights_replaces_the_download_and_if_damaged_is_named_and_left(
+def test_weights_folder(
     hub: Hub, model: CLIP, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """A file in the folder of weights replaces the download and if damaged is named and left."""
     file = tmp_path / name
     SAVE[name.split(".")[1]](model.state_dict(), file)
     monkeypatch.setenv(load.WEIGHTS_FOLDER, str(tmp_path))

@@ -13,7 +13,7 @@ from gclip_core import masks
 from gclip_core.methods import METHODS
 from gclip_core.types import Segmentation, UnknownPhrase, UnknownReason, Vocabulary
 
-OWNERS = [(0, 1, 2, 3, 4), (0, 0, 1, 2, 2), (0, 0, 1, -1, -1)]
+CLASSES = [(0, 1, 2, 3, 4), (0, 0, 1, 2, 2), (0, 0, 1, -1, -1)]
 """The class of every entry; -1 are hidden words, which compete and win pixels for no class."""
 SIZES = [(1, 1), (5, 4), (37, 23), (1, 900), (900, 1), (64, 64)]
 
@@ -27,11 +27,11 @@ def per_entry(given_logits: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(given_logits[None], size=size, mode="bilinear", align_corners=False)[0]
 
 
-def per_class(entries: Tensor, owner: tuple[int, ...]) -> Tensor:
+def per_class(entries: Tensor, classes: tuple[int, ...]) -> Tensor:
     return torch.stack(
         [
-            torch.stack([e for e, o in zip(entries, owner, strict=True) if o == index]).amax(0)
-            for index in range(max(owner) + 1)
+            torch.stack([e for e, o in zip(entries, classes, strict=True) if o == index]).amax(0)
+            for index in range(max(classes) + 1)
         ]
     )
 
@@ -39,14 +39,14 @@ def per_class(entries: Tensor, owner: tuple[int, ...]) -> Tensor:
 def result(rows: list[list[float]], unknown: tuple[str, ...] = ()) -> Segmentation:
     """The classes a, b and c with the hidden word h on a row of patches, each a pixel."""
     entries = torch.tensor(rows)[:, None]  # (entries, 1, w)
-    owner = (0, 1, 2, -1)
+    classes = (0, 1, 2, -1)
     return Segmentation(
-        labels=masks.labels(entries, owner, tuple(entries.shape[1:])),
+        labels=masks.labels(entries, classes, tuple(entries.shape[1:])),
         logits=entries,
         vocabulary=Vocabulary((("a",), ("b",), ("c",))),
         method=METHODS["gclip"],
         report=None,
-        prompt_classes=owner,
+        prompt_classes=classes,
         background=("h",),
         unknown=tuple(UnknownPhrase(word, UnknownReason.NEVER_MET, None) for word in unknown),
         notes=(),
@@ -56,7 +56,8 @@ def result(rows: list[list[float]], unknown: tuple[str, ...] = ()) -> Segmentati
     )
 
 
-def test_logits_of_classes_are_the_largest_of_their_words_on_any_grid() -> None:
+def test_class_logits() -> None:
+    """Logits of classes are the largest of their words on any grid."""
     of = replace(result([[4.0, 0], [2.0, 5], [0, 1.0], [1.0, 3.0]]), prompt_classes=(0, 0, 1, -1))
     assert masks.class_logits(of, (1, 2)).tolist() == [[4, 5], [0, 1], [1, 3]]
     typed = replace(of, prompt_classes=(0, 0, 1, 1), background=())
@@ -65,29 +66,28 @@ def test_logits_of_classes_are_the_largest_of_their_words_on_any_grid() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("owner", [*OWNERS, (0, 0, 0, 0, 0)])
-def test_scores_are_softmax_over_entries_then_maximum_over_synonyms(
-    size: tuple[int, int], owner: tuple[int, ...]
-) -> None:
+@pytest.mark.parametrize("classes", [*CLASSES, (0, 0, 0, 0, 0)])
+def test_scores(size: tuple[int, int], classes: tuple[int, ...]) -> None:
+    """Scores are softmax over entries then maximum over synonyms."""
     given_logits = logits()
-    expected = per_class(per_entry(given_logits, size).softmax(0), owner)
-    scores = masks.scores(given_logits, owner, size)
-    assert scores.shape == (max(owner) + 1, *size)
+    expected = per_class(per_entry(given_logits, size).softmax(0), classes)
+    scores = masks.scores(given_logits, classes, size)
+    assert scores.shape == (max(classes) + 1, *size)
     assert scores.dtype == torch.float32
     assert torch.allclose(scores, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("owner", OWNERS)
+@pytest.mark.parametrize("classes", CLASSES)
 @pytest.mark.parametrize("rows", [32, 5, 1])
-def test_labels_are_the_argmax_at_the_original_size(
-    size: tuple[int, int], owner: tuple[int, ...], rows: int, monkeypatch: pytest.MonkeyPatch
+def test_labels(
+    size: tuple[int, int], classes: tuple[int, ...], rows: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However few rows a strip has."""
     monkeypatch.setattr(masks, "MOST_ROWS", rows)
     given_logits = logits()
-    entries, of = per_entry(given_logits, size), torch.tensor(owner)
-    labels = masks.labels(given_logits, owner, size)
+    entries, of = per_entry(given_logits, size), torch.tensor(classes)
+    labels = masks.labels(given_logits, classes, size)
     assert labels.dtype == torch.int16
     assert labels.shape == size
     chosen = entries.where(of[:, None, None] == labels, -torch.inf).amax(0)
@@ -102,17 +102,19 @@ def test_labels_are_the_argmax_at_the_original_size(
     size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     threshold=st.floats(0.05, 1),
 )
-def test_under_the_threshold_nothing_is_labelled(
+def test_threshold(
     seed: int, grid: tuple[int, int], size: tuple[int, int], threshold: float
 ) -> None:
-    given_logits, owner = logits(4, grid, seed) / 4, (0, 1, 1, -1)
+    """Under the threshold nothing is labelled."""
+    given_logits, classes = logits(4, grid, seed) / 4, (0, 1, 1, -1)
     (best, second), entry = per_entry(given_logits, size).softmax(0).topk(2, dim=0)
     clear = ((best - threshold).abs() > 1e-4) & (best - second > 1e-4)
-    labels = masks.labels(given_logits, owner, size, threshold)
+    labels = masks.labels(given_logits, classes, size, threshold)
     assert torch.equal((labels == -1)[clear], ((best < threshold) | (entry[0] == 3))[clear])
 
 
-def test_threshold_zero_is_off() -> None:
+def test_threshold_off() -> None:
+    """Threshold zero is off."""
     flat = torch.zeros(3, 2, 2)
     assert (masks.labels(flat, (0, 1, 2), (8, 8), 0.0) == 0).all()
     assert (masks.labels(flat, (0, 1, 2), (8, 8), 0.34) == -1).all()
@@ -120,7 +122,7 @@ def test_threshold_zero_is_off() -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(seed=st.integers(0, 10**6), classes=st.sampled_from([*OWNERS, (0, 0, 0, -1, -1)]))
+@given(seed=st.integers(0, 10**6), classes=st.sampled_from([*CLASSES, (0, 0, 0, -1, -1)]))
 def test_probabilities(seed: int, classes: tuple[int, ...]) -> None:
     """Shares add up to 1; the largest is the label's; a losing synonym counts nowhere."""
     own, n_background = logits(seed=seed), classes.count(-1)

@@ -16,14 +16,16 @@ from gclip_core.numbering import block_indices, block_numbers
         ("", ()),
     ],
 )
-def test_how_people_write_blocks(text: str, indices: tuple[int, ...]) -> None:
+def test_block_indices(text: str, indices: tuple[int, ...]) -> None:
+    """How people write blocks."""
     assert block_indices(text, 12) == indices
 
 
 @pytest.mark.parametrize(
     "text", ["0", "13", "6-13", "7-6", "six", "1.5", "-3", "6-", "5-x", "²", "9" * 50, "1--2"]
 )
-def test_what_is_no_block_is_refused_in_words(text: str) -> None:
+def test_unusable_blocks(text: str) -> None:
+    """What is no block is refused in words."""
     with pytest.raises(MethodError, match=r"Block numbers"):
         block_indices(text, 12)
 

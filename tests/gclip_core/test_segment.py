@@ -42,7 +42,8 @@ def run(photo: Path, *options: str) -> tuple[np.ndarray, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.9])
-def test_a_mask_is_the_library_s_labels_and_no_class_is_255(photo: Path, threshold: float) -> None:
+def test_mask(photo: Path, threshold: float) -> None:
+    """A mask is the library's labels and no class is 255."""
     words = "cat, dog, person"
     options = ("--method", "clearclip", "--threshold", str(threshold), "--refine", "none")
     mask, _ = run(photo, "--words", words, *options)
@@ -53,7 +54,8 @@ def test_a_mask_is_the_library_s_labels_and_no_class_is_255(photo: Path, thresho
     assert np.array_equal(mask, np.where(labels < 0, 255, labels))
 
 
-def test_edges_follow_the_photo_unless_it_is_told_otherwise(photo: Path) -> None:
+def test_refine(photo: Path) -> None:
+    """Edges follow the photo unless it is told otherwise."""
     words = "cat, dog, person"
     for options, refine in (((), "guided"), (("--refine", "pamr"), "pamr")):
         mask, summary = run(photo, "--words", words, *options)
@@ -63,7 +65,8 @@ def test_edges_follow_the_photo_unless_it_is_told_otherwise(photo: Path) -> None
         assert np.array_equal(mask, np.where(labels < 0, 255, labels))
 
 
-def test_summary_counts_blocks_from_one(photo: Path) -> None:
+def test_summary(photo: Path) -> None:
+    """Summary counts blocks from one."""
     blocks = ("--amf-blocks", "6 7", "--cs-blocks", "7-9")
     _, summary = run(photo, "--words", "cat, sky", *blocks)
     assert summary["amf_blocks"] == [6, 7]
@@ -88,7 +91,8 @@ def test_background(photo: Path) -> None:
     assert areas[0] < areas[-1]
 
 
-def test_without_words_those_that_are_suggested_are_taken(tmp_path: Path) -> None:
+def test_suggested_words(tmp_path: Path) -> None:
+    """Without words those that are suggested are taken."""
     photo = assets.path("photos", "china.jpg")
     assert main([str(photo), "--out", str(tmp_path)]) == 0
     summary = json.loads((tmp_path / "china.json").read_text("utf-8"))
@@ -96,9 +100,8 @@ def test_without_words_those_that_are_suggested_are_taken(tmp_path: Path) -> Non
     assert summary["background"], "suggested words name a part of the photo"
 
 
-def test_an_unknown_word_is_reported_with_the_nearest_and_replaced_by_none(
-    photo: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_word(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An unknown word is reported with the nearest and replaced by none."""
     _, summary = run(photo, "--words", "tram, sky")
     assert summary["classes"] == [["tram"], ["sky"]]
     reason = "never met in training"
@@ -106,15 +109,15 @@ def test_an_unknown_word_is_reported_with_the_nearest_and_replaced_by_none(
     assert "tram (never met in training; nearest known word: train)" in capsys.readouterr().out
 
 
-def test_words_may_come_from_a_file(photo: Path, tmp_path: Path) -> None:
+def test_word_file(photo: Path, tmp_path: Path) -> None:
+    """Words may come from a file."""
     words = tmp_path / "words.txt"
     words.write_text("cat; kitten\n# nothing here\ngrass\n", "utf-8")
     assert run(photo, "--words", str(words))[1]["classes"] == [["cat", "kitten"], ["grass"]]
 
 
-def test_one_bad_image_is_reported_and_the_others_are_done(
-    photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bad_image(photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One bad image is reported and the others are done."""
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture")
     assert main([str(bad), str(photo), "--words", "cat", "--out", str(tmp_path / "out")]) == 1
@@ -122,7 +125,8 @@ def test_one_bad_image_is_reported_and_the_others_are_done(
     assert (tmp_path / "out" / "photo.png").is_file()
 
 
-def test_images_of_one_name_do_not_overwrite_each_other(photo: Path, tmp_path: Path) -> None:
+def test_equal_names(photo: Path, tmp_path: Path) -> None:
+    """Images of one name do not overwrite each other."""
     other = tmp_path / "other" / "photo.png"
     other.parent.mkdir()
     other.write_bytes(photo.read_bytes())
@@ -134,9 +138,10 @@ def test_images_of_one_name_do_not_overwrite_each_other(photo: Path, tmp_path: P
     "wrong",
     [["--method", "nothing"], ["--amf-blocks", "0"], ["--backbone", "x"], ["--words", " , "]],
 )
-def test_unusable_settings_are_named_without_a_trace(
+def test_unusable_settings(
     wrong: list[str], photo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Unusable settings are named without a trace."""
     assert main([str(photo), "--words", "cat", *wrong]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
@@ -160,104 +165,74 @@ class TestFiles:
         assert error.count("\n") == 1
         return error
 
-    def test_a_photo_is_not_replaced_by_its_mask(
-        self, photo: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_photo(self, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """A photo is not replaced by its mask."""
         error = self.refused(capsys, "photo.png", "--words", "cat", "--out", ".")
-        assert "photo.png is the input photo.png; choose another folder with --out" in error
+        assert "photo.png is an input; choose another folder with --out" in error
 
     @pytest.mark.parametrize("second", ["photo-overlay.png", "photo.json"])
-    def test_a_later_input_is_not_replaced(
+    def test_later_input(
         self, second: str, photo: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
+        """A later input is not replaced."""
         first = photo.rename("first.jpg").rename("photo.jpg")
         Path(second).write_bytes(first.read_bytes())
         assert second in self.refused(capsys, "photo.jpg", second, "--words", "cat", "--out", ".")
 
-    def test_a_text_file_of_words_is_not_replaced(
-        self, photo: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_words(self, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """A text file of words is not replaced."""
         Path("photo.json").write_text("cat, dog", "utf-8")
         photo.rename("other").rename("photo.jpg")
         self.refused(capsys, "photo.jpg", "--words", "photo.json", "--out", ".")
 
-    def test_a_weight_file_is_not_replaced(
-        self, photo: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_link(self, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """An output that is a link to an input is refused."""
         Path("out").mkdir()
-        Path("out/photo.json").write_bytes(b"weights")
-        self.refused(capsys, "photo.png", "--words", "cat", "--weights", "out/photo.json")
-
-    @pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
-    def test_an_output_that_is_a_link_to_an_input_is_refused(
-        self, link: str, photo: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        Path("out").mkdir()
-        getattr(Path("out/photo.png"), link)(photo)
+        Path("out/photo.png").symlink_to(photo)
         assert "out/photo.png" in self.refused(capsys, "photo.png", "--words", "cat")
 
-    def test_a_folder_under_another_name_is_the_same_folder(
-        self, photo: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_linked_folder(self, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """A folder under another name is the same folder."""
         Path("link").symlink_to(Path(), target_is_directory=True)
         self.refused(capsys, "photo.png", "--words", "cat", "--out", "link")
         self.refused(capsys, "link/photo.png", "--words", "cat", "--out", ".")
 
-    def test_an_input_that_does_not_exist_yet_is_not_made(
-        self, photo: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        self.refused(capsys, "photo.png", "out/photo-overlay.png", "--words", "cat")
-
-    def test_two_outputs_that_are_links_to_one_file_are_refused(
-        self, photo: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        Path("out").mkdir()
-        Path("kept.png").write_bytes(b"other")
-        for name in ("photo.png", "photo-overlay.png"):
-            Path("out", name).symlink_to(Path("kept.png").absolute())
-        assert "one file" in self.refused(capsys, "photo.png", "--words", "cat")
-
-    @pytest.mark.parametrize("out", ["photo.png", "photo.png/masks", "folder"])
-    def test_outputs_that_cannot_be_written_are_refused(
-        self, out: str, photo: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        Path("folder/photo.json").mkdir(parents=True)
+    @pytest.mark.parametrize("out", ["photo.png", "photo.png/masks"])
+    def test_no_folder(self, out: str, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Outputs that cannot be written are refused."""
         assert "--out" in self.refused(capsys, "photo.png", "--words", "cat", "--out", out)
 
-    def test_nothing_is_read_before_all_outputs_are_checked(
+    def test_checked_first(
         self, photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
+        """Nothing is read before all outputs are checked."""
         Path("out").mkdir()
         last = Path("out/last.png")
         last.write_bytes(photo.read_bytes())
         monkeypatch.setattr("gclip_core.images.check", lambda path: pytest.fail(f"read {path}"))
         self.refused(capsys, "photo.png", str(last), "--words", "cat")
 
-    def test_a_second_run_replaces_the_masks_of_the_first(self, photo: Path) -> None:
+    def test_second_run(self, photo: Path) -> None:
+        """A second run replaces the masks of the first."""
         for words in ("cat", "dog, sky"):
             assert main(["photo.png", "--words", words]) == 0
         summary = json.loads(Path("out/photo.json").read_text("utf-8"))
         assert summary["classes"] == [["dog"], ["sky"]]
 
-    def test_names_that_differ_in_case_only_get_a_number(self) -> None:
+    def test_case(self) -> None:
+        """Names that differ in case only get a number."""
         tasks = plan([Path("a/dog.png"), Path("b/Dog.jpg"), Path("c/DOG.webp")], Path("out"))
-        assert [task.mask.name for task in tasks] == ["dog.png", "Dog-2.png", "DOG-3.png"]
+        assert [task.outputs[0].name for task in tasks] == ["dog.png", "Dog-2.png", "DOG-3.png"]
 
-    def test_an_overlay_and_a_mask_of_one_name_are_two_files(self) -> None:
-        tasks = plan([Path("dog.jpg"), Path("dog-overlay.jpg")], Path("out"))
-        outputs = [output for task in tasks for output in task.outputs]
-        assert len(set(outputs)) == 6
-        assert tasks[1].mask.name == "dog-overlay-2.png"
-
-    def test_a_list_of_words_longer_than_a_file_name_is_no_file(self, photo: Path) -> None:
+    def test_long_words(self, photo: Path) -> None:
+        """A list of words longer than a file name is no file."""
         words = ", ".join(f"word {number}" for number in range(40))
         assert run(photo, "--words", words)[1]["classes"][39] == ["word 39"]
 
 
 class TestFolders:
-    def test_every_image_of_a_folder_is_segmented_and_one_line_sums_up(
-        self, photo: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_folder(self, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Every image of a folder is segmented and one line sums up."""
         folder, out = photo.parent / "photos", photo.parent / "out"
         folder.mkdir()
         (folder / "notes.txt").write_text("no image", "utf-8")
@@ -274,25 +249,24 @@ class TestFolders:
         assert failed.startswith(f"{folder / 'c.png'}: An image was expected")
         assert outcome == f"2 of 3 images segmented; the masks are in {out}"
 
-    def test_a_folder_without_images_is_refused(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_empty_folder(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """A folder without images is refused."""
         assert main([str(tmp_path), "--words", "cat", "--out", str(tmp_path / "out")]) == 2
         assert "none came" in capsys.readouterr().err
 
-    def test_masks_beside_the_photos_are_not_taken_for_photos_and_replaced(
-        self, photo: Path, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_masks_beside_photos(self, photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        """Masks beside the photos are not taken for photos and replaced."""
         folder = str(photo.parent)
         photo.rename(photo.with_suffix(".gif"))
         assert main([folder, "--words", "cat", "--out", folder]) == 0
         assert main([folder, "--words", "cat", "--out", folder]) == 2
-        assert "is the input" in capsys.readouterr().err
+        assert "is an input" in capsys.readouterr().err
 
 
-def test_ctrl_c_ends_the_command_without_a_trace(
+def test_interrupt(
     photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """Ctrl-C ends the command without a trace."""
     monkeypatch.setattr("gclip_core.images.check", Mock(side_effect=KeyboardInterrupt))
     assert main([str(photo), "--words", "cat", "--out", str(photo.parent / "out")]) == 130
     assert capsys.readouterr().err.strip() == "Stopped."

@@ -14,7 +14,8 @@ SMALL = {
 }
 
 
-def test_a_mark_moves_the_token_it_is_under_most() -> None:
+def test_place() -> None:
+    """A mark moves the token it is under most."""
     torch.manual_seed(0)
     stem = Stem(32, SMALL).eval()
     blank = torch.zeros(1, 3, 96, 96)
@@ -25,7 +26,8 @@ def test_a_mark_moves_the_token_it_is_under_most() -> None:
     assert divmod(int(change.argmax()), 6) == (2, 3)
 
 
-def test_classes_are_read_from_the_same_pass_as_tokens() -> None:
+def test_classified() -> None:
+    """Classes are read from the same pass as tokens."""
     stem, pixels = Stem(32, SMALL).eval(), torch.randn(2, 3, 32, 48)
     tokens, classes = stem.classified(pixels)
     assert torch.equal(tokens, stem(pixels))
@@ -43,7 +45,8 @@ def _trunk() -> TransformerTrunk:
     return trunk
 
 
-def test_the_trunk_computes_what_open_clips_blocks_compute_of_patches_of_its_own_size() -> None:
+def test_trunk() -> None:
+    """The trunk computes what open_clip's blocks compute of patches of its own size."""
     trunk = _trunk()
     smaller = torch.nn.functional.interpolate(
         torch.randn(2, 3, 4, 6), (64, 96), mode="nearest"
@@ -56,7 +59,8 @@ def test_the_trunk_computes_what_open_clips_blocks_compute_of_patches_of_its_own
     assert torch.allclose(patches, x[:, 1:].unflatten(1, (4, 6)), atol=1e-5)
 
 
-def test_the_trunk_reads_each_patch_where_the_convolutions_do() -> None:
+def test_trunk_place() -> None:
+    """The trunk reads each patch where the convolutions do."""
     trunk = _trunk()
     blank = torch.zeros(1, 3, 64, 96)
     marked = blank.clone()
@@ -65,7 +69,8 @@ def test_the_trunk_reads_each_patch_where_the_convolutions_do() -> None:
     assert change.argmax() == 2 * 6 + 1
 
 
-def test_positions_of_the_trunk_are_its_own_on_its_own_grid_and_resized_on_others() -> None:
+def test_trunk_positions() -> None:
+    """Positions of the trunk are its own on its own grid and resized on others."""
     trunk = _trunk()
     trunk.patch.weight.zero_()
     trunk.patch.bias.zero_()
@@ -75,7 +80,8 @@ def test_positions_of_the_trunk_are_its_own_on_its_own_grid_and_resized_on_other
     assert trunk.embed(torch.zeros(1, 3, 48, 112)).shape == (1, 1 + 21, 24)
 
 
-def test_a_stem_with_a_trunk_has_its_features_behind_those_of_the_convolutions() -> None:
+def test_features() -> None:
+    """A stem with a trunk has its features behind those of the convolutions."""
     torch.manual_seed(0)
     stem, pixels = Stem(32, {**SMALL, "transformer": TRUNK}).eval(), torch.randn(1, 3, 32, 48)
     features = stem.features(pixels)
@@ -85,7 +91,8 @@ def test_a_stem_with_a_trunk_has_its_features_behind_those_of_the_convolutions()
     assert torch.equal(stem.deep(features), Stem.deep(stem, stages))
 
 
-def test_the_trunk_computes_in_bfloat16_what_it_computes_in_float32() -> None:
+def test_trunk_dtype() -> None:
+    """The trunk computes in bfloat16 what it computes in float32."""
     trunk, pixels = _trunk(), torch.randn(1, 3, 48, 64)
     exact = trunk(pixels)
     rounded = trunk.to(torch.bfloat16)(pixels.bfloat16()).float()

@@ -73,21 +73,23 @@ class TestParsing:
             ("cafe\u0301, caf\u00e9", [("café",)]),
         ],
     )
-    def test_commas_separate_classes_and_semicolons_synonyms(
-        self, words: Any, classes: list[tuple[str, ...]]
-    ) -> None:
+    def test_separators(self, words: Any, classes: list[tuple[str, ...]]) -> None:
+        """Commas separate classes and semicolons synonyms."""
         assert parse(words).classes == tuple(classes)
 
-    def test_a_word_given_twice_is_named_in_a_note(self) -> None:
+    def test_twice(self) -> None:
+        """A word given twice is named in a note."""
         assert "'Cat'" in parse("cat, Cat").notes[0]
         assert parse("cat, dog").notes == ()
 
     @pytest.mark.parametrize("match", REFUSED)
-    def test_no_word_no_text_and_more_than_is_used_are_refused_at_once(self, match: str) -> None:
+    def test_unusable(self, match: str) -> None:
+        """No word no text and more than is used are refused at once."""
         for words in REFUSED[match]:
             refused_soon(words, match)
 
-    def test_500_classes_and_separators_by_the_hundred_thousand_are_read_at_once(self) -> None:
+    def test_much_text(self) -> None:
+        """500 classes and separators by the hundred thousand are read at once."""
         assert len(parse([f"thing {i}" for i in range(MAX_CLASSES)])) == MAX_CLASSES
         start = time.process_time()
         for separator in (",", ";", "\n", "#", " ", "\u200b"):
@@ -95,7 +97,8 @@ class TestParsing:
         assert time.process_time() - start < 10
 
     @pytest.mark.parametrize("code", [0, 9, 27, 0x9B, 0x200B, 0x202E, 0x2066, 0xE0041, 0xD800])
-    def test_characters_that_cannot_be_seen_are_dropped(self, code: int) -> None:
+    def test_invisible(self, code: int) -> None:
+        """Characters that cannot be seen are dropped."""
         assert parse([f"{chr(code)}black{chr(code)}cat"]).names == ("black cat",)
 
     @settings(max_examples=120, deadline=None, database=None)
@@ -103,7 +106,8 @@ class TestParsing:
         st.text(max_size=300)
         | st.text(alphabet=list(",;#\n\r \t<>&{}$\0\u202e\u0301a") + list(string.ascii_letters))
     )
-    def test_any_text_becomes_clean_words_or_a_refusal(self, text: str) -> None:
+    def test_any_text(self, text: str) -> None:
+        """Any text becomes clean words or a refusal."""
         try:
             phrases = parse(text).phrases
         except VocabularyError as error:
@@ -118,7 +122,8 @@ class TestParsing:
 
 class TestEmbedding:
     @pytest.mark.parametrize("templates", text.TEMPLATES)
-    def test_equal_to_the_full_computation(self, templates: str) -> None:
+    def test_full_computation(self, templates: str) -> None:
+        """Equal to the full computation."""
         backbone = tiny_backbone(21, layers=1)
         phrases = ["cat", "a very long sofa with many words", "🐈"]
         embeddings = embed(backbone, phrases, templates)
@@ -130,7 +135,8 @@ class TestEmbedding:
 
     @pytest.mark.parametrize("phrase", [".", "'s", ") (", "-cat", "2x", "&amp;", "ﬁ", "{0} {}"])
     @pytest.mark.parametrize("sentence", ["a ({}).", "{}", "x{}y", "it's {}'s {}", "9{}9."])
-    def test_tokens_are_a_sentence_s(self, backbone: Backbone, sentence: str, phrase: str) -> None:
+    def test_tokens(self, backbone: Backbone, sentence: str, phrase: str) -> None:
+        """Tokens are a sentence s."""
         embedding = embed(backbone, [phrase], (sentence,))[0].double()
         assert torch.allclose(embedding, full(backbone, phrase, (sentence,)), atol=1e-5)
 
@@ -138,7 +144,8 @@ class TestEmbedding:
         "phrase",
         ["<img src=x onerror=alert(1)>", "{value}", "${7*7}", "<end_of_text>", "../../etc", "ก็็็็"],
     )
-    def test_what_is_typed_is_text_and_nothing_more(self, backbone: Backbone, phrase: str) -> None:
+    def test_hostile_text(self, backbone: Backbone, phrase: str) -> None:
+        """What is typed is text and nothing more."""
         parsed = parse([phrase, "cat"])
         assert parsed.names == (unicodedata.normalize("NFC", phrase), "cat")
         embeddings = embed(backbone, parsed.phrases, "imagenet7")
@@ -146,7 +153,8 @@ class TestEmbedding:
         assert torch.allclose(embeddings[1], embed(tiny_backbone(20), ["cat"], "imagenet7")[0])
 
     @pytest.mark.parametrize("amount", [1, 9, 70])
-    def test_a_phrase_is_the_same_in_any_company(self, amount: int) -> None:
+    def test_company(self, amount: int) -> None:
+        """A phrase is the same in any company."""
         words = sorted(loaded().known.words)[:amount]
         together = embed(loaded(), words, "plain")
         for index in {0, amount // 2, amount - 1}:
@@ -154,13 +162,15 @@ class TestEmbedding:
             alone = embed(loaded(), [words[index]], "plain")[0]
             assert torch.allclose(alone, together[index], atol=1e-5)
 
-    def test_templates_and_backbones_do_not_share_embeddings(self, backbone: Backbone) -> None:
+    def test_not_shared(self, backbone: Backbone) -> None:
+        """Templates and backbones do not share embeddings."""
         plain = embed(backbone, ["cat"], "plain")
         assert not torch.allclose(plain, embed(backbone, ["cat"], "imagenet7"))
         assert not torch.allclose(plain, embed(tiny_backbone(23), ["cat"], "plain"))
         assert torch.allclose(embed(backbone, ["cat"], ("a photo of a {}.",)), plain, atol=1e-6)
 
-    def test_the_cache_of_embeddings_is_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_cache(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The cache of embeddings is bounded."""
         monkeypatch.setattr("gclip_core.backbone.MOST_EMBEDDINGS", 3)
         backbone = tiny_backbone(24, layers=1)
         embed(backbone, list("abcde"), "plain")
@@ -168,17 +178,20 @@ class TestEmbedding:
         cached = backbone.text_cache.get((text.TEMPLATES["plain"], "e"))
         assert cached.untyped_storage().nbytes() == cached.nbytes, "it keeps no other in memory"
 
-    def test_no_phrase_gives_no_row_and_one_string_is_no_list(self, backbone: Backbone) -> None:
+    def test_no_phrase(self, backbone: Backbone) -> None:
+        """No phrase gives no row and one string is no list."""
         assert embed(backbone, []).shape == (0, 16)
         refused_soon("cat", "list", lambda words: embed(backbone, words))
 
     @pytest.mark.parametrize("phrase", ["cat " * 74, "猫" * 150, "cat " * 300])
-    def test_a_phrase_longer_than_it_is_refused(self, backbone: Backbone, phrase: str) -> None:
+    def test_long_phrase(self, backbone: Backbone, phrase: str) -> None:
+        """A phrase longer than it is refused."""
         refused_soon(["cat", phrase], r"reads up to.*tokens", lambda words: embed(backbone, words))
 
     @settings(max_examples=60, deadline=None)
     @given(text=st.text(max_size=90))
-    def test_no_accepted_phrase_is_cut(self, backbone: Backbone, text: str) -> None:
+    def test_not_cut(self, backbone: Backbone, text: str) -> None:
+        """No accepted phrase is cut."""
         try:
             phrases = parse([text]).phrases
             embed(backbone, phrases, "plain")
@@ -188,19 +201,22 @@ class TestEmbedding:
             assert len(tokenizer().encode(f"a photo of a {phrase}.")) <= 75
 
     @pytest.mark.parametrize("templates", ["imagenet", (), ("a photo",), ("a {}", 3), 5])
-    def test_sentences_of_no_use_are_refused(self, backbone: Backbone, templates: Any) -> None:
+    def test_templates(self, backbone: Backbone, templates: Any) -> None:
+        """Sentences of no use are refused."""
         with pytest.raises(VocabularyError, match=r"template|\{\}"):
             embed(backbone, ["cat"], templates)
 
 
 class TestUnknownPhrases:
-    def test_a_word_of_the_training_is_known_and_one_it_never_met_is_not(self) -> None:
+    def test_known(self) -> None:
+        """A word of the training is known and one it never met is not."""
         known = ["CAT", "kitten", "blue sky", "the cat", "a sky"]
         never = ["xylophone", "parliament", "猫", "qwrtzp"]
         unknown = vocabulary.unknown_phrases(loaded(), parse([*known, *never, "dog"]))
         assert [phrase.phrase for phrase in unknown] == never
 
-    def test_a_model_with_an_open_vocabulary_knows_all(self, backbone: Backbone) -> None:
+    def test_open_vocabulary(self, backbone: Backbone) -> None:
+        """A model with an open vocabulary knows all."""
         assert vocabulary.unknown_phrases(backbone, parse("xylophone")) == ()
         assert vocabulary.nearest_known(backbone, "golden retriever") is None
 
@@ -221,17 +237,18 @@ class TestNearestKnown:
             (None, ["two", "42", "pink", "😀", "!!!"]),
         ],
     )
-    def test_a_noun_leads_to_one_above_it_and_ideas_and_other_languages_nowhere(
-        self, known: str | None, typed: list[str]
-    ) -> None:
+    def test_nearest(self, known: str | None, typed: list[str]) -> None:
+        """A noun leads to one above it and ideas and other languages nowhere."""
         assert {vocabulary.nearest_known(loaded(), word) for word in typed} == {known}
 
-    def test_only_seen_words_are_offered(self) -> None:
+    def test_offered(self) -> None:
+        """Only seen words are offered."""
         offered = {word for group in loaded().known.seen for word in group}
         assert {*loaded().known.nearest.values()} - {""} <= offered
         assert not loaded().known.nearest.keys() & loaded().known.words
 
-    def test_an_unknown_phrase_has_a_reason_and_the_nearest_word(self) -> None:
+    def test_unknown(self) -> None:
+        """An unknown phrase has a reason and the nearest word."""
         unknown = vocabulary.unknown_phrases(loaded(), parse("dog, tram, 犬, 42"))
         assert unknown == (
             UnknownPhrase("tram", UnknownReason.NEVER_MET, "train"),
@@ -239,7 +256,9 @@ class TestNearestKnown:
             UnknownPhrase("42", UnknownReason.NUMBER, None),
         )
 
-    def test_the_nearest_words_take_the_place_of_unknown_ones_each_once(self) -> None:
+    def test_replaced(self) -> None:
+        """The nearest words take the place of unknown ones each once."""
+
         def replaced(text: str) -> tuple[tuple[str, ...], ...]:
             typed = parse(text)
             unknown = vocabulary.unknown_phrases(loaded(), typed)
@@ -249,15 +268,22 @@ class TestNearestKnown:
         assert replaced("dog, qwrtzp") == (("dog",), ("qwrtzp",))
         assert replaced("tram; streetcar, Train, road") == (("train",), ("road",))
 
-    def test_a_model_of_an_open_vocabulary_notes_what_is_in_other_letters(
-        self, backbone: Backbone
-    ) -> None:
+    def test_other_letters(self, backbone: Backbone) -> None:
+        """A model of an open vocabulary notes what is in other letters."""
+
         def notes(words: str) -> tuple[str, ...]:
             return vocabulary.prompts(backbone, words, False, "plain").notes
 
         assert notes("dog, café, 🐶, 42") == ()
         (note,) = notes("dog, 犬, собака")
         assert note.endswith("in other letters: '犬', 'собака'.")
+
+    def test_plurals(self) -> None:
+        """A plural is known by its singular, also where training had no plural."""
+        plurals = [f"{word}s" for word in word_lists.read("everyday") if not word.endswith("s")]
+        known = [word for word in plurals if vocabulary.knows(loaded(), word[:-1])]
+        assert all(vocabulary.knows(loaded(), word) for word in known)
+        assert sum(word not in loaded().known.words for word in known) > 10
 
 
 class TestReasons:
@@ -281,7 +307,8 @@ class TestBackground:
     def background(self, backbone: Backbone, words: str, background: Any = True) -> set[str]:
         return set(vocabulary.background_prompts(backbone, parse(words), background))
 
-    def test_background_is_the_field_s_list_and_none_is_no_word(self, backbone: Backbone) -> None:
+    def test_list(self, backbone: Backbone) -> None:
+        """Background is the field's list and none is no word."""
         assert self.background(backbone, "cat") == set(word_lists.read("background"))
         assert self.background(backbone, "cat", False) == set()
 
@@ -298,21 +325,23 @@ class TestBackground:
             ("ocean", {"sea", "water"}),
         ],
     )
-    def test_what_was_typed_its_synonyms_and_plurals_are_not_hidden(
-        self, backbone: Backbone, typed: str, gone: set[str]
-    ) -> None:
+    def test_typed(self, backbone: Backbone, typed: str, gone: set[str]) -> None:
+        """What was typed its synonyms and plurals are no background prompts."""
         assert self.background(backbone, "cat") - self.background(backbone, typed) == gone
 
-    def test_words_of_one_s_own_less_what_was_typed(self, backbone: Backbone) -> None:
+    def test_own_words(self, backbone: Backbone) -> None:
+        """Prompts of one's own, without what was typed."""
         background = self.background(backbone, "cat", ["cats", "dog", "sofa; couch", "polecat"])
         assert background == {"dog", "sofa", "couch", "polecat"}
 
     @pytest.mark.parametrize("background", [7, [7], [" "]])
-    def test_any_other_rest_is_refused(self, backbone: Backbone, background: Any) -> None:
+    def test_unusable(self, backbone: Backbone, background: Any) -> None:
+        """Any other background is refused."""
         with pytest.raises(VocabularyError):
             self.background(backbone, "cat", background)
 
-    def test_a_model_that_knows_its_words_hides_only_those(self) -> None:
+    def test_known_words(self) -> None:
+        """A model with a known vocabulary has prompts of it only."""
         background = tuple(self.background(loaded(), "cat"))
         assert background
         assert vocabulary.unknown_phrases(loaded(), Vocabulary((background,))) == ()

@@ -10,8 +10,7 @@ from demo.scene import Photo, Scene
 from demo.settings import Settings
 
 TOWER = ("backbone", "size", "window", "stride", "cs", "cs_blocks", "target", "outlier")
-FUSION = (*TOWER, "amf_blocks", "fused", "tokens")
-METHOD = (*FUSION, "method", "amf")
+METHOD = (*TOWER, "method", "amf", "amf_blocks", "fused", "tokens")
 WORDS = ("backbone", "words", "nearest", "templates")
 MASK = (*METHOD, *WORDS, "background", "weight", "edges", "threshold", "scale")
 SWITCHES = ("backbone", "method", "outlier")
@@ -39,14 +38,14 @@ VIEWS = {
     "cs": View(EVERY, partial(views.switch, idea="CS"), SWITCHES),
     "cs_idle": View(EVERY, partial(views.idle, idea="CS"), SWITCHES),
     "cs_link": View(EVERY, views.cs_link, ("backbone", "outlier")),
-    "attention_text": View("segment", views.attention_text, FUSION),
-    "attention": View("segment", views.attention, FUSION),
+    "attention_text": View("segment", views.attention_text, METHOD),
+    "attention": View("segment", views.attention, METHOD),
     "norms_text": View("segment", views.norms_text, (*TOWER, "block")),
     "norms": View("segment", views.norms, (*TOWER, "block")),
-    "chips": View(EVERY, views.chip_strip, (*WORDS, "size", "window", "stride")),
+    "chips": View(EVERY, views.chip_strip, WORDS),
     "diagram": View("how", diagram.words, MASK),
     "tower": View("how", diagram.tower, METHOD),
-    "closer": View("how", diagram.closer, (*METHOD, "block", "head")),
+    "closer": View("how", diagram.closer, (*TOWER, "block", "head")),
     "masks": View("compare", views.masks, (*MASK, "row")),
     "large": View("compare", views.large, (*MASK, "row")),
     "compare_note": View("compare", views.compare_note, MASK),
@@ -63,13 +62,6 @@ VIEWS = {
 """Outputs by name, in the order in which they are made."""
 
 
-def available(seen: dict, settings: Settings) -> Settings:
-    """The same, but on the backbone that the page shows, while the chosen one is not here."""
-    if scene.is_here(settings.backbone):
-        return settings
-    return settings.changed(backbone=seen.get("backbone", scene.HOST.backbone))
-
-
 def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dict[str, Any]]:
     """Outputs by name. ``seen`` is what the visitor's page has, and comes back updated.
 
@@ -79,10 +71,11 @@ def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dic
     Raises:
         GclipError: a photo or settings that cannot be used; the page keeps what it shows.
     """
-    chosen = Settings.read(values)
-    settings = available(seen, chosen)
-    fetch = chosen.backbone if settings.backbone != chosen.backbone else ""
+    settings = Settings.read(values)
+    fetch = "" if scene.is_here(settings.backbone) else settings.backbone
     part: dict[str, Any] = {"fetch": views.fetch_group(fetch), "fetch_text": scene.offer(fetch)}
+    if fetch:
+        settings = settings.changed(backbone=seen.get("backbone", scene.HOST.backbone))
     if path is None:
         yield part
         return

@@ -13,7 +13,7 @@ from gradio.components import Component
 from PIL import Image
 
 from demo import lessons, limits, scene, views
-from demo.answer import VIEWS, answer, available
+from demo.answer import VIEWS, answer
 from demo.lessons import LESSONS, OPTIONS
 from demo.scene import DAMAGED, OPENING, Photo, Scene
 from demo.settings import Settings
@@ -359,7 +359,7 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
         )
     for name in views.DOWNLOADS:
         made = parts[f"download {name}"].click(
-            partial(_downloaded, name), [seen, *asked], parts["file"], preprocess=False, **HEAVY
+            partial(_downloaded, name), asked, parts["file"], preprocess=False, **HEAVY
         )
         made.success(None, parts["file"], None, js=DOWNLOAD)
     parts["copy"].click(None, parts["link"], js=COPY)
@@ -381,14 +381,11 @@ def _guessed(step: int, guess: int) -> tuple[str, dict, dict]:
         return *lessons.guessed(step, guess), gr.update(visible=True)
 
 
-def _downloaded(name: str, seen: dict, photo: dict | None, *values: Any) -> str:
+def _downloaded(name: str, photo: dict, *values: Any) -> str:
     """The path of a file to download."""
     try:
-        if photo is None:
-            raise GclipError("There is no photo: choose one, then download its mask.")
         with scene.LOCK:
-            settings = available(seen, Settings.read(values))
-            current = Scene(Photo.of(photo["path"]), settings).with_words()
+            current = Scene(Photo.of(photo["path"]), Settings.read(values)).with_words()
             return views.download(current, name)
     except GclipError as error:
         raise gr.Error(html.escape(str(error)), print_exception=False) from error

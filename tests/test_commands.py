@@ -27,10 +27,9 @@ NOT_RUN = {
     "pip-audit": "needs the network",
     "pytest": "the tests do not run themselves",
     "openai-vit": "needs weights; tests/gclip_core/test_load.py has a stand-in for the hub",
-    "python -m training ": "needs photos that may not be shipped; the training tests make some",
+    "python -m training": "needs photos that may not be shipped; the training tests make some",
     "COCO_VAL": "needs masks that may not be shipped; the training tests make some",
     "FOLDER": "names no folder",
-    "training.nearest": "needs WordNet, and writes what ships; the training tests read its table",
     "tests.benchmarks": "not part of the tests",
 }
 NAMED = ("python -m evaluation",)

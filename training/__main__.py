@@ -1,57 +1,43 @@
-"""Make what ships in `assets/built-in/`, in eight commands, one step each (training/README.md).
-
-    python -m training features DATA WORK
-
-Each goes on where it was interrupted; WORK keeps what steps leave for those after them.
-"""
+"""One step of the recipe: `python -m training STEP DATA WORK`; README.md has them in order."""
 
 import argparse
+import importlib
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from training import (
-    attention,
-    detector,
-    features,
-    first,
-    localise,
-    pack,
-    self_training,
-    text,
-)
+import torch
 
-LEARNING = {
-    "first": first.run,
-    "text": text.run,
-    "self_training": self_training.run,
-    "localise": localise.run,
-    "attention": attention.run,
-}
-STEPS = {"features": features.run, "detector": detector.run, **LEARNING, "pack": pack.run}
+STEPS = ("features", "words", "map", "attention", "text", "pack")
+PER_RUN = ("map", "attention", "pack")
+"""Steps that can leave out photos, or begin with other random numbers."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The arguments of a step."""
-    made = argparse.ArgumentParser(
-        prog="python -m training", description="Make the built-in model, one step a command."
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a step; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser.add_argument("step", choices=STEPS)
+    parser.add_argument("data", type=Path, help="photos, masks, words: README.md")
+    parser.add_argument("work", type=Path, help="a folder for features and what steps learn")
+    parser.add_argument(
+        "--without", choices=("choose", "report"), help="leave out a half of COCO's photos"
     )
-    made.add_argument("step", choices=STEPS)
-    made.add_argument("data", type=Path, help="photos, their words, and vectors of words")
-    made.add_argument("work", type=Path, help="a folder for caches and what was learned")
-    made.add_argument(
-        "--steps", type=int, help=f"fewer, to try a change in a copy of work: {', '.join(LEARNING)}"
-    )
-    return made
-
-
-def main(words: list[str] | None = None) -> None:
-    """Run a step."""
-    arguments = parser().parse_args(words)
-    options = {} if arguments.steps is None else {"steps": arguments.steps}
-    if options and arguments.step not in LEARNING:
-        parser().error(f"--steps is for {', '.join(LEARNING)}; {arguments.step} has none.")
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    STEPS[arguments.step](arguments.data, arguments.work, **options)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, help="fewer steps, to try something")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    args = parser.parse_args(arguments)
+    torch.set_num_threads(args.threads)
+    options = {"steps": args.steps} if args.steps else {}
+    if args.step in PER_RUN:
+        options |= {"without": args.without, "seed": args.seed}
+    args.work.mkdir(parents=True, exist_ok=True)
+    try:
+        importlib.import_module(f"training.{args.step}").run(args.data, args.work, **options)
+    except (FileNotFoundError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,310 +1,146 @@
-"""Step 1, `features`: what the frozen networks compute of every patch of the photos, once.
+"""Step 1, `features`: what the frozen networks compute of every photo, once; nothing is learned.
 
-Photos become square views of 12 × 12 or 20 × 20 patches. Stored per view of N patches, float16
-where not said otherwise:
+A file a photo, `WORK/features/NAME.npz`; photos that have one are skipped, so a run goes on where
+it stopped. V views of h × w patches:
 
-- features (N, 904): three stages of EfficientNet-Lite2 (48, 120 and 352 channels) and the output of
-  block 9 of DINO's ViT-S/14 (384), which is what the shipped stem computes;
-- affinity (N, N): cosines of the Queries and of the Keys of DINO's block 12, centred, their mean;
-- saliency (N,): the output of the saliency network whose backbone DINO is, 0 to 1;
-- colours (N, 4) uint8: mean red, green, blue, and the deviation of the brightness.
+- features (V, h, w, 904) float16: three stages of EfficientNet-Lite2 (48, 120 and 352 channels)
+  and the output of block 9 of DINO's ViT-S/14 (384), which is what the stem that ships computes;
+- mask (V, 4h, 4w) uint8: the mask's values, 4 × 4 a patch;
+- affinity (hw, hw) float16: which patches of the first view belong together (`frozen.affinity`).
 
-There are four kinds of views (`KINDS`): single photos, larger views of some of them, larger views
-of scenes (the sources with `scene_views_only` in `sources.py`), and mosaics of four photos,
-since things are small on everyday photos. Views come by lot: any first part of them is a fair
-sample. A run that was interrupted goes on.
+The first view is the whole photo, as the model sees it: the shorter side has 320 pixels. Photos of
+COCO, which are few, and alone have masks of rooms, have five more: parts of the photo by lot at the
+same size, half of them mirrored. Of photos with words that no mask has there are features only, of
+one view, whose shorter side has 192 pixels.
 """
 
-import hashlib
-import json
 import random
-from collections import Counter
-from collections.abc import Mapping, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from training.sources import SOURCES, Source
-from training.teachers import MEAN, PATCH, STD, Classifier, Dino
-from training.words import Words
+from gclip_core import images
+from training.data import COCO, Photo
+from training.frozen import MEAN, PATCH, STD, Dino, efficient_net
+from training.vocabulary import Words
 
-SIDE = 192
-GRID = SIDE // PATCH
-TOKENS = GRID * GRID
-STAGES = (48, 120, 352)
-FEATURES = sum(STAGES) + Dino.WIDTH
-_SMALLEST = 128
-"""Photos with a shorter side of fewer pixels get no large view."""
-_BATCH = 16
-
-View = tuple[int, ...]
-"""A photo's number and the view's; or, in a mosaic, four photos' numbers."""
+SHORT, SHORT_OF_WORDS = 320, 192
+"""Pixels of the shorter side of photos with masks, and of those with words only."""
+FINE = 4
+"""Values of a mask along a patch."""
+VIEWS_OF_COCO, SMALLEST = 6, 0.55
+"""Views of a photo of COCO, and the least part of its sides that a view shows."""
+BATCH = 4
+"""Photos of one size that are computed together."""
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A kind of views: their side in pixels, at most how many there are, and what is stored."""
-
-    side: int
-    most: int | None
-    parts: tuple[str, ...]
-
-    @property
-    def tokens(self) -> int:
-        """The number of patches of a view."""
-        return (self.side // PATCH) ** 2
-
-
-KINDS = {
-    "single": Kind(SIDE, 20_000, ("features", "affinity", "saliency", "colours")),
-    "large": Kind(320, 1000, ("features", "affinity")),
-    "scene": Kind(320, None, ("features", "affinity")),
-    "mosaic": Kind(SIDE, 2000, ("features",)),
-}
-"""The kinds of views: at most 20,000 single ones, and so on."""
+Frozen = Callable[[Tensor], tuple[Tensor, Tensor]]
+"""Pixels (B, 3, 16h, 16w) from 0 to 255 to features (B, h, w, FEATURES) and affinities."""
 
 
 @dataclass(frozen=True)
-class Window:
-    """Which square of a photo a view is: the photo is scaled to `size` (width, height), and the
-    square of `side` pixels begins at `left`, `top`."""
+class View:
+    """A part of a photo: left, top, right and bottom in pixels, and whether it is mirrored."""
 
-    size: tuple[int, int]
-    left: int
-    top: int
-    side: int
+    box: tuple[float, float, float, float]
+    mirrored: bool = False
 
-    def corners(self) -> tuple[float, float, float, float]:
-        """Top, left, bottom and right of the square as shares of the photo."""
-        width, height = self.size
-        right, bottom = self.left + self.side, self.top + self.side
-        return self.top / height, self.left / width, bottom / height, right / width
-
-    def cut(self, image: Image.Image) -> NDArray[np.uint8]:
-        """The view's pixels (side, side, 3)."""
-        scaled = image.resize(self.size, Image.Resampling.BICUBIC)
-        right, bottom = self.left + self.side, self.top + self.side
-        return np.asarray(scaled.crop((self.left, self.top, right, bottom)))
+    def cut(self, image: Image.Image, size: tuple[int, int], how: Image.Resampling) -> np.ndarray:
+        """The view of a photo or a mask at `size` (height, width)."""
+        pixels = np.array(image.resize(size[::-1], how, self.box))
+        return pixels[:, ::-1] if self.mirrored else pixels
 
 
-def window(size: tuple[int, int], side: int, rng: random.Random, zoom: float) -> Window:
-    """A square anywhere in a photo of `size`, whose shorter side is `side` to `zoom` times that."""
-    scale = side * rng.uniform(1, zoom) / min(size)
-    width, height = (max(side, round(n * scale)) for n in size)
-    return Window(
-        (width, height), rng.randint(0, width - side), rng.randint(0, height - side), side
-    )
+def views(photo: Photo, size: tuple[int, int]) -> list[View]:
+    """The views of a photo of `size` (width, height); the first is the whole photo."""
+    width, height = size
+    drawn = [View((0.0, 0.0, float(width), float(height)))]
+    rng = random.Random(photo.name)
+    for number in range(1, VIEWS_OF_COCO if photo.source == COCO else 1):
+        part = rng.uniform(SMALLEST, 1)
+        left, top = rng.uniform(0, (1 - part) * width), rng.uniform(0, (1 - part) * height)
+        box = (left, top, left + part * width, top + part * height)
+        drawn.append(View(box, number % 2 == 1))
+    return drawn
 
 
-def window_of(size: tuple[int, int], row: int, kind: str) -> Window:
-    """The square of the photo that the view in this row of the cache is; for all but mosaics."""
-    return window(size, KINDS[kind].side, random.Random(row), 1.2)
+class Stem:
+    """Both frozen networks: pixels (B, 3, 16h, 16w) from 0 to 255 to features (B, h, w, 904), and
+    affinities (B, hw, hw) of patches.
 
-
-def colours(view: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Mean red, green, blue and the deviation of the brightness of every patch: (N, 4)."""
-    grid = len(view) // PATCH
-    patches = view.reshape(grid, PATCH, grid, PATCH, 3).astype(np.float32)
-    deviation = patches.mean(-1).std((1, 3))[..., None]
-    return np.concatenate([patches.mean((1, 3)), deviation], -1).reshape(-1, 4).astype(np.uint8)
-
-
-@dataclass(frozen=True)
-class Cache:
-    """The first n views of one kind, and what is stored of each (shapes above); None of what is not
-    stored of this kind."""
-
-    views: Sequence[View]
-    features: NDArray[np.float16]
-    affinity: NDArray[np.float16] | None = None
-    saliency: NDArray[np.float16] | None = None
-    colours: NDArray[np.uint8] | None = None
-
-
-def read_cache(folder: Path, kind: str, count: int | None = None) -> Cache:
-    """The first `count` views of a kind, or all. Raises ValueError if they are not computed yet."""
-    stored = json.loads((folder / f"{kind}.json").read_text())
-    views = [tuple(view) for view in stored["views"]][:count]
-    missing = len(views) - int(np.load(folder / f"{kind}-made.npy")[: len(views)].sum())
-    if missing:
-        raise ValueError(f"{missing} of {len(views)} {kind} views are missing; run `features`.")
-    parts = {
-        part: np.load(folder / f"{kind}-{part}.npy", mmap_mode="r")[: len(views)]
-        for part in KINDS[kind].parts
-    }
-    return Cache(views, **parts)
-
-
-def rows_as_float(part: NDArray, rows: Sequence[int]) -> Tensor:
-    """Rows of a cached array as float32."""
-    return torch.from_numpy(np.stack([part[row] for row in rows])).float()
-
-
-def views_of(words: Words, kind: str) -> list[View]:
-    """All views of a kind, in an order by lot."""
-    photos, most = words.photos, KINDS[kind].most
-    sources = [SOURCES[photo["source"]] for photo in photos]
-    if kind == "mosaic":
-        rng = random.Random(11)
-        pool = [number for number, source in enumerate(sources) if source.one_thing]
-        return [tuple(rng.choices(pool, k=4)) for _ in range(min(most, len(pool)))]
-    if kind == "scene":
-        pool = [number for number, source in enumerate(sources) if source.scene_views_only]
-        random.Random(9).shuffle(pool)
-        return [(number, 0) for number in pool]
-    views = [
-        (number, view)
-        for number, source in enumerate(sources)
-        for view in range(source.views)
-        if source.reads != "none" and not source.scene_views_only
-    ]
-    random.Random(7).shuffle(views)
-    if kind == "large":
-        return [view for view in views if min(photos[view[0]]["size"]) >= _SMALLEST][:most]
-    return _within_limits(views, sources)[:most]
-
-
-def _within_limits(views: Sequence[View], sources: Sequence[Source]) -> list[View]:
-    """Single views by lot, of no source more than its row in `sources.py` allows."""
-    count: Counter[str] = Counter()
-    within = []
-    for view in views:
-        source = sources[view[0]]
-        count[source.name] += 1
-        if source.most is None or count[source.name] <= source.most:
-            within.append(view)
-    random.Random(8).shuffle(within)
-    return within
-
-
-def compute(data: Path, folder: Path, kind: str, words: Words) -> None:
-    """All that is stored of one kind of views, where an earlier run has not computed it.
-
-    Raises ValueError if an earlier run computed other views.
+    DINO's blocks compute in bfloat16: a third of the time, at a cosine of 0.9999 with float32.
     """
-    views = views_of(words, kind)
-    _claim(folder, kind, views, words)
-    made = _store(folder, kind, "made", (len(views),), np.uint8)
-    stores = _stores(folder, kind, len(views))
-    classifier, dino = Classifier(), Dino(torch.bfloat16)
-    for start in range(0, len(views), _BATCH):
-        batch = slice(start, min(start + _BATCH, len(views)))
-        if made[batch].all():
-            continue
-        pictures = [
-            _picture(data, view, words, start + n, kind) for n, view in enumerate(views[batch])
-        ]
-        computed = describe(pictures, classifier, dino)
-        for name, store in stores.items():
-            store[batch] = computed[name]
-        made[batch] = 1
+
+    def __init__(self) -> None:
+        self.convolutions, self.dino = efficient_net(), Dino(torch.bfloat16)
+
+    @torch.inference_mode()
+    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        stages = self.convolutions.convolutions((pixels - MEAN) / STD)
+        tokens, affinity = self.dino(pixels)
+        return torch.cat([stages, tokens.unflatten(1, stages.shape[1:3])], -1), affinity
 
 
-def _claim(folder: Path, kind: str, views: Sequence[View], words: Words) -> None:
-    """Write which views of which files the cache is of; ValueError if it is of others."""
-    files = "\n".join(words.photos[number]["file"] for number in _photos_of(views, kind))
-    wanted = {"views": views, "files": hashlib.sha256(files.encode()).hexdigest()}
-    path, text = folder / f"{kind}.json", json.dumps(wanted)
-    stored = path.read_text() if path.exists() else ""
-    if (folder / f"{kind}-made.npy").exists() and stored != text:
-        raise ValueError(
-            f"The {kind} views of index.jsonl and sources.py are not those of {path}: they have "
-            f"changed. Delete {folder}/{kind}.json and {folder}/{kind}-*.npy to compute them anew."
-        )
-    path.write_text(text)
+def file_of(work: Path, photo: Photo) -> Path:
+    """The file of what is stored of a photo."""
+    return work / "features" / f"{photo.name}.npz"
 
 
-def _photos_of(views: Sequence[View], kind: str) -> list[int]:
-    """The numbers of the photos in views."""
-    return [n for view in views for n in (view if kind == "mosaic" else view[:1])]
+def write(
+    stem: Frozen, data: Path, work: Path, photos: Sequence[Photo], size: tuple[int, int]
+) -> None:
+    """Compute photos that are seen at one `size` (height, width), and write their files."""
+    images_of = [photo.image(data) for photo in photos]
+    views_of = [views(*pair) for pair in zip(photos, (i.size for i in images_of), strict=True)]
+    pixels = [
+        view.cut(image, size, Image.Resampling.BICUBIC)
+        for image, cuts in zip(images_of, views_of, strict=True)
+        for view in cuts
+    ]
+    features, affinity = stem(torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float())
+    first = 0
+    for photo, cuts in zip(photos, views_of, strict=True):
+        stored = {"features": features[first : first + len(cuts)].half().numpy()}
+        if photo.words:
+            mask, fine = photo.mask(data), tuple(side // PATCH * FINE for side in size)
+            parts = [view.cut(mask, fine, Image.Resampling.NEAREST) for view in cuts]
+            stored["mask"] = np.stack(parts)
+            stored["affinity"] = affinity[first].half().numpy()
+        first += len(cuts)
+        path = file_of(work, photo)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_suffix(".half.npz")
+        np.savez(unfinished, **stored)
+        unfinished.replace(path)
 
 
-@torch.inference_mode()
-def describe(
-    pictures: Sequence[NDArray[np.uint8]], classifier: Classifier, dino: Dino
-) -> dict[str, NDArray]:
-    """What can be stored of some views (B, side, side, 3) of one size, by its name."""
-    pixels = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float()
-    stages = classifier.stem.convolutions((pixels - MEAN) / STD).flatten(1, 2)
-    output = dino(pixels)
-    return {
-        "features": torch.cat([stages, output.tokens], -1).numpy(),
-        "affinity": output.affinity.numpy(),
-        "saliency": output.saliency.numpy(),
-        "colours": np.stack([colours(picture) for picture in pictures]),
-    }
-
-
-def quarters() -> list[Tensor]:
-    """The patches (TOKENS / 4,) of each photo in a mosaic: upper left, upper right, lower left,
-    lower right."""
-    patches = torch.arange(TOKENS).unflatten(0, (GRID, GRID))
-    return [tile.flatten() for half in patches.chunk(2) for tile in half.chunk(2, dim=1)]
-
-
-def _picture(data: Path, view: View, words: Words, row: int, kind: str) -> NDArray[np.uint8]:
-    """The pixels of a view (side, side, 3)."""
-    if kind != "mosaic":
-        image = _photo(data, words.photos[view[0]])
-        return window_of(image.size, row, kind).cut(image)
-    rng, tiles = random.Random(row), []
-    for number in view:
-        image = _photo(data, words.photos[number])
-        tiles.append(window(image.size, SIDE // 2, rng, 1.25).cut(image))
-    upper, lower = (np.concatenate(tiles[n : n + 2], axis=1) for n in (0, 2))
-    return np.concatenate([upper, lower])
-
-
-def _photo(data: Path, photo: Mapping[str, Any]) -> Image.Image:
-    """A photo, RGB. Raises ValueError if its size is not that of `index.jsonl`."""
-    with Image.open(data / "photos" / photo["file"]) as image:
-        if list(image.size) != photo["size"]:
-            raise ValueError(
-                f"{photo['file']} has {list(image.size)} pixels (width, height), but index.jsonl "
-                f"says {photo['size']}; correct its line."
-            )
-        return image.convert("RGB")
-
-
-def _stores(folder: Path, kind: str, count: int) -> dict[str, np.memmap]:
-    """The arrays of what is stored of `count` views of a kind."""
-    tokens = KINDS[kind].tokens
-    shapes = {
-        "features": ((tokens, FEATURES), np.float16),
-        "affinity": ((tokens, tokens), np.float16),
-        "saliency": ((tokens,), np.float16),
-        "colours": ((tokens, 4), np.uint8),
-    }
-    return {
-        part: _store(folder, kind, part, (count, *shapes[part][0]), shapes[part][1])
-        for part in KINDS[kind].parts
-    }
-
-
-def _store(
-    folder: Path, kind: str, part: str, shape: tuple[int, ...], dtype: type[np.generic]
-) -> np.memmap:
-    """An array on disk, as an earlier run left it or new."""
-    path = folder / f"{kind}-{part}.npy"
-    if path.exists():
-        return np.load(path, mmap_mode="r+")
-    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+def compute(stem: Frozen, data: Path, work: Path, photos: Iterable[Photo]) -> None:
+    """Write the file of every photo that has none, photos of one size together."""
+    by_size = defaultdict[tuple[int, int], list[Photo]](list)
+    for photo in photos:
+        if not file_of(work, photo).exists():
+            width, height = photo.image(data).size
+            short = SHORT if photo.words else SHORT_OF_WORDS
+            by_size[images.target_size((height, width), short, PATCH)].append(photo)
+    start, done = time.time(), 0
+    count = sum(map(len, by_size.values()))
+    for size, alike in by_size.items():
+        for first in range(0, len(alike), BATCH):
+            write(stem, data, work, alike[first : first + BATCH], size)
+            done += len(alike[first : first + BATCH])
+            if done % 100 < BATCH:
+                seconds = (time.time() - start) / done
+                print(f"{done} of {count} photos, {seconds:.2f} s each", flush=True)
 
 
 def run(data: Path, work: Path) -> None:
-    """Compute all kinds of views. Raises ValueError for a photo without its size."""
+    """Compute the features of all photos."""
     words = Words(data)
-    for photo in words.photos:
-        if len(photo.get("size", ())) != 2:
-            raise ValueError(
-                f'"size": [width, height] was expected in the line of {photo["file"]} in '
-                "index.jsonl, but there is none."
-            )
-    for kind in KINDS:
-        compute(data, work, kind, words)
+    compute(Stem(), data, work, [*words.masks, *words.photos])

@@ -18,7 +18,7 @@ from torch import Tensor
 from evaluation.photos import shipped_photos
 from gclip_core import amf, assets, attention, blocks
 from gclip_core.attention import Heads
-from training.teachers import MEAN, PATCH, STD, Dino
+from training.frozen import MEAN, PATCH, STD, Dino
 
 SIDE = 320
 """Of the shorter side of a photo, in pixels, as the built-in model sees it."""
@@ -64,7 +64,7 @@ def _heads(dino: Dino, pixels: Tensor) -> list[Heads]:
     """Queries and Keys of every block, each (H, 1 + N, d)."""
     x = dino.trunk.embed((pixels - MEAN) / STD)
     heads = []
-    for block in dino.all_blocks:
+    for block in [*dino.trunk.blocks, *dino.rest]:
         of_block = blocks.project(block, x)
         heads.append(of_block[0])
         x = blocks.run(block, x, of_block)

@@ -1,267 +1,215 @@
-"""What the model makes of photos with true masks: the figures of its card.
+"""What the model makes of photos with true masks, by two folds: the figures of its card.
 
-    python -m training.measure COCO_VAL [--out FILE] [--teacher]
+    python -m training.measure DATA WORK [--seed 1]
 
-COCO_VAL has photos, masks, ``index.json`` as ``evaluation.photos.photo_folder`` reads them, and
-``choose.txt`` and ``report.txt``: the photos by which choices were made, and the others. Words are
-those of regions of at least one percent of a photo (smaller ones are void); all kinds of wall are
-"wall". The score is the mean over photos of the mean IoU of the words that are there, once among
-themselves and once beside ten distractors, which are drawn from the other words of the set. So it
-is no figure of ``python -m evaluation``, which counts every word of the masks and draws distractors
-by a hash. Then the photos that ship, with and without a planted channel, and where attention in the
-middle blocks goes. The figures of ``report.txt`` come first. ``--teacher`` adds AMF with the
-teacher's own affinities instead of the middle blocks' attention; it needs the packages of the
-recipe.
+COCO's hundred photos are two halves by lot. A half is measured by a model that learned on the other
+and on all other photos (`map`, `attention` and `pack` with `--without`), so no photo is measured by
+a model that has seen it. Words are those of regions of at least one percent of a photo (smaller
+ones are void); all kinds of wall are "wall". The score is the mean over photos of the mean IoU of
+the words that are there, once among themselves and once beside ten distractors, which are drawn
+from the other words of the set. So it is no figure of ``python -m evaluation``, which counts every
+word of the masks and draws distractors by a hash.
 """
 
 import argparse
 import json
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from evaluation import metric
-from evaluation.photos import shipped_photos
-from gclip_core import encoder, images, last_block, masks, vocabulary
-from gclip_core.attention import Heads
-from gclip_core.backbone import Backbone, damage, load_backbone
+from gclip_core.backbone import Backbone, load_backbone
 from gclip_core.methods import METHODS, gclip
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Encoded, Method, Vocabulary
-from training.affinity import affinity_attention
-from training.cases import Case, iou, largest_everywhere, read_cases, same_region
-from training.teachers import PATCH, Dino
+from gclip_core.types import Method
+from training.data import folder_of, half
+from training.vocabulary import Words
 
-WAYS: dict[str, Method] = {
-    "neither": METHODS["clearclip"],
-    "AMF": gclip(amf=True, cs=False),
-    "CS": gclip(amf=False, cs=True),
-    "both": gclip(amf=True, cs=True),
-}
-"""ClearCLIP without and with the paper's two ideas."""
-PLANTED: dict[str, Any] = {"channel": 77, "gain": 300.0, "blocks": range(6, 11)}
-"""The channel that is planted to show what CS repairs."""
-SMALL_THINGS = ("table", "chair", "bottle", "cup", "car", "dog", "cat")
-"""Words of which each photo counts where they cover a hundredth."""
-_LARGE = 0.05
-"""A word has a figure of its own where it covers this part of a photo."""
-_FIVE = ("person", "sky", "grass", "tree", "wall")
-_MIDDLE = (5, 6)
-"""The middle blocks, from 0."""
-_METHODS: dict[str, Method] = {**METHODS, "AMF": WAYS["AMF"], "CS": WAYS["CS"]}
-
-Affinity = Callable[[Path, tuple[int, int]], Tensor]
-"""A photo and a grid of patches (h, w) to the attention of patches, (hw, hw)."""
-
-
-def _percent(scores: Sequence[float]) -> float:
-    return round(100 * float(np.mean(scores)), 1)
-
-
-def with_affinity(
-    segmenter: Segmenter, encoded: Encoded, case: Case, affinity: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Logits (words, h, w) and their owners of AMF with an affinity (hw, hw) instead of the
-    middle blocks' attention.
-
-    Queries are the affinity's logarithm and Keys the identity: their softmax is the affinity.
-    """
-    backbone, (window,) = segmenter.backbone, encoded.passes
-    tokens = len(affinity) + 1
-    queries = F.pad(affinity.clamp_min(1e-12), (1, 0, 1, 0), value=1e-12).log() * tokens**0.5
-    taught = Heads(queries[None, None], torch.eye(tokens)[None, None])
-
-    def heads_of(block: int, values: bool = False) -> Heads:
-        return taught if block in _MIDDLE else encoder.block_heads(backbone, window, block, values)
-
-    patches = last_block.apply(
-        backbone.visual, WAYS["AMF"], window.inputs, heads_of, encoded.grid, _MIDDLE
-    )
-    asked = [*case.words, *case.distractors]
-    parsed = vocabulary.prompts(backbone, asked, False, segmenter.templates)
-    logits = (segmenter.logit_scale * (parsed.text @ patches[0].T)).unflatten(1, encoded.grid)
-    return logits, parsed.prompt_classes
-
-
-def scored(
-    segmenter: Segmenter, case: Case, encoded: Encoded, affinity: Affinity | None
-) -> dict[str, tuple[NDArray, NDArray]]:
-    """IoU of each word of a photo by each method: with its words alone, and with distractors."""
-    results = {
-        name: segmenter.segment(encoded, [*case.words, *case.distractors], method)
-        for name, method in _METHODS.items()
-    }
-    logits = {name: (result.logits, result.prompt_classes) for name, result in results.items()}
-    if affinity is not None:
-        by_teacher = with_affinity(segmenter, encoded, case, affinity(case.image, encoded.grid))
-        logits["AMF by the teacher's affinities"] = by_teacher
-    size, count = encoded.image_size, len(case.words)
-    return {
-        name: (
-            iou(case, masks.labels(by[:count], owner[:count], size).numpy()),
-            iou(case, masks.labels(by, owner, size).numpy()),
-        )
-        for name, (by, owner) in logits.items()
-    }
+HALVES = ("choose", "report")
+WAYS: dict[str, Method] = {**METHODS, "AMF": gclip(cs=False)}
+"""What is measured: every method, and ClearCLIP with AMF alone."""
+_LEAST = 0.01
+"""Regions of a smaller part of a photo are void."""
+_DISTRACTORS = 10
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A photo, each method's IoU of its words (with its words alone, and with distractors), and the
-    shares of attended and of random patches on the same region."""
+class Case:
+    """One photo: its words, ten that are not there, and its truth (H, W), -1 where void."""
 
-    case: Case
-    iou: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
-    attended: tuple[float, ...]
-
-
-def measure(
-    segmenter: Segmenter, cases: Sequence[Case], affinity: Affinity | None = None
-) -> dict[str, Any]:
-    """Each method's mean IoU in percent, by word with the number of its photos, and where attention
-    goes, for each half of the photos and for all."""
-    photos = []
-    for case in cases:
-        encoded = segmenter.encode(case.image)
-        maps = [segmenter.attention_map(encoded, block)[1:, 1:] for block in _MIDDLE]
-        attended = same_region(sum(maps), case.truth, encoded.grid)
-        photos.append(Measured(case, scored(segmenter, case, encoded, affinity), attended))
-    halves = sorted({case.half for case in cases})
-    columns = {half: column([p for p in photos if p.case.half == half]) for half in halves}
-    return {**columns, "all": column(photos)}
+    image: Path
+    words: tuple[str, ...]
+    distractors: tuple[str, ...]
+    truth: NDArray[np.int64]
 
 
-def column(photos: Sequence[Measured]) -> dict[str, Any]:
-    """The figures of some photos."""
-    attended, by_chance = np.nanmean([photo.attended for photo in photos], axis=0)
-    words = by_word([(photo.case, photo.iou["clearclip"][0]) for photo in photos])
+def one_name(word: str) -> str:
+    """COCO's finer names for walls, floors and the sea, as one word each."""
+    walls = "wall" if word.startswith("wall") else word
+    return {"wooden floor": "floor", "sea": "ocean"}.get(word, walls)
+
+
+def read_cases(folder: Path) -> Iterator[Case]:
+    """The photos of `coco-val` in order."""
+    index = json.loads((folder / "index.json").read_text("utf-8"))
+    pool = sorted({one_name(word) for item in index for word in item["words"].values()})
+    rng = random.Random(0)
+    for item in index:
+        mask = np.array(Image.open(folder / f"{item['file']}.png"))
+        regions: dict[str, NDArray[np.bool_]] = {}
+        for value, word in item["words"].items():
+            name = one_name(word)
+            regions[name] = regions.get(name, False) | (mask == int(value))
+        words = tuple(word for word, region in regions.items() if region.mean() >= _LEAST)
+        others = [word for word in pool if word not in words]
+        distractors = tuple(rng.sample(others, min(_DISTRACTORS, len(others))))
+        truth = np.full(mask.shape, -1)
+        for number, word in enumerate(words):
+            truth[regions[word]] = number
+        if words:
+            yield Case(folder / f"{item['file']}.jpg", words, distractors, truth)
+
+
+def iou(case: Case, labels: NDArray[np.integer]) -> NDArray[np.float64]:
+    """IoU of each word of a photo; labels beyond its words are distractors."""
+    counts = metric.confusion(case.truth, labels, len(case.words) + len(case.distractors))
+    return metric.scores(counts).iou[: len(case.words)]
+
+
+def largest_everywhere(case: Case) -> float:
+    """The mean IoU of one word for the whole photo, that of its largest region."""
+    sizes = np.bincount(case.truth[case.truth >= 0], minlength=len(case.words))
+    return float(sizes.max() / sizes.sum() / len(case.words))
+
+
+def load(folder: Path) -> Backbone:
+    """The built-in model with the weights that `pack` wrote into a folder."""
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise ValueError(f"Weights were expected in {folder}, but there are none; run `pack`.")
+    with TemporaryDirectory() as temporary:
+        whole = Path(temporary) / "whole.safetensors"
+        save_file({k: v for file in files for k, v in load_file(file).items()}, whole)
+        return load_backbone("built-in", whole)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A half of the photos, and a model that has not seen it."""
+
+    name: str
+    segmenter: Segmenter
+    cases: Sequence[Case]
+    taught: frozenset[str]
+    """The words of the masks that the model learned from."""
+
+
+def folds(data: Path, work: Path, seed: int = 0) -> Iterator[Fold]:
+    """Both halves. Raises ValueError if a model is not packed yet."""
+    words, cases = Words(data), list(read_cases(data / "coco-val"))
+    for name in HALVES:
+        held = half(data, name)
+        seen = (photo for photo in words.masks if photo.name not in held)
+        numbers = {*words.numbers(word for photo in seen for word in photo.words.values())}
+        of_half = [case for case in cases if f"coco/{case.image.stem}" in held]
+        names = {word for case in of_half for word in case.words}
+        taught = frozenset(name for name in names if numbers.issuperset(words.numbers([name])))
+        segmenter = Segmenter(load(folder_of(work, name, seed) / "packed"))
+        yield Fold(name, segmenter, of_half, taught)
+
+
+Scores = Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
+"""By way, the IoU of each word of a photo: among its words alone, and with distractors."""
+
+
+def score(fold: Fold, case: Case, ways: Mapping[str, Method]) -> Scores:
+    """The scores of a photo."""
+    encoded, segment = fold.segmenter.encode(case.image), fold.segmenter.segment
     return {
-        "photos": len(photos),
-        "methods": {
-            name: {
-                "there": _percent([photo.iou[name][0].mean() for photo in photos]),
-                "+10": _percent([photo.iou[name][1].mean() for photo in photos]),
-            }
-            for name in photos[0].iou
-        },
-        "words of ClearCLIP": words,
-        "attended patches of the same region": [_percent([attended]), _percent([by_chance])],
+        name: tuple(
+            iou(case, segment(encoded, [*case.words, *others], method).labels.numpy())
+            for others in ((), case.distractors)
+        )
+        for name, method in ways.items()
     }
 
 
-def by_word(scores: Sequence[tuple[Case, NDArray]]) -> dict[str, Any]:
-    """Mean IoU and the number of photos by word.
-
-    Where a word covers a twentieth, for the five most usual words and those of at least five
-    photos; and for `SMALL_THINGS` where it covers a hundredth.
-    """
-    large, things = defaultdict(list), defaultdict(list)
-    for case, values in scores:
-        for number, word in enumerate(case.words):
-            if (case.truth == number).mean() >= _LARGE:
-                large[word].append(values[number])
-            if (thing := word.removeprefix("dining ")) in SMALL_THINGS:
-                things[thing].append(values[number])
-    usual = sorted(large.items(), key=lambda item: -len(item[1]))
-    small = {w: [_percent(things[w]), len(things[w])] for w in SMALL_THINGS if w in things}
-    return {
-        "a twentieth": {
-            word: [_percent(values), len(values)]
-            for word, values in usual
-            if word in _FIVE or len(values) >= 5
-        },
-        "a hundredth": small,
-        "mean of these": round(float(np.mean([mean for mean, _ in small.values()])), 1)
-        if small
-        else None,
-    }
+def percent(values: Sequence[float]) -> float:
+    """The mean in percent; nan of nothing."""
+    return 100 * float(np.mean(values)) if len(values) else float("nan")
 
 
-def shipped(backbone: Backbone) -> dict[str, dict[str, dict[str, float]]]:
-    """Each photo that ships, with and without a planted channel, in each of the four ways."""
-    scores: dict[str, dict[str, dict[str, float]]] = {}
-    for title, model in (("as it is", backbone), ("planted", damage(backbone, **PLANTED))):
-        segmenter, rows = Segmenter(model), scores.setdefault(title, {})
-        for name, photo in shipped_photos().items():
-            encoded, words = segmenter.encode(photo.image()), Vocabulary(photo.words)
-            rows[name] = {}
-            for way, method in WAYS.items():
-                labels = segmenter.segment(encoded, words, method).labels.numpy()
-                miou = metric.against_truth(photo.labels(), photo.words, labels, words).miou
-                rows[name][way] = _percent([miou])
-        rows["mean of all"] = {
-            way: round(float(np.mean([row[way] for row in rows.values()])), 1) for way in WAYS
-        }
-    return scores
+Measured = Mapping[str, Sequence[tuple[Case, Scores]]]
+"""By half, its photos and their scores."""
 
 
-def planted(backbone: Backbone, cases: Sequence[Case]) -> dict[str, dict[str, float]]:
-    """Mean IoU of the photos' words with a planted channel, in each of the four ways, by half."""
-    segmenter = Segmenter(damage(backbone, **PLANTED))
-    rows: dict[str, list[dict[str, float]]] = defaultdict(list)
-    for case in cases:
-        encoded, scores = segmenter.encode(case.image), dict[str, float]()
-        for way, method in WAYS.items():
-            labels = segmenter.segment(encoded, case.words, method).labels.numpy()
-            scores[way] = float(iou(case, labels).mean())
-        rows[case.half].append(scores)
-        rows["all"].append(scores)
-    return {
-        half: {way: _percent([scores[way] for scores in of_half]) for way in WAYS}
-        for half, of_half in rows.items()
-    }
+def means(measured: Measured) -> dict[str, dict[str, list[float]]]:
+    """By way and question ("there" or "+10"), the mean of both halves, then that of each half."""
+    ways, out = next(iter(measured.values()))[0][1], {}
+    for way in ways:
+        out[way] = {}
+        for number, question in enumerate(("there", "+10")):
+            halves = [
+                percent([scores[way][number].mean() for _, scores in rows])
+                for rows in measured.values()
+            ]
+            out[way][question] = [round(value, 1) for value in (np.mean(halves), *halves)]
+    return out
 
 
-def teacher_affinity() -> Affinity:
-    """DINO's affinities of a photo, as `attention` learns them."""
-    dino = Dino()
-
-    @torch.inference_mode()
-    def affinity(photo: Path, grid: tuple[int, int]) -> Tensor:
-        size = grid[0] * PATCH, grid[1] * PATCH
-        pixels = torch.from_numpy(np.array(images.resize(images.check(photo), size)))
-        return affinity_attention(dino(pixels.permute(2, 0, 1)[None].float()).affinity)[0]
-
-    return affinity
-
-
-def figures(backbone: Backbone, cases: Sequence[Case], affinity: Affinity | None) -> dict[str, Any]:
-    """All figures of the card: those of ``report.txt`` first, then those of the other columns."""
-    columns = measure(Segmenter(backbone), cases, affinity)
-    largest = {
-        name: _percent([largest_everywhere(case) for case in cases if name in (case.half, "all")])
-        for name in columns
-    }
-    first = columns.get("report", columns["all"])
-    return {
-        "the largest word everywhere": largest,
-        **first,
-        **{name: of_column for name, of_column in columns.items() if of_column is not first},
-        "planted": planted(backbone, cases),
-        "shipped photos": shipped(backbone),
-    }
+def by_masks(
+    folds_of: Sequence[Fold], measured: Mapping[str, Sequence[tuple[Case, Scores]]]
+) -> str:
+    """ClearCLIP's mean IoU over words that a mask taught, and over the others."""
+    lines = []
+    for kind, wanted in (("with", True), ("without", False)):
+        values = [
+            (alone, beside)
+            for fold in folds_of
+            for case, scores in measured[fold.name]
+            for word, alone, beside in zip(case.words, *scores["clearclip"], strict=True)
+            if (word in fold.taught) == wanted
+        ]
+        alone, beside = (percent([value[n] for value in values]) for n in (0, 1))
+        lines.append(f"{len(values)} words {kind} masks: {alone:.1f} / {beside:.1f}")
+    return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the figures."""
-    parser = argparse.ArgumentParser(description="Measure the built-in model by true masks.")
-    parser.add_argument("folder", type=Path, help="photos with masks and an index.json")
-    parser.add_argument("--out", type=Path, help="a file for what is printed")
-    parser.add_argument("--teacher", action="store_true", help="AMF by the teacher's affinities")
+    parser = argparse.ArgumentParser(description="Measure the built-in model by two folds.")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--out", type=Path, help="a file for `python -m evaluation field`")
     args = parser.parse_args(arguments)
-    affinity = teacher_affinity() if args.teacher else None
-    text = json.dumps(figures(load_backbone(), list(read_cases(args.folder)), affinity), indent=1)
-    print(text)
-    if args.out is not None:
-        args.out.write_text(text + "\n", encoding="utf-8")
+    ways = {name: WAYS[name] for name in args.ways}
+    both = list(folds(args.data, args.work, args.seed))
+    measured = {
+        fold.name: [(case, score(fold, case, ways)) for case in fold.cases] for fold in both
+    }
+    rows = means(measured)
+    print("way: mean of both halves, alone / with ten more; each half")
+    for way, by_question in rows.items():
+        cells = ("{} / {}".format(*pair) for pair in zip(*by_question.values(), strict=True))
+        print(f"{way:10}", "; ".join(cells))
+    if "clearclip" in ways:
+        print(by_masks(both, measured))
+    everywhere = [largest_everywhere(case) for fold in both for case in fold.cases]
+    print(f"one word for the whole photo: {percent(everywhere):.1f}")
+    if args.out:
+        figures = {
+            way: {q: of[0] for q, of in questions.items()} for way, questions in rows.items()
+        }
+        args.out.write_text(json.dumps({"methods": figures}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,22 +1,18 @@
-"""The nearest seen word for words the built-in model never met, by WordNet's nouns; after `pack`,
-whose words.json it reads.
-
-    python -m training.nearest                # writes assets/built-in/nearest.txt.gz
+"""The nearest seen word for words the built-in model never met, by WordNet's nouns.
 
 Goes from each noun for something that can be seen to the nouns above it ("golden retriever",
 "retriever", "sporting dog", …) up to the first that the model has seen in photos ("dog"). Debian
-has the files as `wordnet-base`. A line of the table is a seen word, a colon and what leads to it.
+has the files as `wordnet-base`; the environment variable WORDNET names another folder. A line of
+the table is a seen word, a colon and what leads to it.
 """
 
-import gzip
-import json
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-MODEL = Path("assets/built-in")
-WORDNET = Path("/usr/share/wordnet")
+WORDNET = Path(os.environ.get("WORDNET", "/usr/share/wordnet"))
 VISIBLE = {3, 5, 6, 8, 13, 15, 17, 18, 19, 20, 27}
 """WordNet's files of nouns for what can be seen: animals, artifacts, bodies, food, places, …"""
 TOPS, ANIMAL, FOOD, PERSON = 3, 5, 13, 18
@@ -72,9 +68,9 @@ class Nouns:
         return None
 
 
-def table(wordnet: Path, words: dict[str, list[list[str]]]) -> dict[str, list[str]]:
+def table(words: dict[str, list[list[str]]]) -> dict[str, list[str]]:
     """Seen word -> the words unknown to the model that lead to it."""
-    nouns, seen = Nouns(wordnet), {}
+    nouns, seen = Nouns(WORDNET), {}
     singular = (w for group in words["seen"] for w in group if w[-1] != "s" or w[:-1] not in group)
     for word in singular:
         senses = nouns.senses.get(word.replace(" ", "_"), ())
@@ -95,9 +91,3 @@ def table(wordnet: Path, words: dict[str, list[list[str]]]) -> dict[str, list[st
 def _lines(path: Path) -> Iterator[str]:
     lines = path.read_text("ascii").splitlines()
     return (line for line in lines if not line.startswith("  "))  # the licence
-
-
-if __name__ == "__main__":
-    leading = table(WORDNET, json.loads((MODEL / "words.json").read_text("utf-8")))
-    text = "".join(f"{word}: {'; '.join(leading[word])}\n" for word in sorted(leading))
-    (MODEL / "nearest.txt.gz").write_bytes(gzip.compress(text.encode(), mtime=0))

@@ -1,11 +1,10 @@
-"""The network that learns: cached features to tokens, twelve blocks, words.
+"""The network that learns: features to tokens, twelve blocks, vectors in the words' space.
 
 It computes what open_clip's `CLIP` with the stem computes, from features instead of pixels. At the
 start every block is an identity, and the last one's Values are the tokens: a patch's vector is then
 a map of its features alone, which is learned first.
 """
 
-import math
 from collections.abc import Mapping
 
 import torch
@@ -15,26 +14,20 @@ from torch import Tensor, nn
 
 from gclip_core import blocks
 from gclip_core.attention import Heads
-from gclip_core.load import has_bfloat16
-from training.features import FEATURES, TOKENS
-from training.teachers import STEM
-from training.words import WIDTH
+from training.fitting import low_precision
+from training.frozen import FEATURES, STEM
+from training.vocabulary import WIDTH
 
-BLOCKS, HEADS, HIDDEN = 12, 4, STEM["hidden"]
+BLOCKS, HEADS, GRID = 12, 4, 12
 MAP = ("linear", "hidden", "out")
 """The layers of the map from features to tokens."""
 
 
-def low_precision() -> torch.autocast:
-    """Matrix products in bfloat16 where the processor has it: a third of the time."""
-    return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16(torch.device("cpu")))
-
-
 class Network(nn.Module):
-    """Features (B, N, FEATURES) to unit vectors of patches (B, N, WIDTH), and blocks one by one.
+    """Features (B, h, w, FEATURES) to unit vectors of patches, and blocks one by one.
 
     `mean` and `spread` (FEATURES,) standardise features; packing folds them into the map. Nothing
-    of a new network learns: each step sets what it learns free.
+    of a new network learns: each step sets free what it learns.
     """
 
     def __init__(self, mean: Tensor, spread: Tensor) -> None:
@@ -42,13 +35,14 @@ class Network(nn.Module):
         self.register_buffer("mean", mean)
         self.register_buffer("spread", spread)
         self.linear = nn.Linear(FEATURES, WIDTH)
-        self.hidden = nn.Linear(FEATURES, HIDDEN)
-        self.out = nn.Linear(HIDDEN, WIDTH, bias=False)
+        self.hidden = nn.Linear(FEATURES, STEM["hidden"])
+        self.out = nn.Linear(STEM["hidden"], WIDTH, bias=False)
         self.class_embedding = nn.Parameter(torch.randn(WIDTH) * 0.02)
-        self.positional_embedding = nn.Parameter(torch.zeros(1 + TOKENS, WIDTH))
+        self.positional_embedding = nn.Parameter(torch.zeros(1 + GRID * GRID, WIDTH))
         self.ln_pre, self.ln_post = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
         self.blocks = nn.ModuleList(ResidualAttentionBlock(WIDTH, HEADS) for _ in range(BLOCKS))
         self.proj = nn.Parameter(_rotation())
+        self.grid_size = (GRID, GRID)
         for block in self.blocks:
             nn.init.normal_(block.attn.in_proj_weight, std=WIDTH**-0.5)
             nn.init.normal_(block.mlp.c_fc.weight, std=(2 * WIDTH) ** -0.5)
@@ -60,28 +54,18 @@ class Network(nn.Module):
         last.out_proj.weight.data = torch.eye(WIDTH)
         self.requires_grad_(False)
 
-    def map_parameters(self) -> list[nn.Parameter]:
-        """Set the parameters of the map free to learn, and return them."""
-        return [
-            parameter.requires_grad_()
-            for name, parameter in self.named_parameters()
-            if name.split(".")[0] in MAP
-        ]
-
-    def standardised(self, features: Tensor) -> Tensor:
-        """`(features - mean) / spread`, of features (B, N, FEATURES), in one pass."""
+    def tokens(self, features: Tensor) -> Tensor:
+        """The stem's tokens of features (..., FEATURES): (..., WIDTH) float32."""
         factor = 1 / self.spread
-        return torch.addcmul(-self.mean * factor, features, factor)
-
-    def tokens(self, inputs: Tensor) -> Tensor:
-        """The stem's tokens of standardised features: (B, N, WIDTH) float32."""
+        inputs = torch.addcmul(-self.mean * factor, features, factor)
         with low_precision():
             return (self.linear(inputs) + self.out(F.gelu(self.hidden(inputs)))).float()
 
     def block_input(self, tokens: Tensor) -> Tensor:
-        """The first block's input (B, 1 + N, WIDTH); positions are those of a square of N."""
+        """The first block's input (B, 1 + hw, WIDTH) of tokens (B, h, w, WIDTH)."""
         first = self.class_embedding.expand(len(tokens), 1, WIDTH)
-        return self.ln_pre(torch.cat([first, tokens], 1) + self._positions(tokens.shape[1]))
+        positions = blocks.positional_embedding(self, (tokens.shape[1], tokens.shape[2]))
+        return self.ln_pre(torch.cat([first, tokens.flatten(1, 2)], 1) + positions)
 
     def heads(self, block: int, x: Tensor) -> Heads:
         """Queries, Keys and Values of a block: (B, HEADS, 1 + N, d) each."""
@@ -96,28 +80,14 @@ class Network(nn.Module):
         merged = blocks.merge(self.blocks[-1], values)
         return F.normalize(self.ln_post(merged) @ self.proj, dim=-1)
 
-    def map_vectors(self, inputs: Tensor, patches: Tensor | None = None) -> Tensor:
-        """Patches' vectors if the blocks before the last are left out: (B, N, WIDTH).
-
-        `patches` (B, N) are the places of `inputs` (B, N, FEATURES); None is all, in order.
-        The positional embedding gets no gradient here: no step learns positions from words.
-        """
-        positions = self._positions(TOKENS if patches is not None else inputs.shape[1])[1:]
-        positions = positions if patches is None else positions[patches]
-        x = self.ln_pre(self.tokens(inputs) + positions.detach())
-        last, values = self.blocks[-1], slice(2 * WIDTH, 3 * WIDTH)
-        attn = last.attn
-        v = F.linear(last.ln_1(x), attn.in_proj_weight[values], attn.in_proj_bias[values])
-        return self.vectors(v.unflatten(-1, (HEADS, -1)).transpose(1, 2))
-
-    def _positions(self, count: int) -> Tensor:
-        """The positional embedding of a square of `count` patches: (1 + count, WIDTH)."""
-        if count == TOKENS:
-            return self.positional_embedding
-        old, new = (math.isqrt(n) for n in (TOKENS, count))
-        square = self.positional_embedding[1:].unflatten(0, (old, old)).permute(2, 0, 1)[None]
-        moved = F.interpolate(square, (new, new), mode="bicubic", antialias=True)
-        return torch.cat([self.positional_embedding[:1], moved[0].flatten(1).T])
+    def map_vectors(self, features: Tensor) -> Tensor:
+        """Patches' vectors without blocks and positions: (..., FEATURES) to (..., WIDTH)."""
+        last = self.blocks[-1]
+        values = last.ln_1(self.ln_pre(self.tokens(features)))
+        weight, bias = last.attn.in_proj_weight, last.attn.in_proj_bias
+        values = F.linear(values, weight[2 * WIDTH :], bias[2 * WIDTH :])
+        merged = F.linear(values, last.attn.out_proj.weight, last.attn.out_proj.bias)
+        return F.normalize(self.ln_post(merged) @ self.proj, dim=-1)
 
     def exported(self) -> dict[str, Tensor]:
         """Weights under open_clip's names, standardising folded into the stem's two maps."""

@@ -1,10 +1,12 @@
-"""Step 8, `pack`: what a run learned becomes what ships in `assets/built-in/`; nothing is learned.
+"""Step 6, `pack`: what a run learned becomes what ships in `assets/built-in/`; nothing is learned.
 
 Matrices are stored as whole numbers of eight bits with a scale a row, everything else in float16;
 the text tower's token table only for the tokens that training met. The stem's transformer is in two
-files, since files of 10 MB and more are hard to host.
+files, since files of 10 MB and more are hard to host. `words.json` has the words, `nearest.txt.gz`
+the nearest word that a photo or a mask has for nouns of WordNet (`nearest.py`).
 """
 
+import gzip
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,16 +16,19 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from training.features import SIDE
-from training.network import BLOCKS, HEADS, restored
-from training.teachers import PATCH, STEM, Classifier, Dino
+from training import frozen, nearest
+from training.data import folder_of
+from training.frozen import PATCH, STEM
+from training.map import SCALE
+from training.network import BLOCKS, GRID, HEADS, restored
 from training.text import TEXT
-from training.words import WIDTH, Words, groups
+from training.vocabulary import WIDTH, Words, groups
 
+BUILT_IN = Path("assets/built-in")
 CONFIG: dict[str, Any] = {
     "embed_dim": WIDTH,
     "vision_cfg": {
-        "image_size": SIDE,
+        "image_size": GRID * PATCH,
         "layers": BLOCKS,
         "width": WIDTH,
         "head_width": WIDTH // HEADS,
@@ -53,48 +58,57 @@ def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def known(words: Words) -> dict[str, list[list[str]]]:
-    """Words with their other names, seen in photos or known by their neighbours alone; and the
-    words of each class of the classifier."""
-    seen = {n for photo in words.photos for n in words.label(photo).there}
-    seen |= {n for name in words.classes for n in words.of_class(name)}
+    """Words with their other names, which a photo or a mask has ("seen") or CLIP's table alone
+    ("neighbours"); and the seen words of each class of the classifier."""
+    seen = {*words.with_masks, *words.with_photos}
     kinds: dict[str, list[list[str]]] = {"seen": [], "neighbours": []}
     for number, group in enumerate(groups(words)):
         kinds["seen" if number in seen else "neighbours"].append(group)
     kinds = {kind: sorted(group) for kind, group in kinds.items()}
-    return kinds | {"classes": [[words.all[n] for n in words.of_class(c)] for c in words.classes]}
-
-
-def image_tower(state: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
-    """The image tower's weights by file, from a run's network."""
-    learned = restored(state).exported()
-    convolutions = {f"visual.conv1.{k}": v for k, v in Classifier().state_dict().items()}
-    convolutions |= {k: learned.pop(k) for k in [*learned] if k.startswith("visual.conv1.")}
-    trunk = {f"visual.conv1.transformer.{k}": v for k, v in Dino().trunk.state_dict().items()}
-    second = {
-        name: value
-        for name, value in trunk.items()
-        if ".blocks." in name and int(name.split(".blocks.")[1].split(".")[0]) >= _SECOND_HALF
+    of_classes = ([n for n in words.of_class(name) if n in seen] for name in words.classes)
+    return kinds | {
+        "classes": [[words.all[number] for number in of_class] for of_class in of_classes]
     }
-    first = {name: value for name, value in trunk.items() if name not in second}
-    return {"model": learned, "stem": convolutions, "dino-1": first, "dino-2": second}
 
 
-def run(data: Path, work: Path, out: Path = Path("assets/built-in")) -> None:
-    """Write the weights, model.json and words.json."""
-    saved = torch.load(work / "attention.pt", weights_only=True)
-    files = image_tower(saved["network"])
-    files["model"]["logit_scale"] = saved["scale"].reshape(())
-    text = torch.load(work / "text.pt", weights_only=True)
-    tower = text["tower"]
-    tower["token_rows"] = tower.pop("token_embedding.weight")
+def image_tower(
+    state: Mapping[str, Tensor], stem_weights: Mapping[str, Tensor]
+) -> dict[str, dict[str, Tensor]]:
+    """The image tower's weights by file, from a run's network and the stem's frozen weights."""
+    learned = restored(state).exported()
+    stem = {f"visual.conv1.{name}": value for name, value in stem_weights.items()}
+    stem |= {name: learned.pop(name) for name in [*learned] if name.startswith("visual.conv1.")}
+    files: dict[str, dict[str, Tensor]] = {"model": learned, "stem": {}, "dino-1": {}, "dino-2": {}}
+    for name, value in stem.items():
+        _, is_dino, place = name.partition(".transformer.")
+        block = int(place.split(".")[1]) if place.startswith("blocks.") else 0
+        file = ("dino-2" if block >= _SECOND_HALF else "dino-1") if is_dino else "stem"
+        files[file][name] = value
+    return files
+
+
+def run(data: Path, work: Path, without: str | None = None, seed: int = 0) -> None:
+    """Write weights, model.json, words.json and nearest.txt.gz: those that ship by photos of both
+    halves and seed 0, else into the run's own folder."""
+    ships = without is None and seed == 0
+    folder = folder_of(work, without, seed)
+    out = BUILT_IN if ships else folder / "packed"
     out.mkdir(parents=True, exist_ok=True)
+    files = image_tower(torch.load(folder / "attention.pt"), frozen.stem_weights())
+    files["model"]["logit_scale"] = torch.tensor(SCALE).log()
+    text = torch.load(work / "text.pt")
+    text["tower"]["token_rows"] = text["tower"].pop("token_embedding.weight")
     for name, state in files.items():
         save_file(packed(state), out / f"{name}.safetensors")
     tokens = {"token_ids": text["ids"].to(torch.int32)}
-    save_file({**packed(tower), **tokens}, out / "text.safetensors")
+    save_file({**packed(text["tower"]), **tokens}, out / "text.safetensors")
     (out / "model.json").write_text(json.dumps(CONFIG, indent=1) + "\n")
+    words = known(Words(data))
     lines = (
         f' "{kind}": [\n' + ",\n".join(f"  {json.dumps(group)}" for group in of_kind) + "\n ]"
-        for kind, of_kind in known(Words(data)).items()
+        for kind, of_kind in words.items()
     )
     (out / "words.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    leading = nearest.table(words)
+    lines = (f"{word}: {'; '.join(leading[word])}\n" for word in sorted(leading))
+    (out / "nearest.txt.gz").write_bytes(gzip.compress("".join(lines).encode(), mtime=0))

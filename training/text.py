@@ -1,8 +1,8 @@
-"""Step 4, `text`: a text tower learns the words' vectors, from names in templates.
+"""Step 5, `text`: a text tower learns the words' vectors, from names in templates.
 
 Learned is a small text tower of open_clip's, whose table of tokens has only those that training can
 meet. A sentence is a name of a word (its plural and synonyms, too) in one of ImageNet's templates
-or alone; its target is the word's vector of the first map (`first.pt`).
+or alone; its target is the word's vector (`words.pt`).
 
     loss = mean(1 - cos(sentence, word)) + 0.2 cross_entropy(20 cos(sentence, all words))
 """
@@ -17,19 +17,19 @@ from open_clip import OPENAI_IMAGENET_TEMPLATES, SimpleTokenizer
 from open_clip.transformer import TextTransformer
 from torch import Tensor
 
-from training.fitting import BETAS, optimise, schedule
-from training.state import State, report, seed
-from training.words import WIDTH, Words, groups
+from training.fitting import begin, fit, low_precision
+from training.vocabulary import WIDTH, Words, groups
 
 CONTEXT = 32
 """Tokens of a sentence at most: the longest template has fewer."""
 TEXT = {"context_length": CONTEXT, "width": 192, "heads": 3, "layers": 3}
-"""The tower: a quarter of CLIP's layers and three eighths of its width, for 1,763 words."""
+"""The tower: a quarter of CLIP's layers and three eighths of its width, for 1,764 words."""
 _IN_TEMPLATE, _FIRST_NAME = 0.75, 0.6
 """Of the sentences that are drawn these parts have a template, and a word's first name; people type
 words alone and by their usual names."""
-_CROSS_ENTROPY, _SCALE = 0.2, 20.0
-_RATE, _RISING, _DECAY = 1.5e-3, 100, 0.01
+SENTENCES = 128
+"""Sentences of a step."""
+_SCALE = 20.0
 TEMPLATES: tuple[str, ...] = (
     *(template("{}") for template in OPENAI_IMAGENET_TEMPLATES),
     "{}",
@@ -90,44 +90,28 @@ def encode(tower: TextTransformer, tokens: Tensor) -> Tensor:
     length = tokens.shape[1]
     x = tower.token_embedding(tokens) + tower.positional_embedding[:length]
     mask = torch.full((length, length), float("-inf")).triu_(1)
-    x = tower.ln_final(tower.transformer(x, attn_mask=mask))
+    with low_precision():
+        x = tower.transformer(x, attn_mask=mask)
+    x = tower.ln_final(x.float())
     return F.normalize(x[torch.arange(len(x)), tokens.argmax(1)] @ tower.text_projection, dim=1)
 
 
-@torch.inference_mode()
-def vectors(words: Words, work: Path) -> Tensor:
-    """Unit vectors (V, WIDTH) of the words in ImageNet's templates, by `text.pt`."""
-    sentences, means = Sentences(words), []
-    tower = TextTransformer(vocab_size=len(sentences.ids), output_dim=WIDTH, **TEXT).eval()
-    tower.load_state_dict(torch.load(work / "text.pt", weights_only=True)["tower"])
-    for start in range(0, len(words.all), 16):
-        part = words.all[start : start + 16]
-        texts = [template(word) for word in part for template in OPENAI_IMAGENET_TEMPLATES]
-        rows = encode(tower, sentences.encode(texts))
-        means.append(rows.unflatten(0, (len(part), -1)).mean(1))
-    return F.normalize(torch.cat(means), dim=1)
-
-
-def run(data: Path, work: Path, steps: int = 2200, size: int = 128) -> None:
-    """Write `text.pt` by `first.pt`: the tower, and the tokenizer's ids of its token table."""
+def run(data: Path, work: Path, seed: int = 0, steps: int = 1200) -> None:
+    """Write `text.pt` by `words.pt`: the tower, and the tokenizer's ids of its token table."""
+    begin(seed)
     words = Words(data)
-    seed()
-    targets = torch.load(work / "first.pt", weights_only=True)["vectors"]
-    sentences = Sentences(words)
+    sentences, targets = Sentences(words), torch.load(work / "words.pt")
     tower = TextTransformer(vocab_size=len(sentences.ids), output_dim=WIDTH, **TEXT)
-    learned = [*tower.parameters()]
-    rates = [{"params": learned, "most": _RATE}]
-    optimiser = torch.optim.AdamW(rates, lr=0.0, betas=BETAS, weight_decay=_DECAY)
-    state = State(work, "text", steps, ("first.pt",), tower=tower, optimiser=optimiser)
-    for step in state.steps():
-        texts, numbers = sentences.draw(size)
-        cosines = encode(tower, sentences.encode(texts)) @ targets.T  # (size, V)
-        apart = (1 - cosines[torch.arange(size), numbers]).mean()
-        loss = apart + _CROSS_ENTROPY * F.cross_entropy(_SCALE * cosines, numbers)
-        optimise(optimiser, loss, schedule(step, steps, _RISING), learned)
-        report(step, steps, {"apart": apart})
+
+    def losses(step: int) -> dict[str, Tensor]:
+        texts, numbers = sentences.draw(SENTENCES)
+        cosines = encode(tower, sentences.encode(texts)) @ targets.T  # (SENTENCES, V)
+        apart = (1 - cosines[torch.arange(len(texts)), numbers]).mean()
+        return {"apart": apart, "words": F.cross_entropy(_SCALE * cosines, numbers)}
+
+    fit([*tower.parameters()], losses, {"apart": 1.0, "words": 0.2}, steps, rate=1.5e-3)
     saved = {"tower": tower.state_dict(), "ids": torch.from_numpy(sentences.ids)}
     torch.save(saved, work / "text.pt")
     with torch.inference_mode():
         cosine = (encode(tower, sentences.encode(words.all)) * targets).sum(1)
-    print(f"cosine {cosine.mean():.3f}, least {cosine.min():.3f}")
+    print(f"cosine of words alone {cosine.mean():.3f}, least {cosine.min():.3f}")

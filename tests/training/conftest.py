@@ -1,51 +1,120 @@
-"""Data as the recipe reads them, made up: all words with vectors by lot, and a few photos."""
+"""Photos, masks and words as the recipe reads them, made up and tiny."""
 
+import io
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
 
-from gclip_core import word_lists
-from training import boxes, localise
-from training.words import Words, names
+from training.features import compute
+from training.frozen import FEATURES, PATCH
+from training.vocabulary import Words, names
+
+SKY, DOG, WALL = 1, 2, 3
+CHOOSE, REPORT = ("a", "b"), ("c", "d")
+
+
+def picture(mask: np.ndarray) -> Image.Image:
+    """A photo whose colours tell the mask's values."""
+    colours = np.random.default_rng(0).integers(0, 255, (256, 3)).astype(np.uint8)
+    return Image.fromarray(colours[mask])
+
+
+def halves(left: int, right: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:
+    """A mask (H, W) of two values side by side."""
+    mask = np.full(size, left, np.uint8)
+    mask[:, size[1] // 2 :] = right
+    return mask
+
+
+def add(archive: tarfile.TarFile, name: str, image: Image.Image) -> None:
+    """Put an image into a tar; JPEG's best quality keeps the colours."""
+    file = io.BytesIO()
+    image.save(file, "JPEG" if name.endswith("jpg") else "PNG", quality=95)
+    entry = tarfile.TarInfo(name)
+    entry.size = len(file.getvalue())
+    file.seek(0)
+    archive.addfile(entry, file)
 
 
 @pytest.fixture(scope="package")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All words that the tables name, with vectors by lot, and a few photos."""
+    """Four photos of COCO, three with masks of two sources, thirteen with words only."""
     folder = tmp_path_factory.mktemp("data")
     table = names()
-    words = {*table["captions"], *table["called"].values(), *table["synonyms"]}
-    for key in ("anywhere", "people", "animals", "wide", "below", "seldom", "high", "low"):
-        words.update(table[key])
-    words.update(word_lists.read("worn"))
-    words.update(boxes.WORDS, *localise.ALSO.values())
-    for key in ("classes", "labels", "neighbours"):
-        words.update(*table[key].values())
-    for place in table["places"].values():
-        words.update(place["there"], place["may be"])
-    nouns = sorted({table["called"].get(w, w) for w in words} - set(table["stuff"]))
-    rng = np.random.default_rng(0)
-    vectors = rng.standard_normal((len(nouns), 512)).astype(np.float16)
-    np.savez(folder / "clip-text.npz", words=np.array(nouns), embeddings=vectors)
-    (folder / "imagenet-names.json").write_text(json.dumps([{"name": "golden retriever"}] * 1000))
-    photos = [
-        {"file": "0.jpg", "source": "mini-imagenet", "words": ["golden retriever"]},
-        {"file": "1.jpg", "source": "houses", "words": ["kitchen"]},
-        {"file": "2.jpg", "source": "flickr8k-1000", "captions": ["Two dogs run over a lawn ."]},
-        {"file": "3.jpg", "source": "camvid", "words": ["sky", "sidewalk"]},
-        {"file": "4.jpg", "source": "bsds500"},
-        {"file": "5.jpg", "source": "flickr8k-1000", "captions": ["A man on a lawn ."]},
-        {"file": "6.jpg", "source": "flickr8k-1000", "captions": ["A man with his dog ."]},
-        {"file": "7.jpg", "source": "rooms", "words": ["dining room"]},
-    ]
-    for photo in photos:
-        photo["size"] = [170, 150]
-    (folder / "index.jsonl").write_text("".join(json.dumps(photo) + "\n" for photo in photos))
+    words = {w for pair in table["alike"] for w in pair} | {"dog", "fish", "cat", "milk", "person"}
+    words |= {*table["called"].values(), *table["captions"], *table["anywhere"]}
+    nouns = sorted(words - set(table["stuff"]))
+    vectors = np.random.default_rng(0).standard_normal((max(300, len(nouns)), 512))
+    nouns += [f"noun {n}" for n in range(len(vectors) - len(nouns))]
+    np.savez(folder / "clip-text.npz", words=nouns, embeddings=vectors.astype(np.float16))
+    classes = [{"name": name} for name in ("tench", "beagle", "beaver", "cat")]
+    (folder / "imagenet-names.json").write_text(json.dumps(classes))
+
+    coco = folder / "coco-val"
+    coco.mkdir()
+    index = []
+    for file in (*CHOOSE, *REPORT):
+        mask = halves(SKY, DOG if file in CHOOSE else WALL)
+        picture(mask).save(coco / f"{file}.jpg", quality=95)
+        Image.fromarray(mask).save(coco / f"{file}.png")
+        words_of = {str(SKY): "sky"} | ({"2": "dog"} if file in CHOOSE else {"3": "wall brick"})
+        index.append({"file": file, "words": words_of})
+    (coco / "index.json").write_text(json.dumps(index))
+    (coco / "choose.txt").write_text("\n".join(CHOOSE))
+    (coco / "report.txt").write_text("\n".join(REPORT))
+
+    sources = {
+        "voc": {"words": {"2": "dog"}, "none_of_these": [0], "ignore": [255]},
+        "facade": {"words": {"1": "sky", "3": "tree"}, "none_of_these": [], "ignore": [255]},
+    }
+    masks = {"voc/1": halves(0, DOG), "voc/2": halves(DOG, 255), "facade/1": halves(SKY, WALL)}
+    photos = [{"file": name, "source": name.split("/")[0], "size": [64, 48]} for name in masks]
+    (folder / "masks.json").write_text(json.dumps({"sources": sources, "photos": photos}))
+    with tarfile.open(folder / "masks.tar", "w") as archive:
+        for name, mask in masks.items():
+            add(archive, f"{name}.jpg", picture(mask))
+            add(archive, f"{name}.png", Image.fromarray(mask))
+
+    with tarfile.open(folder / "photos-0.tar", "w") as archive:
+        lines = []
+        for number in range(13):
+            add(archive, f"{number:05}.jpg", picture(halves(7, 8)))
+            line = {"file": f"{number:05}.jpg", "tar": 0, "source": "classes", "size": [64, 48]}
+            label = {"words": ["tench" if number < 10 else "beagle"]}
+            if number == 12:
+                label = {"captions": ["A man climbs rocks .", "A helmet ."]}
+                line["source"] = "captions"
+            lines.append(json.dumps(line | label))
+        (folder / "index.jsonl").write_text("\n".join(lines))
     return folder
 
 
 @pytest.fixture(scope="package")
 def words(data: Path) -> Words:
+    """The words of `data`."""
     return Words(data)
+
+
+def stem(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Made-up networks: features are a fixed random map of a patch's mean colour."""
+    mix = torch.randn(3, FEATURES, generator=torch.Generator().manual_seed(0))
+    means = F.avg_pool2d(pixels, PATCH).permute(0, 2, 3, 1) / 128 - 1
+    features = means @ mix
+    flat = F.normalize((features - features.mean((1, 2), keepdim=True)).flatten(1, 2), dim=-1)
+    return features, flat @ flat.mT
+
+
+@pytest.fixture(scope="package")
+def work(data: Path, words: Words, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with features of all photos, and the words' vectors."""
+    folder = tmp_path_factory.mktemp("work")
+    compute(stem, data, folder, [*words.masks, *words.photos])
+    torch.save(words.vectors, folder / "words.pt")
+    return folder

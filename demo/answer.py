@@ -10,7 +10,8 @@ from demo.scene import Photo, Scene
 from demo.settings import Settings
 
 TOWER = ("backbone", "size", "window", "stride", "cs", "cs_blocks", "target", "outlier")
-METHOD = (*TOWER, "method", "amf", "amf_blocks", "fused", "tokens")
+FUSION = (*TOWER, "amf_blocks", "fused", "tokens")
+METHOD = (*FUSION, "method", "amf")
 WORDS = ("backbone", "words", "nearest", "templates")
 MASK = (*METHOD, *WORDS, "background", "weight", "edges", "threshold", "scale")
 SWITCHES = ("backbone", "method", "outlier")
@@ -38,14 +39,14 @@ VIEWS = {
     "cs": View(EVERY, partial(views.switch, idea="CS"), SWITCHES),
     "cs_idle": View(EVERY, partial(views.idle, idea="CS"), SWITCHES),
     "cs_link": View(EVERY, views.cs_link, ("backbone", "outlier")),
-    "attention_text": View("segment", views.attention_text, METHOD),
-    "attention": View("segment", views.attention, METHOD),
+    "attention_text": View("segment", views.attention_text, FUSION),
+    "attention": View("segment", views.attention, FUSION),
     "norms_text": View("segment", views.norms_text, (*TOWER, "block")),
     "norms": View("segment", views.norms, (*TOWER, "block")),
-    "chips": View(EVERY, views.chip_strip, WORDS),
+    "chips": View(EVERY, views.chip_strip, (*WORDS, "size", "window", "stride")),
     "diagram": View("how", diagram.words, MASK),
     "tower": View("how", diagram.tower, METHOD),
-    "closer": View("how", diagram.closer, (*TOWER, "block", "head")),
+    "closer": View("how", diagram.closer, (*METHOD, "block", "head")),
     "masks": View("compare", views.masks, (*MASK, "row")),
     "large": View("compare", views.large, (*MASK, "row")),
     "compare_note": View("compare", views.compare_note, MASK),
@@ -62,6 +63,13 @@ VIEWS = {
 """Outputs by name, in the order in which they are made."""
 
 
+def available(seen: dict, settings: Settings) -> Settings:
+    """The same, but on the backbone that the page shows, while the chosen one is not here."""
+    if scene.is_here(settings.backbone):
+        return settings
+    return settings.changed(backbone=seen.get("backbone", scene.HOST.backbone))
+
+
 def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dict[str, Any]]:
     """Outputs by name. ``seen`` is what the visitor's page has, and comes back updated.
 
@@ -71,11 +79,10 @@ def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dic
     Raises:
         GclipError: a photo or settings that cannot be used; the page keeps what it shows.
     """
-    settings = Settings.read(values)
-    fetch = "" if scene.is_here(settings.backbone) else settings.backbone
+    chosen = Settings.read(values)
+    settings = available(seen, chosen)
+    fetch = chosen.backbone if settings.backbone != chosen.backbone else ""
     part: dict[str, Any] = {"fetch": views.fetch_group(fetch), "fetch_text": scene.offer(fetch)}
-    if fetch:
-        settings = settings.changed(backbone=seen.get("backbone", scene.HOST.backbone))
     if path is None:
         yield part
         return
@@ -89,12 +96,14 @@ def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dic
             seen["filled"] = current.settings.words
         if current.settings.words != values[0]:
             part["words"] = current.settings.words
+    made: dict[str, Any] = {}
     for name, view in VIEWS.items():
         key = view.key(current)
         if tab in view.tabs.split() and seen.get(name) != key:
             with scene.LOCK:
-                value = view.make(current)
+                made[name] = view.make(current)
             seen = seen | {name: key}
-            yield part | {name: value, "seen": seen}
-            part = {}
-    yield part | {"seen": seen}
+            if len(made) == 1:
+                yield part | made  # the mask, before the rest is made
+    # With what was sent: a busy browser shows only the last of several values that come at once.
+    yield part | made | {"seen": seen}

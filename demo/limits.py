@@ -5,6 +5,7 @@ queue. The core checks the pixels of a picture, and ``settings`` the words, by t
 """
 
 import asyncio
+import itertools
 import logging
 import re
 import shutil
@@ -68,6 +69,8 @@ MAX_SESSIONS = 200
 """Sessions whose state is kept."""
 MAX_STORED, LEAST_STORED = 2 * 2**30, 64 * 2**10
 """Bytes of all visitors' files, of which a smaller one counts the least."""
+STORED_SECONDS = 60
+"""Between two looks at them, besides those at an upload."""
 MIN_FREE = 2**30
 """Bytes of the disk that an upload leaves free."""
 BODY_SECONDS = 60
@@ -139,7 +142,8 @@ class Limits:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        self.sweeper = self.sweeper or asyncio.create_task(self._sweep())
+        if self.sweeper is None or self.sweeper.done():
+            self.sweeper = asyncio.create_task(self._sweep())
         path, begun = _route(scope), False
 
         async def answer(message: Message) -> None:
@@ -208,7 +212,7 @@ class Limits:
 
     async def _post(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         """Read a body within its bounds, check it, and hand it on."""
-        tools, session = path.startswith(TOOLS), ""
+        tools, session = path.startswith(TOOLS), None
         if tools and self.calls >= MAX_TOOLS:
             raise HTTPException(429, "Too many tools are called now. Try again soon.")
         self.calls += tools
@@ -231,12 +235,13 @@ class Limits:
             await self.app(scope, replay, send)
         finally:
             self.calls -= tools
-            self.joining -= Counter([session])
+            if session is not None:
+                self.joining -= Counter([session])
 
-    def _join(self, session: Any) -> str:
+    def _join(self, session: Any) -> str | None:
         """Count a request of a session before it joins the queue."""
         if session is None:  # Gradio makes one up
-            return ""
+            return None
         if not isinstance(session, str) or len(session) > 64:
             raise HTTPException(400, "A session is a text of at most 64 characters.")
         unread = self.page._queue.pending_event_ids_session.get(session, ())
@@ -263,8 +268,11 @@ class Limits:
         Rounds are counted, not the clock: while the machine is too busy for them, nobody can read.
         """
         queue = self.page._queue
-        while True:
+        for round in itertools.count(1):
             await asyncio.sleep(1)
+            if round % STORED_SECONDS == 0:  # answers write files, too
+                with suppress(HTTPException):
+                    await asyncio.to_thread(self._make_room)
             joined = {*queue.pending_event_ids_session, *queue.pending_messages_per_session}
             waiting = joined - self.readers.keys()
             self.unread = Counter({session: self.unread[session] + 1 for session in waiting})

@@ -13,7 +13,7 @@ from gradio.components import Component
 from PIL import Image
 
 from demo import lessons, limits, scene, views
-from demo.answer import VIEWS, answer
+from demo.answer import VIEWS, answer, available
 from demo.lessons import LESSONS, OPTIONS
 from demo.scene import DAMAGED, OPENING, Photo, Scene
 from demo.settings import Settings
@@ -272,12 +272,24 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
     outputs |= {"tower": parts["diagram"], "closer": parts["diagram"]}
     asked = [parts["photo"], *inputs.values()]
 
+    def by_component(part: dict[str, Any]) -> dict[Component, Any]:
+        """Values of several properties of one component are one update."""
+        values: dict[Component, Any] = {}
+        for name, value in part.items():
+            component = outputs[name]
+            if component in values:
+                first = values[component]
+                is_update = isinstance(first, dict) and "__type__" in first
+                value = (first if is_update else gr.update(value=first)) | value
+            values[component] = value
+        return values
+
     def respond(seen: dict, tab: str, photo: dict | None, *values: Any) -> Iterator[dict]:
         started = time.perf_counter()
         try:
             for part in answer(seen, tab, photo and photo["path"], *values):
                 seen = part.get("seen", seen)
-                yield {outputs[name]: value for name, value in part.items()}
+                yield by_component(part)
         except (GclipError, MemoryError, OSError) as error:
             warn(error)
             yield {outputs["seen"]: seen}
@@ -295,7 +307,8 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
         "show_progress_on": [parts[name] for name in ("canvas", "diagram", "masks", "large")],
         **HEAVY,
     }
-    triggers = [parts["photo"].input]
+    # Gradio also selects the first tab when the page opens: only a change of it is an event.
+    triggers = [parts["photo"].input, tab.change]
     for control in inputs.values():
         if isinstance(control, gr.Number | gr.Textbox):
             triggers += [control.submit, control.blur]
@@ -343,14 +356,12 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
         parts["diagram"].select(pointed, view, view, **SETS),
         parts["masks"].select(enlarged, None, inputs["row"], **SETS),
         parts["table"].select(enlarged, None, inputs["row"], **SETS),
-        *(
-            child.select(partial(str, child.id), None, tab, **SETS)
-            for child in parts["tabs"].children
-        ),
         *(_shown(parts, inputs, tab, step) for step in range(len(LESSONS))),
         _fetched(parts, backbone),
     ):
         change.then(**event)
+    for child in parts["tabs"].children:
+        child.select(partial(str, child.id), None, tab, **SETS)
     parts["canvas"].select(pointed, view, view, **SETS)
     for step in range(len(LESSONS)):
         outcome = [parts[f"{kind} {step}"] for kind in ("outcome", "lesson", "show")]
@@ -359,7 +370,7 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
         )
     for name in views.DOWNLOADS:
         made = parts[f"download {name}"].click(
-            partial(_downloaded, name), asked, parts["file"], preprocess=False, **HEAVY
+            partial(_downloaded, name), [seen, *asked], parts["file"], preprocess=False, **HEAVY
         )
         made.success(None, parts["file"], None, js=DOWNLOAD)
     parts["copy"].click(None, parts["link"], js=COPY)
@@ -381,11 +392,14 @@ def _guessed(step: int, guess: int) -> tuple[str, dict, dict]:
         return *lessons.guessed(step, guess), gr.update(visible=True)
 
 
-def _downloaded(name: str, photo: dict, *values: Any) -> str:
+def _downloaded(name: str, seen: dict, photo: dict | None, *values: Any) -> str:
     """The path of a file to download."""
     try:
+        if photo is None:
+            raise GclipError("There is no photo: choose one, then download its mask.")
         with scene.LOCK:
-            current = Scene(Photo.of(photo["path"]), Settings.read(values)).with_words()
+            settings = available(seen, Settings.read(values))
+            current = Scene(Photo.of(photo["path"]), settings).with_words()
             return views.download(current, name)
     except GclipError as error:
         raise gr.Error(html.escape(str(error)), print_exception=False) from error

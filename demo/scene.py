@@ -367,7 +367,7 @@ def title(method: Method) -> str:
     if method.name != "gclip":
         return method.title
     on = [name for name, part in (("AMF", method.fusion), ("CS", method.suppression)) if part]
-    return f"GCLIP: {' + '.join(on)}" if on else "ClearCLIP"
+    return f"GCLIP: {' + '.join(on) or 'neither'}"
 
 
 def warm() -> None:

@@ -90,6 +90,7 @@ def canvas(scene: Scene, pair: dict[str, Segmentation] | None = None) -> dict[st
         "view": scene.shown,
         "grid": pooled(torch.empty(1, math.prod(scene.encoded.grid)), scene.encoded.grid)[1],
         "patch": scene.patch,
+        "link": link(scene),
         "sentence": changed(scene, pair),
         "notes": notes(scene),
         "banner": SIMULATION if scene.settings.backbone == DAMAGED else None,
@@ -374,10 +375,12 @@ def large(scene: Scene) -> dict[str, Any]:
     every = compared(scene)
     if row not in range(len(every)):
         return gr.update(visible=False)
-    ours = {t: m for t, m in every.items() if m.method == scene.settings.gclip()}
-    chosen = dict([list(every.items())[row]])
-    pair = ours | chosen if ours != chosen else dict(list(every.items())[:1]) | ours
-    value = canvas(scene, pair) | {"view": 1, "notes": [], "patch": None}
+    ours, pressed = scene.settings.gclip(), list(every.values())[row]
+    other = pressed
+    if pressed.method == ours:
+        other = next(mask for mask in every.values() if mask.method != ours)
+    pair = {title(ours): scene.mask(ours), title(other.method): other}
+    value = canvas(scene, pair) | {"view": int(other is pressed), "notes": [], "patch": None}
     return gr.update(value=value, visible=True)
 
 

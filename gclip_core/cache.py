@@ -37,18 +37,21 @@ class BoundedCache(Generic[Value]):
 
     def get_or_make(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The value of ``key``, made by ``make`` if it is not cached."""
+        value = self.get(key)
+        if value is not None:
+            return value
         with self._lock:
             one_maker = self._making.setdefault(key, threading.Lock())
         with one_maker:
-            value = self.get(key)
-            if value is None:
-                try:
+            try:
+                value = self.get(key)  # another thread may have made it meanwhile
+                if value is None:
                     value = make()
                     self.put(key, value)
-                finally:
-                    with self._lock:
-                        self._making.pop(key, None)
-            return value
+                return value
+            finally:
+                with self._lock:
+                    self._making.pop(key, None)
 
     def __len__(self) -> int:
         return len(self._values)

@@ -15,6 +15,7 @@ import yaml
 
 from demo import main
 from gclip_core import segment
+from gclip_core.attention import ATTENTIONS
 from gclip_core.registry import BACKBONES
 from tests import DOCUMENTS, ROOT
 
@@ -125,7 +126,9 @@ def test_readme_python_runs(
 ) -> None:
     shutil.copy(ROOT / "assets/photos/dog.jpg", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
-    exec(python, {"__name__": "__main__"})
+    with pytest.MonkeyPatch.context() as patch:  # an example adds its own kind of attention
+        patch.setitem(ATTENTIONS, "qq+vv", None)
+        exec(python, {"__name__": "__main__"})
     assert capsys.readouterr().out.strip()
 
 

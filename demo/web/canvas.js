@@ -38,10 +38,18 @@ function show(value, decoded) {
   write(".notes", value.notes.join(" "));
   fillLegend();
   refresh();
+  keepAddress(value.link);
   const { shares } = shown();
   const parts = value.classes.map(({ name }, i) => `${name} ${percent(shares[i])}`);
   $(".live").textContent = `${value.sentence} ${parts.join(", ")}`;
   element.dataset.turn = turn;
+}
+
+/** After a lost connection Gradio loads the page again: its address then has the settings. */
+function keepAddress(link) {
+  if (link.length > 4000) return; // every request repeats the address, and has a limit
+  const theme = new URLSearchParams(location.search).get("__theme");
+  history.replaceState(null, "", theme ? `${link}&__theme=${theme}` : link);
 }
 
 const shown = () => answer.views[Math.min(view, answer.views.length - 1)];

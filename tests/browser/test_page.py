@@ -1,5 +1,6 @@
 """The page around the canvas: words, links, errors, other visitors, a lost connection."""
 
+import re
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
@@ -70,7 +71,7 @@ def test_quick_toggles(desktop: Page) -> None:
     expect(desktop.locator(".pending")).to_have_count(0)
     expect(pressed).to_have_text("Without AMF")
     turn_to(desktop, "Share")
-    assert "amf=0" in desktop.locator("#link textarea").input_value()
+    expect(desktop.locator("#link textarea")).to_have_value(re.compile("amf=0"))
 
 
 @pytest.mark.parametrize(
@@ -123,6 +124,7 @@ def test_link(visitor: Callable[..., Page]) -> None:
     turn_to(page, "How it works")
     expect(page.locator("#diagram .number")).to_have_text("3")
     turn_to(page, "Share")
+    expect(page.locator("#link textarea")).not_to_have_value("")
     link = parse_qs(page.locator("#link textarea").input_value().removeprefix("?"))
     assert {name: values[0] for name, values in link.items()} == LINK
 
@@ -145,13 +147,15 @@ def test_two_visitors(visitor: Callable[..., Page]) -> None:
 
 
 def test_lost_connection(desktop: Page) -> None:
-    """After a lost connection the next change is answered."""
+    """After a lost connection the page comes back by itself, with the words that were typed."""
+    after(desktop, lambda: type_words(desktop, "flower, sky"))
     desktop.context.set_offline(True)
     desktop.locator("#amf input").uncheck()
     expect(desktop.locator(".toast-body").first).to_be_visible()
     desktop.context.set_offline(False)
-    type_words(desktop, "flower, sky")
+    expect(desktop.locator("#amf input")).to_be_checked()
     expect(legend(desktop)).to_have_text(["flower", "sky", "background"])
+    after(desktop, lambda: desktop.locator("#amf input").uncheck())
     expect(desktop.locator("#canvas .views button").first).to_have_attribute("aria-pressed", "true")
 
 
@@ -159,8 +163,7 @@ def test_compare(desktop: Page) -> None:
     """Every method has a mask and a row; a mask that is pressed is large beside GCLIP's."""
     turn_to(desktop, "Compare")
     masks = desktop.locator("#masks button")
-    rows = desktop.locator("#table tbody tr")
-    expect(rows).to_have_count(masks.count())
+    expect(desktop.get_by_role("row")).to_have_count(1 + masks.count())
     masks.nth(1).click()
     expect(answers(desktop, "large")).to_be_visible()
     expect(desktop.locator("#large .views button").first).to_contain_text("GCLIP")

@@ -32,7 +32,7 @@ def test_same_question_sends_nothing() -> None:
 @pytest.mark.parametrize(
     ("change", "sent"),
     [
-        ({"amf": False}, {"canvas", "looks", "attention", "attention_text"}),
+        ({"amf": False}, {"canvas", "looks"}),
         ({"weight": 0.7}, {"canvas"}),
         ({"block": 3}, {"norms", "norms_text"}),
         ({"words": "dog, cat"}, {"canvas", "chips"}),

@@ -130,11 +130,19 @@ def test_pressed_mask_is_beside_ours(compared: dict) -> None:
         ).all()
 
 
+@pytest.mark.parametrize("switches", [{"amf": False, "cs": False}, {"words": "dog, grass"}])
+def test_first_mask_of_compare_is_pressed(switches: dict) -> None:
+    """Also without a score, where ours is the first; and where both ideas are off."""
+    current = scene(row=1, **switches)
+    titles = [view["title"] for view in views.large(current)["value"]["views"]]
+    assert len(set(titles)) == 2 and titles[0].startswith("GCLIP")
+
+
 def test_damaged_model_compares_four() -> None:
     """Neither, AMF, CS and both, before the other methods."""
     titles = list(views.compared(scene(backbone="built-in-damaged")))
-    assert titles[:4] == ["ClearCLIP", "GCLIP: AMF", "GCLIP: CS", "GCLIP: AMF + CS"]
-    assert len(titles) == len(METHODS) + 2
+    assert titles[:4] == ["GCLIP: neither", "GCLIP: AMF", "GCLIP: CS", "GCLIP: AMF + CS"]
+    assert len(titles) == len(METHODS) + 3
 
 
 # --- Learn ---------------------------------------------------------------------------------------

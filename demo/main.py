@@ -62,8 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (GclipError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    warming = Thread(target=scene.warm, daemon=True)
     if scene.HOST.encode is Segmenter.encode:  # a ZeroGPU is lent to visitors only
-        Thread(target=scene.warm, daemon=True).start()
+        warming.start()
     blocks = build()
     print(f"{title} is loaded; ready in {time.perf_counter() - started:.1f} s.", flush=True)
     gc.freeze()  # what exists now is never freed: collections may skip it
@@ -76,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     importlib.import_module("matplotlib.figure")  # that the first visitor need not wait for it
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     blocks.block_thread()
+    if warming.ident:
+        warming.join()  # PyTorch aborts if Python ends while a thread computes
     return 0
 
 

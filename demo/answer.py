@@ -103,7 +103,7 @@ def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dic
             with scene.LOCK:
                 made[name] = view.make(current)
             seen = seen | {name: key}
-            if len(made) == 1:
-                yield part | made  # the mask, before the rest is made
+            if len(made) == 1 and "words" not in part:
+                yield part | made  # the mask, before the rest is made; words are set once
     # With what was sent: a busy browser shows only the last of several values that come at once.
     yield part | made | {"seen": seen}

@@ -52,7 +52,7 @@ def words(scene: Scene) -> dict[str, Any]:
 def tower(scene: Scene) -> dict[str, Any]:
     """Every block's attention and norms, and the last one's attention without and with AMF."""
     segmenter, report, fused = scene.segmenter, scene.report, scene.report.fusion.blocks
-    calmed = report.norms_after.amax(1) / report.norms_after.median(1).values
+    after = report.norms_after.amax(1) / report.norms_after.median(1).values
     fusion = scene.settings.gclip(amf=True).fusion
     alone, mean = (replace(scene.method, fusion=one) for one in (None, fusion))
     source = segmenter.suppress(scene.encoded, scene.method)
@@ -66,7 +66,7 @@ def tower(scene: Scene) -> dict[str, Any]:
             "tokens": [[(t % columns + 0.5) / columns, (t // columns + 0.5) / rows] for t in found],
             "fused": block in fused,
             "abnormal": block in report.abnormal,
-            "peaks": [float(report.ratios[block]), float(calmed[block])],
+            "peaks": [float(report.ratios[block]), float(after[block])],
         }
         for block, found in enumerate(tokens)
     ]

@@ -54,7 +54,7 @@ LESSONS = (
         drawn="attention-late.webp",
     ),
     Lesson(
-        "3 · A channel that drowns the others",
+        "3 · A channel that outweighs the others",
         "In some CLIPs one channel of the FFN has far larger weights than the others. The "
         "built-in model has none, so here one is damaged on purpose.",
         "What does that **outlier** do to the mask?",
@@ -67,7 +67,7 @@ LESSONS = (
         "Channel suppression scales the outlier’s weights to the mean norm of the other channels. "
         "Nothing is trained again.",
         "What does **CS** do to the damaged model’s mask?",
-        "With the outlier calmed, patches of different things differ again.",
+        "With the outlier scaled down, patches of different things differ again.",
         AMF | {"backbone": DAMAGED},
         {"amf": True, "cs": True, "backbone": DAMAGED},
     ),

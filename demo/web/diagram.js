@@ -98,7 +98,7 @@ function drawBlocks(isNew) {
     glow(map, tower.maps.file.url, isNew);
   });
   ring(received, blocks[closer.block].tokens);
-  const verdict = value.cs ? "outliers calmed" : "off; outliers drown the rest";
+  const verdict = value.cs ? "outliers scaled down" : "off; outliers outweigh the rest";
   $(".verdict > span").textContent = isOutlier ? verdict : "no outlier here";
   const numbers = blocks.flatMap(({ fused }, i) => (fused ? [i + 1] : []));
   $(".which").textContent = numbers.length > 3 ? `${numbers.length} blocks` : numbers.join(", ");

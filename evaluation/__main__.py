@@ -6,17 +6,16 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from evaluation import EvaluationError, benchmark, options, tables
-from evaluation.benchmark import SWEEPS, Experiment, Row
+from evaluation.benchmark import Experiment
 from evaluation.datasets import Protocol
 from evaluation.photos import NAME as PHOTOS
 from gclip_core.backbone import Backbone
 from gclip_core.errors import BackboneError
-from gclip_core.methods import METHODS, gclip
+from gclip_core.methods import METHODS
 from gclip_core.numbering import block_choice
 from gclip_core.refine import REFINEMENTS
 from gclip_core.registry import BACKBONES
@@ -30,9 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if given[:1] == ["table"]:
-            return options.run(_table, table_parser().parse_args(given[1:]))
+            return options.run(_table, given[1:])
         if given[:1] == ["field"]:
-            return options.run(_field, field_parser().parse_args(given[1:]))
+            return options.run(_field, given[1:])
         return options.run(_evaluate, parser().parse_args(given))
     except KeyboardInterrupt:
         print("Stopped. Run the same command again to resume.", file=sys.stderr)
@@ -43,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    """Evaluates each backbone and prints its tables; several are compared at the end.
+    """Evaluates each backbone and prints its table; several are compared at the end.
 
     Under ``torchrun`` each of n processes counts every n-th image, and the process that counts the
     last one prints. Returns the exit status: 1 if some backbone could not be loaded.
@@ -71,12 +70,12 @@ def _evaluate(args: argparse.Namespace) -> int:
             _note_unknown_words(experiment)
         digest = benchmark.digest(experiment.settings())
         folder = args.out or Path("results") / f"{experiment.dataset.name}-{backbone.name}-{digest}"
-        benchmark.run(experiment, folder, rank, world, show_progress=rank == 0 and not args.quiet)
+        benchmark.run(experiment, folder, rank, world)
         result = benchmark.read_result(folder)
         if result.complete:
             file = folder / "result.json"
             benchmark.write_whole(file, tables.result_json(result).encode())
-            print(tables.run_tables(result))
+            print(tables.run_table(result))
             print(f"\nwritten: {file}", file=sys.stderr)
             results.append(result)
     if len(results) > 1:
@@ -97,32 +96,15 @@ def _experiment(args: argparse.Namespace, backbone: Backbone) -> Experiment:
         templates=args.templates,
         logit_scale=args.logit_scale,
     )
-    words = args.words or ("present" if args.dataset == PHOTOS else "all")
-    rows = _rows(args, backbone.n_blocks)
-    return Experiment(segmenter, dataset, rows, words, protocol.threshold, args.refine)
-
-
-def _rows(args: argparse.Namespace, n_blocks: int) -> tuple[Row, ...]:
-    """The rows that were asked for: every method, if none was."""
-    make = partial(
-        gclip,
-        amf_blocks=block_choice(args.amf_blocks, n_blocks),
-        cs_blocks=block_choice(args.cs_blocks, n_blocks),
-        n_fused=args.amf_n_fused,
+    methods = benchmark.chosen_methods(
+        args.methods or ([] if args.ablate else METHODS),
+        args.ablate,
+        amf_blocks=block_choice(args.amf_blocks, backbone.n_blocks),
+        cs_blocks=block_choice(args.cs_blocks, backbone.n_blocks),
         heads=args.amf_heads,
-        cs_target=args.cs_target,
-        global_threshold=args.global_threshold,
-        channel_threshold=args.channel_threshold,
     )
-    names = args.methods or ()
-    if not (names or args.ablate or args.sweep):
-        names = METHODS
-    rows = benchmark.method_rows(names, make)
-    if args.ablate:
-        rows += benchmark.ablation_rows(make)
-    if args.sweep:
-        rows += benchmark.sweep_rows(args.sweep, make, n_blocks, args.amf_n_fused)
-    return rows
+    words = args.words or ("present" if args.dataset == PHOTOS else "all")
+    return Experiment(segmenter, dataset, methods, words, protocol.threshold, args.refine)
 
 
 def _note_unknown_words(experiment: Experiment) -> None:
@@ -149,10 +131,11 @@ def parser() -> argparse.ArgumentParser:
         epilog="docs/EVALUATION.md shows where to get each data set, and the protocol.",
     )
     group: Any = command.add_argument_group("what is evaluated")
-    options.add_set_options(group)
+    options.add_set_options(group, required=True)
     options.add_backbone_options(group, several=True)
+    group.add_argument("--out", type=Path, help="result folder (default: results/…)")
 
-    group = command.add_argument_group("rows of the table")
+    group = command.add_argument_group("rows of the table (blocks count from 1)")
     group.add_argument(
         "--methods",
         nargs="+",
@@ -160,10 +143,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"any of: {', '.join(METHODS)}; default: all",
     )
-    group.add_argument("--ablate", action="store_true", help="neither, AMF, CS, both")
-    group.add_argument("--sweep", choices=SWEEPS, help="one setting over all its values")
-
-    group = command.add_argument_group("GCLIP (blocks count from 1)")
+    group.add_argument("--ablate", action="store_true", help="ClearCLIP, AMF, CS, both")
     group.add_argument(
         "--amf-blocks",
         default="backbone",
@@ -172,25 +152,17 @@ def parser() -> argparse.ArgumentParser:
         "'paper-from-0': the paper's 6 and 7 in either counting; or numbers such as '6 7' "
         "(default: backbone)",
     )
-    group.add_argument("--amf-n-fused", type=int, default=2, help="blocks auto fuses (default: 2)")
     group.add_argument(
         "--amf-heads",
         default="each",
         choices=["each", "mean"],
         help="head i with head i, or every head with the mean of heads (default: each)",
     )
-    options.add_gclip_options(group)
     group.add_argument(
-        "--cs-target",
-        default="mean",
-        choices=["mean", "median"],
-        help="of the other channels' norms, what an abnormal channel is scaled to (default: mean)",
-    )
-    group.add_argument(
-        "--channel-threshold",
-        type=float,
-        default=2.0,
-        help="an abnormal channel has at least this multiple of the median norm (default: 2)",
+        "--cs-blocks",
+        default="backbone",
+        metavar="BLOCKS",
+        help="'backbone', 'auto' or numbers such as '7-11' (default: backbone)",
     )
 
     group = command.add_argument_group("protocol (default: the data set's)")
@@ -221,47 +193,35 @@ def parser() -> argparse.ArgumentParser:
         help="'all' classes, those 'present' in the image, or 'present+10' with ten others "
         "(default: all; photos: present)",
     )
-
-    group = command.add_argument_group("running")
-    group.add_argument("--out", type=Path, help="result folder (default: results/…)")
-    group.add_argument("--quiet", action="store_true", help="no progress")
     return command
 
 
 # --- finished results ----------------------------------------------------------------------------
 
 
-def _table(args: argparse.Namespace) -> None:
-    print(tables.paper([benchmark.read_result(folder) for folder in args.folders]))
-
-
-def table_parser() -> argparse.ArgumentParser:
-    """The options of ``python -m evaluation table``."""
+def _table(arguments: Sequence[str]) -> None:
     command = argparse.ArgumentParser(
         prog="python -m evaluation table",
         description="Print finished results as a paper does: methods down, data sets across.",
     )
     command.add_argument("folders", nargs="+", type=Path, help="result folders")
-    return command
+    folders = command.parse_args(arguments).folders
+    print(tables.paper([benchmark.read_result(folder) for folder in folders]))
 
 
-def _field(args: argparse.Namespace) -> None:
-    try:
-        print(tables.field(json.loads(args.file.read_text("utf-8"))))
-    except (ValueError, KeyError, TypeError) as error:
-        raise EvaluationError(
-            f"A file of training.measure was expected at {args.file}, but {error!r} came."
-        ) from error
-
-
-def field_parser() -> argparse.ArgumentParser:
-    """The options of ``python -m evaluation field``."""
+def _field(arguments: Sequence[str]) -> None:
     command = argparse.ArgumentParser(
         prog="python -m evaluation field",
         description="Print as Markdown what `python -m training.measure --out FILE` measured.",
     )
     command.add_argument("file", type=Path, help="its JSON file")
-    return command
+    file = command.parse_args(arguments).file
+    try:
+        print(tables.field(json.loads(file.read_text("utf-8"))))
+    except (ValueError, KeyError, TypeError) as error:
+        raise EvaluationError(
+            f"A file of training.measure was expected at {file}, but {error!r} came."
+        ) from error
 
 
 if __name__ == "__main__":

@@ -9,10 +9,8 @@ import io
 import json
 import os
 import re
-import sys
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -28,73 +26,29 @@ from evaluation.class_lists import ClassName
 from evaluation.datasets import LabelledSet, Sample
 from evaluation.metric import IGNORE, Counts
 from gclip_core import __version__
-from gclip_core.methods import METHODS, find_method
+from gclip_core.methods import METHODS, find_method, gclip
 from gclip_core.numbering import block_numbers
 from gclip_core.refine import refined
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Method
 
-MakeGclip = Callable[..., Method]
-""":func:`gclip_core.methods.gclip` with the settings of a run already filled in."""
-
-PARTS = ("methods", "ablation", "sweep")
-"""The tables that a run prints."""
-
-
 # --- the rows of the table -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Row:
-    """One row: its label, its method, and the table it belongs to, one of ``PARTS``."""
+def chosen_methods(
+    names: Iterable[str], ablate: bool = False, **settings: Any
+) -> tuple[Method, ...]:
+    """The METHODS of these names, then ClearCLIP, AMF alone, CS alone and both for ``ablate``.
 
-    label: str
-    method: Method
-    part: str = "methods"
-
-
-def method_rows(names: Iterable[str], make: MakeGclip) -> tuple[Row, ...]:
-    """A row for each METHODS entry; GCLIP's has this run's settings."""
-    own = make()
-    methods = [own if name == own.name else find_method(name) for name in dict.fromkeys(names)]
-    return tuple(Row(METHODS[m.name].title.partition(" (")[0], m) for m in methods)
-
-
-def ablation_rows(make: MakeGclip) -> tuple[Row, ...]:
-    """Neither AMF nor CS (which is ClearCLIP), each alone, and both."""
-    return (
-        Row("neither", make(amf=False, cs=False), "ablation"),
-        Row("AMF", make(amf=True, cs=False), "ablation"),
-        Row("CS", make(amf=False, cs=True), "ablation"),
-        Row("AMF + CS", make(amf=True, cs=True), "ablation"),
-    )
-
-
-SWEEPS = ("amf_blocks", "cs_blocks")
-
-
-def sweep_rows(name: str, make: MakeGclip, n_blocks: int, n_fused: int) -> tuple[Row, ...]:
-    """GCLIP by the first block that AMF fuses or that CS changes; the first row has neither.
-
-    AMF never fuses the last block, and the methods leave out the last block's FFN.
-
-    Raises:
-        EvaluationError: the tower has too few blocks.
+    GCLIP has these ``settings`` of :func:`gclip_core.methods.gclip`.
     """
-    last = n_blocks - 1
-    if name == "amf_blocks":
-        none = "no fusion"
-        runs = [tuple(range(first, first + n_fused)) for first in range(n_blocks - n_fused)]
-        labels = [f"AMF {', '.join(map(str, block_numbers(run)))}" for run in runs]
-        methods = [make(cs=False, amf_blocks=run) for run in runs]
-    else:
-        none = "no suppression"
-        labels = [f"CS {first + 1}-{last}" for first in range(last)]
-        methods = [make(amf=False, cs_blocks=range(first, last)) for first in range(last)]
-    if not methods:
-        raise EvaluationError(f"A tower of {n_blocks} blocks has too few to sweep {name}.")
-    neither = Row(none, make(amf=False, cs=False), "sweep")
-    return neither, *(Row(*row, "sweep") for row in zip(labels, methods, strict=True))
+    both = gclip(**settings)
+    methods = [both if name == both.name else find_method(name) for name in dict.fromkeys(names)]
+    if ablate:
+        parts = [gclip(cs=False, **settings), gclip(amf=False, **settings)]
+        ablation = [METHODS["clearclip"], *parts, both]
+        methods = [method for method in methods if method not in ablation] + ablation
+    return tuple(methods)
 
 
 def method_settings(method: Method) -> dict[str, Any]:
@@ -103,7 +57,8 @@ def method_settings(method: Method) -> dict[str, Any]:
     for part in ("fusion", "suppression"):
         if plain[part] and isinstance(plain[part]["blocks"], tuple):
             plain[part]["blocks"] = block_numbers(plain[part]["blocks"])
-    del plain["summary"], plain["shown"]
+    for words in ("summary", "authors", "year", "paper", "shown"):
+        del plain[words]
     return json.loads(json.dumps(plain))  # JSON has lists where Python has tuples
 
 
@@ -112,7 +67,7 @@ def method_settings(method: Method) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One evaluation: a segmenter, a data set and the rows of the table.
+    """One evaluation: a segmenter, a data set, and the methods, each a row of the table.
 
     ``words`` is the rule for the classes of each image (:func:`queried_classes`). Pixels whose
     probability is below ``threshold`` become the data set's background class. ``refine`` is a name
@@ -124,7 +79,7 @@ class Experiment:
 
     segmenter: Segmenter
     dataset: LabelledSet
-    rows: tuple[Row, ...]
+    methods: tuple[Method, ...]
     words: str = "all"
     threshold: float = 0.0
     refine: str = "none"
@@ -159,8 +114,11 @@ class Experiment:
             "stride": segmenter.stride,
             "templates": segmenter.templates,
             "logit_scale": segmenter.logit_scale,
-            "rows": [asdict(row) | {"method": method_settings(row.method)} for row in self.rows],
+            "methods": [method_settings(method) for method in self.methods],
+            "device": backbone.device.type,
             "version": __version__,
+            "torch": torch.__version__,
+            "open_clip": open_clip.__version__,
         }
         return json.loads(json.dumps(plain))
 
@@ -171,10 +129,8 @@ def digest(settings: dict[str, Any]) -> str:
     return blake2b(text.encode(), digest_size=6).hexdigest()
 
 
-def run(
-    experiment: Experiment, folder: Path, first: int = 0, step: int = 1, show_progress: bool = True
-) -> None:
-    """Counts the images that ``folder`` lacks: of the set those from ``first`` on, every ``step``.
+def run(experiment: Experiment, folder: Path, first: int = 0, step: int = 1) -> None:
+    """Counts the images that ``folder`` lacks: of the set every ``step``, from ``first`` on.
 
     Raises:
         EvaluationError: the folder has the results of other settings.
@@ -183,26 +139,21 @@ def run(
     samples = experiment.dataset.samples
     files = {index: _image_file(folder, index) for index in range(first, len(samples), step)}
     left = {index: file for index, file in files.items() if not file.is_file()}
-    environment = json.dumps(_environment(experiment.segmenter.backbone.device))
     progress = tqdm(
         left.items(),
         total=len(files),
         initial=len(files) - len(left),
         desc=experiment.dataset.title,
         unit="image",
-        disable=not show_progress,
-        mininterval=0.5 if sys.stderr.isatty() else 30.0,
+        disable=first > 0,
     )
     for index, file in progress:
-        begun = time.monotonic()
         counts = count_image(experiment, samples[index])
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,
             cells=np.column_stack([*counts.nonzero(), counts[counts > 0]]),
             miou=[metric.scores(row).miou for row in counts],
-            seconds=time.monotonic() - begun,
-            environment=environment,
         )
         write_whole(file, buffer.getvalue())
 
@@ -238,61 +189,41 @@ def write_whole(path: Path, data: bytes) -> None:
     partial.replace(path)
 
 
-def _environment(device: torch.device) -> dict[str, str]:
-    """Versions and device that compute a result."""
-    is_cuda = device.type == "cuda"
-    return {
-        "gclip": __version__,
-        "torch": torch.__version__,
-        "open_clip": open_clip.__version__,
-        "device": torch.cuda.get_device_name(device) if is_cuda else device.type,
-    }
-
-
 # --- one image -----------------------------------------------------------------------------------
 
 
 def count_image(experiment: Experiment, sample: Sample) -> Counts:
-    """Confusion matrices of every row on one image, (rows, C, C+1).
+    """Confusion matrices of one image, (methods, C, C+1).
 
-    The image is encoded once; the upper blocks run once for each setting of CS, and equal methods
-    are computed once.
+    The image is encoded once; the upper blocks run once for each setting of CS.
 
     Raises:
         EvaluationError: the truth is not of the image's size.
     """
     segmenter, dataset = experiment.segmenter, experiment.dataset
     image, truth = sample.load()
+    size = (image.height, image.width)
+    if truth.shape != size:
+        raise EvaluationError(
+            f"{sample.name}: a truth of the image's size {size} was expected, but {truth.shape} "
+            "came (height, width); check that both files are of one picture."
+        )
     n, background = len(dataset.classes), dataset.background
     words = queried_classes(truth, dataset.classes, experiment.words, sample.name, background)
     if not words:  # every pixel of this image is ignored
-        return np.zeros((len(experiment.rows), n, n + 1), np.int64)
+        return np.zeros((len(experiment.methods), n, n + 1), np.int64)
     # The last entry is for label -1: a pixel below the threshold.
     class_of = np.array([*words, IGNORE if background is None else background], np.int16)
     vocabulary, encoded = dataset.vocabulary(words), segmenter.encode(image)
-    suppressed, counts = {None: encoded}, {}
-    methods = [_computation(row.method) for row in experiment.rows]
-    for method in dict.fromkeys(methods):
+    suppressed, counts = {None: encoded}, []
+    for method in experiment.methods:
         if method.suppression not in suppressed:
             suppressed[method.suppression] = segmenter.suppress(encoded, method)
         source = suppressed[method.suppression]
         result = segmenter.segment(source, vocabulary, method, threshold=experiment.threshold)
         labels = refined(result, image, experiment.refine).labels
-        predicted = class_of[labels.cpu().numpy()]
-        if predicted.shape != truth.shape:
-            raise EvaluationError(
-                f"{sample.name}: a truth of the image's size {predicted.shape} was expected, but "
-                f"{truth.shape} came (height, width); check that both files are of one picture."
-            )
-        counts[method] = metric.confusion(truth, predicted, n)
-    return np.stack([counts[method] for method in methods])
-
-
-def _computation(method: Method) -> Method:
-    """The method without its name and descriptions, so that equal methods are equal."""
-    return replace(
-        method, name="", title="", summary="", authors="", year=None, paper="", shown=False
-    )
+        counts.append(metric.confusion(truth, class_of[labels.cpu().numpy()], n))
+    return np.stack(counts)
 
 
 def queried_classes(
@@ -343,16 +274,13 @@ def n_distractors(rule: str) -> int | None:
 class Result:
     """The sum over the images that were counted.
 
-    ``counts`` is (rows, C, C+1) int64; ``image_miou`` (images, rows) float64 is each image's own
-    mean IoU. ``seconds`` is computing time; ``environments`` are the versions and devices that
-    computed it.
+    ``counts`` is (methods, C, C+1) int64; ``image_miou`` (images, methods) float64 is each image's
+    own mean IoU.
     """
 
     settings: dict[str, Any]
     counts: Counts
     image_miou: NDArray[np.float64]
-    seconds: float = 0.0
-    environments: tuple[dict[str, str], ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -371,20 +299,17 @@ def read_result(folder: Path) -> Result:
         raise EvaluationError(f"A result was expected in {folder}, but there is no settings.json.")
     try:
         settings = json.loads(file.read_text("utf-8"))
-        n_rows, n = len(settings["rows"]), len(settings["classes"])
-        counts, miou, seconds, environments = np.zeros((n_rows, n, n + 1), np.int64), [], 0.0, {}
+        n_methods, n = len(settings["methods"]), len(settings["classes"])
+        counts, miou = np.zeros((n_methods, n, n + 1), np.int64), []
         for index in range(settings["images"]):
             file = _image_file(folder, index)
             if file.is_file():
                 with np.load(file, allow_pickle=False) as image:
-                    rows, true, predicted, pixels = image["cells"].T
-                    counts[rows, true, predicted] += pixels
+                    methods, true, predicted, pixels = image["cells"].T
+                    counts[methods, true, predicted] += pixels
                     miou.append(image["miou"])
-                    seconds += float(image["seconds"])
-                    environments[str(image["environment"])] = None
     except Exception as error:  # zip, NumPy and JSON raise different errors for a damaged file
         raise EvaluationError(
             f"{file} is damaged ({error}); delete it and run the same command again."
         ) from error
-    image_miou = np.array(miou, np.float64).reshape(len(miou), n_rows)
-    return Result(settings, counts, image_miou, seconds, tuple(map(json.loads, environments)))
+    return Result(settings, counts, np.array(miou, np.float64).reshape(len(miou), n_methods))

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.io import loadmat
 
 from evaluation import EvaluationError, class_lists
 from evaluation.class_lists import ClassName
@@ -400,36 +401,18 @@ def read_ids(path: Path) -> NDArray:
         EvaluationError: the file is damaged, or has no ids.
     """
     try:
-        return _read_mat(path) if path.suffix == ".mat" else _read_png(path)
-    except EvaluationError:
-        raise
+        if path.suffix == ".mat":
+            return np.asarray(loadmat(path)["LabelMap"])
+        with Image.open(path) as image:
+            mode, ids = image.mode, np.asarray(image)
     # Pillow and scipy raise many kinds of exceptions for a damaged file.
     except Exception as error:
         raise EvaluationError(
             f"The label file {path} could not be read: {type(error).__name__}: {error}"
         ) from error
-
-
-def _read_png(path: Path) -> NDArray:
-    with Image.open(path) as image:
-        if image.mode not in ("P", "L", "I", "I;16"):
-            raise EvaluationError(
-                f"Class ids (a palette or grey PNG) were expected in {path}, but a picture in "
-                f"{image.mode} came; use the set's original label files, not a coloured copy."
-            )
-        return np.asarray(image)
-
-
-def _read_mat(path: Path) -> NDArray:
-    try:
-        from scipy.io import loadmat  # noqa: PLC0415 - optional
-    except ImportError as error:
+    if mode not in ("P", "L", "I", "I;16"):
         raise EvaluationError(
-            f"{path.name} is a MATLAB file: install scipy to read it, or convert the set to PNG."
-        ) from error
-    contents = loadmat(path)
-    if "LabelMap" not in contents:
-        raise EvaluationError(
-            f"A 'LabelMap', as PASCAL Context has, was expected in {path}, but there is none."
+            f"Class ids (a palette or grey PNG) were expected in {path}, but a picture in {mode} "
+            "came; use the set's original label files, not a coloured copy."
         )
-    return np.asarray(contents["LabelMap"])
+    return ids

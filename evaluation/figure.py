@@ -30,7 +30,7 @@ from PIL import Image
 from evaluation import EvaluationError, options
 from gclip_core import images, palette
 from gclip_core.methods import METHODS, find_method
-from gclip_core.refine import REFINEMENTS, find_refinement
+from gclip_core.refine import find_refinement
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, MethodReport, Segmentation
 
@@ -284,14 +284,7 @@ def _draw_photo(args: argparse.Namespace) -> None:
     encoded = segmenter.encode(picture)
     words = args.words or segmenter.suggest(encoded)
     before, result = (
-        segmenter.segment(
-            encoded,
-            words,
-            method,
-            background=args.background == "on",
-            refine=args.refine,
-            picture=picture,
-        )
+        segmenter.segment(encoded, words, method, background=True, refine="guided", picture=picture)
         for method in (METHODS["clearclip"], find_method(args.method))
     )
     args.out.write_bytes(save(draw(segmenter, picture, encoded, result, before), kind))
@@ -309,8 +302,6 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--words", help="as in gclip; without it, suggested words")
     command.add_argument("--out", type=Path, required=True, help="a .pdf, .svg or .png file")
     command.add_argument("--method", default="gclip", choices=list(METHODS))
-    command.add_argument("--background", default="on", choices=["on", "off"])
-    command.add_argument("--refine", default="guided", choices=list(REFINEMENTS))
     options.add_backbone_options(command)
     return command
 

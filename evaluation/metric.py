@@ -38,14 +38,12 @@ class Scores:
 class WordScores:
     """Scores of typed words on one picture with a truth: fractions in [0, 1].
 
-    ``iou`` is by index of the classes that are in the truth; ``miou`` is its mean, None if there
-    are none. ``absent`` are the typed classes that are not in the truth: they have no IoU, but
-    their pixels lower that of other classes.
+    ``iou`` is by index of the typed classes that are in the truth; ``miou`` is its mean, None if
+    there are none. Other typed classes have no IoU, but their pixels lower that of these.
     """
 
     iou: dict[int, float]
     miou: float | None
-    absent: tuple[int, ...]
 
 
 def confusion(
@@ -114,4 +112,4 @@ def against_truth(
     iou, is_present = scores(counts).iou, counts[:n].sum(1) > 0
     present = {c: float(iou[c]) for c in range(n) if is_present[c]}
     miou = float(np.mean(list(present.values()))) if present else None
-    return WordScores(present, miou, tuple(c for c in range(n) if not is_present[c]))
+    return WordScores(present, miou)

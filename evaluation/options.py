@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from evaluation import EvaluationError
 from evaluation.datasets import DATASETS, LabelledSet, open_dataset
 from evaluation.photos import NAME as PHOTOS
@@ -21,7 +19,7 @@ from gclip_core.numbering import block_indices
 from gclip_core.registry import BACKBONES, BUILT_IN
 
 
-def run(command: Callable[[argparse.Namespace], int | None], args: argparse.Namespace) -> int:
+def run(command: Callable[[Any], int | None], args: Any) -> int:
     """Runs a command; an error is one sentence on stderr. Returns the exit status."""
     try:
         return command(args) or 0
@@ -46,10 +44,9 @@ def add_backbone_options(parser: Any, several: bool = False) -> None:
     parser.add_argument(
         "--dtype",
         default="float32",
-        choices=["float32", "bfloat16", "auto"],
-        help="of the image tower (default: float32); auto: bfloat16 if the device has it",
+        choices=["float32", "bfloat16"],
+        help="of the image tower (default: float32)",
     )
-    parser.add_argument("--threads", type=int, help="CPU threads (default: PyTorch's)")
     parser.add_argument(
         "--damage",
         metavar="CHANNEL:GAIN:BLOCKS",
@@ -58,14 +55,12 @@ def add_backbone_options(parser: Any, several: bool = False) -> None:
 
 
 def opened_backbone(args: argparse.Namespace, name: str) -> Backbone:
-    """Loads a backbone by the command line's options; sets the number of PyTorch's threads.
+    """Loads a backbone by the command line's options.
 
     Under ``torchrun``, ``cuda`` is the GPU of this process's local rank.
     """
     # Results then repeat. MKL reads it at the first product.
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
-    if args.threads:
-        torch.set_num_threads(args.threads)
     device, rank = args.device, os.environ.get("LOCAL_RANK")
     if device == "cuda" and rank:
         device = f"cuda:{rank}"
@@ -83,20 +78,17 @@ def opened_backbone(args: argparse.Namespace, name: str) -> Backbone:
     return replace(damage(backbone, channel, gain, blocks), name=f"{name}-{args.damage}")
 
 
-def add_set_options(parser: Any, default: str | None = None, n: int | None = None) -> None:
-    """Adds ``--dataset``, required without a ``default``, and its options to a parser or group."""
-    shown = f" (default: {default})" if default else ""
+def add_set_options(parser: Any, **dataset: Any) -> None:
+    """Adds ``--dataset`` and its options to a parser or group; ``dataset`` as in argparse."""
     parser.add_argument(
         "--dataset",
-        default=default,
-        required=default is None,
         choices=[PHOTOS, *DATASETS],
-        help=f"a benchmark of the field, or photos{shown}",
+        help="a benchmark of the field, or photos with masks",
+        **dataset,
     )
     parser.add_argument("--root", type=Path, help="folder of the data set (photos: your own)")
     parser.add_argument("--split", help="default: the set's validation split, or all photos")
-    shown = f" (default: {n})" if n else ""
-    parser.add_argument("--n", type=int, default=n, help=f"first n images only{shown}")
+    parser.add_argument("--n", type=int, help="first n images only")
 
 
 def opened_set(args: argparse.Namespace) -> LabelledSet:
@@ -114,19 +106,3 @@ def opened_set(args: argparse.Namespace) -> LabelledSet:
             raise EvaluationError(f"{entry.title} needs --root, the folder of its files.")
         opened = open_dataset(entry, args.root, args.split)
     return replace(opened, samples=opened.samples[: args.n])
-
-
-def add_gclip_options(parser: Any) -> None:
-    """Adds the threshold for global tokens and the blocks of CS to a parser or group."""
-    parser.add_argument(
-        "--global-threshold",
-        type=float,
-        default=5.0,
-        help="a global token receives at least this multiple of uniform attention (default: 5)",
-    )
-    parser.add_argument(
-        "--cs-blocks",
-        default="backbone",
-        metavar="BLOCKS",
-        help="'backbone', 'auto' or numbers such as '7-11' (default: backbone)",
-    )

@@ -19,8 +19,6 @@ from gclip_core import assets, images
 from gclip_core.types import Grid
 
 NAME = "photos"
-LISTS = ("choose", "report")
-"""Names of the lists of photos in a folder: those by which choices are made, and the others."""
 
 
 @dataclass(frozen=True)
@@ -115,10 +113,10 @@ def shipped_set() -> LabelledSet:
 
 
 def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
-    """Photos ``NAME.jpg`` with masks ``NAME.png`` in a folder, or those of its list ``split``.
+    """Photos ``NAME.jpg`` with masks ``NAME.png`` in a folder; of a ``split``, those it lists.
 
     Its ``index.json`` is a list of ``{"file": NAME, "words": {value: word}}``. A value is one of
-    the mask's; pixels of other values are ignored. A list is one of :data:`LISTS`.
+    the mask's; pixels of other values are ignored. ``SPLIT.txt`` has a name a line.
 
     Raises:
         EvaluationError: the index cannot be read, a photo or mask is missing, or there is no list.
@@ -145,21 +143,11 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
 
     names = list(words_of)
     if split is not None:
-        listed = photo_lists(folder).get(split, ())
+        file = folder / f"{split}.txt"
+        listed = file.read_text("utf-8").split() if file.is_file() else []
         names = [name for name in names if name in listed]
         if not names:
-            raise EvaluationError(
-                f"A list of photos of this folder was expected in {folder}/{split}.txt, but there "
-                f"is none. Lists are {' and '.join(LISTS)}."
-            )
+            raise EvaluationError(f"Names of photos of this folder were expected in {file}.")
     samples = tuple(Sample(name, partial(load, name, words_of[name])) for name in names)
     classes = tuple(ClassName(word, (word,)) for word in words)
     return LabelledSet(NAME, f"Photos of {folder.name}", classes, samples, None, folder.name)
-
-
-def photo_lists(folder: Path) -> dict[str, tuple[str, ...]]:
-    """The photos that ``choose.txt`` and ``report.txt`` in a folder name, of each list there is."""
-    files = {name: folder / f"{name}.txt" for name in LISTS}
-    return {
-        n: tuple(file.read_text("utf-8").split()) for n, file in files.items() if file.is_file()
-    }

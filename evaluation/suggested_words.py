@@ -1,30 +1,28 @@
-"""Whether suggested words are in a photo: ``python -m evaluation.suggested_words [FOLDER]``.
+"""Whether suggested words are in a photo: ``python -m evaluation.suggested_words``.
 
 Prints the share of suggested words that are in the photo's truth, the share of the labelled area
 that they name, and of the photos with a main thing the share in which a suggested word, and in
 which the first one, names it. The main thing is the class of COCO-Object that covers most of the
-photo, if it covers 15 % or more. A folder's ``choose.txt`` and ``report.txt`` list photos, a name a
-line: the figures are those of each list and of all photos. ``--choose`` tries thresholds on
-``choose.txt`` alone, and prints the best with their figures.
+photo, if it covers 15 % or more.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation import EvaluationError, class_lists, options
+from evaluation import class_lists, options
 from evaluation.class_lists import ClassName
-from evaluation.photos import photo_folder, photo_lists, shipped_set
+from evaluation.photos import NAME as PHOTOS
+from evaluation.tables import counted
 from gclip_core import suggest, word_lists
 from gclip_core.backbone import Backbone
 from gclip_core.segmenter import Segmenter
-from gclip_core.suggest import Matches, Thresholds
+from gclip_core.suggest import Thresholds
 
 KINDS = {
     "floor": ("wooden floor",),
@@ -58,9 +56,9 @@ TRIED = {
     "stuff": (0.3, 0.35, 0.4, 0.45, 0.5),
     "thing": (0.03, 0.04, 0.05, 0.06),
 }
-"""The values of thresholds that ``--choose`` tries, all combinations."""
+"""The values of thresholds that are tried, all combinations."""
 AIMS = (0.80, 0.50, 0.78)
-"""Shares of words, area and main things that ``--choose`` aims at."""
+"""Shares of words, area and main things that are aimed at."""
 
 
 # --- judging the words of a photo ----------------------------------------------------------------
@@ -176,45 +174,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _judge_photos(args: argparse.Namespace) -> None:
-    photos = photo_folder(args.folder) if args.folder else shipped_set()
-    names = [sample.name for sample in photos.samples]
-    lists = photo_lists(args.folder) if args.folder else {}
-    chosen = {title: [name for name in names if name in lists[title]] for title in lists}
-    chosen = {title: listed for title, listed in chosen.items() if listed} | {"all": names}
-    if args.choose and "choose" not in chosen:
-        raise EvaluationError("--choose needs a choose.txt in the folder: names, one a line.")
-    backbone = options.opened_backbone(args, args.backbone)
+    backbone, photos = options.opened_backbone(args, args.backbone), options.opened_set(args)
     named, segmenter = meanings(backbone), Segmenter(backbone)
-    candidates = suggest.candidates_of(backbone)
-    cases: dict[str, tuple[Matches, Truth]] = {}
+    judged = []
     for sample in photos.samples:
         image, labels = sample.load()
-        cases[sample.name] = segmenter.matches(image), read_truth(photos.classes, labels)
-
-    def judged(names: Sequence[str], thresholds: Thresholds) -> list[Judged]:
-        photos = []
-        for matches, truth in (cases[name] for name in names):
-            words = suggest.choose(candidates, matches, thresholds=thresholds)
-            photos.append(judge(words, truth, named))
-        return photos
-
-    thresholds = suggest.DEFAULT
-    if args.choose:
-        thresholds = best_thresholds(lambda tried: judged(chosen["choose"], tried), thresholds)
-        print(", ".join(f"{name} {value:g}" for name, value in asdict(thresholds).items()))
-    for title, names in chosen.items():
-        print(report(title, judged(names, thresholds)))
+        truth = read_truth(photos.classes, labels)
+        judged.append(judge(segmenter.suggest(image), truth, named))
+    print(report(judged))
 
 
-def report(title: str, photos: Sequence[Judged]) -> str:
+def report(photos: Sequence[Judged]) -> str:
     """All shares in percent, and the number of words, in one line."""
     shares = figures(photos)
-    number = sum(photo.words for photo in photos) / len(photos)
     mains = sum(photo.main is not None for photo in photos)
     text = (
-        f"{title} ({len(photos)} photos): {100 * shares.right:.1f} % of the suggested words are in "
-        f"the photo, and name {100 * shares.area:.1f} % of the labelled area; {number:.1f} words a "
-        "photo"
+        f"{counted(len(photos), 'photo')}: {100 * shares.right:.1f} % of the suggested words are "
+        f"in the photo, and name {100 * shares.area:.1f} % of the labelled area; "
+        f"{sum(photo.words for photo in photos) / len(photos):.1f} words a photo"
     )
     if not mains:
         return text
@@ -229,11 +206,8 @@ def parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(
         prog="python -m evaluation.suggested_words", description=__doc__
     )
-    command.add_argument("folder", nargs="?", type=Path, help="photos with masks and an index.json")
-    command.add_argument(
-        "--choose", action="store_true", help="find thresholds on the photos of choose.txt alone"
-    )
     options.add_backbone_options(command)
+    options.add_set_options(command, default=PHOTOS)
     return command
 
 

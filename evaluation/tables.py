@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from evaluation import EvaluationError, metric
-from evaluation.benchmark import PARTS, Result, digest, method_settings
+from evaluation.benchmark import Result, method_settings
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import PAPERS_BLOCKS
 from gclip_core.refine import find_refinement
@@ -64,13 +64,12 @@ def difference(value: float, reference: float) -> str:
 
 @dataclass(frozen=True)
 class Line:
-    """The scores of one row: fractions in [0, 1], nan if no pixel decides them.
+    """The scores of one method: fractions in [0, 1], nan if no pixel decides them.
 
     ``image_miou`` is the mean over images of each image's own mean IoU.
     """
 
-    label: str
-    part: str
+    method: str
     miou: float
     pixel_accuracy: float
     image_miou: float
@@ -78,70 +77,42 @@ class Line:
 
 
 def lines(result: Result) -> list[Line]:
-    """The scores of every row."""
+    """The scores of every method."""
     scored = []
-    for index, row in enumerate(result.settings["rows"]):
+    for index, method in enumerate(result.settings["methods"]):
         scores, of_images = metric.scores(result.counts[index]), result.image_miou[:, index]
         known = of_images[~np.isnan(of_images)]
         mean = math.fsum(known) / len(known) if len(known) else math.nan
         iou = tuple(scores.iou.tolist())
-        scored.append(
-            Line(row["label"], row["part"], scores.miou, scores.pixel_accuracy, mean, iou)
-        )
+        scored.append(Line(method["title"], scores.miou, scores.pixel_accuracy, mean, iou))
     return scored
 
 
-def run_tables(result: Result) -> str:
-    """A run's tables as text: of its methods, its ablation and its sweep."""
-    texts = [_headline(result)]
-    for part in PARTS:
-        scored = [line for line in lines(result) if line.part == part]
-        if scored:
-            texts.append(grid(_compared(scored)))
-    return "\n\n".join(texts)
-
-
-def _headline(result: Result) -> str:
-    """Data set, backbone, images, words; then the refinement, if there is one."""
-    settings, n = result.settings, len(result.image_miou)
-    images = counted(n, "image") if result.complete else f"{n:,} of {settings['images']:,} images"
-    if n:
-        images += f", {result.seconds / n:.2f} s each"
+def run_table(result: Result) -> str:
+    """A run as text: what was evaluated, and a row for each method, compared with ClearCLIP."""
+    settings, scored = result.settings, lines(result)
     words = "all classes" if settings["words"] == "all" else f"words: {settings['words']}"
+    images = counted(len(result.image_miou), "image")
     parts = [settings["title"], settings["backbone_title"], images, words]
     if settings["refine"] != "none":
         parts.append(f"refined: {find_refinement(settings['refine']).title}")
-    return " · ".join(parts)
-
-
-def _compared(scored: Sequence[Line]) -> list[list[str]]:
-    reference = next((line for line in scored if line.label == BASE), scored[0])
-    cells = [["", "mIoU", f"to {reference.label}", "pixel accuracy", "mIoU by image"]]
+    reference = next((line.miou for line in scored if line.method == BASE), math.nan)
+    cells = [["", "mIoU", f"to {BASE}", "pixel accuracy", "mIoU by image"]]
     for line in scored:
-        to_reference = "" if line is reference else difference(line.miou, reference.miou)
+        to_reference = "" if line.method == BASE else difference(line.miou, reference)
         others = [percent(line.pixel_accuracy), percent(line.image_miou)]
-        cells.append([line.label, percent(line.miou), to_reference, *others])
-    return cells
+        cells.append([line.method, percent(line.miou), to_reference, *others])
+    return " · ".join(parts) + "\n\n" + grid(cells)
 
 
 def result_json(result: Result) -> str:
-    """Scores, settings, versions and devices as JSON, with null for nan."""
+    """Scores and settings as JSON, with null for nan."""
     names = [c["name"] for c in result.settings["classes"]]
     rows = []
     for line in lines(result):
         row = asdict(line) | {"iou": dict(zip(names, map(_known, line.iou), strict=True))}
         rows.append({key: _known(value) for key, value in row.items()})
-    plain = {
-        "dataset": result.settings["title"],
-        "backbone": result.settings["backbone_title"],
-        "images": len(result.image_miou),
-        "complete": result.complete,
-        "results": rows,
-        "settings": result.settings,
-        "settings_digest": digest(result.settings),
-        "environments": result.environments,
-        "seconds": round(result.seconds, 3),
-    }
+    plain = {"results": rows, "settings": result.settings}
     return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -186,36 +157,36 @@ def _paper_cells(
     backbone: str, sets: Sequence[str], by_set: Mapping[str, Result]
 ) -> list[list[str]]:
     """The cells of one backbone's table: the head, then a row for each method."""
-    miou: dict[str, dict[str, float]] = {}  # by column, then by label
+    miou: dict[str, dict[str, float]] = {}  # by column, then by method
     for title in sets:
         scored = lines(by_set[title]) if title in by_set else []
-        miou[title] = {line.label: line.miou for line in scored if line.part == "methods"}
-    labels = list(dict.fromkeys(label for column in miou.values() for label in column))
+        miou[title] = {line.method: line.miou for line in scored}
+    methods = list(dict.fromkeys(method for column in miou.values() for method in column))
     if len(sets) > 1:  # nan where a set is missing, so that means can be compared
         columns = list(miou.values())
         miou["mean"] = {
-            label: float(np.mean([column.get(label, math.nan) for column in columns]))
-            for label in labels
+            method: float(np.mean([column.get(method, math.nan) for column in columns]))
+            for method in methods
         }
-    cells = [[backbone, *labels]]
+    cells = [[backbone, *methods]]
     for title, column in miou.items():
-        cells.append([title, *(_cell(column, label) for label in labels)])
+        cells.append([title, *(_cell(column, method) for method in methods)])
         figures = published_figures(by_set[title].settings) if title in by_set else {}
         if figures:
-            cells.append(["published", *(figures.get(label, "") for label in labels)])
+            cells.append(["published", *(figures.get(method, "") for method in methods)])
     return [list(row) for row in zip(*cells, strict=True)]
 
 
-def _cell(column: Mapping[str, float], label: str) -> str:
+def _cell(column: Mapping[str, float], method: str) -> str:
     """A mean IoU in percent, with its difference to ClearCLIP's on the same set."""
-    value, reference = column.get(label, math.nan), column.get(BASE, math.nan)
-    if label == BASE or math.isnan(value - reference):
+    value, reference = column.get(method, math.nan), column.get(BASE, math.nan)
+    if method == BASE or math.isnan(value - reference):
         return percent(value)
     return f"{percent(value)} ({difference(value, reference)})"
 
 
 def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The published figures that a run can be compared with, such as ``"33.7"``, by row label.
+    """The published figures that a run can be compared with, such as ``"33.7"``, by method.
 
     ``settings`` are an experiment's. ``"33.7?"`` is a figure whose image sizes are not public.
     """
@@ -232,10 +203,9 @@ def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
         wanted = common | sizes | {"refine": entry.get("refine", "none")}
         if any(given.get(key) != value for key, value in wanted.items()):
             continue
-        for row in settings["rows"]:
-            method = row["method"]
-            if row["part"] == "methods" and method["name"] == entry["method"] and _papers(method):
-                figures[row["label"]] = str(entry["miou"][dataset]) + ("" if sizes else "?")
+        for method in settings["methods"]:
+            if method["name"] == entry["method"] and _papers(method):
+                figures[method["title"]] = str(entry["miou"][dataset]) + ("" if sizes else "?")
     return figures
 
 

@@ -13,12 +13,9 @@ from evaluation import EvaluationError, benchmark, options, tables
 from evaluation.benchmark import Experiment
 from evaluation.datasets import Protocol
 from evaluation.photos import NAME as PHOTOS
-from gclip_core.backbone import Backbone
-from gclip_core.errors import BackboneError
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_choice
 from gclip_core.refine import REFINEMENTS
-from gclip_core.registry import BACKBONES
 from gclip_core.segmenter import Segmenter
 from gclip_core.text import TEMPLATES
 from gclip_core.vocabulary import unknown_phrases
@@ -41,49 +38,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 # --- an evaluation -------------------------------------------------------------------------------
 
 
-def _evaluate(args: argparse.Namespace) -> int:
-    """Evaluates each backbone and prints its table; several are compared at the end.
+def _evaluate(args: argparse.Namespace) -> None:
+    """Runs an evaluation and prints its table.
 
     Under ``torchrun`` each of n processes counts every n-th image, and the process that counts the
-    last one prints. Returns the exit status: 1 if some backbone could not be loaded.
+    last one prints.
     """
-    names = list(dict.fromkeys(args.backbone))
-    if "all" in names:
-        names = [entry.name for entry in BACKBONES.values() if not entry.damage]
-    if len(names) > 1 and (args.weights or args.out):
-        raise EvaluationError(
-            "--weights is one file and --out is one folder, so they need one --backbone; name one."
-        )
+    experiment = _experiment(args)
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    results, status = [], 0
-    for name in names:
-        try:
-            backbone = options.opened_backbone(args, name)
-        except BackboneError as error:
-            if len(names) == 1:
-                raise
-            print(f"left out {name}: {error}", file=sys.stderr)
-            status = 1
-            continue
-        experiment = _experiment(args, backbone)
-        if rank == 0:
-            _note_unknown_words(experiment)
-        digest = benchmark.digest(experiment.settings())
-        folder = args.out or Path("results") / f"{experiment.dataset.name}-{backbone.name}-{digest}"
-        benchmark.run(experiment, folder, rank, world)
-        result = benchmark.read_result(folder)
-        if result.complete:
-            file = folder / "result.json"
-            benchmark.write_whole(file, tables.result_json(result).encode())
-            print(tables.run_table(result))
-            print(f"\nwritten: {file}", file=sys.stderr)
-            results.append(result)
-    if len(results) > 1:
-        print("\n" + tables.paper(results))
-    return status
+    if rank == 0:
+        _note_unknown_words(experiment)
+    digest = benchmark.digest(experiment.settings())
+    folder = args.out or Path("results") / f"{args.dataset}-{args.backbone}-{digest}"
+    benchmark.run(experiment, folder, rank, world)
+    result = benchmark.read_result(folder)
+    if result.complete:
+        file = folder / "result.json"
+        benchmark.write_whole(file, tables.result_json(result).encode())
+        print(tables.run_table(result))
+        print(f"\nwritten: {file}", file=sys.stderr)
 
 
-def _experiment(args: argparse.Namespace, backbone: Backbone) -> Experiment:
+def _experiment(args: argparse.Namespace) -> Experiment:
+    backbone = options.opened_backbone(args)
     dataset = options.opened_set(args)
     names = [field.name for field in fields(Protocol)]
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
@@ -132,7 +109,7 @@ def parser() -> argparse.ArgumentParser:
     )
     group: Any = command.add_argument_group("what is evaluated")
     options.add_set_options(group, required=True)
-    options.add_backbone_options(group, several=True)
+    options.add_backbone_options(group)
     group.add_argument("--out", type=Path, help="result folder (default: results/…)")
 
     group = command.add_argument_group("rows of the table (blocks count from 1)")

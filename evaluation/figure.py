@@ -279,7 +279,7 @@ def _draw_photo(args: argparse.Namespace) -> None:
             f"A file that ends in .pdf, .svg or .png was expected, but {args.out.name} came. "
             "Give --out such a name."
         )
-    segmenter = Segmenter(options.opened_backbone(args, args.backbone))
+    segmenter = Segmenter(options.opened_backbone(args))
     picture = images.check(args.photo)
     encoded = segmenter.encode(picture)
     words = args.words or segmenter.suggest(encoded)

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,31 +12,29 @@ from evaluation import EvaluationError
 from evaluation.datasets import DATASETS, LabelledSet, open_dataset
 from evaluation.photos import NAME as PHOTOS
 from evaluation.photos import photo_folder, shipped_set
-from gclip_core.backbone import Backbone, damage, load_backbone
+from gclip_core.backbone import Backbone, load_backbone
 from gclip_core.errors import GclipError
-from gclip_core.numbering import block_indices
 from gclip_core.registry import BACKBONES, BUILT_IN
 
 
-def run(command: Callable[[Any], int | None], args: Any) -> int:
+def run(command: Callable[[Any], None], args: Any) -> int:
     """Runs a command; an error is one sentence on stderr. Returns the exit status."""
     try:
-        return command(args) or 0
+        command(args)
     except (GclipError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    return 0
 
 
-def add_backbone_options(parser: Any, several: bool = False) -> None:
-    """Adds ``--backbone``, of one name or ``several``, and its options to a parser or group."""
-    names = ", ".join(BACKBONES)
+def add_backbone_options(parser: Any) -> None:
+    """Adds ``--backbone`` and its options to a parser or group."""
     parser.add_argument(
         "--backbone",
-        nargs="+" if several else None,
-        default=[BUILT_IN] if several else BUILT_IN,
-        choices=["all", *BACKBONES] if several else list(BACKBONES),
+        default=BUILT_IN,
+        choices=list(BACKBONES),
         metavar="NAME",
-        help=f"one or several of: {names}; or all" if several else f"one of: {names}",
+        help=f"one of: {', '.join(BACKBONES)} (default: {BUILT_IN})",
     )
     parser.add_argument("--weights", type=Path, help="weight file of the backbone")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, … (default: cpu)")
@@ -47,15 +44,10 @@ def add_backbone_options(parser: Any, several: bool = False) -> None:
         choices=["float32", "bfloat16"],
         help="of the image tower (default: float32)",
     )
-    parser.add_argument(
-        "--damage",
-        metavar="CHANNEL:GAIN:BLOCKS",
-        help="simulate an abnormal channel, for example 7:100:7-11 (blocks count from 1)",
-    )
 
 
-def opened_backbone(args: argparse.Namespace, name: str) -> Backbone:
-    """Loads a backbone by the command line's options.
+def opened_backbone(args: argparse.Namespace) -> Backbone:
+    """Loads the command line's backbone.
 
     Under ``torchrun``, ``cuda`` is the GPU of this process's local rank.
     """
@@ -64,18 +56,7 @@ def opened_backbone(args: argparse.Namespace, name: str) -> Backbone:
     device, rank = args.device, os.environ.get("LOCAL_RANK")
     if device == "cuda" and rank:
         device = f"cuda:{rank}"
-    backbone = load_backbone(name, args.weights, device, args.dtype)
-    if not args.damage:
-        return backbone
-    defect = re.fullmatch(r"(\d+):([\d.]+):(.+)", args.damage)
-    if not defect:
-        raise EvaluationError(
-            "A damaged channel such as 7:100:7-11 (channel, gain, blocks) was expected, but "
-            f"'{args.damage}' came."
-        )
-    channel, gain, blocks = int(defect[1]), float(defect[2]), block_indices(defect[3])
-    # Results of other weights have another name.
-    return replace(damage(backbone, channel, gain, blocks), name=f"{name}-{args.damage}")
+    return load_backbone(args.backbone, args.weights, device, args.dtype)
 
 
 def add_set_options(parser: Any, **dataset: Any) -> None:

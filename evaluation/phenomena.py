@@ -144,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _measure(args: argparse.Namespace) -> None:
-    segmenter = Segmenter(options.opened_backbone(args, args.backbone))
+    segmenter = Segmenter(options.opened_backbone(args))
     print(summary(measure(segmenter, options.opened_set(args).samples)))
 
 

@@ -174,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _judge_photos(args: argparse.Namespace) -> None:
-    backbone, photos = options.opened_backbone(args, args.backbone), options.opened_set(args)
+    backbone, photos = options.opened_backbone(args), options.opened_set(args)
     named, segmenter = meanings(backbone), Segmenter(backbone)
     judged = []
     for sample in photos.samples:

@@ -79,7 +79,7 @@ RUN = [
 
 @pytest.mark.long
 @pytest.mark.parametrize(("document", "command"), RUN, ids=[command for _, command in RUN])
-def test_the_command_runs(document: str, command: str, checkout: Path) -> None:
+def test_command(document: str, command: str, checkout: Path) -> None:
     """In the documents' order: some commands read what earlier ones wrote."""
     for pattern, instead in CHEAPER:
         command = re.sub(pattern, instead, command)

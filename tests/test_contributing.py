@@ -89,8 +89,8 @@ def _use(folder: Path) -> None:
     exec(CORE + METHOD, {})
 
 
-def test_a_method_a_backbone_and_a_data_set_are_added_as_described(copy: Path) -> None:
-    """The method runs in the core alone, without the page, plots and a network.
+def test_additions(copy: Path) -> None:
+    """A method, a backbone and a data set are added as described; no page or network is needed.
 
     In a fork of this process, in which libraries are imported already.
     """

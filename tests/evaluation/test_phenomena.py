@@ -80,5 +80,5 @@ def test_summary(phenomena: Phenomena) -> None:
 def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--n", "1", "--backbone", "built-in-damaged"]) == 0
     assert "Built-in, damaged on purpose · 1 image" in capsys.readouterr().out
-    assert main(["--damage", "7"]) == 2
+    assert main(["--n", "0"]) == 2
     assert capsys.readouterr().err.startswith("error: ")

@@ -16,8 +16,6 @@ from evaluation.class_lists import ClassName
 from evaluation.datasets import LabelledSet, Sample
 from tests.models import picture
 
-STEP = 12
-
 Ids = list[list[int]]
 
 
@@ -39,7 +37,7 @@ def plain_set(n: int, height: int = 32, width: int = 40) -> LabelledSet:
 
 
 def enlarge(ids: Ids, dtype: Any = np.uint8) -> NDArray[Any]:
-    """Each entry becomes a square of 8 × 8 pixels: JPEG's blocks, so that flat colours survive."""
+    """Each entry becomes a square of 8 × 8 pixels."""
     return np.kron(np.array(ids), np.ones((8, 8), int)).astype(dtype)
 
 
@@ -52,11 +50,10 @@ def save_ids(path: Path, ids: Ids, palette: bool = False) -> None:
     image.save(path)
 
 
-def save_image(path: Path, predictions: Ids, **options: Any) -> None:
-    """A picture with a grey value for each class index."""
+def save_image(path: Path, **options: Any) -> None:
+    """A picture of the size of enlarged labels."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    grey = enlarge([[STEP * (p + 1) for p in row] for row in predictions])
-    Image.fromarray(np.stack([grey] * 3, -1)).save(path, quality=100, **options)
+    picture(16, 24).save(path, **options)
 
 
 _VOC = ("2007_000033", "2007_000042")
@@ -91,10 +88,10 @@ class Case:
     def layout(self) -> tuple[str, str, tuple[str, ...]]:
         return _LAYOUTS[self.truth.rpartition("/")[0]]
 
-    def build(self, root: Path, name: str, predicted: Ids) -> None:
+    def build(self, root: Path, name: str) -> None:
         """Write one image and its labels, and beside them files that do not belong to the set."""
         image, listed, _ = self.layout
-        save_image(root / image.format(name), predicted)
+        save_image(root / image.format(name))
         path = root / self.truth.format(name)
         if path.suffix == ".mat":
             path.parent.mkdir(exist_ok=True)
@@ -102,15 +99,15 @@ class Case:
         else:
             save_ids(path, self.ids, palette="SegmentationClass/" in self.truth)
         if listed:
-            save_image(root / image.format("2007_999999"), predicted)
+            save_image(root / image.format("2007_999999"))
         if "gtFine" in self.truth:
             save_ids(root / f"gtFine/val/{name}_gtFine_instanceIds.png", self.ids)
 
-    def make(self, folder: Path, predicted: Ids) -> Path:
+    def make(self, folder: Path) -> Path:
         """Write the set under ``folder``, in reverse order; returns the root to name."""
         root, (_, listed, names) = folder / self.root, self.layout
         for name in reversed(names):
-            self.build(root, name, predicted)
+            self.build(root, name)
         if listed:
             (root / listed).parent.mkdir(parents=True)
             (root / listed).write_text("\n".join(names) + "\n")

@@ -216,7 +216,7 @@ def test_protocol(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """A data set on disk is evaluated by its own protocol; an option changes only its own part."""
-    root = str(CASES[case].make(Path("data"), [[0, 1, 2], [3, 4, 5]]))
+    root = str(CASES[case].make(Path("data")))
     command = ["--dataset", CASES[case].dataset, "--root", root, "--methods", "clearclip", "--n"]
     assert main([*command, "1", "--templates", "plain", *given, "--out", "out"]) == 0
     assert "note: Built-in was not trained on" in capsys.readouterr().err

@@ -14,7 +14,6 @@ from evaluation.photos import photo_folder, shipped_photos, shipped_set
 from tests.evaluation.sets import CASES, Case, enlarge, save_ids, save_image
 from tests.pictures import turned
 
-BLACK = [[0, 0, 0], [0, 0, 0]]
 # Of each set: the number of classes, and some by their official index.
 CLASSES = {
     "voc20": (20, {0: "aeroplane", 19: "tvmonitor"}),
@@ -65,7 +64,7 @@ def test_class_list() -> None:
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_layout(case: Case, tmp_path: Path) -> None:
     """Every layout is read to the pixel, in the order of the list or of the names."""
-    opened = open_dataset(DATASETS[case.dataset], case.make(tmp_path, [[0, 1, 2], [3, 4, -1]]))
+    opened = open_dataset(DATASETS[case.dataset], case.make(tmp_path))
 
     assert [s.name for s in opened.samples] == sorted(case.layout[2])
     assert opened.source == case.truth.format("*")
@@ -78,8 +77,8 @@ def test_layout(case: Case, tmp_path: Path) -> None:
 
 def test_converted_labels(tmp_path: Path) -> None:
     """Converted labels win over the originals beside them."""
-    CASES["coco-stuff-stored"].make(tmp_path, BLACK)
-    CASES["coco-stuff"].build(tmp_path, "000000000139", BLACK)
+    CASES["coco-stuff-stored"].make(tmp_path)
+    CASES["coco-stuff"].build(tmp_path, "000000000139")
     opened = open_dataset(DATASETS["coco-stuff"], tmp_path)
     assert opened.source.endswith("*_labelTrainIds.png")
     assert [s.name for s in opened.samples] == ["000000000139"]
@@ -87,7 +86,7 @@ def test_converted_labels(tmp_path: Path) -> None:
 
 def test_split(tmp_path: Path) -> None:
     """A list of another name is another split."""
-    root = CASES["voc21"].make(tmp_path, BLACK)
+    root = CASES["voc21"].make(tmp_path)
     (root / "ImageSets/Segmentation/mine.txt").write_text("2007_000042\n")
     (sample,) = open_dataset(DATASETS["voc21"], root, "mine").samples
     assert sample.name == "2007_000042"
@@ -106,7 +105,7 @@ def test_missing_set(name: str, tmp_path: Path) -> None:
 
 def test_wrong_files(tmp_path: Path) -> None:
     """Ids of another set are refused, and a missing image, by their names."""
-    root = CASES["voc21"].make(tmp_path, BLACK)
+    root = CASES["voc21"].make(tmp_path)
     save_ids(root / "SegmentationClass/2007_000033.png", [[0, 21, 150]])
     opened = open_dataset(DATASETS["voc21"], root)
     with pytest.raises(EvaluationError, match=r"2007_000033\.png, but \[21, 150\] came"):
@@ -128,9 +127,9 @@ def test_no_ids(tmp_path: Path) -> None:
 
 def test_orientation(tmp_path: Path) -> None:
     """An image is turned by its EXIF only if that fits the truth."""
-    root = CASES["voc21"].make(tmp_path, [[0, 1, 2], [3, 4, 5]])
+    root = CASES["voc21"].make(tmp_path)
     plain, _ = open_dataset(DATASETS["voc21"], root).samples[0].load()
-    save_image(root / "JPEGImages/2007_000033.jpg", [[0, 1, 2], [3, 4, 5]], exif=turned(6))
+    save_image(root / "JPEGImages/2007_000033.jpg", exif=turned(6))
     image, labels = open_dataset(DATASETS["voc21"], root).samples[0].load()
     assert (image.height, image.width) == labels.shape
     assert np.array_equal(np.asarray(image), np.asarray(plain))
@@ -159,8 +158,8 @@ def test_photo_folder(tmp_path: Path) -> None:
     index = [{"file": "a", "words": {"3": "cat"}}, {"file": "b", "words": {"0": "dog", "3": "cat"}}]
     (tmp_path / "index.json").write_text(json.dumps(index))
     for name in ("a", "b"):
-        save_image(tmp_path / f"{name}.jpg", [[0, 1, 2]])
-        save_ids(tmp_path / f"{name}.png", [[0, 3, 9]])
+        save_image(tmp_path / f"{name}.jpg")
+        save_ids(tmp_path / f"{name}.png", [[0, 3, 9], [0, 3, 9]])
     opened = photo_folder(tmp_path)
     assert [known.name for known in opened.classes] == ["cat", "dog"]
     assert opened.samples[0].load()[1][0, ::8].tolist() == [-1, 0, -1]

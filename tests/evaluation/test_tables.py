@@ -80,19 +80,6 @@ def test_paper_with_gaps() -> None:
             tables.paper(sets)
 
 
-def test_field() -> None:
-    """The field is a table in the order of years."""
-    names = ("pearl", "clip", "kk", "AMF", "clearclip")
-    measured = {"methods": {name: {"there": 40.5, "+10": 30.25} for name in names}}
-    assert tables.field(measured).splitlines()[2:] == [
-        "| CLIP | 2021 | 40.5 | 30.25 |",
-        "| ClearCLIP | 2024 | 40.5 | 30.25 |",
-        "| Key-Key | – | 40.5 | 30.25 |",
-        "| GCLIP, AMF alone | 2025 | 40.5 | 30.25 |",
-        "| PEARL (attention) | 2026 | 40.5 | 30.25 |",
-    ]
-
-
 def test_json() -> None:
     """JSON has scores and settings, and null for nan."""
     scored = result({"CLIP": [[4, 0, 0], [0, 0, 0]]})

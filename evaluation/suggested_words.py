@@ -8,9 +8,8 @@ photo, if it covers 15 % or more.
 
 import argparse
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,6 @@ from evaluation.tables import counted
 from gclip_core import suggest, word_lists
 from gclip_core.backbone import Backbone
 from gclip_core.segmenter import Segmenter
-from gclip_core.suggest import Thresholds
 
 KINDS = {
     "floor": ("wooden floor",),
@@ -49,17 +47,6 @@ MAIN_KINDS = {
 """The same for the main thing alone: spellings, the narrowest word above it, and kinds of it."""
 MAIN_SHARE = 0.15
 """Share of a photo from which a thing is its main thing, if none is larger."""
-
-TRIED = {
-    "gain": (0.8, 1.0, 1.2, 1.5),
-    "certainty": (0.15, 0.2, 0.25, 0.3),
-    "stuff": (0.3, 0.35, 0.4, 0.45, 0.5),
-    "thing": (0.03, 0.04, 0.05, 0.06),
-}
-"""The values of thresholds that are tried, all combinations."""
-AIMS = (0.80, 0.50, 0.78)
-"""Shares of words, area and main things that are aimed at."""
-
 
 # --- judging the words of a photo ----------------------------------------------------------------
 
@@ -136,33 +123,6 @@ def figures(photos: Sequence[Judged]) -> Figures:
     area = float(np.mean([photo.area for photo in photos]))
     kinds = [(photo.main, photo.first, photo.alone) for photo in photos if photo.main is not None]
     return Figures(right, area, *(np.mean(kinds, axis=0).tolist() if kinds else [np.nan] * 3))
-
-
-def best_thresholds(
-    judged: Callable[[Thresholds], Sequence[Judged]], start: Thresholds
-) -> Thresholds:
-    """The thresholds of :data:`TRIED` that bring the figures nearest to :data:`AIMS`.
-
-    What is above an aim counts a quarter, and stuff alone is taken off. Of each combination the
-    mean counts over it and its neighbours, which differ by one step of each threshold at most: few
-    photos favour some combination by chance, but seldom all around it. The first and last values
-    are neighbours only.
-    """
-    lengths = [len(values) for values in TRIED.values()]
-    scores = np.zeros(lengths)
-    for index in np.ndindex(*lengths):
-        shares = figures(judged(_tried(start, index)))
-        values = np.nan_to_num([shares.right, shares.area, shares.main])
-        reached = np.minimum(values, AIMS) + np.maximum(values - AIMS, 0) / 4
-        scores[index] = reached.sum() - np.nan_to_num(shares.alone)
-    inner = list(product(*(range(1, length - 1) for length in lengths)))
-    means = [scores[tuple(slice(i - 1, i + 2) for i in index)].mean() for index in inner]
-    return _tried(start, inner[int(np.argmax(means))])
-
-
-def _tried(start: Thresholds, index: Sequence[int]) -> Thresholds:
-    """Thresholds with the values of :data:`TRIED` at these places."""
-    return replace(start, **{name: TRIED[name][i] for name, i in zip(TRIED, index, strict=True)})
 
 
 # --- the command ---------------------------------------------------------------------------------

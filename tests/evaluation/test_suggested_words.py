@@ -1,7 +1,5 @@
 """Suggested words are compared with the classes of a photo's mask."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -9,7 +7,6 @@ from evaluation.class_lists import ClassName
 from evaluation.suggested_words import (
     Judged,
     Truth,
-    best_thresholds,
     figures,
     judge,
     main,
@@ -17,7 +14,6 @@ from evaluation.suggested_words import (
     read_truth,
     report,
 )
-from gclip_core.suggest import DEFAULT, Thresholds
 from tests.models import loaded
 
 AREAS = {"sea": 60, "wall brick": 30, "dog": 10}
@@ -79,22 +75,6 @@ def test_figures() -> None:
     line = report(photos)
     assert line.startswith("3 photos: 40.0 % of the suggested words are in the photo, and")
     assert "25.0 % of the labelled area; 1.7 words a photo; of 2 photos with a main" in line
-
-
-def test_best_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thresholds are those whose figures, with their neighbours', come nearest to the aims."""
-    values = {"gain": (0.6, 0.8, 1.0, 1.2, 1.5), "certainty": (0.15, 0.2, 0.25, 0.3, 0.35)}
-    monkeypatch.setattr("evaluation.suggested_words.TRIED", values)
-
-    def judged(thresholds: Thresholds) -> list[Judged]:
-        if (thresholds.gain, thresholds.certainty) == (0.8, 0.25):
-            return [Judged(words=2, right=2, area=0.6)]  # the best, by chance
-        right = 2 if thresholds.gain >= 1.0 else 1
-        alone = thresholds.certainty < 0.25  # stuff alone is taken off
-        return [Judged(words=2, right=right, area=0.5, main=True, first=True, alone=alone)]
-
-    best = best_thresholds(judged, replace(DEFAULT, people=0.3))
-    assert (best.gain, best.certainty, best.people) == (1.2, 0.3, 0.3), "all around it is good"
 
 
 def test_command(capsys: pytest.CaptureFixture[str]) -> None:

@@ -168,7 +168,7 @@ def _keep_settings(settings: dict[str, Any], folder: Path) -> None:
     for key in {**settings, **saved}:
         here, there = settings.get(key), saved.get(key)
         if here != there:
-            is_long = isinstance(here, list) or isinstance(there, list)
+            is_long = isinstance(here, list)
             differences.append(key if is_long else f"{key}: {here} here, {there} there")
     if differences:
         raise EvaluationError(

@@ -122,7 +122,7 @@ def serve(blocks: Any, args: argparse.Namespace, uploads: Path, **more: Any) -> 
         run_history=False,
         show_error=False,
         enable_monitoring=False,
-        footer_links=["api", "settings"],
+        footer_links=["api"],
         **more,
     )
 

@@ -34,12 +34,21 @@ THEME = gr.themes.Base(primary_hue=ACCENT, secondary_hue=ACCENT, font=FONTS, fon
     body_text_color_subdued_dark="*neutral_300",
 )
 LAUNCH = {"theme": THEME, "css_paths": WEB / "page.css"}
+SCRIPTS = {
+    "canvas": ("shared", "labels", "canvas"),
+    "diagram": ("shared", "lines", "diagram"),
+    "strip": ("shared", "strip"),
+}
+"""Of each component, in the order in which they run."""
 DOWNLOAD = """file => {
     const link = document.createElement("a");
     Object.assign(link, { href: file.url, download: file.orig_name || "" });
     link.click();
 }"""
-COPY = "query => navigator.clipboard.writeText(location.origin + location.pathname + query)"
+COPY_TEXT = "Copy the link"
+COPY = "async link => { await navigator.clipboard.writeText(link); return 'Copied'; }"
+WHOLE_LINK = f"""link => [new URL(link, location.href.split("?")[0]).href, "{COPY_TEXT}"]"""
+"""The server knows only the query; behind a proxy, the browser alone knows the address."""
 SWITCHES = (("amf", "AMF", "Attention map fusion"), ("cs", "CS", "Channel suppression"))
 POINTED = ("block", "head", "patch")
 """Settings that a press on the canvas or the diagram changes, by the event's value."""
@@ -68,11 +77,11 @@ def build() -> gr.Blocks:
 
 
 def drawn(name: str, elem_id: str, **props: Any) -> gr.HTML:
-    """A component of ours: a script draws its value and its other properties."""
+    """A component of ours: its scripts draw its value and its other properties."""
     return gr.HTML(
         html_template=(WEB / f"{name}.html").read_text("utf-8"),
         css_template=(WEB / f"{name}.css").read_text("utf-8"),
-        js_on_load=(WEB / "shared.js").read_text("utf-8") + (WEB / f"{name}.js").read_text("utf-8"),
+        js_on_load="".join((WEB / f"{part}.js").read_text("utf-8") for part in SCRIPTS[name]),
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes=name,
@@ -229,9 +238,14 @@ def _tabs(inputs: dict[str, Component]) -> dict[str, Any]:
         with gr.Tab("Share", id="share", elem_id="share"):
             with gr.Row():
                 parts["link"] = gr.Textbox(
-                    show_label=False, container=False, interactive=False, elem_id="link", scale=4
+                    show_label=False,
+                    container=False,
+                    interactive=False,
+                    elem_id="link",
+                    scale=4,
+                    min_width=320,
                 )
-                parts["copy"] = gr.Button("Copy the link", variant="primary", min_width=140)
+                parts["copy"] = gr.Button(COPY_TEXT, variant="primary", min_width=140)
             parts["link_note"] = gr.Markdown()
             parts["shared"] = drawn("strip", "shared", value={"items": []})
             with gr.Row():
@@ -373,7 +387,9 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
             partial(_downloaded, name), [seen, *asked], parts["file"], preprocess=False, **HEAVY
         )
         made.success(None, parts["file"], None, js=DOWNLOAD)
-    parts["copy"].click(None, parts["link"], js=COPY)
+    link, copy = parts["link"], parts["copy"]
+    link.change(None, link, [link, copy], js=WHOLE_LINK)
+    copy.click(None, link, copy, js=COPY)
 
 
 def _shown(

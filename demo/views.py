@@ -366,7 +366,8 @@ def masks(scene: Scene) -> dict[str, Any]:
         caption = name if scores is None else f"{name} · {percent(scores.miou)}"
         items.append(item(painted(scene, mask), caption, f"Mask of {name}", "jpeg"))
     row = scene.settings.row - 1
-    return {"items": items, "selected": row if row >= 0 else None, "columns": 4}
+    columns = 4 if scene.report.abnormal else 5
+    return {"items": items, "selected": row if row >= 0 else None, "columns": columns}
 
 
 def large(scene: Scene) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def main() -> None:
     with serving() as server, chromium() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(f"{server.url}?__theme=light")
-        page.wait_for_selector("#canvas [data-turn]", timeout=240_000)
+        page.wait_for_selector("#canvas [data-answers]", timeout=240_000)
         page.wait_for_timeout(3000)
         picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(256)
         file = ROOT / "docs" / "screenshots" / "page.png"

@@ -1,34 +1,35 @@
 // A photo with one or two masks on it. The values come from views.py; a word that a person typed
 // only ever becomes textContent.
-const [stage, pad, labels, why, split] = [".stage", ".pad", ".labels", ".why", ".split"].map($);
+const [stage, pad, why, split] = [".stage", ".pad", ".why", ".split"].map($);
 const buttons = $$(".views button");
 const SWIPE = 2;
 const NONE = 255; // the label of a pixel without a class
 const EDGE = abgr(255, 255, 255, 216);
-/** What is drawn: a value, and the labels of its masks. */
+/** What is drawn: a value, and the label of every pixel of each of its masks. */
 let answer = null;
 let masks = [];
-/** Which mask; which label is shown alone; which patch, and whether its words are shown. */
-let [view, only, patch, isPinned] = [1, null, null, false];
-let [turn, glance] = [0, 0];
+/** Which mask, or SWIPE and the share of the width left of the split. */
+let [view, splitAt] = [1, 0.5];
+/** Which label is shown alone; which patch, and whether its words are shown. */
+let [isolated, patch, isPinned] = [null, null, false];
+const [loadMasks, loadPatch] = [newestOnly(), newestOnly()];
 
-async function update() {
+function update() {
   const { value } = props;
-  if (!value?.views) return;
-  const mine = ++turn;
-  const decoding = Promise.all(value.views.map(({ mask }) => numbers(mask)));
-  const decoded = await decoding.catch(() => null);
-  if (mine !== turn) return; // a newer answer came meanwhile
-  if (decoded) show(value, decoded);
-  else setTimeout(() => mine === turn && update(), 2000); // the connection was lost: try again
+  if (value?.views)
+    loadMasks(
+      value.views.map(({ mask }) => mask),
+      (decoded) => show(value, decoded),
+    );
 }
 
 function show(value, decoded) {
   const names = ({ classes }) => JSON.stringify(classes.map(({ name }) => name));
   const isNew = answer?.of !== value.of;
   if (isNew) [patch, isPinned] = [value.patch ?? null, Number.isInteger(value.patch)];
-  if (isNew || names(answer) !== names(value)) only = null;
-  if (isNew || answer.view !== value.view) view = view === SWIPE && answer ? SWIPE : value.view;
+  if (isNew || names(answer) !== names(value)) isolated = null;
+  const isSwipe = view === SWIPE && value.views.length > 1;
+  if (!isSwipe && (isNew || view === SWIPE || answer.view !== value.view)) view = value.view;
   [answer, masks] = [value, decoded];
   const [height, width] = value.views[0].mask.shape;
   stage.style.setProperty("--ratio", width / height);
@@ -39,10 +40,10 @@ function show(value, decoded) {
   fillLegend();
   refresh();
   keepAddress(value.link);
-  const { shares } = shown();
+  const { shares } = answer.views[current()];
   const parts = value.classes.map(({ name }, i) => `${name} ${percent(shares[i])}`);
   $(".live").textContent = `${value.sentence} ${parts.join(", ")}`;
-  element.dataset.turn = turn;
+  countAnswer();
 }
 
 /** After a lost connection Gradio loads the page again: its address then has the settings. */
@@ -52,13 +53,21 @@ function keepAddress(link) {
   history.replaceState(null, "", theme ? `${link}&__theme=${theme}` : link);
 }
 
-const shown = () => answer.views[Math.min(view, answer.views.length - 1)];
 function write(selector, text) {
   Object.assign($(selector), { textContent: text, hidden: !text });
 }
 
+/** Which mask is explained, cut out and listed; of two beside each other the second. */
+const current = () => Math.min(view, answer.views.length - 1);
+
+/** Which mask is seen in a column of pixels. */
+function maskAt(x, width) {
+  return view === SWIPE ? Number(x >= splitAt * width) : current();
+}
+
 /** After a change of the view, or of what is shown alone. */
 function refresh() {
+  const isSwipe = view === SWIPE;
   const titles = answer.views.map(({ title, score, score_name }) =>
     score === null ? title : `${title} · ${score_name} ${percent(score)}`,
   );
@@ -67,19 +76,21 @@ function refresh() {
     button.hidden = answer.views.length === 1;
     button.setAttribute("aria-pressed", i === view);
   });
-  $(".chip").textContent = titles[view % SWIPE];
-  write(".chip.right", view === SWIPE ? titles[1] : "");
-  split.hidden = view !== SWIPE;
-  pad.hidden = view === SWIPE;
-  const { shares, unsure } = shown();
+  $(".chip").textContent = titles[isSwipe ? 0 : current()];
+  write(".chip.right", isSwipe ? titles[1] : "");
+  split.hidden = !isSwipe;
+  pad.hidden = isSwipe;
+  const seen = isSwipe ? answer.views : [answer.views[current()]];
   for (const entry of $$(".entry")) {
     const label = Number(entry.dataset.label);
     const [swatch, , doubt, share] = entry.firstChild.children;
-    share.textContent = percent(label === NONE ? shares.at(-1) : shares[label]);
-    doubt.hidden = !unsure[label];
-    swatch.classList.toggle("unsure", Boolean(unsure[label]));
-    entry.firstChild.setAttribute("aria-pressed", only === label);
-    entry.lastChild.hidden = only !== label;
+    const shares = seen.map(({ shares }) => (label === NONE ? shares.at(-1) : shares[label]));
+    const isUnsure = seen.some(({ unsure }) => unsure[label]);
+    share.textContent = shares.map(percent).join(" → ");
+    doubt.hidden = !isUnsure;
+    swatch.classList.toggle("unsure", isUnsure);
+    entry.firstChild.setAttribute("aria-pressed", isolated === label);
+    entry.lastChild.hidden = isolated !== label;
   }
   paint();
   look();
@@ -87,151 +98,109 @@ function refresh() {
 
 function fillLegend() {
   const background = { name: "background", colour: "transparent", label: NONE };
-  const entries = [...answer.classes.map((one, label) => ({ ...one, label })), background];
+  const entries = [...answer.classes.map((named, label) => ({ ...named, label })), background];
   const key = JSON.stringify(entries.map(({ name, colour }) => [name, colour]));
   if ($(".legend").dataset.key === key) return; // keeps the focus where it is
   $(".legend").dataset.key = key;
-  const made = entries.map(({ name, colour, label }) => {
-    const entry = make("div", label === NONE ? "entry none" : "entry");
-    const button = Object.assign(make("button"), { type: "button", title: "Show it alone" });
-    const swatch = make("i", "swatch");
-    swatch.style.setProperty("--colour", colour);
-    button.append(swatch, make("bdi", "", name), make("em", "", "not sure"), make("b"));
-    button.onclick = () => {
-      only = only === label ? null : label;
-      refresh();
-    };
-    const save = Object.assign(make("button", "save", "Cut out"), { type: "button" });
-    save.setAttribute("aria-label", `Save a cut-out of ${name}`);
-    save.onclick = () => cutOut(label, name);
-    entry.append(button, save);
-    entry.dataset.label = label;
-    return entry;
-  });
-  $(".legend").replaceChildren(...made);
+  $(".legend").replaceChildren(...entries.map(entryOf));
 }
 
-/** The labels that are seen: of one mask, or of the first one left of the split. */
-function labelsSeen(width) {
-  if (view !== SWIPE) return masks[Math.min(view, masks.length - 1)];
-  const cut = Math.round((split.value / 100) * width);
-  const labels = masks[1].slice();
-  for (let start = 0; start < labels.length; start += width)
-    labels.set(masks[0].subarray(start, start + cut), start);
-  return labels;
+function entryOf({ name, colour, label }) {
+  const entry = make("div", label === NONE ? "entry none" : "entry");
+  const button = Object.assign(make("button"), { type: "button", title: "Show it alone" });
+  const swatch = make("i", "swatch");
+  swatch.style.setProperty("--colour", colour);
+  button.append(swatch, make("bdi", "", name), make("em", "", "not sure"), make("b"));
+  button.onclick = () => {
+    isolated = isolated === label ? null : label;
+    refresh();
+  };
+  const save = Object.assign(make("button", "save", "Cut out"), { type: "button" });
+  save.setAttribute("aria-label", `Save a cut-out of ${name}`);
+  save.onclick = () => cutOut(label, name);
+  entry.append(button, save);
+  entry.dataset.label = label;
+  return entry;
 }
 
 function paint() {
   const [height, width] = answer.views[0].mask.shape;
-  const seen = labelsSeen(width);
-  const alpha = Math.round($(".opacity input").value * 2.55);
-  const [inks, stripes] = [new Uint32Array(256), new Uint32Array(256)];
-  const veil = abgr(12, 14, 18, Math.max(alpha, 150));
-  if (only !== null) inks.fill(veil).fill(0, only, only + 1);
-  answer.classes.forEach(({ colour }, i) => {
-    if (only === null) inks[i] = ink(colour, alpha);
-    stripes[i] = only === null && shown().unsure[i] ? ink(colour, alpha / 4) : inks[i];
-  });
-  stripes[NONE] = inks[NONE];
+  const inks = answer.views.map(inksOf);
   const thick = Math.max(1, Math.round(width / (stage.clientWidth || width)));
   const stripe = 7 * thick;
   draw($(".mask"), width, height, (i) => {
     const x = i % width;
-    const label = seen[i];
-    const right = x + thick < width ? seen[i + thick] : label;
-    const below = seen[i + thick * width] ?? label;
+    const shown = maskAt(x, width);
+    const labels = masks[shown];
+    const label = labels[i];
+    const right = x + thick < width ? labels[i + thick] : label;
+    const below = labels[i + thick * width] ?? label;
     const isEdge = right !== label || below !== label;
-    if (isEdge && (only === null || [label, right, below].includes(only))) return EDGE;
-    return ((i - x) / width + x) % (2 * stripe) < stripe ? inks[label] : stripes[label];
+    if (isEdge && (isolated === null || [label, right, below].includes(isolated))) return EDGE;
+    const { full, striped } = inks[shown];
+    return ((i - x) / width + x) % (2 * stripe) < stripe ? full[label] : striped[label];
   });
-  split.style.setProperty("--at", `${split.value}%`);
-  placeLabels(seen, width, height);
+  nameClasses(width, height);
 }
 
-/** Each class's name where it lies deepest, but over no other name and inside the picture. */
-function placeLabels(seen, width, height) {
+/** A view's colour of each label, and the one between them where the label is a weak fit. */
+function inksOf({ unsure }) {
+  const alpha = Math.round($(".opacity input").value * 2.55);
+  const full = new Uint32Array(256);
+  if (isolated !== null) {
+    full.fill(abgr(12, 14, 18, Math.max(alpha, 150)));
+    full[isolated] = 0;
+    return { full, striped: full };
+  }
+  answer.classes.forEach(({ colour }, label) => {
+    full[label] = ink(colour, alpha);
+  });
+  const striped = full.map((colour, label) =>
+    unsure[label] ? ink(answer.classes[label].colour, alpha / 4) : colour,
+  );
+  return { full, striped };
+}
+
+function nameClasses(width, height) {
   const step = Math.ceil(Math.max(width, height) / 100);
   const [columns, rows] = [Math.floor(width / step), Math.floor(height / step)];
   const half = Math.floor(step / 2);
-  const cells = Uint8Array.from({ length: rows * columns }, (_, i) => {
-    const [y, x] = [Math.floor(i / columns), i % columns];
-    return seen[(y * step + half) * width + x * step + half];
+  const cells = Uint8Array.from({ length: rows * columns }, (_, cell) => {
+    const [y, x] = [Math.floor(cell / columns) * step + half, (cell % columns) * step + half];
+    const label = masks[maskAt(x, width)][y * width + x];
+    return isolated === null || label === isolated ? label : NONE;
   });
-  const depth = depths(cells, columns);
-  const byClass = answer.classes.map(() => []);
-  cells.forEach((label, i) => {
-    byClass[label]?.push(i);
-  });
-  const [right, bottom] = [stage.clientWidth, stage.clientHeight];
-  const taken = $$(".chip").map((chip) => [
-    chip.offsetLeft - 4,
-    chip.offsetTop - 4,
-    chip.offsetLeft + chip.offsetWidth + 4,
-    chip.offsetTop + chip.offsetHeight + 4,
+  const taken = $$(".chip").map(({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) => [
+    offsetLeft - 4,
+    offsetTop - 4,
+    offsetLeft + offsetWidth + 4,
+    offsetTop + offsetHeight + 4,
   ]);
-  labels.replaceChildren();
-  const order = [...byClass.keys()].sort((a, b) => byClass[b].length - byClass[a].length);
-  for (const c of order) {
-    if (byClass[c].length < cells.length / 400 || (only !== null && only !== c)) continue;
-    const { name, colour, ink } = answer.classes[c];
-    const label = make("bdi", "", name);
-    Object.assign(label.style, { background: colour, color: ink });
-    labels.append(label);
-    const [w, h] = [label.offsetWidth / 2 + 3, label.offsetHeight / 2 + 3];
-    const place = byClass[c]
-      .sort((a, b) => depth[b] - depth[a])
-      .map((i) => {
-        const x = clamp((((i % columns) + 0.5) * right) / columns, w, right - w);
-        const y = clamp(((Math.floor(i / columns) + 0.5) * bottom) / rows, h, bottom - h);
-        return [x - w, y - h, x + w, y + h];
-      })
-      .find((a) => taken.every((b) => a[0] > b[2] || a[2] < b[0] || a[1] > b[3] || a[3] < b[1]));
-    if (!place) {
-      label.remove();
-      continue;
-    }
-    taken.push(place);
-    Object.assign(label.style, { left: `${place[0] + 3}px`, top: `${place[1] + 3}px` });
-  }
-}
-
-/** How many steps each cell is from another class or from the edge. */
-function depths(cells, columns) {
-  const depth = new Uint16Array(cells.length);
-  const next = (i, j, isInside) => (isInside && cells[i] === cells[j] ? depth[j] : 0);
-  for (let i = 0; i < cells.length; i++)
-    depth[i] = 1 + Math.min(next(i, i - columns, true), next(i, i - 1, i % columns > 0));
-  for (let i = cells.length - 1; i >= 0; i--) {
-    const right = next(i, i + 1, (i + 1) % columns > 0);
-    depth[i] = Math.min(depth[i], 1 + Math.min(next(i, i + columns, true), right));
-  }
-  return depth;
+  placeLabels($(".labels"), answer.classes, cells, columns, taken);
 }
 
 /** Where the chosen patch looks and, if it is pinned, its words: of the view that is shown. */
-async function look() {
-  const mine = ++glance;
+function look() {
   const { looks } = props;
   const isOn = patch !== null && view !== SWIPE && looks?.of === answer.of;
-  const [matrix, reasons] = await Promise.all([
-    isOn && numbers(looks.matrices[view]),
-    isOn && isPinned && numbers(shown().reasons),
-  ]).catch(() => []);
-  if (mine !== glance) return;
-  stage.classList.toggle("looking", Boolean(matrix));
-  $(".patch").hidden = !matrix;
-  why.hidden = !reasons;
-  if (!matrix) return;
-  const [rows, columns] = answer.grid;
-  const n = rows * columns;
-  heat($(".heat"), matrix.subarray(patch * n, (patch + 1) * n), columns);
-  const [row, column] = [Math.floor(patch / columns), patch % columns];
-  for (const [name, is] of Object.entries({ row, column, rows, columns }))
-    stage.style.setProperty(`--${name}`, is);
-  if (reasons) explain(reasons, n, row / rows, column / columns);
+  const packed = isOn ? [looks.matrices[current()]] : [];
+  if (isOn && isPinned) packed.push(answer.views[current()].reasons);
+  loadPatch(packed, ([matrix, reasons]) => {
+    stage.classList.toggle("looking", isOn);
+    $(".patch").hidden = !isOn;
+    why.hidden = !reasons;
+    if (!isOn) return;
+    const [rows, columns] = answer.grid;
+    const n = rows * columns;
+    heat($(".heat"), matrix.subarray(patch * n, (patch + 1) * n), columns);
+    const [row, column] = [Math.floor(patch / columns), patch % columns];
+    for (const [name, place] of Object.entries({ row, column, rows, columns }))
+      stage.style.setProperty(`--${name}`, place);
+    if (reasons) explain(reasons, n, row / rows, column / columns);
+  });
 }
 
-/** The three best words, the background and all others: whole percents that add up to 100. */
+/** The best words, the background and all others: whole percents that add up to 100. */
 function explain(reasons, n, top, left) {
   const { classes } = answer;
   const levels = Array.from({ length: classes.length + 1 }, (_, c) => reasons[c * n + patch]);
@@ -239,7 +208,7 @@ function explain(reasons, n, top, left) {
   const lines = classes
     .map(({ name, colour }, c) => ({ name, colour, share: levels[c] / total }))
     .sort((a, b) => b.share - a.share);
-  const others = lines.splice(3);
+  const others = lines.length > 4 ? lines.splice(3) : [];
   lines.push({ name: "background", share: levels.at(-1) / total, isOwn: true });
   if (others.length) {
     const share = others.reduce((sum, other) => sum + other.share, 0);
@@ -252,28 +221,36 @@ function explain(reasons, n, top, left) {
     return [make(isOwn ? "em" : "bdi", "", name), bar, make("b", "", `${percents[i]} %`)];
   });
   why.replaceChildren(make("strong", "", "How well words fit here"), ...rows);
-  const [width, height] = [stage.clientWidth, stage.clientHeight];
-  const beside = left * width + 44;
-  const fits = beside + why.offsetWidth + 6 < width;
-  Object.assign(why.style, {
-    left: `${clamp(fits ? beside : left * width - why.offsetWidth - 14, 6, width)}px`,
-    top: `${clamp(top * height - 20, 6, height - why.offsetHeight - 6)}px`,
-  });
+  placeBeside(top * stage.clientHeight, left * stage.clientWidth);
   announce(lines.map(({ name }, i) => `${name} ${percents[i]} %`).join(", "));
+}
+
+/** Put the words to the right of the patch or to its left; on a narrow picture above or below. */
+function placeBeside(y, x) {
+  const { clientWidth: width, clientHeight: height } = stage;
+  const [right, left] = [x + 44, x - why.offsetWidth - 14];
+  const lowest = height - why.offsetHeight - 6;
+  const isRight = right + why.offsetWidth + 6 < width;
+  const fits = isRight || left > 6;
+  const top = fits ? y - 20 : y < height / 2 ? lowest : 6;
+  Object.assign(why.style, {
+    left: `${fits ? (isRight ? right : left) : 6}px`,
+    top: `${clamp(top, 6, lowest)}px`,
+  });
 }
 
 function wholePercents(shares) {
   const whole = shares.map((share) => Math.floor(100 * share));
   const lost = (i) => 100 * shares[i] - whole[i];
   const order = [...shares.keys()].sort((a, b) => lost(b) - lost(a));
-  const missing = 100 - whole.reduce((sum, one) => sum + one, 0);
+  const missing = 100 - whole.reduce((sum, share) => sum + share, 0);
   for (const i of order.slice(0, missing)) whole[i] += 1;
   return whole;
 }
 
-const announce = (text) => {
+function announce(text) {
   $(".live").textContent = `Patch in ${placeOf(patch, answer.grid)}: ${text}`;
-};
+}
 
 /** Save the photo at its own size, clear but where it is this class. */
 function cutOut(label, name) {
@@ -285,8 +262,8 @@ function cutOut(label, name) {
   );
   const [rows, columns] = answer.views[0].mask.shape;
   const [stencil, picture] = [make("canvas"), Object.assign(make("canvas"), { width, height })];
-  const seen = masks[Math.min(view, masks.length - 1)];
-  draw(stencil, columns, rows, (i) => (seen[i] === label ? abgr(0, 0, 0, 255) : 0));
+  const labels = masks[current()];
+  draw(stencil, columns, rows, (i) => (labels[i] === label ? abgr(0, 0, 0, 255) : 0));
   const context = picture.getContext("2d");
   context.drawImage(stencil, 0, 0, width, height);
   context.globalCompositeOperation = "source-in";
@@ -305,6 +282,14 @@ function choose(next, pin = isPinned) {
   [patch, isPinned] = [next, pin];
   look();
   if (pins) trigger("select", { index: pin ? patch : -1, value: "patch" });
+}
+
+/** The word in the middle of a patch. */
+function nameAt(patch) {
+  const [[rows, columns], [height, width]] = [answer.grid, answer.views[0].mask.shape];
+  const y = Math.floor(((Math.floor(patch / columns) + 0.5) * height) / rows);
+  const x = Math.floor((((patch % columns) + 0.5) * width) / columns);
+  return answer.classes[masks[current()][y * width + x]]?.name ?? "background";
 }
 
 pad.onpointermove = (event) => {
@@ -329,14 +314,6 @@ pad.onkeydown = (event) => {
   } else choose(patch ?? middle(answer.grid), !isPinned);
 };
 
-/** The word in the middle of a patch. */
-function nameAt(patch) {
-  const [[rows, columns], [height, width]] = [answer.grid, answer.views[0].mask.shape];
-  const y = Math.floor(((Math.floor(patch / columns) + 0.5) * height) / rows);
-  const x = Math.floor((((patch % columns) + 0.5) * width) / columns);
-  return answer.classes[labelsSeen(width)[y * width + x]]?.name ?? "background";
-}
-
 buttons.forEach((button, i) => {
   button.onclick = () => {
     view = i;
@@ -344,7 +321,10 @@ buttons.forEach((button, i) => {
   };
 });
 $(".opacity input").oninput = () => answer && paint();
-split.oninput = () => answer && paint();
+split.oninput = () => {
+  splitAt = split.value / 100;
+  paint();
+};
 new ResizeObserver(() => answer && stage.clientWidth && refresh()).observe(stage);
 watch("value", update);
 watch("looks", () => answer && look());

@@ -3,29 +3,23 @@
 const [flow, photo, bars] = [".flow", ".cut", ".bars"].map($);
 const [alone, mean, mask, large] = [".alone", ".mean", ".mask", ".large"].map($);
 const [matrix, received, called] = [".matrix", ".received", ".called"].map($);
-const MOST_WORDS = 6;
+const [looking, receiving] = $$(".direction button");
+const MOST_WORDS = 4;
 const DOUBLE = 25; // per cent of a bar for each doubling of a norm: 16 × is all of it
 /** What is drawn: three values of the server, and the numbers that they name. */
 let [value, tower, closer, data] = [null, null, null, null];
-let [hovered, pinned, focused, turn] = [null, null, 0, 0];
+/** The patch under the pointer, the one that was pressed, and the one that the maps show. */
+let [hovered, pinned, focused] = [null, null, 0];
+const load = newestOnly();
 
-async function update() {
+function update() {
   const next = [props.value, props.tower, props.closer];
   if (!next.every((part) => part && part.of === props.value.of)) return;
-  const mine = ++turn;
   const [words, blocks, block] = next;
-  const packed = [
-    words.cosines,
-    words.mask,
-    words.by_block,
-    blocks.maps,
-    blocks.last,
-    block.matrix,
-  ];
-  const decoded = await Promise.all(packed.map(numbers)).catch(() => null);
-  if (mine !== turn) return; // a newer answer came meanwhile
-  if (decoded) show(next, decoded);
-  else setTimeout(() => mine === turn && update(), 2000); // the connection was lost: try again
+  load(
+    [words.cosines, words.mask, words.by_block, blocks.maps, blocks.last, block.matrix],
+    (decoded) => show(next, decoded),
+  );
 }
 
 function show(next, [cosines, labels, byBlock, maps, last, matrix]) {
@@ -46,8 +40,8 @@ function show(next, [cosines, labels, byBlock, maps, last, matrix]) {
   drawCloser();
   look();
   flow.classList.add("drawn");
-  wire();
-  element.dataset.turn = turn;
+  connect();
+  countAnswer();
 }
 
 const set = (properties) => {
@@ -69,7 +63,7 @@ function glow(part, shows, isNew) {
 function fillHeads() {
   const select = $(".head");
   if (select.length !== closer.heads + 1) {
-    const names = ["all heads", ...Array.from({ length: closer.heads }, (_, i) => `head ${i + 1}`)];
+    const names = ["mean", ...Array.from({ length: closer.heads }, (_, i) => `head ${i + 1}`)];
     select.replaceChildren(...names.map((name) => make("option", "", name)));
   }
   select.selectedIndex = closer.head + 1;
@@ -90,13 +84,14 @@ function drawBlocks(isNew) {
     );
     toggle(layer, { fused, abnormal });
     const peak = peaks[Number(value.cs)];
-    ratio.textContent = abnormal ? `${value.cs ? "CS " : ""}${peak.toFixed()} ×` : "";
+    ratio.textContent = abnormal ? `${peak.toFixed()} ×` : "";
     [...bar.children].forEach((part, j) => {
       part.style.width = `${Math.min(100, DOUBLE * Math.log2(Math.max(1.05, peaks[j])))}%`;
     });
     ring(map, tokens);
     glow(map, tower.maps.file.url, isNew);
   });
+  set({ layers: blocks.map(({ fused }) => (fused ? "2fr" : "1fr")).join(" ") });
   ring(received, blocks[closer.block].tokens);
   const verdict = value.cs ? "outliers scaled down" : "off; outliers outweigh the rest";
   $(".verdict > span").textContent = isOutlier ? verdict : "no outlier here";
@@ -137,8 +132,8 @@ function drawCloser() {
 /** Classes in their colours; where there is none, nothing. */
 function paint(canvas, labels, width, alpha) {
   const inks = new Uint32Array(256);
-  value.classes.forEach(({ colour }, i) => {
-    inks[i] = ink(colour, alpha);
+  value.classes.forEach(({ colour }, label) => {
+    inks[label] = ink(colour, alpha);
   });
   draw(canvas, width, labels.length / width, (i) => inks[labels[i]]);
 }
@@ -148,11 +143,12 @@ function look() {
   const [rows, columns] = value.grid;
   const n = rows * columns;
   const chosen = hovered ?? pinned;
-  focused = chosen ?? value.patch;
+  focused = chosen ?? focused;
   set({ x: (focused % columns) / columns, y: Math.floor(focused / columns) / rows });
-  const row = (all, width, patch, part = 0) => {
-    const start = (part * (n + 1) + (patch === null ? 0 : patch + 1)) * width;
-    return all.subarray(start, start + width);
+  /** Of maps one after another, each of 1 + n rows: what is received, then where patches look. */
+  const row = (maps, width, patch, map = 0) => {
+    const start = (map * (n + 1) + (patch === null ? 0 : patch + 1)) * width;
+    return maps.subarray(start, start + width);
   };
   const width = tower.maps.shape[2];
   $$(".layer .map").forEach((map, i) => {
@@ -165,7 +161,8 @@ function look() {
   heat(received.firstChild, row(data.matrix, n, null), columns);
   set({ share: (focused + 0.5) / n });
   toggle(flow, { looking: chosen !== null });
-  $(".shown").textContent = chosen === null ? "attention received" : "where this patch looks";
+  looking.setAttribute("aria-pressed", chosen !== null);
+  receiving.setAttribute("aria-pressed", chosen === null);
   drawBars();
 }
 
@@ -186,69 +183,38 @@ function drawBars() {
   const listed = lines.length > MOST_WORDS ? sorted.slice(0, MOST_WORDS) : lines;
   const made = listed.map((line) => {
     const bar = make("div", line === sorted[0] ? "word best" : "word");
-    const cosine = line.cosine.toFixed(2).replace("-0.00", "0.00");
-    bar.append(make("bdi", "", line.name), make("i"), make("b", "", cosine));
-    bar.children[1].style.background = line.colour;
-    bar.children[1].style.width = `${(100 * Math.max(line.cosine, 0)) / value.range[1]}%`;
+    const cosine = line.cosine.toFixed(2).replace("-0.00", "0.00").replace("-", "−");
+    bar.append(make("bdi", "", line.name), make("b", "", cosine), make("i"));
+    bar.lastChild.style.background = line.colour;
+    bar.lastChild.style.width = `${(100 * Math.max(line.cosine, 0)) / value.range[1]}%`;
     return bar;
   });
   bars.replaceChildren(...made);
 }
 
-/** Lines between the parts, wherever the page has put them. */
-function wire() {
-  const origin = flow.getBoundingClientRect();
-  const at = (part, x, y) => {
-    const { left, top, width, height } = part.getBoundingClientRect();
-    return [left - origin.left + x * width, top - origin.top + y * height];
-  };
-  const isBeside = (a, b) => at(a, 1, 0)[0] < at(b, 0, 0)[0];
-  /** From the right edge to the left one of what stands beside, else from bottom to top. */
-  const ends = (a, b, share) =>
-    isBeside(a, b) ? [at(a, 1, share), at(b, 0, share)] : [at(a, share, 1), at(b, share, 0)];
-  const curve = ([x, y], [u, v], across) => {
-    const [middle, half] = [(x + u) / 2, (y + v) / 2];
-    return `C${across ? [middle, y, middle, v] : [x, half, u, half]} ${u} ${v}`;
-  };
-  const path = (kind, d) => `<path class="${kind}" d="M${d}"/>`;
-  const line = (kind, a, b) => {
-    const [from, to] = ends(a, b, 0.5);
-    return path(kind, from + curve(from, to, isBeside(a, b)));
-  };
-  const band = (a, b) => {
-    const [[from, to], [back, end], across] = [ends(a, b, 0), ends(a, b, 1), isBeside(a, b)];
-    return path("band", `${from + curve(from, to, across)}L${end + curve(end, back, across)}`);
-  };
-  const layers = $$(".layer .map");
-  const [[right, end], [left], [, top]] = [
-    at(alone, 1, 0.5),
-    at(mean, 0, 0.5),
-    at($(".last"), 0, 0),
-  ];
-  const middle = (right + left) / 2;
-  const foot = at($(".blocks"), 0, 1)[1];
-  /** Down from a block; past the blocks under it, in the gap beside them. */
-  const fuse = (layer) => {
-    const [x, y] = at(layer, 0.5, 1);
-    const [before, after] = [at(layer, 0, 0)[0] - 3, at(layer, 1, 0)[0] + 3];
-    const gap = after < at($(".blocks"), 1, 0)[0] ? after : before;
-    const start = y < foot - 5 ? [gap, foot] : [x, foot];
-    const way = y < foot - 5 ? `${[x, y]}H${gap}V${foot}` : start;
-    return path("fuse", `${way}${curve(start, [middle, top])}V${end}`);
-  };
-  const [[x], [, y], [u, v]] = [at(alone, 0.8, 1), at(alone.parentElement, 0, 1), at(bars, 0, 0.5)];
-  const around = `${x} ${y}v8q0 10 10 10H${u - 30}q10 0 10-10V${v + 10}q0-10 10-10H${u}`;
-  const bypass = () => (isBeside(mean, bars) ? path("used", around) : line("used", alone, bars));
+/** Draw the lines between the parts. */
+function connect() {
+  const box = (part) => boxIn(flow, part);
+  const layers = $$(".layer .map").map(box);
+  const [blocks, last] = [".blocks", ".last"].map((part) => box($(part)));
+  const [own, fused, words] = [alone, mean, bars].map(box);
+  const [[left, y], [right]] = [at(own, 1, 0.5), at(fused, 0, 0.5)];
+  const [x, top] = [(left + right) / 2, last.top];
+  const fusions = $$(".fused").map((layer) => {
+    const way = fusion(box(layer), box(layer.querySelector(".map")), blocks, [x, top]);
+    return path("fuse", `${way}V${y}`);
+  });
+  const isPast = isBeside(fused, words) && !value.amf;
   $("g").innerHTML = [
-    band(photo, layers[0]),
-    band(layers.at(-1), $(".last")),
-    ...$$(".fused").map(fuse),
-    path("fuse", `${right} ${end}H${left}`),
-    `<circle class="plus" cx="${middle}" cy="${end}" r="${Math.min(11, (left - right) / 2.4)}"/>`,
-    path("plus", `${middle - 5} ${end}h10m-5-5v10`),
-    value.amf ? line("used", mean, bars) : bypass(),
-    line("used", bars, mask),
-    `<text x="${middle + 14}" y="${top - 8}">averaged into</text>`,
+    band(box(photo), layers[0]),
+    band(layers.at(-1), last),
+    ...fusions,
+    path("fuse", `${left} ${y}H${right}`),
+    `<circle class="plus" cx="${x}" cy="${y}" r="${Math.min(11, (right - left) / 2.4)}"/>`,
+    path("plus", `${x - 5} ${y}h10m-5-5v10`),
+    isPast ? around(own, box(alone.parentElement), words) : arrow(value.amf ? fused : own, words),
+    arrow(words, box(mask)),
+    `<text x="${x + 14}" y="${top + 4}">averaged into</text>`,
   ].join("");
 }
 
@@ -257,6 +223,7 @@ function prepare(map) {
   map.prepend(make("canvas"), make("i", "spot"));
   return map;
 }
+
 function ring(map, tokens) {
   for (const old of map.querySelectorAll(".ring")) old.remove();
   for (const [x, y] of tokens) {
@@ -273,6 +240,7 @@ function under(event) {
   const n = value.grid[0] * value.grid[1];
   return patchUnder(event, map, map === matrix ? [n, 1] : value.grid);
 }
+
 function focus(on, pin = pinned) {
   if (!value || (on === hovered && pin === pinned)) return;
   if (pin !== pinned) trigger("select", { index: pin ?? -1, value: "patch" });
@@ -295,14 +263,16 @@ photo.onkeydown = (event) => {
   const words = best.map(({ name, cosine }) => `${name} ${cosine.toFixed(2)}`);
   $(".live").textContent = `Patch in ${placeOf(focused, value.grid)}: ${words.join(", ")}`;
 };
+looking.onclick = () => focus(null, focused);
+receiving.onclick = () => focus(null, null);
 $(".head").onchange = ({ target }) =>
   trigger("select", { index: target.selectedIndex - 1, value: "head" });
 $(".formulas").onclick = ({ target }) => {
   target.setAttribute("aria-pressed", flow.classList.toggle("written"));
-  wire();
+  connect();
 };
 $$(".map").forEach(prepare);
 mask.append(make("canvas", "difference"));
-new ResizeObserver(() => value && wire()).observe(flow);
+new ResizeObserver(() => value && connect()).observe(flow);
 watch(["value", "tower", "closer"], update);
 update();

@@ -11,17 +11,50 @@ const fetched = new Map();
 function numbers({ file }) {
   if (!fetched.has(file.url)) {
     fetched.set(file.url, unpacked(file.url));
-    fetched.get(file.url).catch(() => fetched.delete(file.url)); // the next answer tries again
+    fetched.get(file.url).catch(() => fetched.delete(file.url)); // or it would stay an error
   }
   if (fetched.size > 64) fetched.delete(fetched.keys().next().value);
   return fetched.get(file.url);
 }
 
+class GoneError extends Error {}
+
 async function unpacked(url) {
   const response = await fetch(url);
+  if (response.status >= 400 && response.status < 500) throw new GoneError(url);
   if (!response.ok) throw new Error(`${response.status} ${url}`);
   const stream = response.body.pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/**
+ * A function that fetches packed numbers and then shows them. A newer call drops the older ones; a
+ * lost connection is tried again; files that the server has deleted are not.
+ */
+function newestOnly() {
+  let newest = 0;
+  const gone = make("p", "gone", "The server no longer has this answer: load the page again.");
+  return async (packed, show) => {
+    const call = ++newest;
+    let arrays = null;
+    while (!arrays && call === newest) {
+      try {
+        arrays = await Promise.all(packed.map(numbers));
+      } catch (error) {
+        if (error instanceof GoneError) break;
+        await new Promise((resolve) => setTimeout(resolve, 2000));
+      }
+    }
+    if (call !== newest) return;
+    if (!arrays) return element.prepend(gone);
+    gone.remove();
+    show(arrays);
+  };
+}
+
+/** For tests and pictures, which wait for the next answer. */
+function countAnswer() {
+  element.dataset.answers = Number(element.dataset.answers ?? 0) + 1;
 }
 
 const RAMP = [

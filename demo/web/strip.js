@@ -13,9 +13,9 @@ function update() {
   });
 }
 
-function drawn({ image, title = "", caption = "", alt = "" }, i, pressable) {
+function drawn({ image, caption = "", alt = "" }, i, pressable) {
   const item = make(pressable ? "button" : "figure");
-  if (image) item.append(Object.assign(make("img"), { src: image.url ?? image, alt, title }));
+  if (image) item.append(Object.assign(make("img"), { src: image.url ?? image, alt }));
   if (caption) item.append(make("bdi", "", caption));
   if (pressable) {
     item.type = "button";

@@ -71,15 +71,15 @@ def desktop(visitor: Callable[..., Page]) -> Page:
 
 
 def answers(page: Page, part: str = "canvas") -> Locator:
-    """The drawn component, which counts its answers in ``data-turn``."""
-    return page.locator(f"#{part} [data-turn]")
+    """The drawn component, which counts its answers in ``data-answers``."""
+    return page.locator(f"#{part} [data-answers]")
 
 
 def after(page: Page, act: Callable[[], Any], part: str = "canvas") -> None:
     """Do something, and wait for the answer to it."""
-    before = answers(page, part).get_attribute("data-turn")
+    before = answers(page, part).get_attribute("data-answers")
     act()
-    expect(answers(page, part)).not_to_have_attribute("data-turn", before or "")
+    expect(answers(page, part)).not_to_have_attribute("data-answers", before or "")
     expect(page.locator(".pending")).to_have_count(0)
 
 

@@ -1,0 +1,48 @@
+// Names of classes on a mask.
+
+/**
+ * Put each class's name where the class lies deepest, but over nothing and inside the layer.
+ * `cells` are the labels of a coarse grid, row by row; `taken` are boxes that stay free.
+ */
+function placeLabels(layer, classes, cells, columns, taken) {
+  const depth = depths(cells, columns);
+  const byClass = classes.map(() => []);
+  cells.forEach((label, cell) => {
+    byClass[label]?.push(cell);
+  });
+  const [right, bottom, rows] = [layer.clientWidth, layer.clientHeight, cells.length / columns];
+  const largestFirst = [...byClass.keys()].sort((a, b) => byClass[b].length - byClass[a].length);
+  layer.replaceChildren();
+  for (const c of largestFirst) {
+    if (byClass[c].length < cells.length / 400) continue;
+    const label = make("bdi", "", classes[c].name);
+    Object.assign(label.style, { background: classes[c].colour, color: classes[c].ink });
+    layer.append(label);
+    const [w, h] = [label.offsetWidth / 2 + 3, label.offsetHeight / 2 + 3];
+    const box = byClass[c]
+      .sort((a, b) => depth[b] - depth[a])
+      .map((cell) => {
+        const x = clamp((((cell % columns) + 0.5) * right) / columns, w, right - w);
+        const y = clamp(((Math.floor(cell / columns) + 0.5) * bottom) / rows, h, bottom - h);
+        return [x - w, y - h, x + w, y + h];
+      })
+      .find((a) => taken.every((b) => a[0] > b[2] || a[2] < b[0] || a[1] > b[3] || a[3] < b[1]));
+    if (box) {
+      taken.push(box);
+      Object.assign(label.style, { left: `${box[0] + 3}px`, top: `${box[1] + 3}px` });
+    } else label.remove();
+  }
+}
+
+/** How many steps each cell is from another class or from the edge. */
+function depths(cells, columns) {
+  const depth = new Uint16Array(cells.length);
+  const next = (i, j, isInside) => (isInside && cells[i] === cells[j] ? depth[j] : 0);
+  for (let i = 0; i < cells.length; i++)
+    depth[i] = 1 + Math.min(next(i, i - columns, true), next(i, i - 1, i % columns > 0));
+  for (let i = cells.length - 1; i >= 0; i--) {
+    const right = next(i, i + 1, (i + 1) % columns > 0);
+    depth[i] = Math.min(depth[i], 1 + Math.min(next(i, i + columns, true), right));
+  }
+  return depth;
+}

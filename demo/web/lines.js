@@ -1,0 +1,57 @@
+// Lines between the parts of a diagram, as paths of an SVG, wherever CSS has put the parts.
+
+/** A part's place inside another. */
+function boxIn(outer, part) {
+  const origin = outer.getBoundingClientRect();
+  const { left, top, width, height } = part.getBoundingClientRect();
+  return { left: left - origin.left, top: top - origin.top, width, height };
+}
+const at = ({ left, top, width, height }, x, y) => [left + x * width, top + y * height];
+const isBeside = (a, b) => at(a, 1, 0)[0] < b.left;
+
+/** Ends of a line: from the right edge to the left one of what lies beside, else bottom to top. */
+function ends(a, b, share) {
+  return isBeside(a, b) ? [at(a, 1, share), at(b, 0, share)] : [at(a, share, 1), at(b, share, 0)];
+}
+
+/** From a point to another one, leaving it and arriving there across or down. */
+function curve([x, y], [u, v], isAcross) {
+  const [middle, half] = [(x + u) / 2, (y + v) / 2];
+  return `C${isAcross ? [middle, y, middle, v] : [x, half, u, half]} ${u} ${v}`;
+}
+
+const path = (kind, way) => `<path class="${kind}" d="M${way}"/>`;
+
+function arrow(a, b) {
+  const [from, to] = ends(a, b, 0.5);
+  return path("used", from + curve(from, to, isBeside(a, b)));
+}
+
+/** A surface from a whole edge to a whole edge. */
+function band(a, b) {
+  const [[from, to], [back, end], isAcross] = [ends(a, b, 0), ends(a, b, 1), isBeside(a, b)];
+  return path("band", `${from + curve(from, to, isAcross)}L${end + curve(end, back, isAcross)}`);
+}
+
+/** From a block to a point below all blocks; if others lie below it, by the gap beside it. */
+function fusion(layer, map, blocks, to) {
+  const foot = at(blocks, 0, 1)[1];
+  const isLowest = at(layer, 0, 1)[1] > foot - 5;
+  if (isLowest) {
+    const from = at(layer, 0.5, 1);
+    return from + curve(from, to);
+  }
+  const isRight = at(map, 1, 0)[0] + 3 < at(blocks, 1, 0)[0];
+  const [x, y] = at(map, isRight ? 1 : 0, 0.5);
+  const gap = isRight ? x + 3 : x - 3;
+  return `${x} ${y}H${gap}V${foot}${curve([gap, foot], to)}`;
+}
+
+/** From a map to the words, around the map between them. */
+function around(from, section, words) {
+  const [[x, y], [, foot], [u, v]] = [at(from, 0.8, 1), at(section, 0, 1), at(words, 0, 0.5)];
+  return path(
+    "used",
+    `${x} ${y}V${foot + 8}q0 10 10 10H${u - 30}q10 0 10-10V${v + 10}q0-10 10-10H${u}`,
+  );
+}

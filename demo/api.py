@@ -15,8 +15,8 @@ from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 from pydantic import ConfigDict, Field, ValidationError, validate_call
 
-from demo import limits, scene, views
-from demo.scene import Scene
+from demo import backbones, limits, views
+from demo.scene import LOCK, Photo, Scene
 from demo.settings import Settings
 from gclip_core import BACKBONES, METHODS, GclipError, __version__
 from gclip_core.load import on_disk
@@ -66,7 +66,7 @@ def segment(
     if not words.strip(" ,;\n\t"):
         raise GclipError("“words”: at least one word was expected.")
     amf, cs = ABLATIONS.get(method, (True, True))
-    scene = _scene(
+    scene = scene_of(
         image,
         backbone,
         words=words,
@@ -108,7 +108,7 @@ def suggest(
     backbone: Literal["default", *BACKBONES] = "default",
 ) -> list[str]:
     """Words for what a picture shows, best first."""
-    return list(_scene(image, backbone).suggested(most))
+    return list(scene_of(image, backbone).suggested(most))
 
 
 def about() -> dict[str, Any]:
@@ -116,7 +116,7 @@ def about() -> dict[str, Any]:
     described = ("name", "title", "blocks", "patch", "licence")
     return {
         "version": __version__,
-        "backbone": scene.HOST.backbone,
+        "backbone": backbones.HOST.backbone,
         "methods": [*METHODS, *ABLATIONS],
         "backbones": [
             {name: getattr(entry, name) for name in described}
@@ -126,9 +126,10 @@ def about() -> dict[str, Any]:
     }
 
 
-def _scene(image: FileData, backbone: str, **settings: Any) -> Scene:
-    chosen = scene.HOST.backbone if backbone == "default" else backbone
-    return Scene(scene.Photo.of(image.path), Settings.read({"backbone": chosen} | settings))
+def scene_of(image: FileData, backbone: str, **settings: Any) -> Scene:
+    """The picture with these settings."""
+    chosen = backbones.HOST.backbone if backbone == "default" else backbone
+    return Scene(Photo.of(image.path), Settings.read({"backbone": chosen} | settings))
 
 
 def _in_sentences(function: Callable) -> Callable:
@@ -139,7 +140,7 @@ def _in_sentences(function: Callable) -> Callable:
     def answer(*values: Any, **named: Any) -> Any:
         started = time.perf_counter()
         try:
-            with scene.LOCK:
+            with LOCK:
                 return checked(*values, **named)
         except ValidationError as error:
             first = error.errors()[0]

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from demo import limits, plots
 from demo.scene import Scene
-from demo.views import classes, norms, packed, photo, pooled, same_photo, served
+from demo.views import classes, norms, packed, photo_file, pooled, same_photo, served
 from gclip_core import masks
 from gclip_core.attention import ATTENTIONS
 from gclip_core.types import Method
@@ -35,7 +35,7 @@ def words(scene: Scene) -> dict[str, Any]:
     step = -(-max(mask.labels.shape) // MASK_SIDE)
     return {
         "of": same_photo(scene),
-        "photo": photo(scene),
+        "photo": photo_file(scene),
         "ratio": scene.picture.width / scene.picture.height,
         "grid": grid,
         "patch": int(fits.amax(0).argmax()) if scene.patch is None else scene.patch,
@@ -51,33 +51,35 @@ def words(scene: Scene) -> dict[str, Any]:
 
 def tower(scene: Scene) -> dict[str, Any]:
     """Every block's attention and norms, and the last one's attention without and with AMF."""
-    segmenter, report, fused = scene.segmenter, scene.report, scene.report.fusion.blocks
+    segmenter, report, s = scene.segmenter, scene.report, scene.settings
     after = report.norms_after.amax(1) / report.norms_after.median(1).values
-    fusion = scene.settings.gclip(amf=True).fusion
-    alone, mean = (replace(scene.method, fusion=one) for one in (None, fusion))
+    alone, mean = (replace(scene.method, fusion=f) for f in (None, s.gclip(amf=True).fusion))
     source = segmenter.suppress(scene.encoded, scene.method)
-    tokens = segmenter.globality(source, scene.settings.tokens, clean=False).tokens
-    matrices = [segmenter.attention_map(source, b) for b in range(segmenter.backbone.n_blocks)]
-    last = [segmenter.last_attention(source, method) for method in (alone, mean)]
-    small = [attention(matrix, scene, limits.BLOCK_PATCHES) for matrix in matrices]
     rows, columns = source.grid
-    blocks = [
-        {
-            "tokens": [[(t % columns + 0.5) / columns, (t // columns + 0.5) / rows] for t in found],
-            "fused": block in fused,
-            "abnormal": block in report.abnormal,
-            "peaks": [float(report.ratios[block]), float(after[block])],
-        }
-        for block, found in enumerate(tokens)
+    blocks, maps = [], []
+    for block, tokens in enumerate(segmenter.globality(source, s.tokens, clean=False).tokens):
+        places = [[(t % columns + 0.5) / columns, (t // columns + 0.5) / rows] for t in tokens]
+        blocks.append(
+            {
+                "tokens": places,
+                "fused": block in report.fusion.blocks,
+                "abnormal": block in report.abnormal,
+                "peaks": [float(report.ratios[block]), float(after[block])],
+            }
+        )
+        matrix = segmenter.attention_map(source, block)  # large: one at a time
+        levels, grid = attention(matrix, scene, limits.BLOCK_PATCHES)
+        maps.append(levels)
+    last = [
+        attention(segmenter.last_attention(source, method), scene, limits.ATTENTION_PATCHES)[0]
+        for method in (alone, mean)
     ]
     drawn = {
         "of": same_photo(scene),
         "blocks": blocks,
-        "columns": small[0][1][1],
-        "maps": packed(torch.stack([levels for levels, _ in small]).numpy()),
-        "last": packed(
-            torch.stack([attention(m, scene, limits.ATTENTION_PATCHES)[0] for m in last]).numpy()
-        ),
+        "columns": grid[1],
+        "maps": packed(torch.stack(maps).numpy()),
+        "last": packed(torch.stack(last).numpy()),
         "formula": formula(alone),
     }
     return gr.update(tower=drawn)

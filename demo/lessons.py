@@ -6,11 +6,15 @@ from typing import Any
 import gradio as gr
 
 from demo import views
-from demo.scene import DAMAGED, Photo, Scene
+from demo.backbones import DAMAGED
+from demo.scene import Photo, Scene
 from demo.settings import Settings
 from evaluation import photos
 from gclip_core import assets
 
+PHOTO = "flower"
+"""The photo of all steps; on it, and with these weights, each must be true."""
+WORD = photos.shipped_photos()[PHOTO].names[0]
 HARDLY = 0.01
 OPTIONS = ("The mask gets better", "It gets worse", "Hardly anything changes")
 
@@ -25,7 +29,6 @@ class Lesson:
     reason: str
     before: dict[str, Any]
     after: dict[str, Any]
-    photo: str = "flower"
     drawn: str = ""
 
 
@@ -36,11 +39,11 @@ LESSONS = (
         "1 · Every patch, a word",
         "CLIP learned from photos with captions, never from masks. Each patch of its last block "
         "is a vector, and so is each word: the word whose vector is nearest colours the patch. "
-        "With one word, everything is a flower.",
+        f"With one word, everything is {WORD}.",
         "Now some eighty words for a **background**, such as sky and wall, compete with it.",
         "A patch that one of them fits best stays without a colour.",
-        OFF | {"words": "flower", "background": False},
-        OFF | {"words": "flower"},
+        OFF | {"words": WORD, "background": False},
+        OFF | {"words": WORD},
     ),
     Lesson(
         "2 · AMF: look wider",
@@ -76,29 +79,28 @@ USUAL = {"method": "gclip", "backbone": "built-in", "words": "", "background": T
 """What every step sets, unless it sets another value."""
 
 
-def photo(lesson: Lesson) -> str:
-    """The path of a lesson's photo."""
-    return str(photos.shipped_photos()[lesson.photo].path)
+def photo_path() -> str:
+    return str(photos.shipped_photos()[PHOTO].path)
 
 
-def scene(lesson: Lesson, settings: dict[str, Any]) -> Scene:
-    """The lesson's photo with a step's settings."""
-    return Scene(Photo.of(photo(lesson)), Settings(**USUAL | settings)).with_words()
+def scene_of(settings: dict[str, Any]) -> Scene:
+    """The photo with the settings of a step."""
+    return Scene(Photo.of(photo_path()), Settings(**USUAL | settings)).with_words()
 
 
-def picture(lesson: Lesson, settings: dict[str, Any], caption: str) -> dict[str, Any]:
+def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
     """The mask of a step, small, with its score."""
-    current = scene(lesson, settings)
-    mask = current.mask()
-    score = views.percent(current.scores(mask).miou)
-    image = views.painted(current, mask, 420)
-    return views.item(image, f"{caption} · {score}", f"{caption}: the photo with its mask", "jpeg")
+    scene = scene_of(settings)
+    mask = scene.mask()
+    image = views.painted(scene, mask, 420)
+    caption = f"{caption} · {views.percent(scene.miou(mask))}"
+    return views.item(image, caption, "The photo with its mask", "jpeg")
 
 
 def before(visitor: Scene, step: int) -> dict[str, Any]:
     """The mask that a step starts with; it is of the lesson's photo, not of the visitor's."""
     lesson = LESSONS[step]
-    items = [picture(lesson, lesson.before, "Before")]
+    items = [picture(lesson.before, "Before")]
     if lesson.drawn:
         image = gr.FileData(path=str(assets.path("learn", lesson.drawn))).model_dump()
         items.append(
@@ -110,8 +112,8 @@ def before(visitor: Scene, step: int) -> dict[str, Any]:
 def outcome(step: int) -> tuple[int, str]:
     """Which of OPTIONS is right, and the figures."""
     lesson = LESSONS[step]
-    both = [scene(lesson, settings) for settings in (lesson.before, lesson.after)]
-    first, last = (current.scores(current.mask()).miou for current in both)
+    both = [scene_of(settings) for settings in (lesson.before, lesson.after)]
+    first, last = (scene.miou(scene.mask()) for scene in both)
     right = 2 if abs(last - first) < HARDLY else int(last < first)
     return right, f"mIoU goes from {views.percent(first)} to **{views.percent(last)}**."
 
@@ -120,6 +122,6 @@ def guessed(step: int, guess: int) -> tuple[str, dict[str, Any]]:
     """What is said to a guess, and the masks before and after."""
     lesson, (right, figures) = LESSONS[step], outcome(step)
     word = "Yes." if guess == right else "No."
-    items = [picture(lesson, lesson.before, "Before"), picture(lesson, lesson.after, "After")]
+    items = [picture(lesson.before, "Before"), picture(lesson.after, "After")]
     strip = {"items": items, "columns": 2, "pressable": False}
     return f"**{word}** {figures} {lesson.reason}", strip

@@ -28,7 +28,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from demo import limits, scene, space
+from demo import backbones, limits, scene, space
 from gclip_core import BACKBONES, GclipError, __version__, load
 from gclip_core.registry import BUILT_IN
 from gclip_core.segmenter import Segmenter
@@ -57,13 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         check(args)
         uploads = own_folder()
-        scene.set_host(make_host(args))
-        title = scene.backbone(scene.HOST.backbone).title
+        backbones.set_host(make_host(args))
+        title = backbones.get(backbones.HOST.backbone).title
     except (GclipError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     warming = Thread(target=scene.warm, daemon=True)
-    if scene.HOST.encode is Segmenter.encode:  # a ZeroGPU is lent to visitors only
+    if backbones.HOST.encode is Segmenter.encode:  # a ZeroGPU is lent to visitors only
         warming.start()
     blocks = build()
     print(f"{title} is loaded; ready in {time.perf_counter() - started:.1f} s.", flush=True)
@@ -100,7 +100,8 @@ def serve(blocks: Any, args: argparse.Namespace, uploads: Path, **more: Any) -> 
         state = {"status": "ok", "version": __version__} | scene.state()
         return JSONResponse(state | {"waiting": limits.waiting(blocks)})
 
-    bounds = {"page": blocks, "uploads": uploads, "shipped": scene.SHIPPED, "tools": args.mcp}
+    files = limits.Files(blocks, uploads, scene.SHIPPED)
+    bounds = {"page": blocks, "files": files, "tools": args.mcp}
     own = {
         "middleware": [Middleware(GZipMiddleware, 500, 6), Middleware(limits.Limits, **bounds)],
         "routes": [Route("/health", health)],
@@ -158,7 +159,7 @@ def own_folder() -> Path:
     return Path(os.environ[FOLDER])
 
 
-def make_host(args: argparse.Namespace) -> scene.Host:
+def make_host(args: argparse.Namespace) -> backbones.Host:
     """What backbone opens the page, and where it is computed."""
     name = args.backbone
     if name == "auto":  # asks no network
@@ -167,7 +168,7 @@ def make_host(args: argparse.Namespace) -> scene.Host:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() and not lent else "cpu"
     encode = lent or Segmenter.encode
-    return scene.Host(name, args.weights, device, args.dtype, not args.no_downloads, encode)
+    return backbones.Host(name, args.weights, device, args.dtype, not args.no_downloads, encode)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import torch
 from gradio.components import Component
 from PIL import Image
 
-from demo import lessons, limits, scene, views
+from demo import backbones, lessons, limits, views
 from demo.answer import VIEWS, answer, available
+from demo.backbones import DAMAGED
 from demo.lessons import LESSONS, OPTIONS
-from demo.scene import DAMAGED, OPENING, Photo, Scene
+from demo.scene import LOCK, OPENING, SHIPPED, Photo, Scene
 from demo.settings import Settings
+from evaluation import photos
 from gclip_core import BACKBONES, METHODS, GclipError
 from gclip_core.refine import REFINEMENTS
 from gclip_core.registry import BUILT_IN
@@ -50,19 +53,20 @@ COPY = "async link => { await navigator.clipboard.writeText(link); return 'Copie
 WHOLE_LINK = f"""link => [new URL(link, location.href.split("?")[0]).href, "{COPY_TEXT}"]"""
 """The server knows only the query; behind a proxy, the browser alone knows the address."""
 SWITCHES = (("amf", "AMF", "Attention map fusion"), ("cs", "CS", "Channel suppression"))
-POINTED = ("block", "head", "patch")
-"""Settings that a press on the canvas or the diagram changes, by the event's value."""
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
-SETS = QUIET | {"trigger_mode": "multiple"}
-"""Of events that only set inputs; :func:`answer` follows them."""
-HEAVY = {"concurrency_limit": 1, "concurrency_id": "heavy", "api_visibility": "private"}
+PRIVATE = {"api_visibility": "private"}
+SETS_INPUTS = PRIVATE | {"show_progress": "hidden", "trigger_mode": "multiple"}
+"""Options of events that only set inputs; :func:`respond` follows them."""
+COMPUTES = PRIVATE | {"concurrency_limit": 1, "concurrency_id": "heavy"}
+"""Options of events that compute: one at a time."""
+REFUSALS = GclipError, MemoryError, OSError, torch.OutOfMemoryError
+"""Errors that end in a sentence."""
 
 logger = logging.getLogger(__name__)
 
 
 def build() -> gr.Blocks:
-    """The page of :data:`scene.HOST`."""
-    gr.set_static_paths(list(scene.SHIPPED))
+    """The page of :data:`backbones.HOST`."""
+    gr.set_static_paths(list(SHIPPED))
     with gr.Blocks(
         title="GCLIP", fill_width=True, analytics_enabled=False, delete_cache=limits.FILE_AGE
     ) as page:
@@ -72,7 +76,7 @@ def build() -> gr.Blocks:
                 parts, inputs = _inputs()
             with gr.Column(scale=1, min_width=320):
                 parts |= _tabs(inputs)
-        _events(page, parts, {name: inputs[name] for name in Settings.model_fields})
+        _connect(page, parts, {name: inputs[name] for name in Settings.model_fields})
     return page
 
 
@@ -106,7 +110,7 @@ def _inputs() -> tuple[dict[str, Any], dict[str, Component]]:
     )
     items = [
         views.item(_thumbnail(photo), "", photo.title, "jpeg")
-        for photo in scene.examples().values()
+        for photo in photos.shipped_photos().values()
     ]
     parts["samples"] = drawn("strip", "samples", value={"items": items, "columns": 6})
     inputs["words"] = parts["words"] = gr.Textbox(
@@ -135,11 +139,11 @@ def _inputs() -> tuple[dict[str, Any], dict[str, Component]]:
 def _settings(parts: dict[str, Any], inputs: dict[str, Component]) -> None:
     """What most visitors leave as it is."""
     titles = [
-        (entry.title if scene.is_here(name) else f"{entry.title} · {entry.download} MB", name)
+        (entry.title if backbones.is_here(name) else f"{entry.title} · {entry.download} MB", name)
         for name, entry in BACKBONES.items()
     ]
     inputs["backbone"] = gr.Dropdown(
-        titles, value=scene.HOST.backbone, label="Backbone", elem_id="backbone"
+        titles, value=backbones.HOST.backbone, label="Backbone", elem_id="backbone"
     )
     with gr.Group(visible=False, elem_id="fetch") as parts["fetch"]:
         parts["fetch_text"] = gr.Markdown()
@@ -270,7 +274,7 @@ def _lesson(parts: dict[str, Any], step: int, lesson: lessons.Lesson) -> None:
         parts[f"show {step}"] = gr.Button("Show me", variant="primary", size="sm", visible=False)
 
 
-def _thumbnail(photo: Any) -> Image.Image:
+def _thumbnail(photo: photos.Photo) -> Image.Image:
     image = photo.image()
     image.thumbnail((176, 132))
     return image
@@ -279,47 +283,23 @@ def _thumbnail(photo: Any) -> Image.Image:
 # --- events --------------------------------------------------------------------------------------
 
 
-def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]) -> None:
-    """Any change of an input is one event: :func:`answer`. The others only set inputs."""
-    tab, seen = gr.State("segment"), gr.State({})
+def _connect(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]) -> None:
+    """Any change of an input is one event: :func:`respond`. The others only set inputs."""
+    tab, seen = gr.State(None), gr.State({})
     outputs = parts | {"seen": seen, "looks": parts["canvas"]}
     outputs |= {"tower": parts["diagram"], "closer": parts["diagram"]}
     asked = [parts["photo"], *inputs.values()]
-
-    def by_component(part: dict[str, Any]) -> dict[Component, Any]:
-        """Values of several properties of one component are one update."""
-        values: dict[Component, Any] = {}
-        for name, value in part.items():
-            component = outputs[name]
-            if component in values:
-                first = values[component]
-                is_update = isinstance(first, dict) and "__type__" in first
-                value = (first if is_update else gr.update(value=first)) | value
-            values[component] = value
-        return values
-
-    def respond(seen: dict, tab: str, photo: dict | None, *values: Any) -> Iterator[dict]:
-        started = time.perf_counter()
-        try:
-            for part in answer(seen, tab, photo and photo["path"], *values):
-                seen = part.get("seen", seen)
-                yield by_component(part)
-        except (GclipError, MemoryError, OSError) as error:
-            warn(error)
-            yield {outputs["seen"]: seen}
-        backbone, spent = seen.get("backbone", "-"), time.perf_counter() - started
-        logger.info("answered tab=%s backbone=%s ms=%d", tab, backbone, 1000 * spent)
-
     names = ("words", "seen", "fetch", "fetch_text", *VIEWS)
-    event: dict[str, Any] = {
-        "fn": respond,
+    answered: dict[str, Any] = {
+        "fn": partial(respond, outputs),
         "inputs": [seen, tab, *asked],
         "outputs": list(dict.fromkeys(outputs[name] for name in names)),
+        "api_name": "respond",
         "preprocess": False,  # Settings checks the values, and the library opens the photo
         "trigger_mode": "always_last",  # also of those that follow another event
         "show_progress": "minimal",
         "show_progress_on": [parts[name] for name in ("canvas", "diagram", "masks", "large")],
-        **HEAVY,
+        **COMPUTES,
     }
     # Gradio also selects the first tab when the page opens: only a change of it is an event.
     triggers = [parts["photo"].input, tab.change]
@@ -330,61 +310,33 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
             triggers.append(control.release)
         elif not isinstance(control, gr.State):
             triggers.append(control.input)
-    gr.on(triggers, **event)
+    gr.on(triggers, **answered)
 
-    def opened(request: gr.Request) -> list:
-        query = dict(request.query_params)
-        photos = {photo.name: str(photo.path) for photo in scene.examples().values()}
-        photo = photos.get(query.pop("example", OPENING), photos[OPENING])
-        query.pop("__theme", None)  # Gradio's own
-        settings, note = Settings.from_query({"backbone": scene.HOST.backbone} | query)
-        if note:
-            warn(note)
-        return [photo, *(getattr(settings, name) for name in inputs)]
-
-    def chosen(event: gr.SelectData) -> str:
-        return str(list(scene.examples().values())[event.index].path)
-
-    def pressed(event: gr.SelectData, chips: dict) -> dict:
-        settings = chips["items"][event.index]["settings"]
-        return {inputs[name]: value for name, value in settings.items()}
-
-    def damaged_or_not(backbone: str) -> str:
-        return BUILT_IN if backbone == DAMAGED else DAMAGED
-
-    def pointed(event: gr.SelectData, *old: int) -> tuple[int, ...]:
-        new = dict(zip(POINTED, old, strict=True)) | {event.value: event.index + 1}
-        return tuple(new[name] for name in POINTED)
-
-    def enlarged(event: gr.SelectData) -> int:
-        row = event.index[0] if isinstance(event.index, list) else event.index
-        return row + 1
-
-    view = [inputs[name] for name in POINTED]
-    backbone = inputs["backbone"]
-    for change in (
-        page.load(opened, None, asked, **SETS),
-        parts["samples"].select(chosen, None, parts["photo"], **SETS),
-        parts["chips"].select(pressed, parts["chips"], list(inputs.values()), **SETS),
-        parts["cs_link"].click(damaged_or_not, backbone, backbone, **SETS),
-        parts["diagram"].select(pointed, view, view, **SETS),
-        parts["masks"].select(enlarged, None, inputs["row"], **SETS),
-        parts["table"].select(enlarged, None, inputs["row"], **SETS),
-        *(_shown(parts, inputs, tab, step) for step in range(len(LESSONS))),
-        _fetched(parts, backbone),
+    backbone, row = inputs["backbone"], inputs["row"]
+    in_view = [inputs[name] for name in ("block", "head", "patch")]
+    chips = [parts["chips"], inputs["words"]]
+    for event in (
+        page.load(open_link, None, [tab, *asked], **SETS_INPUTS),
+        parts["samples"].select(choose_example, None, parts["photo"], **SETS_INPUTS),
+        parts["chips"].select(press_chip, chips, list(inputs.values()), **SETS_INPUTS),
+        parts["cs_link"].click(switch_model, backbone, backbone, **SETS_INPUTS),
+        parts["diagram"].select(point, in_view, in_view, **SETS_INPUTS),
+        parts["masks"].select(enlarge, None, row, **SETS_INPUTS),
+        parts["table"].select(enlarge, None, row, **SETS_INPUTS),
+        *(_show_lesson(parts, inputs, tab, step) for step in range(len(LESSONS))),
+        _fetching(parts, backbone),
     ):
-        change.then(**event)
+        event.then(**answered)
+    parts["canvas"].select(point, in_view, in_view, **SETS_INPUTS)
     for child in parts["tabs"].children:
-        child.select(partial(str, child.id), None, tab, **SETS)
-    parts["canvas"].select(pointed, view, view, **SETS)
+        child.select(partial(str, child.id), None, tab, **SETS_INPUTS)
     for step in range(len(LESSONS)):
         outcome = [parts[f"{kind} {step}"] for kind in ("outcome", "lesson", "show")]
-        parts[f"guess {step}"].input(
-            partial(_guessed, step), parts[f"guess {step}"], outcome, **HEAVY
-        )
+        guess = parts[f"guess {step}"]
+        guess.input(partial(guess_outcome, step), guess, outcome, **COMPUTES)
     for name in views.DOWNLOADS:
         made = parts[f"download {name}"].click(
-            partial(_downloaded, name), [seen, *asked], parts["file"], preprocess=False, **HEAVY
+            partial(download, name), [seen, *asked], parts["file"], preprocess=False, **COMPUTES
         )
         made.success(None, parts["file"], None, js=DOWNLOAD)
     link, copy = parts["link"], parts["copy"]
@@ -392,55 +344,128 @@ def _events(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]
     copy.click(None, link, copy, js=COPY)
 
 
-def _shown(
+def respond(
+    outputs: dict[str, Component],
+    seen: dict,
+    tab: str | None,
+    photo: dict | None,
+    *values: Any,
+) -> Iterator[dict]:
+    """Send the answer in the order in which it is made; see :func:`answer`."""
+    started = time.perf_counter()
+    try:
+        for part in answer(seen, tab, photo and photo["path"], *values):
+            seen = part.get("seen", seen)
+            yield by_component(part, outputs)
+    except REFUSALS as error:
+        warn(error)
+        yield {outputs["seen"]: seen}
+    backbone, spent = seen.get("backbone", "-"), time.perf_counter() - started
+    logger.info("answered tab=%s backbone=%s ms=%d", tab, backbone, 1000 * spent)
+
+
+def by_component(part: dict[str, Any], outputs: dict[str, Component]) -> dict[Component, Any]:
+    """Values of several properties of one component are one update."""
+    values: dict[Component, Any] = {}
+    for name, value in part.items():
+        component = outputs[name]
+        if component in values:
+            first = values[component]
+            is_update = isinstance(first, dict) and "__type__" in first
+            value = (first if is_update else gr.update(value=first)) | value
+        values[component] = value
+    return values
+
+
+def open_link(request: gr.Request) -> list[Any]:
+    """The tab, the photo and every setting of a link."""
+    query = dict(request.query_params)
+    shipped = photos.shipped_photos()
+    photo = shipped.get(query.pop("example", OPENING), shipped[OPENING])
+    query.pop("__theme", None)  # Gradio's own
+    settings, note = Settings.from_query({"backbone": backbones.HOST.backbone} | query)
+    if note:
+        warn(note)
+    return ["segment", str(photo.path), *(value for _, value in settings)]
+
+
+def choose_example(event: gr.SelectData) -> str:
+    return str(list(photos.shipped_photos().values())[event.index].path)
+
+
+def press_chip(event: gr.SelectData, chips: dict, words: str) -> list[Any]:
+    settings = views.pressed(chips["items"][event.index], words)
+    return [settings.get(name, gr.skip()) for name in Settings.model_fields]
+
+
+def switch_model(backbone: str) -> str:
+    """To the model that is damaged on purpose, and back."""
+    return BUILT_IN if backbone == DAMAGED else DAMAGED
+
+
+def point(event: gr.SelectData, block: int, head: int, patch: int) -> tuple[int, ...]:
+    """What is in view, of which the event names one; it counts from 0."""
+    in_view = {"block": block, "head": head, "patch": patch} | {event.value: event.index + 1}
+    return tuple(in_view.values())
+
+
+def enlarge(event: gr.SelectData) -> int:
+    """The row of the table or the mask that was pressed."""
+    return 1 + (event.index[0] if isinstance(event.index, list) else event.index)
+
+
+def _show_lesson(
     parts: dict[str, Any], inputs: dict[str, Component], tab: gr.State, step: int
 ) -> gr.events.Dependency:
     """A lesson's button sets its switches and its photo, and opens the tab Segment."""
     settings = lessons.USUAL | LESSONS[step].after
-    photo = lessons.photo(LESSONS[step])
     targets = [parts["tabs"], tab, parts["photo"], *(inputs[name] for name in settings)]
-    values = [gr.update(selected="segment"), "segment", photo, *settings.values()]
-    return parts[f"show {step}"].click(lambda: values, None, targets, **SETS)
+    values = [gr.update(selected="segment"), "segment", lessons.photo_path(), *settings.values()]
+    return parts[f"show {step}"].click(lambda: values, None, targets, **SETS_INPUTS)
 
 
-def _guessed(step: int, guess: int) -> tuple[str, dict, dict]:
-    with scene.LOCK:
+def guess_outcome(step: int, guess: int) -> tuple[str, dict, dict]:
+    with LOCK:
         return *lessons.guessed(step, guess), gr.update(visible=True)
 
 
-def _downloaded(name: str, seen: dict, photo: dict | None, *values: Any) -> str:
+def download(name: str, seen: dict, photo: dict | None, *values: Any) -> str:
     """The path of a file to download."""
     try:
         if photo is None:
             raise GclipError("There is no photo: choose one, then download its mask.")
-        with scene.LOCK:
+        with LOCK:
             settings = available(seen, Settings.read(values))
-            current = Scene(Photo.of(photo["path"]), settings).with_words()
-            return views.download(current, name)
-    except GclipError as error:
-        raise gr.Error(html.escape(str(error)), print_exception=False) from error
+            return views.download(Scene(Photo.of(photo["path"]), settings).with_words(), name)
+    except REFUSALS as error:
+        raise gr.Error(sentence(error), print_exception=False) from error
 
 
-def _fetched(parts: dict[str, Any], backbone: gr.Dropdown) -> gr.events.Dependency:
+def _fetching(parts: dict[str, Any], backbone: gr.Dropdown) -> gr.events.Dependency:
     """The button that fetches a backbone, and the one that cancels it."""
-
-    def fetch(name: str) -> Iterator[str]:
-        try:
-            yield from scene.fetch(name)
-        except GclipError as error:
-            warn(error)
-            yield scene.offer(name)
-
-    text = parts["fetch_text"]
-    fetched = parts["fetch_start"].click(fetch, backbone, text, concurrency_limit=4, **QUIET)
-    parts["fetch_stop"].click(scene.offer, backbone, text, cancels=fetched, **QUIET)
+    text, options = parts["fetch_text"], PRIVATE | {"show_progress": "hidden"}
+    fetched = parts["fetch_start"].click(fetch, backbone, text, concurrency_limit=4, **options)
+    parts["fetch_stop"].click(backbones.offer, backbone, text, cancels=fetched, **options)
     return fetched
 
 
+def fetch(name: str) -> Iterator[str]:
+    try:
+        yield from backbones.fetch(name)
+    except GclipError as error:
+        warn(error)
+        yield backbones.offer(name)
+
+
 def warn(error: Exception | str) -> None:
-    """A sentence in the corner of the page, which Gradio shows as HTML."""
-    if isinstance(error, MemoryError):
+    """A sentence in the corner of the page."""
+    gr.Warning(sentence(error), title="Not possible")
+
+
+def sentence(error: Exception | str) -> str:
+    """What a visitor reads of an error, which Gradio shows as HTML."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
         error = "This machine has no memory left for that. Try a smaller photo, or later."
     elif isinstance(error, OSError):
         error = "This machine has no disk space left for that. Try later."
-    gr.Warning(html.escape(str(error)), title="Not possible")
+    return html.escape(str(error))

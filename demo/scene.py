@@ -1,149 +1,50 @@
 """A photo with settings, and all that the library computes of them, each once.
 
-What is shared by all visitors is in four caches, bounded by count and keyed by digests and
+What is shared by all visitors is in three caches, bounded by count and keyed by digests and
 settings; two that ask for the same at once share one computation.
 """
 
 import math
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from hashlib import blake2b
 from pathlib import Path
-from threading import Event, RLock
+from threading import RLock
 from typing import Any
 
 from PIL import Image
 from torch import Tensor
 
-from demo import limits
+from demo import backbones, limits
 from demo.settings import Settings
 from evaluation import metric, photos
-from gclip_core import (
-    BACKBONES,
-    METHODS,
-    BackboneError,
-    ImageError,
-    assets,
-    damage,
-    images,
-    load,
-    masks,
-    suggest,
-)
-from gclip_core.backbone import Backbone, load_backbone
+from gclip_core import METHODS, ImageError, assets, images, masks, suggest
 from gclip_core.cache import BoundedCache
-from gclip_core.load import Dtype, on_disk
 from gclip_core.numbering import block_numbers
-from gclip_core.registry import find_backbone
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Method, MethodReport, Segmentation, UnknownPhrase, Vocabulary
 from gclip_core.vocabulary import parse, with_nearest
 
 OPENING = "flower"
+"""The photo that a page without a link opens with."""
 SHIPPED = assets.path("photos"), assets.path("learn")
 """Folders whose files the page shows."""
-DAMAGED = "built-in-damaged"
 NOT_SURE = 0.35
 """A word is not sure of its pixels if its mean probability there is less."""
 LESS_CERTAIN = replace(suggest.DEFAULT, gain=0.6, certainty=0.12, stuff=0.2, share=0.02)
 
-
-@dataclass(frozen=True)
-class Host:
-    """What the command line decided. ``encode`` runs one image through a tower, on ZeroGPU say."""
-
-    backbone: str = "built-in"
-    weights: Path | None = None
-    device: str = "cpu"
-    dtype: Dtype = "float32"
-    downloads: bool = True
-    encode: Callable[[Segmenter, Image.Image], Encoded] = Segmenter.encode
-
-
-HOST = Host()
 LOCK = RLock()
 """Taken around whatever takes long, by those who ask for it: one thing is computed at a time."""
-_backbones: BoundedCache[Backbone] = BoundedCache(limits.BACKBONES)
 _pictures: BoundedCache[Image.Image] = BoundedCache(limits.ENCODINGS)
 _encodings: BoundedCache[Encoded] = BoundedCache(limits.ENCODINGS)
 _masks: BoundedCache[Segmentation] = BoundedCache(limits.MASKS)
 
 
-def set_host(host: Host) -> None:
-    """Before the page is built; ``python app.py`` reads it from the command line."""
-    global HOST
-    HOST = host
-
-
 def state() -> dict[str, Any]:
     """For a host's monitor."""
+    host = backbones.HOST
     counts = {"encodings": len(_encodings), "masks": len(_masks)}
-    return {"backbone": HOST.backbone, "device": HOST.device, **counts}
-
-
-def is_here(name: str) -> bool:
-    """Whether a backbone can be used without a download."""
-    return bool(name == HOST.backbone or on_disk(BACKBONES[name]))
-
-
-def offer(name: str) -> str:
-    """What to know before a backbone is fetched; empty without a name."""
-    if not name:
-        return ""
-    entry = BACKBONES[name]
-    if not HOST.downloads:
-        return f"{entry.title} is not on this machine, and downloads are switched off here."
-    return (
-        f"**{entry.title}** is not on this machine: {entry.download} MB to fetch, licence "
-        f"{entry.licence}. Nothing changes until it is here."
-    )
-
-
-def fetch(name: str) -> Iterator[str]:
-    """Download a backbone's weights; yields how far it is. Closing it ends the download.
-
-    Raises:
-        BackboneError: downloads are switched off, no network, or no room.
-    """
-    entry, closed, done = find_backbone(name), Event(), [0]
-    if not HOST.downloads:
-        raise BackboneError(offer(name))
-
-    def progress(so_far: int) -> None:
-        if closed.is_set():
-            raise BackboneError(f"{entry.title} was not fetched.")
-        done[0] = so_far
-
-    with ThreadPoolExecutor(1) as pool:
-        try:
-            job = pool.submit(load.fetch, entry, progress)
-            while wait([job], timeout=0.5).not_done:
-                yield f"Fetching {entry.title}: {done[0] / 1e6:.0f} of {entry.download} MB."
-            job.result()
-        finally:
-            closed.set()
-    yield f"{entry.title} is here."
-
-
-def backbone(name: str) -> Backbone:
-    """The backbone of that name, loaded once; it is not downloaded.
-
-    Raises:
-        BackboneError: its weights are not on this machine, or cannot be used.
-    """
-    entry = BACKBONES[name]
-    if not is_here(name):
-        raise BackboneError(f"{entry.title} is not on this machine. Fetch it, or choose another.")
-
-    def make() -> Backbone:
-        if entry.damage:
-            return replace(damage(backbone(entry.architecture), *entry.damage), name=name)
-        weights = HOST.weights if name == HOST.backbone else None
-        return load_backbone(name, weights, HOST.device, HOST.dtype)
-
-    return _backbones.get_or_make(name, make)
+    return {"backbone": host.backbone, "device": host.device, **counts}
 
 
 @cache
@@ -190,15 +91,15 @@ class Scene:
     photo: Photo
     settings: Settings
 
-    def changed(self, **values: Any) -> "Scene":
+    def with_settings(self, **values: Any) -> "Scene":
         """The same photo with other settings."""
-        return replace(self, settings=self.settings.changed(**values))
+        return replace(self, settings=self.settings.with_values(**values))
 
     @cached_property
     def segmenter(self) -> Segmenter:
         s = self.settings
         sizes = s.size or None, s.window or None, s.stride
-        return Segmenter(backbone(s.backbone), *sizes, s.templates, s.scale)
+        return Segmenter(backbones.get(s.backbone), *sizes, s.templates, s.scale)
 
     @property
     def picture(self) -> Image.Image:
@@ -211,7 +112,7 @@ class Scene:
         def encode() -> Encoded:
             windows, patches = self.segmenter.count_windows(self.picture.size[::-1])
             limits.check_cost(patches, windows, len(METHODS))
-            return HOST.encode(self.segmenter, self.picture)
+            return backbones.HOST.encode(self.segmenter, self.picture)
 
         key = self.photo, s.backbone, s.size, s.window, s.stride
         return _encodings.get_or_make(key, encode)
@@ -251,7 +152,8 @@ class Scene:
         if self.settings.words.strip():
             return self
         example = self.photo.example
-        return self.changed(words=example.text if example else ", ".join(self.suggested()))
+        words = example.text if example else ", ".join(self.suggested())
+        return self.with_settings(words=words)
 
     @cached_property
     def typed(self) -> Vocabulary:
@@ -278,9 +180,8 @@ class Scene:
         s, method = self.settings, method or self.method
 
         def segment() -> Segmentation:
-            encoded = self.encoded
             return self.segmenter.segment(
-                encoded,
+                self.encoded,
                 self.words,
                 method,
                 s.threshold,
@@ -309,7 +210,7 @@ class Scene:
         s = self.settings
         if s.method != "gclip":
             ours = s.gclip()
-            return {title(ours): self.mask(ours), self.method.title: self.mask()}
+            return {method_title(ours): self.mask(ours), self.method.title: self.mask()}
         name = self.idea.lower()
         return {
             f"{word} {self.idea}": self.mask(s.gclip(**{name: on}))
@@ -317,10 +218,27 @@ class Scene:
         }
 
     @property
-    def shown(self) -> int:
-        """Which of the pair is as switched."""
+    def as_switched(self) -> int:
+        """Which of the pair has the chosen method."""
         s = self.settings
         return int(s.method != "gclip" or getattr(s, self.idea.lower()))
+
+    @cached_property
+    def compared(self) -> list[tuple[str, Segmentation, float | None]]:
+        """Title, mask and mIoU of every method, the best first.
+
+        On a model with an outlier channel GCLIP's four come first: neither, AMF, CS and both.
+        """
+        s, others = self.settings, [m for m in METHODS.values() if m.name != "gclip"]
+        four = [s.gclip(amf=amf, cs=cs) for cs in (False, True) for amf in (False, True)]
+        first, ranked = (four, others) if self.report.abnormal else ([], [s.gclip(), *others])
+
+        def rows(methods: list[Method]) -> list[tuple[str, Segmentation, float | None]]:
+            made = [self.mask(method) for method in methods]
+            return [(method_title(mask.method), mask, self.miou(mask)) for mask in made]
+
+        best_first = sorted(rows(ranked), key=lambda row: row[2] or 0, reverse=True)
+        return rows(first) + best_first
 
     @cached_property
     def report(self) -> MethodReport:
@@ -347,9 +265,13 @@ class Scene:
         scores = metric.against_truth(truth, example.words, labels, mask.vocabulary)
         return scores if scores.iou else None
 
+    def miou(self, mask: Segmentation) -> float | None:
+        scores = self.scores(mask)
+        return scores and scores.miou
+
     def facts(self, mask: Segmentation) -> dict[str, Any]:
         """What was found, as plain data; blocks count from 1."""
-        report, scores = mask.report, self.scores(mask)
+        report = mask.report
         return {
             "method": mask.method.title,
             "backbone": self.segmenter.backbone.title,
@@ -358,11 +280,11 @@ class Scene:
             "amf_reason": report.fusion.reason,
             "cs_blocks": list(block_numbers(report.suppressed)),
             "cs_reason": report.cs_reason,
-            "miou": scores and scores.miou,
+            "miou": self.miou(mask),
         }
 
 
-def title(method: Method) -> str:
+def method_title(method: Method) -> str:
     """A method's name; GCLIP's with what is switched on."""
     if method.name != "gclip":
         return method.title
@@ -372,12 +294,7 @@ def title(method: Method) -> str:
 
 def warm() -> None:
     """Make what the opening's answer needs, which the first visitor then finds."""
-    photo = next(photo for photo in examples().values() if photo.name == OPENING)
+    photo = Photo.of(str(photos.shipped_photos()[OPENING].path))
     with LOCK:
-        current = Scene(Photo.of(str(photo.path)), opening()).with_words()
-        current.pair, current.plausible()
-
-
-def opening() -> Settings:
-    """The settings of a page that was opened without a link."""
-    return Settings(backbone=HOST.backbone)
+        scene = Scene(photo, Settings(backbone=backbones.HOST.backbone)).with_words()
+        scene.pair, scene.plausible()

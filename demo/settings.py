@@ -81,7 +81,11 @@ class Settings(BaseModel):
             GclipError: a value outside its range, or of another kind.
         """
         if not isinstance(values, Mapping):
-            values = dict(zip(cls.model_fields, values, strict=True))
+            values, names = tuple(values), tuple(cls.model_fields)
+            if len(values) != len(names):
+                came = f"{len(names)} settings were expected, but {len(values)} came"
+                raise GclipError(f"{came}: reload the page.")
+            values = dict(zip(names, values, strict=True))
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -106,7 +110,7 @@ class Settings(BaseModel):
         switches = {k: int(v) for k, v in changed.items() if isinstance(v, bool)}
         return urlencode(more | changed | switches)
 
-    def changed(self, **values: Any) -> Self:
+    def with_values(self, **values: Any) -> Self:
         """The same with other values; see :meth:`read`."""
         return self.read(self.model_dump() | values)
 

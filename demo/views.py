@@ -28,9 +28,10 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from demo import limits, plots
-from demo.scene import DAMAGED, Scene, title
+from demo.backbones import DAMAGED
+from demo.scene import Scene, method_title
 from demo.space import WITHOUT_GPU
-from gclip_core import METHODS, palette
+from gclip_core import palette
 from gclip_core.methods import gclip
 from gclip_core.numbering import block_numbers, named
 from gclip_core.registry import BUILT_IN
@@ -64,7 +65,7 @@ def packed(numbers: NDArray[np.uint8]) -> dict[str, Any]:
     return {"shape": list(numbers.shape), "file": gr.FileData(path=path).model_dump()}
 
 
-def photo(scene: Scene) -> dict[str, Any]:
+def photo_file(scene: Scene) -> dict[str, Any]:
     """The photo as it was segmented; the visitor's own file where a browser shows the same."""
     width, height = scene.picture.size
     with Image.open(scene.photo.path) as file:
@@ -83,15 +84,15 @@ def canvas(scene: Scene, pair: dict[str, Segmentation] | None = None) -> dict[st
     names = scene.words.names
     return {
         "of": same_photo(scene),
-        "photo": photo(scene),
+        "photo": photo_file(scene),
         "name": scene.photo.example.name if scene.photo.example else "photo",
         "classes": classes(names),
         "views": [side(scene, title, mask) for title, mask in pair.items()],
-        "view": scene.shown,
+        "view": scene.as_switched,
         "grid": pooled(torch.empty(1, math.prod(scene.encoded.grid)), scene.encoded.grid)[1],
         "patch": scene.patch,
         "link": link(scene),
-        "sentence": changed(scene, pair),
+        "sentence": difference(scene, pair),
         "notes": notes(scene),
         "banner": SIMULATION if scene.settings.backbone == DAMAGED else None,
     }
@@ -114,12 +115,11 @@ def classes(names: tuple[str, ...]) -> list[dict[str, str]]:
 
 def side(scene: Scene, title: str, mask: Segmentation) -> dict[str, Any]:
     """One of the masks of a canvas."""
-    scores = scene.scores(mask)
     labels = mask.labels.numpy()
     step = -(-max(labels.shape) // SHOWN_SIDE)
     return {
         "title": title,
-        "score": scores and scores.miou,
+        "score": scene.miou(mask),
         "score_name": "mIoU",
         "shares": [*mask.areas(), mask.no_class_area()],
         "unsure": scene.unsure(mask),
@@ -128,7 +128,7 @@ def side(scene: Scene, title: str, mask: Segmentation) -> dict[str, Any]:
     }
 
 
-def changed(scene: Scene, pair: dict[str, Segmentation]) -> str:
+def difference(scene: Scene, pair: dict[str, Segmentation]) -> str:
     """One sentence on what differs between two masks."""
     (_, before), (title, after) = pair.items()
     subject = title.removeprefix("With ")
@@ -259,18 +259,18 @@ def norms_text(scene: Scene) -> str:
 
 @dataclass(frozen=True)
 class Chip:
-    """A small button under the words, and the settings that a press changes."""
+    """A small button under the words. A press changes settings, and adds a word to the others."""
 
     text: str
     settings: dict[str, Any] = field(default_factory=dict)
+    word: str = ""
 
 
 def chips(scene: Scene) -> list[Chip]:
     """Words to add; under a word that was replaced, the way back."""
-    s, words = scene.settings, scene.settings.words
     made = []
     replaced = [u for u in scene.unknown if u.nearest]
-    if replaced and s.nearest:
+    if replaced and scene.settings.nearest:
         text = ", ".join(f"“{u.phrase}”" for u in replaced[:2])
         made.append(Chip(f"Undo: keep {text}", {"nearest": False}))
     elif replaced:
@@ -278,12 +278,18 @@ def chips(scene: Scene) -> list[Chip]:
         made.append(Chip(f"Use {text}", {"nearest": True}))
     typed = {phrase.casefold() for phrase in (*scene.typed.phrases, *scene.words.phrases)}
     further = [word for word in scene.plausible() if word.casefold() not in typed]
-    made += [Chip(f"+ {word}", {"words": f"{words.rstrip(' ,')}, {word}"}) for word in further[:4]]
-    return made
+    return made + [Chip(f"+ {word}", word=word) for word in further[:4]]
+
+
+def pressed(chip: dict[str, Any], words: str) -> dict[str, Any]:
+    """The settings that a press on a chip of :func:`chip_strip` changes."""
+    added = {"words": f"{words.rstrip(' ,')}, {chip['word']}"} if chip["word"] else {}
+    return chip["settings"] | added
 
 
 def chip_strip(scene: Scene) -> dict[str, Any]:
-    items = [item(None, chip.text) | {"settings": chip.settings} for chip in chips(scene)]
+    made = chips(scene)
+    items = [item(None, c.text) | {"settings": c.settings, "word": c.word} for c in made]
     return {"items": items, "selected": None}
 
 
@@ -328,43 +334,23 @@ RULES = {
 }
 
 
-def compared(scene: Scene) -> dict[str, Segmentation]:
-    """Every method's mask by title, the best score first.
-
-    On a model with an outlier channel GCLIP's four come first: neither, AMF, CS and both.
-    """
-    s, methods = scene.settings, [m for m in METHODS.values() if m.name != "gclip"]
-    ours, switches = [s.gclip()], [(False, False), (True, False), (False, True), (True, True)]
-    if scene.report.abnormal:
-        ours = [s.gclip(amf=amf, cs=cs) for amf, cs in switches]
-        masks = [scene.mask(method) for method in methods]
-    else:
-        masks = [scene.mask(method) for method in (*ours, *methods)]
-        ours = []
-    score = scene.scores(masks[0])
-    if score:
-        masks.sort(key=lambda mask: -scene.scores(mask).miou)
-    masks = [*(scene.mask(method) for method in ours), *masks]
-    return {title(mask.method): mask for mask in masks}
-
-
 def table(scene: Scene) -> dict[str, Any]:
     """A row a method."""
     rows = []
-    for name, mask in compared(scene).items():
-        scores, method = scene.scores(mask), mask.method
-        score = "–" if scores is None else f"{100 * scores.miou:.1f}"
-        rows.append([name, score, RULES[method.attention], method.citation or "for comparison"])
+    for title, mask, miou in scene.compared:
+        score = "–" if miou is None else f"{100 * miou:.1f}"
+        rows.append(
+            [title, score, RULES[mask.method.attention], mask.method.citation or "for comparison"]
+        )
     return {"headers": COLUMNS, "data": rows}
 
 
-def masks(scene: Scene) -> dict[str, Any]:
+def mask_strip(scene: Scene) -> dict[str, Any]:
     """Every method's mask as a small picture."""
     items = []
-    for name, mask in compared(scene).items():
-        scores = scene.scores(mask)
-        caption = name if scores is None else f"{name} · {percent(scores.miou)}"
-        items.append(item(painted(scene, mask), caption, f"Mask of {name}", "jpeg"))
+    for title, mask, miou in scene.compared:
+        caption = title if miou is None else f"{title} · {percent(miou)}"
+        items.append(item(painted(scene, mask), caption, f"Mask of {title}", "jpeg"))
     row = scene.settings.row - 1
     columns = 4 if scene.report.abnormal else 5
     return {"items": items, "selected": row if row >= 0 else None, "columns": columns}
@@ -372,16 +358,14 @@ def masks(scene: Scene) -> dict[str, Any]:
 
 def large(scene: Scene) -> dict[str, Any]:
     """The mask that was pressed beside GCLIP's, for the canvas of Compare."""
-    row = scene.settings.row - 1
-    every = compared(scene)
-    if row not in range(len(every)):
+    row, masks = scene.settings.row - 1, [mask for _, mask, _ in scene.compared]
+    if row not in range(len(masks)):
         return gr.update(visible=False)
-    ours, pressed = scene.settings.gclip(), list(every.values())[row]
-    other = pressed
-    if pressed.method == ours:
-        other = next(mask for mask in every.values() if mask.method != ours)
-    pair = {title(ours): scene.mask(ours), title(other.method): other}
-    value = canvas(scene, pair) | {"view": int(other is pressed), "notes": [], "patch": None}
+    ours, other = scene.settings.gclip(), masks[row]
+    if other.method == ours:
+        other = next(mask for mask in masks if mask.method != ours)
+    pair = {method_title(ours): scene.mask(ours), method_title(other.method): other}
+    value = canvas(scene, pair) | {"view": int(other is masks[row]), "notes": [], "patch": None}
     return gr.update(value=value, visible=True)
 
 
@@ -411,13 +395,21 @@ def compare_note(scene: Scene) -> str:
 def link(scene: Scene) -> str:
     """The query string of what is shown; a photo of one's own stays at home."""
     example = scene.photo.example
-    return "?" + scene.settings.to_query(**({"example": example.name} if example else {}))
+    named = {"example": example.name} if example else {}
+    query = scene.settings.to_query(**named)
+    if len(query) > limits.MAX_LINK:
+        query = scene.settings.with_values(words="").to_query(**named)
+    return f"?{query}"
 
 
 def link_note(scene: Scene) -> str:
+    """What the link opens, and what it leaves out."""
+    note = "Opens these settings. Your photo is not part of the link: it stays with you."
     if scene.photo.example:
-        return "Opens this photo with these settings."
-    return "Opens these settings. Your photo is not part of the link: it stays with you."
+        note = "Opens this photo with these settings."
+    if scene.settings.words and "words=" not in link(scene):
+        note += " The words are too long for a link: they are left out."
+    return note
 
 
 def python(scene: Scene) -> str:
@@ -494,12 +486,12 @@ def shared(scene: Scene) -> dict[str, Any]:
     return {"items": items, "columns": 4, "pressable": False}
 
 
-def figure(scene: Scene, kind: str) -> bytes:
+def figure_file(scene: Scene, kind: str) -> bytes:
     """Photo, masks, attention and norms side by side, for a paper or a slide."""
     from evaluation import figure  # noqa: PLC0415 - it takes half a second, and few need it
 
     before, after = scene.pair.values()
-    if scene.shown == 0:
+    if scene.as_switched == 0:
         before, after = None, before
     drawn = figure.draw(
         scene.segmenter, scene.picture, scene.encoded, after, before, foot=link(scene)
@@ -510,8 +502,8 @@ def figure(scene: Scene, kind: str) -> bytes:
 DOWNLOADS = {
     "mask": ("Mask (indexed PNG)", "mask.png", lambda scene: mask_png(scene.mask())),
     "cutouts": ("Cut-outs (zip)", "cut-outs.zip", cutouts_zip),
-    "png": ("Figure (PNG)", "figure.png", lambda scene: figure(scene, "png")),
-    "pdf": ("Figure (PDF)", "figure.pdf", lambda scene: figure(scene, "pdf")),
+    "png": ("Figure (PNG)", "figure.png", lambda scene: figure_file(scene, "png")),
+    "pdf": ("Figure (PDF)", "figure.pdf", lambda scene: figure_file(scene, "pdf")),
 }
 """By name: the text of the button, the file's name, and what makes it."""
 

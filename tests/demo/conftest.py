@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from demo import main, scene
+from demo import backbones, main
 
 
 @pytest.fixture(scope="session")
 def url() -> Iterator[str]:
     args = main.parser().parse_args(["--backbone", "built-in", "--mcp", "--no-downloads"])
-    host = scene.HOST
-    scene.set_host(main.make_host(args))
+    host = backbones.HOST
+    backbones.set_host(main.make_host(args))
     blocks = main.build()
     uploads = Path(os.environ["GRADIO_TEMP_DIR"])
     _, address, _ = main.serve(blocks, args, uploads, prevent_thread_lock=True, quiet=True)
     yield address.rstrip("/")
     blocks.close(verbose=False)
-    scene.set_host(host)
+    backbones.set_host(host)

@@ -1,12 +1,14 @@
 """The one event, without a server: what changes, what stays, and what is refused."""
 
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import numpy as np
 import pytest
 
-from demo import scene
+from demo import backbones, scene
 from demo.answer import VIEWS, answer
+from demo.settings import Settings
 from gclip_core import GclipError
 from gclip_core.load import WEIGHTS_FOLDER
 from tests.demo.photos import DOG, FLOWER, Visitor, numbers, upload
@@ -44,6 +46,43 @@ def test_change_sends_what_depends_on_it(change: dict, sent: set[str]) -> None:
     visitor = Visitor()
     visitor.ask()
     assert set(visitor.ask(**change)) & set(VIEWS) == sent
+
+
+USUAL = {"words": "dachshund, grass", "backbone": "built-in-damaged", "window": 112, "size": 128}
+USUAL |= {"amf_blocks": "auto", "cs_blocks": "auto", "method": "gclip", "stride": 112}
+OTHER = {"words": "dog, sky", "nearest": False, "background": False, "weight": 0.9, "amf": False}
+OTHER |= {"cs": False, "backbone": "built-in", "method": "sclip", "edges": "none", "size": 160}
+OTHER |= {"threshold": 0.6, "window": 0, "stride": 16, "templates": "plain", "scale": 9.0}
+OTHER |= {"amf_blocks": "5 6", "fused": 4, "tokens": 2.0, "cs_blocks": "11", "target": "median"}
+OTHER |= {"outlier": 900.0, "block": 3, "head": 1, "patch": 5, "row": 2}
+FOLLOWING = ("canvas", "looks", "attention", "norms_text", "chips", "diagram", "tower", "table")
+
+
+@pytest.fixture(scope="module")
+def usual() -> tuple[scene.Scene, dict]:
+    """A scene in which every setting counts, and what is shown of it."""
+    current = scene_of(**USUAL)
+    return current, {name: shown(current, name) for name in ("large", *FOLLOWING, "closer")}
+
+
+def shown(current: scene.Scene, name: str) -> str:
+    """A value but for its link and its patch, which change without an answer."""
+    value = VIEWS[name].make(current)
+    if isinstance(value, dict):
+        value = {k: v for k, v in value.items() if k not in ("link", "patch")}
+    return repr(value)
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_setting_is_followed(name: str, usual: tuple[scene.Scene, dict]) -> None:
+    """It is in the link; what shows it has another value, and is made anew."""
+    before, values = usual
+    after = before.with_settings(**{name: OTHER[name]})
+    assert Settings.from_query(dict(parse_qsl(after.settings.to_query())))[0] == after.settings
+    views = {"row": ("large",), "head": ("closer",), "patch": ()}.get(name, FOLLOWING)
+    changed = [view for view in views if shown(after, view) != values[view]]
+    assert changed or name == "patch"
+    assert not [view for view in changed if VIEWS[view].key(before) == VIEWS[view].key(after)]
 
 
 def test_switch_twice_is_as_before() -> None:
@@ -125,7 +164,7 @@ def test_backbone_that_is_not_here_changes_nothing_yet(
 ) -> None:
     """Size and licence are offered; the page keeps the backbone before."""
     monkeypatch.setenv(WEIGHTS_FOLDER, str(tmp_path))
-    monkeypatch.setattr(scene, "HOST", scene.Host())
+    monkeypatch.setattr(backbones, "HOST", backbones.Host())
     visitor = Visitor()
     visitor.ask()
     got = visitor.ask(backbone="metaclip-vit-b-16")
@@ -147,6 +186,14 @@ def test_error_keeps_the_last_answer(tmp_path: Path) -> None:
             visitor.ask(**change)
         visitor.settings["weight"] = 0.5
     assert not set(visitor.ask(path=DOG)) & set(VIEWS)
+
+
+def test_page_of_a_server_that_started_anew() -> None:
+    """It knows neither the open tab nor what the page has: all is made, nothing stays as it was."""
+    visitor = Visitor(words="dog, grass", size=112, edges="none")
+    visitor.ask(tab="share")
+    visitor.seen = {}
+    assert set(VIEWS) <= set(visitor.ask(tab=None, amf=False))
 
 
 def test_no_photo_is_no_error() -> None:

@@ -1,5 +1,6 @@
 """What cannot be used meets a sentence, and nothing is lost: asked over HTTP as a browser asks."""
 
+import json
 import random
 import struct
 from pathlib import Path
@@ -10,9 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from demo import limits, views
+from demo.scene import Photo, Scene
 from demo.settings import Settings
-from gclip_core import assets
+from gclip_core import GclipError, assets
 from tests import TRACES
+from tests.demo.photos import DOG
 from tests.demo.visitor import FailedError, Visitor
 from tests.pictures import black_png, encoded, noise, png_chunk, turned
 
@@ -110,15 +114,18 @@ def test_words_are_data(word: str, visitor: Visitor) -> None:
     assert "cat" in [entry["name"] for entry in canvas["classes"]]
 
 
-@pytest.mark.parametrize("name", [n for n in Settings.model_fields if n not in ("words", "row")])
-def test_forged_values(name: str, visitor: Visitor, capfd: Any) -> None:
-    """A value of another kind, which no control sends, leaves no trace."""
+def test_forged_values(visitor: Visitor, capfd: Any) -> None:
+    """Values of another kind or number, which no control sends, leave no trace."""
     values = visitor.open("words=cat,grass")
     before = visitor.answer(values)["canvas"]
-    for value in ([[1]], "x" * 5000):
-        visitor.answer(values | {name: value})
+    for name in ("weight", "amf", "backbone", "cs_blocks"):
+        for value in ([[1]], "x" * 5000):
+            with pytest.raises(GclipError, match=f"“{name}”"):
+                Settings.read({name: value})
+            visitor.shown.pop("warning", None)
+            assert visitor.answer(values | {name: value})["canvas"] == before
+            assert visitor.shown["warning"]
     assert "Traceback" not in "".join(capfd.readouterr())
-    assert visitor.answer(values)["canvas"] == before
 
 
 def nonsense(chance: random.Random) -> str:
@@ -133,14 +140,35 @@ def test_links(visitor: Visitor) -> None:
     values = visitor.open("&".join(f"{name}=%00nonsense" for name in Settings.model_fields))
     assert values["backbone"] == "built-in" and values["photo"]
     assert "Left out of the link" in visitor.shown["warning"]
-    for _ in range(30):
+    for number in range(1_000):
         names = chance.sample([*Settings.model_fields, "example", "zzz", "__proto__"], 8)
         query = {name: nonsense(chance) for name in names}
-        assert visitor.open(urlencode(query))["photo"]
-    for _ in range(10_000):
-        names = chance.sample([*Settings.model_fields, "zzz"], 8)
-        settings, note = Settings.from_query({name: nonsense(chance) for name in names})
+        if number % 100 == 0:
+            assert visitor.open(urlencode(query))["photo"]
+        settings, note = Settings.from_query(query)
         assert Settings.read(settings.model_dump()) == settings and len(note) < 400
+
+
+def test_longest_link(visitor: Visitor) -> None:
+    """A link of the page can be followed: words that make it too long are left out."""
+    dog = Photo.of(str(assets.path("photos", "dog.jpg")))
+    for letter in ("x", "猫"):
+        words = ",".join(f"{number:03}" + 16 * letter for number in range(limits.MAX_CLASSES))
+        scene = Scene(dog, Settings(words=words, amf=False))
+        link = f"{visitor.web.base_url}{views.link(scene)}"
+        with visitor.web.stream("GET", link, headers={"referer": link}) as page:
+            assert page.status_code == 200
+        values = visitor.open(link.partition("?")[2])
+        assert values["amf"] is False
+        assert (values["words"] == words) == (letter == "x")
+        assert ("left out" in views.link_note(scene)) == (letter != "x")
+
+
+def test_chips_of_many_words(visitor: Visitor) -> None:
+    """They do not send the words back: a press stays far below the bound of a request."""
+    words = ",".join(f"{number:03}" + 16 * "🐈" for number in range(limits.MAX_CLASSES))
+    strip = views.chip_strip(Scene(Photo.of(DOG), Settings(words=words, nearest=False)))
+    assert len(json.dumps(strip, ensure_ascii=False).encode()) < limits.MAX_BODY / 8
 
 
 def test_other_files(visitor: Visitor, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from demo import main, scene
+from demo import backbones, main
 from gclip_core import BACKBONES, __version__, load
 from tests import ROOT, free_port
 from tests.demo.visitor import APP, Visitor, serving
@@ -83,7 +83,7 @@ def test_no_start(
 ) -> None:
     """One sentence, and the exit status 2."""
     monkeypatch.setenv(main.FOLDER, str(tmp_path))
-    monkeypatch.setattr(scene, "HOST", scene.HOST)
+    monkeypatch.setattr(backbones, "HOST", backbones.HOST)
     with socket.create_server(("127.0.0.1", 0)) as other:
         options = [option.format(taken=other.getsockname()[1]) for option in options]
         assert main.main(options) == 2

@@ -4,17 +4,17 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from demo import limits, scene
-from demo.scene import Host, Photo, Scene
+from demo import backbones, limits, scene
+from demo.backbones import Host
+from demo.scene import Photo, Scene
 from demo.settings import Settings
-from gclip_core import BackboneError, GclipError
+from gclip_core import GclipError
 from gclip_core.segmenter import Segmenter
 from tests.demo.photos import DOG, upload
 from tests.demo.photos import scene as scene_of
@@ -25,7 +25,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Sets what the command line decides, for one test."""
 
     def set_host(**values: Any) -> None:
-        monkeypatch.setattr(scene, "HOST", Host(**values))
+        monkeypatch.setattr(backbones, "HOST", Host(**values))
 
     set_host()
     return set_host
@@ -72,7 +72,7 @@ def test_failure_is_not_kept(tmp_path: Path, host: Callable[..., None]) -> None:
 def test_caches_are_bounded(tmp_path: Path) -> None:
     current = scene_of(upload(tmp_path, size=(64, 64)), edges="none")
     for number in range(limits.MASKS + 3):
-        current.changed(words=f"dog {number}", nearest=False).mask()
+        current.with_settings(words=f"dog {number}", nearest=False).mask()
     assert scene.state()["masks"] == limits.MASKS
 
 
@@ -111,15 +111,11 @@ def test_settings_reach_the_library() -> None:
     """Size, windows, templates and scale change the mask's numbers."""
     usual = scene_of(words="dog, grass", edges="none")
     for change in ({"size": 160}, {"window": 224}, {"templates": "plain"}, {"scale": 20.0}):
-        other = usual.changed(**change)
+        other = usual.with_settings(**change)
         same = usual.mask().logits.shape == other.mask().logits.shape
         assert not same or not np.allclose(usual.mask().logits, other.mask().logits)
-    strict = usual.changed(background=False, threshold=0.99).mask()
-    assert (
-        strict.no_class_area() > 0.2
-        if hasattr(strict, "no_class_area")
-        else strict.no_class_area() > 0.2
-    )
+    strict = usual.with_settings(background=False, threshold=0.99).mask()
+    assert strict.no_class_area() > 0.2
 
 
 def test_score_needs_known_words_and_a_truth(tmp_path: Path) -> None:
@@ -143,52 +139,3 @@ def test_suggested_words_are_plausible_ones_too() -> None:
     current = scene_of()
     assert current.plausible()[: len(current.suggested())] == current.suggested()
     assert current.suggested()[0] == "dog"
-
-
-class Download:
-    """A stand-in for the library's download: 10 parts, until it is told to stop."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.parts, self.error = 0, error
-
-    def __call__(self, entry: Any, progress: Callable[[int], None]) -> None:
-        if self.error:
-            raise self.error
-        for part in range(10):
-            progress(part * 10**6)
-            self.parts += 1
-            time.sleep(0.2)
-
-
-def test_fetch_tells_how_far_it_is(
-    monkeypatch: pytest.MonkeyPatch, host: Callable[..., None]
-) -> None:
-    monkeypatch.setattr(scene, "load", SimpleNamespace(fetch=Download()))
-    sentences = list(scene.fetch("openai-vit-b-16"))
-    assert "of 599 MB" in sentences[0] and sentences[-1] == "OpenAI ViT-B/16 is here."
-
-
-def test_fetch_that_is_closed_ends(
-    monkeypatch: pytest.MonkeyPatch, host: Callable[..., None]
-) -> None:
-    """A visitor who cancels does not leave a download behind."""
-    download = Download()
-    monkeypatch.setattr(scene, "load", SimpleNamespace(fetch=download))
-    fetching = scene.fetch("openai-vit-b-16")
-    next(fetching)
-    fetching.close()
-    parts = download.parts
-    time.sleep(0.5)
-    assert download.parts == parts < 10
-
-
-def test_fetch_that_fails_says_why(
-    monkeypatch: pytest.MonkeyPatch, host: Callable[..., None]
-) -> None:
-    failed = Download(BackboneError("no network"))
-    monkeypatch.setattr(scene, "load", SimpleNamespace(fetch=failed))
-    with pytest.raises(BackboneError, match="no network"):
-        list(scene.fetch("openai-vit-b-16"))
-    host(downloads=False)
-    with pytest.raises(BackboneError, match="switched off"):
-        list(scene.fetch("openai-vit-b-16"))

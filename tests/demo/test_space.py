@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from demo import main, scene, space
+from demo import backbones, main, space, views
 from demo.scene import Photo, Scene
 from demo.settings import Settings
 from gclip_core import assets
@@ -40,12 +40,12 @@ class Spaces(types.ModuleType):
 
 @pytest.fixture
 def spaces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spaces]:
-    package, host = Spaces(), scene.HOST
+    package, host = Spaces(), backbones.HOST
     monkeypatch.setitem(sys.modules, "spaces", package)
     monkeypatch.setattr(nn.Module, "to", lambda self, place: self)
-    scene.set_host(scene.Host(encode=space.encoder()))
+    backbones.set_host(backbones.Host(encode=space.encoder()))
     yield package
-    scene.set_host(host)
+    backbones.set_host(host)
 
 
 def scenes(size: int, **settings: Any) -> Scene:
@@ -63,7 +63,7 @@ def test_lent(spaces: Spaces) -> None:
     assert all(isinstance(side, int) for side in size)
     scenes(208, amf=False).mask()
     assert spaces.durations == [space.SECONDS], "a switch borrows nothing"
-    assert lent.encoded not in space.WITHOUT_GPU
+    assert views.notes(lent) == []
     encoded = lent.segmenter.encode(lent.picture)
     assert lent.segmenter.suggest(encoded) == words
     options = {"background": True, "background_weight": lent.settings.weight}
@@ -77,7 +77,7 @@ def test_spent(spaces: Spaces) -> None:
     spaces.refuses = True
     refused = scenes(224)
     assert refused.mask().labels.shape
-    assert refused.encoded in space.WITHOUT_GPU
+    assert views.notes(refused) == ["No GPU was free for this photo: the CPU computed it."]
 
 
 def test_own_gpu(spaces: Spaces, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 import gclip_core
 from demo import lessons, views
-from demo.scene import backbone
+from demo.backbones import get
 from demo.settings import Settings
 from gclip_core import METHODS
 from tests.demo.photos import DOG, FLOWER, numbers, scene, upload
@@ -32,12 +32,14 @@ def test_sentence_names_the_class_that_changed_most() -> None:
     pair = [replace(mask, labels=torch.from_numpy(labels)) for labels in (worse, truth)]
     ious = [current.scores(m).iou for m in pair]
     most = max(ious[0], key=lambda c: ious[1][c] - ious[0][c])
-    text = views.changed(current, dict(zip(("Without AMF", "With AMF"), pair, strict=True)))
+    text = views.difference(current, {"Without AMF": pair[0], "With AMF": pair[1]})
     share = 100 * (worse != truth).mean()
     assert text.startswith(f"AMF changes {share:.1f} % of the pixels; the ")
     assert f"the {mask.vocabulary.names[most]}’s IoU rises from" in text
     assert text.endswith(f"from {100 * ious[0][most]:.1f} to {100 * ious[1][most]:.1f} %.")
-    text = views.changed(current, dict(zip(("Without AMF", "With AMF"), pair[::-1], strict=True)))
+    text = views.difference(
+        current, dict(zip(("Without AMF", "With AMF"), pair[::-1], strict=True))
+    )
     assert "falls from" in text and text.endswith("mean of many photos.")
 
 
@@ -49,9 +51,9 @@ def test_sentence_without_a_truth(tmp_path: Path) -> None:
     other = labels.clone()
     other[: len(labels) // 4] = 1
     before, after = replace(mask, labels=labels), replace(mask, labels=other)
-    text = views.changed(current, {"Without CS": before, "With CS": after})
+    text = views.difference(current, {"Without CS": before, "With CS": after})
     assert text == "CS changes 25.0 % of the pixels, most from “dog” to “grass”."
-    text = views.changed(current, {"Without CS": before, "With CS": before})
+    text = views.difference(current, {"Without CS": before, "With CS": before})
     assert text == "CS hardly changes this mask."
 
 
@@ -66,11 +68,11 @@ def test_canvas_has_the_mask_of_the_picture() -> None:
 def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
     """A JPEG goes to the browser as it is; a transparent PNG as it was made opaque."""
     jpeg = upload(tmp_path, "own.jpg")
-    assert views.photo(scene(jpeg))["path"] == jpeg
+    assert views.photo_file(scene(jpeg))["path"] == jpeg
     picture = Image.open(DOG).resize((120, 80)).convert("RGBA")
     picture.putalpha(0)
     picture.save(tmp_path / "clear.png")
-    shown = Image.open(views.photo(scene(str(tmp_path / "clear.png"), words="dog"))["path"])
+    shown = Image.open(views.photo_file(scene(str(tmp_path / "clear.png"), words="dog"))["path"])
     assert shown.size == (120, 80) and np.asarray(shown).min() > 240
 
 
@@ -78,7 +80,9 @@ def test_chips_offer_no_typed_word() -> None:
     current = scene(words="dog; puppy, grass,")
     chips = views.chips(current)
     assert chips and not {"+ dog", "+ puppy", "+ grass"} & {chip.text for chip in chips}
-    assert chips[0].settings["words"] == f"dog; puppy, grass, {chips[0].text.removeprefix('+ ')}"
+    (item, *_) = views.chip_strip(current)["items"]
+    word = item["caption"].removeprefix("+ ")
+    assert views.pressed(item, "dog, cat, ") == {"words": f"dog, cat, {word}"}
 
 
 def test_words_are_data_never_markup() -> None:
@@ -88,17 +92,20 @@ def test_words_are_data_never_markup() -> None:
     assert shown["classes"][0]["name"] == word
 
 
+SMALL = {"size": 112, "edges": "none"}
+"""Settings with which all methods are quick."""
+
 # --- Compare -------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def compared() -> dict:
-    return views.compared(scene())
+    return {title: mask for title, mask, _ in scene(**SMALL).compared}
 
 
 def test_compare_has_every_method(compared: dict) -> None:
     """The best score first."""
-    current = scene()
+    current = scene(**SMALL)
     assert {mask.method.name for mask in compared.values()} == set(METHODS)
     scores = [current.scores(mask).miou for mask in compared.values()]
     assert scores == sorted(scores, reverse=True)
@@ -106,10 +113,10 @@ def test_compare_has_every_method(compared: dict) -> None:
 
 def test_table_and_masks_have_one_figure(compared: dict) -> None:
     """That of the mask that Segment shows, too."""
-    current = scene()
+    current = scene(**SMALL)
     rows = views.table(current)["data"]
     assert [row[0] for row in rows] == list(compared)
-    captions = [item["caption"] for item in views.masks(current)["items"]]
+    captions = [item["caption"] for item in views.mask_strip(current)["items"]]
     assert captions == [f"{row[0]} · {row[1]} %" for row in rows]
     ours = next(row for row in rows if row[0] == "GCLIP: AMF + CS")
     assert ours[1] == f"{100 * views.canvas(current)['views'][1]['score']:.1f}"
@@ -118,10 +125,10 @@ def test_table_and_masks_have_one_figure(compared: dict) -> None:
 
 
 def test_pressed_mask_is_beside_ours(compared: dict) -> None:
-    current = scene()
+    current = scene(**SMALL)
     assert not views.large(current)["visible"]
-    for row, (name, mask) in enumerate(compared.items()):
-        shown = views.large(current.changed(row=row + 1))["value"]
+    for row, (name, mask) in list(enumerate(compared.items()))[:4]:
+        shown = views.large(current.with_settings(row=row + 1))["value"]
         assert shown["views"][1]["title"] == name or mask.method.name == "gclip"
         titles = [view["title"] for view in shown["views"]]
         assert "GCLIP: AMF + CS" in titles and len(set(titles)) == 2
@@ -133,14 +140,14 @@ def test_pressed_mask_is_beside_ours(compared: dict) -> None:
 @pytest.mark.parametrize("switches", [{"amf": False, "cs": False}, {"words": "dog, grass"}])
 def test_first_mask_of_compare_is_pressed(switches: dict) -> None:
     """Also without a score, where ours is the first; and where both ideas are off."""
-    current = scene(row=1, **switches)
+    current = scene(row=1, **SMALL, **switches)
     titles = [view["title"] for view in views.large(current)["value"]["views"]]
     assert len(set(titles)) == 2 and titles[0].startswith("GCLIP")
 
 
 def test_damaged_model_compares_four() -> None:
     """Neither, AMF, CS and both, before the other methods."""
-    titles = list(views.compared(scene(backbone="built-in-damaged")))
+    titles = [title for title, _, _ in scene(backbone="built-in-damaged", **SMALL).compared]
     assert titles[:4] == ["GCLIP: neither", "GCLIP: AMF", "GCLIP: CS", "GCLIP: AMF + CS"]
     assert len(titles) == len(METHODS) + 3
 
@@ -160,7 +167,7 @@ def test_lesson_is_true(step: int, right: int) -> None:
 def test_lesson_opens_its_mask_after() -> None:
     """What its button sets shows that mask on Segment, with the same score."""
     for lesson in lessons.LESSONS:
-        after = lessons.scene(lesson, lesson.after)
+        after = lessons.scene_of(lesson.after)
         view = views.canvas(after)
         score = after.scores(after.mask()).miou
         assert view["views"][view["view"]]["score"] == pytest.approx(score)
@@ -210,13 +217,13 @@ def test_cutouts_are_the_classes() -> None:
         {"words": 'dachshund, it\'s; a "thing"', "nearest": True},
         {"method": "sclip", "edges": "none", "background": False},
         {"amf": False, "amf_blocks": "5 6", "outlier": 3.0, "weight": 0.3, "threshold": 0.1},
-        {"size": 240, "window": 160, "stride": 80, "templates": "plain", "scale": 30.0},
+        {"size": 128, "window": 96, "stride": 48, "templates": "plain", "scale": 30.0},
         {"backbone": "built-in-damaged"},
     ],
 )
 def test_python_makes_the_same_mask(settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     """Six lines that run."""
-    monkeypatch.setattr(gclip_core, "load_backbone", backbone)  # loaded already
+    monkeypatch.setattr(gclip_core, "load_backbone", get)  # loaded already
     current = scene(**settings)
     code = views.python(current).removeprefix("```python\n").removesuffix("\n```")
     assert len([line for line in code.splitlines() if line]) == 6

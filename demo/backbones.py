@@ -1,0 +1,106 @@
+"""The backbones of this machine: which are here, each loaded once, and what fetches the others."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+
+from PIL import Image
+
+from demo import limits
+from gclip_core import BACKBONES, BackboneError, damage, load
+from gclip_core.backbone import Backbone, load_backbone
+from gclip_core.cache import BoundedCache
+from gclip_core.load import Dtype
+from gclip_core.registry import find_backbone
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Encoded
+
+
+@dataclass(frozen=True)
+class Host:
+    """What the command line decided. ``encode`` runs one image through a tower, on ZeroGPU say."""
+
+    backbone: str = "built-in"
+    weights: Path | None = None
+    device: str = "cpu"
+    dtype: Dtype = "float32"
+    downloads: bool = True
+    encode: Callable[[Segmenter, Image.Image], Encoded] = Segmenter.encode
+
+
+HOST = Host()
+DAMAGED = "built-in-damaged"
+"""The built-in model with an outlier channel, which CS repairs."""
+_loaded: BoundedCache[Backbone] = BoundedCache(limits.BACKBONES)
+
+
+def set_host(host: Host) -> None:
+    """Before the page is built; ``python app.py`` reads it from the command line."""
+    global HOST
+    HOST = host
+
+
+def is_here(name: str) -> bool:
+    """Whether a backbone can be used without a download."""
+    return bool(name == HOST.backbone or load.on_disk(BACKBONES[name]))
+
+
+def get(name: str) -> Backbone:
+    """The backbone of that name, loaded once; it is not downloaded.
+
+    Raises:
+        BackboneError: its weights are not on this machine, or cannot be used.
+    """
+    entry = BACKBONES[name]
+    if not is_here(name):
+        raise BackboneError(f"{entry.title} is not on this machine. Fetch it, or choose another.")
+
+    def make() -> Backbone:
+        if entry.damage:
+            return replace(damage(get(entry.architecture), *entry.damage), name=name)
+        weights = HOST.weights if name == HOST.backbone else None
+        return load_backbone(name, weights, HOST.device, HOST.dtype)
+
+    return _loaded.get_or_make(name, make)
+
+
+def offer(name: str) -> str:
+    """What to know before a backbone is fetched; empty without a name."""
+    if not name:
+        return ""
+    entry = find_backbone(name)
+    if not HOST.downloads:
+        return f"{entry.title} is not on this machine, and downloads are switched off here."
+    return (
+        f"**{entry.title}** is not on this machine: {entry.download} MB to fetch, licence "
+        f"{entry.licence}. Nothing changes until it is here."
+    )
+
+
+def fetch(name: str) -> Iterator[str]:
+    """Download a backbone's weights; yields how far it is. Closing it ends the download.
+
+    Raises:
+        BackboneError: downloads are switched off, no network, or no room.
+    """
+    entry, closed, done = find_backbone(name), Event(), 0
+    if not HOST.downloads:
+        raise BackboneError(offer(name))
+
+    def progress(so_far: int) -> None:
+        nonlocal done
+        if closed.is_set():
+            raise BackboneError(f"{entry.title} was not fetched.")
+        done = so_far
+
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            job = pool.submit(load.fetch, entry, progress)
+            while wait([job], timeout=0.5).not_done:
+                yield f"Fetching {entry.title}: {done / 1e6:.0f} of {entry.download} MB."
+            job.result()
+        finally:
+            closed.set()
+    yield f"{entry.title} is here."

@@ -1,0 +1,63 @@
+"""Downloads of a backbone: how far one is, its end, and why there is none."""
+
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from demo import backbones
+from gclip_core import BackboneError
+
+
+class Download:
+    """A stand-in for the library's download: 10 parts, until it is told to stop."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.parts, self.error = 0, error
+
+    def __call__(self, entry: Any, progress: Callable[[int], None]) -> None:
+        if self.error:
+            raise self.error
+        for part in range(10):
+            progress(part * 10**6)
+            self.parts += 1
+            time.sleep(0.1)
+
+
+@pytest.fixture(autouse=True)
+def _host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backbones, "HOST", backbones.Host())
+
+
+def load(monkeypatch: pytest.MonkeyPatch, download: Download) -> None:
+    monkeypatch.setattr(backbones, "load", SimpleNamespace(fetch=download))
+
+
+def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    load(monkeypatch, Download())
+    sentences = list(backbones.fetch("openai-vit-b-16"))
+    assert "of 599 MB" in sentences[0] and sentences[-1] == "OpenAI ViT-B/16 is here."
+
+
+def test_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A visitor who cancels does not leave a download behind."""
+    download = Download()
+    load(monkeypatch, download)
+    fetching = backbones.fetch("openai-vit-b-16")
+    next(fetching)
+    fetching.close()
+    parts = download.parts
+    time.sleep(0.3)
+    assert download.parts == parts < 10
+
+
+def test_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says why."""
+    load(monkeypatch, Download(BackboneError("no network")))
+    with pytest.raises(BackboneError, match="no network"):
+        list(backbones.fetch("openai-vit-b-16"))
+    backbones.set_host(backbones.Host(downloads=False))
+    with pytest.raises(BackboneError, match="switched off"):
+        list(backbones.fetch("openai-vit-b-16"))

@@ -52,17 +52,18 @@ USUAL = {"words": "dachshund, grass", "backbone": "built-in-damaged", "window": 
 USUAL |= {"amf_blocks": "auto", "cs_blocks": "auto", "method": "gclip", "stride": 112}
 OTHER = {"words": "dog, sky", "nearest": False, "background": False, "weight": 0.9, "amf": False}
 OTHER |= {"cs": False, "backbone": "built-in", "method": "sclip", "edges": "none", "size": 160}
-OTHER |= {"threshold": 0.6, "window": 0, "stride": 16, "templates": "plain", "scale": 9.0}
+OTHER |= {"threshold": 0.6, "window": 0, "stride": 56, "templates": "plain", "scale": 9.0}
 OTHER |= {"amf_blocks": "5 6", "fused": 4, "tokens": 2.0, "cs_blocks": "11", "target": "median"}
 OTHER |= {"outlier": 900.0, "block": 3, "head": 1, "patch": 5, "row": 2}
-FOLLOWING = ("canvas", "looks", "attention", "norms_text", "chips", "diagram", "tower", "table")
+FOLLOWING = ("canvas", "looks", "norms_text")
+OF_OTHERS = {"row": ("large",), "head": ("closer",), "tokens": ("tower",), "patch": ()}
 
 
 @pytest.fixture(scope="module")
 def usual() -> tuple[scene.Scene, dict]:
     """A scene in which every setting counts, and what is shown of it."""
-    current = scene_of(**USUAL)
-    return current, {name: shown(current, name) for name in ("large", *FOLLOWING, "closer")}
+    current, views = scene_of(**USUAL), (*FOLLOWING, "large", "closer", "tower")
+    return current, {name: shown(current, name) for name in views}
 
 
 def shown(current: scene.Scene, name: str) -> str:
@@ -79,7 +80,7 @@ def test_setting_is_followed(name: str, usual: tuple[scene.Scene, dict]) -> None
     before, values = usual
     after = before.with_settings(**{name: OTHER[name]})
     assert Settings.from_query(dict(parse_qsl(after.settings.to_query())))[0] == after.settings
-    views = {"row": ("large",), "head": ("closer",), "patch": ()}.get(name, FOLLOWING)
+    views = OF_OTHERS.get(name, FOLLOWING)
     changed = [view for view in views if shown(after, view) != values[view]]
     assert changed or name == "patch"
     assert not [view for view in changed if VIEWS[view].key(before) == VIEWS[view].key(after)]

@@ -73,12 +73,12 @@ def available(seen: dict, settings: Settings) -> Settings:
     return settings.with_values(backbone=seen.get("backbone", backbones.HOST.backbone))
 
 
-def answer(seen: dict, tab: str | None, path: str | None, *values: Any) -> Iterator[dict[str, Any]]:
+def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dict[str, Any]]:
     """Outputs by name. ``seen`` is what the visitor's page has, and comes back updated.
 
     Words that the page filled in are filled in anew; what a person typed stays. While a backbone
-    is not on this machine, the page keeps the one before and offers to fetch it. A server that
-    started anew knows neither what the page has nor its open tab: without one, all are made.
+    is not on this machine, the page keeps the one before and offers to fetch it. If this server
+    never opened the page (it was started anew), it does not know the open tab: all are answered.
 
     Raises:
         GclipError: a photo or settings that cannot be used; the page keeps what it shows.
@@ -103,7 +103,7 @@ def answer(seen: dict, tab: str | None, path: str | None, *values: Any) -> Itera
     made: dict[str, Any] = {}
     for name, view in VIEWS.items():
         key = view.key(scene)
-        if (tab is None or tab in view.tabs) and seen.get(name) != key:
+        if (tab in view.tabs or "opened" not in seen) and seen.get(name) != key:
             with LOCK:
                 made[name] = view.make(scene)
             seen = seen | {name: key}

@@ -285,7 +285,7 @@ def _thumbnail(photo: photos.Photo) -> Image.Image:
 
 def _connect(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]) -> None:
     """Any change of an input is one event: :func:`respond`. The others only set inputs."""
-    tab, seen = gr.State(None), gr.State({})
+    tab, seen = gr.State("segment"), gr.State({})
     outputs = parts | {"seen": seen, "looks": parts["canvas"]}
     outputs |= {"tower": parts["diagram"], "closer": parts["diagram"]}
     asked = [parts["photo"], *inputs.values()]
@@ -316,7 +316,7 @@ def _connect(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component
     in_view = [inputs[name] for name in ("block", "head", "patch")]
     chips = [parts["chips"], inputs["words"]]
     for event in (
-        page.load(open_link, None, [tab, *asked], **SETS_INPUTS),
+        page.load(open_link, None, [seen, *asked], **SETS_INPUTS),
         parts["samples"].select(choose_example, None, parts["photo"], **SETS_INPUTS),
         parts["chips"].select(press_chip, chips, list(inputs.values()), **SETS_INPUTS),
         parts["cs_link"].click(switch_model, backbone, backbone, **SETS_INPUTS),
@@ -347,7 +347,7 @@ def _connect(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component
 def respond(
     outputs: dict[str, Component],
     seen: dict,
-    tab: str | None,
+    tab: str,
     photo: dict | None,
     *values: Any,
 ) -> Iterator[dict]:
@@ -378,7 +378,7 @@ def by_component(part: dict[str, Any], outputs: dict[str, Component]) -> dict[Co
 
 
 def open_link(request: gr.Request) -> list[Any]:
-    """The tab, the photo and every setting of a link."""
+    """What the page has, which is nothing yet; the photo and every setting of a link."""
     query = dict(request.query_params)
     shipped = photos.shipped_photos()
     photo = shipped.get(query.pop("example", OPENING), shipped[OPENING])
@@ -386,7 +386,7 @@ def open_link(request: gr.Request) -> list[Any]:
     settings, note = Settings.from_query({"backbone": backbones.HOST.backbone} | query)
     if note:
         warn(note)
-    return ["segment", str(photo.path), *(value for _, value in settings)]
+    return [{"opened": True}, str(photo.path), *(value for _, value in settings)]
 
 
 def choose_example(event: gr.SelectData) -> str:

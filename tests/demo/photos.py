@@ -36,7 +36,8 @@ class Visitor:
     """What one page has: the values that answers gave it. Settings are as a browser sends them."""
 
     def __init__(self, path: str | None = DOG, tab: str = "segment", **settings: Any) -> None:
-        self.path, self.tab, self.seen, self.shown = path, tab, {}, {}
+        self.path, self.tab, self.shown = path, tab, {}
+        self.seen = {"opened": True}
         self.settings = Settings().model_dump() | settings
 
     def ask(self, **changes: Any) -> dict[str, Any]:

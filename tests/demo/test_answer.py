@@ -194,7 +194,7 @@ def test_page_of_a_server_that_started_anew() -> None:
     visitor = Visitor(words="dog, grass", size=112, edges="none")
     visitor.ask(tab="share")
     visitor.seen = {}
-    assert set(VIEWS) <= set(visitor.ask(tab=None, amf=False))
+    assert set(VIEWS) <= set(visitor.ask(amf=False))
 
 
 def test_no_photo_is_no_error() -> None:
@@ -210,7 +210,10 @@ def test_visitors_do_not_see_each_other() -> None:
     dog, flower = Visitor(DOG), Visitor(FLOWER, words="flower")
     alone = [dog.ask()["canvas"], flower.ask()["canvas"]]
     values = [Visitor().settings.values(), flower.settings.values()]
-    both = [answer({}, "segment", path, *v) for path, v in zip((DOG, FLOWER), values, strict=True)]
+    both = [
+        answer({"opened": True}, "segment", path, *v)
+        for path, v in zip((DOG, FLOWER), values, strict=True)
+    ]
     got: list[dict] = [{}, {}]
     for parts in zip(*both, strict=False):
         for mine, part in zip(got, parts, strict=True):

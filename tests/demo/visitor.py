@@ -125,7 +125,7 @@ class Visitor:
     def open(self, query: str = "") -> dict[str, Any]:
         """Follow a link: the photo and the value of every setting, by name."""
         (values,) = self.call(self.events["open_link"]["id"], [], query)
-        return dict(zip(("tab", "photo", *Settings.model_fields), values, strict=True))
+        return dict(zip(("seen", "photo", *Settings.model_fields), values, strict=True))
 
     def ask(self, photo: Any = None, tab: str = "segment", **settings: Any) -> dict[str, Any]:
         """Follow a link with these settings, and take what the page shows, by the part's name."""

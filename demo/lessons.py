@@ -12,7 +12,7 @@ from demo.settings import Settings
 from evaluation import photos
 from gclip_core import assets
 
-PHOTO = "flower"
+PHOTO = "panda"
 """The photo of all steps; on it, and with these weights, each must be true."""
 WORD = photos.shipped_photos()[PHOTO].names[0]
 HARDLY = 0.01

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-STEPS = ("features", "words", "map", "attention", "text", "pack")
+STEPS = ("features", "map", "attention", "pack")
 PER_RUN = ("map", "attention", "pack")
 """Steps that can leave out photos, or begin with other random numbers."""
 
@@ -17,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a step; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     parser.add_argument("step", choices=STEPS)
-    parser.add_argument("data", type=Path, help="photos, masks, words: README.md")
+    parser.add_argument("data", type=Path, help="photos, masks, the first model: README.md")
     parser.add_argument("work", type=Path, help="a folder for features and what steps learn")
     parser.add_argument(
         "--without", choices=("choose", "report"), help="leave out a half of COCO's photos"

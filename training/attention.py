@@ -1,12 +1,12 @@
-"""Step 4, `attention`: twelve blocks learn which patches belong together.
+"""Step 3, `attention`: twelve blocks learn which patches belong together.
 
 Learned are the blocks, the class token and the positional embedding, on square parts of the photos
 with masks; the map stays. A linear layer learns first to read attention from the tokens. All blocks
 begin with its Queries and Keys, and change nothing else at the start.
 
 DINO's affinities `a` are the teacher: a patch's target is `A = softmax(10 a)` over the patches with
-`a >= 0`; of those, if it has a true word, only over patches that have no other. The map alone
-(`Network.map_vectors`) gives a patch's vector `v`; its neighbourhood is `r = normalise(A v)`. The
+`a >= 0`; of those, if it has a true word, only over patches that have no other. The map alone, as
+`map` left it, gives a patch's vector `v`; its neighbourhood is `r = normalise(A v)`. The
 terms of the loss, each a mean over patches and views:
 
 - middle: `KL(A, attention)` of two of the blocks 5 to 11 by lot (the heads' mean, among patches);
@@ -31,9 +31,9 @@ from torch import Tensor, nn
 from gclip_core.attention import weights
 from training.data import Photo, folder_of, half
 from training.fitting import begin, fit, low_precision
-from training.network import BLOCKS, HEADS, Network, restored
+from training.network import BLOCKS, HEADS, WIDTH, Network, restored
 from training.patches import labels, read
-from training.vocabulary import WIDTH, Words
+from training.vocabulary import Words
 
 WEIGHTS = {
     "middle": 0.6,
@@ -139,7 +139,15 @@ def learn_reading(
         attention = among_patches(*stacked.permute(2, 0, 3, 1, 4))
         return {"reading": divergence(attention, target)}
 
-    fit([*layer.parameters()], losses, {"reading": 1.0}, steps, rate=2e-3)
+    fit(
+        [*layer.parameters()],
+        losses,
+        {"reading": 1.0},
+        steps,
+        rate=2e-3,
+        betas=(0.9, 0.98),
+        longest=1.0,
+    )
     return layer
 
 
@@ -169,11 +177,12 @@ def give_heads(network: Network, layer: nn.Linear, features: Tensor) -> None:
 
 
 def losses(
-    network: Network, features: Tensor, affinity: Tensor, label: Tensor
+    network: Network, before: Network, features: Tensor, affinity: Tensor, label: Tensor
 ) -> dict[str, Tensor]:
-    """All terms of a step, of square parts of photos (:class:`Squares`)."""
+    """All terms of a step, of square parts of photos (:class:`Squares`); `before` has the map's
+    vectors, which the last block of the learning network no longer gives."""
     with torch.no_grad():
-        tokens, vectors = network.tokens(features), network.map_vectors(features).flatten(1, 2)
+        tokens, vectors = network.tokens(features), before.map_vectors(features).flatten(1, 2)
         target = affinity_attention(affinity, label)
         region = F.normalize(target @ vectors, dim=-1)  # (B, N, WIDTH)
     rows = torch.randperm(target.shape[1])[:QUERIES]
@@ -214,7 +223,7 @@ def run(
     begin(seed)
     rng = np.random.default_rng(seed)
     folder, words, held = folder_of(work, without, seed), Words(data), half(data, without)
-    network = restored(torch.load(folder / "map.pt"))
+    before, network = (restored(torch.load(folder / "map.pt")) for _ in range(2))
     photos = [photo for photo in words.masks if photo.name not in held]
     squares = Squares(words, work, photos)
     layer = learn_reading(network, squares, rng, int(_READING * steps))
@@ -231,11 +240,12 @@ def run(
     ]
     fit(
         learned,
-        lambda step: losses(network, *squares.draw(rng, VIEWS)),
+        lambda step: losses(network, before, *squares.draw(rng, VIEWS)),
         WEIGHTS,
         steps,
         rate=5e-4,
         betas=(0.9, 0.95),
+        longest=1.0,
     )
     for hook in hooks:
         hook.remove()

@@ -1,4 +1,4 @@
-"""The photos to learn from: where they are, which words they have, which masks."""
+"""The photos to learn from: where they are, and which masks they have."""
 
 import io
 import json
@@ -13,17 +13,19 @@ from PIL import Image
 
 LEFT_OUT: frozenset[str] = frozenset({"clothing-ccp"})
 """Sources whose photos count for nothing."""
+UNLIKE: frozenset[str] = frozenset({"flower"})
+"""Words of COCO's masks that mean something else: a mask of flowers has their leaves and stems."""
 COCO = "coco"
 """The source of the photos in `coco-val`, of which every thing and all stuff has a mask."""
-
-
+FIRST = "first-model"
+"""The folder in DATA of the model that the recipe goes on from."""
 MOST = 8
-"""Photos of a source with the same labels that count at most: the first ones."""
+"""Photos of a source with the same label that count at most: the first ones."""
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo of `source`, with the words of the whole photo or with a mask.
+    """A photo of `source`; those with a mask have `words`.
 
     `words` maps the mask's values to words. A pixel of a value in `none` is none of the source's
     words; other values are unknown. `path` is in `archive`, a tar, or if that is None, in DATA.
@@ -35,8 +37,6 @@ class Photo:
     path: str
     words: Mapping[int, str] = field(default_factory=dict)
     none: frozenset[int] = frozenset()
-    labels: tuple[str, ...] = ()
-    captions: tuple[str, ...] = ()
 
     def image(self, data: Path) -> Image.Image:
         """The photo, RGB."""
@@ -66,7 +66,7 @@ def with_masks(data: Path, left_out: frozenset[str] = LEFT_OUT) -> list[Photo]:
             COCO,
             None,
             f"coco-val/{item['file']}",
-            {int(value): word for value, word in item["words"].items()},
+            {int(value): word for value, word in item["words"].items() if word not in UNLIKE},
         )
         for item in json.loads((data / "coco-val" / "index.json").read_text("utf-8"))
     ]
@@ -79,19 +79,17 @@ def with_masks(data: Path, left_out: frozenset[str] = LEFT_OUT) -> list[Photo]:
     return [photo for photo in photos if photo.source not in left_out]
 
 
-def with_words(data: Path, left_out: frozenset[str] = LEFT_OUT) -> list[Photo]:
-    """Photos with words of the whole photo: at most `MOST` of a source with the same labels, and
-    all with captions."""
+def without_masks(data: Path, left_out: frozenset[str] = LEFT_OUT) -> list[Photo]:
+    """Photos without masks: at most `MOST` of a source with the same label. Photos with captions,
+    which have no label, do not count."""
     photos, count = [], Counter[tuple[str, ...]]()
     for line in (data / "index.jsonl").read_text("utf-8").splitlines():
         item = json.loads(line)
-        path = item["file"].removesuffix(".jpg")
-        labels, captions = (tuple(item.get(key, ())) for key in ("words", "captions"))
-        count[item["source"], *labels] += 1
-        if labels and count[item["source"], *labels] > MOST:
-            continue
-        name, archive = f"words/{path}", f"photos-{item['tar']}.tar"
-        photos.append(Photo(name, item["source"], archive, path, labels=labels, captions=captions))
+        kind = (item["source"], *item.get("words", ()))
+        count[kind] += 1
+        if len(kind) > 1 and count[kind] <= MOST:
+            path = item["file"].removesuffix(".jpg")
+            photos.append(Photo(f"words/{path}", item["source"], f"photos-{item['tar']}.tar", path))
     return [photo for photo in photos if photo.source not in left_out]
 
 

@@ -6,12 +6,12 @@ it stopped. V views of h × w patches:
 - features (V, h, w, 904) float16: three stages of EfficientNet-Lite2 (48, 120 and 352 channels)
   and the output of block 9 of DINO's ViT-S/14 (384), which is what the stem that ships computes;
 - mask (V, 4h, 4w) uint8: the mask's values, 4 × 4 a patch;
-- affinity (hw, hw) float16: which patches of the first view belong together (`frozen.affinity`).
+- affinity (hw, hw) float16: which patches of the first view belong together (`dino.affinity`).
 
 The first view is the whole photo, as the model sees it: the shorter side has 320 pixels. Photos of
 COCO, which are few, and alone have masks of rooms, have five more: parts of the photo by lot at the
-same size, half of them mirrored. Of photos with words that no mask has there are features only, of
-one view, whose shorter side has 192 pixels.
+same size, half of them mirrored. Of photos without masks there are features only, of one view,
+whose shorter side has 192 pixels.
 """
 
 import random
@@ -27,12 +27,16 @@ from PIL import Image
 from torch import Tensor
 
 from gclip_core import images
-from training.data import COCO, Photo
-from training.frozen import MEAN, PATCH, STD, Dino, efficient_net
-from training.vocabulary import Words
+from training.data import COCO, Photo, with_masks, without_masks
+from training.dino import Dino
+from training.first import first_model
 
-SHORT, SHORT_OF_WORDS = 320, 192
-"""Pixels of the shorter side of photos with masks, and of those with words only."""
+PATCH = 16
+"""Pixels along a patch."""
+MEAN, STD = 127.0, 128.0
+"""What turns pixels from 0 to 255 into what the stem reads."""
+SHORT, SHORT_WITHOUT = 320, 192
+"""Pixels of the shorter side of photos with masks, and of those without."""
 FINE = 4
 """Values of a mask along a patch."""
 VIEWS_OF_COCO, SMALLEST = 6, 0.55
@@ -78,12 +82,14 @@ class Stem:
     DINO's blocks compute in bfloat16: a third of the time, at a cosine of 0.9999 with float32.
     """
 
-    def __init__(self) -> None:
-        self.convolutions, self.dino = efficient_net(), Dino(torch.bfloat16)
+    def __init__(self, data: Path) -> None:
+        self.stem = first_model(data).visual.conv1
+        self.dino = Dino(self.stem.transformer, torch.bfloat16)
 
     @torch.inference_mode()
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        stages = self.convolutions.convolutions((pixels - MEAN) / STD)
+        pixels = (pixels - MEAN) / STD
+        stages = self.stem.convolutions(pixels)
         tokens, affinity = self.dino(pixels)
         return torch.cat([stages, tokens.unflatten(1, stages.shape[1:3])], -1), affinity
 
@@ -127,7 +133,7 @@ def compute(stem: Frozen, data: Path, work: Path, photos: Iterable[Photo]) -> No
     for photo in photos:
         if not file_of(work, photo).exists():
             width, height = photo.image(data).size
-            short = SHORT if photo.words else SHORT_OF_WORDS
+            short = SHORT if photo.words else SHORT_WITHOUT
             by_size[images.target_size((height, width), short, PATCH)].append(photo)
     start, done = time.time(), 0
     count = sum(map(len, by_size.values()))
@@ -142,5 +148,4 @@ def compute(stem: Frozen, data: Path, work: Path, photos: Iterable[Photo]) -> No
 
 def run(data: Path, work: Path) -> None:
     """Compute the features of all photos."""
-    words = Words(data)
-    compute(Stem(), data, work, [*words.masks, *words.photos])
+    compute(Stem(data), data, work, [*with_masks(data), *without_masks(data)])

@@ -33,12 +33,13 @@ def fit(
     weights: Mapping[str, float],
     steps: int,
     rate: float,
-    betas: tuple[float, float] = (0.9, 0.98),
+    betas: tuple[float, float] = (0.9, 0.999),
+    longest: float = torch.inf,
 ) -> None:
     """Minimise the weighted sum of `losses(step)`, and print them about ten times.
 
-    The rate rises to `rate` and falls by half a cosine. Gradients are scaled to a norm of 1 at
-    most.
+    The rate rises to `rate` and falls by half a cosine. Gradients are scaled to a norm of `longest`
+    at most.
     """
     for parameter in parameters:
         parameter.requires_grad_()
@@ -51,7 +52,7 @@ def fit(
         terms = losses(step)
         optimiser.zero_grad()
         sum(weights[name] * term for name, term in terms.items()).backward()
-        nn.utils.clip_grad_norm_(parameters, 1.0)
+        nn.utils.clip_grad_norm_(parameters, longest)
         optimiser.step()
         if (step + 1) % max(1, steps // 10) == 0:
             values = (f"{name} {term.item():.4f}" for name, term in terms.items())

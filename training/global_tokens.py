@@ -18,7 +18,9 @@ from torch import Tensor
 from evaluation.photos import shipped_photos
 from gclip_core import amf, assets, attention, blocks
 from gclip_core.attention import Heads
-from training.frozen import MEAN, PATCH, STD, Dino
+from gclip_core.backbone import load_backbone
+from training.dino import Dino
+from training.features import MEAN, PATCH, STD
 
 SIDE = 320
 """Of the shorter side of a photo, in pixels, as the built-in model sees it."""
@@ -34,7 +36,7 @@ def save(photo: str, out: Path) -> None:
     """Write the tokens of a photo that ships, and the matrices of two blocks, into ``out``."""
     pixels = _pixels(shipped_photos()[photo].image())
     grid = [length // PATCH for length in pixels.shape[-2:]]
-    heads = _heads(Dino(), pixels)
+    heads = _heads(Dino(load_backbone().visual.conv1.transformer), pixels)
     tokens = [amf.global_tokens(amf.received(block), THRESHOLD) for block in heads]
     late = max(range(EARLY, len(tokens)), key=lambda block: len(tokens[block]))
     written = {

@@ -17,19 +17,17 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import load_file, save_file
 
 from evaluation import metric
-from gclip_core.backbone import Backbone, load_backbone
 from gclip_core.methods import METHODS, gclip
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Method
 from training.data import folder_of, half
+from training.first import load
 from training.vocabulary import Words
 
 HALVES = ("choose", "report")
@@ -87,17 +85,6 @@ def largest_everywhere(case: Case) -> float:
     """The mean IoU of one word for the whole photo, that of its largest region."""
     sizes = np.bincount(case.truth[case.truth >= 0], minlength=len(case.words))
     return float(sizes.max() / sizes.sum() / len(case.words))
-
-
-def load(folder: Path) -> Backbone:
-    """The built-in model with the weights that `pack` wrote into a folder."""
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise ValueError(f"Weights were expected in {folder}, but there are none; run `pack`.")
-    with TemporaryDirectory() as temporary:
-        whole = Path(temporary) / "whole.safetensors"
-        save_file({k: v for file in files for k, v in load_file(file).items()}, whole)
-        return load_backbone("built-in", whole)
 
 
 @dataclass(frozen=True)

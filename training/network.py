@@ -1,8 +1,8 @@
 """The network that learns: features to tokens, twelve blocks, vectors in the words' space.
 
 It computes what open_clip's `CLIP` with the stem computes, from features instead of pixels. At the
-start every block is an identity, and the last one's Values are the tokens: a patch's vector is then
-a map of its features alone, which is learned first.
+start every block is nearly an identity, and the last one's Values are the tokens: a patch's vector
+is then a map of its features alone, which is learned first.
 """
 
 from collections.abc import Mapping
@@ -15,10 +15,13 @@ from torch import Tensor, nn
 from gclip_core import blocks
 from gclip_core.attention import Heads
 from training.fitting import low_precision
-from training.frozen import FEATURES, STEM
-from training.vocabulary import WIDTH
 
-BLOCKS, HEADS, GRID = 12, 4, 12
+FEATURES = 48 + 120 + 352 + 384
+"""Channels of three stages of EfficientNet-Lite2, and of DINO."""
+HIDDEN, WIDTH, BLOCKS, HEADS, GRID = 640, 256, 12, 4, 12
+SMALL = 0.15
+"""The norm of a row of an FFN's output weights at the start: were it 0, the few channels that learn
+first would have norms several times as large as the others, which CS takes for a defect."""
 MAP = ("linear", "hidden", "out")
 """The layers of the map from features to tokens."""
 
@@ -35,8 +38,8 @@ class Network(nn.Module):
         self.register_buffer("mean", mean)
         self.register_buffer("spread", spread)
         self.linear = nn.Linear(FEATURES, WIDTH)
-        self.hidden = nn.Linear(FEATURES, STEM["hidden"])
-        self.out = nn.Linear(STEM["hidden"], WIDTH, bias=False)
+        self.hidden = nn.Linear(FEATURES, HIDDEN)
+        self.out = nn.Linear(HIDDEN, WIDTH, bias=False)
         self.class_embedding = nn.Parameter(torch.randn(WIDTH) * 0.02)
         self.positional_embedding = nn.Parameter(torch.zeros(1 + GRID * GRID, WIDTH))
         self.ln_pre, self.ln_post = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
@@ -46,8 +49,9 @@ class Network(nn.Module):
         for block in self.blocks:
             nn.init.normal_(block.attn.in_proj_weight, std=WIDTH**-0.5)
             nn.init.normal_(block.mlp.c_fc.weight, std=(2 * WIDTH) ** -0.5)
+            nn.init.zeros_(block.attn.out_proj.weight)
+            nn.init.normal_(block.mlp.c_proj.weight, std=SMALL / block.mlp.c_proj.in_features**0.5)
             for layer in (block.attn.out_proj, block.mlp.c_proj):
-                nn.init.zeros_(layer.weight)
                 nn.init.zeros_(layer.bias)
         last = self.blocks[-1].attn
         last.in_proj_weight.data[2 * WIDTH :] = torch.eye(WIDTH)

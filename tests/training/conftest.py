@@ -12,9 +12,12 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from training.features import compute
-from training.frozen import FEATURES, PATCH
-from training.vocabulary import Words, names
+from gclip_core import assets
+from training.data import FIRST, without_masks
+from training.features import PATCH, compute
+from training.network import FEATURES
+from training.pack import KEPT
+from training.vocabulary import Words
 
 SKY, DOG, WALL = 1, 2, 3
 CHOOSE, REPORT = ("a", "b"), ("c", "d")
@@ -45,17 +48,15 @@ def add(archive: tarfile.TarFile, name: str, image: Image.Image) -> None:
 
 @pytest.fixture(scope="package")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four photos of COCO, three with masks of two sources, thirteen with words only."""
+    """Four photos of COCO, three with masks of two sources, thirteen without, and a first model."""
     folder = tmp_path_factory.mktemp("data")
-    table = names()
-    words = {w for pair in table["alike"] for w in pair} | {"dog", "fish", "cat", "milk", "person"}
-    words |= {*table["called"].values(), *table["captions"], *table["anywhere"]}
-    nouns = sorted(words - set(table["stuff"]))
-    vectors = np.random.default_rng(0).standard_normal((max(300, len(nouns)), 512))
-    nouns += [f"noun {n}" for n in range(len(vectors) - len(nouns))]
-    np.savez(folder / "clip-text.npz", words=nouns, embeddings=vectors.astype(np.float16))
-    classes = [{"name": name} for name in ("tench", "beagle", "beaver", "cat")]
-    (folder / "imagenet-names.json").write_text(json.dumps(classes))
+    first = folder / FIRST
+    first.mkdir()
+    for name in (*KEPT, "model.safetensors", "stem.safetensors"):
+        (first / name).symlink_to(assets.path("built-in", name))
+    seen = [["dog", "dogs"], ["fish"], ["ocean", "sea"], ["sky"], ["tree", "trees"], ["water"]]
+    known = {"seen": seen, "neighbours": [["car"], ["wall", "walls"]], "classes": [["fish"], []]}
+    (first / "words.json").write_text(json.dumps(known))
 
     coco = folder / "coco-val"
     coco.mkdir()
@@ -87,11 +88,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number in range(13):
             add(archive, f"{number:05}.jpg", picture(halves(7, 8)))
             line = {"file": f"{number:05}.jpg", "tar": 0, "source": "classes", "size": [64, 48]}
-            label = {"words": ["tench" if number < 10 else "beagle"]}
+            told = {"words": ["tench" if number < 10 else "beagle"]}
             if number == 12:
-                label = {"captions": ["A man climbs rocks .", "A helmet ."]}
-                line["source"] = "captions"
-            lines.append(json.dumps(line | label))
+                told = {"captions": ["A man climbs rocks ."]}
+            lines.append(json.dumps(line | told))
         (folder / "index.jsonl").write_text("\n".join(lines))
     return folder
 
@@ -113,8 +113,7 @@ def stem(pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 @pytest.fixture(scope="package")
 def work(data: Path, words: Words, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with features of all photos, and the words' vectors."""
+    """A folder with features of all photos."""
     folder = tmp_path_factory.mktemp("work")
-    compute(stem, data, folder, [*words.masks, *words.photos])
-    torch.save(words.vectors, folder / "words.pt")
+    compute(stem, data, folder, [*words.masks, *without_masks(data)])
     return folder

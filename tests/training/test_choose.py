@@ -21,5 +21,5 @@ def test_best_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
         alone = thresholds.certainty < 0.25  # stuff alone is taken off
         return [Judged(words=2, right=right, area=0.5, main=True, first=True, alone=alone)]
 
-    best = best_thresholds(judged, replace(DEFAULT, people=0.3))
-    assert (best.gain, best.certainty, best.people) == (1.2, 0.3, 0.3), "all around it is good"
+    best = best_thresholds(judged)
+    assert best == replace(DEFAULT, gain=1.2, certainty=0.3), "all around it is good"

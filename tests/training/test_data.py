@@ -7,28 +7,23 @@ import torch
 from PIL import Image
 
 from tests.training.conftest import DOG, SKY, halves, stem
-from training.data import half, with_masks, with_words
+from training.data import half, with_masks, without_masks
 from training.features import FINE, View, compute, file_of, views
 from training.patches import NONE, UNKNOWN, Patches, labels
-from training.vocabulary import Words, plural
-from training.words import regress, vectors
+from training.vocabulary import Words
 
 
-def test_photos(words: Words) -> None:
-    """All photos with masks are there, and those with a word that no mask has, eight of a label."""
+def test_photos(data: Path, words: Words) -> None:
+    """All photos with masks are there, and eight of a label without."""
     assert [photo.source for photo in words.masks] == ["coco"] * 4 + ["voc", "voc", "facade"]
-    with_words = [photo.name for photo in words.photos]
-    assert with_words == [f"words/{n:05}" for n in range(8)] + ["words/00012"]
-    own = [words.all[n] for n in words.of_photo(words.photos[0])]
-    assert own == ["fish"]
-    captions = {words.all[n] for n in words.of_photo(words.photos[-1])}
-    assert captions == {"person", "rock", "helmet"}
+    numbers = [*range(8), 10, 11]
+    assert [photo.name for photo in without_masks(data)] == [f"words/{n:05}" for n in numbers]
 
 
 def test_left_out(data: Path) -> None:
     """A source that is left out has no photo."""
     assert {photo.source for photo in with_masks(data, frozenset({"voc"}))} == {"coco", "facade"}
-    assert {photo.source for photo in with_words(data, frozenset({"classes"}))} == {"captions"}
+    assert not without_masks(data, frozenset({"classes"}))
 
 
 def test_halves(data: Path) -> None:
@@ -39,13 +34,11 @@ def test_halves(data: Path) -> None:
 
 
 def test_words(words: Words) -> None:
-    """Words are numbered by their names, also by others that they are called."""
-    assert words.numbers(["wall brick", "wall"]) == words.numbers(["wall"])
-    assert words.numbers(["xyz"]) == []
-    taught = {words.all[number] for number in words.with_masks}
-    assert taught == {"sky", "dog", "wall", "tree"}
-    seen = {words.all[number] for number in words.with_photos}
-    assert seen == {"fish", "person", "rock", "helmet"}
+    """Words are those that the first model has seen, and those of masks that it knows."""
+    assert words.all == ["dog", "fish", "ocean", "sky", "tree", "water", "wall"]
+    assert words.numbers(["wall brick", "wall"]) == words.numbers(["wall"]) == [6]
+    assert words.numbers(["car", "xyz"]) == []
+    assert {words.all[number] for number in words.with_masks} == {"sky", "dog", "wall", "tree"}
 
 
 def test_mask_values(words: Words) -> None:
@@ -57,41 +50,13 @@ def test_mask_values(words: Words) -> None:
 
 
 def test_alike(words: Words) -> None:
-    """Words of a pair are alike, and every word is like itself; most are not."""
-    alike = words.alike(words.vectors)
-    ocean, water = (words.numbers([word])[0] for word in ("ocean", "water"))
-    sky = words.numbers(["sky"])[0]
-    assert alike[ocean, water] and alike[water, ocean] and alike[sky, sky]
+    """Words of a pair are alike, and those with near vectors; most are not."""
+    vectors = torch.eye(len(words.all))
+    dog, fish, ocean, sky, _, water, _ = range(len(words.all))
+    vectors[fish] = torch.nn.functional.normalize(vectors[fish] + vectors[dog], dim=0)
+    alike = words.alike(vectors)
+    assert alike[ocean, water] and alike[water, ocean] and alike[dog, fish] and alike[sky, sky]
     assert not alike[sky, water]
-
-
-def test_plurals() -> None:
-    """Usual plurals."""
-    words = ("cat", "bus", "glass", "box", "knife", "cherry", "toy")
-    forms = ["cats", "bus", "glasses", "boxes", "knives", "cherries", "toys"]
-    assert [plural(word) for word in words] == forms
-
-
-def test_vectors(words: Words) -> None:
-    """A class that CLIP's table lacks is near the class that looks like it; others keep theirs."""
-    weights = torch.eye(4)
-    weights[2] = 0.9 * weights[1] + 0.1 * weights[2]  # the beaver looks like the beagle
-    out = vectors(words, weights)
-    beaver, dog, cat = (words.numbers([word])[0] for word in ("beaver", "dog", "cat"))
-    assert out[beaver] @ out[dog] > 0.8 > out[beaver] @ out[cat] + 0.5
-    assert torch.equal(out[words.given], words.vectors[words.given])
-    forest, tree = (words.numbers([word])[0] for word in ("forest", "tree"))
-    assert torch.allclose(out[forest], out[tree])
-    assert torch.allclose(out.norm(dim=1), torch.ones(len(out)))
-
-
-def test_regression() -> None:
-    """Kernel ridge regression by hand, of two rows that are opposite about their mean."""
-    known = torch.tensor([[0.0, 1.0], [3.0, 1.0]])
-    wanted = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    vector = regress(torch.tensor([[9.0, 1.0]]), known, wanted)
-    # F Fᵀ + I = [[2, -1], [-1, 2]], its inverse [[2, 1], [1, 2]] / 3; f Fᵀ = [-1, 1]
-    assert torch.allclose(vector, torch.tensor([[-1.0, 1.0]]) / 2**0.5)
 
 
 def test_views(words: Words) -> None:
@@ -112,7 +77,7 @@ def test_views(words: Words) -> None:
     assert pixels[0, 0] == 2 and pixels[-1, -1] == 1
 
 
-def test_features(words: Words, work: Path) -> None:
+def test_features(data: Path, words: Words, work: Path) -> None:
     """What is stored has the shapes that the first step promises, and masks fit the photos."""
     with np.load(file_of(work, words.masks[0])) as stored:
         assert stored["features"].shape == (6, 20, 27, 904)
@@ -125,7 +90,7 @@ def test_features(words: Words, work: Path) -> None:
             for x, y in ((2, 8), (24, 96)):
                 near = sky if stored["mask"][view, 40, y] == SKY else dog
                 assert np.allclose(stored["features"][view, 10, x], near, atol=0.3)
-    with np.load(file_of(work, words.photos[0])) as stored:
+    with np.load(file_of(work, without_masks(data)[0])) as stored:
         assert stored["features"].shape == (1, 12, 16, 904)
         assert stored.files == ["features"]
 

@@ -8,23 +8,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from open_clip.transformer import TextTransformer
-from safetensors.torch import save_file
 
 from gclip_core import assets
-from gclip_core.builtin import unpack
-from gclip_core.load import read
 from tests import ROOT
 from tests.training.conftest import CHOOSE
 from training import __main__ as command
-from training import choose, measure, nearest
+from training import choose, first, measure
 from training.data import folder_of, half
-from training.frozen import FEATURES
 from training.measure import Case, Fold
-from training.network import Network
-from training.pack import CONFIG, image_tower, known, packed
-from training.text import TEXT, Sentences, encode
-from training.vocabulary import WIDTH, Words
+from training.network import FEATURES, Network
+from training.pack import packed
 
 
 def test_packed_rows() -> None:
@@ -37,43 +30,29 @@ def test_packed_rows() -> None:
     assert (state["zero"] == 0).all()
 
 
-def test_round_trip(words: Words, tmp_path: Path) -> None:
-    """The packed model, loaded as the built-in is, gives the tokens, outputs and words learned."""
+def test_round_trip(data: Path, tmp_path: Path) -> None:
+    """The packed model, loaded as the built-in is, gives the tokens and outputs learned, and its
+    map can be a first model's; words that a mask has are seen."""
     torch.manual_seed(0)
     mean, spread = torch.randn(FEATURES), torch.rand(FEATURES) + 0.5
     network = Network(mean, spread)
     for name, parameter in network.named_parameters():
-        if name.startswith(("blocks", "positional")):
+        if name.startswith("blocks"):
             parameter.add_(0.02 * torch.randn_like(parameter))
-    shipped = [
-        assets.path("built-in", f"{name}.safetensors") for name in ("stem", "dino-1", "dino-2")
-    ]
-    stem = {k: v for file in shipped for k, v in read(file).items()}
-    stem = unpack(stem, 0, "the built-in model")
-    prefix, of_map = "visual.conv1.", ("linear.", "hidden.", "out.")
-    frozen = {name.removeprefix(prefix): value for name, value in stem.items()}
-    frozen = {name: value for name, value in frozen.items() if not name.startswith(of_map)}
-    files = image_tower(network.state_dict(), frozen)
-    assert {name.split(".")[0] for name in files} == {"model", "stem", "dino-1", "dino-2"}
-    assert max(sum(v.numel() for v in of.values()) for of in files.values()) < 10e6
-    sentences = Sentences(words)
-    tower = TextTransformer(vocab_size=len(sentences.ids), output_dim=WIDTH, **TEXT).eval()
-    text = tower.state_dict()
-    text["token_rows"] = text.pop("token_embedding.weight")
-    files["model"]["logit_scale"] = torch.tensor(40.0).log()
-    for name, state in files.items():
-        save_file(packed(state), tmp_path / f"{name}.safetensors")
-    ids = {"token_ids": torch.from_numpy(sentences.ids)}
-    save_file({**packed(text), **ids}, tmp_path / "text.safetensors")
-
-    backbone = measure.load(tmp_path)
-    assert json.loads(assets.path("built-in", "model.json").read_text()) == CONFIG
+    torch.save(network.state_dict(), folder_of(tmp_path, "choose", 0) / "attention.pt")
+    assert command.main(["pack", str(data), str(tmp_path), "--without", "choose"]) == 0
+    folder = folder_of(tmp_path, "choose", 0) / "packed"
+    known = json.loads((folder / "words.json").read_text())
+    assert ["wall", "walls"] in known["seen"] and known["neighbours"] == [["car"]]
+    backbone = first.load(folder)
     features = mean + spread * torch.randn(1, 12, 12, FEATURES)
     visual = backbone.visual
     with torch.no_grad():
         tokens = network.tokens(features)
         loaded = visual.conv1.tokens(features)
         assert F.cosine_similarity(tokens, loaded, dim=-1).min() > 0.999
+        vectors = first.map_of(backbone).map_vectors(features)
+        assert (vectors * network.map_vectors(features)).sum(-1).min() > 0.99
         x = network.block_input(tokens)
         y = visual.ln_pre(
             torch.cat([visual.class_embedding.expand(1, 1, -1), tokens.flatten(1, 2)], 1)
@@ -82,31 +61,6 @@ def test_round_trip(words: Words, tmp_path: Path) -> None:
         for number, block in enumerate(backbone.blocks):
             x, y = network.run(number, x, network.heads(number, x)), block(y)
         assert F.cosine_similarity(x, y, dim=-1).min() > 0.999
-        texts = [sentences.names[0], f"a photo of a {sentences.names[1]}."]
-        typed = F.normalize(backbone.model.encode_text(backbone.tokenizer(texts)), dim=1)
-        wanted = encode(tower, sentences.encode(texts))
-        assert (typed * wanted).sum(1).min() > 0.999
-
-
-def test_known(words: Words) -> None:
-    """Words that a photo or a mask has are seen; of a class only these are named."""
-    kinds = known(words)
-    seen = {group[0] for group in kinds["seen"]}
-    assert seen == {"sky", "dog", "wall", "tree", "fish", "person", "rock", "helmet"}
-    others = {group[0] for group in kinds["neighbours"]}
-    assert seen | others == set(words.all) and not seen & others
-    assert kinds["classes"] == [["fish"], ["dog"], [], []]
-    assert ["dog", "dogs"] in kinds["seen"]
-    names = [name for kind in ("seen", "neighbours") for group in kinds[kind] for name in group]
-    assert len(names) == len(set(names)), "no name belongs to two words"
-
-
-@pytest.mark.skipif(not (nearest.WORDNET / "data.noun").is_file(), reason="needs wordnet-base")
-def test_nearest() -> None:
-    """Nouns lead to the first seen word above them."""
-    near = nearest.table({"seen": [["dog", "dogs"], ["person"]], "more": [["poodle"]]})
-    assert "golden retriever" in near["dog"] and "teacher" in near["person"]
-    assert "poodle" not in near["dog"] and "happiness" not in near["person"]
 
 
 def test_cases(data: Path) -> None:
@@ -159,7 +113,7 @@ def test_means() -> None:
 
 def test_folds(data: Path, tmp_path: Path) -> None:
     """A half is measured by the model without it, which was not taught what only that half has."""
-    with pytest.raises(ValueError, match="run `pack`"):
+    with pytest.raises(ValueError, match="there are none"):
         next(measure.folds(data, tmp_path))
     for name in measure.HALVES:
         folder = folder_of(tmp_path, name, 0) / "packed"
@@ -181,16 +135,16 @@ def test_truth_of_some_words() -> None:
 
 
 def test_commands() -> None:
-    """README has the six steps in order, and each is a command."""
+    """README has the four steps in order, and each is a command."""
     text = (ROOT / "training" / "README.md").read_text("utf-8")
     steps = [
         line.split()[3] for line in text.splitlines() if line.startswith("python -m training ")
     ]
-    assert steps[:6] == list(command.STEPS)
+    assert steps[:4] == list(command.STEPS)
 
 
 def test_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder without data is an error with a sentence, not a trace."""
-    assert command.main(["words", str(tmp_path), str(tmp_path / "work")]) == 1
-    assert "clip-text.npz" in capsys.readouterr().err
+    assert command.main(["map", str(tmp_path), str(tmp_path / "work")]) == 1
+    assert "first-model" in capsys.readouterr().err
     assert math.isnan(measure.percent([]))

@@ -12,7 +12,7 @@ from gclip_core.errors import BackboneError, GclipError, ImageError, MethodError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.registry import BACKBONES
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import DenseFeatures, Encoded, Method, MethodReport, Segmentation, Vocabulary
+from gclip_core.types import Encoded, Method, MethodReport, Segmentation, Vocabulary
 
 __version__ = "0.1.0"
 
@@ -21,7 +21,6 @@ __all__ = [
     "METHODS",
     "Backbone",
     "BackboneError",
-    "DenseFeatures",
     "Encoded",
     "GclipError",
     "ImageError",

@@ -49,17 +49,6 @@ def global_tokens(m: Tensor, threshold: float = 5.0) -> tuple[int, ...]:
     return tuple((m >= threshold).nonzero().flatten().tolist())
 
 
-def agreement_with_class_token(rows: Tensor, class_row: Tensor) -> float:
-    """Mean cosine between the rows of global tokens and the class token's row, over patches.
-
-    ``rows`` (tokens, N) and ``class_row`` (N,) are parts of one block's head mean. Without a token
-    the result is nan.
-    """
-    # A row that attends almost only to the class token is small: the default eps would change it.
-    cosines = F.cosine_similarity(rows.double(), class_row.double()[None], dim=-1, eps=1e-30)
-    return float(cosines.mean())
-
-
 def find_tokens(
     received_by_block: Tensor, heads_of: Callable[[int], Heads], threshold: float
 ) -> GlobalTokens:
@@ -74,8 +63,10 @@ def find_tokens(
         if patches:
             heads = heads_of(block)
             queries = heads.q[..., [0, *(1 + patch for patch in patches)], :]
-            rows = attention.mean_weights(queries, heads.k)[0].cpu()[:, 1:]
-            agreement[block] = agreement_with_class_token(rows[1:], rows[0])
+            rows = attention.mean_weights(queries, heads.k)[0].cpu()[:, 1:].double()
+            # Rows that attend nearly only to the class token are small; eps must be smaller.
+            cosines = F.cosine_similarity(rows[1:], rows[:1], dim=-1, eps=1e-30)
+            agreement[block] = float(cosines.mean())
     scores = tuple(received_by_block.amax(dim=1).tolist())
     return GlobalTokens(scores, tokens, tuple(agreement), threshold)
 

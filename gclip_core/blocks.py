@@ -4,7 +4,7 @@ The blocks are recomputed here from open_clip's modules and parameters. So a blo
 another ``W2'`` while the module's weights stay unchanged. Outputs have the model's dtype.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -82,20 +82,15 @@ def block_inputs(
     x: Tensor,
     start: int = 0,
     replaced: Mapping[int, Tensor] | None = None,
-    seen: Callable[[int, Heads], None] | None = None,
 ) -> list[Tensor]:
     """Inputs of blocks ``start ... L-1``, each (B, 1+N, D), from ``x``, the input of ``start``.
 
-    The last block does not run. ``replaced`` maps a block to its ``W2'``. ``seen`` is called with
-    the index and the heads of each block that runs.
+    The last block does not run. ``replaced`` maps a block to its ``W2'``.
     """
-    replaced = replaced or {}
     inputs = [x]
     for index, block in enumerate(blocks[start:-1], start):
-        heads = project(block, inputs[-1])
-        if seen is not None:
-            seen(index, heads)
-        inputs.append(run(block, inputs[-1], heads, replaced.get(index)))
+        x = run(block, x, project(block, x), (replaced or {}).get(index))
+        inputs.append(x)
     return inputs
 
 

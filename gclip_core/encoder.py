@@ -1,6 +1,6 @@
 """From pixels to block inputs. CS runs the tower again from the first block that it changes."""
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -18,8 +18,6 @@ from gclip_core.types import Encoded, Grid, Pass
 
 TOKENS_PER_BATCH = 8192
 """The maximum number of tokens in a batch of windows; a batch has at least one window."""
-MAX_WINDOW_TOKENS = 65_536
-"""The maximum number of tokens of all windows; more would take gigabytes and minutes."""
 
 
 def encode(
@@ -28,27 +26,16 @@ def encode(
     """Encodes a normalised image, (3, height, width) float32, without CS.
 
     Windows have ``side`` pixels a side and start every ``stride`` pixels, both rounded to patches.
-    Without ``side``, or if one window covers the image, there is one pass. It also keeps queries
-    and keys of the blocks from the middle on, because methods fuse their attention.
+    Without ``side``, or if one window covers the image, there is one pass.
 
     Raises:
-        GclipError: too many windows, or too little memory of an accelerator.
+        GclipError: too little memory of an accelerator.
     """
     patch, resized = backbone.patch, (pixels.shape[1], pixels.shape[2])
     grid = resized[0] // patch, resized[1] // patch
     window, corners = windows(grid, patch, side, stride)
     height, width = window
-    if len(corners) == 1:
-        middle = range(backbone.n_blocks // 2 - 1, backbone.n_blocks - 1)
-        batch = _encode_batch(backbone, pixels[None], corners, middle)
-        return Encoded((batch,), grid, grid, image_size, resized, backbone.uid)
-    tokens = height * width + 1
-    if len(corners) * tokens > MAX_WINDOW_TOKENS:
-        raise GclipError(
-            f"All windows together may have {MAX_WINDOW_TOKENS:,} tokens, but {len(corners):,} "
-            f"windows of {tokens:,} came. Take a longer stride or a smaller image."
-        )
-    passes, batch_size = [], max(1, TOKENS_PER_BATCH // tokens)
+    passes, batch_size = [], max(1, TOKENS_PER_BATCH // (height * width + 1))
     for first in range(0, len(corners), batch_size):
         batch = corners[first : first + batch_size]
         crops = [
@@ -56,23 +43,15 @@ def encode(
             for y, x in batch
         ]
         passes.append(_encode_batch(backbone, torch.stack(crops), batch))
-    whole = partial(encode, backbone, pixels, image_size)
+    whole = partial(encode, backbone, pixels, image_size) if len(corners) > 1 else None
     return Encoded(
         tuple(passes), grid, window, image_size, resized, backbone.uid, encode_whole=whole
     )
 
 
 @torch.no_grad()
-def _encode_batch(
-    backbone: Backbone, pixels: Tensor, corners: Sequence[Grid], wanted: Container[int] = ()
-) -> Pass:
-    """One pass of windows, (B, 3, height, width), with queries and keys of ``wanted``."""
-    kept: dict[int, Heads] = {}
-
-    def keep(block: int, heads: Heads) -> None:
-        if block in wanted:
-            kept[block] = Heads(heads.q.contiguous(), heads.k.contiguous())  # without the values
-
+def _encode_batch(backbone: Backbone, pixels: Tensor, corners: Sequence[Grid]) -> Pass:
+    """One pass of windows, (B, 3, height, width)."""
     with _enough_memory(backbone, pixels.shape[-2:]):
         conv1, pixels = backbone.visual.conv1, pixels.to(backbone.device, backbone.dtype)
         if isinstance(conv1, Stem):
@@ -80,9 +59,8 @@ def _encode_batch(
         else:
             patches, probabilities = conv1(pixels), None
         x = blocks.embed_patches(backbone.visual, patches)
-        inputs = blocks.block_inputs(backbone.blocks, x, seen=keep)
-    queries_keys = {block: (inputs[block], heads) for block, heads in kept.items()}
-    return Pass(tuple(inputs), tuple(corners), probabilities, queries_keys)
+        inputs = blocks.block_inputs(backbone.blocks, x)
+    return Pass(tuple(inputs), tuple(corners), probabilities)
 
 
 @contextmanager
@@ -132,17 +110,11 @@ def changed_weight(backbone: Backbone, block: int, repair: Repair) -> Tensor:
 def block_heads(backbone: Backbone, batch: Pass, block: int, values: bool = False) -> Heads:
     """Queries and keys of a block, and its values on request: each (B, H, 1+N, d).
 
-    Those that the pass has are used if they belong to the block's input. In a pass of one window,
-    the last block's heads are cached, because nearly every method uses them.
+    In a pass of one window the last block's heads are cached: nearly every method uses them.
     """
-    x, last = batch.inputs[block], block == backbone.n_blocks - 1
-    projected, heads = batch.queries_keys.get(block, (None, None))
-    if projected is x and not values:
-        return heads
-    project = partial(blocks.project, backbone.blocks[block], x, values or last)
-    if last and len(batch.corners) == 1:
-        return batch.cached("last heads", project)
-    return project()
+    last = block == backbone.n_blocks - 1
+    project = partial(blocks.project, backbone.blocks[block], batch.inputs[block], values or last)
+    return batch.cached("last heads", project) if last and len(batch.corners) == 1 else project()
 
 
 def windows(
@@ -175,13 +147,12 @@ def window_corners(size: Grid, window: Grid, stride: int) -> list[Grid]:
     return [(y, x) for y in starts(size[0], window[0]) for x in starts(size[1], window[1])]
 
 
-def average(parts: Iterable[tuple[Grid, Tensor]], canvas: Grid, channels: int) -> Tensor:
+def average(parts: Sequence[tuple[Grid, Tensor]], canvas: Grid) -> Tensor:
     """Mean of overlapping patch maps, (*canvas, channels) float32.
 
     ``parts`` are pairs of a corner, in patches, and a map (h, w, channels).
     """
-    total = torch.zeros(*canvas, channels)
-    count = torch.zeros(*canvas, 1)
+    total, count = torch.zeros(*canvas, parts[0][1].shape[-1]), torch.zeros(*canvas, 1)
     for (top, left), part in parts:
         here = slice(top, top + part.shape[0]), slice(left, left + part.shape[1])
         total[here] += part.to(total)

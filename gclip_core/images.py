@@ -7,7 +7,6 @@ CLIP's training.
 
 import math
 import re
-from bisect import bisect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
@@ -97,18 +96,12 @@ def target_size(size: Grid, short_side: int, patch: int, max_tokens: int = 4096)
     The short side gets ``short_side`` pixels, or fewer if there would be more than ``max_tokens``
     patches. Each side is rounded to whole patches, at least one.
     """
-    full = short_side / min(size)
-
-    def grid(shrink: float) -> Grid:
-        rows, columns = (math.floor(side * full * shrink / patch + 0.5) for side in size)
-        return max(1, rows), max(1, columns)
-
-    shrink, steps = 1.0, 2**60
-    if math.prod(grid(shrink)) > max_tokens:
-        fitting = bisect(range(1, steps), max_tokens, key=lambda n: math.prod(grid(n / steps)))
-        shrink = fitting / steps
-    rows, columns = grid(shrink)
-    return rows * patch, columns * patch
+    scale = short_side / min(size) / patch
+    while True:
+        rows, columns = (max(1, math.floor(side * scale + 0.5)) for side in size)
+        if rows * columns <= max_tokens:
+            return rows * patch, columns * patch
+        scale *= 0.999
 
 
 def resize(image: Image.Image, size: Grid) -> Image.Image:

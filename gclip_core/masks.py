@@ -1,4 +1,4 @@
-"""From logits on the patch grid to scores and labels of pixels, one strip of rows at a time.
+"""From logits on the patch grid to scores and labels of pixels, one rectangle of pixels at a time.
 
 Logits are (prompts, h, w) float32: an entry for each synonym, then for each background prompt.
 ``classes[p]`` is the class of prompt ``p``, -1 for the background.
@@ -6,6 +6,7 @@ Logits are (prompts, h, w) float32: an entry for each synonym, then for each bac
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +16,8 @@ from gclip_core.types import Grid, Segmentation
 
 BACKGROUND_WEIGHT = 0.5
 """Weight of the background, chosen on photos with masks (see METHOD.md, Background)."""
-MOST_ROWS = 32
-"""Rows of pixels that are computed at a time, to save memory."""
+TILE = 64, 256
+"""Rows and columns of pixels that are computed at a time, to fit a processor's cache."""
 
 
 def weigh_background(logits: Tensor, n_background: int, weight: float) -> Tensor:
@@ -31,39 +32,36 @@ def weigh_background(logits: Tensor, n_background: int, weight: float) -> Tensor
 
 
 @dataclass(frozen=True, eq=False)
-class Strip:
-    """Rows of pixels between two neighbouring rows of a grid of maps (n, h, w).
+class Tile:
+    """A rectangle of an image's pixels, and the points of a grid of maps around them.
 
-    ``above`` and ``below`` (n, width) are these rows of the grid, interpolated to the image's
-    width; ``share`` (rows, 1) is how far each row of pixels is from the one above.
+    ``pixels`` and ``points`` are the rows and the columns of both. ``weights`` are those of the
+    points for each row of pixels, (rows, points), and for each column, (columns, points).
     """
 
-    rows: slice
-    above: Tensor
-    below: Tensor
-    share: Tensor
+    pixels: tuple[slice, slice]
+    points: tuple[slice, slice]
+    weights: tuple[Tensor, Tensor]
 
-    def pixels(self, chosen: Tensor | slice = slice(None)) -> Tensor:
-        """The chosen maps at the strip's pixels, bilinear: (chosen, rows, width)."""
-        return torch.lerp(self.above[chosen, None], self.below[chosen, None], self.share)
+    def interpolate(self, maps: Tensor) -> Tensor:
+        """Maps (n, h, w) at the pixels, bilinear: (n, rows, columns)."""
+        down, across = self.weights
+        return down @ (maps[:, *self.points] @ across.T)
 
 
-def strips(maps: Tensor, size: Grid) -> Iterator[tuple[int, Strip]]:
-    """The strips of an image of ``size``, each with the index of the row of the grid above it."""
-    h, (height, width) = maps.shape[1], size
-    at = ((torch.arange(height) + 0.5) * (h / height) - 0.5).clamp_(0, h - 1)
+def tiles(grid: Grid, size: Grid) -> Iterator[Tile]:
+    """The tiles of an image of ``size``, whose maps have ``grid`` points."""
 
-    def widened(row: int) -> Tensor:
-        line = maps[None, :, row : row + 1]
-        return F.interpolate(line, (1, width), mode="bilinear")[0, :, 0]
+    def cut(n: int, length: int, side: int) -> Iterator[tuple[slice, slice, Tensor]]:
+        for start in range(0, length, side):
+            pixels = torch.arange(start, min(start + side, length))
+            at = ((pixels + 0.5) * (n / length) - 0.5).clamp_(0, n - 1)
+            points = torch.arange(int(at[0]), min(int(at[-1]) + 2, n))
+            weights = (1 - (at[:, None] - points).abs()).clamp_(min=0)
+            yield slice(start, start + side), slice(int(points[0]), int(points[-1]) + 1), weights
 
-    top, below = 0, widened(0)
-    for row, n_rows in enumerate(at.long().bincount().tolist()):
-        above, below = below, widened(min(row + 1, h - 1))
-        for start in range(top, top + n_rows, MOST_ROWS):
-            rows = slice(start, min(start + MOST_ROWS, top + n_rows))
-            yield row, Strip(rows, above, below, (at[rows] - row)[:, None])
-        top += n_rows
+    rows, columns = (cut(*axis) for axis in zip(grid, size, TILE, strict=True))
+    return (Tile(*zip(row, column, strict=True)) for row, column in product(rows, columns))
 
 
 def scores(logits: Tensor, classes: Sequence[int], size: Grid) -> Tensor:
@@ -72,8 +70,8 @@ def scores(logits: Tensor, classes: Sequence[int], size: Grid) -> Tensor:
     With synonyms or a background the scores of a pixel sum to less than 1.
     """
     out = torch.empty(max(classes) + 1, *size)
-    for _, strip in strips(logits, size):
-        out[:, strip.rows] = per_class(strip.pixels().softmax(dim=0), classes)
+    for tile in tiles(logits.shape[1:], size):
+        out[:, *tile.pixels] = per_class(tile.interpolate(logits).softmax(dim=0), classes)
     return out
 
 
@@ -88,14 +86,15 @@ def labels(logits: Tensor, classes: Sequence[int], size: Grid, threshold: float 
     # prompt cannot be best whose largest is below the smallest of another: it is left out.
     corners = F.pad(logits, (0, 1, 0, 1), mode="replicate")
     largest, smallest = F.max_pool2d(corners, 2, 1), -F.max_pool2d(-corners, 2, 1)
-    can_win = ~(largest < smallest.amax(0) - 1e-4).all(2)  # (prompts, h); also True for nan
-    for row, strip in strips(logits, size):
-        prompts = can_win[:, row].nonzero()[:, 0]
-        best, index = strip.pixels(prompts).max(dim=0)
-        out[strip.rows] = class_of[prompts][index]
-        if threshold > 0:
-            score = (best - strip.pixels().logsumexp(dim=0)).exp()
-            out[strip.rows][score < threshold] = -1
+    can_win = ~(largest < smallest.amax(0) - 1e-4)  # (prompts, h, w); also True for nan
+    for tile in tiles(logits.shape[1:], size):
+        prompts = can_win[:, *tile.points].flatten(1).any(1).nonzero()[:, 0]
+        best, index = tile.interpolate(logits[prompts]).max(dim=0)
+        tile_labels = class_of[prompts][index]
+        if threshold > 0:  # the best score is 1 / sum exp(logit - best)
+            total = tile.interpolate(logits).sub_(best).exp_().sum(0)
+            tile_labels[total * threshold > 1] = -1
+        out[tile.pixels] = tile_labels
     return out
 
 

@@ -31,11 +31,14 @@ def gclip(
     Raises:
         MethodError: a setting outside its range.
     """
-    _check_choice("heads", heads, ("each", "mean"))
-    _check_choice("cs_target", cs_target, ("mean", "median"))
-    _check_number("n_fused", n_fused)
-    _check_number("global_threshold", global_threshold)
-    _check_number("channel_threshold", channel_threshold)
+    choices = ("heads", heads, ("each", "mean")), ("cs_target", cs_target, ("mean", "median"))
+    for what, choice, valid in choices:
+        if choice not in valid:
+            raise MethodError(f"{what} must be one of {', '.join(valid)}, but {choice!r} came.")
+    thresholds = {"global_threshold": global_threshold, "channel_threshold": channel_threshold}
+    for what, number in {"n_fused": n_fused, **thresholds}.items():
+        if not (isinstance(number, Real) and number >= 1):  # also refuses nan
+            raise MethodError(f"{what} must be a number of at least 1, but {number!r} came.")
     (n_fused,) = indices("n_fused", [n_fused])
     fusion = Fusion(_blocks("amf_blocks", amf_blocks), n_fused, heads, float(global_threshold))
     suppression = Suppression(_blocks("cs_blocks", cs_blocks), cs_target, float(channel_threshold))
@@ -55,16 +58,6 @@ def gclip(
         paper="arXiv:2502.06818",
         shown=True,
     )
-
-
-def _check_choice(what: str, choice: object, valid: tuple[str, ...]) -> None:
-    if choice not in valid:
-        raise MethodError(f"{what} must be one of {', '.join(valid)}, but {choice!r} came.")
-
-
-def _check_number(what: str, number: object) -> None:
-    if not (isinstance(number, Real) and number >= 1):  # also refuses nan
-        raise MethodError(f"{what} must be a number of at least 1, but {number!r} came.")
 
 
 def _blocks(what: str, given: str | Iterable[int]) -> Blocks:

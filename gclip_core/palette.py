@@ -32,11 +32,6 @@ INK = "#000000"
 PAPER = "#ffffff"
 
 
-def numbered(index: int) -> str:
-    """The colour of an index as ``#rrggbb``; index 500 is the first colour again."""
-    return COLOURS[index % len(COLOURS)]
-
-
 def natural(name: str) -> str | None:
     """The natural colour of a word, or of a phrase's last word; None if there is none."""
     name = name.casefold()
@@ -66,7 +61,7 @@ def of_names(names: Sequence[str]) -> tuple[str, ...]:
         free = [c for c in wanted if c and c not in taken]
         apart = (c for c in free if all(_distance(c, other) >= APART for other in taken))
         unused = (c for c in COLOURS if c not in taken)
-        chosen[name] = next(apart, None) or next(unused, numbered(len(chosen)))
+        chosen[name] = next(apart, None) or next(unused, COLOURS[len(chosen) % len(COLOURS)])
     return tuple(chosen[name] for name in names)
 
 

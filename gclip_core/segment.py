@@ -7,9 +7,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from itertools import count
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -26,25 +25,13 @@ from gclip_core.refine import REFINEMENTS
 from gclip_core.registry import BACKBONES, BUILT_IN
 from gclip_core.segmenter import Segmenter
 from gclip_core.text import TEMPLATES
-from gclip_core.types import Method, Segmentation, Vocabulary
+from gclip_core.types import Segmentation
 from gclip_core.vocabulary import parse
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 """Endings of the files that are taken from a folder, in lower case."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """An image, and the path of its files without their endings."""
-
-    image: Path
-    stem: Path
-
-    @property
-    def outputs(self) -> tuple[Path, ...]:
-        """The mask, the overlay and the summary."""
-        endings = (".png", "-overlay.png", ".json")
-        return tuple(self.stem.with_name(self.stem.name + ending) for ending in endings)
+ENDINGS = (".png", "-overlay.png", ".json")
+"""Of the mask, the overlay and the summary of an image."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,10 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns 0 if all images were segmented, 1 if one could not be used, 2 for unusable settings,
     130 after Ctrl-C.
     """
-    options = _parser().parse_args(arguments)
+    options = read_options(arguments)
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # before any product: for reproducible results
     try:
-        return _run(options)
+        return run(options)
     except (GclipError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -65,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of a command line; argparse prints its errors and the help."""
     parser = argparse.ArgumentParser(
         prog=None if Path(sys.argv[0]).stem == "gclip" else "python -m gclip_core.segment",
         description="Segment images with any words. For every image NAME, DIR gets NAME.png (an "
@@ -110,26 +98,41 @@ def _parser() -> argparse.ArgumentParser:
     option("--window", type=int, metavar="PIXELS")
     option("--stride", type=int, default=112, metavar="PIXELS")
     option("--templates", default="imagenet80", choices=tuple(TEMPLATES))
-    return parser
+    return parser.parse_args(arguments)
 
 
-def _run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Checks all settings and files, then segments one image after the other."""
-    method = _method(options)
-    words = None if options.words is None else _words(options.words)
-    tasks = plan(options.images, options.out)
-    others = (Path(name) for name in (options.words, options.weights) if name)
-    _prepare(options.out, tasks, [*(task.image for task in tasks), *others])
+    method = find_method(options.method)
+    if method.name == "gclip":
+        blocks = block_choice(options.amf_blocks), block_choice(options.cs_blocks)
+        method = gclip(not options.no_amf, not options.no_cs, *blocks)
+    words, inputs = options.words, [options.weights] if options.weights else []
+    # Unlike Path.is_file, this raises no error for a list of words that is too long for a name.
+    if words and os.path.isfile(words):  # noqa: PTH113
+        inputs.append(Path(words))
+        words = Path(words).read_text("utf-8", errors="replace")
+    words = words if words is None else parse(words)
+    photos = find_images(options.images)
+    names = unique_names(photos)
+    check_outputs([options.out / name for name in names], [*photos, *inputs])
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GclipError(
+            f"A folder was expected at {options.out}, but none can be made there "
+            f"({error.strerror}); choose another one with --out."
+        ) from error
     backbone = load_backbone(options.backbone, options.weights, options.device, options.dtype)
     segmenter = Segmenter(
         backbone, options.short_side, options.window, options.stride, options.templates
     )
     n_failed = 0
     # tqdm reads None as: no progress bar without a terminal.
-    hidden = None if len(tasks) > 1 else True
-    for task in tqdm(tasks, unit="image", disable=hidden, leave=False):
+    hidden = None if len(photos) > 1 else True
+    for photo, name in tqdm([*zip(photos, names, strict=True)], disable=hidden, leave=False):
         try:
-            picture = images.check(task.image)
+            picture = images.check(photo)
             encoded = segmenter.encode(picture)
             result = segmenter.segment(
                 encoded,
@@ -141,100 +144,72 @@ def _run(options: argparse.Namespace) -> int:
                 options.refine,
                 picture,
             )
-            _save(task, picture, result)
+            save(options.out / name, picture, result)
         except (GclipError, OSError) as error:
             n_failed += 1
-            tqdm.write(f"{task.image}: {error}", file=sys.stderr)
+            tqdm.write(f"{photo}: {error}", file=sys.stderr)
         else:
-            tqdm.write(_report(task.image, result))
-    done = f"{len(tasks)} image{'s' if len(tasks) > 1 else ''}"
+            tqdm.write(f"{photo}: {report(result)}")
+    done = f"{len(photos)} image{'s' if len(photos) > 1 else ''}"
     if n_failed:
-        done = f"{len(tasks) - n_failed} of {done}"
+        done = f"{len(photos) - n_failed} of {done}"
     print(f"{done} segmented; the masks are in {options.out}", file=sys.stderr)
     return 1 if n_failed else 0
 
 
-def plan(given: Iterable[Path], folder: Path) -> list[Task]:
-    """A task for each image, and for each image of a folder that is given.
-
-    A number is added to a name if a file of another task has it, in any case of letters.
+def find_images(given: Iterable[Path]) -> list[Path]:
+    """The images that are given, and those in given folders by name.
 
     Raises:
         GclipError: a folder without images.
     """
-    tasks: list[Task] = []
-    taken: set[str] = set()
-    for image in _images(given):
-        for number in count(1):
-            name = image.stem if number == 1 else f"{image.stem}-{number}"
-            task = Task(image, folder / name)
-            files = {output.name.casefold() for output in task.outputs}
-            if taken.isdisjoint(files):
-                break
-        taken |= files
-        tasks.append(task)
-    return tasks
-
-
-def _images(given: Iterable[Path]) -> Iterator[Path]:
-    """The images that are given, and those in folders by name."""
+    photos = []
     for path in given:
-        if not path.is_dir():
-            yield path
-            continue
-        files = sorted(
-            file
-            for file in path.iterdir()
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".")
-        )
+        files = [path]
+        if path.is_dir():
+            shown = (file for file in path.iterdir() if not file.name.startswith("."))
+            files = sorted(file for file in shown if file.suffix.lower() in SUFFIXES)
         if not files:
             raise GclipError(
                 f"Images were expected in the folder {path}, but none came; name a folder with "
                 f"{', '.join(SUFFIXES)} files in it (its own folders are not searched)."
             )
-        yield from files
+        photos += files
+    return photos
 
 
-def _prepare(folder: Path, tasks: Iterable[Task], inputs: Iterable[Path]) -> None:
-    """Makes the folder. Raises GclipError if that is impossible, or if an output is an input."""
+def unique_names(photos: Iterable[Path]) -> list[str]:
+    """The name of each image's files: its own, with a number if a file of another image has it.
+
+    Capital letters make no difference, because on some disks they do not.
+    """
+    names, taken = [], set[str]()
+    for photo in photos:
+        name, number = photo.stem, 1
+        while not taken.isdisjoint((name + ending).casefold() for ending in ENDINGS):
+            number += 1
+            name = f"{photo.stem}-{number}"
+        taken.update((name + ending).casefold() for ending in ENDINGS)
+        names.append(name)
+    return names
+
+
+def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raises GclipError if a file that will be written is an input."""
     read = {path.resolve() for path in inputs}
-    for output in (output for task in tasks for output in task.outputs):
-        if output.resolve() in read:
-            raise GclipError(
-                f"No input may be overwritten, but {output} is an input; choose another folder "
-                "with --out."
-            )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GclipError(
-            f"A folder that can be written was expected at {folder}, but there is none "
-            f"({error.strerror}); choose another folder with --out."
-        ) from error
+    for output in outputs:
+        for path in (output.with_name(output.name + ending) for ending in ENDINGS):
+            if path.resolve() in read:
+                raise GclipError(
+                    f"No input may be overwritten, but {path} is an input; choose another folder "
+                    "with --out."
+                )
 
 
-def _words(text: str) -> Vocabulary:
-    """The words of a text, or of the text file of that name."""
-    # Unlike Path.is_file, this raises no error for a list of words that is too long for a name.
-    if os.path.isfile(text):  # noqa: PTH113
-        text = Path(text).read_text("utf-8", errors="replace")
-    return parse(text)
-
-
-def _method(options: argparse.Namespace) -> Method:
-    if options.method != "gclip":
-        return find_method(options.method)
-    return gclip(
-        amf=not options.no_amf,
-        cs=not options.no_cs,
-        amf_blocks=block_choice(options.amf_blocks),
-        cs_blocks=block_choice(options.cs_blocks),
-    )
-
-
-def _save(task: Task, picture: Image.Image, result: Segmentation) -> None:
+def save(output: Path, picture: Image.Image, result: Segmentation) -> None:
+    """Writes the mask, the overlay and the summary of an image."""
+    mask, overlay, summary = (output.with_name(output.name + ending) for ending in ENDINGS)
     labels, names = result.labels.numpy(), result.vocabulary.names
-    mask, overlay, summary = task.outputs
     palette.indexed(labels, names).save(mask)
     paint = Image.fromarray(palette.table(names)[labels])
     share = Image.fromarray(np.where(labels < 0, 0, 153).astype(np.uint8))  # of 255
@@ -253,17 +228,15 @@ def _save(task: Task, picture: Image.Image, result: Segmentation) -> None:
         "unknown": [asdict(entry) for entry in result.unknown],
         "notes": result.notes,
     }
-    text = json.dumps(facts, indent=1, ensure_ascii=False)
-    summary.write_text(text + "\n", "utf-8")
+    summary.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _report(path: Path, result: Segmentation) -> str:
+def report(result: Segmentation) -> str:
     """The areas of an image's classes in one line, then its notes."""
-    areas = zip(result.vocabulary.names, result.areas(), strict=True)
-    line = f"{path}: " + ", ".join(f"{name} {area:.1%}" for name, area in areas)
+    areas = dict(zip(result.vocabulary.names, result.areas(), strict=True))
     if no_class := result.no_class_area():
-        line += f", no class {no_class:.1%}"
-    lines = [line]
+        areas["no class"] = no_class
+    lines = [", ".join(f"{name} {area:.1%}" for name, area in areas.items())]
     if result.unknown:
         unknown = (
             f"{entry.phrase} ({entry.reason}; nearest known word: {entry.nearest or 'none'})"

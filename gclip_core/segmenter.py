@@ -1,6 +1,6 @@
 """The library's main class: masks, suggested words, attention maps and norms."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from numbers import Integral, Real
@@ -10,26 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core import (
-    amf,
-    attention,
-    cs,
-    encoder,
-    images,
-    last_block,
-    masks,
-    text,
-    vocabulary,
-)
+from gclip_core import amf, attention, cs, encoder, images, last_block, masks, text, vocabulary
 from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError, MethodError
 from gclip_core.methods import METHODS, checked
-from gclip_core.numbering import check_index
-from gclip_core.refine import find_refinement, refined
+from gclip_core.numbering import check_index, indices
+from gclip_core.refine import refined
 from gclip_core.suggest import Matches, candidates_of, choose, match
-from gclip_core.tables import find
 from gclip_core.types import (
-    DenseFeatures,
     Encoded,
     Fusion,
     FusionReport,
@@ -42,7 +30,7 @@ from gclip_core.types import (
     Vocabulary,
 )
 
-Words = str | Iterable[str] | Vocabulary | vocabulary.Prompts
+Words = str | Iterable[str] | Vocabulary
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,22 +39,22 @@ class Segmenter:
 
     An image's short side is scaled to ``short_side`` pixels (default: the backbone's). Windows have
     ``window`` pixels a side, and one starts every ``stride`` pixels; the default is no windows.
-    ``templates`` is a name of :data:`text.TEMPLATES`, or sentences with ``{}``. Logits are
-    ``logit_scale`` (1e-6 to 1e6) times the cosine. An image has at most ``max_tokens`` patches.
+    ``templates`` is a name of :data:`text.TEMPLATES`. Logits are ``logit_scale`` (1e-6 to 1e6)
+    times the cosine. An image has at most ``max_tokens`` patches.
 
     A ``method`` of None is GCLIP. Windows do not change attention, values and global tokens.
 
     Raises:
         GclipError: a setting out of range; from each method, another backbone's encoding.
         MethodError: from each method, a ``Method``, block, head or part that cannot be computed.
-        VocabularyError: no such template set, or a sentence without ``{}``.
+        VocabularyError: no such template set.
     """
 
     backbone: Backbone
     short_side: int | None = None
     window: int | None = None
     stride: int = 112
-    templates: str | tuple[str, ...] = "imagenet80"
+    templates: str = "imagenet80"
     logit_scale: float = 40.0
     max_tokens: int = 4096
 
@@ -77,9 +65,7 @@ class Segmenter:
             if getattr(self, name) is not None or name in ("stride", "max_tokens"):
                 _check_count(name, getattr(self, name))
         _check_between("logit_scale", self.logit_scale, 1e-6, 1e6)
-        sentences = text.template_set(self.templates)
-        if not isinstance(self.templates, str):
-            object.__setattr__(self, "templates", sentences)
+        text.template_set(self.templates)
 
     def encode(self, image: images.Source) -> Encoded:
         """Encodes an image, as a whole or in windows, for all methods and any words.
@@ -99,11 +85,9 @@ class Segmenter:
 
     def dense_features(
         self, image: images.Source | Encoded, method: Method | None = None
-    ) -> DenseFeatures:
-        """Dense features of an image: patches (h*w, E) float32, L2-normalised."""
-        encoded = self._encoded(image)
-        mean = self._mean_features(encoded, checked(method))
-        return DenseFeatures(F.normalize(mean, dim=-1), encoded.grid)
+    ) -> Tensor:
+        """Dense features of an image's patches: (h, w, E) float32, L2-normalised."""
+        return F.normalize(self._mean_features(self._encoded(image), checked(method)), dim=-1)
 
     def segment(
         self,
@@ -121,8 +105,7 @@ class Segmenter:
         With ``background``, prompts for the rest of the image compete with the words
         (:func:`vocabulary.background_prompts`); ``background_weight`` from 0 to 1 weakens their
         logits (:func:`masks.weigh_background`). A pixel gets no class if a background prompt fits
-        it best, or if the best score is under ``threshold``. Words of :meth:`prompts` have their
-        background: ``background`` does not count.
+        it best, or if the best score is under ``threshold``.
 
         ``refine`` is a name of :data:`refine.REFINEMENTS`: edges then follow the image, and
         outlines are calm. For an encoding, this needs ``picture``, the image that was encoded.
@@ -134,13 +117,17 @@ class Segmenter:
         _check_between("background_weight", background_weight, 0, 1)
         method = checked(method)
         prompts = self.prompts(words, background)
-        refining = find_refinement(refine).coefficients is not None
-        if refining:
-            picture = _picture(image if picture is None else picture)
+        if refine != "none":
+            picture = image if picture is None else picture
+            if isinstance(picture, Encoded):
+                raise GclipError(
+                    "A refinement of an encoded image needs the image itself, but none came. Pass "
+                    "it as picture=…"
+                )
+            picture = images.check(picture)
             image = image if isinstance(image, Encoded) else picture
         encoded = self._encoded(image)
-        mean = self._mean_features(encoded, method)
-        logits = self._logits(prompts, mean, encoded.grid, background_weight)
+        logits = self._logits(prompts, self._mean_features(encoded, method), background_weight)
         result = Segmentation(
             labels=masks.labels(logits, prompts.prompt_classes, encoded.image_size, threshold),
             logits=logits,
@@ -151,17 +138,15 @@ class Segmenter:
             background=prompts.background,
             unknown=prompts.unknown,
             notes=prompts.notes,
-            resized=encoded.resized,
             threshold=threshold,
-            compute_scores=partial(masks.scores, logits, prompts.prompt_classes, encoded.resized),
         )
-        return refined(result, picture, refine) if refining else result
+        return result if refine == "none" else refined(result, picture, refine)
 
     def _logits(
-        self, prompts: vocabulary.Prompts, patches: Tensor, grid: Grid, background_weight: float
+        self, prompts: vocabulary.Prompts, features: Tensor, background_weight: float
     ) -> Tensor:
-        """Logits (prompts, h, w) of features of patches (N, E)."""
-        logits = (self.logit_scale * (prompts.text @ patches.T)).unflatten(1, grid)
+        """Logits (prompts, h, w) of features (h, w, E)."""
+        logits = self.logit_scale * torch.einsum("pe,hwe->phw", prompts.text, features)
         return masks.weigh_background(logits, len(prompts.background), background_weight)
 
     @torch.no_grad()
@@ -187,14 +172,11 @@ class Segmenter:
         method = checked(method)
         prompts = self.prompts(words, background)
         source = self.suppress(self._single(encoded), method)
-        tokens = torch.stack([x[1:] for x in source.inputs[1:]])
+        tokens = torch.stack([x[1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
         features = last_block.projected(self.backbone.visual, tokens).cpu()
         last = self._mean_features(source, method)
         class_of = torch.tensor(prompts.prompt_classes, dtype=torch.int16)
-        logits = (
-            self._logits(prompts, patches, source.grid, background_weight)
-            for patches in (*features, last)
-        )
+        logits = (self._logits(prompts, x, background_weight) for x in (*features, last))
         return torch.stack([class_of[by_prompt.argmax(0)] for by_prompt in logits])
 
     def suggest(self, image: images.Source | Encoded, most: int = 5) -> tuple[str, ...]:
@@ -209,16 +191,14 @@ class Segmenter:
         is one.
         """
         whole = self._encoded(image).whole
-        dense = self.dense_features(whole, METHODS["clearclip"])
+        features = self.dense_features(whole, METHODS["clearclip"])
         probabilities = whole.passes[0].probabilities
         if probabilities is not None:
             probabilities = probabilities[0].cpu()
-        return match(self.backbone, dense, probabilities)
+        return match(self.backbone, features, probabilities)
 
     def prompts(self, words: Words, background: bool | Iterable[str] = False) -> vocabulary.Prompts:
         """Parses and embeds words for :meth:`segment`, with the same ``background``; cached."""
-        if isinstance(words, vocabulary.Prompts):
-            return words
         return vocabulary.prompts(self.backbone, words, background, self.templates)
 
     def count_windows(self, size: Grid) -> tuple[int, int]:
@@ -229,10 +209,6 @@ class Segmenter:
         grid = height // patch, width // patch
         window, corners = encoder.windows(grid, patch, self.window, self.stride)
         return len(corners), window[0] * window[1]
-
-    def embed_words(self, words: Sequence[str]) -> Tensor:
-        """:func:`text.embed` of phrases: (len(words), E) float32, L2-normalised."""
-        return text.embed(self.backbone, words, self.templates)
 
     def suppress(self, encoded: Encoded, method: Method | None = None) -> Encoded:
         """The encoding that ``method`` runs on: with CS in the other blocks, if the method uses CS.
@@ -268,14 +244,11 @@ class Segmenter:
         matrix = last_block.attention_matrix(visual, method, inputs, heads_of, grid, fused, head)
         return matrix[0].cpu()
 
-    def values(
-        self, encoded: Encoded, method: Method | None = None, part: attention.Part = "v"
-    ) -> Tensor:
-        """The last block's Values (or "q", "k") with ``method``'s CS: (N, D) float32, all heads."""
+    def values(self, encoded: Encoded, method: Method | None = None) -> Tensor:
+        """The last block's Values with ``method``'s CS: (N, D) float32, all heads."""
         window = self.suppress(self._single(encoded), method).passes[0]
         heads = encoder.block_heads(self.backbone, window, self.backbone.n_blocks - 1, True)
-        tensor = find(vars(heads), part, "part", MethodError)[0]  # (H, 1+N, d)
-        return tensor.transpose(-3, -2).flatten(-2)[1:].float().cpu()
+        return heads.part("v")[0, :, 1:].transpose(0, 1).flatten(1).float().cpu()
 
     def globality(
         self, encoded: Encoded, threshold: float = 5.0, clean: bool = True
@@ -298,24 +271,19 @@ class Segmenter:
 
         With ``clean``, the tower has no CS.
         """
-        whole = self._encoded(encoded).whole
-        source = whole if clean else self._single(encoded)
+        source = self._encoded(encoded).whole if clean else self._single(encoded)
 
         def measure(block: int) -> Tensor:
             heads = encoder.block_heads(self.backbone, source.passes[0], block)
             return amf.received(heads[0]).cpu()
 
-        def get(block: int) -> Tensor:
+        wanted = indices("blocks", range(self.backbone.n_blocks) if blocks is None else blocks)
+        for block in wanted:
             check_index("Block", block, self.backbone.n_blocks)
-            same = source.passes[0].inputs[block] is whole.passes[0].inputs[block]
-            cached_in = whole if same else source
-            return cached_in.cached(("received", block), partial(measure, block))
-
-        wanted = range(self.backbone.n_blocks) if blocks is None else blocks
-        received = [get(block) for block in wanted] if isinstance(wanted, Iterable) else []
-        if not received:
+        if not wanted:
             raise MethodError(f"blocks must be one or more 0-based indices, but {blocks!r} came.")
-        return torch.stack(received)
+        each = [source.cached(("received", b), partial(measure, b)) for b in wanted]
+        return torch.stack(each)
 
     def report(self, encoded: Encoded, method: Method | None = None) -> MethodReport:
         """The blocks and channels that ``method`` uses for this image, with norms and reasons."""
@@ -353,7 +321,7 @@ class Segmenter:
 
     @torch.no_grad()
     def _mean_features(self, encoded: Encoded, method: Method) -> Tensor:
-        """Dense features, averaged where windows overlap: (h*w, E) float32 on the CPU.
+        """Dense features, averaged where windows overlap: (h, w, E) float32 on the CPU.
 
         The mean of the cosines is the dot product with the mean of the unit vectors.
         """
@@ -369,25 +337,14 @@ class Segmenter:
             features = last_block.apply(
                 self.backbone.visual, method, batch.inputs, heads_of, ready.window, fused, W2
             )
-            parts += zip(batch.corners, features.cpu(), strict=True)
-        if len(parts) == 1:
-            return parts[0][1]
-        maps = ((corner, part.unflatten(0, ready.window)) for corner, part in parts)
-        return encoder.average(maps, ready.grid, parts[0][1].shape[-1]).flatten(0, 1)
+            maps = features.unflatten(1, ready.window).cpu()
+            parts += zip(batch.corners, maps, strict=True)
+        return parts[0][1] if len(parts) == 1 else encoder.average(parts, ready.grid)
 
     def _amf(self, source: Encoded, fusion: Fusion | None) -> FusionReport:
         """The blocks whose attention is fused, and why."""
         n, default = self.backbone.n_blocks, self.backbone.amf_blocks
         return amf.fused_blocks(fusion, n, default, lambda b: self.received(source, [b])[0])
-
-
-def _picture(image: images.Source | Encoded) -> images.Image.Image:
-    if isinstance(image, Encoded):
-        raise GclipError(
-            "A refinement of an encoded image needs the image itself, but none came. Pass it as "
-            "picture=…"
-        )
-    return images.check(image)
 
 
 def _check_count(what: str, value: object) -> None:

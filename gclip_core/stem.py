@@ -31,7 +31,7 @@ class Stem(nn.Module):
     ``["first"]`` is the width before them, and ``["hidden"]`` that of the two-layer map to tokens.
     ``["pooled"]`` is the width of the features that the classifier averages over patches, and
     ``["classes"]`` the number of its classes. ``["transformer"]`` are the arguments of
-    :class:`TransformerTrunk`; without it there are convolutions only.
+    :class:`TransformerTrunk`.
     """
 
     kernel_size = (16, 16)  # side of a patch in pixels: ``Backbone.patch`` reads it
@@ -53,9 +53,8 @@ class Stem(nn.Module):
             self.stages.append(stage)
         tapped = sum(channels[index] for index in _TAPPED)
         self.deepest = slice(tapped - channels[-1], tapped)
-        trunk = settings.get("transformer")
-        self.transformer = TransformerTrunk(**trunk) if trunk else None
-        total = tapped + (trunk["width"] if trunk else 0)
+        self.transformer = TransformerTrunk(**settings["transformer"])
+        total = tapped + settings["transformer"]["width"]
         self.linear = nn.Linear(total, width)
         self.hidden = nn.Linear(total, settings["hidden"])
         self.out = nn.Linear(settings["hidden"], width, bias=False)
@@ -81,10 +80,7 @@ class Stem(nn.Module):
 
     def features(self, pixels: Tensor) -> Tensor:
         """Features of both networks, concatenated: (B, h, w, C)."""
-        stages = self.convolutions(pixels)
-        if self.transformer is None:
-            return stages
-        return torch.cat([stages, self.transformer(pixels)], dim=-1)
+        return torch.cat([self.convolutions(pixels), self.transformer(pixels)], dim=-1)
 
     def tokens(self, features: Tensor) -> Tensor:
         """Features (..., C) to tokens (..., width): a linear map plus a two-layer one."""

@@ -20,7 +20,6 @@ from gclip_core import word_lists
 from gclip_core.backbone import Backbone
 from gclip_core.masks import per_class
 from gclip_core.text import TEMPLATES, embed_new
-from gclip_core.types import DenseFeatures, Grid, KnownWords
 
 PERSON = "person"
 LEAST_PROBABILITY = 1e-3
@@ -78,13 +77,12 @@ class Candidates:
 class Matches:
     """How the candidates match an image.
 
-    ``cosines`` (words, h*w) float32 are on the patch grid ``grid`` (h, w). ``evidence`` (words,)
-    float32 is added to the fit on all patches, in standard deviations of the cosines.
+    ``cosines`` (words, h, w) float32 are those of the patches. ``evidence`` (words,) float32 is
+    added to the fit on all patches, in standard deviations of the cosines.
     """
 
     cosines: Tensor
     evidence: Tensor
-    grid: Grid
 
 
 def choose(
@@ -95,37 +93,24 @@ def choose(
     Words are left out that do not reach the thresholds, but for the most certain one; the most
     probable thing is added to stuff alone.
     """
+    words, stuff = candidates.words, candidates.stuff
     fit, before = _fit(candidates, matches, thresholds)
     probability = (thresholds.sharpness * fit).softmax(0)
     chosen = _best(fit, before, most, thresholds.gain)
-    share, certainty = _owned(fit, probability, chosen)
-    least = torch.tensor([_least_certainty(candidates, thresholds, index) for index in chosen])
+    owned = F.one_hot(fit[chosen].argmax(0), len(chosen)).T  # (chosen, h*w)
+    share = owned.float().mean(1)
+    certainty = (probability[chosen] * owned).sum(1) / owned.sum(1).clamp(min=1)
+    least = torch.where(stuff[chosen], thresholds.stuff, thresholds.certainty)
+    least[[words[index] == PERSON for index in chosen]] = 0  # needs no certainty
     good = (share >= thresholds.share) & (certainty >= least)
     good[certainty.argmax()] = True
     shares = {index: float(share[i]) for i, index in enumerate(chosen) if good[i]}
-    if all(candidates.stuff[index] for index in shares):
-        thing_share, thing = (probability.mean(1) * ~candidates.stuff).max(0)
+    if all(stuff[index] for index in shares):
+        thing_share, thing = (probability.mean(1) * ~stuff).max(0)
         if thing_share >= thresholds.thing:
             shares[int(thing)] = float(thing_share)
-    order = sorted(shares, key=lambda index: (bool(candidates.stuff[index]), -shares[index]))
-    return tuple(candidates.words[index] for index in order[:most])
-
-
-def _least_certainty(candidates: Candidates, thresholds: Thresholds, index: int) -> float:
-    """The certainty that a class needs."""
-    if candidates.words[index] == PERSON:
-        return 0.0
-    return thresholds.stuff if candidates.stuff[index] else thresholds.certainty
-
-
-def _owned(fit: Tensor, probability: Tensor, chosen: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Of each chosen class: the share of the patches that it fits best, and its mean probability
-    there; ``fit`` and ``probability`` are (classes, h*w)."""
-    winner = fit[chosen].argmax(0)
-    owned = F.one_hot(winner, len(chosen)).T  # (chosen, h*w)
-    patches = owned.sum(1)
-    certainty = (probability[chosen] * owned).sum(1) / patches.clamp(min=1)
-    return patches / len(winner), certainty
+    order = sorted(shares, key=lambda index: (bool(stuff[index]), -shares[index]))
+    return tuple(words[index] for index in order[:most])
 
 
 def _fit(candidates: Candidates, matches: Matches, thresholds: Thresholds) -> tuple[Tensor, Tensor]:
@@ -133,8 +118,7 @@ def _fit(candidates: Candidates, matches: Matches, thresholds: Thresholds) -> tu
     classes = torch.tensor(candidates.classes)
     person = candidates.words.index(PERSON) if PERSON in candidates.words else -1
     bonus = thresholds.everyday * candidates.everyday + thresholds.people * (classes == person)
-    cosines = matches.cosines.unflatten(1, matches.grid)
-    means = F.avg_pool2d(cosines, 3, 1, 1, count_include_pad=False).flatten(1)
+    means = F.avg_pool2d(matches.cosines, 3, 1, 1, count_include_pad=False).flatten(1)
     by_word = means / matches.cosines.std(0).mean() + bonus[:, None]
     evidence = thresholds.evidence * per_class(matches.evidence, candidates.classes)
     return per_class(by_word, candidates.classes) + evidence[:, None], by_word.mean(0)
@@ -153,31 +137,26 @@ def _best(fit: Tensor, before: Tensor, most: int, least: float) -> list[int]:
     return chosen
 
 
-def match(backbone: Backbone, dense: DenseFeatures, probabilities: Tensor | None) -> Matches:
-    """How the backbone's :func:`candidates_of` match dense features of a whole image.
+def match(backbone: Backbone, features: Tensor, probabilities: Tensor | None) -> Matches:
+    """How the backbone's :func:`candidates_of` match features (h, w, E) of a whole image.
 
-    ``probabilities`` (classes,) float32 are the image classifier's, if there is one.
+    ``probabilities`` (classes,) float32 are the image classifier's, if there is one. The evidence
+    for a word is from 0 to 1: the logarithm of its classes' probability.
     """
     words, plain = candidates_of(backbone).words, TEMPLATES["plain"]
     # One entry of the cache for all candidates.
     text = backbone.text_cache.get_or_make(
         (plain, *words), lambda: embed_new(backbone, words, plain)
     )
-    evidence = _evidence(words, backbone.known, probabilities)
-    return Matches(text @ dense.patches.T, evidence, dense.grid)
-
-
-def _evidence(
-    words: Sequence[str], known: KnownWords | None, probabilities: Tensor | None
-) -> Tensor:
-    """What the image classifier adds to the fit of each word, from 0 to 1: (words,) float32."""
     total = dict.fromkeys(words, 0.0)
     if probabilities is not None:
-        for names, probability in zip(known.class_words, probabilities.tolist(), strict=True):
+        class_words = backbone.known.class_words
+        for names, probability in zip(class_words, probabilities.tolist(), strict=True):
             for name in names:
                 total[name] += probability
     logarithms = torch.tensor([*total.values()]).clamp(min=LEAST_PROBABILITY).log()
-    return 1 - logarithms / math.log(LEAST_PROBABILITY)
+    evidence = 1 - logarithms / math.log(LEAST_PROBABILITY)
+    return Matches(torch.einsum("pe,hwe->phw", text, features), evidence)
 
 
 def word_groups(backbone: Backbone) -> tuple[tuple[str, ...], ...]:

@@ -5,7 +5,7 @@ and values of a template's prefix ("a photo of a") are computed once for all phr
 that of the full computation, apart from rounding.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,30 +29,19 @@ TOKENS_PER_BATCH = 1536
 """Approximate number of new tokens of one batch, to fit a processor's cache."""
 
 
-def template_set(templates: str | Sequence[str]) -> tuple[str, ...]:
-    """The sentences of a named set, or those given. Raises VocabularyError if there are none."""
-    if isinstance(templates, str):
-        return find(TEMPLATES, templates, "template set", VocabularyError)
-    sentences = tuple(templates) if isinstance(templates, Iterable) else ()
-    if not sentences or not all(isinstance(text, str) and "{}" in text for text in sentences):
-        raise VocabularyError(
-            "templates must be a set's name or sentences with {} where the phrase goes, "
-            f"but {str(templates)[:80]} came."
-        )
-    return sentences
+def template_set(name: str) -> tuple[str, ...]:
+    """The TEMPLATES entry of that name. Raises VocabularyError, which lists the valid names."""
+    return find(TEMPLATES, name, "template set", VocabularyError)
 
 
-def embed(
-    backbone: Backbone, phrases: Iterable[str], templates: str | Sequence[str] = "imagenet80"
-) -> Tensor:
+def embed(backbone: Backbone, phrases: Sequence[str], templates: str = "imagenet80") -> Tensor:
     """Text embedding of each phrase: (len(phrases), E) float32, L2-normalised.
 
-    It is the normalised mean of the normalised embeddings of the phrase in all templates; cached.
-    Raises VocabularyError for a text instead of a list, too long a phrase, or unusable templates.
+    It is the normalised mean of the normalised embeddings of the phrase in all sentences of
+    ``templates``, a name of :data:`TEMPLATES`; cached. Raises VocabularyError for too long a phrase
+    or an unknown name.
     """
-    if isinstance(phrases, str):
-        raise VocabularyError(f"A list of phrases was expected, but one text came: {phrases[:40]}")
-    phrases, sentences = tuple(phrases), template_set(templates)
+    sentences = template_set(templates)
     if not phrases:
         return torch.empty(0, backbone.model.visual.proj.shape[1])
     cache = backbone.text_cache

@@ -14,7 +14,6 @@ attention ``A``      (H, 1+N, 1+N)       float32, rows sum to 1 (of qq + kk to 2
 ``W2``               (D, 4D)             the FFN's second linear layer, ``mlp.c_proj.weight``
 norms                (L, D)              float32 L2 norms of the rows of ``W2``
 patches              (N, E)              float32 L2-normalised dense features, row-major
-scores               (C, h', w')         float32, of each class, at the resized image's size
 labels               (height, width)     int16 class indices at the image's own size; -1 is none
 ===================  ==================  =========================================================
 
@@ -38,12 +37,6 @@ Grid = tuple[int, int]
 Blocks = Literal["auto", "backbone"] | tuple[int, ...]
 """0-based block indices; ``"auto"``: chosen by measurement; ``"backbone"``: the backbone's default
 (the paper's blocks for OpenAI ViT-B/16, else ``"auto"``)."""
-
-
-def class_shares(labels: Tensor, n: int) -> tuple[float, ...]:
-    """Share of the pixels of each class in ``range(n)``, then of the pixels without one (-1)."""
-    counts = (labels.flatten() + 1).bincount(minlength=n + 1)
-    return tuple((counts.roll(-1).double() / max(labels.numel(), 1)).tolist())
 
 
 class FusionReason(StrEnum):
@@ -228,14 +221,12 @@ class Pass(Cached):
 
     ``inputs[l]`` is the input of block ``l``, (B, 1+N, D) in the model's dtype; ``corners`` are the
     windows' (top, left) in patches. ``probabilities`` (B, classes) float32 are those of the stem's
-    classes, None for a tower without a stem. ``queries_keys`` has queries and keys of some blocks,
-    each with the input that they are projections of.
+    classes, None for a tower without a stem.
     """
 
     inputs: tuple[Tensor, ...]
     corners: tuple[Grid, ...]
     probabilities: Tensor | None = None
-    queries_keys: Mapping[int, tuple[Tensor, Any]] = field(default_factory=dict, repr=False)
     cache: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
 
@@ -276,14 +267,6 @@ class Encoded(Cached):
         """The clean encoding of the whole image as one window, on which AMF chooses its blocks."""
         clean = self.clean
         return clean.cached("whole", clean.encode_whole) if clean.encode_whole else clean
-
-
-@dataclass(frozen=True, eq=False)
-class DenseFeatures:
-    """Dense features: ``patches`` (h*w, E) float32, L2-normalised, row-major; ``grid`` (h, w)."""
-
-    patches: Tensor
-    grid: Grid
 
 
 @dataclass(frozen=True)
@@ -385,8 +368,8 @@ class Segmentation:
     h, w) float32 have an entry for each phrase and each prompt of ``background``;
     ``prompt_classes`` are their classes, -1 for the background. ``unknown`` are phrases that a
     backbone with a known vocabulary was not trained on. ``notes`` are sentences for people.
-    ``resized`` is the size that was encoded, in pixels. ``refined`` names the refinement of labels
-    and scores (:mod:`gclip_core.refine`), or is "none". ``compute_scores`` computes :attr:`scores`.
+    ``refined`` names the refinement of the labels (:mod:`gclip_core.refine`), or is "none". Scores
+    of classes are :func:`masks.scores` of the logits.
     """
 
     labels: Tensor
@@ -398,20 +381,14 @@ class Segmentation:
     background: tuple[str, ...]
     unknown: tuple[UnknownPhrase, ...]
     notes: tuple[str, ...]
-    resized: Grid
     threshold: float
-    compute_scores: Callable[[], Tensor] = field(repr=False)
     refined: str = "none"
-
-    @cached_property
-    def scores(self) -> Tensor:
-        """:func:`masks.scores` of each class, (C, h', w') float32 at the resized image's size."""
-        return self.compute_scores()
 
     def areas(self) -> tuple[float, ...]:
         """Share of the image's pixels per class, in [0, 1]."""
-        return class_shares(self.labels, len(self.vocabulary))[:-1]
+        counts = (self.labels.flatten() + 1).bincount(minlength=len(self.vocabulary) + 1)
+        return tuple((counts[1:].double() / self.labels.numel()).tolist())
 
     def no_class_area(self) -> float:
         """Share of the image's pixels without a class."""
-        return class_shares(self.labels, len(self.vocabulary))[-1]
+        return float((self.labels < 0).double().mean())

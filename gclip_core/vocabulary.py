@@ -1,5 +1,6 @@
 """From typed text to classes, synonyms and background prompts, with their text embeddings."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from gclip_core.backbone import Backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import VocabularyError
 from gclip_core.text import embed
-from gclip_core.types import UnknownPhrase, UnknownReason, Vocabulary
+from gclip_core.types import KnownWords, UnknownPhrase, UnknownReason, Vocabulary
 
 MAX_CLASSES = 500
 MAX_PHRASES = 2000
@@ -129,7 +130,7 @@ def prompts(
     backbone: Backbone,
     words: str | Iterable[str] | Vocabulary,
     background: bool | Iterable[str],
-    templates: str | tuple[str, ...],
+    templates: str,
 ) -> Prompts:
     """Parses and embeds words, with the errors of :func:`parse` and :func:`embed`; cached."""
     words = words if isinstance(words, str | Vocabulary) else _texts(words)
@@ -142,8 +143,9 @@ def prompts(
         notes = list(classes.notes)
         if background and not others:
             notes.append(NO_BACKGROUND)
-        if backbone.known is None:
-            notes += _foreign(classes)
+        foreign = [f"'{phrase[:30]}'" for phrase in classes.phrases if _is_foreign(phrase)]
+        if foreign and backbone.known is None:
+            notes.append(NOT_ENGLISH.format(", ".join(foreign[:5])))
         return Prompts(
             classes,
             others,
@@ -157,15 +159,10 @@ def prompts(
     return _prompts.get_or_make((backbone.uid, words, notes, background, templates), make)
 
 
-def _foreign(classes: Vocabulary) -> list[str]:
-    """A note on phrases in other letters, for a model with an open vocabulary."""
-    foreign = [
-        f"'{phrase[:30]}'"
-        for phrase in classes.phrases
-        if _reason(phrase) == UnknownReason.OTHER_LANGUAGE
-        and not any(c.isascii() and c.isalpha() for c in phrase)
-    ]
-    return [NOT_ENGLISH.format(", ".join(foreign[:5]))] if foreign else []
+def _is_foreign(phrase: str) -> bool:
+    """Whether a phrase has letters, but no English one."""
+    letters = [c for c in phrase if c.isalpha()]
+    return bool(letters) and not any(letter.isascii() for letter in letters)
 
 
 def background_prompts(
@@ -180,10 +177,9 @@ def background_prompts(
     if not background:
         return ()
     synonyms = word_lists.read("background")
-    if background is True:
-        words = tuple(word for word in synonyms if knows(backbone, word))
-    else:
-        words = parse(background).phrases
+    words = tuple(synonyms) if background is True else parse(background).phrases
+    if background is True and backbone.known:
+        words = tuple(word for word in words if _look_up(backbone.known, word)[0])
 
     def is_typed(word: str) -> bool:
         means = (word, *synonyms.get(word.casefold(), ()))
@@ -206,26 +202,27 @@ def _forms(noun: str) -> set[str]:
     return {noun} | {noun.removesuffix(s) + to for s, to in singular.items() if noun.endswith(s)}
 
 
-def knows(backbone: Backbone, phrase: str) -> bool:
-    """Whether a backbone was trained on a phrase; always true for an open vocabulary."""
-    known = backbone.known
-    return known is None or _known_end(backbone, phrase)[0]
+def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[UnknownPhrase, ...]:
+    """Phrases that the backbone was not trained on, each with the reason and the nearest word.
 
-
-def nearest_known(backbone: Backbone, phrase: str) -> str | None:
-    """The known word nearest to a phrase that the backbone was not trained on, or None.
-
-    None for names, other languages and an open vocabulary. An emoji is looked up by its name.
+    There is no nearest word for names and other languages. An emoji is looked up by its name. A
+    backbone with an open vocabulary knows all phrases.
     """
-    return None if backbone.known is None else _known_end(backbone, phrase)[1]
+    if backbone.known is None:
+        return ()
+    found = ((phrase, *_look_up(backbone.known, phrase)) for phrase in vocabulary.phrases)
+    return tuple(
+        UnknownPhrase(phrase, _reason(phrase), nearest)
+        for phrase, is_known, nearest in found
+        if not is_known
+    )
 
 
-def _known_end(backbone: Backbone, phrase: str) -> tuple[bool, str | None]:
+def _look_up(known: KnownWords, phrase: str) -> tuple[bool, str | None]:
     """Whether a phrase, or its end, is known ("old red car" is), and the known word it leads to.
 
     The longest end that is a known word or another noun of the table decides, in the singular, too.
     """
-    known = backbone.known
     emoji = _emoji_name(phrase)
     words = (emoji or phrase.casefold()).split()
     for start in range(len(words)):
@@ -237,15 +234,6 @@ def _known_end(backbone: Backbone, phrase: str) -> tuple[bool, str | None]:
             if noun in known.nearest:
                 return False, known.nearest[noun] or None
     return False, None
-
-
-def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[UnknownPhrase, ...]:
-    """Phrases that the backbone was not trained on, each with the reason and the nearest word."""
-    return tuple(
-        UnknownPhrase(phrase, _reason(phrase), nearest_known(backbone, phrase))
-        for phrase in vocabulary.phrases
-        if not knows(backbone, phrase)
-    )
 
 
 def with_nearest(vocabulary: Vocabulary, unknown: Iterable[UnknownPhrase]) -> Vocabulary:
@@ -267,8 +255,7 @@ def with_nearest(vocabulary: Vocabulary, unknown: Iterable[UnknownPhrase]) -> Vo
 
 def _reason(phrase: str) -> UnknownReason:
     """Why a model that learned English words for things does not know a phrase."""
-    letters = [c for c in phrase if c.isalpha()]
-    if letters:
+    if letters := [c for c in phrase if c.isalpha()]:
         is_english = all(letter.isascii() for letter in letters)
         return UnknownReason.NEVER_MET if is_english else UnknownReason.OTHER_LANGUAGE
     if any(c.isnumeric() for c in phrase):
@@ -282,7 +269,5 @@ def _emoji_name(phrase: str) -> str:
     for c in phrase:
         if unicodedata.category(c) == "So":
             name = unicodedata.name(c, "").lower().partition(" with ")[0]
-            for part in (" face", " symbol", " sign", " emoji"):
-                name = name.removesuffix(part)
-            return name
+            return re.sub(" (face|symbol|sign|emoji)$", "", name)
     return ""

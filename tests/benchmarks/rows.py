@@ -17,6 +17,7 @@ from evaluation.photos import shipped_photos
 from gclip_core import METHODS, Segmenter, damage, gclip, load_backbone
 from gclip_core.refine import REFINEMENTS, refined
 from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
+from gclip_core.text import embed
 from gclip_core.types import Encoded, Vocabulary
 from tests.benchmarks import usual
 from tests.models import normalised, picture, wrap_backbone
@@ -115,13 +116,13 @@ def _time(seconds: float) -> str:
 def text(bench: Bench) -> list[Row]:
     """New words, and the same words again."""
     segmenter = bench.segmenter
-    first = once(lambda: segmenter.embed_words(WORDS))
+    first = once(lambda: embed(segmenter.backbone, WORDS))
     segmenter.backbone.text_cache.clear()
-    new = once(lambda: segmenter.embed_words(WORDS))
+    new = once(lambda: embed(segmenter.backbone, WORDS))
     few = WORDS[:2]  # the usual way embeds word by word: its time for 20 is that for 2, times 10
     theirs = once(lambda: usual.embed(bench.model, few)) * len(WORDS) / len(few)
-    error = float((segmenter.embed_words(few) - usual.embed(bench.model, few)).abs().max())
-    (again,) = medians(lambda: segmenter.embed_words(WORDS), repeats=bench.repeats)
+    error = float((embed(segmenter.backbone, few) - usual.embed(bench.model, few)).abs().max())
+    (again,) = medians(lambda: embed(segmenter.backbone, WORDS), repeats=bench.repeats)
     note = f"largest difference {error:.0e}; {_time(first)} the first time, with prefixes"
     return [
         faster("20 new words, 80 templates", new, theirs, 12, note),
@@ -133,7 +134,7 @@ def image(bench: Bench) -> list[Row]:
     """One variant and five variants of a 336 x 448 picture."""
     shown, segmenter = picture(336, 448), bench.segmenter
     pixels = normalised(shown, OPENAI_MEAN, OPENAI_STD)[None].float()
-    text = segmenter.embed_words(WORDS)
+    text = embed(segmenter.backbone, WORDS)
     plain, fused = METHODS["clearclip"], gclip(cs=False, amf_blocks=AMF_BLOCKS)
     repaired = gclip(amf=False, cs_blocks=CS_BLOCKS)
     both = gclip(amf_blocks=AMF_BLOCKS, cs_blocks=CS_BLOCKS)
@@ -165,7 +166,7 @@ def image(bench: Bench) -> list[Row]:
 def toggles(bench: Bench) -> list[Row]:
     """AMF, another method and CS, against a cold request of the same picture."""
     shown, segmenter = picture(336, 448), bench.segmenter
-    segmenter.embed_words(WORDS)
+    embed(segmenter.backbone, WORDS)
     damaged = replace(segmenter, backbone=damage(segmenter.backbone, 100, 6.0, CS_BLOCKS))
     plain, cs = METHODS["clearclip"], gclip(amf=False)
     kept: dict[str, Encoded] = {}
@@ -212,7 +213,7 @@ def methods(bench: Bench) -> list[Row]:
     note = f"{slowest}: {_time(times[slowest])}; ClearCLIP: {_time(times['clearclip'])}"
     built_in = Segmenter(load_backbone("built-in"))
     photo = shipped_photos()["dog"]
-    built_in.embed_words([word for words in photo.words for word in words])
+    embed(built_in.backbone, [word for words in photo.words for word in words])
 
     def all_methods() -> None:
         encoded = built_in.encode(photo.image())

@@ -29,19 +29,6 @@ def test_weights_by_hand() -> None:
     assert torch.allclose(attention.weights(q, k), expected)
 
 
-def test_gaussian_by_hand() -> None:
-    """Gaussian worked by hand."""
-    bias = attention.gaussian_bias((2, 3))
-    assert bias.shape == (7, 7)
-    assert bias[0].abs().sum() == 0
-    assert bias[:, 0].abs().sum() == 0
-    # Patches are row-major: 1 is (0, 0), 3 is (0, 2), 6 is (1, 2); sigma is 5 patches.
-    assert bias[1, 1] == 1
-    assert bias[1, 3].item() == pytest.approx(math.exp(-4 / 50))
-    assert bias[1, 6].item() == pytest.approx(math.exp(-5 / 50))
-    assert torch.equal(bias, bias.T)
-
-
 def test_table() -> None:
     """Every attention is in the reference."""
     assert ATTENTIONS.keys() == reference.ATTENTIONS.keys(), "add it to tests/reference.py"
@@ -86,16 +73,6 @@ def test_rows(name: str, seed: int, spread: float) -> None:
     assert (matrix >= 0).all()
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_newton_schulz(seed: int) -> None:
-    """Newton and Schulz take five steps."""
-    M = torch.randn(8, 8, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-    rotation = attention.newton_schulz(M.float()).double()
-    assert torch.allclose(rotation, M @ reference.inverse_root(M.T @ M), atol=1e-5)
-    for steps in (4, 6):
-        assert not torch.allclose(rotation, M @ reference.inverse_root(M.T @ M, steps), atol=1e-3)
-
-
 def test_pearl_mean() -> None:
     """The class token has no part in PEARL's mean."""
     block = heads(4)
@@ -114,15 +91,3 @@ def test_softmax_dtype(dtype: torch.dtype) -> None:
     assert matrix.dtype == torch.float32
     expected = reference.softmax(q.double() @ k.double().transpose(-1, -2) / math.sqrt(8))
     assert torch.allclose(matrix.double(), expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-@pytest.mark.parametrize("name", ATTENTIONS)
-def test_attend_dtype(name: str, dtype: torch.dtype) -> None:
-    """Attend in low precision is near the exact product."""
-    low = Heads(*(part.to(dtype) for part in (heads(7).q, heads(7).k, heads(7).v)))
-    output = attention.attend(ATTENTIONS[name], low, GRID)
-    assert output.dtype == dtype
-    exact = Heads(*(part.float() for part in (low.q, low.k, low.v)))
-    expected = attention.attend(ATTENTIONS[name], exact, GRID)
-    assert torch.allclose(output.float(), expected, atol=0.05, rtol=0.02)

@@ -57,24 +57,20 @@ class TestTable:
         assert entry.std == tuple(published.get("std") or OPENAI_STD)
         assert bool(published.get("quick_gelu")) == bool(config.get("quick_gelu"))
 
-    def test_unknown_name(self) -> None:
-        """An unknown name is refused with the valid ones."""
-        with pytest.raises(BackboneError, match="openai-vit-b-16"):
-            load_backbone("openai")
-
     @pytest.mark.parametrize(
         ("settings", "message"),
         [
+            ({"name": "openai"}, "openai-vit-b-16"),
             ({"device": "cuda:99"}, "cuda:99"),
             ({"device": "toaster"}, "toaster"),
             ({"device": None}, "device 'None'"),
             ({"dtype": "float8"}, "float8"),
         ],
     )
-    def test_unusable_device(self, settings: dict, message: str) -> None:
-        """A device or dtype that is not there."""
+    def test_unusable(self, settings: dict, message: str) -> None:
+        """A name, device or dtype that is not there."""
         with pytest.raises(BackboneError, match=message):
-            load_backbone("built-in", **settings)
+            load_backbone(**settings)
 
 
 class TestBuiltIn:
@@ -102,7 +98,7 @@ class TestBuiltIn:
             Segmenter(model, short_side=96, templates="plain").segment(picture(96, 128), "cat, sky")
             for model in (loaded(), low)
         )
-        assert (exact.scores - rounded.scores).abs().mean() < 0.05
+        assert (exact.labels == rounded.labels).float().mean() > 0.9
 
 
 class TestWrapping:
@@ -123,13 +119,10 @@ class TestWrapping:
         for name, method in METHODS.items():
             result = low.segment(trunk, "cat, dog", method)
             assert result.logits.dtype == torch.float32
-            assert result.scores.isfinite().all()
-            expected = exact.segment(whole, "cat, dog", method)
-            assert (result.scores - expected.scores).abs().mean() < 0.1, name
-            patches = low.dense_features(trunk, method).patches
-            assert patches.dtype == torch.float32
-            theirs = exact.dense_features(whole, method).patches
-            assert F.cosine_similarity(patches, theirs, dim=1).mean() > 0.98, name
+            expected = exact.segment(whole, "cat, dog", method).logits
+            assert (result.logits - expected).abs().mean() < 1, name
+            ours, theirs = low.dense_features(trunk, method), exact.dense_features(whole, method)
+            assert F.cosine_similarity(ours, theirs, dim=-1).mean() > 0.98, name
 
 
 class TestRefusing:
@@ -195,15 +188,6 @@ class TestDamage:
         assert torch.equal(results[0].logits, results[1].logits)
         assert results[0].report.suppressed == tuple(range(6, 11))
         assert damaged.suppress(encoded, gclip()).clean is encoded
-
-    def test_entry(self) -> None:
-        entry = BACKBONES["built-in-damaged"]
-        channel, gain, blocks = entry.damage
-        damaged, healthy = load_backbone(entry.name), loaded()
-        assert (damaged.name, damaged.title) == (entry.name, entry.title)
-        ratio = damaged.norms / healthy.norms
-        assert torch.allclose(ratio[list(blocks), channel], torch.tensor(gain))
-        assert (ratio != 1).sum() == len(blocks)
 
     @pytest.mark.parametrize(
         ("channel", "gain", "blocks"),

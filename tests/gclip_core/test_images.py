@@ -60,14 +60,15 @@ def test_formats(kind: str, tmp_path: Path) -> None:
 
 
 def test_modes() -> None:
-    """Black and white and grey and palette keep their colours."""
-    grey = rgb().convert("L")
+    """Black and white, grey, palette and CMYK have their colours."""
+    grey, palette = rgb().convert("L"), rgb().quantize(16)
     assert (pixels(check(grey)) == np.asarray(grey)[..., None]).all()
-    stripes = Image.fromarray(np.arange(12 * 17).reshape(12, 17) % 2 == 0)
-    assert stripes.mode == "1"
-    assert set(np.unique(pixels(check(stripes)))) == {0, 255}
-    palette = rgb().quantize(16)
     assert (pixels(check(palette)) == pixels(palette.convert("RGB"))).all()
+    stripes = Image.fromarray(np.arange(12 * 17).reshape(12, 17) % 2 == 0)
+    assert set(np.unique(pixels(check(stripes)))) == {0, 255}
+    inks = encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG")
+    assert b"Adobe" in inks, "the marker of inks that are stored inverted"
+    assert np.abs(pixels(check(inks)) - [255, 0, 0]).max() <= 6
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "RGBa", "La", "PA"])
@@ -81,7 +82,6 @@ def test_transparency(mode: str) -> None:
         image.putalpha(black.getchannel("A"))
     else:
         image = black.convert("LA").convert(mode) if mode == "La" else black.convert(mode)
-    assert image.mode == mode
     assert pixels(check(image))[0, :, 0].tolist() == pytest.approx([0, 255, 127], abs=1)
 
 
@@ -98,53 +98,43 @@ def test_palette_transparency() -> None:
 def test_sixteen_bits() -> None:
     """Sixteen bits are scaled and not clipped."""
     deep = np.array([[0, 257, 128 * 257, 65_535, 128, 129]], np.uint16)
-    data = encoded(Image.fromarray(deep), "PNG")
     expected = [0, 1, 128, 255, 0, 1]  # rounded from v / 257
-    assert pixels(check(data))[0, :, 0].tolist() == expected
+    assert pixels(check(encoded(Image.fromarray(deep), "PNG")))[0, :, 0].tolist() == expected
     big_endian = Image.frombytes("I;16B", (6, 1), deep.astype(">u2").tobytes())
     assert pixels(check(big_endian))[0, :, 0].tolist() == expected
 
 
-def test_cmyk() -> None:
-    """CMYK comes out in its colours also inverted by adobe."""
-    red = Image.new("CMYK", (8, 8), (0, 255, 255, 0))
-    data = encoded(red, "JPEG")
-    assert b"Adobe" in data, "the marker of inks that are stored inverted"
-    assert np.abs(pixels(check(data)) - [255, 0, 0]).max() <= 6
-
-
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_animation(kind: str) -> None:
-    """The first frame of an animation is taken."""
+    """The first frame of an animation is used."""
     first, second = (Image.new("RGB", (9, 7), colour) for colour in ("red", "blue"))
     data = encoded(first, kind, save_all=True, append_images=[second] * 3)
     assert np.abs(pixels(check(data)) - [255, 0, 0]).max() <= 3
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
-def test_orientation(kind: str) -> None:
+@pytest.mark.parametrize(("turn", "quarters"), [(3, 2), (6, -1), (8, 1)])
+def test_orientation(kind: str, turn: int, quarters: int) -> None:
     """A turn of the camera is undone once."""
     options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
-    for turn, by_hand in ((3, np.rot90(pixels(rgb()), 2)), (6, np.rot90(pixels(rgb()), -1))):
-        result = check(encoded(rgb(), kind, exif=turned(turn), **options))
-        assert np.array_equal(pixels(result), by_hand)
-        assert np.array_equal(pixels(check(result)), by_hand)
+    result = check(encoded(rgb(), kind, exif=turned(turn), **options))
+    assert np.array_equal(pixels(result), np.rot90(pixels(rgb()), quarters))
+    assert np.array_equal(pixels(check(result)), pixels(result))
 
 
 def test_copy() -> None:
-    """The caller's image is neither shared nor changed."""
+    """The caller's image is not changed, and its metadata do not go on."""
     source = rgb()
     source.info["comment"] = "mine"
     result = check(source)
     result.putpixel((0, 0), (9, 9, 9))
     assert (pixels(source) == pixels(rgb())).all()
-    assert source.info == {"comment": "mine"}
-    assert result.info == {}, "no metadata travels on"
+    assert (source.info, result.info) == ({"comment": "mine"}, {})
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (3, 5, 1), (3, 5, 3), (3, 5, 4)])
 def test_arrays(shape: tuple[int, ...]) -> None:
-    """Arrays of bytes."""
+    """Arrays of bytes, grey, in colours or with alpha."""
     array = np.zeros(shape, np.uint8)
     array[1, 2] = 255
     values = pixels(check(array))
@@ -159,60 +149,40 @@ def test_unusable_arrays() -> None:
         refused(np.zeros((2, 2), dtype), str(np.dtype(dtype)), "astype")
     for shape in ((), (4,), (3, 4, 5), (2, 2, 2), (1, 4, 4, 3)):
         refused(np.zeros(shape, np.uint8), str(shape), "channels last")
-    for shape in ((0, 0), (0, 5), (5, 0), (0, 5, 3)):
+    for shape in ((0, 5), (5, 0), (0, 5, 3)):
         refused(np.zeros(shape, np.uint8), "at least 1 × 1")
-        refused(Image.new("RGB", (shape[1], shape[0])), "at least 1 × 1")
 
 
 def test_limit() -> None:
-    """A picture over the limit is refused and one at the limit is not."""
-    files = [encoded(rgb(), kind) for kind in FORMATS]
-    for source in (*files, rgb(), pixels(rgb()).astype(np.uint8)):
+    """A picture over the limit is refused unread, and one at the limit is not."""
+    for source in (*(encoded(rgb(), kind) for kind in FORMATS), rgb(), np.asarray(rgb())):
         assert check(source, max_pixels=12 * 17).size == (17, 12)
         refused(source, "at most 203 pixels", "12 × 17 (height", "scale it down", max_pixels=203)
-
-
-def test_pixel_bombs() -> None:
-    """A bomb by pixels is refused unread."""
     for size in ((8001, 8000), (60_000, 60_000), (2**31 - 1,) * 2):
         refused(png_bomb(*size), "64,000,000 pixels", "scale it down")
     refused(encoded(Image.new("1", (65_536, 1)), "PNG"), "65,535 a side", "1 × 65536")
 
 
-def test_decoders() -> None:
-    """Only the listed decoders run."""
-    for kind in ("TIFF", "BMP", "PPM", "ICO", "TGA", "PCX", "JPEG2000", "SGI", "DDS", "IM", "PDF"):
-        refused(encoded(noise(16, 16), kind), "PNG, JPEG, WebP or GIF")
-
-
-def test_no_picture() -> None:
-    """What is no picture is refused with the list."""
-    for data in (b"<svg/>", b"PK\3\4", b"GIF89a", b"just words", bytes(1000)):
-        refused(data, "PNG, JPEG, WebP or GIF", "save it as PNG")
-    refused(b"", "empty file (0 bytes)")
-
-
-def test_missing_file(tmp_path: Path) -> None:
-    """A file that is not there is named without its folder."""
-    message = refused(tmp_path / "away.png", "away.png", "check its name")
-    assert tmp_path.name not in message
-    pipe = tmp_path / "pipe.png"  # is never waited for
-    os.mkfifo(pipe)
-    for path in (pipe, tmp_path, "/dev/zero", "a\0b", "x" * 5000, ""):
-        refused(path)
-
-
-def test_other_objects() -> None:
-    """Other objects are refused by name."""
-    for other in (7, None, BytesIO(b"")):
-        refused(other, f"'{type(other).__name__}'")
-
-
 def test_byte_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A file over the limit of bytes is refused."""
     monkeypatch.setattr(images, "MAX_BYTES", 2**20)
-    heavy = encoded(rgb(), "PNG") + bytes(2**20)
-    refused(heavy, "at most 1 MB", "scale the image down")
+    refused(encoded(rgb(), "PNG") + bytes(2**20), "at most 1 MB", "scale the image down")
+
+
+def test_no_picture(tmp_path: Path) -> None:
+    """Other formats, objects and files that cannot be read are refused; nothing is waited for."""
+    for kind in ("TIFF", "BMP", "PPM", "ICO", "TGA", "JPEG2000", "DDS", "PDF"):
+        refused(encoded(noise(16, 16), kind), "PNG, JPEG, WebP or GIF")
+    for data in (b"<svg/>", b"PK\3\4", b"GIF89a", b"just words", bytes(1000)):
+        refused(data, "PNG, JPEG, WebP or GIF", "save it as PNG")
+    refused(b"", "empty file (0 bytes)")
+    for other in (7, None, BytesIO(b"")):
+        refused(other, f"'{type(other).__name__}'")
+    assert tmp_path.name not in refused(tmp_path / "away.png", "away.png", "check its name")
+    pipe = tmp_path / "pipe.png"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path, "/dev/zero", "a\0b", "x" * 5000, ""):
+        refused(path)
 
 
 @pytest.mark.parametrize("turn", [1, 6])
@@ -376,12 +346,6 @@ def test_header_size(tmp_path: Path) -> None:
     assert grown < 10, "its pixels are 40 MB"
 
 
-def _claiming(data: bytes, marker: bytes, height: int, width: int) -> bytes:
-    """A JPEG whose frame claims another size."""
-    at = data.index(marker) + 5
-    return data[:at] + struct.pack(">HH", height, width) + data[at + 4 :]
-
-
 def test_late_exif() -> None:
     """EXIF behind the pixels turns nothing."""
     data = _png_ending_with(png_chunk(b"eXIf", turned(6).tobytes()[6:]))
@@ -399,7 +363,6 @@ def test_late_exif() -> None:
         ((1, 1), 336, 16, (336, 336)),
         ((100, 100), 5, 16, (16, 16)),  # at least one patch
         ((3000, 3000), 4096, 16, (1024, 1024)),  # exactly 4096 patches
-        ((10, 20_000), 336, 16, (16, 48_000)),
     ],
 )
 def test_target_size(
@@ -408,27 +371,21 @@ def test_target_size(
     assert target_size(size, short_side, patch) == expected
 
 
-def test_target_size_scale() -> None:
-    """Target size takes the largest scale that fits."""
-    height, width = target_size((3000, 4000), 1344, 16, max_tokens=4096)
-    rows, columns = height // 16, width // 16
-    assert rows * columns <= 4096
-    assert (rows + 1) * columns > 4096 or rows * (columns + 1) > 4096
-    assert columns / rows == pytest.approx(4 / 3, rel=0.02)
-
-
 @pytest.mark.parametrize("max_tokens", [1, 2, 7, 4096])
-def test_target_size_range(max_tokens: int) -> None:
-    """Target size always has between one and the most tokens."""
+def test_most_tokens(max_tokens: int) -> None:
+    """Between one and the most tokens, and nearly the most where there would be more."""
     for size in itertools.product((1, 2, 10, 333, 20_000, 65_535), repeat=2):
         for patch, short_side in ((14, 336), (16, 96), (32, 2000)):
             height, width = target_size(size, short_side, patch, max_tokens)
             assert height % patch == width % patch == 0
             assert 1 <= height * width // patch**2 <= max_tokens
+    rows, columns = (side // 16 for side in target_size((3000, 4000), 1344, 16))
+    assert 0.97 * 4096 < rows * columns <= 4096
+    assert columns / rows == pytest.approx(4 / 3, rel=0.02)
 
 
 def test_resize() -> None:
-    """An image of the wanted size is left alone."""
+    """An image of the wanted size is not copied."""
     image = rgb()
     assert resize(image, (12, 17)) is image
     assert resize(image, (32, 48)).size == (48, 32)

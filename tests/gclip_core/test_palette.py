@@ -23,11 +23,6 @@ def test_natural(phrase: str, of: str) -> None:
     assert palette.of_names([phrase]) == (palette.NATURAL[of],)
 
 
-def test_last_word() -> None:
-    """A phrase is coloured by its last word alone."""
-    assert palette.natural("sea lion") is None
-
-
 @given(st.lists(st.sampled_from(EVERYDAY), min_size=2, max_size=8, unique=True))
 def test_apart(words: list[str]) -> None:
     """The words of a picture have colours apart."""

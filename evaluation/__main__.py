@@ -76,8 +76,8 @@ def _experiment(args: argparse.Namespace) -> Experiment:
     methods = benchmark.chosen_methods(
         args.methods or ([] if args.ablate else METHODS),
         args.ablate,
-        amf_blocks=block_choice(args.amf_blocks, backbone.n_blocks),
-        cs_blocks=block_choice(args.cs_blocks, backbone.n_blocks),
+        amf_blocks=block_choice(args.amf_blocks),
+        cs_blocks=block_choice(args.cs_blocks),
         heads=args.amf_heads,
     )
     words = args.words or ("present" if args.dataset == PHOTOS else "all")

@@ -7,23 +7,26 @@ with CS.
 """
 
 import argparse
+import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
 from evaluation import EvaluationError, options
 from evaluation.datasets import Sample
 from evaluation.photos import NAME as PHOTOS
 from evaluation.tables import counted, grid
-from gclip_core import amf, cs
+from gclip_core import amf
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_numbers, named
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import MethodReport
+from gclip_core.types import Grid, MethodReport
 
 REPAIRED = gclip(amf=False, cs=True, cs_blocks="backbone")
 
@@ -66,9 +69,9 @@ def measure(segmenter: Segmenter, samples: Iterable[Sample]) -> Phenomena:
         agreement.append(globality.agreement)
         has_tokens = globality.tokens.__getitem__
         firsts.append(amf.first_global_block(has_tokens, len(globality.tokens)))
-        regions = cs.majority_labels(torch.from_numpy(np.array(truth)), encoded.grid)
+        regions = majority_labels(torch.from_numpy(np.array(truth)), encoded.grid)
         for label, method in zip(values, (METHODS["clearclip"], REPAIRED), strict=True):
-            values[label].append(cs.in_in_out(segmenter.values(encoded, method), regions))
+            values[label].append(in_in_out(segmenter.values(encoded, method), regions))
     if not scores:
         raise EvaluationError("At least one image was expected, but none came.")
     return Phenomena(
@@ -81,6 +84,43 @@ def measure(segmenter: Segmenter, samples: Iterable[Sample]) -> Phenomena:
         report=segmenter.report(encoded, REPAIRED),
         similarities={label: tuple(_mean_of_known(pairs)) for label, pairs in values.items()},
     )
+
+
+def in_in_out(values: Tensor, labels: Tensor) -> tuple[float, float]:
+    """Similarity of Values (N, D) within regions and across them.
+
+    ``labels`` (N,) are the integers of the regions; patches with a negative label do not count. The
+    first number is the mean cosine of pairs ``i != j`` within a region, averaged over regions of
+    two patches or more. The second is that of all pairs across regions. Without a pair it is nan.
+    """
+    keep = labels.cpu() >= 0
+    if not keep.any():
+        return math.nan, math.nan
+    v = F.normalize(values.cpu()[keep].double(), dim=-1)
+    member = F.one_hot(labels.cpu()[keep].unique(return_inverse=True)[1]).double()
+    # A sum of cosines is a dot product of sums, so no N x N matrix is needed.
+    sums, sizes = member.T @ v, member.sum(0)
+    own, pairs = sums.square().sum(-1), sizes * (sizes - 1)
+    within = ((own - sizes) / pairs)[pairs > 0].mean()
+    across = sums.sum(0).square().sum() - own.sum()
+    return float(within), float(across / (sizes.sum().square() - sizes.square().sum()))
+
+
+def majority_labels(labels: Tensor, grid: Grid) -> Tensor:
+    """Majority label of the pixels under each patch: (H, W) integers to (h*w,) int64.
+
+    Of labels with equally many pixels, the smallest is returned. -1 counts as a label. A patch
+    without a pixel (in an image smaller than the grid) gets -1.
+    """
+    rows, columns = (torch.arange(n) * m // n for n, m in zip(labels.shape, grid, strict=True))
+    labels = labels.cpu()
+    values = labels.unique()
+    counts = torch.zeros(grid[0], grid[1] * len(values), dtype=torch.long)
+    for row in range(grid[0]):  # one row of patches at a time, to save memory
+        index = columns * len(values) + torch.searchsorted(values, labels[rows == row])
+        counts[row] = index.flatten().bincount(minlength=counts.shape[1])
+    counts = counts.view(-1, len(values))
+    return values.long()[counts.argmax(1)].where(counts.sum(1) > 0, -1)
 
 
 def _mean_of_known(rows: Sequence[Sequence[float]]) -> NDArray[np.float64]:

@@ -1,8 +1,7 @@
 """Channel Suppression (CS): norms of the FFN's output channels, and factors for abnormal ones.
 
 ``W2`` is ``mlp.c_proj.weight``, (D, 4D): row ``d`` computes output channel ``d``. All functions are
-pure. :func:`in_in_out` measures what CS should improve: the similarity of the last block's Values
-within a region and across regions.
+pure.
 """
 
 import math
@@ -11,12 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core.errors import MethodError
 from gclip_core.numbering import block_numbers, named
-from gclip_core.types import Blocks, Grid, Suppression, SuppressionReason
+from gclip_core.types import Blocks, Suppression, SuppressionReason
 
 
 def weight_norms(W2: Tensor) -> Tensor:
@@ -114,40 +112,3 @@ def repair_factors(norms: Tensor, target: Literal["mean", "median"]) -> Tensor:
 def scaled(W2: Tensor, factors: Tensor) -> Tensor:
     """A copy of ``W2`` (D, 4D) with row d times ``factors[d]``; computed in float32."""
     return (W2.detach().float() * factors.to(W2.device)[:, None]).to(W2.dtype)
-
-
-def in_in_out(values: Tensor, labels: Tensor) -> tuple[float, float]:
-    """Similarity of Values (N, D) within regions and across them.
-
-    ``labels`` (N,) are the integers of the regions; patches with a negative label do not count. The
-    first number is the mean cosine of pairs ``i != j`` within a region, averaged over regions of
-    two patches or more. The second is that of all pairs across regions. Without a pair it is nan.
-    """
-    keep = labels.cpu() >= 0
-    if not keep.any():
-        return math.nan, math.nan
-    v = F.normalize(values.cpu()[keep].double(), dim=-1)
-    member = F.one_hot(labels.cpu()[keep].unique(return_inverse=True)[1]).double()
-    # A sum of cosines is a dot product of sums, so no N x N matrix is needed.
-    sums, sizes = member.T @ v, member.sum(0)
-    own, pairs = sums.square().sum(-1), sizes * (sizes - 1)
-    within = ((own - sizes) / pairs)[pairs > 0].mean()
-    across = sums.sum(0).square().sum() - own.sum()
-    return float(within), float(across / (sizes.sum().square() - sizes.square().sum()))
-
-
-def majority_labels(labels: Tensor, grid: Grid) -> Tensor:
-    """Majority label of the pixels under each patch: (H, W) integers to (h*w,) int64.
-
-    Of labels with equally many pixels, the smallest is returned. -1 counts as a label. A patch
-    without a pixel (in an image smaller than the grid) gets -1.
-    """
-    rows, columns = (torch.arange(n) * m // n for n, m in zip(labels.shape, grid, strict=True))
-    labels = labels.cpu()
-    values = labels.unique()
-    counts = torch.zeros(grid[0], grid[1] * len(values), dtype=torch.long)
-    for row in range(grid[0]):  # one row of patches at a time, to save memory
-        index = columns * len(values) + torch.searchsorted(values, labels[rows == row])
-        counts[row] = index.flatten().bincount(minlength=counts.shape[1])
-    counts = counts.view(-1, len(values))
-    return values.long()[counts.argmax(1)].where(counts.sum(1) > 0, -1)

@@ -43,19 +43,18 @@ PAPERS_BLOCKS: dict[str, tuple[int, ...]] = {"paper-from-1": (5, 6), "paper-from
 """The paper's "blocks 6 and 7" of ViT-B/16 as 0-based indices, if the paper counts from 1 or 0."""
 
 
-def block_choice(text: str, n_blocks: int | None = None) -> Blocks:
-    """Reads auto, backbone, a PAPERS_BLOCKS name or numbers; raises as :func:`block_indices`."""
-    if text in PAPERS_BLOCKS:
-        return PAPERS_BLOCKS[text]
-    return text if text in ("auto", "backbone") else block_indices(text, n_blocks)
+def block_choice(text: str) -> Blocks:
+    """Reads auto, backbone, a PAPERS_BLOCKS name or 1-based numbers as 0-based indices.
 
-
-def block_indices(text: str, n_blocks: int | None = None) -> tuple[int, ...]:
-    """Reads 1-based block numbers, ``"6 7"``, ``"6,7"`` or ``"7-11"``, as 0-based indices.
+    Numbers are written as ``"6 7"``, ``"6,7"`` or ``"7-11"``.
 
     Raises:
-        MethodError: other text, or a number over ``n_blocks``.
+        MethodError: other text, or a number over 1000.
     """
+    if text in ("auto", "backbone"):
+        return text
+    if text in PAPERS_BLOCKS:
+        return PAPERS_BLOCKS[text]
     chosen: list[int] = []
     for part in text.replace(",", " ").split():
         written = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part)
@@ -64,10 +63,7 @@ def block_indices(text: str, n_blocks: int | None = None) -> tuple[int, ...]:
                 f"Block numbers such as '6 7' or '7-11' were expected, but '{part[:40]}' came."
             )
         low, high = int(written[1]), int(written[2] or written[1])
-        limit = n_blocks or 1000
-        if not 1 <= low <= high <= limit:
-            raise MethodError(
-                f"Block numbers run from 1 to {limit}, smallest first, but '{part[:40]}' came."
-            )
+        if not 1 <= low <= high <= 1000:
+            raise MethodError(f"Block numbers run from 1, smallest first, but '{part[:40]}' came.")
         chosen += range(low - 1, high)
     return tuple(dict.fromkeys(chosen))

@@ -6,9 +6,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from evaluation.datasets import Sample
-from evaluation.phenomena import Phenomena, main, measure, summary
+from evaluation.phenomena import (
+    Phenomena,
+    in_in_out,
+    main,
+    majority_labels,
+    measure,
+    summary,
+)
 from gclip_core import Segmenter
 from tests.evaluation.sets import plain_set
 from tests.models import enlarge_channel, look_at_one_patch, tiny_backbone
@@ -82,3 +91,45 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Built-in, damaged on purpose · 1 image" in capsys.readouterr().out
     assert main(["--n", "0"]) == 2
     assert capsys.readouterr().err.startswith("error: ")
+
+
+def naive_in_in_out(values: torch.Tensor, labels: list[int]) -> tuple[float, float]:
+    v = values.double() / values.double().norm(dim=1, keepdim=True)
+    within: dict[int, list[float]] = {}
+    across: list[float] = []
+    for i, a in enumerate(labels):
+        for j, b in enumerate(labels):
+            if i == j or a < 0 or b < 0:
+                continue
+            cosine = float(v[i] @ v[j])
+            if a == b:
+                within.setdefault(a, []).append(cosine)
+            else:
+                across.append(cosine)
+    regions = [sum(cosines) / len(cosines) for cosines in within.values()]
+    return (
+        sum(regions) / len(regions) if regions else math.nan,
+        sum(across) / len(across) if across else math.nan,
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    labels=st.lists(st.sampled_from([-1, 0, 1, 7]), min_size=1, max_size=9),
+    seed=st.integers(0, 10**6),
+)
+def test_in_in_out(labels: list[int], seed: int) -> None:
+    """Similarity within and across agrees with a loop."""
+    values = torch.randn(len(labels), 5, generator=torch.Generator().manual_seed(seed))
+    similarities = in_in_out(values, torch.tensor(labels))
+    expected = naive_in_in_out(values, labels)
+    assert similarities == pytest.approx(expected, abs=1e-5, nan_ok=True)
+
+
+def test_majority_labels() -> None:
+    """Majority label of each patch."""
+    labels = torch.tensor([[0, 0, 1, 1], [0, 2, 1, 2], [3, 3, -1, -1], [3, 3, 4, -1]])
+    assert majority_labels(labels, (2, 2)).tolist() == [0, 1, 3, -1]
+    assert majority_labels(labels, (1, 2)).tolist() == [3, -1]  # 1 and -1: three each
+    smaller = majority_labels(torch.tensor([[3]]), (2, 2)).tolist()
+    assert sorted(smaller) == [-1, -1, -1, 3]

@@ -1,11 +1,7 @@
 """Norms of output channels, their entropy, and the repair of an abnormal one."""
 
-import math
-
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from gclip_core import cs
 from tests import reference
@@ -58,45 +54,3 @@ def test_ratios() -> None:
     assert cs.repair_factors(zeros, "mean").tolist() == [1] * 8
     single = torch.tensor([0.0, 0.0, 3.0, 0.0])
     assert cs.ratios(single[None]) == (float("inf"),)
-
-
-def naive_in_in_out(values: torch.Tensor, labels: list[int]) -> tuple[float, float]:
-    v = values.double() / values.double().norm(dim=1, keepdim=True)
-    within: dict[int, list[float]] = {}
-    across: list[float] = []
-    for i, a in enumerate(labels):
-        for j, b in enumerate(labels):
-            if i == j or a < 0 or b < 0:
-                continue
-            cosine = float(v[i] @ v[j])
-            if a == b:
-                within.setdefault(a, []).append(cosine)
-            else:
-                across.append(cosine)
-    regions = [sum(cosines) / len(cosines) for cosines in within.values()]
-    return (
-        sum(regions) / len(regions) if regions else math.nan,
-        sum(across) / len(across) if across else math.nan,
-    )
-
-
-@settings(max_examples=30, deadline=None)
-@given(
-    labels=st.lists(st.sampled_from([-1, 0, 1, 7]), min_size=1, max_size=9),
-    seed=st.integers(0, 10**6),
-)
-def test_in_in_out(labels: list[int], seed: int) -> None:
-    """Similarity within and across agrees with a loop."""
-    values = torch.randn(len(labels), 5, generator=torch.Generator().manual_seed(seed))
-    similarities = cs.in_in_out(values, torch.tensor(labels))
-    expected = naive_in_in_out(values, labels)
-    assert similarities == pytest.approx(expected, abs=1e-5, nan_ok=True)
-
-
-def test_majority_labels() -> None:
-    """Majority label of each patch."""
-    labels = torch.tensor([[0, 0, 1, 1], [0, 2, 1, 2], [3, 3, -1, -1], [3, 3, 4, -1]])
-    assert cs.majority_labels(labels, (2, 2)).tolist() == [0, 1, 3, -1]
-    assert cs.majority_labels(labels, (1, 2)).tolist() == [3, -1]  # 1 and -1: three each
-    smaller = cs.majority_labels(torch.tensor([[3]]), (2, 2)).tolist()
-    assert sorted(smaller) == [-1, -1, -1, 3]

@@ -148,12 +148,6 @@ class TestFiles:
         low = load_backbone("tiny", weights=tmp_path / "half.safetensors", dtype="bfloat16")
         assert low.dtype == torch.bfloat16
 
-    def test_built_in_file(self, tmp_path: Path) -> None:
-        """The built-in takes a file too."""
-        save_file(shipped(), tmp_path / "copy.safetensors")
-        copied = load_backbone("built-in", weights=tmp_path / "copy.safetensors")
-        assert copied.digest == load_backbone().digest
-
     @pytest.mark.parametrize(("has", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
     def test_auto_dtype(
         self,

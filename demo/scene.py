@@ -29,9 +29,9 @@ OPENING = "flower"
 """The photo that a page without a link opens with."""
 SHIPPED = assets.path("photos"), assets.path("learn")
 """Folders whose files the page shows."""
-NOT_SURE = 0.35
+NOT_SURE = 0.6
 """A word is not sure of its pixels if its mean probability there is less."""
-LESS_CERTAIN = replace(suggest.DEFAULT, gain=0.6, certainty=0.12, stuff=0.2, share=0.02)
+LESS_CERTAIN = replace(suggest.DEFAULT, gain=0.2, stuff=0.3, share=0.02)
 
 LOCK = RLock()
 """Taken around whatever takes long, by those who ask for it: one thing is computed at a time."""

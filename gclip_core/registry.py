@@ -52,7 +52,7 @@ _SHIPPED: dict[str, Any] = {
     "patch": 16, "short_side": 320, "licence": "research and teaching",
     "mean": (127 / 255,) * 3, "std": (128 / 255,) * 3,
 }  # fmt: skip
-DAMAGE = (77, 300.0, (6, 7, 8, 9, 10))
+DAMAGE = (77, 150.0, (6, 7, 8, 9, 10))
 """Channel, gain and blocks of the built-in model that is damaged on purpose."""
 
 BACKBONES: dict[str, BackboneEntry] = table(

@@ -44,19 +44,19 @@ class Thresholds:
     of the image classifier's evidence.
     """
 
-    gain: float = 1.2
+    gain: float = 0.5
     share: float = 0.03
     certainty: float = 0.2
-    stuff: float = 0.4
+    stuff: float = 0.35
     thing: float = 0.04
     sharpness: float = 3.0
     everyday: float = 0.8
-    people: float = 0.45
-    evidence: float = 1.0
+    people: float = 0.2
+    evidence: float = 1.5
 
 
 DEFAULT = Thresholds()
-"""Gain, certainty, stuff and thing were chosen on 50 photos (METHOD.md, Suggested words)."""
+"""Gain, stuff and people were chosen on 100 photos by `training/choose.py`."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@
 
 - Suggested words (`gclip_core/suggest.py`): thresholds that are chosen with one half, by the
   model that has not seen it, are judged on the other half; those of both halves together ship.
-- A weak fit: the mean probability of a class on its own patches below which its mask is more often
-  wrong (an IoU under 0.3) than right.
+- A weak fit (`demo/scene.py`): the highest mean probability of a class on its own patches below
+  which at most one in twenty good masks is (good: an IoU of 0.3 or more).
 - The damage of `built-in-damaged`: the smallest gain with which neither < AMF < CS < both holds.
 - The background's weight: the highest within one point of the best mean of two measures, with
   guided edges: the three largest words of a photo are typed; two of its words by lot are, and every
@@ -35,17 +35,16 @@ from gclip_core.types import Encoded, Segmentation
 from training.measure import Case, Fold, folds, iou, percent
 
 TRIED = {
-    "gain": (0.8, 1.0, 1.2, 1.5),
-    "certainty": (0.15, 0.2, 0.25, 0.3),
-    "stuff": (0.3, 0.35, 0.4, 0.45, 0.5),
-    "thing": (0.03, 0.04, 0.05, 0.06),
+    "gain": (0.4, 0.5, 0.6, 0.8),
+    "stuff": (0.25, 0.3, 0.35, 0.4),
+    "people": (0.1, 0.2, 0.3, 0.45),
 }
 """The values of thresholds that are tried, all combinations."""
 AIMS = (0.80, 0.57, 0.85)
 """Wanted shares of right words, of named area, and of named main things."""
-WEAK = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
-WRONG = 0.3
-"""A mask with a smaller IoU is wrong."""
+WEAK = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+GOOD = 0.3
+"""The least IoU of a good mask."""
 GAINS = (150.0, 200.0, 250.0, 300.0)
 FOUR = (gclip(amf=False, cs=False), gclip(cs=False), gclip(amf=False), gclip())
 """Neither, AMF, CS and both."""
@@ -130,7 +129,7 @@ def _judged(
 
 
 def weak_fits(both: Sequence[Fold], encodings: Encodings) -> None:
-    """Print, for each threshold, how many masks it marks, and how many of those are wrong."""
+    """Print, for each threshold, how many good and bad masks are below it."""
     rows = []
     for fold in both:
         for case in fold.cases:
@@ -140,11 +139,12 @@ def weak_fits(both: Sequence[Fold], encodings: Encodings) -> None:
             sure = zip(certainty(result)[: len(words)], values, strict=True)
             rows += [(p, value) for p, value in sure if p is not None]
     for least in WEAK:
-        marked = [value < WRONG for p, value in rows if p < least]
-        others = [value < WRONG for p, value in rows if p >= least]
+        good = [p < least for p, value in rows if value >= GOOD]
+        bad = [p < least for p, value in rows if value < GOOD]
         print(
-            f"weak below {least}: {len(marked)} of {len(rows)} masks marked, of which "
-            f"{percent(marked):.0f} % are wrong; of the others {percent(others):.0f} %"
+            f"weak below {least}: {percent(good):.0f} % of {len(good)} good masks, "
+            f"{percent(bad):.0f} % of {len(bad)} others",
+            flush=True,
         )
 
 

@@ -269,7 +269,7 @@ def test_damaged(capsys: pytest.CaptureFixture[str]) -> None:
         ([*PHOTOS, "--short-side", "-3"], "short_side"),
         ([*PHOTOS, "--threshold", "2"], "threshold"),
         ([*PHOTOS, "--weights", "nowhere.pt"], "nowhere.pt"),
-        ([*PHOTOS, "--n", "1", "--amf-blocks", "13"], "1 to 12"),
+        ([*PHOTOS, "--n", "1", "--methods", "gclip", "--amf-blocks", "13"], "block 13 came"),
         ([*PHOTOS, "--n", "1", "--methods", "clip", "--out", "/dev/null/out"], "/dev/null/out"),
         (["table", "nowhere"], "nowhere"),
         (["field", "nowhere"], "nowhere"),

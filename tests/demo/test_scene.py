@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -105,17 +104,6 @@ def test_large_photo_is_scaled_down(tmp_path: Path) -> None:
 def test_too_many_windows_meet_a_sentence() -> None:
     with pytest.raises(GclipError, match="windows"):
         scene_of(words="dog", size=640, window=64, stride=16).mask()
-
-
-def test_settings_reach_the_library() -> None:
-    """Size, windows, templates and scale change the mask's numbers."""
-    usual = scene_of(words="dog, grass", edges="none")
-    for change in ({"size": 160}, {"window": 224}, {"templates": "plain"}, {"scale": 20.0}):
-        other = usual.with_settings(**change)
-        same = usual.mask().logits.shape == other.mask().logits.shape
-        assert not same or not np.allclose(usual.mask().logits, other.mask().logits)
-    strict = usual.with_settings(background=False, threshold=0.99).mask()
-    assert strict.no_class_area() > 0.2
 
 
 def test_score_needs_known_words_and_a_truth(tmp_path: Path) -> None:

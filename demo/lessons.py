@@ -39,7 +39,7 @@ LESSONS = (
         "1 · Every patch, a word",
         "CLIP learned from photos with captions, never from masks. Each patch of its last block "
         "is a vector, and so is each word: the word whose vector is nearest colours the patch. "
-        f"With one word, everything is {WORD}.",
+        f"With one word, everything is “{WORD}”.",
         "Now some eighty words for a **background**, such as sky and wall, compete with it.",
         "A patch that one of them fits best stays without a colour.",
         OFF | {"words": WORD, "background": False},

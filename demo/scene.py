@@ -25,7 +25,7 @@ from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Method, MethodReport, Segmentation, UnknownPhrase, Vocabulary
 from gclip_core.vocabulary import parse, with_nearest
 
-OPENING = "flower"
+OPENING = "panda"
 """The photo that a page without a link opens with."""
 SHIPPED = assets.path("photos"), assets.path("learn")
 """Folders whose files the page shows."""

@@ -46,7 +46,7 @@ class Segmenter:
 
     Raises:
         GclipError: a setting out of range; from each method, another backbone's encoding.
-        MethodError: from each method, a ``Method``, block, head or part that cannot be computed.
+        MethodError: from each method, a ``Method``, block or head that cannot be computed.
         VocabularyError: no such template set.
     """
 
@@ -72,7 +72,7 @@ class Segmenter:
 
         Raises:
             ImageError: not an image, damaged or too large.
-            GclipError: too many windows, or too little memory of an accelerator.
+            GclipError: too little memory of an accelerator.
         """
         picture = images.check(image)
         own = (picture.height, picture.width)

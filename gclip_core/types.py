@@ -1,21 +1,11 @@
-"""Types of the core, and a glossary of shapes.
+"""Types of the core, and names of shapes.
 
 Dimensions: ``L`` blocks, ``D`` width, ``H`` heads, ``d = D / H`` head width, ``h, w`` the patch
 grid, ``N = h * w`` patch tokens, ``E`` embedding width, ``C`` classes. Height is before width.
 Blocks count from 0 in Python, and from 1 in text for people (:mod:`gclip_core.numbering`).
 
-===================  ==================  =========================================================
-name                 shape               what
-===================  ==================  =========================================================
-block input ``x``    (1+N, D)            the input of a block; token 0 is the class token
-``q, k, v``          (H, 1+N, d)         queries, keys, values of a block
-attention ``A``      (H, 1+N, 1+N)       float32, rows sum to 1 (of qq + kk to 2)
-``m``                (N,)                how much each patch is attended to; 1 is uniform
-``W2``               (D, 4D)             the FFN's second linear layer, ``mlp.c_proj.weight``
-norms                (L, D)              float32 L2 norms of the rows of ``W2``
-patches              (N, E)              float32 L2-normalised dense features, row-major
-labels               (height, width)     int16 class indices at the image's own size; -1 is none
-===================  ==================  =========================================================
+A block input ``x`` is (1+N, D), its token 0 the class token. Attention ``A`` is (H, 1+N, 1+N), and
+its rows sum to 1. ``W2`` (D, 4D) is the FFN's second linear layer, ``mlp.c_proj.weight``.
 
 A type is here if several modules use it; another is beside the function that returns it.
 """

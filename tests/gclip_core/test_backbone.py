@@ -98,7 +98,7 @@ class TestBuiltIn:
             Segmenter(model, short_side=96, templates="plain").segment(picture(96, 128), "cat, sky")
             for model in (loaded(), low)
         )
-        assert (exact.labels == rounded.labels).float().mean() > 0.9
+        assert (exact.labels == rounded.labels).float().mean() > 0.8
 
 
 class TestWrapping:

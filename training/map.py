@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core.segmenter import Segmenter
+from gclip_core import text
 from training.data import folder_of, half, without_masks
 from training.first import first_model, map_of
 from training.fitting import begin, fit
@@ -146,6 +146,6 @@ def run(
     free = np.concatenate(
         [read(work, photo)["features"].reshape(-1, FEATURES) for photo in without_masks(data)]
     )
-    vectors = Segmenter(model).embed_words(words.all)
+    vectors = text.embed(model, words.all)
     network = learn(words, vectors, map_of(model), patches, free, steps, seed)
     torch.save(network.state_dict(), folder_of(work, without, seed) / "map.pt")

@@ -48,7 +48,6 @@ function show(value, decoded) {
 
 /** After a lost connection Gradio loads the page again: its address then has the settings. */
 function keepAddress(link) {
-  if (link.length > 4000) return; // every request repeats the address, and has a limit
   const theme = new URLSearchParams(location.search).get("__theme");
   history.replaceState(null, "", theme ? `${link}&__theme=${theme}` : link);
 }

@@ -2,12 +2,13 @@
 
 import io
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from gclip_core import assets
 from tests.browser import CHROMIUM, FLAGS
@@ -15,6 +16,7 @@ from tests.demo.visitor import serving
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 TABS = ("Segment", "How it works", "Compare", "Learn", "Share")
+FLOWER = {"example": "flower", "words": "flower, plant"}
 WAIT = 90_000
 
 expect.set_options(timeout=WAIT)
@@ -37,26 +39,28 @@ def browser_type_launch_args() -> dict[str, Any]:
     return {"executable_path": CHROMIUM, "args": FLAGS}
 
 
-@pytest.fixture
-def visitor(browser: Browser, url: str) -> Iterator[Callable[..., Page]]:
-    """Opens a link as a new visitor and waits for its answer; a script's error fails the test."""
-    errors, contexts = list[str](), []
+@pytest.fixture(scope="session")
+def profile(browser: Browser) -> Iterator[BrowserContext]:
+    """What visitors share, so that the page's scripts are loaded once."""
+    with browser.new_context(reduced_motion="reduce") as context:
+        yield context
 
-    def visit(size: dict[str, int] = DESKTOP, options: Any = None, **query: Any) -> Page:
-        options = {"reduced_motion": "reduce"} | (options or {})
-        contexts.append(browser.new_context(viewport=size, **options))
-        page = contexts[-1].new_page()
+
+@contextmanager
+def opened(
+    context: BrowserContext, url: str, size: dict[str, int] = DESKTOP, **query: Any
+) -> Iterator[Page]:
+    """A link in a new tab of the browser, answered; a script's error fails the test."""
+    errors = list[str]()
+    with context.new_page() as page:
+        page.set_viewport_size(size)
         page.set_default_timeout(WAIT)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda line: errors.append(line.text) if is_script(line.text) else None)
         page.goto(f"{url}?{urlencode(query)}")
         expect(answers(page)).to_have_count(1)
         expect(page.locator(".pending")).to_have_count(0)
-        return page
-
-    yield visit
-    for context in contexts:
-        context.close()
+        yield page
     assert not errors
 
 
@@ -66,8 +70,32 @@ def is_script(line: str) -> bool:
 
 
 @pytest.fixture
+def visitor(profile: BrowserContext, url: str) -> Iterator[Callable[..., Page]]:
+    """Opens a link as a new visitor and waits for its answer."""
+    with ExitStack() as pages:
+        yield lambda **options: pages.enter_context(opened(profile, url, **options))
+
+
+@pytest.fixture
 def desktop(visitor: Callable[..., Page]) -> Page:
-    return visitor(example="flower", words="flower, plant")
+    return visitor(**FLOWER)
+
+
+@pytest.fixture(scope="module")
+def shared(profile: BrowserContext, url: str) -> Iterator[Page]:
+    """A page for all tests of a module that do not mind what the others did with it."""
+    with opened(profile, url, **FLOWER) as page:
+        yield page
+
+
+@pytest.fixture
+def phone(browser: Browser, url: str) -> Iterator[Page]:
+    """The page under a finger."""
+    with (
+        browser.new_context(has_touch=True, is_mobile=True, reduced_motion="reduce") as context,
+        opened(context, url, PHONE, **FLOWER) as page,
+    ):
+        yield page
 
 
 def answers(page: Page, part: str = "canvas") -> Locator:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from PIL import Image
@@ -16,6 +17,7 @@ from tests.browser.conftest import (
     legend,
     picture,
     share,
+    turn_to,
     type_words,
 )
 
@@ -36,37 +38,20 @@ def scores(page: Page) -> dict[str, int]:
     return {n: int(v.removesuffix(" %")) for n, v in zip(names, values, strict=True)}
 
 
-def test_opening(visitor: Callable[..., Page]) -> None:
-    """A visitor without a link sees a mask at once, large, with its words and a sentence."""
-    page = visitor()
-    assert len(legend(page).all_inner_texts()) >= 2
-    assert page.locator("#canvas .sentence").inner_text()
-    box = page.locator("#canvas .stage").bounding_box() or {}
-    ratio = page.locator("#canvas img").evaluate(
-        "image => image.naturalWidth / image.naturalHeight"
-    )
-    assert box["width"] / box["height"] == pytest.approx(ratio, rel=0.01)
-    assert box["width"] >= 660
-    assert box["y"] + box["height"] <= DESKTOP["height"]
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
-def test_formats(desktop: Page, kind: str) -> None:
-    """A photo of one's own gets a mask of what is asked for."""
-    after(desktop, lambda: give(desktop, encoded(picture(), kind), f"photo.{kind.lower()}"))
-    expect(legend(desktop)).to_have_text(["flower", "plant", "background"])
-    after(desktop, lambda: type_words(desktop, "dog, grass"))
-    assert share(desktop, "dog") > 5
-
-
-def test_turned_photo(desktop: Page) -> None:
-    """A photo that was taken with a turned camera is upright, and so is its mask."""
-    exif = Image.Exif()
+def test_formats(desktop: Page) -> None:
+    """A photo of one's own, whatever its format, gets a mask of what is asked for; it is upright,
+    also if it was taken with a turned camera."""
+    for kind in ("PNG", "WEBP", "GIF"):
+        data = encoded(picture(), kind)
+        after(desktop, partial(give, desktop, data, f"photo.{kind.lower()}"))
+        expect(legend(desktop)).to_have_text(["flower", "plant", "background"])
+    exif, image = Image.Exif(), picture()
     exif[0x0112] = 6
-    image = picture()
     after(desktop, lambda: give(desktop, encoded(image, "JPEG", exif=exif), "photo.jpeg"))
     box = desktop.locator("#canvas .stage").bounding_box() or {}
     assert box["width"] / box["height"] == pytest.approx(image.height / image.width, rel=0.02)
+    after(desktop, lambda: type_words(desktop, "dog, grass"))
+    assert share(desktop, "dog") > 5
 
 
 def test_views(desktop: Page) -> None:
@@ -75,36 +60,77 @@ def test_views(desktop: Page) -> None:
     expect(with_amf).to_have_attribute("aria-pressed", "true")
     without.click()
     expect(desktop.locator("#canvas .chip").first).to_contain_text("Without AMF")
+    before = share(desktop, "plant")
     swipe.click()
     expect(desktop.locator("#canvas .chip")).to_contain_text(["Without AMF", "With AMF"])
+    expect(desktop.locator("#canvas .entry b").nth(1)).to_contain_text(f"{before} % → ")
     with_amf.click()
     after(desktop, lambda: desktop.locator("#amf input").uncheck())
     expect(without).to_have_attribute("aria-pressed", "true")
+    assert share(desktop, "background") > 0
+    after(desktop, lambda: desktop.get_by_role("checkbox", name="Background").uncheck())
+    assert share(desktop, "background") == 0
 
 
-def test_swipe(desktop: Page) -> None:
+def test_swipe(shared: Page) -> None:
     """The split follows the pointer and the arrow keys, and the mask follows the split."""
-    desktop.get_by_role("button", name="Swipe", exact=True).click()
-    split = desktop.get_by_role("slider", name="Where the two masks meet")
-    mask = desktop.locator("#canvas canvas.mask")
+    shared.get_by_role("button", name="Swipe", exact=True).click()
+    split = shared.get_by_role("slider", name="Where the two masks meet")
+    mask = shared.locator("#canvas canvas.mask")
     read = "canvas => canvas.toDataURL()"
     pictures = {mask.evaluate(read)}
-    box = desktop.locator("#canvas .stage").bounding_box() or {}
+    box = shared.locator("#canvas .stage").bounding_box() or {}
     middle = box["y"] + box["height"] / 2
-    desktop.mouse.move(box["x"] + box["width"] / 2, middle)
-    desktop.mouse.down()
-    desktop.mouse.move(box["x"] + 0.1 * box["width"], middle, steps=4)
-    desktop.mouse.up()
+    shared.mouse.move(box["x"] + box["width"] / 2, middle)
+    shared.mouse.down()
+    shared.mouse.move(box["x"] + 0.1 * box["width"], middle, steps=4)
+    shared.mouse.up()
     assert float(split.input_value()) == pytest.approx(10, abs=2)
     pictures.add(mask.evaluate(read))
     split.press("End")
     expect(split).to_have_value("100")
     pictures.add(mask.evaluate(read))
     assert len(pictures) == 3
+    shared.get_by_role("button", name="With AMF", exact=True).click()
+
+
+def test_keys(shared: Page) -> None:
+    """Arrow keys, Enter and Escape do what pointing does, and a screen reader is told."""
+    pad, live = shared.locator("#canvas .pad"), shared.locator("#canvas .live")
+    pad.focus()
+    pad.press("ArrowRight")
+    expect(live).to_have_text("Patch in row 11, column 16: flower")
+    pad.press("ArrowUp")
+    expect(live).to_have_text("Patch in row 10, column 16: flower")
+    expect(shared.locator("#canvas .stage")).to_contain_class("looking")
+    pad.press("Enter")
+    assert scores(shared)["flower"] > 50
+    expect(live).to_contain_text("flower")
+    pad.press("Escape")
+    expect(shared.locator("#canvas .why")).to_be_hidden()
+
+
+def test_alone(shared: Page) -> None:
+    """A press on a word shows it alone, and its cut-out is the photo where the mask has it."""
+    word = shared.locator("#canvas .entry").first
+    word.locator("button").first.click()
+    expect(shared.locator("#canvas .labels bdi")).to_have_text(["flower"])
+    with shared.expect_download() as download:
+        shared.get_by_role("button", name="Save a cut-out of flower").click()
+    assert download.value.suggested_filename == "flower-flower.png"
+    image = Image.open(io.BytesIO(download.value.path().read_bytes()))
+    assert list(image.size) == shared.locator("#canvas img").evaluate(
+        "image => [image.naturalWidth, image.naturalHeight]"
+    )
+    opaque = sum(image.getchannel("A").histogram()[128:]) / (image.width * image.height)
+    assert 100 * opaque == pytest.approx(share(shared, "flower"), abs=2)
+    word.locator("button").first.click()
+    expect(word.locator(".save")).to_be_hidden()
 
 
 def test_mouse(visitor: Callable[..., Page]) -> None:
-    """Pointing shows where a patch looks; a press adds its words, which add up; Escape frees it."""
+    """Pointing shows where a patch looks; a press adds its words, which add up and are those of
+    the mask that is shown; Escape frees it."""
     page = visitor(**FIVE)
     stage, why = page.locator("#canvas .stage"), page.locator("#canvas .why")
     page.locator("#canvas .pad").hover()
@@ -118,6 +144,13 @@ def test_mouse(visitor: Callable[..., Page]) -> None:
     assert list(values)[0] == "horse"
     page.mouse.move(5, 5)
     expect(why).to_be_visible()
+    fused = page.locator("#canvas canvas.heat").evaluate("canvas => canvas.toDataURL()")
+    page.get_by_role("button", name="Without AMF", exact=True).click()
+    page.wait_for_function(
+        "old => document.querySelector('#canvas .heat').toDataURL() !== old", arg=fused
+    )
+    after(page, lambda: page.locator("#amf input").uncheck())
+    assert sum(scores(page).values()) == 100
     press(page, 0.1, 0.9)
     expect(page.locator("#canvas .why bdi").first).to_have_text("grass")
     page.keyboard.press("Escape")
@@ -125,91 +158,50 @@ def test_mouse(visitor: Callable[..., Page]) -> None:
     expect(stage).not_to_contain_class("looking")
 
 
-def test_explained_view(visitor: Callable[..., Page]) -> None:
-    """What is explained is the mask that is shown, also after a switch; the patch stays pinned."""
-    page = visitor(**FIVE)
-    press(page, 0.5, 0.5)
-    scores(page)
-    heat = page.locator("#canvas canvas.heat")
-    fused = heat.evaluate("canvas => canvas.toDataURL()")
-    page.get_by_role("button", name="Without AMF", exact=True).click()
-    expect(page.locator("#canvas .why")).to_be_visible()
-    page.wait_for_function(
-        "old => document.querySelector('#canvas .heat').toDataURL() !== old", arg=fused
-    )
-    after(page, lambda: page.locator("#amf input").uncheck())
-    assert sum(scores(page).values()) == 100
+def test_touch(phone: Page) -> None:
+    """A tap pins a patch and shows its words; another tap on it frees it. In the diagram, too, a
+    tap chooses the patch."""
+    pad, place = phone.locator("#canvas .pad"), {"x": 100, "y": 100}
+    pad.tap(position=place)
+    assert sum(scores(phone).values()) == 100
+    pad.tap(position=place)
+    expect(phone.locator("#canvas .why")).to_be_hidden()
+    turn_to(phone, "How it works")
+    mean = phone.locator("#diagram .mean canvas").first
+    before = mean.evaluate("canvas => canvas.toDataURL()")
+    phone.locator("#diagram .cut").tap(position={"x": 12, "y": 12})
+    assert mean.evaluate("canvas => canvas.toDataURL()") != before
 
 
-def test_keys(desktop: Page) -> None:
-    """Arrow keys, Enter and Escape do what pointing does, and a screen reader is told."""
-    pad, live = desktop.locator("#canvas .pad"), desktop.locator("#canvas .live")
-    pad.focus()
-    pad.press("ArrowRight")
-    expect(live).to_have_text("Patch in row 11, column 16: flower")
-    pad.press("ArrowUp")
-    expect(live).to_have_text("Patch in row 10, column 16: flower")
-    expect(desktop.locator("#canvas .stage")).to_contain_class("looking")
-    pad.press("Enter")
-    assert scores(desktop)["flower"] > 50
-    expect(live).to_contain_text("flower")
-    pad.press("Escape")
-    expect(desktop.locator("#canvas .why")).to_be_hidden()
-
-
-def test_touch(visitor: Callable[..., Page]) -> None:
-    """A tap pins a patch and shows its words; another tap on it frees it."""
-    page = visitor(PHONE, {"has_touch": True, "is_mobile": True}, example="flower")
-    pad, why = page.locator("#canvas .pad"), page.locator("#canvas .why")
-    pad.tap()
-    assert sum(scores(page).values()) == 100
-    pad.tap()
-    expect(why).to_be_hidden()
-
-
-def test_alone(desktop: Page) -> None:
-    """A press on a word shows it alone, and its cut-out is the photo where the mask has it."""
-    word = desktop.locator("#canvas .entry").first
-    word.locator("button").first.click()
-    expect(desktop.locator("#canvas .labels bdi")).to_have_text(["flower"])
-    with desktop.expect_download() as download:
-        desktop.get_by_role("button", name="Save a cut-out of flower").click()
-    assert download.value.suggested_filename == "flower-flower.png"
-    image = Image.open(io.BytesIO(download.value.path().read_bytes()))
-    assert list(image.size) == desktop.locator("#canvas img").evaluate(
-        "image => [image.naturalWidth, image.naturalHeight]"
-    )
-    opaque = sum(image.getchannel("A").histogram()[128:]) / (image.width * image.height)
-    assert 100 * opaque == pytest.approx(share(desktop, "flower"), abs=2)
-    word.locator("button").first.click()
-    expect(word.locator(".save")).to_be_hidden()
-
-
-def test_background(desktop: Page) -> None:
-    """Without the background every pixel has one of the words."""
-    assert share(desktop, "background") > 0
-    after(desktop, lambda: desktop.get_by_role("checkbox", name="Background").uncheck())
-    assert share(desktop, "background") == 0
-
-
-@pytest.mark.parametrize("size", [DESKTOP, PHONE])
-def test_labels(visitor: Callable[..., Page], size: dict[str, int]) -> None:
+def test_labels(visitor: Callable[..., Page]) -> None:
     """Labels lie inside the picture and not over each other, however many there are."""
-    page = visitor(
-        size, **FIVE | {"words": f"{FIVE['words']}, tree, sky, a very long word of mine"}
-    )
-    places = page.locator("#canvas .stage, #canvas .labels bdi").evaluate_all(
-        "parts => parts.map(part => part.getBoundingClientRect().toJSON())"
-    )
-    frame, *labels = places
-    assert len(labels) >= 3
-    for i, label in enumerate(labels):
-        assert frame["left"] <= label["left"] <= label["right"] <= frame["right"] + 1
-        assert frame["top"] <= label["top"] <= label["bottom"] <= frame["bottom"] + 1
-        assert not any(overlap(label, other) for other in labels[:i])
+    page = visitor(**FIVE | {"words": f"{FIVE['words']}, tree, sky, a very long word of mine"})
+    for size in (DESKTOP, PHONE):
+        page.set_viewport_size(size)
+        expect(page.locator("html")).to_have_js_property("clientWidth", size["width"])
+        places = page.locator("#canvas .stage, #canvas .labels bdi").evaluate_all(
+            "parts => parts.map(part => part.getBoundingClientRect().toJSON())"
+        )
+        frame, *labels = places
+        assert len(labels) >= 3
+        for i, label in enumerate(labels):
+            assert frame["left"] <= label["left"] <= label["right"] <= frame["right"] + 1
+            assert frame["top"] <= label["top"] <= label["bottom"] <= frame["bottom"] + 1
+            assert not any(overlap(label, other) for other in labels[:i])
 
 
 def overlap(a: dict[str, float], b: dict[str, float]) -> bool:
     """Whether two boxes share a pixel."""
     across = a["left"] < b["right"] and b["left"] < a["right"]
     return across and a["top"] < b["bottom"] and b["top"] < a["bottom"]
+
+
+def test_deleted_files(desktop: Page) -> None:
+    """If the server has deleted an answer's files the page says so, and the next answer comes."""
+    files = "**/numbers.gz"
+    desktop.route(files, lambda route: route.fulfill(status=404))
+    type_words(desktop, "flower, sky")
+    expect(desktop.locator("#canvas .gone")).to_contain_text("load the page again")
+    desktop.unroute(files)
+    after(desktop, lambda: type_words(desktop, "flower, leaf, sky"))
+    expect(desktop.locator("#canvas .gone")).to_have_count(0)

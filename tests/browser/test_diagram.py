@@ -1,17 +1,19 @@
 """How it works: one patch in focus from the photo to the mask."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import PHONE, after, answers, turn_to
+from tests.browser.conftest import FLOWER, after, opened, turn_to
 
 
-@pytest.fixture
-def diagram(desktop: Page) -> Page:
-    turn_to(desktop, "How it works")
-    return desktop
+@pytest.fixture(scope="module")
+def diagram(profile: BrowserContext, url: str) -> Iterator[Page]:
+    """The tab, for all tests that only look at more of it."""
+    with opened(profile, url, **FLOWER) as page:
+        turn_to(page, "How it works")
+        yield page
 
 
 def drawn(page: Page, part: str) -> str:
@@ -20,7 +22,10 @@ def drawn(page: Page, part: str) -> str:
 
 
 def test_pointing(diagram: Page) -> None:
-    """Pointing at any map moves the patch on all; a press keeps it, Escape frees it."""
+    """Pointing at any map moves the patch on all; a press keeps it, Escape frees it.
+
+    In the matrix a row is a patch.
+    """
     parts = (".layer .map", ".alone", ".mean", ".large")
     pressed = diagram.locator("#diagram .direction [aria-pressed=true]")
     before = [drawn(diagram, part) for part in parts]
@@ -36,10 +41,6 @@ def test_pointing(diagram: Page) -> None:
     expect(diagram.locator("#diagram .live")).to_contain_text("Patch in row 2, column 3")
     diagram.locator("#diagram .cut").press("Escape")
     expect(pressed).to_have_text("attention received")
-
-
-def test_matrix_row(diagram: Page) -> None:
-    """A row of the matrix is a patch: pointing at it shows where that patch looks."""
     before = drawn(diagram, ".large")
     diagram.locator("#diagram .matrix").hover(position={"x": 10, "y": 3})
     assert drawn(diagram, ".large") != before
@@ -70,7 +71,7 @@ def test_amf(diagram: Page) -> None:
 
 def test_cs(visitor: Callable[..., Page]) -> None:
     """On the damaged model the outlier is marked, and CS scales it down."""
-    page = visitor(example="flower", words="flower, plant", backbone="built-in-damaged", cs=0)
+    page = visitor(**FLOWER, backbone="built-in-damaged", cs=0)
     expect(page.locator("#canvas .banner")).to_be_visible()
     turn_to(page, "How it works")
     expect(page.locator("#diagram .abnormal").first).to_be_visible()
@@ -87,13 +88,3 @@ def test_formulas(diagram: Page) -> None:
     diagram.get_by_role("button", name="Formulas").click()
     expect(formula).to_be_visible()
     expect(diagram.locator("#diagram .own")).to_have_text("softmax(QQᵀ)")
-
-
-def test_touch(visitor: Callable[..., Page]) -> None:
-    """On a phone a tap chooses the patch."""
-    page = visitor(PHONE, {"has_touch": True, "is_mobile": True}, example="flower")
-    turn_to(page, "How it works")
-    before = drawn(page, ".mean")
-    page.locator("#diagram .cut").tap(position={"x": 12, "y": 12})
-    assert drawn(page, ".mean") != before
-    expect(answers(page, "diagram")).to_have_count(1)

@@ -4,15 +4,16 @@ import re
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
-import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import (
+    FLOWER,
     after,
     answers,
     encoded,
     give,
     legend,
+    opened,
     picture,
     turn_to,
     type_words,
@@ -22,14 +23,23 @@ HOSTILE = ("${7*7}", "{{x}}", '<img src=x onerror="document.title=1">', "שלו�
 
 
 def test_words(visitor: Callable[..., Page]) -> None:
-    """Words that a person typed stay with the next photo; those of the page are chosen anew."""
+    """Words that a person typed stay with the next photo; those of the page are chosen anew.
+
+    An example is a button with a name, reached and pressed by keys.
+    """
     page = visitor(example="flower")
-    examples = page.locator("#samples button")
+    first, second = page.locator("#samples button").all()[:2]
+    assert first.get_by_role("img").get_attribute("alt")
     before = page.locator("#words textarea").input_value()
-    after(page, examples.first.click)
+    first.focus()
+    after(page, lambda: page.keyboard.press("Enter"))
     expect(page.locator("#words textarea")).not_to_have_value(before)
     after(page, lambda: type_words(page, "cat, wall"))
-    after(page, examples.nth(1).click)
+    first.focus()
+    page.keyboard.press("Tab")
+    expect(second).to_be_focused()
+    after(page, lambda: page.keyboard.press("Enter"))
+    expect(second).to_be_focused()
     expect(page.locator("#words textarea")).to_have_value("cat, wall")
     expect(legend(page)).to_have_text(["cat", "wall", "background"])
 
@@ -50,17 +60,6 @@ def test_hostile_words(visitor: Callable[..., Page]) -> None:
     assert desktop.locator("img[src=x]").count() == 0
 
 
-def test_examples_by_keyboard(desktop: Page) -> None:
-    """An example is a button with a name, reached and pressed by keys."""
-    first = desktop.locator("#samples button").first
-    assert first.get_by_role("img").get_attribute("alt")
-    first.focus()
-    desktop.keyboard.press("Tab")
-    expect(desktop.locator("#samples button").nth(1)).to_be_focused()
-    after(desktop, lambda: desktop.keyboard.press("Enter"))
-    expect(desktop.locator("#samples button").nth(1)).to_be_focused()
-
-
 def test_quick_toggles(desktop: Page) -> None:
     """After nine quick presses of a switch the page shows its last state."""
     for _ in range(9):
@@ -74,31 +73,30 @@ def test_quick_toggles(desktop: Page) -> None:
     expect(desktop.locator("#link textarea")).to_have_value(re.compile("amf=0"))
 
 
-@pytest.mark.parametrize(
-    ("name", "data"),
-    [
+def test_bad_photo(desktop: Page) -> None:
+    """A file that is no picture, or ends early, meets a sentence; the next photo works."""
+    for name, data in (
         ("photo.png", b"no picture"),
         ("photo.jpeg", encoded(picture(), "JPEG")[:2000]),
-    ],
-)
-def test_bad_photo(desktop: Page, name: str, data: bytes) -> None:
-    """A file that is no picture meets a sentence: the last answer stays, the next photo works."""
-    give(desktop, data, name)
-    expect(desktop.locator(".toast-body")).to_be_visible()
-    expect(legend(desktop)).to_have_text(["flower", "plant", "background"])
-    expect(desktop.locator(".pending")).to_have_count(0)
-    after(desktop, desktop.locator("#samples button").first.click)
+    ):
+        give(desktop, data, name)
+        expect(desktop.locator(".toast-body")).to_contain_text("image")
+        expect(legend(desktop)).to_have_text(["flower", "plant", "background"])
+        expect(desktop.locator(".pending")).to_have_count(0)
+        desktop.locator(".toast-close").click()
+        expect(desktop.locator(".toast-body")).to_have_count(0)
+        after(desktop, desktop.locator("#samples button").first.click)
 
 
-def test_too_many_words(desktop: Page) -> None:
+def test_too_many_words(shared: Page) -> None:
     """201 classes meet a sentence, what was typed stays, and fewer words work."""
     words = ", ".join(f"word {i}" for i in range(201))
-    type_words(desktop, words)
-    expect(desktop.locator(".toast-body")).to_contain_text("200 classes")
-    expect(desktop.locator("#words textarea")).to_have_value(words)
-    expect(legend(desktop)).to_have_text(["flower", "plant", "background"])
-    after(desktop, lambda: type_words(desktop, "flower"))
-    expect(legend(desktop)).to_have_text(["flower", "background"])
+    type_words(shared, words)
+    expect(shared.locator(".toast-body")).to_contain_text("200 classes")
+    expect(shared.locator("#words textarea")).to_have_value(words)
+    expect(legend(shared)).to_have_text(["flower", "plant", "background"])
+    after(shared, lambda: type_words(shared, "flower"))
+    expect(legend(shared)).to_have_text(["flower", "background"])
 
 
 LINK = {
@@ -146,45 +144,47 @@ def test_two_visitors(visitor: Callable[..., Page]) -> None:
         expect(page.locator("#words textarea")).to_have_value(words)
 
 
-def test_lost_connection(desktop: Page) -> None:
+def test_lost_connection(browser: Browser, url: str) -> None:
     """After a lost connection the page comes back by itself, with the words that were typed."""
-    after(desktop, lambda: type_words(desktop, "flower, sky"))
-    desktop.context.set_offline(True)
-    desktop.locator("#amf input").uncheck()
-    expect(desktop.locator(".toast-body").first).to_be_visible()
-    desktop.context.set_offline(False)
-    expect(desktop.locator("#amf input")).to_be_checked()
-    expect(legend(desktop)).to_have_text(["flower", "sky", "background"])
-    after(desktop, lambda: desktop.locator("#amf input").uncheck())
-    expect(desktop.locator("#canvas .views button").first).to_have_attribute("aria-pressed", "true")
+    with browser.new_context() as context, opened(context, url, **FLOWER) as page:
+        after(page, lambda: type_words(page, "flower, sky"))
+        context.set_offline(True)
+        page.locator("#amf input").uncheck()
+        expect(page.locator(".toast-body").first).to_be_visible()
+        context.set_offline(False)
+        expect(page.locator("#amf input")).to_be_checked()
+        expect(legend(page)).to_have_text(["flower", "sky", "background"])
+        after(page, lambda: page.locator("#amf input").uncheck())
+        without = page.locator("#canvas .views button").first
+        expect(without).to_have_attribute("aria-pressed", "true")
 
 
-def test_compare(desktop: Page) -> None:
+def test_compare(shared: Page) -> None:
     """Every method has a mask and a row; a mask that is pressed is large beside GCLIP's."""
-    turn_to(desktop, "Compare")
-    masks = desktop.locator("#masks button")
-    expect(desktop.get_by_role("row")).to_have_count(1 + masks.count())
+    turn_to(shared, "Compare")
+    masks = shared.locator("#masks button")
+    expect(shared.get_by_role("row")).to_have_count(1 + masks.count())
     masks.nth(1).click()
-    expect(answers(desktop, "large")).to_be_visible()
-    expect(desktop.locator("#large .views button").first).to_contain_text("GCLIP")
+    expect(answers(shared, "large")).to_be_visible()
+    expect(shared.locator("#large .views button").first).to_contain_text("GCLIP")
     expect(masks.nth(1)).to_have_attribute("aria-pressed", "true")
 
 
-def test_learn(desktop: Page) -> None:
+def test_learn(shared: Page) -> None:
     """A guess is answered with the masks before and after; the page then shows the step itself."""
-    turn_to(desktop, "Learn")
-    card = desktop.locator("#learn .card").nth(1)
+    turn_to(shared, "Learn")
+    card = shared.locator("#learn .card").nth(1)
     card.get_by_label("The mask gets better").check()
     expect(card.get_by_text("mIoU goes from")).to_be_visible()
     card.get_by_role("button", name="Show me").click()
-    expect(desktop.locator("#canvas .stage")).to_be_visible()
-    expect(desktop.locator("#canvas .views button").nth(1)).to_have_text("With AMF")
+    expect(shared.locator("#canvas .stage")).to_be_visible()
+    expect(shared.locator("#canvas .views button").nth(1)).to_have_text("With AMF")
 
 
-def test_downloads(desktop: Page) -> None:
+def test_downloads(shared: Page) -> None:
     """Share's files come with names that a person can use."""
-    turn_to(desktop, "Share")
+    turn_to(shared, "Share")
     for button, end in (("Mask (indexed PNG)", ".png"), ("Cut-outs (zip)", ".zip")):
-        with desktop.expect_download() as download:
-            desktop.get_by_role("button", name=button).click()
+        with shared.expect_download() as download:
+            shared.get_by_role("button", name=button).click()
         assert download.value.suggested_filename.endswith(end)

@@ -18,8 +18,9 @@ def main() -> None:
     with serving() as server, chromium() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(f"{server.url}?__theme=light")
-        page.wait_for_selector("#canvas [data-answers]", timeout=240_000)
-        page.wait_for_timeout(3000)
+        for part in ("#canvas [data-answers]", "#norms img"):
+            page.wait_for_selector(part, timeout=240_000)
+        page.wait_for_load_state("networkidle")
         picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(256)
         file = ROOT / "docs" / "screenshots" / "page.png"
         picture.save(file, optimize=True)

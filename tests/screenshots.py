@@ -20,7 +20,7 @@ def main() -> None:
         page.goto(f"{server.url}?__theme=light")
         for part in ("#canvas [data-answers]", "#norms img"):
             page.wait_for_selector(part, timeout=240_000)
-        page.wait_for_load_state("networkidle")
+        page.wait_for_function("[...document.images].every(image => image.complete)")
         picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(256)
         file = ROOT / "docs" / "screenshots" / "page.png"
         picture.save(file, optimize=True)

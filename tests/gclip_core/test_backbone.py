@@ -32,176 +32,179 @@ from tests.models import (
 )
 
 
-class TestTable:
-    def test_papers_blocks(self) -> None:
-        """OpenAI's ViT-B/16 has the paper's blocks."""
-        entry = BACKBONES["openai-vit-b-16"]
-        assert entry.amf_blocks == (5, 6)
-        assert entry.cs_blocks == (6, 7, 8, 9, 10)
-        others = [e for e in BACKBONES.values() if e is not entry]
-        assert {(e.amf_blocks, e.cs_blocks) for e in others} == {("auto", "auto")}
+def test_papers_blocks() -> None:
+    """OpenAI's ViT-B/16 has the paper's blocks."""
+    entry = BACKBONES["openai-vit-b-16"]
+    assert entry.amf_blocks == (5, 6)
+    assert entry.cs_blocks == (6, 7, 8, 9, 10)
+    others = [e for e in BACKBONES.values() if e is not entry]
+    assert {(e.amf_blocks, e.cs_blocks) for e in others} == {("auto", "auto")}
 
-    @pytest.mark.parametrize("name", [entry.name for entry in BACKBONES.values() if entry.tag])
-    def test_entries(self, name: str) -> None:
-        """Entries agree with open_clip's own configurations."""
-        import open_clip
-        from open_clip.pretrained import get_pretrained_cfg
 
-        entry = BACKBONES[name]
-        config = open_clip.get_model_config(entry.architecture)
-        published = get_pretrained_cfg(entry.architecture, entry.tag)
-        assert published, "open_clip knows the weights"
-        vision = config["vision_cfg"]
-        assert (entry.blocks, entry.patch) == (vision["layers"], vision["patch_size"])
-        assert entry.mean == tuple(published.get("mean") or OPENAI_MEAN)
-        assert entry.std == tuple(published.get("std") or OPENAI_STD)
-        assert bool(published.get("quick_gelu")) == bool(config.get("quick_gelu"))
+@pytest.mark.parametrize("name", [entry.name for entry in BACKBONES.values() if entry.tag])
+def test_entries(name: str) -> None:
+    """Entries agree with open_clip's own configurations."""
+    import open_clip
+    from open_clip.pretrained import get_pretrained_cfg
 
-    @pytest.mark.parametrize(
-        ("settings", "message"),
-        [
-            ({"name": "openai"}, "openai-vit-b-16"),
-            ({"device": "cuda:99"}, "cuda:99"),
-            ({"device": "toaster"}, "toaster"),
-            ({"device": None}, "device 'None'"),
-            ({"dtype": "float8"}, "float8"),
-        ],
+    entry = BACKBONES[name]
+    config = open_clip.get_model_config(entry.architecture)
+    published = get_pretrained_cfg(entry.architecture, entry.tag)
+    assert published, "open_clip knows the weights"
+    vision = config["vision_cfg"]
+    assert (entry.blocks, entry.patch) == (vision["layers"], vision["patch_size"])
+    assert entry.mean == tuple(published.get("mean") or OPENAI_MEAN)
+    assert entry.std == tuple(published.get("std") or OPENAI_STD)
+    assert bool(published.get("quick_gelu")) == bool(config.get("quick_gelu"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"name": "openai"}, "openai-vit-b-16"),
+        ({"device": "cuda:99"}, "cuda:99"),
+        ({"device": "toaster"}, "toaster"),
+        ({"device": None}, "device 'None'"),
+        ({"dtype": "float8"}, "float8"),
+    ],
+)
+def test_unusable(settings: dict, message: str) -> None:
+    """A name, device or dtype that is not there."""
+    with pytest.raises(BackboneError, match=message):
+        load_backbone(**settings)
+
+
+def test_digest() -> None:
+    """The same weights give the same digest."""
+    assert load_backbone().digest == loaded().digest
+    assert tiny_backbone(1, layers=1).digest != tiny_backbone(2, layers=1).digest
+
+
+def test_initialised() -> None:
+    """Nothing is left uninitialised."""
+    model = loaded().model
+    for name, value in (*model.named_parameters(), *model.named_buffers()):
+        assert not value.is_meta, name
+        assert not value.isnan().any(), name
+    mask = model.attn_mask
+    assert torch.equal(mask, torch.full_like(mask, float("-inf")).triu(1))
+
+
+def test_dtype() -> None:
+    """Auto stays float32 and bfloat16 can be asked for."""
+    assert load_backbone(dtype="auto").dtype == torch.float32
+    low = load_backbone(dtype="bfloat16")
+    assert low.dtype == torch.bfloat16
+    assert low.blocks[0].attn.in_proj_weight.dtype == torch.bfloat16
+    exact, rounded = (
+        Segmenter(model, short_side=96, templates="plain").segment(picture(96, 128), "cat, sky")
+        for model in (loaded(), low)
     )
-    def test_unusable(self, settings: dict, message: str) -> None:
-        """A name, device or dtype that is not there."""
-        with pytest.raises(BackboneError, match=message):
-            load_backbone(**settings)
+    assert (exact.labels == rounded.labels).float().mean() > 0.8
 
 
-class TestBuiltIn:
-    def test_digest(self) -> None:
-        """The same weights give the same digest."""
-        assert load_backbone().digest == loaded().digest
-        assert tiny_backbone(1, layers=1).digest != tiny_backbone(2, layers=1).digest
-
-    def test_initialised(self) -> None:
-        """Nothing is left uninitialised."""
-        model = loaded().model
-        for name, value in (*model.named_parameters(), *model.named_buffers()):
-            assert not value.is_meta, name
-            assert not value.isnan().any(), name
-        mask = model.attn_mask
-        assert torch.equal(mask, torch.full_like(mask, float("-inf")).triu(1))
-
-    def test_dtype(self) -> None:
-        """Auto stays float32 and bfloat16 can be asked for."""
-        assert load_backbone(dtype="auto").dtype == torch.float32
-        low = load_backbone(dtype="bfloat16")
-        assert low.dtype == torch.bfloat16
-        assert low.blocks[0].attn.in_proj_weight.dtype == torch.bfloat16
-        exact, rounded = (
-            Segmenter(model, short_side=96, templates="plain").segment(picture(96, 128), "cat, sky")
-            for model in (loaded(), low)
-        )
-        assert (exact.labels == rounded.labels).float().mean() > 0.8
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_low_precision(dtype: torch.dtype) -> None:
+    """In bfloat16 all of the model, in float16 the weights alone, as OpenAI's files."""
+    exact = Segmenter(tiny_backbone(3, layers=4), templates="plain", short_side=48)
+    model = tiny_clip(3, layers=4)
+    if dtype == torch.bfloat16:
+        model = model.to(dtype)
+    else:
+        convert_weights_to_lp(model, dtype=dtype)
+    backbone = wrap_backbone(model)
+    low = Segmenter(backbone, templates="plain", short_side=48)
+    image = picture(48, 48)
+    trunk, whole = low.encode(image), exact.encode(image)
+    assert {x.dtype for x in trunk.inputs} == {dtype}
+    for name, method in METHODS.items():
+        result = low.segment(trunk, "cat, dog", method)
+        assert result.logits.dtype == torch.float32
+        expected = exact.segment(whole, "cat, dog", method).logits
+        assert (result.logits - expected).abs().mean() < 1, name
+        ours, theirs = low.dense_features(trunk, method), exact.dense_features(whole, method)
+        assert F.cosine_similarity(ours, theirs, dim=-1).mean() > 0.98, name
 
 
-class TestWrapping:
-    @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-    def test_low_precision(self, dtype: torch.dtype) -> None:
-        """In bfloat16 all of the model, in float16 the weights alone, as OpenAI's files."""
-        exact = Segmenter(tiny_backbone(3, layers=4), templates="plain", short_side=48)
-        model = tiny_clip(3, layers=4)
-        if dtype == torch.bfloat16:
-            model = model.to(dtype)
-        else:
-            convert_weights_to_lp(model, dtype=dtype)
-        backbone = wrap_backbone(model)
-        low = Segmenter(backbone, templates="plain", short_side=48)
-        image = picture(48, 48)
-        trunk, whole = low.encode(image), exact.encode(image)
-        assert {x.dtype for x in trunk.inputs} == {dtype}
-        for name, method in METHODS.items():
-            result = low.segment(trunk, "cat, dog", method)
-            assert result.logits.dtype == torch.float32
-            expected = exact.segment(whole, "cat, dog", method).logits
-            assert (result.logits - expected).abs().mean() < 1, name
-            ours, theirs = low.dense_features(trunk, method), exact.dense_features(whole, method)
-            assert F.cosine_similarity(ours, theirs, dim=-1).mean() > 0.98, name
+@pytest.mark.parametrize(
+    "vision",
+    [
+        {"attentional_pool": True},
+        {"pool_type": "avg"},
+        {"final_ln_after_pool": True},
+        {"qk_norm": True},
+        {"scale_fc": True},
+    ],
+)
+def test_unusable_image_towers(vision: dict[str, Any]) -> None:
+    """Image towers that would come out wrong."""
+    own = {"layers": 2, "width": 32, "head_width": 8, "patch_size": 8, "image_size": 32}
+    model = CLIP(16, {**own, **vision}, {"width": 16, "heads": 2, "layers": 1})
+    with pytest.raises(BackboneError, match="class token"):
+        wrap_backbone(model)
 
 
-class TestRefusing:
-    @pytest.mark.parametrize(
-        "vision",
-        [
-            {"attentional_pool": True},
-            {"pool_type": "avg"},
-            {"final_ln_after_pool": True},
-            {"qk_norm": True},
-            {"scale_fc": True},
-        ],
-    )
-    def test_image_towers(self, vision: dict[str, Any]) -> None:
-        """Image towers that would come out wrong."""
-        own = {"layers": 2, "width": 32, "head_width": 8, "patch_size": 8, "image_size": 32}
-        model = CLIP(16, {**own, **vision}, {"width": 16, "heads": 2, "layers": 1})
-        with pytest.raises(BackboneError, match="class token"):
-            wrap_backbone(model)
-
-    @pytest.mark.parametrize("text", [{"no_causal_mask": True}, {"pool_type": "last"}])
-    def test_text_towers(self, text: dict[str, Any]) -> None:
-        """Text towers that would come out wrong."""
-        with pytest.raises(BackboneError, match="causal"):
-            wrap_backbone(tiny_clip(layers=1, text=text))
-
-    def test_no_clip(self) -> None:
-        """What is no CLIP."""
-        tower = tiny_clip(layers=1).visual
-        with pytest.raises(BackboneError, match="VisionTransformer"):
-            Backbone("mine", "Mine", tower, tokenizer(), MEAN, STD, 32)
+@pytest.mark.parametrize("text", [{"no_causal_mask": True}, {"pool_type": "last"}])
+def test_unusable_text_towers(text: dict[str, Any]) -> None:
+    """Text towers that would come out wrong."""
+    with pytest.raises(BackboneError, match="causal"):
+        wrap_backbone(tiny_clip(layers=1, text=text))
 
 
-class TestDamage:
-    def test_changed_tensors(self) -> None:
-        """Only the rows that are scaled differ, and every other tensor is shared."""
-        healthy = tiny_backbone(5)
-        weights = {name: value.clone() for name, value in healthy.model.state_dict().items()}
-        damaged = damage(healthy, channel=7, gain=30, blocks=[6, 8])
-        changed = {f"visual.transformer.resblocks.{b}.mlp.c_proj.weight" for b in (6, 8)}
-        for name, value in damaged.model.state_dict().items():
-            original = healthy.model.state_dict()[name]
-            assert torch.equal(original, weights[name]), name
-            assert (value.data_ptr() == original.data_ptr()) == (name not in changed), name
-        for block in (6, 8):
-            W2, own = (b.blocks[block].mlp.c_proj.weight for b in (damaged, healthy))
-            assert torch.equal(W2[7], 30 * own[7])
-            assert torch.equal(W2[:7], own[:7])
-            assert torch.equal(W2[8:], own[8:])
-        assert damaged.uid != healthy.uid
-        assert damaged.title == "tiny, damaged on purpose"
+def test_no_clip() -> None:
+    """What is no CLIP."""
+    tower = tiny_clip(layers=1).visual
+    with pytest.raises(BackboneError, match="VisionTransformer"):
+        Backbone("mine", "Mine", tower, tokenizer(), MEAN, STD, 32)
 
-    def test_damaged_tower(self) -> None:
-        """It is a tower with these weights: AMF measures the damage, and CS repairs it."""
-        damaged = Segmenter(damage(tiny_backbone(5), 7, 300, range(6, 11)), short_side=48)
-        same = tiny_backbone(5, lambda model: enlarge_channel(model, 7, 300, range(6, 11)))
-        own = Segmenter(same, short_side=48)
-        image = picture(48, 64)
-        encoded, expected = damaged.encode(image), own.encode(image)
-        assert encoded.clean is encoded
-        assert torch.equal(damaged.received(encoded), own.received(expected))
-        results = [s.segment(e, "cat, dog") for s, e in ((damaged, encoded), (own, expected))]
-        assert torch.equal(results[0].logits, results[1].logits)
-        assert results[0].report.suppressed == tuple(range(6, 11))
-        assert damaged.suppress(encoded, gclip()).clean is encoded
 
-    @pytest.mark.parametrize(
-        ("channel", "gain", "blocks"),
-        [
-            (32, 2, [0]),
-            (1.5, 2, [0]),
-            (0, float("nan"), [0]),
-            (0, 1e9, [0]),
-            (0, "2", [0]),
-            (0, 2, []),
-            (0, 2, [12]),
-            (0, 2, 3),
-        ],
-    )
-    def test_unusable_settings(self, channel: int, gain: Any, blocks: list[int]) -> None:
-        with pytest.raises(MethodError):
-            damage(tiny_backbone(7), channel, gain, blocks)
+def test_damage() -> None:
+    """Only the rows that are scaled differ, and every other tensor is shared."""
+    healthy = tiny_backbone(5)
+    weights = {name: value.clone() for name, value in healthy.model.state_dict().items()}
+    damaged = damage(healthy, channel=7, gain=30, blocks=[6, 8])
+    changed = {f"visual.transformer.resblocks.{b}.mlp.c_proj.weight" for b in (6, 8)}
+    for name, value in damaged.model.state_dict().items():
+        original = healthy.model.state_dict()[name]
+        assert torch.equal(original, weights[name]), name
+        assert (value.data_ptr() == original.data_ptr()) == (name not in changed), name
+    for block in (6, 8):
+        W2, own = (b.blocks[block].mlp.c_proj.weight for b in (damaged, healthy))
+        assert torch.equal(W2[7], 30 * own[7])
+        assert torch.equal(W2[:7], own[:7])
+        assert torch.equal(W2[8:], own[8:])
+    assert damaged.uid != healthy.uid
+    assert damaged.title == "tiny, damaged on purpose"
+
+
+def test_damaged_tower() -> None:
+    """It is a tower with these weights: AMF measures the damage, and CS repairs it."""
+    damaged = Segmenter(damage(tiny_backbone(5), 7, 300, range(6, 11)), short_side=48)
+    same = tiny_backbone(5, lambda model: enlarge_channel(model, 7, 300, range(6, 11)))
+    own = Segmenter(same, short_side=48)
+    image = picture(48, 64)
+    encoded, expected = damaged.encode(image), own.encode(image)
+    assert encoded.clean is encoded
+    assert torch.equal(damaged.received(encoded), own.received(expected))
+    results = [s.segment(e, "cat, dog") for s, e in ((damaged, encoded), (own, expected))]
+    assert torch.equal(results[0].logits, results[1].logits)
+    assert results[0].report.suppressed == tuple(range(6, 11))
+    assert damaged.suppress(encoded, gclip()).clean is encoded
+
+
+@pytest.mark.parametrize(
+    ("channel", "gain", "blocks"),
+    [
+        (32, 2, [0]),
+        (1.5, 2, [0]),
+        (0, float("nan"), [0]),
+        (0, 1e9, [0]),
+        (0, "2", [0]),
+        (0, 2, []),
+        (0, 2, [12]),
+        (0, 2, 3),
+    ],
+)
+def test_unusable_damage(channel: int, gain: Any, blocks: list[int]) -> None:
+    with pytest.raises(MethodError):
+        damage(tiny_backbone(7), channel, gain, blocks)

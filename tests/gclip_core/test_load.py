@@ -125,42 +125,42 @@ def assert_same(backbone: Backbone, model: CLIP) -> None:
         assert torch.allclose(backbone.model.encode_text(tokens), model.encode_text(tokens))
 
 
-class TestFiles:
-    @pytest.mark.parametrize("kind", SAVE)
-    def test_kinds(self, model: CLIP, tmp_path: Path, kind: str) -> None:
-        """All kinds of files give a model."""
-        file = tmp_path / f"tiny.{kind}"
-        SAVE[kind](model.state_dict(), file)
-        backbone = load_backbone("tiny", weights=file)
-        assert_same(backbone, model)
-        assert (backbone.name, backbone.mean) == ("tiny", (0.1, 0.2, 0.3))
-        assert not any(p.requires_grad for p in backbone.model.parameters())
-        assert not backbone.model.training
-        result = Segmenter(backbone).segment(picture(32, 40), "cat", METHODS["clip"])
-        assert result.labels.shape == (32, 40)
+@pytest.mark.parametrize("kind", SAVE)
+def test_kinds(model: CLIP, tmp_path: Path, kind: str) -> None:
+    """All kinds of files give a model."""
+    file = tmp_path / f"tiny.{kind}"
+    SAVE[kind](model.state_dict(), file)
+    backbone = load_backbone("tiny", weights=file)
+    assert_same(backbone, model)
+    assert (backbone.name, backbone.mean) == ("tiny", (0.1, 0.2, 0.3))
+    assert not any(p.requires_grad for p in backbone.model.parameters())
+    assert not backbone.model.training
+    result = Segmenter(backbone).segment(picture(32, 40), "cat", METHODS["clip"])
+    assert result.labels.shape == (32, 40)
 
-    def test_half_precision(self, model: CLIP, tmp_path: Path) -> None:
-        """Half precision is read as float32."""
-        half = {key: value.half() for key, value in model.state_dict().items()}
-        save_file(half, tmp_path / "half.safetensors")
-        backbone = load_backbone("tiny", weights=str(tmp_path / "half.safetensors"))
-        assert {p.dtype for p in backbone.model.parameters()} == {torch.float32}
-        low = load_backbone("tiny", weights=tmp_path / "half.safetensors", dtype="bfloat16")
-        assert low.dtype == torch.bfloat16
 
-    @pytest.mark.parametrize(("has", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
-    def test_auto_dtype(
-        self,
-        model: CLIP,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-        has: bool,
-        dtype: torch.dtype,
-    ) -> None:
-        """The processor decides what dtype auto is."""
-        save_file(model.state_dict(), tmp_path / "w.safetensors")
-        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has})
-        assert load_backbone("tiny", tmp_path / "w.safetensors", dtype="auto").dtype == dtype
+def test_half_precision(model: CLIP, tmp_path: Path) -> None:
+    """Half precision is read as float32."""
+    half = {key: value.half() for key, value in model.state_dict().items()}
+    save_file(half, tmp_path / "half.safetensors")
+    backbone = load_backbone("tiny", weights=str(tmp_path / "half.safetensors"))
+    assert {p.dtype for p in backbone.model.parameters()} == {torch.float32}
+    low = load_backbone("tiny", weights=tmp_path / "half.safetensors", dtype="bfloat16")
+    assert low.dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(("has", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_dtype(
+    model: CLIP,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    has: bool,
+    dtype: torch.dtype,
+) -> None:
+    """The processor decides what dtype auto is."""
+    save_file(model.state_dict(), tmp_path / "w.safetensors")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has})
+    assert load_backbone("tiny", tmp_path / "w.safetensors", dtype="auto").dtype == dtype
 
 
 def refused(load: Callable[[], Any], *words: str, folder: Path | None = None) -> None:

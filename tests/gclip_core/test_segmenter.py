@@ -206,9 +206,10 @@ def test_nothing_abnormal(segmenter: Segmenter, encoded: Encoded) -> None:
 
 
 def test_values() -> None:
-    """Values are those of the last block, with the method's CS."""
+    """Values are those of the last block, with the method's CS, also after its attention."""
     segmenter = segmenter_of(with_channel())
     encoded = segmenter.encode(picture(32, 32))
+    segmenter.attention_map(encoded, 11)
     for method in (METHODS["clearclip"], gclip(amf=False)):
         x = segmenter.suppress(encoded, method).inputs[-1].double()
         _, _, v = reference.qkv(reference.read(segmenter.backbone.model), 11, x)

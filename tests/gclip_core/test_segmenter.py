@@ -408,6 +408,7 @@ def own(attention: str = "kk", **parts: Any) -> Method:
         (own(fusion=Fusion((1,), weight=1)), "below 1"),
         (own(suppression=Suppression((-1,))), "block 0 came"),
         (own("qk", calibration=METHODS["sfp"].calibration, fusion=Fusion()), "calibration"),
+        (own("kk+gaussian", calibration=METHODS["sfp"].calibration), "plain attention"),
     ],
 )
 def test_unusable_methods(

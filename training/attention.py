@@ -2,7 +2,7 @@
 
 Learned are the blocks, the class token and the positional embedding, on square parts of the photos
 with masks; the map stays. A linear layer learns first to read attention from the tokens. All blocks
-begin with its Queries and Keys, and change nothing else at the start.
+begin with its Queries and Keys, and change little at the start.
 
 DINO's affinities `a` are the teacher: a patch's target is `A = softmax(10 a)` over the patches with
 `a >= 0`; of those, if it has a true word, only over patches that have no other. The map alone, as

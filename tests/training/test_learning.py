@@ -15,11 +15,9 @@ from training import __main__ as command
 from training.attention import (
     Squares,
     affinity_attention,
-    among_patches,
     averaging_error,
     divergence,
     give_heads,
-    learn_reading,
     losses,
 )
 from training.data import folder_of, without_masks
@@ -28,7 +26,7 @@ from training.features import file_of
 from training.fitting import begin, fit
 from training.map import SCALE, Compared, losses_of_masks
 from training.map import divergence as first_term
-from training.network import BLOCKS, FEATURES, HEADS, WIDTH, Network
+from training.network import BLOCKS, FEATURES, WIDTH, Network
 from training.patches import NONE
 from training.vocabulary import Words
 
@@ -188,22 +186,6 @@ def test_squares(words: Words, work: Path) -> None:
         same = label[n][:, None] == label[n]
         known = (label[n] >= 0)[:, None] & (label[n] >= 0)
         assert affinity[n][same & known].mean() > affinity[n][~same & known].mean() + 0.5
-
-
-def test_reading(network: Network, words: Words, work: Path) -> None:
-    """The layer learns to read attention from the tokens."""
-    rng = np.random.default_rng(0)
-    squares = Squares(words, work, words.masks[:1])
-    layer = learn_reading(network, squares, rng, 30)
-    features, affinity, label = squares.draw(rng, 1)
-    x = network.block_input(network.tokens(features))
-    target = affinity_attention(affinity, label)
-
-    def apart(of: torch.nn.Linear) -> float:
-        stacked = of(F.layer_norm(x, x.shape[-1:])).unflatten(-1, (2, HEADS, -1))
-        return divergence(among_patches(*stacked.permute(2, 0, 3, 1, 4)), target).item()
-
-    assert apart(layer) < apart(torch.nn.Linear(WIDTH, 2 * WIDTH)) / 2
 
 
 def test_terms(network: Network, words: Words, work: Path) -> None:

@@ -33,11 +33,17 @@ def coloured(values: np.ndarray, size: tuple[int, int], top: float = 0) -> Image
     return small.resize(size, Image.NEAREST if small.width < size[0] else Image.BOX)
 
 
+def small(size: tuple[int, int], width: int) -> tuple[int, int]:
+    """A size (w, h) scaled to a width; of a strip to less, so that no height needs much memory."""
+    scale = min(width / size[0], 4 * width / size[1])
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
 def over(
     picture: Image.Image, values: np.ndarray, marks: Sequence[int] = (), width: int = 320
 ) -> Image.Image:
     """A map of patches over the grey picture; ``marks`` are patches with a ring."""
-    size = width, round(width * picture.height / picture.width)
+    size = small(picture.size, width)
     grey = picture.convert("L").resize(size).convert("RGB")
     image = Image.blend(grey, coloured(values, size), 0.72)
     draw, (rows, columns) = ImageDraw.Draw(image), values.shape

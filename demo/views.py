@@ -67,12 +67,12 @@ def packed(numbers: NDArray[np.uint8]) -> dict[str, Any]:
 
 def photo_file(scene: Scene) -> dict[str, Any]:
     """The photo as it was segmented; the visitor's own file where a browser shows the same."""
-    width, height = scene.picture.size
     with Image.open(scene.photo.path) as file:
         if file.format == "JPEG" and max(file.size) <= 2 * SHOWN_SIDE:
             return gr.FileData(path=scene.photo.path).model_dump()
-    shrink = min(1.0, 2 * SHOWN_SIDE / max(width, height))
-    return served(scene.picture.resize((round(width * shrink), round(height * shrink))), "jpeg")
+    shown = scene.picture.copy()
+    shown.thumbnail((2 * SHOWN_SIDE, 2 * SHOWN_SIDE))
+    return served(shown, "jpeg")
 
 
 # --- Segment -------------------------------------------------------------------------------------
@@ -371,7 +371,7 @@ def large(scene: Scene) -> dict[str, Any]:
 
 def painted(scene: Scene, mask: Segmentation, width: int = 320) -> Image.Image:
     """A small picture of a mask on the photo, which is darker where there is no class."""
-    size = width, max(1, round(width * scene.picture.height / scene.picture.width))
+    size = plots.small(scene.picture.size, width)
     labels, colours = mask.labels.numpy(), palette.table(mask.vocabulary.names)
     colours[-1] = 0
     y, x = (np.arange(n) * side // n for n, side in zip(size[::-1], labels.shape, strict=True))

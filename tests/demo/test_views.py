@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 import gclip_core
-from demo import lessons, views
+from demo import lessons, plots, views
 from demo.backbones import get
 from demo.settings import Settings
 from gclip_core import METHODS
@@ -74,6 +74,15 @@ def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
     picture.save(tmp_path / "clear.png")
     shown = Image.open(views.photo_file(scene(str(tmp_path / "clear.png"), words="dog"))["path"])
     assert shown.size == (120, 80) and np.asarray(shown).min() > 240
+
+
+@pytest.mark.parametrize("size", [(2, 6000), (6000, 2)])
+def test_strip(size: tuple[int, int], tmp_path: Path) -> None:
+    """A photo that is all height, or all width, has small pictures."""
+    current = scene(upload(tmp_path, size=size), words="dog", size=32, edges="none")
+    shown = Image.open(views.photo_file(current)["path"])
+    pictures = shown, views.painted(current, current.mask()), plots.over(shown, np.ones((1, 1)))
+    assert all(picture.width * picture.height < 500_000 for picture in pictures)
 
 
 def test_chips_offer_no_typed_word() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gclip_core import MethodError
-from gclip_core.numbering import block_choice, block_numbers
+from gclip_core.numbering import block_choice, block_numbers, named
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,17 @@ def test_unusable_blocks(text: str) -> None:
 def test_round_trip(indices: list[int]) -> None:
     text = " ".join(map(str, block_numbers(indices)))
     assert block_choice(text) == tuple(indices)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ((), "no block"),
+        ((6,), "block 6"),
+        ((6, 7), "blocks 6 and 7"),
+        ((6, 8, 9), "blocks 6, 8 and 9"),
+        ((7, 8, 9, 10), "blocks 7 to 10"),
+    ],
+)
+def test_named(numbers: tuple[int, ...], words: str) -> None:
+    assert named(numbers) == words

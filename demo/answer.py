@@ -30,8 +30,9 @@ class View:
     needs: tuple[str, ...]
 
     def key(self, scene: Scene) -> tuple:
-        """What its value depends on."""
-        return scene.photo.digest, *(getattr(scene.settings, name) for name in self.needs)
+        """What its value depends on; one that needs no setting is of no visitor's photo either."""
+        values = tuple(getattr(scene.settings, name) for name in self.needs)
+        return (scene.photo.digest, *values) if values else ()
 
 
 VIEWS = {
@@ -93,11 +94,10 @@ def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dic
     typed = settings.words.strip()
     if typed == seen.get("filled"):
         settings = settings.with_values(words="")
-    seen = seen | {"backbone": settings.backbone}
     with LOCK:
         scene = Scene(Photo.of(path), settings).with_words()
-        if scene.settings.words != settings.words:
-            seen["filled"] = scene.settings.words
+        filled = scene.settings.words if scene.settings.words != settings.words else None
+        seen = seen | {"backbone": settings.backbone, "filled": filled}
         if scene.settings.words != values[0]:
             part["words"] = scene.settings.words
     made: dict[str, Any] = {}
@@ -108,6 +108,7 @@ def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dic
                 made[name] = view.make(scene)
             seen = seen | {name: key}
             if len(made) == 1 and "words" not in part:
-                yield part | made  # the mask, before the rest is made; words are set once
+                # The mask, before the rest is made; words are set once.
+                yield part | made | {"seen": seen}
     # With what was sent: a busy browser shows only the last of several values that come at once.
     yield part | made | {"seen": seen}

@@ -11,15 +11,12 @@ from typing import Annotated, Any, Literal
 
 import gradio as gr
 from gradio.data_classes import FileData
-from gradio.processing_utils import save_bytes_to_cache
-from gradio.utils import get_upload_folder
 from pydantic import ConfigDict, Field, ValidationError, validate_call
 
 from demo import backbones, limits, views
 from demo.scene import LOCK, Photo, Scene
 from demo.settings import Settings
 from gclip_core import BACKBONES, METHODS, GclipError, __version__
-from gclip_core.load import on_disk
 from gclip_core.refine import REFINEMENTS
 
 ABLATIONS = {"amf": (True, False), "cs": (False, True)}
@@ -81,7 +78,7 @@ def segment(
         edges=refine,
     )
     mask = scene.mask()
-    file = save_bytes_to_cache(views.mask_png(mask), "mask.png", get_upload_folder())
+    file = views.saved(views.mask_png(mask), "mask.png")
     height, width = mask.labels.shape
     shares = mask.areas()
     described = {
@@ -120,7 +117,7 @@ def about() -> dict[str, Any]:
         "methods": [*METHODS, *ABLATIONS],
         "backbones": [
             {name: getattr(entry, name) for name in described}
-            | {"download_mb": entry.download, "here": bool(on_disk(entry))}
+            | {"download_mb": entry.download, "here": backbones.is_here(entry.name)}
             for entry in BACKBONES.values()
         ],
     }

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from demo import limits, plots
 from demo.scene import Scene
-from demo.views import classes, norms, packed, photo_file, pooled, same_photo, served
+from demo.views import classes, norms, packed, patch_in_view, photo_file, pooled, same_photo, served
 from gclip_core import masks
 from gclip_core.attention import ATTENTIONS
 from gclip_core.types import Method
@@ -27,6 +27,7 @@ def words(scene: Scene) -> dict[str, Any]:
     s, mask = scene.settings, scene.mask()
     fits = masks.class_logits(mask, scene.encoded.grid) / scene.segmenter.logit_scale
     fits, grid = pooled(fits, scene.encoded.grid, limits.ATTENTION_PATCHES)
+    patch = patch_in_view(scene, grid)
     low, high = float(fits.min()), float(fits.max())
     by_block = scene.segmenter.labels_by_block(
         scene.encoded, scene.words, scene.method, s.background, s.weight
@@ -38,7 +39,7 @@ def words(scene: Scene) -> dict[str, Any]:
         "photo": photo_file(scene),
         "ratio": scene.picture.width / scene.picture.height,
         "grid": grid,
-        "patch": int(fits.amax(0).argmax()) if scene.patch is None else scene.patch,
+        "patch": int(fits.amax(0).argmax()) if patch is None else patch,
         "amf": scene.method.fusion is not None,
         "cs": scene.method.suppression is not None,
         "classes": classes(mask.vocabulary.names),

@@ -153,6 +153,9 @@ class Files:
             if total <= MAX_STORED:
                 break
             file.unlink(missing_ok=True)
+            if file.parent != self.uploads:
+                with suppress(OSError):  # other files are there
+                    file.parent.rmdir()
             self.page.upload_file_set.discard(str(file))
             total -= size
 
@@ -229,6 +232,9 @@ class Limits:
         self.sweeper: asyncio.Task | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -338,9 +344,12 @@ class Limits:
         """Rounds are counted, not the clock: a machine too busy for them lets nobody read."""
         for second in itertools.count(1):
             await asyncio.sleep(1)
-            await self.sessions.drop_unread()
-            if second % STORED_SECONDS == 0:  # answers write files, too
-                await asyncio.to_thread(self.files.make_room)
+            try:
+                await self.sessions.drop_unread()
+                if second % STORED_SECONDS == 0:  # answers write files, too
+                    await asyncio.to_thread(self.files.make_room)
+            except Exception:
+                logger.exception("what nobody reads could not be dropped")
 
 
 def route(scope: Scope) -> str:

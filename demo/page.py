@@ -4,6 +4,7 @@ import html
 import logging
 import time
 from collections.abc import Iterator
+from errno import ENOSPC
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -381,7 +382,10 @@ def open_link(request: gr.Request) -> list[Any]:
     """What the page has, which is nothing yet; the photo and every setting of a link."""
     query = dict(request.query_params)
     shipped = photos.shipped_photos()
-    photo = shipped.get(query.pop("example", OPENING), shipped[OPENING])
+    example = query.pop("example", OPENING)
+    if example not in shipped:
+        warn(f"There is no photo “{example[:20]}” here: {OPENING} is shown.")
+    photo = shipped.get(example, shipped[OPENING])
     query.pop("__theme", None)  # Gradio's own
     settings, note = Settings.from_query({"backbone": backbones.HOST.backbone} | query)
     if note:
@@ -467,5 +471,6 @@ def sentence(error: Exception | str) -> str:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         error = "This machine has no memory left for that. Try a smaller photo, or later."
     elif isinstance(error, OSError):
-        error = "This machine has no disk space left for that. Try later."
+        why = "has no disk space left" if error.errno == ENOSPC else "could not store that"
+        error = f"This machine {why}. Try later."
     return html.escape(str(error))

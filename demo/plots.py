@@ -1,12 +1,10 @@
 """Pictures of maps and norms, readable on light and on dark."""
 
-from collections.abc import Sequence
-
 import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from PIL import Image, ImageDraw
+from PIL import Image
 
 INK, BEFORE, AFTER = "#7b8190", "#e0693c", "#3b93b8"
 STYLE = {
@@ -39,18 +37,11 @@ def small(size: tuple[int, int], width: int) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def over(
-    picture: Image.Image, values: np.ndarray, marks: Sequence[int] = (), width: int = 320
-) -> Image.Image:
-    """A map of patches over the grey picture; ``marks`` are patches with a ring."""
+def over(picture: Image.Image, values: np.ndarray, width: int = 320) -> Image.Image:
+    """A map of patches over the grey picture."""
     size = small(picture.size, width)
     grey = picture.convert("L").resize(size).convert("RGB")
-    image = Image.blend(grey, coloured(values, size), 0.72)
-    draw, (rows, columns) = ImageDraw.Draw(image), values.shape
-    for y, x in (divmod(mark, columns) for mark in marks):
-        cx, cy = (x + 0.5) * size[0] / columns, (y + 0.5) * size[1] / rows
-        draw.ellipse((cx - 7, cy - 7, cx + 7, cy + 7), outline="#ffffff", width=3)
-    return image
+    return Image.blend(grey, coloured(values, size), 0.72)
 
 
 @matplotlib.rc_context(STYLE)

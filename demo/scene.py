@@ -128,12 +128,6 @@ class Scene:
         n, head = self.segmenter.backbone.n_heads, self.settings.head
         return None if head == 0 else min(head, n) - 1
 
-    @property
-    def patch(self) -> int | None:
-        """The patch in view, from 0; None for none."""
-        n, patch = math.prod(self.encoded.grid), self.settings.patch
-        return patch - 1 if 0 < patch <= n else None
-
     # --- words ------------------------------------------------------------------------------------
 
     def suggested(self, most: int = 5) -> tuple[str, ...]:

@@ -44,8 +44,8 @@ def encoder() -> Callable[[Segmenter, Image.Image], Encoded] | None:
             return segmenter.encode(image)
         try:
             values, resized = arrays(segmenter, image)
-        except Exception:  # a spent quota, a full queue or a failed GPU are not the visitor's fault
-            logger.warning("no GPU was lent; the CPU encodes")
+        except Exception as error:  # a spent quota, a full queue or a failed GPU
+            logger.warning("no GPU was lent (%s); the CPU encodes", type(error).__name__)
             encoded = segmenter.encode(image)
             WITHOUT_GPU.add(encoded)
             return encoded

@@ -10,16 +10,18 @@ import io
 import itertools
 import json
 import math
+import os
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import numpy as np
 import torch
 import torch.nn.functional as F
-from gradio.processing_utils import save_bytes_to_cache
 from gradio.utils import get_upload_folder
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -34,7 +36,6 @@ from demo.space import WITHOUT_GPU
 from gclip_core import palette
 from gclip_core.methods import gclip
 from gclip_core.numbering import block_numbers, named
-from gclip_core.registry import BUILT_IN
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Segmentation
 
@@ -49,7 +50,15 @@ SHOWN_SIDE = 1280
 
 def saved(data: bytes, name: str) -> str:
     """The path of a file that Gradio serves; its folder is named by the content's digest."""
-    return save_bytes_to_cache(data, name, get_upload_folder())
+    path = Path(get_upload_folder(), sha256(data).hexdigest(), name)
+    try:
+        os.utime(path)  # the oldest files are deleted first
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name("unfinished")  # a browser may read the file at any time
+        unfinished.write_bytes(data)
+        unfinished.rename(path)
+    return str(path)
 
 
 def served(image: Image.Image, kind: str = "png") -> dict[str, Any]:
@@ -81,7 +90,8 @@ def photo_file(scene: Scene) -> dict[str, Any]:
 def canvas(scene: Scene, pair: dict[str, Segmentation] | None = None) -> dict[str, Any]:
     """The photo with two masks, as `canvas.js` draws them."""
     pair = pair or scene.pair
-    names = scene.words.names
+    names, grid = scene.words.names, scene.encoded.grid
+    grid = pooled(torch.empty(1, math.prod(grid)), grid)[1]
     return {
         "of": same_photo(scene),
         "photo": photo_file(scene),
@@ -89,13 +99,19 @@ def canvas(scene: Scene, pair: dict[str, Segmentation] | None = None) -> dict[st
         "classes": classes(names),
         "views": [side(scene, title, mask) for title, mask in pair.items()],
         "view": scene.as_switched,
-        "grid": pooled(torch.empty(1, math.prod(scene.encoded.grid)), scene.encoded.grid)[1],
-        "patch": scene.patch,
+        "grid": grid,
+        "patch": patch_in_view(scene, grid),
         "link": link(scene),
         "sentence": difference(scene, pair),
         "notes": notes(scene),
         "banner": SIMULATION if scene.settings.backbone == DAMAGED else None,
     }
+
+
+def patch_in_view(scene: Scene, grid: tuple[int, int]) -> int | None:
+    """The patch of a grid that was chosen, from 0; None for none. A link may name any number."""
+    patch = scene.settings.patch
+    return patch - 1 if 0 < patch <= math.prod(grid) else None
 
 
 def same_photo(scene: Scene) -> str:
@@ -380,12 +396,10 @@ def painted(scene: Scene, mask: Segmentation, width: int = 320) -> Image.Image:
 
 
 def compare_note(scene: Scene) -> str:
-    """What the scores are, and why two methods fail on the built-in model."""
+    """What the scores are."""
     text = "Every method’s mask of this photo. Press one to see it beside GCLIP’s."
     if scene.scores(scene.mask()):
         text += " Scores are mIoU, of these masks."
-    if scene.settings.backbone in (BUILT_IN, DAMAGED):
-        text += " SC-CLIP and SFP have constants for CLIP’s hidden states: here they fail."
     return text
 
 
@@ -396,6 +410,7 @@ def link(scene: Scene) -> str:
     """The query string of what is shown; a photo of one's own stays at home."""
     example = scene.photo.example
     named = {"example": example.name} if example else {}
+    named |= {"backbone": scene.settings.backbone}  # other hosts open with another one
     query = scene.settings.to_query(**named)
     if len(query) > limits.MAX_LINK:
         query = scene.settings.with_values(words="").to_query(**named)
@@ -413,7 +428,7 @@ def link_note(scene: Scene) -> str:
 
 
 def python(scene: Scene) -> str:
-    """Six lines that make the same labels."""
+    """Six lines that make the same labels of a photo of up to WORKED_PIXELS."""
     s, example = scene.settings, scene.photo.example
     photo = f"assets/photos/{example.name}.jpg" if example else "photo.jpg"
     sizes = {"short_side": s.size or None, "window": s.window or None, "stride": s.stride}

@@ -1,5 +1,6 @@
 """The one event, without a server: what changes, what stays, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -107,6 +108,31 @@ def test_typed_words_stay() -> None:
     visitor.ask(words="grass, person")
     assert "words" not in visitor.ask(path=FLOWER)
     assert [c["name"] for c in visitor.shown["canvas"]["classes"]] == ["grass", "person"]
+
+
+def test_typed_words_that_were_filled_in_once() -> None:
+    """They are a person's, and stay with another photo."""
+    visitor = Visitor(size=112, edges="none")
+    filled = visitor.ask()["words"]
+    visitor.ask(words="grass")
+    visitor.ask(words=filled)
+    assert "words" not in visitor.ask(path=FLOWER)
+
+
+def test_refusal_in_mid_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sent before it is noted: going back makes it anew."""
+
+    def refuse(_: scene.Scene) -> None:
+        raise GclipError("no memory")
+
+    visitor = Visitor(words="dog", size=112, edges="none")
+    visitor.ask()
+    monkeypatch.setitem(VIEWS, "looks", replace(VIEWS["looks"], make=refuse))
+    seen = visitor.seen
+    with pytest.raises(GclipError):
+        for part in answer(seen, "segment", DOG, *(visitor.settings | {"amf": False}).values()):
+            visitor.seen = part.get("seen", visitor.seen)
+    assert visitor.ask()["canvas"]["view"] == 1
 
 
 def test_unknown_word_is_replaced_with_a_way_back() -> None:

@@ -183,7 +183,7 @@ def test_lesson_opens_its_mask_after() -> None:
 def test_link_opens_what_was_shown() -> None:
     current = scene(words="dog, grass", weight=0.35, cs=False, row=2)
     link = views.link(current)
-    assert link.startswith("?example=dog&")
+    assert link.startswith("?example=dog&backbone=built-in&")
     query = dict(pair.split("=") for pair in link[1:].replace("%2C+", ", ").split("&")[1:])
     assert Settings.from_query(query) == (current.settings, "")
 

@@ -1,6 +1,6 @@
 """Evaluation on the field's benchmarks and on photos with drawn truth: data sets, mIoU, tables.
 
-Each command is one file: ``benchmark`` (which is ``python -m evaluation``), ``phenomena``,
+Each command is one file: ``__main__`` (``python -m evaluation``), ``phenomena``,
 ``suggested_words`` and ``figure``. Read ``datasets`` first: a labelled set is what everything is
 measured on. Then ``metric``, and ``benchmark``, which counts pixels image by image.
 """

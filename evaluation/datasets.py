@@ -412,7 +412,7 @@ def read_ids(path: Path) -> NDArray:
         ) from error
     if mode not in ("P", "L", "I", "I;16"):
         raise EvaluationError(
-            f"Class ids (a palette or grey PNG) were expected in {path}, but a picture in {mode} "
-            "came; use the set's original label files, not a coloured copy."
+            f"Class ids (a palette or grey PNG) were expected in {path}, but a picture in mode "
+            f"{mode} came; use the original label file, not a coloured or 1-bit copy."
         )
     return ids

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from evaluation import EvaluationError
 from evaluation.class_lists import ClassName
-from evaluation.datasets import LabelledSet, Sample, require_files
+from evaluation.datasets import Ids, LabelledSet, Sample, read_ids, require_files
 from evaluation.metric import IGNORE
 from gclip_core import assets, images
 from gclip_core.types import Grid
@@ -116,7 +116,8 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
     """Photos ``NAME.jpg`` with masks ``NAME.png`` in a folder; of a ``split``, those it lists.
 
     Its ``index.json`` is a list of ``{"file": NAME, "words": {value: word}}``. A value is one of
-    the mask's; pixels of other values are ignored. ``SPLIT.txt`` has a name a line.
+    the mask's, a palette or grey PNG; pixels of other values are ignored. ``SPLIT.txt`` has a name
+    a line.
 
     Raises:
         EvaluationError: the index cannot be read, a photo or mask is missing, or there is no list.
@@ -135,16 +136,15 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
     index = {word: number for number, word in enumerate(words)}
 
     def load(name: str, meaning: Mapping[int, str]) -> tuple[Image.Image, NDArray[np.int16]]:
-        class_of = np.full(256, IGNORE, np.int16)
-        for value, word in meaning.items():
-            class_of[value] = index[word]
-        with Image.open(folder / f"{name}.png") as mask:
-            return images.check(folder / f"{name}.jpg"), class_of[np.asarray(mask)]
+        mask, classes = folder / f"{name}.png", {value: index[w] for value, w in meaning.items()}
+        ids = Ids(classes, ignored=frozenset(), others=IGNORE)
+        return images.check(folder / f"{name}.jpg"), ids.labels(read_ids(mask), str(mask))
 
     names = list(words_of)
     if split is not None:
         file = folder / f"{split}.txt"
-        listed = file.read_text("utf-8").split() if file.is_file() else []
+        lines = file.read_text("utf-8").splitlines() if file.is_file() else []
+        listed = {line.strip() for line in lines}
         names = [name for name in names if name in listed]
         if not names:
             raise EvaluationError(f"Names of photos of this folder were expected in {file}.")

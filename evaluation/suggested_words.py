@@ -3,7 +3,7 @@
 Prints the share of suggested words that are in the photo's truth, the share of the labelled area
 that they name, and of the photos with a main thing the share in which a suggested word, and in
 which the first one, names it. The main thing is the class of COCO-Object that covers most of the
-photo, if it covers 15 % or more.
+photo, if it covers 15 % or more. Photos without a labelled pixel are left out.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation import class_lists, options
+from evaluation import EvaluationError, class_lists, options
 from evaluation.class_lists import ClassName
 from evaluation.photos import NAME as PHOTOS
 from evaluation.tables import counted
@@ -140,7 +140,13 @@ def _judge_photos(args: argparse.Namespace) -> None:
     for sample in photos.samples:
         image, labels = sample.load()
         truth = read_truth(photos.classes, labels)
-        judged.append(judge(segmenter.suggest(image), truth, named))
+        if truth.areas:  # else every pixel is ignored
+            judged.append(judge(segmenter.suggest(image), truth, named))
+    if not judged:
+        raise EvaluationError(
+            "A photo with a labelled pixel was expected, but every pixel of every photo is "
+            "ignored; check the values in index.json."
+        )
     print(report(judged))
 
 

@@ -164,10 +164,17 @@ def test_photo_folder(tmp_path: Path) -> None:
     assert [known.name for known in opened.classes] == ["cat", "dog"]
     assert opened.samples[0].load()[1][0, ::8].tolist() == [-1, 0, -1]
     assert opened.samples[1].load()[1][0, ::8].tolist() == [1, 0, -1]
-    (tmp_path / "report.txt").write_text("b\nc\n")
+    (tmp_path / "report.txt").write_text("b\nc a\n")
     assert [sample.name for sample in photo_folder(tmp_path, "report").samples] == ["b"]
     with pytest.raises(EvaluationError, match=r"choose\.txt"):
         photo_folder(tmp_path, "choose")
+    Image.new("RGB", (24, 16)).save(tmp_path / "a.png")
+    Image.fromarray(enlarge([[0, 300, 9], [0, 300, 9]], np.uint16)).save(tmp_path / "b.png")
+    (tmp_path / "index.json").write_text(json.dumps([index[0], {"file": "b", "words": {300: "x"}}]))
+    opened = photo_folder(tmp_path)
+    with pytest.raises(EvaluationError, match=r"a\.png, but a picture in mode RGB"):
+        opened.samples[0].load()
+    assert opened.samples[1].load()[1][0, ::8].tolist() == [-1, 1, -1], "16 bits"
     (tmp_path / "b.png").unlink()
     with pytest.raises(EvaluationError, match=r"1 of 4 files are missing.*b\.png"):
         photo_folder(tmp_path)

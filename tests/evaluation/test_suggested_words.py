@@ -1,5 +1,8 @@
 """Suggested words are compared with the classes of a photo's mask."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -14,6 +17,7 @@ from evaluation.suggested_words import (
     read_truth,
     report,
 )
+from tests.evaluation.sets import save_ids, save_image
 from tests.models import loaded
 
 AREAS = {"sea": 60, "wall brick": 30, "dog": 10}
@@ -82,4 +86,17 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--n", "2"]) == 0
     assert capsys.readouterr().out.startswith("2 photos: ")
     assert main(["--root", "nowhere", "--split", "report"]) == 2
+    assert "index.json" in capsys.readouterr().err
+
+
+def test_ignored_photo(capsys: pytest.CaptureFixture[str]) -> None:
+    """A photo without a labelled pixel is left out."""
+    for name, value in (("a", 9), ("b", 3)):
+        save_image(Path(f"{name}.jpg"))
+        save_ids(Path(f"{name}.png"), [[value] * 3] * 2)
+    index = [{"file": name, "words": {"3": "cat"}} for name in ("a", "b")]
+    Path("index.json").write_text(json.dumps(index))
+    assert main(["--root", "."]) == 0
+    assert capsys.readouterr().out.startswith("1 photo: ")
+    assert main(["--root", ".", "--n", "1"]) == 2
     assert "index.json" in capsys.readouterr().err

@@ -21,11 +21,11 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+import gclip_core
 from evaluation import EvaluationError, metric
 from evaluation.class_lists import ClassName
 from evaluation.datasets import LabelledSet, Sample
 from evaluation.metric import IGNORE, Counts
-from gclip_core import __version__
 from gclip_core.methods import METHODS, find_method, gclip
 from gclip_core.numbering import block_numbers
 from gclip_core.refine import refined
@@ -91,7 +91,8 @@ class Experiment:
         """All that decides the numbers, as plain data; blocks count from 1.
 
         ``fingerprint`` is a digest of the images' names, ``weights`` the backbone's digest; a
-        ``window`` of 0 means one pass.
+        ``window`` of 0 means one pass. ``code`` is a digest of the sources: what was counted by
+        other code is not added to.
         """
         segmenter, dataset, backbone = self.segmenter, self.dataset, self.segmenter.backbone
         plain = {
@@ -116,11 +117,18 @@ class Experiment:
             "logit_scale": segmenter.logit_scale,
             "methods": [method_settings(method) for method in self.methods],
             "device": backbone.device.type,
-            "version": __version__,
+            "version": gclip_core.__version__,
+            "code": _code_digest(),
             "torch": torch.__version__,
             "open_clip": open_clip.__version__,
         }
         return json.loads(json.dumps(plain))
+
+
+def _code_digest() -> str:
+    packages = (Path(gclip_core.__file__).parent, Path(__file__).parent)
+    files = [file for package in packages for file in sorted(package.rglob("*.py"))]
+    return blake2b(b"".join(file.read_bytes() for file in files), digest_size=6).hexdigest()
 
 
 def digest(settings: dict[str, Any]) -> str:

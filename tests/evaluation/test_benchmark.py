@@ -130,12 +130,17 @@ def test_resumed_run(tmp_path: Path) -> None:
 
 
 def test_folders(tmp_path: Path) -> None:
-    """A folder of other settings, with a damaged file or without a result is refused."""
+    """A folder of other settings or code, damaged or without a result is refused."""
     experiment = small_experiment(1)
     benchmark.run(experiment, tmp_path)
     other = replace(experiment, threshold=0.5, methods=experiment.methods[:1])
     with pytest.raises(EvaluationError, match=r"threshold: 0\.5 here, 0\.0 there; meth.*--out"):
         benchmark.run(other, tmp_path)
+    file = tmp_path / "settings.json"
+    saved = json.loads(file.read_text("utf-8"))
+    file.write_text(json.dumps(saved | {"code": "other"}), "utf-8")
+    with pytest.raises(EvaluationError, match=r"code: \w{12} here, other there"):
+        benchmark.run(experiment, tmp_path)
     (tmp_path / "images" / "000000.npz").write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(EvaluationError, match=r"000000\.npz is damaged.*delete it"):
         benchmark.read_result(tmp_path)

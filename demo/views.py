@@ -355,9 +355,9 @@ def table(scene: Scene) -> dict[str, Any]:
     rows = []
     for title, mask, miou in scene.compared:
         score = "–" if miou is None else f"{100 * miou:.1f}"
-        rows.append(
-            [title, score, RULES[mask.method.attention], mask.method.citation or "for comparison"]
-        )
+        attention = mask.method.attention
+        rule = RULES.get(attention, attention)
+        rows.append([title, score, rule, mask.method.citation or "for comparison"])
     return {"headers": COLUMNS, "data": rows}
 
 

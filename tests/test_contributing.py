@@ -7,10 +7,13 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from demo import views
+from gclip_core import Method
 from tests import ROOT
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -96,3 +99,10 @@ def test_additions(copy: Path) -> None:
     """
     with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
         child.submit(_use, copy).result()
+
+
+def test_new_attention() -> None:
+    """Compare names a kind of attention that has no words yet."""
+    mask = SimpleNamespace(method=Method("mine", "Mine", "mine", residual=False, ffn=False))
+    (row,) = views.table(SimpleNamespace(compared=[("Mine", mask, None)]))["data"]
+    assert row == ["Mine", "–", "mine", "for comparison"]

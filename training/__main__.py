@@ -8,9 +8,11 @@ from pathlib import Path
 
 import torch
 
+from training.data import check_sources
+
 STEPS = ("features", "map", "attention", "pack")
-PER_RUN = ("map", "attention", "pack")
-"""Steps that can leave out photos, or begin with other random numbers."""
+LEARNING = ("map", "attention")
+"""Steps that fit weights; they and `pack` can leave out photos, or have another seed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,17 +25,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--without", choices=("choose", "report"), help="leave out a half of COCO's photos"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, help="fewer steps, to try something")
+    parser.add_argument("--steps", type=int, help="fewer steps of a fit, to try something")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
-    options = {"steps": args.steps} if args.steps else {}
-    if args.step in PER_RUN:
+    options = {}
+    if args.steps is not None:
+        if args.step not in LEARNING or args.steps < 1:
+            parser.error(f"--steps must be 1 or more, and only {' and '.join(LEARNING)} take it")
+        options["steps"] = args.steps
+    if args.step != "features":
         options |= {"without": args.without, "seed": args.seed}
     args.work.mkdir(parents=True, exist_ok=True)
     try:
+        check_sources(args.data)
         importlib.import_module(f"training.{args.step}").run(args.data, args.work, **options)
-    except (FileNotFoundError, ValueError) as error:
+    except FileNotFoundError as error:
+        print(
+            f"{error.filename} was expected, but is not there: see training/README.md for what "
+            "DATA has, and which steps come before.",
+            file=sys.stderr,
+        )
+        return 1
+    except ValueError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -1,13 +1,15 @@
 """Step 3, `attention`: twelve blocks learn which patches belong together.
 
-Learned are the blocks, the class token and the positional embedding, on square parts of the photos
-with masks; the map stays. A linear layer learns first to read attention from the tokens. All blocks
-begin with its Queries and Keys, and change little at the start.
+They learn on square parts of the photos with masks. With them learn the class token and the
+positional embedding; the map stays. First one linear layer learns to read attention from the
+tokens. All blocks begin with its Keys, and all but the last with its Queries. The last block's
+Queries begin at random, are made equally long in all directions, and learn nothing.
 
-DINO's affinities `a` are the teacher: a patch's target is `A = softmax(10 a)` over the patches with
-`a >= 0`; of those, if it has a true word, only over patches that have no other. The map alone, as
-`map` left it, gives a patch's vector `v`; its neighbourhood is `r = normalise(A v)`. The
-terms of the loss, each a mean over patches and views:
+DINO is the teacher. Its affinity of two patches is `a`. A patch's target is `A = softmax(10 a)`
+over the patches with `a >= 0`, without those that have another true word than its own. A patch that
+is none of its source's words counts here like one of which nothing is known. The map, as step 2
+left it, gives each patch a vector `v`; its neighbourhood has `r = normalise(A v)`. The terms of the
+loss, each a mean over patches and views:
 
 - middle: `KL(A, attention)` of two of the blocks 5 to 11 by lot (the heads' mean, among patches);
 - averaging: `|(attention - A) v|² / |A v|²` of centred `v`, in the same blocks: an error of
@@ -16,8 +18,6 @@ terms of the loss, each a mean over patches and views:
 - values: `1 - cos(Values of the last block, v)`, so that words stay where the map has them;
 - output: `1 - cos(output of a patch, r)`;
 - class: `1 - cos(output of the class token, mean v)`.
-
-The last block's Queries are made white once and then learn nothing.
 """
 
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from gclip_core.attention import weights
 from training.data import Photo, folder_of, half
-from training.fitting import begin, fit, low_precision
+from training.fitting import fit, low_precision
 from training.network import BLOCKS, HEADS, WIDTH, Network, restored
 from training.patches import labels, read
 from training.vocabulary import Words
@@ -43,6 +43,8 @@ WEIGHTS = {
     "output": 1.0,
     "class": 1.0,
 }
+"""Chosen by hand, with the half `choose` and the twelve photos that ship in view. `values` is by
+far the largest: what the map learned from masks must not get lost."""
 TAUGHT = range(4, BLOCKS - 1)
 """Blocks whose attention is taught, from 0; the last one's Keys are, too."""
 SHARPNESS = 10.0
@@ -51,8 +53,10 @@ has ten times the weight."""
 QUERY_GAIN = 2.4
 """How long the last block's Queries are made: the longer, the more local is its attention."""
 SIDE, VIEWS, QUERIES = 20, 3, 96
-"""Patches along a view, views of a step, and patches of a view whose attention is taught."""
+"""Patches along a view, which is as large as the shorter side of a photo, views of a step, and
+patches of a view whose attention is taught: few, for speed."""
 _BLOCKS_A_STEP = 2
+"""Blocks whose attention is taught in one step, by lot, for speed."""
 _READING = 2.5
 """Steps of the layer that reads attention from the tokens, for each step of the blocks."""
 
@@ -153,10 +157,10 @@ def learn_reading(
 
 @torch.no_grad()
 def give_heads(network: Network, layer: nn.Linear, features: Tensor) -> None:
-    """Give all blocks the layer's Queries and Keys, with a little noise, so that they do not all
-    learn alike; and make each direction of the last block's Queries of patches as long as every
-    other, a head at a time, times a gain: no direction is like every patch, so a patch is like
-    itself most.
+    """Give the blocks the layer's Queries and Keys, the last one its Keys alone, with a little
+    noise, so that they do not all learn alike. Make each direction of the last block's own Queries
+    of patches as long as every other, a head at a time, times a gain: no direction is like every
+    patch, so a patch is like itself most.
 
         W <- gain C^(-1/2) W,   C = mean q qᵀ over the patches of features (B, h, w, FEATURES)
     """
@@ -220,7 +224,7 @@ def run(
     data: Path, work: Path, without: str | None = None, seed: int = 0, steps: int = 120
 ) -> None:
     """Write `attention.pt` by `map.pt`."""
-    begin(seed)
+    torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     folder, words, held = folder_of(work, without, seed), Words(data), half(data, without)
     before, network = (restored(torch.load(folder / "map.pt")) for _ in range(2))

@@ -1,15 +1,21 @@
-"""The constants that masks choose, by two folds, after `pack`: what is printed is set by hand.
+"""What masks say of the constants outside the recipe, by two folds, after `pack`.
 
     python -m training.choose DATA WORK
 
-- Suggested words (`gclip_core/suggest.py`): thresholds that are chosen with one half, by the
-  model that has not seen it, are judged on the other half; those of both halves together ship.
+It prints figures; the constants are set by hand. Each half is judged by the model that did not
+learn from it.
+
+- Suggested words (`gclip_core/suggest.py`): thresholds that are chosen with one half are judged on
+  the other half; those of both halves together ship. Only these figures are crossed, and they are
+  a little generous: `evidence` and the values of `TRIED` were picked with all photos in view, and
+  the words that can be suggested are those of all masks, also of the half that is judged.
 - A weak fit (`demo/scene.py`): the highest mean probability of a class on its own patches below
   which at most one in twenty good masks is (good: an IoU of 0.3 or more).
-- The damage of `built-in-damaged`: the smallest gain with which neither < AMF < CS < both holds.
-- The background's weight: the highest within one point of the best mean of two measures, with
-  guided edges: the three largest words of a photo are typed; two of its words by lot are, and every
-  other word counts as background.
+- The damage of `built-in-damaged`: the smallest gain of `GAINS` with which neither < AMF < CS <
+  both is true, on each half and on the photos that ship. 150, the smallest of all, ships.
+- The background's weight: the highest of `WEIGHTS` within one point of the best mean of two
+  measures, with guided edges. In one, the three largest words of a photo are typed. In the other,
+  two of its words by lot are typed, and every other word counts as background.
 """
 
 import argparse
@@ -43,12 +49,15 @@ TRIED = {
 AIMS = (0.80, 0.57, 0.85)
 """Wanted shares of right words, of named area, and of named main things."""
 WEAK = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+"""Mean probabilities below which a mask is called a weak fit; 0.6 ships."""
 GOOD = 0.3
 """The least IoU of a good mask."""
 GAINS = (150.0, 200.0, 250.0, 300.0)
+"""Gains of the damaged channel that are tried."""
 FOUR = (gclip(amf=False, cs=False), gclip(cs=False), gclip(amf=False), gclip())
 """Neither, AMF, CS and both."""
 WEIGHTS = (0.3, 0.5, 0.7, 0.9)
+"""Weights of the background that are tried; 0.5 ships."""
 TYPED, BY_LOT = 3, 2
 """Words of a photo that a person types, the largest ones or by lot."""
 

@@ -1,17 +1,16 @@
-"""Step 1, `features`: what the frozen networks compute of every photo, once; nothing is learned.
+"""Step 1, `features`: what the frozen networks compute of every photo is computed once and stored.
 
-A file a photo, `WORK/features/NAME.npz`; photos that have one are skipped, so a run goes on where
-it stopped. V views of h × w patches:
+Nothing is learned here. Each photo gets a file, `WORK/features/NAME.npz`. Photos that have one are
+skipped, so a run goes on where it stopped. A file has, for V views of h × w patches:
 
 - features (V, h, w, 904) float16: three stages of EfficientNet-Lite2 (48, 120 and 352 channels)
-  and the output of block 9 of DINO's ViT-S/14 (384), which is what the stem that ships computes;
+  and the output of block 9 of DINO's ViT-S/14 (384). The stem that ships computes the same;
 - mask (V, 4h, 4w) uint8: the mask's values, 4 × 4 a patch;
 - affinity (hw, hw) float16: which patches of the first view belong together (`dino.affinity`).
 
 The first view is the whole photo, as the model sees it: the shorter side has 320 pixels. Photos of
-COCO, which are few, and alone have masks of rooms, have five more: parts of the photo by lot at the
-same size, half of them mirrored. Of photos without masks there are features only, of one view,
-whose shorter side has 192 pixels.
+COCO have five more views: parts of the photo by lot at the same size, of which three are mirrored.
+Photos without masks have one view and features only; their shorter side has 192 pixels.
 """
 
 import random
@@ -36,14 +35,15 @@ PATCH = 16
 MEAN, STD = 127.0, 128.0
 """What turns pixels from 0 to 255 into what the stem reads."""
 SHORT, SHORT_WITHOUT = 320, 192
-"""Pixels of the shorter side of photos with masks, and of those without."""
+"""Pixels of the shorter side of photos with masks, as the model sees them, and of those without,
+which are stored small."""
 FINE = 4
-"""Values of a mask along a patch."""
+"""Values of a mask along a patch: enough to see which patches are at a border."""
 VIEWS_OF_COCO, SMALLEST = 6, 0.55
-"""Views of a photo of COCO, and the least part of its sides that a view shows."""
+"""Views of a photo of COCO, and the least part of its sides that a view shows. No other photos have
+masks of rooms, and these are few."""
 BATCH = 4
 """Photos of one size that are computed together."""
-
 
 Frozen = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Pixels (B, 3, 16h, 16w) from 0 to 255 to features (B, h, w, FEATURES) and affinities."""

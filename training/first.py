@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from gclip_core.backbone import Backbone, load_backbone
 from training.data import FIRST
-from training.network import FEATURES, Network
+from training.network import FEATURES, MAP, Network
 
 
 def load(folder: Path) -> Backbone:
@@ -34,10 +34,9 @@ def first_model(data: Path) -> Backbone:
 def map_of(backbone: Backbone) -> Network:
     """A network whose map is that of a model; positions count by their mean."""
     network = Network(torch.zeros(FEATURES), torch.ones(FEATURES))
-    own = network.state_dict()
-    for name, value in backbone.visual.state_dict().items():
-        name = name.removeprefix("conv1.").replace("transformer.resblocks.", "blocks.")
-        if name in own:
-            own[name].copy_(value)
+    weights = backbone.visual.state_dict()
+    for name, parameter in network.named_parameters():
+        prefix = "conv1." if name.split(".")[0] in MAP else ""
+        parameter.copy_(weights[prefix + name.replace("blocks.", "transformer.resblocks.")])
     network.linear.bias.data += network.positional_embedding[1:].mean(0)
     return network.eval()

@@ -1,7 +1,6 @@
 """How a step fits weights: AdamW, whose rate rises and falls."""
 
 import math
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,12 +18,6 @@ _LEAST = 0.02
 def low_precision() -> torch.autocast:
     """Matrix products in bfloat16 where the processor has it: a third of the time."""
     return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16(torch.device("cpu")))
-
-
-def begin(seed: int) -> None:
-    """Begin all sequences of random numbers."""
-    torch.manual_seed(seed)
-    random.seed(seed)
 
 
 def fit(

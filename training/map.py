@@ -1,14 +1,15 @@
-"""Step 2, `map`: the map from features to words, taught with true masks and by the first model.
+"""Step 2, `map`: a map from a patch's features to a vector in the words' space.
 
-Learned is the map, a linear and a two-layer one, from nothing. The logit of word k is
-`s_k = 40 cos(patch, word k)`. A patch of a photo with a mask has the word that covers six tenths of
-it, and is drawn by one over the root of how many have that word. The terms of the loss:
+It learns from nothing. Masks teach the words that they have, the first model teaches all others.
+The logit of word k is `s_k = 40 cos(patch, word k)`. A patch has the label that covers six tenths
+of it; a label of few patches has a larger part in a step than in the photos (`patches.py`). The
+terms of the loss:
 
 - all: cross-entropy over all words of masks, without those that are nearly the same word;
-- photo: the same over the words of the patch's photo, and about ten more of its source: this is
-  what a person types;
+- photo: the same over the words of the patch's photo, which is what a person types, and about one
+  in twelve of its source's other words, by lot for each patch: nine of COCO's, one or two of VOC's;
 - none: `-log(1 - p)` of a patch that is none of its source's words, which have the probability `p`
-  together;
+  together; the sum over these patches, divided by the number of all labelled patches;
 - first: KL(first model, new one) of the probabilities of all words that the first model has seen,
   for patches of photos without masks, and for patches that are none of their source's words, over
   the other words;
@@ -16,8 +17,8 @@ it, and is drawn by one over the root of how many have that word. The terms of t
 
     loss = all / 2 + 2 photo + 2 none + first + 4 near
 
-So masks teach their words, and the first model all others. Half of the features are dropped at each
-step (Srivastava et al. 2014): without that, 2,000 photos are soon learned by heart.
+Half of the features are dropped at each step (Srivastava et al. 2014): without that, 2,000 photos
+are soon learned by heart.
 """
 
 from collections.abc import Sequence
@@ -31,20 +32,23 @@ from torch import Tensor
 from gclip_core import text
 from training.data import folder_of, half, without_masks
 from training.first import first_model, map_of
-from training.fitting import begin, fit
+from training.fitting import fit
 from training.network import FEATURES, MAP, Network
 from training.patches import NONE, Patches, read
 from training.vocabulary import Words
 
 SCALE = 40.0
-"""What cosines are multiplied by."""
+"""What cosines are multiplied by; it ships as the model's logit scale."""
 WEIGHTS = {"all": 0.5, "photo": 2.0, "none": 2.0, "first": 1.0, "near": 4.0}
+"""Chosen on the half `choose`, by models without it, and on the twelve photos that ship: `near` and
+`first` keep what has no mask."""
 DROPPED = 0.5
 """The part of the features that is dropped."""
 LABELLED, FREE = 2048, 1024
 """Patches of a step: of photos with masks, and of those without."""
-OTHERS = 10
-"""About so many words that a photo lacks are compared with its own."""
+OTHERS_OF_ALL = 10
+"""About so many of all words of masks are drawn to be compared with a patch's photo; of these, only
+those of its source count."""
 _NEVER = -1e4
 """The logit of a word that is not compared."""
 
@@ -104,7 +108,7 @@ def learn(
 ) -> Network:
     """A network whose map learned from patches with labels, and from the first model's map `before`
     on patches of photos without masks, `free` (n, FEATURES)."""
-    begin(seed)
+    torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = Network(*patches.statistics())
     of_masks = Compared(words, vectors, patches.words_of.any(0).nonzero().flatten().tolist())
@@ -117,9 +121,9 @@ def learn(
         dropped = network.mean + F.dropout(features - network.mean, DROPPED)
         of_patches, of_free = network.map_vectors(dropped).split([LABELLED, FREE])
         own = patches.words_of[patches.source[view]]
-        others = torch.rand(LABELLED, len(of_masks.numbers)) < OTHERS / len(of_masks.numbers)
+        drawn = torch.rand(LABELLED, len(of_masks.numbers)) < OTHERS_OF_ALL / len(of_masks.numbers)
         own_taught = own[:, of_masks.numbers]
-        present = patches.present[view][:, of_masks.numbers] | (own_taught & others)
+        present = patches.present[view][:, of_masks.numbers] | (own_taught & drawn)
         terms = losses_of_masks(of_masks, of_patches, label, own_taught, present)
         none = label == NONE
         told = torch.cat([features[LABELLED:], labelled[none]])

@@ -1,14 +1,16 @@
-"""What the model makes of photos with true masks, by two folds: the figures of its card.
+"""The figures of the card: the IoU of true masks, by two folds.
 
     python -m training.measure DATA WORK [--seed 1]
 
 COCO's hundred photos are two halves by lot. A half is measured by a model that learned on the other
-and on all other photos (`map`, `attention` and `pack` with `--without`), so no photo is measured by
-a model that has seen it. Words are those of regions of at least one percent of a photo (smaller
-ones are void); all kinds of wall are "wall". The score is the mean over photos of the mean IoU of
-the words that are there, once among themselves and once beside ten distractors, which are drawn
-from the other words of the set. So it is no figure of ``python -m evaluation``, which counts every
-word of the masks and draws distractors by a hash.
+half and on all other photos (`map`, `attention` and `pack` with `--without`). So no model is
+measured on photos that it learned from.
+
+A photo's words are those of regions of at least one percent of it; smaller regions are void. All
+kinds of wall are "wall". The score is the mean over photos of the mean IoU of their words. These
+are typed alone, and then with ten distractors: words of the other photos, by lot.
+`python -m evaluation` has other figures: it counts every word of the masks, and draws other
+distractors.
 """
 
 import argparse
@@ -107,7 +109,8 @@ def folds(data: Path, work: Path, seed: int = 0) -> Iterator[Fold]:
         numbers = {*words.numbers(word for photo in seen for word in photo.words.values())}
         of_half = [case for case in cases if f"coco/{case.image.stem}" in held]
         names = {word for case in of_half for word in case.words}
-        taught = frozenset(name for name in names if numbers.issuperset(words.numbers([name])))
+        # A word that the model does not know has no number: no mask taught it.
+        taught = frozenset(name for name in names if numbers.intersection(words.numbers([name])))
         segmenter = Segmenter(load(folder_of(work, name, seed) / "packed"))
         yield Fold(name, segmenter, of_half, taught)
 

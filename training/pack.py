@@ -1,8 +1,11 @@
-"""Step 4, `pack`: what a run learned becomes what ships in `assets/built-in/`; nothing is learned.
+"""Step 4, `pack`: the weights that a run learned become the files of a built-in model.
 
-Matrices are stored as whole numbers of eight bits with a scale a row, everything else in float16.
-The stem's networks, the text tower and the table of nearest words are the first model's. Words that
-a mask has count as seen.
+Nothing is learned here. Matrices become whole numbers of eight bits with a scale a row; everything
+else becomes float16. The stem's networks, the text tower and the table of nearest words are the
+first model's. In `words.json`, words of masks count as seen: those of all masks, also in a fold.
+
+The files of seed 0 with all photos replace those in `assets/built-in/`. Every other run has its own
+in WORK.
 """
 
 import json
@@ -57,14 +60,10 @@ def known(groups: Mapping[str, list[list[str]]], words: Words) -> dict[str, list
 
 
 def run(data: Path, work: Path, without: str | None = None, seed: int = 0) -> None:
-    """Write the model that ships, by photos of both halves and seed 0, else one into the run's own
-    folder."""
-    ships, folder, first = (
-        without is None and seed == 0,
-        folder_of(work, without, seed),
-        data / FIRST,
-    )
-    out = BUILT_IN if ships else folder / "packed"
+    """Write the files of a run: of seed 0 with both halves into `assets/built-in/`, of others into
+    the run's own folder."""
+    folder, first = folder_of(work, without, seed), data / FIRST
+    out = BUILT_IN if without is None and seed == 0 else folder / "packed"
     out.mkdir(parents=True, exist_ok=True)
     for name in KEPT:
         shutil.copyfile(first / name, out / name)

@@ -43,10 +43,8 @@ _NEAR = 0.5
 
 
 class Words:
-    """The words that the first model learned from photos, and those of masks that it knows.
-
-    `masks` are the photos with masks, `with_masks` the numbers of their words.
-    """
+    """The words that the first model learned from photos, and those of masks that it knows; `masks`
+    are the photos with masks."""
 
     def __init__(self, data: Path) -> None:
         groups = json.loads((data / FIRST / "words.json").read_text("utf-8"))
@@ -55,7 +53,6 @@ class Words:
         masked = {_called(word) for photo in self.masks for word in photo.words.values()}
         self.all = [*seen, *sorted(masked.intersection(others))]
         self._number = {word: number for number, word in enumerate(self.all)}
-        self.with_masks = self.numbers(masked)
 
     def numbers(self, words: Iterable[str]) -> list[int]:
         """The numbers of words, each once; words that are not known are left out."""

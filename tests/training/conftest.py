@@ -72,11 +72,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (coco / "report.txt").write_text("\n".join(REPORT))
 
     sources = {
+        "clothing-ccp": {"words": {"1": "tie"}, "none_of_these": [0], "ignore": [255]},
         "voc": {"words": {"2": "dog"}, "none_of_these": [0], "ignore": [255]},
         "facade": {"words": {"1": "sky", "3": "tree"}, "none_of_these": [], "ignore": [255]},
     }
     masks = {"voc/1": halves(0, DOG), "voc/2": halves(DOG, 255), "facade/1": halves(SKY, WALL)}
-    photos = [{"file": name, "source": name.split("/")[0], "size": [64, 48]} for name in masks]
+    names = [*masks, "clothing-ccp/1"]  # which is left out: no file
+    photos = [{"file": name, "source": name.split("/")[0], "size": [64, 48]} for name in names]
     (folder / "masks.json").write_text(json.dumps({"sources": sources, "photos": photos}))
     with tarfile.open(folder / "masks.tar", "w") as archive:
         for name, mask in masks.items():

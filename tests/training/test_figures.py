@@ -1,7 +1,8 @@
-"""What is packed computes what was learned, and figures are what they say."""
+"""What is packed computes what was learned; figures and chosen constants by hand."""
 
 import json
-import math
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,25 +10,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from evaluation.suggested_words import Judged
 from gclip_core import assets
-from tests import ROOT
+from gclip_core.suggest import DEFAULT, Thresholds
 from tests.training.conftest import CHOOSE
 from training import __main__ as command
 from training import choose, first, measure
 from training.data import folder_of, half
 from training.measure import Case, Fold
 from training.network import FEATURES, Network
-from training.pack import packed
-
-
-def test_packed_rows() -> None:
-    """Matrices keep eight bits a number and a scale a row; small tensors keep sixteen."""
-    weight = torch.randn(80, 100) * torch.logspace(-3, 1, 80)[:, None]
-    state = packed({"w": weight, "bias": torch.randn(80), "zero": torch.zeros(80, 100)})
-    assert state["w"].dtype == torch.int8 and state["bias"].dtype == torch.float16
-    back = state["w"].float() * state["w.scale"].float()[:, None]
-    assert ((back - weight).abs() <= 0.51 * weight.abs().amax(1, keepdim=True) / 127 + 1e-7).all()
-    assert (state["zero"] == 0).all()
 
 
 def test_round_trip(data: Path, tmp_path: Path) -> None:
@@ -63,15 +54,13 @@ def test_round_trip(data: Path, tmp_path: Path) -> None:
         assert F.cosine_similarity(x, y, dim=-1).min() > 0.999
 
 
-def test_cases(data: Path) -> None:
+def test_cases(data: Path, tmp_path: Path) -> None:
     """Words are those of a hundredth of the photo; kinds of wall are "wall"."""
-    index = json.loads((data / "coco-val" / "index.json").read_text())
+    folder = tmp_path / "cases"
+    shutil.copytree(data / "coco-val", folder)
+    index = json.loads((folder / "index.json").read_text())
     for item in index:
         item["words"] |= {str(100 + n): f"word {n}" for n in range(12)}
-    folder = data.parent / "cases"
-    folder.mkdir(exist_ok=True)
-    for file in (data / "coco-val").iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
     (folder / "index.json").write_text(json.dumps(index))
     first, *_, last = measure.read_cases(folder)
     assert first.words == ("sky", "dog") and last.words == ("sky", "wall")
@@ -81,8 +70,8 @@ def test_cases(data: Path) -> None:
     assert [case.distractors for case in measure.read_cases(folder)][0] == first.distractors
 
 
-def made_case(truth: list[list[int]], words: tuple[str, ...] = ("sky", "dog")) -> Case:
-    return Case(Path("a.jpg"), words, ("cat",) * 10, np.array(truth))
+def made_case(truth: list[list[int]]) -> Case:
+    return Case(Path("a.jpg"), ("sky", "dog"), ("cat",) * 10, np.array(truth))
 
 
 def test_iou() -> None:
@@ -111,8 +100,9 @@ def test_means() -> None:
     assert without == "3 words without masks: 36.7 / 23.3"
 
 
-def test_folds(data: Path, tmp_path: Path) -> None:
-    """A half is measured by the model without it, which was not taught what only that half has."""
+def test_folds(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A half is measured by the model without it, which was not taught what only that half has, nor
+    words that it does not know."""
     with pytest.raises(ValueError, match="there are none"):
         next(measure.folds(data, tmp_path))
     for name in measure.HALVES:
@@ -125,26 +115,34 @@ def test_folds(data: Path, tmp_path: Path) -> None:
     assert [case.image.stem for case in choose_.cases] == list(CHOOSE)
     assert choose_.taught == {"sky", "dog"}, "voc teaches the dog"
     assert report.taught == {"sky"}, "no photo but its own has a wall"
+    cases = [replace(case, words=("sky", "xyz")) for case in choose_.cases]
+    monkeypatch.setattr(measure, "read_cases", lambda folder: cases)
+    assert next(measure.folds(data, tmp_path)).taught == {"sky"}
 
 
-def test_truth_of_some_words() -> None:
-    """The other words of a photo become background, or do not count."""
-    case = made_case([[0, 1, 2, -1]], ("sky", "dog", "cat"))
-    assert choose._truth(case, ["dog"], 1).tolist() == [[1, 0, 1, -1]]
-    assert choose._truth(case, ["cat", "sky"], -1).tolist() == [[1, -1, 0, -1]]
+def test_best_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thresholds are those whose figures, with their neighbours', come nearest to the aims."""
+    values = {"gain": (0.6, 0.8, 1.0, 1.2, 1.5), "certainty": (0.15, 0.2, 0.25, 0.3, 0.35)}
+    monkeypatch.setattr(choose, "TRIED", values)
+
+    def judged(thresholds: Thresholds) -> list[Judged]:
+        if (thresholds.gain, thresholds.certainty) == (0.8, 0.25):
+            return [Judged(words=2, right=2, area=0.6)]  # the best, by chance
+        right = 2 if thresholds.gain >= 1.0 else 1
+        alone = thresholds.certainty < 0.25  # stuff alone is taken off
+        return [Judged(words=2, right=right, area=0.5, main=True, first=True, alone=alone)]
+
+    best = choose.best_thresholds(judged)
+    assert best == replace(DEFAULT, gain=1.2, certainty=0.3), "all around it is good"
 
 
-def test_commands() -> None:
-    """README has the four steps in order, and each is a command."""
-    text = (ROOT / "training" / "README.md").read_text("utf-8")
-    steps = [
-        line.split()[3] for line in text.splitlines() if line.startswith("python -m training ")
-    ]
-    assert steps[:4] == list(command.STEPS)
-
-
-def test_errors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder without data is an error with a sentence, not a trace."""
+def test_errors(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A folder without data, and options that a step does not have, are errors with a sentence."""
     assert command.main(["map", str(tmp_path), str(tmp_path / "work")]) == 1
-    assert "first-model" in capsys.readouterr().err
-    assert math.isnan(measure.percent([]))
+    assert "masks.json was expected" in capsys.readouterr().err
+    assert command.main(["attention", str(data), str(tmp_path / "work")]) == 1
+    assert "map.pt was expected" in capsys.readouterr().err
+    for step, count in (("pack", "20"), ("map", "0")):
+        with pytest.raises(SystemExit):
+            command.main([step, str(data), str(tmp_path / "work"), "--steps", count])
+        assert "--steps must be 1 or more" in capsys.readouterr().err

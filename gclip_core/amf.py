@@ -94,13 +94,14 @@ def fused_blocks(
         if wrong or not blocks:
             raise MethodError(
                 f"AMF can fuse blocks before the last one (1 to {n_blocks - 1} of {n_blocks}), "
-                f"but {named(wrong)} came."
+                f"but {named(wrong)} came; choose some of these, or 'auto'."
             )
         return FusionReport(blocks, reason)
     n_fused = fusion.n_fused
     if n_fused > n_blocks - 1:
         raise MethodError(
-            f"AMF can fuse up to {n_blocks - 1} of {n_blocks} blocks, but n_fused={n_fused} came."
+            f"AMF can fuse up to {n_blocks - 1} of {n_blocks} blocks, but n_fused={n_fused} came; "
+            "take fewer."
         )
 
     def has_token(block: int) -> bool:
@@ -172,6 +173,9 @@ def _shares(fusion: Fusion, n: int) -> tuple[float, float]:
     if fusion.weight is None:
         return 1, 1 + n
     if not 0 <= fusion.weight < 1:
-        raise MethodError(f"A fusion's weight is from 0 to below 1, but {fusion.weight} came.")
+        raise MethodError(
+            f"A fusion's weight is from 0 to below 1, but {fusion.weight} came; pass such a "
+            "number, or None for the plain average."
+        )
     last = 1 - fusion.weight  # the share of the last block
     return fusion.weight / last / max(n, 1), 1 / last

@@ -80,16 +80,15 @@ def newton_schulz(M: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Attention:
-    """A kind of attention: the sum over ``pairs`` of ``softmax(s a b^T + bias) / divisor``.
+    """A kind of attention: the sum over ``pairs`` of ``softmax(s a b^T + bias)``.
 
-    For a mean, ``divisor`` is the number of pairs. Without a pair the matrix is the identity: the
-    output of a token is its own Value. ``prepare`` computes other queries and keys from a block's.
+    Without a pair the matrix is the identity: the output of a token is its own Value. ``prepare``
+    computes other queries and keys from a block's.
     """
 
     pairs: tuple[tuple[Part, Part], ...]
     gaussian: bool = False
     prepare: Callable[[Heads], Heads] | None = None
-    divisor: int = 1
 
 
 ATTENTIONS: dict[str, Attention] = {
@@ -139,7 +138,7 @@ def mean_matrix(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
         eye = torch.eye(tokens, device=heads.q.device)
         return eye.expand(*heads.q.shape[:-3], tokens, tokens)
     pairs, bias = _terms(attention, heads, grid)
-    return reduce(torch.add, (mean_weights(a, b, bias) for a, b in pairs)).div_(attention.divisor)
+    return reduce(torch.add, (mean_weights(a, b, bias) for a, b in pairs))
 
 
 def attend(attention: Attention, heads: Heads, grid: Grid, values: Tensor | None = None) -> Tensor:
@@ -152,8 +151,7 @@ def attend(attention: Attention, heads: Heads, grid: Grid, values: Tensor | None
         return v
     pairs, bias = _terms(attention, heads, grid)
     bias = None if bias is None else bias.to(v.dtype)
-    products = (_attend_pair(a, b, v, bias) for a, b in pairs)
-    return reduce(torch.add, products).div_(attention.divisor)
+    return reduce(torch.add, (_attend_pair(a, b, v, bias) for a, b in pairs))
 
 
 def _terms(

@@ -91,7 +91,10 @@ def repair(
     blocks = tuple(sorted(blocks))
     wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks)
     if wrong or not blocks:
-        raise MethodError(f"CS accepts blocks 1 to {n_blocks}, but {named(wrong)} came.")
+        raise MethodError(
+            f"CS accepts blocks 1 to {n_blocks}, but {named(wrong)} came; choose some of these, or "
+            "'auto'."
+        )
     factors = {block: repair_factors(norms[block], settings.target) for block in blocks}
     return Repair(factors, reason, replace(settings, blocks=blocks))
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import open_clip
 import torch
 from huggingface_hub import constants, get_session, hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import RemoteEntryNotFoundError
 from open_clip import pretrained
 from open_clip.model import CLIP, convert_weights_to_lp
 from safetensors.torch import load_file
@@ -99,7 +100,10 @@ def fetch(entry: BackboneEntry, progress: Callable[[int], None] | None = None) -
     try:
         # Fails within seconds if there is no connection; the hub client retries for a minute.
         get_session().head(constants.ENDPOINT, timeout=CONNECT_SECONDS)
-        return Path(hf_hub_download(source, HUB_FILES[0], **options))
+        try:
+            return Path(hf_hub_download(source, HUB_FILES[0], **options))
+        except RemoteEntryNotFoundError:
+            return Path(hf_hub_download(source, HUB_FILES[1], **options))
     except BackboneError:
         raise
     except Exception as error:  # the hub client raises a dozen kinds
@@ -203,6 +207,11 @@ def _build(
     config: dict[str, Any], state: StateDict, title: str, device: torch.device, dtype: Dtype
 ) -> nn.Module:
     """open_clip's CLIP of this configuration with these weights, in eval mode."""
+    if "multimodal_cfg" in config or "hf_model_name" in config["text_cfg"]:
+        raise BackboneError(
+            f"A CLIP with a text tower of open_clip's own was expected, but {title} is a CoCa or "
+            "has a text tower of Hugging Face. Take a backbone such as OpenAI's ViT-B/16."
+        )
     low = dtype == "bfloat16" or (dtype == "auto" and has_bfloat16(device))
     settings = {key: value for key, value in config.items() if key not in ("custom_text", "stem")}
     with torch.device("meta"):  # without random numbers, since the weights would replace them

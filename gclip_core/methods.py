@@ -1,6 +1,6 @@
 """The METHODS table, with one entry per method."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Literal
 
@@ -9,6 +9,16 @@ from gclip_core.errors import MethodError
 from gclip_core.numbering import indices
 from gclip_core.tables import find, table
 from gclip_core.types import Blocks, Calibration, Fusion, Method, Span, Suppression
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "heads": ("each", "mean"),
+    "attention": ("qk", "own"),
+    "target": ("mean", "median"),
+    "outliers": ("lof", "som"),
+    "isolated": ("kept", "zero"),
+    "second_pass": ("same", "gate"),
+}
+"""The valid values of the settings of Fusion, Suppression and Calibration that are words."""
 
 
 def gclip(
@@ -31,10 +41,8 @@ def gclip(
     Raises:
         MethodError: a setting outside its range.
     """
-    choices = ("heads", heads, ("each", "mean")), ("cs_target", cs_target, ("mean", "median"))
-    for what, choice, valid in choices:
-        if choice not in valid:
-            raise MethodError(f"{what} must be one of {', '.join(valid)}, but {choice!r} came.")
+    _check_choice("heads", heads, CHOICES["heads"])
+    _check_choice("cs_target", cs_target, CHOICES["target"])
     thresholds = {"global_threshold": global_threshold, "channel_threshold": channel_threshold}
     for what, number in {"n_fused": n_fused, **thresholds}.items():
         if not (isinstance(number, Real) and number >= 1):  # also refuses nan
@@ -58,6 +66,11 @@ def gclip(
         paper="arXiv:2502.06818",
         shown=True,
     )
+
+
+def _check_choice(what: str, choice: str, valid: Sequence[str]) -> None:
+    if choice not in valid:
+        raise MethodError(f"{what} must be one of {', '.join(valid)}, but {choice!r} came.")
 
 
 def _blocks(what: str, given: str | Iterable[int]) -> Blocks:
@@ -163,6 +176,10 @@ def checked(method: Method | None) -> Method:
     for what, part in ("AMF blocks", method.fusion), ("CS blocks", method.suppression):
         if part and isinstance(part.blocks, str):
             _blocks(what, part.blocks)
+    for part in filter(None, (method.fusion, method.suppression, method.calibration)):
+        for name, value in vars(part).items():
+            if name in CHOICES:
+                _check_choice(name, value, CHOICES[name])
     if method.calibration and (method.residual or method.ffn or method.fusion or not plain):
         raise MethodError(
             "A calibration goes with plain attention such as 'kk', without fusion, residual path "

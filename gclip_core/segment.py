@@ -107,6 +107,18 @@ def run(options: argparse.Namespace) -> int:
     if method.name == "gclip":
         blocks = block_choice(options.amf_blocks), block_choice(options.cs_blocks)
         method = gclip(not options.no_amf, not options.no_cs, *blocks)
+    else:
+        settings = {
+            "--no-amf": options.no_amf,
+            "--no-cs": options.no_cs,
+            "--amf-blocks": options.amf_blocks != "backbone",
+            "--cs-blocks": options.cs_blocks != "backbone",
+        }
+        if given := [name for name, is_set in settings.items() if is_set]:
+            raise GclipError(
+                f"{', '.join(given)} changes GCLIP, but --method {method.name} came; leave out one "
+                "of the two."
+            )
     words, inputs = options.words, [options.weights] if options.weights else []
     # Unlike Path.is_file, this raises no error for a list of words that is too long for a name.
     if words and os.path.isfile(words):  # noqa: PTH113

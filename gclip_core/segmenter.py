@@ -222,7 +222,8 @@ class Segmenter:
     def attention_map(self, encoded: Encoded, block: int, head: int | None = None) -> Tensor:
         """Query-Key attention of a block (0-based): (1+N, 1+N) float32, head mean or one head."""
         source = self._single(encoded)
-        check_index("Head", head or 0, self.backbone.n_heads)
+        if head is not None:
+            check_index("Head", head, self.backbone.n_heads)
         check_index("Block", block, self.backbone.n_blocks)
         heads = encoder.block_heads(self.backbone, source.passes[0], block).only(head)
         return attention.mean_weights(heads.q, heads.k)[0].cpu()
@@ -236,7 +237,8 @@ class Segmenter:
         It is :func:`last_block.attention_matrix` of the head mean or of one head.
         """
         method = checked(method)
-        check_index("Head", head or 0, self.backbone.n_heads)
+        if head is not None:
+            check_index("Head", head, self.backbone.n_heads)
         source = self.suppress(self._single(encoded), method)
         window, fused = source.passes[0], self._amf(source, method.fusion).blocks
         heads_of, visual = partial(encoder.block_heads, self.backbone, window), self.backbone.visual
@@ -349,9 +351,14 @@ class Segmenter:
 
 def _check_count(what: str, value: object) -> None:
     if not isinstance(value, Integral) or not 0 < value < 1e9:
-        raise GclipError(f"{what} must be a whole number above 0, but {value!r} came.")
+        raise GclipError(
+            f"{what} must be a whole number above 0, but {value!r} came; pass one such as 224."
+        )
 
 
 def _check_between(what: str, value: object, low: float, high: float) -> None:
     if not (isinstance(value, Real) and low <= value <= high):  # also refuses nan
-        raise GclipError(f"{what} must be a number from {low:g} to {high:g}, but {value!r} came.")
+        raise GclipError(
+            f"{what} must be a number from {low:g} to {high:g}, but {value!r} came; pass one of "
+            "these."
+        )

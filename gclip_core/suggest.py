@@ -172,12 +172,13 @@ def candidates_of(backbone: Backbone) -> Candidates:
 
 @cache
 def _candidates(groups: tuple[tuple[str, ...], ...]) -> Candidates:
-    worn, stuff = word_lists.read("worn"), word_lists.read("stuff")
+    # What a person wears is part of the person, if the backbone knows the word.
+    worn = word_lists.read("worn") if any(group[0] == PERSON for group in groups) else ()
+    stuff = word_lists.read("stuff")
     usual = {word for group in _everyday() for word in group}
     groups = tuple(sorted(groups, key=lambda group: group[0] in worn))
     words = [group[0] for group in groups]
-    person = words.index(PERSON)
-    classes = [person if word in worn else i for i, word in enumerate(words)]
+    classes = [words.index(PERSON) if word in worn else i for i, word in enumerate(words)]
     return Candidates(
         words,
         classes,

@@ -173,11 +173,13 @@ ATTENTIONS: dict[str, Callable[[Tensor, Tensor, Tensor, tuple[int, int]], Tensor
 @dataclass(frozen=True)
 class Row:
     """A row of the METHOD table: the last block's attention, and whether it has its residual path
-    and FFN. ``weight`` is that of fused maps (None: a plain average), ``own`` those of its kind."""
+    and FFN. ``blocks`` of 12, counted from 1, are fused. ``weight`` is that of fused maps (None: a
+    plain average), ``own`` those of its kind."""
 
     attention: str
     residual: bool = False
     ffn: bool = False
+    blocks: tuple[int, ...] = ()
     weight: float | None = None
     own: bool = False
 
@@ -187,9 +189,9 @@ METHODS = {
     "maskclip": Row("identity"),
     "sclip": Row("qq+kk", residual=True, ffn=True),
     "naclip": Row("kk+gaussian"),
-    "resclip": Row("kk+gaussian", weight=0.4),
+    "resclip": Row("kk+gaussian", blocks=(6, 7, 8, 9), weight=0.4),
     "clearclip": Row("qq"),
-    "itaclip": Row("qq+kk", residual=True, weight=0.5, own=True),
+    "itaclip": Row("qq+kk", residual=True, blocks=(7, 8, 10), weight=0.5, own=True),
     "pearl": Row("aligned qk"),
     "scclip": Row("kk"),
     "sfp": Row("qq+kk"),
@@ -248,8 +250,11 @@ def fused_maps(
     amf_blocks: Sequence[int] = (),
     heads: str = "each",
 ) -> list[Tensor]:
-    """The matrices of a method's last block, per head, with those of ``amf_blocks`` fused in."""
-    row, last, n = METHODS[name], tower.layers - 1, len(amf_blocks)
+    """The matrices of a method's last block, per head, with those of ``amf_blocks`` or of its own
+    blocks fused in; a tower of 24 has two for each of 12."""
+    row, last, times = METHODS[name], tower.layers - 1, tower.layers // 12
+    amf_blocks = amf_blocks or [times * b - 1 - i for b in row.blocks for i in range(times)]
+    n = len(amf_blocks)
     matrices = maps(tower, row.attention, last, xs[last], grid)
     if not amf_blocks:
         return matrices

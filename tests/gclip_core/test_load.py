@@ -9,15 +9,17 @@ import pickle
 import zipfile
 from collections import ChainMap
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import open_clip
 import pytest
 import torch
-from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
 from open_clip.model import CLIP
 from safetensors.torch import save_file
 from torch import Tensor
@@ -301,7 +303,9 @@ class Hub:
         return str(self.file) if name == self.file.name and self.file.is_file() else None
 
     def download(self, source: str, name: str, tqdm_class: Any = None) -> str:
-        assert (source, name) == ("some/tiny", "open_clip_model.safetensors")
+        assert source == "some/tiny"
+        if name != self.file.name:
+            raise RemoteEntryNotFoundError(name, response=Mock())
         self.downloads += 1
         if tqdm_class:
             with tqdm_class(total=30, unit="B") as bar:
@@ -309,7 +313,7 @@ class Hub:
                     bar.update(10)
         if self.error is not None:
             raise self.error
-        save_file(self.state, self.file)
+        SAVE[self.file.suffix[1:]](self.state, self.file)
         return str(self.file)
 
 
@@ -336,6 +340,26 @@ def test_download(hub: Hub) -> None:
     assert load_backbone("tiny").digest == load_backbone("tiny").digest
     assert load.on_disk(BACKBONES["tiny"])
     assert hub.downloads == 2, "one failed, the next is enough"
+
+
+def test_older_download(hub: Hub, model: CLIP) -> None:
+    """A repository without a .safetensors file has a .bin file."""
+    hub.file = hub.file.with_name("open_clip_pytorch_model.bin")
+    assert_same(load_backbone("tiny"), model)
+    assert load.on_disk(BACKBONES["tiny"]) == [hub.file]
+
+
+@pytest.mark.parametrize("architecture", ["coca_ViT-B-32", "roberta-ViT-B-32"])
+def test_other_architectures(
+    architecture: str, model: CLIP, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A CoCa, and a text tower that is not open_clip's, are refused in words."""
+    file = tmp_path / "tiny.safetensors"
+    save_file(model.state_dict(), file)
+    other = replace(BACKBONES["tiny"], architecture=architecture)
+    monkeypatch.setitem(BACKBONES, "tiny", other)
+    monkeypatch.setattr(load.open_clip, "get_tokenizer", Mock())
+    refused(lambda: load_backbone("tiny", file), "Tiny is a CoCa or has", "ViT-B/16")
 
 
 def test_fetch_tells_how_far_it_is(hub: Hub) -> None:

@@ -113,7 +113,15 @@ def test_equal_names(photo: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    ["--method nothing", "--amf-blocks 0", "--backbone x", "--words ,", "--out photo.png"],
+    [
+        "--method nothing",
+        "--method clearclip --no-amf",
+        "--method sclip --cs-blocks 7",
+        "--amf-blocks 0",
+        "--backbone x",
+        "--words ,",
+        "--out photo.png",
+    ],
 )
 def test_unusable_settings(
     wrong: str, photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

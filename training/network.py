@@ -19,6 +19,7 @@ from training.fitting import low_precision
 FEATURES = 48 + 120 + 352 + 384
 """Channels of three stages of EfficientNet-Lite2, and of DINO."""
 HIDDEN, WIDTH, BLOCKS, HEADS, GRID = 640, 256, 12, 4, 12
+"""The sizes of the first model, whose words have WIDTH directions."""
 SMALL = 0.15
 """The norm of a row of an FFN's output weights at the start: were it 0, the few channels that learn
 first would have norms several times as large as the others, which CS takes for a defect."""

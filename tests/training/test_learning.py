@@ -48,19 +48,10 @@ def compared(words: Words) -> Compared:
 
 
 def test_fit() -> None:
-    """The rate rises and falls, the weighted sum of the terms gets small, then nothing learns."""
+    """The weighted sum of the terms gets small, then nothing learns."""
     x = torch.nn.Parameter(torch.tensor([4.0, 4.0]))
-    path: list[float] = []
-
-    def terms(step: int) -> dict[str, torch.Tensor]:
-        path.append(x[0].item())
-        return {"counts": x[0].square(), "does not": x[1].square()}
-
-    fit([x], terms, {"counts": 1.0, "does not": 0.0}, 200, rate=0.02)
-    steps = -np.diff(path)
-    assert steps[0] == pytest.approx(0.02 / 20, rel=0.1), "a tenth of the steps rise"
-    assert steps[19] == pytest.approx(0.02, rel=0.1)
-    assert 0 < steps[-1] < 0.002
+    weights = {"counts": 1.0, "does not": 0.0}
+    fit([x], lambda step: dict(zip(weights, x.square(), strict=True)), weights, 200, rate=0.02)
     assert x[0] < 2.4 and x[1] > 3.9
     assert not x.requires_grad
 

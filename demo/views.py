@@ -35,7 +35,7 @@ from demo.scene import Scene, method_title
 from demo.space import WITHOUT_GPU
 from gclip_core import palette
 from gclip_core.methods import gclip
-from gclip_core.numbering import block_numbers, named
+from gclip_core.numbering import block_numbers, in_words
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Segmentation
 
@@ -250,7 +250,7 @@ def item(
 
 
 def attention_text(scene: Scene) -> str:
-    blocks = named(block_numbers(scene.report.fusion.blocks))
+    blocks = in_words(block_numbers(scene.report.fusion.blocks))
     return f"**Attention** · AMF averages the last block’s with {blocks}."
 
 

@@ -24,7 +24,7 @@ from evaluation.photos import NAME as PHOTOS
 from evaluation.tables import counted, grid
 from gclip_core import amf
 from gclip_core.methods import METHODS, gclip
-from gclip_core.numbering import block_numbers, named
+from gclip_core.numbering import block_numbers, in_words
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Grid, MethodReport
 
@@ -166,8 +166,8 @@ def summary(phenomena: Phenomena) -> str:
         ]
     sentences += [
         "Abnormal channels (norm of at least 2 × the median): in "
-        f"{named(block_numbers(report.abnormal))}.",
-        f"CS changes {named(block_numbers(report.suppressed))} ({report.cs_reason}).",
+        f"{in_words(block_numbers(report.abnormal))}.",
+        f"CS changes {in_words(block_numbers(report.suppressed))} ({report.cs_reason}).",
     ]
     for label, (inside, across) in phenomena.similarities.items():
         sentences.append(

@@ -15,10 +15,10 @@ from torch import Tensor
 from gclip_core import attention
 from gclip_core.attention import ATTENTIONS, Attention, Heads
 from gclip_core.errors import MethodError
-from gclip_core.numbering import block_numbers, named
+from gclip_core.numbering import block_numbers, in_words
 from gclip_core.types import Blocks, Fusion, FusionReason, FusionReport, GlobalTokens, Grid, Span
 
-TOGETHER = 400_000
+ELEMENTS_AT_A_TIME = 400_000
 """Elements of an attention matrix that are computed at a time, to fit a processor's cache."""
 
 
@@ -38,7 +38,7 @@ def received(heads: Heads) -> Tensor:
     ``heads`` are queries and keys, each (H, 1+N, d). Uniform attention gives 1. If all patches
     attend only to ``j``, ``m_j`` is N.
     """
-    rows = max(1, TOGETHER // (heads.k.shape[0] * heads.k.shape[1]))
+    rows = max(1, ELEMENTS_AT_A_TIME // (heads.k.shape[0] * heads.k.shape[1]))
     queries = heads.q[:, 1:].split(rows, dim=1)
     parts = (patch_attention(attention.weights(q, heads.k).mean(0)).sum(0) for q in queries)
     return reduce(torch.add, parts)
@@ -94,7 +94,7 @@ def fused_blocks(
         if wrong or not blocks:
             raise MethodError(
                 f"AMF can fuse blocks before the last one (1 to {n_blocks - 1} of {n_blocks}), "
-                f"but {named(wrong)} came; choose some of these, or 'auto'."
+                f"but {in_words(wrong)} came; choose some of these, or 'auto'."
             )
         return FusionReport(blocks, reason)
     n_fused = fusion.n_fused

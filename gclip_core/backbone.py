@@ -190,7 +190,7 @@ def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int])
     factors[channel] = gain
     for block in chosen:
         W2 = backbone.blocks[block].mlp.c_proj.weight
-        tensors[id(W2)] = nn.Parameter(cs.scaled(W2, factors), requires_grad=False)
+        tensors[id(W2)] = nn.Parameter(cs.scale_rows(W2, factors), requires_grad=False)
     title = f"{backbone.title}, damaged on purpose"
     # A tensor with an entry in deepcopy's memo is not copied: the entry takes its place.
     return replace(backbone, model=deepcopy(model, tensors), title=title, uid=uuid4().hex)

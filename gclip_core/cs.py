@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gclip_core.errors import MethodError
-from gclip_core.numbering import block_numbers, named
+from gclip_core.numbering import block_numbers, in_words
 from gclip_core.types import Blocks, Suppression, SuppressionReason
 
 
@@ -92,8 +92,8 @@ def repair(
     wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks)
     if wrong or not blocks:
         raise MethodError(
-            f"CS accepts blocks 1 to {n_blocks}, but {named(wrong)} came; choose some of these, or "
-            "'auto'."
+            f"CS accepts blocks 1 to {n_blocks}, but {in_words(wrong)} came; choose some of "
+            "these, or 'auto'."
         )
     factors = {block: repair_factors(norms[block], settings.target) for block in blocks}
     return Repair(factors, reason, replace(settings, blocks=blocks))
@@ -112,6 +112,6 @@ def repair_factors(norms: Tensor, target: Literal["mean", "median"]) -> Tensor:
     return factors
 
 
-def scaled(W2: Tensor, factors: Tensor) -> Tensor:
+def scale_rows(W2: Tensor, factors: Tensor) -> Tensor:
     """A copy of ``W2`` (D, 4D) with row d times ``factors[d]``; computed in float32."""
     return (W2.detach().float() * factors.to(W2.device)[:, None]).to(W2.dtype)

@@ -76,7 +76,7 @@ def _enough_memory(backbone: Backbone, size: Sequence[int]) -> Iterator[None]:
 
 
 @torch.no_grad()
-def with_cs(backbone: Backbone, encoded: Encoded, repair: Repair) -> Encoded:
+def suppress(backbone: Backbone, encoded: Encoded, repair: Repair) -> Encoded:
     """The encoding of the tower that CS has repaired.
 
     It shares the block inputs up to the first changed block with the encoding without CS. Raises
@@ -89,7 +89,7 @@ def with_cs(backbone: Backbone, encoded: Encoded, repair: Repair) -> Encoded:
         return encoded
     # An encoding ends at the input of the last block; that block's weight has no effect here.
     changed = [block for block in repair.factors if block < backbone.n_blocks - 1]
-    weights = {block: changed_weight(backbone, block, repair) for block in changed}
+    weights = {block: suppressed_weight(backbone, block, repair) for block in changed}
 
     def rerun(batch: Pass) -> Pass:
         start = min(weights)
@@ -101,9 +101,9 @@ def with_cs(backbone: Backbone, encoded: Encoded, repair: Repair) -> Encoded:
     return replace(clean, passes=passes, suppression=repair.settings, without_cs=clean, cache={})
 
 
-def changed_weight(backbone: Backbone, block: int, repair: Repair) -> Tensor:
+def suppressed_weight(backbone: Backbone, block: int, repair: Repair) -> Tensor:
     """``W2'`` of a suppressed block; the model's own weight does not change."""
-    return cs.scaled(backbone.blocks[block].mlp.c_proj.weight, repair.factors[block])
+    return cs.scale_rows(backbone.blocks[block].mlp.c_proj.weight, repair.factors[block])
 
 
 @torch.no_grad()

@@ -51,7 +51,7 @@ def load(
     for weights that are missing, damaged or of another architecture.
     """
     files = [path] if path else on_disk(entry) or [fetch(entry)]
-    state = {key: value for file in files for key, value in read(file).items()}
+    state = {key: value for file in files for key, value in read_weights(file).items()}
     known = None
     if entry.tag:
         config = open_clip.get_model_config(entry.architecture)
@@ -129,7 +129,7 @@ def _bar(progress: Callable[[int], None]) -> type[tqdm]:
     return Bar
 
 
-def read(path: Path) -> StateDict:
+def read_weights(path: Path) -> StateDict:
     """The state dict of a file; no Python code in the file runs.
 
     ``.safetensors`` and ``.pt`` are read as tensors only (``weights_only=True``). PyTorch reads a

@@ -13,7 +13,7 @@ def block_numbers(indices: Iterable[int]) -> tuple[int, ...]:
     return tuple(index + 1 for index in indices)
 
 
-def named(numbers: Sequence[int]) -> str:
+def in_words(numbers: Sequence[int]) -> str:
     """Ascending block numbers in words: "no block", "blocks 6 and 8", "blocks 7 to 11"."""
     if len(numbers) < 2:
         return f"block {numbers[0]}" if numbers else "no block"

@@ -3,7 +3,7 @@
 A refinement makes the score of every class a function of the picture's colours,
 ``q = a · I + b``, with coefficients on a small grid. They are interpolated to the picture's own
 size and applied there, so that edges are as sharp as the picture. Then outlines are smoothed and
-specks go (:func:`calm`). Formulas are in METHOD.md.
+specks go (:func:`smooth_outlines`). Formulas are in METHOD.md.
 """
 
 from collections.abc import Callable, Iterator
@@ -97,7 +97,7 @@ def refined(result: Segmentation, picture: Image.Image, name: str) -> Segmentati
     labels = _labels(coefficients, shown, n, result.threshold)
     labels = F.interpolate(labels[None, None].float(), size)[0, 0].to(torch.int16)
     patch = sqrt(prod(size) / prod(result.logits.shape[1:]))
-    labels = torch.from_numpy(calm(labels.numpy(), patch))
+    labels = torch.from_numpy(smooth_outlines(labels.numpy(), patch))
     return replace(result, labels=labels, refined=name)
 
 
@@ -176,7 +176,7 @@ REFINEMENTS: dict[str, Refinement] = table(
 """How the edges of a mask may follow the picture."""
 
 
-def calm(labels: NDArray[np.int16], patch: float) -> NDArray[np.int16]:
+def smooth_outlines(labels: NDArray[np.int16], patch: float) -> NDArray[np.int16]:
     """Labels (height, width) with smooth outlines and without specks; "no class" (-1) is a class.
 
     Each pixel gets the class that most pixels have in a square of SMOOTHING patches a side. Then

@@ -216,7 +216,7 @@ class Segmenter:
         Other functions call it themselves. Pass its result to them to compute it only once.
         """
         repair = self.backbone.repair(checked(method).suppression)
-        return encoder.with_cs(self.backbone, self._encoded(encoded), repair)
+        return encoder.suppress(self.backbone, self._encoded(encoded), repair)
 
     @torch.no_grad()
     def attention_map(self, encoded: Encoded, block: int, head: int | None = None) -> Tensor:
@@ -332,7 +332,7 @@ class Segmenter:
         repair = self.backbone.repair(method.suppression)
         W2 = None
         if last in repair.factors:
-            W2 = encoder.changed_weight(self.backbone, last, repair)
+            W2 = encoder.suppressed_weight(self.backbone, last, repair)
         parts: list[tuple[Grid, Tensor]] = []
         for batch in ready.passes:
             heads_of = partial(encoder.block_heads, self.backbone, batch)

@@ -32,7 +32,7 @@ def test_received_mean(seed: int, n: int, together: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     block = Heads(*(3 * torch.randn(2, 3, 1 + n, 4, generator=generator)))
     whole = amf.patch_attention(mean_weights(block.q, block.k)[1:]).sum(0)
-    with patch.object(amf, "TOGETHER", together):
+    with patch.object(amf, "ELEMENTS_AT_A_TIME", together):
         received = amf.received(block)
     assert torch.allclose(received, whole, atol=1e-5)
     assert received.mean().item() == pytest.approx(1, abs=1e-4)

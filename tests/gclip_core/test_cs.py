@@ -32,7 +32,7 @@ def test_suppression(D: int, channel: int, target: str) -> None:
     W2 = weight(D)
     W2[channel] *= 30
     before = W2.clone()
-    changed = cs.scaled(W2, cs.repair_factors(cs.weight_norms(W2), target))
+    changed = cs.scale_rows(W2, cs.repair_factors(cs.weight_norms(W2), target))
     expected = reference.suppressed(W2.double(), [channel], target)
     assert torch.allclose(changed.double(), expected, rtol=1e-5)
     assert torch.equal(W2, before)

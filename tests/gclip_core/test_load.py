@@ -82,7 +82,7 @@ def entry(monkeypatch: pytest.MonkeyPatch) -> BackboneEntry:
 
 def shipped() -> dict[str, Tensor]:
     """What the files of the built-in model hold."""
-    return dict(ChainMap(*map(load.read, asset(BUILT_IN).glob("*.safetensors"))))
+    return dict(ChainMap(*map(load.read_weights, asset(BUILT_IN).glob("*.safetensors"))))
 
 
 class Archived(torch.nn.Module):
@@ -196,7 +196,7 @@ def test_pickle_code(form: str, suffix: str, tmp_path: Path) -> None:
     else:
         value = {"a": torch.ones(2), "b": _Code(marker)} if form[0] == "b" else _Code(marker)
         torch.save(value, file, _use_new_zipfile_serialization=form != "legacy")
-    refused(lambda: load.read(file), "could not be read as weights", folder=tmp_path)
+    refused(lambda: load.read_weights(file), "could not be read as weights", folder=tmp_path)
     assert not marker.exists()
     with file.open("rb") as stream:  # a careless loader would have run it
         pickle.load(stream) if form == "bare" else torch.load(stream, weights_only=False)
@@ -213,7 +213,7 @@ def test_zip_bomb(name: str, file: Path) -> None:
     """As PyTorch's own archive and as TorchScript, which goes through another reader."""
     _archive(file, name, 40, zipfile.ZIP_DEFLATED)
     assert file.stat().st_size < 2**20
-    refused(lambda: load.read(file), "unpacks to 40 MB", folder=file.parent)
+    refused(lambda: load.read_weights(file), "unpacks to 40 MB", folder=file.parent)
 
 
 def test_overlapping_archive(file: Path) -> None:
@@ -227,7 +227,7 @@ def test_overlapping_archive(file: Path) -> None:
                 setattr(twin, name, getattr(entry, name))
             archive.filelist.append(twin)
         archive.comment = b"so that the list of entries is written anew"
-    refused(lambda: load.read(file), "unpacks to 60 MB")
+    refused(lambda: load.read_weights(file), "unpacks to 60 MB")
 
 
 @pytest.mark.parametrize("tenth", [0, 5, 9])
@@ -236,10 +236,10 @@ def test_cut_file(kind: str, tenth: int, tmp_path: Path) -> None:
     """A file cut at any tenth is refused."""
     whole, cut = tmp_path / f"whole.{kind}", tmp_path / f"cut.{kind}"
     SAVE[kind]({"a": torch.arange(4000.0), "b": torch.ones(30, 30)}, whole)
-    assert set(load.read(whole)) == {"a", "b"}
+    assert set(load.read_weights(whole)) == {"a", "b"}
     data = whole.read_bytes()
     cut.write_bytes(data[: len(data) * tenth // 10])
-    refused(lambda: load.read(cut), "cut.", "download it again", folder=tmp_path)
+    refused(lambda: load.read_weights(cut), "cut.", "download it again", folder=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_cut_file(kind: str, tenth: int, tmp_path: Path) -> None:
 def test_odd_tensors(odd: Tensor, file: Path) -> None:
     """Tensors that are no ordinary numbers are refused."""
     torch.save({"visual.proj": odd}, file)
-    refused(lambda: load.read(file), "'visual.proj'")
+    refused(lambda: load.read_weights(file), "'visual.proj'")
 
 
 def test_no_state_dict(tmp_path: Path) -> None:
@@ -264,13 +264,13 @@ def test_no_state_dict(tmp_path: Path) -> None:
     file = tmp_path / "weights.pt"
     for content in ([1, 2], {}, torch.ones(3), {"state_dict": {}}, "words", None):
         torch.save(content, file)
-        refused(lambda: load.read(file), "no state dict")
+        refused(lambda: load.read_weights(file), "no state dict")
     for name in (file, tmp_path / "weights.safetensors"):
         for data in (b"<!doctype html>", b"PK\x03\x04", b"\x80"):
             name.write_bytes(data)
-            refused(lambda name=name: load.read(name), folder=tmp_path)
+            refused(lambda name=name: load.read_weights(name), folder=tmp_path)
     for name in (tmp_path, tmp_path / "away.pt"):
-        refused(lambda name=name: load.read(name), "there is none")
+        refused(lambda name=name: load.read_weights(name), "there is none")
 
 
 def test_other_model(file: Path) -> None:

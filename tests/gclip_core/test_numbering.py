@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gclip_core import MethodError
-from gclip_core.numbering import block_choice, block_numbers, named
+from gclip_core.numbering import block_choice, block_numbers, in_words
 
 
 @pytest.mark.parametrize(
@@ -49,4 +49,4 @@ def test_round_trip(indices: list[int]) -> None:
     ],
 )
 def test_named(numbers: tuple[int, ...], words: str) -> None:
-    assert named(numbers) == words
+    assert in_words(numbers) == words

@@ -119,10 +119,10 @@ def assert_labels(result: Segmentation, image: Image.Image, name: str, scores: T
     """Refined labels are the calm labels of these scores, and not those without refinement."""
     best = scores.argmax(0)
     n, patch = len(result.vocabulary), math.sqrt(best.numel() / result.logits[0].numel())
-    expected = refine.calm(best.where(best < n, -1).to(torch.int16).numpy(), patch)
+    expected = refine.smooth_outlines(best.where(best < n, -1).to(torch.int16).numpy(), patch)
     labels = refined(result, image, name).labels
     assert (labels == torch.from_numpy(expected)).float().mean() > 0.999
-    assert (labels != torch.from_numpy(refine.calm(result.labels.numpy(), patch))).any()
+    assert (labels != torch.from_numpy(refine.smooth_outlines(result.labels.numpy(), patch))).any()
 
 
 @pytest.mark.parametrize("background", [False, ["tree", "sky"]])
@@ -261,7 +261,7 @@ def test_calm(seed: int, size: Grid, cell: int, patch: float, n: int) -> None:
     coarse = rng.integers(-1, n, [side // cell + 1 for side in size], dtype=np.int16)
     labels = np.kron(coarse, np.ones((cell, cell), np.int16))[: size[0], : size[1]]
     given = labels.copy()
-    calm = refine.calm(labels, patch)
+    calm = refine.smooth_outlines(labels, patch)
     assert np.array_equal(labels, given), "the argument is unchanged"
     assert (calm.shape, calm.dtype) == (labels.shape, labels.dtype)
     assert {*np.unique(calm)} <= {*np.unique(labels)}
@@ -282,7 +282,7 @@ def test_calm_speck() -> None:
     expected = labels.copy()
     labels[95:110, 80:95] = 1  # in the disc
     labels[20:32, 250:262] = 0  # on the ground
-    calm = refine.calm(labels, 16.0)
+    calm = refine.smooth_outlines(labels, 16.0)
     assert (calm != expected).mean() < 0.002
     assert [label for label, _ in regions(calm)] == [-1, 0, 1]
 
@@ -291,9 +291,10 @@ def test_calm_outline() -> None:
     """A jagged edge becomes a straight one, and no side is preferred."""
     rows = np.arange(160)[:, None]
     jagged = (np.arange(200)[None] < 100 + 3 * (rows // 2 % 2)).astype(np.int16)
-    calm = refine.calm(jagged, 20.0)
+    calm = refine.smooth_outlines(jagged, 20.0)
     edge = calm.sum(1)
     assert edge.max() - edge.min() <= 1
     assert 100 <= edge.min() <= 103
     for turn in (np.fliplr, np.flipud, np.transpose):
-        assert (refine.calm(turn(jagged), 20.0) == turn(calm)).mean() > 0.98, "but for ties"
+        turned = refine.smooth_outlines(turn(jagged), 20.0)
+        assert (turned == turn(calm)).mean() > 0.98, "but for ties"

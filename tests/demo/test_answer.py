@@ -55,17 +55,20 @@ OTHER |= {"amf_blocks": "5 6", "fused": 4, "tokens": 2.0, "cs_blocks": "11", "ta
 OTHER |= {"outlier": 900.0, "block": 3, "head": 1, "patch": 5, "row": 2}
 FOLLOWING = ("canvas", "looks", "norms_text")
 OF_OTHERS = {"row": ("large",), "head": ("closer",), "tokens": ("tower",), "patch": ()}
+OF_OTHERS |= {"target": ("norms",)}  # the mean and the median are alike: no mask need change
 
 
 @pytest.fixture(scope="module")
 def usual() -> tuple[scene.Scene, dict]:
     """A scene in which every setting counts, and what is shown of it."""
-    current, views = scene_of(**USUAL), (*FOLLOWING, "large", "closer", "tower")
+    current, views = scene_of(**USUAL), (*FOLLOWING, "large", "closer", "tower", "norms")
     return current, {name: shown(current, name) for name in views}
 
 
 def shown(current: scene.Scene, name: str) -> str:
-    """A value but for its link and its patch, which change without an answer."""
+    """A value but for its link and its patch, which change without an answer; norms as numbers."""
+    if name == "norms":
+        return repr(current.report.norms_after.tolist())
     value = VIEWS[name].make(current)
     if isinstance(value, dict):
         value = {k: v for k, v in value.items() if k not in ("link", "patch")}

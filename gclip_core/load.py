@@ -132,9 +132,9 @@ def _bar(progress: Callable[[int], None]) -> type[tqdm]:
 def read_weights(path: Path) -> StateDict:
     """The state dict of a file; no Python code in the file runs.
 
-    ``.safetensors`` and ``.pt`` are read as tensors only (``weights_only=True``). PyTorch reads a
-    TorchScript archive, such as OpenAI's files, without unpickling Python objects. TorchScript code
-    in it can run (``__setstate__``), so load an archive only from a source that you trust.
+    A file is read as tensors only (``weights_only=True``), unless it is a TorchScript archive, as
+    OpenAI's ``.pt`` files are. PyTorch reads an archive without unpickling Python objects, but
+    TorchScript code in it can run (``__setstate__``), so load one only from a source you trust.
 
     Raises:
         BackboneError: no such file, damaged, no state dict, or tensors that are no real numbers.

@@ -222,13 +222,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         running = pool.submit(load, server, alone, args.clients, args.requests)
         watched = Tally()
         pool.submit(watch, server, watched, end)
-        for attack in [attack for attack in ATTACKS if attack.__name__ in args.attacks]:
-            began, results = time.monotonic(), Counter(map(str, attack(server)))
-            seconds = time.monotonic() - began
-            print(f"{attack.__name__}: {dict(results)}; {seconds:.0f} s", flush=True)
-            print(f"  {server.memory('VmRSS'):.0f} MB now, {server.memory():.0f} at the most")
-        tally = running.result()
-        end.set()
+        try:
+            for attack in [attack for attack in ATTACKS if attack.__name__ in args.attacks]:
+                began, results = time.monotonic(), Counter(map(str, attack(server)))
+                seconds = time.monotonic() - began
+                print(f"{attack.__name__}: {dict(results)}; {seconds:.0f} s", flush=True)
+                print(f"  {server.memory('VmRSS'):.0f} MB now, {server.memory():.0f} at the most")
+            tally = running.result()
+        finally:
+            end.set()
         pool.shutdown()
         peak, traces = server.memory(), server.output().count("Traceback")
     lost = tally.lost + watched.lost

@@ -41,8 +41,12 @@ def status(wire: socket.socket) -> str:
 
 def question(server: Server) -> dict:
     """The body of a request for a mask."""
-    visitor = Visitor(server.url)
-    values = visitor.open("words=cat,dog,grass")
+    visitor, values = Visitor(server.url), None
+    while values is None:
+        try:
+            values = visitor.open("words=cat,dog,grass")
+        except BusyError:  # the attack before filled the queue
+            time.sleep(1)
     data = [None, None, values["photo"], *(values[name] for name in Settings.model_fields)]
     return {"fn_index": visitor.events["respond"]["id"], "data": data}
 

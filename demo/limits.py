@@ -18,6 +18,7 @@ from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse
@@ -139,6 +140,19 @@ class Files:
                     raise HTTPException(422, "This picture is not here: upload it again.")
                 if path is not None:
                     value |= {"path": path, "url": None}
+
+    def check_kinds(self, request: dict[str, Any]) -> None:
+        """Refuse inputs that are no file where one is wanted: Gradio would log a trace."""
+        index, data = request.get("fn_index"), request.get("data")
+        function = self.page.fns.get(index) if isinstance(index, int) else None
+        if function is None or not isinstance(data, list):
+            return  # Gradio refuses it in a sentence
+        for component, value in zip(function.inputs, data, strict=False):
+            if component.data_model and value is not None:
+                try:
+                    component.data_model.model_validate(value, context={"validate_meta": True})
+                except ValidationError:
+                    raise HTTPException(422, "This is no picture: upload one.") from None
 
     def make_room(self) -> None:
         """Delete the oldest files of visitors, as long as all have more than MAX_STORED bytes."""
@@ -285,6 +299,7 @@ class Limits:
             values = await self._read_values(receive, MAX_BODY)
             receive = with_body(orjson.dumps(values), receive)  # Gradio reads what was checked
             if path.startswith(JOIN) or "/call/" in path:
+                self.files.check_kinds(values)
                 with self.sessions.join(values.get("session_hash")):
                     await self.app(scope, receive, send)
             else:

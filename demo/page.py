@@ -4,6 +4,7 @@ import html
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from errno import ENOSPC
 from functools import partial
 from pathlib import Path
@@ -393,10 +394,21 @@ def open_link(request: gr.Request) -> list[Any]:
     return [{"opened": True}, str(photo.path), *(value for _, value in settings)]
 
 
+@contextmanager
+def refuse_forged() -> Iterator[None]:
+    """A press that no control of the page sends ends in a sentence, without a trace in the log."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError) as error:
+        raise gr.Error("The page has no such button: reload it.", print_exception=False) from error
+
+
+@refuse_forged()
 def choose_example(event: gr.SelectData) -> str:
     return str(list(photos.shipped_photos().values())[event.index].path)
 
 
+@refuse_forged()
 def press_chip(event: gr.SelectData, chips: dict, words: str) -> list[Any]:
     settings = views.pressed(chips["items"][event.index], words)
     return [settings.get(name, gr.skip()) for name in Settings.model_fields]
@@ -407,12 +419,14 @@ def switch_model(backbone: str) -> str:
     return BUILT_IN if backbone == DAMAGED else DAMAGED
 
 
+@refuse_forged()
 def point(event: gr.SelectData, block: int, head: int, patch: int) -> tuple[int, ...]:
     """What is in view, of which the event names one; it counts from 0."""
     in_view = {"block": block, "head": head, "patch": patch} | {event.value: event.index + 1}
-    return tuple(in_view.values())
+    return in_view["block"], in_view["head"], in_view["patch"]
 
 
+@refuse_forged()
 def enlarge(event: gr.SelectData) -> int:
     """The row of the table or the mask that was pressed."""
     return 1 + (event.index[0] if isinstance(event.index, list) else event.index)

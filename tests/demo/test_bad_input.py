@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+import gradio as gr
 import numpy as np
 import pytest
 from PIL import Image
 
-from demo import limits, views
+from demo import limits, page, views
 from demo.scene import Photo, Scene
 from demo.settings import Settings
 from gclip_core import GclipError, assets
@@ -123,6 +124,29 @@ def test_forged_values(visitor: Visitor, capfd: Any) -> None:
             assert visitor.answer(values | {name: value})["canvas"] == before
             assert visitor.shown["warning"]
     assert "Traceback" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("photo", ["a.png", ["a.png"], 7, {"size": []}])
+def test_forged_photo(photo: Any, visitor: Visitor, capfd: Any) -> None:
+    """What is no file is refused, without a trace in the log."""
+    values = visitor.open("words=cat")
+    with pytest.raises(FailedError, match="upload"):
+        visitor.answer(values | {"photo": photo})
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("index", [99, "x", None, [1], {}])
+def test_forged_press(index: Any) -> None:
+    """On a picture, a chip or a patch that is not there."""
+    event = gr.SelectData(None, {"index": index, "value": "block"})
+    presses = [(page.choose_example,), (page.press_chip, {"items": []}, "cat")]
+    presses += [(page.press_chip, None, "cat")]
+    if not isinstance(index, int):
+        presses += [(page.point, 1, 1, 1)]
+    for press, *values in presses:
+        with pytest.raises(gr.Error, match="no such button") as refusal:
+            press(event, *values)
+        assert not refusal.value.print_exception
 
 
 def nonsense(chance: random.Random) -> str:

@@ -33,8 +33,9 @@ class Region:
 class Photo:
     """A photo that ships and its true mask.
 
-    ``words`` are the classes, the main one first, each a name followed by its synonyms. ``regions``
-    are in the order in which they are painted; ``size`` is (height, width).
+    ``words`` are the classes, the main one first, each a name followed by its synonyms; ``text`` is
+    one word of each, as a person types them. ``regions`` are in the order in which they are
+    painted; ``size`` is (height, width).
     """
 
     name: str
@@ -42,6 +43,7 @@ class Photo:
     credit: str
     size: Grid
     words: tuple[tuple[str, ...], ...]
+    text: str
     regions: tuple[Region, ...]
 
     @property
@@ -53,11 +55,6 @@ class Photo:
     def names(self) -> tuple[str, ...]:
         """The first word of every class."""
         return tuple(synonyms[0] for synonyms in self.words)
-
-    @property
-    def text(self) -> str:
-        """The words as a person types them."""
-        return ", ".join("; ".join(synonyms) for synonyms in self.words)
 
     def image(self) -> Image.Image:
         """The photo, RGB."""
@@ -86,8 +83,8 @@ def _photo(name: str, entry: dict) -> Photo:
         Region(index[word], tuple(tuple(map(int, corner.split(","))) for corner in points.split()))
         for word, points in entry["regions"]  # points as SVG writes them: "x,y x,y x,y"
     ]
-    size = tuple(entry["size"])
-    return Photo(name, entry["title"], entry["credit"], size, words, tuple(regions))
+    size, text = tuple(entry["size"]), entry.get("text", ", ".join(names[0] for names in words))
+    return Photo(name, entry["title"], entry["credit"], size, words, text, tuple(regions))
 
 
 def shipped_set() -> LabelledSet:

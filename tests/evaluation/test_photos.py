@@ -60,7 +60,7 @@ def test_polygons() -> None:
     square = ((0, 0), (9, 0), (9, 9), (0, 9))
     left, corner = ((0, 0), (4, 0), (4, 9), (0, 9)), ((0, 0), (2, 0), (2, 2), (0, 2))
     regions = (Region(0, square), Region(1, left), Region(IGNORE, corner))
-    labels = Photo("", "", "", (10, 10), (("a",), ("b",)), regions).labels()
+    labels = Photo("", "", "", (10, 10), (("a",), ("b",)), "a, b", regions).labels()
     assert [int((labels == index).sum()) for index in (0, 1, -1)] == [50, 41, 9]
     assert labels[5, 4] == 1
     assert labels[5, 5] == 0

@@ -59,6 +59,7 @@ VIEWS = {
         f"lesson {step}": View(LEARN, partial(lessons.before, step=step), ())
         for step in range(len(lessons.LESSONS))
     },
+    "address": View(EVERY_TAB, views.link, tuple(Settings.model_fields)),
     "link": View(SHARE, views.link, tuple(Settings.model_fields)),
     "link_note": View(SHARE, views.link_note, tuple(Settings.model_fields)),
     "python": View(SHARE, views.python, MASK),

@@ -51,9 +51,26 @@ DOWNLOAD = """file => {
     link.click();
 }"""
 COPY_TEXT = "Copy the link"
-COPY = "async link => { await navigator.clipboard.writeText(link); return 'Copied'; }"
+COPY = """async link => {
+    if (navigator.clipboard) {
+        await navigator.clipboard.writeText(link);
+        return "Copied";
+    }
+    const text = document.querySelector("#link textarea");
+    text.disabled = false;
+    text.select();
+    const copied = document.execCommand("copy");
+    text.disabled = true;
+    return copied ? "Copied" : "Copy it by hand";
+}"""
+"""On plain http a page has no clipboard, but it may copy what is selected."""
 WHOLE_LINK = f"""link => [new URL(link, location.href.split("?")[0]).href, "{COPY_TEXT}"]"""
 """The server knows only the query; behind a proxy, the browser alone knows the address."""
+KEEP = """link => {
+    const theme = new URLSearchParams(location.search).get("__theme");
+    history.replaceState(null, "", theme ? `${link}&__theme=${theme}` : link);
+}"""
+"""After a lost connection Gradio loads the page again: its address then has the settings."""
 SWITCHES = (("amf", "AMF", "Attention map fusion"), ("cs", "CS", "Channel suppression"))
 PRIVATE = {"api_visibility": "private"}
 SETS_INPUTS = PRIVATE | {"show_progress": "hidden", "trigger_mode": "multiple"}
@@ -130,6 +147,7 @@ def _inputs() -> tuple[dict[str, Any], dict[str, Component]]:
             with gr.Column(min_width=100):
                 inputs[name] = parts[name] = gr.Checkbox(True, label=label, info=info, elem_id=name)
                 parts[f"{name}_idle"] = gr.Markdown(elem_classes="tip")
+    parts["address"] = gr.Textbox(visible="hidden")
     parts["cs_link"] = gr.Button("See what CS repairs", size="sm", elem_id="cs-link")
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         _settings(parts, inputs)
@@ -308,8 +326,6 @@ def _connect(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component
     for control in inputs.values():
         if isinstance(control, gr.Number | gr.Textbox):
             triggers += [control.submit, control.blur]
-        elif isinstance(control, gr.Slider):
-            triggers.append(control.release)
         elif not isinstance(control, gr.State):
             triggers.append(control.input)
     gr.on(triggers, **answered)
@@ -322,14 +338,15 @@ def _connect(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component
         parts["samples"].select(choose_example, None, parts["photo"], **SETS_INPUTS),
         parts["chips"].select(press_chip, chips, list(inputs.values()), **SETS_INPUTS),
         parts["cs_link"].click(switch_model, backbone, backbone, **SETS_INPUTS),
-        parts["diagram"].select(point, in_view, in_view, **SETS_INPUTS),
+        parts["diagram"].input(point, in_view, in_view, **SETS_INPUTS),
         parts["masks"].select(enlarge, None, row, **SETS_INPUTS),
         parts["table"].select(enlarge, None, row, **SETS_INPUTS),
         *(_show_lesson(parts, inputs, tab, step) for step in range(len(LESSONS))),
         _fetching(parts, backbone),
     ):
         event.then(**answered)
-    parts["canvas"].select(point, in_view, in_view, **SETS_INPUTS)
+    for drawing in (parts["canvas"], parts["diagram"]):
+        drawing.select(point, in_view, in_view, **SETS_INPUTS)  # a pin, which changes no answer
     for child in parts["tabs"].children:
         child.select(partial(str, child.id), None, tab, **SETS_INPUTS)
     for step in range(len(LESSONS)):
@@ -343,6 +360,7 @@ def _connect(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component
         made.success(None, parts["file"], None, js=DOWNLOAD)
     link, copy = parts["link"], parts["copy"]
     link.change(None, link, [link, copy], js=WHOLE_LINK)
+    parts["address"].change(None, parts["address"], None, js=KEEP)
     copy.click(None, link, copy, js=COPY)
 
 

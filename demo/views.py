@@ -101,7 +101,6 @@ def canvas(scene: Scene, pair: dict[str, Segmentation] | None = None) -> dict[st
         "view": scene.as_switched,
         "grid": grid,
         "patch": patch_in_view(scene, grid),
-        "link": link(scene),
         "sentence": difference(scene, pair),
         "notes": notes(scene),
         "banner": SIMULATION if scene.settings.backbone == DAMAGED else None,

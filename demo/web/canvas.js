@@ -5,13 +5,10 @@ const buttons = $$(".views button");
 const SWIPE = 2;
 const NONE = 255; // the label of a pixel without a class
 const EDGE = abgr(255, 255, 255, 216);
-/** What is drawn: a value, and the label of every pixel of each of its masks. */
-let answer = null;
-let masks = [];
-/** Which mask, or SWIPE and the share of the width left of the split. */
-let [view, splitAt] = [1, 0.5];
-/** Which label is shown alone; which patch, and whether its words are shown. */
-let [isolated, patch, isPinned] = [null, null, false];
+/** What is drawn: a value of the server, and the label of every pixel of each of its masks. */
+let [answer, masks] = [null, []];
+/** A mask or SWIPE; the label that is alone; the patch, and whether it stays and has its words. */
+const chosen = { view: 1, label: null, patch: null, isPinned: false };
 const [loadMasks, loadPatch] = [newestOnly(), newestOnly()];
 
 function update() {
@@ -26,10 +23,13 @@ function update() {
 function show(value, decoded) {
   const names = ({ classes }) => JSON.stringify(classes.map(({ name }) => name));
   const isNew = answer?.of !== value.of;
-  if (isNew) [patch, isPinned] = [value.patch ?? null, Number.isInteger(value.patch)];
-  if (isNew || names(answer) !== names(value)) isolated = null;
-  const isSwipe = view === SWIPE && value.views.length > 1;
-  if (!isSwipe && (isNew || view === SWIPE || answer.view !== value.view)) view = value.view;
+  if (isNew) {
+    chosen.patch = patchOf(value);
+    chosen.isPinned = chosen.patch !== null;
+  }
+  if (isNew || names(answer) !== names(value)) chosen.label = null;
+  const isOther = isNew || answer.view !== value.view;
+  if (isOther && chosen.view !== SWIPE) chosen.view = value.view;
   [answer, masks] = [value, decoded];
   const [height, width] = value.views[0].mask.shape;
   stage.style.setProperty("--ratio", width / height);
@@ -39,17 +39,10 @@ function show(value, decoded) {
   write(".notes", value.notes.join(" "));
   fillLegend();
   refresh();
-  keepAddress(value.link);
   const { shares } = answer.views[current()];
   const parts = value.classes.map(({ name }, i) => `${name} ${percent(shares[i])}`);
   $(".live").textContent = `${value.sentence} ${parts.join(", ")}`;
   countAnswer();
-}
-
-/** After a lost connection Gradio loads the page again: its address then has the settings. */
-function keepAddress(link) {
-  const theme = new URLSearchParams(location.search).get("__theme");
-  history.replaceState(null, "", theme ? `${link}&__theme=${theme}` : link);
 }
 
 function write(selector, text) {
@@ -57,23 +50,23 @@ function write(selector, text) {
 }
 
 /** Which mask is explained, cut out and listed; of two beside each other the second. */
-const current = () => Math.min(view, answer.views.length - 1);
+const current = () => Math.min(chosen.view, 1);
 
-/** Which mask is seen in a column of pixels. */
-function maskAt(x, width) {
-  return view === SWIPE ? Number(x >= splitAt * width) : current();
+/** The first column of pixels in which the second mask is seen. */
+function firstOfSecond(width) {
+  if (chosen.view === SWIPE) return Math.ceil((split.value / 100) * width);
+  return chosen.view === 1 ? 0 : width;
 }
 
 /** After a change of the view, or of what is shown alone. */
 function refresh() {
-  const isSwipe = view === SWIPE;
-  const titles = answer.views.map(({ title, score, score_name }) =>
-    score === null ? title : `${title} · ${score_name} ${percent(score)}`,
+  const isSwipe = chosen.view === SWIPE;
+  const titles = answer.views.map(({ title, score }) =>
+    score === null ? title : `${title} · mIoU ${percent(score)}`,
   );
   buttons.forEach((button, i) => {
-    if (i !== SWIPE) button.textContent = answer.views[i]?.title;
-    button.hidden = answer.views.length === 1;
-    button.setAttribute("aria-pressed", i === view);
+    if (i !== SWIPE) button.textContent = answer.views[i].title;
+    button.setAttribute("aria-pressed", i === chosen.view);
   });
   $(".chip").textContent = titles[isSwipe ? 0 : current()];
   write(".chip.right", isSwipe ? titles[1] : "");
@@ -88,8 +81,8 @@ function refresh() {
     share.textContent = shares.map(percent).join(" → ");
     doubt.hidden = !isUnsure;
     swatch.classList.toggle("unsure", isUnsure);
-    entry.firstChild.setAttribute("aria-pressed", isolated === label);
-    entry.lastChild.hidden = isolated !== label;
+    entry.firstChild.setAttribute("aria-pressed", chosen.label === label);
+    entry.lastChild.hidden = chosen.label !== label;
   }
   paint();
   look();
@@ -111,7 +104,7 @@ function entryOf({ name, colour, label }) {
   swatch.style.setProperty("--colour", colour);
   button.append(swatch, make("bdi", "", name), make("em", "", "not sure"), make("b"));
   button.onclick = () => {
-    isolated = isolated === label ? null : label;
+    chosen.label = chosen.label === label ? null : label;
     refresh();
   };
   const save = Object.assign(make("button", "save", "Cut out"), { type: "button" });
@@ -126,29 +119,36 @@ function paint() {
   const [height, width] = answer.views[0].mask.shape;
   const inks = answer.views.map(inksOf);
   const thick = Math.max(1, Math.round(width / (stage.clientWidth || width)));
-  const stripe = 7 * thick;
-  draw($(".mask"), width, height, (i) => {
-    const x = i % width;
-    const shown = maskAt(x, width);
-    const labels = masks[shown];
-    const label = labels[i];
-    const right = x + thick < width ? labels[i + thick] : label;
-    const below = labels[i + thick * width] ?? label;
-    const isEdge = right !== label || below !== label;
-    if (isEdge && (isolated === null || [label, right, below].includes(isolated))) return EDGE;
-    const { full, striped } = inks[shown];
-    return ((i - x) / width + x) % (2 * stripe) < stripe ? full[label] : striped[label];
-  });
-  nameClasses(width, height);
+  const [stripe, second] = [7 * thick, firstOfSecond(width)];
+  const pixels = new Uint32Array(width * height);
+  for (let y = 0, i = 0; y < height; y++)
+    for (let x = 0; x < width; x++, i++) {
+      const labels = masks[x < second ? 0 : 1];
+      const label = labels[i];
+      const right = x + thick < width ? labels[i + thick] : label;
+      const below = y + thick < height ? labels[i + thick * width] : label;
+      if ((right !== label || below !== label) && hasEdge(label, right, below)) pixels[i] = EDGE;
+      else {
+        const { full, striped } = inks[x < second ? 0 : 1];
+        pixels[i] = (x + y) % (2 * stripe) < stripe ? full[label] : striped[label];
+      }
+    }
+  put($(".mask"), width, pixels);
+  nameClasses(width, height, second);
+}
+
+/** Edges are drawn between all words, or around the one that is alone. */
+function hasEdge(...labels) {
+  return chosen.label === null || labels.includes(chosen.label);
 }
 
 /** A view's colour of each label, and the one between them where the label is a weak fit. */
 function inksOf({ unsure }) {
   const alpha = Math.round($(".opacity input").value * 2.55);
   const full = new Uint32Array(256);
-  if (isolated !== null) {
+  if (chosen.label !== null) {
     full.fill(abgr(12, 14, 18, Math.max(alpha, 150)));
-    full[isolated] = 0;
+    full[chosen.label] = 0;
     return { full, striped: full };
   }
   answer.classes.forEach(({ colour }, label) => {
@@ -160,14 +160,14 @@ function inksOf({ unsure }) {
   return { full, striped };
 }
 
-function nameClasses(width, height) {
+function nameClasses(width, height, second) {
   const step = Math.ceil(Math.max(width, height) / 100);
   const [columns, rows] = [Math.floor(width / step), Math.floor(height / step)];
   const half = Math.floor(step / 2);
   const cells = Uint8Array.from({ length: rows * columns }, (_, cell) => {
     const [y, x] = [Math.floor(cell / columns) * step + half, (cell % columns) * step + half];
-    const label = masks[maskAt(x, width)][y * width + x];
-    return isolated === null || label === isolated ? label : NONE;
+    const label = masks[x < second ? 0 : 1][y * width + x];
+    return chosen.label === null || label === chosen.label ? label : NONE;
   });
   const taken = $$(".chip").map(({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) => [
     offsetLeft - 4,
@@ -181,6 +181,7 @@ function nameClasses(width, height) {
 /** Where the chosen patch looks and, if it is pinned, its words: of the view that is shown. */
 function look() {
   const { looks } = props;
+  const { view, patch, isPinned } = chosen;
   const isOn = patch !== null && view !== SWIPE && looks?.of === answer.of;
   const packed = isOn ? [looks.matrices[current()]] : [];
   if (isOn && isPinned) packed.push(answer.views[current()].reasons);
@@ -195,13 +196,14 @@ function look() {
     const [row, column] = [Math.floor(patch / columns), patch % columns];
     for (const [name, place] of Object.entries({ row, column, rows, columns }))
       stage.style.setProperty(`--${name}`, place);
-    if (reasons) explain(reasons, n, row / rows, column / columns);
+    if (reasons) explain(reasons, patch, row / rows, column / columns);
   });
 }
 
 /** The best words, the background and all others: whole percents that add up to 100. */
-function explain(reasons, n, top, left) {
+function explain(reasons, patch, top, left) {
   const { classes } = answer;
+  const n = reasons.length / (classes.length + 1);
   const levels = Array.from({ length: classes.length + 1 }, (_, c) => reasons[c * n + patch]);
   const total = levels.reduce((sum, level) => sum + level, 0);
   const lines = classes
@@ -248,12 +250,17 @@ function wholePercents(shares) {
 }
 
 function announce(text) {
-  $(".live").textContent = `Patch in ${placeOf(patch, answer.grid)}: ${text}`;
+  $(".live").textContent = `Patch in ${placeOf(chosen.patch, answer.grid)}: ${text}`;
 }
 
 /** Save the photo at its own size, clear but where it is this class. */
-function cutOut(label, name) {
+async function cutOut(label, name) {
   const photo = $("img");
+  try {
+    await photo.decode(); // it may still be on its way
+  } catch {
+    return write(".notes", "The photo could not be loaded: load the page again.");
+  }
   const most = Math.max(photo.naturalWidth, photo.naturalHeight);
   const scale = Math.min(1, 4096 / most); // more is a blank picture on some phones
   const [width, height] = [photo.naturalWidth, photo.naturalHeight].map((n) =>
@@ -275,12 +282,12 @@ function cutOut(label, name) {
 }
 
 /** Choose a patch, or null for none; a visitor's pin goes into the link. */
-function choose(next, pin = isPinned) {
-  if (next === patch && pin === isPinned) return;
-  const pins = pin || isPinned;
-  [patch, isPinned] = [next, pin];
+function choose(patch, isPinned = chosen.isPinned) {
+  if (patch === chosen.patch && isPinned === chosen.isPinned) return;
+  const isInLink = isPinned || chosen.isPinned;
+  Object.assign(chosen, { patch, isPinned });
   look();
-  if (pins) trigger("select", { index: pin ? patch : -1, value: "patch" });
+  if (isInLink) pin(isPinned ? patch : null);
 }
 
 /** The word in the middle of a patch. */
@@ -291,39 +298,43 @@ function nameAt(patch) {
   return answer.classes[masks[current()][y * width + x]]?.name ?? "background";
 }
 
+const isFree = () => answer && !chosen.isPinned;
 pad.onpointermove = (event) => {
-  if (answer && event.pointerType === "mouse" && !isPinned)
-    choose(patchUnder(event, pad, answer.grid));
+  if (isFree() && event.pointerType === "mouse") choose(patchUnder(event, pad, answer.grid));
 };
-pad.onpointerleave = () => isPinned || choose(null);
-pad.onblur = () => isPinned || choose(null);
+pad.onpointerleave = () => isFree() && choose(null);
+pad.onblur = () => isFree() && choose(null);
 pad.onclick = (event) => {
   if (!answer) return;
   const pressed = patchUnder(event, pad, answer.grid);
-  choose(pressed, !(isPinned && pressed === patch));
+  choose(pressed, isFree() || pressed !== chosen.patch);
 };
 pad.onkeydown = (event) => {
   const { key } = event;
   if (!answer || !(key in ARROWS || ["Enter", " ", "Escape"].includes(key))) return;
   event.preventDefault();
+  const from = chosen.patch ?? middle(answer.grid);
   if (key === "Escape") choose(null, false);
   else if (key in ARROWS) {
-    choose(patch === null ? middle(answer.grid) : patchBeside(patch, key, answer.grid));
-    announce(nameAt(patch));
-  } else choose(patch ?? middle(answer.grid), !isPinned);
+    choose(chosen.patch === null ? from : patchBeside(from, key, answer.grid));
+    announce(nameAt(chosen.patch));
+  } else choose(from, isFree());
 };
 
 buttons.forEach((button, i) => {
   button.onclick = () => {
-    view = i;
+    chosen.view = i;
     refresh();
   };
 });
-$(".opacity input").oninput = () => answer && paint();
-split.oninput = () => {
-  splitAt = split.value / 100;
-  paint();
+/** Inputs come faster than frames. */
+let frame = 0;
+const paintSoon = () => {
+  cancelAnimationFrame(frame);
+  if (answer) frame = requestAnimationFrame(paint);
 };
+$(".opacity input").oninput = paintSoon;
+split.oninput = paintSoon;
 new ResizeObserver(() => answer && stage.clientWidth && refresh()).observe(stage);
 watch("value", update);
 watch("looks", () => answer && look());

@@ -24,7 +24,7 @@ function update() {
 
 function show(next, [cosines, labels, byBlock, maps, last, matrix]) {
   const isNew = value?.of !== next[0].of;
-  if (isNew) [hovered, pinned] = [null, next[0].patch];
+  if (isNew) [hovered, pinned] = [null, patchOf(next[0])];
   const before = isNew ? null : data.labels;
   [value, tower, closer] = next;
   data = { cosines, labels, byBlock, maps, last, matrix };
@@ -105,7 +105,7 @@ function layerOf(_, i) {
   const bar = make("span", "peak");
   bar.append(make("i"), make("i"));
   layer.append(make("b", "", i + 1), prepare(make("span", "map")), bar, make("small"));
-  layer.onclick = () => trigger("select", { index: i, value: "block" });
+  layer.onclick = () => trigger("input", { index: i, value: "block" });
   return layer;
 }
 
@@ -241,10 +241,10 @@ function under(event) {
   return patchUnder(event, map, map === matrix ? [n, 1] : value.grid);
 }
 
-function focus(on, pin = pinned) {
-  if (!value || (on === hovered && pin === pinned)) return;
-  if (pin !== pinned) trigger("select", { index: pin ?? -1, value: "patch" });
-  [hovered, pinned] = [on, pin];
+function focus(on, pressed = pinned) {
+  if (!value || (on === hovered && pressed === pinned)) return;
+  if (pressed !== pinned) pin(pressed);
+  [hovered, pinned] = [on, pressed];
   look();
 }
 
@@ -266,7 +266,7 @@ photo.onkeydown = (event) => {
 looking.onclick = () => focus(null, focused);
 receiving.onclick = () => focus(null, null);
 $(".head").onchange = ({ target }) =>
-  trigger("select", { index: target.selectedIndex - 1, value: "head" });
+  trigger("input", { index: target.selectedIndex - 1, value: "head" });
 $(".formulas").onclick = ({ target }) => {
   target.setAttribute("aria-pressed", flow.classList.toggle("written"));
   connect();

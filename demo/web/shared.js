@@ -83,17 +83,35 @@ function ink(colour, alpha) {
   return abgr(r, g, b, alpha);
 }
 
-/** Draw an image of pixels, made by `colour(i)`, `width` a row. */
-function draw(canvas, width, height, colour) {
-  const picture = new ImageData(width, height);
-  const pixels = new Uint32Array(picture.data.buffer);
-  for (let i = 0; i < pixels.length; i++) pixels[i] = colour(i);
-  Object.assign(canvas, { width, height });
+/** Show pixels, `width` a row. */
+function put(canvas, width, pixels) {
+  const picture = new ImageData(new Uint8ClampedArray(pixels.buffer), width);
+  Object.assign(canvas, { width, height: picture.height });
   canvas.getContext("2d").putImageData(picture, 0, 0);
+}
+
+/** Show pixels that are made by `colour(i)`. */
+function draw(canvas, width, height, colour) {
+  const pixels = new Uint32Array(width * height);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = colour(i);
+  put(canvas, width, pixels);
 }
 
 const heat = (canvas, values, columns) =>
   draw(canvas, columns, values.length / columns, (i) => HEAT[values[i]]);
+
+/** The patch that a value names; null for none, or for one outside of its grid. */
+const patchOf = ({ patch, grid: [rows, columns] }) =>
+  Number.isInteger(patch) && patch < rows * columns ? patch : null;
+
+/** Pin a patch, or null: for the link, and for the address, which Gradio loads again if it must. */
+function pin(patch) {
+  trigger("select", { index: patch ?? -1, value: "patch" });
+  const address = new URL(location);
+  if (patch === null) address.searchParams.delete("patch");
+  else address.searchParams.set("patch", patch + 1);
+  history.replaceState(null, "", address);
+}
 
 /** Patches are counted from 0, row by row: the one under a pointer, or the nearest. */
 function patchUnder({ clientX, clientY }, box, [rows, columns]) {

@@ -77,7 +77,7 @@ def test_swipe(shared: Page) -> None:
     shared.get_by_role("button", name="Swipe", exact=True).click()
     split = shared.get_by_role("slider", name="Where the two masks meet")
     mask = shared.locator("#canvas canvas.mask")
-    read = "canvas => canvas.toDataURL()"
+    read = "canvas => new Promise(requestAnimationFrame).then(() => canvas.toDataURL())"
     pictures = {mask.evaluate(read)}
     box = shared.locator("#canvas .stage").bounding_box() or {}
     middle = box["y"] + box["height"] / 2

@@ -20,7 +20,7 @@ def test_first_answer_fills_the_open_tab() -> None:
     """An example brings its own words; closed tabs are not computed."""
     visitor = Visitor()
     got = visitor.ask()
-    assert visitor.settings["words"].startswith("dog, person; girl")
+    assert visitor.settings["words"].startswith("dog, person, grass")
     assert got["canvas"]["views"][1]["score"] > 0.5
     segment = {name for name, view in VIEWS.items() if "segment" in view.tabs}
     assert segment <= set(got) and not set(got) & (set(VIEWS) - segment)
@@ -36,11 +36,11 @@ def test_change_sends_what_depends_on_it() -> None:
     visitor = Visitor(size=112, edges="none")
     visitor.ask()
     for change, sent in (
-        ({"amf": False}, {"canvas", "looks"}),
-        ({"weight": 0.7}, {"canvas"}),
-        ({"block": 3}, {"norms", "norms_text"}),
-        ({"words": "dog, cat"}, {"canvas", "chips"}),
-        ({"row": 2}, set()),
+        ({"amf": False}, {"canvas", "looks", "address"}),
+        ({"weight": 0.7}, {"canvas", "address"}),
+        ({"block": 3}, {"norms", "norms_text", "address"}),
+        ({"words": "dog, cat"}, {"canvas", "chips", "address"}),
+        ({"row": 2}, {"address"}),
         ({"tab": "share"}, {"link", "link_note", "python", "shared"}),
     ):
         assert set(visitor.ask(**change)) & set(VIEWS) == sent, change
@@ -66,12 +66,12 @@ def usual() -> tuple[scene.Scene, dict]:
 
 
 def shown(current: scene.Scene, name: str) -> str:
-    """A value but for its link and its patch, which change without an answer; norms as numbers."""
+    """A value but for its patch, which changes without an answer; norms as numbers."""
     if name == "norms":
         return repr(current.report.norms_after.tolist())
     value = VIEWS[name].make(current)
     if isinstance(value, dict):
-        value = {k: v for k, v in value.items() if k not in ("link", "patch")}
+        value = {k: v for k, v in value.items() if k != "patch"}
     return repr(value)
 
 

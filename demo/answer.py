@@ -56,7 +56,7 @@ VIEWS = {
     "compare_note": View(COMPARE, views.compare_note, MASK),
     "table": View(COMPARE, views.table, MASK),
     **{
-        f"lesson {step}": View(LEARN, partial(lessons.before, step=step), ())
+        f"lesson {step}": View(LEARN, lambda _, step=step: lessons.before(step), ())
         for step in range(len(lessons.LESSONS))
     },
     "address": View(EVERY_TAB, views.link, tuple(Settings.model_fields)),

@@ -75,8 +75,6 @@ LESSONS = (
         {"amf": True, "cs": True, "backbone": DAMAGED},
     ),
 )
-USUAL = {"method": "gclip", "backbone": "built-in", "words": "", "background": True}
-"""What every step sets, unless it sets another value."""
 
 
 def photo_path() -> str:
@@ -84,8 +82,8 @@ def photo_path() -> str:
 
 
 def scene_of(settings: dict[str, Any]) -> Scene:
-    """The photo with the settings of a step."""
-    return Scene(Photo.of(photo_path()), Settings(**USUAL | settings)).with_words()
+    """The photo with the settings of a step; all others have their defaults."""
+    return Scene(Photo.of(photo_path()), Settings(**settings)).with_words()
 
 
 def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
@@ -97,8 +95,8 @@ def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
     return views.item(image, caption, "The photo with its mask", "jpeg")
 
 
-def before(visitor: Scene, step: int) -> dict[str, Any]:
-    """The mask that a step starts with; it is of the lesson's photo, not of the visitor's."""
+def before(step: int) -> dict[str, Any]:
+    """The mask that a step starts with."""
     lesson = LESSONS[step]
     items = [picture(lesson.before, "Before")]
     if lesson.drawn:

@@ -453,10 +453,11 @@ def enlarge(event: gr.SelectData) -> int:
 def _show_lesson(
     parts: dict[str, Any], inputs: dict[str, Component], tab: gr.State, step: int
 ) -> gr.events.Dependency:
-    """A lesson's button sets its switches and its photo, and opens the tab Segment."""
-    settings = lessons.USUAL | LESSONS[step].after
-    targets = [parts["tabs"], tab, parts["photo"], *(inputs[name] for name in settings)]
-    values = [gr.update(selected="segment"), "segment", lessons.photo_path(), *settings.values()]
+    """A lesson's button sets its photo and every setting, and opens the tab Segment."""
+    settings = Settings(**LESSONS[step].after)
+    targets = [parts["tabs"], tab, parts["photo"], *inputs.values()]
+    values = [gr.update(selected="segment"), "segment", lessons.photo_path()]
+    values += [value for _, value in settings]
     return parts[f"show {step}"].click(lambda: values, None, targets, **SETS_INPUTS)
 
 

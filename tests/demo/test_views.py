@@ -18,6 +18,7 @@ from demo.backbones import get
 from demo.settings import Settings
 from gclip_core import METHODS
 from tests.demo.photos import DOG, FLOWER, numbers, scene, upload
+from tests.demo.visitor import Visitor
 
 # --- Segment -------------------------------------------------------------------------------------
 
@@ -175,6 +176,18 @@ def test_lesson_opens_its_mask_after() -> None:
         view = views.canvas(after)
         score = after.scores(after.mask()).miou
         assert view["views"][view["view"]]["score"] == pytest.approx(score)
+
+
+def test_lesson_sets_every_setting(url: str) -> None:
+    """A threshold or a size of the visitor's does not change the lesson's mask."""
+    visitor = Visitor(url)
+    events = [e for e in visitor.events.values() if "tabs" in map(visitor.kinds.get, e["outputs"])]
+    for event, lesson in zip(events, lessons.LESSONS, strict=True):
+        (values,) = visitor.call(event["id"], [])
+        settings = dict(zip(Settings.model_fields, values[3:], strict=True))
+        sent = {name: value for name, value in settings.items() if value is not None}
+        assert {"threshold", "size"} <= set(sent)  # some stay on the server
+        assert Settings(**sent) == Settings(**lesson.after)
 
 
 # --- Share ---------------------------------------------------------------------------------------

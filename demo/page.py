@@ -373,6 +373,8 @@ def respond(
 ) -> Iterator[dict]:
     """Send the answer in the order in which it is made; see :func:`answer`."""
     started = time.perf_counter()
+    if photo is None:
+        gr.Info("There is no photo: choose one. What is shown is of the photo before.")
     try:
         for part in answer(seen, tab, photo and photo["path"], *values):
             seen = part.get("seen", seen)

@@ -84,9 +84,11 @@ def test_much_exif(visitor: Visitor) -> None:
 
 
 def test_no_photo(visitor: Visitor) -> None:
+    """What is shown stays, and a sentence says of what it is."""
     values = visitor.open("words=cat") | {"photo": None}
     before = visitor.shown["canvas"]
     assert visitor.answer(values)["canvas"] == before
+    assert "of the photo before" in visitor.shown["warning"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from gradio.data_classes import FileData
 from pydantic import ConfigDict, Field, ValidationError, validate_call
 
 from demo import backbones, limits, views
+from demo.page import REFUSALS, sentence
 from demo.scene import LOCK, Photo, Scene
 from demo.settings import Settings
 from gclip_core import BACKBONES, METHODS, GclipError, __version__
@@ -149,8 +150,8 @@ def _in_sentences(function: Callable) -> Callable:
             raise gr.Error(
                 f"“{name}”: {wanted}, but {came} came.", print_exception=False
             ) from error
-        except GclipError as error:
-            raise gr.Error(str(error), print_exception=False) from error
+        except REFUSALS as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
         finally:
             milliseconds = (time.perf_counter() - started) * 1000
             logger.info("answered api=%s ms=%.0f", function.__name__, milliseconds)

@@ -477,7 +477,7 @@ def download(name: str, seen: dict, photo: dict | None, *values: Any) -> str:
             settings = available(seen, Settings.read(values))
             return views.download(Scene(Photo.of(photo["path"]), settings).with_words(), name)
     except REFUSALS as error:
-        raise gr.Error(sentence(error), print_exception=False) from error
+        raise gr.Error(html.escape(sentence(error)), print_exception=False) from error
 
 
 def _fetching(parts: dict[str, Any], backbone: gr.Dropdown) -> gr.events.Dependency:
@@ -497,15 +497,15 @@ def fetch(name: str) -> Iterator[str]:
 
 
 def warn(error: Exception | str) -> None:
-    """A sentence in the corner of the page."""
-    gr.Warning(sentence(error), title="Not possible")
+    """A sentence in the corner of the page, which Gradio shows as HTML."""
+    gr.Warning(html.escape(sentence(error)), title="Not possible")
 
 
 def sentence(error: Exception | str) -> str:
-    """What a visitor reads of an error, which Gradio shows as HTML."""
+    """What a person reads of one of REFUSALS."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         error = "This machine has no memory left for that. Try a smaller photo, or later."
     elif isinstance(error, OSError):
         why = "has no disk space left" if error.errno == ENOSPC else "could not store that"
         error = f"This machine {why}. Try later."
-    return html.escape(str(error))
+    return str(error)

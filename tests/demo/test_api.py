@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -154,3 +155,19 @@ def test_wrong_calls(way: str, body: Any, url: str) -> None:
     answer = httpx.post(f"{url}{API}/{way}", content=json.dumps(body), timeout=60)
     assert 400 <= answer.status_code <= 500
     assert "Traceback" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(MemoryError(), "memory"), (OSError(ENOSPC, "full"), "disk space")]
+)
+def test_machine_without_room(
+    error: Exception, words: str, visitor: Visitor, photo: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program reads a sentence, as a visitor of the page does."""
+
+    def refuse(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(Scene, "suggested", refuse)
+    with pytest.raises(FailedError, match=f"no {words}"):
+        visitor.program("suggest", photo, 5, "default")

@@ -28,7 +28,8 @@ function show(value, decoded) {
     chosen.isPinned = chosen.patch !== null;
   }
   if (isNew || names(answer) !== names(value)) chosen.label = null;
-  const isOther = isNew || answer.view !== value.view;
+  const title = ({ views, view }) => views[view].title;
+  const isOther = isNew || title(answer) !== title(value);
   if (isOther && chosen.view !== SWIPE) chosen.view = value.view;
   [answer, masks] = [value, decoded];
   const [height, width] = value.views[0].mask.shape;

@@ -167,6 +167,10 @@ def test_compare(shared: Page) -> None:
     expect(answers(shared, "large")).to_be_visible()
     expect(shared.locator("#large .views button").first).to_contain_text("GCLIP")
     expect(masks.nth(1)).to_have_attribute("aria-pressed", "true")
+    gclip, other = shared.locator("#large .views button").all()[:2]
+    gclip.click()
+    after(shared, masks.nth(2).click, "large")
+    expect(other).to_have_attribute("aria-pressed", "true")
 
 
 def test_learn(shared: Page) -> None:

@@ -80,7 +80,8 @@ def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dic
 
     Words that the page filled in are filled in anew; what a person typed stays. While a backbone
     is not on this machine, the page keeps the one before and offers to fetch it. If this server
-    never opened the page (it was started anew), it does not know the open tab: all are answered.
+    never opened the page (it was started anew), it does not know the open tab: all are answered,
+    until a person opens another.
 
     Raises:
         GclipError: a photo or settings that cannot be used; the page keeps what it shows.
@@ -101,6 +102,8 @@ def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dic
         seen = seen | {"backbone": settings.backbone, "filled": filled}
         if scene.settings.words != values[0]:
             part["words"] = scene.settings.words
+    if tab not in SEGMENT:  # a person opened it: from now on it is known which one is open
+        seen = seen | {"opened": True}
     made: dict[str, Any] = {}
     for name, view in VIEWS.items():
         key = view.key(scene)

@@ -216,11 +216,14 @@ def test_error_keeps_the_last_answer(tmp_path: Path) -> None:
 
 
 def test_page_of_a_server_that_started_anew() -> None:
-    """It knows neither the open tab nor what the page has: all is made, nothing stays as it was."""
+    """It knows neither the open tab nor what the page has: all is made, until a tab is opened."""
     visitor = Visitor(words="dog, grass", size=112, edges="none")
     visitor.ask(tab="share")
-    visitor.seen = {}
+    visitor.seen, visitor.tab = {}, "segment"
     assert set(VIEWS) <= set(visitor.ask(amf=False))
+    visitor.ask(tab="how")
+    assert "canvas" not in visitor.ask(weight=0.7)
+    assert "link" not in visitor.ask(tab="segment")
 
 
 def test_no_photo_is_no_error() -> None:

@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from os import walk
 from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
@@ -142,12 +143,16 @@ class Files:
                     value |= {"path": path, "url": None}
 
     def check_kinds(self, request: dict[str, Any]) -> None:
-        """Refuse inputs that are no file where one is wanted: Gradio would log a trace."""
+        """Refuse a wrong number of inputs, and what is no file where one is wanted: Gradio would
+        log a trace."""
         index, data = request.get("fn_index"), request.get("data")
         function = self.page.fns.get(index) if isinstance(index, int) else None
         if function is None or not isinstance(data, list):
             return  # Gradio refuses it in a sentence
-        for component, value in zip(function.inputs, data, strict=False):
+        if len(data) != len(function.inputs):
+            wanted = len(function.inputs)
+            raise HTTPException(400, f"{wanted} values were expected, but {len(data)} came.")
+        for component, value in zip(function.inputs, data, strict=True):
             if component.data_model and value is not None:
                 try:
                     component.data_model.model_validate(value, context={"validate_meta": True})
@@ -157,7 +162,9 @@ class Files:
     def make_room(self) -> None:
         """Delete the oldest files of visitors, as long as all have more than MAX_STORED bytes."""
         files = list[tuple[float, int, Path]]()
-        for file in self.uploads.rglob("*"):
+        for file in (
+            Path(folder, name) for folder, _, names in walk(self.uploads) for name in names
+        ):
             with suppress(FileNotFoundError):  # another request deleted it
                 status = file.stat()  # what is older than the page is its own
                 if S_ISREG(status.st_mode) and status.st_mtime > self.started:

@@ -135,6 +135,7 @@ def test_head(web: httpx.Client) -> None:
         b'{"data": [' + b"{}," * 2_000 + b"0]}",
         b'{"fn_index": 99, "data": [], "session_hash": "x"}',
         b'{"fn_index": "x", "data": [], "session_hash": "x"}',
+        b'{"fn_index": 0, "data": [], "session_hash": "x"}',
         b'{"fn_index": 0, "data": [1], "session_hash": [1]}',
         b'{"fn_index": 0, "data": [1], "session_hash": "' + b"x" * 100 + b'"}',
     ],

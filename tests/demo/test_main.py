@@ -129,9 +129,8 @@ def test_process(tmp_path: Path) -> None:
         environment = Path(f"/proc/{server.process.pid}/environ").read_bytes()
         assert b"MALLOC_ARENA_MAX=2" in environment.split(b"\0")
         web = httpx.Client(base_url=server.url, timeout=60)
-        data = {"fn_index": 0, "data": [], "session_hash": "x"}
         assert web.get("/config").status_code == 401
-        assert web.post("/gradio_api/queue/join", json=data).status_code == 401
+        assert web.post("/gradio_api/call/about", json={"data": []}).status_code == 401
         assert web.post("/gradio_api/upload", files={"files": b"x"}).status_code == 401
         assert web.post("/login", data={"username": "a", "password": "c"}).status_code == 400
         assert web.post("/login", data={"username": "a", "password": "b"}).status_code == 200

@@ -70,6 +70,7 @@ class Settings(BaseModel):
     block: int = Field(7, ge=1, le=64)
     head: int = Field(0, ge=0, le=64)
     patch: int = Field(0, ge=0, le=100_000)
+    """The last that was pinned: a link opens with it; the drawings of two tabs may differ."""
     row: int = Field(0, ge=0, le=100)
     """The mask of Compare that is shown large; 0 is none."""
 

@@ -135,7 +135,6 @@ def side(scene: Scene, title: str, mask: Segmentation) -> dict[str, Any]:
     return {
         "title": title,
         "score": scene.miou(mask),
-        "score_name": "mIoU",
         "shares": [*mask.areas(), mask.no_class_area()],
         "unsure": scene.unsure(mask),
         "mask": packed(labels[::step, ::step].astype(np.uint8)),

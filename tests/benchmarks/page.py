@@ -60,7 +60,7 @@ window.changed = async (selector, before, quiet) => {
   for (;;) {
     await window.frame();
     const now = window.look(selector), time = performance.now();
-    if (now && now !== before) [last, before] = [time, now];
+    if (/[1-9]/.test(now) && now !== before) [last, before] = [time, now];
     if (last && time - last >= quiet) return last;
   }
 };"""
@@ -150,8 +150,7 @@ def opened(
     wire = Wire(context.new_cdp_session(page))
     page.goto(url, wait_until="commit")
     page.wait_for_selector(kind.mask, state="attached")
-    blank = page.evaluate("(mask) => window.look(mask)", kind.mask)
-    first = page.evaluate("([mask, old]) => window.changed(mask, old, 3000)", [kind.mask, blank])
+    first = page.evaluate("(mask) => window.changed(mask, '', 3000)", kind.mask)
     return page, wire, first / 1000
 
 

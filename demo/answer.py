@@ -30,7 +30,7 @@ class View:
     needs: tuple[str, ...]
 
     def key(self, scene: Scene) -> tuple:
-        """What its value depends on; one that needs no setting is of no visitor's photo either."""
+        """The photo and settings that its value depends on; without settings, no photo either."""
         values = tuple(getattr(scene.settings, name) for name in self.needs)
         return (scene.photo.digest, *values) if values else ()
 
@@ -69,7 +69,7 @@ VIEWS = {
 
 
 def available(seen: dict, settings: Settings) -> Settings:
-    """The same, but on the backbone that the page shows, while the chosen one is not here."""
+    """These settings; with the backbone that the page shows while the chosen one is not here."""
     if backbones.is_here(settings.backbone):
         return settings
     return settings.with_values(backbone=seen.get("backbone", backbones.HOST.backbone))

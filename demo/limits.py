@@ -142,7 +142,7 @@ class Files:
                 if path is not None:
                     value |= {"path": path, "url": None}
 
-    def check_kinds(self, request: dict[str, Any]) -> None:
+    def check_inputs(self, request: dict[str, Any]) -> None:
         """Refuse a wrong number of inputs, and what is no file where one is wanted: Gradio would
         log a trace."""
         index, data = request.get("fn_index"), request.get("data")
@@ -306,7 +306,7 @@ class Limits:
             values = await self._read_values(receive, MAX_BODY)
             receive = with_body(orjson.dumps(values), receive)  # Gradio reads what was checked
             if path.startswith(JOIN) or "/call/" in path:
-                self.files.check_kinds(values)
+                self.files.check_inputs(values)
                 with self.sessions.join(values.get("session_hash")):
                     await self.app(scope, receive, send)
             else:
@@ -363,14 +363,14 @@ class Limits:
         return values
 
     async def _sweep(self) -> None:
-        """Rounds are counted, not the clock: a machine too busy for them lets nobody read."""
+        """Counts its own seconds, not those of the clock: a busy machine delays readers, too."""
         for second in itertools.count(1):
             await asyncio.sleep(1)
             try:
                 await self.sessions.drop_unread()
                 if second % STORED_SECONDS == 0:  # answers write files, too
                     await asyncio.to_thread(self.files.make_room)
-            except Exception:
+            except Exception:  # else nothing is dropped until the next request
                 logger.exception("what nobody reads could not be dropped")
 
 

@@ -67,12 +67,13 @@ FILE_AGE = 3_600, 86_400  # seconds between two looks at their age, and when the
 
 API = "/gradio_api"
 JOIN, UPLOAD, TOOLS = f"{API}/queue/join", f"{API}/upload", f"{API}/mcp"
+PROGRESS = f"{API}/upload_progress"
 POSTS = re.compile(rf"({API}/(queue/join|call/(v2/)?\w+|upload|cancel|reset|mcp)|/login)/?")
 GETS = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|pwa_icon(/\d+)?)/?"
     r"|/(health|logout)/?|/(static|assets)/.*"
     rf"|{API}/(info|app_id|user|token|login_check|startup-events|theme\.css|queue/data)/?"
-    rf"|{API}/(heartbeat|file|call)/.*|{API}/file=.*"
+    rf"|{API}/(heartbeat|file|call)/.*|{API}/file=.*|{PROGRESS}/?"
 )
 """Routes that the page and programs need; others of Gradio print, store or never end."""
 READ = re.compile(rf"{API}/(?:queue/data|call/(?:v2/)?\w+/([0-9a-f]+))/?")
@@ -160,23 +161,28 @@ class Files:
                     raise HTTPException(422, "This is no picture: upload one.") from None
 
     def make_room(self) -> None:
-        """Delete the oldest files of visitors, as long as all have more than MAX_STORED bytes."""
-        files = list[tuple[float, int, Path]]()
-        for file in (
-            Path(folder, name) for folder, _, names in walk(self.uploads) for name in names
-        ):
-            with suppress(FileNotFoundError):  # another request deleted it
-                status = file.stat()  # what is older than the page is its own
-                if S_ISREG(status.st_mode) and status.st_mtime > self.started:
-                    files.append((status.st_mtime, max(status.st_size, LEAST_STORED), file))
+        """Delete files of visitors, as long as all have more than MAX_STORED bytes.
+
+        Those go first whose bytes times seconds since they were written or named are most: so a
+        stranger's flood of large files does not take the photos of others with it.
+        """
+        now, files = time.time(), list[tuple[float, int, Path]]()
+        for name, folders, names in walk(self.uploads):
+            folder = Path(name)
+            with suppress(OSError):  # another request deletes it, or writes its file
+                if not folders and not names and now - folder.stat().st_mtime > STORED_SECONDS:
+                    folder.rmdir()
+            for file in (folder / name for name in names):
+                with suppress(FileNotFoundError):
+                    status = file.stat()  # what is older than the page is its own
+                    if S_ISREG(status.st_mode) and status.st_mtime > self.started:
+                        size = max(status.st_size, LEAST_STORED)
+                        files.append((size * (now - status.st_mtime), size, file))
         total = sum(size for _, size, _ in files)
-        for _, size, file in sorted(files):
+        for _, size, file in sorted(files, reverse=True):
             if total <= MAX_STORED:
                 break
             file.unlink(missing_ok=True)
-            if file.parent != self.uploads:
-                with suppress(OSError):  # other files are there
-                    file.parent.rmdir()
             self.page.upload_file_set.discard(str(file))
             total -= size
 
@@ -288,7 +294,10 @@ class Limits:
     async def _get(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if (file := FILE.fullmatch(path)) and not self.files.is_own(file[1]):
             raise HTTPException(404, "Only uploads and the page's own files are here.")
-        if read := READ.fullmatch(path):
+        if path.startswith(PROGRESS):  # Gradio would remember every name of an upload for ever
+            done = PlainTextResponse('data: {"msg": "done"}\n\n', media_type="text/event-stream")
+            await done(scope, receive, send)
+        elif read := READ.fullmatch(path):
             with self.sessions.read(read[1], scope["query_string"].decode("latin-1")):
                 await self.app(scope, receive, send)
         else:

@@ -191,20 +191,40 @@ def test_uploads_together(web: httpx.Client, monkeypatch: pytest.MonkeyPatch) ->
         assert upload(web, bytes(size)).status_code == status
 
 
-def test_oldest_files(web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over the bound of all files the oldest go first, never those from before the start."""
-    own = small.uploads / "own" / "own.png"
-    own.parent.mkdir()
-    own.write_bytes(bytes(2**20))
-    os.utime(own, (1, 1))
-    monkeypatch.setattr(limits, "MAX_STORED", 3 * 2**20)
-    paths = []
-    for number in range(6):
-        paths += upload(web, bytes([number]) * 2**20).json()
-        future = time.time() + number
-        os.utime(paths[-1], (future, future))
-    assert [Path(path).exists() for path in paths] == [False, False, True, True, True, True]
-    assert own.exists()
+def test_room(small: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over the bound of all files the largest and oldest go first, never those from before."""
+    files = limits.Files(small.blocks, tmp_path)
+    files.started, now = time.time() - 100, time.time()
+    monkeypatch.setattr(limits, "MAX_STORED", 7 * 2**19)
+    kept = []
+    for seconds, size, left in (
+        (200, 2**20, True),  # from before the start
+        (90, 2**20, False),
+        (40, 2**20, True),
+        (50, 2**18, True),
+        (9, 2**21, True),
+        (30, 2**21, False),
+    ):
+        path = tmp_path / f"{seconds:064}" / "a.png"
+        path.parent.mkdir()
+        path.write_bytes(bytes(size))
+        os.utime(path, (now - seconds,) * 2)
+        kept.append((path, left))
+    files.make_room()
+    assert [path.exists() for path, _ in kept] == [left for _, left in kept]
+    for seconds, there in ((limits.STORED_SECONDS - 9, True), (limits.STORED_SECONDS + 9, False)):
+        folder = tmp_path / ("f" * 64)
+        folder.mkdir(exist_ok=True)
+        os.utime(folder, (now - seconds,) * 2)
+        files.make_room()
+        assert folder.exists() == there
+
+
+def test_progress(web: httpx.Client) -> None:
+    """A browser that follows its upload is told that it is done; no name is kept."""
+    answer = web.get(f"{API}/upload_progress", params={"upload_id": "x"})
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.text == 'data: {"msg": "done"}\n\n'
 
 
 def test_full_disk(web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,7 +357,6 @@ def test_other_files(way: str, web: httpx.Client, small: Page) -> None:
         ("GET", "/svelte/../../app.py"),
         ("GET", f"{API}/proxy=https://example.org/"),
         ("GET", f"{API}/custom_component/a/client/b/c"),
-        ("GET", f"{API}/upload_progress?upload_id=x"),
         ("GET", f"{API}/deep_link?session_hash=x"),
         ("GET", f"{API}/dev/reload"),
         ("GET", f"{API}/mcp/sse"),

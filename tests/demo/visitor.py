@@ -117,8 +117,14 @@ class Visitor:
         return self.web.post(f"{API}/upload", files={"files": (name, data)})
 
     def uploaded(self, data: bytes, name: str = "picture.png") -> dict[str, Any]:
-        """A file as the value of the photo."""
+        """A file as the value of the photo.
+
+        Raises:
+            BusyError: too many are uploaded now.
+        """
         response = self.upload(data, name)
+        if response.status_code == 503:
+            raise BusyError(response.text)
         response.raise_for_status()
         return {"path": response.json()[0]} | FILE
 

@@ -14,7 +14,7 @@ from gclip_core.registry import BACKBONES
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Encoded, Method, MethodReport, Segmentation, Vocabulary
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 __all__ = [
     "BACKBONES",

@@ -130,9 +130,9 @@ class Backbone:
         """The largest norm over the median, per block."""
         return cs.ratios(self.norms)
 
-    def repair(self, settings: Suppression | None) -> cs.Repair:
-        """The channel factors of CS with these settings, and why: :func:`cs.repair`."""
-        return cs.repair(settings, self.norms, self.ratios, self.cs_blocks)
+    def suppression(self, settings: Suppression | None) -> cs.SuppressionReport:
+        """The channel factors of CS with these settings, and why."""
+        return cs.suppressed_channels(settings, self.norms, self.ratios, self.cs_blocks)
 
 
 def load_backbone(

@@ -1,4 +1,4 @@
-"""Channel Suppression (CS): norms of the FFN's output channels, and factors for abnormal ones.
+"""Channel suppression (CS): norms of the FFN's output channels, and factors for abnormal ones.
 
 ``W2`` is ``mlp.c_proj.weight``, (D, 4D): row ``d`` computes output channel ``d``. All functions are
 pure.
@@ -48,7 +48,7 @@ def abnormal_blocks(ratios: Sequence[float], threshold: float) -> tuple[int, ...
 
 
 @dataclass(frozen=True)
-class Repair:
+class SuppressionReport:
     """The factors by which CS multiplies the rows of ``W2``, and why.
 
     ``factors`` maps a block (0-based) to the factors of its output channels, (D,) float32.
@@ -60,13 +60,10 @@ class Repair:
     settings: Suppression | None = None
 
 
-OFF = Repair({}, SuppressionReason.OFF)
-
-
-def repair(
+def suppressed_channels(
     settings: Suppression | None, norms: Tensor, ratios: Sequence[float], default: Blocks
-) -> Repair:
-    """The repair of a tower under ``settings``.
+) -> SuppressionReport:
+    """The factors of the channels that CS suppresses under ``settings``.
 
     ``norms`` (L, D) are those of all output channels, ``ratios`` is :func:`ratios` of them, and
     ``default`` are the backbone's blocks.
@@ -75,7 +72,7 @@ def repair(
         MethodError: a block that the tower does not have.
     """
     if settings is None:
-        return OFF
+        return SuppressionReport({}, SuppressionReason.OFF)
     n_blocks = len(norms)
     abnormal = abnormal_blocks(ratios, settings.channel_threshold)
     blocks, reason = settings.blocks, SuppressionReason.BY_HAND
@@ -87,7 +84,7 @@ def repair(
         reason = SuppressionReason.ABNORMAL
         if not blocks:
             last = SuppressionReason.LAST_ABNORMAL
-            return Repair({}, last if abnormal else SuppressionReason.NONE_ABNORMAL)
+            return SuppressionReport({}, last if abnormal else SuppressionReason.NONE_ABNORMAL)
     blocks = tuple(sorted(blocks))
     wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks)
     if wrong or not blocks:
@@ -95,11 +92,11 @@ def repair(
             f"CS accepts blocks 1 to {n_blocks}, but {in_words(wrong)} came; choose some of "
             "these, or 'auto'."
         )
-    factors = {block: repair_factors(norms[block], settings.target) for block in blocks}
-    return Repair(factors, reason, replace(settings, blocks=blocks))
+    factors = {block: channel_factors(norms[block], settings.target) for block in blocks}
+    return SuppressionReport(factors, reason, replace(settings, blocks=blocks))
 
 
-def repair_factors(norms: Tensor, target: Literal["mean", "median"]) -> Tensor:
+def channel_factors(norms: Tensor, target: Literal["mean", "median"]) -> Tensor:
     """The factors that give the channel with the largest norm the mean (or median) of the others.
 
     (D,) float32, as ``norms``: 1 for the other channels, and for all if all norms are 0.

@@ -11,7 +11,7 @@ from torch import Tensor
 from gclip_core import blocks, cs
 from gclip_core.attention import Heads
 from gclip_core.backbone import Backbone
-from gclip_core.cs import Repair
+from gclip_core.cs import SuppressionReport
 from gclip_core.errors import GclipError
 from gclip_core.stem import Stem
 from gclip_core.types import Encoded, Grid, Pass
@@ -76,20 +76,20 @@ def _enough_memory(backbone: Backbone, size: Sequence[int]) -> Iterator[None]:
 
 
 @torch.no_grad()
-def suppress(backbone: Backbone, encoded: Encoded, repair: Repair) -> Encoded:
-    """The encoding of the tower that CS has repaired.
+def suppress(backbone: Backbone, encoded: Encoded, report: SuppressionReport) -> Encoded:
+    """The encoding of the tower with suppressed channels.
 
     It shares the block inputs up to the first changed block with the encoding without CS. Raises
     GclipError for too little memory of an accelerator.
     """
     clean = encoded.clean
-    if repair.settings is None:
+    if report.settings is None:
         return clean
-    if repair.settings == encoded.suppression:
+    if report.settings == encoded.suppression:
         return encoded
     # An encoding ends at the input of the last block; that block's weight has no effect here.
-    changed = [block for block in repair.factors if block < backbone.n_blocks - 1]
-    weights = {block: suppressed_weight(backbone, block, repair) for block in changed}
+    changed = [block for block in report.factors if block < backbone.n_blocks - 1]
+    weights = {block: suppressed_weight(backbone, block, report) for block in changed}
 
     def rerun(batch: Pass) -> Pass:
         start = min(weights)
@@ -98,12 +98,12 @@ def suppress(backbone: Backbone, encoded: Encoded, repair: Repair) -> Encoded:
 
     with _enough_memory(backbone, encoded.resized):
         passes = tuple(map(rerun, clean.passes)) if weights else clean.passes
-    return replace(clean, passes=passes, suppression=repair.settings, without_cs=clean, cache={})
+    return replace(clean, passes=passes, suppression=report.settings, without_cs=clean, cache={})
 
 
-def suppressed_weight(backbone: Backbone, block: int, repair: Repair) -> Tensor:
+def suppressed_weight(backbone: Backbone, block: int, report: SuppressionReport) -> Tensor:
     """``W2'`` of a suppressed block; the model's own weight does not change."""
-    return cs.scale_rows(backbone.blocks[block].mlp.c_proj.weight, repair.factors[block])
+    return cs.scale_rows(backbone.blocks[block].mlp.c_proj.weight, report.factors[block])
 
 
 @torch.no_grad()

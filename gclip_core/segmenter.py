@@ -215,8 +215,8 @@ class Segmenter:
 
         Other functions call it themselves. Pass its result to them to compute it only once.
         """
-        repair = self.backbone.repair(checked(method).suppression)
-        return encoder.suppress(self.backbone, self._encoded(encoded), repair)
+        report = self.backbone.suppression(checked(method).suppression)
+        return encoder.suppress(self.backbone, self._encoded(encoded), report)
 
     @torch.no_grad()
     def attention_map(self, encoded: Encoded, block: int, head: int | None = None) -> Tensor:
@@ -290,18 +290,18 @@ class Segmenter:
     def report(self, encoded: Encoded, method: Method | None = None) -> MethodReport:
         """The blocks and channels that ``method`` uses for this image, with norms and reasons."""
         method = checked(method)
-        backbone, repair = self.backbone, self.backbone.repair(method.suppression)
+        backbone, report = self.backbone, self.backbone.suppression(method.suppression)
         limit = (method.suppression or Suppression()).channel_threshold
         after = backbone.norms.clone()
-        for block, factors in repair.factors.items():
+        for block, factors in report.factors.items():
             after[block] *= factors
         return MethodReport(
             fusion=self._amf(self._encoded(encoded), method.fusion),
-            cs_reason=repair.reason,
+            cs_reason=report.reason,
             channels=tuple(backbone.norms.argmax(1).tolist()),
             ratios=backbone.ratios,
             abnormal=cs.abnormal_blocks(backbone.ratios, limit),
-            suppressed=tuple(repair.factors),
+            suppressed=tuple(report.factors),
             norms_before=backbone.norms,
             norms_after=after,
             entropy=cs.entropy(backbone.norms),
@@ -329,10 +329,10 @@ class Segmenter:
         """
         ready, last = self.suppress(encoded, method), self.backbone.n_blocks - 1
         fused = self._amf(ready, method.fusion).blocks
-        repair = self.backbone.repair(method.suppression)
+        report = self.backbone.suppression(method.suppression)
         W2 = None
-        if last in repair.factors:
-            W2 = encoder.suppressed_weight(self.backbone, last, repair)
+        if last in report.factors:
+            W2 = encoder.suppressed_weight(self.backbone, last, report)
         parts: list[tuple[Grid, Tensor]] = []
         for batch in ready.passes:
             heads_of = partial(encoder.block_heads, self.backbone, batch)

@@ -71,9 +71,9 @@ def methods(segmenter: Segmenter, repeats: int) -> None:
         encoded = segmenter.encode(shown)
         for method in (plain, amf, METHODS["maskclip"]):
             segmenter.segment(encoded, WORDS, method)
-        repaired = segmenter.suppress(encoded, cs)
+        suppressed = segmenter.suppress(encoded, cs)
         for method in (cs, both):
-            segmenter.segment(repaired, WORDS, method)
+            segmenter.segment(suppressed, WORDS, method)
 
     def five_usual() -> None:
         for fused in ((), blocks, (), (), blocks):

@@ -1,4 +1,4 @@
-"""Norms of output channels, their entropy, and the repair of an abnormal one."""
+"""Norms of output channels, their entropy, and the suppression of an abnormal one."""
 
 import pytest
 import torch
@@ -32,7 +32,7 @@ def test_suppression(D: int, channel: int, target: str) -> None:
     W2 = weight(D)
     W2[channel] *= 30
     before = W2.clone()
-    changed = cs.scale_rows(W2, cs.repair_factors(cs.weight_norms(W2), target))
+    changed = cs.scale_rows(W2, cs.channel_factors(cs.weight_norms(W2), target))
     expected = reference.suppressed(W2.double(), [channel], target)
     assert torch.allclose(changed.double(), expected, rtol=1e-5)
     assert torch.equal(W2, before)
@@ -41,16 +41,16 @@ def test_suppression(D: int, channel: int, target: str) -> None:
 @pytest.mark.parametrize(("target", "factor"), [("mean", 0.03), ("median", 0.02)])
 def test_factors(target: str, factor: float) -> None:
     """Norms 1, 2, 6 and an abnormal 100: it becomes 3 or 2."""
-    factors = cs.repair_factors(torch.tensor([1.0, 100, 2, 6]), target)
+    factors = cs.channel_factors(torch.tensor([1.0, 100, 2, 6]), target)
     assert factors.tolist() == pytest.approx([1, factor, 1, 1])
 
 
 def test_ratios() -> None:
-    """The largest norm over the median; a block of zeros has nothing to repair, and no nan."""
+    """The largest norm over the median; a block of zeros has nothing to suppress, and no nan."""
     assert cs.ratios(torch.tensor([[1.0, 9, 2, 3], [1, 2, 3, 8]])) == pytest.approx((3.6, 3.2))
     zeros = torch.zeros(8)
     assert cs.ratios(zeros[None]) == (1.0,)
     assert float(cs.entropy(zeros)) == pytest.approx(1)
-    assert cs.repair_factors(zeros, "mean").tolist() == [1] * 8
+    assert cs.channel_factors(zeros, "mean").tolist() == [1] * 8
     single = torch.tensor([0.0, 0.0, 3.0, 0.0])
     assert cs.ratios(single[None]) == (float("inf"),)

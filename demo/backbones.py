@@ -12,10 +12,10 @@ from demo import limits
 from gclip_core import BACKBONES, BackboneError, damage, load
 from gclip_core.backbone import Backbone, load_backbone
 from gclip_core.cache import BoundedCache
+from gclip_core.encoder import Encoded
 from gclip_core.load import Dtype
 from gclip_core.registry import find_backbone
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Encoded
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from demo.scene import Scene
 from demo.views import classes, norms, packed, patch_in_view, photo_file, pooled, same_photo, served
 from gclip_core import masks
 from gclip_core.attention import ATTENTIONS
-from gclip_core.types import Method
+from gclip_core.methods import Method
 
 MASK_SIDE = 480
 """Pixels; the mask is small here."""

@@ -20,10 +20,12 @@ from demo.settings import Settings
 from evaluation import metric, photos
 from gclip_core import METHODS, ImageError, assets, images, masks, suggest
 from gclip_core.cache import BoundedCache
+from gclip_core.encoder import Encoded
+from gclip_core.methods import Method
 from gclip_core.numbering import block_numbers
+from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Encoded, Method, MethodReport, Segmentation, UnknownPhrase, Vocabulary
-from gclip_core.vocabulary import parse, with_nearest
+from gclip_core.vocabulary import UnknownPhrase, Vocabulary, parse, with_nearest
 
 OPENING = "panda"
 """The photo that a page without a link opens with."""

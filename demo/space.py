@@ -8,8 +8,8 @@ from weakref import WeakSet
 import torch
 from PIL import Image
 
+from gclip_core.encoder import Encoded, Pass
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Encoded, Pass
 
 SECONDS = 15
 """A GPU is lent for at most so long."""

@@ -36,8 +36,8 @@ from demo.space import WITHOUT_GPU
 from gclip_core import palette
 from gclip_core.methods import gclip
 from gclip_core.numbering import block_numbers, in_words
+from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Segmentation
 
 SIMULATION = "Simulation: one channel of this model is damaged on purpose."
 ONE_PHOTO = "The paper reports gains on the mean of many photos."

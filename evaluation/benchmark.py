@@ -26,11 +26,10 @@ from evaluation import EvaluationError, metric
 from evaluation.class_lists import ClassName
 from evaluation.datasets import LabelledSet, Sample
 from evaluation.metric import IGNORE, Counts
-from gclip_core.methods import METHODS, find_method, gclip
+from gclip_core.methods import METHODS, Method, find_method, gclip
 from gclip_core.numbering import block_numbers
 from gclip_core.refine import refined
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Method
 
 # --- the rows of the table -----------------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from evaluation.class_lists import ClassName
 from evaluation.metric import IGNORE
 from gclip_core import images
 from gclip_core.tables import table
-from gclip_core.types import Vocabulary
+from gclip_core.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,11 @@ from PIL import Image
 
 from evaluation import EvaluationError, options
 from gclip_core import images, palette
+from gclip_core.encoder import Encoded
 from gclip_core.methods import METHODS, find_method
 from gclip_core.refine import find_refinement
+from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Encoded, MethodReport, Segmentation
 
 WIDTH = 7.2
 """Inches: as wide as the text of a page with two columns."""

@@ -25,8 +25,9 @@ from evaluation.tables import counted, grid
 from gclip_core import amf
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_numbers, in_words
+from gclip_core.result import MethodReport
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Grid, MethodReport
+from gclip_core.types import Grid
 
 REPAIRED = gclip(amf=False, cs=True, cs_blocks="backbone")
 

@@ -8,11 +8,13 @@ trained on photos with words and masks (assets/built-in/README.md). All methods 
 """
 
 from gclip_core.backbone import Backbone, damage, load_backbone
+from gclip_core.encoder import Encoded
 from gclip_core.errors import BackboneError, GclipError, ImageError, MethodError, VocabularyError
-from gclip_core.methods import METHODS, gclip
+from gclip_core.methods import METHODS, Method, gclip
 from gclip_core.registry import BACKBONES
+from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Encoded, Method, MethodReport, Segmentation, Vocabulary
+from gclip_core.vocabulary import Vocabulary
 
 __version__ = "0.2.0.dev0"
 

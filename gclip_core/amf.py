@@ -6,7 +6,10 @@ have a function as an argument, which returns a block's queries and keys or thei
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from functools import reduce
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -14,12 +17,107 @@ from torch import Tensor
 
 from gclip_core import attention
 from gclip_core.attention import ATTENTIONS, Attention, Heads
-from gclip_core.errors import MethodError
-from gclip_core.numbering import block_numbers, in_words
-from gclip_core.types import Blocks, Fusion, FusionReason, FusionReport, GlobalTokens, Grid, Span
+from gclip_core.errors import MethodError, check_between, check_choice, check_count
+from gclip_core.numbering import block_numbers, check_blocks, in_words
+from gclip_core.types import Blocks, Grid
 
 ELEMENTS_AT_A_TIME = 400_000
 """Elements of an attention matrix that are computed at a time, to fit a processor's cache."""
+
+
+class FusionReason(StrEnum):
+    """Why these blocks are fused, or none."""
+
+    OFF = "off"
+    BY_HAND = "by hand"
+    BACKBONE = "backbone default"
+    METHOD = "fixed by the method"
+    GLOBAL_TOKENS = "first with global tokens"
+    MIDDLE = "middle blocks"
+
+
+@dataclass(frozen=True)
+class FusionReport:
+    """The blocks whose attention is fused (0-based, none without fusion), and why these."""
+
+    blocks: tuple[int, ...]
+    reason: FusionReason
+
+
+@dataclass(frozen=True)
+class Span:
+    """Runs of blocks of a tower of ``of`` blocks, counted from 1, for towers of any depth.
+
+    ``Span(((6, 9),), of=12)`` is one run of four blocks: 6, 7, 8 and 9.
+    """
+
+    runs: tuple[tuple[int, int], ...]
+    of: int
+
+    def indices(self, n_blocks: int) -> tuple[int, ...]:
+        """The 0-based blocks at the same relative depths in a tower of ``n_blocks``.
+
+        Each run gives at least one block, but never the tower's last. Raises MethodError for a
+        tower of a single block.
+        """
+        if n_blocks < 2:
+            raise MethodError(
+                "This method needs a tower of at least two blocks, but one block came; take a "
+                "method that uses the last block alone, such as ClearCLIP."
+            )
+        blocks: set[int] = set()
+        for first, last in self.runs:
+            start = min(round((first - 1) * n_blocks / self.of), n_blocks - 2)
+            stop = max(start + 1, round(last * n_blocks / self.of))
+            blocks.update(range(start, min(stop, n_blocks - 1)))
+        return tuple(sorted(blocks))
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Which blocks' attention is fused into the last block's, and how (AMF and relatives).
+
+    ``attention`` is the kind of the fused maps: ``"qk"``, or ``"own"`` for the kind that the method
+    uses in the last block. ``heads="each"`` fuses head i with head i, ``"mean"`` the head mean with
+    every head. ``weight``, from 0 to 1, is that of the mean of the fused maps; None is the plain
+    average of ``n`` maps and the last block's, ``n / (1 + n)``. ``blocks="auto"`` chooses
+    ``n_fused``; a global token receives at least ``global_threshold`` times uniform attention.
+
+    Raises:
+        MethodError: a setting outside its range.
+    """
+
+    blocks: Blocks | Span = "auto"
+    n_fused: int = 2
+    heads: Literal["each", "mean"] = "each"
+    global_threshold: float = 5.0
+    weight: float | None = None
+    attention: Literal["qk", "own"] = "qk"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.blocks, Span):
+            check_blocks("AMF blocks", self.blocks)
+        check_count("n_fused", self.n_fused)
+        check_choice("heads", self.heads, ("each", "mean"))
+        check_between("global_threshold", self.global_threshold, 1, math.inf)
+        if self.weight is not None:
+            check_between("weight", self.weight, 0, 1)
+        check_choice("attention", self.attention, ("qk", "own"))
+
+
+@dataclass(frozen=True)
+class GlobalTokens:
+    """The global tokens of every block.
+
+    ``scores[l]`` is ``max_j m_j`` of block ``l``: 1 for uniform attention, N if all patches attend
+    to one. ``tokens[l]`` are the patches with ``m_j >= threshold``. ``agreement[l]`` is the mean
+    cosine between their rows and the class token's row; nan without a global token.
+    """
+
+    scores: tuple[float, ...]
+    tokens: tuple[tuple[int, ...], ...]
+    agreement: tuple[float, ...]
+    threshold: float
 
 
 def patch_attention(rows: Tensor) -> Tensor:
@@ -91,7 +189,7 @@ def fused_blocks(
         blocks, reason = default, FusionReason.BACKBONE
     if not isinstance(blocks, str):
         wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks - 1)
-        if wrong or not blocks:
+        if wrong:
             raise MethodError(
                 f"AMF can fuse blocks before the last one (1 to {n_blocks - 1} of {n_blocks}), "
                 f"but {in_words(wrong)} came; choose some of these, or 'auto'."
@@ -146,15 +244,15 @@ def attend_fused(
     Each map is multiplied by the Values separately: ``heads="each"`` stores no T x T matrix.
     """
     v, fused = heads.part("v"), fused_kind(rule, fusion)
-    share, divisor = _shares(fusion, len(middle))
-    total = attention.attend(rule, heads, grid).float()
+    last, share = _shares(fusion, len(middle))
+    total = last * attention.attend(rule, heads, grid).float()
     for block in middle:
         if fusion.heads == "each":
             mixed = attention.attend(fused, block, grid, v)
         else:
             mixed = attention.mean_matrix(fused, block, grid).unsqueeze(-3) @ v.float()
-        total = total + (mixed if share == 1 else share * mixed)
-    return (total / divisor).to(v.dtype)
+        total = total.add(mixed, alpha=share)
+    return total.to(v.dtype)
 
 
 def fused_kind(rule: Attention, fusion: Fusion) -> Attention:
@@ -164,18 +262,11 @@ def fused_kind(rule: Attention, fusion: Fusion) -> Attention:
 
 def fuse(local: Tensor, middle: Sequence[Tensor], fusion: Fusion) -> Tensor:
     """The last block's matrix fused with those of middle blocks, each (..., T, T) float32."""
-    share, divisor = _shares(fusion, len(middle))
-    return (local + sum(share * matrix for matrix in middle)) / divisor
+    last, share = _shares(fusion, len(middle))
+    return last * local + share * sum(middle)
 
 
 def _shares(fusion: Fusion, n: int) -> tuple[float, float]:
-    """The weight of each of ``n`` middle maps if the last block's map has 1, and the sum of all."""
-    if fusion.weight is None:
-        return 1, 1 + n
-    if not 0 <= fusion.weight < 1:
-        raise MethodError(
-            f"A fusion's weight is from 0 to below 1, but {fusion.weight} came; pass such a "
-            "number, or None for the plain average."
-        )
-    last = 1 - fusion.weight  # the share of the last block
-    return fusion.weight / last / max(n, 1), 1 / last
+    """The weight of the last block's map, and that of each of ``n`` middle maps; the sum is 1."""
+    weight = n / (1 + n) if fusion.weight is None else fusion.weight
+    return 1 - weight, weight / n

@@ -16,12 +16,14 @@ from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
 from gclip_core import cs
+from gclip_core.builtin import KnownWords
 from gclip_core.cache import BoundedCache
+from gclip_core.cs import Suppression
 from gclip_core.errors import BackboneError, MethodError
 from gclip_core.load import Dtype, load
 from gclip_core.numbering import check_index, indices
 from gclip_core.registry import BUILT_IN, Triple, find_backbone
-from gclip_core.types import Blocks, KnownWords, Suppression
+from gclip_core.types import Blocks
 
 MOST_EMBEDDINGS = 4096
 """The number of cached text embeddings of a backbone."""

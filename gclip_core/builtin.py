@@ -9,7 +9,9 @@ rows of trained tokens only.
 
 import gzip
 import json
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -17,30 +19,45 @@ from torch import Tensor
 
 from gclip_core import word_lists
 from gclip_core.errors import BackboneError
-from gclip_core.types import KnownWords
 
 StateDict = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class KnownWords:
+    """The words that a backbone was trained on, in lower case.
+
+    ``seen`` are the words of its training photos, each with its synonyms, ``class_words`` the words
+    of each class of its stem. :attr:`nearest` reads ``wordnet``, a file of words and their nouns.
+    """
+
+    words: frozenset[str]
+    seen: tuple[tuple[str, ...], ...]
+    class_words: tuple[tuple[str, ...], ...]
+    wordnet: Path
+
+    @cached_property
+    def nearest(self) -> Mapping[str, str]:
+        """Other English nouns, each with the nearest known word, or "" if none is near."""
+        nouns = dict(word_lists.entries(gzip.decompress(self.wordnet.read_bytes()).decode()))
+        return {
+            noun: word if word in self.words else ""
+            for table in (nouns, word_lists.read("nearest"))
+            for word, near in table.items()
+            for noun in near
+            if noun not in self.words
+        }
 
 
 def known_words(folder: Path) -> KnownWords:
     """The words that the model was trained on."""
     groups = json.loads((folder / "words.json").read_text("utf-8"))
-    known = frozenset(word.lower() for kind in groups.values() for group in kind for word in group)
     return KnownWords(
-        known,
+        frozenset(word.lower() for kind in groups.values() for group in kind for word in group),
         tuple(map(tuple, groups["seen"])),
         tuple(map(tuple, groups["classes"])),
-        partial(_nearest, folder / "nearest.txt.gz", known),
+        folder / "nearest.txt.gz",
     )
-
-
-def _nearest(wordnet: Path, known: frozenset[str]) -> dict[str, str]:
-    lines = [
-        *word_lists.entries(gzip.decompress(wordnet.read_bytes()).decode()),
-        *word_lists.read("nearest").items(),
-    ]
-    nearest = {word: target if target in known else "" for target, words in lines for word in words}
-    return {word: target for word, target in nearest.items() if word not in known}
 
 
 def unpack(state: StateDict, vocabulary: int, title: str) -> StateDict:

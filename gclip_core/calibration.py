@@ -15,9 +15,33 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import attention
+from gclip_core.amf import Span
 from gclip_core.attention import Heads
-from gclip_core.errors import MethodError
-from gclip_core.types import Calibration, Grid, Span
+from gclip_core.errors import MethodError, check_choice
+from gclip_core.types import Grid
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Settings of the calibration around the last block (:mod:`gclip_core.calibration`).
+
+    ``outliers`` names the detector. An outlier whose neighbours are all outliers is unchanged if
+    ``isolated`` is ``"kept"``, else set to 0. With ``gate_thresholded``, the gate is made of
+    thresholded similarities. The second pass uses attention and gate, as the first, or the gate
+    only. ``class_weight`` is the weight of the class term. Raises MethodError for another word.
+    """
+
+    outliers: Literal["lof", "som"]
+    isolated: Literal["kept", "zero"]
+    gate_thresholded: bool
+    second_pass: Literal["same", "gate"]
+    class_weight: float = 0.3
+
+    def __post_init__(self) -> None:
+        check_choice("outliers", self.outliers, ("lof", "som"))
+        check_choice("isolated", self.isolated, ("kept", "zero"))
+        check_choice("second_pass", self.second_pass, ("same", "gate"))
+
 
 NEIGHBOURS = 30
 """Number of nearest other patches that each patch is compared with."""
@@ -31,7 +55,7 @@ GATE_SHARPNESS = 3.0
 """Factor of the similarity before the softmax of :func:`gate`."""
 THRESHOLD = 0.4
 """Similarities below it are set to 0 in spreading."""
-BEFORE, AFTER, SUMMED = Span((9, 9), of=12), Span((4, 4), of=12), Span((4, 10), of=12)
+BEFORE, AFTER, SUMMED = Span(((9, 9),), 12), Span(((4, 4),), 12), Span(((4, 10),), 12)
 """Blocks whose outputs determine: the spreading before the last block, the spreading after it, and
 the sum that is the input of the second pass."""
 

@@ -7,14 +7,47 @@ pure.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from gclip_core.errors import MethodError
-from gclip_core.numbering import block_numbers, in_words
-from gclip_core.types import Blocks, Suppression, SuppressionReason
+from gclip_core.errors import MethodError, check_between, check_choice
+from gclip_core.numbering import block_numbers, check_blocks, in_words
+from gclip_core.types import Blocks
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """CS: in ``blocks``, the channel of the FFN's output with the largest norm gets the ``target``
+    norm of the others.
+
+    It is abnormal if its norm is at least ``channel_threshold`` times the median.
+
+    Raises:
+        MethodError: a setting outside its range.
+    """
+
+    blocks: Blocks = "auto"
+    target: Literal["mean", "median"] = "mean"
+    channel_threshold: float = 2.0
+
+    def __post_init__(self) -> None:
+        check_blocks("CS blocks", self.blocks)
+        check_choice("target", self.target, ("mean", "median"))
+        check_between("channel_threshold", self.channel_threshold, 1, math.inf)
+
+
+class SuppressionReason(StrEnum):
+    """Why CS changes these blocks, or none."""
+
+    OFF = "off"
+    BY_HAND = "by hand"
+    BACKBONE = "backbone default"
+    ABNORMAL = "abnormal channels"
+    NONE_ABNORMAL = "no abnormal channel"
+    LAST_ABNORMAL = "an abnormal channel in the last block only"
 
 
 def weight_norms(W2: Tensor) -> Tensor:
@@ -87,7 +120,7 @@ def suppressed_channels(
             return SuppressionReport({}, last if abnormal else SuppressionReason.NONE_ABNORMAL)
     blocks = tuple(sorted(blocks))
     wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks)
-    if wrong or not blocks:
+    if wrong:
         raise MethodError(
             f"CS accepts blocks 1 to {n_blocks}, but {in_words(wrong)} came; choose some of "
             "these, or 'auto'."

@@ -1,9 +1,10 @@
 """From pixels to block inputs. CS runs the tower again from the first block that it changes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,13 +12,80 @@ from torch import Tensor
 from gclip_core import blocks, cs
 from gclip_core.attention import Heads
 from gclip_core.backbone import Backbone
-from gclip_core.cs import SuppressionReport
+from gclip_core.cs import Suppression, SuppressionReport
 from gclip_core.errors import GclipError
 from gclip_core.stem import Stem
-from gclip_core.types import Encoded, Grid, Pass
+from gclip_core.types import Grid
 
+Made = TypeVar("Made")
 TOKENS_PER_BATCH = 8192
 """The maximum number of tokens in a batch of windows; a batch has at least one window."""
+
+
+class Cached:
+    """A value with a cache of what is computed from it."""
+
+    cache: dict[Hashable, Any]
+
+    def cached(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """The value of ``key``; ``make()`` computes it the first time."""
+        if key not in self.cache:
+            self.cache[key] = make()
+        return self.cache[key]
+
+
+@dataclass(frozen=True, eq=False)
+class Pass(Cached):
+    """Block inputs of a batch of B windows of equal size; usually one window, the whole image.
+
+    ``inputs[l]`` is the input of block ``l``, (B, 1+N, D) in the model's dtype; ``corners`` are the
+    windows' (top, left) in patches. ``probabilities`` (B, classes) float32 are those of the stem's
+    classes, None for a tower without a stem.
+    """
+
+    inputs: tuple[Tensor, ...]
+    corners: tuple[Grid, ...]
+    probabilities: Tensor | None = None
+    cache: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded(Cached):
+    """An encoded image: the input of every block, in one window or in many.
+
+    ``grid`` is the size of the image and ``window`` that of each window, in patches; they are equal
+    if there is one window. ``image_size`` is the size of the image and ``resized`` the size that
+    was encoded, in pixels. ``backbone`` is the ``uid`` of the backbone. With CS in other blocks
+    than the last, ``suppression`` are its settings and ``without_cs`` is the encoding that it
+    resumes from. ``encode_whole`` encodes the image as one window.
+    """
+
+    passes: tuple[Pass, ...]
+    grid: Grid
+    window: Grid
+    image_size: Grid
+    resized: Grid
+    backbone: str
+    suppression: Suppression | None = None
+    without_cs: "Encoded | None" = field(default=None, repr=False)
+    encode_whole: "Callable[[], Encoded] | None" = field(default=None, repr=False)
+    cache: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The input of each block in the first window, usually the only one: (1+N, D) each."""
+        return tuple(x[0] for x in self.passes[0].inputs)
+
+    @property
+    def clean(self) -> "Encoded":
+        """The encoding without CS."""
+        return self.without_cs or self
+
+    @property
+    def whole(self) -> "Encoded":
+        """The clean encoding of the whole image as one window, on which AMF chooses its blocks."""
+        clean = self.clean
+        return clean.cached("whole", clean.encode_whole) if clean.encode_whole else clean
 
 
 def encode(

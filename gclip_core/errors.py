@@ -1,5 +1,8 @@
 """Errors whose message can be shown to a person: what was expected, what came, what to do next."""
 
+from collections.abc import Collection
+from numbers import Integral, Real
+
 
 class GclipError(ValueError):
     """A request that cannot be fulfilled; ``str(error)`` can be shown to a person."""
@@ -19,3 +22,26 @@ class BackboneError(GclipError):
 
 class MethodError(GclipError):
     """The method, a setting, or a block, head or channel cannot be used with this backbone."""
+
+
+def check_choice(what: str, value: object, choices: Collection[str]) -> None:
+    """Raises MethodError if ``value`` is none of ``choices``."""
+    if value not in choices:
+        raise MethodError(f"{what} must be one of {', '.join(choices)}, but {value!r} came.")
+
+
+def check_count(what: str, value: object) -> None:
+    """Raises MethodError if ``value`` is no integer above 0 and below a thousand million."""
+    if not isinstance(value, Integral) or not 0 < value < 1e9:
+        raise MethodError(
+            f"{what} must be a whole number above 0, but {value!r} came; pass one such as 2."
+        )
+
+
+def check_between(what: str, value: object, low: float, high: float) -> None:
+    """Raises MethodError if ``value`` is no number from ``low`` to ``high``; nan is none."""
+    if not (isinstance(value, Real) and low <= value <= high):
+        raise MethodError(
+            f"{what} must be a number from {low:g} to {high:g}, but {value!r} came; pass one of "
+            "these."
+        )

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from gclip_core import amf, attention, blocks, calibration
 from gclip_core.attention import ATTENTIONS, Heads
 from gclip_core.calibration import Calibrated
-from gclip_core.types import Grid, Method
+from gclip_core.methods import Method
+from gclip_core.types import Grid
 
 HeadsOf = Callable[..., Heads]
 """``heads_of(block, values)``: a block's queries and keys, and its values on request; each

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core.types import Grid, Segmentation
+from gclip_core.result import Segmentation
+from gclip_core.types import Grid
 
 BACKGROUND_WEIGHT = 0.5
 """Weight of the background, chosen on photos with masks (see METHOD.md, Background)."""

@@ -1,24 +1,59 @@
 """The METHODS table, with one entry per method."""
 
-from collections.abc import Iterable, Sequence
-from numbers import Real
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
+from gclip_core.amf import Fusion, Span
 from gclip_core.attention import ATTENTIONS, Attention
+from gclip_core.calibration import Calibration
+from gclip_core.cs import Suppression
 from gclip_core.errors import MethodError
 from gclip_core.numbering import indices
 from gclip_core.tables import find, table
-from gclip_core.types import Blocks, Calibration, Fusion, Method, Span, Suppression
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "heads": ("each", "mean"),
-    "attention": ("qk", "own"),
-    "target": ("mean", "median"),
-    "outliers": ("lof", "som"),
-    "isolated": ("kept", "zero"),
-    "second_pass": ("same", "gate"),
-}
-"""The valid values of the settings of Fusion, Suppression and Calibration that are words."""
+
+@dataclass(frozen=True)
+class Method:
+    """A method: how the last block is computed, what is fused, and whether CS changes other blocks.
+
+    ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`; ``residual`` and
+    ``ffn`` are true if the method keeps these parts of the block. ``summary`` is one sentence for
+    people. ``authors``, ``year`` and ``paper`` (an arXiv number or a conference) are empty if no
+    paper proposes the method. ``shown`` methods are selected in Compare by default.
+
+    Raises:
+        MethodError: no such attention, or parts that a calibration does not go with.
+    """
+
+    name: str
+    title: str
+    attention: str
+    residual: bool
+    ffn: bool
+    fusion: Fusion | None = None
+    suppression: Suppression | None = None
+    calibration: Calibration | None = None
+    summary: str = ""
+    authors: str = ""
+    year: int | None = None
+    paper: str = ""
+    shown: bool = False
+
+    def __post_init__(self) -> None:
+        kind = find(ATTENTIONS, self.attention, "kind of attention", MethodError)
+        plain = kind.pairs and kind == Attention(kind.pairs)
+        if self.calibration and (self.residual or self.ffn or self.fusion or not plain):
+            raise MethodError(
+                "A calibration goes with plain attention such as 'kk', without fusion, residual "
+                f"path and FFN, but {self.title} has {self.attention!r} or one of these. Leave "
+                "them out."
+            )
+
+    @property
+    def citation(self) -> str:
+        """Authors, year and paper in one line; empty where there is no paper."""
+        return f"{self.authors} {self.year}, {self.paper}" if self.year else ""
 
 
 def gclip(
@@ -41,15 +76,12 @@ def gclip(
     Raises:
         MethodError: a setting outside its range.
     """
-    _check_choice("heads", heads, CHOICES["heads"])
-    _check_choice("cs_target", cs_target, CHOICES["target"])
-    thresholds = {"global_threshold": global_threshold, "channel_threshold": channel_threshold}
-    for what, number in {"n_fused": n_fused, **thresholds}.items():
-        if not (isinstance(number, Real) and number >= 1):  # also refuses nan
-            raise MethodError(f"{what} must be a number of at least 1, but {number!r} came.")
-    (n_fused,) = indices("n_fused", [n_fused])
-    fusion = Fusion(_blocks("amf_blocks", amf_blocks), n_fused, heads, float(global_threshold))
-    suppression = Suppression(_blocks("cs_blocks", cs_blocks), cs_target, float(channel_threshold))
+
+    def read(what: str, blocks: str | Iterable[int]) -> str | tuple[int, ...]:
+        return blocks if isinstance(blocks, str) else indices(what, blocks)
+
+    fusion = Fusion(read("AMF blocks", amf_blocks), n_fused, heads, global_threshold)
+    suppression = Suppression(read("CS blocks", cs_blocks), cs_target, channel_threshold)
     on = [word for word, switch in (("AMF", amf), ("CS", cs)) if switch]
     return Method(
         name="gclip",
@@ -66,23 +98,6 @@ def gclip(
         paper="arXiv:2502.06818",
         shown=True,
     )
-
-
-def _check_choice(what: str, choice: str, valid: Sequence[str]) -> None:
-    if choice not in valid:
-        raise MethodError(f"{what} must be one of {', '.join(valid)}, but {choice!r} came.")
-
-
-def _blocks(what: str, given: str | Iterable[int]) -> Blocks:
-    if isinstance(given, str):
-        if given == "auto" or given == "backbone":
-            return given
-        raise MethodError(
-            f"{what} must be auto, backbone or block indices counted from 0, but '{given}' came."
-        )
-    if blocks := indices(what, given):
-        return blocks
-    raise MethodError(f"{what} needs at least one block, counted from 0, but none came.")
 
 
 METHODS: dict[str, Method] = table(  # in the order of their years
@@ -117,7 +132,7 @@ METHODS: dict[str, Method] = table(  # in the order of their years
     ),
     Method(
         "itaclip", "ITACLIP (attention)", "qq+kk", residual=True, ffn=False,
-        fusion=Fusion(Span((7, 8), (10, 10), of=12), weight=0.5, attention="own"),
+        fusion=Fusion(Span(((7, 8), (10, 10)), of=12), weight=0.5, attention="own"),
         authors="Aydın et al.", year=2024, paper="arXiv:2411.12044",
         summary="SCLIP's attention averaged with the same of three middle blocks; FFN left out. "
         "Without its augmented copies and written definitions.",
@@ -136,7 +151,7 @@ METHODS: dict[str, Method] = table(  # in the order of their years
     ),
     Method(
         "resclip", "ResCLIP (RCS)", "kk+gaussian", residual=False, ffn=False, shown=True,
-        fusion=Fusion(Span((6, 9), of=12), weight=0.4),
+        fusion=Fusion(Span(((6, 9),), of=12), weight=0.4),
         authors="Yang et al.", year=2025, paper="arXiv:2411.15851",
         summary="NACLIP's attention mixed with the mean of the middle blocks' own; without the "
         "semantic feedback.",
@@ -164,25 +179,11 @@ def find_method(name: str) -> Method:
 
 
 def checked(method: Method | None) -> Method:
-    """The method, GCLIP for None. Raises MethodError for what :mod:`last_block` cannot compute."""
+    """The method, GCLIP for None. Raises MethodError for anything else."""
     if method is None:
         return METHODS["gclip"]
     if not isinstance(method, Method):
         raise MethodError(
             f'A method such as METHODS["clearclip"] or gclip(…) was expected, but {method!r} came.'
-        )
-    kind = find(ATTENTIONS, method.attention, "kind of attention", MethodError)
-    plain = kind.pairs and kind == Attention(kind.pairs)
-    for what, part in ("AMF blocks", method.fusion), ("CS blocks", method.suppression):
-        if part and isinstance(part.blocks, str):
-            _blocks(what, part.blocks)
-    for part in filter(None, (method.fusion, method.suppression, method.calibration)):
-        for name, value in vars(part).items():
-            if name in CHOICES:
-                _check_choice(name, value, CHOICES[name])
-    if method.calibration and (method.residual or method.ffn or method.fusion or not plain):
-        raise MethodError(
-            "A calibration goes with plain attention such as 'kk', without fusion, residual path "
-            f"and FFN, but {method.title} has {method.attention!r} or one of these. Leave them out."
         )
     return method

@@ -33,6 +33,14 @@ def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
     return numbers
 
 
+def check_blocks(what: str, blocks: Blocks) -> None:
+    """Raises MethodError for what is neither "auto" nor "backbone" nor one or more indices."""
+    if blocks not in ("auto", "backbone") and (isinstance(blocks, str) or not blocks):
+        raise MethodError(
+            f"{what} must be auto, backbone or block indices counted from 0, but {blocks!r} came."
+        )
+
+
 def check_index(what: str, index: int, count: int) -> None:
     """Raises MethodError if ``index`` is no integer in ``range(count)``."""
     if not hasattr(index, "__index__") or index not in range(count):

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from gclip_core import images, masks
 from gclip_core.errors import GclipError
+from gclip_core.result import Segmentation
 from gclip_core.tables import find, table
-from gclip_core.types import Segmentation
 
 SIDE = 320
 """Maximum short side in pixels of the picture from which coefficients are computed."""

@@ -23,9 +23,9 @@ from gclip_core.methods import METHODS, find_method, gclip
 from gclip_core.numbering import block_choice, block_numbers
 from gclip_core.refine import REFINEMENTS
 from gclip_core.registry import BACKBONES, BUILT_IN
+from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.text import TEMPLATES
-from gclip_core.types import Segmentation
 from gclip_core.vocabulary import parse
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")

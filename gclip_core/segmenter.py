@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral, Real
 
 import numpy as np
 import torch
@@ -11,24 +10,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import amf, attention, cs, encoder, images, last_block, masks, text, vocabulary
+from gclip_core.amf import Fusion, FusionReport, GlobalTokens
 from gclip_core.backbone import Backbone
-from gclip_core.errors import GclipError, MethodError
-from gclip_core.methods import METHODS, checked
+from gclip_core.cs import Suppression
+from gclip_core.encoder import Encoded
+from gclip_core.errors import GclipError, MethodError, check_between, check_count
+from gclip_core.methods import METHODS, Method, checked
 from gclip_core.numbering import check_index, indices
 from gclip_core.refine import refined
+from gclip_core.result import MethodReport, Segmentation
 from gclip_core.suggest import Matches, candidates_of, choose, match
-from gclip_core.types import (
-    Encoded,
-    Fusion,
-    FusionReport,
-    GlobalTokens,
-    Grid,
-    Method,
-    MethodReport,
-    Segmentation,
-    Suppression,
-    Vocabulary,
-)
+from gclip_core.types import Grid
+from gclip_core.vocabulary import Vocabulary
 
 Words = str | Iterable[str] | Vocabulary
 
@@ -63,8 +56,8 @@ class Segmenter:
             raise GclipError(f"A Backbone was expected, but {self.backbone!r:.40} came; load one.")
         for name in ("short_side", "window", "stride", "max_tokens"):
             if getattr(self, name) is not None or name in ("stride", "max_tokens"):
-                _check_count(name, getattr(self, name))
-        _check_between("logit_scale", self.logit_scale, 1e-6, 1e6)
+                check_count(name, getattr(self, name))
+        check_between("logit_scale", self.logit_scale, 1e-6, 1e6)
         text.template_set(self.templates)
 
     def encode(self, image: images.Source) -> Encoded:
@@ -113,8 +106,8 @@ class Segmenter:
         Raises:
             GclipError: the image, the words or the method's settings cannot be used.
         """
-        _check_between("threshold", threshold, 0, 1)
-        _check_between("background_weight", background_weight, 0, 1)
+        check_between("threshold", threshold, 0, 1)
+        check_between("background_weight", background_weight, 0, 1)
         method = checked(method)
         prompts = self.prompts(words, background)
         if refine != "none":
@@ -168,7 +161,7 @@ class Segmenter:
         Raises:
             GclipError: the words or the method's settings cannot be used.
         """
-        _check_between("background_weight", background_weight, 0, 1)
+        check_between("background_weight", background_weight, 0, 1)
         method = checked(method)
         prompts = self.prompts(words, background)
         source = self.suppress(self._single(encoded), method)
@@ -181,7 +174,7 @@ class Segmenter:
 
     def suggest(self, image: images.Source | Encoded, most: int = 5) -> tuple[str, ...]:
         """Words for what the image shows, things before stuff: at most ``most``, at least one."""
-        _check_count("most", most)
+        check_count("most", most)
         return choose(candidates_of(self.backbone), self.matches(image), most)
 
     def matches(self, image: images.Source | Encoded) -> Matches:
@@ -256,7 +249,7 @@ class Segmenter:
         self, encoded: Encoded, threshold: float = 5.0, clean: bool = True
     ) -> GlobalTokens:
         """Patches with ``m_j >= threshold`` in every block; ``clean`` is as in :meth:`received`."""
-        _check_between("threshold", threshold, 0, float("inf"))
+        check_between("threshold", threshold, 0, float("inf"))
         source = self._encoded(encoded).whole if clean else self._single(encoded)
 
         def measure() -> GlobalTokens:
@@ -347,18 +340,3 @@ class Segmenter:
         """The blocks whose attention is fused, and why."""
         n, default = self.backbone.n_blocks, self.backbone.amf_blocks
         return amf.fused_blocks(fusion, n, default, lambda b: self.received(source, [b])[0])
-
-
-def _check_count(what: str, value: object) -> None:
-    if not isinstance(value, Integral) or not 0 < value < 1e9:
-        raise GclipError(
-            f"{what} must be a whole number above 0, but {value!r} came; pass one such as 224."
-        )
-
-
-def _check_between(what: str, value: object, low: float, high: float) -> None:
-    if not (isinstance(value, Real) and low <= value <= high):  # also refuses nan
-        raise GclipError(
-            f"{what} must be a number from {low:g} to {high:g}, but {value!r} came; pass one of "
-            "these."
-        )

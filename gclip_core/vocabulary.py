@@ -3,17 +3,19 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
 from itertools import islice
 
 from torch import Tensor
 
 from gclip_core import word_lists
 from gclip_core.backbone import Backbone
+from gclip_core.builtin import KnownWords
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import VocabularyError
 from gclip_core.text import embed
-from gclip_core.types import KnownWords, UnknownPhrase, UnknownReason, Vocabulary
 
 MAX_CLASSES = 500
 MAX_PHRASES = 2000
@@ -22,6 +24,57 @@ MAX_PHRASE = 300
 NO_BACKGROUND = "No background prompt is left: every pixel gets a typed word."
 NOT_ENGLISH = "This model learned from English texts, and these words are in other letters: {}."
 _JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
+
+
+class UnknownReason(StrEnum):
+    """Why a backbone does not know a phrase."""
+
+    NEVER_MET = "never met in training"
+    OTHER_LANGUAGE = "not in English letters"
+    NUMBER = "a number"
+    EMOJI = "an emoji"
+    SYMBOL = "neither letters nor digits"
+
+
+@dataclass(frozen=True)
+class UnknownPhrase:
+    """A phrase that a backbone was not trained on, and the nearest word that it knows, or None.
+
+    Nothing replaces it: :func:`vocabulary.with_nearest` does, if asked.
+    """
+
+    phrase: str
+    reason: UnknownReason
+    nearest: str | None
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Classes, each a tuple of synonyms (the first is its name); hashable.
+
+    ``notes`` are sentences for people on duplicates that were left out.
+    """
+
+    classes: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The first word of every class."""
+        return tuple(synonyms[0] for synonyms in self.classes)
+
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """Every synonym of every class, in order."""
+        return tuple(phrase for synonyms in self.classes for phrase in synonyms)
+
+    @property
+    def prompt_classes(self) -> tuple[int, ...]:
+        """The class of each phrase."""
+        return tuple(i for i, synonyms in enumerate(self.classes) for _ in synonyms)
+
+    def __len__(self) -> int:
+        return len(self.classes)
 
 
 def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:

@@ -13,7 +13,6 @@ import pytest
 import torch
 
 from demo import views
-from gclip_core import Method
 from tests import ROOT
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -103,6 +102,6 @@ def test_additions(copy: Path) -> None:
 
 def test_new_attention() -> None:
     """Compare names a kind of attention that has no words yet."""
-    mask = SimpleNamespace(method=Method("mine", "Mine", "mine", residual=False, ffn=False))
+    mask = SimpleNamespace(method=SimpleNamespace(attention="mine", citation=""))
     (row,) = views.table(SimpleNamespace(compared=[("Mine", mask, None)]))["data"]
     assert row == ["Mine", "–", "mine", "for comparison"]

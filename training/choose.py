@@ -33,11 +33,12 @@ from evaluation.photos import photo_folder, shipped_photos
 from evaluation.suggested_words import Judged
 from gclip_core import masks, suggest
 from gclip_core.backbone import Backbone, damage, load_backbone
+from gclip_core.encoder import Encoded
 from gclip_core.methods import gclip
 from gclip_core.registry import DAMAGE
+from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.suggest import Thresholds
-from gclip_core.types import Encoded, Segmentation
 from training.measure import Case, Fold, folds, iou, percent
 
 TRIED = {

@@ -25,9 +25,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation import metric
-from gclip_core.methods import METHODS, gclip
+from gclip_core.methods import METHODS, Method, gclip
 from gclip_core.segmenter import Segmenter
-from gclip_core.types import Method
 from training.data import folder_of, half
 from training.first import load
 from training.vocabulary import Words

@@ -16,7 +16,7 @@ from evaluation.photos import shipped_photos
 from gclip_core import METHODS, Segmenter, gclip, load_backbone
 from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
 from gclip_core.text import embed
-from gclip_core.types import Vocabulary
+from gclip_core.vocabulary import Vocabulary
 from tests.benchmarks import usual
 from tests.models import normalised, picture, wrap_backbone
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gclip_core import amf
+from gclip_core.amf import Fusion, Span
 from gclip_core.attention import ATTENTIONS, Heads, mean_weights
 from gclip_core.errors import MethodError
-from gclip_core.types import Fusion, Span
 from tests import reference
 from tests.gclip_core.test_attention import GRID, heads
 
@@ -79,7 +79,7 @@ def qk_maps(block: Heads) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("per_head", [True, False])
 @pytest.mark.parametrize("n", [1, 3])
-@pytest.mark.parametrize("weight", [None, 0.4])
+@pytest.mark.parametrize("weight", [None, 0.4, 1])
 def test_attend_fused(n: int, per_head: bool, weight: float | None) -> None:
     """Fused attention is the fused matrix times the Values."""
     fusion = Fusion(heads="each" if per_head else "mean", weight=weight)
@@ -101,7 +101,7 @@ def test_attend_fused(n: int, per_head: bool, weight: float | None) -> None:
 )
 def test_span(n_blocks: int, expected: tuple[int, ...]) -> None:
     """A span of blocks scales with the depth; one block is too few."""
-    span = Span((6, 9), of=12)
+    span = Span(((6, 9),), of=12)
     assert span.indices(n_blocks) == expected
     with pytest.raises(MethodError, match="at least two blocks"):
         span.indices(1)
@@ -110,5 +110,5 @@ def test_span(n_blocks: int, expected: tuple[int, ...]) -> None:
 @given(first=st.integers(1, 12), more=st.integers(0, 11), n=st.integers(2, 40))
 def test_span_range(first: int, more: int, n: int) -> None:
     """A span has a block, and never the last."""
-    blocks = Span((first, min(first + more, 12)), of=12).indices(n)
+    blocks = Span(((first, min(first + more, 12)),), of=12).indices(n)
     assert blocks and 0 <= blocks[0] <= blocks[-1] <= n - 2

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from gclip_core import masks
 from gclip_core.methods import METHODS
-from gclip_core.types import Segmentation, Vocabulary
+from gclip_core.result import Segmentation
+from gclip_core.vocabulary import Vocabulary
 
 CLASSES = [(0, 1, 2, 3, 4), (0, 0, 1, 2, 2), (0, 0, 1, -1, -1), (0, 0, 0, 0, 0)]
 """The class of every prompt, -1 for the background."""

@@ -1,11 +1,14 @@
 """The METHODS table and the settings of GCLIP."""
 
 import pickle
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gclip_core import METHODS, MethodError, gclip
+from gclip_core.amf import Fusion
 from gclip_core.methods import find_method
 from tests import reference
 
@@ -47,7 +50,9 @@ def test_equality() -> None:
         {"amf_blocks": []},
         {"amf_blocks": [-1]},
         {"cs_blocks": [1.0]},
+        {"cs_blocks": "all"},
         {"n_fused": 0},
+        {"n_fused": 1.5},
         {"heads": "all"},
         {"cs_target": "max"},
         {"global_threshold": float("nan")},
@@ -57,8 +62,40 @@ def test_equality() -> None:
 )
 def test_unusable_settings(settings: dict) -> None:
     """Settings out of range are refused in words."""
-    with pytest.raises(MethodError, match=next(iter(settings))):
+    name = next(iter(settings)).replace("_blocks", " blocks").removeprefix("cs_")
+    with pytest.raises(MethodError, match=f"(?i)^{name} "):
         gclip(**settings)
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"attention": "quick"}, "qq, kk"),
+        ({"fusion": Fusion()}, "calibration goes with"),
+        ({"ffn": True}, "calibration goes with"),
+        ({"attention": "kk+gaussian"}, "plain attention"),
+    ],
+)
+def test_unusable_parts(changed: dict, reason: str) -> None:
+    """A calibration goes with few parts; an attention is in the table."""
+    with pytest.raises(MethodError, match=reason):
+        replace(METHODS["scclip"], **changed)
+
+
+@pytest.mark.parametrize(
+    ("part", "setting"),
+    [
+        (Fusion(), {"weight": 1.1}),
+        (Fusion(), {"attention": "x"}),
+        (METHODS["sfp"].calibration, {"outliers": "x"}),
+        (METHODS["sfp"].calibration, {"isolated": "x"}),
+        (METHODS["sfp"].calibration, {"second_pass": "x"}),
+    ],
+)
+def test_unusable_part(part: Any, setting: dict) -> None:
+    """A part checks its own settings."""
+    with pytest.raises(MethodError, match=next(iter(setting))):
+        replace(part, **setting)
 
 
 def test_unknown_method() -> None:

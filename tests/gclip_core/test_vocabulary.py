@@ -16,8 +16,14 @@ from torch import Tensor
 
 from gclip_core import Backbone, VocabularyError, text, vocabulary, word_lists
 from gclip_core.text import embed
-from gclip_core.types import UnknownPhrase, UnknownReason, Vocabulary
-from gclip_core.vocabulary import MAX_CLASSES, MAX_PHRASE, parse
+from gclip_core.vocabulary import (
+    MAX_CLASSES,
+    MAX_PHRASE,
+    UnknownPhrase,
+    UnknownReason,
+    Vocabulary,
+    parse,
+)
 from tests.models import loaded, tiny_backbone, tokenizer
 
 REFUSED: dict[str, list[Any]] = {

@@ -1,0 +1,72 @@
+"""The result of a segmentation."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from gclip_core.amf import FusionReport
+from gclip_core.cs import SuppressionReason
+from gclip_core.methods import Method
+from gclip_core.vocabulary import UnknownPhrase, Vocabulary
+
+
+@dataclass(frozen=True, eq=False)
+class MethodReport:
+    """The blocks that AMF and CS use for one image and backbone, and what determined the choice.
+
+    ``channels[l]`` is the channel with the largest norm in block ``l``, and ``ratios[l]`` its norm
+    over the median. ``abnormal`` are the blocks whose ratio is at least the threshold,
+    ``suppressed`` those that CS changed. Norms before and after CS are (L, D) float32, their
+    entropies (L,) in [0, 1].
+    """
+
+    fusion: FusionReport
+    cs_reason: SuppressionReason
+    channels: tuple[int, ...]
+    ratios: tuple[float, ...]
+    abnormal: tuple[int, ...]
+    suppressed: tuple[int, ...]
+    norms_before: Tensor
+    norms_after: Tensor
+    entropy: Tensor
+    entropy_after: Tensor
+
+    @property
+    def n_blocks(self) -> int:
+        """The depth of the tower."""
+        return len(self.channels)
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """The class of each pixel, with the logits and settings that it was computed from.
+
+    ``labels`` (height, width) int16 are at the image's own size; -1 marks a pixel without a class:
+    its best score is below ``threshold``, or a background prompt fits it best. ``logits`` (prompts,
+    h, w) float32 have an entry for each phrase and each prompt of ``background``;
+    ``prompt_classes`` are their classes, -1 for the background. ``unknown`` are phrases that a
+    backbone with a known vocabulary was not trained on. ``notes`` are sentences for people.
+    ``refined`` names the refinement of the labels (:mod:`gclip_core.refine`), or is "none". Scores
+    of classes are :func:`masks.scores` of the logits.
+    """
+
+    labels: Tensor
+    logits: Tensor
+    vocabulary: Vocabulary
+    method: Method
+    report: MethodReport
+    prompt_classes: tuple[int, ...]
+    background: tuple[str, ...]
+    unknown: tuple[UnknownPhrase, ...]
+    notes: tuple[str, ...]
+    threshold: float
+    refined: str = "none"
+
+    def areas(self) -> tuple[float, ...]:
+        """Share of the image's pixels per class, in [0, 1]."""
+        counts = (self.labels.flatten() + 1).bincount(minlength=len(self.vocabulary) + 1)
+        return tuple((counts[1:].double() / self.labels.numel()).tolist())
+
+    def no_class_area(self) -> float:
+        """Share of the image's pixels without a class."""
+        return float((self.labels < 0).double().mean())

@@ -4,9 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property
-from itertools import islice
 
 from torch import Tensor
 
@@ -19,33 +17,10 @@ from gclip_core.text import embed
 
 MAX_CLASSES = 500
 MAX_PHRASES = 2000
-MAX_CHARACTERS = 200_000
 MAX_PHRASE = 300
 NO_BACKGROUND = "No background prompt is left: every pixel gets a typed word."
-NOT_ENGLISH = "This model learned from English texts, and these words are in other letters: {}."
+NOT_ENGLISH = "This model learned from English texts, and these are not in English letters: {}."
 _JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
-
-
-class UnknownReason(StrEnum):
-    """Why a backbone does not know a phrase."""
-
-    NEVER_MET = "never met in training"
-    OTHER_LANGUAGE = "not in English letters"
-    NUMBER = "a number"
-    EMOJI = "an emoji"
-    SYMBOL = "neither letters nor digits"
-
-
-@dataclass(frozen=True)
-class UnknownPhrase:
-    """A phrase that a backbone was not trained on, and the nearest word that it knows, or None.
-
-    Nothing replaces it: :func:`vocabulary.with_nearest` does, if asked.
-    """
-
-    phrase: str
-    reason: UnknownReason
-    nearest: str | None
 
 
 @dataclass(frozen=True)
@@ -77,6 +52,18 @@ class Vocabulary:
         return len(self.classes)
 
 
+@dataclass(frozen=True)
+class UnknownPhrase:
+    """A phrase that a backbone was not trained on, and the nearest word that it knows, or None.
+
+    Nothing replaces it: :func:`with_nearest` does, if asked.
+    """
+
+    phrase: str
+    reason: str
+    nearest: str | None
+
+
 def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
     """Reads words as a person types them.
 
@@ -88,10 +75,13 @@ def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
     """
     if isinstance(words, Vocabulary):
         return words
+    if isinstance(words, str):
+        lines = (line.partition("#")[0] for line in words.splitlines())
+        words = [item for line in lines for item in line.split(",")]
     classes: list[tuple[str, ...]] = []
     seen: set[str] = set()
     twice: dict[str, None] = {}
-    for item in _split_text(words) if isinstance(words, str) else _texts(words):
+    for item in _texts(words):
         synonyms = []
         for phrase in filter(None, map(_clean, item.split(";"))):
             if phrase.casefold() in seen:
@@ -111,26 +101,13 @@ def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
             "At least one word was expected, but none came. Type the things you look for, "
             "separated by commas: cat, sofa; couch, wall"
         )
-    notes = ()
-    if twice:
-        shown = ", ".join(f"'{phrase[:30]}'" for phrase in islice(twice, 5))
-        more = ", …" if len(twice) > 5 else ""
-        notes = (f"Given more than once and kept once: {shown}{more}.",)
+    notes = (f"Given more than once and kept once: {_quoted(twice)}.",) if twice else ()
     return Vocabulary(tuple(classes), notes)
 
 
-def _split_text(text: str) -> list[str]:
-    if len(text) > MAX_CHARACTERS:
-        raise VocabularyError(
-            f"The words may have up to {MAX_CHARACTERS:,} characters, but {len(text):,} came."
-        )
-    lines = (line.partition("#")[0] for line in text.splitlines())
-    return [item for line in lines for item in line.split(",")]
-
-
 def _texts(words: Iterable[str]) -> tuple[str, ...]:
-    """The items of a list of texts; at most 100 × MAX_CLASSES, as it may be endless."""
-    items = tuple(islice(words, 100 * MAX_CLASSES)) if isinstance(words, Iterable) else (words,)
+    """The items of a list of texts."""
+    items = tuple(words) if isinstance(words, Iterable) else (words,)
     for item in items:
         if not isinstance(item, str):
             raise VocabularyError(
@@ -141,23 +118,23 @@ def _texts(words: Iterable[str]) -> tuple[str, ...]:
 
 def _clean(phrase: str) -> str:
     """One line of visible characters, without control characters and repeated spaces."""
-    phrase = " ".join(_visible(phrase).split())
-    # NFC takes quadratic time for a run of combining marks: minutes for 200,000 of them.
-    if len(phrase) <= 4 * MAX_PHRASE:
-        phrase = unicodedata.normalize("NFC", phrase).strip(" " + _JOINERS)
-    if len(phrase) > MAX_PHRASE:
+    invisible = ("Cc", "Cf", "Cs", "Co")
+    visible = "".join(
+        " " if unicodedata.category(c) in invisible and c not in _JOINERS else c for c in phrase
+    )
+    phrase = " ".join(visible.split()).strip(" " + _JOINERS)
+    if len(phrase) > MAX_PHRASE:  # before NFC, which takes minutes for many combining marks
         raise VocabularyError(
             f"A word or phrase may have up to {MAX_PHRASE} characters, but one of {len(phrase):,} "
-            f"came: '{_visible(phrase[:40])}…'. Separate classes with commas."
+            f"came: '{phrase[:40]}…'. Separate classes with commas."
         )
-    return phrase
+    return unicodedata.normalize("NFC", phrase)
 
 
-def _visible(text: str) -> str:
-    invisible = ("Cc", "Cf", "Cs", "Co")
-    return "".join(
-        " " if unicodedata.category(c) in invisible and c not in _JOINERS else c for c in text
-    )
+def _quoted(phrases: Iterable[str]) -> str:
+    """The first five of them for a sentence."""
+    quoted = [f"'{phrase[:30]}'" for phrase in phrases]
+    return ", ".join(quoted[:5] + ["…"] * (len(quoted) > 5))
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,8 +164,7 @@ def prompts(
 ) -> Prompts:
     """Parses and embeds words, with the errors of :func:`parse` and :func:`embed`; cached."""
     words = words if isinstance(words, str | Vocabulary) else _texts(words)
-    if not isinstance(background, bool):
-        background = background if isinstance(background, str) else _texts(background)
+    background = background if isinstance(background, bool | str) else _texts(background)
 
     def make() -> Prompts:
         classes = parse(words)
@@ -196,9 +172,9 @@ def prompts(
         notes = list(classes.notes)
         if background and not others:
             notes.append(NO_BACKGROUND)
-        foreign = [f"'{phrase[:30]}'" for phrase in classes.phrases if _is_foreign(phrase)]
+        foreign = [phrase for phrase in classes.phrases if not _is_english(phrase)]
         if foreign and backbone.known is None:
-            notes.append(NOT_ENGLISH.format(", ".join(foreign[:5])))
+            notes.append(NOT_ENGLISH.format(_quoted(foreign)))
         return Prompts(
             classes,
             others,
@@ -212,10 +188,9 @@ def prompts(
     return _prompts.get_or_make((backbone.uid, words, notes, background, templates), make)
 
 
-def _is_foreign(phrase: str) -> bool:
-    """Whether a phrase has letters, but no English one."""
-    letters = [c for c in phrase if c.isalpha()]
-    return bool(letters) and not any(letter.isascii() for letter in letters)
+def _is_english(phrase: str) -> bool:
+    """Whether a phrase has an English letter."""
+    return any(c.isascii() and c.isalpha() for c in phrase)
 
 
 def background_prompts(
@@ -263,12 +238,13 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[Unknown
     """
     if backbone.known is None:
         return ()
-    found = ((phrase, *_look_up(backbone.known, phrase)) for phrase in vocabulary.phrases)
-    return tuple(
-        UnknownPhrase(phrase, _reason(phrase), nearest)
-        for phrase, is_known, nearest in found
-        if not is_known
-    )
+    unknown = []
+    for phrase in vocabulary.phrases:
+        is_known, nearest = _look_up(backbone.known, phrase)
+        if not is_known:
+            reason = "never met in training" if _is_english(phrase) else "not in English letters"
+            unknown.append(UnknownPhrase(phrase, reason, nearest))
+    return tuple(unknown)
 
 
 def _look_up(known: KnownWords, phrase: str) -> tuple[bool, str | None]:
@@ -289,33 +265,6 @@ def _look_up(known: KnownWords, phrase: str) -> tuple[bool, str | None]:
     return False, None
 
 
-def with_nearest(vocabulary: Vocabulary, unknown: Iterable[UnknownPhrase]) -> Vocabulary:
-    """The vocabulary with the nearest known word in the place of each unknown phrase that has one.
-
-    A word that comes twice by that is kept once.
-    """
-    nearest = {entry.phrase: entry.nearest for entry in unknown if entry.nearest}
-    used: set[str] = set()
-    classes = []
-    for synonyms in vocabulary.classes:
-        words = dict.fromkeys(nearest.get(phrase, phrase) for phrase in synonyms)
-        kept = tuple(word for word in words if word.casefold() not in used)
-        used.update(word.casefold() for word in kept)
-        if kept:
-            classes.append(kept)
-    return Vocabulary(tuple(classes), vocabulary.notes)
-
-
-def _reason(phrase: str) -> UnknownReason:
-    """Why a model that learned English words for things does not know a phrase."""
-    if letters := [c for c in phrase if c.isalpha()]:
-        is_english = all(letter.isascii() for letter in letters)
-        return UnknownReason.NEVER_MET if is_english else UnknownReason.OTHER_LANGUAGE
-    if any(c.isnumeric() for c in phrase):
-        return UnknownReason.NUMBER
-    return UnknownReason.EMOJI if _emoji_name(phrase) else UnknownReason.SYMBOL
-
-
 def _emoji_name(phrase: str) -> str:
     """The name in Unicode of a phrase's first emoji, in lower case: "dog" for a dog's face, "house"
     for a house with a garden. Empty for a phrase without one."""
@@ -324,3 +273,13 @@ def _emoji_name(phrase: str) -> str:
             name = unicodedata.name(c, "").lower().partition(" with ")[0]
             return re.sub(" (face|symbol|sign|emoji)$", "", name)
     return ""
+
+
+def with_nearest(vocabulary: Vocabulary, unknown: Iterable[UnknownPhrase]) -> Vocabulary:
+    """The vocabulary with the nearest known word in the place of each unknown phrase that has one.
+
+    A word that comes twice by that is kept once.
+    """
+    nearest = {entry.phrase: entry.nearest for entry in unknown if entry.nearest}
+    replaced = [{nearest.get(phrase, phrase): None for phrase in c} for c in vocabulary.classes]
+    return Vocabulary(parse(";".join(words) for words in replaced).classes, vocabulary.notes)

@@ -14,9 +14,9 @@ from gclip_core.amf import Fusion, FusionReport, GlobalTokens
 from gclip_core.backbone import Backbone
 from gclip_core.cs import Suppression
 from gclip_core.encoder import Encoded
-from gclip_core.errors import GclipError, MethodError, check_between, check_count
+from gclip_core.errors import GclipError, check_between, check_count
 from gclip_core.methods import METHODS, Method, checked
-from gclip_core.numbering import check_index, indices
+from gclip_core.numbering import check_index
 from gclip_core.refine import refined
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.suggest import Matches, candidates_of, choose, match
@@ -69,12 +69,15 @@ class Segmenter:
         """
         picture = images.check(image)
         own = (picture.height, picture.width)
-        side = self.short_side or self.backbone.short_side
-        size = images.target_size(own, side, self.backbone.patch, self.max_tokens)
-        pixels = np.array(images.resize(picture, size), dtype=np.float32) / 255
+        pixels = np.array(images.resize(picture, self._size(own)), dtype=np.float32) / 255
         mean, std = np.array([self.backbone.mean, self.backbone.std], np.float32)
         scaled = torch.from_numpy((pixels - mean) / std).permute(2, 0, 1)
         return encoder.encode(self.backbone, scaled, own, self.window, self.stride)
+
+    def _size(self, size: Grid) -> Grid:
+        """The size in pixels at which an image of ``size`` is encoded."""
+        side = self.short_side or self.backbone.short_side
+        return images.target_size(size, side, self.backbone.patch, self.max_tokens)
 
     def dense_features(
         self, image: images.Source | Encoded, method: Method | None = None
@@ -197,8 +200,7 @@ class Segmenter:
     def count_windows(self, size: Grid) -> tuple[int, int]:
         """How many windows an image of ``size`` (height, width) has, and the patches of each."""
         patch = self.backbone.patch
-        side = self.short_side or self.backbone.short_side
-        height, width = images.target_size(size, side, patch, self.max_tokens)
+        height, width = self._size(size)
         grid = height // patch, width // patch
         window, corners = encoder.windows(grid, patch, self.window, self.stride)
         return len(corners), window[0] * window[1]
@@ -272,13 +274,10 @@ class Segmenter:
             heads = encoder.block_heads(self.backbone, source.passes[0], block)
             return amf.received(heads[0]).cpu()
 
-        wanted = indices("blocks", range(self.backbone.n_blocks) if blocks is None else blocks)
+        wanted = tuple(range(self.backbone.n_blocks) if blocks is None else blocks)
         for block in wanted:
             check_index("Block", block, self.backbone.n_blocks)
-        if not wanted:
-            raise MethodError(f"blocks must be one or more 0-based indices, but {blocks!r} came.")
-        each = [source.cached(("received", b), partial(measure, b)) for b in wanted]
-        return torch.stack(each)
+        return torch.stack([source.cached(("received", b), partial(measure, b)) for b in wanted])
 
     def report(self, encoded: Encoded, method: Method | None = None) -> MethodReport:
         """The blocks and channels that ``method`` uses for this image, with norms and reasons."""

@@ -38,23 +38,6 @@ def test_received_mean(seed: int, n: int, together: int) -> None:
     assert received.mean().item() == pytest.approx(1, abs=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("blocks", "n_fused", "expected"),
-    [
-        (".....######.", 2, 5),  # the paper's ViT-B/16: blocks 6 to 11
-        ("############", 2, 1),  # never block 0
-        ("..###.#####.", 2, 6),  # a broken run begins again after the gap
-        (".....#####..", 2, None),  # the run must reach the block before the last
-        ("..........#.", 2, None),  # only the block before the last: no room for two
-        ("##", 1, None),  # two blocks: no block lies between the first and the last
-    ],
-)
-def test_first_block(blocks: str, n_fused: int, expected: int | None) -> None:
-    """The first block from which on every block has a global token."""
-    has_token = [block == "#" for block in blocks]
-    assert amf.first_global_block(has_token.__getitem__, len(blocks), n_fused) == expected
-
-
 @given(has_tokens=st.lists(st.booleans(), min_size=2, max_size=24), n_fused=st.integers(1, 3))
 def test_first_block_rule(has_tokens: list[bool], n_fused: int) -> None:
     """The rule agrees with its definition."""

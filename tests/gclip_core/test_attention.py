@@ -70,23 +70,3 @@ def test_rows(name: str, seed: int, spread: float) -> None:
     for rows in (matrix.sum(-1), attended):
         assert torch.allclose(rows, torch.full_like(rows, total), atol=1e-5)
     assert (matrix >= 0).all()
-
-
-def test_pearl_mean() -> None:
-    """The class token has no part in PEARL's mean."""
-    block = heads(4)
-    q, k = block.q.clone(), block.k.clone()
-    q[:, 0], k[:, 0] = q[:, 0] * 9, k[:, 0] * 9
-    moved = attention.aligned(Heads(q, k)).k[..., 1:, 8:]  # centred keys of the patches
-    assert torch.allclose(moved, attention.aligned(block).k[..., 1:, 8:], atol=1e-5)
-
-
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_softmax_dtype(dtype: torch.dtype) -> None:
-    """Softmax runs in float32 whatever comes in."""
-    low = heads(6)
-    q, k = low.q.to(dtype), low.k.to(dtype)
-    matrix = attention.weights(q, k)
-    assert matrix.dtype == torch.float32
-    expected = reference.softmax(q.double() @ k.double().transpose(-1, -2) / math.sqrt(8))
-    assert torch.allclose(matrix.double(), expected, atol=1e-5)

@@ -76,8 +76,8 @@ def test_unusable(settings: dict, message: str) -> None:
 
 def test_digest() -> None:
     """The same weights give the same digest."""
-    assert load_backbone().digest == loaded().digest
-    assert tiny_backbone(1, layers=1).digest != tiny_backbone(2, layers=1).digest
+    digests = [wrap_backbone(tiny_clip(seed, layers=1)).digest for seed in (1, 1, 2)]
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_initialised() -> None:
@@ -97,10 +97,10 @@ def test_dtype() -> None:
     assert low.dtype == torch.bfloat16
     assert low.blocks[0].attn.in_proj_weight.dtype == torch.bfloat16
     exact, rounded = (
-        Segmenter(model, short_side=96, templates="plain").segment(picture(96, 128), "cat, sky")
+        Segmenter(model, short_side=96).dense_features(picture(96, 128))
         for model in (loaded(), low)
     )
-    assert (exact.labels == rounded.labels).float().mean() > 0.8
+    assert F.cosine_similarity(exact, rounded, dim=-1).mean() > 0.95
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

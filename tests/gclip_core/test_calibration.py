@@ -12,15 +12,15 @@ from gclip_core import METHODS, MethodError, Segmenter, calibration
 from tests import reference
 from tests.models import normalised, picture, tiny_backbone
 
-GRID = (14, 15)
+GRID = (9, 11)
 NAMES = ("scclip", "sfp")
 
 
 @pytest.fixture(scope="module")
 def states() -> tuple[reference.Tower, list[Tensor]]:
-    """A tower of 12 blocks and a picture of 14 x 15 patches on its way through it, float64."""
+    """A tower of 12 blocks and a picture of 9 x 11 patches on its way through it, float64."""
     tower = reference.read(tiny_backbone(21).model)
-    return tower, reference.inputs(tower, normalised(picture(14 * 8, 15 * 8)))
+    return tower, reference.inputs(tower, normalised(picture(9 * 8, 11 * 8)))
 
 
 def close(ours: Tensor, theirs: Tensor, share: float = 1e-5) -> bool:
@@ -28,7 +28,7 @@ def close(ours: Tensor, theirs: Tensor, share: float = 1e-5) -> bool:
     return bool((ours.double() - theirs).abs().max() <= share * theirs.abs().max())
 
 
-@pytest.mark.parametrize(("n", "outliers"), [(196, 10), (31, 2)])
+@pytest.mark.parametrize(("n", "outliers"), [(60, 3), (31, 2)])
 def test_lof_outliers(n: int, outliers: int) -> None:
     """A twentieth of the patches are outliers."""
     patches = torch.randn(n, 16, generator=torch.Generator().manual_seed(n), dtype=torch.float64)
@@ -59,41 +59,16 @@ def test_no_som_outlier() -> None:
     assert calibration.som_outliers(heads).tolist() == []
 
 
-def test_repair_by_hand() -> None:
-    """Two rows of four columns: patch 5 lies at row 1, column 1."""
-    patches = torch.tensor([[0.0], [1], [2], [3], [4], [50], [6], [7]])
-    repaired = calibration.repaired(patches, torch.tensor([5]), (2, 4), "kept")
-    assert repaired[5].item() == pytest.approx((0 + 1 + 2 + 4 + 6) / 5)
-    repaired = calibration.repaired(patches, torch.tensor([3, 7]), (2, 4), "kept")
-    assert repaired[[3, 7], 0].tolist() == [(2 + 6) / 2, (2 + 6) / 2]
-
-
-@pytest.mark.parametrize(("isolated", "becomes"), [("kept", 3.0), ("zero", 0.0)])
-def test_isolated_outliers(isolated: str, becomes: float) -> None:
-    """An outlier among outliers."""
-    repaired = calibration.repaired(torch.full((4, 1), 3.0), torch.arange(4), (2, 2), isolated)
-    assert repaired[:, 0].tolist() == 4 * [becomes]
-
-
 @pytest.mark.parametrize("grid", [(4, 9), (9, 4), (1, 36)])
 @pytest.mark.parametrize("isolated", ["kept", "zero"])
-@pytest.mark.parametrize("outliers", [[], [0, 1, 8, 10, 17, 18, 35]])
+@pytest.mark.parametrize("outliers", [[], [0, 1, 4, 5, 9, 10, 17, 35]])
 def test_repair(outliers: list[int], grid: tuple[int, int], isolated: str) -> None:
-    """Repair agrees with the reference."""
+    """Repair agrees with the reference, at the border and for an outlier among outliers, too."""
     patches = torch.randn(36, 5, generator=torch.Generator().manual_seed(3))
     repaired = calibration.repaired(
         patches, torch.tensor(outliers, dtype=torch.long), grid, isolated
     )
     assert close(repaired, reference.mended(patches.double(), outliers, grid, isolated))
-
-
-def test_spread_and_gate() -> None:
-    """Similarity spreading and gate agree with the reference."""
-    patches = torch.randn(40, 6, generator=torch.Generator().manual_seed(4))
-    S, exact = calibration.cosines(patches), reference.cosine_matrix(patches.double())
-    assert close(S, exact)
-    assert close(calibration.spread(S, 0.4), reference.averaging(exact))
-    assert close(calibration.gate(S), reference.gate(exact))
 
 
 def test_uniform_gate() -> None:

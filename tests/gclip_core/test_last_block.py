@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import METHODS, Encoded, Segmenter, gclip
@@ -23,20 +22,6 @@ TOWERS: dict[str, dict[str, Any]] = {
     "LayerScale": {"ls_init_value": 0.3},
     "quickgelu": {"quick_gelu": True},
 }
-
-
-@pytest.mark.parametrize("settings", TOWERS.values(), ids=TOWERS)
-def test_clip(settings: dict[str, Any]) -> None:
-    """The entry "clip" gives the stock tower's patch tokens."""
-    native = (42, 70) if "patch" in settings else (24, 40)
-    model = tiny_clip(6, **{**settings, "image": native}, output_tokens=True)
-    image = picture(*model.visual.image_size)
-    with torch.no_grad():
-        _, tokens = model.visual(normalised(image)[None].float())
-        stock = F.normalize(tokens[0] @ model.visual.proj, dim=-1)
-    segmenter = Segmenter(wrap_backbone(model), short_side=min(image.size))
-    features = segmenter.dense_features(image, METHODS["clip"])
-    assert torch.allclose(features.flatten(0, 1), stock, atol=1e-5)
 
 
 @lru_cache
@@ -64,18 +49,16 @@ def test_methods(tower: str, name: str) -> None:
     assert torch.allclose(features.norm(dim=-1), torch.ones(GRID), atol=1e-5)
 
 
-@pytest.mark.parametrize("height,width", [(32, 32), (40, 72), (8, 8), (8, 160)])
-def test_ideas_off(height: int, width: int) -> None:
+def test_ideas_off() -> None:
     """GCLIP with both ideas off is ClearCLIP bit for bit."""
-    segmenter = Segmenter(tiny_backbone(9), short_side=min(height, width))
-    trunk = segmenter.encode(picture(height, width))
+    segmenter, trunk, _, _ = encoded("12 blocks")
     off = segmenter.dense_features(trunk, gclip(amf=False, cs=False))
     assert torch.equal(off, segmenter.dense_features(trunk, METHODS["clearclip"]))
 
 
 @pytest.mark.parametrize("tower", ["12 blocks", "24 blocks"])
 @pytest.mark.parametrize("heads", ["each", "mean"])
-@pytest.mark.parametrize("blocks", [(0,), (5, 6), (2, 9, 10), (9, 2, 10)])
+@pytest.mark.parametrize("blocks", [(0,), (5, 6), (9, 2, 10)])
 def test_fused_blocks(blocks: tuple[int, ...], heads: Literal["each", "mean"], tower: str) -> None:
     """Fusion of explicit blocks agrees with the reference."""
     segmenter, trunk, theirs, xs = encoded(tower)
@@ -128,6 +111,7 @@ def full_size() -> Passed:
     return segmenter, segmenter.encode(image), tower, reference.inputs(tower, normalised(image))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", reference.METHODS)
 def test_full_size(name: str, full_size: Passed) -> None:
     """On a full size tower methods agree to a millionth."""

@@ -5,7 +5,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL.ImageColor import getrgb
 
@@ -23,6 +23,7 @@ def test_natural(phrase: str, of: str) -> None:
     assert palette.of_names([phrase]) == (palette.NATURAL[of],)
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from(EVERYDAY), min_size=2, max_size=8, unique=True))
 def test_apart(words: list[str]) -> None:
     """The words of a picture have colours apart."""
@@ -31,6 +32,7 @@ def test_apart(words: list[str]) -> None:
         assert np.linalg.norm(np.subtract(getrgb(colour), getrgb(other))) > 20
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.sampled_from(EVERYDAY), min_size=2, max_size=8, unique=True), st.randoms())
 def test_order(words: list[str], chance: Random) -> None:
     """The order of words decides nothing."""

@@ -34,7 +34,8 @@ def photo(tmp_path: Path) -> Path:
 
 def run(photo: Path, *options: str) -> tuple[np.ndarray, dict[str, Any]]:
     """The mask and the summary that the command writes beside a photo."""
-    assert main([str(photo), *options, "--out", str(photo.parent / "out")]) == 0
+    options = (*options, "--templates", "plain", "--out", str(photo.parent / "out"))
+    assert main([str(photo), *options]) == 0
     written = photo.parent / "out" / photo.name
     mask = Image.open(written)
     assert mask.mode == "P"
@@ -57,7 +58,7 @@ def test_mask(photo: Path, options: str, settings: dict[str, Any]) -> None:
     """A mask has the library's labels, and 255 for no class."""
     words = "cat, dog, person"
     mask, summary = run(photo, "--words", words, *options.split())
-    result = Segmenter(small()).segment(photo, words, **settings)
+    result = Segmenter(small(), templates="plain").segment(photo, words, **settings)
     labels = result.labels.numpy()
     assert np.array_equal(mask, np.where(labels < 0, 255, labels))
     assert summary["refine"] == settings.get("refine", "none")
@@ -104,7 +105,8 @@ def test_equal_names(photo: Path, tmp_path: Path) -> None:
     other.parent.mkdir()
     other.write_bytes(photo.read_bytes())
     for words in ("cat", "dog, sky"):
-        assert main([str(photo), str(other), "--words", words, "--out", str(out)]) == 0
+        options = ["--words", words, "--templates", "plain", "--out", str(out)]
+        assert main([str(photo), str(other), *options]) == 0
     assert {path.name for path in out.glob("*.json")} == {"photo.json", "photo-2.json"}
     assert json.loads((out / "photo-2.json").read_text("utf-8"))["classes"] == [["dog"], ["sky"]]
     names = unique_names([Path("a/dog.png"), Path("b/Dog.jpg"), Path("c/dog-2.webp")])

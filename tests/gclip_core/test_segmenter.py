@@ -280,16 +280,6 @@ def test_suggest(segmenter: Segmenter, encoded: Encoded) -> None:
     assert windows.suggest(image) == segmenter.suggest(image)
 
 
-@pytest.mark.parametrize(("patch", "layers"), [(4, 24), (14, 12), (32, 2)])
-def test_towers(patch: int, layers: int) -> None:
-    """Every patch size and depth."""
-    backbone = tiny_backbone(38, patch=patch, image=4 * patch, layers=layers)
-    method = gclip(n_fused=1) if layers == 2 else gclip()
-    result = segmenter_of(backbone).segment(picture(64, 90), WORDS, method)
-    assert result.logits.shape == (4, 4, round(4 * 90 / 64))
-    assert result.labels.shape == (64, 90)
-
-
 def test_windows() -> None:
     """Logits are the mean over the windows, each as a picture of its own."""
     backbone, image, method = with_channel(), picture(32, 56), gclip()
@@ -385,13 +375,6 @@ def test_unusable_settings(settings: dict[str, Any]) -> None:
         Segmenter(**{"backbone": tiny_backbone(1, layers=1), **settings})
 
 
-@pytest.mark.parametrize("name", ["threshold", "background_weight"])
-@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), "0.5"])
-def test_unusable_threshold(segmenter: Segmenter, name: str, value: object) -> None:
-    with pytest.raises(GclipError, match=name):
-        segmenter.segment(picture(8, 8), "cat", METHODS["clip"], **{name: value})
-
-
 @pytest.mark.parametrize(
     ("method", "reason"),
     [
@@ -415,6 +398,8 @@ def test_unusable_methods(
     ("ask", "reason"),
     [
         (lambda segmenter, it: segmenter.suggest(it, most=0), "most must be"),
+        (lambda segmenter, it: segmenter.segment(it, "cat", threshold=1.1), "threshold must"),
+        (lambda segmenter, it: segmenter.segment(it, "cat", background_weight="1"), "weight must"),
         (lambda segmenter, it: segmenter.received(it, [99]), "0 to 11"),
         (lambda segmenter, it: segmenter.attention_map(it, 0, 4), "0 to 3"),
         (lambda segmenter, it: segmenter.attention_map(it, 0, ""), "0 to 3"),

@@ -3,7 +3,6 @@
 import itertools
 import os
 import struct
-import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from PIL import Image
 
 from gclip_core import images
 from gclip_core.errors import ImageError
-from gclip_core.images import check, resize, target_size
+from gclip_core.images import check, target_size
 from tests import refusal
 from tests.pictures import (
     FORMATS,
@@ -46,17 +45,14 @@ def refused(source: object, *words: str, **options: int) -> str:
     return message
 
 
-@pytest.mark.parametrize("kind", FORMATS)
-def test_formats(kind: str, tmp_path: Path) -> None:
-    """Every format is read from bytes and a path."""
-    data = encoded(rgb(), kind)
+def test_formats(tmp_path: Path) -> None:
+    """Every format is read, from bytes, a path and its text."""
+    for kind in FORMATS:
+        assert check(encoded(rgb(), kind)).size == (17, 12)
     path = tmp_path / "picture"
-    path.write_bytes(data)
-    for source in (data, path, str(path)):
-        values = pixels(check(source))
-        assert values.shape == (12, 17, 3)
-        if kind == "PNG":
-            assert (values == pixels(rgb())).all()
+    path.write_bytes(encoded(rgb(), "PNG"))
+    for source in (path, str(path)):
+        assert (pixels(check(source)) == pixels(rgb())).all()
 
 
 def test_modes() -> None:
@@ -158,8 +154,10 @@ def test_limit() -> None:
     for source in (*(encoded(rgb(), kind) for kind in FORMATS), rgb(), np.asarray(rgb())):
         assert check(source, max_pixels=12 * 17).size == (17, 12)
         refused(source, "at most 203 pixels", "12 × 17 (height", "scale it down", max_pixels=203)
-    for size in ((8001, 8000), (60_000, 60_000), (2**31 - 1,) * 2):
-        refused(png_bomb(*size), "64,000,000 pixels", "scale it down")
+    bombs = [png_bomb(*size) for size in ((8001, 8000), (60_000, 60_000), (2**31 - 1,) * 2)]
+    gif = b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\2\2\x4c\1\0;"
+    for bomb in (*bombs, gif):
+        refused(bomb, "64,000,000 pixels", "scale it down")
     refused(encoded(Image.new("1", (65_536, 1)), "PNG"), "65,535 a side", "1 × 65536")
 
 
@@ -212,22 +210,10 @@ def test_trailer() -> None:
     assert check(encoded(noise(9, 9), "JPEG") + trailer).size == (9, 9)
 
 
-def _png_with(chunks: bytes) -> bytes:
-    """A PNG with more chunks after its header."""
-    data = encoded(rgb(), "PNG")
-    return data[:33] + chunks + data[33:]
-
-
 def _png_ending_with(chunk: bytes) -> bytes:
     """A PNG with one more chunk after its pixels."""
     data = encoded(rgb(), "PNG")
     return data[:-12] + chunk + data[-12:]
-
-
-def _raw_profile(exif: bytes) -> bytes:
-    """A PNG's text of EXIF as hexadecimal digits."""
-    text = b"\nexif\n" + str(len(exif)).encode() + b"\n" + exif.hex().encode()
-    return png_chunk(b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(text))
 
 
 def _jpeg_of_scans(scans: int, size: int = 2048) -> bytes:
@@ -259,59 +245,22 @@ def _gif_of_comments() -> bytes:
     return data[:start] + b"!\xfe" + (b"\xff" + b"x" * 255) * 80_000 + b"\0" + data[start:]
 
 
-def _many_frames() -> bytes:
-    frames = [Image.new("P", (400, 400), colour) for colour in range(200)]
-    return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-
-
-_WEBP_BOMB = b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + b"\xfe\x3f\0" * 2
-_GIF_BOMB = b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\2\2\x4c\1\0;"
-# what it is: (the file, outcome, most memory in MB)
+# What it is: (the file, outcome, most memory in MB).
 _BOMBS = {
-    "400 million pixels of PNG": (lambda: png_bomb(20_000, 20_000), "ImageError", 30),
-    "4300 million pixels of GIF": (lambda: _GIF_BOMB, "ImageError", 30),
-    "268 million pixels of WebP": (lambda: _WEBP_BOMB, "ImageError", 30),
-    "200 frames of GIF": (_many_frames, "400x400", 60),
-    "text of 1 MB that unpacks to 300 MB": (
-        lambda: _png_with(png_chunk(b"zTXt", b"key\0\0" + zlib.compress(bytes(300 * 2**20), 1))),
-        "ImageError",
-        200,
-    ),
-    "a million empty chunks": (lambda: _png_with(10**6 * png_chunk(b"teSt")), "ImageError", 60),
     "a million empty chunks behind the pixels": (
         lambda: _png_ending_with(10**6 * png_chunk(b"teSt")),
         "ImageError",
         60,
     ),
     "20 MB of comments in a GIF": (_gif_of_comments, "ImageError", 60),
-    "5000 notes on the same bytes of a photo's EXIF": (
-        lambda: encoded(rgb(), "JPEG", exif=b"Exif\0\0" + _overlapping_notes(5000)),
-        "12x17",
-        60,
-    ),
-    "the same in a PNG's EXIF": (
+    "5000 notes on the same bytes of a PNG's EXIF": (
         lambda: encoded(rgb(), "PNG", exif=_overlapping_notes(10**6)),
-        "12x17",
-        60,
-    ),
-    "the same behind a PNG's pixels": (
-        lambda: _png_ending_with(png_chunk(b"eXIf", _overlapping_notes(10**5))),
-        "12x17",
-        60,
-    ),
-    "the same as digits in a PNG's text": (
-        lambda: _png_with(_raw_profile(_overlapping_notes(10**5))),
         "12x17",
         60,
     ),
     "the same in ten pieces of a photo's EXIF": (lambda: _exif_in_pieces(10), "ImageError", 60),
     "20,000 scans": (lambda: _jpeg_of_scans(20_000), "ImageError", 100),
     "ten scans": (lambda: _jpeg_of_scans(10), "2048x2048", 100),
-    "2,000,000 comments": (
-        lambda: b"\xff\xd8" + b"\xff\xfe\0\2" * 2_000_000 + encoded(rgb(), "JPEG")[2:],
-        "ImageError",
-        100,
-    ),
 }
 
 
@@ -334,14 +283,10 @@ def test_bombs(bomb: str, tmp_path: Path) -> None:
     assert seconds < 10, "of processor time; what grows with the square takes minutes"
 
 
-def _size(path: Path) -> tuple[int, int]:
-    return images.header_size(path)
-
-
 def test_header_size(tmp_path: Path) -> None:
     """The size is read without decoding a pixel."""
     (tmp_path / "x.png").write_bytes(black_png(5000, 8000, 8, 0))
-    size, grown, _ = cost(_size, tmp_path / "x.png")
+    size, grown, _ = cost(images.header_size, tmp_path / "x.png")
     assert size == (5000, 8000)
     assert grown < 10, "its pixels are 40 MB"
 
@@ -380,10 +325,3 @@ def test_most_tokens() -> None:
     rows, columns = (side // 16 for side in target_size((3000, 4000), 1344, 16))
     assert 0.97 * 4096 < rows * columns <= 4096
     assert columns / rows == pytest.approx(4 / 3, rel=0.02)
-
-
-def test_resize() -> None:
-    """An image of the wanted size is not copied."""
-    image = rgb()
-    assert resize(image, (12, 17)) is image
-    assert resize(image, (32, 48)).size == (48, 32)

@@ -41,13 +41,7 @@ ARCHITECTURE = "tiny-for-tests"
 CONFIG = {
     "embed_dim": 16,
     "vision_cfg": {"layers": 2, "width": 32, "head_width": 8, "patch_size": 8, "image_size": 32},
-    "text_cfg": {
-        "context_length": 77,
-        "vocab_size": 49408,
-        "width": 16,
-        "heads": 2,
-        "layers": 1,
-    },
+    "text_cfg": {"width": 16, "heads": 2, "layers": 1},
     "quick_gelu": True,
 }
 
@@ -153,18 +147,12 @@ def test_half_precision(model: CLIP, tmp_path: Path) -> None:
     assert low.dtype == torch.bfloat16
 
 
-@pytest.mark.parametrize(("has", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
-def test_auto_dtype(
-    model: CLIP,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    has: bool,
-    dtype: torch.dtype,
-) -> None:
+def test_auto_dtype(model: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The processor decides what dtype auto is."""
     save_file(model.state_dict(), tmp_path / "w.safetensors")
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has})
-    assert load_backbone("tiny", tmp_path / "w.safetensors", dtype="auto").dtype == dtype
+    for has, dtype in ((True, torch.bfloat16), (False, torch.float32)):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {"avx512_bf16": has})
+        assert load_backbone("tiny", tmp_path / "w.safetensors", dtype="auto").dtype == dtype
 
 
 def refused(load: Callable[[], Any], *words: str, folder: Path | None = None) -> None:
@@ -200,9 +188,6 @@ def test_pickle_code(form: str, suffix: str, tmp_path: Path) -> None:
         torch.save(value, file, _use_new_zipfile_serialization=form != "legacy")
     refused(lambda: load.read_weights(file), "could not be read as weights", folder=tmp_path)
     assert not marker.exists()
-    with file.open("rb") as stream:  # a careless loader would have run it
-        pickle.load(stream) if form == "bare" else torch.load(stream, weights_only=False)
-    assert marker.exists()
 
 
 def _archive(file: Path, name: str, megabytes: int, method: int) -> None:
@@ -216,20 +201,6 @@ def test_zip_bomb(name: str, file: Path) -> None:
     _archive(file, name, 40, zipfile.ZIP_DEFLATED)
     assert file.stat().st_size < 2**20
     refused(lambda: load.read_weights(file), "unpacks to 40 MB", folder=file.parent)
-
-
-def test_overlapping_archive(file: Path) -> None:
-    """Uncompressed, yet it unpacks to many times its size."""
-    _archive(file, "archive/data/0", 1, zipfile.ZIP_STORED)
-    with zipfile.ZipFile(file, "a") as archive:
-        entry = archive.infolist()[0]
-        for number in range(1, 60):
-            twin = zipfile.ZipInfo(f"archive/data/{number}")
-            for name in ("header_offset", "file_size", "compress_size", "CRC"):
-                setattr(twin, name, getattr(entry, name))
-            archive.filelist.append(twin)
-        archive.comment = b"so that the list of entries is written anew"
-    refused(lambda: load.read_weights(file), "unpacks to 60 MB")
 
 
 @pytest.mark.parametrize("tenth", [0, 9])

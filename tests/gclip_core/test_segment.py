@@ -140,10 +140,8 @@ def test_unusable_settings(
     ("files", "arguments", "named"),
     [
         ("photo.png", "photo.png --words cat --out .", "photo.png"),
-        ("photo.jpg photo-overlay.png", "photo.jpg photo-overlay.png --out .", "photo-overlay.png"),
         ("photo.jpg photo.json", "photo.jpg --words photo.json --out .", "photo.json"),
         ("photo.png out/photo.png>photo.png", "photo.png", "out/photo.png"),
-        ("photo.png link>.", "photo.png --out link", "link/photo.png"),
         ("photo.png out/last.png", "photo.png out/last.png", "out/last.png"),
     ],
 )

@@ -199,11 +199,14 @@ def test_report() -> None:
 
 
 def test_nothing_abnormal(segmenter: Segmenter, encoded: Encoded) -> None:
-    """Without an abnormal channel CS changes nothing, which is the reason reported."""
+    """Without an abnormal channel before the last block CS changes nothing, and says why."""
     report = segmenter.report(encoded, gclip(amf=False))
     assert report.suppressed == report.abnormal == ()
     assert report.cs_reason == SuppressionReason.NONE_ABNORMAL
     assert segmenter.suppress(encoded, gclip()) is encoded
+    last = segmenter_of(damage(segmenter.backbone, 5, 60, [11]))
+    report = last.report(last.encode(IMAGE), gclip())
+    assert (report.suppressed, report.cs_reason) == ((), SuppressionReason.LAST_ABNORMAL)
 
 
 def test_values() -> None:
@@ -261,13 +264,9 @@ def test_background(segmenter: Segmenter, encoded: Encoded) -> None:
     areas = [result.no_class_area() for result in weights.values()]
     assert areas == sorted(areas)
     assert areas[0] < areas[-1]
-
-
-def test_no_background(segmenter: Segmenter, encoded: Encoded) -> None:
-    """A background without prompts is noted."""
-    result = segmenter.segment(encoded, "cat, sofa", background=["cats"])
-    assert result.no_class_area() == 0
-    assert any("every pixel gets a typed word" in note for note in result.notes)
+    left_out = segmenter.segment(encoded, "cat, sofa", background=["cats"])
+    assert left_out.no_class_area() == 0
+    assert "every pixel gets a typed word" in left_out.notes[0]
 
 
 def test_suggest(segmenter: Segmenter, encoded: Encoded) -> None:
@@ -310,14 +309,12 @@ def test_views_of_windows() -> None:
     assert torch.equal(whole.labels_by_block(a, WORDS), windows.labels_by_block(b, WORDS))
 
 
-@pytest.mark.parametrize("name", ["clip", "gclip"])
-def test_labels_by_block(name: str) -> None:
+def test_labels_by_block(segmenter: Segmenter, encoded: Encoded) -> None:
     """The labels of a block are those of a tower that ends there, the last ones the method's."""
-    model = segmenter_of(tiny_backbone(), short_side=32)
-    encoded, words = model.encode(picture(40, 56)), ["cat", "dog", "sofa"]
-    by_block = model.labels_by_block(encoded, words, METHODS[name])
+    model, words = segmenter, ["cat", "dog", "sofa"]
+    by_block = model.labels_by_block(encoded, words)
     assert by_block.shape == (12, *encoded.grid)
-    result = model.segment(encoded, words, METHODS[name])
+    result = model.segment(encoded, words)
     assert torch.equal(by_block[-1].long(), result.logits.argmax(0))
     visual, text = model.backbone.visual, embed(model.backbone, words, "plain")
     for block in range(11):

@@ -14,7 +14,6 @@ from gclip_core.backbone import Backbone, load_backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
 from gclip_core.load import Dtype
-from gclip_core.registry import find_backbone
 from gclip_core.segmenter import Segmenter
 
 
@@ -70,7 +69,7 @@ def offer(name: str) -> str:
     """What to know before a backbone is fetched; empty without a name."""
     if not name:
         return ""
-    entry = find_backbone(name)
+    entry = BACKBONES[name]
     if not HOST.downloads:
         return f"{entry.title} is not on this machine, and downloads are switched off here."
     return (
@@ -85,7 +84,7 @@ def fetch(name: str) -> Iterator[str]:
     Raises:
         BackboneError: downloads are switched off, no network, or no room.
     """
-    entry, closed, done = find_backbone(name), Event(), 0
+    entry, closed, done = BACKBONES[name], Event(), 0
     if not HOST.downloads:
         raise BackboneError(offer(name))
 

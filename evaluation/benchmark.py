@@ -26,7 +26,7 @@ from evaluation import EvaluationError, metric
 from evaluation.class_lists import ClassName
 from evaluation.datasets import LabelledSet, Sample
 from evaluation.metric import IGNORE, Counts
-from gclip_core.methods import METHODS, Method, find_method, gclip
+from gclip_core.methods import METHODS, Method, gclip
 from gclip_core.numbering import block_numbers
 from gclip_core.refine import refined
 from gclip_core.segmenter import Segmenter
@@ -42,7 +42,7 @@ def chosen_methods(
     GCLIP has these ``settings`` of :func:`gclip_core.methods.gclip`.
     """
     both = gclip(**settings)
-    methods = [both if name == both.name else find_method(name) for name in dict.fromkeys(names)]
+    methods = [both if name == both.name else METHODS[name] for name in dict.fromkeys(names)]
     if ablate:
         parts = [gclip(cs=False, **settings), gclip(amf=False, **settings)]
         ablation = [METHODS["clearclip"], *parts, both]

@@ -19,7 +19,7 @@ from evaluation import EvaluationError, class_lists
 from evaluation.class_lists import ClassName
 from evaluation.metric import IGNORE
 from gclip_core import images
-from gclip_core.tables import table
+from gclip_core.tables import Table
 from gclip_core.vocabulary import Vocabulary
 
 
@@ -203,7 +203,7 @@ def _cityscapes(kind: str, ids: Ids) -> Files:
     return Files(image, f"gtFine/{{split}}/{{name}}_gtFine_{kind}.png", ids, names=r"[^/]+/[^/]+")
 
 
-DATASETS: dict[str, Dataset] = table(
+DATASETS: Table[Dataset] = Table(
     Dataset(
         name="voc20",
         title="VOC20",
@@ -301,6 +301,7 @@ DATASETS: dict[str, Dataset] = table(
         roots=("", "cityscapes"),
         protocol=replace(SLIDING, short_side=560),
     ),
+    what="data set",
 )
 
 

@@ -30,8 +30,8 @@ from PIL import Image
 from evaluation import EvaluationError, options
 from gclip_core import images, palette
 from gclip_core.encoder import Encoded
-from gclip_core.methods import METHODS, find_method
-from gclip_core.refine import find_refinement
+from gclip_core.methods import METHODS
+from gclip_core.refine import REFINEMENTS
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
 
@@ -135,7 +135,7 @@ def _styled() -> Iterator[None]:
 
 def _details(segmenter: Segmenter, result: Segmentation, source: Encoded) -> str:
     """Backbone, method, grid and edges of a result."""
-    refinement = find_refinement(result.refined)
+    refinement = REFINEMENTS[result.refined]
     edges = "plain edges" if result.refined == "none" else f"edges by {refinement.title}"
     size = f"{source.grid[0]} × {source.grid[1]} patches"
     return " · ".join([segmenter.backbone.title, result.method.title, size, edges])
@@ -286,7 +286,7 @@ def _draw_photo(args: argparse.Namespace) -> None:
     words = args.words or segmenter.suggest(encoded)
     before, result = (
         segmenter.segment(encoded, words, method, background=True, refine="guided", picture=picture)
-        for method in (METHODS["clearclip"], find_method(args.method))
+        for method in (METHODS["clearclip"], METHODS[args.method])
     )
     args.out.write_bytes(save(draw(segmenter, picture, encoded, result, before), kind))
     print(f"written: {args.out}", file=sys.stderr)

@@ -19,7 +19,7 @@ from evaluation import EvaluationError, metric
 from evaluation.benchmark import Result, method_settings
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import PAPERS_BLOCKS
-from gclip_core.refine import find_refinement
+from gclip_core.refine import REFINEMENTS
 
 BASE = "ClearCLIP"
 """The row that others are compared with."""
@@ -95,7 +95,7 @@ def run_table(result: Result) -> str:
     images = counted(len(result.image_miou), "image")
     parts = [settings["title"], settings["backbone_title"], images, words]
     if settings["refine"] != "none":
-        parts.append(f"refined: {find_refinement(settings['refine']).title}")
+        parts.append(f"refined: {REFINEMENTS[settings['refine']].title}")
     reference = next((line.miou for line in scored if line.method == BASE), math.nan)
     cells = [["", "mIoU", f"to {BASE}", "pixel accuracy", "mIoU by image"]]
     for line in scored:

@@ -22,7 +22,7 @@ from gclip_core.cs import Suppression
 from gclip_core.errors import BackboneError, MethodError
 from gclip_core.load import Dtype, load
 from gclip_core.numbering import check_index, indices
-from gclip_core.registry import BUILT_IN, Triple, find_backbone
+from gclip_core.registry import BACKBONES, BUILT_IN, Triple
 from gclip_core.types import Blocks
 
 MOST_EMBEDDINGS = 4096
@@ -151,7 +151,7 @@ def load_backbone(
         BackboneError: an unknown name, device or dtype, no network, or a file that is damaged or
             of another architecture.
     """
-    entry = find_backbone(name)
+    entry = BACKBONES[name]
     if entry.damage:
         healthy = load_backbone(entry.architecture, weights, device, dtype)
         return replace(damage(healthy, *entry.damage), name=entry.name)

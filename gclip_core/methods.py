@@ -8,9 +8,9 @@ from gclip_core.amf import Fusion, Span
 from gclip_core.attention import ATTENTIONS, Attention
 from gclip_core.calibration import Calibration
 from gclip_core.cs import Suppression
-from gclip_core.errors import MethodError
+from gclip_core.errors import MethodError, check_choice
 from gclip_core.numbering import indices
-from gclip_core.tables import find, table
+from gclip_core.tables import Table
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Method:
     shown: bool = False
 
     def __post_init__(self) -> None:
-        kind = find(ATTENTIONS, self.attention, "kind of attention", MethodError)
+        check_choice("attention", self.attention, ATTENTIONS)
+        kind = ATTENTIONS[self.attention]
         plain = kind.pairs and kind == Attention(kind.pairs)
         if self.calibration and (self.residual or self.ffn or self.fusion or not plain):
             raise MethodError(
@@ -100,7 +101,7 @@ def gclip(
     )
 
 
-METHODS: dict[str, Method] = table(  # in the order of their years
+METHODS: Table[Method] = Table(  # in the order of their years
     Method(
         "clip", "CLIP", "qk", residual=True, ffn=True, shown=True,
         authors="Radford et al.", year=2021, paper="arXiv:2103.00020",
@@ -170,12 +171,8 @@ METHODS: dict[str, Method] = table(  # in the order of their years
         summary="Query-Key attention after the Keys are rotated towards the Queries, with a little "
         "Key-Key; without its propagation over the picture.",
     ),
+    what="method", error=MethodError,
 )  # fmt: skip
-
-
-def find_method(name: str) -> Method:
-    """The METHODS entry of that name. Raises MethodError, which lists the valid names."""
-    return find(METHODS, name, "method", MethodError)
 
 
 def checked(method: Method | None) -> Method:

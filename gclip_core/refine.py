@@ -22,7 +22,7 @@ from torch import Tensor
 from gclip_core import images, masks
 from gclip_core.errors import GclipError
 from gclip_core.result import Segmentation
-from gclip_core.tables import find, table
+from gclip_core.tables import Table
 
 SIDE = 320
 """Maximum short side in pixels of the picture from which coefficients are computed."""
@@ -72,7 +72,7 @@ def refined(result: Segmentation, picture: Image.Image, name: str) -> Segmentati
     Raises:
         GclipError: no such refinement, a picture of another size, or a refined segmentation.
     """
-    entry = find_refinement(name)
+    entry = REFINEMENTS[name]
     height, width = size = tuple(result.labels.shape)
     if (picture.height, picture.width) != size:
         raise GclipError(
@@ -99,11 +99,6 @@ def refined(result: Segmentation, picture: Image.Image, name: str) -> Segmentati
     patch = sqrt(prod(size) / prod(result.logits.shape[1:]))
     labels = torch.from_numpy(smooth_outlines(labels.numpy(), patch))
     return replace(result, labels=labels, refined=name)
-
-
-def find_refinement(name: str) -> Refinement:
-    """The REFINEMENTS entry of that name. Raises GclipError, which lists the valid names."""
-    return find(REFINEMENTS, name, "refinement", GclipError)
 
 
 def guided_filter(guide: Tensor, scores: Tensor) -> Tensor:
@@ -168,10 +163,11 @@ def _neighbours(x: Tensor, centre: bool = False) -> Iterator[Tensor]:
                 yield padded[:, rows, columns]
 
 
-REFINEMENTS: dict[str, Refinement] = table(
+REFINEMENTS: Table[Refinement] = Table(
     Refinement("none", "none"),
     Refinement("guided", "guided filter", guided_filter, CELL, 40_000_000),
     Refinement("pamr", "PAMR", pamr, 1, 6_000_000),
+    what="refinement",
 )
 """How the edges of a mask may follow the picture."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gclip_core.errors import BackboneError
-from gclip_core.tables import find, table
+from gclip_core.tables import Table
 from gclip_core.types import Blocks
 
 BUILT_IN = "built-in"
@@ -56,7 +56,7 @@ _SHIPPED: dict[str, Any] = {
 DAMAGE = (77, 150.0, (6, 7, 8, 9, 10))
 """Channel, gain and blocks of the built-in model that is damaged on purpose."""
 
-BACKBONES: dict[str, BackboneEntry] = table(
+BACKBONES: Table[BackboneEntry] = Table(
     BackboneEntry(BUILT_IN, "Built-in", **_SHIPPED),
     BackboneEntry(
         "built-in-damaged", "Built-in, damaged on purpose", **_SHIPPED, damage=DAMAGE
@@ -99,9 +99,5 @@ BACKBONES: dict[str, BackboneEntry] = table(
         "datacomp-vit-b-16", "DataComp ViT-B/16", "ViT-B-16", "datacomp_xl_s13b_b90k", **_B16,
         licence="MIT",
     ),
+    what="backbone", error=BackboneError,
 )  # fmt: skip
-
-
-def find_backbone(name: str) -> BackboneEntry:
-    """The entry of that name. Raises BackboneError, which lists the valid names."""
-    return find(BACKBONES, name, "backbone", BackboneError)

@@ -19,7 +19,7 @@ from gclip_core import images, palette
 from gclip_core.backbone import load_backbone
 from gclip_core.errors import GclipError
 from gclip_core.masks import BACKGROUND_WEIGHT
-from gclip_core.methods import METHODS, find_method, gclip
+from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice, block_numbers
 from gclip_core.refine import REFINEMENTS
 from gclip_core.registry import BACKBONES, BUILT_IN
@@ -103,7 +103,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def run(options: argparse.Namespace) -> int:
     """Checks all settings and files, then segments one image after the other."""
-    method = find_method(options.method)
+    method = METHODS[options.method]
     if method.name == "gclip":
         blocks = block_choice(options.amf_blocks), block_choice(options.cs_blocks)
         method = gclip(not options.no_amf, not options.no_cs, *blocks)

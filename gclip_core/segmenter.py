@@ -14,7 +14,7 @@ from gclip_core.amf import Fusion, FusionReport, GlobalTokens
 from gclip_core.backbone import Backbone
 from gclip_core.cs import Suppression
 from gclip_core.encoder import Encoded
-from gclip_core.errors import GclipError, check_between, check_count
+from gclip_core.errors import GclipError, check_between, check_choice, check_count
 from gclip_core.methods import METHODS, Method, checked
 from gclip_core.numbering import check_index
 from gclip_core.refine import refined
@@ -40,7 +40,6 @@ class Segmenter:
     Raises:
         GclipError: a setting out of range; from each method, another backbone's encoding.
         MethodError: from each method, a ``Method``, block or head that cannot be computed.
-        VocabularyError: no such template set.
     """
 
     backbone: Backbone
@@ -58,7 +57,7 @@ class Segmenter:
             if getattr(self, name) is not None or name in ("stride", "max_tokens"):
                 check_count(name, getattr(self, name))
         check_between("logit_scale", self.logit_scale, 1e-6, 1e6)
-        text.template_set(self.templates)
+        check_choice("templates", self.templates, text.TEMPLATES)
 
     def encode(self, image: images.Source) -> Encoded:
         """Encodes an image, as a whole or in windows, for all methods and any words.

@@ -1,6 +1,5 @@
 """Tables of named entries."""
 
-from collections.abc import Mapping
 from typing import TypeVar
 
 from gclip_core.errors import GclipError
@@ -8,13 +7,14 @@ from gclip_core.errors import GclipError
 Entry = TypeVar("Entry")
 
 
-def table(*entries: Entry) -> dict[str, Entry]:
-    """A dictionary of entries by their ``name``, in their order."""
-    return {entry.name: entry for entry in entries}
+class Table(dict[str, Entry]):
+    """Entries by their ``name``; ``table[other]`` raises ``error``, which lists the names."""
 
+    def __init__(self, *entries: Entry, what: str, error: type[GclipError] = GclipError) -> None:
+        super().__init__({entry.name: entry for entry in entries})
+        self.what, self.error = what, error
 
-def find(entries: Mapping[str, Entry], name: str, what: str, error: type[GclipError]) -> Entry:
-    """The entry of that name. Raises ``error``, which lists the valid names, if there is none."""
-    if name not in entries:
-        raise error(f"'{str(name)[:80]}' is not a {what}. Choose one of: {', '.join(entries)}.")
-    return entries[name]
+    def __missing__(self, name: str) -> Entry:
+        raise self.error(
+            f"'{str(name)[:80]}' is not a {self.what}. Choose one of: {', '.join(self)}."
+        )

@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from gclip_core import blocks
 from gclip_core.attention import Heads
 from gclip_core.backbone import Backbone
-from gclip_core.errors import VocabularyError
-from gclip_core.tables import find
+from gclip_core.errors import VocabularyError, check_choice
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "imagenet80": tuple(t("{}") for t in OPENAI_IMAGENET_TEMPLATES),
@@ -29,19 +28,15 @@ TOKENS_PER_BATCH = 1536
 """Approximate number of new tokens of one batch, to fit a processor's cache."""
 
 
-def template_set(name: str) -> tuple[str, ...]:
-    """The TEMPLATES entry of that name. Raises VocabularyError, which lists the valid names."""
-    return find(TEMPLATES, name, "template set", VocabularyError)
-
-
 def embed(backbone: Backbone, phrases: Sequence[str], templates: str = "imagenet80") -> Tensor:
     """Text embedding of each phrase: (len(phrases), E) float32, L2-normalised.
 
     It is the normalised mean of the normalised embeddings of the phrase in all sentences of
-    ``templates``, a name of :data:`TEMPLATES`; cached. Raises VocabularyError for too long a phrase
-    or an unknown name.
+    ``templates``, a name of :data:`TEMPLATES`; cached. Raises VocabularyError for too long a
+    phrase, MethodError for an unknown name.
     """
-    sentences = template_set(templates)
+    check_choice("templates", templates, TEMPLATES)
+    sentences = TEMPLATES[templates]
     if not phrases:
         return torch.empty(0, backbone.model.visual.proj.shape[1])
     cache = backbone.text_cache

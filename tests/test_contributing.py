@@ -21,9 +21,9 @@ CLASSES = re.search(r"```text\n(.*?)```", TEXT, re.DOTALL)
 
 # Where the entry of a table goes: right after the line that opens it.
 TABLES = {
-    "Method(": ("gclip_core/methods.py", "METHODS: dict[str, Method] = table("),
-    "BackboneEntry(": ("gclip_core/registry.py", "BACKBONES: dict[str, BackboneEntry] = table("),
-    "Dataset(": ("evaluation/datasets.py", "DATASETS: dict[str, Dataset] = table("),
+    "Method(": ("gclip_core/methods.py", "METHODS: Table[Method] = Table("),
+    "BackboneEntry(": ("gclip_core/registry.py", "BACKBONES: Table[BackboneEntry] = Table("),
+    "Dataset(": ("evaluation/datasets.py", "DATASETS: Table[Dataset] = Table("),
 }
 
 COPIED = ("gclip_core", "evaluation")

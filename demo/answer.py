@@ -5,67 +5,69 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from demo import backbones, diagram, lessons, views
+from demo import backbones, compare, diagram, lessons, share, views
 from demo.scene import LOCK, Photo, Scene
 from demo.settings import Settings
 
 SEGMENT, HOW, COMPARE, LEARN, SHARE = ("segment",), ("how",), ("compare",), ("learn",), ("share",)
 EVERY_TAB = SEGMENT + HOW + COMPARE + LEARN + SHARE
 
-ENCODING = ("backbone", "size", "window", "stride")
-TOWER = (*ENCODING, "cs", "cs_blocks", "target", "outlier")
-FUSION = (*TOWER, "amf_blocks", "fused", "tokens")
-METHOD = (*FUSION, "method", "amf")
-WORDS = ("backbone", "words", "nearest", "templates")
-MASK = (*METHOD, *WORDS, "background", "weight", "edges", "threshold", "scale")
-SWITCHES = ("backbone", "method", "outlier")
+EVERYTHING = tuple(Settings.model_fields)
+IN_VIEW = ("block", "head", "patch", "row")
+"""Settings that choose what is looked at; a pinned patch is moved by the browser itself."""
+MASK = ("words", "nearest", "templates", "scale", "background", "weight", "threshold", "edges")
+"""Settings that change masks, but nothing in the tower."""
 
 
 @dataclass(frozen=True)
 class View:
-    """An output: the tabs that show it, how it is made, and the settings that it depends on."""
+    """An output: the tabs that show it, how it is made, and the settings that do not change it.
+
+    It is right to name none: the output is then made anew at every change.
+    """
 
     tabs: tuple[str, ...]
     make: Callable[[Scene], Any]
-    needs: tuple[str, ...]
+    ignores: tuple[str, ...] = ()
 
     def key(self, scene: Scene) -> tuple:
-        """The photo and settings that its value depends on; without settings, no photo either."""
-        values = tuple(getattr(scene.settings, name) for name in self.needs)
+        """The photo and the settings that its value depends on; without settings, no photo."""
+        values = tuple(value for name, value in scene.settings if name not in self.ignores)
         return (scene.photo.digest, *values) if values else ()
 
 
 VIEWS = {
-    "canvas": View(SEGMENT, views.canvas, MASK),
-    "looks": View(SEGMENT, views.looks, METHOD),
-    "amf": View(EVERY_TAB, partial(views.switch, idea="AMF"), SWITCHES),
-    "amf_idle": View(EVERY_TAB, partial(views.idle, idea="AMF"), SWITCHES),
-    "cs": View(EVERY_TAB, partial(views.switch, idea="CS"), SWITCHES),
-    "cs_idle": View(EVERY_TAB, partial(views.idle, idea="CS"), SWITCHES),
-    "cs_link": View(EVERY_TAB, views.cs_link, ("backbone", "outlier")),
-    "attention_text": View(SEGMENT, views.attention_text, FUSION),
-    "attention": View(SEGMENT, views.attention, FUSION),
-    "norms_text": View(SEGMENT, views.norms_text, (*TOWER, "block")),
-    "norms": View(SEGMENT, views.norms, (*TOWER, "block")),
-    "chips": View(EVERY_TAB, views.chip_strip, (*WORDS, *ENCODING)),
-    "diagram": View(HOW, diagram.words, MASK),
-    "tower": View(HOW, diagram.tower, METHOD),
-    "closer": View(HOW, diagram.closer, (*METHOD, "block", "head")),
-    "masks": View(COMPARE, views.mask_strip, (*MASK, "row")),
-    "large": View(COMPARE, views.large, (*MASK, "row")),
-    "compare_note": View(COMPARE, views.compare_note, MASK),
-    "table": View(COMPARE, views.table, MASK),
+    "canvas": View(SEGMENT, views.canvas, IN_VIEW),
+    "canvas.looks": View(SEGMENT, views.looks, (*MASK, *IN_VIEW)),
+    "amf.interactive": View(EVERY_TAB, lambda scene: not views.idle(scene, "AMF")),
+    "amf_idle": View(EVERY_TAB, partial(views.idle, idea="AMF")),
+    "cs.interactive": View(EVERY_TAB, lambda scene: not views.idle(scene, "CS")),
+    "cs_idle": View(EVERY_TAB, partial(views.idle, idea="CS")),
+    "cs_link": View(EVERY_TAB, views.cs_link),
+    "cs_link.visible": View(EVERY_TAB, views.cs_link_helps),
+    "attention_text": View(SEGMENT, views.attention_text),
+    "attention": View(SEGMENT, views.attention, ("amf", *MASK, *IN_VIEW)),
+    "norms_text": View(SEGMENT, views.norms_text),
+    "norms": View(SEGMENT, views.norms, ("amf", "head", "patch", "row", *MASK)),
+    "chips": View(EVERY_TAB, views.chips, ("amf", "cs", "background", "weight", *IN_VIEW)),
+    "diagram": View(HOW, diagram.words, IN_VIEW),
+    "diagram.tower": View(HOW, diagram.tower, (*MASK, *IN_VIEW)),
+    "diagram.closer": View(HOW, diagram.closer, ("patch", "row", *MASK)),
+    "masks": View(COMPARE, compare.mask_strip, ("block", "head", "patch")),
+    "large": View(COMPARE, compare.large, ("block", "head", "patch")),
+    "large.visible": View(COMPARE, compare.is_pressed),
+    "compare_note": View(COMPARE, compare.note),
+    "table": View(COMPARE, compare.table, IN_VIEW),
     **{
-        f"lesson {step}": View(LEARN, lambda _, step=step: lessons.before(step), ())
+        f"lesson {step}": View(LEARN, lambda _, step=step: lessons.before(step), EVERYTHING)
         for step in range(len(lessons.LESSONS))
     },
-    "address": View(EVERY_TAB, views.link, tuple(Settings.model_fields)),
-    "link": View(SHARE, views.link, tuple(Settings.model_fields)),
-    "link_note": View(SHARE, views.link_note, tuple(Settings.model_fields)),
-    "python": View(SHARE, views.python, MASK),
-    "shared": View(SHARE, views.shared, MASK),
+    "link": View(EVERY_TAB, share.link),
+    "link_note": View(SHARE, share.note),
+    "python": View(SHARE, share.python),
+    "shared": View(SHARE, share.strip, IN_VIEW),
 }
-"""Outputs by name, in the order in which they are made."""
+"""Outputs in the order in which they are made: the value of a part of the page, or a property."""
 
 
 def available(seen: dict, settings: Settings) -> Settings:
@@ -78,41 +80,40 @@ def available(seen: dict, settings: Settings) -> Settings:
 def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dict[str, Any]]:
     """Outputs by name. ``seen`` is what the visitor's page has, and comes back updated.
 
-    Words that the page filled in are filled in anew; what a person typed stays. While a backbone
-    is not on this machine, the page keeps the one before and offers to fetch it. If this server
-    never opened the page (it was started anew), it does not know the open tab: all are answered,
-    until a person opens another.
+    Words that the page filled in are filled in anew; what a person typed stays, and a pinned patch
+    until there is another photo. While a backbone is not on this machine, the page keeps the one
+    before and offers to fetch it.
 
     Raises:
         GclipError: a photo or settings that cannot be used; the page keeps what it shows.
+        FileNotFoundError: the photo was deleted.
     """
     chosen = Settings.read(values)
     settings = available(seen, chosen)
     fetch = chosen.backbone if settings.backbone != chosen.backbone else ""
-    part: dict[str, Any] = {"fetch": views.fetch_group(fetch), "fetch_text": backbones.offer(fetch)}
+    part: dict[str, Any] = {"fetch.visible": bool(fetch), "fetch_text": backbones.offer(fetch)}
     if path is None:
         yield part
         return
-    typed = settings.words.strip()
-    if typed == seen.get("filled"):
+    if settings.words.strip() == seen.get("filled"):
         settings = settings.with_values(words="")
     with LOCK:
         scene = Scene(Photo.of(path), settings).with_words()
-        filled = scene.settings.words if scene.settings.words != settings.words else None
-        seen = seen | {"backbone": settings.backbone, "filled": filled}
-        if scene.settings.words != values[0]:
-            part["words"] = scene.settings.words
-    if tab not in SEGMENT:  # a person opened it: from now on it is known which one is open
-        seen = seen | {"opened": True}
+    words, patches = scene.settings.words, views.same_patches(scene)
+    filled = words if words != settings.words else None
+    if seen.get("patches", patches) != patches:  # a pin would be at another place
+        scene, part["patch"] = scene.with_settings(patch=0), 0
+    seen = seen | {"backbone": settings.backbone, "filled": filled, "patches": patches}
+    if words != values[0]:
+        part["words"] = words
     made: dict[str, Any] = {}
     for name, view in VIEWS.items():
         key = view.key(scene)
-        if (tab in view.tabs or "opened" not in seen) and seen.get(name) != key:
+        if tab in view.tabs and seen.get(name) != key:
             with LOCK:
                 made[name] = view.make(scene)
             seen = seen | {name: key}
-            if len(made) == 1 and "words" not in part:
-                # The mask, before the rest is made; words are set once.
-                yield part | made | {"seen": seen}
+            if name == "canvas" and "words" not in part:  # words are set once
+                yield part | made | {"seen": seen}  # the mask, before the rest is made
     # With what was sent: a busy browser shows only the last of several values that come at once.
     yield part | made | {"seen": seen}

@@ -13,12 +13,16 @@ import gradio as gr
 from gradio.data_classes import FileData
 from pydantic import ConfigDict, Field, ValidationError, validate_call
 
-from demo import backbones, limits, views
+from demo import backbones, limits
+from demo.files import saved
 from demo.page import REFUSALS, sentence
 from demo.scene import LOCK, Photo, Scene
 from demo.settings import Settings
+from demo.share import mask_png
 from gclip_core import BACKBONES, METHODS, GclipError, __version__
+from gclip_core.numbering import block_numbers
 from gclip_core.refine import REFINEMENTS
+from gclip_core.result import Segmentation
 
 ABLATIONS = {"amf": (True, False), "cs": (False, True)}
 """GCLIP with AMF and CS switched so, under names that no method of the table has."""
@@ -79,7 +83,7 @@ def segment(
         edges=refine,
     )
     mask = scene.mask()
-    file = views.saved(views.mask_png(mask), "mask.png")
+    file = saved(mask_png(mask), "mask.png")
     height, width = mask.labels.shape
     shares = mask.areas()
     described = {
@@ -90,7 +94,7 @@ def segment(
             for number, (name, share) in enumerate(zip(mask.vocabulary.names, shares, strict=True))
         ],
         "none": mask.no_class_area(),
-        "facts": scene.facts(mask),
+        "facts": facts(scene, mask),
         "unknown": [
             {"word": phrase.phrase, "reason": phrase.reason, "nearest": phrase.nearest}
             for phrase in mask.unknown
@@ -98,6 +102,21 @@ def segment(
         "notes": list(mask.notes),
     }
     return FileData(path=file), described
+
+
+def facts(scene: Scene, mask: Segmentation) -> dict[str, Any]:
+    """What the method used; blocks count from 1."""
+    report, backbone = mask.report, scene.segmenter.backbone
+    return {
+        "method": mask.method.title,
+        "backbone": backbone.title,
+        "weights": backbone.digest,
+        "amf_blocks": list(block_numbers(report.fusion.blocks)),
+        "amf_reason": report.fusion.reason,
+        "cs_blocks": list(block_numbers(report.suppressed)),
+        "cs_reason": report.cs_reason,
+        "miou": scene.miou(mask),
+    }
 
 
 def suggest(

@@ -3,15 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
-import gradio as gr
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from demo import limits, plots
-from demo.scene import Scene
-from demo.views import classes, norms, packed, patch_in_view, photo_file, pooled, same_photo, served
+from demo.files import packed, photo_file, picture_file
+from demo.scene import Scene, halved
+from demo.views import classes, norms, pooled, same_patches
 from gclip_core import masks
 from gclip_core.attention import ATTENTIONS
 from gclip_core.methods import Method
@@ -26,20 +26,19 @@ def words(scene: Scene) -> dict[str, Any]:
     """What depends on the words: the mask, the cosines of every patch, and what blocks call it."""
     s, mask = scene.settings, scene.mask()
     fits = masks.class_logits(mask, scene.encoded.grid) / scene.segmenter.logit_scale
-    fits, grid = pooled(fits, scene.encoded.grid, limits.ATTENTION_PATCHES)
-    patch = patch_in_view(scene, grid)
+    fits = pooled(fits, scene.encoded.grid, scene.grid)
     low, high = float(fits.min()), float(fits.max())
     by_block = scene.segmenter.labels_by_block(
         scene.encoded, scene.words, scene.method, s.background, s.weight
     )
-    by_block = F.interpolate(by_block[None].float(), grid)[0]
+    by_block = F.interpolate(by_block[None].float(), scene.grid)[0]
     step = -(-max(mask.labels.shape) // MASK_SIDE)
     return {
-        "of": same_photo(scene),
-        "photo": photo_file(scene),
-        "ratio": scene.picture.width / scene.picture.height,
-        "grid": grid,
-        "patch": int(fits.amax(0).argmax()) if patch is None else patch,
+        "of": same_patches(scene),
+        "photo": photo_file(scene.photo),
+        "ratio": scene.photo.picture.width / scene.photo.picture.height,
+        "grid": scene.grid,
+        "patch": int(fits.amax(0).argmax()) if scene.patch is None else scene.patch,
         "amf": scene.method.fusion is not None,
         "cs": scene.method.suppression is not None,
         "classes": classes(mask.vocabulary.names),
@@ -57,7 +56,7 @@ def tower(scene: Scene) -> dict[str, Any]:
     alone, mean = (replace(scene.method, fusion=f) for f in (None, s.gclip(amf=True).fusion))
     source = segmenter.suppress(scene.encoded, scene.method)
     rows, columns = source.grid
-    blocks, maps = [], []
+    grid, blocks, maps = halved(scene.grid, limits.BLOCK_PATCHES), [], []
     for block, tokens in enumerate(segmenter.globality(source, s.tokens, clean=False).tokens):
         places = [[(t % columns + 0.5) / columns, (t // columns + 0.5) / rows] for t in tokens]
         blocks.append(
@@ -69,21 +68,19 @@ def tower(scene: Scene) -> dict[str, Any]:
             }
         )
         matrix = segmenter.attention_map(source, block)  # large: one at a time
-        levels, grid = attention(matrix, scene, limits.BLOCK_PATCHES)
-        maps.append(levels)
+        maps.append(attention(matrix, scene, grid))
     last = [
-        attention(segmenter.last_attention(source, method), scene, limits.ATTENTION_PATCHES)[0]
+        attention(segmenter.last_attention(source, method), scene, scene.grid)
         for method in (alone, mean)
     ]
-    drawn = {
-        "of": same_photo(scene),
+    return {
+        "of": same_patches(scene),
         "blocks": blocks,
         "columns": grid[1],
         "maps": packed(torch.stack(maps).numpy()),
         "last": packed(torch.stack(last).numpy()),
         "formula": formula(alone),
     }
-    return gr.update(tower=drawn)
 
 
 def closer(scene: Scene) -> dict[str, Any]:
@@ -91,30 +88,28 @@ def closer(scene: Scene) -> dict[str, Any]:
     segmenter = scene.segmenter
     source = segmenter.suppress(scene.encoded, scene.method)
     matrix = segmenter.attention_map(source, scene.block, scene.head)
-    drawn = {
-        "of": same_photo(scene),
+    return {
+        "of": same_patches(scene),
         "block": scene.block,
         "head": -1 if scene.head is None else scene.head,
         "heads": segmenter.backbone.n_heads,
-        "matrix": packed(attention(matrix, scene, limits.ATTENTION_PATCHES)[0].numpy()),
-        "norms": served(plots.image(norms(scene, (2.9, 2.4)))),
+        "matrix": packed(attention(matrix, scene, scene.grid).numpy()),
+        "norms": picture_file(plots.image(norms(scene, (2.9, 2.4)))),
     }
-    return gr.update(closer=drawn)
 
 
-def attention(matrix: Tensor, scene: Scene, most: int) -> tuple[Tensor, tuple[int, int]]:
-    """Attention between all tokens as levels, (1 + N, n) uint8, and the grid of its n columns.
+def attention(matrix: Tensor, scene: Scene, grid: tuple[int, int]) -> Tensor:
+    """Attention between all tokens as levels, (1 + N, n) uint8, with n columns on that grid.
 
     The first row is what each patch receives, up to 5 × an equal share; row 1 + i is where patch i
     looks, as a share of its maximum. Square roots, so that small ones can be seen.
     """
-    matrix, grid = matrix[1:, 1:], scene.encoded.grid
-    by_patch = pooled(matrix.T, grid, limits.ATTENTION_PATCHES)[0].T
-    maps, grid = pooled(by_patch, grid, most)
+    by_patch = pooled(matrix[1:, 1:].T, scene.encoded.grid, scene.grid).T
+    maps = pooled(by_patch, scene.encoded.grid, grid)
     received = maps.mean(0, keepdim=True) / maps.mean() / 5
     shares = torch.cat([received, maps / maps.amax(1, keepdim=True)]).clamp(max=1)
     step = 255 // (LEVELS - 1)
-    return ((LEVELS - 1) * shares.sqrt()).round().byte() * step, grid
+    return ((LEVELS - 1) * shares.sqrt()).round().byte() * step
 
 
 def formula(method: Method) -> str:

@@ -5,10 +5,12 @@ from typing import Any
 
 import gradio as gr
 
-from demo import views
 from demo.backbones import DAMAGED
+from demo.files import item
+from demo.plots import painted
 from demo.scene import Photo, Scene
 from demo.settings import Settings
+from demo.views import percent
 from evaluation import photos
 from gclip_core import assets
 
@@ -90,9 +92,9 @@ def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
     """The mask of a step, small, with its score."""
     scene = scene_of(settings)
     mask = scene.mask()
-    image = views.painted(scene, mask, 420)
-    caption = f"{caption} · {views.percent(scene.miou(mask))}"
-    return views.item(image, caption, "The photo with its mask", "jpeg")
+    image = painted(scene.photo.picture, mask, 420)
+    caption = f"{caption} · {percent(scene.miou(mask))}"
+    return item(image, caption, "The photo with its mask", "jpeg")
 
 
 def before(step: int) -> dict[str, Any]:
@@ -113,7 +115,7 @@ def outcome(step: int) -> tuple[int, str]:
     both = [scene_of(settings) for settings in (lesson.before, lesson.after)]
     first, last = (scene.miou(scene.mask()) for scene in both)
     right = 2 if abs(last - first) < HARDLY else int(last < first)
-    return right, f"mIoU goes from {views.percent(first)} to **{views.percent(last)}**."
+    return right, f"mIoU goes from {percent(first)} to **{percent(last)}**."
 
 
 def guessed(step: int, guess: int) -> tuple[str, dict[str, Any]]:

@@ -15,9 +15,10 @@ import torch
 from gradio.components import Component
 from PIL import Image
 
-from demo import backbones, lessons, limits, views
+from demo import backbones, compare, lessons, limits, share, views
 from demo.answer import VIEWS, answer, available
 from demo.backbones import DAMAGED
+from demo.files import item
 from demo.lessons import LESSONS, OPTIONS
 from demo.scene import LOCK, OPENING, SHIPPED, Photo, Scene
 from demo.settings import Settings
@@ -64,14 +65,13 @@ COPY = """async link => {
     return copied ? "Copied" : "Copy it by hand";
 }"""
 """On plain http a page has no clipboard, but it may copy what is selected."""
-WHOLE_LINK = f"""link => [new URL(link, location.href.split("?")[0]).href, "{COPY_TEXT}"]"""
-"""The server knows only the query; behind a proxy, the browser alone knows the address."""
-KEEP = """link => {
+SHOW_LINK = f"""link => {{
     const theme = new URLSearchParams(location.search).get("__theme");
-    history.replaceState(null, "", theme ? `${link}&__theme=${theme}` : link);
-}"""
-"""After a lost connection Gradio loads the page again: its address then has the settings."""
-SWITCHES = (("amf", "AMF", "Attention map fusion"), ("cs", "CS", "Channel suppression"))
+    history.replaceState(null, "", theme ? `${{link}}&__theme=${{theme}}` : link);
+    return [new URL(link, location.href.split("?")[0]).href, "{COPY_TEXT}"];
+}}"""
+"""The server knows only the query. After a lost connection Gradio loads the page's address again,
+which then has the settings."""
 PRIVATE = {"api_visibility": "private"}
 SETS_INPUTS = PRIVATE | {"show_progress": "hidden", "trigger_mode": "multiple"}
 """Options of events that only set inputs; :func:`respond` follows them."""
@@ -86,17 +86,21 @@ logger = logging.getLogger(__name__)
 def build() -> gr.Blocks:
     """The page of :data:`backbones.HOST`."""
     gr.set_static_paths(list(SHIPPED))
+    parts: dict[str, Any] = {}
     with gr.Blocks(
         title="GCLIP", fill_width=True, analytics_enabled=False, delete_cache=limits.FILE_AGE
     ) as page:
         gr.Markdown("# GCLIP\nType words, get masks; switch two ideas on and off.", elem_id="head")
         with gr.Row(elem_id="columns"):
             with gr.Column(scale=0, min_width=284, elem_id="inputs"):
-                parts, inputs = _inputs()
+                _inputs(parts)
             with gr.Column(scale=1, min_width=320):
-                parts |= _tabs(inputs)
-        _connect(page, parts, {name: inputs[name] for name in Settings.model_fields})
+                _tabs(parts)
+        _connect(page, parts)
     return page
+
+
+# --- layout: each puts its components into ``parts``, controls by the names of their settings -----
 
 
 def drawn(name: str, elem_id: str, **props: Any) -> gr.HTML:
@@ -112,13 +116,19 @@ def drawn(name: str, elem_id: str, **props: Any) -> gr.HTML:
     )
 
 
-# --- layout --------------------------------------------------------------------------------------
+def strip(elem_id: str) -> gr.HTML:
+    return drawn("strip", elem_id, value={"items": []})
 
 
-def _inputs() -> tuple[dict[str, Any], dict[str, Component]]:
-    """The left column; controls are by the names of the settings."""
-    parts: dict[str, Any] = {}
-    inputs: dict[str, Component] = {}
+def number(name: str, label: str, info: str, precision: int | None = 0) -> gr.Number:
+    """With the default and the range of a setting; whole without a ``precision`` of None."""
+    field = Settings.model_fields[name]
+    least = field.metadata[0].ge
+    return gr.Number(field.default, label=label, info=info, precision=precision, minimum=least)
+
+
+def _inputs(parts: dict[str, Any]) -> None:
+    """The left column."""
     parts["photo"] = gr.Image(
         sources=["upload", "clipboard", "webcam"],
         height=190,
@@ -127,12 +137,10 @@ def _inputs() -> tuple[dict[str, Any], dict[str, Component]]:
         elem_id="photo",
         placeholder="Drop a photo, or click",
     )
-    items = [
-        views.item(_thumbnail(photo), "", photo.title, "jpeg")
-        for photo in photos.shipped_photos().values()
-    ]
-    parts["samples"] = drawn("strip", "samples", value={"items": items, "columns": 6})
-    inputs["words"] = parts["words"] = gr.Textbox(
+    shipped = photos.shipped_photos().values()
+    samples = [item(_thumbnail(photo), "", photo.title, "jpeg") for photo in shipped]
+    parts["samples"] = drawn("strip", "samples", value={"items": samples, "columns": 6})
+    parts["words"] = gr.Textbox(
         label="Words",
         info="A comma starts the next class, a semicolon a synonym.",
         lines=1,
@@ -141,28 +149,28 @@ def _inputs() -> tuple[dict[str, Any], dict[str, Component]]:
         submit_btn=True,
         elem_id="words",
     )
-    parts["chips"] = drawn("strip", "chips", value={"items": []})
+    parts["chips"] = strip("chips")
+    switches = (("amf", "AMF", "Attention map fusion"), ("cs", "CS", "Channel suppression"))
     with gr.Row(elem_id="switches"):
-        for name, label, info in SWITCHES:
+        for name, label, info in switches:
             with gr.Column(min_width=100):
-                inputs[name] = parts[name] = gr.Checkbox(True, label=label, info=info, elem_id=name)
+                parts[name] = gr.Checkbox(True, label=label, info=info, elem_id=name)
                 parts[f"{name}_idle"] = gr.Markdown(elem_classes="tip")
-    parts["address"] = gr.Textbox(visible="hidden")
+    parts["link"] = gr.Textbox(visible="hidden")
     parts["cs_link"] = gr.Button("See what CS repairs", size="sm", elem_id="cs-link")
     with gr.Accordion("Settings", open=False, elem_id="settings"):
-        _settings(parts, inputs)
+        _settings(parts)
     for name in ("nearest", "block", "head", "patch", "row"):
-        inputs[name] = gr.State(Settings.model_fields[name].default)
-    return parts, inputs
+        parts[name] = gr.State(Settings.model_fields[name].default)
 
 
-def _settings(parts: dict[str, Any], inputs: dict[str, Component]) -> None:
+def _settings(parts: dict[str, Any]) -> None:
     """What most visitors leave as it is."""
     titles = [
         (entry.title if backbones.is_here(name) else f"{entry.title} · {entry.download} MB", name)
         for name, entry in BACKBONES.items()
     ]
-    inputs["backbone"] = gr.Dropdown(
+    parts["backbone"] = gr.Dropdown(
         titles, value=backbones.HOST.backbone, label="Backbone", elem_id="backbone"
     )
     with gr.Group(visible=False, elem_id="fetch") as parts["fetch"]:
@@ -170,73 +178,65 @@ def _settings(parts: dict[str, Any], inputs: dict[str, Component]) -> None:
         with gr.Row():
             parts["fetch_start"] = gr.Button("Fetch", variant="primary", size="sm")
             parts["fetch_stop"] = gr.Button("Cancel", size="sm")
-    methods = [(method.title, name) for name, method in METHODS.items()]
-    methods = [("GCLIP, as switched" if name == "gclip" else t, name) for t, name in methods]
-    inputs["method"] = gr.Dropdown(methods, value="gclip", label="Method")
+    methods = {method.title: name for name, method in METHODS.items() if name != "gclip"}
+    methods = [("GCLIP, as switched", "gclip"), *methods.items()]
+    parts["method"] = gr.Dropdown(methods, value="gclip", label="Method")
     edges = [(entry.title, name) for name, entry in REFINEMENTS.items()]
-    inputs["edges"] = gr.Radio(edges, value="guided", label="Edges of the mask")
-    inputs["threshold"] = gr.Slider(
+    parts["edges"] = gr.Radio(edges, value="guided", label="Edges of the mask")
+    parts["threshold"] = gr.Slider(
         0, 1, 0, step=0.05, label="Threshold", info="A pixel whose best score is less has no class."
     )
     with gr.Accordion("Photo and words", open=False):
-        inputs["size"] = _number("size", "Size", "Short side in pixels; 0 is the backbone’s own.")
-        inputs["window"] = _number("window", "Window", "Pixels; 0 is the whole photo at once.")
-        inputs["stride"] = _number("stride", "Stride", "Pixels between two windows.")
-        inputs["templates"] = gr.Dropdown(
+        parts["size"] = number("size", "Size", "Short side in pixels; 0 is the backbone’s own.")
+        parts["window"] = number("window", "Window", "Pixels; 0 is the whole photo at once.")
+        parts["stride"] = number("stride", "Stride", "Pixels between two windows.")
+        parts["templates"] = gr.Dropdown(
             list(TEMPLATES), value="imagenet80", label="Templates", info="Sentences for each word."
         )
-        inputs["scale"] = _number("scale", "Logit scale", "What cosines are multiplied by.", None)
+        parts["scale"] = number("scale", "Logit scale", "What cosines are multiplied by.", None)
     with gr.Accordion("AMF and CS", open=False):
-        choices = [("the backbone’s", "backbone"), ("measured", "auto"), "5 6", "6 7", "7 8", "6-9"]
-        inputs["amf_blocks"] = gr.Dropdown(
-            choices,
+        choices = [("the backbone’s", "backbone"), ("measured", "auto")]
+        parts["amf_blocks"] = gr.Dropdown(
+            [*choices, "5 6", "6 7", "7 8", "6-9"],
             value="backbone",
             label="Blocks that AMF fuses",
             info="Or numbers from 1, such as 6 7.",
             allow_custom_value=True,
         )
-        inputs["fused"] = _number("fused", "How many", "Where they are measured.")
+        parts["fused"] = number("fused", "How many", "Where they are measured.")
         text = "A global token receives so many times an equal share of the attention."
-        inputs["tokens"] = _number("tokens", "Threshold of global tokens", text, None)
-        inputs["cs_blocks"] = gr.Dropdown(
-            [("the backbone’s", "backbone"), ("measured", "auto"), "7-11"],
+        parts["tokens"] = number("tokens", "Threshold of global tokens", text, None)
+        parts["cs_blocks"] = gr.Dropdown(
+            [*choices, "7-11"],
             value="backbone",
             label="Blocks that CS changes",
             allow_custom_value=True,
         )
-        inputs["target"] = gr.Radio(["mean", "median"], value="mean", label="CS scales to the")
+        parts["target"] = gr.Radio(["mean", "median"], value="mean", label="CS scales to the")
         text = "From so many times the median norm on, a channel is an outlier."
-        inputs["outlier"] = _number("outlier", "Threshold of outliers", text, None)
+        parts["outlier"] = number("outlier", "Threshold of outliers", text, None)
 
 
-def _number(name: str, label: str, info: str, digits: int | None = 0) -> gr.Number:
-    """A number with the range of a setting; whole without ``digits`` of None."""
-    least = Settings.model_fields[name].metadata[0].ge
-    value = Settings.model_fields[name].default
-    return gr.Number(value, label=label, info=info, precision=digits, minimum=least)
-
-
-def _tabs(inputs: dict[str, Component]) -> dict[str, Any]:
-    """The outputs by their names in VIEWS, and the controls that stand among them."""
-    parts: dict[str, Any] = {}
+def _tabs(parts: dict[str, Any]) -> None:
+    """The outputs, and the controls among them."""
     with gr.Tabs(elem_id="tabs") as parts["tabs"]:
         with gr.Tab("Segment", id="segment"), gr.Row(elem_id="stage"):
             with gr.Column(scale=5, min_width=320):
                 parts["canvas"] = drawn("canvas", "canvas", looks=None)
                 with gr.Row(elem_id="background"):
-                    inputs["background"] = gr.Checkbox(
+                    parts["background"] = gr.Checkbox(
                         True,
                         label="Background",
                         info="Pixels that fit none of the words stay without a class.",
                         min_width=120,
                     )
-                    inputs["weight"] = gr.Slider(
+                    parts["weight"] = gr.Slider(
                         0, 1, 0.5, step=0.05, label="Weight of the background", min_width=160
                     )
             with gr.Column(scale=2, min_width=256):
                 with gr.Column(elem_classes="card"):
                     parts["attention_text"] = gr.Markdown()
-                    parts["attention"] = drawn("strip", "attention", value={"items": []})
+                    parts["attention"] = strip("attention")
                 with gr.Column(elem_classes="card"):
                     parts["norms_text"] = gr.Markdown()
                     parts["norms"] = gr.Plot(show_label=False, container=False, elem_id="norms")
@@ -245,9 +245,9 @@ def _tabs(inputs: dict[str, Component]) -> dict[str, Any]:
         with gr.Tab("Compare", id="compare", elem_id="compare"):
             parts["compare_note"] = gr.Markdown()
             parts["large"] = drawn("canvas", "large", looks=None, visible=False)
-            parts["masks"] = drawn("strip", "masks", value={"items": []})
+            parts["masks"] = strip("masks")
             parts["table"] = gr.Dataframe(
-                headers=views.COLUMNS,
+                headers=list(compare.COLUMNS),
                 interactive=False,
                 show_label=False,
                 buttons=[],
@@ -261,7 +261,7 @@ def _tabs(inputs: dict[str, Component]) -> dict[str, Any]:
                     _lesson(parts, step, lesson)
         with gr.Tab("Share", id="share", elem_id="share"):
             with gr.Row():
-                parts["link"] = gr.Textbox(
+                parts["whole_link"] = gr.Textbox(
                     show_label=False,
                     container=False,
                     interactive=False,
@@ -271,19 +271,18 @@ def _tabs(inputs: dict[str, Component]) -> dict[str, Any]:
                 )
                 parts["copy"] = gr.Button(COPY_TEXT, variant="primary", min_width=140)
             parts["link_note"] = gr.Markdown()
-            parts["shared"] = drawn("strip", "shared", value={"items": []})
+            parts["shared"] = strip("shared")
             with gr.Row():
-                for name, (text, _, _) in views.DOWNLOADS.items():
+                for name, (text, _, _) in share.DOWNLOADS.items():
                     parts[f"download {name}"] = gr.Button(text, size="md", min_width=120)
             parts["python"] = gr.Markdown(elem_id="python")
             parts["file"] = gr.DownloadButton(visible="hidden")
-    return parts
 
 
 def _lesson(parts: dict[str, Any], step: int, lesson: lessons.Lesson) -> None:
     """The card of a step: its masks, and beside them the guess."""
     with gr.Column(min_width=300):
-        parts[f"lesson {step}"] = drawn("strip", f"lesson-{step}", value={"items": []})
+        parts[f"lesson {step}"] = strip(f"lesson-{step}")
     with gr.Column(min_width=300):
         gr.Markdown(f"### {lesson.title}\n{lesson.text}\n\n{lesson.question}")
         choices = [(text, number) for number, text in enumerate(OPTIONS)]
@@ -303,17 +302,16 @@ def _thumbnail(photo: photos.Photo) -> Image.Image:
 # --- events --------------------------------------------------------------------------------------
 
 
-def _connect(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component]) -> None:
+def _connect(page: gr.Blocks, parts: dict[str, Any]) -> None:
     """Any change of an input is one event: :func:`respond`. The others only set inputs."""
-    tab, seen = gr.State("segment"), gr.State({})
-    outputs = parts | {"seen": seen, "looks": parts["canvas"]}
-    outputs |= {"tower": parts["diagram"], "closer": parts["diagram"]}
-    asked = [parts["photo"], *inputs.values()]
-    names = ("words", "seen", "fetch", "fetch_text", *VIEWS)
+    tab, seen = gr.Textbox("segment", visible="hidden"), gr.State({})
+    settings = [parts[name] for name in Settings.model_fields]
+    asked = [parts["photo"], *settings]
+    names = ("words", "patch", "fetch", "fetch_text", *(name.partition(".")[0] for name in VIEWS))
     answered: dict[str, Any] = {
-        "fn": partial(respond, outputs),
+        "fn": partial(respond, parts, seen),
         "inputs": [seen, tab, *asked],
-        "outputs": list(dict.fromkeys(outputs[name] for name in names)),
+        "outputs": [seen, *(parts[name] for name in dict.fromkeys(names))],
         "api_name": "respond",
         "preprocess": False,  # Settings checks the values, and the library opens the photo
         "trigger_mode": "always_last",  # also of those that follow another event
@@ -323,49 +321,61 @@ def _connect(page: gr.Blocks, parts: dict[str, Any], inputs: dict[str, Component
     }
     # Gradio also selects the first tab when the page opens: only a change of it is an event.
     triggers = [parts["photo"].input, tab.change]
-    for control in inputs.values():
+    for control in settings:
         if isinstance(control, gr.Number | gr.Textbox):
             triggers += [control.submit, control.blur]
         elif not isinstance(control, gr.State):
             triggers.append(control.input)
     gr.on(triggers, **answered)
 
-    backbone, row = inputs["backbone"], inputs["row"]
-    in_view = [inputs[name] for name in ("block", "head", "patch")]
-    chips = [parts["chips"], inputs["words"]]
+    backbone, row = parts["backbone"], parts["row"]
+    in_view = [parts[name] for name in ("block", "head", "patch")]
+    chips = [parts["chips"], parts["words"]]
+    shown_by_lessons = [parts["tabs"], tab, *asked]
+    fetched = parts["fetch_start"].click(
+        fetch, backbone, parts["fetch_text"], concurrency_limit=4, show_progress="hidden", **PRIVATE
+    )
     for event in (
-        page.load(open_link, None, [seen, *asked], **SETS_INPUTS),
+        page.load(open_link, None, asked, **SETS_INPUTS),
         parts["samples"].select(choose_example, None, parts["photo"], **SETS_INPUTS),
-        parts["chips"].select(press_chip, chips, list(inputs.values()), **SETS_INPUTS),
+        parts["chips"].select(press_chips, chips, settings, **SETS_INPUTS),
         parts["cs_link"].click(switch_model, backbone, backbone, **SETS_INPUTS),
         parts["diagram"].input(point, in_view, in_view, **SETS_INPUTS),
         parts["masks"].select(enlarge, None, row, **SETS_INPUTS),
         parts["table"].select(enlarge, None, row, **SETS_INPUTS),
-        *(_show_lesson(parts, inputs, tab, step) for step in range(len(LESSONS))),
-        _fetching(parts, backbone),
+        *(
+            parts[f"show {step}"].click(
+                partial(show_lesson, step), None, shown_by_lessons, **SETS_INPUTS
+            )
+            for step in range(len(LESSONS))
+        ),
+        fetched,
     ):
         event.then(**answered)
-    for drawing in (parts["canvas"], parts["diagram"]):
-        drawing.select(point, in_view, in_view, **SETS_INPUTS)  # a pin, which changes no answer
+    parts["fetch_stop"].click(
+        backbones.offer, backbone, parts["fetch_text"], cancels=fetched, **SETS_INPUTS
+    )
+    for drawing in ("canvas", "diagram", "large"):  # a pin, which changes no answer
+        parts[drawing].select(point, in_view, in_view, **SETS_INPUTS)
     for child in parts["tabs"].children:
-        child.select(partial(str, child.id), None, tab, **SETS_INPUTS)
+        child.select(None, None, tab, js=f"() => '{child.id}'")
     for step in range(len(LESSONS)):
         outcome = [parts[f"{kind} {step}"] for kind in ("outcome", "lesson", "show")]
         guess = parts[f"guess {step}"]
         guess.input(partial(guess_outcome, step), guess, outcome, **COMPUTES)
-    for name in views.DOWNLOADS:
+    for name in share.DOWNLOADS:
         made = parts[f"download {name}"].click(
             partial(download, name), [seen, *asked], parts["file"], preprocess=False, **COMPUTES
         )
         made.success(None, parts["file"], None, js=DOWNLOAD)
-    link, copy = parts["link"], parts["copy"]
-    link.change(None, link, [link, copy], js=WHOLE_LINK)
-    parts["address"].change(None, parts["address"], None, js=KEEP)
+    link, copy = parts["whole_link"], parts["copy"]
+    parts["link"].change(None, parts["link"], [link, copy], js=SHOW_LINK)
     copy.click(None, link, copy, js=COPY)
 
 
 def respond(
-    outputs: dict[str, Component],
+    parts: dict[str, Component],
+    state: gr.State,
     seen: dict,
     tab: str,
     photo: dict | None,
@@ -376,31 +386,30 @@ def respond(
     if photo is None:
         gr.Info("There is no photo: choose one. What is shown is of the photo before.")
     try:
-        for part in answer(seen, tab, photo and photo["path"], *values):
-            seen = part.get("seen", seen)
-            yield by_component(part, outputs)
+        for outputs in answer(seen, tab, photo and photo["path"], *values):
+            seen = outputs.pop("seen", seen)
+            yield updates(parts, outputs) | {state: seen}
     except REFUSALS as error:
         warn(error)
-        yield {outputs["seen"]: seen}
+        yield {state: seen}
     backbone, spent = seen.get("backbone", "-"), time.perf_counter() - started
     logger.info("answered tab=%s backbone=%s ms=%d", tab, backbone, 1000 * spent)
 
 
-def by_component(part: dict[str, Any], outputs: dict[str, Component]) -> dict[Component, Any]:
-    """Values of several properties of one component are one update."""
-    values: dict[Component, Any] = {}
-    for name, value in part.items():
-        component = outputs[name]
-        if component in values:
-            first = values[component]
-            is_update = isinstance(first, dict) and "__type__" in first
-            value = (first if is_update else gr.update(value=first)) | value
-        values[component] = value
-    return values
+def updates(parts: dict[str, Component], outputs: dict[str, Any]) -> dict[Component, Any]:
+    """What Gradio sends for outputs, which are named after a part or one of its properties."""
+    properties: dict[Component, dict[str, Any]] = {}
+    for name, value in outputs.items():
+        part, _, name = name.partition(".")
+        properties.setdefault(parts[part], {})[name or "value"] = value
+    return {
+        component: values["value"] if values.keys() == {"value"} else gr.update(**values)
+        for component, values in properties.items()
+    }
 
 
 def open_link(request: gr.Request) -> list[Any]:
-    """What the page has, which is nothing yet; the photo and every setting of a link."""
+    """The photo and every setting of a link."""
     query = dict(request.query_params)
     shipped = photos.shipped_photos()
     example = query.pop("example", OPENING)
@@ -411,7 +420,7 @@ def open_link(request: gr.Request) -> list[Any]:
     settings, note = Settings.from_query({"backbone": backbones.HOST.backbone} | query)
     if note:
         warn(note)
-    return [{"opened": True}, str(photo.path), *(value for _, value in settings)]
+    return [str(photo.path), *(value for _, value in settings)]
 
 
 @contextmanager
@@ -424,13 +433,14 @@ def refuse_forged() -> Iterator[None]:
 
 
 @refuse_forged()
-def choose_example(event: gr.SelectData) -> str:
+def choose_example(event: gr.EventData) -> str:
     return str(list(photos.shipped_photos().values())[event.index].path)
 
 
 @refuse_forged()
-def press_chip(event: gr.SelectData, chips: dict, words: str) -> list[Any]:
-    settings = views.pressed(chips["items"][event.index], words)
+def press_chips(event: gr.EventData, chips: dict, words: str) -> list[Any]:
+    """Of all chips that were pressed since they were drawn: the words may not have them yet."""
+    settings = views.pressed([chips["items"][index] for index in event.pressed], words)
     return [settings.get(name, gr.skip()) for name in Settings.model_fields]
 
 
@@ -440,27 +450,22 @@ def switch_model(backbone: str) -> str:
 
 
 @refuse_forged()
-def point(event: gr.SelectData, block: int, head: int, patch: int) -> tuple[int, ...]:
+def point(event: gr.EventData, block: int, head: int, patch: int) -> tuple[int, ...]:
     """What is in view, of which the event names one; it counts from 0."""
     in_view = {"block": block, "head": head, "patch": patch} | {event.value: event.index + 1}
     return in_view["block"], in_view["head"], in_view["patch"]
 
 
 @refuse_forged()
-def enlarge(event: gr.SelectData) -> int:
+def enlarge(event: gr.EventData) -> int:
     """The row of the table or the mask that was pressed."""
     return 1 + (event.index[0] if isinstance(event.index, list) else event.index)
 
 
-def _show_lesson(
-    parts: dict[str, Any], inputs: dict[str, Component], tab: gr.State, step: int
-) -> gr.events.Dependency:
-    """A lesson's button sets its photo and every setting, and opens the tab Segment."""
-    settings = Settings(**LESSONS[step].after)
-    targets = [parts["tabs"], tab, parts["photo"], *inputs.values()]
-    values = [gr.update(selected="segment"), "segment", lessons.photo_path()]
-    values += [value for _, value in settings]
-    return parts[f"show {step}"].click(lambda: values, None, targets, **SETS_INPUTS)
+def show_lesson(step: int) -> list[Any]:
+    """The tab Segment with the photo of a step and all of its settings."""
+    settings = (value for _, value in Settings(**LESSONS[step].after))
+    return [gr.update(selected="segment"), "segment", lessons.photo_path(), *settings]
 
 
 def guess_outcome(step: int, guess: int) -> tuple[str, dict, dict]:
@@ -475,17 +480,9 @@ def download(name: str, seen: dict, photo: dict | None, *values: Any) -> str:
             raise GclipError("There is no photo: choose one, then download its mask.")
         with LOCK:
             settings = available(seen, Settings.read(values))
-            return views.download(Scene(Photo.of(photo["path"]), settings).with_words(), name)
+            return share.download(Scene(Photo.of(photo["path"]), settings).with_words(), name)
     except REFUSALS as error:
         raise gr.Error(html.escape(sentence(error)), print_exception=False) from error
-
-
-def _fetching(parts: dict[str, Any], backbone: gr.Dropdown) -> gr.events.Dependency:
-    """The button that fetches a backbone, and the one that cancels it."""
-    text, options = parts["fetch_text"], PRIVATE | {"show_progress": "hidden"}
-    fetched = parts["fetch_start"].click(fetch, backbone, text, concurrency_limit=4, **options)
-    parts["fetch_stop"].click(backbones.offer, backbone, text, cancels=fetched, **options)
-    return fetched
 
 
 def fetch(name: str) -> Iterator[str]:
@@ -503,9 +500,11 @@ def warn(error: Exception | str) -> None:
 
 def sentence(error: Exception | str) -> str:
     """What a person reads of one of REFUSALS."""
+    if isinstance(error, FileNotFoundError):
+        return "This photo is no longer on the server: upload it again."
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        error = "This machine has no memory left for that. Try a smaller photo, or later."
-    elif isinstance(error, OSError):
+        return "This machine has no memory left for that. Try a smaller photo, or later."
+    if isinstance(error, OSError):
         why = "has no disk space left" if error.errno == ENOSPC else "could not store that"
-        error = f"This machine {why}. Try later."
+        return f"This machine {why}. Try later."
     return str(error)

@@ -18,11 +18,10 @@ from torch import Tensor
 from demo import backbones, limits
 from demo.settings import Settings
 from evaluation import metric, photos
-from gclip_core import METHODS, ImageError, assets, images, masks, suggest
+from gclip_core import METHODS, assets, images, masks, suggest
 from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
 from gclip_core.methods import Method
-from gclip_core.numbering import block_numbers
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.vocabulary import UnknownPhrase, Vocabulary, parse, with_nearest
@@ -64,11 +63,8 @@ class Photo:
 
     @classmethod
     def of(cls, path: str) -> "Photo":
-        """Raises ImageError for a file that is gone."""
-        try:
-            return cls(blake2b(Path(path).read_bytes(), digest_size=16).hexdigest(), path)
-        except OSError:
-            raise ImageError("This photo is no longer on the server: choose it again.") from None
+        """Raises FileNotFoundError for a file that was deleted."""
+        return cls(blake2b(Path(path).read_bytes(), digest_size=16).hexdigest(), path)
 
     @property
     def example(self) -> photos.Photo | None:
@@ -76,14 +72,20 @@ class Photo:
 
     @property
     def picture(self) -> Image.Image:
-        """RGB, upright, and scaled down to what the page works on. Raises ImageError."""
+        """RGB, upright, and scaled down to what the page works on.
+
+        Raises:
+            ImageError: the file is no picture, or has too many pixels.
+            FileNotFoundError: it was deleted.
+        """
         return _pictures.get_or_make(self, self._open)
 
     def _open(self) -> Image.Image:
-        height, width = size = images.header_size(self.path, limits.MAX_PIXELS)
+        data = Path(self.path).read_bytes()
+        height, width = size = images.header_size(data, limits.MAX_PIXELS)
         shrink = min(1.0, math.sqrt(limits.WORKED_PIXELS / math.prod(size)))
         size = max(1, int(height * shrink)), max(1, int(width * shrink))
-        return images.resize(images.check(self.path, limits.MAX_PIXELS, draft=size), size)
+        return images.resize(images.check(data, limits.MAX_PIXELS, draft=size), size)
 
 
 @dataclass(frozen=True)
@@ -104,31 +106,41 @@ class Scene:
         return Segmenter(backbones.get(s.backbone), *sizes, s.templates, s.scale)
 
     @property
-    def picture(self) -> Image.Image:
-        return self.photo.picture
-
-    @property
     def encoded(self) -> Encoded:
         s = self.settings
 
         def encode() -> Encoded:
-            windows, patches = self.segmenter.count_windows(self.picture.size[::-1])
+            picture = self.photo.picture
+            windows, patches = self.segmenter.count_windows(picture.size[::-1])
             limits.check_cost(patches, windows, len(METHODS))
-            return backbones.HOST.encode(self.segmenter, self.picture)
+            return backbones.HOST.encode(self.segmenter, picture)
 
         key = self.photo, s.backbone, s.size, s.window, s.stride
         return _encodings.get_or_make(key, encode)
 
+    # --- what is in view; a link may name a block, a head or a patch that there is not ------------
+
     @property
     def block(self) -> int:
-        """The block in view, from 0; a link may name one that the tower lacks."""
+        """From 0."""
         return min(self.settings.block, self.segmenter.backbone.n_blocks) - 1
 
     @property
     def head(self) -> int | None:
-        """The head in view, from 0; None is the mean of all."""
+        """From 0; None is the mean of all."""
         n, head = self.segmenter.backbone.n_heads, self.settings.head
         return None if head == 0 else min(head, n) - 1
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the patches that are drawn."""
+        return halved(self.encoded.grid, limits.ATTENTION_PATCHES)
+
+    @property
+    def patch(self) -> int | None:
+        """The pinned patch of the grid, from 0; None for none."""
+        patch = self.settings.patch
+        return patch - 1 if 0 < patch <= math.prod(self.grid) else None
 
     # --- words ------------------------------------------------------------------------------------
 
@@ -169,27 +181,18 @@ class Scene:
 
     @property
     def method(self) -> Method:
-        return self.settings.chosen()
+        s = self.settings
+        return s.gclip() if s.method == "gclip" else METHODS[s.method]
 
     def mask(self, method: Method | None = None) -> Segmentation:
         """Of a method, by default the chosen one."""
-        s, method = self.settings, method or self.method
+        s = self.settings
+        options = self.words, method or self.method, s.threshold, s.background, s.weight, s.edges
 
         def segment() -> Segmentation:
-            return self.segmenter.segment(
-                self.encoded,
-                self.words,
-                method,
-                s.threshold,
-                s.background,
-                s.weight,
-                s.edges,
-                self.picture,
-            )
+            return self.segmenter.segment(self.encoded, *options, self.photo.picture)
 
-        names = "backbone", "size", "window", "stride", "templates", "scale"
-        names += "background", "weight", "edges", "threshold"
-        key = self.photo, self.words, method, *(getattr(s, name) for name in names)
+        key = self.photo, s.backbone, s.size, s.window, s.stride, s.templates, s.scale, *options
         return _masks.get_or_make(key, segment)
 
     @cached_property
@@ -265,19 +268,13 @@ class Scene:
         scores = self.scores(mask)
         return scores and scores.miou
 
-    def facts(self, mask: Segmentation) -> dict[str, Any]:
-        """What was found, as plain data; blocks count from 1."""
-        report = mask.report
-        return {
-            "method": mask.method.title,
-            "backbone": self.segmenter.backbone.title,
-            "weights": self.segmenter.backbone.digest,
-            "amf_blocks": list(block_numbers(report.fusion.blocks)),
-            "amf_reason": report.fusion.reason,
-            "cs_blocks": list(block_numbers(report.suppressed)),
-            "cs_reason": report.cs_reason,
-            "miou": self.miou(mask),
-        }
+
+def halved(grid: tuple[int, int], most: int) -> tuple[int, int]:
+    """A grid with its sides halved until it has at most ``most`` patches."""
+    rows, columns = grid
+    while rows * columns > most:
+        rows, columns = max(1, rows // 2), max(1, columns // 2)
+    return rows, columns
 
 
 def method_title(method: Method) -> str:

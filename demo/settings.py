@@ -70,7 +70,7 @@ class Settings(BaseModel):
     block: int = Field(7, ge=1, le=64)
     head: int = Field(0, ge=0, le=64)
     patch: int = Field(0, ge=0, le=100_000)
-    """The last that was pinned: a link opens with it; the drawings of two tabs may differ."""
+    """The one that is pinned in every drawing, of those that are drawn; see Scene.grid."""
     row: int = Field(0, ge=0, le=100)
     """The mask of Compare that is shown large; 0 is none."""
 
@@ -131,10 +131,6 @@ class Settings(BaseModel):
     def gclip(self, **switches: bool) -> Method:
         """GCLIP as switched, or with other ``amf`` or ``cs``."""
         return gclip(**self.gclip_options() | switches)
-
-    def chosen(self) -> Method:
-        """The method whose mask is shown."""
-        return self.gclip() if self.method == "gclip" else METHODS[self.method]
 
 
 def _sentence(error: ValidationError) -> str:

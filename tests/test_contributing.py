@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from demo import views
+from demo import compare
 from tests import ROOT
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -103,5 +103,5 @@ def test_additions(copy: Path) -> None:
 def test_new_attention() -> None:
     """Compare names a kind of attention that has no words yet."""
     mask = SimpleNamespace(method=SimpleNamespace(attention="mine", citation=""))
-    (row,) = views.table(SimpleNamespace(compared=[("Mine", mask, None)]))["data"]
-    assert row == ["Mine", "–", "mine", "for comparison"]
+    (row,) = compare.table(SimpleNamespace(compared=[("Mine", mask, None)]))["data"]
+    assert row == ("Mine", "–", "mine", "for comparison")

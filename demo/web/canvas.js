@@ -183,17 +183,20 @@ function nameClasses(width, height, second) {
 function look() {
   const { looks } = props;
   const { view, patch, isPinned } = chosen;
-  const isOn = patch !== null && view !== SWIPE && looks?.of === answer.of;
-  const packed = isOn ? [looks.matrices[current()]] : [];
-  if (isOn && isPinned) packed.push(answer.views[current()].reasons);
+  const isOn = patch !== null && view !== SWIPE;
+  const isKnown = isOn && looks?.of === answer.of; // beside another method it never is
+  const packed = [
+    isKnown ? looks.matrices[current()] : null,
+    isOn && isPinned ? answer.views[current()].reasons : null,
+  ];
   loadPatch(packed, ([matrix, reasons]) => {
-    stage.classList.toggle("looking", isOn);
+    stage.classList.toggle("looking", isKnown);
     $(".patch").hidden = !isOn;
     why.hidden = !reasons;
     if (!isOn) return;
     const [rows, columns] = answer.grid;
     const n = rows * columns;
-    heat($(".heat"), matrix.subarray(patch * n, (patch + 1) * n), columns);
+    if (matrix) heat($(".heat"), matrix.subarray(patch * n, (patch + 1) * n), columns);
     const [row, column] = [Math.floor(patch / columns), patch % columns];
     for (const [name, place] of Object.entries({ row, column, rows, columns }))
       stage.style.setProperty(`--${name}`, place);
@@ -282,14 +285,19 @@ async function cutOut(label, name) {
   });
 }
 
-/** Choose a patch, or null for none; a visitor's pin goes into the link. */
+/** Choose a patch, or null for none; a pinned one is that of all drawings. */
 function choose(patch, isPinned = chosen.isPinned) {
   if (patch === chosen.patch && isPinned === chosen.isPinned) return;
-  const isInLink = isPinned || chosen.isPinned;
+  const isOfAll = isPinned || chosen.isPinned;
   Object.assign(chosen, { patch, isPinned });
   look();
-  if (isInLink) pin(isPinned ? patch : null);
+  if (isOfAll) pin(isPinned ? patch : null);
 }
+document.addEventListener("pin", ({ detail: patch }) => {
+  if (!answer || patch === (chosen.isPinned ? chosen.patch : null)) return;
+  Object.assign(chosen, { patch, isPinned: patch !== null });
+  look();
+});
 
 /** The word in the middle of a patch. */
 function nameAt(patch) {

@@ -243,10 +243,16 @@ function under(event) {
 
 function focus(on, pressed = pinned) {
   if (!value || (on === hovered && pressed === pinned)) return;
-  if (pressed !== pinned) pin(pressed);
+  const isNew = pressed !== pinned;
   [hovered, pinned] = [on, pressed];
   look();
+  if (isNew) pin(pressed);
 }
+document.addEventListener("pin", ({ detail: patch }) => {
+  if (!value || patch === pinned) return;
+  [hovered, pinned] = [null, patch];
+  look();
+});
 
 flow.onpointermove = (event) => event.pointerType === "mouse" && focus(under(event));
 flow.onpointerleave = () => focus(null);

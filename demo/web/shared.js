@@ -39,7 +39,7 @@ function newestOnly() {
     let arrays = null;
     while (!arrays && call === newest) {
       try {
-        arrays = await Promise.all(packed.map(numbers));
+        arrays = await Promise.all(packed.map((part) => part && numbers(part)));
       } catch (error) {
         if (error instanceof GoneError) break;
         await new Promise((resolve) => setTimeout(resolve, 2000));
@@ -104,8 +104,12 @@ const heat = (canvas, values, columns) =>
 const patchOf = ({ patch, grid: [rows, columns] }) =>
   Number.isInteger(patch) && patch < rows * columns ? patch : null;
 
-/** Pin a patch, or null: for the link, and for the address, which Gradio loads again if it must. */
+/**
+ * Pin a patch, or null, in every drawing: also for the link, and for the address, which Gradio loads
+ * again if it must.
+ */
 function pin(patch) {
+  document.dispatchEvent(new CustomEvent("pin", { detail: patch }));
   trigger("select", { index: patch ?? -1, value: "patch" });
   const address = new URL(location);
   if (patch === null) address.searchParams.delete("patch");

@@ -1,13 +1,17 @@
 // Pictures in a row or a grid, each a button if one can be chosen; without pictures, chips.
 const strip = $(".items");
 let key = "";
+/** Since the items were drawn. */
+let pressed = [];
 
 function update() {
   const { items = [], columns = 1, selected = null, pressable = true } = props.value ?? {};
   strip.style.setProperty("--columns", columns);
   const next = JSON.stringify([items, pressable]);
-  if (key !== next) strip.replaceChildren(...items.map((item, i) => drawn(item, i, pressable)));
-  key = next;
+  if (key !== next) {
+    strip.replaceChildren(...items.map((item, i) => drawn(item, i, pressable)));
+    [key, pressed] = [next, []];
+  }
   [...strip.children].forEach((child, i) => {
     if (pressable) child.setAttribute("aria-pressed", i === selected);
   });
@@ -19,7 +23,10 @@ function drawn({ image, caption = "", alt = "" }, i, pressable) {
   if (caption) item.append(make("bdi", "", caption));
   if (pressable) {
     item.type = "button";
-    item.onclick = () => trigger("select", { index: i, value: "item" });
+    item.onclick = () => {
+      pressed.push(i);
+      trigger("select", { index: i, value: "item", pressed });
+    };
   }
   return item;
 }

@@ -13,6 +13,8 @@ from demo.settings import Settings
 from evaluation.photos import shipped_photos
 
 DOG, FLOWER = (str(shipped_photos()[name].path) for name in ("dog", "flower"))
+SMALL = {"size": 112, "edges": "none"}
+"""Settings with which all methods are quick."""
 
 
 def upload(folder: Path, name: str = "photo.png", size: tuple[int, int] = (240, 160)) -> str:
@@ -36,8 +38,7 @@ class Visitor:
     """What one page has: the values that answers gave it. Settings are as a browser sends them."""
 
     def __init__(self, path: str | None = DOG, tab: str = "segment", **settings: Any) -> None:
-        self.path, self.tab, self.shown = path, tab, {}
-        self.seen = {"opened": True}
+        self.path, self.tab, self.seen = path, tab, {}
         self.settings = Settings().model_dump() | settings
 
     def ask(self, **changes: Any) -> dict[str, Any]:
@@ -45,11 +46,9 @@ class Visitor:
         for name in ("path", "tab"):
             setattr(self, name, changes.pop(name, getattr(self, name)))
         self.settings |= changes
-        got: dict[str, Any] = {}
+        outputs: dict[str, Any] = {}
         for part in answer(self.seen, self.tab, self.path, *self.settings.values()):
-            got |= part
-        self.seen = got.pop("seen", self.seen)
-        if "words" in got:
-            self.settings["words"] = got["words"]
-        self.shown |= got
-        return got
+            self.seen = part.pop("seen", self.seen)
+            outputs |= part
+        self.settings |= {name: outputs[name] for name in ("words", "patch") if name in outputs}
+        return outputs

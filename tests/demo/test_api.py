@@ -53,15 +53,14 @@ def test_endpoints(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "same"),
+    ("method", "background", "same"),
     [
-        ("gclip", gclip.gclip(amf_blocks="backbone", cs_blocks="backbone")),
-        ("amf", gclip.gclip(cs=False, amf_blocks="backbone", cs_blocks="backbone")),
-        ("naclip", gclip.METHODS["naclip"]),
+        ("gclip", "on", gclip.gclip(amf_blocks="backbone", cs_blocks="backbone")),
+        ("amf", "off", gclip.gclip(cs=False, amf_blocks="backbone", cs_blocks="backbone")),
+        ("naclip", "on", gclip.METHODS["naclip"]),
     ],
 )
-@pytest.mark.parametrize("background", ["on", "off"])
-def test_segment(client: Client, method: str, same: gclip.Method, background: str) -> None:
+def test_segment(client: Client, method: str, background: str, same: gclip.Method) -> None:
     """The mask is the library's, and its description fits it."""
     file, described = client.predict(
         handle_file(PICTURE), "cat, grass", method, background=background, api_name="/segment"

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +14,21 @@ from demo.scene import Photo, Scene
 from demo.settings import Settings
 from gclip_core import GclipError
 from gclip_core.segmenter import Segmenter
-from tests.demo.photos import DOG, upload
 from tests.demo.photos import scene as scene_of
+from tests.demo.photos import upload
+from tests.pictures import encoded, noise, turned
 
 
-@pytest.fixture
-def host(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Sets what the command line decides, for one test."""
-
-    def set_host(**values: Any) -> None:
-        monkeypatch.setattr(backbones, "HOST", Host(**values))
-
-    set_host()
-    return set_host
-
-
-def test_two_at_once_share_one_encoding(tmp_path: Path, host: Callable[..., None]) -> None:
+def test_two_at_once_share_one_encoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And one mask, which is the same object."""
-    encoded = []
+    sizes = []
 
     def encode(segmenter: Segmenter, picture: Image.Image) -> Any:
-        encoded.append(picture.size)
+        sizes.append(picture.size)
         time.sleep(0.2)
         return segmenter.encode(picture)
 
-    host(encode=encode)
+    monkeypatch.setattr(backbones, "HOST", Host(encode=encode))
     path, masks = upload(tmp_path, size=(176, 144)), []
 
     def ask() -> None:
@@ -50,22 +39,8 @@ def test_two_at_once_share_one_encoding(tmp_path: Path, host: Callable[..., None
         thread.start()
     for thread in threads:
         thread.join()
-    assert encoded == [(176, 144)]
+    assert sizes == [(176, 144)]
     assert all(mask is masks[0] for mask in masks)
-
-
-def test_failure_is_not_kept(tmp_path: Path, host: Callable[..., None]) -> None:
-    """After an error the next visitor gets an answer."""
-    path = upload(tmp_path, size=(160, 176))
-
-    def fail(*_: Any) -> None:
-        raise GclipError("no GPU")
-
-    host(encode=fail)
-    with pytest.raises(GclipError, match="no GPU"):
-        scene_of(path, words="dog").mask()
-    host()
-    assert scene_of(path, words="dog").mask().labels.shape == (176, 160)
 
 
 def test_caches_are_bounded(tmp_path: Path) -> None:
@@ -81,17 +56,13 @@ def test_same_bytes_are_the_same_photo(tmp_path: Path) -> None:
     assert Photo.of(first) != Photo.of(upload(tmp_path, "a.png", (100, 90)))
 
 
-@pytest.mark.parametrize("name", ["photo.png", "photo.jpg", "photo.webp", "photo.gif"])
-def test_kinds_of_photos(tmp_path: Path, name: str) -> None:
-    assert "dog" in scene_of(upload(tmp_path, name)).settings.words
-
-
-def test_turned_photo_is_upright(tmp_path: Path) -> None:
-    """By its EXIF orientation."""
-    exif, path = Image.Exif(), tmp_path / "turned.jpg"
-    exif[274] = 6
-    Image.open(DOG).rotate(90, expand=True).save(path, exif=exif)
-    assert Photo.of(str(path)).picture.size == Image.open(DOG).size
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
+def test_kinds_of_photos(tmp_path: Path, kind: str) -> None:
+    """A turned one is upright."""
+    exif = {} if kind == "GIF" else {"exif": turned(6)}
+    (tmp_path / "photo").write_bytes(encoded(noise(120, 160), kind, **exif))
+    picture = Photo.of(str(tmp_path / "photo")).picture
+    assert picture.size == ((160, 120) if kind == "GIF" else (120, 160))
 
 
 def test_large_photo_is_scaled_down(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from demo.scene import Scene
 from demo.settings import Settings
 from gclip_core import BACKBONES, METHODS, GclipError
 
@@ -110,9 +111,10 @@ def test_settings_are_read_in_the_order_of_the_page() -> None:
 
 def test_method_is_what_the_switches_say() -> None:
     settings = Settings(amf=False, amf_blocks="6 7", outlier=3, target="median", fused=3)
-    assert settings.chosen().fusion is None
-    assert settings.chosen().suppression.target == "median"
-    assert settings.chosen().suppression.channel_threshold == 3
+    method = Scene(None, settings).method
+    assert method.fusion is None
+    assert method.suppression.target == "median"
+    assert method.suppression.channel_threshold == 3
     fusion = settings.gclip(amf=True).fusion
     assert (fusion.blocks, fusion.n_fused) == ((5, 6), 3)
-    assert Settings(method="sclip").chosen() is METHODS["sclip"]
+    assert Scene(None, Settings(method="sclip")).method is METHODS["sclip"]

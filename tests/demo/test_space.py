@@ -64,7 +64,7 @@ def test_lent(spaces: Spaces) -> None:
     scenes(208, amf=False).mask()
     assert spaces.durations == [space.SECONDS], "a switch borrows nothing"
     assert views.notes(lent) == []
-    encoded = lent.segmenter.encode(lent.picture)
+    encoded = lent.segmenter.encode(lent.photo.picture)
     assert lent.segmenter.suggest(encoded) == words
     options = {"background": True, "background_weight": lent.settings.weight}
     plain = scenes(208, edges="none").mask().labels.numpy()

@@ -13,11 +13,12 @@ import torch
 from PIL import Image
 
 import gclip_core
-from demo import lessons, plots, views
+from demo import compare, files, lessons, plots, share, views
 from demo.backbones import get
+from demo.scene import Photo
 from demo.settings import Settings
 from gclip_core import METHODS
-from tests.demo.photos import DOG, FLOWER, numbers, scene, upload
+from tests.demo.photos import DOG, FLOWER, SMALL, numbers, scene, upload
 from tests.demo.visitor import Visitor
 
 # --- Segment -------------------------------------------------------------------------------------
@@ -69,36 +70,49 @@ def test_canvas_has_the_mask_of_the_picture() -> None:
 def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
     """A JPEG goes to the browser as it is; a transparent PNG as it was made opaque."""
     jpeg = upload(tmp_path, "own.jpg")
-    assert views.photo_file(scene(jpeg))["path"] == jpeg
+    assert files.photo_file(Photo.of(jpeg))["path"] == jpeg
     picture = Image.open(DOG).resize((120, 80)).convert("RGBA")
     picture.putalpha(0)
     picture.save(tmp_path / "clear.png")
-    shown = Image.open(views.photo_file(scene(str(tmp_path / "clear.png"), words="dog"))["path"])
+    shown = Image.open(files.photo_file(Photo.of(str(tmp_path / "clear.png")))["path"])
     assert shown.size == (120, 80) and np.asarray(shown).min() > 240
 
 
-@pytest.mark.parametrize("size", [(2, 1500), (1500, 2)])
+@pytest.mark.parametrize("size", [(2, 400), (400, 2)])
 def test_strip(size: tuple[int, int], tmp_path: Path) -> None:
     """A photo that is all height, or all width, has small pictures."""
     current = scene(upload(tmp_path, size=size), words="dog", size=32, edges="none")
-    shown = Image.open(views.photo_file(current)["path"])
-    pictures = shown, views.painted(current, current.mask()), plots.over(shown, np.ones((1, 1)))
+    shown = Image.open(files.photo_file(current.photo)["path"])
+    pictures = shown, plots.painted(shown, current.mask()), plots.over(shown, np.ones((1, 1)))
     assert all(picture.width * picture.height < 500_000 for picture in pictures)
 
 
-def test_chips_offer_no_typed_word() -> None:
-    """Nor do they send it: a press adds to what is typed then, and a request has a bound."""
-    current = scene(words="dog; puppy, grass,")
-    chips = views.chips(current)
-    assert chips and not {"+ dog", "+ puppy", "+ grass"} & {chip.text for chip in chips}
-    (item, *_) = views.chip_strip(current)["items"]
-    assert "puppy" not in repr(item)
-    word = item["caption"].removeprefix("+ ")
-    assert views.pressed(item, "dog, cat, ") == {"words": f"dog, cat, {word}"}
+def test_chips() -> None:
+    """They offer no typed word; what was pressed is added to the words of then, each once."""
+    items = views.chips(scene(words="dog; puppy, grass,"))["items"]
+    assert items and not {"dog", "puppy", "grass"} & {item["word"] for item in items}
+    first, second = (views.chip("", word) for word in ("sky", "cat"))
+    assert views.pressed([first], "dog, ") == {"words": "dog, sky"}
+    for words in ("dog", "dog, sky"):  # the browser may know of the first press, or not yet
+        assert views.pressed([first, second, second], words) == {"words": "dog, sky, cat"}
 
 
-SMALL = {"size": 112, "edges": "none"}
-"""Settings with which all methods are quick."""
+def test_file_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others' uploads may delete a file, and its folder before the file is in it."""
+    path = Path(files.saved(b"picture", "a.png"))
+    path.unlink()
+    path.parent.rmdir()
+    write = Path.write_bytes
+
+    def gone(unfinished: Path, data: bytes) -> None:
+        monkeypatch.setattr(Path, "write_bytes", write)
+        unfinished.parent.rmdir()
+        unfinished.write_bytes(data)
+
+    monkeypatch.setattr(Path, "write_bytes", gone)
+    assert files.saved(b"picture", "a.png") == str(path)
+    assert path.read_bytes() == b"picture"
+
 
 # --- Compare -------------------------------------------------------------------------------------
 
@@ -119,21 +133,21 @@ def test_compare_has_every_method(compared: dict) -> None:
 def test_table_and_masks_have_one_figure(compared: dict) -> None:
     """That of the mask that Segment shows, too."""
     current = scene(**SMALL)
-    rows = views.table(current)["data"]
+    rows = compare.table(current)["data"]
     assert [row[0] for row in rows] == list(compared)
-    captions = [item["caption"] for item in views.mask_strip(current)["items"]]
+    captions = [item["caption"] for item in compare.mask_strip(current)["items"]]
     assert captions == [f"{row[0]} · {row[1]} %" for row in rows]
     ours = next(row for row in rows if row[0] == "GCLIP: AMF + CS")
     assert ours[1] == f"{100 * views.canvas(current)['views'][1]['score']:.1f}"
     paper = next(row for row in rows if row[0] == "ClearCLIP")
-    assert paper[2:] == ["query · query", "Lan et al. 2024, arXiv:2407.12442"]
+    assert paper[2:] == ("query · query", "Lan et al. 2024, arXiv:2407.12442")
 
 
 def test_pressed_mask_is_beside_ours(compared: dict) -> None:
     current = scene(**SMALL)
-    assert not views.large(current)["visible"]
+    assert not compare.is_pressed(current)
     for row, (name, mask) in list(enumerate(compared.items()))[:4]:
-        shown = views.large(current.with_settings(row=row + 1))["value"]
+        shown = compare.large(current.with_settings(row=row + 1))
         assert shown["views"][1]["title"] == name or mask.method.name == "gclip"
         titles = [view["title"] for view in shown["views"]]
         assert "GCLIP: AMF + CS" in titles and len(set(titles)) == 2
@@ -146,7 +160,7 @@ def test_pressed_mask_is_beside_ours(compared: dict) -> None:
 def test_first_mask_of_compare_is_pressed(switches: dict) -> None:
     """Also without a score, where ours is the first; and where both ideas are off."""
     current = scene(row=1, **SMALL, **switches)
-    titles = [view["title"] for view in views.large(current)["value"]["views"]]
+    titles = [view["title"] for view in compare.large(current)["views"]]
     assert len(set(titles)) == 2 and titles[0].startswith("GCLIP")
 
 
@@ -186,7 +200,7 @@ def test_lesson_sets_every_setting(url: str) -> None:
         (values,) = visitor.call(event["id"], [])
         settings = dict(zip(Settings.model_fields, values[3:], strict=True))
         sent = {name: value for name, value in settings.items() if value is not None}
-        assert {"threshold", "size"} <= set(sent)  # some stay on the server
+        assert {"threshold", "size"} <= set(sent)  # the others stay on the server
         assert Settings(**sent) == Settings(**lesson.after)
 
 
@@ -195,7 +209,7 @@ def test_lesson_sets_every_setting(url: str) -> None:
 
 def test_link_opens_what_was_shown() -> None:
     current = scene(words="dog, grass", weight=0.35, cs=False, row=2)
-    link = views.link(current)
+    link = share.link(current)
     assert link.startswith("?example=dog&backbone=built-in&")
     query = dict(pair.split("=") for pair in link[1:].replace("%2C+", ", ").split("&")[1:])
     assert Settings.from_query(query) == (current.settings, "")
@@ -203,14 +217,14 @@ def test_link_opens_what_was_shown() -> None:
 
 def test_own_photo_is_not_in_the_link(tmp_path: Path) -> None:
     current = scene(upload(tmp_path), words="dog")
-    assert "example" not in views.link(current) and str(tmp_path) not in views.link(current)
-    assert "stays with you" in views.link_note(current)
+    assert "example" not in share.link(current) and str(tmp_path) not in share.link(current)
+    assert "stays with you" in share.note(current)
 
 
 def test_mask_names_its_classes() -> None:
     """An indexed PNG: a pixel is the number of its class, 255 is none."""
     mask = scene(words="dog, grass; lawn").mask()
-    picture = Image.open(io.BytesIO(views.mask_png(mask)))
+    picture = Image.open(io.BytesIO(share.mask_png(mask)))
     assert (np.asarray(picture) == mask.labels.numpy().astype(np.uint8)).all()
     assert json.loads(picture.text["Classes"]) == ["dog", "grass"]
 
@@ -218,7 +232,7 @@ def test_mask_names_its_classes() -> None:
 def test_cutouts_are_the_classes() -> None:
     """A word is no path, and a class without pixels no file."""
     current = scene(words="dog, ../../grass")
-    archive = zipfile.ZipFile(io.BytesIO(views.cutouts_zip(current)))
+    archive = zipfile.ZipFile(io.BytesIO(share.cutouts_zip(current)))
     labels = current.mask().labels.numpy()
     for name in archive.namelist():
         cut = Image.open(io.BytesIO(archive.read(name)))
@@ -242,7 +256,7 @@ def test_python_makes_the_same_mask(settings: dict, monkeypatch: pytest.MonkeyPa
     """Six lines that run."""
     monkeypatch.setattr(gclip_core, "load_backbone", get)  # loaded already
     current = scene(**settings)
-    code = views.python(current).removeprefix("```python\n").removesuffix("\n```")
+    code = share.python(current).removeprefix("```python\n").removesuffix("\n```")
     assert len([line for line in code.splitlines() if line]) == 6
     printed = io.StringIO()
     with redirect_stdout(printed):
@@ -253,5 +267,5 @@ def test_python_makes_the_same_mask(settings: dict, monkeypatch: pytest.MonkeyPa
 
 
 def test_download_is_a_file_with_a_name() -> None:
-    path = Path(views.download(scene(words="dog"), "mask"))
+    path = Path(share.download(scene(words="dog"), "mask"))
     assert path.name == "mask.png" and path.stat().st_size > 100

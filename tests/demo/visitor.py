@@ -107,11 +107,6 @@ class Visitor:
         self.events = {event["api_name"]: event for event in config["dependencies"]}
         self.parts = {part["id"]: part["props"].get("elem_id") for part in config["components"]}
         self.kinds = {part["id"]: part["type"] for part in config["components"]}
-        self.tabs = {
-            part["props"]["id"]: part["id"]
-            for part in config["components"]
-            if part["type"] == "tabitem"
-        }
 
     def upload(self, data: bytes, name: str = "picture.png") -> httpx.Response:
         return self.web.post(f"{API}/upload", files={"files": (name, data)})
@@ -131,25 +126,17 @@ class Visitor:
     def open(self, query: str = "") -> dict[str, Any]:
         """Follow a link: the photo and the value of every setting, by name."""
         (values,) = self.call(self.events["open_link"]["id"], [], query)
-        return dict(zip(("seen", "photo", *Settings.model_fields), values, strict=True))
+        return dict(zip(("photo", *Settings.model_fields), values, strict=True))
 
     def ask(self, photo: Any = None, tab: str = "segment", **settings: Any) -> dict[str, Any]:
         """Follow a link with these settings, and take what the page shows, by the part's name."""
         values = self.open(urlencode(settings))
-        if tab != "segment":
-            self.choose(tab)
-        return self.answer(values if photo is None else values | {"photo": photo})
+        return self.answer(values if photo is None else values | {"photo": photo}, tab)
 
-    def choose(self, tab: str) -> None:
-        """Open a tab."""
-        for event in self.events.values():
-            if [self.tabs[tab], "select"] in event["targets"]:
-                list(self.call(event["id"], []))
-
-    def answer(self, values: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, values: dict[str, Any], tab: str = "segment") -> dict[str, Any]:
         """Send the inputs, and take what the page shows, by the ``elem_id`` of each part."""
         event = self.events["respond"]
-        data = [None, None, values["photo"], *(values[name] for name in Settings.model_fields)]
+        data = [None, tab, values["photo"], *(values[name] for name in Settings.model_fields)]
         for update in self.call(event["id"], data):
             for part, value in zip(event["outputs"], update, strict=True):
                 if not (isinstance(value, dict) and value.get("__type__") == "update"):

@@ -1,0 +1,69 @@
+"""Compare: every method's mask of this photo, with its score."""
+
+from typing import Any
+
+from demo.files import item
+from demo.plots import painted
+from demo.scene import Scene, method_title
+from demo.views import canvas, percent
+
+COLUMNS = ("Method", "mIoU, %", "Patches look by", "Paper")
+RULES = {
+    "qk": "query · key",
+    "qq": "query · query",
+    "kk": "key · key",
+    "vv": "value · value",
+    "qq+kk": "query · query + key · key",
+    "kk+gaussian": "key · key + nearness",
+    "aligned qk": "query · key, aligned",
+    "identity": "nothing: each patch alone",
+}
+
+
+def table(scene: Scene) -> dict[str, Any]:
+    """A row a method, with the values of COLUMNS."""
+    rows = [
+        (
+            title,
+            "–" if miou is None else f"{100 * miou:.1f}",
+            RULES.get(mask.method.attention, mask.method.attention),
+            mask.method.citation or "for comparison",
+        )
+        for title, mask, miou in scene.compared
+    ]
+    return {"headers": COLUMNS, "data": rows}
+
+
+def mask_strip(scene: Scene) -> dict[str, Any]:
+    """Every method's mask as a small picture."""
+    items = []
+    for title, mask, miou in scene.compared:
+        caption = title if miou is None else f"{title} · {percent(miou)}"
+        picture = painted(scene.photo.picture, mask)
+        items.append(item(picture, caption, f"Mask of {title}", "jpeg"))
+    row, columns = scene.settings.row, 4 if scene.report.abnormal else 5
+    return {"items": items, "selected": row - 1 if row else None, "columns": columns}
+
+
+def is_pressed(scene: Scene) -> bool:
+    return 0 < scene.settings.row <= len(scene.compared)
+
+
+def large(scene: Scene) -> dict[str, Any] | None:
+    """The mask that was pressed beside GCLIP's, for a canvas."""
+    if not is_pressed(scene):
+        return None
+    ours, masks = scene.settings.gclip(), [mask for _, mask, _ in scene.compared]
+    pressed = other = masks[scene.settings.row - 1]
+    if pressed.method == ours:
+        other = next(mask for mask in masks if mask.method != ours)
+    pair = {method_title(ours): scene.mask(ours), method_title(other.method): other}
+    return canvas(scene, pair) | {"view": int(other is pressed), "notes": []}
+
+
+def note(scene: Scene) -> str:
+    """What the scores are."""
+    text = "Every method’s mask of this photo. Press one to see it beside GCLIP’s."
+    if scene.scores(scene.mask()):
+        text += " Scores are mIoU, of these masks."
+    return text

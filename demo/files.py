@@ -1,0 +1,66 @@
+"""Pictures and tables of numbers as files, which a browser fetches by address when it needs them.
+
+The address is a digest of the content: who has it need not fetch it again.
+"""
+
+import gzip
+import io
+import os
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import numpy as np
+from gradio.utils import get_upload_folder
+from numpy.typing import NDArray
+from PIL import Image
+
+from demo.scene import Photo
+
+SHOWN_SIDE = 1280
+"""Pixels; a larger mask is scaled down for the browser, and a photo of twice as many."""
+
+
+def saved(data: bytes, name: str) -> str:
+    """The path of a file that Gradio serves."""
+    path = Path(get_upload_folder(), sha256(data).hexdigest(), name)
+    while True:
+        with suppress(FileNotFoundError):  # an upload may delete it, or its folder, at any time
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                unfinished = path.with_name("unfinished")  # a browser may read at any time
+                unfinished.write_bytes(data)
+                unfinished.rename(path)
+            os.utime(path)  # the oldest files are deleted first
+            return str(path)
+
+
+def picture_file(image: Image.Image, kind: str = "png") -> dict[str, Any]:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, quality=88)
+    return gr.FileData(path=saved(buffer.getvalue(), f"picture.{kind}")).model_dump()
+
+
+def packed(numbers: NDArray[np.uint8]) -> dict[str, Any]:
+    """Numbers with their shape, as gzip: a browser may add noise to pixels that a script reads."""
+    path = saved(gzip.compress(np.ascontiguousarray(numbers), 6, mtime=0), "numbers.gz")
+    return {"shape": list(numbers.shape), "file": gr.FileData(path=path).model_dump()}
+
+
+def photo_file(photo: Photo) -> dict[str, Any]:
+    """The photo as it was segmented; the visitor's own file where a browser shows the same."""
+    with Image.open(photo.path) as file:
+        if file.format == "JPEG" and max(file.size) <= 2 * SHOWN_SIDE:
+            return gr.FileData(path=photo.path).model_dump()
+    shown = photo.picture.copy()
+    shown.thumbnail((2 * SHOWN_SIDE, 2 * SHOWN_SIDE))
+    return picture_file(shown, "jpeg")
+
+
+def item(
+    image: Image.Image | None, caption: str, alt: str = "", kind: str = "png"
+) -> dict[str, Any]:
+    """A picture of a strip, or a chip without one."""
+    return {"image": image and picture_file(image, kind), "alt": alt or caption, "caption": caption}

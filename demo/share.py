@@ -1,0 +1,147 @@
+"""Share: the link, files to download, and the same in Python."""
+
+import inspect
+import io
+import itertools
+import json
+import zipfile
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from demo import limits
+from demo.files import item, saved
+from demo.plots import painted
+from demo.scene import Scene
+from gclip_core import palette
+from gclip_core.methods import gclip
+from gclip_core.result import Segmentation
+from gclip_core.segmenter import Segmenter
+
+
+def link(scene: Scene) -> str:
+    """The query string of what is shown; a photo of one's own stays at home."""
+    example = scene.photo.example
+    named = {"example": example.name} if example else {}
+    named |= {"backbone": scene.settings.backbone}  # other hosts open with another one
+    query = scene.settings.to_query(**named)
+    if len(query) > limits.MAX_LINK:
+        query = scene.settings.with_values(words="").to_query(**named)
+    return f"?{query}"
+
+
+def note(scene: Scene) -> str:
+    """What the link opens, and what it leaves out."""
+    text = "Opens these settings. Your photo is not part of the link: it stays with you."
+    if scene.photo.example:
+        text = "Opens this photo with these settings."
+    if scene.settings.words and "words=" not in link(scene):
+        text += " The words are too long for a link: they are left out."
+    return text
+
+
+def python(scene: Scene) -> str:
+    """Six lines that make the same labels of a photo of up to WORKED_PIXELS."""
+    s, example = scene.settings, scene.photo.example
+    photo = f"assets/photos/{example.name}.jpg" if example else "photo.jpg"
+    sizes = {"short_side": s.size or None, "window": s.window or None, "stride": s.stride}
+    sizes = unusual(Segmenter, **sizes, templates=s.templates, logit_scale=s.scale)
+    if s.method == "gclip":
+        method = f"gclip.gclip({arguments(unusual(gclip, **s.gclip_options()))})"
+    else:
+        method = f"gclip.METHODS[{s.method!r}]"
+    options = {"background": s.background, "background_weight": s.weight, "refine": s.edges}
+    options = unusual(Segmenter.segment, threshold=s.threshold, **options)
+    words = ", ".join("; ".join(synonyms) for synonyms in scene.words.classes)
+    return f"""```python
+import gclip_core as gclip
+
+segmenter = gclip.Segmenter({arguments(sizes, f"gclip.load_backbone({s.backbone!r})")})
+method = {method}
+options = dict({arguments(options)})
+result = segmenter.segment({photo!r}, {words!r}, method, **options)
+print(dict(zip(result.vocabulary.names, result.areas())))
+```"""
+
+
+def unusual(function: Any, **options: Any) -> dict[str, Any]:
+    """Those arguments that are not the function's defaults."""
+    defaults = {k: p.default for k, p in inspect.signature(function).parameters.items()}
+    return {name: value for name, value in options.items() if value != defaults[name]}
+
+
+def arguments(options: dict[str, Any], *first: str) -> str:
+    """Arguments as Python."""
+    return ", ".join([*first, *(f"{name}={value!r}" for name, value in options.items())])
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def mask_png(mask: Segmentation) -> bytes:
+    """An indexed PNG: class ``c`` is index ``c``, none is 255; a text chunk names the classes."""
+    info, buffer = PngInfo(), io.BytesIO()
+    info.add_itxt("Classes", json.dumps(list(mask.vocabulary.names), ensure_ascii=False))
+    image = palette.indexed(mask.labels.numpy(), mask.vocabulary.names)
+    image.save(buffer, "png", pnginfo=info)
+    return buffer.getvalue()
+
+
+def cutouts(scene: Scene) -> Iterator[tuple[str, Image.Image]]:
+    """The photo of every class that has pixels, clear elsewhere, with its name."""
+    mask = scene.mask()
+    for index, name in enumerate(mask.vocabulary.names):
+        inside = mask.labels.numpy() == index
+        if inside.any():
+            cut = scene.photo.picture.copy()
+            cut.putalpha(Image.fromarray(np.uint8(255 * inside)))
+            yield name, cut
+
+
+def cutouts_zip(scene: Scene) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number, (name, cut) in enumerate(cutouts(scene), start=1):
+            safe = "".join(letter if letter.isalnum() else "-" for letter in name)[:40]
+            with archive.open(f"{number}-{safe}.png", "w") as file:
+                cut.save(file, "png", compress_level=4)
+    return buffer.getvalue()
+
+
+def strip(scene: Scene) -> dict[str, Any]:
+    """The mask and the first cut-outs, small: what the files have in them."""
+    items = [item(painted(scene.photo.picture, scene.mask()), "Mask", kind="jpeg")]
+    for name, cut in itertools.islice(cutouts(scene), 7):
+        cut.thumbnail((320, 320))
+        items.append(item(cut, name, f"Cut-out of {name}"))
+    return {"items": items, "columns": 4, "pressable": False}
+
+
+def figure(scene: Scene, kind: str) -> bytes:
+    """Photo, masks, attention and norms side by side, for a paper or a slide."""
+    from evaluation import figure  # noqa: PLC0415 - it takes half a second, and few need it
+
+    before, after = scene.pair.values()
+    if scene.as_switched == 0:
+        before, after = None, before
+    photo = scene.photo.picture
+    drawn = figure.draw(scene.segmenter, photo, scene.encoded, after, before, foot=link(scene))
+    return figure.save(drawn, kind)
+
+
+DOWNLOADS = {
+    "mask": ("Mask (indexed PNG)", "mask.png", lambda scene: mask_png(scene.mask())),
+    "cutouts": ("Cut-outs (zip)", "cut-outs.zip", cutouts_zip),
+    "png": ("Figure (PNG)", "figure.png", lambda scene: figure(scene, "png")),
+    "pdf": ("Figure (PDF)", "figure.pdf", lambda scene: figure(scene, "pdf")),
+}
+"""By name: the text of the button, the file's name, and what makes it."""
+
+
+def download(scene: Scene, name: str) -> str:
+    """The path of a file of DOWNLOADS."""
+    _, file, make = DOWNLOADS[name]
+    return saved(make(scene), file)

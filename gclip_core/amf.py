@@ -82,9 +82,7 @@ class Fusion:
     every head. ``weight``, from 0 to 1, is that of the mean of the fused maps; None is the plain
     average of ``n`` maps and the last block's, ``n / (1 + n)``. ``blocks="auto"`` chooses
     ``n_fused``; a global token receives at least ``global_threshold`` times uniform attention.
-
-    Raises:
-        MethodError: a setting outside its range.
+    Raises MethodError for a setting outside its range.
     """
 
     blocks: Blocks | Span = "auto"
@@ -175,10 +173,8 @@ def fused_blocks(
     """The blocks that ``fusion`` fuses in a tower of ``n_blocks``.
 
     ``default`` are the backbone's blocks. ``received_by(block)`` returns :func:`received` of a
-    block, (N,). It is called only for blocks that can change the choice.
-
-    Raises:
-        MethodError: a block that the tower does not have, its last block, or too many blocks.
+    block, (N,). It is called only for blocks that can change the choice. Raises MethodError for a
+    block that the tower does not have, its last block, or too many blocks.
     """
     if fusion is None:
         return FusionReport((), FusionReason.OFF)

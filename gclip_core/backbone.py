@@ -36,10 +36,8 @@ class Backbone:
     ``mean`` and ``std`` normalise pixels in [0, 1]. An image's short side is scaled to
     ``short_side`` pixels. ``known`` is None for a model with an open vocabulary. ``uid`` identifies
     the model in caches. The keys of ``text_cache`` are templates and phrase, those of
-    ``prefix_cache`` templates.
-
-    Raises:
-        BackboneError: a model with a tower that :mod:`gclip_core.blocks` cannot compute.
+    ``prefix_cache`` templates. Raises BackboneError for a model with a tower that
+    :mod:`gclip_core.blocks` cannot compute.
     """
 
     name: str
@@ -146,10 +144,8 @@ def load_backbone(
     """Loads a BACKBONES entry, from ``weights`` if given, else from disk or open_clip's download.
 
     ``dtype="auto"`` is bfloat16 if the device supports it; for the built-in model it is float32.
-
-    Raises:
-        BackboneError: an unknown name, device or dtype, no network, or a file that is damaged or
-            of another architecture.
+    Raises BackboneError for an unknown name, device or dtype, no network, or a file that is damaged
+    or of another architecture.
     """
     entry = BACKBONES[name]
     if entry.damage:
@@ -174,10 +170,8 @@ def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int])
     """A backbone with a simulated defect: ``W2[channel, :]`` times ``gain`` in 0-based ``blocks``.
 
     Its weights are really changed, and its title says so. All other tensors are shared with the
-    given backbone, which does not change.
-
-    Raises:
-        MethodError: a channel or block the tower lacks, no block, or ``|gain|`` of 10,000 or more.
+    given backbone, which does not change. Raises MethodError for a channel or block that
+    the tower lacks, no block, or ``|gain|`` of 10,000 or more.
     """
     (channel,), chosen = indices("Channels", [channel]), tuple(sorted(indices("Blocks", blocks)))
     check_index("Channel", channel, backbone.width)

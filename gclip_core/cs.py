@@ -23,10 +23,8 @@ class Suppression:
     """CS: in ``blocks``, the channel of the FFN's output with the largest norm gets the ``target``
     norm of the others.
 
-    It is abnormal if its norm is at least ``channel_threshold`` times the median.
-
-    Raises:
-        MethodError: a setting outside its range.
+    It is abnormal if its norm is at least ``channel_threshold`` times the median. Raises
+    MethodError for a setting outside its range.
     """
 
     blocks: Blocks = "auto"
@@ -99,10 +97,8 @@ def suppressed_channels(
     """The factors of the channels that CS suppresses under ``settings``.
 
     ``norms`` (L, D) are those of all output channels, ``ratios`` is :func:`ratios` of them, and
-    ``default`` are the backbone's blocks.
-
-    Raises:
-        MethodError: a block that the tower does not have.
+    ``default`` are the backbone's blocks. Raises MethodError for a block that the tower does not
+    have.
     """
     if settings is None:
         return SuppressionReport({}, SuppressionReason.OFF)

@@ -94,10 +94,8 @@ def encode(
     """Encodes a normalised image, (3, height, width) float32, without CS.
 
     Windows have ``side`` pixels a side and start every ``stride`` pixels, both rounded to patches.
-    Without ``side``, or if one window covers the image, there is one pass.
-
-    Raises:
-        GclipError: too little memory of an accelerator.
+    Without ``side``, or if one window covers the image, there is one pass. Raises GclipError for
+    too little memory of an accelerator.
     """
     patch, resized = backbone.patch, (pixels.shape[1], pixels.shape[2])
     grid = resized[0] // patch, resized[1] // patch

@@ -55,14 +55,11 @@ Source = Image.Image | NDArray | str | Path | bytes
 def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = None) -> Image.Image:
     """The picture as a new RGB image, rotated by its EXIF orientation, without metadata.
 
-    ``source`` is a PIL image, a file (its path or bytes) or a uint8 array of shape (H, W),
-    (H, W, 1), (H, W, 3) or (H, W, 4). Values of 16 bits are divided by 257, transparent pixels
-    become white, and the first frame of an animation is used. With ``draft``, the picture of a
-    JPEG file may be smaller, but has at least this height and width. EXIF behind a file's pixels is
-    ignored.
-
-    Raises:
-        ImageError: no picture of these kinds, damaged, over ``max_pixels``, or another limit.
+    ``source`` is a PIL image, a file (its path or bytes) or a uint8 array of shape (H, W), (H, W,
+    1), (H, W, 3) or (H, W, 4). Values of 16 bits are divided by 257, transparent pixels become
+    white, and the first frame of an animation is used. With ``draft``, the picture of a JPEG file
+    may be smaller, but has at least this height and width. EXIF behind a file's pixels is ignored.
+    Raises ImageError for another kind, a damaged file, or one over ``max_pixels`` or another limit.
     """
     with _refusing(max_pixels):
         if isinstance(source, np.ndarray):
@@ -82,9 +79,7 @@ def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = Non
 
 def header_size(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Grid:
     """Height and width after rotation by the EXIF orientation, from a file's header alone.
-
-    Raises:
-        ImageError: no picture of these kinds, or too many pixels, as :func:`check`.
+    Raises ImageError for another kind of file, or too many pixels, as :func:`check`.
     """
     with _refusing(max_pixels), _open(source, max_pixels) as image:
         return image.size if _orientation(image) >= 5 else image.size[::-1]

@@ -90,10 +90,8 @@ def fetch(entry: BackboneEntry, progress: Callable[[int], None] | None = None) -
 
     ``progress`` gets the number of bytes so far, now and then, in place of a bar on stderr; an
     exception that it raises ends the download. The hub renames a file when it is whole: nothing
-    half written is ever read.
-
-    Raises:
-        BackboneError: no network, no room, or what ``progress`` raised.
+    half written is ever read. Raises BackboneError for no network, no room, or what ``progress``
+    raised.
     """
     source = pretrained.get_pretrained_cfg(entry.architecture, entry.tag)["hf_hub"].rstrip("/")
     options = {"tqdm_class": _bar(progress)} if progress else {}
@@ -135,9 +133,8 @@ def read_weights(path: Path) -> StateDict:
     A file is read as tensors only (``weights_only=True``), unless it is a TorchScript archive, as
     OpenAI's ``.pt`` files are. PyTorch reads an archive without unpickling Python objects, but
     TorchScript code in it can run (``__setstate__``), so load one only from a source you trust.
-
-    Raises:
-        BackboneError: no such file, damaged, no state dict, or tensors that are no real numbers.
+    Raises BackboneError for no such file, damaged, no state dict, or tensors that are no real
+    numbers.
     """
     if not path.is_file():
         raise BackboneError(f"A weight file was expected at '{path.name}', but there is none.")

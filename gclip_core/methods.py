@@ -20,10 +20,8 @@ class Method:
     ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`; ``residual`` and
     ``ffn`` are true if the method keeps these parts of the block. ``summary`` is one sentence for
     people. ``authors``, ``year`` and ``paper`` (an arXiv number or a conference) are empty if no
-    paper proposes the method. ``shown`` methods are selected in Compare by default.
-
-    Raises:
-        MethodError: no such attention, or parts that a calibration does not go with.
+    paper proposes the method. ``shown`` methods are selected in Compare by default. Raises
+    MethodError for no such attention, or parts that a calibration does not go with.
     """
 
     name: str
@@ -72,10 +70,7 @@ def gclip(
 
     ``amf_blocks`` and ``cs_blocks`` are ``"auto"`` (measured), ``"backbone"`` (the backbone's
     default) or 0-based integers. The other settings are those of :class:`Fusion` and
-    :class:`Suppression`.
-
-    Raises:
-        MethodError: a setting outside its range.
+    :class:`Suppression`. Raises MethodError for a setting outside its range.
     """
 
     def read(what: str, blocks: str | Iterable[int]) -> str | tuple[int, ...]:

@@ -54,10 +54,8 @@ PAPERS_BLOCKS: dict[str, tuple[int, ...]] = {"paper-from-1": (5, 6), "paper-from
 def block_choice(text: str) -> Blocks:
     """Reads auto, backbone, a PAPERS_BLOCKS name or 1-based numbers as 0-based indices.
 
-    Numbers are written as ``"6 7"``, ``"6,7"`` or ``"7-11"``.
-
-    Raises:
-        MethodError: other text, or a number over 1000.
+    Numbers are written as ``"6 7"``, ``"6,7"`` or ``"7-11"``. Raises MethodError for other text, or
+    a number over 1000.
     """
     if text in ("auto", "backbone"):
         return text

@@ -104,9 +104,7 @@ class Segmenter:
 
         ``refine`` is a name of :data:`refine.REFINEMENTS`: edges then follow the image, and
         outlines are calm. For an encoding, this needs ``picture``, the image that was encoded.
-
-        Raises:
-            GclipError: the image, the words or the method's settings cannot be used.
+        Raises GclipError for an image, words or settings that cannot be used.
         """
         check_between("threshold", threshold, 0, 1)
         check_between("background_weight", background_weight, 0, 1)
@@ -158,10 +156,7 @@ class Segmenter:
         The patch tokens after each block but the last go through ``ln_post`` and the projection, as
         if it were the last (a logit lens). The last entry is ``method``'s own last block. All come
         from the encoding of the whole image as one window, with ``method``'s CS. Words and
-        background are those of :meth:`segment`.
-
-        Raises:
-            GclipError: the words or the method's settings cannot be used.
+        background are those of :meth:`segment`, as are the errors.
         """
         check_between("background_weight", background_weight, 0, 1)
         method = checked(method)

@@ -69,9 +69,7 @@ def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
 
     Commas and new lines separate classes, ``;`` separates synonyms, ``#`` starts a comment. Each
     item of a list is a class. Empty items and duplicates are left out; ``notes`` names duplicates.
-
-    Raises:
-        VocabularyError: no word, or more than can be used at once.
+    Raises VocabularyError for no word, or for more than can be used at once.
     """
     if isinstance(words, Vocabulary):
         return words

@@ -53,7 +53,7 @@ def load(
     files = [path] if path else on_disk(entry) or [fetch(entry)]
     state = {key: value for file in files for key, value in read_weights(file).items()}
     known = None
-    if entry.tag:
+    if entry.pretrained:
         config = open_clip.get_model_config(entry.architecture)
         tokenizer = open_clip.get_tokenizer(entry.architecture)
     else:
@@ -74,12 +74,12 @@ def on_disk(entry: BackboneEntry) -> list[Path]:
     A local file is named ``<name>.safetensors`` (``.pt``, ``.pth``, ``.bin``) or as its publisher
     names it, in the folder GCLIP_WEIGHTS. A cached file is an earlier download. Uses no network.
     """
-    if not entry.tag:
+    if not entry.pretrained:
         return list(assets.path(entry.architecture).glob("*.safetensors"))
     folder = os.environ.get(WEIGHTS_FOLDER, "")
     names = [*(entry.name + suffix for suffix in _SUFFIXES), *entry.files] if folder else []
     local = (Path(folder).expanduser() / name for name in names)
-    source = pretrained.get_pretrained_cfg(entry.architecture, entry.tag).get("hf_hub", "")
+    source = pretrained.get_pretrained_cfg(entry.architecture, entry.pretrained).get("hf_hub", "")
     files = (try_to_load_from_cache(source.rstrip("/"), name) for name in HUB_FILES if source)
     cached = (Path(file) for file in files if isinstance(file, str))
     return [path for path in chain(local, cached) if path.is_file()][:1]
@@ -93,7 +93,9 @@ def fetch(entry: BackboneEntry, progress: Callable[[int], None] | None = None) -
     half written is ever read. Raises BackboneError for no network, no room, or what ``progress``
     raised.
     """
-    source = pretrained.get_pretrained_cfg(entry.architecture, entry.tag)["hf_hub"].rstrip("/")
+    source = pretrained.get_pretrained_cfg(entry.architecture, entry.pretrained)["hf_hub"].rstrip(
+        "/"
+    )
     options = {"tqdm_class": _bar(progress)} if progress else {}
     try:
         # Fails within seconds if there is no connection; the hub client retries for a minute.

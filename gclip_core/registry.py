@@ -19,8 +19,8 @@ HALF: Triple = (0.5, 0.5, 0.5)
 class BackboneEntry:
     """One backbone: its name, size and licence, and its default settings.
 
-    ``architecture`` and ``tag`` are open_clip's names (with quickgelu if the weights need it); the
-    built-in model has no tag, and its weights are in ``assets/``.
+    ``architecture`` and ``pretrained`` are open_clip's names of a model (with quickgelu if the
+    weights need it) and of its weights. ``pretrained`` is None for those in ``assets/``.
     ``parameters`` are in millions, ``download`` in megabytes, ``patch`` and ``short_side`` in
     pixels. The setting ``"backbone"`` means ``amf_blocks`` and ``cs_blocks`` (0-based).
     ``files`` are the publisher's names of the weight file. ``damage`` (channel, gain, 0-based
@@ -30,7 +30,7 @@ class BackboneEntry:
     name: str
     title: str
     architecture: str
-    tag: str | None
+    pretrained: str | None
     parameters: float
     download: int
     licence: str
@@ -49,7 +49,7 @@ _B16: dict[str, Any] = {"parameters": 149.6, "download": 599, "blocks": 12, "pat
 _B32: dict[str, Any] = {"parameters": 151.3, "download": 605, "blocks": 12, "patch": 32}
 _L14: dict[str, Any] = {"parameters": 427.6, "download": 1711, "blocks": 24, "patch": 14}
 _SHIPPED: dict[str, Any] = {
-    "architecture": BUILT_IN, "tag": None, "parameters": 44.2, "download": 0, "blocks": 12,
+    "architecture": BUILT_IN, "pretrained": None, "parameters": 44.2, "download": 0, "blocks": 12,
     "patch": 16, "short_side": 320, "licence": "research and teaching",
     "mean": (127 / 255,) * 3, "std": (128 / 255,) * 3,
 }  # fmt: skip

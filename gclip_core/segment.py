@@ -171,6 +171,7 @@ def run(options: argparse.Namespace) -> int:
 
 def find_images(given: Iterable[Path]) -> list[Path]:
     """The images that are given, and those in given folders by name.
+
     Raises GclipError for a folder without images.
     """
     photos = []

@@ -54,7 +54,7 @@ from open_clip.pretrained import get_pretrained_cfg
 assert chosen_methods(["mine"])[0].title == "Mine"
 assert "mine" in evaluation.parser().format_help()
 entry = gclip.BACKBONES["datacomp-vit-b-32"]
-assert get_pretrained_cfg(entry.architecture, entry.tag), "open_clip publishes it"
+assert get_pretrained_cfg(entry.architecture, entry.pretrained), "open_clip publishes it"
 layers = open_clip.get_model_config(entry.architecture)["vision_cfg"]
 assert (entry.blocks, entry.patch) == (layers["layers"], layers["patch_size"])
 assert [c.name for c in datasets.DATASETS["mine"].classes()] == ["cat", "sofa"]

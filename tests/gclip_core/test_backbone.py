@@ -41,7 +41,7 @@ def test_papers_blocks() -> None:
     assert {(e.amf_blocks, e.cs_blocks) for e in others} == {("auto", "auto")}
 
 
-@pytest.mark.parametrize("name", [entry.name for entry in BACKBONES.values() if entry.tag])
+@pytest.mark.parametrize("name", [entry.name for entry in BACKBONES.values() if entry.pretrained])
 def test_entries(name: str) -> None:
     """Entries agree with open_clip's own configurations."""
     import open_clip
@@ -49,7 +49,7 @@ def test_entries(name: str) -> None:
 
     entry = BACKBONES[name]
     config = open_clip.get_model_config(entry.architecture)
-    published = get_pretrained_cfg(entry.architecture, entry.tag)
+    published = get_pretrained_cfg(entry.architecture, entry.pretrained)
     assert published, "open_clip knows the weights"
     vision = config["vision_cfg"]
     assert (entry.blocks, entry.patch) == (vision["layers"], vision["patch_size"])

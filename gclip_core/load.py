@@ -79,10 +79,16 @@ def on_disk(entry: BackboneEntry) -> list[Path]:
     folder = os.environ.get(WEIGHTS_FOLDER, "")
     names = [*(entry.name + suffix for suffix in _SUFFIXES), *entry.files] if folder else []
     local = (Path(folder).expanduser() / name for name in names)
-    source = pretrained.get_pretrained_cfg(entry.architecture, entry.pretrained).get("hf_hub", "")
-    files = (try_to_load_from_cache(source.rstrip("/"), name) for name in HUB_FILES if source)
+    source = hub_source(entry)
+    files = (try_to_load_from_cache(source, name) for name in HUB_FILES if source)
     cached = (Path(file) for file in files if isinstance(file, str))
     return [path for path in chain(local, cached) if path.is_file()][:1]
+
+
+def hub_source(entry: BackboneEntry) -> str:
+    """The repository of the entry's weights on the hub; empty if open_clip names none."""
+    published = pretrained.get_pretrained_cfg(entry.architecture, entry.pretrained)
+    return published.get("hf_hub", "").rstrip("/")
 
 
 def fetch(entry: BackboneEntry, progress: Callable[[int], None] | None = None) -> Path:
@@ -93,9 +99,7 @@ def fetch(entry: BackboneEntry, progress: Callable[[int], None] | None = None) -
     half written is ever read. Raises BackboneError for no network, no room, or what ``progress``
     raised.
     """
-    source = pretrained.get_pretrained_cfg(entry.architecture, entry.pretrained)["hf_hub"].rstrip(
-        "/"
-    )
+    source = hub_source(entry)
     options = {"tqdm_class": _bar(progress)} if progress else {}
     try:
         # Fails within seconds if there is no connection; the hub client retries for a minute.

@@ -57,7 +57,7 @@ def tower(scene: Scene) -> dict[str, Any]:
     source = segmenter.suppress(scene.encoded, scene.method)
     rows, columns = source.grid
     grid, blocks, maps = halved(scene.grid, limits.BLOCK_PATCHES), [], []
-    for block, tokens in enumerate(segmenter.globality(source, s.tokens, clean=False).tokens):
+    for block, tokens in enumerate(segmenter.globality(source, s.tokens).tokens):
         places = [[(t % columns + 0.5) / columns, (t // columns + 0.5) / rows] for t in tokens]
         blocks.append(
             {

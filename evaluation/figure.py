@@ -202,7 +202,7 @@ def _draw_maps(
     """What each patch receives in the fused blocks, with one scale; nothing without fusion."""
     if not blocks:
         return
-    maps = segmenter.received(source, blocks, clean=False).unflatten(1, source.grid).numpy()
+    maps = segmenter.received(source, blocks).unflatten(1, source.grid).numpy()
     highest = max(2.5, float(maps.max()))  # × uniform: the darkest colour
     is_wide = source.grid[1] > source.grid[0]
     columns = 1 if len(maps) == 1 or (len(maps) == 2 and is_wide) else 2

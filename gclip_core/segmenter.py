@@ -241,28 +241,21 @@ class Segmenter:
         heads = encoder.block_heads(self.backbone, window, self.backbone.n_blocks - 1, True)
         return heads.part("v")[0, :, 1:].transpose(0, 1).flatten(1).float().cpu()
 
-    def globality(
-        self, encoded: Encoded, threshold: float = 5.0, clean: bool = True
-    ) -> GlobalTokens:
-        """Patches with ``m_j >= threshold`` in every block; ``clean`` is as in :meth:`received`."""
+    def globality(self, encoded: Encoded, threshold: float = 5.0) -> GlobalTokens:
+        """Patches with ``m_j >= threshold`` in every block."""
         check_between("threshold", threshold, 0, float("inf"))
-        source = self._encoded(encoded).whole if clean else self._single(encoded)
+        source = self._single(encoded)
 
         def measure() -> GlobalTokens:
             heads = partial(encoder.block_heads, self.backbone, source.passes[0])
-            return amf.find_tokens(self.received(encoded, clean=clean), heads, threshold)
+            return amf.find_tokens(self.received(source), heads, threshold)
 
         return source.cached(("globality", threshold), measure)
 
     @torch.no_grad()
-    def received(
-        self, encoded: Encoded, blocks: Iterable[int] | None = None, clean: bool = True
-    ) -> Tensor:
-        """:func:`amf.received` of ``blocks`` (default: all): (blocks, N) float32; cached.
-
-        With ``clean``, the tower has no CS.
-        """
-        source = self._encoded(encoded).whole if clean else self._single(encoded)
+    def received(self, encoded: Encoded, blocks: Iterable[int] | None = None) -> Tensor:
+        """:func:`amf.received` of ``blocks`` (default: all): (blocks, N) float32; cached."""
+        source = self._single(encoded)
 
         def measure(block: int) -> Tensor:
             heads = encoder.block_heads(self.backbone, source.passes[0], block)
@@ -330,6 +323,6 @@ class Segmenter:
         return parts[0][1] if len(parts) == 1 else encoder.average(parts, ready.grid)
 
     def _amf(self, source: Encoded, fusion: Fusion | None) -> FusionReport:
-        """The blocks whose attention is fused, and why."""
+        """The blocks whose attention is fused, and why: windows and CS do not change them."""
         n, default = self.backbone.n_blocks, self.backbone.amf_blocks
-        return amf.fused_blocks(fusion, n, default, lambda b: self.received(source, [b])[0])
+        return amf.fused_blocks(fusion, n, default, lambda b: self.received(source.whole, [b])[0])

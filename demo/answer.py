@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from errno import ENOSPC
 from functools import partial
 from typing import Any
+
+import torch
 
 from demo import backbones, compare, diagram, lessons, share, views
 from demo.scene import LOCK, Photo, Scene
 from demo.settings import Settings
+from gclip_core import GclipError
 
 SEGMENT, HOW, COMPARE, LEARN, SHARE = ("segment",), ("how",), ("compare",), ("learn",), ("share",)
 EVERY_TAB = SEGMENT + HOW + COMPARE + LEARN + SHARE
@@ -17,6 +21,8 @@ IN_VIEW = ("block", "head", "patch", "row")
 """Settings that choose what is looked at; a pinned patch is moved by the browser itself."""
 MASK = ("words", "nearest", "templates", "scale", "background", "weight", "threshold", "edges")
 """Settings that change masks, but nothing in the tower."""
+REFUSALS = GclipError, MemoryError, OSError, torch.OutOfMemoryError
+"""Errors that end in a sentence."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ VIEWS = {
     "compare_note": View(COMPARE, compare.note),
     "table": View(COMPARE, compare.table, IN_VIEW),
     **{
-        f"lesson {step}": View(LEARN, lambda _, step=step: lessons.before(step), EVERYTHING)
+        f"lesson {step}": View(LEARN, partial(lessons.before, step=step), EVERYTHING)
         for step in range(len(lessons.LESSONS))
     },
     "link": View(EVERY_TAB, share.link),
@@ -117,3 +123,15 @@ def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dic
                 yield part | made | {"seen": seen}  # the mask, before the rest is made
     # With what was sent: a busy browser shows only the last of several values that come at once.
     yield part | made | {"seen": seen}
+
+
+def sentence(error: Exception | str) -> str:
+    """What a person reads of one of REFUSALS."""
+    if isinstance(error, FileNotFoundError):
+        return "This photo is no longer on the server: upload it again."
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return "This machine has no memory left for that. Try a smaller photo, or later."
+    if isinstance(error, OSError):
+        why = "has no disk space left" if error.errno == ENOSPC else "could not store that"
+        return f"This machine {why}. Try later."
+    return str(error)

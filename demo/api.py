@@ -14,8 +14,8 @@ from gradio.data_classes import FileData
 from pydantic import ConfigDict, Field, ValidationError, validate_call
 
 from demo import backbones, limits
+from demo.answer import REFUSALS, sentence
 from demo.files import saved
-from demo.page import REFUSALS, sentence
 from demo.scene import LOCK, Photo, Scene
 from demo.settings import Settings
 from demo.share import mask_png

@@ -14,9 +14,9 @@ from demo.views import percent
 from evaluation import photos
 from gclip_core import assets
 
-PHOTO = "panda"
+PHOTO = photos.shipped_photos()["panda"]
 """The photo of all steps; on it, and with these weights, each must be true."""
-WORD = photos.shipped_photos()[PHOTO].names[0]
+WORD = PHOTO.names[0]
 HARDLY = 0.01
 OPTIONS = ("The mask gets better", "It gets worse", "Hardly anything changes")
 
@@ -79,13 +79,9 @@ LESSONS = (
 )
 
 
-def photo_path() -> str:
-    return str(photos.shipped_photos()[PHOTO].path)
-
-
 def scene_of(settings: dict[str, Any]) -> Scene:
     """The photo with the settings of a step; all others have their defaults."""
-    return Scene(Photo.of(photo_path()), Settings(**settings)).with_words()
+    return Scene(Photo.of(str(PHOTO.path)), Settings(**settings)).with_words()
 
 
 def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
@@ -97,8 +93,8 @@ def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
     return item(image, caption, "The photo with its mask", "jpeg")
 
 
-def before(step: int) -> dict[str, Any]:
-    """The mask that a step starts with."""
+def before(_: Scene, step: int) -> dict[str, Any]:
+    """The mask that a step starts with, whatever the visitor's photo."""
     lesson = LESSONS[step]
     items = [picture(lesson.before, "Before")]
     if lesson.drawn:
@@ -109,19 +105,14 @@ def before(step: int) -> dict[str, Any]:
     return {"items": items, "columns": len(items), "pressable": False}
 
 
-def outcome(step: int) -> tuple[int, str]:
-    """Which of OPTIONS is right, and the figures."""
-    lesson = LESSONS[step]
-    both = [scene_of(settings) for settings in (lesson.before, lesson.after)]
-    first, last = (scene.miou(scene.mask()) for scene in both)
-    right = 2 if abs(last - first) < HARDLY else int(last < first)
-    return right, f"mIoU goes from {percent(first)} to **{percent(last)}**."
-
-
 def guessed(step: int, guess: int) -> tuple[str, dict[str, Any]]:
-    """What is said to a guess, and the masks before and after."""
-    lesson, (right, figures) = LESSONS[step], outcome(step)
+    """The answer to a guess, with figures, and the masks before and after."""
+    lesson = LESSONS[step]
+    first, last = (
+        scene.miou(scene.mask()) for scene in map(scene_of, (lesson.before, lesson.after))
+    )
+    right = 2 if abs(last - first) < HARDLY else int(last < first)
     word = "Yes." if guess == right else "No."
+    text = f"**{word}** mIoU goes from {percent(first)} to **{percent(last)}**. {lesson.reason}"
     items = [picture(lesson.before, "Before"), picture(lesson.after, "After")]
-    strip = {"items": items, "columns": 2, "pressable": False}
-    return f"**{word}** {figures} {lesson.reason}", strip
+    return text, {"items": items, "columns": 2, "pressable": False}

@@ -142,8 +142,8 @@ def check(args: argparse.Namespace) -> None:
     try:
         family = socket.getaddrinfo(host, port)[0][0]
         socket.create_server((host, port), family=family).close()
-    except OSError as error:
-        raise ValueError(f"{host}: {error.strerror}. Choose another --host or --port.") from error
+    except (OSError, OverflowError) as error:
+        raise ValueError(f"{host}: {error}. Choose another --host or --port.") from error
 
 
 def own_folder() -> Path:
@@ -200,7 +200,7 @@ def parser() -> argparse.ArgumentParser:
 
     host, port = (os.environ.get(f"GRADIO_SERVER_{name}") for name in ("NAME", "PORT"))
     option("host", "address; 0.0.0.0 lets other machines in", host or "127.0.0.1")
-    option("port", "by default the first free one from 7860", port, type=_port)
+    option("port", "by default the first free one from 7860", port, type=int)
     switch("share", "open a public link through Gradio's servers")
     option("root-path", "path under which a reverse proxy serves the page, such as /gclip")
     auth = "ask visitors for a name and password (better given by GCLIP_AUTH)"
@@ -218,12 +218,6 @@ def parser() -> argparse.ArgumentParser:
 def _environment(name: str) -> str:
     """The environment's value of an option; empty for none."""
     return os.environ.get("GCLIP_" + name.upper().replace("-", "_"), "")
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text[:9]) < 2**16):
-        raise argparse.ArgumentTypeError(f"a port from 0 to 65535 was expected, but “{text}” came")
-    return int(text)
 
 
 def _folder(text: str) -> str:

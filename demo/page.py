@@ -5,18 +5,16 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import ENOSPC
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import torch
 from gradio.components import Component
 from PIL import Image
 
 from demo import backbones, compare, lessons, limits, share, views
-from demo.answer import VIEWS, answer, available
+from demo.answer import REFUSALS, VIEWS, answer, available, sentence
 from demo.backbones import DAMAGED
 from demo.files import item
 from demo.lessons import LESSONS, OPTIONS
@@ -77,8 +75,6 @@ SETS_INPUTS = PRIVATE | {"show_progress": "hidden", "trigger_mode": "multiple"}
 """Options of events that only set inputs; :func:`respond` follows them."""
 COMPUTES = PRIVATE | {"concurrency_limit": 1, "concurrency_id": "heavy"}
 """Options of events that compute: one at a time."""
-REFUSALS = GclipError, MemoryError, OSError, torch.OutOfMemoryError
-"""Errors that end in a sentence."""
 
 logger = logging.getLogger(__name__)
 
@@ -465,7 +461,7 @@ def enlarge(event: gr.EventData) -> int:
 def show_lesson(step: int) -> list[Any]:
     """The tab Segment with the photo of a step and all of its settings."""
     settings = (value for _, value in Settings(**LESSONS[step].after))
-    return [gr.update(selected="segment"), "segment", lessons.photo_path(), *settings]
+    return [gr.update(selected="segment"), "segment", str(lessons.PHOTO.path), *settings]
 
 
 def guess_outcome(step: int, guess: int) -> tuple[str, dict, dict]:
@@ -496,15 +492,3 @@ def fetch(name: str) -> Iterator[str]:
 def warn(error: Exception | str) -> None:
     """A sentence in the corner of the page, which Gradio shows as HTML."""
     gr.Warning(html.escape(sentence(error)), title="Not possible")
-
-
-def sentence(error: Exception | str) -> str:
-    """What a person reads of one of REFUSALS."""
-    if isinstance(error, FileNotFoundError):
-        return "This photo is no longer on the server: upload it again."
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return "This machine has no memory left for that. Try a smaller photo, or later."
-    if isinstance(error, OSError):
-        why = "has no disk space left" if error.errno == ENOSPC else "could not store that"
-        return f"This machine {why}. Try later."
-    return str(error)

@@ -44,6 +44,45 @@ def test_words(visitor: Callable[..., Page]) -> None:
     expect(legend(page)).to_have_text(["cat", "wall", "background"])
 
 
+def test_quick_chips(visitor: Callable[..., Page]) -> None:
+    """Two words that are pressed at once are both added."""
+    page = visitor(example="dog", words="grass")
+    chips = page.locator("#chips button")
+    expect(chips.nth(1)).to_be_visible()
+    words = ", ".join(["grass", *(text.removeprefix("+ ") for text in chips.all_inner_texts()[:2])])
+    chips.evaluate_all("chips => chips.slice(0, 2).forEach((chip) => chip.click())")
+    expect(page.locator("#words textarea")).to_have_value(words)
+    expect(legend(page)).to_have_text([*words.split(", "), "background"])
+
+
+def test_pin(visitor: Callable[..., Page]) -> None:
+    """A patch that is pinned on one tab is pinned on the others, until there is another photo."""
+    page = visitor(**FLOWER)
+
+    def pinned() -> list[int]:
+        style = page.locator("#canvas .stage").get_attribute("style")
+        return [
+            int(re.search(rf"--{name}: (\d+)", style)[1])
+            for name in ("row", "column", "rows", "columns")
+        ]
+
+    page.locator("#canvas .pad").click(position={"x": 100, "y": 60})
+    expect(page.locator("#canvas .why")).to_be_visible()
+    row, column, rows, columns = pinned()
+    turn_to(page, "How it works")
+    spot = page.locator("#diagram .flow").get_attribute("style")
+    x, y = (float(re.search(rf"--{name}: ([\d.]+)", spot)[1]) for name in "xy")
+    assert (round(x * columns), round(y * rows)) == (column, row)
+    page.locator("#diagram .large").click(position={"x": 120, "y": 20})
+    turn_to(page, "Segment")
+    assert pinned()[:2] != [row, column]
+    turn_to(page, "Compare")
+    page.locator("#masks button").nth(1).click()
+    expect(page.locator("#large .why")).to_be_visible()
+    after(page, page.locator("#samples button").first.click, "large")
+    expect(page.locator("#large .why")).to_be_hidden()
+
+
 def test_hostile_words(visitor: Callable[..., Page]) -> None:
     """Words are text, whatever is in them, on every tab."""
     desktop = visitor(example="flower", words="flower", nearest=0)

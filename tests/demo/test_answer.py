@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from demo import backbones, scene
-from demo.answer import VIEWS, answer
+from demo.answer import VIEWS
 from demo.settings import Settings
 from gclip_core import GclipError
 from gclip_core.load import WEIGHTS_FOLDER
-from tests.demo.photos import DOG, FLOWER, SMALL, Visitor, numbers, upload
+from tests.demo.photos import FLOWER, SMALL, Visitor, numbers, upload
 from tests.demo.photos import scene as scene_of
 
 
@@ -81,13 +81,6 @@ def test_ignored_settings_change_nothing(name: str, usual: scene.Scene) -> None:
     """An output that is not made anew would be the same."""
     others = {setting: OTHER[setting] for setting in VIEWS[name].ignores}
     assert shown(usual.with_settings(**others), name) == shown(usual, name)
-
-
-def test_switch_twice_is_as_before() -> None:
-    visitor = Visitor(**SMALL)
-    first = visitor.ask()["canvas"]
-    assert visitor.ask(amf=False)["canvas"]["view"] == 0
-    assert visitor.ask(amf=True)["canvas"] == first
 
 
 def test_words_of_the_page_are_filled_in_anew(tmp_path: Path) -> None:
@@ -195,35 +188,8 @@ def test_backbone_that_is_not_here_changes_nothing_yet(
     assert not visitor.ask(backbone="built-in")["fetch.visible"]
 
 
-def test_error_keeps_the_last_answer(tmp_path: Path) -> None:
-    broken = tmp_path / "broken.png"
-    broken.write_text("no picture")
-    visitor = Visitor(**SMALL)
-    visitor.ask()
-    for change in ({"path": str(broken)}, {"path": str(tmp_path / "gone.png")}, {"weight": 2}):
-        with pytest.raises((GclipError, FileNotFoundError)):
-            visitor.ask(**change)
-        visitor.settings["weight"] = 0.5
-    assert not set(visitor.ask(path=DOG)) & set(VIEWS)
-
-
-def test_no_photo_is_no_error() -> None:
-    assert "canvas" not in Visitor(path=None).ask()
-
-
 def test_block_that_the_tower_lacks_is_the_last() -> None:
     assert "block 12" in Visitor(block=64, head=64, **SMALL).ask()["norms_text"]
-
-
-def test_visitors_do_not_see_each_other() -> None:
-    """Two whose answers are computed in turn, part by part, get what each gets alone."""
-    asked = [(DOG, Settings(**SMALL)), (FLOWER, Settings(words="flower", **SMALL))]
-    asked = [({}, "segment", path, *(value for _, value in s)) for path, s in asked]
-    alone = [list(answer(*question))[-1]["canvas"] for question in asked]
-    last: list[dict] = []
-    for parts in zip(*(answer(*question) for question in asked), strict=False):
-        last = [*parts]
-    assert [part["canvas"] for part in last] == alone
 
 
 def test_reasons_add_up_and_agree_with_the_mask() -> None:

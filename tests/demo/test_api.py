@@ -6,7 +6,6 @@ from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -14,7 +13,6 @@ from PIL import Image
 
 import gclip_core as gclip
 from demo import api
-from demo.limits import API
 from demo.scene import Photo, Scene
 from demo.settings import Settings
 from gclip_core import assets
@@ -135,25 +133,6 @@ def test_wrong_values(case: str, visitor: Visitor, photo: dict, capfd: Any) -> N
         visitor.program("segment", *(usual | changed).values())
     assert len(str(refused.value)) < 500
     assert "Traceback" not in "".join(capfd.readouterr())
-
-
-@pytest.mark.parametrize(
-    ("way", "body"),
-    [
-        ("call/nope", {"data": []}),
-        ("call/v2/nope", {}),
-        ("call/v2/segment", {"words": "cat"}),
-        ("call/v2/segment", {"words": "cat", "colour": 1}),
-        ("call/segment", {"data": "text"}),
-        ("run/segment", {"data": []}),
-        ("api/segment", {"data": []}),
-    ],
-)
-def test_wrong_calls(way: str, body: Any, url: str) -> None:
-    """The queue cannot be passed by, and what is no call is refused."""
-    answer = httpx.post(f"{url}{API}/{way}", content=json.dumps(body), timeout=60)
-    assert 400 <= answer.status_code <= 500
-    assert "Traceback" not in answer.text
 
 
 @pytest.mark.parametrize(

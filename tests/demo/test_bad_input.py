@@ -1,14 +1,11 @@
 """What cannot be used meets a sentence, and nothing is lost: asked over HTTP as a browser asks."""
 
 import random
-import struct
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from demo import limits, share
 from demo.limits import JOIN
@@ -17,7 +14,7 @@ from demo.settings import Settings
 from gclip_core import assets
 from tests import TRACES
 from tests.demo.visitor import FailedError, Visitor
-from tests.pictures import black_png, encoded, noise, png_chunk
+from tests.pictures import black_png, encoded, noise
 
 JPEG = Path(assets.path("photos", "chelsea.jpg")).read_bytes()
 PNG = encoded(noise(120, 160), "PNG")
@@ -73,16 +70,6 @@ def test_deleted_photo(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.undo()
     with pytest.raises(FailedError, match="upload it again"):
         visitor.ask(photo)
-
-
-def test_much_exif(visitor: Visitor) -> None:
-    """A megabyte behind the pixels, to which 5,000 entries point, is answered."""
-    header = b"II*\0" + struct.pack("<I", 8 + 10**6) + bytes(10**6)
-    entries = (struct.pack("<HHII", 1000 + n, 7, 10**6, 8) for n in range(5000))
-    notes = header + struct.pack("<H", 5000) + b"".join(entries) + bytes(4)
-    photo = visitor.uploaded(PNG[:-12] + png_chunk(b"eXIf", notes) + PNG[-12:])
-    canvas = visitor.ask(photo, words="cat", size=32)["canvas"]
-    assert canvas["views"][1]["mask"]["shape"] == [120, 160]
 
 
 def test_no_photo(visitor: Visitor) -> None:
@@ -174,18 +161,6 @@ def test_longest_link(visitor: Visitor) -> None:
         assert values["amf"] is False
         assert (values["words"] == words) == (letter == "x")
         assert ("left out" in share.note(scene)) == (letter != "x")
-
-
-def test_other_files(visitor: Visitor, tmp_path: Path) -> None:
-    """A path outside the upload folder is refused, and so is an address."""
-    private = tmp_path / "private.png"
-    Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(private)
-    for path in (str(private), f"file://{private}", "http://127.0.0.1:9/a.png"):
-        forged = {"path": path, "meta": {"_type": "gradio.FileData"}}
-        with pytest.raises(FailedError, match="upload it again"):
-            visitor.ask(forged)
-        with pytest.raises(FailedError, match="upload it again"):
-            visitor.program("suggest", forged, 5, "default")
 
 
 def test_no_downloads(visitor: Visitor) -> None:

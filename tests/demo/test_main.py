@@ -29,7 +29,6 @@ SECRET = "zanzibar"
         ("AUTH", "secret"),
         ("AUTH", ":b"),
         ("AUTH", "a:"),
-        ("PORT", "99999"),
         ("WEIGHTS", "no/such/folder"),
     ],
 )
@@ -70,6 +69,7 @@ def test_options_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path:
     [
         (["--host", "192.0.2.1"], "192.0.2.1: .*Choose another --host or --port"),
         (["--port", "{taken}"], "127.0.0.1: .*Choose another --host or --port"),
+        (["--port", "99999"], "0-65535.*Choose another --host or --port"),
         (["--mcp", "--auth", "a:b"], "leave --auth out"),
         (["--backbone", "openai-vit-b-32", "--weights", "no/such.safetensors"], "such.safetensors"),
     ],

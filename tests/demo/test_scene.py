@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from demo import backbones, limits, scene
+from demo import backbones, limits
 from demo.backbones import Host
 from demo.scene import Photo, Scene
 from demo.settings import Settings
@@ -41,13 +41,6 @@ def test_two_at_once_share_one_encoding(tmp_path: Path, monkeypatch: pytest.Monk
         thread.join()
     assert sizes == [(176, 144)]
     assert all(mask is masks[0] for mask in masks)
-
-
-def test_caches_are_bounded(tmp_path: Path) -> None:
-    current = scene_of(upload(tmp_path, size=(64, 64)), edges="none")
-    for number in range(limits.MASKS + 3):
-        current.with_settings(words=f"dog {number}", nearest=False).mask()
-    assert scene.state()["masks"] == limits.MASKS
 
 
 def test_same_bytes_are_the_same_photo(tmp_path: Path) -> None:
@@ -92,9 +85,3 @@ def test_word_on_a_weak_fit_is_not_sure() -> None:
     """Words that are in the photo are sure."""
     sure = scene_of(words="dog, grass, sky")
     assert sure.unsure(sure.mask()) == (False, False, False)
-
-
-def test_suggested_words_are_plausible_ones_too() -> None:
-    current = scene_of()
-    assert current.plausible()[: len(current.suggested())] == current.suggested()
-    assert current.suggested()[0] == "dog"

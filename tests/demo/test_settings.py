@@ -53,14 +53,6 @@ def test_link_has_what_differs() -> None:
     assert link == "example=dog&weight=0.333333333333&cs=0"
 
 
-def test_link_with_nonsense_keeps_the_rest() -> None:
-    """What cannot be used is left out, with a note that names it."""
-    bad = {"gain": "300", "cs": "maybe", "weight": "nan", "window": "1e9", "method": "x"}
-    settings, note = Settings.from_query({"words": "cat", "amf": "0", **bad})
-    assert settings == Settings(words="cat", amf=False)
-    assert note == "Left out of the link: gain, cs, weight, window, method."
-
-
 def test_link_of_many_unknown_keys_has_a_short_note() -> None:
     _, note = Settings.from_query({f"key{i}" * 50: "1" for i in range(1000)})
     assert len(note) < 200 and "995 more" in note

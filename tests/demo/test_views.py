@@ -177,19 +177,10 @@ def test_damaged_model_compares_four() -> None:
 @pytest.mark.parametrize(("step", "right"), enumerate([0, 0, 1, 0]))
 def test_lesson_is_true(step: int, right: int) -> None:
     """Each step shows what it teaches, on its photo and with these weights."""
-    assert lessons.outcome(step)[0] == right
-    text, strip = lessons.guessed(step, right)
-    assert text.startswith("**Yes.**") and len(strip["items"]) == 2
-    assert lessons.guessed(step, 2)[0].startswith("**No.**")
-
-
-def test_lesson_opens_its_mask_after() -> None:
-    """What its button sets shows that mask on Segment, with the same score."""
-    for lesson in lessons.LESSONS:
-        after = lessons.scene_of(lesson.after)
-        view = views.canvas(after)
-        score = after.scores(after.mask()).miou
-        assert view["views"][view["view"]]["score"] == pytest.approx(score)
+    for guess in range(3):
+        text, strip = lessons.guessed(step, guess)
+        assert text.startswith("**Yes.**" if guess == right else "**No.**")
+    assert len(strip["items"]) == 2
 
 
 def test_lesson_sets_every_setting(url: str) -> None:

@@ -88,17 +88,10 @@ def som_outliers(heads: Heads) -> Tensor:
     to it. ``heads`` are queries and keys (H, 1+N, d) of the block before the last; the attention is
     the head mean of Query-Key.
     """
-    attended = SOM_FACTOR * attention.weights(heads.q[:, :1], heads.k).mean(0)[0, 1:]  # (N,)
-    outliers = []
-    # The attention of a patch to itself needs its whole row, for the softmax. The rows with the
-    # largest ``attended`` come first and are nearly always enough.
-    for candidates in attended.argsort(descending=True).split(8 * SOM_MOST):
-        rows = attention.weights(heads.q[:, 1 + candidates], heads.k).mean(0)
-        own = rows.gather(1, 1 + candidates[:, None])[:, 0]
-        outliers.append(candidates[attended[candidates] > own])
-        if sum(map(len, outliers)) >= SOM_MOST:
-            break
-    return torch.cat(outliers)[:SOM_MOST]
+    A = attention.mean_weights(heads.q, heads.k)
+    attended, own = SOM_FACTOR * A[0, 1:], A.diagonal()[1:]  # (N,) each
+    order = attended.argsort(descending=True)
+    return order[attended[order] > own[order]][:SOM_MOST]
 
 
 def repaired(
@@ -109,15 +102,12 @@ def repaired(
     The neighbours are the eight patches around it, without those outside the image and without
     outliers. Without a neighbour, an outlier is unchanged (``"kept"``) or set to 0 (``"zero"``).
     """
-    height, width = grid
-    steps = torch.tensor([-1, 0, 1], device=patches.device)
-    dy, dx = steps.repeat_interleave(3), steps.repeat(3)  # with the outlier itself, not usable
-    y, x = outliers[:, None] // width + dy, outliers[:, None] % width + dx  # (outliers, 9)
-    inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-    places = y.clamp(0, height - 1) * width + x.clamp(0, width - 1)
-    usable = inside & ~torch.isin(places, outliers)
-    count = usable.sum(1, keepdim=True)
-    mean = (patches[places] * usable[..., None]).sum(1) / count.clamp_min(1)
+    usable = torch.ones_like(patches[:, :1]).index_fill_(0, outliers, 0)
+    fields = torch.cat([patches * usable, usable], dim=1).T.unflatten(1, grid)  # (D + 1, h, w)
+    sums = F.avg_pool2d(fields, 3, stride=1, padding=1, divisor_override=1)
+    sums = sums.flatten(1).T[outliers]  # (outliers, D + 1), over 3 × 3 patches
+    count = sums[:, -1:]
+    mean = sums[:, :-1] / count.clamp_min(1)
     if isolated == "kept":
         mean = mean.where(count > 0, patches[outliers])
     return patches.index_copy(0, outliers, mean)
@@ -129,14 +119,14 @@ def cosines(patches: Tensor) -> Tensor:
     return scaled @ scaled.T
 
 
-def thresholded(similarity: Tensor, threshold: float) -> Tensor:
-    """The similarity (N, N) with entries below ``threshold`` set to 0."""
-    return similarity.where(similarity >= threshold, 0.0)
+def thresholded(similarity: Tensor) -> Tensor:
+    """The similarity (N, N) with entries below THRESHOLD set to 0."""
+    return similarity.where(similarity >= THRESHOLD, 0.0)
 
 
-def spread(similarity: Tensor, threshold: float = THRESHOLD) -> Tensor:
+def spread(similarity: Tensor) -> Tensor:
     """The matrix (N, N) that averages similar patches: thresholded, rows divided by their sum."""
-    kept = thresholded(similarity, threshold)
+    kept = thresholded(similarity)
     return kept.div_(kept.sum(-1, keepdim=True) + 1e-6)
 
 
@@ -194,7 +184,7 @@ def calibrate(
     return Calibrated(
         patches=torch.stack([first, summed[1:]]),
         class_terms=settings.class_weight * torch.stack([late[:1], summed[:1]]),
-        gate=gate(thresholded(near, THRESHOLD) if settings.gate_thresholded else near),
+        gate=gate(thresholded(near) if settings.gate_thresholded else near),
         after=spread(cosines(outputs(AFTER)[-1][1:])),  # of X_4
         outliers=outliers,
         before=before,

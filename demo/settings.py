@@ -70,7 +70,7 @@ class Settings(BaseModel):
     block: int = Field(7, ge=1, le=64)
     head: int = Field(0, ge=0, le=64)
     patch: int = Field(0, ge=0, le=100_000)
-    """The one that is pinned in every drawing, of those that are drawn; see Scene.grid."""
+    """Pinned in every drawing; a patch of Scene.grid."""
     row: int = Field(0, ge=0, le=100)
     """The mask of Compare that is shown large; 0 is none."""
 

@@ -85,7 +85,7 @@ def test_ignored_settings_change_nothing(name: str, usual: scene.Scene) -> None:
 
 def test_words_of_the_page_are_filled_in_anew(tmp_path: Path) -> None:
     """With another photo, and where the field was emptied; typed ones stay."""
-    visitor = Visitor()
+    visitor = Visitor(edges="none")
     filled = visitor.ask()["words"]
     assert visitor.ask(path=FLOWER)["words"] == "flower, plant"
     own = visitor.ask(path=upload(tmp_path))["words"]
@@ -140,7 +140,7 @@ def test_unknown_word_is_replaced_with_a_way_back() -> None:
 
 def test_background_is_on_for_typed_words() -> None:
     """Its share is the last; without it every pixel has a word."""
-    visitor = Visitor(words="dog")
+    visitor = Visitor(words="dog", **SMALL)
     on = visitor.ask()["canvas"]["views"][1]
     assert 0.3 < on["shares"][-1] < 0.95
     off = visitor.ask(background=False)["canvas"]["views"][1]
@@ -208,8 +208,8 @@ def test_reasons_add_up_and_agree_with_the_mask() -> None:
 
 def test_looks_are_the_last_attention() -> None:
     """Row i is where patch i looks: the root of its share of the row's largest."""
-    looks = Visitor().ask()["canvas.looks"]
-    current = scene_of()
+    looks = Visitor(**SMALL).ask()["canvas.looks"]
+    current = scene_of(**SMALL)
     for on, packed in enumerate(looks["matrices"]):
         method = current.settings.gclip(amf=bool(on))
         matrix = current.segmenter.last_attention(current.encoded, method)[1:, 1:]

@@ -26,7 +26,7 @@ from tests.demo.visitor import Visitor
 
 def test_sentence_names_the_class_that_changed_most() -> None:
     """With its IoU before and after, which are those of the masks."""
-    current = scene(FLOWER, words="flower, plant", background=False)
+    current = scene(FLOWER, words="flower, plant", background=False, **SMALL)
     truth = current.photo.example.labels().astype(np.int16)
     mask = current.mask()
     worse = truth.copy()
@@ -47,7 +47,7 @@ def test_sentence_names_the_class_that_changed_most() -> None:
 
 def test_sentence_without_a_truth(tmp_path: Path) -> None:
     """It says what became what; under one per cent that hardly anything did."""
-    current = scene(upload(tmp_path), words="dog, grass")
+    current = scene(upload(tmp_path), words="dog, grass", **SMALL)
     mask = current.mask()
     labels = torch.zeros_like(mask.labels)
     other = labels.clone()
@@ -60,7 +60,7 @@ def test_sentence_without_a_truth(tmp_path: Path) -> None:
 
 
 def test_canvas_has_the_mask_of_the_picture() -> None:
-    current = scene(words="dog, grass")
+    current = scene(words="dog, grass", **SMALL)
     shown = views.canvas(current)
     for view, mask in zip(shown["views"], current.pair.values(), strict=True):
         assert (numbers(view["mask"]) == mask.labels.numpy().astype(np.uint8)).all()
@@ -89,7 +89,7 @@ def test_strip(size: tuple[int, int], tmp_path: Path) -> None:
 
 def test_chips() -> None:
     """They offer no typed word; what was pressed is added to the words of then, each once."""
-    items = views.chips(scene(words="dog; puppy, grass,"))["items"]
+    items = views.chips(scene(words="dog; puppy, grass,", edges="none"))["items"]
     assert items and not {"dog", "puppy", "grass"} & {item["word"] for item in items}
     first, second = (views.chip("", word) for word in ("sky", "cat"))
     assert views.pressed([first], "dog, ") == {"words": "dog, sky"}
@@ -156,12 +156,14 @@ def test_pressed_mask_is_beside_ours(compared: dict) -> None:
         ).all()
 
 
-@pytest.mark.parametrize("switches", [{"amf": False, "cs": False}, {"words": "dog, grass"}])
-def test_first_mask_of_compare_is_pressed(switches: dict) -> None:
-    """Also without a score, where ours is the first; and where both ideas are off."""
-    current = scene(row=1, **SMALL, **switches)
-    titles = [view["title"] for view in compare.large(current)["views"]]
-    assert len(set(titles)) == 2 and titles[0].startswith("GCLIP")
+@pytest.mark.parametrize("switches", [{"amf": False, "cs": False}, {"words": "car, sky"}])
+def test_own_mask_is_pressed(switches: dict) -> None:
+    """It is beside another one: without a score it is the first, or both ideas are off."""
+    current = scene(**SMALL, **switches)
+    row = [mask.method for _, mask, _ in current.compared].index(current.settings.gclip())
+    shown = compare.large(current.with_settings(row=row + 1))
+    titles = [view["title"] for view in shown["views"]]
+    assert shown["view"] == 0 and len(set(titles)) == 2 and titles[0].startswith("GCLIP")
 
 
 def test_damaged_model_compares_four() -> None:
@@ -214,7 +216,7 @@ def test_own_photo_is_not_in_the_link(tmp_path: Path) -> None:
 
 def test_mask_names_its_classes() -> None:
     """An indexed PNG: a pixel is the number of its class, 255 is none."""
-    mask = scene(words="dog, grass; lawn").mask()
+    mask = scene(words="dog, grass; lawn", **SMALL).mask()
     picture = Image.open(io.BytesIO(share.mask_png(mask)))
     assert (np.asarray(picture) == mask.labels.numpy().astype(np.uint8)).all()
     assert json.loads(picture.text["Classes"]) == ["dog", "grass"]
@@ -222,7 +224,7 @@ def test_mask_names_its_classes() -> None:
 
 def test_cutouts_are_the_classes() -> None:
     """A word is no path, and a class without pixels no file."""
-    current = scene(words="dog, ../../grass")
+    current = scene(words="dog, ../../grass", **SMALL)
     archive = zipfile.ZipFile(io.BytesIO(share.cutouts_zip(current)))
     labels = current.mask().labels.numpy()
     for name in archive.namelist():
@@ -236,11 +238,10 @@ def test_cutouts_are_the_classes() -> None:
     "settings",
     [
         {},
-        {"words": 'dachshund, it\'s; a "thing"', "nearest": True},
-        {"method": "sclip", "edges": "none", "background": False},
-        {"amf": False, "amf_blocks": "5 6", "outlier": 3.0, "weight": 0.3, "threshold": 0.1},
-        {"size": 128, "window": 96, "stride": 48, "templates": "plain", "scale": 30.0},
-        {"backbone": "built-in-damaged"},
+        {"words": 'dachshund, it\'s; a "thing"', "method": "sclip", "background": False},
+        {"amf": False, "outlier": 3.0, "weight": 0.3, "threshold": 0.1, "edges": "none"},
+        {"amf_blocks": "5 6", "size": 128, "window": 96, "stride": 48, "templates": "plain"},
+        {"backbone": "built-in-damaged", "scale": 30.0, "edges": "none"},
     ],
 )
 def test_python_makes_the_same_mask(settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,5 +259,5 @@ def test_python_makes_the_same_mask(settings: dict, monkeypatch: pytest.MonkeyPa
 
 
 def test_download_is_a_file_with_a_name() -> None:
-    path = Path(share.download(scene(words="dog"), "mask"))
+    path = Path(share.download(scene(words="dog", **SMALL), "mask"))
     assert path.name == "mask.png" and path.stat().st_size > 100

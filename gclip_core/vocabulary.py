@@ -218,7 +218,7 @@ def _ends_in(phrase: str, word: str) -> bool:
     """Whether a phrase ends in a word, its plural or its singular."""
     *before, last = word.casefold().split()
     *first, end = phrase.casefold().split()
-    same = len(first) >= len(before) and first[len(first) - len(before) :] == before
+    same = first[len(first) - len(before) :] == before
     return same and not _forms(last).isdisjoint(_forms(end))
 
 

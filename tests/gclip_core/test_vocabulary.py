@@ -270,6 +270,10 @@ def test_own_background(backbone: Backbone) -> None:
     """Prompts of one's own, without typed words; none on request; other things are refused."""
     prompts = background(backbone, "cat", ["cats", "dog", "sofa; couch", "polecat"])
     assert prompts == {"dog", "sofa", "couch", "polecat"}
+    assert background(backbone, "black cat", ["big cat", "old black cat", "cat"]) == {
+        "big cat",
+        "old black cat",
+    }
     assert background(backbone, "cat", False) == set()
     for unusable in (7, [7], [" "]):
         with pytest.raises(VocabularyError):

@@ -1,4 +1,7 @@
-"""Errors whose message can be shown to a person: what was expected, what came, what to do next."""
+"""Errors whose message can be shown to a person: what was expected, what came, what to do next.
+
+And checks of settings, which raise them.
+"""
 
 from collections.abc import Collection
 from numbers import Integral, Real

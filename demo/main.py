@@ -6,7 +6,6 @@
 import argparse
 import atexit
 import gc
-import importlib
 import importlib.util
 import logging
 import os
@@ -70,11 +69,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gc.freeze()  # what exists now is never freed: collections may skip it
     gc.enable()
     try:
-        serve(blocks, args, uploads, prevent_thread_lock=True)
+        serve(blocks, args, uploads)
     except ValueError:  # Gradio waits 3 s for its own page: too short on a busy machine
         if not blocks.is_running:
             raise
-    importlib.import_module("matplotlib.figure")  # that the first visitor need not wait for it
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     blocks.block_thread()
     if warming.ident:
@@ -92,8 +90,8 @@ def build() -> Any:
     return blocks.queue(max_size=limits.MAX_QUEUE, api_open=False)
 
 
-def serve(blocks: Any, args: argparse.Namespace, uploads: Path, **more: Any) -> Any:
-    """Launch the page within its limits, by default until it is stopped."""
+def serve(blocks: Any, args: argparse.Namespace, uploads: Path) -> Any:
+    """Launch the page within its limits, and go on."""
     from demo.page import LAUNCH  # noqa: PLC0415 - as above
 
     def health(_: Request) -> JSONResponse:
@@ -124,7 +122,7 @@ def serve(blocks: Any, args: argparse.Namespace, uploads: Path, **more: Any) -> 
         show_error=False,
         enable_monitoring=False,
         footer_links=["api"],
-        **more,
+        prevent_thread_lock=True,
     )
 
 

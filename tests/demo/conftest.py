@@ -16,7 +16,7 @@ def url() -> Iterator[str]:
     backbones.set_host(main.make_host(args))
     blocks = main.build()
     uploads = Path(os.environ["GRADIO_TEMP_DIR"])
-    _, address, _ = main.serve(blocks, args, uploads, prevent_thread_lock=True, quiet=True)
+    _, address, _ = main.serve(blocks, args, uploads)
     yield address.rstrip("/")
     blocks.close(verbose=False)
     backbones.set_host(host)

@@ -21,6 +21,15 @@ from gclip_core import METHODS
 from tests.demo.photos import DOG, FLOWER, SMALL, numbers, scene, upload
 from tests.demo.visitor import Visitor
 
+
+def test_every_input_asks(url: str) -> None:
+    """A change of the photo, the tab or a control is answered."""
+    visitor = Visitor(url)
+    event = visitor.events["respond"]
+    inputs = {part for part in event["inputs"] if visitor.kinds[part] != "state"}
+    assert inputs == {part for part, _ in event["targets"]}
+
+
 # --- Segment -------------------------------------------------------------------------------------
 
 
@@ -76,6 +85,14 @@ def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
     picture.save(tmp_path / "clear.png")
     shown = Image.open(files.photo_file(Photo.of(str(tmp_path / "clear.png")))["path"])
     assert shown.size == (120, 80) and np.asarray(shown).min() > 240
+
+
+@pytest.mark.parametrize("backbone", ["built-in", "built-in-damaged"])
+def test_norms_fit_into_their_picture(backbone: str) -> None:
+    figure = views.norms(scene(words="dog", backbone=backbone, **SMALL))
+    (left, bottom), (right, top) = figure.get_tightbbox().get_points()
+    width, height = figure.get_size_inches()
+    assert left >= 0 and bottom >= 0 and right <= width and top <= height
 
 
 @pytest.mark.parametrize("size", [(2, 400), (400, 2)])

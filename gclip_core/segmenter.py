@@ -188,7 +188,7 @@ class Segmenter:
         return match(self.backbone, features, probabilities)
 
     def prompts(self, words: Words, background: bool | Iterable[str] = False) -> vocabulary.Prompts:
-        """Parses and embeds words for :meth:`segment`, with the same ``background``; cached."""
+        """Parses and embeds words for :meth:`segment`, with the same ``background``."""
         return vocabulary.prompts(self.backbone, words, background, self.templates)
 
     def count_windows(self, size: Grid) -> tuple[int, int]:

@@ -11,7 +11,6 @@ from torch import Tensor
 from gclip_core import word_lists
 from gclip_core.backbone import Backbone
 from gclip_core.builtin import KnownWords
-from gclip_core.cache import BoundedCache
 from gclip_core.errors import VocabularyError
 from gclip_core.text import embed
 
@@ -79,7 +78,11 @@ def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
     classes: list[tuple[str, ...]] = []
     seen: set[str] = set()
     twice: dict[str, None] = {}
-    for item in _texts(words):
+    for item in words if isinstance(words, Iterable) else (words,):
+        if not isinstance(item, str):
+            raise VocabularyError(
+                f"Words must be text or a list of texts, but a {type(item).__name__} came."
+            )
         synonyms = []
         for phrase in filter(None, map(_clean, item.split(";"))):
             if phrase.casefold() in seen:
@@ -101,17 +104,6 @@ def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
         )
     notes = (f"Given more than once and kept once: {_quoted(twice)}.",) if twice else ()
     return Vocabulary(tuple(classes), notes)
-
-
-def _texts(words: Iterable[str]) -> tuple[str, ...]:
-    """The items of a list of texts."""
-    items = tuple(words) if isinstance(words, Iterable) else (words,)
-    for item in items:
-        if not isinstance(item, str):
-            raise VocabularyError(
-                f"Words must be text or a list of texts, but a {type(item).__name__} came."
-            )
-    return items
 
 
 def _clean(phrase: str) -> str:
@@ -151,39 +143,29 @@ class Prompts:
     notes: tuple[str, ...]
 
 
-_prompts: BoundedCache[Prompts] = BoundedCache(64)
-
-
 def prompts(
     backbone: Backbone,
     words: str | Iterable[str] | Vocabulary,
     background: bool | Iterable[str],
     templates: str,
 ) -> Prompts:
-    """Parses and embeds words, with the errors of :func:`parse` and :func:`embed`; cached."""
-    words = words if isinstance(words, str | Vocabulary) else _texts(words)
-    background = background if isinstance(background, bool | str) else _texts(background)
-
-    def make() -> Prompts:
-        classes = parse(words)
-        others = background_prompts(backbone, classes, background)
-        notes = list(classes.notes)
-        if background and not others:
-            notes.append(NO_BACKGROUND)
-        foreign = [phrase for phrase in classes.phrases if not _is_english(phrase)]
-        if foreign and backbone.known is None:
-            notes.append(NOT_ENGLISH.format(_quoted(foreign)))
-        return Prompts(
-            classes,
-            others,
-            embed(backbone, (*classes.phrases, *others), templates),
-            (*classes.prompt_classes, *[-1] * len(others)),
-            unknown_phrases(backbone, classes),
-            tuple(notes),
-        )
-
-    notes = words.notes if isinstance(words, Vocabulary) else ()
-    return _prompts.get_or_make((backbone.uid, words, notes, background, templates), make)
+    """Parses and embeds words, with the errors of :func:`parse` and :func:`embed`."""
+    classes = parse(words)
+    others = background_prompts(backbone, classes, background)
+    notes = list(classes.notes)
+    if background and not others:
+        notes.append(NO_BACKGROUND)
+    foreign = [phrase for phrase in classes.phrases if not _is_english(phrase)]
+    if foreign and backbone.known is None:
+        notes.append(NOT_ENGLISH.format(_quoted(foreign)))
+    return Prompts(
+        classes,
+        others,
+        embed(backbone, (*classes.phrases, *others), templates),
+        (*classes.prompt_classes, *[-1] * len(others)),
+        unknown_phrases(backbone, classes),
+        tuple(notes),
+    )
 
 
 def _is_english(phrase: str) -> bool:
@@ -206,26 +188,25 @@ def background_prompts(
     words = tuple(synonyms) if background is True else parse(background).phrases
     if background is True and backbone.known:
         words = tuple(word for word in words if _look_up(backbone.known, word)[0])
+    ends = {end for phrase in typed.phrases for end in _ends(phrase)}
 
     def is_typed(word: str) -> bool:
-        means = (word, *synonyms.get(word.casefold(), ()))
-        return any(_ends_in(phrase, name) for phrase in typed.phrases for name in means)
+        names = (word.casefold(), *synonyms.get(word.casefold(), ()))
+        return any(form in ends for name in names for form in _forms(name))
 
     return tuple(word for word in words if not is_typed(word))
 
 
-def _ends_in(phrase: str, word: str) -> bool:
-    """Whether a phrase ends in a word, its plural or its singular."""
-    *before, last = word.casefold().split()
-    *first, end = phrase.casefold().split()
-    same = first[len(first) - len(before) :] == before
-    return same and not _forms(last).isdisjoint(_forms(end))
+def _ends(phrase: str) -> list[str]:
+    """The ends of a phrase, the longest first, each also with its last word in the singular."""
+    words = phrase.casefold().split()
+    return [form for start in range(len(words)) for form in _forms(" ".join(words[start:]))]
 
 
-def _forms(noun: str) -> set[str]:
-    """A noun and its possible singulars."""
+def _forms(phrase: str) -> list[str]:
+    """A phrase, and what may be its singular."""
     singular = {"s": "", "es": "", "ies": "y", "ves": "f"}
-    return {noun} | {noun.removesuffix(s) + to for s, to in singular.items() if noun.endswith(s)}
+    return [phrase, *(phrase.removesuffix(s) + singular[s] for s in singular if phrase.endswith(s))]
 
 
 def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[UnknownPhrase, ...]:
@@ -251,15 +232,11 @@ def _look_up(known: KnownWords, phrase: str) -> tuple[bool, str | None]:
     The longest end that is a known word or another noun of the table decides, in the singular, too.
     """
     emoji = _emoji_name(phrase)
-    words = (emoji or phrase.casefold()).split()
-    for start in range(len(words)):
-        *before, last = words[start:]
-        for form in sorted(_forms(last), key=len, reverse=True):
-            noun = " ".join([*before, form])
-            if noun in known.words:
-                return not emoji, noun
-            if noun in known.nearest:
-                return False, known.nearest[noun] or None
+    for noun in _ends(emoji or phrase):
+        if noun in known.words:
+            return not emoji, noun
+        if noun in known.nearest:
+            return False, known.nearest[noun] or None
     return False, None
 
 

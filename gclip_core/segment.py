@@ -88,10 +88,10 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     option("--method", default="gclip", help=f"one of {', '.join(METHODS)}")
     option("--no-amf", action="store_true", help="GCLIP without attention fusion")
     option("--no-cs", action="store_true", help="GCLIP without channel suppression")
-    blocks = "'auto', 'backbone' (its default) or numbers from 1, such as '6 7' or '7-11'"
+    blocks = "'auto', 'backbone' (its own, the default) or numbers from 1, such as '6 7' or '7-11'"
     papers = ", 'paper-from-1' or 'paper-from-0' (the paper's 6 and 7 in either counting)"
-    option("--amf-blocks", default="backbone", help=blocks + papers)
-    option("--cs-blocks", default="backbone", help=blocks)
+    option("--amf-blocks", help=blocks + papers)
+    option("--cs-blocks", help=blocks)
 
     option = parser.add_argument_group("sizes and templates").add_argument
     option("--short-side", type=int, metavar="PIXELS")
@@ -105,20 +105,13 @@ def run(options: argparse.Namespace) -> int:
     """Checks all settings and files, then segments one image after the other."""
     method = METHODS[options.method]
     if method.name == "gclip":
-        blocks = block_choice(options.amf_blocks), block_choice(options.cs_blocks)
+        blocks = [block_choice(b or "backbone") for b in (options.amf_blocks, options.cs_blocks)]
         method = gclip(not options.no_amf, not options.no_cs, *blocks)
-    else:
-        settings = {
-            "--no-amf": options.no_amf,
-            "--no-cs": options.no_cs,
-            "--amf-blocks": options.amf_blocks != "backbone",
-            "--cs-blocks": options.cs_blocks != "backbone",
-        }
-        if given := [name for name, is_set in settings.items() if is_set]:
-            raise GclipError(
-                f"{', '.join(given)} changes GCLIP, but --method {method.name} came; leave out one "
-                "of the two."
-            )
+    elif options.no_amf or options.no_cs or options.amf_blocks or options.cs_blocks:
+        raise GclipError(
+            "--no-amf, --no-cs, --amf-blocks and --cs-blocks change GCLIP, but --method "
+            f"{method.name} came; leave out one of the two."
+        )
     words, inputs = options.words, [options.weights] if options.weights else []
     # Unlike Path.is_file, this raises no error for a list of words that is too long for a name.
     if words and os.path.isfile(words):  # noqa: PTH113
@@ -128,13 +121,7 @@ def run(options: argparse.Namespace) -> int:
     photos = find_images(options.images)
     names = unique_names(photos)
     check_outputs([options.out / name for name in names], [*photos, *inputs])
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GclipError(
-            f"A folder was expected at {options.out}, but none can be made there "
-            f"({error.strerror}); choose another one with --out."
-        ) from error
+    options.out.mkdir(parents=True, exist_ok=True)
     backbone = load_backbone(options.backbone, options.weights, options.device, options.dtype)
     segmenter = Segmenter(
         backbone, options.short_side, options.window, options.stride, options.templates

@@ -17,7 +17,7 @@ from demo import backbones, limits
 from demo.answer import REFUSALS, sentence
 from demo.files import saved
 from demo.scene import LOCK, Photo, Scene
-from demo.settings import Settings
+from demo.settings import Settings, explain
 from demo.share import mask_png
 from gclip_core import BACKBONES, METHODS, GclipError, __version__
 from gclip_core.numbering import block_numbers
@@ -160,15 +160,8 @@ def _in_sentences(function: Callable) -> Callable:
             with LOCK:
                 return checked(*values, **named)
         except ValidationError as error:
-            first = error.errors()[0]
-            names = list(function.__annotations__)
-            name = next(names[x] if isinstance(x, int) else x for x in first["loc"])
-            wanted, came = first["msg"][:1].lower() + first["msg"][1:], repr(first["input"])[:60]
-            if name == "image":
-                wanted = "an uploaded picture was expected"
-            raise gr.Error(
-                f"“{name}”: {wanted}, but {came} came.", print_exception=False
-            ) from error
+            wrong = explain(error, list(function.__annotations__))
+            raise gr.Error(wrong, print_exception=False) from error
         except REFUSALS as error:
             raise gr.Error(sentence(error), print_exception=False) from error
         finally:

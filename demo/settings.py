@@ -1,6 +1,6 @@
 """What a visitor chose: one frozen value, checked in one place, which is also a link."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlencode
 
@@ -90,7 +90,7 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise GclipError(_sentence(error)) from error
+            raise GclipError(explain(error)) from error
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> tuple[Self, str]:
@@ -133,12 +133,12 @@ class Settings(BaseModel):
         return gclip(**self.gclip_options() | switches)
 
 
-def _sentence(error: ValidationError) -> str:
-    """What is wrong with the first value that cannot be used."""
+def explain(error: ValidationError, names: Sequence[str] = ()) -> str:
+    """A sentence on the first value that cannot be used; ``names`` are those of arguments."""
     first = error.errors()[0]
-    name, came = ".".join(map(str, first["loc"]))[:40], repr(first["input"])[:60]
+    name = ".".join(names[x] if isinstance(x, int) and names else str(x) for x in first["loc"])[:40]
     if first["type"] == "value_error":
         return f"“{name}” cannot be used: {first['ctx']['error']}"
     if first["type"] == "extra_forbidden":
         return f"There is no setting “{name}”."
-    return f"“{name}” cannot be used: {first['msg'].lower()}, but {came} came."
+    return f"“{name}” cannot be used: {first['msg'].lower()}, but {first['input']!r:.60} came."

@@ -7,17 +7,18 @@ from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 
+import gradio as gr
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 import gclip_core
-from demo import compare, files, lessons, plots, share, views
+from demo import compare, diagram, files, lessons, page, plots, share, views
 from demo.backbones import get
 from demo.scene import Photo
 from demo.settings import Settings
-from gclip_core import METHODS
+from gclip_core import METHODS, palette
 from tests.demo.photos import DOG, FLOWER, SMALL, numbers, scene, upload
 from tests.demo.visitor import Visitor
 
@@ -85,6 +86,20 @@ def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
     picture.save(tmp_path / "clear.png")
     shown = Image.open(files.photo_file(Photo.of(str(tmp_path / "clear.png")))["path"])
     assert shown.size == (120, 80) and np.asarray(shown).min() > 240
+
+
+def test_small_mask_has_the_colours() -> None:
+    mask = scene(words="dog, grass", **SMALL).mask()
+    labels = mask.labels.byte().numpy()
+    shown = np.asarray(plots.painted(Image.new("RGB", labels.shape[::-1]), mask, labels.shape[1]))
+    for label, colour in enumerate(palette.table(mask.vocabulary.names)[:2]):
+        assert np.abs(shown[labels == label] - colour / 2).max() <= 1
+    assert not shown[labels == 255].any()
+
+
+def test_formula() -> None:
+    assert diagram.formula(METHODS["sclip"]) == "softmax(QQᵀ) + softmax(KKᵀ)"
+    assert diagram.formula(METHODS["maskclip"]) == "identity"
 
 
 @pytest.mark.parametrize("backbone", ["built-in", "built-in-damaged"])
@@ -275,6 +290,10 @@ def test_python_makes_the_same_mask(settings: dict, monkeypatch: pytest.MonkeyPa
     assert eval(printed.getvalue()) == pytest.approx(expected)
 
 
-def test_download_is_a_file_with_a_name() -> None:
-    path = Path(share.download(scene(words="dog", **SMALL), "mask"))
+def test_download() -> None:
+    """A file with a name; without a photo a sentence."""
+    values = Settings(words="dog", **SMALL).model_dump().values()
+    path = Path(page.download("mask", {}, {"path": DOG}, *values))
     assert path.name == "mask.png" and path.stat().st_size > 100
+    with pytest.raises(gr.Error, match="choose one"):
+        page.download("mask", {}, None, *values)

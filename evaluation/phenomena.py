@@ -22,7 +22,7 @@ from evaluation import EvaluationError, options
 from evaluation.datasets import Sample
 from evaluation.photos import NAME as PHOTOS
 from evaluation.tables import counted, grid
-from gclip_core import amf
+from gclip_core import amf, cs
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import MethodReport
@@ -138,10 +138,11 @@ means over the images. in-in and in-out: cosines of Values within a region and a
 
 def summary(phenomena: Phenomena) -> str:
     """A table by block and sentences; blocks count from 1."""
-    report, last = phenomena.report, phenomena.report.n_blocks - 1
+    report, last = phenomena.report, len(phenomena.report.channels) - 1
+    entropy, after = map(cs.entropy, (report.norms_before, report.norms_after))
     head = ["block", "score", "global tokens", "agreement"]
     cells = [[*head, "largest channel", "max/median", "entropy", "with CS"]]
-    for block in range(report.n_blocks):
+    for block in range(last + 1):
         cells.append(
             [
                 str(block + 1),
@@ -150,8 +151,8 @@ def summary(phenomena: Phenomena) -> str:
                 f"{phenomena.agreement[block]:.3f}".replace("nan", "–"),
                 str(report.channels[block]),
                 f"{report.ratios[block]:.2f}",
-                f"{float(report.entropy[block]):.4f}",
-                f"{float(report.entropy_after[block]):.4f}",
+                f"{entropy[block]:.4f}",
+                f"{after[block]:.4f}",
             ]
         )
     firsts = phenomena.first_blocks

@@ -16,8 +16,7 @@ class MethodReport:
 
     ``channels[l]`` is the channel with the largest norm in block ``l``, and ``ratios[l]`` its norm
     over the median. ``abnormal`` are the blocks whose ratio is at least the threshold,
-    ``suppressed`` those that CS changed. Norms before and after CS are (L, D) float32, their
-    entropies (L,) in [0, 1].
+    ``suppressed`` those that CS changed. Norms before and after CS are (L, D) float32.
     """
 
     fusion: FusionReport
@@ -28,13 +27,6 @@ class MethodReport:
     suppressed: tuple[int, ...]
     norms_before: Tensor
     norms_after: Tensor
-    entropy: Tensor
-    entropy_after: Tensor
-
-    @property
-    def n_blocks(self) -> int:
-        """The depth of the tower."""
-        return len(self.channels)
 
 
 @dataclass(frozen=True, eq=False)

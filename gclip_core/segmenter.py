@@ -283,8 +283,6 @@ class Segmenter:
             suppressed=tuple(report.factors),
             norms_before=backbone.norms,
             norms_after=after,
-            entropy=cs.entropy(backbone.norms),
-            entropy_after=cs.entropy(after),
         )
 
     def _encoded(self, image: images.Source | Encoded) -> Encoded:

@@ -436,8 +436,3 @@ def suppressed(W2: Tensor, channels: Sequence[int], target: str = "mean") -> Ten
     for d in channels:
         out[d] = W2[d] * (wanted / norms[d])
     return out
-
-
-def entropy(norms: Sequence[float]) -> float:
-    total = sum(norms)
-    return -sum(n / total * math.log(n / total) for n in norms) / math.log(len(norms))

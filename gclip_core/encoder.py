@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import product
 from typing import Any, TypeVar
 
 import torch
@@ -189,7 +190,8 @@ def windows(
     """The size of each window of an image of ``grid`` patches, and their corners; in patches.
 
     ``side`` and ``stride`` are in pixels, each rounded to whole patches. Without ``side`` one
-    window covers the image.
+    window covers the image. The last windows end at the image's edge, and a stride longer than the
+    window is reduced to its length, so that no gap is left.
     """
 
     def to_patches(pixels: int) -> int:
@@ -197,20 +199,11 @@ def windows(
 
     length = to_patches(side) if side else max(grid)
     window = min(length, grid[0]), min(length, grid[1])
-    return window, window_corners(grid, window, to_patches(stride))
-
-
-def window_corners(size: Grid, window: Grid, stride: int) -> list[Grid]:
-    """Top-left corners of the windows that cover ``size``; the last ones end at its edge.
-
-    All lengths have the same unit. A stride longer than the window is reduced to the window's
-    length, so that no gap is left.
-    """
-
-    def starts(length: int, span: int) -> list[int]:
-        return [*range(0, length - span, min(stride, span)), max(0, length - span)]
-
-    return [(y, x) for y in starts(size[0], window[0]) for x in starts(size[1], window[1])]
+    rows, columns = (
+        [*range(0, whole - span, min(to_patches(stride), span)), whole - span]
+        for whole, span in zip(grid, window, strict=True)
+    )
+    return window, list(product(rows, columns))
 
 
 def average(parts: Sequence[tuple[Grid, Tensor]], canvas: Grid) -> Tensor:

@@ -10,10 +10,10 @@ from PIL import Image
 
 from demo import limits
 from gclip_core import BACKBONES, BackboneError, damage, load
-from gclip_core.backbone import Backbone, load_backbone
+from gclip_core.backbone import Backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
-from gclip_core.load import Dtype
+from gclip_core.load import Dtype, load_backbone
 from gclip_core.segmenter import Segmenter
 
 

@@ -12,8 +12,9 @@ from evaluation import EvaluationError
 from evaluation.datasets import DATASETS, LabelledSet, open_dataset
 from evaluation.photos import NAME as PHOTOS
 from evaluation.photos import photo_folder, shipped_set
-from gclip_core.backbone import Backbone, load_backbone
+from gclip_core.backbone import Backbone
 from gclip_core.errors import GclipError
+from gclip_core.load import load_backbone
 from gclip_core.registry import BACKBONES, BUILT_IN
 
 

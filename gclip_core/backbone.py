@@ -1,4 +1,4 @@
-"""A checked CLIP with its norms and caches; loaded by name or from a file."""
+"""A checked CLIP with its norms and caches, and one that is damaged on purpose."""
 
 from collections.abc import Callable, Iterable
 from copy import deepcopy
@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
 from numbers import Real
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -20,9 +19,8 @@ from gclip_core.builtin import KnownWords
 from gclip_core.cache import BoundedCache
 from gclip_core.cs import Suppression
 from gclip_core.errors import BackboneError, MethodError
-from gclip_core.load import Dtype, load
 from gclip_core.numbering import check_index, indices
-from gclip_core.registry import BACKBONES, BUILT_IN, Triple
+from gclip_core.registry import Triple
 from gclip_core.types import Blocks
 
 MOST_EMBEDDINGS = 4096
@@ -133,37 +131,6 @@ class Backbone:
     def suppression(self, settings: Suppression | None) -> cs.SuppressionReport:
         """The channel factors of CS with these settings, and why."""
         return cs.suppressed_channels(settings, self.norms, self.ratios, self.cs_blocks)
-
-
-def load_backbone(
-    name: str = BUILT_IN,
-    weights: str | Path | None = None,
-    device: str | torch.device = "cpu",
-    dtype: Dtype = "float32",
-) -> Backbone:
-    """Loads a BACKBONES entry, from ``weights`` if given, else from disk or open_clip's download.
-
-    ``dtype="auto"`` is bfloat16 if the device supports it; for the built-in model it is float32.
-    Raises BackboneError for an unknown name, device or dtype, no network, or a file that is damaged
-    or of another architecture.
-    """
-    entry = BACKBONES[name]
-    if entry.damage:
-        healthy = load_backbone(entry.architecture, weights, device, dtype)
-        return replace(damage(healthy, *entry.damage), name=entry.name)
-    if dtype not in ("float32", "bfloat16", "auto"):
-        raise BackboneError(f"dtype must be float32, bfloat16 or auto, but '{dtype}' came.")
-    try:
-        place = torch.device(device)
-        torch.empty(1, device=place)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise BackboneError(
-            f"The device '{device}' cannot be used here: {str(error).splitlines()[0][:160]}. "
-            'Take device="cpu".'
-        ) from error
-    loaded = load(entry, Path(weights).expanduser() if weights else None, place, dtype)
-    same = ("name", "title", "mean", "std", "short_side", "amf_blocks", "cs_blocks")
-    return Backbone(**{name: getattr(entry, name) for name in same}, **loaded)
 
 
 def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]) -> Backbone:

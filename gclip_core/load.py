@@ -1,4 +1,4 @@
-"""Loads a backbone's model, from a file, a folder, or a download.
+"""Loads a backbone by name, from a file, a folder, or a download.
 
 open_clip contains the configurations and the addresses of published weights. No
 Python code in a weight file runs, an archive that unpacks to far more than its size is refused,
@@ -9,6 +9,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -24,9 +25,10 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from gclip_core import assets, builtin
+from gclip_core.backbone import Backbone, damage
 from gclip_core.builtin import StateDict
 from gclip_core.errors import BackboneError
-from gclip_core.registry import BackboneEntry
+from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry
 from gclip_core.stem import Stem
 
 Dtype = Literal["float32", "bfloat16", "auto"]
@@ -42,15 +44,33 @@ _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
 
 
-def load(
-    entry: BackboneEntry, path: Path | None, device: torch.device, dtype: Dtype
-) -> dict[str, Any]:
-    """``model`` (in eval mode), ``tokenizer`` and ``known`` of a ``Backbone``.
+def load_backbone(
+    name: str = BUILT_IN,
+    weights: str | Path | None = None,
+    device: str | torch.device = "cpu",
+    dtype: Dtype = "float32",
+) -> Backbone:
+    """Loads a BACKBONES entry, from ``weights`` if given, else from disk or open_clip's download.
 
-    Weights are those in ``path``, else those on disk, else downloaded ones. Raises BackboneError
-    for weights that are missing, damaged or of another architecture.
+    ``dtype="auto"`` is bfloat16 if the device supports it; for the built-in model it is float32.
+    Raises BackboneError for an unknown name, device or dtype, no network, or a file that is damaged
+    or of another architecture.
     """
-    files = [path] if path else on_disk(entry) or [fetch(entry)]
+    entry = BACKBONES[name]
+    if entry.damage:
+        healthy = load_backbone(entry.architecture, weights, device, dtype)
+        return replace(damage(healthy, *entry.damage), name=entry.name)
+    if dtype not in ("float32", "bfloat16", "auto"):
+        raise BackboneError(f"dtype must be float32, bfloat16 or auto, but '{dtype}' came.")
+    try:
+        place = torch.device(device)
+        torch.empty(1, device=place)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise BackboneError(
+            f"The device '{device}' cannot be used here: {str(error).splitlines()[0][:160]}. "
+            'Take device="cpu".'
+        ) from error
+    files = [Path(weights).expanduser()] if weights else on_disk(entry) or [fetch(entry)]
     state = {key: value for file in files for key, value in read_weights(file).items()}
     known = None
     if entry.pretrained:
@@ -64,8 +84,18 @@ def load(
         state = builtin.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
         if dtype == "auto":
             dtype = "float32"  # bfloat16 saves 0.2 s a photo, but masks would differ by machine
-    model = _build(config, state, entry.title, device, dtype)
-    return {"model": model, "tokenizer": tokenizer, "known": known}
+    return Backbone(
+        entry.name,
+        entry.title,
+        _build(config, state, entry.title, place, dtype),
+        tokenizer,
+        entry.mean,
+        entry.std,
+        entry.short_side,
+        entry.amf_blocks,
+        entry.cs_blocks,
+        known,
+    )
 
 
 def on_disk(entry: BackboneEntry) -> list[Path]:

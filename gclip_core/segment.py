@@ -16,8 +16,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from gclip_core import images, palette
-from gclip_core.backbone import load_backbone
 from gclip_core.errors import GclipError
+from gclip_core.load import load_backbone
 from gclip_core.masks import BACKGROUND_WEIGHT
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice, block_numbers

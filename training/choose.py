@@ -32,8 +32,9 @@ from evaluation import metric, suggested_words
 from evaluation.photos import photo_folder, shipped_photos
 from evaluation.suggested_words import Judged
 from gclip_core import masks, suggest
-from gclip_core.backbone import Backbone, damage, load_backbone
+from gclip_core.backbone import Backbone, damage
 from gclip_core.encoder import Encoded
+from gclip_core.load import load_backbone
 from gclip_core.methods import gclip
 from gclip_core.registry import DAMAGE
 from gclip_core.result import Segmentation

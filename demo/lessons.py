@@ -14,7 +14,7 @@ from demo.views import percent
 from evaluation import photos
 from gclip_core import assets
 
-PHOTO = photos.shipped_photos()["panda"]
+PHOTO = photos.shipped_photos()["flower"]
 """The photo of all steps; on it, and with these weights, each must be true."""
 WORD = PHOTO.names[0]
 HARDLY = 0.01

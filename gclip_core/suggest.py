@@ -1,13 +1,13 @@
-"""Suggested words for an image: those that fit its patches best, the thing that it shows first.
+"""Suggested words for an image: what fits its patches best, the thing that it shows first.
 
-Words are chosen one by one. Each must fit some patches better than all chosen words. So a synonym
-of a chosen word, or a part of a chosen thing, adds little and is left out. Garments, face and hair
-are in the class "person": otherwise a photo of a man in a suit gets the words suit and wall. If
-the backbone has an image classifier, words that it finds in the whole image get more. Things come
-before stuff (sky, wall, grass), which is seldom what a photo is of.
+How much of the image is of each candidate is estimated from all patches together: a word gains on a
+patch by what it has of the others. So of two synonyms, or of a thing and its part, the better one
+takes nearly all. Garments, face and hair are in the class "person": otherwise a photo of a man in a
+suit gets the words suit and wall. If the backbone has an image classifier, words that it finds in
+the whole image are more probable beforehand. Things come before stuff (sky, wall, grass), which is
+seldom what a photo is of.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,41 +22,29 @@ from gclip_core.masks import per_class
 from gclip_core.text import TEMPLATES, embed_new
 
 PERSON = "person"
-LEAST_PROBABILITY = 1e-3
-"""A word of this probability or less by the image classifier gets nothing. The logarithm of the
-probability determines what it gets, up to one standard deviation of the scores."""
+EVERYDAY = 20.0
+"""An everyday word is so many times as probable as another one, before any patch is seen."""
+LEAST_PROBABILITY = 0.003
+"""What the image classifier has at least for every word: it knows few, and is often wrong."""
+SHARPNESS = 2.0
+"""What cosines are multiplied by, in their standard deviations over all candidates."""
+ROUNDS = 2
+"""How often the words' shares of the image are estimated anew."""
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What a word must reach to be suggested, and what is added to its fit.
+    """The least scores of suggested words, from 0 to 1; see :func:`choose`.
 
-    ``gain`` is the least mean squared gain of a word over all patches, in variances of the scores:
-    squaring prefers a word that clearly fits some patches to one that fits many a little better.
-    ``share`` is the least share of the patches that it fits best, and ``certainty`` its least mean
-    probability there: a softmax over all candidates, of inverse temperature ``sharpness``. "person"
-    needs no certainty: it shares its fit with garments, and is nearly always right. ``stuff`` is
-    the least certainty of stuff: a wrong word on a large background spoils a photo more than none.
-    ``thing`` is the least mean probability over all patches of the thing that is added to stuff
-    alone.
-    ``everyday`` and ``people`` are added to the fit of everyday words and of the class "person",
-    in standard deviations of the scores: half of all photos show people. ``evidence`` is the weight
-    of the image classifier's evidence.
+    Stuff needs more than a thing: a wrong word on a large background spoils a photo more than none.
     """
 
-    gain: float = 0.5
-    share: float = 0.03
-    certainty: float = 0.2
-    stuff: float = 0.35
-    thing: float = 0.04
-    sharpness: float = 3.0
-    everyday: float = 0.8
-    people: float = 0.2
-    evidence: float = 1.5
+    thing: float = 0.03
+    stuff: float = 0.06
 
 
 DEFAULT = Thresholds()
-"""Gain, stuff and people were chosen on 100 photos by `training/choose.py`."""
+"""Chosen on 100 photos by `training/choose.py`."""
 
 
 @dataclass(frozen=True)
@@ -77,71 +65,60 @@ class Candidates:
 class Matches:
     """How the candidates match an image.
 
-    ``cosines`` (words, h, w) float32 are those of the patches. ``evidence`` (words,) float32 is
-    added to the fit on all patches, in standard deviations of the cosines.
+    ``cosines`` (words, h, w) float32 are those of the patches. ``probability`` (words,) float32 is
+    the image classifier's, 0 for words that it does not know.
     """
 
     cosines: Tensor
-    evidence: Tensor
+    probability: Tensor
 
 
 def choose(
     candidates: Candidates, matches: Matches, most: int = 5, thresholds: Thresholds = DEFAULT
 ) -> tuple[str, ...]:
-    """At most ``most`` words: things before stuff, each by the share of patches that it fits best.
+    """At most ``most`` words: things before stuff, each by its share of the image.
 
-    Words are left out that do not reach the thresholds, but for the most certain one; the most
-    probable thing is added to stuff alone.
+    The patches are a mixture of classes (Dempster, Laird, Rubin 1977). At a patch with the fit `f`,
+    class `c` has the probability
+
+        p_c = softmax over c of (f_c + log s_c)
+
+    With the shares `s` that are known beforehand this is `before`; with the mean of `p` over all
+    patches as new shares, twice, `after`. The score is the mean over patches of `before * after`:
+    a word must have a share of the image, and fit there without the other patches' help. Words
+    below the thresholds are left out, but for the best one.
     """
     words, stuff = candidates.words, candidates.stuff
-    fit, before = _fit(candidates, matches, thresholds)
-    probability = (thresholds.sharpness * fit).softmax(0)
-    chosen = _best(fit, before, most, thresholds.gain)
-    owned = F.one_hot(fit[chosen].argmax(0), len(chosen)).T  # (chosen, h*w)
-    share = owned.float().mean(1)
-    certainty = (probability[chosen] * owned).sum(1) / owned.sum(1).clamp(min=1)
-    least = torch.where(stuff[chosen], thresholds.stuff, thresholds.certainty)
-    least[[words[index] == PERSON for index in chosen]] = 0  # needs no certainty
-    good = (share >= thresholds.share) & (certainty >= least)
-    good[certainty.argmax()] = True
-    shares = {index: float(share[i]) for i, index in enumerate(chosen) if good[i]}
-    if all(stuff[index] for index in shares):
-        thing_share, thing = (probability.mean(1) * ~stuff).max(0)
-        if thing_share >= thresholds.thing:
-            shares[int(thing)] = float(thing_share)
-    order = sorted(shares, key=lambda index: (bool(stuff[index]), -shares[index]))
+    fit, prior = _fit(matches.cosines, candidates), _prior(matches.probability, candidates)
+    before = after = (fit + prior.log()[:, None]).softmax(0)  # (classes, h*w)
+    for _ in range(ROUNDS):
+        share = after.mean(1, keepdim=True).clamp_min(1e-9)
+        after = (fit + share.log()).softmax(0)
+    score, share = (before * after).mean(1), after.mean(1)
+    good = score >= torch.where(stuff, thresholds.stuff, thresholds.thing)
+    good[score.argmax()] = True
+    order = sorted(good.nonzero().flatten().tolist(), key=lambda i: (bool(stuff[i]), -share[i]))
     return tuple(words[index] for index in order[:most])
 
 
-def _fit(candidates: Candidates, matches: Matches, thresholds: Thresholds) -> tuple[Tensor, Tensor]:
-    """The fit of each class at each patch, (classes, h*w), and the mean of all words', (h*w,)."""
-    classes = torch.tensor(candidates.classes)
-    person = candidates.words.index(PERSON) if PERSON in candidates.words else -1
-    bonus = thresholds.everyday * candidates.everyday + thresholds.people * (classes == person)
-    means = F.avg_pool2d(matches.cosines, 3, 1, 1, count_include_pad=False).flatten(1)
-    by_word = means / matches.cosines.std(0).mean() + bonus[:, None]
-    evidence = thresholds.evidence * per_class(matches.evidence, candidates.classes)
-    return per_class(by_word, candidates.classes) + evidence[:, None], by_word.mean(0)
+def _fit(cosines: Tensor, candidates: Candidates) -> Tensor:
+    """The fit of each class at each patch, (classes, h*w): cosines as means of 3 × 3 patches."""
+    means = F.avg_pool2d(cosines, 3, 1, 1, count_include_pad=False).flatten(1)
+    return SHARPNESS * per_class(means / cosines.std(0).mean(), candidates.classes)
 
 
-def _best(fit: Tensor, before: Tensor, most: int, least: float) -> list[int]:
-    """The classes that gain most over the fit ``before``, one by one."""
-    chosen: list[int] = []
-    while len(chosen) < min(most, len(fit)):
-        gain = (fit - before).clamp(min=0).square().mean(1)
-        index = int(gain.argmax())
-        if chosen and gain[index] <= least:
-            break
-        chosen.append(index)
-        before = torch.maximum(before, fit[index])
-    return chosen
+def _prior(probability: Tensor, candidates: Candidates) -> Tensor:
+    """The share of each class before any patch is seen, (classes,)."""
+    prior = probability.clamp_min(LEAST_PROBABILITY) * torch.where(candidates.everyday, EVERYDAY, 1)
+    prior = per_class(prior, candidates.classes)
+    return prior / prior.sum()
 
 
 def match(backbone: Backbone, features: Tensor, probabilities: Tensor | None) -> Matches:
     """How the backbone's :func:`candidates_of` match features (h, w, E) of a whole image.
 
-    ``probabilities`` (classes,) float32 are the image classifier's, if there is one. The evidence
-    for a word is from 0 to 1: the logarithm of its classes' probability.
+    ``probabilities`` (classes,) float32 are the image classifier's, if there is one; a word has the
+    sum of its classes.
     """
     words, plain = candidates_of(backbone).words, TEMPLATES["plain"]
     # One entry of the cache for all candidates.
@@ -154,9 +131,7 @@ def match(backbone: Backbone, features: Tensor, probabilities: Tensor | None) ->
         for names, probability in zip(class_words, probabilities.tolist(), strict=True):
             for name in names:
                 total[name] += probability
-    logarithms = torch.tensor([*total.values()]).clamp(min=LEAST_PROBABILITY).log()
-    evidence = 1 - logarithms / math.log(LEAST_PROBABILITY)
-    return Matches(torch.einsum("pe,hwe->phw", text, features), evidence)
+    return Matches(torch.einsum("pe,hwe->phw", text, features), torch.tensor([*total.values()]))
 
 
 def word_groups(backbone: Backbone) -> tuple[tuple[str, ...], ...]:

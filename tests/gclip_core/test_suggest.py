@@ -12,8 +12,7 @@ from gclip_core import Segmenter, assets, suggest, word_lists
 from gclip_core.suggest import Candidates, Matches, Thresholds
 from tests.models import loaded, tiny_backbone
 
-THRESHOLDS = Thresholds(gain=0.5, certainty=0.35, thing=0.15)
-EASILY = replace(THRESHOLDS, gain=0.1)
+THRESHOLDS = Thresholds(thing=0.05, stuff=0.05)
 
 
 def cosines(*shares: float) -> Tensor:
@@ -32,7 +31,7 @@ def choose(
     everyday: str = "",
     classes: Sequence[int] = (0, 1, 2, 3, 4),
     most: int = 5,
-    evidence: Sequence[float] = (0, 0, 0, 0, 0),
+    probability: Sequence[float] = (0, 0, 0, 0, 0),
     stuff: str = "",
     thresholds: Thresholds = THRESHOLDS,
 ) -> str:
@@ -44,45 +43,31 @@ def choose(
         torch.tensor([word in everyday for word in words]),
         torch.tensor([word in stuff for word in words[: max(classes) + 1]]),
     )
-    matches = Matches(cosines, torch.tensor(evidence).float())
+    matches = Matches(cosines, torch.tensor(probability).float())
     return "".join(suggest.choose(candidates, matches, most, thresholds))
 
 
 def test_order() -> None:
-    """Things come before stuff, each by the share of patches that it fits best."""
+    """Things come before stuff, each by its share of the image."""
     assert choose(cosines(1 / 3, 2 / 3)) == "ba"
-    assert choose(cosines(2 / 3, 1 / 3), thresholds=EASILY) == "ab"
-    assert choose(cosines(2 / 3, 1 / 3), stuff="a", thresholds=EASILY) == "ba"
+    assert choose(cosines(2 / 3, 1 / 3)) == "ab"
+    assert choose(cosines(2 / 3, 1 / 3), stuff="a") == "ba"
+    assert choose(cosines(2 / 3, 1 / 3), stuff="a", most=1) == "b"
 
 
-def test_thing_added() -> None:
-    """Stuff alone gets the most probable thing, if it is probable."""
-    behind = cosines(1 / 2, 1 / 2)
-    behind[3] = 0.65
-    assert sorted(choose(behind)) == ["a", "b"]
-    assert choose(behind, stuff="abc")[0] == "d"
-    assert len(choose(behind, stuff="abc", most=2)) == 2
-    rarely = replace(THRESHOLDS, thing=0.5)
-    assert choose(cosines(1 / 2, 1 / 2), stuff="ab", thresholds=rarely) == "ab"
+def test_threshold() -> None:
+    """Words below their threshold are left out, but for the best one; stuff has its own."""
+    two = cosines(2 / 3, 1 / 3)
+    assert choose(two, stuff="b", thresholds=Thresholds(thing=0.05, stuff=0.9)) == "a"
+    assert choose(two, stuff="a", thresholds=Thresholds(thing=0.9, stuff=0.05)) == "a"
+    assert choose(two, thresholds=Thresholds(thing=0.9, stuff=0.05)) == "a", "the best one stays"
 
 
-def test_uncertain() -> None:
-    """A word is left out that fits hardly better than others; stuff needs more certainty."""
-    unsure = cosines(1 / 2, 1 / 2)
-    unsure[2] = unsure[1] * 0.7
-    easily = replace(EASILY, certainty=0.1, thing=1.0, stuff=0.9)
-    assert choose(unsure, thresholds=replace(easily, certainty=0.9)) == "a"
-    assert sorted(choose(unsure, thresholds=easily)) == ["a", "b"]
-    assert choose(unsure, stuff="b", thresholds=easily) == "a"
-
-
-def test_little_gain() -> None:
-    """A synonym of a chosen word and a small part of the picture add too little."""
-    twice, small = cosines(0.45, 0.55), cosines(1.0)
-    twice[4] = twice[1] * 0.98
-    small[1, 0, 0] = 1.2
+def test_synonym() -> None:
+    """A word that fits the same patches as another, a little less, has no share left."""
+    twice = cosines(0.45, 0.55)
+    twice[4] = twice[1] * 0.7
     assert choose(twice) == "ba"
-    assert choose(small) == "a"
 
 
 def test_preference() -> None:
@@ -91,8 +76,8 @@ def test_preference() -> None:
     near[0], near[1] = 1.0, 0.95
     assert choose(near, most=1) == "a"
     assert choose(near, everyday="b", most=1) == "b"
-    assert choose(near, evidence=(0, 1, 0, 0, 0), most=1) == "b"
-    assert choose(cosines(1 / 2, 1 / 2), evidence=(0, 0, 1, 0, 0)) == "ab", "c fits no patch"
+    assert choose(near, probability=(0, 0.9, 0, 0, 0), most=1) == "b"
+    assert choose(cosines(1 / 2, 1 / 2), probability=(0, 0, 0.9, 0, 0)) == "ab", "c fits no patch"
 
 
 def test_one_class() -> None:
@@ -100,16 +85,16 @@ def test_one_class() -> None:
     assert choose(cosines(1 / 2, 1 / 2), classes=[0, 0, 1, 2, 3]) == "a"
 
 
-def test_evidence() -> None:
-    """The classifier's evidence is the logarithm of a word's probability, from 0 to 1."""
+def test_classifier() -> None:
+    """A word has the probability of all its classes."""
     backbone, known = loaded(), loaded().known
     probabilities = torch.zeros(len(known.class_words))
     probabilities[0] = 0.1
     features = torch.zeros(1, 1, backbone.visual.proj.shape[1])
-    evidence = suggest.match(backbone, features, probabilities).evidence
+    matches = suggest.match(backbone, features, probabilities)
     words = suggest.candidates_of(backbone).words
-    expected = [2 / 3 if word in known.class_words[0] else 0 for word in words]
-    assert evidence.tolist() == pytest.approx(expected, abs=1e-5)
+    expected = [0.1 if word in known.class_words[0] else 0 for word in words]
+    assert matches.probability.tolist() == pytest.approx(expected)
     assert max(expected) > 0
 
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from evaluation.suggested_words import Judged
 from gclip_core import assets
-from gclip_core.suggest import DEFAULT, Thresholds
+from gclip_core.suggest import Thresholds
 from tests.training.conftest import CHOOSE
 from training import __main__ as command
 from training import choose, first, measure
@@ -122,18 +122,18 @@ def test_folds(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_best_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Thresholds are those whose figures, with their neighbours', come nearest to the aims."""
-    values = {"gain": (0.6, 0.8, 1.0, 1.2, 1.5), "certainty": (0.15, 0.2, 0.25, 0.3, 0.35)}
+    values = {"thing": (0.1, 0.2, 0.3, 0.4, 0.5), "stuff": (0.15, 0.2, 0.25, 0.3, 0.35)}
     monkeypatch.setattr(choose, "TRIED", values)
 
     def judged(thresholds: Thresholds) -> list[Judged]:
-        if (thresholds.gain, thresholds.certainty) == (0.8, 0.25):
+        if (thresholds.thing, thresholds.stuff) == (0.2, 0.25):
             return [Judged(words=2, right=2, area=0.6)]  # the best, by chance
-        right = 2 if thresholds.gain >= 1.0 else 1
-        alone = thresholds.certainty < 0.25  # stuff alone is taken off
+        right = 2 if thresholds.thing >= 0.3 else 1
+        alone = thresholds.stuff < 0.25  # stuff alone is taken off
         return [Judged(words=2, right=right, area=0.5, main=True, first=True, alone=alone)]
 
     best = choose.best_thresholds(judged)
-    assert best == replace(DEFAULT, gain=1.2, certainty=0.3), "all around it is good"
+    assert best == Thresholds(thing=0.4, stuff=0.3), "all around it is good"
 
 
 def test_errors(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,7 +105,8 @@ def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dic
         settings = settings.with_values(words="")
     with LOCK:
         scene = Scene(Photo.of(path), settings).with_words()
-    words, patches = scene.settings.words, views.same_patches(scene)
+        patches = scene.photo.digest, scene.grid
+    words = scene.settings.words
     filled = words if words != settings.words else None
     if seen.get("patches", patches) != patches:  # a pin would be at another place
         scene, part["patch"] = scene.with_settings(patch=0), 0

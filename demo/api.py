@@ -13,7 +13,7 @@ import gradio as gr
 from gradio.data_classes import FileData
 from pydantic import ConfigDict, Field, ValidationError, validate_call
 
-from demo import backbones, limits
+from demo import backbones
 from demo.answer import REFUSALS, sentence
 from demo.files import saved
 from demo.scene import LOCK, Photo, Scene
@@ -26,9 +26,6 @@ from gclip_core.result import Segmentation
 
 ABLATIONS = {"amf": (True, False), "cs": (False, True)}
 """GCLIP with AMF and CS switched so, under names that no method of the table has."""
-
-Words = Annotated[str, Field(max_length=limits.MAX_CHARACTERS)]
-Blocks = Annotated[str, Field(max_length=200)]
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +43,12 @@ def add() -> None:
 
 def segment(
     image: FileData,
-    words: Words,
+    words: str,
     method: Literal[*METHODS, *ABLATIONS] = "gclip",
     backbone: Literal["default", *BACKBONES] = "default",
-    amf_blocks: Blocks = "backbone",
-    cs_blocks: Blocks = "backbone",
-    threshold: Annotated[float, Field(ge=0, le=1)] = 0.0,
+    amf_blocks: str = "backbone",
+    cs_blocks: str = "backbone",
+    threshold: float = 0.0,
     background: Literal["on", "off"] = "on",
     refine: Literal[*REFINEMENTS] = "none",
 ) -> tuple[FileData, dict[str, Any]]:

@@ -92,6 +92,8 @@ def build() -> gr.Blocks:
                 _inputs(parts)
             with gr.Column(scale=1, min_width=320):
                 _tabs(parts)
+        for name, default in Settings(backbone=backbones.HOST.backbone):
+            parts[name].value = default
         _connect(page, parts)
     return page
 
@@ -117,10 +119,9 @@ def strip(elem_id: str) -> gr.HTML:
 
 
 def number(name: str, label: str, info: str, precision: int | None = 0) -> gr.Number:
-    """With the default and the range of a setting; whole without a ``precision`` of None."""
-    field = Settings.model_fields[name]
-    least = field.metadata[0].ge
-    return gr.Number(field.default, label=label, info=info, precision=precision, minimum=least)
+    """With the least value of a setting; whole without a ``precision`` of None."""
+    least = Settings.model_fields[name].metadata[0].ge
+    return gr.Number(label=label, info=info, precision=precision, minimum=least)
 
 
 def _inputs(parts: dict[str, Any]) -> None:
@@ -150,14 +151,14 @@ def _inputs(parts: dict[str, Any]) -> None:
     with gr.Row(elem_id="switches"):
         for name, label, info in switches:
             with gr.Column(min_width=100):
-                parts[name] = gr.Checkbox(True, label=label, info=info, elem_id=name)
+                parts[name] = gr.Checkbox(label=label, info=info, elem_id=name)
                 parts[f"{name}_idle"] = gr.Markdown(elem_classes="tip")
     parts["link"] = gr.Textbox(visible="hidden")
     parts["cs_link"] = gr.Button("See what CS repairs", size="sm", elem_id="cs-link")
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         _settings(parts)
     for name in ("nearest", "block", "head", "patch", "row"):
-        parts[name] = gr.State(Settings.model_fields[name].default)
+        parts[name] = gr.State()
 
 
 def _settings(parts: dict[str, Any]) -> None:
@@ -166,9 +167,7 @@ def _settings(parts: dict[str, Any]) -> None:
         (entry.title if backbones.is_here(name) else f"{entry.title} · {entry.download} MB", name)
         for name, entry in BACKBONES.items()
     ]
-    parts["backbone"] = gr.Dropdown(
-        titles, value=backbones.HOST.backbone, label="Backbone", elem_id="backbone"
-    )
+    parts["backbone"] = gr.Dropdown(titles, label="Backbone", elem_id="backbone")
     with gr.Group(visible=False, elem_id="fetch") as parts["fetch"]:
         parts["fetch_text"] = gr.Markdown()
         with gr.Row():
@@ -176,25 +175,22 @@ def _settings(parts: dict[str, Any]) -> None:
             parts["fetch_stop"] = gr.Button("Cancel", size="sm")
     methods = {method.title: name for name, method in METHODS.items() if name != "gclip"}
     methods = [("GCLIP, as switched", "gclip"), *methods.items()]
-    parts["method"] = gr.Dropdown(methods, value="gclip", label="Method")
+    parts["method"] = gr.Dropdown(methods, label="Method")
     edges = [(entry.title, name) for name, entry in REFINEMENTS.items()]
-    parts["edges"] = gr.Radio(edges, value="guided", label="Edges of the mask")
-    parts["threshold"] = gr.Slider(
-        0, 1, 0, step=0.05, label="Threshold", info="A pixel whose best score is less has no class."
-    )
+    parts["edges"] = gr.Radio(edges, label="Edges of the mask")
+    text = "A pixel whose best score is less has no class."
+    parts["threshold"] = gr.Slider(0, 1, step=0.05, label="Threshold", info=text)
     with gr.Accordion("Photo and words", open=False):
         parts["size"] = number("size", "Size", "Short side in pixels; 0 is the backbone’s own.")
         parts["window"] = number("window", "Window", "Pixels; 0 is the whole photo at once.")
         parts["stride"] = number("stride", "Stride", "Pixels between two windows.")
-        parts["templates"] = gr.Dropdown(
-            list(TEMPLATES), value="imagenet80", label="Templates", info="Sentences for each word."
-        )
+        text = "Sentences for each word."
+        parts["templates"] = gr.Dropdown(list(TEMPLATES), label="Templates", info=text)
         parts["scale"] = number("scale", "Logit scale", "What cosines are multiplied by.", None)
     with gr.Accordion("AMF and CS", open=False):
         choices = [("the backbone’s", "backbone"), ("measured", "auto")]
         parts["amf_blocks"] = gr.Dropdown(
             [*choices, "5 6", "6 7", "7 8", "6-9"],
-            value="backbone",
             label="Blocks that AMF fuses",
             info="Or numbers from 1, such as 6 7.",
             allow_custom_value=True,
@@ -203,12 +199,9 @@ def _settings(parts: dict[str, Any]) -> None:
         text = "A global token receives so many times an equal share of the attention."
         parts["tokens"] = number("tokens", "Threshold of global tokens", text, None)
         parts["cs_blocks"] = gr.Dropdown(
-            [*choices, "7-11"],
-            value="backbone",
-            label="Blocks that CS changes",
-            allow_custom_value=True,
+            [*choices, "7-11"], label="Blocks that CS changes", allow_custom_value=True
         )
-        parts["target"] = gr.Radio(["mean", "median"], value="mean", label="CS scales to the")
+        parts["target"] = gr.Radio(["mean", "median"], label="CS scales to the")
         text = "From so many times the median norm on, a channel is an outlier."
         parts["outlier"] = number("outlier", "Threshold of outliers", text, None)
 
@@ -221,13 +214,12 @@ def _tabs(parts: dict[str, Any]) -> None:
                 parts["canvas"] = drawn("canvas", "canvas", looks=None)
                 with gr.Row(elem_id="background"):
                     parts["background"] = gr.Checkbox(
-                        True,
                         label="Background",
                         info="Pixels that fit none of the words stay without a class.",
                         min_width=120,
                     )
                     parts["weight"] = gr.Slider(
-                        0, 1, 0.5, step=0.05, label="Weight of the background", min_width=160
+                        0, 1, step=0.05, label="Weight of the background", min_width=160
                     )
             with gr.Column(scale=2, min_width=256):
                 with gr.Column(elem_classes="card"):

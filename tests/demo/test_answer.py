@@ -98,11 +98,12 @@ def test_words_of_the_page_are_filled_in_anew(tmp_path: Path) -> None:
 
 
 def test_pin_is_of_one_photo() -> None:
-    """It is at one place on all tabs, and gone with the next photo: its patches are others."""
+    """It is at one place on all tabs and models, and gone with the next photo."""
     visitor = Visitor(patch=20, **SMALL)
     assert visitor.ask()["canvas"]["patch"] == 19
     assert visitor.ask(tab="how")["diagram"]["patch"] == 19
     assert visitor.ask(tab="compare", row=3)["large"]["patch"] == 19
+    assert visitor.ask(backbone="built-in-damaged")["large"]["patch"] == 19
     assert visitor.ask(path=FLOWER)["patch"] == 0
     assert visitor.ask(tab="segment")["canvas"]["patch"] is None
 

@@ -121,6 +121,8 @@ def run(options: argparse.Namespace) -> int:
     photos = find_images(options.images)
     names = unique_names(photos)
     check_outputs([options.out / name for name in names], [*photos, *inputs])
+    if options.out.is_file():
+        raise GclipError(f"--out needs a folder, but {options.out} is a file; name another one.")
     options.out.mkdir(parents=True, exist_ok=True)
     backbone = load_backbone(options.backbone, options.weights, options.device, options.dtype)
     segmenter = Segmenter(

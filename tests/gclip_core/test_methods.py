@@ -66,34 +66,26 @@ def test_unusable_settings(settings: dict) -> None:
         gclip(**settings)
 
 
+CALIBRATED = METHODS["scclip"]
+
+
 @pytest.mark.parametrize(
-    ("changed", "reason"),
+    ("part", "setting", "reason"),
     [
-        ({"attention": "quick"}, "qq, kk"),
-        ({"fusion": Fusion()}, "calibration goes with"),
-        ({"ffn": True}, "calibration goes with"),
-        ({"attention": "kk+gaussian"}, "plain attention"),
+        (Fusion(), {"weight": 1.1}, "weight must"),
+        (Fusion(), {"attention": "x"}, "qk, own"),
+        (CALIBRATED.calibration, {"outliers": "x"}, "lof, som"),
+        (CALIBRATED.calibration, {"isolated": "x"}, "kept, zero"),
+        (CALIBRATED.calibration, {"second_pass": "x"}, "same, gate"),
+        (CALIBRATED, {"attention": "quick"}, "qq, kk"),
+        (CALIBRATED, {"attention": "kk+gaussian"}, "plain attention"),
+        (CALIBRATED, {"fusion": Fusion()}, "calibration goes with"),
+        (CALIBRATED, {"ffn": True}, "calibration goes with"),
     ],
 )
-def test_unusable_parts(changed: dict, reason: str) -> None:
-    """A calibration goes with few parts; an attention is in the table."""
+def test_unusable_parts(part: Any, setting: dict, reason: str) -> None:
+    """A method and its parts check their own settings."""
     with pytest.raises(MethodError, match=reason):
-        replace(METHODS["scclip"], **changed)
-
-
-@pytest.mark.parametrize(
-    ("part", "setting"),
-    [
-        (Fusion(), {"weight": 1.1}),
-        (Fusion(), {"attention": "x"}),
-        (METHODS["sfp"].calibration, {"outliers": "x"}),
-        (METHODS["sfp"].calibration, {"isolated": "x"}),
-        (METHODS["sfp"].calibration, {"second_pass": "x"}),
-    ],
-)
-def test_unusable_part(part: Any, setting: dict) -> None:
-    """A part checks its own settings."""
-    with pytest.raises(MethodError, match=next(iter(setting))):
         replace(part, **setting)
 
 

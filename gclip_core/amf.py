@@ -115,7 +115,6 @@ class GlobalTokens:
     scores: tuple[float, ...]
     tokens: tuple[tuple[int, ...], ...]
     agreement: tuple[float, ...]
-    threshold: float
 
 
 def patch_attention(rows: Tensor) -> Tensor:
@@ -164,7 +163,7 @@ def find_tokens(
             cosines = F.cosine_similarity(rows[1:], rows[:1], dim=-1, eps=1e-30)
             agreement[block] = float(cosines.mean())
     scores = tuple(received_by_block.amax(dim=1).tolist())
-    return GlobalTokens(scores, tokens, tuple(agreement), threshold)
+    return GlobalTokens(scores, tokens, tuple(agreement))
 
 
 def fused_blocks(

@@ -51,7 +51,8 @@ SHARPNESS = 10.0
 """What an affinity is multiplied by: of two patches whose affinities differ by 0.23, the nearer one
 has ten times the weight."""
 QUERY_GAIN = 2.4
-"""How long the last block's Queries are made: the longer, the more local is its attention."""
+"""How long the last block's Queries are made: the longer, the more local is its attention. Chosen
+by hand, as `WEIGHTS` are."""
 SIDE, VIEWS, QUERIES = 20, 3, 96
 """Patches along a view, which is as large as the shorter side of a photo, views of a step, and
 patches of a view whose attention is taught: few, for speed."""

@@ -149,9 +149,10 @@ def weak_fits(both: Sequence[Fold], encodings: Encodings) -> None:
     rows = []
     for fold in both:
         for case in fold.cases:
-            words = [*case.words, *case.distractors[:2]]
+            others = case.distractors[:2]
+            words = [*case.words, *others]
             result = fold.segmenter.segment(encodings[case.image], words, background=True)
-            values = [*iou(case, result.labels.numpy().astype(int)), 0.0, 0.0]
+            values = [*iou(case, result.labels.numpy().astype(int)), *[0.0] * len(others)]
             sure = zip(certainty(result)[: len(words)], values, strict=True)
             rows += [(p, value) for p, value in sure if p is not None]
     for least in WEAK:

@@ -43,7 +43,7 @@ VIEWS_OF_COCO, SMALLEST = 6, 0.55
 """Views of a photo of COCO, and the least part of its sides that a view shows. No other photos have
 masks of rooms, and these are few."""
 BATCH = 4
-"""Photos of one size that are computed together."""
+"""Photos of one size that are computed together; those of COCO have six views each."""
 
 Frozen = Callable[[Tensor], tuple[Tensor, Tensor]]
 """Pixels (B, 3, 16h, 16w) from 0 to 255 to features (B, h, w, FEATURES) and affinities."""

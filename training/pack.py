@@ -31,7 +31,6 @@ KEPT = (
     "text.safetensors",
 )
 """Files of the first model that stay as they are."""
-_SMALL = 4096  # numbers; smaller tensors stay in float16
 
 
 def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -39,7 +38,7 @@ def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     out: dict[str, Tensor] = {}
     for name, value in state.items():
         value = value.detach().float().contiguous()
-        if value.ndim < 2 or value.numel() <= _SMALL:
+        if value.ndim < 2:
             out[name] = value.half()
             continue
         scale = (value.flatten(1).abs().amax(1) / 127).clamp_min(6e-8).half()

@@ -182,6 +182,7 @@ def test_photos(capsys: pytest.CaptureFixture[str]) -> None:
     assert "note:" not in printed.err, "it was trained on every word"
     (folder,) = Path("results").iterdir()
     assert folder.name.startswith("photos-built-in-")
+    assert f"written: {folder / 'result.json'}" in printed.err
     result = written(str(folder))
     titles = ["CLIP", "ClearCLIP", "GCLIP (AMF)", "GCLIP (CS)", "GCLIP (AMF + CS)"]
     assert [row["method"] for row in result["results"]] == titles

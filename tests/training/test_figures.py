@@ -1,6 +1,7 @@
 """What is packed computes what was learned; figures and chosen constants by hand."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -54,6 +55,20 @@ def test_round_trip(data: Path, tmp_path: Path) -> None:
         assert F.cosine_similarity(x, y, dim=-1).min() > 0.999
 
 
+def test_place(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What seed 0 learned from all photos replaces the built-in; other runs have their folder."""
+    monkeypatch.chdir(tmp_path)
+    network = Network(torch.zeros(FEATURES), torch.ones(FEATURES))
+    for seed in (0, 1):
+        torch.save(network.state_dict(), folder_of(tmp_path, None, seed) / "attention.pt")
+        assert command.main(["pack", str(data), str(tmp_path), "--seed", str(seed)]) == 0
+    folders = {file.parent for file in tmp_path.rglob("model.safetensors")}
+    assert folders == {
+        tmp_path / "assets" / "built-in",
+        folder_of(tmp_path, None, 1) / "packed",
+    }
+
+
 def test_cases(data: Path, tmp_path: Path) -> None:
     """Words are those of a hundredth of the photo; kinds of wall are "wall"."""
     folder = tmp_path / "cases"
@@ -100,24 +115,46 @@ def test_means() -> None:
     assert without == "3 words without masks: 36.7 / 23.3"
 
 
-def test_folds(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A half is measured by the model without it, which was not taught what only that half has, nor
-    words that it does not know."""
-    with pytest.raises(ValueError, match="there are none"):
-        next(measure.folds(data, tmp_path))
+@pytest.fixture
+def packed(tmp_path: Path) -> Path:
+    """A folder where the built-in's weights are those of both folds."""
     for name in measure.HALVES:
         folder = folder_of(tmp_path, name, 0) / "packed"
         folder.mkdir()
         for file in assets.path("built-in").glob("*.safetensors"):
             (folder / file.name).symlink_to(file)
-    choose_, report = measure.folds(data, tmp_path)
+    return tmp_path
+
+
+def test_folds(data: Path, packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A half is measured by the model without it, which was not taught what only that half has, nor
+    words that it does not know."""
+    with pytest.raises(ValueError, match="there are none"):
+        next(measure.folds(data, packed, seed=1))
+    choose_, report = measure.folds(data, packed)
     assert {f"coco/{case.image.stem}" for case in choose_.cases} == half(data, "choose")
     assert [case.image.stem for case in choose_.cases] == list(CHOOSE)
     assert choose_.taught == {"sky", "dog"}, "voc teaches the dog"
     assert report.taught == {"sky"}, "no photo but its own has a wall"
     cases = [replace(case, words=("sky", "xyz")) for case in choose_.cases]
     monkeypatch.setattr(measure, "read_cases", lambda folder: cases)
-    assert next(measure.folds(data, tmp_path)).taught == {"sky"}
+    assert next(measure.folds(data, packed)).taught == {"sky"}
+
+
+@pytest.mark.long
+def test_constants(data: Path, packed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command prints what each constant reaches, on all photos."""
+    for only in ("suggested", "weak", "background"):
+        choose.main([str(data), str(packed), "--only", only])
+    lines = capsys.readouterr().out.splitlines()
+    titles = ("thresholds as they are", "crossed", "ships", "without the classifier")
+    assert [line.split(": 4 photos")[0] for line in lines[:4]] == list(titles)
+    marked = [float(line.split("good masks, ")[1].split(" %")[0]) for line in lines[4:10]]
+    assert marked == sorted(marked), "a higher threshold marks more"
+    for line, weight in zip(lines[10:], (None, *choose.WEIGHTS), strict=True):
+        typed, by_lot, mean = map(float, re.findall(r"\d+\.\d", line.split(": ")[1]))
+        assert line.startswith(f"background {weight}: ")
+        assert mean == pytest.approx((typed + by_lot) / 2, abs=0.11)
 
 
 def test_best_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,6 +177,8 @@ def test_errors(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     """A folder without data, and options that a step does not have, are errors with a sentence."""
     assert command.main(["map", str(tmp_path), str(tmp_path / "work")]) == 1
     assert "masks.json was expected" in capsys.readouterr().err
+    assert command.main(["map", str(data), str(tmp_path / "work")]) == 1
+    assert "run `features` first" in capsys.readouterr().err
     assert command.main(["attention", str(data), str(tmp_path / "work")]) == 1
     assert "map.pt was expected" in capsys.readouterr().err
     for step, count in (("pack", "20"), ("map", "0")):

@@ -86,8 +86,8 @@ def available(seen: dict, settings: Settings) -> Settings:
 def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dict[str, Any]]:
     """Outputs by name. ``seen`` is what the visitor's page has, and comes back updated.
 
-    Words that the page filled in are filled in anew; what a person typed stays, and a pinned patch
-    until there is another photo. While a backbone is not on this machine, the page keeps the one
+    With another photo, words that the page filled in are filled in anew, and no patch is pinned;
+    what a person typed stays. While a backbone is not on this machine, the page keeps the one
     before and offers to fetch it.
 
     Raises:
@@ -101,13 +101,14 @@ def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dic
     if path is None:
         yield part
         return
-    if settings.words.strip() == seen.get("filled"):
+    photo, is_filled = Photo.of(path), settings.words.strip() == seen.get("filled")
+    if is_filled and photo.digest != seen["patches"][0]:
         settings = settings.with_values(words="")
     with LOCK:
-        scene = Scene(Photo.of(path), settings).with_words()
-        patches = scene.photo.digest, scene.grid
+        scene = Scene(photo, settings).with_words()
+        patches = photo.digest, scene.grid
     words = scene.settings.words
-    filled = words if words != settings.words else None
+    filled = words if is_filled or words != settings.words else None
     if seen.get("patches", patches) != patches:  # a pin would be at another place
         scene, part["patch"] = scene.with_settings(patch=0), 0
     seen = seen | {"backbone": settings.backbone, "filled": filled, "patches": patches}

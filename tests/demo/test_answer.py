@@ -87,6 +87,7 @@ def test_words_of_the_page_are_filled_in_anew(tmp_path: Path) -> None:
     """With another photo, and where the field was emptied; typed ones stay."""
     visitor = Visitor(edges="none")
     filled = visitor.ask()["words"]
+    assert "words" not in visitor.ask(backbone="built-in-damaged"), "models have the same words"
     assert visitor.ask(path=FLOWER)["words"] == "flower, plant"
     own = visitor.ask(path=upload(tmp_path))["words"]
     assert "dog" in own and "girl" not in own

@@ -6,7 +6,7 @@ size and applied there, so that edges are as sharp as the picture. Then outlines
 specks go (:func:`smooth_outlines`). Formulas are in METHOD.md.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import ceil, prod, sqrt
@@ -24,22 +24,13 @@ from gclip_core.errors import GclipError
 from gclip_core.result import Segmentation
 from gclip_core.tables import Table
 
-SIDE = 320
-"""Maximum short side in pixels of the picture from which coefficients are computed."""
-CELL = 4
+CELL = 2
 """Side in pixels of the cells that have coefficients of the guided filter."""
 RADIUS = 4
-"""Radius of the guided filter's windows in cells, for a short side of SIDE."""
-EPSILON = 1e-3
+"""Radius of the guided filter's windows in cells."""
+EPSILON = 1e-4
 """Ridge of the guided filter's regression, for colours from 0 to 1. A channel whose variance in a
 window is far below it does not change the scores there."""
-DILATIONS = (8, 16)
-"""Distances in pixels of the neighbours of PAMR, eight at each distance (SCLIP's settings)."""
-STEPS = 10
-"""Iterations of PAMR."""
-MAX_APPLIED = 100_000_000
-"""Pixels times classes to which coefficients are applied, in a second or two. A mask of more is
-computed on a smaller picture and enlarged."""
 SMOOTHING = 0.4
 """Side of the square in which pixels vote for a smooth outline, in patches."""
 SPECK = 1.0
@@ -50,17 +41,16 @@ SPECK = 1.0
 class Refinement:
     """An entry of REFINEMENTS.
 
-    ``coefficients(guide, scores)`` are computed from a small picture (3, h, w), with colours from 0
-    to 1, and the class scores (C, h, w): (C, k, h, w) float32. With ``k = 4`` they are the weights
-    of three colours and a constant, with ``k = 1`` the constant alone. The small picture has whole
-    ``cell`` pixels a side, and its pixels times classes are at most ``elements``.
+    ``coefficients(guide, scores)`` are computed from the picture scaled to a short side of ``side``
+    pixels, (3, h, w) with colours from 0 to 1, and the class scores (C, h, w): (C, k, h, w)
+    float32. With ``k = 4`` they are the weights of three colours and a constant, with ``k = 1`` the
+    constant alone. ``h`` and ``w`` are multiples of CELL.
     """
 
     name: str
     title: str
     coefficients: Callable[[Tensor, Tensor], Tensor] | None = None
-    cell: int = 1
-    elements: int = 0
+    side: int = 0
 
 
 def refined(result: Segmentation, picture: Image.Image, name: str) -> Segmentation:
@@ -85,33 +75,61 @@ def refined(result: Segmentation, picture: Image.Image, name: str) -> Segmentati
         )
     if entry.coefficients is None:
         return result
+    # All background prompts together are one more class; the threshold is the score of another one.
     n = len(result.vocabulary)
-    # All background prompts together are one more class.
     classes = [n if index < 0 else index for index in result.prompt_classes]
-    n_scores = max(classes) + 1
-    small = min(1.0, SIDE / min(size), sqrt(3 * SIDE**2 / prod(size)))
-    guide = _scaled(picture, min(small, sqrt(entry.elements / n_scores / prod(size))), entry.cell)
-    scores = masks.scores(result.logits, classes, (guide.height, guide.width))
-    coefficients = entry.coefficients(_colours(np.asarray(guide)), scores)
-    shown = _scaled(picture, min(1.0, sqrt(MAX_APPLIED / n_scores / prod(size))))
-    labels = _labels(coefficients, shown, n, result.threshold)
-    labels = F.interpolate(labels[None, None].float(), size)[0, 0].to(torch.int16)
+    share = min(entry.side / min(size), sqrt(3 * entry.side**2 / prod(size)))
+    small = tuple(CELL * max(1, round(side * share / CELL)) for side in size)
+    scores = masks.scores(result.logits, classes, small)
+    scores = F.pad(scores, (0, 0, 0, 0, 0, 1), value=result.threshold)
+    # A class that is best nowhere would get no pixel, so its score is not refined.
+    best = scores.argmax(0).unique()
+    guide = _colours(np.asarray(images.resize(picture, small)))
+    coefficients = entry.coefficients(guide, scores[best])
+    labels = _labels(coefficients, np.asarray(picture), best.where(best < n, -1))
     patch = sqrt(prod(size) / prod(result.logits.shape[1:]))
-    labels = torch.from_numpy(smooth_outlines(labels.numpy(), patch))
-    return replace(result, labels=labels, refined=name)
+    labels = smooth_outlines(labels.numpy(), patch)
+    return replace(result, labels=torch.from_numpy(labels), refined=name)
+
+
+def pamr(guide: Tensor, scores: Tensor, distances: Sequence[int], steps: int) -> Tensor:
+    """Pixel-adaptive mask refinement of scores (C, h, w), the same shape and dtype.
+
+    Each step replaces a pixel's score by a weighted mean of its neighbours' scores, eight at each
+    of some ``distances`` in pixels. The weights are a softmax over the neighbours, by their
+    difference in colour (Araslanov, Roth 2020, section 3.3).
+    """
+    neighbours = [*_neighbours(guide, distances)]
+    deviation = torch.stack([guide] * len(distances) + neighbours).std(0)
+    differences = [((x - guide).abs() / (1e-8 + 0.1 * deviation)).mean(0) for x in neighbours]
+    weights = torch.stack(differences).neg_().softmax(0)
+    for _ in range(steps):
+        mixed = torch.zeros_like(scores)
+        for weight, neighbour in zip(weights, _neighbours(scores, distances), strict=True):
+            mixed.addcmul_(neighbour, weight)
+        scores = mixed
+    return scores
+
+
+def _neighbours(x: Tensor, distances: Sequence[int]) -> Iterator[Tensor]:
+    """``x`` (n, h, w) moved to each neighbour; beyond the border as at the border."""
+    height, width = x.shape[-2:]
+    for distance in distances:
+        padded = F.pad(x[None], [distance] * 4, mode="replicate")[0]
+        for down, right in product(range(0, 2 * distance + 1, distance), repeat=2):
+            if (down, right) != (distance, distance):
+                yield padded[:, down : down + height, right : right + width]
 
 
 def guided_filter(guide: Tensor, scores: Tensor) -> Tensor:
     """The guided filter's coefficients for scores (C, h, w): (C, 4, h / CELL, w / CELL) float32.
 
-    ``h`` and ``w`` are multiples of CELL. Windows are ``2 RADIUS + 1`` cells a side at a short side
-    of SIDE, fewer in a smaller picture, and are cut at the border. A window's coefficients are
-    those of a ridge regression, over its pixels, of the score on the guide's three colours. A
-    cell's are the mean of those of the windows that it is in (He, Sun, Tang 2013, equations 19 to
-    21).
+    ``h`` and ``w`` are multiples of CELL. Windows are ``2 RADIUS + 1`` cells a side, cut at the
+    border. A window's coefficients are those of a ridge regression, over its pixels, of the score
+    on the guide's three colours. A cell's are the mean of those of the windows that it is in (He,
+    Sun, Tang 2013, equations 19 to 21).
     """
-    radius = max(1, round(RADIUS * min(guide.shape[1:]) / SIDE))
-    rows, columns = (_window_means(side // CELL, radius) for side in guide.shape[1:])
+    rows, columns = (_window_means(side // CELL) for side in guide.shape[1:])
 
     def mean(x: Tensor) -> Tensor:  # over the windows around each cell
         return rows @ F.avg_pool2d(x, CELL) @ columns.T
@@ -126,47 +144,26 @@ def guided_filter(guide: Tensor, scores: Tensor) -> Tensor:
     return rows @ torch.cat([weights, constant[:, None]], dim=1) @ columns.T
 
 
-def _window_means(n: int, radius: int) -> Tensor:
-    """The matrix (n, n) of means over windows of ``2 radius + 1``, cut at the border."""
-    near = (torch.arange(n)[:, None] - torch.arange(n)).abs() <= radius
+def _window_means(n: int) -> Tensor:
+    """The matrix (n, n) of means over windows of ``2 RADIUS + 1`` cells, cut at the border."""
+    near = (torch.arange(n)[:, None] - torch.arange(n)).abs() <= RADIUS
     return near / near.sum(1, keepdim=True)
 
 
-def pamr(guide: Tensor, scores: Tensor) -> Tensor:
-    """Pixel-adaptive mask refinement of scores (C, h, w): (C, 1, h, w) float32.
-
-    Each step replaces a pixel's score by a weighted mean of its neighbours' scores. The weights are
-    a softmax over the neighbours, by their distance in colour (Araslanov, Roth 2020, section 3.3).
-    """
-    deviation = torch.stack([*_neighbours(guide, centre=True)]).std(0)
-    distances = [
-        ((colour - guide).abs() / (1e-8 + 0.1 * deviation)).mean(0) for colour in _neighbours(guide)
-    ]
-    weights = torch.stack(distances).neg_().softmax(0)
-    for _ in range(STEPS):
-        mixed = torch.zeros_like(scores)
-        for weight, neighbour in zip(weights, _neighbours(scores), strict=True):
-            mixed.addcmul_(neighbour, weight)
-        scores = mixed
-    return scores[:, None]
+def _guided(guide: Tensor, scores: Tensor) -> Tensor:
+    """PAMR moves an outline to an edge some patches away; the filter makes it sharp."""
+    return guided_filter(guide, pamr(guide, scores, (2, 4), 20))
 
 
-def _neighbours(x: Tensor, centre: bool = False) -> Iterator[Tensor]:
-    """``x`` (n, h, w) moved to each neighbour of DILATIONS; beyond the border as at the border."""
-    height, width = x.shape[-2:]
-    for distance in DILATIONS:
-        padded = F.pad(x[None], [distance] * 4, mode="replicate")[0]
-        for down, right in product(range(3), range(3)):
-            if centre or (down, right) != (1, 1):
-                rows = slice(down * distance, down * distance + height)
-                columns = slice(right * distance, right * distance + width)
-                yield padded[:, rows, columns]
+def _pamr(guide: Tensor, scores: Tensor) -> Tensor:
+    """With SCLIP's settings."""
+    return pamr(guide, scores, (8, 16), 10)[:, None]
 
 
 REFINEMENTS: Table[Refinement] = Table(
     Refinement("none", "none"),
-    Refinement("guided", "guided filter", guided_filter, CELL, 40_000_000),
-    Refinement("pamr", "PAMR", pamr, 1, 6_000_000),
+    Refinement("guided", "guided filter", _guided, 160),
+    Refinement("pamr", "PAMR", _pamr, 320),
     what="refinement",
 )
 """How the edges of a mask may follow the picture."""
@@ -210,31 +207,18 @@ def _boxes(labels: NDArray[np.integer], margin: int) -> Iterator[tuple[int, tupl
             yield label, tuple(slice(max(0, s.start - margin), s.stop + margin) for s in box)
 
 
-def _scaled(picture: Image.Image, share: float, cell: int = 1) -> Image.Image:
-    """The picture at a share of its size, in whole cells."""
-    height, width = (
-        cell * max(1, round(side * share / cell)) for side in (picture.height, picture.width)
-    )
-    return images.resize(picture, (height, width))
-
-
 def _colours(pixels: NDArray[np.uint8]) -> Tensor:
     """Colours from 0 to 1, (3, h, w) float32, of pixels (h, w, 3)."""
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1).contiguous().float().div_(255)
 
 
-def _labels(coefficients: Tensor, picture: Image.Image, n: int, threshold: float) -> Tensor:
-    """The best of ``n`` classes of each pixel: (height, width) int16; -1 as in masks.labels."""
-    pixels = np.asarray(picture)
-    n_scores, k = coefficients.shape[:2]
-    out = torch.empty(pixels.shape[:2], dtype=torch.int16)
+def _labels(coefficients: Tensor, pixels: NDArray[np.uint8], class_of: Tensor) -> Tensor:
+    """The class of the best score of each pixel: (height, width) int16."""
+    labels = torch.empty(pixels.shape[:2], dtype=torch.int16)
     for tile in masks.tiles(coefficients.shape[2:], pixels.shape[:2]):
-        parts = tile.interpolate(coefficients.flatten(0, 1)).unflatten(0, (n_scores, k))
-        score = parts[:, -1]
-        if k > 1:
-            for channel, colour in enumerate(_colours(pixels[tile.pixels])):
-                score.addcmul_(parts[:, channel], colour)
-        best, index = score.max(0)
-        index[(index >= n) | (best < threshold)] = -1
-        out[tile.pixels] = index
-    return out
+        parts = tile.interpolate(coefficients.flatten(0, 1)).unflatten(0, coefficients.shape[:2])
+        *weights, score = parts.unbind(1)
+        for weight, colour in zip(weights, _colours(pixels[tile.pixels]), strict=False):
+            score.addcmul_(weight, colour)
+        labels[tile.pixels] = class_of[score.max(0).indices].to(torch.int16)
+    return labels

@@ -63,10 +63,8 @@ def test_place(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         torch.save(network.state_dict(), folder_of(tmp_path, None, seed) / "attention.pt")
         assert command.main(["pack", str(data), str(tmp_path), "--seed", str(seed)]) == 0
     folders = {file.parent for file in tmp_path.rglob("model.safetensors")}
-    assert folders == {
-        tmp_path / "assets" / "built-in",
-        folder_of(tmp_path, None, 1) / "packed",
-    }
+    built_in, other = tmp_path / "assets" / "built-in", tmp_path / "without-nothing-1" / "packed"
+    assert folders == {built_in, other}
 
 
 def test_cases(data: Path, tmp_path: Path) -> None:
@@ -119,8 +117,8 @@ def test_means() -> None:
 def packed(tmp_path: Path) -> Path:
     """A folder where the built-in's weights are those of both folds."""
     for name in measure.HALVES:
-        folder = folder_of(tmp_path, name, 0) / "packed"
-        folder.mkdir()
+        folder = tmp_path / f"without-{name}-0" / "packed"
+        folder.mkdir(parents=True)
         for file in assets.path("built-in").glob("*.safetensors"):
             (folder / file.name).symlink_to(file)
     return tmp_path

@@ -17,7 +17,7 @@ from torch import Tensor
 from gclip_core import attention
 from gclip_core.amf import Span
 from gclip_core.attention import Heads
-from gclip_core.errors import MethodError, check_choice
+from gclip_core.errors import ImageError, check_choice
 from gclip_core.types import Grid
 
 
@@ -28,14 +28,13 @@ class Calibration:
     ``outliers`` names the detector. An outlier whose neighbours are all outliers is unchanged if
     ``isolated`` is ``"kept"``, else set to 0. With ``gate_thresholded``, the gate is made of
     thresholded similarities. The second pass uses attention and gate, as the first, or the gate
-    only. ``class_weight`` is the weight of the class term. Raises MethodError for another word.
+    only. Raises MethodError for another word.
     """
 
     outliers: Literal["lof", "som"]
     isolated: Literal["kept", "zero"]
     gate_thresholded: bool
     second_pass: Literal["same", "gate"]
-    class_weight: float = 0.3
 
     def __post_init__(self) -> None:
         check_choice("outliers", self.outliers, ("lof", "som"))
@@ -55,6 +54,8 @@ GATE_SHARPNESS = 3.0
 """Factor of the similarity before the softmax of :func:`gate`."""
 THRESHOLD = 0.4
 """Similarities below it are set to 0 in spreading."""
+CLASS_WEIGHT = 0.3
+"""Weight of the class term."""
 BEFORE, AFTER, SUMMED = Span(((9, 9),), 12), Span(((4, 4),), 12), Span(((4, 10),), 12)
 """Blocks whose outputs determine: the spreading before the last block, the spreading after it, and
 the sum that is the input of the second pass."""
@@ -162,10 +163,10 @@ def calibrate(
     """Computes the inputs of the calibrated last block for one image.
 
     ``inputs`` are those of all blocks, (1+N, D) each; ``before_last`` are queries and keys of the
-    block before the last, (H, 1+N, d) each. Raises MethodError for fewer than 31 patches.
+    block before the last, (H, 1+N, d) each. Raises ImageError for fewer than 31 patches.
     """
     if grid[0] * grid[1] <= NEIGHBOURS:
-        raise MethodError(
+        raise ImageError(
             f"A calibrated method (SC-CLIP, SFP) needs at least {NEIGHBOURS + 1} patches, because "
             f"it compares each with {NEIGHBOURS} others, but a grid of {grid[0]} × {grid[1]} came. "
             "Increase the shorter side, or take another method."
@@ -183,7 +184,7 @@ def calibrate(
     summed = torch.stack(outputs(SUMMED)).sum(0)  # X_4 + ... + X_10
     return Calibrated(
         patches=torch.stack([first, summed[1:]]),
-        class_terms=settings.class_weight * torch.stack([late[:1], summed[:1]]),
+        class_terms=CLASS_WEIGHT * torch.stack([late[:1], summed[:1]]),
         gate=gate(thresholded(near) if settings.gate_thresholded else near),
         after=spread(cosines(outputs(AFTER)[-1][1:])),  # of X_4
         outliers=outliers,

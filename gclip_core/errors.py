@@ -12,7 +12,7 @@ class GclipError(ValueError):
 
 
 class ImageError(GclipError):
-    """The image cannot be used: not an image, damaged, or too large."""
+    """The image cannot be used: not an image, damaged, too large, or too small for a method."""
 
 
 class VocabularyError(GclipError):

@@ -30,7 +30,7 @@ def apply(
 
     ``inputs`` are those of all blocks, (B, 1+N, D) each. The attention of the blocks ``fused`` is
     fused into the last block's. ``W2`` (D, 4D) replaces that of the last FFN, if the method keeps
-    this FFN. A calibration raises MethodError for fewer than 31 patches.
+    this FFN. A calibration raises ImageError for fewer than 31 patches.
     """
     last = visual.transformer.resblocks[-1]
     if method.calibration is not None:

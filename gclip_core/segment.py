@@ -16,7 +16,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from gclip_core import images, palette
-from gclip_core.errors import GclipError
+from gclip_core.errors import GclipError, MethodError, VocabularyError
 from gclip_core.load import load_backbone
 from gclip_core.masks import BACKGROUND_WEIGHT
 from gclip_core.methods import METHODS, gclip
@@ -146,11 +146,13 @@ def run(options: argparse.Namespace) -> int:
                 picture,
             )
             save(options.out / name, picture, result)
+        except (MethodError, VocabularyError):  # of the settings, so the same for every image
+            raise
         except (GclipError, OSError) as error:
             n_failed += 1
             tqdm.write(f"{photo}: {error}", file=sys.stderr)
         else:
-            tqdm.write(f"{photo}: {report(result)}")
+            tqdm.write(f"{photo}: {describe(result)}")
     done = f"{len(photos)} image{'s' if len(photos) > 1 else ''}"
     if n_failed:
         done = f"{len(photos) - n_failed} of {done}"
@@ -231,7 +233,7 @@ def save(output: Path, picture: Image.Image, result: Segmentation) -> None:
     summary.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-def report(result: Segmentation) -> str:
+def describe(result: Segmentation) -> str:
     """The areas of an image's classes in one line, then its notes."""
     areas = dict(zip(result.vocabulary.names, result.areas(), strict=True))
     if no_class := result.no_class_area():

@@ -17,7 +17,7 @@ from gclip_core.encoder import Encoded
 from gclip_core.errors import GclipError, check_between, check_choice, check_count
 from gclip_core.methods import METHODS, Method, checked
 from gclip_core.numbering import check_index
-from gclip_core.refine import refined
+from gclip_core.refine import REFINEMENTS, refined
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.suggest import Matches, candidates_of, choose, match
 from gclip_core.types import Grid
@@ -40,6 +40,7 @@ class Segmenter:
     Raises:
         GclipError: a setting out of range; from each method, another backbone's encoding.
         MethodError: from each method, a ``Method``, block or head that cannot be computed.
+        ImageError: from each method, too few patches for SC-CLIP or SFP.
     """
 
     backbone: Backbone
@@ -108,6 +109,7 @@ class Segmenter:
         """
         check_between("threshold", threshold, 0, 1)
         check_between("background_weight", background_weight, 0, 1)
+        check_choice("refine", refine, REFINEMENTS)
         method = checked(method)
         prompts = self.prompts(words, background)
         if refine != "none":

@@ -120,15 +120,19 @@ def test_equal_names(photo: Path, tmp_path: Path) -> None:
         "--method clearclip --no-amf",
         "--method sclip --cs-blocks 7",
         "--amf-blocks 0",
+        "--amf-blocks 12",
+        "--threshold 3",
+        "--background-weight -1",
         "--backbone x",
         "--words ,",
+        f"--words {200 * 'word-'}",
         "--out photo.png",
     ],
 )
 def test_unusable_settings(
     wrong: str, photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Unusable settings are errors in one line."""
+    """Unusable settings are one error in one line, not an error of every photo."""
     monkeypatch.chdir(photo.parent)
     assert main(["photo.png", "--words", "cat", *wrong.split()]) == 2
     error = capsys.readouterr().err

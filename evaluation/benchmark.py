@@ -7,13 +7,13 @@ so do several processes together. :func:`read_result` adds the files up.
 
 import io
 import json
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import open_clip
@@ -28,7 +28,6 @@ from evaluation.datasets import LabelledSet, Sample
 from evaluation.metric import IGNORE, Counts
 from gclip_core.methods import METHODS, Method, gclip
 from gclip_core.numbering import block_numbers
-from gclip_core.refine import refined
 from gclip_core.segmenter import Segmenter
 
 # --- the rows of the table -----------------------------------------------------------------------
@@ -170,7 +169,10 @@ def _keep_settings(settings: dict[str, Any], folder: Path) -> None:
     file = folder / "settings.json"
     if not file.is_file():
         write_whole(file, json.dumps(settings, indent=1, ensure_ascii=False).encode())
-    saved = json.loads(file.read_text("utf-8"))
+    try:
+        saved = json.loads(file.read_text("utf-8"))
+    except ValueError as error:
+        raise _damaged(file, error) from error
     differences = []
     for key in {**settings, **saved}:
         here, there = settings.get(key), saved.get(key)
@@ -191,7 +193,8 @@ def _image_file(folder: Path, index: int) -> Path:
 def write_whole(path: Path, data: bytes) -> None:
     """Writes a file so that no reader sees a part of it, even if the process is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    # Machines that share a folder may have processes of equal numbers.
+    partial = path.with_name(f".{path.name}.{uuid4().hex}")
     partial.write_bytes(data)
     partial.replace(path)
 
@@ -227,9 +230,15 @@ def count_image(experiment: Experiment, sample: Sample) -> Counts:
         if method.suppression not in suppressed:
             suppressed[method.suppression] = segmenter.suppress(encoded, method)
         source = suppressed[method.suppression]
-        result = segmenter.segment(source, vocabulary, method, threshold=experiment.threshold)
-        labels = refined(result, image, experiment.refine).labels
-        counts.append(metric.confusion(truth, class_of[labels.cpu().numpy()], n))
+        result = segmenter.segment(
+            source,
+            vocabulary,
+            method,
+            threshold=experiment.threshold,
+            refine=experiment.refine,
+            picture=image,
+        )
+        counts.append(metric.confusion(truth, class_of[result.labels.numpy()], n))
     return np.stack(counts)
 
 
@@ -295,6 +304,12 @@ class Result:
         return len(self.image_miou) == self.settings["images"]
 
 
+def _damaged(file: Path, error: Exception) -> EvaluationError:
+    return EvaluationError(
+        f"{file} is damaged ({error}); delete it and run the same command again."
+    )
+
+
 def read_result(folder: Path) -> Result:
     """Adds up the images of a run.
 
@@ -316,7 +331,5 @@ def read_result(folder: Path) -> Result:
                     counts[methods, true, predicted] += pixels
                     miou.append(image["miou"])
     except Exception as error:  # zip, NumPy and JSON raise different errors for a damaged file
-        raise EvaluationError(
-            f"{file} is damaged ({error}); delete it and run the same command again."
-        ) from error
+        raise _damaged(file, error) from error
     return Result(settings, counts, np.array(miou, np.float64).reshape(len(miou), n_methods))

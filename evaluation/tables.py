@@ -194,7 +194,7 @@ def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
     common = {"backbone": "openai-vit-b-16", "words": "all", "templates": "imagenet80"}
     given = {**settings, "background_words": len(settings["classes"][0]["phrases"])}
     for entry in PUBLISHED["results"]:
-        if dataset not in entry["miou"] or settings["images"] < PUBLISHED["images"][dataset]:
+        if dataset not in entry["miou"] or settings["images"] not in PUBLISHED["images"][dataset]:
             continue
         # The settings of the authors' code; a table with a set's name is for that set alone.
         code = PUBLISHED["settings"].get(entry.get("settings"), {})

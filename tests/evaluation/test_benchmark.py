@@ -4,7 +4,9 @@ import json
 import multiprocessing
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +148,18 @@ def test_folders(tmp_path: Path) -> None:
         benchmark.read_result(tmp_path)
     with pytest.raises(EvaluationError, match="nowhere"):
         benchmark.read_result(tmp_path / "nowhere")
+    file.write_bytes(b"")
+    with pytest.raises(EvaluationError, match=r"settings\.json is damaged.*delete it"):
+        benchmark.run(experiment, tmp_path)
+
+
+def test_file_of_many(tmp_path: Path) -> None:
+    """Whoever writes one file together, with processes of equal numbers too, leaves it whole."""
+    file = tmp_path / "settings.json"
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(partial(benchmark.write_whole, file), 200 * [b"settings"]))
+    assert file.read_bytes() == b"settings"
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_two_processes(capfd: pytest.CaptureFixture[str]) -> None:

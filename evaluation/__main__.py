@@ -77,7 +77,7 @@ def _experiment(args: argparse.Namespace) -> Experiment:
         args.methods or ([] if args.ablate else METHODS),
         args.ablate,
         amf_blocks=block_choice(args.amf_blocks),
-        cs_blocks=block_choice(args.cs_blocks),
+        cs_blocks=block_choice(args.cs_blocks, papers=False),
         heads=args.amf_heads,
     )
     words = args.words or ("present" if args.dataset == PHOTOS else "all")

@@ -186,8 +186,8 @@ def fused_blocks(
         wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks - 1)
         if wrong:
             raise MethodError(
-                f"AMF can fuse blocks before the last one (1 to {n_blocks - 1} of {n_blocks}), "
-                f"but {in_words(wrong)} came; choose some of these, or 'auto'."
+                f"AMF can fuse blocks before the last one (1 to {n_blocks - 1} of {n_blocks}, "
+                f"counted from 1), but {in_words(wrong)} came; choose some of these, or 'auto'."
             )
         return FusionReport(blocks, reason)
     n_fused = fusion.n_fused

@@ -144,7 +144,10 @@ def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int])
     check_index("Channel", channel, backbone.width)
     n_blocks = backbone.n_blocks
     if not chosen or chosen[-1] >= n_blocks:
-        raise MethodError(f"Blocks run from 0 to {n_blocks - 1} (at least one), but {chosen} came.")
+        raise MethodError(
+            f"Blocks from 0 to {n_blocks - 1} (counted from 0) were expected, at least one, but "
+            f"{chosen} came."
+        )
     if not (isinstance(gain, Real) and abs(gain) < 1e4):  # also refuses nan
         raise MethodError(f"The gain must be a number below 10,000, but {gain!r} came.")
     model = backbone.model

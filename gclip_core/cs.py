@@ -118,8 +118,8 @@ def suppressed_channels(
     wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks)
     if wrong:
         raise MethodError(
-            f"CS accepts blocks 1 to {n_blocks}, but {in_words(wrong)} came; choose some of "
-            "these, or 'auto'."
+            f"CS accepts blocks 1 to {n_blocks} (counted from 1), but {in_words(wrong)} came; "
+            "choose some of these, or 'auto'."
         )
     factors = {block: channel_factors(norms[block], settings.target) for block in blocks}
     return SuppressionReport(factors, reason, replace(settings, blocks=blocks))

@@ -34,32 +34,35 @@ def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
 
 
 def check_blocks(what: str, blocks: Blocks) -> None:
-    """Raises MethodError for what is neither "auto" nor "backbone" nor one or more indices."""
-    if blocks not in ("auto", "backbone") and (isinstance(blocks, str) or not blocks):
+    """Raises MethodError for what is neither "auto" nor "backbone" nor a tuple of indices."""
+    if blocks not in ("auto", "backbone") and not (isinstance(blocks, tuple) and blocks):
         raise MethodError(
-            f"{what} must be auto, backbone or block indices counted from 0, but {blocks!r} came."
+            f"{what} must be auto, backbone or a tuple of block indices counted from 0, but "
+            f"{blocks!r} came."
         )
 
 
 def check_index(what: str, index: int, count: int) -> None:
     """Raises MethodError if ``index`` is no integer in ``range(count)``."""
     if not hasattr(index, "__index__") or index not in range(count):
-        raise MethodError(f"{what}s run from 0 to {count - 1}, but {what.lower()} {index} came.")
+        raise MethodError(
+            f"{what}s run from 0 to {count - 1} (counted from 0), but {what.lower()} {index} came."
+        )
 
 
 PAPERS_BLOCKS: dict[str, tuple[int, ...]] = {"paper-from-1": (5, 6), "paper-from-0": (6, 7)}
 """The paper's "blocks 6 and 7" of ViT-B/16 as 0-based indices, if the paper counts from 1 or 0."""
 
 
-def block_choice(text: str) -> Blocks:
+def block_choice(text: str, papers: bool = True) -> Blocks:
     """Reads auto, backbone, a PAPERS_BLOCKS name or 1-based numbers as 0-based indices.
 
-    Numbers are written as ``"6 7"``, ``"6,7"`` or ``"7-11"``. Raises MethodError for other text, or
-    a number over 1000.
+    Numbers are written as ``"6 7"``, ``"6,7"`` or ``"7-11"``. The names are of AMF's blocks, so CS
+    has ``papers=False``. Raises MethodError for other text, or a number over 1000.
     """
     if text in ("auto", "backbone"):
         return text
-    if text in PAPERS_BLOCKS:
+    if papers and text in PAPERS_BLOCKS:
         return PAPERS_BLOCKS[text]
     chosen: list[int] = []
     for part in text.replace(",", " ").split():

@@ -31,6 +31,8 @@ RADIUS = 4
 EPSILON = 1e-4
 """Ridge of the guided filter's regression, for colours from 0 to 1. A channel whose variance in a
 window is far below it does not change the scores there."""
+LONGEST = 3
+"""A picture whose sides have a larger ratio is scaled to as many pixels as one of this ratio."""
 SMOOTHING = 0.4
 """Side of the square in which pixels vote for a smooth outline, in patches."""
 SPECK = 1.0
@@ -78,7 +80,7 @@ def refined(result: Segmentation, picture: Image.Image, name: str) -> Segmentati
     # All background prompts together are one more class; the threshold is the score of another one.
     n = len(result.vocabulary)
     classes = [n if index < 0 else index for index in result.prompt_classes]
-    share = min(entry.side / min(size), sqrt(3 * entry.side**2 / prod(size)))
+    share = min(entry.side / min(size), sqrt(LONGEST * entry.side**2 / prod(size)))
     small = tuple(CELL * max(1, round(side * share / CELL)) for side in size)
     scores = masks.scores(result.logits, classes, small)
     scores = F.pad(scores, (0, 0, 0, 0, 0, 1), value=result.threshold)

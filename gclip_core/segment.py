@@ -105,8 +105,9 @@ def run(options: argparse.Namespace) -> int:
     """Checks all settings and files, then segments one image after the other."""
     method = METHODS[options.method]
     if method.name == "gclip":
-        blocks = [block_choice(b or "backbone") for b in (options.amf_blocks, options.cs_blocks)]
-        method = gclip(not options.no_amf, not options.no_cs, *blocks)
+        amf_blocks = block_choice(options.amf_blocks or "backbone")
+        cs_blocks = block_choice(options.cs_blocks or "backbone", papers=False)
+        method = gclip(not options.no_amf, not options.no_cs, amf_blocks, cs_blocks)
     elif options.no_amf or options.no_cs or options.amf_blocks or options.cs_blocks:
         raise GclipError(
             "--no-amf, --no-cs, --amf-blocks and --cs-blocks change GCLIP, but --method "

@@ -14,7 +14,7 @@ from gclip_core.amf import Fusion, FusionReport, GlobalTokens
 from gclip_core.backbone import Backbone
 from gclip_core.cs import Suppression
 from gclip_core.encoder import Encoded
-from gclip_core.errors import GclipError, check_between, check_choice, check_count
+from gclip_core.errors import GclipError, MethodError, check_between, check_choice, check_count
 from gclip_core.methods import METHODS, Method, checked
 from gclip_core.numbering import check_index
 from gclip_core.refine import REFINEMENTS, refined
@@ -264,6 +264,8 @@ class Segmenter:
             return amf.received(heads[0]).cpu()
 
         wanted = tuple(range(self.backbone.n_blocks) if blocks is None else blocks)
+        if not wanted:
+            raise MethodError("At least one block was expected, but none came; None is all blocks.")
         for block in wanted:
             check_index("Block", block, self.backbone.n_blocks)
         return torch.stack([source.cached(("received", b), partial(measure, b)) for b in wanted])

@@ -9,6 +9,7 @@ import pytest
 
 from gclip_core import METHODS, MethodError, gclip
 from gclip_core.amf import Fusion
+from gclip_core.cs import Suppression
 from tests import reference
 
 
@@ -74,6 +75,8 @@ CALIBRATED = METHODS["scclip"]
     [
         (Fusion(), {"weight": 1.1}, "weight must"),
         (Fusion(), {"attention": "x"}, "qk, own"),
+        (Fusion(), {"blocks": [5, 6]}, "a tuple"),
+        (Suppression(), {"blocks": [6]}, "a tuple"),
         (CALIBRATED.calibration, {"outliers": "x"}, "lof, som"),
         (CALIBRATED.calibration, {"isolated": "x"}, "kept, zero"),
         (CALIBRATED.calibration, {"second_pass": "x"}, "same, gate"),

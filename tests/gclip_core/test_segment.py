@@ -121,6 +121,7 @@ def test_equal_names(photo: Path, tmp_path: Path) -> None:
         "--method sclip --cs-blocks 7",
         "--amf-blocks 0",
         "--amf-blocks 12",
+        "--cs-blocks paper-from-1",
         "--threshold 3",
         "--background-weight -1",
         "--backbone x",

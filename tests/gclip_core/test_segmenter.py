@@ -395,6 +395,7 @@ def test_unusable_methods(
         (lambda segmenter, it: segmenter.segment(it, "cat", threshold=1.1), "threshold must"),
         (lambda segmenter, it: segmenter.segment(it, "cat", background_weight="1"), "weight must"),
         (lambda segmenter, it: segmenter.received(it, [99]), "0 to 11"),
+        (lambda segmenter, it: segmenter.received(it, []), "At least one block"),
         (lambda segmenter, it: segmenter.attention_map(it, 0, 4), "0 to 3"),
         (lambda segmenter, it: segmenter.attention_map(it, 0, ""), "0 to 3"),
         (lambda segmenter, it: segmenter.last_attention(it, head=0.0), "0 to 3"),

@@ -16,7 +16,7 @@ from gclip_core.result import Segmentation
 from gclip_core.types import Grid
 
 BACKGROUND_WEIGHT = 0.5
-"""Weight of the background, chosen on photos with masks (see METHOD.md, Background)."""
+"""Weight of the background, chosen on photos with masks by `training/choose.py`."""
 TILE = 64, 256
 """Rows and columns of pixels that are computed at a time, to fit a processor's cache."""
 

@@ -76,6 +76,7 @@ GETS = re.compile(
     rf"|{API}/(heartbeat|file|call)/.*|{API}/file=.*|{PROGRESS}/?"
 )
 """Routes that the page and programs need; others of Gradio print, store or never end."""
+CALL = re.compile(rf"{API}/call/(\w+)/?")
 READ = re.compile(rf"{API}/(?:queue/data|call/(?:v2/)?\w+/([0-9a-f]+))/?")
 FILE = re.compile(rf"{API}/file[=/](.*)")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -142,23 +143,6 @@ class Files:
                     raise HTTPException(422, "This picture is not here: upload it again.")
                 if path is not None:
                     value |= {"path": path, "url": None}
-
-    def check_inputs(self, request: dict[str, Any]) -> None:
-        """Refuse a wrong number of inputs, and what is no file where one is wanted: Gradio would
-        log a trace."""
-        index, data = request.get("fn_index"), request.get("data")
-        function = self.page.fns.get(index) if isinstance(index, int) else None
-        if function is None or not isinstance(data, list):
-            return  # Gradio refuses it in a sentence
-        if len(data) != len(function.inputs):
-            wanted = len(function.inputs)
-            raise HTTPException(400, f"{wanted} values were expected, but {len(data)} came.")
-        for component, value in zip(function.inputs, data, strict=True):
-            if component.data_model and value is not None:
-                try:
-                    component.data_model.model_validate(value, context={"validate_meta": True})
-                except ValidationError:
-                    raise HTTPException(422, "This is no picture: upload one.") from None
 
     def make_room(self) -> None:
         """Delete files of visitors, as long as all have more than MAX_STORED bytes.
@@ -253,7 +237,7 @@ class Limits:
     """ASGI middleware before Gradio. With ``tools`` the Model Context Protocol has a route."""
 
     def __init__(self, app: ASGIApp, page: "gr.Blocks", files: Files, tools: bool = False) -> None:
-        self.app, self.files, self.tools = app, files, tools
+        self.app, self.page, self.files, self.tools = app, page, files, tools
         self.sessions, self.calls = Sessions(page), asyncio.Semaphore(MAX_TOOLS)
         self.uploading = 0
         self.sweeper: asyncio.Task | None = None
@@ -315,7 +299,7 @@ class Limits:
             values = await self._read_values(receive, MAX_BODY)
             receive = with_body(orjson.dumps(values), receive)  # Gradio reads what was checked
             if path.startswith(JOIN) or "/call/" in path:
-                self.files.check_inputs(values)
+                check_inputs(self.page, path, values)
                 with self.sessions.join(values.get("session_hash")):
                     await self.app(scope, receive, send)
             else:
@@ -387,6 +371,29 @@ def route(scope: Scope) -> str:
     """The path that Gradio looks up: without the prefix under which a proxy serves the page."""
     path, prefix = scope["path"], scope.get("root_path", "")
     return path.removeprefix(prefix) if path.startswith(f"{prefix}/") else path
+
+
+def check_inputs(page: "gr.Blocks", path: str, request: dict[str, Any]) -> None:
+    """Refuse a wrong number of inputs, and what is no file where one is wanted: Gradio would log a
+    trace. A program names a public event in its path."""
+    index, data = request.get("fn_index"), request.get("data")
+    function = page.fns.get(index) if isinstance(index, int) else None
+    if called := CALL.fullmatch(path):
+        public = (f for f in page.fns.values() if f.api_visibility == "public")
+        function = next((f for f in public if f.api_name == called[1]), None)
+        if function is None:
+            raise HTTPException(404, "There is no such endpoint: /gradio_api/info has all.")
+    if function is None or not isinstance(data, list):
+        return  # Gradio refuses it in a sentence
+    if len(data) != len(function.inputs):
+        wanted = len(function.inputs)
+        raise HTTPException(400, f"{wanted} values were expected, but {len(data)} came.")
+    for component, value in zip(function.inputs, data, strict=True):
+        if component.data_model and value is not None:
+            try:
+                component.data_model.model_validate(value, context={"validate_meta": True})
+            except ValidationError:
+                raise HTTPException(422, "This is no picture: upload one.") from None
 
 
 def check_head(scope: Scope) -> None:

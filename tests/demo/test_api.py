@@ -136,6 +136,22 @@ def test_wrong_values(case: str, visitor: Visitor, photo: dict, capfd: Any) -> N
 
 
 @pytest.mark.parametrize(
+    ("endpoint", "values", "sentence"),
+    [
+        ("segment", [1], "9 values were expected, but 1 came"),
+        ("respond", [], "no such endpoint"),
+    ],
+)
+def test_wrong_calls(
+    endpoint: str, values: list[Any], sentence: str, visitor: Visitor, capfd: Any
+) -> None:
+    """Missing values, and events of the page, are refused without a trace in the log."""
+    with pytest.raises(FailedError, match=sentence):
+        visitor.program(endpoint, *values)
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
     ("error", "words"), [(MemoryError(), "memory"), (OSError(ENOSPC, "full"), "disk space")]
 )
 def test_machine_without_room(

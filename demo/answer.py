@@ -17,7 +17,7 @@ SEGMENT, HOW, COMPARE, LEARN, SHARE = ("segment",), ("how",), ("compare",), ("le
 EVERY_TAB = SEGMENT + HOW + COMPARE + LEARN + SHARE
 
 EVERYTHING = tuple(Settings.model_fields)
-IN_VIEW = ("block", "head", "patch", "row")
+IN_VIEW = ("block", "head", "patch", "enlarged")
 """Settings that choose what is looked at; a pinned patch is moved by the browser itself."""
 MASK = ("words", "nearest", "templates", "scale", "background", "weight", "threshold", "edges")
 """Settings that change masks, but nothing in the tower."""
@@ -54,11 +54,11 @@ VIEWS = {
     "attention_text": View(SEGMENT, views.attention_text),
     "attention": View(SEGMENT, views.attention, ("amf", *MASK, *IN_VIEW)),
     "norms_text": View(SEGMENT, views.norms_text),
-    "norms": View(SEGMENT, views.norms, ("amf", "head", "patch", "row", *MASK)),
+    "norms": View(SEGMENT, views.norms, ("amf", "head", "patch", "enlarged", *MASK)),
     "chips": View(EVERY_TAB, views.chips, ("amf", "cs", "background", "weight", *IN_VIEW)),
     "diagram": View(HOW, diagram.words, IN_VIEW),
     "diagram.tower": View(HOW, diagram.tower, (*MASK, *IN_VIEW)),
-    "diagram.closer": View(HOW, diagram.closer, ("patch", "row", *MASK)),
+    "diagram.closer": View(HOW, diagram.closer, ("patch", "enlarged", *MASK)),
     "masks": View(COMPARE, compare.mask_strip, ("block", "head", "patch")),
     "large": View(COMPARE, compare.large, ("block", "head", "patch")),
     "large.visible": View(COMPARE, compare.is_pressed),

@@ -17,15 +17,12 @@ from demo import backbones
 from demo.answer import REFUSALS, sentence
 from demo.files import saved
 from demo.scene import LOCK, Photo, Scene
-from demo.settings import Settings, explain
+from demo.settings import ABLATIONS, Settings, explain
 from demo.share import mask_png
 from gclip_core import BACKBONES, METHODS, GclipError, __version__
 from gclip_core.numbering import block_numbers
 from gclip_core.refine import REFINEMENTS
 from gclip_core.result import Segmentation
-
-ABLATIONS = {"amf": (True, False), "cs": (False, True)}
-"""GCLIP with AMF and CS switched so, under names that no method of the table has."""
 
 logger = logging.getLogger(__name__)
 

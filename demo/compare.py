@@ -24,39 +24,40 @@ def table(scene: Scene) -> dict[str, Any]:
     """A row a method, with the values of COLUMNS."""
     rows = [
         (
-            title,
+            method_title(mask.method),
             "–" if miou is None else f"{100 * miou:.1f}",
             RULES.get(mask.method.attention, mask.method.attention),
             mask.method.citation or "for comparison",
         )
-        for title, mask, miou in scene.compared
+        for mask, miou in scene.compared.values()
     ]
     return {"headers": COLUMNS, "data": rows}
 
 
 def mask_strip(scene: Scene) -> dict[str, Any]:
     """Every method's mask as a small picture."""
-    items = []
-    for title, mask, miou in scene.compared:
+    items, names = [], list(scene.compared)
+    for name, (mask, miou) in scene.compared.items():
+        title = method_title(mask.method)
         caption = title if miou is None else f"{title} · {percent(miou)}"
         picture = painted(scene.photo.picture, mask)
-        items.append(item(picture, caption, f"Mask of {title}", "jpeg"))
-    row, columns = scene.settings.row, 4 if scene.report.abnormal else 5
-    return {"items": items, "selected": row - 1 if row else None, "columns": columns}
+        items.append(item(picture, caption, f"Mask of {title}", "jpeg") | {"method": name})
+    selected = names.index(scene.settings.enlarged) if is_pressed(scene) else None
+    return {"items": items, "selected": selected, "columns": 4 if scene.report.abnormal else 5}
 
 
 def is_pressed(scene: Scene) -> bool:
-    return 0 < scene.settings.row <= len(scene.compared)
+    return scene.settings.enlarged in scene.compared
 
 
 def large(scene: Scene) -> dict[str, Any] | None:
     """The mask that was pressed beside GCLIP's, for a canvas."""
     if not is_pressed(scene):
         return None
-    ours, masks = scene.settings.gclip(), [mask for _, mask, _ in scene.compared]
-    pressed = other = masks[scene.settings.row - 1]
+    ours, masks = scene.settings.gclip(), {name: m for name, (m, _) in scene.compared.items()}
+    pressed = other = masks[scene.settings.enlarged]
     if pressed.method == ours:
-        other = next(mask for mask in masks if mask.method != ours)
+        other = next(mask for mask in masks.values() if mask.method != ours)
     pair = {method_title(ours): scene.mask(ours), method_title(other.method): other}
     return canvas(scene, pair) | {"view": int(other is pressed), "notes": []}
 

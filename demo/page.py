@@ -157,7 +157,7 @@ def _inputs(parts: dict[str, Any]) -> None:
     parts["cs_link"] = gr.Button("See what CS repairs", size="sm", elem_id="cs-link")
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         _settings(parts)
-    for name in ("nearest", "block", "head", "patch", "row"):
+    for name in ("nearest", "block", "head", "patch", "enlarged"):
         parts[name] = gr.State()
 
 
@@ -316,7 +316,7 @@ def _connect(page: gr.Blocks, parts: dict[str, Any]) -> None:
             triggers.append(control.input)
     gr.on(triggers, **answered)
 
-    backbone, row = parts["backbone"], parts["row"]
+    backbone, masks, enlarged = parts["backbone"], parts["masks"], parts["enlarged"]
     in_view = [parts[name] for name in ("block", "head", "patch")]
     chips = [parts["chips"], parts["words"]]
     shown_by_lessons = [parts["tabs"], tab, *asked]
@@ -329,8 +329,8 @@ def _connect(page: gr.Blocks, parts: dict[str, Any]) -> None:
         parts["chips"].select(press_chips, chips, settings, **SETS_INPUTS),
         parts["cs_link"].click(switch_model, backbone, backbone, **SETS_INPUTS),
         parts["diagram"].input(point, in_view, in_view, **SETS_INPUTS),
-        parts["masks"].select(enlarge, None, row, **SETS_INPUTS),
-        parts["table"].select(enlarge, None, row, **SETS_INPUTS),
+        masks.select(enlarge, masks, enlarged, **SETS_INPUTS),
+        parts["table"].select(enlarge, masks, enlarged, **SETS_INPUTS),
         *(
             parts[f"show {step}"].click(
                 partial(show_lesson, step), None, shown_by_lessons, **SETS_INPUTS
@@ -445,9 +445,10 @@ def point(event: gr.EventData, block: int, head: int, patch: int) -> tuple[int, 
 
 
 @refuse_forged()
-def enlarge(event: gr.EventData) -> int:
-    """The row of the table or the mask that was pressed."""
-    return 1 + (event.index[0] if isinstance(event.index, list) else event.index)
+def enlarge(event: gr.EventData, masks: dict) -> str:
+    """The method whose mask, or row of the table, was pressed."""
+    index = event.index[0] if isinstance(event.index, list) else event.index
+    return masks["items"][index]["method"]
 
 
 def show_lesson(step: int) -> list[Any]:

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from demo import backbones, limits
-from demo.settings import Settings
+from demo.settings import ABLATIONS, Settings
 from evaluation import metric, photos
 from gclip_core import METHODS, assets, images, masks, suggest
 from gclip_core.cache import BoundedCache
@@ -223,21 +223,19 @@ class Scene:
         return int(s.method != "gclip" or getattr(s, self.idea.lower()))
 
     @cached_property
-    def compared(self) -> list[tuple[str, Segmentation, float | None]]:
-        """Title, mask and mIoU of every method, the best first.
+    def compared(self) -> dict[str, tuple[Segmentation, float | None]]:
+        """Mask and mIoU of every method, the best first.
 
         On a model with an outlier channel GCLIP's four come first: neither, AMF, CS and both.
         """
-        s, others = self.settings, [m for m in METHODS.values() if m.name != "gclip"]
-        four = [s.gclip(amf=amf, cs=cs) for cs in (False, True) for amf in (False, True)]
-        first, ranked = (four, others) if self.report.abnormal else ([], [s.gclip(), *others])
-
-        def rows(methods: list[Method]) -> list[tuple[str, Segmentation, float | None]]:
-            made = [self.mask(method) for method in methods]
-            return [(method_title(mask.method), mask, self.miou(mask)) for mask in made]
-
-        best_first = sorted(rows(ranked), key=lambda row: row[2] or 0, reverse=True)
-        return rows(first) + best_first
+        s, ours = self.settings, {"gclip": self.settings.gclip()}
+        if self.report.abnormal:
+            switches = ABLATIONS | {"gclip": (True, True)}
+            ours = {name: s.gclip(amf=amf, cs=cs) for name, (amf, cs) in switches.items()}
+        made = {name: self.mask(method) for name, method in {**ours, **METHODS, **ours}.items()}
+        scored = {name: (mask, self.miou(mask)) for name, mask in made.items()}
+        best_first = dict(sorted(scored.items(), key=lambda entry: entry[1][1] or 0, reverse=True))
+        return {n: scored[n] for n in ours} | best_first if self.report.abnormal else best_first
 
     @cached_property
     def report(self) -> MethodReport:

@@ -31,6 +31,10 @@ def _blocks(text: str) -> str:
 Blocks = Annotated[str, Field(max_length=200), AfterValidator(_blocks)]
 
 
+ABLATIONS = {"neither": (False, False), "amf": (True, False), "cs": (False, True)}
+"""GCLIP with AMF and CS switched so, under names that no method of the table has."""
+
+
 class Settings(BaseModel):
     """Every setting with its range and default. The fields are the page's controls, in order.
 
@@ -71,8 +75,8 @@ class Settings(BaseModel):
     head: int = Field(0, ge=0, le=64)
     patch: int = Field(0, ge=0, le=100_000)
     """Pinned in every drawing; a patch of Scene.grid."""
-    row: int = Field(0, ge=0, le=100)
-    """The mask of Compare that is shown large; 0 is none."""
+    enlarged: Literal["", *METHODS, *ABLATIONS] = ""
+    """The method whose mask Compare shows large."""
 
     @classmethod
     def read(cls, values: Mapping[str, Any] | Iterable[Any]) -> Self:

@@ -37,7 +37,7 @@ def test_change_sends_what_depends_on_it() -> None:
         ({"weight": 0.7}, {"canvas"}),
         ({"block": 3}, {"norms"}),
         ({"words": "dog, cat"}, {"canvas", "chips"}),
-        ({"row": 2}, set()),
+        ({"enlarged": "sclip"}, set()),
         ({"tab": "share"}, {"shared"}),
     ):
         assert set(visitor.ask(**change)) & slow == sent, change
@@ -49,8 +49,8 @@ OTHER = {"words": "dog, sky", "nearest": False, "background": False, "weight": 0
 OTHER |= {"cs": False, "backbone": "built-in", "method": "sclip", "edges": "none", "size": 160}
 OTHER |= {"threshold": 0.6, "window": 0, "stride": 56, "templates": "plain", "scale": 9.0}
 OTHER |= {"amf_blocks": "5 6", "fused": 4, "tokens": 2.0, "cs_blocks": "11", "target": "median"}
-OTHER |= {"outlier": 900.0, "block": 3, "head": 1, "patch": 5, "row": 2}
-FOLLOWING = {"row": "large", "head": "diagram.closer", "tokens": "diagram.tower"}
+OTHER |= {"outlier": 900.0, "block": 3, "head": 1, "patch": 5, "enlarged": "sclip"}
+FOLLOWING = {"enlarged": "large", "head": "diagram.closer", "tokens": "diagram.tower"}
 FOLLOWING |= {"block": "norms_text", "fused": "attention_text", "target": "norms"}
 IN_PART = [name for name, view in VIEWS.items() if 0 < len(view.ignores) < len(OTHER)]
 
@@ -103,7 +103,7 @@ def test_pin_is_of_one_photo() -> None:
     visitor = Visitor(patch=20, **SMALL)
     assert visitor.ask()["canvas"]["patch"] == 19
     assert visitor.ask(tab="how")["diagram"]["patch"] == 19
-    assert visitor.ask(tab="compare", row=3)["large"]["patch"] == 19
+    assert visitor.ask(tab="compare", enlarged="sclip")["large"]["patch"] == 19
     assert visitor.ask(backbone="built-in-damaged")["large"]["patch"] == 19
     assert visitor.ask(path=FLOWER)["patch"] == 0
     assert visitor.ask(tab="segment")["canvas"]["patch"] is None

@@ -80,6 +80,7 @@ def test_link_of_many_unknown_keys_has_a_short_note() -> None:
         ("words", ",".join(f"w{i}" for i in range(201))),
         ("amf", None),
         ("colour", "red"),
+        ("enlarged", 2),
     ],
 )
 def test_value_out_of_range_meets_a_sentence(name: str, value: object) -> None:
@@ -95,7 +96,7 @@ def test_values_at_the_limits_are_read() -> None:
 
 
 def test_settings_are_read_in_the_order_of_the_page() -> None:
-    settings = Settings(words="cat", row=3)
+    settings = Settings(words="cat", enlarged="sclip")
     assert Settings.read(settings.model_dump().values()) == settings
     with pytest.raises(GclipError, match="but 1 came: reload the page"):
         Settings.read(["cat"])

@@ -16,7 +16,7 @@ from PIL import Image
 import gclip_core
 from demo import compare, diagram, files, lessons, page, plots, share, views
 from demo.backbones import get
-from demo.scene import Photo
+from demo.scene import Photo, method_title
 from demo.settings import Settings
 from gclip_core import METHODS, palette
 from tests.demo.photos import DOG, FLOWER, SMALL, numbers, scene, upload
@@ -151,13 +151,13 @@ def test_file_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def compared() -> dict:
-    return {title: mask for title, mask, _ in scene(**SMALL).compared}
+    return {name: mask for name, (mask, _) in scene(**SMALL).compared.items()}
 
 
 def test_compare_has_every_method(compared: dict) -> None:
     """The best score first."""
     current = scene(**SMALL)
-    assert {mask.method.name for mask in compared.values()} == set(METHODS)
+    assert compared.keys() == set(METHODS)
     scores = [current.scores(mask).miou for mask in compared.values()]
     assert scores == sorted(scores, reverse=True)
 
@@ -166,7 +166,7 @@ def test_table_and_masks_have_one_figure(compared: dict) -> None:
     """That of the mask that Segment shows, too."""
     current = scene(**SMALL)
     rows = compare.table(current)["data"]
-    assert [row[0] for row in rows] == list(compared)
+    assert [row[0] for row in rows] == [method_title(m.method) for m in compared.values()]
     captions = [item["caption"] for item in compare.mask_strip(current)["items"]]
     assert captions == [f"{row[0]} · {row[1]} %" for row in rows]
     ours = next(row for row in rows if row[0] == "GCLIP: AMF + CS")
@@ -178,29 +178,38 @@ def test_table_and_masks_have_one_figure(compared: dict) -> None:
 def test_pressed_mask_is_beside_ours(compared: dict) -> None:
     current = scene(**SMALL)
     assert not compare.is_pressed(current)
-    for row, (name, mask) in list(enumerate(compared.items()))[:4]:
-        shown = compare.large(current.with_settings(row=row + 1))
-        assert shown["views"][1]["title"] == name or mask.method.name == "gclip"
+    for name, mask in list(compared.items())[:4]:
+        shown = compare.large(current.with_settings(enlarged=name))
         titles = [view["title"] for view in shown["views"]]
         assert "GCLIP: AMF + CS" in titles and len(set(titles)) == 2
-        assert (
-            numbers(shown["views"][titles.index(name)]["mask"]) == mask.labels.byte().numpy()
-        ).all()
+        drawn = shown["views"][titles.index(method_title(mask.method))]
+        assert (numbers(drawn["mask"]) == mask.labels.byte().numpy()).all()
+        assert shown["views"][shown["view"]] == drawn
+
+
+def test_pressed_mask_stays_of_its_method() -> None:
+    """Also where words or a model rank the methods in another order."""
+    for changes in ({}, {"words": "grass"}, {"backbone": "built-in-damaged"}):
+        current = scene(**SMALL | {"enlarged": "naclip"} | changes)
+        assert compare.large(current)["views"][1]["title"] == "NACLIP"
+        strip = compare.mask_strip(current)
+        assert strip["items"][strip["selected"]]["method"] == "naclip"
+    assert not compare.is_pressed(scene(enlarged="cs", **SMALL)), "only where a channel is damaged"
 
 
 @pytest.mark.parametrize("switches", [{"amf": False, "cs": False}, {"words": "car, sky"}])
 def test_own_mask_is_pressed(switches: dict) -> None:
     """It is beside another one: without a score it is the first, or both ideas are off."""
     current = scene(**SMALL, **switches)
-    row = [mask.method for _, mask, _ in current.compared].index(current.settings.gclip())
-    shown = compare.large(current.with_settings(row=row + 1))
+    shown = compare.large(current.with_settings(enlarged="gclip"))
     titles = [view["title"] for view in shown["views"]]
     assert shown["view"] == 0 and len(set(titles)) == 2 and titles[0].startswith("GCLIP")
 
 
 def test_damaged_model_compares_four() -> None:
     """Neither, AMF, CS and both, before the other methods."""
-    titles = [title for title, _, _ in scene(backbone="built-in-damaged", **SMALL).compared]
+    masks = scene(backbone="built-in-damaged", **SMALL).compared.values()
+    titles = [method_title(mask.method) for mask, _ in masks]
     assert titles[:4] == ["GCLIP: neither", "GCLIP: AMF", "GCLIP: CS", "GCLIP: AMF + CS"]
     assert len(titles) == len(METHODS) + 3
 
@@ -233,7 +242,7 @@ def test_lesson_sets_every_setting(url: str) -> None:
 
 
 def test_link_opens_what_was_shown() -> None:
-    current = scene(words="dog, grass", weight=0.35, cs=False, row=2)
+    current = scene(words="dog, grass", weight=0.35, cs=False, enlarged="sclip")
     link = share.link(current)
     assert link.startswith("?example=dog&backbone=built-in&")
     query = dict(pair.split("=") for pair in link[1:].replace("%2C+", ", ").split("&")[1:])

@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # the command line is read before Gradio is imported
 # What is computed, and kept in memory.
 MAX_PIXELS = 64_000_000  # of a picture, by its header, before it is decoded
 WORKED_PIXELS = 4_000_000  # to which it is then scaled
-MAX_CLASSES = 200
+MAX_CLASSES = 200  # with their synonyms: each is embedded in up to 80 sentences
 MAX_CHARACTERS = 4_000
 MAX_COST = 100_000  # patches × windows × methods: an encoding has at most 8,000 patches, 100 MB
 ATTENTION_PATCHES = 700  # a finer grid is pooled before its attention is sent to the browser
@@ -144,8 +144,8 @@ class Files:
                 if path is not None:
                     value |= {"path": path, "url": None}
 
-    def make_room(self) -> None:
-        """Delete files of visitors, as long as all have more than MAX_STORED bytes.
+    def make_room(self) -> int:
+        """The bytes of all visitors' files; over MAX_STORED a tenth of that is made free.
 
         Those go first whose bytes times seconds since they were written or named are most: so a
         stranger's flood of large files does not take the photos of others with it.
@@ -163,12 +163,14 @@ class Files:
                         size = max(status.st_size, LEAST_STORED)
                         files.append((size * (now - status.st_mtime), size, file))
         total = sum(size for _, size, _ in files)
-        for _, size, file in sorted(files, reverse=True):
-            if total <= MAX_STORED:
-                break
-            file.unlink(missing_ok=True)
-            self.page.upload_file_set.discard(str(file))
-            total -= size
+        if total > MAX_STORED:
+            for _, size, file in sorted(files, reverse=True):
+                if total <= 0.9 * MAX_STORED:
+                    break
+                file.unlink(missing_ok=True)
+                self.page.upload_file_set.discard(str(file))
+                total -= size
+        return total
 
 
 # --- sessions ------------------------------------------------------------------------------------
@@ -239,7 +241,7 @@ class Limits:
     def __init__(self, app: ASGIApp, page: "gr.Blocks", files: Files, tools: bool = False) -> None:
         self.app, self.page, self.files, self.tools = app, page, files, tools
         self.sessions, self.calls = Sessions(page), asyncio.Semaphore(MAX_TOOLS)
-        self.uploading = 0
+        self.uploading, self.stored, self.looking = 0, 0, asyncio.Lock()
         self.sweeper: asyncio.Task | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -306,10 +308,29 @@ class Limits:
                 await self.app(scope, receive, send)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Count a file as it arrives."""
-        await asyncio.to_thread(self.files.make_room)
+        await self._make_room(MAX_STORED)
         if shutil.disk_usage(self.files.uploads).free < MIN_FREE:
             raise HTTPException(507, "The disk of this page is full. Try again later.")
+        with self._counting(receive) as part:
+            async with asyncio.timeout(BODY_SECONDS):  # a name in the query would be kept for ever
+                await self.app({**scope, "query_string": b""}, part, send)
+
+    async def _call_tool(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self.tools:
+            raise HTTPException(404, "Tools are called on a page that was started with --mcp.")
+        with self._counting(receive) as part:
+            call = await self._read_values(part, MAX_TOOL_BODY)
+            if self.calls.locked():
+                raise HTTPException(429, "Too many tools are called now. Try again soon.")
+            if isinstance(call.get("params"), dict):
+                # Without it Gradio writes the mask and its description into one text.
+                call["params"].setdefault("_meta", {"progressToken": 0})
+            async with self.calls:
+                await self.app(scope, with_body(orjson.dumps(call), receive), send)
+
+    @contextmanager
+    def _counting(self, receive: Receive) -> Iterator[Receive]:
+        """Count a picture's bytes as they arrive, until it is stored or answered."""
         size = 0
 
         async def part() -> Message:
@@ -324,22 +345,16 @@ class Limits:
             return message
 
         try:
-            async with asyncio.timeout(BODY_SECONDS):  # a name in the query would be kept for ever
-                await self.app({**scope, "query_string": b""}, part, send)
+            yield part
         finally:
             self.uploading -= size
+            self.stored += max(size, LEAST_STORED)
 
-    async def _call_tool(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self.tools:
-            raise HTTPException(404, "Tools are called on a page that was started with --mcp.")
-        if self.calls.locked():
-            raise HTTPException(429, "Too many tools are called now. Try again soon.")
-        async with self.calls:
-            call = await self._read_values(receive, MAX_TOOL_BODY)
-            if isinstance(call.get("params"), dict):
-                # Without it Gradio writes the mask and its description into one text.
-                call["params"].setdefault("_meta", {"progressToken": 0})
-            await self.app(scope, with_body(orjson.dumps(call), receive), send)
+    async def _make_room(self, least: int = 0) -> None:
+        """Look at all files, if they may have more than ``least`` bytes; one look at a time."""
+        async with self.looking:
+            if self.stored >= least:
+                self.stored = await asyncio.to_thread(self.files.make_room)
 
     async def _read_values(self, receive: Receive, most: int) -> dict[str, Any]:
         """The JSON object of a body, whose files are here."""
@@ -362,7 +377,7 @@ class Limits:
             try:
                 await self.sessions.drop_unread()
                 if second % STORED_SECONDS == 0:  # answers write files, too
-                    await asyncio.to_thread(self.files.make_room)
+                    await self._make_room()
             except Exception:  # else nothing is dropped until the next request
                 logger.exception("what nobody reads could not be dropped")
 
@@ -383,6 +398,8 @@ def check_inputs(page: "gr.Blocks", path: str, request: dict[str, Any]) -> None:
         function = next((f for f in public if f.api_name == called[1]), None)
         if function is None:
             raise HTTPException(404, "There is no such endpoint: /gradio_api/info has all.")
+    elif isinstance(index, int) and function is None:
+        raise HTTPException(404, "There is no such event: load the page again.")
     if function is None or not isinstance(data, list):
         return  # Gradio refuses it in a sentence
     if len(data) != len(function.inputs):

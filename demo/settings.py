@@ -16,8 +16,8 @@ from gclip_core.vocabulary import parse
 
 
 def _words(text: str) -> str:
-    if text.strip() and len(parse(text)) > limits.MAX_CLASSES:
-        raise ValueError(f"at most {limits.MAX_CLASSES} classes; take some out")
+    if text.strip() and len(parse(text).phrases) > limits.MAX_CLASSES:
+        raise ValueError(f"at most {limits.MAX_CLASSES} classes and synonyms; take some out")
     return text
 
 

@@ -110,6 +110,7 @@ WRONG = {
     "words null": ({"words": None}, "“words” .*string"),
     "words a list": ({"words": ["cat"]}, "“words” .*string"),
     "201 classes": ({"words": ",".join(f"thing {n}" for n in range(201))}, "at most 200 classes"),
+    "201 synonyms": ({"words": ";".join(f"thing {n}" for n in range(201))}, "and synonyms"),
     "4,001 characters": ({"words": "x" * 4001}, "“words” .*4000 characters"),
     "threshold a text": ({"threshold": "0.5"}, "“threshold” .*number"),
     "threshold over 1": ({"threshold": 2}, "“threshold” .*less than or equal to 1"),

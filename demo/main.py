@@ -201,7 +201,8 @@ def parser() -> argparse.ArgumentParser:
     option("port", "by default the first free one from 7860", port, type=int)
     switch("share", "open a public link through Gradio's servers")
     option("root-path", "path under which a reverse proxy serves the page, such as /gclip")
-    auth = "ask visitors for a name and password (better given by GCLIP_AUTH)"
+    auth = "ask visitors for a name and password (better given by GCLIP_AUTH)%(default).0s"
+    # Of no length: the formatter adds a default that a text does not name, here the password.
     option("auth", auth, type=_name_and_password, metavar="NAME:PASSWORD")
     tools = (
         "serve /segment, /suggest and /about as tools of the Model Context Protocol, too; needs "

@@ -42,6 +42,12 @@ def test_wrong_options(
     assert "was expected" in capsys.readouterr().err
 
 
+def test_help_has_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GCLIP_AUTH", f"me:{SECRET}")
+    assert "--auth" in main.parser().format_help()
+    assert SECRET not in main.parser().format_help()
+
+
 def test_options_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     given = {
         "host": "0.0.0.0",

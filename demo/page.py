@@ -457,21 +457,29 @@ def show_lesson(step: int) -> list[Any]:
     return [gr.update(selected="segment"), "segment", str(lessons.PHOTO.path), *settings]
 
 
+@contextmanager
+def refuse() -> Iterator[None]:
+    """One of REFUSALS ends in its sentence."""
+    try:
+        yield
+    except REFUSALS as error:
+        raise gr.Error(html.escape(sentence(error)), print_exception=False) from error
+
+
+@refuse()
 def guess_outcome(step: int, guess: int) -> tuple[str, dict, dict]:
     with LOCK:
         return *lessons.guessed(step, guess), gr.update(visible=True)
 
 
+@refuse()
 def download(name: str, seen: dict, photo: dict | None, *values: Any) -> str:
     """The path of a file to download."""
-    try:
-        if photo is None:
-            raise GclipError("There is no photo: choose one, then download its mask.")
-        with LOCK:
-            settings = available(seen, Settings.read(values))
-            return share.download(Scene(Photo.of(photo["path"]), settings).with_words(), name)
-    except REFUSALS as error:
-        raise gr.Error(html.escape(sentence(error)), print_exception=False) from error
+    if photo is None:
+        raise GclipError("There is no photo: choose one, then download its mask.")
+    with LOCK:
+        settings = available(seen, Settings.read(values))
+        return share.download(Scene(Photo.of(photo["path"]), settings).with_words(), name)
 
 
 def fetch(name: str) -> Iterator[str]:

@@ -91,7 +91,7 @@ def test_wrong_values(ask: Callable[..., Any]) -> None:
 
 
 def test_large_calls(url: str) -> None:
-    """A call has at most 8 MB, of which at most 64 kB are beside the picture."""
+    """A call has at most 8 MB, and at most 300 lists and objects."""
     for arguments, status in (({"image": "x" * 2**23}, 413), ({"image": [{}] * 2000}, 400)):
         params = {"name": "segment", "arguments": arguments}
         call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}

@@ -226,6 +226,17 @@ def test_lesson_is_true(step: int, right: int) -> None:
     assert len(strip["items"]) == 2
 
 
+def test_guess_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without memory answers a guess with a sentence."""
+
+    def refuse(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(lessons, "guessed", refuse)
+    with pytest.raises(gr.Error, match="no memory"):
+        page.guess_outcome(0, 1)
+
+
 def test_lesson_sets_every_setting(url: str) -> None:
     """A threshold or a size of the visitor's does not change the lesson's mask."""
     visitor = Visitor(url)

@@ -58,6 +58,8 @@ assert get_pretrained_cfg(entry.architecture, entry.pretrained), "open_clip publ
 layers = open_clip.get_model_config(entry.architecture)["vision_cfg"]
 assert (entry.blocks, entry.patch) == (layers["layers"], layers["patch_size"])
 assert [c.name for c in datasets.DATASETS["mine"].classes()] == ["cat", "sofa"]
+ids = datasets.DATASETS["mine"].files[0].ids
+assert ids.labels(np.array([[0, 1, 2, 255]]), "a mask").tolist() == [[-1, 0, 1, -1]]
 """
 
 
@@ -102,6 +104,7 @@ def test_additions(copy: Path) -> None:
 
 def test_new_attention() -> None:
     """Compare names a kind of attention that has no words yet."""
-    mask = SimpleNamespace(method=SimpleNamespace(attention="mine", citation=""))
-    (row,) = compare.table(SimpleNamespace(compared=[("Mine", mask, None)]))["data"]
+    method = SimpleNamespace(name="mine", title="Mine", attention="mine", citation="")
+    compared = {"mine": (SimpleNamespace(method=method), None)}
+    (row,) = compare.table(SimpleNamespace(compared=compared))["data"]
     assert row == ("Mine", "–", "mine", "for comparison")

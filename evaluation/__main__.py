@@ -147,7 +147,9 @@ def parser() -> argparse.ArgumentParser:
     group.add_argument("--window", type=int, help="pixels; 0 for one pass over the whole image")
     group.add_argument("--stride", type=int, help="pixels")
     group.add_argument(
-        "--threshold", type=float, help="probability below which a pixel is background"
+        "--threshold",
+        type=float,
+        help="probability below which a pixel is background (wrong, if the set has none)",
     )
     group.add_argument(
         "--refine",

@@ -26,6 +26,7 @@ from evaluation import EvaluationError, metric
 from evaluation.class_lists import ClassName
 from evaluation.datasets import LabelledSet, Sample
 from evaluation.metric import IGNORE, Counts
+from gclip_core.errors import check_between
 from gclip_core.methods import METHODS, Method, gclip
 from gclip_core.numbering import block_numbers
 from gclip_core.segmenter import Segmenter
@@ -73,6 +74,7 @@ class Experiment:
 
     Raises:
         EvaluationError: an unknown rule.
+        MethodError: a threshold that is no probability.
     """
 
     segmenter: Segmenter
@@ -84,6 +86,7 @@ class Experiment:
 
     def __post_init__(self) -> None:
         n_distractors(self.words)
+        check_between("threshold", self.threshold, 0, 1)
 
     def settings(self) -> dict[str, Any]:
         """All that decides the numbers, as plain data; blocks count from 1.
@@ -141,10 +144,11 @@ def run(experiment: Experiment, folder: Path, first: int = 0, step: int = 1) -> 
     Raises:
         EvaluationError: the folder has the results of other settings.
     """
-    _keep_settings(experiment.settings(), folder)
-    samples = experiment.dataset.samples
+    settings, samples = experiment.settings(), experiment.dataset.samples
     files = {index: _image_file(folder, index) for index in range(first, len(samples), step)}
     left = {index: file for index, file in files.items() if not file.is_file()}
+    if not left or (folder / "settings.json").is_file():
+        _keep_settings(settings, folder)
     progress = tqdm(
         left.items(),
         total=len(files),
@@ -155,6 +159,7 @@ def run(experiment: Experiment, folder: Path, first: int = 0, step: int = 1) -> 
     )
     for index, file in progress:
         counts = count_image(experiment, samples[index])
+        _keep_settings(settings, folder)  # not before an image could be counted with them
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,

@@ -50,14 +50,19 @@ def add_backbone_options(parser: Any) -> None:
 def opened_backbone(args: argparse.Namespace) -> Backbone:
     """Loads the command line's backbone.
 
-    Under ``torchrun``, ``cuda`` is the GPU of this process's local rank.
+    With ``--weights`` its name and title have the file's: it is no published model. Under
+    ``torchrun``, ``cuda`` is the GPU of this process's local rank.
     """
     # Results then repeat. MKL reads it at the first product.
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     device, rank = args.device, os.environ.get("LOCAL_RANK")
     if device == "cuda" and rank:
         device = f"cuda:{rank}"
-    return load_backbone(args.backbone, args.weights, device, args.dtype)
+    backbone = load_backbone(args.backbone, args.weights, device, args.dtype)
+    if args.weights is None:
+        return backbone
+    file = args.weights.name
+    return replace(backbone, name=f"{backbone.name}, {file}", title=f"{backbone.title}, {file}")
 
 
 def add_set_options(parser: Any, **dataset: Any) -> None:
@@ -81,6 +86,8 @@ def opened_set(args: argparse.Namespace) -> LabelledSet:
     if args.n is not None and args.n < 1:
         raise EvaluationError(f"At least one image was expected, but {args.n} came.")
     if args.dataset == PHOTOS:
+        if args.split and args.root is None:
+            raise EvaluationError("--split needs --root, the folder of your photos.")
         opened = photo_folder(args.root, args.split) if args.root else shipped_set()
     else:
         entry = DATASETS[args.dataset]

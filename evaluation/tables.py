@@ -102,6 +102,8 @@ def run_table(result: Result) -> str:
         to_reference = "" if line.method == BASE else difference(line.miou, reference)
         others = [percent(line.pixel_accuracy), percent(line.image_miou)]
         cells.append([line.method, percent(line.miou), to_reference, *others])
+    if all(line.method == BASE for line in scored) or math.isnan(reference):
+        cells = [[method, miou, *others] for method, miou, _, *others in cells]
     return " · ".join(parts) + "\n\n" + grid(cells)
 
 

@@ -19,9 +19,9 @@ from evaluation.__main__ import main
 from evaluation.benchmark import Experiment, chosen_methods
 from evaluation.class_lists import ClassName
 from evaluation.metric import IGNORE
-from gclip_core import METHODS, Segmenter, gclip
+from gclip_core import BACKBONES, METHODS, GclipError, Segmenter, gclip
 from tests.evaluation.sets import CASES, plain_set
-from tests.models import look_at_one_patch, tiny_backbone
+from tests.models import loaded, look_at_one_patch, picture, tiny_backbone
 
 N = 4
 # What keeps a command short: small photos, one sentence around each word.
@@ -153,6 +153,19 @@ def test_folders(tmp_path: Path) -> None:
         benchmark.run(experiment, tmp_path)
 
 
+def test_failed_start(tmp_path: Path) -> None:
+    """A folder whose first image failed is free for corrected settings."""
+    experiment = small_experiment(1)
+    wrong = replace(experiment.dataset.samples[0], load=lambda: (picture(8, 8), np.eye(4)))
+    dataset = replace(experiment.dataset, samples=[wrong])
+    with pytest.raises(EvaluationError, match="image's size"):
+        benchmark.run(replace(experiment, dataset=dataset), tmp_path)
+    benchmark.run(replace(experiment, threshold=0.5), tmp_path)
+    assert benchmark.read_result(tmp_path).settings["threshold"] == 0.5
+    with pytest.raises(GclipError, match="threshold"):
+        replace(experiment, threshold=3)
+
+
 def test_file_of_many(tmp_path: Path) -> None:
     """Whoever writes one file together, with processes of equal numbers too, leaves it whole."""
     file = tmp_path / "settings.json"
@@ -278,6 +291,16 @@ def test_damaged(capsys: pytest.CaptureFixture[str]) -> None:
     assert second.startswith("Built-in, damaged on purpose ")
 
 
+def test_other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given weights have their file in the backbone's name: it is no published model."""
+    monkeypatch.setattr("evaluation.options.load_backbone", lambda *_: loaded())
+    options = ["--weights", "files/other.pt", "--methods", "clip", "--n", "1", "--out", "out"]
+    assert main([*PHOTOS, *options]) == 0
+    settings = written("out")["settings"]
+    assert settings["backbone_title"] == "Built-in, other.pt"
+    assert settings["backbone"] not in BACKBONES
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -285,6 +308,7 @@ def test_damaged(capsys: pytest.CaptureFixture[str]) -> None:
         (["--dataset", "ade20k", "--root", "nowhere"], "ADEChallengeData2016"),
         ([*PHOTOS, "--words", "some"], "present"),
         ([*PHOTOS, "--root", "nowhere"], "index.json"),
+        ([*PHOTOS, "--split", "val"], "--split needs --root"),
         ([*PHOTOS, "--n", "0"], "At least one image"),
         ([*PHOTOS, "--short-side", "-3"], "short_side"),
         ([*PHOTOS, "--threshold", "2"], "threshold"),

@@ -51,6 +51,8 @@ def test_run() -> None:
     assert text[4] == "CLIP 20.00 −30.00 28.57 10.00"
     assert text[5] == "ClearCLIP 50.00 66.67 50.00"
     assert text[6] == "GCLIP 55.00 +5.00 71.43 90.00"
+    alone = lines(tables.run_table(result({"CLIP": LESS})))
+    assert alone[2:] == ["mIoU pixel accuracy mIoU by image", alone[3], "CLIP 20.00 28.57 10.00"]
 
 
 def test_paper() -> None:

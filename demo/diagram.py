@@ -38,7 +38,8 @@ def words(scene: Scene) -> dict[str, Any]:
         "photo": photo_file(scene.photo),
         "ratio": scene.photo.picture.width / scene.photo.picture.height,
         "grid": scene.grid,
-        "patch": int(fits.amax(0).argmax()) if scene.patch is None else scene.patch,
+        "patch": scene.patch,
+        "surest": int(fits.amax(0).argmax()),
         "amf": scene.method.fusion is not None,
         "cs": scene.method.suppression is not None,
         "classes": classes(mask.vocabulary.names),
@@ -80,6 +81,9 @@ def tower(scene: Scene) -> dict[str, Any]:
         "maps": packed(torch.stack(maps).numpy()),
         "last": packed(torch.stack(last).numpy()),
         "formula": formula(alone),
+        "least_share": s.tokens,
+        "least_norm": s.outlier,
+        "target": s.target,
     }
 
 

@@ -24,7 +24,7 @@ function update() {
 
 function show(next, [cosines, labels, byBlock, maps, last, matrix]) {
   const isNew = value?.of !== next[0].of;
-  if (isNew) [hovered, pinned] = [null, patchOf(next[0])];
+  if (isNew) [hovered, pinned, focused] = [null, patchOf(next[0]), next[0].surest];
   const before = isNew ? null : data.labels;
   [value, tower, closer] = next;
   data = { cosines, labels, byBlock, maps, last, matrix };
@@ -34,6 +34,9 @@ function show(next, [cosines, labels, byBlock, maps, last, matrix]) {
   $(".number").textContent = closer.block + 1;
   $(".norms").src = closer.norms.url;
   $(".own").textContent = tower.formula;
+  $(".target").textContent = tower.target;
+  $(".least-share").textContent = tower.least_share;
+  $(".least-norm").textContent = tower.least_norm;
   fillHeads();
   drawBlocks(isNew);
   drawLast(isNew, before);
@@ -69,6 +72,9 @@ function fillHeads() {
   select.selectedIndex = closer.head + 1;
 }
 
+/** Of the bar of a norm that is so many times the median. */
+const lengthOf = (ratio) => `${Math.min(100, DOUBLE * Math.log2(Math.max(1.05, ratio)))}%`;
+
 function drawBlocks(isNew) {
   const { blocks } = tower;
   const isOutlier = blocks.some((block) => block.abnormal);
@@ -86,12 +92,13 @@ function drawBlocks(isNew) {
     const peak = peaks[Number(value.cs)];
     ratio.textContent = abnormal ? `${peak.toFixed()} ×` : "";
     [...bar.children].forEach((part, j) => {
-      part.style.width = `${Math.min(100, DOUBLE * Math.log2(Math.max(1.05, peaks[j])))}%`;
+      part.style.width = lengthOf(peaks[j]);
     });
     ring(map, tokens);
     glow(map, tower.maps.file.url, isNew);
   });
-  set({ layers: blocks.map(({ fused }) => (fused ? "2fr" : "1fr")).join(" ") });
+  const layers = blocks.map(({ fused }) => (fused ? "2fr" : "1fr")).join(" ");
+  set({ layers, tick: lengthOf(tower.least_norm) });
   ring(received, blocks[closer.block].tokens);
   const verdict = value.cs ? "outliers scaled down" : "off; outliers outweigh the rest";
   $(".verdict > span").textContent = isOutlier ? verdict : "no outlier here";

@@ -28,6 +28,7 @@ def test_pointing(diagram: Page) -> None:
     """
     parts = (".layer .map", ".alone", ".mean", ".large")
     pressed = diagram.locator("#diagram .direction [aria-pressed=true]")
+    expect(pressed).to_have_text("attention received")
     before = [drawn(diagram, part) for part in parts]
     received = drawn(diagram, ".received")
     diagram.locator("#diagram .mask").click(position={"x": 12, "y": 12})

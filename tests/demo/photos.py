@@ -15,6 +15,15 @@ from evaluation.photos import shipped_photos
 DOG, FLOWER = (str(shipped_photos()[name].path) for name in ("dog", "flower"))
 SMALL = {"size": 112, "edges": "none"}
 """Settings with which all methods are quick."""
+USUAL = {"words": "dachshund, grass", "backbone": "built-in-damaged", "window": 112, "size": 128}
+USUAL |= {"amf_blocks": "auto", "cs_blocks": "auto", "method": "gclip", "stride": 112}
+"""Settings with which every other one counts."""
+OTHER = {"words": "dog, sky", "nearest": False, "background": False, "weight": 0.9, "amf": False}
+OTHER |= {"cs": False, "backbone": "built-in", "method": "sclip", "edges": "none", "size": 160}
+OTHER |= {"threshold": 0.6, "window": 0, "stride": 56, "templates": "plain", "scale": 9.0}
+OTHER |= {"amf_blocks": "5 6", "fused": 4, "tokens": 2.0, "cs_blocks": "11", "target": "median"}
+OTHER |= {"outlier": 900.0, "block": 3, "head": 1, "patch": 5, "enlarged": "sclip"}
+"""Of every setting another value than the usual one."""
 
 
 def upload(folder: Path, name: str = "photo.png", size: tuple[int, int] = (240, 160)) -> str:

@@ -12,7 +12,7 @@ from demo.answer import VIEWS
 from demo.settings import Settings
 from gclip_core import GclipError
 from gclip_core.load import WEIGHTS_FOLDER
-from tests.demo.photos import FLOWER, SMALL, Visitor, numbers, upload
+from tests.demo.photos import FLOWER, OTHER, SMALL, USUAL, Visitor, numbers, upload
 from tests.demo.photos import scene as scene_of
 
 
@@ -43,13 +43,6 @@ def test_change_sends_what_depends_on_it() -> None:
         assert set(visitor.ask(**change)) & slow == sent, change
 
 
-USUAL = {"words": "dachshund, grass", "backbone": "built-in-damaged", "window": 112, "size": 128}
-USUAL |= {"amf_blocks": "auto", "cs_blocks": "auto", "method": "gclip", "stride": 112}
-OTHER = {"words": "dog, sky", "nearest": False, "background": False, "weight": 0.9, "amf": False}
-OTHER |= {"cs": False, "backbone": "built-in", "method": "sclip", "edges": "none", "size": 160}
-OTHER |= {"threshold": 0.6, "window": 0, "stride": 56, "templates": "plain", "scale": 9.0}
-OTHER |= {"amf_blocks": "5 6", "fused": 4, "tokens": 2.0, "cs_blocks": "11", "target": "median"}
-OTHER |= {"outlier": 900.0, "block": 3, "head": 1, "patch": 5, "enlarged": "sclip"}
 FOLLOWING = {"enlarged": "large", "head": "diagram.closer", "tokens": "diagram.tower"}
 FOLLOWING |= {"block": "norms_text", "fused": "attention_text", "target": "norms"}
 IN_PART = [name for name, view in VIEWS.items() if 0 < len(view.ignores) < len(OTHER)]
@@ -107,6 +100,7 @@ def test_pin_is_of_one_photo() -> None:
     assert visitor.ask(backbone="built-in-damaged")["large"]["patch"] == 19
     assert visitor.ask(path=FLOWER)["patch"] == 0
     assert visitor.ask(tab="segment")["canvas"]["patch"] is None
+    assert visitor.ask(tab="how")["diagram"]["patch"] is None
 
 
 def test_refusal_in_mid_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,11 +15,12 @@ from PIL import Image
 
 import gclip_core
 from demo import compare, diagram, files, lessons, page, plots, share, views
+from demo.answer import IN_VIEW
 from demo.backbones import get
 from demo.scene import Photo, method_title
 from demo.settings import Settings
 from gclip_core import METHODS, palette
-from tests.demo.photos import DOG, FLOWER, SMALL, numbers, scene, upload
+from tests.demo.photos import DOG, FLOWER, OTHER, SMALL, USUAL, numbers, scene, upload
 from tests.demo.visitor import Visitor
 
 
@@ -291,13 +292,11 @@ def test_cutouts_are_the_classes() -> None:
     [
         {},
         {"words": 'dachshund, it\'s; a "thing"', "method": "sclip", "background": False},
-        {"amf": False, "outlier": 3.0, "weight": 0.3, "threshold": 0.1, "edges": "none"},
-        {"amf_blocks": "5 6", "size": 128, "window": 96, "stride": 48, "templates": "plain"},
-        {"backbone": "built-in-damaged", "scale": 30.0, "edges": "none"},
+        *(USUAL | {name: value} for name, value in OTHER.items() if name not in IN_VIEW),
     ],
 )
 def test_python_makes_the_same_mask(settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Six lines that run."""
+    """Six lines that run, whatever setting is not the usual one."""
     monkeypatch.setattr(gclip_core, "load_backbone", get)  # loaded already
     current = scene(**settings)
     code = share.python(current).removeprefix("```python\n").removesuffix("\n```")

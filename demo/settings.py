@@ -21,14 +21,14 @@ def _words(text: str) -> str:
     return text
 
 
-def _blocks(text: str) -> str:
+def _amf_blocks(text: str) -> str:
     block_choice(text)
-    if not text.strip():
-        raise ValueError("auto, backbone or block numbers such as 6 7")
     return text
 
 
-Blocks = Annotated[str, Field(max_length=200), AfterValidator(_blocks)]
+def _cs_blocks(text: str) -> str:
+    block_choice(text, papers=False)
+    return text
 
 
 ABLATIONS = {"neither": (False, False), "amf": (True, False), "cs": (False, True)}
@@ -62,12 +62,12 @@ class Settings(BaseModel):
     templates: Literal[*TEMPLATES] = "imagenet80"
     scale: float = Field(40.0, ge=1, le=200)
     """Of the logits."""
-    amf_blocks: Blocks = "backbone"
+    amf_blocks: Annotated[str, Field(max_length=200), AfterValidator(_amf_blocks)] = "backbone"
     fused: int = Field(2, ge=1, le=64)
     """How many blocks AMF fuses."""
     tokens: float = Field(5.0, ge=1, le=10_000)
     """A global token receives so many times an equal share of the attention."""
-    cs_blocks: Blocks = "backbone"
+    cs_blocks: Annotated[str, Field(max_length=200), AfterValidator(_cs_blocks)] = "backbone"
     target: Literal["mean", "median"] = "mean"
     outlier: float = Field(2.0, ge=1, le=10_000)
     """A channel is an outlier from so many times the median norm on."""
@@ -125,7 +125,7 @@ class Settings(BaseModel):
             "amf": self.amf,
             "cs": self.cs,
             "amf_blocks": block_choice(self.amf_blocks),
-            "cs_blocks": block_choice(self.cs_blocks),
+            "cs_blocks": block_choice(self.cs_blocks, papers=False),
             "n_fused": self.fused,
             "cs_target": self.target,
             "global_threshold": self.tokens,

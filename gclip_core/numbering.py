@@ -35,7 +35,9 @@ def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
 
 def check_blocks(what: str, blocks: Blocks) -> None:
     """Raises MethodError for what is neither "auto" nor "backbone" nor a tuple of indices."""
-    if blocks not in ("auto", "backbone") and not (isinstance(blocks, tuple) and blocks):
+    if blocks in ("auto", "backbone"):
+        return
+    if not isinstance(blocks, tuple) or not blocks or indices(what, blocks) != blocks:
         raise MethodError(
             f"{what} must be auto, backbone or a tuple of block indices counted from 0, but "
             f"{blocks!r} came."
@@ -58,7 +60,7 @@ def block_choice(text: str, papers: bool = True) -> Blocks:
     """Reads auto, backbone, a PAPERS_BLOCKS name or 1-based numbers as 0-based indices.
 
     Numbers are written as ``"6 7"``, ``"6,7"`` or ``"7-11"``. The names are of AMF's blocks, so CS
-    has ``papers=False``. Raises MethodError for other text, or a number over 1000.
+    has ``papers=False``. Raises MethodError for other text, no number, or one over 1000.
     """
     if text in ("auto", "backbone"):
         return text
@@ -75,4 +77,8 @@ def block_choice(text: str, papers: bool = True) -> Blocks:
         if not 1 <= low <= high <= 1000:
             raise MethodError(f"Block numbers run from 1, smallest first, but '{part[:40]}' came.")
         chosen += range(low - 1, high)
+    if not chosen:
+        raise MethodError(
+            "Block numbers such as '6 7' or '7-11', auto or backbone were expected, but none came."
+        )
     return tuple(dict.fromkeys(chosen))

@@ -74,6 +74,7 @@ def test_link_of_many_unknown_keys_has_a_short_note() -> None:
         ("amf_blocks", "six"),
         ("amf_blocks", " "),
         ("amf_blocks", "0"),
+        ("cs_blocks", "paper-from-1"),
         ("words", 5),
         ("words", "\ud800"),
         ("words", "x" * 4001),

@@ -80,18 +80,21 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     option("--refine", default="guided", choices=REFINEMENTS, help=refine_help)
     option("--threshold", type=float, default=0.0, help="score from 0 (off) to 1")
 
-    option = parser.add_argument_group("backbone and method").add_argument
+    group = parser.add_argument_group("backbone and method")
+    option = group.add_argument
     option("--backbone", default=BUILT_IN, help=f"one of {', '.join(BACKBONES)}")
     option("--weights", type=Path, metavar="FILE", help="a local weight file")
     option("--device", default="cpu")
     option("--dtype", default="float32", choices=("float32", "bfloat16", "auto"))
     option("--method", default="gclip", help=f"one of {', '.join(METHODS)}")
-    option("--no-amf", action="store_true", help="GCLIP without attention fusion")
-    option("--no-cs", action="store_true", help="GCLIP without channel suppression")
     blocks = "'auto', 'backbone' (its own, the default) or numbers from 1, such as '6 7' or '7-11'"
     papers = ", 'paper-from-1' or 'paper-from-0' (the paper's 6 and 7 in either counting)"
-    option("--amf-blocks", help=blocks + papers)
-    option("--cs-blocks", help=blocks)
+    option = group.add_mutually_exclusive_group().add_argument
+    option("--no-amf", action="store_true", help="GCLIP without attention fusion")
+    option("--amf-blocks", default="backbone", help=blocks + papers)
+    option = group.add_mutually_exclusive_group().add_argument
+    option("--no-cs", action="store_true", help="GCLIP without channel suppression")
+    option("--cs-blocks", default="backbone", help=blocks)
 
     option = parser.add_argument_group("sizes and templates").add_argument
     option("--short-side", type=int, metavar="PIXELS")
@@ -105,10 +108,10 @@ def run(options: argparse.Namespace) -> int:
     """Checks all settings and files, then segments one image after the other."""
     method = METHODS[options.method]
     if method.name == "gclip":
-        amf_blocks = block_choice(options.amf_blocks or "backbone")
-        cs_blocks = block_choice(options.cs_blocks or "backbone", papers=False)
+        amf_blocks = block_choice(options.amf_blocks)
+        cs_blocks = block_choice(options.cs_blocks, papers=False)
         method = gclip(not options.no_amf, not options.no_cs, amf_blocks, cs_blocks)
-    elif options.no_amf or options.no_cs or options.amf_blocks or options.cs_blocks:
+    elif options.no_amf or options.no_cs or {options.amf_blocks, options.cs_blocks} != {"backbone"}:
         raise GclipError(
             "--no-amf, --no-cs, --amf-blocks and --cs-blocks change GCLIP, but --method "
             f"{method.name} came; leave out one of the two."
@@ -118,6 +121,8 @@ def run(options: argparse.Namespace) -> int:
     if words and os.path.isfile(words):  # noqa: PTH113
         inputs.append(Path(words))
         words = Path(words).read_text("utf-8", errors="replace")
+    elif words and words.endswith(".txt"):
+        raise GclipError(f"A file of words was expected at {words}, but there is none.")
     words = words if words is None else parse(words)
     photos = find_images(options.images)
     names = unique_names(photos)

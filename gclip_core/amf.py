@@ -48,11 +48,18 @@ class FusionReport:
 class Span:
     """Runs of blocks of a tower of ``of`` blocks, counted from 1, for towers of any depth.
 
-    ``Span(((6, 9),), of=12)`` is one run of four blocks: 6, 7, 8 and 9.
+    ``Span(((6, 9),), of=12)`` is one run of four blocks: 6, 7, 8 and 9. Raises MethodError for runs
+    that are not within such a tower.
     """
 
     runs: tuple[tuple[int, int], ...]
     of: int
+
+    def __post_init__(self) -> None:
+        if any(not 1 <= first <= last <= self.of for first, last in self.runs):
+            raise MethodError(
+                f"Runs of blocks from 1 to {self.of} were expected, but {self.runs} came."
+            )
 
     def indices(self, n_blocks: int) -> tuple[int, ...]:
         """The 0-based blocks at the same relative depths in a tower of ``n_blocks``.

@@ -26,11 +26,19 @@ _JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
 class Vocabulary:
     """Classes, each a tuple of synonyms (the first is its name); hashable.
 
-    ``notes`` are sentences for people on duplicates that were left out.
+    ``notes`` are sentences for people on duplicates that were left out. Raises VocabularyError for
+    no class, or one that is no tuple of words.
     """
 
     classes: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.classes or not all(isinstance(c, tuple) and c for c in self.classes):
+            raise VocabularyError(
+                "Classes must be tuples of words such as (('cat', 'kitten'), ('sofa',)), but "
+                f"{self.classes!r:.80} came."
+            )
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -75,6 +75,9 @@ def test_span(n_blocks: int, expected: tuple[int, ...]) -> None:
     assert span.indices(n_blocks) == expected
     with pytest.raises(MethodError, match="at least two blocks"):
         span.indices(1)
+    for runs, of in ((((6, 9),), 0), (((9, 6),), 12), (((0, 3),), 12)):
+        with pytest.raises(MethodError, match=f"from 1 to {of}"):
+            Span(runs, of)
 
 
 @given(first=st.integers(1, 12), more=st.integers(0, 11), n=st.integers(2, 40))

@@ -89,6 +89,13 @@ def test_unusable_words(match: str) -> None:
         refused_soon(words, match)
 
 
+@pytest.mark.parametrize("classes", [(), ("dog", "cat"), ((),), "dog"])
+def test_unusable_classes(classes: Any) -> None:
+    """A vocabulary has classes of words: a word alone would become a class of its letters."""
+    with pytest.raises(VocabularyError, match="tuples of words"):
+        Vocabulary(classes)
+
+
 def test_most_words() -> None:
     """500 classes and phrases of 300 characters can be used."""
     assert len(parse([f"thing {i}" for i in range(MAX_CLASSES)])) == MAX_CLASSES

@@ -129,6 +129,8 @@ def test_resumed_run(tmp_path: Path) -> None:
     assert np.array_equal(result.counts, wanted.counts)
     assert np.array_equal(result.image_miou, wanted.image_miou)
     assert not list(parts.rglob(".*")), "no file is left half written"
+    benchmark.run(small_experiment(1), tmp_path / "second", first=1, step=2)
+    assert not benchmark.read_result(tmp_path / "second").complete, "more processes than images"
 
 
 def test_folders(tmp_path: Path) -> None:

@@ -321,13 +321,19 @@ def _connect(page: gr.Blocks, parts: dict[str, Any]) -> None:
     chips = [parts["chips"], parts["words"]]
     shown_by_lessons = [parts["tabs"], tab, *asked]
     fetched = parts["fetch_start"].click(
-        fetch, backbone, parts["fetch_text"], concurrency_limit=4, show_progress="hidden", **PRIVATE
+        fetch,
+        backbone,
+        parts["fetch_text"],
+        preprocess=False,
+        concurrency_limit=4,
+        show_progress="hidden",
+        **PRIVATE,
     )
     for event in (
         page.load(open_link, None, asked, **SETS_INPUTS),
         parts["samples"].select(choose_example, None, parts["photo"], **SETS_INPUTS),
         parts["chips"].select(press_chips, chips, settings, **SETS_INPUTS),
-        parts["cs_link"].click(switch_model, backbone, backbone, **SETS_INPUTS),
+        parts["cs_link"].click(switch_model, backbone, backbone, preprocess=False, **SETS_INPUTS),
         parts["diagram"].input(point, in_view, in_view, **SETS_INPUTS),
         masks.select(enlarge, masks, enlarged, **SETS_INPUTS),
         parts["table"].select(enlarge, masks, enlarged, **SETS_INPUTS),
@@ -341,7 +347,12 @@ def _connect(page: gr.Blocks, parts: dict[str, Any]) -> None:
     ):
         event.then(**answered)
     parts["fetch_stop"].click(
-        backbones.offer, backbone, parts["fetch_text"], cancels=fetched, **SETS_INPUTS
+        refuse_forged()(backbones.offer),
+        backbone,
+        parts["fetch_text"],
+        preprocess=False,
+        cancels=fetched,
+        **SETS_INPUTS,
     )
     for drawing in ("canvas", "diagram", "large"):  # a pin, which changes no answer
         parts[drawing].select(point, in_view, in_view, **SETS_INPUTS)
@@ -350,7 +361,7 @@ def _connect(page: gr.Blocks, parts: dict[str, Any]) -> None:
     for step in range(len(LESSONS)):
         outcome = [parts[f"{kind} {step}"] for kind in ("outcome", "lesson", "show")]
         guess = parts[f"guess {step}"]
-        guess.input(partial(guess_outcome, step), guess, outcome, **COMPUTES)
+        guess.input(partial(guess_outcome, step), guess, outcome, preprocess=False, **COMPUTES)
     for name in share.DOWNLOADS:
         made = parts[f"download {name}"].click(
             partial(download, name), [seen, *asked], parts["file"], preprocess=False, **COMPUTES
@@ -416,7 +427,7 @@ def refuse_forged() -> Iterator[None]:
     """A press that no control of the page sends ends in a sentence, without a trace in the log."""
     try:
         yield
-    except (AttributeError, LookupError, TypeError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise gr.Error("The page has no such button: reload it.", print_exception=False) from error
 
 
@@ -483,11 +494,12 @@ def download(name: str, seen: dict, photo: dict | None, *values: Any) -> str:
 
 
 def fetch(name: str) -> Iterator[str]:
-    try:
-        yield from backbones.fetch(name)
-    except GclipError as error:
-        warn(error)
-        yield backbones.offer(name)
+    with refuse_forged():
+        try:
+            yield from backbones.fetch(name)
+        except GclipError as error:
+            warn(error)
+            yield backbones.offer(name)
 
 
 def warn(error: Exception | str) -> None:

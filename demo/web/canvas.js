@@ -257,7 +257,7 @@ function announce(text) {
   $(".live").textContent = `Patch in ${placeOf(chosen.patch, answer.grid)}: ${text}`;
 }
 
-/** Save the photo at its own size, clear but where it is this class. */
+/** Save the photo as it is shown, clear but where it is this class. */
 async function cutOut(label, name) {
   const photo = $("img");
   try {

@@ -124,6 +124,30 @@ def test_forged_press(event: str, data: Any, visitor: Visitor, capfd: Any) -> No
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
+CHIPS = {"items": [{"settings": ["x"], "word": ""}]}
+
+
+@pytest.mark.parametrize(
+    ("event", "data"),
+    [
+        ("press_chips", [CHIPS, ""]),
+        ("fetch", [["built-in"]]),
+        ("offer", [["built-in"]]),
+        ("switch_model", [["<planted>"]]),
+    ],
+)
+def test_forged_input(event: str, data: list, visitor: Visitor, capfd: Any) -> None:
+    """Of a button: a value of another kind leaves no trace."""
+    number = visitor.events[event]["id"]
+    body = {"fn_index": number, "data": data, "event_data": {"index": 0, "pressed": [0]}}
+    joined = visitor.web.post(JOIN, json=body | {"session_hash": visitor.session})
+    done = (m for m in visitor.messages() if m.get("event_id") == joined.json()["event_id"])
+    (answer,) = [m for m in done if m["msg"] == "process_completed"]
+    assert answer["success"] or "no such button" in answer["output"]["error"]
+    printed = "".join(capfd.readouterr())
+    assert "Traceback" not in printed and "planted" not in printed
+
+
 def nonsense(chance: random.Random) -> str:
     """A value that no link of the page has."""
     values = "1e999 nan -1 0x1 00 9999999999999999999 built-in true null [] {} \0 é %00 ../../etc"

@@ -6,7 +6,7 @@ settings; two that ask for the same at once share one computation.
 
 import math
 from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from threading import RLock
@@ -54,6 +54,12 @@ def examples() -> dict[str, photos.Photo]:
     return {Photo.of(str(p.path)).digest: p for p in photos.shipped_photos().values()}
 
 
+@lru_cache(limits.MAX_SESSIONS)
+def _digest(path: str, _modified: int, _size: int) -> str:
+    """Of a file's bytes, which are not read again until it changes."""
+    return blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
+
+
 @dataclass(frozen=True)
 class Photo:
     """A picture file; the digest of its bytes is what caches know it by."""
@@ -64,7 +70,8 @@ class Photo:
     @classmethod
     def of(cls, path: str) -> "Photo":
         """Raises FileNotFoundError for a file that was deleted."""
-        return cls(blake2b(Path(path).read_bytes(), digest_size=16).hexdigest(), path)
+        status = Path(path).stat()
+        return cls(_digest(path, status.st_mtime_ns, status.st_size), path)
 
     @property
     def example(self) -> photos.Photo | None:

@@ -293,7 +293,7 @@ function choose(patch, isPinned = chosen.isPinned) {
   look();
   if (isOfAll) pin(isPinned ? patch : null);
 }
-document.addEventListener("pin", ({ detail: patch }) => {
+watchPin((patch) => {
   if (!answer || patch === (chosen.isPinned ? chosen.patch : null)) return;
   Object.assign(chosen, { patch, isPinned: patch !== null });
   look();

@@ -255,7 +255,7 @@ function focus(on, pressed = pinned) {
   look();
   if (isNew) pin(pressed);
 }
-document.addEventListener("pin", ({ detail: patch }) => {
+watchPin((patch) => {
   if (!value || patch === pinned) return;
   [hovered, pinned] = [null, patch];
   look();

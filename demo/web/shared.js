@@ -117,6 +117,15 @@ function pin(patch) {
   history.replaceState(null, "", address);
 }
 
+/** Do this with every patch, or null, that is pinned in any drawing, as long as this one is there. */
+function watchPin(follow) {
+  const listen = ({ detail }) => {
+    if (element.isConnected) follow(detail);
+    else document.removeEventListener("pin", listen);
+  };
+  document.addEventListener("pin", listen);
+}
+
 /** Patches are counted from 0, row by row: the one under a pointer, or the nearest. */
 function patchUnder({ clientX, clientY }, box, [rows, columns]) {
   const { left, top, width, height } = box.getBoundingClientRect();

@@ -91,14 +91,15 @@ def mask_png(mask: Segmentation) -> bytes:
 
 
 def cutouts(scene: Scene) -> Iterator[tuple[str, Image.Image]]:
-    """The photo of every class that has pixels, clear elsewhere, with its name."""
-    mask = scene.mask()
+    """The photo of every class that has pixels, clear elsewhere, with its name.
+
+    Clear pixels are black beneath: what was cut away is not in the file.
+    """
+    mask, opaque = scene.mask(), np.asarray(scene.photo.picture.convert("RGBA"))
     for index, name in enumerate(mask.vocabulary.names):
         inside = mask.labels.numpy() == index
         if inside.any():
-            cut = scene.photo.picture.copy()
-            cut.putalpha(Image.fromarray(np.uint8(255 * inside)))
-            yield name, cut
+            yield name, Image.fromarray(opaque * inside[..., None])
 
 
 def cutouts_zip(scene: Scene) -> bytes:

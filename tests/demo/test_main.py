@@ -116,10 +116,10 @@ def test_health(url: str) -> None:
 
 
 def test_log(url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A request is one line without anything that was typed."""
+    """A request is one line without anything that was typed or forged."""
     visitor = Visitor(url)
     with caplog.at_level(logging.INFO, "demo"):
-        visitor.ask(words=f"{SECRET},grass")
+        visitor.ask(words=f"{SECRET},grass", tab=f"\n{SECRET}")
         visitor.program("about")
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("demo")]
     assert [re.sub(r"ms=\d+", "ms", line) for line in lines] == [

@@ -276,14 +276,15 @@ def test_mask_names_its_classes() -> None:
 
 
 def test_cutouts_are_the_classes() -> None:
-    """A word is no path, and a class without pixels no file."""
+    """A word is no path, a class without pixels no file, and what was cut away is in none."""
     current = scene(words="dog, ../../grass", **SMALL)
     archive = zipfile.ZipFile(io.BytesIO(share.cutouts_zip(current)))
     labels = current.mask().labels.numpy()
     for name in archive.namelist():
-        cut = Image.open(io.BytesIO(archive.read(name)))
-        alpha = np.asarray(cut)[..., 3]
-        assert (alpha == 255 * (labels == int(name[0]) - 1)).all() and alpha.any()
+        cut = np.asarray(Image.open(io.BytesIO(archive.read(name))))
+        inside = labels == int(name[0]) - 1
+        assert (cut[..., 3] == 255 * inside).all() and inside.any()
+        assert (cut[..., :3] == np.asarray(current.photo.picture) * inside[..., None]).all()
         assert "/" not in name and ".." not in name
 
 

@@ -131,10 +131,9 @@ def guided_filter(guide: Tensor, scores: Tensor) -> Tensor:
     on the guide's three colours. A cell's are the mean of those of the windows that it is in (He,
     Sun, Tang 2013, equations 19 to 21).
     """
-    rows, columns = (_window_means(side // CELL) for side in guide.shape[1:])
 
     def mean(x: Tensor) -> Tensor:  # over the windows around each cell
-        return rows @ F.avg_pool2d(x, CELL) @ columns.T
+        return _window_means(F.avg_pool2d(x, CELL))
 
     colour, score = mean(guide), mean(scores)
     covariance = torch.stack([mean(guide * channel) for channel in guide])  # (3, 3, h, w)
@@ -143,13 +142,14 @@ def guided_filter(guide: Tensor, scores: Tensor) -> Tensor:
     shared -= score[:, None] * colour
     weights = torch.einsum("hwij,cjhw->cihw", covariance.permute(2, 3, 0, 1).inverse(), shared)
     constant = score - (weights * colour).sum(1)
-    return rows @ torch.cat([weights, constant[:, None]], dim=1) @ columns.T
+    return _window_means(torch.cat([weights, constant[:, None]], dim=1))
 
 
-def _window_means(n: int) -> Tensor:
-    """The matrix (n, n) of means over windows of ``2 RADIUS + 1`` cells, cut at the border."""
-    near = (torch.arange(n)[:, None] - torch.arange(n)).abs() <= RADIUS
-    return near / near.sum(1, keepdim=True)
+def _window_means(x: Tensor) -> Tensor:
+    """The means of ``x`` (..., h, w) over windows of ``2 RADIUS + 1`` cells, cut at the border."""
+    for kernel, padding in (((2 * RADIUS + 1, 1), (RADIUS, 0)), ((1, 2 * RADIUS + 1), (0, RADIUS))):
+        x = F.avg_pool2d(x, kernel, 1, padding, count_include_pad=False)
+    return x
 
 
 def _guided(guide: Tensor, scores: Tensor) -> Tensor:

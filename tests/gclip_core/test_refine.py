@@ -1,5 +1,6 @@
 """Refinements against naive ones in float64, and properties of every picture."""
 
+import resource
 from dataclasses import replace
 from typing import Any
 
@@ -126,6 +127,14 @@ def test_one_colour(name: str) -> None:
     image = Image.new("RGB", (160, 128), (120, 7, 200))
     plain = segmented(image, "cat, dog")
     assert (refined(plain, image, name).labels == plain.labels).float().mean() > 0.8
+
+
+def test_strip() -> None:
+    """Memory grows with the pixels of a strip, not with the square of its length."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    strip = torch.rand(3, 2, 60_000)
+    assert REFINEMENTS["guided"].coefficients(strip, strip).isfinite().all()
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2**20  # kB
 
 
 def test_edge() -> None:

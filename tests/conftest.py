@@ -5,8 +5,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
+
+TOGETHER = ("tests/browser/",)
+"""Files that share a browser."""
 
 # As app.py does, before anything imports torch: MKL's results repeat, and threads that spin slow a
 # busy machine down.
@@ -47,14 +52,26 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if config.getoption("--long") or all(".py" in name for name in config.args) else 2
 
 
-@pytest.hookimpl(tryfirst=True)
+class ByFile(LoadFileScheduling):
+    """A file is one worker's, and so are the files of one browser or page, which start slowly."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return file.split("/test_")[0] if file.startswith(TOGETHER) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # The fork of contributing is made while this process has no threads yet.
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/test_contributing.py"))
+    first = "tests/test_contributing.py"
+    items.sort(key=lambda item: not item.nodeid.startswith(first))
+    if config.getoption("--long"):
+        return
     skip = pytest.mark.skip(reason="long: run with --long")
     for item in items:
-        # A file is one worker's, and so are the files of one browser, which starts slowly.
-        folder = item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group(folder if folder == "browser" else item.path.stem))
-        if "long" in item.keywords and not config.getoption("--long"):
+        if "long" in item.keywords:
             item.add_marker(skip)

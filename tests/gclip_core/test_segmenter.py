@@ -376,7 +376,6 @@ def test_unusable_settings(settings: dict[str, Any]) -> None:
         (gclip(n_fused=12), "up to 11 of 12"),
         ("clearclip", "METHODS"),
         (gclip(cs_blocks=[12]), "[Bb]locks"),
-        (replace(gclip(), suppression=Suppression((-1,))), "block 0 came"),
     ],
 )
 def test_unusable_methods(

@@ -78,6 +78,7 @@ CALIBRATED = METHODS["scclip"]
         (Fusion(), {"blocks": [5, 6]}, "a tuple"),
         (Suppression(), {"blocks": [6]}, "a tuple"),
         (Suppression(), {"blocks": (1.5,)}, "whole numbers from 0"),
+        (Suppression(), {"blocks": (-1,)}, "count from 0"),
         (CALIBRATED.calibration, {"outliers": "x"}, "lof, som"),
         (CALIBRATED.calibration, {"isolated": "x"}, "kept, zero"),
         (CALIBRATED.calibration, {"second_pass": "x"}, "same, gate"),

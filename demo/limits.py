@@ -145,17 +145,18 @@ class Files:
                     value |= {"path": path, "url": None}
 
     def make_room(self) -> int:
-        """The bytes of all visitors' files; over MAX_STORED a tenth of that is made free.
+        """Delete files of visitors if they have more than MAX_STORED bytes, until a tenth is free.
 
-        Those go first whose bytes times seconds since they were written or named are most: so a
-        stranger's flood of large files does not take the photos of others with it.
+        The first to go are those with the largest product of bytes and age, so that a stranger's
+        flood of large files leaves the photos of others. Returns the bytes of what is left.
         """
         now, files = time.time(), list[tuple[float, int, Path]]()
         for name, folders, names in walk(self.uploads):
             folder = Path(name)
-            with suppress(OSError):  # another request deletes it, or writes its file
-                if not folders and not names and now - folder.stat().st_mtime > STORED_SECONDS:
-                    folder.rmdir()
+            if folder != self.uploads and not folders and not names:
+                with suppress(OSError):  # another request deletes it, or writes its file
+                    if now - folder.stat().st_mtime > STORED_SECONDS:
+                        folder.rmdir()
             for file in (folder / name for name in names):
                 with suppress(FileNotFoundError):
                     status = file.stat()  # what is older than the page is its own
@@ -330,7 +331,11 @@ class Limits:
 
     @contextmanager
     def _counting(self, receive: Receive) -> Iterator[Receive]:
-        """Count a picture's bytes as they arrive, until it is stored or answered."""
+        """What receives a picture and counts its bytes, until it is stored or answered.
+
+        Raises:
+            HTTPException: it is too large, or too many are on their way.
+        """
         size = 0
 
         async def part() -> Message:

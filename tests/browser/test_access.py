@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.benchmarks.page import FIRST_SCREEN
 from tests.browser.conftest import DESKTOP, PHONE, TABS, opened, turn_to
 
-WIDTHS = (320, 640, 1024, 2560)
+WIDTHS = (320, 640, 768, 1024, 1920, 2560)
 """In pixels of CSS, beside 390 and 1280; 640 is a window of 1280 at 200 %."""
 WCAG = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 LIMITS = {1280: (150, 45), 390: (90, 30)}
@@ -18,12 +18,8 @@ LIMITS = {1280: (150, 45), 390: (90, 30)}
 
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param((DESKTOP, "light"), id="desktop-light"),
-        pytest.param((DESKTOP, "dark"), id="desktop-dark", marks=pytest.mark.long),
-        pytest.param((PHONE, "light"), id="phone-light", marks=pytest.mark.long),
-        pytest.param((PHONE, "dark"), id="phone-dark"),
-    ],
+    params=[(size, theme) for size in (DESKTOP, PHONE) for theme in ("light", "dark")],
+    ids=["desktop-light", "desktop-dark", "phone-light", "phone-dark"],
 )
 def opening(profile: BrowserContext, url: str, request: pytest.FixtureRequest) -> Iterator[Page]:
     """What a visitor without a link sees."""

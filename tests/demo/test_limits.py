@@ -220,6 +220,13 @@ def test_room(small: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         assert folder.exists() == there
 
 
+def test_no_files_yet(small: Page, tmp_path: Path) -> None:
+    """The folder of uploads stays, however long nobody writes into it."""
+    os.utime(tmp_path, (0, 0))
+    assert limits.Files(small.blocks, tmp_path).make_room() == 0
+    assert tmp_path.exists()
+
+
 def test_progress(web: httpx.Client) -> None:
     """A browser that follows its upload is told that it is done; no name is kept."""
     answer = web.get(f"{API}/upload_progress", params={"upload_id": "x"})

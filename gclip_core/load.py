@@ -7,6 +7,7 @@ every tensor is checked, and every failure raises :class:`BackboneError`.
 
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,6 +39,8 @@ WEIGHTS_FOLDER = "GCLIP_WEIGHTS"
 
 HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 CONNECT_SECONDS = 10
+SPARE_MB = 1_000
+"""What a download leaves free of the disk."""
 UNPACKED_SLACK = 32 * 2**20
 """An archive may unpack to 1.1 times its size plus these bytes: TorchScript compresses its code."""
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
@@ -132,6 +135,14 @@ def fetch(entry: BackboneEntry, progress: Callable[[int], None] | None = None) -
     source = hub_source(entry)
     options = {"tqdm_class": _bar(progress)} if progress else {}
     try:
+        cache = Path(constants.HF_HUB_CACHE)
+        cache.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(cache).free // 10**6
+        if free < entry.download + SPARE_MB:
+            raise BackboneError(
+                f"{entry.title} needs {entry.download} MB of disk and {SPARE_MB:,} MB to spare, "
+                f"but {free:,} MB are free here. Make room, then fetch it again."
+            )
         # Fails within seconds if there is no connection; the hub client retries for a minute.
         get_session().head(constants.ENDPOINT, timeout=CONNECT_SECONDS)
         try:

@@ -312,6 +312,14 @@ def test_download(hub: Hub) -> None:
     assert hub.downloads == 2, "one failed, the next is enough"
 
 
+def test_full_disk(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is downloaded to a disk that it would fill."""
+    usage = SimpleNamespace(free=load.SPARE_MB * 10**6)
+    monkeypatch.setattr(load.shutil, "disk_usage", lambda _: usage)
+    refused(lambda: load_backbone("tiny"), "needs 3 MB", "1,000 MB are free")
+    assert hub.downloads == 0
+
+
 def test_older_download(hub: Hub, model: CLIP) -> None:
     """A repository without a .safetensors file has a .bin file."""
     hub.file = hub.file.with_name("open_clip_pytorch_model.bin")

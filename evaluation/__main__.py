@@ -1,15 +1,13 @@
-"""``python -m evaluation``: mean IoU of methods on a labelled set; ``table`` and ``field``."""
+"""``python -m evaluation``: mean IoU of methods on a labelled set; with ``table``, of several."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
-from evaluation import EvaluationError, benchmark, options, tables
+from evaluation import benchmark, options, tables
 from evaluation.benchmark import Experiment
 from evaluation.datasets import Protocol
 from evaluation.photos import NAME as PHOTOS
@@ -26,9 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if given[:1] == ["table"]:
-            return options.run(_table, given[1:])
-        if given[:1] == ["field"]:
-            return options.run(_field, given[1:])
+            return options.run(_compare, table_parser().parse_args(given[1:]))
         return options.run(_evaluate, parser().parse_args(given))
     except KeyboardInterrupt:
         print("Stopped. Run the same command again to resume.", file=sys.stderr)
@@ -103,104 +99,65 @@ def parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(
         prog="python -m evaluation",
         description="Mean IoU of training-free segmentation methods on the benchmarks of the "
-        "field, or on the photos that ship. 'table' prints finished results side by side, 'field' "
-        "what training.measure wrote; each has its own --help.",
+        "field, or on the photos that ship. 'table' prints finished results side by side; it has "
+        "its own --help.",
         epilog="docs/EVALUATION.md shows where to get each data set, and the protocol.",
     )
-    group: Any = command.add_argument_group("what is evaluated")
+    group = command.add_argument_group("what is evaluated")
     options.add_set_options(group, required=True)
     options.add_backbone_options(group)
     group.add_argument("--out", type=Path, help="result folder (default: results/…)")
 
-    group = command.add_argument_group("rows of the table (blocks count from 1)")
-    group.add_argument(
-        "--methods",
-        nargs="+",
-        choices=list(METHODS),
-        metavar="NAME",
-        help=f"any of: {', '.join(METHODS)}; default: all",
-    )
-    group.add_argument("--ablate", action="store_true", help="ClearCLIP, AMF, CS, both")
-    group.add_argument(
-        "--amf-blocks",
-        default="backbone",
-        metavar="BLOCKS",
-        help="'backbone': its default; 'auto': decided for every image; 'paper-from-1' or "
+    option = command.add_argument_group("rows of the table (blocks count from 1)").add_argument
+    methods_help = f"any of: {', '.join(METHODS)}; default: all"
+    option("--methods", nargs="+", choices=list(METHODS), metavar="NAME", help=methods_help)
+    option("--ablate", action="store_true", help="ClearCLIP, AMF, CS, both")
+    amf_help = (
+        "'backbone': its default; 'auto': decided for every image; 'paper-from-1' or "
         "'paper-from-0': the paper's 6 and 7 in either counting; or numbers such as '6 7' "
-        "(default: backbone)",
+        "(default: backbone)"
     )
-    group.add_argument(
-        "--amf-heads",
-        default="each",
-        choices=["each", "mean"],
-        help="head i with head i, or every head with the mean of heads (default: each)",
-    )
-    group.add_argument(
-        "--cs-blocks",
-        default="backbone",
-        metavar="BLOCKS",
-        help="'backbone', 'auto' or numbers such as '7-11' (default: backbone)",
-    )
+    option("--amf-blocks", default="backbone", metavar="BLOCKS", help=amf_help)
+    heads_help = "head i with head i, or every head with the mean of heads (default: each)"
+    option("--amf-heads", default="each", choices=["each", "mean"], help=heads_help)
+    cs_help = "'backbone', 'auto' or numbers such as '7-11' (default: backbone)"
+    option("--cs-blocks", default="backbone", metavar="BLOCKS", help=cs_help)
 
-    group = command.add_argument_group("protocol (default: the data set's)")
-    group.add_argument("--short-side", type=int, help="pixels")
-    group.add_argument("--window", type=int, help="pixels; 0 for one pass over the whole image")
-    group.add_argument("--stride", type=int, help="pixels")
-    group.add_argument(
-        "--threshold",
-        type=float,
-        help="probability below which a pixel is background (wrong, if the set has none)",
+    option = command.add_argument_group("protocol (default: the data set's)").add_argument
+    option("--short-side", type=int, help="pixels")
+    option("--window", type=int, help="pixels; 0 for one pass over the whole image")
+    option("--stride", type=int, help="pixels")
+    threshold_help = "probability below which a pixel is background (wrong, if the set has none)"
+    option("--threshold", type=float, help=threshold_help)
+    refine_help = "how edges follow the image (default: none, as in the papers)"
+    option("--refine", default="none", choices=list(REFINEMENTS), help=refine_help)
+    templates_help = "sentences around each word (default: imagenet80)"
+    option("--templates", default="imagenet80", choices=list(TEMPLATES), help=templates_help)
+    scale_help = "cosines are multiplied by it (default: 40)"
+    option("--logit-scale", type=float, default=40.0, help=scale_help)
+    words_help = (
+        "'all' classes, those 'present' in the image, or 'present+10' with ten others (default: "
+        "all; photos: present)"
     )
-    group.add_argument(
-        "--refine",
-        default="none",
-        choices=list(REFINEMENTS),
-        help="how edges follow the image (default: none, as in the papers)",
-    )
-    group.add_argument(
-        "--templates",
-        default="imagenet80",
-        choices=list(TEMPLATES),
-        help="sentences around each word (default: imagenet80)",
-    )
-    group.add_argument(
-        "--logit-scale", type=float, default=40.0, help="cosines are multiplied by it (default: 40)"
-    )
-    group.add_argument(
-        "--words",
-        metavar="RULE",
-        help="'all' classes, those 'present' in the image, or 'present+10' with ten others "
-        "(default: all; photos: present)",
-    )
+    option("--words", metavar="RULE", help=words_help)
     return command
 
 
 # --- finished results ----------------------------------------------------------------------------
 
 
-def _table(arguments: Sequence[str]) -> None:
+def _compare(args: argparse.Namespace) -> None:
+    print(tables.paper_table([benchmark.read_result(folder) for folder in args.folders]))
+
+
+def table_parser() -> argparse.ArgumentParser:
+    """The options of ``table``."""
     command = argparse.ArgumentParser(
         prog="python -m evaluation table",
         description="Print finished results as a paper does: methods down, data sets across.",
     )
     command.add_argument("folders", nargs="+", type=Path, help="result folders")
-    folders = command.parse_args(arguments).folders
-    print(tables.paper([benchmark.read_result(folder) for folder in folders]))
-
-
-def _field(arguments: Sequence[str]) -> None:
-    command = argparse.ArgumentParser(
-        prog="python -m evaluation field",
-        description="Print as Markdown what `python -m training.measure --out FILE` measured.",
-    )
-    command.add_argument("file", type=Path, help="its JSON file")
-    file = command.parse_args(arguments).file
-    try:
-        print(tables.field(json.loads(file.read_text("utf-8"))))
-    except (ValueError, KeyError, TypeError) as error:
-        raise EvaluationError(
-            f"A file of training.measure was expected at {file}, but {error!r} came."
-        ) from error
+    return command
 
 
 if __name__ == "__main__":

@@ -30,21 +30,13 @@ def run(command: Callable[[Any], None], args: Any) -> int:
 
 def add_backbone_options(parser: Any) -> None:
     """Adds ``--backbone`` and its options to a parser or group."""
-    parser.add_argument(
-        "--backbone",
-        default=BUILT_IN,
-        choices=list(BACKBONES),
-        metavar="NAME",
-        help=f"one of: {', '.join(BACKBONES)} (default: {BUILT_IN})",
-    )
-    parser.add_argument("--weights", type=Path, help="weight file of the backbone")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, … (default: cpu)")
-    parser.add_argument(
-        "--dtype",
-        default="float32",
-        choices=["float32", "bfloat16"],
-        help="of the image tower (default: float32)",
-    )
+    option = parser.add_argument
+    names_help = f"one of: {', '.join(BACKBONES)} (default: {BUILT_IN})"
+    option("--backbone", default=BUILT_IN, choices=BACKBONES, metavar="NAME", help=names_help)
+    option("--weights", type=Path, help="weight file of the backbone")
+    option("--device", default="cpu", help="cpu, cuda, … (default: cpu)")
+    dtype_help = "of the image tower (default: float32)"
+    option("--dtype", default="float32", choices=["float32", "bfloat16"], help=dtype_help)
 
 
 def opened_backbone(args: argparse.Namespace) -> Backbone:
@@ -67,15 +59,11 @@ def opened_backbone(args: argparse.Namespace) -> Backbone:
 
 def add_set_options(parser: Any, **dataset: Any) -> None:
     """Adds ``--dataset`` and its options to a parser or group; ``dataset`` as in argparse."""
-    parser.add_argument(
-        "--dataset",
-        choices=[PHOTOS, *DATASETS],
-        help="a benchmark of the field, or photos with masks",
-        **dataset,
-    )
-    parser.add_argument("--root", type=Path, help="folder of the data set (photos: your own)")
-    parser.add_argument("--split", help="default: the set's validation split, or all photos")
-    parser.add_argument("--n", type=int, help="first n images only")
+    option, set_help = parser.add_argument, "a benchmark of the field, or photos with masks"
+    option("--dataset", choices=[PHOTOS, *DATASETS], help=set_help, **dataset)
+    option("--root", type=Path, help="folder of the data set (photos: your own)")
+    option("--split", help="default: the set's validation split, or all photos")
+    option("--n", type=int, help="first n images only")
 
 
 def opened_set(args: argparse.Namespace) -> LabelledSet:

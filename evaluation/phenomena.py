@@ -21,32 +21,38 @@ from torch import Tensor
 from evaluation import EvaluationError, options
 from evaluation.datasets import Sample
 from evaluation.photos import NAME as PHOTOS
-from evaluation.tables import counted, grid
-from gclip_core import amf, cs
+from evaluation.tables import counted, text_table
+from gclip_core import cs
+from gclip_core.amf import FusionReason
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import MethodReport
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Grid
 
-REPAIRED = gclip(amf=False, cs=True, cs_blocks="backbone")
+COMPARED = {
+    "without CS": METHODS["clearclip"],
+    "with CS": gclip(amf_blocks="auto", cs_blocks="backbone"),
+}
+"""The methods whose Values are compared."""
 
 
 @dataclass(frozen=True, eq=False)
 class Phenomena:
     """Measurements of one backbone; figures by block are means over the images.
 
-    ``scores``, ``tokens`` and ``agreement`` are (L,) float64: the attention that the most attended
-    patch receives (1 = uniform), the number of global tokens, and their cosine with the class
-    token's row (nan without tokens). ``first_blocks`` are, for each image, the first block that
-    ``auto`` fuses (0-based, None without global tokens). ``similarities`` are in-in and in-out of
-    the last block's Values, nan if no image has such pairs, without CS and with it.
+    ``received``, ``n_tokens`` and ``agreement`` are (L,) float64: the attention that the most
+    attended patch receives (1 = uniform), the number of global tokens, and their cosine with the
+    class token's row (nan without tokens). ``first_blocks`` are, for each image, the first block
+    that ``auto`` fuses (0-based, None without global tokens). ``report`` has the channels, and the
+    blocks that CS changes. ``similarities`` are in-in and in-out of the last block's Values, nan if
+    no image has such pairs, by COMPARED's labels.
     """
 
     title: str
     images: int
-    scores: NDArray[np.float64]
-    tokens: NDArray[np.float64]
+    received: NDArray[np.float64]
+    n_tokens: NDArray[np.float64]
     agreement: NDArray[np.float64]
     first_blocks: tuple[int | None, ...]
     report: MethodReport
@@ -59,31 +65,33 @@ def measure(segmenter: Segmenter, samples: Iterable[Sample]) -> Phenomena:
     Raises:
         EvaluationError: there are no images.
     """
-    scores, tokens, agreement, firsts = [], [], [], []
-    values: dict[str, list[tuple[float, float]]] = {"without CS": [], "with CS": []}
+    received, n_tokens, agreement, reports = [], [], [], []
+    similarities: dict[str, list[tuple[float, float]]] = {label: [] for label in COMPARED}
     for sample in samples:
         image, truth = sample.load()
         encoded = segmenter.encode(image)
         globality = segmenter.globality(encoded)
-        scores.append(globality.scores)
-        tokens.append([len(indices) for indices in globality.tokens])
+        received.append(globality.scores)
+        n_tokens.append([len(indices) for indices in globality.tokens])
         agreement.append(globality.agreement)
-        has_tokens = globality.tokens.__getitem__
-        firsts.append(amf.first_global_block(has_tokens, len(globality.tokens)))
+        reports.append(segmenter.report(encoded, COMPARED["with CS"]))
         regions = majority_labels(torch.from_numpy(np.array(truth)), encoded.grid)
-        for label, method in zip(values, (METHODS["clearclip"], REPAIRED), strict=True):
-            values[label].append(in_in_out(segmenter.values(encoded, method), regions))
-    if not scores:
+        for label, method in COMPARED.items():
+            similarities[label].append(in_in_out(segmenter.values(encoded, method), regions))
+    if not reports:
         raise EvaluationError("At least one image was expected, but none came.")
     return Phenomena(
         title=segmenter.backbone.title,
-        images=len(scores),
-        scores=np.array(scores).mean(0),
-        tokens=np.array(tokens, float).mean(0),
+        images=len(reports),
+        received=np.array(received).mean(0),
+        n_tokens=np.array(n_tokens, float).mean(0),
         agreement=_mean_of_known(agreement),
-        first_blocks=tuple(firsts),
-        report=segmenter.report(encoded, REPAIRED),
-        similarities={label: tuple(_mean_of_known(pairs)) for label, pairs in values.items()},
+        first_blocks=tuple(
+            report.fusion.blocks[0] if report.fusion.reason == FusionReason.GLOBAL_TOKENS else None
+            for report in reports
+        ),
+        report=reports[0],  # channels and CS are the same for every image
+        similarities={label: tuple(_mean_of_known(pairs)) for label, pairs in similarities.items()},
     )
 
 
@@ -146,8 +154,8 @@ def summary(phenomena: Phenomena) -> str:
         cells.append(
             [
                 str(block + 1),
-                f"{phenomena.scores[block]:.2f}",
-                f"{phenomena.tokens[block]:.1f}",
+                f"{phenomena.received[block]:.2f}",
+                f"{phenomena.n_tokens[block]:.1f}",
                 f"{phenomena.agreement[block]:.3f}".replace("nan", "–"),
                 str(report.channels[block]),
                 f"{report.ratios[block]:.2f}",
@@ -177,7 +185,7 @@ def summary(phenomena: Phenomena) -> str:
             f"difference {inside - across:.3f}."
         )
     title = f"{phenomena.title} · {counted(phenomena.images, 'image')}"
-    return "\n\n".join([title, grid(cells), LEGEND, "\n".join(sentences)])
+    return "\n\n".join([title, text_table(cells), LEGEND, "\n".join(sentences)])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""Tables of results: of one run, of several as a paper prints them, and of methods by year.
+"""Tables of results: of one run, and of several as a paper prints them.
 
 ``published.toml`` has published figures, their sources and the settings of the authors' public
 code. A run is compared with a figure if its weights, words, images and sizes are those of the
@@ -10,6 +10,7 @@ import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,12 @@ from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import PAPERS_BLOCKS
 from gclip_core.refine import REFINEMENTS
 
-BASE = "ClearCLIP"
+BASE = METHODS["clearclip"].title
 """The row that others are compared with."""
+ALIKE = ("words", "refine", "templates", "dtype")
+"""Settings that must be equal in runs whose mean is taken."""
+SETTINGS = ("images", "short_side", "window", "stride", "threshold", "logit_scale", *ALIKE)
+"""What decides the numbers of a run, with its data set, backbone and methods."""
 PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text("utf-8"))
 PUBLISHED_NOTE = (
     "published: on OpenAI's ViT-B/16, where this run's settings are those of the authors' code; "
@@ -30,11 +35,11 @@ PUBLISHED_NOTE = (
 )
 
 
-def grid(cells: Sequence[Sequence[str]]) -> str:
+def text_table(rows: Sequence[Sequence[str]]) -> str:
     """A table for a terminal, head first: the first column is aligned left, the others right."""
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
-    for first, *others in cells:
+    for first, *others in rows:
         aligned = (text.rjust(width) for text, width in zip(others, widths[1:], strict=True))
         lines.append("  ".join([first.ljust(widths[0]), *aligned]).rstrip())
     rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
@@ -63,7 +68,7 @@ def difference(value: float, reference: float) -> str:
 
 
 @dataclass(frozen=True)
-class Line:
+class MethodScores:
     """The scores of one method: fractions in [0, 1], nan if no pixel decides them.
 
     ``image_miou`` is the mean over images of each image's own mean IoU.
@@ -76,43 +81,43 @@ class Line:
     iou: tuple[float, ...]
 
 
-def lines(result: Result) -> list[Line]:
+def method_scores(result: Result) -> list[MethodScores]:
     """The scores of every method."""
-    scored = []
+    by_method = []
     for index, method in enumerate(result.settings["methods"]):
-        scores, of_images = metric.scores(result.counts[index]), result.image_miou[:, index]
-        known = of_images[~np.isnan(of_images)]
+        whole, by_image = metric.scores(result.counts[index]), result.image_miou[:, index]
+        known = by_image[~np.isnan(by_image)]
         mean = math.fsum(known) / len(known) if len(known) else math.nan
-        iou = tuple(scores.iou.tolist())
-        scored.append(Line(method["title"], scores.miou, scores.pixel_accuracy, mean, iou))
-    return scored
+        iou = tuple(whole.iou.tolist())
+        by_method.append(MethodScores(method["title"], whole.miou, whole.pixel_accuracy, mean, iou))
+    return by_method
 
 
 def run_table(result: Result) -> str:
     """A run as text: what was evaluated, and a row for each method, compared with ClearCLIP."""
-    settings, scored = result.settings, lines(result)
+    settings, by_method = result.settings, method_scores(result)
     words = "all classes" if settings["words"] == "all" else f"words: {settings['words']}"
     images = counted(len(result.image_miou), "image")
     parts = [settings["title"], settings["backbone_title"], images, words]
     if settings["refine"] != "none":
         parts.append(f"refined: {REFINEMENTS[settings['refine']].title}")
-    reference = next((line.miou for line in scored if line.method == BASE), math.nan)
-    cells = [["", "mIoU", f"to {BASE}", "pixel accuracy", "mIoU by image"]]
-    for line in scored:
-        to_reference = "" if line.method == BASE else difference(line.miou, reference)
-        others = [percent(line.pixel_accuracy), percent(line.image_miou)]
-        cells.append([line.method, percent(line.miou), to_reference, *others])
-    if all(line.method == BASE for line in scored) or math.isnan(reference):
-        cells = [[method, miou, *others] for method, miou, _, *others in cells]
-    return " · ".join(parts) + "\n\n" + grid(cells)
+    reference = next((scores.miou for scores in by_method if scores.method == BASE), math.nan)
+    rows = [["", "mIoU", f"to {BASE}", "pixel accuracy", "mIoU by image"]]
+    for scores in by_method:
+        to_reference = "" if scores.method == BASE else difference(scores.miou, reference)
+        others = [percent(scores.pixel_accuracy), percent(scores.image_miou)]
+        rows.append([scores.method, percent(scores.miou), to_reference, *others])
+    if math.isnan(reference) or len(by_method) == 1:
+        rows = [[method, miou, *others] for method, miou, _, *others in rows]
+    return " · ".join(parts) + "\n\n" + text_table(rows)
 
 
 def result_json(result: Result) -> str:
     """Scores and settings as JSON, with null for nan."""
     names = [c["name"] for c in result.settings["classes"]]
     rows = []
-    for line in lines(result):
-        row = asdict(line) | {"iou": dict(zip(names, map(_known, line.iou), strict=True))}
+    for scores in method_scores(result):
+        row = asdict(scores) | {"iou": dict(zip(names, map(_known, scores.iou), strict=True))}
         rows.append({key: _known(value) for key, value in row.items()})
     plain = {"results": rows, "settings": result.settings}
     return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -126,57 +131,61 @@ def _known(value: Any) -> Any:
 # --- several runs --------------------------------------------------------------------------------
 
 
-def paper(results: Sequence[Result]) -> str:
+def paper_table(results: Sequence[Result]) -> str:
     """Several results as a paper prints them: methods down, sets across, differences to ClearCLIP.
 
-    Each backbone has a table of its own. A set's published figures are beside it, where a run can
-    be compared with them. The last column is the mean over the sets.
+    Each backbone has a table of its own, with the settings of every run below. A set's published
+    figures are beside it, where a run can be compared with them. The last column is the mean over
+    the sets. It is left out if :data:`ALIKE` or a method's settings differ between them.
 
     Raises:
         EvaluationError: no result, or two of one backbone on one set.
     """
     if not results:
         raise EvaluationError("At least one result folder was expected, but none came.")
-    sets = list(dict.fromkeys(r.settings["title"] for r in results))
-    tables = []
+    parts = []
     for backbone in dict.fromkeys(r.settings["backbone_title"] for r in results):
         own = [r for r in results if r.settings["backbone_title"] == backbone]
-        by_set = {r.settings["title"]: r for r in own}
-        if len(by_set) < len(own):
+        if len({r.settings["title"] for r in own}) < len(own):
             raise EvaluationError(
                 f"One result for each data set was expected, but two of {backbone} on the same "
                 "set came; leave one of them out."
             )
-        tables.append(grid(_paper_cells(backbone, sets, by_set)))
-    text = "\n\n".join(tables)
-    notes = [] if all(r.complete for r in results) else ["Some of these results are incomplete."]
-    if "published" in text:
-        notes.append(PUBLISHED_NOTE)
-    return "\n\n".join([text, *notes])
+        differing = _differing([r.settings for r in own])
+        parts.append(text_table(_paper_rows(backbone, own, len(own) > 1 and not differing)))
+        if differing:
+            parts.append(f"No mean over these runs, because they differ in {', '.join(differing)}.")
+    if any(published_figures(r.settings) for r in results):
+        parts.append(PUBLISHED_NOTE)
+    return "\n\n".join(parts)
 
 
-def _paper_cells(
-    backbone: str, sets: Sequence[str], by_set: Mapping[str, Result]
-) -> list[list[str]]:
-    """The cells of one backbone's table: the head, then a row for each method."""
-    miou: dict[str, dict[str, float]] = {}  # by column, then by method
-    for title in sets:
-        scored = lines(by_set[title]) if title in by_set else []
-        miou[title] = {line.method: line.miou for line in scored}
-    methods = list(dict.fromkeys(method for column in miou.values() for method in column))
-    if len(sets) > 1:  # nan where a set is missing, so that means can be compared
-        columns = list(miou.values())
-        miou["mean"] = {
-            method: float(np.mean([column.get(method, math.nan) for column in columns]))
-            for method in methods
-        }
-    cells = [[backbone, *methods]]
-    for title, column in miou.items():
-        cells.append([title, *(_cell(column, method) for method in methods)])
-        figures = published_figures(by_set[title].settings) if title in by_set else {}
+def _differing(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Settings, and titles of methods, in which runs differ so that a mean would mix them."""
+    differing = [key for key in ALIKE if any(run[key] != runs[0][key] for run in runs)]
+    methods: dict[str, Any] = {}
+    for method in (method for run in runs for method in run["methods"]):
+        if methods.setdefault(method["title"], method) != method:
+            differing.append(method["title"])
+    return list(dict.fromkeys(differing))
+
+
+def _paper_rows(backbone: str, results: Sequence[Result], has_mean: bool) -> list[tuple[str, ...]]:
+    """The cells of one backbone's table: the head, a row for each method, and the settings."""
+    miou = [{row.method: row.miou for row in method_scores(result)} for result in results]
+    methods = list(dict.fromkeys(method for of_run in miou for method in of_run))
+    columns = [[backbone, *methods, "", *(key.replace("_", " ") for key in SETTINGS)]]
+    for result, of_run in zip(results, miou, strict=True):
+        cells = [_cell(of_run, method) for method in methods]
+        settings = [_setting(result, key) for key in SETTINGS]
+        columns.append([result.settings["title"], *cells, "", *settings])
+        figures = published_figures(result.settings)
         if figures:
-            cells.append(["published", *(figures.get(method, "") for method in methods)])
-    return [list(row) for row in zip(*cells, strict=True)]
+            columns.append(["published", *(figures.get(method, "") for method in methods)])
+    if has_mean:  # nan where a run lacks the method, so that means can be compared
+        means = {m: float(np.mean([of_run.get(m, math.nan) for of_run in miou])) for m in methods}
+        columns.append(["mean", *(_cell(means, method) for method in methods)])
+    return list(zip_longest(*columns, fillvalue=""))
 
 
 def _cell(column: Mapping[str, float], method: str) -> str:
@@ -187,6 +196,14 @@ def _cell(column: Mapping[str, float], method: str) -> str:
     return f"{percent(value)} ({difference(value, reference)})"
 
 
+def _setting(result: Result, key: str) -> str:
+    """A setting as text; of images, how many were counted."""
+    value, n_counted = result.settings[key], len(result.image_miou)
+    if key == "images" and n_counted < value:
+        return f"{n_counted} of {value}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
 def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
     """The published figures that a run can be compared with, such as ``"33.7"``, by method.
 
@@ -194,7 +211,6 @@ def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
     """
     dataset, figures = settings["dataset"], {}
     common = {"backbone": "openai-vit-b-16", "words": "all", "templates": "imagenet80"}
-    given = {**settings, "background_words": len(settings["classes"][0]["phrases"])}
     for entry in PUBLISHED["results"]:
         if dataset not in entry["miou"] or settings["images"] not in PUBLISHED["images"][dataset]:
             continue
@@ -203,7 +219,7 @@ def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
         sizes = {key: value for key, value in code.items() if not isinstance(value, dict)}
         sizes |= code.get(dataset, {})
         wanted = common | sizes | {"refine": entry.get("refine", "none")}
-        if any(given.get(key) != value for key, value in wanted.items()):
+        if any(settings[key] != value for key, value in wanted.items()):
             continue
         for method in settings["methods"]:
             if method["name"] == entry["method"] and _papers(method):
@@ -217,25 +233,3 @@ def _papers(method: Mapping[str, Any]) -> bool:
     return method["name"] != "gclip" or method in [
         method_settings(gclip(amf_blocks=blocks, cs_blocks="backbone")) for blocks in choices
     ]
-
-
-# --- the field -----------------------------------------------------------------------------------
-
-
-def field(measured: Mapping[str, Any]) -> str:
-    """Markdown of ``python -m training.measure``'s scores: methods in the order of their years.
-
-    Before GCLIP are its two parts, each alone.
-    """
-    methods = []
-    for name, method in METHODS.items():
-        if name == "gclip":
-            methods.append(("AMF", "GCLIP, AMF alone", method.year))
-            methods.append(("CS", "GCLIP, CS alone", method.year))
-        methods.append((name, method.title, method.year))
-    text = ["| method | year | its words alone | with ten others |", "|---|---|---|---|"]
-    for name, title, year in methods:
-        if name in measured["methods"]:
-            score = measured["methods"][name]
-            text.append(f"| {title} | {year or '–'} | {score['there']} | {score['+10']} |")
-    return "\n".join(text)

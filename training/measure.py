@@ -139,23 +139,34 @@ Measured = Mapping[str, Sequence[tuple[Case, Scores]]]
 """By half, its photos and their scores."""
 
 
-def means(measured: Measured) -> dict[str, dict[str, list[float]]]:
-    """By way and question ("there" or "+10"), the mean of both halves, then that of each half."""
+def means(measured: Measured) -> dict[str, NDArray[np.float64]]:
+    """By way the mean scores in percent, (3, 2): of both halves together, then of each half; with a
+    photo's words alone, then with ten others."""
     ways, out = next(iter(measured.values()))[0][1], {}
     for way in ways:
-        out[way] = {}
-        for number, question in enumerate(("there", "+10")):
-            halves = [
-                percent([scores[way][number].mean() for _, scores in rows])
-                for rows in measured.values()
-            ]
-            out[way][question] = [round(value, 1) for value in (np.mean(halves), *halves)]
+        halves = [
+            [percent([scores[way][question].mean() for _, scores in rows]) for question in (0, 1)]
+            for rows in measured.values()
+        ]
+        out[way] = np.array([np.mean(halves, axis=0), *halves])
     return out
 
 
-def by_masks(
-    folds_of: Sequence[Fold], measured: Mapping[str, Sequence[tuple[Case, Scores]]]
-) -> str:
+def table(scores: Mapping[str, NDArray[np.float64]]) -> str:
+    """The means as Markdown."""
+    lines = [
+        "| method | year | its words alone | with ten others | choose | report |",
+        "|---|---|---|---|---|---|",
+    ]
+    for way, ((alone, beside), *halves) in scores.items():
+        method = WAYS[way]
+        cells = [method.title, f"{method.year or '–'}", f"{alone:.1f}", f"{beside:.1f}"]
+        cells += [f"{alone:.1f}, {beside:.1f}" for alone, beside in halves]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def by_masks(folds_of: Sequence[Fold], measured: Measured) -> str:
     """ClearCLIP's mean IoU over words that a mask taught, and over the others."""
     lines = []
     for kind, wanted in (("with", True), ("without", False)):
@@ -178,27 +189,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
-    parser.add_argument("--out", type=Path, help="a file for `python -m evaluation field`")
     args = parser.parse_args(arguments)
     ways = {name: WAYS[name] for name in args.ways}
     both = list(folds(args.data, args.work, args.seed))
     measured = {
         fold.name: [(case, score(fold, case, ways)) for case in fold.cases] for fold in both
     }
-    rows = means(measured)
-    print("way: mean of both halves, alone / with ten more; each half")
-    for way, by_question in rows.items():
-        cells = ("{} / {}".format(*pair) for pair in zip(*by_question.values(), strict=True))
-        print(f"{way:10}", "; ".join(cells))
+    print(table(means(measured)))
     if "clearclip" in ways:
         print(by_masks(both, measured))
     everywhere = [largest_everywhere(case) for fold in both for case in fold.cases]
     print(f"one word for the whole photo: {percent(everywhere):.1f}")
-    if args.out:
-        figures = {
-            way: {q: of[0] for q, of in questions.items()} for way, questions in rows.items()
-        }
-        args.out.write_text(json.dumps({"methods": figures}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

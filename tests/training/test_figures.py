@@ -96,7 +96,7 @@ def test_iou() -> None:
 
 
 def test_means() -> None:
-    """The mean of both halves is that of the halves' means."""
+    """A row has the mean of the halves' means, then each half; alone, then with ten others."""
     case = made_case([[0, 1]])
     rows = {
         "choose": [(case, {"clearclip": (np.array([1.0, 0.5]), np.array([0.5, 0.5]))})],
@@ -105,8 +105,8 @@ def test_means() -> None:
             (case, {"clearclip": (np.array([0.4, 0.4]), np.array([0.1, 0.1]))}),
         ],
     }
-    by_question = measure.means(rows)["clearclip"]
-    assert by_question == {"there": [52.5, 75.0, 30.0], "+10": [30.0, 50.0, 10.0]}
+    table = measure.table(measure.means(rows)).splitlines()
+    assert table[2:] == ["| ClearCLIP | 2024 | 52.5 | 30.0 | 75.0, 50.0 | 30.0, 10.0 |"]
     fold = [Fold(name, None, [], frozenset({"sky"})) for name in rows]
     with_masks, without = measure.by_masks(fold, rows).splitlines()
     assert with_masks == "3 words with masks: 53.3 / 23.3"

@@ -5,11 +5,13 @@ for each image that is counted. A run that is started again counts the images th
 so do several processes together. :func:`read_result` adds the files up.
 """
 
+import ast
 import io
 import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,9 @@ from gclip_core.errors import check_between
 from gclip_core.methods import METHODS, Method, gclip
 from gclip_core.numbering import block_numbers
 from gclip_core.segmenter import Segmenter
+
+COUNTING = ("benchmark.py", "datasets.py", "metric.py", "photos.py")
+"""The modules here that decide what is counted; so does the whole core."""
 
 # --- the rows of the table -----------------------------------------------------------------------
 
@@ -52,12 +57,11 @@ def chosen_methods(
 
 def method_settings(method: Method) -> dict[str, Any]:
     """A method's settings as plain data; blocks count from 1."""
-    plain = asdict(method)
+    about = ("summary", "authors", "year", "paper", "shown")
+    plain = {key: value for key, value in asdict(method).items() if key not in about}
     for part in ("fusion", "suppression"):
         if plain[part] and isinstance(plain[part]["blocks"], tuple):
             plain[part]["blocks"] = block_numbers(plain[part]["blocks"])
-    for words in ("summary", "authors", "year", "paper", "shown"):
-        del plain[words]
     return json.loads(json.dumps(plain))  # JSON has lists where Python has tuples
 
 
@@ -92,8 +96,8 @@ class Experiment:
         """All that decides the numbers, as plain data; blocks count from 1.
 
         ``fingerprint`` is a digest of the images' names, ``weights`` the backbone's digest; a
-        ``window`` of 0 means one pass. ``code`` is a digest of the sources: what was counted by
-        other code is not added to.
+        ``window`` of 0 means one pass. ``code`` is the :func:`code_digest` of what decides on
+        counts: to those of other code none are added.
         """
         segmenter, dataset, backbone = self.segmenter, self.dataset, self.segmenter.backbone
         plain = {
@@ -119,17 +123,27 @@ class Experiment:
             "methods": [method_settings(method) for method in self.methods],
             "device": backbone.device.type,
             "version": gclip_core.__version__,
-            "code": _code_digest(),
+            "code": _code(),
             "torch": torch.__version__,
             "open_clip": open_clip.__version__,
         }
         return json.loads(json.dumps(plain))
 
 
-def _code_digest() -> str:
-    packages = (Path(gclip_core.__file__).parent, Path(__file__).parent)
-    files = [file for package in packages for file in sorted(package.rglob("*.py"))]
-    return blake2b(b"".join(file.read_bytes() for file in files), digest_size=6).hexdigest()
+@cache
+def _code() -> str:
+    core, here = Path(gclip_core.__file__).parent, Path(__file__).parent
+    files = [*sorted(core.rglob("*.py")), *(here / name for name in COUNTING)]
+    return code_digest("\n".join(file.read_text("utf-8") for file in files))
+
+
+def code_digest(source: str) -> str:
+    """A digest of Python code that comments, docstrings and line breaks do not change."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            node.value = ast.Constant(None)  # a docstring
+    return blake2b(ast.dump(tree).encode(), digest_size=6).hexdigest()
 
 
 def digest(settings: dict[str, Any]) -> str:
@@ -138,28 +152,26 @@ def digest(settings: dict[str, Any]) -> str:
     return blake2b(text.encode(), digest_size=6).hexdigest()
 
 
-def run(experiment: Experiment, folder: Path, first: int = 0, step: int = 1) -> None:
-    """Counts the images that ``folder`` lacks: of the set every ``step``, from ``first`` on.
+def run(experiment: Experiment, folder: Path, rank: int = 0, world: int = 1) -> None:
+    """Counts the images that ``folder`` lacks; of ``world`` processes each has every ``world``-th.
 
     Raises:
-        EvaluationError: the folder has the results of other settings.
+        EvaluationError: the folder has images that were counted with other settings.
     """
-    settings, samples = experiment.settings(), experiment.dataset.samples
-    files = {index: _image_file(folder, index) for index in range(first, len(samples), step)}
-    left = {index: file for index, file in files.items() if not file.is_file()}
-    if not left or (folder / "settings.json").is_file():
-        _keep_settings(settings, folder)
+    _claim(folder, experiment.settings())
+    samples = experiment.dataset.samples
+    files = {index: _image_file(folder, index) for index in range(rank, len(samples), world)}
+    missing = {index: file for index, file in files.items() if not file.is_file()}
     progress = tqdm(
-        left.items(),
+        missing.items(),
         total=len(files),
-        initial=len(files) - len(left),
+        initial=len(files) - len(missing),
         desc=experiment.dataset.title,
         unit="image",
-        disable=first > 0,
+        disable=rank > 0,
     )
     for index, file in progress:
         counts = count_image(experiment, samples[index])
-        _keep_settings(settings, folder)  # not before an image could be counted with them
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,
@@ -169,15 +181,13 @@ def run(experiment: Experiment, folder: Path, first: int = 0, step: int = 1) -> 
         write_whole(file, buffer.getvalue())
 
 
-def _keep_settings(settings: dict[str, Any], folder: Path) -> None:
-    """Writes a run's settings into its folder; an EvaluationError if it has others."""
+def _claim(folder: Path, settings: dict[str, Any]) -> None:
+    """Writes a run's settings into its folder, unless images were counted there with others."""
     file = folder / "settings.json"
-    if not file.is_file():
+    if not any((folder / "images").glob("*.npz")):
         write_whole(file, json.dumps(settings, indent=1, ensure_ascii=False).encode())
-    try:
-        saved = json.loads(file.read_text("utf-8"))
-    except ValueError as error:
-        raise _damaged(file, error) from error
+        return
+    saved = _read_settings(folder)
     differences = []
     for key in {**settings, **saved}:
         here, there = settings.get(key), saved.get(key)
@@ -189,6 +199,16 @@ def _keep_settings(settings: dict[str, Any], folder: Path) -> None:
             f"The folder {folder} has results of other settings ({'; '.join(differences)}). Name "
             "another folder with --out, or delete this one."
         )
+
+
+def _read_settings(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / "settings.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise EvaluationError(
+            f"A run was expected in {folder}, but its settings.json cannot be read ({error}). Name "
+            "another folder, or delete this one and run the same command again."
+        ) from error
 
 
 def _image_file(folder: Path, index: int) -> Path:
@@ -309,23 +329,14 @@ class Result:
         return len(self.image_miou) == self.settings["images"]
 
 
-def _damaged(file: Path, error: Exception) -> EvaluationError:
-    return EvaluationError(
-        f"{file} is damaged ({error}); delete it and run the same command again."
-    )
-
-
 def read_result(folder: Path) -> Result:
     """Adds up the images of a run.
 
     Raises:
         EvaluationError: the folder has no result, or a damaged one.
     """
-    file = folder / "settings.json"
-    if not file.is_file():
-        raise EvaluationError(f"A result was expected in {folder}, but there is no settings.json.")
+    settings, file = _read_settings(folder), folder / "settings.json"
     try:
-        settings = json.loads(file.read_text("utf-8"))
         n_methods, n = len(settings["methods"]), len(settings["classes"])
         counts, miou = np.zeros((n_methods, n, n + 1), np.int64), []
         for index in range(settings["images"]):
@@ -335,6 +346,8 @@ def read_result(folder: Path) -> Result:
                     methods, true, predicted, pixels = image["cells"].T
                     counts[methods, true, predicted] += pixels
                     miou.append(image["miou"])
-    except Exception as error:  # zip, NumPy and JSON raise different errors for a damaged file
-        raise _damaged(file, error) from error
+    except Exception as error:  # zip and NumPy raise different errors for a damaged file
+        raise EvaluationError(
+            f"{file} is damaged ({error!r}); delete it and run the same command again."
+        ) from error
     return Result(settings, counts, np.array(miou, np.float64).reshape(len(miou), n_methods))

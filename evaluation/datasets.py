@@ -377,22 +377,20 @@ def require_files(paths: Sequence[Path]) -> None:
         )
 
 
-def _load(image: Path, truth: Path, ids: Ids) -> tuple[Image.Image, NDArray[np.int16]]:
-    labels = ids.labels(read_ids(truth), str(truth))
-    return _aligned(image, labels.shape), labels
-
-
-def _aligned(path: Path, shape: tuple[int, ...]) -> Image.Image:
+def _load(photo: Path, truth: Path, ids: Ids) -> tuple[Image.Image, NDArray[np.int16]]:
     """The image as stored, or turned by its EXIF orientation if only that has the truth's shape."""
+    labels = ids.labels(read_ids(truth), str(truth))
     try:
-        with Image.open(path) as opened:
-            stored = opened.convert("RGB")
+        with Image.open(photo) as opened:
+            image = opened.convert("RGB")
     except (OSError, ValueError) as error:
-        raise EvaluationError(f"The image {path} could not be read: {error}") from error
-    stored.info = {}  # without EXIF, so that the segmenter does not turn it
-    upright = images.check(path)
-    fits_upright = (upright.height, upright.width) == shape
-    return upright if fits_upright and (stored.height, stored.width) != shape else stored
+        raise EvaluationError(f"The image {photo} could not be read: {error}") from error
+    if (image.height, image.width) != labels.shape:
+        upright = images.check(photo)
+        if (upright.height, upright.width) == labels.shape:
+            return upright, labels
+    image.info = {}  # without EXIF, so that the segmenter does not turn it
+    return image, labels
 
 
 def read_ids(path: Path) -> NDArray:

@@ -68,7 +68,7 @@ MAX_WORDS = 20
 MAX_MAPS = 4
 """Fused blocks that are shown; of more, the first."""
 
-_one = RLock()
+_drawing = RLock()
 
 
 def draw(
@@ -84,9 +84,12 @@ def draw(
     ``encoded`` is the picture's encoding by ``segmenter``; ``foot`` is a line below, such as an
     address. One thread at a time draws.
     """
-    names, report = result.vocabulary.names, result.report
+    names, blocks = result.vocabulary.names, result.report.fusion.blocks[:MAX_MAPS]
     source = segmenter.suppress(encoded, result.method)
+    received = [segmenter.received(source, [b]).view(source.grid).numpy() for b in blocks]
+    attention = segmenter.last_attention(source, result.method).numpy()
     masks = [mask for mask in (before, result) if mask]
+    painted = [_painted(picture, names, mask.labels.numpy()) for mask in masks]
     aspect = min(4.5, max(0.4, picture.width / picture.height))  # beyond, white space
     tall = min(3.3, (WIDTH - 0.6) / (1 + len(masks)) / aspect)
     entries = _legend(result)
@@ -100,17 +103,19 @@ def draw(
         head.text(0.02, 0.8, _cut(", ".join(names), 62), fontsize=12, fontweight="bold", va="top")
         head.text(0.02, 0.36, _details(segmenter, result, source), color=SOFT, va="top")
         words.legend(handles=entries, loc="upper left", ncols=columns, frameon=False, borderpad=0.7)
-        panels = pictures.subplots(1, 1 + len(masks))
-        for axes, mask in zip(panels, [None, *masks], strict=True):
+        titles = ["Photo", *(mask.method.title for mask in masks)]
+        panels = pictures.subplots(1, len(titles))
+        for axes, title, image in zip(panels, titles, [_small(picture), *painted], strict=True):
             axes.set_axis_off()
-            axes.set_title(mask.method.title if mask else "Photo")
-            axes.imshow(_painted(picture, names, mask and mask.labels.numpy()))
+            axes.set_title(title)
+            axes.imshow(image)
         maps, matrix, norms = low.subfigures(1, 3, width_ratios=[1, 1, 1.3])
-        _draw_maps(maps, segmenter, source, report.fusion.blocks[:MAX_MAPS])
+        if blocks:
+            _draw_maps(maps, blocks, np.stack(received))
         axes = matrix.subplots()
         axes.set_title(f"Attention of block {segmenter.backbone.n_blocks}")
-        _draw_matrix(axes, segmenter.last_attention(source, result.method).numpy())
-        _draw_norms(norms.subplots(), report)
+        _draw_matrix(axes, attention)
+        _draw_norms(norms.subplots(), result.report)
         end.text(0.02, 0.4, _cut(foot, 150), fontsize=6.5, color=SOFT)
     return figure
 
@@ -129,7 +134,7 @@ def save(figure: Figure, kind: str = "png", dpi: int = 300) -> bytes:
 def _styled() -> Iterator[None]:
     """Around all drawing: matplotlib's settings are those of the whole process."""
     # A letter that the font lacks is drawn as a frame, without a warning.
-    with _one, mpl.rc_context(STYLE), warnings.catch_warnings(action="ignore"):
+    with _drawing, mpl.rc_context(STYLE), warnings.catch_warnings(action="ignore"):
         yield
 
 
@@ -170,18 +175,22 @@ def _percent(share: float) -> str:
 # --- panels --------------------------------------------------------------------------------------
 
 
+def _small(picture: Image.Image) -> Image.Image:
+    """A picture with at most 1000 pixels a side."""
+    small = picture.copy()
+    small.thumbnail((1000, 1000), Image.Resampling.LANCZOS)
+    return small
+
+
 def _painted(
-    picture: Image.Image, names: Sequence[str], labels: NDArray[np.integer] | None
+    picture: Image.Image, names: Sequence[str], labels: NDArray[np.integer]
 ) -> Image.Image:
-    """The photo, at most 1000 pixels a side, with the classes of a mask in their colours.
+    """The small picture with the classes of a mask in their colours.
 
     Under them the photo is greyer, so that colours are those of the legend; between them are white
     lines.
     """
-    small = picture.copy()
-    small.thumbnail((1000, 1000), Image.Resampling.LANCZOS)
-    if labels is None:
-        return small
+    small = _small(picture)
     down = np.linspace(0, picture.height - 1, small.height).round().astype(int)
     across = np.linspace(0, picture.width - 1, small.width).round().astype(int)
     labels = labels[down[:, None], across]
@@ -196,15 +205,10 @@ def _painted(
     return Image.fromarray(out)
 
 
-def _draw_maps(
-    figure: SubFigure, segmenter: Segmenter, source: Encoded, blocks: tuple[int, ...]
-) -> None:
-    """What each patch receives in the fused blocks, with one scale; nothing without fusion."""
-    if not blocks:
-        return
-    maps = segmenter.received(source, blocks).unflatten(1, source.grid).numpy()
+def _draw_maps(figure: SubFigure, blocks: tuple[int, ...], maps: NDArray[np.floating]) -> None:
+    """What each patch receives in the fused blocks, (blocks, h, w), with one scale."""
     highest = max(2.5, float(maps.max()))  # × uniform: the darkest colour
-    is_wide = source.grid[1] > source.grid[0]
+    is_wide = maps.shape[2] > maps.shape[1]
     columns = 1 if len(maps) == 1 or (len(maps) == 2 and is_wide) else 2
     panels = figure.subplots(math.ceil(len(maps) / columns), columns, squeeze=False)
     for axes in panels.flat:

@@ -52,18 +52,6 @@ def test_panels() -> None:
     assert len(shares) == 4 and sum(shares) == pytest.approx(100, abs=0.2)
 
 
-def test_inside() -> None:
-    """Panels are inside the figure and do not overlap, whatever the shape of the picture."""
-    for size in ((96, 128), (30, 300), (300, 30)):
-        shown = drawn(size, foot="gclip.example")
-        shown.draw_without_rendering()
-        boxes = [axes.get_window_extent() for axes in shown.axes]
-        for index, box in enumerate(boxes):
-            assert shown.bbox.containsx(box.x0) and shown.bbox.containsx(box.x1)
-            assert shown.bbox.containsy(box.y0) and shown.bbox.containsy(box.y1)
-            assert not any(box.overlaps(other) for other in boxes[:index])
-
-
 def test_mask_colours() -> None:
     """A mask is in the words' colours over the photo, with white lines; the mask before first."""
     photo, before, after = (np.asarray(axes.images[0].get_array()) for axes in drawn().axes[:3])

@@ -90,7 +90,7 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_ignored_photo(capsys: pytest.CaptureFixture[str]) -> None:
-    """A photo without a labelled pixel is left out."""
+    """A photo without a labelled pixel is left out; a list names a part of one's own photos."""
     for name, value in (("a", 9), ("b", 3)):
         save_image(Path(f"{name}.jpg"))
         save_ids(Path(f"{name}.png"), [[value] * 3] * 2)
@@ -98,5 +98,6 @@ def test_ignored_photo(capsys: pytest.CaptureFixture[str]) -> None:
     Path("index.json").write_text(json.dumps(index))
     assert main(["--root", "."]) == 0
     assert capsys.readouterr().out.startswith("1 photo: ")
-    assert main(["--root", ".", "--n", "1"]) == 2
+    Path("report.txt").write_text("a\n")
+    assert main(["--root", ".", "--split", "report"]) == 2
     assert "index.json" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 """The one event: from what the page sends to what it gets, only what is open and has changed."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from errno import ENOSPC
 from functools import partial
 from typing import Any
@@ -76,15 +76,26 @@ VIEWS = {
 """Outputs in the order in which they are made: the value of a part of the page, or a property."""
 
 
-def available(seen: dict, settings: Settings) -> Settings:
+@dataclass(frozen=True)
+class Seen:
+    """What a visitor's page has, and the key of each output that it got."""
+
+    backbone: str = ""
+    photo: str = ""  # digest
+    grid: tuple[int, int] = (0, 0)
+    filled: str | None = None  # the words, if the page filled them in
+    keys: Mapping[str, tuple] = field(default_factory=dict)
+
+
+def available(seen: Seen, settings: Settings) -> Settings:
     """These settings; with the backbone that the page shows while the chosen one is not here."""
     if backbones.is_here(settings.backbone):
         return settings
-    return settings.with_values(backbone=seen.get("backbone", backbones.HOST.backbone))
+    return settings.with_values(backbone=seen.backbone or backbones.HOST.backbone)
 
 
-def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dict[str, Any]]:
-    """Outputs by name. ``seen`` is what the visitor's page has, and comes back updated.
+def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dict[str, Any]]:
+    """Outputs by name. ``seen`` comes back updated.
 
     With another photo, words that the page filled in are filled in anew, and no patch is pinned;
     what a person typed stays. While a backbone is not on this machine, the page keeps the one
@@ -101,28 +112,32 @@ def answer(seen: dict, tab: str, path: str | None, *values: Any) -> Iterator[dic
     if path is None:
         yield part
         return
-    photo, is_filled = Photo.of(path), settings.words.strip() == seen.get("filled")
-    if is_filled and photo.digest != seen["patches"][0]:
+    photo, is_filled = Photo.of(path), settings.words.strip() == seen.filled
+    if is_filled and photo.digest != seen.photo:
         settings = settings.with_values(words="")
     with LOCK:
         scene = Scene(photo, settings).with_words()
-        patches = photo.digest, scene.grid
-    words = scene.settings.words
-    filled = words if is_filled or words != settings.words else None
-    if seen.get("patches", patches) != patches:  # a pin would be at another place
-        scene, part["patch"] = scene.with_settings(patch=0), 0
-    seen = seen | {"backbone": settings.backbone, "filled": filled, "patches": patches}
-    if words != values[0]:
+        grid = scene.grid
+    if seen.photo and (seen.photo, seen.grid) != (photo.digest, grid):
+        scene = scene.with_settings(patch=0)  # it would be at another place
+    words, patch = scene.settings.words, scene.settings.patch
+    if words != chosen.words:
         part["words"] = words
+    if patch != chosen.patch:
+        part["patch"] = patch
+    filled = words if is_filled or "words" in part else None
+    seen = Seen(settings.backbone, photo.digest, grid, filled, seen.keys)
     made: dict[str, Any] = {}
     for name, view in VIEWS.items():
         key = view.key(scene)
-        if tab in view.tabs and seen.get(name) != key:
+        if tab in view.tabs and seen.keys.get(name) != key:
             with LOCK:
                 made[name] = view.make(scene)
-            seen = seen | {name: key}
-            if name == "canvas" and "words" not in part:  # words are set once
-                yield part | made | {"seen": seen}  # the mask, before the rest is made
+            seen = replace(seen, keys={**seen.keys, name: key})
+            # The mask, before the rest is made; not if words come with it, which are sent once:
+            # the second time would undo what a person types meanwhile.
+            if name == "canvas" and "words" not in part:
+                yield part | made | {"seen": seen}
     # With what was sent: a busy browser shows only the last of several values that come at once.
     yield part | made | {"seen": seen}
 

@@ -43,7 +43,7 @@ def mask_strip(scene: Scene) -> dict[str, Any]:
         picture = painted(scene.photo.picture, mask)
         items.append(item(picture, caption, f"Mask of {title}", "jpeg") | {"method": name})
     selected = names.index(scene.settings.enlarged) if is_pressed(scene) else None
-    return {"items": items, "selected": selected, "columns": 4 if scene.report.abnormal else 5}
+    return {"items": items, "selected": selected, "columns": 4 if scene.report.suppressed else 5}
 
 
 def is_pressed(scene: Scene) -> bool:

@@ -7,6 +7,7 @@ import gzip
 import io
 import os
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from gradio.utils import get_upload_folder
 from numpy.typing import NDArray
 from PIL import Image
 
+from demo import limits
 from demo.scene import Photo
 
 SHOWN_SIDE = 1280
@@ -37,10 +39,15 @@ def saved(data: bytes, name: str) -> str:
             return str(path)
 
 
-def picture_file(image: Image.Image, kind: str = "png") -> dict[str, Any]:
+def encoded(image: Image.Image, kind: str) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, quality=88)
-    return gr.FileData(path=saved(buffer.getvalue(), f"picture.{kind}")).model_dump()
+    return buffer.getvalue()
+
+
+def picture_file(image: Image.Image, kind: str = "png") -> dict[str, Any]:
+    path = saved(encoded(image, kind), f"picture.{kind}")
+    return gr.FileData(path=path).model_dump()
 
 
 def packed(numbers: NDArray[np.uint8]) -> dict[str, Any]:
@@ -54,9 +61,14 @@ def photo_file(photo: Photo) -> dict[str, Any]:
     with Image.open(photo.path) as file:
         if file.format == "JPEG" and max(file.size) <= 2 * SHOWN_SIDE:
             return gr.FileData(path=photo.path).model_dump()
+    return gr.FileData(path=saved(_shown(photo), "picture.jpeg")).model_dump()
+
+
+@lru_cache(limits.ENCODINGS)
+def _shown(photo: Photo) -> bytes:
     shown = photo.picture.copy()
     shown.thumbnail((2 * SHOWN_SIDE, 2 * SHOWN_SIDE))
-    return picture_file(shown, "jpeg")
+    return encoded(shown, "jpeg")
 
 
 def item(

@@ -1,10 +1,13 @@
 """What one visitor may ask of the page: every limit is one comparison with one sentence.
 
-:class:`Limits` comes before Gradio and is the only code that reads Gradio's own record of its
-queue. The core checks the pixels of a picture, and ``settings`` the words, by the numbers here.
+:class:`Limits` comes before Gradio. The core checks the pixels of a picture, and ``settings`` the
+words, by the numbers here. This is the only code that uses what Gradio does not document, which a
+new version may change: ``_queue`` with ``pending_event_ids_session``,
+``pending_messages_per_session``, ``event_ids_to_events`` and ``clean_events``; ``upload_file_set``.
 """
 
 import asyncio
+import inspect
 import itertools
 import logging
 import re
@@ -33,7 +36,7 @@ if TYPE_CHECKING:  # the command line is read before Gradio is imported
 # What is computed, and kept in memory.
 MAX_PIXELS = 64_000_000  # of a picture, by its header, before it is decoded
 WORKED_PIXELS = 4_000_000  # to which it is then scaled
-MAX_CLASSES = 200  # with their synonyms: each is embedded in up to 80 sentences
+MAX_PHRASES = 200  # classes and synonyms: each is embedded in up to 80 sentences
 MAX_CHARACTERS = 4_000
 MAX_COST = 100_000  # patches × windows × methods: an encoding has at most 8,000 patches, 100 MB
 ATTENTION_PATCHES = 700  # a finer grid is pooled before its attention is sent to the browser
@@ -51,6 +54,7 @@ MAX_TOOL_BODY = 8 * 2**20  # bytes of a call of a tool, which may have a picture
 MAX_TOOLS = 8  # such calls at once
 BODY_SECONDS = 60  # that a body may take
 MAX_QUEUE = 200  # requests that wait; one is computed at a time
+MAX_NAME = 64  # characters of a session's name
 MAX_OF_SESSION = 8  # requests of one session that wait, or whose answer is not read yet
 MAX_OF_PROGRAMS = 100  # the same of all programs, which ask without a session
 UNREAD_SECONDS = 10  # after which what nobody reads is dropped
@@ -60,7 +64,7 @@ MAX_SESSIONS = 200  # whose state is kept
 MAX_FILE = 64 * 2**20  # bytes of an upload
 MAX_UPLOADING = 512 * 2**20  # bytes of all that are under way; Gradio may keep them in memory
 MAX_STORED = 2 * 2**30  # bytes of all visitors' files
-LEAST_STORED = 64 * 2**10  # that a smaller file counts
+LEAST_STORED = 64 * 2**10  # a smaller file counts as so many bytes
 STORED_SECONDS = 60  # between two looks at them, besides those at an upload
 MIN_FREE = 2**30  # bytes of the disk that an upload leaves free
 FILE_AGE = 3_600, 86_400  # seconds between two looks at their age, and when they are deleted
@@ -76,7 +80,7 @@ GETS = re.compile(
     rf"|{API}/(heartbeat|file|call)/.*|{API}/file=.*|{PROGRESS}/?"
 )
 """Routes that the page and programs need; others of Gradio print, store or never end."""
-CALL = re.compile(rf"{API}/call/(\w+)/?")
+CALL = re.compile(rf"{API}/call/(?:v2/)?(\w+)/?")
 READ = re.compile(rf"{API}/(?:queue/data|call/(?:v2/)?\w+/([0-9a-f]+))/?")
 FILE = re.compile(rf"{API}/file[=/](.*)")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -84,7 +88,7 @@ DIGEST = re.compile(r"[0-9a-f]{64}")
 logger = logging.getLogger(__name__)
 
 
-def check_cost(patches: int, windows: int, methods: int = 1) -> None:
+def check_cost(patches: int, windows: int, methods: int) -> None:
     """Judge what so many windows, of so many patches each, cost under so many methods.
 
     Raises:
@@ -140,7 +144,8 @@ class Files:
                 if isinstance(path, str):  # the address of an upload is its path
                     path = path.partition(f"{API}/file=")[2] or path
                 if path is not None and not self.is_own(path):
-                    raise HTTPException(422, "This picture is not here: upload it again.")
+                    text = "This picture is no longer here: upload it again, or reload the page."
+                    raise HTTPException(422, text)
                 if path is not None:
                     value |= {"path": path, "url": None}
 
@@ -151,8 +156,8 @@ class Files:
         flood of large files leaves the photos of others. Returns the bytes of what is left.
         """
         now, files = time.time(), list[tuple[float, int, Path]]()
-        for name, folders, names in walk(self.uploads):
-            folder = Path(name)
+        for place, folders, names in walk(self.uploads):
+            folder = Path(place)
             if folder != self.uploads and not folders and not names:
                 with suppress(OSError):  # another request deletes it, or writes its file
                     if now - folder.stat().st_mtime > STORED_SECONDS:
@@ -192,14 +197,14 @@ class Sessions:
         Raises:
             HTTPException: too many requests wait, or no session can have that name.
         """
-        waiting = self.page._queue.pending_event_ids_session
+        pending = self.page._queue.pending_event_ids_session
         if session is None:  # Gradio names one by its only request
-            count, most = sum(name in ids for name, ids in waiting.items()), MAX_OF_PROGRAMS
-        elif isinstance(session, str) and len(session) <= 64:
-            count, most = len(waiting.get(session, ())), MAX_OF_SESSION
+            count, most = sum(name in ids for name, ids in pending.items()), MAX_OF_PROGRAMS
+        elif isinstance(session, str) and len(session) <= MAX_NAME:
+            count, most = len(pending.get(session, ())), MAX_OF_SESSION
             self.unread[session] = 0
         else:
-            raise HTTPException(400, "A session is a text of at most 64 characters.")
+            raise HTTPException(400, f"A session is a text of at most {MAX_NAME} characters.")
         if count + self.joining.count(session) >= most:
             raise HTTPException(429, "Too many requests of this page wait. Try again soon.")
         self.joining.append(session)
@@ -241,8 +246,9 @@ class Limits:
 
     def __init__(self, app: ASGIApp, page: "gr.Blocks", files: Files, tools: bool = False) -> None:
         self.app, self.page, self.files, self.tools = app, page, files, tools
-        self.sessions, self.calls = Sessions(page), asyncio.Semaphore(MAX_TOOLS)
-        self.uploading, self.stored, self.looking = 0, 0, asyncio.Lock()
+        self.sessions, self.tool_slots = Sessions(page), asyncio.Semaphore(MAX_TOOLS)
+        self.uploading = 0  # bytes that are on their way
+        self.stored, self.looking = 0, asyncio.Lock()  # bytes, at most; taken while they are summed
         self.sweeper: asyncio.Task | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -302,7 +308,8 @@ class Limits:
             values = await self._read_values(receive, MAX_BODY)
             receive = with_body(orjson.dumps(values), receive)  # Gradio reads what was checked
             if path.startswith(JOIN) or "/call/" in path:
-                check_inputs(self.page, path, values)
+                event = asked_event(self.page, path, values)
+                check_inputs(event, inputs_of(event, path, values))
                 with self.sessions.join(values.get("session_hash")):
                     await self.app(scope, receive, send)
             else:
@@ -312,21 +319,22 @@ class Limits:
         await self._make_room(MAX_STORED)
         if shutil.disk_usage(self.files.uploads).free < MIN_FREE:
             raise HTTPException(507, "The disk of this page is full. Try again later.")
+        scope = {**scope, "query_string": b""}  # Gradio would keep a name in it for ever
         with self._counting(receive) as part:
-            async with asyncio.timeout(BODY_SECONDS):  # a name in the query would be kept for ever
-                await self.app({**scope, "query_string": b""}, part, send)
+            async with asyncio.timeout(BODY_SECONDS):
+                await self.app(scope, part, send)
 
     async def _call_tool(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self.tools:
             raise HTTPException(404, "Tools are called on a page that was started with --mcp.")
         with self._counting(receive) as part:
             call = await self._read_values(part, MAX_TOOL_BODY)
-            if self.calls.locked():
+            if self.tool_slots.locked():
                 raise HTTPException(429, "Too many tools are called now. Try again soon.")
             if isinstance(call.get("params"), dict):
                 # Without it Gradio writes the mask and its description into one text.
                 call["params"].setdefault("_meta", {"progressToken": 0})
-            async with self.calls:
+            async with self.tool_slots:
                 await self.app(scope, with_body(orjson.dumps(call), receive), send)
 
     @contextmanager
@@ -387,30 +395,55 @@ class Limits:
                 logger.exception("what nobody reads could not be dropped")
 
 
+def log_place(error: Exception) -> None:
+    """Log where an error was raised, without its text, in which may be what a visitor sent."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    logger.error("%s in %s, %s", type(error).__name__, Path(place.filename).name, place.lineno)
+
+
 def route(scope: Scope) -> str:
     """The path that Gradio looks up: without the prefix under which a proxy serves the page."""
     path, prefix = scope["path"], scope.get("root_path", "")
     return path.removeprefix(prefix) if path.startswith(f"{prefix}/") else path
 
 
-def check_inputs(page: "gr.Blocks", path: str, request: dict[str, Any]) -> None:
-    """Refuse a wrong number of inputs, and what is no file where one is wanted: Gradio would log a
-    trace. A program names a public event in its path."""
-    index, data = request.get("fn_index"), request.get("data")
-    function = page.fns.get(index) if isinstance(index, int) else None
+def asked_event(page: "gr.Blocks", path: str, request: dict[str, Any]) -> Any:
+    """The event of Gradio that a request asks for: a program names it, the page has its number.
+
+    Raises:
+        HTTPException: there is none.
+    """
     if called := CALL.fullmatch(path):
         public = (f for f in page.fns.values() if f.api_visibility == "public")
-        function = next((f for f in public if f.api_name == called[1]), None)
-        if function is None:
-            raise HTTPException(404, "There is no such endpoint: /gradio_api/info has all.")
-    elif isinstance(index, int) and function is None:
-        raise HTTPException(404, "There is no such event: load the page again.")
-    if function is None or not isinstance(data, list):
-        return  # Gradio refuses it in a sentence
-    if len(data) != len(function.inputs):
-        wanted = len(function.inputs)
-        raise HTTPException(400, f"{wanted} values were expected, but {len(data)} came.")
-    for component, value in zip(function.inputs, data, strict=True):
+        event = next((f for f in public if f.api_name == called[1]), None)
+    else:
+        index = request.get("fn_index")
+        event = page.fns.get(index) if isinstance(index, int) else None
+    if event is None:
+        raise HTTPException(404, f"There is no such event: load the page, or {API}/info, again.")
+    return event
+
+
+def inputs_of(event: Any, path: str, request: dict[str, Any]) -> Any:
+    """The inputs of a request in their order; ``/call/v2/`` has them by name.
+
+    Raises:
+        HTTPException: the event has no input of such a name.
+    """
+    if not path.startswith(f"{API}/call/v2/"):
+        return request.get("data")
+    names = inspect.signature(event.fn).parameters
+    if unknown := request.keys() - names.keys():
+        raise HTTPException(400, f"There is no input “{unknown.pop()[:40]}”: {API}/info has all.")
+    return [request.get(name) for name in names]
+
+
+def check_inputs(event: Any, data: Any) -> None:
+    """Refuse inputs for which Gradio would log a trace: a wrong number, or what is no picture."""
+    if not isinstance(data, list) or len(data) != len(event.inputs):
+        came = len(data) if isinstance(data, list) else "none"
+        raise HTTPException(400, f"{len(event.inputs)} values were expected, but {came} came.")
+    for component, value in zip(event.inputs, data, strict=True):
         if component.data_model and value is not None:
             try:
                 component.data_model.model_validate(value, context={"validate_meta": True})
@@ -456,8 +489,7 @@ def refusal(path: str, error: Exception) -> JSONResponse | PlainTextResponse:
         status, text = 408, f"A request may take {BODY_SECONDS} s, but this took longer."
     else:
         status, text = 500, "This request failed. Check what was sent, or try again later."
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        logger.error("%s in %s, %s", type(error).__name__, Path(place.filename).name, place.lineno)
+        log_place(error)
     if path.startswith(UPLOAD):
         return PlainTextResponse(text, status)
     wrong = {"__type__": "validate", "is_valid": False, "message": text, "parameter_name": "image"}

@@ -14,7 +14,7 @@ from gradio.components import Component
 from PIL import Image
 
 from demo import backbones, compare, lessons, limits, share, views
-from demo.answer import EVERY_TAB, REFUSALS, VIEWS, answer, available, sentence
+from demo.answer import EVERY_TAB, REFUSALS, VIEWS, Seen, answer, available, sentence
 from demo.backbones import DAMAGED
 from demo.files import item
 from demo.lessons import LESSONS, OPTIONS
@@ -120,7 +120,7 @@ def strip(elem_id: str) -> gr.HTML:
 
 def number(name: str, label: str, info: str, precision: int | None = 0) -> gr.Number:
     """With the least value of a setting; whole without a ``precision`` of None."""
-    least = Settings.model_fields[name].metadata[0].ge
+    least = Settings.model_json_schema()["properties"][name]["minimum"]
     return gr.Number(label=label, info=info, precision=precision, minimum=least)
 
 
@@ -164,7 +164,7 @@ def _inputs(parts: dict[str, Any]) -> None:
 def _settings(parts: dict[str, Any]) -> None:
     """What most visitors leave as it is."""
     titles = [
-        (entry.title if backbones.is_here(name) else f"{entry.title} · {entry.download} MB", name)
+        (f"{entry.title} · {entry.download} MB" if entry.download else entry.title, name)
         for name, entry in BACKBONES.items()
     ]
     parts["backbone"] = gr.Dropdown(titles, label="Backbone", elem_id="backbone")
@@ -292,7 +292,7 @@ def _thumbnail(photo: photos.Photo) -> Image.Image:
 
 def _connect(page: gr.Blocks, parts: dict[str, Any]) -> None:
     """Any change of an input is one event: :func:`respond`. The others only set inputs."""
-    tab, seen = gr.Textbox("segment", visible="hidden"), gr.State({})
+    tab, seen = gr.Textbox("segment", visible="hidden"), gr.State(Seen())
     settings = [parts[name] for name in Settings.model_fields]
     asked = [parts["photo"], *settings]
     names = ("words", "patch", "fetch", "fetch_text", *(name.partition(".")[0] for name in VIEWS))
@@ -347,7 +347,7 @@ def _connect(page: gr.Blocks, parts: dict[str, Any]) -> None:
     ):
         event.then(**answered)
     parts["fetch_stop"].click(
-        refuse_forged()(backbones.offer),
+        refuse()(backbones.offer),
         backbone,
         parts["fetch_text"],
         preprocess=False,
@@ -375,7 +375,7 @@ def _connect(page: gr.Blocks, parts: dict[str, Any]) -> None:
 def respond(
     parts: dict[str, Component],
     state: gr.State,
-    seen: dict,
+    seen: Seen,
     tab: str,
     photo: dict | None,
     *values: Any,
@@ -387,14 +387,14 @@ def respond(
     if photo is None:
         gr.Info("There is no photo: choose one. What is shown is of the photo before.")
     try:
-        for outputs in answer(seen, tab, photo and photo["path"], *values):
+        for outputs in answer(seen, tab, photo and photo.get("path"), *values):
             seen = outputs.pop("seen", seen)
             yield updates(parts, outputs) | {state: seen}
     except REFUSALS as error:
         warn(error)
         yield {state: seen}
-    backbone, spent = seen.get("backbone", "-"), time.perf_counter() - started
-    logger.info("answered tab=%s backbone=%s ms=%d", tab, backbone, 1000 * spent)
+    spent = time.perf_counter() - started
+    logger.info("answered tab=%s backbone=%s ms=%d", tab, seen.backbone or "-", 1000 * spent)
 
 
 def updates(parts: dict[str, Component], outputs: dict[str, Any]) -> dict[Component, Any]:
@@ -425,20 +425,24 @@ def open_link(request: gr.Request) -> list[Any]:
 
 
 @contextmanager
-def refuse_forged() -> Iterator[None]:
-    """A press that no control of the page sends ends in a sentence, without a trace in the log."""
+def refuse() -> Iterator[None]:
+    """Errors of a press end in a sentence. One that no control of the page sends is an error of
+    Python's, of which the log gets the place."""
     try:
         yield
+    except REFUSALS as error:
+        raise gr.Error(html.escape(sentence(error)), print_exception=False) from error
     except (AttributeError, LookupError, TypeError, ValueError) as error:
+        limits.log_place(error)
         raise gr.Error("The page has no such button: reload it.", print_exception=False) from error
 
 
-@refuse_forged()
+@refuse()
 def choose_example(event: gr.EventData) -> str:
     return str(list(photos.shipped_photos().values())[event.index].path)
 
 
-@refuse_forged()
+@refuse()
 def press_chips(event: gr.EventData, chips: dict, words: str) -> list[Any]:
     """Of all chips that were pressed since they were drawn: the words may not have them yet."""
     settings = views.pressed([chips["items"][index] for index in event.pressed], words)
@@ -450,14 +454,14 @@ def switch_model(backbone: str) -> str:
     return BUILT_IN if backbone == DAMAGED else DAMAGED
 
 
-@refuse_forged()
+@refuse()
 def point(event: gr.EventData, block: int, head: int, patch: int) -> tuple[int, ...]:
     """What is in view, of which the event names one; it counts from 0."""
     in_view = {"block": block, "head": head, "patch": patch} | {event.value: event.index + 1}
     return in_view["block"], in_view["head"], in_view["patch"]
 
 
-@refuse_forged()
+@refuse()
 def enlarge(event: gr.EventData, masks: dict) -> str:
     """The method whose mask, or row of the table, was pressed."""
     index = event.index[0] if isinstance(event.index, list) else event.index
@@ -470,15 +474,6 @@ def show_lesson(step: int) -> list[Any]:
     return [gr.update(selected="segment"), "segment", str(lessons.PHOTO.path), *settings]
 
 
-@contextmanager
-def refuse() -> Iterator[None]:
-    """One of REFUSALS ends in its sentence."""
-    try:
-        yield
-    except REFUSALS as error:
-        raise gr.Error(html.escape(sentence(error)), print_exception=False) from error
-
-
 @refuse()
 def guess_outcome(step: int, guess: int) -> tuple[str, dict, dict]:
     with LOCK:
@@ -486,17 +481,18 @@ def guess_outcome(step: int, guess: int) -> tuple[str, dict, dict]:
 
 
 @refuse()
-def download(name: str, seen: dict, photo: dict | None, *values: Any) -> str:
+def download(name: str, seen: Seen, photo: dict | None, *values: Any) -> str:
     """The path of a file to download."""
-    if photo is None:
+    path = photo and photo.get("path")
+    if path is None:
         raise GclipError("There is no photo: choose one, then download its mask.")
     with LOCK:
         settings = available(seen, Settings.read(values))
-        return share.download(Scene(Photo.of(photo["path"]), settings).with_words(), name)
+        return share.download(Scene(Photo.of(path), settings).with_words(), name)
 
 
 def fetch(name: str) -> Iterator[str]:
-    with refuse_forged():
+    with refuse():
         try:
             yield from backbones.fetch(name)
         except GclipError as error:

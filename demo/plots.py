@@ -63,7 +63,7 @@ def norms(
     after: np.ndarray,
     block: int,
     threshold: float,
-    size: tuple[float, float] = (2.7, 2.5),
+    size: tuple[float, float],
 ) -> Figure:
     """Weight norms (L, D) of one block's channels, without and with CS; below, peaks by block.
 

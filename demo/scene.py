@@ -35,7 +35,8 @@ NOT_SURE = 0.6
 LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03)
 
 LOCK = RLock()
-"""Taken around whatever takes long, by those who ask for it: one thing is computed at a time."""
+"""Taken around whatever takes long, by those who ask for it: one thing is computed at a time. The
+queue alone would not do: :func:`warm` and tools of ``--mcp`` do not wait in it."""
 _pictures: BoundedCache[Image.Image] = BoundedCache(limits.ENCODINGS)
 _encodings: BoundedCache[Encoded] = BoundedCache(limits.ENCODINGS)
 _masks: BoundedCache[Segmentation] = BoundedCache(limits.MASKS)
@@ -54,7 +55,7 @@ def examples() -> dict[str, photos.Photo]:
     return {Photo.of(str(p.path)).digest: p for p in photos.shipped_photos().values()}
 
 
-@lru_cache(limits.MAX_SESSIONS)
+@lru_cache(limits.MAX_SESSIONS)  # a photo each
 def _digest(path: str, _modified: int, _size: int) -> str:
     """Of a file's bytes, which are not read again until it changes."""
     return blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
@@ -108,22 +109,24 @@ class Scene:
 
     @cached_property
     def segmenter(self) -> Segmenter:
+        backbone = backbones.get(self.settings.backbone)
+        return Segmenter(backbone, **self.settings.segmenter_options())
+
+    @property
+    def tower_key(self) -> tuple:
+        """What the tower's pass depends on: the key of an encoding."""
         s = self.settings
-        sizes = s.size or None, s.window or None, s.stride
-        return Segmenter(backbones.get(s.backbone), *sizes, s.templates, s.scale)
+        return self.photo, s.backbone, s.size, s.window, s.stride
 
     @property
     def encoded(self) -> Encoded:
-        s = self.settings
-
         def encode() -> Encoded:
             picture = self.photo.picture
             windows, patches = self.segmenter.count_windows(picture.size[::-1])
             limits.check_cost(patches, windows, len(METHODS))
             return backbones.HOST.encode(self.segmenter, picture)
 
-        key = self.photo, s.backbone, s.size, s.window, s.stride
-        return _encodings.get_or_make(key, encode)
+        return _encodings.get_or_make(self.tower_key, encode)
 
     # --- what is in view; a link may name a block, a head or a patch that there is not ------------
 
@@ -194,18 +197,19 @@ class Scene:
     def mask(self, method: Method | None = None) -> Segmentation:
         """Of a method, by default the chosen one."""
         s = self.settings
-        options = self.words, method or self.method, s.threshold, s.background, s.weight, s.edges
+        words, method, options = self.words, method or self.method, s.mask_options()
 
         def segment() -> Segmentation:
-            return self.segmenter.segment(self.encoded, *options, self.photo.picture)
+            picture = self.photo.picture
+            return self.segmenter.segment(self.encoded, words, method, picture=picture, **options)
 
-        key = self.photo, s.backbone, s.size, s.window, s.stride, s.templates, s.scale, *options
+        key = *self.tower_key, s.templates, s.scale, words, method, *options.values()
         return _masks.get_or_make(key, segment)
 
     @cached_property
     def idea(self) -> str:
-        """The idea whose masks are shown side by side: CS if a channel is an outlier, else AMF."""
-        return "CS" if self.report.abnormal else "AMF"
+        """The idea whose masks are shown side by side: CS where it changes a channel, else AMF."""
+        return "CS" if self.report.suppressed else "AMF"
 
     @cached_property
     def pair(self) -> dict[str, Segmentation]:
@@ -233,16 +237,22 @@ class Scene:
     def compared(self) -> dict[str, tuple[Segmentation, float | None]]:
         """Mask and mIoU of every method, the best first.
 
-        On a model with an outlier channel GCLIP's four come first: neither, AMF, CS and both.
+        Where CS changes a channel GCLIP's four come first: neither, AMF, CS and both.
         """
-        s, ours = self.settings, {"gclip": self.settings.gclip()}
-        if self.report.abnormal:
+        s, first, others = self.settings, dict[str, Method](), dict(METHODS)
+        if self.report.suppressed:
             switches = ABLATIONS | {"gclip": (True, True)}
-            ours = {name: s.gclip(amf=amf, cs=cs) for name, (amf, cs) in switches.items()}
-        made = {name: self.mask(method) for name, method in {**ours, **METHODS, **ours}.items()}
-        scored = {name: (mask, self.miou(mask)) for name, mask in made.items()}
-        best_first = dict(sorted(scored.items(), key=lambda entry: entry[1][1] or 0, reverse=True))
-        return {n: scored[n] for n in ours} | best_first if self.report.abnormal else best_first
+            first = {name: s.gclip(amf=amf, cs=cs) for name, (amf, cs) in switches.items()}
+            del others["gclip"]
+        else:
+            others["gclip"] = s.gclip()
+
+        def scored(methods: dict[str, Method]) -> dict[str, tuple[Segmentation, float | None]]:
+            masks = {name: self.mask(method) for name, method in methods.items()}
+            return {name: (mask, self.miou(mask)) for name, mask in masks.items()}
+
+        best_first = sorted(scored(others).items(), key=lambda row: row[1][1] or 0, reverse=True)
+        return scored(first) | dict(best_first)
 
     @cached_property
     def report(self) -> MethodReport:

@@ -16,8 +16,8 @@ from gclip_core.vocabulary import parse
 
 
 def _words(text: str) -> str:
-    if text.strip() and len(parse(text).phrases) > limits.MAX_CLASSES:
-        raise ValueError(f"at most {limits.MAX_CLASSES} classes and synonyms; take some out")
+    if text.strip() and len(parse(text).phrases) > limits.MAX_PHRASES:
+        raise ValueError(f"at most {limits.MAX_PHRASES} classes and synonyms; take some out")
     return text
 
 
@@ -118,6 +118,25 @@ class Settings(BaseModel):
     def with_values(self, **values: Any) -> Self:
         """The same with other values; see :meth:`read`."""
         return self.read(self.model_dump() | values)
+
+    def segmenter_options(self) -> dict[str, Any]:
+        """Arguments of :class:`gclip_core.Segmenter`."""
+        return {
+            "short_side": self.size or None,
+            "window": self.window or None,
+            "stride": self.stride,
+            "templates": self.templates,
+            "logit_scale": self.scale,
+        }
+
+    def mask_options(self) -> dict[str, Any]:
+        """Arguments of :meth:`gclip_core.Segmenter.segment`."""
+        return {
+            "threshold": self.threshold,
+            "background": self.background,
+            "background_weight": self.weight,
+            "refine": self.edges,
+        }
 
     def gclip_options(self) -> dict[str, Any]:
         """Arguments of :func:`gclip_core.gclip`."""

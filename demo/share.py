@@ -47,21 +47,20 @@ def python(scene: Scene) -> str:
     """Six lines that make the same labels of a photo of up to WORKED_PIXELS."""
     s, example = scene.settings, scene.photo.example
     photo = f"assets/photos/{example.name}.jpg" if example else "photo.jpg"
-    sizes = {"short_side": s.size or None, "window": s.window or None, "stride": s.stride}
-    sizes = unusual(Segmenter, **sizes, templates=s.templates, logit_scale=s.scale)
+    options = unusual(Segmenter, **s.segmenter_options())
+    segmenter = arguments(options, f"gclip.load_backbone({s.backbone!r})")
     if s.method == "gclip":
         method = f"gclip.gclip({arguments(unusual(gclip, **s.gclip_options()))})"
     else:
         method = f"gclip.METHODS[{s.method!r}]"
-    options = {"background": s.background, "background_weight": s.weight, "refine": s.edges}
-    options = unusual(Segmenter.segment, threshold=s.threshold, **options)
+    options = arguments(unusual(Segmenter.segment, **s.mask_options()))
     words = ", ".join("; ".join(synonyms) for synonyms in scene.words.classes)
     return f"""```python
 import gclip_core as gclip
 
-segmenter = gclip.Segmenter({arguments(sizes, f"gclip.load_backbone({s.backbone!r})")})
+segmenter = gclip.Segmenter({segmenter})
 method = {method}
-options = dict({arguments(options)})
+options = dict({options})
 result = segmenter.segment({photo!r}, {words!r}, method, **options)
 print(dict(zip(result.vocabulary.names, result.areas())))
 ```"""

@@ -26,6 +26,7 @@ ONE_PHOTO = "The paper reports gains on the mean of many photos."
 
 def canvas(scene: Scene, pair: dict[str, Segmentation] | None = None) -> dict[str, Any]:
     """The photo with two masks, as `canvas.js` draws them."""
+    idea = scene.idea if pair is None and scene.settings.method == "gclip" else ""
     pair = pair or scene.pair
     return {
         "of": same_patches(scene),
@@ -36,7 +37,7 @@ def canvas(scene: Scene, pair: dict[str, Segmentation] | None = None) -> dict[st
         "view": scene.as_switched,
         "grid": scene.grid,
         "patch": scene.patch,
-        "sentence": difference(scene, pair),
+        "sentence": difference(scene, pair, idea),
         "notes": notes(scene),
         "banner": SIMULATION if scene.settings.backbone == DAMAGED else None,
     }
@@ -72,10 +73,10 @@ def side(scene: Scene, title: str, mask: Segmentation) -> dict[str, Any]:
     }
 
 
-def difference(scene: Scene, pair: dict[str, Segmentation]) -> str:
-    """One sentence on what differs between two masks."""
+def difference(scene: Scene, pair: dict[str, Segmentation], idea: str = "") -> str:
+    """One sentence on what differs between two masks: without and with an idea, or two methods."""
     (_, before), (title, after) = pair.items()
-    subject = title.removeprefix("With ")
+    subject = idea or title
     old, new = before.labels.numpy(), after.labels.numpy()
     share = float((old != new).mean())
     if share < 0.01:
@@ -84,12 +85,14 @@ def difference(scene: Scene, pair: dict[str, Segmentation]) -> str:
     scores = [scene.scores(mask) for mask in (before, after)]
     if None in scores:
         return f"{sentence}, {moved(old, new, scene.words.names)}."
-    gains = {c: scores[1].iou[c] - iou for c, iou in scores[0].iou.items()}
-    most = max(gains, key=lambda c: abs(gains[c]))
-    verb = "rises" if gains[most] > 0 else "falls"
-    first, last = (100 * score.iou[most] for score in scores)
-    sentence += f"; the {scene.words.names[most]}’s IoU {verb} from {first:.1f} to {last:.1f} %."
-    return sentence if scores[1].miou >= scores[0].miou else f"{sentence} {ONE_PHOTO}"
+    first, last = scores
+    most = max(first.iou, key=lambda c: abs(last.iou[c] - first.iou[c]))
+    start, end = f"{100 * first.iou[most]:.1f}", f"{100 * last.iou[most]:.1f}"
+    if start == end:  # the pixels that change have no truth
+        return f"{sentence}, {moved(old, new, scene.words.names)}."
+    verb = "rises" if last.iou[most] > first.iou[most] else "falls"
+    sentence += f"; the {scene.words.names[most]}’s IoU {verb} from {start} to {end} %."
+    return f"{sentence} {ONE_PHOTO}" if idea and last.miou < first.miou else sentence
 
 
 def moved(old: NDArray, new: NDArray, names: tuple[str, ...]) -> str:
@@ -167,17 +170,19 @@ def attention_text(scene: Scene) -> str:
 def norms(scene: Scene, size: tuple[float, float] = (2.7, 2.5)) -> Figure:
     """The norms of one block's channels before and, if it is on, after CS."""
     before, after = scene.report.norms_before.numpy(), scene.report.norms_after.numpy()
-    shown = after if scene.settings.cs else before
+    shown = after if scene.method.suppression else before
     return plots.norms(before, shown, scene.block, scene.settings.outlier, size)
 
 
 def norms_text(scene: Scene) -> str:
     report, block = scene.report, scene.block
     title = f"**Weight norms** of block {block + 1} · "
-    if block not in report.abnormal:
-        return title + "no outlier channel."
-    verb = "scaled" if scene.settings.cs else "to be scaled"
-    return f"{title} channel {report.channels[block]} is {verb} by CS."
+    if block in report.suppressed:
+        verb = "scaled" if scene.method.suppression else "to be scaled"
+        return f"{title} channel {report.channels[block]} is {verb} by CS."
+    if block in report.abnormal:
+        return f"{title} channel {report.channels[block]} is an outlier, which CS leaves."
+    return f"{title} no outlier channel."
 
 
 # --- under the inputs ----------------------------------------------------------------------------
@@ -219,8 +224,9 @@ def idle(scene: Scene, idea: str) -> str:
     """Why a switch can do nothing; empty where it can."""
     if scene.settings.method != "gclip":
         return f"{idea} belongs to GCLIP, not to {scene.method.title}."
-    if idea == "CS" and not scene.report.abnormal:
-        return "This model has no outlier channel: CS changes nothing."
+    if idea == "CS" and not scene.report.suppressed:
+        has = "an outlier only in its last block" if scene.report.abnormal else "no outlier channel"
+        return f"This model has {has}: CS changes nothing."
     return ""
 
 
@@ -231,4 +237,4 @@ def cs_link(scene: Scene) -> str:
 
 
 def cs_link_helps(scene: Scene) -> bool:
-    return scene.settings.backbone == DAMAGED or not scene.report.abnormal
+    return scene.settings.backbone == DAMAGED or not scene.report.suppressed

@@ -77,10 +77,10 @@ const lengthOf = (ratio) => `${Math.min(100, DOUBLE * Math.log2(Math.max(1.05, r
 
 function drawBlocks(isNew) {
   const { blocks } = tower;
-  const isOutlier = blocks.some((block) => block.abnormal);
+  const isOutlier = blocks.some((block) => block.suppressed);
   if ($$(".layer").length !== blocks.length) $(".blocks").replaceChildren(...blocks.map(layerOf));
   $$(".layer").forEach((layer, i) => {
-    const { tokens, fused, abnormal, peaks } = blocks[i];
+    const { tokens, fused, suppressed, peaks } = blocks[i];
     const [, map, bar, ratio] = layer.children;
     layer.setAttribute("aria-pressed", i === closer.block);
     const [before, after] = peaks.map((peak) => `${peak.toFixed(1)} ×`);
@@ -88,9 +88,9 @@ function drawBlocks(isNew) {
       "aria-label",
       `Block ${i + 1}${fused ? ", fused by AMF" : ""}: largest norm ${value.cs ? after : before}`,
     );
-    toggle(layer, { fused, abnormal });
+    toggle(layer, { fused, suppressed });
     const peak = peaks[Number(value.cs)];
-    ratio.textContent = abnormal ? `${peak.toFixed()} ×` : "";
+    ratio.textContent = suppressed ? `${peak.toFixed()} ×` : "";
     [...bar.children].forEach((part, j) => {
       part.style.width = lengthOf(peaks[j]);
     });

@@ -75,8 +75,8 @@ def test_cs(visitor: Callable[..., Page]) -> None:
     page = visitor(**FLOWER, backbone="built-in-damaged", cs=0)
     expect(page.locator("#canvas .banner")).to_be_visible()
     turn_to(page, "How it works")
-    expect(page.locator("#diagram .abnormal").first).to_be_visible()
-    ratio = page.locator("#diagram .abnormal small").first
+    expect(page.locator("#diagram .suppressed").first).to_be_visible()
+    ratio = page.locator("#diagram .suppressed small").first
     before = float(ratio.inner_text().removesuffix("×"))
     after(page, lambda: page.locator("#cs input").check(), "diagram")
     assert float(ratio.inner_text().removesuffix("×")) < before / 4

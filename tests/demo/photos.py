@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from demo.answer import answer
+from demo.answer import Seen, answer
 from demo.scene import Photo, Scene
 from demo.settings import Settings
 from evaluation.photos import shipped_photos
@@ -47,7 +47,7 @@ class Visitor:
     """What one page has: the values that answers gave it. Settings are as a browser sends them."""
 
     def __init__(self, path: str | None = DOG, tab: str = "segment", **settings: Any) -> None:
-        self.path, self.tab, self.seen = path, tab, {}
+        self.path, self.tab, self.seen = path, tab, Seen()
         self.settings = Settings().model_dump() | settings
 
     def ask(self, **changes: Any) -> dict[str, Any]:

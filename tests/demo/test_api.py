@@ -13,6 +13,7 @@ from PIL import Image
 
 import gclip_core as gclip
 from demo import api
+from demo.limits import API
 from demo.scene import Photo, Scene
 from demo.settings import Settings
 from gclip_core import assets
@@ -136,11 +137,26 @@ def test_wrong_values(case: str, visitor: Visitor, photo: dict, capfd: Any) -> N
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
+def test_named_inputs(visitor: Visitor, photo: dict, capfd: Any) -> None:
+    """Inputs may also come by name; wrong names and files are refused."""
+    way = f"{API}/call/v2/suggest"
+    event = visitor.web.post(way, json={"image": photo, "most": 2}).json()["event_id"]
+    assert "complete" in visitor.web.get(f"{API}/call/suggest/{event}").text
+    for status, name, inputs in (
+        (404, "respond", {}),
+        (400, "suggest", {"image": photo, "zzz": 1}),
+        (422, "suggest", {"image": photo | {"path": "/etc/passwd"}}),
+    ):
+        answer = visitor.web.post(f"{API}/call/v2/{name}", json=inputs)
+        assert answer.status_code == status, answer.text
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
 @pytest.mark.parametrize(
     ("endpoint", "values", "sentence"),
     [
         ("segment", [1], "9 values were expected, but 1 came"),
-        ("respond", [], "no such endpoint"),
+        ("respond", [], "no such event"),
     ],
 )
 def test_wrong_calls(

@@ -72,9 +72,10 @@ def test_deleted_photo(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> Non
         visitor.ask(photo)
 
 
-def test_no_photo(visitor: Visitor) -> None:
+@pytest.mark.parametrize("photo", [None, {"url": "http://127.0.0.1/a.png"}])
+def test_no_photo(photo: Any, visitor: Visitor) -> None:
     """What is shown stays, and a sentence says of what it is."""
-    values = visitor.open("words=cat") | {"photo": None}
+    values = visitor.open("words=cat") | {"photo": photo}
     before = visitor.shown["canvas"]
     assert visitor.answer(values)["canvas"] == before
     assert "of the photo before" in visitor.shown["warning"]
@@ -173,7 +174,7 @@ def test_longest_link(visitor: Visitor) -> None:
     """A link of the page can be followed: words that make it too long are left out."""
     dog = Photo.of(str(assets.path("photos", "dog.jpg")))
     for letter in ("x", "猫"):
-        words = ",".join(f"{number:03}" + 16 * letter for number in range(limits.MAX_CLASSES))
+        words = ",".join(f"{number:03}" + 16 * letter for number in range(limits.MAX_PHRASES))
         scene = Scene(dog, Settings(words=words, amf=False))
         link = f"{visitor.web.base_url}{share.link(scene)}"
         with visitor.web.stream("GET", link, headers={"referer": link}) as page:

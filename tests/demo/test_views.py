@@ -15,11 +15,11 @@ from PIL import Image
 
 import gclip_core
 from demo import compare, diagram, files, lessons, page, plots, share, views
-from demo.answer import IN_VIEW
+from demo.answer import IN_VIEW, Seen
 from demo.backbones import get
 from demo.scene import Photo, method_title
 from demo.settings import Settings
-from gclip_core import METHODS, palette
+from gclip_core import BACKBONES, METHODS, palette
 from tests.demo.photos import DOG, FLOWER, OTHER, SMALL, USUAL, numbers, scene, upload
 from tests.demo.visitor import Visitor
 
@@ -45,15 +45,18 @@ def test_sentence_names_the_class_that_changed_most() -> None:
     pair = [replace(mask, labels=torch.from_numpy(labels)) for labels in (worse, truth)]
     ious = [current.scores(m).iou for m in pair]
     most = max(ious[0], key=lambda c: ious[1][c] - ious[0][c])
-    text = views.difference(current, {"Without AMF": pair[0], "With AMF": pair[1]})
+    text = views.difference(current, {"Without AMF": pair[0], "With AMF": pair[1]}, "AMF")
     share = 100 * (worse != truth).mean()
     assert text.startswith(f"AMF changes {share:.1f} % of the pixels; the ")
     assert f"the {mask.vocabulary.names[most]}’s IoU rises from" in text
     assert text.endswith(f"from {100 * ious[0][most]:.1f} to {100 * ious[1][most]:.1f} %.")
-    text = views.difference(
-        current, dict(zip(("Without AMF", "With AMF"), pair[::-1], strict=True))
-    )
+    worse = dict(zip(("GCLIP: AMF", "SCLIP"), pair[::-1], strict=True))
+    text = views.difference(current, worse, "AMF")
     assert "falls from" in text and text.endswith("mean of many photos.")
+    text = views.difference(current, worse)
+    assert text.startswith("SCLIP changes") and "paper" not in text
+    same = dict(zip(worse, (mask, replace(mask, labels=mask.labels.clone())), strict=True))
+    assert views.difference(current, same) == "SCLIP hardly changes this mask."
 
 
 def test_sentence_without_a_truth(tmp_path: Path) -> None:
@@ -64,10 +67,21 @@ def test_sentence_without_a_truth(tmp_path: Path) -> None:
     other = labels.clone()
     other[: len(labels) // 4] = 1
     before, after = replace(mask, labels=labels), replace(mask, labels=other)
-    text = views.difference(current, {"Without CS": before, "With CS": after})
+    text = views.difference(current, {"Without CS": before, "With CS": after}, "CS")
     assert text == "CS changes 25.0 % of the pixels, most from “dog” to “grass”."
-    text = views.difference(current, {"Without CS": before, "With CS": before})
-    assert text == "CS hardly changes this mask."
+
+
+def test_blocks_of_cs() -> None:
+    """CS can do something where it scales a channel, by hand, too; another outlier is named."""
+    by_hand = scene(words="dog", cs_blocks="7 8", block=7, **SMALL)
+    assert (by_hand.idea, views.idle(by_hand, "CS")) == ("CS", "")
+    assert not views.cs_link_helps(by_hand)
+    assert "is scaled by CS" in views.norms_text(by_hand)
+    assert "no outlier" in views.norms_text(by_hand.with_settings(block=3))
+    damaged = BACKBONES["built-in-damaged"].damage[2][0] + 1
+    elsewhere = scene(backbone="built-in-damaged", cs_blocks="2", block=damaged, **SMALL)
+    assert "is an outlier, which CS leaves" in views.norms_text(elsewhere)
+    assert "to be scaled" in views.norms_text(elsewhere.with_settings(cs_blocks="auto", cs=False))
 
 
 def test_canvas_has_the_mask_of_the_picture() -> None:
@@ -313,7 +327,7 @@ def test_python_makes_the_same_mask(settings: dict, monkeypatch: pytest.MonkeyPa
 def test_download() -> None:
     """A file with a name; without a photo a sentence."""
     values = Settings(words="dog", **SMALL).model_dump().values()
-    path = Path(page.download("mask", {}, {"path": DOG}, *values))
+    path = Path(page.download("mask", Seen(), {"path": DOG}, *values))
     assert path.name == "mask.png" and path.stat().st_size > 100
     with pytest.raises(gr.Error, match="choose one"):
-        page.download("mask", {}, None, *values)
+        page.download("mask", Seen(), None, *values)

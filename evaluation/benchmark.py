@@ -89,7 +89,11 @@ class Experiment:
     refine: str = "none"
 
     def __post_init__(self) -> None:
-        n_distractors(self.words)
+        if not re.fullmatch(r"all|present(\+\d{1,4})?", self.words):
+            raise EvaluationError(
+                "'all', 'present' or 'present+10' was expected for the words, but "
+                f"'{self.words}' came."
+            )
         check_between("threshold", self.threshold, 0, 1)
 
     def settings(self) -> dict[str, Any]:
@@ -104,6 +108,7 @@ class Experiment:
             "dataset": dataset.name,
             "title": dataset.title,
             "source": dataset.source,
+            "split": dataset.split,
             "images": len(dataset.samples),
             "fingerprint": dataset.fingerprint,
             "classes": [asdict(name) for name in dataset.classes],
@@ -244,19 +249,18 @@ def count_image(experiment: Experiment, sample: Sample) -> Counts:
             "came (height, width); check that both files are of one picture."
         )
     n, background = len(dataset.classes), dataset.background
-    words = queried_classes(truth, dataset.classes, experiment.words, sample.name, background)
-    if not words:  # every pixel of this image is ignored
+    queried = queried_classes(truth, dataset.classes, experiment.words, sample.name, background)
+    if not queried:  # every pixel of this image is ignored
         return np.zeros((len(experiment.methods), n, n + 1), np.int64)
     # The last entry is for label -1: a pixel below the threshold.
-    class_of = np.array([*words, IGNORE if background is None else background], np.int16)
-    vocabulary, encoded = dataset.vocabulary(words), segmenter.encode(image)
+    class_of = np.array([*queried, IGNORE if background is None else background], np.int16)
+    vocabulary, encoded = dataset.vocabulary(queried), segmenter.encode(image)
     suppressed, counts = {None: encoded}, []
     for method in experiment.methods:
         if method.suppression not in suppressed:
             suppressed[method.suppression] = segmenter.suppress(encoded, method)
-        source = suppressed[method.suppression]
         result = segmenter.segment(
-            source,
+            suppressed[method.suppression],
             vocabulary,
             method,
             threshold=experiment.threshold,
@@ -271,41 +275,26 @@ def queried_classes(
     truth: NDArray,
     classes: Sequence[ClassName],
     rule: str,
-    sample: str,
+    name: str,
     background: int | None = None,
 ) -> tuple[int, ...]:
     """Indices of the classes that an image is segmented by, ascending.
 
     ``all`` is every class, as benchmarks do. ``present`` is the classes in the truth,
     which tests localisation without recognition. ``present+n`` adds ``n`` other classes. A hash of
-    the image's and the class's name chooses them, so they are the same on every machine.
-
-    Raises:
-        EvaluationError: another rule.
+    the image's ``name`` and the class's chooses them, so they are the same on every machine.
     """
-    distractors = n_distractors(rule)
-    if distractors is None:
+    if rule == "all":
         return tuple(range(len(classes)))
     present = {int(c) for c in np.unique(truth) if c >= 0}
     if background is not None:
         present.add(background)
     others = sorted(
         (c for c in range(len(classes)) if c not in present),
-        key=lambda c: blake2b(f"{sample}\n{classes[c].name}".encode()).digest(),
+        key=lambda c: blake2b(f"{name}\n{classes[c].name}".encode()).digest(),
     )
-    return tuple(sorted(present.union(others[:distractors])))
-
-
-def n_distractors(rule: str) -> int | None:
-    """Reads ``all`` (None), ``present`` (0) or ``present+10`` (10); else an EvaluationError."""
-    if rule == "all":
-        return None
-    match = re.fullmatch(r"present(?:\+(\d{1,4}))?", rule)
-    if not match:
-        raise EvaluationError(
-            f"'all', 'present' or 'present+10' was expected for the words, but '{rule}' came."
-        )
-    return int(match[1] or 0)
+    n_others = int(rule.partition("+")[2] or 0)
+    return tuple(sorted(present.union(others[:n_others])))
 
 
 # --- the sum -------------------------------------------------------------------------------------

@@ -50,9 +50,10 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class LabelledSet:
-    """Samples in order, their classes, which label files were read (``source``), and the protocol.
+    """Samples in order, their classes, and the protocol.
 
-    ``background`` is the index of the class for pixels below the threshold, if there is one.
+    ``background`` is the index of the class for pixels below the threshold, if there is one;
+    ``source`` tells which label files were read, ``split`` which list or folder of them.
     """
 
     name: str
@@ -61,6 +62,7 @@ class LabelledSet:
     samples: Sequence[Sample]
     background: int | None
     source: str
+    split: str = "all"
     protocol: Protocol = Protocol()
 
     @property
@@ -329,6 +331,7 @@ def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> Labe
                     samples=_samples(files, base, split, names),
                     background=0 if dataset.background else None,
                     source=files.truth.format(split=split, name="*"),
+                    split=split,
                     protocol=dataset.protocol,
                 )
             paths = (*files.lists, files.truth)
@@ -383,8 +386,8 @@ def _load(photo: Path, truth: Path, ids: Ids) -> tuple[Image.Image, NDArray[np.i
     try:
         with Image.open(photo) as opened:
             image = opened.convert("RGB")
-    except (OSError, ValueError) as error:
-        raise EvaluationError(f"The image {photo} could not be read: {error}") from error
+    except Exception as error:  # Pillow raises many kinds for a damaged file
+        raise EvaluationError(f"The image {photo} could not be read: {error!r}") from error
     if (image.height, image.width) != labels.shape:
         upright = images.check(photo)
         if (upright.height, upright.width) == labels.shape:
@@ -404,11 +407,8 @@ def read_ids(path: Path) -> NDArray:
             return np.asarray(loadmat(path)["LabelMap"])
         with Image.open(path) as image:
             mode, ids = image.mode, np.asarray(image)
-    # Pillow and scipy raise many kinds of exceptions for a damaged file.
-    except Exception as error:
-        raise EvaluationError(
-            f"The label file {path} could not be read: {type(error).__name__}: {error}"
-        ) from error
+    except Exception as error:  # as scipy does
+        raise EvaluationError(f"The label file {path} could not be read: {error!r}") from error
     if mode not in ("P", "L", "I", "I;16"):
         raise EvaluationError(
             f"Class ids (a palette or grey PNG) were expected in {path}, but a picture in mode "

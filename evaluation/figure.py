@@ -88,8 +88,10 @@ def draw(
     source = segmenter.suppress(encoded, result.method)
     received = [segmenter.received(source, [b]).view(source.grid).numpy() for b in blocks]
     attention = segmenter.last_attention(source, result.method).numpy()
+    photo = picture.copy()
+    photo.thumbnail((1000, 1000), Image.Resampling.LANCZOS)
     masks = [mask for mask in (before, result) if mask]
-    painted = [_painted(picture, names, mask.labels.numpy()) for mask in masks]
+    painted = [_painted(photo, names, mask.labels.numpy()) for mask in masks]
     aspect = min(4.5, max(0.4, picture.width / picture.height))  # beyond, white space
     tall = min(3.3, (WIDTH - 0.6) / (1 + len(masks)) / aspect)
     entries = _legend(result)
@@ -105,7 +107,7 @@ def draw(
         words.legend(handles=entries, loc="upper left", ncols=columns, frameon=False, borderpad=0.7)
         titles = ["Photo", *(mask.method.title for mask in masks)]
         panels = pictures.subplots(1, len(titles))
-        for axes, title, image in zip(panels, titles, [_small(picture), *painted], strict=True):
+        for axes, title, image in zip(panels, titles, [photo, *painted], strict=True):
             axes.set_axis_off()
             axes.set_title(title)
             axes.imshow(image)
@@ -175,26 +177,16 @@ def _percent(share: float) -> str:
 # --- panels --------------------------------------------------------------------------------------
 
 
-def _small(picture: Image.Image) -> Image.Image:
-    """A picture with at most 1000 pixels a side."""
-    small = picture.copy()
-    small.thumbnail((1000, 1000), Image.Resampling.LANCZOS)
-    return small
-
-
-def _painted(
-    picture: Image.Image, names: Sequence[str], labels: NDArray[np.integer]
-) -> Image.Image:
-    """The small picture with the classes of a mask in their colours.
+def _painted(photo: Image.Image, names: Sequence[str], labels: NDArray[np.integer]) -> Image.Image:
+    """A photo with the classes of a mask, which may be larger, in their colours.
 
     Under them the photo is greyer, so that colours are those of the legend; between them are white
     lines.
     """
-    small = _small(picture)
-    down = np.linspace(0, picture.height - 1, small.height).round().astype(int)
-    across = np.linspace(0, picture.width - 1, small.width).round().astype(int)
+    down = np.linspace(0, labels.shape[0] - 1, photo.height).round().astype(int)
+    across = np.linspace(0, labels.shape[1] - 1, photo.width).round().astype(int)
     labels = labels[down[:, None], across]
-    grey = Image.blend(small, small.convert("L").convert("RGB"), 0.55)
+    grey = Image.blend(photo, photo.convert("L").convert("RGB"), 0.55)
     colours = Image.fromarray(palette.table(names)[labels])
     opacity = Image.fromarray(np.where(labels < 0, 0, 153).astype(np.uint8))
     out = np.array(Image.composite(colours, grey, opacity))

@@ -116,20 +116,15 @@ def in_in_out(values: Tensor, labels: Tensor) -> tuple[float, float]:
 
 
 def majority_labels(labels: Tensor, grid: Grid) -> Tensor:
-    """Majority label of the pixels under each patch: (H, W) integers to (h*w,) int64.
+    """The label with the largest share of each patch: (H, W) integers to (h*w,); -1 counts, too.
 
-    Of labels with equally many pixels, the smallest is returned. -1 counts as a label. A patch
-    without a pixel (in an image smaller than the grid) gets -1.
+    Of labels with equal shares the smallest.
     """
-    rows, columns = (torch.arange(n) * m // n for n, m in zip(labels.shape, grid, strict=True))
-    labels = labels.cpu()
     values = labels.unique()
-    counts = torch.zeros(grid[0], grid[1] * len(values), dtype=torch.long)
-    for row in range(grid[0]):  # one row of patches at a time, to save memory
-        index = columns * len(values) + torch.searchsorted(values, labels[rows == row])
-        counts[row] = index.flatten().bincount(minlength=counts.shape[1])
-    counts = counts.view(-1, len(values))
-    return values.long()[counts.argmax(1)].where(counts.sum(1) > 0, -1)
+    shares = [
+        F.interpolate((labels == value)[None, None].float(), grid, mode="area") for value in values
+    ]
+    return values[torch.cat(shares).argmax(0)].flatten()
 
 
 def _mean_of_known(rows: Sequence[Sequence[float]]) -> NDArray[np.float64]:

@@ -147,4 +147,5 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
             raise EvaluationError(f"Names of photos of this folder were expected in {file}.")
     samples = tuple(Sample(name, partial(load, name, words_of[name])) for name in names)
     classes = tuple(ClassName(word, (word,)) for word in words)
-    return LabelledSet(NAME, f"Photos of {folder.name}", classes, samples, None, folder.name)
+    title = f"Photos of {folder.name}"
+    return LabelledSet(NAME, title, classes, samples, None, folder.name, split or "all")

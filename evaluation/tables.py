@@ -26,7 +26,7 @@ BASE = METHODS["clearclip"].title
 """The row that others are compared with."""
 ALIKE = ("words", "refine", "templates", "dtype")
 """Settings that must be equal in runs whose mean is taken."""
-SETTINGS = ("images", "short_side", "window", "stride", "threshold", "logit_scale", *ALIKE)
+SETTINGS = ("split", "images", "short_side", "window", "stride", "threshold", "logit_scale", *ALIKE)
 """What decides the numbers of a run, with its data set, backbone and methods."""
 PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text("utf-8"))
 PUBLISHED_NOTE = (
@@ -115,17 +115,13 @@ def run_table(result: Result) -> str:
 def result_json(result: Result) -> str:
     """Scores and settings as JSON, with null for nan."""
     names = [c["name"] for c in result.settings["classes"]]
-    rows = []
-    for scores in method_scores(result):
-        row = asdict(scores) | {"iou": dict(zip(names, map(_known, scores.iou), strict=True))}
-        rows.append({key: _known(value) for key, value in row.items()})
-    plain = {"results": rows, "settings": result.settings}
-    return json.dumps(plain, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _known(value: Any) -> Any:
-    """None for nan, which JSON does not have."""
-    return None if isinstance(value, float) and math.isnan(value) else value
+    rows = [
+        asdict(scores) | {"iou": dict(zip(names, scores.iou, strict=True))}
+        for scores in method_scores(result)
+    ]
+    text = json.dumps({"results": rows, "settings": result.settings})
+    plain = json.loads(text, parse_constant=lambda _: None)  # nan, which JSON does not have
+    return json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
 
 
 # --- several runs --------------------------------------------------------------------------------
@@ -173,17 +169,20 @@ def _differing(runs: Sequence[Mapping[str, Any]]) -> list[str]:
 def _paper_rows(backbone: str, results: Sequence[Result], has_mean: bool) -> list[tuple[str, ...]]:
     """The cells of one backbone's table: the head, a row for each method, and the settings."""
     miou = [{row.method: row.miou for row in method_scores(result)} for result in results]
-    methods = list(dict.fromkeys(method for of_run in miou for method in of_run))
+    methods = list(dict.fromkeys(method for by_method in miou for method in by_method))
     columns = [[backbone, *methods, "", *(key.replace("_", " ") for key in SETTINGS)]]
-    for result, of_run in zip(results, miou, strict=True):
-        cells = [_cell(of_run, method) for method in methods]
+    for result, by_method in zip(results, miou, strict=True):
+        cells = [_cell(by_method, method) for method in methods]
         settings = [_setting(result, key) for key in SETTINGS]
         columns.append([result.settings["title"], *cells, "", *settings])
         figures = published_figures(result.settings)
         if figures:
             columns.append(["published", *(figures.get(method, "") for method in methods)])
-    if has_mean:  # nan where a run lacks the method, so that means can be compared
-        means = {m: float(np.mean([of_run.get(m, math.nan) for of_run in miou])) for m in methods}
+    if has_mean:
+        means = {
+            method: float(np.mean([by_method.get(method, math.nan) for by_method in miou]))
+            for method in methods  # nan where a run lacks it, so that means can be compared
+        }
         columns.append(["mean", *(_cell(means, method) for method in methods)])
     return list(zip_longest(*columns, fillvalue=""))
 
@@ -198,7 +197,7 @@ def _cell(column: Mapping[str, float], method: str) -> str:
 
 def _setting(result: Result, key: str) -> str:
     """A setting as text; of images, how many were counted."""
-    value, n_counted = result.settings[key], len(result.image_miou)
+    value, n_counted = result.settings.get(key, "–"), len(result.image_miou)
     if key == "images" and n_counted < value:
         return f"{n_counted} of {value}"
     return f"{value:g}" if isinstance(value, float) else str(value)

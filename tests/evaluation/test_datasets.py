@@ -88,8 +88,9 @@ def test_split(tmp_path: Path) -> None:
     """A list of another name is another split."""
     root = CASES["voc21"].make(tmp_path)
     (root / "ImageSets/Segmentation/mine.txt").write_text("2007_000042\n")
-    (sample,) = open_dataset(DATASETS["voc21"], root, "mine").samples
-    assert sample.name == "2007_000042"
+    opened = open_dataset(DATASETS["voc21"], root, "mine")
+    assert [sample.name for sample in opened.samples] == ["2007_000042"]
+    assert opened.split == "mine"
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -104,7 +105,7 @@ def test_missing_set(name: str, tmp_path: Path) -> None:
 
 
 def test_wrong_files(tmp_path: Path) -> None:
-    """Ids of another set are refused, and a missing image, by their names."""
+    """Ids of another set, a missing and a damaged image are refused by their names."""
     root = CASES["voc21"].make(tmp_path)
     save_ids(root / "SegmentationClass/2007_000033.png", [[0, 21, 150]])
     opened = open_dataset(DATASETS["voc21"], root)
@@ -113,6 +114,10 @@ def test_wrong_files(tmp_path: Path) -> None:
     (root / "JPEGImages/2007_000042.jpg").unlink()
     with pytest.raises(EvaluationError, match=r"1 of 4 .*2007_000042\.jpg"):
         open_dataset(DATASETS["voc21"], root)
+    save_ids(root / "SegmentationClass/2007_000033.png", [[0, 1]])
+    (root / "JPEGImages/2007_000033.jpg").write_bytes(b"nothing")
+    with pytest.raises(EvaluationError, match=r"2007_000033\.jpg could not be read"):
+        opened.samples[0].load()
 
 
 def test_no_ids(tmp_path: Path) -> None:
@@ -165,16 +170,13 @@ def test_photo_folder(tmp_path: Path) -> None:
     assert opened.samples[0].load()[1][0, ::8].tolist() == [-1, 0, -1]
     assert opened.samples[1].load()[1][0, ::8].tolist() == [1, 0, -1]
     (tmp_path / "report.txt").write_text("b\nc a\n")
-    assert [sample.name for sample in photo_folder(tmp_path, "report").samples] == ["b"]
+    part = photo_folder(tmp_path, "report")
+    assert ([sample.name for sample in part.samples], part.split) == (["b"], "report")
     with pytest.raises(EvaluationError, match=r"choose\.txt"):
         photo_folder(tmp_path, "choose")
-    Image.new("RGB", (24, 16)).save(tmp_path / "a.png")
     Image.fromarray(enlarge([[0, 300, 9], [0, 300, 9]], np.uint16)).save(tmp_path / "b.png")
     (tmp_path / "index.json").write_text(json.dumps([index[0], {"file": "b", "words": {300: "x"}}]))
-    opened = photo_folder(tmp_path)
-    with pytest.raises(EvaluationError, match=r"a\.png, but a picture in mode RGB"):
-        opened.samples[0].load()
-    assert opened.samples[1].load()[1][0, ::8].tolist() == [-1, 1, -1], "16 bits"
+    assert photo_folder(tmp_path).samples[1].load()[1][0, ::8].tolist() == [-1, 1, -1], "16 bits"
     (tmp_path / "b.png").unlink()
     with pytest.raises(EvaluationError, match=r"1 of 4 files are missing.*b\.png"):
         photo_folder(tmp_path)

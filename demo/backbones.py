@@ -58,7 +58,8 @@ def get(name: str) -> Backbone:
 
     def make() -> Backbone:
         if entry.damage:
-            return replace(damage(get(entry.architecture), *entry.damage), name=name)
+            healthy, *defect = entry.damage
+            return replace(damage(get(healthy), *defect), name=name)
         weights = HOST.weights if name == HOST.backbone else None
         return load_backbone(name, weights, HOST.device, HOST.dtype)
 

@@ -8,7 +8,7 @@ from weakref import WeakSet
 import torch
 from PIL import Image
 
-from gclip_core.encoder import Encoded, Pass
+from gclip_core.encoder import Batch, Encoded
 from gclip_core.segmenter import Segmenter
 
 SECONDS = 15
@@ -36,11 +36,11 @@ def encoder() -> Callable[[Segmenter, Image.Image], Encoded] | None:
     def arrays(segmenter: Segmenter, image: Image.Image) -> tuple[list[Any], tuple[int, int]]:
         segmenter.backbone.model.to("cuda")
         encoded = segmenter.encode(image)
-        tensors = (*encoded.passes[0].inputs, encoded.passes[0].probabilities)
+        tensors = (*encoded.batches[0].inputs, encoded.batches[0].probabilities)
         return [x if x is None else x.float().cpu().numpy() for x in tensors], encoded.resized
 
     def encode(segmenter: Segmenter, image: Image.Image) -> Encoded:
-        if segmenter.window is not None:  # several passes, more than a GPU is lent for
+        if segmenter.window is not None:  # many windows, more than a GPU is lent for
             return segmenter.encode(image)
         try:
             values, resized = arrays(segmenter, image)
@@ -51,8 +51,19 @@ def encoder() -> Callable[[Segmenter, Image.Image], Encoded] | None:
             return encoded
         backbone = segmenter.backbone
         *inputs, probabilities = (x if x is None else torch.from_numpy(x) for x in values)
-        whole = Pass(tuple(x.to(backbone.dtype) for x in inputs), ((0, 0),), probabilities)
         grid = resized[0] // backbone.patch, resized[1] // backbone.patch
-        return Encoded((whole,), grid, grid, (image.height, image.width), resized, backbone.uid)
+        whole = Batch(
+            inputs=tuple(x.to(backbone.dtype) for x in inputs),
+            window=grid,
+            corners=((0, 0),),
+            probabilities=probabilities,
+        )
+        return Encoded(
+            batches=(whole,),
+            grid=grid,
+            image_size=(image.height, image.width),
+            resized=resized,
+            model=backbone.model,
+        )
 
     return encode

@@ -57,7 +57,7 @@ def chosen_methods(
 
 def method_settings(method: Method) -> dict[str, Any]:
     """A method's settings as plain data; blocks count from 1."""
-    about = ("summary", "authors", "year", "paper", "shown")
+    about = ("summary", "authors", "year", "paper")
     plain = {key: value for key, value in asdict(method).items() if key not in about}
     for part in ("fusion", "suppression"):
         if plain[part] and isinstance(plain[part]["blocks"], tuple):

@@ -22,7 +22,6 @@ from evaluation import EvaluationError, options
 from evaluation.datasets import Sample
 from evaluation.photos import NAME as PHOTOS
 from evaluation.tables import counted, text_table
-from gclip_core import cs
 from gclip_core.amf import FusionReason
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_numbers, in_words
@@ -127,6 +126,16 @@ def majority_labels(labels: Tensor, grid: Grid) -> Tensor:
     return values[torch.cat(shares).argmax(0)].flatten()
 
 
+def entropy(norms: Tensor) -> Tensor:
+    """Entropy of norms (..., D) over the last axis: (...) float32 in [0, 1].
+
+    ``-sum p_d log p_d / log D`` with ``p_d = n_d / sum n``: 1 if all norms are equal or 0.
+    """
+    total = norms.double().sum(-1, keepdim=True)
+    p = torch.where(total > 0, norms.double() / total, 1 / norms.shape[-1])
+    return (-torch.special.xlogy(p, p).sum(-1) / math.log(norms.shape[-1])).float()
+
+
 def _mean_of_known(rows: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     """Mean of each column without nan; nan if a column has nothing else."""
     return np.ma.masked_invalid(np.array(rows, float)).mean(0).filled(np.nan)
@@ -142,7 +151,7 @@ means over the images. in-in and in-out: cosines of Values within a region and a
 def summary(phenomena: Phenomena) -> str:
     """A table by block and sentences; blocks count from 1."""
     report, last = phenomena.report, len(phenomena.report.channels) - 1
-    entropy, after = map(cs.entropy, (report.norms_before, report.norms_after))
+    before, after = map(entropy, (report.norms_before, report.norms_after))
     head = ["block", "score", "global tokens", "agreement"]
     cells = [[*head, "largest channel", "max/median", "entropy", "with CS"]]
     for block in range(last + 1):
@@ -154,7 +163,7 @@ def summary(phenomena: Phenomena) -> str:
                 f"{phenomena.agreement[block]:.3f}".replace("nan", "–"),
                 str(report.channels[block]),
                 f"{report.ratios[block]:.2f}",
-                f"{entropy[block]:.4f}",
+                f"{before[block]:.4f}",
                 f"{after[block]:.4f}",
             ]
         )

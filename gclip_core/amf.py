@@ -1,7 +1,6 @@
 """Attention Map Fusion (AMF): global tokens, the choice of blocks, and the fusion.
 
-A global token is a patch that nearly every patch attends to. All functions are pure. Some
-have a function as an argument, which returns a block's queries and keys or their :func:`received`.
+A global token is a patch that nearly every patch attends to. All functions are pure.
 """
 
 import math
@@ -16,11 +15,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import attention
-from gclip_core.attention import ATTENTIONS, Attention, Heads
+from gclip_core.attention import Attention, Heads
 from gclip_core.errors import MethodError, check_between, check_choice, check_count
-from gclip_core.numbering import block_numbers, check_blocks, in_words
+from gclip_core.numbering import check_before_last, check_blocks
 from gclip_core.types import Blocks, Grid
 
+GLOBAL_THRESHOLD = 5.0
+"""A global token receives at least so many times uniform attention."""
+N_FUSED = 2
+"""The number of blocks that ``"auto"`` chooses."""
 ELEMENTS_AT_A_TIME = 400_000
 """Elements of an attention matrix that are computed at a time, to fit a processor's cache."""
 
@@ -45,39 +48,27 @@ class FusionReport:
 
 
 @dataclass(frozen=True)
-class Span:
-    """Runs of blocks of a tower of ``of`` blocks, counted from 1, for towers of any depth.
+class BlocksOf12:
+    """Blocks of a tower of 12, counted from 1, and those of other towers at the same depths."""
 
-    ``Span(((6, 9),), of=12)`` is one run of four blocks: 6, 7, 8 and 9. Raises MethodError for runs
-    that are not within such a tower.
-    """
-
-    runs: tuple[tuple[int, int], ...]
-    of: int
-
-    def __post_init__(self) -> None:
-        if any(not 1 <= first <= last <= self.of for first, last in self.runs):
-            raise MethodError(
-                f"Runs of blocks from 1 to {self.of} were expected, but {self.runs} came."
-            )
+    blocks: tuple[int, ...]
 
     def indices(self, n_blocks: int) -> tuple[int, ...]:
-        """The 0-based blocks at the same relative depths in a tower of ``n_blocks``.
+        """The 0-based blocks of a tower of ``n_blocks``: at least one, but never the last.
 
-        Each run gives at least one block, but never the tower's last. Raises MethodError for a
-        tower of a single block.
+        Raises MethodError for a tower of a single block.
         """
         if n_blocks < 2:
             raise MethodError(
                 "This method needs a tower of at least two blocks, but one block came; take a "
                 "method that uses the last block alone, such as ClearCLIP."
             )
-        blocks: set[int] = set()
-        for first, last in self.runs:
-            start = min(round((first - 1) * n_blocks / self.of), n_blocks - 2)
-            stop = max(start + 1, round(last * n_blocks / self.of))
-            blocks.update(range(start, min(stop, n_blocks - 1)))
-        return tuple(sorted(blocks))
+        spans = [
+            range(round((block - 1) * n_blocks / 12), round(block * n_blocks / 12))
+            for block in self.blocks
+        ]
+        chosen = {index for span in spans for index in span if index < n_blocks - 1}
+        return tuple(sorted(chosen)) or (min(spans[0].start, n_blocks - 2),)
 
 
 @dataclass(frozen=True)
@@ -92,15 +83,15 @@ class Fusion:
     Raises MethodError for a setting outside its range.
     """
 
-    blocks: Blocks | Span = "auto"
-    n_fused: int = 2
+    blocks: Blocks | BlocksOf12 = "auto"
+    n_fused: int = N_FUSED
     heads: Literal["each", "mean"] = "each"
-    global_threshold: float = 5.0
+    global_threshold: float = GLOBAL_THRESHOLD
     weight: float | None = None
     attention: Literal["qk", "own"] = "qk"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.blocks, Span):
+        if not isinstance(self.blocks, BlocksOf12):
             check_blocks("AMF blocks", self.blocks)
         check_count("n_fused", self.n_fused)
         check_choice("heads", self.heads, ("each", "mean"))
@@ -146,31 +137,20 @@ def received(heads: Heads) -> Tensor:
     return reduce(torch.add, parts)
 
 
-def global_tokens(m: Tensor, threshold: float = 5.0) -> tuple[int, ...]:
+def global_tokens(m: Tensor, threshold: float) -> tuple[int, ...]:
     """Indices of the patches with ``m_j >= threshold``."""
     return tuple((m >= threshold).nonzero().flatten().tolist())
 
 
-def find_tokens(
-    received_by_block: Tensor, heads_of: Callable[[int], Heads], threshold: float
-) -> GlobalTokens:
-    """Global tokens of every block, from :func:`received` of every block, (L, N).
+def agreement(heads: Heads, patches: Sequence[int]) -> float:
+    """The mean cosine of the rows of some patches with the class token's row.
 
-    ``heads_of(block)`` returns queries and keys, each (1, H, 1+N, d). It is called only for blocks
-    that have a global token.
+    ``heads`` are queries and keys, each (H, 1+N, d); the attention is their head mean.
     """
-    tokens = tuple(global_tokens(m, threshold) for m in received_by_block)
-    agreement = [math.nan] * len(tokens)
-    for block, patches in enumerate(tokens):
-        if patches:
-            heads = heads_of(block)
-            queries = heads.q[..., [0, *(1 + patch for patch in patches)], :]
-            rows = attention.mean_weights(queries, heads.k)[0].cpu()[:, 1:].double()
-            # Rows that attend nearly only to the class token are small; eps must be smaller.
-            cosines = F.cosine_similarity(rows[1:], rows[:1], dim=-1, eps=1e-30)
-            agreement[block] = float(cosines.mean())
-    scores = tuple(received_by_block.amax(dim=1).tolist())
-    return GlobalTokens(scores, tokens, tuple(agreement))
+    queries = heads.q[:, [0, *(1 + patch for patch in patches)]]
+    rows = attention.mean_weights(queries, heads.k).cpu()[:, 1:].double()
+    # Rows that attend nearly only to the class token are small; eps must be smaller.
+    return float(F.cosine_similarity(rows[1:], rows[:1], dim=-1, eps=1e-30).mean())
 
 
 def fused_blocks(
@@ -184,18 +164,13 @@ def fused_blocks(
     """
     if fusion is None:
         return FusionReport((), FusionReason.OFF)
-    if isinstance(fusion.blocks, Span):
+    if isinstance(fusion.blocks, BlocksOf12):
         return FusionReport(fusion.blocks.indices(n_blocks), FusionReason.METHOD)
     blocks, reason = fusion.blocks, FusionReason.BY_HAND
     if blocks == "backbone":
         blocks, reason = default, FusionReason.BACKBONE
     if not isinstance(blocks, str):
-        wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks - 1)
-        if wrong:
-            raise MethodError(
-                f"AMF can fuse blocks before the last one (1 to {n_blocks - 1} of {n_blocks}, "
-                f"counted from 1), but {in_words(wrong)} came; choose some of these, or 'auto'."
-            )
+        check_before_last("AMF", blocks, n_blocks)
         return FusionReport(blocks, reason)
     n_fused = fusion.n_fused
     if n_fused > n_blocks - 1:
@@ -214,7 +189,7 @@ def fused_blocks(
 
 
 def first_global_block(
-    has_token: Callable[[int], object], n_blocks: int, n_fused: int = 2
+    has_token: Callable[[int], object], n_blocks: int, n_fused: int
 ) -> int | None:
     """``L_g``: the first block such that it and all later ones up to ``L-2`` have a global token.
 
@@ -231,44 +206,51 @@ def first_global_block(
     return first
 
 
-def middle_blocks(n_blocks: int, n_fused: int = 2) -> tuple[int, ...]:
+def middle_blocks(n_blocks: int, n_fused: int) -> tuple[int, ...]:
     """``n_fused`` blocks from ``L//2 - 1`` on, or earlier ones: fused if there is no ``L_g``."""
     start = max(0, min(n_blocks // 2 - 1, n_blocks - 1 - n_fused))
     return tuple(range(start, min(start + n_fused, n_blocks - 1)))
 
 
-def attend_fused(
-    rule: Attention, heads: Heads, grid: Grid, middle: Sequence[Heads], fusion: Fusion
-) -> Tensor:
-    """``(1 - w) A + w mean_l A^(l)`` times the last block's Values: (..., H, T, d) in their dtype.
+@dataclass(frozen=True, eq=False)
+class WeightedMap:
+    """A kind of attention of one block, with its weight in the last block's.
 
-    ``middle`` are the fused blocks' queries and keys, with values if their attention needs them.
-    Each map is multiplied by the Values separately: ``heads="each"`` stores no T x T matrix.
+    ``heads`` are the block's, each (..., H, T, d), with values if ``kind`` needs them. If it is
+    ``averaged``, every head has the head mean.
     """
-    v, fused = heads.part("v"), fused_kind(rule, fusion)
-    last, share = _shares(fusion, len(middle))
-    total = last * attention.attend(rule, heads, grid).float()
-    for block in middle:
-        if fusion.heads == "each":
-            mixed = attention.attend(fused, block, grid, v)
-        else:
-            mixed = attention.mean_matrix(fused, block, grid).unsqueeze(-3) @ v.float()
-        total = total.add(mixed, alpha=share)
-    return total.to(v.dtype)
+
+    weight: float
+    kind: Attention
+    heads: Heads
+    averaged: bool = False
 
 
-def fused_kind(rule: Attention, fusion: Fusion) -> Attention:
-    """The kind of attention of the fused maps, if that of the last block is ``rule``."""
-    return rule if fusion.attention == "own" else ATTENTIONS["qk"]
+def attend_fused(maps: Sequence[WeightedMap], grid: Grid) -> Tensor:
+    """The weighted sum of maps times the Values of the first: (..., H, T, d) in their dtype.
+
+    The first is the last block's. Each map is multiplied by the Values separately: no T x T matrix
+    is stored unless it is averaged.
+    """
+    values = maps[0].heads.part("v")
+
+    def attended(one: WeightedMap) -> Tensor:
+        if not one.averaged:
+            return attention.attend(one.kind, one.heads, grid, values)
+        matrix = attention.mean_matrix(one.kind, one.heads, grid)
+        return matrix.unsqueeze(-3) @ values.float()
+
+    last, *others = maps
+    total = last.weight * attended(last).float()
+    for other in others:
+        total = total.add(attended(other), alpha=other.weight)
+    return total.to(values.dtype)
 
 
-def fuse(local: Tensor, middle: Sequence[Tensor], fusion: Fusion) -> Tensor:
-    """The last block's matrix fused with those of middle blocks, each (..., T, T) float32."""
-    last, share = _shares(fusion, len(middle))
-    return last * local + share * sum(middle)
-
-
-def _shares(fusion: Fusion, n: int) -> tuple[float, float]:
-    """The weight of the last block's map, and that of each of ``n`` middle maps; the sum is 1."""
-    weight = n / (1 + n) if fusion.weight is None else fusion.weight
-    return 1 - weight, weight / n
+def fused_matrix(maps: Sequence[WeightedMap], grid: Grid, head: int | None) -> Tensor:
+    """The weighted sum of maps, of one head or as the head mean: (..., T, T) float32."""
+    total = 0
+    for one in maps:
+        heads = one.heads if one.averaged else one.heads.only(head)
+        total = total + one.weight * attention.mean_matrix(one.kind, heads, grid)
+    return total

@@ -5,9 +5,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import blake2b
-from numbers import Real
 from typing import Any
-from uuid import uuid4
 
 import torch
 from open_clip.model import CLIP
@@ -18,7 +16,7 @@ from gclip_core import cs
 from gclip_core.builtin import KnownWords
 from gclip_core.cache import BoundedCache
 from gclip_core.cs import Suppression
-from gclip_core.errors import BackboneError, MethodError
+from gclip_core.errors import BackboneError, MethodError, check_between
 from gclip_core.numbering import check_index, indices
 from gclip_core.registry import Triple
 from gclip_core.types import Blocks
@@ -32,10 +30,9 @@ class Backbone:
     """An open_clip CLIP and the properties of it that the methods need; the model is not copied.
 
     ``mean`` and ``std`` normalise pixels in [0, 1]. An image's short side is scaled to
-    ``short_side`` pixels. ``known`` is None for a model with an open vocabulary. ``uid`` identifies
-    the model in caches. The keys of ``text_cache`` are templates and phrase, those of
-    ``prefix_cache`` templates. Raises BackboneError for a model with a tower that
-    :mod:`gclip_core.blocks` cannot compute.
+    ``short_side`` pixels. ``known`` is None for a model with an open vocabulary. The keys of
+    ``text_cache`` are templates and phrase, those of ``prefix_cache`` templates. Raises
+    BackboneError for a model with a tower that :mod:`gclip_core.blocks` cannot compute.
     """
 
     name: str
@@ -48,11 +45,13 @@ class Backbone:
     amf_blocks: Blocks = "auto"
     cs_blocks: Blocks = "auto"
     known: KnownWords | None = None
-    uid: str = field(default_factory=lambda: uuid4().hex)
+    # Of this model alone: ``replace`` makes new ones.
     text_cache: BoundedCache[Tensor] = field(
-        default_factory=lambda: BoundedCache(MOST_EMBEDDINGS), repr=False
+        init=False, repr=False, default_factory=lambda: BoundedCache(MOST_EMBEDDINGS)
     )
-    prefix_cache: BoundedCache[Any] = field(default_factory=lambda: BoundedCache(4), repr=False)
+    prefix_cache: BoundedCache[Any] = field(
+        init=False, repr=False, default_factory=lambda: BoundedCache(4)
+    )
 
     def __post_init__(self) -> None:
         model, visual = self.model, getattr(self.model, "visual", None)
@@ -138,18 +137,15 @@ def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int])
 
     Its weights are really changed, and its title says so. All other tensors are shared with the
     given backbone, which does not change. Raises MethodError for a channel or block that
-    the tower lacks, no block, or ``|gain|`` of 10,000 or more.
+    the tower lacks, no block, or ``|gain|`` over 10,000.
     """
-    (channel,), chosen = indices("Channels", [channel]), tuple(sorted(indices("Blocks", blocks)))
     check_index("Channel", channel, backbone.width)
-    n_blocks = backbone.n_blocks
-    if not chosen or chosen[-1] >= n_blocks:
-        raise MethodError(
-            f"Blocks from 0 to {n_blocks - 1} (counted from 0) were expected, at least one, but "
-            f"{chosen} came."
-        )
-    if not (isinstance(gain, Real) and abs(gain) < 1e4):  # also refuses nan
-        raise MethodError(f"The gain must be a number below 10,000, but {gain!r} came.")
+    check_between("gain", gain, -1e4, 1e4)
+    chosen = indices("Blocks", blocks)
+    if not chosen:
+        raise MethodError("At least one block was expected, but none came.")
+    for block in chosen:
+        check_index("Block", block, backbone.n_blocks)
     model = backbone.model
     tensors = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     factors = torch.ones(backbone.width)
@@ -159,4 +155,4 @@ def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int])
         tensors[id(W2)] = nn.Parameter(cs.scale_rows(W2, factors), requires_grad=False)
     title = f"{backbone.title}, damaged on purpose"
     # A tensor with an entry in deepcopy's memo is not copied: the entry takes its place.
-    return replace(backbone, model=deepcopy(model, tensors), title=title, uid=uuid4().hex)
+    return replace(backbone, model=deepcopy(model, tensors), title=title)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
-from open_clip.transformer import LayerNormFp32
+from open_clip.transformer import LayerNormFp32, QuickGELU
 from torch import Tensor, nn
 
 from gclip_core.attention import Heads
@@ -60,7 +60,7 @@ def ffn(block: nn.Module, x: Tensor, W2: Tensor | None = None) -> Tensor:
     """``ls_2(c_proj(gelu(c_fc(ln_2(x)))))``, with ``W2`` in place of ``c_proj.weight`` if given."""
     mlp, x = block.mlp, normalised(block.ln_2, x)
     W2 = mlp.c_proj.weight if W2 is None else W2
-    if type(mlp.gelu).__name__ == "QuickGELU":
+    if isinstance(mlp.gelu, QuickGELU):
         return block.ls_2(_quick_ffn(mlp.c_fc, W2, mlp.c_proj.bias, x))
     return block.ls_2(F.linear(mlp.gelu(mlp.c_fc(x)), W2, mlp.c_proj.bias))
 

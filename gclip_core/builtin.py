@@ -76,7 +76,7 @@ def unpack(state: StateDict, vocabulary: int, title: str) -> StateDict:
         if {"token_ids", "token_rows"} <= full.keys():
             ids, rows = full.pop("token_ids"), full.pop("token_rows").float()
             table = torch.zeros(vocabulary, rows.shape[1])
-            table.index_copy_(0, ids if ids.is_floating_point() else ids.long(), rows)
+            table.index_copy_(0, ids.long(), rows)
             full["token_embedding.weight"] = table
     except (IndexError, KeyError, RuntimeError) as error:
         raise BackboneError(

@@ -55,7 +55,3 @@ class BoundedCache(Generic[Value]):
 
     def __len__(self) -> int:
         return len(self._values)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._values.clear()

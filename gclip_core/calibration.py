@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import attention
-from gclip_core.amf import Span
+from gclip_core.amf import BlocksOf12
 from gclip_core.attention import Heads
 from gclip_core.errors import ImageError, check_choice
 from gclip_core.types import Grid
@@ -56,7 +56,7 @@ THRESHOLD = 0.4
 """Similarities below it are set to 0 in spreading."""
 CLASS_WEIGHT = 0.3
 """Weight of the class term."""
-BEFORE, AFTER, SUMMED = Span(((9, 9),), 12), Span(((4, 4),), 12), Span(((4, 10),), 12)
+BEFORE, AFTER, SUMMED = BlocksOf12((9,)), BlocksOf12((4,)), BlocksOf12((4, 5, 6, 7, 8, 9, 10))
 """Blocks whose outputs determine: the spreading before the last block, the spreading after it, and
 the sum that is the input of the second pass."""
 
@@ -172,7 +172,7 @@ def calibrate(
             "Increase the shorter side, or take another method."
         )
 
-    def outputs(blocks: Span) -> list[Tensor]:
+    def outputs(blocks: BlocksOf12) -> list[Tensor]:
         return [inputs[block + 1].float() for block in blocks.indices(len(inputs))]
 
     late = inputs[-1].float()  # X_11 of 12

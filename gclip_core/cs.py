@@ -13,9 +13,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gclip_core.errors import MethodError, check_between, check_choice
-from gclip_core.numbering import block_numbers, check_blocks, in_words
+from gclip_core.errors import check_between, check_choice
+from gclip_core.numbering import check_before_last, check_blocks
 from gclip_core.types import Blocks
+
+CHANNEL_THRESHOLD = 2.0
+"""An abnormal channel has at least so many times the median norm."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Suppression:
 
     blocks: Blocks = "auto"
     target: Literal["mean", "median"] = "mean"
-    channel_threshold: float = 2.0
+    channel_threshold: float = CHANNEL_THRESHOLD
 
     def __post_init__(self) -> None:
         check_blocks("CS blocks", self.blocks)
@@ -51,16 +54,6 @@ class SuppressionReason(StrEnum):
 def weight_norms(W2: Tensor) -> Tensor:
     """``n_d = ||W2[d, :]||_2``: (D,) float32."""
     return torch.linalg.vector_norm(W2.detach(), dim=1, dtype=torch.float32)
-
-
-def entropy(norms: Tensor) -> Tensor:
-    """Entropy of norms (..., D) over the last axis: (...) float32 in [0, 1].
-
-    ``-sum p_d log p_d / log D`` with ``p_d = n_d / sum n``: 1 if all norms are equal or 0.
-    """
-    total = norms.double().sum(-1, keepdim=True)
-    p = torch.where(total > 0, norms.double() / total, 1 / norms.shape[-1])
-    return (-torch.special.xlogy(p, p).sum(-1) / math.log(norms.shape[-1])).float()
 
 
 def ratios(norms: Tensor) -> tuple[float, ...]:
@@ -98,7 +91,7 @@ def suppressed_channels(
 
     ``norms`` (L, D) are those of all output channels, ``ratios`` is :func:`ratios` of them, and
     ``default`` are the backbone's blocks. Raises MethodError for a block that the tower does not
-    have.
+    have, and for its last.
     """
     if settings is None:
         return SuppressionReport({}, SuppressionReason.OFF)
@@ -108,19 +101,13 @@ def suppressed_channels(
     if blocks == "backbone":
         blocks, reason = default, SuppressionReason.BACKBONE
     if isinstance(blocks, str):
-        # A change of the last block's FFN has no effect: GCLIP leaves that FFN out.
         blocks = tuple(block for block in abnormal if block < n_blocks - 1)
         reason = SuppressionReason.ABNORMAL
         if not blocks:
             last = SuppressionReason.LAST_ABNORMAL
             return SuppressionReport({}, last if abnormal else SuppressionReason.NONE_ABNORMAL)
     blocks = tuple(sorted(blocks))
-    wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks)
-    if wrong:
-        raise MethodError(
-            f"CS accepts blocks 1 to {n_blocks} (counted from 1), but {in_words(wrong)} came; "
-            "choose some of these, or 'auto'."
-        )
+    check_before_last("CS", blocks, n_blocks)  # GCLIP leaves out the last block's FFN
     factors = {block: channel_factors(norms[block], settings.target) for block in blocks}
     return SuppressionReport(factors, reason, replace(settings, blocks=blocks))
 

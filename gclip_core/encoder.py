@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gclip_core import blocks, cs
 from gclip_core.attention import Heads
@@ -16,7 +16,7 @@ from gclip_core.backbone import Backbone
 from gclip_core.cs import Suppression, SuppressionReport
 from gclip_core.errors import GclipError
 from gclip_core.stem import Stem
-from gclip_core.types import Grid
+from gclip_core.types import Grid, Size
 
 Made = TypeVar("Made")
 TOKENS_PER_BATCH = 8192
@@ -36,15 +36,16 @@ class Cached:
 
 
 @dataclass(frozen=True, eq=False)
-class Pass(Cached):
+class Batch(Cached):
     """Block inputs of a batch of B windows of equal size; usually one window, the whole image.
 
-    ``inputs[l]`` is the input of block ``l``, (B, 1+N, D) in the model's dtype; ``corners`` are the
-    windows' (top, left) in patches. ``probabilities`` (B, classes) float32 are those of the stem's
-    classes, None for a tower without a stem.
+    ``inputs[l]`` is the input of block ``l``, (B, 1+N, D) in the model's dtype; ``window`` is the
+    size of each window, and ``corners`` are their (top, left), in patches. ``probabilities`` (B,
+    classes) float32 are those of the stem's classes, None for a tower without a stem.
     """
 
     inputs: tuple[Tensor, ...]
+    window: Grid
     corners: tuple[Grid, ...]
     probabilities: Tensor | None = None
     cache: dict[Hashable, Any] = field(default_factory=dict, repr=False)
@@ -54,28 +55,31 @@ class Pass(Cached):
 class Encoded(Cached):
     """An encoded image: the input of every block, in one window or in many.
 
-    ``grid`` is the size of the image and ``window`` that of each window, in patches; they are equal
-    if there is one window. ``image_size`` is the size of the image and ``resized`` the size that
-    was encoded, in pixels. ``backbone`` is the ``uid`` of the backbone. With CS in other blocks
-    than the last, ``suppression`` are its settings and ``without_cs`` is the encoding that it
-    resumes from. ``encode_whole`` encodes the image as one window.
+    ``grid`` is the size of the image in patches. ``image_size`` is the size of the image and
+    ``resized`` the size that was encoded, in pixels. ``model`` is the backbone's. With CS,
+    ``suppression`` are its settings and ``without_cs`` is the encoding that it resumes from.
+    ``encode_whole`` encodes the image as one window.
     """
 
-    passes: tuple[Pass, ...]
+    batches: tuple[Batch, ...]
     grid: Grid
-    window: Grid
-    image_size: Grid
-    resized: Grid
-    backbone: str
+    image_size: Size
+    resized: Size
+    model: nn.Module = field(repr=False)
     suppression: Suppression | None = None
     without_cs: "Encoded | None" = field(default=None, repr=False)
     encode_whole: "Callable[[], Encoded] | None" = field(default=None, repr=False)
     cache: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @property
+    def window(self) -> Grid:
+        """The size of each window in patches; ``grid`` if there is one window."""
+        return self.batches[0].window
+
+    @property
     def inputs(self) -> tuple[Tensor, ...]:
         """The input of each block in the first window, usually the only one: (1+N, D) each."""
-        return tuple(x[0] for x in self.passes[0].inputs)
+        return tuple(x[0] for x in self.batches[0].inputs)
 
     @property
     def clean(self) -> "Encoded":
@@ -90,35 +94,42 @@ class Encoded(Cached):
 
 
 def encode(
-    backbone: Backbone, pixels: Tensor, image_size: Grid, side: int | None = None, stride: int = 112
+    backbone: Backbone, pixels: Tensor, image_size: Size, side: int | None, stride: int
 ) -> Encoded:
     """Encodes a normalised image, (3, height, width) float32, without CS.
 
     Windows have ``side`` pixels a side and start every ``stride`` pixels, both rounded to patches.
-    Without ``side``, or if one window covers the image, there is one pass. Raises GclipError for
-    too little memory of an accelerator.
+    Without ``side`` one window covers the image. Raises GclipError for too little memory of an
+    accelerator.
     """
     patch, resized = backbone.patch, (pixels.shape[1], pixels.shape[2])
     grid = resized[0] // patch, resized[1] // patch
     window, corners = windows(grid, patch, side, stride)
     height, width = window
-    passes, batch_size = [], max(1, TOKENS_PER_BATCH // (height * width + 1))
+    batches, batch_size = [], max(1, TOKENS_PER_BATCH // (height * width + 1))
     for first in range(0, len(corners), batch_size):
-        batch = corners[first : first + batch_size]
+        some = corners[first : first + batch_size]
         crops = [
             pixels[:, y * patch : (y + height) * patch, x * patch : (x + width) * patch]
-            for y, x in batch
+            for y, x in some
         ]
-        passes.append(_encode_batch(backbone, torch.stack(crops), batch))
-    whole = partial(encode, backbone, pixels, image_size) if len(corners) > 1 else None
+        batches.append(_encode_batch(backbone, torch.stack(crops), window, some))
+    whole = partial(encode, backbone, pixels, image_size, None, stride)
     return Encoded(
-        tuple(passes), grid, window, image_size, resized, backbone.uid, encode_whole=whole
+        tuple(batches),
+        grid,
+        image_size,
+        resized,
+        backbone.model,
+        encode_whole=whole if len(corners) > 1 else None,
     )
 
 
 @torch.no_grad()
-def _encode_batch(backbone: Backbone, pixels: Tensor, corners: Sequence[Grid]) -> Pass:
-    """One pass of windows, (B, 3, height, width)."""
+def _encode_batch(
+    backbone: Backbone, pixels: Tensor, window: Grid, corners: Sequence[Grid]
+) -> Batch:
+    """Encodes windows, (B, 3, height, width)."""
     with _enough_memory(backbone, pixels.shape[-2:]):
         conv1, pixels = backbone.visual.conv1, pixels.to(backbone.device, backbone.dtype)
         if isinstance(conv1, Stem):
@@ -127,7 +138,7 @@ def _encode_batch(backbone: Backbone, pixels: Tensor, corners: Sequence[Grid]) -
             patches, probabilities = conv1(pixels), None
         x = blocks.embed_patches(backbone.visual, patches)
         inputs = blocks.block_inputs(backbone.blocks, x)
-    return Pass(tuple(inputs), tuple(corners), probabilities)
+    return Batch(tuple(inputs), window, tuple(corners), probabilities)
 
 
 @contextmanager
@@ -154,39 +165,33 @@ def suppress(backbone: Backbone, encoded: Encoded, report: SuppressionReport) ->
         return clean
     if report.settings == encoded.suppression:
         return encoded
-    # An encoding ends at the input of the last block; that block's weight has no effect here.
-    changed = [block for block in report.factors if block < backbone.n_blocks - 1]
-    weights = {block: suppressed_weight(backbone, block, report) for block in changed}
+    weights = {
+        block: cs.scale_rows(backbone.blocks[block].mlp.c_proj.weight, factors)
+        for block, factors in report.factors.items()
+    }
+    start = min(weights)
 
-    def rerun(batch: Pass) -> Pass:
-        start = min(weights)
+    def rerun(batch: Batch) -> Batch:
         inputs = blocks.block_inputs(backbone.blocks, batch.inputs[start], start, weights)
         return replace(batch, inputs=(*batch.inputs[:start], *inputs), cache={})
 
     with _enough_memory(backbone, encoded.resized):
-        passes = tuple(map(rerun, clean.passes)) if weights else clean.passes
-    return replace(clean, passes=passes, suppression=report.settings, without_cs=clean, cache={})
-
-
-def suppressed_weight(backbone: Backbone, block: int, report: SuppressionReport) -> Tensor:
-    """``W2'`` of a suppressed block; the model's own weight does not change."""
-    return cs.scale_rows(backbone.blocks[block].mlp.c_proj.weight, report.factors[block])
+        batches = tuple(map(rerun, clean.batches))
+    return replace(clean, batches=batches, suppression=report.settings, without_cs=clean, cache={})
 
 
 @torch.no_grad()
-def block_heads(backbone: Backbone, batch: Pass, block: int, values: bool = False) -> Heads:
+def block_heads(backbone: Backbone, batch: Batch, block: int, values: bool = False) -> Heads:
     """Queries and keys of a block, and its values on request: each (B, H, 1+N, d).
 
-    In a pass of one window the last block's heads are cached: nearly every method uses them.
+    In a batch of one window the last block's heads are cached: nearly every method uses them.
     """
     last = block == backbone.n_blocks - 1
     project = partial(blocks.project, backbone.blocks[block], batch.inputs[block], values or last)
     return batch.cached("last heads", project) if last and len(batch.corners) == 1 else project()
 
 
-def windows(
-    grid: Grid, patch: int, side: int | None = None, stride: int = 112
-) -> tuple[Grid, list[Grid]]:
+def windows(grid: Grid, patch: int, side: int | None, stride: int) -> tuple[Grid, list[Grid]]:
     """The size of each window of an image of ``grid`` patches, and their corners; in patches.
 
     ``side`` and ``stride`` are in pixels, each rounded to whole patches. Without ``side`` one

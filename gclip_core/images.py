@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from gclip_core.errors import ImageError
-from gclip_core.types import Grid
+from gclip_core.types import Size
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 """The decoders that may run, by Pillow's names."""
 
+MAX_TOKENS = 4096
+"""Maximum number of patches at which a picture is encoded."""
 MAX_PIXELS = 64_000_000
 MAX_SIDE = 65_535
 MAX_BYTES = 256 * 2**20
@@ -52,7 +54,7 @@ _TURNS = {
 Source = Image.Image | NDArray | str | Path | bytes
 
 
-def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = None) -> Image.Image:
+def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Size | None = None) -> Image.Image:
     """The picture as a new RGB image, rotated by its EXIF orientation, without metadata.
 
     ``source`` is a PIL image, a file (its path or bytes) or a uint8 array of shape (H, W), (H, W,
@@ -77,7 +79,7 @@ def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Grid | None = Non
             return _as_rgb(_upright(image, turn))
 
 
-def header_size(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Grid:
+def header_size(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Size:
     """Height and width after rotation by the EXIF orientation, from a file's header alone.
     Raises ImageError for another kind of file, or too many pixels, as :func:`check`.
     """
@@ -85,7 +87,7 @@ def header_size(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Gri
         return image.size if _orientation(image) >= 5 else image.size[::-1]
 
 
-def target_size(size: Grid, short_side: int, patch: int, max_tokens: int = 4096) -> Grid:
+def target_size(size: Size, short_side: int, patch: int, max_tokens: int = MAX_TOKENS) -> Size:
     """The (height, width) at which an image of ``size`` is encoded, in pixels.
 
     The short side gets ``short_side`` pixels, or fewer if there would be more than ``max_tokens``
@@ -99,7 +101,7 @@ def target_size(size: Grid, short_side: int, patch: int, max_tokens: int = 4096)
         scale *= 0.999
 
 
-def resize(image: Image.Image, size: Grid) -> Image.Image:
+def resize(image: Image.Image, size: Size) -> Image.Image:
     """The image scaled to ``size`` (height, width), bicubic; the same object if it fits."""
     height, width = size
     if image.size == (width, height):

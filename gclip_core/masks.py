@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core.result import Segmentation
-from gclip_core.types import Grid
+from gclip_core.types import Grid, Size
 
 BACKGROUND_WEIGHT = 0.5
 """Weight of the background, chosen on photos with masks by `training/choose.py`."""
@@ -50,7 +50,7 @@ class Tile:
         return down @ (maps[:, *self.points] @ across.T)
 
 
-def tiles(grid: Grid, size: Grid) -> Iterator[Tile]:
+def tiles(grid: Grid, size: Size) -> Iterator[Tile]:
     """The tiles of an image of ``size``, whose maps have ``grid`` points."""
 
     def cut(n: int, length: int, side: int) -> Iterator[tuple[slice, slice, Tensor]]:
@@ -65,7 +65,7 @@ def tiles(grid: Grid, size: Grid) -> Iterator[Tile]:
     return (Tile(*zip(row, column, strict=True)) for row, column in product(rows, columns))
 
 
-def scores(logits: Tensor, classes: Sequence[int], size: Grid) -> Tensor:
+def scores(logits: Tensor, classes: Sequence[int], size: Size) -> Tensor:
     """Softmax over prompts, then the maximum over a class's synonyms: (classes, *size) float32.
 
     With synonyms or a background the scores of a pixel sum to less than 1.
@@ -76,7 +76,7 @@ def scores(logits: Tensor, classes: Sequence[int], size: Grid) -> Tensor:
     return out
 
 
-def labels(logits: Tensor, classes: Sequence[int], size: Grid, threshold: float = 0.0) -> Tensor:
+def labels(logits: Tensor, classes: Sequence[int], size: Size, threshold: float = 0.0) -> Tensor:
     """The best class of each pixel: (height, width) int16.
 
     -1 if a background prompt is best, or if the best score is under ``threshold``.

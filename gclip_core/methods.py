@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from gclip_core.amf import Fusion, Span
-from gclip_core.attention import ATTENTIONS, Attention
+from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, BlocksOf12, Fusion
+from gclip_core.attention import ATTENTIONS
 from gclip_core.calibration import Calibration
-from gclip_core.cs import Suppression
+from gclip_core.cs import CHANNEL_THRESHOLD, Suppression
 from gclip_core.errors import MethodError, check_choice
 from gclip_core.numbering import indices
 from gclip_core.tables import Table
@@ -20,8 +20,8 @@ class Method:
     ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`; ``residual`` and
     ``ffn`` are true if the method keeps these parts of the block. ``summary`` is one sentence for
     people. ``authors``, ``year`` and ``paper`` (an arXiv number or a conference) are empty if no
-    paper proposes the method. ``shown`` methods are selected in Compare by default. Raises
-    MethodError for no such attention, or parts that a calibration does not go with.
+    paper proposes the method. Raises MethodError for no such attention, or parts that a calibration
+    does not go with.
     """
 
     name: str
@@ -36,12 +36,12 @@ class Method:
     authors: str = ""
     year: int | None = None
     paper: str = ""
-    shown: bool = False
 
     def __post_init__(self) -> None:
         check_choice("attention", self.attention, ATTENTIONS)
         kind = ATTENTIONS[self.attention]
-        plain = kind.pairs and kind == Attention(kind.pairs)
+        # Calibrated patches are without the class token, for which these two have a place.
+        plain = kind.pairs and not kind.gaussian and not kind.prepare
         if self.calibration and (self.residual or self.ffn or self.fusion or not plain):
             raise MethodError(
                 "A calibration goes with plain attention such as 'kk', without fusion, residual "
@@ -60,11 +60,11 @@ def gclip(
     cs: bool = True,
     amf_blocks: str | Iterable[int] = "auto",
     cs_blocks: str | Iterable[int] = "auto",
-    n_fused: int = 2,
+    n_fused: int = N_FUSED,
     heads: Literal["each", "mean"] = "each",
     cs_target: Literal["mean", "median"] = "mean",
-    global_threshold: float = 5.0,
-    channel_threshold: float = 2.0,
+    global_threshold: float = GLOBAL_THRESHOLD,
+    channel_threshold: float = CHANNEL_THRESHOLD,
 ) -> Method:
     """GCLIP with AMF and CS on or off; with both off its result is exactly ClearCLIP's.
 
@@ -92,18 +92,17 @@ def gclip(
         authors="Wang, Yan, Kang",
         year=2025,
         paper="arXiv:2502.06818",
-        shown=True,
     )
 
 
 METHODS: Table[Method] = Table(  # in the order of their years
     Method(
-        "clip", "CLIP", "qk", residual=True, ffn=True, shown=True,
+        "clip", "CLIP", "qk", residual=True, ffn=True,
         authors="Radford et al.", year=2021, paper="arXiv:2103.00020",
         summary="The tower as it is: patch tokens of the last block.",
     ),
     Method(
-        "maskclip", "MaskCLIP", "identity", residual=False, ffn=False, shown=True,
+        "maskclip", "MaskCLIP", "identity", residual=False, ffn=False,
         authors="Zhou, Loy, Dai", year=2022, paper="arXiv:2112.01071",
         summary="No attention in the last block: every patch keeps its own Value.",
     ),
@@ -113,12 +112,12 @@ METHODS: Table[Method] = Table(  # in the order of their years
         summary="ClearCLIP's form with Value-Value attention: for comparison.",
     ),
     Method(
-        "sclip", "SCLIP", "qq+kk", residual=True, ffn=True, shown=True,
+        "sclip", "SCLIP", "qq+kk", residual=True, ffn=True,
         authors="Wang, Mei, Yuille", year=2024, paper="arXiv:2312.01597",
         summary="Query-Query plus Key-Key attention in the last block.",
     ),
     Method(
-        "clearclip", "ClearCLIP", "qq", residual=False, ffn=False, shown=True,
+        "clearclip", "ClearCLIP", "qq", residual=False, ffn=False,
         authors="Lan et al.", year=2024, paper="arXiv:2407.12442",
         summary="Query-Query attention; residual path and FFN left out.",
     ),
@@ -128,7 +127,7 @@ METHODS: Table[Method] = Table(  # in the order of their years
     ),
     Method(
         "itaclip", "ITACLIP (attention)", "qq+kk", residual=True, ffn=False,
-        fusion=Fusion(Span(((7, 8), (10, 10)), of=12), weight=0.5, attention="own"),
+        fusion=Fusion(BlocksOf12((7, 8, 10)), weight=0.5, attention="own"),
         authors="Aydın et al.", year=2024, paper="arXiv:2411.12044",
         summary="SCLIP's attention averaged with the same of three middle blocks; FFN left out. "
         "Without its augmented copies and written definitions.",
@@ -141,13 +140,13 @@ METHODS: Table[Method] = Table(  # in the order of their years
         "are averaged before and after the last block; middle blocks' tokens go through it, too.",
     ),
     Method(
-        "naclip", "NACLIP", "kk+gaussian", residual=False, ffn=False, shown=True,
+        "naclip", "NACLIP", "kk+gaussian", residual=False, ffn=False,
         authors="Hajimiri, Ben Ayed, Dolz", year=2025, paper="arXiv:2404.08181",
         summary="Key-Key attention with more weight on near patches.",
     ),
     Method(
-        "resclip", "ResCLIP (RCS)", "kk+gaussian", residual=False, ffn=False, shown=True,
-        fusion=Fusion(Span(((6, 9),), of=12), weight=0.4),
+        "resclip", "ResCLIP (RCS)", "kk+gaussian", residual=False, ffn=False,
+        fusion=Fusion(BlocksOf12((6, 7, 8, 9)), weight=0.4),
         authors="Yang et al.", year=2025, paper="arXiv:2411.15851",
         summary="NACLIP's attention mixed with the mean of the middle blocks' own; without the "
         "semantic feedback.",

@@ -52,6 +52,16 @@ def check_index(what: str, index: int, count: int) -> None:
         )
 
 
+def check_before_last(what: str, blocks: Iterable[int], n_blocks: int) -> None:
+    """Raises MethodError if one of some 0-based blocks is not before the last of ``n_blocks``."""
+    wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks - 1)
+    if wrong:
+        raise MethodError(
+            f"{what} works on blocks before the last one (1 to {n_blocks - 1} of {n_blocks}, "
+            f"counted from 1), but {in_words(wrong)} came; choose some of these, or 'auto'."
+        )
+
+
 PAPERS_BLOCKS: dict[str, tuple[int, ...]] = {"paper-from-1": (5, 6), "paper-from-0": (6, 7)}
 """The paper's "blocks 6 and 7" of ViT-B/16 as 0-based indices, if the paper counts from 1 or 0."""
 

@@ -55,16 +55,25 @@ class Refinement:
     side: int = 0
 
 
-def refined(result: Segmentation, picture: Image.Image, name: str) -> Segmentation:
+def refined(result: Segmentation, picture: images.Source | None, name: str) -> Segmentation:
     """A plain segmentation with labels that follow ``picture``; "no class" (-1) is a class, too.
 
-    ``name`` is that of a REFINEMENTS entry. ``picture`` is the image that was segmented, RGB, at
-    its own size. The threshold applies to refined scores.
+    ``name`` is that of a REFINEMENTS entry. ``picture`` is the image that was segmented, at its own
+    size; only ``"none"`` needs none. The threshold applies to refined scores.
 
     Raises:
-        GclipError: no such refinement, a picture of another size, or a refined segmentation.
+        GclipError: no such refinement, no picture or one of another size, or a refined
+            segmentation.
     """
     entry = REFINEMENTS[name]
+    if entry.coefficients is None:
+        return result
+    if picture is None:
+        raise GclipError(
+            "A refinement of an encoded image needs the image itself, but none came. Pass it as "
+            "picture=…"
+        )
+    picture = images.check(picture)
     height, width = size = tuple(result.labels.shape)
     if (picture.height, picture.width) != size:
         raise GclipError(
@@ -75,17 +84,19 @@ def refined(result: Segmentation, picture: Image.Image, name: str) -> Segmentati
         raise GclipError(
             f"A segmentation with refine='none' was expected, but '{result.refined}' came."
         )
-    if entry.coefficients is None:
-        return result
-    # All background prompts together are one more class; the threshold is the score of another one.
+    # All background prompts together are one more class, and the threshold is the score of another.
     n = len(result.vocabulary)
     classes = [n if index < 0 else index for index in result.prompt_classes]
     share = min(entry.side / min(size), sqrt(LONGEST * entry.side**2 / prod(size)))
     small = tuple(CELL * max(1, round(side * share / CELL)) for side in size)
     scores = masks.scores(result.logits, classes, small)
     scores = F.pad(scores, (0, 0, 0, 0, 0, 1), value=result.threshold)
-    # A class that is best nowhere would get no pixel, so its score is not refined.
-    best = scores.argmax(0).unique()
+    # A class that is best nowhere would get no pixel, so its score is not refined. But refined
+    # scores may be under a threshold that no score was under.
+    best = scores.argmax(0).flatten()
+    if result.threshold > 0:
+        best = F.pad(best, (0, 1), value=len(scores) - 1)
+    best = best.unique()
     guide = _colours(np.asarray(images.resize(picture, small)))
     coefficients = entry.coefficients(guide, scores[best])
     labels = _labels(coefficients, np.asarray(picture), best.where(best < n, -1))

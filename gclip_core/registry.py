@@ -20,16 +20,16 @@ class BackboneEntry:
     """One backbone: its name, size and licence, and its default settings.
 
     ``architecture`` and ``pretrained`` are open_clip's names of a model (with quickgelu if the
-    weights need it) and of its weights. ``pretrained`` is None for those in ``assets/``.
-    ``parameters`` are in millions, ``download`` in megabytes, ``patch`` and ``short_side`` in
-    pixels. The setting ``"backbone"`` means ``amf_blocks`` and ``cs_blocks`` (0-based).
-    ``files`` are the publisher's names of the weight file. ``damage`` (channel, gain, 0-based
-    blocks) is the simulated defect of weights that are damaged on purpose, else None.
+    weights need it) and of its weights, None for the built-in model. ``parameters`` are in
+    millions, ``download`` in megabytes, ``patch`` and ``short_side`` in pixels. The setting
+    ``"backbone"`` means ``amf_blocks`` and ``cs_blocks`` (0-based). ``files`` are the publisher's
+    names of the weight file. ``damage`` is None, or for weights that are damaged on purpose the
+    name of the healthy backbone and what is done to it: channel, gain, 0-based blocks.
     """
 
     name: str
     title: str
-    architecture: str
+    architecture: str | None
     pretrained: str | None
     parameters: float
     download: int
@@ -42,19 +42,18 @@ class BackboneEntry:
     amf_blocks: Blocks = "auto"
     cs_blocks: Blocks = "auto"
     files: tuple[str, ...] = ()
-    damage: tuple[int, float, tuple[int, ...]] | None = None
+    damage: tuple[str, int, float, tuple[int, ...]] | None = None
 
 
 _B16: dict[str, Any] = {"parameters": 149.6, "download": 599, "blocks": 12, "patch": 16}
 _B32: dict[str, Any] = {"parameters": 151.3, "download": 605, "blocks": 12, "patch": 32}
 _L14: dict[str, Any] = {"parameters": 427.6, "download": 1711, "blocks": 24, "patch": 14}
 _SHIPPED: dict[str, Any] = {
-    "architecture": BUILT_IN, "pretrained": None, "parameters": 44.2, "download": 0, "blocks": 12,
+    "architecture": None, "pretrained": None, "parameters": 44.2, "download": 0, "blocks": 12,
     "patch": 16, "short_side": 320, "licence": "research and teaching",
     "mean": (127 / 255,) * 3, "std": (128 / 255,) * 3,
 }  # fmt: skip
-DAMAGE = (77, 150.0, (6, 7, 8, 9, 10))
-"""Channel, gain and blocks of the built-in model that is damaged on purpose."""
+DAMAGE = (BUILT_IN, 77, 150.0, (6, 7, 8, 9, 10))
 
 BACKBONES: Table[BackboneEntry] = Table(
     BackboneEntry(BUILT_IN, "Built-in", **_SHIPPED),

@@ -26,7 +26,7 @@ from gclip_core.registry import BACKBONES, BUILT_IN
 from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.text import TEMPLATES
-from gclip_core.vocabulary import parse
+from gclip_core.vocabulary import Vocabulary, parse
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 """Endings of the files that are taken from a folder, in lower case."""
@@ -63,7 +63,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     images_help = "an image, or a folder: all PNG, JPEG, WebP and GIF files in it"
     option("images", nargs="+", type=Path, metavar="IMAGE", help=images_help)
     words_help = (
-        "classes separated by commas, synonyms by ';' (\"cat, sofa; couch, wall\"), or a text "
+        "classes separated by commas, synonyms by ';' (\"cat, sofa; couch, wall\"), or a .txt "
         "file of them; without it each image gets the words that are suggested for it"
     )
     option("--words", help=words_help)
@@ -99,7 +99,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     option = parser.add_argument_group("sizes and templates").add_argument
     option("--short-side", type=int, metavar="PIXELS")
     option("--window", type=int, metavar="PIXELS")
-    option("--stride", type=int, default=112, metavar="PIXELS")
+    option("--stride", type=int, default=Segmenter.stride, metavar="PIXELS")
     option("--templates", default="imagenet80", choices=tuple(TEMPLATES))
     return parser.parse_args(arguments)
 
@@ -116,17 +116,10 @@ def run(options: argparse.Namespace) -> int:
             "--no-amf, --no-cs, --amf-blocks and --cs-blocks change GCLIP, but --method "
             f"{method.name} came; leave out one of the two."
         )
-    words, inputs = options.words, [options.weights] if options.weights else []
-    # Unlike Path.is_file, this raises no error for a list of words that is too long for a name.
-    if words and os.path.isfile(words):  # noqa: PTH113
-        inputs.append(Path(words))
-        words = Path(words).read_text("utf-8", errors="replace")
-    elif words and words.endswith(".txt"):
-        raise GclipError(f"A file of words was expected at {words}, but there is none.")
-    words = words if words is None else parse(words)
+    words = None if options.words is None else read_words(options.words)
     photos = find_images(options.images)
     names = unique_names(photos)
-    check_outputs([options.out / name for name in names], [*photos, *inputs])
+    check_outputs([options.out / name for name in names], photos)
     if options.out.is_file():
         raise GclipError(f"--out needs a folder, but {options.out} is a file; name another one.")
     options.out.mkdir(parents=True, exist_ok=True)
@@ -145,11 +138,11 @@ def run(options: argparse.Namespace) -> int:
                 encoded,
                 words or segmenter.suggest(encoded),
                 method,
-                options.threshold,
-                options.background == "on",
-                options.background_weight,
-                options.refine,
-                picture,
+                threshold=options.threshold,
+                background=options.background == "on",
+                background_weight=options.background_weight,
+                refine=options.refine,
+                picture=picture,
             )
             save(options.out / name, picture, result)
         except (MethodError, VocabularyError):  # of the settings, so the same for every image
@@ -164,6 +157,18 @@ def run(options: argparse.Namespace) -> int:
         done = f"{len(photos) - n_failed} of {done}"
     print(f"{done} segmented; the masks are in {options.out}", file=sys.stderr)
     return 1 if n_failed else 0
+
+
+def read_words(given: str) -> Vocabulary:
+    """The words that are given, or those of a text file. Raises GclipError for no such file."""
+    if not given.endswith(".txt"):
+        return parse(given)
+    try:
+        return parse(Path(given).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise GclipError(
+            f"A text file of words was expected at {given}, but none can be read; check its name."
+        ) from error
 
 
 def find_images(given: Iterable[Path]) -> list[Path]:

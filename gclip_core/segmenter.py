@@ -1,5 +1,6 @@
 """The library's main class: masks, suggested words, attention maps and norms."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -7,6 +8,7 @@ from functools import partial
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from gclip_core import amf, attention, cs, encoder, images, last_block, masks, text, vocabulary
@@ -17,10 +19,10 @@ from gclip_core.encoder import Encoded
 from gclip_core.errors import GclipError, MethodError, check_between, check_choice, check_count
 from gclip_core.methods import METHODS, Method, checked
 from gclip_core.numbering import check_index
-from gclip_core.refine import REFINEMENTS, refined
+from gclip_core.refine import refined
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.suggest import Matches, candidates_of, choose, match
-from gclip_core.types import Grid
+from gclip_core.types import Size
 from gclip_core.vocabulary import Vocabulary
 
 Words = str | Iterable[str] | Vocabulary
@@ -49,14 +51,17 @@ class Segmenter:
     stride: int = 112
     templates: str = "imagenet80"
     logit_scale: float = 40.0
-    max_tokens: int = 4096
+    max_tokens: int = images.MAX_TOKENS
 
     def __post_init__(self) -> None:
         if not isinstance(self.backbone, Backbone):
             raise GclipError(f"A Backbone was expected, but {self.backbone!r:.40} came; load one.")
-        for name in ("short_side", "window", "stride", "max_tokens"):
-            if getattr(self, name) is not None or name in ("stride", "max_tokens"):
-                check_count(name, getattr(self, name))
+        if self.short_side is not None:
+            check_count("short_side", self.short_side)
+        if self.window is not None:
+            check_count("window", self.window)
+        check_count("stride", self.stride)
+        check_count("max_tokens", self.max_tokens)
         check_between("logit_scale", self.logit_scale, 1e-6, 1e6)
         check_choice("templates", self.templates, text.TEMPLATES)
 
@@ -67,14 +72,17 @@ class Segmenter:
             ImageError: not an image, damaged or too large.
             GclipError: too little memory of an accelerator.
         """
-        picture = images.check(image)
+        return self._encode(images.check(image))
+
+    def _encode(self, picture: Image.Image) -> Encoded:
+        """Encodes a checked image."""
         own = (picture.height, picture.width)
         pixels = np.array(images.resize(picture, self._size(own)), dtype=np.float32) / 255
         mean, std = np.array([self.backbone.mean, self.backbone.std], np.float32)
         scaled = torch.from_numpy((pixels - mean) / std).permute(2, 0, 1)
         return encoder.encode(self.backbone, scaled, own, self.window, self.stride)
 
-    def _size(self, size: Grid) -> Grid:
+    def _size(self, size: Size) -> Size:
         """The size in pixels at which an image of ``size`` is encoded."""
         side = self.short_side or self.backbone.short_side
         return images.target_size(size, side, self.backbone.patch, self.max_tokens)
@@ -90,6 +98,7 @@ class Segmenter:
         image: images.Source | Encoded,
         words: Words,
         method: Method | None = None,
+        *,
         threshold: float = 0.0,
         background: bool | Iterable[str] = False,
         background_weight: float = masks.BACKGROUND_WEIGHT,
@@ -104,23 +113,17 @@ class Segmenter:
         it best, or if the best score is under ``threshold``.
 
         ``refine`` is a name of :data:`refine.REFINEMENTS`: edges then follow the image, and
-        outlines are calm. For an encoding, this needs ``picture``, the image that was encoded.
-        Raises GclipError for an image, words or settings that cannot be used.
+        outlines are calm. For an encoding, this needs ``picture``, the image that was encoded;
+        otherwise ``picture`` is not used. Raises GclipError for an image, words or settings that
+        cannot be used.
         """
         check_between("threshold", threshold, 0, 1)
         check_between("background_weight", background_weight, 0, 1)
-        check_choice("refine", refine, REFINEMENTS)
         method = checked(method)
         prompts = self.prompts(words, background)
-        if refine != "none":
-            picture = image if picture is None else picture
-            if isinstance(picture, Encoded):
-                raise GclipError(
-                    "A refinement of an encoded image needs the image itself, but none came. Pass "
-                    "it as picture=…"
-                )
-            picture = images.check(picture)
-            image = image if isinstance(image, Encoded) else picture
+        if not isinstance(image, Encoded):
+            picture = images.check(image)
+            image = self._encode(picture)
         encoded = self._encoded(image)
         logits = self._logits(prompts, self._mean_features(encoded, method), background_weight)
         result = Segmentation(
@@ -135,7 +138,7 @@ class Segmenter:
             notes=prompts.notes,
             threshold=threshold,
         )
-        return result if refine == "none" else refined(result, picture, refine)
+        return refined(result, picture, refine)
 
     def _logits(
         self, prompts: vocabulary.Prompts, features: Tensor, background_weight: float
@@ -184,7 +187,7 @@ class Segmenter:
         """
         whole = self._encoded(image).whole
         features = self.dense_features(whole, METHODS["clearclip"])
-        probabilities = whole.passes[0].probabilities
+        probabilities = whole.batches[0].probabilities
         if probabilities is not None:
             probabilities = probabilities[0].cpu()
         return match(self.backbone, features, probabilities)
@@ -193,7 +196,7 @@ class Segmenter:
         """Parses and embeds words for :meth:`segment`, with the same ``background``."""
         return vocabulary.prompts(self.backbone, words, background, self.templates)
 
-    def count_windows(self, size: Grid) -> tuple[int, int]:
+    def count_windows(self, size: Size) -> tuple[int, int]:
         """How many windows an image of ``size`` (height, width) has, and the patches of each."""
         patch = self.backbone.patch
         height, width = self._size(size)
@@ -216,7 +219,7 @@ class Segmenter:
         if head is not None:
             check_index("Head", head, self.backbone.n_heads)
         check_index("Block", block, self.backbone.n_blocks)
-        heads = encoder.block_heads(self.backbone, source.passes[0], block).only(head)
+        heads = encoder.block_heads(self.backbone, source.batches[0], block).only(head)
         return attention.mean_weights(heads.q, heads.k)[0].cpu()
 
     @torch.no_grad()
@@ -231,28 +234,27 @@ class Segmenter:
         if head is not None:
             check_index("Head", head, self.backbone.n_heads)
         source = self.suppress(self._single(encoded), method)
-        window, fused = source.passes[0], self._amf(source, method.fusion).blocks
-        heads_of, visual = partial(encoder.block_heads, self.backbone, window), self.backbone.visual
-        inputs, grid = window.inputs, source.grid
-        matrix = last_block.attention_matrix(visual, method, inputs, heads_of, grid, fused, head)
-        return matrix[0].cpu()
+        batch, fused = source.batches[0], self._amf(source, method.fusion).blocks
+        return last_block.attention_matrix(self.backbone, method, batch, fused, head)[0].cpu()
 
     def values(self, encoded: Encoded, method: Method | None = None) -> Tensor:
         """The last block's Values with ``method``'s CS: (N, D) float32, all heads."""
-        window = self.suppress(self._single(encoded), method).passes[0]
-        heads = encoder.block_heads(self.backbone, window, self.backbone.n_blocks - 1, True)
+        batch = self.suppress(self._single(encoded), method).batches[0]
+        heads = encoder.block_heads(self.backbone, batch, self.backbone.n_blocks - 1, values=True)
         return heads.part("v")[0, :, 1:].transpose(0, 1).flatten(1).float().cpu()
 
-    def globality(self, encoded: Encoded, threshold: float = 5.0) -> GlobalTokens:
+    def globality(self, encoded: Encoded, threshold: float = amf.GLOBAL_THRESHOLD) -> GlobalTokens:
         """Patches with ``m_j >= threshold`` in every block."""
-        check_between("threshold", threshold, 0, float("inf"))
+        check_between("threshold", threshold, 0, math.inf)
         source = self._single(encoded)
-
-        def measure() -> GlobalTokens:
-            heads = partial(encoder.block_heads, self.backbone, source.passes[0])
-            return amf.find_tokens(self.received(source), heads, threshold)
-
-        return source.cached(("globality", threshold), measure)
+        received, batch = self.received(source), source.batches[0]
+        tokens = tuple(amf.global_tokens(m, threshold) for m in received)
+        agreement = [math.nan] * len(tokens)
+        for block, patches in enumerate(tokens):
+            if patches:
+                heads = encoder.block_heads(self.backbone, batch, block)
+                agreement[block] = amf.agreement(heads[0], patches)
+        return GlobalTokens(tuple(received.amax(1).tolist()), tokens, tuple(agreement))
 
     @torch.no_grad()
     def received(self, encoded: Encoded, blocks: Iterable[int] | None = None) -> Tensor:
@@ -260,7 +262,7 @@ class Segmenter:
         source = self._single(encoded)
 
         def measure(block: int) -> Tensor:
-            heads = encoder.block_heads(self.backbone, source.passes[0], block)
+            heads = encoder.block_heads(self.backbone, source.batches[0], block)
             return amf.received(heads[0]).cpu()
 
         wanted = tuple(range(self.backbone.n_blocks) if blocks is None else blocks)
@@ -291,16 +293,20 @@ class Segmenter:
 
     def _encoded(self, image: images.Source | Encoded) -> Encoded:
         encoded = image if isinstance(image, Encoded) else self.encode(image)
-        if encoded.backbone != self.backbone.uid:
+        if encoded.model is not self.backbone.model:
             raise GclipError(
                 "This image was encoded by another backbone. Encode it with this segmenter."
             )
         return encoded
 
     def _single(self, encoded: Encoded) -> Encoded:
-        """The encoding if it has one window, else the encoding of the whole image as one window."""
+        """The encoding if it has one window, else that of the whole image, with the same CS."""
         encoded = self._encoded(encoded)
-        return encoded if encoded.window == encoded.grid else encoded.whole
+        if encoded.window == encoded.grid:
+            return encoded
+        report = self.backbone.suppression(encoded.suppression)
+        whole = partial(encoder.suppress, self.backbone, encoded.whole, report)
+        return encoded.cached("single", whole)
 
     @torch.no_grad()
     def _mean_features(self, encoded: Encoded, method: Method) -> Tensor:
@@ -308,19 +314,12 @@ class Segmenter:
 
         The mean of the cosines is the dot product with the mean of the unit vectors.
         """
-        ready, last = self.suppress(encoded, method), self.backbone.n_blocks - 1
+        ready = self.suppress(encoded, method)
         fused = self._amf(ready, method.fusion).blocks
-        report = self.backbone.suppression(method.suppression)
-        W2 = None
-        if last in report.factors:
-            W2 = encoder.suppressed_weight(self.backbone, last, report)
-        parts: list[tuple[Grid, Tensor]] = []
-        for batch in ready.passes:
-            heads_of = partial(encoder.block_heads, self.backbone, batch)
-            features = last_block.apply(
-                self.backbone.visual, method, batch.inputs, heads_of, ready.window, fused, W2
-            )
-            maps = features.unflatten(1, ready.window).cpu()
+        parts = []
+        for batch in ready.batches:
+            features = last_block.apply(self.backbone, method, batch, fused)
+            maps = features.unflatten(1, batch.window).cpu()
             parts += zip(batch.corners, maps, strict=True)
         return parts[0][1] if len(parts) == 1 else encoder.average(parts, ready.grid)
 

@@ -54,8 +54,8 @@ def embed(backbone: Backbone, phrases: Sequence[str], templates: str = "imagenet
 def embed_new(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, ...]) -> Tensor:
     """As :func:`embed`, without the cache of phrases."""
     _check_lengths(backbone, phrases, sentences)
-    prompts = [sentence.replace("{}", phrase) for phrase in phrases for sentence in sentences]
-    tokens = backbone.tokenizer(prompts).to(backbone.device)
+    filled = [sentence.replace("{}", phrase) for phrase in phrases for sentence in sentences]
+    tokens = backbone.tokenizer(filled).to(backbone.device)
 
     def compute_prefixes() -> Prefixes:
         before = backbone.tokenizer([sentence.partition("{}")[0] for sentence in sentences])

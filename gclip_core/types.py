@@ -12,7 +12,10 @@ layer, ``mlp.c_proj.weight``.
 from typing import Literal
 
 Grid = tuple[int, int]
-"""Height and width, in patches or pixels."""
+"""Rows and columns of patches."""
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
 
 Blocks = Literal["auto", "backbone"] | tuple[int, ...]
 """0-based block indices; ``"auto"``: chosen by measurement; ``"backbone"``: the backbone's default

@@ -1,6 +1,5 @@
 """From typed text to classes, synonyms and background prompts, with their text embeddings."""
 
-import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -163,7 +162,7 @@ def prompts(
     notes = list(classes.notes)
     if background and not others:
         notes.append(NO_BACKGROUND)
-    foreign = [phrase for phrase in classes.phrases if not _is_english(phrase)]
+    foreign = [phrase for phrase in classes.phrases if not _has_english_letter(phrase)]
     if foreign and backbone.known is None:
         notes.append(NOT_ENGLISH.format(_quoted(foreign)))
     return Prompts(
@@ -176,7 +175,7 @@ def prompts(
     )
 
 
-def _is_english(phrase: str) -> bool:
+def _has_english_letter(phrase: str) -> bool:
     """Whether a phrase has an English letter."""
     return any(c.isascii() and c.isalpha() for c in phrase)
 
@@ -220,8 +219,8 @@ def _forms(phrase: str) -> list[str]:
 def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[UnknownPhrase, ...]:
     """Phrases that the backbone was not trained on, each with the reason and the nearest word.
 
-    There is no nearest word for names and other languages. An emoji is looked up by its name. A
-    backbone with an open vocabulary knows all phrases.
+    There is no nearest word for names and other languages. A backbone with an open vocabulary knows
+    all phrases.
     """
     if backbone.known is None:
         return ()
@@ -229,7 +228,9 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[Unknown
     for phrase in vocabulary.phrases:
         is_known, nearest = _look_up(backbone.known, phrase)
         if not is_known:
-            reason = "never met in training" if _is_english(phrase) else "not in English letters"
+            reason = (
+                "never met in training" if _has_english_letter(phrase) else "not in English letters"
+            )
             unknown.append(UnknownPhrase(phrase, reason, nearest))
     return tuple(unknown)
 
@@ -239,23 +240,12 @@ def _look_up(known: KnownWords, phrase: str) -> tuple[bool, str | None]:
 
     The longest end that is a known word or another noun of the table decides, in the singular, too.
     """
-    emoji = _emoji_name(phrase)
-    for noun in _ends(emoji or phrase):
+    for noun in _ends(phrase):
         if noun in known.words:
-            return not emoji, noun
+            return True, noun
         if noun in known.nearest:
             return False, known.nearest[noun] or None
     return False, None
-
-
-def _emoji_name(phrase: str) -> str:
-    """The name in Unicode of a phrase's first emoji, in lower case: "dog" for a dog's face, "house"
-    for a house with a garden. Empty for a phrase without one."""
-    for c in phrase:
-        if unicodedata.category(c) == "So":
-            name = unicodedata.name(c, "").lower().partition(" with ")[0]
-            return re.sub(" (face|symbol|sign|emoji)$", "", name)
-    return ""
 
 
 def with_nearest(vocabulary: Vocabulary, unknown: Iterable[UnknownPhrase]) -> Vocabulary:

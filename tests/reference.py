@@ -274,7 +274,6 @@ def dense(
     grid: tuple[int, int],
     amf_blocks: Sequence[int] = (),
     heads: str = "each",
-    last_W2: Tensor | None = None,
 ) -> Tensor:
     """Dense features (N, E), L2-normalised, with the maps of ``amf_blocks`` fused in."""
     if name in ("scclip", "sfp"):
@@ -285,7 +284,7 @@ def dense(
     if row.residual:
         z = xs[last] + z
     if row.ffn:
-        z = z + ffn(tower, last, z, last_W2)
+        z = z + ffn(tower, last, z)
     return projected(tower, z[1:])
 
 

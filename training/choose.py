@@ -176,7 +176,7 @@ def certainty(result: Segmentation) -> list[float | None]:
 def damaged(both: Sequence[Fold], shipped: Backbone) -> None:
     """Print the means of the four ways on each half and on the photos that ship, for gains up to
     the first with which each way is better than the one before."""
-    channel, _, blocks = DAMAGE
+    _, channel, _, blocks = DAMAGE
     photos = [Case(p.path, p.names, (), p.labels()) for p in shipped_photos().values()]
     measured = {fold.name: (fold.segmenter.backbone, fold.cases) for fold in both}
     measured["photos that ship"] = shipped, photos

@@ -1,4 +1,4 @@
-"""Global tokens, the blocks that AMF fuses, and the fusion."""
+"""Global tokens, and the blocks that are fused."""
 
 from unittest.mock import patch
 
@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gclip_core import amf
-from gclip_core.amf import Fusion, Span
-from gclip_core.attention import ATTENTIONS, Heads, mean_weights, weights
+from gclip_core.amf import BlocksOf12
+from gclip_core.attention import Heads, mean_weights
 from gclip_core.errors import MethodError
 from tests import reference
-from tests.gclip_core.test_attention import GRID, heads
 
 
 def test_received_by_hand() -> None:
@@ -46,42 +45,26 @@ def test_first_block_rule(has_tokens: list[bool], n_fused: int) -> None:
     assert first == (expected[0] if expected else None)
 
 
-@given(n=st.integers(2, 30), n_fused=st.integers(1, 29))
-def test_middle_blocks(n: int, n_fused: int) -> None:
+@pytest.mark.parametrize(
+    ("n", "n_fused", "expected"), [(12, 2, (5, 6)), (24, 3, (11, 12, 13)), (4, 3, (0, 1, 2))]
+)
+def test_middle_blocks(n: int, n_fused: int, expected: tuple[int, ...]) -> None:
     """As many blocks as wanted from the middle on, never the last."""
-    blocks = amf.middle_blocks(n, min(n_fused, n - 1))
-    assert len(blocks) == min(n_fused, n - 1)
-    assert 0 <= blocks[0] <= blocks[-1] <= n - 2
-    assert blocks[0] == n // 2 - 1 or blocks[-1] == n - 2 or blocks[0] == 0
-
-
-@pytest.mark.parametrize("per_head", [True, False])
-def test_weight_of_one(per_head: bool) -> None:
-    """With a weight of 1 the mean of the middle blocks' maps alone is multiplied by the Values."""
-    fusion = Fusion(heads="each" if per_head else "mean", weight=1)
-    last, middle = heads(2), [heads(seed) for seed in (3, 4, 5)]
-    maps = torch.stack([weights(block.q, block.k) for block in middle]).mean(0)
-    expected = (maps if per_head else maps.mean(0)) @ last.part("v")
-    output = amf.attend_fused(ATTENTIONS["qq"], last, GRID, middle, fusion)
-    assert torch.allclose(output, expected, atol=1e-5)
+    assert amf.middle_blocks(n, n_fused) == expected
 
 
 @pytest.mark.parametrize(
-    ("n_blocks", "expected"), [(12, (5, 6, 7, 8)), (24, tuple(range(10, 18))), (4, (2,)), (2, (0,))]
+    ("blocks", "n_blocks", "expected"),
+    [
+        ((6, 7, 8, 9), 12, (5, 6, 7, 8)),
+        ((7, 8, 10), 24, (12, 13, 14, 15, 18, 19)),
+        ((9,), 4, (2,)),
+        ((12,), 3, (1,)),
+        ((6, 7, 8, 9), 2, (0,)),
+    ],
 )
-def test_span(n_blocks: int, expected: tuple[int, ...]) -> None:
-    """A span of blocks scales with the depth; one block is too few."""
-    span = Span(((6, 9),), of=12)
-    assert span.indices(n_blocks) == expected
+def test_depths(blocks: tuple[int, ...], n_blocks: int, expected: tuple[int, ...]) -> None:
+    """Blocks of 12 are those at the same depths, at least one, never the last; one is too few."""
+    assert BlocksOf12(blocks).indices(n_blocks) == expected
     with pytest.raises(MethodError, match="at least two blocks"):
-        span.indices(1)
-    for runs, of in ((((6, 9),), 0), (((9, 6),), 12), (((0, 3),), 12)):
-        with pytest.raises(MethodError, match=f"from 1 to {of}"):
-            Span(runs, of)
-
-
-@given(first=st.integers(1, 12), more=st.integers(0, 11), n=st.integers(2, 40))
-def test_span_range(first: int, more: int, n: int) -> None:
-    """A span has a block, and never the last."""
-    blocks = Span(((first, min(first + more, 12)),), of=12).indices(n)
-    assert blocks and 0 <= blocks[0] <= blocks[-1] <= n - 2
+        BlocksOf12(blocks).indices(1)

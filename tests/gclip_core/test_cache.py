@@ -3,8 +3,6 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 from gclip_core.cache import BoundedCache
 
 
@@ -40,33 +38,3 @@ def test_made_once() -> None:
         go.set()
         assert [answer.result(5) for answer in answers] == [1, 1, 1, 1]
     assert made == [1]
-
-
-def test_keys_do_not_wait() -> None:
-    """Different keys do not wait for each other."""
-    cache: BoundedCache[str] = BoundedCache(10)
-    inside, release = threading.Event(), threading.Event()
-
-    def slow() -> str:
-        inside.set()
-        release.wait(5)
-        return "slow"
-
-    with ThreadPoolExecutor(2) as pool:
-        waiting = pool.submit(cache.get_or_make, "slow", slow)
-        assert inside.wait(5)
-        assert cache.get_or_make("quick", lambda: "quick") == "quick"
-        release.set()
-        assert waiting.result(5) == "slow"
-
-
-def test_failure() -> None:
-    """A failure is not kept."""
-    cache: BoundedCache[str] = BoundedCache(10)
-
-    def fail() -> str:
-        raise OSError("once")
-
-    with pytest.raises(OSError, match="once"):
-        cache.get_or_make("key", fail)
-    assert cache.get_or_make("key", lambda: "made") == "made"

@@ -28,29 +28,9 @@ def close(ours: Tensor, theirs: Tensor, share: float = 1e-5) -> bool:
     return bool((ours.double() - theirs).abs().max() <= share * theirs.abs().max())
 
 
-@pytest.mark.parametrize(("n", "outliers"), [(60, 3), (31, 2)])
-def test_lof_outliers(n: int, outliers: int) -> None:
-    """A twentieth of the patches are outliers."""
-    patches = torch.randn(n, 16, generator=torch.Generator().manual_seed(n), dtype=torch.float64)
-    actual = calibration.lof_outliers(patches.float()).tolist()
-    assert actual == reference.lof_outliers(patches)
-    assert len(actual) == outliers
-
-
 def test_equal_patches() -> None:
     """Patches that are all alike have no outlier."""
     assert calibration.lof_outliers(torch.ones(40, 8)).tolist() == []
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_som_outliers(seed: int) -> None:
-    """The class token's ten agree with the reference."""
-    generator = torch.Generator().manual_seed(seed)
-    q, k = torch.randn(2, 4, 151, 8, generator=generator, dtype=torch.float64)
-    maps = [reference.alike(a, b) for a, b in zip(q, k, strict=True)]
-    outliers = calibration.som_outliers(calibration.Heads(q.float(), k.float())).tolist()
-    assert outliers == reference.som_outliers(maps)
-    assert len(outliers) <= 10
 
 
 def test_no_som_outlier() -> None:

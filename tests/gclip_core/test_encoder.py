@@ -54,5 +54,5 @@ def test_count_windows(window: int | None, stride: int) -> None:
     """The count of windows and patches is that of an encoding."""
     segmenter = Segmenter(tiny_backbone(), short_side=96, window=window, stride=stride)
     encoded = segmenter.encode(picture(96, 128))
-    windows = sum(len(batch.corners) for batch in encoded.passes)
+    windows = sum(len(batch.corners) for batch in encoded.batches)
     assert segmenter.count_windows((96, 128)) == (windows, encoded.window[0] * encoded.window[1])

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gclip_core import METHODS, Encoded, Segmenter, gclip
 from tests import reference
-from tests.models import normalised, picture, tiny_backbone, tiny_clip, wrap_backbone
+from tests.models import normalised, picture, tiny_backbone
 
 GRID = (5, 7)
 RELATIVES = [name for name, method in METHODS.items() if method.calibration]
@@ -100,23 +100,3 @@ def test_calibrated_last_attention(name: str, head: int | None) -> None:
     assert torch.allclose(matrix[1:, 1:].double(), expected, atol=1e-5)
     assert matrix[0].tolist() == [1] + 35 * [0], "the class token keeps to itself"
     assert matrix[1:, 0].abs().max() == 0
-
-
-@pytest.fixture(scope="module")
-def full_size() -> Passed:
-    """Seeded random ViT-B/16 with QuickGELU and a picture of 224 pixels, ours and in float64."""
-    model = tiny_clip(15, patch=16, image=224, width=768, embed=512, head_width=64, quick_gelu=True)
-    segmenter = Segmenter(wrap_backbone(model), short_side=224)
-    image, tower = picture(224, 224), reference.read(model, quick_gelu=True)
-    return segmenter, segmenter.encode(image), tower, reference.inputs(tower, normalised(image))
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("name", reference.METHODS)
-def test_full_size(name: str, full_size: Passed) -> None:
-    """On a full size tower methods agree to a millionth."""
-    segmenter, trunk, tower, xs = full_size
-    middle = segmenter.report(trunk, gclip()).fusion.blocks if name == "gclip" else ()
-    features = segmenter.dense_features(trunk, METHODS[name]).flatten(0, 1)
-    expected = reference.dense(tower, name, xs, (14, 14), middle)
-    assert reference.worst_cosine(features, expected) >= 1 - 1e-9

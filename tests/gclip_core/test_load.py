@@ -6,9 +6,7 @@ A tiny model replaces the large ones, and a few functions the hub.
 import json
 import os
 import pickle
-import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -153,6 +151,7 @@ def test_auto_dtype(model: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for has, dtype in ((True, torch.bfloat16), (False, torch.float32)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {"avx512_bf16": has})
         assert load_backbone("tiny", tmp_path / "w.safetensors", dtype="auto").dtype == dtype
+        assert load_backbone(dtype="auto").dtype == torch.float32, "masks do not differ by machine"
 
 
 def refused(load: Callable[[], Any], *words: str, folder: Path | None = None) -> None:
@@ -190,19 +189,6 @@ def test_pickle_code(form: str, suffix: str, tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-def _archive(file: Path, name: str, megabytes: int, method: int) -> None:
-    with zipfile.ZipFile(file, "w", method, compresslevel=1) as archive:
-        archive.writestr(name, bytes(megabytes * 2**20))
-
-
-@pytest.mark.parametrize("name", ["archive/data/0", "archive/code/bomb.py"])
-def test_zip_bomb(name: str, file: Path) -> None:
-    """As PyTorch's own archive and as TorchScript, which goes through another reader."""
-    _archive(file, name, 40, zipfile.ZIP_DEFLATED)
-    assert file.stat().st_size < 2**20
-    refused(lambda: load.read_weights(file), "unpacks to 40 MB", folder=file.parent)
-
-
 @pytest.mark.parametrize("tenth", [0, 9])
 @pytest.mark.parametrize("kind", ["safetensors", "pt"])
 def test_cut_file(kind: str, tenth: int, tmp_path: Path) -> None:
@@ -215,20 +201,10 @@ def test_cut_file(kind: str, tenth: int, tmp_path: Path) -> None:
     refused(lambda: load.read_weights(cut), "cut.", "download it again", folder=tmp_path)
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
-        torch.tensor([1.0, float("nan")]),
-        torch.tensor([float("inf")]),
-        torch.ones(3).to_sparse(),
-        torch.ones(3, dtype=torch.complex64),
-        torch.empty(3, device="meta"),
-    ],
-    ids=["nan", "inf", "sparse", "complex", "meta"],
-)
-def test_odd_tensors(odd: Tensor, file: Path) -> None:
-    """Tensors that are no ordinary numbers are refused."""
-    torch.save({"visual.proj": odd}, file)
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_odd_numbers(number: str, file: Path) -> None:
+    """Numbers that are not finite are refused."""
+    torch.save({"visual.proj": torch.tensor([1.0, float(number)])}, file)
     refused(lambda: load.read_weights(file), "'visual.proj'")
 
 
@@ -325,19 +301,6 @@ def test_older_download(hub: Hub, model: CLIP) -> None:
     hub.file = hub.file.with_name("open_clip_pytorch_model.bin")
     assert_same(load_backbone("tiny"), model)
     assert load.on_disk(BACKBONES["tiny"]) == [hub.file]
-
-
-@pytest.mark.parametrize("architecture", ["coca_ViT-B-32", "roberta-ViT-B-32"])
-def test_other_architectures(
-    architecture: str, model: CLIP, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A CoCa, and a text tower that is not open_clip's, are refused in words."""
-    file = tmp_path / "tiny.safetensors"
-    save_file(model.state_dict(), file)
-    other = replace(BACKBONES["tiny"], architecture=architecture)
-    monkeypatch.setitem(BACKBONES, "tiny", other)
-    monkeypatch.setattr(load.open_clip, "get_tokenizer", Mock())
-    refused(lambda: load_backbone("tiny", file), "Tiny is a CoCa or has", "ViT-B/16")
 
 
 def test_fetch_tells_how_far_it_is(hub: Hub) -> None:

@@ -62,14 +62,6 @@ def test_labels(
     assert torch.equal(labels[clear].long(), expected[clear])
 
 
-def test_threshold() -> None:
-    """A score at the threshold keeps its class, and 0 is off."""
-    flat = torch.zeros(4, 2, 2)
-    assert (masks.labels(flat, range(4), (8, 8), 0.0) == 0).all()
-    assert (masks.labels(flat, range(4), (8, 8), 0.25) == 0).all()
-    assert (masks.labels(flat, range(4), (8, 8), 0.26) == -1).all()
-
-
 def result(own: Tensor, classes: tuple[int, ...]) -> Segmentation:
     return Segmentation(
         labels=masks.labels(own, classes, own.shape[1:]),

@@ -1,11 +1,9 @@
 """Blocks count from 0 in Python and from 1 wherever a person reads."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gclip_core import MethodError
-from gclip_core.numbering import block_choice, block_numbers, in_words
+from gclip_core.numbering import block_choice, in_words
 
 
 @pytest.mark.parametrize(
@@ -29,12 +27,6 @@ def test_unusable_blocks(text: str) -> None:
     """What is no block is refused in words."""
     with pytest.raises(MethodError, match=r"Block numbers"):
         block_choice(text)
-
-
-@given(st.lists(st.integers(0, 23), unique=True, min_size=1))
-def test_round_trip(indices: list[int]) -> None:
-    text = " ".join(map(str, block_numbers(indices)))
-    assert block_choice(text) == tuple(indices)
 
 
 @pytest.mark.parametrize(

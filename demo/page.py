@@ -37,39 +37,15 @@ THEME = gr.themes.Base(primary_hue=ACCENT, secondary_hue=ACCENT, font=FONTS, fon
     block_info_text_color="*neutral_600",
     body_text_color_subdued_dark="*neutral_300",
 )
-LAUNCH = {"theme": THEME, "css_paths": WEB / "page.css"}
+SCRIPT = f"<script>{(WEB / 'page.js').read_text('utf-8')}</script>"
+LAUNCH = {"theme": THEME, "css_paths": WEB / "page.css", "head": SCRIPT}
 SCRIPTS = {
     "canvas": ("shared", "labels", "canvas"),
     "diagram": ("shared", "lines", "diagram"),
     "strip": ("shared", "strip"),
 }
 """Of each component, in the order in which they run."""
-DOWNLOAD = """file => {
-    const link = document.createElement("a");
-    Object.assign(link, { href: file.url, download: file.orig_name || "" });
-    link.click();
-}"""
-COPY_TEXT = "Copy the link"
-COPY = """async link => {
-    if (navigator.clipboard) {
-        await navigator.clipboard.writeText(link);
-        return "Copied";
-    }
-    const text = document.querySelector("#link textarea");
-    text.disabled = false;
-    text.select();
-    const copied = document.execCommand("copy");
-    text.disabled = true;
-    return copied ? "Copied" : "Copy it by hand";
-}"""
-"""On plain http a page has no clipboard, but it may copy what is selected."""
-SHOW_LINK = f"""link => {{
-    const theme = new URLSearchParams(location.search).get("__theme");
-    history.replaceState(null, "", theme ? `${{link}}&__theme=${{theme}}` : link);
-    return [new URL(link, location.href.split("?")[0]).href, "{COPY_TEXT}"];
-}}"""
-"""The server knows only the query. After a lost connection Gradio loads the page's address again,
-which then has the settings."""
+COPY_LINK = "Copy the link"
 PRIVATE = {"api_visibility": "private"}
 SETS_INPUTS = PRIVATE | {"show_progress": "hidden", "trigger_mode": "multiple"}
 """Options of events that only set inputs; :func:`respond` follows them."""
@@ -257,7 +233,7 @@ def _tabs(parts: dict[str, Any]) -> None:
                     scale=4,
                     min_width=320,
                 )
-                parts["copy"] = gr.Button(COPY_TEXT, variant="primary", min_width=140)
+                parts["copy"] = gr.Button(COPY_LINK, variant="primary", min_width=140)
             parts["link_note"] = gr.Markdown()
             parts["shared"] = strip("shared")
             with gr.Row():
@@ -366,10 +342,12 @@ def _connect(page: gr.Blocks, parts: dict[str, Any]) -> None:
         made = parts[f"download {name}"].click(
             partial(download, name), [seen, *asked], parts["file"], preprocess=False, **COMPUTES
         )
-        made.success(None, parts["file"], None, js=DOWNLOAD)
+        made.success(None, parts["file"], None, js="saveFile")
     link, copy = parts["whole_link"], parts["copy"]
-    parts["link"].change(None, parts["link"], [link, copy], js=SHOW_LINK)
-    copy.click(None, link, copy, js=COPY)
+    parts["link"].change(
+        None, parts["link"], [link, copy], js=f"link => [showLink(link), '{COPY_LINK}']"
+    )
+    copy.click(None, link, copy, js="copyLink")
 
 
 def respond(

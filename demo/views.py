@@ -30,6 +30,7 @@ def canvas(scene: Scene, pair: dict[str, Segmentation] | None = None) -> dict[st
     pair = pair or scene.pair
     return {
         "of": same_patches(scene),
+        "looks": same_methods(scene, pair),
         "photo": photo_file(scene.photo),
         "name": scene.photo.example.name if scene.photo.example else "photo",
         "classes": classes(scene.words.names),
@@ -47,6 +48,11 @@ def same_patches(scene: Scene) -> str:
     """Names a photo with its patches: values of the same ones are drawn together."""
     s = scene.settings
     return f"{scene.photo.digest} {s.backbone} {s.size} {s.window} {s.stride}"
+
+
+def same_methods(scene: Scene, pair: dict[str, Segmentation]) -> str:
+    """Names the methods of two masks, too: it is of :func:`looks` that belong to them."""
+    return f"{same_patches(scene)} {[mask.method for mask in pair.values()]}"
 
 
 def classes(names: tuple[str, ...]) -> list[dict[str, str]]:
@@ -132,7 +138,7 @@ def looks(scene: Scene) -> dict[str, Any]:
         matrix = pooled(matrix, scene.encoded.grid, scene.grid)
         shares = matrix.clamp(min=0) / matrix.amax(1, keepdim=True).clamp(min=1e-9)
         matrices.append(packed(levels(shares.sqrt())))
-    return {"of": same_patches(scene), "matrices": matrices}
+    return {"of": same_methods(scene, scene.pair), "matrices": matrices}
 
 
 def levels(values: Tensor) -> NDArray[np.uint8]:

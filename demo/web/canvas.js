@@ -179,12 +179,15 @@ function nameClasses(width, height, second) {
   placeLabels($(".labels"), answer.classes, cells, columns, taken);
 }
 
-/** Where the chosen patch looks and, if it is pinned, its words: of the view that is shown. */
-function look() {
+/**
+ * Where the chosen patch looks and, if it is pinned, its words: of the view that is shown. They are
+ * announced if the visitor chose the patch just now.
+ */
+function look(isNew = false) {
   const { looks } = props;
   const { view, patch, isPinned } = chosen;
   const isOn = patch !== null && view !== SWIPE;
-  const isKnown = isOn && looks?.of === answer.of; // beside another method it never is
+  const isKnown = isOn && looks?.of === answer.looks; // it comes later; in Compare it never does
   const packed = [
     isKnown ? looks.matrices[current()] : null,
     isOn && isPinned ? answer.views[current()].reasons : null,
@@ -200,11 +203,12 @@ function look() {
     const [row, column] = [Math.floor(patch / columns), patch % columns];
     for (const [name, place] of Object.entries({ row, column, rows, columns }))
       stage.style.setProperty(`--${name}`, place);
-    if (reasons) explain(reasons, patch, row / rows, column / columns);
+    const text = reasons && explain(reasons, patch, row / rows, column / columns);
+    if (text && isNew) announce(text);
   });
 }
 
-/** The best words, the background and all others: whole percents that add up to 100. */
+/** Show the best words, the background and all others: whole percents that add up to 100. Returns them. */
 function explain(reasons, patch, top, left) {
   const { classes } = answer;
   const n = reasons.length / (classes.length + 1);
@@ -227,7 +231,7 @@ function explain(reasons, patch, top, left) {
   });
   why.replaceChildren(make("strong", "", "How well words fit here"), ...rows);
   placeBeside(top * stage.clientHeight, left * stage.clientWidth);
-  announce(lines.map(({ name }, i) => `${name} ${percents[i]} %`).join(", "));
+  return lines.map(({ name }, i) => `${name} ${percents[i]} %`).join(", ");
 }
 
 /** Put the words to the right of the patch or to its left; on a narrow picture above or below. */
@@ -290,11 +294,11 @@ function choose(patch, isPinned = chosen.isPinned) {
   if (patch === chosen.patch && isPinned === chosen.isPinned) return;
   const isOfAll = isPinned || chosen.isPinned;
   Object.assign(chosen, { patch, isPinned });
-  look();
-  if (isOfAll) pin(isPinned ? patch : null);
+  look(true);
+  if (isOfAll) pin(answer.of, isPinned ? patch : null);
 }
-watchPin((patch) => {
-  if (!answer || patch === (chosen.isPinned ? chosen.patch : null)) return;
+watchPin(({ of, patch }) => {
+  if (of !== answer?.of || patch === (chosen.isPinned ? chosen.patch : null)) return;
   Object.assign(chosen, { patch, isPinned: patch !== null });
   look();
 });

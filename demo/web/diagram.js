@@ -1,13 +1,13 @@
 // One patch in focus on every map, from the photo to the mask. The values come from diagram.py; a
 // word that a person typed only ever becomes textContent.
-const [flow, photo, bars] = [".flow", ".cut", ".bars"].map($);
+const [flow, cut, bars] = [".flow", ".cut", ".bars"].map($);
 const [alone, mean, mask, large] = [".alone", ".mean", ".mask", ".large"].map($);
 const [matrix, received, called] = [".matrix", ".received", ".called"].map($);
 const [looking, receiving] = $$(".direction button");
 const MOST_WORDS = 4;
 const DOUBLE = 25; // per cent of a bar for each doubling of a norm: 16 × is all of it
 /** What is drawn: three values of the server, and the numbers that they name. */
-let [value, tower, closer, data] = [null, null, null, null];
+let [answer, tower, closer, data] = [null, null, null, null];
 /** The patch under the pointer, the one that was pressed, and the one that the maps show. */
 let [hovered, pinned, focused] = [null, null, 0];
 const load = newestOnly();
@@ -23,13 +23,13 @@ function update() {
 }
 
 function show(next, [cosines, labels, byBlock, maps, last, matrix]) {
-  const isNew = value?.of !== next[0].of;
+  const isNew = answer?.of !== next[0].of;
   if (isNew) [hovered, pinned, focused] = [null, patchOf(next[0]), next[0].surest];
   const before = isNew ? null : data.labels;
-  [value, tower, closer] = next;
+  [answer, tower, closer] = next;
   data = { cosines, labels, byBlock, maps, last, matrix };
-  const [rows, columns] = value.grid;
-  set({ rows, columns, ratio: value.ratio, photo: `url(${JSON.stringify(value.photo.url)})` });
+  const [rows, columns] = answer.grid;
+  set({ rows, columns, ratio: answer.ratio, photo: `url(${JSON.stringify(answer.photo.url)})` });
   $(".size").textContent = `${columns} × ${rows}`;
   $(".number").textContent = closer.block + 1;
   $(".norms").src = closer.norms.url;
@@ -86,10 +86,10 @@ function drawBlocks(isNew) {
     const [before, after] = peaks.map((peak) => `${peak.toFixed(1)} ×`);
     layer.setAttribute(
       "aria-label",
-      `Block ${i + 1}${fused ? ", fused by AMF" : ""}: largest norm ${value.cs ? after : before}`,
+      `Block ${i + 1}${fused ? ", fused by AMF" : ""}: largest norm ${answer.cs ? after : before}`,
     );
     toggle(layer, { fused, suppressed });
-    const peak = peaks[Number(value.cs)];
+    const peak = peaks[Number(answer.cs)];
     ratio.textContent = suppressed ? `${peak.toFixed()} ×` : "";
     [...bar.children].forEach((part, j) => {
       part.style.width = lengthOf(peaks[j]);
@@ -100,11 +100,11 @@ function drawBlocks(isNew) {
   const layers = blocks.map(({ fused }) => (fused ? "2fr" : "1fr")).join(" ");
   set({ layers, tick: lengthOf(tower.least_norm) });
   ring(received, blocks[closer.block].tokens);
-  const verdict = value.cs ? "outliers scaled down" : "off; outliers outweigh the rest";
+  const verdict = answer.cs ? "outliers scaled down" : "off; outliers outweigh the rest";
   $(".verdict > span").textContent = isOutlier ? verdict : "no outlier here";
   const numbers = blocks.flatMap(({ fused }, i) => (fused ? [i + 1] : []));
   $(".which").textContent = numbers.length > 3 ? `${numbers.length} blocks` : numbers.join(", ");
-  toggle(flow, { outlier: isOutlier, amf: value.amf, cs: value.cs });
+  toggle(flow, { outlier: isOutlier, amf: answer.amf, cs: answer.cs });
 }
 
 function layerOf(_, i) {
@@ -118,54 +118,56 @@ function layerOf(_, i) {
 
 function drawLast(isNew, before) {
   glow(alone, tower.last.file.url, isNew);
-  glow(mean, `${value.amf}${tower.last.file.url}`, isNew);
-  glow(bars, value.cosines.file.url, isNew);
-  const [height, width] = value.mask.shape;
+  glow(mean, `${answer.amf}${tower.last.file.url}`, isNew);
+  glow(bars, answer.cosines.file.url, isNew);
+  const [height, width] = answer.mask.shape;
   const [picture, difference] = mask.querySelectorAll("canvas");
   paint(picture, data.labels, width, 165);
-  if (glow(mask, value.mask.file.url, isNew) && before.length === data.labels.length) {
+  if (glow(mask, answer.mask.file.url, isNew) && before.length === data.labels.length) {
     draw(difference, width, height, (i) => (before[i] === data.labels[i] ? 0 : 0xffffffff));
     difference.animate([{ opacity: 1 }, { opacity: 1 }, { opacity: 0 }], 3000);
   }
 }
 
 function drawCloser() {
-  const n = value.grid[0] * value.grid[1];
+  const n = answer.grid[0] * answer.grid[1];
   draw(matrix.firstChild, n, n, (i) => HEAT[data.matrix[n + i]] | 0xff000000);
   const block = closer.block * n;
-  paint(called.firstChild, data.byBlock.subarray(block, block + n), value.grid[1], 200);
+  paint(called.firstChild, data.byBlock.subarray(block, block + n), answer.grid[1], 200);
 }
 
 /** Classes in their colours; where there is none, nothing. */
 function paint(canvas, labels, width, alpha) {
   const inks = new Uint32Array(256);
-  value.classes.forEach(({ colour }, label) => {
+  answer.classes.forEach(({ colour }, label) => {
     inks[label] = ink(colour, alpha);
   });
   draw(canvas, width, labels.length / width, (i) => inks[labels[i]]);
 }
 
+/** Of maps one after another, each of 1 + n rows: what is received, then where each patch looks. */
+function rowOf(maps, width, patch, map = 0) {
+  const n = answer.grid[0] * answer.grid[1];
+  const start = (map * (n + 1) + (patch === null ? 0 : patch + 1)) * width;
+  return maps.subarray(start, start + width);
+}
+
 /** Where the patch looks that is pointed at or pinned; without one, blocks show the received. */
 function look() {
-  const [rows, columns] = value.grid;
+  const [rows, columns] = answer.grid;
   const n = rows * columns;
   const chosen = hovered ?? pinned;
   focused = chosen ?? focused;
   set({ x: (focused % columns) / columns, y: Math.floor(focused / columns) / rows });
-  /** Of maps one after another, each of 1 + n rows: what is received, then where patches look. */
-  const row = (maps, width, patch, map = 0) => {
-    const start = (map * (n + 1) + (patch === null ? 0 : patch + 1)) * width;
-    return maps.subarray(start, start + width);
-  };
   const width = tower.maps.shape[2];
   $$(".layer .map").forEach((map, i) => {
-    heat(map.firstChild, row(data.maps, width, chosen, i), tower.columns);
+    heat(map.firstChild, rowOf(data.maps, width, chosen, i), tower.columns);
   });
   [alone, mean].forEach((map, i) => {
-    heat(map.firstChild, row(data.last, n, focused, i), columns);
+    heat(map.firstChild, rowOf(data.last, n, focused, i), columns);
   });
-  heat(large.firstChild, row(data.matrix, n, focused), columns);
-  heat(received.firstChild, row(data.matrix, n, null), columns);
+  heat(large.firstChild, rowOf(data.matrix, n, focused), columns);
+  heat(received.firstChild, rowOf(data.matrix, n, null), columns);
   set({ share: (focused + 0.5) / n });
   toggle(flow, { looking: chosen !== null });
   looking.setAttribute("aria-pressed", chosen !== null);
@@ -175,10 +177,10 @@ function look() {
 
 /** The words and the background, with their cosines with the patch in focus. */
 function fits() {
-  const n = value.grid[0] * value.grid[1];
-  const [low, high] = value.range;
-  const entries = [...value.classes, { name: "background", colour: "#9aa0aa" }];
-  return entries.slice(0, value.cosines.shape[0]).map((entry, c) => {
+  const n = answer.grid[0] * answer.grid[1];
+  const [low, high] = answer.range;
+  const entries = [...answer.classes, { name: "background", colour: "#9aa0aa" }];
+  return entries.slice(0, answer.cosines.shape[0]).map((entry, c) => {
     return { ...entry, cosine: low + ((high - low) * data.cosines[c * n + focused]) / 255 };
   });
 }
@@ -193,7 +195,7 @@ function drawBars() {
     const cosine = line.cosine.toFixed(2).replace("-0.00", "0.00").replace("-", "−");
     bar.append(make("bdi", "", line.name), make("b", "", cosine), make("i"));
     bar.lastChild.style.background = line.colour;
-    bar.lastChild.style.width = `${(100 * Math.max(line.cosine, 0)) / value.range[1]}%`;
+    bar.lastChild.style.width = `${(100 * Math.max(line.cosine, 0)) / answer.range[1]}%`;
     return bar;
   });
   bars.replaceChildren(...made);
@@ -211,15 +213,15 @@ function connect() {
     const way = fusion(box(layer), box(layer.querySelector(".map")), blocks, [x, top]);
     return path("fuse", `${way}V${y}`);
   });
-  const isPast = isBeside(fused, words) && !value.amf;
+  const isPast = isBeside(fused, words) && !answer.amf;
   $("g").innerHTML = [
-    band(box(photo), layers[0]),
+    band(box(cut), layers[0]),
     band(layers.at(-1), last),
     ...fusions,
     path("fuse", `${left} ${y}H${right}`),
     `<circle class="plus" cx="${x}" cy="${y}" r="${Math.min(11, (right - left) / 2.4)}"/>`,
     path("plus", `${x - 5} ${y}h10m-5-5v10`),
-    isPast ? around(own, box(alone.parentElement), words) : arrow(value.amf ? fused : own, words),
+    isPast ? around(own, box(alone.parentElement), words) : arrow(answer.amf ? fused : own, words),
     arrow(words, box(mask)),
     `<text x="${x + 14}" y="${top + 4}">averaged into</text>`,
   ].join("");
@@ -242,21 +244,21 @@ function ring(map, tokens) {
 
 /** The patch under a pointer; in the matrix that of a row. */
 function under(event) {
-  const map = value && event.target.closest(".map");
+  const map = answer && event.target.closest(".map");
   if (!map) return null;
-  const n = value.grid[0] * value.grid[1];
-  return patchUnder(event, map, map === matrix ? [n, 1] : value.grid);
+  const n = answer.grid[0] * answer.grid[1];
+  return patchUnder(event, map, map === matrix ? [n, 1] : answer.grid);
 }
 
 function focus(on, pressed = pinned) {
-  if (!value || (on === hovered && pressed === pinned)) return;
+  if (!answer || (on === hovered && pressed === pinned)) return;
   const isNew = pressed !== pinned;
   [hovered, pinned] = [on, pressed];
   look();
-  if (isNew) pin(pressed);
+  if (isNew) pin(answer.of, pressed);
 }
-watchPin((patch) => {
-  if (!value || patch === pinned) return;
+watchPin(({ of, patch }) => {
+  if (of !== answer?.of || patch === pinned) return;
   [hovered, pinned] = [null, patch];
   look();
 });
@@ -267,14 +269,14 @@ flow.onclick = (event) => {
   const patch = event.target.closest(".layer") ? null : under(event);
   if (patch !== null) focus(hovered, patch === pinned ? null : patch);
 };
-photo.onkeydown = (event) => {
+cut.onkeydown = (event) => {
   if (event.key === "Escape") focus(null, null);
-  if (!value || !(event.key in ARROWS)) return;
+  if (!answer || !(event.key in ARROWS)) return;
   event.preventDefault();
-  focus(null, patchBeside(focused, event.key, value.grid));
+  focus(null, patchBeside(focused, event.key, answer.grid));
   const best = bestFirst(fits()).slice(0, 3);
   const words = best.map(({ name, cosine }) => `${name} ${cosine.toFixed(2)}`);
-  $(".live").textContent = `Patch in ${placeOf(focused, value.grid)}: ${words.join(", ")}`;
+  $(".live").textContent = `Patch in ${placeOf(focused, answer.grid)}: ${words.join(", ")}`;
 };
 looking.onclick = () => focus(null, focused);
 receiving.onclick = () => focus(null, null);
@@ -286,6 +288,6 @@ $(".formulas").onclick = ({ target }) => {
 };
 $$(".map").forEach(prepare);
 mask.append(make("canvas", "difference"));
-new ResizeObserver(() => value && connect()).observe(flow);
+new ResizeObserver(() => answer && connect()).observe(flow);
 watch(["value", "tower", "closer"], update);
 update();

@@ -1,4 +1,6 @@
 // Lines between the parts of a diagram, as paths of an SVG, wherever CSS has put the parts.
+const GAP = 3; // pixels between a map and the line beside it
+const TURN = 10; // the radius of a corner
 
 /** A part's place inside another. */
 function boxIn(outer, part) {
@@ -36,22 +38,21 @@ function band(a, b) {
 /** From a block to a point below all blocks; if others lie below it, by the gap beside it. */
 function fusion(layer, map, blocks, to) {
   const foot = at(blocks, 0, 1)[1];
-  const isLowest = at(layer, 0, 1)[1] > foot - 5;
+  const isLowest = at(layer, 0, 1)[1] > foot - GAP;
   if (isLowest) {
     const from = at(layer, 0.5, 1);
     return from + curve(from, to);
   }
-  const isRight = at(map, 1, 0)[0] + 3 < at(blocks, 1, 0)[0];
+  const isRight = at(map, 1, 0)[0] + GAP < at(blocks, 1, 0)[0];
   const [x, y] = at(map, isRight ? 1 : 0, 0.5);
-  const gap = isRight ? x + 3 : x - 3;
+  const gap = isRight ? x + GAP : x - GAP;
   return `${x} ${y}H${gap}V${foot}${curve([gap, foot], to)}`;
 }
 
 /** From a map to the words, around the map between them. */
 function around(from, section, words) {
   const [[x, y], [, foot], [u, v]] = [at(from, 0.8, 1), at(section, 0, 1), at(words, 0, 0.5)];
-  return path(
-    "used",
-    `${x} ${y}V${foot + 8}q0 10 10 10H${u - 30}q10 0 10-10V${v + 10}q0-10 10-10H${u}`,
-  );
+  const down = `V${foot + TURN}q0 ${TURN} ${TURN} ${TURN}H${u - 3 * TURN}`;
+  const up = `q${TURN} 0 ${TURN} ${-TURN}V${v + TURN}q0 ${-TURN} ${TURN} ${-TURN}H${u}`;
+  return path("used", `${x} ${y}${down}${up}`);
 }

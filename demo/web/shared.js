@@ -1,4 +1,9 @@
-// Put before the script of each component: elements, numbers by address, heat, patches of a grid.
+// Elements, numbers by address, heat, patches of a grid. page.py puts this before the script of each
+// component, and Gradio runs the whole as one function for every component on the page, with
+//   element: what its HTML file made; the rules of its CSS file apply only inside of it
+//   props: its value and its other properties, which views.py, diagram.py or compare.py made
+//   watch(names, callback): the callback runs when the server has sent another value of a property
+//   trigger(name, data): one of its events, which page.py connects
 const $ = (selector) => element.querySelector(selector);
 const $$ = (selector) => [...element.querySelectorAll(selector)];
 const make = (tag, className = "", text = "") =>
@@ -6,7 +11,7 @@ const make = (tag, className = "", text = "") =>
 const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-/** Numbers from 0 to 255 that the server packed; the latest ones are kept. */
+/** Numbers from 0 to 255 that the server packed; of more than 64 files the first go. */
 const fetched = new Map();
 function numbers({ file }) {
   if (!fetched.has(file.url)) {
@@ -20,10 +25,11 @@ function numbers({ file }) {
 class GoneError extends Error {}
 
 async function unpacked(url) {
-  const response = await fetch(url);
-  if (response.status >= 400 && response.status < 500) throw new GoneError(url);
-  if (!response.ok) throw new Error(`${response.status} ${url}`);
-  const stream = response.body.pipeThrough(new DecompressionStream("gzip"));
+  const { ok, status, body } = await fetch(url);
+  const isLate = [408, 429].includes(status);
+  if (status >= 400 && status < 500 && !isLate) throw new GoneError(url); // deleted: 403
+  if (!ok) throw new Error(`${status} ${url}`);
+  const stream = body.pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
@@ -34,6 +40,7 @@ async function unpacked(url) {
 function newestOnly() {
   let newest = 0;
   const gone = make("p", "gone", "The server no longer has this answer: load the page again.");
+  gone.setAttribute("role", "alert");
   return async (packed, show) => {
     const call = ++newest;
     let arrays = null;
@@ -104,20 +111,25 @@ const heat = (canvas, values, columns) =>
 const patchOf = ({ patch, grid: [rows, columns] }) =>
   Number.isInteger(patch) && patch < rows * columns ? patch : null;
 
+let sending = 0;
 /**
- * Pin a patch, or null, in every drawing: also for the link, and for the address, which Gradio loads
- * again if it must.
+ * Pin a patch, or null, in every drawing of the same photo (`of`): also for the link, and for the
+ * address, which Gradio loads again if it must. A key that stays pressed pins many, of which the
+ * server gets the last.
  */
-function pin(patch) {
-  document.dispatchEvent(new CustomEvent("pin", { detail: patch }));
-  trigger("select", { index: patch ?? -1, value: "patch" });
-  const address = new URL(location);
-  if (patch === null) address.searchParams.delete("patch");
-  else address.searchParams.set("patch", patch + 1);
-  history.replaceState(null, "", address);
+function pin(of, patch) {
+  document.dispatchEvent(new CustomEvent("pin", { detail: { of, patch } }));
+  clearTimeout(sending);
+  sending = setTimeout(() => {
+    trigger("select", { index: patch ?? -1, value: "patch" });
+    const address = new URL(location);
+    if (patch === null) address.searchParams.delete("patch");
+    else address.searchParams.set("patch", patch + 1);
+    history.replaceState(null, "", address);
+  }, 200);
 }
 
-/** Do this with every patch, or null, that is pinned in any drawing, as long as this one is there. */
+/** Follow the pins of all drawings, `{ of, patch }`, as long as this one is there. */
 function watchPin(follow) {
   const listen = ({ detail }) => {
     if (element.isConnected) follow(detail);

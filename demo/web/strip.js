@@ -19,13 +19,13 @@ function update() {
 
 function drawn({ image, caption = "", alt = "" }, i, pressable) {
   const item = make(pressable ? "button" : "figure");
-  if (image) item.append(Object.assign(make("img"), { src: image.url ?? image, alt }));
+  if (image) item.append(Object.assign(make("img"), { src: image.url, alt }));
   if (caption) item.append(make("bdi", "", caption));
   if (pressable) {
     item.type = "button";
     item.onclick = () => {
       pressed.push(i);
-      trigger("select", { index: i, value: "item", pressed });
+      trigger("select", { index: i, pressed });
     };
   }
   return item;

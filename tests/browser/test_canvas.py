@@ -21,6 +21,17 @@ from tests.browser.conftest import (
     type_words,
 )
 
+TEN_KEYS = """pad => {
+    const press = () => pad.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight"}))
+    for (let i = 0; i < 10; i++) press()
+}"""
+NOTE = """() => {
+    const [stage, live] = [".stage", ".live"].map(name => document.querySelector(`#canvas ${name}`))
+    const note = () => noted.push([stage.classList.contains("looking"), live.textContent])
+    window.noted = []
+    new MutationObserver(note).observe(stage, {attributes: true})
+    new MutationObserver(note).observe(live, {childList: true})
+}"""
 FIVE = {"example": "jockey", "words": "horse, person, fence, bush, grass"}
 
 
@@ -95,7 +106,10 @@ def test_swipe(shared: Page) -> None:
 
 
 def test_keys(shared: Page) -> None:
-    """Arrow keys, Enter and Escape do what pointing does, and a screen reader is told."""
+    """Arrow keys, Enter and Escape do what pointing does, and a screen reader is told.
+
+    While a key stays pressed the server is asked nothing.
+    """
     pad, live = shared.locator("#canvas .pad"), shared.locator("#canvas .live")
     pad.focus()
     pad.press("ArrowRight")
@@ -103,9 +117,13 @@ def test_keys(shared: Page) -> None:
     pad.press("ArrowUp")
     expect(live).to_have_text("Patch in row 10, column 16: flower")
     expect(shared.locator("#canvas .stage")).to_contain_class("looking")
-    pad.press("Enter")
+    with shared.expect_request("**/queue/join*"):
+        pad.press("Enter")
     assert scores(shared)["flower"] > 50
     expect(live).to_contain_text("flower")
+    with shared.expect_request("**/queue/join*") as request:
+        pad.evaluate(TEN_KEYS)
+    assert request.value.post_data_json["event_data"]["index"] == 9 * 30 + 25
     pad.press("Escape")
     expect(shared.locator("#canvas .why")).to_be_hidden()
 
@@ -130,7 +148,10 @@ def test_alone(shared: Page) -> None:
 
 def test_mouse(visitor: Callable[..., Page]) -> None:
     """Pointing shows where a patch looks; a press adds its words, which add up and are those of
-    the mask that is shown; Escape frees it."""
+    the mask that is shown; Escape frees it.
+
+    An answer is announced by its sentence, and the patch's map is never that of another method.
+    """
     page = visitor(**FIVE)
     stage, why = page.locator("#canvas .stage"), page.locator("#canvas .why")
     page.locator("#canvas .pad").hover()
@@ -149,8 +170,16 @@ def test_mouse(visitor: Callable[..., Page]) -> None:
     page.wait_for_function(
         "old => document.querySelector('#canvas .heat').toDataURL() !== old", arg=fused
     )
+    page.evaluate(NOTE)
     after(page, lambda: page.locator("#amf input").uncheck())
     assert sum(scores(page).values()) == 100
+    page.get_by_role("button", name="Settings").click()
+    page.get_by_label("Method").click()
+    after(page, page.get_by_role("option", name="SCLIP", exact=True).click)
+    expect(stage).to_contain_class("looking")
+    is_looking, texts = zip(*page.evaluate("noted"), strict=True)
+    assert not all(is_looking)
+    assert not any(text.startswith("Patch") for text in texts)
     press(page, 0.1, 0.9)
     expect(page.locator("#canvas .why bdi").first).to_have_text("grass")
     page.keyboard.press("Escape")
@@ -199,7 +228,7 @@ def overlap(a: dict[str, float], b: dict[str, float]) -> bool:
 def test_deleted_files(desktop: Page) -> None:
     """If the server has deleted an answer's files the page says so, and the next answer comes."""
     files = "**/numbers.gz"
-    desktop.route(files, lambda route: route.fulfill(status=404))
+    desktop.route(files, lambda route: route.fulfill(status=403))
     type_words(desktop, "flower, sky")
     expect(desktop.locator("#canvas .gone")).to_contain_text("load the page again")
     desktop.unroute(files)

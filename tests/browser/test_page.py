@@ -56,8 +56,9 @@ def test_quick_chips(visitor: Callable[..., Page]) -> None:
 
 
 def test_pin(visitor: Callable[..., Page]) -> None:
-    """A patch that is pinned on one tab is pinned on the others, until there is another photo."""
-    page = visitor(**FLOWER)
+    """A patch that is pinned on one tab is pinned on the others, until there is another photo; the
+    tabs that still have the photo before may have fewer patches."""
+    page = visitor(example="astronaut", words="face, flag")
 
     def pinned() -> list[int]:
         style = page.locator("#canvas .stage").get_attribute("style")
@@ -69,6 +70,7 @@ def test_pin(visitor: Callable[..., Page]) -> None:
     page.locator("#canvas .pad").click(position={"x": 100, "y": 60})
     expect(page.locator("#canvas .why")).to_be_visible()
     row, column, rows, columns = pinned()
+    expect(page).to_have_url(re.compile(f"patch={row * columns + column + 1}"))
     turn_to(page, "How it works")
     spot = page.locator("#diagram .flow").get_attribute("style")
     x, y = (float(re.search(rf"--{name}: ([\d.]+)", spot)[1]) for name in "xy")
@@ -81,6 +83,12 @@ def test_pin(visitor: Callable[..., Page]) -> None:
     expect(page.locator("#large .why")).to_be_visible()
     after(page, page.locator("#samples button").first.click, "large")
     expect(page.locator("#large .why")).to_be_hidden()
+    box = page.locator("#large .pad").bounding_box() or {}
+    page.mouse.click(box["x"] + box["width"] - 5, box["y"] + box["height"] - 5)
+    expect(page).to_have_url(re.compile("patch=600"))
+    turn_to(page, "Segment")
+    last = re.compile("--row: 19; --column: 29; --rows: 20; --columns: 30")
+    expect(page.locator("#canvas .stage")).to_have_attribute("style", last)
 
 
 def test_hostile_words(visitor: Callable[..., Page]) -> None:
@@ -224,9 +232,13 @@ def test_learn(shared: Page) -> None:
 
 
 def test_downloads(shared: Page) -> None:
-    """Share's files come with names that a person can use."""
+    """Share's files come with names that a person can use; the link is copied also where a page has
+    no right to the clipboard."""
     turn_to(shared, "Share")
     for button, end in (("Mask (indexed PNG)", ".png"), ("Cut-outs (zip)", ".zip")):
         with shared.expect_download() as download:
             shared.get_by_role("button", name=button).click()
         assert download.value.suggested_filename.endswith(end)
+    shared.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(Error()) }")
+    shared.get_by_role("button", name="Copy the link").click()
+    expect(shared.get_by_role("button", name="Copied")).to_be_visible()

@@ -1,0 +1,32 @@
+// What events of page.py run in the browser.
+
+function saveFile({ url, orig_name }) {
+  const link = document.createElement("a");
+  Object.assign(link, { href: url, download: orig_name || "" });
+  link.click();
+}
+
+/** On plain http a page has no clipboard, but it may copy what is selected. */
+async function copyLink(link) {
+  try {
+    await navigator.clipboard.writeText(link);
+    return "Copied";
+  } catch {
+    const text = document.querySelector("#link textarea");
+    text.disabled = false;
+    text.select();
+    const isCopied = document.execCommand("copy");
+    text.disabled = true;
+    return isCopied ? "Copied" : "Copy it by hand";
+  }
+}
+
+/**
+ * The whole address of the server's link, which is a query; it becomes the page's own: after a lost
+ * connection Gradio loads that again, with the settings.
+ */
+function showLink(link) {
+  const theme = new URLSearchParams(location.search).get("__theme");
+  history.replaceState(null, "", theme ? `${link}&__theme=${theme}` : link);
+  return new URL(link, location.href.split("?")[0]).href;
+}

@@ -78,7 +78,7 @@ def test_ignored_settings_change_nothing(name: str, usual: scene.Scene) -> None:
 
 def test_words_of_the_page_are_filled_in_anew(tmp_path: Path) -> None:
     """With another photo, and where the field was emptied; typed ones stay."""
-    visitor = Visitor(edges="none")
+    visitor = Visitor(**SMALL)
     filled = visitor.ask()["words"]
     assert "words" not in visitor.ask(backbone="built-in-damaged"), "models have the same words"
     assert visitor.ask(path=FLOWER)["words"] == "flower, plant"

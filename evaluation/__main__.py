@@ -4,12 +4,11 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 from evaluation import benchmark, options, tables
 from evaluation.benchmark import Experiment
-from evaluation.datasets import Protocol
 from evaluation.photos import NAME as PHOTOS
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_choice
@@ -58,8 +57,8 @@ def _evaluate(args: argparse.Namespace) -> None:
 def _experiment(args: argparse.Namespace) -> Experiment:
     backbone = options.opened_backbone(args)
     dataset = options.opened_set(args)
-    names = [field.name for field in fields(Protocol)]
-    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    keys = ("short_side", "window", "stride", "threshold")
+    given = {key: getattr(args, key) for key in keys if getattr(args, key) is not None}
     protocol = replace(dataset.protocol, **given)
     segmenter = Segmenter(
         backbone,

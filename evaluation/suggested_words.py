@@ -60,30 +60,33 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """For one photo: the number of words suggested, how many of them are in its truth, and the
-    share of the labelled area that these name. ``main`` and ``first`` say whether a word, and the
-    first one, names the main thing, and ``alone`` whether stuff alone is suggested; None for a
-    photo without a main thing."""
+class Judgement:
+    """The words suggested for one photo: how many, how many of them are in its truth, and the share
+    of the labelled area that these name.
 
-    words: int
-    right: int
+    ``main`` and ``first`` tell whether any word, and the first one, names the main thing, and
+    ``only_stuff`` whether no thing is suggested; all are None for a photo without a main thing.
+    """
+
+    n_words: int
+    n_right: int
     area: float
     main: bool | None = None
     first: bool | None = None
-    alone: bool | None = None
+    only_stuff: bool | None = None
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Shares of right words and of the labelled area; and of the photos with a main thing those in
-    which it is named, named first, and in which stuff alone is suggested: nan without any."""
+    """Shares: of the words those that are right, of the labelled area what they name; of the photos
+    with a main thing those in which it is named, named first, and only stuff is suggested (nan
+    without such a photo)."""
 
     right: float
     area: float
     main: float
     first: float
-    alone: float
+    only_stuff: float
 
 
 def read_truth(classes: Sequence[ClassName], labels: NDArray[np.integer]) -> Truth:
@@ -102,26 +105,28 @@ def meanings(backbone: Backbone) -> dict[str, set[str]]:
     return {word: {*group, *KINDS.get(word, ())} for group in groups for word in group}
 
 
-def judge(words: Sequence[str], truth: Truth, named: Mapping[str, set[str]]) -> Judged:
+def judge(words: Sequence[str], truth: Truth, named: Mapping[str, set[str]]) -> Judgement:
     """Compares words with the truth.
 
     ``named`` are, for each word, the words of the truth that it names besides itself.
     """
     hits = [truth.areas.keys() & {word, *named.get(word, ())} for word in words]
     area = sum(truth.areas[word] for word in set().union(*hits)) / sum(truth.areas.values())
-    judged = Judged(len(words), sum(map(bool, hits)), area)
+    judged = Judgement(len(words), sum(map(bool, hits)), area)
     if not truth.main:
         return judged
     main = [truth.main in {word, *named.get(word, ()), *MAIN_KINDS.get(word, ())} for word in words]
-    alone = word_lists.read("stuff").keys() >= set(words)
-    return replace(judged, main=any(main), first=main[0], alone=alone)
+    only_stuff = word_lists.read("stuff").keys() >= set(words)
+    return replace(judged, main=any(main), first=main[0], only_stuff=only_stuff)
 
 
-def figures(photos: Sequence[Judged]) -> Figures:
+def figures(photos: Sequence[Judgement]) -> Figures:
     """The figures of some photos."""
-    right = sum(photo.right for photo in photos) / sum(photo.words for photo in photos)
+    right = sum(photo.n_right for photo in photos) / sum(photo.n_words for photo in photos)
     area = float(np.mean([photo.area for photo in photos]))
-    kinds = [(photo.main, photo.first, photo.alone) for photo in photos if photo.main is not None]
+    kinds = [
+        (photo.main, photo.first, photo.only_stuff) for photo in photos if photo.main is not None
+    ]
     return Figures(right, area, *(np.mean(kinds, axis=0).tolist() if kinds else [np.nan] * 3))
 
 
@@ -150,20 +155,20 @@ def _judge_photos(args: argparse.Namespace) -> None:
     print(report(judged))
 
 
-def report(photos: Sequence[Judged]) -> str:
+def report(photos: Sequence[Judgement]) -> str:
     """All shares in percent, and the number of words, in one line."""
     shares = figures(photos)
     mains = sum(photo.main is not None for photo in photos)
     text = (
         f"{counted(len(photos), 'photo')}: {100 * shares.right:.1f} % of the suggested words are "
         f"in the photo, and name {100 * shares.area:.1f} % of the labelled area; "
-        f"{sum(photo.words for photo in photos) / len(photos):.1f} words a photo"
+        f"{sum(photo.n_words for photo in photos) / len(photos):.1f} words a photo"
     )
     if not mains:
         return text
     return (
         f"{text}; of {mains} photos with a main thing {100 * shares.main:.1f} % have its word, "
-        f"{100 * shares.first:.1f} % first, and {100 * shares.alone:.1f} % have stuff alone"
+        f"{100 * shares.first:.1f} % first, and {100 * shares.only_stuff:.1f} % have only stuff"
     )
 
 

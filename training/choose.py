@@ -32,7 +32,7 @@ import torch
 
 from evaluation import metric, suggested_words
 from evaluation.photos import photo_folder, shipped_photos
-from evaluation.suggested_words import Judged
+from evaluation.suggested_words import Judgement
 from gclip_core import masks, suggest
 from gclip_core.backbone import Backbone, damage
 from gclip_core.encoder import Encoded
@@ -68,7 +68,7 @@ Encodings = Mapping[Path, Encoded]
 """By photo, what its half's model makes of it."""
 
 
-def best_thresholds(judged: Callable[[Thresholds], Sequence[Judged]]) -> Thresholds:
+def best_thresholds(judged: Callable[[Thresholds], Sequence[Judgement]]) -> Thresholds:
     """The thresholds of `TRIED` that bring the figures nearest to `AIMS`.
 
     What is above an aim counts a quarter, and stuff alone is taken off. Of each combination the
@@ -82,7 +82,7 @@ def best_thresholds(judged: Callable[[Thresholds], Sequence[Judged]]) -> Thresho
         shares = suggested_words.figures(judged(_tried(index)))
         values = np.nan_to_num([shares.right, shares.area, shares.main])
         reached = np.minimum(values, AIMS) + np.maximum(values - AIMS, 0) / 4
-        scores[index] = reached.sum() - np.nan_to_num(shares.alone)
+        scores[index] = reached.sum() - np.nan_to_num(shares.only_stuff)
     inner = list(product(*(range(1, length - 1) for length in lengths)))
     means = [scores[tuple(slice(i - 1, i + 2) for i in index)].mean() for index in inner]
     return _tried(inner[int(np.argmax(means))])
@@ -98,7 +98,7 @@ def suggested(both: Sequence[Fold], encodings: Encodings, data: Path) -> None:
     """Print the figures of each half by the other's thresholds, and the thresholds that ship."""
     photos = photo_folder(data / "coco-val")
     labels = {sample.name: sample.load()[1] for sample in photos.samples}
-    judges: list[Callable[..., list[Judged]]] = []
+    judges: list[Callable[..., list[Judgement]]] = []
     for fold in both:
         backbone = fold.segmenter.backbone
         named, candidates = suggested_words.meanings(backbone), suggest.candidates_of(backbone)
@@ -111,10 +111,10 @@ def suggested(both: Sequence[Fold], encodings: Encodings, data: Path) -> None:
         ]
         judges.append(cache(partial(_judged, rows, candidates, named)))
 
-    def together(thresholds: Thresholds) -> list[Judged]:
+    def together(thresholds: Thresholds) -> list[Judgement]:
         return [photo for judge in judges for photo in judge(thresholds)]
 
-    def show(title: str, photos: Sequence[Judged], thresholds: Thresholds | None = None) -> None:
+    def show(title: str, photos: Sequence[Judgement], thresholds: Thresholds | None = None) -> None:
         print(f"{title}: {suggested_words.report(photos)}", thresholds or "", flush=True)
 
     show("thresholds as they are", together(suggest.DEFAULT), suggest.DEFAULT)
@@ -131,7 +131,7 @@ def _judged(
     named: Mapping[str, set[str]],
     thresholds: Thresholds,
     classifier: bool = True,
-) -> list[Judged]:
+) -> list[Judgement]:
     """What becomes of photos by thresholds, with the image classifier or without it."""
     if not classifier:
         none = torch.zeros(len(candidates.words))

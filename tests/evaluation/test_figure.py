@@ -72,6 +72,8 @@ def test_damaged_channel() -> None:
     shown = drawn(damaged=True)
     assert "tiny, damaged on purpose" in texts(shown)
     assert "channel 7: " in texts(shown) and "CS scales it to an ordinary norm" in texts(shown)
+    highest = int(np.argmax(damage(tiny_backbone(), 7, 200, range(6, 11)).ratios)) + 1
+    assert f"Channel norms, block {highest}" in texts(shown)
     assert "not changed" in texts(drawn())
 
 

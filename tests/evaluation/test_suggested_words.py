@@ -8,7 +8,7 @@ import pytest
 
 from evaluation.class_lists import ClassName
 from evaluation.suggested_words import (
-    Judged,
+    Judgement,
     Truth,
     figures,
     judge,
@@ -27,12 +27,12 @@ NAMED = {"ocean": {"sea"}, "wall": {"wall brick"}, "puppy": {"dog"}}
 @pytest.mark.parametrize(
     ("words", "judged"),
     [
-        (["dog", "cat"], Judged(words=2, right=1, area=0.1)),
-        (["ocean", "wall"], Judged(words=2, right=2, area=0.9)),  # a synonym, and a kind
-        (["sea", "ocean"], Judged(words=2, right=2, area=0.6)),  # named twice, counted once
+        (["dog", "cat"], Judgement(n_words=2, n_right=1, area=0.1)),
+        (["ocean", "wall"], Judgement(n_words=2, n_right=2, area=0.9)),  # a synonym, and a kind
+        (["sea", "ocean"], Judgement(n_words=2, n_right=2, area=0.6)),  # named twice, counted once
     ],
 )
-def test_right_words(words: list[str], judged: Judged) -> None:
+def test_right_words(words: list[str], judged: Judgement) -> None:
     """A word that is there counts and names its area, by a synonym or a kind as well."""
     assert judge(words, Truth(AREAS, ""), NAMED) == judged
 
@@ -45,7 +45,7 @@ def test_main_thing(words: list[str], main: bool, first: bool) -> None:
     """The main thing is named by its word or a synonym."""
     judged = judge(words, Truth(AREAS, "dog"), NAMED)
     assert (judged.main, judged.first) == (main, first)
-    assert judged.alone == (words == ["wall"])
+    assert judged.only_stuff == (words == ["wall"])
 
 
 def test_kinds() -> None:
@@ -68,13 +68,13 @@ def test_largest_thing() -> None:
 def test_figures() -> None:
     """Shares are over all words, over photos, and over the photos that have a main thing."""
     photos = [
-        Judged(words=3, right=1, area=0.5),
-        Judged(words=1, right=1, area=0.25, main=True, first=False, alone=False),
-        Judged(words=1, right=0, area=0.0, main=False, first=False, alone=True),
+        Judgement(n_words=3, n_right=1, area=0.5),
+        Judgement(n_words=1, n_right=1, area=0.25, main=True, first=False, only_stuff=False),
+        Judgement(n_words=1, n_right=0, area=0.0, main=False, first=False, only_stuff=True),
     ]
     shares = figures(photos)
     assert (shares.right, shares.area) == (2 / 5, 0.25)
-    assert (shares.main, shares.first, shares.alone) == (1 / 2, 0, 1 / 2)
+    assert (shares.main, shares.first, shares.only_stuff) == (1 / 2, 0, 1 / 2)
     assert np.isnan(figures(photos[:1]).main)
     line = report(photos)
     assert line.startswith("3 photos: 40.0 % of the suggested words are in the photo, and")

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from evaluation.suggested_words import Judged
+from evaluation.suggested_words import Judgement
 from gclip_core import assets
 from gclip_core.suggest import Thresholds
 from tests.training.conftest import CHOOSE
@@ -160,12 +160,16 @@ def test_best_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
     values = {"thing": (0.1, 0.2, 0.3, 0.4, 0.5), "stuff": (0.15, 0.2, 0.25, 0.3, 0.35)}
     monkeypatch.setattr(choose, "TRIED", values)
 
-    def judged(thresholds: Thresholds) -> list[Judged]:
+    def judged(thresholds: Thresholds) -> list[Judgement]:
         if (thresholds.thing, thresholds.stuff) == (0.2, 0.25):
-            return [Judged(words=2, right=2, area=0.6)]  # the best, by chance
+            return [Judgement(n_words=2, n_right=2, area=0.6)]  # the best, by chance
         right = 2 if thresholds.thing >= 0.3 else 1
-        alone = thresholds.stuff < 0.25  # stuff alone is taken off
-        return [Judged(words=2, right=right, area=0.5, main=True, first=True, alone=alone)]
+        only_stuff = thresholds.stuff < 0.25  # stuff alone is taken off
+        return [
+            Judgement(
+                n_words=2, n_right=right, area=0.5, main=True, first=True, only_stuff=only_stuff
+            )
+        ]
 
     best = choose.best_thresholds(judged)
     assert best == Thresholds(thing=0.4, stuff=0.3), "all around it is good"

@@ -1,6 +1,5 @@
 """The one figure: what it shows, for every kind of picture and words, and its files."""
 
-import io
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -119,9 +118,12 @@ def test_files() -> None:
 
 
 def test_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """The figure has the words that are given, or suggested ones."""
     picture(64, 80).save("photo.png")
-    command = ["photo.png", "--words", "cat, wall", "--out"]
-    assert figure.main([*command, "f.png"]) == 0
-    assert Image.open(io.BytesIO(Path("f.png").read_bytes())).width == 2160
-    assert figure.main([*command, "f.doc"]) == 2
+    given = ["--words", "cat, wall"]
+    assert figure.main(["photo.png", *given, "--out", "f.svg"]) == 0
+    assert "cat, wall" in Path("f.svg").read_text("utf-8")
+    assert figure.main(["photo.png", "--out", "f.png"]) == 0
+    assert Image.open("f.png").width == 2160
+    assert figure.main(["photo.png", "--out", "f.doc"]) == 2
     assert "ends in .pdf, .svg or .png was expected, but f.doc came" in capsys.readouterr().err

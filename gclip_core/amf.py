@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import reduce
+from itertools import takewhile
 from typing import Literal
 
 import torch
@@ -197,13 +198,8 @@ def first_global_block(
     least 1 and at most ``L-1-n_fused``, so that the last block is not fused. None if there is no
     such block.
     """
-    first = None
-    for block in range(n_blocks - 2, 0, -1):
-        if not has_token(block):
-            break
-        if block <= n_blocks - 1 - n_fused:
-            first = block
-    return first
+    late = takewhile(has_token, range(n_blocks - 2, 0, -1))
+    return min((block for block in late if block < n_blocks - n_fused), default=None)
 
 
 def middle_blocks(n_blocks: int, n_fused: int) -> tuple[int, ...]:

@@ -214,9 +214,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         deep = np.asarray(image).astype(np.int64)
         image = Image.fromarray(((deep + 128) // 257).clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
-        # Pillow cannot convert premultiplied grey ("La") to RGBA directly.
-        rgba = image.convert("LA") if image.mode == "La" else image
-        rgba = rgba.convert("RGBA")
+        rgba = image.convert("RGBA")
         rgb = Image.new("RGB", rgba.size, "white")
         rgb.paste(rgba, mask=rgba)
     else:

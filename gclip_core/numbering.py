@@ -77,18 +77,13 @@ def block_choice(text: str, papers: bool = True) -> Blocks:
     if papers and text in PAPERS_BLOCKS:
         return PAPERS_BLOCKS[text]
     chosen: list[int] = []
-    for part in text.replace(",", " ").split():
-        written = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part)
-        if written is None:
-            raise MethodError(
-                f"Block numbers such as '6 7' or '7-11' were expected, but '{part[:40]}' came."
-            )
-        low, high = int(written[1]), int(written[2] or written[1])
+    for part in text.replace(",", " ").split() or [""]:
+        written = re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", part)
+        low, high = (int(written[1]), int(written[2] or written[1])) if written else (0, 0)
         if not 1 <= low <= high <= 1000:
-            raise MethodError(f"Block numbers run from 1, smallest first, but '{part[:40]}' came.")
+            raise MethodError(
+                "Block numbers from 1 such as '6 7' or '7-11', auto or backbone were expected, but "
+                f"'{part[:40]}' came."
+            )
         chosen += range(low - 1, high)
-    if not chosen:
-        raise MethodError(
-            "Block numbers such as '6 7' or '7-11', auto or backbone were expected, but none came."
-        )
     return tuple(dict.fromkeys(chosen))

@@ -50,15 +50,6 @@ def test_classified() -> None:
     assert torch.allclose(classes.sum(1), torch.ones(2))
 
 
-def test_features() -> None:
-    """Those of the transformer come after those of the convolutions, which the classifier reads."""
-    pixels = torch.randn(1, 3, 32, 48)
-    features, stages = stem().features(pixels), stem().convolutions(pixels)
-    assert torch.equal(features[..., :-24], stages)
-    assert torch.equal(features[..., -24:], stem().transformer(pixels))
-    assert torch.equal(stem().deep(features), stem().deep(stages))
-
-
 def test_trunk() -> None:
     """The transformer computes what open_clip's blocks compute, in bfloat16 nearly the same."""
     blocks, pixels = trunk(), torch.randn(2, 3, 64, 96)

@@ -159,9 +159,10 @@ def fused_blocks(
 ) -> FusionReport:
     """The blocks that ``fusion`` fuses in a tower of ``n_blocks``.
 
-    ``default`` are the backbone's blocks. ``received_by(block)`` returns :func:`received` of a
-    block, (N,). It is called only for blocks that can change the choice. Raises MethodError for a
-    block that the tower does not have, its last block, or too many blocks.
+    ``default`` are the backbone's blocks. ``"auto"`` is from :func:`first_global_block` on, or the
+    middle blocks if there is none. ``received_by(block)`` returns :func:`received` of a block; it
+    is called only for blocks that can change the choice. Raises MethodError for a block that the
+    tower does not have, its last block, or too many blocks.
     """
     if fusion is None:
         return FusionReport((), FusionReason.OFF)
@@ -183,10 +184,10 @@ def fused_blocks(
     def has_token(block: int) -> bool:
         return bool(global_tokens(received_by(block), fusion.global_threshold))
 
-    first = first_global_block(has_token, n_blocks, n_fused)
+    first, reason = first_global_block(has_token, n_blocks, n_fused), FusionReason.GLOBAL_TOKENS
     if first is None:
-        return FusionReport(middle_blocks(n_blocks, n_fused), FusionReason.MIDDLE)
-    return FusionReport(tuple(range(first, first + n_fused)), FusionReason.GLOBAL_TOKENS)
+        first, reason = min(n_blocks // 2, n_blocks - n_fused) - 1, FusionReason.MIDDLE
+    return FusionReport(tuple(range(first, first + n_fused)), reason)
 
 
 def first_global_block(
@@ -200,12 +201,6 @@ def first_global_block(
     """
     late = takewhile(has_token, range(n_blocks - 2, 0, -1))
     return min((block for block in late if block < n_blocks - n_fused), default=None)
-
-
-def middle_blocks(n_blocks: int, n_fused: int) -> tuple[int, ...]:
-    """``n_fused`` blocks from ``L//2 - 1`` on, or earlier ones: fused if there is no ``L_g``."""
-    start = max(0, min(n_blocks // 2 - 1, n_blocks - 1 - n_fused))
-    return tuple(range(start, min(start + n_fused, n_blocks - 1)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gclip_core import amf
-from gclip_core.amf import BlocksOf12
+from gclip_core.amf import BlocksOf12, Fusion, FusionReason, FusionReport
 from gclip_core.attention import Heads, mean_weights
 from gclip_core.errors import MethodError
 from tests import reference
@@ -49,8 +49,9 @@ def test_first_block_rule(has_tokens: list[bool], n_fused: int) -> None:
     ("n", "n_fused", "expected"), [(12, 2, (5, 6)), (24, 3, (11, 12, 13)), (4, 3, (0, 1, 2))]
 )
 def test_middle_blocks(n: int, n_fused: int, expected: tuple[int, ...]) -> None:
-    """As many blocks as wanted from the middle on, never the last."""
-    assert amf.middle_blocks(n, n_fused) == expected
+    """Without global tokens as many blocks as wanted from the middle on, never the last."""
+    report = amf.fused_blocks(Fusion(n_fused=n_fused), n, "auto", lambda _: torch.ones(6))
+    assert report == FusionReport(expected, FusionReason.MIDDLE)
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from gclip_core import attention
+from gclip_core import attention, blocks
 from gclip_core.amf import BlocksOf12
-from gclip_core.attention import Heads
+from gclip_core.attention import Attention, Heads
 from gclip_core.errors import ImageError, check_choice
 from gclip_core.types import Grid
 
@@ -141,7 +141,7 @@ def gate(similarity: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """Inputs of the calibrated last block for one image, in float32.
+    """Inputs of the calibrated last block for one image, in float32, and what they are made by.
 
     ``patches`` (2, N, D) are those of the first and the second pass. ``class_terms`` (2, 1, D) are
     added to the outputs. ``gate`` (N, N) is the attention that all heads of both passes use.
@@ -149,6 +149,8 @@ class Calibrated:
     ``outliers`` (n,) int64 and spread by ``before`` (N, N).
     """
 
+    settings: Calibration
+    grid: Grid
     patches: Tensor
     class_terms: Tensor
     gate: Tensor
@@ -172,8 +174,8 @@ def calibrate(
             "Increase the shorter side, or take another method."
         )
 
-    def outputs(blocks: BlocksOf12) -> list[Tensor]:
-        return [inputs[block + 1].float() for block in blocks.indices(len(inputs))]
+    def outputs(of: BlocksOf12) -> list[Tensor]:
+        return [inputs[block + 1].float() for block in of.indices(len(inputs))]
 
     late = inputs[-1].float()  # X_11 of 12
     lof = settings.outliers == "lof"
@@ -183,6 +185,8 @@ def calibrate(
     first = before @ repaired(late[1:], outliers, grid, settings.isolated)
     summed = torch.stack(outputs(SUMMED)).sum(0)  # X_4 + ... + X_10
     return Calibrated(
+        settings=settings,
+        grid=grid,
         patches=torch.stack([first, summed[1:]]),
         class_terms=CLASS_WEIGHT * torch.stack([late[:1], summed[:1]]),
         gate=gate(thresholded(near) if settings.gate_thresholded else near),
@@ -190,3 +194,51 @@ def calibrate(
         outliers=outliers,
         before=before,
     )
+
+
+def two_passes(last: nn.Module, kind: Attention, calibrated: Calibrated) -> Tensor:
+    """The calibrated last block: (N, D), before ``ln_post``.
+
+    It has no residual path and no FFN. Spreading is linear, so it is done once, on the sum.
+    """
+    heads, attending = _heads(last, calibrated)
+    values = heads.part("v")
+    gated = torch.einsum("nm,phmd->phnd", calibrated.gate, values.float())
+    mixed = _with_attention(gated, attention.attend(kind, attending, calibrated.grid), kind)
+    z = blocks.merge(last, mixed.to(values.dtype)) + calibrated.class_terms
+    return (calibrated.after @ z.sum(0)).to(values.dtype)
+
+
+def path_matrix(
+    last: nn.Module, kind: Attention, calibrated: Calibrated, head: int | None
+) -> Tensor:
+    """The weight of token j in the output of token i, of one head or as the head mean: (1+N, 1+N).
+
+    For patches it is the product of repair, spreading, attention and spreading; the class token
+    attends to itself. It is the mean over two passes; the patches of the second are from earlier
+    blocks. Layer norms, projections and the class term are left out: they do not mix patches.
+    """
+    _, attending = _heads(last, calibrated)
+    attended = attention.mean_matrix(kind, attending.only(head), calibrated.grid)
+    first, second = _with_attention(calibrated.gate.repeat(2, 1, 1), attended, kind)
+    eye, isolated = torch.eye(len(first), device=first.device), calibrated.settings.isolated
+    repair = repaired(eye, calibrated.outliers, calibrated.grid, isolated)
+    patches = calibrated.after @ (first @ (calibrated.before @ repair) + second) / 2
+    out = F.pad(patches, (1, 0, 1, 0))
+    out[0, 0] = 1
+    return out
+
+
+def _heads(last: nn.Module, calibrated: Calibrated) -> tuple[Heads, Heads]:
+    """Heads of both passes, (2, H, N, d) each, and of those passes that use more than the gate."""
+    heads = blocks.project(last, calibrated.patches.to(last.attn.in_proj_weight.dtype))
+    return heads, heads if calibrated.settings.second_pass == "same" else heads[:1]
+
+
+def _with_attention(gated: Tensor, attended: Tensor, kind: Attention) -> Tensor:
+    """The mean of the gate and of each softmax of ``kind`` in the passes that have attention.
+
+    ``gated`` has both passes, (2, ...), ``attended`` the first or both.
+    """
+    n = len(attended)
+    return torch.cat([(gated[:n] + attended) / (1 + len(kind.pairs)), gated[n:]])

@@ -6,14 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gclip_core import amf, attention, blocks, calibration
+from gclip_core import amf, blocks, calibration
 from gclip_core.amf import WeightedMap
-from gclip_core.attention import ATTENTIONS, Attention, Heads
+from gclip_core.attention import ATTENTIONS
 from gclip_core.backbone import Backbone
 from gclip_core.calibration import Calibrated
 from gclip_core.encoder import Batch, block_heads
 from gclip_core.methods import Method
-from gclip_core.types import Grid
 
 
 def apply(backbone: Backbone, method: Method, batch: Batch, fused: Sequence[int]) -> Tensor:
@@ -22,10 +21,10 @@ def apply(backbone: Backbone, method: Method, batch: Batch, fused: Sequence[int]
     The attention of the blocks ``fused``, if any, is fused into the last block's. A calibration
     raises ImageError for fewer than 31 patches.
     """
-    last = backbone.blocks[-1]
+    last, kind = backbone.blocks[-1], ATTENTIONS[method.attention]
     if method.calibration is not None:
         images = _calibrated(backbone, method, batch)
-        z = torch.stack([_two_passes(last, method, image, batch.window) for image in images])
+        z = torch.stack([calibration.two_passes(last, kind, image) for image in images])
     else:
         maps = _maps(backbone, method, batch, fused)
         z = blocks.merge(last, amf.attend_fused(maps, batch.window))
@@ -55,17 +54,13 @@ def attention_matrix(
 
     The arguments and errors are those of :func:`apply`; ``head`` chooses one head instead of the
     head mean. Without a calibration it is the attention matrix of the last block, whose rows sum to
-    1 (to 2 for a sum of two softmaxes).
-
-    With a calibration it is the product of repair, spreading, attention and spreading, for patches;
-    the class token attends to itself. The matrix is the mean of those of two passes; the patches of
-    the second are from earlier blocks. Layer norms, projections and the class term are left out:
-    they do not mix patches.
+    1 (to 2 for a sum of two softmaxes), else :func:`calibration.path_matrix`.
     """
     if method.calibration is None:
         return amf.fused_matrix(_maps(backbone, method, batch, fused), batch.window, head)
-    last, images = backbone.blocks[-1], _calibrated(backbone, method, batch)
-    return torch.stack([_path_matrix(last, method, image, batch.window, head) for image in images])
+    last, kind = backbone.blocks[-1], ATTENTIONS[method.attention]
+    images = _calibrated(backbone, method, batch)
+    return torch.stack([calibration.path_matrix(last, kind, image, head) for image in images])
 
 
 def _maps(
@@ -96,46 +91,3 @@ def _calibrated(backbone: Backbone, method: Method, batch: Batch) -> list[Calibr
         )
         for i in range(len(batch.corners))
     ]
-
-
-def _heads(last: nn.Module, method: Method, calibrated: Calibrated) -> tuple[Heads, Heads]:
-    """Heads of both passes, (2, H, N, d) each, and of those passes that use more than the gate."""
-    heads = blocks.project(last, calibrated.patches.to(last.attn.in_proj_weight.dtype))
-    return heads, heads if method.calibration.second_pass == "same" else heads[:1]
-
-
-def _two_passes(last: nn.Module, method: Method, calibrated: Calibrated, grid: Grid) -> Tensor:
-    """The calibrated last block of one image: (N, D), before ``ln_post``.
-
-    It has no residual path and no FFN. Spreading is linear, so it is done once, on the sum.
-    """
-    rule, (heads, attending) = ATTENTIONS[method.attention], _heads(last, method, calibrated)
-    values = heads.part("v")
-    gated = torch.einsum("nm,phmd->phnd", calibrated.gate, values.float())
-    mixed = _with_attention(gated, attention.attend(rule, attending, grid), rule)
-    z = blocks.merge(last, mixed.to(values.dtype)) + calibrated.class_terms
-    return (calibrated.after @ z.sum(0)).to(values.dtype)
-
-
-def _path_matrix(
-    last: nn.Module, method: Method, calibrated: Calibrated, grid: Grid, head: int | None
-) -> Tensor:
-    """:func:`attention_matrix` of one image with a calibration."""
-    rule, (_, attending) = ATTENTIONS[method.attention], _heads(last, method, calibrated)
-    attended = attention.mean_matrix(rule, attending.only(head), grid)
-    first, second = _with_attention(calibrated.gate.repeat(2, 1, 1), attended, rule)
-    eye = torch.eye(len(calibrated.gate), device=calibrated.gate.device)
-    repair = calibration.repaired(eye, calibrated.outliers, grid, method.calibration.isolated)
-    patches = calibrated.after @ (first @ (calibrated.before @ repair) + second) / 2
-    out = F.pad(patches, (1, 0, 1, 0))
-    out[0, 0] = 1
-    return out
-
-
-def _with_attention(gated: Tensor, attended: Tensor, rule: Attention) -> Tensor:
-    """The mean of the gate and of each softmax of ``rule`` in the passes that have attention.
-
-    ``gated`` has both passes, (2, ...), ``attended`` the first or both.
-    """
-    n = len(attended)
-    return torch.cat([(gated[:n] + attended) / (1 + len(rule.pairs)), gated[n:]])

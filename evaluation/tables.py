@@ -25,9 +25,9 @@ from gclip_core.refine import REFINEMENTS
 BASE = METHODS["clearclip"].title
 """The row that others are compared with."""
 ALIKE = ("words", "refine", "templates", "dtype")
-"""Settings that must be equal in runs whose mean is taken."""
+"""Settings that must be equal, as the weights and methods, in runs whose mean is taken."""
 SETTINGS = ("split", "images", "short_side", "window", "stride", "threshold", "logit_scale", *ALIKE)
-"""What decides the numbers of a run, with its data set, backbone and methods."""
+"""What decides the numbers of a run, with its data set, weights and methods."""
 PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text("utf-8"))
 PUBLISHED_NOTE = (
     "published: on OpenAI's ViT-B/16, where this run's settings are those of the authors' code; "
@@ -132,7 +132,7 @@ def paper_table(results: Sequence[Result]) -> str:
 
     Each backbone has a table of its own, with the settings of every run below. A set's published
     figures are beside it, where a run can be compared with them. The last column is the mean over
-    the sets. It is left out if :data:`ALIKE` or a method's settings differ between them.
+    the sets. It is left out if :data:`ALIKE`, the weights or a method's settings differ.
 
     Raises:
         EvaluationError: no result, or two of one backbone on one set.
@@ -158,7 +158,8 @@ def paper_table(results: Sequence[Result]) -> str:
 
 def _differing(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Settings, and titles of methods, in which runs differ so that a mean would mix them."""
-    differing = [key for key in ALIKE if any(run[key] != runs[0][key] for run in runs)]
+    keys = (*ALIKE, "weights")
+    differing = [key for key in keys if any(run[key] != runs[0][key] for run in runs)]
     methods: dict[str, Any] = {}
     for method in (method for run in runs for method in run["methods"]):
         if methods.setdefault(method["title"], method) != method:

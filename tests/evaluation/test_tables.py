@@ -29,6 +29,7 @@ def result(counts: dict[str, list[list[int]]], title: str = "VOC20", **changed: 
         "title": title,
         "backbone": "openai-vit-b-16",
         "backbone_title": "OpenAI ViT-B/16",
+        "weights": "0b1c",
         "dtype": "float32",
         "split": "val",
         "images": 2,
@@ -97,7 +98,7 @@ def test_paper() -> None:
     [
         ({"words": "present+10"}, "words"),
         ({"refine": "guided", "templates": "plain"}, "refine, templates"),
-        ({"dtype": "bfloat16"}, "dtype"),
+        ({"dtype": "bfloat16", "weights": "ffff"}, "dtype, weights"),
         ({"methods": [{"name": "gclip", "title": "GCLIP", "heads": "mean"}]}, "GCLIP"),
     ],
 )

@@ -1,7 +1,6 @@
 """From pixels to block inputs. CS runs the tower again from the first block that it changes."""
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
@@ -14,7 +13,6 @@ from gclip_core import blocks, cs
 from gclip_core.attention import Heads
 from gclip_core.backbone import Backbone
 from gclip_core.cs import Suppression, SuppressionReport
-from gclip_core.errors import GclipError
 from gclip_core.stem import Stem
 from gclip_core.types import Grid, Size
 
@@ -99,8 +97,7 @@ def encode(
     """Encodes a normalised image, (3, height, width) float32, without CS.
 
     Windows have ``side`` pixels a side and start every ``stride`` pixels, both rounded to patches.
-    Without ``side`` one window covers the image. Raises GclipError for too little memory of an
-    accelerator.
+    Without ``side`` one window covers the image.
     """
     patch, resized = backbone.patch, (pixels.shape[1], pixels.shape[2])
     grid = resized[0] // patch, resized[1] // patch
@@ -130,35 +127,21 @@ def _encode_batch(
     backbone: Backbone, pixels: Tensor, window: Grid, corners: Sequence[Grid]
 ) -> Batch:
     """Encodes windows, (B, 3, height, width)."""
-    with _enough_memory(backbone, pixels.shape[-2:]):
-        conv1, pixels = backbone.visual.conv1, pixels.to(backbone.device, backbone.dtype)
-        if isinstance(conv1, Stem):
-            patches, probabilities = conv1.classified(pixels)
-        else:
-            patches, probabilities = conv1(pixels), None
-        x = blocks.embed_patches(backbone.visual, patches)
-        inputs = blocks.block_inputs(backbone.blocks, x)
+    conv1, pixels = backbone.visual.conv1, pixels.to(backbone.device, backbone.dtype)
+    if isinstance(conv1, Stem):
+        patches, probabilities = conv1.classified(pixels)
+    else:
+        patches, probabilities = conv1(pixels), None
+    x = blocks.embed_patches(backbone.visual, patches)
+    inputs = blocks.block_inputs(backbone.blocks, x)
     return Batch(tuple(inputs), window, tuple(corners), probabilities)
-
-
-@contextmanager
-def _enough_memory(backbone: Backbone, size: Sequence[int]) -> Iterator[None]:
-    """Turns an accelerator's lack of memory into a GclipError."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        raise GclipError(
-            f"The memory of {backbone.device} is too full for {size[0]} × {size[1]} pixels. "
-            "Reduce the shorter side, or try again."
-        ) from error
 
 
 @torch.no_grad()
 def suppress(backbone: Backbone, encoded: Encoded, report: SuppressionReport) -> Encoded:
     """The encoding of the tower with suppressed channels.
 
-    It shares the block inputs up to the first changed block with the encoding without CS. Raises
-    GclipError for too little memory of an accelerator.
+    It shares the block inputs up to the first changed block with the encoding without CS.
     """
     clean = encoded.clean
     if report.settings is None:
@@ -175,8 +158,7 @@ def suppress(backbone: Backbone, encoded: Encoded, report: SuppressionReport) ->
         inputs = blocks.block_inputs(backbone.blocks, batch.inputs[start], start, weights)
         return replace(batch, inputs=(*batch.inputs[:start], *inputs), cache={})
 
-    with _enough_memory(backbone, encoded.resized):
-        batches = tuple(map(rerun, clean.batches))
+    batches = tuple(map(rerun, clean.batches))
     return replace(clean, batches=batches, suppression=report.settings, without_cs=clean, cache={})
 
 

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 from tqdm import tqdm
 
@@ -32,6 +33,7 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 """Endings of the files that are taken from a folder, in lower case."""
 ENDINGS = (".png", "-overlay.png", ".json")
 """Of the mask, the overlay and the summary of an image."""
+REFUSED = GclipError, OSError, torch.OutOfMemoryError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # before any product: for reproducible results
     try:
         return run(options)
-    except (GclipError, OSError) as error:
+    except REFUSED as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -147,7 +149,7 @@ def run(options: argparse.Namespace) -> int:
             save(options.out / name, picture, result)
         except (MethodError, VocabularyError):  # of the settings, so the same for every image
             raise
-        except (GclipError, OSError) as error:
+        except REFUSED as error:
             n_failed += 1
             tqdm.write(f"{photo}: {error}", file=sys.stderr)
         else:

@@ -68,9 +68,7 @@ class Segmenter:
     def encode(self, image: images.Source) -> Encoded:
         """Encodes an image, as a whole or in windows, for all methods and any words.
 
-        Raises:
-            ImageError: not an image, damaged or too large.
-            GclipError: too little memory of an accelerator.
+        Raises ImageError for what is not an image, damaged or too large.
         """
         return self._encode(images.check(image))
 

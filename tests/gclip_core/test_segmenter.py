@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 import torch
@@ -21,7 +20,6 @@ from gclip_core import (
     Method,
     Segmenter,
     damage,
-    encoder,
     gclip,
     word_lists,
 )
@@ -367,13 +365,3 @@ def test_unusable_requests(
     """What cannot be computed of an encoding is refused."""
     with pytest.raises(GclipError, match=reason):
         ask(segmenter, encoded)
-
-
-def test_full_device(
-    segmenter: Segmenter, encoded: Encoded, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Too little memory of a device is an error in words."""
-    full = Mock(side_effect=torch.OutOfMemoryError)
-    monkeypatch.setattr(encoder.blocks, "block_inputs", full)
-    with pytest.raises(GclipError, match="memory of cpu is too full"):
-        segmenter.suppress(encoded, gclip(cs_blocks=[3]))

@@ -240,8 +240,9 @@ def attend_fused(maps: Sequence[WeightedMap], grid: Grid) -> Tensor:
 
 def fused_matrix(maps: Sequence[WeightedMap], grid: Grid, head: int | None) -> Tensor:
     """The weighted sum of maps, of one head or as the head mean: (..., T, T) float32."""
-    total = 0
-    for one in maps:
+
+    def matrix(one: WeightedMap) -> Tensor:
         heads = one.heads if one.averaged else one.heads.only(head)
-        total = total + one.weight * attention.mean_matrix(one.kind, heads, grid)
-    return total
+        return one.weight * attention.mean_matrix(one.kind, heads, grid)
+
+    return reduce(torch.add, map(matrix, maps))

@@ -113,11 +113,11 @@ def encode(
         batches.append(_encode_batch(backbone, torch.stack(crops), window, some))
     whole = partial(encode, backbone, pixels, image_size, None, stride)
     return Encoded(
-        tuple(batches),
-        grid,
-        image_size,
-        resized,
-        backbone.model,
+        batches=tuple(batches),
+        grid=grid,
+        image_size=image_size,
+        resized=resized,
+        model=backbone.model,
         encode_whole=whole if len(corners) > 1 else None,
     )
 

@@ -117,7 +117,7 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
     a line.
 
     Raises:
-        EvaluationError: the index cannot be read, a photo or mask is missing, or there is no list.
+        EvaluationError: the index cannot be read, a file is missing, or no photo is listed.
     """
     try:
         words_of: dict[str, dict[int, str]] = {
@@ -137,14 +137,14 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
         ids = Ids(classes, ignored=frozenset(), others=IGNORE)
         return images.check(folder / f"{name}.jpg"), ids.labels(read_ids(mask), str(mask))
 
-    names = list(words_of)
+    listed, names = folder / "index.json", list(words_of)
     if split is not None:
-        file = folder / f"{split}.txt"
-        lines = file.read_text("utf-8").splitlines() if file.is_file() else []
-        listed = {line.strip() for line in lines}
-        names = [name for name in names if name in listed]
-        if not names:
-            raise EvaluationError(f"Names of photos of this folder were expected in {file}.")
+        listed = folder / f"{split}.txt"
+        text = listed.read_text("utf-8") if listed.is_file() else ""
+        lines = {line.strip() for line in text.splitlines()}
+        names = [name for name in names if name in lines]
+    if not names:
+        raise EvaluationError(f"Names of photos of this folder were expected in {listed}.")
     samples = tuple(Sample(name, partial(load, name, words_of[name])) for name in names)
     classes = tuple(ClassName(word, (word,)) for word in words)
     title = f"Photos of {folder.name}"

@@ -180,6 +180,7 @@ def test_photo_folder(tmp_path: Path) -> None:
     (tmp_path / "b.png").unlink()
     with pytest.raises(EvaluationError, match=r"1 of 4 files are missing.*b\.png"):
         photo_folder(tmp_path)
-    (tmp_path / "index.json").write_text("[1]")
-    with pytest.raises(EvaluationError, match=r"index\.json"):
-        photo_folder(tmp_path)
+    for text in ("[]", "[1]"):
+        (tmp_path / "index.json").write_text(text)
+        with pytest.raises(EvaluationError, match=r"index\.json"):
+            photo_folder(tmp_path)

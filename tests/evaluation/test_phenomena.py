@@ -12,7 +12,6 @@ from evaluation.phenomena import (
     Phenomena,
     entropy,
     in_in_out,
-    main,
     majority_labels,
     measure,
     summary,
@@ -89,13 +88,6 @@ def test_summary(phenomena: Phenomena) -> None:
     mixed = summary(replace(phenomena, images=4, first_blocks=(5, None, 7, 5)))
     assert "6 to 11: 2 of 4." in mixed and "8 to 11: 1 of 4." in mixed
     assert "No image has" in summary(replace(phenomena, first_blocks=(None, None)))
-
-
-def test_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--n", "1", "--backbone", "built-in-damaged"]) == 0
-    assert "Built-in, damaged on purpose · 1 image" in capsys.readouterr().out
-    assert main(["--n", "0"]) == 2
-    assert capsys.readouterr().err.startswith("error: ")
 
 
 def test_in_in_out() -> None:

@@ -81,14 +81,6 @@ def test_figures() -> None:
     assert "25.0 % of the labelled area; 1.7 words a photo; of 2 photos with a main" in line
 
 
-def test_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """The photos that ship, and options of the data set, need no folder of the reader's."""
-    assert main(["--n", "2"]) == 0
-    assert capsys.readouterr().out.startswith("2 photos: ")
-    assert main(["--root", "nowhere", "--split", "report"]) == 2
-    assert "index.json" in capsys.readouterr().err
-
-
 def test_ignored_photo(capsys: pytest.CaptureFixture[str]) -> None:
     """A photo without a labelled pixel is left out; a list names a part of one's own photos."""
     for name, value in (("a", 9), ("b", 3)):

@@ -48,26 +48,6 @@ def close(ours: Tensor, theirs: Tensor) -> bool:
     return torch.allclose(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
-def second_weight(backbone: Backbone, block: int) -> Tensor:
-    """A block's ``W2`` in float64."""
-    return reference.read(backbone.model)[f"{block}.mlp.c_proj.weight"]
-
-
-def assert_features_agree(
-    backbone: Backbone,
-    method: Method,
-    replaced: dict[int, Tensor],
-    amf_blocks: Sequence[int],
-) -> list[Tensor]:
-    """Features equal the reference's, with weights ``replaced``; returns its block inputs."""
-    tower = reference.read(backbone.model)
-    xs = reference.inputs(tower, normalised(IMAGE), replaced)
-    expected = reference.dense(tower, "gclip", xs, GRID, amf_blocks)
-    features = segmenter_of(backbone, short_side=24).dense_features(IMAGE, method)
-    assert reference.worst_cosine(features.flatten(0, 1), expected) >= 0.99999
-    return xs
-
-
 @pytest.fixture(scope="module")
 def segmenter() -> Segmenter:
     return segmenter_of(tiny_backbone(36))
@@ -146,19 +126,20 @@ def test_cs_features(blocks: str | tuple[int, ...], amf: bool, target: str) -> N
     """Features with CS are the reference's, and differ from those without."""
     backbone = with_channel()
     method = gclip(amf=amf, amf_blocks=[7, 9], cs_blocks=blocks, cs_target=target)
-    replaced = {}
+    tower, replaced = reference.read(backbone.model), {}
     for block in (6, 8) if blocks == "auto" else blocks:
-        W2 = second_weight(backbone, block)
+        W2 = tower[f"{block}.mlp.c_proj.weight"]
         replaced[block] = reference.suppressed(W2, [int(W2.norm(dim=1).argmax())], target)
-    xs = assert_features_agree(backbone, method, replaced, (7, 9) if amf else ())
+    xs = reference.inputs(tower, normalised(IMAGE), replaced)
+    expected = reference.dense(tower, "gclip", xs, GRID, (7, 9) if amf else ())
     segmenter = segmenter_of(backbone, short_side=24)
     encoded = segmenter.encode(IMAGE)
-    ready = segmenter.suppress(encoded, method)
-    for ours, theirs in zip(ready.inputs, xs, strict=True):
+    features = segmenter.dense_features(encoded, method)
+    assert reference.worst_cosine(features.flatten(0, 1), expected) >= 0.99999
+    for ours, theirs in zip(segmenter.suppress(encoded, method).inputs, xs, strict=True):
         assert reference.worst_cosine(ours, theirs) >= 0.99999
-    off = replace(method, suppression=None)
-    on, off = (segmenter.dense_features(encoded, m) for m in (method, off))
-    assert not torch.allclose(on, off, atol=1e-3)
+    off = segmenter.dense_features(encoded, replace(method, suppression=None))
+    assert not torch.allclose(features, off, atol=1e-3)
 
 
 def test_report() -> None:

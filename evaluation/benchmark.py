@@ -181,7 +181,7 @@ def run(experiment: Experiment, folder: Path, rank: int = 0, world: int = 1) -> 
         np.savez_compressed(
             buffer,
             cells=np.column_stack([*counts.nonzero(), counts[counts > 0]]),
-            miou=[metric.scores(row).miou for row in counts],
+            miou=[metric.iou_scores(row).miou for row in counts],
         )
         write_whole(file, buffer.getvalue())
 

@@ -22,7 +22,7 @@ Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class IouScores:
     """Scores of one confusion matrix: fractions in [0, 1], nan without any counted pixel.
 
     ``iou`` (C,) is nan for a class that is neither in the truth nor predicted; ``miou`` is the mean
@@ -70,7 +70,7 @@ def confusion(
     return np.bincount(rows * width + columns, minlength=n_true * width).reshape(n_true, width)
 
 
-def scores(counts: Counts) -> Scores:
+def iou_scores(counts: Counts) -> IouScores:
     """IoU per class, mean IoU and pixel accuracy of a matrix (C, C+1) or (C+1, C+1).
 
     A pixel whose true class was not typed counts as correct if it has no class.
@@ -83,7 +83,7 @@ def scores(counts: Counts) -> Scores:
     np.divide(hits, union, out=iou, where=union > 0)
     present = iou[union > 0]
     pixels = counts.sum()
-    return Scores(
+    return IouScores(
         miou=float(present.mean()) if present.size else float("nan"),
         pixel_accuracy=float(right.sum() / pixels) if pixels else float("nan"),
         iou=iou,
@@ -109,7 +109,7 @@ def against_truth(
         indices = [index_of[w] for w in map(str.casefold, synonyms) if w in index_of]
         typed.append(indices[0] if indices else n)
     counts = confusion(np.array([*typed, IGNORE], np.int16)[truth], labels, n, n + 1)
-    iou, is_present = scores(counts).iou, counts[:n].sum(1) > 0
+    iou, is_present = iou_scores(counts).iou, counts[:n].sum(1) > 0
     present = {c: float(iou[c]) for c in range(n) if is_present[c]}
     miou = float(np.mean(list(present.values()))) if present else None
     return WordScores(present, miou)

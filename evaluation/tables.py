@@ -85,7 +85,7 @@ def method_scores(result: Result) -> list[MethodScores]:
     """The scores of every method."""
     by_method = []
     for index, method in enumerate(result.settings["methods"]):
-        whole, by_image = metric.scores(result.counts[index]), result.image_miou[:, index]
+        whole, by_image = metric.iou_scores(result.counts[index]), result.image_miou[:, index]
         known = by_image[~np.isnan(by_image)]
         mean = math.fsum(known) / len(known) if len(known) else math.nan
         iou = tuple(whole.iou.tolist())

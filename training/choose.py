@@ -232,7 +232,7 @@ def background(both: Sequence[Fold], encodings: Encodings) -> None:
                     labels = result.labels.numpy().astype(int)
                     labels = np.where(labels < 0, len(words), labels)
                     counts = metric.confusion(truth, labels, len(words) + 1)
-                    values.append(float(metric.scores(counts).iou[: len(words)].mean()))
+                    values.append(float(metric.iou_scores(counts).iou[: len(words)].mean()))
                 scores.setdefault(weight, []).append(tuple(values))
     for weight, values in scores.items():
         typed, lot = (percent([value[n] for value in values]) for n in (0, 1))

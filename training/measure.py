@@ -79,7 +79,7 @@ def read_cases(folder: Path) -> Iterator[Case]:
 def iou(case: Case, labels: NDArray[np.integer]) -> NDArray[np.float64]:
     """IoU of each word of a photo; labels beyond its words are distractors."""
     counts = metric.confusion(case.truth, labels, len(case.words) + len(case.distractors))
-    return metric.scores(counts).iou[: len(case.words)]
+    return metric.iou_scores(counts).iou[: len(case.words)]
 
 
 def largest_everywhere(case: Case) -> float:

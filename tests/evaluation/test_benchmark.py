@@ -58,7 +58,7 @@ def test_counts(tmp_path: Path) -> None:
         for index, method in enumerate(wanted):
             labels = experiment.segmenter.segment(image, names, method).labels
             counts = metric.confusion(truth, np.array(words)[labels], len(classes))
-            assert result.image_miou[number, index] == metric.scores(counts).miou
+            assert result.image_miou[number, index] == metric.iou_scores(counts).miou
             total[index] += counts
     assert np.array_equal(result.counts, total)
 

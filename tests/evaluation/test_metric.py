@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from evaluation import EvaluationError
-from evaluation.metric import IGNORE, against_truth, confusion, scores
+from evaluation.metric import IGNORE, against_truth, confusion, iou_scores
 from gclip_core.vocabulary import parse
 
 
@@ -21,7 +21,7 @@ def test_torchmetrics(seed: int) -> None:
     truth = rng.integers(0, n - 1, (5, 30, 40))
     predicted = np.where(rng.random(truth.shape) < 0.6, truth, rng.integers(0, n - 1, truth.shape))
     truth[rng.random(truth.shape) < 0.1] = IGNORE
-    ours = scores(sum(confusion(t, p, n) for t, p in zip(truth, predicted, strict=True)))
+    ours = iou_scores(sum(confusion(t, p, n) for t, p in zip(truth, predicted, strict=True)))
     for average, value in (("macro", ours.miou), ("none", np.nan_to_num(ours.iou))):
         judge = MulticlassJaccardIndex(n, average=average, ignore_index=IGNORE)
         theirs = judge(torch.from_numpy(predicted), torch.from_numpy(truth))
@@ -35,11 +35,11 @@ def test_by_hand() -> None:
     counts = confusion(truth, predicted, 3)
     assert counts.dtype == np.int64
     assert counts.tolist() == [[1, 1, 0, 1], [1, 2, 0, 0], [0, 0, 0, 0]]
-    scored = scores(counts)
+    scored = iou_scores(counts)
     assert scored.iou[:2].tolist() == [1 / 4, 2 / 4]
     assert math.isnan(scored.iou[2])
     assert (scored.miou, scored.pixel_accuracy) == (3 / 8, 3 / 6)
-    empty = scores(np.zeros((3, 4), np.int64))
+    empty = iou_scores(np.zeros((3, 4), np.int64))
     assert math.isnan(empty.miou) and math.isnan(empty.pixel_accuracy)
     with pytest.raises(EvaluationError, match=r"\(2, 3\).*\(3, 2\)"):
         confusion(np.zeros((2, 3), int), np.zeros((3, 2), int), 2)
@@ -72,4 +72,4 @@ def test_all_words() -> None:
     rng = np.random.default_rng(0)
     truth, labels = rng.integers(-1, 3, (20, 30)), rng.integers(-1, 3, (20, 30))
     scored = against_truth(truth, NAMES, labels, parse("monkey, tree, sky"))
-    assert scored.miou == pytest.approx(scores(confusion(truth, labels, 3)).miou)
+    assert scored.miou == pytest.approx(iou_scores(confusion(truth, labels, 3)).miou)

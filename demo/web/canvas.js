@@ -31,6 +31,7 @@ function show(value, decoded) {
   const title = ({ views, view }) => views[view].title;
   const isOther = isNew || title(answer) !== title(value);
   if (isOther && chosen.view !== SWIPE) chosen.view = value.view;
+  if (answer?.looks !== value.looks) stage.classList.remove("looking"); // until the new ones come
   [answer, masks] = [value, decoded];
   const [height, width] = value.views[0].mask.shape;
   stage.style.setProperty("--ratio", width / height);
@@ -187,7 +188,7 @@ function look(isNew = false) {
   const { looks } = props;
   const { view, patch, isPinned } = chosen;
   const isOn = patch !== null && view !== SWIPE;
-  const isKnown = isOn && looks?.of === answer.looks; // it comes later; in Compare it never does
+  const isKnown = isOn && looks?.of === answer.looks; // in Compare it never is
   const packed = [
     isKnown ? looks.matrices[current()] : null,
     isOn && isPinned ? answer.views[current()].reasons : null,

@@ -111,22 +111,23 @@ const heat = (canvas, values, columns) =>
 const patchOf = ({ patch, grid: [rows, columns] }) =>
   Number.isInteger(patch) && patch < rows * columns ? patch : null;
 
-let sending = 0;
+let [timer, sent] = [0, 0];
 /**
  * Pin a patch, or null, in every drawing of the same photo (`of`): also for the link, and for the
- * address, which Gradio loads again if it must. A key that stays pressed pins many, of which the
- * server gets the last.
+ * address, which Gradio loads again if it must. While a key stays pressed, only now and then.
  */
 function pin(of, patch) {
   document.dispatchEvent(new CustomEvent("pin", { detail: { of, patch } }));
-  clearTimeout(sending);
-  sending = setTimeout(() => {
+  clearTimeout(timer);
+  const send = () => {
+    sent = Date.now();
     trigger("select", { index: patch ?? -1, value: "patch" });
     const address = new URL(location);
     if (patch === null) address.searchParams.delete("patch");
     else address.searchParams.set("patch", patch + 1);
     history.replaceState(null, "", address);
-  }, 200);
+  };
+  timer = setTimeout(send, sent + 300 - Date.now());
 }
 
 /** Follow the pins of all drawings, `{ of, patch }`, as long as this one is there. */

@@ -1,14 +1,16 @@
 """The real page and Debian's Chromium, shared by the tests of what a person sees."""
 
 import io
+import re
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, expect
 
 from gclip_core import assets
 from tests.browser import CHROMIUM, FLAGS
@@ -39,63 +41,89 @@ def browser_type_launch_args() -> dict[str, Any]:
     return {"executable_path": CHROMIUM, "args": FLAGS}
 
 
-@pytest.fixture(scope="session")
-def profile(browser: Browser) -> Iterator[BrowserContext]:
-    """What visitors share, so that the page's scripts are loaded once."""
-    with browser.new_context(reduced_motion="reduce") as context:
-        yield context
-
-
 @contextmanager
-def opened(
-    context: BrowserContext, url: str, size: dict[str, int] = DESKTOP, **query: Any
-) -> Iterator[Page]:
-    """A link in a new tab of the browser, answered; a script's error fails the test."""
+def watched(page: Page) -> Iterator[Page]:
+    """A tab in which a script's error fails the test."""
     errors = list[str]()
-    with context.new_page() as page:
-        page.set_viewport_size(size)
-        page.set_default_timeout(WAIT)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda line: errors.append(line.text) if is_script(line.text) else None)
-        page.goto(f"{url}?{urlencode(query)}")
-        expect(answers(page)).to_have_count(1)
-        expect(page.locator(".pending")).to_have_count(0)
-        yield page
+
+    def note(event: Error | ConsoleMessage) -> None:
+        # Gradio catches the errors of a component's script and prints them.
+        text = event.text if isinstance(event, ConsoleMessage) else str(event)
+        if isinstance(event, Error) or "js_on_load" in text or "watch callback" in text:
+            errors.append(text)
+
+    for kind in ("pageerror", "console"):
+        page.on(kind, note)
+    yield page
+    for kind in ("pageerror", "console"):
+        page.remove_listener(kind, note)
     assert not errors
 
 
-def is_script(line: str) -> bool:
-    """Gradio catches the errors of a component's script and prints them."""
-    return "js_on_load" in line or "watch callback" in line
+def load(page: Page, link: str) -> Page:
+    """Follow a link and wait for its answer, which the page's address then describes."""
+    page.set_default_timeout(WAIT)
+    page.goto(link)
+    expect(answers(page)).to_have_count(1)
+    expect(page.locator(".pending")).to_have_count(0)
+    expect(page).to_have_url(re.compile("backbone="))
+    return page
+
+
+@dataclass
+class Tab:
+    """The tab that most tests use: in a new one Chromium would compile Gradio's scripts again."""
+
+    page: Page
+    url: str
+    link: str = ""
+    address: str = ""
+
+    def open(self, size: dict[str, int] = DESKTOP, **query: Any) -> Page:
+        """Show a link; one is not loaded again while the page has its settings."""
+        self.page.set_viewport_size(size)
+        link = f"{self.url}?{urlencode(query)}"
+        if (link, self.page.url) == (self.link, self.address):
+            turn_to(self.page, TABS[0])
+        else:
+            self.link, self.address = link, load(self.page, link).url
+        return self.page
+
+
+@pytest.fixture(scope="session")
+def tab(browser: Browser, url: str) -> Iterator[Tab]:
+    with browser.new_context(reduced_motion="reduce") as context, context.new_page() as page:
+        yield Tab(page, url)
 
 
 @pytest.fixture
-def visitor(profile: BrowserContext, url: str) -> Iterator[Callable[..., Page]]:
-    """Opens a link as a new visitor and waits for its answer."""
-    with ExitStack() as pages:
-        yield lambda **options: pages.enter_context(opened(profile, url, **options))
+def visitor(tab: Tab) -> Iterator[Callable[..., Page]]:
+    """Opens a link: :meth:`Tab.open`."""
+    with watched(tab.page):
+        yield tab.open
 
 
 @pytest.fixture
-def desktop(visitor: Callable[..., Page]) -> Page:
+def flower(visitor: Callable[..., Page]) -> Page:
     return visitor(**FLOWER)
 
 
-@pytest.fixture(scope="module")
-def shared(profile: BrowserContext, url: str) -> Iterator[Page]:
-    """A page for all tests of a module that do not mind what the others did with it."""
-    with opened(profile, url, **FLOWER) as page:
-        yield page
+@pytest.fixture
+def shared(visitor: Callable[..., Page], tab: Tab) -> Page:
+    """The page for tests that do not mind what the one before did with it."""
+    if not tab.link:
+        return visitor(**FLOWER)
+    tab.page.set_viewport_size(DESKTOP)
+    turn_to(tab.page, TABS[0])
+    return tab.page
 
 
 @pytest.fixture
 def phone(browser: Browser, url: str) -> Iterator[Page]:
     """The page under a finger."""
-    with (
-        browser.new_context(has_touch=True, is_mobile=True, reduced_motion="reduce") as context,
-        opened(context, url, PHONE, **FLOWER) as page,
-    ):
-        yield page
+    touch = {"has_touch": True, "is_mobile": True, "viewport": PHONE, "reduced_motion": "reduce"}
+    with browser.new_context(**touch) as context, watched(context.new_page()) as page:
+        yield load(page, f"{url}?{urlencode(FLOWER)}")
 
 
 def answers(page: Page, part: str = "canvas") -> Locator:

@@ -1,78 +1,80 @@
 """Every tab for everybody: barriers, widths, zoom, and how much stands in the first screen."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.benchmarks.page import FIRST_SCREEN
-from tests.browser.conftest import DESKTOP, PHONE, TABS, opened, turn_to
+from tests.browser.conftest import DESKTOP, PHONE, TABS, turn_to
 
+AT_NIGHT = {"__theme": "dark"}
+"""What a visitor without a link sees."""
 WIDTHS = (320, 640, 768, 1024, 1920, 2560)
 """In pixels of CSS, beside 390 and 1280; 640 is a window of 1280 at 200 %."""
 WCAG = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
+CONTRAST = {"type": "rule", "values": ["color-contrast"]}
 LIMITS = {1280: (150, 45), 390: (90, 30)}
 """Words and controls in the first screen, by its width."""
 
 
-@pytest.fixture(
-    scope="module",
-    params=[(size, theme) for size in (DESKTOP, PHONE) for theme in ("light", "dark")],
-    ids=["desktop-light", "desktop-dark", "phone-light", "phone-dark"],
-)
-def opening(profile: BrowserContext, url: str, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """What a visitor without a link sees."""
-    size, theme = request.param
-    with opened(profile, url, size, __theme=theme) as page:
-        page.add_style_tag(content="* { transition: none !important; }")
-        yield page
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_first_screen(visitor: Callable[..., Page], size: dict[str, int]) -> None:
+    """It has a mask at once, with its words and a sentence, and little else to read and press.
 
-
-def test_first_screen(opening: Page) -> None:
-    """It has a mask at once, with its words and a sentence, and little else to read and press."""
-    words, controls = LIMITS[opening.viewport_size["width"]]
-    expect(opening.locator("#norms img")).to_be_visible()
-    assert len(opening.locator("#canvas .entry").all()) >= 3
-    assert opening.locator("#canvas .sentence").inner_text()
-    read, press = opening.evaluate(FIRST_SCREEN)
+    The mask is wide, 660 pixels on a laptop, seen whole, and has the photo's shape.
+    """
+    page = visitor(size, **AT_NIGHT)
+    expect(page.locator("#norms img")).to_be_visible()
+    assert len(page.locator("#canvas .entry").all()) >= 3
+    assert page.locator("#canvas .sentence").inner_text()
+    read, press = page.evaluate(FIRST_SCREEN)
+    words, controls = LIMITS[size["width"]]
     assert read <= words
     assert press <= controls
-
-
-def test_large_mask(opening: Page) -> None:
-    """The mask is wide, 660 pixels on a laptop, seen whole, and has the photo's shape."""
-    size = opening.viewport_size
-    stage = opening.locator("#canvas .stage").bounding_box() or {}
-    ratio = opening.locator("#canvas img").evaluate("one => one.naturalWidth / one.naturalHeight")
+    stage = page.locator("#canvas .stage").bounding_box() or {}
+    ratio = page.locator("#canvas img").evaluate("one => one.naturalWidth / one.naturalHeight")
     assert stage["width"] / stage["height"] == pytest.approx(ratio, rel=0.01)
     assert stage["y"] + stage["height"] <= size["height"]
     assert stage["width"] >= (660 if size == DESKTOP else 350)
 
 
-def test_barriers(opening: Page) -> None:
-    """axe finds no barrier of WCAG 2.1 A and AA on any tab, and none scrolls sideways."""
-    for tab in TABS:
-        turn_to(opening, tab)
-        assert opening.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
-        where = None if tab == TABS[0] else "#tabs"  # what is beside the tabs stays the same
-        options = {"runOnly": WCAG, "resultTypes": ["violations"]}
-        found = Axe().run(opening, where, options)
-        nodes = [
-            f"{tab}: {rule['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
-            for rule in found.response["violations"]
-            for node in rule["nodes"]
-        ]
-        assert not nodes, "\n".join(nodes)
+def test_barriers(visitor: Callable[..., Page]) -> None:
+    """axe finds no barrier of WCAG 2.1 A and AA on any tab, and none scrolls sideways.
+
+    By night only the colours are others, and they do not depend on the width.
+    """
+    page = visitor(**AT_NIGHT)
+    page.add_style_tag(content="* { transition: none !important; }")
+    for size, theme, rules in (
+        (DESKTOP, "dark", CONTRAST),
+        (DESKTOP, "light", WCAG),
+        (PHONE, "light", WCAG),
+    ):
+        page.set_viewport_size(size)
+        page.evaluate("dark => document.body.classList.toggle('dark', dark)", theme == "dark")
+        for tab in TABS:
+            turn_to(page, tab)
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
+            where = None if tab == TABS[0] else "#tabs"  # what is beside the tabs stays the same
+            found = Axe().run(page, where, {"runOnly": rules, "resultTypes": ["violations"]})
+            nodes = [
+                f"{tab}: {rule['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"
+                for rule in found.response["violations"]
+                for node in rule["nodes"]
+            ]
+            assert not nodes, "\n".join((f"{size}, {theme}", *nodes))
 
 
-def test_widths(shared: Page) -> None:
+def test_widths(visitor: Callable[..., Page]) -> None:
     """No tab is wider than the window, from 320 to 2560 pixels and at 200 %."""
+    page = visitor(**AT_NIGHT)
     for tab in TABS:
-        turn_to(shared, tab)
+        turn_to(page, tab)
         for width in WIDTHS:
-            shared.set_viewport_size({"width": width, "height": 900})
-            expect(shared.locator("html")).to_have_js_property("clientWidth", width)
-            wide = shared.evaluate("document.documentElement.scrollWidth")
+            page.set_viewport_size({"width": width, "height": 900})
+            expect(page.locator("html")).to_have_js_property("clientWidth", width)
+            wide = page.evaluate("document.documentElement.scrollWidth")
             assert wide <= width, f"{tab} at {width}: {wide}"
-        shared.set_viewport_size(DESKTOP)
+        page.set_viewport_size(DESKTOP)

@@ -1,8 +1,8 @@
 """The canvas: a mask on the photo, what its patches look at, and why they have their words."""
 
 import io
+import re
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 from PIL import Image
@@ -14,7 +14,6 @@ from tests.browser.conftest import (
     after,
     encoded,
     give,
-    legend,
     picture,
     share,
     turn_to,
@@ -32,7 +31,7 @@ NOTE = """() => {
     new MutationObserver(note).observe(stage, {attributes: true})
     new MutationObserver(note).observe(live, {childList: true})
 }"""
-FIVE = {"example": "jockey", "words": "horse, person, fence, bush, grass"}
+MANY = "horse, person, fence, bush, grass, tree, sky, a very long word of mine"
 
 
 def press(page: Page, x: float, y: float) -> None:
@@ -49,101 +48,114 @@ def scores(page: Page) -> dict[str, int]:
     return {n: int(v.removesuffix(" %")) for n, v in zip(names, values, strict=True)}
 
 
-def test_formats(desktop: Page) -> None:
-    """A photo of one's own, whatever its format, gets a mask of what is asked for; it is upright,
-    also if it was taken with a turned camera."""
-    for kind in ("PNG", "WEBP", "GIF"):
-        data = encoded(picture(), kind)
-        after(desktop, partial(give, desktop, data, f"photo.{kind.lower()}"))
-        expect(legend(desktop)).to_have_text(["flower", "plant", "background"])
-    exif, image = Image.Exif(), picture()
-    exif[0x0112] = 6
-    after(desktop, lambda: give(desktop, encoded(image, "JPEG", exif=exif), "photo.jpeg"))
-    box = desktop.locator("#canvas .stage").bounding_box() or {}
-    assert box["width"] / box["height"] == pytest.approx(image.height / image.width, rel=0.02)
-    after(desktop, lambda: type_words(desktop, "dog, grass"))
-    assert share(desktop, "dog") > 5
+def test_keys(flower: Page) -> None:
+    """Arrow keys, Enter and Escape do what pointing does, and a screen reader is told.
+
+    While a key stays pressed the server is not asked for every patch.
+    """
+    pad, live = flower.locator("#canvas .pad"), flower.locator("#canvas .live")
+    pad.focus()
+    pad.press("ArrowRight")
+    expect(live).to_have_text("Patch in row 11, column 16: flower")
+    pad.press("ArrowUp")
+    expect(live).to_have_text("Patch in row 10, column 16: flower")
+    expect(flower.locator("#canvas .stage")).to_contain_class("looking")
+    with flower.expect_request("**/queue/join*"):
+        pad.press("Enter")
+    assert scores(flower)["flower"] > 50
+    expect(live).to_contain_text("flower")
+    with flower.expect_request("**/queue/join*") as request:
+        pad.evaluate(TEN_KEYS)
+    assert request.value.post_data_json["event_data"]["index"] == 9 * 30 + 25
+    pad.press("Escape")
+    expect(flower.locator("#canvas .why")).to_be_hidden()
+    expect(flower).not_to_have_url(re.compile("patch="))
 
 
-def test_views(desktop: Page) -> None:
-    """Both masks can be seen in turn and side by side; the switch chooses the one that is shown."""
-    without, with_amf, swipe = desktop.locator("#canvas .views button").all()
-    expect(with_amf).to_have_attribute("aria-pressed", "true")
-    without.click()
-    expect(desktop.locator("#canvas .chip").first).to_contain_text("Without AMF")
-    before = share(desktop, "plant")
-    swipe.click()
-    expect(desktop.locator("#canvas .chip")).to_contain_text(["Without AMF", "With AMF"])
-    expect(desktop.locator("#canvas .entry b").nth(1)).to_contain_text(f"{before} % → ")
-    with_amf.click()
-    after(desktop, lambda: desktop.locator("#amf input").uncheck())
-    expect(without).to_have_attribute("aria-pressed", "true")
-    assert share(desktop, "background") > 0
-    after(desktop, lambda: desktop.get_by_role("checkbox", name="Background").uncheck())
-    assert share(desktop, "background") == 0
-
-
-def test_swipe(shared: Page) -> None:
+def test_swipe(flower: Page) -> None:
     """The split follows the pointer and the arrow keys, and the mask follows the split."""
-    shared.get_by_role("button", name="Swipe", exact=True).click()
-    split = shared.get_by_role("slider", name="Where the two masks meet")
-    mask = shared.locator("#canvas canvas.mask")
+    flower.get_by_role("button", name="Swipe", exact=True).click()
+    split = flower.get_by_role("slider", name="Where the two masks meet")
+    mask = flower.locator("#canvas canvas.mask")
     read = "canvas => new Promise(requestAnimationFrame).then(() => canvas.toDataURL())"
     pictures = {mask.evaluate(read)}
-    box = shared.locator("#canvas .stage").bounding_box() or {}
+    box = flower.locator("#canvas .stage").bounding_box() or {}
     middle = box["y"] + box["height"] / 2
-    shared.mouse.move(box["x"] + box["width"] / 2, middle)
-    shared.mouse.down()
-    shared.mouse.move(box["x"] + 0.1 * box["width"], middle, steps=4)
-    shared.mouse.up()
+    flower.mouse.move(box["x"] + box["width"] / 2, middle)
+    flower.mouse.down()
+    flower.mouse.move(box["x"] + 0.1 * box["width"], middle, steps=4)
+    flower.mouse.up()
     assert float(split.input_value()) == pytest.approx(10, abs=2)
     pictures.add(mask.evaluate(read))
     split.press("End")
     expect(split).to_have_value("100")
     pictures.add(mask.evaluate(read))
     assert len(pictures) == 3
-    shared.get_by_role("button", name="With AMF", exact=True).click()
+    flower.get_by_role("button", name="With AMF", exact=True).click()
 
 
-def test_keys(shared: Page) -> None:
-    """Arrow keys, Enter and Escape do what pointing does, and a screen reader is told.
-
-    While a key stays pressed the server is asked nothing.
-    """
-    pad, live = shared.locator("#canvas .pad"), shared.locator("#canvas .live")
-    pad.focus()
-    pad.press("ArrowRight")
-    expect(live).to_have_text("Patch in row 11, column 16: flower")
-    pad.press("ArrowUp")
-    expect(live).to_have_text("Patch in row 10, column 16: flower")
-    expect(shared.locator("#canvas .stage")).to_contain_class("looking")
-    with shared.expect_request("**/queue/join*"):
-        pad.press("Enter")
-    assert scores(shared)["flower"] > 50
-    expect(live).to_contain_text("flower")
-    with shared.expect_request("**/queue/join*") as request:
-        pad.evaluate(TEN_KEYS)
-    assert request.value.post_data_json["event_data"]["index"] == 9 * 30 + 25
-    pad.press("Escape")
-    expect(shared.locator("#canvas .why")).to_be_hidden()
-
-
-def test_alone(shared: Page) -> None:
+def test_alone(flower: Page) -> None:
     """A press on a word shows it alone, and its cut-out is the photo where the mask has it."""
-    word = shared.locator("#canvas .entry").first
+    word = flower.locator("#canvas .entry").first
     word.locator("button").first.click()
-    expect(shared.locator("#canvas .labels bdi")).to_have_text(["flower"])
-    with shared.expect_download() as download:
-        shared.get_by_role("button", name="Save a cut-out of flower").click()
+    expect(flower.locator("#canvas .labels bdi")).to_have_text(["flower"])
+    with flower.expect_download() as download:
+        flower.get_by_role("button", name="Save a cut-out of flower").click()
     assert download.value.suggested_filename == "flower-flower.png"
     image = Image.open(io.BytesIO(download.value.path().read_bytes()))
-    assert list(image.size) == shared.locator("#canvas img").evaluate(
+    assert list(image.size) == flower.locator("#canvas img").evaluate(
         "image => [image.naturalWidth, image.naturalHeight]"
     )
     opaque = sum(image.getchannel("A").histogram()[128:]) / (image.width * image.height)
-    assert 100 * opaque == pytest.approx(share(shared, "flower"), abs=2)
+    assert 100 * opaque == pytest.approx(share(flower, "flower"), abs=2)
     word.locator("button").first.click()
     expect(word.locator(".save")).to_be_hidden()
+
+
+def test_views(flower: Page) -> None:
+    """Both masks can be seen in turn and side by side; the switch chooses the one that is shown,
+    also after nine quick presses."""
+    without, with_amf, swipe = flower.locator("#canvas .views button").all()
+    expect(with_amf).to_have_attribute("aria-pressed", "true")
+    without.click()
+    expect(flower.locator("#canvas .chip").first).to_contain_text("Without AMF")
+    before = share(flower, "plant")
+    swipe.click()
+    expect(flower.locator("#canvas .chip")).to_contain_text(["Without AMF", "With AMF"])
+    expect(flower.locator("#canvas .entry b").nth(1)).to_contain_text(f"{before} % → ")
+    with_amf.click()
+    for _ in range(9):
+        flower.locator("#amf input").click()
+    expect(flower).to_have_url(re.compile("amf=0"))
+    expect(flower.locator(".pending")).to_have_count(0)
+    expect(flower.locator("#amf input")).not_to_be_checked()
+    expect(without).to_have_attribute("aria-pressed", "true")
+    assert share(flower, "background") > 0
+    after(flower, lambda: flower.get_by_role("checkbox", name="Background").uncheck())
+    assert share(flower, "background") == 0
+
+
+def test_labels(visitor: Callable[..., Page]) -> None:
+    """Labels lie inside the picture and not over each other, however many there are."""
+    page = visitor(example="jockey", words=MANY)
+    for size in (DESKTOP, PHONE):
+        page.set_viewport_size(size)
+        expect(page.locator("html")).to_have_js_property("clientWidth", size["width"])
+        places = page.locator("#canvas .stage, #canvas .labels bdi").evaluate_all(
+            "parts => parts.map(part => part.getBoundingClientRect().toJSON())"
+        )
+        frame, *labels = places
+        assert len(labels) >= 3
+        for i, label in enumerate(labels):
+            assert frame["left"] <= label["left"] <= label["right"] <= frame["right"] + 1
+            assert frame["top"] <= label["top"] <= label["bottom"] <= frame["bottom"] + 1
+            assert not any(overlap(label, other) for other in labels[:i])
+
+
+def overlap(a: dict[str, float], b: dict[str, float]) -> bool:
+    """Whether two boxes share a pixel."""
+    across = a["left"] < b["right"] and b["left"] < a["right"]
+    return across and a["top"] < b["bottom"] and b["top"] < a["bottom"]
 
 
 def test_mouse(visitor: Callable[..., Page]) -> None:
@@ -152,7 +164,7 @@ def test_mouse(visitor: Callable[..., Page]) -> None:
 
     An answer is announced by its sentence, and the patch's map is never that of another method.
     """
-    page = visitor(**FIVE)
+    page = visitor(example="jockey", words=MANY)
     stage, why = page.locator("#canvas .stage"), page.locator("#canvas .why")
     page.locator("#canvas .pad").hover()
     expect(stage).to_contain_class("looking")
@@ -161,7 +173,7 @@ def test_mouse(visitor: Callable[..., Page]) -> None:
     values = scores(page)
     assert sum(values.values()) == 100
     assert "background" in values
-    assert "2 more" in values
+    assert "5 more" in values
     assert list(values)[0] == "horse"
     page.mouse.move(5, 5)
     expect(why).to_be_visible()
@@ -202,35 +214,24 @@ def test_touch(phone: Page) -> None:
     assert mean.evaluate("canvas => canvas.toDataURL()") != before
 
 
-def test_labels(visitor: Callable[..., Page]) -> None:
-    """Labels lie inside the picture and not over each other, however many there are."""
-    page = visitor(**FIVE | {"words": f"{FIVE['words']}, tree, sky, a very long word of mine"})
-    for size in (DESKTOP, PHONE):
-        page.set_viewport_size(size)
-        expect(page.locator("html")).to_have_js_property("clientWidth", size["width"])
-        places = page.locator("#canvas .stage, #canvas .labels bdi").evaluate_all(
-            "parts => parts.map(part => part.getBoundingClientRect().toJSON())"
-        )
-        frame, *labels = places
-        assert len(labels) >= 3
-        for i, label in enumerate(labels):
-            assert frame["left"] <= label["left"] <= label["right"] <= frame["right"] + 1
-            assert frame["top"] <= label["top"] <= label["bottom"] <= frame["bottom"] + 1
-            assert not any(overlap(label, other) for other in labels[:i])
+def test_own_photo(shared: Page) -> None:
+    """A photo of one's own gets a mask of what is asked for; it is upright, also if it was taken
+    with a turned camera."""
+    exif, image = Image.Exif(), picture()
+    exif[0x0112] = 6
+    after(shared, lambda: give(shared, encoded(image, "JPEG", exif=exif), "photo.jpeg"))
+    box = shared.locator("#canvas .stage").bounding_box() or {}
+    assert box["width"] / box["height"] == pytest.approx(image.height / image.width, rel=0.02)
+    after(shared, lambda: type_words(shared, "dog, grass"))
+    assert share(shared, "dog") > 5
 
 
-def overlap(a: dict[str, float], b: dict[str, float]) -> bool:
-    """Whether two boxes share a pixel."""
-    across = a["left"] < b["right"] and b["left"] < a["right"]
-    return across and a["top"] < b["bottom"] and b["top"] < a["bottom"]
-
-
-def test_deleted_files(desktop: Page) -> None:
+def test_deleted_files(shared: Page) -> None:
     """If the server has deleted an answer's files the page says so, and the next answer comes."""
     files = "**/numbers.gz"
-    desktop.route(files, lambda route: route.fulfill(status=403))
-    type_words(desktop, "flower, sky")
-    expect(desktop.locator("#canvas .gone")).to_contain_text("load the page again")
-    desktop.unroute(files)
-    after(desktop, lambda: type_words(desktop, "flower, leaf, sky"))
-    expect(desktop.locator("#canvas .gone")).to_have_count(0)
+    shared.route(files, lambda route: route.fulfill(status=403))
+    type_words(shared, "flower, sky")
+    expect(shared.locator("#canvas .gone")).to_contain_text("load the page again")
+    shared.unroute(files)
+    after(shared, lambda: type_words(shared, "flower, leaf, sky"))
+    expect(shared.locator("#canvas .gone")).to_have_count(0)

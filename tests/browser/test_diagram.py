@@ -1,19 +1,15 @@
 """How it works: one patch in focus from the photo to the mask."""
 
-from collections.abc import Callable, Iterator
-
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import FLOWER, after, opened, turn_to
+from tests.browser.conftest import after, turn_to
 
 
-@pytest.fixture(scope="module")
-def diagram(profile: BrowserContext, url: str) -> Iterator[Page]:
-    """The tab, for all tests that only look at more of it."""
-    with opened(profile, url, **FLOWER) as page:
-        turn_to(page, "How it works")
-        yield page
+@pytest.fixture
+def diagram(flower: Page) -> Page:
+    turn_to(flower, "How it works")
+    return flower
 
 
 def drawn(page: Page, part: str) -> str:
@@ -47,6 +43,26 @@ def test_pointing(diagram: Page) -> None:
     assert drawn(diagram, ".large") != before
 
 
+def test_formulas(diagram: Page) -> None:
+    """Formulas stand under their parts once they are asked for."""
+    formula = diagram.locator("#diagram .formula").first
+    expect(formula).to_be_hidden()
+    diagram.get_by_role("button", name="Formulas").click()
+    expect(formula).to_be_visible()
+    expect(diagram.locator("#diagram .own")).to_have_text("softmax(QQᵀ)")
+
+
+def test_amf(diagram: Page) -> None:
+    """Without AMF the fused blocks are let go, the mask is made of the last block alone."""
+    flow, mask = diagram.locator("#diagram .flow"), drawn(diagram, ".mask")
+    expect(flow).to_contain_class("amf")
+    after(diagram, lambda: diagram.locator("#amf input").uncheck(), "diagram")
+    expect(flow).not_to_contain_class("amf")
+    assert drawn(diagram, ".mask") != mask
+    after(diagram, lambda: diagram.locator("#amf input").check(), "diagram")
+    assert drawn(diagram, ".mask") == mask
+
+
 def test_block(diagram: Page) -> None:
     """A block that is pressed is large, with its matrix and norms, by the mean or by one head."""
     before = drawn(diagram, ".matrix")
@@ -61,31 +77,12 @@ def test_block(diagram: Page) -> None:
     expect(head).to_have_value("head 2")
 
 
-def test_amf(diagram: Page) -> None:
-    """Without AMF the fused blocks are let go, the mask is made of the last block alone."""
-    flow, mask = diagram.locator("#diagram .flow"), drawn(diagram, ".mask")
-    expect(flow).to_contain_class("amf")
-    after(diagram, lambda: diagram.locator("#amf input").uncheck(), "diagram")
-    expect(flow).not_to_contain_class("amf")
-    assert drawn(diagram, ".mask") != mask
-
-
-def test_cs(visitor: Callable[..., Page]) -> None:
-    """On the damaged model the outlier is marked, and CS scales it down."""
-    page = visitor(**FLOWER, backbone="built-in-damaged", cs=0)
-    expect(page.locator("#canvas .banner")).to_be_visible()
-    turn_to(page, "How it works")
-    expect(page.locator("#diagram .suppressed").first).to_be_visible()
-    ratio = page.locator("#diagram .suppressed small").first
-    before = float(ratio.inner_text().removesuffix("×"))
-    after(page, lambda: page.locator("#cs input").check(), "diagram")
-    assert float(ratio.inner_text().removesuffix("×")) < before / 4
-
-
-def test_formulas(diagram: Page) -> None:
-    """Formulas stand under their parts once they are asked for."""
-    formula = diagram.locator("#diagram .formula").first
-    expect(formula).to_be_hidden()
-    diagram.get_by_role("button", name="Formulas").click()
-    expect(formula).to_be_visible()
-    expect(diagram.locator("#diagram .own")).to_have_text("softmax(QQᵀ)")
+def test_cs(shared: Page) -> None:
+    """On the model that is damaged on purpose the outlier is marked, and CS scales it down."""
+    after(shared, shared.get_by_role("button", name="See what CS repairs").click)
+    expect(shared.locator("#canvas .banner")).to_be_visible()
+    turn_to(shared, "How it works")
+    ratio = shared.locator("#diagram .suppressed small").first
+    scaled = float(ratio.inner_text().removesuffix("×"))
+    after(shared, lambda: shared.locator("#cs input").uncheck(), "diagram")
+    assert float(ratio.inner_text().removesuffix("×")) > 4 * scaled

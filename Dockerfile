@@ -10,8 +10,7 @@ COPY evaluation evaluation
 COPY demo demo
 COPY assets assets
 USER gclip
-# Two arenas keep the memory of freed pictures from adding up.
-ENV MALLOC_ARENA_MAX=2 PYTHONDONTWRITEBYTECODE=1
+ENV PYTHONDONTWRITEBYTECODE=1
 EXPOSE 7860
 HEALTHCHECK --start-period=90s CMD ["python", "-c", \
     "from urllib.request import urlopen; urlopen('http://127.0.0.1:7860/health', timeout=5)"]

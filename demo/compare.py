@@ -6,6 +6,7 @@ from demo.files import item
 from demo.plots import painted
 from demo.scene import Scene, method_title
 from demo.views import canvas, percent
+from gclip_core import BACKBONES
 
 COLUMNS = ("Method", "mIoU, %", "Patches look by", "Paper")
 RULES = {
@@ -65,6 +66,9 @@ def large(scene: Scene) -> dict[str, Any] | None:
 def note(scene: Scene) -> str:
     """What the scores are."""
     text = "Every method’s mask of this photo. Press one to see it beside GCLIP’s."
-    if scene.scores(scene.mask()):
-        text += " Scores are mIoU, of these masks."
-    return text
+    if not scene.scores(scene.mask()):
+        return f"{text} There is no score: the true masks of this photo or its words are not known."
+    text += " Scores are mIoU of these masks: one photo, "
+    if BACKBONES[scene.settings.backbone].pretrained:
+        return text + "where papers report the mean of many."
+    return text + "and a small model that was taught with masks. No paper’s result is seen here."

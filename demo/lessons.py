@@ -12,7 +12,7 @@ from demo.scene import Photo, Scene
 from demo.settings import Settings
 from demo.views import percent
 from evaluation import photos
-from gclip_core import assets
+from gclip_core import assets, palette
 
 PHOTO = photos.shipped_photos()["flower"]
 """The photo of all steps; on it, and with these weights, each must be true."""
@@ -43,7 +43,7 @@ LESSONS = (
         "is a vector, and so is each word: the word whose vector is nearest colours the patch. "
         f"With one word, everything is “{WORD}”.",
         "Now some eighty words for a **background**, such as sky and wall, compete with it.",
-        "A patch that one of them fits best stays without a colour.",
+        "Where one of them fits best, there is no colour.",
         OFF | {"words": WORD, "background": False},
         OFF | {"words": WORD},
     ),
@@ -53,7 +53,8 @@ LESSONS = (
         "at a few **global tokens**, the bright columns. Attention map fusion averages the last "
         "block’s attention with that of the first blocks that have them.",
         "What does **AMF** do to the mask?",
-        "The middle blocks add patches of the same thing that are farther away.",
+        "This model has such tokens in its last block only, so AMF takes two middle blocks: they "
+        "add patches of the same thing that are farther away.",
         OFF,
         AMF,
         drawn="attention-late.webp",
@@ -63,7 +64,8 @@ LESSONS = (
         "In some CLIPs one channel of the FFN has far larger weights than the others. The "
         "built-in model has none, so here one is damaged on purpose.",
         "What does that **outlier** do to the mask?",
-        "One number outweighs all others in every patch, so that patches become alike.",
+        "One number outweighs all others in every patch, so that patches become alike: nearly all "
+        f"of “{PHOTO.names[1]}” is lost.",
         AMF,
         AMF | {"backbone": DAMAGED},
     ),
@@ -79,6 +81,13 @@ LESSONS = (
 )
 
 
+def intro() -> str:
+    """What to do, and the colours of the words, as HTML."""
+    entries = zip(PHOTO.names, palette.of_names(PHOTO.names), strict=True)
+    words = ", ".join(f'<b style="color: {colour}">■</b> {name}' for name, colour in entries)
+    return f"<p>Two minutes, four steps on one photo: guess, then see. Its words are {words}.</p>"
+
+
 def scene_of(settings: dict[str, Any]) -> Scene:
     """The photo with the settings of a step; all others have their defaults."""
     return Scene(Photo.of(str(PHOTO.path)), Settings(**settings)).with_words()
@@ -89,7 +98,7 @@ def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
     scene = scene_of(settings)
     mask = scene.mask()
     image = painted(scene.photo.picture, mask, 420)
-    caption = f"{caption} · {percent(scene.miou(mask))}"
+    caption = f"{caption} · mIoU {percent(scene.miou(mask))}"
     return item(image, caption, "The photo with its mask", "jpeg")
 
 

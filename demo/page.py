@@ -147,8 +147,9 @@ def _settings(parts: dict[str, Any]) -> None:
     with gr.Group(visible=False, elem_id="fetch") as parts["fetch"]:
         parts["fetch_text"] = gr.Markdown()
         with gr.Row():
-            parts["fetch_start"] = gr.Button("Fetch", variant="primary", size="sm")
-            parts["fetch_stop"] = gr.Button("Cancel", size="sm")
+            can = backbones.HOST.downloads
+            parts["fetch_start"] = gr.Button("Fetch", variant="primary", size="sm", visible=can)
+            parts["fetch_stop"] = gr.Button("Cancel", size="sm", visible=can)
     methods = {method.title: name for name, method in METHODS.items() if name != "gclip"}
     methods = [("GCLIP, as switched", "gclip"), *methods.items()]
     parts["method"] = gr.Dropdown(methods, label="Method")
@@ -219,7 +220,7 @@ def _tabs(parts: dict[str, Any]) -> None:
                 elem_id="table",
             )
         with gr.Tab("Learn", id="learn", elem_id="learn"):
-            gr.Markdown("Two minutes, four steps: guess, then see.")
+            gr.HTML(lessons.intro())
             for step, lesson in enumerate(LESSONS):
                 with gr.Row(elem_classes="card"):
                     _lesson(parts, step, lesson)
@@ -362,7 +363,7 @@ def respond(
     started = time.perf_counter()
     if tab not in EVERY_TAB:  # forged: nobody writes into the log
         tab = "segment"
-    if photo is None:
+    if photo is None and seen.photo:
         gr.Info("There is no photo: choose one. What is shown is of the photo before.")
     try:
         for outputs in answer(seen, tab, photo and photo.get("path"), *values):
@@ -392,14 +393,17 @@ def open_link(request: gr.Request) -> list[Any]:
     query = dict(request.query_params)
     shipped = photos.shipped_photos()
     example = query.pop("example", OPENING)
-    if example not in shipped:
+    if example == share.OWN:
+        warn("The photo of this link stayed with its sender: add it, or another one, on the left.")
+    elif example not in shipped:
         warn(f"There is no photo “{example[:20]}” here: {OPENING} is shown.")
-    photo = shipped.get(example, shipped[OPENING])
+        example = OPENING
+    photo = shipped.get(example)
     query.pop("__theme", None)  # Gradio's own
     settings, note = Settings.from_query({"backbone": backbones.HOST.backbone} | query)
     if note:
         warn(note)
-    return [str(photo.path), *(value for _, value in settings)]
+    return [photo and str(photo.path), *(value for _, value in settings)]
 
 
 @contextmanager

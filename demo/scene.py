@@ -267,8 +267,10 @@ class Scene:
         """Of each class, whether it has pixels, but fits them weakly."""
         probabilities = self.probabilities(mask)
         winner = probabilities.argmax(0)
-        own = [probabilities[c][winner == c] for c in range(len(mask.vocabulary))]
-        return tuple(bool(len(p) and p.mean() < NOT_SURE) for p in own)
+        return tuple(
+            bool(area > 0 and probabilities[c][winner == c].mean() < NOT_SURE)
+            for c, area in enumerate(mask.areas())
+        )
 
     def scores(self, mask: Segmentation) -> metric.WordScores | None:
         """IoU where the truth is known; None with an unknown word, or with no word of the truth."""

@@ -21,11 +21,14 @@ from gclip_core.methods import gclip
 from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
 
+OWN = "own"
+"""The example of a link to a photo that is no example."""
+
 
 def link(scene: Scene) -> str:
     """The query string of what is shown; a photo of one's own stays at home."""
     example = scene.photo.example
-    named = {"example": example.name} if example else {}
+    named = {"example": example.name if example else OWN}
     named |= {"backbone": scene.settings.backbone}  # other hosts open with another one
     query = scene.settings.to_query(**named)
     if len(query) > limits.MAX_LINK:

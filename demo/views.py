@@ -90,7 +90,7 @@ def difference(scene: Scene, pair: dict[str, Segmentation], idea: str = "") -> s
     sentence = f"{subject} changes {percent(share)} of the pixels"
     scores = [scene.scores(mask) for mask in (before, after)]
     if None in scores:
-        return f"{sentence}, {moved(old, new, scene.words.names)}."
+        return f"{sentence}, {moved(old, new, scene.words.names)}. Judge by eye which is right."
     first, last = scores
     most = max(first.iou, key=lambda c: abs(last.iou[c] - first.iou[c]))
     start, end = f"{100 * first.iou[most]:.1f}", f"{100 * last.iou[most]:.1f}"
@@ -120,7 +120,7 @@ def notes(scene: Scene) -> list[str]:
     sentences = [f"“{u.phrase}” is not known here: “{u.nearest}” is used." for u in replaced]
     if left:
         words = ", ".join(f"“{phrase}”" for phrase in left[:5])
-        sentences.append(f"The model was never trained on {words}: do not trust this mask.")
+        sentences.append(f"The model was never trained on {words}: do not trust that mask.")
     if scene.encoded in WITHOUT_GPU:
         sentences.append("No GPU was free for this photo: the CPU computed it.")
     return [*scene.typed.notes, *sentences]

@@ -170,6 +170,13 @@ def test_links(visitor: Visitor) -> None:
         assert Settings.read(settings.model_dump()) == settings and len(note) < 400
 
 
+def test_link_of_own_photo(visitor: Visitor) -> None:
+    """Who opens it is told that the photo is missing, and sees no other one with its words."""
+    values = visitor.open("example=own&words=cat")
+    assert values["photo"] is None and values["words"] == "cat"
+    assert "stayed with its sender" in visitor.shown["warning"]
+
+
 def test_longest_link(visitor: Visitor) -> None:
     """A link of the page can be followed: words that make it too long are left out."""
     dog = Photo.of(str(assets.path("photos", "dog.jpg")))

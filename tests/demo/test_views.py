@@ -68,7 +68,10 @@ def test_sentence_without_a_truth(tmp_path: Path) -> None:
     other[: len(labels) // 4] = 1
     before, after = replace(mask, labels=labels), replace(mask, labels=other)
     text = views.difference(current, {"Without CS": before, "With CS": after}, "CS")
-    assert text == "CS changes 25.0 % of the pixels, most from “dog” to “grass”."
+    assert (
+        text == "CS changes 25.0 % of the pixels, most from “dog” to “grass”. "
+        "Judge by eye which is right."
+    )
 
 
 def test_blocks_of_cs() -> None:
@@ -78,7 +81,7 @@ def test_blocks_of_cs() -> None:
     assert not views.cs_link_helps(by_hand)
     assert "is scaled by CS" in views.norms_text(by_hand)
     assert "no outlier" in views.norms_text(by_hand.with_settings(block=3))
-    damaged = BACKBONES["built-in-damaged"].damage[2][0] + 1
+    damaged = BACKBONES["built-in-damaged"].damage[-1][0] + 1
     elsewhere = scene(backbone="built-in-damaged", cs_blocks="2", block=damaged, **SMALL)
     assert "is an outlier, which CS leaves" in views.norms_text(elsewhere)
     assert "to be scaled" in views.norms_text(elsewhere.with_settings(cs_blocks="auto", cs=False))
@@ -190,6 +193,12 @@ def test_table_and_masks_have_one_figure(compared: dict) -> None:
     assert paper[2:] == ("query · query", "Lan et al. 2024, arXiv:2407.12442")
 
 
+def test_note_of_scores(tmp_path: Path) -> None:
+    """What they are worth, or why there is none."""
+    assert "small model" in compare.note(scene(**SMALL))
+    assert "no score" in compare.note(scene(upload(tmp_path), words="dog", **SMALL))
+
+
 def test_pressed_mask_is_beside_ours(compared: dict) -> None:
     current = scene(**SMALL)
     assert not compare.is_pressed(current)
@@ -241,6 +250,12 @@ def test_lesson_is_true(step: int, right: int) -> None:
     assert len(strip["items"]) == 2
 
 
+def test_lost_word() -> None:
+    """The third step says which word the damage loses."""
+    areas = lessons.scene_of(lessons.LESSONS[2].after).mask().areas()
+    assert areas[1] < 0.05 and lessons.PHOTO.names[1] in lessons.LESSONS[2].reason
+
+
 def test_guess_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine without memory answers a guess with a sentence."""
 
@@ -277,7 +292,7 @@ def test_link_opens_what_was_shown() -> None:
 
 def test_own_photo_is_not_in_the_link(tmp_path: Path) -> None:
     current = scene(upload(tmp_path), words="dog")
-    assert "example" not in share.link(current) and str(tmp_path) not in share.link(current)
+    assert "example=own&" in share.link(current) and str(tmp_path) not in share.link(current)
     assert "stays with you" in share.note(current)
 
 

@@ -32,6 +32,11 @@ def test_received_mean(elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert whole.mean().item() == pytest.approx(1, abs=1e-4)
 
 
+def test_threshold() -> None:
+    """A global token receives five times uniform attention, or more."""
+    assert amf.global_tokens(torch.tensor([4.9, 5, 0]), Fusion().global_threshold) == (1,)
+
+
 @given(has_tokens=st.lists(st.booleans(), min_size=2, max_size=24), n_fused=st.integers(1, 3))
 def test_first_block_rule(has_tokens: list[bool], n_fused: int) -> None:
     """The rule agrees with its definition."""

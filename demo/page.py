@@ -312,17 +312,16 @@ def _connect(page: gr.Blocks, parts: dict[str, Any]) -> None:
         parts["chips"].select(press_chips, chips, settings, **SETS_INPUTS),
         parts["cs_link"].click(switch_model, backbone, backbone, preprocess=False, **SETS_INPUTS),
         parts["diagram"].input(point, in_view, in_view, **SETS_INPUTS),
-        masks.select(enlarge, masks, enlarged, **SETS_INPUTS),
-        parts["table"].select(enlarge, masks, enlarged, **SETS_INPUTS),
-        *(
-            parts[f"show {step}"].click(
-                partial(show_lesson, step), None, shown_by_lessons, **SETS_INPUTS
-            )
-            for step in range(len(LESSONS))
-        ),
         fetched,
     ):
         event.then(**answered)
+    for part in (masks, parts["table"]):
+        pressed = part.select(enlarge, masks, enlarged, **SETS_INPUTS)
+        pressed.then(**answered).then(None, js="() => reveal('large')")
+    for step in range(len(LESSONS)):
+        lesson = partial(show_lesson, step)
+        pressed = parts[f"show {step}"].click(lesson, None, shown_by_lessons, **SETS_INPUTS)
+        pressed.then(**answered).then(None, js="() => reveal('canvas')")
     parts["fetch_stop"].click(
         refuse()(backbones.offer),
         backbone,
@@ -394,7 +393,7 @@ def open_link(request: gr.Request) -> list[Any]:
     shipped = photos.shipped_photos()
     example = query.pop("example", OPENING)
     if example == share.OWN:
-        warn("The photo of this link stayed with its sender: add it, or another one, on the left.")
+        warn("The photo of this link stayed with its sender: add it, or another one.")
     elif example not in shipped:
         warn(f"There is no photo “{example[:20]}” here: {OPENING} is shown.")
         example = OPENING

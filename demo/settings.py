@@ -8,6 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from demo import limits
 from gclip_core import BACKBONES, METHODS, GclipError, Method, gclip
+from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED
+from gclip_core.cs import CHANNEL_THRESHOLD
 from gclip_core.numbering import block_choice
 from gclip_core.refine import REFINEMENTS
 from gclip_core.registry import BUILT_IN
@@ -63,13 +65,13 @@ class Settings(BaseModel):
     scale: float = Field(40.0, ge=1, le=200)
     """Of the logits."""
     amf_blocks: Annotated[str, Field(max_length=200), AfterValidator(_amf_blocks)] = "backbone"
-    fused: int = Field(2, ge=1, le=64)
+    fused: int = Field(N_FUSED, ge=1, le=64)
     """How many blocks AMF fuses."""
-    tokens: float = Field(5.0, ge=1, le=10_000)
+    tokens: float = Field(GLOBAL_THRESHOLD, ge=1, le=10_000)
     """A global token receives so many times an equal share of the attention."""
     cs_blocks: Annotated[str, Field(max_length=200), AfterValidator(_cs_blocks)] = "backbone"
     target: Literal["mean", "median"] = "mean"
-    outlier: float = Field(2.0, ge=1, le=10_000)
+    outlier: float = Field(CHANNEL_THRESHOLD, ge=1, le=10_000)
     """A channel is an outlier from so many times the median norm on."""
     block: int = Field(7, ge=1, le=64)
     head: int = Field(0, ge=0, le=64)

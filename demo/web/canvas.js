@@ -74,6 +74,7 @@ function refresh() {
   write(".chip.right", isSwipe ? titles[1] : "");
   split.hidden = !isSwipe;
   pad.hidden = isSwipe;
+  $(".hint").hidden = isSwipe;
   const seen = isSwipe ? answer.views : [answer.views[current()]];
   for (const entry of $$(".entry")) {
     const label = Number(entry.dataset.label);
@@ -84,7 +85,7 @@ function refresh() {
     doubt.hidden = !isUnsure;
     swatch.classList.toggle("unsure", isUnsure);
     entry.firstChild.setAttribute("aria-pressed", chosen.label === label);
-    entry.lastChild.hidden = chosen.label !== label;
+    entry.lastChild.hidden = chosen.label !== label || shares.every((part) => part < 0.0005);
   }
   paint();
   look();
@@ -230,7 +231,9 @@ function explain(reasons, patch, top, left) {
     Object.assign(bar.style, { background: colour, width: `${100 * share}%` });
     return [make(isOwn ? "em" : "bdi", "", name), bar, make("b", "", `${percents[i]} %`)];
   });
-  why.replaceChildren(make("strong", "", "How well words fit here"), ...rows);
+  const close = Object.assign(make("button", "", "×"), { type: "button", onclick: free });
+  close.setAttribute("aria-label", "Free this patch");
+  why.replaceChildren(make("strong", "", "Share of each word here"), close, ...rows);
   placeBeside(top * stage.clientHeight, left * stage.clientWidth);
   return lines.map(({ name }, i) => `${name} ${percents[i]} %`).join(", ");
 }
@@ -304,6 +307,8 @@ watchPin(({ of, patch }) => {
   look();
 });
 
+const free = () => choose(null, false);
+
 /** The word in the middle of a patch. */
 function nameAt(patch) {
   const [[rows, columns], [height, width]] = [answer.grid, answer.views[0].mask.shape];
@@ -328,7 +333,7 @@ pad.onkeydown = (event) => {
   if (!answer || !(key in ARROWS || ["Enter", " ", "Escape"].includes(key))) return;
   event.preventDefault();
   const from = chosen.patch ?? middle(answer.grid);
-  if (key === "Escape") choose(null, false);
+  if (key === "Escape") free();
   else if (key in ARROWS) {
     choose(chosen.patch === null ? from : patchBeside(from, key, answer.grid));
     announce(nameAt(chosen.patch));

@@ -21,6 +21,11 @@ async function copyLink(link) {
   }
 }
 
+/** Scroll to what a press has made elsewhere, where it is not in view. */
+function reveal(id) {
+  document.getElementById(id).scrollIntoView({ block: "nearest" });
+}
+
 /**
  * The whole address of the server's link, which is a query; it becomes the page's own: after a lost
  * connection Gradio loads that again, with the settings.

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import (
     DESKTOP,
+    FLOWER,
     PHONE,
     after,
     encoded,
@@ -31,6 +32,12 @@ NOTE = """() => {
     new MutationObserver(note).observe(stage, {attributes: true})
     new MutationObserver(note).observe(live, {childList: true})
 }"""
+PLACES = """async () => {
+    for (let i = 0; i < 2; i++) await new Promise(requestAnimationFrame)
+    const parts = document.querySelectorAll("#canvas .stage, #canvas .labels bdi")
+    return [...parts].map(part => part.getBoundingClientRect().toJSON())
+}"""
+"""Of the stage and its labels, two frames after a change of size."""
 MANY = "horse, person, fence, bush, grass, tree, sky, a very long word of mine"
 
 
@@ -112,6 +119,22 @@ def test_alone(flower: Page) -> None:
     expect(word.locator(".save")).to_be_hidden()
 
 
+def test_touch(visitor: Callable[..., Page]) -> None:
+    """A tap pins a patch and shows its words; another tap on it frees it. In the diagram, too, a
+    tap chooses the patch."""
+    phone = visitor(PHONE, **FLOWER)
+    pad, place = phone.locator("#canvas .pad"), {"x": 100, "y": 100}
+    pad.tap(position=place)
+    assert sum(scores(phone).values()) == 100
+    pad.tap(position=place)
+    expect(phone.locator("#canvas .why")).to_be_hidden()
+    turn_to(phone, "How it works")
+    mean = phone.locator("#diagram .mean canvas").first
+    before = mean.evaluate("canvas => canvas.toDataURL()")
+    phone.locator("#diagram .cut").tap(position={"x": 12, "y": 12})
+    assert mean.evaluate("canvas => canvas.toDataURL()") != before
+
+
 def test_views(flower: Page) -> None:
     """Both masks can be seen in turn and side by side; the switch chooses the one that is shown,
     also after nine quick presses."""
@@ -141,10 +164,7 @@ def test_labels(visitor: Callable[..., Page]) -> None:
     for size in (DESKTOP, PHONE):
         page.set_viewport_size(size)
         expect(page.locator("html")).to_have_js_property("clientWidth", size["width"])
-        places = page.locator("#canvas .stage, #canvas .labels bdi").evaluate_all(
-            "parts => parts.map(part => part.getBoundingClientRect().toJSON())"
-        )
-        frame, *labels = places
+        frame, *labels = page.evaluate(PLACES)
         assert len(labels) >= 3
         for i, label in enumerate(labels):
             assert frame["left"] <= label["left"] <= label["right"] <= frame["right"] + 1
@@ -197,21 +217,6 @@ def test_mouse(visitor: Callable[..., Page]) -> None:
     page.keyboard.press("Escape")
     page.mouse.move(5, 5)
     expect(stage).not_to_contain_class("looking")
-
-
-def test_touch(phone: Page) -> None:
-    """A tap pins a patch and shows its words; another tap on it frees it. In the diagram, too, a
-    tap chooses the patch."""
-    pad, place = phone.locator("#canvas .pad"), {"x": 100, "y": 100}
-    pad.tap(position=place)
-    assert sum(scores(phone).values()) == 100
-    pad.tap(position=place)
-    expect(phone.locator("#canvas .why")).to_be_hidden()
-    turn_to(phone, "How it works")
-    mean = phone.locator("#diagram .mean canvas").first
-    before = mean.evaluate("canvas => canvas.toDataURL()")
-    phone.locator("#diagram .cut").tap(position={"x": 12, "y": 12})
-    assert mean.evaluate("canvas => canvas.toDataURL()") != before
 
 
 def test_own_photo(shared: Page) -> None:

@@ -1,5 +1,7 @@
 """How it works: one patch in focus from the photo to the mask."""
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -38,6 +40,7 @@ def test_pointing(diagram: Page) -> None:
     expect(diagram.locator("#diagram .live")).to_contain_text("Patch in row 2, column 3")
     diagram.locator("#diagram .cut").press("Escape")
     expect(pressed).to_have_text("attention received")
+    expect(diagram).not_to_have_url(re.compile("patch="))
     before = drawn(diagram, ".large")
     diagram.locator("#diagram .matrix").hover(position={"x": 10, "y": 3})
     assert drawn(diagram, ".large") != before

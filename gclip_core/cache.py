@@ -18,8 +18,8 @@ class BoundedCache(Generic[Value]):
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._values: OrderedDict[Hashable, Value] = OrderedDict()
-        self._making: dict[Hashable, threading.Lock] = {}
-        self._lock = threading.Lock()
+        self._making: set[Hashable] = set()
+        self._lock = threading.Condition()
 
     def get(self, key: Hashable) -> Value | None:
         """The value, now the most recently used; None if there is none."""
@@ -37,21 +37,20 @@ class BoundedCache(Generic[Value]):
 
     def get_or_make(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """The value of ``key``, made by ``make`` if it is not cached."""
-        value = self.get(key)
-        if value is not None:
-            return value
         with self._lock:
-            one_maker = self._making.setdefault(key, threading.Lock())
-        with one_maker:
-            try:
-                value = self.get(key)  # another thread may have made it meanwhile
-                if value is None:
-                    value = make()
-                    self.put(key, value)
+            self._lock.wait_for(lambda: key not in self._making)
+            value = self.get(key)
+            if value is not None:
                 return value
-            finally:
-                with self._lock:
-                    self._making.pop(key, None)
+            self._making.add(key)
+        try:
+            value = make()
+            self.put(key, value)
+            return value
+        finally:
+            with self._lock:
+                self._making.remove(key)
+                self._lock.notify_all()
 
     def __len__(self) -> int:
         return len(self._values)

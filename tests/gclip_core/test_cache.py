@@ -1,6 +1,7 @@
 """The bounded cache, asked by one thread and by many."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 from gclip_core.cache import BoundedCache
@@ -37,4 +38,36 @@ def test_made_once() -> None:
         answers = [pool.submit(ask) for _ in range(4)]
         go.set()
         assert [answer.result(5) for answer in answers] == [1, 1, 1, 1]
+    assert made == [1]
+
+
+def test_failed_make() -> None:
+    """After a failure one thread that waits makes the value, and later ones wait for it."""
+    cache: BoundedCache[int] = BoundedCache(10)
+    started, fail, made_again, go = (threading.Event() for _ in range(4))
+    made: list[int] = []
+
+    def fails() -> int:
+        started.set()
+        fail.wait(5)
+        raise ValueError
+
+    def make() -> int:
+        made.append(1)
+        made_again.set()
+        go.wait(5)
+        return len(made)
+
+    with ThreadPoolExecutor(3) as pool:
+        failed = pool.submit(cache.get_or_make, "key", fails)
+        started.wait(5)
+        waiting = pool.submit(cache.get_or_make, "key", make)
+        time.sleep(0.1)  # until it waits
+        fail.set()
+        made_again.wait(5)
+        later = pool.submit(cache.get_or_make, "key", make)
+        time.sleep(0.1)
+        go.set()
+        assert isinstance(failed.exception(5), ValueError)
+        assert (waiting.result(5), later.result(5)) == (1, 1)
     assert made == [1]

@@ -21,10 +21,11 @@ TOKENS_PER_BATCH = 8192
 """The maximum number of tokens in a batch of windows; a batch has at least one window."""
 
 
+@dataclass(frozen=True, eq=False)
 class Cached:
-    """A value with a cache of what is computed from it."""
+    """A value with a cache of what is computed from it; ``replace`` makes a new cache."""
 
-    cache: dict[Hashable, Any]
+    cache: dict[Hashable, Any] = field(init=False, repr=False, default_factory=dict)
 
     def cached(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """The value of ``key``; ``make()`` computes it the first time."""
@@ -46,7 +47,6 @@ class Batch(Cached):
     window: Grid
     corners: tuple[Grid, ...]
     probabilities: Tensor | None = None
-    cache: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,6 @@ class Encoded(Cached):
     suppression: Suppression | None = None
     without_cs: "Encoded | None" = field(default=None, repr=False)
     encode_whole: "Callable[[], Encoded] | None" = field(default=None, repr=False)
-    cache: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     @property
     def window(self) -> Grid:
@@ -156,10 +155,10 @@ def suppress(backbone: Backbone, encoded: Encoded, report: SuppressionReport) ->
 
     def rerun(batch: Batch) -> Batch:
         inputs = blocks.block_inputs(backbone.blocks, batch.inputs[start], start, weights)
-        return replace(batch, inputs=(*batch.inputs[:start], *inputs), cache={})
+        return replace(batch, inputs=(*batch.inputs[:start], *inputs))
 
     batches = tuple(map(rerun, clean.batches))
-    return replace(clean, batches=batches, suppression=report.settings, without_cs=clean, cache={})
+    return replace(clean, batches=batches, suppression=report.settings, without_cs=clean)
 
 
 @torch.no_grad()

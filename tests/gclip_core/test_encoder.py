@@ -1,5 +1,7 @@
 """Sliding windows over a picture."""
 
+from dataclasses import replace
+
 import pytest
 
 from gclip_core import encoder
@@ -36,3 +38,11 @@ def test_count_windows(window: int | None, stride: int) -> None:
     encoded = segmenter.encode(picture(96, 128))
     windows = sum(len(batch.corners) for batch in encoded.batches)
     assert segmenter.count_windows((96, 128)) == (windows, encoded.window[0] * encoded.window[1])
+
+
+def test_own_cache() -> None:
+    """What ``replace`` makes of an encoding has a cache of its own."""
+    encoded = Segmenter(tiny_backbone(), short_side=32).encode(picture(32, 32))
+    for one in (encoded, encoded.batches[0]):
+        one.cached("key", lambda: "value")
+        assert replace(one).cached("key", lambda: "new") == "new"

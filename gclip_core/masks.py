@@ -104,7 +104,7 @@ def per_class(prompts: Tensor, classes: Sequence[int]) -> Tensor:
     n = max(classes) + 1
     typed = [index for index in classes if index >= 0]
     prompts = prompts[: len(typed)]
-    if n == len(typed):
+    if typed == list(range(n)):
         return prompts
     index = torch.tensor(typed).view(-1, *[1] * (prompts.dim() - 1)).expand_as(prompts)
     out = prompts.new_full((n, *prompts.shape[1:]), float("-inf"))

@@ -14,7 +14,7 @@ from gclip_core.methods import METHODS
 from gclip_core.result import Segmentation
 from gclip_core.vocabulary import Vocabulary
 
-CLASSES = [(0, 1, 2, 3, 4), (0, 0, 1, 2, 2), (0, 0, 1, -1, -1), (0, 0, 0, 0, 0)]
+CLASSES = [(0, 1, 2, 3, 4), (4, 2, 0, 1, 3), (0, 0, 1, 2, 2), (0, 0, 1, -1, -1), (0, 0, 0, 0, 0)]
 """The class of every prompt, -1 for the background."""
 SIZES = [(1, 1), (5, 4), (37, 23), (1, 900), (900, 1), (130, 300)]
 

@@ -84,7 +84,7 @@ class Fusion:
     Raises MethodError for a setting outside its range.
     """
 
-    blocks: Blocks | BlocksOf12 = "auto"
+    blocks: Blocks | BlocksOf12 = "backbone"
     n_fused: int = N_FUSED
     heads: Literal["each", "mean"] = "each"
     global_threshold: float = GLOBAL_THRESHOLD

@@ -30,7 +30,7 @@ class Suppression:
     MethodError for a setting outside its range.
     """
 
-    blocks: Blocks = "auto"
+    blocks: Blocks = "backbone"
     target: Literal["mean", "median"] = "mean"
     channel_threshold: float = CHANNEL_THRESHOLD
 

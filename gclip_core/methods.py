@@ -58,8 +58,8 @@ class Method:
 def gclip(
     amf: bool = True,
     cs: bool = True,
-    amf_blocks: str | Iterable[int] = "auto",
-    cs_blocks: str | Iterable[int] = "auto",
+    amf_blocks: str | Iterable[int] = "backbone",
+    cs_blocks: str | Iterable[int] = "backbone",
     n_fused: int = N_FUSED,
     heads: Literal["each", "mean"] = "each",
     cs_target: Literal["mean", "median"] = "mean",
@@ -68,8 +68,8 @@ def gclip(
 ) -> Method:
     """GCLIP with AMF and CS on or off; with both off its result is exactly ClearCLIP's.
 
-    ``amf_blocks`` and ``cs_blocks`` are ``"auto"`` (measured), ``"backbone"`` (the backbone's
-    default) or 0-based integers. The other settings are those of :class:`Fusion` and
+    ``amf_blocks`` and ``cs_blocks`` are ``"backbone"`` (the backbone's default), ``"auto"``
+    (measured) or 0-based integers. The other settings are those of :class:`Fusion` and
     :class:`Suppression`. Raises MethodError for a setting outside its range.
     """
 
@@ -127,6 +127,7 @@ METHODS: Table[Method] = Table(  # in the order of their years
     ),
     Method(
         "itaclip", "ITACLIP (attention)", "qq+kk", residual=True, ffn=False,
+        # These blocks count from 1, as in the papers; those of Fusion((5, 6)) count from 0.
         fusion=Fusion(BlocksOf12((7, 8, 10)), weight=0.5, attention="own"),
         authors="Aydın et al.", year=2024, paper="arXiv:2411.12044",
         summary="SCLIP's attention averaged with the same of three middle blocks; FFN left out. "

@@ -54,8 +54,8 @@ def test_endpoints(client: Client) -> None:
 @pytest.mark.parametrize(
     ("method", "background", "same"),
     [
-        ("gclip", "on", gclip.gclip(amf_blocks="backbone", cs_blocks="backbone")),
-        ("amf", "off", gclip.gclip(cs=False, amf_blocks="backbone", cs_blocks="backbone")),
+        ("gclip", "on", gclip.gclip()),
+        ("amf", "off", gclip.gclip(cs=False)),
         ("naclip", "on", gclip.METHODS["naclip"]),
     ],
 )

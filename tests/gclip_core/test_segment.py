@@ -21,8 +21,8 @@ def one_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def small(*settings: Any) -> Backbone:
-    """The built-in model at a short side of 160."""
-    return replace(loaded(*settings), short_side=160)
+    """The built-in model at a short side of 160, with blocks of its own."""
+    return replace(loaded(*settings), short_side=160, amf_blocks=(2, 3), cs_blocks=(8,))
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from tests.models import enlarge_channel, look_at_one_patch, normalised, picture
 WORDS = "cat, sofa; couch, wall"
 IMAGE = picture(24, 40)
 GRID = (3, 5)
+AUTO = {"amf_blocks": "auto"}
 
 
 def segmenter_of(backbone: Backbone, **settings: Any) -> Segmenter:
@@ -61,12 +62,12 @@ def encoded(segmenter: Segmenter) -> Encoded:
 @pytest.mark.parametrize(
     ("global_blocks", "settings", "expected", "reason"),
     [
-        (range(5, 11), {}, (5, 6), FusionReason.GLOBAL_TOKENS),
-        (range(12), {}, (1, 2), FusionReason.GLOBAL_TOKENS),
-        (range(5, 11), {"n_fused": 3}, (5, 6, 7), FusionReason.GLOBAL_TOKENS),
-        (range(8, 11), {"amf_blocks": "backbone"}, (2, 4), FusionReason.BACKBONE),
-        ((), {}, (5, 6), FusionReason.MIDDLE),
-        ((5, 6, 7), {}, (5, 6), FusionReason.MIDDLE),
+        (range(5, 11), AUTO, (5, 6), FusionReason.GLOBAL_TOKENS),
+        (range(12), AUTO, (1, 2), FusionReason.GLOBAL_TOKENS),
+        (range(5, 11), AUTO | {"n_fused": 3}, (5, 6, 7), FusionReason.GLOBAL_TOKENS),
+        (range(8, 11), {}, (2, 4), FusionReason.BACKBONE),
+        ((), AUTO, (5, 6), FusionReason.MIDDLE),
+        ((5, 6, 7), AUTO, (5, 6), FusionReason.MIDDLE),
         (range(8, 11), {"amf_blocks": [3]}, (3,), FusionReason.BY_HAND),
         (range(5, 11), {"amf": False}, (), FusionReason.OFF),
     ],

@@ -36,8 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _evaluate(args: argparse.Namespace) -> None:
     """Runs an evaluation and prints its table.
 
-    Under ``torchrun`` each of n processes counts every n-th image, and the process that counts the
-    last one prints.
+    Under ``torchrun`` each of n processes counts every n-th image, and the first one prints.
     """
     experiment = _experiment(args)
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
@@ -46,9 +45,8 @@ def _evaluate(args: argparse.Namespace) -> None:
     digest = benchmark.digest(experiment.settings())
     folder = args.out or Path("results") / f"{args.dataset}-{args.backbone}-{digest}"
     benchmark.run(experiment, folder, rank, world)
-    result = benchmark.read_result(folder)
-    if result.complete:
-        file = folder / "result.json"
+    if rank == 0:
+        result, file = benchmark.read_result(folder), folder / "result.json"
         benchmark.write_whole(file, tables.result_json(result).encode())
         print(tables.run_table(result))
         print(f"\nwritten: {file}", file=sys.stderr)

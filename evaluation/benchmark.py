@@ -9,6 +9,7 @@ import ast
 import io
 import json
 import re
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -99,7 +100,7 @@ class Experiment:
     def settings(self) -> dict[str, Any]:
         """All that decides the numbers, as plain data; blocks count from 1.
 
-        ``fingerprint`` is a digest of the images' names, ``weights`` the backbone's digest; a
+        ``fingerprint`` is a digest of the images and their truth, ``weights`` the backbone's; a
         ``window`` of 0 means one pass. ``code`` is the :func:`code_digest` of what decides on
         counts: to those of other code none are added.
         """
@@ -123,6 +124,7 @@ class Experiment:
             "short_side": segmenter.short_side or backbone.short_side,
             "window": segmenter.window or 0,
             "stride": segmenter.stride,
+            "max_tokens": segmenter.max_tokens,
             "templates": segmenter.templates,
             "logit_scale": segmenter.logit_scale,
             "methods": [method_settings(method) for method in self.methods],
@@ -160,8 +162,10 @@ def digest(settings: dict[str, Any]) -> str:
 def run(experiment: Experiment, folder: Path, rank: int = 0, world: int = 1) -> None:
     """Counts the images that ``folder`` lacks; of ``world`` processes each has every ``world``-th.
 
+    The first process, of rank 0, returns when the others' images are counted, too.
+
     Raises:
-        EvaluationError: the folder has images that were counted with other settings.
+        EvaluationError: the folder is that of a run with other settings.
     """
     _claim(folder, experiment.settings())
     samples = experiment.dataset.samples
@@ -184,15 +188,21 @@ def run(experiment: Experiment, folder: Path, rank: int = 0, world: int = 1) -> 
             miou=[metric.iou_scores(row).miou for row in counts],
         )
         write_whole(file, buffer.getvalue())
+    while rank == 0 and not all(_image_file(folder, i).is_file() for i in range(len(samples))):
+        time.sleep(0.5)
 
 
 def _claim(folder: Path, settings: dict[str, Any]) -> None:
-    """Writes a run's settings into its folder, unless images were counted there with others."""
-    file = folder / "settings.json"
+    """Writes a run's settings into its folder; if they are there, compares them."""
+    folder.mkdir(parents=True, exist_ok=True)
     if not any((folder / "images").glob("*.npz")):
-        write_whole(file, json.dumps(settings, indent=1, ensure_ascii=False).encode())
-        return
-    saved = _read_settings(folder)
+        try:
+            with (folder / "settings.json").open("x", encoding="utf-8") as file:
+                file.write(json.dumps(settings, indent=1, ensure_ascii=False))
+            return
+        except FileExistsError:
+            pass  # another process was first, and may still be writing
+    saved = _read_settings(folder, tries=10)
     differences = []
     for key in {**settings, **saved}:
         here, there = settings.get(key), saved.get(key)
@@ -201,15 +211,18 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
             differences.append(key if is_long else f"{key}: {here} here, {there} there")
     if differences:
         raise EvaluationError(
-            f"The folder {folder} has results of other settings ({'; '.join(differences)}). Name "
+            f"The folder {folder} is of a run with other settings ({'; '.join(differences)}). Name "
             "another folder with --out, or delete this one."
         )
 
 
-def _read_settings(folder: Path) -> dict[str, Any]:
+def _read_settings(folder: Path, tries: int = 1) -> dict[str, Any]:
     try:
         return json.loads((folder / "settings.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
+        if tries > 1:
+            time.sleep(0.1)
+            return _read_settings(folder, tries - 1)
         raise EvaluationError(
             f"A run was expected in {folder}, but its settings.json cannot be read ({error}). Name "
             "another folder, or delete this one and run the same command again."

@@ -6,7 +6,7 @@ A new set is one entry of the table and one class list in ``class_lists/``.
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from hashlib import blake2b
 from pathlib import Path
 
@@ -41,11 +41,13 @@ class Protocol:
 class Sample:
     """One image with its truth.
 
-    ``load()`` reads a PIL RGB image and (H, W) int16 class indices, negative where ignored.
+    ``load()`` reads a PIL RGB image and (H, W) int16 class indices, negative where ignored, from
+    ``files``.
     """
 
     name: str
     load: Callable[[], tuple[Image.Image, NDArray[np.int16]]]
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +67,13 @@ class LabelledSet:
     split: str = "all"
     protocol: Protocol = Protocol()
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
-        """A digest of the samples' names in order."""
-        return blake2b("\n".join(s.name for s in self.samples).encode(), digest_size=8).hexdigest()
+        """A digest of the samples' names and of their files' content, in order."""
+        digest = blake2b("\n".join(s.name for s in self.samples).encode(), digest_size=8)
+        for file in dict.fromkeys(file for sample in self.samples for file in sample.files):
+            digest.update(blake2b(file.read_bytes()).digest())
+        return digest.hexdigest()
 
     def vocabulary(self, indices: Iterable[int]) -> Vocabulary:
         """The phrases of the classes with these indices, a class each."""
@@ -361,13 +366,12 @@ def _names(files: Files, base: Path, split: str) -> list[str]:
 
 
 def _samples(files: Files, base: Path, split: str, names: list[str]) -> tuple[Sample, ...]:
-    samples, paths = [], []
+    samples = []
     for name in names:
         image = base / files.images.format(split=split, name=name)
         truth = base / files.truth.format(split=split, name=name)
-        paths += [image, truth]
-        samples.append(Sample(name, partial(_load, image, truth, files.ids)))
-    require_files(paths)
+        samples.append(Sample(name, partial(_load, image, truth, files.ids), (image, truth)))
+    require_files([file for sample in samples for file in sample.files])
     return tuple(samples)
 
 

@@ -105,7 +105,8 @@ def shipped_set() -> LabelledSet:
         class_of = np.array([*(index[word] for word in photo.names), IGNORE], np.int16)
         return photo.image(), class_of[photo.labels()]
 
-    samples = tuple(Sample(photo.name, partial(load, photo)) for photo in photos)
+    masks = assets.path("photos", "photos.json")
+    samples = tuple(Sample(p.name, partial(load, p), (p.path, masks)) for p in photos)
     return LabelledSet(NAME, "Photos", classes, samples, None, "the photos that ship")
 
 
@@ -119,25 +120,28 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
     Raises:
         EvaluationError: the index cannot be read, a file is missing, or no photo is listed.
     """
+    meanings = folder / "index.json"
     try:
         words_of: dict[str, dict[int, str]] = {
             entry["file"]: {int(value): word for value, word in entry["words"].items()}
-            for entry in json.loads((folder / "index.json").read_text("utf-8"))
+            for entry in json.loads(meanings.read_text("utf-8"))
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvaluationError(
-            f"A list of files and words was expected in {folder}/index.json, but {error!r} came."
+            f"A list of files and words was expected in {meanings}, but {error!r} came."
         ) from error
-    require_files([folder / f"{name}{kind}" for name in words_of for kind in (".jpg", ".png")])
+    files = {name: (folder / f"{name}.jpg", folder / f"{name}.png") for name in words_of}
+    require_files([file for pair in files.values() for file in pair])
     words = dict.fromkeys(word for meaning in words_of.values() for word in meaning.values())
     index = {word: number for number, word in enumerate(words)}
 
-    def load(name: str, meaning: Mapping[int, str]) -> tuple[Image.Image, NDArray[np.int16]]:
-        mask, classes = folder / f"{name}.png", {value: index[w] for value, w in meaning.items()}
+    def load(name: str) -> tuple[Image.Image, NDArray[np.int16]]:
+        photo, mask = files[name]
+        classes = {value: index[word] for value, word in words_of[name].items()}
         ids = Ids(classes, ignored=frozenset(), others=IGNORE)
-        return images.check(folder / f"{name}.jpg"), ids.labels(read_ids(mask), str(mask))
+        return images.check(photo), ids.labels(read_ids(mask), str(mask))
 
-    listed, names = folder / "index.json", list(words_of)
+    listed, names = meanings, list(words_of)
     if split is not None:
         listed = folder / f"{split}.txt"
         text = listed.read_text("utf-8") if listed.is_file() else ""
@@ -145,7 +149,7 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
         names = [name for name in names if name in lines]
     if not names:
         raise EvaluationError(f"Names of photos of this folder were expected in {listed}.")
-    samples = tuple(Sample(name, partial(load, name, words_of[name])) for name in names)
+    samples = tuple(Sample(name, partial(load, name), (*files[name], meanings)) for name in names)
     classes = tuple(ClassName(word, (word,)) for word in words)
     title = f"Photos of {folder.name}"
     return LabelledSet(NAME, title, classes, samples, None, folder.name, split or "all")

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -124,14 +125,34 @@ def test_resumed_run(tmp_path: Path) -> None:
     second = tmp_path / "second"
     benchmark.run(small_experiment(1), second, rank=1, world=2)
     assert not benchmark.read_result(second).complete, "more processes than images"
-    benchmark.run(small_experiment(1, threshold=0.5), second)
-    assert benchmark.read_result(second).settings["threshold"] == 0.5, "it had no images yet"
+    with pytest.raises(EvaluationError, match=r"threshold: 0\.5 here, 0\.0 there"):
+        benchmark.run(small_experiment(1, threshold=0.5), second)
+
+
+def test_runs_at_once(tmp_path: Path) -> None:
+    """Of two runs that begin at once in a folder with other settings, one is refused."""
+    experiments = [small_experiment(threshold=0.1 * i) for i in range(8)]
+
+    def counted(experiment: Experiment) -> bool:
+        try:
+            benchmark.run(experiment, tmp_path)
+        except EvaluationError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(counted, experiments))
+    assert sum(done) == 1
+    assert benchmark.read_result(tmp_path).settings == experiments[done.index(True)].settings()
 
 
 def test_folders(tmp_path: Path) -> None:
-    """A folder of other settings or code, damaged or without a result is refused."""
+    """A folder of other settings, pictures or code, damaged or without a result is refused."""
     experiment = small_experiment(1)
     benchmark.run(experiment, tmp_path)
+    fewer = replace(experiment, segmenter=replace(experiment.segmenter, max_tokens=4))
+    with pytest.raises(EvaluationError, match=r"max_tokens: 4 here"):
+        benchmark.run(fewer, tmp_path)
     other = replace(experiment, threshold=0.5, methods=experiment.methods[:1])
     with pytest.raises(EvaluationError, match=r"threshold: 0\.5 here, 0\.0 there; meth.*--out"):
         benchmark.run(other, tmp_path)
@@ -147,7 +168,7 @@ def test_folders(tmp_path: Path) -> None:
     (tmp_path / "images" / "000000.npz").write_bytes(b"PK\x03\x04 cut short")
     with pytest.raises(EvaluationError, match=r"000000\.npz is damaged.*delete it"):
         benchmark.read_result(tmp_path)
-    file.write_bytes(b"")
+    file.unlink()
     with pytest.raises(EvaluationError, match=r"settings\.json cannot be read"):
         benchmark.run(experiment, tmp_path)
 
@@ -171,7 +192,7 @@ def test_two_processes(capfd: pytest.CaptureFixture[str]) -> None:
         sys.exit(main([*command, "two"]))
 
     printed = ""
-    for rank, n_files in ((1, 1), (0, 3)):  # one after the other, so that the second prints
+    for rank, n_files in ((1, 1), (0, 3), (1, 3)):  # in a row, the last with nothing to count
         process = multiprocessing.get_context("fork").Process(target=share, args=(rank,))
         process.start()
         process.join(600)

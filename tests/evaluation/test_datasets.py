@@ -37,6 +37,7 @@ def distinct(classes: tuple[ClassName, ...]) -> bool:
 def test_classes(name: str) -> None:
     """A set has its classes in the official order, and no phrase twice."""
     classes = DATASETS[name].classes()
+    assert name in CLASSES, f"{name} needs its number of classes, and some of them, in CLASSES"
     size, some = CLASSES[name]
     assert len(classes) == size
     assert {index: classes[index].name for index in some} == some
@@ -59,6 +60,13 @@ def test_class_list() -> None:
     for text in ("", "cat\ncat", "cat: tabby\ndog: Tabby", ": tabby"):
         with pytest.raises(EvaluationError, match="mine"):
             class_lists.parse(text, "mine")
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_case(name: str) -> None:
+    """Every set has a tiny copy that is read."""
+    has_case = any(case.dataset == name for case in CASES.values())
+    assert has_case, f"{name} needs a Case in tests/evaluation/sets.py"
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
@@ -91,6 +99,27 @@ def test_split(tmp_path: Path) -> None:
     opened = open_dataset(DATASETS["voc21"], root, "mine")
     assert [sample.name for sample in opened.samples] == ["2007_000042"]
     assert opened.split == "mine"
+
+
+def test_changed_files(tmp_path: Path) -> None:
+    """A set's fingerprint is that of its content: a copy has the same, a corrected mask another."""
+    first, second = tmp_path / "a" / "photos", tmp_path / "b" / "photos"
+    for folder in (first, second):
+        save_image(folder / "a.jpg")
+        save_ids(folder / "a.png", [[0, 3, 9]])
+        (folder / "index.json").write_text('[{"file": "a", "words": {"3": "cat", "9": "dog"}}]')
+    before = photo_folder(first).fingerprint
+    assert photo_folder(second).fingerprint == before
+    save_ids(first / "a.png", [[3, 3, 9]])
+    (second / "index.json").write_text('[{"file": "a", "words": {"9": "cat", "3": "dog"}}]')
+    assert len({before, *(photo_folder(f).fingerprint for f in (first, second))}) == 3
+
+    dataset, root = DATASETS["voc21"], CASES["voc21"].make(tmp_path)
+    before = open_dataset(dataset, root).fingerprint
+    save_ids(root / "SegmentationClass/2007_000042.png", [[0, 1, 1]])
+    corrected = open_dataset(dataset, root).fingerprint
+    save_image(root / "JPEGImages/2007_000042.jpg", quality=10)
+    assert len({before, corrected, open_dataset(dataset, root).fingerprint}) == 3
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -59,50 +59,51 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=None if Path(sys.argv[0]).stem == "gclip" else "python -m gclip_core.segment",
         description="Segment images with any words. For every image NAME, DIR gets NAME.png (an "
-        "indexed mask: class 0 is the first word, 255 is none), NAME-overlay.png and NAME.json.",
+        "indexed mask: class 0 is the first word, 255 is none; of more than 255 words in 16 bits, "
+        "where 65535 is none), NAME-overlay.png and NAME.json.",
     )
-    option = parser.add_argument
     images_help = "an image, or a folder: all PNG, JPEG, WebP and GIF files in it"
-    option("images", nargs="+", type=Path, metavar="IMAGE", help=images_help)
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help=images_help)
     words_help = (
         "classes separated by commas, synonyms by ';' (\"cat, sofa; couch, wall\"), or a .txt "
         "file of them; without it each image gets the words that are suggested for it"
     )
-    option("--words", help=words_help)
+    parser.add_argument("--words", help=words_help)
     out_help = "the folder for the files, default out; no input file is ever overwritten"
-    option("--out", type=Path, default=Path("out"), metavar="DIR", help=out_help)
+    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help=out_help)
     background_help = "off: every pixel gets one of the words, whatever it shows (default on)"
-    option("--background", default="on", choices=("on", "off"), help=background_help)
+    parser.add_argument("--background", default="on", choices=("on", "off"), help=background_help)
     weight_help = f"from 0 to 1: more gives more pixels no class (default {BACKGROUND_WEIGHT:g})"
-    option("--background-weight", type=float, default=BACKGROUND_WEIGHT, help=weight_help)
+    parser.add_argument(
+        "--background-weight", type=float, default=BACKGROUND_WEIGHT, help=weight_help
+    )
     refine_help = (
         "how the edges of a mask follow the image: 'guided' (guided filter, the default), 'pamr', "
         "or 'none', as in the papers"
     )
-    option("--refine", default="guided", choices=REFINEMENTS, help=refine_help)
-    option("--threshold", type=float, default=0.0, help="score from 0 (off) to 1")
+    parser.add_argument("--refine", default="guided", choices=REFINEMENTS, help=refine_help)
+    parser.add_argument("--threshold", type=float, default=0.0, help="score from 0 (off) to 1")
 
-    group = parser.add_argument_group("backbone and method")
-    option = group.add_argument
-    option("--backbone", default=BUILT_IN, help=f"one of {', '.join(BACKBONES)}")
-    option("--weights", type=Path, metavar="FILE", help="a local weight file")
-    option("--device", default="cpu")
-    option("--dtype", default="float32", choices=("float32", "bfloat16", "auto"))
-    option("--method", default="gclip", help=f"one of {', '.join(METHODS)}")
+    method = parser.add_argument_group("backbone and method")
+    method.add_argument("--backbone", default=BUILT_IN, help=f"one of {', '.join(BACKBONES)}")
+    method.add_argument("--weights", type=Path, metavar="FILE", help="a local weight file")
+    method.add_argument("--device", default="cpu")
+    method.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "auto"))
+    method.add_argument("--method", default="gclip", help=f"one of {', '.join(METHODS)}")
     blocks = "'auto', 'backbone' (its own, the default) or numbers from 1, such as '6 7' or '7-11'"
     papers = ", 'paper-from-1' or 'paper-from-0' (the paper's 6 and 7 in either counting)"
-    option = group.add_mutually_exclusive_group().add_argument
-    option("--no-amf", action="store_true", help="GCLIP without attention fusion")
-    option("--amf-blocks", default="backbone", help=blocks + papers)
-    option = group.add_mutually_exclusive_group().add_argument
-    option("--no-cs", action="store_true", help="GCLIP without channel suppression")
-    option("--cs-blocks", default="backbone", help=blocks)
+    amf = method.add_mutually_exclusive_group()
+    amf.add_argument("--no-amf", action="store_true", help="GCLIP without attention fusion")
+    amf.add_argument("--amf-blocks", default="backbone", help=blocks + papers)
+    cs = method.add_mutually_exclusive_group()
+    cs.add_argument("--no-cs", action="store_true", help="GCLIP without channel suppression")
+    cs.add_argument("--cs-blocks", default="backbone", help=blocks)
 
-    option = parser.add_argument_group("sizes and templates").add_argument
-    option("--short-side", type=int, metavar="PIXELS")
-    option("--window", type=int, metavar="PIXELS")
-    option("--stride", type=int, default=Segmenter.stride, metavar="PIXELS")
-    option("--templates", default="imagenet80", choices=tuple(TEMPLATES))
+    sizes = parser.add_argument_group("sizes and templates")
+    sizes.add_argument("--short-side", type=int, metavar="PIXELS")
+    sizes.add_argument("--window", type=int, metavar="PIXELS")
+    sizes.add_argument("--stride", type=int, default=Segmenter.stride, metavar="PIXELS")
+    sizes.add_argument("--templates", default="imagenet80", choices=tuple(TEMPLATES))
     return parser.parse_args(arguments)
 
 

@@ -16,14 +16,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageColor import getrgb
 
-_LINES = [
-    line.split(" ", 1) for line in Path(__file__).with_suffix(".txt").read_text().splitlines()
-]
-NATURAL = {word: c for c, words in _LINES if words[0] != "#" for word in words.split(", ")}
+NATURAL: dict[str, str] = {}
 """Natural colours by word."""
+COLOURS: tuple[str, ...] = ()
+for line in Path(__file__).with_suffix(".txt").read_text().splitlines():
+    colour, rest = line.split(" ", 1)
+    if rest.startswith("#"):
+        COLOURS += tuple(line.split())
+    else:
+        NATURAL |= dict.fromkeys(rest.split(", "), colour)
 # The first word of a line in the file keeps its colour: a tree stays green beside bushes.
 _PLACE = {word: index for index, word in enumerate(NATURAL)}
-COLOURS = tuple(c for first, more in _LINES if more[0] == "#" for c in (first, *more.split()))
 USUAL = COLOURS[:16]
 APART = 0.05
 """The minimum distance in OKLab of two colours of one image, if enough colours are free."""

@@ -207,7 +207,9 @@ def smooth_outlines(labels: NDArray[np.int16], patch: float) -> NDArray[np.int16
     connected, _ = ndimage.label(specks, np.ones((3, 3)))
     for label, box in _boxes(connected, margin=1):
         if label:
-            nearest = ndimage.distance_transform_edt(specks[box], None, False, True)
+            nearest = ndimage.distance_transform_edt(
+                specks[box], return_distances=False, return_indices=True
+            )
             mine = connected[box] == label
             smooth[box][mine] = smooth[box][tuple(nearest)][mine]
     return smooth

@@ -120,11 +120,10 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
         grid = scene.grid
     if seen.photo and (seen.photo, seen.grid) != (photo.digest, grid):
         scene = scene.with_settings(patch=0)  # it would be at another place
-    words, patch = scene.settings.words, scene.settings.patch
+        part["patch"] = 0  # also for one that was pinned meanwhile
+    words = scene.settings.words
     if words != chosen.words:
         part["words"] = words
-    if patch != chosen.patch:
-        part["patch"] = patch
     filled = words if is_filled or "words" in part else None
     seen = Seen(settings.backbone, photo.digest, grid, filled, seen.keys)
     made: dict[str, Any] = {}
@@ -149,6 +148,6 @@ def sentence(error: Exception | str) -> str:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return "This machine has no memory left for that. Try a smaller photo, or later."
     if isinstance(error, OSError):
-        why = "has no disk space left" if error.errno == ENOSPC else "could not store that"
+        why = "has no disk space left" if error.errno == ENOSPC else "could not read or store that"
         return f"This machine {why}. Try later."
     return str(error)

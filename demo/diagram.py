@@ -64,6 +64,7 @@ def tower(scene: Scene) -> dict[str, Any]:
             {
                 "tokens": places,
                 "fused": block in report.fusion.blocks,
+                "abnormal": block in report.abnormal,
                 "suppressed": block in report.suppressed,
                 "peaks": [float(report.ratios[block]), float(after[block])],
             }

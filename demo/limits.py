@@ -1,9 +1,9 @@
 """What one visitor may ask of the page: every limit is one comparison with one sentence.
 
 :class:`Limits` comes before Gradio. The core checks the pixels of a picture, and ``settings`` the
-words, by the numbers here. This is the only code that uses what Gradio does not document, which a
-new version may change: ``_queue`` with ``pending_event_ids_session``,
-``pending_messages_per_session``, ``event_ids_to_events`` and ``clean_events``; ``upload_file_set``.
+words, by the numbers here. This is the only code that reads Gradio's own records, which a new
+version may change: ``_queue`` with ``pending_event_ids_session``, ``pending_messages_per_session``,
+``event_ids_to_events`` and ``clean_events``; ``state_holder``; ``upload_file_set``.
 """
 
 import asyncio
@@ -129,7 +129,7 @@ class Files:
             return False
         if file.is_relative_to(self.uploads):
             return bool(DIGEST.fullmatch(file.parent.name))
-        return any(file.is_relative_to(folder) for folder in self.shipped)
+        return file.is_file() and any(file.is_relative_to(folder) for folder in self.shipped)
 
     def check(self, values: dict[str, Any]) -> None:
         """Refuse other files in the values of a request: Gradio would fetch what one names."""
@@ -236,6 +236,14 @@ class Sessions:
                 await queue.clean_events(session_hash=name)
                 queue.pending_event_ids_session.pop(name, None)
                 queue.pending_messages_per_session.pop(name, None)
+
+    def drop_copies(self) -> None:
+        """Drop the components that Gradio makes for a session at every answer, and never drops."""
+        for state in self.page.state_holder.session_data.values():
+            components = state.blocks_config.blocks
+            for number in components.keys() - self.page.blocks.keys():
+                del components[number]
+                state.config_values.pop(number, None)
 
 
 # --- requests ------------------------------------------------------------------------------------
@@ -367,7 +375,8 @@ class Limits:
         """Look at all files, if they may have more than ``least`` bytes; one look at a time."""
         async with self.looking:
             if self.stored >= least:
-                self.stored = await asyncio.to_thread(self.files.make_room)
+                before = self.stored  # more may be stored meanwhile
+                self.stored += await asyncio.to_thread(self.files.make_room) - before
 
     async def _read_values(self, receive: Receive, most: int) -> dict[str, Any]:
         """The JSON object of a body, whose files are here."""
@@ -389,8 +398,9 @@ class Limits:
             await asyncio.sleep(1)
             try:
                 await self.sessions.drop_unread()
-                if second % STORED_SECONDS == 0:  # answers write files, too
-                    await self._make_room()
+                if second % STORED_SECONDS == 0:
+                    self.sessions.drop_copies()
+                    await self._make_room()  # answers write files, too
             except Exception:  # else nothing is dropped until the next request
                 logger.exception("what nobody reads could not be dropped")
 

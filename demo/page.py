@@ -398,7 +398,8 @@ def open_link(request: gr.Request) -> list[Any]:
         warn(f"There is no photo “{example[:20]}” here: {OPENING} is shown.")
         example = OPENING
     photo = shipped.get(example)
-    query.pop("__theme", None)  # Gradio's own
+    for name in [name for name in query if name == "view" or name.startswith("__")]:
+        del query[name]  # Gradio's own
     settings, note = Settings.from_query({"backbone": backbones.HOST.backbone} | query)
     if note:
         warn(note)

@@ -266,10 +266,11 @@ class Scene:
     def unsure(self, mask: Segmentation) -> tuple[bool, ...]:
         """Of each class, whether it has pixels, but fits them weakly."""
         probabilities = self.probabilities(mask)
-        winner = probabilities.argmax(0)
+        winner, areas = probabilities.argmax(0), mask.areas()
+        fits = [probabilities[c][winner == c].mean() for c in range(len(areas))]
+        # A class of a few pixels may win no patch: the mean is NaN then.
         return tuple(
-            bool(area > 0 and probabilities[c][winner == c].mean() < NOT_SURE)
-            for c, area in enumerate(mask.areas())
+            area >= 0.0005 and not fit >= NOT_SURE for area, fit in zip(areas, fits, strict=True)
         )
 
     def scores(self, mask: Segmentation) -> metric.WordScores | None:

@@ -1,5 +1,6 @@
 """From a scene to what the page shows on Segment and under the inputs."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -217,7 +218,8 @@ def chip(text: str, word: str = "", **settings: Any) -> dict[str, Any]:
 def pressed(chips: list[dict[str, Any]], words: str) -> dict[str, Any]:
     """The settings that presses on these chips change; a word that is there is not added."""
     changed: dict[str, Any] = {}
-    classes = [word.strip() for word in words.split(",") if word.strip()]
+    written = re.sub("#.*", "", words)  # behind a comment nothing is read
+    classes = [word.strip() for word in written.split(",") if word.strip()]
     for chip in chips:
         changed |= chip["settings"]
         if chip["word"] and chip["word"] not in classes:

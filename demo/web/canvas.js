@@ -267,7 +267,7 @@ function announce(text) {
 
 /** Save the photo as it is shown, clear but where it is this class. */
 async function cutOut(label, name) {
-  const photo = $("img");
+  const [photo, { name: file, views }, labels] = [$("img"), answer, masks[current()]];
   try {
     await photo.decode(); // it may still be on its way
   } catch {
@@ -278,9 +278,8 @@ async function cutOut(label, name) {
   const [width, height] = [photo.naturalWidth, photo.naturalHeight].map((n) =>
     Math.round(n * scale),
   );
-  const [rows, columns] = answer.views[0].mask.shape;
+  const [rows, columns] = views[0].mask.shape;
   const [stencil, picture] = [make("canvas"), Object.assign(make("canvas"), { width, height })];
-  const labels = masks[current()];
   draw(stencil, columns, rows, (i) => (labels[i] === label ? abgr(0, 0, 0, 255) : 0));
   const context = picture.getContext("2d");
   context.drawImage(stencil, 0, 0, width, height);
@@ -288,7 +287,7 @@ async function cutOut(label, name) {
   context.drawImage(photo, 0, 0, width, height);
   picture.toBlob((blob) => {
     const href = URL.createObjectURL(blob);
-    Object.assign(make("a"), { href, download: `${answer.name}-${name}.png` }).click();
+    Object.assign(make("a"), { href, download: `${file}-${name}.png` }).click();
     setTimeout(() => URL.revokeObjectURL(href), 60_000);
   });
 }

@@ -77,7 +77,8 @@ const lengthOf = (ratio) => `${Math.min(100, DOUBLE * Math.log2(Math.max(1.05, r
 
 function drawBlocks(isNew) {
   const { blocks } = tower;
-  const isOutlier = blocks.some((block) => block.suppressed);
+  const hasOutlier = blocks.some(({ abnormal }) => abnormal);
+  const isScaled = blocks.some(({ suppressed }) => suppressed);
   if ($$(".layer").length !== blocks.length) $(".blocks").replaceChildren(...blocks.map(layerOf));
   $$(".layer").forEach((layer, i) => {
     const { tokens, fused, suppressed, peaks } = blocks[i];
@@ -100,11 +101,11 @@ function drawBlocks(isNew) {
   const layers = blocks.map(({ fused }) => (fused ? "2fr" : "1fr")).join(" ");
   set({ layers, tick: lengthOf(tower.least_norm) });
   ring(received, blocks[closer.block].tokens);
-  const verdict = answer.cs ? "outliers scaled down" : "off; outliers outweigh the rest";
-  $(".verdict > span").textContent = isOutlier ? verdict : "no outlier here";
+  const without = hasOutlier ? "an outlier outweighs the rest" : "no outlier here";
+  $(".verdict > span").textContent = isScaled && answer.cs ? "channels scaled down" : without;
   const numbers = blocks.flatMap(({ fused }, i) => (fused ? [i + 1] : []));
   $(".which").textContent = numbers.length > 3 ? `${numbers.length} blocks` : numbers.join(", ");
-  toggle(flow, { outlier: isOutlier, amf: answer.amf, cs: answer.cs });
+  toggle(flow, { outlier: isScaled, amf: answer.amf, cs: answer.cs });
 }
 
 function layerOf(_, i) {

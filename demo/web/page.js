@@ -23,7 +23,7 @@ async function copyLink(link) {
 
 /** Scroll to what a press has made elsewhere, where it is not in view. */
 function reveal(id) {
-  document.getElementById(id).scrollIntoView({ block: "nearest" });
+  document.getElementById(id)?.scrollIntoView({ block: "nearest" });
 }
 
 /**

@@ -120,6 +120,7 @@ function pin(of, patch) {
   document.dispatchEvent(new CustomEvent("pin", { detail: { of, patch } }));
   clearTimeout(timer);
   const send = () => {
+    if (props.value.of !== of) return; // there is another photo now
     sent = Date.now();
     trigger("select", { index: patch ?? -1, value: "patch" });
     const address = new URL(location);

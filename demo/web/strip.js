@@ -1,8 +1,9 @@
 // Pictures in a row or a grid, each a button if one can be chosen; without pictures, chips.
 const strip = $(".items");
 let key = "";
-/** Since the items were drawn. */
+/** Chips may be pressed faster than they are drawn anew: the presses of these seconds. */
 let pressed = [];
+let timer = 0;
 
 function update() {
   const { items = [], columns = 1, selected = null, pressable = true } = props.value ?? {};
@@ -25,6 +26,10 @@ function drawn({ image, caption = "", alt = "" }, i, pressable) {
     item.type = "button";
     item.onclick = () => {
       pressed.push(i);
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        pressed = [];
+      }, 2000);
       trigger("select", { index: i, pressed });
     };
   }

@@ -30,7 +30,8 @@ DATA = f"{API}/queue/data"
 
 
 class Page:
-    """Two events: ``look`` notes the file that it gets, ``wait`` needs as long as the test says."""
+    """Three events: ``look`` notes the file that it gets, ``wait`` needs as long as the test says,
+    ``rename`` sends a property or, without a text, a value."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.uploads, self.shipped = folder, folder / "uploads", folder / "shipped"
@@ -43,6 +44,7 @@ class Page:
             image, text = gr.Image(type="filepath"), gr.Textbox()
             gr.Button().click(self.look, image, text, preprocess=False, api_name="look")
             gr.Button().click(self.wait, text, text, api_name="wait")
+            gr.Button().click(self.rename, text, text, api_name="rename")
 
     def look(self, image: Any) -> str:
         self.seen.append(image)
@@ -51,6 +53,9 @@ class Page:
     def wait(self, text: str) -> str:
         self.go.wait(60)
         return text * 2
+
+    def rename(self, text: str) -> Any:
+        return gr.update(label=text) if text else "a value"
 
     def launch(self, **options: Any) -> str:
         files = limits.Files(self.blocks, self.uploads, [self.shipped])
@@ -86,7 +91,7 @@ def web(small: Page) -> Iterator[httpx.Client]:
 
 
 def join(web: httpx.Client, event: int, value: Any, session: str = "one") -> httpx.Response:
-    """Ask for an event: 0 looks at a file, 1 waits."""
+    """Ask for an event: 0 looks at a file, 1 waits, 2 renames."""
     return web.post(JOIN, json={"fn_index": event, "data": [value], "session_hash": session})
 
 
@@ -254,6 +259,20 @@ def test_requests_of_a_session(web: httpx.Client, small: Page) -> None:
     assert len(read(web, name)) == limits.MAX_OF_SESSION
     assert join(web, 1, "y", name).status_code == 200
     assert [message["output"]["data"] for message in read(web, name)] == [["yy"]]
+
+
+def test_copies(web: httpx.Client, small: Page) -> None:
+    """What Gradio keeps of every update is dropped, and the session goes on."""
+    for text in ("a", "", "b", ""):
+        join(web, 2, text, "copies")
+        assert read(web, "copies")[0]["success"]
+    components = small.blocks.state_holder["copies"].blocks_config.blocks
+    assert components.keys() > small.blocks.blocks.keys()
+    limits.Sessions(small.blocks).drop_copies()
+    assert components.keys() == small.blocks.blocks.keys()
+    for text in ("c", ""):
+        join(web, 2, text, "copies")
+        assert read(web, "copies")[0]["success"]
 
 
 def test_sessions_without_reader(

@@ -350,8 +350,8 @@ def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> Labe
 
 def _names(files: Files, base: Path, split: str) -> list[str]:
     """Names of the samples in order; empty if ``base`` does not have this layout."""
-    before, _, ending = files.truth.partition("{name}")
-    folder = base / before.format(split=split)
+    before, _, ending = files.truth.replace("{split}", split).partition("{name}")
+    folder = base / before
     if not folder.is_dir():
         return []
     if files.lists:

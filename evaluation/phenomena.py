@@ -22,7 +22,8 @@ from evaluation import options
 from evaluation.datasets import Sample
 from evaluation.photos import NAME as PHOTOS
 from evaluation.tables import counted, text_table
-from gclip_core.amf import FusionReason
+from gclip_core.amf import GLOBAL_THRESHOLD, FusionReason
+from gclip_core.cs import CHANNEL_THRESHOLD
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import MethodReport
@@ -135,11 +136,12 @@ def _mean_of_known(rows: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     return np.ma.masked_invalid(np.array(rows, float)).mean(0).filled(np.nan)
 
 
-LEGEND = """\
-score: attention that the most attended patch receives, 1 = uniform. A patch of 5 or more is a
-global token. agreement: cosine of the rows of global tokens with the class token's row. max/median
-and entropy: of the weight norms of the FFN's output channels. Scores, tokens and agreement are
-means over the images. in-in and in-out: cosines of Values within a region and across regions."""
+LEGEND = f"""\
+score: attention that the most attended patch receives, 1 = uniform. A patch of
+{GLOBAL_THRESHOLD:g} or more is a global token. agreement: cosine of the rows of global tokens with
+the class token's row. max/median and entropy: of the weight norms of the FFN's output channels.
+Scores, tokens and agreement are means over the images. in-in and in-out: cosines of Values within a
+region and across regions."""
 
 
 def summary(phenomena: Phenomena) -> str:
@@ -173,7 +175,7 @@ def summary(phenomena: Phenomena) -> str:
             "the middle blocks."
         ]
     sentences += [
-        "Abnormal channels (norm of at least 2 × the median): in "
+        f"Abnormal channels (norm of at least {CHANNEL_THRESHOLD:g} × the median): in "
         f"{in_words(block_numbers(report.abnormal))}.",
         f"CS changes {in_words(block_numbers(report.suppressed))} ({report.cs_reason}).",
     ]

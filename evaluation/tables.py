@@ -25,7 +25,7 @@ from gclip_core.refine import REFINEMENTS
 BASE = METHODS["clearclip"].title
 """The row that others are compared with."""
 ALIKE = ("words", "refine", "templates", "dtype")
-"""Settings that must be equal, as the weights and methods, in runs whose mean is taken."""
+"""Settings that must be equal, as weights, code and methods, in runs whose mean is taken."""
 SETTINGS = ("split", "images", "short_side", "window", "stride", "threshold", "logit_scale", *ALIKE)
 """What decides the numbers of a run, with its data set, weights and methods."""
 PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text("utf-8"))
@@ -131,8 +131,9 @@ def paper_table(results: Sequence[Result]) -> str:
     """Several results as a paper prints them: methods down, sets across, differences to ClearCLIP.
 
     Each backbone has a table of its own, with the settings of every run below. A set's published
-    figures are beside it, where a run can be compared with them. The last column is the mean over
-    the sets. It is left out if :data:`ALIKE`, the weights or a method's settings differ.
+    figures are beside it, where a complete run can be compared with them. The last column is the
+    mean over the sets. It is left out if a run lacks images, or if :data:`ALIKE`, the weights, the
+    code or a method's settings differ.
 
     Raises:
         EvaluationError: no result, or two of one backbone on one set.
@@ -148,18 +149,25 @@ def paper_table(results: Sequence[Result]) -> str:
                 "set came; leave one of them out."
             )
         differing = _differing([r.settings for r in own])
-        parts.append(text_table(_paper_rows(backbone, own, len(own) > 1 and not differing)))
+        unfinished = [r.settings["title"] for r in own if not r.complete]
+        has_mean = len(own) > 1 and not differing and not unfinished
+        parts.append(text_table(_paper_rows(backbone, own, has_mean)))
         if differing:
             parts.append(f"No mean over these runs, because they differ in {', '.join(differing)}.")
-    if any(published_figures(r.settings) for r in results):
+        if unfinished:
+            parts.append(
+                f"Images of {', '.join(unfinished)} are not counted yet, so there is no mean, and "
+                "no published figure beside these."
+            )
+    if any(r.complete and published_figures(r.settings) for r in results):
         parts.append(PUBLISHED_NOTE)
     return "\n\n".join(parts)
 
 
 def _differing(runs: Sequence[Mapping[str, Any]]) -> list[str]:
     """Settings, and titles of methods, in which runs differ so that a mean would mix them."""
-    keys = (*ALIKE, "weights")
-    differing = [key for key in keys if any(run[key] != runs[0][key] for run in runs)]
+    keys = (*ALIKE, "weights", "code")
+    differing = [key for key in keys if any(run.get(key) != runs[0].get(key) for run in runs)]
     methods: dict[str, Any] = {}
     for method in (method for run in runs for method in run["methods"]):
         if methods.setdefault(method["title"], method) != method:
@@ -177,7 +185,7 @@ def _paper_rows(backbone: str, results: Sequence[Result], has_mean: bool) -> lis
         settings = [_setting(result, key) for key in SETTINGS]
         columns.append([result.settings["title"], *cells, "", *settings])
         figures = published_figures(result.settings)
-        if figures:
+        if result.complete and figures:
             columns.append(["published", *(figures.get(method, "") for method in methods)])
     if has_mean:
         means = {
@@ -219,7 +227,7 @@ def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
         sizes = {key: value for key, value in code.items() if not isinstance(value, dict)}
         sizes |= code.get(dataset, {})
         wanted = common | sizes | {"refine": entry.get("refine", "none")}
-        if any(settings[key] != value for key, value in wanted.items()):
+        if any(settings.get(key) != value for key, value in wanted.items()):
             continue
         for method in settings["methods"]:
             if method["name"] == entry["method"] and _papers(method):

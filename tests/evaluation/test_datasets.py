@@ -1,6 +1,7 @@
 """Class lists, ids, and data sets on disk in every layout that is read."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,16 @@ from PIL import Image
 
 from evaluation import EvaluationError, class_lists
 from evaluation.class_lists import ClassName
-from evaluation.datasets import CITYSCAPES, COCO, CONTEXT, DATASETS, open_dataset, read_ids
+from evaluation.datasets import (
+    CITYSCAPES,
+    COCO,
+    CONTEXT,
+    DATASETS,
+    Files,
+    Ids,
+    open_dataset,
+    read_ids,
+)
 from evaluation.photos import photo_folder, shipped_photos, shipped_set
 from tests.evaluation.sets import CASES, Case, enlarge, save_ids, save_image
 from tests.pictures import turned
@@ -93,12 +103,17 @@ def test_converted_labels(tmp_path: Path) -> None:
 
 
 def test_split(tmp_path: Path) -> None:
-    """A list of another name is another split."""
+    """A list of another name is another split, and so are files that end in its name."""
     root = CASES["voc21"].make(tmp_path)
     (root / "ImageSets/Segmentation/mine.txt").write_text("2007_000042\n")
     opened = open_dataset(DATASETS["voc21"], root, "mine")
     assert [sample.name for sample in opened.samples] == ["2007_000042"]
     assert opened.split == "mine"
+    files = Files("{name}.jpg", "{name}_{split}.png", Ids({0: 0}))
+    dataset = replace(DATASETS["voc20"], files=(files,), roots=("",))
+    save_image(tmp_path / "a.jpg")
+    save_ids(tmp_path / "a_mine.png", [[0]])
+    assert [s.name for s in open_dataset(dataset, tmp_path, "mine").samples] == ["a"]
 
 
 def test_changed_files(tmp_path: Path) -> None:

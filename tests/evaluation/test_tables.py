@@ -29,6 +29,7 @@ def result(counts: dict[str, list[list[int]]], title: str = "VOC20", **changed: 
         "backbone": "openai-vit-b-16",
         "backbone_title": "OpenAI ViT-B/16",
         "weights": "0b1c",
+        "code": "c0de",
         "dtype": "float32",
         "split": "val",
         "images": 2,
@@ -66,7 +67,7 @@ def test_run() -> None:
 
 def test_paper() -> None:
     """Methods down, sets across, with a mean, differences to ClearCLIP, and each run's settings."""
-    city = result(THREE | {"GCLIP": HALF}, "Cityscapes", images=3, short_side=560)
+    city = result(THREE | {"GCLIP": HALF}, "Cityscapes", short_side=560)
     text = tables.paper_table([result(THREE), city])
     rows = text.splitlines()
     assert lines(text) == [
@@ -77,7 +78,7 @@ def test_paper() -> None:
         "GCLIP 55.00 (+5.00) 50.00 (0.00) 52.50 (+2.50)",
         "",
         "split val val",
-        "images 2 2 of 3",
+        "images 2 2",
         "short side 336 560",
         "window 224 224",
         "stride 112 112",
@@ -98,6 +99,7 @@ def test_paper() -> None:
         ({"words": "present+10"}, "words"),
         ({"refine": "guided", "templates": "plain"}, "refine, templates"),
         ({"dtype": "bfloat16", "weights": "ffff"}, "dtype, weights"),
+        ({"code": "0ld"}, "code"),
         ({"methods": [{"name": "gclip", "title": "GCLIP", "heads": "mean"}]}, "GCLIP"),
     ],
 )
@@ -107,6 +109,17 @@ def test_different_runs(changed: dict[str, Any], named: str) -> None:
     text = tables.paper_table([result({"GCLIP": MORE}), other])
     assert text.splitlines()[0].split()[-1] == "Cityscapes"
     assert text.endswith(f"No mean over these runs, because they differ in {named}.")
+    del other.settings["code"]  # as in a folder of an earlier version
+    assert "No mean over these runs" in tables.paper_table([result({"GCLIP": MORE}), other])
+
+
+def test_unfinished_run() -> None:
+    """There is no mean over runs of which one lacks images, and a sentence tells why."""
+    city = result(THREE, "Cityscapes", images=3)
+    text = lines(tables.paper_table([result(THREE), city]))
+    assert text[0] == "OpenAI ViT-B/16 VOC20 Cityscapes"
+    assert "images 2 2 of 3" in text
+    assert text[-1].startswith("Images of Cityscapes are not counted yet")
 
 
 def test_paper_with_gaps() -> None:
@@ -210,11 +223,15 @@ def test_beside_measured() -> None:
     n, classes = len(plain["methods"]), len(plain["classes"])
     counts = np.zeros((n, classes, classes + 1), np.int64)
     counts[:, 0, 0] = 1
-    text = tables.paper_table([Result(plain, counts, np.ones((2000, n)))]).splitlines()
+    whole = Result(plain, counts, np.ones((2000, n)))
+    text = tables.paper_table([whole]).splitlines()
     assert text[0].split() == ["tiny", "ADE20K", "published"]
     shown = {line.split("  ")[0]: line.split()[-1] for line in text[2 : 2 + n]}
     assert (shown["GCLIP (AMF + CS)"], shown["SCLIP"], shown["CLIP"]) == ("18.5?", "16.1", "(0.00)")
     assert text[-1] == tables.PUBLISHED_NOTE
+    part = replace(whole, image_miou=whole.image_miou[:1999])
+    head, *_, last = lines(tables.paper_table([part]))
+    assert head == "tiny ADE20K" and last.startswith("Images of ADE20K are not")
 
 
 def test_published() -> None:

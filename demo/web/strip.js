@@ -3,7 +3,7 @@ const strip = $(".items");
 let key = "";
 /** Chips may be pressed faster than they are drawn anew: the presses of these seconds. */
 let pressed = [];
-let timer = 0;
+let forgetting = 0;
 
 function update() {
   const { items = [], columns = 1, selected = null, pressable = true } = props.value ?? {};
@@ -26,8 +26,8 @@ function drawn({ image, caption = "", alt = "" }, i, pressable) {
     item.type = "button";
     item.onclick = () => {
       pressed.push(i);
-      clearTimeout(timer);
-      timer = setTimeout(() => {
+      clearTimeout(forgetting);
+      forgetting = setTimeout(() => {
         pressed = [];
       }, 2000);
       trigger("select", { index: i, pressed });

@@ -101,8 +101,12 @@ def tab(browser: Browser, url: str) -> Iterator[Tab]:
 @pytest.fixture
 def visitor(tab: Tab) -> Iterator[Callable[..., Page]]:
     """Opens a link: :meth:`Tab.open`."""
-    with watched(tab.page):
-        yield tab.open
+    try:
+        with watched(tab.page):
+            yield tab.open
+    finally:  # a test that fails leaves the others a tab that works
+        tab.page.context.set_offline(False)
+        tab.page.unroute_all()
 
 
 @pytest.fixture

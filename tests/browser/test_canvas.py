@@ -126,6 +126,10 @@ def test_touch(visitor: Callable[..., Page]) -> None:
     pad, place = phone.locator("#canvas .pad"), {"x": 100, "y": 100}
     pad.tap(position=place)
     assert sum(scores(phone).values()) == 100
+    phone.get_by_role("button", name="Free this patch").tap()
+    expect(phone.locator("#canvas .why")).to_be_hidden()
+    pad.tap(position=place)
+    expect(phone.locator("#canvas .why")).to_be_visible()
     pad.tap(position=place)
     expect(phone.locator("#canvas .why")).to_be_hidden()
     turn_to(phone, "How it works")

@@ -80,12 +80,12 @@ def test_block(diagram: Page) -> None:
     expect(head).to_have_value("head 2")
 
 
-def test_cs(shared: Page) -> None:
+def test_cs(flower: Page) -> None:
     """On the model that is damaged on purpose the outlier is marked, and CS scales it down."""
-    after(shared, shared.get_by_role("button", name="See what CS repairs").click)
-    expect(shared.locator("#canvas .banner")).to_be_visible()
-    turn_to(shared, "How it works")
-    ratio = shared.locator("#diagram .suppressed small").first
+    after(flower, flower.get_by_role("button", name="See what CS repairs").click)
+    expect(flower.locator("#canvas .banner")).to_be_visible()
+    turn_to(flower, "How it works")
+    ratio = flower.locator("#diagram .suppressed small").first
     scaled = float(ratio.inner_text().removesuffix("×"))
-    after(shared, lambda: shared.locator("#cs input").uncheck(), "diagram")
+    after(flower, lambda: flower.locator("#cs input").uncheck(), "diagram")
     assert float(ratio.inner_text().removesuffix("×")) > 4 * scaled

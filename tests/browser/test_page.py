@@ -133,7 +133,7 @@ def test_compare(shared: Page) -> None:
     masks = shared.locator("#masks button")
     expect(shared.get_by_role("row")).to_have_count(1 + masks.count())
     masks.nth(1).click()
-    expect(answers(shared, "large")).to_be_visible()
+    expect(answers(shared, "large")).to_be_in_viewport()
     expect(shared.locator("#large .why")).to_be_visible()
     expect(shared.locator("#large .views button").first).to_contain_text("GCLIP")
     expect(masks.nth(1)).to_have_attribute("aria-pressed", "true")

@@ -11,7 +11,6 @@ ENVIRONMENT = {
     "GOMP_SPINCOUNT": "10000",
     "MKL_CBWR": "AUTO,STRICT",  # MKL sums in one order: the same request gives the same bits
     "MALLOC_ARENA_MAX": "2",  # or freed memory stays in one pool for each thread
-    "MALLOC_MMAP_THRESHOLD_": "1000000",  # bytes; or arrays leave gaps that are not given back
 }
 if __name__ == "__main__" and not ENVIRONMENT.keys() <= os.environ.keys():
     os.environ.update(ENVIRONMENT | os.environ)  # what the C library reads, it reads at its start

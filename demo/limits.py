@@ -7,6 +7,7 @@ version may change: ``_queue`` with ``pending_event_ids_session``, ``pending_mes
 """
 
 import asyncio
+import ctypes
 import inspect
 import itertools
 import logging
@@ -400,9 +401,16 @@ class Limits:
                 await self.sessions.drop_unread()
                 if second % STORED_SECONDS == 0:
                     self.sessions.drop_copies()
+                    await asyncio.to_thread(give_back_memory)
                     await self._make_room()  # answers write files, too
             except Exception:  # else nothing is dropped until the next request
                 logger.exception("what nobody reads could not be dropped")
+
+
+def give_back_memory() -> None:
+    """Give freed memory back to the system: arrays leave gaps that glibc keeps (25 ms for 600 MB)."""
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def log_place(error: Exception) -> None:

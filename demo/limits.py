@@ -408,7 +408,7 @@ class Limits:
 
 
 def give_back_memory() -> None:
-    """Give freed memory back to the system: arrays leave gaps that glibc keeps (25 ms for 600 MB)."""
+    """Give freed memory back to the system: glibc keeps the gaps of arrays (25 ms for 600 MB)."""
     with suppress(AttributeError, OSError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
 

@@ -47,12 +47,12 @@ def canvas(scene: Scene, pair: dict[str, Segmentation] | None = None) -> dict[st
 
 def same_patches(scene: Scene) -> str:
     """Names a photo with its patches: values of the same ones are drawn together."""
-    s = scene.settings
-    return f"{scene.photo.digest} {s.backbone} {s.size} {s.window} {s.stride}"
+    photo, *tower = scene.tower_key
+    return " ".join(map(str, (photo.digest, *tower)))
 
 
 def same_methods(scene: Scene, pair: dict[str, Segmentation]) -> str:
-    """Names the methods of two masks, too: it is of :func:`looks` that belong to them."""
+    """Names a photo's patches and the methods of two masks; :func:`looks` has the same name."""
     return f"{same_patches(scene)} {[mask.method for mask in pair.values()]}"
 
 

@@ -21,7 +21,7 @@ from demo.settings import ABLATIONS, Settings, explain
 from demo.share import mask_png
 from gclip_core import BACKBONES, METHODS, GclipError, __version__
 from gclip_core.numbering import block_numbers
-from gclip_core.refine import REFINEMENTS
+from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.result import Segmentation
 
 logger = logging.getLogger(__name__)

@@ -9,11 +9,12 @@ from threading import Event
 from PIL import Image
 
 from demo import limits
-from gclip_core import BACKBONES, BackboneError, damage, load
-from gclip_core.backbone import Backbone
+from gclip_core import BACKBONES, BackboneError, damage
+from gclip_core.backbones import load
+from gclip_core.backbones.backbone import Backbone
+from gclip_core.backbones.load import Dtype, load_backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
-from gclip_core.load import Dtype, load_backbone
 from gclip_core.segmenter import Segmenter
 
 

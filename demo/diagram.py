@@ -12,9 +12,9 @@ from demo import limits, plots
 from demo.files import packed, photo_file, picture_file
 from demo.scene import Scene, halved
 from demo.views import classes, norms, pooled, same_patches
-from gclip_core import masks
 from gclip_core.attention import ATTENTIONS
 from gclip_core.methods import Method
+from gclip_core.pixels import masks
 
 MASK_SIDE = 480
 """Pixels; the mask is small here."""

@@ -12,7 +12,8 @@ from demo.scene import Photo, Scene
 from demo.settings import Settings
 from demo.views import percent
 from evaluation import photos
-from gclip_core import assets, palette
+from gclip_core import assets
+from gclip_core.pixels import palette
 
 PHOTO = photos.shipped_photos()["flower"]
 """The photo of all steps; on it, and with these weights, each must be true."""

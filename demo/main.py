@@ -28,8 +28,9 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from demo import backbones, limits, scene, space
-from gclip_core import BACKBONES, GclipError, __version__, load
-from gclip_core.registry import BUILT_IN
+from gclip_core import BACKBONES, GclipError, __version__
+from gclip_core.backbones import load
+from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.segmenter import Segmenter
 
 PREFERRED = "openai-vit-b-16"

@@ -22,9 +22,9 @@ from demo.scene import LOCK, OPENING, SHIPPED, Photo, Scene
 from demo.settings import Settings
 from evaluation import photos
 from gclip_core import BACKBONES, METHODS, GclipError
-from gclip_core.refine import REFINEMENTS
-from gclip_core.registry import BUILT_IN
-from gclip_core.text import TEMPLATES
+from gclip_core.backbones.registry import BUILT_IN
+from gclip_core.pixels.refine import REFINEMENTS
+from gclip_core.words.text import TEMPLATES
 
 WEB = Path(__file__).parent / "web"
 SHADES = "eef6fa d6e9f2 aed3e4 7db7d1 4b96b8 23789d 176585 14526c 134357 123848 0a2430"

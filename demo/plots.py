@@ -6,7 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gclip_core import palette
+from gclip_core.pixels import palette
 from gclip_core.result import Segmentation
 
 INK, BEFORE, AFTER = "#7b8190", "#e0693c", "#3b93b8"

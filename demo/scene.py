@@ -18,13 +18,15 @@ from torch import Tensor
 from demo import backbones, limits
 from demo.settings import ABLATIONS, Settings
 from evaluation import metric, photos
-from gclip_core import METHODS, assets, images, masks, suggest
+from gclip_core import METHODS, assets
 from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
 from gclip_core.methods import Method
+from gclip_core.pixels import images, masks
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
-from gclip_core.vocabulary import UnknownPhrase, Vocabulary, parse, with_nearest
+from gclip_core.words import suggest
+from gclip_core.words.vocabulary import UnknownPhrase, Vocabulary, parse, with_nearest
 
 OPENING = "panda"
 """The photo that a page without a link opens with."""

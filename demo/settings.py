@@ -9,12 +9,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from demo import limits
 from gclip_core import BACKBONES, METHODS, GclipError, Method, gclip
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED
+from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.cs import CHANNEL_THRESHOLD
 from gclip_core.numbering import block_choice
-from gclip_core.refine import REFINEMENTS
-from gclip_core.registry import BUILT_IN
-from gclip_core.text import TEMPLATES
-from gclip_core.vocabulary import parse
+from gclip_core.pixels.refine import REFINEMENTS
+from gclip_core.words.text import TEMPLATES
+from gclip_core.words.vocabulary import parse
 
 
 def _words(text: str) -> str:

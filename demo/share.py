@@ -16,8 +16,8 @@ from demo import limits
 from demo.files import item, saved
 from demo.plots import painted
 from demo.scene import Scene
-from gclip_core import palette
 from gclip_core.methods import gclip
+from gclip_core.pixels import palette
 from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
 

@@ -14,8 +14,8 @@ from demo.backbones import DAMAGED
 from demo.files import SHOWN_SIDE, item, packed, photo_file
 from demo.scene import Scene
 from demo.space import WITHOUT_GPU
-from gclip_core import palette
 from gclip_core.numbering import block_numbers, in_words
+from gclip_core.pixels import palette
 from gclip_core.result import Segmentation
 
 SIMULATION = "Simulation: one channel of this model is damaged on purpose."

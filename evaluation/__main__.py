@@ -12,10 +12,10 @@ from evaluation.benchmark import Experiment
 from evaluation.photos import NAME as PHOTOS
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_choice
-from gclip_core.refine import REFINEMENTS
+from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.segmenter import Segmenter
-from gclip_core.text import TEMPLATES
-from gclip_core.vocabulary import unknown_phrases
+from gclip_core.words.text import TEMPLATES
+from gclip_core.words.vocabulary import unknown_phrases
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

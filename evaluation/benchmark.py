@@ -75,7 +75,7 @@ class Experiment:
 
     ``words`` is the rule for the classes of each image (:func:`queried_classes`). Pixels whose
     probability is below ``threshold`` become the data set's background class. ``refine`` is a name
-    of :data:`gclip_core.refine.REFINEMENTS`.
+    of :data:`gclip_core.pixels.refine.REFINEMENTS`.
 
     Raises:
         EvaluationError: an unknown rule.

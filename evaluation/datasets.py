@@ -18,9 +18,9 @@ from scipy.io import loadmat
 from evaluation import EvaluationError, class_lists
 from evaluation.class_lists import ClassName
 from evaluation.metric import IGNORE
-from gclip_core import images
+from gclip_core.pixels import images
 from gclip_core.tables import Table
-from gclip_core.vocabulary import Vocabulary
+from gclip_core.words.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

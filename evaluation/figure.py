@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation import EvaluationError, options
-from gclip_core import images, palette
 from gclip_core.encoder import Encoded
 from gclip_core.methods import METHODS
-from gclip_core.refine import REFINEMENTS
+from gclip_core.pixels import images, palette
+from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation import EvaluationError
-from gclip_core.vocabulary import Vocabulary
+from gclip_core.words.vocabulary import Vocabulary
 
 IGNORE = -1
 """Label of an ignored pixel in the truth, and of a pixel without a class in a prediction."""

@@ -12,10 +12,10 @@ from evaluation import EvaluationError
 from evaluation.datasets import DATASETS, LabelledSet, open_dataset
 from evaluation.photos import NAME as PHOTOS
 from evaluation.photos import photo_folder, shipped_set
-from gclip_core.backbone import Backbone
+from gclip_core.backbones.backbone import Backbone
+from gclip_core.backbones.load import load_backbone
+from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.errors import GclipError
-from gclip_core.load import load_backbone
-from gclip_core.registry import BACKBONES, BUILT_IN
 
 
 def run(command: Callable[[Any], None], args: Any) -> int:

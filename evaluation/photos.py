@@ -15,7 +15,8 @@ from evaluation import EvaluationError
 from evaluation.class_lists import ClassName
 from evaluation.datasets import Ids, LabelledSet, Sample, read_ids, require_files
 from evaluation.metric import IGNORE
-from gclip_core import assets, images
+from gclip_core import assets
+from gclip_core.pixels import images
 from gclip_core.types import Grid
 
 NAME = "photos"

@@ -18,9 +18,9 @@ from evaluation import EvaluationError, class_lists, options
 from evaluation.class_lists import ClassName
 from evaluation.photos import NAME as PHOTOS
 from evaluation.tables import counted
-from gclip_core import suggest, word_lists
-from gclip_core.backbone import Backbone
+from gclip_core.backbones.backbone import Backbone
 from gclip_core.segmenter import Segmenter
+from gclip_core.words import lists, suggest
 
 KINDS = {
     "floor": ("wooden floor",),
@@ -116,7 +116,7 @@ def judge(words: Sequence[str], truth: Truth, named: Mapping[str, set[str]]) -> 
     if not truth.main:
         return judged
     main = [truth.main in {word, *named.get(word, ()), *MAIN_KINDS.get(word, ())} for word in words]
-    only_stuff = word_lists.read("stuff").keys() >= set(words)
+    only_stuff = lists.read("stuff").keys() >= set(words)
     return replace(judged, main=any(main), first=main[0], only_stuff=only_stuff)
 
 

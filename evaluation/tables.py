@@ -20,7 +20,7 @@ from evaluation import EvaluationError, metric
 from evaluation.benchmark import Result, method_settings
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import PAPERS_BLOCKS
-from gclip_core.refine import REFINEMENTS
+from gclip_core.pixels.refine import REFINEMENTS
 
 BASE = METHODS["clearclip"].title
 """The row that others are compared with."""

@@ -7,15 +7,15 @@ backbone is no frozen CLIP: its blocks take their input from two pretrained netw
 trained on photos with words and masks (assets/built-in/README.md). All methods run on it, too.
 """
 
-from gclip_core.backbone import Backbone, damage
+from gclip_core.backbones.backbone import Backbone, damage
+from gclip_core.backbones.load import load_backbone
+from gclip_core.backbones.registry import BACKBONES
 from gclip_core.encoder import Encoded
 from gclip_core.errors import BackboneError, GclipError, ImageError, MethodError, VocabularyError
-from gclip_core.load import load_backbone
 from gclip_core.methods import METHODS, Method, gclip
-from gclip_core.registry import BACKBONES
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
-from gclip_core.vocabulary import Vocabulary
+from gclip_core.words.vocabulary import Vocabulary
 
 __version__ = "0.2.0.dev0"
 

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from gclip_core import blocks, cs
 from gclip_core.attention import Heads
-from gclip_core.backbone import Backbone
+from gclip_core.backbones.backbone import Backbone
+from gclip_core.backbones.stem import Stem
 from gclip_core.cs import Suppression, SuppressionReport
-from gclip_core.stem import Stem
 from gclip_core.types import Grid, Size
 
 Made = TypeVar("Made")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from gclip_core import amf, blocks, calibration
 from gclip_core.amf import WeightedMap
 from gclip_core.attention import ATTENTIONS
-from gclip_core.backbone import Backbone
+from gclip_core.backbones.backbone import Backbone
 from gclip_core.calibration import Calibrated
 from gclip_core.encoder import Batch, block_heads
 from gclip_core.methods import Method

@@ -7,7 +7,7 @@ from torch import Tensor
 from gclip_core.amf import FusionReport
 from gclip_core.cs import SuppressionReason
 from gclip_core.methods import Method
-from gclip_core.vocabulary import UnknownPhrase, Vocabulary
+from gclip_core.words.vocabulary import UnknownPhrase, Vocabulary
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +38,8 @@ class Segmentation:
     h, w) float32 have an entry for each phrase and each prompt of ``background``;
     ``prompt_classes`` are their classes, -1 for the background. ``unknown`` are phrases that a
     backbone with a known vocabulary was not trained on. ``notes`` are sentences for people.
-    ``refined`` names the refinement of the labels (:mod:`gclip_core.refine`), or is "none". Scores
-    of classes are :func:`masks.scores` of the logits.
+    ``refined`` names the refinement of the labels (:mod:`gclip_core.pixels.refine`), or is "none".
+    Scores of classes are :func:`masks.scores` of the logits.
     """
 
     labels: Tensor

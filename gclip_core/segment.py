@@ -16,18 +16,18 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from gclip_core import images, palette
+from gclip_core.backbones.load import load_backbone
+from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.errors import GclipError, MethodError, VocabularyError
-from gclip_core.load import load_backbone
-from gclip_core.masks import BACKGROUND_WEIGHT
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice, block_numbers
-from gclip_core.refine import REFINEMENTS
-from gclip_core.registry import BACKBONES, BUILT_IN
+from gclip_core.pixels import images, palette
+from gclip_core.pixels.masks import BACKGROUND_WEIGHT
+from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
-from gclip_core.text import TEMPLATES
-from gclip_core.vocabulary import Vocabulary, parse
+from gclip_core.words.text import TEMPLATES
+from gclip_core.words.vocabulary import Vocabulary, parse
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 """Endings of the files that are taken from a folder, in lower case."""

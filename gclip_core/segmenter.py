@@ -11,19 +11,21 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from gclip_core import amf, attention, cs, encoder, images, last_block, masks, text, vocabulary
+from gclip_core import amf, attention, cs, encoder, last_block
 from gclip_core.amf import Fusion, FusionReport, GlobalTokens
-from gclip_core.backbone import Backbone
+from gclip_core.backbones.backbone import Backbone
 from gclip_core.cs import Suppression
 from gclip_core.encoder import Encoded
 from gclip_core.errors import GclipError, MethodError, check_between, check_choice, check_count
 from gclip_core.methods import METHODS, Method, checked
 from gclip_core.numbering import check_index
-from gclip_core.refine import refined
+from gclip_core.pixels import images, masks
+from gclip_core.pixels.refine import refined
 from gclip_core.result import MethodReport, Segmentation
-from gclip_core.suggest import Matches, candidates_of, choose, match
 from gclip_core.types import Size
-from gclip_core.vocabulary import Vocabulary
+from gclip_core.words import text, vocabulary
+from gclip_core.words.suggest import Matches, candidates_of, choose, match
+from gclip_core.words.vocabulary import Vocabulary
 
 Words = str | Iterable[str] | Vocabulary
 

@@ -22,7 +22,10 @@ CLASSES = re.search(r"```text\n(.*?)```", TEXT, re.DOTALL)
 # Where the entry of a table goes: right after the line that opens it.
 TABLES = {
     "Method(": ("gclip_core/methods.py", "METHODS: Table[Method] = Table("),
-    "BackboneEntry(": ("gclip_core/registry.py", "BACKBONES: Table[BackboneEntry] = Table("),
+    "BackboneEntry(": (
+        "gclip_core/backbones/registry.py",
+        "BACKBONES: Table[BackboneEntry] = Table(",
+    ),
     "Dataset(": ("evaluation/datasets.py", "DATASETS: Table[Dataset] = Table("),
 }
 

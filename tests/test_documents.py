@@ -14,7 +14,7 @@ import yaml
 
 from demo import main
 from gclip_core import segment
-from gclip_core.registry import BACKBONES
+from gclip_core.backbones.registry import BACKBONES
 from tests import DOCUMENTS, ROOT
 
 MODULE = re.compile(r"python -m ([a-z_.]+)")

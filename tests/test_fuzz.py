@@ -1,4 +1,4 @@
-"""For any bytes :func:`gclip_core.images.check` returns an image or raises an ImageError."""
+"""For any bytes :func:`gclip_core.pixels.images.check` returns an image or raises an ImageError."""
 
 import resource
 import time
@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gclip_core.errors import ImageError
-from gclip_core.images import check
+from gclip_core.pixels.images import check
 from tests.pictures import FORMATS, encoded, noise, turned
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")

@@ -5,11 +5,11 @@
 It prints figures; the constants are set by hand. Each half is judged by the model that did not
 learn from it.
 
-- Suggested words (`gclip_core/suggest.py`): thresholds that are chosen with one half are judged on
-  the other half; those of both halves together ship. Only these figures are crossed, and they are
-  a little generous: the other constants of that file and the values of `TRIED` were picked with all
-  photos in view, and the words that can be suggested are those of all masks, also of the half that
-  is judged.
+- Suggested words (`gclip_core/words/suggest.py`): thresholds that are chosen with one half are
+  judged on the other half; those of both halves together ship. Only these figures are crossed, and
+  they are a little generous: the other constants of that file and the values of `TRIED` were
+  picked with all photos in view, and the words that can be suggested are those of all masks, also
+  of the half that is judged.
 - A weak fit (`demo/scene.py`): the highest mean probability of a class on its own patches below
   which at most one in twenty good masks is (good: an IoU of 0.3 or more).
 - The damage of `built-in-damaged`: the smallest gain of `GAINS` with which neither < AMF < CS <
@@ -33,15 +33,16 @@ import torch
 from evaluation import metric, suggested_words
 from evaluation.photos import photo_folder, shipped_photos
 from evaluation.suggested_words import Judgement
-from gclip_core import masks, suggest
-from gclip_core.backbone import Backbone, damage
+from gclip_core.backbones.backbone import Backbone, damage
+from gclip_core.backbones.load import load_backbone
+from gclip_core.backbones.registry import DAMAGE
 from gclip_core.encoder import Encoded
-from gclip_core.load import load_backbone
 from gclip_core.methods import gclip
-from gclip_core.registry import DAMAGE
+from gclip_core.pixels import masks
 from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
-from gclip_core.suggest import Thresholds
+from gclip_core.words import suggest
+from gclip_core.words.suggest import Thresholds
 from training.measure import Case, Fold, folds, iou, percent
 
 TRIED = {

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from gclip_core import blocks
 from gclip_core.attention import Heads
-from gclip_core.stem import TransformerTrunk
+from gclip_core.backbones.stem import TransformerTrunk
 
 BLOCKS, HEADS = 12, 6
 

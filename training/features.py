@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gclip_core import images
+from gclip_core.pixels import images
 from training.data import COCO, Photo, with_masks, without_masks
 from training.dino import Dino
 from training.first import first_model

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 import torch
 from safetensors.torch import load_file, save_file
 
-from gclip_core.backbone import Backbone
-from gclip_core.load import load_backbone
+from gclip_core.backbones.backbone import Backbone
+from gclip_core.backbones.load import load_backbone
 from training.data import FIRST
 from training.network import FEATURES, MAP, Network
 

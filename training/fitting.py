@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from gclip_core.load import has_bfloat16
+from gclip_core.backbones.load import has_bfloat16
 
 _RISING = 0.1
 """The part of the steps over which the rate rises."""

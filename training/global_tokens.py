@@ -18,7 +18,7 @@ from torch import Tensor
 from evaluation.photos import shipped_photos
 from gclip_core import amf, assets, attention, blocks
 from gclip_core.attention import Heads
-from gclip_core.load import load_backbone
+from gclip_core.backbones.load import load_backbone
 from training.dino import Dino
 from training.features import MEAN, PATCH, STD
 

@@ -29,7 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core import text
+from gclip_core.words import text
 from training.data import folder_of, half, without_masks
 from training.first import first_model, map_of
 from training.fitting import fit

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation import EvaluationError
-from gclip_core import word_lists
+from gclip_core.words import lists
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class ClassName:
     phrases: tuple[str, ...]
 
 
-BACKGROUND = ClassName("background", tuple(word_lists.read("background")))
+BACKGROUND = ClassName("background", tuple(lists.read("background")))
 """The background class of VOC21 and COCO-Object: everything that is not one of their objects."""
 
 
@@ -30,7 +30,7 @@ def parse(text: str, where: str) -> tuple[ClassName, ...]:
     Raises:
         EvaluationError: no class, one without a name, or a name or phrase that occurs twice.
     """
-    classes = tuple(ClassName(name, words or (name,)) for name, words in word_lists.entries(text))
+    classes = tuple(ClassName(name, words or (name,)) for name, words in lists.entries(text))
     names = [c.name.casefold() for c in classes]
     phrases = [phrase.casefold() for c in classes for phrase in c.phrases]
     twice = [word for words in (names, phrases) for word in words if words.count(word) > 1]

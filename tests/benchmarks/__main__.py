@@ -14,9 +14,9 @@ import torch
 
 from evaluation.photos import shipped_photos
 from gclip_core import METHODS, Segmenter, gclip, load_backbone
-from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
-from gclip_core.text import TEMPLATES, embed, embed_new
-from gclip_core.vocabulary import Vocabulary
+from gclip_core.backbones.registry import OPENAI_MEAN, OPENAI_STD
+from gclip_core.words.text import TEMPLATES, embed, embed_new
+from gclip_core.words.vocabulary import Vocabulary
 from tests.benchmarks import usual
 from tests.models import normalised, picture, wrap_backbone
 

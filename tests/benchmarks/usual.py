@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gclip_core.text import TEMPLATES
+from gclip_core.words.text import TEMPLATES
 from tests.models import tokenizer
 
 

@@ -11,7 +11,7 @@ from demo import backbones, scene
 from demo.answer import VIEWS
 from demo.settings import Settings
 from gclip_core import GclipError
-from gclip_core.load import WEIGHTS_FOLDER
+from gclip_core.backbones.load import WEIGHTS_FOLDER
 from tests.demo.photos import FLOWER, OTHER, SMALL, USUAL, Visitor, numbers, upload
 from tests.demo.photos import scene as scene_of
 

@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from demo import backbones, main
-from gclip_core import BACKBONES, __version__, load
+from gclip_core import BACKBONES, __version__
+from gclip_core.backbones import load
 from tests import ROOT, free_port
 from tests.demo.visitor import APP, Visitor, serving
 

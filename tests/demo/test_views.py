@@ -19,7 +19,8 @@ from demo.answer import IN_VIEW, Seen
 from demo.backbones import get
 from demo.scene import Photo, method_title
 from demo.settings import Settings
-from gclip_core import BACKBONES, METHODS, palette
+from gclip_core import BACKBONES, METHODS
+from gclip_core.pixels import palette
 from tests.demo.photos import DOG, FLOWER, OTHER, SMALL, USUAL, numbers, scene, upload
 from tests.demo.visitor import Visitor
 

@@ -11,7 +11,8 @@ from matplotlib.text import Text
 from PIL import Image, ImageColor
 
 from evaluation import figure
-from gclip_core import METHODS, Method, Segmenter, damage, gclip, palette
+from gclip_core import METHODS, Method, Segmenter, damage, gclip
+from gclip_core.pixels import palette
 from tests.models import picture, tiny_backbone
 
 WORDS = "cat, dog, sofa, wall"

@@ -8,7 +8,7 @@ import torch
 
 from evaluation import EvaluationError
 from evaluation.metric import IGNORE, against_truth, confusion, iou_scores
-from gclip_core.vocabulary import parse
+from gclip_core.words.vocabulary import parse
 
 
 @pytest.mark.parametrize("seed", range(4))

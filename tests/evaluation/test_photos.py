@@ -7,7 +7,8 @@ import pytest
 
 from evaluation.metric import IGNORE
 from evaluation.photos import Photo, Region, shipped_photos
-from gclip_core import assets, vocabulary
+from gclip_core import assets
+from gclip_core.words import vocabulary
 from tests.models import loaded
 
 PHOTOS = list(shipped_photos().values())

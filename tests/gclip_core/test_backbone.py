@@ -17,10 +17,10 @@ from gclip_core import (
     MethodError,
     Segmenter,
     damage,
-    load,
     load_backbone,
 )
-from gclip_core.registry import OPENAI_MEAN, OPENAI_STD
+from gclip_core.backbones import load
+from gclip_core.backbones.registry import OPENAI_MEAN, OPENAI_STD
 from tests.models import (
     MEAN,
     STD,

@@ -1,4 +1,4 @@
-"""What :mod:`gclip_core.images` makes of any picture: an upright RGB image, or words."""
+"""What :mod:`gclip_core.pixels.images` makes of any picture: an upright RGB image, or words."""
 
 import os
 import struct
@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gclip_core import images
 from gclip_core.errors import ImageError
-from gclip_core.images import check, target_size
+from gclip_core.pixels import images
+from gclip_core.pixels.images import check, target_size
 from tests import refusal
 from tests.pictures import (
     FORMATS,

@@ -21,17 +21,9 @@ from open_clip.model import CLIP
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gclip_core import (
-    BACKBONES,
-    METHODS,
-    Backbone,
-    BackboneError,
-    Segmenter,
-    builtin,
-    load,
-    load_backbone,
-)
-from gclip_core.registry import BUILT_IN, BackboneEntry
+from gclip_core import BACKBONES, METHODS, Backbone, BackboneError, Segmenter, load_backbone
+from gclip_core.backbones import builtin, load
+from gclip_core.backbones.registry import BUILT_IN, BackboneEntry
 from tests import refusal
 from tests.models import picture
 

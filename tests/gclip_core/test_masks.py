@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gclip_core import masks
 from gclip_core.methods import METHODS
+from gclip_core.pixels import masks
 from gclip_core.result import Segmentation
-from gclip_core.vocabulary import Vocabulary
+from gclip_core.words.vocabulary import Vocabulary
 
 CLASSES = [(0, 1, 2, 3, 4), (4, 2, 0, 1, 3), (0, 0, 1, 2, 2), (0, 0, 1, -1, -1), (0, 0, 0, 0, 0)]
 """The class of every prompt, -1 for the background."""

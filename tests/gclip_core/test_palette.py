@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL.ImageColor import getrgb
 
-from gclip_core import palette, word_lists
+from gclip_core.pixels import palette
+from gclip_core.words import lists
 
-EVERYDAY = sorted(word_lists.read("everyday"))
+EVERYDAY = sorted(lists.read("everyday"))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
-from gclip_core import GclipError, Segmentation, Segmenter, masks, refine
-from gclip_core.refine import CELL, EPSILON, RADIUS, refined
+from gclip_core import GclipError, Segmentation, Segmenter
+from gclip_core.pixels import masks, refine
+from gclip_core.pixels.refine import CELL, EPSILON, RADIUS, refined
 from gclip_core.types import Grid
 from tests.models import picture, tiny_backbone
 

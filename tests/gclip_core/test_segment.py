@@ -189,6 +189,6 @@ def test_interrupt(
     photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Ctrl-C ends the command in one word."""
-    monkeypatch.setattr("gclip_core.images.check", Mock(side_effect=KeyboardInterrupt))
+    monkeypatch.setattr("gclip_core.pixels.images.check", Mock(side_effect=KeyboardInterrupt))
     assert main([str(photo), "--words", "cat", "--out", str(photo.parent / "out")]) == 130
     assert capsys.readouterr().err.strip() == "Stopped."

@@ -12,20 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core import (
-    METHODS,
-    Backbone,
-    Encoded,
-    GclipError,
-    Method,
-    Segmenter,
-    damage,
-    gclip,
-    word_lists,
-)
+from gclip_core import METHODS, Backbone, Encoded, GclipError, Method, Segmenter, damage, gclip
 from gclip_core.amf import FusionReason, FusionReport
 from gclip_core.cs import SuppressionReason
-from gclip_core.text import embed
+from gclip_core.words import lists
+from gclip_core.words.text import embed
 from tests import reference
 from tests.models import enlarge_channel, look_at_one_patch, normalised, picture, tiny_backbone
 
@@ -231,7 +222,7 @@ def test_suggest(segmenter: Segmenter, encoded: Encoded) -> None:
     words = segmenter.suggest(encoded, most=12)
     assert len(segmenter.suggest(encoded, most=2)) <= 2
     assert 1 <= len({*words}) == len(words) <= 12
-    assert {*words} <= {*word_lists.read("everyday")}
+    assert {*words} <= {*lists.read("everyday")}
     windows, image = replace(segmenter, window=16, stride=8), picture(48, 64)
     assert windows.suggest(image) == segmenter.suggest(image)
 

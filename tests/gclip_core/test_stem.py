@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from gclip_core.stem import Stem, TransformerTrunk
+from gclip_core.backbones.stem import Stem, TransformerTrunk
 
 TRUNK = {"width": 24, "heads": 3, "depth": 2, "patch": 14, "grid": 5}
 SMALL = {

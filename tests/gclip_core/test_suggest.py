@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from gclip_core import Segmenter, assets, suggest, word_lists
-from gclip_core.suggest import Candidates, Matches, Thresholds
+from gclip_core import Segmenter, assets
+from gclip_core.words import lists, suggest
+from gclip_core.words.suggest import Candidates, Matches, Thresholds
 from tests.models import loaded, tiny_backbone
 
 THRESHOLDS = Thresholds(thing=0.05, stuff=0.05)
@@ -103,10 +104,10 @@ def test_photos(photo: str, thing: str) -> None:
     """What a photo is of is suggested, and a person in place of garments."""
     words = Segmenter(loaded()).suggest(assets.path("photos", f"{photo}.jpg"))
     assert thing in words
-    assert not word_lists.read("worn").keys() & set(words)
+    assert not lists.read("worn").keys() & set(words)
 
 
 def test_open_vocabulary() -> None:
     """A model with an open vocabulary chooses among everyday words."""
     words = suggest.candidates_of(tiny_backbone(20)).words
-    assert set(words) == set(word_lists.read("everyday"))
+    assert set(words) == set(lists.read("everyday"))

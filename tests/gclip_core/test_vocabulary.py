@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gclip_core import Backbone, VocabularyError, text, vocabulary, word_lists
-from gclip_core.text import embed
-from gclip_core.vocabulary import MAX_CLASSES, MAX_PHRASE, UnknownPhrase, Vocabulary, parse
+from gclip_core import Backbone, VocabularyError
+from gclip_core.words import lists, text, vocabulary
+from gclip_core.words.text import embed
+from gclip_core.words.vocabulary import MAX_CLASSES, MAX_PHRASE, UnknownPhrase, Vocabulary, parse
 from tests.models import loaded, tiny_backbone
 
 REFUSED: dict[str, list[Any]] = {
@@ -138,7 +139,7 @@ def test_tokens(backbone: Backbone, sentence: str) -> None:
 
 def test_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cache of embeddings is bounded, and no entry has another's memory."""
-    monkeypatch.setattr("gclip_core.backbone.MOST_EMBEDDINGS", 3)
+    monkeypatch.setattr("gclip_core.backbones.backbone.MOST_EMBEDDINGS", 3)
     backbone = tiny_backbone(24, layers=1)
     plain = embed(backbone, list("abcde"), "plain")
     assert len(backbone.text_cache) == 3
@@ -162,7 +163,7 @@ def test_known_words(backbone: Backbone) -> None:
     """Words of the training, their plurals, and phrases that end in them are known."""
     never = ["xylophone", "parliament", "猫", "qwrtzp"]
     assert [*unknown(["CAT", "kitten", "blue sky", "the cat", *never, "dog"])] == never
-    everyday = [word for word in word_lists.read("everyday") if not word.endswith("s")]
+    everyday = [word for word in lists.read("everyday") if not word.endswith("s")]
     known = [word for word in everyday if word not in unknown(everyday)]
     assert not unknown([f"{word}s" for word in known])
     assert not unknown("xylophone", backbone), "an open vocabulary knows all"
@@ -231,7 +232,7 @@ def background(backbone: Backbone, words: str, prompts: Any = True) -> set[str]:
 )
 def test_background(backbone: Backbone, typed: str, gone: set[str]) -> None:
     """The field's list, without typed words, their synonyms and plurals."""
-    assert background(backbone, "cat") == set(word_lists.read("background"))
+    assert background(backbone, "cat") == set(lists.read("background"))
     assert background(backbone, "cat") - background(backbone, typed) == gone
 
 

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from evaluation.suggested_words import Judgement
 from gclip_core import assets
-from gclip_core.suggest import Thresholds
+from gclip_core.words.suggest import Thresholds
 from tests.training.conftest import CHOOSE
 from training import __main__ as command
 from training import choose, first, measure

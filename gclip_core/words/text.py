@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from gclip_core import blocks
 from gclip_core.attention import Heads
-from gclip_core.backbone import Backbone
+from gclip_core.backbones.backbone import Backbone
 from gclip_core.errors import VocabularyError, check_choice
 
 TEMPLATES: dict[str, tuple[str, ...]] = {

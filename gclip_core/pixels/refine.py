@@ -19,8 +19,8 @@ from PIL import Image, ImageFilter
 from scipy import ndimage
 from torch import Tensor
 
-from gclip_core import images, masks
 from gclip_core.errors import GclipError
+from gclip_core.pixels import images, masks
 from gclip_core.result import Segmentation
 from gclip_core.tables import Table
 

@@ -2,7 +2,7 @@
 
 ``model.json`` is an open_clip configuration with the settings of the stem. ``words.json`` has the
 words that the model was trained on and those of the stem's classes. ``nearest.txt.gz`` maps
-WordNet's nouns to them, and our list ``word_lists/nearest.txt`` others; ours comes first. Weights
+WordNet's nouns to them, and our list ``words/lists/nearest.txt`` others; ours comes first. Weights
 may be stored as integers with one scale per row, and in several files. The token embedding has the
 rows of trained tokens only.
 """
@@ -17,8 +17,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gclip_core import word_lists
 from gclip_core.errors import BackboneError
+from gclip_core.words import lists
 
 StateDict = dict[str, Tensor]
 
@@ -39,10 +39,10 @@ class KnownWords:
     @cached_property
     def nearest(self) -> Mapping[str, str]:
         """Other English nouns, each with the nearest known word, or "" if none is near."""
-        nouns = dict(word_lists.entries(gzip.decompress(self.wordnet.read_bytes()).decode()))
+        nouns = dict(lists.entries(gzip.decompress(self.wordnet.read_bytes()).decode()))
         return {
             noun: word if word in self.words else ""
-            for table in (nouns, word_lists.read("nearest"))
+            for table in (nouns, lists.read("nearest"))
             for word, near in table.items()
             for noun in near
             if noun not in self.words

@@ -13,12 +13,12 @@ from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
 from gclip_core import cs
-from gclip_core.builtin import KnownWords
+from gclip_core.backbones.builtin import KnownWords
+from gclip_core.backbones.registry import Triple
 from gclip_core.cache import BoundedCache
 from gclip_core.cs import Suppression
 from gclip_core.errors import BackboneError, MethodError, check_between
 from gclip_core.numbering import check_index, indices
-from gclip_core.registry import Triple
 from gclip_core.types import Blocks
 
 MOST_EMBEDDINGS = 4096

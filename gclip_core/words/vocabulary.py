@@ -7,11 +7,11 @@ from functools import cached_property
 
 from torch import Tensor
 
-from gclip_core import word_lists
-from gclip_core.backbone import Backbone
-from gclip_core.builtin import KnownWords
+from gclip_core.backbones.backbone import Backbone
+from gclip_core.backbones.builtin import KnownWords
 from gclip_core.errors import VocabularyError
-from gclip_core.text import embed
+from gclip_core.words import lists
+from gclip_core.words.text import embed
 
 MAX_CLASSES = 500
 MAX_PHRASES = 2000
@@ -191,7 +191,7 @@ def background_prompts(
     """
     if not background:
         return ()
-    synonyms = word_lists.read("background")
+    synonyms = lists.read("background")
     words = tuple(synonyms) if background is True else parse(background).phrases
     if background is True and backbone.known:
         words = tuple(word for word in words if _look_up(backbone.known, word)[0])

@@ -24,12 +24,13 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from gclip_core import assets, builtin
-from gclip_core.backbone import Backbone, damage
-from gclip_core.builtin import StateDict
+from gclip_core import assets
+from gclip_core.backbones import builtin
+from gclip_core.backbones.backbone import Backbone, damage
+from gclip_core.backbones.builtin import StateDict
+from gclip_core.backbones.registry import BACKBONES, BUILT_IN, BackboneEntry
+from gclip_core.backbones.stem import Stem
 from gclip_core.errors import BackboneError
-from gclip_core.registry import BACKBONES, BUILT_IN, BackboneEntry
-from gclip_core.stem import Stem
 
 Dtype = Literal["float32", "bfloat16", "auto"]
 

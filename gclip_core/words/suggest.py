@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core import word_lists
-from gclip_core.backbone import Backbone
-from gclip_core.masks import per_class
-from gclip_core.text import TEMPLATES, embed_new
+from gclip_core.backbones.backbone import Backbone
+from gclip_core.pixels.masks import per_class
+from gclip_core.words import lists
+from gclip_core.words.text import TEMPLATES, embed_new
 
 PERSON = "person"
 EVERYDAY = 20.0
@@ -148,8 +148,8 @@ def candidates_of(backbone: Backbone) -> Candidates:
 @cache
 def _candidates(groups: tuple[tuple[str, ...], ...]) -> Candidates:
     # What a person wears is part of the person, if the backbone knows the word.
-    worn = word_lists.read("worn") if any(group[0] == PERSON for group in groups) else ()
-    stuff = word_lists.read("stuff")
+    worn = lists.read("worn") if any(group[0] == PERSON for group in groups) else ()
+    stuff = lists.read("stuff")
     usual = {word for group in _everyday() for word in group}
     groups = tuple(sorted(groups, key=lambda group: group[0] in worn))
     words = [group[0] for group in groups]
@@ -164,4 +164,4 @@ def _candidates(groups: tuple[tuple[str, ...], ...]) -> Candidates:
 
 @cache
 def _everyday() -> tuple[tuple[str, ...], ...]:
-    return tuple((word, *others) for word, others in word_lists.read("everyday").items())
+    return tuple((word, *others) for word, others in lists.read("everyday").items())

@@ -1,0 +1,1 @@
+"""From and to pictures: reading images, masks of pixels, their edges and their colours."""

@@ -1,0 +1,1 @@
+"""Which classes: typed words, their text embeddings, suggested words and the word lists."""

@@ -75,7 +75,8 @@ LESSONS = (
         "Channel suppression scales the outlier’s weights to the mean norm of the other channels. "
         "Nothing is trained again.",
         "What does **CS** do to the damaged model’s mask?",
-        "With the outlier scaled down, patches of different things differ again.",
+        "With the outlier scaled down, patches of different things differ again. AMF, CS and the "
+        "rest of GCLIP are 60 lines of code: `gclip_core/minimal.py`.",
         AMF | {"backbone": DAMAGED},
         {"amf": True, "cs": True, "backbone": DAMAGED},
     ),

@@ -9,6 +9,7 @@ import venv
 from importlib.metadata import EntryPoint, version
 from pathlib import Path
 
+import open_clip
 import pytest
 import yaml
 
@@ -16,6 +17,7 @@ from demo import main
 from gclip_core import segment
 from gclip_core.backbones.registry import BACKBONES
 from tests import DOCUMENTS, ROOT
+from tests.models import tiny_clip
 
 MODULE = re.compile(r"python -m ([a-z_.]+)")
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -100,6 +102,8 @@ def test_backbones() -> None:
 def test_readme_python(
     python: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    model = tiny_clip(image=224, patch=16, quick_gelu=True)
+    monkeypatch.setattr(open_clip, "create_model", lambda name, pretrained: model)  # no network
     shutil.copy(ROOT / "assets/photos/dog.jpg", tmp_path / "photo.jpg")
     monkeypatch.chdir(tmp_path)
     exec(python, {"__name__": "__main__"})

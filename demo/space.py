@@ -8,7 +8,7 @@ from weakref import WeakSet
 import torch
 from PIL import Image
 
-from gclip_core.encoder import Batch, Encoded
+from gclip_core.encoder import Encoded
 from gclip_core.segmenter import Segmenter
 
 SECONDS = 15
@@ -33,37 +33,33 @@ def encoder() -> Callable[[Segmenter, Image.Image], Encoded] | None:
         return None
 
     @spaces.GPU(duration=SECONDS)
-    def arrays(segmenter: Segmenter, image: Image.Image) -> tuple[list[Any], tuple[int, int]]:
+    def arrays(segmenter: Segmenter, image: Image.Image) -> list[Any]:
         segmenter.backbone.model.to("cuda")
         encoded = segmenter.encode(image)
-        tensors = (*encoded.batches[0].inputs, encoded.batches[0].probabilities)
-        return [x if x is None else x.float().cpu().numpy() for x in tensors], encoded.resized
+        tensors = (*encoded.inputs, encoded.probabilities, encoded.pixels)
+        return [x if x is None else x.float().cpu().numpy() for x in tensors]
 
     def encode(segmenter: Segmenter, image: Image.Image) -> Encoded:
         if segmenter.window is not None:  # many windows, more than a GPU is lent for
             return segmenter.encode(image)
         try:
-            values, resized = arrays(segmenter, image)
+            values = arrays(segmenter, image)
         except Exception as error:  # a spent quota, a full queue or a failed GPU
             logger.warning("no GPU was lent (%s); the CPU encodes", type(error).__name__)
             encoded = segmenter.encode(image)
             WITHOUT_GPU.add(encoded)
             return encoded
         backbone = segmenter.backbone
-        *inputs, probabilities = (x if x is None else torch.from_numpy(x) for x in values)
-        grid = resized[0] // backbone.patch, resized[1] // backbone.patch
-        whole = Batch(
-            inputs=tuple(x.to(backbone.dtype) for x in inputs),
-            window=grid,
-            corners=((0, 0),),
-            probabilities=probabilities,
-        )
+        *inputs, probabilities, pixels = (x if x is None else torch.from_numpy(x) for x in values)
+        height, width = pixels.shape[1:]
         return Encoded(
-            batches=(whole,),
-            grid=grid,
+            backbone=backbone,
+            pixels=pixels,
             image_size=(image.height, image.width),
-            resized=resized,
-            model=backbone.model,
+            window=(height // backbone.patch, width // backbone.patch),
+            corners=((0, 0),),
+            inputs=tuple(x.to(backbone.dtype) for x in inputs),
+            probabilities=probabilities,
         )
 
     return encode

@@ -1,175 +1,177 @@
 """From pixels to block inputs. CS runs the tower again from the first block that it changes."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property
 from itertools import product
-from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from gclip_core import blocks, cs
+from gclip_core import amf, blocks, cs
 from gclip_core.attention import Heads
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.backbones.stem import Stem
 from gclip_core.cs import Suppression, SuppressionReport
 from gclip_core.types import Grid, Size
 
-Made = TypeVar("Made")
 TOKENS_PER_BATCH = 8192
-"""The maximum number of tokens in a batch of windows; a batch has at least one window."""
+"""The maximum number of tokens that are computed at a time; at least one window is."""
 
 
 @dataclass(frozen=True, eq=False)
-class Cached:
-    """A value with a cache of what is computed from it; ``replace`` makes a new cache."""
+class Encoded:
+    """An encoded image: the input of every block in W windows, usually one, the whole image.
 
-    cache: dict[Hashable, Any] = field(init=False, repr=False, default_factory=dict)
-
-    def cached(self, key: Hashable, make: Callable[[], Made]) -> Made:
-        """The value of ``key``; ``make()`` computes it the first time."""
-        if key not in self.cache:
-            self.cache[key] = make()
-        return self.cache[key]
-
-
-@dataclass(frozen=True, eq=False)
-class Batch(Cached):
-    """Block inputs of a batch of B windows of equal size; usually one window, the whole image.
-
-    ``inputs[l]`` is the input of block ``l``, (B, 1+N, D) in the model's dtype; ``window`` is the
-    size of each window, and ``corners`` are their (top, left), in patches. ``probabilities`` (B,
-    classes) float32 are those of the stem's classes, None for a tower without a stem.
+    ``inputs[l]`` is the input of block ``l``, (W, 1+N, D) in the model's dtype. ``window`` is the
+    size of each window and ``corners`` are their (top, left), in patches. ``pixels`` (3, height,
+    width) float32 is the normalised image at the size that was encoded; ``image_size`` is its own
+    size. ``probabilities`` (W, classes) float32 are those of the stem's classes, None for a tower
+    without a stem. With CS, ``suppression`` are its settings, and ``without_cs`` is the encoding
+    that it resumes from.
     """
 
-    inputs: tuple[Tensor, ...]
+    backbone: Backbone = field(repr=False)
+    pixels: Tensor = field(repr=False)
+    image_size: Size
     window: Grid
     corners: tuple[Grid, ...]
-    probabilities: Tensor | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Encoded(Cached):
-    """An encoded image: the input of every block, in one window or in many.
-
-    ``grid`` is the size of the image in patches. ``image_size`` is the size of the image and
-    ``resized`` the size that was encoded, in pixels. ``model`` is the backbone's. With CS,
-    ``suppression`` are its settings and ``without_cs`` is the encoding that it resumes from.
-    ``encode_whole`` encodes the image as one window.
-    """
-
-    batches: tuple[Batch, ...]
-    grid: Grid
-    image_size: Size
-    resized: Size
-    model: nn.Module = field(repr=False)
+    inputs: tuple[Tensor, ...] = field(repr=False)
+    probabilities: Tensor | None = field(default=None, repr=False)
     suppression: Suppression | None = None
     without_cs: "Encoded | None" = field(default=None, repr=False)
-    encode_whole: "Callable[[], Encoded] | None" = field(default=None, repr=False)
+    _received: dict[int, Tensor] = field(init=False, repr=False, default_factory=dict)
 
     @property
-    def window(self) -> Grid:
-        """The size of each window in patches; ``grid`` if there is one window."""
-        return self.batches[0].window
+    def grid(self) -> Grid:
+        """The size of the image in patches."""
+        patch = self.backbone.patch
+        return self.pixels.shape[1] // patch, self.pixels.shape[2] // patch
 
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        """The input of each block in the first window, usually the only one: (1+N, D) each."""
-        return tuple(x[0] for x in self.batches[0].inputs)
-
-    @property
-    def clean(self) -> "Encoded":
-        """The encoding without CS."""
-        return self.without_cs or self
-
-    @property
+    @cached_property
     def whole(self) -> "Encoded":
-        """The clean encoding of the whole image as one window, on which AMF chooses its blocks."""
-        clean = self.clean
-        return clean.cached("whole", clean.encode_whole) if clean.encode_whole else clean
+        """The encoding of the image as one window, with the same CS."""
+        if self.window == self.grid:
+            return self
+        if self.without_cs is None:
+            return encode(self.backbone, self.pixels, self.image_size)
+        report = self.backbone.suppression(self.suppression)
+        return suppress(self.without_cs.whole, report)
+
+    def split(self) -> Iterator["Encoded"]:
+        """Encodings of some of the windows each, small enough to be computed at a time."""
+        n = _windows_at_a_time(self.window)
+        if len(self.corners) <= n:
+            yield self
+            return
+        for first in range(0, len(self.corners), n):
+            some = slice(first, first + n)
+            inputs = tuple(x[some] for x in self.inputs)
+            yield replace(self, corners=self.corners[some], inputs=inputs)
+
+    @torch.no_grad()
+    def heads(self, block: int, values: bool = False) -> Heads:
+        """Queries and keys of a block, and its values on request: each (W, H, 1+N, d)."""
+        if block == self.backbone.n_blocks - 1 and len(self.corners) == 1:
+            return self._last_heads
+        return blocks.project(self.backbone.blocks[block], self.inputs[block], values)
+
+    @cached_property
+    def _last_heads(self) -> Heads:
+        """Kept, because nearly every method uses them."""
+        return blocks.project(self.backbone.blocks[-1], self.inputs[-1])
+
+    @torch.no_grad()
+    def received(self, block: int) -> Tensor:
+        """:func:`amf.received` of a block in the first window, (N,) float32; computed once."""
+        if block not in self._received:
+            self._received[block] = amf.received(self.heads(block)[0]).cpu()
+        return self._received[block]
 
 
+@torch.no_grad()
 def encode(
-    backbone: Backbone, pixels: Tensor, image_size: Size, side: int | None, stride: int
+    backbone: Backbone,
+    pixels: Tensor,
+    image_size: Size,
+    side: int | None = None,
+    stride: int = 1,
 ) -> Encoded:
     """Encodes a normalised image, (3, height, width) float32, without CS.
 
     Windows have ``side`` pixels a side and start every ``stride`` pixels, both rounded to patches.
     Without ``side`` one window covers the image.
     """
-    patch, resized = backbone.patch, (pixels.shape[1], pixels.shape[2])
-    grid = resized[0] // patch, resized[1] // patch
+    patch = backbone.patch
+    grid = pixels.shape[1] // patch, pixels.shape[2] // patch
     window, corners = windows(grid, patch, side, stride)
-    height, width = window
-    batches, batch_size = [], max(1, TOKENS_PER_BATCH // (height * width + 1))
-    for first in range(0, len(corners), batch_size):
-        some = corners[first : first + batch_size]
-        crops = [
-            pixels[:, y * patch : (y + height) * patch, x * patch : (x + width) * patch]
-            for y, x in some
-        ]
-        batches.append(_encode_batch(backbone, torch.stack(crops), window, some))
-    whole = partial(encode, backbone, pixels, image_size, None, stride)
+    n = _windows_at_a_time(window)
+    parts = [
+        _encode_windows(backbone, crops(pixels, patch, window, corners[first : first + n]))
+        for first in range(0, len(corners), n)
+    ]
+    inputs, probabilities = zip(*parts, strict=True)
     return Encoded(
-        batches=tuple(batches),
-        grid=grid,
+        backbone=backbone,
+        pixels=pixels,
         image_size=image_size,
-        resized=resized,
-        model=backbone.model,
-        encode_whole=whole if len(corners) > 1 else None,
+        window=window,
+        corners=tuple(corners),
+        inputs=_joined(inputs),
+        probabilities=None if probabilities[0] is None else torch.cat(probabilities),
     )
 
 
-@torch.no_grad()
-def _encode_batch(
-    backbone: Backbone, pixels: Tensor, window: Grid, corners: Sequence[Grid]
-) -> Batch:
-    """Encodes windows, (B, 3, height, width)."""
+def _encode_windows(backbone: Backbone, pixels: Tensor) -> tuple[list[Tensor], Tensor | None]:
+    """Block inputs and the stem's probabilities of windows, (W, 3, height, width)."""
     conv1, pixels = backbone.visual.conv1, pixels.to(backbone.device, backbone.dtype)
     if isinstance(conv1, Stem):
         patches, probabilities = conv1.classified(pixels)
     else:
         patches, probabilities = conv1(pixels), None
     x = blocks.embed_patches(backbone.visual, patches)
-    inputs = blocks.block_inputs(backbone.blocks, x)
-    return Batch(tuple(inputs), window, tuple(corners), probabilities)
+    return blocks.block_inputs(backbone.blocks, x), probabilities
 
 
 @torch.no_grad()
-def suppress(backbone: Backbone, encoded: Encoded, report: SuppressionReport) -> Encoded:
+def suppress(encoded: Encoded, report: SuppressionReport) -> Encoded:
     """The encoding of the tower with suppressed channels.
 
     It shares the block inputs up to the first changed block with the encoding without CS.
     """
-    clean = encoded.clean
-    if report.settings is None:
-        return clean
     if report.settings == encoded.suppression:
         return encoded
+    clean, tower = encoded.without_cs or encoded, encoded.backbone.blocks
+    if report.settings is None:
+        return clean
     weights = {
-        block: cs.scale_rows(backbone.blocks[block].mlp.c_proj.weight, factors)
+        block: cs.scale_rows(tower[block].mlp.c_proj.weight, factors)
         for block, factors in report.factors.items()
     }
     start = min(weights)
-
-    def rerun(batch: Batch) -> Batch:
-        inputs = blocks.block_inputs(backbone.blocks, batch.inputs[start], start, weights)
-        return replace(batch, inputs=(*batch.inputs[:start], *inputs))
-
-    batches = tuple(map(rerun, clean.batches))
-    return replace(clean, batches=batches, suppression=report.settings, without_cs=clean)
+    parts = [blocks.block_inputs(tower, x.inputs[start], start, weights) for x in clean.split()]
+    inputs = (*clean.inputs[:start], *_joined(parts))
+    return replace(clean, inputs=inputs, suppression=report.settings, without_cs=clean)
 
 
-@torch.no_grad()
-def block_heads(backbone: Backbone, batch: Batch, block: int, values: bool = False) -> Heads:
-    """Queries and keys of a block, and its values on request: each (B, H, 1+N, d).
+def _joined(parts: Sequence[Sequence[Tensor]]) -> tuple[Tensor, ...]:
+    """The inputs of each block in all windows, from those in some windows each."""
+    return tuple(x[0] if len(x) == 1 else torch.cat(x) for x in zip(*parts, strict=True))
 
-    In a batch of one window the last block's heads are cached: nearly every method uses them.
-    """
-    last = block == backbone.n_blocks - 1
-    project = partial(blocks.project, backbone.blocks[block], batch.inputs[block], values or last)
-    return batch.cached("last heads", project) if last and len(batch.corners) == 1 else project()
+
+def _windows_at_a_time(window: Grid) -> int:
+    return max(1, TOKENS_PER_BATCH // (window[0] * window[1] + 1))
+
+
+def crops(pixels: Tensor, patch: int, window: Grid, corners: Sequence[Grid]) -> Tensor:
+    """The windows of an image (3, height, width): (W, 3, height, width) of each."""
+    height, width = window
+    return torch.stack(
+        [
+            pixels[:, y * patch : (y + height) * patch, x * patch : (x + width) * patch]
+            for y, x in corners
+        ]
+    )
 
 
 def windows(grid: Grid, patch: int, side: int | None, stride: int) -> tuple[Grid, list[Grid]]:

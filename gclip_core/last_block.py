@@ -9,31 +9,30 @@ from torch import Tensor, nn
 from gclip_core import amf, blocks, calibration
 from gclip_core.amf import WeightedMap
 from gclip_core.attention import ATTENTIONS
-from gclip_core.backbones.backbone import Backbone
 from gclip_core.calibration import Calibrated
-from gclip_core.encoder import Batch, block_heads
+from gclip_core.encoder import Encoded
 from gclip_core.methods import Method
 
 
-def apply(backbone: Backbone, method: Method, batch: Batch, fused: Sequence[int]) -> Tensor:
-    """Dense features of a batch: (B, N, E) float32, L2-normalised (table in METHOD.md).
+def apply(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
+    """Dense features of each window: (W, N, E) float32, L2-normalised (table in METHOD.md).
 
     The attention of the blocks ``fused``, if any, is fused into the last block's. A calibration
     raises ImageError for fewer than 31 patches.
     """
-    last, kind = backbone.blocks[-1], ATTENTIONS[method.attention]
+    last, kind = encoded.backbone.blocks[-1], ATTENTIONS[method.attention]
     if method.calibration is not None:
-        images = _calibrated(backbone, method, batch)
+        images = _calibrated(method, encoded)
         z = torch.stack([calibration.two_passes(last, kind, image) for image in images])
     else:
-        maps = _maps(backbone, method, batch, fused)
-        z = blocks.merge(last, amf.attend_fused(maps, batch.window))
+        maps = _maps(method, encoded, fused)
+        z = blocks.merge(last, amf.attend_fused(maps, encoded.window))
         if method.residual:
-            z = batch.inputs[-1] + z
+            z = encoded.inputs[-1] + z
         if method.ffn:
             z = z + blocks.ffn(last, z)
         z = z[:, 1:]
-    return projected(backbone.visual, z)
+    return projected(encoded.backbone.visual, z)
 
 
 def projected(visual: nn.Module, patches: Tensor) -> Tensor:
@@ -44,31 +43,25 @@ def projected(visual: nn.Module, patches: Tensor) -> Tensor:
 
 
 def attention_matrix(
-    backbone: Backbone,
-    method: Method,
-    batch: Batch,
-    fused: Sequence[int],
-    head: int | None = None,
+    method: Method, encoded: Encoded, fused: Sequence[int], head: int | None = None
 ) -> Tensor:
-    """Entry (i, j): the weight of token j in the output of token i, (B, 1+N, 1+N) float32.
+    """Entry (i, j): the weight of token j in the output of token i, (W, 1+N, 1+N) float32.
 
     The arguments and errors are those of :func:`apply`; ``head`` chooses one head instead of the
     head mean. Without a calibration it is the attention matrix of the last block, whose rows sum to
     1 (to 2 for a sum of two softmaxes), else :func:`calibration.path_matrix`.
     """
     if method.calibration is None:
-        return amf.fused_matrix(_maps(backbone, method, batch, fused), batch.window, head)
-    last, kind = backbone.blocks[-1], ATTENTIONS[method.attention]
-    images = _calibrated(backbone, method, batch)
+        return amf.fused_matrix(_maps(method, encoded, fused), encoded.window, head)
+    last, kind = encoded.backbone.blocks[-1], ATTENTIONS[method.attention]
+    images = _calibrated(method, encoded)
     return torch.stack([calibration.path_matrix(last, kind, image, head) for image in images])
 
 
-def _maps(
-    backbone: Backbone, method: Method, batch: Batch, fused: Sequence[int]
-) -> list[WeightedMap]:
+def _maps(method: Method, encoded: Encoded, fused: Sequence[int]) -> list[WeightedMap]:
     """The attention of the last block, then that of each fused block."""
     own, n = ATTENTIONS[method.attention], len(fused)
-    heads = block_heads(backbone, batch, backbone.n_blocks - 1, values=True)
+    heads = encoded.heads(encoded.backbone.n_blocks - 1, values=True)
     if not fused:
         return [WeightedMap(1.0, own, heads)]
     fusion = method.fusion
@@ -77,17 +70,17 @@ def _maps(
     values = any("v" in pair for pair in kind.pairs)
     maps = [WeightedMap(1 - weight, own, heads)]
     for block in fused:
-        heads = block_heads(backbone, batch, block, values)
+        heads = encoded.heads(block, values)
         maps.append(WeightedMap(weight / n, kind, heads, averaged=fusion.heads == "mean"))
     return maps
 
 
-def _calibrated(backbone: Backbone, method: Method, batch: Batch) -> list[Calibrated]:
-    """The calibration of each image of a batch."""
-    before_last = block_heads(backbone, batch, backbone.n_blocks - 2)
+def _calibrated(method: Method, encoded: Encoded) -> list[Calibrated]:
+    """The calibration of each window."""
+    before_last = encoded.heads(encoded.backbone.n_blocks - 2)
     return [
         calibration.calibrate(
-            method.calibration, [x[i] for x in batch.inputs], before_last[i], batch.window
+            method.calibration, [x[i] for x in encoded.inputs], before_last[i], encoded.window
         )
-        for i in range(len(batch.corners))
+        for i in range(len(encoded.corners))
     ]

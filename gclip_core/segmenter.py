@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -166,8 +165,8 @@ class Segmenter:
         check_between("background_weight", background_weight, 0, 1)
         method = checked(method)
         prompts = self.prompts(words, background)
-        source = self.suppress(self._single(encoded), method)
-        tokens = torch.stack([x[1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
+        source = self.suppress(self._encoded(encoded).whole, method)
+        tokens = torch.stack([x[0, 1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
         features = last_block.projected(self.backbone.visual, tokens).cpu()
         last = self._mean_features(source, method)
         class_of = torch.tensor(prompts.prompt_classes, dtype=torch.int16)
@@ -185,9 +184,9 @@ class Segmenter:
         From ClearCLIP's features of the whole image, and from the stem's image classifier if there
         is one.
         """
-        whole = self._encoded(image).whole
-        features = self.dense_features(whole, METHODS["clearclip"])
-        probabilities = whole.batches[0].probabilities
+        method = METHODS["clearclip"]
+        whole = self.suppress(self._encoded(image), method).whole
+        features, probabilities = self.dense_features(whole, method), whole.probabilities
         if probabilities is not None:
             probabilities = probabilities[0].cpu()
         return match(self.backbone, features, probabilities)
@@ -210,16 +209,16 @@ class Segmenter:
         Other functions call it themselves. Pass its result to them to compute it only once.
         """
         report = self.backbone.suppression(checked(method).suppression)
-        return encoder.suppress(self.backbone, self._encoded(encoded), report)
+        return encoder.suppress(self._encoded(encoded), report)
 
     @torch.no_grad()
     def attention_map(self, encoded: Encoded, block: int, head: int | None = None) -> Tensor:
         """Query-Key attention of a block (0-based): (1+N, 1+N) float32, head mean or one head."""
-        source = self._single(encoded)
+        source = self._encoded(encoded).whole
         if head is not None:
             check_index("Head", head, self.backbone.n_heads)
         check_index("Block", block, self.backbone.n_blocks)
-        heads = encoder.block_heads(self.backbone, source.batches[0], block).only(head)
+        heads = source.heads(block).only(head)
         return attention.mean_weights(heads.q, heads.k)[0].cpu()
 
     @torch.no_grad()
@@ -233,44 +232,37 @@ class Segmenter:
         method = checked(method)
         if head is not None:
             check_index("Head", head, self.backbone.n_heads)
-        source = self.suppress(self._single(encoded), method)
-        batch, fused = source.batches[0], self._amf(source, method.fusion).blocks
-        return last_block.attention_matrix(self.backbone, method, batch, fused, head)[0].cpu()
+        source = self.suppress(self._encoded(encoded).whole, method)
+        fused = self._amf(source, method.fusion).blocks
+        return last_block.attention_matrix(method, source, fused, head)[0].cpu()
 
     def values(self, encoded: Encoded, method: Method | None = None) -> Tensor:
         """The last block's Values with ``method``'s CS: (N, D) float32, all heads."""
-        batch = self.suppress(self._single(encoded), method).batches[0]
-        heads = encoder.block_heads(self.backbone, batch, self.backbone.n_blocks - 1, values=True)
+        source = self.suppress(self._encoded(encoded).whole, method)
+        heads = source.heads(self.backbone.n_blocks - 1, values=True)
         return heads.part("v")[0, :, 1:].transpose(0, 1).flatten(1).float().cpu()
 
     def globality(self, encoded: Encoded, threshold: float = amf.GLOBAL_THRESHOLD) -> GlobalTokens:
         """Patches with ``m_j >= threshold`` in every block."""
         check_between("threshold", threshold, 0, math.inf)
-        source = self._single(encoded)
-        received, batch = self.received(source), source.batches[0]
+        source = self._encoded(encoded).whole
+        received = self.received(source)
         tokens = tuple(amf.global_tokens(m, threshold) for m in received)
         agreement = [math.nan] * len(tokens)
         for block, patches in enumerate(tokens):
             if patches:
-                heads = encoder.block_heads(self.backbone, batch, block)
-                agreement[block] = amf.agreement(heads[0], patches)
+                agreement[block] = amf.agreement(source.heads(block)[0], patches)
         return GlobalTokens(tuple(received.amax(1).tolist()), tokens, tuple(agreement))
 
-    @torch.no_grad()
     def received(self, encoded: Encoded, blocks: Iterable[int] | None = None) -> Tensor:
         """:func:`amf.received` of ``blocks`` (default: all): (blocks, N) float32; cached."""
-        source = self._single(encoded)
-
-        def measure(block: int) -> Tensor:
-            heads = encoder.block_heads(self.backbone, source.batches[0], block)
-            return amf.received(heads[0]).cpu()
-
+        source = self._encoded(encoded).whole
         wanted = tuple(range(self.backbone.n_blocks) if blocks is None else blocks)
         if not wanted:
             raise MethodError("At least one block was expected, but none came; None is all blocks.")
         for block in wanted:
             check_index("Block", block, self.backbone.n_blocks)
-        return torch.stack([source.cached(("received", b), partial(measure, b)) for b in wanted])
+        return torch.stack([source.received(block) for block in wanted])
 
     def report(self, encoded: Encoded, method: Method | None = None) -> MethodReport:
         """The blocks and channels that ``method`` uses for this image, with norms and reasons."""
@@ -293,20 +285,11 @@ class Segmenter:
 
     def _encoded(self, image: images.Source | Encoded) -> Encoded:
         encoded = image if isinstance(image, Encoded) else self.encode(image)
-        if encoded.model is not self.backbone.model:
+        if encoded.backbone.model is not self.backbone.model:
             raise GclipError(
                 "This image was encoded by another backbone. Encode it with this segmenter."
             )
         return encoded
-
-    def _single(self, encoded: Encoded) -> Encoded:
-        """The encoding if it has one window, else that of the whole image, with the same CS."""
-        encoded = self._encoded(encoded)
-        if encoded.window == encoded.grid:
-            return encoded
-        report = self.backbone.suppression(encoded.suppression)
-        whole = partial(encoder.suppress, self.backbone, encoded.whole, report)
-        return encoded.cached("single", whole)
 
     @torch.no_grad()
     def _mean_features(self, encoded: Encoded, method: Method) -> Tensor:
@@ -317,13 +300,14 @@ class Segmenter:
         ready = self.suppress(encoded, method)
         fused = self._amf(ready, method.fusion).blocks
         parts = []
-        for batch in ready.batches:
-            features = last_block.apply(self.backbone, method, batch, fused)
-            maps = features.unflatten(1, batch.window).cpu()
-            parts += zip(batch.corners, maps, strict=True)
+        for some in ready.split():
+            features = last_block.apply(method, some, fused)
+            maps = features.unflatten(1, some.window).cpu()
+            parts += zip(some.corners, maps, strict=True)
         return parts[0][1] if len(parts) == 1 else encoder.average(parts, ready.grid)
 
     def _amf(self, source: Encoded, fusion: Fusion | None) -> FusionReport:
         """The blocks whose attention is fused, and why: windows and CS do not change them."""
         n, default = self.backbone.n_blocks, self.backbone.amf_blocks
-        return amf.fused_blocks(fusion, n, default, lambda b: self.received(source.whole, [b])[0])
+        clean = source.without_cs or source
+        return amf.fused_blocks(fusion, n, default, lambda block: clean.whole.received(block))

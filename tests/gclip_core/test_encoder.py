@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
-from gclip_core import encoder
-from gclip_core.segmenter import Segmenter
-from tests.models import picture, tiny_backbone
+from gclip_core import METHODS, Segmenter, encoder, gclip
+from tests.models import enlarge_channel, picture, tiny_backbone
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,28 @@ def test_count_windows(window: int | None, stride: int) -> None:
     """The count of windows and patches is that of an encoding."""
     segmenter = Segmenter(tiny_backbone(), short_side=96, window=window, stride=stride)
     encoded = segmenter.encode(picture(96, 128))
-    windows = sum(len(batch.corners) for batch in encoded.batches)
-    assert segmenter.count_windows((96, 128)) == (windows, encoded.window[0] * encoded.window[1])
+    assert segmenter.count_windows((96, 128)) == (
+        len(encoded.corners),
+        encoded.window[0] * encoded.window[1],
+    )
 
 
 def test_own_cache() -> None:
     """What ``replace`` makes of an encoding has a cache of its own."""
     encoded = Segmenter(tiny_backbone(), short_side=32).encode(picture(32, 32))
-    for one in (encoded, encoded.batches[0]):
-        one.cached("key", lambda: "value")
-        assert replace(one).cached("key", lambda: "new") == "new"
+    before = encoded.received(11), encoded.heads(11).q
+    other = replace(encoded, inputs=tuple(x.flip(1) for x in encoded.inputs))
+    after = other.received(11), other.heads(11).q
+    assert not any(torch.allclose(*pair) for pair in zip(before, after, strict=True))
+
+
+def test_some_windows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many windows are computed at a time changes nothing, with CS or without."""
+    backbone = tiny_backbone(31, lambda model: enlarge_channel(model, 7, 40, (6, 8)))
+    segmenter, image = Segmenter(backbone, 32, window=24, stride=8), picture(32, 48)
+    methods = gclip(), METHODS["clearclip"]
+    expected = [segmenter.dense_features(image, method) for method in methods]
+    monkeypatch.setattr(encoder, "TOKENS_PER_BATCH", 30)
+    assert len(list(segmenter.encode(image).split())) == 3
+    for method, features in zip(methods, expected, strict=True):
+        assert torch.allclose(segmenter.dense_features(image, method), features, atol=1e-5)

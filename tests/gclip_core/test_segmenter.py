@@ -129,7 +129,7 @@ def test_cs_features(blocks: str | tuple[int, ...], amf: bool, target: str) -> N
     features = segmenter.dense_features(encoded, method)
     assert reference.worst_cosine(features.flatten(0, 1), expected) >= 0.99999
     for ours, theirs in zip(segmenter.suppress(encoded, method).inputs, xs, strict=True):
-        assert reference.worst_cosine(ours, theirs) >= 0.99999
+        assert reference.worst_cosine(ours[0], theirs) >= 0.99999
     off = segmenter.dense_features(encoded, replace(method, suppression=None))
     assert not torch.allclose(features, off, atol=1e-3)
 
@@ -163,7 +163,7 @@ def test_values() -> None:
     encoded = segmenter.encode(picture(32, 32))
     segmenter.attention_map(encoded, 11)
     for method in (METHODS["clearclip"], gclip(amf=False)):
-        x = segmenter.suppress(encoded, method).inputs[-1].double()
+        x = segmenter.suppress(encoded, method).inputs[-1][0].double()
         _, _, v = reference.qkv(reference.read(segmenter.backbone.model), 11, x)
         values = segmenter.values(encoded, method).double()
         assert torch.allclose(values, torch.cat(v, dim=1)[1:], atol=1e-4)
@@ -172,7 +172,7 @@ def test_values() -> None:
 def test_attention_map(segmenter: Segmenter, encoded: Encoded) -> None:
     """Attention maps are those of the tower, of one head or the mean."""
     tower = reference.read(segmenter.backbone.model)
-    maps = reference.qk_maps(tower, 4, encoded.inputs[4].double())
+    maps = reference.qk_maps(tower, 4, encoded.inputs[4][0].double())
     assert torch.allclose(segmenter.attention_map(encoded, 4, 2).double(), maps[2], atol=1e-5)
     mean = segmenter.attention_map(encoded, 4).double()
     assert torch.allclose(mean, sum(maps) / 4, atol=1e-5)
@@ -269,7 +269,7 @@ def test_labels_by_block(segmenter: Segmenter, encoded: Encoded) -> None:
     assert torch.equal(by_block[-1].long(), result.logits.argmax(0))
     visual, text = model.backbone.visual, embed(model.backbone, words, "plain")
     for block in range(11):
-        output = visual.transformer.resblocks[block](encoded.inputs[block][None])[0, 1:]
+        output = visual.transformer.resblocks[block](encoded.inputs[block])[0, 1:]
         cosines = F.normalize(visual.ln_post(output) @ visual.proj, dim=-1) @ text.T
         best = cosines.topk(2, dim=1)
         clear = (best.values[:, 0] - best.values[:, 1] > 1e-5).view(encoded.grid)

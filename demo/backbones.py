@@ -8,7 +8,7 @@ from threading import Event
 
 from PIL import Image
 
-from demo import limits
+from demo.gate import numbers
 from gclip_core import BACKBONES, BackboneError, damage
 from gclip_core.backbones import load
 from gclip_core.backbones.backbone import Backbone
@@ -33,7 +33,7 @@ class Host:
 HOST = Host()
 DAMAGED = "built-in-damaged"
 """The built-in model with an outlier channel, which CS repairs."""
-_loaded: BoundedCache[Backbone] = BoundedCache(limits.BACKBONES)
+_loaded: BoundedCache[Backbone] = BoundedCache(numbers.BACKBONES)
 
 
 def set_host(host: Host) -> None:

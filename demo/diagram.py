@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from demo import limits, plots
+from demo import plots
 from demo.files import packed, photo_file, picture_file
+from demo.gate import numbers
 from demo.scene import Scene, halved
 from demo.views import classes, norms, pooled, same_patches
 from gclip_core.attention import ATTENTIONS
@@ -57,7 +58,7 @@ def tower(scene: Scene) -> dict[str, Any]:
     alone, mean = (replace(scene.method, fusion=f) for f in (None, s.gclip(amf=True).fusion))
     source = segmenter.suppress(scene.encoded, scene.method)
     rows, columns = source.grid
-    grid, blocks, maps = halved(scene.grid, limits.BLOCK_PATCHES), [], []
+    grid, blocks, maps = halved(scene.grid, numbers.BLOCK_PATCHES), [], []
     for block, tokens in enumerate(segmenter.globality(source, s.tokens).tokens):
         places = [[(t % columns + 0.5) / columns, (t // columns + 0.5) / rows] for t in tokens]
         blocks.append(

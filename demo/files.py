@@ -18,7 +18,7 @@ from gradio.utils import get_upload_folder
 from numpy.typing import NDArray
 from PIL import Image
 
-from demo import limits
+from demo.gate.numbers import ENCODINGS
 from demo.scene import Photo
 
 SHOWN_SIDE = 1280
@@ -64,7 +64,7 @@ def photo_file(photo: Photo) -> dict[str, Any]:
     return gr.FileData(path=saved(_shown(photo), "picture.jpeg")).model_dump()
 
 
-@lru_cache(limits.ENCODINGS)
+@lru_cache(ENCODINGS)
 def _shown(photo: Photo) -> bytes:
     shown = photo.picture.copy()
     shown.thumbnail((2 * SHOWN_SIDE, 2 * SHOWN_SIDE))

@@ -27,7 +27,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from demo import backbones, limits, scene, space
+from demo import backbones, scene, space
+from demo.gate.files import MAX_FILE, Files
+from demo.gate.requests import Gate
+from demo.gate.sessions import MAX_QUEUE, MAX_SESSIONS, waiting
 from gclip_core import BACKBONES, GclipError, __version__
 from gclip_core.backbones import load
 from gclip_core.backbones.registry import BUILT_IN
@@ -88,7 +91,7 @@ def build() -> Any:
     blocks = page.build()
     with blocks:
         api.add()
-    return blocks.queue(max_size=limits.MAX_QUEUE, api_open=False)
+    return blocks.queue(max_size=MAX_QUEUE, api_open=False)
 
 
 def serve(blocks: Any, args: argparse.Namespace, uploads: Path) -> Any:
@@ -97,12 +100,12 @@ def serve(blocks: Any, args: argparse.Namespace, uploads: Path) -> Any:
 
     def health(_: Request) -> JSONResponse:
         state = {"status": "ok", "version": __version__} | scene.state()
-        return JSONResponse(state | {"waiting": limits.waiting(blocks)})
+        return JSONResponse(state | {"waiting": waiting(blocks)})
 
-    files = limits.Files(blocks, uploads, scene.SHIPPED)
+    files = Files(blocks, uploads, scene.SHIPPED)
     bounds = {"page": blocks, "files": files, "tools": args.mcp}
     own = {
-        "middleware": [Middleware(GZipMiddleware, 500, 6), Middleware(limits.Limits, **bounds)],
+        "middleware": [Middleware(GZipMiddleware, 500, 6), Middleware(Gate, **bounds)],
         "routes": [Route("/health", health)],
         "openapi_url": None,
     }
@@ -115,8 +118,8 @@ def serve(blocks: Any, args: argparse.Namespace, uploads: Path) -> Any:
         auth=args.auth,
         mcp_server=args.mcp,
         inbrowser=args.open,
-        max_file_size=limits.MAX_FILE,
-        state_session_capacity=limits.MAX_SESSIONS,
+        max_file_size=MAX_FILE,
+        state_session_capacity=MAX_SESSIONS,
         app_kwargs=own,
         ssr_mode=False,
         run_history=False,

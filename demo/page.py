@@ -13,10 +13,13 @@ import gradio as gr
 from gradio.components import Component
 from PIL import Image
 
-from demo import backbones, compare, lessons, limits, share, views
+from demo import backbones, compare, lessons, share, views
 from demo.answer import EVERY_TAB, REFUSALS, VIEWS, Seen, answer, available, sentence
 from demo.backbones import DAMAGED
 from demo.files import item
+from demo.gate.files import FILE_AGE
+from demo.gate.numbers import MAX_CHARACTERS
+from demo.gate.requests import log_place
 from demo.lessons import LESSONS, OPTIONS
 from demo.scene import LOCK, OPENING, SHIPPED, Photo, Scene
 from demo.settings import Settings
@@ -60,7 +63,7 @@ def build() -> gr.Blocks:
     gr.set_static_paths(list(SHIPPED))
     parts: dict[str, Any] = {}
     with gr.Blocks(
-        title="GCLIP", fill_width=True, analytics_enabled=False, delete_cache=limits.FILE_AGE
+        title="GCLIP", fill_width=True, analytics_enabled=False, delete_cache=FILE_AGE
     ) as page:
         gr.Markdown("# GCLIP\nType words, get masks; switch two ideas on and off.", elem_id="head")
         with gr.Row(elem_id="columns"):
@@ -118,7 +121,7 @@ def _inputs(parts: dict[str, Any]) -> None:
         info="A comma starts the next class, a semicolon a synonym.",
         lines=1,
         max_lines=3,
-        max_length=limits.MAX_CHARACTERS,
+        max_length=MAX_CHARACTERS,
         submit_btn=True,
         elem_id="words",
     )
@@ -415,7 +418,7 @@ def refuse() -> Iterator[None]:
     except REFUSALS as error:
         raise gr.Error(html.escape(sentence(error)), print_exception=False) from error
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        limits.log_place(error)
+        log_place(error)
         raise gr.Error("The page has no such button: reload it.", print_exception=False) from error
 
 

@@ -15,7 +15,9 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from demo import backbones, limits
+from demo import backbones
+from demo.gate import numbers
+from demo.gate.sessions import MAX_SESSIONS
 from demo.settings import ABLATIONS, Settings
 from evaluation import metric, photos
 from gclip_core import METHODS, assets
@@ -39,9 +41,9 @@ LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03)
 LOCK = RLock()
 """Taken around whatever takes long, by those who ask for it: one thing is computed at a time. The
 queue alone would not do: :func:`warm` and tools of ``--mcp`` do not wait in it."""
-_pictures: BoundedCache[Image.Image] = BoundedCache(limits.ENCODINGS)
-_encodings: BoundedCache[Encoded] = BoundedCache(limits.ENCODINGS)
-_masks: BoundedCache[Segmentation] = BoundedCache(limits.MASKS)
+_pictures: BoundedCache[Image.Image] = BoundedCache(numbers.ENCODINGS)
+_encodings: BoundedCache[Encoded] = BoundedCache(numbers.ENCODINGS)
+_masks: BoundedCache[Segmentation] = BoundedCache(numbers.MASKS)
 
 
 def state() -> dict[str, Any]:
@@ -57,7 +59,7 @@ def examples() -> dict[str, photos.Photo]:
     return {Photo.of(str(p.path)).digest: p for p in photos.shipped_photos().values()}
 
 
-@lru_cache(limits.MAX_SESSIONS)  # a photo each
+@lru_cache(MAX_SESSIONS)  # a photo each
 def _digest(path: str, _modified: int, _size: int) -> str:
     """Of a file's bytes, which are not read again until it changes."""
     return blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
@@ -92,10 +94,10 @@ class Photo:
 
     def _open(self) -> Image.Image:
         data = Path(self.path).read_bytes()
-        height, width = size = images.header_size(data, limits.MAX_PIXELS)
-        shrink = min(1.0, math.sqrt(limits.WORKED_PIXELS / math.prod(size)))
+        height, width = size = images.header_size(data, numbers.MAX_PIXELS)
+        shrink = min(1.0, math.sqrt(numbers.WORKED_PIXELS / math.prod(size)))
         size = max(1, int(height * shrink)), max(1, int(width * shrink))
-        return images.resize(images.check(data, limits.MAX_PIXELS, draft=size), size)
+        return images.resize(images.check(data, numbers.MAX_PIXELS, draft=size), size)
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ class Scene:
         def encode() -> Encoded:
             picture = self.photo.picture
             windows, patches = self.segmenter.count_windows(picture.size[::-1])
-            limits.check_cost(patches, windows, len(METHODS))
+            numbers.check_cost(patches, windows, len(METHODS))
             return backbones.HOST.encode(self.segmenter, picture)
 
         return _encodings.get_or_make(self.tower_key, encode)
@@ -146,7 +148,7 @@ class Scene:
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the patches that are drawn."""
-        return halved(self.encoded.grid, limits.ATTENTION_PATCHES)
+        return halved(self.encoded.grid, numbers.ATTENTION_PATCHES)
 
     @property
     def patch(self) -> int | None:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from demo import limits
+from demo.gate import numbers
 from gclip_core import BACKBONES, METHODS, GclipError, Method, gclip
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED
 from gclip_core.backbones.registry import BUILT_IN
@@ -18,8 +18,8 @@ from gclip_core.words.vocabulary import parse
 
 
 def _words(text: str) -> str:
-    if text.strip() and len(parse(text).phrases) > limits.MAX_PHRASES:
-        raise ValueError(f"at most {limits.MAX_PHRASES} classes and synonyms; take some out")
+    if text.strip() and len(parse(text).phrases) > numbers.MAX_PHRASES:
+        raise ValueError(f"at most {numbers.MAX_PHRASES} classes and synonyms; take some out")
     return text
 
 
@@ -45,7 +45,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    words: Annotated[str, Field(max_length=limits.MAX_CHARACTERS), AfterValidator(_words)] = ""
+    words: Annotated[str, Field(max_length=numbers.MAX_CHARACTERS), AfterValidator(_words)] = ""
     nearest: bool = True
     """Whether the nearest known word takes the place of an unknown one."""
     background: bool = True

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from demo import limits
 from demo.files import item, saved
+from demo.gate import numbers
 from demo.plots import painted
 from demo.scene import Scene
 from gclip_core.methods import gclip
@@ -31,7 +31,7 @@ def link(scene: Scene) -> str:
     named = {"example": example.name if example else OWN}
     named |= {"backbone": scene.settings.backbone}  # other hosts open with another one
     query = scene.settings.to_query(**named)
-    if len(query) > limits.MAX_LINK:
+    if len(query) > numbers.MAX_LINK:
         query = scene.settings.with_values(words="").to_query(**named)
     return f"?{query}"
 

@@ -43,7 +43,7 @@ def test_ranges() -> None:
         assert requirement.specifier.contains(installed, prereleases=True)
         assert requirement.specifier.contains(oldest(requirement).partition("==")[2])
         assert not requirement.specifier.contains(f"{installed.major + 1}.0")
-        if requirement.name == "gradio":  # limits.py reads its queue
+        if requirement.name == "gradio":  # demo/gate/sessions.py reads its queue
             assert not requirement.specifier.contains(f"{installed.major}.{installed.minor + 1}.0")
 
 

@@ -44,7 +44,7 @@ class Kind:
 
 
 KINDS = {
-    "demo/limits.py": Kind("#canvas .mask"),
+    "demo/gate/__init__.py": Kind("#canvas .mask"),
     "demo/host/guard.py": Kind("#side-canvas canvas"),
 }
 """By a file that only such a checkout has."""

@@ -13,7 +13,7 @@ from PIL import Image
 
 import gclip_core as gclip
 from demo import api
-from demo.limits import API
+from demo.gate import API
 from demo.scene import Photo, Scene
 from demo.settings import Settings
 from gclip_core import assets

@@ -7,8 +7,9 @@ from urllib.parse import urlencode
 
 import pytest
 
-from demo import limits, share
-from demo.limits import JOIN
+from demo import share
+from demo.gate import numbers
+from demo.gate.requests import JOIN
 from demo.scene import Photo, Scene
 from demo.settings import Settings
 from gclip_core import assets
@@ -181,7 +182,7 @@ def test_longest_link(visitor: Visitor) -> None:
     """A link of the page can be followed: words that make it too long are left out."""
     dog = Photo.of(str(assets.path("photos", "dog.jpg")))
     for letter in ("x", "猫"):
-        words = ",".join(f"{number:03}" + 16 * letter for number in range(limits.MAX_PHRASES))
+        words = ",".join(f"{number:03}" + 16 * letter for number in range(numbers.MAX_PHRASES))
         scene = Scene(dog, Settings(words=words, amf=False))
         link = f"{visitor.web.base_url}{share.link(scene)}"
         with visitor.web.stream("GET", link, headers={"referer": link}) as page:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo.limits import API
+from demo.gate import API
 from gclip_core import __version__, assets
 from tests.demo.visitor import Visitor
 

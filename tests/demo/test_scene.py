@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from demo import backbones, limits
+from demo import backbones
 from demo.backbones import Host
+from demo.gate import numbers
 from demo.scene import Photo, Scene
 from demo.settings import Settings
 from gclip_core import GclipError
@@ -61,7 +62,7 @@ def test_kinds_of_photos(tmp_path: Path, kind: str) -> None:
 def test_large_photo_is_scaled_down(tmp_path: Path) -> None:
     path = upload(tmp_path, "large.jpg", (3600, 2400))
     width, height = Photo.of(path).picture.size
-    assert width * height <= limits.WORKED_PIXELS
+    assert width * height <= numbers.WORKED_PIXELS
     assert width == pytest.approx(1.5 * height, rel=0.01)
 
 

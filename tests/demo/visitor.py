@@ -18,7 +18,7 @@ from uuid import uuid4
 import httpx
 from gradio_client.utils import apply_diff
 
-from demo.limits import API
+from demo.gate import API
 from demo.settings import Settings
 from tests import ROOT, free_port
 

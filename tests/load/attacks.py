@@ -11,7 +11,9 @@ from uuid import uuid4
 
 import httpx
 
-from demo.limits import API, JOIN, MAX_FILE
+from demo.gate import API
+from demo.gate.files import MAX_FILE
+from demo.gate.requests import JOIN
 from demo.settings import Settings
 from tests.demo.visitor import BusyError, FailedError, Server, Visitor
 from tests.load.hostile_pictures import PICTURES

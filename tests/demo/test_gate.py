@@ -1,4 +1,4 @@
-"""The limits before Gradio, on a small page of Gradio's own that counts what reaches it."""
+"""The gate before Gradio, on a small page of Gradio's own that counts what reaches it."""
 
 import asyncio
 import http.client
@@ -20,8 +20,8 @@ import pytest
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 
-from demo import limits
-from demo.limits import API, JOIN, UPLOAD
+from demo.gate import API, files, numbers, requests, sessions
+from demo.gate.requests import JOIN, UPLOAD
 from gclip_core import GclipError
 from tests.demo.visitor import wait_for
 
@@ -58,13 +58,13 @@ class Page:
         return gr.update(label=text) if text else "a value"
 
     def launch(self, **options: Any) -> str:
-        files = limits.Files(self.blocks, self.uploads, [self.shipped])
-        middleware = [Middleware(limits.Limits, page=self.blocks, files=files)]
-        self.blocks.queue(max_size=limits.MAX_QUEUE, api_open=False)
+        stored_files = files.Files(self.blocks, self.uploads, [self.shipped])
+        middleware = [Middleware(requests.Gate, page=self.blocks, files=stored_files)]
+        self.blocks.queue(max_size=sessions.MAX_QUEUE, api_open=False)
         _, url, _ = self.blocks.launch(
             prevent_thread_lock=True,
             quiet=True,
-            max_file_size=limits.MAX_FILE,
+            max_file_size=files.MAX_FILE,
             app_kwargs={"middleware": middleware},
             **options,
         )
@@ -120,13 +120,6 @@ def test_body(way: str, web: httpx.Client) -> None:
         assert "65,536 bytes" in answer.json()["error"]
 
 
-def test_head(web: httpx.Client) -> None:
-    """An address has 16 kB with its headers."""
-    for more in ({"params": {"x": "x" * 2**14}}, {"headers": {"x-y": "x" * 2**14}}):
-        assert web.get("/config", **more).status_code == 431
-        assert web.post(JOIN, json={}, **more).status_code == 431
-
-
 @pytest.mark.parametrize(
     "body",
     [
@@ -156,7 +149,7 @@ def test_json(body: bytes, web: httpx.Client, small: Page) -> None:
 def test_uploads(web: httpx.Client, small: Page) -> None:
     """A file is stored below its digest and served; a page or a drawing never as one."""
     (path,) = upload(web).json()
-    assert limits.DIGEST.fullmatch(Path(path).parent.name)
+    assert files.DIGEST.fullmatch(Path(path).parent.name)
     assert web.get(f"{API}/file={path}").content == PNG
     for name in ("x.html", "x.svg", "x.js"):
         (path,) = upload(web, b"<svg/>", name).json()
@@ -167,16 +160,16 @@ def test_uploads(web: httpx.Client, small: Page) -> None:
 
 def test_large_upload(web: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file over the bound, or several together, is refused."""
-    monkeypatch.setattr(limits, "MAX_FILE", 2**20)
+    monkeypatch.setattr(files, "MAX_FILE", 2**20)
     assert upload(web, bytes(2**20)).status_code == 200
-    assert upload(web, bytes(2**20 + limits.MAX_BODY)).status_code == 413
+    assert upload(web, bytes(2**20 + requests.MAX_BODY)).status_code == 413
     several = [("files", (f"{n}.png", bytes([n]) * 2**18)) for n in range(5)]
     assert web.post(UPLOAD, files=several).status_code == 413
 
 
 def test_slow_upload(web: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half-open uploads end by themselves; meanwhile others are served."""
-    monkeypatch.setattr(limits, "BODY_SECONDS", 1)
+    monkeypatch.setattr(requests, "BODY_SECONDS", 1)
 
     def parts() -> Iterator[bytes]:
         yield b'--x\r\nContent-Disposition: form-data; name="files"; filename="a"\r\n\r\n'
@@ -191,16 +184,16 @@ def test_slow_upload(web: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_uploads_together(web: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """All that are under way have a bound, which is free again afterwards."""
-    monkeypatch.setattr(limits, "MAX_UPLOADING", 2**20)
+    monkeypatch.setattr(files, "MAX_UPLOADING", 2**20)
     for status, size in ((503, 2**20), (200, 2**10), (503, 2**20), (200, 2**10)):
         assert upload(web, bytes(size)).status_code == status
 
 
 def test_room(small: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over the bound of all files the largest and oldest go first, never those from before."""
-    files = limits.Files(small.blocks, tmp_path)
-    files.started, now = time.time() - 100, time.time()
-    monkeypatch.setattr(limits, "MAX_STORED", 4 * 2**20)  # 3.6 MB are left of 6.25
+    kept_files = files.Files(small.blocks, tmp_path)
+    kept_files.started, now = time.time() - 100, time.time()
+    monkeypatch.setattr(files, "MAX_STORED", 4 * 2**20)  # 3.6 MB are left of 6.25
     kept = []
     for seconds, size, left in (
         (200, 2**20, True),  # from before the start
@@ -215,20 +208,20 @@ def test_room(small: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         path.write_bytes(bytes(size))
         os.utime(path, (now - seconds,) * 2)
         kept.append((path, left))
-    assert files.make_room() == 3.25 * 2**20
+    assert kept_files.delete_most() == 3.25 * 2**20
     assert [path.exists() for path, _ in kept] == [left for _, left in kept]
-    for seconds, there in ((limits.STORED_SECONDS - 9, True), (limits.STORED_SECONDS + 9, False)):
+    for seconds, there in ((files.STORED_SECONDS - 9, True), (files.STORED_SECONDS + 9, False)):
         folder = tmp_path / ("f" * 64)
         folder.mkdir(exist_ok=True)
         os.utime(folder, (now - seconds,) * 2)
-        files.make_room()
+        kept_files.delete_most()
         assert folder.exists() == there
 
 
 def test_no_files_yet(small: Page, tmp_path: Path) -> None:
     """The folder of uploads stays, however long nobody writes into it."""
     os.utime(tmp_path, (0, 0))
-    assert limits.Files(small.blocks, tmp_path).make_room() == 0
+    assert files.Files(small.blocks, tmp_path).delete_most() == 0
     assert tmp_path.exists()
 
 
@@ -240,7 +233,7 @@ def test_progress(web: httpx.Client) -> None:
 
 
 def test_full_disk(web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = shutil.disk_usage(small.uploads)._replace(free=limits.MIN_FREE - 1)
+    usage = shutil.disk_usage(small.uploads)._replace(free=files.MIN_FREE - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     answer = upload(web)
     assert (answer.status_code, answer.text[:12]) == (507, "The disk of ")
@@ -253,10 +246,10 @@ def test_requests_of_a_session(web: httpx.Client, small: Page) -> None:
     with ThreadPoolExecutor(60) as pool:
         tries = [pool.submit(join, web, 1, "x", name) for _ in range(60)]
         statuses = [one.result().status_code for one in tries]
-    assert sorted(statuses) == [200] * limits.MAX_OF_SESSION + [429] * 52
+    assert sorted(statuses) == [200] * sessions.MAX_OF_SESSION + [429] * 52
     assert join(web, 1, "x", other).status_code == 200
     small.go.set()
-    assert len(read(web, name)) == limits.MAX_OF_SESSION
+    assert len(read(web, name)) == sessions.MAX_OF_SESSION
     assert join(web, 1, "y", name).status_code == 200
     assert [message["output"]["data"] for message in read(web, name)] == [["yy"]]
 
@@ -268,7 +261,7 @@ def test_copies(web: httpx.Client, small: Page) -> None:
         assert read(web, "copies")[0]["success"]
     components = small.blocks.state_holder["copies"].blocks_config.blocks
     assert components.keys() > small.blocks.blocks.keys()
-    limits.Sessions(small.blocks).drop_copies()
+    sessions.Sessions(small.blocks).drop_copies()
     assert components.keys() == small.blocks.blocks.keys()
     for text in ("c", ""):
         join(web, 2, text, "copies")
@@ -279,7 +272,7 @@ def test_sessions_without_reader(
     web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What waits or is unread is dropped from Gradio's record; what is read is not."""
-    monkeypatch.setattr(limits, "UNREAD_SECONDS", 1)
+    monkeypatch.setattr(sessions, "UNREAD_SECONDS", 1)
     small.go.clear()
     reading, names = uuid4().hex, [uuid4().hex for _ in range(20)]
     join(web, 1, "x", reading)
@@ -287,8 +280,8 @@ def test_sessions_without_reader(
         answers = pool.submit(read, web, reading)
         for name in names:
             assert join(web, 1, "x", name).status_code == 200
-        assert limits.waiting(small.blocks) >= len(names)
-        wait_for(lambda: limits.waiting(small.blocks) == 0)
+        assert sessions.waiting(small.blocks) >= len(names)
+        wait_for(lambda: sessions.waiting(small.blocks) == 0)
         small.go.set()
         assert len(answers.result()) == 1
     names.append(uuid4().hex)
@@ -301,7 +294,7 @@ def test_sessions_without_reader(
 
 def test_programs(web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     """A program asks without a session, and reads by its request; many leave room for visitors."""
-    monkeypatch.setattr(limits, "MAX_OF_PROGRAMS", 3)
+    monkeypatch.setattr(sessions, "MAX_OF_PROGRAMS", 3)
     small.go.clear()
     calls = [web.post(f"{API}/call/wait", json={"data": ["x"]}) for _ in range(5)]
     assert [call.status_code for call in calls] == [200] * 3 + [429] * 2
@@ -421,14 +414,15 @@ def test_prefix(path: str, prefix: str, status: int, small: Page) -> None:
     async def ask() -> None:
         scope = {"type": "http", "method": "GET", "path": path, "root_path": prefix, "headers": []}
         scope |= {"raw_path": path.encode(), "query_string": b""}
-        files = limits.Files(small.blocks, small.uploads)
-        await limits.Limits(PlainTextResponse("reached"), small.blocks, files)(scope, None, send)
+        stored = files.Files(small.blocks, small.uploads)
+        gate = requests.Gate(PlainTextResponse("reached"), small.blocks, stored)
+        await gate(scope, None, send)
 
     asyncio.run(ask())
     assert sent[0]["status"] == status
 
 
 def test_cost() -> None:
-    limits.check_cost(8_000, 1, 12)
+    numbers.check_cost(8_000, 1, 12)
     with pytest.raises(GclipError, match="is 108,000. Take a smaller size"):
-        limits.check_cost(9_000, 1, 12)
+        numbers.check_cost(9_000, 1, 12)

@@ -1,0 +1,270 @@
+"""The middleware before Gradio: which routes there are, and how much a request may bring.
+
+Without it a body fills the memory (``large_bodies`` and ``slow_uploads`` of ``tests.load``), and
+Gradio's other routes print traces, store names for ever or never end (``test_closed_routes``).
+"""
+
+import asyncio
+import ctypes
+import inspect
+import itertools
+import logging
+import re
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from demo.gate import API
+from demo.gate.files import STORED_SECONDS, Files
+from demo.gate.sessions import Sessions
+
+if TYPE_CHECKING:  # the command line is read before Gradio is imported
+    import gradio as gr
+
+MAX_BODY = 64 * 2**10  # bytes of a request that sends no picture
+MAX_BRACKETS = 300  # lists and objects of such a body; this bounds its depth and its memory
+MAX_TOOL_BODY = 8 * 2**20  # bytes of a call of a tool, which may have a picture in it
+MAX_TOOLS = 8  # such calls at once
+BODY_SECONDS = 60  # that a body may take
+JOIN, UPLOAD, TOOLS = f"{API}/queue/join", f"{API}/upload", f"{API}/mcp"
+PROGRESS = f"{API}/upload_progress"
+POSTS = re.compile(rf"({API}/(queue/join|call/(v2/)?\w+|upload|cancel|reset|mcp)|/login)/?")
+GETS = re.compile(
+    r"/|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|pwa_icon(/\d+)?)/?"
+    r"|/(health|logout)/?|/(static|assets)/.*"
+    rf"|{API}/(info|app_id|user|token|login_check|startup-events|theme\.css|queue/data)/?"
+    rf"|{API}/(heartbeat|file|call)/.*|{API}/file=.*|{PROGRESS}/?"
+)
+"""Routes that the page and programs need; others of Gradio print, store or never end."""
+CALL = re.compile(rf"{API}/call/(?:v2/)?(\w+)/?")
+READ = re.compile(rf"{API}/(?:queue/data|call/(?:v2/)?\w+/([0-9a-f]+))/?")
+FILE = re.compile(rf"{API}/file[=/](.*)")
+
+logger = logging.getLogger(__name__)
+
+
+class Gate:
+    """ASGI middleware before Gradio. With ``tools`` the Model Context Protocol has a route."""
+
+    def __init__(self, app: ASGIApp, page: "gr.Blocks", files: Files, tools: bool = False) -> None:
+        self.app, self.page, self.files, self.tools = app, page, files, tools
+        self.sessions, self.tool_slots = Sessions(page), asyncio.Semaphore(MAX_TOOLS)
+        self.sweeper: asyncio.Task | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+            return
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if self.sweeper is None or self.sweeper.done():
+            self.sweeper = asyncio.create_task(self._sweep())
+        path, begun = route(scope), False
+
+        async def answer(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            if scope["method"] == "POST" and POSTS.fullmatch(path):
+                await self._post(path, scope, receive, answer)
+            elif scope["method"] in ("GET", "HEAD") and GETS.fullmatch(path):
+                await self._get(path, scope, receive, answer)
+            elif scope["method"] == "OPTIONS":  # what pages of other origins may do
+                await self.app(scope, receive, answer)
+            else:
+                raise HTTPException(404, "There is nothing here.")
+        except Exception as error:
+            if begun:  # Gradio breaks off the answers of a session that was dropped
+                with suppress(Exception):
+                    await send({"type": "http.response.body"})
+            else:
+                await refusal(path, error)(scope, receive, send)
+
+    async def _get(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if (file := FILE.fullmatch(path)) and not self.files.is_own(file[1]):
+            raise HTTPException(404, "Only uploads and the page's own files are here.")
+        if path.startswith(PROGRESS):  # Gradio would remember every name of an upload for ever
+            done = PlainTextResponse('data: {"msg": "done"}\n\n', media_type="text/event-stream")
+            await done(scope, receive, send)
+        elif read := READ.fullmatch(path):
+            with self.sessions.read(read[1], scope["query_string"].decode("latin-1")):
+                await self.app(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _post(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
+        if path.startswith(UPLOAD):
+            await self._upload(scope, receive, send)
+        elif path.startswith(TOOLS):
+            await self._call_tool(scope, receive, send)
+        elif path.startswith("/login"):  # a form
+            body = await read_body(receive, MAX_BODY)
+            await self.app(scope, with_body(body, receive), send)
+        else:
+            values = await self._read_values(receive, MAX_BODY)
+            receive = with_body(orjson.dumps(values), receive)  # Gradio reads what was checked
+            if path.startswith(JOIN) or "/call/" in path:
+                event = asked_event(self.page, path, values)
+                check_inputs(event, inputs_of(event, path, values))
+                with self.sessions.join(values.get("session_hash")):
+                    await self.app(scope, receive, send)
+            else:
+                await self.app(scope, receive, send)
+
+    async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.files.check_room()
+        scope = {**scope, "query_string": b""}  # Gradio would keep a name in it for ever
+        with self.files.counting(receive) as part:
+            async with asyncio.timeout(BODY_SECONDS):
+                await self.app(scope, part, send)
+
+    async def _call_tool(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not self.tools:
+            raise HTTPException(404, "Tools are called on a page that was started with --mcp.")
+        with self.files.counting(receive) as part:
+            call = await self._read_values(part, MAX_TOOL_BODY)
+            if self.tool_slots.locked():
+                raise HTTPException(429, "Too many tools are called now. Try again soon.")
+            if isinstance(call.get("params"), dict):
+                # Without it Gradio writes the mask and its description into one text.
+                call["params"].setdefault("_meta", {"progressToken": 0})
+            async with self.tool_slots:
+                await self.app(scope, with_body(orjson.dumps(call), receive), send)
+
+    async def _read_values(self, receive: Receive, most: int) -> dict[str, Any]:
+        """The JSON object of a body, whose files are here."""
+        body = await read_body(receive, most)
+        if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
+            raise HTTPException(400, f"At most {MAX_BRACKETS:,} lists and objects fit here.")
+        try:
+            values = orjson.loads(body)
+        except ValueError:
+            values = None
+        if not isinstance(values, dict):
+            raise HTTPException(400, "A JSON object was expected, but something else came.")
+        self.files.check(values)
+        return values
+
+    async def _sweep(self) -> None:
+        """Counts its own seconds, not those of the clock: a busy machine delays readers, too."""
+        for second in itertools.count(1):
+            await asyncio.sleep(1)
+            try:
+                await self.sessions.drop_unread()
+                if second % STORED_SECONDS == 0:
+                    self.sessions.drop_copies()
+                    await asyncio.to_thread(give_back_memory)
+                    await self.files.make_room()  # answers write files, too
+            except Exception:  # else nothing is dropped until the next request
+                logger.exception("what nobody reads could not be dropped")
+
+
+def give_back_memory() -> None:
+    """Give freed memory back to the system: glibc keeps the gaps of arrays (25 ms for 600 MB)."""
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def log_place(error: Exception) -> None:
+    """Log where an error was raised, without its text, in which may be what a visitor sent."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    logger.error("%s in %s, %s", type(error).__name__, Path(place.filename).name, place.lineno)
+
+
+def route(scope: Scope) -> str:
+    """The path that Gradio looks up: without the prefix under which a proxy serves the page."""
+    path, prefix = scope["path"], scope.get("root_path", "")
+    return path.removeprefix(prefix) if path.startswith(f"{prefix}/") else path
+
+
+def asked_event(page: "gr.Blocks", path: str, request: dict[str, Any]) -> Any:
+    """The event of Gradio that a request asks for: a program names it, the page has its number.
+
+    Raises:
+        HTTPException: there is none.
+    """
+    if called := CALL.fullmatch(path):
+        public = (f for f in page.fns.values() if f.api_visibility == "public")
+        event = next((f for f in public if f.api_name == called[1]), None)
+    else:
+        index = request.get("fn_index")
+        event = page.fns.get(index) if isinstance(index, int) else None
+    if event is None:
+        raise HTTPException(404, f"There is no such event: load the page, or {API}/info, again.")
+    return event
+
+
+def inputs_of(event: Any, path: str, request: dict[str, Any]) -> Any:
+    """The inputs of a request in their order; ``/call/v2/`` has them by name.
+
+    Raises:
+        HTTPException: the event has no input of such a name.
+    """
+    if not path.startswith(f"{API}/call/v2/"):
+        return request.get("data")
+    names = inspect.signature(event.fn).parameters
+    if unknown := request.keys() - names.keys():
+        raise HTTPException(400, f"There is no input “{unknown.pop()[:40]}”: {API}/info has all.")
+    return [request.get(name) for name in names]
+
+
+def check_inputs(event: Any, data: Any) -> None:
+    """Refuse inputs for which Gradio would log a trace: a wrong number, or what is no picture."""
+    if not isinstance(data, list) or len(data) != len(event.inputs):
+        came = len(data) if isinstance(data, list) else "none"
+        raise HTTPException(400, f"{len(event.inputs)} values were expected, but {came} came.")
+    for component, value in zip(event.inputs, data, strict=True):
+        if component.data_model and value is not None:
+            try:
+                component.data_model.model_validate(value, context={"validate_meta": True})
+            except ValidationError:
+                raise HTTPException(422, "This is no picture: upload one.") from None
+
+
+async def read_body(receive: Receive, most: int) -> bytes:
+    body, more = bytearray(), True
+    async with asyncio.timeout(BODY_SECONDS):
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise HTTPException(400, "The request ended early.")
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > most:
+                raise HTTPException(413, f"A request has at most {most:,} bytes here.")
+    return bytes(body)
+
+
+def with_body(body: bytes, receive: Receive) -> Receive:
+    """What gives a body that was read already, then what comes after it."""
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return replay
+
+
+def refusal(path: str, error: Exception) -> JSONResponse | PlainTextResponse:
+    """A sentence in the form in which Gradio's clients show it."""
+    if isinstance(error, HTTPException):
+        status, text = error.status_code, error.detail
+    elif isinstance(error, TimeoutError):
+        status, text = 408, f"A request may take {BODY_SECONDS} s, but this took longer."
+    else:
+        status, text = 500, "This request failed. Check what was sent, or try again later."
+        log_place(error)
+    if path.startswith(UPLOAD):
+        return PlainTextResponse(text, status)
+    wrong = {"__type__": "validate", "is_valid": False, "message": text, "parameter_name": "image"}
+    return JSONResponse({"error": text, "detail": [wrong] if status == 422 else text}, status)

@@ -1,0 +1,92 @@
+"""Sessions: whose requests wait, and who reads the answers, by Gradio's record of its queue.
+
+Without it whoever asks most is served most, and answers that nobody reads stay in memory:
+``unread_answers`` and ``requests_at_once`` of ``tests.load``. This is the only code that reads a
+private name of a library, Gradio's ``_queue``; ``tests/demo/test_gate.py`` fails if it changes.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+
+if TYPE_CHECKING:  # the command line is read before Gradio is imported
+    import gradio as gr
+
+MAX_QUEUE = 200  # requests that wait; one is computed at a time
+MAX_NAME = 64  # characters of a session's name
+MAX_OF_SESSION = 8  # requests of one session that wait, or whose answer is not read yet
+MAX_OF_PROGRAMS = 100  # the same of all programs, which ask without a session
+UNREAD_SECONDS = 10  # after which what nobody reads is dropped
+MAX_SESSIONS = 200  # whose state is kept
+
+
+def waiting(page: "gr.Blocks") -> int:
+    """How many requests wait for their turn."""
+    return len(page._queue)
+
+
+class Sessions:
+    """Whose requests wait, and who reads the answers, by Gradio's own record of its queue."""
+
+    def __init__(self, page: "gr.Blocks") -> None:
+        self.page = page
+        self.joining, self.readers = list[str | None](), list[str]()  # a name for each request
+        self.unread: dict[str, int] = {}  # seconds without a reader
+
+    @contextmanager
+    def join(self, session: Any) -> Iterator[None]:
+        """Count a request until it is in the queue; a program's has no session.
+
+        Raises:
+            HTTPException: too many requests wait, or no session can have that name.
+        """
+        pending = self.page._queue.pending_event_ids_session
+        if session is None:  # Gradio names one by its only request
+            count, most = sum(name in ids for name, ids in pending.items()), MAX_OF_PROGRAMS
+        elif isinstance(session, str) and len(session) <= MAX_NAME:
+            count, most = len(pending.get(session, ())), MAX_OF_SESSION
+            self.unread[session] = 0
+        else:
+            raise HTTPException(400, f"A session is a text of at most {MAX_NAME} characters.")
+        if count + self.joining.count(session) >= most:
+            raise HTTPException(429, "Too many requests of this page wait. Try again soon.")
+        self.joining.append(session)
+        try:
+            yield
+        finally:
+            self.joining.remove(session)
+
+    @contextmanager
+    def read(self, request: str | None, query: str) -> Iterator[None]:
+        """Count a reader: of a program's request, or of the session in a query."""
+        event = self.page._queue.event_ids_to_events.get(request or "")
+        named = request or QueryParams(query).get("session_hash", "")
+        session = event.session_hash if event else named
+        self.readers.append(session)
+        try:
+            yield
+        finally:
+            self.readers.remove(session)
+
+    async def drop_unread(self) -> None:
+        """Drop what waits or was answered for sessions that had no reader for too long."""
+        queue = self.page._queue
+        names = {*queue.pending_event_ids_session, *queue.pending_messages_per_session}
+        unread = names.difference(self.readers)
+        self.unread = {name: self.unread.get(name, 0) + 1 for name in unread}
+        for name in unread:
+            if self.unread[name] > UNREAD_SECONDS:
+                await queue.clean_events(session_hash=name)
+                queue.pending_event_ids_session.pop(name, None)
+                queue.pending_messages_per_session.pop(name, None)
+
+    def drop_copies(self) -> None:
+        """Drop the components that Gradio makes for a session at every answer, and never drops."""
+        for state in self.page.state_holder.session_data.values():
+            components = state.blocks_config.blocks
+            for number in components.keys() - self.page.blocks.keys():
+                del components[number]
+                state.config_values.pop(number, None)

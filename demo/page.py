@@ -403,7 +403,7 @@ def open_link(request: gr.Request) -> list[Any]:
     photo = shipped.get(example)
     for name in [name for name in query if name == "view" or name.startswith("__")]:
         del query[name]  # Gradio's own
-    settings, note = Settings.from_query({"backbone": backbones.HOST.backbone} | query)
+    settings, note = Settings.from_query(query, backbones.HOST.backbone)
     if note:
         warn(note)
     return [photo and str(photo.path), *(value for _, value in settings)]

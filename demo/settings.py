@@ -99,9 +99,12 @@ class Settings(BaseModel):
             raise GclipError(explain(error)) from error
 
     @classmethod
-    def from_query(cls, query: Mapping[str, str]) -> tuple[Self, str]:
-        """The settings of a link, and a sentence on what it names that cannot be used."""
-        values, unused = {}, []
+    def from_query(cls, query: Mapping[str, str], backbone: str = BUILT_IN) -> tuple[Self, str]:
+        """The settings of a link, and a sentence on what it names that cannot be used.
+
+        ``backbone`` is the host's own, for a link without one that this version knows.
+        """
+        values, unused = {"backbone": backbone}, []
         for name, text in query.items():
             try:
                 values |= cls.read({name: text}).model_dump(include={name})

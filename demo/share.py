@@ -16,6 +16,7 @@ from demo.files import item, saved
 from demo.gate import numbers
 from demo.plots import painted
 from demo.scene import Scene
+from gclip_core import load_backbone
 from gclip_core.methods import gclip
 from gclip_core.pixels import palette
 from gclip_core.result import Segmentation
@@ -47,11 +48,16 @@ def note(scene: Scene) -> str:
 
 
 def python(scene: Scene) -> str:
-    """Six lines that make the same labels of a photo of up to WORKED_PIXELS."""
+    """Six lines that compute the same labels for a photo of up to WORKED_PIXELS.
+
+    They name the precision that this host computes in: what ``auto`` is depends on the machine.
+    """
     s, example = scene.settings, scene.photo.example
     photo = f"assets/photos/{example.name}.jpg" if example else "photo.jpg"
     options = unusual(Segmenter, **s.segmenter_options())
-    segmenter = arguments(options, f"gclip.load_backbone({s.backbone!r})")
+    precision = str(scene.segmenter.backbone.dtype).removeprefix("torch.")
+    loaded = arguments(unusual(load_backbone, dtype=precision), repr(s.backbone))
+    segmenter = arguments(options, f"gclip.load_backbone({loaded})")
     if s.method == "gclip":
         method = f"gclip.gclip({arguments(unusual(gclip, **s.gclip_options()))})"
     else:

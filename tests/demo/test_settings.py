@@ -53,6 +53,12 @@ def test_link_has_what_differs() -> None:
     assert link == "example=dog&weight=0.333333333333&cs=0"
 
 
+def test_link_without_a_known_backbone_opens_the_hosts_own() -> None:
+    for query in ({}, {"backbone": "resnet"}):
+        settings, _ = Settings.from_query(query, "openai-vit-b-16")
+        assert settings.backbone == "openai-vit-b-16"
+
+
 def test_link_of_many_unknown_keys_has_a_short_note() -> None:
     _, note = Settings.from_query({f"key{i}" * 50: "1" for i in range(1000)})
     assert len(note) < 200 and "995 more" in note

@@ -5,6 +5,7 @@ import json
 import zipfile
 from contextlib import redirect_stdout
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import gradio as gr
@@ -14,12 +15,12 @@ import torch
 from PIL import Image
 
 import gclip_core
-from demo import compare, diagram, files, lessons, page, plots, share, views
+from demo import backbones, compare, diagram, files, lessons, page, plots, share, views
 from demo.answer import IN_VIEW, Seen
 from demo.backbones import get
-from demo.scene import Photo, method_title
+from demo.scene import Photo, Scene, method_title
 from demo.settings import Settings
-from gclip_core import BACKBONES, METHODS
+from gclip_core import BACKBONES, METHODS, load_backbone
 from gclip_core.pixels import palette
 from tests.demo.photos import DOG, FLOWER, OTHER, SMALL, USUAL, numbers, scene, upload
 from tests.demo.visitor import Visitor
@@ -330,7 +331,16 @@ def test_cutouts_are_the_classes() -> None:
 def test_python_makes_the_same_mask(settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     """Six lines that run, whatever settings are not the usual ones."""
     monkeypatch.setattr(gclip_core, "load_backbone", get)  # loaded already
-    current = scene(**settings)
+    prints_the_same_areas(scene(**settings))
+
+
+def test_python_computes_in_the_precision_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host may compute in bfloat16, where a few labels differ."""
+    monkeypatch.setattr(backbones, "get", partial(load_backbone, dtype="bfloat16"))
+    prints_the_same_areas(scene(size=208, edges="none"))
+
+
+def prints_the_same_areas(current: Scene) -> None:
     code = share.python(current).removeprefix("```python\n").removesuffix("\n```")
     assert len([line for line in code.splitlines() if line]) == 6
     printed = io.StringIO()

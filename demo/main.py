@@ -192,7 +192,7 @@ def parser() -> argparse.ArgumentParser:
 
     names = f"auto (OpenAI ViT-B/16 if on disk, else built-in) or one of: {', '.join(BACKBONES)}"
     option("backbone", names, "auto", choices=["auto", *BACKBONES], metavar="NAME")
-    options.add_argument("--weights", type=Path, help="weight file of that backbone")
+    options.add_argument("--weights", type=Path, help="weight file, or folder that training wrote")
     local = "folder of local weight files, for machines without a network"
     option("weights-dir", local, os.environ.get(load.WEIGHTS_FOLDER), type=_folder)
     option("device", "cpu, cuda, mps …; auto is a GPU where there is one", "auto")

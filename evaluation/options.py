@@ -33,7 +33,7 @@ def add_backbone_options(parser: Any) -> None:
     option = parser.add_argument
     names_help = f"one of: {', '.join(BACKBONES)} (default: {BUILT_IN})"
     option("--backbone", default=BUILT_IN, choices=BACKBONES, metavar="NAME", help=names_help)
-    option("--weights", type=Path, help="weight file of the backbone")
+    option("--weights", type=Path, help="weight file, or folder that training wrote")
     option("--device", default="cpu", help="cpu, cuda, … (default: cpu)")
     dtype_help = "of the image tower (default: float32)"
     option("--dtype", default="float32", choices=["float32", "bfloat16"], help=dtype_help)

@@ -86,7 +86,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
     method = parser.add_argument_group("backbone and method")
     method.add_argument("--backbone", default=BUILT_IN, help=f"one of {', '.join(BACKBONES)}")
-    method.add_argument("--weights", type=Path, metavar="FILE", help="a local weight file")
+    method.add_argument("--weights", type=Path, help="weight file, or folder that training wrote")
     method.add_argument("--device", default="cpu")
     method.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "auto"))
     method.add_argument("--method", default="gclip", help=f"one of {', '.join(METHODS)}")

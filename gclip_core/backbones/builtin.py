@@ -1,4 +1,4 @@
-"""The built-in model's files, in a folder of ``assets/``.
+"""The built-in model's files, in ``assets/built-in/`` or a folder that ``training`` wrote.
 
 ``model.json`` is an open_clip configuration with the settings of the stem. ``words.json`` has the
 words that the model was trained on and those of the stem's classes. ``nearest.txt.gz`` maps
@@ -21,6 +21,7 @@ from gclip_core.errors import BackboneError
 from gclip_core.words import lists
 
 StateDict = dict[str, Tensor]
+SETTINGS = ("model.json", "words.json", "nearest.txt.gz")
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,18 @@ class KnownWords:
             for noun in near
             if noun not in self.words
         }
+
+
+def files(folder: Path) -> list[Path]:
+    """The weight files of a folder. Raises BackboneError if it lacks weights, words or settings."""
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights or not all((folder / name).is_file() for name in SETTINGS):
+        raise BackboneError(
+            f"Files of a built-in model ({', '.join(SETTINGS)} and .safetensors files) were "
+            f"expected in '{folder.name}', but some are missing. Choose the folder that "
+            "`python -m training pack` wrote."
+        )
+    return weights
 
 
 def known_words(folder: Path) -> KnownWords:

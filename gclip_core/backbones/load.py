@@ -53,7 +53,9 @@ def load_backbone(
 ) -> Backbone:
     """Loads a BACKBONES entry, from ``weights`` if given, else from disk or open_clip's download.
 
-    ``dtype="auto"`` is bfloat16 if the device supports it; for the built-in model it is float32.
+    ``weights`` is a file, or for the built-in model also a folder that ``training`` wrote, with its
+    own words and settings. ``dtype="auto"`` is bfloat16 if the device supports it; for the built-in
+    model it is float32.
     Raises BackboneError for an unknown name, device or dtype, no network, or a file that is damaged
     or of another architecture.
     """
@@ -72,14 +74,17 @@ def load_backbone(
             f"The device '{device}' cannot be used here: {str(error).splitlines()[0][:160]}. "
             'Take device="cpu".'
         ) from error
-    files = [Path(weights).expanduser()] if weights else on_disk(entry) or [fetch(entry)]
+    given, folder = Path(weights or "").expanduser(), assets.path(BUILT_IN)
+    if weights and given.is_dir() and not entry.pretrained:
+        folder, files = given, builtin.files(given)
+    else:
+        files = [given] if weights else on_disk(entry) or [fetch(entry)]
     state = {key: value for file in files for key, value in read_weights(file).items()}
     known = None
     if entry.pretrained:
         config = open_clip.get_model_config(entry.architecture)
         tokenizer = open_clip.get_tokenizer(entry.architecture)
     else:
-        folder = assets.path(BUILT_IN)
         config = json.loads((folder / "model.json").read_text("utf-8"))
         tokenizer = open_clip.SimpleTokenizer(context_length=config["text_cfg"]["context_length"])
         known = builtin.known_words(folder)
@@ -107,7 +112,7 @@ def on_disk(entry: BackboneEntry) -> list[Path]:
     names it, in the folder GCLIP_WEIGHTS. A cached file is an earlier download. Uses no network.
     """
     if not entry.pretrained:
-        return list(assets.path(BUILT_IN).glob("*.safetensors"))
+        return builtin.files(assets.path(BUILT_IN))
     folder = os.environ.get(WEIGHTS_FOLDER, "")
     names = [*(entry.name + suffix for suffix in _SUFFIXES), *entry.files] if folder else []
     local = (Path(folder).expanduser() / name for name in names)

@@ -194,7 +194,7 @@ def background_prompts(
     synonyms = lists.read("background")
     words = tuple(synonyms) if background is True else parse(background).phrases
     if background is True and backbone.known:
-        words = tuple(word for word in words if _look_up(backbone.known, word)[0])
+        words = tuple(word for word in words if look_up(backbone.known, word)[0])
     ends = {end for phrase in typed.phrases for end in _ends(phrase)}
 
     def is_typed(word: str) -> bool:
@@ -226,7 +226,7 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[Unknown
         return ()
     unknown = []
     for phrase in vocabulary.phrases:
-        is_known, nearest = _look_up(backbone.known, phrase)
+        is_known, nearest = look_up(backbone.known, phrase)
         if not is_known:
             reason = (
                 "never met in training" if _has_english_letter(phrase) else "not in English letters"
@@ -235,7 +235,7 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[Unknown
     return tuple(unknown)
 
 
-def _look_up(known: KnownWords, phrase: str) -> tuple[bool, str | None]:
+def look_up(known: KnownWords, phrase: str) -> tuple[bool, str | None]:
     """Whether a phrase, or its end, is known ("old red car" is), and the known word it leads to.
 
     The longest end that is a known word or another noun of the table decides, in the singular, too.

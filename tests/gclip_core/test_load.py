@@ -21,11 +21,11 @@ from open_clip.model import CLIP
 from safetensors.torch import save_file
 from torch import Tensor
 
-from gclip_core import BACKBONES, METHODS, Backbone, BackboneError, Segmenter, load_backbone
+from gclip_core import BACKBONES, METHODS, Backbone, BackboneError, Segmenter, assets, load_backbone
 from gclip_core.backbones import builtin, load
 from gclip_core.backbones.registry import BUILT_IN, BackboneEntry
 from tests import refusal
-from tests.models import picture
+from tests.models import loaded, picture
 
 ARCHITECTURE = "tiny-for-tests"
 CONFIG = {
@@ -115,6 +115,21 @@ def test_kinds(model: CLIP, tmp_path: Path, kind: str) -> None:
     assert not backbone.model.training
     result = Segmenter(backbone).segment(picture(32, 40), "cat", METHODS["clip"])
     assert result.labels.shape == (32, 40)
+
+
+def test_folder(tmp_path: Path) -> None:
+    """A folder of the built-in's files has its own words; one that lacks a file is refused."""
+    refused(lambda: load_backbone(weights=tmp_path), "some are missing", "words.json")
+    for file in assets.path("built-in").iterdir():
+        (tmp_path / file.name).symlink_to(file)
+    words = json.loads((tmp_path / "words.json").read_text())
+    words["seen"].append(["flux capacitor"])
+    (tmp_path / "words.json").unlink()
+    (tmp_path / "words.json").write_text(json.dumps(words))
+    taught = load_backbone("built-in", weights=str(tmp_path))
+    assert ("flux capacitor",) in taught.known.seen
+    assert taught.digest == loaded().digest
+    refused(lambda: load_backbone("openai-vit-b-32", weights=tmp_path), "there is none")
 
 
 def test_half_precision(model: CLIP, tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ is 16: that of stage six is 1 instead of 2, and later convolutions are dilated. 
 first blocks of a vision transformer (DINOv2, Oquab et al. 2023), on the same grid. Features of
 three stages and of the last of these blocks are mapped to one token per patch. The image classifier
 on the last stage helps to suggest words.
+
+timm has both networks, but it keeps batch norms as layers of their own (the convolutions take 1.1
+times as long), and resizes positional embeddings in another way than DINOv2.
 """
 
 from collections.abc import Mapping

@@ -37,16 +37,20 @@ def fit(
     for parameter in parameters:
         parameter.requires_grad_()
     optimiser = torch.optim.AdamW(parameters, rate, betas=betas, weight_decay=0.01)
+
+    def share(step: int) -> float:
+        fall = max(_LEAST, (1 + math.cos(math.pi * step / steps)) / 2)
+        return fall * min(1.0, (step + 1) / (_RISING * steps))
+
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
     start = time.time()
     for step in range(steps):
-        fall = max(_LEAST, (1 + math.cos(math.pi * step / steps)) / 2)
-        for group in optimiser.param_groups:
-            group["lr"] = rate * fall * min(1.0, (step + 1) / (_RISING * steps))
         terms = losses(step)
         optimiser.zero_grad()
         sum(weights[name] * term for name, term in terms.items()).backward()
         nn.utils.clip_grad_norm_(parameters, longest)
         optimiser.step()
+        schedule.step()
         if (step + 1) % max(1, steps // 10) == 0:
             values = (f"{name} {term.item():.4f}" for name, term in terms.items())
             print(step + 1, *values, f"{time.time() - start:.0f} s", flush=True)

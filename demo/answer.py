@@ -19,7 +19,8 @@ EVERY_TAB = SEGMENT + HOW + COMPARE + LEARN + SHARE
 EVERYTHING = tuple(Settings.model_fields)
 IN_VIEW = ("block", "head", "patch", "enlarged")
 """Settings that choose what is looked at; a pinned patch is moved by the browser itself."""
-MASK = ("words", "nearest", "templates", "scale", "background", "weight", "threshold", "edges")
+MASK = ("words", "nearest", "templates", "logit_scale", "threshold", "refine")
+MASK += ("background", "background_weight")
 """Settings that change masks, but nothing in the tower."""
 REFUSALS = GclipError, MemoryError, OSError, torch.OutOfMemoryError
 """Errors that end in a sentence."""
@@ -55,7 +56,9 @@ VIEWS = {
     "attention": View(SEGMENT, views.attention, ("amf", *MASK, *IN_VIEW)),
     "norms_text": View(SEGMENT, views.norms_text),
     "norms": View(SEGMENT, views.norms, ("amf", "head", "patch", "enlarged", *MASK)),
-    "chips": View(EVERY_TAB, views.chips, ("amf", "cs", "background", "weight", *IN_VIEW)),
+    "chips": View(
+        EVERY_TAB, views.chips, ("amf", "cs", "background", "background_weight", *IN_VIEW)
+    ),
     "diagram": View(HOW, diagram.words, IN_VIEW),
     "diagram.tower": View(HOW, diagram.tower, (*MASK, *IN_VIEW)),
     "diagram.closer": View(HOW, diagram.closer, ("patch", "enlarged", *MASK)),
@@ -65,8 +68,8 @@ VIEWS = {
     "compare_note": View(COMPARE, compare.note),
     "table": View(COMPARE, compare.table, IN_VIEW),
     **{
-        f"lesson {step}": View(LEARN, partial(lessons.before, step=step), EVERYTHING)
-        for step in range(len(lessons.LESSONS))
+        name: View(LEARN, partial(lessons.before, name=name), EVERYTHING)
+        for name in lessons.LESSONS
     },
     "link": View(EVERY_TAB, share.link),
     "link_note": View(SHARE, share.note),

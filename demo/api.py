@@ -74,7 +74,7 @@ def segment(
         cs_blocks=cs_blocks,
         threshold=threshold,
         background=background == "on",
-        edges=refine,
+        refine=refine,
     )
     mask = scene.mask()
     file = saved(mask_png(mask), "mask.png")

@@ -30,7 +30,7 @@ def words(scene: Scene) -> dict[str, Any]:
     fits = pooled(fits, scene.encoded.grid, scene.grid)
     low, high = float(fits.min()), float(fits.max())
     by_block = scene.segmenter.labels_by_block(
-        scene.encoded, scene.words, scene.method, s.background, s.weight
+        scene.encoded, scene.words, scene.method, s.background, s.background_weight
     )
     by_block = F.interpolate(by_block[None].float(), scene.grid)[0]
     step = -(-max(mask.labels.shape) // MASK_SIDE)
@@ -59,7 +59,7 @@ def tower(scene: Scene) -> dict[str, Any]:
     source = segmenter.suppress(scene.encoded, scene.method)
     rows, columns = source.grid
     grid, blocks, maps = halved(scene.grid, numbers.BLOCK_PATCHES), [], []
-    for block, tokens in enumerate(segmenter.globality(source, s.tokens).tokens):
+    for block, tokens in enumerate(segmenter.globality(source, s.global_threshold).tokens):
         places = [[(t % columns + 0.5) / columns, (t // columns + 0.5) / rows] for t in tokens]
         blocks.append(
             {
@@ -83,9 +83,9 @@ def tower(scene: Scene) -> dict[str, Any]:
         "maps": packed(torch.stack(maps).numpy()),
         "last": packed(torch.stack(last).numpy()),
         "formula": formula(alone),
-        "least_share": s.tokens,
-        "least_norm": s.outlier,
-        "target": s.target,
+        "least_share": s.global_threshold,
+        "least_norm": s.channel_threshold,
+        "target": s.cs_target,
     }
 
 

@@ -37,8 +37,8 @@ class Lesson:
 
 OFF = {"amf": False, "cs": False}
 AMF = {"amf": True, "cs": False}
-LESSONS = (
-    Lesson(
+LESSONS = {
+    "patches": Lesson(
         "1 · Every patch, a word",
         "CLIP learned from photos with captions, never from masks. Each patch of its last block "
         "is a vector, and so is each word: the word whose vector is nearest colours the patch. "
@@ -48,7 +48,7 @@ LESSONS = (
         OFF | {"words": WORD, "background": False},
         OFF | {"words": WORD},
     ),
-    Lesson(
+    "fusion": Lesson(
         "2 · AMF: look wider",
         "Patches also look at each other: that is attention. In the paper’s CLIP nearly all look "
         "at a few **global tokens**, the bright columns. Attention map fusion averages the last "
@@ -60,7 +60,7 @@ LESSONS = (
         AMF,
         drawn="attention-late.webp",
     ),
-    Lesson(
+    "outlier": Lesson(
         "3 · A channel that outweighs the others",
         "In some CLIPs one channel of the FFN has far larger weights than the others. The "
         "built-in model has none, so here one is damaged on purpose.",
@@ -70,7 +70,7 @@ LESSONS = (
         AMF,
         AMF | {"backbone": DAMAGED},
     ),
-    Lesson(
+    "suppression": Lesson(
         "4 · CS: calm that channel",
         "Channel suppression scales the outlier’s weights to the mean norm of the other channels. "
         "Nothing is trained again.",
@@ -80,7 +80,8 @@ LESSONS = (
         AMF | {"backbone": DAMAGED},
         {"amf": True, "cs": True, "backbone": DAMAGED},
     ),
-)
+}
+"""Steps by name."""
 
 
 def intro() -> str:
@@ -104,9 +105,9 @@ def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
     return item(image, caption, "The photo with its mask", "jpeg")
 
 
-def before(_: Scene, step: int) -> dict[str, Any]:
+def before(_: Scene, name: str) -> dict[str, Any]:
     """The mask that a step starts with, whatever the visitor's photo."""
-    lesson = LESSONS[step]
+    lesson = LESSONS[name]
     items = [picture(lesson.before, "Before")]
     if lesson.drawn:
         image = gr.FileData(path=str(assets.path("learn", lesson.drawn))).model_dump()
@@ -116,9 +117,9 @@ def before(_: Scene, step: int) -> dict[str, Any]:
     return {"items": items, "columns": len(items), "pressable": False}
 
 
-def guessed(step: int, guess: int) -> tuple[str, dict[str, Any]]:
+def guessed(name: str, guess: int) -> tuple[str, dict[str, Any]]:
     """The answer to a guess, with figures, and the masks before and after."""
-    lesson = LESSONS[step]
+    lesson = LESSONS[name]
     first, last = (
         scene.miou(scene.mask()) for scene in map(scene_of, (lesson.before, lesson.after))
     )

@@ -120,7 +120,7 @@ class Scene:
     def tower_key(self) -> tuple:
         """What the tower's pass depends on: the key of an encoding."""
         s = self.settings
-        return self.photo, s.backbone, s.size, s.window, s.stride
+        return self.photo, s.backbone, s.short_side, s.window, s.stride
 
     @property
     def encoded(self) -> Encoded:
@@ -207,7 +207,7 @@ class Scene:
             picture = self.photo.picture
             return self.segmenter.segment(self.encoded, words, method, picture=picture, **options)
 
-        key = *self.tower_key, s.templates, s.scale, words, method, *options.values()
+        key = *self.tower_key, s.templates, s.logit_scale, words, method, *options.values()
         return _masks.get_or_make(key, segment)
 
     @cached_property

@@ -1,5 +1,6 @@
 """What a visitor chose: one frozen value, checked in one place, which is also a link."""
 
+import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlencode
@@ -36,43 +37,45 @@ def _cs_blocks(text: str) -> str:
 ABLATIONS = {"neither": (False, False), "amf": (True, False), "cs": (False, True)}
 """GCLIP with AMF and CS switched so, under names that no method of the table has."""
 
+GCLIP_OPTIONS = {*inspect.signature(gclip).parameters}
+"""Settings that are arguments of :func:`gclip_core.gclip`."""
+
 
 class Settings(BaseModel):
     """Every setting with its range and default. The fields are the page's controls, in order.
 
-    Blocks, heads and patches count from 1, as people do; 0 is the mean of the heads, and no patch.
+    A setting that is an argument of the library has the same name.
+
+    Blocks, heads and patches count from 1, as people do; head 0 is the mean, patch 0 is none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     words: Annotated[str, Field(max_length=numbers.MAX_CHARACTERS), AfterValidator(_words)] = ""
     nearest: bool = True
-    """Whether the nearest known word takes the place of an unknown one."""
+    """Whether the nearest known word replaces an unknown one."""
     background: bool = True
-    weight: float = Field(0.5, ge=0, le=1)
-    """Of the background."""
+    background_weight: float = Field(0.5, ge=0, le=1)
     amf: bool = True
     cs: bool = True
     backbone: Literal[*BACKBONES] = BUILT_IN
     method: Literal[*METHODS] = "gclip"
-    edges: Literal[*REFINEMENTS] = "guided"
+    refine: Literal[*REFINEMENTS] = "guided"
     threshold: float = Field(0.0, ge=0, le=1)
-    size: int = Field(0, ge=0, le=1344)
-    """The photo's short side in pixels; 0 is the backbone's own."""
+    short_side: int = Field(0, ge=0, le=1344)
+    """Of the photo, in pixels; 0 is the backbone's own."""
     window: int = Field(0, ge=0, le=1344)
     stride: int = Field(112, ge=16, le=1344)
     templates: Literal[*TEMPLATES] = "imagenet80"
-    scale: float = Field(40.0, ge=1, le=200)
-    """Of the logits."""
+    logit_scale: float = Field(40.0, ge=1, le=200)
     amf_blocks: Annotated[str, Field(max_length=200), AfterValidator(_amf_blocks)] = "backbone"
-    fused: int = Field(N_FUSED, ge=1, le=64)
-    """How many blocks AMF fuses."""
-    tokens: float = Field(GLOBAL_THRESHOLD, ge=1, le=10_000)
-    """A global token receives so many times an equal share of the attention."""
+    n_fused: int = Field(N_FUSED, ge=1, le=64)
+    global_threshold: float = Field(GLOBAL_THRESHOLD, ge=1, le=10_000)
+    """A global token receives this multiple of an equal share of the attention."""
     cs_blocks: Annotated[str, Field(max_length=200), AfterValidator(_cs_blocks)] = "backbone"
-    target: Literal["mean", "median"] = "mean"
-    outlier: float = Field(CHANNEL_THRESHOLD, ge=1, le=10_000)
-    """A channel is an outlier from so many times the median norm on."""
+    cs_target: Literal["mean", "median"] = "mean"
+    channel_threshold: float = Field(CHANNEL_THRESHOLD, ge=1, le=10_000)
+    """A channel is an outlier above this multiple of the median norm."""
     block: int = Field(7, ge=1, le=64)
     head: int = Field(0, ge=0, le=64)
     patch: int = Field(0, ge=0, le=100_000)
@@ -126,34 +129,18 @@ class Settings(BaseModel):
 
     def segmenter_options(self) -> dict[str, Any]:
         """Arguments of :class:`gclip_core.Segmenter`."""
-        return {
-            "short_side": self.size or None,
-            "window": self.window or None,
-            "stride": self.stride,
-            "templates": self.templates,
-            "logit_scale": self.scale,
-        }
+        same = self.model_dump(include={"stride", "templates", "logit_scale"})
+        return same | {"short_side": self.short_side or None, "window": self.window or None}
 
     def mask_options(self) -> dict[str, Any]:
         """Arguments of :meth:`gclip_core.Segmenter.segment`."""
-        return {
-            "threshold": self.threshold,
-            "background": self.background,
-            "background_weight": self.weight,
-            "refine": self.edges,
-        }
+        return self.model_dump(include={"threshold", "background", "background_weight", "refine"})
 
     def gclip_options(self) -> dict[str, Any]:
         """Arguments of :func:`gclip_core.gclip`."""
-        return {
-            "amf": self.amf,
-            "cs": self.cs,
+        return self.model_dump(include=GCLIP_OPTIONS) | {
             "amf_blocks": block_choice(self.amf_blocks),
             "cs_blocks": block_choice(self.cs_blocks, papers=False),
-            "n_fused": self.fused,
-            "cs_target": self.target,
-            "global_threshold": self.tokens,
-            "channel_threshold": self.outlier,
         }
 
     def gclip(self, **switches: bool) -> Method:

@@ -178,7 +178,7 @@ def norms(scene: Scene, size: tuple[float, float] = (2.7, 2.5)) -> Figure:
     """The norms of one block's channels before and, if it is on, after CS."""
     before, after = scene.report.norms_before.numpy(), scene.report.norms_after.numpy()
     shown = after if scene.method.suppression else before
-    return plots.norms(before, shown, scene.block, scene.settings.outlier, size)
+    return plots.norms(before, shown, scene.block, scene.settings.channel_threshold, size)
 
 
 def norms_text(scene: Scene) -> str:

@@ -185,7 +185,7 @@ def turn_to(page: Page, tab: str) -> None:
         "Segment": "#norms img",
         "How it works": "#diagram .drawn",
         "Compare": "#masks button",
-        "Learn": "#lesson-3 img",
+        "Learn": "#lesson-suppression img",
         "Share": "#link textarea",
     }
     expect(page.locator(shown[tab]).first).to_be_visible()

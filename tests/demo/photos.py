@@ -13,16 +13,46 @@ from demo.settings import Settings
 from evaluation.photos import shipped_photos
 
 DOG, FLOWER = (str(shipped_photos()[name].path) for name in ("dog", "flower"))
-SMALL = {"size": 112, "edges": "none"}
+SMALL = {"short_side": 112, "refine": "none"}
 """Settings with which all methods are quick."""
-USUAL = {"words": "dachshund, grass", "backbone": "built-in-damaged", "window": 112, "size": 128}
-USUAL |= {"amf_blocks": "auto", "cs_blocks": "auto", "method": "gclip", "stride": 112}
+USUAL = {
+    "words": "dachshund, grass",
+    "backbone": "built-in-damaged",
+    "method": "gclip",
+    "short_side": 128,
+    "window": 112,
+    "stride": 112,
+    "amf_blocks": "auto",
+    "cs_blocks": "auto",
+}
 """Settings with which every other one counts."""
-OTHER = {"words": "dog, sky", "nearest": False, "background": False, "weight": 0.9, "amf": False}
-OTHER |= {"cs": False, "backbone": "built-in", "method": "sclip", "edges": "none", "size": 160}
-OTHER |= {"threshold": 0.6, "window": 0, "stride": 56, "templates": "plain", "scale": 9.0}
-OTHER |= {"amf_blocks": "5 6", "fused": 4, "tokens": 2.0, "cs_blocks": "11", "target": "median"}
-OTHER |= {"outlier": 900.0, "block": 3, "head": 1, "patch": 5, "enlarged": "sclip"}
+OTHER = {
+    "words": "dog, sky",
+    "nearest": False,
+    "background": False,
+    "background_weight": 0.9,
+    "amf": False,
+    "cs": False,
+    "backbone": "built-in",
+    "method": "sclip",
+    "refine": "none",
+    "threshold": 0.6,
+    "short_side": 160,
+    "window": 0,
+    "stride": 56,
+    "templates": "plain",
+    "logit_scale": 9.0,
+    "amf_blocks": "5 6",
+    "n_fused": 4,
+    "global_threshold": 2.0,
+    "cs_blocks": "11",
+    "cs_target": "median",
+    "channel_threshold": 900.0,
+    "block": 3,
+    "head": 1,
+    "patch": 5,
+    "enlarged": "sclip",
+}
 """Of every setting another value than the usual one."""
 
 

@@ -34,7 +34,7 @@ def test_change_sends_what_depends_on_it() -> None:
     slow = {name for name, view in VIEWS.items() if view.ignores}
     for change, sent in (
         ({"amf": False}, {"canvas", "canvas.looks"}),
-        ({"weight": 0.7}, {"canvas"}),
+        ({"background_weight": 0.7}, {"canvas"}),
         ({"block": 3}, {"norms"}),
         ({"words": "dog, cat"}, {"canvas", "chips"}),
         ({"enlarged": "sclip"}, set()),
@@ -43,8 +43,8 @@ def test_change_sends_what_depends_on_it() -> None:
         assert set(visitor.ask(**change)) & slow == sent, change
 
 
-FOLLOWING = {"enlarged": "large", "head": "diagram.closer", "tokens": "diagram.tower"}
-FOLLOWING |= {"block": "norms_text", "fused": "attention_text", "target": "norms"}
+FOLLOWING = {"enlarged": "large", "head": "diagram.closer", "global_threshold": "diagram.tower"}
+FOLLOWING |= {"block": "norms_text", "n_fused": "attention_text", "cs_target": "norms"}
 IN_PART = [name for name, view in VIEWS.items() if 0 < len(view.ignores) < len(OTHER)]
 
 
@@ -141,7 +141,7 @@ def test_background_is_on_for_typed_words() -> None:
     assert 0.3 < on["shares"][-1] < 0.95
     off = visitor.ask(background=False)["canvas"]["views"][1]
     assert off["shares"] == [1, 0]
-    less = visitor.ask(background=True, weight=0.1)["canvas"]["views"][1]
+    less = visitor.ask(background=True, background_weight=0.1)["canvas"]["views"][1]
     assert less["shares"][-1] < on["shares"][-1]
 
 
@@ -190,7 +190,7 @@ def test_block_that_the_tower_lacks_is_the_last() -> None:
 
 def test_reasons_add_up_and_agree_with_the_mask() -> None:
     """A patch's bars add up to 1, and the longest is the word of its place in the mask."""
-    canvas = Visitor(edges="none").ask()["canvas"]
+    canvas = Visitor(refine="none").ask()["canvas"]
     view, (rows, columns) = canvas["views"][1], canvas["grid"]
     reasons, labels = numbers(view["reasons"]), numbers(view["mask"]).astype(np.int16)
     assert reasons.shape == (len(canvas["classes"]) + 1, rows * columns)

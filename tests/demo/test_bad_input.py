@@ -67,7 +67,7 @@ def test_deleted_photo(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> Non
         return scene
 
     monkeypatch.setattr(Scene, "with_words", delete)
-    assert "upload it again" in refused(visitor, photo, words="cat", size=32)
+    assert "upload it again" in refused(visitor, photo, words="cat", short_side=32)
     monkeypatch.undo()
     with pytest.raises(FailedError, match="upload it again"):
         visitor.ask(photo)
@@ -85,7 +85,7 @@ def test_no_photo(photo: Any, visitor: Visitor) -> None:
 def test_words_are_data(visitor: Visitor) -> None:
     """They come back as they are."""
     words = "${7*7}, {{x}}, <img src=x onerror=alert(1)>, قطة, 🐈"
-    canvas = visitor.ask(visitor.uploaded(PNG), words=words, nearest=0, size=32)["canvas"]
+    canvas = visitor.ask(visitor.uploaded(PNG), words=words, nearest=0, short_side=32)["canvas"]
     assert [entry["name"] for entry in canvas["classes"]] == words.split(", ")
 
 
@@ -93,7 +93,7 @@ def test_forged_values(visitor: Visitor, capfd: Any) -> None:
     """Values of another kind, which no control sends, leave no trace."""
     values = visitor.open("words=cat,grass")
     before = visitor.shown["canvas"]
-    for name in ("words", "weight", "amf", "backbone", "cs_blocks"):
+    for name in ("words", "background_weight", "amf", "backbone", "cs_blocks"):
         for value in ([[1]], "x" * 5000):
             visitor.shown.pop("warning", None)
             assert visitor.answer(values | {name: value})["canvas"] == before

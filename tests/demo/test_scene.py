@@ -68,7 +68,7 @@ def test_large_photo_is_scaled_down(tmp_path: Path) -> None:
 
 def test_too_many_windows_meet_a_sentence() -> None:
     with pytest.raises(GclipError, match="windows"):
-        scene_of(words="dog", size=640, window=64, stride=16).mask()
+        scene_of(words="dog", short_side=640, window=64, stride=16).mask()
 
 
 def test_score_needs_known_words_and_a_truth(tmp_path: Path) -> None:
@@ -84,5 +84,5 @@ def test_score_needs_known_words_and_a_truth(tmp_path: Path) -> None:
 
 def test_word_on_a_weak_fit_is_not_sure() -> None:
     """Words that are in the photo are sure."""
-    sure = scene_of(words="dog, grass, sky", edges="none")
+    sure = scene_of(words="dog, grass, sky", refine="none")
     assert sure.unsure(sure.mask()) == (False, False, False)

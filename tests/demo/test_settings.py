@@ -17,15 +17,15 @@ SETTINGS = st.fixed_dictionaries(
         "words": WORDS,
         "nearest": st.booleans(),
         "background": st.booleans(),
-        "weight": st.floats(0, 1),
+        "background_weight": st.floats(0, 1),
         "amf": st.booleans(),
         "backbone": st.sampled_from([*BACKBONES]),
         "method": st.sampled_from([*METHODS]),
         "threshold": st.floats(0, 1),
-        "size": st.integers(0, 1344),
-        "scale": st.floats(1, 200),
+        "short_side": st.integers(0, 1344),
+        "logit_scale": st.floats(1, 200),
         "amf_blocks": st.sampled_from(["auto", "backbone", "6 7", "7-11"]),
-        "outlier": st.floats(1, 10_000),
+        "channel_threshold": st.floats(1, 10_000),
         "block": st.integers(1, 64),
         "patch": st.integers(0, 100_000),
     },
@@ -49,8 +49,8 @@ def test_link_brings_back_every_setting(values: dict) -> None:
 def test_link_has_what_differs() -> None:
     """Numbers as they are, switches as 0 and 1, and nothing that is as usual."""
     assert Settings().to_query() == ""
-    link = Settings(cs=False, weight=0.333333333333).to_query(example="dog")
-    assert link == "example=dog&weight=0.333333333333&cs=0"
+    link = Settings(cs=False, background_weight=0.333333333333).to_query(example="dog")
+    assert link == "example=dog&background_weight=0.333333333333&cs=0"
 
 
 def test_link_without_a_known_backbone_opens_the_hosts_own() -> None:
@@ -67,11 +67,11 @@ def test_link_of_many_unknown_keys_has_a_short_note() -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("weight", 1.01),
-        ("weight", "much"),
+        ("background_weight", 1.01),
+        ("background_weight", "much"),
         ("threshold", -0.1),
-        ("scale", 0.5),
-        ("size", 1345),
+        ("logit_scale", 0.5),
+        ("short_side", 1345),
         ("stride", 15),
         ("block", 0),
         ("block", 65),
@@ -98,7 +98,13 @@ def test_value_out_of_range_meets_a_sentence(name: str, value: object) -> None:
 def test_values_at_the_limits_are_read() -> None:
     words = ",".join(f"{i:019}" for i in range(200))
     assert len(words) == 3999
-    values = {"words": words, "weight": 1, "threshold": 0.0, "size": 1344, "outlier": 1}
+    values = {
+        "words": words,
+        "background_weight": 1,
+        "threshold": 0.0,
+        "short_side": 1344,
+        "channel_threshold": 1,
+    }
     assert Settings.read(values).model_dump(include=set(values)) == values
 
 
@@ -110,7 +116,9 @@ def test_settings_are_read_in_the_order_of_the_page() -> None:
 
 
 def test_method_is_what_the_switches_say() -> None:
-    settings = Settings(amf=False, amf_blocks="6 7", outlier=3, target="median", fused=3)
+    settings = Settings(
+        amf=False, amf_blocks="6 7", channel_threshold=3, cs_target="median", n_fused=3
+    )
     method = Scene(None, settings).method
     assert method.fusion is None
     assert method.suppression.target == "median"

@@ -51,7 +51,7 @@ def spaces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spaces]:
 def scenes(size: int, **settings: Any) -> Scene:
     """A photo that is not in the cache, because no test has it at this size."""
     photo = Photo.of(str(assets.path("photos", "astronaut.jpg")))
-    return Scene(photo, Settings(words="person, wall", size=size, **settings))
+    return Scene(photo, Settings(words="person, wall", short_side=size, **settings))
 
 
 def test_lent(spaces: Spaces) -> None:
@@ -66,7 +66,7 @@ def test_lent(spaces: Spaces) -> None:
     encoded = lent.segmenter.encode(lent.photo.picture)
     assert lent.segmenter.suggest(encoded) == words
     options = {"background": True, "background_weight": lent.settings.weight}
-    plain = scenes(208, edges="none").mask().labels.numpy()
+    plain = scenes(208, refine="none").mask().labels.numpy()
     alone = lent.segmenter.segment(encoded, lent.words, lent.method, **options).labels.numpy()
     assert np.array_equal(plain, alone) and labels.shape == alone.shape
 

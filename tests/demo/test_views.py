@@ -133,7 +133,7 @@ def test_norms_fit_into_their_picture(backbone: str) -> None:
 @pytest.mark.parametrize("size", [(2, 400), (400, 2)])
 def test_strip(size: tuple[int, int], tmp_path: Path) -> None:
     """A photo that is all height, or all width, has small pictures."""
-    current = scene(upload(tmp_path, size=size), words="dog", size=32, edges="none")
+    current = scene(upload(tmp_path, size=size), words="dog", short_side=32, refine="none")
     shown = Image.open(files.photo_file(current.photo)["path"])
     pictures = shown, plots.painted(shown, current.mask()), plots.over(shown, np.ones((1, 1)))
     assert all(picture.width * picture.height < 500_000 for picture in pictures)
@@ -141,7 +141,7 @@ def test_strip(size: tuple[int, int], tmp_path: Path) -> None:
 
 def test_chips() -> None:
     """They offer no typed word; what was pressed is added to the words of then, each once."""
-    items = views.chips(scene(words="dog; puppy, grass,", edges="none"))["items"]
+    items = views.chips(scene(words="dog; puppy, grass,", refine="none"))["items"]
     assert items and not {"dog", "puppy", "grass"} & {item["word"] for item in items}
     first, second = (views.chip("", word) for word in ("sky", "cat"))
     assert views.pressed([first], "dog, ") == {"words": "dog, sky"}
@@ -243,8 +243,8 @@ def test_damaged_model_compares_four() -> None:
 # --- Learn ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("step", "right"), enumerate([0, 0, 1, 0]))
-def test_lesson_is_true(step: int, right: int) -> None:
+@pytest.mark.parametrize(("step", "right"), zip(lessons.LESSONS, [0, 0, 1, 0], strict=True))
+def test_lesson_is_true(step: str, right: int) -> None:
     """Each step shows what it teaches, on its photo and with these weights."""
     for guess in range(3):
         text, strip = lessons.guessed(step, guess)
@@ -254,8 +254,8 @@ def test_lesson_is_true(step: int, right: int) -> None:
 
 def test_lost_word() -> None:
     """The third step says which word the damage loses."""
-    areas = lessons.scene_of(lessons.LESSONS[2].after).mask().areas()
-    assert areas[1] < 0.05 and lessons.PHOTO.names[1] in lessons.LESSONS[2].reason
+    areas = lessons.scene_of(lessons.LESSONS["outlier"].after).mask().areas()
+    assert areas[1] < 0.05 and lessons.PHOTO.names[1] in lessons.LESSONS["outlier"].reason
 
 
 def test_guess_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -266,18 +266,18 @@ def test_guess_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(lessons, "guessed", refuse)
     with pytest.raises(gr.Error, match="no memory"):
-        page.guess_outcome(0, 1)
+        page.guess_outcome("fusion", 1)
 
 
 def test_lesson_sets_every_setting(url: str) -> None:
     """A threshold or a size of the visitor's does not change the lesson's mask."""
     visitor = Visitor(url)
     events = [e for e in visitor.events.values() if "tabs" in map(visitor.kinds.get, e["outputs"])]
-    for event, lesson in zip(events, lessons.LESSONS, strict=True):
+    for event, lesson in zip(events, lessons.LESSONS.values(), strict=True):
         (values,) = visitor.call(event["id"], [])
         settings = dict(zip(Settings.model_fields, values[3:], strict=True))
         sent = {name: value for name, value in settings.items() if value is not None}
-        assert {"threshold", "size"} <= set(sent)  # the others stay on the server
+        assert {"threshold", "short_side"} <= set(sent)  # the others stay on the server
         assert Settings(**sent) == Settings(**lesson.after)
 
 
@@ -285,7 +285,7 @@ def test_lesson_sets_every_setting(url: str) -> None:
 
 
 def test_link_opens_what_was_shown() -> None:
-    current = scene(words="dog, grass", weight=0.35, cs=False, enlarged="sclip")
+    current = scene(words="dog, grass", background_weight=0.35, cs=False, enlarged="sclip")
     link = share.link(current)
     assert link.startswith("?example=dog&backbone=built-in&")
     query = dict(pair.split("=") for pair in link[1:].replace("%2C+", ", ").split("&")[1:])
@@ -337,7 +337,7 @@ def test_python_makes_the_same_mask(settings: dict, monkeypatch: pytest.MonkeyPa
 def test_python_computes_in_the_precision_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host may compute in bfloat16, where a few labels differ."""
     monkeypatch.setattr(backbones, "get", partial(load_backbone, dtype="bfloat16"))
-    prints_the_same_areas(scene(size=208, edges="none"))
+    prints_the_same_areas(scene(short_side=208, refine="none"))
 
 
 def prints_the_same_areas(current: Scene) -> None:

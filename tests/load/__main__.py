@@ -43,12 +43,12 @@ CHOICES: dict[str, Sequence[Any]] = {
     "amf": (0, 1),
     "cs": (0, 1),
     "background": (0, 1),
-    "weight": (0.2, 0.9),
+    "background_weight": (0.2, 0.9),
     "backbone": ("built-in", "built-in-damaged"),
     "method": tuple(METHODS),
-    "edges": ("none", "guided", "pamr"),
+    "refine": ("none", "guided", "pamr"),
     "threshold": (0.3,),
-    "size": (200, 448),
+    "short_side": (200, 448),
     "window": (224,),
     "templates": ("plain", "imagenet7"),
     "amf_blocks": ("auto", "6 7"),
@@ -107,7 +107,7 @@ def wishes(amount: int, seed: int = 0) -> list[Wish]:
             size = size or SIZES[0]
             values = (chance.randint(1, 20), "default")
             if chance.random() < 0.7:
-                method, refine = chance.choice([*METHODS]), chance.choice(CHOICES["edges"])
+                method, refine = chance.choice([*METHODS]), chance.choice(CHOICES["refine"])
                 words = chance.choice([words for words in WORDS if words])
                 values = (words, method, "default", "backbone", "auto", 0.0, "on", refine)
             endpoint = "segment" if len(values) > 2 else "suggest"

@@ -1,0 +1,282 @@
+"""The layout of the page: its components, for the events of `page.py`."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from PIL import Image
+
+from demo import backbones, compare, lessons, share
+from demo.files import item
+from demo.gate.numbers import MAX_CHARACTERS
+from demo.lessons import LESSONS, OPTIONS
+from demo.settings import Settings
+from evaluation import photos
+from gclip_core import BACKBONES, METHODS
+from gclip_core.pixels.refine import REFINEMENTS
+from gclip_core.words.text import TEMPLATES
+
+WEB = Path(__file__).parent / "web"
+SCRIPTS = {
+    "canvas": ("shared", "labels", "canvas"),
+    "diagram": ("shared", "lines", "diagram"),
+    "strip": ("shared", "strip"),
+}
+"""Of each component, in the order in which they run."""
+COPY_LINK = "Copy the link"
+RANGES = Settings.model_json_schema()["properties"]
+
+
+@dataclass
+class Card:
+    """The components of one lesson."""
+
+    masks: gr.HTML
+    guess: gr.Radio
+    outcome: gr.Markdown
+    show: gr.Button
+
+
+@dataclass
+class Parts:
+    """The components that events read or write."""
+
+    controls: dict[str, Component] = field(default_factory=dict)
+    """By the name of a setting; those that no widget sets are states."""
+    outputs: dict[str, Component] = field(default_factory=dict)
+    """By the name of a view; see :data:`demo.answer.VIEWS`."""
+    cards: dict[str, Card] = field(default_factory=dict)
+    """By the name of a lesson."""
+    downloads: dict[str, gr.Button] = field(default_factory=dict)
+    """By the name of a file; see :data:`demo.share.DOWNLOADS`."""
+    tabs: gr.Tabs = field(init=False)
+    photo: gr.Image = field(init=False)
+    samples: gr.HTML = field(init=False)
+    fetch: gr.Group = field(init=False)
+    fetch_text: gr.Markdown = field(init=False)
+    fetch_start: gr.Button = field(init=False)
+    fetch_stop: gr.Button = field(init=False)
+    address: gr.Textbox = field(init=False)
+    copy: gr.Button = field(init=False)
+    file: gr.DownloadButton = field(init=False)
+
+
+def lay_out(settings: Settings) -> Parts:
+    """Add the components to the page that is being built, with these values."""
+    parts = Parts()
+    gr.Markdown("# GCLIP\nType words, get masks; switch two ideas on and off.", elem_id="head")
+    with gr.Row(elem_id="columns"):
+        with gr.Column(scale=0, min_width=284, elem_id="inputs"):
+            _inputs(parts)
+        with gr.Column(scale=1, min_width=320):
+            _tabs(parts)
+    for name in ("nearest", "block", "head", "patch", "enlarged"):
+        parts.controls[name] = gr.State()
+    for name, value in settings:
+        parts.controls[name].value = value
+    return parts
+
+
+def drawn(name: str, elem_id: str, **props: Any) -> gr.HTML:
+    """A component of ours: its scripts draw its value and its other properties."""
+    return gr.HTML(
+        html_template=(WEB / f"{name}.html").read_text("utf-8"),
+        css_template=(WEB / f"{name}.css").read_text("utf-8"),
+        js_on_load="".join((WEB / f"{part}.js").read_text("utf-8") for part in SCRIPTS[name]),
+        apply_default_css=False,
+        elem_id=elem_id,
+        elem_classes=name,
+        **props,
+    )
+
+
+def strip(elem_id: str) -> gr.HTML:
+    return drawn("strip", elem_id, value={"items": []})
+
+
+def number(name: str, label: str, info: str, precision: int | None = 0) -> gr.Number:
+    """With the least value of a setting; whole without a ``precision`` of None."""
+    least = RANGES[name]["minimum"]
+    return gr.Number(label=label, info=info, precision=precision, minimum=least)
+
+
+# --- the left column -----------------------------------------------------------------------------
+
+
+def _inputs(parts: Parts) -> None:
+    controls, outputs = parts.controls, parts.outputs
+    parts.photo = gr.Image(
+        sources=["upload", "clipboard", "webcam"],
+        height=190,
+        show_label=False,
+        buttons=[],
+        elem_id="photo",
+        placeholder="Drop a photo, or click",
+    )
+    shipped = photos.shipped_photos().values()
+    samples = [item(_thumbnail(photo), "", photo.title, "jpeg") for photo in shipped]
+    parts.samples = drawn("strip", "samples", value={"items": samples, "columns": 6})
+    controls["words"] = gr.Textbox(
+        label="Words",
+        info="Separate things with commas; join synonyms with semicolons (cat, sofa; couch)",
+        lines=1,
+        max_lines=3,
+        max_length=MAX_CHARACTERS,
+        submit_btn=True,
+        elem_id="words",
+    )
+    outputs["chips"] = strip("chips")
+    switches = (("amf", "AMF", "Attention map fusion"), ("cs", "CS", "Channel suppression"))
+    with gr.Row(elem_id="switches"):
+        for name, label, info in switches:
+            with gr.Column(min_width=100):
+                controls[name] = outputs[name] = gr.Checkbox(label=label, info=info, elem_id=name)
+                outputs[f"{name}_idle"] = gr.Markdown(elem_classes="tip")
+    outputs["link"] = gr.Textbox(visible="hidden")
+    outputs["cs_link"] = gr.Button("See what CS repairs", size="sm", elem_id="cs-link")
+    with gr.Accordion("Settings", open=False, elem_id="settings"):
+        _settings(parts)
+
+
+def _thumbnail(photo: photos.Photo) -> Image.Image:
+    image = photo.image()
+    image.thumbnail((176, 132))
+    return image
+
+
+def _settings(parts: Parts) -> None:
+    """What most visitors leave as it is."""
+    controls = parts.controls
+    titles = [
+        (f"{entry.title} · {entry.download} MB" if entry.download else entry.title, name)
+        for name, entry in BACKBONES.items()
+    ]
+    controls["backbone"] = gr.Dropdown(titles, label="Backbone", elem_id="backbone")
+    with gr.Group(visible=False, elem_id="fetch") as parts.fetch:
+        parts.fetch_text = gr.Markdown()
+        with gr.Row():
+            can = backbones.HOST.downloads
+            parts.fetch_start = gr.Button("Fetch", variant="primary", size="sm", visible=can)
+            parts.fetch_stop = gr.Button("Cancel", size="sm", visible=can)
+    methods = {method.title: name for name, method in METHODS.items() if name != "gclip"}
+    methods = [("GCLIP, as switched", "gclip"), *methods.items()]
+    controls["method"] = gr.Dropdown(methods, label="Method")
+    edges = [(entry.title, name) for name, entry in REFINEMENTS.items()]
+    controls["refine"] = gr.Radio(edges, label="Edges of the mask")
+    text = "A pixel whose best score is less has no class."
+    controls["threshold"] = gr.Slider(0, 1, step=0.05, label="Threshold", info=text)
+    with gr.Accordion("Photo and words", open=False):
+        text = "Short side in pixels; 0 is the backbone’s own."
+        controls["short_side"] = number("short_side", "Size", text)
+        controls["window"] = number("window", "Window", "Pixels; 0 is the whole photo at once.")
+        controls["stride"] = number("stride", "Stride", "Pixels between two windows.")
+        text = "Sentences for each word."
+        controls["templates"] = gr.Dropdown(list(TEMPLATES), label="Templates", info=text)
+        text = "What cosines are multiplied by."
+        controls["logit_scale"] = number("logit_scale", "Logit scale", text, None)
+    with gr.Accordion("AMF and CS", open=False):
+        choices = [("the backbone’s", "backbone"), ("measured", "auto")]
+        controls["amf_blocks"] = gr.Dropdown(
+            [*choices, "5 6", "6 7", "7 8", "6-9"],
+            label="Blocks that AMF fuses",
+            info="Or numbers from 1, such as 6 7.",
+            allow_custom_value=True,
+        )
+        text = "For “measured” only."
+        controls["n_fused"] = number("n_fused", "Number of fused blocks", text)
+        text = "A global token receives this multiple of an equal share of the attention."
+        controls["global_threshold"] = number(
+            "global_threshold", "Threshold of global tokens", text, None
+        )
+        controls["cs_blocks"] = gr.Dropdown(
+            [*choices, "7-11"], label="Blocks that CS changes", allow_custom_value=True
+        )
+        controls["cs_target"] = gr.Radio(["mean", "median"], label="CS scales to the")
+        text = "A channel is an outlier above this multiple of the median norm."
+        controls["channel_threshold"] = number(
+            "channel_threshold", "Threshold of outliers", text, None
+        )
+
+
+# --- the tabs ------------------------------------------------------------------------------------
+
+
+def _tabs(parts: Parts) -> None:
+    controls, outputs = parts.controls, parts.outputs
+    with gr.Tabs(elem_id="tabs") as parts.tabs:
+        with gr.Tab("Segment", id="segment"), gr.Row(elem_id="stage"):
+            with gr.Column(scale=5, min_width=320):
+                outputs["canvas"] = drawn("canvas", "canvas", looks=None)
+                with gr.Row(elem_id="background"):
+                    controls["background"] = gr.Checkbox(
+                        label="Background",
+                        info="Pixels that fit none of the words stay without a class.",
+                        min_width=120,
+                    )
+                    controls["background_weight"] = gr.Slider(
+                        0, 1, step=0.05, label="Weight of the background", min_width=160
+                    )
+            with gr.Column(scale=2, min_width=256):
+                with gr.Column(elem_classes="card"):
+                    outputs["attention_text"] = gr.Markdown()
+                    outputs["attention"] = strip("attention")
+                with gr.Column(elem_classes="card"):
+                    outputs["norms_text"] = gr.Markdown()
+                    outputs["norms"] = gr.Plot(show_label=False, container=False, elem_id="norms")
+        with gr.Tab("How it works", id="how", elem_id="how"):
+            outputs["diagram"] = drawn("diagram", "diagram", tower=None, closer=None)
+        with gr.Tab("Compare", id="compare", elem_id="compare"):
+            outputs["compare_note"] = gr.Markdown()
+            outputs["large"] = drawn("canvas", "large", looks=None, visible=False)
+            outputs["masks"] = strip("masks")
+            outputs["table"] = gr.Dataframe(
+                headers=list(compare.COLUMNS),
+                interactive=False,
+                show_label=False,
+                buttons=[],
+                max_height=640,
+                elem_id="table",
+            )
+        with gr.Tab("Learn", id="learn", elem_id="learn"):
+            gr.HTML(lessons.intro())
+            for name, lesson in LESSONS.items():
+                parts.cards[name] = card = _card(name, lesson)
+                outputs[name] = card.masks
+        with gr.Tab("Share", id="share", elem_id="share"):
+            _share(parts)
+
+
+def _card(name: str, lesson: lessons.Lesson) -> Card:
+    """A step: its masks, and beside them the guess."""
+    with gr.Row(elem_classes="card"):
+        with gr.Column(min_width=300):
+            masks = strip(f"lesson-{name}")
+        with gr.Column(min_width=300):
+            gr.Markdown(f"### {lesson.title}\n{lesson.text}\n\n{lesson.question}")
+            choices = [(text, number) for number, text in enumerate(OPTIONS)]
+            guess = gr.Radio(choices, show_label=False, container=False, elem_classes="guess")
+            outcome = gr.Markdown()
+            show = gr.Button("Show me", variant="primary", size="sm", visible=False)
+    return Card(masks, guess, outcome, show)
+
+
+def _share(parts: Parts) -> None:
+    with gr.Row():
+        parts.address = gr.Textbox(
+            show_label=False,
+            container=False,
+            interactive=False,
+            elem_id="link",
+            scale=4,
+            min_width=320,
+        )
+        parts.copy = gr.Button(COPY_LINK, variant="primary", min_width=140)
+    parts.outputs["link_note"] = gr.Markdown()
+    parts.outputs["shared"] = strip("shared")
+    with gr.Row():
+        for name, (text, _, _) in share.DOWNLOADS.items():
+            parts.downloads[name] = gr.Button(text, size="md", min_width=120)
+    parts.outputs["python"] = gr.Markdown(elem_id="python")
+    parts.file = gr.DownloadButton(visible="hidden")

@@ -1,65 +1,104 @@
-"""ZeroGPU of a Hugging Face Space: a GPU is lent for the tower's pass over one photo."""
+"""ZeroGPU of a Hugging Face Space: a GPU is lent for the tower's pass over one photo.
+
+A lent GPU belongs to a forked process: arguments and results are pickled, and what it stores is
+lost. So the backbone is named, plain arrays come back, and last blocks run in this process.
+"""
 
 import logging
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
+from demo import backbones
 from gclip_core.encoder import Encoded
 from gclip_core.segmenter import Segmenter
 
 SECONDS = 15
-"""A GPU is lent for at most so long."""
-WITHOUT_GPU: WeakSet[Encoded] = WeakSet()
-"""Encodings that the CPU computed because no GPU was lent."""
+"""The longest time for which a GPU is lent, for one photo."""
+DEVICE = "cuda"
+"""The device of the process that has the GPU."""
+REASONS = {
+    "quota": "The GPU quota is used up, so the CPU computed this photo.",
+    "queue": "No GPU was free, so the CPU computed this photo.",
+    "error": "The GPU failed, so the CPU computed this photo.",
+}
+NOT_LENT: WeakKeyDictionary[Encoded, str] = WeakKeyDictionary()
+"""Why the CPU computed an encoding: a key of REASONS."""
 
 logger = logging.getLogger(__name__)
 
 
 def encoder() -> Callable[[Segmenter, Image.Image], Encoded] | None:
-    """What encodes a photo on a lent GPU; None where there is no ZeroGPU.
-
-    A lent GPU belongs to a forked process: what that stores is lost. So only arrays come back, and
-    last blocks run in this process. When a visitor's quota is spent, the CPU encodes.
-    """
+    """Returns the function that encodes a photo on a lent GPU; None where there is no ZeroGPU."""
     try:
         import spaces  # noqa: PLC0415 - optional
     except ImportError:
         return None
-    if not getattr(spaces.config.Config, "zero_gpu", False):
+    if not spaces.config.Config.zero_gpu:
         return None
+    borrow = spaces.GPU(duration=SECONDS)(encode_there)
 
-    @spaces.GPU(duration=SECONDS)
-    def arrays(segmenter: Segmenter, image: Image.Image) -> list[Any]:
-        segmenter.backbone.model.to("cuda")
-        encoded = segmenter.encode(image)
-        tensors = (*encoded.inputs, encoded.probabilities, encoded.pixels)
-        return [x if x is None else x.float().cpu().numpy() for x in tensors]
-
-    def encode(segmenter: Segmenter, image: Image.Image) -> Encoded:
-        if segmenter.window is not None:  # many windows, more than a GPU is lent for
-            return segmenter.encode(image)
-        try:
-            values = arrays(segmenter, image)
-        except Exception as error:  # a spent quota, a full queue or a failed GPU
-            logger.warning("no GPU was lent (%s); the CPU encodes", type(error).__name__)
-            encoded = segmenter.encode(image)
-            WITHOUT_GPU.add(encoded)
-            return encoded
+    def encode(segmenter: Segmenter, photo: Image.Image) -> Encoded:
+        if segmenter.window is not None:  # the arrays of many windows are too large to be sent
+            return segmenter.encode(photo)
         backbone = segmenter.backbone
-        *inputs, probabilities, pixels = (x if x is None else torch.from_numpy(x) for x in values)
-        height, width = pixels.shape[1:]
-        return Encoded(
-            backbone=backbone,
-            pixels=pixels,
-            image_size=(image.height, image.width),
-            window=(height // backbone.patch, width // backbone.patch),
-            corners=((0, 0),),
-            inputs=tuple(x.to(backbone.dtype) for x in inputs),
-            probabilities=probabilities,
-        )
+        settings = backbone.name, segmenter.short_side, segmenter.max_tokens
+        try:
+            values = borrow(np.asarray(photo), *settings)
+        except Exception as error:  # whatever the scheduler or the GPU's process raises
+            encoded = segmenter.encode(photo)
+            NOT_LENT[encoded] = reason(error)
+            logger.warning("no GPU (%s): the CPU encodes", NOT_LENT[encoded])
+            return encoded
+        return Encoded(backbone, **{name: as_tensors(value) for name, value in values.items()})
 
     return encode
+
+
+def encode_there(
+    photo: NDArray[np.uint8], name: str, short_side: int | None, max_tokens: int
+) -> dict[str, Any]:
+    """Runs in the GPU's process: encodes a photo, (H, W, 3), with the backbone of that name.
+
+    Returns the fields of the encoding except the backbone, with arrays in place of tensors. A
+    backbone that was loaded after that process was forked is loaded there once more.
+    """
+    torch.set_num_threads(1)  # threads of OpenMP do not survive a fork: waiting for them hangs
+    backbone = backbones.get(name)
+    backbone.model.to(DEVICE)
+    encoded = Segmenter(backbone, short_side, max_tokens=max_tokens).encode(photo)
+    names = [field.name for field in fields(encoded) if field.init and field.name != "backbone"]
+    return {name: as_arrays(getattr(encoded, name)) for name in names}
+
+
+def as_arrays(value: Any) -> Any:
+    """Arrays in place of tensors, also in a tuple; the bits of bfloat16, which NumPy lacks, are
+    those of an int16.
+    """
+    if isinstance(value, Tensor):
+        bits = value.view(torch.int16) if value.dtype is torch.bfloat16 else value
+        return bits.cpu().numpy()
+    return tuple(map(as_arrays, value)) if isinstance(value, tuple) else value
+
+
+def as_tensors(value: Any) -> Any:
+    """The inverse of :func:`as_arrays`."""
+    if isinstance(value, np.ndarray):
+        tensor = torch.from_numpy(value)
+        return tensor.view(torch.bfloat16) if tensor.dtype is torch.int16 else tensor
+    return tuple(map(as_tensors, value)) if isinstance(value, tuple) else value
+
+
+def reason(error: Exception) -> str:
+    """Why no GPU was lent, a key of REASONS, from the title and the message of the package."""
+    text = f"{getattr(error, 'title', '')} {getattr(error, 'message', '')}"
+    if "No GPU was available" in text:
+        return "queue"
+    return "quota" if "quota" in text or "credits" in text else "error"

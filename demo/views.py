@@ -13,7 +13,7 @@ from demo import plots
 from demo.backbones import DAMAGED
 from demo.files import SHOWN_SIDE, item, packed, photo_file
 from demo.scene import Scene
-from demo.space import WITHOUT_GPU
+from demo.space import NOT_LENT, REASONS
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.pixels import palette
 from gclip_core.result import Segmentation
@@ -122,8 +122,8 @@ def notes(scene: Scene) -> list[str]:
     if left:
         words = ", ".join(f"“{phrase}”" for phrase in left[:5])
         sentences.append(f"The model was never trained on {words}: do not trust that mask.")
-    if scene.encoded in WITHOUT_GPU:
-        sentences.append("No GPU was free for this photo: the CPU computed it.")
+    if reason := NOT_LENT.get(scene.encoded):
+        sentences.append(REASONS[reason])
     return [*scene.typed.notes, *sentences]
 
 

@@ -1,89 +1,194 @@
-"""ZeroGPU, with a stand-in for its package: what is lent, what comes back, and a spent quota."""
+"""ZeroGPU with the real ``spaces`` package: a page of its own, and a stand-in for the scheduler."""
 
-import sys
-import types
-from collections.abc import Callable, Iterator
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 from typing import Any
+from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from demo import backbones, main, space, views
-from demo.scene import Photo, Scene
-from demo.settings import Settings
-from gclip_core import assets
+from demo import main, space
+from demo.space import REASONS
+from gclip_core import load_backbone
+from gclip_core.segmenter import Segmenter
+from tests.demo.visitor import Server, Visitor, serving, wait_for
+from tests.demo.zero_gpu import BROKEN
+from tests.pictures import encoded, noise
+
+pytest.importorskip("spaces")
+PROGRAM = "-m", "tests.demo.zero_gpu"
+TOKEN = "head.e30.signature"
+"""What a Space's proxy adds to a visitor's requests; its middle part is an empty JSON."""
 
 
-class Spaces(types.ModuleType):
-    """Counts what borrows the GPU, and may refuse."""
+class Scheduler(ThreadingHTTPServer):
+    """Lends one GPU, as the machines of Hugging Face do: over HTTP.
+
+    A process that holds the GPU is killed when its task fails, or when another one gets the GPU.
+    """
 
     def __init__(self) -> None:
-        super().__init__("spaces")
-        self.refuses, self.durations, self.returned = False, list[int](), list[Any]()
-        self.config = types.SimpleNamespace(Config=types.SimpleNamespace(zero_gpu=True))
+        super().__init__(("127.0.0.1", 0), Request)
+        self.refuses = ""
+        self.asked = list[dict[str, str]]()
+        self.holder, self.allowed, self.released = 0, list[str](), list[str]()
 
-    def GPU(self, duration: int) -> Callable:  # noqa: N802 - the package's name
-        def decorate(function: Callable) -> Callable:
-            def borrow(*arguments: Any) -> Any:
-                self.durations.append(duration)
-                if self.refuses:
-                    raise RuntimeError("quota exceeded")
-                self.returned.append(function(*arguments))
-                return self.returned[-1]
+    def take_away(self) -> None:
+        """The GPU goes to another Space."""
+        if self.holder:
+            with suppress(ProcessLookupError):
+                os.kill(self.holder, signal.SIGKILL)
+        self.holder = 0
 
-            return borrow
 
-        return decorate
+class Request(BaseHTTPRequestHandler):
+    server: Scheduler
+
+    def do_POST(self) -> None:  # noqa: N802 - the library's name
+        url, state = urlparse(self.path), self.server
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if url.path == "/startup-report":
+            self.answer(200)
+        elif url.path == "/schedule":
+            state.asked.append(query)
+            if state.refuses == "quota":
+                self.answer(429, {"left": 3, "wait": 600})
+            elif state.refuses == "queue":
+                self.answer(200, "event: failed\n\n")
+            elif state.refuses == "full":
+                self.answer(503)
+            else:
+                gpu = BROKEN if state.refuses == "broken" else "GPU-0"
+                lent = {"nvidiaIndex": 0, "nvidiaUUID": gpu, "idle": bool(state.holder)}
+                self.answer(200, lent | {"allowToken": f"token {len(state.asked)}"})
+        elif url.path == "/allow":
+            state.holder = int(query["pid"])
+            state.allowed.append(query["allowToken"])
+            self.answer(200)
+        elif url.path == "/release":
+            state.released.append(query["allowToken"])
+            if query["fail"] == "true":
+                state.take_away()
+            self.answer(200)
+
+    def answer(self, status: int, body: dict[str, Any] | str = "") -> None:
+        """With a JSON, or an event of a stream."""
+        self.send_response(status)
+        kind = "text/event-stream" if isinstance(body, str) else "application/json"
+        self.send_header("Content-Type", kind)
+        self.end_headers()
+        self.wfile.write((body if isinstance(body, str) else json.dumps(body)).encode())
+
+    def log_message(self, *_: Any) -> None:
+        pass
 
 
 @pytest.fixture
-def spaces(monkeypatch: pytest.MonkeyPatch) -> Iterator[Spaces]:
-    package, host = Spaces(), backbones.HOST
-    monkeypatch.setitem(sys.modules, "spaces", package)
-    monkeypatch.setattr(nn.Module, "to", lambda self, place: self)
-    backbones.set_host(backbones.Host(encode=space.encoder()))
-    yield package
-    backbones.set_host(host)
+def scheduler() -> Iterator[Scheduler]:
+    with Scheduler() as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
 
 
-def scenes(size: int, **settings: Any) -> Scene:
-    """A photo that is not in the cache, because no test has it at this size."""
-    photo = Photo.of(str(assets.path("photos", "astronaut.jpg")))
-    return Scene(photo, Settings(words="person, wall", short_side=size, **settings))
+@pytest.fixture
+def page(scheduler: Scheduler) -> Iterator[Server]:
+    """A page as a Space with ZeroGPU starts it."""
+    address = f"http://127.0.0.1:{scheduler.server_port}"
+    zero = {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": address}
+    with serving("--backbone", "built-in", program=PROGRAM, **zero) as server:
+        yield server
 
 
-def test_lent(spaces: Spaces) -> None:
-    """One pass borrows the GPU; arrays come back; words and masks are those of the CPU."""
-    lent = scenes(208)
-    labels, words = lent.mask().labels.numpy(), lent.suggested()
-    (arrays,) = spaces.returned
-    assert all(isinstance(x, np.ndarray | None) for x in arrays), "no tensors come back"
-    scenes(208, amf=False).mask()
-    assert spaces.durations == [space.SECONDS], "a switch borrows nothing"
-    assert views.notes(lent) == []
-    encoded = lent.segmenter.encode(lent.photo.picture)
-    assert lent.segmenter.suggest(encoded) == words
-    options = {"background": True, "background_weight": lent.settings.weight}
-    plain = scenes(208, refine="none").mask().labels.numpy()
-    alone = lent.segmenter.segment(encoded, lent.words, lent.method, **options).labels.numpy()
-    assert np.array_equal(plain, alone) and labels.shape == alone.shape
+@pytest.fixture
+def visitor(page: Server) -> Visitor:
+    visitor = Visitor(page.url)
+    visitor.web.headers["X-IP-Token"] = TOKEN
+    return visitor
 
 
-def test_spent(spaces: Spaces) -> None:
-    """When the quota is spent, the CPU computes, and the page says so."""
-    spaces.refuses = True
-    refused = scenes(224)
-    assert refused.mask().labels.shape
-    assert views.notes(refused) == ["No GPU was free for this photo: the CPU computed it."]
+def photo(visitor: Visitor, seed: int) -> dict[str, Any]:
+    """Another photo for each seed."""
+    return visitor.uploaded(encoded(noise(64, 96, seed), "PNG"))
 
 
-def test_own_gpu(spaces: Spaces, monkeypatch: pytest.MonkeyPatch) -> None:
+def notes(visitor: Visitor, seed: int, **settings: Any) -> list[str]:
+    """What the page says of a photo."""
+    values = {"short_side": 208, "words": "person, wall", **settings}
+    return visitor.ask(photo(visitor, seed), **values)["canvas"]["notes"]
+
+
+def workers(page: Server) -> list[int]:
+    """The processes that a page has started and that still run."""
+    tasks = Path(f"/proc/{page.process.pid}/task").iterdir()
+    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+
+
+def open_files(page: Server) -> int:
+    return len(os.listdir(f"/proc/{page.process.pid}/fd"))
+
+
+def test_lent(scheduler: Scheduler, page: Server, visitor: Visitor) -> None:
+    """Photos are encoded by another process, one for all; no file stays open, nothing is left."""
+    assert notes(visitor, 0) == notes(visitor, 0, amf=0) == []
+    assert len(scheduler.asked) == 1, "a switch borrows nothing"
+    files = [open_files(page)]
+    for seed in range(1, 20):
+        visitor.program("suggest", photo(visitor, seed), 5, "default")
+        files.append(open_files(page))
+        if seed == 10:
+            scheduler.take_away()
+            wait_for(lambda: not workers(page))
+    assert {query["durationSeconds"] for query in scheduler.asked} == {str(space.SECONDS)}
+    assert {query["token"] for query in scheduler.asked} == {TOKEN}, "the visitor's quota is used"
+    assert len(scheduler.allowed) == 2, "an idle process is used again"
+    assert scheduler.released == [f"token {n + 1}" for n in range(20)], "each once"
+    assert workers(page) == [scheduler.holder]
+    assert max(files) <= files[0] + 3, files
+    page.process.send_signal(signal.SIGTERM)
+    assert page.process.wait(40) == 0
+    assert not Path(f"/proc/{scheduler.holder}").exists()
+
+
+def test_refused(scheduler: Scheduler, page: Server, visitor: Visitor) -> None:
+    """The CPU computes, the page says why, once; then a GPU is asked for again."""
+    whys = {"quota": "quota", "queue": "queue", "full": "queue", "broken": "error"}
+    for seed, (scheduler.refuses, why) in enumerate(whys.items()):
+        assert notes(visitor, seed) == [REASONS[why]]
+    scheduler.refuses = ""
+    assert notes(visitor, 4) == []
+    assert scheduler.released == ["token 4", "token 5"]
+    assert workers(page) == [scheduler.holder]
+    assert page.output().count("no GPU (") == len(whys)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_arrays(monkeypatch: pytest.MonkeyPatch, dtype: Dtype) -> None:
+    """Arrays and numbers come back; the encoding is that of this process, to the bit."""
+    monkeypatch.setattr(space, "DEVICE", "cpu")
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: None)
+    segmenter = Segmenter(load_backbone("built-in", dtype=dtype), short_side=112)
+    monkeypatch.setattr(backbones, "get", {"built-in": segmenter.backbone}.__getitem__)
+    photo = noise(64, 96)
+    values = space.encode_there(np.asarray(photo), "built-in", 112, segmenter.max_tokens)
+    there = Encoded(segmenter.backbone, **space.as_tensors(values))
+    here = segmenter.encode(photo)
+    for field in fields(here):
+        assert_close(...)
+
+
+def test_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A lent GPU is not this machine's own."""
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     args = main.parser().parse_args([])
-    assert main.make_host(args).device == "cpu"
-    monkeypatch.setitem(sys.modules, "spaces", None)
-    assert space.encoder() is None
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert main.make_host(args).device == "cuda"
+    monkeypatch.setattr(space, "encoder", lambda: Segmenter.encode)
+    assert main.make_host(args).device == "cpu"

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,13 +72,15 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(*arguments: str) -> Iterator[Server]:
+def serving(
+    *arguments: str, program: Sequence[str] = (APP,), **environment: str
+) -> Iterator[Server]:
     """A running page without downloads, which is ended whatever happens."""
     port, offline = free_port(), {"HF_HUB_OFFLINE": "1"}
     with tempfile.TemporaryDirectory() as folder, Path(folder, "server.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, APP, "--port", str(port), "--no-downloads", *arguments],
-            env=os.environ | offline | {"GRADIO_TEMP_DIR": f"{folder}/uploads"},
+            [sys.executable, *program, "--port", str(port), "--no-downloads", *arguments],
+            env=os.environ | offline | environment | {"GRADIO_TEMP_DIR": f"{folder}/uploads"},
             cwd=ROOT,
             stdout=log,
             stderr=log,

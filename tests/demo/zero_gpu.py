@@ -1,0 +1,37 @@
+"""``python -m tests.demo.zero_gpu``: the page with the real ``spaces`` package, but no GPU.
+
+Stand-ins answer its first touch of CUDA alone; the process that gets the GPU computes on the CPU.
+"""
+
+import os
+import sys
+
+import torch
+
+BROKEN = "GPU-broken"
+"""A GPU that cannot be used."""
+
+
+def init(gpu: str) -> None:
+    """What the process does first that gets a GPU."""
+    if gpu == BROKEN:
+        raise RuntimeError("CUDA error: no device")
+    os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+
+
+def imitate_cuda() -> None:
+    """Before the package is imported, which expects a PyTorch with CUDA."""
+    if torch.version.cuda is None:
+        torch.version.cuda, torch._C._cuda_init = "12.8", None
+        torch.cuda._is_in_bad_fork = bool  # asked for in another process: by name, and false
+    from spaces.zero import torch as cuda
+
+    cuda.init, cuda.move = init, lambda callback=None: None
+
+
+if __name__ == "__main__":
+    imitate_cuda()
+    from demo import main, space
+
+    space.DEVICE = "cpu"
+    sys.exit(main.main())

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,9 +16,10 @@ import numpy as np
 import pytest
 import torch
 
-from demo import main, space
+from demo import backbones, main, space
 from demo.space import REASONS
 from gclip_core import load_backbone
+from gclip_core.backbones.load import Dtype
 from gclip_core.segmenter import Segmenter
 from tests.demo.visitor import Server, Visitor, serving, wait_for
 from tests.demo.zero_gpu import BROKEN
@@ -99,22 +101,6 @@ def scheduler() -> Iterator[Scheduler]:
         server.shutdown()
 
 
-@pytest.fixture
-def page(scheduler: Scheduler) -> Iterator[Server]:
-    """A page as a Space with ZeroGPU starts it."""
-    address = f"http://127.0.0.1:{scheduler.server_port}"
-    zero = {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": address}
-    with serving("--backbone", "built-in", program=PROGRAM, **zero) as server:
-        yield server
-
-
-@pytest.fixture
-def visitor(page: Server) -> Visitor:
-    visitor = Visitor(page.url)
-    visitor.web.headers["X-IP-Token"] = TOKEN
-    return visitor
-
-
 def photo(visitor: Visitor, seed: int) -> dict[str, Any]:
     """Another photo for each seed."""
     return visitor.uploaded(encoded(noise(64, 96, seed), "PNG"))
@@ -126,63 +112,69 @@ def notes(visitor: Visitor, seed: int, **settings: Any) -> list[str]:
     return visitor.ask(photo(visitor, seed), **values)["canvas"]["notes"]
 
 
-def workers(page: Server) -> list[int]:
+def workers(server: Server) -> list[int]:
     """The processes that a page has started and that still run."""
-    tasks = Path(f"/proc/{page.process.pid}/task").iterdir()
+    tasks = Path(f"/proc/{server.process.pid}/task").iterdir()
     return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
 
 
-def open_files(page: Server) -> int:
-    return len(os.listdir(f"/proc/{page.process.pid}/fd"))
+def open_files(server: Server) -> int:
+    return len([*Path(f"/proc/{server.process.pid}/fd").iterdir()])
 
 
-def test_lent(scheduler: Scheduler, page: Server, visitor: Visitor) -> None:
-    """Photos are encoded by another process, one for all; no file stays open, nothing is left."""
-    assert notes(visitor, 0) == notes(visitor, 0, amf=0) == []
-    assert len(scheduler.asked) == 1, "a switch borrows nothing"
-    files = [open_files(page)]
-    for seed in range(1, 20):
-        visitor.program("suggest", photo(visitor, seed), 5, "default")
-        files.append(open_files(page))
-        if seed == 10:
-            scheduler.take_away()
-            wait_for(lambda: not workers(page))
-    assert {query["durationSeconds"] for query in scheduler.asked} == {str(space.SECONDS)}
-    assert {query["token"] for query in scheduler.asked} == {TOKEN}, "the visitor's quota is used"
-    assert len(scheduler.allowed) == 2, "an idle process is used again"
-    assert scheduler.released == [f"token {n + 1}" for n in range(20)], "each once"
-    assert workers(page) == [scheduler.holder]
-    assert max(files) <= files[0] + 3, files
-    page.process.send_signal(signal.SIGTERM)
-    assert page.process.wait(40) == 0
-    assert not Path(f"/proc/{scheduler.holder}").exists()
+def test_page(scheduler: Scheduler) -> None:
+    """A page as a Space with ZeroGPU starts it, from its first photo to its end."""
+    address = f"http://127.0.0.1:{scheduler.server_port}"
+    zero = {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": address}
+    with serving("--backbone", "built-in", program=PROGRAM, **zero) as server:
+        visitor = Visitor(server.url)
+        visitor.web.headers["X-IP-Token"] = TOKEN
 
+        # When a GPU is refused, the CPU computes, and the page says why, once.
+        whys = {"quota": "quota", "queue": "queue", "full": "queue", "broken": "error"}
+        for seed, (scheduler.refuses, why) in enumerate(whys.items()):
+            assert notes(visitor, seed) == [REASONS[why]]
+        assert server.output().count("no GPU (") == len(whys)
+        assert scheduler.released == ["token 4"], "a GPU that failed is given back"
+        wait_for(lambda: not workers(server))
 
-def test_refused(scheduler: Scheduler, page: Server, visitor: Visitor) -> None:
-    """The CPU computes, the page says why, once; then a GPU is asked for again."""
-    whys = {"quota": "quota", "queue": "queue", "full": "queue", "broken": "error"}
-    for seed, (scheduler.refuses, why) in enumerate(whys.items()):
-        assert notes(visitor, seed) == [REASONS[why]]
-    scheduler.refuses = ""
-    assert notes(visitor, 4) == []
-    assert scheduler.released == ["token 4", "token 5"]
-    assert workers(page) == [scheduler.holder]
-    assert page.output().count("no GPU (") == len(whys)
+        # Twenty photos are encoded by another process, and a switch borrows nothing.
+        scheduler.refuses = ""
+        assert notes(visitor, 4) == notes(visitor, 4, amf=0) == []
+        files = [open_files(server)]
+        for seed in range(5, 24):
+            visitor.program("suggest", photo(visitor, seed), 5, "default")
+            files.append(open_files(server))
+            if seed == 15:
+                scheduler.take_away()
+                wait_for(lambda: not workers(server))
+        assert {query["durationSeconds"] for query in scheduler.asked} == {str(space.SECONDS)}
+        assert {query["token"] for query in scheduler.asked} == {TOKEN}, "the visitor's quota"
+        assert scheduler.released == [f"token {n}" for n in range(4, 25)], "each once"
+        assert len(scheduler.allowed) == 3, "an idle process is used again"
+        assert workers(server) == [scheduler.holder]
+        assert max(files) <= files[0] + 3, files
+
+        # Nothing is left.
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(40) == 0
+        assert not Path(f"/proc/{scheduler.holder}").exists()
+        assert "Traceback" not in server.output().split("CUDA error")[-1]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_arrays(monkeypatch: pytest.MonkeyPatch, dtype: Dtype) -> None:
-    """Arrays and numbers come back; the encoding is that of this process, to the bit."""
+    """What comes back is the encoding of this process, to the bit, without a tensor."""
+    backbone, photo = load_backbone("built-in", dtype=dtype), noise(64, 96)
+    segmenter = Segmenter(backbone, short_side=112)
     monkeypatch.setattr(space, "DEVICE", "cpu")
-    monkeypatch.setattr(torch, "set_num_threads", lambda n: None)
-    segmenter = Segmenter(load_backbone("built-in", dtype=dtype), short_side=112)
-    monkeypatch.setattr(backbones, "get", {"built-in": segmenter.backbone}.__getitem__)
-    photo = noise(64, 96)
+    monkeypatch.setattr(backbones, "get", {"built-in": backbone}.__getitem__)
     values = space.encode_there(np.asarray(photo), "built-in", 112, segmenter.max_tokens)
-    there = Encoded(segmenter.backbone, **space.as_tensors(values))
-    here = segmenter.encode(photo)
-    for field in fields(here):
-        assert_close(...)
+    crossed = pickle.dumps(values)
+    assert b"torch" not in crossed
+    here = vars(segmenter.encode(photo))
+    for name, value in pickle.loads(crossed).items():
+        torch.testing.assert_close(space.as_tensors(value), here[name], rtol=0, atol=0)
 
 
 def test_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

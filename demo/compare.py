@@ -18,7 +18,9 @@ RULES = {
     "kk+gaussian": "key · key + nearness",
     "aligned qk": "query · key, aligned",
     "identity": "nothing: each patch alone",
+    "proxyclip": "features of another network, DINO",
 }
+"""By the name of a method or of its attention."""
 
 
 def table(scene: Scene) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def table(scene: Scene) -> dict[str, Any]:
         (
             method_title(mask.method),
             "–" if miou is None else f"{100 * miou:.1f}",
-            RULES.get(mask.method.attention, mask.method.attention),
+            RULES.get(mask.method.name) or RULES.get(mask.method.attention, mask.method.attention),
             mask.method.citation or "for comparison",
         )
         for mask, miou in scene.compared.values()

@@ -154,6 +154,18 @@ def attend(attention: Attention, heads: Heads, grid: Grid, values: Tensor | None
     return reduce(torch.add, (_attend_pair(a, b, v, bias) for a, b in pairs))
 
 
+def gate(similarity: Tensor, sharpness: float, least: Tensor, first: int = 0) -> Tensor:
+    """An attention from similarities of patches: the softmax over a row's entries above ``least``.
+
+    ``similarity`` has rows ``first``, ... of an (N, N) matrix. Before the softmax, ``least`` is
+    subtracted and ``sharpness`` multiplies. A row without such an entry keeps its own patch.
+    """
+    logits = sharpness * (similarity - least)
+    # In a uniform image all entries of a row may be too small; its softmax would be nan.
+    logits.diagonal(first).clamp_(min=0)
+    return logits.masked_fill_(logits < 0, -torch.inf).softmax(-1)
+
+
 def _terms(
     attention: Attention, heads: Heads, grid: Grid
 ) -> tuple[list[tuple[Tensor, Tensor]], Tensor | None]:

@@ -51,7 +51,7 @@ SOM_FACTOR = 1.5
 SOM_MOST = 10
 """The maximum number of outliers of :func:`som_outliers`, whatever the image's size."""
 GATE_SHARPNESS = 3.0
-"""Factor of the similarity before the softmax of :func:`gate`."""
+"""Factor of the similarity before the softmax of the gate, :func:`attention.gate`."""
 THRESHOLD = 0.4
 """Similarities below it are set to 0 in spreading."""
 CLASS_WEIGHT = 0.3
@@ -131,14 +131,6 @@ def spread(similarity: Tensor) -> Tensor:
     return kept.div_(kept.sum(-1, keepdim=True) + 1e-6)
 
 
-def gate(similarity: Tensor) -> Tensor:
-    """An attention (N, N) from a similarity: the softmax over its entries above the mean of all."""
-    logits = GATE_SHARPNESS * (similarity - similarity.mean())
-    # In a uniform image, rounding can make a whole row negative; its softmax would be nan.
-    logits.diagonal().clamp_(min=0)
-    return logits.masked_fill_(logits < 0, -torch.inf).softmax(-1)
-
-
 @dataclass(frozen=True, eq=False)
 class Calibrated:
     """Inputs of the calibrated last block for one image, in float32, and what they are made by.
@@ -181,6 +173,7 @@ def calibrate(
     lof = settings.outliers == "lof"
     outliers = lof_outliers(late[1:]) if lof else som_outliers(before_last)
     near = cosines(repaired(outputs(BEFORE)[-1][1:], outliers, grid, settings.isolated))  # of X_9
+    gated = thresholded(near) if settings.gate_thresholded else near
     before = spread(near)
     first = before @ repaired(late[1:], outliers, grid, settings.isolated)
     summed = torch.stack(outputs(SUMMED)).sum(0)  # X_4 + ... + X_10
@@ -189,7 +182,7 @@ def calibrate(
         grid=grid,
         patches=torch.stack([first, summed[1:]]),
         class_terms=CLASS_WEIGHT * torch.stack([late[:1], summed[:1]]),
-        gate=gate(thresholded(near) if settings.gate_thresholded else near),
+        gate=attention.gate(gated, GATE_SHARPNESS, gated.mean()),
         after=spread(cosines(outputs(AFTER)[-1][1:])),  # of X_4
         outliers=outliers,
         before=before,

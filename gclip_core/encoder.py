@@ -11,6 +11,8 @@ from torch import Tensor
 from gclip_core import amf, blocks, cs
 from gclip_core.attention import Heads
 from gclip_core.backbones.backbone import Backbone
+from gclip_core.backbones.load import load_dino
+from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.backbones.stem import Stem
 from gclip_core.cs import Suppression, SuppressionReport
 from gclip_core.types import Grid, Size
@@ -27,8 +29,9 @@ class Encoded:
     size of each window and ``corners`` are their (top, left), in patches. ``pixels`` (3, height,
     width) float32 is the normalised image at the size that was encoded; ``image_size`` is its own
     size. ``probabilities`` (W, classes) float32 are those of the stem's classes, None for a tower
-    without a stem. With CS, ``suppression`` are its settings, and ``without_cs`` is the encoding
-    that it resumes from.
+    without a stem. ``proxy`` (W, h', w', C) are DINO's features: a stem's own, else None until
+    :attr:`with_proxy` adds them. With CS, ``suppression`` are its settings, and ``without_cs`` is
+    the encoding that it resumes from.
     """
 
     backbone: Backbone = field(repr=False)
@@ -38,6 +41,7 @@ class Encoded:
     corners: tuple[Grid, ...]
     inputs: tuple[Tensor, ...] = field(repr=False)
     probabilities: Tensor | None = field(default=None, repr=False)
+    proxy: Tensor | None = field(default=None, repr=False)
     suppression: Suppression | None = None
     without_cs: "Encoded | None" = field(default=None, repr=False)
     _received: dict[int, Tensor] = field(init=False, repr=False, default_factory=dict)
@@ -67,7 +71,18 @@ class Encoded:
         for first in range(0, len(self.corners), n):
             some = slice(first, first + n)
             inputs = tuple(x[some] for x in self.inputs)
-            yield replace(self, corners=self.corners[some], inputs=inputs)
+            proxy = None if self.proxy is None else self.proxy[some]
+            yield replace(self, corners=self.corners[some], inputs=inputs, proxy=proxy)
+
+    @cached_property
+    def with_proxy(self) -> "Encoded":
+        """The same encoding with DINO's features, on the grid of the stem or of DINO that ships."""
+        if self.proxy is not None:
+            return self
+        patch = self.backbone.patch
+        windows = (_crops(self.pixels, patch, self.window, some.corners) for some in self.split())
+        parts = [_proxy(self.backbone, pixels, self.window) for pixels in windows]
+        return replace(self, proxy=torch.cat(parts))
 
     @torch.no_grad()
     def heads(self, block: int, values: bool = False) -> Heads:
@@ -107,10 +122,10 @@ def encode(
     window, corners = windows(grid, patch, side, stride)
     n = _windows_at_a_time(window)
     parts = [
-        _encode_windows(backbone, crops(pixels, patch, window, corners[first : first + n]))
+        _encode_windows(backbone, _crops(pixels, patch, window, corners[first : first + n]))
         for first in range(0, len(corners), n)
     ]
-    inputs, probabilities = zip(*parts, strict=True)
+    inputs, probabilities, proxies = zip(*parts, strict=True)
     return Encoded(
         backbone=backbone,
         pixels=pixels,
@@ -119,18 +134,39 @@ def encode(
         corners=tuple(corners),
         inputs=_joined(inputs),
         probabilities=None if probabilities[0] is None else torch.cat(probabilities),
+        proxy=None if proxies[0] is None else torch.cat(proxies),
     )
 
 
-def _encode_windows(backbone: Backbone, pixels: Tensor) -> tuple[list[Tensor], Tensor | None]:
-    """Block inputs and the stem's probabilities of windows, (W, 3, height, width)."""
+def _encode_windows(
+    backbone: Backbone, pixels: Tensor
+) -> tuple[list[Tensor], Tensor | None, Tensor | None]:
+    """Block inputs, and the stem's probabilities and patches, of windows (W, 3, height, width)."""
     conv1, pixels = backbone.visual.conv1, pixels.to(backbone.device, backbone.dtype)
     if isinstance(conv1, Stem):
-        patches, probabilities = conv1.classified(pixels)
+        patches, probabilities, proxy = conv1.classified(pixels)
     else:
-        patches, probabilities = conv1(pixels), None
+        patches, probabilities, proxy = conv1(pixels), None, None
     x = blocks.embed_patches(backbone.visual, patches)
-    return blocks.block_inputs(backbone.blocks, x), probabilities
+    return blocks.block_inputs(backbone.blocks, x), probabilities, proxy
+
+
+@torch.no_grad()
+def _proxy(backbone: Backbone, pixels: Tensor, window: Grid) -> Tensor:
+    """DINO's features (W, h', w', C) of windows, (W, 3, height, width).
+
+    In a tower whose patches are larger than 16 pixels, as the stem's are, their grid is a whole
+    number of times finer than ``window``.
+    """
+    finer = max(1, round(backbone.patch / Stem.kernel_size[0]))
+    grid, conv1 = (window[0] * finer, window[1] * finer), backbone.visual.conv1
+    if isinstance(conv1, Stem):
+        return conv1.transformer(pixels.to(backbone.device, backbone.dtype), grid)
+    own = BACKBONES[BUILT_IN]
+    constants = backbone.mean, backbone.std, own.mean, own.std
+    mean, std, own_mean, own_std = torch.tensor(constants)[..., None, None]
+    photo = pixels * std + mean
+    return load_dino(backbone.device)(((photo - own_mean) / own_std).to(backbone.device), grid)
 
 
 @torch.no_grad()
@@ -163,7 +199,7 @@ def _windows_at_a_time(window: Grid) -> int:
     return max(1, TOKENS_PER_BATCH // (window[0] * window[1] + 1))
 
 
-def crops(pixels: Tensor, patch: int, window: Grid, corners: Sequence[Grid]) -> Tensor:
+def _crops(pixels: Tensor, patch: int, window: Grid, corners: Sequence[Grid]) -> Tensor:
     """The windows of an image (3, height, width): (W, 3, height, width) of each."""
     height, width = window
     return torch.stack(
@@ -194,14 +230,19 @@ def windows(grid: Grid, patch: int, side: int | None, stride: int) -> tuple[Grid
     return window, list(product(rows, columns))
 
 
-def average(parts: Sequence[tuple[Grid, Tensor]], canvas: Grid) -> Tensor:
-    """Mean of overlapping patch maps, (*canvas, channels) float32.
+def average(parts: Sequence[tuple[Grid, Tensor]], window: Grid, canvas: Grid) -> Tensor:
+    """Mean of overlapping maps of windows, (*canvas, channels) float32.
 
-    ``parts`` are pairs of a corner, in patches, and a map (h, w, channels).
+    ``parts`` are pairs of a corner and a map (h, w, channels). Corners, ``window`` and ``canvas``
+    are in patches; maps may be several times finer, and so is the result then.
     """
-    total, count = torch.zeros(*canvas, parts[0][1].shape[-1]), torch.zeros(*canvas, 1)
-    for (top, left), part in parts:
-        here = slice(top, top + part.shape[0]), slice(left, left + part.shape[1])
+    height, width, channels = parts[0][1].shape
+    finer = height // window[0]
+    total = torch.zeros(canvas[0] * finer, canvas[1] * finer, channels)
+    count = torch.zeros_like(total[..., :1])
+    for (row, column), part in parts:
+        top, left = row * finer, column * finer
+        here = slice(top, top + height), slice(left, left + width)
         total[here] += part.to(total)
         count[here] += 1
     return total / count

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gclip_core import amf, blocks, calibration
+from gclip_core import amf, blocks, calibration, proxy
 from gclip_core.amf import WeightedMap
 from gclip_core.attention import ATTENTIONS
 from gclip_core.calibration import Calibrated
@@ -15,15 +15,24 @@ from gclip_core.methods import Method
 
 
 def apply(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
-    """Dense features of each window: (W, N, E) float32, L2-normalised (table in METHOD.md).
+    """Dense features of each window: (W, h, w, E) float32, L2-normalised (table in METHOD.md).
 
-    The attention of the blocks ``fused``, if any, is fused into the last block's. A calibration
-    raises ImageError for fewer than 31 patches.
+    The grid is the window's, or that of a proxy's features. The attention of the blocks ``fused``,
+    if any, is fused into the last block's. A calibration raises ImageError for fewer than 31
+    patches.
     """
-    last, kind = encoded.backbone.blocks[-1], ATTENTIONS[method.attention]
+    last, kind, grid = encoded.backbone.blocks[-1], ATTENTIONS[method.attention], encoded.window
     if method.calibration is not None:
         images = _calibrated(method, encoded)
         z = torch.stack([calibration.two_passes(last, kind, image) for image in images])
+    elif method.proxy is not None:
+        values = encoded.heads(encoded.backbone.n_blocks - 1, values=True).part("v")[..., 1:, :]
+        grid = tuple(encoded.proxy.shape[1:3])
+        mixed = [
+            proxy.attend(method.proxy, *window, encoded.window)
+            for window in zip(encoded.proxy, values, strict=True)
+        ]
+        z = blocks.merge(last, torch.stack(mixed))
     else:
         maps = _maps(method, encoded, fused)
         z = blocks.merge(last, amf.attend_fused(maps, encoded.window))
@@ -32,7 +41,7 @@ def apply(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
         if method.ffn:
             z = z + blocks.ffn(last, z)
         z = z[:, 1:]
-    return projected(encoded.backbone.visual, z)
+    return projected(encoded.backbone.visual, z).unflatten(1, grid)
 
 
 def projected(visual: nn.Module, patches: Tensor) -> Tensor:
@@ -49,8 +58,14 @@ def attention_matrix(
 
     The arguments and errors are those of :func:`apply`; ``head`` chooses one head instead of the
     head mean. Without a calibration it is the attention matrix of the last block, whose rows sum to
-    1 (to 2 for a sum of two softmaxes), else :func:`calibration.path_matrix`.
+    1 (to 2 for a sum of two softmaxes), else :func:`calibration.path_matrix`. With a proxy all
+    heads have the same, and the class token attends to itself.
     """
+    if method.proxy is not None:
+        images = [proxy.matrix(method.proxy, x, encoded.window) for x in encoded.proxy]
+        out = F.pad(torch.stack(images), (1, 0, 1, 0))
+        out[:, 0, 0] = 1
+        return out
     if method.calibration is None:
         return amf.fused_matrix(_maps(method, encoded, fused), encoded.window, head)
     last, kind = encoded.backbone.blocks[-1], ATTENTIONS[method.attention]

@@ -10,6 +10,7 @@ from gclip_core.calibration import Calibration
 from gclip_core.cs import CHANNEL_THRESHOLD, Suppression
 from gclip_core.errors import MethodError, check_choice
 from gclip_core.numbering import indices
+from gclip_core.proxy import SHIPPED, Proxy
 from gclip_core.tables import Table
 
 
@@ -18,10 +19,10 @@ class Method:
     """A method: how the last block is computed, what is fused, and whether CS changes other blocks.
 
     ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`; ``residual`` and
-    ``ffn`` are true if the method keeps these parts of the block. ``summary`` is one sentence for
-    people. ``authors``, ``year`` and ``paper`` (an arXiv number or a conference) are empty if no
-    paper proposes the method. Raises MethodError for no such attention, or parts that a calibration
-    does not go with.
+    ``ffn`` are true if the method keeps these parts of the block. A ``proxy`` takes the attention
+    from another network. ``summary`` is one sentence for people. ``authors``, ``year`` and
+    ``paper`` (an arXiv number or a conference) are empty if no paper proposes the method. Raises
+    MethodError for no such attention, or parts that do not go together.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Method:
     fusion: Fusion | None = None
     suppression: Suppression | None = None
     calibration: Calibration | None = None
+    proxy: Proxy | None = None
     summary: str = ""
     authors: str = ""
     year: int | None = None
@@ -40,9 +42,16 @@ class Method:
     def __post_init__(self) -> None:
         check_choice("attention", self.attention, ATTENTIONS)
         kind = ATTENTIONS[self.attention]
+        more = self.residual or self.ffn or self.fusion
         # Calibrated patches are without the class token, for which these two have a place.
         plain = kind.pairs and not kind.gaussian and not kind.prepare
-        if self.calibration and (self.residual or self.ffn or self.fusion or not plain):
+        if self.proxy and (more or kind.pairs or self.calibration):
+            raise MethodError(
+                "A proxy goes with the attention 'identity', without fusion, calibration, residual "
+                f"path and FFN, but {self.title} has {self.attention!r} or one of these. Leave "
+                "them out."
+            )
+        if self.calibration and (more or not plain):
             raise MethodError(
                 "A calibration goes with plain attention such as 'kk', without fusion, residual "
                 f"path and FFN, but {self.title} has {self.attention!r} or one of these. Leave "
@@ -120,6 +129,12 @@ METHODS: Table[Method] = Table(  # in the order of their years
         "clearclip", "ClearCLIP", "qq", residual=False, ffn=False,
         authors="Lan et al.", year=2024, paper="arXiv:2407.12442",
         summary="Query-Query attention; residual path and FFN left out.",
+    ),
+    Method(
+        "proxyclip", "ProxyCLIP", "identity", residual=False, ffn=False, proxy=SHIPPED,
+        authors="Lan et al.", year=2024, paper="arXiv:2408.04883",
+        summary="Attention from another network, DINO: the Values of patches that it sees as alike "
+        "are averaged.",
     ),
     Method(
         "kk", "Key-Key", "kk", residual=False, ffn=False,

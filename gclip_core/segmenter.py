@@ -169,6 +169,8 @@ class Segmenter:
         tokens = torch.stack([x[0, 1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
         features = last_block.projected(self.backbone.visual, tokens).cpu()
         last = self._mean_features(source, method)
+        if last.shape[:2] != source.grid:
+            last = F.adaptive_avg_pool2d(last.permute(2, 0, 1), source.grid).permute(1, 2, 0)
         class_of = torch.tensor(prompts.prompt_classes, dtype=torch.int16)
         logits = (self._logits(prompts, x, background_weight) for x in (*features, last))
         return torch.stack([class_of[by_prompt.argmax(0)] for by_prompt in logits])
@@ -232,7 +234,7 @@ class Segmenter:
         method = checked(method)
         if head is not None:
             check_index("Head", head, self.backbone.n_heads)
-        source = self.suppress(self._encoded(encoded).whole, method)
+        source = self._ready(self._encoded(encoded).whole, method)
         fused = self._amf(source, method.fusion).blocks
         return last_block.attention_matrix(method, source, fused, head)[0].cpu()
 
@@ -295,16 +297,20 @@ class Segmenter:
     def _mean_features(self, encoded: Encoded, method: Method) -> Tensor:
         """Dense features, averaged where windows overlap: (h, w, E) float32 on the CPU.
 
-        The mean of the cosines is the dot product with the mean of the unit vectors.
+        The mean of the cosines is the dot product with the mean of the unit vectors. A proxy's grid
+        may be finer than the encoding's.
         """
-        ready = self.suppress(encoded, method)
+        ready = self._ready(encoded, method)
         fused = self._amf(ready, method.fusion).blocks
         parts = []
         for some in ready.split():
-            features = last_block.apply(method, some, fused)
-            maps = features.unflatten(1, some.window).cpu()
-            parts += zip(some.corners, maps, strict=True)
-        return parts[0][1] if len(parts) == 1 else encoder.average(parts, ready.grid)
+            parts += zip(some.corners, last_block.apply(method, some, fused).cpu(), strict=True)
+        return parts[0][1] if len(parts) == 1 else encoder.average(parts, ready.window, ready.grid)
+
+    def _ready(self, encoded: Encoded, method: Method) -> Encoded:
+        """What ``method``'s last block needs: with its CS, and with DINO's features for a proxy."""
+        ready = self.suppress(encoded, method)
+        return ready.with_proxy if method.proxy else ready
 
     def _amf(self, source: Encoded, fusion: Fusion | None) -> FusionReport:
         """The blocks whose attention is fused, and why: windows and CS do not change them."""

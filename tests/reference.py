@@ -191,6 +191,7 @@ METHODS = {
     "naclip": Row("kk+gaussian"),
     "resclip": Row("kk+gaussian", blocks=(6, 7, 8, 9), weight=0.4),
     "clearclip": Row("qq"),
+    "proxyclip": Row("identity"),
     "itaclip": Row("qq+kk", residual=True, blocks=(7, 8, 10), weight=0.5, own=True),
     "pearl": Row("aligned qk"),
     "scclip": Row("kk"),
@@ -274,8 +275,12 @@ def dense(
     grid: tuple[int, int],
     amf_blocks: Sequence[int] = (),
     heads: str = "each",
+    dino: Tensor | None = None,
 ) -> Tensor:
-    """Dense features (N, E), L2-normalised, with the maps of ``amf_blocks`` fused in."""
+    """Dense features (N, E), L2-normalised, with the maps of ``amf_blocks`` fused in, or with the
+    attention between DINO's features (h', w', C)."""
+    if name == "proxyclip":
+        return projected(tower, proxied(tower, xs[-1], grid, dino, gamma=20, beta=1.2))
     if name in ("scclip", "sfp"):
         return projected(tower, calibrated_steps(tower, name, xs, grid).z)
     row, last = METHODS[name], tower.layers - 1
@@ -291,6 +296,43 @@ def dense(
 def projected(tower: Tower, z: Tensor) -> Tensor:
     patches = layer_norm(tower, "ln_post", z) @ tower["proj"]
     return patches / patches.norm(dim=1, keepdim=True)
+
+
+# --- ProxyCLIP ------------------------------------------------------------------------------------
+
+
+def proxy_attention(dino: Tensor, gamma: float, beta: float) -> Tensor:
+    """The attention between DINO's patches, (N', N'), one row after the other."""
+    units = torch.stack([row / row.norm() for row in dino.flatten(0, 1).double()])
+    cosines = torch.stack([units @ row for row in units])
+    rows = gamma * (cosines - beta * cosines.mean())
+    for i, row in enumerate(rows):
+        row[row < 0] = -math.inf
+        if row.max() == -math.inf:  # ours: a patch that is like none keeps its own Value
+            row[i] = 0
+    return softmax(rows)
+
+
+def bilinear_matrix(n_in: int, n_out: int) -> Tensor:
+    """Half-pixel centres, edges repeated: (n_out, n_in)."""
+    out = torch.zeros(n_out, n_in, dtype=torch.float64)
+    for i in range(n_out):
+        at = min(max((i + 0.5) * n_in / n_out - 0.5, 0), n_in - 1)
+        low = math.floor(at)
+        out[i, low] += 1 - (at - low)
+        out[i, min(low + 1, n_in - 1)] += at - low
+    return out
+
+
+def proxied(
+    tower: Tower, x: Tensor, grid: tuple[int, int], dino: Tensor, gamma: float, beta: float
+) -> Tensor:
+    """The last block of ProxyCLIP, (N', D): Values interpolated to DINO's grid, and averaged."""
+    last, (h, w) = tower.layers - 1, dino.shape[:2]
+    A = proxy_attention(dino, gamma, beta)
+    to_dino = torch.kron(bilinear_matrix(grid[0], h), bilinear_matrix(grid[1], w))  # (N', N)
+    values = [to_dino @ v[1:] for v in qkv(tower, last, x)[2]]
+    return attended(tower, last, [A] * tower.heads, values)
 
 
 # --- SC-CLIP and SFP ------------------------------------------------------------------------------

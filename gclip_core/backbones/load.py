@@ -10,6 +10,7 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +30,7 @@ from gclip_core.backbones import builtin
 from gclip_core.backbones.backbone import Backbone, damage
 from gclip_core.backbones.builtin import StateDict
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN, BackboneEntry
-from gclip_core.backbones.stem import Stem
+from gclip_core.backbones.stem import Stem, TransformerTrunk
 from gclip_core.errors import BackboneError
 
 Dtype = Literal["float32", "bfloat16", "auto"]
@@ -103,6 +104,24 @@ def load_backbone(
         entry.cs_blocks,
         known,
     )
+
+
+@lru_cache(2)
+def load_dino(device: torch.device) -> TransformerTrunk:
+    """The nine blocks of DINO in the built-in model's stem, alone and in float32."""
+    folder, inside = assets.path(BUILT_IN), "visual.conv1.transformer."
+    files = folder.glob("dino-*.safetensors")
+    state = {key: value for file in files for key, value in read_weights(file).items()}
+    state = {
+        key.removeprefix(inside): value.float()
+        for key, value in builtin.unpack(state, 0, "DINO").items()
+        if key.startswith(inside)
+    }
+    config = json.loads((folder / "model.json").read_text("utf-8"))
+    with torch.device("meta"):
+        dino = TransformerTrunk(**config["stem"]["transformer"])
+    dino.load_state_dict(state, assign=True)
+    return dino.eval().requires_grad_(False).to(device)
 
 
 def on_disk(entry: BackboneEntry) -> list[Path]:

@@ -20,6 +20,7 @@ from open_clip.transformer import LayerNormFp32, ResidualAttentionBlock
 from torch import Tensor, nn
 
 from gclip_core import blocks
+from gclip_core.types import Grid
 
 # Kernel, stride and expansion of every stage. EfficientNet-Lite's sixth stage has a stride of 2.
 _STAGES = ((3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6), (5, 1, 6), (3, 1, 6))
@@ -93,11 +94,13 @@ class Stem(nn.Module):
         """What the classifier averages over patches: (..., C) to (..., pooled)."""
         return F.relu6(self.head(features[..., self.deepest]))
 
-    def classified(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens as of :meth:`forward`, and the probability of each class, (B, classes) float32."""
+    def classified(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens as of :meth:`forward`, the probability of each class, (B, classes) float32, and
+        the transformer's patches (B, h, w, its width)."""
         features = self.features(pixels)
         logits = self.classes(self.deep(features).mean((1, 2)))
-        return self.tokens(features).permute(0, 3, 1, 2), logits.float().softmax(-1)
+        patches = features[..., self.deepest.stop :].clone()  # a view would keep all features
+        return self.tokens(features).permute(0, 3, 1, 2), logits.float().softmax(-1), patches
 
     def forward(self, pixels: Tensor) -> Tensor:
         return self.tokens(self.features(pixels)).permute(0, 3, 1, 2)
@@ -106,9 +109,9 @@ class Stem(nn.Module):
 class TransformerTrunk(nn.Module):
     """Pixels (B, 3, 16h, 16w) to the patches of a vision transformer's ``depth``-th block.
 
-    The image is scaled to ``patch`` pixels a patch. Positional embeddings are those of a square of
-    ``grid`` patches a side, resized as DINOv2 does. There is no layer scale: its factors are part
-    of the weights.
+    The image is scaled to ``patch`` pixels a patch; its grid is (h, w) or the one that is given.
+    Positional embeddings are those of a square of ``grid`` patches a side, resized as DINOv2 does.
+    There is no layer scale: its factors are part of the weights.
     """
 
     def __init__(self, width: int, heads: int, depth: int, patch: int, grid: int) -> None:
@@ -121,10 +124,9 @@ class TransformerTrunk(nn.Module):
             ResidualAttentionBlock(width, heads, norm_layer=norm) for _ in range(depth)
         )
 
-    def embed(self, pixels: Tensor) -> Tensor:
+    def embed(self, pixels: Tensor, grid: Grid | None = None) -> Tensor:
         """The first block's input (B, 1 + hw, width)."""
-        side = self.patch.kernel_size[0]
-        grid = tuple(length // Stem.kernel_size[0] for length in pixels.shape[-2:])
+        side, grid = self.patch.kernel_size[0], grid or self.own_grid(pixels)
         size = tuple(length * side for length in grid)
         scaled = F.interpolate(pixels.float(), size, mode="bicubic", antialias=True)
         x = self.patch(scaled.to(pixels.dtype))
@@ -136,13 +138,17 @@ class TransformerTrunk(nn.Module):
         first = self.class_embedding.to(x.dtype).expand(len(x), 1, -1)
         return torch.cat([first, x], dim=1)
 
-    def forward(self, pixels: Tensor) -> Tensor:
+    def own_grid(self, pixels: Tensor) -> Grid:
+        """The stem's patches of an image: (h, w)."""
+        height, width = pixels.shape[-2:]
+        return height // Stem.kernel_size[0], width // Stem.kernel_size[1]
+
+    def forward(self, pixels: Tensor, grid: Grid | None = None) -> Tensor:
         """The patches' tokens (B, h, w, width)."""
-        x = self.embed(pixels)
+        x = self.embed(pixels, grid)
         for block in self.blocks:
             x = blocks.run(block, x, blocks.project(block, x))
-        grid = tuple(length // Stem.kernel_size[0] for length in pixels.shape[-2:])
-        return x[:, 1:].unflatten(1, grid)
+        return x[:, 1:].unflatten(1, grid or self.own_grid(pixels))
 
 
 class InvertedResidual(nn.Module):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gclip_core import METHODS, ImageError, Segmenter, calibration
+from gclip_core import METHODS, ImageError, Segmenter, attention, calibration
 from tests import reference
 from tests.models import normalised, picture, tiny_backbone
 
@@ -53,7 +53,8 @@ def test_repair(outliers: list[int], grid: tuple[int, int], isolated: str) -> No
 
 def test_uniform_gate() -> None:
     """A uniform picture gates nothing."""
-    assert torch.allclose(calibration.gate(torch.full((5, 5), 0.3)), torch.full((5, 5), 0.2))
+    uniform = torch.full((5, 5), 0.3)
+    assert torch.allclose(attention.gate(uniform, 3, uniform.mean()), torch.full((5, 5), 0.2))
 
 
 @pytest.mark.parametrize("name", NAMES)

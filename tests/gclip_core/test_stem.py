@@ -42,9 +42,10 @@ def test_place() -> None:
 
 
 def test_classified() -> None:
-    """Tokens are those of a plain pass, and classes have probabilities."""
+    """Tokens are those of a plain pass, classes have probabilities, patches the transformer's."""
     pixels = torch.randn(2, 3, 32, 48)
-    tokens, classes = stem().classified(pixels)
+    tokens, classes, patches = stem().classified(pixels)
+    assert torch.equal(patches, stem().transformer(pixels))
     assert tokens.shape == (2, 32, 2, 3)
     assert torch.equal(tokens, stem()(pixels))
     assert torch.allclose(classes.sum(1), torch.ones(2))

@@ -1,0 +1,79 @@
+"""ProxyCLIP's last block: the attention of every head comes from the features of another network.
+
+The network is DINO. Its patches may be smaller than the tower's: the output is on its grid. All
+functions are pure and compute one image; matrices are float32.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gclip_core.amf import ELEMENTS_AT_A_TIME
+from gclip_core.attention import gate
+from gclip_core.errors import check_between
+from gclip_core.types import Grid
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """Settings of the attention between DINO's patches, a softmax over ``gamma (cos - beta mean)``.
+
+    ``mean`` is the mean cosine of all pairs of patches; only pairs above ``beta`` times it count.
+    Raises MethodError for a setting outside its range.
+    """
+
+    gamma: float
+    beta: float
+
+    def __post_init__(self) -> None:
+        check_between("gamma", self.gamma, 0, 1000)
+        check_between("beta", self.beta, 0, 10)
+
+
+PAPER = Proxy(gamma=3.0, beta=1.2)
+"""The paper's settings, for the last block of DINO ViT-B/8."""
+SHIPPED = Proxy(gamma=20.0, beta=1.2)
+"""Settings for block 9 of the DINOv2 ViT-S/14 that ships with the built-in model."""
+
+
+def attend(settings: Proxy, features: Tensor, values: Tensor, grid: Grid) -> Tensor:
+    """The attention times the Values: (H, h' w', d) in their dtype.
+
+    ``features`` (h', w', C) are DINO's, ``values`` (H, N, d) those of the patches of ``grid``,
+    which are interpolated to DINO's grid.
+    """
+    own = tuple(features.shape[:2])
+    fields = values.float()
+    if own != grid:
+        maps = fields.mT.unflatten(-1, grid)  # (H, d, h, w)
+        fields = F.interpolate(maps, own, mode="bilinear").flatten(2).mT
+    rows = [weights @ fields for weights in _rows(settings, features)]
+    return torch.cat(rows, dim=1).to(values.dtype)
+
+
+def matrix(settings: Proxy, features: Tensor, grid: Grid) -> Tensor:
+    """The weight of patch j of ``grid`` in the output at patch i: (N, N).
+
+    The output of a patch is the mean over DINO's patches in it.
+    """
+    own = tuple(features.shape[:2])
+    weights = torch.cat([*_rows(settings, features)])
+    if own == grid:
+        return weights
+    n = grid[0] * grid[1]
+    eye = torch.eye(n, device=weights.device).unflatten(1, grid)
+    weights = weights @ F.interpolate(eye[None], own, mode="bilinear")[0].flatten(1).T
+    return F.adaptive_avg_pool2d(weights.T.unflatten(1, own), grid).flatten(1).T
+
+
+def _rows(settings: Proxy, features: Tensor) -> Iterator[Tensor]:
+    """The attention, some rows at a time, so that it is never stored."""
+    patches = F.normalize(features.flatten(0, 1).float(), dim=-1)
+    mean = patches.mean(0).square().sum()  # of all cosines
+    n = max(1, ELEMENTS_AT_A_TIME // len(patches))
+    for first in range(0, len(patches), n):
+        cosines = patches[first : first + n] @ patches.T
+        yield gate(cosines, settings.gamma, settings.beta * mean, first)

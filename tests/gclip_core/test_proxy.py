@@ -1,0 +1,117 @@
+"""ProxyCLIP: DINO's features of a photo, its attention, grids that differ, and windows."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gclip_core import METHODS, MethodError, Segmenter, proxy
+from gclip_core.calibration import Calibration
+from gclip_core.proxy import Proxy
+from tests import reference
+from tests.models import loaded, normalised, picture, tiny_backbone
+
+PROXYCLIP = METHODS["proxyclip"]
+STRONG = replace(PROXYCLIP, proxy=Proxy(gamma=200.0, beta=0.9))
+
+
+def test_features() -> None:
+    """DINO sees the photo itself, however the tower normalises it: the stem's own features."""
+    image = picture(96, 128)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float()
+    expected = loaded().visual.conv1.transformer((pixels[None] - 127) / 128)
+    for backbone in (loaded(), tiny_backbone(3, patch=16, image=64)):
+        encoded = Segmenter(backbone, short_side=96).encode(image)
+        assert torch.allclose(encoded.with_proxy.proxy, expected, atol=1e-3)
+        assert encoded.with_proxy.with_proxy is encoded.with_proxy
+
+
+@pytest.mark.parametrize("size", [(96, 96), (64, 160)])
+@pytest.mark.parametrize("settings", [{"patch": 8}, {"patch": 14, "image": 56}, {"patch": 32}])
+@pytest.mark.parametrize("method", [PROXYCLIP, STRONG])
+def test_parity(method: Any, settings: dict[str, Any], size: tuple[int, int]) -> None:
+    """Features and attention are the reference's on every grid; that of large patches is finer."""
+    backbone = tiny_backbone(41, **settings)
+    patch = backbone.patch
+    image = picture(*(length // patch * patch for length in size))
+    segmenter = Segmenter(backbone, short_side=min(image.size))
+    encoded, tower = segmenter.encode(image), reference.read(backbone.model)
+    xs, (dino,) = reference.inputs(tower, normalised(image)), encoded.with_proxy.proxy
+    finer = 2 if patch == 32 else 1
+    assert dino.shape == (encoded.grid[0] * finer, encoded.grid[1] * finer, 384)
+    features = segmenter.dense_features(encoded, method)
+    gamma, beta = method.proxy.gamma, method.proxy.beta
+    z = reference.proxied(tower, xs[-1], encoded.grid, dino, gamma, beta)
+    expected = reference.projected(tower, z)
+    assert features.shape[:2] == dino.shape[:2]
+    assert reference.worst_cosine(features.flatten(0, 1), expected) >= 0.999999
+    matrix = segmenter.last_attention(encoded, method, head=1).double()
+    (h, w), (H, W) = encoded.grid, dino.shape[:2]
+    up, down = (
+        torch.kron(resize(h, H), resize(w, W))
+        for resize in (reference.bilinear_matrix, lambda n, m: _means(n, m).T)
+    )
+    attention = down.T @ reference.proxy_attention(dino, gamma, beta) @ up
+    assert torch.allclose(matrix[1:, 1:], attention, atol=1e-5)
+    assert matrix[0].tolist() == [1] + h * w * [0], "the class token keeps to itself"
+    assert segmenter.labels_by_block(encoded, "cat, dog", method).shape == (12, h, w)
+
+
+def _means(n: int, n_fine: int) -> torch.Tensor:
+    """Each of n patches is the mean of its fine ones: (n, n_fine)."""
+    finer = n_fine // n
+    return torch.eye(n).double().repeat_interleave(finer, 1) / finer
+
+
+@pytest.mark.parametrize("patch", [8, 32])
+def test_windows(patch: int) -> None:
+    """Features are the mean over windows, each a picture of its own, on DINO's grid."""
+    backbone, image = tiny_backbone(42, patch=patch), picture(4 * patch, 7 * patch)
+    side, stride = 4 * patch, 3 * patch
+    segmenter = Segmenter(backbone, short_side=4 * patch, window=side, stride=stride)
+    features = segmenter.segment(image, "cat, dog", STRONG).logits
+    finer = 2 if patch == 32 else 1
+    total, count = torch.zeros_like(features), torch.zeros(features.shape[1:])
+    single = Segmenter(backbone, short_side=4 * patch)
+    for left in (0, 3):
+        crop = image.crop((left * patch, 0, left * patch + side, side))
+        here = slice(None), slice(left * finer, (left + 4) * finer)
+        total[:, *here] += single.segment(crop, "cat, dog", STRONG).logits
+        count[here] += 1
+    assert torch.allclose(features, total / count, atol=2e-3)
+
+
+def test_plain_picture() -> None:
+    """Where all patches are alike, each keeps its own Value, and nothing is nan."""
+    features = torch.ones(3, 4, 8) + 1e-4 * torch.randn(3, 4, 8)
+    values = torch.randn(2, 12, 5)
+    assert torch.equal(proxy.attend(proxy.PAPER, features, values, (3, 4)), values)
+    flat = Segmenter(tiny_backbone(43), short_side=32).encode(np.zeros((32, 32, 3), np.uint8))
+    assert Segmenter(flat.backbone).dense_features(flat, PROXYCLIP).isfinite().all()
+
+
+def test_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many rows are computed at a time changes nothing."""
+    features, values = torch.randn(5, 6, 8), torch.randn(2, 30, 4)
+    expected = proxy.attend(proxy.PAPER, features, values, (5, 6))
+    monkeypatch.setattr(proxy, "ELEMENTS_AT_A_TIME", 100)
+    assert torch.allclose(proxy.attend(proxy.PAPER, features, values, (5, 6)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"attention": "kk"}, "goes with the attention 'identity'"),
+        ({"residual": True}, "Leave them out"),
+        ({"fusion": METHODS["gclip"].fusion}, "Leave them out"),
+        ({"calibration": Calibration("lof", "kept", False, "same")}, "Leave them out"),
+    ],
+)
+def test_unusable(change: dict[str, Any], reason: str) -> None:
+    """Parts that a proxy has no place for are refused."""
+    with pytest.raises(MethodError, match=reason):
+        replace(PROXYCLIP, **change)
+    with pytest.raises(MethodError, match="gamma must"):
+        Proxy(gamma=float("nan"), beta=1.2)

@@ -159,8 +159,8 @@ def fused_blocks(
 ) -> FusionReport:
     """The blocks that ``fusion`` fuses in a tower of ``n_blocks``.
 
-    ``default`` are the backbone's blocks. ``"auto"`` is from :func:`first_global_block` on, or the
-    middle blocks if there is none. ``received_by(block)`` returns :func:`received` of a block; it
+    ``default`` are the backbone's blocks. ``"auto"`` is from ``first_global_block`` on, or the
+    middle blocks if there is none. ``received_by(block)`` returns ``received`` of a block; it
     is called only for blocks that can change the choice. Raises MethodError for a block that the
     tower does not have, its last block, or too many blocks.
     """

@@ -125,7 +125,7 @@ def weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def mean_weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Mean of :func:`weights` over the heads (axis -3), computed one head at a time; float32."""
+    """Mean of ``weights`` over the heads (axis -3), computed one head at a time; float32."""
     heads = zip(a.unbind(-3), b.unbind(-3), strict=True)
     maps = (weights(a_head, b_head, bias) for a_head, b_head in heads)
     return reduce(Tensor.add_, maps) / a.shape[-3]

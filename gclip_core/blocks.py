@@ -18,7 +18,7 @@ from gclip_core.types import Grid
 def embed_patches(visual: nn.Module, x: Tensor) -> Tensor:
     """The input of block 0: the output of ``visual.conv1``, (B, D, h, w), to (B, 1+N, D).
 
-    For another grid than the model's, :func:`positional_embedding` is resized (bicubic,
+    For another grid than the model's, ``positional_embedding`` is resized (bicubic,
     ``align_corners=False``, no antialias).
     """
     grid = (x.shape[-2], x.shape[-1])

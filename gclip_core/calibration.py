@@ -23,7 +23,7 @@ from gclip_core.types import Grid
 
 @dataclass(frozen=True)
 class Calibration:
-    """Settings of the calibration around the last block (:mod:`gclip_core.calibration`).
+    """Settings of the calibration around the last block (``gclip_core.calibration``).
 
     ``outliers`` names the detector. An outlier whose neighbours are all outliers is unchanged if
     ``isolated`` is ``"kept"``, else set to 0. With ``gate_thresholded``, the gate is made of
@@ -47,11 +47,11 @@ NEIGHBOURS = 30
 LOF_QUANTILE = 0.95
 """Patches whose outlier score is above this quantile of all scores are outliers."""
 SOM_FACTOR = 1.5
-"""Factor of the class token's attention to a patch in :func:`som_outliers`."""
+"""Factor of the class token's attention to a patch in ``som_outliers``."""
 SOM_MOST = 10
-"""The maximum number of outliers of :func:`som_outliers`, whatever the image's size."""
+"""The maximum number of outliers of ``som_outliers``, whatever the image's size."""
 GATE_SHARPNESS = 3.0
-"""Factor of the similarity before the softmax of the gate, :func:`attention.gate`."""
+"""Factor of the similarity before the softmax of the gate, ``attention.gate``."""
 THRESHOLD = 0.4
 """Similarities below it are set to 0 in spreading."""
 CLASS_WEIGHT = 0.3
@@ -77,7 +77,7 @@ def lof_scores(patches: Tensor) -> Tensor:
 
 
 def lof_outliers(patches: Tensor) -> Tensor:
-    """Indices (n,) int64 of the patches whose :func:`lof_scores` are above their 0.95 quantile."""
+    """Indices (n,) int64 of the patches whose ``lof_scores`` are above their 0.95 quantile."""
     scores = lof_scores(patches)
     return (scores > scores.quantile(LOF_QUANTILE)).nonzero()[:, 0]
 

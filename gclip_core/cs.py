@@ -89,7 +89,7 @@ def suppressed_channels(
 ) -> SuppressionReport:
     """The factors of the channels that CS suppresses under ``settings``.
 
-    ``norms`` (L, D) are those of all output channels, ``ratios`` is :func:`ratios` of them, and
+    ``norms`` (L, D) are those of all output channels, ``ratios`` is ``ratios`` of them, and
     ``default`` are the backbone's blocks. Raises MethodError for a block that the tower does not
     have, and for its last.
     """

@@ -30,7 +30,7 @@ class Encoded:
     width) float32 is the normalised image at the size that was encoded; ``image_size`` is its own
     size. ``probabilities`` (W, classes) float32 are those of the stem's classes, None for a tower
     without a stem. ``proxy`` (W, h', w', C) are DINO's features: a stem's own, else None until
-    :attr:`with_proxy` adds them. With CS, ``suppression`` are its settings, and ``without_cs`` is
+    ``with_proxy`` adds them. With CS, ``suppression`` are its settings, and ``without_cs`` is
     the encoding that it resumes from.
     """
 
@@ -98,7 +98,7 @@ class Encoded:
 
     @torch.no_grad()
     def received(self, block: int) -> Tensor:
-        """:func:`amf.received` of a block in the first window, (N,) float32; computed once."""
+        """``amf.received`` of a block in the first window, (N,) float32; computed once."""
         if block not in self._received:
             self._received[block] = amf.received(self.heads(block)[0]).cpu()
         return self._received[block]

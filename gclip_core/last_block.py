@@ -56,9 +56,9 @@ def attention_matrix(
 ) -> Tensor:
     """Entry (i, j): the weight of token j in the output of token i, (W, 1+N, 1+N) float32.
 
-    The arguments and errors are those of :func:`apply`; ``head`` chooses one head instead of the
+    The arguments and errors are those of ``apply``; ``head`` chooses one head instead of the
     head mean. Without a calibration it is the attention matrix of the last block, whose rows sum to
-    1 (to 2 for a sum of two softmaxes), else :func:`calibration.path_matrix`. With a proxy all
+    1 (to 2 for a sum of two softmaxes), else ``calibration.path_matrix``. With a proxy all
     heads have the same, and the class token attends to itself.
     """
     if method.proxy is not None:

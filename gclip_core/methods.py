@@ -18,7 +18,7 @@ from gclip_core.tables import Table
 class Method:
     """A method: how the last block is computed, what is fused, and whether CS changes other blocks.
 
-    ``attention`` names an entry of :data:`gclip_core.attention.ATTENTIONS`; ``residual`` and
+    ``attention`` names an entry of ``gclip_core.attention.ATTENTIONS``; ``residual`` and
     ``ffn`` are true if the method keeps these parts of the block. A ``proxy`` takes the attention
     from another network. ``summary`` is one sentence for people. ``authors``, ``year`` and
     ``paper`` (an arXiv number or a conference) are empty if no paper proposes the method. Raises
@@ -78,8 +78,8 @@ def gclip(
     """GCLIP with AMF and CS on or off; with both off its result is exactly ClearCLIP's.
 
     ``amf_blocks`` and ``cs_blocks`` are ``"backbone"`` (the backbone's default), ``"auto"``
-    (measured) or 0-based integers. The other settings are those of :class:`Fusion` and
-    :class:`Suppression`. Raises MethodError for a setting outside its range.
+    (measured) or 0-based integers. The other settings are those of ``Fusion`` and
+    ``Suppression``. Raises MethodError for a setting outside its range.
     """
 
     def read(what: str, blocks: str | Iterable[int]) -> str | tuple[int, ...]:

@@ -38,8 +38,8 @@ class Segmentation:
     h, w) float32 have an entry for each phrase and each prompt of ``background``;
     ``prompt_classes`` are their classes, -1 for the background. ``unknown`` are phrases that a
     backbone with a known vocabulary was not trained on. ``notes`` are sentences for people.
-    ``refined`` names the refinement of the labels (:mod:`gclip_core.pixels.refine`), or is "none".
-    Scores of classes are :func:`masks.scores` of the logits.
+    ``refined`` names the refinement of the labels (``gclip_core.pixels.refine``), or is "none".
+    Scores of classes are ``masks.scores`` of the logits.
     """
 
     labels: Tensor

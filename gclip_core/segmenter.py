@@ -35,7 +35,7 @@ class Segmenter:
 
     An image's short side is scaled to ``short_side`` pixels (default: the backbone's). Windows have
     ``window`` pixels a side, and one starts every ``stride`` pixels; the default is no windows.
-    ``templates`` is a name of :data:`text.TEMPLATES`. Logits are ``logit_scale`` (1e-6 to 1e6)
+    ``templates`` is a name of ``text.TEMPLATES``. Logits are ``logit_scale`` (1e-6 to 1e6)
     times the cosine. An image has at most ``max_tokens`` patches.
 
     A ``method`` of None is GCLIP. Windows do not change attention, values and global tokens.
@@ -107,11 +107,11 @@ class Segmenter:
         """Finds the class of each pixel among ``words`` (a list, or text as a person types it).
 
         With ``background``, prompts for the rest of the image compete with the words
-        (:func:`vocabulary.background_prompts`); ``background_weight`` from 0 to 1 weakens their
-        logits (:func:`masks.weigh_background`). A pixel gets no class if a background prompt fits
+        (``vocabulary.background_prompts``); ``background_weight`` from 0 to 1 weakens their
+        logits (``masks.weigh_background``). A pixel gets no class if a background prompt fits
         it best, or if the best score is under ``threshold``.
 
-        ``refine`` is a name of :data:`refine.REFINEMENTS`: edges then follow the image, and
+        ``refine`` is a name of ``refine.REFINEMENTS``: edges then follow the image, and
         outlines are calm. For an encoding, this needs ``picture``, the image that was encoded;
         otherwise ``picture`` is not used. Raises GclipError for an image, words or settings that
         cannot be used.
@@ -160,7 +160,7 @@ class Segmenter:
         The patch tokens after each block but the last go through ``ln_post`` and the projection, as
         if it were the last (a logit lens). The last entry is ``method``'s own last block. All come
         from the encoding of the whole image as one window, with ``method``'s CS. Words and
-        background are those of :meth:`segment`, as are the errors.
+        background are those of ``segment``, as are the errors.
         """
         check_between("background_weight", background_weight, 0, 1)
         method = checked(method)
@@ -194,7 +194,7 @@ class Segmenter:
         return match(self.backbone, features, probabilities)
 
     def prompts(self, words: Words, background: bool | Iterable[str] = False) -> vocabulary.Prompts:
-        """Parses and embeds words for :meth:`segment`, with the same ``background``."""
+        """Parses and embeds words for ``segment``, with the same ``background``."""
         return vocabulary.prompts(self.backbone, words, background, self.templates)
 
     def count_windows(self, size: Size) -> tuple[int, int]:
@@ -229,7 +229,7 @@ class Segmenter:
     ) -> Tensor:
         """Entry (i, j): the weight of token j in the output of token i, (1+N, 1+N) float32.
 
-        It is :func:`last_block.attention_matrix` of the head mean or of one head.
+        It is ``last_block.attention_matrix`` of the head mean or of one head.
         """
         method = checked(method)
         if head is not None:
@@ -257,7 +257,7 @@ class Segmenter:
         return GlobalTokens(tuple(received.amax(1).tolist()), tokens, tuple(agreement))
 
     def received(self, encoded: Encoded, blocks: Iterable[int] | None = None) -> Tensor:
-        """:func:`amf.received` of ``blocks`` (default: all): (blocks, N) float32; cached."""
+        """``amf.received`` of ``blocks`` (default: all): (blocks, N) float32; cached."""
         source = self._encoded(encoded).whole
         wanted = tuple(range(self.backbone.n_blocks) if blocks is None else blocks)
         if not wanted:

@@ -32,7 +32,7 @@ class Backbone:
     ``mean`` and ``std`` normalise pixels in [0, 1]. An image's short side is scaled to
     ``short_side`` pixels. ``known`` is None for a model with an open vocabulary. The keys of
     ``text_cache`` are templates and phrase, those of ``prefix_cache`` templates. Raises
-    BackboneError for a model with a tower that :mod:`gclip_core.blocks` cannot compute.
+    BackboneError for a model with a tower that ``gclip_core.blocks`` cannot compute.
     """
 
     name: str

@@ -29,7 +29,7 @@ class KnownWords:
     """The words that a backbone was trained on, in lower case.
 
     ``seen`` are the words of its training photos, each with its synonyms, ``class_words`` the words
-    of each class of its stem. :attr:`nearest` reads ``wordnet``, a file of words and their nouns.
+    of each class of its stem. ``nearest`` reads ``wordnet``, a file of words and their nouns.
     """
 
     words: frozenset[str]

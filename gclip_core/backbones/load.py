@@ -1,7 +1,7 @@
 """Loads a backbone by name, from a file, a folder, or a download.
 
 open_clip contains the configurations and the addresses of published weights. No Python code in a
-weight file runs, every number is checked, and every failure raises :class:`BackboneError`.
+weight file runs, every number is checked, and every failure raises ``BackboneError``.
 """
 
 import json

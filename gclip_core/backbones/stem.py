@@ -35,7 +35,7 @@ class Stem(nn.Module):
     ``["first"]`` is the width before them, and ``["hidden"]`` that of the two-layer map to tokens.
     ``["pooled"]`` is the width of the features that the classifier averages over patches, and
     ``["classes"]`` the number of its classes. ``["transformer"]`` are the arguments of
-    :class:`TransformerTrunk`.
+    ``TransformerTrunk``.
     """
 
     kernel_size = (16, 16)  # side of a patch in pixels: ``Backbone.patch`` reads it
@@ -95,7 +95,7 @@ class Stem(nn.Module):
         return F.relu6(self.head(features[..., self.deepest]))
 
     def classified(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens as of :meth:`forward`, the probability of each class, (B, classes) float32, and
+        """Tokens as of ``forward``, the probability of each class, (B, classes) float32, and
         the transformer's patches (B, h, w, its width)."""
         features = self.features(pixels)
         logits = self.classes(self.deep(features).mean((1, 2)))

@@ -1,7 +1,7 @@
 """From untrusted pictures to checked RGB images, and the size at which a picture is encoded.
 
-The size is read from the header before a pixel is decoded. Only decoders of :data:`FORMATS` run.
-Every failure raises :class:`~gclip_core.errors.ImageError`. Colour profiles are ignored, as in
+The size is read from the header before a pixel is decoded. Only decoders of ``FORMATS`` run.
+Every failure raises ``gclip_core.errors.ImageError``. Colour profiles are ignored, as in
 CLIP's training.
 """
 
@@ -81,7 +81,7 @@ def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Size | None = Non
 
 def header_size(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Size:
     """Height and width after rotation by the EXIF orientation, from a file's header alone.
-    Raises ImageError for another kind of file, or too many pixels, as :func:`check`.
+    Raises ImageError for another kind of file, or too many pixels, as ``check``.
     """
     with _refusing(max_pixels), _open(source, max_pixels) as image:
         return image.size if _orientation(image) >= 5 else image.size[::-1]

@@ -46,7 +46,7 @@ def natural(name: str) -> str | None:
 def of_names(names: Sequence[str]) -> tuple[str, ...]:
     """Colour of each class as ``#rrggbb``; it depends on the names, not on their order.
 
-    If the colours of two names are closer than :data:`APART`, one name gets another colour.
+    If the colours of two names are closer than ``APART``, one name gets another colour.
     """
     digests = {
         name: hashlib.blake2b(name.casefold().encode(), digest_size=8).digest() for name in names
@@ -69,7 +69,7 @@ def of_names(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def table(names: Sequence[str]) -> NDArray[np.uint8]:
-    """(n+1, 3) uint8 of :func:`of_names`, the last row "no class": ``table(names)[labels]``."""
+    """(n+1, 3) uint8 of ``of_names``, the last row "no class": ``table(names)[labels]``."""
     return np.array([getrgb(colour) for colour in (*of_names(names), NO_CLASS)], np.uint8)
 
 

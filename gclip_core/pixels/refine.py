@@ -3,7 +3,7 @@
 A refinement makes the score of every class a function of the picture's colours,
 ``q = a · I + b``, with coefficients on a small grid. They are interpolated to the picture's own
 size and applied there, so that edges are as sharp as the picture. Then outlines are smoothed and
-specks go (:func:`smooth_outlines`). Formulas are in METHOD.md.
+specks go (``smooth_outlines``). Formulas are in METHOD.md.
 """
 
 from collections.abc import Callable, Iterator, Sequence

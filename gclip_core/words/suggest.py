@@ -34,7 +34,7 @@ ROUNDS = 2
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The least scores of suggested words, from 0 to 1; see :func:`choose`.
+    """The least scores of suggested words, from 0 to 1; see ``choose``.
 
     Stuff needs more than a thing: a wrong word on a large background spoils a photo more than none.
     """
@@ -115,7 +115,7 @@ def _prior(probability: Tensor, candidates: Candidates) -> Tensor:
 
 
 def match(backbone: Backbone, features: Tensor, probabilities: Tensor | None) -> Matches:
-    """How the backbone's :func:`candidates_of` match features (h, w, E) of a whole image.
+    """How the backbone's ``candidates_of`` match features (h, w, E) of a whole image.
 
     ``probabilities`` (classes,) float32 are the image classifier's, if there is one; a word has the
     sum of its classes.

@@ -32,7 +32,7 @@ def embed(backbone: Backbone, phrases: Sequence[str], templates: str = "imagenet
     """Text embedding of each phrase: (len(phrases), E) float32, L2-normalised.
 
     It is the normalised mean of the normalised embeddings of the phrase in all sentences of
-    ``templates``, a name of :data:`TEMPLATES`; cached. Raises VocabularyError for too long a
+    ``templates``, a name of ``TEMPLATES``; cached. Raises VocabularyError for too long a
     phrase, MethodError for an unknown name.
     """
     check_choice("templates", templates, TEMPLATES)
@@ -52,7 +52,7 @@ def embed(backbone: Backbone, phrases: Sequence[str], templates: str = "imagenet
 
 @torch.no_grad()
 def embed_new(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, ...]) -> Tensor:
-    """As :func:`embed`, without the cache of phrases."""
+    """As ``embed``, without the cache of phrases."""
     _check_lengths(backbone, phrases, sentences)
     filled = [sentence.replace("{}", phrase) for phrase in phrases for sentence in sentences]
     tokens = backbone.tokenizer(filled).to(backbone.device)

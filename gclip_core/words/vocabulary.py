@@ -62,7 +62,7 @@ class Vocabulary:
 class UnknownPhrase:
     """A phrase that a backbone was not trained on, and the nearest word that it knows, or None.
 
-    Nothing replaces it: :func:`with_nearest` does, if asked.
+    Nothing replaces it: ``with_nearest`` does, if asked.
     """
 
     phrase: str
@@ -156,7 +156,7 @@ def prompts(
     background: bool | Iterable[str],
     templates: str,
 ) -> Prompts:
-    """Parses and embeds words, with the errors of :func:`parse` and :func:`embed`."""
+    """Parses and embeds words, with the errors of ``parse`` and ``embed``."""
     classes = parse(words)
     others = background_prompts(backbone, classes, background)
     notes = list(classes.notes)
@@ -186,7 +186,7 @@ def background_prompts(
     """Prompts for the rest of an image: a pixel that one of them fits best gets no class.
 
     ``True`` stands for the background list used in the literature, without words that the backbone
-    was not trained on, ``False`` for none. A list, or text as in :func:`parse`, gives other words.
+    was not trained on, ``False`` for none. A list, or text as in ``parse``, gives other words.
     Typed words, their synonyms and plurals are left out: "pine trees" leaves out "tree".
     """
     if not background:

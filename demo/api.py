@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, ValidationError, validate_call
 from demo import backbones
 from demo.answer import REFUSALS, sentence
 from demo.files import saved
+from demo.gate.sessions import HEAVY
 from demo.scene import LOCK, Photo, Scene
 from demo.settings import ABLATIONS, Settings, explain
 from demo.share import mask_png
@@ -33,7 +34,7 @@ def add() -> None:
         gr.api(
             _in_sentences(function),
             api_name=function.__name__,
-            concurrency_id="heavy",
+            concurrency_id=HEAVY,
             concurrency_limit=1,
         )
 

@@ -4,16 +4,13 @@
 """
 
 import argparse
-import atexit
 import gc
 import importlib.util
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +25,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from demo import backbones, scene, space
-from demo.gate.files import MAX_FILE, Files
+from demo.gate.files import MAX_FILE, Files, own_folder
+from demo.gate.process import allow_open_files, keep_log_short
 from demo.gate.requests import Gate
 from demo.gate.sessions import MAX_QUEUE, MAX_SESSIONS, waiting
 from gclip_core import BACKBONES, GclipError, __version__
@@ -37,7 +35,6 @@ from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.segmenter import Segmenter
 
 PREFERRED = "openai-vit-b-16"
-FOLDER = "GRADIO_TEMP_DIR"
 ABOUT = (
     "Serve the GCLIP page. Works without a network; weights are only downloaded when a visitor "
     "presses the button for it."
@@ -55,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
     for name in ("demo", "gclip_core"):
         logging.getLogger(name).setLevel(logging.WARNING if args.quiet else logging.INFO)
+    keep_log_short()
+    allow_open_files()
     if args.weights_dir:
         os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
     try:
@@ -146,19 +145,6 @@ def check(args: argparse.Namespace) -> None:
         socket.create_server((host, port), family=family).close()
     except (OSError, OverflowError) as error:
         raise ValueError(f"{host}: {error}. Choose another --host or --port.") from error
-
-
-def own_folder() -> Path:
-    """A folder for visitors' files of this process alone, which is deleted when it ends.
-
-    Gradio names a file by its content: two pages would delete each other's.
-    """
-    parent = os.environ.get(FOLDER)
-    if parent:
-        Path(parent).mkdir(parents=True, exist_ok=True)
-    os.environ[FOLDER] = tempfile.mkdtemp(prefix="gclip-", dir=parent)
-    atexit.register(shutil.rmtree, os.environ[FOLDER], ignore_errors=True)
-    return Path(os.environ[FOLDER])
 
 
 def make_host(args: argparse.Namespace) -> backbones.Host:

@@ -14,8 +14,8 @@ from gradio.components import Component
 from demo import backbones, lessons, share, views
 from demo.answer import EVERY_TAB, REFUSALS, Seen, answer, available, sentence
 from demo.backbones import DAMAGED
-from demo.gate.files import FILE_AGE
-from demo.gate.requests import log_place
+from demo.gate.process import log_place
+from demo.gate.sessions import HEAVY
 from demo.layout import COPY_LINK, WEB, Parts, lay_out
 from demo.lessons import LESSONS
 from demo.scene import LOCK, OPENING, SHIPPED, Photo, Scene
@@ -43,7 +43,7 @@ SETS_INPUTS = PRIVATE | {
     "preprocess": False,
 }
 """Options of events that only set inputs; :func:`respond` follows them."""
-COMPUTES = PRIVATE | {"concurrency_limit": 1, "concurrency_id": "heavy"}
+COMPUTES = PRIVATE | {"concurrency_limit": 1, "concurrency_id": HEAVY}
 """Options of events that compute: one at a time."""
 
 logger = logging.getLogger(__name__)
@@ -52,9 +52,7 @@ logger = logging.getLogger(__name__)
 def build() -> gr.Blocks:
     """The page of :data:`backbones.HOST`."""
     gr.set_static_paths(list(SHIPPED))
-    with gr.Blocks(
-        title="GCLIP", fill_width=True, analytics_enabled=False, delete_cache=FILE_AGE
-    ) as page:
+    with gr.Blocks(title="GCLIP", fill_width=True, analytics_enabled=False) as page:
         _connect(page, lay_out(Settings(backbone=backbones.HOST.backbone)))
     return page
 

@@ -1,18 +1,23 @@
 """Visitors' files: what is stored, served and opened.
 
-Without it strangers fill the disk (``full_disk`` of ``tests.load``), and read or fetch whatever a
-path names (``test_other_files``, ``test_no_address_is_fetched``).
+Without it strangers fill the disk or delete the photos of others (``full_disk`` and
+``small_files`` of ``tests.load``), and read or fetch whatever a path names.
 """
 
 import asyncio
+import atexit
+import heapq
+import os
 import re
 import shutil
+import subprocess
+import sys
+import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from os import walk
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
@@ -24,13 +29,49 @@ if TYPE_CHECKING:  # the command line is read before Gradio is imported
     import gradio as gr
 
 MAX_FILE = 64 * 2**20  # bytes of an upload
-MAX_UPLOADING = 512 * 2**20  # bytes of all that are under way; Gradio may keep them in memory
-MAX_STORED = 2 * 2**30  # bytes of all visitors' files
-LEAST_STORED = 64 * 2**10  # a smaller file counts as so many bytes
-STORED_SECONDS = 60  # between two looks at them, besides those at an upload
-MIN_FREE = 2**30  # bytes of the disk that an upload leaves free
-FILE_AGE = 3_600, 86_400  # seconds between two looks at their age, and when they are deleted
+MAX_UPLOADING = 256 * 2**20  # bytes of all that are under way; Gradio may keep them in memory
+MAX_STORED = 2 * 2**30  # bytes of all files, with those under way
+LEAST_STORED = 128 * 2**10  # a smaller file counts as so many bytes
+MIN_FREE = 2**30  # bytes of the disk that stay free
+MAX_AGE = 86_400  # seconds after which a file is deleted
+LOOK_SECONDS = 60  # between two looks at all files, besides those that make room
+FOLDER, PREFIX = "GRADIO_TEMP_DIR", "gclip-uploads-"
 DIGEST = re.compile(r"[0-9a-f]{64}")
+DELETE = "import shutil, sys; [shutil.rmtree(path, ignore_errors=True) for path in sys.argv[1:]]"
+
+
+def own_folder() -> Path:
+    """Make a folder for the files of this process alone, and delete those of processes that ended.
+
+    Gradio names a file by its content: two pages would delete each other's. A lock tells others
+    that this process is running.
+    """
+    parent = Path(os.environ.get(FOLDER) or tempfile.gettempdir()).resolve()
+    parent.mkdir(parents=True, exist_ok=True)
+    delete(*filter(lock, parent.glob(f"{PREFIX}*")))
+    made = Path(tempfile.mkdtemp(dir=parent))
+    lock(made)
+    folder = made.rename(made.with_name(PREFIX + made.name))
+    os.environ[FOLDER] = str(folder)
+    atexit.register(delete, folder)
+    return folder
+
+
+def lock(folder: Path) -> bool:
+    """Lock a folder until this process ends; False if another process has locked it."""
+    try:
+        import fcntl  # noqa: PLC0415 - Windows has no such locks
+
+        fcntl.flock(os.open(folder, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def delete(*folders: Path) -> None:
+    """Delete in a process of its own: 20,000 files take half a minute on some disks."""
+    if folders:
+        subprocess.Popen([sys.executable, "-ISc", DELETE, *folders], start_new_session=True)
 
 
 class Files:
@@ -40,8 +81,9 @@ class Files:
         self.page, self.uploads = page, uploads.resolve()
         self.shipped = [folder.resolve() for folder in shipped]
         self.started = time.time()
-        self.uploading = 0  # bytes that are on their way
-        self.stored, self.looking = 0, asyncio.Lock()  # bytes, at most; taken while they are summed
+        self.owners: dict[str, str] = {}  # by digest: the visitor who uploaded it
+        self.uploading = self.stored = 0  # bytes
+        self.looking = asyncio.Lock()
 
     def is_own(self, path: Any) -> bool:
         """Whether a path is that of such a file."""
@@ -73,22 +115,12 @@ class Files:
                 if path is not None:
                     value |= {"path": path, "url": None}
 
-    async def check_room(self) -> None:
-        """Make room for an upload.
+    @asynccontextmanager
+    async def counting(self, receive: Receive) -> AsyncIterator[Receive]:
+        """Count the bytes of a picture while it is received, stored and answered.
 
         Raises:
-            HTTPException: the disk is full.
-        """
-        await self.make_room(MAX_STORED)
-        if shutil.disk_usage(self.uploads).free < MIN_FREE:
-            raise HTTPException(507, "The disk of this page is full. Try again later.")
-
-    @contextmanager
-    def counting(self, receive: Receive) -> Iterator[Receive]:
-        """What receives a picture and counts its bytes, until it is stored or answered.
-
-        Raises:
-            HTTPException: it is too large, or too many are on their way.
+            HTTPException: it is too large, too many are under way, or the disk is full.
         """
         size = 0
 
@@ -99,49 +131,71 @@ class Files:
             self.uploading += len(message.get("body", b""))
             if size > MAX_FILE + 2**16:
                 raise HTTPException(413, f"A picture has at most {MAX_FILE:,} bytes here.")
-            if self.uploading > MAX_UPLOADING:
-                raise HTTPException(503, "Too many pictures are uploaded now. Try again soon.")
+            await self._check_room()
             return message
 
+        await self._check_room()
         try:
             yield part
         finally:
             self.uploading -= size
             self.stored += max(size, LEAST_STORED)
 
-    async def make_room(self, least: int = 0) -> None:
-        """Look at all files, if they may have more than ``least`` bytes; one look at a time."""
+    async def _check_room(self) -> None:
+        if self.uploading > MAX_UPLOADING:
+            raise HTTPException(503, "Too many pictures are uploaded now. Try again soon.")
+        if self.stored + self.uploading > MAX_STORED:
+            await self.make_room()
+        if shutil.disk_usage(self.uploads).free < MIN_FREE:
+            raise HTTPException(507, "The disk of this page is full. Try again later.")
+
+    async def make_room(self, *, look: bool = False) -> None:
+        """Delete files if there is no room; with ``look``, sum up in any case."""
         async with self.looking:
-            if self.stored >= least:
+            if look or self.stored + self.uploading > MAX_STORED:
                 before = self.stored
                 total = await asyncio.to_thread(self.delete_most)
                 self.stored += total - before  # it has grown by uploads meanwhile
 
     def delete_most(self) -> int:
-        """Delete files of visitors if they have more than MAX_STORED bytes, until a tenth is free.
+        """Delete old files and, if there is no room, those of the visitors who have most.
 
-        The first to go are those with the largest product of bytes and age, so that a stranger's
-        flood of large files leaves the photos of others. Returns the bytes of what is left.
+        Of a visitor, the first to go are those with the largest product of bytes and age. Returns
+        the bytes of what is left.
         """
-        now, files = time.time(), list[tuple[float, int, Path]]()
-        for place, folders, names in walk(self.uploads):
+        now, piles = time.time(), defaultdict[str, list[tuple[float, int, Path]]](list)
+        for place, _, names in os.walk(self.uploads):
             folder = Path(place)
-            if folder != self.uploads and not folders and not names:
+            if not names and folder != self.uploads:
                 with suppress(OSError):  # another request deletes it, or writes its file
-                    if now - folder.stat().st_mtime > STORED_SECONDS:
+                    if now - folder.stat().st_mtime > LOOK_SECONDS:
                         folder.rmdir()
-            for file in (folder / name for name in names):
+            for file in map(folder.joinpath, names):
                 with suppress(FileNotFoundError):
-                    status = file.stat()  # what is older than the page is its own
-                    if S_ISREG(status.st_mode) and status.st_mtime > self.started:
-                        size = max(status.st_size, LEAST_STORED)
-                        files.append((size * (now - status.st_mtime), size, file))
-        total = sum(size for _, size, _ in files)
-        if total > MAX_STORED:
-            for _, size, file in sorted(files, reverse=True):
-                if total <= 0.9 * MAX_STORED:
-                    break
-                file.unlink(missing_ok=True)
-                self.page.upload_file_set.discard(str(file))
+                    status = file.stat()
+                    size, age = max(status.st_size, LEAST_STORED), now - status.st_mtime
+                    if status.st_mtime <= self.started:  # it is the page's own
+                        continue  # directly in the folder are uploads that were broken off
+                    if age > (MAX_AGE if folder != self.uploads else LOOK_SECONDS):
+                        self._delete(file)
+                    else:
+                        pile = piles[self.owners.get(folder.name, "")]
+                        pile.append((size * age, size, file))
+        weights = [(-sum(size for _, size, _ in piles[owner]), owner) for owner in piles]
+        total = -sum(weight for weight, _ in weights)
+        if total + self.uploading > MAX_STORED:
+            heapq.heapify(weights)
+            for pile in piles.values():
+                pile.sort()
+            while total > 0.8 * MAX_STORED:
+                weight, owner = weights[0]
+                _, size, file = piles[owner].pop()
+                self._delete(file)
                 total -= size
+                heapq.heapreplace(weights, (weight + size, owner))
         return total
+
+    def _delete(self, file: Path) -> None:
+        file.unlink(missing_ok=True)
+        self.owners.pop(file.parent.name, None)
+        self.page.upload_file_set.discard(str(file))  # Gradio's own list, which only grows

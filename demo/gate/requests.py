@@ -5,24 +5,23 @@ Gradio's other routes print traces, store names for ever or never end (``test_cl
 """
 
 import asyncio
-import ctypes
 import inspect
 import itertools
-import logging
 import re
-import traceback
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from pydantic import ValidationError
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.gate import API
-from demo.gate.files import STORED_SECONDS, Files
+from demo.gate.files import DIGEST, LOOK_SECONDS, Files
+from demo.gate.process import Connections, give_back_memory, log_place
 from demo.gate.sessions import Sessions
 
 if TYPE_CHECKING:  # the command line is read before Gradio is imported
@@ -47,15 +46,14 @@ CALL = re.compile(rf"{API}/call/(?:v2/)?(\w+)/?")
 READ = re.compile(rf"{API}/(?:queue/data|call/(?:v2/)?\w+/([0-9a-f]+))/?")
 FILE = re.compile(rf"{API}/file[=/](.*)")
 
-logger = logging.getLogger(__name__)
-
 
 class Gate:
     """ASGI middleware before Gradio. With ``tools`` the Model Context Protocol has a route."""
 
     def __init__(self, app: ASGIApp, page: "gr.Blocks", files: Files, tools: bool = False) -> None:
         self.app, self.page, self.files, self.tools = app, page, files, tools
-        self.sessions, self.tool_slots = Sessions(page), asyncio.Semaphore(MAX_TOOLS)
+        self.sessions, self.connections = Sessions(page), Connections(page)
+        self.tool_slots = asyncio.Semaphore(MAX_TOOLS)
         self.sweeper: asyncio.Task | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,22 +114,28 @@ class Gate:
             if path.startswith(JOIN) or "/call/" in path:
                 event = asked_event(self.page, path, values)
                 check_inputs(event, inputs_of(event, path, values))
-                with self.sessions.join(values.get("session_hash")):
+                with self.sessions.join(values.get("session_hash"), str(event.concurrency_id)):
                     await self.app(scope, receive, send)
             else:
                 await self.app(scope, receive, send)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.files.check_room()
+        visitor = scope["client"][0] if scope.get("client") else ""
+
+        async def answer(message: Message) -> None:
+            for digest in re.findall(DIGEST, message.get("body", b"").decode()):
+                self.files.owners.setdefault(digest, visitor)
+            await send(message)
+
         scope = {**scope, "query_string": b""}  # Gradio would keep a name in it for ever
-        with self.files.counting(receive) as part:
+        async with self.files.counting(one_part(scope, receive)) as part:
             async with asyncio.timeout(BODY_SECONDS):
-                await self.app(scope, part, send)
+                await self.app(scope, part, answer)
 
     async def _call_tool(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self.tools:
             raise HTTPException(404, "Tools are called on a page that was started with --mcp.")
-        with self.files.counting(receive) as part:
+        async with self.files.counting(receive) as part:
             call = await self._read_values(part, MAX_TOOL_BODY)
             if self.tool_slots.locked():
                 raise HTTPException(429, "Too many tools are called now. Try again soon.")
@@ -160,25 +164,14 @@ class Gate:
         for second in itertools.count(1):
             await asyncio.sleep(1)
             try:
+                self.connections.close_idle()
                 await self.sessions.drop_unread()
-                if second % STORED_SECONDS == 0:
+                if second % LOOK_SECONDS == 0:
                     self.sessions.drop_copies()
                     await asyncio.to_thread(give_back_memory)
-                    await self.files.make_room()  # answers write files, too
-            except Exception:  # else nothing is dropped until the next request
-                logger.exception("what nobody reads could not be dropped")
-
-
-def give_back_memory() -> None:
-    """Give freed memory back to the system: glibc keeps the gaps of arrays (25 ms for 600 MB)."""
-    with suppress(AttributeError, OSError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def log_place(error: Exception) -> None:
-    """Log where an error was raised, without its text, in which may be what a visitor sent."""
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    logger.error("%s in %s, %s", type(error).__name__, Path(place.filename).name, place.lineno)
+                    await self.files.make_room(look=True)  # answers write files, too
+            except Exception as error:  # else nothing is dropped until the next request
+                log_place(error)
 
 
 def route(scope: Scope) -> str:
@@ -199,7 +192,7 @@ def asked_event(page: "gr.Blocks", path: str, request: dict[str, Any]) -> Any:
     else:
         index = request.get("fn_index")
         event = page.fns.get(index) if isinstance(index, int) else None
-    if event is None:
+    if event is None or event.fn is None:  # JavaScript alone
         raise HTTPException(404, f"There is no such event: load the page, or {API}/info, again.")
     return event
 
@@ -243,6 +236,23 @@ async def read_body(receive: Receive, most: int) -> bytes:
             if len(body) > most:
                 raise HTTPException(413, f"A request has at most {most:,} bytes here.")
     return bytes(body)
+
+
+def one_part(scope: Scope, receive: Receive) -> Receive:
+    """Receive a form of one part: Gradio keeps the file of each part open."""
+    kind = parse_options_header(Headers(scope=scope).get("content-type"))[1]
+    mark, seen, marks = b"--" + kind.get(b"boundary", b""), b"", 0
+
+    async def part() -> Message:
+        nonlocal seen, marks
+        message = await receive()
+        seen = seen[1 - len(mark) :] + message.get("body", b"")
+        marks += seen.count(mark)
+        if marks > 2:  # before the part, and behind it
+            raise HTTPException(413, "Upload one picture at a time.")
+        return message
+
+    return part
 
 
 def with_body(body: bytes, receive: Receive) -> Receive:

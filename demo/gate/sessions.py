@@ -1,10 +1,11 @@
-"""Sessions: whose requests wait, and who reads the answers, by Gradio's record of its queue.
+"""Sessions: whose turn it is, and who reads the answers, by Gradio's record of its queue.
 
-Without it whoever asks most is served most, and answers that nobody reads stay in memory:
-``unread_answers`` and ``requests_at_once`` of ``tests.load``. This is the only code that reads a
-private name of a library, Gradio's ``_queue``; ``tests/demo/test_gate.py`` fails if it changes.
+Without it who asks most is served most (``many_requests`` of ``tests.load``), and answers that
+nobody reads stay in memory (``unread_answers``). This is the only code that reads a private name
+of a library, Gradio's ``_queue``; ``tests/demo/test_gate.py`` fails if that changes.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,8 +16,10 @@ from starlette.exceptions import HTTPException
 if TYPE_CHECKING:  # the command line is read before Gradio is imported
     import gradio as gr
 
-MAX_QUEUE = 200  # requests that wait; one is computed at a time
+HEAVY = "heavy"  # Gradio's name for the queue of requests that compute, one at a time
+MAX_QUEUE = 200  # requests that wait
 MAX_NAME = 64  # characters of a session's name
+MAX_WAITING = 2  # requests of one session in the queue HEAVY
 MAX_OF_SESSION = 8  # requests of one session that wait, or whose answer is not read yet
 MAX_OF_PROGRAMS = 100  # the same of all programs, which ask without a session
 UNREAD_SECONDS = 10  # after which what nobody reads is dropped
@@ -29,16 +32,16 @@ def waiting(page: "gr.Blocks") -> int:
 
 
 class Sessions:
-    """Whose requests wait, and who reads the answers, by Gradio's own record of its queue."""
+    """Whose requests wait, and who reads the answers; a program's request has no session."""
 
     def __init__(self, page: "gr.Blocks") -> None:
         self.page = page
-        self.joining, self.readers = list[str | None](), list[str]()  # a name for each request
+        self.joining, self.readers = list[tuple[str | None, str]](), list[str]()
         self.unread: dict[str, int] = {}  # seconds without a reader
 
     @contextmanager
-    def join(self, session: Any) -> Iterator[None]:
-        """Count a request until it is in the queue; a program's has no session.
+    def join(self, session: Any, queue: str) -> Iterator[None]:
+        """Count a request until it is in a queue, then give every visitor a turn.
 
         Raises:
             HTTPException: too many requests wait, or no session can have that name.
@@ -51,13 +54,37 @@ class Sessions:
             self.unread[session] = 0
         else:
             raise HTTPException(400, f"A session is a text of at most {MAX_NAME} characters.")
-        if count + self.joining.count(session) >= most:
+        count += sum(name == session for name, _ in self.joining)
+        heavy = [event.session_hash for event in self._events(HEAVY)]
+        heavy += [name for name, other in self.joining if other == HEAVY]
+        if count >= most or (session and queue == HEAVY and heavy.count(session) >= MAX_WAITING):
             raise HTTPException(429, "Too many requests of this page wait. Try again soon.")
-        self.joining.append(session)
+        self.joining.append((session, queue))
         try:
             yield
         finally:
-            self.joining.remove(session)
+            self.joining.remove((session, queue))
+            self._take_turns()
+
+    def _events(self, queue: str) -> list[Any]:
+        """What waits in a queue of Gradio, which serves its first."""
+        known = self.page._queue.event_queue_per_concurrency_id
+        return known[queue].queue if queue in known else []
+
+    def _take_turns(self) -> None:
+        """Sort what waits: each session's first request, then each one's second, and so on.
+
+        Among these the same holds for addresses, behind which there may be many sessions.
+        """
+        jobs = filter(None, self.page._queue.active_jobs)
+        running = [event for job in jobs for event in job if event.concurrency_id == HEAVY]
+        events, turns, seen = self._events(HEAVY), dict[Any, tuple[int, int]](), Counter[Any]()
+        for event in [*running, *sorted(events, key=lambda event: event.enqueue_time)]:
+            client = event.request.client
+            names = event.session_hash, client and (client.host,)
+            turns[event] = seen[names[0]], seen[names[1]]
+            seen.update(names)
+        events.sort(key=turns.__getitem__)
 
     @contextmanager
     def read(self, request: str | None, query: str) -> Iterator[None]:

@@ -16,10 +16,11 @@ import httpx
 import pytest
 
 from demo import backbones, main
+from demo.gate import files
 from gclip_core import BACKBONES, __version__
 from gclip_core.backbones import load
 from tests import ROOT, free_port
-from tests.demo.visitor import APP, Visitor, serving
+from tests.demo.visitor import APP, Visitor, serving, wait_for
 
 SECRET = "zanzibar"
 
@@ -89,7 +90,7 @@ def test_no_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One sentence, and the exit status 2."""
-    monkeypatch.setenv(main.FOLDER, str(tmp_path))
+    monkeypatch.setenv(files.FOLDER, str(tmp_path))
     monkeypatch.setattr(backbones, "HOST", backbones.HOST)
     with socket.create_server(("127.0.0.1", 0)) as other:
         options = [option.format(taken=other.getsockname()[1]) for option in options]
@@ -145,7 +146,7 @@ def test_process(tmp_path: Path) -> None:
         (folder,) = (server.folder / "uploads").iterdir()
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(40) == 0
-        assert not folder.exists()
+        wait_for(lambda: not folder.exists())
         assert "Traceback" not in server.output()
 
 

@@ -1,0 +1,85 @@
+"""The process: its open files, connections, log and memory.
+
+Without it ``idle_connections`` of ``tests.load`` shuts out every visitor and floods the log, and
+freed memory is not given back (255 MB after ``hostile_pictures``).
+"""
+
+import ctypes
+import logging
+import traceback
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the command line is read before Gradio is imported
+    import gradio as gr
+
+MAX_CONNECTIONS = 2_000  # further requests are answered with 503
+IDLE_SECONDS = 20  # after which a connection is closed that has not sent a request
+MAX_OPEN = 65_536  # files and connections, where the system allows any number
+
+logger = logging.getLogger(__name__)
+
+
+def allow_open_files() -> None:
+    """Raise the soft limit of open files and connections to the hard limit."""
+    with suppress(ImportError, OSError, ValueError):  # not on Windows
+        import resource  # noqa: PLC0415
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        most = MAX_OPEN if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+
+
+class Connections:
+    """Closes connections of the page's server that have not sent a request for too long."""
+
+    def __init__(self, page: "gr.Blocks") -> None:
+        self.page = page
+        self.idle: dict[Any, int] = {}  # seconds
+
+    def close_idle(self) -> None:
+        """To be called every second."""
+        server = self.page.server
+        server.config.limit_concurrency = MAX_CONNECTIONS  # no option of Gradio's
+        connections = server.server_state.connections
+        patience = IDLE_SECONDS if len(connections) < MAX_CONNECTIONS // 2 else 1
+        idle = [each for each in connections if getattr(each, "scope", each) is None]
+        self.idle = {each: self.idle.get(each, 0) + 1 for each in idle}
+        for each, seconds in self.idle.items():
+            if seconds > patience:
+                each.transport.close()
+
+
+def keep_log_short() -> None:
+    """Log the same warning once a second at most, and no text that a visitor sent."""
+    last: dict[tuple[str, int], float] = {}
+
+    def is_due(record: logging.LogRecord) -> bool:
+        place = record.pathname, record.lineno
+        due = record.levelno < logging.WARNING or record.created > last.get(place, 0) + 1
+        if due:
+            last[place] = record.created
+        return due
+
+    def without_text(record: logging.LogRecord) -> bool:
+        record.msg, record.args = "%s, line %d", (record.module, record.lineno)
+        record.exc_info = None
+        return True
+
+    for name in ("asyncio", "uvicorn.error", "demo.gate.process"):
+        logging.getLogger(name).addFilter(is_due)
+    logging.getLogger("mcp").setLevel(logging.CRITICAL)
+    logging.getLogger().addFilter(without_text)  # what libraries log without a name, such as mcp
+
+
+def log_place(error: Exception) -> None:
+    """Log where an error was raised, without its text, which may quote a visitor."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    logger.error("%s in %s, %s", type(error).__name__, Path(place.filename).name, place.lineno)
+
+
+def give_back_memory() -> None:
+    """Give freed memory back to the system: glibc keeps the gaps of arrays (25 ms for 600 MB)."""
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)

@@ -49,10 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve the page until it is stopped; an error prints one sentence. Returns the exit status."""
     started = time.perf_counter()
     args = parser().parse_args(arguments)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
-    for name in ("demo", "gclip_core"):
-        logging.getLogger(name).setLevel(logging.WARNING if args.quiet else logging.INFO)
-    keep_log_short()
+    set_up_log(args.quiet)
     allow_open_files()
     if args.weights_dir:
         os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
@@ -81,6 +78,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if warming.ident:
         warming.join()  # PyTorch aborts if Python ends while a thread computes
     return 0
+
+
+def set_up_log(quiet: bool) -> None:
+    """Log to standard error: one line a request, or with ``quiet`` warnings only."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
+    for name in ("demo", "gclip_core"):
+        logging.getLogger(name).setLevel(logging.WARNING if quiet else logging.INFO)
+    keep_log_short()
 
 
 def build() -> Any:

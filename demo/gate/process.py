@@ -19,6 +19,7 @@ IDLE_SECONDS = 20  # after which a connection is closed that has not sent a requ
 MAX_OPEN = 65_536  # files and connections, where the system allows any number
 
 logger = logging.getLogger(__name__)
+_logged: dict[tuple[str, int], float] = {}  # when, by the place in the code
 
 
 def allow_open_files() -> None:
@@ -52,25 +53,24 @@ class Connections:
 
 
 def keep_log_short() -> None:
-    """Log the same warning once a second at most, and no text that a visitor sent."""
-    last: dict[tuple[str, int], float] = {}
-
-    def is_due(record: logging.LogRecord) -> bool:
-        place = record.pathname, record.lineno
-        due = record.levelno < logging.WARNING or record.created > last.get(place, 0) + 1
-        if due:
-            last[place] = record.created
-        return due
-
-    def without_text(record: logging.LogRecord) -> bool:
-        record.msg, record.args = "%s, line %d", (record.module, record.lineno)
-        record.exc_info = None
-        return True
-
-    for name in ("asyncio", "uvicorn.error", "demo.gate.process"):
-        logging.getLogger(name).addFilter(is_due)
+    """Log the same error once a second at most, and no text that a visitor sent."""
+    for name in ("asyncio", "uvicorn.error"):
+        logging.getLogger(name).addFilter(_is_due)
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
-    logging.getLogger().addFilter(without_text)  # what libraries log without a name, such as mcp
+    logging.getLogger().addFilter(_without_text)  # libraries that log without a name, such as mcp
+
+
+def _is_due(record: logging.LogRecord) -> bool:
+    place = record.pathname, record.lineno
+    due = record.created > _logged.get(place, 0) + 1
+    if due:
+        _logged[place] = record.created
+    return due
+
+
+def _without_text(record: logging.LogRecord) -> bool:
+    record.msg, record.args, record.exc_info = "%s, line %d", (record.module, record.lineno), None
+    return True
 
 
 def log_place(error: Exception) -> None:

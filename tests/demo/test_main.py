@@ -150,6 +150,49 @@ def test_process(tmp_path: Path) -> None:
         assert "Traceback" not in server.output()
 
 
+LOGS = """
+import asyncio, logging, time
+from demo.main import set_up_log
+set_up_log(quiet=False)
+for _ in range(1000):
+    logging.getLogger("asyncio").error("out of open files")
+    logging.getLogger("demo").info("answered")
+logging.warning("Failed to validate request: zanzibar")
+logging.getLogger("mcp.server").warning("zanzibar")
+"""
+
+
+def test_floods_and_words_in_the_log() -> None:
+    """The same error comes once a second; what libraries log of a request has none of its text."""
+    log = subprocess.run([sys.executable, "-c", LOGS], cwd=ROOT, capture_output=True, text=True)
+    assert 1 <= log.stderr.count("out of open files") <= 20
+    assert log.stderr.count("answered") == 1000
+    assert SECRET not in log.stderr
+
+
+def test_folders_of_ended_processes(tmp_path: Path) -> None:
+    """A page that was killed leaves its files: the next one deletes them, and no other's."""
+    code = "from demo.gate.files import own_folder; print(own_folder(), flush=True); input()"
+
+    def start() -> tuple[subprocess.Popen, Path]:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        env = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path)}
+        started = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=env, **pipes)
+        return started, Path(started.stdout.readline().strip())
+
+    (killed, old), (running, kept) = start(), start()
+    (old / "photo.png").write_bytes(b"x")
+    killed.kill()
+    killed.wait()
+    last, new = start()
+    wait_for(lambda: not old.exists())
+    assert kept.exists() and new.exists()
+    for process in (running, last):
+        process.communicate("\n", timeout=30)
+    wait_for(lambda: not (kept.exists() or new.exists()))
+    assert not [*tmp_path.iterdir()]
+
+
 def test_spaces_come_first(tmp_path: Path) -> None:
     """ZeroGPU's package is imported before torch."""
     (tmp_path / "spaces.py").write_text(

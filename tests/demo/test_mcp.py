@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo.gate import API
+from demo.gate import API, process
 from gclip_core import __version__, assets
 from tests.demo.visitor import Visitor
 
@@ -97,6 +97,17 @@ def test_large_calls(url: str) -> None:
         call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
         answer = httpx.post(f"{url}{API}/mcp/", content=json.dumps(call), timeout=60)
         assert answer.status_code == status
+
+
+def test_words_stay_out_of_the_log(url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Also those of a call that is no call: the protocol's own library would log them."""
+    process.keep_log_short()
+    params = {"name": "segment", "arguments": ["zanzibar"]}
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+    accept = {"accept": "application/json, text/event-stream"}
+    answer = httpx.post(f"{url}{API}/mcp/", json=call, headers=accept, timeout=60)
+    assert "Invalid request parameters" in answer.text
+    assert "zanzibar" not in caplog.text
 
 
 def test_routes(url: str) -> None:

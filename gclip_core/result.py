@@ -34,9 +34,11 @@ class Segmentation:
     """The class of each pixel, with the logits and settings that it was computed from.
 
     ``labels`` (height, width) int16 are at the image's own size; -1 marks a pixel without a class:
-    its best score is below ``threshold``, or a background prompt fits it best. ``logits`` (prompts,
-    h, w) float32 have an entry for each phrase and each prompt of ``background``;
-    ``prompt_classes`` are their classes, -1 for the background. ``unknown`` are phrases that a
+    its best score is below ``threshold``, or the background fits it best. ``logits`` (prompts, h,
+    w) float32 have an entry for each phrase, then one for the background, if there is any;
+    ``prompt_classes`` are their classes, -1 for the background. ``background`` are the words that
+    fit some patch best among those that nobody typed, and ``background_map`` (h, w) int64 has the
+    index of each patch's; they are () and None without a background. ``unknown`` are phrases that a
     backbone with a known vocabulary was not trained on. ``notes`` are sentences for people.
     ``refined`` names the refinement of the labels (``gclip_core.pixels.refine``), or is "none".
     Scores of classes are ``masks.scores`` of the logits.
@@ -49,6 +51,7 @@ class Segmentation:
     report: MethodReport
     prompt_classes: tuple[int, ...]
     background: tuple[str, ...]
+    background_map: Tensor | None
     unknown: tuple[UnknownPhrase, ...]
     notes: tuple[str, ...]
     threshold: float

@@ -22,10 +22,10 @@ from gclip_core.errors import GclipError, MethodError, VocabularyError
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice, block_numbers
 from gclip_core.pixels import images, palette
-from gclip_core.pixels.masks import BACKGROUND_WEIGHT
 from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
+from gclip_core.words.background import WEIGHT
 from gclip_core.words.text import TEMPLATES
 from gclip_core.words.vocabulary import Vocabulary, parse
 
@@ -73,10 +73,8 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help=out_help)
     background_help = "off: every pixel gets one of the words, whatever it shows (default on)"
     parser.add_argument("--background", default="on", choices=("on", "off"), help=background_help)
-    weight_help = f"from 0 to 1: more gives more pixels no class (default {BACKGROUND_WEIGHT:g})"
-    parser.add_argument(
-        "--background-weight", type=float, default=BACKGROUND_WEIGHT, help=weight_help
-    )
+    weight_help = f"from 0 to 1: more gives more pixels no class (default {WEIGHT:g})"
+    parser.add_argument("--background-weight", type=float, default=WEIGHT, help=weight_help)
     refine_help = (
         "how the edges of a mask follow the image: 'guided' (guided filter, the default), 'pamr', "
         "or 'none', as in the papers"

@@ -23,10 +23,12 @@ from gclip_core.pixels.refine import refined
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.types import Size
 from gclip_core.words import text, vocabulary
+from gclip_core.words.background import WEIGHT, Background, of_image, of_words
 from gclip_core.words.suggest import Matches, candidates_of, choose, match
 from gclip_core.words.vocabulary import Vocabulary
 
 Words = str | Iterable[str] | Vocabulary
+NO_BACKGROUND = "No background word is left: every pixel gets a typed word."
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,16 +102,17 @@ class Segmenter:
         *,
         threshold: float = 0.0,
         background: bool | Iterable[str] = False,
-        background_weight: float = masks.BACKGROUND_WEIGHT,
+        background_weight: float = WEIGHT,
         refine: str = "none",
         picture: images.Source | None = None,
     ) -> Segmentation:
         """Finds the class of each pixel among ``words`` (a list, or text as a person types it).
 
-        With ``background``, prompts for the rest of the image compete with the words
-        (``vocabulary.background_prompts``); ``background_weight`` from 0 to 1 weakens their
-        logits (``masks.weigh_background``). A pixel gets no class if a background prompt fits
-        it best, or if the best score is under ``threshold``.
+        With ``background=True``, the image's own words compete with the typed ones
+        (:mod:`gclip_core.words.background`); a list gives other words to compete.
+        ``background_weight`` from 0 (no background) to 1 weakens their logits
+        (:func:`masks.add_background`). A pixel gets no class if the background fits it best, or if
+        the best score is under ``threshold``.
 
         ``refine`` is a name of ``refine.REFINEMENTS``: edges then follow the image, and
         outlines are calm. For an encoding, this needs ``picture``, the image that was encoded;
@@ -119,32 +122,65 @@ class Segmenter:
         check_between("threshold", threshold, 0, 1)
         check_between("background_weight", background_weight, 0, 1)
         method = checked(method)
-        prompts = self.prompts(words, background)
+        prompts = self.prompts(words)
         if not isinstance(image, Encoded):
             picture = images.check(image)
             image = self._encode(picture)
         encoded = self._encoded(image)
-        logits = self._logits(prompts, self._mean_features(encoded, method), background_weight)
+        features = self._mean_features(encoded, method)
+        hidden = self._background(encoded, features, prompts.classes, background, background_weight)
+        logits, best = self._logits(prompts, hidden, features, background_weight)
+        prompt_classes, notes, names = prompts.classes.prompt_classes, prompts.notes, ()
+        if best is not None:
+            found, best = best.unique(return_inverse=True)
+            names = tuple(hidden.words[index] for index in found.tolist())
+            prompt_classes = (*prompt_classes, -1)
+        elif background and background_weight:
+            notes = (*notes, NO_BACKGROUND)
         result = Segmentation(
-            labels=masks.labels(logits, prompts.prompt_classes, encoded.image_size, threshold),
+            labels=masks.labels(logits, prompt_classes, encoded.image_size, threshold),
             logits=logits,
             vocabulary=prompts.classes,
             method=method,
             report=self.report(encoded, method),
-            prompt_classes=prompts.prompt_classes,
-            background=prompts.background,
+            prompt_classes=prompt_classes,
+            background=names,
+            background_map=best,
             unknown=prompts.unknown,
-            notes=prompts.notes,
+            notes=notes,
             threshold=threshold,
         )
         return refined(result, picture, refine)
 
+    def _background(
+        self,
+        encoded: Encoded,
+        features: Tensor,
+        typed: Vocabulary,
+        background: bool | Iterable[str],
+        weight: float,
+    ) -> Background | None:
+        """The words that compete with the typed ones, for the features (h, w, E) of an image."""
+        if not background or not weight:
+            return None
+        if background is not True:
+            return of_words(self.backbone, typed, background, self.templates)
+        return of_image(self.backbone, typed, self._matches(encoded, features))
+
     def _logits(
-        self, prompts: vocabulary.Prompts, features: Tensor, background_weight: float
-    ) -> Tensor:
-        """Logits (prompts, h, w) of features (h, w, E)."""
+        self,
+        prompts: vocabulary.Prompts,
+        hidden: Background | None,
+        features: Tensor,
+        weight: float,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Logits (prompts, h, w) of features (h, w, E); with a background, the last row is its own,
+        and the index of its best word comes beside them."""
         logits = self.logit_scale * torch.einsum("pe,hwe->phw", prompts.text, features)
-        return masks.weigh_background(logits, len(prompts.background), background_weight)
+        if hidden is None or not hidden.words:
+            return logits, None
+        others = self.logit_scale * torch.einsum("pe,hwe->phw", hidden.text, features)
+        return masks.add_background(logits, others, self.logit_scale * hidden.offsets, weight)
 
     @torch.no_grad()
     def labels_by_block(
@@ -153,7 +189,7 @@ class Segmenter:
         words: Words,
         method: Method | None = None,
         background: bool | Iterable[str] = False,
-        background_weight: float = masks.BACKGROUND_WEIGHT,
+        background_weight: float = WEIGHT,
     ) -> Tensor:
         """The class of each patch from the output of every block: (L, h, w) int16, -1 for none.
 
@@ -164,15 +200,16 @@ class Segmenter:
         """
         check_between("background_weight", background_weight, 0, 1)
         method = checked(method)
-        prompts = self.prompts(words, background)
+        prompts = self.prompts(words)
         source = self.suppress(self._encoded(encoded).whole, method)
         tokens = torch.stack([x[0, 1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
         features = last_block.projected(self.backbone.visual, tokens).cpu()
         last = self._mean_features(source, method)
         if last.shape[:2] != source.grid:
             last = F.adaptive_avg_pool2d(last.permute(2, 0, 1), source.grid).permute(1, 2, 0)
-        class_of = torch.tensor(prompts.prompt_classes, dtype=torch.int16)
-        logits = (self._logits(prompts, x, background_weight) for x in (*features, last))
+        hidden = self._background(source, last, prompts.classes, background, background_weight)
+        class_of = torch.tensor((*prompts.classes.prompt_classes, -1), dtype=torch.int16)
+        logits = (self._logits(prompts, hidden, x, background_weight)[0] for x in (*features, last))
         return torch.stack([class_of[by_prompt.argmax(0)] for by_prompt in logits])
 
     def suggest(self, image: images.Source | Encoded, most: int = 5) -> tuple[str, ...]:
@@ -188,14 +225,18 @@ class Segmenter:
         """
         method = METHODS["clearclip"]
         whole = self.suppress(self._encoded(image), method).whole
-        features, probabilities = self.dense_features(whole, method), whole.probabilities
+        return self._matches(whole, self._mean_features(whole, method))
+
+    def _matches(self, encoded: Encoded, features: Tensor) -> Matches:
+        """How the words that may be suggested match features (h, w, E) of an encoded image."""
+        probabilities = encoded.whole.probabilities
         if probabilities is not None:
             probabilities = probabilities[0].cpu()
-        return match(self.backbone, features, probabilities)
+        return match(self.backbone, F.normalize(features, dim=-1), probabilities)
 
-    def prompts(self, words: Words, background: bool | Iterable[str] = False) -> vocabulary.Prompts:
-        """Parses and embeds words for ``segment``, with the same ``background``."""
-        return vocabulary.prompts(self.backbone, words, background, self.templates)
+    def prompts(self, words: Words) -> vocabulary.Prompts:
+        """Parses and embeds words for :meth:`segment`."""
+        return vocabulary.prompts(self.backbone, words, self.templates)
 
     def count_windows(self, size: Size) -> tuple[int, int]:
         """How many windows an image of ``size`` (height, width) has, and the patches of each."""

@@ -50,7 +50,7 @@ _B32: dict[str, Any] = {"parameters": 151.3, "download": 605, "blocks": 12, "pat
 _L14: dict[str, Any] = {"parameters": 427.6, "download": 1711, "blocks": 24, "patch": 14}
 _SHIPPED: dict[str, Any] = {
     "architecture": None, "pretrained": None, "parameters": 44.2, "download": 0, "blocks": 12,
-    "patch": 16, "short_side": 320, "licence": "research and teaching",
+    "patch": 16, "short_side": 448, "licence": "research and teaching",
     "mean": (127 / 255,) * 3, "std": (128 / 255,) * 3,
 }  # fmt: skip
 DAMAGE = (BUILT_IN, 77, 150.0, (6, 7, 8, 9, 10))

@@ -1,7 +1,7 @@
 """From logits on the patch grid to scores and labels of pixels, one rectangle of pixels at a time.
 
-Logits are (prompts, h, w) float32: an entry for each synonym, then for each background prompt.
-``classes[p]`` is the class of prompt ``p``, -1 for the background.
+Logits are (prompts, h, w) float32: an entry for each synonym, then one for the background, if there
+is any. ``classes[p]`` is the class of prompt ``p``, -1 for the background.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,21 +15,22 @@ from torch import Tensor
 from gclip_core.result import Segmentation
 from gclip_core.types import Grid, Size
 
-BACKGROUND_WEIGHT = 0.5
-"""Weight of the background, chosen on photos with masks by `training/choose.py`."""
 TILE = 64, 256
 """Rows and columns of pixels that are computed at a time, to fit a processor's cache."""
 
 
-def weigh_background(logits: Tensor, n_background: int, weight: float) -> Tensor:
-    """Logits (prompts, ...) with the last ``n_background`` moved towards the mean of all prompts.
+def add_background(
+    typed: Tensor, hidden: Tensor, offsets: Tensor, weight: float
+) -> tuple[Tensor, Tensor]:
+    """Logits of typed words (p, h, w) with those of the background as one more: (p + 1, h, w).
 
-    Each becomes ``mean + weight (logit - mean)``: a weight of 1 changes nothing.
+    Each logit of a background word, (n, h, w), is raised by its offset, and moved towards the mean
+    of all logits: ``mean + weight (logit + offset - mean)``; a weight of 1 weakens nothing. The
+    background's is the largest of them. The second result, (h, w) int64, has the word's index.
     """
-    if not n_background or weight == 1:
-        return logits
-    typed, background = logits[:-n_background], logits[-n_background:]
-    return torch.cat([typed, logits.mean(0).lerp(background, weight)])
+    mean = torch.cat([typed, hidden]).mean(0)
+    best, word = mean.lerp(hidden + offsets[:, None, None], weight).max(0)
+    return torch.cat([typed, best[None]]), word
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,23 +115,21 @@ def per_class(prompts: Tensor, classes: Sequence[int]) -> Tensor:
 def class_logits(result: Segmentation, grid: Grid) -> Tensor:
     """Logits of patches, (classes, N) float32, each the largest of a class's synonyms.
 
-    With a background, a last row is the largest of its prompts.
+    With a background, the last row is its own.
     """
     logits = result.logits
     if tuple(logits.shape[1:]) != grid:
         logits = F.interpolate(logits[None], grid, mode="bilinear")[0]
     logits = logits.flatten(1)
-    by_class, n_background = per_class(logits, result.prompt_classes), len(result.background)
-    if not n_background:
-        return by_class
-    return torch.cat([by_class, logits[-n_background:].amax(0, keepdim=True)])
+    by_class = per_class(logits, result.prompt_classes)
+    return torch.cat([by_class, logits[-1:]]) if result.background else by_class
 
 
 def probabilities(result: Segmentation, grid: Grid) -> Tensor:
     """Why a patch has its word: (classes + 1, N) float32, which add up to 1 for each patch.
 
-    It is the softmax over one logit per class, that of its best synonym, and one for the
-    background, that of its best prompt. So the largest is that of the patch's plain label, and no
+    It is the softmax over one logit per class, that of its best synonym, and the background's. So
+    the largest is that of the patch's plain label, and no
     probability of a losing synonym counts for the background. The last row is the background's, 0
     without one.
     """

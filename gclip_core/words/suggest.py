@@ -72,39 +72,58 @@ class Matches:
     cosines: Tensor
     probability: Tensor
 
+    @property
+    def spread(self) -> Tensor:
+        """The standard deviation of a patch's cosines over all words, the mean of all patches."""
+        return self.cosines.std(0).mean()
+
 
 def choose(
     candidates: Candidates, matches: Matches, most: int = 5, thresholds: Thresholds = DEFAULT
 ) -> tuple[str, ...]:
     """At most ``most`` words: things before stuff, each by its share of the image.
 
-    The patches are a mixture of classes (Dempster, Laird, Rubin 1977). At a patch with the fit `f`,
-    class `c` has the probability
-
-        p_c = softmax over c of (f_c + log s_c)
-
-    With the shares `s` that are known beforehand this is `before`; with the mean of `p` over all
-    patches as new shares, twice, `after`. The score is the mean over patches of `before * after`:
-    a word must have a share of the image, and fit there without the other patches' help. Words
-    below the thresholds are left out, but for the best one.
+    The score of a class is the mean over patches of `before * after` (:class:`Mixture`): a word
+    must have a share of the image, and fit there without the other patches' help. Words below the
+    thresholds are left out, but for the best one.
     """
     words, stuff = candidates.words, candidates.stuff
-    fit, prior = _fit(matches.cosines, candidates), _prior(matches.probability, candidates)
-    before = after = (fit + prior.log()[:, None]).softmax(0)  # (classes, h*w)
-    for _ in range(ROUNDS):
-        share = after.mean(1, keepdim=True).clamp_min(1e-9)
-        after = (fit + share.log()).softmax(0)
-    score, share = (before * after).mean(1), after.mean(1)
+    patches = mixture(candidates, matches)
+    score, share = (patches.before * patches.after).mean(1), patches.after.mean(1)
     good = score >= torch.where(stuff, thresholds.stuff, thresholds.thing)
     good[score.argmax()] = True
     order = sorted(good.nonzero().flatten().tolist(), key=lambda i: (bool(stuff[i]), -share[i]))
     return tuple(words[index] for index in order[:most])
 
 
-def _fit(cosines: Tensor, candidates: Candidates) -> Tensor:
-    """The fit of each class at each patch, (classes, h*w): cosines as means of 3 × 3 patches."""
-    means = F.avg_pool2d(cosines, 3, 1, 1, count_include_pad=False).flatten(1)
-    return SHARPNESS * per_class(means / cosines.std(0).mean(), candidates.classes)
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """The probability of each class at each patch, (classes, h*w) float32: before the other patches
+    are seen, and after."""
+
+    before: Tensor
+    after: Tensor
+
+
+def mixture(candidates: Candidates, matches: Matches) -> Mixture:
+    """An image's patches as a mixture of classes (Dempster, Laird, Rubin 1977).
+
+    At a patch with the fit `f`, class `c` has the probability
+
+        p_c = softmax over c of (f_c + log s_c)
+
+    With the shares `s` that are known beforehand this is `before`. With the mean of `p` over all
+    patches as new shares, twice, it is `after`, and its mean over patches is the class's share of
+    the image. The fit are the cosines as means of 3 × 3 patches, in units of their spread.
+    """
+    means = F.avg_pool2d(matches.cosines, 3, 1, 1, count_include_pad=False).flatten(1)
+    fit = SHARPNESS * per_class(means / matches.spread, candidates.classes)
+    prior = _prior(matches.probability, candidates)
+    before = after = (fit + prior.log()[:, None]).softmax(0)
+    for _ in range(ROUNDS):
+        share = after.mean(1, keepdim=True).clamp_min(1e-9)
+        after = (fit + share.log()).softmax(0)
+    return Mixture(before, after)
 
 
 def _prior(probability: Tensor, candidates: Candidates) -> Tensor:
@@ -120,11 +139,7 @@ def match(backbone: Backbone, features: Tensor, probabilities: Tensor | None) ->
     ``probabilities`` (classes,) float32 are the image classifier's, if there is one; a word has the
     sum of its classes.
     """
-    words, plain = candidates_of(backbone).words, TEMPLATES["plain"]
-    # One entry of the cache for all candidates.
-    text = backbone.text_cache.get_or_make(
-        (plain, *words), lambda: embed_new(backbone, words, plain)
-    )
+    words, text = candidates_of(backbone).words, candidate_text(backbone)
     total = dict.fromkeys(words, 0.0)
     if probabilities is not None:
         class_words = backbone.known.class_words
@@ -132,6 +147,15 @@ def match(backbone: Backbone, features: Tensor, probabilities: Tensor | None) ->
             for name in names:
                 total[name] += probability
     return Matches(torch.einsum("pe,hwe->phw", text, features), torch.tensor([*total.values()]))
+
+
+def candidate_text(backbone: Backbone) -> Tensor:
+    """Text embeddings of the candidates, by one template: (words, E) float32, L2-normalised."""
+    words, plain = candidates_of(backbone).words, TEMPLATES["plain"]
+    # One entry of the cache for all candidates.
+    return backbone.text_cache.get_or_make(
+        (plain, *words), lambda: embed_new(backbone, words, plain)
+    )
 
 
 def word_groups(backbone: Backbone) -> tuple[tuple[str, ...], ...]:

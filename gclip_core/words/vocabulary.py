@@ -1,4 +1,4 @@
-"""From typed text to classes, synonyms and background prompts, with their text embeddings."""
+"""From typed text to classes and synonyms, with their text embeddings."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -10,13 +10,11 @@ from torch import Tensor
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.backbones.builtin import KnownWords
 from gclip_core.errors import VocabularyError
-from gclip_core.words import lists
 from gclip_core.words.text import embed
 
 MAX_CLASSES = 500
 MAX_PHRASES = 2000
 MAX_PHRASE = 300
-NO_BACKGROUND = "No background prompt is left: every pixel gets a typed word."
 NOT_ENGLISH = "This model learned from English texts, and these are not in English letters: {}."
 _JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
 
@@ -136,43 +134,26 @@ def _quoted(phrases: Iterable[str]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Prompts:
-    """Classes and background prompts with their embeddings.
+    """Classes with the embeddings of their phrases, ``text`` (phrases, E) float32, L2-normalised.
 
-    ``text`` (prompts, E) float32, L2-normalised, has an entry per phrase of the classes, then one
-    per background prompt; ``prompt_classes`` are their classes, -1 for the background.
+    ``unknown`` are phrases that the backbone was not trained on, ``notes`` sentences for people.
     """
 
     classes: Vocabulary
-    background: tuple[str, ...]
     text: Tensor
-    prompt_classes: tuple[int, ...]
     unknown: tuple[UnknownPhrase, ...]
     notes: tuple[str, ...]
 
 
-def prompts(
-    backbone: Backbone,
-    words: str | Iterable[str] | Vocabulary,
-    background: bool | Iterable[str],
-    templates: str,
-) -> Prompts:
-    """Parses and embeds words, with the errors of ``parse`` and ``embed``."""
+def prompts(backbone: Backbone, words: str | Iterable[str] | Vocabulary, templates: str) -> Prompts:
+    """Parses and embeds words, with the errors of :func:`parse` and :func:`embed`."""
     classes = parse(words)
-    others = background_prompts(backbone, classes, background)
     notes = list(classes.notes)
-    if background and not others:
-        notes.append(NO_BACKGROUND)
     foreign = [phrase for phrase in classes.phrases if not _has_english_letter(phrase)]
     if foreign and backbone.known is None:
         notes.append(NOT_ENGLISH.format(_quoted(foreign)))
-    return Prompts(
-        classes,
-        others,
-        embed(backbone, (*classes.phrases, *others), templates),
-        (*classes.prompt_classes, *[-1] * len(others)),
-        unknown_phrases(backbone, classes),
-        tuple(notes),
-    )
+    text = embed(backbone, classes.phrases, templates)
+    return Prompts(classes, text, unknown_phrases(backbone, classes), tuple(notes))
 
 
 def _has_english_letter(phrase: str) -> bool:
@@ -180,37 +161,13 @@ def _has_english_letter(phrase: str) -> bool:
     return any(c.isascii() and c.isalpha() for c in phrase)
 
 
-def background_prompts(
-    backbone: Backbone, typed: Vocabulary, background: bool | Iterable[str] = True
-) -> tuple[str, ...]:
-    """Prompts for the rest of an image: a pixel that one of them fits best gets no class.
-
-    ``True`` stands for the background list used in the literature, without words that the backbone
-    was not trained on, ``False`` for none. A list, or text as in ``parse``, gives other words.
-    Typed words, their synonyms and plurals are left out: "pine trees" leaves out "tree".
-    """
-    if not background:
-        return ()
-    synonyms = lists.read("background")
-    words = tuple(synonyms) if background is True else parse(background).phrases
-    if background is True and backbone.known:
-        words = tuple(word for word in words if look_up(backbone.known, word)[0])
-    ends = {end for phrase in typed.phrases for end in _ends(phrase)}
-
-    def is_typed(word: str) -> bool:
-        names = (word.casefold(), *synonyms.get(word.casefold(), ()))
-        return any(form in ends for name in names for form in _forms(name))
-
-    return tuple(word for word in words if not is_typed(word))
-
-
-def _ends(phrase: str) -> list[str]:
+def ends(phrase: str) -> list[str]:
     """The ends of a phrase, the longest first, each also with its last word in the singular."""
     words = phrase.casefold().split()
-    return [form for start in range(len(words)) for form in _forms(" ".join(words[start:]))]
+    return [form for start in range(len(words)) for form in forms(" ".join(words[start:]))]
 
 
-def _forms(phrase: str) -> list[str]:
+def forms(phrase: str) -> list[str]:
     """A phrase, and what may be its singular."""
     singular = {"s": "", "es": "", "ies": "y", "ves": "f"}
     return [phrase, *(phrase.removesuffix(s) + singular[s] for s in singular if phrase.endswith(s))]
@@ -240,7 +197,7 @@ def look_up(known: KnownWords, phrase: str) -> tuple[bool, str | None]:
 
     The longest end that is a known word or another noun of the table decides, in the singular, too.
     """
-    for noun in _ends(phrase):
+    for noun in ends(phrase):
         if noun in known.words:
             return True, noun
         if noun in known.nearest:

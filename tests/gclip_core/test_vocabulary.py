@@ -208,50 +208,6 @@ def test_reasons() -> None:
 
 def test_other_letters(backbone: Backbone) -> None:
     """A model with an open vocabulary notes what is in other letters."""
-    assert vocabulary.prompts(backbone, "dog, café, R2-D2", False, "plain").notes == ()
-    (note,) = vocabulary.prompts(backbone, "dog, 犬, собака", False, "plain").notes
+    assert vocabulary.prompts(backbone, "dog, café, R2-D2", "plain").notes == ()
+    (note,) = vocabulary.prompts(backbone, "dog, 犬, собака", "plain").notes
     assert note.endswith("not in English letters: '犬', 'собака'.")
-
-
-def background(backbone: Backbone, words: str, prompts: Any = True) -> set[str]:
-    return set(vocabulary.background_prompts(backbone, parse(words), prompts))
-
-
-@pytest.mark.parametrize(
-    ("typed", "gone"),
-    [
-        ("SKY", {"sky"}),
-        ("pine trees", {"tree"}),
-        ("bookshelves; shelves", {"shelf"}),
-        ("street", {"road"}),
-        ("cat; couch, wall", {"wall"}),
-        ("garage door", {"door"}),
-        ("doormat", set()),
-        ("ocean", {"sea", "water"}),
-    ],
-)
-def test_background(backbone: Backbone, typed: str, gone: set[str]) -> None:
-    """The field's list, without typed words, their synonyms and plurals."""
-    assert background(backbone, "cat") == set(lists.read("background"))
-    assert background(backbone, "cat") - background(backbone, typed) == gone
-
-
-def test_own_background(backbone: Backbone) -> None:
-    """Prompts of one's own, without typed words; none on request; other things are refused."""
-    prompts = background(backbone, "cat", ["cats", "dog", "sofa; couch", "polecat"])
-    assert prompts == {"dog", "sofa", "couch", "polecat"}
-    assert background(backbone, "black cat", ["big cat", "old black cat", "cat"]) == {
-        "big cat",
-        "old black cat",
-    }
-    assert background(backbone, "cat", False) == set()
-    for unusable in (7, [7], [" "]):
-        with pytest.raises(VocabularyError):
-            background(backbone, "cat", unusable)
-
-
-def test_known_background() -> None:
-    """A model with a known vocabulary has background prompts that it knows only."""
-    prompts = tuple(background(loaded(), "cat"))
-    assert prompts
-    assert vocabulary.unknown_phrases(loaded(), Vocabulary((prompts,))) == ()

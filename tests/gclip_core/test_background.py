@@ -85,8 +85,8 @@ def test_share() -> None:
     candidates = candidates_of(loaded())
     n, first = len(candidates.words), candidates.words.index("building")
     second = candidates.words.index("tree")
-    cosines = torch.rand(n, 4, 4, generator=torch.Generator().manual_seed(0)) / 10
-    cosines[first], cosines[second, :, 3:] = 0.8, 0.9
+    cosines = torch.rand(n, 4, 4, generator=torch.Generator().manual_seed(0)) / 4
+    cosines[first, :, :3], cosines[second, :, 3:] = 1.5, 1.5
     of = own("zebra", cosines)
     offsets = dict(zip(of.words, of.offsets.tolist(), strict=True))
     assert offsets["building"] == max(offsets.values()) == 0

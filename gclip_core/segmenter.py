@@ -109,9 +109,9 @@ class Segmenter:
         """Finds the class of each pixel among ``words`` (a list, or text as a person types it).
 
         With ``background=True``, the image's own words compete with the typed ones
-        (:mod:`gclip_core.words.background`); a list gives other words to compete.
+        (``gclip_core.words.background``); a list gives other words to compete.
         ``background_weight`` from 0 (no background) to 1 weakens their logits
-        (:func:`masks.add_background`). A pixel gets no class if the background fits it best, or if
+        (``masks.add_background``). A pixel gets no class if the background fits it best, or if
         the best score is under ``threshold``.
 
         ``refine`` is a name of ``refine.REFINEMENTS``: edges then follow the image, and
@@ -235,7 +235,7 @@ class Segmenter:
         return match(self.backbone, F.normalize(features, dim=-1), probabilities)
 
     def prompts(self, words: Words) -> vocabulary.Prompts:
-        """Parses and embeds words for :meth:`segment`."""
+        """Parses and embeds words for ``segment``."""
         return vocabulary.prompts(self.backbone, words, self.templates)
 
     def count_windows(self, size: Size) -> tuple[int, int]:

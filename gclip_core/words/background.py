@@ -1,7 +1,7 @@
 """The background: words that nobody typed compete with the typed ones for the pixels of an image.
 
 By default they are the image's own words: every word that may be suggested competes, with a logit
-that is lowered by its share of the image, as :func:`suggest.mixture` estimates it. So "bus" alone
+that is lowered by its share of the image, as ``suggest.mixture`` estimates it. So "bus" alone
 does not take the buildings behind it, because "building" has a large share of this image. A word
 that is like a typed one does not compete: "truck" may be what a person means by "van".
 """
@@ -73,7 +73,7 @@ def of_words(
 ) -> Background:
     """Given words, without those that are typed: "pine trees" leaves out "tree".
 
-    Raises VocabularyError for what :func:`vocabulary.parse` cannot read.
+    Raises VocabularyError for what ``vocabulary.parse`` cannot read.
     """
     synonyms = lists.read("background")
     kept = tuple(word for word in parse(words).phrases if not is_typed(word, synonyms, typed))

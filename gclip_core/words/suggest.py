@@ -83,7 +83,7 @@ def choose(
 ) -> tuple[str, ...]:
     """At most ``most`` words: things before stuff, each by its share of the image.
 
-    The score of a class is the mean over patches of `before * after` (:class:`Mixture`): a word
+    The score of a class is the mean over patches of `before * after` (``Mixture``): a word
     must have a share of the image, and fit there without the other patches' help. Words below the
     thresholds are left out, but for the best one.
     """

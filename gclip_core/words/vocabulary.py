@@ -146,7 +146,7 @@ class Prompts:
 
 
 def prompts(backbone: Backbone, words: str | Iterable[str] | Vocabulary, templates: str) -> Prompts:
-    """Parses and embeds words, with the errors of :func:`parse` and :func:`embed`."""
+    """Parses and embeds words, with the errors of ``parse`` and ``embed``."""
     classes = parse(words)
     notes = list(classes.notes)
     foreign = [phrase for phrase in classes.phrases if not _has_english_letter(phrase)]

@@ -21,9 +21,9 @@ from gclip_core.words.vocabulary import Vocabulary, parse
 
 LITERATURE = tuple(lists.read("background"))
 """The background words of VOC21 and COCO-Object in the literature: pass them as ``background``."""
-WEIGHT = 0.9
+WEIGHT = 0.7
 """Default weight of the background, chosen on photos with masks by `training/choose.py`."""
-SHARE = 0.15
+SHARE = 0.3
 """How much the logarithm of a word's share counts, in standard deviations of the cosines."""
 ALIKE = 0.35
 """A word competes only with typed words of which the centred cosine with it is lower."""

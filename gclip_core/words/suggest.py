@@ -28,6 +28,8 @@ LEAST_PROBABILITY = 0.003
 """What the image classifier has at least for every word: it knows few, and is often wrong."""
 SHARPNESS = 2.0
 """What cosines are multiplied by, in their standard deviations over all candidates."""
+PEAK = 0.01
+"""The share of the patches, the best ones of a thing, whose mean score is its peak."""
 ROUNDS = 2
 """How often the words' shares of the image are estimated anew."""
 
@@ -37,10 +39,12 @@ class Thresholds:
     """The least scores of suggested words, from 0 to 1; see ``choose``.
 
     Stuff needs more than a thing: a wrong word on a large background spoils a photo more than none.
+    A thing of which the peak is high enough may be small.
     """
 
     thing: float = 0.03
     stuff: float = 0.06
+    peak: float = 0.5
 
 
 DEFAULT = Thresholds()
@@ -84,13 +88,17 @@ def choose(
     """At most ``most`` words: things before stuff, each by its share of the image.
 
     The score of a class is the mean over patches of `before * after` (``Mixture``): a word
-    must have a share of the image, and fit there without the other patches' help. Words below the
-    thresholds are left out, but for the best one.
+    must have a share of the image, and fit there without the other patches' help. Its peak is the
+    mean over the best hundredth of the patches: it finds small things. Words below the thresholds
+    are left out, but for the best one.
     """
     words, stuff = candidates.words, candidates.stuff
     patches = mixture(candidates, matches)
-    score, share = (patches.before * patches.after).mean(1), patches.after.mean(1)
+    scores, share = patches.before * patches.after, patches.after.mean(1)
+    peak = scores.topk(max(1, round(PEAK * scores.shape[1])), dim=1).values.mean(1)
+    score = scores.mean(1)
     good = score >= torch.where(stuff, thresholds.stuff, thresholds.thing)
+    good |= ~stuff & (peak >= thresholds.peak)
     good[score.argmax()] = True
     order = sorted(good.nonzero().flatten().tolist(), key=lambda i: (bool(stuff[i]), -share[i]))
     return tuple(words[index] for index in order[:most])

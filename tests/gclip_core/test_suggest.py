@@ -11,7 +11,7 @@ from gclip_core.words import lists, suggest
 from gclip_core.words.suggest import Candidates, Matches, Thresholds
 from tests.models import loaded, tiny_backbone
 
-THRESHOLDS = Thresholds(thing=0.05, stuff=0.05)
+THRESHOLDS = Thresholds(thing=0.05, stuff=0.05, peak=1)
 
 
 def cosines(*shares: float) -> Tensor:
@@ -57,9 +57,18 @@ def test_order() -> None:
 def test_threshold() -> None:
     """Words below their threshold are left out, but for the best one; stuff has its own."""
     two = cosines(2 / 3, 1 / 3)
-    assert choose(two, stuff="b", thresholds=Thresholds(thing=0.05, stuff=0.9)) == "a"
-    assert choose(two, stuff="a", thresholds=Thresholds(thing=0.9, stuff=0.05)) == "a"
-    assert choose(two, thresholds=Thresholds(thing=0.9, stuff=0.05)) == "a", "the best one stays"
+    assert choose(two, stuff="b", thresholds=Thresholds(0.05, 0.9, 1)) == "a"
+    assert choose(two, stuff="a", thresholds=Thresholds(0.9, 0.05, 1)) == "a"
+    assert choose(two, thresholds=Thresholds(0.9, 0.05, 1)) == "a", "the best one stays"
+
+
+def test_peak() -> None:
+    """A small thing that fits its patches very well is suggested; small stuff is not."""
+    small = cosines(32 / 36, 4 / 36)
+    small[1] *= 3
+    assert choose(small, thresholds=Thresholds(0.2, 0.2, 1)) == "a"
+    assert choose(small, thresholds=Thresholds(0.2, 0.2, 0.1)) == "ab"
+    assert choose(small, stuff="b", thresholds=Thresholds(0.2, 0.2, 0.1)) == "a"
 
 
 def test_synonym() -> None:

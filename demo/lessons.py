@@ -58,7 +58,7 @@ LESSONS = {
         "add patches of the same thing that are farther away.",
         OFF,
         AMF,
-        drawn="attention-late.webp",
+        drawn="global-tokens.webp",
     ),
     "outlier": Lesson(
         "3 · A channel that outweighs the others",

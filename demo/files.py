@@ -18,7 +18,6 @@ from gradio.utils import get_upload_folder
 from numpy.typing import NDArray
 from PIL import Image
 
-from demo.gate.numbers import ENCODINGS
 from demo.scene import Photo
 
 SHOWN_SIDE = 1280
@@ -64,7 +63,7 @@ def photo_file(photo: Photo) -> dict[str, Any]:
     return gr.FileData(path=saved(_shown(photo), "picture.jpeg")).model_dump()
 
 
-@lru_cache(ENCODINGS)
+@lru_cache(12)
 def _shown(photo: Photo) -> bytes:
     shown = photo.picture.copy()
     shown.thumbnail((2 * SHOWN_SIDE, 2 * SHOWN_SIDE))

@@ -1,11 +1,11 @@
 """A photo with settings, and all that the library computes of them, each once.
 
-What is shared by all visitors is in three caches, bounded by count and keyed by digests and
-settings; two that ask for the same at once share one computation.
+What all visitors share is in one cache, bounded by bytes and keyed by digests and settings; two
+that ask for the same at once share one computation.
 """
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cache, cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -21,6 +21,7 @@ from demo.gate.sessions import MAX_SESSIONS
 from demo.settings import ABLATIONS, Settings
 from evaluation import metric, photos
 from gclip_core import METHODS, assets
+from gclip_core.backbones.backbone import Backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
 from gclip_core.methods import Method
@@ -41,16 +42,36 @@ LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03)
 LOCK = RLock()
 """Taken around whatever takes long, by those who ask for it: one thing is computed at a time. The
 queue alone would not do: :func:`warm` and tools of ``--mcp`` do not wait in it."""
-_pictures: BoundedCache[Image.Image] = BoundedCache(numbers.ENCODINGS)
-_encodings: BoundedCache[Encoded] = BoundedCache(numbers.ENCODINGS)
-_masks: BoundedCache[Segmentation] = BoundedCache(numbers.MASKS)
+
+
+def weigh(value: Any) -> int:
+    """Bytes of a picture, or of all tensors of an encoding or a mask."""
+    if isinstance(value, Image.Image):
+        return 4 * math.prod(value.size)  # Pillow pads RGB
+    seen, storages, parts = set[int](), dict[int, int](), [value]
+    while parts:
+        part = parts.pop()
+        if id(part) in seen or isinstance(part, Backbone):
+            continue
+        seen.add(id(part))
+        if isinstance(part, Tensor):
+            storage = part.untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
+        elif isinstance(part, tuple | list):
+            parts += part
+        elif isinstance(part, dict) or is_dataclass(part):
+            parts += (part if isinstance(part, dict) else vars(part)).values()
+    return sum(storages.values())
+
+
+CACHE: BoundedCache[Any] = BoundedCache(numbers.MAX_CACHED, weigh)
+"""Pictures, encodings and masks."""
 
 
 def state() -> dict[str, Any]:
     """For a host's monitor."""
     host = backbones.HOST
-    counts = {"encodings": len(_encodings), "masks": len(_masks)}
-    return {"backbone": host.backbone, "device": host.device, **counts}
+    return {"backbone": host.backbone, "device": host.device, "cached": len(CACHE)}
 
 
 @cache
@@ -90,7 +111,7 @@ class Photo:
             ImageError: the file is no picture, or has too many pixels.
             FileNotFoundError: it was deleted.
         """
-        return _pictures.get_or_make(self, self._open)
+        return CACHE.get_or_make(self, self._open)
 
     def _open(self) -> Image.Image:
         data = Path(self.path).read_bytes()
@@ -125,12 +146,15 @@ class Scene:
     @property
     def encoded(self) -> Encoded:
         def encode() -> Encoded:
-            picture = self.photo.picture
-            windows, patches = self.segmenter.count_windows(picture.size[::-1])
-            numbers.check_cost(patches, windows, len(METHODS))
-            return backbones.HOST.encode(self.segmenter, picture)
+            self._check_cost()
+            return backbones.HOST.encode(self.segmenter, self.photo.picture)
 
-        return _encodings.get_or_make(self.tower_key, encode)
+        return CACHE.get_or_make(self.tower_key, encode)
+
+    def _check_cost(self, methods: int = 1) -> None:
+        windows, patches = self.segmenter.count_windows(self.photo.picture.size[::-1])
+        channels = self.segmenter.backbone.norms.numel()
+        numbers.check_cost(windows, patches, channels, methods)
 
     # --- what is in view; a link may name a block, a head or a patch that there is not ------------
 
@@ -204,11 +228,13 @@ class Scene:
         words, method, options = self.words, method or self.method, s.mask_options()
 
         def segment() -> Segmentation:
-            picture = self.photo.picture
-            return self.segmenter.segment(self.encoded, words, method, picture=picture, **options)
+            encoded, picture = self.encoded, self.photo.picture
+            mask = self.segmenter.segment(encoded, words, method, picture=picture, **options)
+            CACHE.put(self.tower_key, encoded)  # weighed again: methods leave something in it
+            return mask
 
         key = *self.tower_key, s.templates, s.logit_scale, words, method, *options.values()
-        return _masks.get_or_make(key, segment)
+        return CACHE.get_or_make(key, segment)
 
     @cached_property
     def idea(self) -> str:
@@ -250,6 +276,7 @@ class Scene:
             del others["gclip"]
         else:
             others["gclip"] = s.gclip()
+        self._check_cost(len(first) + len(others))
 
         def scored(methods: dict[str, Method]) -> dict[str, tuple[Segmentation, float | None]]:
             masks = {name: self.mask(method) for name, method in methods.items()}

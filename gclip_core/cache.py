@@ -12,13 +12,14 @@ Value = TypeVar("Value")
 class BoundedCache(Generic[Value]):
     """At most ``limit`` values; the least recently used ones are dropped.
 
-    ``get_or_make(key, make)`` is the value of ``key``, made by ``make()`` if it is not cached. If
-    two threads need the same missing key, the second waits for the first to make the value. If
-    ``make`` fails, nothing is cached, and the next thread calls its own.
+    With ``weigh``, the sum of what it returns for the values is limited instead; a value is weighed
+    when it is put. ``get_or_make(key, make)`` is the value of ``key``, made by ``make()`` if it is
+    not cached. If two threads need the same missing key, the second waits for the first to make the
+    value. If ``make`` fails, nothing is cached, and the next thread calls its own.
     """
 
-    def __init__(self, limit: int) -> None:
-        self._values: LRUCache[Hashable, Value] = LRUCache(limit)
+    def __init__(self, limit: int, weigh: Callable[[Value], int] | None = None) -> None:
+        self._values: LRUCache[Hashable, Value] = LRUCache(limit, weigh)
         self._condition = Condition()
 
         @cached(self._values, key=lambda key, make: key, condition=self._condition)

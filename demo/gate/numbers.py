@@ -9,25 +9,26 @@ MAX_PIXELS = 64_000_000  # of a picture, by its header, before it is decoded
 WORKED_PIXELS = 4_000_000  # to which it is then scaled
 MAX_PHRASES = 200  # classes and synonyms: each is embedded in up to 80 sentences
 MAX_CHARACTERS = 4_000
-MAX_COST = 100_000  # patches × windows × methods: an encoding has at most 8,000 patches, 100 MB
-ATTENTION_PATCHES = 700  # a finer grid is pooled before its attention is sent to the browser
-BLOCK_PATCHES = 200  # the same for the small maps of the blocks
+MAX_COST = 40_000_000  # of one request; 5 s on two cores
+ATTENTION_PATCHES = 1_100  # a finer grid is pooled before its attention is sent to the browser
+BLOCK_PATCHES = 260  # the same for the small maps of the blocks
 BACKBONES = 3
-ENCODINGS = 12  # and as many pictures of at most 16 MB
-MASKS = 40  # of at most 15 MB
+MAX_CACHED = 600 * 2**20  # bytes of pictures, encodings and masks, whoever asked for them
 MAX_LINK = 6_000  # bytes of a link's settings; a longer one leaves out the words
 
 
-def check_cost(patches: int, windows: int, methods: int) -> None:
-    """Judge what so many windows, of so many patches each, cost under so many methods.
+def check_cost(windows: int, patches: int, channels: int, methods: int = 1) -> None:
+    """Check what windows of so many patches cost, with the channels of all blocks of a tower.
+
+    The cost of attention grows with the square of the patches. Fourteen methods that share an
+    encoding cost as much as the encoding.
 
     Raises:
         GclipError: more than the page computes for one request.
     """
-    cost = patches * windows * methods
+    cost = windows * patches * (1 + patches / 2_000) * channels * max(1, methods / 14)
     if cost > MAX_COST:
         raise GclipError(
-            f"Patches × windows × methods may come to {MAX_COST:,} here, but {patches:,} × "
-            f"{windows:,} × {methods} is {cost:,}. Take a smaller size, a smaller window or a "
-            "longer stride."
+            f"This would take about {cost / MAX_COST:.1f} × as long as one request may. Choose a "
+            "smaller size, a longer stride or a smaller backbone."
         )

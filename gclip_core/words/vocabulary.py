@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from torch import Tensor
@@ -28,7 +28,7 @@ class Vocabulary:
     """
 
     classes: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = field(default=(), compare=False)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.classes or not all(isinstance(c, tuple) and c for c in self.classes):

@@ -567,6 +567,9 @@ def test_prefix(path: str, prefix: str, status: int, small: Page) -> None:
 
 
 def test_cost() -> None:
-    numbers.check_cost(8_000, 1, 12)
-    with pytest.raises(GclipError, match="is 108,000. Take a smaller size"):
-        numbers.check_cost(9_000, 1, 12)
+    """The built-in at its own size is far below the bound, and OpenAI's largest is below it."""
+    numbers.check_cost(1, 1_036, 12 * 256, 16)
+    numbers.check_cost(1, 24 * 32, 24 * 1_024, 16)
+    for windows, patches in ((1, 5_000), (100, 196)):
+        with pytest.raises(GclipError, match="smaller size"):
+            numbers.check_cost(windows, patches, 12 * 256)

@@ -2,18 +2,21 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
+import demo.scene
 from demo import backbones
 from demo.backbones import Host
 from demo.gate import numbers
-from demo.scene import Photo, Scene
+from demo.scene import Photo, Scene, weigh
 from demo.settings import Settings
-from gclip_core import GclipError
+from gclip_core import METHODS, GclipError
+from gclip_core.cache import BoundedCache
 from gclip_core.segmenter import Segmenter
 from tests.demo.photos import scene as scene_of
 from tests.demo.photos import upload
@@ -67,8 +70,53 @@ def test_large_photo_is_scaled_down(tmp_path: Path) -> None:
 
 
 def test_too_many_windows_meet_a_sentence() -> None:
-    with pytest.raises(GclipError, match="windows"):
+    with pytest.raises(GclipError, match="longer stride"):
         scene_of(words="dog", short_side=640, window=64, stride=16).mask()
+
+
+def test_methods_do_not_lower_what_one_mask_may_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comparing many methods may be refused where the mask of one is not."""
+    one = scene_of(words="dog", short_side=64)
+    many = {f"method {n}": replace(METHODS["maskclip"], name=f"method {n}") for n in range(60)}
+    monkeypatch.setattr("demo.scene.METHODS", METHODS | many)
+    windows, patches = one.segmenter.count_windows(one.photo.picture.size[::-1])
+    cost = windows * patches * one.segmenter.backbone.norms.numel()
+    monkeypatch.setattr(numbers, "MAX_COST", 2 * cost)
+    assert one.mask()
+    with pytest.raises(GclipError, match="smaller size"):
+        _ = one.compared
+
+
+def test_notes_are_the_visitors_own() -> None:
+    """Words that were given twice are named to whoever gave them twice, and to nobody else."""
+    (note,) = scene_of(words="cat, CAT, dog").mask().notes
+    assert "'CAT'" in note
+    assert scene_of(words="cat, dog").mask().notes == ()
+    assert scene_of(words="cat, dog, Dog").mask().notes != ()
+
+
+def test_cache_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of pictures, encodings and masks, each weighed with all that methods left in it."""
+    monkeypatch.setattr("demo.scene.CACHE", BoundedCache(20 * 2**20, weigh))
+    for number in range(4):
+        path = upload(tmp_path, f"{number}.png", (300 + number, 400))
+        scene = scene_of(path, words="dog, grass")
+        kept = [scene.photo.picture, scene.encoded, *(mask for mask, _ in scene.compared.values())]
+        assert sum(map(weigh, kept)) > 8 * 2**20
+        held = [demo.scene.CACHE.get(key) for key in (scene.photo, scene.tower_key)]
+        assert held[1] is scene.encoded
+    values = demo.scene.CACHE._values
+    assert 8 * 2**20 < sum(map(weigh, values.values())) <= 20 * 2**20
+
+
+def test_weight() -> None:
+    """A picture has four bytes a pixel; tensors that share a storage are weighed once."""
+    encoded = scene_of(words="dog", short_side=160).encoded
+    inputs = sum(x.nbytes for x in encoded.inputs)
+    assert inputs + encoded.pixels.nbytes <= weigh(encoded)
+    before = weigh(encoded)
+    assert encoded.whole is encoded and weigh(encoded) == before
+    assert weigh(Image.new("RGB", (30, 20))) == 2_400
 
 
 def test_score_needs_known_words_and_a_truth(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ Without them the process exceeds 4 GB: ``hostile_pictures`` of ``tests.load``.
 from gclip_core.errors import GclipError
 
 MAX_PIXELS = 64_000_000  # of a picture, by its header, before it is decoded
-WORKED_PIXELS = 4_000_000  # to which it is then scaled
+WORKED_PIXELS = 3_000_000  # to which it is then scaled
 MAX_PHRASES = 200  # classes and synonyms: each is embedded in up to 80 sentences
 MAX_CHARACTERS = 4_000
 MAX_COST = 40_000_000  # of one request; 5 s on two cores

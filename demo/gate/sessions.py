@@ -1,6 +1,6 @@
 """Sessions: whose turn it is, and who reads the answers, by Gradio's record of its queue.
 
-Without it who asks most is served most (``many_requests`` of ``tests.load``), and answers that
+Without it who asks most is served most (``heavy_requests`` of ``tests.load``), and answers that
 nobody reads stay in memory (``unread_answers``). This is the only code that reads a private name
 of a library, Gradio's ``_queue``; ``tests/demo/test_gate.py`` fails if that changes.
 """

@@ -209,7 +209,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the figures; returns 1 if an answer was lost or differs, or a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
     parser.add_argument("--clients", type=int, default=25)
-    parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--requests", type=int, default=200)
     parser.add_argument("--different", type=int, default=60, help="how many different requests")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
     parser.add_argument("--soak", type=int, default=0, help="new photos, instead of all this")

@@ -13,10 +13,12 @@ import httpx
 
 from demo.gate import API
 from demo.gate.files import MAX_FILE
-from demo.gate.requests import JOIN
+from demo.gate.requests import JOIN, UPLOAD
 from demo.settings import Settings
 from tests.demo.visitor import BusyError, FailedError, Server, Visitor
 from tests.load.hostile_pictures import PICTURES
+from tests.models import picture
+from tests.pictures import encoded
 
 Attack = Callable[[Server], Iterable[object]]
 
@@ -126,21 +128,26 @@ def hostile_pictures(server: Server) -> Iterator[object]:
     for name, make in PICTURES.items():
         data = make()
 
-        def ask(number: int, data: bytes = data) -> object:
-            visitor = Visitor(server.url)
-            upload = visitor.upload(data + bytes([number]))
-            if upload.status_code != 200:
-                return f"{upload.status_code} for the upload"
-            photo = {"path": upload.json()[0], "meta": {"_type": "gradio.FileData"}}
-            try:
-                if number % 2:
-                    return "a mask" if visitor.program("suggest", photo, 5, "default") else ""
-                shown = visitor.ask(photo, words="cat,dog")
-                return "a mask" if "canvas" in shown else shown.get("warning", "")[:60]
-            except (BusyError, FailedError) as error:
-                return str(error)[:60]
+        def ask(number: int, data: bytes = data) -> str:
+            return use(server, data + bytes([number]), number)
 
         yield from (f"{name}: {result}" for result in at_once(4, ask))
+
+
+def use(server: Server, data: bytes, number: int) -> str:
+    """Upload a picture, and ask for its mask by the page or for words by the API."""
+    visitor = Visitor(server.url)
+    upload = visitor.upload(data)
+    if upload.status_code != 200:
+        return f"{upload.status_code} for the upload"
+    photo = {"path": upload.json()[0], "meta": {"_type": "gradio.FileData"}}
+    try:
+        if number % 2:
+            return "words" if visitor.program("suggest", photo, 5, "default") else ""
+        shown = visitor.ask(photo, words="cat,dog")
+        return "a mask" if "canvas" in shown else shown.get("warning", "")[:60]
+    except (BusyError, FailedError) as error:
+        return str(error)[:60]
 
 
 def open_connections(server: Server) -> Iterator[object]:
@@ -153,7 +160,7 @@ def open_connections(server: Server) -> Iterator[object]:
 
 
 def nonsense_links(server: Server) -> Iterator[object]:
-    """10,000 links with nonsense, from four tabs."""
+    """2,000 links with nonsense, from four tabs."""
     names, chance = [*Settings.model_fields, "example", "zzz"], random.Random(0)
     values = [
         "1e999",
@@ -173,7 +180,7 @@ def nonsense_links(server: Server) -> Iterator[object]:
     ]
     links = [
         "&".join(f"{name}={chance.choice(values)}" for name in chance.sample(names, 8))
-        for _ in range(10_000)
+        for _ in range(2_000)
     ]
 
     def follow(tab: int) -> str:
@@ -182,6 +189,62 @@ def nonsense_links(server: Server) -> Iterator[object]:
         return f"{sum(map(bool, opened))} of {len(opened)} links opened"
 
     yield from at_once(4, follow)
+
+
+def small_files(server: Server) -> Iterator[object]:
+    """36 uploads of 1,000 files of nine bytes, then 2,000 uploads of one."""
+    visitor = Visitor(server.url)
+    many = [("files", (f"{number}.png", number.to_bytes(9))) for number in range(1_000)]
+    for _ in range(36):
+        yield f"{visitor.web.post(UPLOAD, files=many).status_code} for 1,000 files"
+    yield from at_once(2_000, lambda number: visitor.upload(number.to_bytes(9)).status_code, 10)
+
+
+def idle_connections(server: Server) -> Iterator[object]:
+    """1,500 connections without a request and 500 with half of one; then the page's health."""
+    wires = [connection(server, "GET / HTTP/1.1\n" * (number % 4 == 0)) for number in range(2_000)]
+    for _ in range(10):
+        began = time.monotonic()
+        health = httpx.get(f"{server.url}/health", timeout=120).status_code
+        yield f"health: {health} in {'less' if time.monotonic() - began < 5 else 'more'} than 5 s"
+        time.sleep(2)
+    yield from (status(wire) for wire in wires)
+
+
+def heavy_requests(server: Server) -> Iterator[object]:
+    """Eight requests of one session, each nearly as expensive as a request may be, four times."""
+    visitor, data = Visitor(server.url), encoded(picture(900, 900), "JPEG")
+    photo = visitor.uploaded(data)
+    event = visitor.events["respond"]["id"]
+    for turn in range(4):
+        for number in range(8):
+            settings = Settings(words="cat, dog", short_side=960 - 16 * (8 * turn + number))
+            values = [None, "segment", photo, *(value for _, value in settings)]
+            body = {"fn_index": event, "data": values, "session_hash": visitor.session}
+            yield visitor.web.post(JOIN, json=body).status_code
+        yield f"{sum(1 for message in visitor.messages() if message.get('success'))} messages"
+
+
+def large_caches(server: Server) -> Iterator[object]:
+    """12 photos in many windows with 200 words and three thresholds, then 63 megapixels."""
+    words = ",".join(f"thing {number}" for number in range(200))
+
+    def ask(number: int) -> str:
+        visitor = Visitor(server.url)
+        photo = visitor.uploaded(encoded(picture(2_000, 2_000, seed=number), "JPEG"))
+        windows = {"words": words, "short_side": 672, "window": 224, "stride": 96}
+        for threshold in (0, 0.3, 0.6):
+            while True:
+                try:
+                    visitor.ask(photo, threshold=threshold, **windows)
+                    break
+                except BusyError:
+                    time.sleep(2)
+        return "three masks" if "canvas" in visitor.shown else visitor.shown["warning"][:60]
+
+    yield from at_once(12, ask)
+    data = PICTURES["63 megapixels of 16 bits"]()
+    yield from at_once(4, lambda number: use(server, data + bytes([number]), number))
 
 
 ATTACKS: tuple[Attack, ...] = (
@@ -193,4 +256,8 @@ ATTACKS: tuple[Attack, ...] = (
     hostile_pictures,
     open_connections,
     nonsense_links,
+    small_files,
+    idle_connections,
+    heavy_requests,
+    large_caches,
 )

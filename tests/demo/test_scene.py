@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from PIL import Image
 
-import demo.scene
 from demo import backbones
 from demo.backbones import Host
 from demo.gate import numbers
@@ -76,7 +75,7 @@ def test_too_many_windows_meet_a_sentence() -> None:
 
 def test_methods_do_not_lower_what_one_mask_may_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     """Comparing many methods may be refused where the mask of one is not."""
-    one = scene_of(words="dog", short_side=64)
+    one = scene_of(words="dog", short_side=64, refine="none")
     many = {f"method {n}": replace(METHODS["maskclip"], name=f"method {n}") for n in range(60)}
     monkeypatch.setattr("demo.scene.METHODS", METHODS | many)
     windows, patches = one.segmenter.count_windows(one.photo.picture.size[::-1])
@@ -89,24 +88,26 @@ def test_methods_do_not_lower_what_one_mask_may_cost(monkeypatch: pytest.MonkeyP
 
 def test_notes_are_the_visitors_own() -> None:
     """Words that were given twice are named to whoever gave them twice, and to nobody else."""
-    (note,) = scene_of(words="cat, CAT, dog").mask().notes
+    small = {"short_side": 64, "refine": "none", "background": False}
+    (note,) = scene_of(words="cat, CAT, dog", **small).mask().notes
     assert "'CAT'" in note
-    assert scene_of(words="cat, dog").mask().notes == ()
-    assert scene_of(words="cat, dog, Dog").mask().notes != ()
+    assert scene_of(words="cat, dog", **small).mask().notes == ()
+    assert scene_of(words="cat, dog, Dog", **small).mask().notes != ()
 
 
 def test_cache_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of pictures, encodings and masks, each weighed with all that methods left in it."""
-    monkeypatch.setattr("demo.scene.CACHE", BoundedCache(20 * 2**20, weigh))
+    cache = BoundedCache(10 * 2**20, weigh)
+    monkeypatch.setattr("demo.scene.CACHE", cache)
     for number in range(4):
-        path = upload(tmp_path, f"{number}.png", (300 + number, 400))
-        scene = scene_of(path, words="dog, grass")
-        kept = [scene.photo.picture, scene.encoded, *(mask for mask, _ in scene.compared.values())]
-        assert sum(map(weigh, kept)) > 8 * 2**20
-        held = [demo.scene.CACHE.get(key) for key in (scene.photo, scene.tower_key)]
-        assert held[1] is scene.encoded
-    values = demo.scene.CACHE._values
-    assert 8 * 2**20 < sum(map(weigh, values.values())) <= 20 * 2**20
+        path = upload(tmp_path, f"{number}.png", (400, 300 + number))
+        scene = scene_of(path, words="dog, grass", short_side=224, refine="none")
+        light = weigh(scene.encoded)
+        scene.mask()
+        assert weigh(scene.encoded) > light > 3 * 2**20
+        assert cache.get(scene.tower_key) is scene.encoded
+        weights = map(weigh, cache._values.values())
+        assert 4 * 2**20 < sum(weights) <= 10 * 2**20
 
 
 def test_weight() -> None:

@@ -149,10 +149,12 @@ def test_constants(data: Path, packed: Path, capsys: pytest.CaptureFixture[str])
     assert [line.split(": 4 photos")[0] for line in lines[:4]] == list(titles)
     marked = [float(line.split("good masks, ")[1].split(" %")[0]) for line in lines[4:10]]
     assert marked == sorted(marked), "a higher threshold marks more"
-    for line, weight in zip(lines[10:], (None, *choose.WEIGHTS), strict=True):
-        typed, by_lot, mean = map(float, re.findall(r"\d+\.\d", line.split(": ")[1]))
-        assert line.startswith(f"background {weight}: ")
-        assert mean == pytest.approx((typed + by_lot) / 2, abs=0.11)
+    titles = ("no background", "ships", "crossed", "best of both")
+    for line, title in zip(lines[10:], titles, strict=True):
+        assert line.startswith(title)
+        figures = {kind: float(of) for kind, of in re.findall(r"(absent|one) (\d+\.\d)", line)}
+        assert all(0 <= figure <= 100 for figure in figures.values())
+        assert (figures["absent"] == 100) == (title == "no background")
 
 
 def test_best_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:

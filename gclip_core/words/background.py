@@ -8,6 +8,7 @@ that is like a typed one does not compete: "truck" may be what a person means by
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -52,20 +53,12 @@ def of_image(backbone: Backbone, typed: Vocabulary, matches: Matches) -> Backgro
     words, text = candidates.words[: len(shares)], candidate_text(backbone)[: len(shares)]
     unknown = vocabulary.unknown_phrases(backbone, typed)
     typed = vocabulary.with_nearest(typed, unknown)
-    synonyms = {group[0]: group for group in word_groups(backbone)}
-    far = ~alike(text, embed(backbone, typed.phrases, "plain"))
-    kept = torch.tensor(
-        [
-            bool(x) and not is_typed(word, synonyms, typed)
-            for word, x in zip(words, far, strict=True)
-        ]
-    )
+    names_of = {group[0]: group for group in word_groups(backbone)}
+    kept = ~alike(text, embed(backbone, typed.phrases, "plain"))
+    kept &= torch.tensor([not is_typed(names_of[word], typed) for word in words])
     offsets = SHARE * matches.spread * (shares / shares.max()).clamp_min(1e-6).log()
-    return Background(
-        tuple(word for word, keep in zip(words, kept.tolist(), strict=True) if keep),
-        text[kept],
-        offsets[kept],
-    )
+    names = tuple(words[index] for index in kept.nonzero().flatten().tolist())
+    return Background(names, text[kept], offsets[kept])
 
 
 def of_words(
@@ -76,7 +69,9 @@ def of_words(
     Raises VocabularyError for what ``vocabulary.parse`` cannot read.
     """
     synonyms = lists.read("background")
-    kept = tuple(word for word in parse(words).phrases if not is_typed(word, synonyms, typed))
+    phrases = parse(words).phrases
+    names_of = {word: (word, *synonyms.get(word.casefold(), ())) for word in phrases}
+    kept = tuple(word for word in phrases if not is_typed(names_of[word], typed))
     return Background(kept, embed(backbone, kept, templates), torch.zeros(len(kept)))
 
 
@@ -90,8 +85,16 @@ def alike(text: Tensor, typed: Tensor) -> Tensor:
     return cosines.amax(1) >= ALIKE
 
 
-def is_typed(word: str, synonyms: dict[str, tuple[str, ...]], typed: Vocabulary) -> bool:
-    """Whether a word or one of its synonyms is the end of a typed phrase, or its singular."""
-    ends = {end for phrase in typed.phrases for end in vocabulary.ends(phrase)}
-    names = (word.casefold(), *synonyms.get(word.casefold(), ()))
-    return any(form in ends for name in names for form in vocabulary.forms(name))
+def is_typed(names: tuple[str, ...], typed: Vocabulary) -> bool:
+    """Whether one of a word's names is the end of a typed phrase, or its singular."""
+    return not _forms(names).isdisjoint(_ends(typed))
+
+
+@lru_cache(4096)
+def _forms(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(form for name in names for form in vocabulary.forms(name.casefold()))
+
+
+@lru_cache(1)
+def _ends(typed: Vocabulary) -> frozenset[str]:
+    return frozenset(end for phrase in typed.phrases for end in vocabulary.ends(phrase))

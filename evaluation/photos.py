@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from evaluation import EvaluationError
-from evaluation.class_lists import ClassName
+from evaluation.class_lists import BACKGROUND, ClassName
 from evaluation.datasets import Ids, LabelledSet, Sample, read_ids, require_files
 from evaluation.metric import IGNORE
 from gclip_core import assets
 from gclip_core.pixels import images
 from gclip_core.types import Grid
+from gclip_core.words import lists
 
 NAME = "photos"
 
@@ -114,23 +115,15 @@ def shipped_set() -> LabelledSet:
 def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
     """Photos ``NAME.jpg`` with masks ``NAME.png`` in a folder; of a ``split``, those it lists.
 
-    Its ``index.json`` is a list of ``{"file": NAME, "words": {value: word}}``. A value is one of
-    the mask's, a palette or grey PNG; pixels of other values are ignored. ``SPLIT.txt`` has a name
-    a line.
+    A mask is a palette or grey PNG. ``words.txt`` has a line ``value: word`` for each word of the
+    masks, and "background" for pixels of no word; pixels of other values are ignored. If values
+    differ by photo, ``index.json`` is a list of ``{"file": NAME, "words": {value: word}}`` instead.
+    ``SPLIT.txt`` has a name a line.
 
     Raises:
-        EvaluationError: the index cannot be read, a file is missing, or no photo is listed.
+        EvaluationError: the words cannot be read, a file is missing, or no photo is listed.
     """
-    meanings = folder / "index.json"
-    try:
-        words_of: dict[str, dict[int, str]] = {
-            entry["file"]: {int(value): word for value, word in entry["words"].items()}
-            for entry in json.loads(meanings.read_text("utf-8"))
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise EvaluationError(
-            f"A list of files and words was expected in {meanings}, but {error!r} came."
-        ) from error
+    listed, words_of = _meanings(folder)
     files = {name: (folder / f"{name}.jpg", folder / f"{name}.png") for name in words_of}
     require_files([file for pair in files.values() for file in pair])
     words = dict.fromkeys(word for meaning in words_of.values() for word in meaning.values())
@@ -142,7 +135,7 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
         ids = Ids(classes, ignored=frozenset(), others=IGNORE)
         return images.check(photo), ids.labels(read_ids(mask), str(mask))
 
-    listed, names = meanings, list(words_of)
+    meanings, names = listed, list(words_of)
     if split is not None:
         listed = folder / f"{split}.txt"
         text = listed.read_text("utf-8") if listed.is_file() else ""
@@ -151,6 +144,30 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
     if not names:
         raise EvaluationError(f"Names of photos of this folder were expected in {listed}.")
     samples = tuple(Sample(name, partial(load, name), (*files[name], meanings)) for name in names)
-    classes = tuple(ClassName(word, (word,)) for word in words)
-    title = f"Photos of {folder.name}"
-    return LabelledSet(NAME, title, classes, samples, None, folder.name, split or "all")
+    classes = tuple(
+        BACKGROUND if word == BACKGROUND.name else ClassName(word, (word,)) for word in words
+    )
+    title, background = f"Photos of {folder.name}", index.get(BACKGROUND.name)
+    return LabelledSet(NAME, title, classes, samples, background, folder.name, split or "all")
+
+
+def _meanings(folder: Path) -> tuple[Path, dict[str, dict[int, str]]]:
+    """The file that lists the words, and by photo the word of each value of its mask."""
+    listed = folder / "words.txt"
+    try:
+        if listed.is_file():
+            entries = lists.entries(listed.read_text("utf-8"))
+            words = {int(value): word for value, (word,) in entries}
+            masks = sorted(folder.glob("*.png"))
+            return listed, {mask.stem: words for mask in masks}
+        listed = folder / "index.json"
+        return listed, {
+            entry["file"]: {int(value): word for value, word in entry["words"].items()}
+            for entry in json.loads(listed.read_text("utf-8"))
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EvaluationError(
+            f"The words of the masks were expected in {folder / 'words.txt'}, a line such as "
+            f"'1: cat' for each value, or in {folder / 'index.json'}, but reading {listed.name} "
+            f"failed: {error!r}"
+        ) from error

@@ -1,4 +1,7 @@
-"""One step of the recipe: `python -m training STEP DATA WORK`; README.md has them in order."""
+"""The recipe of the built-in model, step by step: README.md.
+
+`data` names the photos and checks them, `all` runs the other steps in order.
+"""
 
 import argparse
 import importlib
@@ -8,49 +11,78 @@ from pathlib import Path
 
 import torch
 
-from training.data import check_sources
+from evaluation.datasets import DATASETS
+from gclip_core.errors import GclipError
+from training import data
 
 STEPS = ("features", "map", "attention", "pack")
-LEARNING = ("map", "attention")
-"""Steps that fit weights; they and `pack` can leave out photos, or have another seed."""
+LEARNING = ("map", "attention", "all")
+"""Steps that fit weights."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a step; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    parser.add_argument("step", choices=STEPS)
-    parser.add_argument("data", type=Path, help="photos, masks, the first model: README.md")
-    parser.add_argument("work", type=Path, help="a folder for features and what steps learn")
-    parser.add_argument(
-        "--without", choices=("choose", "report"), help="leave out a half of COCO's photos"
-    )
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, help="fewer steps of a fit, to try something")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    args = parser.parse_args(arguments)
-    torch.set_num_threads(args.threads)
-    options = {}
-    if args.steps is not None:
-        if args.step not in LEARNING or args.steps < 1:
-            parser.error(f"--steps must be 1 or more, and only {' and '.join(LEARNING)} take it")
-        options["steps"] = args.steps
-    if args.step != "features":
-        options |= {"without": args.without, "seed": args.seed}
-    args.work.mkdir(parents=True, exist_ok=True)
+    """Run a step; an error is a sentence on stderr. Returns the exit status."""
+    args = _parser().parse_args(arguments)
     try:
-        check_sources(args.data)
-        importlib.import_module(f"training.{args.step}").run(args.data, args.work, **options)
+        if args.step == "data":
+            data.run(args.data, args.masks, args.photos, args.first, args.most)
+            return 0
+        torch.set_num_threads(args.threads)
+        args.work.mkdir(parents=True, exist_ok=True)
+        for step in _steps(args):
+            print(f"{step}:", flush=True)
+            run = importlib.import_module(f"training.{step}").run
+            run(args.data, args.work, **_options(args, step))
     except FileNotFoundError as error:
-        print(
-            f"{error.filename} was expected, but is not there: see training/README.md for what "
-            "DATA has, and which steps come before.",
-            file=sys.stderr,
-        )
-        return 1
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 1
+        print(f"error: {error.filename} is missing; run the step before.", file=sys.stderr)
+        return 2
+    except (GclipError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
     return 0
+
+
+def _steps(args: argparse.Namespace) -> Sequence[str]:
+    if args.step != "all":
+        return (args.step,)
+    return [step for step in STEPS if step != "attention" or data.read(args.data).is_new]
+
+
+def _options(args: argparse.Namespace, step: str) -> dict[str, object]:
+    if step == "features":
+        return {}
+    options = {"without": args.without, "seed": args.seed}
+    return options | ({"steps": args.steps} if args.steps and step in LEARNING else {})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    make = steps.add_parser("data", help="name the photos to learn from, and check them")
+    make.add_argument("data", type=Path, help="folder to make")
+    sets = ", ".join(DATASETS)
+    make.add_argument(
+        "--masks",
+        nargs="+",
+        required=True,
+        metavar="[SET=]FOLDER",
+        help=f"a folder of NAME.jpg, NAME.png and words.txt, or one of the data sets {sets}",
+    )
+    make.add_argument("--photos", nargs="*", default=(), metavar="FOLDER", help="without masks")
+    make.add_argument("--first", metavar="FOLDER", help="make a new model from this first model")
+    make.add_argument("--most", type=int, default=1000, help="photos of a data set, at random")
+    for name in (*STEPS, "all"):
+        step = steps.add_parser(name)
+        step.add_argument("data", type=Path, help="the folder that `data` made")
+        step.add_argument("work", type=Path, help="folder for features and results")
+        step.add_argument("--threads", type=int, default=torch.get_num_threads())
+        step.set_defaults(without=None, seed=0, steps=None)
+        if name != "features":
+            step.add_argument("--without", metavar="SPLIT", help="hold out the photos in SPLIT.txt")
+            step.add_argument("--seed", type=int)
+        if name in LEARNING:
+            step.add_argument("--steps", type=int, help="fewer steps of a fit, to try something")
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,19 +1,18 @@
-"""Step 3, `attention`: twelve blocks learn which patches belong together.
+"""Step `attention`, for a new model: train twelve blocks to attend to patches of the same object.
 
-They learn on square parts of the photos with masks. With them learn the class token and the
-positional embedding; the map stays. First one linear layer learns to read attention from the
-tokens. All blocks begin with its Keys, and all but the last with its Queries. The last block's
-Queries begin at random, are made equally long in all directions, and learn nothing.
+They are trained on square parts of the photos with masks, together with the class token and the
+positional embedding; the map is kept. First, one linear layer learns to read attention from the
+tokens. All blocks start with its Keys, and all but the last with its Queries. The last block's
+Queries start at random, are scaled to the same length in all directions, and are not trained.
 
 DINO is the teacher. Its affinity of two patches is `a`. A patch's target is `A = softmax(10 a)`
-over the patches with `a >= 0`, without those that have another true word than its own. A patch that
-is none of its source's words counts here like one of which nothing is known. The map, as step 2
-left it, gives each patch a vector `v`; its neighbourhood has `r = normalise(A v)`. The terms of the
-loss, each a mean over patches and views:
+over the patches with `a >= 0`, without those that have another true word than its own. A background
+patch counts here like one without a label. The map gives each patch a vector `v`; its neighbourhood
+has `r = normalise(A v)`. The terms of the loss are means over patches and parts:
 
-- middle: `KL(A, attention)` of two of the blocks 5 to 11 by lot (the heads' mean, among patches);
-- averaging: `|(attention - A) v|² / |A v|²` of centred `v`, in the same blocks: an error of
-  attention counts by what it changes;
+- middle: `KL(A, attention)` of two random blocks from 5 to 11 (mean of the heads, among patches);
+- averaging: `|(attention - A) v|² / |A v|²` of centred `v`, in the same blocks, which weights an
+  error of attention by what it changes;
 - keys: `KL(A, Key-Key attention)` of the last block;
 - values: `1 - cos(Values of the last block, v)`, so that words stay where the map has them;
 - output: `1 - cos(output of a patch, r)`;
@@ -29,11 +28,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gclip_core.attention import weights
-from training.data import Photo, folder_of, half
+from training.data import Photo, folder_of, read
 from training.fitting import fit, low_precision
 from training.network import BLOCKS, HEADS, WIDTH, Network, restored
-from training.patches import labels, read
-from training.vocabulary import Words
+from training.patches import labels, stored
+from training.words import Words
 
 WEIGHTS = {
     "middle": 0.6,
@@ -54,10 +53,10 @@ QUERY_GAIN = 2.4
 """How long the last block's Queries are made: the longer, the more local is its attention. Chosen
 by hand, as `WEIGHTS` are."""
 SIDE, VIEWS, QUERIES = 20, 3, 96
-"""Patches along a view, which is as large as the shorter side of a photo, views of a step, and
-patches of a view whose attention is taught: few, for speed."""
+"""Patches along a square part of a photo, parts of a step, and patches of a part whose attention is
+taught: few, for speed."""
 _BLOCKS_A_STEP = 2
-"""Blocks whose attention is taught in one step, by lot, for speed."""
+"""Random blocks whose attention is taught in one step: few, for speed."""
 _READING = 2.5
 """Steps of the layer that reads attention from the tokens, for each step of the blocks."""
 
@@ -68,18 +67,18 @@ class Squares:
 
     def __init__(self, words: Words, work: Path, photos: Sequence[Photo]) -> None:
         self.words, self.work, self.photos = words, work, photos
-        self.stored: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self.read: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
     def _read(self, photo: Photo) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Features (h, w, FEATURES), affinity (hw, hw) and labels (h, w) of a photo."""
-        if photo.name not in self.stored:
-            stored = read(self.work, photo)
-            label = labels(self.words, photo, stored["mask"][:1])[0]
-            self.stored[photo.name] = stored["features"][0], stored["affinity"], label
-        return self.stored[photo.name]
+        if photo.name not in self.read:
+            arrays = stored(self.work, photo)
+            label = labels(self.words, photo, arrays["labels"][:1])[0]
+            self.read[photo.name] = arrays["features"][0], arrays["affinity"], label
+        return self.read[photo.name]
 
-    def draw(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Features, affinities and labels of some parts by lot."""
+    def sample(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Features, affinities and labels of random parts."""
         parts = [self._part(rng) for _ in range(count)]
         features, affinity, label = (
             torch.from_numpy(np.stack(part)) for part in zip(*parts, strict=True)
@@ -136,7 +135,7 @@ def learn_reading(
     nn.init.zeros_(layer.bias)
 
     def losses(step: int) -> dict[str, Tensor]:
-        features, affinity, label = squares.draw(rng, VIEWS)
+        features, affinity, label = squares.sample(rng, VIEWS)
         with torch.no_grad():
             x = network.block_input(network.tokens(features))
             target = affinity_attention(affinity, label)
@@ -227,12 +226,16 @@ def run(
     """Write `attention.pt` by `map.pt`."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    folder, words, held = folder_of(work, without, seed), Words(data), half(data, without)
+    opened, folder = read(data, without), folder_of(work, without, seed)
+    if not opened.is_new:
+        raise ValueError(
+            "The built-in model keeps its attention when it is trained further: go on with `pack`. "
+            "A new model has a first model: `python -m training data DATA --first FOLDER`."
+        )
     before, network = (restored(torch.load(folder / "map.pt")) for _ in range(2))
-    photos = [photo for photo in words.masks if photo.name not in held]
-    squares = Squares(words, work, photos)
+    squares = Squares(opened.words(), work, opened.masks)
     layer = learn_reading(network, squares, rng, int(_READING * steps))
-    give_heads(network, layer, squares.draw(rng, 16)[0])
+    give_heads(network, layer, squares.sample(rng, 16)[0])
     last = network.blocks[-1].attn
     hooks = [
         parameter.requires_grad_().register_hook(_without_queries)
@@ -245,7 +248,7 @@ def run(
     ]
     fit(
         learned,
-        lambda step: losses(network, before, *squares.draw(rng, VIEWS)),
+        lambda step: losses(network, before, *squares.sample(rng, VIEWS)),
         WEIGHTS,
         steps,
         rate=5e-4,

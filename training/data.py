@@ -1,121 +1,225 @@
-"""The photos to learn from: where they are, and which masks they have."""
+"""DATA: the photos to learn from, their masks, and the model that teaches the rest.
 
-import io
+`python -m training data DATA` writes `DATA/data.json` and checks what it names; all steps read it.
+"""
+
 import json
-import tarfile
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from random import Random
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-LEFT_OUT: frozenset[str] = frozenset({"clothing-ccp"})
-"""Sources whose photos count for nothing: names of `masks.json` or `index.jsonl`. Garments compete
-with "person", who wears them."""
-UNLIKE: frozenset[str] = frozenset({"flower"})
-"""Words of COCO's masks that mean something else: a mask of flowers has their leaves and stems."""
-COCO = "coco"
-"""The source of the photos in `coco-val`, of which every thing and all stuff has a mask."""
-FIRST = "first-model"
-"""The folder in DATA of the model that the recipe goes on from."""
-MOST = 8
-"""Photos of a source with the same label that count at most: the first ones. These make 3,378, of
-many kinds."""
+from evaluation.datasets import DATASETS, LabelledSet, Sample, open_dataset
+from evaluation.photos import photo_folder
+from gclip_core import assets
+from gclip_core.backbones.registry import BUILT_IN
+from gclip_core.pixels import images
+from training.words import Known, Words
+
+FILE = "data.json"
+TRAINING_SPLIT = {"val": "train", "val2017": "train2017", "validation": "training"}
+"""The split of a data set that is learned from, by the one that it is evaluated on."""
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+"""Files that count as photos without masks."""
 
 
-@dataclass(frozen=True)
-class Photo:
-    """A photo of `source`; those with a mask have `words`.
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Where masks come from.
 
-    `words` maps the mask's values to words. A pixel of a value in `none` is none of the source's
-    words; other values are unknown. `path` is in `archive`, a tar, or if that is None, in DATA.
+    ``words`` has the model's word for each label of a mask; None if the model has no word for it.
+    ``background`` is the label of pixels that are none of the words, if there is one. ``left_out``
+    are the words that the model does not know.
     """
 
     name: str
-    source: str
-    archive: str | None
-    path: str
-    words: Mapping[int, str] = field(default_factory=dict)
-    none: frozenset[int] = frozenset()
-
-    def image(self, data: Path) -> Image.Image:
-        """The photo, RGB."""
-        return self._open(data, f"{self.path}.jpg").convert("RGB")
-
-    def mask(self, data: Path) -> Image.Image:
-        """The mask, one value a pixel."""
-        return self._open(data, f"{self.path}.png")
-
-    def _open(self, data: Path, path: str) -> Image.Image:
-        if self.archive is None:
-            return Image.open(data / path)
-        return Image.open(io.BytesIO(_archive(data / self.archive).extractfile(path).read()))
+    words: tuple[str | None, ...]
+    background: int | None
+    left_out: tuple[str, ...]
 
 
-@cache
-def _archive(path: Path) -> tarfile.TarFile:
-    """An archive, opened once: finding its members takes a while."""
-    return tarfile.open(path)
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A photo to learn from; ``source`` is None for a photo without a mask.
+
+    ``load()`` reads an RGB image and the labels (H, W) int16 of its mask, negative where unknown.
+    Without a mask there are no labels (0, 0).
+    """
+
+    name: str
+    load: Callable[[], tuple[Image.Image, NDArray[np.int16]]]
+    source: Source | None
 
 
-def with_masks(data: Path, left_out: frozenset[str] = LEFT_OUT) -> list[Photo]:
-    """The photos with masks of some word; those of COCO come first."""
-    photos = [
-        Photo(
-            f"{COCO}/{item['file']}",
-            COCO,
-            None,
-            f"coco-val/{item['file']}",
-            {int(value): word for value, word in item["words"].items() if word not in UNLIKE},
-        )
-        for item in json.loads((data / "coco-val" / "index.json").read_text("utf-8"))
-    ]
-    index = json.loads((data / "masks.json").read_text("utf-8"))
-    for item in index["photos"]:
-        about = index["sources"][item["source"]]
-        words = {int(value): word for value, word in about["words"].items()}
-        none = frozenset(about["none_of_these"])
-        photos.append(Photo(item["file"], item["source"], "masks.tar", item["file"], words, none))
-    return [photo for photo in photos if photo.words and photo.source not in left_out]
+@dataclass(frozen=True, eq=False)
+class Data:
+    """What a model learns from: photos with ``masks``, and ``others`` without.
+
+    ``held`` are the names of photos with masks that are held out. ``teacher`` is the folder of the
+    model that teaches where no mask tells what a patch is. ``is_new`` tells whether a new model is
+    trained; otherwise the teacher is trained further.
+    """
+
+    masks: Sequence[Photo]
+    others: Sequence[Photo]
+    held: frozenset[str]
+    teacher: Path
+    is_new: bool
+
+    @property
+    def sources(self) -> list[Source]:
+        """The sources of masks, each once."""
+        return list(dict.fromkeys(photo.source for photo in self.masks))
+
+    def words(self) -> Words:
+        """The words to learn."""
+        named = (word for source in self.sources for word in source.words if word)
+        return Words(Known(self.teacher).seen, named)
 
 
-def without_masks(data: Path, left_out: frozenset[str] = LEFT_OUT) -> list[Photo]:
-    """Photos without masks: at most `MOST` of a source with the same label. Photos with captions,
-    which have no label, do not count."""
-    photos, count = [], Counter[tuple[str, ...]]()
-    for line in (data / "index.jsonl").read_text("utf-8").splitlines():
-        item = json.loads(line)
-        kind = (item["source"], *item.get("words", ()))
-        count[kind] += 1
-        if len(kind) > 1 and count[kind] <= MOST:
-            path = item["file"].removesuffix(".jpg")
-            photos.append(Photo(f"words/{path}", item["source"], f"photos-{item['tar']}.tar", path))
-    return [photo for photo in photos if photo.source not in left_out]
+def write(
+    data: Path,
+    masks: Sequence[str],
+    photos: Sequence[str] = (),
+    first: str | None = None,
+    most: int = 1000,
+) -> None:
+    """Write `data.json`. ``masks`` are folders or ``SET=FOLDER``, ``first`` a first model.
+
+    Raises ValueError for an unknown data set.
+    """
+    pairs = [entry.rpartition("=")[::2] for entry in masks]
+    if unknown := [name for name, _ in pairs if name and name not in DATASETS]:
+        raise ValueError(f"'{unknown[0]}' is none of the data sets {', '.join(DATASETS)}.")
+    content = {
+        "masks": [[name, str(Path(folder).resolve())] for name, folder in pairs],
+        "photos": [str(Path(folder).resolve()) for folder in photos],
+        "first": first and str(Path(first).resolve()),
+        "most": most,
+    }
+    data.mkdir(parents=True, exist_ok=True)
+    (data / FILE).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
-def check_sources(data: Path, left_out: frozenset[str] = LEFT_OUT) -> None:
-    """Raises ValueError if a source that is left out does not exist."""
-    with_mask = json.loads((data / "masks.json").read_text("utf-8"))["sources"]
-    lines = (data / "index.jsonl").read_text("utf-8").splitlines()
-    sources = {COCO, *with_mask, *(json.loads(line)["source"] for line in lines)}
-    if unknown := left_out - sources:
+def read(data: Path, without: str | None = None) -> Data:
+    """What `data.json` names, without the photos that a list ``WITHOUT.txt`` in their folder names.
+
+    Raises ValueError for a word that the model does not know, names that occur twice and a list
+    that does not exist, EvaluationError for missing files.
+    """
+    if not (data / FILE).is_file():
+        raise ValueError(f"{data / FILE} is missing: run `python -m training data {data}` first.")
+    content = json.loads((data / FILE).read_text("utf-8"))
+    first, folders = content["first"], [Path(folder) for folder in content["photos"]]
+    teacher = Path(first) if first else assets.path(BUILT_IN)
+    known, held = Known(teacher), set[str]()
+    masks: list[Photo] = []
+    for name, folder in content["masks"]:
+        root = Path(folder)
+        masks += _of_set(known, name, root, content["most"]) if name else _of_folder(known, root)
+        if without and not name and (root / f"{without}.txt").is_file():
+            held |= {f"{root.name}/{entry.name}" for entry in photo_folder(root, without).samples}
+    if without and not held:
+        raise ValueError(f"{without}.txt, with a photo's name a line, is in no folder of masks.")
+    if not first:  # the photos that ship keep what the model knows of everyday photos
+        folders.append(assets.path("photos"))
+    others = [photo for folder in folders for photo in _without_masks(folder)]
+    count = Counter(photo.name for photo in (*masks, *others))
+    if twice := [name for name, n in count.items() if n > 1]:
+        raise ValueError(f"Two photos are called {twice[0]}: rename a folder or a photo.")
+    learned = [photo for photo in masks if photo.name not in held]
+    return Data(learned, others, frozenset(held), teacher, bool(first))
+
+
+def _of_set(known: Known, name: str, root: Path, most: int) -> list[Photo]:
+    """The photos of a public data set, ``most`` of them at random."""
+    dataset = DATASETS[name]
+    opened = open_dataset(dataset, root, TRAINING_SPLIT[dataset.split])
+    samples = Random(0).sample(opened.samples, min(most, len(opened.samples)))
+    return _photos(_source(known, name, opened), samples)
+
+
+def _of_folder(known: Known, root: Path) -> list[Photo]:
+    """The photos of a folder of pairs."""
+    opened = photo_folder(root)
+    source = _source(known, root.name, opened)
+    if source.left_out:
+        nearest = (f"'{w}' ({', '.join(known.nearest(w)) or 'none'})" for w in source.left_out)
         raise ValueError(
-            f"LEFT_OUT in training/data.py has {', '.join(sorted(unknown))}, but the sources of "
-            f"{data} are {', '.join(sorted(sources))}. Correct the name, or take it out."
+            f"The model does not know these words of {root}: {'; '.join(nearest)}. Use a word that "
+            "it knows, for example the nearest one in brackets."
         )
+    return _photos(source, opened.samples)
 
 
-def half(data: Path, name: str | None) -> set[str]:
-    """The names of a half of COCO's photos, `choose` or `report`; none for None."""
-    if name is None:
-        return set()
-    return {f"{COCO}/{key}" for key in (data / "coco-val" / f"{name}.txt").read_text().split()}
+def _source(known: Known, name: str, opened: LabelledSet) -> Source:
+    words = [
+        None if label == opened.background else known.find((*entry.phrases, entry.name))
+        for label, entry in enumerate(opened.classes)
+    ]
+    unknown = (label for label, word in enumerate(words) if word is None)
+    left_out = (opened.classes[label].name for label in unknown if label != opened.background)
+    return Source(name, tuple(words), opened.background, tuple(left_out))
+
+
+def _photos(source: Source, samples: Sequence[Sample]) -> list[Photo]:
+    return [Photo(f"{source.name}/{sample.name}", sample.load, source) for sample in samples]
+
+
+def _without_masks(folder: Path) -> list[Photo]:
+    """All photos in a folder and the folders in it, each alone."""
+
+    def load(file: Path) -> tuple[Image.Image, NDArray[np.int16]]:
+        return images.check(file), np.empty((0, 0), np.int16)
+
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+    if not files:
+        raise ValueError(f"Photos ({', '.join(SUFFIXES)}) were expected in {folder}.")
+    names = (file.relative_to(folder.parent).with_suffix("").as_posix() for file in files)
+    return [Photo(name, partial(load, file), None) for name, file in zip(names, files, strict=True)]
+
+
+def run(data: Path, *content: Any) -> None:
+    """Write `data.json`, read every photo and mask that it names, and print what there is to learn.
+
+    Raises ValueError for a mask of another size than its photo's.
+    """
+    write(data, *content)
+    opened = read(data)
+    for source in opened.sources:
+        photos = [photo for photo in opened.masks if photo.source is source]
+        count = Counter[str]()
+        for photo in photos:
+            image, labels = photo.load()
+            if image.size != labels.shape[::-1]:
+                raise ValueError(
+                    f"The mask of {photo.name} has {labels.shape[::-1]} pixels, but its photo has "
+                    f"{image.size}: a mask must be as large as its photo."
+                )
+            here = dict.fromkeys(source.words[label] for label in np.unique(labels[labels >= 0]))
+            count.update(filter(None, here))
+        listed = ", ".join(f"{word} {n}" for word, n in count.most_common())
+        print(
+            f"{source.name}: {len(photos)} photos with masks of {listed or 'no word'}", flush=True
+        )
+        if source.left_out:
+            print(f"  left out, since the model does not know them: {', '.join(source.left_out)}")
+        if source.background is None:
+            print("  pixels of no word are unknown, since the masks have no background")
+    for photo in opened.others:
+        photo.load()
+    print(f"{len(opened.others)} photos without masks")
 
 
 def folder_of(work: Path, without: str | None, seed: int) -> Path:
-    """The folder of what a run learns, without a half of COCO's photos."""
+    """The folder of what a run learns."""
     folder = work / f"without-{without or 'nothing'}-{seed}"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return folder

@@ -1,26 +1,28 @@
-"""Step 2, `map`: a map from a patch's features to a vector in the words' space.
+"""Step `map`: learn a map from a patch's features to a vector in the space of words.
 
-It learns from nothing. Masks teach the words that they have, the first model teaches all others.
-The logit of word k is `s_k = 40 cos(patch, word k)`. A patch has the label that covers six tenths
-of it; a label of few patches has a larger part in a step than in the photos (`patches.py`). The
-terms of the loss:
+Masks teach the words that they have, the teacher all others. A new model starts from a random map,
+otherwise the map of the built-in model is trained further. The logit of word k is
+`s_k = 40 cos(patch, word k)`. A patch has the label that covers 60 % of it. The loss has these
+terms:
 
-- all: cross-entropy over all words of masks, without those that are nearly the same word;
-- photo: the same over the words of the patch's photo, which is what a person types, and about one
-  in twelve of its source's other words, by lot for each patch: nine of COCO's, one or two of VOC's;
-- none: `-log(1 - p)` of a patch that is none of its source's words, which have the probability `p`
-  together; the sum over these patches, divided by the number of all labelled patches;
-- first: KL(first model, new one) of the probabilities of all words that the first model has seen,
-  for patches of photos without masks, and for patches that are none of their source's words, over
-  the other words;
-- near: `1 - cos(first model's vector, new one)` of patches of photos without masks.
+- all: cross-entropy over all words of masks, without those that are nearly the same word; if the
+  built-in is trained further, over all words that it can suggest, too;
+- photo: cross-entropy over the words of the patch's photo, which are what a person types, and about
+  one in twelve of its source's other words, sampled for each patch;
+- none: `-log(1 - p)` of a background patch, where `p` is the probability of all words of its source
+  together; the sum over these patches is divided by the number of all labelled patches;
+- teacher: KL(teacher, map) of the probabilities of all words that the teacher has seen, for patches
+  without a label, and for background patches, over the other words;
+- near: `1 - cos(teacher's vector, vector)` of patches without a label.
 
-    loss = all / 2 + 2 photo + 2 none + first + 4 near
+    loss = all / 2 + 2 photo + 2 none + teacher + 4 near
 
-Half of the features are dropped at each step (Srivastava et al. 2014): without that, 2,000 photos
-are soon learned by heart.
+Patches without a label come from photos without masks; if the built-in is trained further, from
+photos with masks, too. Half of the features are dropped at each step of a new map (Srivastava et
+al. 2014): otherwise it soon memorises 2,000 photos.
 """
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,26 +31,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gclip_core.backbones.load import load_backbone
+from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.words import text
-from training.data import folder_of, half, without_masks
-from training.first import first_model, map_of
+from training.data import folder_of, read
 from training.fitting import fit
-from training.network import FEATURES, MAP, Network
-from training.patches import NONE, Patches, read
-from training.vocabulary import Words
+from training.network import FEATURES, MAP, Network, network_of
+from training.patches import Patches, stored
+from training.words import NONE, Words
 
 SCALE = 40.0
 """What cosines are multiplied by; it ships as the model's logit scale."""
-WEIGHTS = {"all": 0.5, "photo": 2.0, "none": 2.0, "first": 1.0, "near": 4.0}
+WEIGHTS = {"all": 0.5, "photo": 2.0, "none": 2.0, "teacher": 1.0, "near": 4.0}
 """Chosen on the half `choose`, by models without it, and on the twelve photos that ship: `near` and
-`first` keep what has no mask."""
+`teacher` keep what the teacher knows of words without masks."""
 DROPPED = 0.5
 """The part of the features that is dropped."""
 LABELLED, FREE = 2048, 1024
-"""Patches of a step: of photos with masks, and of those without."""
-OTHERS_OF_ALL = 10
-"""About so many of all words of masks are drawn to be compared with a patch's photo; of these, only
-those of its source count."""
+"""Patches of a step: with a label, and without one."""
+OTHERS = 10
+"""About so many of all words of masks are sampled to be compared with a patch's photo; of these,
+only those of its source count."""
+RATE, RATE_FURTHER = 2e-3, 2e-4
+"""The learning rate of a new map, and of the built-in's that is trained further."""
 _NEVER = -1e4
 """The logit of a word that is not compared."""
 
@@ -88,11 +93,11 @@ def losses_of_masks(
     }
 
 
-def divergence(compared: Compared, vectors: Tensor, first: Tensor, hidden: Tensor) -> Tensor:
-    """The term `first` of patches' vectors (n, WIDTH), those of the first model, and the words that
-    do not count (n, K)."""
+def divergence(compared: Compared, vectors: Tensor, teacher: Tensor, hidden: Tensor) -> Tensor:
+    """The term `teacher` of patches' vectors (n, WIDTH), with the teacher's vectors and the words
+    that do not count (n, K)."""
     ours, theirs = (
-        compared.logits(of).masked_fill(hidden, _NEVER).log_softmax(1) for of in (vectors, first)
+        compared.logits(of).masked_fill(hidden, _NEVER).log_softmax(1) for of in (vectors, teacher)
     )
     return F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
 
@@ -101,55 +106,64 @@ def learn(
     words: Words,
     vectors: Tensor,
     before: Network,
+    network: Network,
     patches: Patches,
     free: np.ndarray,
     steps: int,
     seed: int,
-) -> Network:
-    """A network whose map learned from patches with labels, and from the first model's map `before`
-    on patches of photos without masks, `free` (n, FEATURES)."""
-    torch.manual_seed(seed)
+    is_new: bool = True,
+) -> None:
+    """Train the map of `network` with labelled patches, and with the teacher's map `before` on
+    patches without a label, `free` (n, FEATURES)."""
     rng = np.random.default_rng(seed)
-    network = Network(*patches.statistics())
-    of_masks = Compared(words, vectors, patches.words_of.any(0).nonzero().flatten().tolist())
+    of_masks = patches.words_of.any(0).nonzero().flatten().tolist()
     of_all = Compared(words, vectors, range(len(words.all)))
+    compared = Compared(words, vectors, of_masks) if is_new else of_all
+    share = OTHERS / len(of_masks)
 
     def losses(step: int) -> dict[str, Tensor]:
-        labelled, label, view = patches.draw(rng, LABELLED)
+        labelled, label, view = patches.sample(rng, LABELLED)
         rows = rng.integers(len(free), size=FREE)
         features = torch.cat([labelled, torch.from_numpy(free[rows].astype(np.float32))])
         dropped = network.mean + F.dropout(features - network.mean, DROPPED)
         of_patches, of_free = network.map_vectors(dropped).split([LABELLED, FREE])
         own = patches.words_of[patches.source[view]]
-        drawn = torch.rand(LABELLED, len(of_masks.numbers)) < OTHERS_OF_ALL / len(of_masks.numbers)
-        own_taught = own[:, of_masks.numbers]
-        present = patches.present[view][:, of_masks.numbers] | (own_taught & drawn)
-        terms = losses_of_masks(of_masks, of_patches, label, own_taught, present)
+        sampled = torch.rand(LABELLED, len(compared.numbers)) < share
+        own_compared = own[:, compared.numbers]
+        present = patches.present[view][:, compared.numbers] | (own_compared & sampled)
+        terms = losses_of_masks(compared, of_patches, label, own_compared, present)
         none = label == NONE
-        told = torch.cat([features[LABELLED:], labelled[none]])
+        taught = torch.cat([features[LABELLED:], labelled[none]])
         with torch.no_grad():
-            theirs = before.map_vectors(told)
-        hidden = torch.zeros(len(told), len(words.all), dtype=torch.bool)
+            theirs = before.map_vectors(taught)
+        hidden = torch.zeros(len(taught), len(words.all), dtype=torch.bool)
         hidden[FREE:] = own[none]
         ours = torch.cat([of_free, of_patches[none]])
-        terms["first"] = divergence(of_all, ours, theirs, hidden)
+        terms["teacher"] = divergence(of_all, ours, theirs, hidden)
         terms["near"] = 1 - (of_free * theirs[:FREE]).sum(1).mean()
         return terms
 
     parameters = [p for name, p in network.named_parameters() if name.split(".")[0] in MAP]
-    fit(parameters, losses, WEIGHTS, steps, rate=2e-3)
-    return network
+    fit(parameters, losses, WEIGHTS, steps, rate=RATE if is_new else RATE_FURTHER)
 
 
 def run(
     data: Path, work: Path, without: str | None = None, seed: int = 0, steps: int = 500
 ) -> None:
-    """Write `map.pt`, of photos without those of a half of COCO's."""
-    words, held, model = Words(data), half(data, without), first_model(data)
-    patches = Patches(words, work, [photo for photo in words.masks if photo.name not in held])
-    free = np.concatenate(
-        [read(work, photo)["features"].reshape(-1, FEATURES) for photo in without_masks(data)]
-    )
+    """Write `map.pt`, learned from all photos that the split `without` does not hold out."""
+    opened = read(data, without)
+    words, model = opened.words(), load_backbone(BUILT_IN, opened.teacher)
+    patches = Patches(words, work, opened.masks)
+    free = [stored(work, photo)["features"].reshape(-1, FEATURES) for photo in opened.others]
+    before = network_of(model, *patches.statistics())
+    torch.manual_seed(seed)
+    if opened.is_new:
+        network = Network(*patches.statistics())
+    else:
+        network = copy.deepcopy(before)
+        free.append(patches.unknown)
     vectors = text.embed(model, words.all)
-    network = learn(words, vectors, map_of(model), patches, free, steps, seed)
+    learn(
+        words, vectors, before, network, patches, np.concatenate(free), steps, seed, opened.is_new
+    )
     torch.save(network.state_dict(), folder_of(work, without, seed) / "map.pt")

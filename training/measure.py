@@ -25,11 +25,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation import metric
+from gclip_core.backbones.load import load_backbone
 from gclip_core.methods import METHODS, Method, gclip
 from gclip_core.segmenter import Segmenter
-from training.data import folder_of, half
-from training.first import load
-from training.vocabulary import Words
+from training.archive import COCO
+from training.data import folder_of, read
+from training.words import Known
 
 HALVES = ("choose", "report")
 WAYS: dict[str, Method] = {**METHODS, "AMF": gclip(cs=False)}
@@ -100,17 +101,21 @@ class Fold:
 
 
 def folds(data: Path, work: Path, seed: int = 0) -> Iterator[Fold]:
-    """Both halves. Raises ValueError if a model is not packed yet."""
-    words, cases = Words(data), list(read_cases(data / "coco-val"))
+    """Both halves. Raises BackboneError if a model is not packed yet."""
+    cases = list(read_cases(data / "coco-val"))
     for name in HALVES:
-        held = half(data, name)
-        seen = (photo for photo in words.masks if photo.name not in held)
-        numbers = {*words.numbers(word for photo in seen for word in photo.words.values())}
-        of_half = [case for case in cases if f"coco/{case.image.stem}" in held]
+        opened = read(data, name)
+        known = Known(opened.teacher)
+        learned = {
+            photo.source.words[label]
+            for photo in opened.masks
+            for label in np.unique(photo.load()[1]).tolist()
+            if label >= 0
+        }
+        of_half = [case for case in cases if f"{COCO}/{case.image.stem}" in opened.held]
         names = {word for case in of_half for word in case.words}
-        # A word that the model does not know has no number: no mask taught it.
-        taught = frozenset(name for name in names if numbers.intersection(words.numbers([name])))
-        segmenter = Segmenter(load(folder_of(work, name, seed) / "packed"))
+        taught = frozenset(word for word in names if known.find([word]) in learned - {None})
+        segmenter = Segmenter(load_backbone(weights=folder_of(work, name, seed) / "packed"))
         yield Fold(name, segmenter, of_half, taught)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from gclip_core import blocks
 from gclip_core.attention import Heads
+from gclip_core.backbones.backbone import Backbone
 from training.fitting import low_precision
 
 FEATURES = 48 + 120 + 352 + 384
@@ -86,9 +87,10 @@ class Network(nn.Module):
         return F.normalize(self.ln_post(merged) @ self.proj, dim=-1)
 
     def map_vectors(self, features: Tensor) -> Tensor:
-        """Patches' vectors without blocks and positions: (..., FEATURES) to (..., WIDTH)."""
-        last = self.blocks[-1]
-        values = last.ln_1(self.ln_pre(self.tokens(features)))
+        """Patches' vectors without the blocks before the last one, and with the mean of all
+        positions: (..., FEATURES) to (..., WIDTH)."""
+        last, positions = self.blocks[-1], self.positional_embedding[1:].mean(0)
+        values = last.ln_1(self.ln_pre(self.tokens(features) + positions))
         weight, bias = last.attn.in_proj_weight, last.attn.in_proj_bias
         values = F.linear(values, weight[2 * WIDTH :], bias[2 * WIDTH :])
         merged = F.linear(values, last.attn.out_proj.weight, last.attn.out_proj.bias)
@@ -106,6 +108,18 @@ class Network(nn.Module):
             if name.startswith(("blocks.", "ln_", "class_", "positional_", "proj")):
                 state[f"visual.{name.replace('blocks.', 'transformer.resblocks.')}"] = value
         return state
+
+
+def network_of(backbone: Backbone, mean: Tensor, spread: Tensor) -> Network:
+    """The network of a model, for features that are standardised by mean and spread (FEATURES,)."""
+    network, weights = Network(mean, spread), backbone.visual.state_dict()
+    for name, parameter in network.named_parameters():
+        prefix = "conv1." if name.split(".")[0] in MAP else ""
+        parameter.copy_(weights[prefix + name.replace("blocks.", "transformer.resblocks.")])
+    for layer in (network.linear, network.hidden):
+        layer.bias += layer.weight @ mean
+        layer.weight *= spread
+    return network.eval()
 
 
 def restored(state: Mapping[str, Tensor]) -> Network:

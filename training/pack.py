@@ -1,11 +1,9 @@
-"""Step 4, `pack`: the weights that a run learned become the files of a built-in model.
+"""Step `pack`: write the weights that a run learned as the files of a built-in model.
 
-Nothing is learned here. Matrices become whole numbers of eight bits with a scale a row; everything
-else becomes float16. The stem's networks, the text tower and the table of nearest words are the
-first model's. In `words.json`, words of masks count as seen: those of all masks, also in a fold.
-
-The files of seed 0 with all photos replace those in `assets/built-in/`. Every other run has its own
-in WORK.
+Matrices become integers of eight bits with one scale per row, everything else becomes float16. The
+networks of the stem, the text tower, the settings and the table of nearest words are those of the
+teacher. In `words.json`, words of masks count as seen, so that they can be suggested: those of all
+masks, also of photos that are held out.
 """
 
 import json
@@ -17,12 +15,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from training.data import FIRST, folder_of
+from gclip_core.backbones.registry import BUILT_IN
+from training.data import folder_of, read
 from training.map import SCALE
 from training.network import restored
-from training.vocabulary import Words
+from training.words import Words
 
-BUILT_IN = Path("assets/built-in")
 KEPT = (
     "model.json",
     "nearest.txt.gz",
@@ -30,7 +28,7 @@ KEPT = (
     "dino-2.safetensors",
     "text.safetensors",
 )
-"""Files of the first model that stay as they are."""
+"""Files of the teacher that stay as they are."""
 
 
 def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -49,7 +47,7 @@ def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def known(groups: Mapping[str, list[list[str]]], words: Words) -> dict[str, list[list[str]]]:
-    """`words.json`: the first model's, in which words that a mask has are "seen", too."""
+    """`words.json`: the teacher's, in which words that a mask has are "seen", too."""
     every = sorted(groups["seen"] + groups["neighbours"])
     return {
         "seen": [group for group in every if group[0] in words.all],
@@ -59,22 +57,23 @@ def known(groups: Mapping[str, list[list[str]]], words: Words) -> dict[str, list
 
 
 def run(data: Path, work: Path, without: str | None = None, seed: int = 0) -> None:
-    """Write the files of a run: of seed 0 with both halves into `assets/built-in/`, of others into
-    the run's own folder."""
-    folder, first = folder_of(work, without, seed), data / FIRST
-    out = BUILT_IN if without is None and seed == 0 else folder / "packed"
-    out.mkdir(parents=True, exist_ok=True)
+    """Write the files of a run into its folder `packed`."""
+    opened, folder = read(data), folder_of(work, without, seed)
+    teacher, out = opened.teacher, folder / "packed"
+    learned = folder / ("attention.pt" if opened.is_new else "map.pt")
+    state = restored(torch.load(learned)).exported()
+    out.mkdir(exist_ok=True)
     for name in KEPT:
-        shutil.copyfile(first / name, out / name)
-    learned = restored(torch.load(folder / "attention.pt")).exported()
-    in_stem = [name for name in learned if name.startswith("visual.conv1.")]
-    stem = packed({name: learned.pop(name) for name in in_stem})
-    save_file(load_file(first / "stem.safetensors") | stem, out / "stem.safetensors")
-    learned["logit_scale"] = torch.tensor(SCALE).log()
-    save_file(packed(learned), out / "model.safetensors")
-    words = known(json.loads((first / "words.json").read_text("utf-8")), Words(data))
+        shutil.copyfile(teacher / name, out / name)
+    in_stem = [name for name in state if name.startswith("visual.conv1.")]
+    stem = packed({name: state.pop(name) for name in in_stem})
+    save_file(load_file(teacher / "stem.safetensors") | stem, out / "stem.safetensors")
+    state["logit_scale"] = torch.tensor(SCALE).log()
+    save_file(packed(state), out / "model.safetensors")
+    groups = json.loads((teacher / "words.json").read_text("utf-8"))
     lines = (
         f' "{kind}": [\n' + ",\n".join(f"  {json.dumps(group)}" for group in of_kind) + "\n ]"
-        for kind, of_kind in words.items()
+        for kind, of_kind in known(groups, opened.words()).items()
     )
     (out / "words.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    print(f"{out} has the model: python app.py --backbone {BUILT_IN} --weights {out}")

@@ -1,4 +1,4 @@
-"""Patches of photos with masks: what is known of them, and which are drawn to learn from."""
+"""Patches of photos with masks: their labels, and which of them a step learns from."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,27 +9,26 @@ from torch import Tensor
 
 from training.data import Photo
 from training.features import FINE, file_of
-from training.vocabulary import Words
+from training.words import NONE, UNKNOWN, Words
 
-UNKNOWN, NONE = -1, -2
-"""Labels of patches: nothing is known, and none of the source's words."""
 _MOST_OF = 0.6
 """A patch has the label that covers this part of it; patches at borders are not learned from."""
 
 
-def read(work: Path, photo: Photo) -> dict[str, np.ndarray]:
+def stored(work: Path, photo: Photo) -> dict[str, np.ndarray]:
     """What `features` stored of a photo. Raises ValueError if that step has not run."""
     path = file_of(work, photo)
     if not path.exists():
         raise ValueError(f"{path} was expected, but there is none; run `features` first.")
-    with np.load(path) as stored:
-        return dict(stored)
+    with np.load(path) as arrays:
+        return dict(arrays)
 
 
 def labels(words: Words, photo: Photo, mask: np.ndarray) -> np.ndarray:
     """The label of each patch: mask (V, 4h, 4w) to (V, h, w) numbers of words, UNKNOWN or NONE."""
     views, height, width = mask.shape
-    cells = words.of_mask(photo)[mask].reshape(views, height // FINE, FINE, width // FINE, FINE)
+    table = words.of_labels(photo.source.words, photo.source.background)
+    cells = table[mask].reshape(views, height // FINE, FINE, width // FINE, FINE)
     cells = cells.swapaxes(2, 3).reshape(views, height // FINE, width // FINE, FINE * FINE)
     ordered = np.sort(cells, axis=-1)
     middle = ordered[..., FINE * FINE // 2]  # what covers more than half is here
@@ -38,23 +37,27 @@ def labels(words: Words, photo: Photo, mask: np.ndarray) -> np.ndarray:
 
 
 class Patches:
-    """All labelled patches of photos, drawn by one over the root of how many have their label.
+    """All patches of photos. Labelled ones are sampled with probability ∝ 1/√(number of patches
+    with that label); ``unknown`` (n, FEATURES) float16 are the features of the others.
 
-    `words_of` (S, V) are the words that each source has masks of, `present` (views, V) those of a
-    view.
+    ``words_of`` (S, V) are the words that each source has masks of, ``present`` (views, V) those of
+    a view.
     """
 
     def __init__(self, words: Words, work: Path, photos: Sequence[Photo]) -> None:
-        sources = sorted({photo.source for photo in photos})
+        sources = list(dict.fromkeys(photo.source for photo in photos))
         self.words_of = torch.zeros(len(sources), len(words.all), dtype=torch.bool)
-        features, label, view, present, source = [], [], [], [], []
+        features, unknown, label, view, present, source = [], [], [], [], [], []
         for photo in photos:
-            stored = read(work, photo)
+            arrays = stored(work, photo)
             number = sources.index(photo.source)
-            self.words_of[number, words.numbers(photo.words.values())] = True
-            for x, y in zip(stored["features"], labels(words, photo, stored["mask"]), strict=True):
+            self.words_of[number, words.numbers(photo.source.words)] = True
+            for x, y in zip(
+                arrays["features"], labels(words, photo, arrays["labels"]), strict=True
+            ):
                 known = y != UNKNOWN
                 features.append(x[known])
+                unknown.append(x[~known])
                 label.append(y[known])
                 view.append(np.full(known.sum(), len(present)))
                 here = torch.zeros(len(words.all), dtype=torch.bool)
@@ -62,18 +65,19 @@ class Patches:
                 present.append(here)
                 source.append(number)
         self.features = np.concatenate(features)  # (patches, FEATURES) float16
+        self.unknown = np.concatenate(unknown)
         self.label, self.view = np.concatenate(label), np.concatenate(view)
         self.present, self.source = torch.stack(present), torch.tensor(source)
         count = np.bincount(self.label - NONE)
-        self._odds = np.cumsum(1 / np.sqrt(count[self.label - NONE]))
+        self._cumulative = np.cumsum(1 / np.sqrt(count[self.label - NONE]))
 
     def statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and deviation of each feature (FEATURES,)."""
         some = self.features[:: max(1, len(self.features) // 20_000)].astype(np.float32)
         return torch.from_numpy(some.mean(0)), torch.from_numpy(some.std(0) + 1e-3)
 
-    def draw(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Features (count, FEATURES), labels and views (count,) of patches by lot."""
-        rows = np.searchsorted(self._odds, rng.random(count) * self._odds[-1])
+    def sample(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Features (count, FEATURES), labels and views (count,) of sampled patches."""
+        rows = np.searchsorted(self._cumulative, rng.random(count) * self._cumulative[-1])
         features = torch.from_numpy(self.features[rows].astype(np.float32))
         return features, torch.from_numpy(self.label[rows]), torch.from_numpy(self.view[rows])

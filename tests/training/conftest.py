@@ -13,11 +13,11 @@ from PIL import Image
 from torch import Tensor
 
 from gclip_core import assets
-from training.data import FIRST, without_masks
+from training.archive import unpack
+from training.data import Data, read
 from training.features import PATCH, compute
 from training.network import FEATURES
 from training.pack import KEPT
-from training.vocabulary import Words
 
 SKY, DOG, WALL = 1, 2, 3
 CHOOSE, REPORT = ("a", "b"), ("c", "d")
@@ -48,9 +48,10 @@ def add(archive: tarfile.TarFile, name: str, image: Image.Image) -> None:
 
 @pytest.fixture(scope="package")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four photos of COCO, three with masks of two sources, thirteen without, and a first model."""
-    folder = tmp_path_factory.mktemp("data")
-    first = folder / FIRST
+    """The archive of four photos of COCO, three with masks of two sources and ten without, unpacked
+    as DATA for a new model; the first model knows few words."""
+    folder = tmp_path_factory.mktemp("archive")
+    first = folder / "first-model"
     first.mkdir()
     for name in (*KEPT, "model.safetensors", "stem.safetensors"):
         (first / name).symlink_to(assets.path("built-in", name))
@@ -77,8 +78,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "facade": {"words": {"1": "sky", "3": "tree"}, "none_of_these": [], "ignore": [255]},
     }
     masks = {"voc/1": halves(0, DOG), "voc/2": halves(DOG, 255), "facade/1": halves(SKY, WALL)}
-    names = [*masks, "clothing-ccp/1"]  # which is left out: no file
-    photos = [{"file": name, "source": name.split("/")[0], "size": [64, 48]} for name in names]
+    masks["clothing-ccp/1"] = halves(0, 1)  # which is left out
+    photos = [{"file": name, "source": name.split("/")[0], "size": [64, 48]} for name in masks]
     (folder / "masks.json").write_text(json.dumps({"sources": sources, "photos": photos}))
     with tarfile.open(folder / "masks.tar", "w") as archive:
         for name, mask in masks.items():
@@ -86,22 +87,28 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             add(archive, f"{name}.png", Image.fromarray(mask))
 
     with tarfile.open(folder / "photos-0.tar", "w") as archive:
-        lines = []
-        for number in range(13):
+        for number in range(10):
             add(archive, f"{number:05}.jpg", picture(halves(7, 8)))
-            line = {"file": f"{number:05}.jpg", "tar": 0, "source": "classes", "size": [64, 48]}
-            told = {"words": ["tench" if number < 10 else "beagle"]}
-            if number == 12:
-                told = {"captions": ["A man climbs rocks ."]}
-            lines.append(json.dumps(line | told))
-        (folder / "index.jsonl").write_text("\n".join(lines))
-    return folder
+    unpack(folder, folder / "data", first)
+    return folder / "data"
 
 
 @pytest.fixture(scope="package")
-def words(data: Path) -> Words:
-    """The words of `data`."""
-    return Words(data)
+def opened(data: Path) -> Data:
+    """What `data` names."""
+    return read(data)
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """Two photos with masks in a folder of one's own."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name, mask in {"a": halves(0, DOG), "b": halves(SKY, 9)}.items():
+        picture(mask).save(folder / f"{name}.jpg", quality=95)
+        Image.fromarray(mask).save(folder / f"{name}.png")
+    (folder / "words.txt").write_text("0: background\n1: sky\n2: raccoon  # of the zoo\n")
+    return folder
 
 
 def stem(pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -114,8 +121,8 @@ def stem(pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @pytest.fixture(scope="package")
-def work(data: Path, words: Words, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def work(opened: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with features of all photos."""
     folder = tmp_path_factory.mktemp("work")
-    compute(stem, data, folder, [*words.masks, *without_masks(data)])
+    compute(stem, folder, [*opened.masks, *opened.others])
     return folder

@@ -1,51 +1,110 @@
 """Photos, words and features: what the steps learn from."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from tests.training.conftest import DOG, SKY, stem
-from training.data import check_sources, with_masks, without_masks
-from training.features import FINE, View, compute, file_of, views
-from training.patches import NONE, UNKNOWN, Patches, labels
-from training.vocabulary import Words
+from evaluation.datasets import DATASETS
+from gclip_core import assets
+from tests.evaluation.sets import CASES, save_ids
+from tests.training.conftest import stem
+from training import data as folders
+from training.data import Data, Photo, read, write
+from training.features import FINE, SHORT, View, compute, file_of, views
+from training.patches import Patches, labels
+from training.words import NONE, UNKNOWN, Known, Words
 
 
-def test_photos(data: Path, words: Words) -> None:
-    """All photos with masks are there, and eight of a label without."""
-    assert [photo.source for photo in words.masks] == ["coco"] * 4 + ["voc", "voc", "facade"]
-    numbers = [*range(8), 10, 11]
-    assert [photo.name for photo in without_masks(data)] == [f"words/{n:05}" for n in numbers]
+def test_archive(opened: Data) -> None:
+    """The archive becomes sources with the model's words; garments are left out."""
+    assert [photo.source.name for photo in opened.masks] == ["coco"] * 4 + ["voc"] * 2 + ["facade"]
+    assert len(opened.others) == 10 and opened.is_new
+    assert opened.words().all == ["dog", "fish", "ocean", "sky", "tree", "water", "wall"]
+    words = {source.name: source.words for source in opened.sources}
+    assert words == {
+        "coco": ("sky", "dog", "wall"),
+        "voc": ("dog", None),
+        "facade": ("sky", "tree"),
+    }
 
 
-def test_left_out(data: Path) -> None:
-    """A source that is left out has no photo; one that does not exist is an error with the names of
-    those that do."""
-    left = with_masks(data, frozenset({"voc", "clothing-ccp"}))
-    assert {photo.source for photo in left} == {"coco", "facade"}
-    assert not without_masks(data, frozenset({"classes"}))
-    check_sources(data, frozenset({"voc", "classes", "coco"}))
-    with pytest.raises(ValueError, match="has vocc, .* classes, clothing-ccp, coco, facade"):
-        check_sources(data, frozenset({"voc", "vocc"}))
+def test_folder_of_pairs(pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One's own photos are read, checked and counted; the built-in teaches the rest, on the photos
+    that ship, too."""
+    folders.run(tmp_path / "DATA", [str(pairs)])
+    printed = capsys.readouterr().out
+    assert "mine: 2 photos with masks of raccoon 1, sky 1" in printed
+    opened = read(tmp_path / "DATA")
+    assert opened.teacher == assets.path("built-in") and not opened.is_new
+    assert len(opened.others) == len([*assets.path("photos").glob("*.jpg")])
+    image, mask = opened.masks[0].load()
+    assert image.size == (64, 48)
+    source = opened.masks[0].source
+    assert [source.words[label] for label in mask[0, ::32]] == [None, "raccoon"]
+    assert mask[0, 0] == source.background
+    assert opened.masks[1].load()[1][0, -1] == -1, "a value without a word is unknown"
+    assert opened.words().all[-1] == "raccoon", "known by its text embedding only"
 
 
-def test_photo_without_words(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A photo of which no word is left has no mask to learn from, and does not count."""
-    monkeypatch.setattr("training.data.UNLIKE", frozenset({"sky", "dog"}))
-    assert [photo.name for photo in with_masks(data)][:2] == ["coco/c", "coco/d"]
+def test_refused(pairs: Path, tmp_path: Path) -> None:
+    """Unknown words are refused with the nearest known ones, a mask of another size with its name,
+    and an unknown set with those that exist."""
+    with pytest.raises(ValueError, match="voc20"):
+        write(tmp_path, ["voc=/x"])
+    save_ids(pairs / "b.png", [[0, 1]])
+    with pytest.raises(ValueError, match=r"mask of mine/b .* as large as its photo"):
+        folders.run(tmp_path, [str(pairs)])
+    (pairs / "words.txt").write_text("1: sofaa\n2: hoodie\n3: cat\n")
+    with pytest.raises(
+        ValueError, match=r"'sofaa' \(sofa.*'hoodie' \(sweatshirt\)\. Use"
+    ) as refusal:
+        folders.run(tmp_path, [str(pairs)])
+    assert "cat" not in str(refusal.value)
+    with pytest.raises(ValueError, match="run `python -m training data"):
+        read(tmp_path / "nothing")
 
 
-def test_words(words: Words) -> None:
-    """Words are those that the first model has seen, and those of masks that it knows."""
-    assert words.all == ["dog", "fish", "ocean", "sky", "tree", "water", "wall"]
-    assert words.numbers(["wall brick", "wall"]) == words.numbers(["wall"]) == [6]
-    assert words.numbers(["car", "xyz"]) == []
+@pytest.mark.parametrize("name", ["voc21", "context60", "coco-stuff", "ade20k", "cityscapes"])
+def test_public_sets(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The training split of a public set is read; words that the model lacks are left out."""
+    CASES[name].make(tmp_path)
+    split = DATASETS[name].split
+    for path in [path for path in tmp_path.rglob("*") if path.stem == split]:
+        path.rename(path.with_stem(folders.TRAINING_SPLIT[split]))
+    folders.run(tmp_path / "DATA", [f"{name}={tmp_path}"], [], None, 1)
+    assert f"{name}: 1 photos with masks of " in capsys.readouterr().out
+    (photo,) = read(tmp_path / "DATA").masks
+    assert len(photo.source.words) == len(DATASETS[name].classes())
+    assert (photo.source.background == 0) == name.endswith(("21", "60"))
 
 
-def test_alike(words: Words) -> None:
+def test_known_words() -> None:
+    """Plurals, synonyms and longer phrases lead to the model's word."""
+    known = Known(assets.path("built-in"))
+    assert known.find(["brick wall"]) == "wall"
+    assert known.find(["xyzzy", "settees"]) == "sofa"
+    assert known.find(["xyzzy"]) is None
+    assert "tree" in known.nearest("jungle") and "raccoon" in known.nearest("racoon")
+
+
+def test_held_out(data: Path, opened: Data) -> None:
+    """A list in a folder of masks holds its photos out; one that does not exist is an error."""
+    half = read(data, "choose")
+    assert half.held == {"coco/a", "coco/b"} and opened.held == set()
+    assert {photo.name for photo in opened.masks} - {
+        photo.name for photo in half.masks
+    } == half.held
+    assert half.words().all == opened.words().all
+    with pytest.raises(ValueError, match=r"third\.txt"):
+        read(data, "third")
+
+
+def test_alike(opened: Data) -> None:
     """Words of a pair are alike, and those with near vectors; most are not."""
+    words = opened.words()
     vectors = torch.eye(len(words.all))
     dog, fish, ocean, sky, _, water, _ = range(len(words.all))
     vectors[fish] = torch.nn.functional.normalize(vectors[fish] + vectors[dog], dim=0)
@@ -54,13 +113,12 @@ def test_alike(words: Words) -> None:
     assert not alike[sky, water]
 
 
-def test_views(words: Words) -> None:
-    """The first view is the whole photo; COCO's others are parts of it, half of them mirrored."""
-    coco, voc = words.masks[0], words.masks[4]
-    assert views(voc, (64, 48)) == [View((0, 0, 64, 48))]
-    drawn = views(coco, (64, 48))
+def test_views() -> None:
+    """The first view is the whole photo; the others are parts of it, half of them mirrored."""
+    assert views("voc/1", (64, 48), 1) == [View((0, 0, 64, 48))]
+    drawn = views("coco/a", (64, 48), 6)
     assert drawn[0] == View((0, 0, 64, 48)) and len(drawn) == 6
-    assert drawn == views(coco, (64, 48)), "the same in every run"
+    assert drawn == views("coco/a", (64, 48), 6), "the same in every run"
     assert [view.mirrored for view in drawn] == [False, True] * 3
     for left, top, right, bottom in (view.box for view in drawn[1:]):
         assert 0 <= left < right <= 64 and 0 <= top < bottom <= 48
@@ -68,60 +126,64 @@ def test_views(words: Words) -> None:
         assert (right - left) / 64 == pytest.approx((bottom - top) / 48)
 
 
-def test_features(data: Path, words: Words, work: Path) -> None:
-    """What is stored has the shapes that the first step promises, and masks fit the photos."""
-    with np.load(file_of(work, words.masks[0])) as stored:
-        assert stored["features"].shape == (6, 20, 27, 904)
-        assert stored["features"].dtype == np.float16
-        assert stored["mask"].shape == (6, 20 * FINE, 27 * FINE)
-        assert stored["affinity"].shape == (540, 540)
-        assert (stored["mask"][0, :, 0] == SKY).all() and (stored["mask"][0, :, -1] == DOG).all()
-        sky, dog = stored["features"][0, 10, 2], stored["features"][0, 10, -3]
-        for view in (0, 1):  # the mirrored one, too
-            for x, y in ((2, 8), (24, 96)):
-                near = sky if stored["mask"][view, 40, y] == SKY else dog
-                assert np.allclose(stored["features"][view, 10, x], near, atol=0.3)
-    with np.load(file_of(work, without_masks(data)[0])) as stored:
-        assert stored["features"].shape == (1, 12, 16, 904)
-        assert stored.files == ["features"]
+def test_features(opened: Data, work: Path) -> None:
+    """What is stored has the promised shapes, and masks fit the photos."""
+    photo = opened.masks[0]
+    sky, dog, _ = range(3)
+    rows, columns = SHORT // 16, round(SHORT / 16 * 64 / 48)
+    with np.load(file_of(work, photo)) as arrays:
+        features, mask = arrays["features"], arrays["labels"]
+        assert features.shape == (6, rows, columns, 904) and features.dtype == np.float16
+        assert mask.shape == (6, rows * FINE, columns * FINE)
+        assert arrays["affinity"].shape == (rows * columns, rows * columns)
+    assert (mask[0, :, 0] == sky).all() and (mask[0, :, -1] == dog).all()
+    of = {sky: features[0, 10, 2], dog: features[0, 10, -3]}
+    for view in (0, 1):  # the mirrored one, too
+        for column in (2, columns - 3):
+            near = of[int(mask[view, 40, column * FINE])]
+            assert np.allclose(features[view, 10, column], near, atol=0.3)
+    with np.load(file_of(work, opened.others[0])) as arrays:
+        assert arrays["features"].shape == (1, 12, 16, 904)
+        assert arrays.files == ["features"]
 
 
-def test_resume(data: Path, words: Words, tmp_path: Path) -> None:
-    """A run that was interrupted computes what is missing, and nothing twice."""
-    done, missing = words.masks[4:6]
-    compute(stem, data, tmp_path, [done])
+def test_resume(opened: Data, tmp_path: Path) -> None:
+    """An interrupted run continues with what is missing, and computes nothing twice."""
+    done, missing = opened.masks[4:6]
+    compute(stem, tmp_path, [done])
     before = file_of(tmp_path, done).stat().st_mtime_ns
-    compute(stem, data, tmp_path, [done, missing])
+    compute(stem, tmp_path, [done, missing])
     assert file_of(tmp_path, missing).exists()
     assert file_of(tmp_path, done).stat().st_mtime_ns == before
 
 
-def test_labels(words: Words) -> None:
-    """A patch has the label that covers six tenths of it: a word, or none of its source's; it is
-    unknown where two meet, and where the mask has another value."""
-    voc = words.masks[4]
-    dog = words.numbers(["dog"])[0]
-    cells = np.zeros((6, FINE, FINE), np.uint8)
-    cells[1] = DOG
-    cells[2].flat[:10] = DOG
-    cells[3].flat[:9] = DOG
-    cells[4], cells[5] = 255, 9
+def test_labels() -> None:
+    """A patch has the label that covers 60 % of it: a word, or background; it is unknown where two
+    meet, and where the mask is."""
+    words = Words(["cat", "dog"], ())
+    source = SimpleNamespace(words=("dog", None), background=1)
+    cells = np.full((6, FINE, FINE), 1, np.int16)
+    cells[1] = 0
+    cells[2].flat[:10] = 0
+    cells[3].flat[:9] = 0
+    cells[4:] = -1
     mask = np.concatenate(cells, axis=1)[None]
-    assert labels(words, voc, mask)[0, 0].tolist() == [NONE, dog, dog, *[UNKNOWN] * 3]
+    photo = Photo("", None, source)
+    assert labels(words, photo, mask)[0, 0].tolist() == [NONE, 1, 1, *[UNKNOWN] * 3]
 
 
-def test_patches(words: Words, work: Path) -> None:
-    """Labelled patches are drawn by one over the root of their label's number."""
-    voc, facade = words.masks[4], words.masks[6]
+def test_patches(opened: Data, work: Path) -> None:
+    """Labelled patches are sampled with probability ∝ 1/√(number of patches with that label)."""
+    words, (voc, facade) = opened.words(), (opened.masks[4], opened.masks[6])
     patches = Patches(words, work, [voc, facade])
     kinds, counts = np.unique(patches.label, return_counts=True)
-    dog, sky, tree = (words.numbers([word])[0] for word in ("dog", "sky", "tree"))
+    dog, sky, tree = words.numbers(["dog", "sky", "tree"])
     assert set(kinds) == {NONE, dog, sky, tree}
-    _, label, view = patches.draw(np.random.default_rng(0), 4000)
+    _, label, view = patches.sample(np.random.default_rng(0), 4000)
     roots = np.sqrt(counts)
     for kind, root in zip(kinds, roots, strict=True):
         assert abs((label == kind).float().mean() - root / roots.sum()) < 0.03
-    of_voc = patches.source[view] == 1  # sources in the order of their names
+    of_voc = patches.source[view] == 0
     assert set(label[of_voc].tolist()) == {NONE, dog}
-    assert patches.words_of[1].nonzero().flatten().tolist() == [dog]
+    assert patches.words_of[0].nonzero().flatten().tolist() == [dog]
     assert patches.present[0].nonzero().flatten().tolist() == [dog]

@@ -12,14 +12,14 @@ import torch
 import torch.nn.functional as F
 
 from evaluation.suggested_words import Judgement
-from gclip_core import assets
+from gclip_core import BackboneError, assets, load_backbone
 from gclip_core.words.suggest import Thresholds
 from tests.training.conftest import CHOOSE
 from training import __main__ as command
-from training import choose, first, measure
-from training.data import folder_of, half
+from training import choose, measure
+from training.data import folder_of, read
 from training.measure import Case, Fold
-from training.network import FEATURES, Network
+from training.network import FEATURES, Network, network_of
 
 
 def test_round_trip(data: Path, tmp_path: Path) -> None:
@@ -36,14 +36,15 @@ def test_round_trip(data: Path, tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "choose", 0) / "packed"
     known = json.loads((folder / "words.json").read_text())
     assert ["wall", "walls"] in known["seen"] and known["neighbours"] == [["car"]]
-    backbone = first.load(folder)
+    backbone = load_backbone(weights=folder)
+    assert ("wall", "walls") in backbone.known.seen
     features = mean + spread * torch.randn(1, 12, 12, FEATURES)
     visual = backbone.visual
     with torch.no_grad():
         tokens = network.tokens(features)
         loaded = visual.conv1.tokens(features)
         assert F.cosine_similarity(tokens, loaded, dim=-1).min() > 0.999
-        vectors = first.map_of(backbone).map_vectors(features)
+        vectors = network_of(backbone, mean, spread).map_vectors(features)
         assert (vectors * network.map_vectors(features)).sum(-1).min() > 0.99
         x = network.block_input(tokens)
         y = visual.ln_pre(
@@ -53,18 +54,6 @@ def test_round_trip(data: Path, tmp_path: Path) -> None:
         for number, block in enumerate(backbone.blocks):
             x, y = network.run(number, x, network.heads(number, x)), block(y)
         assert F.cosine_similarity(x, y, dim=-1).min() > 0.999
-
-
-def test_place(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What seed 0 learned from all photos replaces the built-in; other runs have their folder."""
-    monkeypatch.chdir(tmp_path)
-    network = Network(torch.zeros(FEATURES), torch.ones(FEATURES))
-    for seed in (0, 1):
-        torch.save(network.state_dict(), folder_of(tmp_path, None, seed) / "attention.pt")
-        assert command.main(["pack", str(data), str(tmp_path), "--seed", str(seed)]) == 0
-    folders = {file.parent for file in tmp_path.rglob("model.safetensors")}
-    built_in, other = tmp_path / "assets" / "built-in", tmp_path / "without-nothing-1" / "packed"
-    assert folders == {built_in, other}
 
 
 def test_cases(data: Path, tmp_path: Path) -> None:
@@ -119,7 +108,7 @@ def packed(tmp_path: Path) -> Path:
     for name in measure.HALVES:
         folder = tmp_path / f"without-{name}-0" / "packed"
         folder.mkdir(parents=True)
-        for file in assets.path("built-in").glob("*.safetensors"):
+        for file in assets.path("built-in").iterdir():
             (folder / file.name).symlink_to(file)
     return tmp_path
 
@@ -127,10 +116,10 @@ def packed(tmp_path: Path) -> Path:
 def test_folds(data: Path, packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A half is measured by the model without it, which was not taught what only that half has, nor
     words that it does not know."""
-    with pytest.raises(ValueError, match="there are none"):
+    with pytest.raises(BackboneError, match="there is none"):
         next(measure.folds(data, packed, seed=1))
     choose_, report = measure.folds(data, packed)
-    assert {f"coco/{case.image.stem}" for case in choose_.cases} == half(data, "choose")
+    assert {f"coco/{case.image.stem}" for case in choose_.cases} == read(data, "choose").held
     assert [case.image.stem for case in choose_.cases] == list(CHOOSE)
     assert choose_.taught == {"sky", "dog"}, "voc teaches the dog"
     assert report.taught == {"sky"}, "no photo but its own has a wall"
@@ -179,13 +168,12 @@ def test_best_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_errors(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A folder without data, and options that a step does not have, are errors with a sentence."""
-    assert command.main(["map", str(tmp_path), str(tmp_path / "work")]) == 1
-    assert "masks.json was expected" in capsys.readouterr().err
-    assert command.main(["map", str(data), str(tmp_path / "work")]) == 1
+    work = str(tmp_path / "work")
+    assert command.main(["map", str(tmp_path), work]) == 2
+    assert "data.json is missing" in capsys.readouterr().err
+    assert command.main(["map", str(data), work]) == 2
     assert "run `features` first" in capsys.readouterr().err
-    assert command.main(["attention", str(data), str(tmp_path / "work")]) == 1
-    assert "map.pt was expected" in capsys.readouterr().err
-    for step, count in (("pack", "20"), ("map", "0")):
-        with pytest.raises(SystemExit):
-            command.main([step, str(data), str(tmp_path / "work"), "--steps", count])
-        assert "--steps must be 1 or more" in capsys.readouterr().err
+    assert command.main(["attention", str(data), work]) == 2
+    assert "map.pt is missing" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        command.main(["pack", str(data), work, "--steps", "20"])

@@ -10,7 +10,9 @@ import torch
 import torch.nn.functional as F
 
 from gclip_core.attention import Heads
-from tests.training.conftest import CHOOSE, REPORT
+from gclip_core.backbones.load import load_backbone
+from gclip_core.words import text
+from tests.training.conftest import CHOOSE, REPORT, stem
 from training import __main__ as command
 from training.attention import (
     Squares,
@@ -20,15 +22,15 @@ from training.attention import (
     give_heads,
     losses,
 )
-from training.data import folder_of, without_masks
+from training.data import Data, folder_of, read
 from training.dino import affinity
 from training.features import file_of
 from training.fitting import fit
 from training.map import SCALE, Compared, losses_of_masks
 from training.map import divergence as first_term
-from training.network import BLOCKS, FEATURES, WIDTH, Network
-from training.patches import NONE
-from training.vocabulary import Words
+from training.network import BLOCKS, FEATURES, WIDTH, Network, network_of
+from training.patches import labels, stored
+from training.words import NONE, Words
 
 
 @pytest.fixture
@@ -39,9 +41,9 @@ def network() -> Network:
 
 
 @pytest.fixture
-def compared(words: Words) -> Compared:
+def compared() -> Compared:
     """Three words at right angles: a, b and c."""
-    made = Compared(words, torch.eye(len(words.all), WIDTH), [0, 1, 2])
+    made = Compared(Words("abc", ()), torch.eye(3, WIDTH), [0, 1, 2])
     made.vectors = torch.eye(WIDTH)[:3] / SCALE
     made.alike = torch.zeros(3, 3, dtype=torch.bool)
     return made
@@ -155,10 +157,11 @@ def test_heads(network: Network) -> None:
         assert (variances > 2.4**2 * 0.9).float().mean() > 0.2
 
 
-def test_squares(words: Words, work: Path) -> None:
+def test_squares(opened: Data, work: Path) -> None:
     """Features, affinities and labels are of the same patches, mirrored or not."""
-    squares = Squares(words, work, words.masks[:1])
-    features, affinity, label = squares.draw(np.random.default_rng(1), 4)
+    words = opened.words()
+    squares = Squares(words, work, opened.masks[:1])
+    features, affinity, label = squares.sample(np.random.default_rng(1), 4)
     sky, dog = (words.numbers([word])[0] for word in ("sky", "dog"))
     grid = label.unflatten(1, (20, 20))
     assert {int(grid[n, 0, 0]) for n in range(4)} == {sky, dog}, "some are mirrored"
@@ -171,10 +174,10 @@ def test_squares(words: Words, work: Path) -> None:
         assert affinity[n][same & known].mean() > affinity[n][~same & known].mean() + 0.5
 
 
-def test_terms(network: Network, words: Words, work: Path) -> None:
+def test_terms(network: Network, opened: Data, work: Path) -> None:
     """At the start Values are the map's, and these stay the target when the last block learns."""
     before = copy.deepcopy(network)
-    drawn = Squares(words, work, words.masks[4:5]).draw(np.random.default_rng(0), 2)
+    drawn = Squares(opened.words(), work, opened.masks[4:5]).sample(np.random.default_rng(0), 2)
     terms = losses(network, before, *drawn)
     assert terms["values"] < 0.03
     assert terms["class"] > 0.1
@@ -190,17 +193,17 @@ def run(*arguments: object) -> int:
 
 @pytest.mark.parametrize(("without", "held"), [("choose", CHOOSE), ("report", REPORT)])
 def test_folds(
-    data: Path, words: Words, work: Path, tmp_path: Path, without: str, held: tuple[str, ...]
+    data: Path, opened: Data, work: Path, tmp_path: Path, without: str, held: tuple[str, ...]
 ) -> None:
     """What is learned without a half needs no file of it; with it, the file is missed."""
-    for photo in [*words.masks, *without_masks(data)]:
+    for photo in [*opened.masks, *opened.others]:
         if photo.name.removeprefix("coco/") not in held:
             copy = file_of(tmp_path, photo)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.symlink_to(file_of(work, photo))
     assert run("map", data, tmp_path, "--without", without, "--steps", 2) == 0
     assert run("attention", data, tmp_path, "--without", without, "--steps", 2) == 0
-    assert run("map", data, tmp_path, "--steps", 2) == 1
+    assert run("map", data, tmp_path, "--steps", 2) == 2
     before, after = (
         torch.load(folder_of(tmp_path, without, 0) / f"{step}.pt") for step in ("map", "attention")
     )
@@ -209,10 +212,35 @@ def test_folds(
     assert not torch.equal(before["positional_embedding"], after["positional_embedding"])
 
 
-def test_seeds(data: Path, words: Words, work: Path) -> None:
+def test_seeds(data: Path, work: Path) -> None:
     """The same seed learns the same map, another one another."""
     maps = []
     for seed in (0, 0, 1):
         assert run("map", data, work, "--seed", seed, "--steps", 2) == 0
         maps.append(torch.load(folder_of(work, None, seed) / "map.pt")["linear.weight"])
     assert torch.equal(maps[0], maps[1]) and not torch.equal(maps[0], maps[2])
+
+
+@pytest.mark.long
+def test_further(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two photos of one's own teach the built-in a word that it had only by its embedding; what it
+    does elsewhere stays, and its files can be loaded."""
+    monkeypatch.setattr("training.features.Stem", lambda *_: lambda pixels: (stem(pixels)[0], None))
+    data, work = tmp_path / "DATA", tmp_path / "WORK"
+    assert command.main(["data", str(data), "--masks", str(pairs)]) == 0
+    assert run("all", data, work, "--steps", 40) == 0
+    backbone = load_backbone(weights=folder_of(work, None, 0) / "packed")
+    assert any(group[0] == "raccoon" for group in backbone.known.seen)
+    assert run("attention", data, work) == 2, "the built-in keeps its blocks"
+    opened, before = read(data), load_backbone()
+    arrays = stored(work, opened.masks[0])
+    label = labels(opened.words(), opened.masks[0], arrays["labels"])
+    raccoon = torch.from_numpy(arrays["features"][label >= 0]).float()
+    elsewhere = torch.from_numpy(stored(work, opened.others[0])["features"]).float()
+    word = text.embed(before, ["raccoon"])[0]
+    old, new = (
+        network_of(b, torch.zeros(FEATURES), torch.ones(FEATURES)) for b in (before, backbone)
+    )
+    assert (new.map_vectors(raccoon) @ word).mean() > (old.map_vectors(raccoon) @ word).mean() + 0.1
+    same = (new.map_vectors(elsewhere) * old.map_vectors(elsewhere)).sum(-1)
+    assert same.mean() > 0.9

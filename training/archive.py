@@ -1,0 +1,75 @@
+"""The private archive of the card's figures as DATA, so that its folds can be run.
+
+    python -m training.archive ARCHIVE DATA FIRST
+
+`ARCHIVE` has photos with masks (`masks.json`, `masks.tar`), 100 photos of COCO (`coco-val/`), and
+photos without masks (`photos-0.tar`). They become folders of pairs, each with `words.txt`, and a
+folder of photos. `FIRST` is the folder of the first model.
+"""
+
+import argparse
+import json
+import shutil
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from evaluation.class_lists import BACKGROUND
+from training import data as folders
+from training.words import Known
+
+LEFT_OUT = frozenset({"clothing-ccp", "furniture"})
+"""Sources that are not learned from: garments compete with the person who wears them, and only one
+piece of furniture in a photo has a mask."""
+COCO = "coco"
+"""The folder of COCO's photos, of which every thing and all stuff has a mask."""
+NOT_LEARNED = frozenset({"flower"})
+"""Words of COCO's masks that mean something else: a mask of flowers has their leaves and stems."""
+CALLED = {"hair drier": "hair dryer"} | dict.fromkeys(
+    ("wall brick", "wall stone", "wall tile", "wall wood"), "wall"
+)
+"""What the model calls words of masks that it does not know."""
+
+
+def unpack(archive: Path, data: Path, first: Path) -> None:
+    """Write the folders, and `data.json`."""
+    known = Known(first)
+    with tarfile.open(archive / "masks.tar") as masks:
+        masks.extractall(data, filter="data")
+    with tarfile.open(archive / "photos-0.tar") as photos:
+        photos.extractall(data / "words", filter="data")
+    sources = json.loads((archive / "masks.json").read_text("utf-8"))["sources"]
+    for name, about in sources.items():
+        words = _known(known, about["words"])
+        words |= dict.fromkeys(map(str, about["none_of_these"]), BACKGROUND.name)
+        lines = (f"{value}: {word}\n" for value, word in words.items())
+        (data / name / "words.txt").write_text("".join(lines), "utf-8")
+    for name in (COCO, "coco-val"):  # to learn from, and with COCO's own words to measure
+        shutil.copytree(archive / "coco-val", data / name, dirs_exist_ok=True)
+    index = json.loads((archive / "coco-val" / "index.json").read_text("utf-8"))
+    learned = [entry | {"words": _known(known, entry["words"])} for entry in index]
+    (data / COCO / "index.json").write_text(json.dumps(learned), "utf-8")
+    learned_from = [str(data / name) for name in (COCO, *sources) if name not in LEFT_OUT]
+    folders.run(data, learned_from, [str(data / "words")], str(first))
+
+
+def _known(known: Known, words: dict[str, str]) -> dict[str, str]:
+    """The words of a mask's values that the model knows."""
+    called = {value: CALLED.get(word, word) for value, word in words.items()}
+    return {
+        value: word
+        for value, word in called.items()
+        if word not in NOT_LEARNED and known.find([word])
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    for name in ("archive", "data", "first"):
+        parser.add_argument(name, type=Path)
+    unpack(**vars(parser.parse_args(arguments)))
+
+
+if __name__ == "__main__":
+    main()

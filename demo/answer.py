@@ -46,12 +46,6 @@ class View:
 VIEWS = {
     "canvas": View(SEGMENT, views.canvas, IN_VIEW),
     "canvas.looks": View(SEGMENT, views.looks, (*MASK, *IN_VIEW)),
-    "amf.interactive": View(EVERY_TAB, lambda scene: not views.idle(scene, "AMF")),
-    "amf_idle": View(EVERY_TAB, partial(views.idle, idea="AMF")),
-    "cs.interactive": View(EVERY_TAB, lambda scene: not views.idle(scene, "CS")),
-    "cs_idle": View(EVERY_TAB, partial(views.idle, idea="CS")),
-    "cs_link": View(EVERY_TAB, views.cs_link),
-    "cs_link.visible": View(EVERY_TAB, views.cs_link_helps),
     "attention_text": View(SEGMENT, views.attention_text),
     "attention": View(SEGMENT, views.attention, ("amf", *MASK, *IN_VIEW)),
     "norms_text": View(SEGMENT, views.norms_text),
@@ -86,8 +80,20 @@ class Seen:
     backbone: str = ""
     photo: str = ""  # digest
     grid: tuple[int, int] = (0, 0)
-    filled: str | None = None  # the words, if the page filled them in
+    words: str = ""
+    filled: str = ""  # the last words that the page filled in
+    undo: str = ""  # words that a person typed, and that others have replaced
     keys: Mapping[str, tuple] = field(default_factory=dict)
+
+    def with_words(self, words: str, filled: str) -> "Seen":
+        """After an answer with these words, of which the page filled in some."""
+        lost = {*words_of(self.words)} - {*words_of(words)}
+        undo = self.words if lost and self.words != self.filled else self.undo
+        return replace(self, words=words, filled=filled, undo="" if undo == words else undo)
+
+
+def words_of(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",")]
 
 
 def available(seen: Seen, settings: Settings) -> Settings:
@@ -100,9 +106,9 @@ def available(seen: Seen, settings: Settings) -> Settings:
 def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dict[str, Any]]:
     """Outputs by name. ``seen`` comes back updated.
 
-    With another photo, words that the page filled in are filled in anew, and no patch is pinned;
-    what a person typed stays. While a backbone is not on this machine, the page keeps the one
-    before and offers to fetch it.
+    Another photo gets words of its own, and no patch is pinned, unless words come with it; words
+    that a person typed are then one chip away. While a backbone is not on this machine, the page
+    keeps the one before and offers to fetch it.
 
     Raises:
         GclipError: a photo or settings that cannot be used; the page keeps what it shows.
@@ -115,11 +121,13 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
     if path is None:
         yield part
         return
-    photo, is_filled = Photo.of(path), settings.words.strip() == seen.filled
-    if is_filled and photo.digest != seen.photo:
-        settings = settings.with_values(words="")
+    photo, came = Photo.of(path), settings.words.strip()
+    is_other = seen.photo not in ("", photo.digest)
     with LOCK:
-        scene = Scene(photo, settings).with_words()
+        scene = Scene(photo, settings)
+        if not came or (is_other and came == seen.words):
+            scene = scene.with_settings(words="")
+        scene = scene.with_words()
         grid = scene.grid
     if seen.photo and (seen.photo, seen.grid) != (photo.digest, grid):
         scene = scene.with_settings(patch=0)  # it would be at another place
@@ -127,8 +135,14 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
     words = scene.settings.words
     if words != chosen.words:
         part["words"] = words
-    filled = words if is_filled or "words" in part else None
-    seen = Seen(settings.backbone, photo.digest, grid, filled, seen.keys)
+    filled = seen.filled
+    if is_other or words.strip() != seen.words:
+        filled = words if words == scene.own_words else ""
+    before = seen.undo
+    seen = replace(seen, backbone=settings.backbone, photo=photo.digest, grid=grid)
+    seen = seen.with_words(words.strip(), filled.strip())
+    if seen.undo != before:
+        part["undo"] = views.undo(seen.undo)
     made: dict[str, Any] = {}
     for name, view in VIEWS.items():
         key = view.key(scene)

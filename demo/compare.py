@@ -61,8 +61,7 @@ def large(scene: Scene) -> dict[str, Any] | None:
     pressed = other = masks[scene.settings.enlarged]
     if pressed.method == ours:
         other = next(mask for mask in masks.values() if mask.method != ours)
-    pair = {method_title(ours): scene.mask(ours), method_title(other.method): other}
-    return canvas(scene, pair) | {"view": int(other is pressed), "notes": []}
+    return canvas(scene, (scene.mask(ours), other)) | {"shown": int(other is pressed)}
 
 
 def note(scene: Scene) -> str:

@@ -11,8 +11,8 @@ from torch import Tensor
 from demo import plots
 from demo.files import packed, photo_file, picture_file
 from demo.gate import numbers
-from demo.scene import Scene, halved
-from demo.views import classes, norms, pooled, same_patches
+from demo.scene import Scene, coarser
+from demo.views import behind, classes, norms, pooled, same_patches, switches
 from gclip_core.attention import ATTENTIONS
 from gclip_core.methods import Method
 from gclip_core.pixels import masks
@@ -26,9 +26,11 @@ LEVELS = 16
 def words(scene: Scene) -> dict[str, Any]:
     """What depends on the words: the mask, the cosines of every patch, and what blocks call it."""
     s, mask = scene.settings, scene.mask()
-    fits = masks.class_logits(mask, scene.encoded.grid) / scene.segmenter.logit_scale
-    fits = pooled(fits, scene.encoded.grid, scene.grid)
-    low, high = float(fits.min()), float(fits.max())
+    # With a weight of 1, the background's logits are cosines times the scale, as the words' are.
+    plain = scene.with_settings(background_weight=1, threshold=0, refine="none").mask()
+    cosines = masks.class_logits(plain, scene.encoded.grid) / scene.segmenter.logit_scale
+    cosines = pooled(cosines, scene.encoded.grid, scene.grid)
+    low, high = float(cosines.min()), float(cosines.max())
     by_block = scene.segmenter.labels_by_block(
         scene.encoded, scene.words, scene.method, s.background, s.background_weight
     )
@@ -40,12 +42,14 @@ def words(scene: Scene) -> dict[str, Any]:
         "ratio": scene.photo.picture.width / scene.photo.picture.height,
         "grid": scene.grid,
         "patch": scene.patch,
-        "surest": int(fits.amax(0).argmax()),
+        "surest": int(cosines[: len(mask.vocabulary)].amax(0).argmax()),
+        "switches": switches(scene),
         "amf": scene.method.fusion is not None,
         "cs": scene.method.suppression is not None,
         "classes": classes(mask.vocabulary.names),
+        "background": behind(plain, scene.grid),
         "range": [low, high],
-        "cosines": packed(((fits - low) / max(high - low, 1e-9) * 255).byte().numpy()),
+        "cosines": packed(((cosines - low) / max(high - low, 1e-9) * 255).byte().numpy()),
         "mask": packed(mask.labels[::step, ::step].numpy().astype(np.uint8)),
         "by_block": packed(by_block.numpy().astype(np.int16).astype(np.uint8)),
     }
@@ -58,7 +62,8 @@ def tower(scene: Scene) -> dict[str, Any]:
     alone, mean = (replace(scene.method, fusion=f) for f in (None, s.gclip(amf=True).fusion))
     source = segmenter.suppress(scene.encoded, scene.method)
     rows, columns = source.grid
-    grid, blocks, maps = halved(scene.grid, numbers.BLOCK_PATCHES), [], []
+    grid, blocks, maps = coarser(scene.grid, numbers.BLOCK_PATCHES), [], []
+    keys = coarser(scene.grid, numbers.ATTENDED_PATCHES)
     for block, tokens in enumerate(segmenter.globality(source, s.global_threshold).tokens):
         places = [[(t % columns + 0.5) / columns, (t // columns + 0.5) / rows] for t in tokens]
         blocks.append(
@@ -73,13 +78,13 @@ def tower(scene: Scene) -> dict[str, Any]:
         matrix = segmenter.attention_map(source, block)  # large: one at a time
         maps.append(attention(matrix, scene, grid))
     last = [
-        attention(segmenter.last_attention(source, method), scene, scene.grid)
-        for method in (alone, mean)
+        attention(segmenter.last_attention(source, method), scene, keys) for method in (alone, mean)
     ]
     return {
         "of": same_patches(scene),
         "blocks": blocks,
         "columns": grid[1],
+        "attended": keys,
         "maps": packed(torch.stack(maps).numpy()),
         "last": packed(torch.stack(last).numpy()),
         "formula": formula(alone),
@@ -94,18 +99,19 @@ def closer(scene: Scene) -> dict[str, Any]:
     segmenter = scene.segmenter
     source = segmenter.suppress(scene.encoded, scene.method)
     matrix = segmenter.attention_map(source, scene.block, scene.head)
+    keys = coarser(scene.grid, numbers.ATTENDED_PATCHES)
     return {
         "of": same_patches(scene),
         "block": scene.block,
         "head": -1 if scene.head is None else scene.head,
         "heads": segmenter.backbone.n_heads,
-        "matrix": packed(attention(matrix, scene, scene.grid).numpy()),
+        "matrix": packed(attention(matrix, scene, keys).numpy()),
         "norms": picture_file(plots.image(norms(scene, (2.9, 2.4)))),
     }
 
 
 def attention(matrix: Tensor, scene: Scene, grid: tuple[int, int]) -> Tensor:
-    """Attention between all tokens as levels, (1 + N, n) uint8, with n columns on that grid.
+    """Attention between all tokens as levels, (1 + N, n) uint8, with the n patches of that grid.
 
     The first row is what each patch receives, up to 5 × an equal share; row 1 + i is where patch i
     looks, as a share of its maximum. Square roots, so that small ones can be seen.

@@ -1,6 +1,7 @@
 """The layout of the page: its components, for the events of `page.py`."""
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +14,22 @@ from demo.files import item
 from demo.gate.numbers import MAX_CHARACTERS
 from demo.lessons import LESSONS, OPTIONS
 from demo.settings import Settings
+from demo.terms import explained
 from evaluation import photos
 from gclip_core import BACKBONES, METHODS
 from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.words.text import TEMPLATES
 
 WEB = Path(__file__).parent / "web"
-SCRIPTS = {
-    "canvas": ("shared", "labels", "canvas"),
-    "diagram": ("shared", "lines", "diagram"),
-    "strip": ("shared", "strip"),
-}
-"""Of each component, in the order in which they run."""
+
+
+def _digest() -> str:
+    scripts = (file.read_bytes() for file in sorted(WEB.glob("*.js")))
+    return sha256(b"".join(scripts)).hexdigest()[:16]
+
+
+WEB_PATH = f"web/{_digest()}"
+"""Where the page serves the scripts; changed scripts have another path, so no cache is stale."""
 COPY_LINK = "Copy the link"
 RANGES = Settings.model_json_schema()["properties"]
 
@@ -80,11 +85,14 @@ def lay_out(settings: Settings) -> Parts:
 
 
 def drawn(name: str, elem_id: str, **props: Any) -> gr.HTML:
-    """A component of ours: its scripts draw its value and its other properties."""
+    """A component of ours: its script draws its value and its other properties."""
     return gr.HTML(
-        html_template=(WEB / f"{name}.html").read_text("utf-8"),
+        html_template=explained((WEB / f"{name}.html").read_text("utf-8")),
         css_template=(WEB / f"{name}.css").read_text("utf-8"),
-        js_on_load="".join((WEB / f"{part}.js").read_text("utf-8") for part in SCRIPTS[name]),
+        js_on_load=f"""
+            const scripts = new URL("{WEB_PATH}/", `${{window.gradio_config.root}}/`);
+            import(new URL("{name}.js", scripts))
+              .then((script) => script.default({{ element, props, trigger, watch }}));""",
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes=name,
@@ -127,15 +135,12 @@ def _inputs(parts: Parts) -> None:
         submit_btn=True,
         elem_id="words",
     )
-    outputs["chips"] = strip("chips")
-    switches = (("amf", "AMF", "Attention map fusion"), ("cs", "CS", "Channel suppression"))
-    with gr.Row(elem_id="switches"):
-        for name, label, info in switches:
-            with gr.Column(min_width=100):
-                controls[name] = outputs[name] = gr.Checkbox(label=label, info=info, elem_id=name)
-                outputs[f"{name}_idle"] = gr.Markdown(elem_classes="tip")
+    with gr.Row(elem_id="suggested"):
+        outputs["undo"] = strip("undo")
+        outputs["chips"] = strip("chips")
+    for name in ("amf", "cs"):  # switches at each mask press these: ideas.js
+        controls[name] = gr.Checkbox(label=name.upper(), visible="hidden", elem_id=name)
     outputs["link"] = gr.Textbox(visible="hidden")
-    outputs["cs_link"] = gr.Button("See what CS repairs", size="sm", elem_id="cs-link")
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         _settings(parts)
 

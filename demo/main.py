@@ -22,7 +22,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from demo import backbones, scene, space
 from demo.gate.files import MAX_FILE, Files, own_folder
@@ -100,6 +101,7 @@ def build() -> Any:
 
 def serve(blocks: Any, args: argparse.Namespace, uploads: Path) -> Any:
     """Launch the page within its limits, and go on."""
+    from demo.layout import WEB, WEB_PATH  # noqa: PLC0415 - as above
     from demo.page import LAUNCH  # noqa: PLC0415 - as above
 
     def health(_: Request) -> JSONResponse:
@@ -110,7 +112,7 @@ def serve(blocks: Any, args: argparse.Namespace, uploads: Path) -> Any:
     bounds = {"page": blocks, "files": files, "tools": args.mcp}
     own = {
         "middleware": [Middleware(GZipMiddleware, 500, 6), Middleware(Gate, **bounds)],
-        "routes": [Route("/health", health)],
+        "routes": [Route("/health", health), Mount(f"/{WEB_PATH}", StaticFiles(directory=WEB))],
         "openapi_url": None,
     }
     return blocks.launch(

@@ -13,7 +13,6 @@ from gradio.components import Component
 
 from demo import backbones, lessons, share, views
 from demo.answer import EVERY_TAB, REFUSALS, Seen, answer, available, sentence
-from demo.backbones import DAMAGED
 from demo.gate.process import log_place
 from demo.gate.sessions import HEAVY
 from demo.layout import COPY_LINK, WEB, Parts, lay_out
@@ -22,7 +21,6 @@ from demo.scene import LOCK, OPENING, SHIPPED, Photo, Scene
 from demo.settings import Settings
 from evaluation import photos
 from gclip_core import GclipError
-from gclip_core.backbones.registry import BUILT_IN
 
 SHADES = "eef6fa d6e9f2 aed3e4 7db7d1 4b96b8 23789d 176585 14526c 134357 123848 0a2430"
 ACCENT = gr.themes.colors.Color(*(f"#{shade}" for shade in SHADES.split()), name="lagoon")
@@ -91,7 +89,8 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
 
     backbone, words = controls["backbone"], controls["words"]
     canvas, diagram, large = outputs["canvas"], outputs["diagram"], outputs["large"]
-    chips, masks, table = outputs["chips"], outputs["masks"], outputs["table"]
+    chips, undo = outputs["chips"], outputs["undo"]
+    masks, table = outputs["masks"], outputs["table"]
     in_view = [controls[name] for name in ("block", "head", "patch")]
     in_lesson = [parts.tabs, tab, *asked]
 
@@ -100,7 +99,8 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
         (page.load, open_link, None, asked),
         (parts.samples.select, choose_example, None, parts.photo),
         (chips.select, press_chips, [chips, words], settings),
-        (outputs["cs_link"].click, switch_model, backbone, backbone),
+        (undo.select, press_chips, [undo, words], settings),
+        (canvas.input, press, words, settings),
         (diagram.input, point, in_view, in_view),
     ):
         event(function, inputs, changed, **SETS_INPUTS).then(**answered)
@@ -228,9 +228,11 @@ def press_chips(event: gr.EventData, chips: dict, words: str) -> list[Any]:
     return [settings.get(name, gr.skip()) for name in Settings.model_fields]
 
 
-def switch_model(backbone: str) -> str:
-    """To the model that is damaged on purpose, and back."""
-    return BUILT_IN if backbone == DAMAGED else DAMAGED
+@refuse()
+def press(event: gr.EventData, words: str) -> list[Any]:
+    """What was pressed on the canvas: a word to add, or settings."""
+    settings = views.pressed([{"word": event.word, "settings": event.settings}], words)
+    return [settings.get(name, gr.skip()) for name in Settings.model_fields]
 
 
 @refuse()

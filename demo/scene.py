@@ -172,7 +172,7 @@ class Scene:
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the patches that are drawn."""
-        return halved(self.encoded.grid, numbers.ATTENTION_PATCHES)
+        return coarser(self.encoded.grid, numbers.SHOWN_PATCHES)
 
     @property
     def patch(self) -> int | None:
@@ -194,12 +194,14 @@ class Scene:
         return tuple(dict.fromkeys((*self.suggested(), *further)))
 
     def with_words(self) -> "Scene":
-        """With words where there are none: an example's own, else suggested ones."""
-        if self.settings.words.strip():
-            return self
+        """With the photo's own words where there are none."""
+        return self if self.settings.words.strip() else self.with_settings(words=self.own_words)
+
+    @property
+    def own_words(self) -> str:
+        """The photo's: an example's own, else suggested ones."""
         example = self.photo.example
-        words = example.text if example else ", ".join(self.suggested())
-        return self.with_settings(words=words)
+        return example.text if example else ", ".join(self.suggested())
 
     @cached_property
     def typed(self) -> Vocabulary:
@@ -236,32 +238,18 @@ class Scene:
         key = *self.tower_key, s.templates, s.logit_scale, words, method, *options.values()
         return CACHE.get_or_make(key, segment)
 
-    @cached_property
-    def idea(self) -> str:
-        """The idea whose masks are shown side by side: CS where it changes a channel, else AMF."""
-        return "CS" if self.report.suppressed else "AMF"
-
-    @cached_property
-    def pair(self) -> dict[str, Segmentation]:
-        """Two masks by title: without and with an idea, or GCLIP and another method that is chosen.
-
-        The other idea is as switched.
-        """
-        s = self.settings
-        if s.method != "gclip":
-            ours = s.gclip()
-            return {method_title(ours): self.mask(ours), self.method.title: self.mask()}
-        name = self.idea.lower()
-        return {
-            f"{word} {self.idea}": self.mask(s.gclip(**{name: on}))
-            for word, on in (("Without", False), ("With", True))
-        }
-
     @property
-    def as_switched(self) -> int:
-        """Which of the pair has the chosen method."""
-        s = self.settings
-        return int(s.method != "gclip" or getattr(s, self.idea.lower()))
+    def ideas(self) -> tuple[str, ...]:
+        """The ideas that can change a mask of GCLIP: CS only where it changes a channel."""
+        return ("amf", "cs") if self.report.suppressed else ("amf",)
+
+    def switched(self) -> tuple[Segmentation, ...]:
+        """GCLIP's masks with each of :attr:`ideas` off and on: bit i of an index is idea i."""
+        ideas = self.ideas
+        switches = (
+            {idea: bool(n >> i & 1) for i, idea in enumerate(ideas)} for n in range(2 ** len(ideas))
+        )
+        return tuple(self.mask(self.settings.gclip(**on)) for on in switches)
 
     @cached_property
     def compared(self) -> dict[str, tuple[Segmentation, float | None]]:
@@ -318,12 +306,12 @@ class Scene:
         return scores and scores.miou
 
 
-def halved(grid: tuple[int, int], most: int) -> tuple[int, int]:
-    """A grid with its sides halved until it has at most ``most`` patches."""
+def coarser(grid: tuple[int, int], most: int) -> tuple[int, int]:
+    """A grid of the same shape with at most ``most`` patches."""
     rows, columns = grid
-    while rows * columns > most:
-        rows, columns = max(1, rows // 2), max(1, columns // 2)
-    return rows, columns
+    scale = min(1.0, math.sqrt(most / (rows * columns)))
+    rows = max(1, int(rows * scale))
+    return rows, max(1, min(int(columns * scale), most // rows))
 
 
 def method_title(method: Method) -> str:
@@ -339,4 +327,4 @@ def warm() -> None:
     photo = Photo.of(str(photos.shipped_photos()[OPENING].path))
     with LOCK:
         scene = Scene(photo, Settings(backbone=backbones.HOST.backbone)).with_words()
-        scene.pair, scene.plausible()
+        scene.switched(), scene.plausible()

@@ -1,6 +1,8 @@
 """From a scene to what the page shows on Segment and under the inputs."""
 
 import re
+from collections.abc import Sequence
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -9,51 +11,77 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
-from demo import plots
+from demo import backbones, plots
 from demo.backbones import DAMAGED
 from demo.files import SHOWN_SIDE, item, packed, photo_file
-from demo.scene import Scene
+from demo.gate import numbers
+from demo.scene import Scene, coarser, method_title
 from demo.space import NOT_LENT, REASONS
+from evaluation.metric import WordScores
+from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.pixels import palette
 from gclip_core.result import Segmentation
+from gclip_core.words.vocabulary import parse
 
-SIMULATION = "Simulation: one channel of this model is damaged on purpose."
 ONE_PHOTO = "The paper reports gains on the mean of many photos."
+LEAST_SHARE = 0.0005
+"""Of a photo: less is 0.0 %."""
+LOOK_LEVELS = 32
+"""Of attention's brightness: more would hardly be seen, and cost bytes."""
 
 
 # --- Segment -------------------------------------------------------------------------------------
 
 
-def canvas(scene: Scene, pair: dict[str, Segmentation] | None = None) -> dict[str, Any]:
-    """The photo with two masks, as `canvas.js` draws them."""
-    idea = scene.idea if pair is None and scene.settings.method == "gclip" else ""
-    pair = pair or scene.pair
+def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
+    """The photo with its masks, as `canvas.js` draws them: a pair, or those of the chosen method.
+
+    GCLIP has a mask with each of its ideas off and on; bit i of an index is idea i.
+    """
+    s, ideas = scene.settings, tuple[str, ...]()
+    if pair:
+        masks = tuple(pair)
+    elif s.method == "gclip":
+        masks, ideas = scene.switched(), scene.ideas
+    else:
+        masks = scene.mask(s.gclip()), scene.mask()
+    shown = sum(getattr(s, idea) << bit for bit, idea in enumerate(ideas)) if ideas else 1
+    scores = [scene.scores(mask) for mask in masks]
     return {
         "of": same_patches(scene),
-        "looks": same_methods(scene, pair),
+        "looks": same_methods(scene, masks),
         "photo": photo_file(scene.photo),
         "name": scene.photo.example.name if scene.photo.example else "photo",
         "classes": classes(scene.words.names),
-        "views": [side(scene, title, mask) for title, mask in pair.items()],
-        "view": scene.as_switched,
+        "masks": [side(scene, mask, score) for mask, score in zip(masks, scores, strict=True)],
+        "switches": [] if pair else switches(scene),
+        "ideas": [idea.upper() for idea in ideas],
+        "idea": max(0, len(ideas) - 1),
+        "shown": shown,
         "grid": scene.grid,
         "patch": scene.patch,
-        "sentence": difference(scene, pair, idea),
-        "notes": notes(scene),
-        "banner": SIMULATION if scene.settings.backbone == DAMAGED else None,
+        "sentences": sentences(scene, masks, scores, ideas),
+        "notes": [] if pair else notes(scene, masks[shown]),
+        "idle": {} if pair else idle(scene),
+        "banner": {} if pair else banner(scene),
     }
+
+
+def digest(*key: Any) -> str:
+    """A short name of what a key names."""
+    return blake2b(repr(key).encode(), digest_size=8).hexdigest()
 
 
 def same_patches(scene: Scene) -> str:
     """Names a photo with its patches: values of the same ones are drawn together."""
     photo, *tower = scene.tower_key
-    return " ".join(map(str, (photo.digest, *tower)))
+    return digest(photo.digest, *tower)
 
 
-def same_methods(scene: Scene, pair: dict[str, Segmentation]) -> str:
-    """Names a photo's patches and the methods of two masks; :func:`looks` has the same name."""
-    return f"{same_patches(scene)} {[mask.method for mask in pair.values()]}"
+def same_methods(scene: Scene, masks: Sequence[Segmentation]) -> str:
+    """Names a photo's patches and the methods of masks; :func:`looks` has the same name."""
+    return digest(same_patches(scene), [mask.method for mask in masks])
 
 
 def classes(names: tuple[str, ...]) -> list[dict[str, str]]:
@@ -65,40 +93,81 @@ def classes(names: tuple[str, ...]) -> list[dict[str, str]]:
     ]
 
 
-def side(scene: Scene, title: str, mask: Segmentation) -> dict[str, Any]:
+def side(scene: Scene, mask: Segmentation, scores: WordScores | None) -> dict[str, Any]:
     """One of the masks of a canvas."""
     labels = mask.labels.numpy()
     step = -(-max(labels.shape) // SHOWN_SIDE)
     reasons = pooled(scene.probabilities(mask), scene.encoded.grid, scene.grid)
     return {
-        "title": title,
-        "score": scene.miou(mask),
+        "title": method_title(mask.method),
+        "score": scores and scores.miou,
         "shares": [*mask.areas(), mask.no_class_area()],
         "unsure": scene.unsure(mask),
         "mask": packed(labels[::step, ::step].astype(np.uint8)),
         "reasons": packed(levels(reasons)),
+        "background": behind(mask, scene.grid),
     }
 
 
-def difference(scene: Scene, pair: dict[str, Segmentation], idea: str = "") -> str:
-    """One sentence on what differs between two masks: without and with an idea, or two methods."""
-    (_, before), (title, after) = pair.items()
-    subject = idea or title
-    old, new = before.labels.numpy(), after.labels.numpy()
+def behind(mask: Segmentation, grid: tuple[int, int]) -> dict[str, Any]:
+    """What the background is at each patch: the names of its best words, and which it is."""
+    n = len(mask.background)
+    if not n:
+        return {"names": [], "best": None}
+    fits = F.adaptive_avg_pool2d(mask.logits[-n:], grid).flatten(1)
+    best = fits.argmax(0).unique()[:255]
+    names = [mask.background[word] for word in best]
+    return {"names": names, "best": packed(fits[best].argmax(0).byte().numpy())}
+
+
+def switches(scene: Scene) -> list[dict[str, Any]]:
+    """AMF and CS, and whether each can change nothing here."""
+    ideas = scene.ideas if scene.settings.method == "gclip" else ()
+    return [{"name": idea.upper(), "isIdle": idea not in ideas} for idea in ("amf", "cs")]
+
+
+def sentences(
+    scene: Scene,
+    masks: Sequence[Segmentation],
+    scores: Sequence[WordScores | None],
+    ideas: Sequence[str],
+) -> list[list[str]]:
+    """For each idea, and each mask that is shown, what the idea changes; or for two methods."""
+
+    def between(before: int, after: int, idea: str = "") -> str:
+        pair = [(masks[i], scores[i]) for i in (before, after)]
+        return difference(scene.words.names, *pair, idea)
+
+    if not ideas:
+        return [[between(0, 1)] * 2]
+    return [
+        [between(n & ~(1 << bit), n | 1 << bit, idea.upper()) for n in range(len(masks))]
+        for bit, idea in enumerate(ideas)
+    ]
+
+
+def difference(
+    names: tuple[str, ...],
+    before: tuple[Segmentation, WordScores | None],
+    after: tuple[Segmentation, WordScores | None],
+    idea: str = "",
+) -> str:
+    """One sentence on what an idea changes, or one method beside another."""
+    subject = idea or method_title(after[0].method)
+    old, new = before[0].labels.numpy(), after[0].labels.numpy()
     share = float((old != new).mean())
     if share < 0.01:
         return f"{subject} hardly changes this mask."
     sentence = f"{subject} changes {percent(share)} of the pixels"
-    scores = [scene.scores(mask) for mask in (before, after)]
-    if None in scores:
-        return f"{sentence}, {moved(old, new, scene.words.names)}. Judge by eye which is right."
-    first, last = scores
+    first, last = before[1], after[1]
+    if first is None or last is None:
+        return f"{sentence}, {moved(old, new, names)}. Judge by eye which is right."
     most = max(first.iou, key=lambda c: abs(last.iou[c] - first.iou[c]))
     start, end = f"{100 * first.iou[most]:.1f}", f"{100 * last.iou[most]:.1f}"
     if start == end:  # the pixels that change have no truth
-        return f"{sentence}, {moved(old, new, scene.words.names)}."
+        return f"{sentence}, {moved(old, new, names)}."
     verb = "rises" if last.iou[most] > first.iou[most] else "falls"
-    sentence += f"; the {scene.words.names[most]}’s IoU {verb} from {start} to {end} %."
+    sentence += f"; the {names[most]}’s IoU {verb} from {start} to {end} %."
     return f"{sentence} {ONE_PHOTO}" if idea and last.miou < first.miou else sentence
 
 
@@ -114,11 +183,18 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def notes(scene: Scene) -> list[str]:
+def notes(scene: Scene, mask: Segmentation) -> list[str]:
     """What the words need, in sentences."""
     replaced = [u for u in scene.unknown if u.nearest and scene.settings.nearest]
-    left = [u.phrase for u in scene.unknown if u not in replaced]
-    sentences = [f"“{u.phrase}” is not known here: “{u.nearest}” is used." for u in replaced]
+    sentences = [
+        f"This model does not know “{u.phrase}”: “{u.nearest}” is used instead." for u in replaced
+    ]
+    areas = mask.areas()
+    left = [
+        u.phrase
+        for u in scene.unknown
+        if u not in replaced and areas[class_of(scene, u.phrase)] >= LEAST_SHARE
+    ]
     if left:
         words = ", ".join(f"“{phrase}”" for phrase in left[:5])
         sentences.append(f"The model was never trained on {words}: do not trust that mask.")
@@ -127,24 +203,64 @@ def notes(scene: Scene) -> list[str]:
     return [*scene.typed.notes, *sentences]
 
 
-def looks(scene: Scene) -> dict[str, Any]:
-    """Where each patch looks in the last block, for both masks of the canvas: row i is patch i's.
+def class_of(scene: Scene, phrase: str) -> int:
+    return next(i for i, synonyms in enumerate(scene.words.classes) if phrase in synonyms)
 
-    As a share of the row's maximum, of which the root makes small ones visible.
+
+def idle(scene: Scene) -> dict[str, Any]:
+    """Why a switch can do nothing, and a way on; empty where both can."""
+    if scene.settings.method != "gclip":
+        text = f"AMF and CS are parts of GCLIP; {scene.method.title} has neither."
+        return {"text": text, "action": "Back to GCLIP", "settings": {"method": "gclip"}}
+    if "cs" in scene.ideas:
+        return {}
+    has = "an outlier only in its last block" if scene.report.abnormal else "no outlier channel"
+    return {
+        "text": f"This model has {has}, so CS changes nothing.",
+        "action": "Show it on a damaged copy",
+        "settings": {"backbone": DAMAGED, "cs": True},
+        "opens": "swipe",
+    }
+
+
+def banner(scene: Scene) -> dict[str, Any]:
+    """What the damaged model is, what to look at there, and the way back."""
+    if scene.settings.backbone != DAMAGED:
+        return {}
+    text = "Simulation: one channel of this copy is damaged on purpose."
+    if scene.settings.method == "gclip":
+        without, repaired = (
+            scene.mask(scene.settings.gclip(cs=on)).areas() for on in (False, True)
+        )
+        gains = [abs(new - old) for old, new in zip(without, repaired, strict=True)]
+        word = scene.words.names[gains.index(max(gains))]
+        text += f" CS repairs it: look at “{word}” on both sides of the line."
+    back = backbones.HOST.backbone if backbones.HOST.backbone != DAMAGED else BUILT_IN
+    action = "Back to the model as it is"
+    return {"text": text, "action": action, "settings": {"backbone": back}, "opens": ""}
+
+
+def looks(scene: Scene) -> dict[str, Any]:
+    """What each patch attends to in the last block, for each mask of the canvas.
+
+    Row i is patch i's, as a share of its maximum, of which the root makes small ones visible. The
+    columns are patches of a grid that may be coarser.
     """
-    matrices = []
-    for mask in scene.pair.values():
+    grid, matrices = coarser(scene.grid, numbers.ATTENDED_PATCHES), []
+    s = scene.settings
+    masks = scene.switched() if s.method == "gclip" else (scene.mask(s.gclip()), scene.mask())
+    for mask in masks:
         matrix = scene.segmenter.last_attention(scene.encoded, mask.method)[1:, 1:]
         matrix = pooled(matrix.T, scene.encoded.grid, scene.grid).T
-        matrix = pooled(matrix, scene.encoded.grid, scene.grid)
+        matrix = pooled(matrix, scene.encoded.grid, grid)
         shares = matrix.clamp(min=0) / matrix.amax(1, keepdim=True).clamp(min=1e-9)
-        matrices.append(packed(levels(shares.sqrt())))
-    return {"of": same_methods(scene, scene.pair), "matrices": matrices}
+        matrices.append(packed(levels(shares.sqrt(), LOOK_LEVELS)))
+    return {"of": same_methods(scene, masks), "grid": grid, "matrices": matrices}
 
 
-def levels(values: Tensor) -> NDArray[np.uint8]:
-    """From 0 to 1 in 8 bits."""
-    return (255 * values).round().byte().numpy()
+def levels(values: Tensor, n: int = 256) -> NDArray[np.uint8]:
+    """From 0 to 1 as n levels of 8 bits."""
+    return ((n - 1) * values).round().mul(255 / (n - 1)).byte().numpy()
 
 
 def pooled(maps: Tensor, grid: tuple[int, int], to: tuple[int, int]) -> Tensor:
@@ -170,8 +286,11 @@ def attention(scene: Scene) -> dict[str, Any]:
 
 
 def attention_text(scene: Scene) -> str:
-    blocks = in_words(block_numbers(scene.report.fusion.blocks))
-    return f"**Attention** · AMF averages the last block’s with {blocks}."
+    if not scene.method.fusion:
+        return "**Attention** · AMF is off: the last block’s alone."
+    last = scene.segmenter.backbone.n_blocks - 1
+    blocks = in_words(block_numbers(sorted({*scene.report.fusion.blocks, last})))
+    return f"**Attention** · AMF averages the attention of {blocks}."
 
 
 def norms(scene: Scene, size: tuple[float, float] = (2.7, 2.5)) -> Figure:
@@ -196,8 +315,8 @@ def norms_text(scene: Scene) -> str:
 
 
 def chips(scene: Scene) -> dict[str, Any]:
-    """Words to add; under a word that was replaced, the way back."""
-    items = []
+    """Words to add, things to take apart; for a word that was replaced, the way back."""
+    items = [chip(words, words=text) for words, text in apart(scene).items()]
     replaced = [u for u in scene.unknown if u.nearest]
     if replaced and scene.settings.nearest:
         text = ", ".join(f"“{u.phrase}”" for u in replaced[:2])
@@ -208,6 +327,24 @@ def chips(scene: Scene) -> dict[str, Any]:
     typed = {phrase.casefold() for phrase in (*scene.typed.phrases, *scene.words.phrases)}
     further = [word for word in scene.plausible() if word.casefold() not in typed]
     return {"items": [*items, *(chip(f"+ {word}", word) for word in further[:4])]}
+
+
+def apart(scene: Scene) -> dict[str, str]:
+    """Unknown phrases of known words: the words with commas, and the whole text with them."""
+    found, classes = dict[str, str](), ["; ".join(synonyms) for synonyms in scene.typed.classes]
+    for phrase in (u.phrase for u in scene.unknown):
+        words = ", ".join(phrase.split())
+        if words == phrase or phrase not in classes:
+            continue
+        if not scene.segmenter.prompts(parse(words)).unknown:
+            found[words] = ", ".join(words if text == phrase else text for text in classes)
+    return found
+
+
+def undo(words: str) -> dict[str, Any]:
+    """The way back to words that a person typed; empty for none."""
+    short = words if len(words) <= 40 else f"{words[:39]}…"
+    return {"items": [chip(f"↺ {short}", words=words)] if words else []}
 
 
 def chip(text: str, word: str = "", **settings: Any) -> dict[str, Any]:
@@ -226,23 +363,3 @@ def pressed(chips: list[dict[str, Any]], words: str) -> dict[str, Any]:
             classes.append(chip["word"])
             changed["words"] = ", ".join(classes)
     return changed
-
-
-def idle(scene: Scene, idea: str) -> str:
-    """Why a switch can do nothing; empty where it can."""
-    if scene.settings.method != "gclip":
-        return f"{idea} belongs to GCLIP, not to {scene.method.title}."
-    if idea == "CS" and not scene.report.suppressed:
-        has = "an outlier only in its last block" if scene.report.abnormal else "no outlier channel"
-        return f"This model has {has}: CS changes nothing."
-    return ""
-
-
-def cs_link(scene: Scene) -> str:
-    """The way to the model that is damaged on purpose, and back."""
-    is_damaged = scene.settings.backbone == DAMAGED
-    return "Back to the model as it is" if is_damaged else "See what CS repairs"
-
-
-def cs_link_helps(scene: Scene) -> bool:
-    return scene.settings.backbone == DAMAGED or not scene.report.suppressed

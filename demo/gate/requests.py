@@ -37,7 +37,7 @@ PROGRESS = f"{API}/upload_progress"
 POSTS = re.compile(rf"({API}/(queue/join|call/(v2/)?\w+|upload|cancel|reset|mcp)|/login)/?")
 GETS = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|pwa_icon(/\d+)?)/?"
-    r"|/(health|logout)/?|/(static|assets)/.*"
+    r"|/(health|logout)/?|/(static|assets|web)/.*"
     rf"|{API}/(info|app_id|user|token|login_check|startup-events|theme\.css|queue/data)/?"
     rf"|{API}/(heartbeat|file|call)/.*|{API}/file=.*|{PROGRESS}/?"
 )

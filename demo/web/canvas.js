@@ -1,359 +1,500 @@
-// A photo with one or two masks on it. The values come from views.py; a word that a person typed
-// only ever becomes textContent.
-const [stage, pad, why, split] = [".stage", ".pad", ".why", ".split"].map($);
-const buttons = $$(".views button");
-const SWIPE = 2;
+// A photo with its masks. The values come from views.py; a word that a person typed only ever
+// becomes textContent.
+import { fillSwitches, isOn, refreshSwitches } from "./ideas.js";
+import { placeLabels } from "./labels.js";
+import { explain, placeBeside } from "./reasons.js";
+import {
+  ARROWS,
+  abgr,
+  countAnswer,
+  heat,
+  ink,
+  inside,
+  make,
+  middle,
+  newestOnly,
+  patchBeside,
+  patchOf,
+  patchUnder,
+  percent,
+  pins,
+  placeOf,
+  put,
+} from "./shared.js";
+import { cutOut, picture, saveAs } from "./take.js";
+
 const NONE = 255; // the label of a pixel without a class
 const EDGE = abgr(255, 255, 255, 216);
-/** What is drawn: a value of the server, and the label of every pixel of each of its masks. */
-let [answer, masks] = [null, []];
-/** A mask or SWIPE; the label that is alone; the patch, and whether it stays and has its words. */
-const chosen = { view: 1, label: null, patch: null, isPinned: false };
-const [loadMasks, loadPatch] = [newestOnly(), newestOnly()];
+const LEAST_SHARE = 0.0005; // what rounds to 0.0 %
 
-function update() {
-  const { value } = props;
-  if (value?.views)
-    loadMasks(
-      value.views.map(({ mask }) => mask),
-      (decoded) => show(value, decoded),
-    );
-}
-
-function show(value, decoded) {
-  const names = ({ classes }) => JSON.stringify(classes.map(({ name }) => name));
-  const isNew = answer?.of !== value.of;
-  if (isNew) {
-    chosen.patch = patchOf(value);
-    chosen.isPinned = chosen.patch !== null;
-  }
-  if (isNew || names(answer) !== names(value)) chosen.label = null;
-  const title = ({ views, view }) => views[view].title;
-  const isOther = isNew || title(answer) !== title(value);
-  if (isOther && chosen.view !== SWIPE) chosen.view = value.view;
-  if (answer?.looks !== value.looks) stage.classList.remove("looking"); // until the new ones come
-  [answer, masks] = [value, decoded];
-  const [height, width] = value.views[0].mask.shape;
-  stage.style.setProperty("--ratio", width / height);
-  if (isNew) $("img").src = value.photo.url;
-  write(".banner", value.banner);
-  write(".sentence", value.sentence);
-  write(".notes", value.notes.join(" "));
-  fillLegend();
-  refresh();
-  const { shares } = answer.views[current()];
-  const parts = value.classes.map(({ name }, i) => `${name} ${percent(shares[i])}`);
-  $(".live").textContent = `${value.sentence} ${parts.join(", ")}`;
-  countAnswer();
-}
-
-function write(selector, text) {
-  Object.assign($(selector), { textContent: text, hidden: !text });
-}
-
-/** Which mask is explained, cut out and listed; of two beside each other the second. */
-const current = () => Math.min(chosen.view, 1);
-
-/** The first column of pixels in which the second mask is seen. */
-function firstOfSecond(width) {
-  if (chosen.view === SWIPE) return Math.ceil((split.value / 100) * width);
-  return chosen.view === 1 ? 0 : width;
-}
-
-/** After a change of the view, or of what is shown alone. */
-function refresh() {
-  const isSwipe = chosen.view === SWIPE;
-  const titles = answer.views.map(({ title, score }) =>
-    score === null ? title : `${title} · mIoU ${percent(score)}`,
-  );
-  buttons.forEach((button, i) => {
-    if (i !== SWIPE) button.textContent = answer.views[i].title;
-    button.setAttribute("aria-pressed", i === chosen.view);
+export default function mount({ element, props, trigger, watch }) {
+  const { $, $$ } = inside(element);
+  const stage = $(".stage");
+  const pad = $(".pad");
+  const why = $(".why");
+  const split = $(".split");
+  const photo = $("img");
+  const opacity = $(".opacity input");
+  /** What is drawn: a value of the server, and the label of every pixel of each of its masks. */
+  let answer = null;
+  let masks = [];
+  /**
+   * The mask; how it is compared ("", "swipe" or "changes"), and with which idea's other mask; the
+   * label that is alone; the patch, and whether it is pinned and has its scores.
+   */
+  const chosen = { mask: 0, mode: "", idea: 0, label: null, patch: null, isPinned: false };
+  /** Whether words without pixels are listed, too. */
+  let isUnfolded = false;
+  const loadMasks = newestOnly(element);
+  const loadPatch = newestOnly(element);
+  const pin = pins({ element, props, trigger }, ({ of, patch }) => {
+    if (of !== answer?.of || patch === (chosen.isPinned ? chosen.patch : null)) return;
+    Object.assign(chosen, { patch, isPinned: patch !== null });
+    look();
   });
-  $(".chip").textContent = titles[isSwipe ? 0 : current()];
-  write(".chip.right", isSwipe ? titles[1] : "");
-  split.hidden = !isSwipe;
-  pad.hidden = isSwipe;
-  $(".hint").hidden = isSwipe;
-  const seen = isSwipe ? answer.views : [answer.views[current()]];
-  for (const entry of $$(".entry")) {
-    const label = Number(entry.dataset.label);
-    const [swatch, , doubt, share] = entry.firstChild.children;
-    const shares = seen.map(({ shares }) => (label === NONE ? shares.at(-1) : shares[label]));
-    const isUnsure = seen.some(({ unsure }) => unsure[label]);
-    share.textContent = shares.map(percent).join(" → ");
-    doubt.hidden = !isUnsure;
-    swatch.classList.toggle("unsure", isUnsure);
-    entry.firstChild.setAttribute("aria-pressed", chosen.label === label);
-    entry.lastChild.hidden = chosen.label !== label || shares.every((part) => part < 0.0005);
+
+  // --- a new answer ------------------------------------------------------------------------------
+
+  function update() {
+    const { value } = props;
+    $(".empty").hidden = Boolean(value?.masks);
+    if (!value?.masks) return;
+    const files = value.masks.map(({ mask }) => mask);
+    loadMasks(files, (decoded) => show(value, decoded));
   }
-  paint();
-  look();
-}
 
-function fillLegend() {
-  const background = { name: "background", colour: "transparent", label: NONE };
-  const entries = [...answer.classes.map((named, label) => ({ ...named, label })), background];
-  const key = JSON.stringify(entries.map(({ name, colour }) => [name, colour]));
-  if ($(".legend").dataset.key === key) return; // keeps the focus where it is
-  $(".legend").dataset.key = key;
-  $(".legend").replaceChildren(...entries.map(entryOf));
-}
-
-function entryOf({ name, colour, label }) {
-  const entry = make("div", label === NONE ? "entry none" : "entry");
-  const button = Object.assign(make("button"), { type: "button", title: "Show it alone" });
-  const swatch = make("i", "swatch");
-  swatch.style.setProperty("--colour", colour);
-  button.append(swatch, make("bdi", "", name), make("em", "", "not sure"), make("b"));
-  button.onclick = () => {
-    chosen.label = chosen.label === label ? null : label;
-    refresh();
-  };
-  const save = Object.assign(make("button", "save", "Cut out"), { type: "button" });
-  save.setAttribute("aria-label", `Save a cut-out of ${name}`);
-  save.onclick = () => cutOut(label, name);
-  entry.append(button, save);
-  entry.dataset.label = label;
-  return entry;
-}
-
-function paint() {
-  const [height, width] = answer.views[0].mask.shape;
-  const inks = answer.views.map(inksOf);
-  const thick = Math.max(1, Math.round(width / (stage.clientWidth || width)));
-  const [stripe, second] = [7 * thick, firstOfSecond(width)];
-  const pixels = new Uint32Array(width * height);
-  for (let y = 0, i = 0; y < height; y++)
-    for (let x = 0; x < width; x++, i++) {
-      const labels = masks[x < second ? 0 : 1];
-      const label = labels[i];
-      const right = x + thick < width ? labels[i + thick] : label;
-      const below = y + thick < height ? labels[i + thick * width] : label;
-      if ((right !== label || below !== label) && hasEdge(label, right, below)) pixels[i] = EDGE;
-      else {
-        const { full, striped } = inks[x < second ? 0 : 1];
-        pixels[i] = (x + y) % (2 * stripe) < stripe ? full[label] : striped[label];
-      }
+  function show(value, decoded) {
+    const isNew = answer?.of !== value.of;
+    if (isNew) {
+      chosen.patch = patchOf(value);
+      chosen.isPinned = chosen.patch !== null;
     }
-  put($(".mask"), width, pixels);
-  nameClasses(width, height, second);
-}
-
-/** Edges are drawn between all words, or around the one that is alone. */
-function hasEdge(...labels) {
-  return chosen.label === null || labels.includes(chosen.label);
-}
-
-/** A view's colour of each label, and the one between them where the label is a weak fit. */
-function inksOf({ unsure }) {
-  const alpha = Math.round($(".opacity input").value * 2.55);
-  const full = new Uint32Array(256);
-  if (chosen.label !== null) {
-    full.fill(abgr(12, 14, 18, Math.max(alpha, 150)));
-    full[chosen.label] = 0;
-    return { full, striped: full };
-  }
-  answer.classes.forEach(({ colour }, label) => {
-    full[label] = ink(colour, alpha);
-  });
-  const striped = full.map((colour, label) =>
-    unsure[label] ? ink(answer.classes[label].colour, alpha / 4) : colour,
-  );
-  return { full, striped };
-}
-
-function nameClasses(width, height, second) {
-  const step = Math.ceil(Math.max(width, height) / 100);
-  const [columns, rows] = [Math.floor(width / step), Math.floor(height / step)];
-  const half = Math.floor(step / 2);
-  const cells = Uint8Array.from({ length: rows * columns }, (_, cell) => {
-    const [y, x] = [Math.floor(cell / columns) * step + half, (cell % columns) * step + half];
-    const label = masks[x < second ? 0 : 1][y * width + x];
-    return chosen.label === null || label === chosen.label ? label : NONE;
-  });
-  const taken = $$(".chip").map(({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) => [
-    offsetLeft - 4,
-    offsetTop - 4,
-    offsetLeft + offsetWidth + 4,
-    offsetTop + offsetHeight + 4,
-  ]);
-  placeLabels($(".labels"), answer.classes, cells, columns, taken);
-}
-
-/**
- * Where the chosen patch looks and, if it is pinned, its words: of the view that is shown. They are
- * announced if the visitor chose the patch just now.
- */
-function look(isNew = false) {
-  const { looks } = props;
-  const { view, patch, isPinned } = chosen;
-  const isOn = patch !== null && view !== SWIPE;
-  const isKnown = isOn && looks?.of === answer.looks; // in Compare it never is
-  const packed = [
-    isKnown ? looks.matrices[current()] : null,
-    isOn && isPinned ? answer.views[current()].reasons : null,
-  ];
-  loadPatch(packed, ([matrix, reasons]) => {
-    stage.classList.toggle("looking", isKnown);
-    $(".patch").hidden = !isOn;
-    why.hidden = !reasons;
-    if (!isOn) return;
-    const [rows, columns] = answer.grid;
-    const n = rows * columns;
-    if (matrix) heat($(".heat"), matrix.subarray(patch * n, (patch + 1) * n), columns);
-    const [row, column] = [Math.floor(patch / columns), patch % columns];
-    for (const [name, place] of Object.entries({ row, column, rows, columns }))
-      stage.style.setProperty(`--${name}`, place);
-    const text = reasons && explain(reasons, patch, row / rows, column / columns);
-    if (text && isNew) announce(text);
-  });
-}
-
-/** Show the best words, the background and all others: whole percents that add up to 100. Returns them. */
-function explain(reasons, patch, top, left) {
-  const { classes } = answer;
-  const n = reasons.length / (classes.length + 1);
-  const levels = Array.from({ length: classes.length + 1 }, (_, c) => reasons[c * n + patch]);
-  const total = levels.reduce((sum, level) => sum + level, 0);
-  const lines = classes
-    .map(({ name, colour }, c) => ({ name, colour, share: levels[c] / total }))
-    .sort((a, b) => b.share - a.share);
-  const others = lines.length > 4 ? lines.splice(3) : [];
-  lines.push({ name: "background", share: levels.at(-1) / total, isOwn: true });
-  if (others.length) {
-    const share = others.reduce((sum, other) => sum + other.share, 0);
-    lines.push({ name: `${others.length} more`, share, isOwn: true });
-  }
-  const percents = wholePercents(lines.map(({ share }) => share));
-  const rows = lines.flatMap(({ name, colour = "#9aa0aa", share, isOwn }, i) => {
-    const bar = make("i");
-    Object.assign(bar.style, { background: colour, width: `${100 * share}%` });
-    return [make(isOwn ? "em" : "bdi", "", name), bar, make("b", "", `${percents[i]} %`)];
-  });
-  const close = Object.assign(make("button", "", "×"), { type: "button", onclick: free });
-  close.setAttribute("aria-label", "Free this patch");
-  why.replaceChildren(make("strong", "", "Share of each word here"), close, ...rows);
-  placeBeside(top * stage.clientHeight, left * stage.clientWidth);
-  return lines.map(({ name }, i) => `${name} ${percents[i]} %`).join(", ");
-}
-
-/** Put the words to the right of the patch or to its left; on a narrow picture above or below. */
-function placeBeside(y, x) {
-  const { clientWidth: width, clientHeight: height } = stage;
-  const [right, left] = [x + 44, x - why.offsetWidth - 14];
-  const lowest = height - why.offsetHeight - 6;
-  const isRight = right + why.offsetWidth + 6 < width;
-  const fits = isRight || left > 6;
-  const top = fits ? y - 20 : y < height / 2 ? lowest : 6;
-  Object.assign(why.style, {
-    left: `${fits ? (isRight ? right : left) : 6}px`,
-    top: `${clamp(top, 6, lowest)}px`,
-  });
-}
-
-function wholePercents(shares) {
-  const whole = shares.map((share) => Math.floor(100 * share));
-  const lost = (i) => 100 * shares[i] - whole[i];
-  const order = [...shares.keys()].sort((a, b) => lost(b) - lost(a));
-  const missing = 100 - whole.reduce((sum, share) => sum + share, 0);
-  for (const i of order.slice(0, missing)) whole[i] += 1;
-  return whole;
-}
-
-function announce(text) {
-  $(".live").textContent = `Patch in ${placeOf(chosen.patch, answer.grid)}: ${text}`;
-}
-
-/** Save the photo as it is shown, clear but where it is this class. */
-async function cutOut(label, name) {
-  const [photo, { name: file, views }, labels] = [$("img"), answer, masks[current()]];
-  try {
-    await photo.decode(); // it may still be on its way
-  } catch {
-    return write(".notes", "The photo could not be loaded: load the page again.");
-  }
-  const most = Math.max(photo.naturalWidth, photo.naturalHeight);
-  const scale = Math.min(1, 4096 / most); // more is a blank picture on some phones
-  const [width, height] = [photo.naturalWidth, photo.naturalHeight].map((n) =>
-    Math.round(n * scale),
-  );
-  const [rows, columns] = views[0].mask.shape;
-  const [stencil, picture] = [make("canvas"), Object.assign(make("canvas"), { width, height })];
-  draw(stencil, columns, rows, (i) => (labels[i] === label ? abgr(0, 0, 0, 255) : 0));
-  const context = picture.getContext("2d");
-  context.drawImage(stencil, 0, 0, width, height);
-  context.globalCompositeOperation = "source-in";
-  context.drawImage(photo, 0, 0, width, height);
-  picture.toBlob((blob) => {
-    const href = URL.createObjectURL(blob);
-    Object.assign(make("a"), { href, download: `${file}-${name}.png` }).click();
-    setTimeout(() => URL.revokeObjectURL(href), 60_000);
-  });
-}
-
-/** Choose a patch, or null for none; a pinned one is that of all drawings. */
-function choose(patch, isPinned = chosen.isPinned) {
-  if (patch === chosen.patch && isPinned === chosen.isPinned) return;
-  const isOfAll = isPinned || chosen.isPinned;
-  Object.assign(chosen, { patch, isPinned });
-  look(true);
-  if (isOfAll) pin(answer.of, isPinned ? patch : null);
-}
-watchPin(({ of, patch }) => {
-  if (of !== answer?.of || patch === (chosen.isPinned ? chosen.patch : null)) return;
-  Object.assign(chosen, { patch, isPinned: patch !== null });
-  look();
-});
-
-const free = () => choose(null, false);
-
-/** The word in the middle of a patch. */
-function nameAt(patch) {
-  const [[rows, columns], [height, width]] = [answer.grid, answer.views[0].mask.shape];
-  const y = Math.floor(((Math.floor(patch / columns) + 0.5) * height) / rows);
-  const x = Math.floor((((patch % columns) + 0.5) * width) / columns);
-  return answer.classes[masks[current()][y * width + x]]?.name ?? "background";
-}
-
-const isFree = () => answer && !chosen.isPinned;
-pad.onpointermove = (event) => {
-  if (isFree() && event.pointerType === "mouse") choose(patchUnder(event, pad, answer.grid));
-};
-pad.onpointerleave = () => isFree() && choose(null);
-pad.onblur = () => isFree() && choose(null);
-pad.onclick = (event) => {
-  if (!answer) return;
-  const pressed = patchUnder(event, pad, answer.grid);
-  choose(pressed, isFree() || pressed !== chosen.patch);
-};
-pad.onkeydown = (event) => {
-  const { key } = event;
-  if (!answer || !(key in ARROWS || ["Enter", " ", "Escape"].includes(key))) return;
-  event.preventDefault();
-  const from = chosen.patch ?? middle(answer.grid);
-  if (key === "Escape") free();
-  else if (key in ARROWS) {
-    choose(chosen.patch === null ? from : patchBeside(from, key, answer.grid));
-    announce(nameAt(chosen.patch));
-  } else choose(from, isFree());
-};
-
-buttons.forEach((button, i) => {
-  button.onclick = () => {
-    chosen.view = i;
+    if (isNew || namesOf(answer) !== namesOf(value)) chosen.label = null;
+    if (namesOf(answer) !== namesOf(value)) isUnfolded = false;
+    const isOther = kindOf(answer) !== kindOf(value);
+    if (isOther) chosen.idea = value.idea;
+    if (value.ideas.length || isOther) chosen.mask = maskOf(value);
+    if (answer?.looks !== value.looks) stage.classList.remove("looking"); // until the new ones come
+    answer = value;
+    masks = decoded;
+    const [height, width] = value.masks[0].mask.shape;
+    element.style.setProperty("--ratio", width / height);
+    if (isNew) photo.src = value.photo.url;
+    offer(".banner", value.banner);
+    offer(".idle", value.idle);
+    write(".notes", value.notes.join(" "));
+    $(".take").hidden = false;
+    fillBar();
+    fillLegend();
     refresh();
+    const { shares } = value.masks[chosen.mask];
+    const parts = value.classes.map(({ name }, label) => `${name} ${percent(shares[label])}`);
+    $(".live").textContent = `${sentence()} ${parts.join(", ")}`;
+    countAnswer(element);
+  }
+
+  const namesOf = (value) => JSON.stringify(value?.classes.map(({ name }) => name));
+
+  /** What the masks are of: ideas, or two methods. */
+  const kindOf = (value) =>
+    JSON.stringify(value && (value.ideas.length ? value.ideas : value.masks.map((m) => m.title)));
+
+  /** The mask of the switches as they are now. */
+  const maskOf = ({ ideas, shown }) =>
+    ideas.length ? ideas.reduce((mask, idea, bit) => mask | (isOn(idea) << bit), 0) : shown;
+
+  function write(selector, text) {
+    Object.assign($(selector), { textContent: text, hidden: !text });
+  }
+
+  /** A sentence with what can be done about it. */
+  function offer(selector, { text = "", action = "", settings, opens } = {}) {
+    const line = $(selector);
+    const button = line.querySelector("button");
+    line.hidden = !text;
+    line.querySelector("span").textContent = text;
+    Object.assign(button, { textContent: action, hidden: !action });
+    button.onclick = () => {
+      if (opens !== undefined) chosen.mode = opens;
+      trigger("input", { word: "", settings });
+    };
+  }
+
+  // --- the bar -----------------------------------------------------------------------------------
+
+  function fillBar() {
+    const { ideas, masks: both } = answer;
+    fillSwitches($(".ideas"), answer.switches, (idea) => {
+      chosen.idea = answer.ideas.indexOf(idea);
+      chosen.mask = maskOf(answer);
+      refresh();
+      $(".live").textContent = sentence();
+    });
+    const titles = ideas.length ? [] : both.map(({ title }) => title);
+    const choices = [
+      ...titles.map((title, mask) => [title, () => Object.assign(chosen, { mask, mode: "" })]),
+      ["Swipe", () => toggle("swipe")],
+      ["Changes", () => toggle("changes")],
+    ];
+    const buttons = choices.map(([text, choose]) => {
+      const button = Object.assign(make("button", "", text), { type: "button" });
+      button.onclick = () => {
+        choose();
+        refresh();
+      };
+      return button;
+    });
+    if ($(".views").dataset.key !== titles.join()) $(".views").replaceChildren(...buttons);
+    $(".views").dataset.key = titles.join();
+  }
+
+  function toggle(mode) {
+    // Two methods have a button each, which ends it.
+    chosen.mode = chosen.mode === mode && answer.ideas.length ? "" : mode;
+  }
+
+  /** The masks before and after: without and with an idea, or of two methods. */
+  function pair() {
+    if (!answer.ideas.length) return [0, 1];
+    const bit = 1 << chosen.idea;
+    return [chosen.mask & ~bit, chosen.mask | bit];
+  }
+
+  const sentence = () => answer.sentences[chosen.idea][chosen.mask];
+
+  /** The first column of pixels in which the second mask of the pair is seen. */
+  const seam = (width) => Math.ceil((split.value / 100) * width);
+
+  /** The mask that a pixel shows, by its column. */
+  function maskAt(width) {
+    const [before, after] = pair();
+    const first = chosen.mode === "swipe" ? seam(width) : 0;
+    const second = chosen.mode === "swipe" ? after : chosen.mask;
+    return (x) => (x < first ? before : second);
+  }
+
+  /** After a change of the view, or of what is shown alone. */
+  function refresh() {
+    const isSwipe = chosen.mode === "swipe";
+    const [before, after] = pair();
+    refreshSwitches($(".ideas"));
+    const pressed = answer.ideas.length ? [] : [0, 1].map((i) => !chosen.mode && chosen.mask === i);
+    const states = [...pressed, isSwipe, chosen.mode === "changes"];
+    $$(".views button").forEach((button, i) => {
+      button.setAttribute("aria-pressed", states[i]);
+    });
+    stage.classList.toggle("changes", chosen.mode === "changes");
+    write(".chip.left", chipOf(isSwipe ? before : chosen.mask));
+    write(".chip.right", isSwipe ? chipOf(after) : "");
+    write(".sentence", sentence());
+    split.hidden = !isSwipe;
+    pad.hidden = isSwipe;
+    $(".hint").hidden = isSwipe;
+    refreshLegend(isSwipe ? [before, after] : [chosen.mask]);
+    $(".cut bdi").textContent = nameOf(labelToCut());
+    paint();
+    look();
+  }
+
+  function chipOf(mask) {
+    const { title, score } = answer.masks[mask];
+    const isOn = mask & (1 << chosen.idea) ? "With" : "Without";
+    const name = answer.ideas.length ? `${isOn} ${answer.ideas[chosen.idea]}` : title;
+    const text = score === null ? "" : `mIoU ${percent(score)}`;
+    return chosen.mode || !answer.ideas.length ? [name, text].filter(Boolean).join(" · ") : text;
+  }
+
+  // --- the legend --------------------------------------------------------------------------------
+
+  function fillLegend() {
+    const entries = answer.classes.map((named, label) => ({ ...named, label }));
+    entries.push({ name: "background", colour: "transparent", label: NONE });
+    const key = JSON.stringify(entries.map(({ name, colour }) => [name, colour]));
+    if ($(".legend").dataset.key === key) return; // keeps the focus where it is
+    $(".legend").dataset.key = key;
+    const more = Object.assign(make("button", "more"), { type: "button" });
+    more.onclick = () => {
+      isUnfolded = !isUnfolded;
+      refresh();
+    };
+    $(".legend").replaceChildren(...entries.map(entryOf), more);
+  }
+
+  function entryOf({ name, colour, label }) {
+    const button = make("button", label === NONE ? "entry none" : "entry");
+    Object.assign(button, { type: "button", title: "Show it alone" });
+    const swatch = make("i", "swatch");
+    swatch.style.setProperty("--colour", colour);
+    button.append(swatch, make("bdi", "", name), make("em", "", "not sure"), make("b"));
+    button.onclick = () => {
+      chosen.label = chosen.label === label ? null : label;
+      refresh();
+    };
+    button.dataset.label = label;
+    return button;
+  }
+
+  const shareOf = ({ shares }, label) => (label === NONE ? shares.at(-1) : shares[label]);
+
+  function refreshLegend(seen) {
+    const views = seen.map((mask) => answer.masks[mask]);
+    const absent = [];
+    for (const entry of $$(".entry")) {
+      const label = Number(entry.dataset.label);
+      const [swatch, , doubt, share] = entry.children;
+      const shares = views.map((view) => shareOf(view, label));
+      const isUnsure = views.some(({ unsure }) => unsure[label]);
+      share.textContent = shares.map(percent).join(" → ");
+      doubt.hidden = !isUnsure;
+      swatch.classList.toggle("unsure", isUnsure);
+      entry.setAttribute("aria-pressed", chosen.label === label);
+      entry.hidden = false;
+      if (label !== NONE && shares.every((part) => part < LEAST_SHARE)) absent.push(entry);
+    }
+    const isFolded = absent.length > 1 && !isUnfolded;
+    for (const entry of absent) entry.hidden = isFolded && entry.ariaPressed !== "true";
+    const more = $(".more");
+    more.hidden = absent.length < 2;
+    more.textContent = `${absent.length} words found nowhere`;
+    more.setAttribute("aria-expanded", !isFolded);
+  }
+
+  // --- the mask ----------------------------------------------------------------------------------
+
+  function paint() {
+    const [height, width] = answer.masks[0].mask.shape;
+    const inks = answer.masks.map(inksOf);
+    const thick = Math.max(1, Math.round(width / (stage.clientWidth || width)));
+    const stripe = 7 * thick;
+    const pixels = new Uint32Array(width * height);
+    const shown = maskAt(width);
+    const [before, after] = pair();
+    const isChanged =
+      chosen.mode === "changes" ? (i) => masks[before][i] !== masks[after][i] : () => true;
+    for (let y = 0, i = 0; y < height; y++)
+      for (let x = 0; x < width; x++, i++) {
+        const mask = shown(x);
+        const labels = masks[mask];
+        const label = labels[i];
+        const right = x + thick < width ? i + thick : i;
+        const below = y + thick < height ? i + thick * width : i;
+        const changed = isChanged(i);
+        const isEdge =
+          chosen.mode === "changes"
+            ? isChanged(right) !== changed || isChanged(below) !== changed
+            : (labels[right] !== label || labels[below] !== label) &&
+              hasEdge(label, labels[right], labels[below]);
+        if (isEdge) pixels[i] = EDGE;
+        else if (changed) {
+          const { full, striped } = inks[mask];
+          pixels[i] = (x + y) % (2 * stripe) < stripe ? full[label] : striped[label];
+        }
+      }
+    put($(".mask"), width, pixels);
+    nameClasses(width, height);
+  }
+
+  /** Edges are drawn between all words, or around the one that is alone. */
+  const hasEdge = (...labels) => chosen.label === null || labels.includes(chosen.label);
+
+  /** A mask's colour of each label, and the one between them where the label is a weak fit. */
+  function inksOf({ unsure }) {
+    const alpha = Math.round(opacity.value * 2.55);
+    const full = new Uint32Array(256);
+    if (chosen.label !== null) {
+      full.fill(abgr(12, 14, 18, Math.max(alpha, 150)));
+      full[chosen.label] = 0;
+      return { full, striped: full };
+    }
+    answer.classes.forEach(({ colour }, label) => {
+      full[label] = ink(colour, alpha);
+    });
+    const striped = full.map((colour, label) =>
+      unsure[label] ? ink(answer.classes[label].colour, alpha / 4) : colour,
+    );
+    return { full, striped };
+  }
+
+  function nameClasses(width, height) {
+    const step = Math.ceil(Math.max(width, height) / 100);
+    const columns = Math.floor(width / step);
+    const rows = Math.floor(height / step);
+    const half = Math.floor(step / 2);
+    const shown = maskAt(width);
+    const [before, after] = pair();
+    const cells = Uint8Array.from({ length: rows * columns }, (_, cell) => {
+      const y = Math.floor(cell / columns) * step + half;
+      const x = (cell % columns) * step + half;
+      const label = masks[shown(x)][y * width + x];
+      const isSame = masks[before][y * width + x] === masks[after][y * width + x];
+      if (chosen.mode === "changes" && isSame) return NONE;
+      return chosen.label === null || label === chosen.label ? label : NONE;
+    });
+    const taken = $$(".chip").map(({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) => [
+      offsetLeft - 4,
+      offsetTop - 4,
+      offsetLeft + offsetWidth + 4,
+      offsetTop + offsetHeight + 4,
+    ]);
+    placeLabels($(".labels"), answer.classes, cells, columns, taken);
+  }
+
+  // --- a patch -----------------------------------------------------------------------------------
+
+  /**
+   * What the chosen patch attends to and, if it is pinned, its scores: of the mask that is shown.
+   * They are announced if the visitor chose the patch just now.
+   */
+  function look(isNew = false) {
+    const { looks } = props;
+    const { mask, mode, patch, isPinned } = chosen;
+    const isOn = patch !== null && mode !== "swipe";
+    const isKnown = isOn && looks?.of === answer.looks; // in Compare it never is
+    const { reasons, background } = answer.masks[mask];
+    const files = [
+      isKnown ? looks.matrices[mask] : null,
+      isOn && isPinned ? reasons : null,
+      isOn && isPinned ? background.best : null,
+    ];
+    loadPatch(files, ([matrix, shares, best]) => {
+      stage.classList.toggle("looking", isKnown);
+      $(".patch").hidden = !isOn;
+      why.hidden = !shares;
+      if (!isOn) return;
+      const [rows, columns] = answer.grid;
+      if (matrix) showAttention(matrix, looks.grid, patch);
+      const row = Math.floor(patch / columns);
+      const column = patch % columns;
+      for (const [name, place] of Object.entries({ row, column, rows, columns }))
+        stage.style.setProperty(`--${name}`, place);
+      if (!shares) return;
+      const behind = best ? background.names[best[patch]] : "";
+      const onAdd = answer.switches.length ? () => trigger("input", { word: behind }) : null;
+      const text = explain(why, { classes: answer.classes, shares, patch, behind, onAdd, free });
+      placeBeside(why, stage, row / rows, column / columns);
+      if (isNew) announce(text);
+    });
+  }
+
+  /** A row of attention, whose grid may be coarser than that of the patches. */
+  function showAttention(matrix, [rows, columns], patch) {
+    const n = rows * columns;
+    heat($(".heat"), matrix.subarray(patch * n, (patch + 1) * n), columns);
+  }
+
+  function announce(text) {
+    $(".live").textContent = `Patch in ${placeOf(chosen.patch, answer.grid)}: ${text}`;
+  }
+
+  /** Choose a patch, or null for none; a pinned one is that of all drawings. */
+  function choose(patch, isPinned = chosen.isPinned) {
+    if (patch === chosen.patch && isPinned === chosen.isPinned) return;
+    const isOfAll = isPinned || chosen.isPinned;
+    Object.assign(chosen, { patch, isPinned });
+    look(true);
+    if (isOfAll) pin(answer.of, isPinned ? patch : null);
+  }
+
+  const free = () => choose(null, false);
+
+  /** The word in the middle of a patch. */
+  function nameAt(patch) {
+    const [rows, columns] = answer.grid;
+    const [height, width] = answer.masks[0].mask.shape;
+    const y = Math.floor(((Math.floor(patch / columns) + 0.5) * height) / rows);
+    const x = Math.floor((((patch % columns) + 0.5) * width) / columns);
+    return nameOf(masks[chosen.mask][y * width + x]);
+  }
+
+  const nameOf = (label) => answer.classes[label]?.name ?? "background";
+
+  const isFree = () => answer && !chosen.isPinned;
+  pad.onpointermove = (event) => {
+    if (isFree() && event.pointerType === "mouse") choose(patchUnder(event, pad, answer.grid));
   };
-});
-/** Inputs come faster than frames. */
-let frame = 0;
-const paintSoon = () => {
-  cancelAnimationFrame(frame);
-  if (answer) frame = requestAnimationFrame(paint);
-};
-$(".opacity input").oninput = paintSoon;
-split.oninput = paintSoon;
-new ResizeObserver(() => answer && stage.clientWidth && refresh()).observe(stage);
-watch("value", update);
-watch("looks", () => answer && look());
-update();
+  pad.onpointerleave = () => isFree() && choose(null);
+  pad.onclick = (event) => {
+    if (!answer) return;
+    const patch = patchUnder(event, pad, answer.grid);
+    if (chosen.isPinned && patch === chosen.patch) free();
+    else choose(patch, true);
+  };
+  pad.onkeydown = (event) => {
+    const { key } = event;
+    if (!answer || (!(key in ARROWS) && !["Enter", " ", "Escape"].includes(key))) return;
+    event.preventDefault();
+    const from = chosen.patch ?? middle(answer.grid);
+    if (key === "Escape") free();
+    else if (key in ARROWS) {
+      choose(chosen.patch === null ? from : patchBeside(from, key, answer.grid));
+      announce(nameAt(chosen.patch));
+    } else choose(from, isFree());
+  };
+
+  // --- something to take away --------------------------------------------------------------------
+
+  /** The label that is alone, else the first word that has pixels. */
+  function labelToCut() {
+    const { shares } = answer.masks[chosen.mask];
+    const first = answer.classes.findIndex((_, label) => shares[label] >= LEAST_SHARE);
+    return chosen.label ?? (first < 0 ? NONE : first);
+  }
+
+  async function take(make, ending) {
+    try {
+      await photo.decode(); // it may still be on its way
+    } catch {
+      return write(".notes", "The photo could not be loaded. Reload the page.");
+    }
+    saveAs(await make(), `${answer.name}-${ending}.png`);
+  }
+
+  $(".cut").onclick = () => {
+    const label = labelToCut();
+    const [, columns] = answer.masks[0].mask.shape;
+    const labels = masks[chosen.mask];
+    take(() => cutOut(photo, labels, columns, label), nameOf(label));
+  };
+  $(".save").onclick = () =>
+    take(() => picture(photo, $(".mask"), $$(".labels bdi"), stage), "mask");
+
+  // --- the rest of the bar -----------------------------------------------------------------------
+
+  const plain = $(".plain");
+  const setPlain = (isPlain) => () => stage.classList.toggle("plain", isPlain);
+  plain.onpointerdown = setPlain(true);
+  plain.onkeydown = ({ key }) => ["Enter", " "].includes(key) && setPlain(true)();
+  for (const end of ["pointerup", "pointerleave", "pointercancel", "keyup", "blur"])
+    plain.addEventListener(end, setPlain(false));
+
+  $(".full").hidden = !document.fullscreenEnabled; // no iPhone has it
+  $(".full").onclick = () =>
+    document.fullscreenElement ? document.exitFullscreen() : element.requestFullscreen();
+
+  /** Inputs come faster than frames. */
+  let frame = 0;
+  const paintSoon = () => {
+    cancelAnimationFrame(frame);
+    if (answer) frame = requestAnimationFrame(paint);
+  };
+  opacity.oninput = paintSoon;
+  split.oninput = paintSoon;
+
+  // --- a photo that is dropped -------------------------------------------------------------------
+
+  const photoInput = () => document.querySelector("#photo input[type=file]");
+  $(".empty").onclick = () => photoInput()?.click();
+  element.ondragover = (event) => event.preventDefault();
+  element.ondrop = (event) => {
+    const { files } = event.dataTransfer;
+    event.preventDefault();
+    if (!files.length || !photoInput()) return;
+    photoInput().files = files;
+    photoInput().dispatchEvent(new Event("change", { bubbles: true }));
+  };
+
+  new ResizeObserver(() => answer && stage.clientWidth && refresh()).observe(stage);
+  watch("value", update);
+  watch("looks", () => answer && look());
+  update();
+}

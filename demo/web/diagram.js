@@ -1,294 +1,359 @@
 // One patch in focus on every map, from the photo to the mask. The values come from diagram.py; a
 // word that a person typed only ever becomes textContent.
-const [flow, cut, bars] = [".flow", ".cut", ".bars"].map($);
-const [alone, mean, mask, large] = [".alone", ".mean", ".mask", ".large"].map($);
-const [matrix, received, called] = [".matrix", ".received", ".called"].map($);
-const [looking, receiving] = $$(".direction button");
+import { fillSwitches, refreshSwitches } from "./ideas.js";
+import { around, arrow, at, band, boxIn, fusion, isBeside, path } from "./lines.js";
+import {
+  ARROWS,
+  countAnswer,
+  draw,
+  HEAT,
+  heat,
+  ink,
+  inside,
+  make,
+  newestOnly,
+  patchBeside,
+  patchOf,
+  patchUnder,
+  pins,
+  placeOf,
+} from "./shared.js";
+
 const MOST_WORDS = 4;
 const DOUBLE = 25; // per cent of a bar for each doubling of a norm: 16 × is all of it
-/** What is drawn: three values of the server, and the numbers that they name. */
-let [answer, tower, closer, data] = [null, null, null, null];
-/** The patch under the pointer, the one that was pressed, and the one that the maps show. */
-let [hovered, pinned, focused] = [null, null, 0];
-const load = newestOnly();
 
-function update() {
-  const next = [props.value, props.tower, props.closer];
-  if (!next.every((part) => part && part.of === props.value.of)) return;
-  const [words, blocks, block] = next;
-  load(
-    [words.cosines, words.mask, words.by_block, blocks.maps, blocks.last, block.matrix],
-    (decoded) => show(next, decoded),
-  );
-}
+export default function mount({ element, props, trigger, watch }) {
+  const { $, $$ } = inside(element);
+  const flow = $(".flow");
+  const cut = $(".cut");
+  const bars = $(".bars");
+  const alone = $(".alone");
+  const mean = $(".mean");
+  const mask = $(".mask");
+  const large = $(".large");
+  const matrix = $(".matrix");
+  const received = $(".received");
+  const called = $(".called");
+  const [looking, receiving] = $$(".direction button");
+  /** What is drawn: three values of the server, and the numbers that they name. */
+  let answer = null;
+  let tower = null;
+  let closer = null;
+  let data = null;
+  /** The patch under the pointer, the one that was pressed, and the one that the maps show. */
+  let hovered = null;
+  let pinned = null;
+  let focused = 0;
+  const load = newestOnly(element);
+  const pin = pins({ element, props, trigger }, ({ of, patch }) => {
+    if (of !== answer?.of || patch === pinned) return;
+    hovered = null;
+    pinned = patch;
+    look();
+  });
 
-function show(next, [cosines, labels, byBlock, maps, last, matrix]) {
-  const isNew = answer?.of !== next[0].of;
-  if (isNew) [hovered, pinned, focused] = [null, patchOf(next[0]), next[0].surest];
-  const before = isNew ? null : data.labels;
-  [answer, tower, closer] = next;
-  data = { cosines, labels, byBlock, maps, last, matrix };
-  const [rows, columns] = answer.grid;
-  set({ rows, columns, ratio: answer.ratio, photo: `url(${JSON.stringify(answer.photo.url)})` });
-  $(".size").textContent = `${columns} × ${rows}`;
-  $(".number").textContent = closer.block + 1;
-  $(".norms").src = closer.norms.url;
-  $(".own").textContent = tower.formula;
-  $(".target").textContent = tower.target;
-  $(".least-share").textContent = tower.least_share;
-  $(".least-norm").textContent = tower.least_norm;
-  fillHeads();
-  drawBlocks(isNew);
-  drawLast(isNew, before);
-  drawCloser();
-  look();
-  flow.classList.add("drawn");
-  connect();
-  countAnswer();
-}
-
-const set = (properties) => {
-  for (const name of Object.keys(properties)) flow.style.setProperty(`--${name}`, properties[name]);
-};
-const toggle = (part, classes) => {
-  for (const name of Object.keys(classes)) part.classList.toggle(name, classes[name]);
-};
-
-/** Let a part glow if it shows something else of the same photo. */
-function glow(part, shows, isNew) {
-  const changed = !isNew && part.dataset.shows !== shows;
-  part.dataset.shows = shows;
-  const ring = { boxShadow: "0 0 0 4px var(--glow)" };
-  if (changed) part.animate([ring, ring, {}], 1800);
-  return changed;
-}
-
-function fillHeads() {
-  const select = $(".head");
-  if (select.length !== closer.heads + 1) {
-    const names = ["mean", ...Array.from({ length: closer.heads }, (_, i) => `head ${i + 1}`)];
-    select.replaceChildren(...names.map((name) => make("option", "", name)));
-  }
-  select.selectedIndex = closer.head + 1;
-}
-
-/** Of the bar of a norm that is so many times the median. */
-const lengthOf = (ratio) => `${Math.min(100, DOUBLE * Math.log2(Math.max(1.05, ratio)))}%`;
-
-function drawBlocks(isNew) {
-  const { blocks } = tower;
-  const hasOutlier = blocks.some(({ abnormal }) => abnormal);
-  const isScaled = blocks.some(({ suppressed }) => suppressed);
-  if ($$(".layer").length !== blocks.length) $(".blocks").replaceChildren(...blocks.map(layerOf));
-  $$(".layer").forEach((layer, i) => {
-    const { tokens, fused, suppressed, peaks } = blocks[i];
-    const [, map, bar, ratio] = layer.children;
-    layer.setAttribute("aria-pressed", i === closer.block);
-    const [before, after] = peaks.map((peak) => `${peak.toFixed(1)} ×`);
-    layer.setAttribute(
-      "aria-label",
-      `Block ${i + 1}${fused ? ", fused by AMF" : ""}: largest norm ${answer.cs ? after : before}`,
+  function update() {
+    const next = [props.value, props.tower, props.closer];
+    if (!next.every((part) => part && part.of === props.value.of)) return;
+    const [words, blocks, block] = next;
+    load(
+      [
+        words.cosines,
+        words.mask,
+        words.by_block,
+        blocks.maps,
+        blocks.last,
+        block.matrix,
+        words.background.best,
+      ],
+      (decoded) => show(next, decoded),
     );
-    toggle(layer, { fused, suppressed });
-    const peak = peaks[Number(answer.cs)];
-    ratio.textContent = suppressed ? `${peak.toFixed()} ×` : "";
-    [...bar.children].forEach((part, j) => {
-      part.style.width = lengthOf(peaks[j]);
+  }
+
+  function show(next, [cosines, labels, byBlock, maps, last, matrix, behind]) {
+    const isNew = answer?.of !== next[0].of;
+    if (isNew) {
+      hovered = null;
+      pinned = patchOf(next[0]);
+      focused = next[0].surest;
+    }
+    const before = isNew ? null : data.labels;
+    [answer, tower, closer] = next;
+    data = { cosines, labels, byBlock, maps, last, matrix, behind };
+    const [rows, columns] = answer.grid;
+    set({ rows, columns, ratio: answer.ratio, photo: `url(${JSON.stringify(answer.photo.url)})` });
+    $(".size").textContent = `${columns} × ${rows}`;
+    $(".number").textContent = closer.block + 1;
+    $(".norms").src = closer.norms.url;
+    $(".own").textContent = tower.formula;
+    $(".target").textContent = tower.target;
+    $(".least-share").textContent = tower.least_share;
+    $(".least-norm").textContent = tower.least_norm;
+    fillSwitches($(".ideas"), answer.switches);
+    refreshSwitches($(".ideas"));
+    fillHeads();
+    drawBlocks(isNew);
+    drawLast(isNew, before);
+    drawCloser();
+    look();
+    flow.classList.add("drawn");
+    connect();
+    countAnswer(element);
+  }
+
+  const set = (properties) => {
+    for (const name of Object.keys(properties))
+      flow.style.setProperty(`--${name}`, properties[name]);
+  };
+  const toggle = (part, classes) => {
+    for (const name of Object.keys(classes)) part.classList.toggle(name, classes[name]);
+  };
+
+  /** Let a part glow if it shows something else of the same photo. */
+  function glow(part, shows, isNew) {
+    const changed = !isNew && part.dataset.shows !== shows;
+    part.dataset.shows = shows;
+    const ring = { boxShadow: "0 0 0 4px var(--glow)" };
+    if (changed) part.animate([ring, ring, {}], 1800);
+    return changed;
+  }
+
+  function fillHeads() {
+    const select = $(".head");
+    if (select.length !== closer.heads + 1) {
+      const names = ["mean", ...Array.from({ length: closer.heads }, (_, i) => `head ${i + 1}`)];
+      select.replaceChildren(...names.map((name) => make("option", "", name)));
+    }
+    select.selectedIndex = closer.head + 1;
+  }
+
+  /** Of the bar of a norm that is so many times the median. */
+  const lengthOf = (ratio) => `${Math.min(100, DOUBLE * Math.log2(Math.max(1.05, ratio)))}%`;
+
+  function drawBlocks(isNew) {
+    const { blocks } = tower;
+    const hasOutlier = blocks.some(({ abnormal }) => abnormal);
+    const isScaled = blocks.some(({ suppressed }) => suppressed);
+    if ($$(".layer").length !== blocks.length) $(".blocks").replaceChildren(...blocks.map(layerOf));
+    $$(".layer").forEach((layer, i) => {
+      const { tokens, fused, suppressed, peaks } = blocks[i];
+      const [, map, bar, ratio] = layer.children;
+      layer.setAttribute("aria-pressed", i === closer.block);
+      const [before, after] = peaks.map((peak) => `${peak.toFixed(1)} ×`);
+      layer.setAttribute(
+        "aria-label",
+        `Block ${i + 1}${fused ? ", fused by AMF" : ""}: largest norm ${answer.cs ? after : before}`,
+      );
+      toggle(layer, { fused, suppressed });
+      const peak = peaks[Number(answer.cs)];
+      ratio.textContent = suppressed ? `${peak.toFixed()} ×` : "";
+      [...bar.children].forEach((part, j) => {
+        part.style.width = lengthOf(peaks[j]);
+      });
+      ring(map, tokens);
+      glow(map, tower.maps.file.url, isNew);
     });
-    ring(map, tokens);
-    glow(map, tower.maps.file.url, isNew);
-  });
-  const layers = blocks.map(({ fused }) => (fused ? "2fr" : "1fr")).join(" ");
-  set({ layers, tick: lengthOf(tower.least_norm) });
-  ring(received, blocks[closer.block].tokens);
-  const without = hasOutlier ? "an outlier outweighs the rest" : "no outlier here";
-  $(".verdict > span").textContent = isScaled && answer.cs ? "channels scaled down" : without;
-  const numbers = blocks.flatMap(({ fused }, i) => (fused ? [i + 1] : []));
-  $(".which").textContent = numbers.length > 3 ? `${numbers.length} blocks` : numbers.join(", ");
-  toggle(flow, { outlier: isScaled, amf: answer.amf, cs: answer.cs });
-}
-
-function layerOf(_, i) {
-  const layer = Object.assign(make("button", "layer"), { type: "button" });
-  const bar = make("span", "peak");
-  bar.append(make("i"), make("i"));
-  layer.append(make("b", "", i + 1), prepare(make("span", "map")), bar, make("small"));
-  layer.onclick = () => trigger("input", { index: i, value: "block" });
-  return layer;
-}
-
-function drawLast(isNew, before) {
-  glow(alone, tower.last.file.url, isNew);
-  glow(mean, `${answer.amf}${tower.last.file.url}`, isNew);
-  glow(bars, answer.cosines.file.url, isNew);
-  const [height, width] = answer.mask.shape;
-  const [picture, difference] = mask.querySelectorAll("canvas");
-  paint(picture, data.labels, width, 165);
-  if (glow(mask, answer.mask.file.url, isNew) && before.length === data.labels.length) {
-    draw(difference, width, height, (i) => (before[i] === data.labels[i] ? 0 : 0xffffffff));
-    difference.animate([{ opacity: 1 }, { opacity: 1 }, { opacity: 0 }], 3000);
+    const layers = blocks.map(({ fused }) => (fused ? "2fr" : "1fr")).join(" ");
+    set({ layers, tick: lengthOf(tower.least_norm) });
+    ring(received, blocks[closer.block].tokens);
+    const without = hasOutlier ? "an outlier outweighs the rest" : "no outlier here";
+    $(".verdict > span").textContent = isScaled && answer.cs ? "channels scaled down" : without;
+    const numbers = blocks.flatMap(({ fused }, i) => (fused ? [i + 1] : []));
+    $(".which").textContent = numbers.length > 3 ? `${numbers.length} blocks` : numbers.join(", ");
+    toggle(flow, { outlier: isScaled, amf: answer.amf, cs: answer.cs });
   }
-}
 
-function drawCloser() {
-  const n = answer.grid[0] * answer.grid[1];
-  draw(matrix.firstChild, n, n, (i) => HEAT[data.matrix[n + i]] | 0xff000000);
-  const block = closer.block * n;
-  paint(called.firstChild, data.byBlock.subarray(block, block + n), answer.grid[1], 200);
-}
-
-/** Classes in their colours; where there is none, nothing. */
-function paint(canvas, labels, width, alpha) {
-  const inks = new Uint32Array(256);
-  answer.classes.forEach(({ colour }, label) => {
-    inks[label] = ink(colour, alpha);
-  });
-  draw(canvas, width, labels.length / width, (i) => inks[labels[i]]);
-}
-
-/** Of maps one after another, each of 1 + n rows: what is received, then where each patch looks. */
-function rowOf(maps, width, patch, map = 0) {
-  const n = answer.grid[0] * answer.grid[1];
-  const start = (map * (n + 1) + (patch === null ? 0 : patch + 1)) * width;
-  return maps.subarray(start, start + width);
-}
-
-/** Where the patch looks that is pointed at or pinned; without one, blocks show the received. */
-function look() {
-  const [rows, columns] = answer.grid;
-  const n = rows * columns;
-  const chosen = hovered ?? pinned;
-  focused = chosen ?? focused;
-  set({ x: (focused % columns) / columns, y: Math.floor(focused / columns) / rows });
-  const width = tower.maps.shape[2];
-  $$(".layer .map").forEach((map, i) => {
-    heat(map.firstChild, rowOf(data.maps, width, chosen, i), tower.columns);
-  });
-  [alone, mean].forEach((map, i) => {
-    heat(map.firstChild, rowOf(data.last, n, focused, i), columns);
-  });
-  heat(large.firstChild, rowOf(data.matrix, n, focused), columns);
-  heat(received.firstChild, rowOf(data.matrix, n, null), columns);
-  set({ share: (focused + 0.5) / n });
-  toggle(flow, { looking: chosen !== null });
-  looking.setAttribute("aria-pressed", chosen !== null);
-  receiving.setAttribute("aria-pressed", chosen === null);
-  drawBars();
-}
-
-/** The words and the background, with their cosines with the patch in focus. */
-function fits() {
-  const n = answer.grid[0] * answer.grid[1];
-  const [low, high] = answer.range;
-  const entries = [...answer.classes, { name: "background", colour: "#9aa0aa" }];
-  return entries.slice(0, answer.cosines.shape[0]).map((entry, c) => {
-    return { ...entry, cosine: low + ((high - low) * data.cosines[c * n + focused]) / 255 };
-  });
-}
-const bestFirst = (lines) => lines.toSorted((a, b) => b.cosine - a.cosine);
-
-function drawBars() {
-  const lines = fits();
-  const sorted = bestFirst(lines);
-  const listed = lines.length > MOST_WORDS ? sorted.slice(0, MOST_WORDS) : lines;
-  const made = listed.map((line) => {
-    const bar = make("div", line === sorted[0] ? "word best" : "word");
-    const cosine = line.cosine.toFixed(2).replace("-0.00", "0.00").replace("-", "−");
-    bar.append(make("bdi", "", line.name), make("b", "", cosine), make("i"));
-    bar.lastChild.style.background = line.colour;
-    bar.lastChild.style.width = `${(100 * Math.max(line.cosine, 0)) / answer.range[1]}%`;
-    return bar;
-  });
-  bars.replaceChildren(...made);
-}
-
-/** Draw the lines between the parts. */
-function connect() {
-  const box = (part) => boxIn(flow, part);
-  const layers = $$(".layer .map").map(box);
-  const [blocks, last] = [".blocks", ".last"].map((part) => box($(part)));
-  const [own, fused, words] = [alone, mean, bars].map(box);
-  const [[left, y], [right]] = [at(own, 1, 0.5), at(fused, 0, 0.5)];
-  const [x, top] = [(left + right) / 2, last.top];
-  const fusions = $$(".fused").map((layer) => {
-    const way = fusion(box(layer), box(layer.querySelector(".map")), blocks, [x, top]);
-    return path("fuse", `${way}V${y}`);
-  });
-  const isPast = isBeside(fused, words) && !answer.amf;
-  $("g").innerHTML = [
-    band(box(cut), layers[0]),
-    band(layers.at(-1), last),
-    ...fusions,
-    path("fuse", `${left} ${y}H${right}`),
-    `<circle class="plus" cx="${x}" cy="${y}" r="${Math.min(11, (right - left) / 2.4)}"/>`,
-    path("plus", `${x - 5} ${y}h10m-5-5v10`),
-    isPast ? around(own, box(alone.parentElement), words) : arrow(answer.amf ? fused : own, words),
-    arrow(words, box(mask)),
-    `<text x="${x + 14}" y="${top + 4}">averaged into</text>`,
-  ].join("");
-}
-
-/** A map has a canvas and the patch in focus; the mask also has what changed. */
-function prepare(map) {
-  map.prepend(make("canvas"), make("i", "spot"));
-  return map;
-}
-
-function ring(map, tokens) {
-  for (const old of map.querySelectorAll(".ring")) old.remove();
-  for (const [x, y] of tokens) {
-    const token = make("i", "ring");
-    Object.assign(token.style, { left: `${100 * x}%`, top: `${100 * y}%` });
-    map.append(token);
+  function layerOf(_, i) {
+    const layer = Object.assign(make("button", "layer"), { type: "button" });
+    const bar = make("span", "peak");
+    bar.append(make("i"), make("i"));
+    layer.append(make("b", "", i + 1), prepare(make("span", "map")), bar, make("small"));
+    layer.onclick = () => trigger("input", { index: i, value: "block" });
+    return layer;
   }
-}
 
-/** The patch under a pointer; in the matrix that of a row. */
-function under(event) {
-  const map = answer && event.target.closest(".map");
-  if (!map) return null;
-  const n = answer.grid[0] * answer.grid[1];
-  return patchUnder(event, map, map === matrix ? [n, 1] : answer.grid);
-}
+  function drawLast(isNew, before) {
+    glow(alone, tower.last.file.url, isNew);
+    glow(mean, `${answer.amf}${tower.last.file.url}`, isNew);
+    glow(bars, answer.cosines.file.url, isNew);
+    const [height, width] = answer.mask.shape;
+    const [picture, difference] = mask.querySelectorAll("canvas");
+    paint(picture, data.labels, width, 165);
+    if (glow(mask, answer.mask.file.url, isNew) && before.length === data.labels.length) {
+      draw(difference, width, height, (i) => (before[i] === data.labels[i] ? 0 : 0xffffffff));
+      difference.animate([{ opacity: 1 }, { opacity: 1 }, { opacity: 0 }], 3000);
+    }
+  }
 
-function focus(on, pressed = pinned) {
-  if (!answer || (on === hovered && pressed === pinned)) return;
-  const isNew = pressed !== pinned;
-  [hovered, pinned] = [on, pressed];
-  look();
-  if (isNew) pin(answer.of, pressed);
-}
-watchPin(({ of, patch }) => {
-  if (of !== answer?.of || patch === pinned) return;
-  [hovered, pinned] = [null, patch];
-  look();
-});
+  function drawCloser() {
+    const n = answer.grid[0] * answer.grid[1];
+    const width = closer.matrix.shape[1];
+    draw(matrix.firstChild, width, n, (i) => HEAT[data.matrix[width + i]] | 0xff000000);
+    const block = closer.block * n;
+    paint(called.firstChild, data.byBlock.subarray(block, block + n), answer.grid[1], 200);
+  }
 
-flow.onpointermove = (event) => event.pointerType === "mouse" && focus(under(event));
-flow.onpointerleave = () => focus(null);
-flow.onclick = (event) => {
-  const patch = event.target.closest(".layer") ? null : under(event);
-  if (patch !== null) focus(hovered, patch === pinned ? null : patch);
-};
-cut.onkeydown = (event) => {
-  if (event.key === "Escape") focus(null, null);
-  if (!answer || !(event.key in ARROWS)) return;
-  event.preventDefault();
-  focus(null, patchBeside(focused, event.key, answer.grid));
-  const best = bestFirst(fits()).slice(0, 3);
-  const words = best.map(({ name, cosine }) => `${name} ${cosine.toFixed(2)}`);
-  $(".live").textContent = `Patch in ${placeOf(focused, answer.grid)}: ${words.join(", ")}`;
-};
-looking.onclick = () => focus(null, focused);
-receiving.onclick = () => focus(null, null);
-$(".head").onchange = ({ target }) =>
-  trigger("input", { index: target.selectedIndex - 1, value: "head" });
-$(".formulas").onclick = ({ target }) => {
-  target.setAttribute("aria-pressed", flow.classList.toggle("written"));
-  connect();
-};
-$$(".map").forEach(prepare);
-mask.append(make("canvas", "difference"));
-new ResizeObserver(() => answer && connect()).observe(flow);
-watch(["value", "tower", "closer"], update);
-update();
+  /** Classes in their colours; where there is none, nothing. */
+  function paint(canvas, labels, width, alpha) {
+    const inks = new Uint32Array(256);
+    answer.classes.forEach(({ colour }, label) => {
+      inks[label] = ink(colour, alpha);
+    });
+    draw(canvas, width, labels.length / width, (i) => inks[labels[i]]);
+  }
+
+  /** Of maps one after another, each of 1 + n rows: what is received, then where each patch looks. */
+  function rowOf(maps, width, patch, map = 0) {
+    const n = answer.grid[0] * answer.grid[1];
+    const start = (map * (n + 1) + (patch === null ? 0 : patch + 1)) * width;
+    return maps.subarray(start, start + width);
+  }
+
+  /** Where the patch looks that is pointed at or pinned; without one, blocks show the received. */
+  function look() {
+    const [rows, columns] = answer.grid;
+    const chosen = hovered ?? pinned;
+    focused = chosen ?? focused;
+    set({ x: (focused % columns) / columns, y: Math.floor(focused / columns) / rows });
+    const width = tower.maps.shape[2];
+    const [, attended] = tower.attended;
+    const n = tower.last.shape[2];
+    $$(".layer .map").forEach((map, i) => {
+      heat(map.firstChild, rowOf(data.maps, width, chosen, i), tower.columns);
+    });
+    [alone, mean].forEach((map, i) => {
+      heat(map.firstChild, rowOf(data.last, n, focused, i), attended);
+    });
+    heat(large.firstChild, rowOf(data.matrix, n, focused), attended);
+    heat(received.firstChild, rowOf(data.matrix, n, null), attended);
+    set({ share: (focused + 0.5) / (rows * columns) });
+    toggle(flow, { looking: chosen !== null });
+    looking.setAttribute("aria-pressed", chosen !== null);
+    receiving.setAttribute("aria-pressed", chosen === null);
+    drawBars();
+  }
+
+  /** The words and the background, with their cosines with the patch in focus. */
+  function fits() {
+    const n = answer.grid[0] * answer.grid[1];
+    const [low, high] = answer.range;
+    const behind = data.behind && answer.background.names[data.behind[focused]];
+    const entries = [...answer.classes, { name: `background (${behind})`, colour: "#9aa0aa" }];
+    return entries.slice(0, answer.cosines.shape[0]).map((entry, c) => {
+      return { ...entry, cosine: low + ((high - low) * data.cosines[c * n + focused]) / 255 };
+    });
+  }
+  /** The place of the word that the mask has in the middle of the patch in focus. */
+  function winner() {
+    const [rows, columns] = answer.grid;
+    const [height, width] = answer.mask.shape;
+    const y = Math.floor(((Math.floor(focused / columns) + 0.5) * height) / rows);
+    const x = Math.floor((((focused % columns) + 0.5) * width) / columns);
+    return Math.min(data.labels[y * width + x], answer.classes.length);
+  }
+  const bestFirst = (lines) => lines.toSorted((a, b) => b.cosine - a.cosine);
+
+  function drawBars() {
+    const lines = fits();
+    const sorted = bestFirst(lines);
+    const listed = lines.length > MOST_WORDS ? sorted.slice(0, MOST_WORDS) : lines;
+    const made = listed.map((line) => {
+      const bar = make("div", line === lines[winner()] ? "word best" : "word");
+      const cosine = line.cosine.toFixed(2).replace("-0.00", "0.00").replace("-", "−");
+      bar.append(make("bdi", "", line.name), make("b", "", cosine), make("i"));
+      bar.lastChild.style.background = line.colour;
+      bar.lastChild.style.width = `${(100 * Math.max(line.cosine, 0)) / answer.range[1]}%`;
+      return bar;
+    });
+    bars.replaceChildren(...made);
+  }
+
+  /** Draw the lines between the parts. */
+  function connect() {
+    const box = (part) => boxIn(flow, part);
+    const layers = $$(".layer .map").map(box);
+    const [blocks, last] = [".blocks", ".last"].map((part) => box($(part)));
+    const [own, fused, words] = [alone, mean, bars].map(box);
+    const [[left, y], [right]] = [at(own, 1, 0.5), at(fused, 0, 0.5)];
+    const [x, top] = [(left + right) / 2, last.top];
+    const fusions = $$(".fused").map((layer) => {
+      const way = fusion(box(layer), box(layer.querySelector(".map")), blocks, [x, top]);
+      return path("fuse", `${way}V${y}`);
+    });
+    const isPast = isBeside(fused, words) && !answer.amf;
+    $("g").innerHTML = [
+      band(box(cut), layers[0]),
+      band(layers.at(-1), last),
+      ...fusions,
+      path("fuse", `${left} ${y}H${right}`),
+      `<circle class="plus" cx="${x}" cy="${y}" r="${Math.min(11, (right - left) / 2.4)}"/>`,
+      path("plus", `${x - 5} ${y}h10m-5-5v10`),
+      isPast
+        ? around(own, box(alone.parentElement), words)
+        : arrow(answer.amf ? fused : own, words),
+      arrow(words, box(mask)),
+      `<text x="${x + 14}" y="${top + 4}">averaged into</text>`,
+    ].join("");
+  }
+
+  /** A map has a canvas and the patch in focus; the mask also has what changed. */
+  function prepare(map) {
+    map.prepend(make("canvas"), make("i", "spot"));
+    return map;
+  }
+
+  function ring(map, tokens) {
+    for (const old of map.querySelectorAll(".ring")) old.remove();
+    for (const [x, y] of tokens) {
+      const token = make("i", "ring");
+      Object.assign(token.style, { left: `${100 * x}%`, top: `${100 * y}%` });
+      map.append(token);
+    }
+  }
+
+  /** The patch under a pointer; in the matrix that of a row. */
+  function under(event) {
+    const map = answer && event.target.closest(".map");
+    if (!map) return null;
+    const n = answer.grid[0] * answer.grid[1];
+    return patchUnder(event, map, map === matrix ? [n, 1] : answer.grid);
+  }
+
+  function focus(on, pressed = pinned) {
+    if (!answer || (on === hovered && pressed === pinned)) return;
+    const isNew = pressed !== pinned;
+    hovered = on;
+    pinned = pressed;
+    look();
+    if (isNew) pin(answer.of, pressed);
+  }
+
+  flow.onpointermove = (event) => event.pointerType === "mouse" && focus(under(event));
+  flow.onpointerleave = () => focus(null);
+  flow.onclick = (event) => {
+    const patch = event.target.closest(".layer") ? null : under(event);
+    if (patch !== null) focus(hovered, patch === pinned ? null : patch);
+  };
+  cut.onkeydown = (event) => {
+    if (event.key === "Escape") focus(null, null);
+    if (!answer || !(event.key in ARROWS)) return;
+    event.preventDefault();
+    focus(null, patchBeside(focused, event.key, answer.grid));
+    const best = bestFirst(fits()).slice(0, 3);
+    const words = best.map(({ name, cosine }) => `${name} ${cosine.toFixed(2)}`);
+    $(".live").textContent = `Patch in ${placeOf(focused, answer.grid)}: ${words.join(", ")}`;
+  };
+  looking.onclick = () => focus(null, focused);
+  receiving.onclick = () => focus(null, null);
+  $(".head").onchange = ({ target }) =>
+    trigger("input", { index: target.selectedIndex - 1, value: "head" });
+  $(".formulas").onclick = ({ target }) => {
+    target.setAttribute("aria-pressed", flow.classList.toggle("written"));
+    connect();
+  };
+  $$(".map").forEach(prepare);
+  mask.append(make("canvas", "difference"));
+  new ResizeObserver(() => answer && connect()).observe(flow);
+  watch(["value", "tower", "closer"], update);
+  update();
+}

@@ -1,10 +1,11 @@
 // Names of classes on a mask.
+import { clamp, make } from "./shared.js";
 
 /**
  * Put each class's name where the class lies deepest, but over nothing and inside the layer.
  * `cells` are the labels of a coarse grid, row by row; `taken` are boxes that stay free.
  */
-function placeLabels(layer, classes, cells, columns, taken) {
+export function placeLabels(layer, classes, cells, columns, taken) {
   const depth = depths(cells, columns);
   const byClass = classes.map(() => []);
   cells.forEach((label, cell) => {

@@ -3,13 +3,13 @@ const GAP = 3; // pixels between a map and the line beside it
 const TURN = 10; // the radius of a corner
 
 /** A part's place inside another. */
-function boxIn(outer, part) {
+export function boxIn(outer, part) {
   const origin = outer.getBoundingClientRect();
   const { left, top, width, height } = part.getBoundingClientRect();
   return { left: left - origin.left, top: top - origin.top, width, height };
 }
-const at = ({ left, top, width, height }, x, y) => [left + x * width, top + y * height];
-const isBeside = (a, b) => at(a, 1, 0)[0] < b.left;
+export const at = ({ left, top, width, height }, x, y) => [left + x * width, top + y * height];
+export const isBeside = (a, b) => at(a, 1, 0)[0] < b.left;
 
 /** Ends of a line: from the right edge to the left one of what lies beside, else bottom to top. */
 function ends(a, b, share) {
@@ -18,25 +18,26 @@ function ends(a, b, share) {
 
 /** From a point to another one, leaving it and arriving there across or down. */
 function curve([x, y], [u, v], isAcross) {
-  const [middle, half] = [(x + u) / 2, (y + v) / 2];
+  const middle = (x + u) / 2;
+  const half = (y + v) / 2;
   return `C${isAcross ? [middle, y, middle, v] : [x, half, u, half]} ${u} ${v}`;
 }
 
-const path = (kind, way) => `<path class="${kind}" d="M${way}"/>`;
+export const path = (kind, way) => `<path class="${kind}" d="M${way}"/>`;
 
-function arrow(a, b) {
+export function arrow(a, b) {
   const [from, to] = ends(a, b, 0.5);
   return path("used", from + curve(from, to, isBeside(a, b)));
 }
 
 /** A surface from a whole edge to a whole edge. */
-function band(a, b) {
+export function band(a, b) {
   const [[from, to], [back, end], isAcross] = [ends(a, b, 0), ends(a, b, 1), isBeside(a, b)];
   return path("band", `${from + curve(from, to, isAcross)}L${end + curve(end, back, isAcross)}`);
 }
 
 /** From a block to a point below all blocks; if others lie below it, by the gap beside it. */
-function fusion(layer, map, blocks, to) {
+export function fusion(layer, map, blocks, to) {
   const foot = at(blocks, 0, 1)[1];
   const isLowest = at(layer, 0, 1)[1] > foot - GAP;
   if (isLowest) {
@@ -50,7 +51,7 @@ function fusion(layer, map, blocks, to) {
 }
 
 /** From a map to the words, around the map between them. */
-function around(from, section, words) {
+export function around(from, section, words) {
   const [[x, y], [, foot], [u, v]] = [at(from, 0.8, 1), at(section, 0, 1), at(words, 0, 0.5)];
   const down = `V${foot + TURN}q0 ${TURN} ${TURN} ${TURN}H${u - 3 * TURN}`;
   const up = `q${TURN} 0 ${TURN} ${-TURN}V${v + TURN}q0 ${-TURN} ${TURN} ${-TURN}H${u}`;

@@ -1,15 +1,14 @@
-// Elements, numbers by address, heat, patches of a grid. page.py puts this before the script of each
-// component, and Gradio runs the whole as one function for every component on the page, with
-//   element: what its HTML file made; the rules of its CSS file apply only inside of it
-//   props: its value and its other properties, which views.py, diagram.py or compare.py made
-//   watch(names, callback): the callback runs when the server has sent another value of a property
-//   trigger(name, data): one of its events, which page.py connects
-const $ = (selector) => element.querySelector(selector);
-const $$ = (selector) => [...element.querySelectorAll(selector)];
-const make = (tag, className = "", text = "") =>
+// What the components share: elements, packed numbers, heat, patches of a grid, the pinned patch.
+
+/** Searches inside of an element: for the first match, and for all of them. */
+export const inside = (element) => ({
+  $: (selector) => element.querySelector(selector),
+  $$: (selector) => [...element.querySelectorAll(selector)],
+});
+export const make = (tag, className = "", text = "") =>
   Object.assign(document.createElement(tag), { className, textContent: text });
-const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
-const percent = (share) => `${(100 * share).toFixed(1)} %`;
+export const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
+export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 /** Numbers from 0 to 255 that the server packed; of more than 64 files the first go. */
 const fetched = new Map();
@@ -37,9 +36,9 @@ async function unpacked(url) {
  * A function that fetches packed numbers and then shows them. A newer call drops the older ones; a
  * lost connection is tried again; files that the server has deleted are not.
  */
-function newestOnly() {
+export function newestOnly(element) {
   let newest = 0;
-  const gone = make("p", "gone", "The server no longer has this answer: load the page again.");
+  const gone = make("p", "gone", "The server no longer has this answer. Reload the page.");
   gone.setAttribute("role", "alert");
   return async (packed, show) => {
     const call = ++newest;
@@ -60,7 +59,7 @@ function newestOnly() {
 }
 
 /** For tests and pictures, which wait for the next answer. */
-function countAnswer() {
+export function countAnswer(element) {
   element.dataset.answers = Number(element.dataset.answers ?? 0) + 1;
 }
 
@@ -72,7 +71,7 @@ const RAMP = [
   [252, 255, 164],
 ];
 /** For each of 256 values a colour from black over red to yellow, the low ones more transparent. */
-const HEAT = Uint32Array.from({ length: 256 }, (_, value) => {
+export const HEAT = Uint32Array.from({ length: 256 }, (_, value) => {
   const t = (value / 255) * (RAMP.length - 1);
   const low = Math.min(Math.floor(t), RAMP.length - 2);
   const [r, g, b] = RAMP[low].map((from, i) => from + (t - low) * (RAMP[low + 1][i] - from));
@@ -80,80 +79,85 @@ const HEAT = Uint32Array.from({ length: 256 }, (_, value) => {
 });
 
 /** A colour as the pixels of a canvas have it. */
-function abgr(r, g, b, alpha) {
+export function abgr(r, g, b, alpha) {
   return ((alpha << 24) | (b << 16) | (g << 8) | r) >>> 0;
 }
 
 /** "#rrggbb" as a canvas has it. */
-function ink(colour, alpha) {
+export function ink(colour, alpha) {
   const [r, g, b] = [1, 3, 5].map((start) => Number.parseInt(colour.slice(start, start + 2), 16));
   return abgr(r, g, b, alpha);
 }
 
 /** Show pixels, `width` a row. */
-function put(canvas, width, pixels) {
+export function put(canvas, width, pixels) {
   const picture = new ImageData(new Uint8ClampedArray(pixels.buffer), width);
   Object.assign(canvas, { width, height: picture.height });
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }
 
 /** Show pixels that are made by `colour(i)`. */
-function draw(canvas, width, height, colour) {
+export function draw(canvas, width, height, colour) {
   const pixels = new Uint32Array(width * height);
   for (let i = 0; i < pixels.length; i++) pixels[i] = colour(i);
   put(canvas, width, pixels);
 }
 
-const heat = (canvas, values, columns) =>
+export const heat = (canvas, values, columns) =>
   draw(canvas, columns, values.length / columns, (i) => HEAT[values[i]]);
 
 /** The patch that a value names; null for none, or for one outside of its grid. */
-const patchOf = ({ patch, grid: [rows, columns] }) =>
+export const patchOf = ({ patch, grid: [rows, columns] }) =>
   Number.isInteger(patch) && patch < rows * columns ? patch : null;
 
-let [timer, sent] = [0, 0];
 /**
- * Pin a patch, or null, in every drawing of the same photo (`of`): also for the link, and for the
- * address, which Gradio loads again if it must. While a key stays pressed, only now and then.
+ * The pinned patch, which all drawings of a photo share. `follow` gets `{ of, patch }` of every pin;
+ * the function that is returned pins a patch, or null, in the drawings of the same photo (`of`).
+ * The server learns it, too: while a key stays pressed, only now and then.
  */
-function pin(of, patch) {
-  document.dispatchEvent(new CustomEvent("pin", { detail: { of, patch } }));
-  clearTimeout(timer);
-  const send = () => {
-    if (props.value.of !== of) return; // there is another photo now
-    sent = Date.now();
-    trigger("select", { index: patch ?? -1, value: "patch" });
-    const address = new URL(location);
-    if (patch === null) address.searchParams.delete("patch");
-    else address.searchParams.set("patch", patch + 1);
-    history.replaceState(null, "", address);
-  };
-  timer = setTimeout(send, sent + 300 - Date.now());
-}
-
-/** Follow the pins of all drawings, `{ of, patch }`, as long as this one is there. */
-function watchPin(follow) {
+export function pins({ element, props, trigger }, follow) {
+  let timer = 0;
+  let sent = 0;
   const listen = ({ detail }) => {
     if (element.isConnected) follow(detail);
     else document.removeEventListener("pin", listen);
   };
   document.addEventListener("pin", listen);
+  return (of, patch) => {
+    document.dispatchEvent(new CustomEvent("pin", { detail: { of, patch } }));
+    clearTimeout(timer);
+    const send = () => {
+      if (props.value.of !== of) return; // there is another photo now
+      sent = Date.now();
+      trigger("select", { index: patch ?? -1, value: "patch" });
+      const address = new URL(location);
+      if (patch === null) address.searchParams.delete("patch");
+      else address.searchParams.set("patch", patch + 1);
+      history.replaceState(history.state, "", address);
+    };
+    timer = setTimeout(send, sent + 300 - Date.now());
+  };
 }
 
 /** Patches are counted from 0, row by row: the one under a pointer, or the nearest. */
-function patchUnder({ clientX, clientY }, box, [rows, columns]) {
+export function patchUnder({ clientX, clientY }, box, [rows, columns]) {
   const { left, top, width, height } = box.getBoundingClientRect();
   const row = clamp(Math.floor((rows * (clientY - top)) / height), 0, rows - 1);
   const column = clamp(Math.floor((columns * (clientX - left)) / width), 0, columns - 1);
   return row * columns + column;
 }
 
-const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
-function patchBeside(patch, key, [rows, columns]) {
+export const ARROWS = {
+  ArrowLeft: [0, -1],
+  ArrowRight: [0, 1],
+  ArrowUp: [-1, 0],
+  ArrowDown: [1, 0],
+};
+export function patchBeside(patch, key, [rows, columns]) {
   const [down, right] = ARROWS[key];
   const row = clamp(Math.floor(patch / columns) + down, 0, rows - 1);
   return row * columns + clamp((patch % columns) + right, 0, columns - 1);
 }
-const middle = ([rows, columns]) => Math.floor(rows / 2) * columns + Math.floor(columns / 2);
-const placeOf = (patch, [, columns]) =>
+export const middle = ([rows, columns]) => Math.floor(rows / 2) * columns + Math.floor(columns / 2);
+export const placeOf = (patch, [, columns]) =>
   `row ${Math.floor(patch / columns) + 1}, column ${(patch % columns) + 1}`;

@@ -1,40 +1,45 @@
 // Pictures in a row or a grid, each a button if one can be chosen; without pictures, chips.
-const strip = $(".items");
-let key = "";
-/** Chips may be pressed faster than they are drawn anew: the presses of these seconds. */
-let pressed = [];
-let forgetting = 0;
+import { make } from "./shared.js";
 
-function update() {
-  const { items = [], columns = 1, selected = null, pressable = true } = props.value ?? {};
-  strip.style.setProperty("--columns", columns);
-  const next = JSON.stringify([items, pressable]);
-  if (key !== next) {
-    strip.replaceChildren(...items.map((item, i) => drawn(item, i, pressable)));
-    [key, pressed] = [next, []];
+export default function mount({ element, props, trigger, watch }) {
+  const strip = element.querySelector(".items");
+  let key = "";
+  /** Chips may be pressed faster than they are drawn anew: the presses of these seconds. */
+  let pressed = [];
+  let forgetting = 0;
+
+  function update() {
+    const { items = [], columns = 1, selected = null, pressable = true } = props.value ?? {};
+    strip.style.setProperty("--columns", columns);
+    const next = JSON.stringify([items, pressable]);
+    if (key !== next) {
+      strip.replaceChildren(...items.map((item, i) => drawn(item, i, pressable)));
+      key = next;
+      pressed = [];
+    }
+    [...strip.children].forEach((child, i) => {
+      if (pressable) child.setAttribute("aria-pressed", i === selected);
+    });
   }
-  [...strip.children].forEach((child, i) => {
-    if (pressable) child.setAttribute("aria-pressed", i === selected);
-  });
-}
 
-function drawn({ image, caption = "", alt = "" }, i, pressable) {
-  const item = make(pressable ? "button" : "figure");
-  if (image) item.append(Object.assign(make("img"), { src: image.url, alt }));
-  if (caption) item.append(make("bdi", "", caption));
-  if (pressable) {
-    item.type = "button";
-    item.onclick = () => {
-      pressed.push(i);
-      clearTimeout(forgetting);
-      forgetting = setTimeout(() => {
-        pressed = [];
-      }, 2000);
-      trigger("select", { index: i, pressed });
-    };
+  function drawn({ image, caption = "", alt = "" }, i, pressable) {
+    const item = make(pressable ? "button" : "figure");
+    if (image) item.append(Object.assign(make("img"), { src: image.url, alt }));
+    if (caption) item.append(make("bdi", "", caption));
+    if (pressable) {
+      item.type = "button";
+      item.onclick = () => {
+        pressed.push(i);
+        clearTimeout(forgetting);
+        forgetting = setTimeout(() => {
+          pressed = [];
+        }, 2000);
+        trigger("select", { index: i, pressed });
+      };
+    }
+    return item;
   }
-  return item;
-}
 
-watch("value", update);
-update();
+  watch("value", update);
+  update();
+}

@@ -44,6 +44,7 @@ class Kind:
 
 
 KINDS = {
+    "demo/layout.py": Kind("#canvas .mask", "#canvas .idea"),
     "demo/gate/__init__.py": Kind("#canvas .mask"),
     "demo/host/guard.py": Kind("#side-canvas canvas"),
 }

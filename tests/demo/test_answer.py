@@ -12,7 +12,7 @@ from demo.answer import VIEWS
 from demo.settings import Settings
 from gclip_core import GclipError
 from gclip_core.backbones.load import WEIGHTS_FOLDER
-from tests.demo.photos import FLOWER, OTHER, SMALL, USUAL, Visitor, numbers, upload
+from tests.demo.photos import DOG, FLOWER, OTHER, SMALL, USUAL, Visitor, numbers, upload
 from tests.demo.photos import scene as scene_of
 
 
@@ -21,7 +21,7 @@ def test_first_answer_fills_the_open_tab() -> None:
     visitor = Visitor()
     outputs = visitor.ask()
     assert visitor.settings["words"].startswith("dog, person, grass")
-    assert outputs["canvas"]["views"][1]["score"] > 0.5
+    assert outputs["canvas"]["masks"][1]["score"] > 0.5
     segment = {name for name, view in VIEWS.items() if "segment" in view.tabs}
     assert segment <= set(outputs) and not set(outputs) & (set(VIEWS) - segment)
     assert not set(visitor.ask()) & set(VIEWS), "the same again sends nothing"
@@ -76,19 +76,47 @@ def test_ignored_settings_change_nothing(name: str, usual: scene.Scene) -> None:
     assert shown(usual.with_settings(**others), name) == shown(usual, name)
 
 
-def test_words_of_the_page_are_filled_in_anew(tmp_path: Path) -> None:
-    """With another photo, and where the field was emptied; typed ones stay."""
+def test_photo_has_its_own_words(tmp_path: Path) -> None:
+    """Another photo brings its own words, and so does a field that was emptied."""
     visitor = Visitor(**SMALL)
     filled = visitor.ask()["words"]
     assert "words" not in visitor.ask(backbone="built-in-damaged"), "models have the same words"
     assert visitor.ask(path=FLOWER)["words"] == "flower, plant"
-    own = visitor.ask(path=upload(tmp_path))["words"]
-    assert "dog" in own and "girl" not in own
-    assert visitor.ask(words=" ")["words"] == own
-    visitor.ask(words=filled)  # typed, though the page had filled them in once
+    own = visitor.ask(path=upload(tmp_path))
+    assert "dog" in own["words"] and "girl" not in own["words"] and "undo" not in own
+    assert visitor.ask(words=" ")["words"] == own["words"]
+    visitor.ask(path=DOG)
+    assert visitor.settings["words"] == filled
+    came = visitor.ask(path=FLOWER, words="leaf")
+    assert "words" not in came, "words that come with a photo are its own"
+
+
+def test_typed_words_are_never_lost() -> None:
+    """One chip brings them back, after another photo and after other words."""
+
+    def undo(outputs: dict[str, Any]) -> list[str]:
+        return [chip["settings"]["words"] for chip in outputs["undo"]["items"]]
+
+    visitor = Visitor(**SMALL)
+    visitor.ask()
+    assert "undo" not in visitor.ask(words="kite, sky")
     outputs = visitor.ask(path=FLOWER)
-    assert "words" not in outputs
-    assert ", ".join(c["name"] for c in outputs["canvas"]["classes"]) == filled
+    assert outputs["words"] == "flower, plant" and undo(outputs) == ["kite, sky"]
+    assert undo(visitor.ask(**outputs["undo"]["items"][0]["settings"])) == []
+    assert "undo" not in visitor.ask(words="kite, sky, leaf"), "none is gone"
+    assert undo(visitor.ask(words="leaf")) == ["kite, sky, leaf"]
+    assert undo(visitor.ask(words="kite, sky, leaf")) == ["leaf"]
+
+
+def test_words_without_a_comma() -> None:
+    """A phrase that is unknown, but whose words are known, is offered as several things."""
+    visitor = Visitor(words="wall, cat keyboard", **SMALL)
+    chip = visitor.ask()["chips"]["items"][0]
+    assert (chip["caption"], chip["settings"]) == (
+        "cat, keyboard",
+        {"words": "wall, cat, keyboard"},
+    )
+    assert not visitor.ask(**chip["settings"])["canvas"]["notes"]
 
 
 def test_pin_is_of_one_photo() -> None:
@@ -114,7 +142,7 @@ def test_refusal_in_mid_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(VIEWS, "canvas.looks", replace(VIEWS["canvas.looks"], make=refuse))
     with pytest.raises(GclipError):
         visitor.ask(amf=False)
-    assert visitor.ask(amf=True)["canvas"]["view"] == 1
+    assert visitor.ask(amf=True)["canvas"]["shown"] == 1
 
 
 def test_unknown_word_is_replaced_with_a_way_back() -> None:
@@ -123,13 +151,13 @@ def test_unknown_word_is_replaced_with_a_way_back() -> None:
     outputs = visitor.ask()
     canvas, chip = outputs["canvas"], outputs["chips"]["items"][0]
     assert [c["name"] for c in canvas["classes"]] == ["dog", "grass"]
-    assert canvas["notes"] == ["“dachshund” is not known here: “dog” is used."]
-    assert canvas["views"][0]["score"] is not None
+    assert canvas["notes"] == ["This model does not know “dachshund”: “dog” is used instead."]
+    assert canvas["masks"][0]["score"] is not None
     assert chip["caption"] == "Undo: keep “dachshund”"
     outputs = visitor.ask(**chip["settings"])
     canvas, chip = outputs["canvas"], outputs["chips"]["items"][0]
     assert [c["name"] for c in canvas["classes"]] == ["dachshund", "grass"]
-    assert [view["score"] for view in canvas["views"]] == [None, None]
+    assert [view["score"] for view in canvas["masks"]] == [None, None]
     assert "never trained on “dachshund”" in canvas["notes"][0]
     assert (chip["caption"], chip["settings"]) == ("Use “dog”", {"nearest": True})
 
@@ -137,35 +165,42 @@ def test_unknown_word_is_replaced_with_a_way_back() -> None:
 def test_background_is_on_for_typed_words() -> None:
     """Its share is the last; without it every pixel has a word."""
     visitor = Visitor(words="dog", **SMALL)
-    on = visitor.ask()["canvas"]["views"][1]
+    on = visitor.ask()["canvas"]["masks"][1]
     assert 0.3 < on["shares"][-1] < 0.95
-    off = visitor.ask(background=False)["canvas"]["views"][1]
+    off = visitor.ask(background=False)["canvas"]["masks"][1]
     assert off["shares"] == [1, 0]
-    less = visitor.ask(background=True, background_weight=0.1)["canvas"]["views"][1]
+    less = visitor.ask(background=True, background_weight=0.1)["canvas"]["masks"][1]
     assert less["shares"][-1] < on["shares"][-1]
 
 
-def test_damaged_model_is_named_and_compares_cs() -> None:
+def test_damaged_model_compares_cs_too() -> None:
+    """A mask for each state of both switches; the banner leads back."""
     visitor = Visitor(backbone="built-in-damaged", **SMALL)
-    outputs = visitor.ask()
-    assert outputs["canvas"]["banner"].startswith("Simulation")
-    assert [view["title"] for view in outputs["canvas"]["views"]] == ["Without CS", "With CS"]
-    assert outputs["cs.interactive"] and "as it is" in outputs["cs_link"]
-    assert visitor.ask(cs=False)["canvas"]["view"] == 0
-    outputs = visitor.ask(backbone="built-in")
-    assert outputs["canvas"]["banner"] is None and outputs["cs_link.visible"]
+    canvas = visitor.ask()["canvas"]
+    assert canvas["ideas"] == ["AMF", "CS"] and canvas["shown"] == 3 and not canvas["idle"]
+    current = scene_of(backbone="built-in-damaged", **SMALL)
+    for shown, view in enumerate(canvas["masks"]):
+        mask = current.with_settings(amf=bool(shown & 1), cs=bool(shown & 2)).mask()
+        assert (numbers(view["mask"]) == mask.labels.byte().numpy()).all()
+    assert canvas["banner"]["text"].startswith("Simulation")
+    assert visitor.ask(cs=False)["canvas"]["shown"] == 1
+    back = visitor.ask(**canvas["banner"]["settings"])["canvas"]
+    assert back["ideas"] == ["AMF"] and not back["banner"]
+    assert visitor.ask(**back["idle"]["settings"])["canvas"]["shown"] == 3
 
 
 def test_switch_that_can_do_nothing_is_dimmed() -> None:
-    """And says why."""
+    """And a line says why."""
     visitor = Visitor(**SMALL)
-    outputs = visitor.ask()
-    assert not outputs["cs.interactive"] and "no outlier channel" in outputs["cs_idle"]
-    assert outputs["amf.interactive"] and outputs["amf_idle"] == ""
-    outputs = visitor.ask(method="sclip")
-    assert not outputs["amf.interactive"] and "SCLIP" in outputs["amf_idle"]
-    assert [view["title"] for view in outputs["canvas"]["views"]][1] == "SCLIP"
-    assert outputs["canvas"]["view"] == 1
+    canvas = visitor.ask()["canvas"]
+    assert [switch["isIdle"] for switch in canvas["switches"]] == [False, True]
+    assert "no outlier channel" in canvas["idle"]["text"]
+    canvas = visitor.ask(method="sclip")["canvas"]
+    assert [switch["isIdle"] for switch in canvas["switches"]] == [True, True]
+    assert "SCLIP" in canvas["idle"]["text"]
+    assert [view["title"] for view in canvas["masks"]] == ["GCLIP: AMF + CS", "SCLIP"]
+    assert canvas["shown"] == 1
+    assert visitor.ask(**canvas["idle"]["settings"])["canvas"]["ideas"] == ["AMF"]
 
 
 def test_backbone_that_is_not_here_changes_nothing_yet(
@@ -191,7 +226,7 @@ def test_block_that_the_tower_lacks_is_the_last() -> None:
 def test_reasons_add_up_and_agree_with_the_mask() -> None:
     """A patch's bars add up to 1, and the longest is the word of its place in the mask."""
     canvas = Visitor(refine="none").ask()["canvas"]
-    view, (rows, columns) = canvas["views"][1], canvas["grid"]
+    view, (rows, columns) = canvas["masks"][1], canvas["grid"]
     reasons, labels = numbers(view["reasons"]), numbers(view["mask"]).astype(np.int16)
     assert reasons.shape == (len(canvas["classes"]) + 1, rows * columns)
     assert np.abs(reasons.sum(0) - 255.0).max() <= len(reasons)
@@ -210,4 +245,4 @@ def test_looks_are_the_last_attention() -> None:
         method = current.settings.gclip(amf=bool(on))
         matrix = current.segmenter.last_attention(current.encoded, method)[1:, 1:]
         shares = (matrix / matrix.amax(1, keepdim=True)).sqrt().numpy()
-        assert np.abs(numbers(packed) / 255 - shares).max() < 0.003
+        assert np.abs(numbers(packed) / 255 - shares).max() < 0.02, "32 levels"

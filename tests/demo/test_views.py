@@ -18,7 +18,7 @@ import gclip_core
 from demo import backbones, compare, diagram, files, lessons, page, plots, share, views
 from demo.answer import IN_VIEW, Seen
 from demo.backbones import get
-from demo.scene import Photo, Scene, method_title
+from demo.scene import Photo, Scene, coarser, method_title
 from demo.settings import Settings
 from gclip_core import BACKBONES, METHODS, load_backbone
 from gclip_core.pixels import palette
@@ -41,24 +41,25 @@ def test_sentence_names_the_class_that_changed_most() -> None:
     """With its IoU before and after, which are those of the masks."""
     current = scene(FLOWER, words="flower, plant", background=False, **SMALL)
     truth = current.photo.example.labels().astype(np.int16)
-    mask = current.mask()
-    worse = truth.copy()
-    worse[:100] = 1 - worse[:100].clip(min=0)
-    pair = [replace(mask, labels=torch.from_numpy(labels)) for labels in (worse, truth)]
-    ious = [current.scores(m).iou for m in pair]
-    most = max(ious[0], key=lambda c: ious[1][c] - ious[0][c])
-    text = views.difference(current, {"Without AMF": pair[0], "With AMF": pair[1]}, "AMF")
-    share = 100 * (worse != truth).mean()
-    assert text.startswith(f"AMF changes {share:.1f} % of the pixels; the ")
-    assert f"the {mask.vocabulary.names[most]}’s IoU rises from" in text
-    assert text.endswith(f"from {100 * ious[0][most]:.1f} to {100 * ious[1][most]:.1f} %.")
-    worse = dict(zip(("GCLIP: AMF", "SCLIP"), pair[::-1], strict=True))
-    text = views.difference(current, worse, "AMF")
+    mask, names = current.mask(), current.words.names
+    labels = truth.copy()
+    labels[:100] = 1 - labels[:100].clip(min=0)
+    worse, better = (replace(mask, labels=torch.from_numpy(array)) for array in (labels, truth))
+    before, after = ((one, current.scores(one)) for one in (worse, better))
+    first, last = before[1].iou, after[1].iou
+    most = max(first, key=lambda c: last[c] - first[c])
+    text = views.difference(names, before, after, "AMF")
+    share = 100 * (labels != truth).mean()
+    assert text.startswith(
+        f"AMF changes {share:.1f} % of the pixels; the {names[most]}’s IoU rises"
+    )
+    assert text.endswith(f"from {100 * first[most]:.1f} to {100 * last[most]:.1f} %.")
+    text = views.difference(names, after, before, "AMF")
     assert "falls from" in text and text.endswith("mean of many photos.")
-    text = views.difference(current, worse)
-    assert text.startswith("SCLIP changes") and "paper" not in text
-    same = dict(zip(worse, (mask, replace(mask, labels=mask.labels.clone())), strict=True))
-    assert views.difference(current, same) == "SCLIP hardly changes this mask."
+    text = views.difference(names, after, before)
+    assert text.startswith("GCLIP: AMF + CS changes") and "paper" not in text
+    same = views.difference(names, after, (replace(better, labels=better.labels.clone()), after[1]))
+    assert same == "GCLIP: AMF + CS hardly changes this mask."
 
 
 def test_sentence_without_a_truth(tmp_path: Path) -> None:
@@ -68,19 +69,32 @@ def test_sentence_without_a_truth(tmp_path: Path) -> None:
     labels = torch.zeros_like(mask.labels)
     other = labels.clone()
     other[: len(labels) // 4] = 1
-    before, after = replace(mask, labels=labels), replace(mask, labels=other)
-    text = views.difference(current, {"Without CS": before, "With CS": after}, "CS")
+    pair = [(replace(mask, labels=array), None) for array in (labels, other)]
+    text = views.difference(current.words.names, *pair, "CS")
     assert (
         text == "CS changes 25.0 % of the pixels, most from “dog” to “grass”. "
         "Judge by eye which is right."
     )
 
 
+def test_sentences_of_switches() -> None:
+    """Whatever is on, a sentence tells what each idea changes."""
+    current = scene(backbone="built-in-damaged", **SMALL)
+    sentences = views.canvas(current)["sentences"]
+    masks = current.switched()
+    for bit, idea in enumerate(("AMF", "CS")):
+        for shown in range(4):
+            pair = [
+                (m, current.scores(m))
+                for m in (masks[shown & ~(1 << bit)], masks[shown | 1 << bit])
+            ]
+            assert sentences[bit][shown] == views.difference(current.words.names, *pair, idea)
+
+
 def test_blocks_of_cs() -> None:
     """CS can do something where it scales a channel, by hand, too; another outlier is named."""
     by_hand = scene(words="dog", cs_blocks="7 8", block=7, **SMALL)
-    assert (by_hand.idea, views.idle(by_hand, "CS")) == ("CS", "")
-    assert not views.cs_link_helps(by_hand)
+    assert by_hand.ideas == ("amf", "cs") and not views.idle(by_hand)
     assert "is scaled by CS" in views.norms_text(by_hand)
     assert "no outlier" in views.norms_text(by_hand.with_settings(block=3))
     damaged = BACKBONES["built-in-damaged"].damage[-1][0] + 1
@@ -89,12 +103,35 @@ def test_blocks_of_cs() -> None:
     assert "to be scaled" in views.norms_text(elsewhere.with_settings(cs_blocks="auto", cs=False))
 
 
-def test_canvas_has_the_mask_of_the_picture() -> None:
+def test_canvas_has_the_masks_of_the_picture() -> None:
+    """And what the background is at each patch: its best word there."""
     current = scene(words="dog, grass", **SMALL)
     shown = views.canvas(current)
-    for view, mask in zip(shown["views"], current.pair.values(), strict=True):
+    for view, mask in zip(shown["masks"], current.switched(), strict=True):
         assert (numbers(view["mask"]) == mask.labels.numpy().astype(np.uint8)).all()
         assert sum(view["shares"]) == pytest.approx(1)
+        names, best = view["background"]["names"], numbers(view["background"]["best"])
+        fits = mask.logits[-len(mask.background) :].flatten(1).argmax(0)
+        assert [names[b] for b in best] == [mask.background[f] for f in fits]
+
+
+def test_unknown_word_without_a_mask() -> None:
+    """Whether to trust a mask is only said where there is one."""
+    current = scene(words="dog, xyzzy, grass", nearest=False, **SMALL)
+    mask = current.mask()
+    nowhere = replace(mask, labels=mask.labels.where(mask.labels != 1, 0))
+    somewhere = replace(mask, labels=torch.full_like(mask.labels, 1))
+    assert not any("trust" in note for note in views.notes(current, nowhere))
+    assert any("trust" in note for note in views.notes(current, somewhere))
+
+
+@pytest.mark.parametrize("grid", [(20, 27), (28, 37), (84, 112), (1, 5000), (3, 400)])
+def test_coarser_grid(grid: tuple[int, int]) -> None:
+    """At most as many patches, of nearly the same shape, and no fewer than are needed."""
+    for most in (140, 560, 1100):
+        rows, columns = coarser(grid, most)
+        assert rows * columns <= most and rows <= grid[0] and columns <= grid[1]
+        assert rows * columns > 0.8 * min(most, grid[0] * grid[1]) or 1 in (rows, columns)
 
 
 def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
@@ -190,7 +227,7 @@ def test_table_and_masks_have_one_figure(compared: dict) -> None:
     captions = [item["caption"] for item in compare.mask_strip(current)["items"]]
     assert captions == [f"{row[0]} · {row[1]} %" for row in rows]
     ours = next(row for row in rows if row[0] == "GCLIP: AMF + CS")
-    assert ours[1] == f"{100 * views.canvas(current)['views'][1]['score']:.1f}"
+    assert ours[1] == f"{100 * views.canvas(current)['masks'][1]['score']:.1f}"
     paper = next(row for row in rows if row[0] == "ClearCLIP")
     assert paper[2:] == ("query · query", "Lan et al. 2024, arXiv:2407.12442")
 
@@ -206,18 +243,18 @@ def test_pressed_mask_is_beside_ours(compared: dict) -> None:
     assert not compare.is_pressed(current)
     for name, mask in list(compared.items())[:4]:
         shown = compare.large(current.with_settings(enlarged=name))
-        titles = [view["title"] for view in shown["views"]]
+        titles = [view["title"] for view in shown["masks"]]
         assert "GCLIP: AMF + CS" in titles and len(set(titles)) == 2
-        drawn = shown["views"][titles.index(method_title(mask.method))]
+        drawn = shown["masks"][titles.index(method_title(mask.method))]
         assert (numbers(drawn["mask"]) == mask.labels.byte().numpy()).all()
-        assert shown["views"][shown["view"]] == drawn
+        assert shown["masks"][shown["shown"]] == drawn
 
 
 def test_pressed_mask_stays_of_its_method() -> None:
     """Also where words or a model rank the methods in another order."""
     for changes in ({}, {"words": "grass"}, {"backbone": "built-in-damaged"}):
         current = scene(**SMALL | {"enlarged": "naclip"} | changes)
-        assert compare.large(current)["views"][1]["title"] == "NACLIP"
+        assert compare.large(current)["masks"][1]["title"] == "NACLIP"
         strip = compare.mask_strip(current)
         assert strip["items"][strip["selected"]]["method"] == "naclip"
     assert not compare.is_pressed(scene(enlarged="cs", **SMALL)), "only where a channel is damaged"
@@ -228,8 +265,8 @@ def test_own_mask_is_pressed(switches: dict) -> None:
     """It is beside another one: without a score it is the first, or both ideas are off."""
     current = scene(**SMALL, **switches)
     shown = compare.large(current.with_settings(enlarged="gclip"))
-    titles = [view["title"] for view in shown["views"]]
-    assert shown["view"] == 0 and len(set(titles)) == 2 and titles[0].startswith("GCLIP")
+    titles = [view["title"] for view in shown["masks"]]
+    assert shown["shown"] == 0 and len(set(titles)) == 2 and titles[0].startswith("GCLIP")
 
 
 def test_damaged_model_compares_four() -> None:

@@ -1,0 +1,60 @@
+// Pictures to take away, made in the browser at the size of the photo.
+import { abgr, draw, make } from "./shared.js";
+
+const LONGEST = 4096; // a longer side is a blank picture on some phones
+
+function sheet(photo) {
+  const longest = Math.max(photo.naturalWidth, photo.naturalHeight);
+  const scale = Math.min(1, LONGEST / longest);
+  return Object.assign(make("canvas"), {
+    width: Math.round(photo.naturalWidth * scale),
+    height: Math.round(photo.naturalHeight * scale),
+  });
+}
+
+const blobOf = (canvas) => new Promise((resolve) => canvas.toBlob(resolve));
+
+/** The photo, clear but where it has this label. */
+export function cutOut(photo, labels, columns, label) {
+  const stencil = make("canvas");
+  draw(stencil, columns, labels.length / columns, (i) =>
+    labels[i] === label ? abgr(0, 0, 0, 255) : 0,
+  );
+  const result = sheet(photo);
+  const context = result.getContext("2d");
+  context.drawImage(stencil, 0, 0, result.width, result.height);
+  context.globalCompositeOperation = "source-in";
+  context.drawImage(photo, 0, 0, result.width, result.height);
+  return blobOf(result);
+}
+
+/** The photo with its mask and its names, as they are seen. */
+export function picture(photo, mask, names, stage) {
+  const result = sheet(photo);
+  const context = result.getContext("2d");
+  context.filter = getComputedStyle(photo).filter;
+  context.drawImage(photo, 0, 0, result.width, result.height);
+  context.filter = "none";
+  context.drawImage(mask, 0, 0, result.width, result.height);
+  const scale = result.width / stage.clientWidth;
+  context.scale(scale, scale);
+  context.textAlign = "center";
+  context.textBaseline = "middle";
+  for (const name of names) {
+    const { offsetLeft: x, offsetTop: y, offsetWidth: width, offsetHeight: height } = name;
+    const { backgroundColor, color, font } = getComputedStyle(name);
+    context.fillStyle = backgroundColor;
+    context.beginPath();
+    context.roundRect(x, y, width, height, height / 2);
+    context.fill();
+    Object.assign(context, { fillStyle: color, font });
+    context.fillText(name.textContent, x + width / 2, y + height / 2, width - 10);
+  }
+  return blobOf(result);
+}
+
+export function saveAs(blob, download) {
+  const href = URL.createObjectURL(blob);
+  Object.assign(make("a"), { href, download }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
+}

@@ -1,14 +1,20 @@
 """Compare: every method's mask of this photo, with its score."""
 
+import io
 from typing import Any
+
+from matplotlib.figure import Figure
 
 from demo.files import item
 from demo.plots import painted
 from demo.scene import Scene, method_title
+from demo.terms import explained
 from demo.views import canvas, percent
 from gclip_core import BACKBONES
+from gclip_core.result import Segmentation
 
-COLUMNS = ("Method", "mIoU, %", "Patches look by", "Paper")
+COLUMNS = ("Method", "mIoU, %", "Attention compares", "Paper")
+COLUMNS_OF_FIGURE = 4
 RULES = {
     "qk": "query · key",
     "qq": "query · query",
@@ -41,10 +47,8 @@ def mask_strip(scene: Scene) -> dict[str, Any]:
     """Every method's mask as a small picture."""
     items, names = [], list(scene.compared)
     for name, (mask, miou) in scene.compared.items():
-        title = method_title(mask.method)
-        caption = title if miou is None else f"{title} · {percent(miou)}"
-        picture = painted(scene.photo.picture, mask)
-        items.append(item(picture, caption, f"Mask of {title}", "jpeg") | {"method": name})
+        picture, about = painted(scene.photo.picture, mask), f"Mask of {method_title(mask.method)}"
+        items.append(item(picture, titled(mask, miou), about, "jpeg") | {"method": name})
     selected = names.index(scene.settings.enlarged) if is_pressed(scene) else None
     return {"items": items, "selected": selected, "columns": 4 if scene.report.suppressed else 5}
 
@@ -68,8 +72,33 @@ def note(scene: Scene) -> str:
     """What the scores are."""
     text = "Every method’s mask of this photo. Press one to see it beside GCLIP’s."
     if not scene.scores(scene.mask()):
-        return f"{text} There is no score: the true masks of this photo or its words are not known."
-    text += " Scores are mIoU of these masks: one photo, "
+        return f"{text} There are no scores, because no true mask of these words is known."
+    text = explained(f"{text} Scores are the <dfn>mIoU</dfn> on this photo alone")
     if BACKBONES[scene.settings.backbone].pretrained:
-        return text + "where papers report the mean of many."
-    return text + "and a small model that was taught with masks. No paper’s result is seen here."
+        return text + "; papers report the mean of many photos."
+    return text + (
+        ", with a small model that was trained with masks. These scores do not reproduce the "
+        "papers’ results."
+    )
+
+
+def figure(scene: Scene) -> bytes:
+    """All masks with their names and scores as one PNG, for a paper or a slide."""
+    columns, rows = COLUMNS_OF_FIGURE, -(-len(scene.compared) // COLUMNS_OF_FIGURE)
+    width, height = scene.photo.picture.size
+    drawn = Figure(figsize=(9, rows * (9 / columns * height / width + 0.3)), dpi=200)
+    places = drawn.subplots(rows, columns, squeeze=False).flat
+    for place, (mask, miou) in zip(places, scene.compared.values(), strict=False):
+        place.imshow(painted(scene.photo.picture, mask, 720))
+        place.set_title(titled(mask, miou), fontsize=8)
+    for place in drawn.axes:
+        place.set_axis_off()
+    drawn.tight_layout(pad=0.4)
+    file = io.BytesIO()
+    drawn.savefig(file, format="png")
+    return file.getvalue()
+
+
+def titled(mask: Segmentation, miou: float | None) -> str:
+    title = method_title(mask.method)
+    return title if miou is None else f"{title} · {percent(miou)}"

@@ -71,7 +71,7 @@ class Parts:
 def lay_out(settings: Settings) -> Parts:
     """Add the components to the page that is being built, with these values."""
     parts = Parts()
-    gr.Markdown("# GCLIP\nType words, get masks; switch two ideas on and off.", elem_id="head")
+    gr.Markdown("# GCLIP\nName the things in a photo and see each one outlined.", elem_id="head")
     with gr.Row(elem_id="columns"):
         with gr.Column(scale=0, min_width=284, elem_id="inputs"):
             _inputs(parts)
@@ -170,26 +170,28 @@ def _settings(parts: Parts) -> None:
     controls["method"] = gr.Dropdown(methods, label="Method")
     edges = [(entry.title, name) for name, entry in REFINEMENTS.items()]
     controls["refine"] = gr.Radio(edges, label="Edges of the mask")
-    text = "A pixel whose best score is less has no class."
+    text = "Pixels whose best score is below it get no class."
     controls["threshold"] = gr.Slider(0, 1, step=0.05, label="Threshold", info=text)
     with gr.Accordion("Photo and words", open=False):
-        text = "Short side in pixels; 0 is the backbone’s own."
+        text = "Shorter side in pixels; 0 uses the backbone’s own."
         controls["short_side"] = number("short_side", "Size", text)
-        controls["window"] = number("window", "Window", "Pixels; 0 is the whole photo at once.")
-        controls["stride"] = number("stride", "Stride", "Pixels between two windows.")
-        text = "Sentences for each word."
+        controls["window"] = number(
+            "window", "Window", "Side in pixels; 0 encodes the whole photo at once."
+        )
+        controls["stride"] = number("stride", "Stride", "Pixels from one window to the next.")
+        text = "The sentences that each word is put into."
         controls["templates"] = gr.Dropdown(list(TEMPLATES), label="Templates", info=text)
-        text = "What cosines are multiplied by."
+        text = "Cosines are multiplied by it before the softmax."
         controls["logit_scale"] = number("logit_scale", "Logit scale", text, None)
     with gr.Accordion("AMF and CS", open=False):
-        choices = [("the backbone’s", "backbone"), ("measured", "auto")]
+        choices = [("the backbone’s default", "backbone"), ("measured", "auto")]
         controls["amf_blocks"] = gr.Dropdown(
             [*choices, "5 6", "6 7", "7 8", "6-9"],
             label="Blocks that AMF fuses",
-            info="Or numbers from 1, such as 6 7.",
+            info="Or block numbers, such as 6 7.",
             allow_custom_value=True,
         )
-        text = "For “measured” only."
+        text = "Used with “measured” only."
         controls["n_fused"] = number("n_fused", "Number of fused blocks", text)
         text = "A global token receives this multiple of an equal share of the attention."
         controls["global_threshold"] = number(
@@ -198,7 +200,7 @@ def _settings(parts: Parts) -> None:
         controls["cs_blocks"] = gr.Dropdown(
             [*choices, "7-11"], label="Blocks that CS changes", allow_custom_value=True
         )
-        controls["cs_target"] = gr.Radio(["mean", "median"], label="CS scales to the")
+        controls["cs_target"] = gr.Radio(["mean", "median"], label="CS scales outliers to the")
         text = "A channel is an outlier above this multiple of the median norm."
         controls["channel_threshold"] = number(
             "channel_threshold", "Threshold of outliers", text, None
@@ -217,7 +219,7 @@ def _tabs(parts: Parts) -> None:
                 with gr.Row(elem_id="background"):
                     controls["background"] = gr.Checkbox(
                         label="Background",
-                        info="Pixels that fit none of the words stay without a class.",
+                        info="Pixels that fit none of the words get no class.",
                         min_width=120,
                     )
                     controls["background_weight"] = gr.Slider(
@@ -225,15 +227,18 @@ def _tabs(parts: Parts) -> None:
                     )
             with gr.Column(scale=2, min_width=256):
                 with gr.Column(elem_classes="card"):
-                    outputs["attention_text"] = gr.Markdown()
+                    outputs["attention_text"] = gr.Markdown(sanitize_html=False)
                     outputs["attention"] = strip("attention")
                 with gr.Column(elem_classes="card"):
-                    outputs["norms_text"] = gr.Markdown()
+                    outputs["norms_text"] = gr.Markdown(sanitize_html=False)
                     outputs["norms"] = gr.Plot(show_label=False, container=False, elem_id="norms")
         with gr.Tab("How it works", id="how", elem_id="how"):
             outputs["diagram"] = drawn("diagram", "diagram", tower=None, closer=None)
         with gr.Tab("Compare", id="compare", elem_id="compare"):
-            outputs["compare_note"] = gr.Markdown()
+            with gr.Row(elem_id="compare-head"):
+                outputs["compare_note"] = gr.Markdown(sanitize_html=False)
+                text, _, _ = share.DOWNLOADS["grid"]
+                parts.downloads["grid"] = gr.Button(text, size="sm", scale=0, min_width=150)
             outputs["large"] = drawn("canvas", "large", looks=None, visible=False)
             outputs["masks"] = strip("masks")
             outputs["table"] = gr.Dataframe(
@@ -281,7 +286,8 @@ def _share(parts: Parts) -> None:
     parts.outputs["link_note"] = gr.Markdown()
     parts.outputs["shared"] = strip("shared")
     with gr.Row():
-        for name, (text, _, _) in share.DOWNLOADS.items():
+        for name in ("mask", "cutouts", "png", "pdf"):
+            text, _, _ = share.DOWNLOADS[name]
             parts.downloads[name] = gr.Button(text, size="md", min_width=120)
     parts.outputs["python"] = gr.Markdown(elem_id="python")
     parts.file = gr.DownloadButton(visible="hidden")

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from demo import compare
 from demo.files import item, saved
 from demo.gate import numbers
 from demo.plots import painted
@@ -146,6 +147,7 @@ DOWNLOADS = {
     "cutouts": ("Cut-outs (zip)", "cut-outs.zip", cutouts_zip),
     "png": ("Figure (PNG)", "figure.png", lambda scene: figure(scene, "png")),
     "pdf": ("Figure (PDF)", "figure.pdf", lambda scene: figure(scene, "pdf")),
+    "grid": ("Save as one figure", "methods.png", compare.figure),
 }
 """By name: the text of the button, the file's name, and what makes it."""
 

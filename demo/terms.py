@@ -22,8 +22,8 @@ def explained(html: str) -> str:
 
     def explain(match: re.Match[str]) -> str:
         named, text = match.groups()
-        term = named or text
-        about = f'<span role="tooltip">{TERMS[term]}</span>'
-        return f'<dfn tabindex="0" aria-label="{text or term}: {TERMS[term]}">{text}{about}</dfn>'
+        shown = text or f'<span class="live">{named}</span>'  # for a screen reader alone
+        about = f'<span role="tooltip">{TERMS[named or text]}</span>'
+        return f'<dfn tabindex="0">{shown}{about}</dfn>'
 
     return re.sub(r'<dfn(?: title="(.*?)")?>([^<]*)</dfn>', explain, html)

@@ -17,6 +17,7 @@ from demo.files import SHOWN_SIDE, item, packed, photo_file
 from demo.gate import numbers
 from demo.scene import Scene, coarser, method_title
 from demo.space import NOT_LENT, REASONS
+from demo.terms import explained
 from evaluation.metric import WordScores
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.numbering import block_numbers, in_words
@@ -281,16 +282,18 @@ def attention(scene: Scene) -> dict[str, Any]:
         matrix = scene.segmenter.last_attention(scene.encoded, method)[1:, 1:]
         matrix = F.adaptive_avg_pool2d(matrix[None], min(len(matrix), 480))[0]
         picture = plots.coloured(matrix.sqrt().numpy(), (240, 240), 0.3)
-        items.append(item(picture, f"Last block {word} AMF", "Row: patch; column: where it looks"))
+        items.append(
+            item(picture, f"Last block {word} AMF", "Row: a patch; column: what it attends to")
+        )
     return {"items": items, "columns": 2, "pressable": False}
 
 
 def attention_text(scene: Scene) -> str:
     if not scene.method.fusion:
-        return "**Attention** · AMF is off: the last block’s alone."
+        return explained("**Attention** · Without <dfn>AMF</dfn>: the last block’s own.")
     last = scene.segmenter.backbone.n_blocks - 1
     blocks = in_words(block_numbers(sorted({*scene.report.fusion.blocks, last})))
-    return f"**Attention** · AMF averages the attention of {blocks}."
+    return explained(f"**Attention** · <dfn>AMF</dfn> averages the attention of {blocks}.")
 
 
 def norms(scene: Scene, size: tuple[float, float] = (2.7, 2.5)) -> Figure:
@@ -302,13 +305,15 @@ def norms(scene: Scene, size: tuple[float, float] = (2.7, 2.5)) -> Figure:
 
 def norms_text(scene: Scene) -> str:
     report, block = scene.report, scene.block
-    title = f"**Weight norms** of block {block + 1} · "
+    text = f"**Weight norms** of <dfn>block</dfn> {block + 1} · "
     if block in report.suppressed:
-        verb = "scaled" if scene.method.suppression else "to be scaled"
-        return f"{title} channel {report.channels[block]} is {verb} by CS."
-    if block in report.abnormal:
-        return f"{title} channel {report.channels[block]} is an outlier, which CS leaves."
-    return f"{title} no outlier channel."
+        verb = "scales" if scene.method.suppression else "would scale"
+        text += f"<dfn>CS</dfn> {verb} channel {report.channels[block]}."
+    elif block in report.abnormal:
+        text += f"channel {report.channels[block]} is an outlier, but CS leaves it."
+    else:
+        text += "no outlier channel."
+    return explained(text)
 
 
 # --- under the inputs ----------------------------------------------------------------------------

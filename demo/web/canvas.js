@@ -184,7 +184,10 @@ export default function mount({ element, props, trigger, watch }) {
       button.setAttribute("aria-pressed", states[i]);
     });
     stage.classList.toggle("changes", chosen.mode === "changes");
-    write(".chip.left", chipOf(isSwipe ? before : chosen.mask));
+    const left = chipOf(isSwipe ? before : chosen.mask);
+    $(".chip.left").hidden = !left;
+    $(".chip.left span").textContent = left;
+    $(".chip dfn").hidden = !left.includes("mIoU");
     write(".chip.right", isSwipe ? chipOf(after) : "");
     write(".sentence", sentence());
     split.hidden = !isSwipe;

@@ -9,21 +9,19 @@ export const isOn = (idea) => controlOf(idea).checked;
 
 /** Draw a switch for each of `{ name, isIdle }`; after a press `follow(name)` runs. */
 export function fillSwitches(box, switches, follow = () => {}) {
-  if (box.dataset.key === JSON.stringify(switches)) return; // keeps the focus where it is
-  box.dataset.key = JSON.stringify(switches);
-  box.replaceChildren(
-    ...switches.map(({ name, isIdle }) => {
-      const button = Object.assign(make("button", "idea", name), { type: "button" });
-      button.setAttribute("role", "switch");
-      button.setAttribute("aria-checked", false);
-      button.disabled = isIdle;
-      button.onclick = () => {
-        controlOf(name).click();
-        follow(name);
-      };
-      return button;
-    }),
-  );
+  const key = JSON.stringify(switches);
+  if (box.dataset.key === key) return; // keeps the focus where it is
+  Object.assign(box, { hidden: !switches.length }).dataset.key = key;
+  for (const { name, isIdle } of switches) {
+    const button = Object.assign(make("button", "idea", name), { type: "button" });
+    button.setAttribute("role", "switch");
+    button.disabled = isIdle;
+    button.onclick = () => {
+      controlOf(name).click();
+      follow(name);
+    };
+    box.querySelector(`[data-idea="${name}"]`).replaceChildren(button);
+  }
 }
 
 /** Show each switch as it is; an idle one is off. */

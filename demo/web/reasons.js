@@ -32,7 +32,7 @@ export function explain(box, { classes, shares, patch, behind, onAdd, free }) {
     return [make(line.isOwn ? "em" : "bdi", "", line.name), bar, make("b", "", `${percents[i]} %`)];
   });
   const close = Object.assign(make("button", "close", "×"), { type: "button", onclick: free });
-  close.setAttribute("aria-label", "Free this patch");
+  close.setAttribute("aria-label", "Release this patch");
   box.replaceChildren(make("strong", "", "Share of each word here"), close, ...rows);
   if (behind && onAdd && share > 0.005) {
     const add = Object.assign(make("button", "add", `+ ${behind}`), { type: "button" });

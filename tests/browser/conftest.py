@@ -148,6 +148,11 @@ def share(page: Page, word: str) -> float:
     return float(entry.locator("b").inner_text().removesuffix("%"))
 
 
+def switch(page: Page, idea: str, part: str = "canvas") -> Locator:
+    """The switch of AMF or CS at a mask."""
+    return page.locator(f"#{part}").get_by_role("switch", name=idea)
+
+
 def type_words(page: Page, words: str) -> None:
     page.locator("#words textarea").fill(words)
     page.locator("#words textarea").press("Enter")

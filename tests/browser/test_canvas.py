@@ -1,13 +1,15 @@
 """The canvas: a mask on the photo, what its patches look at, and why they have their words."""
 
+import base64
 import io
 import re
 from collections.abc import Callable
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Page, expect
 
+from gclip_core import assets
 from tests.browser.conftest import (
     DESKTOP,
     FLOWER,
@@ -15,8 +17,10 @@ from tests.browser.conftest import (
     after,
     encoded,
     give,
+    legend,
     picture,
     share,
+    switch,
     turn_to,
     type_words,
 )
@@ -38,6 +42,19 @@ PLACES = """async () => {
     return [...parts].map(part => part.getBoundingClientRect().toJSON())
 }"""
 """Of the stage and its labels, two frames after a change of size."""
+DRAWN = "canvas => canvas.toDataURL()"
+SHARE_DRAWN = """canvas => {
+    const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
+    let drawn = 0
+    for (let i = 3; i < data.length; i += 4) drawn += data[i] > 0
+    return 4 * drawn / data.length
+}"""
+DROP = """(stage, data) => {
+    const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0))
+    const dataTransfer = new DataTransfer()
+    dataTransfer.items.add(new File([bytes], "photo.jpeg", {type: "image/jpeg"}))
+    stage.dispatchEvent(new DragEvent("drop", {dataTransfer, bubbles: true, cancelable: true}))
+}"""
 MANY = "horse, person, fence, bush, grass, tree, sky, a very long word of mine"
 
 
@@ -98,16 +115,19 @@ def test_swipe(flower: Page) -> None:
     expect(split).to_have_value("100")
     pictures.add(mask.evaluate(read))
     assert len(pictures) == 3
-    flower.get_by_role("button", name="With AMF", exact=True).click()
+    flower.get_by_role("button", name="Swipe", exact=True).click()
+    expect(split).to_be_hidden()
 
 
 def test_alone(flower: Page) -> None:
     """A press on a word shows it alone, and its cut-out is the photo where the mask has it."""
-    word = flower.locator("#canvas .entry").first
-    word.locator("button").first.click()
-    expect(flower.locator("#canvas .labels bdi")).to_have_text(["flower"])
+    plant = flower.locator("#canvas .entry").nth(1)
+    plant.click()
+    expect(flower.locator("#canvas .labels bdi")).to_have_text(["plant"])
+    expect(flower.locator("#canvas .cut")).to_have_text("Cut out plant")
+    plant.click()
     with flower.expect_download() as download:
-        flower.get_by_role("button", name="Save a cut-out of flower").click()
+        flower.get_by_role("button", name="Cut out flower").click()
     assert download.value.suggested_filename == "flower-flower.png"
     image = Image.open(io.BytesIO(download.value.path().read_bytes()))
     assert list(image.size) == flower.locator("#canvas img").evaluate(
@@ -115,8 +135,17 @@ def test_alone(flower: Page) -> None:
     )
     opaque = sum(image.getchannel("A").histogram()[128:]) / (image.width * image.height)
     assert 100 * opaque == pytest.approx(share(flower, "flower"), abs=2)
-    word.locator("button").first.click()
-    expect(word.locator(".save")).to_be_hidden()
+
+
+def test_download(flower: Page) -> None:
+    """The photo with its mask, at the photo's own size."""
+    with flower.expect_download() as download:
+        flower.get_by_role("button", name="Download", exact=True).click()
+    assert download.value.suggested_filename == "flower-mask.png"
+    image = Image.open(io.BytesIO(download.value.path().read_bytes()))
+    plain = Image.open(assets.path("photos", "flower.jpg"))
+    assert image.size == plain.size
+    assert ImageStat.Stat(ImageChops.difference(image.convert("RGB"), plain)).mean[0] > 20
 
 
 def test_touch(visitor: Callable[..., Page]) -> None:
@@ -126,7 +155,7 @@ def test_touch(visitor: Callable[..., Page]) -> None:
     pad, place = phone.locator("#canvas .pad"), {"x": 100, "y": 100}
     pad.tap(position=place)
     assert sum(scores(phone).values()) == 100
-    phone.get_by_role("button", name="Free this patch").tap()
+    phone.get_by_role("button", name="Release this patch").tap()
     expect(phone.locator("#canvas .why")).to_be_hidden()
     pad.tap(position=place)
     expect(phone.locator("#canvas .why")).to_be_visible()
@@ -139,27 +168,81 @@ def test_touch(visitor: Callable[..., Page]) -> None:
     assert mean.evaluate("canvas => canvas.toDataURL()") != before
 
 
-def test_views(flower: Page) -> None:
-    """Both masks can be seen in turn and side by side; the switch chooses the one that is shown,
-    also after nine quick presses."""
-    without, with_amf, swipe = flower.locator("#canvas .views button").all()
-    expect(with_amf).to_have_attribute("aria-pressed", "true")
-    without.click()
-    expect(flower.locator("#canvas .chip").first).to_contain_text("Without AMF")
-    before = share(flower, "plant")
-    swipe.click()
+def test_switches(flower: Page) -> None:
+    """A press shows the other mask before the server answers, and is the setting, also after nine
+    quick presses. Swipe has both masks, Changes the pixels between them."""
+    amf, mask = switch(flower, "AMF"), flower.locator("#canvas canvas.mask")
+    expect(amf).to_have_attribute("aria-checked", "true")
+    expect(switch(flower, "CS")).to_be_disabled()
+    expect(flower.locator("#canvas .idle")).to_contain_text("no outlier channel")
+    fused, before = mask.evaluate(DRAWN), share(flower, "plant")
+    flower.route("**/queue/join*", lambda route: route.abort())
+    amf.click()
+    assert mask.evaluate(DRAWN) != fused
+    expect(amf).to_have_attribute("aria-checked", "false")
+    alone = share(flower, "plant")
+    flower.unroute("**/queue/join*")
+    for _ in range(8):
+        amf.click()
+    expect(amf).to_have_attribute("aria-checked", "false")
+    after(flower, amf.click)
+    assert mask.evaluate(DRAWN) == fused
+    assert "amf=" not in flower.url
+    flower.get_by_role("button", name="Swipe", exact=True).click()
     expect(flower.locator("#canvas .chip")).to_contain_text(["Without AMF", "With AMF"])
-    expect(flower.locator("#canvas .entry b").nth(1)).to_contain_text(f"{before} % → ")
-    with_amf.click()
-    for _ in range(9):
-        flower.locator("#amf input").click()
-    expect(flower).to_have_url(re.compile("amf=0"))
-    expect(flower.locator(".pending")).to_have_count(0)
-    expect(flower.locator("#amf input")).not_to_be_checked()
-    expect(without).to_have_attribute("aria-pressed", "true")
-    assert share(flower, "background") > 0
+    expect(flower.locator("#canvas .entry b").nth(1)).to_have_text(f"{alone} % → {before} %")
+    flower.get_by_role("button", name="Changes", exact=True).click()
+    expect(flower.locator("#canvas .stage")).to_contain_class("changes")
+    opaque = mask.evaluate(SHARE_DRAWN)
+    changed = flower.locator("#canvas .sentence").inner_text().split("changes ")[1].split(" %")[0]
+    assert 100 * opaque == pytest.approx(float(changed), abs=2)
+    flower.get_by_role("button", name="Changes", exact=True).click()
     after(flower, lambda: flower.get_by_role("checkbox", name="Background").uncheck())
     assert share(flower, "background") == 0
+
+
+def test_photo_alone(flower: Page) -> None:
+    """While a button is held the photo is seen without its mask."""
+    photo, mask = (
+        flower.get_by_role("button", name="Photo", exact=True),
+        flower.locator("#canvas .mask"),
+    )
+    photo.hover()
+    flower.mouse.down()
+    expect(mask).to_have_css("opacity", "0")
+    flower.mouse.up()
+    expect(mask).to_have_css("opacity", "1")
+    photo.press("Enter")
+    expect(mask).to_have_css("opacity", "1")
+
+
+def test_background_has_words(flower: Page) -> None:
+    """A press says what the background is there; one more makes it a word of the mask's."""
+    after(flower, lambda: type_words(flower, "flower"))
+    press(flower, 0.02, 0.02)
+    add = flower.locator("#canvas .why .add")
+    word = add.inner_text().removeprefix("+ ")
+    expect(flower.locator("#canvas .why em")).to_have_text(f"background ({word})")
+    after(flower, add.click)
+    expect(flower.locator("#words textarea")).to_have_value(f"flower, {word}")
+    assert share(flower, word) > 0
+
+
+def test_many_words(flower: Page) -> None:
+    """Words that are nowhere in the photo are folded."""
+    after(flower, lambda: type_words(flower, "flower, plant, fork, zebra, airplane"))
+    more = flower.get_by_role("button", name="words found nowhere")
+    expect(flower.locator("#canvas .entry:visible")).to_have_count(3)
+    expect(more).to_have_text("3 words found nowhere")
+    more.click()
+    expect(flower.locator("#canvas .entry:visible")).to_have_count(6)
+
+
+def test_dropped_photo(flower: Page) -> None:
+    """A photo that is dropped on the canvas is the photo."""
+    data = base64.b64encode(encoded(picture(), "JPEG")).decode()
+    after(flower, lambda: flower.locator("#canvas .stage").evaluate(DROP, data))
+    expect(legend(flower).first).to_have_text("dog")
 
 
 def test_labels(visitor: Callable[..., Page]) -> None:
@@ -202,12 +285,11 @@ def test_mouse(visitor: Callable[..., Page]) -> None:
     page.mouse.move(5, 5)
     expect(why).to_be_visible()
     fused = page.locator("#canvas canvas.heat").evaluate("canvas => canvas.toDataURL()")
-    page.get_by_role("button", name="Without AMF", exact=True).click()
+    page.evaluate(NOTE)
+    after(page, switch(page, "AMF").click)
     page.wait_for_function(
         "old => document.querySelector('#canvas .heat').toDataURL() !== old", arg=fused
     )
-    page.evaluate(NOTE)
-    after(page, lambda: page.locator("#amf input").uncheck())
     assert sum(scores(page).values()) == 100
     page.get_by_role("button", name="Settings").click()
     page.get_by_label("Method").click()

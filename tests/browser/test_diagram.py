@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import after, turn_to
+from tests.browser.conftest import after, switch, turn_to
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def test_pointing(diagram: Page) -> None:
     assert all(drawn(diagram, part) != old for part, old in zip(parts, before, strict=True))
     assert drawn(diagram, ".received") == received
     diagram.mouse.move(5, 5)
-    expect(pressed).to_have_text("where this patch looks")
+    expect(pressed).to_have_text("what this patch attends to")
     kept = drawn(diagram, ".mean")
     diagram.locator("#diagram .cut").press("ArrowRight")
     assert drawn(diagram, ".mean") != kept
@@ -59,10 +59,10 @@ def test_amf(diagram: Page) -> None:
     """Without AMF the fused blocks are let go, the mask is made of the last block alone."""
     flow, mask = diagram.locator("#diagram .flow"), drawn(diagram, ".mask")
     expect(flow).to_contain_class("amf")
-    after(diagram, lambda: diagram.locator("#amf input").uncheck(), "diagram")
+    after(diagram, switch(diagram, "AMF", "diagram").click, "diagram")
     expect(flow).not_to_contain_class("amf")
     assert drawn(diagram, ".mask") != mask
-    after(diagram, lambda: diagram.locator("#amf input").check(), "diagram")
+    after(diagram, switch(diagram, "AMF", "diagram").click, "diagram")
     assert drawn(diagram, ".mask") == mask
 
 
@@ -82,10 +82,12 @@ def test_block(diagram: Page) -> None:
 
 def test_cs(flower: Page) -> None:
     """On the model that is damaged on purpose the outlier is marked, and CS scales it down."""
-    after(flower, flower.get_by_role("button", name="See what CS repairs").click)
-    expect(flower.locator("#canvas .banner")).to_be_visible()
+    after(flower, flower.get_by_role("button", name="Show it on a damaged copy").click)
+    expect(flower.locator("#canvas .banner")).to_contain_text("look at")
+    expect(flower.locator("#canvas .split")).to_be_visible()
+    expect(flower.locator("#canvas .chip")).to_contain_text(["Without CS", "With CS"])
     turn_to(flower, "How it works")
     ratio = flower.locator("#diagram .suppressed small").first
     scaled = float(ratio.inner_text().removesuffix("×"))
-    after(flower, lambda: flower.locator("#cs input").uncheck(), "diagram")
+    after(flower, switch(flower, "CS", "diagram").click, "diagram")
     assert float(ratio.inner_text().removesuffix("×")) > 4 * scaled

@@ -14,6 +14,7 @@ from tests.browser.conftest import (
     legend,
     load,
     picture,
+    switch,
     turn_to,
     type_words,
     watched,
@@ -74,7 +75,7 @@ def test_link(visitor: Callable[..., Page]) -> None:
     page = visitor(**LINK, cs="perhaps", planted=7)
     expect(page.locator(".toast-body")).to_contain_text("cs, planted")
     expect(legend(page)).to_have_text([*LINK["words"].split(", "), "background"])
-    expect(page.locator("#amf input")).not_to_be_checked()
+    expect(switch(page, "AMF")).to_have_attribute("aria-checked", "false")
     expect(page.locator("#canvas .why")).to_be_visible()
     turn_to(page, "How it works")
     expect(page.locator("#diagram .number")).to_have_text("3")
@@ -115,14 +116,13 @@ def test_lost_connection(flower: Page) -> None:
     """After a lost connection the page comes back by itself, with the words that were typed."""
     after(flower, lambda: type_words(flower, "flower, sky"))
     flower.context.set_offline(True)
-    flower.locator("#amf input").uncheck()
+    switch(flower, "AMF").click()
     expect(flower.locator(".toast-body").first).to_be_visible()
     flower.context.set_offline(False)
-    expect(flower.locator("#amf input")).to_be_checked()
+    expect(switch(flower, "AMF")).to_have_attribute("aria-checked", "true")
     expect(legend(flower)).to_have_text(["flower", "sky", "background"])
-    after(flower, lambda: flower.locator("#amf input").uncheck())
-    without = flower.locator("#canvas .views button").first
-    expect(without).to_have_attribute("aria-pressed", "true")
+    after(flower, switch(flower, "AMF").click)
+    expect(flower).to_have_url(re.compile("amf=0"))
 
 
 def test_compare(shared: Page) -> None:
@@ -151,7 +151,7 @@ def test_learn(shared: Page) -> None:
     expect(card.get_by_text("mIoU goes from")).to_be_visible()
     card.get_by_role("button", name="Show me").click()
     expect(shared.locator("#canvas .stage")).to_be_visible()
-    expect(shared.locator("#canvas .views button").nth(1)).to_have_text("With AMF")
+    expect(switch(shared, "AMF")).to_have_attribute("aria-checked", "true")
 
 
 def test_quick_chips(shared: Page) -> None:
@@ -166,7 +166,7 @@ def test_quick_chips(shared: Page) -> None:
 
 
 def test_words(shared: Page) -> None:
-    """Words that a person typed stay with the next photo; those of the page are chosen anew.
+    """Another photo has its own words; those that a person typed are one chip away.
 
     An example is a button with a name, reached and pressed by keys.
     """
@@ -185,6 +185,8 @@ def test_words(shared: Page) -> None:
     expect(second).to_be_focused()
     after(shared, lambda: shared.keyboard.press("Enter"))
     expect(second).to_be_focused()
+    expect(words).not_to_have_value("cat, wall")
+    after(shared, shared.get_by_role("button", name="↺ cat, wall").click)
     expect(words).to_have_value("cat, wall")
     expect(legend(shared)).to_have_text(["cat", "wall", "background"])
 

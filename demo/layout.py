@@ -124,8 +124,8 @@ def _inputs(parts: Parts) -> None:
         placeholder="Drop a photo, or click",
     )
     shipped = photos.shipped_photos().values()
-    samples = [item(_thumbnail(photo), "", photo.title, "jpeg") for photo in shipped]
-    parts.samples = drawn("strip", "samples", value={"items": samples, "columns": 6})
+    samples = [item(_thumbnail(photo), photo.title, kind="jpeg") for photo in shipped]
+    parts.samples = drawn("strip", "samples", value={"items": samples, "columns": 4})
     controls["words"] = gr.Textbox(
         label="Words",
         info="Separate things with commas; join synonyms with semicolons (cat, sofa; couch)",
@@ -247,6 +247,8 @@ def _tabs(parts: Parts) -> None:
                 show_label=False,
                 buttons=[],
                 max_height=640,
+                wrap=True,
+                column_widths=["24%", "14%", "30%", "32%"],
                 elem_id="table",
             )
         with gr.Tab("Learn", id="learn", elem_id="learn"):

@@ -23,7 +23,7 @@ from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.pixels import palette
 from gclip_core.result import Segmentation
-from gclip_core.words.vocabulary import parse
+from gclip_core.words.vocabulary import look_up
 
 ONE_PHOTO = "The paper reports gains on the mean of many photos."
 LEAST_SHARE = 0.0005
@@ -321,7 +321,7 @@ def norms_text(scene: Scene) -> str:
 
 def chips(scene: Scene) -> dict[str, Any]:
     """Words to add, things to take apart; for a word that was replaced, the way back."""
-    items = [chip(words, words=text) for words, text in apart(scene).items()]
+    items = [chip(f"Separate: {words}", words=text) for words, text in apart(scene).items()]
     replaced = [u for u in scene.unknown if u.nearest]
     if replaced and scene.settings.nearest:
         text = ", ".join(f"“{u.phrase}”" for u in replaced[:2])
@@ -335,14 +335,19 @@ def chips(scene: Scene) -> dict[str, Any]:
 
 
 def apart(scene: Scene) -> dict[str, str]:
-    """Unknown phrases of known words: the words with commas, and the whole text with them."""
+    """Phrases of words that are each a thing, such as "cat keyboard", which no known word is.
+
+    The words with commas, and the whole text with them.
+    """
+    known = scene.segmenter.backbone.known
     found, classes = dict[str, str](), ["; ".join(synonyms) for synonyms in scene.typed.classes]
-    for phrase in (u.phrase for u in scene.unknown):
-        words = ", ".join(phrase.split())
-        if words == phrase or phrase not in classes:
+    for phrase in classes if known else ():
+        words = phrase.split()
+        if len(words) < 2 or phrase.casefold() in known.words:
             continue
-        if not scene.segmenter.prompts(parse(words)).unknown:
-            found[words] = ", ".join(words if text == phrase else text for text in classes)
+        if all(look_up(known, word)[0] for word in words):
+            commas = ", ".join(words)
+            found[commas] = ", ".join(commas if text == phrase else text for text in classes)
     return found
 
 

@@ -15,7 +15,7 @@ WIDTHS = (320, 640, 768, 1024, 1920, 2560)
 """In pixels of CSS, beside 390 and 1280; 640 is a window of 1280 at 200 %."""
 WCAG = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 CONTRAST = {"type": "rule", "values": ["color-contrast"]}
-LIMITS = {1280: (150, 45), 390: (90, 30)}
+LIMITS = {1280: (140, 42), 390: (50, 26)}
 """Words and controls in the first screen, by its width."""
 
 
@@ -38,6 +38,7 @@ def test_first_screen(visitor: Callable[..., Page], size: dict[str, int]) -> Non
     assert stage["width"] / stage["height"] == pytest.approx(ratio, rel=0.01)
     assert stage["y"] + stage["height"] <= size["height"]
     assert stage["width"] >= (660 if size == DESKTOP else 350)
+    assert stage["y"] <= 380
 
 
 def test_barriers(visitor: Callable[..., Page]) -> None:

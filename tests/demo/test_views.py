@@ -95,12 +95,14 @@ def test_blocks_of_cs() -> None:
     """CS can do something where it scales a channel, by hand, too; another outlier is named."""
     by_hand = scene(words="dog", cs_blocks="7 8", block=7, **SMALL)
     assert by_hand.ideas == ("amf", "cs") and not views.idle(by_hand)
-    assert "is scaled by CS" in views.norms_text(by_hand)
+    assert "scales channel" in views.norms_text(by_hand)
     assert "no outlier" in views.norms_text(by_hand.with_settings(block=3))
     damaged = BACKBONES["built-in-damaged"].damage[-1][0] + 1
     elsewhere = scene(backbone="built-in-damaged", cs_blocks="2", block=damaged, **SMALL)
-    assert "is an outlier, which CS leaves" in views.norms_text(elsewhere)
-    assert "to be scaled" in views.norms_text(elsewhere.with_settings(cs_blocks="auto", cs=False))
+    assert "is an outlier, but CS leaves it" in views.norms_text(elsewhere)
+    assert "would scale channel" in views.norms_text(
+        elsewhere.with_settings(cs_blocks="auto", cs=False)
+    )
 
 
 def test_canvas_has_the_masks_of_the_picture() -> None:
@@ -131,7 +133,7 @@ def test_coarser_grid(grid: tuple[int, int]) -> None:
     for most in (140, 560, 1100):
         rows, columns = coarser(grid, most)
         assert rows * columns <= most and rows <= grid[0] and columns <= grid[1]
-        assert rows * columns > 0.8 * min(most, grid[0] * grid[1]) or 1 in (rows, columns)
+        assert rows * columns > 0.5 * min(most, grid[0] * grid[1]) or 1 in (rows, columns)
 
 
 def test_photo_is_what_was_segmented(tmp_path: Path) -> None:

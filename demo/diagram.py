@@ -24,11 +24,12 @@ LEVELS = 16
 
 
 def words(scene: Scene) -> dict[str, Any]:
-    """What depends on the words: the mask, the cosines of every patch, and what blocks call it."""
+    """What depends on the words: the mask, the cosines of every patch, and what blocks call it.
+
+    The background's are lowered by its weight and by the share of its word, as they compete.
+    """
     s, mask = scene.settings, scene.mask()
-    # With a weight of 1, the background's logits are cosines times the scale, as the words' are.
-    plain = scene.with_settings(background_weight=1, threshold=0, refine="none").mask()
-    cosines = masks.class_logits(plain, scene.encoded.grid) / scene.segmenter.logit_scale
+    cosines = masks.class_logits(mask, scene.encoded.grid) / scene.segmenter.logit_scale
     cosines = pooled(cosines, scene.encoded.grid, scene.grid)
     low, high = float(cosines.min()), float(cosines.max())
     by_block = scene.segmenter.labels_by_block(
@@ -47,7 +48,7 @@ def words(scene: Scene) -> dict[str, Any]:
         "amf": scene.method.fusion is not None,
         "cs": scene.method.suppression is not None,
         "classes": classes(mask.vocabulary.names),
-        "background": behind(plain, scene.grid),
+        "background": behind(mask, scene.grid),
         "range": [low, high],
         "cosines": packed(((cosines - low) / max(high - low, 1e-9) * 255).byte().numpy()),
         "mask": packed(mask.labels[::step, ::step].numpy().astype(np.uint8)),

@@ -112,13 +112,13 @@ def side(scene: Scene, mask: Segmentation, scores: WordScores | None) -> dict[st
 
 def behind(mask: Segmentation, grid: tuple[int, int]) -> dict[str, Any]:
     """What the background is at each patch: the names of its best words, and which it is."""
-    n = len(mask.background)
-    if not n:
+    if mask.background_map is None:
         return {"names": [], "best": None}
-    fits = F.adaptive_avg_pool2d(mask.logits[-n:], grid).flatten(1)
-    best = fits.argmax(0).unique()[:255]
-    names = [mask.background[word] for word in best]
-    return {"names": names, "best": packed(fits[best].argmax(0).byte().numpy())}
+    best = F.interpolate(mask.background_map[None, None].float(), grid)[0, 0]
+    return {
+        "names": mask.background[:255],
+        "best": packed(best.flatten().clamp(max=254).byte().numpy()),
+    }
 
 
 def switches(scene: Scene) -> list[dict[str, Any]]:

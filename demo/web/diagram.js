@@ -238,18 +238,13 @@ export default function mount({ element, props, trigger, watch }) {
     const n = answer.grid[0] * answer.grid[1];
     const [low, high] = answer.range;
     const behind = data.behind && answer.background.names[data.behind[focused]];
-    const entries = [...answer.classes, { name: `background (${behind})`, colour: "#9aa0aa" }];
+    const entries = [
+      ...answer.classes,
+      { name: `background (${behind}), lowered`, colour: "#9aa0aa" },
+    ];
     return entries.slice(0, answer.cosines.shape[0]).map((entry, c) => {
       return { ...entry, cosine: low + ((high - low) * data.cosines[c * n + focused]) / 255 };
     });
-  }
-  /** The place of the word that the mask has in the middle of the patch in focus. */
-  function winner() {
-    const [rows, columns] = answer.grid;
-    const [height, width] = answer.mask.shape;
-    const y = Math.floor(((Math.floor(focused / columns) + 0.5) * height) / rows);
-    const x = Math.floor((((focused % columns) + 0.5) * width) / columns);
-    return Math.min(data.labels[y * width + x], answer.classes.length);
   }
   const bestFirst = (lines) => lines.toSorted((a, b) => b.cosine - a.cosine);
 
@@ -258,7 +253,7 @@ export default function mount({ element, props, trigger, watch }) {
     const sorted = bestFirst(lines);
     const listed = lines.length > MOST_WORDS ? sorted.slice(0, MOST_WORDS) : lines;
     const made = listed.map((line) => {
-      const bar = make("div", line === lines[winner()] ? "word best" : "word");
+      const bar = make("div", line === sorted[0] ? "word best" : "word");
       const cosine = line.cosine.toFixed(2).replace("-0.00", "0.00").replace("-", "−");
       bar.append(make("bdi", "", line.name), make("b", "", cosine), make("i"));
       bar.lastChild.style.background = line.colour;

@@ -113,8 +113,8 @@ def test_canvas_has_the_masks_of_the_picture() -> None:
         assert (numbers(view["mask"]) == mask.labels.numpy().astype(np.uint8)).all()
         assert sum(view["shares"]) == pytest.approx(1)
         names, best = view["background"]["names"], numbers(view["background"]["best"])
-        fits = mask.logits[-len(mask.background) :].flatten(1).argmax(0)
-        assert [names[b] for b in best] == [mask.background[f] for f in fits]
+        index = mask.background_map.flatten()
+        assert [names[b] for b in best] == [mask.background[i] for i in index]
 
 
 def test_unknown_word_without_a_mask() -> None:

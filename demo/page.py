@@ -15,7 +15,7 @@ from demo import backbones, lessons, share, views
 from demo.answer import EVERY_TAB, REFUSALS, Seen, answer, available, sentence
 from demo.gate.process import log_place
 from demo.gate.sessions import HEAVY
-from demo.layout import COPY_LINK, WEB, Parts, lay_out
+from demo.layout import COPY_LINK, EXAMPLES, WEB, Parts, lay_out
 from demo.lessons import LESSONS
 from demo.scene import LOCK, OPENING, SHIPPED, Photo, Scene
 from demo.settings import Settings
@@ -218,7 +218,7 @@ def refuse() -> Iterator[None]:
 
 @refuse()
 def choose_example(event: gr.EventData) -> str:
-    return str(list(photos.shipped_photos().values())[event.index].path)
+    return str(photos.shipped_photos()[EXAMPLES[event.index]].path)
 
 
 @refuse()

@@ -17,7 +17,6 @@ from demo.files import SHOWN_SIDE, item, packed, photo_file
 from demo.gate import numbers
 from demo.scene import Scene, coarser, method_title
 from demo.space import NOT_LENT, REASONS
-from demo.terms import explained
 from evaluation.metric import WordScores
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.numbering import block_numbers, in_words
@@ -215,9 +214,9 @@ def idle(scene: Scene) -> dict[str, Any]:
         return {"text": text, "action": "Back to GCLIP", "settings": {"method": "gclip"}}
     if "cs" in scene.ideas:
         return {}
-    has = "an outlier only in its last block" if scene.report.abnormal else "no outlier channel"
+    where = "before its last block" if scene.report.abnormal else "here"
     return {
-        "text": f"This model has {has}, so CS changes nothing.",
+        "text": f"CS changes nothing: there is no outlier channel {where}.",
         "action": "Show it on a damaged copy",
         "settings": {"backbone": DAMAGED, "cs": True},
         "opens": "swipe",
@@ -277,23 +276,21 @@ def attention(scene: Scene) -> dict[str, Any]:
     for block, values in zip(blocks, received, strict=True):
         picture = plots.over(scene.photo.picture, values.unflatten(0, scene.encoded.grid).numpy())
         items.append(item(picture, f"Block {block + 1}", "Attention that each patch receives"))
-    for word, on in (("without", False), ("with", True)):
+    for caption, on in (("Last block alone", False), ("With AMF", True)):
         method = scene.settings.gclip(amf=on)
         matrix = scene.segmenter.last_attention(scene.encoded, method)[1:, 1:]
         matrix = F.adaptive_avg_pool2d(matrix[None], min(len(matrix), 480))[0]
         picture = plots.coloured(matrix.sqrt().numpy(), (240, 240), 0.3)
-        items.append(
-            item(picture, f"Last block {word} AMF", "Row: a patch; column: what it attends to")
-        )
+        items.append(item(picture, caption, "Row: a patch; column: what it attends to"))
     return {"items": items, "columns": 2, "pressable": False}
 
 
 def attention_text(scene: Scene) -> str:
     if not scene.method.fusion:
-        return explained("**Attention** · Without <dfn>AMF</dfn>: the last block’s own.")
+        return "**Attention** · Without AMF: the last block’s own."
     last = scene.segmenter.backbone.n_blocks - 1
     blocks = in_words(block_numbers(sorted({*scene.report.fusion.blocks, last})))
-    return explained(f"**Attention** · <dfn>AMF</dfn> averages the attention of {blocks}.")
+    return f"**Attention** · AMF averages the attention of {blocks}."
 
 
 def norms(scene: Scene, size: tuple[float, float] = (2.7, 2.5)) -> Figure:
@@ -305,15 +302,15 @@ def norms(scene: Scene, size: tuple[float, float] = (2.7, 2.5)) -> Figure:
 
 def norms_text(scene: Scene) -> str:
     report, block = scene.report, scene.block
-    text = f"**Weight norms** of <dfn>block</dfn> {block + 1} · "
+    text = f"**Weight norms** of block {block + 1} · "
     if block in report.suppressed:
         verb = "scales" if scene.method.suppression else "would scale"
-        text += f"<dfn>CS</dfn> {verb} channel {report.channels[block]}."
+        text += f"CS {verb} channel {report.channels[block]}."
     elif block in report.abnormal:
         text += f"channel {report.channels[block]} is an outlier, but CS leaves it."
     else:
         text += "no outlier channel."
-    return explained(text)
+    return text
 
 
 # --- under the inputs ----------------------------------------------------------------------------

@@ -218,7 +218,7 @@ def test_backbone_that_is_not_here_changes_nothing_yet(
 
 
 def test_block_that_the_tower_lacks_is_the_last() -> None:
-    assert "</dfn> 12 ·" in Visitor(block=64, head=64, **SMALL).ask()["norms_text"]
+    assert "block 12 ·" in Visitor(block=64, head=64, **SMALL).ask()["norms_text"]
 
 
 def test_reasons_add_up_and_agree_with_the_mask() -> None:

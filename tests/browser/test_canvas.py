@@ -72,6 +72,13 @@ def scores(page: Page) -> dict[str, int]:
     return {n: int(v.removesuffix(" %")) for n, v in zip(names, values, strict=True)}
 
 
+def focused(page: Page) -> list[int]:
+    """Row and column of the patch in focus, and how many there are."""
+    style = page.locator("#canvas .stage").get_attribute("style") or ""
+    names = ("row", "column", "rows", "columns")
+    return [int(re.search(rf"--{name}: (\d+)", style)[1]) for name in names]
+
+
 def test_keys(flower: Page) -> None:
     """Arrow keys, Enter and Escape do what pointing does, and a screen reader is told.
 
@@ -80,9 +87,11 @@ def test_keys(flower: Page) -> None:
     pad, live = flower.locator("#canvas .pad"), flower.locator("#canvas .live")
     pad.focus()
     pad.press("ArrowRight")
-    expect(live).to_have_text("Patch in row 11, column 16: flower")
+    row, column, rows, columns = focused(flower)
+    assert (row, column) == (rows // 2, columns // 2)
+    expect(live).to_have_text(f"Patch in row {row + 1}, column {column + 1}: flower")
     pad.press("ArrowUp")
-    expect(live).to_have_text("Patch in row 10, column 16: flower")
+    expect(live).to_have_text(f"Patch in row {row}, column {column + 1}: flower")
     expect(flower.locator("#canvas .stage")).to_contain_class("looking")
     with flower.expect_request("**/queue/join*"):
         pad.press("Enter")
@@ -90,7 +99,7 @@ def test_keys(flower: Page) -> None:
     expect(live).to_contain_text("flower")
     with flower.expect_request("**/queue/join*") as request:
         pad.evaluate(TEN_KEYS)
-    assert request.value.post_data_json["event_data"]["index"] == 9 * 30 + 25
+    assert request.value.post_data_json["event_data"]["index"] == (row - 1) * columns + column + 10
     pad.press("Escape")
     expect(flower.locator("#canvas .why")).to_be_hidden()
     expect(flower).not_to_have_url(re.compile("patch="))

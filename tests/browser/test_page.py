@@ -49,9 +49,9 @@ def test_pin(visitor: Callable[..., Page]) -> None:
     expect(page.locator("#canvas .why")).to_be_hidden()
     box = stage.bounding_box() or {}
     page.mouse.click(box["x"] + box["width"] - 5, box["y"] + box["height"] - 5)
-    expect(page).to_have_url(re.compile("patch=600"))
-    last = re.compile("--row: 19; --column: 29; --rows: 20; --columns: 30")
-    expect(stage).to_have_attribute("style", last)
+    row, column, rows, columns = pinned()
+    assert (row, column) == (rows - 1, columns - 1)
+    expect(page).to_have_url(re.compile(rf"patch={rows * columns}\b"))
 
 
 LINK = {

@@ -22,7 +22,7 @@ def explained(html: str) -> str:
 
     def explain(match: re.Match[str]) -> str:
         named, text = match.groups()
-        shown = text or f'<span class="live">{named}</span>'  # for a screen reader alone
+        shown = text or f'<span class="unseen">{named}</span>'  # for a screen reader alone
         about = f'<span role="tooltip">{TERMS[named or text]}</span>'
         return f'<dfn tabindex="0">{shown}{about}</dfn>'
 

@@ -216,7 +216,7 @@ def idle(scene: Scene) -> dict[str, Any]:
         return {}
     where = "before its last block" if scene.report.abnormal else "here"
     return {
-        "text": f"CS changes nothing: there is no outlier channel {where}.",
+        "text": f"CS changes nothing: no outlier channel {where}.",
         "action": "Show it on a damaged copy",
         "settings": {"backbone": DAMAGED, "cs": True},
         "opens": "swipe",

@@ -73,7 +73,7 @@ PRESS = """([mask, button]) => {
 FIRST_SCREEN = """() => {
   const seen = (node) =>
     node.checkVisibility({ opacityProperty: true, visibilityProperty: true }) &&
-    !node.closest(".visually-hidden, .sr-only, .live, .unseen");  // clipped: for screen readers and layout
+    !node.closest(".visually-hidden, .sr-only, .live, .unseen");  // for screen readers and layout
   const inside = ({ top, left, bottom, right, width, height }) => width && height &&
     bottom > 0 && right > 0 && top < innerHeight && left < innerWidth;
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);

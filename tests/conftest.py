@@ -5,13 +5,8 @@ import os
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
-from typing import Any
 
 import pytest
-from xdist.scheduler import LoadFileScheduling
-
-TOGETHER = ("tests/browser/",)
-"""Files that share a browser."""
 
 # As app.py does, before anything imports torch: MKL's results repeat, and threads that spin slow a
 # busy machine down.
@@ -50,19 +45,6 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Two for a whole run, one a core; files named by hand, and tests that may take all there is,
     run here."""
     return 0 if config.getoption("--long") or all(".py" in name for name in config.args) else 2
-
-
-class ByFile(LoadFileScheduling):
-    """A file is one worker's, and so are the files of one browser or page, which start slowly."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = super()._split_scope(nodeid)
-        return file.split("/test_")[0] if file.startswith(TOGETHER) else file
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
-    return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

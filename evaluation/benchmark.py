@@ -1,8 +1,8 @@
 """Counts the pixels of methods on a labelled set, image by image: the loop of the evaluation.
 
-A run is a folder: ``settings.json`` has all that decides the numbers, ``images/`` one small file
-for each image that is counted. A run that is started again counts the images that are missing, and
-so do several processes together. :func:`read_result` adds the files up.
+A run is a folder: ``settings.json`` has everything that determines the results, and ``images/`` has
+a small file for each image that was counted. A run that is started again counts the remaining
+images, and several processes can share them. ``read_result`` adds up the files.
 """
 
 import ast
@@ -45,7 +45,7 @@ def chosen_methods(
 ) -> tuple[Method, ...]:
     """The METHODS of these names, then ClearCLIP, AMF alone, CS alone and both for ``ablate``.
 
-    GCLIP has these ``settings`` of :func:`gclip_core.methods.gclip`.
+    GCLIP has these ``settings`` of ``gclip_core.methods.gclip``.
     """
     both = gclip(**settings)
     methods = [both if name == both.name else METHODS[name] for name in dict.fromkeys(names)]
@@ -73,9 +73,9 @@ def method_settings(method: Method) -> dict[str, Any]:
 class Experiment:
     """One evaluation: a segmenter, a data set, and the methods, each a row of the table.
 
-    ``words`` is the rule for the classes of each image (:func:`queried_classes`). Pixels whose
+    ``words`` is the rule for the classes of each image (``queried_classes``). Pixels whose
     probability is below ``threshold`` become the data set's background class. ``refine`` is a name
-    of :data:`gclip_core.pixels.refine.REFINEMENTS`.
+    of ``gclip_core.pixels.refine.REFINEMENTS``.
 
     Raises:
         EvaluationError: an unknown rule.
@@ -98,11 +98,11 @@ class Experiment:
         check_between("threshold", self.threshold, 0, 1)
 
     def settings(self) -> dict[str, Any]:
-        """All that decides the numbers, as plain data; blocks count from 1.
+        """Everything that determines the results, as plain data; blocks count from 1.
 
         ``fingerprint`` is a digest of the images and their truth, ``weights`` the backbone's; a
-        ``window`` of 0 means one pass. ``code`` is the :func:`code_digest` of what decides on
-        counts: to those of other code none are added.
+        ``window`` of 0 means one pass. ``code`` is the ``code_digest`` of the code that
+        determines counts: counts of other code are not added to these.
         """
         segmenter, dataset, backbone = self.segmenter, self.dataset, self.segmenter.backbone
         plain = {
@@ -160,12 +160,12 @@ def digest(settings: dict[str, Any]) -> str:
 
 
 def run(experiment: Experiment, folder: Path, rank: int = 0, world: int = 1) -> None:
-    """Counts the images that ``folder`` lacks; of ``world`` processes each has every ``world``-th.
+    """Counts the images missing in ``folder``; each of ``world`` processes takes every n-th.
 
     The first process, of rank 0, returns when the others' images are counted, too.
 
     Raises:
-        EvaluationError: the folder is that of a run with other settings.
+        EvaluationError: the folder belongs to a run with other settings.
     """
     _claim(folder, experiment.settings())
     samples = experiment.dataset.samples
@@ -234,7 +234,7 @@ def _image_file(folder: Path, index: int) -> Path:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file so that no reader sees a part of it, even if the process is killed."""
+    """Writes a file so that no reader sees only a part of it, even if the process is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Machines that share a folder may have processes of equal numbers.
     partial = path.with_name(f".{path.name}.{uuid4().hex}")
@@ -251,7 +251,7 @@ def count_image(experiment: Experiment, sample: Sample) -> Counts:
     The image is encoded once; the upper blocks run once for each setting of CS.
 
     Raises:
-        EvaluationError: the truth is not of the image's size.
+        EvaluationError: the ground truth and the image differ in size.
     """
     segmenter, dataset = experiment.segmenter, experiment.dataset
     image, truth = sample.load()
@@ -291,11 +291,11 @@ def queried_classes(
     name: str,
     background: int | None = None,
 ) -> tuple[int, ...]:
-    """Indices of the classes that an image is segmented by, ascending.
+    """Indices of the classes that compete in an image, in ascending order.
 
-    ``all`` is every class, as benchmarks do. ``present`` is the classes in the truth,
+    ``all`` are all classes, as in benchmarks. ``present`` are the classes in the ground truth,
     which tests localisation without recognition. ``present+n`` adds ``n`` other classes. A hash of
-    the image's ``name`` and the class's chooses them, so they are the same on every machine.
+    the names of the image and of the class chooses them, so they are the same on every machine.
     """
     if rule == "all":
         return tuple(range(len(classes)))

@@ -1,6 +1,6 @@
 """The DATASETS table: where a set's files are, what the ids in its label files mean, its protocol.
 
-A new set is one entry of the table and one class list in ``class_lists/``.
+A new data set is one entry of the table and one class list in ``class_lists/``.
 """
 
 import re
@@ -85,7 +85,7 @@ class Ids:
     """What the ids in a label file mean.
 
     ``classes`` maps ids to class indices; ids in ``ignored`` are not counted. All other ids become
-    ``others``; if that is None they are refused, since they show that the files are of another set.
+    ``others``; if that is None, they raise an error, since the files are of another set.
     """
 
     classes: Mapping[int, int]
@@ -93,10 +93,10 @@ class Ids:
     others: int | None = None
 
     def labels(self, ids: NDArray, where: str) -> NDArray[np.int16]:
-        """Class indices of (H, W) ids; :data:`~evaluation.metric.IGNORE` where ignored.
+        """Class indices of (H, W) ids; ``evaluation.metric.IGNORE`` where ignored.
 
         Raises:
-            EvaluationError: ids that are no whole numbers from 0, or are of another set.
+            EvaluationError: ids that are not whole numbers from 0, or belong to another set.
         """
         if ids.ndim != 2 or ids.dtype.kind not in "iu" or ids.min(initial=0) < 0:
             raise EvaluationError(
@@ -318,10 +318,10 @@ DATASETS: Table[Dataset] = Table(
 def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> LabelledSet:
     """Finds a set's files under ``root`` and pairs every image with its truth.
 
-    ``split`` names another list or folder than the set's own.
+    ``split`` names a list or folder other than the default.
 
     Raises:
-        EvaluationError: no layout of the set is there, or an image or its truth is missing.
+        EvaluationError: the files have no known layout, or an image or its truth is missing.
     """
     split = split or dataset.split
     expected: list[Path] = []

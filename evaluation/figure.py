@@ -82,7 +82,7 @@ def draw(
     """The figure of a result, with ``before`` beside it if there is something to compare.
 
     ``encoded`` is the picture's encoding by ``segmenter``; ``foot`` is a line below, such as an
-    address. One thread at a time draws.
+    address. Only one thread draws at a time.
     """
     names, blocks = result.vocabulary.names, result.report.fusion.blocks[:MAX_MAPS]
     source = segmenter.suppress(encoded, result.method)
@@ -123,7 +123,7 @@ def draw(
 
 
 def save(figure: Figure, kind: str = "png", dpi: int = 300) -> bytes:
-    """A figure's file, png, pdf or svg; pictures in a PDF or SVG have ``dpi``, text stays text."""
+    """The bytes of a png, pdf or svg; pictures in a PDF or SVG have ``dpi``, text stays text."""
     buffer = io.BytesIO()
     # Without a date, equal figures are equal files.
     dated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)

@@ -3,7 +3,7 @@
 A confusion matrix is (C, C+1) int64: row = true class, column = predicted class; the last column
 counts pixels predicted as no class. For words that a person typed it is (C+1, C+1): the last row
 counts pixels whose true class was not typed. Matrices are sums over pixels, so those of single
-images add up exactly to that of the whole set in any order.
+images add up to the matrix of the whole set exactly, in any order.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class WordScores:
     """Scores of typed words on one picture with a truth: fractions in [0, 1].
 
     ``iou`` is by index of the typed classes that are in the truth; ``miou`` is its mean, None if
-    there are none. Other typed classes have no IoU, but their pixels lower that of these.
+    there are none. Other typed classes have no IoU, but their pixels lower the IoU of these.
     """
 
     iou: dict[int, float]
@@ -97,7 +97,7 @@ def against_truth(
 
     ``truth`` (H, W) are indices into ``names``, each a class's name and synonyms, or IGNORE;
     ``labels`` (H, W) are indices into the vocabulary's classes. At a pixel whose true class was not
-    typed, every label is wrong but IGNORE.
+    typed, every label but IGNORE is wrong.
     """
     n = len(vocabulary)
     index_of: dict[str, int] = {}

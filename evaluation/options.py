@@ -42,8 +42,8 @@ def add_backbone_options(parser: Any) -> None:
 def opened_backbone(args: argparse.Namespace) -> Backbone:
     """Loads the command line's backbone.
 
-    With ``--weights`` its name and title have the file's: it is no published model. Under
-    ``torchrun``, ``cuda`` is the GPU of this process's local rank.
+    With ``--weights``, the file's name is added to its name and title, because it is not the
+    published model. Under ``torchrun``, ``cuda`` is the GPU of this process's local rank.
     """
     # Results then repeat. MKL reads it at the first product.
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")

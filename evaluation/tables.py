@@ -1,8 +1,8 @@
 """Tables of results: of one run, and of several as a paper prints them.
 
 ``published.toml`` has published figures, their sources and the settings of the authors' public
-code. A run is compared with a figure if its weights, words, images and sizes are those of the
-publication; the class lists are this project's own.
+code. A run is compared with a published figure if it has the same weights, words, images and
+sizes; the class lists are this project's own.
 """
 
 import json
@@ -69,7 +69,7 @@ def difference(value: float, reference: float) -> str:
 
 @dataclass(frozen=True)
 class MethodScores:
-    """The scores of one method: fractions in [0, 1], nan if no pixel decides them.
+    """The scores of one method: fractions in [0, 1], nan if no pixel counts.
 
     ``image_miou`` is the mean over images of each image's own mean IoU.
     """
@@ -132,7 +132,7 @@ def paper_table(results: Sequence[Result]) -> str:
 
     Each backbone has a table of its own, with the settings of every run below. A set's published
     figures are beside it, where a complete run can be compared with them. The last column is the
-    mean over the sets. It is left out if a run lacks images, or if :data:`ALIKE`, the weights, the
+    mean over the sets. It is left out if a run lacks images, or if ``ALIKE``, the weights, the
     code or a method's settings differ.
 
     Raises:
@@ -165,7 +165,7 @@ def paper_table(results: Sequence[Result]) -> str:
 
 
 def _differing(runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Settings, and titles of methods, in which runs differ so that a mean would mix them."""
+    """Settings and methods in which runs differ, so that a mean would mix them."""
     keys = (*ALIKE, "weights", "code")
     differing = [key for key in keys if any(run.get(key) != runs[0].get(key) for run in runs)]
     methods: dict[str, Any] = {}

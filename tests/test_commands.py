@@ -1,4 +1,4 @@
-"""The commands in the documents run, in a copy of the checkout, but for those of ``NOT_RUN``."""
+"""The commands in the documents run in a copy of the checkout, except those of ``NOT_RUN``."""
 
 import re
 import shlex

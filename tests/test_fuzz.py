@@ -1,4 +1,4 @@
-"""For any bytes :func:`gclip_core.pixels.images.check` returns an image or raises an ImageError."""
+"""For any bytes, ``gclip_core.pixels.images.check`` returns an image or raises an ImageError."""
 
 import resource
 import time

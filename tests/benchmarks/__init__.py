@@ -1,1 +1,1 @@
-"""Speed against what people would run instead; ``python -m tests.benchmarks``."""
+"""Speed compared with what people would run instead: ``python -m tests.benchmarks``."""

@@ -1,4 +1,4 @@
-"""The whole page in this process, with tools, as one that strangers reach."""
+"""The whole page in this process, with tools, as strangers reach it."""
 
 import os
 from collections.abc import Iterator

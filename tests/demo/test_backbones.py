@@ -1,4 +1,4 @@
-"""Downloads of a backbone: how far one is, its end, and why there is none."""
+"""Downloads of a backbone: progress, the end, and refusals."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What cannot be used meets a sentence, and nothing is lost: asked over HTTP as a browser asks."""
+"""Bad input gets an error message, and nothing is lost: over HTTP, as a browser sends it."""
 
 import random
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What hosts rely on: options, health, log, login, the environment, and an end in order."""
+"""What hosts rely on: options, health, log, login, the environment, and a clean end."""
 
 import logging
 import os

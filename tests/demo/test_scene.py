@@ -1,4 +1,4 @@
-"""What a photo and settings give, and what all visitors share."""
+"""What a photo with settings computes, and what all visitors share."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Settings, and the links that bring them back."""
+"""Settings, and the links that contain them."""
 
 from urllib.parse import parse_qsl
 

@@ -1,4 +1,4 @@
-"""Commands read the built-in model once, and run in a folder of their own."""
+"""Commands load the built-in model once, and run in their own folder."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Mean IoU: torchmetrics as reference, cases by hand, and words against a photo's truth."""
+"""Mean IoU: against torchmetrics, hand-computed cases, and words against a photo's truth."""
 
 import math
 

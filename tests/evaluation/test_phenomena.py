@@ -1,4 +1,4 @@
-"""Phenomena of a backbone: global tokens and channels made by hand are found in their blocks."""
+"""Phenomena of a backbone: planted global tokens and channels are found in their blocks."""
 
 import math
 from dataclasses import replace

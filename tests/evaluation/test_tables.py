@@ -1,4 +1,4 @@
-"""Tables and JSON of results, and published figures beside them, against numbers by hand."""
+"""Tables and JSON of results, with published figures, against hand-computed numbers."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The bounded cache, asked by one thread and by many."""
+"""The bounded cache, used by one thread and by many."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""What :mod:`gclip_core.pixels.images` makes of any picture: an upright RGB image, or words."""
+"""Reading any picture: an upright RGB image, or an error message."""
 
 import os
 import struct

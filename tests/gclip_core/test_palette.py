@@ -1,4 +1,4 @@
-"""Class colours: natural where a word has one, else its own, and apart within one picture."""
+"""Class colours: natural where a word has one, else its own, and distinct within a picture."""
 
 from itertools import combinations
 from random import Random

@@ -1,4 +1,4 @@
-"""``gclip``, or ``python -m gclip_core.segment``: masks for whoever wants no page."""
+"""The command ``gclip``, or ``python -m gclip_core.segment``."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Suggested words: those that fit a picture's patches best, of which each adds something."""
+"""Suggested words: those that fit a picture's patches best, and each adds something."""
 
 from collections.abc import Sequence
 

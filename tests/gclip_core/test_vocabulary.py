@@ -1,4 +1,4 @@
-"""From typed text to classes and their embeddings, or a refusal in words."""
+"""From typed text to classes and their embeddings, or an error message."""
 
 import string
 import time

@@ -2,7 +2,7 @@
 
 Requests are drawn from the settings of the page, its tabs, uploads and the API. Each is answered
 alone on one server first. Then a fresh server gets them from all clients at once, in random order,
-while strangers attack it and a witness asks for the mask of a new photo again and again; answers
+while strangers attack it and a witness repeatedly requests the mask of a new photo; answers
 are compared. ``--soak 1000`` sends that many new photos, one after the other, instead.
 """
 

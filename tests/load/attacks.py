@@ -1,4 +1,4 @@
-"""What one visitor does to the page of all others; each yields what came of every try."""
+"""Attacks of one visitor on the page that all share; each yields the outcome of every attempt."""
 
 import contextlib
 import json

@@ -1,4 +1,4 @@
-"""Pictures that would cost the page too much memory or time; each is made when it is sent."""
+"""Pictures made to cost too much memory or time; each is generated when it is sent."""
 
 import struct
 import zlib

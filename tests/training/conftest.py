@@ -1,4 +1,4 @@
-"""Photos, masks and words as the recipe reads them, made up and tiny."""
+"""Tiny synthetic photos, masks and words in the form that the recipe reads."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What is packed computes what was learned; figures and chosen constants by hand."""
+"""The packed model computes what was learned; figures and chosen constants by hand."""
 
 import json
 import re

@@ -9,7 +9,7 @@ MAX_PIXELS = 64_000_000  # of a picture, by its header, before it is decoded
 WORKED_PIXELS = 3_000_000  # to which it is then scaled
 MAX_PHRASES = 200  # classes and synonyms: each is embedded in up to 80 sentences
 MAX_CHARACTERS = 4_000
-MAX_COST = 40_000_000  # of one request; 5 s on two cores
+MAX_COST = 40_000_000  # of one request, in the units of check_cost: about 5 s on two cores
 SHOWN_PATCHES = 1_100  # a finer grid is pooled before it is sent to the browser
 ATTENDED_PATCHES = 560  # the same for the patches that each of them attends to
 BLOCK_PATCHES = 140  # and for these in the small maps of the blocks
@@ -30,6 +30,6 @@ def check_cost(windows: int, patches: int, channels: int, methods: int = 1) -> N
     cost = windows * patches * (1 + patches / 2_000) * channels * max(1, methods / 14)
     if cost > MAX_COST:
         raise GclipError(
-            f"This would take about {cost / MAX_COST:.1f} × as long as one request may. Choose a "
-            "smaller size, a longer stride or a smaller backbone."
+            f"This needs {cost / MAX_COST:.2f} × the computation that one request may use here. "
+            "Choose a smaller size, a longer stride or a smaller backbone."
         )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # the command line is read before Gradio is imported
 MAX_BODY = 64 * 2**10  # bytes of a request that sends no picture
 MAX_BRACKETS = 300  # lists and objects of such a body; this bounds its depth and its memory
 MAX_TOOL_BODY = 8 * 2**20  # bytes of a call of a tool, which may have a picture in it
-MAX_TOOLS = 8  # such calls at once
+MAX_TOOLS = 3  # such calls at once: Gradio joins the queue for all of them in one session
 BODY_SECONDS = 60  # that a body may take
 JOIN, UPLOAD, TOOLS = f"{API}/queue/join", f"{API}/upload", f"{API}/mcp"
 PROGRESS = f"{API}/upload_progress"

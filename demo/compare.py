@@ -24,6 +24,7 @@ RULES = {
     "kk+gaussian": "key · key + nearness",
     "aligned qk": "query · key, aligned",
     "identity": "nothing: each patch alone",
+    "rfclip": "key · key of every block",
     "proxyclip": "features of another network, DINO",
 }
 """By the name of a method or of its attention."""

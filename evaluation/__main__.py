@@ -13,6 +13,7 @@ from evaluation.photos import NAME as PHOTOS
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_choice
 from gclip_core.pixels.refine import REFINEMENTS
+from gclip_core.purify import PURIFICATIONS
 from gclip_core.segmenter import Segmenter
 from gclip_core.words.text import TEMPLATES
 from gclip_core.words.vocabulary import unknown_phrases
@@ -74,7 +75,9 @@ def _experiment(args: argparse.Namespace) -> Experiment:
         heads=args.amf_heads,
     )
     words = args.words or ("present" if args.dataset == PHOTOS else "all")
-    return Experiment(segmenter, dataset, methods, words, protocol.threshold, args.refine)
+    return Experiment(
+        segmenter, dataset, methods, words, protocol.threshold, args.purify, args.refine
+    )
 
 
 def _note_unknown_words(experiment: Experiment) -> None:
@@ -126,6 +129,11 @@ def parser() -> argparse.ArgumentParser:
     option("--stride", type=int, help="pixels")
     threshold_help = "probability below which a pixel is background (wrong, if the set has none)"
     option("--threshold", type=float, help=threshold_help)
+    purify_help = (
+        "FreeCP after each method: redundant classes go, and its own background takes the place of "
+        "the set's (default: none)"
+    )
+    option("--purify", default="none", choices=PURIFICATIONS, help=purify_help)
     refine_help = "how edges follow the image (default: none, as in the papers)"
     option("--refine", default="none", choices=list(REFINEMENTS), help=refine_help)
     templates_help = "sentences around each word (default: imagenet80)"

@@ -74,8 +74,10 @@ class Experiment:
     """One evaluation: a segmenter, a data set, and the methods, each a row of the table.
 
     ``words`` is the rule for the classes of each image (``queried_classes``). Pixels whose
-    probability is below ``threshold`` become the data set's background class. ``refine`` is a name
-    of ``gclip_core.pixels.refine.REFINEMENTS``.
+    probability is below ``threshold`` become the data set's background class. ``purify`` is a name
+    of ``gclip_core.purify.PURIFICATIONS``; its own background then takes the place of the
+    background class, whose words share the probabilities only. ``refine`` is a name of
+    ``gclip_core.pixels.refine.REFINEMENTS``.
 
     Raises:
         EvaluationError: an unknown rule.
@@ -87,6 +89,7 @@ class Experiment:
     methods: tuple[Method, ...]
     words: str = "all"
     threshold: float = 0.0
+    purify: str = "none"
     refine: str = "none"
 
     def __post_init__(self) -> None:
@@ -116,6 +119,7 @@ class Experiment:
             "words": self.words,
             "background": dataset.background,
             "threshold": self.threshold,
+            "purify": self.purify,
             "refine": self.refine,
             "backbone": backbone.name,
             "backbone_title": backbone.title,
@@ -265,7 +269,11 @@ def count_image(experiment: Experiment, sample: Sample) -> Counts:
     queried = queried_classes(truth, dataset.classes, experiment.words, sample.name, background)
     if not queried:  # every pixel of this image is ignored
         return np.zeros((len(experiment.methods), n, n + 1), np.int64)
-    # The last entry is for label -1: a pixel below the threshold.
+    prompts = False
+    if experiment.purify != "none" and background is not None and len(queried) > 1:
+        queried = tuple(index for index in queried if index != background)
+        prompts = dataset.vocabulary([background]).phrases
+    # The last entry is for label -1: a pixel below the threshold, or of FreeCP's background.
     class_of = np.array([*queried, IGNORE if background is None else background], np.int16)
     vocabulary, encoded = dataset.vocabulary(queried), segmenter.encode(image)
     suppressed, counts = {None: encoded}, []
@@ -277,6 +285,8 @@ def count_image(experiment: Experiment, sample: Sample) -> Counts:
             vocabulary,
             method,
             threshold=experiment.threshold,
+            background=prompts,
+            purify=experiment.purify,
             refine=experiment.refine,
             picture=image,
         )

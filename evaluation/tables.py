@@ -24,14 +24,15 @@ from gclip_core.pixels.refine import REFINEMENTS
 
 BASE = METHODS["clearclip"].title
 """The row that others are compared with."""
-ALIKE = ("words", "refine", "templates", "dtype")
+ALIKE = ("words", "purify", "refine", "templates", "dtype")
 """Settings that must be equal, as weights, code and methods, in runs whose mean is taken."""
 SETTINGS = ("split", "images", "short_side", "window", "stride", "threshold", "logit_scale", *ALIKE)
 """What decides the numbers of a run, with its data set, weights and methods."""
 PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text("utf-8"))
 PUBLISHED_NOTE = (
     "published: on OpenAI's ViT-B/16, where this run's settings are those of the authors' code; "
-    "with '?', theirs are not public. Sources: evaluation/published.toml"
+    "with '?', theirs are not public, or the method here differs from theirs. Sources: "
+    "evaluation/published.toml"
 )
 
 
@@ -99,6 +100,8 @@ def run_table(result: Result) -> str:
     words = "all classes" if settings["words"] == "all" else f"words: {settings['words']}"
     images = counted(len(result.image_miou), "image")
     parts = [settings["title"], settings["backbone_title"], images, words]
+    if settings["purify"] != "none":
+        parts.append("purified: FreeCP")
     if settings["refine"] != "none":
         parts.append(f"refined: {REFINEMENTS[settings['refine']].title}")
     reference = next((scores.miou for scores in by_method if scores.method == BASE), math.nan)
@@ -215,7 +218,8 @@ def _setting(result: Result, key: str) -> str:
 def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
     """The published figures that a run can be compared with, such as ``"33.7"``, by method.
 
-    ``settings`` are an experiment's. ``"33.7?"`` is a figure whose image sizes are not public.
+    ``settings`` are an experiment's. ``"33.7?"`` is a figure whose image sizes are not public, or
+    of a method that differs from the one here.
     """
     dataset, figures = settings["dataset"], {}
     common = {"backbone": "openai-vit-b-16", "words": "all", "templates": "imagenet80"}
@@ -226,12 +230,14 @@ def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
         code = PUBLISHED["settings"].get(entry.get("settings"), {})
         sizes = {key: value for key, value in code.items() if not isinstance(value, dict)}
         sizes |= code.get(dataset, {})
-        wanted = common | sizes | {"refine": entry.get("refine", "none")}
+        steps = {step: entry.get(step, "none") for step in ("purify", "refine")}
+        wanted = common | sizes | steps
         if any(settings.get(key) != value for key, value in wanted.items()):
             continue
         for method in settings["methods"]:
             if method["name"] == entry["method"] and _papers(method):
-                figures[method["title"]] = str(entry["miou"][dataset]) + ("" if sizes else "?")
+                mark = "" if sizes and "differs" not in entry else "?"
+                figures[method["title"]] = str(entry["miou"][dataset]) + mark
     return figures
 
 

@@ -231,11 +231,13 @@ def windows(grid: Grid, patch: int, side: int | None, stride: int) -> tuple[Grid
 
 
 def average(parts: Sequence[tuple[Grid, Tensor]], window: Grid, canvas: Grid) -> Tensor:
-    """Mean of overlapping maps of windows, (*canvas, channels) float32.
+    """Mean of overlapping maps of windows, (*canvas, channels) float32; a single map as it is.
 
     ``parts`` are pairs of a corner and a map (h, w, channels). Corners, ``window`` and ``canvas``
     are in patches; maps may be several times finer, and so is the result then.
     """
+    if len(parts) == 1:
+        return parts[0][1]
     height, width, channels = parts[0][1].shape
     finer = height // window[0]
     total = torch.zeros(canvas[0] * finer, canvas[1] * finer, channels)

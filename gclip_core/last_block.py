@@ -6,12 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from gclip_core import amf, blocks, calibration, proxy
+from gclip_core import amf, blocks, calibration, proxy, refocus
 from gclip_core.amf import WeightedMap
 from gclip_core.attention import ATTENTIONS
 from gclip_core.calibration import Calibrated
 from gclip_core.encoder import Encoded
 from gclip_core.methods import Method
+from gclip_core.refocus import Refocused
 
 
 def apply(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
@@ -33,6 +34,8 @@ def apply(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
             for window in zip(encoded.proxy, values, strict=True)
         ]
         z = blocks.merge(last, torch.stack(mixed))
+    elif method.refocusing is not None:
+        z = refocus.last_block(last, _refocused(method, encoded))
     else:
         maps = _maps(method, encoded, fused)
         z = blocks.merge(last, amf.attend_fused(maps, encoded.window))
@@ -59,18 +62,32 @@ def attention_matrix(
     The arguments and errors are those of ``apply``; ``head`` chooses one head instead of the
     head mean. Without a calibration it is the attention matrix of the last block, whose rows sum to
     1 (to 2 for a sum of two softmaxes), else ``calibration.path_matrix``. With a proxy all
-    heads have the same, and the class token attends to itself.
+    heads have the same. With refocusing it is ``refocus.path_matrix``.
     """
     if method.proxy is not None:
         images = [proxy.matrix(method.proxy, x, encoded.window) for x in encoded.proxy]
-        out = F.pad(torch.stack(images), (1, 0, 1, 0))
-        out[:, 0, 0] = 1
-        return out
+        return _with_class_token(torch.stack(images))
+    if method.refocusing is not None:
+        return _with_class_token(refocus.path_matrix(_refocused(method, encoded), head))
     if method.calibration is None:
         return amf.fused_matrix(_maps(method, encoded, fused), encoded.window, head)
     last, kind = encoded.backbone.blocks[-1], ATTENTIONS[method.attention]
     images = _calibrated(method, encoded)
     return torch.stack([calibration.path_matrix(last, kind, image, head) for image in images])
+
+
+def _with_class_token(patches: Tensor) -> Tensor:
+    """A matrix of patches (W, N, N) with a class token that attends to itself: (W, 1+N, 1+N)."""
+    out = F.pad(patches, (1, 0, 1, 0))
+    out[:, 0, 0] = 1
+    return out
+
+
+def _refocused(method: Method, encoded: Encoded) -> Refocused:
+    """RF-CLIP's pass, from the first block on."""
+    backbone, x = encoded.backbone, encoded.inputs[0]
+    channels = backbone.sink_channels
+    return refocus.refocused(method.refocusing, backbone.blocks, x, encoded.window, channels)
 
 
 def _maps(method: Method, encoded: Encoded, fused: Sequence[int]) -> list[WeightedMap]:

@@ -11,6 +11,7 @@ from gclip_core.cs import CHANNEL_THRESHOLD, Suppression
 from gclip_core.errors import MethodError, check_choice
 from gclip_core.numbering import indices
 from gclip_core.proxy import SHIPPED, Proxy
+from gclip_core.refocus import Refocusing
 from gclip_core.tables import Table
 
 
@@ -20,9 +21,10 @@ class Method:
 
     ``attention`` names an entry of ``gclip_core.attention.ATTENTIONS``; ``residual`` and
     ``ffn`` are true if the method keeps these parts of the block. A ``proxy`` takes the attention
-    from another network. ``summary`` is one sentence for people. ``authors``, ``year`` and
-    ``paper`` (an arXiv number or a conference) are empty if no paper proposes the method. Raises
-    MethodError for no such attention, or parts that do not go together.
+    from another network; ``refocusing`` runs the tower anew. ``summary`` is one sentence for
+    people. ``authors``, ``year`` and ``paper`` (an arXiv number or a conference) are empty if no
+    paper proposes the method. Raises MethodError for no such attention, or parts that do not go
+    together.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Method:
     suppression: Suppression | None = None
     calibration: Calibration | None = None
     proxy: Proxy | None = None
+    refocusing: Refocusing | None = None
     summary: str = ""
     authors: str = ""
     year: int | None = None
@@ -45,11 +48,19 @@ class Method:
         more = self.residual or self.ffn or self.fusion
         # Calibrated patches are without the class token, for which these two have a place.
         plain = kind.pairs and not kind.gaussian and not kind.prepare
-        if self.proxy and (more or kind.pairs or self.calibration):
+        if self.proxy and (more or kind.pairs or self.calibration or self.refocusing):
             raise MethodError(
-                "A proxy goes with the attention 'identity', without fusion, calibration, residual "
-                f"path and FFN, but {self.title} has {self.attention!r} or one of these. Leave "
-                "them out."
+                "A proxy goes with the attention 'identity', without fusion, calibration, "
+                f"refocusing, residual path and FFN, but {self.title} has {self.attention!r} or "
+                "one of these. Leave them out."
+            )
+        if self.refocusing and (
+            more or self.attention != "kk" or self.calibration or self.suppression
+        ):
+            raise MethodError(
+                "Refocusing goes with the attention 'kk', without fusion, calibration, CS, "
+                f"residual path and FFN, but {self.title} has {self.attention!r} or one of these. "
+                "Leave them out."
             )
         if self.calibration and (more or not plain):
             raise MethodError(
@@ -174,6 +185,13 @@ METHODS: Table[Method] = Table(  # in the order of their years
         authors="Jin et al.", year=2025, paper="ICCV 2025",
         summary="As SC-CLIP, but outliers are the patches that the class token attends to most, "
         "and the last block also has Query-Query attention.",
+    ),
+    Method(
+        "rfclip", "RF-CLIP", "kk", residual=False, ffn=False, refocusing=Refocusing(),
+        authors="Li et al.", year=2026, paper="arXiv:2511.16170",
+        summary="Distracting patches are blurred after every block, where the tower's channels of "
+        "them are known (OpenAI's ViT-B/16 and L/14; else this is left out); Key-Key attention of "
+        "all blocks.",
     ),
     Method(
         "pearl", "PEARL (attention)", "aligned qk", residual=False, ffn=False,

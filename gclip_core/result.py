@@ -42,6 +42,8 @@ class Segmentation:
     backbone with a known vocabulary was not trained on. ``notes`` are sentences for people.
     ``refined`` names the refinement of the labels (``gclip_core.pixels.refine``), or is "none".
     Scores of classes are ``masks.scores`` of the logits.
+    ``purified`` names the purification (``gclip_core.purify``), or is "none"; after one, the scores
+    are its ``maps`` (C, h, w) float32 from 0 to 1, and ``threshold`` has its background.
     """
 
     labels: Tensor
@@ -56,6 +58,8 @@ class Segmentation:
     notes: tuple[str, ...]
     threshold: float
     refined: str = "none"
+    purified: str = "none"
+    maps: Tensor | None = None
 
     def areas(self) -> tuple[float, ...]:
         """Share of the image's pixels per class, in [0, 1]."""

@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from gclip_core import amf, attention, cs, encoder, last_block
+from gclip_core import purify as freecp
 from gclip_core.amf import Fusion, FusionReport, GlobalTokens
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.cs import Suppression
@@ -20,8 +21,9 @@ from gclip_core.methods import METHODS, Method, checked
 from gclip_core.numbering import check_index
 from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import refined
+from gclip_core.purify import BACKGROUND, PURIFICATIONS
 from gclip_core.result import MethodReport, Segmentation
-from gclip_core.types import Size
+from gclip_core.types import Grid, Size
 from gclip_core.words import text, vocabulary
 from gclip_core.words.background import WEIGHT, Background, of_image, of_words
 from gclip_core.words.suggest import Matches, candidates_of, choose, match
@@ -103,6 +105,7 @@ class Segmenter:
         threshold: float = 0.0,
         background: bool | Iterable[str] = False,
         background_weight: float = WEIGHT,
+        purify: str = "none",
         refine: str = "none",
         picture: images.Source | None = None,
     ) -> Segmentation:
@@ -114,6 +117,11 @@ class Segmenter:
         (``masks.add_background``). A pixel gets no class if the background fits it best, or if
         the best score is under ``threshold``.
 
+        With ``purify="freecp"``, labels, scores and ``threshold`` are those of FreeCP's maps
+        (``gclip_core.purify``), and its own background takes the place of the library's: if there
+        is a ``background``, its words only share the probabilities, and a pixel has a class if a
+        score is at least a half.
+
         ``refine`` is a name of ``refine.REFINEMENTS``: edges then follow the image, and
         outlines are calm. For an encoding, this needs ``picture``, the image that was encoded;
         otherwise ``picture`` is not used. Raises GclipError for an image, words or settings that
@@ -121,24 +129,35 @@ class Segmenter:
         """
         check_between("threshold", threshold, 0, 1)
         check_between("background_weight", background_weight, 0, 1)
+        check_choice("purify", purify, PURIFICATIONS)
         method = checked(method)
         prompts = self.prompts(words)
         if not isinstance(image, Encoded):
             picture = images.check(image)
             image = self._encode(picture)
         encoded = self._encoded(image)
-        features = self._mean_features(encoded, method)
+        ready = self._ready(encoded, method)
+        parts = self._window_features(ready, method)
+        features = encoder.average(parts, ready.window, ready.grid)
         hidden = self._background(encoded, features, prompts.classes, background, background_weight)
         logits, best = self._logits(prompts, hidden, features, background_weight)
         prompt_classes, notes, names = prompts.classes.prompt_classes, prompts.notes, ()
+        has_background, size = bool(background and background_weight), encoded.image_size
         if best is not None:
             found, best = best.unique(return_inverse=True)
             names = tuple(hidden.words[index] for index in found.tolist())
             prompt_classes = (*prompt_classes, -1)
-        elif background and background_weight:
+        elif has_background and purify == "none":
             notes = (*notes, NO_BACKGROUND)
+        maps = None
+        if purify == "freecp":
+            maps = self._purified(ready, parts, prompts, hidden)
+            threshold = max(threshold, BACKGROUND) if has_background else threshold
+            labels = masks.map_labels(maps, size, threshold)
+        else:
+            labels = masks.labels(logits, prompt_classes, size, threshold)
         result = Segmentation(
-            labels=masks.labels(logits, prompt_classes, encoded.image_size, threshold),
+            labels=labels,
             logits=logits,
             vocabulary=prompts.classes,
             method=method,
@@ -149,6 +168,8 @@ class Segmenter:
             unknown=prompts.unknown,
             notes=notes,
             threshold=threshold,
+            purified=purify,
+            maps=maps,
         )
         return refined(result, picture, refine)
 
@@ -334,7 +355,6 @@ class Segmenter:
             )
         return encoded
 
-    @torch.no_grad()
     def _mean_features(self, encoded: Encoded, method: Method) -> Tensor:
         """Dense features, averaged where windows overlap: (h, w, E) float32 on the CPU.
 
@@ -342,11 +362,39 @@ class Segmenter:
         may be finer than the encoding's.
         """
         ready = self._ready(encoded, method)
-        fused = self._amf(ready, method.fusion).blocks
-        parts = []
+        parts = self._window_features(ready, method)
+        return encoder.average(parts, ready.window, ready.grid)
+
+    @torch.no_grad()
+    def _window_features(self, ready: Encoded, method: Method) -> list[tuple[Grid, Tensor]]:
+        """The corner and the dense features of each window: (h, w, E) float32 on the CPU."""
+        fused, parts = self._amf(ready, method.fusion).blocks, []
         for some in ready.split():
             parts += zip(some.corners, last_block.apply(method, some, fused).cpu(), strict=True)
-        return parts[0][1] if len(parts) == 1 else encoder.average(parts, ready.window, ready.grid)
+        return parts
+
+    def _purified(
+        self,
+        ready: Encoded,
+        parts: Iterable[tuple[Grid, Tensor]],
+        prompts: vocabulary.Prompts,
+        hidden: Background | None,
+    ) -> Tensor:
+        """FreeCP's maps of the classes, averaged where windows overlap: (C, h, w) float32."""
+        text, classes = prompts.text, prompts.classes.prompt_classes
+        offsets = torch.zeros(len(text))
+        if hidden is not None:
+            text, offsets = torch.cat([text, hidden.text]), torch.cat([offsets, hidden.offsets])
+            classes = (*classes, *[-1] * len(hidden.text))
+        scale, parts, maps = self.backbone.model.logit_scale.exp().cpu(), iter(parts), []
+        for some in ready.split():
+            for affinity in freecp.affinity(some):
+                corner, features = next(parts)
+                shares = (scale * (features @ text.T + offsets)).softmax(-1).to(affinity.device)
+                shares = F.adaptive_avg_pool2d(shares.permute(2, 0, 1), ready.window).flatten(1)
+                one = freecp.purified(affinity, shares, classes, ready.window)
+                maps.append((corner, one.permute(1, 2, 0).cpu()))
+        return encoder.average(maps, ready.window, ready.grid).permute(2, 0, 1)
 
     def _ready(self, encoded: Encoded, method: Method) -> Encoded:
         """What ``method``'s last block needs: with its CS, and with DINO's features for a proxy."""

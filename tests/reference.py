@@ -194,6 +194,7 @@ METHODS = {
     "proxyclip": Row("identity"),
     "itaclip": Row("qq+kk", residual=True, blocks=(7, 8, 10), weight=0.5, own=True),
     "pearl": Row("aligned qk"),
+    "rfclip": Row("kk"),
     "scclip": Row("kk"),
     "sfp": Row("qq+kk"),
     "gclip": Row("qq"),
@@ -281,6 +282,8 @@ def dense(
     attention between DINO's features (h', w', C)."""
     if name == "proxyclip":
         return projected(tower, proxied(tower, xs[-1], grid, dino, gamma=20, beta=1.2))
+    if name == "rfclip":
+        return projected(tower, refocused(tower, xs[0], grid)[0])
     if name in ("scclip", "sfp"):
         return projected(tower, calibrated_steps(tower, name, xs, grid).z)
     row, last = METHODS[name], tower.layers - 1
@@ -333,6 +336,128 @@ def proxied(
     to_dino = torch.kron(bilinear_matrix(grid[0], h), bilinear_matrix(grid[1], w))  # (N', N)
     values = [to_dino @ v[1:] for v in qkv(tower, last, x)[2]]
     return attended(tower, last, [A] * tower.heads, values)
+
+
+# --- RF-CLIP --------------------------------------------------------------------------------------
+
+
+def moved(A: Tensor, threshold: float = 0.1, beta: float = 0.6) -> Tensor:
+    """One head's attention (1+N, 1+N): sinks keep 0.6 of theirs, the rest goes to the others."""
+    out, T = A.clone(), len(A)
+    sinks = [j for j in range(1, T) if A[1:, j].sum() / T > threshold]
+    others = [j for j in range(1, T) if j not in sinks]
+    for i in range(1, T):
+        freed = sum((1 - beta) * A[i, j] for j in sinks)
+        total = sum(A[i, j] for j in others) + 1e-8
+        for j in sinks:
+            out[i, j] = beta * A[i, j]
+        for j in others:
+            out[i, j] = A[i, j] + freed * A[i, j] / total
+    return out
+
+
+def blurred(x: Tensor, grid: tuple[int, int], channels: Sequence[int]) -> Tensor:
+    """Tokens after the sinks' neighbourhoods are mixed into them."""
+    out, (h, w) = x.clone(), grid
+    for y in range(h):
+        for column in range(w):
+            token = x[1 + y * w + column]
+            shifted = token - token.min()
+            shares = [float(shifted[c]) / max(float(shifted.sum()), 1e-8) for c in channels]
+            if max(shares, default=0) > 5 / len(token):
+                around = [
+                    x[1 + (y + dy) * w + column + dx]
+                    for dy in (-1, 0, 1)
+                    for dx in (-1, 0, 1)
+                    if 0 <= y + dy < h and 0 <= column + dx < w
+                ]
+                out[1 + y * w + column] = 0.6 * token + 0.4 * sum(around) / 9
+    return out
+
+
+def refocused(
+    tower: Tower,
+    x: Tensor,
+    grid: tuple[int, int],
+    channels: Sequence[int] = (),
+    refocus: bool = False,
+) -> tuple[Tensor, list[Tensor]]:
+    """RF-CLIP from the input of block 0: patches (N, D) before ``ln_post``, and by head the weight
+    of each patch in each output."""
+    last, keys, outputs = tower.layers - 1, [], []
+    for index in range(tower.layers):
+        q, k, v = qkv(tower, index, x)
+        maps = [alike(a, b) for a, b in zip(q, k, strict=True)]
+        if refocus and index < last:
+            maps = [moved(A) for A in maps]
+        y = x + attended(tower, index, maps, v)
+        outputs.append(blurred(y + ffn(tower, index, y), grid, channels))
+        if index < last:
+            keys.append([alike(a, a) for a in k])
+            x = outputs[-1]
+    mean = sum(outputs) / len(outputs)
+    C = cosine_matrix(mean[1:])
+    C = C * C.ge(0.4)
+    z, weights = 0, 0
+    for u in (x, mean):
+        spread = torch.cat([u[:1], C @ u[1:]])
+        _, k, v = qkv(tower, last, spread)
+        own = [alike(a, a) for a in k]
+        M = [sum(maps)[1:, 1:] / tower.layers for maps in zip(*keys, own, strict=True)]
+        z = z + attended(tower, last, M, [value[1:] for value in v]) / 2
+        weights = weights + torch.stack([A @ C for A in M]) / 2
+    return z, list(weights)
+
+
+# --- FreeCP ---------------------------------------------------------------------------------------
+
+
+def transitions(tower: Tower, xs: Sequence[Tensor]) -> Tensor:
+    """How a patch's probability spreads, (N, N): the square of a symmetric matrix."""
+    maps = [A for index in range(tower.layers - 1) for A in qk_maps(tower, index, xs[index])]
+    A = (sum(maps) / len(maps))[1:, 1:]
+    for _ in range(3):
+        A = A / A.sum(0)
+        A = (A.T / A.sum(1)).T
+    S = (A + A.T) / 2
+    return S @ S
+
+
+def connected_parts(marked: Tensor) -> list[set[tuple[int, int]]]:
+    """The 8-connected parts of a mask."""
+    left, parts = {tuple(at) for at in marked.nonzero().tolist()}, []
+    while left:
+        part, todo = set(), [left.pop()]
+        while todo:
+            y, x = todo.pop()
+            part.add((y, x))
+            near = {(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)} & left
+            left -= near
+            todo += near
+        parts.append(part)
+    return parts
+
+
+def senders(values: Tensor) -> Tensor:
+    """The patches (h, w) from which a class spreads: in the boxes around its strongest parts."""
+    levels, sends = (255 * values).floor(), torch.zeros_like(values)
+    for part in connected_parts(levels > math.floor(0.4 * float(levels.max()))):
+        rows, columns = zip(*part, strict=True)
+        for y in range(min(rows), min(max(rows) + 1, len(values) - 1)):
+            for x in range(min(columns), min(max(columns) + 1, values.shape[1] - 1)):
+                sends[y, x] = 1
+    return sends
+
+
+def freecp(T: Tensor, P: Tensor, n_classes: int, grid: tuple[int, int]) -> Tensor:
+    """Maps (C, h, w) from probabilities (prompts, N), of which the first are the classes'."""
+    scaled, maps = (P - P.min()) / (P.max() - P.min()), []
+    for before, values in zip(P[:n_classes], scaled, strict=False):
+        R = T @ (senders(values.reshape(grid)).flatten() * values)
+        R = (R - R.min()) / (R.max() - R.min() + 1e-8)
+        overlap = (before * R).sum() / (before.sum() + R.sum() + 1e-8)
+        maps.append(R if overlap > 0.15 else torch.zeros_like(R))
+    return torch.stack(maps).reshape(n_classes, *grid)
 
 
 # --- SC-CLIP and SFP ------------------------------------------------------------------------------

@@ -30,8 +30,9 @@ class Backbone:
     """An open_clip CLIP and the properties of it that the methods need; the model is not copied.
 
     ``mean`` and ``std`` normalise pixels in [0, 1]. An image's short side is scaled to
-    ``short_side`` pixels. ``known`` is None for a model with an open vocabulary. The keys of
-    ``text_cache`` are templates and phrase, those of ``prefix_cache`` templates. Raises
+    ``short_side`` pixels. ``sink_channels`` are those that are very large in distracting patches,
+    for RF-CLIP; empty if they are not known. ``known`` is None for a model with an open vocabulary.
+    The keys of ``text_cache`` are templates and phrase, those of ``prefix_cache`` templates. Raises
     BackboneError for a model with a tower that ``gclip_core.blocks`` cannot compute.
     """
 
@@ -44,6 +45,7 @@ class Backbone:
     short_side: int
     amf_blocks: Blocks = "auto"
     cs_blocks: Blocks = "auto"
+    sink_channels: tuple[int, ...] = ()
     known: KnownWords | None = None
     # Of this model alone: ``replace`` makes new ones.
     text_cache: BoundedCache[Tensor] = field(

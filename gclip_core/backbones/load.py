@@ -102,6 +102,7 @@ def load_backbone(
         entry.short_side,
         entry.amf_blocks,
         entry.cs_blocks,
+        entry.sink_channels,
         known,
     )
 

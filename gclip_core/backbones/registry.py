@@ -22,9 +22,10 @@ class BackboneEntry:
     ``architecture`` and ``pretrained`` are open_clip's names of a model (with quickgelu if the
     weights need it) and of its weights, None for the built-in model. ``parameters`` are in
     millions, ``download`` in megabytes, ``patch`` and ``short_side`` in pixels. The setting
-    ``"backbone"`` means ``amf_blocks`` and ``cs_blocks`` (0-based). ``files`` are the publisher's
-    names of the weight file. ``damage`` is None, or for weights that are damaged on purpose the
-    name of the healthy backbone and what is done to it: channel, gain, 0-based blocks.
+    ``"backbone"`` means ``amf_blocks`` and ``cs_blocks`` (0-based). ``sink_channels`` are those
+    that RF-CLIP's authors found. ``files`` are the publisher's names of the weight file. ``damage``
+    is None, or for weights that are damaged on purpose the name of the healthy backbone and what is
+    done to it: channel, gain, 0-based blocks.
     """
 
     name: str
@@ -41,6 +42,7 @@ class BackboneEntry:
     short_side: int = 336
     amf_blocks: Blocks = "auto"
     cs_blocks: Blocks = "auto"
+    sink_channels: tuple[int, ...] = ()
     files: tuple[str, ...] = ()
     damage: tuple[str, int, float, tuple[int, ...]] | None = None
 
@@ -64,6 +66,7 @@ BACKBONES: Table[BackboneEntry] = Table(
         "openai-vit-b-16", "OpenAI ViT-B/16", "ViT-B-16-quickgelu", "openai", **_B16,
         licence="MIT", files=("ViT-B-16.pt",),
         amf_blocks=(5, 6), cs_blocks=(6, 7, 8, 9, 10),
+        sink_channels=(4, 162, 189, 326, 429, 474, 633, 713),
     ),
     BackboneEntry(
         "openai-vit-b-32", "OpenAI ViT-B/32", "ViT-B-32-quickgelu", "openai", **_B32,
@@ -72,6 +75,7 @@ BACKBONES: Table[BackboneEntry] = Table(
     BackboneEntry(
         "openai-vit-l-14", "OpenAI ViT-L/14", "ViT-L-14-quickgelu", "openai", **_L14,
         licence="MIT", files=("ViT-L-14.pt",),
+        sink_channels=(250, 261, 437, 650, 720, 779, 936, 1005),
     ),
     BackboneEntry(
         "openai-vit-l-14-336", "OpenAI ViT-L/14 at 336", "ViT-L-14-336-quickgelu", "openai",

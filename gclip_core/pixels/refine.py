@@ -89,7 +89,10 @@ def refined(result: Segmentation, picture: images.Source | None, name: str) -> S
     classes = [n if index < 0 else index for index in result.prompt_classes]
     share = min(entry.side / min(size), sqrt(LONGEST * entry.side**2 / prod(size)))
     small = tuple(CELL * max(1, round(side * share / CELL)) for side in size)
-    scores = masks.scores(result.logits, classes, small)
+    if result.maps is None:
+        scores = masks.scores(result.logits, classes, small)
+    else:
+        scores = F.interpolate(result.maps[None], small, mode="bilinear")[0]
     scores = F.pad(scores, (0, 0, 0, 0, 0, 1), value=result.threshold)
     # A class that is best nowhere would get no pixel, so its score is not refined. But refined
     # scores may be under a threshold that no score was under.

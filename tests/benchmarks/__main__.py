@@ -77,7 +77,8 @@ def methods(segmenter: Segmenter, repeats: int) -> None:
 
     further = {
         "AMF": amf, "MaskCLIP": METHODS["maskclip"], "NACLIP": METHODS["naclip"],
-        "SCLIP": METHODS["sclip"], "CS in five blocks": cs,
+        "SCLIP": METHODS["sclip"], "CS in five blocks": cs, "ProxyCLIP": METHODS["proxyclip"],
+        "RF-CLIP": METHODS["rfclip"], "FreeCP after ClearCLIP": plain,
     }  # fmt: skip
     one, one_usual, *rest = medians(
         [
@@ -85,7 +86,12 @@ def methods(segmenter: Segmenter, repeats: int) -> None:
             lambda: usual.labels(model, pixels, text),
             five,
             five_usual,
-            *(lambda m=m: segmenter.segment(encoded, WORDS, m) for m in further.values()),
+            *(
+                lambda m=m, p="freecp" if "FreeCP" in name else "none": segmenter.segment(
+                    encoded, WORDS, m, purify=p
+                )
+                for name, m in further.items()
+            ),
         ],
         repeats,
     )

@@ -12,6 +12,7 @@ from evaluation.benchmark import Experiment, Result, chosen_methods, method_sett
 from evaluation.datasets import DATASETS, LabelledSet, Sample
 from gclip_core import METHODS, Segmenter, gclip
 from gclip_core.pixels.refine import REFINEMENTS
+from gclip_core.purify import PURIFICATIONS
 from tests.models import tiny_backbone
 
 # IoU of cat and dog: 1/2 and 1/2; 3/5 and 2/4; 2/5 and nothing of the dog.
@@ -35,6 +36,7 @@ def result(counts: dict[str, list[list[int]]], title: str = "VOC20", **changed: 
         "images": 2,
         "words": "all",
         "classes": [{"name": "cat", "phrases": ["cat"]}, {"name": "dog", "phrases": ["dog"]}],
+        "purify": "none",
         "refine": "none",
         "templates": "imagenet80",
         "short_side": 336,
@@ -85,6 +87,7 @@ def test_paper() -> None:
         "threshold 0 0",
         "logit scale 40 40",
         "words all all",
+        "purify none none",
         "refine none none",
         "templates imagenet80 imagenet80",
         "dtype float32 float32",
@@ -239,5 +242,6 @@ def test_published() -> None:
     for entry in tables.PUBLISHED["results"]:
         assert entry["method"] in METHODS and entry["source"]
         assert entry.get("refine", "none") in REFINEMENTS
+        assert entry.get("purify", "none") in PURIFICATIONS
         assert entry.get("settings", "sclip") in tables.PUBLISHED["settings"]
         assert entry["miou"].keys() <= DATASETS.keys() & tables.PUBLISHED["images"].keys()

@@ -13,6 +13,8 @@ from tests.models import normalised, picture, tiny_backbone
 
 GRID = (5, 7)
 RELATIVES = [name for name, method in METHODS.items() if method.calibration]
+ELSEWHERE = (*RELATIVES, "proxyclip", "rfclip")
+"""Methods whose matrices have tests of their own."""
 Passed = tuple[Segmenter, Encoded, reference.Tower, list[Tensor]]
 """A picture encoded by us and by the reference."""
 TOWERS: dict[str, dict[str, Any]] = {
@@ -70,9 +72,7 @@ def test_fused_blocks(blocks: tuple[int, ...], heads: Literal["each", "mean"], t
     assert reference.worst_cosine(features.flatten(0, 1), expected) >= 0.99999
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in reference.METHODS if n not in (*RELATIVES, "proxyclip")]
-)
+@pytest.mark.parametrize("name", [n for n in reference.METHODS if n not in ELSEWHERE])
 def test_last_attention(name: str) -> None:
     """The matrix shown is the matrix used."""
     segmenter, trunk, tower, xs = encoded("12 blocks")

@@ -1,0 +1,82 @@
+"""FreeCP: maps of classes that are spread along the tower's own attention, without redundant ones.
+
+A step after any method: a class is kept if its map is alike before and after it was spread. All
+functions are pure and compute one window; matrices are float32.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from scipy import ndimage
+from torch import Tensor
+
+from gclip_core import attention
+from gclip_core.encoder import Encoded
+from gclip_core.errors import MethodError
+from gclip_core.pixels.masks import per_class
+from gclip_core.types import Grid
+
+PURIFICATIONS = ("none", "freecp")
+"""Names of the steps that may follow a method."""
+REDUNDANT = 0.15
+"""Classes whose overlap before and after is not above it are dropped."""
+SOURCES = 0.4
+"""Patches above this part of a class's largest value decide which boxes send."""
+BACKGROUND = 0.5
+"""FreeCP's background is ``1 - max R``: it wins where no class has more than a half."""
+
+
+@torch.no_grad()
+def affinity(encoded: Encoded) -> Tensor:
+    """How patches are spread to each other, for each window: (W, N, N) symmetric.
+
+    It is the mean attention of all heads and blocks but the last, with columns and rows divided by
+    their sums three times, averaged with its transpose. Raises MethodError for a single block.
+    """
+    n = encoded.backbone.n_blocks - 1
+    if n < 1:
+        raise MethodError(
+            "FreeCP needs a tower of at least two blocks, but one block came; take purify='none'."
+        )
+    total = torch.zeros((), device=encoded.inputs[0].device)
+    for block in range(n):
+        heads = encoded.heads(block)
+        total = total + attention.mean_weights(heads.q, heads.k)[..., 1:, 1:]
+    A = total / n
+    for _ in range(3):
+        A /= A.sum(-2, keepdim=True)
+        A /= A.sum(-1, keepdim=True)
+    return (A + A.mT) / 2
+
+
+def purified(affinity: Tensor, prompts: Tensor, classes: Sequence[int], grid: Grid) -> Tensor:
+    """Maps of classes from 0 to 1, (C, h, w), from probabilities of prompts (prompts, N).
+
+    ``classes`` are those of the prompts, -1 for the background, which has no map. A class that is
+    dropped is 0 everywhere.
+    """
+    span = (prompts.max() - prompts.min()).clamp_min(torch.finfo(prompts.dtype).tiny)
+    before = per_class(prompts, classes)
+    scaled = per_class((prompts - prompts.min()) / span, classes)
+    sources = boxes(scaled.unflatten(1, grid)).flatten(1) * scaled
+    maps = (affinity @ (affinity @ sources.T)).T  # (C, N)
+    low, high = maps.amin(1, keepdim=True), maps.amax(1, keepdim=True)
+    maps = (maps - low) / (high - low + 1e-8)
+    overlap = (before * maps).sum(1) / (before.sum(1) + maps.sum(1) + 1e-8)
+    return (maps * (overlap > REDUNDANT)[:, None]).unflatten(1, grid)
+
+
+def boxes(maps: Tensor) -> Tensor:
+    """The patches of each class (C, h, w) that send: 1 in the boxes around its connected parts.
+
+    Parts are those above 0.4 times the largest value, in steps of 1/255. A box never has the last
+    row or the last column, as in the authors' code.
+    """
+    out = np.zeros(maps.shape, np.float32)
+    for levels, sends in zip((255 * maps).byte().numpy(force=True), out, strict=True):
+        parts, _ = ndimage.label(levels > int(SOURCES * levels.max()), np.ones((3, 3)))
+        for down, across in ndimage.find_objects(parts):
+            sends[down, across] = 1
+        sends[-1], sends[:, -1] = 0, 0
+    return torch.from_numpy(out).to(maps.device)

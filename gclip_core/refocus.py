@@ -1,0 +1,170 @@
+"""RF-CLIP: a pass through the tower without distracting patches, and a last block on its mean.
+
+Some channels of CLIP are very large in a few patches, which distract the others. After every block
+these *sinks* are blurred with their neighbours. The last block takes its own input and the mean of
+all blocks' outputs, each spread over similar patches, and averages with the Key-Key attention of
+all blocks. No matrix of all pairs of tokens is stored: the Keys are.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gclip_core import attention, blocks
+from gclip_core.amf import ELEMENTS_AT_A_TIME
+from gclip_core.attention import Heads
+from gclip_core.errors import check_between
+from gclip_core.types import Grid
+
+SINK_SHARE = 5.0
+"""A patch is a sink if a sink channel has at least so many times an even share of its sum."""
+BLUR = 0.4
+"""The part of a sink that becomes the mean of its neighbourhood."""
+SIMILAR = 0.4
+"""Patches are spread over those whose cosine is at least this."""
+
+
+@dataclass(frozen=True)
+class Refocusing:
+    """Settings of RF-CLIP's pass.
+
+    With ``refocus``, patches that receive more than ``least`` of the mean attention of a head keep
+    only ``kept`` of it; the rest goes to the other patches. The authors' forward never does this.
+    Raises MethodError for a setting outside its range.
+    """
+
+    refocus: bool = False
+    least: float = 0.1
+    kept: float = 0.6
+
+    def __post_init__(self) -> None:
+        check_between("least", self.least, 0, 1)
+        check_between("kept", self.kept, 0, 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Refocused:
+    """What the last block needs, for B windows of N patches.
+
+    ``keys`` (B, H, 1+N, d) are those of each block before the last. ``similar`` (B, N, D) float32
+    are unit vectors whose cosines spread patches. ``paths`` are the last block's queries, keys and
+    values of its two inputs.
+    """
+
+    keys: tuple[Tensor, ...]
+    similar: Tensor
+    paths: tuple[Heads, Heads]
+
+
+def refocused(
+    settings: Refocusing, tower: Sequence[nn.Module], x: Tensor, grid: Grid, channels: Sequence[int]
+) -> Refocused:
+    """Runs RF-CLIP's pass from the input of block 0, (B, 1+N, D).
+
+    ``channels`` are the sink channels of the tower; without any, no patch is a sink.
+    """
+    *trunk, last = tower
+    keys, total = [], torch.zeros_like(x, dtype=torch.float32)
+    for block in trunk:
+        heads = blocks.project(block, x)
+        keys.append(heads.k.clone())  # a view would keep queries and values
+        x = denoised(_run(settings, block, x, heads), grid, channels)
+        total += x
+    total += denoised(blocks.run(last, x, blocks.project(last, x)), grid, channels)
+    mean = total / len(tower)
+    similar = F.normalize(mean[:, 1:], dim=-1)
+    paths = (blocks.project(last, _spread(similar, u).to(x.dtype)) for u in (x.float(), mean))
+    return Refocused(tuple(keys), similar, tuple(paths))
+
+
+def last_block(last: nn.Module, given: Refocused) -> Tensor:
+    """The patches after the last block, (B, N, D), before ``ln_post``: the mean of both paths."""
+    outputs = []
+    for path in given.paths:
+        # After the softmax over all tokens the class token counts nothing, and rows sum to less.
+        values = F.pad(path.part("v")[..., 1:, :], (0, 0, 1, 0))
+        mixed = torch.zeros_like(values, dtype=torch.float32)
+        for k in (*given.keys, path.k):
+            mixed += F.scaled_dot_product_attention(k, k, values)
+        mixed /= len(given.keys) + 1
+        outputs.append(blocks.merge(last, mixed[..., 1:, :].to(values.dtype)))
+    return (outputs[0] + outputs[1]) / 2
+
+
+def path_matrix(given: Refocused, head: int | None) -> Tensor:
+    """The weight of patch j in the output at patch i, of one head or as the head mean: (B, N, N).
+
+    It is the product of the last block's attention and the spreading before it, the mean over both
+    paths; the second is of the mean of all blocks. Norms and projections are left out.
+    """
+
+    def key_key(k: Tensor) -> Tensor:
+        k = k if head is None else k[:, head : head + 1]
+        return attention.mean_weights(k, k)[:, 1:, 1:]
+
+    shared = sum(key_key(k) for k in given.keys)
+    own = (key_key(path.k) for path in given.paths)
+    matrices = (sum(own) / 2 + shared) / (len(given.keys) + 1)
+    return matrices @ torch.stack([torch.cat([*_cosines(one)]) for one in given.similar])
+
+
+def denoised(x: Tensor, grid: Grid, channels: Sequence[int]) -> Tensor:
+    """Tokens (B, 1+N, D) whose sinks are blurred with their 3 × 3 neighbourhood.
+
+    Each patch is shifted so that its smallest channel is 0. Outside the image there are zeros.
+    """
+    if not channels:
+        return x
+    patches = x[:, 1:].float()
+    shifted = patches - patches.amin(-1, keepdim=True)
+    share = shifted[..., list(channels)].amax(-1) / shifted.sum(-1).clamp_min(1e-8)
+    sinks = share > SINK_SHARE / x.shape[-1]
+    fields = patches.mT.unflatten(-1, grid)
+    around = F.avg_pool2d(fields, 3, stride=1, padding=1).flatten(2).mT
+    blurred = patches.lerp(around, BLUR).where(sinks[..., None], patches)
+    return torch.cat([x[:, :1], blurred.to(x.dtype)], dim=1)
+
+
+def _run(settings: Refocusing, block: nn.Module, x: Tensor, heads: Heads) -> Tensor:
+    """A block's output, with moved attention if it is wanted."""
+    if not settings.refocus:
+        return blocks.run(block, x, heads)
+    values = heads.part("v").float()
+    n_tokens = x.shape[1]
+    n = max(1, ELEMENTS_AT_A_TIME // (heads.q[..., 0].numel()))
+    queries = heads.q.split(n, dim=-2)
+    received = sum(
+        attention.weights(q, heads.k)[..., 1:].sum(-2, keepdim=True)
+        for q in heads.q[..., 1:, :].split(n, dim=-2)
+    )
+    sinks = received / n_tokens > settings.least  # (B, H, 1, N)
+    mixed = []
+    for first, q in zip(range(0, n_tokens, n), queries, strict=True):
+        A = attention.weights(q, heads.k)
+        patches = A[..., 1:]
+        others = patches.masked_fill(sinks, 0)
+        freed = (1 - settings.kept) * (patches - others).sum(-1, keepdim=True)
+        moved = patches.where(~sinks, settings.kept * patches)
+        moved = moved + freed * others / (others.sum(-1, keepdim=True) + 1e-8)
+        A[..., 1:] = moved if first else torch.cat([patches[..., :1, :], moved[..., 1:, :]], -2)
+        mixed.append(A @ values)
+    return blocks.finish(block, x, torch.cat(mixed, -2).to(x.dtype))
+
+
+def _spread(similar: Tensor, u: Tensor) -> Tensor:
+    """Tokens (B, 1+N, D) whose patches are the sum of similar ones, weighted by their cosine."""
+    patches = [
+        torch.cat([cosines @ tokens[1:] for cosines in _cosines(one)])
+        for one, tokens in zip(similar, u, strict=True)
+    ]
+    return torch.cat([u[:, :1], torch.stack(patches)], dim=1)
+
+
+def _cosines(similar: Tensor) -> Iterator[Tensor]:
+    """Cosines of patches (N, D) that are at least SIMILAR, else 0; some rows (n, N) at a time."""
+    for rows in similar.split(max(1, ELEMENTS_AT_A_TIME // len(similar))):
+        cosines = rows @ similar.T
+        yield cosines.where(cosines >= SIMILAR, 0.0)

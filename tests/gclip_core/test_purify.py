@@ -1,0 +1,121 @@
+"""FreeCP part by part against the float64 reference, and in whole segmentations."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from gclip_core import METHODS, MethodError, Segmenter, gclip, purify
+from gclip_core.words.text import embed
+from tests import reference
+from tests.models import normalised, picture, tiny_backbone
+
+WORDS = "cat, sofa; couch, wall"
+BACKBONE = tiny_backbone(51, lambda model: model.logit_scale.fill_(4.0))
+CLEARCLIP = METHODS["clearclip"]
+
+
+def segmenter_of(**settings: object) -> Segmenter:
+    return Segmenter(BACKBONE, **{"templates": "plain", **settings})
+
+
+@pytest.mark.parametrize("grid", [(6, 6), (5, 9), (9, 4)])
+def test_parity(grid: tuple[int, int]) -> None:
+    """Matrix and maps are the reference's, on square and oblong pictures."""
+    image = picture(8 * grid[0], 8 * grid[1])
+    segmenter, tower = segmenter_of(short_side=8 * min(grid)), reference.read(BACKBONE.model)
+    xs = reference.inputs(tower, normalised(image))
+    expected, encoded = reference.transitions(tower, xs), segmenter.encode(image)
+    (affinity,) = purify.affinity(encoded)
+    assert torch.allclose(affinity, affinity.T)
+    assert torch.allclose((affinity @ affinity).double(), expected, rtol=1e-4)
+    words = ["cat", "sofa", "wall", "sky"]
+    text = embed(BACKBONE, words, "plain").double()
+    scale = float(BACKBONE.model.logit_scale.exp())
+    F_ = reference.dense(tower, "clearclip", xs, grid)
+    maps = reference.freecp(expected, reference.softmax(scale * F_ @ text.T).T, 3, grid)
+    assert 0 < maps.flatten(1).amax(1).sum() < 3, "some classes are dropped, not all"
+    result = segmenter.segment(encoded, words[:3], CLEARCLIP, background=["sky"], purify="freecp")
+    assert torch.allclose(result.maps.double(), maps, atol=1e-3)
+    full = F.interpolate(maps[None], image.size[::-1], mode="bilinear")[0]
+    with_background = torch.cat([1 - full.amax(0, keepdim=True), full]).argmax(0) - 1
+    assert (result.labels == with_background).float().mean() > 0.995
+    assert result.purified == "freecp"
+    alone = segmenter.segment(encoded, words[:3], CLEARCLIP, purify="freecp")
+    assert alone.no_class_area() == 0, "without a background every pixel has a class"
+
+
+def test_senders() -> None:
+    """Boxes are the reference's, of touching and separate parts and at the border."""
+    rng = np.random.default_rng(0)
+    maps = torch.from_numpy(rng.random((40, 7, 9)) ** rng.integers(1, 12, (40, 1, 1))).float()
+    maps[0] = 0
+    expected = torch.stack([reference.senders(one.double()) for one in maps])
+    assert torch.equal(purify.boxes(maps).double(), expected)
+
+
+def test_synonyms() -> None:
+    """A class has the probability of its best synonym, and one map."""
+    shares, grid = torch.rand(4, 30).softmax(0), (5, 6)
+    affinity = torch.rand(30, 30)
+    maps = purify.purified(affinity, shares, (0, 1, 1, -1), grid)
+    joined = torch.stack([shares[0], shares[1:3].amax(0), shares[3]])
+    low, high = shares.min(), shares.max()
+    assert maps.shape == (2, 5, 6)
+    if joined.min() == low and joined.max() == high:
+        assert torch.allclose(maps, purify.purified(affinity, joined, (0, 1, -1), grid))
+
+
+@pytest.mark.parametrize("name", ["clip", "gclip", "scclip", "proxyclip", "sfp"])
+def test_any_method(name: str) -> None:
+    """It follows every method, with edges, windows and a threshold."""
+    image, method = picture(48, 72), METHODS[name]
+    for segmenter in (segmenter_of(short_side=48), segmenter_of(short_side=64, window=48)):
+        options = {"purify": "freecp", "background": ["sky"], "picture": image}
+        plain = segmenter.segment(image, WORDS, method, **options)
+        assert plain.maps.shape == (3, *plain.logits.shape[1:])
+        assert plain.maps.isfinite().all() and 0 <= plain.maps.min() <= plain.maps.max() <= 1
+        refined = segmenter.segment(image, WORDS, method, refine="guided", **options)
+        assert refined.labels.shape == plain.labels.shape == (48, 72)
+        high = segmenter.segment(image, WORDS, method, threshold=1.0, **options)
+        assert high.no_class_area() >= plain.no_class_area()
+
+
+def test_windows() -> None:
+    """Maps are the mean over windows, each purified as a picture of its own."""
+    image, options = picture(48, 72), {"purify": "freecp", "background": ["sky"]}
+    windows = segmenter_of(short_side=48, window=48, stride=24).segment(
+        image, WORDS, CLEARCLIP, **options
+    )
+    total, count = torch.zeros(3, 6, 9), torch.zeros(6, 9)
+    for left in (0, 3):
+        crop = image.crop((8 * left, 0, 8 * left + 48, 48))
+        single = segmenter_of(short_side=48).segment(crop, WORDS, CLEARCLIP, **options)
+        total[:, :, left : left + 6] += single.maps
+        count[:, left : left + 6] += 1
+    assert torch.allclose(windows.maps, total / count, atol=1e-3)
+
+
+def test_large_patches() -> None:
+    """With features on a finer grid, probabilities are averaged to the tower's."""
+    backbone = tiny_backbone(52, patch=32)
+    segmenter, image = Segmenter(backbone, short_side=128, templates="plain"), picture(128, 192)
+    result = segmenter.segment(image, WORDS, METHODS["proxyclip"], purify="freecp")
+    assert (result.logits.shape[1:], result.maps.shape[1:]) == ((8, 12), (4, 6))
+
+
+def test_one_word() -> None:
+    """One word without a background has a probability of one everywhere, and no nan comes of it."""
+    result = segmenter_of().segment(picture(32, 32), "cat", CLEARCLIP, purify="freecp")
+    assert result.maps.eq(0).all() and result.labels.eq(0).all()
+
+
+def test_refused() -> None:
+    """Another name, or a tower of one block, is refused."""
+    with pytest.raises(MethodError, match="none, freecp"):
+        segmenter_of().segment(picture(32, 32), WORDS, purify="all")
+    single = replace(segmenter_of(), backbone=tiny_backbone(1, layers=1))
+    with pytest.raises(MethodError, match="at least two blocks"):
+        single.segment(picture(32, 32), WORDS, gclip(False, False), purify="freecp")

@@ -1,0 +1,111 @@
+"""RF-CLIP against the float64 reference: sinks, moved attention, both paths, windows."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from gclip_core import BACKBONES, METHODS, MethodError, Segmenter, gclip, refocus
+from gclip_core.refocus import Refocusing
+from tests import reference
+from tests.models import enlarge_channel, normalised, picture, tiny_backbone
+
+RFCLIP = METHODS["rfclip"]
+REFOCUS = replace(RFCLIP, refocusing=Refocusing(refocus=True))
+CHANNELS = 7, 19
+BACKBONE = replace(
+    tiny_backbone(61, lambda model: enlarge_channel(model, 7, 120, (2, 5))), sink_channels=CHANNELS
+)
+
+
+@pytest.mark.parametrize("grid", [(5, 5), (4, 7), (7, 3)])
+@pytest.mark.parametrize("method", [RFCLIP, REFOCUS])
+@pytest.mark.parametrize("channels", [(), CHANNELS])
+def test_parity(channels: tuple[int, ...], method: Any, grid: tuple[int, int]) -> None:
+    """Features and attention are the reference's, with sinks and without."""
+    backbone, image = replace(BACKBONE, sink_channels=channels), picture(8 * grid[0], 8 * grid[1])
+    segmenter, tower = Segmenter(backbone, short_side=8 * min(grid)), reference.read(backbone.model)
+    x = reference.inputs(tower, normalised(image))[0]
+    z, weights = reference.refocused(tower, x, grid, channels, method.refocusing.refocus)
+    encoded = segmenter.encode(image)
+    features = segmenter.dense_features(encoded, method).flatten(0, 1)
+    assert reference.worst_cosine(features, reference.projected(tower, z)) >= 0.99999
+    for head, expected in {None: sum(weights) / 4, 2: weights[2]}.items():
+        matrix = segmenter.last_attention(encoded, method, head)
+        assert torch.allclose(matrix[1:, 1:].double(), expected, atol=1e-4)
+
+
+def test_sinks() -> None:
+    """Some patches are sinks, others are not; both are the reference's."""
+    (x,) = Segmenter(BACKBONE, short_side=40).encode(picture(40, 56)).inputs[4]
+    ours = refocus.denoised(x[None], (5, 7), CHANNELS)[0]
+    assert torch.allclose(ours.double(), reference.blurred(x.double(), (5, 7), CHANNELS), atol=1e-4)
+    changed = (ours != x).any(1)
+    assert 3 < changed.sum() < 33 and not changed[0]
+
+
+def test_settings_count() -> None:
+    """Sinks and moved attention each change the result."""
+    segmenter, image = Segmenter(BACKBONE, short_side=40), picture(40, 56)
+    encoded = segmenter.encode(image)
+    plain = segmenter.dense_features(encoded, RFCLIP)
+    assert not torch.allclose(segmenter.dense_features(encoded, REFOCUS), plain, atol=1e-3)
+    unknown = Segmenter(replace(BACKBONE, sink_channels=()), short_side=40)
+    assert not torch.allclose(unknown.dense_features(image, RFCLIP), plain, atol=1e-3)
+
+
+def test_moved_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block with moved attention is the reference's, however many rows are computed at a time."""
+    tower, block = reference.read(BACKBONE.model), BACKBONE.blocks[3]
+    x = Segmenter(BACKBONE, short_side=32).encode(picture(32, 40)).inputs[3]
+    maps = reference.qk_maps(tower, 3, x[0].double())
+    moved = [reference.moved(A) for A in maps]
+    assert not torch.allclose(torch.stack(moved), torch.stack(maps), atol=1e-2), "there are sinks"
+    y = x[0] + reference.attended(tower, 3, moved, reference.qkv(tower, 3, x[0].double())[2])
+    expected = y + reference.ffn(tower, 3, y)
+    for elements in (400_000, 300, 1):
+        monkeypatch.setattr(refocus, "ELEMENTS_AT_A_TIME", elements)
+        heads = refocus.blocks.project(block, x)
+        output = refocus._run(REFOCUS.refocusing, block, x, heads)
+        assert torch.allclose(output[0].double(), expected, atol=1e-4)
+
+
+def test_channels() -> None:
+    """The published channels are those of two towers, and fit into them."""
+    known = {name: entry.sink_channels for name, entry in BACKBONES.items() if entry.sink_channels}
+    assert known.keys() == {"openai-vit-b-16", "openai-vit-l-14"}
+    assert max(known["openai-vit-b-16"]) < 768 <= max(known["openai-vit-l-14"]) < 1024
+
+
+def test_windows() -> None:
+    """Each window has a pass of its own."""
+    image = picture(40, 64)
+    segmenter = Segmenter(BACKBONE, short_side=40, window=40, stride=24, templates="plain")
+    logits = segmenter.segment(image, "cat, dog", RFCLIP).logits
+    total, count = torch.zeros_like(logits), torch.zeros(5, 8)
+    single = Segmenter(BACKBONE, short_side=40, templates="plain")
+    for left in (0, 3):
+        crop = image.crop((8 * left, 0, 8 * left + 40, 40))
+        total[:, :, left : left + 5] += single.segment(crop, "cat, dog", RFCLIP).logits
+        count[:, left : left + 5] += 1
+    assert torch.allclose(logits, total / count, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"attention": "qq"},
+        {"ffn": True},
+        {"fusion": gclip().fusion},
+        {"suppression": gclip().suppression},
+        {"calibration": METHODS["scclip"].calibration},
+    ],
+    ids=str,
+)
+def test_unusable(change: dict[str, Any]) -> None:
+    """Parts that the pass has no place for are refused."""
+    with pytest.raises(MethodError, match="Refocusing goes with"):
+        replace(RFCLIP, **change)
+    with pytest.raises(MethodError, match="kept must"):
+        Refocusing(kept=2)

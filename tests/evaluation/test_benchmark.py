@@ -282,6 +282,23 @@ def test_protocol(
     assert benchmark.read_result(Path("out")).counts.sum() == counted
 
 
+@pytest.mark.parametrize(
+    "case", ["voc20", "voc21", "context60", "coco-stuff", "ade20k", "cityscapes"]
+)
+def test_new_methods(case: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """ProxyCLIP, RF-CLIP and FreeCP after ClearCLIP count every pixel of each benchmark."""
+    root = str(CASES[case].make(Path("data")))
+    command = ["--dataset", CASES[case].dataset, "--root", root, "--templates", "plain"]
+    command += ["--short-side", "64", "--window", "48", "--n", "1"]
+    rows = {"none": ["proxyclip", "rfclip"], "freecp": ["clearclip"]}
+    counted = 64 * (np.array(CASES[case].labels) >= 0).sum()
+    for purify, methods in rows.items():
+        assert main([*command, "--methods", *methods, "--purify", purify, "--out", purify]) == 0
+        assert ("purified: FreeCP" in capsys.readouterr().out) == (purify == "freecp")
+        counts = benchmark.read_result(Path(purify)).counts
+        assert (counts.sum((1, 2)) == counted).all()
+
+
 def test_other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """Given weights have their file in the backbone's name: it is no published model."""
     monkeypatch.setattr("evaluation.options.load_backbone", lambda *_: loaded())

@@ -14,7 +14,6 @@ from open_clip import OPENAI_IMAGENET_TEMPLATES, SIMPLE_IMAGENET_TEMPLATES
 from torch import Tensor, nn
 
 from gclip_core import blocks
-from gclip_core.attention import Heads
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.errors import VocabularyError, check_choice
 
@@ -124,60 +123,37 @@ def encode(model: nn.Module, tokens: Tensor, prefixes: Prefixes, which: Tensor) 
     alike &= torch.arange(span, device=tokens.device) < prefixes.lengths[which, None]
     known = torch.minimum(alike.long().cumprod(dim=-1).sum(-1), ends)
     new = ends + 1 - known
-    order = torch.argsort(known * tokens.shape[1] + new)  # rows of equal shape are adjacent
-    batch = (new[order].cumsum(0) - 1) // TOKENS_PER_BATCH
-    sizes = torch.unique_consecutive(batch, return_counts=True)[1].tolist()
-    features = [
-        _encode_batch(model, tokens[rows], prefixes, which[rows], known[rows], new[rows])
-        for rows in order.split(sizes)
-    ]
-    return torch.cat(features)[order.argsort()]
+    features = model.text_projection.new_empty(len(tokens), model.text_projection.shape[1])
+    for length in new.unique().tolist():  # rows with as many new tokens make a rectangle
+        rows = (new == length).nonzero()[:, 0]
+        for some in rows.split(max(1, TOKENS_PER_BATCH // length)):
+            places = known[some, None] + torch.arange(length, device=tokens.device)
+            x = _embed(model, tokens[some].gather(1, places), places)
+            features[some] = _continue(model, x, prefixes, which[some], known[some])
+    return features
 
 
-def _encode_batch(
-    model: nn.Module, tokens: Tensor, prefixes: Prefixes, which: Tensor, known: Tensor, new: Tensor
+def _continue(
+    model: nn.Module, x: Tensor, prefixes: Prefixes, which: Tensor, known: Tensor
 ) -> Tensor:
-    """Features of rows sorted by (known, new); their new tokens are packed into one (T, D)."""
-    place = torch.arange(tokens.shape[1], device=tokens.device)
-    wanted = (place >= known[:, None]) & (place < (known + new)[:, None])
-    x = _embed(model, tokens[wanted], wanted.nonzero()[:, 1])
-    pairs = torch.stack([known, new], dim=1)
-    shapes, counts = torch.unique_consecutive(pairs, dim=0, return_counts=True)
-    groups = [(n, *shape) for n, shape in zip(counts.tolist(), shapes.tolist(), strict=True)]
-    layers = model.transformer.resblocks
-    last = new.cumsum(0) - 1  # the end tokens
-    for index, block in enumerate(layers):
-        heads = blocks.project(block, x)
-        mixed = _attend(heads, prefixes.keys[index], prefixes.values[index], which, groups)
-        if index == len(layers) - 1:  # after the last attention only the end tokens matter
-            x, mixed = x[last], mixed[:, last]
-        x = blocks.finish(block, x, mixed)
-    return blocks.normalised(model.ln_final, x) @ model.text_projection
+    """Features (n, E) of rows whose new tokens are ``x`` (n, new, D), the last one the end token.
 
-
-def _attend(
-    heads: Heads, keys: Tensor, values: Tensor, which: Tensor, groups: list[tuple[int, int, int]]
-) -> Tensor:
-    """Causal attention of packed tokens, heads (H, T, d), to their prefixes and to each other.
-
-    A group (n, known, new) is ``n`` consecutive rows that have ``known`` cached and ``new`` new
-    tokens each.
+    A new token attends to its row's ``known`` cached tokens, to itself, and to new ones before it.
     """
-    out = torch.empty(heads.q.shape, dtype=heads.q.dtype, device=heads.q.device)
-    row = token = 0
-    for n, known, new in groups:
-        here, prefix = slice(token, token + n * new), which[row : row + n]
-        q, k, v = (
-            part[:, here].unflatten(1, (n, new)).transpose(0, 1)
-            for part in (heads.q, heads.k, heads.v)
-        )
-        k = torch.cat([keys[prefix, :, :known], k], dim=2)
-        v = torch.cat([values[prefix, :, :known], v], dim=2)
-        mask = torch.ones(new, known + new, dtype=torch.bool, device=q.device).tril_(known)
-        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        out[:, here] = mixed.transpose(0, 1).flatten(1, 2)
-        row, token = row + n, token + n * new
-    return out
+    new, span = x.shape[1], int(known.max())
+    cached = torch.arange(span, device=x.device) < known[:, None]  # (n, span)
+    causal = torch.ones(new, new, dtype=torch.bool, device=x.device).tril()
+    mask = torch.cat([cached[:, None].expand(-1, new, -1), causal.expand(len(x), -1, -1)], dim=2)
+    layers = model.transformer.resblocks
+    for block, keys, values in zip(layers, prefixes.keys, prefixes.values, strict=True):
+        heads = blocks.project(block, x)
+        k = torch.cat([keys[which, :, :span], heads.k], dim=2)
+        v = torch.cat([values[which, :, :span], heads.v], dim=2)
+        mixed = F.scaled_dot_product_attention(heads.q, k, v, mask[:, None])
+        if block is layers[-1]:  # after the last attention only the end token matters
+            x, mixed = x[:, -1:], mixed[:, :, -1:]
+        x = blocks.finish(block, x, mixed)
+    return blocks.normalised(model.ln_final, x[:, 0]) @ model.text_projection
 
 
 def _embed(model: nn.Module, tokens: Tensor, positions: Tensor) -> Tensor:

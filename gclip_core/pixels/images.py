@@ -211,8 +211,10 @@ def _upright(image: Image.Image, turn: int) -> Image.Image:
 
 def _as_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
-        deep = np.asarray(image).astype(np.int64)
-        image = Image.fromarray(((deep + 128) // 257).clip(0, 255).astype(np.uint8))
+        deep = np.asarray(image).clip(0, 65_407).astype(np.uint16, copy=False)  # of 16 bits
+        deep += 128  # in place: a large picture has no memory for copies
+        deep //= 257
+        image = Image.fromarray(deep.astype(np.uint8))
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         rgb = Image.new("RGB", rgba.size, "white")

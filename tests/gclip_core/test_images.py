@@ -271,6 +271,14 @@ def test_bombs(bomb: str, tmp_path: Path) -> None:
     assert seconds < 10, "of processor time; what grows with the square takes minutes"
 
 
+def test_memory_of_sixteen_bits(tmp_path: Path) -> None:
+    """No wide copies are made: 12 megapixels cost nine bytes a pixel, four of them the result's."""
+    (tmp_path / "deep.png").write_bytes(black_png(3000, 4000, 16, 0))
+    result, grown, _ = cost(_read, tmp_path / "deep.png")
+    assert result == "3000x4000"
+    assert grown < 160, "in MB"
+
+
 def test_header_size(tmp_path: Path) -> None:
     """The size is read without decoding a pixel."""
     (tmp_path / "x.png").write_bytes(black_png(5000, 8000, 8, 0))

@@ -22,6 +22,7 @@ from demo.settings import ABLATIONS, Settings, explain
 from demo.share import mask_png
 from gclip_core import BACKBONES, METHODS, GclipError, __version__
 from gclip_core.numbering import block_numbers
+from gclip_core.pixels import palette
 from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.result import Segmentation
 
@@ -78,7 +79,8 @@ def segment(
         refine=refine,
     )
     mask = scene.mask()
-    file = saved(mask_png(mask), "mask.png")
+    colours = palette.choose(len(mask.vocabulary), mask.labels.numpy(), scene.photo.picture)
+    file = saved(mask_png(mask, colours), "mask.png")
     height, width = mask.labels.shape
     shares = mask.areas()
     described = {

@@ -6,10 +6,9 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from demo.files import item
-from demo.plots import painted
 from demo.scene import Scene, method_title
 from demo.terms import explained
-from demo.views import canvas, percent
+from demo.views import canvas, painted, percent
 from gclip_core import BACKBONES
 from gclip_core.result import Segmentation
 
@@ -48,7 +47,7 @@ def mask_strip(scene: Scene) -> dict[str, Any]:
     """Every method's mask as a small picture."""
     items, names = [], list(scene.compared)
     for name, (mask, miou) in scene.compared.items():
-        picture, about = painted(scene.photo.picture, mask), f"Mask of {method_title(mask.method)}"
+        picture, about = painted(scene, mask), f"Mask of {method_title(mask.method)}"
         items.append(item(picture, titled(mask, miou), about, "jpeg") | {"method": name})
     selected = names.index(scene.settings.enlarged) if is_pressed(scene) else None
     return {"items": items, "selected": selected, "columns": 4 if scene.report.suppressed else 5}
@@ -90,7 +89,7 @@ def figure(scene: Scene) -> bytes:
     drawn = Figure(figsize=(9, rows * (9 / columns * height / width + 0.3)), dpi=200)
     places = drawn.subplots(rows, columns, squeeze=False).flat
     for place, (mask, miou) in zip(places, scene.compared.values(), strict=False):
-        place.imshow(painted(scene.photo.picture, mask, 720))
+        place.imshow(painted(scene, mask, 720))
         place.set_title(titled(mask, miou), fontsize=8)
     for place in drawn.axes:
         place.set_axis_off()

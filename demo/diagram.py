@@ -47,7 +47,7 @@ def words(scene: Scene) -> dict[str, Any]:
         "switches": switches(scene),
         "amf": scene.method.fusion is not None,
         "cs": scene.method.suppression is not None,
-        "classes": classes(mask.vocabulary.names),
+        "classes": classes(scene),
         "background": behind(mask, scene.grid),
         "range": [low, high],
         "cosines": packed(((cosines - low) / max(high - low, 1e-9) * 255).byte().numpy()),

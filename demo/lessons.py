@@ -7,10 +7,9 @@ import gradio as gr
 
 from demo.backbones import DAMAGED
 from demo.files import item
-from demo.plots import painted
 from demo.scene import Photo, Scene
 from demo.settings import Settings
-from demo.views import percent
+from demo.views import painted, percent
 from evaluation import photos
 from gclip_core import assets
 from gclip_core.pixels import palette
@@ -86,7 +85,8 @@ LESSONS = {
 
 def intro() -> str:
     """What to do, and the colours of the words, as HTML."""
-    entries = zip(PHOTO.names, palette.of_names(PHOTO.names), strict=True)
+    colours = palette.choose(len(PHOTO.names), PHOTO.labels(), PHOTO.image())
+    entries = zip(PHOTO.names, colours, strict=True)
     words = ", ".join(f'<b style="color: {colour}">■</b> {name}' for name, colour in entries)
     return f"<p>Two minutes, four steps on one photo: guess, then see. Its words are {words}.</p>"
 
@@ -100,7 +100,7 @@ def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
     """The mask of a step, small, with its score."""
     scene = scene_of(settings)
     mask = scene.mask()
-    image = painted(scene.photo.picture, mask, 420)
+    image = painted(scene, mask, 420)
     caption = f"{caption} · mIoU {percent(scene.miou(mask))}"
     return item(image, caption, "The photo with its mask", "jpeg")
 

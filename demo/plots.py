@@ -6,9 +6,6 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from gclip_core.pixels import palette
-from gclip_core.result import Segmentation
-
 INK, BEFORE, AFTER = "#7b8190", "#e0693c", "#3b93b8"
 STYLE = {
     "font.size": 8.5,
@@ -45,16 +42,6 @@ def over(picture: Image.Image, values: np.ndarray, width: int = 320) -> Image.Im
     size = small(picture.size, width)
     grey = picture.convert("L").resize(size).convert("RGB")
     return Image.blend(grey, coloured(values, size), 0.72)
-
-
-def painted(picture: Image.Image, mask: Segmentation, width: int = 320) -> Image.Image:
-    """A mask on its picture, which is darker where there is no class."""
-    size = small(picture.size, width)
-    labels, colours = mask.labels.numpy(), palette.table(mask.vocabulary.names)
-    colours[-1] = 0
-    y, x = (np.arange(n) * side // n for n, side in zip(size[::-1], labels.shape, strict=True))
-    layer = Image.fromarray(colours[labels[np.ix_(y, x)]])
-    return Image.blend(picture.resize(size), layer, 0.5)
 
 
 @matplotlib.rc_context(STYLE)

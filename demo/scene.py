@@ -25,7 +25,7 @@ from gclip_core.backbones.backbone import Backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
 from gclip_core.methods import Method
-from gclip_core.pixels import images, masks
+from gclip_core.pixels import images, masks, palette
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.words import suggest
@@ -250,6 +250,12 @@ class Scene:
             {idea: bool(n >> i & 1) for i, idea in enumerate(ideas)} for n in range(2 ** len(ideas))
         )
         return tuple(self.mask(self.settings.gclip(**on)) for on in switches)
+
+    @cached_property
+    def colours(self) -> tuple[str, ...]:
+        """Of the words; a switch of an idea changes none."""
+        first = self.switched()[0] if self.settings.method == "gclip" else self.mask()
+        return palette.choose(len(self.words), first.labels.numpy(), self.photo.picture)
 
     @cached_property
     def compared(self) -> dict[str, tuple[Segmentation, float | None]]:

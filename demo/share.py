@@ -5,7 +5,7 @@ import io
 import itertools
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,8 @@ from PIL.PngImagePlugin import PngInfo
 from demo import compare
 from demo.files import item, saved
 from demo.gate import numbers
-from demo.plots import painted
 from demo.scene import Scene
+from demo.views import painted
 from gclip_core import load_backbone
 from gclip_core.methods import gclip
 from gclip_core.pixels import palette
@@ -90,11 +90,11 @@ def arguments(options: dict[str, Any], *first: str) -> str:
 # --- files ---------------------------------------------------------------------------------------
 
 
-def mask_png(mask: Segmentation) -> bytes:
+def mask_png(mask: Segmentation, colours: Sequence[str]) -> bytes:
     """An indexed PNG: class ``c`` is index ``c``, none is 255; a text chunk names the classes."""
     info, buffer = PngInfo(), io.BytesIO()
     info.add_itxt("Classes", json.dumps(list(mask.vocabulary.names), ensure_ascii=False))
-    image = palette.indexed(mask.labels.numpy(), mask.vocabulary.names)
+    image = palette.indexed(mask.labels.numpy(), colours)
     image.save(buffer, "png", pnginfo=info)
     return buffer.getvalue()
 
@@ -123,7 +123,7 @@ def cutouts_zip(scene: Scene) -> bytes:
 
 def strip(scene: Scene) -> dict[str, Any]:
     """The mask and the first cut-outs, small: what the files have in them."""
-    items = [item(painted(scene.photo.picture, scene.mask()), "Mask", kind="jpeg")]
+    items = [item(painted(scene, scene.mask()), "Mask", kind="jpeg")]
     for name, cut in itertools.islice(cutouts(scene), 7):
         cut.thumbnail((320, 320))
         items.append(item(cut, name, f"Cut-out of {name}"))
@@ -143,7 +143,7 @@ def figure(scene: Scene, kind: str) -> bytes:
 
 
 DOWNLOADS = {
-    "mask": ("Mask (indexed PNG)", "mask.png", lambda scene: mask_png(scene.mask())),
+    "mask": ("Mask (indexed PNG)", "mask.png", lambda s: mask_png(s.mask(), s.colours)),
     "cutouts": ("Cut-outs (zip)", "cut-outs.zip", cutouts_zip),
     "png": ("Figure (PNG)", "figure.png", lambda scene: figure(scene, "png")),
     "pdf": ("Figure (PDF)", "figure.pdf", lambda scene: figure(scene, "pdf")),

@@ -9,6 +9,7 @@ import numpy as np
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from demo import backbones, plots
@@ -53,7 +54,7 @@ def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
         "looks": same_methods(scene, masks),
         "photo": photo_file(scene.photo),
         "name": scene.photo.example.name if scene.photo.example else "photo",
-        "classes": classes(scene.words.names),
+        "classes": classes(scene),
         "masks": [side(scene, mask, score) for mask, score in zip(masks, scores, strict=True)],
         "switches": [] if pair else switches(scene),
         "ideas": [idea.upper() for idea in ideas],
@@ -84,13 +85,18 @@ def same_methods(scene: Scene, masks: Sequence[Segmentation]) -> str:
     return digest(same_patches(scene), [mask.method for mask in masks])
 
 
-def classes(names: tuple[str, ...]) -> list[dict[str, str]]:
-    colours = palette.of_names(names)
-    inks = map(palette.ink_on, colours)
+def classes(scene: Scene) -> list[dict[str, str]]:
     return [
-        {"name": name, "colour": colour, "ink": ink}
-        for name, colour, ink in zip(names, colours, inks, strict=True)
+        {"name": name, "colour": colour, "ink": palette.ink_on(colour)}
+        for name, colour in zip(scene.words.names, scene.colours, strict=True)
     ]
+
+
+def painted(scene: Scene, mask: Segmentation, width: int = 320) -> Image.Image:
+    """A mask over the photo, small."""
+    picture = scene.photo.picture
+    picture = picture.resize(plots.small(picture.size, width))
+    return palette.painted(picture, mask.labels.numpy(), scene.colours)
 
 
 def side(scene: Scene, mask: Segmentation, scores: WordScores | None) -> dict[str, Any]:

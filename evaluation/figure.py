@@ -91,10 +91,11 @@ def draw(
     photo = picture.copy()
     photo.thumbnail((1000, 1000), Image.Resampling.LANCZOS)
     masks = [mask for mask in (before, result) if mask]
-    painted = [_painted(photo, names, mask.labels.numpy()) for mask in masks]
+    colours = palette.choose(len(names), masks[0].labels.numpy(), picture)
+    painted = [palette.painted(photo, mask.labels.numpy(), colours) for mask in masks]
     aspect = min(4.5, max(0.4, picture.width / picture.height))  # beyond, white space
     tall = min(3.3, (WIDTH - 0.6) / (1 + len(masks)) / aspect)
-    entries = _legend(result)
+    entries = _legend(result, colours)
     columns = min(len(entries), max(1, int(90 / max(len(e.get_label()) + 6 for e in entries))))
     rows = math.ceil(len(entries) / columns)
     heights = [0.6, tall + 0.2, 0.15 + 0.17 * rows, 2.1, 0.2 if foot else 0.05]
@@ -148,10 +149,9 @@ def _details(segmenter: Segmenter, result: Segmentation, source: Encoded) -> str
     return " · ".join([segmenter.backbone.title, result.method.title, size, edges])
 
 
-def _legend(result: Segmentation) -> list[Patch]:
+def _legend(result: Segmentation, colours: Sequence[str]) -> list[Patch]:
     """Words in their colours with their shares."""
     names, areas = result.vocabulary.names, result.areas()
-    colours = palette.of_names(names)
     largest = sorted(range(len(names)), key=lambda index: -areas[index])[:MAX_WORDS]
     entries = [
         Patch(color=colours[i], label=f"{_cut(names[i], 24)}  {_percent(areas[i])}")
@@ -175,26 +175,6 @@ def _percent(share: float) -> str:
 
 
 # --- panels --------------------------------------------------------------------------------------
-
-
-def _painted(photo: Image.Image, names: Sequence[str], labels: NDArray[np.integer]) -> Image.Image:
-    """A photo with the classes of a mask, which may be larger, in their colours.
-
-    Under them the photo is greyer, so that colours are those of the legend; between them are white
-    lines.
-    """
-    down = np.linspace(0, labels.shape[0] - 1, photo.height).round().astype(int)
-    across = np.linspace(0, labels.shape[1] - 1, photo.width).round().astype(int)
-    labels = labels[down[:, None], across]
-    grey = Image.blend(photo, photo.convert("L").convert("RGB"), 0.55)
-    colours = Image.fromarray(palette.table(names)[labels])
-    opacity = Image.fromarray(np.where(labels < 0, 0, 153).astype(np.uint8))
-    out = np.array(Image.composite(colours, grey, opacity))
-    edge = np.zeros(labels.shape, bool)
-    edge[1:] |= labels[1:] != labels[:-1]
-    edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]
-    out[edge] = 255
-    return Image.fromarray(out)
 
 
 def _draw_maps(figure: SubFigure, blocks: tuple[int, ...], maps: NDArray[np.floating]) -> None:

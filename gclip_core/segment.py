@@ -10,15 +10,15 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import numpy as np
 import torch
 from PIL import Image
 from tqdm import tqdm
 
 from gclip_core.backbones.load import load_backbone
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
-from gclip_core.errors import GclipError, MethodError, VocabularyError
+from gclip_core.errors import GclipError, MethodError, VocabularyError, check_between
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice, block_numbers
 from gclip_core.pixels import images, palette
@@ -106,7 +106,9 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Checks all settings and files, then segments one image after the other."""
+    """Checks what needs no model, loads it, then segments one image after the other."""
+    check_between("threshold", options.threshold, 0, 1)
+    check_between("background-weight", options.background_weight, 0, 1)
     method = METHODS[options.method]
     if method.name == "gclip":
         amf_blocks = block_choice(options.amf_blocks)
@@ -180,7 +182,11 @@ def find_images(given: Iterable[Path]) -> list[Path]:
     photos = []
     for path in given:
         files = [path]
-        if path.is_dir():
+        try:
+            is_folder = path.is_dir()
+        except OSError:  # in a folder that is closed: an image that cannot be read
+            is_folder = False
+        if is_folder:
             shown = (file for file in path.iterdir() if not file.name.startswith("."))
             files = sorted(file for file in shown if file.suffix.lower() in SUFFIXES)
         if not files:
@@ -221,13 +227,9 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
 
 
 def save(output: Path, picture: Image.Image, result: Segmentation) -> None:
-    """Writes the mask, the overlay and the summary of an image."""
-    mask, overlay, summary = (output.with_name(output.name + ending) for ending in ENDINGS)
+    """Writes the mask, the overlay and the summary of an image; after an error, none of them."""
     labels, names = result.labels.numpy(), result.vocabulary.names
-    palette.indexed(labels, names).save(mask)
-    paint = Image.fromarray(palette.table(names)[labels])
-    share = Image.fromarray(np.where(labels < 0, 0, 153).astype(np.uint8))  # of 255
-    Image.composite(paint, picture, share).save(overlay)
+    colours = palette.choose(len(names), labels, picture)
     facts = {
         "classes": [list(synonyms) for synonyms in result.vocabulary.classes],
         "areas": dict(zip(names, result.areas(), strict=True)),
@@ -242,7 +244,13 @@ def save(output: Path, picture: Image.Image, result: Segmentation) -> None:
         "unknown": [asdict(entry) for entry in result.unknown],
         "notes": result.notes,
     }
-    summary.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    with TemporaryDirectory(prefix=".gclip-", dir=output.parent) as folder:  # on the same disk
+        mask, overlay, summary = files = [Path(folder, output.name + ending) for ending in ENDINGS]
+        palette.indexed(labels, colours).save(mask)
+        palette.painted(picture, labels, colours).save(overlay)
+        summary.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        for file in files:
+            file.replace(output.parent / file.name)
 
 
 def describe(result: Segmentation) -> str:

@@ -148,12 +148,15 @@ def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
 
 
 def test_small_mask_has_the_colours() -> None:
-    mask = scene(words="dog, grass", **SMALL).mask()
-    labels = mask.labels.byte().numpy()
-    shown = np.asarray(plots.painted(Image.new("RGB", labels.shape[::-1]), mask, labels.shape[1]))
-    for label, colour in enumerate(palette.table(mask.vocabulary.names)[:2]):
-        assert np.abs(shown[labels == label] - colour / 2).max() <= 1
-    assert not shown[labels == 255].any()
+    """A switch of the idea changes no colour, and the strip's are the canvas's."""
+    current = scene(words="dog, grass", amf=False, **SMALL)
+    assert current.colours == scene(words="dog, grass", **SMALL).colours
+    assert [entry["colour"] for entry in views.classes(current)] == list(current.colours)
+    mask = current.mask()
+    picture, labels = current.photo.picture, mask.labels.numpy()
+    shown = np.asarray(views.painted(current, mask, picture.width))
+    whole = palette.painted(picture, labels, current.colours)
+    assert (shown == np.asarray(whole)).all()
 
 
 def test_formula() -> None:
@@ -174,7 +177,7 @@ def test_strip(size: tuple[int, int], tmp_path: Path) -> None:
     """A photo that is all height, or all width, has small pictures."""
     current = scene(upload(tmp_path, size=size), words="dog", short_side=32, refine="none")
     shown = Image.open(files.photo_file(current.photo)["path"])
-    pictures = shown, plots.painted(shown, current.mask()), plots.over(shown, np.ones((1, 1)))
+    pictures = shown, views.painted(current, current.mask()), plots.over(shown, np.ones((1, 1)))
     assert all(picture.width * picture.height < 500_000 for picture in pictures)
 
 
@@ -340,7 +343,7 @@ def test_own_photo_is_not_in_the_link(tmp_path: Path) -> None:
 def test_mask_names_its_classes() -> None:
     """An indexed PNG: a pixel is the number of its class, 255 is none."""
     mask = scene(words="dog, grass; lawn", **SMALL).mask()
-    picture = Image.open(io.BytesIO(share.mask_png(mask)))
+    picture = Image.open(io.BytesIO(share.mask_png(mask, ("#ff0000", "#0000ff"))))
     assert (np.asarray(picture) == mask.labels.numpy().astype(np.uint8)).all()
     assert json.loads(picture.text["Classes"]) == ["dog", "grass"]
 

@@ -1,74 +1,82 @@
-"""Class colours: natural where a word has one, else its own, and distinct within a picture."""
+"""Class colours are seen on the photo, masks are pictures, and masks are painted over photos."""
 
-from itertools import combinations
-from random import Random
+from itertools import combinations, pairwise
 
 import numpy as np
-import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from PIL import Image
 from PIL.ImageColor import getrgb
 
 from gclip_core.pixels import palette
-from gclip_core.words import lists
-
-EVERYDAY = sorted(lists.read("everyday"))
+from tests.models import picture
 
 
-@pytest.mark.parametrize(
-    ("phrase", "of"),
-    [("Sky", "sky"), ("clouds", "sky"), ("green lawn", "grass"), ("wooden floor", "wood")],
-)
-def test_natural(phrase: str, of: str) -> None:
-    """A word has its natural colour in any form."""
-    assert palette.of_names([phrase]) == (palette.NATURAL[of],)
+def apart(first: str, second: str) -> float:
+    return float(np.linalg.norm(np.subtract(getrgb(first), getrgb(second))))
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.sampled_from(EVERYDAY), min_size=2, max_size=8, unique=True))
-def test_apart(words: list[str]) -> None:
-    """The words of a picture have colours apart."""
-    for colour, other in combinations(palette.of_names(words), 2):
-        assert colour != other
-        assert np.linalg.norm(np.subtract(getrgb(colour), getrgb(other))) > 20
+def test_apart() -> None:
+    """The first colours differ well, and no two are equal."""
+    assert min(apart(*pair) for pair in combinations(palette.COLOURS[:12], 2)) > 60
+    assert len(set(palette.COLOURS)) == len(palette.COLOURS) > 100
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.sampled_from(EVERYDAY), min_size=2, max_size=8, unique=True), st.randoms())
-def test_order(words: list[str], chance: Random) -> None:
-    """The order of words decides nothing."""
-    shuffled = chance.sample(words, len(words))
-    by_word = dict(zip(words, palette.of_names(words), strict=True))
-    assert palette.of_names(shuffled) == tuple(by_word[word] for word in shuffled)
+def test_order() -> None:
+    """Classes take the colours in order; more classes than colours begin again."""
+    grey = Image.new("RGB", (4, 4), "white")
+    n = len(palette.COLOURS) + 2
+    chosen = palette.choose(n, np.full((4, 4), -1), grey)
+    assert chosen == (*palette.COLOURS, *palette.COLOURS[:2])
 
 
-@pytest.mark.parametrize(("word", "other"), [("tree", "bush"), ("grass", "field"), ("sea", "bay")])
-def test_rarer_word(word: str, other: str) -> None:
-    """A word keeps its natural colour beside a rarer word of the same."""
-    colours = palette.of_names([other, word])
-    assert colours[1] == palette.natural(word) != colours[0]
-
-
-def test_many_classes() -> None:
-    """500 classes have 500 colours."""
-    assert len(set(palette.of_names([f"word {i}" for i in range(500)]))) == 500
+def test_seen_on_the_photo() -> None:
+    """A region has no colour like its own, whose turn is then the next class's."""
+    first, second, *_ = palette.COLOURS
+    photo = Image.new("RGB", (600, 300), "white")
+    photo.paste(first, (0, 0, 300, 300))
+    labels = np.zeros((300, 600), np.int16)
+    labels[:, 300:] = 1
+    assert palette.choose(2, labels, photo) == (second, first)
+    assert palette.choose(2, 1 - labels, photo) == (first, second)
+    noise = picture(60, 80)
+    means = [np.asarray(noise)[:, :40].mean((0, 1)), np.asarray(noise)[:, 40:].mean((0, 1))]
+    halves = np.arange(80)[None] // 40 * np.ones((60, 1), int)
+    for colour, mean in zip(palette.choose(2, halves, noise), means, strict=True):
+        assert np.linalg.norm(getrgb(colour) - mean) >= palette.NEAR
 
 
 def test_contrast() -> None:
     """Text is readable on every colour."""
-    for colour in (*palette.COLOURS, *palette.NATURAL.values(), palette.NO_CLASS):
+    for colour in palette.COLOURS:
         assert palette.contrast(colour, palette.ink_on(colour)) >= 4.5, colour
 
 
 def test_indexed() -> None:
     """A mask of at most 255 classes is a palette picture."""
-    picture = palette.indexed(np.array([[-1, 0]]), ["sky"])
-    assert picture.mode == "P"
-    assert np.asarray(picture).tolist() == [[255, 0]]
-    assert picture.convert("RGB").getpixel((1, 0)) == getrgb(palette.NATURAL["sky"])
+    shown = palette.indexed(np.array([[-1, 0]]), palette.COLOURS[:1])
+    assert shown.mode == "P"
+    assert np.asarray(shown).tolist() == [[255, 0]]
+    assert shown.convert("RGB").getpixel((1, 0)) == getrgb(palette.COLOURS[0])
 
 
 def test_grey_mask() -> None:
     """A mask of more classes is grey."""
-    picture = palette.indexed(np.array([[-1, 3]]), [f"word {i}" for i in range(300)])
-    assert np.asarray(picture).tolist() == [[65535, 3]]
+    shown = palette.indexed(np.array([[-1, 3]]), palette.COLOURS[:1] * 300)
+    assert np.asarray(shown).tolist() == [[65535, 3]]
+
+
+def test_painted() -> None:
+    """Colours lie on a grey photo, white lines between them, and what has no class stays."""
+    photo = picture(40, 60)
+    labels = np.full((4, 6), -1)
+    labels[:, 2:] = 0
+    labels[:, 4:] = 1
+    shown = np.asarray(palette.painted(photo, labels, ("#ff0000", "#0000ff"))).astype(int)
+    assert shown.shape == (40, 60, 3)
+    assert (shown[:, :20] == np.asarray(photo)[:, :20]).all()
+    for column in (20, 40):
+        assert (shown[:, column] == 255).all()
+    for channel, (left, right) in zip((0, 2), pairwise((21, 41, 60)), strict=True):
+        inside = shown[:, left : right - 1]
+        grey = np.asarray(photo.convert("L")).astype(int)[:, left : right - 1]
+        assert np.abs(inside[..., channel] - (0.6 * 255 + 0.4 * grey)).max() <= 1
+        assert np.abs(inside[..., 1] - 0.4 * grey).max() <= 1

@@ -1,6 +1,7 @@
 """The command ``gclip``, or ``python -m gclip_core.segment``."""
 
 import json
+import resource
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,39 @@ def test_folder(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert outcome == f"2 of 3 images segmented; the masks are in {out}"
     assert main([str(out.parent), "--words", "cat", "--out", str(out)]) == 2
     assert "none came" in capsys.readouterr().err
+
+
+def test_no_model_for_wrong_settings(
+    photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What needs no model is checked before it is loaded, which may take a download."""
+    monkeypatch.setattr("gclip_core.segment.load_backbone", Mock(side_effect=AssertionError))
+    for wrong in ("--threshold 3", "--background-weight -1"):
+        assert main([str(photo), "--words", "cat", *wrong.split()]) == 2
+        assert "must be a number from 0 to 1" in capsys.readouterr().err
+
+
+def test_full_disk(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where the files find no room, those of the last run stay, and nothing half written."""
+    run(photo, "--words", "cat")
+    out = photo.parent / "out"
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (max(map(len, before.values())) - 1, hard))
+    try:
+        assert main([str(photo), "--words", "cat, sky", "--out", str(out)]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert "0 of 1 image segmented" in capsys.readouterr().err
+
+
+def test_unreadable_file(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that the system refuses to look at is reported as a missing one is."""
+    refused = photo.parent / f"{'long' * 80}.png"  # as in a closed folder, also for root
+    out = str(photo.parent / "out")
+    assert main([str(refused), str(photo), "--words", "cat", "--out", out]) == 1
+    assert "1 of 2 images segmented" in capsys.readouterr().err
 
 
 def test_interrupt(

@@ -18,9 +18,10 @@ from demo.answer import REFUSALS, sentence
 from demo.files import saved
 from demo.gate.sessions import HEAVY
 from demo.scene import LOCK, Photo, Scene
-from demo.settings import ABLATIONS, Settings, explain
+from demo.settings import Settings, explain
 from demo.share import mask_png
 from gclip_core import BACKBONES, METHODS, GclipError, __version__
+from gclip_core.methods import ABLATION
 from gclip_core.numbering import block_numbers
 from gclip_core.pixels import palette
 from gclip_core.pixels.refine import REFINEMENTS
@@ -43,7 +44,7 @@ def add() -> None:
 def segment(
     image: FileData,
     words: str,
-    method: Literal[*METHODS, *ABLATIONS] = "gclip",
+    method: Literal[*METHODS, *ABLATION] = "gclip",
     backbone: Literal["default", *BACKBONES] = "default",
     amf_blocks: str = "backbone",
     cs_blocks: str = "backbone",
@@ -63,13 +64,13 @@ def segment(
     """
     if not words.strip(" ,;\n\t"):
         raise GclipError("“words”: at least one word was expected.")
-    amf, cs = ABLATIONS.get(method, (True, True))
+    amf, cs = ABLATION.get(method, (True, True))
     scene = scene_of(
         image,
         backbone,
         words=words,
         nearest=False,
-        method="gclip" if method in ABLATIONS else method,
+        method="gclip" if method in ABLATION else method,
         amf=amf,
         cs=cs,
         amf_blocks=amf_blocks,
@@ -131,7 +132,7 @@ def about() -> dict[str, Any]:
     return {
         "version": __version__,
         "backbone": backbones.HOST.backbone,
-        "methods": [*METHODS, *ABLATIONS],
+        "methods": list({**METHODS, **ABLATION}),
         "backbones": [
             {name: getattr(entry, name) for name in described}
             | {"download_mb": entry.download, "here": backbones.is_here(entry.name)}

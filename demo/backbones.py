@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
 from PIL import Image
 
 from demo.gate import numbers
-from gclip_core import BACKBONES, BackboneError, damage
+from gclip_core import BACKBONES, BackboneError
 from gclip_core.backbones import load
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.backbones.load import Dtype, load_backbone
@@ -59,8 +59,7 @@ def get(name: str) -> Backbone:
 
     def make() -> Backbone:
         if entry.damage:
-            healthy, *defect = entry.damage
-            return replace(damage(get(healthy), *defect), name=name)
+            return load.damaged(entry, get(entry.damage[0]))
         weights = HOST.weights if name == HOST.backbone else None
         return load_backbone(name, weights, HOST.device, HOST.dtype)
 

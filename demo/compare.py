@@ -6,9 +6,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from demo.files import item
-from demo.scene import Scene, method_title
+from demo.scene import Scene
 from demo.terms import explained
-from demo.views import canvas, painted, percent
+from demo.views import canvas, painted
+from evaluation.figure import percent
 from gclip_core import BACKBONES
 from gclip_core.result import Segmentation
 
@@ -33,7 +34,7 @@ def table(scene: Scene) -> dict[str, Any]:
     """A row a method, with the values of COLUMNS."""
     rows = [
         (
-            method_title(mask.method),
+            mask.method.title,
             "–" if miou is None else f"{100 * miou:.1f}",
             RULES.get(mask.method.name) or RULES.get(mask.method.attention, mask.method.attention),
             mask.method.citation or "for comparison",
@@ -47,7 +48,7 @@ def mask_strip(scene: Scene) -> dict[str, Any]:
     """Every method's mask as a small picture."""
     items, names = [], list(scene.compared)
     for name, (mask, miou) in scene.compared.items():
-        picture, about = painted(scene, mask), f"Mask of {method_title(mask.method)}"
+        picture, about = painted(scene, mask), f"Mask of {mask.method.title}"
         items.append(item(picture, titled(mask, miou), about, "jpeg") | {"method": name})
     selected = names.index(scene.settings.enlarged) if is_pressed(scene) else None
     return {"items": items, "selected": selected, "columns": 4 if scene.report.suppressed else 5}
@@ -100,5 +101,5 @@ def figure(scene: Scene) -> bytes:
 
 
 def titled(mask: Segmentation, miou: float | None) -> str:
-    title = method_title(mask.method)
+    title = mask.method.title
     return title if miou is None else f"{title} · {percent(miou)}"

@@ -9,8 +9,9 @@ from demo.backbones import DAMAGED
 from demo.files import item
 from demo.scene import Photo, Scene
 from demo.settings import Settings
-from demo.views import painted, percent
+from demo.views import painted
 from evaluation import photos
+from evaluation.figure import percent
 from gclip_core import assets
 from gclip_core.pixels import palette
 

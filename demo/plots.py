@@ -6,7 +6,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-INK, BEFORE, AFTER = "#7b8190", "#e0693c", "#3b93b8"
+from evaluation.figure import BLUE, ORANGE, draw_norms
+
+INK, BEFORE, AFTER = "#7b8190", ORANGE, BLUE
 STYLE = {
     "font.size": 8.5,
     "axes.linewidth": 0.6,
@@ -63,19 +65,16 @@ def norms(
     top, limit = before[block].max(), threshold * median
     far = (before.max(1) > 10 * np.median(before, 1)).any()
     floor = median / 9 if far else 0
-    for norms, colour, label in ((before, BEFORE, "without CS"), (after, AFTER, "with CS")):
-        widths = np.where(norms[block] == norms[block].max(), 1.6, 0.6)
-        x = np.arange(len(widths))
-        channels.vlines(x, floor, norms[block], colour, linewidths=widths, label=label)
+    draw_norms(channels, before[block], after[block], floor)
+    for norms, colour in ((before, BEFORE), (after, AFTER)):
         peaks.plot(blocks, norms.max(1) / np.median(norms, 1), "o-", color=colour, markersize=2.5)
     channels.axhline(limit, color=INK, linewidth=0.8, linestyle="--")
     beside = channels.get_yaxis_transform()
     label = f"{threshold:g} × median "
     channels.text(1, limit, label, ha="right", va="bottom", transform=beside)
-    channels.set_yscale("log" if far else "linear")
     channels.set_ylim(floor, max(1.15 * top, 1.3 * limit) * (2 if far else 1))
     if not np.array_equal(before, after):
-        channels.legend(frameon=False, loc="upper right", borderaxespad=0, handlelength=1, ncols=2)
+        channels.legend(frameon=False, loc="upper right", borderaxespad=0, handlelength=1)
     channels.set_xlabel("channel", labelpad=0)
     peaks.axvline(block + 1, color=INK, linewidth=7, alpha=0.25)
     peaks.set_yscale("log" if far else "linear")

@@ -18,13 +18,13 @@ from torch import Tensor
 from demo import backbones
 from demo.gate import numbers
 from demo.gate.sessions import MAX_SESSIONS
-from demo.settings import ABLATIONS, Settings
+from demo.settings import Settings
 from evaluation import metric, photos
 from gclip_core import METHODS, assets
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
-from gclip_core.methods import Method
+from gclip_core.methods import ABLATION, Method
 from gclip_core.pixels import images, masks, palette
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
@@ -265,8 +265,7 @@ class Scene:
         """
         s, first, others = self.settings, dict[str, Method](), dict(METHODS)
         if self.report.suppressed:
-            switches = ABLATIONS | {"gclip": (True, True)}
-            first = {name: s.gclip(amf=amf, cs=cs) for name, (amf, cs) in switches.items()}
+            first = {name: s.gclip(amf=amf, cs=cs) for name, (amf, cs) in ABLATION.items()}
             del others["gclip"]
         else:
             others["gclip"] = s.gclip()
@@ -318,14 +317,6 @@ def coarser(grid: tuple[int, int], most: int) -> tuple[int, int]:
     scale = min(1.0, math.sqrt(most / (rows * columns)))
     rows = max(1, int(rows * scale))
     return rows, max(1, min(int(columns * scale), most // rows))
-
-
-def method_title(method: Method) -> str:
-    """A method's name; GCLIP's with what is switched on."""
-    if method.name != "gclip":
-        return method.title
-    on = [name for name, part in (("AMF", method.fusion), ("CS", method.suppression)) if part]
-    return f"GCLIP: {' + '.join(on) or 'neither'}"
 
 
 def warm() -> None:

@@ -12,6 +12,7 @@ from gclip_core import BACKBONES, METHODS, GclipError, Method, gclip
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.cs import CHANNEL_THRESHOLD
+from gclip_core.methods import ABLATION
 from gclip_core.numbering import block_choice
 from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.words.background import WEIGHT
@@ -34,9 +35,6 @@ def _cs_blocks(text: str) -> str:
     block_choice(text, papers=False)
     return text
 
-
-ABLATIONS = {"neither": (False, False), "amf": (True, False), "cs": (False, True)}
-"""GCLIP with AMF and CS switched so, under names that no method of the table has."""
 
 GCLIP_OPTIONS = {*inspect.signature(gclip).parameters}
 """Settings that are arguments of :func:`gclip_core.gclip`."""
@@ -81,7 +79,7 @@ class Settings(BaseModel):
     head: int = Field(0, ge=0, le=64)
     patch: int = Field(0, ge=0, le=100_000)
     """Pinned in every drawing; a patch of Scene.grid."""
-    enlarged: Literal["", *METHODS, *ABLATIONS] = ""
+    enlarged: Literal["", *METHODS, *ABLATION] = ""
     """The method whose mask Compare shows large."""
 
     @classmethod

@@ -16,8 +16,9 @@ from demo import backbones, plots
 from demo.backbones import DAMAGED
 from demo.files import SHOWN_SIDE, item, packed, photo_file
 from demo.gate import numbers
-from demo.scene import Scene, coarser, method_title
+from demo.scene import Scene, coarser
 from demo.space import NOT_LENT, REASONS
+from evaluation.figure import percent
 from evaluation.metric import WordScores
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.numbering import block_numbers, in_words
@@ -105,7 +106,7 @@ def side(scene: Scene, mask: Segmentation, scores: WordScores | None) -> dict[st
     step = -(-max(labels.shape) // SHOWN_SIDE)
     reasons = pooled(scene.probabilities(mask), scene.encoded.grid, scene.grid)
     return {
-        "title": method_title(mask.method),
+        "title": mask.method.title,
         "score": scores and scores.miou,
         "shares": [*mask.areas(), mask.no_class_area()],
         "unsure": scene.unsure(mask),
@@ -159,7 +160,7 @@ def difference(
     idea: str = "",
 ) -> str:
     """One sentence on what an idea changes, or one method beside another."""
-    subject = idea or method_title(after[0].method)
+    subject = idea or after[0].method.title
     old, new = before[0].labels.numpy(), after[0].labels.numpy()
     share = float((old != new).mean())
     if share < 0.01:
@@ -183,10 +184,6 @@ def moved(old: NDArray, new: NDArray, names: tuple[str, ...]) -> str:
     pairs, counts = np.unique(np.stack([old[differ], new[differ]]), axis=1, return_counts=True)
     names = (*names, "background")
     return "most from {} to {}".format(*(f"“{names[c]}”" for c in pairs[:, counts.argmax()]))
-
-
-def percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
 
 
 def notes(scene: Scene, mask: Segmentation) -> list[str]:

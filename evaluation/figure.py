@@ -37,7 +37,7 @@ from gclip_core.segmenter import Segmenter
 
 WIDTH = 7.2
 """Inches: as wide as the text of a page with two columns."""
-INK, SOFT, BLUE, ORANGE = "#16202b", "#5d6875", "#2459b3", "#c8530f"
+INK, SOFT, BLUE, ORANGE = "#16202b", "#5d6875", "#3b78c2", "#e0693c"
 HEAT = LinearSegmentedColormap.from_list("heat", ["#fff7ec", "#fdbb6b", "#e0701b", "#8c2d04"])
 MATRIX = LinearSegmentedColormap.from_list("matrix", ["#ffffff", "#9fb9e6", "#2459b3", "#0b1f4d"])
 STYLE = {
@@ -118,7 +118,7 @@ def draw(
         axes = matrix.subplots()
         axes.set_title(f"Attention of block {segmenter.backbone.n_blocks}")
         _draw_matrix(axes, attention)
-        _draw_norms(norms.subplots(), result.report)
+        _draw_channels(norms.subplots(), result.report)
         end.text(0.02, 0.4, _cut(foot, 150), fontsize=6.5, color=SOFT)
     return figure
 
@@ -154,11 +154,11 @@ def _legend(result: Segmentation, colours: Sequence[str]) -> list[Patch]:
     names, areas = result.vocabulary.names, result.areas()
     largest = sorted(range(len(names)), key=lambda index: -areas[index])[:MAX_WORDS]
     entries = [
-        Patch(color=colours[i], label=f"{_cut(names[i], 24)}  {_percent(areas[i])}")
+        Patch(color=colours[i], label=f"{_cut(names[i], 24)}  {percent(areas[i])}")
         for i in sorted(largest)
     ]
     if result.no_class_area() > 0:
-        label = f"background  {_percent(result.no_class_area())}"
+        label = f"background  {percent(result.no_class_area())}"
         entries.append(Patch(facecolor="white", edgecolor=SOFT, label=label))
     if len(names) > MAX_WORDS:
         entries.append(Patch(color="white", label=f"and {len(names) - MAX_WORDS} more"))
@@ -170,7 +170,7 @@ def _cut(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1].rstrip(" ,") + "…"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
     return "<0.1 %" if 0 < share < 5e-4 else f"{100 * share:.1f} %"
 
 
@@ -204,31 +204,39 @@ def _draw_matrix(axes: Axes, attention: NDArray[np.floating]) -> None:
     axes.set(xlabel="token that is attended to", ylabel="token that attends", xticks=[], yticks=[])
 
 
-def _draw_norms(axes: Axes, report: MethodReport) -> None:
-    """Norms of all channels of a block; of those that CS changes, before (line) and after (dot).
+def draw_norms(
+    axes: Axes, before: NDArray[np.floating], after: NDArray[np.floating], floor: float
+) -> None:
+    """A block's norms (D,) from ``floor``; of channels that CS changes, before (line), after (dot).
 
-    It is the block whose largest norm is furthest above the median.
+    The axis is logarithmic unless ``floor`` is 0.
     """
+    channels, changed = np.arange(len(before)), ~np.isclose(before, after)
+    axes.vlines(channels, floor, before, color=BLUE, linewidth=0.4, alpha=0.7)
+    axes.vlines(channels[changed], floor, before[changed], color=ORANGE, linewidth=1.6)
+    ink = mpl.rcParams["text.color"]
+    axes.plot(channels[changed], after[changed], "o", color=ink, markersize=3.5, label="with CS")
+    axes.set_yscale("log" if floor else "linear")
+    axes.set_ylim(floor, (4 if floor else 1.25) * float(before.max()))
+
+
+def _draw_channels(axes: Axes, report: MethodReport) -> None:
+    """The norms of the block whose largest norm is furthest above the median."""
     block = int(np.argmax(report.ratios))
     before, after = report.norms_before[block].numpy(), report.norms_after[block].numpy()
-    channels, changed = np.arange(len(before)), ~np.isclose(before, after)
+    changed = np.flatnonzero(~np.isclose(before, after))
     median, largest = float(np.median(before)), float(before.max())
     is_wide = largest > 10 * median  # on a linear axis the ordinary channels would be invisible
-    floor = 0.5 * float(before.min()) if is_wide else 0.0
-    axes.vlines(channels, floor, before, color=BLUE, linewidth=0.4, alpha=0.55)
-    axes.vlines(channels[changed], floor, before[changed], color=ORANGE, linewidth=1.6)
-    axes.plot(channels[changed], after[changed], "o", color=INK, markersize=3.5)
+    draw_norms(axes, before, after, 0.5 * float(before.min()) if is_wide else 0.0)
     axes.set_title(f"Channel norms, block {block + 1}")
     axes.set(xlabel="output channel of the FFN", ylabel="norm of its weights")
-    axes.set_yscale("log" if is_wide else "linear")
     axes.yaxis.set_major_formatter("{x:g}")
-    axes.set_ylim(floor, (4 if is_wide else 1.25) * largest)
     note = f"not changed: largest {largest / median:.1f} × the median"
-    if changed.any():
+    if len(changed):
         note = "CS scales it to an ordinary norm (dot)"
     axes.text(0.02, 1, note, fontsize=6.5, color=SOFT, va="top", transform=axes.transAxes)
-    for channel in channels[changed]:
-        is_right = channel > len(channels) / 2  # the label goes to the side that has room
+    for channel in changed:
+        is_right = channel > len(before) / 2  # the label goes to the side that has room
         axes.annotate(
             f"channel {channel}: {before[channel] / median:.0f} × the median",
             (channel, before[channel]),

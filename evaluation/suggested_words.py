@@ -26,7 +26,7 @@ from gclip_core.words import lists, suggest
 KINDS = {
     "floor": ("wooden floor",),
     "table": ("dining table",),
-    "wall": ("wall brick", "wall stone", "wall tile", "wall wood"),
+    "wall": tuple(kind for kind, word in class_lists.COCO_COARSER.items() if word == "wall"),
     "water": ("sea", "river"),
 }
 """Classes of a truth that are kinds of a word: the word names them too."""

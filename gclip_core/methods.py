@@ -101,7 +101,7 @@ def gclip(
     on = [word for word, switch in (("AMF", amf), ("CS", cs)) if switch]
     return Method(
         name="gclip",
-        title=f"GCLIP ({' + '.join(on)})" if on else "ClearCLIP (GCLIP, AMF and CS off)",
+        title=f"GCLIP ({' + '.join(on) or 'neither'})",
         attention="qq",
         residual=False,
         ffn=False,
@@ -114,6 +114,14 @@ def gclip(
         paper="arXiv:2502.06818",
     )
 
+
+ABLATION = {
+    "neither": (False, False),
+    "amf": (True, False),
+    "cs": (False, True),
+    "gclip": (True, True),
+}
+"""The four rows of GCLIP's ablation: AMF and CS, on or off."""
 
 METHODS: Table[Method] = Table(  # in the order of their years
     Method(

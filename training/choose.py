@@ -62,7 +62,7 @@ GOOD = 0.3
 """The least IoU of a good mask."""
 GAINS = (150.0, 200.0, 250.0, 300.0)
 """Gains of the damaged channel that are tried."""
-FOUR = (gclip(amf=False, cs=False), gclip(cs=False), gclip(amf=False), gclip())
+FOUR = [gclip(*switches) for switches in ABLATION.values()]
 """Neither, AMF, CS and both."""
 SHARES = (0.15, 0.3, 0.6)
 WEIGHTS = (0.5, 0.6, 0.7, 0.8, 0.9)

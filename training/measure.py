@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation import metric
+from evaluation.class_lists import COCO_COARSER
 from gclip_core.backbones.load import load_backbone
 from gclip_core.methods import METHODS, Method, gclip
 from gclip_core.segmenter import Segmenter
@@ -52,8 +53,7 @@ class Case:
 
 def one_name(word: str) -> str:
     """COCO's finer names for walls, floors and the sea, as one word each."""
-    walls = "wall" if word.startswith("wall") else word
-    return {"wooden floor": "floor", "sea": "ocean"}.get(word, walls)
+    return COCO_COARSER.get(word, word)
 
 
 def read_cases(folder: Path) -> Iterator[Case]:

@@ -18,6 +18,16 @@ class ClassName:
 BACKGROUND = ClassName("background", tuple(lists.read("background")))
 """The background class of VOC21 and COCO-Object: everything that is not one of their objects."""
 
+COCO_COARSER = {
+    "wall brick": "wall",
+    "wall stone": "wall",
+    "wall tile": "wall",
+    "wall wood": "wall",
+    "wooden floor": "floor",
+    "sea": "ocean",
+}
+"""What people call COCO's finer classes."""
+
 
 def read(name: str) -> tuple[ClassName, ...]:
     """The class list of that name in this folder, for example ``"voc20"``."""

@@ -62,9 +62,7 @@ def load_backbone(
     """
     entry = BACKBONES[name]
     if entry.damage:
-        healthy, *defect = entry.damage
-        backbone = load_backbone(healthy, weights, device, dtype)
-        return replace(damage(backbone, *defect), name=entry.name)
+        return damaged(entry, load_backbone(entry.damage[0], weights, device, dtype))
     if dtype not in ("float32", "bfloat16", "auto"):
         raise BackboneError(f"dtype must be float32, bfloat16 or auto, but '{dtype}' came.")
     try:
@@ -123,6 +121,11 @@ def load_dino(device: torch.device) -> TransformerTrunk:
         dino = TransformerTrunk(**config["stem"]["transformer"])
     dino.load_state_dict(state, assign=True)
     return dino.eval().requires_grad_(False).to(device)
+
+
+def damaged(entry: BackboneEntry, healthy: Backbone) -> Backbone:
+    """The backbone of an entry whose weights are damaged on purpose, of the healthy one."""
+    return replace(damage(healthy, *entry.damage[1:]), name=entry.name)
 
 
 def on_disk(entry: BackboneEntry) -> list[Path]:

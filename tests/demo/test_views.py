@@ -18,7 +18,7 @@ import gclip_core
 from demo import backbones, compare, diagram, files, lessons, page, plots, share, views
 from demo.answer import IN_VIEW, Seen
 from demo.backbones import get
-from demo.scene import Photo, Scene, coarser, method_title
+from demo.scene import Photo, Scene, coarser
 from demo.settings import Settings
 from gclip_core import BACKBONES, METHODS, load_backbone
 from gclip_core.pixels import palette
@@ -57,9 +57,9 @@ def test_sentence_names_the_class_that_changed_most() -> None:
     text = views.difference(names, after, before, "AMF")
     assert "falls from" in text and text.endswith("mean of many photos.")
     text = views.difference(names, after, before)
-    assert text.startswith("GCLIP: AMF + CS changes") and "paper" not in text
+    assert text.startswith("GCLIP (AMF + CS) changes") and "paper" not in text
     same = views.difference(names, after, (replace(better, labels=better.labels.clone()), after[1]))
-    assert same == "GCLIP: AMF + CS hardly changes this mask."
+    assert same == "GCLIP (AMF + CS) hardly changes this mask."
 
 
 def test_sentence_without_a_truth(tmp_path: Path) -> None:
@@ -228,10 +228,10 @@ def test_table_and_masks_have_one_figure(compared: dict) -> None:
     """That of the mask that Segment shows, too."""
     current = scene(**SMALL)
     rows = compare.table(current)["data"]
-    assert [row[0] for row in rows] == [method_title(m.method) for m in compared.values()]
+    assert [row[0] for row in rows] == [m.method.title for m in compared.values()]
     captions = [item["caption"] for item in compare.mask_strip(current)["items"]]
     assert captions == [f"{row[0]} · {row[1]} %" for row in rows]
-    ours = next(row for row in rows if row[0] == "GCLIP: AMF + CS")
+    ours = next(row for row in rows if row[0] == "GCLIP (AMF + CS)")
     assert ours[1] == f"{100 * views.canvas(current)['masks'][1]['score']:.1f}"
     paper = next(row for row in rows if row[0] == "ClearCLIP")
     assert paper[2:] == ("query · query", "Lan et al. 2024, arXiv:2407.12442")
@@ -249,8 +249,8 @@ def test_pressed_mask_is_beside_ours(compared: dict) -> None:
     for name, mask in list(compared.items())[:4]:
         shown = compare.large(current.with_settings(enlarged=name))
         titles = [view["title"] for view in shown["masks"]]
-        assert "GCLIP: AMF + CS" in titles and len(set(titles)) == 2
-        drawn = shown["masks"][titles.index(method_title(mask.method))]
+        assert "GCLIP (AMF + CS)" in titles and len(set(titles)) == 2
+        drawn = shown["masks"][titles.index(mask.method.title)]
         assert (numbers(drawn["mask"]) == mask.labels.byte().numpy()).all()
         assert shown["masks"][shown["shown"]] == drawn
 
@@ -277,8 +277,8 @@ def test_own_mask_is_pressed(switches: dict) -> None:
 def test_damaged_model_compares_four() -> None:
     """Neither, AMF, CS and both, before the other methods."""
     masks = scene(backbone="built-in-damaged", **SMALL).compared.values()
-    titles = [method_title(mask.method) for mask, _ in masks]
-    assert titles[:4] == ["GCLIP: neither", "GCLIP: AMF", "GCLIP: CS", "GCLIP: AMF + CS"]
+    titles = [mask.method.title for mask, _ in masks]
+    assert titles[:4] == ["GCLIP (neither)", "GCLIP (AMF)", "GCLIP (CS)", "GCLIP (AMF + CS)"]
     assert len(titles) == len(METHODS) + 3
 
 

@@ -26,7 +26,7 @@ def test_table() -> None:
         (True, True, "GCLIP (AMF + CS)"),
         (True, False, "GCLIP (AMF)"),
         (False, True, "GCLIP (CS)"),
-        (False, False, "ClearCLIP (GCLIP, AMF and CS off)"),
+        (False, False, "GCLIP (neither)"),
     ],
 )
 def test_ideas(amf: bool, cs: bool, title: str) -> None:

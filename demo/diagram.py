@@ -13,6 +13,7 @@ from demo.files import packed, photo_file, picture_file
 from demo.gate import numbers
 from demo.scene import Scene, coarser
 from demo.views import behind, classes, norms, pooled, same_patches, switches
+from gclip_core import cs
 from gclip_core.attention import ATTENTIONS
 from gclip_core.methods import Method
 from gclip_core.pixels import masks
@@ -59,7 +60,7 @@ def words(scene: Scene) -> dict[str, Any]:
 def tower(scene: Scene) -> dict[str, Any]:
     """Every block's attention and norms, and the last one's attention without and with AMF."""
     segmenter, report, s = scene.segmenter, scene.report, scene.settings
-    after = report.norms_after.amax(1) / report.norms_after.median(1).values
+    after = cs.ratios(report.norms_after)
     alone, mean = (replace(scene.method, fusion=f) for f in (None, s.gclip(amf=True).fusion))
     source = segmenter.suppress(scene.encoded, scene.method)
     rows, columns = source.grid
@@ -73,7 +74,7 @@ def tower(scene: Scene) -> dict[str, Any]:
                 "fused": block in report.fusion.blocks,
                 "abnormal": block in report.abnormal,
                 "suppressed": block in report.suppressed,
-                "peaks": [float(report.ratios[block]), float(after[block])],
+                "peaks": [report.ratios[block], after[block]],
             }
         )
         matrix = segmenter.attention_map(source, block)  # large: one at a time

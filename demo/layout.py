@@ -147,7 +147,7 @@ def _inputs(parts: Parts) -> None:
         _settings(parts)
 
 
-def _thumbnail(photo: photos.Photo) -> Image.Image:
+def _thumbnail(photo: photos.ShippedPhoto) -> Image.Image:
     image = photo.image()
     image.thumbnail((176, 132))
     return image

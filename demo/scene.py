@@ -75,7 +75,7 @@ def state() -> dict[str, Any]:
 
 
 @cache
-def examples() -> dict[str, photos.Photo]:
+def examples() -> dict[str, photos.ShippedPhoto]:
     """The photos that ship, by the digest of the file."""
     return {Photo.of(str(p.path)).digest: p for p in photos.shipped_photos().values()}
 
@@ -100,7 +100,7 @@ class Photo:
         return cls(_digest(path, status.st_mtime_ns, status.st_size), path)
 
     @property
-    def example(self) -> photos.Photo | None:
+    def example(self) -> photos.ShippedPhoto | None:
         return examples().get(self.digest)
 
     @property

@@ -32,7 +32,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Photo:
+class ShippedPhoto:
     """A photo that ships and its true mask.
 
     ``words`` are the classes, the main one first, each a name followed by its synonyms; ``text`` is
@@ -72,13 +72,13 @@ class Photo:
 
 
 @cache
-def shipped_photos() -> Mapping[str, Photo]:
+def shipped_photos() -> Mapping[str, ShippedPhoto]:
     """Every photo that ships, by name."""
     read = json.loads(assets.path("photos", "photos.json").read_text(encoding="utf-8"))
     return MappingProxyType({name: _photo(name, entry) for name, entry in read.items()})
 
 
-def _photo(name: str, entry: dict) -> Photo:
+def _photo(name: str, entry: dict) -> ShippedPhoto:
     words = tuple(tuple(w.strip() for w in word.split(";")) for word in entry["words"])
     index = {synonyms[0]: i for i, synonyms in enumerate(words)} | {"": IGNORE}
     regions = [
@@ -86,7 +86,7 @@ def _photo(name: str, entry: dict) -> Photo:
         for word, points in entry["regions"]  # points as SVG writes them: "x,y x,y x,y"
     ]
     size, text = tuple(entry["size"]), entry.get("text", ", ".join(names[0] for names in words))
-    return Photo(name, entry["title"], entry["credit"], size, words, text, tuple(regions))
+    return ShippedPhoto(name, entry["title"], entry["credit"], size, words, text, tuple(regions))
 
 
 def shipped_set() -> LabelledSet:
@@ -103,7 +103,7 @@ def shipped_set() -> LabelledSet:
     )
     index = {word: number for number, word in enumerate(synonyms)}
 
-    def load(photo: Photo) -> tuple[Image.Image, NDArray[np.int16]]:
+    def load(photo: ShippedPhoto) -> tuple[Image.Image, NDArray[np.int16]]:
         class_of = np.array([*(index[word] for word in photo.names), IGNORE], np.int16)
         return photo.image(), class_of[photo.labels()]
 

@@ -12,13 +12,13 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from gclip_core import attention, blocks
 from gclip_core.amf import BlocksOf12
 from gclip_core.attention import Attention, Heads
 from gclip_core.errors import ImageError, check_choice
-from gclip_core.types import Grid
+from gclip_core.types import Grid, Module
 
 
 @dataclass(frozen=True)
@@ -189,7 +189,7 @@ def calibrate(
     )
 
 
-def two_passes(last: nn.Module, kind: Attention, calibrated: Calibrated) -> Tensor:
+def two_passes(last: Module, kind: Attention, calibrated: Calibrated) -> Tensor:
     """The calibrated last block: (N, D), before ``ln_post``.
 
     It has no residual path and no FFN. Spreading is linear, so it is done once, on the sum.
@@ -202,9 +202,7 @@ def two_passes(last: nn.Module, kind: Attention, calibrated: Calibrated) -> Tens
     return (calibrated.after @ z.sum(0)).to(values.dtype)
 
 
-def path_matrix(
-    last: nn.Module, kind: Attention, calibrated: Calibrated, head: int | None
-) -> Tensor:
+def path_matrix(last: Module, kind: Attention, calibrated: Calibrated, head: int | None) -> Tensor:
     """The weight of token j in the output of token i, of one head or as the head mean: (1+N, 1+N).
 
     For patches it is the product of repair, spreading, attention and spreading; the class token
@@ -222,7 +220,7 @@ def path_matrix(
     return out
 
 
-def _heads(last: nn.Module, calibrated: Calibrated) -> tuple[Heads, Heads]:
+def _heads(last: Module, calibrated: Calibrated) -> tuple[Heads, Heads]:
     """Heads of both passes, (2, H, N, d) each, and of those passes that use more than the gate."""
     heads = blocks.project(last, calibrated.patches.to(last.attn.in_proj_weight.dtype))
     return heads, heads if calibrated.settings.second_pass == "same" else heads[:1]

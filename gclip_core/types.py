@@ -9,7 +9,7 @@ rows sum to 1, those of a sum of two softmaxes to 2. ``W2`` (D, 4D) is the FFN's
 layer, ``mlp.c_proj.weight``.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 Grid = tuple[int, int]
 """Rows and columns of patches."""
@@ -20,3 +20,6 @@ Size = tuple[int, int]
 Blocks = Literal["auto", "backbone"] | tuple[int, ...]
 """0-based block indices; ``"auto"``: chosen by measurement; ``"backbone"``: the backbone's default
 (the paper's blocks for OpenAI ViT-B/16, else ``"auto"``)."""
+
+Module = Any
+"""A module of open_clip or PyTorch, whose parts (``block.attn``) have no types for a checker."""

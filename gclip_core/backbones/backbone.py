@@ -19,7 +19,7 @@ from gclip_core.cache import BoundedCache
 from gclip_core.cs import Suppression
 from gclip_core.errors import BackboneError, MethodError, check_between
 from gclip_core.numbering import check_index, indices
-from gclip_core.types import Blocks
+from gclip_core.types import Blocks, Module
 
 MOST_EMBEDDINGS = 4096
 """The number of cached text embeddings of a backbone."""
@@ -38,7 +38,7 @@ class Backbone:
 
     name: str
     title: str
-    model: nn.Module
+    model: Module
     tokenizer: Callable[[list[str]], Tensor]
     mean: Triple
     std: Triple
@@ -75,7 +75,7 @@ class Backbone:
             )
 
     @property
-    def visual(self) -> nn.Module:
+    def visual(self) -> Module:
         """The image tower."""
         return self.model.visual
 

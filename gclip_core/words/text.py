@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from open_clip import OPENAI_IMAGENET_TEMPLATES, SIMPLE_IMAGENET_TEMPLATES
-from torch import Tensor, nn
+from torch import Tensor
 
 from gclip_core import blocks
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.errors import VocabularyError, check_choice
+from gclip_core.types import Module
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "imagenet80": tuple(t("{}") for t in OPENAI_IMAGENET_TEMPLATES),
@@ -96,7 +97,7 @@ class Prefixes:
     values: tuple[Tensor, ...]
 
 
-def read_prefixes(model: nn.Module, tokens: Tensor) -> Prefixes:
+def read_prefixes(model: Module, tokens: Tensor) -> Prefixes:
     """The prefix cache of token rows (n, context) int64, up to their end tokens."""
     lengths = tokens.argmax(dim=-1)
     tokens = tokens[:, : max(1, int(lengths.max()))]
@@ -111,7 +112,7 @@ def read_prefixes(model: nn.Module, tokens: Tensor) -> Prefixes:
     return Prefixes(tokens, lengths, tuple(keys), tuple(values))
 
 
-def encode(model: nn.Module, tokens: Tensor, prefixes: Prefixes, which: Tensor) -> Tensor:
+def encode(model: Module, tokens: Tensor, prefixes: Prefixes, which: Tensor) -> Tensor:
     """``CLIP.encode_text`` of token rows (n, context) int64: unnormalised (n, E), model's dtype.
 
     ``which[i]`` is the prefix that row ``i`` should begin with. The cache is used only as far as
@@ -133,9 +134,7 @@ def encode(model: nn.Module, tokens: Tensor, prefixes: Prefixes, which: Tensor) 
     return features
 
 
-def _continue(
-    model: nn.Module, x: Tensor, prefixes: Prefixes, which: Tensor, known: Tensor
-) -> Tensor:
+def _continue(model: Module, x: Tensor, prefixes: Prefixes, which: Tensor, known: Tensor) -> Tensor:
     """Features (n, E) of rows whose new tokens are ``x`` (n, new, D), the last one the end token.
 
     A new token attends to its row's ``known`` cached tokens, to itself, and to new ones before it.
@@ -156,6 +155,6 @@ def _continue(
     return blocks.normalised(model.ln_final, x[:, 0]) @ model.text_projection
 
 
-def _embed(model: nn.Module, tokens: Tensor, positions: Tensor) -> Tensor:
+def _embed(model: Module, tokens: Tensor, positions: Tensor) -> Tensor:
     dtype = model.transformer.get_cast_dtype()
     return model.token_embedding(tokens).to(dtype) + model.positional_embedding[positions].to(dtype)

@@ -159,6 +159,13 @@ def test_small_mask_has_the_colours() -> None:
     assert (shown == np.asarray(whole)).all()
 
 
+def test_norms_that_cs_leaves() -> None:
+    """A block has the same ratio before and after CS, unless CS changes it."""
+    for block in diagram.tower(scene(words="dog", backbone="built-in-damaged", **SMALL))["blocks"]:
+        before, after = block["peaks"]
+        assert (after < before) if block["suppressed"] else (after == before)
+
+
 def test_formula() -> None:
     assert diagram.formula(METHODS["sclip"]) == "softmax(QQᵀ) + softmax(KKᵀ)"
     assert diagram.formula(METHODS["maskclip"]) == "identity"

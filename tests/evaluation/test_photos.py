@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation.metric import IGNORE
-from evaluation.photos import Photo, Region, shipped_photos
+from evaluation.photos import Region, ShippedPhoto, shipped_photos
 from gclip_core import assets
 from gclip_core.words import vocabulary
 from tests.models import loaded
@@ -15,11 +15,11 @@ PHOTOS = list(shipped_photos().values())
 
 
 @pytest.fixture(params=PHOTOS, ids=lambda photo: photo.name)
-def photo(request: pytest.FixtureRequest) -> Photo:
+def photo(request: pytest.FixtureRequest) -> ShippedPhoto:
     return request.param
 
 
-def test_mask(photo: Photo) -> None:
+def test_mask(photo: ShippedPhoto) -> None:
     """A mask is as large as its photo, and covers most of it with the photo's words."""
     width, height = photo.image().size
     assert photo.image().mode == "RGB"
@@ -38,7 +38,7 @@ def test_polygons() -> None:
     square = ((0, 0), (9, 0), (9, 9), (0, 9))
     left, corner = ((0, 0), (4, 0), (4, 9), (0, 9)), ((0, 0), (2, 0), (2, 2), (0, 2))
     regions = (Region(0, square), Region(1, left), Region(IGNORE, corner))
-    labels = Photo("", "", "", (10, 10), (("a",), ("b",)), "a, b", regions).labels()
+    labels = ShippedPhoto("", "", "", (10, 10), (("a",), ("b",)), "a, b", regions).labels()
     assert [int((labels == index).sum()) for index in (0, 1, -1)] == [50, 41, 9]
     assert labels[5, 4] == 1
     assert labels[5, 5] == 0
@@ -54,6 +54,6 @@ def test_credits() -> None:
         assert all(part in rows[photo.name] for part in photo.credit.split(", "))
 
 
-def test_known_words(photo: Photo) -> None:
+def test_known_words(photo: ShippedPhoto) -> None:
     """The built-in model was trained on every word of the photos."""
     assert vocabulary.unknown_phrases(loaded(), vocabulary.parse(photo.text)) == ()

@@ -59,10 +59,10 @@ def merge(block: Module, heads: Tensor) -> Tensor:
 def ffn(block: Module, x: Tensor, W2: Tensor | None = None) -> Tensor:
     """``ls_2(c_proj(gelu(c_fc(ln_2(x)))))``, with ``W2`` in place of ``c_proj.weight`` if given."""
     mlp, x = block.mlp, normalised(block.ln_2, x)
-    W2 = mlp.c_proj.weight if W2 is None else W2
+    weight = mlp.c_proj.weight if W2 is None else W2
     if isinstance(mlp.gelu, QuickGELU):
-        return block.ls_2(_quick_ffn(mlp.c_fc, W2, mlp.c_proj.bias, x))
-    return block.ls_2(F.linear(mlp.gelu(mlp.c_fc(x)), W2, mlp.c_proj.bias))
+        return block.ls_2(_quick_ffn(mlp.c_fc, weight, mlp.c_proj.bias, x))
+    return block.ls_2(F.linear(mlp.gelu(mlp.c_fc(x)), weight, mlp.c_proj.bias))
 
 
 def finish(block: Module, x: Tensor, mixed: Tensor, W2: Tensor | None = None) -> Tensor:
@@ -73,7 +73,7 @@ def finish(block: Module, x: Tensor, mixed: Tensor, W2: Tensor | None = None) ->
 
 def run(block: Module, x: Tensor, heads: Heads, W2: Tensor | None = None) -> Tensor:
     """A block's output from its input (..., T, D) and its heads (..., H, T, d)."""
-    mixed = F.scaled_dot_product_attention(heads.q, heads.k, heads.v)
+    mixed = F.scaled_dot_product_attention(heads.q, heads.k, heads.part("v"))
     return finish(block, x, mixed, W2)
 
 

@@ -35,7 +35,7 @@ def check_choice(what: str, value: object, choices: Collection[str]) -> None:
 
 def check_count(what: str, value: object) -> None:
     """Raises MethodError if ``value`` is no integer above 0 and below a thousand million."""
-    if not isinstance(value, Integral) or not 0 < value < 1e9:
+    if not isinstance(value, Integral) or not 0 < int(value) < 1e9:
         raise MethodError(
             f"{what} must be a whole number above 0, but {value!r} came; pass one such as 2."
         )
@@ -43,7 +43,7 @@ def check_count(what: str, value: object) -> None:
 
 def check_between(what: str, value: object, low: float, high: float) -> None:
     """Raises MethodError if ``value`` is no number from ``low`` to ``high``; nan is none."""
-    if not (isinstance(value, Real) and low <= value <= high):
+    if not (isinstance(value, Real) and low <= float(value) <= high):
         raise MethodError(
             f"{what} must be a number from {low:g} to {high:g}, but {value!r} came; pass one of "
             "these."

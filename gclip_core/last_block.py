@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from gclip_core import amf, blocks, calibration, proxy, refocus
 from gclip_core.amf import WeightedMap
 from gclip_core.attention import ATTENTIONS
-from gclip_core.calibration import Calibrated
+from gclip_core.calibration import Calibrated, Calibration
 from gclip_core.encoder import Encoded
 from gclip_core.methods import Method
 from gclip_core.refocus import Refocused
@@ -24,14 +24,14 @@ def apply(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
     """
     last, kind, grid = encoded.backbone.blocks[-1], ATTENTIONS[method.attention], encoded.window
     if method.calibration is not None:
-        images = _calibrated(method, encoded)
+        images = _calibrated(method.calibration, encoded)
         z = torch.stack([calibration.two_passes(last, kind, image) for image in images])
-    elif method.proxy is not None:
+    elif method.proxy is not None and encoded.proxy is not None:
         values = encoded.heads(encoded.backbone.n_blocks - 1, values=True).part("v")[..., 1:, :]
-        grid = tuple(encoded.proxy.shape[1:3])
+        grid = encoded.proxy.shape[1], encoded.proxy.shape[2]
         mixed = [
-            proxy.attend(method.proxy, *window, encoded.window)
-            for window in zip(encoded.proxy, values, strict=True)
+            proxy.attend(method.proxy, features, own, encoded.window)
+            for features, own in zip(encoded.proxy, values, strict=True)
         ]
         z = blocks.merge(last, torch.stack(mixed))
     elif method.refocusing is not None:
@@ -64,7 +64,7 @@ def attention_matrix(
     1 (to 2 for a sum of two softmaxes), else ``calibration.path_matrix``. With a proxy all
     heads have the same. With refocusing it is ``refocus.path_matrix``.
     """
-    if method.proxy is not None:
+    if method.proxy is not None and encoded.proxy is not None:
         images = [proxy.matrix(method.proxy, x, encoded.window) for x in encoded.proxy]
         return _with_class_token(torch.stack(images))
     if method.refocusing is not None:
@@ -72,7 +72,7 @@ def attention_matrix(
     if method.calibration is None:
         return amf.fused_matrix(_maps(method, encoded, fused), encoded.window, head)
     last, kind = encoded.backbone.blocks[-1], ATTENTIONS[method.attention]
-    images = _calibrated(method, encoded)
+    images = _calibrated(method.calibration, encoded)
     return torch.stack([calibration.path_matrix(last, kind, image, head) for image in images])
 
 
@@ -94,9 +94,9 @@ def _maps(method: Method, encoded: Encoded, fused: Sequence[int]) -> list[Weight
     """The attention of the last block, then that of each fused block."""
     own, n = ATTENTIONS[method.attention], len(fused)
     heads = encoded.heads(encoded.backbone.n_blocks - 1, values=True)
-    if not fused:
-        return [WeightedMap(1.0, own, heads)]
     fusion = method.fusion
+    if not fused or fusion is None:
+        return [WeightedMap(1.0, own, heads)]
     weight = n / (1 + n) if fusion.weight is None else fusion.weight
     kind = own if fusion.attention == "own" else ATTENTIONS["qk"]
     values = any("v" in pair for pair in kind.pairs)
@@ -107,12 +107,12 @@ def _maps(method: Method, encoded: Encoded, fused: Sequence[int]) -> list[Weight
     return maps
 
 
-def _calibrated(method: Method, encoded: Encoded) -> list[Calibrated]:
+def _calibrated(settings: Calibration, encoded: Encoded) -> list[Calibrated]:
     """The calibration of each window."""
     before_last = encoded.heads(encoded.backbone.n_blocks - 2)
     return [
         calibration.calibrate(
-            method.calibration, [x[i] for x in encoded.inputs], before_last[i], encoded.window
+            settings, [x[i] for x in encoded.inputs], before_last[i], encoded.window
         )
         for i in range(len(encoded.corners))
     ]

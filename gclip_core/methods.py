@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, BlocksOf12, Fusion
 from gclip_core.attention import ATTENTIONS
@@ -93,7 +93,7 @@ def gclip(
     ``Suppression``. Raises MethodError for a setting outside its range.
     """
 
-    def read(what: str, blocks: str | Iterable[int]) -> str | tuple[int, ...]:
+    def read(what: str, blocks: str | Iterable[int]) -> Any:  # its words are checked below
         return blocks if isinstance(blocks, str) else indices(what, blocks)
 
     fusion = Fusion(read("AMF blocks", amf_blocks), n_fused, heads, global_threshold)

@@ -16,10 +16,10 @@ def segment(model: Any, tokenizer: Any, picture: Any, words: list[str]) -> Tenso
     """The index of each pixel's word, (height, width). ``model``: ViT-B-16-quickgelu of OpenAI."""
     visual, (*trunk, last) = model.visual, model.visual.transformer.resblocks
     h, w = (round(SIDE * side / min(picture.size) / PATCH) for side in picture.size[::-1])
-    pixels = image_transform((h * PATCH, w * PATCH), is_train=False, resize_mode="squash")(picture)
+    scaled: Any = image_transform((h * PATCH, w * PATCH), is_train=False, resize_mode="squash")
     places = visual.positional_embedding[1:].T.unflatten(1, visual.grid_size)[None]
     places = F.interpolate(places, (h, w), mode="bicubic")  # trained for another grid
-    patches = (visual.conv1(pixels[None]) + places).flatten(2)[0].T  # (N, D), N = h w
+    patches = (visual.conv1(scaled(picture)[None]) + places).flatten(2)[0].T  # (N, D), N = h w
     first = visual.class_embedding + visual.positional_embedding[0]
     x = visual.ln_pre(torch.cat([first[None], patches]))  # (T, D), T = 1 + N
 
@@ -38,7 +38,7 @@ def segment(model: Any, tokenizer: Any, picture: Any, words: list[str]) -> Tenso
 
     q, k, v = heads(last, x)
     attentions.append(attention(q, q))  # ClearCLIP: a patch attends to patches like itself
-    A = sum(attentions) / len(attentions)  # AMF: and to what the whole picture shows
+    A = torch.stack(attentions).mean(0)  # AMF: and to what the whole picture shows
     z = last.attn.out_proj((A @ v).transpose(0, 1).flatten(1))  # no residual path, no FFN
     features = F.normalize(visual.ln_post(z[1:]) @ visual.proj, dim=-1)  # (N, E)
 

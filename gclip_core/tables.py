@@ -1,10 +1,16 @@
 """Tables of named entries."""
 
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from gclip_core.errors import GclipError
 
-Entry = TypeVar("Entry")
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Entry = TypeVar("Entry", bound=Named)
 
 
 class Table(dict[str, Entry]):

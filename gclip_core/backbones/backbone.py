@@ -1,6 +1,6 @@
 """A checked CLIP with its norms and caches, and one that is damaged on purpose."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -80,7 +80,7 @@ class Backbone:
         return self.model.visual
 
     @property
-    def blocks(self) -> nn.ModuleList:
+    def blocks(self) -> Sequence[Module]:
         """The image tower's residual blocks."""
         return self.visual.transformer.resblocks
 

@@ -81,7 +81,7 @@ def load_backbone(
         files = [given] if weights else on_disk(entry) or [fetch(entry)]
     state = {key: value for file in files for key, value in read_weights(file).items()}
     known = None
-    if entry.pretrained:
+    if entry.architecture and entry.pretrained:
         config = open_clip.get_model_config(entry.architecture)
         tokenizer = open_clip.get_tokenizer(entry.architecture)
     else:
@@ -126,7 +126,9 @@ def load_dino(device: torch.device) -> TransformerTrunk:
 
 def damaged(entry: BackboneEntry, healthy: Backbone) -> Backbone:
     """The backbone of an entry whose weights are damaged on purpose, of the healthy one."""
-    return replace(damage(healthy, *entry.damage[1:]), name=entry.name)
+    assert entry.damage is not None
+    _, channel, gain, blocks = entry.damage
+    return replace(damage(healthy, channel, gain, blocks), name=entry.name)
 
 
 def on_disk(entry: BackboneEntry) -> list[Path]:
@@ -148,7 +150,7 @@ def on_disk(entry: BackboneEntry) -> list[Path]:
 
 def hub_source(entry: BackboneEntry) -> str:
     """The repository of the entry's weights on the hub; empty if open_clip names none."""
-    published = pretrained.get_pretrained_cfg(entry.architecture, entry.pretrained)
+    published = pretrained.get_pretrained_cfg(entry.architecture or "", entry.pretrained or "")
     return published.get("hf_hub", "").rstrip("/")
 
 
@@ -161,7 +163,7 @@ def fetch(entry: BackboneEntry, progress: Callable[[int], None] | None = None) -
     raised.
     """
     source = hub_source(entry)
-    options = {"tqdm_class": _bar(progress)} if progress else {}
+    options: dict[str, Any] = {"tqdm_class": _bar(progress)} if progress else {}
     try:
         cache = Path(constants.HF_HUB_CACHE)
         cache.mkdir(parents=True, exist_ok=True)
@@ -188,10 +190,10 @@ def fetch(entry: BackboneEntry, progress: Callable[[int], None] | None = None) -
         ) from error
 
 
-def _bar(progress: Callable[[int], None]) -> type[tqdm]:
+def _bar(progress: Callable[[int], None]) -> type[Any]:
     """A progress bar of the hub that is not drawn, and calls ``progress``."""
 
-    class Bar(tqdm):
+    class Bar(tqdm):  # pyright: ignore[reportMissingTypeArgument]
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options | {"disable": True})
 
@@ -254,14 +256,12 @@ def _is_torchscript(path: Path) -> bool:
         return any("/code/" in name for name in archive.namelist())
 
 
-def _build(
-    config: dict[str, Any], state: StateDict, title: str, device: torch.device, dtype: Dtype
-) -> Module:
+def _build(config: Any, state: StateDict, title: str, device: torch.device, dtype: Dtype) -> Module:
     """open_clip's CLIP of this configuration with these weights, in eval mode."""
     low = dtype == "bfloat16" or (dtype == "auto" and has_bfloat16(device))
     settings = {key: value for key, value in config.items() if key not in ("custom_text", "stem")}
     with torch.device("meta"):  # without random numbers, since the weights would replace them
-        model = CLIP(**settings, cast_dtype=torch.bfloat16 if low else None)
+        model: Module = CLIP(**settings, cast_dtype=torch.bfloat16 if low else None)
         if "stem" in config:
             model.visual.conv1 = Stem(config["vision_cfg"]["width"], config["stem"])
         if low:

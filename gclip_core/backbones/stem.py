@@ -68,7 +68,7 @@ class Stem(nn.Module):
     @property
     def weight(self) -> Tensor:
         """The first convolution's weight, for its device and dtype."""
-        return self.first[-1].weight
+        return self.first.get_parameter("1.weight")
 
     def convolutions(self, pixels: Tensor) -> Tensor:
         """Features of three stages of EfficientNet-Lite, concatenated: (B, h, w, C)."""

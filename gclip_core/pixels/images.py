@@ -7,10 +7,11 @@ CLIP's training.
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ _TURNS = {
 }
 """By EXIF's orientation, what makes the picture upright."""
 
-Source = Image.Image | NDArray | str | Path | bytes
+Source = Image.Image | NDArray[Any] | str | Path | bytes
 
 
 def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Size | None = None) -> Image.Image:
@@ -84,7 +85,8 @@ def header_size(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Siz
     Raises ImageError for another kind of file, or too many pixels, as ``check``.
     """
     with _refusing(max_pixels), _open(source, max_pixels) as image:
-        return image.size if _orientation(image) >= 5 else image.size[::-1]
+        width, height = image.size
+        return (width, height) if _orientation(image) >= 5 else (height, width)
 
 
 def target_size(size: Size, short_side: int, patch: int, max_tokens: int = MAX_TOKENS) -> Size:
@@ -110,7 +112,7 @@ def resize(image: Image.Image, size: Size) -> Image.Image:
 
 
 @contextmanager
-def _refusing(max_pixels: int) -> Iterator[None]:
+def _refusing(max_pixels: int) -> Generator[None]:
     """Turns every error of a decoder into an ImageError."""
     try:
         yield
@@ -225,7 +227,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     return rgb
 
 
-def _from_array(array: NDArray, max_pixels: int) -> Image.Image:
+def _from_array(array: NDArray[Any], max_pixels: int) -> Image.Image:
     is_image = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
     if array.dtype != np.uint8 or not is_image:
         raise ImageError(

@@ -51,7 +51,7 @@ class Tile:
         return down @ (maps[:, *self.points] @ across.T)
 
 
-def tiles(grid: Grid, size: Size) -> Iterator[Tile]:
+def tiles(grid: Sequence[int], size: Size) -> Iterator[Tile]:
     """The tiles of an image of ``size``, whose maps have ``grid`` points."""
 
     def cut(n: int, length: int, side: int) -> Iterator[tuple[slice, slice, Tensor]]:
@@ -63,7 +63,10 @@ def tiles(grid: Grid, size: Size) -> Iterator[Tile]:
             yield slice(start, start + side), slice(int(points[0]), int(points[-1]) + 1), weights
 
     rows, columns = (cut(*axis) for axis in zip(grid, size, TILE, strict=True))
-    return (Tile(*zip(row, column, strict=True)) for row, column in product(rows, columns))
+    return (
+        Tile((down[0], across[0]), (down[1], across[1]), (down[2], across[2]))
+        for down, across in product(rows, columns)
+    )
 
 
 def scores(logits: Tensor, classes: Sequence[int], size: Size) -> Tensor:

@@ -30,7 +30,7 @@ def choose(n: int, labels: NDArray[np.integer], picture: Image.Image) -> tuple[s
     ``labels`` (H, W) has it: a red flower is not painted red.
     """
     size = min(256, picture.height), min(256, picture.width)
-    pixels = np.asarray(picture.resize(size[::-1], Image.Resampling.NEAREST))
+    pixels = np.asarray(picture.resize((size[1], size[0]), Image.Resampling.NEAREST))
     at, free, chosen = _scaled(labels, size), list(COLOURS), []
     for index in range(n):
         under = pixels[at == index]

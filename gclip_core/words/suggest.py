@@ -100,7 +100,8 @@ def choose(
     good = score >= torch.where(stuff, thresholds.stuff, thresholds.thing)
     good |= ~stuff & (peak >= thresholds.peak)
     good[score.argmax()] = True
-    order = sorted(good.nonzero().flatten().tolist(), key=lambda i: (bool(stuff[i]), -share[i]))
+    chosen: list[int] = good.nonzero().flatten().tolist()
+    order = sorted(chosen, key=lambda i: (bool(stuff[i]), -float(share[i])))
     return tuple(words[index] for index in order[:most])
 
 
@@ -149,7 +150,7 @@ def match(backbone: Backbone, features: Tensor, probabilities: Tensor | None) ->
     """
     words, text = candidates_of(backbone).words, candidate_text(backbone)
     total = dict.fromkeys(words, 0.0)
-    if probabilities is not None:
+    if probabilities is not None and backbone.known:
         class_words = backbone.known.class_words
         for names, probability in zip(class_words, probabilities.tolist(), strict=True):
             for name in names:

@@ -7,6 +7,7 @@ that of the full computation, apart from rounding.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -40,8 +41,9 @@ def embed(backbone: Backbone, phrases: Sequence[str], templates: str = "imagenet
     if not phrases:
         return torch.empty(0, backbone.model.visual.proj.shape[1])
     cache = backbone.text_cache
-    embeddings = {phrase: cache.get((sentences, phrase)) for phrase in dict.fromkeys(phrases)}
-    missing = [phrase for phrase, embedding in embeddings.items() if embedding is None]
+    cached = {phrase: cache.get((sentences, phrase)) for phrase in phrases}
+    embeddings = {phrase: found for phrase, found in cached.items() if found is not None}
+    missing = [phrase for phrase in cached if phrase not in embeddings]
     if missing:
         rows = embed_new(backbone, missing, sentences)
         for phrase, row in zip(missing, rows, strict=True):
@@ -69,8 +71,8 @@ def embed_new(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, 
 
 
 def _check_lengths(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, ...]) -> None:
-    encode = getattr(backbone.tokenizer, "encode", None)
-    if not callable(encode):  # a tokenizer that cannot count tokens
+    encode: Any = getattr(backbone.tokenizer, "encode", None)
+    if encode is None:  # a tokenizer that cannot count tokens
         return
     frame = max(len(encode(sentence.replace("{}", ""))) for sentence in sentences)
     room = backbone.model.context_length - 2 - frame  # without start and end token
@@ -106,8 +108,8 @@ def read_prefixes(model: Module, tokens: Tensor) -> Prefixes:
     for block in model.transformer.resblocks:
         heads = blocks.project(block, x)
         keys.append(heads.k.contiguous())
-        values.append(heads.v.contiguous())
-        mixed = F.scaled_dot_product_attention(heads.q, heads.k, heads.v, is_causal=True)
+        values.append(heads.part("v").contiguous())
+        mixed = F.scaled_dot_product_attention(heads.q, heads.k, heads.part("v"), is_causal=True)
         x = blocks.finish(block, x, mixed)
     return Prefixes(tokens, lengths, tuple(keys), tuple(values))
 
@@ -147,7 +149,7 @@ def _continue(model: Module, x: Tensor, prefixes: Prefixes, which: Tensor, known
     for block, keys, values in zip(layers, prefixes.keys, prefixes.values, strict=True):
         heads = blocks.project(block, x)
         k = torch.cat([keys[which, :, :span], heads.k], dim=2)
-        v = torch.cat([values[which, :, :span], heads.v], dim=2)
+        v = torch.cat([values[which, :, :span], heads.part("v")], dim=2)
         mixed = F.scaled_dot_product_attention(heads.q, k, v, mask[:, None])
         if block is layers[-1]:  # after the last attention only the end token matters
             x, mixed = x[:, -1:], mixed[:, :, -1:]

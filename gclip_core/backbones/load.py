@@ -151,7 +151,7 @@ def on_disk(entry: BackboneEntry) -> list[Path]:
 def hub_source(entry: BackboneEntry) -> str:
     """The repository of the entry's weights on the hub; empty if open_clip names none."""
     published = pretrained.get_pretrained_cfg(entry.architecture or "", entry.pretrained or "")
-    return published.get("hf_hub", "").rstrip("/")
+    return str(published.get("hf_hub", "")).rstrip("/")
 
 
 def fetch(entry: BackboneEntry, progress: Callable[[int], None] | None = None) -> Path:

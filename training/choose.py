@@ -38,7 +38,7 @@ from gclip_core.backbones.backbone import Backbone, damage
 from gclip_core.backbones.load import load_backbone
 from gclip_core.backbones.registry import DAMAGE
 from gclip_core.encoder import Encoded
-from gclip_core.methods import METHODS, gclip
+from gclip_core.methods import ABLATION, METHODS, gclip
 from gclip_core.pixels import masks
 from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter

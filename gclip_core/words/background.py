@@ -57,7 +57,7 @@ def of_image(backbone: Backbone, typed: Vocabulary, matches: Matches) -> Backgro
     kept = ~alike(text, embed(backbone, typed.phrases, "plain"))
     kept &= torch.tensor([not is_typed(names_of[word], typed) for word in words])
     offsets = SHARE * matches.spread * (shares / shares.max()).clamp_min(1e-6).log()
-    names = tuple(words[index] for index in kept.nonzero().flatten().tolist())
+    names = tuple(word for word, is_kept in zip(words, kept.tolist(), strict=True) if is_kept)
     return Background(names, text[kept], offsets[kept])
 
 

@@ -26,7 +26,8 @@ def apply(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
     if method.calibration is not None:
         images = _calibrated(method.calibration, encoded)
         z = torch.stack([calibration.two_passes(last, kind, image) for image in images])
-    elif method.proxy is not None and encoded.proxy is not None:
+    elif method.proxy is not None:
+        assert encoded.proxy is not None
         values = encoded.heads(encoded.backbone.n_blocks - 1, values=True).part("v")[..., 1:, :]
         grid = encoded.proxy.shape[1], encoded.proxy.shape[2]
         mixed = [
@@ -64,7 +65,8 @@ def attention_matrix(
     1 (to 2 for a sum of two softmaxes), else ``calibration.path_matrix``. With a proxy all
     heads have the same. With refocusing it is ``refocus.path_matrix``.
     """
-    if method.proxy is not None and encoded.proxy is not None:
+    if method.proxy is not None:
+        assert encoded.proxy is not None
         images = [proxy.matrix(method.proxy, x, encoded.window) for x in encoded.proxy]
         return _with_class_token(torch.stack(images))
     if method.refocusing is not None:

@@ -54,8 +54,8 @@ LESSONS = {
         "at a few **global tokens**, the bright columns. Attention map fusion averages the last "
         "block’s attention with that of the first blocks that have them.",
         "What does **AMF** do to the mask?",
-        "This model has such tokens in its last block only, so AMF takes two middle blocks: they "
-        "add patches of the same thing that are farther away.",
+        "This model has hardly any such tokens before its last block, so AMF fuses two middle "
+        "blocks: they add patches of the same thing that are farther away.",
         OFF,
         AMF,
         drawn="global-tokens.webp",

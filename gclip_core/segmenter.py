@@ -139,7 +139,7 @@ class Segmenter:
         ready = self._ready(encoded, method)
         parts = self._window_features(ready, method)
         features = encoder.average(parts, ready.window, ready.grid)
-        hidden = self._background(encoded, features, prompts.classes, background, background_weight)
+        hidden = self._background(encoded, features, prompts, background, background_weight)
         logits, best = self._logits(prompts, hidden, features, background_weight)
         prompt_classes, notes, names = prompts.classes.prompt_classes, prompts.notes, ()
         has_background, size = bool(background and background_weight), encoded.image_size
@@ -177,7 +177,7 @@ class Segmenter:
         self,
         encoded: Encoded,
         features: Tensor,
-        typed: Vocabulary,
+        prompts: vocabulary.Prompts,
         background: bool | Iterable[str],
         weight: float,
     ) -> Background | None:
@@ -185,8 +185,9 @@ class Segmenter:
         if not background or not weight:
             return None
         if background is not True:
-            return of_words(self.backbone, typed, background, self.templates)
-        return of_image(self.backbone, typed, self._matches(encoded, features))
+            return of_words(self.backbone, prompts.classes, background, self.templates)
+        features = F.normalize(features, dim=-1)
+        return of_image(self.backbone, prompts, features, self._matches(encoded, features))
 
     def _logits(
         self,
@@ -228,7 +229,7 @@ class Segmenter:
         last = self._mean_features(source, method)
         if last.shape[:2] != source.grid:
             last = F.adaptive_avg_pool2d(last.permute(2, 0, 1), source.grid).permute(1, 2, 0)
-        hidden = self._background(source, last, prompts.classes, background, background_weight)
+        hidden = self._background(source, last, prompts, background, background_weight)
         class_of = torch.tensor((*prompts.classes.prompt_classes, -1), dtype=torch.int16)
         logits = (self._logits(prompts, hidden, x, background_weight)[0] for x in (*features, last))
         return torch.stack([class_of[by_prompt.argmax(0)] for by_prompt in logits])
@@ -246,14 +247,14 @@ class Segmenter:
         """
         method = METHODS["clearclip"]
         whole = self.suppress(self._encoded(image), method).whole
-        return self._matches(whole, self._mean_features(whole, method))
+        return self._matches(whole, self.dense_features(whole, method))
 
     def _matches(self, encoded: Encoded, features: Tensor) -> Matches:
         """How the words that may be suggested match features (h, w, E) of an encoded image."""
         probabilities = encoded.whole.probabilities
         if probabilities is not None:
             probabilities = probabilities[0].cpu()
-        return match(self.backbone, F.normalize(features, dim=-1), probabilities)
+        return match(self.backbone, features, probabilities)
 
     def prompts(self, words: Words) -> vocabulary.Prompts:
         """Parses and embeds words for ``segment``."""

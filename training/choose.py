@@ -64,8 +64,8 @@ GAINS = (150.0, 200.0, 250.0, 300.0)
 """Gains of the damaged channel that are tried."""
 FOUR = [gclip(*switches) for switches in ABLATION.values()]
 """Neither, AMF, CS and both."""
-SHARES = (0.15, 0.3, 0.6)
-WEIGHTS = (0.5, 0.6, 0.7, 0.8, 0.9)
+SHARES = (0.3, 0.6, 1.0)
+WEIGHTS = (0.6, 0.7, 0.8, 0.9)
 """How much a word's share of the image counts, and weights of the background, that are tried."""
 
 Encodings = Mapping[Path, Encoded]
@@ -283,7 +283,7 @@ def _by_constants(
             prompts = segmenter.prompts(with_nearest(prompts.classes, prompts.unknown))
             if len(prompts.classes) < n:  # two words with one nearest word
                 continue
-            hidden = of_image(segmenter.backbone, prompts.classes, matches)
+            hidden = of_image(segmenter.backbone, prompts, features, matches)
             typed, others = (
                 scale * torch.einsum("pe,hwe->phw", text, features)
                 for text in (prompts.text, hidden.text)

@@ -1,9 +1,10 @@
 """The background: words that nobody typed compete with the typed ones for the pixels of an image.
 
 By default they are the image's own words: every word that may be suggested competes, with a logit
-that is lowered by its share of the image, as ``suggest.mixture`` estimates it. So "bus" alone
-does not take the buildings behind it, because "building" has a large share of this image. A word
-that is like a typed one does not compete: "truck" may be what a person means by "van".
+that is lowered by its share of the image, as ``suggest.mixture`` estimates it. So "bus" alone does
+not take the buildings behind it, because "building" has a large share of this image. A word that
+fits the same patches as a typed one does not compete: if a person types "van" and the backbone
+would call the same patches a truck, then the truck is the van.
 """
 
 from collections.abc import Iterable
@@ -18,16 +19,16 @@ from gclip_core.backbones.backbone import Backbone
 from gclip_core.words import lists, vocabulary
 from gclip_core.words.suggest import Matches, candidate_text, candidates_of, mixture, word_groups
 from gclip_core.words.text import embed
-from gclip_core.words.vocabulary import Vocabulary, parse
+from gclip_core.words.vocabulary import Prompts, Vocabulary, parse, with_nearest
 
 LITERATURE = tuple(lists.read("background"))
 """The background words of VOC21 and COCO-Object in the literature: pass them as ``background``."""
-WEIGHT = 0.7
+WEIGHT = 0.8
 """Default weight of the background, chosen on photos with masks by `training/choose.py`."""
-SHARE = 0.3
+SHARE = 0.6
 """How much the logarithm of a word's share counts, in standard deviations of the cosines."""
-ALIKE = 0.35
-"""A word competes only with typed words of which the centred cosine with it is lower."""
+ALIKE = 0.7
+"""A word competes only with typed words whose cosines have a lower correlation with its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,22 +44,36 @@ class Background:
     offsets: Tensor
 
 
-def of_image(backbone: Backbone, typed: Vocabulary, matches: Matches) -> Background:
-    """The image's own words that are not like a typed word, or the nearest word of an unknown one.
+def of_image(
+    backbone: Backbone, prompts: Prompts, features: Tensor, matches: Matches
+) -> Background:
+    """The image's own words, without typed words and those that fit the same patches.
 
-    The offset of a word with the share ``s`` of the image is ``SHARE std(cosines) log(s / max s)``.
+    ``features`` (h, w, E) float32 are the image's, ``matches`` how the candidates match them. The
+    offset of a word with the share ``s`` of the image is ``SHARE std(cosines) log(s / max s)``.
     """
     candidates = candidates_of(backbone)
     shares = mixture(candidates, matches).after.mean(1)
-    words, text = candidates.words[: len(shares)], candidate_text(backbone)[: len(shares)]
-    unknown = vocabulary.unknown_phrases(backbone, typed)
-    typed = vocabulary.with_nearest(typed, unknown)
+    n, words = len(shares), candidates.words[: len(shares)]
+    typed = with_nearest(prompts.classes, prompts.unknown)
     names_of = {group[0]: group for group in word_groups(backbone)}
-    kept = ~alike(text, embed(backbone, typed.phrases, "plain"))
+    cosines = torch.einsum("pe,hwe->phw", prompts.text, features)
+    kept = correlation(matches.cosines[:n], cosines).amax(1) < ALIKE
     kept &= torch.tensor([not is_typed(names_of[word], typed) for word in words])
     offsets = SHARE * matches.spread * (shares / shares.max()).clamp_min(1e-6).log()
     names = tuple(word for word, is_kept in zip(words, kept.tolist(), strict=True) if is_kept)
-    return Background(names, text[kept], offsets[kept])
+    return Background(names, candidate_text(backbone)[:n][kept], offsets[kept])
+
+
+def correlation(words: Tensor, typed: Tensor) -> Tensor:
+    """Correlation of cosines over patches: of words (n, h, w) and phrases (m, h, w), (n, m).
+
+    What all words have in common at a patch, their mean, is taken off first.
+    """
+    mean = words.mean(0)
+    first, second = ((x - mean).flatten(1) for x in (words, typed))
+    first, second = (F.normalize(x - x.mean(1, keepdim=True), dim=1) for x in (first, second))
+    return first @ second.T
 
 
 def of_words(
@@ -73,16 +88,6 @@ def of_words(
     names_of = {word: (word, *synonyms.get(word.casefold(), ())) for word in phrases}
     kept = tuple(word for word in phrases if not is_typed(names_of[word], typed))
     return Background(kept, embed(backbone, kept, templates), torch.zeros(len(kept)))
-
-
-def alike(text: Tensor, typed: Tensor) -> Tensor:
-    """Which of the words (n, E) are like one of the typed phrases (m, E): (n,) bool.
-
-    Cosines of CLIP's texts are all high, so the mean of the words is taken off first.
-    """
-    mean = text.mean(0)
-    cosines = F.normalize(text - mean, dim=-1) @ F.normalize(typed - mean, dim=-1).T
-    return cosines.amax(1) >= ALIKE
 
 
 def is_typed(names: tuple[str, ...], typed: Vocabulary) -> bool:

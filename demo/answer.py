@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from demo import backbones, compare, diagram, lessons, share, views
+from demo import address, backbones, compare, diagram, lessons, share, views
 from demo.scene import LOCK, Photo, Scene
 from demo.settings import Settings
 from gclip_core import GclipError
@@ -61,11 +61,9 @@ VIEWS = {
     "large.visible": View(COMPARE, compare.is_pressed),
     "compare_note": View(COMPARE, compare.note),
     "table": View(COMPARE, compare.table, IN_VIEW),
-    **{
-        name: View(LEARN, partial(lessons.before, name=name), EVERYTHING)
-        for name in lessons.LESSONS
-    },
-    "link": View(EVERY_TAB, share.link),
+    lessons.FIRST: View(LEARN, partial(lessons.before, name=lessons.FIRST), EVERYTHING),
+    "address": View(EVERY_TAB, address.to_browser),
+    "include_photo.visible": View(SHARE, lambda scene: scene.photo.example is None),
     "link_note": View(SHARE, share.note),
     "python": View(SHARE, share.python),
     "shared": View(SHARE, share.strip, IN_VIEW),
@@ -78,7 +76,7 @@ class Seen:
     """What a visitor's page has, and the key of each output that it got."""
 
     backbone: str = ""
-    photo: str = ""  # digest
+    photo: Photo | None = None
     grid: tuple[int, int] = (0, 0)
     words: str = ""
     filled: str = ""  # the last words that the page filled in
@@ -119,27 +117,29 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
     fetch = chosen.backbone if settings.backbone != chosen.backbone else ""
     part: dict[str, Any] = {"fetch.visible": bool(fetch), "fetch_text": backbones.offer(fetch)}
     if path is None:
+        if seen.photo is None:  # that of an address is not here
+            part |= {"canvas": None, "address": "", "seen": replace(seen, keys={})}
         yield part
         return
     photo, came = Photo.of(path), settings.words.strip()
-    is_other = seen.photo not in ("", photo.digest)
+    is_other = seen.photo not in (None, photo)
     with LOCK:
         scene = Scene(photo, settings)
         if not came or (is_other and came == seen.words):
             scene = scene.with_settings(words="")
         scene = scene.with_words()
         grid = scene.grid
-    if seen.photo and (seen.photo, seen.grid) != (photo.digest, grid):
+    if seen.photo and (seen.photo, seen.grid) != (photo, grid):
         scene = scene.with_settings(patch=0)  # it would be at another place
         part["patch"] = 0  # also for one that was pinned meanwhile
     words = scene.settings.words
     if words != chosen.words:
         part["words"] = words
     filled = seen.filled
-    if is_other or words.strip() != seen.words:
+    if is_other or seen.photo is None or words.strip() != seen.words:
         filled = words if words == scene.own_words else ""
     before = seen.undo
-    seen = replace(seen, backbone=settings.backbone, photo=photo.digest, grid=grid)
+    seen = replace(seen, backbone=settings.backbone, photo=photo, grid=grid)
     seen = seen.with_words(words.strip(), filled.strip())
     if seen.undo != before:
         part["undo"] = views.undo(seen.undo)
@@ -161,7 +161,7 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
 def sentence(error: Exception | str) -> str:
     """What a person reads of one of REFUSALS."""
     if isinstance(error, FileNotFoundError):
-        return "This photo is no longer on the server: upload it again."
+        return "This photo is no longer on the server. Upload it again."
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return "This machine has no memory left for that. Try a smaller photo, or later."
     if isinstance(error, OSError):

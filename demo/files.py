@@ -18,6 +18,7 @@ from gradio.utils import get_upload_folder
 from numpy.typing import NDArray
 from PIL import Image
 
+from demo.gate.files import DIGEST
 from demo.scene import Photo
 
 SHOWN_SIDE = 1280
@@ -36,6 +37,22 @@ def saved(data: bytes, name: str) -> str:
                 unfinished.rename(path)
             os.utime(path)  # the oldest files are deleted first
             return str(path)
+
+
+def reference(path: str) -> str:
+    """The name of a file in the folder of uploads, a seeded digest of its content; else empty."""
+    folder = Path(path).parent
+    return folder.name if folder.parent == Path(get_upload_folder()) else ""
+
+
+def upload(reference: str) -> str | None:
+    """The path of an upload; None for one that was deleted, and for any other text."""
+    if not DIGEST.fullmatch(reference):
+        return None
+    with suppress(OSError):  # it may be deleted at any time
+        files = Path(get_upload_folder(), reference).iterdir()
+        return next((str(file) for file in files if not file.name.startswith(".")), None)
+    return None
 
 
 def encoded(image: Image.Image, kind: str) -> bytes:

@@ -33,6 +33,10 @@ WEB_PATH = f"web/{_digest()}"
 EXAMPLES = ("raccoon", "china", "moose", "flower", "panda", "teddy", "dog")
 """Photos that ship, the best masks first; those under 60 % mIoU are for `evaluation` alone."""
 COPY_LINK = "Copy the link"
+LESSON_LINE = (
+    '<p class="banner">Lesson, step <b></b> · <button type="button">back to my photo</button></p>'
+)
+"""Over the mask, while a lesson has the page; see address.js."""
 RANGES = Settings.model_json_schema()["properties"]
 
 
@@ -40,6 +44,7 @@ RANGES = Settings.model_json_schema()["properties"]
 class Card:
     """The components of one lesson."""
 
+    row: gr.Row
     masks: gr.HTML
     guess: gr.Radio
     outcome: gr.Markdown
@@ -65,7 +70,11 @@ class Parts:
     fetch_text: gr.Markdown = field(init=False)
     fetch_start: gr.Button = field(init=False)
     fetch_stop: gr.Button = field(init=False)
-    address: gr.Textbox = field(init=False)
+    asked: gr.Textbox = field(init=False)
+    """The address that a browser asks for."""
+    open_address: gr.Button = field(init=False)
+    shared_link: gr.Textbox = field(init=False)
+    include_photo: gr.Checkbox = field(init=False)
     copy: gr.Button = field(init=False)
     file: gr.DownloadButton = field(init=False)
 
@@ -142,7 +151,9 @@ def _inputs(parts: Parts) -> None:
         outputs["chips"] = strip("chips")
     for name in ("amf", "cs"):  # switches at each mask press these: ideas.js
         controls[name] = gr.Checkbox(label=name.upper(), visible="hidden", elem_id=name)
-    outputs["link"] = gr.Textbox(visible="hidden")
+    outputs["address"] = gr.Textbox(visible="hidden")
+    parts.asked = gr.Textbox(visible="hidden")
+    parts.open_address = gr.Button(visible="hidden", elem_id="open-address")
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         _settings(parts)
 
@@ -217,6 +228,7 @@ def _tabs(parts: Parts) -> None:
     with gr.Tabs(elem_id="tabs") as parts.tabs:
         with gr.Tab("Segment", id="segment"), gr.Row(elem_id="stage"):
             with gr.Column(scale=5, min_width=320):
+                gr.HTML(LESSON_LINE, elem_id="lesson", apply_default_css=False)
                 outputs["canvas"] = drawn("canvas", "canvas", looks=None)
                 with gr.Row(elem_id="background"):
                     controls["background"] = gr.Checkbox(
@@ -256,15 +268,15 @@ def _tabs(parts: Parts) -> None:
         with gr.Tab("Learn", id="learn", elem_id="learn"):
             gr.HTML(lessons.intro())
             for name, lesson in LESSONS.items():
-                parts.cards[name] = card = _card(name, lesson)
-                outputs[name] = card.masks
+                parts.cards[name] = _card(name, lesson)
+            outputs[lessons.FIRST] = parts.cards[lessons.FIRST].masks
         with gr.Tab("Share", id="share", elem_id="share"):
             _share(parts)
 
 
 def _card(name: str, lesson: lessons.Lesson) -> Card:
-    """A step: its masks, and beside them the guess."""
-    with gr.Row(elem_classes="card"):
+    """A step: its masks, and beside them the guess. The next one follows the guess."""
+    with gr.Row(elem_classes="card", visible=name == lessons.FIRST) as row:
         with gr.Column(min_width=300):
             masks = strip(f"lesson-{name}")
         with gr.Column(min_width=300):
@@ -273,12 +285,12 @@ def _card(name: str, lesson: lessons.Lesson) -> Card:
             guess = gr.Radio(choices, show_label=False, container=False, elem_classes="guess")
             outcome = gr.Markdown()
             show = gr.Button("Show me", variant="primary", size="sm", visible=False)
-    return Card(masks, guess, outcome, show)
+    return Card(row, masks, guess, outcome, show)
 
 
 def _share(parts: Parts) -> None:
     with gr.Row():
-        parts.address = gr.Textbox(
+        parts.shared_link = gr.Textbox(
             show_label=False,
             container=False,
             interactive=False,
@@ -287,6 +299,10 @@ def _share(parts: Parts) -> None:
             min_width=320,
         )
         parts.copy = gr.Button(COPY_LINK, variant="primary", min_width=140)
+    parts.include_photo = gr.Checkbox(
+        label="Include my photo (kept here for a day)", container=False, elem_id="include-photo"
+    )
+    parts.outputs["include_photo"] = parts.include_photo
     parts.outputs["link_note"] = gr.Markdown()
     parts.outputs["shared"] = strip("shared")
     with gr.Row():

@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from demo import address
 from demo.backbones import DAMAGED
 from demo.files import item
 from demo.scene import Photo, Scene
@@ -43,8 +44,8 @@ LESSONS = {
         "CLIP learned from photos with captions, never from masks. Each patch of its last block "
         "is a vector, and so is each word: the word whose vector is nearest colours the patch. "
         f"With one word, everything is “{WORD}”.",
-        "Now some eighty words for a **background**, such as sky and wall, compete with it.",
-        "Where one of them fits best, there is no colour.",
+        "Now other words that fit this photo compete with it, as its **background**.",
+        "Where one of them fits best, the photo keeps its own colours.",
         OFF | {"words": WORD, "background": False},
         OFF | {"words": WORD},
     ),
@@ -56,14 +57,15 @@ LESSONS = {
         "What does **AMF** do to the mask?",
         "This model has hardly any such tokens before its last block, so AMF fuses two middle "
         "blocks: they add patches of the same thing that are farther away.",
-        OFF,
-        AMF,
+        OFF | {"words": WORD},
+        AMF | {"words": WORD},
         drawn="global-tokens.webp",
     ),
     "outlier": Lesson(
         "3 · A channel that outweighs the others",
         "In some CLIPs one channel of the FFN has far larger weights than the others. The "
-        "built-in model has none, so here one is damaged on purpose.",
+        "built-in model has none, so here one is damaged on purpose. A second word, "
+        f"“{PHOTO.names[1]}”, now takes the leaves.",
         "What does that **outlier** do to the mask?",
         "One number outweighs all others in every patch, so that patches become alike: nearly all "
         f"of “{PHOTO.names[1]}” is lost.",
@@ -82,6 +84,7 @@ LESSONS = {
     ),
 }
 """Steps by name."""
+FIRST = next(iter(LESSONS))
 
 
 def intro() -> str:
@@ -97,6 +100,11 @@ def scene_of(settings: dict[str, Any]) -> Scene:
     return Scene(Photo.of(str(PHOTO.path)), Settings(**settings)).with_words()
 
 
+def link(name: str) -> str:
+    """The address of what a step shows, as a query string."""
+    return address.link(scene_of(LESSONS[name].after))
+
+
 def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
     """The mask of a step, small, with its score."""
     scene = scene_of(settings)
@@ -106,7 +114,7 @@ def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
     return item(image, caption, "The photo with its mask", "jpeg")
 
 
-def before(_: Scene, name: str) -> dict[str, Any]:
+def before(_: Scene | None, name: str) -> dict[str, Any]:
     """The mask that a step starts with, whatever the visitor's photo."""
     lesson = LESSONS[name]
     items = [picture(lesson.before, "Before")]

@@ -1,26 +1,29 @@
 """The page: its look, and its events, of which one answers."""
 
 import html
+import json
 import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from pydantic import ValidationError
 
 from demo import backbones, lessons, share, views
+from demo.address import Address, open_again
 from demo.answer import EVERY_TAB, REFUSALS, Seen, answer, available, sentence
 from demo.gate.process import log_place
 from demo.gate.sessions import HEAVY
 from demo.layout import COPY_LINK, EXAMPLES, WEB, Parts, lay_out
-from demo.lessons import LESSONS
-from demo.scene import LOCK, OPENING, SHIPPED, Photo, Scene
+from demo.scene import LOCK, SHIPPED, Photo, Scene
 from demo.settings import Settings
 from evaluation import photos
-from gclip_core import GclipError
+from gclip_core import GclipError, ImageError
 
 SHADES = "eef6fa d6e9f2 aed3e4 7db7d1 4b96b8 23789d 176585 14526c 134357 123848 0a2430"
 ACCENT = gr.themes.colors.Color(*(f"#{shade}" for shade in SHADES.split()), name="lagoon")
@@ -32,7 +35,11 @@ THEME = gr.themes.Base(primary_hue=ACCENT, secondary_hue=ACCENT, font=FONTS, fon
     block_info_text_color="*neutral_600",
     body_text_color_subdued_dark="*neutral_300",
 )
-SCRIPT = f"<script>{(WEB / 'page.js').read_text('utf-8')}</script>"
+SCRIPTS = {"page": "", "address": ' type="module"', "upload": ' type="module"'}
+SCRIPT = "".join(
+    f"<script{kind}>{(WEB / f'{name}.js').read_text('utf-8')}</script>"
+    for name, kind in SCRIPTS.items()
+)
 LAUNCH = {"theme": THEME, "css_paths": WEB / "page.css", "head": SCRIPT}
 PRIVATE = {"api_visibility": "private"}
 SETS_INPUTS = PRIVATE | {
@@ -61,6 +68,7 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     controls, outputs = parts.controls, parts.outputs
     settings = [controls[name] for name in Settings.model_fields]
     shown: dict[str, Component] = outputs | {
+        "photo": parts.photo,
         "words": controls["words"],
         "patch": controls["patch"],
         "fetch": parts.fetch,
@@ -92,11 +100,15 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     chips, undo = outputs["chips"], outputs["undo"]
     masks, table = outputs["masks"], outputs["table"]
     in_view = [controls[name] for name in ("block", "head", "patch")]
-    in_lesson = [parts.tabs, tab, *asked]
+    opened = [seen, parts.tabs, tab, *asked]
 
+    # The address, when the page opens, when a person goes back, and in a lesson.
+    for event in (page.load, parts.open_address.click):
+        script = "seen => [seen, readAddress()]"
+        done = event(open_address, [seen, parts.asked], opened, js=script, **SETS_INPUTS)
+        done.then(**answered).then(None, js="settleAddress")
     # What sets inputs, which are then answered: event, function, inputs, outputs.
     for event, function, inputs, changed in (
-        (page.load, open_link, None, asked),
         (parts.samples.select, choose_example, None, parts.photo),
         (chips.select, press_chips, [chips, words], settings),
         (undo.select, press_chips, [undo, words], settings),
@@ -105,21 +117,16 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     ):
         event(function, inputs, changed, **SETS_INPUTS).then(**answered)
     # The same, but then what was made elsewhere is scrolled into view.
-    for event, function, inputs, changed, made in (
-        (masks.select, enlarge, masks, controls["enlarged"], "large"),
-        (table.select, enlarge, masks, controls["enlarged"], "large"),
-        *(
-            (card.show.click, partial(show_lesson, name), None, in_lesson, "canvas")
-            for name, card in parts.cards.items()
-        ),
-    ):
-        done = event(function, inputs, changed, **SETS_INPUTS).then(**answered)
-        done.then(None, js=f"() => reveal('{made}')")
+    for part in (masks, table):
+        pressed = part.select(enlarge, masks, controls["enlarged"], **SETS_INPUTS)
+        pressed.then(**answered).then(None, js="() => reveal('large')")
     # A pin, which changes no answer.
     for drawing in (canvas, diagram, large):
         drawing.select(point, in_view, in_view, **SETS_INPUTS)
+    link, include = parts.shared_link, parts.include_photo
     for child in parts.tabs.children:
-        child.select(None, None, tab, js=f"() => '{child.id}'")
+        turn = f"isIncluded => turnTo('{child.id}', isIncluded)"
+        child.select(None, include, [tab, link], js=turn)
 
     fetched = parts.fetch_start.click(
         fetch,
@@ -134,17 +141,23 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     parts.fetch_stop.click(
         refuse()(backbones.offer), backbone, parts.fetch_text, cancels=fetched, **SETS_INPUTS
     )
-    for name, card in parts.cards.items():
-        outcome = [card.outcome, card.masks, card.show]
-        function = partial(guess_outcome, name)
+    steps = [*parts.cards.items()]
+    for step, (name, card) in enumerate(steps, start=1):
+        outcome, following = [card.guess, card.outcome, card.masks, card.show], steps[step:]
+        outcome += [part for _, after in following[:1] for part in (after.row, after.masks)]
+        function = partial(guess_outcome, name, following[0][0] if following else None)
         card.guess.input(function, card.guess, outcome, preprocess=False, **COMPUTES)
+        shown = json.dumps((step, lessons.link(name)))
+        card.show.click(None, js=f"() => lendPage(...{shown})")
     for name, button in parts.downloads.items():
         function = partial(download, name)
         made = button.click(function, [seen, *asked], parts.file, preprocess=False, **COMPUTES)
         made.success(None, parts.file, None, js="saveFile")
-    link, address, copy = outputs["link"], parts.address, parts.copy
-    link.change(None, link, [address, copy], js=f"link => [showLink(link), '{COPY_LINK}']")
-    copy.click(None, address, copy, js="copyLink")
+    address, copy = outputs["address"], parts.copy
+    record = f"(...values) => [...recordAnswer(...values), '{COPY_LINK}']"
+    address.change(None, [address, include], [link, include, copy], js=record)
+    include.input(None, include, [link, copy], js=f"isOn => [shareLink(isOn), '{COPY_LINK}']")
+    copy.click(None, link, copy, js="copyLink")
 
 
 def respond(
@@ -167,7 +180,8 @@ def respond(
             yield updates(shown, outputs) | {state: seen}
     except REFUSALS as error:
         warn(error)
-        yield {state: seen}
+        before = {shown["photo"]: seen.photo and seen.photo.path}
+        yield {state: seen} | (before if isinstance(error, ImageError) else {})
     spent = time.perf_counter() - started
     logger.info("answered tab=%s backbone=%s ms=%d", tab, seen.backbone or "-", 1000 * spent)
 
@@ -184,23 +198,19 @@ def updates(shown: dict[str, Component], outputs: dict[str, Any]) -> dict[Compon
     }
 
 
-def open_link(request: gr.Request) -> list[Any]:
-    """The photo and every setting of a link."""
-    query = dict(request.query_params)
-    shipped = photos.shipped_photos()
-    example = query.pop("example", OPENING)
-    if example == share.OWN:
-        warn("The photo of this link stayed with its sender: add it, or another one.")
-    elif example not in shipped:
-        warn(f"There is no photo “{example[:20]}” here: {OPENING} is shown.")
-        example = OPENING
-    photo = shipped.get(example)
-    for name in [name for name in query if name == "view" or name.startswith("__")]:
-        del query[name]  # Gradio's own
-    settings, note = Settings.from_query(query, backbones.HOST.backbone)
-    if note:
+def open_address(seen: Seen, sent: str) -> list[Any]:
+    """The tab, the photo and every setting of an address; its photo is none that was seen before,
+    so that it keeps its words."""
+    try:
+        address = Address.model_validate_json(sent)
+    except ValidationError as error:  # forged
+        raise gr.Error("The page has no such address: reload it.", print_exception=False) from error
+    opened = open_again(address)
+    for note in opened.notes:
         warn(note)
-    return [photo and str(photo.path), *(value for _, value in settings)]
+    tab = gr.update(selected=opened.tab)
+    seen = replace(seen, photo=None, words=opened.settings.words.strip())
+    return [seen, tab, opened.tab, opened.photo, *(value for _, value in opened.settings)]
 
 
 @contextmanager
@@ -249,16 +259,13 @@ def enlarge(event: gr.EventData, masks: dict) -> str:
     return masks["items"][index]["method"]
 
 
-def show_lesson(name: str) -> list[Any]:
-    """The tab Segment with the photo of a step and all of its settings."""
-    settings = (value for _, value in Settings(**LESSONS[name].after))
-    return [gr.update(selected="segment"), "segment", str(lessons.PHOTO.path), *settings]
-
-
 @refuse()
-def guess_outcome(name: str, guess: int) -> tuple[str, dict, dict]:
+def guess_outcome(name: str, following: str | None, guess: int) -> list[Any]:
+    """What a guess makes visible; the next step, too, which shows the answer of this one."""
+    shown = gr.update(visible=True)
     with LOCK:
-        return *lessons.guessed(name, guess), gr.update(visible=True)
+        outcome = [gr.update(interactive=False), *lessons.guessed(name, guess), shown]
+        return outcome + ([shown, lessons.before(None, following)] if following else [])
 
 
 @refuse()

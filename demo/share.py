@@ -13,8 +13,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from demo import compare
+from demo.address import link
 from demo.files import item, saved
-from demo.gate import numbers
 from demo.scene import Scene
 from demo.views import painted
 from gclip_core import load_backbone
@@ -23,24 +23,10 @@ from gclip_core.pixels import palette
 from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
 
-OWN = "own"
-"""The example of a link to a photo that is no example."""
-
-
-def link(scene: Scene) -> str:
-    """The query string of what is shown; a photo of one's own stays at home."""
-    example = scene.photo.example
-    named = {"example": example.name if example else OWN}
-    named |= {"backbone": scene.settings.backbone}  # other hosts open with another one
-    query = scene.settings.to_query(**named)
-    if len(query) > numbers.MAX_LINK:
-        query = scene.settings.with_values(words="").to_query(**named)
-    return f"?{query}"
-
 
 def note(scene: Scene) -> str:
     """What the link opens, and what it leaves out."""
-    text = "Opens these settings. Your photo is not part of the link: it stays with you."
+    text = "Opens these settings, without your photo unless you include it."
     if scene.photo.example:
         text = "Opens this photo with these settings."
     if scene.settings.words and "words=" not in link(scene):

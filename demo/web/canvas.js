@@ -58,7 +58,11 @@ export default function mount({ element, props, trigger, watch }) {
   function update() {
     const { value } = props;
     $(".empty").hidden = Boolean(value?.masks);
-    if (!value?.masks) return;
+    element.classList.toggle("blank", !value?.masks); // also after a photo that is gone
+    if (!value?.masks) {
+      answer = null;
+      return;
+    }
     const files = value.masks.map(({ mask }) => mask);
     loadMasks(files, (decoded) => show(value, decoded));
   }

@@ -25,13 +25,3 @@ async function copyLink(link) {
 function reveal(id) {
   document.getElementById(id)?.scrollIntoView({ block: "nearest" });
 }
-
-/**
- * The whole address of the server's link, which is a query; it becomes the page's own: after a lost
- * connection Gradio loads that again, with the settings.
- */
-function showLink(link) {
-  const theme = new URLSearchParams(location.search).get("__theme");
-  history.replaceState(null, "", theme ? `${link}&__theme=${theme}` : link);
-  return new URL(link, location.href.split("?")[0]).href;
-}

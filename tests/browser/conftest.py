@@ -190,7 +190,7 @@ def turn_to(page: Page, tab: str) -> None:
         "Segment": "#norms img",
         "How it works": "#diagram .drawn",
         "Compare": "#masks button",
-        "Learn": "#lesson-suppression img",
+        "Learn": "#lesson-patches img",
         "Share": "#link textarea",
     }
     expect(page.locator(shown[tab]).first).to_be_visible()

@@ -143,17 +143,6 @@ def test_compare(shared: Page) -> None:
     expect(other).to_have_attribute("aria-pressed", "true")
 
 
-def test_learn(shared: Page) -> None:
-    """A guess is answered with the masks before and after; the page then shows the step itself."""
-    turn_to(shared, "Learn")
-    card = shared.locator("#learn .card").nth(1)
-    card.get_by_label("The mask gets better").check()
-    expect(card.get_by_text("mIoU goes from")).to_be_visible()
-    card.get_by_role("button", name="Show me").click()
-    expect(shared.locator("#canvas .stage")).to_be_visible()
-    expect(switch(shared, "AMF")).to_have_attribute("aria-checked", "true")
-
-
 def test_quick_chips(shared: Page) -> None:
     """Two words that are pressed at once are both added."""
     after(shared, lambda: type_words(shared, "grass"))

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from demo import share
+from demo import address, share
 from demo.gate import numbers
 from demo.gate.requests import JOIN
 from demo.scene import Photo, Scene
@@ -67,7 +67,7 @@ def test_deleted_photo(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> Non
         return scene
 
     monkeypatch.setattr(Scene, "with_words", delete)
-    assert "upload it again" in refused(visitor, photo, words="cat", short_side=32)
+    assert "Upload it again" in refused(visitor, photo, words="cat", short_side=32)
     monkeypatch.undo()
     with pytest.raises(FailedError, match="upload it again"):
         visitor.ask(photo)
@@ -76,10 +76,10 @@ def test_deleted_photo(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize("photo", [None, {"url": "http://127.0.0.1/a.png"}])
 def test_no_photo(photo: Any, visitor: Visitor) -> None:
     """What is shown stays, and a sentence says of what it is."""
-    values = visitor.open("words=cat") | {"photo": photo}
-    before = visitor.shown["canvas"]
-    assert visitor.answer(values)["canvas"] == before
-    assert "of the photo before" in visitor.shown["warning"]
+    values = visitor.open("words=cat")
+    before = visitor.answer(values)["canvas"]
+    assert visitor.answer(values | {"photo": photo})["canvas"] == before
+    assert "Still showing the previous photo" in visitor.shown["warning"]
 
 
 def test_words_are_data(visitor: Visitor) -> None:
@@ -135,7 +135,7 @@ CHIPS = {"items": [{"settings": ["x"], "word": ""}]}
         ("press_chips", [CHIPS, ""]),
         ("fetch", [["built-in"]]),
         ("offer", [["built-in"]]),
-        ("switch_model", [["<planted>"]]),
+        ("press", [["<planted>"]]),
     ],
 )
 def test_forged_input(event: str, data: list, visitor: Visitor, capfd: Any) -> None:
@@ -171,20 +171,13 @@ def test_links(visitor: Visitor) -> None:
         assert Settings.read(settings.model_dump()) == settings and len(note) < 400
 
 
-def test_link_of_own_photo(visitor: Visitor) -> None:
-    """Who opens it is told that the photo is missing, and sees no other one with its words."""
-    values = visitor.open("example=own&words=cat")
-    assert values["photo"] is None and values["words"] == "cat"
-    assert "stayed with its sender" in visitor.shown["warning"]
-
-
 def test_longest_link(visitor: Visitor) -> None:
     """A link of the page can be followed: words that make it too long are left out."""
     dog = Photo.of(str(assets.path("photos", "dog.jpg")))
     for letter in ("x", "猫"):
         words = ",".join(f"{number:03}" + 16 * letter for number in range(numbers.MAX_PHRASES))
         scene = Scene(dog, Settings(words=words, amf=False))
-        link = f"{visitor.web.base_url}{share.link(scene)}"
+        link = f"{visitor.web.base_url}{address.link(scene)}"
         with visitor.web.stream("GET", link, headers={"referer": link}) as page:
             assert page.status_code == 200
         values = visitor.open(link.partition("?")[2])

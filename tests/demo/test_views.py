@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 
 import gclip_core
-from demo import backbones, compare, diagram, files, lessons, page, plots, share, views
+from demo import address, backbones, compare, diagram, files, lessons, page, plots, share, views
+from demo.address import Address, open_again
 from demo.answer import IN_VIEW, Seen
 from demo.backbones import get
 from demo.scene import Photo, Scene, coarser
@@ -315,19 +316,24 @@ def test_guess_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(lessons, "guessed", refuse)
     with pytest.raises(gr.Error, match="no memory"):
-        page.guess_outcome("fusion", 1)
+        page.guess_outcome("fusion", None, 1)
 
 
-def test_lesson_sets_every_setting(url: str) -> None:
+def test_steps_appear_after_the_guess(url: str) -> None:
+    """The second step shows the answer of the first."""
+    components = Visitor(url).web.get("/config").json()["components"]
+    rows = [part["props"] for part in components if part["type"] == "row"]
+    cards = [row["visible"] for row in rows if "card" in (row["elem_classes"] or ())]
+    assert cards == [True, False, False, False]
+
+
+def test_lesson_sets_every_setting() -> None:
     """A threshold or a size of the visitor's does not change the lesson's mask."""
-    visitor = Visitor(url)
-    events = [e for e in visitor.events.values() if "tabs" in map(visitor.kinds.get, e["outputs"])]
-    for event, lesson in zip(events, lessons.LESSONS.values(), strict=True):
-        (values,) = visitor.call(event["id"], [])
-        settings = dict(zip(Settings.model_fields, values[3:], strict=True))
-        sent = {name: value for name, value in settings.items() if value is not None}
-        assert {"threshold", "short_side"} <= set(sent)  # the others stay on the server
-        assert Settings(**sent) == Settings(**lesson.after)
+    for name, lesson in lessons.LESSONS.items():
+        opened = open_again(Address(query=lessons.link(name)))
+        assert opened.photo == str(lessons.PHOTO.path)
+        words = lesson.after.get("words", lessons.PHOTO.text)
+        assert opened.settings == Settings(**lesson.after | {"words": words})
 
 
 # --- Share ---------------------------------------------------------------------------------------
@@ -335,16 +341,10 @@ def test_lesson_sets_every_setting(url: str) -> None:
 
 def test_link_opens_what_was_shown() -> None:
     current = scene(words="dog, grass", background_weight=0.35, cs=False, enlarged="sclip")
-    link = share.link(current)
+    link = address.link(current)
     assert link.startswith("?example=dog&backbone=built-in&")
     query = dict(pair.split("=") for pair in link[1:].replace("%2C+", ", ").split("&")[1:])
     assert Settings.from_query(query) == (current.settings, "")
-
-
-def test_own_photo_is_not_in_the_link(tmp_path: Path) -> None:
-    current = scene(upload(tmp_path), words="dog")
-    assert "example=own&" in share.link(current) and str(tmp_path) not in share.link(current)
-    assert "stays with you" in share.note(current)
 
 
 def test_mask_names_its_classes() -> None:

@@ -125,10 +125,12 @@ class Visitor:
         response.raise_for_status()
         return {"path": response.json()[0]} | FILE
 
-    def open(self, query: str = "") -> dict[str, Any]:
-        """Follow a link: the photo and the value of every setting, by name."""
-        (values,) = self.call(self.events["open_link"]["id"], [], query)
-        return dict(zip(("photo", *Settings.model_fields), values, strict=True))
+    def open(self, query: str = "", **kept: Any) -> dict[str, Any]:
+        """Follow a link, with what a browser kept: the photo and every setting, by name."""
+        address = json.dumps({"query": query} | kept)
+        (values,) = self.call(self.events["open_address"]["id"], [None, address])
+        names = ("seen", "tabs", "tab", "photo", *Settings.model_fields)
+        return dict(zip(names, values, strict=True))
 
     def ask(self, photo: Any = None, tab: str = "segment", **settings: Any) -> dict[str, Any]:
         """Follow a link with these settings, and take what the page shows, by the part's name."""

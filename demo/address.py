@@ -1,0 +1,96 @@
+"""The address of the page: it names all that is shown, and brings it back.
+
+What no link should contain, a photo of one's own, and what none can, very long words, stays in the
+visitor's browser under a key that is in the address: see ``web/address.js``.
+"""
+
+import json
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ConfigDict
+
+from demo import backbones
+from demo.files import reference, upload
+from demo.gate.numbers import MAX_LINK
+from demo.scene import OPENING, Scene
+from demo.settings import Settings
+from evaluation import photos
+
+OWN = "own"
+"""The example of a link to a photo that is no example."""
+TABS = ("segment", "how", "compare", "learn", "share")
+ABSENT = "This link does not contain its photo. Upload it."
+GONE = "This photo is no longer on the server. Upload it again."
+BLOCKED = "This browser stores nothing for this page, so its photo is not here. Upload it again."
+
+
+def link(scene: Scene) -> str:
+    """The query string of what is shown, without a photo of one's own and very long words."""
+    example = scene.photo.example
+    named = {"example": example.name if example else OWN}
+    named |= {"backbone": scene.settings.backbone}  # other hosts open with another one
+    query = scene.settings.to_query(**named)
+    if len(query) > MAX_LINK:
+        query = scene.settings.with_values(words="").to_query(**named)
+    return f"?{query}"
+
+
+def to_browser(scene: Scene) -> str:
+    """The link as JSON, with what it leaves out: the reference of an upload, and long words."""
+    photo = "" if scene.photo.example else reference(scene.photo.path)
+    query = link(scene)
+    words = "" if "words=" in query else scene.settings.words
+    return json.dumps({"link": query, "photo": photo, "words": words})
+
+
+class Address(BaseModel):
+    """What a browser sends to see something again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    query: str = ""
+    photo: str = ""
+    """The reference of an upload that this browser kept under the key of the query."""
+    words: str = ""
+    """Kept in the same way."""
+    stores: bool = True
+    """Whether this browser lets the page store anything."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What an address brings back. ``notes`` are sentences on what it does not."""
+
+    photo: str | None
+    tab: str
+    settings: Settings
+    notes: tuple[str, ...]
+
+
+def open_again(address: Address) -> Opened:
+    """The photo's path, the tab and every setting of an address."""
+    query = dict(parse_qsl(address.query.removeprefix("?"), keep_blank_values=True))
+    for name in [name for name in query if name == "view" or name.startswith("__")]:
+        del query[name]  # Gradio's own
+    example, tab = query.pop("example", OPENING), query.pop("tab", "")
+    shared, has_key = query.pop("photo", ""), bool(query.pop("kept", ""))
+    notes, photo = list[str](), None
+    if example == OWN:
+        photo = upload(shared or address.photo)
+        if photo is None and not address.stores and not shared:
+            notes.append(BLOCKED)
+        elif photo is None:
+            notes.append(GONE if shared or address.photo else ABSENT)
+    else:
+        shipped = photos.shipped_photos()
+        if example not in shipped:
+            notes.append(f"There is no photo “{example[:20]}” here: this is {OPENING}.")
+        photo = str(shipped.get(example, shipped[OPENING]).path)
+        if has_key and not address.words:
+            notes.append("This link does not contain its words: they were too long for a link.")
+    if address.words:
+        query.setdefault("words", address.words)
+    settings, left_out = Settings.from_query(query, backbones.HOST.backbone)
+    notes += [left_out] if left_out else []
+    return Opened(photo, tab if tab in TABS else "segment", settings, tuple(notes))

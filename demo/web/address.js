@@ -1,0 +1,153 @@
+// The address is the state: it names the photo, every setting and the open tab. A photo of one's
+// own, and words too long for a link, stay in this browser's storage, and the address has their key.
+// In a frame, as on a Space, nobody sees the address: the last one is stored, too.
+//
+// An entry of the history has the state { isAnswered, step, back }: whether the page has shown it,
+// the step of a lesson, and the address that a lesson gives back.
+
+/** Parameters of which another value is another entry of the history. */
+const PHOTO = ["example", "kept"];
+const PHOTO_AND_WORDS = [...PHOTO, "words"];
+const MOST_KEPT = 100;
+const isFramed = window !== window.parent;
+/** In the place of the storage, where a browser has none, as long as the page is open. */
+let memory = {};
+/** What the server sent: the link of the last answer, and what that leaves out. */
+let answered = { link: "", photo: "", words: "" };
+/** Whether the address that was asked for last is answered. */
+let isSettled = false;
+/** The open tab, and the last one that shows the photo. */
+const tabs = { open: "segment", ofPhoto: "segment" };
+
+function readStorage() {
+  try {
+    return { kept: {}, ...(JSON.parse(localStorage.getItem("gclip")) ?? memory) };
+  } catch {
+    return { kept: {}, ...memory };
+  }
+}
+
+/** Store these values besides the others; false where the browser stores nothing. */
+function writeStorage(values) {
+  memory = { ...readStorage(), ...values };
+  try {
+    localStorage.setItem("gclip", JSON.stringify(memory));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The key of what a link leaves out; the same content has the same key. */
+function keep(content) {
+  const { kept } = readStorage();
+  const isSame = ([, other]) => JSON.stringify(other) === JSON.stringify(content);
+  const random = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36));
+  const [key] = Object.entries(kept).find(isSame) ?? [`k${random.join("")}`];
+  delete kept[key]; // the newest is the last
+  const entries = [...Object.entries(kept), [key, content]].slice(-MOST_KEPT);
+  writeStorage({ kept: Object.fromEntries(entries) });
+  return key;
+}
+
+const parameters = () => new URLSearchParams(location.search);
+/** Gradio's own, such as the theme. */
+const isForeign = ([name]) => name === "view" || name.startsWith("__");
+const withTab = (query, name) => {
+  if (name === "segment") query.delete("tab");
+  else query.set("tab", name);
+  return query;
+};
+
+/** Make a query the page's address, in this entry of the history or in a new one. */
+function write(query, state, isNew = false) {
+  const own = [...new URLSearchParams(query)].filter((entry) => !isForeign(entry));
+  const whole = new URLSearchParams([...own, ...[...parameters()].filter(isForeign)]);
+  history[isNew ? "pushState" : "replaceState"](state, "", `?${whole}`);
+  if (isFramed) writeStorage({ last: { opened, query: `${new URLSearchParams(own)}` } });
+  showLesson();
+}
+
+const opened = `${new URLSearchParams([...parameters()].filter((entry) => !isForeign(entry)))}`;
+const { last } = readStorage();
+if (isFramed && !history.state && last?.opened === opened) write(last.query, null);
+
+/** What the server needs to show the address: the input of page.py's open_address. */
+function readAddress() {
+  isSettled = false;
+  const stores = writeStorage({});
+  const { photo = "", words = "" } = readStorage().kept[parameters().get("kept")] ?? {};
+  return JSON.stringify({ query: location.search, photo, words, stores });
+}
+
+/** After the answer to an address, or an error. */
+function settleAddress() {
+  isSettled = true;
+  write(withTab(parameters(), tabs.open), { ...history.state, isAnswered: true });
+  if (history.state.step) document.querySelector("#lesson").scrollIntoView({ block: "nearest" });
+}
+
+/**
+ * Write the address of an answer. Returns the link to share, and whether it has the photo in it: no
+ * other one than its owner chose to include.
+ */
+function recordAnswer(text, isIncluded) {
+  const { photo: before } = answered;
+  answered = JSON.parse(text || '{ "link": "" }');
+  if (!text) return [shareLink(), false]; // there is no photo
+  const { link, photo, words } = answered;
+  const query = withTab(new URLSearchParams(link), tabs.open);
+  if (photo || words) query.set("kept", keep({ photo, words }));
+  const [shown, state] = [parameters(), history.state];
+  const isSame = (names) => names.every((name) => shown.get(name) === query.get(name));
+  if (!state?.isAnswered || isSame(PHOTO_AND_WORDS)) write(query, { ...state, isAnswered: true });
+  else if (isSettled) write(query, isSame(PHOTO) ? state : { isAnswered: true }, true);
+  // else it answers an address that was left meanwhile
+  const isStillIncluded = isIncluded && photo === before;
+  return [shareLink(isStillIncluded), isStillIncluded];
+}
+
+/** The whole link for others, to the tab that showed the photo last. */
+function shareLink(isIncluded) {
+  if (!answered.link) return "";
+  const query = withTab(new URLSearchParams(answered.link), tabs.ofPhoto);
+  if (isIncluded && answered.photo) query.set("photo", answered.photo);
+  return new URL(`?${query}`, location.href.split("?")[0]).href;
+}
+
+/** A tab was opened; Gradio also opens the first one with the page. */
+function turnTo(name, isIncluded) {
+  tabs.open = name;
+  if (name !== "share" && name !== "learn") tabs.ofPhoto = name;
+  if (isSettled) write(withTab(parameters(), name), history.state);
+  return [name, shareLink(isIncluded)];
+}
+
+/** Show the address of a lesson's step, which gives the page back as it was. */
+function lendPage(step, query) {
+  const back = history.state?.back ?? `${withTab(parameters(), tabs.ofPhoto)}`;
+  write(query, { step, back }, true);
+  openAddress();
+}
+
+function showLesson() {
+  const { step } = history.state ?? {};
+  document.body?.classList.toggle("in-lesson", Boolean(step));
+  const place = document.querySelector("#lesson b");
+  if (step && place) place.textContent = step;
+}
+
+function openAddress() {
+  showLesson();
+  document.querySelector("#open-address").click();
+}
+
+addEventListener("popstate", openAddress);
+document.addEventListener("click", ({ target }) => {
+  if (!target.closest("#lesson button")) return;
+  write(history.state.back, null, true);
+  openAddress();
+});
+
+// For page.py.
+Object.assign(window, { readAddress, recordAnswer, settleAddress, shareLink, turnTo, lendPage });

@@ -1,0 +1,24 @@
+// While a photo is uploaded and decoded, the page says so: body has the class "uploading".
+
+const isPhoto = (node) => node instanceof Element && node.closest("#photo") !== null;
+const sign = (isOn) => document.body.classList.toggle("uploading", isOn);
+
+document.addEventListener(
+  "change",
+  ({ target }) => target.type === "file" && isPhoto(target) && sign(true),
+  true,
+);
+document.addEventListener(
+  "drop",
+  ({ target, dataTransfer }) => dataTransfer.files.length && isPhoto(target) && sign(true),
+  true,
+);
+for (const end of ["load", "error"])
+  document.addEventListener(end, ({ target }) => isPhoto(target) && sign(false), true);
+/** An upload that was refused has no picture that loads, and the photo before needs no time. */
+new PerformanceObserver((list) => {
+  if (!list.getEntries().some(({ name }) => /\/upload(\?|$)/.test(name))) return;
+  setTimeout(() => {
+    if (document.querySelector("#photo img")?.complete ?? true) sign(false);
+  }, 300);
+}).observe({ type: "resource" });

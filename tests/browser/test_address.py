@@ -1,0 +1,238 @@
+"""The address: a reload, Back, a second tab and a link show what was there, and a lesson gives the
+page back."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import (
+    DESKTOP,
+    after,
+    answers,
+    encoded,
+    give,
+    legend,
+    load,
+    picture,
+    switch,
+    turn_to,
+    type_words,
+    watched,
+)
+
+NOT_THERE = "This link does not contain its photo. Upload it."
+GONE = "This photo is no longer on the server. Upload it again."
+
+
+@pytest.fixture(scope="module")
+def stranger(browser: Browser) -> Iterator[Page]:
+    """Another person's browser."""
+    with browser.new_context(viewport=DESKTOP) as context, context.new_page() as page:
+        yield page
+
+
+def photo(page: Page) -> str:
+    """The path of the photo on the server."""
+    return page.locator("#photo img").get_attribute("src").partition("/file=")[2]
+
+
+def seen(page: Page) -> tuple[str, str, list[str]]:
+    """The photo, the tab and the words, after the answer."""
+    expect(page.locator(".pending")).to_have_count(0)
+    tab = page.locator("[role=tab][aria-selected=true]").first.inner_text()
+    return photo(page), tab, page.locator("#words textarea").input_value().split(", ")
+
+
+def is_settled(page: Page) -> None:
+    """Wait for the answer to an address."""
+    page.wait_for_function("() => history.state?.isAnswered")
+    expect(page.locator(".pending")).to_have_count(0)
+
+
+def own(page: Page, width: int = 240) -> str:
+    """Upload a photo of one's own, and return where it is."""
+    after(page, lambda: give(page, encoded(picture(width=width), "PNG"), "mine.png"))
+    expect(page).to_have_url(re.compile("example=own.*kept="))
+    return photo(page)
+
+
+def test_reload_shows_what_was_there(flower: Page) -> None:
+    """A photo of one's own, words, a switch, the pinned patch and the tab; a second tab, too."""
+    mine = own(flower)
+    after(flower, lambda: type_words(flower, "dog, sky"))
+    after(flower, switch(flower, "AMF").click)
+    flower.locator("#canvas .pad").click(position={"x": 100, "y": 60})
+    expect(flower).to_have_url(re.compile("patch="))
+    turn_to(flower, "Compare")
+    expect(flower).to_have_url(re.compile("tab=compare"))
+    before, address = seen(flower), flower.url
+    assert before == (mine, "Compare", ["dog", "sky"])
+    with watched(flower.context.new_page()) as second:
+        for page in (flower, second):
+            page.goto(address)
+            expect(page.locator("#masks button").first).to_be_visible()
+            is_settled(page)
+            assert seen(page) == before and page.url == address
+            expect(page.locator(".toast-body")).to_have_count(0)
+            turn_to(page, "Segment")
+            expect(switch(page, "AMF")).to_have_attribute("aria-checked", "false")
+            expect(page.locator("#canvas .why")).to_be_visible()
+        second.close()
+
+
+def test_back(flower: Page) -> None:
+    """Another photo and other words are entries of the history; a switch is none. Two steps at
+    once end where they should."""
+    first, entries = seen(flower), flower.evaluate("history.length")
+    after(flower, flower.locator("#samples button").first.click)
+    second = seen(flower)
+    after(flower, switch(flower, "AMF").click)
+    own(flower)
+    after(flower, lambda: type_words(flower, "dog, sky"))
+    third = seen(flower)
+    expect(flower).to_have_url(re.compile("words=dog%2C\\+sky"))
+    assert flower.evaluate("history.length") == entries + 3
+    flower.evaluate("() => { history.back(); setTimeout(() => history.back(), 300) }")
+    expect(flower.locator("#words textarea")).to_have_value(", ".join(second[2]))
+    expect(switch(flower, "AMF")).to_have_attribute("aria-checked", "false")
+    assert seen(flower) == second
+    after(flower, flower.go_back)
+    assert seen(flower) == first
+    expect(switch(flower, "AMF")).to_have_attribute("aria-checked", "true")
+    for _ in range(3):
+        after(flower, flower.go_forward)
+    assert seen(flower) == third
+    assert flower.evaluate("history.length") == entries + 3
+
+
+def test_copied_address(flower: Page, stranger: Page) -> None:
+    """It gives nothing away: another browser has no photo, but the settings."""
+    own(flower)
+    after(flower, lambda: type_words(flower, "dog, sky"))
+    with watched(stranger):
+        stranger.goto(flower.url)
+        expect(stranger.locator(".toast-body")).to_contain_text(NOT_THERE)
+        expect(stranger.locator("#words textarea")).to_have_value("dog, sky")
+        expect(stranger.locator("#photo img")).to_have_count(0)
+        expect(stranger.locator("#canvas canvas.mask")).to_be_hidden()
+        after(stranger, lambda: give(stranger, encoded(picture(), "PNG")))
+        expect(legend(stranger)).to_have_text(["dog", "sky", "background"])
+
+
+def test_shared_photo(flower: Page, stranger: Page) -> None:
+    """A link has the photo only if its owner includes it, and never the next one."""
+    mine = own(flower)
+    turn_to(flower, "How it works")
+    turn_to(flower, "Share")
+    link, include = flower.locator("#link textarea"), flower.locator("#include-photo input")
+    expect(include).not_to_be_checked()
+    expect(link).not_to_have_value(re.compile("photo="))
+    include.check()
+    expect(link).to_have_value(re.compile("photo=.*tab=how"))
+    with watched(stranger):
+        stranger.goto(link.input_value())
+        expect(stranger.locator("#diagram .drawn").first).to_be_visible()
+        is_settled(stranger)
+        assert photo(stranger) == mine and "photo=" not in stranger.url
+    turn_to(flower, "Segment")
+    own(flower, 208)
+    turn_to(flower, "Share")
+    expect(link).to_have_value(re.compile("example=own"))
+    expect(link).not_to_have_value(re.compile("photo="))
+    expect(include).not_to_be_checked()
+    turn_to(flower, "Segment")
+    after(flower, flower.locator("#samples button").first.click)
+    turn_to(flower, "Share")
+    expect(include).to_be_hidden()
+
+
+def test_deleted_photo(flower: Page) -> None:
+    """A sentence says so, and the photo's place is empty; another photo works."""
+    Path(own(flower, 224)).unlink()
+    flower.reload()
+    expect(flower.locator(".toast-body")).to_contain_text(GONE)
+    expect(flower.locator("#photo img")).to_have_count(0)
+    after(flower, flower.locator("#samples button").first.click)
+
+
+def test_blocked_storage(stranger: Page, url: str) -> None:
+    """The page opens, Back works, and after a reload a sentence says why the photo is missing."""
+    stranger.context.add_init_script(
+        "Object.defineProperty(window, 'localStorage',"
+        " { get() { throw new DOMException('no', 'SecurityError') } })"
+    )
+    with watched(load(stranger, f"{url}?example=dog")):
+        mine = own(stranger)
+        after(stranger, stranger.locator("#samples button").first.click)
+        after(stranger, stranger.go_back)
+        assert photo(stranger) == mine
+        stranger.reload()
+        expect(stranger.locator(".toast-body")).to_contain_text("stores nothing")
+
+
+def test_long_words(flower: Page) -> None:
+    """Words too long for a link come back, too."""
+    words = ", ".join(f"{number:03} " + 14 * "猫" for number in range(200))
+    after(flower, lambda: type_words(flower, words))
+    expect(flower).to_have_url(re.compile("^(?!.*words=).*kept="))
+    flower.reload()
+    is_settled(flower)
+    expect(flower.locator("#words textarea")).to_have_value(words)
+
+
+def test_frame(flower: Page, url: str) -> None:
+    """In a frame, whose address nobody sees, the last state comes back from storage."""
+    page = flower.context.new_page()
+    html = f'<iframe src="{url}/?__theme=light" style="width: 100%; height: 900px"></iframe>'
+    page.route(f"{url}/frame", lambda r: r.fulfill(body=html, content_type="text/html"))
+    page.goto(f"{url}/frame")
+    inside = page.frame_locator("iframe")
+    expect(inside.locator("#canvas [data-answers]")).to_have_count(1)
+    inside.locator("#samples button").nth(3).click()
+    chosen = inside.locator("#photo img")
+    expect(chosen).not_to_have_attribute("src", re.compile("panda"))
+    frame = page.frames[-1]
+    frame.wait_for_function("() => history.state?.isAnswered && !location.search.includes('panda')")
+    source = chosen.get_attribute("src")
+    page.reload()
+    expect(chosen).to_have_attribute("src", source)
+    page.close()
+
+
+def test_lesson_lends_the_page(flower: Page) -> None:
+    """Steps appear one by one, after the guess; one that is shown gives back photo, words,
+    switches and tab, also after a reload."""
+    own(flower)
+    after(flower, lambda: type_words(flower, "dog, sky"))
+    after(flower, switch(flower, "AMF").click)
+    before, line = seen(flower), flower.locator("#lesson")
+    expect(line).to_be_hidden()
+    turn_to(flower, "Learn")
+    cards = flower.locator("#learn .card:visible")
+    expect(cards).to_have_count(1)
+    for step in (1, 2):
+        card = flower.locator("#learn .card").nth(step - 1)
+        card.get_by_label("The mask gets better").check()
+        expect(card.get_by_text("mIoU goes from")).to_be_visible()
+        expect(cards).to_have_count(step + 1)
+        card.get_by_role("button", name="Show me").click()
+        expect(line).to_have_text(f"Lesson, step {step} · back to my photo")
+        expect(answers(flower)).to_be_in_viewport()
+        is_settled(flower)
+        assert "flower" in photo(flower)
+        if step == 1:
+            turn_to(flower, "Learn")
+    expect(switch(flower, "AMF")).to_have_attribute("aria-checked", "true")
+    flower.reload()
+    is_settled(flower)
+    expect(line).to_contain_text("step 2")
+    after(flower, line.get_by_role("button").click)
+    is_settled(flower)
+    assert seen(flower) == before
+    expect(line).to_be_hidden()
+    expect(switch(flower, "AMF")).to_have_attribute("aria-checked", "false")
+    after(flower, flower.locator("#samples button").first.click)
+    expect(line).to_be_hidden()

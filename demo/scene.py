@@ -37,7 +37,7 @@ SHIPPED = assets.path("photos"), assets.path("learn")
 """Folders whose files the page shows."""
 NOT_SURE = 0.6
 """A word is not sure of its pixels if its mean probability there is less."""
-LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03)
+LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03, peak=0.2)
 
 LOCK = RLock()
 """Taken around whatever takes long, by those who ask for it: one thing is computed at a time. The

@@ -24,7 +24,7 @@ from gclip_core.words.text import TEMPLATES, embed_new
 PERSON = "person"
 EVERYDAY = 20.0
 """An everyday word is so many times as probable as another one, before any patch is seen."""
-LEAST_PROBABILITY = 0.003
+LEAST_PROBABILITY = 0.001
 """What the image classifier has at least for every word: it knows few, and is often wrong."""
 SHARPNESS = 2.0
 """What cosines are multiplied by, in their standard deviations over all candidates."""
@@ -42,9 +42,9 @@ class Thresholds:
     A thing of which the peak is high enough may be small.
     """
 
-    thing: float = 0.03
-    stuff: float = 0.06
-    peak: float = 0.5
+    thing: float = 0.04
+    stuff: float = 0.05
+    peak: float = 0.3
 
 
 DEFAULT = Thresholds()

@@ -85,7 +85,7 @@ def test_preference() -> None:
     assert choose(near, most=1) == "a"
     assert choose(near, everyday="b", most=1) == "b"
     assert choose(near, probability=(0, 0.9, 0, 0, 0), most=1) == "b"
-    assert choose(cosines(1 / 2, 1 / 2), probability=(0, 0, 0.9, 0, 0)) == "ab", "c fits no patch"
+    assert choose(cosines(1 / 2, 1 / 2), probability=(0, 0, 0.3, 0, 0)) == "ab", "c fits no patch"
 
 
 def test_one_class() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from gclip_core import amf, blocks, calibration, proxy, refocus
 from gclip_core.amf import WeightedMap
@@ -13,6 +13,7 @@ from gclip_core.calibration import Calibrated, Calibration
 from gclip_core.encoder import Encoded
 from gclip_core.methods import Method
 from gclip_core.refocus import Refocused
+from gclip_core.types import Module
 
 
 def apply(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
@@ -48,7 +49,7 @@ def apply(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
     return projected(encoded.backbone.visual, z).unflatten(1, grid)
 
 
-def projected(visual: nn.Module, patches: Tensor) -> Tensor:
+def projected(visual: Module, patches: Tensor) -> Tensor:
     """Patch tokens (..., N, D) through ``ln_post`` and the projection: (..., N, E) float32,
     L2-normalised."""
     embeddings = blocks.normalised(visual.ln_post, patches) @ visual.proj
@@ -87,6 +88,7 @@ def _with_class_token(patches: Tensor) -> Tensor:
 
 def _refocused(method: Method, encoded: Encoded) -> Refocused:
     """RF-CLIP's pass, from the first block on."""
+    assert method.refocusing is not None
     backbone, x = encoded.backbone, encoded.inputs[0]
     channels = backbone.sink_channels
     return refocus.refocused(method.refocusing, backbone.blocks, x, encoded.window, channels)

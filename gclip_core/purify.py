@@ -5,6 +5,7 @@ functions are pure and compute one window; matrices are float32.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,8 +76,8 @@ def boxes(maps: Tensor) -> Tensor:
     """
     out = np.zeros(maps.shape, np.float32)
     for levels, sends in zip((255 * maps).byte().numpy(force=True), out, strict=True):
-        parts, _ = ndimage.label(levels > int(SOURCES * levels.max()), np.ones((3, 3)))
-        for down, across in ndimage.find_objects(parts):
+        parts: Any = ndimage.label(levels > int(SOURCES * levels.max()), np.ones((3, 3)))
+        for down, across in ndimage.find_objects(parts[0]):
             sends[down, across] = 1
         sends[-1], sends[:, -1] = 0, 0
     return torch.from_numpy(out).to(maps.device)

@@ -8,16 +8,17 @@ all blocks. No matrix of all pairs of tokens is stored: the Keys are.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from gclip_core import attention, blocks
 from gclip_core.amf import ELEMENTS_AT_A_TIME
 from gclip_core.attention import Heads
 from gclip_core.errors import check_between
-from gclip_core.types import Grid
+from gclip_core.types import Grid, Module
 
 SINK_SHARE = 5.0
 """A patch is a sink if a sink channel has at least so many times an even share of its sum."""
@@ -60,7 +61,7 @@ class Refocused:
 
 
 def refocused(
-    settings: Refocusing, tower: Sequence[nn.Module], x: Tensor, grid: Grid, channels: Sequence[int]
+    settings: Refocusing, tower: Sequence[Module], x: Tensor, grid: Grid, channels: Sequence[int]
 ) -> Refocused:
     """Runs RF-CLIP's pass from the input of block 0, (B, 1+N, D).
 
@@ -76,11 +77,11 @@ def refocused(
     total += denoised(blocks.run(last, x, blocks.project(last, x)), grid, channels)
     mean = total / len(tower)
     similar = F.normalize(mean[:, 1:], dim=-1)
-    paths = (blocks.project(last, _spread(similar, u).to(x.dtype)) for u in (x.float(), mean))
-    return Refocused(tuple(keys), similar, tuple(paths))
+    own, shared = (blocks.project(last, _spread(similar, u).to(x.dtype)) for u in (x.float(), mean))
+    return Refocused(tuple(keys), similar, (own, shared))
 
 
-def last_block(last: nn.Module, given: Refocused) -> Tensor:
+def last_block(last: Module, given: Refocused) -> Tensor:
     """The patches after the last block, (B, N, D), before ``ln_post``: the mean of both paths."""
     outputs = []
     for path in given.paths:
@@ -105,9 +106,9 @@ def path_matrix(given: Refocused, head: int | None) -> Tensor:
         k = k if head is None else k[:, head : head + 1]
         return attention.mean_weights(k, k)[:, 1:, 1:]
 
-    shared = sum(key_key(k) for k in given.keys)
+    shared = reduce(torch.add, (key_key(k) for k in given.keys))
     own = (key_key(path.k) for path in given.paths)
-    matrices = (sum(own) / 2 + shared) / (len(given.keys) + 1)
+    matrices = (reduce(torch.add, own) / 2 + shared) / (len(given.keys) + 1)
     return matrices @ torch.stack([torch.cat([*_cosines(one)]) for one in given.similar])
 
 
@@ -128,7 +129,7 @@ def denoised(x: Tensor, grid: Grid, channels: Sequence[int]) -> Tensor:
     return torch.cat([x[:, :1], blurred.to(x.dtype)], dim=1)
 
 
-def _run(settings: Refocusing, block: nn.Module, x: Tensor, heads: Heads) -> Tensor:
+def _run(settings: Refocusing, block: Module, x: Tensor, heads: Heads) -> Tensor:
     """A block's output, with moved attention if it is wanted."""
     if not settings.refocus:
         return blocks.run(block, x, heads)
@@ -136,10 +137,11 @@ def _run(settings: Refocusing, block: nn.Module, x: Tensor, heads: Heads) -> Ten
     n_tokens = x.shape[1]
     n = max(1, ELEMENTS_AT_A_TIME // (heads.q[..., 0].numel()))
     queries = heads.q.split(n, dim=-2)
-    received = sum(
+    parts = (
         attention.weights(q, heads.k)[..., 1:].sum(-2, keepdim=True)
         for q in heads.q[..., 1:, :].split(n, dim=-2)
     )
+    received = reduce(torch.add, parts)
     sinks = received / n_tokens > settings.least  # (B, H, 1, N)
     mixed = []
     for first, q in zip(range(0, n_tokens, n), queries, strict=True):

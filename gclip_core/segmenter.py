@@ -143,7 +143,7 @@ class Segmenter:
         logits, best = self._logits(prompts, hidden, features, background_weight)
         prompt_classes, notes, names = prompts.classes.prompt_classes, prompts.notes, ()
         has_background, size = bool(background and background_weight), encoded.image_size
-        if best is not None:
+        if best is not None and hidden is not None:
             found, best = best.unique(return_inverse=True)
             names = tuple(hidden.words[index] for index in found.tolist())
             prompt_classes = (*prompt_classes, -1)

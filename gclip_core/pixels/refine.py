@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from math import ceil, prod, sqrt
+from typing import Any
 
 import numpy as np
 import torch
@@ -74,7 +75,7 @@ def refined(result: Segmentation, picture: images.Source | None, name: str) -> S
             "picture=…"
         )
     picture = images.check(picture)
-    height, width = size = tuple(result.labels.shape)
+    height, width = size = result.labels.shape[0], result.labels.shape[1]
     if (picture.height, picture.width) != size:
         raise GclipError(
             f"The picture that was segmented, {height} × {width} (height × width), was expected, "
@@ -88,7 +89,7 @@ def refined(result: Segmentation, picture: images.Source | None, name: str) -> S
     n = len(result.vocabulary)
     classes = [n if index < 0 else index for index in result.prompt_classes]
     share = min(entry.side / min(size), sqrt(LONGEST * entry.side**2 / prod(size)))
-    small = tuple(CELL * max(1, round(side * share / CELL)) for side in size)
+    small = CELL * max(1, round(height * share / CELL)), CELL * max(1, round(width * share / CELL))
     if result.maps is None:
         scores = masks.scores(result.logits, classes, small)
     else:
@@ -195,22 +196,22 @@ def smooth_outlines(labels: NDArray[np.int16], patch: float) -> NDArray[np.int16
     radius = SMOOTHING * patch / 2
     smooth, most_votes = labels.copy(), np.zeros(labels.shape, np.uint8)
     for label, box in _boxes(labels, margin=ceil(radius)):
-        mine = Image.fromarray(np.uint8(labels[box] == label) * 255)
+        mine = Image.fromarray((labels[box] == label).astype(np.uint8) * 255)
         votes = np.asarray(mine.filter(ImageFilter.BoxBlur(radius)))
         np.copyto(smooth[box], np.int16(label), where=votes > most_votes[box])
         np.maximum(votes, most_votes[box], out=most_votes[box])
     specks = np.zeros(labels.shape, bool)
     for label, box in _boxes(smooth, margin=0):
-        regions, _ = ndimage.label(smooth[box] == label)
+        regions = connected_parts(smooth[box] == label)
         areas = np.bincount(regions.flat)
         is_speck = areas < SPECK * patch**2
-        is_speck[[0, 1 + areas[1:].argmax()]] = False
+        is_speck[0] = is_speck[1 + int(areas[1:].argmax())] = False
         specks[box] |= is_speck[regions]
     # The nearest pixel is beside the connected specks, so their own box is enough.
-    connected, _ = ndimage.label(specks, np.ones((3, 3)))
+    connected = connected_parts(specks, corners=True)
     for label, box in _boxes(connected, margin=1):
         if label:
-            nearest = ndimage.distance_transform_edt(
+            nearest: Any = ndimage.distance_transform_edt(
                 specks[box], return_distances=False, return_indices=True
             )
             mine = connected[box] == label
@@ -218,11 +219,18 @@ def smooth_outlines(labels: NDArray[np.int16], patch: float) -> NDArray[np.int16
     return smooth
 
 
+def connected_parts(inside: NDArray[np.bool_], corners: bool = False) -> NDArray[np.intp]:
+    """The connected parts of (h, w), numbered from 1, 0 outside; with ``corners`` over corners."""
+    labelled: Any = ndimage.label(inside, np.ones((3, 3)) if corners else None)
+    return labelled[0]
+
+
 def _boxes(labels: NDArray[np.integer], margin: int) -> Iterator[tuple[int, tuple[slice, slice]]]:
     """Each label with the rows and columns of its pixels, and of ``margin`` pixels around them."""
     for label, box in enumerate(ndimage.find_objects(labels.astype(np.int32) + 2), -1):
         if box is not None:
-            yield label, tuple(slice(max(0, s.start - margin), s.stop + margin) for s in box)
+            rows, columns = (slice(max(0, s.start - margin), s.stop + margin) for s in box)
+            yield label, (rows, columns)
 
 
 def _colours(pixels: NDArray[np.uint8]) -> Tensor:

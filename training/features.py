@@ -136,7 +136,7 @@ def compute(stem: Frozen, work: Path, photos: Sequence[Photo]) -> None:
     for done, photo in enumerate(missing, 1):
         few = photo.source is not None and size_of[photo.source] <= FEW
         write(stem, work, photo, VIEWS if few else 1)
-        if done % 100 == 0 or done == len(missing):
+        if done % 10 == 0 or done == len(missing):
             seconds = (time.time() - start) / done
             print(f"{done} of {len(missing)} photos, {seconds:.2f} s each", flush=True)
 

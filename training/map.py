@@ -52,8 +52,12 @@ LABELLED, FREE = 2048, 1024
 OTHERS = 10
 """About so many of all words of masks are sampled to be compared with a patch's photo; of these,
 only those of its source count."""
-RATE, RATE_FURTHER = 2e-3, 2e-4
-"""The learning rate of a new map, and of the built-in's that is trained further."""
+RATE, STEPS = 2e-3, 500
+"""The learning rate of a new map, and its steps."""
+RATE_FURTHER, STEPS_FURTHER = 3e-4, 150
+"""Those of the built-in's map, which knows most already. 20 photos of garments raised the mean IoU
+on 40 others from 54.3 to 68.7 at a rate of 3e-4 (1e-3: 67.0, 3e-3: 65.9), at the cost of 0.2 points
+on COCO's photos (0.4, 3.9); measured once, by the map alone, at 320 pixels."""
 _NEVER = -1e4
 """The logit of a word that is not compared."""
 
@@ -148,10 +152,11 @@ def learn(
 
 
 def run(
-    data: Path, work: Path, without: str | None = None, seed: int = 0, steps: int = 500
+    data: Path, work: Path, without: str | None = None, seed: int = 0, steps: int | None = None
 ) -> None:
     """Write `map.pt`, learned from all photos that the split `without` does not hold out."""
     opened = read(data, without)
+    steps = steps or (STEPS if opened.is_new else STEPS_FURTHER)
     words, model = opened.words(), load_backbone(BUILT_IN, opened.teacher)
     patches = Patches(words, work, opened.masks)
     free = [stored(work, photo)["features"].reshape(-1, FEATURES) for photo in opened.others]

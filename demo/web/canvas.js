@@ -376,7 +376,9 @@ export default function mount({ element, props, trigger, watch }) {
         stage.style.setProperty(`--${name}`, place);
       if (!shares) return;
       const behind = best ? background.names[best[patch]] : "";
-      const onAdd = answer.switches.length ? () => trigger("input", { word: behind }) : null;
+      const onAdd = answer.switches.length
+        ? () => trigger("input", { word: behind, settings: {} })
+        : null;
       const text = explain(why, { classes: answer.classes, shares, patch, behind, onAdd, free });
       placeBeside(why, stage, row / rows, column / columns);
       if (isNew) announce(text);

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from PIL import Image, ImageChops, ImageStat
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from gclip_core import assets
 from tests.browser.conftest import (
@@ -74,7 +74,9 @@ def scores(page: Page) -> dict[str, int]:
 
 def focused(page: Page) -> list[int]:
     """Row and column of the patch in focus, and how many there are."""
-    style = page.locator("#canvas .stage").get_attribute("style") or ""
+    stage = page.locator("#canvas .stage")
+    expect(stage).to_have_attribute("style", re.compile("--row:"))
+    style = stage.get_attribute("style") or ""
     names = ("row", "column", "rows", "columns")
     return [int(re.search(rf"--{name}: (\d+)", style)[1]) for name in names]
 
@@ -185,12 +187,15 @@ def test_switches(flower: Page) -> None:
     expect(switch(flower, "CS")).to_be_disabled()
     expect(flower.locator("#canvas .idle")).to_contain_text("no outlier channel")
     fused, before = mask.evaluate(DRAWN), share(flower, "plant")
-    flower.route("**/queue/join*", lambda route: route.abort())
+    held = list[Route]()
+    flower.route("**/queue/join*", held.append)
     amf.click()
     assert mask.evaluate(DRAWN) != fused
     expect(amf).to_have_attribute("aria-checked", "false")
     alone = share(flower, "plant")
     flower.unroute("**/queue/join*")
+    for route in held:
+        route.continue_()
     for _ in range(8):
         amf.click()
     expect(amf).to_have_attribute("aria-checked", "false")
@@ -288,7 +293,7 @@ def test_mouse(visitor: Callable[..., Page]) -> None:
     press(page, 0.5, 0.5)
     values = scores(page)
     assert sum(values.values()) == 100
-    assert "background" in values
+    assert any(name.startswith("background") for name in values)
     assert "5 more" in values
     assert list(values)[0] == "horse"
     page.mouse.move(5, 5)
@@ -331,7 +336,7 @@ def test_deleted_files(shared: Page) -> None:
     files = "**/numbers.gz"
     shared.route(files, lambda route: route.fulfill(status=403))
     type_words(shared, "flower, sky")
-    expect(shared.locator("#canvas .gone")).to_contain_text("load the page again")
+    expect(shared.locator("#canvas .gone")).to_contain_text("Reload the page")
     shared.unroute(files)
     after(shared, lambda: type_words(shared, "flower, leaf, sky"))
     expect(shared.locator("#canvas .gone")).to_have_count(0)

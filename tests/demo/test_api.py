@@ -64,7 +64,7 @@ def test_segment(client: Client, method: str, background: str, same: gclip.Metho
     file, described = client.predict(
         handle_file(PICTURE), "cat, grass", method, background=background, api_name="/segment"
     )
-    options = {"background": background == "on", "background_weight": Settings().weight}
+    options = {"background": background == "on", "background_weight": Settings().background_weight}
     expected = gclip.Segmenter(loaded()).segment(PICTURE, "cat, grass", same, **options).labels
     assert np.array_equal(labels(file), expected.numpy())
     assert json.loads(Image.open(file).text["Classes"])[:2] == ["cat", "grass"]

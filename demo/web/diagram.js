@@ -238,10 +238,7 @@ export default function mount({ element, props, trigger, watch }) {
     const n = answer.grid[0] * answer.grid[1];
     const [low, high] = answer.range;
     const behind = data.behind && answer.background.names[data.behind[focused]];
-    const entries = [
-      ...answer.classes,
-      { name: `background (${behind}), lowered`, colour: "#9aa0aa" },
-    ];
+    const entries = [...answer.classes, { name: `background (${behind})`, colour: "#9aa0aa" }];
     return entries.slice(0, answer.cosines.shape[0]).map((entry, c) => {
       return { ...entry, cosine: low + ((high - low) * data.cosines[c * n + focused]) / 255 };
     });

@@ -118,7 +118,7 @@ def test_copied_address(flower: Page, stranger: Page) -> None:
         expect(stranger.locator("#words textarea")).to_have_value("dog, sky")
         expect(stranger.locator("#photo img")).to_have_count(0)
         expect(stranger.locator("#canvas canvas.mask")).to_be_hidden()
-        after(stranger, lambda: give(stranger, encoded(picture(), "PNG")))
+        give(stranger, encoded(picture(), "PNG"))
         expect(legend(stranger)).to_have_text(["dog", "sky", "background"])
 
 
@@ -155,7 +155,8 @@ def test_deleted_photo(flower: Page) -> None:
     flower.reload()
     expect(flower.locator(".toast-body")).to_contain_text(GONE)
     expect(flower.locator("#photo img")).to_have_count(0)
-    after(flower, flower.locator("#samples button").first.click)
+    flower.locator("#samples button").first.click()
+    expect(answers(flower)).to_be_visible()
 
 
 def test_blocked_storage(stranger: Page, url: str) -> None:

@@ -212,11 +212,11 @@ def idle_connections(server: Server) -> Iterator[object]:
 
 
 def heavy_requests(server: Server) -> Iterator[object]:
-    """Eight requests of one session, each nearly as expensive as a request may be, four times."""
+    """Eight requests of one session, each nearly as expensive as a request may be, twice."""
     visitor, data = Visitor(server.url), encoded(picture(900, 900), "JPEG")
     photo = visitor.uploaded(data)
     event = visitor.events["respond"]["id"]
-    for turn in range(4):
+    for turn in range(2):
         for number in range(8):
             settings = Settings(words="cat, dog", short_side=960 - 16 * (8 * turn + number))
             values = [None, "segment", photo, *(value for _, value in settings)]

@@ -34,7 +34,7 @@ def test_change_sends_what_depends_on_it() -> None:
     slow = {name for name, view in VIEWS.items() if view.ignores}
     for change, sent in (
         ({"amf": False}, {"canvas", "canvas.looks"}),
-        ({"background_weight": 0.7}, {"canvas"}),
+        ({"background_weight": 0.2}, {"canvas"}),
         ({"block": 3}, {"norms"}),
         ({"words": "dog, cat"}, {"canvas", "chips"}),
         ({"enlarged": "sclip"}, set()),
@@ -145,7 +145,7 @@ def test_refusal_in_mid_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_unknown_word_is_replaced_with_a_way_back() -> None:
     """The nearest known word takes its place; kept, it has no score."""
-    visitor = Visitor(words="dachshund, grass", **SMALL)
+    visitor = Visitor(words="dachshund, grass", background=False, **SMALL)
     outputs = visitor.ask()
     canvas, chip = outputs["canvas"], outputs["chips"]["items"][0]
     assert [c["name"] for c in canvas["classes"]] == ["dog", "grass"]

@@ -188,7 +188,7 @@ def test_switches(flower: Page) -> None:
     expect(flower.locator("#canvas .idle")).to_contain_text("no outlier channel")
     fused, before = mask.evaluate(DRAWN), share(flower, "plant")
     held = list[Route]()
-    flower.route("**/queue/join*", held.append)
+    flower.route("**/queue/join*", lambda route: held.append(route))
     amf.click()
     assert mask.evaluate(DRAWN) != fused
     expect(amf).to_have_attribute("aria-checked", "false")

@@ -47,8 +47,9 @@ def test_pin(visitor: Callable[..., Page]) -> None:
     assert pinned()[:2] != [row, column]
     after(page, page.locator("#samples button").first.click)
     expect(page.locator("#canvas .why")).to_be_hidden()
-    box = stage.bounding_box() or {}
-    page.mouse.click(box["x"] + box["width"] - 5, box["y"] + box["height"] - 5)
+    pad = page.locator("#canvas .pad")
+    box = pad.bounding_box() or {}
+    pad.click(position={"x": box["width"] - 5, "y": box["height"] - 5})
     row, column, rows, columns = pinned()
     assert (row, column) == (rows - 1, columns - 1)
     expect(page).to_have_url(re.compile(rf"patch={rows * columns}\b"))
@@ -82,7 +83,9 @@ def test_link(visitor: Callable[..., Page]) -> None:
     turn_to(page, "Share")
     expect(page.locator("#link textarea")).to_have_value(re.compile("^http"))
     link = parse_qs(page.locator("#link textarea").input_value().split("?")[1])
-    assert {name: values[0] for name, values in link.items()} == LINK | {"backbone": "built-in"}
+    assert {name: values[0] for name, values in link.items()} == (
+        LINK | {"backbone": "built-in", "tab": "how"}
+    )
     assert page.title() == "GCLIP"
     assert page.locator("img[src=x]").count() == 0
 

@@ -83,6 +83,7 @@ def test_reload_shows_what_was_there(flower: Page) -> None:
         second.close()
 
 
+@pytest.mark.long
 def test_back(flower: Page) -> None:
     """Another photo and other words are entries of the history; a switch is none. Two steps at
     once end where they should."""
@@ -108,6 +109,7 @@ def test_back(flower: Page) -> None:
     assert flower.evaluate("history.length") == entries + 3
 
 
+@pytest.mark.long
 def test_copied_address(flower: Page, stranger: Page) -> None:
     """It gives nothing away: another browser has no photo, but the settings."""
     own(flower)
@@ -122,6 +124,7 @@ def test_copied_address(flower: Page, stranger: Page) -> None:
         expect(legend(stranger)).to_have_text(["dog", "sky", "background"])
 
 
+@pytest.mark.long
 def test_shared_photo(flower: Page, stranger: Page) -> None:
     """A link has the photo only if its owner includes it, and never the next one."""
     mine = own(flower)
@@ -149,6 +152,7 @@ def test_shared_photo(flower: Page, stranger: Page) -> None:
     expect(include).to_be_hidden()
 
 
+@pytest.mark.long
 def test_deleted_photo(flower: Page) -> None:
     """A sentence says so, and the photo's place is empty; another photo works."""
     Path(own(flower, 224)).unlink()
@@ -159,6 +163,7 @@ def test_deleted_photo(flower: Page) -> None:
     expect(answers(flower)).to_be_visible()
 
 
+@pytest.mark.long
 def test_blocked_storage(stranger: Page, url: str) -> None:
     """The page opens, Back works, and after a reload a sentence says why the photo is missing."""
     stranger.context.add_init_script(
@@ -174,6 +179,7 @@ def test_blocked_storage(stranger: Page, url: str) -> None:
         expect(stranger.locator(".toast-body")).to_contain_text("stores nothing")
 
 
+@pytest.mark.long
 def test_long_words(flower: Page) -> None:
     """Words too long for a link come back, too."""
     words = ", ".join(f"{number} " + 18 * "猫" for number in range(40))
@@ -184,6 +190,7 @@ def test_long_words(flower: Page) -> None:
     expect(flower.locator("#words textarea")).to_have_value(words)
 
 
+@pytest.mark.long
 def test_frame(flower: Page, url: str) -> None:
     """In a frame, whose address nobody sees, the last state comes back from storage."""
     page = flower.context.new_page()
@@ -203,6 +210,7 @@ def test_frame(flower: Page, url: str) -> None:
     page.close()
 
 
+@pytest.mark.long
 def test_lesson_lends_the_page(flower: Page) -> None:
     """Steps appear one by one, after the guess; one that is shown gives back photo, words,
     switches and tab, also after a reload."""

@@ -193,9 +193,9 @@ def test_switches(flower: Page) -> None:
     assert mask.evaluate(DRAWN) != fused
     expect(amf).to_have_attribute("aria-checked", "false")
     alone = share(flower, "plant")
-    flower.unroute("**/queue/join*")
     for route in held:
         route.continue_()
+    flower.unroute("**/queue/join*")
     for _ in range(8):
         amf.click()
     expect(amf).to_have_attribute("aria-checked", "false")

@@ -24,7 +24,7 @@ from gclip_core.words.vocabulary import Prompts, Vocabulary, parse, with_nearest
 LITERATURE = tuple(lists.read("background"))
 """The background words of VOC21 and COCO-Object in the literature: pass them as ``background``."""
 WEIGHT = 0.8
-"""Default weight of the background, chosen on photos with masks by `training/choose.py`."""
+"""Default weight of the background; `training/choose.py` prints what others reach."""
 SHARE = 0.6
 """How much the logarithm of a word's share counts, in standard deviations of the cosines."""
 ALIKE = 0.7

@@ -180,7 +180,8 @@ def _settings(parts: Parts) -> None:
             parts.fetch_stop = gr.Button("Cancel", size="sm", visible=can)
     methods = {method.title: name for name, method in METHODS.items() if name != "gclip"}
     methods = [("GCLIP, as switched", "gclip"), *methods.items()]
-    controls["method"] = gr.Dropdown(methods, label="Method")
+    text = "On COCO photos the built-in model has its best masks with ProxyCLIP."
+    controls["method"] = gr.Dropdown(methods, label="Method", info=text)
     edges = [(entry.title, name) for name, entry in REFINEMENTS.items()]
     controls["refine"] = gr.Radio(edges, label="Edges of the mask")
     text = "Pixels whose best score is below it get no class."

@@ -23,6 +23,7 @@ from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice, block_numbers
 from gclip_core.pixels import images, palette
 from gclip_core.pixels.refine import REFINEMENTS
+from gclip_core.purify import PURIFICATIONS
 from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.words.background import WEIGHT
@@ -79,6 +80,8 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "how the edges of a mask follow the image: 'guided' (guided filter, the default), 'pamr', "
         "or 'none', as in the papers"
     )
+    purify_help = "freecp: FreeCP's step after the method (default none)"
+    parser.add_argument("--purify", default="none", choices=PURIFICATIONS, help=purify_help)
     parser.add_argument("--refine", default="guided", choices=REFINEMENTS, help=refine_help)
     parser.add_argument("--threshold", type=float, default=0.0, help="score from 0 (off) to 1")
 
@@ -144,6 +147,7 @@ def run(options: argparse.Namespace) -> int:
                 threshold=options.threshold,
                 background=options.background == "on",
                 background_weight=options.background_weight,
+                purify=options.purify,
                 refine=options.refine,
                 picture=picture,
             )
@@ -236,6 +240,7 @@ def save(output: Path, picture: Image.Image, result: Segmentation) -> None:
         "no_class": result.no_class_area(),
         "background": result.background,
         "method": result.method.name,
+        "purify": result.purified,
         "refine": result.refined,
         "amf_blocks": block_numbers(result.report.fusion.blocks),
         "amf_reason": result.report.fusion.reason,

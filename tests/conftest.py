@@ -48,9 +48,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    # The fork of contributing is made while this process has no threads yet.
-    first = "tests/test_contributing.py"
-    items.sort(key=lambda item: not item.nodeid.startswith(first))
+    # Contributing forks before its process has threads; after a browser test no event loop can run.
+    first, last = "tests/test_contributing.py", "tests/browser/"
+    items.sort(key=lambda item: item.nodeid.startswith(last) - item.nodeid.startswith(first))
     if config.getoption("--long"):
         return
     skip = pytest.mark.skip(reason="long: run with --long")

@@ -50,6 +50,7 @@ def test_pin(visitor: Callable[..., Page]) -> None:
     pad = page.locator("#canvas .pad")
     box = pad.bounding_box() or {}
     pad.click(position={"x": box["width"] - 5, "y": box["height"] - 5})
+    expect(page.locator("#canvas .why")).to_be_visible()
     row, column, rows, columns = pinned()
     assert (row, column) == (rows - 1, columns - 1)
     expect(page).to_have_url(re.compile(rf"patch={rows * columns}\b"))
@@ -157,43 +158,43 @@ def test_quick_chips(shared: Page) -> None:
     expect(legend(shared)).to_have_text([*words.split(", "), "background"])
 
 
-def test_words(shared: Page) -> None:
+def test_words(flower: Page) -> None:
     """Another photo has its own words; those that a person typed are one chip away.
 
     An example is a button with a name, reached and pressed by keys.
     """
-    first, second = shared.locator("#samples button").all()[:2]
-    words = shared.locator("#words textarea")
+    first, second = flower.locator("#samples button").all()[1:3]
+    words = flower.locator("#words textarea")
     assert first.get_by_role("img").get_attribute("alt")
-    type_words(shared, "")
+    type_words(flower, "")
     expect(words).not_to_have_value("")
     before = words.input_value()
     first.focus()
-    after(shared, lambda: shared.keyboard.press("Enter"))
+    after(flower, lambda: flower.keyboard.press("Enter"))
     expect(words).not_to_have_value(before)
-    after(shared, lambda: type_words(shared, "cat, wall"))
+    after(flower, lambda: type_words(flower, "cat, wall"))
     first.focus()
-    shared.keyboard.press("Tab")
+    flower.keyboard.press("Tab")
     expect(second).to_be_focused()
-    after(shared, lambda: shared.keyboard.press("Enter"))
+    after(flower, lambda: flower.keyboard.press("Enter"))
     expect(second).to_be_focused()
     expect(words).not_to_have_value("cat, wall")
-    after(shared, shared.get_by_role("button", name="↺ cat, wall").click)
+    after(flower, flower.get_by_role("button", name="↺ cat, wall").click)
     expect(words).to_have_value("cat, wall")
-    expect(legend(shared)).to_have_text(["cat", "wall", "background"])
+    expect(legend(flower)).to_have_text(["cat", "wall", "background"])
 
 
-def test_bad_photo(shared: Page) -> None:
+def test_bad_photo(flower: Page) -> None:
     """A file that is no picture, or ends early, meets a sentence; the next photo works."""
-    cut_short, before = encoded(picture(), "JPEG")[:2000], legend(shared).all_inner_texts()
+    cut_short, before = encoded(picture(), "JPEG")[:2000], legend(flower).all_inner_texts()
     for name, data in (("photo.png", b"no picture"), ("photo.jpeg", cut_short)):
-        give(shared, data, name)
-        expect(shared.locator(".toast-body")).to_contain_text("image")
-        expect(legend(shared)).to_have_text(before)
-        expect(shared.locator(".pending")).to_have_count(0)
-        shared.locator(".toast-close").click()
-        expect(shared.locator(".toast-body")).to_have_count(0)
-    after(shared, shared.locator("#samples button").first.click)
+        give(flower, data, name)
+        expect(flower.locator(".toast-body")).to_contain_text("image")
+        expect(legend(flower)).to_have_text(before)
+        expect(flower.locator(".pending")).to_have_count(0)
+        flower.locator(".toast-close").click()
+        expect(flower.locator(".toast-body")).to_have_count(0)
+    after(flower, flower.locator("#samples button").nth(1).click)
 
 
 def test_too_many_words(shared: Page) -> None:

@@ -41,6 +41,7 @@ def test_first_screen(visitor: Callable[..., Page], size: dict[str, int]) -> Non
     assert stage["y"] <= 380
 
 
+@pytest.mark.long
 def test_barriers(visitor: Callable[..., Page]) -> None:
     """axe finds no barrier of WCAG 2.1 A and AA on any tab, and none scrolls sideways.
 
@@ -70,6 +71,7 @@ def test_barriers(visitor: Callable[..., Page]) -> None:
             assert not nodes, "\n".join((f"{size}, {theme}", *nodes))
 
 
+@pytest.mark.long
 def test_widths(visitor: Callable[..., Page]) -> None:
     """No tab is wider than the window, from 320 to 2560 pixels and at 200 %."""
     page = visitor(**AT_NIGHT)

@@ -92,20 +92,24 @@ def test_back(flower: Page) -> None:
     second = seen(flower)
     after(flower, switch(flower, "AMF").click)
     own(flower)
+    mine = seen(flower)
     after(flower, lambda: type_words(flower, "dog, sky"))
     third = seen(flower)
     expect(flower).to_have_url(re.compile("words=dog%2C\\+sky"))
     assert flower.evaluate("history.length") == entries + 3
+
+    def shows(entry: tuple[str, str, list[str]], amf: str) -> None:
+        expect(flower.locator("#words textarea")).to_have_value(", ".join(entry[2]))
+        expect(switch(flower, "AMF")).to_have_attribute("aria-checked", amf)
+        assert seen(flower) == entry
+
     flower.evaluate("() => { history.back(); setTimeout(() => history.back(), 300) }")
-    expect(flower.locator("#words textarea")).to_have_value(", ".join(second[2]))
-    expect(switch(flower, "AMF")).to_have_attribute("aria-checked", "false")
-    assert seen(flower) == second
-    after(flower, flower.go_back)
-    assert seen(flower) == first
-    expect(switch(flower, "AMF")).to_have_attribute("aria-checked", "true")
-    for _ in range(3):
-        after(flower, flower.go_forward)
-    assert seen(flower) == third
+    shows(second, "false")
+    flower.go_back()
+    shows(first, "true")
+    for entry in (second, mine, third):
+        flower.go_forward()
+        shows(entry, "false")
     assert flower.evaluate("history.length") == entries + 3
 
 
@@ -124,6 +128,7 @@ def test_copied_address(flower: Page, stranger: Page) -> None:
         expect(legend(stranger)).to_have_text(["dog", "sky", "background"])
 
 
+@pytest.mark.long
 def test_shared_photo(flower: Page, stranger: Page) -> None:
     """A link has the photo only if its owner includes it, and never the next one."""
     mine = own(flower)
@@ -151,6 +156,7 @@ def test_shared_photo(flower: Page, stranger: Page) -> None:
     expect(include).to_be_hidden()
 
 
+@pytest.mark.long
 def test_deleted_photo(flower: Page) -> None:
     """A sentence says so, and the photo's place is empty; another photo works."""
     Path(own(flower, 224)).unlink()
@@ -161,6 +167,7 @@ def test_deleted_photo(flower: Page) -> None:
     expect(answers(flower)).to_be_visible()
 
 
+@pytest.mark.long
 def test_blocked_storage(stranger: Page, url: str) -> None:
     """The page opens, Back works, and after a reload a sentence says why the photo is missing."""
     stranger.context.add_init_script(
@@ -176,6 +183,7 @@ def test_blocked_storage(stranger: Page, url: str) -> None:
         expect(stranger.locator(".toast-body")).to_contain_text("stores nothing")
 
 
+@pytest.mark.long
 def test_long_words(visitor: Callable[..., Page]) -> None:
     """Words too long for a link come back, too."""
     page = visitor(**FLOWER, templates="plain")
@@ -187,6 +195,7 @@ def test_long_words(visitor: Callable[..., Page]) -> None:
     expect(page.locator("#words textarea")).to_have_value(words)
 
 
+@pytest.mark.long
 def test_frame(flower: Page, url: str) -> None:
     """In a frame, whose address nobody sees, the last state comes back from storage."""
     page = flower.context.new_page()
@@ -206,6 +215,7 @@ def test_frame(flower: Page, url: str) -> None:
     page.close()
 
 
+@pytest.mark.long
 def test_lesson_lends_the_page(flower: Page) -> None:
     """Steps appear one by one, after the guess; one that is shown gives back photo, words,
     switches and tab, also after a reload."""

@@ -58,6 +58,7 @@ def test_pin(visitor: Callable[..., Page]) -> None:
 
 LINK = {
     "example": "coffee",
+    "short_side": "256",
     "words": ", ".join(("${7*7}", "{{x}}", '<img src=x onerror="document.title=1">', "שלום", "🐶")),
     "nearest": "0",
     "amf": "0",

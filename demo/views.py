@@ -219,7 +219,7 @@ def idle(scene: Scene) -> dict[str, Any]:
         return {}
     where = "before its last block" if scene.report.abnormal else "here"
     return {
-        "text": f"CS changes nothing: no outlier channel {where}.",
+        "text": f"CS is off: no outlier channel {where}.",
         "action": "Show it on a damaged copy",
         "settings": {"backbone": DAMAGED, "cs": True},
         "opens": "swipe",

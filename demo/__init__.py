@@ -1,5 +1,5 @@
-"""The page: a Gradio app on :mod:`gclip_core`. Start it with ``python app.py``.
+"""The page: a Gradio app on ``gclip_core``. Start it with ``python app.py``.
 
-Any change of an input is one event, :func:`demo.answer.answer`: settings are read once, a scene is
+Any change of an input is one event, ``demo.answer.answer``: settings are read once, a scene is
 made of photo and settings, and the outputs of the open tab that depend on what changed are sent.
 """

@@ -58,11 +58,11 @@ class Parts:
     controls: dict[str, Component] = field(default_factory=dict)
     """By the name of a setting; those that no widget sets are states."""
     outputs: dict[str, Component] = field(default_factory=dict)
-    """By the name of a view; see :data:`demo.answer.VIEWS`."""
+    """By the name of a view; see ``demo.answer.VIEWS``."""
     cards: dict[str, Card] = field(default_factory=dict)
     """By the name of a lesson."""
     downloads: dict[str, gr.Button] = field(default_factory=dict)
-    """By the name of a file; see :data:`demo.share.DOWNLOADS`."""
+    """By the name of a file; see ``demo.share.DOWNLOADS``."""
     tabs: gr.Tabs = field(init=False)
     photo: gr.Image = field(init=False)
     samples: gr.HTML = field(init=False)

@@ -47,7 +47,7 @@ SETS_INPUTS = PRIVATE | {
     "trigger_mode": "multiple",
     "preprocess": False,
 }
-"""Options of events that only set inputs; :func:`respond` follows them."""
+"""Options of events that only set inputs; ``respond`` follows them."""
 COMPUTES = PRIVATE | {"concurrency_limit": 1, "concurrency_id": HEAVY}
 """Options of events that compute: one at a time."""
 
@@ -55,7 +55,7 @@ logger = logging.getLogger(__name__)
 
 
 def build() -> gr.Blocks:
-    """The page of :data:`backbones.HOST`."""
+    """The page of ``backbones.HOST``."""
     gr.set_static_paths(list(SHIPPED))
     with gr.Blocks(title="GCLIP", fill_width=True, analytics_enabled=False) as page:
         _connect(page, lay_out(Settings(backbone=backbones.HOST.backbone)))
@@ -63,7 +63,7 @@ def build() -> gr.Blocks:
 
 
 def _connect(page: gr.Blocks, parts: Parts) -> None:
-    """Any change of an input is one event: :func:`respond`. The others only set inputs."""
+    """Any change of an input is one event: ``respond``. The others only set inputs."""
     tab, seen = gr.Textbox("segment", visible="hidden"), gr.State(Seen())
     controls, outputs = parts.controls, parts.outputs
     settings = [controls[name] for name in Settings.model_fields]
@@ -168,7 +168,7 @@ def respond(
     photo: dict | None,
     *values: Any,
 ) -> Iterator[dict]:
-    """Send the answer in the order in which it is made; see :func:`answer`."""
+    """Send the answer in the order in which it is made; see ``answer``."""
     started = time.perf_counter()
     if tab not in EVERY_TAB:  # forged: nobody writes into the log
         tab = "segment"

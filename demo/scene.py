@@ -41,7 +41,7 @@ LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03, peak=0.2)
 
 LOCK = RLock()
 """Taken around whatever takes long, by those who ask for it: one thing is computed at a time. The
-queue alone would not do: :func:`warm` and tools of ``--mcp`` do not wait in it."""
+queue alone would not do: ``warm`` and tools of ``--mcp`` do not wait in it."""
 
 
 def weigh(value: Any) -> int:
@@ -183,7 +183,7 @@ class Scene:
     # --- words ------------------------------------------------------------------------------------
 
     def suggested(self, most: int = 5) -> tuple[str, ...]:
-        """Words for what the photo shows, best first; see :meth:`Segmenter.suggest`."""
+        """Words for what the photo shows, best first; see ``Segmenter.suggest``."""
         return self.segmenter.suggest(self.encoded, most)
 
     def plausible(self) -> tuple[str, ...]:
@@ -244,7 +244,7 @@ class Scene:
         return ("amf", "cs") if self.report.suppressed else ("amf",)
 
     def switched(self) -> tuple[Segmentation, ...]:
-        """GCLIP's masks with each of :attr:`ideas` off and on: bit i of an index is idea i."""
+        """GCLIP's masks with each of ``ideas`` off and on: bit i of an index is idea i."""
         ideas = self.ideas
         switches = (
             {idea: bool(n >> i & 1) for i, idea in enumerate(ideas)} for n in range(2 ** len(ideas))
@@ -284,7 +284,7 @@ class Scene:
         return self.segmenter.report(self.encoded, self.settings.gclip(amf=True, cs=True))
 
     def probabilities(self, mask: Segmentation) -> Tensor:
-        """:func:`masks.probabilities`, (C + 1, N)."""
+        """``masks.probabilities``, (C + 1, N)."""
         return masks.probabilities(mask, self.encoded.grid)
 
     def unsure(self, mask: Segmentation) -> tuple[bool, ...]:

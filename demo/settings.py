@@ -37,7 +37,7 @@ def _cs_blocks(text: str) -> str:
 
 
 GCLIP_OPTIONS = {*inspect.signature(gclip).parameters}
-"""Settings that are arguments of :func:`gclip_core.gclip`."""
+"""Settings that are arguments of ``gclip_core.gclip``."""
 
 
 class Settings(BaseModel):
@@ -123,20 +123,20 @@ class Settings(BaseModel):
         return urlencode(more | changed | switches)
 
     def with_values(self, **values: Any) -> Self:
-        """The same with other values; see :meth:`read`."""
+        """The same with other values; see ``read``."""
         return self.read(self.model_dump() | values)
 
     def segmenter_options(self) -> dict[str, Any]:
-        """Arguments of :class:`gclip_core.Segmenter`."""
+        """Arguments of ``gclip_core.Segmenter``."""
         same = self.model_dump(include={"stride", "templates", "logit_scale"})
         return same | {"short_side": self.short_side or None, "window": self.window or None}
 
     def mask_options(self) -> dict[str, Any]:
-        """Arguments of :meth:`gclip_core.Segmenter.segment`."""
+        """Arguments of ``gclip_core.Segmenter.segment``."""
         return self.model_dump(include={"threshold", "background", "background_weight", "refine"})
 
     def gclip_options(self) -> dict[str, Any]:
-        """Arguments of :func:`gclip_core.gclip`."""
+        """Arguments of ``gclip_core.gclip``."""
         return self.model_dump(include=GCLIP_OPTIONS) | {
             "amf_blocks": block_choice(self.amf_blocks),
             "cs_blocks": block_choice(self.cs_blocks, papers=False),

@@ -89,7 +89,7 @@ def as_arrays(value: Any) -> Any:
 
 
 def as_tensors(value: Any) -> Any:
-    """The inverse of :func:`as_arrays`."""
+    """The inverse of ``as_arrays``."""
     if isinstance(value, np.ndarray):
         tensor = torch.from_numpy(value)
         return tensor.view(torch.bfloat16) if tensor.dtype is torch.int16 else tensor

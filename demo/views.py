@@ -82,7 +82,7 @@ def same_patches(scene: Scene) -> str:
 
 
 def same_methods(scene: Scene, masks: Sequence[Segmentation]) -> str:
-    """Names a photo's patches and the methods of masks; :func:`looks` has the same name."""
+    """Names a photo's patches and the methods of masks; ``looks`` has the same name."""
     return digest(same_patches(scene), [mask.method for mask in masks])
 
 

@@ -183,7 +183,7 @@ def give_heads(network: Network, layer: nn.Linear, features: Tensor) -> None:
 def losses(
     network: Network, before: Network, features: Tensor, affinity: Tensor, label: Tensor
 ) -> dict[str, Tensor]:
-    """All terms of a step, of square parts of photos (:class:`Squares`); `before` has the map's
+    """All terms of a step, of square parts of photos (``Squares``); `before` has the map's
     vectors, which the last block of the learning network no longer gives."""
     with torch.no_grad():
         tokens, vectors = network.tokens(features), before.map_vectors(features).flatten(1, 2)

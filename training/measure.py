@@ -2,13 +2,13 @@
 
     python -m training.measure DATA WORK [--seed 1]
 
-COCO's hundred photos are two halves by lot. A half is measured by a model that learned on the other
-half and on all other photos (`map`, `attention` and `pack` with `--without`). So no model is
-measured on photos that it learned from.
+COCO's hundred photos are split at random into two halves. Each half is measured with a model that
+learned from the other half and from all other photos (`map`, `attention` and `pack` with
+`--without`), so no model is measured on its own training photos.
 
 A photo's words are those of regions of at least one percent of it; smaller regions are void. All
 kinds of wall are "wall". The score is the mean over photos of the mean IoU of their words. These
-are typed alone, and then with ten distractors: words of the other photos, by lot.
+are typed alone, and then with ten distractors: words of other photos, drawn at random.
 `python -m evaluation` has other figures: it counts every word of the masks, and draws other
 distractors.
 """

@@ -167,7 +167,6 @@ class Gate:
                 self.connections.close_idle()
                 await self.sessions.drop_unread()
                 if second % LOOK_SECONDS == 0:
-                    self.sessions.drop_copies()
                     await asyncio.to_thread(give_back_memory)
                     await self.files.make_room(look=True)  # answers write files, too
             except Exception as error:  # else nothing is dropped until the next request
@@ -256,7 +255,7 @@ def one_part(scope: Scope, receive: Receive) -> Receive:
 
 
 def with_body(body: bytes, receive: Receive) -> Receive:
-    """What gives a body that was read already, then what comes after it."""
+    """A receiver that replays a body that was already read, then continues."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:

@@ -1,8 +1,8 @@
 """Sessions: whose turn it is, and who reads the answers, by Gradio's record of its queue.
 
-Without it who asks most is served most (``heavy_requests`` of ``tests.load``), and answers that
-nobody reads stay in memory (``unread_answers``). This is the only code that reads a private name
-of a library, Gradio's ``_queue``; ``tests/demo/test_gate.py`` fails if that changes.
+Without it the visitor who asks most is served most (``heavy_requests`` of ``tests.load``), and
+answers that nobody reads stay in memory (``unread_answers``). This is the only code that reads a
+private name of a library, Gradio's ``_queue``; ``tests/demo/test_gate.py`` fails if that changes.
 """
 
 from collections import Counter
@@ -109,11 +109,3 @@ class Sessions:
                 await queue.clean_events(session_hash=name)
                 queue.pending_event_ids_session.pop(name, None)
                 queue.pending_messages_per_session.pop(name, None)
-
-    def drop_copies(self) -> None:
-        """Drop the components that Gradio makes for a session at every answer, and never drops."""
-        for state in self.page.state_holder.session_data.values():
-            components = state.blocks_config.blocks
-            for number in components.keys() - self.page.blocks.keys():
-                del components[number]
-                state.config_values.pop(number, None)

@@ -102,7 +102,7 @@ def tab(browser: Browser, url: str) -> Iterator[Tab]:
 
 @pytest.fixture
 def visitor(tab: Tab) -> Iterator[Callable[..., Page]]:
-    """Opens a link: :meth:`Tab.open`."""
+    """Opens a link: ``Tab.open``."""
     try:
         with watched(tab.page):
             yield tab.open

@@ -186,7 +186,7 @@ def test_words(flower: Page) -> None:
 
 
 def test_bad_photo(flower: Page) -> None:
-    """A file that is no picture, or ends early, meets a sentence; the next photo works."""
+    """A file that is no picture, or is cut short, gets an error message; the next photo works."""
     cut_short, before = encoded(picture(), "JPEG")[:2000], legend(flower).all_inner_texts()
     for name, data in (("photo.png", b"no picture"), ("photo.jpeg", cut_short)):
         give(flower, data, name)
@@ -199,7 +199,7 @@ def test_bad_photo(flower: Page) -> None:
 
 
 def test_too_many_words(shared: Page) -> None:
-    """201 classes meet a sentence, what was typed stays, and fewer words work."""
+    """201 classes get an error message, the typed words are kept, and fewer words work."""
     words, before = ", ".join(f"word {i}" for i in range(201)), legend(shared).all_inner_texts()
     type_words(shared, words)
     expect(shared.locator(".toast-body")).to_contain_text("200 classes")

@@ -127,7 +127,7 @@ WRONG = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_wrong_values(case: str, visitor: Visitor, photo: dict, capfd: Any) -> None:
-    """Each meets a sentence with its name, and leaves no trace in the log."""
+    """Each gets an error message with its name, and leaves no traceback in the log."""
     changed, sentence = WRONG[case]
     names = list(inspect.signature(api.segment).parameters)
     usual = dict(zip(names, (photo, "cat", *api.segment.__defaults__), strict=True))

@@ -398,20 +398,6 @@ def test_turns(web: httpx.Client, small: Page) -> None:
     assert small.seen == ["a1", "b1", "c1", "a2", "b2", "a3"]
 
 
-def test_copies(web: httpx.Client, small: Page) -> None:
-    """What Gradio keeps of every update is dropped, and the session goes on."""
-    for text in ("a", "", "b", ""):
-        join(web, 2, text, "copies")
-        assert read(web, "copies")[0]["success"]
-    components = small.blocks.state_holder["copies"].blocks_config.blocks
-    assert components.keys() > small.blocks.blocks.keys()
-    sessions.Sessions(small.blocks).drop_copies()
-    assert components.keys() == small.blocks.blocks.keys()
-    for text in ("c", ""):
-        join(web, 2, text, "copies")
-        assert read(web, "copies")[0]["success"]
-
-
 def test_sessions_without_reader(
     web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,7 +82,7 @@ def test_no_address_is_fetched(ask: Callable[..., Any]) -> None:
 
 
 def test_wrong_values(ask: Callable[..., Any]) -> None:
-    """Each meets a sentence."""
+    """Each gets an error message."""
     result = ask("call_tool", "segment", {"image": PHOTO, "words": " , "})
     assert result.isError and "at least one word" in text(result)
     no_picture = "data:image/png;base64," + base64.b64encode(b"no").decode()

@@ -147,8 +147,8 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
         outcome += [part for _, after in following[:1] for part in (after.row, after.masks)]
         function = partial(guess_outcome, name, following[0][0] if following else None)
         card.guess.input(function, card.guess, outcome, preprocess=False, **COMPUTES)
-        shown = json.dumps((step, lessons.link(name)))
-        card.show.click(None, js=f"() => lendPage(...{shown})")
+        place = json.dumps((step, lessons.link(name)))
+        card.show.click(None, js=f"() => lendPage(...{place})")
     for name, button in parts.downloads.items():
         function = partial(download, name)
         made = button.click(function, [seen, *asked], parts.file, preprocess=False, **COMPUTES)

@@ -324,4 +324,5 @@ def warm() -> None:
     photo = Photo.of(str(photos.shipped_photos()[OPENING].path))
     with LOCK:
         scene = Scene(photo, Settings(backbone=backbones.HOST.backbone)).with_words()
-        scene.switched(), scene.plausible()
+        scene.switched()
+        scene.plausible()

@@ -152,7 +152,7 @@ def explain(error: ValidationError, names: Sequence[str] = ()) -> str:
     first = error.errors()[0]
     name = ".".join(names[x] if isinstance(x, int) and names else str(x) for x in first["loc"])[:40]
     if first["type"] == "value_error":
-        return f"“{name}” cannot be used: {first['ctx']['error']}"
+        return f"“{name}” cannot be used: {first.get('ctx', {}).get('error')}"
     if first["type"] == "extra_forbidden":
         return f"There is no setting “{name}”."
     return f"“{name}” cannot be used: {first['msg'].lower()}, but {first['input']!r:.60} came."

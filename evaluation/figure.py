@@ -101,7 +101,8 @@ def draw(
     heights = [0.6, tall + 0.2, 0.15 + 0.17 * rows, 2.1, 0.2 if foot else 0.05]
     with _styled():
         figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
-        head, pictures, words, low, end = figure.subfigures(5, 1, height_ratios=heights)
+        parts = np.ravel(figure.subfigures(5, 1, height_ratios=heights))
+        head, pictures, words, low, end = parts
         figure.get_layout_engine().set(w_pad=0.12, h_pad=0.05)
         head.text(0.02, 0.8, _cut(", ".join(names), 62), fontsize=12, fontweight="bold", va="top")
         head.text(0.02, 0.36, _details(segmenter, result, source), color=SOFT, va="top")

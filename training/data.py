@@ -76,7 +76,7 @@ class Data:
     @property
     def sources(self) -> list[Source]:
         """The sources of masks, each once."""
-        return list(dict.fromkeys(photo.source for photo in self.masks))
+        return list(dict.fromkeys(photo.source for photo in self.masks if photo.source))
 
     def words(self) -> Words:
         """The words to learn."""

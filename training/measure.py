@@ -126,10 +126,11 @@ Scores = Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
 def score(fold: Fold, case: Case, ways: Mapping[str, Method]) -> Scores:
     """The scores of a photo."""
     encoded, segment = fold.segmenter.encode(case.image), fold.segmenter.segment
+    beside = [*case.words, *case.distractors]
     return {
-        name: tuple(
-            iou(case, segment(encoded, [*case.words, *others], method).labels.numpy())
-            for others in ((), case.distractors)
+        name: (
+            iou(case, segment(encoded, case.words, method).labels.numpy()),
+            iou(case, segment(encoded, beside, method).labels.numpy()),
         )
         for name, method in ways.items()
     }

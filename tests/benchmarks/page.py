@@ -45,8 +45,7 @@ class Kind:
 
 KINDS = {
     "demo/layout.py": Kind("#canvas .mask", "#canvas .idea"),
-    "demo/gate/__init__.py": Kind("#canvas .mask"),
-    "demo/host/guard.py": Kind("#side-canvas canvas"),
+    "demo/limits.py": Kind("#canvas .mask"),
 }
 """By a file that only such a checkout has."""
 

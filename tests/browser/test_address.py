@@ -24,7 +24,7 @@ from tests.browser.conftest import (
     watched,
 )
 
-NOT_THERE = "This link does not contain its photo. Upload it."
+NOT_THERE = "This link does not include its photo. Upload the photo to see it."
 GONE = "This photo is no longer on the server. Upload it again."
 
 

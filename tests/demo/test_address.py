@@ -69,7 +69,7 @@ def test_copied_address_does_not_contain_the_photo(url: str, kept: str) -> None:
     visitor = Visitor(url)
     values = visitor.open(OWN + kept)
     assert values["photo"] is None and values["words"] == "cat"
-    assert "does not contain its photo. Upload it." in visitor.shown["warning"]
+    assert "does not include its photo. Upload the photo to see it." in visitor.shown["warning"]
 
 
 def test_deleted_photo(url: str) -> None:
@@ -129,7 +129,7 @@ def test_long_words_are_kept_by_the_browser() -> None:
     opened = open_again(Address(query=f"{sent['link']}&kept=k1", words=words))
     assert (opened.settings, opened.notes) == (current.settings, ())
     (note,) = open_again(Address(query=f"{sent['link']}&kept=k1")).notes
-    assert "does not contain its words" in note
+    assert "does not include its words" in note
 
 
 def test_unknown_tab_and_example() -> None:

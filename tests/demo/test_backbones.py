@@ -38,7 +38,7 @@ def load(monkeypatch: pytest.MonkeyPatch, download: Download) -> None:
 def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     load(monkeypatch, Download())
     sentences = list(backbones.fetch("openai-vit-b-16"))
-    assert "of 599 MB" in sentences[0] and sentences[-1] == "OpenAI ViT-B/16 is here."
+    assert "of 599 MB" in sentences[0] and sentences[-1] == "OpenAI ViT-B/16 is ready."
 
 
 def test_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,5 +59,5 @@ def test_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BackboneError, match="no network"):
         list(backbones.fetch("openai-vit-b-16"))
     backbones.set_host(backbones.Host(downloads=False))
-    with pytest.raises(BackboneError, match="switched off"):
+    with pytest.raises(BackboneError, match="downloads are off"):
         list(backbones.fetch("openai-vit-b-16"))

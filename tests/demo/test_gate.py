@@ -355,7 +355,7 @@ def test_full_disk(web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPat
     usage = shutil.disk_usage(small.uploads)._replace(free=files.MIN_FREE - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     answer = upload(web)
-    assert (answer.status_code, answer.text[:12]) == (507, "The disk of ")
+    assert (answer.status_code, answer.text[:17]) == (507, "The server’s disk")
 
 
 def test_requests_of_a_session(web: httpx.Client, small: Page) -> None:
@@ -454,7 +454,7 @@ def test_no_address_is_fetched(web: httpx.Client, small: Page, inner: socket.soc
             value = value | file if isinstance(value, dict) else value
             answer = join(web, 0, value)
             assert answer.status_code == 422
-            assert "upload it again" in answer.json()["error"]
+            assert "Upload it again" in answer.json()["error"]
         assert web.get(f"{API}/file={path}").status_code == 404
         assert web.get(f"{API}/proxy={path}").status_code == 404
     name = uuid4().hex

@@ -41,7 +41,7 @@ def test_wrong_options(
     monkeypatch.setenv(f"GCLIP_{name}", value)
     with pytest.raises(SystemExit):
         main.parser().parse_args([])
-    assert "was expected" in capsys.readouterr().err
+    assert "expected" in capsys.readouterr().err
 
 
 def test_help_has_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_options_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path:
         (["--host", "192.0.2.1"], "192.0.2.1: .*Choose another --host or --port"),
         (["--port", "{taken}"], "127.0.0.1: .*Choose another --host or --port"),
         (["--port", "99999"], "0-65535.*Choose another --host or --port"),
-        (["--mcp", "--auth", "a:b"], "leave --auth out"),
+        (["--mcp", "--auth", "a:b"], "omit --auth"),
         (["--backbone", "openai-vit-b-32", "--weights", "no/such.safetensors"], "such.safetensors"),
     ],
 )

@@ -111,7 +111,7 @@ def test_values_at_the_limits_are_read() -> None:
 def test_settings_are_read_in_the_order_of_the_page() -> None:
     settings = Settings(words="cat", enlarged="sclip")
     assert Settings.read(settings.model_dump().values()) == settings
-    with pytest.raises(GclipError, match="but 1 came: reload the page"):
+    with pytest.raises(GclipError, match="got 1. Reload the page"):
         Settings.read(["cat"])
 
 

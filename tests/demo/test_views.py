@@ -56,7 +56,7 @@ def test_sentence_names_the_class_that_changed_most() -> None:
     )
     assert text.endswith(f"from {100 * first[most]:.1f} to {100 * last[most]:.1f} %.")
     text = views.difference(names, after, before, "AMF")
-    assert "falls from" in text and text.endswith("mean of many photos.")
+    assert "falls from" in text and text.endswith("mean over many photos.")
     text = views.difference(names, after, before)
     assert text.startswith("GCLIP (AMF + CS) changes") and "paper" not in text
     same = views.difference(names, after, (replace(better, labels=better.labels.clone()), after[1]))
@@ -100,7 +100,7 @@ def test_blocks_of_cs() -> None:
     assert "no outlier" in views.norms_text(by_hand.with_settings(block=3))
     damaged = BACKBONES["built-in-damaged"].damage[-1][0] + 1
     elsewhere = scene(backbone="built-in-damaged", cs_blocks="2", block=damaged, **SMALL)
-    assert "is an outlier, but CS leaves it" in views.norms_text(elsewhere)
+    assert "is an outlier, but CS skips it" in views.norms_text(elsewhere)
     assert "would scale channel" in views.norms_text(
         elsewhere.with_settings(cs_blocks="auto", cs=False)
     )
@@ -315,7 +315,7 @@ def test_guess_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
         raise MemoryError
 
     monkeypatch.setattr(lessons, "guessed", refuse)
-    with pytest.raises(gr.Error, match="no memory"):
+    with pytest.raises(gr.Error, match="Not enough memory"):
         page.guess_outcome("fusion", None, 1)
 
 
@@ -405,5 +405,5 @@ def test_download() -> None:
     values = Settings(words="dog", **SMALL).model_dump().values()
     path = Path(page.download("mask", Seen(), {"path": DOG}, *values))
     assert path.name == "mask.png" and path.stat().st_size > 100
-    with pytest.raises(gr.Error, match="choose one"):
+    with pytest.raises(gr.Error, match="Choose one"):
         page.download("mask", Seen(), None, *values)

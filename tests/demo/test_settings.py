@@ -47,7 +47,7 @@ def test_link_brings_back_every_setting(values: dict) -> None:
 
 
 def test_link_has_what_differs() -> None:
-    """Numbers as they are, switches as 0 and 1, and nothing that is as usual."""
+    """Numbers as they are, switches as 0 and 1, and no defaults."""
     assert Settings().to_query() == ""
     link = Settings(cs=False, background_weight=0.333333333333).to_query(example="dog")
     assert link == "example=dog&background_weight=0.333333333333&cs=0"

@@ -69,7 +69,7 @@ CACHE: BoundedCache[Any] = BoundedCache(numbers.MAX_CACHED, weigh)
 
 
 def state() -> dict[str, Any]:
-    """What ``/health`` reports."""
+    """The state that ``/health`` reports."""
     host = backbones.HOST
     return {"backbone": host.backbone, "device": host.device, "cached": len(CACHE)}
 
@@ -298,8 +298,7 @@ class Scene:
         )
 
     def scores(self, mask: Segmentation) -> metric.WordScores | None:
-        """IoU with the ground truth; None without one, with an unknown word, or with none of its
-        words."""
+        """IoU with the truth; None without one, with an unknown word, or with no word of it."""
         example = self.photo.example
         if example is None or mask.unknown:
             return None

@@ -120,7 +120,7 @@ class Files:
         """Count the bytes of a request until it is stored and answered.
 
         Raises:
-            HTTPException: it is too large, too many are in progress, or the disk is full.
+            HTTPException: it is too large, too many uploads are in progress, or the disk is full.
         """
         size = 0
 

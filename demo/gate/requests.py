@@ -1,7 +1,7 @@
-"""The middleware before Gradio: which routes are open, and how large a request may be.
+"""The middleware in front of Gradio: which routes are open, and how large a request may be.
 
 Without it, bodies could fill the memory (``large_bodies`` and ``slow_uploads`` of ``tests.load``),
-and Gradio's other routes print tracebacks, store names forever or never end
+and Gradio's other routes would print tracebacks, store names forever or never end
 (``test_closed_routes``).
 """
 
@@ -49,7 +49,7 @@ FILE = re.compile(rf"{API}/file[=/](.*)")
 
 
 class Gate:
-    """ASGI middleware before Gradio. ``tools`` opens the route of the Model Context Protocol."""
+    """ASGI middleware for Gradio. ``tools`` opens the route of the Model Context Protocol."""
 
     def __init__(self, app: ASGIApp, page: "gr.Blocks", files: Files, tools: bool = False) -> None:
         self.app, self.page, self.files, self.tools = app, page, files, tools

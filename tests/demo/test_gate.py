@@ -1,4 +1,4 @@
-"""The gate before Gradio, on a small Gradio page that records what reaches it."""
+"""The gate in front of Gradio, on a small Gradio page that records what reaches it."""
 
 import asyncio
 import http.client

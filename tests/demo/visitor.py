@@ -38,7 +38,7 @@ def wait_for(holds: Callable[[], bool], seconds: float = 30, pause: float = 0.05
     """Poll until the condition holds; fail after ``seconds``."""
     end = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < end, "it did not come about"
+        assert time.monotonic() < end, "the condition did not hold in time"
         time.sleep(pause)
 
 
@@ -179,7 +179,7 @@ class Visitor:
                     raise FailedError(json.dumps(message["output"], ensure_ascii=False)[:500])
                 yield message["output"]["data"]
                 return
-        raise FailedError("the stream ended before the answer came")
+        raise FailedError("the stream ended before the answer")
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """What the server sends to this tab."""

@@ -1,5 +1,5 @@
 """The page: a Gradio app on ``gclip_core``. Start it with ``python app.py``.
 
-Any change of an input is one event, ``demo.answer.answer``: settings are read once, a scene is
-made of photo and settings, and the outputs of the open tab that depend on what changed are sent.
+Every change of an input triggers one event, ``demo.answer.answer``: it reads the settings once,
+builds a scene from photo and settings, and sends the outputs of the open tab that have changed.
 """

@@ -1,7 +1,7 @@
-"""The address of the page: it names all that is shown, and brings it back.
+"""The address of the page: it encodes everything that is shown, and restores it.
 
-What no link should contain, a photo of one's own, and what none can, very long words, stays in the
-visitor's browser under a key that is in the address: see ``web/address.js``.
+An uploaded photo, which a link should not contain, and very long words, which it cannot, stay in
+the visitor's browser under a key that the address contains: see ``web/address.js``.
 """
 
 import json
@@ -18,18 +18,18 @@ from demo.settings import Settings
 from evaluation import photos
 
 OWN = "own"
-"""The example of a link to a photo that is no example."""
+"""The value of ``example`` in a link to an uploaded photo."""
 TABS = ("segment", "how", "compare", "learn", "share")
 ABSENT = "This link does not contain its photo. Upload it."
 GONE = "This photo is no longer on the server. Upload it again."
-BLOCKED = "This browser stores nothing for this page, so its photo is not here. Upload it again."
+BLOCKED = "This browser stores nothing for this page, so the photo is lost. Upload it again."
 
 
 def link(scene: Scene) -> str:
-    """The query string of what is shown, without a photo of one's own and very long words."""
+    """The query string of what is shown, without an uploaded photo or very long words."""
     example = scene.photo.example
     named = {"example": example.name if example else OWN}
-    named |= {"backbone": scene.settings.backbone}  # other hosts open with another one
+    named |= {"backbone": scene.settings.backbone}  # the default differs between hosts
     query = scene.settings.to_query(**named)
     if len(query) > MAX_LINK:
         query = scene.settings.with_values(words="").to_query(**named)
@@ -37,7 +37,7 @@ def link(scene: Scene) -> str:
 
 
 def to_browser(scene: Scene) -> str:
-    """The link as JSON, with what it leaves out: the reference of an upload, and long words."""
+    """The link as JSON, with what it leaves out: the reference to an upload, and long words."""
     photo = "" if scene.photo.example else reference(scene.photo.path)
     query = link(scene)
     words = "" if "words=" in query else scene.settings.words
@@ -45,22 +45,22 @@ def to_browser(scene: Scene) -> str:
 
 
 class Address(BaseModel):
-    """What a browser sends to see something again."""
+    """What a browser sends to restore what it showed."""
 
     model_config = ConfigDict(frozen=True)
 
     query: str = ""
     photo: str = ""
-    """The reference of an upload that this browser kept under the key of the query."""
+    """The reference to an upload, which this browser keeps under the key in the query."""
     words: str = ""
-    """Kept in the same way."""
+    """Words that this browser keeps in the same way."""
     stores: bool = True
     """Whether this browser lets the page store anything."""
 
 
 @dataclass(frozen=True)
 class Opened:
-    """What an address brings back. ``notes`` are sentences on what it does not."""
+    """What an address restores. ``notes`` say what it could not restore."""
 
     photo: str | None
     tab: str
@@ -85,10 +85,10 @@ def open_again(address: Address) -> Opened:
     else:
         shipped = photos.shipped_photos()
         if example not in shipped:
-            notes.append(f"There is no photo “{example[:20]}” here: this is {OPENING}.")
+            notes.append(f"There is no example “{example[:20]}”. Showing {OPENING} instead.")
         photo = str(shipped.get(example, shipped[OPENING]).path)
         if has_key and not address.words:
-            notes.append("This link does not contain its words: they were too long for a link.")
+            notes.append("This link does not contain its words: they were too long. Type them again.")
     if address.words:
         query.setdefault("words", address.words)
     settings, left_out = Settings.from_query(query, backbones.HOST.backbone)

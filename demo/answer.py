@@ -1,4 +1,4 @@
-"""The one event: from what the page sends to what it gets, only what is open and has changed."""
+"""The page's one event: from its inputs to those outputs that are visible and have changed."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,19 +18,19 @@ EVERY_TAB = SEGMENT + HOW + COMPARE + LEARN + SHARE
 
 EVERYTHING = tuple(Settings.model_fields)
 IN_VIEW = ("block", "head", "patch", "enlarged")
-"""Settings that choose what is looked at; a pinned patch is moved by the browser itself."""
+"""Settings that select what is shown; the browser itself moves the pinned patch."""
 MASK = ("words", "nearest", "templates", "logit_scale", "threshold", "refine")
 MASK += ("background", "background_weight")
-"""Settings that change masks, but nothing in the tower."""
+"""Settings that change masks but nothing in the tower."""
 REFUSALS = GclipError, MemoryError, OSError, torch.OutOfMemoryError
-"""Errors that end in a sentence."""
+"""Errors that a visitor sees as a message."""
 
 
 @dataclass(frozen=True)
 class View:
-    """An output: the tabs that show it, how it is made, and the settings that do not change it.
+    """An output: the tabs that show it, how it is computed, and settings that do not change it.
 
-    It is right to name none: the output is then made anew at every change.
+    Leaving ``ignores`` empty is always safe: the output is then recomputed on every change.
     """
 
     tabs: tuple[str, ...]
@@ -38,7 +38,7 @@ class View:
     ignores: tuple[str, ...] = ()
 
     def key(self, scene: Scene) -> tuple:
-        """The photo and the settings that its value depends on; without settings, no photo."""
+        """The photo and the settings that the value depends on; empty without such settings."""
         values = tuple(value for name, value in scene.settings if name not in self.ignores)
         return (scene.photo.digest, *values) if values else ()
 
@@ -68,23 +68,23 @@ VIEWS = {
     "python": View(SHARE, share.python),
     "shared": View(SHARE, share.strip, IN_VIEW),
 }
-"""Outputs in the order in which they are made: the value of a part of the page, or a property."""
+"""Outputs in the order of computation: the value of a component of the page, or a property."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a visitor's page has, and the key of each output that it got."""
+    """What a visitor's page shows, and the key of each output that was sent to it."""
 
     backbone: str = ""
     photo: Photo | None = None
     grid: tuple[int, int] = (0, 0)
     words: str = ""
     filled: str = ""  # the last words that the page filled in
-    undo: str = ""  # words that a person typed, and that others have replaced
+    undo: str = ""  # typed words that others have replaced
     keys: Mapping[str, tuple] = field(default_factory=dict)
 
     def with_words(self, words: str, filled: str) -> "Seen":
-        """After an answer with these words, of which the page filled in some."""
+        """The state after an answer with ``words``, of which the page filled in ``filled``."""
         lost = {*words_of(self.words)} - {*words_of(words)}
         undo = self.words if lost and self.words != self.filled else self.undo
         return replace(self, words=words, filled=filled, undo="" if undo == words else undo)
@@ -95,21 +95,21 @@ def words_of(text: str) -> list[str]:
 
 
 def available(seen: Seen, settings: Settings) -> Settings:
-    """These settings; with the backbone that the page shows while the chosen one is not here."""
+    """These settings, but with the current backbone while the chosen one needs a download."""
     if backbones.is_here(settings.backbone):
         return settings
     return settings.with_values(backbone=seen.backbone or backbones.HOST.backbone)
 
 
 def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dict[str, Any]]:
-    """Outputs by name. ``seen`` comes back updated.
+    """Yield outputs by name, including the updated ``seen``.
 
-    Another photo gets words of its own, and no patch is pinned, unless words come with it; words
-    that a person typed are then one chip away. While a backbone is not on this machine, the page
-    keeps the one before and offers to fetch it.
+    A new photo gets its own words, unless other words are sent with it, and the patch is unpinned;
+    typed words are then one chip away. While the chosen backbone needs a download, the page keeps
+    the previous one and offers to fetch it.
 
     Raises:
-        GclipError: a photo or settings that cannot be used; the page keeps what it shows.
+        GclipError: the photo or a setting cannot be used; the page keeps what it shows.
         FileNotFoundError: the photo was deleted.
     """
     chosen = Settings.read(values)
@@ -117,7 +117,7 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
     fetch = chosen.backbone if settings.backbone != chosen.backbone else ""
     part: dict[str, Any] = {"fetch.visible": bool(fetch), "fetch_text": backbones.offer(fetch)}
     if path is None:
-        if seen.photo is None:  # that of an address is not here
+        if seen.photo is None:  # the photo of the address is missing
             part |= {"canvas": None, "address": "", "seen": replace(seen, keys={})}
         yield part
         return
@@ -130,8 +130,8 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
         scene = scene.with_words()
         grid = scene.grid
     if seen.photo and (seen.photo, seen.grid) != (photo, grid):
-        scene = scene.with_settings(patch=0)  # it would be at another place
-        part["patch"] = 0  # also for one that was pinned meanwhile
+        scene = scene.with_settings(patch=0)  # its number now means another place
+        part["patch"] = 0  # also unpins one that was pinned meanwhile
     words = scene.settings.words
     if words != chosen.words:
         part["words"] = words
@@ -150,21 +150,21 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
             with LOCK:
                 made[name] = view.make(scene)
             seen = replace(seen, keys={**seen.keys, name: key})
-            # The mask, before the rest is made; not if words come with it, which are sent once:
-            # the second time would undo what a person types meanwhile.
+            # Send the mask before the rest, unless there are new words: these are sent only once,
+            # because a second time would overwrite what a person types meanwhile.
             if name == "canvas" and "words" not in part:
                 yield part | made | {"seen": seen}
-    # With what was sent: a busy browser shows only the last of several values that come at once.
+    # Repeats what was sent: a busy browser shows only the last of several simultaneous updates.
     yield part | made | {"seen": seen}
 
 
 def sentence(error: Exception | str) -> str:
-    """What a person reads of one of REFUSALS."""
+    """The message to the visitor for one of REFUSALS."""
     if isinstance(error, FileNotFoundError):
         return "This photo is no longer on the server. Upload it again."
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return "This machine has no memory left for that. Try a smaller photo, or later."
+        return "Not enough memory for this request. Try a smaller photo, or try again later."
     if isinstance(error, OSError):
-        why = "has no disk space left" if error.errno == ENOSPC else "could not read or store that"
-        return f"This machine {why}. Try later."
+        why = "disk is full" if error.errno == ENOSPC else "server could not read or write a file"
+        return f"The {why}. Try again later."
     return str(error)

@@ -1,6 +1,6 @@
 """The public endpoints ``segment``, ``suggest`` and ``about``: plain data in and out.
 
-They are tools of the Model Context Protocol, too, where the page is started with ``--mcp``.
+They are also tools of the Model Context Protocol if the page is started with ``--mcp``.
 """
 
 import functools
@@ -52,18 +52,18 @@ def segment(
     background: Literal["on", "off"] = "on",
     refine: Literal[*REFINEMENTS] = "none",
 ) -> tuple[FileData, dict[str, Any]]:
-    """Segment a picture: an indexed PNG, and the share of every class with the reasons.
+    """Segment an image: an indexed PNG, the share of each class, and what the method used.
 
-    words: classes with commas between them, synonyms with semicolons. method: one that /about
+    words: classes separated by commas, synonyms by semicolons. method: one that /about
     lists. amf_blocks, cs_blocks: "auto", "backbone", or numbers from 1 such as "6 7".
     background: "on" leaves pixels that fit none of the words without a class.
-    refine: "guided" or "pamr" let the edges of the mask follow the picture.
-    Returns the PNG (a pixel is the number of its class, 255 is none) and {height, width,
+    refine: "guided" or "pamr" align the edges of the mask with the image.
+    Returns the PNG (pixel values are class numbers, 255 is no class) and {height, width,
     classes: [{number, name, share}], none: share, facts, unknown: [{word, reason, nearest}],
     notes: [sentence]}. An unknown word is used as it is: ``nearest`` is the nearest known one.
     """
     if not words.strip(" ,;\n\t"):
-        raise GclipError("“words”: at least one word was expected.")
+        raise GclipError("“words” is empty. Send at least one word.")
     amf, cs = ABLATION.get(method, (True, True))
     scene = scene_of(
         image,
@@ -103,7 +103,7 @@ def segment(
 
 
 def facts(scene: Scene, mask: Segmentation) -> dict[str, Any]:
-    """What the method used; blocks count from 1."""
+    """What the method used; blocks are numbered from 1."""
     report, backbone = mask.report, scene.segmenter.backbone
     return {
         "method": mask.method.title,
@@ -122,12 +122,12 @@ def suggest(
     most: Annotated[int, Field(ge=1, le=20)] = 5,
     backbone: Literal["default", *BACKBONES] = "default",
 ) -> list[str]:
-    """Words for what a picture shows, best first."""
+    """Suggest words for what an image shows, best first."""
     return list(scene_of(image, backbone).suggested(most))
 
 
 def about() -> dict[str, Any]:
-    """What runs here: version, methods, backbones, and which of them need a download."""
+    """Describe this server: version, methods, backbones, and which of them need a download."""
     described = ("name", "title", "blocks", "patch", "licence")
     return {
         "version": __version__,
@@ -142,13 +142,13 @@ def about() -> dict[str, Any]:
 
 
 def scene_of(image: FileData, backbone: str, **settings: Any) -> Scene:
-    """The picture with these settings."""
+    """The image with these settings."""
     chosen = backbones.HOST.backbone if backbone == "default" else backbone
     return Scene(Photo.of(image.path), Settings.read({"backbone": chosen} | settings))
 
 
 def _in_sentences(function: Callable) -> Callable:
-    """The function with its arguments checked, one line in the log, and errors as sentences."""
+    """The function with checked arguments, one line in the log, and errors as messages."""
     checked = validate_call(config=ConfigDict(strict=True, arbitrary_types_allowed=True))(function)
 
     @functools.wraps(function)

@@ -1,4 +1,4 @@
-"""The backbones of this machine: which are here, each loaded once, and what fetches the others."""
+"""The backbones: which are on this machine, loading each once, and fetching the others."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -20,7 +20,7 @@ from gclip_core.segmenter import Segmenter
 
 @dataclass(frozen=True)
 class Host:
-    """What the command line decided. ``encode`` runs one image through a tower, on ZeroGPU say."""
+    """What the command line set. ``encode`` runs one image through a tower, perhaps on ZeroGPU."""
 
     backbone: str = "built-in"
     weights: Path | None = None
@@ -37,7 +37,7 @@ _loaded: BoundedCache[Backbone] = BoundedCache(numbers.BACKBONES)
 
 
 def set_host(host: Host) -> None:
-    """Before the page is built; ``python app.py`` reads it from the command line."""
+    """Set ``HOST``; call this before the page is built."""
     global HOST
     HOST = host
 
@@ -48,10 +48,10 @@ def is_here(name: str) -> bool:
 
 
 def get(name: str) -> Backbone:
-    """The backbone of that name, loaded once; it is not downloaded.
+    """The backbone of that name, loaded once and never downloaded.
 
     Raises:
-        BackboneError: its weights are not on this machine, or cannot be used.
+        BackboneError: its weights are not on this machine or cannot be used.
     """
     entry = BACKBONES[name]
     if not is_here(name):
@@ -67,23 +67,23 @@ def get(name: str) -> Backbone:
 
 
 def offer(name: str) -> str:
-    """What to know before a backbone is fetched; empty without a name."""
+    """What a visitor should know before fetching a backbone; empty without a name."""
     if not name:
         return ""
     entry = BACKBONES[name]
     if not HOST.downloads:
-        return f"{entry.title} is not on this machine, and downloads are switched off here."
+        return f"{entry.title} needs a download, but downloads are off. Choose another backbone."
     return (
-        f"**{entry.title}** is not on this machine: {entry.download} MB to fetch, licence "
-        f"{entry.licence}. Nothing changes until it is here."
+        f"**{entry.title}** needs a download of {entry.download} MB, licence {entry.licence}. "
+        "Until then, the page stays as it is."
     )
 
 
 def fetch(name: str) -> Iterator[str]:
-    """Download a backbone's weights; yields how far it is. Closing it ends the download.
+    """Download a backbone's weights and yield the progress. Closing the generator cancels it.
 
     Raises:
-        BackboneError: downloads are switched off, no network, or no room.
+        BackboneError: downloads are off, there is no network, or the disk is full.
     """
     entry, closed, done = BACKBONES[name], Event(), 0
     if not HOST.downloads:
@@ -103,4 +103,4 @@ def fetch(name: str) -> Iterator[str]:
             job.result()
         finally:
             closed.set()
-    yield f"{entry.title} is here."
+    yield f"{entry.title} is ready."

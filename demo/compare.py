@@ -21,7 +21,7 @@ RULES = {
     "kk": "key · key",
     "vv": "value · value",
     "qq+kk": "query · query + key · key",
-    "kk+gaussian": "key · key + nearness",
+    "kk+gaussian": "key · key + proximity",
     "aligned qk": "query · key, aligned",
     "identity": "nothing: each patch alone",
     "rfclip": "key · key of every block",
@@ -31,7 +31,7 @@ RULES = {
 
 
 def table(scene: Scene) -> dict[str, Any]:
-    """A row a method, with the values of COLUMNS."""
+    """One row per method, with the values of COLUMNS."""
     rows = [
         (
             mask.method.title,
@@ -59,7 +59,7 @@ def is_pressed(scene: Scene) -> bool:
 
 
 def large(scene: Scene) -> dict[str, Any] | None:
-    """The mask that was pressed beside GCLIP's, for a canvas."""
+    """The selected mask next to GCLIP's, for a canvas."""
     if not is_pressed(scene):
         return None
     ours, masks = scene.settings.gclip(), {name: m for name, (m, _) in scene.compared.items()}
@@ -70,16 +70,15 @@ def large(scene: Scene) -> dict[str, Any] | None:
 
 
 def note(scene: Scene) -> str:
-    """What the scores are."""
-    text = "Every method’s mask of this photo. Press one to see it beside GCLIP’s."
+    """What the scores mean."""
+    text = "Every method’s mask of this photo. Select one to compare it with GCLIP’s."
     if not scene.scores(scene.mask()):
-        return f"{text} There are no scores, because no true mask of these words is known."
+        return f"{text} There are no scores, because there is no ground truth for these words."
     text = explained(f"{text} Scores are the <dfn>mIoU</dfn> on this photo alone")
     if BACKBONES[scene.settings.backbone].pretrained:
-        return text + "; papers report the mean of many photos."
+        return text + "; papers report the mean over many photos."
     return text + (
-        ", with a small model that was trained with masks. These scores do not reproduce the "
-        "papers’ results."
+        ", with a small model that was trained on masks. They do not reproduce the papers’ results."
     )
 
 

@@ -19,15 +19,15 @@ from gclip_core.methods import Method
 from gclip_core.pixels import masks
 
 MASK_SIDE = 480
-"""Pixels; the mask is small here."""
+"""Longest side of the mask in pixels: it is drawn small here."""
 LEVELS = 16
-"""Of attention's brightness: more would not be seen, and cost bytes."""
+"""Brightness levels of attention: more would be invisible and cost bytes."""
 
 
 def words(scene: Scene) -> dict[str, Any]:
-    """What depends on the words: the mask, the cosines of every patch, and what blocks call it.
+    """What depends on the words: the mask, and each patch's cosines and its label by block.
 
-    The background's are lowered by its weight and by the share of its word, as they compete.
+    The background's cosines are lowered by its weight and its word's share, as they compete.
     """
     s, mask = scene.settings, scene.mask()
     cosines = masks.class_logits(mask, scene.encoded.grid) / scene.segmenter.logit_scale
@@ -77,7 +77,7 @@ def tower(scene: Scene) -> dict[str, Any]:
                 "peaks": [report.ratios[block], after[block]],
             }
         )
-        matrix = segmenter.attention_map(source, block)  # large: one at a time
+        matrix = segmenter.attention_map(source, block)  # large, so one at a time
         maps.append(attention(matrix, scene, grid))
     last = [
         attention(segmenter.last_attention(source, method), scene, keys) for method in (alone, mean)
@@ -97,7 +97,7 @@ def tower(scene: Scene) -> dict[str, Any]:
 
 
 def closer(scene: Scene) -> dict[str, Any]:
-    """The block that is large: its attention patch by patch, and its norms."""
+    """The enlarged block: its attention patch by patch, and its norms."""
     segmenter = scene.segmenter
     source = segmenter.suppress(scene.encoded, scene.method)
     matrix = segmenter.attention_map(source, scene.block, scene.head)
@@ -113,10 +113,10 @@ def closer(scene: Scene) -> dict[str, Any]:
 
 
 def attention(matrix: Tensor, scene: Scene, grid: tuple[int, int]) -> Tensor:
-    """Attention between all tokens as levels, (1 + N, n) uint8, with the n patches of that grid.
+    """Attention between all tokens as levels, (1 + N, n) uint8, for the n patches of ``grid``.
 
-    The first row is what each patch receives, up to 5 × an equal share; row 1 + i is where patch i
-    looks, as a share of its maximum. Square roots, so that small ones can be seen.
+    The first row is what each patch receives, up to 5 × an equal share; row 1 + i is what patch i
+    attends to, relative to its maximum. Square roots make small values visible.
     """
     by_patch = pooled(matrix[1:, 1:].T, scene.encoded.grid, scene.grid).T
     maps = pooled(by_patch, scene.encoded.grid, grid)

@@ -1,6 +1,6 @@
-"""Pictures and tables of numbers as files, which a browser fetches by address when it needs them.
+"""Images and arrays as files, which a browser fetches by URL when it needs them.
 
-The address is a digest of the content: who has it need not fetch it again.
+The URL contains a digest of the content, so a browser need not fetch it twice.
 """
 
 import gzip
@@ -22,11 +22,11 @@ from demo.gate.files import DIGEST
 from demo.scene import Photo
 
 SHOWN_SIDE = 1280
-"""Pixels; a larger mask is scaled down for the browser, and a photo of twice as many."""
+"""Longest side of a mask in the browser, in pixels; a photo's is at most twice as long."""
 
 
 def saved(data: bytes, name: str) -> str:
-    """The path of a file that Gradio serves."""
+    """Write a file that Gradio serves, and return its path."""
     path = Path(get_upload_folder(), sha256(data).hexdigest(), name)
     while True:
         with suppress(FileNotFoundError):  # an upload may delete it, or its folder, at any time
@@ -40,13 +40,13 @@ def saved(data: bytes, name: str) -> str:
 
 
 def reference(path: str) -> str:
-    """The name of a file in the folder of uploads, a seeded digest of its content; else empty."""
+    """The folder name of an upload, a seeded digest of its content; empty for other files."""
     folder = Path(path).parent
     return folder.name if folder.parent == Path(get_upload_folder()) else ""
 
 
 def upload(reference: str) -> str | None:
-    """The path of an upload; None for one that was deleted, and for any other text."""
+    """The path of an upload; None if it was deleted or ``reference`` is no digest."""
     if not DIGEST.fullmatch(reference):
         return None
     with suppress(OSError):  # it may be deleted at any time
@@ -67,13 +67,13 @@ def picture_file(image: Image.Image, kind: str = "png") -> dict[str, Any]:
 
 
 def packed(numbers: NDArray[np.uint8]) -> dict[str, Any]:
-    """Numbers with their shape, as gzip: a browser may add noise to pixels that a script reads."""
+    """An array with its shape, as gzip: browsers may add noise to pixels that scripts read."""
     path = saved(gzip.compress(np.ascontiguousarray(numbers), 6, mtime=0), "numbers.gz")
     return {"shape": list(numbers.shape), "file": gr.FileData(path=path).model_dump()}
 
 
 def photo_file(photo: Photo) -> dict[str, Any]:
-    """The photo as it was segmented; the visitor's own file where a browser shows the same."""
+    """The photo as it was segmented; the visitor's own file if a browser shows it the same way."""
     with Image.open(photo.path) as file:
         if file.format == "JPEG" and max(file.size) <= 2 * SHOWN_SIDE:
             return gr.FileData(path=photo.path).model_dump()
@@ -90,5 +90,5 @@ def _shown(photo: Photo) -> bytes:
 def item(
     image: Image.Image | None, caption: str, alt: str = "", kind: str = "png"
 ) -> dict[str, Any]:
-    """A picture of a strip, or a chip without one."""
+    """An item of a strip: a picture, or a chip if there is none."""
     return {"image": image and picture_file(image, kind), "alt": alt or caption, "caption": caption}

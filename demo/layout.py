@@ -29,14 +29,14 @@ def _digest() -> str:
 
 
 WEB_PATH = f"web/{_digest()}"
-"""Where the page serves the scripts; changed scripts have another path, so no cache is stale."""
+"""Where the page serves the scripts; changed scripts get a new path, so no cache is stale."""
 EXAMPLES = ("flower", "raccoon", "china", "panda", "dog", "teddy", "moose")
-"""Photos that ship, the best masks first; those under 60 % mIoU are for `evaluation` alone."""
+"""Photos that ship, best masks first; only `evaluation` uses those below 60 % mIoU."""
 COPY_LINK = "Copy the link"
 LESSON_LINE = (
     '<p class="banner">Lesson, step <b></b> · <button type="button">back to my photo</button></p>'
 )
-"""Over the mask, while a lesson has the page; see address.js."""
+"""Shown over the mask during a lesson; see address.js."""
 RANGES = Settings.model_json_schema()["properties"]
 
 
@@ -71,7 +71,7 @@ class Parts:
     fetch_start: gr.Button = field(init=False)
     fetch_stop: gr.Button = field(init=False)
     asked: gr.Textbox = field(init=False)
-    """The address that a browser asks for."""
+    """The address that a browser requests."""
     open_address: gr.Button = field(init=False)
     shared_link: gr.Textbox = field(init=False)
     include_photo: gr.Checkbox = field(init=False)
@@ -116,7 +116,7 @@ def strip(elem_id: str) -> gr.HTML:
 
 
 def number(name: str, label: str, info: str, precision: int | None = 0) -> gr.Number:
-    """With the least value of a setting; whole without a ``precision`` of None."""
+    """A number input with a setting's minimum; whole numbers unless ``precision`` is None."""
     least = RANGES[name]["minimum"]
     return gr.Number(label=label, info=info, precision=precision, minimum=least)
 
@@ -149,7 +149,7 @@ def _inputs(parts: Parts) -> None:
     with gr.Row(elem_id="suggested"):
         outputs["undo"] = strip("undo")
         outputs["chips"] = strip("chips")
-    for name in ("amf", "cs"):  # switches at each mask press these: ideas.js
+    for name in ("amf", "cs"):  # the switches at each mask click these: ideas.js
         controls[name] = gr.Checkbox(label=name.upper(), visible="hidden", elem_id=name)
     outputs["address"] = gr.Textbox(visible="hidden")
     parts.asked = gr.Textbox(visible="hidden")
@@ -165,7 +165,7 @@ def _thumbnail(photo: photos.ShippedPhoto) -> Image.Image:
 
 
 def _settings(parts: Parts) -> None:
-    """What most visitors leave as it is."""
+    """Settings that most visitors leave alone."""
     controls = parts.controls
     titles = [
         (f"{entry.title} · {entry.download} MB" if entry.download else entry.title, name)
@@ -180,22 +180,22 @@ def _settings(parts: Parts) -> None:
             parts.fetch_stop = gr.Button("Cancel", size="sm", visible=can)
     methods = {method.title: name for name, method in METHODS.items() if name != "gclip"}
     methods = [("GCLIP, as switched", "gclip"), *methods.items()]
-    text = "On COCO photos the built-in model has its best masks with ProxyCLIP."
+    text = "On COCO photos, the built-in model scores highest with ProxyCLIP."
     controls["method"] = gr.Dropdown(methods, label="Method", info=text)
     edges = [(entry.title, name) for name, entry in REFINEMENTS.items()]
-    controls["refine"] = gr.Radio(edges, label="Edges of the mask")
-    text = "Pixels whose best score is below it get no class."
+    controls["refine"] = gr.Radio(edges, label="Mask edges")
+    text = "Pixels whose best score is lower get no class."
     controls["threshold"] = gr.Slider(0, 1, step=0.05, label="Threshold", info=text)
     with gr.Accordion("Photo and words", open=False):
-        text = "Shorter side in pixels; 0 uses the backbone’s own."
+        text = "Shorter side in pixels; 0 uses the backbone’s default."
         controls["short_side"] = number("short_side", "Size", text)
         controls["window"] = number(
             "window", "Window", "Side in pixels; 0 encodes the whole photo at once."
         )
         controls["stride"] = number("stride", "Stride", "Pixels from one window to the next.")
-        text = "The sentences that each word is put into."
+        text = "Sentences into which each word is inserted."
         controls["templates"] = gr.Dropdown(list(TEMPLATES), label="Templates", info=text)
-        text = "Cosines are multiplied by it before the softmax."
+        text = "Factor of the cosines before the softmax."
         controls["logit_scale"] = number("logit_scale", "Logit scale", text, None)
     with gr.Accordion("AMF and CS", open=False):
         choices = [("the backbone’s default", "backbone"), ("measured", "auto")]
@@ -207,18 +207,16 @@ def _settings(parts: Parts) -> None:
         )
         text = "Used with “measured” only."
         controls["n_fused"] = number("n_fused", "Number of fused blocks", text)
-        text = "A global token receives this multiple of an equal share of the attention."
+        text = "A global token receives at least this multiple of an equal share of the attention."
         controls["global_threshold"] = number(
-            "global_threshold", "Threshold of global tokens", text, None
+            "global_threshold", "Global token threshold", text, None
         )
         controls["cs_blocks"] = gr.Dropdown(
             [*choices, "7-11"], label="Blocks that CS changes", allow_custom_value=True
         )
         controls["cs_target"] = gr.Radio(["mean", "median"], label="CS scales outliers to the")
         text = "A channel is an outlier above this multiple of the median norm."
-        controls["channel_threshold"] = number(
-            "channel_threshold", "Threshold of outliers", text, None
-        )
+        controls["channel_threshold"] = number("channel_threshold", "Outlier threshold", text, None)
 
 
 # --- the tabs ------------------------------------------------------------------------------------
@@ -238,7 +236,7 @@ def _tabs(parts: Parts) -> None:
                         min_width=120,
                     )
                     controls["background_weight"] = gr.Slider(
-                        0, 1, step=0.05, label="Weight of the background", min_width=160
+                        0, 1, step=0.05, label="Background weight", min_width=160
                     )
             with gr.Column(scale=2, min_width=256):
                 with gr.Column(elem_classes="card"):
@@ -276,7 +274,7 @@ def _tabs(parts: Parts) -> None:
 
 
 def _card(name: str, lesson: lessons.Lesson) -> Card:
-    """A step: its masks, and beside them the guess. The next one follows the guess."""
+    """A step: its masks, and beside them the guess, which reveals the next step."""
     with gr.Row(elem_classes="card", visible=name == lessons.FIRST) as row:
         with gr.Column(min_width=300):
             masks = strip(f"lesson-{name}")

@@ -1,4 +1,4 @@
-"""Learn: four steps on one photo. Each asks for a guess, measures, and opens its masks."""
+"""Learn: four steps on one photo. Each asks for a guess, measures, and links to its masks."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ from gclip_core import assets
 from gclip_core.pixels import palette
 
 PHOTO = photos.shipped_photos()["flower"]
-"""The photo of all steps; on it, and with these weights, each must be true."""
+"""The photo of all steps; each must hold on it with these weights."""
 WORD = PHOTO.names[0]
 HARDLY = 0.01
 OPTIONS = ("The mask gets better", "It gets worse", "Hardly anything changes")
@@ -25,7 +25,7 @@ OPTIONS = ("The mask gets better", "It gets worse", "Hardly anything changes")
 
 @dataclass(frozen=True)
 class Lesson:
-    """A step: what it asks, and settings before and after it. ``drawn`` is of assets/learn."""
+    """A step: its question, and settings before and after. ``drawn`` is a file of assets/learn."""
 
     title: str
     text: str
@@ -40,42 +40,42 @@ OFF = {"amf": False, "cs": False}
 AMF = {"amf": True, "cs": False}
 LESSONS = {
     "patches": Lesson(
-        "1 · Every patch, a word",
-        "CLIP learned from photos with captions, never from masks. Each patch of its last block "
-        "is a vector, and so is each word: the word whose vector is nearest colours the patch. "
+        "1 · A word for every patch",
+        "CLIP was trained on photos with captions, never on masks. Its last block gives each patch "
+        "a vector, and each word has one, too: the word with the nearest vector colours the patch. "
         f"With one word, everything is “{WORD}”.",
-        "Now other words that fit this photo compete with it, as its **background**.",
+        "Now other words that fit this photo compete as its **background**. What happens?",
         "Where one of them fits best, the photo keeps its own colours.",
         OFF | {"words": WORD, "background": False},
         OFF | {"words": WORD},
     ),
     "fusion": Lesson(
         "2 · AMF: look wider",
-        "Patches also look at each other: that is attention. In the paper’s CLIP nearly all look "
-        "at a few **global tokens**, the bright columns. Attention map fusion averages the last "
-        "block’s attention with that of the first blocks that have them.",
+        "Patches also attend to each other. In the paper’s CLIP, nearly all attend to a few "
+        "**global tokens**, the bright columns. Attention map fusion averages the last block’s "
+        "attention with that of the first blocks that have such tokens.",
         "What does **AMF** do to the mask?",
         "This model has hardly any such tokens before its last block, so AMF fuses two middle "
-        "blocks: they add patches of the same thing that are farther away.",
+        "blocks: in these, patches also attend to distant patches of the same thing.",
         OFF | {"words": WORD},
         AMF | {"words": WORD},
         drawn="global-tokens.webp",
     ),
     "outlier": Lesson(
         "3 · A channel that outweighs the others",
-        "In some CLIPs one channel of the FFN has far larger weights than the others. The "
+        "In some CLIP models, one FFN channel has far larger weights than the others. The "
         "built-in model has none, so here one is damaged on purpose. A second word, "
-        f"“{PHOTO.names[1]}”, now takes the leaves.",
+        f"“{PHOTO.names[1]}”, now labels the leaves.",
         "What does that **outlier** do to the mask?",
-        "One number outweighs all others in every patch, so that patches become alike: nearly all "
+        "One channel outweighs all others in every patch, so the patches become alike: nearly all "
         f"of “{PHOTO.names[1]}” is lost.",
         AMF,
         AMF | {"backbone": DAMAGED},
     ),
     "suppression": Lesson(
-        "4 · CS: calm that channel",
+        "4 · CS: scale that channel down",
         "Channel suppression scales the outlier’s weights to the mean norm of the other channels. "
-        "Nothing is trained again.",
+        "It needs no training.",
         "What does **CS** do to the damaged model’s mask?",
         "With the outlier scaled down, patches of different things differ again. AMF, CS and the "
         "rest of GCLIP are 60 lines of code: `gclip_core/minimal.py`.",

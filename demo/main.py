@@ -1,4 +1,4 @@
-"""Reads the command line, loads the backbone, and has the page built and served.
+"""Reads the command line, loads the backbone, and builds and serves the page.
 
 ``python app.py`` needs no network. Every option can also be given by an environment variable.
 """
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def set_up_log(quiet: bool) -> None:
-    """Log to standard error: one line a request, or with ``quiet`` warnings only."""
+    """Log to standard error: one line per request, or only warnings with ``quiet``."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
     for name in ("demo", "gclip_core"):
         logging.getLogger(name).setLevel(logging.WARNING if quiet else logging.INFO)
@@ -100,7 +100,7 @@ def build() -> Any:
 
 
 def serve(blocks: Any, args: argparse.Namespace, uploads: Path) -> Any:
-    """Launch the page within its limits, and go on."""
+    """Launch the page within its limits, without blocking."""
     from demo.layout import WEB, WEB_PATH  # noqa: PLC0415 - as above
     from demo.page import LAUNCH  # noqa: PLC0415 - as above
 
@@ -140,12 +140,12 @@ def check(args: argparse.Namespace) -> None:
     """Check what the server needs before anything is loaded.
 
     Raises:
-        ValueError: options that do not go together, or an address that cannot be used.
+        ValueError: options conflict, or the address cannot be used.
     """
     if args.mcp and importlib.util.find_spec("mcp") is None:
-        raise ValueError("--mcp needs a package that is not here: pip install 'gradio[mcp]'.")
+        raise ValueError("--mcp needs a missing package: pip install 'gradio[mcp]'.")
     if args.mcp and args.auth:
-        raise ValueError("--mcp serves programs that cannot log in: leave --auth out, or --mcp.")
+        raise ValueError("--mcp serves programs that cannot log in: omit --auth or --mcp.")
     host, port = args.host, args.port or 0
     try:
         family = socket.getaddrinfo(host, port)[0][0]
@@ -155,9 +155,9 @@ def check(args: argparse.Namespace) -> None:
 
 
 def make_host(args: argparse.Namespace) -> backbones.Host:
-    """What backbone opens the page, and where it is computed."""
+    """Which backbone the page opens with, and where it runs."""
     name = args.backbone
-    if name == "auto":  # asks no network
+    if name == "auto":  # needs no network
         name = PREFERRED if load.on_disk(BACKBONES[PREFERRED]) else BUILT_IN
     lent, device = space.encoder(), args.device
     if device == "auto":
@@ -188,43 +188,43 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--weights", type=Path, help="weight file, or folder that training wrote")
     local = "folder of local weight files, for machines without a network"
     option("weights-dir", local, os.environ.get(load.WEIGHTS_FOLDER), type=_folder)
-    option("device", "cpu, cuda, mps …; auto is a GPU where there is one", "auto")
-    dtype = "of the backbone's weights; auto is bfloat16 where the processor has it"
+    option("device", "cpu, cuda, mps …; auto uses a GPU if there is one", "auto")
+    dtype = "of the backbone's weights; auto is bfloat16 if the processor supports it"
     option("dtype", dtype, "auto", choices=get_args(load.Dtype))
-    switch("no-downloads", "visitors may not make this machine download weights")
+    switch("no-downloads", "do not let visitors make this machine download weights")
 
     host, port = (os.environ.get(f"GRADIO_SERVER_{name}") for name in ("NAME", "PORT"))
-    option("host", "address; 0.0.0.0 lets other machines in", host or "127.0.0.1")
-    option("port", "by default the first free one from 7860", port, type=int)
+    option("host", "address to listen on; 0.0.0.0 lets other machines connect", host or "127.0.0.1")
+    option("port", "by default the first free port from 7860", port, type=int)
     switch("share", "open a public link through Gradio's servers")
     option("root-path", "path under which a reverse proxy serves the page, such as /gclip")
     auth = "ask visitors for a name and password (better given by GCLIP_AUTH)%(default).0s"
-    # Of no length: the formatter adds a default that a text does not name, here the password.
+    # %(default).0s prints nothing; without it the formatter would add the default, the password.
     option("auth", auth, type=_name_and_password, metavar="NAME:PASSWORD")
     tools = (
-        "serve /segment, /suggest and /about as tools of the Model Context Protocol, too; needs "
+        "also serve /segment, /suggest and /about as tools of the Model Context Protocol; needs "
         "pip install 'gradio[mcp]'"
     )
     switch("mcp", tools, os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true")
-    switch("quiet", "log warnings only, not one line a request")
+    switch("quiet", "log only warnings, not one line per request")
     options.add_argument("--open", action="store_true", help="open the page in a browser")
     return options
 
 
 def _environment(name: str) -> str:
-    """The environment's value of an option; empty for none."""
+    """An option's value in the environment; empty if it has none."""
     return os.environ.get("GCLIP_" + name.upper().replace("-", "_"), "")
 
 
 def _folder(text: str) -> str:
     if text and not Path(text).expanduser().is_dir():
-        raise argparse.ArgumentTypeError(f"a folder was expected, but there is no “{text}”")
+        raise argparse.ArgumentTypeError(f"expected a folder, but there is no “{text}”")
     return text
 
 
 def _name_and_password(text: str) -> tuple[str, str] | None:
-    """None for an empty text; another text that is no pair is refused: no page is left open."""
+    """None for an empty text; any other text must be a pair, so that no page is left open."""
     name, _, password = text.partition(":")
     if text and not (name and password):
-        raise argparse.ArgumentTypeError("NAME:PASSWORD was expected, with a colon between them")
+        raise argparse.ArgumentTypeError("expected NAME:PASSWORD, with a colon between them")
     return (name, password) if text else None

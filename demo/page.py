@@ -1,4 +1,4 @@
-"""The page: its look, and its events, of which one answers."""
+"""The page: its theme, and its events, one of which computes the answers."""
 
 import html
 import json
@@ -63,7 +63,7 @@ def build() -> gr.Blocks:
 
 
 def _connect(page: gr.Blocks, parts: Parts) -> None:
-    """Any change of an input is one event: ``respond``. The others only set inputs."""
+    """Every change of an input triggers one event, ``respond``. The others only set inputs."""
     tab, seen = gr.Textbox("segment", visible="hidden"), gr.State(Seen())
     controls, outputs = parts.controls, parts.outputs
     settings = [controls[name] for name in Settings.model_fields]
@@ -81,12 +81,12 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
         "outputs": [seen, *dict.fromkeys(shown.values())],
         "api_name": "respond",
         "preprocess": False,  # Settings checks the values, and the library opens the photo
-        "trigger_mode": "always_last",  # also of those that follow another event
+        "trigger_mode": "always_last",  # also for events that follow another one
         "show_progress": "minimal",
         "show_progress_on": [outputs[name] for name in ("canvas", "diagram", "masks", "large")],
         **COMPUTES,
     }
-    # Gradio also selects the first tab when the page opens: only a change of it is an event.
+    # Gradio also selects the first tab when the page opens, so only a change triggers an event.
     triggers = [parts.photo.input, tab.change]
     for control in settings:
         if isinstance(control, gr.Number | gr.Textbox):
@@ -102,12 +102,12 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     in_view = [controls[name] for name in ("block", "head", "patch")]
     opened = [seen, parts.tabs, tab, *asked]
 
-    # The address, when the page opens, when a person goes back, and in a lesson.
+    # Restore the address when the page opens, on Back, and in a lesson.
     for event in (page.load, parts.open_address.click):
         script = "seen => [seen, readAddress()]"
         done = event(open_address, [seen, parts.asked], opened, js=script, **SETS_INPUTS)
         done.then(**answered).then(None, js="settleAddress")
-    # What sets inputs, which are then answered: event, function, inputs, outputs.
+    # Events that set inputs, which are then answered: event, function, inputs, outputs.
     for event, function, inputs, changed in (
         (parts.samples.select, choose_example, None, parts.photo),
         (chips.select, press_chips, [chips, words], settings),
@@ -116,11 +116,11 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
         (diagram.input, point, in_view, in_view),
     ):
         event(function, inputs, changed, **SETS_INPUTS).then(**answered)
-    # The same, but then what was made elsewhere is scrolled into view.
+    # The same, but the result appears elsewhere and is scrolled into view.
     for part in (masks, table):
         pressed = part.select(enlarge, masks, controls["enlarged"], **SETS_INPUTS)
         pressed.then(**answered).then(None, js="() => reveal('large')")
-    # A pin, which changes no answer.
+    # Pinning a patch does not change the answer.
     for drawing in (canvas, diagram, large):
         drawing.select(point, in_view, in_view, **SETS_INPUTS)
     link, include = parts.shared_link, parts.include_photo
@@ -168,12 +168,12 @@ def respond(
     photo: dict | None,
     *values: Any,
 ) -> Iterator[dict]:
-    """Send the answer in the order in which it is made; see ``answer``."""
+    """Send the outputs in the order in which they are computed; see ``answer``."""
     started = time.perf_counter()
-    if tab not in EVERY_TAB:  # forged: nobody writes into the log
+    if tab not in EVERY_TAB:  # forged: it must not reach the log
         tab = "segment"
     if photo is None and seen.photo:
-        gr.Info("There is no photo: choose one. Still showing the previous photo.")
+        gr.Info("There is no photo, so the previous one is still shown. Choose another.")
     try:
         for outputs in answer(seen, tab, photo and photo.get("path"), *values):
             seen = outputs.pop("seen", seen)
@@ -187,7 +187,7 @@ def respond(
 
 
 def updates(shown: dict[str, Component], outputs: dict[str, Any]) -> dict[Component, Any]:
-    """What Gradio sends for outputs, which are named after a part or one of its properties."""
+    """Outputs as Gradio sends them; each is named after a component or one of its properties."""
     properties: dict[Component, dict[str, Any]] = {}
     for name, value in outputs.items():
         part, _, name = name.partition(".")
@@ -199,12 +199,13 @@ def updates(shown: dict[str, Component], outputs: dict[str, Any]) -> dict[Compon
 
 
 def open_address(seen: Seen, sent: str) -> list[Any]:
-    """The tab, the photo and every setting of an address; its photo is none that was seen before,
+    """The tab, the photo and every setting of an address. Its photo does not count as another one,
     so that it keeps its words."""
     try:
         address = Address.model_validate_json(sent)
     except ValidationError as error:  # forged
-        raise gr.Error("The page has no such address: reload it.", print_exception=False) from error
+        text = "There is no such address. Reload the page."
+        raise gr.Error(text, print_exception=False) from error
     opened = open_again(address)
     for note in opened.notes:
         warn(note)
@@ -215,15 +216,16 @@ def open_address(seen: Seen, sent: str) -> list[Any]:
 
 @contextmanager
 def refuse() -> Iterator[None]:
-    """Errors of a press end in a sentence. One that no control of the page sends is an error of
-    Python's, of which the log gets the place."""
+    """Show the errors of a press as messages. A Python error means that no control of the page sent
+    the press; its location is logged."""
     try:
         yield
     except REFUSALS as error:
         raise gr.Error(html.escape(sentence(error)), print_exception=False) from error
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         log_place(error)
-        raise gr.Error("The page has no such button: reload it.", print_exception=False) from error
+        text = "There is no such button. Reload the page."
+        raise gr.Error(text, print_exception=False) from error
 
 
 @refuse()
@@ -233,21 +235,21 @@ def choose_example(event: gr.EventData) -> str:
 
 @refuse()
 def press_chips(event: gr.EventData, chips: dict, words: str) -> list[Any]:
-    """Of all chips that were pressed since they were drawn: the words may not have them yet."""
+    """The settings after all presses since the chips were drawn: ``words`` may lack some."""
     settings = views.pressed([chips["items"][index] for index in event.pressed], words)
     return [settings.get(name, gr.skip()) for name in Settings.model_fields]
 
 
 @refuse()
 def press(event: gr.EventData, words: str) -> list[Any]:
-    """What was pressed on the canvas: a word to add, or settings."""
+    """The settings after a press on the canvas, which adds a word or changes settings."""
     settings = views.pressed([{"word": event.word, "settings": event.settings}], words)
     return [settings.get(name, gr.skip()) for name in Settings.model_fields]
 
 
 @refuse()
 def point(event: gr.EventData, block: int, head: int, patch: int) -> tuple[int, ...]:
-    """What is in view, of which the event names one; it counts from 0."""
+    """The block, head and patch in view, one of which the event sets, counting from 0."""
     in_view = {"block": block, "head": head, "patch": patch} | {event.value: event.index + 1}
     return in_view["block"], in_view["head"], in_view["patch"]
 
@@ -261,7 +263,7 @@ def enlarge(event: gr.EventData, masks: dict) -> str:
 
 @refuse()
 def guess_outcome(name: str, following: str | None, guess: int) -> list[Any]:
-    """What a guess makes visible; the next step, too, which shows the answer of this one."""
+    """What a guess reveals; also the next step, which gives away the answer to this one."""
     shown = gr.update(visible=True)
     with LOCK:
         outcome = [gr.update(interactive=False), *lessons.guessed(name, guess), shown]
@@ -273,7 +275,7 @@ def download(name: str, seen: Seen, photo: dict | None, *values: Any) -> str:
     """The path of a file to download."""
     path = photo and photo.get("path")
     if path is None:
-        raise GclipError("There is no photo: choose one, then download its mask.")
+        raise GclipError("There is no photo. Choose one, then download its mask.")
     with LOCK:
         settings = available(seen, Settings.read(values))
         return share.download(Scene(Photo.of(path), settings).with_words(), name)
@@ -289,5 +291,5 @@ def fetch(name: str) -> Iterator[str]:
 
 
 def warn(error: Exception | str) -> None:
-    """A sentence in the corner of the page, which Gradio shows as HTML."""
+    """Show a message in the corner of the page; Gradio renders it as HTML."""
     gr.Warning(html.escape(sentence(error)), title="Not possible")

@@ -1,4 +1,4 @@
-"""Pictures of masks, maps and norms, readable on light and on dark."""
+"""Pictures of maps and norms, readable in light and in dark mode."""
 
 import matplotlib
 import numpy as np
@@ -34,13 +34,13 @@ def coloured(values: np.ndarray, size: tuple[int, int], top: float = 0) -> Image
 
 
 def small(size: tuple[int, int], width: int) -> tuple[int, int]:
-    """A size (w, h) scaled to a width; of a strip to less, so that no height needs much memory."""
+    """A size (w, h) scaled to a width; less for tall pictures, so that none needs much memory."""
     scale = min(width / size[0], 4 * width / size[1])
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def over(picture: Image.Image, values: np.ndarray, width: int = 320) -> Image.Image:
-    """A map of patches over the grey picture."""
+    """A map of patches over the picture in grey."""
     size = small(picture.size, width)
     grey = picture.convert("L").resize(size).convert("RGB")
     return Image.blend(grey, coloured(values, size), 0.72)

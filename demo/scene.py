@@ -1,7 +1,7 @@
-"""A photo with settings, and all that the library computes of them, each once.
+"""A photo with settings, and everything that the library computes from them, each once.
 
-What all visitors share is in one cache, bounded by bytes and keyed by digests and settings; two
-that ask for the same at once share one computation.
+All visitors share one cache, bounded by bytes and keyed by digests and settings; simultaneous
+requests for the same value share one computation.
 """
 
 import math
@@ -32,16 +32,16 @@ from gclip_core.words import suggest
 from gclip_core.words.vocabulary import UnknownPhrase, Vocabulary, parse, with_nearest
 
 OPENING = "panda"
-"""The photo that a page without a link opens with."""
+"""The photo that the page opens with, unless a link names another."""
 SHIPPED = assets.path("photos"), assets.path("learn")
 """Folders whose files the page shows."""
 NOT_SURE = 0.6
-"""A word is not sure of its pixels if its mean probability there is less."""
+"""A word is marked as not sure if its mean probability on its patches is lower."""
 LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03, peak=0.2)
 
 LOCK = RLock()
-"""Taken around whatever takes long, by those who ask for it: one thing is computed at a time. The
-queue alone would not do: ``warm`` and tools of ``--mcp`` do not wait in it."""
+"""Callers hold it during long computations, so that only one runs at a time. The queue alone is not
+enough: ``warm`` and the tools of ``--mcp`` do not wait in it."""
 
 
 def weigh(value: Any) -> int:
@@ -69,7 +69,7 @@ CACHE: BoundedCache[Any] = BoundedCache(numbers.MAX_CACHED, weigh)
 
 
 def state() -> dict[str, Any]:
-    """For a host's monitor."""
+    """The state that ``/health`` reports."""
     host = backbones.HOST
     return {"backbone": host.backbone, "device": host.device, "cached": len(CACHE)}
 
@@ -82,13 +82,13 @@ def examples() -> dict[str, photos.ShippedPhoto]:
 
 @lru_cache(MAX_SESSIONS)  # a photo each
 def _digest(path: str, _modified: int, _size: int) -> str:
-    """Of a file's bytes, which are not read again until it changes."""
+    """The digest of a file, which is read again only when it has changed."""
     return blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
 class Photo:
-    """A picture file; the digest of its bytes is what caches know it by."""
+    """An image file; caches identify it by the digest of its bytes."""
 
     digest: str
     path: str = field(compare=False)
@@ -105,10 +105,10 @@ class Photo:
 
     @property
     def picture(self) -> Image.Image:
-        """RGB, upright, and scaled down to what the page works on.
+        """The photo in RGB, upright, and scaled down to at most WORKED_PIXELS.
 
         Raises:
-            ImageError: the file is no picture, or has too many pixels.
+            ImageError: the file is not an image, or has too many pixels.
             FileNotFoundError: it was deleted.
         """
         return CACHE.get_or_make(self, self._open)
@@ -123,7 +123,7 @@ class Photo:
 
 @dataclass(frozen=True)
 class Scene:
-    """What one answer is about: all that is shown is a function of a photo and settings."""
+    """A photo and settings, which determine everything that is shown."""
 
     photo: Photo
     settings: Settings
@@ -156,7 +156,7 @@ class Scene:
         channels = self.segmenter.backbone.norms.numel()
         numbers.check_cost(windows, patches, channels, methods)
 
-    # --- what is in view; a link may name a block, a head or a patch that there is not ------------
+    # --- what is in view; a link may name a block, head or patch that does not exist --------------
 
     @property
     def block(self) -> int:
@@ -194,12 +194,12 @@ class Scene:
         return tuple(dict.fromkeys((*self.suggested(), *further)))
 
     def with_words(self) -> "Scene":
-        """With the photo's own words where there are none."""
+        """The scene with the photo's own words if it has none."""
         return self if self.settings.words.strip() else self.with_settings(words=self.own_words)
 
     @property
     def own_words(self) -> str:
-        """The photo's: an example's own, else suggested ones."""
+        """The words of an example, or suggested ones."""
         example = self.photo.example
         return example.text if example else ", ".join(self.suggested())
 
@@ -225,14 +225,14 @@ class Scene:
         return s.gclip() if s.method == "gclip" else METHODS[s.method]
 
     def mask(self, method: Method | None = None) -> Segmentation:
-        """Of a method, by default the chosen one."""
+        """The mask of a method, by default the chosen one."""
         s = self.settings
         words, method, options = self.words, method or self.method, s.mask_options()
 
         def segment() -> Segmentation:
             encoded, picture = self.encoded, self.photo.picture
             mask = self.segmenter.segment(encoded, words, method, picture=picture, **options)
-            CACHE.put(self.tower_key, encoded)  # weighed again: methods leave something in it
+            CACHE.put(self.tower_key, encoded)  # weighed again: methods cache values in it
             return mask
 
         key = *self.tower_key, s.templates, s.logit_scale, words, method, *options.values()
@@ -253,15 +253,15 @@ class Scene:
 
     @cached_property
     def colours(self) -> tuple[str, ...]:
-        """Of the words; a switch of an idea changes none."""
+        """The colours of the words; AMF and CS do not change them."""
         first = self.switched()[0] if self.settings.method == "gclip" else self.mask()
         return palette.choose(len(self.words), first.labels.numpy(), self.photo.picture)
 
     @cached_property
     def compared(self) -> dict[str, tuple[Segmentation, float | None]]:
-        """Mask and mIoU of every method, the best first.
+        """Mask and mIoU of every method, best first.
 
-        Where CS changes a channel GCLIP's four come first: neither, AMF, CS and both.
+        If CS changes a channel, GCLIP's four variants come first: neither, AMF, CS and both.
         """
         s, first, others = self.settings, dict[str, Method](), dict(METHODS)
         if self.report.suppressed:
@@ -280,7 +280,7 @@ class Scene:
 
     @cached_property
     def report(self) -> MethodReport:
-        """Of GCLIP with both ideas: what they use, or would."""
+        """What AMF and CS use, or would use, in GCLIP with both on."""
         return self.segmenter.report(self.encoded, self.settings.gclip(amf=True, cs=True))
 
     def probabilities(self, mask: Segmentation) -> Tensor:
@@ -288,7 +288,7 @@ class Scene:
         return masks.probabilities(mask, self.encoded.grid)
 
     def unsure(self, mask: Segmentation) -> tuple[bool, ...]:
-        """Of each class, whether it has pixels, but fits them weakly."""
+        """For each class, whether it has pixels but fits them poorly."""
         probabilities = self.probabilities(mask)
         winner, areas = probabilities.argmax(0), mask.areas()
         fits = [probabilities[c][winner == c].mean() for c in range(len(areas))]
@@ -298,7 +298,7 @@ class Scene:
         )
 
     def scores(self, mask: Segmentation) -> metric.WordScores | None:
-        """IoU where the truth is known; None with an unknown word, or with no word of the truth."""
+        """IoU with the truth; None without one, with an unknown word, or with no word of it."""
         example = self.photo.example
         if example is None or mask.unknown:
             return None
@@ -320,7 +320,7 @@ def coarser(grid: tuple[int, int], most: int) -> tuple[int, int]:
 
 
 def warm() -> None:
-    """Make what the opening's answer needs, which the first visitor then finds."""
+    """Compute in advance what the first visitor will see."""
     photo = Photo.of(str(photos.shipped_photos()[OPENING].path))
     with LOCK:
         scene = Scene(photo, Settings(backbone=backbones.HOST.backbone)).with_words()

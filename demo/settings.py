@@ -1,4 +1,4 @@
-"""What a visitor chose: one frozen value, checked in one place, which is also a link."""
+"""A visitor's settings: one frozen value, checked in one place, which can become a link."""
 
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ from gclip_core.words.vocabulary import parse
 
 def _words(text: str) -> str:
     if text.strip() and len(parse(text).phrases) > numbers.MAX_PHRASES:
-        raise ValueError(f"at most {numbers.MAX_PHRASES} classes and synonyms; take some out")
+        raise ValueError(f"at most {numbers.MAX_PHRASES} classes and synonyms; remove some")
     return text
 
 
@@ -45,7 +45,7 @@ class Settings(BaseModel):
 
     A setting that is an argument of the library has the same name.
 
-    Blocks, heads and patches count from 1, as people do; head 0 is the mean, patch 0 is none.
+    Blocks, heads and patches are numbered from 1; head 0 is the mean, patch 0 is none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -62,7 +62,7 @@ class Settings(BaseModel):
     refine: Literal[*REFINEMENTS] = "guided"
     threshold: float = Field(0.0, ge=0, le=1)
     short_side: int = Field(0, ge=0, le=1344)
-    """Of the photo, in pixels; 0 is the backbone's own."""
+    """Of the photo, in pixels; 0 is the backbone's default."""
     window: int = Field(0, ge=0, le=1344)
     stride: int = Field(112, ge=16, le=1344)
     templates: Literal[*TEMPLATES] = "imagenet80"
@@ -70,7 +70,7 @@ class Settings(BaseModel):
     amf_blocks: Annotated[str, Field(max_length=200), AfterValidator(_amf_blocks)] = "backbone"
     n_fused: int = Field(N_FUSED, ge=1, le=64)
     global_threshold: float = Field(GLOBAL_THRESHOLD, ge=1, le=10_000)
-    """A global token receives this multiple of an equal share of the attention."""
+    """A global token receives at least this multiple of an equal share of the attention."""
     cs_blocks: Annotated[str, Field(max_length=200), AfterValidator(_cs_blocks)] = "backbone"
     cs_target: Literal["mean", "median"] = "mean"
     channel_threshold: float = Field(CHANNEL_THRESHOLD, ge=1, le=10_000)
@@ -78,7 +78,7 @@ class Settings(BaseModel):
     block: int = Field(7, ge=1, le=64)
     head: int = Field(0, ge=0, le=64)
     patch: int = Field(0, ge=0, le=100_000)
-    """Pinned in every drawing; a patch of Scene.grid."""
+    """The patch of Scene.grid that is pinned in every drawing."""
     enlarged: Literal["", *METHODS, *ABLATION] = ""
     """The method whose mask Compare shows large."""
 
@@ -87,13 +87,13 @@ class Settings(BaseModel):
         """Settings by name, or all of them in the order of the fields.
 
         Raises:
-            GclipError: a value outside its range, or of another kind.
+            GclipError: a value has the wrong type or is out of range.
         """
         if not isinstance(values, Mapping):
             values, names = tuple(values), tuple(cls.model_fields)
             if len(values) != len(names):
-                came = f"{len(names)} settings were expected, but {len(values)} came"
-                raise GclipError(f"{came}: reload the page.")
+                counts = f"Expected {len(names)} settings, got {len(values)}"
+                raise GclipError(f"{counts}. Reload the page.")
             values = dict(zip(names, values, strict=True))
         try:
             return cls.model_validate(values)
@@ -102,9 +102,9 @@ class Settings(BaseModel):
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], backbone: str = BUILT_IN) -> tuple[Self, str]:
-        """The settings of a link, and a sentence on what it names that cannot be used.
+        """The settings of a link, and a note on those that cannot be used.
 
-        ``backbone`` is the host's own, for a link without one that this version knows.
+        ``backbone`` is the host's default, for a link without a known backbone.
         """
         values, unused = {"backbone": backbone}, []
         for name, text in query.items():
@@ -113,17 +113,17 @@ class Settings(BaseModel):
             except GclipError:
                 unused.append(name[:20])
         rest = f" and {len(unused) - 5} more" if len(unused) > 5 else ""
-        note = f"Left out of the link: {', '.join(unused[:5])}{rest}." if unused else ""
+        note = f"Ignored in this link: {', '.join(unused[:5])}{rest}." if unused else ""
         return cls(**values), note
 
     def to_query(self, **more: str) -> str:
-        """A query string of what differs from the defaults; switches are 0 and 1."""
+        """The settings that differ from the defaults, as a query string; switches are 0 and 1."""
         changed = {k: v for k, v in self if v != type(self).model_fields[k].default}
         switches = {k: int(v) for k, v in changed.items() if isinstance(v, bool)}
         return urlencode(more | changed | switches)
 
     def with_values(self, **values: Any) -> Self:
-        """The same with other values; see ``read``."""
+        """These settings with other values; see ``read``."""
         return self.read(self.model_dump() | values)
 
     def segmenter_options(self) -> dict[str, Any]:
@@ -143,16 +143,16 @@ class Settings(BaseModel):
         }
 
     def gclip(self, **switches: bool) -> Method:
-        """GCLIP as switched, or with other ``amf`` or ``cs``."""
+        """GCLIP with these settings, or with another ``amf`` or ``cs``."""
         return gclip(**self.gclip_options() | switches)
 
 
 def explain(error: ValidationError, names: Sequence[str] = ()) -> str:
-    """A sentence on the first value that cannot be used; ``names`` are those of arguments."""
+    """A message about the first invalid value; ``names`` are the names of arguments."""
     first = error.errors()[0]
     name = ".".join(names[x] if isinstance(x, int) and names else str(x) for x in first["loc"])[:40]
     if first["type"] == "value_error":
         return f"“{name}” cannot be used: {first.get('ctx', {}).get('error')}"
     if first["type"] == "extra_forbidden":
         return f"There is no setting “{name}”."
-    return f"“{name}” cannot be used: {first['msg'].lower()}, but {first['input']!r:.60} came."
+    return f"“{name}” cannot be used: {first['msg'].lower()}, not {first['input']!r:.60}."

@@ -1,4 +1,4 @@
-"""Share: the link, files to download, and the same in Python."""
+"""Share: the link, files to download, and the same result in Python."""
 
 import inspect
 import io
@@ -30,14 +30,14 @@ def note(scene: Scene) -> str:
     if scene.photo.example:
         text = "Opens this photo with these settings."
     if scene.settings.words and "words=" not in link(scene):
-        text += " The words are too long for a link: they are left out."
+        text += " The words are too long for a link and are left out."
     return text
 
 
 def python(scene: Scene) -> str:
     """Six lines that compute the same labels for a photo of up to WORKED_PIXELS.
 
-    They name the precision that this host computes in: what ``auto`` is depends on the machine.
+    They set the precision that this host uses, because ``auto`` depends on the machine.
     """
     s, example = scene.settings, scene.photo.example
     photo = f"assets/photos/{example.name}.jpg" if example else "photo.jpg"
@@ -63,13 +63,13 @@ print(dict(zip(result.vocabulary.names, result.areas())))
 
 
 def unusual(function: Any, **options: Any) -> dict[str, Any]:
-    """Those arguments that are not the function's defaults."""
+    """The arguments that differ from the function's defaults."""
     defaults = {k: p.default for k, p in inspect.signature(function).parameters.items()}
     return {name: value for name, value in options.items() if value != defaults[name]}
 
 
 def arguments(options: dict[str, Any], *first: str) -> str:
-    """Arguments as Python."""
+    """Arguments as Python code."""
     return ", ".join([*first, *(f"{name}={value!r}" for name, value in options.items())])
 
 
@@ -86,9 +86,9 @@ def mask_png(mask: Segmentation, colours: Sequence[str]) -> bytes:
 
 
 def cutouts(scene: Scene) -> Iterator[tuple[str, Image.Image]]:
-    """The photo of every class that has pixels, clear elsewhere, with its name.
+    """Yield the name of each class that has pixels, and the photo, transparent elsewhere.
 
-    Clear pixels are black beneath: what was cut away is not in the file.
+    Transparent pixels are black, so the file does not contain what was cut away.
     """
     mask, opaque = scene.mask(), np.asarray(scene.photo.picture.convert("RGBA"))
     for index, name in enumerate(mask.vocabulary.names):
@@ -108,7 +108,7 @@ def cutouts_zip(scene: Scene) -> bytes:
 
 
 def strip(scene: Scene) -> dict[str, Any]:
-    """The mask and the first cut-outs, small: what the files have in them."""
+    """Small previews of the mask and the first cut-outs."""
     items = [item(painted(scene, scene.mask()), "Mask", kind="jpeg")]
     for name, cut in itertools.islice(cutouts(scene), 7):
         cut.thumbnail((320, 320))
@@ -135,7 +135,7 @@ DOWNLOADS = {
     "pdf": ("Figure (PDF)", "figure.pdf", lambda scene: figure(scene, "pdf")),
     "grid": ("Save as one figure", "methods.png", compare.figure),
 }
-"""By name: the text of the button, the file's name, and what makes it."""
+"""By name: the text of the button, the file's name, and the function that writes it."""
 
 
 def download(scene: Scene, name: str) -> str:

@@ -1,7 +1,7 @@
 """ZeroGPU of a Hugging Face Space: a GPU is lent for the tower's pass over one photo.
 
 A lent GPU belongs to a forked process: arguments and results are pickled, and what it stores is
-lost. So the backbone is named, plain arrays come back, and last blocks run in this process.
+lost. So the backbone is passed by name, plain arrays are returned, and last blocks run here.
 """
 
 import logging
@@ -46,7 +46,7 @@ def encoder() -> Callable[[Segmenter, Image.Image], Encoded] | None:
     borrow = spaces.GPU(duration=SECONDS)(encode_there)
 
     def encode(segmenter: Segmenter, photo: Image.Image) -> Encoded:
-        if segmenter.window is not None:  # the arrays of many windows are too large to be sent
+        if segmenter.window is not None:  # the arrays of many windows are too large to send
             return segmenter.encode(photo)
         backbone = segmenter.backbone
         settings = backbone.name, segmenter.short_side, segmenter.max_tokens
@@ -79,9 +79,7 @@ def encode_there(
 
 
 def as_arrays(value: Any) -> Any:
-    """Arrays in place of tensors, also in a tuple; the bits of bfloat16, which NumPy lacks, are
-    those of an int16.
-    """
+    """Replace tensors by arrays, also in a tuple; bfloat16, which NumPy lacks, becomes int16."""
     if isinstance(value, Tensor):
         bits = value.view(torch.int16) if value.dtype is torch.bfloat16 else value
         return bits.cpu().numpy()

@@ -1,4 +1,4 @@
-"""From a scene to what the page shows on Segment and under the inputs."""
+"""What the page shows of a scene on the tab Segment and below the inputs."""
 
 import re
 from collections.abc import Sequence
@@ -26,11 +26,11 @@ from gclip_core.pixels import palette
 from gclip_core.result import Segmentation
 from gclip_core.words.vocabulary import look_up
 
-ONE_PHOTO = "The paper reports gains on the mean of many photos."
+ONE_PHOTO = "The paper reports gains in the mean over many photos."
 LEAST_SHARE = 0.0005
-"""Of a photo: less is 0.0 %."""
+"""Of a photo: a smaller share rounds to 0.0 %."""
 LOOK_LEVELS = 32
-"""Of attention's brightness: more would hardly be seen, and cost bytes."""
+"""Brightness levels of attention: more would hardly be visible and cost bytes."""
 
 
 # --- Segment -------------------------------------------------------------------------------------
@@ -39,7 +39,7 @@ LOOK_LEVELS = 32
 def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
     """The photo with its masks, as `canvas.js` draws them: a pair, or those of the chosen method.
 
-    GCLIP has a mask with each of its ideas off and on; bit i of an index is idea i.
+    GCLIP has a mask for each combination of its ideas; bit i of a mask's index is idea i.
     """
     s, ideas = scene.settings, tuple[str, ...]()
     if pair:
@@ -71,18 +71,18 @@ def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
 
 
 def digest(*key: Any) -> str:
-    """A short name of what a key names."""
+    """A short digest of a key."""
     return blake2b(repr(key).encode(), digest_size=8).hexdigest()
 
 
 def same_patches(scene: Scene) -> str:
-    """Names a photo with its patches: values of the same ones are drawn together."""
+    """Identify a photo and its patches: only values with the same name are drawn together."""
     photo, *tower = scene.tower_key
     return digest(photo.digest, *tower)
 
 
 def same_methods(scene: Scene, masks: Sequence[Segmentation]) -> str:
-    """Names a photo's patches and the methods of masks; ``looks`` has the same name."""
+    """Identify a photo's patches and the methods of its masks, which ``looks`` must match."""
     return digest(same_patches(scene), [mask.method for mask in masks])
 
 
@@ -117,7 +117,7 @@ def side(scene: Scene, mask: Segmentation, scores: WordScores | None) -> dict[st
 
 
 def behind(mask: Segmentation, grid: tuple[int, int]) -> dict[str, Any]:
-    """What the background is at each patch: the names of its best words, and which it is."""
+    """The background's best word at each patch: all such words, and each patch's index."""
     if mask.background_map is None:
         return {"names": [], "best": None}
     best = F.interpolate(mask.background_map[None, None].float(), grid)[0, 0]
@@ -128,7 +128,7 @@ def behind(mask: Segmentation, grid: tuple[int, int]) -> dict[str, Any]:
 
 
 def switches(scene: Scene) -> list[dict[str, Any]]:
-    """AMF and CS, and whether each can change nothing here."""
+    """AMF and CS, and whether each is idle, which means that it cannot change this mask."""
     ideas = scene.ideas if scene.settings.method == "gclip" else ()
     return [{"name": idea.upper(), "isIdle": idea not in ideas} for idea in ("amf", "cs")]
 
@@ -139,7 +139,7 @@ def sentences(
     scores: Sequence[WordScores | None],
     ideas: Sequence[str],
 ) -> list[list[str]]:
-    """For each idea, and each mask that is shown, what the idea changes; or for two methods."""
+    """For each idea and each mask, what the idea changes; or how two methods differ."""
 
     def between(before: int, after: int, idea: str = "") -> str:
         pair = [(masks[i], scores[i]) for i in (before, after)]
@@ -159,7 +159,7 @@ def difference(
     after: tuple[Segmentation, WordScores | None],
     idea: str = "",
 ) -> str:
-    """One sentence on what an idea changes, or one method beside another."""
+    """One sentence on what an idea changes, or on how two methods differ."""
     subject = idea or after[0].method.title
     old, new = before[0].labels.numpy(), after[0].labels.numpy()
     share = float((old != new).mean())
@@ -171,7 +171,7 @@ def difference(
         return f"{sentence}, {moved(old, new, names)}. Judge by eye which is right."
     most = max(first.iou, key=lambda c: abs(last.iou[c] - first.iou[c]))
     start, end = f"{100 * first.iou[most]:.1f}", f"{100 * last.iou[most]:.1f}"
-    if start == end:  # the pixels that change have no truth
+    if start == end:  # there is no ground truth where pixels change
         return f"{sentence}, {moved(old, new, names)}."
     verb = "rises" if last.iou[most] > first.iou[most] else "falls"
     sentence += f"; the {names[most]}’s IoU {verb} from {start} to {end} %."
@@ -179,7 +179,7 @@ def difference(
 
 
 def moved(old: NDArray, new: NDArray, names: tuple[str, ...]) -> str:
-    """What most of the pixels that changed were before, and are now."""
+    """The most frequent change of label, in words."""
     differ = old != new
     pairs, counts = np.unique(np.stack([old[differ], new[differ]]), axis=1, return_counts=True)
     names = (*names, "background")
@@ -187,7 +187,7 @@ def moved(old: NDArray, new: NDArray, names: tuple[str, ...]) -> str:
 
 
 def notes(scene: Scene, mask: Segmentation) -> list[str]:
-    """What the words need, in sentences."""
+    """Notes on the words and on where the photo was computed."""
     replaced = [u for u in scene.unknown if u.nearest and scene.settings.nearest]
     sentences = [
         f"This model does not know “{u.phrase}”: “{u.nearest}” is used instead." for u in replaced
@@ -211,7 +211,7 @@ def class_of(scene: Scene, phrase: str) -> int:
 
 
 def idle(scene: Scene) -> dict[str, Any]:
-    """Why a switch can do nothing, and a way on; empty where both can."""
+    """Why a switch is idle, and what to do about it; empty if neither is."""
     if scene.settings.method != "gclip":
         text = f"AMF and CS are parts of GCLIP; {scene.method.title} has neither."
         return {"text": text, "action": "Back to GCLIP", "settings": {"method": "gclip"}}
@@ -246,7 +246,7 @@ def banner(scene: Scene) -> dict[str, Any]:
 def looks(scene: Scene) -> dict[str, Any]:
     """What each patch attends to in the last block, for each mask of the canvas.
 
-    Row i is patch i's, as a share of its maximum, of which the root makes small ones visible. The
+    Row i is patch i, relative to its maximum; the square root makes small values visible. The
     columns are patches of a grid that may be coarser.
     """
     grid, matrices = coarser(scene.grid, numbers.ATTENDED_PATCHES), []
@@ -262,17 +262,17 @@ def looks(scene: Scene) -> dict[str, Any]:
 
 
 def levels(values: Tensor, n: int = 256) -> NDArray[np.uint8]:
-    """From 0 to 1 as n levels of 8 bits."""
+    """Values from 0 to 1 as n levels in 8 bits."""
     return ((n - 1) * values).round().mul(255 / (n - 1)).byte().numpy()
 
 
 def pooled(maps: Tensor, grid: tuple[int, int], to: tuple[int, int]) -> Tensor:
-    """Maps (…, N) of a grid as means on a coarser one, (…, n)."""
+    """Maps (…, N) averaged on a coarser grid, (…, n)."""
     return F.adaptive_avg_pool2d(maps.unflatten(-1, grid), to).flatten(-2)
 
 
 def attention(scene: Scene) -> dict[str, Any]:
-    """What each patch receives in the blocks that AMF fuses; the last block's matrices."""
+    """The attention received in the blocks that AMF fuses, and the last block's matrices."""
     blocks = scene.report.fusion.blocks
     received = scene.segmenter.received(scene.encoded, blocks)
     items = []
@@ -310,7 +310,7 @@ def norms_text(scene: Scene) -> str:
         verb = "scales" if scene.method.suppression else "would scale"
         text += f"CS {verb} channel {report.channels[block]}."
     elif block in report.abnormal:
-        text += f"channel {report.channels[block]} is an outlier, but CS leaves it."
+        text += f"channel {report.channels[block]} is an outlier, but CS skips it."
     else:
         text += "no outlier channel."
     return text
@@ -320,7 +320,7 @@ def norms_text(scene: Scene) -> str:
 
 
 def chips(scene: Scene) -> dict[str, Any]:
-    """Words to add, things to take apart; for a word that was replaced, the way back."""
+    """Chips to add a word, to separate things, and to undo or redo a replacement."""
     items = [chip(f"Separate: {words}", words=text) for words, text in apart(scene).items()]
     replaced = [u for u in scene.unknown if u.nearest]
     if replaced and scene.settings.nearest:
@@ -335,9 +335,9 @@ def chips(scene: Scene) -> dict[str, Any]:
 
 
 def apart(scene: Scene) -> dict[str, str]:
-    """Phrases of words that are each a thing, such as "cat keyboard", which no known word is.
+    """Unknown phrases whose words are all known, such as "cat keyboard".
 
-    The words with commas, and the whole text with them.
+    Returns the words of each with commas, and the whole text with these.
     """
     known = scene.segmenter.backbone.known
     found, classes = dict[str, str](), ["; ".join(synonyms) for synonyms in scene.typed.classes]
@@ -352,7 +352,7 @@ def apart(scene: Scene) -> dict[str, str]:
 
 
 def undo(words: str) -> dict[str, Any]:
-    """The way back to words that a person typed; empty for none."""
+    """A chip that restores typed words; empty if there are none."""
     short = words if len(words) <= 40 else f"{words[:39]}…"
     return {"items": [chip(f"↺ {short}", words=words)] if words else []}
 
@@ -363,9 +363,9 @@ def chip(text: str, word: str = "", **settings: Any) -> dict[str, Any]:
 
 
 def pressed(chips: list[dict[str, Any]], words: str) -> dict[str, Any]:
-    """The settings that presses on these chips change; a word that is there is not added."""
+    """The settings that presses on these chips change; each word is added only once."""
     changed: dict[str, Any] = {}
-    written = re.sub("#.*", "", words)  # behind a comment nothing is read
+    written = re.sub("#.*", "", words)  # comments are not parsed
     classes = [word.strip() for word in written.split(",") if word.strip()]
     for chip in chips:
         changed |= chip["settings"]

@@ -1,4 +1,4 @@
-"""What all tests share: where the checkout is, ports for pages and processes, and refusals."""
+"""Shared by all tests: the root of the checkout, ports for pages and processes, and refusals."""
 
 import socket
 from collections.abc import Callable
@@ -14,11 +14,11 @@ DOCUMENTS = sorted(
     if path.name != "CHANGELOG.md"  # which names what was
 )
 TRACES = ("Traceback", "site-packages", 'File "', str(ROOT))
-"""What no message for a person has."""
+"""What no message to a person may contain."""
 
 
 def refusal(error: type[Exception], ask: Callable[[], object], *words: str) -> str:
-    """The message of an error that names all ``words`` and nothing of the machine."""
+    """The error's message, which contains all ``words`` and reveals nothing about the machine."""
     with pytest.raises(error) as caught:
         ask()
     message = str(caught.value)
@@ -28,7 +28,7 @@ def refusal(error: type[Exception], ask: Callable[[], object], *words: str) -> s
 
 
 def free_port() -> int:
-    """A port nobody listens on right now."""
+    """A port on which nobody listens right now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

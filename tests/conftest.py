@@ -1,4 +1,4 @@
-"""Shared by all tests: the ``--long`` flag, and two workers for more than single files."""
+"""Shared by all tests: the ``--long`` flag, and two workers unless single files are named."""
 
 import gc
 import os
@@ -8,19 +8,19 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-# As app.py does, before anything imports torch: MKL's results repeat, and threads that spin slow a
-# busy machine down.
+# As in app.py, before anything imports torch: MKL's results are reproducible, and threads that spin
+# would slow down a busy machine.
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-# Small towers are slower on several threads, and a worker has one core; long tests may have all.
+# Small towers are slower on several threads, and a worker has one core; long tests may use all.
 if "--long" not in sys.argv:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _files_of_this_worker() -> Iterator[None]:
-    """Pages of two workers share no folder: the one that ends first would empty it."""
+    """Pages of two workers share no folder: the first to end would empty it."""
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         patch.setenv("GRADIO_TEMP_DIR", folder)
         yield
@@ -28,7 +28,7 @@ def _files_of_this_worker() -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Imports are as quick as the page's own."""
+    """Imports are as fast as the page's own."""
     gc.disable()
     collected = yield
     gc.freeze()
@@ -42,8 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two for a whole run, one a core; files named by hand, and tests that may take all there is,
-    run here."""
+    """Two workers for a whole run, one per core; files named by hand, and tests that may use the
+    whole machine, run in this process."""
     return 0 if config.getoption("--long") or all(".py" in name for name in config.args) else 2
 
 

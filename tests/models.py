@@ -1,6 +1,6 @@
-"""Tiny seeded CLIPs that build in milliseconds, and pictures of a wanted size for them.
+"""Tiny seeded CLIPs that build in milliseconds, and pictures of a given size for them.
 
-Every parameter is random (norms' weights and all biases too), so that no mistake hides behind a
+Every parameter is random (including norm weights and all biases), so that no mistake hides behind a
 zero or a one; queries and keys are large enough for attention to be far from uniform.
 """
 
@@ -22,7 +22,7 @@ STD = (0.3, 0.2, 0.25)
 
 
 loaded = lru_cache(load_backbone)
-"""``load_backbone`` that reads the built-in model once: that takes half a second."""
+"""``load_backbone`` that reads the built-in model only once, which takes half a second."""
 
 
 tokenizer = lru_cache(open_clip.SimpleTokenizer)
@@ -70,10 +70,10 @@ def _randomise(model: nn.Module) -> None:
 
 @torch.no_grad()
 def look_at_one_patch(model: nn.Module, blocks: Iterable[int], sharpness: float = 40.0) -> None:
-    """Every token of ``blocks`` looks at one patch; of all other blocks, at all tokens alike.
+    """In ``blocks``, every token attends to one patch; in all other blocks, to all tokens equally.
 
-    With constant queries a row of attention is the same whoever asks, and with the same keys in
-    every head it is the same patch: scores are N and 1.
+    With constant queries, every row of attention is the same, and with the same keys in every
+    head, it is the same patch: scores are N and 1.
     """
     chosen = set(blocks)
     for index, block in enumerate(model.visual.transformer.resblocks):
@@ -89,7 +89,7 @@ def look_at_one_patch(model: nn.Module, blocks: Iterable[int], sharpness: float 
 
 @torch.no_grad()
 def enlarge_channel(model: nn.Module, channel: int, gain: float, blocks: Iterable[int]) -> None:
-    """Give a model an abnormal FFN output channel of its own (weights changed for good)."""
+    """Give a model an abnormal FFN output channel (this changes its weights for good)."""
     for block in blocks:
         model.visual.transformer.resblocks[block].mlp.c_proj.weight[channel] *= gain
 
@@ -103,7 +103,7 @@ def wrap_backbone(
 def tiny_backbone(
     seed: int = 0, prepare: Callable[[nn.Module], None] | None = None, **settings: Any
 ) -> Backbone:
-    """``tiny_clip`` wrapped, after ``prepare`` has worked on it; with a mean and std of its own."""
+    """``tiny_clip`` wrapped, after ``prepare`` has changed it; with a mean and std of its own."""
     if prepare is None:
         return wrap_backbone(_built(seed, **settings))
     model = tiny_clip(seed, **settings)
@@ -112,7 +112,7 @@ def tiny_backbone(
 
 
 _built = lru_cache(32)(tiny_clip)
-"""Towers as they are, which tests share: to build one takes longer than most tests."""
+"""Unmodified towers shared by tests: building one takes longer than most tests."""
 
 
 def picture(height: int, width: int, seed: int = 0) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Pictures for tests: small ones, damaged ones, bombs, and what reading them costs."""
+"""Pictures for tests: small ones, damaged ones, bombs, and the cost of reading them."""
 
 import resource
 import struct
@@ -29,14 +29,14 @@ def rgb() -> Image.Image:
 
 
 def turned(orientation: int) -> Image.Exif:
-    """EXIF of a picture taken with a turned camera: 1 is upright, up to 8."""
+    """EXIF of a picture taken with a turned camera: 1 is upright; values go up to 8."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     return exif
 
 
 def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    """``image`` as a file of Pillow's format ``kind``."""
+    """``image`` as a file in Pillow's format ``kind``."""
     stream = BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
@@ -55,7 +55,7 @@ def png_bomb(height: int, width: int) -> bytes:
 
 
 def black_png(height: int, width: int, depth: int, colour: int) -> bytes:
-    """A PNG of zeros, of so many bits a channel and of one of PNG's types of colour."""
+    """A PNG of zeros, with this many bits per channel and one of PNG's colour types."""
     row = bytes(1 + width * depth // 8 * {0: 1, 6: 4}[colour])
     made = zlib.compressobj(1)
     data = b"".join([made.compress(row) for _ in range(height)]) + made.flush()
@@ -66,7 +66,7 @@ def black_png(height: int, width: int, depth: int, colour: int) -> bytes:
 def cost(read: Callable[[Path], Any], path: Path) -> tuple[Any, float, float]:
     """What a file is read into, and how many MB and processor seconds that costs.
 
-    A child of this process reads it, so that its own peak of memory is seen.
+    A child process reads it, so that its own peak memory is measured.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
         return child.submit(_cost, read, path).result()

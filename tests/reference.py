@@ -1,7 +1,7 @@
 """The method a second time, naively: float64, one head and one formula at a time.
 
-Nothing here is imported from ``gclip_core``; tests compare the two. A new entry of its ATTENTIONS
-or METHODS needs an entry of the same name here.
+Nothing here is imported from ``gclip_core``; tests compare the two. A new entry in its ATTENTIONS
+or METHODS needs an entry with the same name here.
 """
 
 import math
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, eq=False)
 class Tower:
-    """An image tower as a bag of named tensors; those of block i begin with ``i.``."""
+    """An image tower as a set of named tensors; those of block i begin with ``i.``."""
 
     state: dict[str, Tensor]
     heads: int
@@ -94,7 +94,7 @@ def positions(tower: Tower, grid: tuple[int, int]) -> Tensor:
 
 
 def embed(tower: Tower, pixels: Tensor) -> Tensor:
-    """Pixels (3, height, width) to what enters block 0, (1+N, D)."""
+    """Pixels (3, height, width) to the input of block 0, (1+N, D)."""
     kernel = tower["conv1.weight"]
     patch = kernel.shape[-1]
     h, w = pixels.shape[1] // patch, pixels.shape[2] // patch
@@ -135,8 +135,8 @@ def gaussian(grid: tuple[int, int]) -> Tensor:
 
 
 def pearl(q: Tensor, k: Tensor, alpha: float = 0.08) -> Tensor:
-    """PEARL's attention of one head: keys rotated towards the queries, and a little key-key."""
-    norms = [0.0, *(float(row.norm()) for row in q[1:])]  # the class token counts nothing
+    """PEARL's attention of one head: keys rotated towards the queries, plus a little key-key."""
+    norms = [0.0, *(float(row.norm()) for row in q[1:])]  # the class token does not count
     share = torch.tensor(norms).to(q) / (sum(norms) + 1e-6)
     q_centred, k_centred = (
         x - sum(w * row for w, row in zip(share, x, strict=True)) for x in (q, k)
@@ -147,7 +147,7 @@ def pearl(q: Tensor, k: Tensor, alpha: float = 0.08) -> Tensor:
 
 
 def inverse_root(S: Tensor, steps: int = 5) -> Tensor:
-    """An inverse square root of ``S`` by Newton and Schulz, as near as ``steps`` steps come."""
+    """An inverse square root of ``S`` by ``steps`` Newton-Schulz steps."""
     norm = math.sqrt(float((S * S).sum()))
     identity = torch.eye(len(S)).to(S)
     root, inverse = S / norm + 1e-6 * identity, identity
@@ -173,7 +173,7 @@ ATTENTIONS: dict[str, Callable[[Tensor, Tensor, Tensor, tuple[int, int]], Tensor
 @dataclass(frozen=True)
 class Row:
     """A row of the METHOD table: the last block's attention, and whether it has its residual path
-    and FFN. ``blocks`` of 12, counted from 1, are fused. ``weight`` is that of fused maps (None: a
+    and FFN. ``blocks`` of 12, numbered from 1, are fused. ``weight`` is that of fused maps (None: a
     plain average), ``own`` those of its kind."""
 
     attention: str
@@ -221,7 +221,7 @@ def ffn(tower: Tower, index: int, y: Tensor, W2: Tensor | None = None) -> Tensor
 
 
 def inputs(tower: Tower, pixels: Tensor, replaced: dict[int, Tensor] | None = None) -> list[Tensor]:
-    """What enters every block, (1+N, D) each; ``replaced`` gives blocks another ``W2``."""
+    """The input of every block, (1+N, D) each; ``replaced`` gives blocks another ``W2``."""
     xs = [embed(tower, pixels)]
     for index in range(tower.layers - 1):
         x = xs[-1]
@@ -239,7 +239,7 @@ def qk_maps(tower: Tower, index: int, x: Tensor) -> list[Tensor]:
 
 
 def maps(tower: Tower, kind: str, index: int, x: Tensor, grid: tuple[int, int]) -> list[Tensor]:
-    """The matrices of one kind of attention of a block, per head."""
+    """The matrices of one kind of attention in a block, per head."""
     heads = zip(*qkv(tower, index, x), strict=True)
     return [ATTENTIONS[kind](*qkv_of_head, grid) for qkv_of_head in heads]
 
@@ -305,13 +305,13 @@ def projected(tower: Tower, z: Tensor) -> Tensor:
 
 
 def proxy_attention(dino: Tensor, gamma: float, beta: float) -> Tensor:
-    """The attention between DINO's patches, (N', N'), one row after the other."""
+    """The attention between DINO's patches, (N', N'), row by row."""
     units = torch.stack([row / row.norm() for row in dino.flatten(0, 1).double()])
     cosines = torch.stack([units @ row for row in units])
     rows = gamma * (cosines - beta * cosines.mean())
     for i, row in enumerate(rows):
         row[row < 0] = -math.inf
-        if row.max() == -math.inf:  # ours: a patch that is like none keeps its own Value
+        if row.max() == -math.inf:  # ours: a patch similar to no other keeps its own Value
             row[i] = 0
     return softmax(rows)
 
@@ -485,8 +485,8 @@ def lof_outliers(P: Tensor) -> list[int]:
 
 
 def som_outliers(maps: Sequence[Tensor]) -> list[int]:
-    """SFP's ten patches that the class token looks at most, of those for which 1.5 times that is
-    more than they look at themselves, in the mean of a block's Query-Key maps."""
+    """SFP's ten patches to which the class token attends most, among those where 1.5 times that
+    exceeds their attention to themselves, in the mean of a block's Query-Key maps."""
     mean = sum(maps) / len(maps)
     looked_at, own = 1.5 * mean[0, 1:], mean.diagonal()[1:]
     candidates = [j for j in range(len(own)) if looked_at[j] > own[j]]
@@ -518,13 +518,13 @@ def cosine_matrix(P: Tensor) -> Tensor:
 
 
 def averaging(S: Tensor) -> Tensor:
-    """The matrix that spreads: what is under 0.4 counts nothing, each row is averaged."""
+    """The spreading matrix: entries below 0.4 are dropped, each row sums to 1."""
     kept = S * S.ge(0.4)
     return torch.stack([row / (row.sum() + 1e-6) for row in kept])
 
 
 def gate(S: Tensor) -> Tensor:
-    """Softmax over three times what is above the mean of all entries."""
+    """Softmax over three times the entries above the mean of all."""
     raised = 3 * (S - S.mean())
     return softmax(torch.where(raised < 0, torch.full_like(S, -math.inf), raised))
 
@@ -550,7 +550,7 @@ def calibrated_steps(
     grid: tuple[int, int],
     class_weight: float = 0.3,
 ) -> Steps:
-    """A tower of 12 blocks, or a multiple: ``xs[b]`` is what block b puts out, counted from 1."""
+    """A tower of 12 blocks, or a multiple: ``xs[b]`` is the output of block b, numbered from 1."""
     scclip, last, times = name == "scclip", tower.layers - 1, tower.layers // 12
     isolated = "kept" if scclip else "zero"
     late, maps = xs[last], qk_maps(tower, last - 1, xs[last - 1])
@@ -578,7 +578,7 @@ def calibrated_steps(
 
 
 def received(tower: Tower, index: int, x: Tensor) -> Tensor:
-    """``m_j``: how much every patch of block ``index`` is attended to, 1 is uniform."""
+    """``m_j``: the attention that every patch of block ``index`` receives; 1 is uniform."""
     maps = qk_maps(tower, index, x)
     mean = (sum(maps) / len(maps))[1:, 1:]
     return sum(row / row.sum() for row in mean)
@@ -594,7 +594,7 @@ def auto_blocks(has_tokens: Sequence[bool], n_fused: int = 2) -> tuple[int, ...]
 
 
 def suppressed(W2: Tensor, channels: Sequence[int], target: str = "mean") -> Tensor:
-    """``W2`` with the rows in ``channels`` brought to the mean (median) norm of the others."""
+    """``W2`` with the rows in ``channels`` scaled to the mean (median) norm of the others."""
     norms = [float(row.double().pow(2).sum().sqrt()) for row in W2]
     others = [norm for d, norm in enumerate(norms) if d not in channels]
     wanted = {"mean": statistics.mean, "median": statistics.median}[target](others)

@@ -1,6 +1,6 @@
 """``python -m tests.screenshots``: the page as README shows it, in ``docs/screenshots``.
 
-Starts the page with the built-in model, opens it in a headless Chromium and writes a PNG file of
+Starts the page with the built-in model, opens it in headless Chromium and writes a PNG file with
 256 colours.
 """
 

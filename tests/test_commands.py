@@ -19,7 +19,7 @@ INLINE = re.compile(r"`([^`\n]+)`")
 PROGRAMS = ("python ", "gclip ", "pip ", "pytest", "hf ", "docker ", "pip-audit")
 
 EVALUATION = "docs/EVALUATION.md"  # tests/evaluation/test_document.py runs its commands
-# Parts of commands that are not run here, and why, or what runs them instead.
+# Commands that are not run here, by a part of them: why, or what runs them instead.
 NOT_RUN = {
     "hf ": "needs an account",
     "docker ": "needs an engine",
@@ -35,11 +35,11 @@ NOT_RUN = {
     "tests.load": "tests/demo/test_load.py runs it",
 }
 NAMED = ("python -m evaluation",)
-"""Commands that sentences name without the options that they need."""
+"""Commands that sentences mention without the options that they need."""
 
 
 def commands() -> list[tuple[str, str]]:
-    """(document, command) of every document, in order, each command once."""
+    """(document, command) for every document, in order, each command once."""
     document_of: dict[str, str] = {}
     for path in DOCUMENTS:
         text = path.read_text("utf-8")
@@ -74,9 +74,9 @@ RUN = [
 @pytest.mark.long
 @pytest.mark.parametrize(("document", "command"), RUN, ids=[command for _, command in RUN])
 def test_command(document: str, command: str, checkout: Path) -> None:
-    """In the documents' order: some commands read what earlier ones wrote."""
+    """In the documents' order, because some commands read what earlier ones wrote."""
     words = shlex.split(re.sub(r"\bphoto\.jpg", "assets/photos/dog.jpg", command))
-    if words[0] == "gclip":  # the command that an installation makes
+    if words[0] == "gclip":  # the command that an installation adds
         words = ["python", "-m", "gclip_core.segment", *words[1:]]
     if words[1] == "app.py" and "--help" not in words:
         _serve(words)
@@ -85,7 +85,7 @@ def test_command(document: str, command: str, checkout: Path) -> None:
 
 
 def _run(words: list[str], folder: Path) -> None:
-    """Run to the end, which must be a success."""
+    """Run to the end, which must succeed."""
     done = subprocess.run(
         [sys.executable, *words[1:]], cwd=folder, capture_output=True, text=True, timeout=900
     )
@@ -93,7 +93,7 @@ def _run(words: list[str], folder: Path) -> None:
 
 
 def _serve(words: list[str]) -> None:
-    """Start the page on a free port until it is healthy, then end it."""
+    """Start the page on a free port, wait until it is healthy, then stop it."""
     given = ("app.py", "7860", "--port", "0.0.0.0", "--host", "127.0.0.1")
     with serving(*(word for word in words[1:] if word not in given)) as page:
         assert httpx.get(f"{page.url}/health", timeout=5).json()["status"] == "ok"

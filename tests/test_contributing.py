@@ -19,7 +19,7 @@ TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 CLASSES = re.search(r"```text\n(.*?)```", TEXT, re.DOTALL)
 
-# Where the entry of a table goes: right after the line that opens it.
+# Where a table's entry goes: right after the line that opens the table.
 TABLES = {
     "Method(": ("gclip_core/methods.py", "METHODS: Table[Method] = Table("),
     "BackboneEntry(": (
@@ -88,7 +88,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _use(folder: Path) -> None:
-    torch.set_num_threads(1)  # a fork has no threads of OpenMP, and would wait for them
+    torch.set_num_threads(1)  # a fork has no OpenMP threads and would wait for them
     os.chdir(folder)
     sys.path.insert(0, str(folder))
     for name in [name for name in sys.modules if name.split(".")[0] in COPIED]:
@@ -99,14 +99,14 @@ def _use(folder: Path) -> None:
 def test_additions(copy: Path) -> None:
     """A method, a backbone and a data set are added as described; no page or network is needed.
 
-    In a fork of this process, in which libraries are imported already.
+    In a fork of this process, in which libraries are already imported.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
         child.submit(_use, copy).result()
 
 
 def test_new_attention() -> None:
-    """Compare names a kind of attention that has no words yet."""
+    """Compare names a kind of attention that has no description yet."""
     method = SimpleNamespace(name="mine", title="Mine", attention="mine", citation="")
     compared = {"mine": (SimpleNamespace(method=method), None)}
     (row,) = compare.table(SimpleNamespace(compared=compared))["data"]

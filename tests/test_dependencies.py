@@ -1,4 +1,4 @@
-"""The ranges of versions in the requirements: floors, caps and the oldest versions."""
+"""The version ranges in the requirements: floors, caps and the oldest versions."""
 
 import os
 import subprocess
@@ -24,20 +24,20 @@ NEWEST = ("torch", "torchvision")
 
 
 def ranges() -> list[Requirement]:
-    """Requirements of running on this Python."""
+    """Requirements for running on this Python."""
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     requirements = [Requirement(line) for line in lines if line.partition("#")[0].strip()]
     return [r for r in requirements if r.marker is None or r.marker.evaluate()]
 
 
 def oldest(requirement: Requirement) -> str:
-    """``name==version`` of the lowest version that the range admits."""
+    """``name==version`` for the lowest version in the range."""
     lowest = next(s.version for s in requirement.specifier if s.operator == ">=")
     return f"{requirement.name}=={lowest}"
 
 
 def test_ranges() -> None:
-    """A range has a floor, admits the installed version and no next major; of Gradio, no minor."""
+    """A range has a floor and admits the installed version, but no next major (Gradio: minor)."""
     for requirement in ranges():
         installed = Version(version(requirement.name))
         assert requirement.specifier.contains(installed, prereleases=True)

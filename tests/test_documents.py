@@ -24,7 +24,7 @@ PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)\s]+)")
 OPTION = re.compile(r"(?:^|[`\s])(--[a-z][a-z-]+)")
 OWN_PATH = re.compile(r"`((?:gclip_core|demo|evaluation|tests|training|docs|assets)/[\w./-]*)`")
-# Options of programs that others wrote: hf, docker, torchrun, pip, npm, ruff.
+# Options of other programs: hf, docker, torchrun, pip, npm, ruff.
 OTHERS_OPTIONS = {
     "--build-arg",
     "--check",
@@ -81,7 +81,7 @@ def test_references(path: Path) -> None:
 
 
 def test_backbones() -> None:
-    """README has every backbone that can be downloaded, with its size and licence."""
+    """README lists every backbone that can be downloaded, with its size and licence."""
     rows = re.findall(
         r"^\| (`.*) \| (.* M) \| (.* GB) \| (\S+) \|$", read(ROOT / "README.md"), re.M
     )
@@ -117,7 +117,7 @@ def test_gclip_command() -> None:
 
 @pytest.mark.long
 def test_wheel(tmp_path: Path) -> None:
-    """``pip install .`` into an environment of its own, then a mask away from the checkout."""
+    """``pip install .`` into a separate environment, then a mask away from the checkout."""
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "-q", str(ROOT)], check=True, timeout=1500)

@@ -38,7 +38,7 @@ def seeds() -> tuple[bytes, ...]:
 
 @st.composite
 def damaged_files(draw: st.DrawFn) -> bytes:
-    """A valid file of which up to eight pieces are replaced: cut out, flipped, set to an extreme,
+    """A valid file in which up to eight pieces are replaced: cut out, flipped, set to an extreme,
     repeated, or taken from another file."""
     data = bytearray(draw(st.sampled_from(seeds())))
     for _ in range(draw(st.integers(0, 8))):
@@ -59,8 +59,8 @@ ARBITRARY = st.binary(max_size=400) | st.builds(
 
 
 def _fuzz(cases: int, files: st.SearchStrategy[bytes]) -> tuple[int, int]:
-    """How many of ``cases`` files were images and errors; fails on any other outcome, on five
-    seconds for one, and on 300 MB of memory."""
+    """How many of ``cases`` files were images and errors; fails on any other outcome, if one takes
+    five seconds, and at 300 MB of memory."""
     images: list[bool] = []
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 

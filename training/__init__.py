@@ -1,1 +1,1 @@
-"""How the built-in model is made and measured (README.md)."""
+"""How the built-in model is trained and measured (README.md)."""

@@ -1,6 +1,6 @@
 """The recipe of the built-in model, step by step: README.md.
 
-`data` names the photos and checks them, `all` runs the other steps in order.
+`data` lists the photos and checks them, `all` runs the other steps in order.
 """
 
 import argparse
@@ -21,7 +21,7 @@ LEARNING = ("map", "attention", "all")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a step; an error is a sentence on stderr. Returns the exit status."""
+    """Run a step; errors are printed to stderr. Returns the exit status."""
     args = _parser().parse_args(arguments)
     try:
         if args.step == "data":
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run = importlib.import_module(f"training.{step}").run
             run(args.data, args.work, **_options(args, step))
     except FileNotFoundError as error:
-        print(f"error: {error.filename} is missing; run the step before.", file=sys.stderr)
+        print(f"error: {error.filename} is missing; run the previous step.", file=sys.stderr)
         return 2
     except (GclipError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -58,8 +58,8 @@ def _options(args: argparse.Namespace, step: str) -> dict[str, object]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
-    make = steps.add_parser("data", help="name the photos to learn from, and check them")
-    make.add_argument("data", type=Path, help="folder to make")
+    make = steps.add_parser("data", help="list the photos to learn from, and check them")
+    make.add_argument("data", type=Path, help="folder to create")
     sets = ", ".join(DATASETS)
     make.add_argument(
         "--masks",
@@ -68,12 +68,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="[SET=]FOLDER",
         help=f"a folder of NAME.jpg, NAME.png and words.txt, or one of the data sets {sets}",
     )
-    make.add_argument("--photos", nargs="*", default=(), metavar="FOLDER", help="without masks")
-    make.add_argument("--first", metavar="FOLDER", help="make a new model from this first model")
-    make.add_argument("--most", type=int, default=1000, help="photos of a data set, at random")
+    make.add_argument(
+        "--photos", nargs="*", default=(), metavar="FOLDER", help="photos without masks"
+    )
+    make.add_argument("--first", metavar="FOLDER", help="train a new model from this first model")
+    make.add_argument(
+        "--most", type=int, default=1000, help="maximum of photos per data set, chosen at random"
+    )
     for name in (*STEPS, "all"):
         step = steps.add_parser(name)
-        step.add_argument("data", type=Path, help="the folder that `data` made")
+        step.add_argument("data", type=Path, help="the folder that `data` created")
         step.add_argument("work", type=Path, help="folder for features and results")
         step.add_argument("--threads", type=int, default=torch.get_num_threads())
         step.set_defaults(without=None, seed=0, steps=None)
@@ -81,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
             step.add_argument("--without", metavar="SPLIT", help="hold out the photos in SPLIT.txt")
             step.add_argument("--seed", type=int)
         if name in LEARNING:
-            step.add_argument("--steps", type=int, help="fewer steps of a fit, to try something")
+            step.add_argument("--steps", type=int, help="steps of a fit; fewer for a quick try")
     return parser
 
 

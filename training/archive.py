@@ -1,8 +1,8 @@
-"""The private archive of the card's figures as DATA, so that its folds can be run.
+"""Unpack the private archive behind the card's figures as DATA, to run its folds.
 
     python -m training.archive ARCHIVE DATA FIRST
 
-`ARCHIVE` has photos with masks (`masks.json`, `masks.tar`), 100 photos of COCO (`coco-val/`), and
+`ARCHIVE` has photos with masks (`masks.json`, `masks.tar`), 100 COCO photos (`coco-val/`), and
 photos without masks (`photos-0.tar`). They become folders of pairs, each with `words.txt`, and a
 folder of photos. `FIRST` is the folder of the first model.
 """
@@ -19,16 +19,16 @@ from training import data as folders
 from training.words import Known
 
 LEFT_OUT = frozenset({"clothing-ccp", "furniture"})
-"""Sources that are not learned from: garments compete with the person who wears them, and only one
-piece of furniture in a photo has a mask."""
+"""Sources that are left out: garments compete with the person who wears them, and only one piece of
+furniture in a photo has a mask."""
 COCO = "coco"
-"""The folder of COCO's photos, of which every thing and all stuff has a mask."""
+"""The folder of COCO's photos, in which all things and all stuff have masks."""
 NOT_LEARNED = frozenset({"flower"})
-"""Words of COCO's masks that mean something else: a mask of flowers has their leaves and stems."""
+"""Words that mean something else in COCO's masks: those of flowers include leaves and stems."""
 CALLED = {"hair drier": "hair dryer"} | dict.fromkeys(
     ("wall brick", "wall stone", "wall tile", "wall wood"), "wall"
 )
-"""What the model calls words of masks that it does not know."""
+"""The model's words for words of masks that it does not know."""
 
 
 def unpack(archive: Path, data: Path, first: Path) -> None:
@@ -44,7 +44,7 @@ def unpack(archive: Path, data: Path, first: Path) -> None:
         words |= dict.fromkeys(map(str, about["none_of_these"]), BACKGROUND.name)
         lines = (f"{value}: {word}\n" for value, word in words.items())
         (data / name / "words.txt").write_text("".join(lines), "utf-8")
-    for name in (COCO, "coco-val"):  # to learn from, and with COCO's own words to measure
+    for name in (COCO, "coco-val"):  # to learn from, and to measure with COCO's own words
         shutil.copytree(archive / "coco-val", data / name, dirs_exist_ok=True)
     index = json.loads((archive / "coco-val" / "index.json").read_text("utf-8"))
     learned = [entry | {"words": _known(known, entry["words"])} for entry in index]
@@ -54,7 +54,7 @@ def unpack(archive: Path, data: Path, first: Path) -> None:
 
 
 def _known(known: Known, words: dict[str, str]) -> dict[str, str]:
-    """The words of a mask's values that the model knows."""
+    """Those words of a mask's values that the model knows."""
     called = {value: CALLED.get(word, word) for value, word in words.items()}
     return {
         value: word

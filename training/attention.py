@@ -1,20 +1,20 @@
 """Step `attention`, for a new model: train twelve blocks to attend to patches of the same object.
 
-They are trained on square parts of the photos with masks, together with the class token and the
-positional embedding; the map is kept. First, one linear layer learns to read attention from the
+They are trained on square crops of the photos with masks, together with the class token and the
+positional embedding; the map is frozen. First, one linear layer learns to read attention from the
 tokens. All blocks start with its Keys, and all but the last with its Queries. The last block's
 Queries start at random, are scaled to the same length in all directions, and are not trained.
 
 DINO is the teacher. Its affinity of two patches is `a`. A patch's target is `A = softmax(10 a)`
-over the patches with `a >= 0`, without those that have another true word than its own. A background
-patch counts here like one without a label. The map gives each patch a vector `v`; its neighbourhood
-has `r = normalise(A v)`. The terms of the loss are means over patches and parts:
+over the patches with `a >= 0`, except those whose true word differs from its own. Here, a
+background patch counts as unlabelled. The map gives each patch a vector `v`; its neighbourhood
+has `r = normalise(A v)`. The terms of the loss are means over patches and crops:
 
 - middle: `KL(A, attention)` of two random blocks from 5 to 11 (mean of the heads, among patches);
 - averaging: `|(attention - A) v|² / |A v|²` of centred `v`, in the same blocks, which weights an
-  error of attention by what it changes;
+  error of attention by its effect;
 - keys: `KL(A, Key-Key attention)` of the last block;
-- values: `1 - cos(Values of the last block, v)`, so that words stay where the map has them;
+- values: `1 - cos(Values of the last block, v)`, so that words stay where the map puts them;
 - output: `1 - cos(output of a patch, r)`;
 - class: `1 - cos(output of the class token, mean v)`.
 """
@@ -42,18 +42,18 @@ WEIGHTS = {
     "output": 1.0,
     "class": 1.0,
 }
-"""Chosen by hand, with the half `choose` and the twelve photos that ship in view. `values` is by
-far the largest: what the map learned from masks must not get lost."""
+"""Chosen by hand on the half `choose` and the twelve photos that ship. `values` is by far the
+largest, so that nothing is lost of what the map learned from masks."""
 TAUGHT = range(4, BLOCKS - 1)
-"""Blocks whose attention is taught, from 0; the last one's Keys are, too."""
+"""Blocks whose attention is taught, from 0; so are the last one's Keys."""
 SHARPNESS = 10.0
-"""What an affinity is multiplied by: of two patches whose affinities differ by 0.23, the nearer one
-has ten times the weight."""
+"""The factor of affinities: of two patches whose affinities differ by 0.23, the nearer one has ten
+times the weight."""
 QUERY_GAIN = 2.4
-"""How long the last block's Queries are made: the longer, the more local is its attention. Chosen
-by hand, as `WEIGHTS` are."""
+"""The length of the last block's Queries: the longer they are, the more local is its attention.
+Chosen by hand, like `WEIGHTS`."""
 SIDE, VIEWS, QUERIES = 20, 3, 96
-"""Patches along a square part of a photo, parts of a step, and patches of a part whose attention is
+"""Patches along a square crop of a photo, crops per step, and patches of a crop whose attention is
 taught: few, for speed."""
 _BLOCKS_A_STEP = 2
 """Random blocks whose attention is taught in one step: few, for speed."""
@@ -62,8 +62,8 @@ _READING = 2.5
 
 
 class Squares:
-    """Square parts of photos and their mirror images: features (B, SIDE, SIDE, FEATURES),
-    affinities (B, N, N) and labels (B, N)."""
+    """Square crops of photos, some mirrored: features (B, SIDE, SIDE, FEATURES), affinities
+    (B, N, N) and labels (B, N)."""
 
     def __init__(self, words: Words, work: Path, photos: Sequence[Photo]) -> None:
         self.words, self.work, self.photos = words, work, photos
@@ -78,7 +78,7 @@ class Squares:
         return self.read[photo.name]
 
     def sample(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Features, affinities and labels of random parts."""
+        """Features, affinities and labels of random crops."""
         parts = [self._part(rng) for _ in range(count)]
         features, affinity, label = (
             torch.from_numpy(np.stack(part)) for part in zip(*parts, strict=True)
@@ -100,7 +100,7 @@ class Squares:
 
 
 def affinity_attention(affinity: Tensor, label: Tensor) -> Tensor:
-    """The target `A` (B, N, N), by affinities (B, N, N) and labels (B, N)."""
+    """The target `A` (B, N, N) from affinities (B, N, N) and labels (B, N)."""
     known = label >= 0
     apart = (label[:, :, None] != label[:, None]) & known[:, :, None] & known[:, None]
     hidden = (apart | (affinity < 0)) & ~torch.eye(affinity.shape[1], dtype=torch.bool)
@@ -113,7 +113,7 @@ def divergence(attention: Tensor, target: Tensor) -> Tensor:
 
 
 def averaging_error(attention: Tensor, target: Tensor, vectors: Tensor) -> Tensor:
-    """The squared error of attention (B, n, N) times centred vectors (B, N, WIDTH), as a part of
+    """The squared error of attention (B, n, N) times centred vectors (B, N, WIDTH), relative to
     the target's square."""
     centred = vectors - vectors.mean(1, keepdim=True)
     error = ((attention - target) @ centred).square().sum((1, 2))
@@ -129,7 +129,7 @@ def among_patches(queries: Tensor, keys: Tensor, rows: Tensor | slice = slice(No
 def learn_reading(
     network: Network, squares: Squares, rng: np.random.Generator, steps: int
 ) -> nn.Linear:
-    """A layer that reads Queries and Keys with the target's attention from a block's input."""
+    """Train a layer that reads Queries and Keys from a block's input, to give the target."""
     layer = nn.Linear(WIDTH, 2 * WIDTH)
     nn.init.normal_(layer.weight, std=WIDTH**-0.5)
     nn.init.zeros_(layer.bias)
@@ -157,10 +157,10 @@ def learn_reading(
 
 @torch.no_grad()
 def give_heads(network: Network, layer: nn.Linear, features: Tensor) -> None:
-    """Give the blocks the layer's Queries and Keys, the last one its Keys alone, with a little
-    noise, so that they do not all learn alike. Make each direction of the last block's own Queries
-    of patches as long as every other, a head at a time, times a gain: no direction is like every
-    patch, so a patch is like itself most.
+    """Give the blocks the layer's Queries and Keys, the last one only its Keys, with a little
+    noise, so that they do not all learn the same. Whiten the last block's own Queries of patches,
+    head by head, and scale them by a gain: no direction is shared by all patches, so each patch is
+    most similar to itself.
 
         W <- gain C^(-1/2) W,   C = mean q qᵀ over the patches of features (B, h, w, FEATURES)
     """
@@ -174,7 +174,7 @@ def give_heads(network: Network, layer: nn.Linear, features: Tensor) -> None:
     queries = network.heads(BLOCKS - 1, network.block_input(network.tokens(features))).q[:, :, 1:]
     queries = queries.transpose(0, 1).flatten(1, 2)  # (HEADS, B N, d)
     variances, directions = torch.linalg.eigh(queries.mT @ queries / queries.shape[1])
-    variances = variances.clamp_min(0.05 * variances.mean(1, keepdim=True))  # noise stays short
+    variances = variances.clamp_min(0.05 * variances.mean(1, keepdim=True))  # limits noise
     change = QUERY_GAIN * (directions * variances.rsqrt()[:, None]) @ directions.mT
     weight = attn.in_proj_weight[:WIDTH].unflatten(0, (HEADS, -1))  # (HEADS, d, WIDTH)
     attn.in_proj_weight[:WIDTH] = (change @ weight).flatten(0, 1)
@@ -183,8 +183,8 @@ def give_heads(network: Network, layer: nn.Linear, features: Tensor) -> None:
 def losses(
     network: Network, before: Network, features: Tensor, affinity: Tensor, label: Tensor
 ) -> dict[str, Tensor]:
-    """All terms of a step, of square parts of photos (``Squares``); `before` has the map's
-    vectors, which the last block of the learning network no longer gives."""
+    """All terms of a step on square crops of photos (``Squares``); `before` gives the map's
+    vectors, which the last block of the network in training no longer gives."""
     with torch.no_grad():
         tokens, vectors = network.tokens(features), before.map_vectors(features).flatten(1, 2)
         target = affinity_attention(affinity, label)
@@ -223,7 +223,7 @@ def _without_queries(gradient: Tensor) -> Tensor:
 def run(
     data: Path, work: Path, without: str | None = None, seed: int = 0, steps: int = 120
 ) -> None:
-    """Write `attention.pt` by `map.pt`."""
+    """Train the attention of `map.pt` and write `attention.pt`."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     opened, folder = read(data, without), folder_of(work, without, seed)

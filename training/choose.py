@@ -1,23 +1,22 @@
-"""What masks say of the constants outside the recipe, by two folds, after `pack`.
+"""Measure the constants outside the recipe against masks, in two folds, after `pack`.
 
     python -m training.choose DATA WORK
 
-It prints figures; the constants are set by hand. Each half is judged by the model that did not
-learn from it.
+It prints figures; the constants are set by hand. Each half is evaluated with the model that was not
+trained on it.
 
-- Suggested words (`gclip_core/words/suggest.py`): thresholds that are chosen with one half are
-  judged on the other half; those of both halves together ship. Only these figures are crossed, and
-  they are a little generous: the other constants of that file and the values of `TRIED` were
-  picked with all photos in view, and the words that can be suggested are those of all masks, also
-  of the half that is judged.
+- Suggested words (`gclip_core/words/suggest.py`): thresholds chosen on one half are evaluated on
+  the other; those chosen on both halves together ship. These figures are a little optimistic: the
+  other constants of that file and the values of `TRIED` were chosen on all photos, and the words
+  that can be suggested are those of all masks, including the half that is evaluated.
 - A weak fit (`demo/scene.py`): the highest mean probability of a class on its own patches below
-  which at most one in twenty good masks is (good: an IoU of 0.3 or more).
-- The damage of `built-in-damaged`: the smallest gain of `GAINS` with which neither < AMF < CS <
-  both is true, on each half and on the photos that ship. 150, the smallest of all, ships.
+  which at most one in twenty good masks falls (good: an IoU of at least 0.3).
+- The damage of `built-in-damaged`: the smallest gain of `GAINS` for which neither < AMF < CS < both
+  holds on each half and on the photos that ship. 150, the smallest of all, ships.
 - The background (`gclip_core/words/background.py`): how much shares count, and its weight. A person
-  types one word of a photo, two at random or its three largest, by the masks' own names or by other
+  types one word of a photo, two at random or its three largest, with the masks' names or with other
   words (`evaluation/class_lists/other_words.txt`); every other labelled pixel counts as background.
-  Constants that are chosen with one half are judged on the other.
+  Constants chosen on one half are evaluated on the other.
 """
 
 import argparse
@@ -53,11 +52,11 @@ TRIED = {
     "stuff": (0.03, 0.04, 0.06, 0.08, 0.11),
     "peak": (0.3, 0.4, 0.5, 0.6, 0.8),
 }
-"""The values of thresholds that are tried, all combinations."""
+"""The values of thresholds that are tried, in all combinations."""
 AIMS = (0.82, 0.64, 0.90)
-"""Wanted shares of right words, of named area, and of named main things."""
+"""Target shares of right words, of named area, and of named main things."""
 WEAK = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
-"""Mean probabilities below which a mask is called a weak fit; 0.6 ships."""
+"""Mean probabilities below which a mask counts as a weak fit; 0.6 ships."""
 GOOD = 0.3
 """The least IoU of a good mask."""
 GAINS = (150.0, 200.0, 250.0, 300.0)
@@ -66,19 +65,19 @@ FOUR = [gclip(*switches) for switches in ABLATION.values()]
 """Neither, AMF, CS and both."""
 SHARES = (0.3, 0.6, 1.0)
 WEIGHTS = (0.6, 0.7, 0.8, 0.9)
-"""How much a word's share of the image counts, and weights of the background, that are tried."""
+"""Values that are tried: how much a word's share of the image counts, and background weights."""
 
 Encodings = Mapping[Path, Encoded]
-"""By photo, what its half's model makes of it."""
+"""By photo, its encoding by the model of its half."""
 
 
 def best_thresholds(judged: Callable[[Thresholds], Sequence[Judgement]]) -> Thresholds:
-    """The thresholds of `TRIED` that bring the figures nearest to `AIMS`.
+    """The thresholds of `TRIED` that bring the figures closest to `AIMS`.
 
-    What is above an aim counts a quarter, and stuff alone is taken off. Of each combination the
-    mean counts over it and its neighbours, which differ by one step of each threshold at most: few
-    photos favour some combination by chance, but seldom all around it. The first and last values
-    are neighbours only.
+    The excess over an aim counts a quarter, and the share of photos with only stuff is subtracted.
+    Each combination is scored by the mean over itself and its neighbours, at most one step away in
+    each threshold: with few photos, single combinations win by chance, whole neighbourhoods seldom.
+    The first and last values serve only as neighbours.
     """
     lengths = [len(values) for values in TRIED.values()]
     scores = np.zeros(lengths)
@@ -93,13 +92,13 @@ def best_thresholds(judged: Callable[[Thresholds], Sequence[Judgement]]) -> Thre
 
 
 def _tried(index: Sequence[int]) -> Thresholds:
-    """Thresholds with the values of `TRIED` at these places."""
+    """Thresholds with the values of `TRIED` at these indices."""
     values = {name: TRIED[name][i] for name, i in zip(TRIED, index, strict=True)}
     return replace(suggest.DEFAULT, **values)
 
 
 def suggested(both: Sequence[Fold], encodings: Encodings, data: Path) -> None:
-    """Print the figures of each half by the other's thresholds, and the thresholds that ship."""
+    """Print the figures of each half with the other's thresholds, and the thresholds that ship."""
     photos = photo_folder(data / "coco-val")
     labels = {sample.name: sample.load()[1] for sample in photos.samples}
     judges: list[Callable[..., list[Judgement]]] = []
@@ -136,7 +135,7 @@ def _judged(
     thresholds: Thresholds,
     classifier: bool = True,
 ) -> list[Judgement]:
-    """What becomes of photos by thresholds, with the image classifier or without it."""
+    """Judge the words suggested with these thresholds, with the image classifier or without it."""
     if not classifier:
         none = torch.zeros(len(candidates.words))
         rows = [(replace(matches, probability=none), truth) for matches, truth in rows]
@@ -149,7 +148,7 @@ def _judged(
 
 
 def weak_fits(both: Sequence[Fold], encodings: Encodings) -> None:
-    """Print, for each threshold, how many good and bad masks are below it."""
+    """Print how many good and bad masks are below each threshold."""
     rows = []
     for fold in both:
         for case in fold.cases:
@@ -170,7 +169,7 @@ def weak_fits(both: Sequence[Fold], encodings: Encodings) -> None:
 
 
 def certainty(result: Segmentation) -> list[float | None]:
-    """The mean probability of each class on the patches where it is largest; None without any."""
+    """The mean probability of each class on the patches that it wins; None if it wins none."""
     probability = masks.class_logits(result, result.logits.shape[1:]).flatten(1).softmax(0)
     winner = probability.argmax(0)
     own = [probability[c][winner == c] for c in range(len(probability))]
@@ -178,8 +177,8 @@ def certainty(result: Segmentation) -> list[float | None]:
 
 
 def damaged(both: Sequence[Fold], shipped: Backbone) -> None:
-    """Print the means of the four ways on each half and on the photos that ship, for gains up to
-    the first with which each way is better than the one before."""
+    """Print the means of the four variants on each half and on the photos that ship, for gains up
+    to the first for which each variant beats the one before."""
     _, channel, _, blocks = DAMAGE
     photos = [Case(p.path, p.names, (), p.labels()) for p in shipped_photos().values()]
     measured = {fold.name: (fold.segmenter.backbone, fold.cases) for fold in both}
@@ -195,7 +194,7 @@ def damaged(both: Sequence[Fold], shipped: Backbone) -> None:
 
 
 def _four(segmenter: Segmenter, cases: Sequence[Case]) -> np.ndarray:
-    """The mean scores of the four ways (4,)."""
+    """The mean scores of the four variants (4,)."""
     scores = []
     for case in cases:
         encoded = segmenter.encode(case.image)
@@ -206,15 +205,15 @@ def _four(segmenter: Segmenter, cases: Sequence[Case]) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Question:
-    """Words that a person types for a photo, and the word of the mask that each means; "" for one
-    that the photo does not have."""
+    """Words that a person types for a photo, and the mask's word that each stands for; "" if the
+    photo does not have it."""
 
     kind: str
     typed: tuple[str, ...]
     means: tuple[str, ...]
 
     def truth(self, case: Case) -> np.ndarray:
-        """The truth (H, W) in indices of the typed words; the photo's other words are the last."""
+        """The truth (H, W) as indices of the typed words; the last is for all other words."""
         table = np.full(len(case.words) + 1, len(self.typed))
         for number, word in enumerate(self.means):
             if word:
@@ -224,8 +223,8 @@ class Question:
 
 
 def questions(case: Case) -> Iterator[Question]:
-    """What is typed: one word, two at random, the three largest, and one that is not there; the
-    first three by the masks' own words, and by others that people type for them."""
+    """What is typed: one word, two at random, the three largest, and an absent one; the first three
+    with the masks' own words, and with other words that people type for them."""
     rng, other_words = random.Random(case.image.stem), class_lists.other_words()
     sizes = np.bincount(case.truth[case.truth >= 0], minlength=len(case.words))
     largest = tuple(case.words[i] for i in np.argsort(-sizes)[:3])
@@ -239,8 +238,8 @@ def questions(case: Case) -> Iterator[Question]:
 
 
 def background(both: Sequence[Fold], encodings: Encodings) -> None:
-    """Print what is reached without a background, by the constants that ship, and by those that
-    the other half chooses."""
+    """Print the scores without a background, with the constants that ship, and with those chosen
+    on the other half."""
     reached = [_by_constants(fold, encodings) for fold in both]
     chosen = [max(of, key=lambda pair, of=of: _mean(of[pair])) for of in reached]
     together = {
@@ -269,8 +268,8 @@ def _mean(kinds: Mapping[str, Sequence[float]]) -> float:
 def _by_constants(
     fold: Fold, encodings: Encodings
 ) -> dict[tuple[float, float], dict[str, list[float]]]:
-    """By share and weight of the background, and by kind of question: the mean IoU of the words of
-    each photo, and for an absent word the share of the photo that it takes."""
+    """By share and weight of the background, and by kind of question: the mean IoU of each photo's
+    words or, for an absent word, the share of the photo that it takes."""
     segmenter, scale = fold.segmenter, fold.segmenter.logit_scale
     out: dict[tuple[float, float], dict[str, list[float]]] = {}
     for case in fold.cases:
@@ -305,8 +304,8 @@ def _by_constants(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print what each constant reaches."""
-    parser = argparse.ArgumentParser(description="Choose the constants by two folds.")
+    """Print the figures of each constant."""
+    parser = argparse.ArgumentParser(description="Choose the constants in two folds.")
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--only", choices=("suggested", "weak", "damaged", "background"))

@@ -1,6 +1,6 @@
 """DATA: the photos to learn from, their masks, and the model that teaches the rest.
 
-`python -m training data DATA` writes `DATA/data.json` and checks what it names; all steps read it.
+`python -m training data DATA` writes `DATA/data.json` and checks its files; all steps read it.
 """
 
 import json
@@ -25,14 +25,14 @@ from training.words import Known, Words
 
 FILE = "data.json"
 TRAINING_SPLIT = {"val": "train", "val2017": "train2017", "validation": "training"}
-"""The split of a data set that is learned from, by the one that it is evaluated on."""
+"""The training split of a data set, by the split on which it is evaluated."""
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 """Files that count as photos without masks."""
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Where masks come from.
+    """A source of masks.
 
     ``words`` has the model's word for each label of a mask; None if the model has no word for it.
     ``background`` is the label of pixels that are none of the words, if there is one. ``left_out``
@@ -50,7 +50,7 @@ class Photo:
     """A photo to learn from; ``source`` is None for a photo without a mask.
 
     ``load()`` reads an RGB image and the labels (H, W) int16 of its mask, negative where unknown.
-    Without a mask there are no labels (0, 0).
+    Without a mask, the labels are empty (0, 0).
     """
 
     name: str
@@ -60,11 +60,11 @@ class Photo:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """What a model learns from: photos with ``masks``, and ``others`` without.
+    """The training data: photos with ``masks``, and ``others`` without.
 
     ``held`` are the names of photos with masks that are held out. ``teacher`` is the folder of the
-    model that teaches where no mask tells what a patch is. ``is_new`` tells whether a new model is
-    trained; otherwise the teacher is trained further.
+    model that teaches patches without a mask. ``is_new`` tells whether a new model is trained;
+    otherwise the teacher is trained further.
     """
 
     masks: Sequence[Photo]
@@ -97,7 +97,7 @@ def write(
     """
     pairs = [entry.rpartition("=")[::2] for entry in masks]
     if unknown := [name for name, _ in pairs if name and name not in DATASETS]:
-        raise ValueError(f"'{unknown[0]}' is none of the data sets {', '.join(DATASETS)}.")
+        raise ValueError(f"'{unknown[0]}' is not one of the data sets {', '.join(DATASETS)}.")
     content = {
         "masks": [[name, str(Path(folder).resolve())] for name, folder in pairs],
         "photos": [str(Path(folder).resolve()) for folder in photos],
@@ -109,10 +109,10 @@ def write(
 
 
 def read(data: Path, without: str | None = None) -> Data:
-    """What `data.json` names, without the photos that a list ``WITHOUT.txt`` in their folder names.
+    """Read `data.json` and hold out the photos that a list ``WITHOUT.txt`` in their folder names.
 
-    Raises ValueError for a word that the model does not know, names that occur twice and a list
-    that does not exist, EvaluationError for missing files.
+    Raises ValueError for a word that the model does not know, for a name that occurs twice and for
+    a missing list, and EvaluationError for other missing files.
     """
     if not (data / FILE).is_file():
         raise ValueError(f"{data / FILE} is missing: run `python -m training data {data}` first.")
@@ -127,13 +127,15 @@ def read(data: Path, without: str | None = None) -> Data:
         if without and not name and (root / f"{without}.txt").is_file():
             held |= {f"{root.name}/{entry.name}" for entry in photo_folder(root, without).samples}
     if without and not held:
-        raise ValueError(f"{without}.txt, with a photo's name a line, is in no folder of masks.")
-    if not first:  # the photos that ship keep what the model knows of everyday photos
+        raise ValueError(
+            f"{without}.txt, with one photo's name per line, is in no folder of masks."
+        )
+    if not first:  # the photos that ship preserve what the model knows about everyday photos
         folders.append(assets.path("photos"))
     others = [photo for folder in folders for photo in _without_masks(folder)]
     count = Counter(photo.name for photo in (*masks, *others))
     if twice := [name for name, n in count.items() if n > 1]:
-        raise ValueError(f"Two photos are called {twice[0]}: rename a folder or a photo.")
+        raise ValueError(f"Two photos are called {twice[0]}. Rename a folder or a photo.")
     learned = [photo for photo in masks if photo.name not in held]
     return Data(learned, others, frozenset(held), teacher, bool(first))
 
@@ -174,22 +176,22 @@ def _photos(source: Source, samples: Sequence[Sample]) -> list[Photo]:
 
 
 def _without_masks(folder: Path) -> list[Photo]:
-    """All photos in a folder and the folders in it, each alone."""
+    """All photos in a folder and its subfolders."""
 
     def load(file: Path) -> tuple[Image.Image, NDArray[np.int16]]:
         return images.check(file), np.empty((0, 0), np.int16)
 
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
     if not files:
-        raise ValueError(f"Photos ({', '.join(SUFFIXES)}) were expected in {folder}.")
+        raise ValueError(f"There are no photos ({', '.join(SUFFIXES)}) in {folder}.")
     names = (file.relative_to(folder.parent).with_suffix("").as_posix() for file in files)
     return [Photo(name, partial(load, file), None) for name, file in zip(names, files, strict=True)]
 
 
 def run(data: Path, *content: Any) -> None:
-    """Write `data.json`, read every photo and mask that it names, and print what there is to learn.
+    """Write `data.json`, read every photo and mask that it names, and print a summary.
 
-    Raises ValueError for a mask of another size than its photo's.
+    Raises ValueError if a mask and its photo differ in size.
     """
     write(data, *content)
     opened = read(data)
@@ -210,16 +212,16 @@ def run(data: Path, *content: Any) -> None:
             f"{source.name}: {len(photos)} photos with masks of {listed or 'no word'}", flush=True
         )
         if source.left_out:
-            print(f"  left out, since the model does not know them: {', '.join(source.left_out)}")
+            print(f"  left out, because the model does not know them: {', '.join(source.left_out)}")
         if source.background is None:
-            print("  pixels of no word are unknown, since the masks have no background")
+            print("  pixels without a word are unknown, because the masks have no background")
     for photo in opened.others:
         photo.load()
     print(f"{len(opened.others)} photos without masks")
 
 
 def folder_of(work: Path, without: str | None, seed: int) -> Path:
-    """The folder of what a run learns."""
+    """The folder for the results of a run."""
     folder = work / f"without-{without or 'nothing'}-{seed}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

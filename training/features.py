@@ -1,17 +1,17 @@
-"""Step `features`: compute the features of every photo once, by the frozen networks of the stem.
+"""Step `features`: compute the features of every photo once, with the frozen networks of the stem.
 
 Nothing is learned here. Each photo gets a file, `WORK/features/NAME.npz`. Photos that have one are
 skipped, so an interrupted run continues. For V views of h × w patches, a file has
 
 - features (V, h, w, 904) float16: three stages of EfficientNet-Lite2 (48, 120 and 352 channels)
   and the output of block 9 of DINO's ViT-S/14 (384), as the stem of the model computes them;
-- labels (V, 4h, 4w) int16 of photos with masks: those of 4 × 4 pixels a patch;
+- labels (V, 4h, 4w) int16 for photos with masks: 4 × 4 labels per patch;
 - affinity (hw, hw) float16 for a new model: which patches of the first view belong together
   (`dino.affinity`), for `attention`.
 
 The first view is the whole photo at the model's input size. Photos from sources with few photos
-have five more views: random parts of the photo at the same size, three of them mirrored. Photos
-without masks have one view; small ones are not enlarged as much.
+have five more views: random crops of the photo at the same size, three of them mirrored. For photos
+without masks, one view is stored; small ones are enlarged less.
 """
 
 import random
@@ -35,25 +35,25 @@ from training.dino import Dino
 PATCH = 16
 """Pixels along a patch."""
 MEAN, STD = 127.0, 128.0
-"""What turns pixels from 0 to 255 into what the stem reads."""
+"""The normalisation of pixels from 0 to 255 for the stem."""
 SHORT = BACKBONES[BUILT_IN].short_side
-"""Pixels of the shorter side, as the model sees a photo."""
+"""The shorter side of a photo in pixels, as the model sees it."""
 SMALL, SHORT_OF_SMALL = 200, 192
-"""A photo without a mask whose shorter side has fewer pixels than this is small, and the shorter
-side at which it is seen."""
+"""A photo without a mask is small if its shorter side has fewer pixels than the first number; it is
+then resized to the second one."""
 FINE = 4
-"""Labels along a patch: enough to see which patches are at a border."""
+"""Labels along a patch: enough to tell which patches are at a border."""
 FEW, VIEWS, LEAST_PART = 100, 6, 0.55
-"""A source with no more photos than this has so many views of each; a view shows at least this part
-of the photo's width and height."""
+"""The most photos of a source whose photos get several views, the number of these, and the least
+part of a photo's width and height that a view shows."""
 
 Frozen = Callable[[Tensor], tuple[Tensor, Tensor | None]]
-"""Pixels (B, 3, 16h, 16w) from 0 to 255 to features (B, h, w, FEATURES), and affinities if any."""
+"""Pixels (B, 3, 16h, 16w) from 0 to 255 to features (B, h, w, FEATURES), and maybe affinities."""
 
 
 @dataclass(frozen=True)
 class View:
-    """A part of a photo: left, top, right and bottom in pixels, and whether it is mirrored."""
+    """A crop of a photo: left, top, right and bottom in pixels, and whether it is mirrored."""
 
     box: tuple[float, float, float, float]
     mirrored: bool = False
@@ -81,8 +81,8 @@ class Stem:
     """Both frozen networks: pixels (B, 3, 16h, 16w) from 0 to 255 to features (B, h, w, 904), and
     for a new model affinities (B, hw, hw) of patches.
 
-    DINO's blocks compute in bfloat16 where the processor has it: a third of the time, at a cosine
-    of 0.9999 with float32.
+    DINO's blocks compute in bfloat16 where the processor supports it: in a third of the time, with
+    a cosine of 0.9999 to float32.
     """
 
     def __init__(self, teacher: Path, is_new: bool) -> None:
@@ -101,7 +101,7 @@ class Stem:
 
 
 def file_of(work: Path, photo: Photo) -> Path:
-    """The file of what is stored of a photo."""
+    """The file of a photo's features."""
     return work / "features" / f"{photo.name}.npz"
 
 

@@ -1,4 +1,4 @@
-"""How a step fits weights: AdamW, whose rate rises and falls."""
+"""How a step fits weights: AdamW with warm-up and decay."""
 
 import math
 import time
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from gclip_core.backbones.load import has_bfloat16
 
 _RISING = 0.1
-"""The part of the steps over which the rate rises."""
+"""The share of the steps over which the rate rises."""
 _LEAST = 0.02
-"""The rate falls to this part of the largest one."""
+"""The rate falls to this share of its maximum."""
 
 
 def low_precision() -> torch.autocast:
-    """Matrix products in bfloat16 where the processor has it: a third of the time."""
+    """Matrix products in bfloat16 where the processor supports it: in a third of the time."""
     return torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16(torch.device("cpu")))
 
 
@@ -31,8 +31,8 @@ def fit(
 ) -> None:
     """Minimise the weighted sum of `losses(step)`, and print them about ten times.
 
-    The rate rises to `rate` and falls by half a cosine. Gradients are scaled to a norm of `longest`
-    at most.
+    The learning rate rises to `rate` and decays with half a cosine. Gradients are clipped to a norm
+    of `longest`.
     """
     for parameter in parameters:
         parameter.requires_grad_()

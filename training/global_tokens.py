@@ -1,9 +1,9 @@
-"""The lesson's picture of global tokens: an attention matrix of DINO on a photo that ships.
+"""Draw the lesson's picture of global tokens: an attention matrix of DINO on a photo that ships.
 
     python -m training.global_tokens astronaut        # -> assets/learn/global-tokens.webp
 
-DINO has what the built-in model lacks before its last block: patches that nearly all others attend
-to.
+DINO has what the built-in model lacks before its last block: patches to which nearly all others
+attend.
 """
 
 import argparse
@@ -27,7 +27,7 @@ SIDE = 320
 THRESHOLD = 5.0
 """A global token receives at least this multiple of uniform attention."""
 BRIGHT = 8.0
-"""The multiple of uniform attention that is drawn at full brightness."""
+"""The multiple of uniform attention drawn at full brightness."""
 
 
 def save(photo: str, file: Path) -> None:
@@ -43,7 +43,7 @@ def _global_tokens(heads: Heads) -> int:
 
 
 def _pixels(photo: Image.Image) -> Tensor:
-    """A photo at whole patches, (1, 3, H, W) from 0 to 255."""
+    """A photo resized to whole patches, (1, 3, H, W) from 0 to 255."""
     scale = SIDE / min(photo.size) / PATCH
     size = [PATCH * round(scale * length) for length in photo.size]
     values = np.array(photo.resize(size, Image.Resampling.BICUBIC), np.float32)
@@ -63,7 +63,7 @@ def _heads(dino: Dino, pixels: Tensor) -> list[Heads]:
 
 
 def _drawn(heads: Heads) -> Image.Image:
-    """The attention from patch to patch as a picture, a pixel a pair."""
+    """The attention between patches as a picture with one pixel per pair."""
     weights = amf.patch_attention(attention.mean_weights(heads.q[None], heads.k[None])[0, 1:])
     light = (weights * len(weights) / BRIGHT).clamp(0, 1).sqrt()
     colours = matplotlib.colormaps["magma"](light.numpy(), bytes=True)

@@ -1,25 +1,25 @@
 """Step `map`: learn a map from a patch's features to a vector in the space of words.
 
-Masks teach the words that they have, the teacher all others. A new model starts from a random map,
-otherwise the map of the built-in model is trained further. The logit of word k is
-`s_k = 40 cos(patch, word k)`. A patch has the label that covers 60 % of it. The loss has these
-terms:
+Masks teach the words that they label, the teacher all others. A new model starts from a random map;
+otherwise, the map of the built-in model is trained further. The logit of word k is
+`s_k = 40 cos(patch, word k)`. A patch has the label that covers at least 60 % of it. The loss has
+these terms:
 
-- all: cross-entropy over all words of masks, without those that are nearly the same word; if the
-  built-in is trained further, over all words that it can suggest, too;
-- photo: cross-entropy over the words of the patch's photo, which are what a person types, and about
+- all: cross-entropy over all words of masks, except near-synonyms; if the built-in model is trained
+  further, also over all words that it can suggest;
+- photo: cross-entropy over the words of the patch's photo, as a person would type them, and about
   one in twelve of its source's other words, sampled for each patch;
-- none: `-log(1 - p)` of a background patch, where `p` is the probability of all words of its source
-  together; the sum over these patches is divided by the number of all labelled patches;
+- none: `-log(1 - p)` of a background patch, where `p` is the total probability of its source's
+  words; the sum over these patches is divided by the number of all labelled patches;
 - teacher: KL(teacher, map) of the probabilities of all words that the teacher has seen, for patches
-  without a label, and for background patches, over the other words;
+  without a label; for background patches, over the other words;
 - near: `1 - cos(teacher's vector, vector)` of patches without a label.
 
     loss = all / 2 + 2 photo + 2 none + teacher + 4 near
 
-Patches without a label come from photos without masks; if the built-in is trained further, from
-photos with masks, too. Half of the features are dropped at each step of a new map (Srivastava et
-al. 2014): otherwise it soon memorises 2,000 photos.
+Patches without a label come from photos without masks; if the built-in model is trained further,
+also from photos with masks. Half of the features are dropped at each step (dropout, Srivastava et
+al. 2014): otherwise, a new map soon memorises 2,000 photos.
 """
 
 import copy
@@ -41,29 +41,29 @@ from training.patches import Patches, stored
 from training.words import NONE, Words
 
 SCALE = 40.0
-"""What cosines are multiplied by; it ships as the model's logit scale."""
+"""The factor of cosines; it ships as the model's logit scale."""
 WEIGHTS = {"all": 0.5, "photo": 2.0, "none": 2.0, "teacher": 1.0, "near": 4.0}
-"""Chosen on the half `choose`, by models without it, and on the twelve photos that ship: `near` and
-`teacher` keep what the teacher knows of words without masks."""
+"""Chosen on the half `choose`, with models trained without it, and on the twelve photos that ship:
+`near` and `teacher` preserve what the teacher knows about words without masks."""
 DROPPED = 0.5
-"""The part of the features that is dropped."""
+"""The share of the features that is dropped."""
 LABELLED, FREE = 2048, 1024
-"""Patches of a step: with a label, and without one."""
+"""Patches per step: with a label, and without one."""
 OTHERS = 10
-"""About so many of all words of masks are sampled to be compared with a patch's photo; of these,
-only those of its source count."""
+"""About this many of all words of masks are sampled as further words for a patch's photo; only
+those of its source count."""
 RATE, STEPS = 2e-3, 500
-"""The learning rate of a new map, and its steps."""
+"""The learning rate and the steps of a new map."""
 RATE_FURTHER, STEPS_FURTHER = 3e-4, 150
-"""Those of the built-in's map, which knows most already. 20 photos of garments raised the mean IoU
+"""Those of the built-in's map, which already knows most. 20 photos of garments raised the mean IoU
 on 40 others from 54.3 to 68.7 at a rate of 3e-4 (1e-3: 67.0, 3e-3: 65.9), at the cost of 0.2 points
-on COCO's photos (0.4, 3.9); measured once, by the map alone, at 320 pixels."""
+on COCO's photos (0.4, 3.9); measured once, with the map alone, at 320 pixels."""
 _NEVER = -1e4
 """The logit of a word that is not compared."""
 
 
 class Compared:
-    """Some words, their vectors (K, WIDTH), and which are so alike that they are not compared."""
+    """Some words, their vectors (K, WIDTH), and which pairs are too similar to be compared."""
 
     def __init__(self, words: Words, vectors: Tensor, numbers: Sequence[int]) -> None:
         self.numbers = list(numbers)
@@ -82,7 +82,7 @@ def losses_of_masks(
 ) -> dict[str, Tensor]:
     """The terms `all`, `photo` and `none` of patches' vectors (n, WIDTH) with labels (n,), numbers
     of words or NONE; `own` and `present` (n, K) bool are the words of the patch's source, and those
-    that its photo is compared with."""
+    with which its photo is compared."""
     logits, known = compared.logits(vectors), label != NONE
     truth = compared.place[label[known]]
     comparable = logits[known].masked_fill(compared.alike[truth], _NEVER)
@@ -98,8 +98,8 @@ def losses_of_masks(
 
 
 def divergence(compared: Compared, vectors: Tensor, teacher: Tensor, hidden: Tensor) -> Tensor:
-    """The term `teacher` of patches' vectors (n, WIDTH), with the teacher's vectors and the words
-    that do not count (n, K)."""
+    """The term `teacher` of patches' vectors (n, WIDTH), given the teacher's vectors and the words
+    that do not count, `hidden` (n, K)."""
     ours, theirs = (
         compared.logits(of).masked_fill(hidden, _NEVER).log_softmax(1) for of in (vectors, teacher)
     )
@@ -117,7 +117,7 @@ def learn(
     seed: int,
     is_new: bool = True,
 ) -> None:
-    """Train the map of `network` with labelled patches, and with the teacher's map `before` on
+    """Train the map of `network` on labelled patches, and with the teacher's map `before` on
     patches without a label, `free` (n, FEATURES)."""
     rng = np.random.default_rng(seed)
     of_masks = patches.words_of.any(0).nonzero().flatten().tolist()
@@ -154,7 +154,7 @@ def learn(
 def run(
     data: Path, work: Path, without: str | None = None, seed: int = 0, steps: int | None = None
 ) -> None:
-    """Write `map.pt`, learned from all photos that the split `without` does not hold out."""
+    """Learn from all photos that the split `without` does not hold out, and write `map.pt`."""
     opened = read(data, without)
     steps = steps or (STEPS if opened.is_new else STEPS_FURTHER)
     words, model = opened.words(), load_backbone(BUILT_IN, opened.teacher)

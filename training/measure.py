@@ -1,16 +1,16 @@
-"""The figures of the card: the IoU of true masks, by two folds.
+"""The figures of the model card: IoU with ground truth, in two folds.
 
     python -m training.measure DATA WORK [--seed 1]
 
-COCO's hundred photos are split at random into two halves. Each half is measured with a model that
-learned from the other half and from all other photos (`map`, `attention` and `pack` with
-`--without`), so no model is measured on its own training photos.
+A hundred COCO photos are split at random into two halves. Each half is measured with a model
+trained on the other half and on all other photos (`map`, `attention` and `pack` with `--without`),
+so no model is measured on its own training photos.
 
-A photo's words are those of regions of at least one percent of it; smaller regions are void. All
-kinds of wall are "wall". The score is the mean over photos of the mean IoU of their words. These
-are typed alone, and then with ten distractors: words of other photos, drawn at random.
-`python -m evaluation` has other figures: it counts every word of the masks, and draws other
-distractors.
+A photo's words are those of regions that cover at least one percent of it; smaller regions are
+void. All kinds of wall are "wall". The score is the mean over photos of the mean IoU of their
+words, given alone and with ten distractors: words of other photos, drawn at random.
+`python -m evaluation` gives other figures, because it counts every word of the masks and draws
+other distractors.
 """
 
 import argparse
@@ -37,13 +37,13 @@ HALVES = ("choose", "report")
 WAYS: dict[str, Method] = {**METHODS, "AMF": gclip(cs=False)}
 """What is measured: every method, and ClearCLIP with AMF alone."""
 _LEAST = 0.01
-"""Regions of a smaller part of a photo are void."""
+"""Regions that cover a smaller share of a photo are void."""
 _DISTRACTORS = 10
 
 
 @dataclass(frozen=True)
 class Case:
-    """One photo: its words, ten that are not there, and its truth (H, W), -1 where void."""
+    """One photo: its words, ten distractors, and its ground truth (H, W), -1 where void."""
 
     image: Path
     words: tuple[str, ...]
@@ -52,7 +52,7 @@ class Case:
 
 
 def one_name(word: str) -> str:
-    """COCO's finer names for walls, floors and the sea, as one word each."""
+    """A word, or the coarser one for COCO's finer names of walls, floors and the sea."""
     return COCO_COARSER.get(word, word)
 
 
@@ -84,7 +84,7 @@ def iou(case: Case, labels: NDArray[np.integer]) -> NDArray[np.float64]:
 
 
 def largest_everywhere(case: Case) -> float:
-    """The mean IoU of one word for the whole photo, that of its largest region."""
+    """The mean IoU if the word of the largest region is given to the whole photo."""
     sizes = np.bincount(case.truth[case.truth >= 0], minlength=len(case.words))
     return float(sizes.max() / sizes.sum() / len(case.words))
 
@@ -120,7 +120,7 @@ def folds(data: Path, work: Path, seed: int = 0) -> Iterator[Fold]:
 
 
 Scores = Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]]
-"""By way, the IoU of each word of a photo: among its words alone, and with distractors."""
+"""By method, the IoU of each word of a photo: among its words alone, and with distractors."""
 
 
 def score(fold: Fold, case: Case, ways: Mapping[str, Method]) -> Scores:
@@ -137,7 +137,7 @@ def score(fold: Fold, case: Case, ways: Mapping[str, Method]) -> Scores:
 
 
 def percent(values: Sequence[float]) -> float:
-    """The mean in percent; nan of nothing."""
+    """The mean in percent; nan if there are no values."""
     return 100 * float(np.mean(values)) if len(values) else float("nan")
 
 
@@ -146,7 +146,7 @@ Measured = Mapping[str, Sequence[tuple[Case, Scores]]]
 
 
 def means(measured: Measured) -> dict[str, NDArray[np.float64]]:
-    """By way the mean scores in percent, (3, 2): of both halves together, then of each half; with a
+    """By method, the mean scores in percent, (3, 2): of both halves, then of each half; with a
     photo's words alone, then with ten others."""
     ways, out = next(iter(measured.values()))[0][1], {}
     for way in ways:
@@ -190,7 +190,7 @@ def by_masks(folds_of: Sequence[Fold], measured: Measured) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the figures."""
-    parser = argparse.ArgumentParser(description="Measure the built-in model by two folds.")
+    parser = argparse.ArgumentParser(description="Measure the built-in model in two folds.")
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--seed", type=int, default=0)

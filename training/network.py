@@ -1,8 +1,8 @@
-"""The network that learns: features to tokens, twelve blocks, vectors in the words' space.
+"""The network that is trained: features to tokens, twelve blocks, vectors in text space.
 
 It computes what open_clip's `CLIP` with the stem computes, from features instead of pixels. At the
-start every block is nearly an identity, and the last one's Values are the tokens: a patch's vector
-is then a map of its features alone, which is learned first.
+start, every block is nearly an identity and the last one's Values are the tokens, so that a patch's
+vector depends on its own features alone. This map is learned first.
 """
 
 from collections.abc import Mapping
@@ -22,8 +22,8 @@ FEATURES = 48 + 120 + 352 + 384
 HIDDEN, WIDTH, BLOCKS, HEADS, GRID = 640, 256, 12, 4, 12
 """The sizes of the first model, whose words have WIDTH directions."""
 SMALL = 0.15
-"""The norm of a row of an FFN's output weights at the start: were it 0, the few channels that learn
-first would have norms several times as large as the others, which CS takes for a defect."""
+"""The initial norm of a row of an FFN's output weights. If it were 0, the few channels that learn
+first would have norms several times as large as the others, which CS would treat as outliers."""
 MAP = ("linear", "hidden", "out")
 """The layers of the map from features to tokens."""
 
@@ -31,8 +31,8 @@ MAP = ("linear", "hidden", "out")
 class Network(nn.Module):
     """Features (B, h, w, FEATURES) to unit vectors of patches, and blocks one by one.
 
-    `mean` and `spread` (FEATURES,) standardise features; packing folds them into the map. Nothing
-    of a new network learns: each step sets free what it learns.
+    `mean` and `spread` (FEATURES,) standardise features; packing folds them into the map. A new
+    network is frozen: each step unfreezes what it trains.
     """
 
     def __init__(self, mean: Tensor, spread: Tensor) -> None:
@@ -82,7 +82,7 @@ class Network(nn.Module):
         return blocks.run(self.blocks[block], x, heads)
 
     def vectors(self, values: Tensor) -> Tensor:
-        """Unit vectors (B, T, WIDTH) of the last block's (mixed) Values (B, HEADS, T, d)."""
+        """Unit vectors (B, T, WIDTH) from the last block's (mixed) Values (B, HEADS, T, d)."""
         merged = blocks.merge(self.blocks[-1], values)
         return F.normalize(self.ln_post(merged) @ self.proj, dim=-1)
 
@@ -97,7 +97,7 @@ class Network(nn.Module):
         return F.normalize(self.ln_post(merged) @ self.proj, dim=-1)
 
     def exported(self) -> dict[str, Tensor]:
-        """Weights under open_clip's names, standardising folded into the stem's two maps."""
+        """Weights under open_clip's names, with `mean` and `spread` folded into the stem's maps."""
         state = {"visual.conv1.out.weight": self.out.weight}
         for name in ("linear", "hidden"):
             layer = getattr(self, name)
@@ -123,7 +123,7 @@ def network_of(backbone: Backbone, mean: Tensor, spread: Tensor) -> Network:
 
 
 def restored(state: Mapping[str, Tensor]) -> Network:
-    """The network of a saved run; nothing of it learns."""
+    """The network of a saved run, frozen."""
     network = Network(state["mean"], state["spread"])
     network.load_state_dict(state)
     return network.eval()
@@ -132,9 +132,9 @@ def restored(state: Mapping[str, Tensor]) -> Network:
 def _rotation() -> Tensor:
     """A random rotation (WIDTH, WIDTH) of a layer norm's output into text space.
 
-    A layer norm takes away the mean of its channels, the direction (1, …, 1). That is made the
-    first column of an orthogonal matrix, and moved to the end: so what no patch can have is the
-    last principal direction of text space, in which words differ least.
+    A layer norm removes the mean of its channels, the direction (1, …, 1). That becomes the first
+    column of an orthogonal matrix and is moved to the end, so that the direction that no patch can
+    have is the last principal direction of text space, in which words differ least.
     """
     start = torch.randn(WIDTH, WIDTH, generator=torch.Generator().manual_seed(0))
     start[:, 0] = 1

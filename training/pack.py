@@ -1,9 +1,9 @@
 """Step `pack`: write the weights that a run learned as the files of a built-in model.
 
-Matrices become integers of eight bits with one scale per row, everything else becomes float16. The
-networks of the stem, the text tower, the settings and the table of nearest words are those of the
-teacher. In `words.json`, words of masks count as seen, so that they can be suggested: those of all
-masks, also of photos that are held out.
+Matrices become 8-bit integers with one scale per row; everything else becomes float16. The networks
+of the stem, the text tower, the settings and the table of nearest words are the teacher's. In
+`words.json`, the words of all masks count as seen, so that they can be suggested, even those of
+photos that are held out.
 """
 
 import json
@@ -28,11 +28,11 @@ KEPT = (
     "dino-2.safetensors",
     "text.safetensors",
 )
-"""Files of the teacher that stay as they are."""
+"""Files of the teacher that are copied."""
 
 
 def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Matrices as int8 and ``name.scale``, one a row; the rest as float16."""
+    """Matrices as int8 with ``name.scale``, one per row; the rest as float16."""
     out: dict[str, Tensor] = {}
     for name, value in state.items():
         value = value.detach().float().contiguous()
@@ -47,7 +47,7 @@ def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def known(groups: Mapping[str, list[list[str]]], words: Words) -> dict[str, list[list[str]]]:
-    """`words.json`: the teacher's, in which words that a mask has are "seen", too."""
+    """`words.json`: the teacher's, in which words with a mask are "seen", too."""
     every = sorted(groups["seen"] + groups["neighbours"])
     return {
         "seen": [group for group in every if group[0] in words.all],

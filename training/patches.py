@@ -1,4 +1,4 @@
-"""Patches of photos with masks: their labels, and which of them a step learns from."""
+"""Patches of photos with masks: their labels, and how they are sampled."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +12,14 @@ from training.features import FINE, file_of
 from training.words import NONE, UNKNOWN, Words
 
 _MOST_OF = 0.6
-"""A patch has the label that covers this part of it; patches at borders are not learned from."""
+"""A patch has the label that covers at least this share of it; other patches are unknown."""
 
 
 def stored(work: Path, photo: Photo) -> dict[str, np.ndarray]:
     """What `features` stored of a photo. Raises ValueError if that step has not run."""
     path = file_of(work, photo)
     if not path.exists():
-        raise ValueError(f"{path} was expected, but there is none; run `features` first.")
+        raise ValueError(f"{path} is missing; run `features` first.")
     with np.load(path) as arrays:
         return dict(arrays)
 
@@ -31,7 +31,7 @@ def labels(words: Words, photo: Photo, mask: np.ndarray) -> np.ndarray:
     cells = table[mask].reshape(views, height // FINE, FINE, width // FINE, FINE)
     cells = cells.swapaxes(2, 3).reshape(views, height // FINE, width // FINE, FINE * FINE)
     ordered = np.sort(cells, axis=-1)
-    middle = ordered[..., FINE * FINE // 2]  # what covers more than half is here
+    middle = ordered[..., FINE * FINE // 2]  # a label of more than half the cells is here
     share = (cells == middle[..., None]).mean(-1)
     return np.where(share >= _MOST_OF, middle, UNKNOWN)
 
@@ -40,8 +40,8 @@ class Patches:
     """All patches of photos. Labelled ones are sampled with probability ∝ 1/√(number of patches
     with that label); ``unknown`` (n, FEATURES) float16 are the features of the others.
 
-    ``words_of`` (S, V) are the words that each source has masks of, ``present`` (views, V) those of
-    a view.
+    ``words_of`` (S, V) are the words for which each source has masks, ``present`` (views, V) the
+    words in each view.
     """
 
     def __init__(self, words: Words, work: Path, photos: Sequence[Photo]) -> None:
@@ -72,7 +72,7 @@ class Patches:
         self._cumulative = np.cumsum(1 / np.sqrt(count[self.label - NONE]))
 
     def statistics(self) -> tuple[Tensor, Tensor]:
-        """Mean and deviation of each feature (FEATURES,)."""
+        """Mean and standard deviation of each feature (FEATURES,)."""
         some = self.features[:: max(1, len(self.features) // 20_000)].astype(np.float32)
         return torch.from_numpy(some.mean(0)), torch.from_numpy(some.std(0) + 1e-3)
 

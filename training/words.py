@@ -1,4 +1,4 @@
-"""The words of a model, which of them a mask has, and which are not compared with each other."""
+"""The words of a model, which of them masks label, and which are not compared with each other."""
 
 import json
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from gclip_core.backbones import builtin
 from gclip_core.words import vocabulary
 
 UNKNOWN, NONE = -1, -2
-"""Labels of patches: nothing is known, and none of the source's words."""
+"""Labels of patches: unknown, and none of the source's words."""
 ALIKE = (
     ("ocean", "water"),
     ("water", "river"),
@@ -22,15 +22,15 @@ ALIKE = (
     ("grass", "playingfield"),
     ("table", "dining table"),
 )
-"""Words so alike that a region of one may be called by the other."""
+"""Words so similar that a region of one may be labelled as the other."""
 _NEAR = 0.5
-"""Words whose vectors have a larger cosine are alike, too (dog and puppy)."""
+"""Words whose vectors have a larger cosine are similar, too (dog and puppy)."""
 _SHOWN = 3
-"""At most this many known words of similar spelling are shown for a word that is not known."""
+"""At most this many known words of similar spelling are shown for an unknown word."""
 
 
 class Known:
-    """The words that the model in a folder knows; those in ``seen`` it learned from photos."""
+    """The words that the model in a folder knows; it learned those in ``seen`` from photos."""
 
     def __init__(self, folder: Path) -> None:
         groups = json.loads((folder / "words.json").read_text("utf-8"))
@@ -48,7 +48,7 @@ class Known:
         return None
 
     def nearest(self, phrase: str) -> list[str]:
-        """Known words that may be meant by a phrase that is not known."""
+        """Known words that an unknown phrase may stand for."""
         _, word = vocabulary.look_up(self._known, phrase)
         similar = get_close_matches(phrase.lower(), self._first, _SHOWN, 0.8)
         found = [*filter(None, [word]), *(self._first[other] for other in similar)]
@@ -56,7 +56,7 @@ class Known:
 
 
 class Words:
-    """The words that a map learns: those that the teacher has seen, and ``others`` of masks."""
+    """The words that a map learns: those that the teacher has seen, and ``others`` from masks."""
 
     def __init__(self, seen: Iterable[str], others: Iterable[str]) -> None:
         seen = list(seen)

@@ -1,7 +1,7 @@
-"""The gate between strangers and Gradio: each limit is one comparison with one error message.
+"""The gate between clients and Gradio: each limit is one comparison with one error message.
 
 ``numbers`` bounds what is computed and cached, ``files`` what is stored and served, ``sessions``
-who waits and who reads, and ``requests`` is the middleware that asks the others.
+what waits and what is unread, and ``requests`` is the middleware that applies them.
 """
 
 API = "/gradio_api"

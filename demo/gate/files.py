@@ -1,6 +1,6 @@
 """Visitors' files: what is stored, served and opened.
 
-Without it strangers fill the disk or delete the photos of others (``full_disk`` and
+Without it, clients could fill the disk or delete the photos of others (``full_disk`` and
 ``small_files`` of ``tests.load``), and read or fetch whatever a path names.
 """
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:  # the command line is read before Gradio is imported
     import gradio as gr
 
 MAX_FILE = 64 * 2**20  # bytes of an upload
-MAX_UPLOADING = 256 * 2**20  # bytes of all that are under way; Gradio may keep them in memory
-MAX_STORED = 2 * 2**30  # bytes of all files, with those under way
-LEAST_STORED = 128 * 2**10  # a smaller file counts as so many bytes
-MIN_FREE = 2**30  # bytes of the disk that stay free
+MAX_UPLOADING = 256 * 2**20  # bytes of all uploads in progress; Gradio may keep them in memory
+MAX_STORED = 2 * 2**30  # bytes of all files, including uploads in progress
+LEAST_STORED = 128 * 2**10  # bytes that a smaller file counts as
+MIN_FREE = 2**30  # bytes of free disk space to keep
 MAX_AGE = 86_400  # seconds after which a file is deleted
-LOOK_SECONDS = 60  # between two looks at all files, besides those that make room
+LOOK_SECONDS = 60  # between two scans of all files, besides those that make room
 FOLDER, PREFIX = "GRADIO_TEMP_DIR", "gclip-uploads-"
 DIGEST = re.compile(r"[0-9a-f]{64}")
 DELETE = "import shutil, sys; [shutil.rmtree(path, ignore_errors=True) for path in sys.argv[1:]]"
@@ -43,8 +43,8 @@ DELETE = "import shutil, sys; [shutil.rmtree(path, ignore_errors=True) for path 
 def own_folder() -> Path:
     """Make a folder for the files of this process alone, and delete those of processes that ended.
 
-    Gradio names a file by its content: two pages would delete each other's. A lock tells others
-    that this process is running.
+    Gradio names files by their content, so two pages in one folder would delete each other's. A
+    lock tells other processes that this one is running.
     """
     parent = Path(os.environ.get(FOLDER) or tempfile.gettempdir()).resolve()
     parent.mkdir(parents=True, exist_ok=True)
@@ -69,13 +69,13 @@ def lock(folder: Path) -> bool:
 
 
 def delete(*folders: Path) -> None:
-    """Delete in a process of its own: 20,000 files take half a minute on some disks."""
+    """Delete in a separate process: 20,000 files take half a minute on some disks."""
     if folders:
         subprocess.Popen([sys.executable, "-ISc", DELETE, *folders], start_new_session=True)
 
 
 class Files:
-    """Visitors' files, each in a folder of ``uploads`` with a digest's name; those that ship."""
+    """Visitors' files, each in a folder of ``uploads`` named by a digest, and those that ship."""
 
     def __init__(self, page: "gr.Blocks", uploads: Path, shipped: Sequence[Path] = ()) -> None:
         self.page, self.uploads = page, uploads.resolve()
@@ -86,19 +86,19 @@ class Files:
         self.looking = asyncio.Lock()
 
     def is_own(self, path: Any) -> bool:
-        """Whether a path is that of such a file."""
+        """Whether a path leads to such a file."""
         if not isinstance(path, str) or not Path(path).is_absolute():
             return False
         try:
             file = Path(path).resolve(strict=True)
-        except (OSError, ValueError):  # there is none, or it cannot be a path
+        except (OSError, ValueError):  # missing, or not a valid path
             return False
         if file.is_relative_to(self.uploads):
             return bool(DIGEST.fullmatch(file.parent.name))
         return file.is_file() and any(file.is_relative_to(folder) for folder in self.shipped)
 
     def check(self, values: dict[str, Any]) -> None:
-        """Refuse other files in the values of a request: Gradio would fetch what one names."""
+        """Refuse other files in the values of a request: Gradio would fetch whatever they name."""
         left: list[Any] = [values]
         while left:
             value = left.pop()
@@ -107,20 +107,20 @@ class Files:
             elif isinstance(value, dict):
                 left += value.values()
                 path = value.get("path")
-                if isinstance(path, str):  # the address of an upload is its path
+                if isinstance(path, str):  # the URL of an upload ends in its path
                     path = path.partition(f"{API}/file=")[2] or path
                 if path is not None and not self.is_own(path):
-                    text = "This picture is no longer here: upload it again, or reload the page."
+                    text = "This photo is no longer on the server. Upload it again."
                     raise HTTPException(422, text)
                 if path is not None:
                     value |= {"path": path, "url": None}
 
     @asynccontextmanager
     async def counting(self, receive: Receive) -> AsyncIterator[Receive]:
-        """Count the bytes of a picture while it is received, stored and answered.
+        """Count the bytes of a request until it is stored and answered.
 
         Raises:
-            HTTPException: it is too large, too many are under way, or the disk is full.
+            HTTPException: it is too large, too many uploads are in progress, or the disk is full.
         """
         size = 0
 
@@ -130,7 +130,7 @@ class Files:
             size += len(message.get("body", b""))
             self.uploading += len(message.get("body", b""))
             if size > MAX_FILE + 2**16:
-                raise HTTPException(413, f"A picture has at most {MAX_FILE:,} bytes here.")
+                raise HTTPException(413, f"The file is too large. Send at most {MAX_FILE:,} bytes.")
             await self._check_room()
             return message
 
@@ -143,39 +143,39 @@ class Files:
 
     async def _check_room(self) -> None:
         if self.uploading > MAX_UPLOADING:
-            raise HTTPException(503, "Too many pictures are uploaded now. Try again soon.")
+            raise HTTPException(503, "Too many uploads at the moment. Try again soon.")
         if self.stored + self.uploading > MAX_STORED:
             await self.make_room()
         if shutil.disk_usage(self.uploads).free < MIN_FREE:
-            raise HTTPException(507, "The disk of this page is full. Try again later.")
+            raise HTTPException(507, "The server’s disk is full. Try again later.")
 
     async def make_room(self, *, look: bool = False) -> None:
-        """Delete files if there is no room; with ``look``, sum up in any case."""
+        """Delete files if there is no room; with ``look``, scan all files in any case."""
         async with self.looking:
             if look or self.stored + self.uploading > MAX_STORED:
                 before = self.stored
                 total = await asyncio.to_thread(self.delete_most)
-                self.stored += total - before  # it has grown by uploads meanwhile
+                self.stored += total - before  # uploads may have added to it meanwhile
 
     def delete_most(self) -> int:
-        """Delete old files and, if there is no room, those of the visitors who have most.
+        """Delete old files and, if there is no room, those of the visitors who store the most.
 
-        Of a visitor, the first to go are those with the largest product of bytes and age. Returns
-        the bytes of what is left.
+        A visitor's files with the largest product of size and age go first. Returns the bytes that
+        are left.
         """
         now, piles = time.time(), defaultdict[str, list[tuple[float, int, Path]]](list)
         for place, _, names in os.walk(self.uploads):
             folder = Path(place)
             if not names and folder != self.uploads:
-                with suppress(OSError):  # another request deletes it, or writes its file
+                with suppress(OSError):  # another request may delete it or write its file
                     if now - folder.stat().st_mtime > LOOK_SECONDS:
                         folder.rmdir()
             for file in map(folder.joinpath, names):
                 with suppress(FileNotFoundError):
                     status = file.stat()
                     size, age = max(status.st_size, LEAST_STORED), now - status.st_mtime
-                    if status.st_mtime <= self.started:  # it is the page's own
-                        continue  # directly in the folder are uploads that were broken off
+                    if status.st_mtime <= self.started:  # one of the page's own
+                        continue  # files directly in the folder are aborted uploads
                     if age > (MAX_AGE if folder != self.uploads else LOOK_SECONDS):
                         self._delete(file)
                     else:

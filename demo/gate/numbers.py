@@ -1,6 +1,6 @@
 """Bounds on what one request computes and on what all requests keep in memory.
 
-Without them the process exceeds 4 GB: ``hostile_pictures`` of ``tests.load``.
+Without them, the process would exceed 4 GB: ``hostile_pictures`` of ``tests.load``.
 """
 
 from gclip_core.errors import GclipError
@@ -14,22 +14,22 @@ SHOWN_PATCHES = 1_200  # a finer grid is pooled before it is sent to the browser
 ATTENDED_PATCHES = 560  # the same for the patches that each of them attends to
 BLOCK_PATCHES = 140  # and for these in the small maps of the blocks
 BACKBONES = 3
-MAX_CACHED = 600 * 2**20  # bytes of pictures, encodings and masks, whoever asked for them
+MAX_CACHED = 600 * 2**20  # bytes of pictures, encodings and masks of all visitors
 MAX_LINK = 6_000  # bytes of a link's settings; a longer one leaves out the words
 
 
 def check_cost(windows: int, patches: int, channels: int, methods: int = 1) -> None:
-    """Check what windows of so many patches cost, with the channels of all blocks of a tower.
+    """Check the cost of ``windows`` with ``patches`` each; ``channels`` are those of all blocks.
 
-    The cost of attention grows with the square of the patches. Fourteen methods that share an
-    encoding cost as much as the encoding.
+    The cost of attention grows with the square of the number of patches. Fourteen methods that
+    share an encoding cost as much as the encoding.
 
     Raises:
-        GclipError: more than the page computes for one request.
+        GclipError: it is more than one request may use.
     """
     cost = windows * patches * (1 + patches / 2_000) * channels * max(1, methods / 14)
     if cost > MAX_COST:
         raise GclipError(
-            f"This needs {cost / MAX_COST:.2f} × the computation that one request may use here. "
+            f"This needs {cost / MAX_COST:.2f} × the computation that one request may use. "
             "Choose a smaller size, a longer stride or a smaller backbone."
         )

@@ -1,7 +1,7 @@
 """The process: its open files, connections, log and memory.
 
-Without it ``idle_connections`` of ``tests.load`` shuts out every visitor and floods the log, and
-freed memory is not given back (255 MB after ``hostile_pictures``).
+Without it, ``idle_connections`` of ``tests.load`` would shut out every visitor and flood the log,
+and freed memory would not be returned (255 MB after ``hostile_pictures``).
 """
 
 import ctypes
@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # the command line is read before Gradio is imported
     import gradio as gr
 
-MAX_CONNECTIONS = 2_000  # further requests are answered with 503
-IDLE_SECONDS = 20  # after which a connection is closed that has not sent a request
-MAX_OPEN = 65_536  # files and connections, where the system allows any number
+MAX_CONNECTIONS = 2_000  # further requests get a 503
+IDLE_SECONDS = 20  # after which a connection without a request is closed
+MAX_OPEN = 65_536  # files and connections, if the system sets no limit
 
 logger = logging.getLogger(__name__)
-_logged: dict[tuple[str, int], float] = {}  # when, by the place in the code
+_logged: dict[tuple[str, int], float] = {}  # time by location in the code
 
 
 def allow_open_files() -> None:
@@ -40,9 +40,9 @@ class Connections:
         self.idle: dict[Any, int] = {}  # seconds
 
     def close_idle(self) -> None:
-        """To be called every second."""
+        """Close idle connections; call this every second."""
         server = self.page.server
-        server.config.limit_concurrency = MAX_CONNECTIONS  # no option of Gradio's
+        server.config.limit_concurrency = MAX_CONNECTIONS  # Gradio has no option for it
         connections = server.server_state.connections
         patience = IDLE_SECONDS if len(connections) < MAX_CONNECTIONS // 2 else 1
         idle = [each for each in connections if getattr(each, "scope", each) is None]
@@ -53,11 +53,11 @@ class Connections:
 
 
 def keep_log_short() -> None:
-    """Log the same error once a second at most, and no text that a visitor sent."""
+    """Log the same error at most once a second, and no text that a client sent."""
     for name in ("asyncio", "uvicorn.error"):
         logging.getLogger(name).addFilter(_is_due)
     logging.getLogger("mcp").setLevel(logging.CRITICAL)
-    logging.getLogger().addFilter(_without_text)  # libraries that log without a name, such as mcp
+    logging.getLogger().addFilter(_without_text)  # libraries that use the root logger, such as mcp
 
 
 def _is_due(record: logging.LogRecord) -> bool:
@@ -80,6 +80,6 @@ def log_place(error: Exception) -> None:
 
 
 def give_back_memory() -> None:
-    """Give freed memory back to the system: glibc keeps the gaps of arrays (25 ms for 600 MB)."""
+    """Return freed memory to the system: glibc keeps the gaps of arrays (25 ms for 600 MB)."""
     with suppress(AttributeError, OSError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)

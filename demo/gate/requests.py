@@ -1,7 +1,8 @@
-"""The middleware before Gradio: which routes there are, and how much a request may bring.
+"""The middleware in front of Gradio: which routes are open, and how large a request may be.
 
-Without it a body fills the memory (``large_bodies`` and ``slow_uploads`` of ``tests.load``), and
-Gradio's other routes print traces, store names for ever or never end (``test_closed_routes``).
+Without it, bodies could fill the memory (``large_bodies`` and ``slow_uploads`` of ``tests.load``),
+and Gradio's other routes would print tracebacks, store names forever or never end
+(``test_closed_routes``).
 """
 
 import asyncio
@@ -27,11 +28,11 @@ from demo.gate.sessions import Sessions
 if TYPE_CHECKING:  # the command line is read before Gradio is imported
     import gradio as gr
 
-MAX_BODY = 64 * 2**10  # bytes of a request that sends no picture
-MAX_BRACKETS = 300  # lists and objects of such a body; this bounds its depth and its memory
-MAX_TOOL_BODY = 8 * 2**20  # bytes of a call of a tool, which may have a picture in it
-MAX_TOOLS = 3  # such calls at once: Gradio joins the queue for all of them in one session
-BODY_SECONDS = 60  # that a body may take
+MAX_BODY = 64 * 2**10  # bytes of a request without an upload
+MAX_BRACKETS = 300  # lists and objects in such a body; this bounds its depth and its memory
+MAX_TOOL_BODY = 8 * 2**20  # bytes of a tool call, which may contain a picture
+MAX_TOOLS = 3  # concurrent tool calls: Gradio queues them all in one session
+BODY_SECONDS = 60  # for receiving a body
 JOIN, UPLOAD, TOOLS = f"{API}/queue/join", f"{API}/upload", f"{API}/mcp"
 PROGRESS = f"{API}/upload_progress"
 POSTS = re.compile(rf"({API}/(queue/join|call/(v2/)?\w+|upload|cancel|reset|mcp)|/login)/?")
@@ -41,14 +42,14 @@ GETS = re.compile(
     rf"|{API}/(info|app_id|user|token|login_check|startup-events|theme\.css|queue/data)/?"
     rf"|{API}/(heartbeat|file|call)/.*|{API}/file=.*|{PROGRESS}/?"
 )
-"""Routes that the page and programs need; others of Gradio print, store or never end."""
+"""Routes that the page and API clients need; the others of Gradio stay closed."""
 CALL = re.compile(rf"{API}/call/(?:v2/)?(\w+)/?")
 READ = re.compile(rf"{API}/(?:queue/data|call/(?:v2/)?\w+/([0-9a-f]+))/?")
 FILE = re.compile(rf"{API}/file[=/](.*)")
 
 
 class Gate:
-    """ASGI middleware before Gradio. With ``tools`` the Model Context Protocol has a route."""
+    """ASGI middleware for Gradio. ``tools`` opens the route of the Model Context Protocol."""
 
     def __init__(self, app: ASGIApp, page: "gr.Blocks", files: Files, tools: bool = False) -> None:
         self.app, self.page, self.files, self.tools = app, page, files, tools
@@ -77,12 +78,12 @@ class Gate:
                 await self._post(path, scope, receive, answer)
             elif scope["method"] in ("GET", "HEAD") and GETS.fullmatch(path):
                 await self._get(path, scope, receive, answer)
-            elif scope["method"] == "OPTIONS":  # what pages of other origins may do
+            elif scope["method"] == "OPTIONS":  # CORS preflight
                 await self.app(scope, receive, answer)
             else:
-                raise HTTPException(404, "There is nothing here.")
+                raise HTTPException(404, "Not found. Check the address.")
         except Exception as error:
-            if begun:  # Gradio breaks off the answers of a session that was dropped
+            if begun:  # Gradio aborts the responses of a dropped session
                 with suppress(Exception):
                     await send({"type": "http.response.body"})
             else:
@@ -90,8 +91,8 @@ class Gate:
 
     async def _get(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if (file := FILE.fullmatch(path)) and not self.files.is_own(file[1]):
-            raise HTTPException(404, "Only uploads and the page's own files are here.")
-        if path.startswith(PROGRESS):  # Gradio would remember every name of an upload for ever
+            raise HTTPException(404, "Not found. Only uploads and the page's own files are served.")
+        if path.startswith(PROGRESS):  # Gradio would store the name of every upload forever
             done = PlainTextResponse('data: {"msg": "done"}\n\n', media_type="text/event-stream")
             await done(scope, receive, send)
         elif read := READ.fullmatch(path):
@@ -127,18 +128,18 @@ class Gate:
                 self.files.owners.setdefault(digest, visitor)
             await send(message)
 
-        scope = {**scope, "query_string": b""}  # Gradio would keep a name in it for ever
+        scope = {**scope, "query_string": b""}  # Gradio would store a name in it forever
         async with self.files.counting(one_part(scope, receive)) as part:
             async with asyncio.timeout(BODY_SECONDS):
                 await self.app(scope, part, answer)
 
     async def _call_tool(self, scope: Scope, receive: Receive, send: Send) -> None:
         if not self.tools:
-            raise HTTPException(404, "Tools are called on a page that was started with --mcp.")
+            raise HTTPException(404, "Tools are disabled. Start the page with --mcp.")
         async with self.files.counting(receive) as part:
             call = await self._read_values(part, MAX_TOOL_BODY)
             if self.tool_slots.locked():
-                raise HTTPException(429, "Too many tools are called now. Try again soon.")
+                raise HTTPException(429, "Too many tool calls at the moment. Try again soon.")
             if isinstance(call.get("params"), dict):
                 # Without it Gradio writes the mask and its description into one text.
                 call["params"].setdefault("_meta", {"progressToken": 0})
@@ -146,21 +147,21 @@ class Gate:
                 await self.app(scope, with_body(orjson.dumps(call), receive), send)
 
     async def _read_values(self, receive: Receive, most: int) -> dict[str, Any]:
-        """The JSON object of a body, whose files are here."""
+        """The JSON object of a body, with its files checked."""
         body = await read_body(receive, most)
         if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
-            raise HTTPException(400, f"At most {MAX_BRACKETS:,} lists and objects fit here.")
+            raise HTTPException(400, f"Too many lists and objects. Send at most {MAX_BRACKETS:,}.")
         try:
             values = orjson.loads(body)
         except ValueError:
             values = None
         if not isinstance(values, dict):
-            raise HTTPException(400, "A JSON object was expected, but something else came.")
+            raise HTTPException(400, "The body is not a JSON object. Send one.")
         self.files.check(values)
         return values
 
     async def _sweep(self) -> None:
-        """Counts its own seconds, not those of the clock: a busy machine delays readers, too."""
+        """Clean up every second, counted by rounds: a busy machine also delays readers."""
         for second in itertools.count(1):
             await asyncio.sleep(1)
             try:
@@ -169,7 +170,7 @@ class Gate:
                 if second % LOOK_SECONDS == 0:
                     await asyncio.to_thread(give_back_memory)
                     await self.files.make_room(look=True)  # answers write files, too
-            except Exception as error:  # else nothing is dropped until the next request
+            except Exception as error:  # otherwise nothing is dropped until the next request
                 log_place(error)
 
 
@@ -180,7 +181,7 @@ def route(scope: Scope) -> str:
 
 
 def asked_event(page: "gr.Blocks", path: str, request: dict[str, Any]) -> Any:
-    """The event of Gradio that a request asks for: a program names it, the page has its number.
+    """The Gradio event that a request calls: API clients send its name, the page its number.
 
     Raises:
         HTTPException: there is none.
@@ -192,12 +193,12 @@ def asked_event(page: "gr.Blocks", path: str, request: dict[str, Any]) -> Any:
         index = request.get("fn_index")
         event = page.fns.get(index) if isinstance(index, int) else None
     if event is None or event.fn is None:  # JavaScript alone
-        raise HTTPException(404, f"There is no such event: load the page, or {API}/info, again.")
+        raise HTTPException(404, f"There is no such event. Reload the page, or {API}/info.")
     return event
 
 
 def inputs_of(event: Any, path: str, request: dict[str, Any]) -> Any:
-    """The inputs of a request in their order; ``/call/v2/`` has them by name.
+    """The inputs of a request in their order; ``/call/v2/`` sends them by name.
 
     Raises:
         HTTPException: the event has no input of such a name.
@@ -206,21 +207,21 @@ def inputs_of(event: Any, path: str, request: dict[str, Any]) -> Any:
         return request.get("data")
     names = inspect.signature(event.fn).parameters
     if unknown := request.keys() - names.keys():
-        raise HTTPException(400, f"There is no input “{unknown.pop()[:40]}”: {API}/info has all.")
+        raise HTTPException(400, f"There is no input “{unknown.pop()[:40]}”. See {API}/info.")
     return [request.get(name) for name in names]
 
 
 def check_inputs(event: Any, data: Any) -> None:
-    """Refuse inputs for which Gradio would log a trace: a wrong number, or what is no picture."""
+    """Refuse inputs for which Gradio would log a traceback: a wrong number, or no image."""
     if not isinstance(data, list) or len(data) != len(event.inputs):
         came = len(data) if isinstance(data, list) else "none"
-        raise HTTPException(400, f"{len(event.inputs)} values were expected, but {came} came.")
+        raise HTTPException(400, f"Expected {len(event.inputs)} values, got {came}.")
     for component, value in zip(event.inputs, data, strict=True):
         if component.data_model and value is not None:
             try:
                 component.data_model.model_validate(value, context={"validate_meta": True})
             except ValidationError:
-                raise HTTPException(422, "This is no picture: upload one.") from None
+                raise HTTPException(422, "This is not a picture. Upload one.") from None
 
 
 async def read_body(receive: Receive, most: int) -> bytes:
@@ -233,12 +234,12 @@ async def read_body(receive: Receive, most: int) -> bytes:
             body += message.get("body", b"")
             more = message.get("more_body", False)
             if len(body) > most:
-                raise HTTPException(413, f"A request has at most {most:,} bytes here.")
+                raise HTTPException(413, f"The request is too large. Send at most {most:,} bytes.")
     return bytes(body)
 
 
 def one_part(scope: Scope, receive: Receive) -> Receive:
-    """Receive a form of one part: Gradio keeps the file of each part open."""
+    """Receive a form with a single part: Gradio keeps a file open for each part."""
     kind = parse_options_header(Headers(scope=scope).get("content-type"))[1]
     mark, seen, marks = b"--" + kind.get(b"boundary", b""), b"", 0
 
@@ -247,7 +248,7 @@ def one_part(scope: Scope, receive: Receive) -> Receive:
         message = await receive()
         seen = seen[1 - len(mark) :] + message.get("body", b"")
         marks += seen.count(mark)
-        if marks > 2:  # before the part, and behind it
+        if marks > 2:  # before and after the part
             raise HTTPException(413, "Upload one picture at a time.")
         return message
 
@@ -265,13 +266,13 @@ def with_body(body: bytes, receive: Receive) -> Receive:
 
 
 def refusal(path: str, error: Exception) -> JSONResponse | PlainTextResponse:
-    """A sentence in the form in which Gradio's clients show it."""
+    """An error message in the form that Gradio's clients show."""
     if isinstance(error, HTTPException):
         status, text = error.status_code, error.detail
     elif isinstance(error, TimeoutError):
-        status, text = 408, f"A request may take {BODY_SECONDS} s, but this took longer."
+        status, text = 408, f"The request took longer than {BODY_SECONDS} s. Try again."
     else:
-        status, text = 500, "This request failed. Check what was sent, or try again later."
+        status, text = 500, "The request failed. Check its values, or try again later."
         log_place(error)
     if path.startswith(UPLOAD):
         return PlainTextResponse(text, status)

@@ -1,8 +1,8 @@
-"""Sessions: whose turn it is, and who reads the answers, by Gradio's record of its queue.
+"""Sessions: the order of waiting requests, and unread responses, in Gradio's queue.
 
-Without it the visitor who asks most is served most (``heavy_requests`` of ``tests.load``), and
-answers that nobody reads stay in memory (``unread_answers``). This is the only code that reads a
-private name of a library, Gradio's ``_queue``; ``tests/demo/test_gate.py`` fails if that changes.
+Without it, the client with the most requests would be served most (``heavy_requests`` of
+``tests.load``), and unread responses would stay in memory (``unread_answers``). Only this code uses
+a private name of a library, Gradio's ``_queue``; ``tests/demo/test_gate.py`` fails if it changes.
 """
 
 from collections import Counter
@@ -17,13 +17,13 @@ if TYPE_CHECKING:  # the command line is read before Gradio is imported
     import gradio as gr
 
 HEAVY = "heavy"  # Gradio's name for the queue of requests that compute, one at a time
-MAX_QUEUE = 200  # requests that wait
+MAX_QUEUE = 200  # waiting requests
 MAX_NAME = 64  # characters of a session's name
 MAX_WAITING = 2  # requests of one session in the queue HEAVY
-MAX_OF_SESSION = 8  # requests of one session that wait, or whose answer is not read yet
-MAX_OF_PROGRAMS = 100  # the same of all programs, which ask without a session
-UNREAD_SECONDS = 10  # after which what nobody reads is dropped
-MAX_SESSIONS = 200  # whose state is kept
+MAX_OF_SESSION = 8  # requests of one session that wait or have an unread response
+MAX_OF_PROGRAMS = 100  # the same for all API clients together, which have no session
+UNREAD_SECONDS = 10  # after which unread responses are dropped
+MAX_SESSIONS = 200  # sessions whose state is kept
 
 
 def waiting(page: "gr.Blocks") -> int:
@@ -32,7 +32,7 @@ def waiting(page: "gr.Blocks") -> int:
 
 
 class Sessions:
-    """Whose requests wait, and who reads the answers; a program's request has no session."""
+    """Sessions with waiting requests, and with readers; API clients have no session."""
 
     def __init__(self, page: "gr.Blocks") -> None:
         self.page = page
@@ -44,21 +44,21 @@ class Sessions:
         """Count a request until it is in a queue, then give every visitor a turn.
 
         Raises:
-            HTTPException: too many requests wait, or no session can have that name.
+            HTTPException: too many requests wait, or the session's name is invalid.
         """
         pending = self.page._queue.pending_event_ids_session
-        if session is None:  # Gradio names one by its only request
+        if session is None:  # Gradio then names one after its only request
             count, most = sum(name in ids for name, ids in pending.items()), MAX_OF_PROGRAMS
         elif isinstance(session, str) and len(session) <= MAX_NAME:
             count, most = len(pending.get(session, ())), MAX_OF_SESSION
             self.unread[session] = 0
         else:
-            raise HTTPException(400, f"A session is a text of at most {MAX_NAME} characters.")
+            raise HTTPException(400, f"A session's name has at most {MAX_NAME} characters.")
         count += sum(name == session for name, _ in self.joining)
         heavy = [event.session_hash for event in self._events(HEAVY)]
         heavy += [name for name, other in self.joining if other == HEAVY]
         if count >= most or (session and queue == HEAVY and heavy.count(session) >= MAX_WAITING):
-            raise HTTPException(429, "Too many requests of this page wait. Try again soon.")
+            raise HTTPException(429, "Too many requests of this page are waiting. Try again soon.")
         self.joining.append((session, queue))
         try:
             yield
@@ -67,14 +67,14 @@ class Sessions:
             self._take_turns()
 
     def _events(self, queue: str) -> list[Any]:
-        """What waits in a queue of Gradio, which serves its first."""
+        """The events that wait in a queue of Gradio, which serves the first one."""
         known = self.page._queue.event_queue_per_concurrency_id
         return known[queue].queue if queue in known else []
 
     def _take_turns(self) -> None:
-        """Sort what waits: each session's first request, then each one's second, and so on.
+        """Sort waiting requests: the first of each session, then the second of each, and so on.
 
-        Among these the same holds for addresses, behind which there may be many sessions.
+        Ties are broken in the same way by IP address, which many sessions may share.
         """
         jobs = filter(None, self.page._queue.active_jobs)
         running = [event for job in jobs for event in job if event.concurrency_id == HEAVY]
@@ -88,7 +88,7 @@ class Sessions:
 
     @contextmanager
     def read(self, request: str | None, query: str) -> Iterator[None]:
-        """Count a reader: of a program's request, or of the session in a query."""
+        """Count a reader of an API request, or of the session in a query."""
         event = self.page._queue.event_ids_to_events.get(request or "")
         named = request or QueryParams(query).get("session_hash", "")
         session = event.session_hash if event else named
@@ -99,7 +99,7 @@ class Sessions:
             self.readers.remove(session)
 
     async def drop_unread(self) -> None:
-        """Drop what waits or was answered for sessions that had no reader for too long."""
+        """Drop the requests and responses of sessions that had no reader for too long."""
         queue = self.page._queue
         names = {*queue.pending_event_ids_session, *queue.pending_messages_per_session}
         unread = names.difference(self.readers)

@@ -1,20 +1,20 @@
-// The address is the state: it names the photo, every setting and the open tab. A photo of one's
-// own, and words too long for a link, stay in this browser's storage, and the address has their key.
-// In a frame, as on a Space, nobody sees the address: the last one is stored, too.
+// The address is the state: it encodes the photo, every setting and the open tab. Uploaded photos
+// and words too long for a link stay in this browser's storage under a key in the address. In a
+// frame, as on a Space, nobody sees the address, so the last one is stored, too.
 //
-// An entry of the history has the state { isAnswered, step, back }: whether the page has shown it,
-// the step of a lesson, and the address that a lesson gives back.
+// A history entry has the state { isAnswered, step, back }: whether the page has shown it, the step
+// of a lesson, and the address to return to after the lesson.
 
-/** Parameters of which another value is another entry of the history. */
+/** Parameters whose change adds an entry to the history. */
 const PHOTO = ["example", "kept"];
 const PHOTO_AND_WORDS = [...PHOTO, "words"];
 const MOST_KEPT = 100;
 const isFramed = window !== window.parent;
-/** In the place of the storage, where a browser has none, as long as the page is open. */
+/** Replaces the storage while the page is open, if the browser has none. */
 let memory = {};
-/** What the server sent: the link of the last answer, and what that leaves out. */
+/** What the server sent: the link of the last answer, and what it leaves out. */
 let answered = { link: "", photo: "", words: "" };
-/** Whether the address that was asked for last is answered. */
+/** Whether the address that was requested last has been answered. */
 let isSettled = false;
 /** The open tab, and the last one that shows the photo. */
 const tabs = { open: "segment", ofPhoto: "segment" };
@@ -27,7 +27,7 @@ function readStorage() {
   }
 }
 
-/** Store these values besides the others; false where the browser stores nothing. */
+/** Store these values along with the others; false if the browser stores nothing. */
 function writeStorage(values) {
   memory = { ...readStorage(), ...values };
   try {
@@ -44,14 +44,14 @@ function keep(content) {
   const isSame = ([, other]) => JSON.stringify(other) === JSON.stringify(content);
   const random = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36));
   const [key] = Object.entries(kept).find(isSame) ?? [`k${random.join("")}`];
-  delete kept[key]; // the newest is the last
+  delete kept[key]; // the newest comes last
   const entries = [...Object.entries(kept), [key, content]].slice(-MOST_KEPT);
   writeStorage({ kept: Object.fromEntries(entries) });
   return key;
 }
 
 const parameters = () => new URLSearchParams(location.search);
-/** Gradio's own, such as the theme. */
+/** Gradio's own parameters, such as the theme. */
 const isForeign = ([name]) => name === "view" || name.startsWith("__");
 const withTab = (query, name) => {
   if (name === "segment") query.delete("tab");
@@ -59,7 +59,7 @@ const withTab = (query, name) => {
   return query;
 };
 
-/** Make a query the page's address, in this entry of the history or in a new one. */
+/** Make a query the page's address, in the current history entry or in a new one. */
 function write(query, state, isNew = false) {
   const own = [...new URLSearchParams(query)].filter((entry) => !isForeign(entry));
   const whole = new URLSearchParams([...own, ...[...parameters()].filter(isForeign)]);
@@ -80,7 +80,7 @@ function readAddress() {
   return JSON.stringify({ query: location.search, photo, words, stores });
 }
 
-/** After the answer to an address, or an error. */
+/** Called after the answer to an address, or after an error. */
 function settleAddress() {
   isSettled = true;
   write(withTab(parameters(), tabs.open), { ...history.state, isAnswered: true });
@@ -88,8 +88,8 @@ function settleAddress() {
 }
 
 /**
- * Write the address of an answer. Returns the link to share, and whether it has the photo in it: no
- * other one than its owner chose to include.
+ * Write the address of an answer. Returns the link to share, and whether it includes the photo:
+ * only the one that its owner chose to include.
  */
 function recordAnswer(text, isIncluded) {
   const { photo: before } = answered;
@@ -102,12 +102,12 @@ function recordAnswer(text, isIncluded) {
   const isSame = (names) => names.every((name) => shown.get(name) === query.get(name));
   if (!state?.isAnswered || isSame(PHOTO_AND_WORDS)) write(query, { ...state, isAnswered: true });
   else if (isSettled) write(query, isSame(PHOTO) ? state : { isAnswered: true }, true);
-  // else it answers an address that was left meanwhile
+  // otherwise the visitor has left this address meanwhile
   const isStillIncluded = isIncluded && photo === before;
   return [shareLink(isStillIncluded), isStillIncluded];
 }
 
-/** The whole link for others, to the tab that showed the photo last. */
+/** The link to share, to the tab that showed the photo last. */
 function shareLink(isIncluded) {
   if (!answered.link) return "";
   const query = withTab(new URLSearchParams(answered.link), tabs.ofPhoto);
@@ -123,7 +123,7 @@ function turnTo(name, isIncluded) {
   return [name, shareLink(isIncluded)];
 }
 
-/** Show the address of a lesson's step, which gives the page back as it was. */
+/** Show the address of a lesson's step, from which the visitor can return. */
 function lendPage(step, query) {
   const back = history.state?.back ?? `${withTab(parameters(), tabs.ofPhoto)}`;
   write(query, { step, back }, true);

@@ -1,5 +1,5 @@
-// A photo with its masks. The values come from views.py; a word that a person typed only ever
-// becomes textContent.
+// A photo with its masks. The values come from views.py; typed words are only ever set as
+// textContent.
 import { fillSwitches, isOn, refreshSwitches } from "./ideas.js";
 import { placeLabels } from "./labels.js";
 import { explain, placeBeside } from "./reasons.js";
@@ -25,7 +25,7 @@ import { cutOut, picture, saveAs } from "./take.js";
 
 const NONE = 255; // the label of a pixel without a class
 const EDGE = abgr(255, 255, 255, 216);
-const LEAST_SHARE = 0.0005; // what rounds to 0.0 %
+const LEAST_SHARE = 0.0005; // smaller shares round to 0.0 %
 
 export default function mount({ element, props, trigger, watch }) {
   const { $, $$ } = inside(element);
@@ -35,12 +35,12 @@ export default function mount({ element, props, trigger, watch }) {
   const split = $(".split");
   const photo = $("img");
   const opacity = $(".opacity input");
-  /** What is drawn: a value of the server, and the label of every pixel of each of its masks. */
+  /** What is drawn: a value from the server, and the label of every pixel of each mask. */
   let answer = null;
   let masks = [];
   /**
-   * The mask; how it is compared ("", "swipe" or "changes"), and with which idea's other mask; the
-   * label that is alone; the patch, and whether it is pinned and has its scores.
+   * The mask; how it is compared ("", "swipe" or "changes"), and for which idea; the label that is
+   * shown alone; the patch, and whether it is pinned and shows its scores.
    */
   const chosen = { mask: 0, mode: "", idea: 0, label: null, patch: null, isPinned: false };
   /** Whether words without pixels are listed, too. */
@@ -58,7 +58,7 @@ export default function mount({ element, props, trigger, watch }) {
   function update() {
     const { value } = props;
     $(".empty").hidden = Boolean(value?.masks);
-    element.classList.toggle("blank", !value?.masks); // also after a photo that is gone
+    element.classList.toggle("blank", !value?.masks); // also when the photo is gone
     if (!value?.masks) {
       answer = null;
       return;
@@ -78,7 +78,7 @@ export default function mount({ element, props, trigger, watch }) {
     const isOther = kindOf(answer) !== kindOf(value);
     if (isOther) chosen.idea = value.idea;
     if (value.ideas.length || isOther) chosen.mask = maskOf(value);
-    if (answer?.looks !== value.looks) stage.classList.remove("looking"); // until the new ones come
+    if (answer?.looks !== value.looks) stage.classList.remove("looking"); // until new ones arrive
     answer = value;
     masks = decoded;
     const [height, width] = value.masks[0].mask.shape;
@@ -99,11 +99,11 @@ export default function mount({ element, props, trigger, watch }) {
 
   const namesOf = (value) => JSON.stringify(value?.classes.map(({ name }) => name));
 
-  /** What the masks are of: ideas, or two methods. */
+  /** What the masks compare: ideas, or two methods. */
   const kindOf = (value) =>
     JSON.stringify(value && (value.ideas.length ? value.ideas : value.masks.map((m) => m.title)));
 
-  /** The mask of the switches as they are now. */
+  /** The mask for the current state of the switches. */
   const maskOf = ({ ideas, shown }) =>
     ideas.length ? ideas.reduce((mask, idea, bit) => mask | (isOn(idea) << bit), 0) : shown;
 
@@ -111,7 +111,7 @@ export default function mount({ element, props, trigger, watch }) {
     Object.assign($(selector), { textContent: text, hidden: !text });
   }
 
-  /** A sentence with what can be done about it. */
+  /** A message with a button for what can be done about it. */
   function offer(selector, { text = "", action = "", settings, opens } = {}) {
     const line = $(selector);
     const button = line.querySelector("button");
@@ -153,7 +153,7 @@ export default function mount({ element, props, trigger, watch }) {
   }
 
   function toggle(mode) {
-    // Two methods have a button each, which ends it.
+    // With two methods, only the button of a method ends a mode.
     chosen.mode = chosen.mode === mode && answer.ideas.length ? "" : mode;
   }
 
@@ -166,7 +166,7 @@ export default function mount({ element, props, trigger, watch }) {
 
   const sentence = () => answer.sentences[chosen.idea][chosen.mask];
 
-  /** The first column of pixels in which the second mask of the pair is seen. */
+  /** The first column of pixels that shows the second mask of the pair. */
   const seam = (width) => Math.ceil((split.value / 100) * width);
 
   /** The mask that a pixel shows, by its column. */
@@ -177,7 +177,7 @@ export default function mount({ element, props, trigger, watch }) {
     return (x) => (x < first ? before : second);
   }
 
-  /** After a change of the view, or of what is shown alone. */
+  /** Redraw after a change of the view, or of the label that is shown alone. */
   function refresh() {
     const isSwipe = chosen.mode === "swipe";
     const [before, after] = pair();
@@ -301,10 +301,10 @@ export default function mount({ element, props, trigger, watch }) {
     nameClasses(width, height);
   }
 
-  /** Edges are drawn between all words, or around the one that is alone. */
+  /** Edges are drawn between all words, or around the one that is shown alone. */
   const hasEdge = (...labels) => chosen.label === null || labels.includes(chosen.label);
 
-  /** A mask's colour of each label, and the one between them where the label is a weak fit. */
+  /** A mask's colour of each label, and that of its stripes, which differs if it is a weak fit. */
   function inksOf({ unsure }) {
     const alpha = Math.round(opacity.value * 2.55);
     const full = new Uint32Array(256);
@@ -349,8 +349,8 @@ export default function mount({ element, props, trigger, watch }) {
   // --- a patch -----------------------------------------------------------------------------------
 
   /**
-   * What the chosen patch attends to and, if it is pinned, its scores: of the mask that is shown.
-   * They are announced if the visitor chose the patch just now.
+   * Show what the chosen patch attends to and, if it is pinned, its scores, in the mask that is
+   * shown. The scores are announced if the visitor has just chosen the patch.
    */
   function look(isNew = false) {
     const { looks } = props;
@@ -385,7 +385,7 @@ export default function mount({ element, props, trigger, watch }) {
     });
   }
 
-  /** A row of attention, whose grid may be coarser than that of the patches. */
+  /** Show a row of attention, whose grid may be coarser than that of the patches. */
   function showAttention(matrix, [rows, columns], patch) {
     const n = rows * columns;
     heat($(".heat"), matrix.subarray(patch * n, (patch + 1) * n), columns);
@@ -395,7 +395,7 @@ export default function mount({ element, props, trigger, watch }) {
     $(".live").textContent = `Patch in ${placeOf(chosen.patch, answer.grid)}: ${text}`;
   }
 
-  /** Choose a patch, or null for none; a pinned one is that of all drawings. */
+  /** Choose a patch, or null for none; all drawings share a pinned one. */
   function choose(patch, isPinned = chosen.isPinned) {
     if (patch === chosen.patch && isPinned === chosen.isPinned) return;
     const isOfAll = isPinned || chosen.isPinned;
@@ -406,7 +406,7 @@ export default function mount({ element, props, trigger, watch }) {
 
   const free = () => choose(null, false);
 
-  /** The word in the middle of a patch. */
+  /** The word at the centre of a patch. */
   function nameAt(patch) {
     const [rows, columns] = answer.grid;
     const [height, width] = answer.masks[0].mask.shape;
@@ -440,9 +440,9 @@ export default function mount({ element, props, trigger, watch }) {
     } else choose(from, isFree());
   };
 
-  // --- something to take away --------------------------------------------------------------------
+  // --- downloads ---------------------------------------------------------------------------------
 
-  /** The label that is alone, else the first word that has pixels. */
+  /** The label that is shown alone, else the first word that has pixels. */
   function labelToCut() {
     const { shares } = answer.masks[chosen.mask];
     const first = answer.classes.findIndex((_, label) => shares[label] >= LEAST_SHARE);
@@ -451,7 +451,7 @@ export default function mount({ element, props, trigger, watch }) {
 
   async function take(make, ending) {
     try {
-      await photo.decode(); // it may still be on its way
+      await photo.decode(); // it may still be loading
     } catch {
       return write(".notes", "The photo could not be loaded. Reload the page.");
     }
@@ -476,11 +476,11 @@ export default function mount({ element, props, trigger, watch }) {
   for (const end of ["pointerup", "pointerleave", "pointercancel", "keyup", "blur"])
     plain.addEventListener(end, setPlain(false));
 
-  $(".full").hidden = !document.fullscreenEnabled; // no iPhone has it
+  $(".full").hidden = !document.fullscreenEnabled; // iPhones have no full screen
   $(".full").onclick = () =>
     document.fullscreenElement ? document.exitFullscreen() : element.requestFullscreen();
 
-  /** Inputs come faster than frames. */
+  /** Inputs may be faster than frames. */
   let frame = 0;
   const paintSoon = () => {
     cancelAnimationFrame(frame);

@@ -1,5 +1,5 @@
-// One patch in focus on every map, from the photo to the mask. The values come from diagram.py; a
-// word that a person typed only ever becomes textContent.
+// One patch in focus on every map, from the photo to the mask. The values come from diagram.py;
+// typed words are only ever set as textContent.
 import { fillSwitches, refreshSwitches } from "./ideas.js";
 import { around, arrow, at, band, boxIn, fusion, isBeside, path } from "./lines.js";
 import {
@@ -20,7 +20,7 @@ import {
 } from "./shared.js";
 
 const MOST_WORDS = 4;
-const DOUBLE = 25; // per cent of a bar for each doubling of a norm: 16 × is all of it
+const DOUBLE = 25; // per cent of a bar for each doubling of a norm: 16 × fills it
 
 export default function mount({ element, props, trigger, watch }) {
   const { $, $$ } = inside(element);
@@ -35,12 +35,12 @@ export default function mount({ element, props, trigger, watch }) {
   const received = $(".received");
   const called = $(".called");
   const [looking, receiving] = $$(".direction button");
-  /** What is drawn: three values of the server, and the numbers that they name. */
+  /** What is drawn: three values from the server, and the numbers in their files. */
   let answer = null;
   let tower = null;
   let closer = null;
   let data = null;
-  /** The patch under the pointer, the one that was pressed, and the one that the maps show. */
+  /** The patch under the pointer, the pinned one, and the one that the maps show. */
   let hovered = null;
   let pinned = null;
   let focused = 0;
@@ -109,7 +109,7 @@ export default function mount({ element, props, trigger, watch }) {
     for (const name of Object.keys(classes)) part.classList.toggle(name, classes[name]);
   };
 
-  /** Let a part glow if it shows something else of the same photo. */
+  /** Let a part glow if it now shows something else for the same photo. */
   function glow(part, shows, isNew) {
     const changed = !isNew && part.dataset.shows !== shows;
     part.dataset.shows = shows;
@@ -127,7 +127,7 @@ export default function mount({ element, props, trigger, watch }) {
     select.selectedIndex = closer.head + 1;
   }
 
-  /** Of the bar of a norm that is so many times the median. */
+  /** The length of the bar of a norm that is `ratio` times the median. */
   const lengthOf = (ratio) => `${Math.min(100, DOUBLE * Math.log2(Math.max(1.05, ratio)))}%`;
 
   function drawBlocks(isNew) {
@@ -193,7 +193,7 @@ export default function mount({ element, props, trigger, watch }) {
     paint(called.firstChild, data.byBlock.subarray(block, block + n), answer.grid[1], 200);
   }
 
-  /** Classes in their colours; where there is none, nothing. */
+  /** Draw classes in their colours, and nothing where there is none. */
   function paint(canvas, labels, width, alpha) {
     const inks = new Uint32Array(256);
     answer.classes.forEach(({ colour }, label) => {
@@ -202,14 +202,14 @@ export default function mount({ element, props, trigger, watch }) {
     draw(canvas, width, labels.length / width, (i) => inks[labels[i]]);
   }
 
-  /** Of maps one after another, each of 1 + n rows: what is received, then where each patch looks. */
+  /** A row of maps of 1 + n rows each: attention received, then what each patch attends to. */
   function rowOf(maps, width, patch, map = 0) {
     const n = answer.grid[0] * answer.grid[1];
     const start = (map * (n + 1) + (patch === null ? 0 : patch + 1)) * width;
     return maps.subarray(start, start + width);
   }
 
-  /** Where the patch looks that is pointed at or pinned; without one, blocks show the received. */
+  /** Show what the hovered or pinned patch attends to; without one, blocks show the received. */
   function look() {
     const [rows, columns] = answer.grid;
     const chosen = hovered ?? pinned;
@@ -233,7 +233,7 @@ export default function mount({ element, props, trigger, watch }) {
     drawBars();
   }
 
-  /** The words and the background, with their cosines with the patch in focus. */
+  /** The words and the background, with their cosines to the patch in focus. */
   function fits() {
     const n = answer.grid[0] * answer.grid[1];
     const [low, high] = answer.range;
@@ -288,7 +288,7 @@ export default function mount({ element, props, trigger, watch }) {
     ].join("");
   }
 
-  /** A map has a canvas and the patch in focus; the mask also has what changed. */
+  /** Give a map a canvas and a mark for the patch in focus. */
   function prepare(map) {
     map.prepend(make("canvas"), make("i", "spot"));
     return map;
@@ -303,7 +303,7 @@ export default function mount({ element, props, trigger, watch }) {
     }
   }
 
-  /** The patch under a pointer; in the matrix that of a row. */
+  /** The patch under a pointer; in the matrix, the one of the row. */
   function under(event) {
     const map = answer && event.target.closest(".map");
     if (!map) return null;

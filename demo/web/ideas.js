@@ -1,5 +1,5 @@
-// The switches of AMF and CS, wherever a mask is shown. The page has one control of each, which the
-// server reads: a press is passed on to it.
+// The AMF and CS switches at each mask. The page has one control of each, which the server reads;
+// a press is passed on to it.
 import { make } from "./shared.js";
 
 const controlOf = (idea) => document.querySelector(`#${idea.toLowerCase()} input`);
@@ -24,7 +24,7 @@ export function fillSwitches(box, switches, follow = () => {}) {
   }
 }
 
-/** Show each switch as it is; an idle one is off. */
+/** Show the state of each switch; an idle one is off. */
 export function refreshSwitches(box) {
   for (const button of box.querySelectorAll(".idea"))
     button.setAttribute("aria-checked", !button.disabled && isOn(button.textContent));

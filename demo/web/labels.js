@@ -2,8 +2,8 @@
 import { clamp, make } from "./shared.js";
 
 /**
- * Put each class's name where the class lies deepest, but over nothing and inside the layer.
- * `cells` are the labels of a coarse grid, row by row; `taken` are boxes that stay free.
+ * Put each class's name as deep inside the class as it fits, inside the layer and without overlap.
+ * `cells` are the labels of a coarse grid, row by row; `taken` are boxes to avoid.
  */
 export function placeLabels(layer, classes, cells, columns, taken) {
   const depth = depths(cells, columns);

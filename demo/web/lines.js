@@ -2,7 +2,7 @@
 const GAP = 3; // pixels between a map and the line beside it
 const TURN = 10; // the radius of a corner
 
-/** A part's place inside another. */
+/** A part's box inside another part. */
 export function boxIn(outer, part) {
   const origin = outer.getBoundingClientRect();
   const { left, top, width, height } = part.getBoundingClientRect();
@@ -11,12 +11,12 @@ export function boxIn(outer, part) {
 export const at = ({ left, top, width, height }, x, y) => [left + x * width, top + y * height];
 export const isBeside = (a, b) => at(a, 1, 0)[0] < b.left;
 
-/** Ends of a line: from the right edge to the left one of what lies beside, else bottom to top. */
+/** Ends of a line: right edge to left edge if the parts are side by side, else bottom to top. */
 function ends(a, b, share) {
   return isBeside(a, b) ? [at(a, 1, share), at(b, 0, share)] : [at(a, share, 1), at(b, share, 0)];
 }
 
-/** From a point to another one, leaving it and arriving there across or down. */
+/** A curve between two points that starts and ends horizontally, or else vertically. */
 function curve([x, y], [u, v], isAcross) {
   const middle = (x + u) / 2;
   const half = (y + v) / 2;
@@ -30,13 +30,13 @@ export function arrow(a, b) {
   return path("used", from + curve(from, to, isBeside(a, b)));
 }
 
-/** A surface from a whole edge to a whole edge. */
+/** A band from one whole edge to another. */
 export function band(a, b) {
   const [[from, to], [back, end], isAcross] = [ends(a, b, 0), ends(a, b, 1), isBeside(a, b)];
   return path("band", `${from + curve(from, to, isAcross)}L${end + curve(end, back, isAcross)}`);
 }
 
-/** From a block to a point below all blocks; if others lie below it, by the gap beside it. */
+/** From a block to a point below all blocks, through the gap beside it if others are in the way. */
 export function fusion(layer, map, blocks, to) {
   const foot = at(blocks, 0, 1)[1];
   const isLowest = at(layer, 0, 1)[1] > foot - GAP;

@@ -1,4 +1,4 @@
-// What events of page.py run in the browser.
+// Functions that events of page.py run in the browser.
 
 function saveFile({ url, orig_name }) {
   const link = document.createElement("a");
@@ -6,7 +6,7 @@ function saveFile({ url, orig_name }) {
   link.click();
 }
 
-/** On plain http a page has no clipboard, but it may copy what is selected. */
+/** Over plain HTTP a page has no clipboard, but it can copy a selection. */
 async function copyLink(link) {
   try {
     await navigator.clipboard.writeText(link);
@@ -17,11 +17,11 @@ async function copyLink(link) {
     text.select();
     const isCopied = document.execCommand("copy");
     text.disabled = true;
-    return isCopied ? "Copied" : "Copy it by hand";
+    return isCopied ? "Copied" : "Copy it manually";
   }
 }
 
-/** Scroll to what a press has made elsewhere, where it is not in view. */
+/** Scroll a result into view if it appears elsewhere. */
 function reveal(id) {
   document.getElementById(id)?.scrollIntoView({ block: "nearest" });
 }

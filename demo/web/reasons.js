@@ -5,8 +5,8 @@ const MOST_WORDS = 4;
 
 /**
  * Show the best words, the background and all others as whole percents that add up to 100.
- * `shares` are (classes + 1, patches), the background's last; `behind` is what the background is
- * there, which `onAdd` makes a word of the mask's. Returns them as a sentence.
+ * `shares` are (classes + 1, patches), the background's last; `behind` is the background's best
+ * word there, which `onAdd` adds to the words. Returns the percentages as text.
  */
 export function explain(box, { classes, shares, patch, behind, onAdd, free }) {
   const n = shares.length / (classes.length + 1);

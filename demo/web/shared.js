@@ -1,6 +1,6 @@
 // What the components share: elements, packed numbers, heat, patches of a grid, the pinned patch.
 
-/** Searches inside of an element: for the first match, and for all of them. */
+/** Selectors inside an element: for the first match, and for all matches. */
 export const inside = (element) => ({
   $: (selector) => element.querySelector(selector),
   $$: (selector) => [...element.querySelectorAll(selector)],
@@ -10,12 +10,12 @@ export const make = (tag, className = "", text = "") =>
 export const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-/** Numbers from 0 to 255 that the server packed; of more than 64 files the first go. */
+/** Bytes that the server packed; of more than 64 files, the oldest are dropped. */
 const fetched = new Map();
 function numbers({ file }) {
   if (!fetched.has(file.url)) {
     fetched.set(file.url, unpacked(file.url));
-    fetched.get(file.url).catch(() => fetched.delete(file.url)); // or it would stay an error
+    fetched.get(file.url).catch(() => fetched.delete(file.url)); // or the error would stay cached
   }
   if (fetched.size > 64) fetched.delete(fetched.keys().next().value);
   return fetched.get(file.url);
@@ -33,8 +33,8 @@ async function unpacked(url) {
 }
 
 /**
- * A function that fetches packed numbers and then shows them. A newer call drops the older ones; a
- * lost connection is tried again; files that the server has deleted are not.
+ * A function that fetches packed numbers and then shows them. A newer call cancels older ones. Lost
+ * connections are retried, but not files that the server has deleted.
  */
 export function newestOnly(element) {
   let newest = 0;
@@ -58,7 +58,7 @@ export function newestOnly(element) {
   };
 }
 
-/** For tests and pictures, which wait for the next answer. */
+/** For tests and screenshots, which wait for the next answer. */
 export function countAnswer(element) {
   element.dataset.answers = Number(element.dataset.answers ?? 0) + 1;
 }
@@ -70,7 +70,7 @@ const RAMP = [
   [249, 142, 9],
   [252, 255, 164],
 ];
-/** For each of 256 values a colour from black over red to yellow, the low ones more transparent. */
+/** A colour for each of 256 values, from black through red to yellow; low ones are transparent. */
 export const HEAT = Uint32Array.from({ length: 256 }, (_, value) => {
   const t = (value / 255) * (RAMP.length - 1);
   const low = Math.min(Math.floor(t), RAMP.length - 2);
@@ -78,25 +78,25 @@ export const HEAT = Uint32Array.from({ length: 256 }, (_, value) => {
   return abgr(r, g, b, 130 + value * 0.4);
 });
 
-/** A colour as the pixels of a canvas have it. */
+/** A colour in the byte order of a canvas. */
 export function abgr(r, g, b, alpha) {
   return ((alpha << 24) | (b << 16) | (g << 8) | r) >>> 0;
 }
 
-/** "#rrggbb" as a canvas has it. */
+/** "#rrggbb" in the byte order of a canvas. */
 export function ink(colour, alpha) {
   const [r, g, b] = [1, 3, 5].map((start) => Number.parseInt(colour.slice(start, start + 2), 16));
   return abgr(r, g, b, alpha);
 }
 
-/** Show pixels, `width` a row. */
+/** Show pixels in rows of `width`. */
 export function put(canvas, width, pixels) {
   const picture = new ImageData(new Uint8ClampedArray(pixels.buffer), width);
   Object.assign(canvas, { width, height: picture.height });
   canvas.getContext("2d").putImageData(picture, 0, 0);
 }
 
-/** Show pixels that are made by `colour(i)`. */
+/** Show pixels that `colour(i)` computes. */
 export function draw(canvas, width, height, colour) {
   const pixels = new Uint32Array(width * height);
   for (let i = 0; i < pixels.length; i++) pixels[i] = colour(i);
@@ -106,14 +106,14 @@ export function draw(canvas, width, height, colour) {
 export const heat = (canvas, values, columns) =>
   draw(canvas, columns, values.length / columns, (i) => HEAT[values[i]]);
 
-/** The patch that a value names; null for none, or for one outside of its grid. */
+/** The patch that a value names; null for none, or for one outside its grid. */
 export const patchOf = ({ patch, grid: [rows, columns] }) =>
   Number.isInteger(patch) && patch < rows * columns ? patch : null;
 
 /**
- * The pinned patch, which all drawings of a photo share. `follow` gets `{ of, patch }` of every pin;
- * the function that is returned pins a patch, or null, in the drawings of the same photo (`of`).
- * The server learns it, too: while a key stays pressed, only now and then.
+ * The pinned patch, which all drawings of a photo share. `follow` gets every pin `{ of, patch }`;
+ * the returned function pins a patch, or null, in all drawings of the same photo (`of`). It also
+ * tells the server, but not at every step while a key is held.
  */
 export function pins({ element, props, trigger }, follow) {
   let timer = 0;
@@ -139,7 +139,7 @@ export function pins({ element, props, trigger }, follow) {
   };
 }
 
-/** Patches are counted from 0, row by row: the one under a pointer, or the nearest. */
+/** The patch under a pointer, or the nearest; patches are numbered from 0, row by row. */
 export function patchUnder({ clientX, clientY }, box, [rows, columns]) {
   const { left, top, width, height } = box.getBoundingClientRect();
   const row = clamp(Math.floor((rows * (clientY - top)) / height), 0, rows - 1);

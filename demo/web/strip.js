@@ -1,10 +1,10 @@
-// Pictures in a row or a grid, each a button if one can be chosen; without pictures, chips.
+// Pictures in a row or a grid, as buttons if one can be selected; without pictures, chips.
 import { make } from "./shared.js";
 
 export default function mount({ element, props, trigger, watch }) {
   const strip = element.querySelector(".items");
   let key = "";
-  /** Chips may be pressed faster than they are drawn anew: the presses of these seconds. */
+  /** Recent presses: chips may be pressed faster than they are redrawn. */
   let pressed = [];
   let forgetting = 0;
 

@@ -1,7 +1,7 @@
-// Pictures to take away, made in the browser at the size of the photo.
+// Pictures to download, made in the browser at the size of the photo.
 import { abgr, draw, make } from "./shared.js";
 
-const LONGEST = 4096; // a longer side is a blank picture on some phones
+const LONGEST = 4096; // larger pictures are blank on some phones
 
 function sheet(photo) {
   const longest = Math.max(photo.naturalWidth, photo.naturalHeight);
@@ -14,7 +14,7 @@ function sheet(photo) {
 
 const blobOf = (canvas) => new Promise((resolve) => canvas.toBlob(resolve));
 
-/** The photo, clear but where it has this label. */
+/** The photo, transparent except where it has this label. */
 export function cutOut(photo, labels, columns, label) {
   const stencil = make("canvas");
   draw(stencil, columns, labels.length / columns, (i) =>
@@ -28,7 +28,7 @@ export function cutOut(photo, labels, columns, label) {
   return blobOf(result);
 }
 
-/** The photo with its mask and its names, as they are seen. */
+/** The photo with its mask and its names, as shown. */
 export function picture(photo, mask, names, stage) {
   const result = sheet(photo);
   const context = result.getContext("2d");

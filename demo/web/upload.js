@@ -1,4 +1,4 @@
-// While a photo is uploaded and decoded, the page says so: body has the class "uploading".
+// While a photo is uploaded and decoded, body has the class "uploading".
 
 const isPhoto = (node) => node instanceof Element && node.closest("#photo") !== null;
 const sign = (isOn) => document.body.classList.toggle("uploading", isOn);
@@ -15,7 +15,7 @@ document.addEventListener(
 );
 for (const end of ["load", "error"])
   document.addEventListener(end, ({ target }) => isPhoto(target) && sign(false), true);
-/** An upload that was refused has no picture that loads, and the photo before needs no time. */
+/** After a refused upload no picture loads, and the previous photo is already complete. */
 new PerformanceObserver((list) => {
   if (!list.getEntries().some(({ name }) => /\/upload(\?|$)/.test(name))) return;
   setTimeout(() => {

@@ -1,1 +1,1 @@
-"""Speed compared with what people would run instead: ``python -m tests.benchmarks``."""
+"""Speed beside the usual way: ``python -m tests.benchmarks``."""

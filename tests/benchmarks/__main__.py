@@ -1,6 +1,6 @@
 """``python -m tests.benchmarks``: one table of processor seconds, ours beside the usual way.
 
-On one thread, medians of runs by turns (A B A B). Read the ratios: seconds are of one machine.
+On one thread, medians of alternating runs (A B A B). Read the ratios: seconds vary by machine.
 """
 
 import argparse
@@ -27,7 +27,7 @@ WORDS = (
 
 
 def medians(runs: list[Callable[[], Any]], repeats: int) -> list[float]:
-    """Median processor seconds of each run, by turns, after one round that does not count."""
+    """Median processor seconds of alternating runs, after one warm-up round."""
     times: list[list[float]] = [[] for _ in runs]
     for turn in range(repeats + 1):
         for run, kept in zip(runs, times, strict=True):
@@ -39,13 +39,13 @@ def medians(runs: list[Callable[[], Any]], repeats: int) -> list[float]:
 
 
 def compare(what: str, ours: float, theirs: float, against: str) -> None:
-    """Prints a row of the table."""
+    """Print a row of the table."""
     share = f"{theirs / ours:.2f} ×" if theirs > ours else f"{100 * ours / theirs:.1f} %"
     print(f"| {what} | {against} | {1000 * ours:.4g} | {1000 * theirs:.4g} | {share} |", flush=True)
 
 
 def words(segmenter: Segmenter) -> None:
-    """New words, each in 80 sentences; the usual way embeds two, and its time is multiplied."""
+    """New words, each in 80 sentences; the usual way embeds two, and its time is scaled up."""
     backbone = segmenter.backbone
     error = float((embed(backbone, WORDS[:2]) - usual.embed(backbone.model, WORDS[:2])).abs().max())
 
@@ -55,7 +55,7 @@ def words(segmenter: Segmenter) -> None:
 
 
 def methods(segmenter: Segmenter, repeats: int) -> None:
-    """One method, five methods, and each further one on an encoding that is kept."""
+    """One method, five methods, and each further method on a kept encoding."""
     model, shown = segmenter.backbone.model, picture(336, 448)
     pixels = normalised(shown, OPENAI_MEAN, OPENAI_STD)[None].float()
     text, blocks = embed(segmenter.backbone, WORDS), (5, 6)
@@ -102,7 +102,7 @@ def methods(segmenter: Segmenter, repeats: int) -> None:
 
 
 def built_in(repeats: int) -> None:
-    """All methods of a photo, and edges that follow it."""
+    """All methods on a photo, and edges that follow it."""
     segmenter, photo = Segmenter(load_backbone()), shipped_photos()["dog"]
     vocabulary = Vocabulary(photo.words)
 
@@ -131,7 +131,7 @@ def built_in(repeats: int) -> None:
 
 
 def main() -> None:
-    """Measures everything in about five minutes and prints Markdown."""
+    """Measure everything in about five minutes and print Markdown."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=main.__doc__)
     parser.add_argument("--repeats", type=int, default=3, help="runs of each (3)")
     repeats = parser.parse_args().repeats

@@ -1,9 +1,9 @@
 """``python -m tests.benchmarks.page [OTHER_CHECKOUT]``: the page beside another checkout's.
 
-Both are started by turns on this machine, without downloads, and driven in Chromium with an empty
+Both are started in turn on this machine, without downloads, and driven in Chromium with an empty
 cache. Seconds are medians; bytes are those of the browser's network panel, compressed and with
-headers. A mask counts from the frame in which the canvas has other pixels, after an upload from the
-last such frame within two seconds.
+headers. A mask counts from the frame in which the canvas changes; after an upload, from the last
+such frame within two seconds.
 """
 
 import argparse
@@ -30,13 +30,13 @@ from tests.browser import chromium
 BARE = """import sys, torch, open_clip, gradio as gr
 with gr.Blocks() as page: gr.Textbox()
 page.launch(server_port=int(sys.argv[2]), quiet=True)"""
-"""A page of one text box that imports what the page imports."""
+"""A page with one text box that imports what our page imports."""
 SIZES = {"1280": (1280, 900), "390": (390, 844)}
 
 
 @dataclass(frozen=True)
 class Kind:
-    """How a page is driven: selectors of its mask, of AMF's switch, and of the photo's input."""
+    """How a page is driven: selectors of its mask, its AMF switch, and its photo input."""
 
     mask: str
     amf: str = "#amf input"
@@ -47,7 +47,7 @@ KINDS = {
     "demo/layout.py": Kind("#canvas .mask", "#canvas .idea"),
     "demo/limits.py": Kind("#canvas .mask"),
 }
-"""By a file that only such a checkout has."""
+"""Detected by a file that only such a checkout has."""
 
 LOOK = """window.look = (selector) => [...document.querySelectorAll(selector)].map((canvas) => {
   const small = new OffscreenCanvas(48, 32).getContext("2d", { willReadFrequently: true });
@@ -103,7 +103,7 @@ class Wire:
     def kilobytes(self) -> float:
         return sum(self._bytes.values()) / 1e3
 
-    def _add(self, event: dict[str, Any]) -> None:  # streams of answers may end long after
+    def _add(self, event: dict[str, Any]) -> None:  # response streams may end long after
         self._bytes[event["requestId"]] += event["encodedDataLength"]
 
     def _finish(self, event: dict[str, Any]) -> None:
@@ -113,7 +113,7 @@ class Wire:
 
 @contextlib.contextmanager
 def started(command: list[str], folder: Path) -> Iterator[tuple[str, float]]:
-    """A page's address, and the seconds from its start until it answers."""
+    """A page's address, and the seconds from its start until it responds."""
     port, began = free_port(), time.monotonic()
     with tempfile.TemporaryDirectory() as files:
         env = os.environ | {"HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": files}
@@ -155,7 +155,7 @@ def opened(
 
 
 def measure(browser: Browser, folder: Path, figures: dict[str, list[float]]) -> None:
-    """Start a checkout's page once, and add its figures."""
+    """Start a checkout's page once and add its figures."""
     kind = next(kind for file, kind in KINDS.items() if (folder / file).is_file())
     photos = [str(assets.path("photos", f"{name}.jpg")) for name in ("coffee", "astronaut")]
     command = ["app.py", "--no-downloads", "--quiet", "--backbone", "built-in"]

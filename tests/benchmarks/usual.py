@@ -48,7 +48,7 @@ def features(model: nn.Module, pixels: Tensor, fused: Sequence[int] = ()) -> Ten
 
 
 def labels(model: nn.Module, pixels: Tensor, text: Tensor, fused: Sequence[int] = ()) -> Tensor:
-    """(height, width) class indices of one picture in one pass."""
+    """(height, width) class indices of one picture, in one pass."""
     patch = model.visual.conv1.kernel_size[0]
     grid = (pixels.shape[-2] // patch, pixels.shape[-1] // patch)
     cosines = features(model, pixels, fused) @ text.T  # (1, N, classes)

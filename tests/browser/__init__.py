@@ -1,4 +1,4 @@
-"""Debian's Chromium, for tests, measurements and pictures."""
+"""Debian's Chromium, for tests, measurements and screenshots."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ FLAGS = [
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A headless browser that is closed in the end."""
+    """A headless browser that is closed at the end."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

@@ -1,4 +1,4 @@
-"""The real page and Debian's Chromium, shared by the tests of what a person sees."""
+"""The real page in Debian's Chromium, shared by the tests of what a person sees."""
 
 import io
 import re
@@ -27,7 +27,7 @@ expect.set_options(timeout=WAIT)
 
 @pytest.fixture(scope="session")
 def url(base_url: str) -> Iterator[str]:
-    """A page of its own, or the one of ``--base-url``."""
+    """A fresh page, or the one at ``--base-url``."""
     if base_url:
         yield base_url
         return
@@ -44,11 +44,11 @@ def browser_type_launch_args() -> dict[str, Any]:
 
 @contextmanager
 def watched(page: Page) -> Iterator[Page]:
-    """A tab in which a script's error fails the test."""
+    """A tab in which a script error fails the test."""
     errors = list[str]()
 
     def note(event: Error | ConsoleMessage) -> None:
-        # Gradio catches the errors of a component's script and prints them.
+        # Gradio catches errors in a component's script and prints them
         text = event.text if isinstance(event, ConsoleMessage) else str(event)
         if isinstance(event, Error) or "js_on_load" in text or "watch callback" in text:
             errors.append(text)
@@ -62,7 +62,7 @@ def watched(page: Page) -> Iterator[Page]:
 
 
 def load(page: Page, link: str) -> Page:
-    """Follow a link and wait for its answer, which the page's address then describes."""
+    """Follow a link and wait for its answer, after which the page's address describes it."""
     page.set_default_timeout(WAIT)
     page.goto(link)
     expect(answers(page)).to_have_count(1)
@@ -73,7 +73,7 @@ def load(page: Page, link: str) -> Page:
 
 @dataclass
 class Tab:
-    """The tab that most tests use: in a new one Chromium would compile Gradio's scripts again."""
+    """The tab that most tests use: in a new one, Chromium would compile Gradio's scripts again."""
 
     page: Page
     url: str
@@ -81,9 +81,9 @@ class Tab:
     address: str = ""
 
     def open(self, size: dict[str, int] = DESKTOP, **query: Any) -> Page:
-        """Show a link; one is not loaded again while the page has its settings."""
+        """Show a link, without loading it again if the page already has its settings."""
         self.page.set_viewport_size(size)
-        if "example" in query:  # a smaller photo is quicker, and the page is the same
+        if "example" in query:  # a smaller photo is faster, and the page is the same
             query = {"short_side": 256} | query
         link = f"{self.url}?{urlencode(query)}"
         if (link, self.page.url) == (self.link, self.address):
@@ -102,11 +102,11 @@ def tab(browser: Browser, url: str) -> Iterator[Tab]:
 
 @pytest.fixture
 def visitor(tab: Tab) -> Iterator[Callable[..., Page]]:
-    """Opens a link: ``Tab.open``."""
+    """Open a link: ``Tab.open``."""
     try:
         with watched(tab.page):
             yield tab.open
-    finally:  # a test that fails leaves the others a tab that works
+    finally:  # a failed test leaves a working tab to the others
         tab.page.context.set_offline(False)
         tab.page.unroute_all()
 
@@ -118,7 +118,7 @@ def flower(visitor: Callable[..., Page]) -> Page:
 
 @pytest.fixture
 def shared(visitor: Callable[..., Page], tab: Tab) -> Page:
-    """The page for tests that do not mind what the one before did with it."""
+    """The page for tests that do not depend on what the previous one did with it."""
     if not tab.link:
         return visitor(**FLOWER)
     tab.page.set_viewport_size(DESKTOP)
@@ -127,12 +127,12 @@ def shared(visitor: Callable[..., Page], tab: Tab) -> Page:
 
 
 def answers(page: Page, part: str = "canvas") -> Locator:
-    """The drawn component, which counts its answers in ``data-answers``."""
+    """The component that draws, which counts its answers in ``data-answers``."""
     return page.locator(f"#{part} [data-answers]")
 
 
 def after(page: Page, act: Callable[[], Any], part: str = "canvas") -> None:
-    """Do something, and wait for the answer to it."""
+    """Do something, and wait for its answer."""
     before = answers(page, part).get_attribute("data-answers")
     act()
     expect(answers(page, part)).not_to_have_attribute("data-answers", before or "")
@@ -140,18 +140,18 @@ def after(page: Page, act: Callable[[], Any], part: str = "canvas") -> None:
 
 
 def legend(page: Page) -> Locator:
-    """The words under the mask; the last is the background."""
+    """The words in the legend; the last is the background."""
     return page.locator("#canvas .entry bdi")
 
 
 def share(page: Page, word: str) -> float:
-    """Per cent of the photo, as the legend has it."""
+    """Per cent of the photo, as shown in the legend."""
     entry = page.locator("#canvas .entry", has=page.get_by_text(word, exact=True))
     return float(entry.locator("b").inner_text().removesuffix("%"))
 
 
 def switch(page: Page, idea: str, part: str = "canvas") -> Locator:
-    """The switch of AMF or CS at a mask."""
+    """The AMF or CS switch at a mask."""
     return page.locator(f"#{part}").get_by_role("switch", name=idea)
 
 
@@ -161,13 +161,13 @@ def type_words(page: Page, words: str) -> None:
 
 
 def give(page: Page, data: bytes, name: str = "photo.png") -> None:
-    """Upload a file in the place of the photo."""
+    """Upload a file in place of the photo."""
     file = {"name": name, "mimeType": f"image/{name.split('.')[1]}", "buffer": data}
     page.locator("#photo input[type=file]").set_input_files(file)
 
 
 def picture(name: str = "dog", width: int = 240) -> Image.Image:
-    """A small copy of a photo that ships, which the page does not know."""
+    """A small copy of a photo that ships, which the page does not recognise."""
     image = Image.open(assets.path("photos", f"{name}.jpg")).convert("RGB")
     return image.resize((width, width * image.height // image.width))
 
@@ -179,10 +179,10 @@ def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
 
 
 def turn_to(page: Page, tab: str) -> None:
-    """Open a tab, on a narrow screen from the menu of those that found no room."""
+    """Open a tab; on a narrow screen, from the menu of hidden tabs."""
     own = page.get_by_role("tab", name=tab, exact=True).and_(page.locator(":visible"))
     menu = page.locator(".overflow-menu > button:visible")
-    page.evaluate(TWO_FRAMES)  # after a change of size tabs move into the menu and out of it
+    page.evaluate(TWO_FRAMES)  # after a resize, tabs move into the menu and out of it
     expect(own.or_(menu).first).to_be_visible()
     if not own.count():
         menu.click()

@@ -1,4 +1,4 @@
-"""Every tab for everybody: barriers, widths, zoom, and how much stands in the first screen."""
+"""Every tab for everybody: accessibility, widths, zoom, and the content of the first screen."""
 
 from collections.abc import Callable
 
@@ -10,20 +10,20 @@ from tests.benchmarks.page import FIRST_SCREEN
 from tests.browser.conftest import DESKTOP, PHONE, TABS, turn_to
 
 AT_NIGHT = {"__theme": "dark"}
-"""What a visitor without a link sees."""
+"""The page without a link."""
 WIDTHS = (320, 640, 768, 1024, 1920, 2560)
-"""In pixels of CSS, beside 390 and 1280; 640 is a window of 1280 at 200 %."""
+"""In CSS pixels, besides 390 and 1280; 640 is a window of 1280 at 200 %."""
 WCAG = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
 CONTRAST = {"type": "rule", "values": ["color-contrast"]}
 LIMITS = {1280: (140, 42), 390: (64, 34)}
-"""Words and controls in the first screen, by its width."""
+"""Words and controls in the first screen, by width."""
 
 
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_first_screen(visitor: Callable[..., Page], size: dict[str, int]) -> None:
-    """It has a mask at once, with its words and a sentence, and little else to read and press.
+    """It shows a mask at once, with words and a sentence, and little else to read and press.
 
-    The mask is wide, 660 pixels on a laptop, seen whole, and has the photo's shape.
+    The mask is at least 660 pixels wide on a laptop, fully visible, and has the photo's shape.
     """
     page = visitor(size, **AT_NIGHT)
     expect(page.locator("#norms img")).to_be_visible()
@@ -43,12 +43,12 @@ def test_first_screen(visitor: Callable[..., Page], size: dict[str, int]) -> Non
 
 @pytest.mark.long
 def test_barriers(visitor: Callable[..., Page]) -> None:
-    """axe finds no barrier of WCAG 2.1 A and AA on any tab, and none scrolls sideways.
+    """axe finds no violation of WCAG 2.1 A and AA on any tab, and no tab scrolls sideways.
 
-    By night only the colours are others, and they do not depend on the width.
+    In dark mode only the colours differ, and they do not depend on the width.
     """
     page = visitor(**AT_NIGHT)
-    # What waits for an answer is paler for a moment.
+    # parts that wait for an answer are dimmed for a moment
     still = "* { transition: none !important; } .pending > * { opacity: 1 !important; }"
     page.add_style_tag(content=still)
     for size, theme, rules in (
@@ -61,7 +61,7 @@ def test_barriers(visitor: Callable[..., Page]) -> None:
         for tab in TABS:
             turn_to(page, tab)
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), tab
-            where = None if tab == TABS[0] else "#tabs"  # what is beside the tabs stays the same
+            where = None if tab == TABS[0] else "#tabs"  # the parts beside the tabs stay the same
             found = Axe().run(page, where, {"runOnly": rules, "resultTypes": ["violations"]})
             nodes = [
                 f"{tab}: {rule['id']}: {node['html'][:200]} {node['failureSummary'][:300]}"

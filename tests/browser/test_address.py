@@ -1,5 +1,4 @@
-"""The address: a reload, Back, a second tab and a link show what was there, and a lesson gives the
-page back."""
+"""The address: reload, Back, a second tab and a link restore the state; a lesson can be left."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -54,14 +53,14 @@ def is_settled(page: Page) -> None:
 
 
 def own(page: Page, width: int = 240) -> str:
-    """Upload a photo of one's own, and return where it is."""
+    """Upload a photo and return its path."""
     after(page, lambda: give(page, encoded(picture(width=width), "PNG"), "mine.png"))
     expect(page).to_have_url(re.compile("example=own.*kept="))
     return photo(page)
 
 
 def test_reload_shows_what_was_there(flower: Page) -> None:
-    """A photo of one's own, words, a switch, the pinned patch and the tab; a second tab, too."""
+    """They restore an uploaded photo, words, a switch, the pinned patch and the tab."""
     mine = own(flower)
     after(flower, lambda: type_words(flower, "dog, sky"))
     after(flower, switch(flower, "AMF").click)
@@ -85,8 +84,8 @@ def test_reload_shows_what_was_there(flower: Page) -> None:
 
 
 def test_back(flower: Page) -> None:
-    """Another photo and other words are entries of the history; a switch is none. Two steps at
-    once end where they should."""
+    """A new photo and new words add history entries, a switch does not. Two steps at once end
+    where they should."""
     first, entries = seen(flower), flower.evaluate("history.length")
     after(flower, flower.locator("#samples button").nth(1).click)
     second = seen(flower)
@@ -114,7 +113,7 @@ def test_back(flower: Page) -> None:
 
 
 def test_copied_address(flower: Page, stranger: Page) -> None:
-    """It gives nothing away: another browser has no photo, but the settings."""
+    """The address reveals nothing: another browser gets the settings, but no photo."""
     own(flower)
     after(flower, lambda: type_words(flower, "dog, sky"))
     expect(flower).to_have_url(re.compile("words=dog%2C\\+sky"))
@@ -130,7 +129,7 @@ def test_copied_address(flower: Page, stranger: Page) -> None:
 
 @pytest.mark.long
 def test_shared_photo(flower: Page, stranger: Page) -> None:
-    """A link has the photo only if its owner includes it, and never the next one."""
+    """A link includes the photo only if its owner chose so, and never the next photo."""
     mine = own(flower)
     turn_to(flower, "How it works")
     turn_to(flower, "Share")
@@ -158,7 +157,7 @@ def test_shared_photo(flower: Page, stranger: Page) -> None:
 
 @pytest.mark.long
 def test_deleted_photo(flower: Page) -> None:
-    """A sentence says so, and the photo's place is empty; another photo works."""
+    """A message says so, and the photo's place stays empty; another photo works."""
     Path(own(flower, 224)).unlink()
     flower.reload()
     expect(flower.locator(".toast-body")).to_contain_text(GONE)
@@ -169,7 +168,7 @@ def test_deleted_photo(flower: Page) -> None:
 
 @pytest.mark.long
 def test_blocked_storage(stranger: Page, url: str) -> None:
-    """The page opens, Back works, and after a reload a sentence says why the photo is missing."""
+    """The page opens and Back works; after a reload, a message says why the photo is missing."""
     stranger.context.add_init_script(
         "Object.defineProperty(window, 'localStorage',"
         " { get() { throw new DOMException('no', 'SecurityError') } })"
@@ -185,7 +184,7 @@ def test_blocked_storage(stranger: Page, url: str) -> None:
 
 @pytest.mark.long
 def test_long_words(visitor: Callable[..., Page]) -> None:
-    """Words too long for a link come back, too."""
+    """Words that are too long for a link are restored, too."""
     page = visitor(**FLOWER, templates="plain")
     words = ", ".join(f"{number} " + 6 * "猫" for number in range(110))
     after(page, lambda: type_words(page, words))
@@ -197,7 +196,7 @@ def test_long_words(visitor: Callable[..., Page]) -> None:
 
 @pytest.mark.long
 def test_frame(flower: Page, url: str) -> None:
-    """In a frame, whose address nobody sees, the last state comes back from storage."""
+    """In a frame, where nobody sees the address, the last state is restored from storage."""
     page = flower.context.new_page()
     html = f'<iframe src="{url}/?__theme=light" style="width: 100%; height: 900px"></iframe>'
     page.route(f"{url}/frame", lambda r: r.fulfill(body=html, content_type="text/html"))
@@ -217,8 +216,8 @@ def test_frame(flower: Page, url: str) -> None:
 
 @pytest.mark.long
 def test_lesson_lends_the_page(flower: Page) -> None:
-    """Steps appear one by one, after the guess; one that is shown gives back photo, words,
-    switches and tab, also after a reload."""
+    """Steps appear one by one after each guess; a step that was shown returns to the photo, words,
+    switches and tab, even after a reload."""
     own(flower)
     after(flower, lambda: type_words(flower, "dog, sky"))
     after(flower, switch(flower, "AMF").click)

@@ -1,4 +1,4 @@
-"""The canvas: a mask on the photo, what its patches look at, and why they have their words."""
+"""The canvas: a mask on the photo, what its patches attend to, and why they have their words."""
 
 import base64
 import io
@@ -41,7 +41,7 @@ PLACES = """async () => {
     const parts = document.querySelectorAll("#canvas .stage, #canvas .labels bdi")
     return [...parts].map(part => part.getBoundingClientRect().toJSON())
 }"""
-"""Of the stage and its labels, two frames after a change of size."""
+"""Measure the stage and its labels, two frames after a resize."""
 DRAWN = "canvas => canvas.toDataURL()"
 SHARE_DRAWN = """canvas => {
     const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
@@ -59,13 +59,13 @@ MANY = "horse, person, fence, bush, grass, tree, sky, a very long word of mine"
 
 
 def press(page: Page, x: float, y: float) -> None:
-    """Click at a share of the photo's width and height."""
+    """Click at fractions of the photo's width and height."""
     box = page.locator("#canvas .pad").bounding_box() or {}
     page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
 
 
 def scores(page: Page) -> dict[str, int]:
-    """What the opened patch's words score, in per cent."""
+    """The scores of the open patch's words, in per cent."""
     expect(page.locator("#canvas .why")).to_be_visible()
     names = page.locator("#canvas .why :is(bdi, em)").all_inner_texts()
     values = page.locator("#canvas .why b").all_inner_texts()
@@ -73,7 +73,7 @@ def scores(page: Page) -> dict[str, int]:
 
 
 def focused(page: Page) -> list[int]:
-    """Row and column of the patch in focus, and how many there are."""
+    """Row and column of the patch in focus, and the size of the grid."""
     stage = page.locator("#canvas .stage")
     expect(stage).to_have_attribute("style", re.compile("--row:"))
     style = stage.get_attribute("style") or ""
@@ -82,9 +82,9 @@ def focused(page: Page) -> list[int]:
 
 
 def test_keys(flower: Page) -> None:
-    """Arrow keys, Enter and Escape do what pointing does, and a screen reader is told.
+    """Arrow keys, Enter and Escape work like the pointer, and a screen reader is told.
 
-    While a key stays pressed the server is not asked for every patch.
+    While a key is held, the server is not asked about every patch.
     """
     pad, live = flower.locator("#canvas .pad"), flower.locator("#canvas .live")
     pad.focus()
@@ -131,7 +131,7 @@ def test_swipe(flower: Page) -> None:
 
 
 def test_alone(flower: Page) -> None:
-    """A press on a word shows it alone, and its cut-out is the photo where the mask has it."""
+    """A press on a word shows it alone; its cut-out is the photo inside the mask."""
     plant = flower.locator("#canvas .entry").nth(1)
     plant.click()
     expect(flower.locator("#canvas .labels bdi")).to_have_text(["plant"])
@@ -160,8 +160,8 @@ def test_download(flower: Page) -> None:
 
 
 def test_touch(visitor: Callable[..., Page]) -> None:
-    """A tap pins a patch and shows its words; another tap on it frees it. In the diagram, too, a
-    tap chooses the patch."""
+    """A tap pins a patch and shows its words; a second tap releases it. A tap chooses the patch in
+    the diagram, too."""
     phone = visitor(PHONE, **FLOWER)
     pad, place = phone.locator("#canvas .pad"), {"x": 100, "y": 100}
     pad.tap(position=place)
@@ -180,8 +180,8 @@ def test_touch(visitor: Callable[..., Page]) -> None:
 
 
 def test_switches(flower: Page) -> None:
-    """A press shows the other mask before the server answers, and is the setting, also after nine
-    quick presses. Swipe has both masks, Changes the pixels between them."""
+    """A press shows the other mask before the server answers and changes the setting, even after
+    nine quick presses. Swipe shows both masks, Changes the pixels that differ."""
     amf, mask = switch(flower, "AMF"), flower.locator("#canvas canvas.mask")
     expect(amf).to_have_attribute("aria-checked", "true")
     expect(switch(flower, "CS")).to_be_disabled()
@@ -217,7 +217,7 @@ def test_switches(flower: Page) -> None:
 
 
 def test_photo_alone(flower: Page) -> None:
-    """While a button is held the photo is seen without its mask."""
+    """While a button is held, the photo is shown without its mask."""
     photo, mask = (
         flower.get_by_role("button", name="Photo", exact=True),
         flower.locator("#canvas .mask"),
@@ -232,7 +232,7 @@ def test_photo_alone(flower: Page) -> None:
 
 
 def test_background_has_words(flower: Page) -> None:
-    """A press says what the background is there; one more makes it a word of the mask's."""
+    """A press says what the background is there; another press makes it a word."""
     after(flower, lambda: type_words(flower, "flower"))
     press(flower, 0.02, 0.02)
     add = flower.locator("#canvas .why .add")
@@ -244,7 +244,7 @@ def test_background_has_words(flower: Page) -> None:
 
 
 def test_many_words(flower: Page) -> None:
-    """Words that are nowhere in the photo are folded."""
+    """Words without pixels are folded."""
     after(flower, lambda: type_words(flower, "flower, plant, fork, zebra, airplane"))
     more = flower.get_by_role("button", name="words found nowhere")
     expect(flower.locator("#canvas .entry:visible")).to_have_count(3)
@@ -254,14 +254,14 @@ def test_many_words(flower: Page) -> None:
 
 
 def test_dropped_photo(flower: Page) -> None:
-    """A photo that is dropped on the canvas is the photo."""
+    """A photo dropped on the canvas replaces the photo."""
     data = base64.b64encode(encoded(picture(), "JPEG")).decode()
     after(flower, lambda: flower.locator("#canvas .stage").evaluate(DROP, data))
     expect(legend(flower).first).to_have_text("dog")
 
 
 def test_labels(visitor: Callable[..., Page]) -> None:
-    """Labels lie inside the picture and not over each other, however many there are."""
+    """Labels lie inside the picture and do not overlap, however many there are."""
     page = visitor(example="jockey", words=MANY)
     for size in (DESKTOP, PHONE):
         page.set_viewport_size(size)
@@ -275,16 +275,16 @@ def test_labels(visitor: Callable[..., Page]) -> None:
 
 
 def overlap(a: dict[str, float], b: dict[str, float]) -> bool:
-    """Whether two boxes share a pixel."""
+    """Whether two boxes overlap."""
     across = a["left"] < b["right"] and b["left"] < a["right"]
     return across and a["top"] < b["bottom"] and b["top"] < a["bottom"]
 
 
 def test_mouse(visitor: Callable[..., Page]) -> None:
-    """Pointing shows where a patch looks; a press adds its words, which add up and are those of
-    the mask that is shown; Escape frees it.
+    """Hovering shows what a patch attends to; a press adds its words, which add up and belong to
+    the mask that is shown; Escape releases it.
 
-    An answer is announced by its sentence, and the patch's map is never that of another method.
+    The answer's sentence is announced, and a patch's map never belongs to another method.
     """
     page = visitor(example="jockey", words=MANY)
     stage, why = page.locator("#canvas .stage"), page.locator("#canvas .why")
@@ -321,8 +321,7 @@ def test_mouse(visitor: Callable[..., Page]) -> None:
 
 
 def test_own_photo(shared: Page) -> None:
-    """A photo of one's own gets a mask of what is asked for; it is upright, also if it was taken
-    with a turned camera."""
+    """An uploaded photo gets a mask of the typed words, upright even if the camera was turned."""
     exif, image = Image.Exif(), picture()
     exif[0x0112] = 6
     after(shared, lambda: give(shared, encoded(image, "JPEG", exif=exif), "photo.jpeg"))
@@ -333,7 +332,7 @@ def test_own_photo(shared: Page) -> None:
 
 
 def test_deleted_files(shared: Page) -> None:
-    """If the server has deleted an answer's files the page says so, and the next answer comes."""
+    """If the server has deleted an answer's files, the page says so, and the next answer works."""
     files = "**/numbers.gz"
     shared.route(files, lambda route: route.fulfill(status=403))
     type_words(shared, "flower, sky")

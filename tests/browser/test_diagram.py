@@ -15,14 +15,14 @@ def diagram(flower: Page) -> Page:
 
 
 def drawn(page: Page, part: str) -> str:
-    """A map's picture."""
+    """The pixels of a map."""
     return page.locator(f"#diagram {part} canvas").first.evaluate("canvas => canvas.toDataURL()")
 
 
 def test_pointing(diagram: Page) -> None:
-    """Pointing at any map moves the patch on all; a press keeps it, Escape frees it.
+    """Hovering over any map moves the patch on all maps; a press pins it, Escape releases it.
 
-    In the matrix a row is a patch.
+    In the matrix, a row is a patch.
     """
     parts = (".layer .map", ".alone", ".mean", ".large")
     pressed = diagram.locator("#diagram .direction [aria-pressed=true]")
@@ -47,7 +47,7 @@ def test_pointing(diagram: Page) -> None:
 
 
 def test_formulas(diagram: Page) -> None:
-    """Formulas stand under their parts once they are asked for."""
+    """Formulas appear under their parts on request."""
     formula = diagram.locator("#diagram .formula").first
     expect(formula).to_be_hidden()
     diagram.get_by_role("button", name="Formulas").click()
@@ -56,7 +56,7 @@ def test_formulas(diagram: Page) -> None:
 
 
 def test_amf(diagram: Page) -> None:
-    """Without AMF the fused blocks are let go, the mask is made of the last block alone."""
+    """Without AMF, the fused blocks are unmarked and the mask comes from the last block alone."""
     flow, mask = diagram.locator("#diagram .flow"), drawn(diagram, ".mask")
     expect(flow).to_contain_class("amf")
     after(diagram, switch(diagram, "AMF", "diagram").click, "diagram")
@@ -67,7 +67,7 @@ def test_amf(diagram: Page) -> None:
 
 
 def test_block(diagram: Page) -> None:
-    """A block that is pressed is large, with its matrix and norms, by the mean or by one head."""
+    """A press on a block enlarges it, with its matrix and norms, for the mean or for one head."""
     before = drawn(diagram, ".matrix")
     after(diagram, diagram.locator("#diagram .layer").nth(2).click, "diagram")
     expect(diagram.locator("#diagram .number")).to_have_text("3")
@@ -81,7 +81,7 @@ def test_block(diagram: Page) -> None:
 
 
 def test_cs(flower: Page) -> None:
-    """On the model that is damaged on purpose the outlier is marked, and CS scales it down."""
+    """On the damaged model the outlier is marked, and CS scales it down."""
     after(flower, flower.get_by_role("button", name="Show it on a damaged copy").click)
     expect(flower.locator("#canvas .banner")).to_contain_text("look at")
     expect(flower.locator("#canvas .split")).to_be_visible()

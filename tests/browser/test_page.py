@@ -22,9 +22,9 @@ from tests.browser.conftest import (
 
 
 def test_pin(visitor: Callable[..., Page]) -> None:
-    """A patch that is pinned on one tab is pinned on the others, until there is another photo.
+    """A patch pinned on one tab is pinned on the others, until the photo changes.
 
-    A tab that still has the photo before may have fewer patches.
+    A tab that still shows the previous photo may have fewer patches.
     """
     page = visitor(example="astronaut", words="face, flag")
     stage = page.locator("#canvas .stage")
@@ -73,8 +73,8 @@ LINK = {
 
 
 def test_link(visitor: Callable[..., Page]) -> None:
-    """A link brings back every setting to the last digit, and the page gives the same link. Words
-    are text, whatever is in them. What cannot be used is left out, and the page says so."""
+    """A link restores every setting to the last digit, and the page gives the same link. Words are
+    treated as text, whatever they contain. What cannot be used is ignored, and the page says so."""
     page = visitor(**LINK, cs="perhaps", planted=7)
     expect(page.locator(".toast-body")).to_contain_text("cs, planted")
     expect(legend(page)).to_have_text([*LINK["words"].split(", "), "background"])
@@ -93,7 +93,7 @@ def test_link(visitor: Callable[..., Page]) -> None:
 
 
 def test_two_visitors(shared: Page, url: str) -> None:
-    """Two visitors who ask at once see their own answers."""
+    """Two visitors with simultaneous requests see their own answers."""
     with watched(shared.context.new_page()) as other:
         pages = (shared, load(other, f"{url}?example=dog&words=dog"))
         for page, words in zip(pages, ("plant, sky", "person, grass"), strict=True):
@@ -105,8 +105,7 @@ def test_two_visitors(shared: Page, url: str) -> None:
 
 
 def test_downloads(flower: Page) -> None:
-    """Share's files come with names that a person can use; the link is copied also where a page has
-    no right to the clipboard."""
+    """Downloads have readable names; the link is copied even without access to the clipboard."""
     turn_to(flower, "Share")
     for button, end in (("Mask (indexed PNG)", ".png"), ("Cut-outs (zip)", ".zip")):
         with flower.expect_download() as download:
@@ -118,7 +117,7 @@ def test_downloads(flower: Page) -> None:
 
 
 def test_lost_connection(flower: Page) -> None:
-    """After a lost connection the page comes back by itself, with the words that were typed."""
+    """After a lost connection the page recovers by itself, with the words that were typed."""
     after(flower, lambda: type_words(flower, "flower, sky"))
     flower.context.set_offline(True)
     switch(flower, "AMF").click()
@@ -131,8 +130,8 @@ def test_lost_connection(flower: Page) -> None:
 
 
 def test_compare(shared: Page) -> None:
-    """Every method has a mask and a row; a mask that is pressed is large beside GCLIP's, with the
-    pinned patch."""
+    """Every method has a mask and a row; a press enlarges a mask beside GCLIP's, with the pinned
+    patch."""
     shared.locator("#canvas .pad").click()
     turn_to(shared, "Compare")
     masks = shared.locator("#masks button")
@@ -149,7 +148,7 @@ def test_compare(shared: Page) -> None:
 
 
 def test_quick_chips(shared: Page) -> None:
-    """Two words that are pressed at once are both added."""
+    """Two words pressed at once are both added."""
     after(shared, lambda: type_words(shared, "grass"))
     chips = shared.locator("#chips button", has_text="+ ")
     expect(chips.nth(1)).to_be_visible()
@@ -160,9 +159,9 @@ def test_quick_chips(shared: Page) -> None:
 
 
 def test_words(flower: Page) -> None:
-    """Another photo has its own words; those that a person typed are one chip away.
+    """A new photo has its own words; typed words are one chip away.
 
-    An example is a button with a name, reached and pressed by keys.
+    An example is a button with a name that the keyboard can reach and press.
     """
     first, second = flower.locator("#samples button").all()[1:3]
     words = flower.locator("#words textarea")
@@ -186,7 +185,7 @@ def test_words(flower: Page) -> None:
 
 
 def test_bad_photo(flower: Page) -> None:
-    """A file that is no picture, or is cut short, gets an error message; the next photo works."""
+    """A file that is not an image, or is truncated, gets an error message; the next photo works."""
     cut_short, before = encoded(picture(), "JPEG")[:2000], legend(flower).all_inner_texts()
     for name, data in (("photo.png", b"no picture"), ("photo.jpeg", cut_short)):
         give(flower, data, name)

@@ -1,4 +1,4 @@
-"""The whole page in this process, with tools, as strangers reach it."""
+"""The whole page in this process, with tools, as clients reach it."""
 
 import os
 from collections.abc import Iterator

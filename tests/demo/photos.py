@@ -1,4 +1,4 @@
-"""Photos, scenes and a visitor for tests of the page, all of the built-in model."""
+"""Photos, scenes and a visitor for tests of the page, all with the built-in model."""
 
 import gzip
 from pathlib import Path
@@ -14,7 +14,7 @@ from evaluation.photos import shipped_photos
 
 DOG, FLOWER = (str(shipped_photos()[name].path) for name in ("dog", "flower"))
 SMALL = {"short_side": 112, "refine": "none"}
-"""Settings with which all methods are quick."""
+"""Settings with which all methods are fast."""
 USUAL = {
     "words": "dachshund, grass",
     "backbone": "built-in-damaged",
@@ -25,7 +25,7 @@ USUAL = {
     "amf_blocks": "auto",
     "cs_blocks": "auto",
 }
-"""Settings with which every other one counts."""
+"""Settings with which every other setting has an effect."""
 OTHER = {
     "words": "dog, sky",
     "nearest": False,
@@ -53,11 +53,11 @@ OTHER = {
     "patch": 5,
     "enlarged": "sclip",
 }
-"""Of every setting another value than the usual one."""
+"""A value other than the default for every setting."""
 
 
 def upload(folder: Path, name: str = "photo.png", size: tuple[int, int] = (240, 160)) -> str:
-    """A visitor's own photo: a dog, small."""
+    """An uploaded photo: a dog, small."""
     path = folder / name
     Image.open(DOG).resize(size).save(path)
     return str(path)
@@ -68,20 +68,20 @@ def scene(path: str = DOG, **settings: Any) -> Scene:
 
 
 def numbers(packed: dict[str, Any]) -> np.ndarray:
-    """Numbers as a browser fetches them."""
+    """Arrays as a browser fetches them."""
     data = gzip.decompress(Path(packed["file"]["path"]).read_bytes())
     return np.frombuffer(data, np.uint8).reshape(packed["shape"])
 
 
 class Visitor:
-    """What one page has: the values that answers gave it. Settings are as a browser sends them."""
+    """The state of one page: the values of its answers. Settings are as a browser sends them."""
 
     def __init__(self, path: str | None = DOG, tab: str = "segment", **settings: Any) -> None:
         self.path, self.tab, self.seen = path, tab, Seen()
         self.settings = Settings().model_dump() | settings
 
     def ask(self, **changes: Any) -> dict[str, Any]:
-        """The outputs of one answer, after some changes of settings, ``path`` or ``tab``."""
+        """The outputs of one answer, after changes of settings, ``path`` or ``tab``."""
         for name in ("path", "tab"):
             setattr(self, name, changes.pop(name, getattr(self, name)))
         self.settings |= changes

@@ -1,4 +1,4 @@
-"""The address: what it names, what it leaves to the browser, and what a forged one can do."""
+"""The address: what it contains, what it leaves to the browser, and what a forged one can do."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ OWN = "?example=own&words=cat"
 
 
 def png(width: int = 240) -> bytes:
-    """A visitor's own photo: a dog, small."""
+    """An uploaded photo: a dog, small."""
     return encoded(Image.open(DOG).resize((width, 160)), "PNG")
 
 
@@ -43,7 +43,7 @@ def test_example_is_in_the_link() -> None:
 
 
 def test_own_photo_is_not_in_the_link(uploaded: str) -> None:
-    """Neither its name nor its digest: the browser gets that beside it."""
+    """The link has neither its name nor its digest; the browser gets that separately."""
     sent = json.loads(to_browser(scene(uploaded, words="dog")))
     assert "example=own&" in sent["link"] and "holiday" not in str(sent)
     assert DIGEST.fullmatch(sent["photo"]) and sent["photo"] not in sent["link"]
@@ -65,7 +65,7 @@ def test_shared_photo_is_opened_by_others(url: str, uploaded: str) -> None:
 
 @pytest.mark.parametrize("kept", ["", "&kept=k1", "&kept=../../etc"])
 def test_copied_address_does_not_contain_the_photo(url: str, kept: str) -> None:
-    """Who opens it is told that, and sees no other photo with its words."""
+    """Whoever opens it gets a message, and no other photo with its words."""
     visitor = Visitor(url)
     values = visitor.open(OWN + kept)
     assert values["photo"] is None and values["words"] == "cat"
@@ -73,7 +73,7 @@ def test_copied_address_does_not_contain_the_photo(url: str, kept: str) -> None:
 
 
 def test_deleted_photo(url: str) -> None:
-    """A sentence, for its owner and for others."""
+    """A message for its owner and for others."""
     visitor = Visitor(url)
     path = visitor.uploaded(png(208))["path"]
     name = reference(path)
@@ -90,7 +90,7 @@ def test_blocked_storage(url: str) -> None:
 
 
 def test_forged_reference_opens_no_file(uploaded: str, tmp_path: Path) -> None:
-    """A reference is a digest: no path, no file beside the uploads, no folder of theirs."""
+    """A reference is a digest, not a path, a file beside the uploads, or a folder of theirs."""
     folder = Path(uploaded).parent
     outside = tmp_path / "secret.png"
     outside.write_bytes(png())
@@ -121,7 +121,7 @@ def test_forged_address_meets_a_sentence(url: str, sent: Any) -> None:
 
 
 def test_long_words_are_kept_by_the_browser() -> None:
-    """And come back with the key; without it a sentence says that they are missing."""
+    """They are restored with the key; without it, a message says that they are missing."""
     words = ",".join(f"{number:03}" + 16 * "猫" for number in range(200))
     current = Scene(Photo.of(DOG), Settings(words=words, cs=False))
     sent = json.loads(to_browser(current))
@@ -129,7 +129,7 @@ def test_long_words_are_kept_by_the_browser() -> None:
     opened = open_again(Address(query=f"{sent['link']}&kept=k1", words=words))
     assert (opened.settings, opened.notes) == (current.settings, ())
     (note,) = open_again(Address(query=f"{sent['link']}&kept=k1")).notes
-    assert "does not contain its words" in note
+    assert "does not include its words" in note
 
 
 def test_unknown_tab_and_example() -> None:

@@ -1,4 +1,4 @@
-"""The one event, without a server: what changes, what stays, and what is refused."""
+"""The page's one event, without a server: what changes, what stays, and what is refused."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.demo.photos import scene as scene_of
 
 
 def test_first_answer_fills_the_open_tab() -> None:
-    """An example brings its own words; closed tabs are not computed."""
+    """An example has its own words; closed tabs are not computed."""
     visitor = Visitor()
     outputs = visitor.ask()
     assert visitor.settings["words"].startswith("dog, person, grass")
@@ -28,7 +28,7 @@ def test_first_answer_fills_the_open_tab() -> None:
 
 
 def test_change_sends_what_depends_on_it() -> None:
-    """A switch leaves alone what is slow and does not change."""
+    """A switch does not recompute what is slow and does not change."""
     visitor = Visitor(**SMALL)
     visitor.ask()
     slow = {name for name, view in VIEWS.items() if view.ignores}
@@ -49,7 +49,7 @@ IN_PART = [name for name, view in VIEWS.items() if 0 < len(view.ignores) < len(O
 
 
 def shown(current: scene.Scene, name: str) -> Any:
-    """A value but for its patch, which the browser moves."""
+    """A value without its patch, which the browser moves."""
     if name == "norms":
         return current.block, current.report.norms_after.tolist()
     value = VIEWS[name].make(current)
@@ -58,26 +58,26 @@ def shown(current: scene.Scene, name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def usual() -> scene.Scene:
-    """A scene in which every setting counts."""
+    """A scene in which every setting has an effect."""
     return scene_of(**USUAL)
 
 
 @pytest.mark.parametrize("name", [name for name in Settings.model_fields if name != "patch"])
 def test_setting_is_followed(name: str, usual: scene.Scene) -> None:
-    """What shows it has another value."""
+    """Each output that depends on it has another value."""
     view = FOLLOWING.get(name, "canvas")
     assert shown(usual.with_settings(**{name: OTHER[name]}), view) != shown(usual, view)
 
 
 @pytest.mark.parametrize("name", IN_PART)
 def test_ignored_settings_change_nothing(name: str, usual: scene.Scene) -> None:
-    """An output that is not made anew would be the same."""
+    """Each output that is not recomputed would be the same."""
     others = {setting: OTHER[setting] for setting in VIEWS[name].ignores}
     assert shown(usual.with_settings(**others), name) == shown(usual, name)
 
 
 def test_photo_has_its_own_words(tmp_path: Path) -> None:
-    """Another photo brings its own words, and so does a field that was emptied."""
+    """A new photo has its own words, and so does an emptied field."""
     visitor = Visitor(**SMALL)
     filled = visitor.ask()["words"]
     assert "words" not in visitor.ask(backbone="built-in-damaged"), "models have the same words"
@@ -92,7 +92,7 @@ def test_photo_has_its_own_words(tmp_path: Path) -> None:
 
 
 def test_typed_words_are_never_lost() -> None:
-    """One chip brings them back, after another photo and after other words."""
+    """One chip restores them, after another photo and after other words."""
 
     def undo(outputs: dict[str, Any]) -> list[str]:
         return [chip["settings"]["words"] for chip in outputs["undo"]["items"]]
@@ -109,7 +109,7 @@ def test_typed_words_are_never_lost() -> None:
 
 
 def test_words_without_a_comma() -> None:
-    """A phrase that is no known word, but whose words each are, is offered as several things."""
+    """An unknown phrase of known words is offered as several things."""
     visitor = Visitor(words="wall, cat keyboard", **SMALL)
     chip = visitor.ask()["chips"]["items"][0]
     assert chip["caption"] == "Separate: cat, keyboard"
@@ -118,7 +118,7 @@ def test_words_without_a_comma() -> None:
 
 
 def test_pin_is_of_one_photo() -> None:
-    """It is at one place on all tabs and models, and gone with the next photo."""
+    """It is the same on all tabs and models, and is gone with the next photo."""
     visitor = Visitor(patch=20, **SMALL)
     assert visitor.ask()["canvas"]["patch"] == 19
     assert visitor.ask(tab="how")["diagram"]["patch"] == 19
@@ -130,7 +130,7 @@ def test_pin_is_of_one_photo() -> None:
 
 
 def test_refusal_in_mid_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was sent before it is noted: going back makes it anew."""
+    """What was sent before the refusal is recorded, so that going back recomputes it."""
 
     def refuse(_: scene.Scene) -> None:
         raise GclipError("no memory")
@@ -144,7 +144,7 @@ def test_refusal_in_mid_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unknown_word_is_replaced_with_a_way_back() -> None:
-    """The nearest known word takes its place; kept, it has no score."""
+    """The nearest known word replaces it; if it is kept, there is no score."""
     visitor = Visitor(words="dachshund, grass", background=False, **SMALL)
     outputs = visitor.ask()
     canvas, chip = outputs["canvas"], outputs["chips"]["items"][0]
@@ -161,7 +161,7 @@ def test_unknown_word_is_replaced_with_a_way_back() -> None:
 
 
 def test_background_is_on_for_typed_words() -> None:
-    """Its share is the last; without it every pixel has a word."""
+    """The background's share is the last; without a background, every pixel has a word."""
     visitor = Visitor(words="dog", **SMALL)
     on = visitor.ask()["canvas"]["masks"][1]
     assert 0.3 < on["shares"][-1] < 0.95
@@ -172,7 +172,7 @@ def test_background_is_on_for_typed_words() -> None:
 
 
 def test_damaged_model_compares_cs_too() -> None:
-    """A mask for each state of both switches; the banner leads back."""
+    """There is a mask for each state of both switches; the banner leads back."""
     visitor = Visitor(backbone="built-in-damaged", **SMALL)
     canvas = visitor.ask()["canvas"]
     assert canvas["ideas"] == ["AMF", "CS"] and canvas["shown"] == 3 and not canvas["idle"]
@@ -204,7 +204,7 @@ def test_switch_that_can_do_nothing_is_dimmed() -> None:
 def test_backbone_that_is_not_here_changes_nothing_yet(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Size and licence are offered; the page keeps the backbone before."""
+    """Size and licence are shown; the page keeps the previous backbone."""
     monkeypatch.setenv(WEIGHTS_FOLDER, str(tmp_path))
     monkeypatch.setattr(backbones, "HOST", backbones.Host())
     visitor = Visitor(**SMALL)
@@ -222,7 +222,7 @@ def test_block_that_the_tower_lacks_is_the_last() -> None:
 
 
 def test_reasons_add_up_and_agree_with_the_mask() -> None:
-    """A patch's bars add up to 1, and the longest is the word of its place in the mask."""
+    """A patch's bars add up to 1, and the longest is its word in the mask."""
     canvas = Visitor(refine="none").ask()["canvas"]
     view, (rows, columns) = canvas["masks"][1], canvas["grid"]
     reasons, labels = numbers(view["reasons"]), numbers(view["mask"]).astype(np.int16)
@@ -236,7 +236,7 @@ def test_reasons_add_up_and_agree_with_the_mask() -> None:
 
 
 def test_looks_are_the_last_attention() -> None:
-    """Row i is where patch i looks: the root of its share of the row's largest."""
+    """Row i is what patch i attends to: square roots of shares of the row's maximum."""
     looks = Visitor(**SMALL).ask()["canvas.looks"]
     current = scene_of(**SMALL)
     for on, packed in enumerate(looks["matrices"]):

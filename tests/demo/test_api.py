@@ -1,4 +1,4 @@
-"""The public endpoints, asked with gradio_client as a program would; plain data comes back."""
+"""The public endpoints, called with gradio_client as programs do; they return plain data."""
 
 import inspect
 import json
@@ -60,7 +60,7 @@ def test_endpoints(client: Client) -> None:
     ],
 )
 def test_segment(client: Client, method: str, background: str, same: gclip.Method) -> None:
-    """The mask is the library's, and its description fits it."""
+    """The mask is the library's, and its description matches it."""
     file, described = client.predict(
         handle_file(PICTURE), "cat, grass", method, background=background, api_name="/segment"
     )
@@ -77,7 +77,7 @@ def test_segment(client: Client, method: str, background: str, same: gclip.Metho
 
 
 def test_refined_segment(client: Client) -> None:
-    """With edges that follow the picture it is the page's mask."""
+    """With edges that follow the image, it is the page's mask."""
     file, _ = client.predict(
         handle_file(PICTURE), "cat, grass", refine="guided", api_name="/segment"
     )
@@ -86,7 +86,7 @@ def test_refined_segment(client: Client) -> None:
 
 
 def test_unknown_word(client: Client) -> None:
-    """It is named with the nearest known one, and used as it is."""
+    """It is reported with the nearest known word, and used as it is."""
     _, described = client.predict(handle_file(PICTURE), "tram, grass", api_name="/segment")
     assert [entry["name"] for entry in described["classes"]] == ["tram", "grass"]
     (unknown,) = described["unknown"]
@@ -138,7 +138,7 @@ def test_wrong_values(case: str, visitor: Visitor, photo: dict, capfd: Any) -> N
 
 
 def test_named_inputs(visitor: Visitor, photo: dict, capfd: Any) -> None:
-    """Inputs may also come by name; wrong names and files are refused."""
+    """Inputs may also be sent by name; wrong names and files are refused."""
     way = f"{API}/call/v2/suggest"
     event = visitor.web.post(way, json={"image": photo, "most": 2}).json()["event_id"]
     assert "complete" in visitor.web.get(f"{API}/call/suggest/{event}").text
@@ -155,30 +155,30 @@ def test_named_inputs(visitor: Visitor, photo: dict, capfd: Any) -> None:
 @pytest.mark.parametrize(
     ("endpoint", "values", "sentence"),
     [
-        ("segment", [1], "9 values were expected, but 1 came"),
+        ("segment", [1], "Expected 9 values, got 1"),
         ("respond", [], "no such event"),
     ],
 )
 def test_wrong_calls(
     endpoint: str, values: list[Any], sentence: str, visitor: Visitor, capfd: Any
 ) -> None:
-    """Missing values, and events of the page, are refused without a trace in the log."""
+    """Missing values, and events of the page, are refused without a traceback in the log."""
     with pytest.raises(FailedError, match=sentence):
         visitor.program(endpoint, *values)
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize(
-    ("error", "words"), [(MemoryError(), "memory"), (OSError(ENOSPC, "full"), "disk space")]
+    ("error", "words"), [(MemoryError(), "memory"), (OSError(ENOSPC, "full"), "disk is full")]
 )
 def test_machine_without_room(
     error: Exception, words: str, visitor: Visitor, photo: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A program reads a sentence, as a visitor of the page does."""
+    """A program gets the same error message as a visitor of the page."""
 
     def refuse(*_: Any) -> None:
         raise error
 
     monkeypatch.setattr(Scene, "suggested", refuse)
-    with pytest.raises(FailedError, match=f"no {words}"):
+    with pytest.raises(FailedError, match=words):
         visitor.program("suggest", photo, 5, "default")

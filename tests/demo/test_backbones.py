@@ -1,4 +1,4 @@
-"""Downloads of a backbone: progress, the end, and refusals."""
+"""Downloads of a backbone: progress, completion, and refusals."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from gclip_core import BackboneError
 
 
 class Download:
-    """A stand-in for the library's download: 10 parts, until it is told to stop."""
+    """A stand-in for the library's download: ten parts, until it is cancelled."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.parts, self.error = 0, error
@@ -38,11 +38,11 @@ def load(monkeypatch: pytest.MonkeyPatch, download: Download) -> None:
 def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
     load(monkeypatch, Download())
     sentences = list(backbones.fetch("openai-vit-b-16"))
-    assert "of 599 MB" in sentences[0] and sentences[-1] == "OpenAI ViT-B/16 is here."
+    assert "of 599 MB" in sentences[0] and sentences[-1] == "OpenAI ViT-B/16 is ready."
 
 
 def test_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A visitor who cancels does not leave a download behind."""
+    """A visitor who cancels leaves no download running."""
     download = Download()
     load(monkeypatch, download)
     fetching = backbones.fetch("openai-vit-b-16")
@@ -54,10 +54,10 @@ def test_cancel(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says why."""
+    """The message says why."""
     load(monkeypatch, Download(BackboneError("no network")))
     with pytest.raises(BackboneError, match="no network"):
         list(backbones.fetch("openai-vit-b-16"))
     backbones.set_host(backbones.Host(downloads=False))
-    with pytest.raises(BackboneError, match="switched off"):
+    with pytest.raises(BackboneError, match="downloads are off"):
         list(backbones.fetch("openai-vit-b-16"))

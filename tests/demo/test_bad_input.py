@@ -29,7 +29,7 @@ def visitor(url: str) -> Visitor:
 
 
 def refused(visitor: Visitor, photo: Any, **settings: Any) -> str:
-    """The sentence to a request that cannot be answered; what was shown before stays."""
+    """The message for a request that cannot be answered; the page keeps what it shows."""
     before = visitor.shown["canvas"]
     visitor.shown.pop("warning", None)
     visitor.ask(photo, **settings)
@@ -59,7 +59,7 @@ def test_no_picture(name: str, visitor: Visitor) -> None:
 
 
 def test_deleted_photo(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others' uploads may delete one at any time: a sentence says to upload it again."""
+    """Others' uploads may delete one at any time: a message says to upload it again."""
     photo = visitor.uploaded(PNG, "deleted.png")
 
     def delete(scene: Scene) -> Scene:
@@ -69,28 +69,28 @@ def test_deleted_photo(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(Scene, "with_words", delete)
     assert "Upload it again" in refused(visitor, photo, words="cat", short_side=32)
     monkeypatch.undo()
-    with pytest.raises(FailedError, match="upload it again"):
+    with pytest.raises(FailedError, match="Upload it again"):
         visitor.ask(photo)
 
 
 @pytest.mark.parametrize("photo", [None, {"url": "http://127.0.0.1/a.png"}])
 def test_no_photo(photo: Any, visitor: Visitor) -> None:
-    """What is shown stays, and a sentence says of what it is."""
+    """The page keeps what it shows, and a message says so."""
     values = visitor.open("words=cat")
     before = visitor.answer(values)["canvas"]
     assert visitor.answer(values | {"photo": photo})["canvas"] == before
-    assert "Still showing the previous photo" in visitor.shown["warning"]
+    assert "the previous one is still shown" in visitor.shown["warning"]
 
 
 def test_words_are_data(visitor: Visitor) -> None:
-    """They come back as they are."""
+    """They come back unchanged."""
     words = "${7*7}, {{x}}, <img src=x onerror=alert(1)>, قطة, 🐈"
     canvas = visitor.ask(visitor.uploaded(PNG), words=words, nearest=0, short_side=32)["canvas"]
     assert [entry["name"] for entry in canvas["classes"]] == words.split(", ")
 
 
 def test_forged_values(visitor: Visitor, capfd: Any) -> None:
-    """Values of another kind, which no control sends, leave no trace."""
+    """Values of another type, which no control sends, leave no traceback."""
     values = visitor.open("words=cat,grass")
     before = visitor.shown["canvas"]
     for name in ("words", "background_weight", "amf", "backbone", "cs_blocks"):
@@ -103,9 +103,9 @@ def test_forged_values(visitor: Visitor, capfd: Any) -> None:
 
 @pytest.mark.parametrize("photo", ["a.png", ["a.png"], 7, {"size": []}])
 def test_forged_photo(photo: Any, visitor: Visitor, capfd: Any) -> None:
-    """What is no file is refused, without a trace in the log."""
+    """A value that is not a file is refused, without a traceback in the log."""
     values = visitor.open("words=cat")
-    with pytest.raises(FailedError, match="upload"):
+    with pytest.raises(FailedError, match="(?i)upload"):
         visitor.answer(values | {"photo": photo})
     assert "Traceback" not in "".join(capfd.readouterr())
 
@@ -116,7 +116,7 @@ FORGED = [{}, None, [], "index", {"index": 99}, {"index": "x"}, {"index": {}, "p
 @pytest.mark.parametrize("data", FORGED)
 @pytest.mark.parametrize("event", ["choose_example", "press_chips", "point", "enlarge"])
 def test_forged_press(event: str, data: Any, visitor: Visitor, capfd: Any) -> None:
-    """On a picture, a chip or a patch that is not there."""
+    """A press on a picture, a chip or a patch that does not exist."""
     entry = visitor.events[event]
     body = {"fn_index": entry["id"], "data": [None] * len(entry["inputs"]), "event_data": data}
     joined = visitor.web.post(JOIN, json=body | {"session_hash": visitor.session})
@@ -139,7 +139,7 @@ CHIPS = {"items": [{"settings": ["x"], "word": ""}]}
     ],
 )
 def test_forged_input(event: str, data: list, visitor: Visitor, capfd: Any) -> None:
-    """Of a button: a value of another kind leaves no trace."""
+    """A press on a button: a value of another type leaves no traceback."""
     number = visitor.events[event]["id"]
     body = {"fn_index": number, "data": data, "event_data": {"index": 0, "pressed": [0]}}
     joined = visitor.web.post(JOIN, json=body | {"session_hash": visitor.session})
@@ -151,17 +151,17 @@ def test_forged_input(event: str, data: list, visitor: Visitor, capfd: Any) -> N
 
 
 def nonsense(chance: random.Random) -> str:
-    """A value that no link of the page has."""
+    """A value that no link of the page contains."""
     values = "1e999 nan -1 0x1 00 9999999999999999999 built-in true null [] {} \0 é %00 ../../etc"
     return chance.choice(values.split(" ")) * chance.choice((1, 1, 1, 50))
 
 
 def test_links(visitor: Visitor) -> None:
-    """Nonsense in every key opens the page, with a sentence that names what was left out."""
+    """Nonsense in every key opens the page, with a message that lists what was ignored."""
     chance = random.Random(0)
     values = visitor.open("&".join(f"{name}=%00nonsense" for name in Settings.model_fields))
     assert values["backbone"] == "built-in" and values["photo"]
-    assert "Left out of the link" in visitor.shown["warning"]
+    assert "Ignored in this link" in visitor.shown["warning"]
     for number in range(1_000):
         names = chance.sample([*Settings.model_fields, "example", "zzz", "__proto__"], 8)
         query = {name: nonsense(chance) for name in names}
@@ -172,7 +172,7 @@ def test_links(visitor: Visitor) -> None:
 
 
 def test_longest_link(visitor: Visitor) -> None:
-    """A link of the page can be followed: words that make it too long are left out."""
+    """Every link of the page works: words that would make it too long are left out."""
     dog = Photo.of(str(assets.path("photos", "dog.jpg")))
     for letter in ("x", "猫"):
         words = ",".join(f"{number:03}" + 16 * letter for number in range(numbers.MAX_PHRASES))
@@ -187,6 +187,6 @@ def test_longest_link(visitor: Visitor) -> None:
 
 
 def test_no_downloads(visitor: Visitor) -> None:
-    """A forged request fetches nothing where downloads are switched off."""
+    """A forged request fetches nothing where downloads are off."""
     answers = list(visitor.call(visitor.events["fetch"]["id"], ["openai-vit-b-32"]))
     assert "Fetching" not in str(answers)

@@ -1,4 +1,4 @@
-"""The gate before Gradio, on a small page of Gradio's own that counts what reaches it."""
+"""The gate in front of Gradio, on a small Gradio page that records what reaches it."""
 
 import asyncio
 import http.client
@@ -31,8 +31,8 @@ DATA = f"{API}/queue/data"
 
 
 class Page:
-    """Four events: ``look`` notes the file that it gets, ``wait`` needs as long as the test says,
-    ``rename`` sends a property or, without a text, a value; one has no function of Python."""
+    """Four events: ``look`` records the file that it gets, ``wait`` takes as long as the test says,
+    ``rename`` sends a property or, without a text, a value; the fourth has no Python function."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.uploads, self.shipped = folder, folder / "uploads", folder / "shipped"
@@ -95,7 +95,7 @@ def web(small: Page) -> Iterator[httpx.Client]:
 
 
 def join(web: httpx.Client, event: int, value: Any, session: str = "one") -> httpx.Response:
-    """Ask for an event: 0 looks at a file, 1 waits, 2 renames, 3 is JavaScript."""
+    """Call an event: 0 looks at a file, 1 waits, 2 renames, 3 is JavaScript."""
     return web.post(JOIN, json={"fn_index": event, "data": [value], "session_hash": session})
 
 
@@ -116,7 +116,7 @@ def stored(small: Page) -> list[Path]:
 
 @pytest.mark.parametrize("way", [JOIN, f"{API}/call/look", f"{API}/cancel", "/login"])
 def test_body(way: str, web: httpx.Client) -> None:
-    """A body has 64 kB, announced or not."""
+    """A body has at most 64 kB, whether its length is declared or not."""
     body = b'{"data": ["' + b"x" * 2**16 + b'"]}'
     for content in (body, iter([body[:9], body[9:]])):
         answer = web.post(way, content=content)
@@ -144,9 +144,9 @@ def test_body(way: str, web: httpx.Client) -> None:
     ],
 )
 def test_json(body: bytes, web: httpx.Client, small: Page, capfd: Any) -> None:
-    """What is no ordinary request gets an error message, and reaches neither an event nor the log.
+    """A malformed request gets an error message, and reaches neither an event nor the log.
 
-    One without a function is JavaScript's alone: Gradio would fail with a trace.
+    An event without a function runs in JavaScript only: Gradio would fail with a traceback.
     """
     answer = web.post(JOIN, content=body, headers={"content-type": "application/json"})
     assert 400 <= answer.status_code < 500
@@ -155,7 +155,7 @@ def test_json(body: bytes, web: httpx.Client, small: Page, capfd: Any) -> None:
 
 
 def test_uploads(web: httpx.Client, small: Page) -> None:
-    """A file is stored below its digest and served; a page or a drawing never as one."""
+    """A file is stored under its digest and served; HTML and SVG are served only as downloads."""
     (path,) = upload(web).json()
     assert files.DIGEST.fullmatch(Path(path).parent.name)
     assert web.get(f"{API}/file={path}").content == PNG
@@ -167,14 +167,14 @@ def test_uploads(web: httpx.Client, small: Page) -> None:
 
 
 def test_large_upload(web: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file over the bound is refused."""
+    """A file over the limit is refused."""
     monkeypatch.setattr(files, "MAX_FILE", 2**20)
     assert upload(web, bytes(2**20)).status_code == 200
     assert upload(web, bytes(2**20 + requests.MAX_BODY)).status_code == 413
 
 
 def test_slow_upload(web: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half-open uploads end by themselves; meanwhile others are served."""
+    """Half-open uploads time out; meanwhile others are served."""
     monkeypatch.setattr(requests, "BODY_SECONDS", 1)
 
     def parts() -> Iterator[bytes]:
@@ -189,14 +189,14 @@ def test_slow_upload(web: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_uploads_together(web: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All that are under way have a bound, which is free again afterwards."""
+    """All uploads in progress share a limit, which is free again afterwards."""
     monkeypatch.setattr(files, "MAX_UPLOADING", 2**20)
     for status, size in ((503, 2**20), (200, 2**10), (503, 2**20), (200, 2**10)):
         assert upload(web, bytes(size)).status_code == status
 
 
 def test_room(small: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Over the bound, the largest and oldest files go first, but never those from before."""
+    """Over the limit, the largest and oldest files go first, but none from before the start."""
     kept_files = files.Files(small.blocks, tmp_path)
     kept_files.started, now = time.time() - 100, time.time()
     monkeypatch.setattr(files, "MAX_STORED", 4 * 2**20)  # at most 3.2 MB of 6.25 stay
@@ -225,7 +225,7 @@ def test_room(small: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_room_by_visitor(small: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stranger with many small new files loses these, and others keep their old photos."""
+    """A client with many small new files loses these, and others keep their old photos."""
     kept = files.Files(small.blocks, tmp_path)
     kept.started, now = time.time() - 1000, time.time()
     monkeypatch.setattr(files, "MAX_STORED", 4 * 2**20)
@@ -242,7 +242,7 @@ def test_room_by_visitor(small: Page, tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_broken_uploads_and_old_files(small: Page, tmp_path: Path) -> None:
-    """What is left of uploads that were broken off goes, as do files of yesterday."""
+    """Remains of aborted uploads are deleted, and so are files older than a day."""
     kept, now = files.Files(small.blocks, tmp_path), time.time()
     kept.started = 0
     for name, age, stays in (
@@ -276,7 +276,7 @@ def test_upload_while_room_is_made(small: Page, monkeypatch: pytest.MonkeyPatch)
 def test_uploads_under_way_are_counted(
     web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Stored files and those under way never have more bytes than may be stored."""
+    """Stored files and uploads in progress together never exceed the limit."""
     monkeypatch.setattr(files, "MAX_STORED", 2**22)
     monkeypatch.setattr(files, "MAX_UPLOADING", 2**21)
     most = 0
@@ -303,7 +303,7 @@ def test_one_file_an_upload(web: httpx.Client, small: Page) -> None:
 
 
 def test_no_files_yet(small: Page, tmp_path: Path) -> None:
-    """The folder of uploads stays, however long nobody writes into it."""
+    """The folder of uploads stays, however long nobody writes to it."""
     os.utime(tmp_path, (0, 0))
     assert files.Files(small.blocks, tmp_path).delete_most() == 0
     assert tmp_path.exists()
@@ -325,7 +325,7 @@ def test_idle_connections(web: httpx.Client, small: Page, monkeypatch: pytest.Mo
 
 
 def test_many_connections(small: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Above the bound a request gets 503; below it they are answered again."""
+    """Above the limit, requests get a 503; below it, they are answered again."""
     monkeypatch.setattr(process, "MAX_CONNECTIONS", 1)
     wait_for(lambda: httpx.get(f"{small.url}/config").status_code == 503)
     monkeypatch.undo()
@@ -345,7 +345,7 @@ def test_open_files() -> None:
 
 
 def test_progress(web: httpx.Client) -> None:
-    """A browser that follows its upload is told that it is done; no name is kept."""
+    """A browser that follows its upload is told that it is done; no name is stored."""
     answer = web.get(f"{API}/upload_progress", params={"upload_id": "x"})
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.text == 'data: {"msg": "done"}\n\n'
@@ -355,11 +355,11 @@ def test_full_disk(web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPat
     usage = shutil.disk_usage(small.uploads)._replace(free=files.MIN_FREE - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     answer = upload(web)
-    assert (answer.status_code, answer.text[:12]) == (507, "The disk of ")
+    assert (answer.status_code, answer.text[:17]) == (507, "The server’s disk")
 
 
 def test_requests_of_a_session(web: httpx.Client, small: Page) -> None:
-    """Of 60 requests at once one runs and two wait; once they are read there is room again."""
+    """Of 60 simultaneous requests one runs and two wait; once they are read there is room again."""
     small.go.clear()
     name, other = uuid4().hex, uuid4().hex
     assert join(web, 1, "x", name).status_code == 200
@@ -376,7 +376,7 @@ def test_requests_of_a_session(web: httpx.Client, small: Page) -> None:
 
 
 def test_unread_answers_of_a_session(web: httpx.Client, small: Page) -> None:
-    """Also requests that do not compute are bounded, until their answers are read."""
+    """Requests that do not compute are also limited, until their answers are read."""
     name = uuid4().hex
     with ThreadPoolExecutor(20) as pool:
         tries = [pool.submit(join, web, 2, "x", name) for _ in range(20)]
@@ -386,7 +386,7 @@ def test_unread_answers_of_a_session(web: httpx.Client, small: Page) -> None:
 
 
 def test_turns(web: httpx.Client, small: Page) -> None:
-    """A visitor who asks once is served before the second request of one who came earlier."""
+    """A visitor's only request is served before the second request of an earlier visitor."""
     small.go.clear()
     names = uuid4().hex, uuid4().hex, uuid4().hex
     for text, name in (("a1", 0), ("a2", 0), ("a3", 0), ("b1", 1), ("c1", 2), ("b2", 1)):
@@ -401,7 +401,7 @@ def test_turns(web: httpx.Client, small: Page) -> None:
 def test_sessions_without_reader(
     web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What waits or is unread is dropped from Gradio's record; what is read is not."""
+    """Waiting requests and unread answers are dropped from Gradio's record, unless read."""
     monkeypatch.setattr(sessions, "UNREAD_SECONDS", 1)
     small.go.clear()
     reading, names = uuid4().hex, [uuid4().hex for _ in range(20)]
@@ -423,7 +423,7 @@ def test_sessions_without_reader(
 
 
 def test_programs(web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program asks without a session, and reads by its request; many leave room for visitors."""
+    """A program calls without a session and reads by its request; many leave room for visitors."""
     monkeypatch.setattr(sessions, "MAX_OF_PROGRAMS", 3)
     small.go.clear()
     calls = [web.post(f"{API}/call/wait", json={"data": ["x"]}) for _ in range(5)]
@@ -438,14 +438,14 @@ def test_programs(web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPatc
 
 @pytest.fixture
 def inner() -> Iterator[socket.socket]:
-    """A server beside the page, which nobody may be led to."""
+    """A server besides the page, to which no request may lead."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(1)
         yield server
 
 
 def test_no_address_is_fetched(web: httpx.Client, small: Page, inner: socket.socket) -> None:
-    """Neither as a path, as a field ``url``, as a file to serve, nor behind the page's own name."""
+    """Neither as a path, as a field ``url``, as a file to serve, nor under the page's own name."""
     (own,) = upload(web).json()
     address = f"http://127.0.0.1:{inner.getsockname()[1]}/a.png"
     for path in (address, address.replace("//", "/"), f"{address}{API}/file={own}x"):
@@ -454,7 +454,7 @@ def test_no_address_is_fetched(web: httpx.Client, small: Page, inner: socket.soc
             value = value | file if isinstance(value, dict) else value
             answer = join(web, 0, value)
             assert answer.status_code == 422
-            assert "upload it again" in answer.json()["error"]
+            assert "Upload it again" in answer.json()["error"]
         assert web.get(f"{API}/file={path}").status_code == 404
         assert web.get(f"{API}/proxy={path}").status_code == 404
     name = uuid4().hex
@@ -466,7 +466,7 @@ def test_no_address_is_fetched(web: httpx.Client, small: Page, inner: socket.soc
 
 
 def test_own_files(web: httpx.Client, small: Page) -> None:
-    """An upload, its address, and a file that ships are taken."""
+    """An upload, its URL, and a file that ships are accepted."""
     (path,) = upload(web).json()
     for own in (path, f"{small.url}{API}/file={path}", str(small.shipped / "photo.png")):
         name = uuid4().hex
@@ -481,7 +481,7 @@ UP = ("", "../" * 12, "..%2f" * 12, "%2e%2e/" * 12, "..%5c" * 12, "....//" * 12,
 
 @pytest.mark.parametrize("way", [f"{API}/file=", f"{API}/file/", "/static/", "/assets/", "/"])
 def test_other_files(way: str, web: httpx.Client, small: Page) -> None:
-    """No file outside is served or opened, whatever leads to it."""
+    """No other file is served or opened, however it is named."""
     secret = small.folder / "secret.txt"
     secret.write_text("nobody may read this")
     (small.uploads / "loose.txt").write_text("nobody may read this")
@@ -535,7 +535,7 @@ def test_closed_routes(method: str, path: str, web: httpx.Client) -> None:
     ],
 )
 def test_prefix(path: str, prefix: str, status: int, small: Page) -> None:
-    """A path is judged as Gradio looks it up, with and without the prefix of a proxy."""
+    """A path is checked as Gradio looks it up, with and without a proxy's prefix."""
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -553,7 +553,7 @@ def test_prefix(path: str, prefix: str, status: int, small: Page) -> None:
 
 
 def test_cost() -> None:
-    """The built-in at its own size is far below the bound, and OpenAI's largest is below it."""
+    """The built-in at its own size is far below the limit, and OpenAI's largest is below it."""
     numbers.check_cost(1, 1_036, 12 * 256, 16)
     numbers.check_cost(1, 24 * 32, 24 * 1_024, 16)
     for windows, patches in ((1, 5_000), (100, 196)):

@@ -1,4 +1,4 @@
-"""The promise of SECURITY: under attack no answer is lost or differs, in less than 4 GB."""
+"""The promise of SECURITY: under attack, no answer is lost or differs, in less than 4 GB."""
 
 import pytest
 
@@ -12,5 +12,5 @@ def test_attacks_beside_visitors() -> None:
 
 @pytest.mark.long
 def test_soak() -> None:
-    """Memory has stopped to grow after some hundred new photos."""
+    """Memory stops growing after a few hundred new photos."""
     assert main(["--soak", "400"]) == 0

@@ -1,4 +1,4 @@
-"""What hosts rely on: options, health, log, login, the environment, and a clean end."""
+"""What hosts rely on: options, health, log, login, the environment, and a clean shutdown."""
 
 import logging
 import os
@@ -37,11 +37,11 @@ SECRET = "zanzibar"
 def test_wrong_options(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Above all a password without its name leaves no page open to everybody."""
+    """Above all, a password without a name must not leave the page open to everybody."""
     monkeypatch.setenv(f"GCLIP_{name}", value)
     with pytest.raises(SystemExit):
         main.parser().parse_args([])
-    assert "was expected" in capsys.readouterr().err
+    assert "expected" in capsys.readouterr().err
 
 
 def test_help_has_no_password(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +78,7 @@ def test_options_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path:
         (["--host", "192.0.2.1"], "192.0.2.1: .*Choose another --host or --port"),
         (["--port", "{taken}"], "127.0.0.1: .*Choose another --host or --port"),
         (["--port", "99999"], "0-65535.*Choose another --host or --port"),
-        (["--mcp", "--auth", "a:b"], "leave --auth out"),
+        (["--mcp", "--auth", "a:b"], "omit --auth"),
         (["--backbone", "openai-vit-b-32", "--weights", "no/such.safetensors"], "such.safetensors"),
     ],
 )
@@ -89,7 +89,7 @@ def test_no_start(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """One sentence, and the exit status 2."""
+    """One line, and the exit status 2."""
     monkeypatch.setenv(files.FOLDER, str(tmp_path))
     monkeypatch.setattr(backbones, "HOST", backbones.HOST)
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -101,7 +101,7 @@ def test_no_start(
 
 
 def test_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The page opens with the real CLIP where it is on the disk, else with the built-in."""
+    """The page opens with the real CLIP if it is on disk, otherwise with the built-in."""
     args = main.parser().parse_args([])
     assert main.make_host(args).backbone == "built-in"
     monkeypatch.setattr(load, "on_disk", lambda entry: entry is BACKBONES[main.PREFERRED])
@@ -118,7 +118,7 @@ def test_health(url: str) -> None:
 
 
 def test_log(url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A request is one line without anything that was typed or forged."""
+    """A request is one line without any typed or forged text."""
     visitor = Visitor(url)
     with caplog.at_level(logging.INFO, "demo"):
         visitor.ask(words=f"{SECRET},grass", tab=f"\n{SECRET}")
@@ -132,7 +132,7 @@ def test_log(url: str, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_process(tmp_path: Path) -> None:
-    """``python app.py``: a login, the environment set before it starts, and an end in order."""
+    """``python app.py``: a login, the environment set before it starts, and an orderly shutdown."""
     with serving("--auth", "a:b", "--quiet") as server:
         environment = Path(f"/proc/{server.process.pid}/environ").read_bytes()
         assert b"MALLOC_ARENA_MAX=2" in environment.split(b"\0")
@@ -163,7 +163,7 @@ logging.getLogger("mcp.server").warning("zanzibar")
 
 
 def test_floods_and_words_in_the_log() -> None:
-    """The same error comes once a second; what libraries log of a request has none of its text."""
+    """The same error is logged once a second, and libraries log no text of a request."""
     log = subprocess.run([sys.executable, "-c", LOGS], cwd=ROOT, capture_output=True, text=True)
     assert 1 <= log.stderr.count("out of open files") <= 20
     assert log.stderr.count("answered") == 1000
@@ -171,7 +171,7 @@ def test_floods_and_words_in_the_log() -> None:
 
 
 def test_folders_of_ended_processes(tmp_path: Path) -> None:
-    """A page that was killed leaves its files: the next one deletes them, and no other's."""
+    """A killed page leaves its files behind: the next one deletes them, and no other page's."""
     code = "from demo.gate.files import own_folder; print(own_folder(), flush=True); input()"
 
     def start() -> tuple[subprocess.Popen, Path]:
@@ -206,7 +206,7 @@ def test_spaces_come_first(tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
 def test_behind_nginx(tmp_path: Path) -> None:
-    """With the very blocks of docs/HOSTING.md: the page answers, and guesses of a login end."""
+    """With the blocks of docs/HOSTING.md, the page responds, and login attempts are limited."""
     zones, lines = re.findall(r"```nginx\n(.*?)```", (ROOT / "docs/HOSTING.md").read_text(), re.S)
     port = free_port()
     with serving("--root-path", "/gclip", "--auth", "a:b") as server:

@@ -1,4 +1,4 @@
-"""The page as a server of the Model Context Protocol, asked by that protocol's own client."""
+"""The page as a server of the Model Context Protocol, called with that protocol's own client."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ PHOTO = "data:image/jpeg;base64," + base64.b64encode(DOG).decode()
 
 @pytest.fixture
 def ask(url: str) -> Callable[..., Any]:
-    """Asks through the protocol's client: the method's name, and its arguments."""
+    """Call through the protocol's client: the method's name, and its arguments."""
 
     async def asked(method: str, *arguments: Any) -> Any:
         async with (
@@ -54,7 +54,7 @@ def test_tools(ask: Callable[..., Any]) -> None:
 
 
 def test_photo_as_data(ask: Callable[..., Any]) -> None:
-    """A picture as base64 data is segmented; the answer has the mask as a picture."""
+    """An image as base64 data is segmented; the answer contains the mask as an image."""
     result = ask("call_tool", "segment", {"image": PHOTO, "words": "person, sky"})
     assert not result.isError, text(result)
     assert "'name': 'person'" in text(result)
@@ -100,7 +100,7 @@ def test_large_calls(url: str) -> None:
 
 
 def test_words_stay_out_of_the_log(url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Also those of a call that is no call: the protocol's own library would log them."""
+    """Not even values of a malformed call, which the protocol's own library would log."""
     process.keep_log_short()
     params = {"name": "segment", "arguments": ["zanzibar"]}
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}

@@ -1,4 +1,4 @@
-"""What a photo with settings computes, and what all visitors share."""
+"""What is computed from a photo with settings, and what all visitors share."""
 
 import threading
 import time
@@ -54,7 +54,7 @@ def test_same_bytes_are_the_same_photo(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
 def test_kinds_of_photos(tmp_path: Path, kind: str) -> None:
-    """A turned one is upright."""
+    """A turned photo is made upright."""
     exif = {} if kind == "GIF" else {"exif": turned(6)}
     (tmp_path / "photo").write_bytes(encoded(noise(120, 160), kind, **exif))
     picture = Photo.of(str(tmp_path / "photo")).picture
@@ -74,7 +74,7 @@ def test_too_many_windows_meet_a_sentence() -> None:
 
 
 def test_methods_do_not_lower_what_one_mask_may_cost(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Comparing many methods may be refused where the mask of one is not."""
+    """Comparing many methods may be refused where a single mask is not."""
     one = scene_of(words="dog", short_side=64, refine="none")
     many = {f"method {n}": replace(METHODS["maskclip"], name=f"method {n}") for n in range(60)}
     monkeypatch.setattr("demo.scene.METHODS", METHODS | many)
@@ -87,7 +87,7 @@ def test_methods_do_not_lower_what_one_mask_may_cost(monkeypatch: pytest.MonkeyP
 
 
 def test_notes_are_the_visitors_own() -> None:
-    """Words that were given twice are named to whoever gave them twice, and to nobody else."""
+    """A duplicate word is reported to the visitor who typed it, and to nobody else."""
     small = {"short_side": 64, "refine": "none", "background": False}
     (note,) = scene_of(words="cat, CAT, dog", **small).mask().notes
     assert "'CAT'" in note
@@ -96,7 +96,7 @@ def test_notes_are_the_visitors_own() -> None:
 
 
 def test_cache_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of pictures, encodings and masks, each weighed with all that methods left in it."""
+    """Of pictures, encodings and masks, each weighed with everything that methods cached in it."""
     cache = BoundedCache(10 * 2**20, weigh)
     monkeypatch.setattr("demo.scene.CACHE", cache)
     for number in range(4):
@@ -111,7 +111,7 @@ def test_cache_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_weight() -> None:
-    """A picture has four bytes a pixel; tensors that share a storage are weighed once."""
+    """A picture has four bytes per pixel; tensors that share a storage are weighed once."""
     encoded = scene_of(words="dog", short_side=160).encoded
     inputs = sum(x.nbytes for x in encoded.inputs)
     assert inputs + encoded.pixels.nbytes <= weigh(encoded)

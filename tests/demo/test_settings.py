@@ -47,7 +47,7 @@ def test_link_brings_back_every_setting(values: dict) -> None:
 
 
 def test_link_has_what_differs() -> None:
-    """Numbers as they are, switches as 0 and 1, and nothing that is as usual."""
+    """Numbers as they are, switches as 0 and 1, and no defaults."""
     assert Settings().to_query() == ""
     link = Settings(cs=False, background_weight=0.333333333333).to_query(example="dog")
     assert link == "example=dog&background_weight=0.333333333333&cs=0"
@@ -111,7 +111,7 @@ def test_values_at_the_limits_are_read() -> None:
 def test_settings_are_read_in_the_order_of_the_page() -> None:
     settings = Settings(words="cat", enlarged="sclip")
     assert Settings.read(settings.model_dump().values()) == settings
-    with pytest.raises(GclipError, match="but 1 came: reload the page"):
+    with pytest.raises(GclipError, match="got 1. Reload the page"):
         Settings.read(["cat"])
 
 

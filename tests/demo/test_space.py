@@ -1,4 +1,4 @@
-"""ZeroGPU with the real ``spaces`` package: a page of its own, and a stand-in for the scheduler."""
+"""ZeroGPU with the real ``spaces`` package: a separate page, and a stand-in for the scheduler."""
 
 import json
 import os
@@ -28,11 +28,11 @@ from tests.pictures import encoded, noise
 pytest.importorskip("spaces")
 PROGRAM = "-m", "tests.demo.zero_gpu"
 TOKEN = "head.e30.signature"
-"""What a Space's proxy adds to a visitor's requests; its middle part is an empty JSON."""
+"""What a Space's proxy adds to a visitor's requests; its middle part is an empty JSON object."""
 
 
 class Scheduler(ThreadingHTTPServer):
-    """Lends one GPU, as the machines of Hugging Face do: over HTTP.
+    """Lends one GPU over HTTP, as the machines of Hugging Face do.
 
     A process that holds the GPU is killed when its task fails, or when another one gets the GPU.
     """
@@ -44,7 +44,7 @@ class Scheduler(ThreadingHTTPServer):
         self.holder, self.allowed, self.released = 0, list[str](), list[str]()
 
     def take_away(self) -> None:
-        """The GPU goes to another Space."""
+        """The GPU is given to another Space."""
         if self.holder:
             with suppress(ProcessLookupError):
                 os.kill(self.holder, signal.SIGKILL)
@@ -82,7 +82,7 @@ class Request(BaseHTTPRequestHandler):
             self.answer(200)
 
     def answer(self, status: int, body: dict[str, Any] | str = "") -> None:
-        """With a JSON, or an event of a stream."""
+        """Respond with JSON, or with an event of a stream."""
         self.send_response(status)
         kind = "text/event-stream" if isinstance(body, str) else "application/json"
         self.send_header("Content-Type", kind)
@@ -102,18 +102,18 @@ def scheduler() -> Iterator[Scheduler]:
 
 
 def photo(visitor: Visitor, seed: int) -> dict[str, Any]:
-    """Another photo for each seed."""
+    """A different photo for each seed."""
     return visitor.uploaded(encoded(noise(64, 96, seed), "PNG"))
 
 
 def notes(visitor: Visitor, seed: int, **settings: Any) -> list[str]:
-    """What the page says of a photo."""
+    """What the page says about a photo."""
     values = {"short_side": 208, "words": "person, wall", **settings}
     return visitor.ask(photo(visitor, seed), **values)["canvas"]["notes"]
 
 
 def workers(server: Server) -> list[int]:
-    """The processes that a page has started and that still run."""
+    """The processes that a page has started and that are still running."""
     tasks = Path(f"/proc/{server.process.pid}/task").iterdir()
     return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
 
@@ -123,7 +123,7 @@ def open_files(server: Server) -> int:
 
 
 def test_page(scheduler: Scheduler) -> None:
-    """A page as a Space with ZeroGPU starts it, from its first photo to its end."""
+    """A page as a Space with ZeroGPU starts it, from its first photo to its shutdown."""
     address = f"http://127.0.0.1:{scheduler.server_port}"
     zero = {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": address}
     with serving("--backbone", "built-in", program=PROGRAM, **zero) as server:
@@ -155,7 +155,7 @@ def test_page(scheduler: Scheduler) -> None:
         assert workers(server) == [scheduler.holder]
         assert max(files) <= files[0] + 3, files
 
-        # Nothing is left.
+        # Nothing is left behind.
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(40) == 0
         assert not Path(f"/proc/{scheduler.holder}").exists()
@@ -164,7 +164,7 @@ def test_page(scheduler: Scheduler) -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_arrays(monkeypatch: pytest.MonkeyPatch, dtype: Dtype) -> None:
-    """What comes back is the encoding of this process, to the bit, without a tensor."""
+    """The returned encoding equals this process's own, bit for bit, and no tensor is sent."""
     backbone, photo = load_backbone("built-in", dtype=dtype), noise(64, 96)
     segmenter = Segmenter(backbone, short_side=112)
     monkeypatch.setattr(space, "DEVICE", "cpu")
@@ -178,7 +178,7 @@ def test_arrays(monkeypatch: pytest.MonkeyPatch, dtype: Dtype) -> None:
 
 
 def test_own_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A lent GPU is not this machine's own."""
+    """A lent GPU does not belong to this machine."""
     args = main.parser().parse_args([])
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert main.make_host(args).device == "cuda"

@@ -28,7 +28,7 @@ from tests.demo.visitor import Visitor
 
 
 def test_every_input_asks(url: str) -> None:
-    """A change of the photo, the tab or a control is answered."""
+    """A change of the photo, the tab or a control triggers an answer."""
     visitor = Visitor(url)
     event = visitor.events["respond"]
     inputs = {part for part in event["inputs"] if visitor.kinds[part] != "state"}
@@ -39,7 +39,7 @@ def test_every_input_asks(url: str) -> None:
 
 
 def test_sentence_names_the_class_that_changed_most() -> None:
-    """With its IoU before and after, which are those of the masks."""
+    """With its IoU before and after, taken from the masks."""
     current = scene(FLOWER, words="flower, plant", background=False, **SMALL)
     truth = current.photo.example.labels().astype(np.int16)
     mask, names = current.mask(), current.words.names
@@ -56,7 +56,7 @@ def test_sentence_names_the_class_that_changed_most() -> None:
     )
     assert text.endswith(f"from {100 * first[most]:.1f} to {100 * last[most]:.1f} %.")
     text = views.difference(names, after, before, "AMF")
-    assert "falls from" in text and text.endswith("mean of many photos.")
+    assert "falls from" in text and text.endswith("mean over many photos.")
     text = views.difference(names, after, before)
     assert text.startswith("GCLIP (AMF + CS) changes") and "paper" not in text
     same = views.difference(names, after, (replace(better, labels=better.labels.clone()), after[1]))
@@ -64,7 +64,7 @@ def test_sentence_names_the_class_that_changed_most() -> None:
 
 
 def test_sentence_without_a_truth(tmp_path: Path) -> None:
-    """It says what became what; under one per cent that hardly anything did."""
+    """It says which label became which; under one per cent, that hardly anything changed."""
     current = scene(upload(tmp_path), words="dog, grass", **SMALL)
     mask = current.mask()
     labels = torch.zeros_like(mask.labels)
@@ -93,21 +93,21 @@ def test_sentences_of_switches() -> None:
 
 
 def test_blocks_of_cs() -> None:
-    """CS can do something where it scales a channel, by hand, too; another outlier is named."""
+    """CS has an effect where it scales a channel, even if set by hand; other outliers are named."""
     by_hand = scene(words="dog", cs_blocks="7 8", block=7, **SMALL)
     assert by_hand.ideas == ("amf", "cs") and not views.idle(by_hand)
     assert "scales channel" in views.norms_text(by_hand)
     assert "no outlier" in views.norms_text(by_hand.with_settings(block=3))
     damaged = BACKBONES["built-in-damaged"].damage[-1][0] + 1
     elsewhere = scene(backbone="built-in-damaged", cs_blocks="2", block=damaged, **SMALL)
-    assert "is an outlier, but CS leaves it" in views.norms_text(elsewhere)
+    assert "is an outlier, but CS skips it" in views.norms_text(elsewhere)
     assert "would scale channel" in views.norms_text(
         elsewhere.with_settings(cs_blocks="auto", cs=False)
     )
 
 
 def test_canvas_has_the_masks_of_the_picture() -> None:
-    """And what the background is at each patch: its best word there."""
+    """And the background's best word at each patch."""
     current = scene(words="dog, grass", **SMALL)
     shown = views.canvas(current)
     for view, mask in zip(shown["masks"], current.switched(), strict=True):
@@ -130,7 +130,7 @@ def test_unknown_word_without_a_mask() -> None:
 
 @pytest.mark.parametrize("grid", [(20, 27), (28, 37), (84, 112), (1, 5000), (3, 400)])
 def test_coarser_grid(grid: tuple[int, int]) -> None:
-    """At most as many patches, of nearly the same shape, and no fewer than are needed."""
+    """At most that many patches, in nearly the same shape, and no fewer than necessary."""
     for most in (140, 560, 1100):
         rows, columns = coarser(grid, most)
         assert rows * columns <= most and rows <= grid[0] and columns <= grid[1]
@@ -138,7 +138,7 @@ def test_coarser_grid(grid: tuple[int, int]) -> None:
 
 
 def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
-    """A JPEG goes to the browser as it is; a transparent PNG as it was made opaque."""
+    """A JPEG is sent to the browser as it is; a transparent PNG as it was flattened."""
     jpeg = upload(tmp_path, "own.jpg")
     assert files.photo_file(Photo.of(jpeg))["path"] == jpeg
     picture = Image.open(DOG).resize((120, 80)).convert("RGBA")
@@ -149,7 +149,7 @@ def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
 
 
 def test_small_mask_has_the_colours() -> None:
-    """A switch of the idea changes no colour, and the strip's are the canvas's."""
+    """A switch changes no colour, and the strip's colours are the canvas's."""
     current = scene(words="dog, grass", amf=False, **SMALL)
     assert current.colours == scene(words="dog, grass", **SMALL).colours
     assert [entry["colour"] for entry in views.classes(current)] == list(current.colours)
@@ -161,7 +161,7 @@ def test_small_mask_has_the_colours() -> None:
 
 
 def test_norms_that_cs_leaves() -> None:
-    """A block has the same ratio before and after CS, unless CS changes it."""
+    """A block's ratio is the same before and after CS, unless CS changes the block."""
     for block in diagram.tower(scene(words="dog", backbone="built-in-damaged", **SMALL))["blocks"]:
         before, after = block["peaks"]
         assert (after < before) if block["suppressed"] else (after == before)
@@ -182,7 +182,7 @@ def test_norms_fit_into_their_picture(backbone: str) -> None:
 
 @pytest.mark.parametrize("size", [(2, 400), (400, 2)])
 def test_strip(size: tuple[int, int], tmp_path: Path) -> None:
-    """A photo that is all height, or all width, has small pictures."""
+    """A photo that is extremely tall or wide has small pictures."""
     current = scene(upload(tmp_path, size=size), words="dog", short_side=32, refine="none")
     shown = Image.open(files.photo_file(current.photo)["path"])
     pictures = shown, views.painted(current, current.mask()), plots.over(shown, np.ones((1, 1)))
@@ -190,12 +190,12 @@ def test_strip(size: tuple[int, int], tmp_path: Path) -> None:
 
 
 def test_chips() -> None:
-    """They offer no typed word; what was pressed is added to the words of then, each once."""
+    """They offer no typed word; pressed words are added to the current ones, each once."""
     items = views.chips(scene(words="dog; puppy, grass,", refine="none"))["items"]
     assert items and not {"dog", "puppy", "grass"} & {item["word"] for item in items}
     first, second = (views.chip("", word) for word in ("sky", "cat"))
     assert views.pressed([first], "dog, ") == {"words": "dog, sky"}
-    for words in ("dog", "dog, sky"):  # the browser may know of the first press, or not yet
+    for words in ("dog", "dog, sky"):  # the browser may or may not know of the first press
         assert views.pressed([first, second, second], words) == {"words": "dog, sky, cat"}
 
 
@@ -233,7 +233,7 @@ def test_compare_has_every_method(compared: dict) -> None:
 
 
 def test_table_and_masks_have_one_figure(compared: dict) -> None:
-    """That of the mask that Segment shows, too."""
+    """It is also the score of the mask that Segment shows."""
     current = scene(**SMALL)
     rows = compare.table(current)["data"]
     assert [row[0] for row in rows] == [m.method.title for m in compared.values()]
@@ -246,7 +246,7 @@ def test_table_and_masks_have_one_figure(compared: dict) -> None:
 
 
 def test_note_of_scores(tmp_path: Path) -> None:
-    """What they are worth, or why there is none."""
+    """What they are worth, or why there are none."""
     assert "small model" in compare.note(scene(**SMALL))
     assert "no score" in compare.note(scene(upload(tmp_path), words="dog", **SMALL))
 
@@ -264,7 +264,7 @@ def test_pressed_mask_is_beside_ours(compared: dict) -> None:
 
 
 def test_pressed_mask_stays_of_its_method() -> None:
-    """Also where words or a model rank the methods in another order."""
+    """Even if words or a model rank the methods in another order."""
     for changes in ({}, {"words": "grass"}, {"backbone": "built-in-damaged"}):
         current = scene(**SMALL | {"enlarged": "naclip"} | changes)
         assert compare.large(current)["masks"][1]["title"] == "NACLIP"
@@ -275,7 +275,7 @@ def test_pressed_mask_stays_of_its_method() -> None:
 
 @pytest.mark.parametrize("switches", [{"amf": False, "cs": False}, {"words": "car, sky"}])
 def test_own_mask_is_pressed(switches: dict) -> None:
-    """It is beside another one: without a score it is the first, or both ideas are off."""
+    """It is beside another mask: without a score the first one, or the one with both ideas off."""
     current = scene(**SMALL, **switches)
     shown = compare.large(current.with_settings(enlarged="gclip"))
     titles = [view["title"] for view in shown["masks"]]
@@ -283,7 +283,7 @@ def test_own_mask_is_pressed(switches: dict) -> None:
 
 
 def test_damaged_model_compares_four() -> None:
-    """Neither, AMF, CS and both, before the other methods."""
+    """Neither, AMF, CS and both come before the other methods."""
     masks = scene(backbone="built-in-damaged", **SMALL).compared.values()
     titles = [mask.method.title for mask, _ in masks]
     assert titles[:4] == ["GCLIP (neither)", "GCLIP (AMF)", "GCLIP (CS)", "GCLIP (AMF + CS)"]
@@ -295,7 +295,7 @@ def test_damaged_model_compares_four() -> None:
 
 @pytest.mark.parametrize(("step", "right"), zip(lessons.LESSONS, [0, 0, 1, 0], strict=True))
 def test_lesson_is_true(step: str, right: int) -> None:
-    """Each step shows what it teaches, on its photo and with these weights."""
+    """Each step holds on its photo and with these weights."""
     for guess in range(3):
         text, strip = lessons.guessed(step, guess)
         assert text.startswith("**Yes.**" if guess == right else "**No.**")
@@ -303,24 +303,24 @@ def test_lesson_is_true(step: str, right: int) -> None:
 
 
 def test_lost_word() -> None:
-    """The third step says which word the damage loses."""
+    """The third step names the word that the damage loses."""
     areas = lessons.scene_of(lessons.LESSONS["outlier"].after).mask().areas()
     assert areas[1] < 0.05 and lessons.PHOTO.names[1] in lessons.LESSONS["outlier"].reason
 
 
 def test_guess_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without memory answers a guess with a sentence."""
+    """A guess that needs too much memory gets an error message."""
 
     def refuse(*_: object) -> None:
         raise MemoryError
 
     monkeypatch.setattr(lessons, "guessed", refuse)
-    with pytest.raises(gr.Error, match="no memory"):
+    with pytest.raises(gr.Error, match="Not enough memory"):
         page.guess_outcome("fusion", None, 1)
 
 
 def test_steps_appear_after_the_guess(url: str) -> None:
-    """The second step shows the answer of the first."""
+    """The second step shows the answer to the first."""
     components = Visitor(url).web.get("/config").json()["components"]
     rows = [part["props"] for part in components if part["type"] == "row"]
     cards = [row["visible"] for row in rows if "card" in (row["elem_classes"] or ())]
@@ -328,7 +328,7 @@ def test_steps_appear_after_the_guess(url: str) -> None:
 
 
 def test_lesson_sets_every_setting() -> None:
-    """A threshold or a size of the visitor's does not change the lesson's mask."""
+    """The visitor's threshold or size does not change the lesson's mask."""
     for name, lesson in lessons.LESSONS.items():
         opened = open_again(Address(query=lessons.link(name)))
         assert opened.photo == str(lessons.PHOTO.path)
@@ -348,7 +348,7 @@ def test_link_opens_what_was_shown() -> None:
 
 
 def test_mask_names_its_classes() -> None:
-    """An indexed PNG: a pixel is the number of its class, 255 is none."""
+    """An indexed PNG: pixels are class numbers, 255 is none."""
     mask = scene(words="dog, grass; lawn", **SMALL).mask()
     picture = Image.open(io.BytesIO(share.mask_png(mask, ("#ff0000", "#0000ff"))))
     assert (np.asarray(picture) == mask.labels.numpy().astype(np.uint8)).all()
@@ -356,7 +356,7 @@ def test_mask_names_its_classes() -> None:
 
 
 def test_cutouts_are_the_classes() -> None:
-    """A word is no path, a class without pixels no file, and what was cut away is in none."""
+    """Words are not paths, empty classes have no file, and what was cut away is in none."""
     current = scene(words="dog, ../../grass", **SMALL)
     archive = zipfile.ZipFile(io.BytesIO(share.cutouts_zip(current)))
     labels = current.mask().labels.numpy()
@@ -378,7 +378,7 @@ def test_cutouts_are_the_classes() -> None:
     ],
 )
 def test_python_makes_the_same_mask(settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Six lines that run, whatever settings are not the usual ones."""
+    """Six lines that run, whatever settings differ from the defaults."""
     monkeypatch.setattr(gclip_core, "load_backbone", get)  # loaded already
     prints_the_same_areas(scene(**settings))
 
@@ -401,9 +401,9 @@ def prints_the_same_areas(current: Scene) -> None:
 
 
 def test_download() -> None:
-    """A file with a name; without a photo a sentence."""
+    """A file with a name; without a photo, a message."""
     values = Settings(words="dog", **SMALL).model_dump().values()
     path = Path(page.download("mask", Seen(), {"path": DOG}, *values))
     assert path.name == "mask.png" and path.stat().st_size > 100
-    with pytest.raises(gr.Error, match="choose one"):
+    with pytest.raises(gr.Error, match="Choose one"):
         page.download("mask", Seen(), None, *values)

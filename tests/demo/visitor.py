@@ -1,4 +1,4 @@
-"""The page in a process of its own, and visitors who use it as a browser does."""
+"""The page in a separate process, and visitors who use it as a browser does."""
 
 import contextlib
 import json
@@ -27,24 +27,24 @@ FILE = {"meta": {"_type": "gradio.FileData"}}
 
 
 class BusyError(Exception):
-    """The page refused a request because too many wait."""
+    """The page refused a request because too many are waiting."""
 
 
 class FailedError(Exception):
-    """The page did not answer, or answered with an error; its text is what a visitor reads."""
+    """The page did not respond, or responded with an error; its text is what a visitor reads."""
 
 
 def wait_for(holds: Callable[[], bool], seconds: float = 30, pause: float = 0.05) -> None:
-    """Look again and again until it holds; fail after ``seconds``."""
+    """Poll until the condition holds; fail after ``seconds``."""
     end = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < end, "it did not come about"
+        assert time.monotonic() < end, "the condition did not hold in time"
         time.sleep(pause)
 
 
 @dataclass
 class Server:
-    """``python app.py`` in a process of its own; its log and visitors' files are in ``folder``."""
+    """``python app.py`` in a separate process; its log and visitors' files are in ``folder``."""
 
     process: subprocess.Popen
     folder: Path
@@ -55,16 +55,16 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def memory(self, kind: str = "VmHWM") -> float:
-        """The most memory that the process ever had, in MB; ``VmRSS`` is what it has now."""
+        """The peak memory of the process in MB; ``VmRSS`` is its current memory."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split(f"{kind}:")[1].split()[0]) * 1024 / 10**6
 
     def output(self) -> str:
-        """All that it printed."""
+        """Everything that it printed."""
         return (self.folder / "server.log").read_text("utf-8", "replace")
 
     def answers(self) -> bool:
-        """Whether the page is there yet; fails if it never will be."""
+        """Whether the page is ready; fails if it never will be."""
         assert self.process.poll() is None, f"no page:\n{self.output()[-3000:]}"
         with contextlib.suppress(httpx.HTTPError):
             return httpx.get(f"{self.url}/health", timeout=5).is_success
@@ -75,7 +75,7 @@ class Server:
 def serving(
     *arguments: str, program: Sequence[str] = (APP,), **environment: str
 ) -> Iterator[Server]:
-    """A running page without downloads, which is ended whatever happens."""
+    """A running page without downloads, which is stopped whatever happens."""
     port, offline = free_port(), {"HF_HUB_OFFLINE": "1"}
     with tempfile.TemporaryDirectory() as folder, Path(folder, "server.log").open("ab") as log:
         process = subprocess.Popen(
@@ -98,7 +98,7 @@ class Visitor:
     """One browser tab: uploads a photo, sets the inputs, opens tabs; or a program."""
 
     def __init__(self, url: str, login: tuple[str, str] | None = None) -> None:
-        # A connection that the server closes just then would lose a request.
+        # A connection that the server is just closing would lose a request.
         no_old = httpx.Limits(max_keepalive_connections=0)
         self.web = httpx.Client(base_url=url, timeout=600, limits=no_old)
         if login:
@@ -114,10 +114,10 @@ class Visitor:
         return self.web.post(f"{API}/upload", files={"files": (name, data)})
 
     def uploaded(self, data: bytes, name: str = "picture.png") -> dict[str, Any]:
-        """A file as the value of the photo.
+        """Upload a file and return it as the value of the photo.
 
         Raises:
-            BusyError: too many are uploaded now.
+            BusyError: too many uploads are in progress.
         """
         response = self.upload(data, name)
         if response.status_code == 503:
@@ -133,12 +133,12 @@ class Visitor:
         return dict(zip(names, values, strict=True))
 
     def ask(self, photo: Any = None, tab: str = "segment", **settings: Any) -> dict[str, Any]:
-        """Follow a link with these settings, and take what the page shows, by the part's name."""
+        """Follow a link with these settings, and return what the page shows, by component name."""
         values = self.open(urlencode(settings))
         return self.answer(values if photo is None else values | {"photo": photo}, tab)
 
     def answer(self, values: dict[str, Any], tab: str = "segment") -> dict[str, Any]:
-        """Send the inputs, and take what the page shows, by the ``elem_id`` of each part."""
+        """Send the inputs, and return what the page shows, by each component's ``elem_id``."""
         event = self.events["respond"]
         data = [None, tab, values["photo"], *(values[name] for name in Settings.model_fields)]
         for update in self.call(event["id"], data):
@@ -151,8 +151,8 @@ class Visitor:
         """Join the queue; what each message says of the outputs.
 
         Raises:
-            BusyError: too many requests wait.
-            FailedError: anything else that is no answer.
+            BusyError: too many requests are waiting.
+            FailedError: there is no answer for another reason.
         """
         body = {"fn_index": event, "data": data, "session_hash": self.session}
         joined = self.web.post(f"{API}/queue/join?{query}", json=body)
@@ -179,7 +179,7 @@ class Visitor:
                     raise FailedError(json.dumps(message["output"], ensure_ascii=False)[:500])
                 yield message["output"]["data"]
                 return
-        raise FailedError("the stream ended before the answer came")
+        raise FailedError("the stream ended before the answer")
 
     def messages(self) -> Iterator[dict[str, Any]]:
         """What the server sends to this tab."""
@@ -193,8 +193,8 @@ class Visitor:
         """Call an endpoint of the API as a program does.
 
         Raises:
-            BusyError: too many requests wait.
-            FailedError: a refusal, in words.
+            BusyError: too many requests are waiting.
+            FailedError: the request was refused; has the message.
         """
         joined = self.web.post(f"{API}/call/{endpoint}", json={"data": values})
         if joined.status_code in (429, 503):

@@ -1,6 +1,6 @@
 """``python -m tests.demo.zero_gpu``: the page with the real ``spaces`` package, but no GPU.
 
-Stand-ins answer its first touch of CUDA alone; the process that gets the GPU computes on the CPU.
+Stand-ins cover only its first touch of CUDA; the process that gets the GPU computes on the CPU.
 """
 
 import os
@@ -15,17 +15,17 @@ BROKEN = "GPU-broken"
 
 
 def init(gpu: str) -> None:
-    """What the process does first that gets a GPU."""
+    """Called first by the process that gets a GPU."""
     if gpu == BROKEN:
         raise RuntimeError("CUDA error: no device")
     os.environ["CUDA_VISIBLE_DEVICES"] = gpu
 
 
 def imitate_cuda() -> None:
-    """Before the package is imported, which expects a PyTorch with CUDA."""
+    """Runs before the package is imported, which expects a PyTorch with CUDA."""
     if torch.version.cuda is None:
         torch.version.cuda, torch._C._cuda_init = "12.8", None
-        torch.cuda._is_in_bad_fork = bool  # asked for in another process: by name, and false
+        torch.cuda._is_in_bad_fork = bool  # requested by name in another process, and false
     from spaces.zero import torch as cuda
 
     cuda.init, cuda.move = init, lambda callback=None: None
@@ -37,7 +37,7 @@ if __name__ == "__main__":
     from gclip_core import Backbone, load_backbone
 
     def small(*settings: Any) -> Backbone:
-        """Quicker on a processor."""
+        """Faster on a CPU."""
         return replace(load_backbone(*settings), short_side=112)
 
     space.DEVICE, backbones.load_backbone = "cpu", small

@@ -1,4 +1,4 @@
-"""Commands load the built-in model once, and run in their own folder."""
+"""Commands load the built-in model once, and run in a folder of their own."""
 
 from pathlib import Path
 

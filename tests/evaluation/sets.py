@@ -20,7 +20,7 @@ Ids = list[list[int]]
 
 
 def plain_set(n: int, height: int = 32, width: int = 40) -> LabelledSet:
-    """Random pictures, each with two or three rectangles of eight classes; some not counted."""
+    """Random pictures, each with two or three rectangles of eight classes; some pixels are void."""
     words = ("sky", "grass", "cat", "dog", "car", "tree", "wall", "boat")
 
     def sample(number: int) -> Sample:
@@ -37,12 +37,12 @@ def plain_set(n: int, height: int = 32, width: int = 40) -> LabelledSet:
 
 
 def enlarge(ids: Ids, dtype: Any = np.uint8) -> NDArray[Any]:
-    """Each entry becomes a square of 8 × 8 pixels."""
+    """Enlarge each entry to a square of 8 × 8 pixels."""
     return np.kron(np.array(ids), np.ones((8, 8), int)).astype(dtype)
 
 
 def save_ids(path: Path, ids: Ids, palette: bool = False) -> None:
-    """A label PNG; with a palette as PASCAL's files have one."""
+    """A label PNG; with a palette, like PASCAL's files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.fromarray(enlarge(ids))
     if palette:
@@ -51,7 +51,7 @@ def save_ids(path: Path, ids: Ids, palette: bool = False) -> None:
 
 
 def save_image(path: Path, **options: Any) -> None:
-    """A picture of the size of enlarged labels."""
+    """A picture as large as the enlarged labels."""
     path.parent.mkdir(parents=True, exist_ok=True)
     picture(16, 24).save(path, **options)
 
@@ -89,7 +89,7 @@ class Case:
         return _LAYOUTS[self.truth.rpartition("/")[0]]
 
     def build(self, root: Path, name: str) -> None:
-        """Write one image and its labels, and beside them files that do not belong to the set."""
+        """Write one image and its labels, and add files that do not belong to the set."""
         image, listed, _ = self.layout
         save_image(root / image.format(name))
         path = root / self.truth.format(name)
@@ -104,7 +104,7 @@ class Case:
             save_ids(root / f"gtFine/val/{name}_gtFine_instanceIds.png", self.ids)
 
     def make(self, folder: Path) -> Path:
-        """Write the set under ``folder``, in reverse order; returns the root to name."""
+        """Write the set under ``folder``, in reverse order; return its root."""
         root, (_, listed, names) = folder / self.root, self.layout
         for name in reversed(names):
             self.build(root, name)
@@ -114,7 +114,7 @@ class Case:
         return folder
 
 
-# Two rows of three squares each: ids in the file, and the class indices they mean.
+# Two rows of three squares each: ids in the file, and the class indices that they stand for.
 CASES: dict[str, Case] = {
     "voc20": Case(
         "voc20", "SegmentationClass/{}.png", [[0, 1, 20], [255, 15, 15]],

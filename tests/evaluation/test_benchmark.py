@@ -1,4 +1,4 @@
-"""``python -m evaluation``: counts, runs that are resumed or shared, and the command as typed."""
+"""``python -m evaluation``: counts, resumed and shared runs, and the command as typed."""
 
 import json
 import multiprocessing
@@ -22,7 +22,7 @@ from tests.evaluation.sets import CASES, plain_set
 from tests.models import loaded, look_at_one_patch, tiny_backbone
 
 N = 4
-# What keeps a command short: small photos, one sentence around each word.
+# Keeps a command short: small photos, one sentence per word.
 PHOTOS = ["--dataset", "photos", "--short-side", "48", "--templates", "plain"]
 
 
@@ -42,7 +42,7 @@ def written(folder: str) -> dict:
 
 
 def test_counts(tmp_path: Path) -> None:
-    """The sum over a run's files is what the segmenter finds in every image, pixel by pixel."""
+    """The sum over a run's files equals what the segmenter finds in every image, pixel by pixel."""
     experiment = small_experiment()
     benchmark.run(experiment, tmp_path)
     result = benchmark.read_result(tmp_path)
@@ -65,7 +65,7 @@ def test_counts(tmp_path: Path) -> None:
 
 
 def test_threshold() -> None:
-    """A pixel below the threshold is background, or of no class if the set has none."""
+    """A pixel below the threshold is background, or has no class if the set has none."""
     experiment = small_experiment(1, threshold=1.0)
     sample = experiment.dataset.samples[0]
     assert benchmark.count_image(experiment, sample)[0][:, -1].sum() == 32 * 40
@@ -74,7 +74,7 @@ def test_threshold() -> None:
 
 
 def test_purified() -> None:
-    """FreeCP's background takes the place of the set's, whose words share probabilities only."""
+    """FreeCP's background replaces the set's, whose words only share probabilities."""
     experiment = small_experiment(1, purify="freecp")
     sample, classes = experiment.dataset.samples[0], experiment.dataset.classes
     image, truth = sample.load()
@@ -92,7 +92,7 @@ def test_purified() -> None:
 
 
 def test_ignored_image_and_other_size() -> None:
-    """An image without a counted pixel counts nothing; a truth of another size is refused."""
+    """An image without labelled pixels counts nothing; a truth of another size is refused."""
     experiment = small_experiment(1, words="present")
     sample = experiment.dataset.samples[0]
     image, truth = sample.load()
@@ -108,11 +108,11 @@ TRUTH = np.array([[3, 3, IGNORE], [7, 7, 7]])
 
 
 def test_queried_classes() -> None:
-    """All classes, those present, or those with distractors that depend on the image alone."""
+    """All classes, those present, or those with distractors that depend only on the image."""
     assert benchmark.queried_classes(TRUTH, TEN, "all", "a") == tuple(range(10))
     assert benchmark.queried_classes(TRUTH, TEN, "present", "a") == (3, 7)
     assert benchmark.queried_classes(TRUTH, TEN, "present", "a", background=0) == (0, 3, 7)
-    # The order by which distractors are drawn decides published figures: it is fixed.
+    # Published figures depend on the order in which distractors are drawn, so it is fixed.
     assert benchmark.queried_classes(TRUTH, TEN, "present+2", "a") == (3, 4, 7, 9)
     assert benchmark.queried_classes(TRUTH, TEN, "present+2", "b") == (1, 3, 6, 7)
     assert benchmark.queried_classes(TRUTH, TEN, "present+100", "a") == tuple(range(10))
@@ -125,7 +125,7 @@ def test_queried_classes() -> None:
 
 
 def test_resumed_run(tmp_path: Path) -> None:
-    """A run that is started again counts only what is missing, and ends the same."""
+    """A restarted run counts only what is missing, and ends with the same result."""
     experiment = small_experiment()
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     benchmark.run(experiment, whole)
@@ -148,7 +148,7 @@ def test_resumed_run(tmp_path: Path) -> None:
 
 
 def test_runs_at_once(tmp_path: Path) -> None:
-    """Of two runs that begin at once in a folder with other settings, one is refused."""
+    """Of two runs that start at once in a folder with different settings, one is refused."""
     experiments = [small_experiment(threshold=0.1 * i) for i in range(8)]
 
     def counted(experiment: Experiment) -> bool:
@@ -165,7 +165,7 @@ def test_runs_at_once(tmp_path: Path) -> None:
 
 
 def test_folders(tmp_path: Path) -> None:
-    """A folder of other settings, pictures or code, damaged or without a result is refused."""
+    """A folder that is damaged, incomplete, or of other settings, pictures or code is refused."""
     experiment = small_experiment(1)
     benchmark.run(experiment, tmp_path)
     fewer = replace(experiment, segmenter=replace(experiment.segmenter, max_tokens=4))
@@ -192,7 +192,7 @@ def test_folders(tmp_path: Path) -> None:
 
 
 def test_code_digest() -> None:
-    """Comments, docstrings and line breaks do not end a run; changed code does."""
+    """Comments, docstrings and line breaks do not invalidate a run; changed code does."""
     plain = benchmark.code_digest('"""One."""\n\ndef f(x):\n    """Two."""\n    return x + 1\n')
     reworded = '"""1."""\ndef f(\n    x,\n):\n    """2."""\n    return x + 1  # why\n'
     assert benchmark.code_digest(reworded) == plain
@@ -200,7 +200,7 @@ def test_code_digest() -> None:
 
 
 def test_two_processes(capfd: pytest.CaptureFixture[str]) -> None:
-    """Two processes as torchrun names them share the images; the table is that of one."""
+    """Two processes, named as by torchrun, share the images; the table equals that of one."""
     command = [*PHOTOS, "--n", "3", "--methods", "clearclip", "--out"]
     assert main([*command, "one"]) == 0
     alone = capfd.readouterr().out
@@ -210,7 +210,7 @@ def test_two_processes(capfd: pytest.CaptureFixture[str]) -> None:
         sys.exit(main([*command, "two"]))
 
     printed = ""
-    for rank, n_files in ((1, 1), (0, 3), (1, 3)):  # in a row, the last with nothing to count
+    for rank, n_files in ((1, 1), (0, 3), (1, 3)):  # in turn, the last has nothing to do
         process = multiprocessing.get_context("fork").Process(target=share, args=(rank,))
         process.start()
         process.join(600)
@@ -245,7 +245,7 @@ def test_photos(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_methods() -> None:
-    """Every method is a row, unless others are asked for; blocks count from 1."""
+    """Every method is a row, unless methods are chosen; blocks are numbered from 1."""
     wide_enough_for_calibration = [*PHOTOS, "--short-side", "112", "--n", "1"]
     assert main([*wide_enough_for_calibration, "--out", "all"]) == 0
     rows = {method["name"]: method for method in written("all")["settings"]["methods"]}
@@ -269,7 +269,7 @@ def test_methods() -> None:
 def test_protocol(
     case: str, given: list[str], changed: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A data set on disk is evaluated by its own protocol; an option changes only its own part."""
+    """A data set on disk is evaluated with its own protocol; options change only their own part."""
     root = str(CASES[case].make(Path("data")))
     command = ["--dataset", CASES[case].dataset, "--root", root, "--methods", "clearclip", "--n"]
     assert main([*command, "1", "--templates", "plain", *given, "--out", "out"]) == 0
@@ -300,7 +300,7 @@ def test_new_methods(case: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given weights have their file in the backbone's name: it is no published model."""
+    """With given weights, the backbone's name contains their file: it is not a published model."""
     monkeypatch.setattr("evaluation.options.load_backbone", lambda *_: loaded())
     options = ["--weights", "files/other.pt", "--methods", "clip", "--n", "1", "--out", "out"]
     assert main([*PHOTOS, *options]) == 0
@@ -325,7 +325,7 @@ def test_other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_errors(arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A wrong input is one sentence that names it, without a traceback."""
+    """Wrong input ends in one message that names it, without a traceback."""
     assert main(arguments) == 2
     error = capsys.readouterr().err
     assert any(line.startswith("error: ") for line in error.splitlines())

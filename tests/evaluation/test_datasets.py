@@ -1,4 +1,4 @@
-"""Class lists, ids, and data sets on disk in every layout that is read."""
+"""Class lists, ids, and data sets on disk in every supported layout."""
 
 import json
 import re
@@ -25,7 +25,7 @@ from evaluation.photos import photo_folder, shipped_photos, shipped_set
 from tests.evaluation.sets import CASES, Case, enlarge, save_ids, save_image
 from tests.pictures import turned
 
-# Of each set: the number of classes, and some by their official index.
+# For each set, the number of classes, and some by their official index.
 CLASSES = {
     "voc20": (20, {0: "aeroplane", 19: "tvmonitor"}),
     "voc21": (21, {0: "background", 20: "tvmonitor"}),
@@ -39,7 +39,7 @@ CLASSES = {
 
 
 def distinct(classes: tuple[ClassName, ...]) -> bool:
-    """Whether no phrase is of two classes."""
+    """Whether no phrase belongs to two classes."""
     phrases = [phrase.casefold() for known in classes for phrase in known.phrases]
     return len(phrases) == len(set(phrases))
 
@@ -65,7 +65,7 @@ def test_ids() -> None:
 
 
 def test_class_list() -> None:
-    """A list is read with comments and synonyms; a bad one is refused by its name."""
+    """A list may have comments and synonyms; a bad one is refused by name."""
     read = class_lists.parse("# mine\nsofa: sofa; couch\n\ncat  # tabby\n", "mine")
     assert read == (ClassName("sofa", ("sofa", "couch")), ClassName("cat", ("cat",)))
     for text in ("", "cat\ncat", "cat: tabby\ndog: Tabby", ": tabby"):
@@ -75,14 +75,14 @@ def test_class_list() -> None:
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_case(name: str) -> None:
-    """Every set has a tiny copy that is read."""
+    """Every set has a tiny copy to read."""
     has_case = any(case.dataset == name for case in CASES.values())
     assert has_case, f"{name} needs a Case in tests/evaluation/sets.py"
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_layout(case: Case, tmp_path: Path) -> None:
-    """Every layout is read to the pixel, in the order of the list or of the names."""
+    """Every layout is read exactly, in the order of the list or of the names."""
     opened = open_dataset(DATASETS[case.dataset], case.make(tmp_path))
 
     assert [s.name for s in opened.samples] == sorted(case.layout[2])
@@ -95,7 +95,7 @@ def test_layout(case: Case, tmp_path: Path) -> None:
 
 
 def test_converted_labels(tmp_path: Path) -> None:
-    """Converted labels win over the originals beside them."""
+    """Converted labels take precedence over the originals beside them."""
     CASES["coco-stuff-stored"].make(tmp_path)
     CASES["coco-stuff"].build(tmp_path, "000000000139")
     opened = open_dataset(DATASETS["coco-stuff"], tmp_path)
@@ -104,7 +104,7 @@ def test_converted_labels(tmp_path: Path) -> None:
 
 
 def test_split(tmp_path: Path) -> None:
-    """A list of another name is another split, and so are files that end in its name."""
+    """A list with another name is another split, and so are files that end in its name."""
     root = CASES["voc21"].make(tmp_path)
     (root / "ImageSets/Segmentation/mine.txt").write_text("2007_000042\n")
     opened = open_dataset(DATASETS["voc21"], root, "mine")
@@ -118,7 +118,7 @@ def test_split(tmp_path: Path) -> None:
 
 
 def test_changed_files(tmp_path: Path) -> None:
-    """A set's fingerprint is that of its content: a copy has the same, a corrected mask another."""
+    """A set's fingerprint depends on its content: a copy has the same, a corrected mask another."""
     first, second = tmp_path / "a" / "photos", tmp_path / "b" / "photos"
     for folder in (first, second):
         save_image(folder / "a.jpg")
@@ -140,7 +140,7 @@ def test_changed_files(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", DATASETS)
 def test_missing_set(name: str, tmp_path: Path) -> None:
-    """The error for a missing set lists the paths that were expected."""
+    """The error for a missing set lists the expected paths."""
     with pytest.raises(EvaluationError) as raised:
         open_dataset(DATASETS[name], tmp_path / "nowhere")
     for files in DATASETS[name].files:
@@ -150,7 +150,7 @@ def test_missing_set(name: str, tmp_path: Path) -> None:
 
 
 def test_wrong_files(tmp_path: Path) -> None:
-    """Ids of another set, a missing and a damaged image are refused by their names."""
+    """Ids of another set, and a missing or damaged image, are refused by name."""
     root = CASES["voc21"].make(tmp_path)
     save_ids(root / "SegmentationClass/2007_000033.png", [[0, 21, 150]])
     opened = open_dataset(DATASETS["voc21"], root)
@@ -166,7 +166,7 @@ def test_wrong_files(tmp_path: Path) -> None:
 
 
 def test_no_ids(tmp_path: Path) -> None:
-    """A coloured copy and a damaged label file are refused by their names."""
+    """A coloured copy and a damaged label file are refused by name."""
     Image.new("RGB", (4, 4)).save(tmp_path / "colours.png")
     (tmp_path / "x.png").write_bytes(b"\x89PNG nothing more")
     (tmp_path / "x.mat").write_bytes(b"nothing")
@@ -176,7 +176,7 @@ def test_no_ids(tmp_path: Path) -> None:
 
 
 def test_orientation(tmp_path: Path) -> None:
-    """An image is turned by its EXIF only if that fits the truth."""
+    """An image is turned according to its EXIF only if that matches the truth."""
     root = CASES["voc21"].make(tmp_path)
     plain, _ = open_dataset(DATASETS["voc21"], root).samples[0].load()
     save_image(root / "JPEGImages/2007_000033.jpg", exif=turned(6))
@@ -204,7 +204,7 @@ def test_shipped_set() -> None:
 
 
 def test_photo_folder(tmp_path: Path) -> None:
-    """A folder has photos, masks and an index; a list names a part of it."""
+    """A folder has photos, masks and an index; a list selects some of it."""
     index = [{"file": "a", "words": {"3": "cat"}}, {"file": "b", "words": {"0": "dog", "3": "cat"}}]
     (tmp_path / "index.json").write_text(json.dumps(index))
     for name in ("a", "b"):
@@ -232,7 +232,7 @@ def test_photo_folder(tmp_path: Path) -> None:
 
 
 def test_other_words() -> None:
-    """Every word that people type stands for a class of COCO, and is another word than its name."""
+    """Every word that people type stands for a class of COCO, and differs from its name."""
     classes = class_lists.read("coco_stuff")
     names = {re.sub("-(other|stuff)$", "", entry.name).replace("-", " ") for entry in classes}
     names |= {phrase for entry in classes for phrase in entry.phrases}

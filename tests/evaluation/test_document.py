@@ -17,7 +17,7 @@ MODULES = {
     "evaluation.figure": figure,
     "evaluation.suggested_words": suggested_words,
 }
-# The same command on less: a small photo, two methods, one sentence around each word.
+# The same command with less work: a small photo, two methods, one sentence per word.
 LESS = ["--n", "1", "--short-side", "48", "--templates", "plain", "--methods", "clearclip", "gclip"]
 
 

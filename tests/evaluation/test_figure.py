@@ -1,4 +1,4 @@
-"""The one figure: what it shows, for every kind of picture and words, and its files."""
+"""The figure: what it shows, for every kind of picture and words, and its files."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -53,11 +53,11 @@ def test_panels() -> None:
 
 
 def test_mask_colours() -> None:
-    """A mask is in the words' colours over the photo, with white lines; the mask before first."""
+    """A mask has the words' colours over the photo and white lines; the earlier mask is first."""
     photo, before, after = (np.asarray(axes.images[0].get_array()) for axes in drawn().axes[:3])
     assert (before != after).any()
     assert photo.shape == after.shape == (96, 128, 3)
-    colours = [ImageColor.getrgb(colour) for colour in palette.COLOURS[:6]]  # four, and a few near
+    colours = [ImageColor.getrgb(colour) for colour in palette.COLOURS[:6]]  # four, some similar
 
     def distance(pixels: np.ndarray) -> float:
         return np.abs(pixels[:, None].astype(int) - colours).sum(-1).min(-1).mean()
@@ -68,7 +68,7 @@ def test_mask_colours() -> None:
 
 
 def test_damaged_channel() -> None:
-    """A damaged tower is named as such, and the repair of its channel is shown."""
+    """A damaged tower is labelled as such, and the repair of its channel is shown."""
     shown = drawn(damaged=True)
     assert "tiny, damaged on purpose" in texts(shown)
     assert "channel 7: " in texts(shown) and "CS scales it to an ordinary norm" in texts(shown)
@@ -78,7 +78,7 @@ def test_damaged_channel() -> None:
 
 
 def test_fewer_panels() -> None:
-    """A method without fusion has no maps of blocks; without a mask before there is one mask."""
+    """Without fusion there are no maps of blocks; without an earlier mask there is one mask."""
     assert len(drawn(method=METHODS["maskclip"]).axes) == 3 + 1 + 1
     segmenter = Segmenter(tiny_backbone(), short_side=32, templates="plain")
     encoded = segmenter.encode(picture(64, 64))
@@ -92,14 +92,14 @@ def test_fewer_panels() -> None:
     "words", ["$cat$ & <b>, 猫", "a" * 200, ", ".join(map(chr, range(97, 123)))]
 )
 def test_any_words(words: str) -> None:
-    """Any words are drawn, long ones cut; of many words those that cover most."""
+    """Any words are drawn, long ones truncated; of many words, those that cover most."""
     shown = drawn(words=words)
     assert figure.save(shown, "png", dpi=40).startswith(b"\x89PNG")
     assert ("and 6 more" in texts(shown)) == (words.count(",") > 20)
 
 
 def test_threads() -> None:
-    """Figures that two threads draw are those of one."""
+    """Figures drawn by two threads equal those drawn by one."""
 
     def made(damaged: bool) -> bytes:
         return figure.save(drawn(damaged=damaged), "png", 40)
@@ -119,7 +119,7 @@ def test_files() -> None:
 
 
 def test_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """The figure has the words that are given, or suggested ones."""
+    """The figure has the given words, or suggested ones."""
     picture(64, 80).save("photo.png")
     given = ["--words", "cat, wall"]
     assert figure.main(["photo.png", *given, "--out", "f.svg"]) == 0

@@ -13,11 +13,11 @@ from gclip_core.words.vocabulary import parse
 
 @pytest.mark.parametrize("seed", range(4))
 def test_torchmetrics(seed: int) -> None:
-    # Imported here, as it takes seconds in every worker.
+    # Imported here, because it takes seconds in every worker.
     from torchmetrics.classification import MulticlassJaccardIndex
 
     n, rng = 7, np.random.default_rng(seed)
-    # The last class is never there: torchmetrics leaves it out of the mean as well.
+    # The last class is always absent: torchmetrics leaves it out of the mean as well.
     truth = rng.integers(0, n - 1, (5, 30, 40))
     predicted = np.where(rng.random(truth.shape) < 0.6, truth, rng.integers(0, n - 1, truth.shape))
     truth[rng.random(truth.shape) < 0.1] = IGNORE
@@ -53,7 +53,7 @@ TRUTH = np.array([[0, 0, 1, 1, 2, 2, 2, 2, IGNORE, IGNORE]])
     ("words", "labels", "iou"),
     [
         ("monkey", [0] * 10, {0: 2 / 8}),  # one word on everything scores its share
-        ("monkey", [0, 0, *[-1] * 8], {0: 1}),  # the rest is right without a label
+        ("monkey", [0, 0, *[-1] * 8], {0: 1}),  # everything else is right without a label
         ("monkey, sky", [0, 0, 1, 0, 1, 1, 1, 1, 0, 1], {0: 2 / 3, 1: 4 / 5}),
         ("Ape, sky", [0, 0, -1, -1, 1, 1, 1, 1, 0, 1], {0: 1, 1: 1}),  # void is ignored
         ("sky, car", [-1, -1, -1, -1, 0, 0, 1, 1, 1, 1], {0: 2 / 4}),
@@ -68,7 +68,7 @@ def test_typed_words(words: str, labels: list[int], iou: dict[int, float]) -> No
 
 
 def test_all_words() -> None:
-    """With all words the score is the benchmark's."""
+    """With all words, the score is the benchmark's."""
     rng = np.random.default_rng(0)
     truth, labels = rng.integers(-1, 3, (20, 30)), rng.integers(-1, 3, (20, 30))
     scored = against_truth(truth, NAMES, labels, parse("monkey, tree, sky"))

@@ -25,7 +25,7 @@ SAMPLES = plain_set(2, 32, 48).samples
 
 def prepared(model: torch.nn.Module) -> None:
     """As the paper describes CLIP: global tokens from block 6, an abnormal channel from block 5."""
-    look_at_one_patch(model, range(5, 12), sharpness=8.0)  # softly: no row underflows
+    look_at_one_patch(model, range(5, 12), sharpness=8.0)  # smooth: no row underflows
     enlarge_channel(model, 9, 25.0, range(4, 11))
 
 
@@ -37,16 +37,16 @@ def phenomena() -> Phenomena:
 def test_global_tokens(phenomena: Phenomena) -> None:
     assert phenomena.images == 2
     assert phenomena.received[:5] == pytest.approx(np.ones(5), abs=1e-3)  # uniform
-    assert (phenomena.received[5:] >= 5).all()  # every head looks at the same few of 24 patches
+    assert (phenomena.received[5:] >= 5).all()  # every head attends to the same few of 24 patches
     assert phenomena.n_tokens[:5].tolist() == [0.0] * 5
     assert (phenomena.n_tokens[5:] >= 1).all()
     assert np.isnan(phenomena.agreement[:5]).all()
-    assert phenomena.agreement[5:] == pytest.approx(np.ones(7), abs=1e-3)  # whoever looks
+    assert phenomena.agreement[5:] == pytest.approx(np.ones(7), abs=1e-3)  # from any patch
     assert phenomena.first_blocks == (5, 5)
 
 
 def test_abnormal_channel(phenomena: Phenomena) -> None:
-    """The channel is found where it was put, and CS brings Values of one region together."""
+    """The channel is found where it was planted, and CS makes Values of one region more similar."""
     assert phenomena.report.abnormal == tuple(range(4, 11))
     assert set(phenomena.report.channels[4:11]) == {9}
     sound = tiny_backbone(prepare=lambda model: look_at_one_patch(model, range(5, 12), 8.0))
@@ -56,7 +56,7 @@ def test_abnormal_channel(phenomena: Phenomena) -> None:
 
 
 def test_image_without_pairs() -> None:
-    """An image that has no in-out pair does not spoil the mean."""
+    """An image without an in-out pair does not affect the mean."""
     segmenter = Segmenter(tiny_backbone(), short_side=32)
     image, regions = SAMPLES[0].load()
     flat = Sample("flat", lambda: (image, np.zeros_like(regions)))
@@ -67,7 +67,7 @@ def test_image_without_pairs() -> None:
 
 
 def test_entropy() -> None:
-    """By hand: equal norms, one that has all, p = 1/2, 1/4, 1/8, 1/8, and none."""
+    """By hand: equal norms, one channel with all, p = 1/2, 1/4, 1/8, 1/8, and no norm."""
     norms = torch.tensor([[2.5, 2.5, 2.5, 2.5], [0, 7, 0, 0], [4, 2, 1, 1], [0, 0, 0, 0]])
     assert entropy(norms).tolist() == pytest.approx([1, 0, 0.875, 1])
 
@@ -102,7 +102,7 @@ def test_in_in_out() -> None:
 
 
 def test_majority_labels() -> None:
-    """A patch has the label with the largest share of it, the smallest of equal ones."""
+    """A patch has the label with the largest share; of equal ones, the smallest."""
     labels = torch.tensor([[0, 0, 1, 1], [0, 2, 1, 2], [3, 3, -1, -1], [3, 3, 4, -1]])
     assert majority_labels(labels, (2, 2)).tolist() == [0, 1, 3, -1]
     assert majority_labels(labels, (1, 2)).tolist() == [3, -1]  # 1 and -1: three each

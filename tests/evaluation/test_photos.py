@@ -34,7 +34,7 @@ def test_mask(photo: ShippedPhoto) -> None:
 
 
 def test_polygons() -> None:
-    """Later polygons cover earlier ones, and one without a word uncovers."""
+    """Later polygons cover earlier ones, and a polygon without a word erases."""
     square = ((0, 0), (9, 0), (9, 9), (0, 9))
     left, corner = ((0, 0), (4, 0), (4, 9), (0, 9)), ((0, 0), (2, 0), (2, 2), (0, 2))
     regions = (Region(0, square), Region(1, left), Region(IGNORE, corner))

@@ -33,7 +33,7 @@ NAMED = {"ocean": {"sea"}, "wall": {"wall brick"}, "puppy": {"dog"}}
     ],
 )
 def test_right_words(words: list[str], judged: Judgement) -> None:
-    """A word that is there counts and names its area, by a synonym or a kind as well."""
+    """A word that is present counts and names its area, also as a synonym or a kind of it."""
     assert judge(words, Truth(AREAS, ""), NAMED) == judged
 
 
@@ -49,14 +49,14 @@ def test_main_thing(words: list[str], main: bool, first: bool) -> None:
 
 
 def test_kinds() -> None:
-    """A fruit names a banana, food no pizza, a wall a brick wall."""
+    """A banana is named by "fruit", a pizza not by "food"; a brick wall is named by "wall"."""
     assert judge(["fruit"], Truth({"banana": 1}, "banana"), {}).main
     assert not judge(["food"], Truth({"pizza": 1}, "pizza"), {}).main
     assert "wall brick" in meanings(loaded())["wall"]
 
 
 def test_largest_thing() -> None:
-    """The main thing is the largest thing of 15 % of the photo or more."""
+    """The main thing is the largest thing that covers at least 15 % of the photo."""
     classes = tuple(ClassName(word, (word,)) for word in ("sky", "dog", "cat"))
     labels = np.full((10, 10), -1)
     labels[:5], labels[5:7], labels[7:8], labels[6, 5:] = 0, 1, 2, -1
@@ -71,7 +71,7 @@ def test_largest_thing() -> None:
 
 
 def test_figures() -> None:
-    """Shares are over all words, over photos, and over the photos that have a main thing."""
+    """Shares are over all words, over photos, and over the photos with a main thing."""
     photos = [
         Judgement(n_words=3, n_right=1, area=0.5),
         Judgement(n_words=1, n_right=1, area=0.25, main=True, first=False, only_stuff=False),
@@ -87,7 +87,7 @@ def test_figures() -> None:
 
 
 def test_ignored_photo(capsys: pytest.CaptureFixture[str]) -> None:
-    """A photo without a labelled pixel is left out; a list names a part of one's own photos."""
+    """A photo without a labelled pixel is left out; a list selects some of one's own photos."""
     for name, value in (("a", 9), ("b", 3)):
         save_image(Path(f"{name}.jpg"))
         save_ids(Path(f"{name}.png"), [[value] * 3] * 2)

@@ -15,7 +15,7 @@ from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.purify import PURIFICATIONS
 from tests.models import tiny_backbone
 
-# IoU of cat and dog: 1/2 and 1/2; 3/5 and 2/4; 2/5 and nothing of the dog.
+# IoU of cat and dog: 1/2 and 1/2; 3/5 and 2/4; 2/5 and nothing for the dog.
 HALF = [[2, 1, 0], [1, 2, 0]]
 MORE = [[3, 1, 0], [1, 2, 0]]
 LESS = [[2, 1, 1], [1, 0, 2]]
@@ -23,7 +23,7 @@ THREE = {"CLIP": LESS, "ClearCLIP": HALF, "GCLIP": MORE}
 
 
 def result(counts: dict[str, list[list[int]]], title: str = "VOC20", **changed: Any) -> Result:
-    """A result of two classes: (2, 3) counts for each method."""
+    """A result with two classes: (2, 3) counts for each method."""
     settings = {
         "dataset": title.lower(),
         "title": title,
@@ -46,7 +46,7 @@ def result(counts: dict[str, list[list[int]]], title: str = "VOC20", **changed: 
         "logit_scale": 40.0,
         "methods": [{"name": label.lower(), "title": label} for label in counts],
     }
-    # Of the second image nothing was counted.
+    # Nothing was counted in the second image.
     image_miou = np.array([np.linspace(0.1, 0.9, len(counts)), np.full(len(counts), np.nan)])
     return Result(settings | changed, np.array([*counts.values()], np.int64), image_miou)
 
@@ -68,7 +68,7 @@ def test_run() -> None:
 
 
 def test_paper() -> None:
-    """Methods down, sets across, with a mean, differences to ClearCLIP, and each run's settings."""
+    """Methods by sets, with a mean, differences to ClearCLIP, and each run's settings."""
     city = result(THREE | {"GCLIP": HALF}, "Cityscapes", short_side=560)
     text = tables.paper_table([result(THREE), city])
     rows = text.splitlines()
@@ -107,7 +107,7 @@ def test_paper() -> None:
     ],
 )
 def test_different_runs(changed: dict[str, Any], named: str) -> None:
-    """There is no mean over runs that asked for other things, and a sentence names these."""
+    """There is no mean over runs with different requests, and a sentence names the differences."""
     other = result({"GCLIP": HALF}, "Cityscapes", **changed)
     text = tables.paper_table([result({"GCLIP": MORE}), other])
     assert text.splitlines()[0].split()[-1] == "Cityscapes"
@@ -117,7 +117,7 @@ def test_different_runs(changed: dict[str, Any], named: str) -> None:
 
 
 def test_unfinished_run() -> None:
-    """There is no mean over runs of which one lacks images, and a sentence tells why."""
+    """There is no mean over runs if one lacks images, and a sentence says why."""
     city = result(THREE, "Cityscapes", images=3)
     text = lines(tables.paper_table([result(THREE), city]))
     assert text[0] == "OpenAI ViT-B/16 VOC20 Cityscapes"
@@ -126,8 +126,8 @@ def test_unfinished_run() -> None:
 
 
 def test_paper_with_gaps() -> None:
-    """No mean where a run lacks the method; backbones have their own tables; two results of one set
-    are refused."""
+    """There is no mean where a run lacks the method; backbones have their own tables; two results
+    for one set are refused."""
     text = tables.paper_table([result(THREE), result({"CLIP": HALF}, "ADE20K")])
     row = next(line for line in text.splitlines() if line.startswith("GCLIP"))
     assert row.split()[-2:] == ["–", "–"]
@@ -174,10 +174,10 @@ def settings(dataset: str, **changed: Any) -> dict[str, Any]:
 
 
 def test_comparable_methods() -> None:
-    """A default run is compared with the methods of its sizes; refined masks with refined ones."""
+    """A default run is compared with methods at its sizes; refined masks with refined ones."""
     shown = tables.published_figures(settings("voc20"))
     assert shown.keys() == {"MaskCLIP", "SCLIP", "SC-CLIP", "NACLIP", "SFP"}
-    assert shown["SFP"] == "83.4?"  # in sizes that are not public
+    assert shown["SFP"] == "83.4?"  # at sizes that are not public
     assert tables.published_figures(settings("voc20", refine="pamr")) == {"NACLIP": "83.03"}
     assert not tables.published_figures(settings("voc20", refine="guided"))
 
@@ -191,7 +191,7 @@ def test_comparable_methods() -> None:
         ("voc20", {"templates": "plain"}, "SCLIP", None),
         ("voc20", {"images": 1448}, "SCLIP", None),
         ("voc20", {"stride": 224}, "SCLIP", None),
-        # ClearCLIP has sizes of its own, and on Cityscapes another window.
+        # ClearCLIP has its own sizes and, on Cityscapes, another window.
         ("voc20", CLEARCLIPS, "ClearCLIP", "80.9"),
         ("cityscapes", CLEARCLIPS | {"window": 224}, "ClearCLIP", "30.0"),
         ("cityscapes", CLEARCLIPS, "ClearCLIP", None),
@@ -205,12 +205,12 @@ def test_comparable_methods() -> None:
 def test_comparable_settings(
     dataset: str, changed: dict[str, Any], method: str, figure: str | None
 ) -> None:
-    """A run is compared with a figure only if its settings are those of the authors' code."""
+    """A run is compared with a figure only if it has the settings of the authors' code."""
     assert tables.published_figures(settings(dataset, **changed)).get(method) == figure
 
 
 def test_the_paper_itself() -> None:
-    """GCLIP is compared with the paper's blocks in either counting, and with nothing else."""
+    """GCLIP is compared with the paper's blocks in either numbering, and with nothing else."""
     plain = settings("cityscapes")
     same = [gclip(), gclip(amf_blocks=(5, 6)), gclip(amf_blocks=(6, 7))]
     changes = {"amf_blocks": (3, 4)}, {"amf_blocks": "auto"}, {"heads": "mean"}, {"amf": False}
@@ -238,7 +238,7 @@ def test_beside_measured() -> None:
 
 
 def test_published() -> None:
-    """Every figure is of a known method, set and refinement, and has a source."""
+    """Every figure belongs to a known method, set and refinement, and has a source."""
     for entry in tables.PUBLISHED["results"]:
         assert entry["method"] in METHODS and entry["source"]
         assert entry.get("refine", "none") in REFINEMENTS

@@ -13,12 +13,12 @@ from tests import reference
 
 
 def test_received_by_hand() -> None:
-    """Under uniform attention a patch receives 1, and n if all attend to it alone."""
+    """Under uniform attention a patch receives 1; if all attend to it alone, n."""
     q, k = torch.ones(1, 7, 2), torch.zeros(1, 7, 2)
     assert amf.received(Heads(q, k)).tolist() == pytest.approx([1] * 6)
     k[:, 3] = 100
     assert amf.received(Heads(q, k)).tolist() == pytest.approx([0, 0, 6, 0, 0, 0])
-    k[:, 0] = 1000  # all attend to the class token alone: nothing is nan
+    k[:, 0] = 1000  # all attend to the class token alone: no nan
     assert amf.received(Heads(q, k)).isfinite().all()
 
 
@@ -33,7 +33,7 @@ def test_received_mean(elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_threshold() -> None:
-    """A global token receives five times uniform attention, or more."""
+    """A global token receives at least five times uniform attention."""
     assert amf.global_tokens(torch.tensor([4.9, 5, 0]), Fusion().global_threshold) == (1,)
 
 
@@ -49,7 +49,7 @@ def test_first_block_rule(has_tokens: list[bool], n_fused: int) -> None:
     ("n", "n_fused", "expected"), [(12, 2, (5, 6)), (24, 3, (11, 12, 13)), (4, 3, (0, 1, 2))]
 )
 def test_middle_blocks(n: int, n_fused: int, expected: tuple[int, ...]) -> None:
-    """Without global tokens as many blocks as wanted from the middle on, never the last."""
+    """Without global tokens, as many blocks as requested from the middle on, but never the last."""
     report = amf.fused_blocks(Fusion(n_fused=n_fused), n, "auto", lambda _: torch.ones(6))
     assert report == FusionReport(expected, FusionReason.MIDDLE)
 
@@ -65,7 +65,7 @@ def test_middle_blocks(n: int, n_fused: int, expected: tuple[int, ...]) -> None:
     ],
 )
 def test_depths(blocks: tuple[int, ...], n_blocks: int, expected: tuple[int, ...]) -> None:
-    """Blocks of 12 are those at the same depths, at least one, never the last; one is too few."""
+    """Blocks of 12 map to the same depths: at least one, never the last; one is too few."""
     assert BlocksOf12(blocks).indices(n_blocks) == expected
     with pytest.raises(MethodError, match="at least two blocks"):
         BlocksOf12(blocks).indices(1)

@@ -1,4 +1,4 @@
-"""Wrapping a CLIP, refusing one that cannot be tapped, the table, and damage."""
+"""Wrapping a CLIP, refusing one that cannot be tapped, the registry, and damage."""
 
 from dataclasses import replace
 from typing import Any
@@ -67,7 +67,7 @@ def test_entries(name: str) -> None:
     ],
 )
 def test_unusable(settings: dict, message: str) -> None:
-    """A name, device or dtype that is not there."""
+    """A name, device or dtype that does not exist."""
     with pytest.raises(BackboneError, match=message):
         load_backbone(**settings)
 
@@ -80,7 +80,7 @@ def test_digest() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_low_precision(dtype: torch.dtype) -> None:
-    """In bfloat16 all of the model, in float16 the weights alone, as OpenAI's files."""
+    """In bfloat16 the whole model, in float16 only the weights, as in OpenAI's files."""
     exact = Segmenter(tiny_backbone(3, layers=4), templates="plain", short_side=48)
     model = tiny_clip(3, layers=4)
     if dtype == torch.bfloat16:
@@ -114,7 +114,7 @@ def test_low_precision(dtype: torch.dtype) -> None:
     ],
 )
 def test_unusable_towers(vision: dict[str, Any], text: dict[str, Any]) -> None:
-    """Towers that would come out wrong."""
+    """Towers for which the result would be wrong."""
     own = {"layers": 2, "width": 32, "head_width": 8, "patch_size": 8, "image_size": 32}
     model = CLIP(16, {**own, **vision}, {"width": 16, "heads": 2, "layers": 1, **text})
     for wrong in (model, model.visual):
@@ -123,7 +123,7 @@ def test_unusable_towers(vision: dict[str, Any], text: dict[str, Any]) -> None:
 
 
 def test_damage() -> None:
-    """Only the rows that are scaled differ, and every other tensor is shared."""
+    """Only the scaled rows differ, and every other tensor is shared."""
     healthy = tiny_backbone(5)
     weights = {name: value.clone() for name, value in healthy.model.state_dict().items()}
     damaged = damage(healthy, channel=7, gain=30, blocks=[6, 8])
@@ -148,7 +148,7 @@ def test_unusable_damage() -> None:
 
 
 def test_other_model() -> None:
-    """A backbone with another model has neither encodings nor embeddings of the first."""
+    """A backbone with another model has none of the first one's encodings or embeddings."""
     first = Segmenter(tiny_backbone(1, layers=1), templates="plain")
     second = replace(first, backbone=replace(first.backbone, model=tiny_clip(2, layers=1)))
     with pytest.raises(GclipError, match="another backbone"):

@@ -1,4 +1,4 @@
-"""The background: the image's own words, or given ones, without those that are like a typed one."""
+"""The background: the image's own words, or given ones, except those similar to a typed one."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def given(backbone: Backbone, typed: str, words: object = LITERATURE) -> set[str
 
 
 def own(typed: str, *words: str) -> background.Background:
-    """Of the built-in model, for an image whose quarters are of four words."""
+    """For the built-in model and an image whose quarters belong to four words."""
     model = loaded()
     quarters = embed(model, words or ("building", "sky", "zebra", "pizza"), "plain")
     features = quarters.view(2, 2, 1, 1, -1).expand(2, 2, 3, 3, -1)
@@ -51,7 +51,7 @@ def test_literature(backbone: Backbone, typed: str, gone: set[str]) -> None:
 
 
 def test_given_words(backbone: Backbone) -> None:
-    """Words of one's own, without typed ones; other things are refused."""
+    """One's own words, without typed ones; other objects are refused."""
     assert given(backbone, "cat", ["cats", "dog", "sofa; couch", "polecat"]) == {
         *("dog", "sofa", "couch", "polecat")
     }
@@ -68,7 +68,7 @@ def test_given_words(backbone: Backbone) -> None:
     [
         ("buildings", "building"),
         ("woman", "person"),  # unknown: the nearest known word does not compete
-        ("house", "building"),  # of all words, it fits the same patches
+        ("house", "building"),  # among all words, it fits the same patches
     ],
 )
 def test_like_typed(typed: str, gone: str) -> None:
@@ -80,7 +80,7 @@ def test_like_typed(typed: str, gone: str) -> None:
 
 
 def test_share() -> None:
-    """The larger a word's share of the image, the less its logit is lowered; the largest, not."""
+    """The larger a word's share of the image, the less its logit is lowered; the largest is not."""
     of = own("pizza", "building", "building", "zebra", "pizza")
     offsets = dict(zip(of.words, of.offsets.tolist(), strict=True))
     assert offsets["building"] == max(offsets.values()) == 0
@@ -89,7 +89,7 @@ def test_share() -> None:
 
 @pytest.mark.parametrize("given_words", [True, LITERATURE])
 def test_segment(backbone: Backbone, given_words: object) -> None:
-    """Each patch has the word that fits it best of those that nobody typed, on any backbone."""
+    """Each patch has the best fitting word that nobody typed, on any backbone."""
     segmenter = Segmenter(backbone, short_side=32, templates="plain")
     encoded = segmenter.encode(picture(32, 40))
     result = segmenter.segment(encoded, "cat", background=given_words)

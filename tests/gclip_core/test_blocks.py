@@ -24,7 +24,7 @@ TOWERS: dict[str, dict[str, Any]] = {
 
 
 def stock_inputs(model: nn.Module, pixels: torch.Tensor) -> list[torch.Tensor]:
-    """What really enters every block of the stock tower, and what leaves the last."""
+    """The actual input of every block of the stock tower, and the output of the last."""
     inputs: list[torch.Tensor] = []
     resblocks = model.visual.transformer.resblocks
     hooks = [

@@ -8,7 +8,7 @@ from gclip_core.cache import BoundedCache
 
 
 def test_least_recently_used() -> None:
-    """What was put is found until it is least recently used."""
+    """A value is found until it is least recently used."""
     cache: BoundedCache[str] = BoundedCache(2)
     cache.put("a", "A")
     cache.put("b", "B")
@@ -20,7 +20,7 @@ def test_least_recently_used() -> None:
 
 
 def test_made_once() -> None:
-    """Two threads that want the same make it once."""
+    """Two threads that want the same value compute it once."""
     cache: BoundedCache[int] = BoundedCache(10)
     started, go = threading.Barrier(4), threading.Event()
     made: list[int] = []
@@ -42,7 +42,7 @@ def test_made_once() -> None:
 
 
 def test_failed_make() -> None:
-    """After a failure one thread that waits makes the value, and later ones wait for it."""
+    """After a failure, one waiting thread computes the value, and later ones wait for it."""
     cache: BoundedCache[int] = BoundedCache(10)
     started, fail, made_again, go = (threading.Event() for _ in range(4))
     made: list[int] = []
@@ -62,7 +62,7 @@ def test_failed_make() -> None:
         failed = pool.submit(cache.get_or_make, "key", fails)
         started.wait(5)
         waiting = pool.submit(cache.get_or_make, "key", make)
-        time.sleep(0.1)  # until it waits
+        time.sleep(0.1)  # until it is waiting
         fail.set()
         made_again.wait(5)
         later = pool.submit(cache.get_or_make, "key", make)

@@ -1,6 +1,6 @@
-"""Calibration part by part: against the float64 reference, by hand, and on odd pictures.
+"""Calibration part by part: against the float64 reference, by hand, and on unusual pictures.
 
-Whole methods hide a wrong part: a similarity of the wrong block moves their features by a few
+Whole methods hide a wrong part: a similarity from the wrong block changes their features by a few
 millionths. So the parts are compared one by one.
 """
 
@@ -34,7 +34,7 @@ def test_equal_patches() -> None:
 
 
 def test_no_som_outlier() -> None:
-    """No patch is an outlier where all look at themselves most."""
+    """No patch is an outlier if all attend mostly to themselves."""
     heads = calibration.Heads(*(30 * torch.eye(41, 48).expand(2, 1, 41, 48)))
     assert calibration.som_outliers(heads).tolist() == []
 
@@ -43,7 +43,7 @@ def test_no_som_outlier() -> None:
 @pytest.mark.parametrize("isolated", ["kept", "zero"])
 @pytest.mark.parametrize("outliers", [[], [0, 1, 4, 5, 9, 10, 17, 35]])
 def test_repair(outliers: list[int], grid: tuple[int, int], isolated: str) -> None:
-    """Repair agrees with the reference, at the border and for an outlier among outliers, too."""
+    """Repair agrees with the reference, also at the border and for an outlier among outliers."""
     patches = torch.randn(36, 5, generator=torch.Generator().manual_seed(3))
     repaired = calibration.repaired(
         patches, torch.tensor(outliers, dtype=torch.long), grid, isolated
@@ -77,7 +77,7 @@ def test_steps(name: str, states: tuple[reference.Tower, list[Tensor]]) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_few_patches(name: str) -> None:
-    """Fewer than 31 patches are refused in a sentence."""
+    """Fewer than 31 patches are refused with a message."""
     segmenter = Segmenter(tiny_backbone(22), short_side=40)
     assert segmenter.dense_features(picture(40, 56), METHODS[name]).shape[:2] == (5, 7)
     for ask in (segmenter.dense_features, segmenter.last_attention):

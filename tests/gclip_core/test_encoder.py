@@ -33,7 +33,7 @@ def test_windows(
 
 @pytest.mark.parametrize(("window", "stride"), [(16, 2048), (20, 13), (None, 8)])
 def test_count_windows(window: int | None, stride: int) -> None:
-    """The count of windows and patches is that of an encoding."""
+    """The count of windows and patches equals that of an encoding."""
     segmenter = Segmenter(tiny_backbone(), short_side=96, window=window, stride=stride)
     encoded = segmenter.encode(picture(96, 128))
     assert segmenter.count_windows((96, 128)) == (
@@ -43,7 +43,7 @@ def test_count_windows(window: int | None, stride: int) -> None:
 
 
 def test_own_cache() -> None:
-    """What ``replace`` makes of an encoding has a cache of its own."""
+    """An encoding made by ``replace`` has its own cache."""
     encoded = Segmenter(tiny_backbone(), short_side=32).encode(picture(32, 32))
     before = encoded.received(11), encoded.heads(11).q
     other = replace(encoded, inputs=tuple(x.flip(1) for x in encoded.inputs))
@@ -52,7 +52,7 @@ def test_own_cache() -> None:
 
 
 def test_some_windows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many windows are computed at a time changes nothing, with CS or without."""
+    """The number of windows computed at a time changes nothing, with CS or without."""
     backbone = tiny_backbone(31, lambda model: enlarge_channel(model, 7, 40, (6, 8)))
     segmenter, image = Segmenter(backbone, 32, window=24, stride=8), picture(32, 48)
     methods = gclip(), METHODS["clearclip"]

@@ -25,7 +25,7 @@ from tests.pictures import (
     turned,
 )
 
-# Pillow warns of what is odd in a header before the refusal in words.
+# Pillow warns of anomalies in a header before the image is refused.
 pytestmark = pytest.mark.filterwarnings(
     "ignore::UserWarning:PIL", "ignore::PIL.Image.DecompressionBombWarning"
 )
@@ -38,7 +38,7 @@ def pixels(image: Image.Image) -> np.ndarray:
 
 
 def refused(source: object, *words: str, **options: int) -> str:
-    """The sentence in which ``source`` is refused: it names ``words`` and what was wanted."""
+    """The message that refuses ``source``: it contains ``words`` and says what was expected."""
     message = refusal(ImageError, lambda: check(source, **options), "expected", *words)
     assert message.endswith(".")
     return message
@@ -55,7 +55,7 @@ def test_formats(tmp_path: Path) -> None:
 
 
 def test_modes() -> None:
-    """Black and white, grey, palette and CMYK have their colours."""
+    """Black and white, grey, palette and CMYK images have the right colours."""
     grey, palette = rgb().convert("L"), rgb().quantize(16)
     assert (pixels(check(grey)) == np.asarray(grey)[..., None]).all()
     assert (pixels(check(palette)) == pixels(palette.convert("RGB"))).all()
@@ -67,7 +67,7 @@ def test_modes() -> None:
 
 
 def test_transparency() -> None:
-    """Transparent pixels are white and half transparent ones halfway."""
+    """Transparent pixels become white, half-transparent ones half white."""
     black = Image.new("RGBA", (3, 1), (0, 0, 0, 255))
     black.putpixel((1, 0), (0, 0, 0, 0))
     black.putpixel((2, 0), (0, 0, 0, 128))
@@ -75,7 +75,7 @@ def test_transparency() -> None:
 
 
 def test_palette_transparency() -> None:
-    """A palette with alpha is laid on white."""
+    """A palette with alpha is composited on white."""
     palette = Image.new("P", (2, 1))
     palette.putpalette([200, 0, 0, 0, 0, 200])
     palette.putdata([0, 1])
@@ -104,7 +104,7 @@ def test_animation(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 @pytest.mark.parametrize(("turn", "quarters"), [(3, 2), (6, -1), (8, 1)])
 def test_orientation(kind: str, turn: int, quarters: int) -> None:
-    """A turn of the camera is undone once."""
+    """The camera's orientation is undone once."""
     options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
     result = check(encoded(rgb(), kind, exif=turned(turn), **options))
     assert np.array_equal(pixels(result), np.rot90(pixels(rgb()), quarters))
@@ -112,7 +112,7 @@ def test_orientation(kind: str, turn: int, quarters: int) -> None:
 
 
 def test_copy() -> None:
-    """The caller's image is not changed, and its metadata do not go on."""
+    """The caller's image is not changed, and its metadata are not passed on."""
     source = rgb()
     source.info["comment"] = "mine"
     result = check(source)
@@ -123,7 +123,7 @@ def test_copy() -> None:
 
 @pytest.mark.parametrize("shape", [(3, 5), (3, 5, 1), (3, 5, 3), (3, 5, 4)])
 def test_arrays(shape: tuple[int, ...]) -> None:
-    """Arrays of bytes, grey, in colours or with alpha."""
+    """Arrays of bytes: grey, in colour or with alpha."""
     array = np.zeros(shape, np.uint8)
     array[1, 2] = 255
     values = pixels(check(array))
@@ -161,7 +161,7 @@ def test_byte_limit(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_picture(tmp_path: Path) -> None:
-    """Other formats, objects and files that cannot be read are refused; nothing is waited for."""
+    """Other formats, objects and unreadable files are refused; nothing blocks."""
     for kind in ("TIFF", "BMP", "PPM", "ICO", "TGA", "JPEG2000", "DDS", "PDF"):
         refused(encoded(noise(16, 16), kind), "PNG, JPEG, WebP or GIF")
     for data in (b"<svg/>", b"PK\3\4", b"GIF89a", b"just words", bytes(1000)):
@@ -190,7 +190,7 @@ def test_draft(turn: int) -> None:
 
 
 def test_cut_file() -> None:
-    """A file cut at any tenth is refused."""
+    """A file truncated at any tenth is refused."""
     for kind in FORMATS:
         data = encoded(noise(64, 64), kind)
         for tenth in (0, 1, 5, 9):
@@ -198,7 +198,7 @@ def test_cut_file() -> None:
 
 
 def test_trailer() -> None:
-    """A video behind a photo does not count as scans."""
+    """A video after a photo does not count as scans."""
     trailer = b"\xff\xda\0\0" * 1000
     assert check(encoded(noise(9, 9), "JPEG") + trailer).size == (9, 9)
 
@@ -210,14 +210,14 @@ def _png_ending_with(chunk: bytes) -> bytes:
 
 
 def _jpeg_of_scans(scans: int, size: int = 2048) -> bytes:
-    """A progressive JPEG of ``size`` squared whose last scan comes ``scans`` times."""
+    """A progressive JPEG of ``size`` squared whose last scan occurs ``scans`` times."""
     data = encoded(Image.new("L", (size, size), 100), "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
     return data[:last] + data[last:-2] * scans + data[-2:]
 
 
 def _overlapping_notes(length: int) -> bytes:
-    """A TIFF directory of which every entry points to the same bytes."""
+    """A TIFF directory in which every entry points to the same bytes."""
     header = b"II*\0" + struct.pack("<I", 8 + length) + bytes(length)
     entries = (struct.pack("<HHII", 1000 + number, 7, length, 8) for number in range(5000))
     return header + struct.pack("<H", 5000) + b"".join(entries) + bytes(4)
@@ -238,7 +238,7 @@ def _gif_of_comments() -> bytes:
     return data[:start] + b"!\xfe" + (b"\xff" + b"x" * 255) * 80_000 + b"\0" + data[start:]
 
 
-# What it is: the file, and what becomes of it.
+# What it is: the file, and the outcome.
 _BOMBS = {
     "a million empty chunks": (lambda: _png_ending_with(10**6 * png_chunk(b"teSt")), "ImageError"),
     "20 MB of comments in a GIF": (_gif_of_comments, "ImageError"),
@@ -288,7 +288,7 @@ def test_header_size(tmp_path: Path) -> None:
 
 
 def test_late_exif() -> None:
-    """EXIF behind the pixels turns nothing."""
+    """EXIF after the pixels is ignored."""
     data = _png_ending_with(png_chunk(b"eXIf", turned(6).tobytes()[6:]))
     assert images.header_size(data) == (12, 17)
     assert (pixels(check(data)) == pixels(rgb())).all()
@@ -307,12 +307,12 @@ def test_late_exif() -> None:
 def test_target_size(
     size: tuple[int, int], short_side: int, patch: int, expected: tuple[int, int]
 ) -> None:
-    """The short side has its pixels, in whole patches."""
+    """The short side has the requested pixels, in whole patches."""
     assert target_size(size, short_side, patch) == expected
 
 
 def test_most_tokens() -> None:
-    """There are nearly as many patches as allowed where there would be more, and at least one."""
+    """There are nearly as many patches as allowed if there would be more, and at least one."""
     assert target_size((1, 65_535), 2000, 32, 7) == (32, 7 * 32)
     rows, columns = (side // 16 for side in target_size((3000, 4000), 1344, 16))
     assert 0.97 * 4096 < rows * columns <= 4096

@@ -14,7 +14,7 @@ from tests.models import normalised, picture, tiny_backbone
 GRID = (5, 7)
 RELATIVES = [name for name, method in METHODS.items() if method.calibration]
 ELSEWHERE = (*RELATIVES, "proxyclip", "rfclip")
-"""Methods whose matrices have tests of their own."""
+"""Methods whose matrices have their own tests."""
 Passed = tuple[Segmenter, Encoded, reference.Tower, list[Tensor]]
 """A picture encoded by us and by the reference."""
 TOWERS: dict[str, dict[str, Any]] = {
@@ -53,7 +53,7 @@ def test_methods(tower: str, name: str) -> None:
 
 
 def test_ideas_off() -> None:
-    """GCLIP with both ideas off is ClearCLIP bit for bit."""
+    """GCLIP with both ideas off is ClearCLIP, bit for bit."""
     segmenter, trunk, _, _ = encoded("12 blocks")
     off = segmenter.dense_features(trunk, gclip(amf=False, cs=False))
     assert torch.equal(off, segmenter.dense_features(trunk, METHODS["clearclip"]))
@@ -74,7 +74,7 @@ def test_fused_blocks(blocks: tuple[int, ...], heads: Literal["each", "mean"], t
 
 @pytest.mark.parametrize("name", [n for n in reference.METHODS if n not in ELSEWHERE])
 def test_last_attention(name: str) -> None:
-    """The matrix shown is the matrix used."""
+    """The matrix that is shown is the matrix that is used."""
     segmenter, trunk, tower, xs = encoded("12 blocks")
     variants = [(METHODS[name], "each")]
     if name == "gclip":
@@ -90,7 +90,7 @@ def test_last_attention(name: str) -> None:
 @pytest.mark.parametrize("name", RELATIVES)
 @pytest.mark.parametrize("head", [None, 2])
 def test_calibrated_last_attention(name: str, head: int | None) -> None:
-    """The matrix shown of calibrated methods has repair."""
+    """The matrix of calibrated methods includes repair."""
     segmenter, trunk, tower, xs = encoded("12 blocks")
     steps = reference.calibrated_steps(tower, name, xs, GRID)
     first, second = (

@@ -1,6 +1,6 @@
-"""Where weights come from, and the refusal of what is damaged, wrong or hostile.
+"""Where weights come from, and the refusal of damaged, wrong or hostile files.
 
-A tiny model replaces the large ones, and a few functions the hub.
+A tiny model replaces the large ones, and a few functions replace the hub.
 """
 
 import json
@@ -51,7 +51,7 @@ def model() -> CLIP:
 
 @pytest.fixture(autouse=True)
 def entry(monkeypatch: pytest.MonkeyPatch) -> BackboneEntry:
-    """A backbone of the table, as small as can be."""
+    """An entry of the registry, as small as possible."""
     sizes = {"parameters": 1, "download": 3, "blocks": 2, "patch": 8, "short_side": 32}
     files, mean = ("Tiny-original.pt",), (0.1, 0.2, 0.3)
     names = "tiny", "Tiny", ARCHITECTURE, "nobody"
@@ -118,7 +118,7 @@ def test_kinds(model: CLIP, tmp_path: Path, kind: str) -> None:
 
 
 def test_folder(tmp_path: Path) -> None:
-    """A folder of the built-in's files has its own words; one that lacks a file is refused."""
+    """A folder with the built-in's files has its own words; one that lacks a file is refused."""
     refused(lambda: load_backbone(weights=tmp_path), "some are missing", "words.json")
     for file in assets.path("built-in").iterdir():
         (tmp_path / file.name).symlink_to(file)
@@ -143,7 +143,7 @@ def test_half_precision(model: CLIP, tmp_path: Path) -> None:
 
 
 def test_auto_dtype(model: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The processor decides what dtype auto is."""
+    """The processor decides what dtype auto means."""
     save_file(model.state_dict(), tmp_path / "w.safetensors")
     for has, dtype in ((True, torch.bfloat16), (False, torch.float32)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {"avx512_bf16": has})
@@ -152,7 +152,7 @@ def test_auto_dtype(model: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def refused(load: Callable[[], Any], *words: str, folder: Path | None = None) -> None:
-    """Assert that loading is refused in these words, which do not name a folder."""
+    """Assert that loading is refused with these words, which do not name a folder."""
     message = refusal(BackboneError, load, *words)
     assert folder is None or str(folder) not in message
 
@@ -163,7 +163,7 @@ def file(tmp_path: Path) -> Path:
 
 
 class _Code:
-    """A pickle that makes the folder ``marker`` when it is loaded carelessly."""
+    """A pickle that creates the folder ``marker`` if it is loaded carelessly."""
 
     def __init__(self, marker: Path) -> None:
         self.marker = marker
@@ -189,7 +189,7 @@ def test_pickle_code(form: str, suffix: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("tenth", [0, 9])
 @pytest.mark.parametrize("kind", ["safetensors", "pt"])
 def test_cut_file(kind: str, tenth: int, tmp_path: Path) -> None:
-    """A file cut at any tenth is refused."""
+    """A file truncated at any tenth is refused."""
     whole, cut = tmp_path / f"whole.{kind}", tmp_path / f"cut.{kind}"
     SAVE[kind]({"a": torch.arange(4000.0), "b": torch.ones(30, 30)}, whole)
     assert set(load.read_weights(whole)) == {"a", "b"}
@@ -206,7 +206,7 @@ def test_odd_numbers(number: str, file: Path) -> None:
 
 
 def test_no_state_dict(tmp_path: Path) -> None:
-    """A file without a state dict or of another kind is refused."""
+    """A file without a state dict, or of another kind, is refused."""
     file = tmp_path / "weights.pt"
     for content in ([1, 2], {}, torch.ones(3), {"state_dict": {}}, "words", None):
         torch.save(content, file)
@@ -224,7 +224,7 @@ def test_other_model(file: Path) -> None:
     torch.save({"visual.proj": torch.ones(3, 3)}, file)
     for name, title in (("tiny", "Tiny"), (BUILT_IN, "Built-in")):
         refused(lambda name=name: load_backbone(name, weights=file), f"not those of {title}")
-    for ids in ([10**6], [-1], [1, 2]):  # of tokens that there are not, or for one row
+    for ids in ([10**6], [-1], [1, 2]):  # for tokens that do not exist, or for one row
         state = {"token_ids": torch.tensor(ids), "token_rows": torch.ones(1, 192)}
         refused(lambda s=state: builtin.unpack(s, 49408, "Built-in"), "not those of Built-in")
 
@@ -270,7 +270,7 @@ def hub(model: CLIP, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
 
 
 def test_download(hub: Hub) -> None:
-    """A failed download is explained and a backbone is fetched once."""
+    """A failed download is explained, and a backbone is fetched once."""
     hub.error = LocalEntryNotFoundError("offline")
     reason = ("could not be downloaded", "LocalEntryNotFoundError", "Tiny", "3 MB")
     refused(lambda: load_backbone("tiny"), *reason, "tiny.safetensors", load.WEIGHTS_FOLDER)
@@ -282,7 +282,7 @@ def test_download(hub: Hub) -> None:
 
 
 def test_full_disk(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is downloaded to a disk that it would fill."""
+    """Nothing is downloaded to a disk that would become full."""
     usage = SimpleNamespace(free=load.SPARE_MB * 10**6)
     monkeypatch.setattr(load.shutil, "disk_usage", lambda _: usage)
     refused(lambda: load_backbone("tiny"), "needs 3 MB", "1,000 MB are free")
@@ -297,7 +297,7 @@ def test_older_download(hub: Hub, model: CLIP) -> None:
 
 
 def test_fetch_tells_how_far_it_is(hub: Hub) -> None:
-    """And ends where that raises: nothing is on disk then."""
+    """And cancels if it raises: nothing is left on disk."""
     told: list[int] = []
 
     def stop(so_far: int) -> None:
@@ -315,7 +315,7 @@ def test_fetch_tells_how_far_it_is(hub: Hub) -> None:
 def test_weights_folder(
     hub: Hub, model: CLIP, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A file in the folder of weights replaces the download and if damaged is named and left."""
+    """A file in the folder of weights replaces the download; a damaged one is named and kept."""
     file = tmp_path / name
     SAVE[name.split(".")[1]](model.state_dict(), file)
     monkeypatch.setenv(load.WEIGHTS_FOLDER, str(tmp_path))

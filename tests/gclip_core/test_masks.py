@@ -52,7 +52,7 @@ def test_labels(
     classes: tuple[int, ...],
     threshold: float,
 ) -> None:
-    """The class of the best prompt, none for a background prompt or a score under the threshold."""
+    """The class of the best prompt; none for a background prompt or a score below the threshold."""
     given_logits = logits(grid=grid, seed=seed) / 4
     (best, second), prompt = interpolated(given_logits, size).softmax(0).topk(2, dim=0)
     clear = ((best - threshold).abs() > 1e-4) & (best - second > 1e-4)
@@ -79,7 +79,7 @@ def result(own: Tensor, classes: tuple[int, ...]) -> Segmentation:
 
 
 def test_class_logits() -> None:
-    """Logits of classes are the largest of their words', on any grid."""
+    """Logits of classes are the maximum over their words, on any grid."""
     own = torch.tensor([[4.0, 0], [2.0, 5], [0, 1.0], [1.0, 3.0]])[:, None]
     hidden, typed = result(own, (0, 0, 1, -1)), result(own, (0, 0, 1, 1))
     assert masks.class_logits(hidden, (1, 2)).tolist() == [[4, 5], [0, 1], [1, 3]]

@@ -37,7 +37,7 @@ def test_ideas(amf: bool, cs: bool, title: str) -> None:
 
 
 def test_equality() -> None:
-    """Methods are equal by value hashable and survive pickling."""
+    """Methods are equal by value, hashable, and survive pickling."""
     method, same = gclip(amf_blocks=[5, 6]), gclip(amf_blocks=(np.int64(5), np.int64(6)))
     assert method == same
     assert hash(method) == hash(same)
@@ -74,7 +74,7 @@ CALIBRATED = METHODS["scclip"]
     ],
 )
 def test_unusable_settings(make: Callable, setting: dict[str, Any], reason: str) -> None:
-    """Settings out of range are refused in words."""
+    """Settings out of range are refused with a message."""
     with pytest.raises(MethodError, match=reason):
         make(**setting)
 

@@ -14,7 +14,7 @@ WORDS = ["cat", "sofa", "an old wall"]
 
 
 def test_labels() -> None:
-    """Where two words are not nearly equal; AMF and CS both change them here."""
+    """Except where two words are nearly equal; AMF and CS both change the labels here."""
     model = tiny_clip(3, image=224, patch=16, quick_gelu=True)
     enlarge_channel(model, 7, 40, minimal.CS)
     segmenter = Segmenter(wrap_backbone(model, OPENAI_MEAN, OPENAI_STD), minimal.SIDE)

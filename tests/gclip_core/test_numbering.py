@@ -1,4 +1,4 @@
-"""Blocks count from 0 in Python and from 1 wherever a person reads."""
+"""Blocks are numbered from 0 in Python and from 1 wherever a person reads."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_block_choice(text: str, indices: tuple[int, ...]) -> None:
     "text", ["0", "1001", "7-6", "six", "1.5", "-3", "6-", "5-x", "²", "9" * 50, "1--2", "", " , "]
 )
 def test_unusable_blocks(text: str) -> None:
-    """What is no block is refused in words."""
+    """Anything that is not a block is refused with a message."""
     with pytest.raises(MethodError, match=r"Block numbers"):
         block_choice(text)
 

@@ -1,4 +1,4 @@
-"""Class colours are seen on the photo, masks are pictures, and masks are painted over photos."""
+"""Class colours stand out on the photo, masks are images, and masks are painted over photos."""
 
 from itertools import combinations, pairwise
 
@@ -15,13 +15,13 @@ def apart(first: str, second: str) -> float:
 
 
 def test_apart() -> None:
-    """The first colours differ well, and no two are equal."""
+    """The first colours differ clearly, and no two are equal."""
     assert min(apart(*pair) for pair in combinations(palette.COLOURS[:12], 2)) > 60
     assert len(set(palette.COLOURS)) == len(palette.COLOURS) > 100
 
 
 def test_order() -> None:
-    """Classes take the colours in order; more classes than colours begin again."""
+    """Classes take the colours in order; if there are more classes than colours, colours repeat."""
     grey = Image.new("RGB", (4, 4), "white")
     n = len(palette.COLOURS) + 2
     chosen = palette.choose(n, np.full((4, 4), -1), grey)
@@ -29,7 +29,7 @@ def test_order() -> None:
 
 
 def test_seen_on_the_photo() -> None:
-    """A region has no colour like its own, whose turn is then the next class's."""
+    """A region never gets a colour like its own, which then goes to the next class."""
     first, second, *_ = palette.COLOURS
     photo = Image.new("RGB", (600, 300), "white")
     photo.paste(first, (0, 0, 300, 300))
@@ -59,13 +59,13 @@ def test_indexed() -> None:
 
 
 def test_grey_mask() -> None:
-    """A mask of more classes is grey."""
+    """A mask with more classes is grey."""
     shown = palette.indexed(np.array([[-1, 3]]), palette.COLOURS[:1] * 300)
     assert np.asarray(shown).tolist() == [[65535, 3]]
 
 
 def test_painted() -> None:
-    """Colours lie on a grey photo, white lines between them, and what has no class stays."""
+    """Colours cover a grey photo, with white lines between them; pixels without a class stay."""
     photo = picture(40, 60)
     labels = np.full((4, 6), -1)
     labels[:, 2:] = 0

@@ -1,4 +1,4 @@
-"""ProxyCLIP: DINO's features of a photo, its attention, grids that differ, and windows."""
+"""ProxyCLIP: DINO's features of a photo, its attention, different grids, and windows."""
 
 from dataclasses import replace
 from typing import Any
@@ -32,7 +32,7 @@ def test_features() -> None:
 @pytest.mark.parametrize("settings", [{"patch": 8}, {"patch": 14, "image": 56}, {"patch": 32}])
 @pytest.mark.parametrize("method", [PROXYCLIP, STRONG])
 def test_parity(method: Any, settings: dict[str, Any], size: tuple[int, int]) -> None:
-    """Features and attention are the reference's on every grid; that of large patches is finer."""
+    """Features and attention equal the reference's on every grid; for large patches it is finer."""
     backbone = tiny_backbone(41, **settings)
     patch = backbone.patch
     image = picture(*(length // patch * patch for length in size))
@@ -67,7 +67,7 @@ def _means(n: int, n_fine: int) -> torch.Tensor:
 
 @pytest.mark.parametrize("patch", [8, 32])
 def test_windows(patch: int) -> None:
-    """Features are the mean over windows, each a picture of its own, on DINO's grid."""
+    """Features are the mean over windows, each treated as its own picture, on DINO's grid."""
     backbone, image = tiny_backbone(42, patch=patch), picture(4 * patch, 7 * patch)
     side, stride = 4 * patch, 3 * patch
     segmenter = Segmenter(backbone, short_side=4 * patch, window=side, stride=stride)
@@ -84,7 +84,7 @@ def test_windows(patch: int) -> None:
 
 
 def test_plain_picture() -> None:
-    """Where all patches are alike, each keeps its own Value, and nothing is nan."""
+    """Where all patches are alike, each keeps its own Value, and there is no nan."""
     features = torch.ones(3, 4, 8) + 1e-4 * torch.randn(3, 4, 8)
     values = torch.randn(2, 12, 5)
     assert torch.equal(proxy.attend(proxy.PAPER, features, values, (3, 4)), values)
@@ -93,7 +93,7 @@ def test_plain_picture() -> None:
 
 
 def test_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many rows are computed at a time changes nothing."""
+    """The number of rows computed at a time changes nothing."""
     features, values = torch.randn(5, 6, 8), torch.randn(2, 30, 4)
     expected = proxy.attend(proxy.PAPER, features, values, (5, 6))
     monkeypatch.setattr(proxy, "ELEMENTS_AT_A_TIME", 100)
@@ -110,7 +110,7 @@ def test_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_unusable(change: dict[str, Any], reason: str) -> None:
-    """Parts that a proxy has no place for are refused."""
+    """Combinations that a proxy does not support are refused."""
     with pytest.raises(MethodError, match=reason):
         replace(PROXYCLIP, **change)
     with pytest.raises(MethodError, match="gamma must"):

@@ -23,7 +23,7 @@ def segmenter_of(**settings: object) -> Segmenter:
 
 @pytest.mark.parametrize("grid", [(6, 6), (5, 9), (9, 4)])
 def test_parity(grid: tuple[int, int]) -> None:
-    """Matrix and maps are the reference's, on square and oblong pictures."""
+    """Matrix and maps equal the reference's, on square and oblong pictures."""
     image = picture(8 * grid[0], 8 * grid[1])
     segmenter, tower = segmenter_of(short_side=8 * min(grid)), reference.read(BACKBONE.model)
     xs = reference.inputs(tower, normalised(image))
@@ -48,7 +48,7 @@ def test_parity(grid: tuple[int, int]) -> None:
 
 
 def test_senders() -> None:
-    """Boxes are the reference's, of touching and separate parts and at the border."""
+    """Boxes equal the reference's, for touching and separate parts and at the border."""
     rng = np.random.default_rng(0)
     maps = torch.from_numpy(rng.random((40, 7, 9)) ** rng.integers(1, 12, (40, 1, 1))).float()
     maps[0] = 0
@@ -70,7 +70,7 @@ def test_synonyms() -> None:
 
 @pytest.mark.parametrize("name", ["clip", "gclip", "scclip", "proxyclip", "sfp"])
 def test_any_method(name: str) -> None:
-    """It follows every method, with edges, windows and a threshold."""
+    """It can follow every method, with edges, windows and a threshold."""
     image, method = picture(48, 72), METHODS[name]
     for segmenter in (segmenter_of(short_side=48), segmenter_of(short_side=64, window=48)):
         options = {"purify": "freecp", "background": ["sky"], "picture": image}
@@ -84,7 +84,7 @@ def test_any_method(name: str) -> None:
 
 
 def test_windows() -> None:
-    """Maps are the mean over windows, each purified as a picture of its own."""
+    """Maps are the mean over windows, each purified as its own picture."""
     image, options = picture(48, 72), {"purify": "freecp", "background": ["sky"]}
     windows = segmenter_of(short_side=48, window=48, stride=24).segment(
         image, WORDS, CLEARCLIP, **options
@@ -99,7 +99,7 @@ def test_windows() -> None:
 
 
 def test_large_patches() -> None:
-    """With features on a finer grid, probabilities are averaged to the tower's."""
+    """With features on a finer grid, probabilities are averaged to the tower's grid."""
     backbone = tiny_backbone(52, patch=32)
     segmenter, image = Segmenter(backbone, short_side=128, templates="plain"), picture(128, 192)
     result = segmenter.segment(image, WORDS, METHODS["proxyclip"], purify="freecp")
@@ -107,13 +107,13 @@ def test_large_patches() -> None:
 
 
 def test_one_word() -> None:
-    """One word without a background has a probability of one everywhere, and no nan comes of it."""
+    """One word without a background has probability one everywhere, without nan."""
     result = segmenter_of().segment(picture(32, 32), "cat", CLEARCLIP, purify="freecp")
     assert result.maps.eq(0).all() and result.labels.eq(0).all()
 
 
 def test_refused() -> None:
-    """Another name, or a tower of one block, is refused."""
+    """An unknown name, or a tower with one block, is refused."""
     with pytest.raises(MethodError, match="none, freecp"):
         segmenter_of().segment(picture(32, 32), WORDS, purify="all")
     single = replace(segmenter_of(), backbone=tiny_backbone(1, layers=1))

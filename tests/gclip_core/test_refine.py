@@ -1,4 +1,4 @@
-"""Refinements against naive ones in float64, and properties of every picture."""
+"""Refinements against naive ones in float64, and properties that hold for every picture."""
 
 from dataclasses import replace
 from typing import Any
@@ -36,7 +36,7 @@ def segmented(image: Image.Image, words: str = WORDS, **options: Any) -> Segment
 
 
 def naive_guided(guide: Tensor, scores: Tensor) -> Tensor:
-    """Ridge regressions in windows of cells, by least squares on all their pixels: (C, 4, ...)."""
+    """Ridge regression in windows of cells, by least squares on all their pixels: (C, 4, ...)."""
     rows, columns = (n // CELL for n in guide.shape[1:])
 
     def window(row: int, column: int, unit: int) -> tuple[slice, slice, slice]:
@@ -109,7 +109,7 @@ def test_pamr() -> None:
     black=st.booleans(),
 )
 def test_any_picture(seed: int, size: Grid, black: bool) -> None:
-    """Labels are of the picture's size; the order of words does not matter; one word takes all."""
+    """Labels have the picture's size; the order of words does not matter; one word takes all."""
     image = Image.new("RGB", size[::-1]) if black else picture(*size, seed=seed)
     plain = segmented(image, "cat, dog, wall", background=["tree"])
     turned = replace(plain, logits=plain.logits[[2, 0, 1, 3]])
@@ -122,7 +122,7 @@ def test_any_picture(seed: int, size: Grid, black: bool) -> None:
 
 
 def test_edge() -> None:
-    """A square of one colour is found exactly by patches of 16 pixels that cut across it."""
+    """A square of one colour is found exactly from patches of 16 pixels that cut across it."""
     inside = np.zeros((320, 320), bool)
     inside[85:235, 100:250] = True
     image = Image.fromarray(np.where(inside[..., None], (200, 60, 40), (60, 120, 60)).astype("u1"))
@@ -133,7 +133,7 @@ def test_edge() -> None:
 
 
 def test_threshold() -> None:
-    """Pixels under the threshold have no class."""
+    """Pixels below the threshold have no class."""
     image = picture(44, 60)
     plain = segmented(image, "cat, dog", background=["tree"])
     areas = [
@@ -145,7 +145,7 @@ def test_threshold() -> None:
 
 
 def test_threshold_of_refined_scores() -> None:
-    """The threshold also applies where refined scores alone are under it."""
+    """The threshold also applies if only the refined scores are below it."""
     image = Image.new("RGB", (320, 320))
     stripes = F.one_hot(torch.arange(20) % 3).T[:, None].expand(3, 20, 20)  # a third after PAMR
     plain = segmented(image, "cat, dog, wall")
@@ -194,7 +194,7 @@ def regions(labels: np.ndarray) -> list[tuple[int, int]]:
 
 
 def test_calm_speck() -> None:
-    """A speck gets the class around it, a hole in "no class" too; a disc stays."""
+    """A speck gets the class around it, and so does a hole in "no class"; a disc stays."""
     y, x = np.mgrid[:200, :300]
     labels = np.full((200, 300), -1, np.int16)
     labels[(y - 100) ** 2 + (x - 90) ** 2 < 60**2] = 0
@@ -208,7 +208,7 @@ def test_calm_speck() -> None:
 
 
 def test_calm_outline() -> None:
-    """A jagged edge becomes a straight one, and no side is preferred."""
+    """A jagged edge becomes straight, and no side is preferred."""
     rows = np.arange(160)[:, None]
     jagged = (np.arange(200)[None] < 100 + 3 * (rows // 2 % 2)).astype(np.int16)
     calm = refine.smooth_outlines(jagged, 20.0)

@@ -23,7 +23,7 @@ BACKBONE = replace(
 @pytest.mark.parametrize("method", [RFCLIP, REFOCUS])
 @pytest.mark.parametrize("channels", [(), CHANNELS])
 def test_parity(channels: tuple[int, ...], method: Any, grid: tuple[int, int]) -> None:
-    """Features and attention are the reference's, with sinks and without."""
+    """Features and attention equal the reference's, with sinks and without."""
     backbone, image = replace(BACKBONE, sink_channels=channels), picture(8 * grid[0], 8 * grid[1])
     segmenter, tower = Segmenter(backbone, short_side=8 * min(grid)), reference.read(backbone.model)
     x = reference.inputs(tower, normalised(image))[0]
@@ -37,7 +37,7 @@ def test_parity(channels: tuple[int, ...], method: Any, grid: tuple[int, int]) -
 
 
 def test_sinks() -> None:
-    """Some patches are sinks, others are not; both are the reference's."""
+    """Some patches are sinks, others are not; both match the reference."""
     (x,) = Segmenter(BACKBONE, short_side=40).encode(picture(40, 56)).inputs[4]
     ours = refocus.denoised(x[None], (5, 7), CHANNELS)[0]
     assert torch.allclose(ours.double(), reference.blurred(x.double(), (5, 7), CHANNELS), atol=1e-4)
@@ -56,7 +56,7 @@ def test_settings_count() -> None:
 
 
 def test_moved_attention(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A block with moved attention is the reference's, however many rows are computed at a time."""
+    """A block with moved attention equals the reference's, for any number of rows at a time."""
     tower, block = reference.read(BACKBONE.model), BACKBONE.blocks[3]
     x = Segmenter(BACKBONE, short_side=32).encode(picture(32, 40)).inputs[3]
     maps = reference.qk_maps(tower, 3, x[0].double())
@@ -72,14 +72,14 @@ def test_moved_attention(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_channels() -> None:
-    """The published channels are those of two towers, and fit into them."""
+    """The published channels belong to two towers, and exist in them."""
     known = {name: entry.sink_channels for name, entry in BACKBONES.items() if entry.sink_channels}
     assert known.keys() == {"openai-vit-b-16", "openai-vit-l-14"}
     assert max(known["openai-vit-b-16"]) < 768 <= max(known["openai-vit-l-14"]) < 1024
 
 
 def test_windows() -> None:
-    """Each window has a pass of its own."""
+    """Each window has its own pass."""
     image = picture(40, 64)
     segmenter = Segmenter(BACKBONE, short_side=40, window=40, stride=24, templates="plain")
     logits = segmenter.segment(image, "cat, dog", RFCLIP).logits
@@ -104,7 +104,7 @@ def test_windows() -> None:
     ids=str,
 )
 def test_unusable(change: dict[str, Any]) -> None:
-    """Parts that the pass has no place for are refused."""
+    """Combinations that the pass does not support are refused."""
     with pytest.raises(MethodError, match="Refocusing goes with"):
         replace(RFCLIP, **change)
     with pytest.raises(MethodError, match="kept must"):

@@ -22,7 +22,7 @@ def one_model(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def small(*settings: Any) -> Backbone:
-    """The built-in model at a short side of 160, with blocks of its own."""
+    """The built-in model at a short side of 160, with its own blocks."""
     return replace(loaded(*settings), short_side=160, amf_blocks=(2, 3), cs_blocks=(8,))
 
 
@@ -68,14 +68,14 @@ def test_mask(photo: Path, options: str, settings: dict[str, Any]) -> None:
 
 
 def test_blocks(photo: Path) -> None:
-    """Blocks count from one on the command line and in the summary."""
+    """Blocks are numbered from one on the command line and in the summary."""
     blocks = ("--amf-blocks", "6 7", "--cs-blocks", "7-9")
     _, summary = run(photo, "--words", "cat, sky", *blocks)
     assert (summary["amf_blocks"], summary["cs_blocks"]) == ([6, 7], [7, 8, 9])
 
 
 def test_suggested_words(tmp_path: Path) -> None:
-    """Without words those that are suggested are used."""
+    """Without words, suggested ones are used."""
     photo = assets.path("photos", "china.jpg")
     assert main([str(photo), "--out", str(tmp_path)]) == 0
     summary = json.loads((tmp_path / "china.json").read_text("utf-8"))
@@ -84,7 +84,7 @@ def test_suggested_words(tmp_path: Path) -> None:
 
 
 def test_unknown_word(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An unknown word is reported with the nearest, and not replaced."""
+    """An unknown word is reported with the nearest one, and not replaced."""
     _, summary = run(photo, "--words", "tram, sky")
     assert summary["classes"] == [["tram"], ["sky"]]
     reason = "never met in training"
@@ -93,7 +93,7 @@ def test_unknown_word(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_word_file(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Words may come from a .txt file; a file of another name is no list of words."""
+    """Words may come from a .txt file; a file with another name is not a list of words."""
     words, dog = tmp_path / "words.txt", tmp_path / "dog"
     words.write_text("cat; kitten\n# nothing here\ngrass\n", "utf-8")
     dog.write_bytes(b"\xff\xd8 no text")
@@ -103,7 +103,7 @@ def test_word_file(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_equal_names(photo: Path, tmp_path: Path) -> None:
-    """Images of one name do not overwrite each other; a second run replaces the first."""
+    """Images with the same name do not overwrite each other; a second run replaces the first."""
     other, out = tmp_path / "other" / "photo.png", tmp_path / "out"
     other.parent.mkdir()
     other.write_bytes(photo.read_bytes())
@@ -135,7 +135,7 @@ def test_equal_names(photo: Path, tmp_path: Path) -> None:
 def test_unusable_settings(
     wrong: str, photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Unusable settings are one error in one line, not an error of every photo."""
+    """Unusable settings give one error in one line, not an error for every photo."""
     monkeypatch.chdir(photo.parent)
     assert main(["photo.png", "--words", "cat", *wrong.split()]) == 2
     error = capsys.readouterr().err
@@ -167,7 +167,7 @@ def test_no_input_overwritten(
 
 
 def test_folder(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every image of a folder is segmented, bad ones are reported, and one line sums up."""
+    """Every image in a folder is segmented, bad ones are reported, and one line sums up."""
     folder, out = photo.parent / "photos", photo.parent / "out"
     folder.mkdir()
     (folder / "notes.txt").write_text("no image", "utf-8")
@@ -180,7 +180,7 @@ def test_folder(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr()
     names = [line.split(":")[0] for line in printed.out.splitlines() if line[0] != " "]
     assert names == [str(folder / "a.jpg"), str(folder / "b.PNG")]
-    failed, outcome = printed.err.splitlines()  # no progress bar, as this is no terminal
+    failed, outcome = printed.err.splitlines()  # no progress bar, because this is not a terminal
     assert failed.startswith(f"{folder / 'c.png'}: An image was expected")
     assert outcome == f"2 of 3 images segmented; the masks are in {out}"
     assert main([str(out.parent), "--words", "cat", "--out", str(out)]) == 2
@@ -190,7 +190,7 @@ def test_folder(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_no_model_for_wrong_settings(
     photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What needs no model is checked before it is loaded, which may take a download."""
+    """Whatever needs no model is checked before it is loaded, which may take a download."""
     monkeypatch.setattr("gclip_core.segment.load_backbone", Mock(side_effect=AssertionError))
     for wrong in ("--threshold 3", "--background-weight -1"):
         assert main([str(photo), "--words", "cat", *wrong.split()]) == 2
@@ -198,7 +198,7 @@ def test_no_model_for_wrong_settings(
 
 
 def test_full_disk(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Where the files find no room, those of the last run stay, and nothing half written."""
+    """If the disk is full, the files of the last run stay, and nothing half-written."""
     run(photo, "--words", "cat")
     out = photo.parent / "out"
     before = {path.name: path.read_bytes() for path in out.iterdir()}
@@ -213,8 +213,8 @@ def test_full_disk(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_unreadable_file(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file that the system refuses to look at is reported as a missing one is."""
-    refused = photo.parent / f"{'long' * 80}.png"  # as in a closed folder, also for root
+    """A file that the system refuses to access is reported like a missing one."""
+    refused = photo.parent / f"{'long' * 80}.png"  # as in a closed folder, even for root
     out = str(photo.parent / "out")
     assert main([str(refused), str(photo), "--words", "cat", "--out", out]) == 1
     assert "1 of 2 images segmented" in capsys.readouterr().err
@@ -223,7 +223,7 @@ def test_unreadable_file(photo: Path, capsys: pytest.CaptureFixture[str]) -> Non
 def test_interrupt(
     photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ctrl-C ends the command in one word."""
+    """Ctrl-C ends the command with one word."""
     monkeypatch.setattr("gclip_core.pixels.images.check", Mock(side_effect=KeyboardInterrupt))
     assert main([str(photo), "--words", "cat", "--out", str(photo.parent / "out")]) == 130
     assert capsys.readouterr().err.strip() == "Stopped."

@@ -36,7 +36,7 @@ def with_channel() -> Backbone:
 
 
 def close(ours: Tensor, theirs: Tensor) -> bool:
-    """Equal but for rounding, which depends on the processor and on how memory is aligned."""
+    """Equal except for rounding, which depends on the processor and on memory alignment."""
     return torch.allclose(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
@@ -69,7 +69,7 @@ def test_amf_blocks(
     expected: tuple[int, ...],
     reason: FusionReason,
 ) -> None:
-    """AMF fuses the first blocks with global tokens, else the middle ones, or those chosen."""
+    """AMF fuses the first blocks with global tokens, else the middle ones, or the chosen ones."""
     backbone = tiny_backbone(30, lambda model: look_at_one_patch(model, global_blocks))
     segmenter = segmenter_of(replace(backbone, amf_blocks=(2, 4)))
     encoded = segmenter.encode(picture(32, 48))
@@ -79,7 +79,7 @@ def test_amf_blocks(
 
 
 def test_global_tokens() -> None:
-    """Received attention, tokens and agreement are those of the reference."""
+    """Received attention, tokens and agreement equal the reference's."""
     backbone = tiny_backbone(32)
     segmenter = segmenter_of(backbone, short_side=24)
     tower = reference.read(backbone.model)
@@ -99,7 +99,7 @@ def test_global_tokens() -> None:
 
 
 def test_clean_choice() -> None:
-    """CS and windows do not change the blocks that AMF fuses, windows no global tokens."""
+    """CS and windows do not change the blocks that AMF fuses, and windows no global tokens."""
     clean, image = segmenter_of(with_channel(), short_side=24), picture(24, 56)
     method = gclip(cs_blocks=[0, 1, 2], global_threshold=2)
     expected = clean.report(clean.encode(image), gclip(cs=False, global_threshold=2)).fusion
@@ -115,7 +115,7 @@ def test_clean_choice() -> None:
 @pytest.mark.parametrize("amf", [False, True])
 @pytest.mark.parametrize("blocks", ["auto", (0, 10)])
 def test_cs_features(blocks: str | tuple[int, ...], amf: bool, target: str) -> None:
-    """Features with CS are the reference's, and differ from those without."""
+    """Features with CS equal the reference's, and differ from those without."""
     backbone = with_channel()
     method = gclip(amf=amf, amf_blocks=[7, 9], cs_blocks=blocks, cs_target=target)
     tower, replaced = reference.read(backbone.model), {}
@@ -147,7 +147,7 @@ def test_report() -> None:
 
 
 def test_nothing_abnormal(segmenter: Segmenter, encoded: Encoded) -> None:
-    """Without an abnormal channel before the last block CS changes nothing, and says why."""
+    """Without an abnormal channel before the last block, CS changes nothing, and says why."""
     report = segmenter.report(encoded, gclip(amf=False))
     assert report.suppressed == report.abnormal == ()
     assert report.cs_reason == SuppressionReason.NONE_ABNORMAL
@@ -158,7 +158,7 @@ def test_nothing_abnormal(segmenter: Segmenter, encoded: Encoded) -> None:
 
 
 def test_values() -> None:
-    """Values are those of the last block, with the method's CS, also after its attention."""
+    """Values belong to the last block, with the method's CS, even after its attention."""
     segmenter = segmenter_of(with_channel())
     encoded = segmenter.encode(picture(32, 32))
     segmenter.attention_map(encoded, 11)
@@ -170,7 +170,7 @@ def test_values() -> None:
 
 
 def test_attention_map(segmenter: Segmenter, encoded: Encoded) -> None:
-    """Attention maps are those of the tower, of one head or the mean."""
+    """Attention maps are the tower's, of one head or the mean."""
     tower = reference.read(segmenter.backbone.model)
     maps = reference.qk_maps(tower, 4, encoded.inputs[4][0].double())
     assert torch.allclose(segmenter.attention_map(encoded, 4, 2).double(), maps[2], atol=1e-5)
@@ -217,7 +217,7 @@ def test_background(segmenter: Segmenter, encoded: Encoded) -> None:
 
 
 def test_suggest(segmenter: Segmenter, encoded: Encoded) -> None:
-    """Suggested words are few, and those of the whole image also with windows."""
+    """Suggested words are few, and describe the whole image even with windows."""
     words = segmenter.suggest(encoded, most=12)
     assert len(segmenter.suggest(encoded, most=2)) <= 2
     assert 1 <= len({*words}) == len(words) <= 12
@@ -227,7 +227,7 @@ def test_suggest(segmenter: Segmenter, encoded: Encoded) -> None:
 
 
 def test_windows() -> None:
-    """Logits are the mean over the windows, each as a picture of its own."""
+    """Logits are the mean over windows, each treated as its own picture."""
     backbone, image, method = with_channel(), picture(32, 56), gclip()
     segmenter = segmenter_of(backbone, short_side=32, window=24, stride=16)
     encoded = segmenter.encode(image)
@@ -245,7 +245,7 @@ def test_windows() -> None:
 
 
 def test_views_of_windows() -> None:
-    """Views are those of the whole image as one window, with CS if the encoding has it."""
+    """Views show the whole image as one window, with CS if the encoding has it."""
     backbone, image, method = with_channel(), picture(32, 56), gclip()
     whole, windows = segmenter_of(backbone), segmenter_of(backbone, window=16, stride=8)
     clean = whole.encode(image), windows.encode(image)
@@ -260,7 +260,7 @@ def test_views_of_windows() -> None:
 
 
 def test_labels_by_block(segmenter: Segmenter, encoded: Encoded) -> None:
-    """The labels of a block are those of a tower that ends there, the last ones the method's."""
+    """A block's labels are those of a tower that ends there; the last ones are the method's."""
     model, words = segmenter, ["cat", "dog", "sofa"]
     by_block = model.labels_by_block(encoded, words)
     assert by_block.shape == (12, *encoded.grid)
@@ -276,7 +276,7 @@ def test_labels_by_block(segmenter: Segmenter, encoded: Encoded) -> None:
 
 
 def test_threads() -> None:
-    """Requests of many settings at once get their own answers, and change no weight."""
+    """Concurrent requests with many settings get their own answers, and change no weights."""
     backbone, image = with_channel(), picture(32, 48)
     digest = backbone.digest
     methods = gclip(cs_blocks=[6, 8]), gclip(amf=False, cs_blocks=[2]), METHODS["sclip"]
@@ -307,7 +307,7 @@ def test_threads() -> None:
     ids=str,
 )
 def test_unusable_settings(settings: dict[str, Any]) -> None:
-    """A setting out of range is refused at once."""
+    """A setting out of range is refused immediately."""
     with pytest.raises(GclipError, match=f"(?i){next(iter(settings)).rstrip('s')}"):
         Segmenter(**{"backbone": tiny_backbone(1, layers=1), **settings})
 
@@ -334,6 +334,6 @@ def test_unusable_settings(settings: dict[str, Any]) -> None:
 def test_unusable_requests(
     segmenter: Segmenter, encoded: Encoded, ask: Callable[..., object], reason: str
 ) -> None:
-    """What cannot be computed of an encoding is refused."""
+    """What cannot be computed from an encoding is refused."""
     with pytest.raises(GclipError, match=reason):
         ask(segmenter, encoded)

@@ -31,7 +31,7 @@ def trunk() -> TransformerTrunk:
 
 
 def test_place() -> None:
-    """A mark changes the features of its own patch most, in both networks."""
+    """A mark mostly changes the features of its own patch, in both networks."""
     blank = torch.zeros(1, 3, 96, 96)
     marked = blank.clone()
     marked[..., 36:44, 52:60] = 1  # inside row 2, column 3
@@ -42,7 +42,7 @@ def test_place() -> None:
 
 
 def test_classified() -> None:
-    """Tokens are those of a plain pass, classes have probabilities, patches the transformer's."""
+    """Tokens equal a plain pass; classes have probabilities, patches the transformer's output."""
     pixels = torch.randn(2, 3, 32, 48)
     tokens, classes, patches = stem().classified(pixels)
     assert torch.equal(patches, stem().transformer(pixels))
@@ -52,7 +52,7 @@ def test_classified() -> None:
 
 
 def test_trunk() -> None:
-    """The transformer computes what open_clip's blocks compute, in bfloat16 nearly the same."""
+    """The transformer computes the same as open_clip's blocks, and nearly the same in bfloat16."""
     blocks, pixels = trunk(), torch.randn(2, 3, 64, 96)
     x = blocks.embed(pixels)
     for block in blocks.blocks:
@@ -64,7 +64,7 @@ def test_trunk() -> None:
 
 
 def test_trunk_positions() -> None:
-    """Positions of the transformer are its own on its own grid, and resized on others."""
+    """The transformer's positions are unchanged on its own grid, and resized on others."""
     blocks = trunk()
     blocks.patch.weight.zero_()
     blocks.patch.bias.zero_()

@@ -1,4 +1,4 @@
-"""Suggested words: those that fit a picture's patches best, and each adds something."""
+"""Suggested words fit a picture's patches best, and each adds something."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ THRESHOLDS = Thresholds(thing=0.05, stuff=0.05, peak=1)
 
 
 def cosines(*shares: float) -> Tensor:
-    """Five words' cosines on a grid of 6 x 6; word i is best on so large a share of the rows."""
+    """Cosines of five words on a grid of 6 x 6; word i is best on the i-th share of the rows."""
     cosines = torch.zeros(5, 36)
     start = 0
     for word, share in enumerate(shares):
@@ -34,7 +34,7 @@ def choose(
     stuff: str = "",
     thresholds: Thresholds = THRESHOLDS,
 ) -> str:
-    """The chosen ones of the words a, b, …"""
+    """The chosen words among a, b, …"""
     words = "abcdefghijkl"[: len(cosines)]
     candidates = Candidates(
         words,
@@ -47,7 +47,7 @@ def choose(
 
 
 def test_order() -> None:
-    """Things come before stuff, each by its share of the image."""
+    """Things come before stuff, each ordered by its share of the image."""
     assert choose(cosines(1 / 3, 2 / 3)) == "ba"
     assert choose(cosines(2 / 3, 1 / 3)) == "ab"
     assert choose(cosines(2 / 3, 1 / 3), stuff="a") == "ba"
@@ -55,7 +55,7 @@ def test_order() -> None:
 
 
 def test_threshold() -> None:
-    """Words below their threshold are left out, but for the best one; stuff has its own."""
+    """Words below their threshold are left out, except the best one; stuff has its own."""
     two = cosines(2 / 3, 1 / 3)
     assert choose(two, stuff="b", thresholds=Thresholds(0.05, 0.9, 1)) == "a"
     assert choose(two, stuff="a", thresholds=Thresholds(0.9, 0.05, 1)) == "a"
@@ -72,14 +72,14 @@ def test_peak() -> None:
 
 
 def test_synonym() -> None:
-    """A word that fits the same patches as another, a little less, has no share left."""
+    """A word that fits the same patches slightly worse than another has no share left."""
     twice = cosines(0.45, 0.55)
     twice[4] = twice[1] * 0.7
     assert choose(twice) == "ba"
 
 
 def test_preference() -> None:
-    """Everyday words, and those of the image classifier, win over others that fit as well."""
+    """Everyday words, and those of the image classifier, win over equally good ones."""
     near = cosines()
     near[0], near[1] = 1.0, 0.95
     assert choose(near, most=1) == "a"
@@ -89,12 +89,12 @@ def test_preference() -> None:
 
 
 def test_one_class() -> None:
-    """Words of one class count together, and the first names it."""
+    """Words of one class count together, and the first one names it."""
     assert choose(cosines(1 / 2, 1 / 2), classes=[0, 0, 1, 2, 3]) == "a"
 
 
 def test_classifier() -> None:
-    """A word has the probability of all its classes."""
+    """A word has the total probability of its classes."""
     backbone, known = loaded(), loaded().known
     probabilities = torch.zeros(len(known.class_words))
     probabilities[0] = 0.1
@@ -110,7 +110,7 @@ def test_classifier() -> None:
     ("photo", "thing"), [("chelsea", "cat"), ("coffee", "cup"), ("astronaut", "person")]
 )
 def test_photos(photo: str, thing: str) -> None:
-    """What a photo is of is suggested, and a person in place of garments."""
+    """The subject of a photo is suggested, and a person instead of garments."""
     words = Segmenter(loaded()).suggest(assets.path("photos", f"{photo}.jpg"))
     assert thing in words
     assert not lists.read("worn").keys() & set(words)

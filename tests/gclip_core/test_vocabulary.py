@@ -29,7 +29,7 @@ REFUSED: dict[str, list[Any]] = {
     f"up to {MAX_PHRASE} characters": [
         ["x" * (MAX_PHRASE + 1)],
         ["\u202e" + "y" * 2**20],
-        ["a" + "\u0327\u0301" * 200_000],  # minutes if composed
+        ["a" + "\u0327\u0301" * 200_000],  # would take minutes if composed
     ],
 }
 
@@ -73,26 +73,26 @@ def refused_soon(words: object, match: str, read: Callable[[Any], Any] = parse) 
     ],
 )
 def test_parse(words: Any, classes: list[tuple[str, ...]]) -> None:
-    """Commas separate classes, semicolons synonyms; what cannot be seen is dropped."""
+    """Commas separate classes, semicolons synonyms; invisible characters are dropped."""
     assert parse(words).classes == tuple(classes)
 
 
 def test_twice() -> None:
-    """A word given twice is named in a note."""
+    """A duplicate word is named in a note."""
     assert "'Cat'" in parse("cat, Cat").notes[0]
     assert parse("cat, dog").notes == ()
 
 
 @pytest.mark.parametrize("match", REFUSED)
 def test_unusable_words(match: str) -> None:
-    """No word, no text, and more than can be used are refused at once."""
+    """No words, no text, and more than the limit are refused immediately."""
     for words in REFUSED[match]:
         refused_soon(words, match)
 
 
 @pytest.mark.parametrize("classes", [(), ("dog", "cat"), ((),), "dog"])
 def test_unusable_classes(classes: Any) -> None:
-    """A vocabulary has classes of words: a word alone would become a class of its letters."""
+    """A vocabulary has classes of words: a bare word would become a class of its letters."""
     with pytest.raises(VocabularyError, match="tuples of words"):
         Vocabulary(classes)
 
@@ -103,7 +103,7 @@ def test_unusable_classes(classes: Any) -> None:
     | st.text(alphabet=list(",;#\n\r \t<>&{}$\0\u202e\u0301a") + list(string.ascii_letters))
 )
 def test_any_text(text: str) -> None:
-    """Any text becomes clean words or a refusal."""
+    """Any text gives clean words or a refusal."""
     try:
         phrases = parse(text).phrases
     except VocabularyError as error:
@@ -130,7 +130,7 @@ def test_embed(templates: str) -> None:
 
 @pytest.mark.parametrize("sentence", ["a ({}).", "{}", "x{}y", "it's {}'s {}", "9{}9."])
 def test_tokens(backbone: Backbone, sentence: str) -> None:
-    """Also where a phrase's first letters change the tokens of the sentence before it."""
+    """Even where a phrase's first letters change the tokens before it in the sentence."""
     phrases = [".", "'s", ") (", "-cat", "2x", "&amp;", "ﬁ", "{0} {}", "<end_of_text>", "ก็็็็"]
     embeddings = text.embed_new(backbone, phrases, (sentence,)).double()
     for phrase, embedding in zip(phrases, embeddings, strict=True):
@@ -138,7 +138,7 @@ def test_tokens(backbone: Backbone, sentence: str) -> None:
 
 
 def test_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cache of embeddings is bounded, and no entry has another's memory."""
+    """The cache of embeddings is bounded, and no entry shares another's memory."""
     monkeypatch.setattr("gclip_core.backbones.backbone.MOST_EMBEDDINGS", 3)
     backbone = tiny_backbone(24, layers=1)
     plain = embed(backbone, list("abcde"), "plain")
@@ -150,7 +150,7 @@ def test_cache(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("phrase", ["cat " * 74, "猫" * 150, "cat " * 300])
 def test_long_phrase(backbone: Backbone, phrase: str) -> None:
-    """A phrase longer than the text tower reads is refused."""
+    """A phrase longer than the text tower's limit is refused."""
     refused_soon(["cat", phrase], r"reads up to.*tokens", lambda words: embed(backbone, words))
 
 
@@ -160,7 +160,7 @@ def unknown(words: Any, backbone: Backbone | None = None) -> dict[str, UnknownPh
 
 
 def test_known_words(backbone: Backbone) -> None:
-    """Words of the training, their plurals, and phrases that end in them are known."""
+    """Words from training, their plurals, and phrases that end in them are known."""
     never = ["xylophone", "parliament", "猫", "qwrtzp"]
     assert [*unknown(["CAT", "kitten", "blue sky", "the cat", *never, "dog"])] == never
     everyday = [word for word in lists.read("everyday") if not word.endswith("s")]
@@ -195,19 +195,19 @@ def test_nearest(nearest: str | None, typed: list[str]) -> None:
     ],
 )
 def test_with_nearest(typed: str, classes: tuple[tuple[str, ...], ...]) -> None:
-    """The nearest words take the place of unknown ones, each once."""
+    """The nearest words replace unknown ones, each once."""
     entries = unknown(typed).values()
     assert vocabulary.with_nearest(parse(typed), entries).classes == classes
 
 
 def test_reasons() -> None:
-    """What has an English letter was never met; other languages, numbers and emoji have none."""
+    """A word with an English letter was never met; other scripts, numbers and emoji have none."""
     reasons = [entry.reason for entry in unknown("Hund, R2-D2, собака, 42, 🐶, !!!").values()]
     assert reasons == 2 * ["never met in training"] + 4 * ["not in English letters"]
 
 
 def test_other_letters(backbone: Backbone) -> None:
-    """A model with an open vocabulary notes what is in other letters."""
+    """A model with an open vocabulary notes words in other scripts."""
     assert vocabulary.prompts(backbone, "dog, café, R2-D2", "plain").notes == ()
     (note,) = vocabulary.prompts(backbone, "dog, 犬, собака", "plain").notes
     assert note.endswith("not in English letters: '犬', 'собака'.")

@@ -1,9 +1,9 @@
-"""``python -m tests.load``: many visitors at once, with attacks beside them, or a soak.
+"""``python -m tests.load``: many clients at once, with attacks beside them, or a soak test.
 
-Requests are drawn from the settings of the page, its tabs, uploads and the API. Each is answered
-alone on one server first. Then a fresh server gets them from all clients at once, in random order,
-while strangers attack it and a witness repeatedly requests the mask of a new photo; answers
-are compared. ``--soak 1000`` sends that many new photos, one after the other, instead.
+Requests are drawn from the page's settings and tabs, uploads and the API. Each is first answered
+alone on one server. Then a fresh server gets them from all clients at once, in random order, while
+other clients attack it and a witness repeatedly requests the mask of a new photo; answers are
+compared. ``--soak 1000`` sends that many new photos instead, one after the other.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from tests.models import picture
 from tests.pictures import encoded
 
 MAX_MB = 4_000
-"""Memory that the page may need, whatever strangers do."""
+"""Memory that the page may need, whatever clients do."""
 WORDS = ("dog, grass", "person; man; woman, sky, tree, road", "water, boat, sky", "", "qwzx, cat")
 WORDS += (", ".join(f"thing {number}" for number in range(200)),)
 SIZES = (120, 160), (480, 640), (1500, 2000), (4000, 6000)
@@ -71,7 +71,7 @@ class Wish:
     def ask(self, visitor: Visitor) -> str:
         """What the page shows, or its refusal; the same text for the same answer."""
         photo = visitor.uploaded(photo_file(self.size, self.seed), "a.jpg") if self.size else None
-        visitor.session, visitor.shown = uuid4().hex, {}  # or the page sends only what changes
+        visitor.session, visitor.shown = uuid4().hex, {}  # else only changes are sent
         try:
             if self.endpoint:
                 shown = visitor.program(self.endpoint, photo, *self.values)
@@ -83,7 +83,7 @@ class Wish:
 
 
 def comparable(value: Any) -> Any:
-    """The value with digests in the place of files, and numbers to four digits."""
+    """The value with digests in place of files, and numbers rounded to four digits."""
     if isinstance(value, float):
         return float(f"{value:.4g}")
     if isinstance(value, dict):
@@ -99,7 +99,7 @@ def photo_file(size: tuple[int, int], seed: int) -> bytes:
 
 
 def wishes(amount: int, seed: int = 0) -> list[Wish]:
-    """So many different requests; one in seven is a program's."""
+    """This many different requests; one in seven is a program's."""
     chance, drawn = random.Random(seed), dict[Wish, None]()
     while len(drawn) < amount:
         size = chance.choice((None, *SIZES))
@@ -124,7 +124,7 @@ def wishes(amount: int, seed: int = 0) -> list[Wish]:
 
 @dataclass
 class Tally:
-    """What came of it all; times in seconds."""
+    """The outcome; times in seconds."""
 
     seconds: list[float] = field(default_factory=list)
     differing: list[str] = field(default_factory=list)
@@ -134,7 +134,7 @@ class Tally:
 
 
 def load(server: Server, alone: dict[Wish, str], clients: int, requests: int) -> Tally:
-    """Let ``clients`` ask at once, each time for any of the requests."""
+    """Let ``clients`` send requests at once, each time any of them."""
     tally, visitors, asked = Tally(), Queue[Visitor](), list(alone)
     for _ in range(clients):
         visitors.put(Visitor(server.url))
@@ -142,7 +142,7 @@ def load(server: Server, alone: dict[Wish, str], clients: int, requests: int) ->
     def ask(number: int) -> None:
         wish, visitor = random.Random(number).choice(asked), visitors.get()
         try:
-            for pause in itertools.count(1):  # as a person does who reads that the page is busy
+            for pause in itertools.count(1):  # as a person who reads that the page is busy would
                 began = time.monotonic()
                 try:
                     answer = wish.ask(visitor)
@@ -187,7 +187,7 @@ def watch(server: Server, tally: Tally, end: threading.Event) -> None:
 
 
 def soak(photos: int) -> int:
-    """Send new photos; returns 1 if the last half of them made the page grow by a tenth."""
+    """Send new photos; return 1 if the page grew by a tenth during the last half of them."""
     with serving("--backbone", "built-in", "--quiet") as server:
         visitor, memory = Visitor(server.url), list[float]()
         for seed in range(photos):
@@ -206,7 +206,7 @@ def soak(photos: int) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the figures; returns 1 if an answer was lost or differs, or a promise was broken."""
+    """Print the figures; return 1 if an answer was lost or differs, or a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
     parser.add_argument("--clients", type=int, default=25)
     parser.add_argument("--requests", type=int, default=200)

@@ -1,4 +1,4 @@
-"""Attacks of one visitor on the page that all share; each yields the outcome of every attempt."""
+"""Attacks by one client on the page that all share; each yields the outcome of every attempt."""
 
 import contextlib
 import json
@@ -24,7 +24,7 @@ Attack = Callable[[Server], Iterable[object]]
 
 
 def at_once(number: int, ask: Callable[[int], object], threads: int = 50) -> Iterator[object]:
-    """What comes of ``ask(0)``, ``ask(1)`` …, many at the same time."""
+    """The outcomes of ``ask(0)``, ``ask(1)`` …, many at the same time."""
     with ThreadPoolExecutor(min(number, threads)) as pool:
         yield from pool.map(ask, range(number))
 
@@ -49,14 +49,14 @@ def question(server: Server) -> dict:
     while values is None:
         try:
             values = visitor.open("words=cat,dog,grass")
-        except BusyError:  # the attack before filled the queue
+        except BusyError:  # the previous attack filled the queue
             time.sleep(1)
     data = [None, None, values["photo"], *(values[name] for name in Settings.model_fields)]
     return {"fn_index": visitor.events["respond"]["id"], "data": data}
 
 
 def unread_answers(server: Server) -> Iterator[object]:
-    """500 sessions ask and never read."""
+    """500 sessions send requests and never read."""
     body = question(server)
 
     def ask(_: int) -> object:
@@ -67,7 +67,7 @@ def unread_answers(server: Server) -> Iterator[object]:
 
 
 def requests_at_once(server: Server) -> Iterator[object]:
-    """200 requests of one session, all on their way before the first is answered."""
+    """200 requests of one session, all sent before the first is answered."""
     data = json.dumps(question(server) | {"session_hash": "one"}).encode()
     head = f"POST {JOIN} HTTP/1.1\nHost: x\nContent-Length: {len(data)}\n"
     head += "Content-Type: application/json\n\n"
@@ -78,7 +78,7 @@ def requests_at_once(server: Server) -> Iterator[object]:
 
 
 def large_bodies(server: Server) -> Iterator[object]:
-    """48 MB of ``{},{},…``, brackets 60,000 deep, and heads of 15 and of 60 kB."""
+    """48 MB of ``{},{},…``, brackets nested 60,000 deep, and headers of 15 and of 60 kB."""
     bodies = b'{"data":[' + b"{}," * (16 * 2**20) + b"0]}", b"[" * 60_000, b'{"data":[' * 6_000
     headers = [
         {f"x-{part}": "x" * 5_000 for part in range(size // 5_000)} for size in (15_000, 60_000)
@@ -124,7 +124,7 @@ def full_disk(server: Server) -> Iterator[object]:
 
 
 def hostile_pictures(server: Server) -> Iterator[object]:
-    """Each kind four times at once, by the page and by the API."""
+    """Each kind four times at once, through the page and through the API."""
     for name, make in PICTURES.items():
         data = make()
 
@@ -135,7 +135,7 @@ def hostile_pictures(server: Server) -> Iterator[object]:
 
 
 def use(server: Server, data: bytes, number: int) -> str:
-    """Upload a picture, and ask for its mask by the page or for words by the API."""
+    """Upload a picture and request its mask through the page, or words through the API."""
     visitor = Visitor(server.url)
     upload = visitor.upload(data)
     if upload.status_code != 200:
@@ -151,7 +151,7 @@ def use(server: Server, data: bytes, number: int) -> str:
 
 
 def open_connections(server: Server) -> Iterator[object]:
-    """500 heartbeats and 200 streams of answers at once; then all hang up."""
+    """500 heartbeats and 200 response streams at once; then all hang up."""
     ways = [f"{API}/heartbeat/{uuid4().hex}" for _ in range(500)]
     ways += [f"{API}/queue/data?session_hash={uuid4().hex}" for _ in range(200)]
     wires = [connection(server, f"GET {way} HTTP/1.1\nHost: x\n\n") for way in ways]
@@ -212,7 +212,7 @@ def idle_connections(server: Server) -> Iterator[object]:
 
 
 def heavy_requests(server: Server) -> Iterator[object]:
-    """Eight requests of one session, each nearly as expensive as a request may be, twice."""
+    """Eight requests of one session, each nearly as expensive as allowed, twice."""
     visitor, data = Visitor(server.url), encoded(picture(900, 900), "JPEG")
     photo = visitor.uploaded(data)
     event = visitor.events["respond"]["id"]

@@ -12,14 +12,14 @@ from tests.pictures import black_png, encoded, noise, png_bomb, png_chunk
 
 
 def exif(length: int) -> bytes:
-    """Of which 5,000 entries point to the same ``length`` bytes."""
+    """5,000 of its entries point to the same ``length`` bytes."""
     header = b"II*\0" + struct.pack("<I", 8 + length) + bytes(length)
     entries = (struct.pack("<HHII", 1000 + number, 7, length, 8) for number in range(5000))
     return header + struct.pack("<H", 5000) + b"".join(entries) + bytes(4)
 
 
 def with_chunks(before: bytes = b"", behind: bytes = b"") -> bytes:
-    """A small PNG with other chunks before and behind its pixels."""
+    """A small PNG with extra chunks before and after its pixels."""
     png = encoded(noise(12, 17), "PNG")
     return png[:33] + before + png[33:-12] + behind + png[-12:]
 
@@ -31,7 +31,7 @@ def exif_as_digits() -> bytes:
 
 
 def many_texts() -> bytes:
-    """Sixty of a megabyte, whose characters need four bytes each."""
+    """Sixty chunks of a megabyte, whose characters need four bytes each."""
     text = zlib.compress(b"x" * (2**20 - 4) + "😀".encode())
     chunks = (png_chunk(b"iTXt", b"key%d\0\1\0\0\0" % n + text) for n in range(60))
     return with_chunks(b"".join(chunks))

@@ -24,20 +24,20 @@ CHOOSE, REPORT = ("a", "b"), ("c", "d")
 
 
 def picture(mask: np.ndarray) -> Image.Image:
-    """A photo whose colours tell the mask's values."""
+    """A photo whose colours encode the mask's values."""
     colours = np.random.default_rng(0).integers(0, 255, (256, 3)).astype(np.uint8)
     return Image.fromarray(colours[mask])
 
 
 def halves(left: int, right: int, size: tuple[int, int] = (48, 64)) -> np.ndarray:
-    """A mask (H, W) of two values side by side."""
+    """A mask (H, W) with two values side by side."""
     mask = np.full(size, left, np.uint8)
     mask[:, size[1] // 2 :] = right
     return mask
 
 
 def add(archive: tarfile.TarFile, name: str, image: Image.Image) -> None:
-    """Put an image into a tar; JPEG's best quality keeps the colours."""
+    """Add an image to a tar; JPEG's best quality preserves the colours."""
     file = io.BytesIO()
     image.save(file, "JPEG" if name.endswith("jpg") else "PNG", quality=95)
     entry = tarfile.TarInfo(name)
@@ -48,8 +48,8 @@ def add(archive: tarfile.TarFile, name: str, image: Image.Image) -> None:
 
 @pytest.fixture(scope="package")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The archive of four photos of COCO, three with masks of two sources and ten without, unpacked
-    as DATA for a new model; the first model knows few words."""
+    """The archive of four photos of COCO, three with masks from two sources and ten without,
+    unpacked as DATA for a new model; the first model knows few words."""
     folder = tmp_path_factory.mktemp("archive")
     first = folder / "first-model"
     first.mkdir()
@@ -95,7 +95,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="package")
 def opened(data: Path) -> Data:
-    """What `data` names."""
+    """What `data` lists."""
     return read(data)
 
 
@@ -122,7 +122,7 @@ def stem(pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 @pytest.fixture(scope="package")
 def work(opened: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with features of all photos."""
+    """A folder with the features of all photos."""
     folder = tmp_path_factory.mktemp("work")
     compute(stem, folder, [*opened.masks, *opened.others])
     return folder

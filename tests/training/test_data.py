@@ -32,8 +32,8 @@ def test_archive(opened: Data) -> None:
 
 
 def test_folder_of_pairs(pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One's own photos are read, checked and counted; the built-in teaches the rest, on the photos
-    that ship, too."""
+    """One's own photos are read, checked and counted; the built-in teaches the rest, also on the
+    photos that ship."""
     folders.run(tmp_path / "DATA", [str(pairs)])
     printed = capsys.readouterr().out
     assert "mine: 2 photos with masks of raccoon 1, sky 1" in printed
@@ -91,7 +91,7 @@ def test_known_words() -> None:
 
 
 def test_held_out(data: Path, opened: Data) -> None:
-    """A list in a folder of masks holds its photos out; one that does not exist is an error."""
+    """A list in a folder of masks holds its photos out; a missing one is an error."""
     half = read(data, "choose")
     assert half.held == {"coco/a", "coco/b"} and opened.held == set()
     assert {photo.name for photo in opened.masks} - {
@@ -103,7 +103,7 @@ def test_held_out(data: Path, opened: Data) -> None:
 
 
 def test_alike(opened: Data) -> None:
-    """Words of a pair are alike, and those with near vectors; most are not."""
+    """Words of a pair are alike, and so are those with similar vectors; most are not."""
     words = opened.words()
     vectors = torch.eye(len(words.all))
     dog, fish, ocean, sky, _, water, _ = range(len(words.all))
@@ -114,7 +114,7 @@ def test_alike(opened: Data) -> None:
 
 
 def test_views() -> None:
-    """The first view is the whole photo; the others are parts of it, half of them mirrored."""
+    """The first view is the whole photo; the others are crops, half of them mirrored."""
     assert views("voc/1", (64, 48), 1) == [View((0, 0, 64, 48))]
     drawn = views("coco/a", (64, 48), 6)
     assert drawn[0] == View((0, 0, 64, 48)) and len(drawn) == 6
@@ -127,7 +127,7 @@ def test_views() -> None:
 
 
 def test_features(opened: Data, work: Path) -> None:
-    """What is stored has the promised shapes, and masks fit the photos."""
+    """Stored arrays have the promised shapes, and masks match the photos."""
     photo = opened.masks[0]
     sky, dog, _ = range(3)
     rows, columns = SHORT // 16, round(SHORT / 16 * 64 / 48)

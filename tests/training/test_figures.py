@@ -23,8 +23,8 @@ from training.network import FEATURES, Network, network_of
 
 
 def test_round_trip(data: Path, tmp_path: Path) -> None:
-    """The packed model, loaded as the built-in is, gives the tokens and outputs learned, and its
-    map can be a first model's; words that a mask has are seen."""
+    """The packed model, loaded like the built-in, gives the learned tokens and outputs, and its map
+    can be a first model's; words with a mask are seen."""
     torch.manual_seed(0)
     mean, spread = torch.randn(FEATURES), torch.rand(FEATURES) + 0.5
     network = Network(mean, spread)
@@ -57,7 +57,7 @@ def test_round_trip(data: Path, tmp_path: Path) -> None:
 
 
 def test_cases(data: Path, tmp_path: Path) -> None:
-    """Words are those of a hundredth of the photo; kinds of wall are "wall"."""
+    """Words are those that cover a hundredth of the photo; kinds of wall are "wall"."""
     folder = tmp_path / "cases"
     shutil.copytree(data / "coco-val", folder)
     index = json.loads((folder / "index.json").read_text())
@@ -104,7 +104,7 @@ def test_means() -> None:
 
 @pytest.fixture
 def packed(tmp_path: Path) -> Path:
-    """A folder where the built-in's weights are those of both folds."""
+    """A folder where the built-in's weights stand for those of both folds."""
     for name in measure.HALVES:
         folder = tmp_path / f"without-{name}-0" / "packed"
         folder.mkdir(parents=True)
@@ -114,8 +114,8 @@ def packed(tmp_path: Path) -> Path:
 
 
 def test_folds(data: Path, packed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A half is measured by the model without it, which was not taught what only that half has, nor
-    words that it does not know."""
+    """A half is measured with the model trained without it, which was not taught what only that
+    half has, nor words that it does not know."""
     with pytest.raises(BackboneError, match="there is none"):
         next(measure.folds(data, packed, seed=1))
     choose_, report = measure.folds(data, packed)
@@ -130,7 +130,7 @@ def test_folds(data: Path, packed: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.long
 def test_constants(data: Path, packed: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The command prints what each constant reaches, on all photos."""
+    """The command prints the figures of each constant, on all photos."""
     for only in ("suggested", "weak", "background"):
         choose.main([str(data), str(packed), "--only", only])
     lines = capsys.readouterr().out.splitlines()
@@ -147,7 +147,7 @@ def test_constants(data: Path, packed: Path, capsys: pytest.CaptureFixture[str])
 
 
 def test_best_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thresholds are those whose figures, with their neighbours', come nearest to the aims."""
+    """Thresholds are those whose figures, with their neighbours', come closest to the aims."""
     values = {"thing": (0.1, 0.2, 0.3, 0.4, 0.5), "stuff": (0.15, 0.2, 0.25, 0.3, 0.35)}
     monkeypatch.setattr(choose, "TRIED", values)
 
@@ -155,7 +155,7 @@ def test_best_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
         if (thresholds.thing, thresholds.stuff) == (0.2, 0.25):
             return [Judgement(n_words=2, n_right=2, area=0.6)]  # the best, by chance
         right = 2 if thresholds.thing >= 0.3 else 1
-        only_stuff = thresholds.stuff < 0.25  # stuff alone is taken off
+        only_stuff = thresholds.stuff < 0.25  # stuff alone is subtracted
         return [
             Judgement(
                 n_words=2, n_right=right, area=0.5, main=True, first=True, only_stuff=only_stuff
@@ -167,7 +167,7 @@ def test_best_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_errors(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder without data, and options that a step does not have, are errors with a sentence."""
+    """A folder without data, and options that a step does not have, end in an error message."""
     work = str(tmp_path / "work")
     assert command.main(["map", str(tmp_path), work]) == 2
     assert "data.json is missing" in capsys.readouterr().err

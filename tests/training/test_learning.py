@@ -1,4 +1,4 @@
-"""Losses by numbers that were computed by hand, and what each step learns and leaves alone."""
+"""Losses by hand-computed numbers, and what each step learns and leaves unchanged."""
 
 import copy
 import math
@@ -42,7 +42,7 @@ def network() -> Network:
 
 @pytest.fixture
 def compared() -> Compared:
-    """Three words at right angles: a, b and c."""
+    """Three orthogonal words: a, b and c."""
     made = Compared(Words("abc", ()), torch.eye(3, WIDTH), [0, 1, 2])
     made.vectors = torch.eye(WIDTH)[:3] / SCALE
     made.alike = torch.zeros(3, 3, dtype=torch.bool)
@@ -50,7 +50,7 @@ def compared() -> Compared:
 
 
 def test_fit() -> None:
-    """The weighted sum of the terms gets small, then nothing learns."""
+    """The weighted sum of the terms becomes small, then everything is frozen."""
     x = torch.nn.Parameter(torch.tensor([4.0, 4.0]))
     weights = {"counts": 1.0, "does not": 0.0}
     fit([x], lambda step: dict(zip(weights, x.square(), strict=True)), weights, 200, rate=0.02)
@@ -59,10 +59,10 @@ def test_fit() -> None:
 
 
 def test_losses_of_masks(compared: Compared) -> None:
-    """Cross-entropies over all words, and over those of the photo; a patch that is none of the
-    source's words is pushed away from them alone."""
+    """Cross-entropies over all words, and over those of the photo; a patch with none of the
+    source's words is pushed away only from these."""
     e = math.e
-    vectors = torch.eye(WIDTH)[[0, 0]]  # both patches look like a
+    vectors = torch.eye(WIDTH)[[0, 0]]  # both patches are nearest to a
     label = torch.tensor([0, NONE])
     own = torch.tensor([[True, False, False]] * 2)
     present = torch.tensor([[True, True, False]] * 2)
@@ -77,7 +77,7 @@ def test_losses_of_masks(compared: Compared) -> None:
 
 
 def test_alike_words(compared: Compared) -> None:
-    """A word that is nearly the same is not compared."""
+    """A nearly identical word is not compared."""
     compared.alike[0, 1] = compared.alike[1, 0] = True
     vectors, label = torch.eye(WIDTH)[[0]], torch.tensor([0])
     everything = torch.ones(1, 3, dtype=torch.bool)
@@ -98,7 +98,7 @@ def test_divergence_from_first(compared: Compared) -> None:
 
 
 def test_affinity() -> None:
-    """Affinities are the mean of cosines of centred Queries and of centred Keys."""
+    """Affinities are the mean of the cosines of centred Queries and of centred Keys."""
     q = torch.tensor([[[[9.0, 9.0], [1.0, 0.0], [-1.0, 0.0]]]])
     k = torch.tensor([[[[7.0, 0.0], [0.0, 3.0], [0.0, 3.0]]]])
     assert affinity(Heads(q, k))[0].tolist() == [[0.5, -0.5], [-0.5, 0.5]]
@@ -129,7 +129,7 @@ def test_divergence() -> None:
 
 
 def test_new_network(network: Network) -> None:
-    """At the start blocks change little, and no channel's norm is far above the others'."""
+    """At the start, blocks change little, and no channel's norm is far above the others'."""
     features = torch.randn(2, 3, 4, FEATURES)
     x = network.block_input(network.tokens(features))
     first = x
@@ -141,7 +141,7 @@ def test_new_network(network: Network) -> None:
 
 
 def test_heads(network: Network) -> None:
-    """Blocks begin with the Queries and Keys of the layer; the last one's own Queries are white."""
+    """Blocks start with the Queries and Keys of the layer; the last one's own Queries are white."""
     layer = torch.nn.Linear(WIDTH, 2 * WIDTH)
     features = torch.randn(4, 6, 6, FEATURES)
     give_heads(network, layer, features)
@@ -158,7 +158,7 @@ def test_heads(network: Network) -> None:
 
 
 def test_squares(opened: Data, work: Path) -> None:
-    """Features, affinities and labels are of the same patches, mirrored or not."""
+    """Features, affinities and labels belong to the same patches, mirrored or not."""
     words = opened.words()
     squares = Squares(words, work, opened.masks[:1])
     features, affinity, label = squares.sample(np.random.default_rng(1), 4)
@@ -175,7 +175,7 @@ def test_squares(opened: Data, work: Path) -> None:
 
 
 def test_terms(network: Network, opened: Data, work: Path) -> None:
-    """At the start Values are the map's, and these stay the target when the last block learns."""
+    """At the start, Values are the map's, and these stay the target when the last block learns."""
     before = copy.deepcopy(network)
     drawn = Squares(opened.words(), work, opened.masks[4:5]).sample(np.random.default_rng(0), 2)
     terms = losses(network, before, *drawn)
@@ -195,7 +195,7 @@ def run(*arguments: object) -> int:
 def test_folds(
     data: Path, opened: Data, work: Path, tmp_path: Path, without: str, held: tuple[str, ...]
 ) -> None:
-    """What is learned without a half needs no file of it; with it, the file is missed."""
+    """Training without a half needs none of its files; training with it reports what is missing."""
     for photo in [*opened.masks, *opened.others]:
         if photo.name.removeprefix("coco/") not in held:
             copy = file_of(tmp_path, photo)
@@ -213,7 +213,7 @@ def test_folds(
 
 
 def test_seeds(data: Path, work: Path) -> None:
-    """The same seed learns the same map, another one another."""
+    """The same seed learns the same map, another seed another one."""
     maps = []
     for seed in (0, 0, 1):
         assert run("map", data, work, "--seed", seed, "--steps", 2) == 0
@@ -223,8 +223,8 @@ def test_seeds(data: Path, work: Path) -> None:
 
 @pytest.mark.long
 def test_further(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two photos of one's own teach the built-in a word that it had only by its embedding; what it
-    does elsewhere stays, and its files can be loaded."""
+    """Two photos of one's own teach the built-in a word that it had only by its embedding; its
+    other behaviour stays, and its files can be loaded."""
     monkeypatch.setattr("training.features.Stem", lambda *_: lambda pixels: (stem(pixels)[0], None))
     data, work = tmp_path / "DATA", tmp_path / "WORK"
     assert command.main(["data", str(data), "--masks", str(pairs)]) == 0

@@ -22,7 +22,7 @@ from gclip_core.numbering import check_before_last, check_blocks
 from gclip_core.types import Blocks, Grid
 
 GLOBAL_THRESHOLD = 5.0
-"""A patch is a global token from this multiple of uniform attention on."""
+"""A patch that receives at least this multiple of uniform attention is a global token."""
 N_FUSED = 2
 """The number of blocks that ``"auto"`` chooses."""
 ELEMENTS_AT_A_TIME = 400_000

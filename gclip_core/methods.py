@@ -19,12 +19,12 @@ from gclip_core.tables import Table
 class Method:
     """A method: how the last block is computed, what is fused, and whether CS changes other blocks.
 
-    ``attention`` names an entry of ``gclip_core.attention.ATTENTIONS``; ``residual`` and
-    ``ffn`` are true if the method keeps these parts of the block. A ``proxy`` takes the attention
-    from another network; ``refocusing`` runs the tower anew. ``summary`` is one sentence for
-    people. ``authors``, ``year`` and ``paper`` (an arXiv number or a conference) are empty if no
-    paper proposes the method. Raises MethodError for no such attention, or parts that do not go
-    together.
+    ``attention`` names an entry of ``gclip_core.attention.ATTENTIONS``; ``residual`` and ``ffn``
+    are true if the method keeps these parts of the block. A ``proxy`` takes the attention from
+    another network; ``refocusing`` runs the tower again. ``summary`` is one sentence for people.
+    ``authors``, ``year`` and ``paper`` (an arXiv number or a conference) are empty if no paper
+    proposes the method. Raises MethodError for an unknown attention, or for parts that cannot be
+    combined.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Method:
         check_choice("attention", self.attention, ATTENTIONS)
         kind = ATTENTIONS[self.attention]
         more = self.residual or self.ffn or self.fusion
-        # Calibrated patches are without the class token, for which these two have a place.
+        # Calibrated patches have no class token, which these two require.
         plain = kind.pairs and not kind.gaussian and not kind.prepare
         if self.proxy and (more or kind.pairs or self.calibration or self.refocusing):
             raise MethodError(
@@ -71,7 +71,7 @@ class Method:
 
     @property
     def citation(self) -> str:
-        """Authors, year and paper in one line; empty where there is no paper."""
+        """Authors, year and paper in one line; empty if there is no paper."""
         return f"{self.authors} {self.year}, {self.paper}" if self.year else ""
 
 
@@ -86,7 +86,7 @@ def gclip(
     global_threshold: float = GLOBAL_THRESHOLD,
     channel_threshold: float = CHANNEL_THRESHOLD,
 ) -> Method:
-    """GCLIP with AMF and CS on or off; with both off its result is exactly ClearCLIP's.
+    """GCLIP with AMF and CS on or off; with both off, the result is exactly ClearCLIP's.
 
     ``amf_blocks`` and ``cs_blocks`` are ``"backbone"`` (the backbone's default), ``"auto"``
     (measured) or 0-based integers. The other settings are those of ``Fusion`` and
@@ -121,7 +121,7 @@ ABLATION = {
     "cs": (False, True),
     "gclip": (True, True),
 }
-"""The four rows of GCLIP's ablation: AMF and CS, on or off."""
+"""The four rows of GCLIP's ablation: AMF and CS on or off."""
 
 METHODS: Table[Method] = Table(  # in the order of their years
     Method(

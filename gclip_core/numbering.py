@@ -23,7 +23,7 @@ def in_words(numbers: Sequence[int]) -> str:
 
 
 def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
-    """Integers from 0, each once, in the given order. Raises MethodError for anything else."""
+    """Integers from 0, each kept once, in order. Raises MethodError for anything else."""
     try:
         numbers = tuple(dict.fromkeys(operator.index(number) for number in given))
     except TypeError:
@@ -34,7 +34,7 @@ def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
 
 
 def check_blocks(what: str, blocks: Blocks) -> None:
-    """Raises MethodError for what is neither "auto" nor "backbone" nor a tuple of indices."""
+    """Raises MethodError for anything but "auto", "backbone" or a tuple of indices."""
     if blocks in ("auto", "backbone"):
         return
     if not isinstance(blocks, tuple) or not blocks or indices(what, blocks) != blocks:
@@ -45,7 +45,7 @@ def check_blocks(what: str, blocks: Blocks) -> None:
 
 
 def check_index(what: str, index: int, count: int) -> None:
-    """Raises MethodError if ``index`` is no integer in ``range(count)``."""
+    """Raises MethodError if ``index`` is not an integer in ``range(count)``."""
     if not hasattr(index, "__index__") or index not in range(count):
         raise MethodError(
             f"{what}s run from 0 to {count - 1} (counted from 0), but {what.lower()} {index} came."
@@ -53,7 +53,7 @@ def check_index(what: str, index: int, count: int) -> None:
 
 
 def check_before_last(what: str, blocks: Iterable[int], n_blocks: int) -> None:
-    """Raises MethodError if one of some 0-based blocks is not before the last of ``n_blocks``."""
+    """Raises MethodError if one of the 0-based blocks is not before the last of ``n_blocks``."""
     wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks - 1)
     if wrong:
         raise MethodError(
@@ -69,8 +69,8 @@ PAPERS_BLOCKS: dict[str, tuple[int, ...]] = {"paper-from-1": (5, 6), "paper-from
 def block_choice(text: str, papers: bool = True) -> Blocks:
     """Reads auto, backbone, a PAPERS_BLOCKS name or 1-based numbers as 0-based indices.
 
-    Numbers are written as ``"6 7"``, ``"6,7"`` or ``"7-11"``. The names are of AMF's blocks, so CS
-    has ``papers=False``. Raises MethodError for other text, no number, or one over 1000.
+    Numbers are written as ``"6 7"``, ``"6,7"`` or ``"7-11"``. The names are for AMF's blocks, so CS
+    passes ``papers=False``. Raises MethodError for other text, no number, or one over 1000.
     """
     if text in ("auto", "backbone"):
         return text

@@ -76,7 +76,7 @@ class Encoded:
 
     @cached_property
     def with_proxy(self) -> "Encoded":
-        """The same encoding with DINO's features, on the grid of the stem or of the shipped DINO."""
+        """The same encoding with DINO's features, on the grid of the stem or the shipped DINO."""
         if self.proxy is not None:
             return self
         patch = self.backbone.patch

@@ -31,14 +31,14 @@ from gclip_core.words.text import TEMPLATES
 from gclip_core.words.vocabulary import Vocabulary, parse
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
-"""Endings of the files that are taken from a folder, in lower case."""
+"""Extensions of the files that are taken from a folder, in lower case."""
 ENDINGS = (".png", "-overlay.png", ".json")
-"""Of the mask, the overlay and the summary of an image."""
+"""Suffixes of the mask, the overlay and the summary of an image."""
 REFUSED = GclipError, OSError, torch.OutOfMemoryError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Segments every image that can be used, and reports the others.
+    """Segments every usable image, and reports the others.
 
     Returns 0 if all images were segmented, 1 if one could not be used, 2 for unusable settings,
     130 after Ctrl-C.
@@ -109,7 +109,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Checks what needs no model, loads it, then segments one image after the other."""
+    """Checks everything that needs no model, loads the model, then segments the images in turn."""
     check_between("threshold", options.threshold, 0, 1)
     check_between("background-weight", options.background_weight, 0, 1)
     method = METHODS[options.method]
@@ -134,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
         backbone, options.short_side, options.window, options.stride, options.templates
     )
     n_failed = 0
-    # tqdm reads None as: no progress bar without a terminal.
+    # For tqdm, None means no progress bar without a terminal.
     hidden = None if len(photos) > 1 else True
     for photo, name in tqdm([*zip(photos, names, strict=True)], disable=hidden, leave=False):
         try:
@@ -152,7 +152,7 @@ def run(options: argparse.Namespace) -> int:
                 picture=picture,
             )
             save(options.out / name, picture, result)
-        except (MethodError, VocabularyError):  # of the settings, so the same for every image
+        except (MethodError, VocabularyError):  # from the settings, so the same for every image
             raise
         except REFUSED as error:
             n_failed += 1
@@ -167,7 +167,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def read_words(given: str) -> Vocabulary:
-    """The words that are given, or those of a text file. Raises GclipError for no such file."""
+    """The given words, or those of a text file. Raises GclipError if it cannot be read."""
     if not given.endswith(".txt"):
         return parse(given)
     try:
@@ -179,7 +179,7 @@ def read_words(given: str) -> Vocabulary:
 
 
 def find_images(given: Iterable[Path]) -> list[Path]:
-    """The images that are given, and those in given folders by name.
+    """The given images, and those in given folders, in the order of their names.
 
     Raises GclipError for a folder without images.
     """
@@ -188,7 +188,7 @@ def find_images(given: Iterable[Path]) -> list[Path]:
         files = [path]
         try:
             is_folder = path.is_dir()
-        except OSError:  # in a folder that is closed: an image that cannot be read
+        except OSError:  # in a folder without permissions: an image that cannot be read
             is_folder = False
         if is_folder:
             shown = (file for file in path.iterdir() if not file.name.startswith("."))
@@ -203,9 +203,9 @@ def find_images(given: Iterable[Path]) -> list[Path]:
 
 
 def unique_names(photos: Iterable[Path]) -> list[str]:
-    """The name of each image's files: its own, with a number if a file of another image has it.
+    """The name of each image's output files: its own, with a number if another image has it, too.
 
-    Capital letters make no difference, because on some disks they do not.
+    Case is ignored, because some file systems ignore it.
     """
     names, taken = [], set[str]()
     for photo in photos:
@@ -219,7 +219,7 @@ def unique_names(photos: Iterable[Path]) -> list[str]:
 
 
 def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Raises GclipError if a file that will be written is an input."""
+    """Raises GclipError if an output file would overwrite an input."""
     read = {path.resolve() for path in inputs}
     for output in outputs:
         for path in (output.with_name(output.name + ending) for ending in ENDINGS):

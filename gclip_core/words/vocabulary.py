@@ -23,8 +23,8 @@ _JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
 class Vocabulary:
     """Classes, each a tuple of synonyms (the first is its name); hashable.
 
-    ``notes`` are sentences for people on duplicates that were left out. Raises VocabularyError for
-    no class, or one that is no tuple of words.
+    ``notes`` are sentences for people about duplicates that were left out. Raises VocabularyError
+    without a class, or if one is not a tuple of words.
     """
 
     classes: tuple[tuple[str, ...], ...]
@@ -60,7 +60,7 @@ class Vocabulary:
 class UnknownPhrase:
     """A phrase that a backbone was not trained on, and the nearest word that it knows, or None.
 
-    Nothing replaces it: ``with_nearest`` does, if asked.
+    The phrase is not replaced, except by ``with_nearest``.
     """
 
     phrase: str
@@ -71,9 +71,9 @@ class UnknownPhrase:
 def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
     """Reads words as a person types them.
 
-    Commas and new lines separate classes, ``;`` separates synonyms, ``#`` starts a comment. Each
-    item of a list is a class. Empty items and duplicates are left out; ``notes`` names duplicates.
-    Raises VocabularyError for no word, or for more than can be used at once.
+    Commas and new lines separate classes, ``;`` separates synonyms, and ``#`` starts a comment.
+    Each item of a list is a class. Empty items and duplicates are left out; ``notes`` names the
+    duplicates. Raises VocabularyError if there is no word, or more than can be used at once.
     """
     if isinstance(words, Vocabulary):
         return words
@@ -127,7 +127,7 @@ def _clean(phrase: str) -> str:
 
 
 def _quoted(phrases: Iterable[str]) -> str:
-    """The first five of them for a sentence."""
+    """The first five phrases, quoted for a sentence."""
     quoted = [f"'{phrase[:30]}'" for phrase in phrases]
     return ", ".join(quoted[:5] + ["…"] * (len(quoted) > 5))
 
@@ -136,7 +136,8 @@ def _quoted(phrases: Iterable[str]) -> str:
 class Prompts:
     """Classes with the embeddings of their phrases, ``text`` (phrases, E) float32, L2-normalised.
 
-    ``unknown`` are phrases that the backbone was not trained on, ``notes`` sentences for people.
+    ``unknown`` are phrases that the backbone was not trained on; ``notes`` are sentences for
+    people.
     """
 
     classes: Vocabulary
@@ -168,7 +169,7 @@ def ends(phrase: str) -> list[str]:
 
 
 def forms(phrase: str) -> list[str]:
-    """A phrase, and what may be its singular."""
+    """A phrase and its possible singulars."""
     singular = {"s": "", "es": "", "ies": "y", "ves": "f"}
     return [phrase, *(phrase.removesuffix(s) + singular[s] for s in singular if phrase.endswith(s))]
 
@@ -193,9 +194,9 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[Unknown
 
 
 def look_up(known: KnownWords, phrase: str) -> tuple[bool, str | None]:
-    """Whether a phrase, or its end, is known ("old red car" is), and the known word it leads to.
+    """Whether a phrase or its end is known ("old red car" is), and the known word it leads to.
 
-    The longest end that is a known word or another noun of the table decides, in the singular, too.
+    The longest end that is a known word or another noun of the table decides, also in the singular.
     """
     for noun in ends(phrase):
         if noun in known.words:
@@ -206,9 +207,9 @@ def look_up(known: KnownWords, phrase: str) -> tuple[bool, str | None]:
 
 
 def with_nearest(vocabulary: Vocabulary, unknown: Iterable[UnknownPhrase]) -> Vocabulary:
-    """The vocabulary with the nearest known word in the place of each unknown phrase that has one.
+    """The vocabulary with each unknown phrase replaced by its nearest known word, if it has one.
 
-    A word that comes twice by that is kept once.
+    A word that then occurs twice is kept once.
     """
     nearest = {entry.phrase: entry.nearest for entry in unknown if entry.nearest}
     replaced = [{nearest.get(phrase, phrase): None for phrase in c} for c in vocabulary.classes]

@@ -95,8 +95,7 @@ class Experiment:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"all|present(\+\d{1,4})?", self.words):
             raise EvaluationError(
-                "'all', 'present' or 'present+10' was expected for the words, but "
-                f"'{self.words}' came."
+                f"The words must be 'all', 'present' or 'present+10', not '{self.words}'."
             )
         check_between("threshold", self.threshold, 0, 1)
 
@@ -262,8 +261,8 @@ def count_image(experiment: Experiment, sample: Sample) -> Counts:
     size = (image.height, image.width)
     if truth.shape != size:
         raise EvaluationError(
-            f"{sample.name}: a truth of the image's size {size} was expected, but {truth.shape} "
-            "came (height, width); check that both files are of one picture."
+            f"{sample.name}: a truth of the image's size {size} was expected, not {truth.shape} "
+            "(height, width); check that both files belong to the same image."
         )
     n, background = len(dataset.classes), dataset.background
     queried = queried_classes(truth, dataset.classes, experiment.words, sample.name, background)

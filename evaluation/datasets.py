@@ -100,15 +100,15 @@ class Ids:
         """
         if ids.ndim != 2 or ids.dtype.kind not in "iu" or ids.min(initial=0) < 0:
             raise EvaluationError(
-                f"Whole ids from 0 of shape (height, width) were expected in {where}, but "
-                f"{ids.dtype} of shape {ids.shape} from {ids.min(initial=0)} came."
+                f"Whole ids from 0 of shape (height, width) were expected in {where}, not "
+                f"{ids.dtype} of shape {ids.shape} from {ids.min(initial=0)}."
             )
         meaning = {i: self.classes.get(i, self.others) for i in np.unique(ids).tolist()}
         meaning |= dict.fromkeys(self.ignored, IGNORE)
         unknown = [i for i, label in meaning.items() if label is None]
         if unknown:
             raise EvaluationError(
-                f"Ids of this data set were expected in {where}, but {unknown[:8]} came; check "
+                f"Ids of this data set were expected in {where}, not {unknown[:8]}; check "
                 "that the files are of this data set and were not converted for another one."
             )
         lookup = np.zeros(max(meaning, default=0) + 1, np.int16)
@@ -415,7 +415,7 @@ def read_ids(path: Path) -> NDArray:
         raise EvaluationError(f"The label file {path} could not be read: {error!r}") from error
     if mode not in ("P", "L", "I", "I;16"):
         raise EvaluationError(
-            f"Class ids (a palette or grey PNG) were expected in {path}, but a picture in mode "
-            f"{mode} came; use the original label file, not a coloured or 1-bit copy."
+            f"Class ids (a palette or grey PNG) were expected in {path}, not an image in mode "
+            f"{mode}; use the original label file, not a coloured or 1-bit copy."
         )
     return ids

@@ -261,7 +261,7 @@ def _draw_photo(args: argparse.Namespace) -> None:
     kind = args.out.suffix.lower().lstrip(".")
     if kind not in ("png", "pdf", "svg"):
         raise EvaluationError(
-            f"A file that ends in .pdf, .svg or .png was expected, but {args.out.name} came. "
+            f"A file that ends in .pdf, .svg or .png was expected, not {args.out.name}. "
             "Give --out such a name."
         )
     segmenter = Segmenter(options.opened_backbone(args))

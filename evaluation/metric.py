@@ -59,8 +59,8 @@ def confusion(
     """
     if truth.shape != predicted.shape:
         raise EvaluationError(
-            f"A prediction of the truth's size {truth.shape} was expected, but "
-            f"{predicted.shape} came (height, width)."
+            f"A prediction of the truth's size {truth.shape} was expected, not "
+            f"{predicted.shape} (height, width)."
         )
     n_true, width = n_classes if n_true is None else n_true, n_classes + 1
     counted = truth != IGNORE

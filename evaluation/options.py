@@ -72,7 +72,7 @@ def opened_set(args: argparse.Namespace) -> LabelledSet:
     Without ``--root``, ``photos`` are those that ship.
     """
     if args.n is not None and args.n < 1:
-        raise EvaluationError(f"At least one image was expected, but {args.n} came.")
+        raise EvaluationError(f"At least one image is needed, so --n cannot be {args.n}.")
     if args.dataset == PHOTOS:
         if args.split and args.root is None:
             raise EvaluationError("--split needs --root, the folder of your photos.")

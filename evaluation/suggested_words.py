@@ -163,8 +163,7 @@ def _judge_photos(args: argparse.Namespace) -> None:
             judged.append(judge(segmenter.suggest(image), truth, named))
     if not judged:
         raise EvaluationError(
-            "A photo with a labelled pixel was expected, but every pixel of every photo is "
-            "ignored; check the values in index.json."
+            "Every pixel of every photo is ignored; check the values in index.json."
         )
     print(report(judged))
 

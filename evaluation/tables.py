@@ -142,14 +142,14 @@ def paper_table(results: Sequence[Result]) -> str:
         EvaluationError: no result, or two of one backbone on one set.
     """
     if not results:
-        raise EvaluationError("At least one result folder was expected, but none came.")
+        raise EvaluationError("At least one result folder is needed; name one or more.")
     parts = []
     for backbone in dict.fromkeys(r.settings["backbone_title"] for r in results):
         own = [r for r in results if r.settings["backbone_title"] == backbone]
         if len({r.settings["title"] for r in own}) < len(own):
             raise EvaluationError(
-                f"One result for each data set was expected, but two of {backbone} on the same "
-                "set came; leave one of them out."
+                f"One result for each data set was expected, but there are two of {backbone} on "
+                "the same set; leave one of them out."
             )
         differing = _differing([r.settings for r in own])
         unfinished = [r.settings["title"] for r in own if not r.complete]

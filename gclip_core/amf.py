@@ -61,8 +61,8 @@ class BlocksOf12:
         """
         if n_blocks < 2:
             raise MethodError(
-                "This method needs a tower of at least two blocks, but one block came; take a "
-                "method that uses the last block alone, such as ClearCLIP."
+                "This method needs a tower of at least two blocks, but this one has one; take a "
+                "method that uses only the last block, such as ClearCLIP."
             )
         spans = [
             range(round((block - 1) * n_blocks / 12), round(block * n_blocks / 12))
@@ -178,8 +178,8 @@ def fused_blocks(
     n_fused = fusion.n_fused
     if n_fused > n_blocks - 1:
         raise MethodError(
-            f"AMF can fuse up to {n_blocks - 1} of {n_blocks} blocks, but n_fused={n_fused} came; "
-            "take fewer."
+            f"AMF can fuse up to {n_blocks - 1} of {n_blocks} blocks, so n_fused={n_fused} is too "
+            "many; take fewer."
         )
 
     def has_token(block: int) -> bool:

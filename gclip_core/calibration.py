@@ -162,8 +162,8 @@ def calibrate(
     if grid[0] * grid[1] <= NEIGHBOURS:
         raise ImageError(
             f"A calibrated method (SC-CLIP, SFP) needs at least {NEIGHBOURS + 1} patches, because "
-            f"it compares each with {NEIGHBOURS} others, but a grid of {grid[0]} × {grid[1]} came. "
-            "Increase the shorter side, or take another method."
+            f"it compares each with {NEIGHBOURS} others, but there are only "
+            f"{grid[0]} × {grid[1]}. Increase the shorter side, or take another method."
         )
 
     def outputs(of: BlocksOf12) -> list[Tensor]:

@@ -217,6 +217,6 @@ def checked(method: Method | None) -> Method:
         return METHODS["gclip"]
     if not isinstance(method, Method):
         raise MethodError(
-            f'A method such as METHODS["clearclip"] or gclip(…) was expected, but {method!r} came.'
+            f'A method such as METHODS["clearclip"] or gclip(…) was expected, not {method!r}.'
         )
     return method

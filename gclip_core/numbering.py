@@ -27,9 +27,9 @@ def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
     try:
         numbers = tuple(dict.fromkeys(operator.index(number) for number in given))
     except TypeError:
-        raise MethodError(f"{what} must be whole numbers from 0, but {given!r} came.") from None
+        raise MethodError(f"{what} must be whole numbers from 0, not {given!r}.") from None
     if numbers and min(numbers) < 0:
-        raise MethodError(f"{what} count from 0, but {min(numbers)} came.")
+        raise MethodError(f"{what} count from 0, not from {min(numbers)}.")
     return numbers
 
 
@@ -39,8 +39,8 @@ def check_blocks(what: str, blocks: Blocks) -> None:
         return
     if not isinstance(blocks, tuple) or not blocks or indices(what, blocks) != blocks:
         raise MethodError(
-            f"{what} must be auto, backbone or a tuple of block indices counted from 0, but "
-            f"{blocks!r} came."
+            f"{what} must be auto, backbone or a tuple of block indices counted from 0, not "
+            f"{blocks!r}."
         )
 
 
@@ -48,7 +48,7 @@ def check_index(what: str, index: int, count: int) -> None:
     """Raises MethodError if ``index`` is not an integer in ``range(count)``."""
     if not hasattr(index, "__index__") or index not in range(count):
         raise MethodError(
-            f"{what}s run from 0 to {count - 1} (counted from 0), but {what.lower()} {index} came."
+            f"There is no {what.lower()} {index}; the {what.lower()}s are 0 to {count - 1}."
         )
 
 
@@ -58,7 +58,7 @@ def check_before_last(what: str, blocks: Iterable[int], n_blocks: int) -> None:
     if wrong:
         raise MethodError(
             f"{what} works on blocks before the last one (1 to {n_blocks - 1} of {n_blocks}, "
-            f"counted from 1), but {in_words(wrong)} came; choose some of these, or 'auto'."
+            f"counted from 1), so {in_words(wrong)} cannot be used; choose others, or 'auto'."
         )
 
 
@@ -82,8 +82,8 @@ def block_choice(text: str, papers: bool = True) -> Blocks:
         low, high = (int(written[1]), int(written[2] or written[1])) if written else (0, 0)
         if not 1 <= low <= high <= 1000:
             raise MethodError(
-                "Block numbers from 1 such as '6 7' or '7-11', auto or backbone were expected, but "
-                f"'{part[:40]}' came."
+                "Block numbers from 1 such as '6 7' or '7-11', auto or backbone were expected, not "
+                f"'{part[:40]}'."
             )
         chosen += range(low - 1, high)
     return tuple(dict.fromkeys(chosen))

@@ -39,7 +39,7 @@ def affinity(encoded: Encoded) -> Tensor:
     n = encoded.backbone.n_blocks - 1
     if n < 1:
         raise MethodError(
-            "FreeCP needs a tower of at least two blocks, but one block came; take purify='none'."
+            "FreeCP needs a tower of at least two blocks, but this one has one; take purify='none'."
         )
     total = torch.zeros((), device=encoded.inputs[0].device)
     for block in range(n):

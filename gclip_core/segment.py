@@ -119,8 +119,8 @@ def run(options: argparse.Namespace) -> int:
         method = gclip(not options.no_amf, not options.no_cs, amf_blocks, cs_blocks)
     elif options.no_amf or options.no_cs or {options.amf_blocks, options.cs_blocks} != {"backbone"}:
         raise GclipError(
-            "--no-amf, --no-cs, --amf-blocks and --cs-blocks change GCLIP, but --method "
-            f"{method.name} came; leave out one of the two."
+            "--no-amf, --no-cs, --amf-blocks and --cs-blocks change GCLIP, not --method "
+            f"{method.name}; leave out one of the two."
         )
     words = None if options.words is None else read_words(options.words)
     photos = find_images(options.images)
@@ -174,7 +174,7 @@ def read_words(given: str) -> Vocabulary:
         return parse(Path(given).read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise GclipError(
-            f"A text file of words was expected at {given}, but none can be read; check its name."
+            f"The text file of words {given} cannot be read; check its name."
         ) from error
 
 
@@ -195,8 +195,8 @@ def find_images(given: Iterable[Path]) -> list[Path]:
             files = sorted(file for file in shown if file.suffix.lower() in SUFFIXES)
         if not files:
             raise GclipError(
-                f"Images were expected in the folder {path}, but none came; name a folder with "
-                f"{', '.join(SUFFIXES)} files in it (its own folders are not searched)."
+                f"There are no images in the folder {path}; name a folder with "
+                f"{', '.join(SUFFIXES)} files in it (its subfolders are not searched)."
             )
         photos += files
     return photos

@@ -60,7 +60,7 @@ class Segmenter:
 
     def __post_init__(self) -> None:
         if not isinstance(self.backbone, Backbone):
-            raise GclipError(f"A Backbone was expected, but {self.backbone!r:.40} came; load one.")
+            raise GclipError(f"A Backbone was expected, not {self.backbone!r:.40}; load one.")
         if self.short_side is not None:
             check_count("short_side", self.short_side)
         if self.window is not None:
@@ -324,7 +324,7 @@ class Segmenter:
         source = self._encoded(encoded).whole
         wanted = tuple(range(self.backbone.n_blocks) if blocks is None else blocks)
         if not wanted:
-            raise MethodError("At least one block was expected, but none came; None is all blocks.")
+            raise MethodError("At least one block is needed; None means all blocks.")
         for block in wanted:
             check_index("Block", block, self.backbone.n_blocks)
         return torch.stack([source.received(block) for block in wanted])

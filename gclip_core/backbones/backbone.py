@@ -69,10 +69,10 @@ class Backbone:
             == {ResidualAttentionBlock}
         ):
             raise BackboneError(
-                "An open_clip CLIP was expected, whose image tower is a VisionTransformer of plain "
-                "blocks that pools by its class token, and whose text tower is causal and pools at "
-                f"the end token, but a {type(model).__name__} with another tower came. Take one "
-                "such as OpenAI's ViT-B/16."
+                f"This {type(model).__name__} cannot be used. It must be an open_clip CLIP, whose "
+                "image tower is a VisionTransformer of plain blocks that pools by its class token, "
+                "and whose text tower is causal and pools at the end token. Take one such as "
+                "OpenAI's ViT-B/16."
             )
 
     @property
@@ -146,7 +146,7 @@ def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int])
     check_between("gain", gain, -1e4, 1e4)
     chosen = indices("Blocks", blocks)
     if not chosen:
-        raise MethodError("At least one block was expected, but none came.")
+        raise MethodError("At least one block is needed; choose one or more.")
     for block in chosen:
         check_index("Block", block, backbone.n_blocks)
     model = backbone.model

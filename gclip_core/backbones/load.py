@@ -64,7 +64,7 @@ def load_backbone(
     if entry.damage:
         return damaged(entry, load_backbone(entry.damage[0], weights, device, dtype))
     if dtype not in ("float32", "bfloat16", "auto"):
-        raise BackboneError(f"dtype must be float32, bfloat16 or auto, but '{dtype}' came.")
+        raise BackboneError(f"dtype must be float32, bfloat16 or auto, not '{dtype}'.")
     try:
         place = torch.device(device)
         torch.empty(1, device=place)

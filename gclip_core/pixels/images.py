@@ -144,12 +144,12 @@ def _read(source: str | Path | bytes) -> bytes:
             ) from None
     if not isinstance(source, bytes):
         raise ImageError(
-            f"{_EXPECTED}, or a PIL image or NumPy array, but a '{type(source).__name__}' came."
+            f"{_EXPECTED}, or a PIL image or NumPy array, not a '{type(source).__name__}'."
         )
     if len(source) > MAX_BYTES:
         raise ImageError(
-            f"An image file of at most {MAX_BYTES // 2**20} MB was expected, but a larger one "
-            "came; scale the image down and try again."
+            f"An image file of at most {MAX_BYTES // 2**20} MB was expected, but this one is "
+            "larger; scale the image down and try again."
         )
     return source
 
@@ -175,8 +175,8 @@ def _open(source: str | Path | bytes, max_pixels: int) -> Image.Image:
     try:
         image = Image.open(stream, formats=FORMATS)
     except UnidentifiedImageError as error:
-        what = "a damaged file, or one of another kind," if data else "an empty file (0 bytes)"
-        raise ImageError(f"{_EXPECTED}, but {what} came; {_SAVE_AS}.") from error
+        what = "a damaged file or one of another kind" if data else "an empty file (0 bytes)"
+        raise ImageError(f"{_EXPECTED}, not {what}; {_SAVE_AS}.") from error
     stream.most = MAX_READS[1]
     _check_size(image.height, image.width, max_pixels)
     if image.format == "JPEG" and len(_START_OF_SCAN.findall(data)) > MAX_SCANS:
@@ -233,8 +233,8 @@ def _from_array(array: NDArray[Any], max_pixels: int) -> Image.Image:
     if array.dtype != np.uint8 or not is_image:
         raise ImageError(
             "A uint8 array of shape (height, width) or (height, width, channels) with 1, 3 or 4 "
-            f"channels was expected, but {array.dtype} of shape {array.shape} came; scale values "
-            "to 0 to 255, convert them with .astype(numpy.uint8), and put the channels last."
+            f"channels was expected, not {array.dtype} of shape {array.shape}; scale the values to "
+            "0 to 255, convert them with .astype(numpy.uint8), and put the channels last."
         )
     _check_size(array.shape[0], array.shape[1], max_pixels)
     pixels = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
@@ -242,15 +242,15 @@ def _from_array(array: NDArray[Any], max_pixels: int) -> Image.Image:
 
 
 def _check_size(height: int, width: int, max_pixels: int) -> None:
-    came = f"{height} × {width} (height × width)"
+    size = f"{height} × {width} (height × width)"
     if height < 1 or width < 1:
-        raise ImageError(f"An image of at least 1 × 1 pixel was expected, but {came} came.")
+        raise ImageError(f"An image of at least 1 × 1 pixel was expected, not {size}.")
     if height * width > max_pixels or max(height, width) > MAX_SIDE:
-        raise _too_large(max_pixels, came)
+        raise _too_large(max_pixels, size)
 
 
-def _too_large(max_pixels: int, came: str) -> ImageError:
+def _too_large(max_pixels: int, size: str) -> ImageError:
     return ImageError(
-        f"An image of at most {max_pixels:,} pixels, and {MAX_SIDE:,} a side, was expected, but "
-        f"{came} came; scale it down and try again."
+        f"An image of at most {max_pixels:,} pixels, and {MAX_SIDE:,} a side, was expected, not "
+        f"{size}; scale it down and try again."
     )

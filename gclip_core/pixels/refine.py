@@ -71,7 +71,7 @@ def refined(result: Segmentation, picture: images.Source | None, name: str) -> S
         return result
     if picture is None:
         raise GclipError(
-            "A refinement of an encoded image needs the image itself, but none came. Pass it as "
+            "To refine the mask of an encoded image, the image itself is needed. Pass it as "
             "picture=…"
         )
     picture = images.check(picture)
@@ -79,12 +79,10 @@ def refined(result: Segmentation, picture: images.Source | None, name: str) -> S
     if (picture.height, picture.width) != size:
         raise GclipError(
             f"The picture that was segmented, {height} × {width} (height × width), was expected, "
-            f"but {picture.height} × {picture.width} came; pass the same picture."
+            f"not {picture.height} × {picture.width}; pass the same picture."
         )
     if result.refined != "none":
-        raise GclipError(
-            f"A segmentation with refine='none' was expected, but '{result.refined}' came."
-        )
+        raise GclipError(f"A segmentation with refine='none' was expected, not '{result.refined}'.")
     # All background prompts together are one more class, and the threshold is the score of another.
     n = len(result.vocabulary)
     classes = [n if index < 0 else index for index in result.prompt_classes]

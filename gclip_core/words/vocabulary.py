@@ -33,8 +33,8 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if not self.classes or not all(isinstance(c, tuple) and c for c in self.classes):
             raise VocabularyError(
-                "Classes must be tuples of words such as (('cat', 'kitten'), ('sofa',)), but "
-                f"{self.classes!r:.80} came."
+                "Classes must be tuples of words such as (('cat', 'kitten'), ('sofa',)), not "
+                f"{self.classes!r:.80}."
             )
 
     @cached_property
@@ -86,7 +86,7 @@ def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
     for item in words if isinstance(words, Iterable) else (words,):
         if not isinstance(item, str):
             raise VocabularyError(
-                f"Words must be text or a list of texts, but a {type(item).__name__} came."
+                f"Words must be text or a list of texts, not a {type(item).__name__}."
             )
         synonyms = []
         for phrase in filter(None, map(_clean, item.split(";"))):
@@ -100,12 +100,11 @@ def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
         if len(classes) > MAX_CLASSES or len(seen) > MAX_PHRASES:
             raise VocabularyError(
                 f"Up to {MAX_CLASSES} classes and {MAX_PHRASES:,} words and synonyms can be used "
-                "at once, but more came. Leave some out."
+                "at once. Leave some out."
             )
     if not classes:
         raise VocabularyError(
-            "At least one word was expected, but none came. Type the things you look for, "
-            "separated by commas: cat, sofa; couch, wall"
+            "Type at least one word, or several separated by commas: cat, sofa; couch, wall"
         )
     notes = (f"Given more than once and kept once: {_quoted(twice)}.",) if twice else ()
     return Vocabulary(tuple(classes), notes)
@@ -120,8 +119,8 @@ def _clean(phrase: str) -> str:
     phrase = " ".join(visible.split()).strip(" " + _JOINERS)
     if len(phrase) > MAX_PHRASE:  # before NFC, which takes minutes for many combining marks
         raise VocabularyError(
-            f"A word or phrase may have up to {MAX_PHRASE} characters, but one of {len(phrase):,} "
-            f"came: '{phrase[:40]}…'. Separate classes with commas."
+            f"A word or phrase may have up to {MAX_PHRASE} characters, but this one has "
+            f"{len(phrase):,}: '{phrase[:40]}…'. Separate classes with commas."
         )
     return unicodedata.normalize("NFC", phrase)
 

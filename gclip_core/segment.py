@@ -60,21 +60,21 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=None if Path(sys.argv[0]).stem == "gclip" else "python -m gclip_core.segment",
         description="Segment images with any words. For every image NAME, DIR gets NAME.png (an "
-        "indexed mask: class 0 is the first word, 255 is none; of more than 255 words in 16 bits, "
-        "where 65535 is none), NAME-overlay.png and NAME.json.",
+        "indexed mask: 0 is the first word, 255 is no class; with more than 255 words, it has 16 "
+        "bits, and 65535 is no class), NAME-overlay.png and NAME.json.",
     )
     images_help = "an image, or a folder: all PNG, JPEG, WebP and GIF files in it"
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help=images_help)
     words_help = (
         "classes separated by commas, synonyms by ';' (\"cat, sofa; couch, wall\"), or a .txt "
-        "file of them; without it each image gets the words that are suggested for it"
+        "file with them (default: the words suggested for each image)"
     )
     parser.add_argument("--words", help=words_help)
-    out_help = "the folder for the files, default out; no input file is ever overwritten"
+    out_help = "output folder (default: out); input files are never overwritten"
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help=out_help)
     background_help = "off: every pixel gets one of the words, whatever it shows (default on)"
     parser.add_argument("--background", default="on", choices=("on", "off"), help=background_help)
-    weight_help = f"from 0 to 1: more gives more pixels no class (default {WEIGHT:g})"
+    weight_help = f"from 0 to 1; more leaves more pixels without a class (default {WEIGHT:g})"
     parser.add_argument("--background-weight", type=float, default=WEIGHT, help=weight_help)
     refine_help = (
         "how the edges of a mask follow the image: 'guided' (guided filter, the default), 'pamr', "
@@ -83,16 +83,16 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     purify_help = "freecp: FreeCP's step after the method (default none)"
     parser.add_argument("--purify", default="none", choices=PURIFICATIONS, help=purify_help)
     parser.add_argument("--refine", default="guided", choices=REFINEMENTS, help=refine_help)
-    parser.add_argument("--threshold", type=float, default=0.0, help="score from 0 (off) to 1")
+    parser.add_argument("--threshold", type=float, default=0.0, help="score, from 0 (off) to 1")
 
     method = parser.add_argument_group("backbone and method")
     method.add_argument("--backbone", default=BUILT_IN, help=f"one of {', '.join(BACKBONES)}")
-    method.add_argument("--weights", type=Path, help="weight file, or folder that training wrote")
+    method.add_argument("--weights", type=Path, help="weight file, or a folder that training wrote")
     method.add_argument("--device", default="cpu")
     method.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "auto"))
     method.add_argument("--method", default="gclip", help=f"one of {', '.join(METHODS)}")
     blocks = "'auto', 'backbone' (its own, the default) or numbers from 1, such as '6 7' or '7-11'"
-    papers = ", 'paper-from-1' or 'paper-from-0' (the paper's 6 and 7 in either counting)"
+    papers = ", 'paper-from-1' or 'paper-from-0' (the paper's 6 and 7 in either numbering)"
     amf = method.add_mutually_exclusive_group()
     amf.add_argument("--no-amf", action="store_true", help="GCLIP without attention fusion")
     amf.add_argument("--amf-blocks", default="backbone", help=blocks + papers)

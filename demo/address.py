@@ -88,7 +88,7 @@ def open_again(address: Address) -> Opened:
             notes.append(f"There is no example “{example[:20]}”. Showing {OPENING} instead.")
         photo = str(shipped.get(example, shipped[OPENING]).path)
         if has_key and not address.words:
-            notes.append("This link does not contain its words: they were too long. Type them again.")
+            notes.append("This link does not contain its words: they were too long.")
     if address.words:
         query.setdefault("words", address.words)
     settings, left_out = Settings.from_query(query, backbones.HOST.backbone)

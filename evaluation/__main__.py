@@ -1,4 +1,4 @@
-"""``python -m evaluation``: mean IoU of methods on a labelled set; with ``table``, of several."""
+"""``python -m evaluation``: mean IoU of methods on a labelled set; ``table`` compares several."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ from gclip_core.words.vocabulary import unknown_phrases
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; an error is one sentence on stderr. Returns the exit status."""
+    """Runs the command and returns the exit status; an error is one sentence on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if given[:1] == ["table"]:
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _evaluate(args: argparse.Namespace) -> None:
     """Runs an evaluation and prints its table.
 
-    Under ``torchrun`` each of n processes counts every n-th image, and the first one prints.
+    Under ``torchrun``, each of n processes counts every n-th image, and the first one prints.
     """
     experiment = _experiment(args)
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
@@ -81,7 +81,7 @@ def _experiment(args: argparse.Namespace) -> Experiment:
 
 
 def _note_unknown_words(experiment: Experiment) -> None:
-    """Prints which phrases are not in the backbone's training words, if those are known."""
+    """Prints the phrases that are not among the backbone's training words, if those are known."""
     backbone, dataset = experiment.segmenter.backbone, experiment.dataset
     vocabulary = dataset.vocabulary(range(len(dataset.classes)))
     unknown = [entry.phrase for entry in unknown_phrases(backbone, vocabulary)]
@@ -113,12 +113,12 @@ def parser() -> argparse.ArgumentParser:
     option("--methods", nargs="+", choices=list(METHODS), metavar="NAME", help=methods_help)
     option("--ablate", action="store_true", help="ClearCLIP, AMF, CS, both")
     amf_help = (
-        "'backbone': its default; 'auto': decided for every image; 'paper-from-1' or "
-        "'paper-from-0': the paper's 6 and 7 in either counting; or numbers such as '6 7' "
+        "'backbone': its default; 'auto': chosen for each image; 'paper-from-1' or "
+        "'paper-from-0': the paper's 6 and 7 in either numbering; or numbers such as '6 7' "
         "(default: backbone)"
     )
     option("--amf-blocks", default="backbone", metavar="BLOCKS", help=amf_help)
-    heads_help = "head i with head i, or every head with the mean of heads (default: each)"
+    heads_help = "head i with head i, or every head with the mean over heads (default: each)"
     option("--amf-heads", default="each", choices=["each", "mean"], help=heads_help)
     cs_help = "'backbone', 'auto' or numbers such as '7-11' (default: backbone)"
     option("--cs-blocks", default="backbone", metavar="BLOCKS", help=cs_help)
@@ -130,15 +130,15 @@ def parser() -> argparse.ArgumentParser:
     threshold_help = "probability below which a pixel is background (wrong, if the set has none)"
     option("--threshold", type=float, help=threshold_help)
     purify_help = (
-        "FreeCP after each method: redundant classes go, and its own background takes the place of "
-        "the set's (default: none)"
+        "FreeCP after each method: drops redundant classes, and replaces the set's background with "
+        "its own (default: none)"
     )
     option("--purify", default="none", choices=PURIFICATIONS, help=purify_help)
     refine_help = "how edges follow the image (default: none, as in the papers)"
     option("--refine", default="none", choices=list(REFINEMENTS), help=refine_help)
     templates_help = "sentences around each word (default: imagenet80)"
     option("--templates", default="imagenet80", choices=list(TEMPLATES), help=templates_help)
-    scale_help = "cosines are multiplied by it (default: 40)"
+    scale_help = "factor of the cosines (default: 40)"
     option("--logit-scale", type=float, default=40.0, help=scale_help)
     words_help = (
         "'all' classes, those 'present' in the image, or 'present+10' with ten others (default: "

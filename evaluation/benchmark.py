@@ -1,8 +1,8 @@
-"""Counts the pixels of methods on a labelled set, image by image: the loop of the evaluation.
+"""Counts the pixels of each method on a labelled set, image by image: the evaluation's loop.
 
 A run is a folder: ``settings.json`` has everything that determines the results, and ``images/`` has
-a small file for each image that was counted. A run that is started again counts the remaining
-images, and several processes can share them. ``read_result`` adds up the files.
+a small file for each counted image. A restarted run counts the remaining images, and several
+processes can share them. ``read_result`` adds up the files.
 """
 
 import ast
@@ -35,7 +35,7 @@ from gclip_core.numbering import block_numbers
 from gclip_core.segmenter import Segmenter
 
 COUNTING = ("benchmark.py", "datasets.py", "metric.py", "photos.py")
-"""The modules here that decide what is counted; so does the whole core."""
+"""The modules of this package that determine counts, as the whole core does."""
 
 # --- the rows of the table -----------------------------------------------------------------------
 
@@ -43,9 +43,9 @@ COUNTING = ("benchmark.py", "datasets.py", "metric.py", "photos.py")
 def chosen_methods(
     names: Iterable[str], ablate: bool = False, **settings: Any
 ) -> tuple[Method, ...]:
-    """The METHODS of these names, then ClearCLIP, AMF alone, CS alone and both for ``ablate``.
+    """The METHODS with these names, then ClearCLIP, AMF alone, CS alone and both for ``ablate``.
 
-    GCLIP has these ``settings`` of ``gclip_core.methods.gclip``.
+    ``settings`` are those of GCLIP, as in ``gclip_core.methods.gclip``.
     """
     both = gclip(**settings)
     methods = [both if name == both.name else METHODS[name] for name in dict.fromkeys(names)]
@@ -75,8 +75,8 @@ class Experiment:
 
     ``words`` is the rule for the classes of each image (``queried_classes``). Pixels whose
     probability is below ``threshold`` become the data set's background class. ``purify`` is a name
-    of ``gclip_core.purify.PURIFICATIONS``; its own background then takes the place of the
-    background class, whose words share the probabilities only. ``refine`` is a name of
+    in ``gclip_core.purify.PURIFICATIONS``; its own background then replaces the background class,
+    whose words only take part in the softmax. ``refine`` is a name in
     ``gclip_core.pixels.refine.REFINEMENTS``.
 
     Raises:
@@ -95,17 +95,16 @@ class Experiment:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"all|present(\+\d{1,4})?", self.words):
             raise EvaluationError(
-                "'all', 'present' or 'present+10' was expected for the words, but "
-                f"'{self.words}' came."
+                f"The words must be 'all', 'present' or 'present+10', not '{self.words}'."
             )
         check_between("threshold", self.threshold, 0, 1)
 
     def settings(self) -> dict[str, Any]:
         """Everything that determines the results, as plain data; blocks count from 1.
 
-        ``fingerprint`` is a digest of the images and their truth, ``weights`` the backbone's; a
-        ``window`` of 0 means one pass. ``code`` is the ``code_digest`` of the code that
-        determines counts: counts of other code are not added to these.
+        ``fingerprint`` is a digest of the images and their truth, ``weights`` that of the backbone;
+        a ``window`` of 0 means one pass. ``code`` is the ``code_digest`` of the code that
+        determines counts, so that counts from different code are never added.
         """
         segmenter, dataset, backbone = self.segmenter, self.dataset, self.segmenter.backbone
         plain = {
@@ -149,7 +148,7 @@ def _code() -> str:
 
 
 def code_digest(source: str) -> str:
-    """A digest of Python code that comments, docstrings and line breaks do not change."""
+    """A digest of Python code that does not depend on comments, docstrings and line breaks."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
@@ -166,7 +165,7 @@ def digest(settings: dict[str, Any]) -> str:
 def run(experiment: Experiment, folder: Path, rank: int = 0, world: int = 1) -> None:
     """Counts the images missing in ``folder``; each of ``world`` processes takes every n-th.
 
-    The first process, of rank 0, returns when the others' images are counted, too.
+    The first process, with rank 0, returns once the others' images are counted, too.
 
     Raises:
         EvaluationError: the folder belongs to a run with other settings.
@@ -197,7 +196,7 @@ def run(experiment: Experiment, folder: Path, rank: int = 0, world: int = 1) -> 
 
 
 def _claim(folder: Path, settings: dict[str, Any]) -> None:
-    """Writes a run's settings into its folder; if they are there, compares them."""
+    """Writes a run's settings to its folder, or compares them with those that are there."""
     folder.mkdir(parents=True, exist_ok=True)
     if not any((folder / "images").glob("*.npz")):
         try:
@@ -238,9 +237,9 @@ def _image_file(folder: Path, index: int) -> Path:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file so that no reader sees only a part of it, even if the process is killed."""
+    """Writes a file so that no reader sees only part of it, even if the process is killed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Machines that share a folder may have processes of equal numbers.
+    # Machines that share a folder may have processes with equal numbers.
     partial = path.with_name(f".{path.name}.{uuid4().hex}")
     partial.write_bytes(data)
     partial.replace(path)
@@ -252,7 +251,7 @@ def write_whole(path: Path, data: bytes) -> None:
 def count_image(experiment: Experiment, sample: Sample) -> Counts:
     """Confusion matrices of one image, (methods, C, C+1).
 
-    The image is encoded once; the upper blocks run once for each setting of CS.
+    The image is encoded once; the later blocks run once for each setting of CS.
 
     Raises:
         EvaluationError: the ground truth and the image differ in size.
@@ -262,8 +261,8 @@ def count_image(experiment: Experiment, sample: Sample) -> Counts:
     size = (image.height, image.width)
     if truth.shape != size:
         raise EvaluationError(
-            f"{sample.name}: a truth of the image's size {size} was expected, but {truth.shape} "
-            "came (height, width); check that both files are of one picture."
+            f"{sample.name}: a truth of the image's size {size} was expected, not {truth.shape} "
+            "(height, width); check that both files belong to the same image."
         )
     n, background = len(dataset.classes), dataset.background
     queried = queried_classes(truth, dataset.classes, experiment.words, sample.name, background)
@@ -273,7 +272,7 @@ def count_image(experiment: Experiment, sample: Sample) -> Counts:
     if experiment.purify != "none" and background is not None and len(queried) > 1:
         queried = tuple(index for index in queried if index != background)
         prompts = dataset.vocabulary([background]).phrases
-    # The last entry is for label -1: a pixel below the threshold, or of FreeCP's background.
+    # The last entry is for label -1: pixels below the threshold, or of FreeCP's background.
     class_of = np.array([*queried, IGNORE if background is None else background], np.int16)
     vocabulary, encoded = dataset.vocabulary(queried), segmenter.encode(image)
     suppressed, counts = {None: encoded}, []
@@ -304,8 +303,8 @@ def queried_classes(
     """Indices of the classes that compete in an image, in ascending order.
 
     ``all`` are all classes, as in benchmarks. ``present`` are the classes in the ground truth,
-    which tests localisation without recognition. ``present+n`` adds ``n`` other classes. A hash of
-    the names of the image and of the class chooses them, so they are the same on every machine.
+    which tests localisation without recognition. ``present+n`` adds ``n`` other classes, chosen by
+    a hash of the image's and the class's names, so that they are the same on every machine.
     """
     if rule == "all":
         return tuple(range(len(classes)))

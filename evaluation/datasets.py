@@ -1,6 +1,6 @@
-"""The DATASETS table: where a set's files are, what the ids in its label files mean, its protocol.
+"""The DATASETS table: where a set's files are, what its label ids mean, and its protocol.
 
-A new data set is one entry of the table and one class list in ``class_lists/``.
+A new data set takes one entry of the table and one class list in ``class_lists/``.
 """
 
 import re
@@ -25,10 +25,10 @@ from gclip_core.words.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Protocol:
-    """The sizes, in pixels, and the threshold that a set is usually evaluated with.
+    """The sizes, in pixels, and the threshold with which a set is usually evaluated.
 
-    A ``short_side`` of None is the backbone's own, a ``window`` of 0 one pass over the whole image.
-    A pixel whose probability is below ``threshold`` becomes background.
+    A ``short_side`` of None is the backbone's own, a ``window`` of 0 means one pass over the whole
+    image. A pixel whose probability is below ``threshold`` becomes background.
     """
 
     short_side: int | None = None
@@ -41,8 +41,8 @@ class Protocol:
 class Sample:
     """One image with its truth.
 
-    ``load()`` reads a PIL RGB image and (H, W) int16 class indices, negative where ignored, from
-    ``files``.
+    ``load()`` reads a PIL RGB image and class indices, (H, W) int16 and negative where ignored,
+    from ``files``.
     """
 
     name: str
@@ -55,7 +55,7 @@ class LabelledSet:
     """Samples in order, their classes, and the protocol.
 
     ``background`` is the index of the class for pixels below the threshold, if there is one;
-    ``source`` tells which label files were read, ``split`` which list or folder of them.
+    ``source`` says which label files were read, ``split`` which list or folder of them.
     """
 
     name: str
@@ -69,14 +69,14 @@ class LabelledSet:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A digest of the samples' names and of their files' content, in order."""
+        """A digest of the samples' names and of the content of their files, in order."""
         digest = blake2b("\n".join(s.name for s in self.samples).encode(), digest_size=8)
         for file in dict.fromkeys(file for sample in self.samples for file in sample.files):
             digest.update(blake2b(file.read_bytes()).digest())
         return digest.hexdigest()
 
     def vocabulary(self, indices: Iterable[int]) -> Vocabulary:
-        """The phrases of the classes with these indices, a class each."""
+        """The phrases of the classes with these indices, each a class of the vocabulary."""
         return Vocabulary(tuple(self.classes[index].phrases for index in indices))
 
 
@@ -85,7 +85,7 @@ class Ids:
     """What the ids in a label file mean.
 
     ``classes`` maps ids to class indices; ids in ``ignored`` are not counted. All other ids become
-    ``others``; if that is None, they raise an error, since the files are of another set.
+    ``others``; if that is None, they raise an error, because the files belong to another set.
     """
 
     classes: Mapping[int, int]
@@ -100,15 +100,15 @@ class Ids:
         """
         if ids.ndim != 2 or ids.dtype.kind not in "iu" or ids.min(initial=0) < 0:
             raise EvaluationError(
-                f"Whole ids from 0 of shape (height, width) were expected in {where}, but "
-                f"{ids.dtype} of shape {ids.shape} from {ids.min(initial=0)} came."
+                f"Whole ids from 0 of shape (height, width) were expected in {where}, not "
+                f"{ids.dtype} of shape {ids.shape} from {ids.min(initial=0)}."
             )
         meaning = {i: self.classes.get(i, self.others) for i in np.unique(ids).tolist()}
         meaning |= dict.fromkeys(self.ignored, IGNORE)
         unknown = [i for i, label in meaning.items() if label is None]
         if unknown:
             raise EvaluationError(
-                f"Ids of this data set were expected in {where}, but {unknown[:8]} came; check "
+                f"Ids of this data set were expected in {where}, not {unknown[:8]}; check "
                 "that the files are of this data set and were not converted for another one."
             )
         lookup = np.zeros(max(meaning, default=0) + 1, np.int16)
@@ -121,7 +121,7 @@ class Files:
     """One layout of a set's files under its root.
 
     ``images`` and ``truth`` are patterns of paths with ``{split}`` and ``{name}``. Names come from
-    the first of ``lists`` that exists; without ``lists`` from the truth files whose ``{name}``
+    the first of ``lists`` that exists or, without ``lists``, from the truth files whose ``{name}``
     matches ``names``, a regular expression.
     """
 
@@ -133,7 +133,7 @@ class Files:
 
 
 SLIDING = Protocol(short_side=336, window=224, stride=112)
-"""The usual protocol of the field; docs/EVALUATION.md weighs others."""
+"""The usual protocol of the field; docs/EVALUATION.md discusses others."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Dataset:
     """One data set: its classes, its files and its protocol.
 
     ``class_list`` names a file in ``class_lists/``. ``roots`` are folders under the given root that
-    may contain the set. ``background`` is class 0, for pixels of no object.
+    may contain the set. ``background``, for pixels of no object, is class 0.
     """
 
     name: str
@@ -154,7 +154,7 @@ class Dataset:
     protocol: Protocol = SLIDING
 
     def classes(self) -> tuple[ClassName, ...]:
-        """Every class in the order of its index, the background first if there is one."""
+        """Every class in the order of the indices, the background first if there is one."""
         objects = class_lists.read(self.class_list)
         return (self.background, *objects) if self.background else objects
 
@@ -181,7 +181,7 @@ CITYSCAPES = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 
 
 
 def _numbered(ids: Iterable[int], first: int = 0) -> dict[int, int]:
-    """Class indices of these ids in their order, from ``first``."""
+    """Maps these ids, in their order, to class indices from ``first``."""
     return {id_: index for index, id_ in enumerate(ids, first)}
 
 
@@ -385,7 +385,7 @@ def require_files(paths: Sequence[Path]) -> None:
 
 
 def _load(photo: Path, truth: Path, ids: Ids) -> tuple[Image.Image, NDArray[np.int16]]:
-    """The image as stored, or turned by its EXIF orientation if only that has the truth's shape."""
+    """The image as stored, or rotated by its EXIF orientation if only that fits the truth."""
     labels = ids.labels(read_ids(truth), str(truth))
     try:
         with Image.open(photo) as opened:
@@ -396,7 +396,7 @@ def _load(photo: Path, truth: Path, ids: Ids) -> tuple[Image.Image, NDArray[np.i
         upright = images.check(photo)
         if (upright.height, upright.width) == labels.shape:
             return upright, labels
-    image.info = {}  # without EXIF, so that the segmenter does not turn it
+    image.info = {}  # without EXIF, so that the segmenter does not rotate it
     return image, labels
 
 
@@ -415,7 +415,7 @@ def read_ids(path: Path) -> NDArray:
         raise EvaluationError(f"The label file {path} could not be read: {error!r}") from error
     if mode not in ("P", "L", "I", "I;16"):
         raise EvaluationError(
-            f"Class ids (a palette or grey PNG) were expected in {path}, but a picture in mode "
-            f"{mode} came; use the original label file, not a coloured or 1-bit copy."
+            f"Class ids (a palette or grey PNG) were expected in {path}, not an image in mode "
+            f"{mode}; use the original label file, not a coloured or 1-bit copy."
         )
     return ids

@@ -1,7 +1,7 @@
 """One figure of a result: ``python -m evaluation.figure photo.jpg --words … --out figure.pdf``.
 
 Side by side: the photo, the masks before and after, the attention of the fused blocks, the last
-block's matrix, and the channels' norms before and after CS. Usage::
+block's attention matrix, and the channel norms before and after CS. Usage::
 
     drawn = draw(segmenter, picture, encoded, result, before)
     data = save(drawn, "pdf")
@@ -36,7 +36,7 @@ from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
 
 WIDTH = 7.2
-"""Inches: as wide as the text of a page with two columns."""
+"""In inches: the text width of a page with two columns."""
 INK, SOFT, BLUE, ORANGE = "#16202b", "#5d6875", "#3b78c2", "#e0693c"
 HEAT = LinearSegmentedColormap.from_list("heat", ["#fff7ec", "#fdbb6b", "#e0701b", "#8c2d04"])
 MATRIX = LinearSegmentedColormap.from_list("matrix", ["#ffffff", "#9fb9e6", "#2459b3", "#0b1f4d"])
@@ -64,9 +64,9 @@ STYLE = {
     "svg.fonttype": "none",
 }
 MAX_WORDS = 20
-"""Words in the legend; of more, those that cover most."""
+"""Maximum number of words in the legend: those that cover most."""
 MAX_MAPS = 4
-"""Fused blocks that are shown; of more, the first."""
+"""Maximum number of fused blocks that are shown: the first ones."""
 
 _drawing = RLock()
 
@@ -81,8 +81,8 @@ def draw(
 ) -> Figure:
     """The figure of a result, with ``before`` beside it if there is something to compare.
 
-    ``encoded`` is the picture's encoding by ``segmenter``; ``foot`` is a line below, such as an
-    address. Only one thread draws at a time.
+    ``encoded`` is the picture's encoding by ``segmenter``; ``foot`` is a line below the figure,
+    such as an address. Only one thread draws at a time.
     """
     names, blocks = result.vocabulary.names, result.report.fusion.blocks[:MAX_MAPS]
     source = segmenter.suppress(encoded, result.method)
@@ -125,9 +125,9 @@ def draw(
 
 
 def save(figure: Figure, kind: str = "png", dpi: int = 300) -> bytes:
-    """The bytes of a png, pdf or svg; pictures in a PDF or SVG have ``dpi``, text stays text."""
+    """The bytes of a png, pdf or svg; images in a PDF or SVG have ``dpi``, and text stays text."""
     buffer = io.BytesIO()
-    # Without a date, equal figures are equal files.
+    # Without a date, equal figures give equal files.
     dated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
     with _styled():
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=dated)
@@ -136,14 +136,14 @@ def save(figure: Figure, kind: str = "png", dpi: int = 300) -> bytes:
 
 @contextmanager
 def _styled() -> Iterator[None]:
-    """Around all drawing: matplotlib's settings are those of the whole process."""
-    # A letter that the font lacks is drawn as a frame, without a warning.
+    """Wraps all drawing, because matplotlib's settings are those of the whole process."""
+    # A character that the font lacks is drawn as a box, without a warning.
     with _drawing, mpl.rc_context(STYLE), warnings.catch_warnings(action="ignore"):
         yield
 
 
 def _details(segmenter: Segmenter, result: Segmentation, source: Encoded) -> str:
-    """Backbone, method, grid and edges of a result."""
+    """The backbone, method, grid and edges of a result."""
     refinement = REFINEMENTS[result.refined]
     edges = "plain edges" if result.refined == "none" else f"edges by {refinement.title}"
     size = f"{source.grid[0]} × {source.grid[1]} patches"
@@ -151,7 +151,7 @@ def _details(segmenter: Segmenter, result: Segmentation, source: Encoded) -> str
 
 
 def _legend(result: Segmentation, colours: Sequence[str]) -> list[Patch]:
-    """Words in their colours with their shares."""
+    """The words in their colours, with their shares of the image."""
     names, areas = result.vocabulary.names, result.areas()
     largest = sorted(range(len(names)), key=lambda index: -areas[index])[:MAX_WORDS]
     entries = [
@@ -167,7 +167,7 @@ def _legend(result: Segmentation, colours: Sequence[str]) -> list[Patch]:
 
 
 def _cut(text: str, length: int) -> str:
-    """A text, cut with "…" if it is longer."""
+    """The text, truncated with "…" if it is longer than ``length``."""
     return text if len(text) <= length else text[: length - 1].rstrip(" ,") + "…"
 
 
@@ -179,7 +179,7 @@ def percent(share: float) -> str:
 
 
 def _draw_maps(figure: SubFigure, blocks: tuple[int, ...], maps: NDArray[np.floating]) -> None:
-    """What each patch receives in the fused blocks, (blocks, h, w), with one scale."""
+    """The attention that each patch receives in the fused blocks, (blocks, h, w), on one scale."""
     highest = max(2.5, float(maps.max()))  # × uniform: the darkest colour
     is_wide = maps.shape[2] > maps.shape[1]
     columns = 1 if len(maps) == 1 or (len(maps) == 2 and is_wide) else 2
@@ -196,7 +196,7 @@ def _draw_maps(figure: SubFigure, blocks: tuple[int, ...], maps: NDArray[np.floa
 
 
 def _draw_matrix(axes: Axes, attention: NDArray[np.floating]) -> None:
-    """Attention (1+N, 1+N) from token to token; squares of a large matrix are averaged."""
+    """Attention (1+N, 1+N) from token to token; a large matrix is averaged over squares."""
     side = min(600, len(attention))
     averaged = Image.fromarray(attention.astype(np.float32))
     shown = np.asarray(averaged.resize((side, side), Image.Resampling.BOX))
@@ -227,7 +227,7 @@ def _draw_channels(axes: Axes, report: MethodReport) -> None:
     before, after = report.norms_before[block].numpy(), report.norms_after[block].numpy()
     changed = np.flatnonzero(~np.isclose(before, after))
     median, largest = float(np.median(before)), float(before.max())
-    is_wide = largest > 10 * median  # on a linear axis the ordinary channels would be invisible
+    is_wide = largest > 10 * median  # on a linear axis, the ordinary channels would be invisible
     draw_norms(axes, before, after, 0.5 * float(before.min()) if is_wide else 0.0)
     axes.set_title(f"Channel norms, block {block + 1}")
     axes.set(xlabel="output channel of the FFN", ylabel="norm of its weights")
@@ -237,7 +237,7 @@ def _draw_channels(axes: Axes, report: MethodReport) -> None:
         note = "CS scales it to an ordinary norm (dot)"
     axes.text(0.02, 1, note, fontsize=6.5, color=SOFT, va="top", transform=axes.transAxes)
     for channel in changed:
-        is_right = channel > len(before) / 2  # the label goes to the side that has room
+        is_right = channel > len(before) / 2  # the label goes to the side with more room
         axes.annotate(
             f"channel {channel}: {before[channel] / median:.0f} × the median",
             (channel, before[channel]),
@@ -262,7 +262,7 @@ def _draw_photo(args: argparse.Namespace) -> None:
     kind = args.out.suffix.lower().lstrip(".")
     if kind not in ("png", "pdf", "svg"):
         raise EvaluationError(
-            f"A file that ends in .pdf, .svg or .png was expected, but {args.out.name} came. "
+            f"A file that ends in .pdf, .svg or .png was expected, not {args.out.name}. "
             "Give --out such a name."
         )
     segmenter = Segmenter(options.opened_backbone(args))

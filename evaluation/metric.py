@@ -1,9 +1,9 @@
 """Mean intersection over union (IoU) from a confusion matrix.
 
 A confusion matrix is (C, C+1) int64: row = true class, column = predicted class; the last column
-counts pixels predicted as no class. For words that a person typed it is (C+1, C+1): the last row
-counts pixels whose true class was not typed. Matrices are sums over pixels, so those of single
-images add up to the matrix of the whole set exactly, in any order.
+counts pixels predicted as no class. For typed words, it is (C+1, C+1): the last row counts pixels
+whose true class was not typed. Matrices are sums over pixels, so those of single images add up
+exactly to the matrix of the whole set, in any order.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from evaluation import EvaluationError
 from gclip_core.words.vocabulary import Vocabulary
 
 IGNORE = -1
-"""Label of an ignored pixel in the truth, and of a pixel without a class in a prediction."""
+"""Label of ignored pixels in the truth, and of pixels without a class in a prediction."""
 
 Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class IouScores:
-    """Scores of one confusion matrix: fractions in [0, 1], nan without any counted pixel.
+    """Scores of one confusion matrix: fractions in [0, 1], nan if no pixel counts.
 
     ``iou`` (C,) is nan for a class that is neither in the truth nor predicted; ``miou`` is the mean
     over the other classes.
@@ -36,10 +36,10 @@ class IouScores:
 
 @dataclass(frozen=True)
 class WordScores:
-    """Scores of typed words on one picture with a truth: fractions in [0, 1].
+    """Scores of typed words on one image with a truth: fractions in [0, 1].
 
-    ``iou`` is by index of the typed classes that are in the truth; ``miou`` is its mean, None if
-    there are none. Other typed classes have no IoU, but their pixels lower the IoU of these.
+    ``iou`` maps the index of each typed class in the truth to its IoU; ``miou`` is their mean, None
+    if there are none. Other typed classes have no IoU, but their pixels lower the IoU of these.
     """
 
     iou: dict[int, float]
@@ -52,15 +52,15 @@ def confusion(
     """Counts pixels by true and predicted class: (H, W) and (H, W) to (C, C+1) int64.
 
     Pixels with ``truth == IGNORE`` are left out; ``predicted == IGNORE`` is the last column.
-    ``n_true`` is the number of rows, if it is not the number of classes.
+    ``n_true`` is the number of rows, if it differs from the number of classes.
 
     Raises:
         EvaluationError: the shapes differ.
     """
     if truth.shape != predicted.shape:
         raise EvaluationError(
-            f"A prediction of the truth's size {truth.shape} was expected, but "
-            f"{predicted.shape} came (height, width)."
+            f"A prediction of the truth's size {truth.shape} was expected, not "
+            f"{predicted.shape} (height, width)."
         )
     n_true, width = n_classes if n_true is None else n_true, n_classes + 1
     counted = truth != IGNORE
@@ -73,7 +73,7 @@ def confusion(
 def iou_scores(counts: Counts) -> IouScores:
     """IoU per class, mean IoU and pixel accuracy of a matrix (C, C+1) or (C+1, C+1).
 
-    A pixel whose true class was not typed counts as correct if it has no class.
+    A pixel whose true class was not typed is correct if it has no class.
     """
     n_classes = counts.shape[1] - 1
     right = np.diagonal(counts).astype(np.float64)
@@ -104,7 +104,7 @@ def against_truth(
     for index, synonyms in enumerate(vocabulary.classes):
         for phrase in synonyms:
             index_of.setdefault(phrase.casefold(), index)
-    typed = []  # for each true class the first typed class that has one of its words, or n
+    typed = []  # for each true class, the first typed class with one of its words, or n
     for synonyms in names:
         indices = [index_of[w] for w in map(str.casefold, synonyms) if w in index_of]
         typed.append(indices[0] if indices else n)

@@ -1,4 +1,4 @@
-"""What the commands share: options of the backbone and of the data set, and how they end."""
+"""Shared by the commands: options of the backbone and the data set, and error handling."""
 
 import argparse
 import os
@@ -19,7 +19,7 @@ from gclip_core.errors import GclipError
 
 
 def run(command: Callable[[Any], None], args: Any) -> int:
-    """Runs a command; an error is one sentence on stderr. Returns the exit status."""
+    """Runs a command and returns the exit status; an error is one sentence on stderr."""
     try:
         command(args)
     except (GclipError, OSError) as error:
@@ -33,7 +33,7 @@ def add_backbone_options(parser: Any) -> None:
     option = parser.add_argument
     names_help = f"one of: {', '.join(BACKBONES)} (default: {BUILT_IN})"
     option("--backbone", default=BUILT_IN, choices=BACKBONES, metavar="NAME", help=names_help)
-    option("--weights", type=Path, help="weight file, or folder that training wrote")
+    option("--weights", type=Path, help="weight file, or a folder that training wrote")
     option("--device", default="cpu", help="cpu, cuda, … (default: cpu)")
     dtype_help = "of the image tower (default: float32)"
     option("--dtype", default="float32", choices=["float32", "bfloat16"], help=dtype_help)
@@ -42,10 +42,10 @@ def add_backbone_options(parser: Any) -> None:
 def opened_backbone(args: argparse.Namespace) -> Backbone:
     """Loads the command line's backbone.
 
-    With ``--weights``, the file's name is added to its name and title, because it is not the
-    published model. Under ``torchrun``, ``cuda`` is the GPU of this process's local rank.
+    With ``--weights``, the file's name is added to the backbone's name and title, because it is not
+    the published model. Under ``torchrun``, ``cuda`` is the GPU with this process's local rank.
     """
-    # Results then repeat. MKL reads it at the first product.
+    # This makes results reproducible. MKL reads it at the first product.
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     device, rank = args.device, os.environ.get("LOCAL_RANK")
     if device == "cuda" and rank:
@@ -72,7 +72,7 @@ def opened_set(args: argparse.Namespace) -> LabelledSet:
     Without ``--root``, ``photos`` are those that ship.
     """
     if args.n is not None and args.n < 1:
-        raise EvaluationError(f"At least one image was expected, but {args.n} came.")
+        raise EvaluationError(f"At least one image is needed, so --n cannot be {args.n}.")
     if args.dataset == PHOTOS:
         if args.split and args.root is None:
             raise EvaluationError("--split needs --root, the folder of your photos.")

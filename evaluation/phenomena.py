@@ -42,11 +42,11 @@ class Phenomena:
     """Measurements of one backbone; figures by block are means over the images.
 
     ``received``, ``n_tokens`` and ``agreement`` are (L,) float64: the attention that the most
-    attended patch receives (1 = uniform), the number of global tokens, and their cosine with the
-    class token's row (nan without tokens). ``first_blocks`` are, for each image, the first block
-    that ``auto`` fuses (0-based, None without global tokens). ``report`` has the channels, and the
-    blocks that CS changes. ``similarities`` are in-in and in-out of the last block's Values, nan if
-    no image has such pairs, by COMPARED's labels.
+    attended patch receives (1 = uniform), the number of global tokens, and the cosine of their rows
+    with the class token's (nan without tokens). ``first_blocks`` are, for each image, the first
+    block that ``auto`` fuses (0-based, None without global tokens). ``report`` has the channels,
+    and the blocks that CS changes. ``similarities`` maps COMPARED's labels to in-in and in-out of
+    the last block's Values, nan if no image has such pairs.
     """
 
     title: str
@@ -60,7 +60,7 @@ class Phenomena:
 
 
 def measure(segmenter: Segmenter, samples: Iterable[Sample]) -> Phenomena:
-    """Measures a backbone on one image or more, whose truth gives the regions."""
+    """Measures a backbone on one or more images, whose ground truth gives the regions."""
     received, n_tokens, agreement, reports = [], [], [], []
     similarities: dict[str, list[tuple[float, float]]] = {label: [] for label in COMPARED}
     for sample in samples:
@@ -92,9 +92,9 @@ def measure(segmenter: Segmenter, samples: Iterable[Sample]) -> Phenomena:
 def in_in_out(values: Tensor, labels: Tensor) -> tuple[float, float]:
     """Similarity of Values (N, D) within regions and across them.
 
-    ``labels`` (N,) are the integers of the regions; patches with a negative label do not count. The
-    first number is the mean cosine of pairs ``i != j`` within a region, averaged over regions of
-    two patches or more. The second is that of all pairs across regions. Without a pair it is nan.
+    ``labels`` (N,) are the numbers of the regions; patches with a negative label do not count. The
+    first result is the mean cosine of pairs ``i != j`` within a region, averaged over regions of
+    two or more patches; the second is that of all pairs across regions. Without pairs, it is nan.
     """
     keep = labels.cpu() >= 0
     if not keep.any():
@@ -112,7 +112,7 @@ def in_in_out(values: Tensor, labels: Tensor) -> tuple[float, float]:
 def majority_labels(labels: Tensor, grid: Grid) -> Tensor:
     """The label with the largest share of each patch: (H, W) integers to (h*w,); -1 counts, too.
 
-    Of labels with equal shares the smallest.
+    Ties go to the smallest label.
     """
     values = labels.unique()
     shares = [
@@ -132,12 +132,12 @@ def entropy(norms: Tensor) -> Tensor:
 
 
 def _mean_of_known(rows: Sequence[Sequence[float]]) -> NDArray[np.float64]:
-    """Mean of each column without nan; nan if a column has nothing else."""
+    """The mean of each column without nan; nan for a column of nan only."""
     return np.ma.masked_invalid(np.array(rows, float)).mean(0).filled(np.nan)
 
 
 LEGEND = f"""\
-score: attention that the most attended patch receives, 1 = uniform. A patch of
+score: attention that the most attended patch receives, 1 = uniform. A patch with
 {GLOBAL_THRESHOLD:g} or more is a global token. agreement: cosine of the rows of global tokens with
 the class token's row. max/median and entropy: of the weight norms of the FFN's output channels.
 Scores, tokens and agreement are means over the images. in-in and in-out: cosines of Values within a
@@ -189,7 +189,7 @@ def summary(phenomena: Phenomena) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns the exit status."""
+    """Runs the command and returns the exit status."""
     return options.run(_measure, parser().parse_args(arguments))
 
 

@@ -1,4 +1,4 @@
-"""Photos with masks: those that ship, with polygons drawn by hand, and folders of one's own."""
+"""Photos with masks: the shipped ones, with polygons drawn by hand, and your own folders."""
 
 import json
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ NAME = "photos"
 
 @dataclass(frozen=True)
 class Region:
-    """A polygon of (x, y) corners in pixels, and the word it shows: an index, or ``IGNORE``."""
+    """A polygon of (x, y) corners in pixels, and the index of the word it shows, or ``IGNORE``."""
 
     word: int
     corners: tuple[tuple[int, int], ...]
@@ -35,9 +35,9 @@ class Region:
 class ShippedPhoto:
     """A photo that ships and its true mask.
 
-    ``words`` are the classes, the main one first, each a name followed by its synonyms; ``text`` is
-    one word of each, as a person types them. ``regions`` are in the order in which they are
-    painted; ``size`` is (height, width).
+    ``words`` are the classes, the main one first, each a name followed by its synonyms; ``text``
+    has one word of each, as a person would type them. ``regions`` are in the order of painting;
+    ``size`` is (height, width).
     """
 
     name: str
@@ -63,7 +63,7 @@ class ShippedPhoto:
         return images.check(self.path)
 
     def labels(self) -> NDArray[np.int16]:
-        """The true mask: (H, W) indices into ``words``, ``IGNORE`` where none is there."""
+        """The true mask: (H, W) indices into ``words``, ``IGNORE`` where there is none."""
         mask = Image.new("I", self.size[::-1], IGNORE)
         draw = ImageDraw.Draw(mask)
         for region in self.regions:
@@ -97,7 +97,7 @@ def shipped_set() -> LabelledSet:
         for word, *others in photo.words:
             synonyms.setdefault(word, {}).update(dict.fromkeys(others))
     classes = tuple(
-        # A synonym that is a class of another photo is not one here.
+        # A synonym that is a class of another photo is left out here.
         ClassName(word, (word, *(other for other in others if other not in synonyms)))
         for word, others in synonyms.items()
     )
@@ -113,12 +113,12 @@ def shipped_set() -> LabelledSet:
 
 
 def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
-    """Photos ``NAME.jpg`` with masks ``NAME.png`` in a folder; of a ``split``, those it lists.
+    """Photos ``NAME.jpg`` with masks ``NAME.png`` in a folder, or those that a ``split`` lists.
 
     A mask is a palette or grey PNG. ``words.txt`` has a line ``value: word`` for each word of the
-    masks, and "background" for pixels of no word; pixels of other values are ignored. If values
-    differ by photo, ``index.json`` is a list of ``{"file": NAME, "words": {value: word}}`` instead.
-    ``SPLIT.txt`` has a name a line.
+    masks, with "background" for pixels of no word; pixels with other values are ignored. If values
+    differ between photos, ``index.json`` is a list of ``{"file": NAME, "words": {value: word}}``
+    instead. ``SPLIT.txt`` has one name per line.
 
     Raises:
         EvaluationError: the words cannot be read, a file is missing, or no photo is listed.
@@ -152,7 +152,7 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
 
 
 def _meanings(folder: Path) -> tuple[Path, dict[str, dict[int, str]]]:
-    """The file that lists the words, and by photo the word of each value of its mask."""
+    """The file that lists the words, and for each photo the word of each value of its mask."""
     listed = folder / "words.txt"
     try:
         if listed.is_file():

@@ -1,10 +1,10 @@
 """Whether suggested words are in a photo: ``python -m evaluation.suggested_words``.
 
 Prints the share of suggested words that are in the photo's truth, the share of the labelled area
-that they name, and of the photos with a main thing the share in which a suggested word, and in
-which the first one, names it. The main thing is the class of COCO-Object that covers most of the
-photo, if it covers 15 % or more. Of the small things, which cover from 1 to 5 % of a photo, it
-prints the share that is named. Photos without a labelled pixel are left out.
+that they name, and the share of the photos with a main thing in which any suggested word, and the
+first one, names it. The main thing is the class of COCO-Object that covers most of the photo, if it
+covers 15 % or more. It also prints the share of small things, which cover 1 to 5 % of a photo, that
+are named. Photos without a labelled pixel are left out.
 """
 
 import argparse
@@ -29,7 +29,7 @@ KINDS = {
     "wall": tuple(kind for kind, word in class_lists.COCO_COARSER.items() if word == "wall"),
     "water": ("sea", "river"),
 }
-"""Classes of a truth that are kinds of a word: the word names them too."""
+"""Classes of a truth that are kinds of a word, so that the word names them, too."""
 MAIN_KINDS = {
     "fruit": ("apple", "banana", "orange"),
     "vegetable": ("broccoli", "carrot"),
@@ -45,19 +45,19 @@ MAIN_KINDS = {
     "houseplant": ("potted plant",),
     "wine bottle": ("bottle",),
 }
-"""The same for the main thing alone: spellings, the narrowest word above it, and kinds of it."""
+"""The same for the main thing only: spellings, the narrowest word above it, and kinds of it."""
 MAIN_SHARE = 0.15
-"""Share of a photo from which a thing is its main thing, if none is larger."""
+"""Minimum share of a photo that its main thing, the largest one, covers."""
 SMALL = 0.01, 0.05
-"""Shares of a photo between which a thing is small."""
+"""A thing is small if its share of a photo is between these."""
 
 # --- judging the words of a photo ----------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Truth:
-    """The labelled area of each true word of a photo in pixels, its main thing or "", and its
-    small things."""
+    """The labelled area in pixels of each true word of a photo, its main thing or "", and its small
+    things."""
 
     areas: Mapping[str, int]
     main: str
@@ -66,12 +66,12 @@ class Truth:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The words suggested for one photo: how many, how many of them are in its truth, and the share
-    of the labelled area that these name.
+    """The words suggested for one photo: their number, how many of them are in its truth, and the
+    share of the labelled area that these name.
 
-    ``small`` are how many of its small things are named, of how many. ``main`` and ``first`` tell
-    whether any word, and the first one, names the main thing, and ``only_stuff`` whether no thing
-    is suggested; all three are None for a photo without a main thing.
+    ``small`` says how many of its small things are named, and how many there are. ``main`` and
+    ``first`` say whether any word, and the first one, names the main thing, and ``only_stuff``
+    whether no thing is suggested; all three are None for a photo without a main thing.
     """
 
     n_words: int
@@ -85,9 +85,9 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Figures:
-    """Shares: of the words those that are right, of the labelled area what they name; of the photos
-    with a main thing those in which it is named, named first, and only stuff is suggested (nan
-    without such a photo); of the small things those that are named (nan without any)."""
+    """The shares of words that are right, and of the labelled area that they name; of photos with a
+    main thing in which it is named, it is named first, and only stuff is suggested (nan without
+    such a photo); and of small things that are named (nan without any)."""
 
     right: float
     area: float
@@ -118,7 +118,7 @@ def meanings(backbone: Backbone) -> dict[str, set[str]]:
 def judge(words: Sequence[str], truth: Truth, named: Mapping[str, set[str]]) -> Judgement:
     """Compares words with the truth.
 
-    ``named`` are, for each word, the words of the truth that it names besides itself.
+    ``named`` has, for each word, the words of the truth that it names besides itself.
     """
     hits = [truth.areas.keys() & {word, *named.get(word, ())} for word in words]
     area = sum(truth.areas[word] for word in set().union(*hits)) / sum(truth.areas.values())
@@ -133,7 +133,7 @@ def judge(words: Sequence[str], truth: Truth, named: Mapping[str, set[str]]) -> 
 
 
 def figures(photos: Sequence[Judgement]) -> Figures:
-    """The figures of some photos."""
+    """The figures over these photos."""
     right = sum(photo.n_right for photo in photos) / sum(photo.n_words for photo in photos)
     area = float(np.mean([photo.area for photo in photos]))
     kinds = [
@@ -148,7 +148,7 @@ def figures(photos: Sequence[Judgement]) -> Figures:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command; returns the exit status."""
+    """Runs the command and returns the exit status."""
     return options.run(_judge_photos, parser().parse_args(arguments))
 
 
@@ -163,8 +163,7 @@ def _judge_photos(args: argparse.Namespace) -> None:
             judged.append(judge(segmenter.suggest(image), truth, named))
     if not judged:
         raise EvaluationError(
-            "A photo with a labelled pixel was expected, but every pixel of every photo is "
-            "ignored; check the values in index.json."
+            "Every pixel of every photo is ignored; check the values in index.json."
         )
     print(report(judged))
 

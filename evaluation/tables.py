@@ -1,8 +1,8 @@
-"""Tables of results: of one run, and of several as a paper prints them.
+"""Tables of results: of one run, and of several runs as in a paper.
 
-``published.toml`` has published figures, their sources and the settings of the authors' public
-code. A run is compared with a published figure if it has the same weights, words, images and
-sizes; the class lists are this project's own.
+``published.toml`` has published results, their sources and the settings of the authors' public
+code. A run is compared with a published result if it has the same weights, words, images and sizes;
+the class lists are this project's own.
 """
 
 import json
@@ -23,11 +23,11 @@ from gclip_core.numbering import PAPERS_BLOCKS
 from gclip_core.pixels.refine import REFINEMENTS
 
 BASE = METHODS["clearclip"].title
-"""The row that others are compared with."""
+"""The row with which the others are compared."""
 ALIKE = ("words", "purify", "refine", "templates", "dtype")
-"""Settings that must be equal, as weights, code and methods, in runs whose mean is taken."""
+"""Settings that, like weights, code and methods, must be equal in runs whose mean is taken."""
 SETTINGS = ("split", "images", "short_side", "window", "stride", "threshold", "logit_scale", *ALIKE)
-"""What decides the numbers of a run, with its data set, weights and methods."""
+"""The settings that, with data set, weights and methods, determine a run's numbers."""
 PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text("utf-8"))
 PUBLISHED_NOTE = (
     "published: on OpenAI's ViT-B/16, where this run's settings are those of the authors' code; "
@@ -37,7 +37,7 @@ PUBLISHED_NOTE = (
 
 
 def text_table(rows: Sequence[Sequence[str]]) -> str:
-    """A table for a terminal, head first: the first column is aligned left, the others right."""
+    """A table for a terminal, header first; the first column is left-aligned, the others right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for first, *others in rows:
@@ -58,7 +58,7 @@ def percent(value: float) -> str:
 
 
 def difference(value: float, reference: float) -> str:
-    """The difference of two fractions in percentage points, signed."""
+    """The signed difference of two fractions in percentage points."""
     if math.isnan(value - reference):
         return "–"
     text = f"{100 * (value - reference):+.2f}".replace("-", "−")
@@ -95,7 +95,7 @@ def method_scores(result: Result) -> list[MethodScores]:
 
 
 def run_table(result: Result) -> str:
-    """A run as text: what was evaluated, and a row for each method, compared with ClearCLIP."""
+    """A run as text: what was evaluated, and one row per method, compared with ClearCLIP."""
     settings, by_method = result.settings, method_scores(result)
     words = "all classes" if settings["words"] == "all" else f"words: {settings['words']}"
     images = counted(len(result.image_miou), "image")
@@ -131,25 +131,25 @@ def result_json(result: Result) -> str:
 
 
 def paper_table(results: Sequence[Result]) -> str:
-    """Several results as a paper prints them: methods down, sets across, differences to ClearCLIP.
+    """Several results as in a paper: methods in rows, sets in columns, differences to ClearCLIP.
 
-    Each backbone has a table of its own, with the settings of every run below. A set's published
-    figures are beside it, where a complete run can be compared with them. The last column is the
-    mean over the sets. It is left out if a run lacks images, or if ``ALIKE``, the weights, the
-    code or a method's settings differ.
+    Each backbone has its own table, with the settings of every run below. A set's published results
+    are beside it if a complete run can be compared with them. The last column, the mean over the
+    sets, is left out if a run lacks images, or if ``ALIKE``, the weights, the code or a method's
+    settings differ.
 
     Raises:
         EvaluationError: no result, or two of one backbone on one set.
     """
     if not results:
-        raise EvaluationError("At least one result folder was expected, but none came.")
+        raise EvaluationError("At least one result folder is needed; name one or more.")
     parts = []
     for backbone in dict.fromkeys(r.settings["backbone_title"] for r in results):
         own = [r for r in results if r.settings["backbone_title"] == backbone]
         if len({r.settings["title"] for r in own}) < len(own):
             raise EvaluationError(
-                f"One result for each data set was expected, but two of {backbone} on the same "
-                "set came; leave one of them out."
+                f"One result for each data set was expected, but there are two of {backbone} on "
+                "the same set; leave one of them out."
             )
         differing = _differing([r.settings for r in own])
         unfinished = [r.settings["title"] for r in own if not r.complete]
@@ -168,7 +168,7 @@ def paper_table(results: Sequence[Result]) -> str:
 
 
 def _differing(runs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Settings and methods in which runs differ, so that a mean would mix them."""
+    """Settings and methods in which the runs differ, so that a mean would mix them."""
     keys = (*ALIKE, "weights", "code")
     differing = [key for key in keys if any(run.get(key) != runs[0].get(key) for run in runs)]
     methods: dict[str, Any] = {}
@@ -179,7 +179,7 @@ def _differing(runs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _paper_rows(backbone: str, results: Sequence[Result], has_mean: bool) -> list[tuple[str, ...]]:
-    """The cells of one backbone's table: the head, a row for each method, and the settings."""
+    """The cells of one backbone's table: the header, one row per method, and the settings."""
     miou = [{row.method: row.miou for row in method_scores(result)} for result in results]
     methods = list(dict.fromkeys(method for by_method in miou for method in by_method))
     columns = [[backbone, *methods, "", *(key.replace("_", " ") for key in SETTINGS)]]
@@ -208,7 +208,7 @@ def _cell(column: Mapping[str, float], method: str) -> str:
 
 
 def _setting(result: Result, key: str) -> str:
-    """A setting as text; of images, how many were counted."""
+    """A setting as text; for images, the number that was counted."""
     value, n_counted = result.settings.get(key, "–"), len(result.image_miou)
     if key == "images" and n_counted < value:
         return f"{n_counted} of {value}"
@@ -216,9 +216,9 @@ def _setting(result: Result, key: str) -> str:
 
 
 def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
-    """The published figures that a run can be compared with, such as ``"33.7"``, by method.
+    """The published results with which a run can be compared, such as ``"33.7"``, by method.
 
-    ``settings`` are an experiment's. ``"33.7?"`` is a figure whose image sizes are not public, or
+    ``settings`` are an experiment's. ``"33.7?"`` is a result whose image sizes are not public, or
     of a method that differs from the one here.
     """
     dataset, figures = settings["dataset"], {}
@@ -226,7 +226,7 @@ def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
     for entry in PUBLISHED["results"]:
         if dataset not in entry["miou"] or settings["images"] not in PUBLISHED["images"][dataset]:
             continue
-        # The settings of the authors' code; a table with a set's name is for that set alone.
+        # The settings of the authors' code; a table with a set's name is for that set only.
         code = PUBLISHED["settings"].get(entry.get("settings"), {})
         sizes = {key: value for key, value in code.items() if not isinstance(value, dict)}
         sizes |= code.get(dataset, {})
@@ -242,7 +242,7 @@ def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _papers(method: Mapping[str, Any]) -> bool:
-    """Whether GCLIP has AMF, CS and the paper's blocks, in either counting; true for others."""
+    """Whether GCLIP has AMF, CS and the paper's blocks in either numbering; true for others."""
     choices = ("backbone", *PAPERS_BLOCKS.values())
     return method["name"] != "gclip" or method in [
         method_settings(gclip(amf_blocks=blocks, cs_blocks="backbone")) for blocks in choices

@@ -1,9 +1,9 @@
 """Open-vocabulary segmentation with a CLIP image tower: type any words, get a mask of each.
 
 It implements GCLIP of Wang, Yan and Kang (arXiv 2502.06818), which combines attention map fusion
-(AMF) and channel suppression (CS), and the methods CLIP, MaskCLIP, SCLIP, ClearCLIP and others.
-With CLIP's weights, frozen and loaded by open_clip, no method needs any training. The built-in
-backbone is no frozen CLIP: its blocks take their input from two pretrained networks, and it was
+(AMF) and channel suppression (CS), and CLIP, MaskCLIP, SCLIP, ClearCLIP and other methods. With
+CLIP's weights, frozen and loaded by open_clip, no method needs any training. The built-in backbone
+is not a plain CLIP: its blocks take features of two pretrained networks as input, and it was
 trained on photos with words and masks (assets/built-in/README.md). All methods run on it, too.
 """
 

@@ -22,15 +22,15 @@ from gclip_core.numbering import check_before_last, check_blocks
 from gclip_core.types import Blocks, Grid
 
 GLOBAL_THRESHOLD = 5.0
-"""A global token receives at least so many times uniform attention."""
+"""A patch that receives at least this multiple of uniform attention is a global token."""
 N_FUSED = 2
 """The number of blocks that ``"auto"`` chooses."""
 ELEMENTS_AT_A_TIME = 400_000
-"""Elements of an attention matrix that are computed at a time, to fit a processor's cache."""
+"""Number of elements of an attention matrix computed at a time, to fit a processor's cache."""
 
 
 class FusionReason(StrEnum):
-    """Why these blocks are fused, or none."""
+    """Why these blocks are fused, or why none is."""
 
     OFF = "off"
     BY_HAND = "by hand"
@@ -42,7 +42,7 @@ class FusionReason(StrEnum):
 
 @dataclass(frozen=True)
 class FusionReport:
-    """The blocks whose attention is fused (0-based, none without fusion), and why these."""
+    """The blocks whose attention is fused (0-based; empty without fusion), and the reason."""
 
     blocks: tuple[int, ...]
     reason: FusionReason
@@ -50,19 +50,19 @@ class FusionReport:
 
 @dataclass(frozen=True)
 class BlocksOf12:
-    """Blocks of a tower of 12, counted from 1, and those of other towers at the same depths."""
+    """Blocks of a tower of 12, counted from 1; other towers use those at the same depth."""
 
     blocks: tuple[int, ...]
 
     def indices(self, n_blocks: int) -> tuple[int, ...]:
-        """The 0-based blocks of a tower of ``n_blocks``: at least one, but never the last.
+        """The 0-based blocks in a tower of ``n_blocks``: at least one, but never the last.
 
-        Raises MethodError for a tower of a single block.
+        Raises MethodError for a tower with a single block.
         """
         if n_blocks < 2:
             raise MethodError(
-                "This method needs a tower of at least two blocks, but one block came; take a "
-                "method that uses the last block alone, such as ClearCLIP."
+                "This method needs a tower of at least two blocks, but this one has one; take a "
+                "method that uses only the last block, such as ClearCLIP."
             )
         spans = [
             range(round((block - 1) * n_blocks / 12), round(block * n_blocks / 12))
@@ -77,11 +77,12 @@ class Fusion:
     """Which blocks' attention is fused into the last block's, and how (AMF and relatives).
 
     ``attention`` is the kind of the fused maps: ``"qk"``, or ``"own"`` for the kind that the method
-    uses in the last block. ``heads="each"`` fuses head i with head i, ``"mean"`` the head mean with
-    every head. ``weight``, from 0 to 1, is that of the mean of the fused maps; None is the plain
-    average of ``n`` maps and the last block's, ``n / (1 + n)``. ``blocks="auto"`` chooses
-    ``n_fused``; a global token receives at least ``global_threshold`` times uniform attention.
-    Raises MethodError for a setting outside its range.
+    uses in the last block. ``heads="each"`` fuses head i with head i, ``"mean"`` fuses the mean
+    over heads with every head. ``weight``, from 0 to 1, is the weight of the mean of the fused
+    maps; None means ``n / (1 + n)``, the plain average of ``n`` maps and the last block's.
+    ``blocks="auto"`` chooses ``n_fused`` blocks; a global token receives at least
+    ``global_threshold`` times uniform attention. Raises MethodError for a setting outside its
+    range.
     """
 
     blocks: Blocks | BlocksOf12 = "backbone"
@@ -107,8 +108,8 @@ class GlobalTokens:
     """The global tokens of every block.
 
     ``scores[l]`` is ``max_j m_j`` of block ``l``: 1 for uniform attention, N if all patches attend
-    to one. ``tokens[l]`` are the patches with ``m_j >= threshold``. ``agreement[l]`` is the mean
-    cosine between their rows and the class token's row; nan without a global token.
+    to a single one. ``tokens[l]`` are the patches with ``m_j >= threshold``. ``agreement[l]`` is
+    the mean cosine between their rows and the class token's row, nan without a global token.
     """
 
     scores: tuple[float, ...]
@@ -128,9 +129,9 @@ def patch_attention(rows: Tensor) -> Tensor:
 def received(heads: Heads) -> Tensor:
     """How much each patch is attended to, ``m_j = N mean_i A_ij``: (N,) float32.
 
-    ``A`` is the head mean of the attention from patches to patches, with renormalised rows;
-    ``heads`` are queries and keys, each (H, 1+N, d). Uniform attention gives 1. If all patches
-    attend only to ``j``, ``m_j`` is N.
+    ``A`` is the attention from patches to patches, averaged over heads, with renormalised rows;
+    ``heads`` are queries and keys, each (H, 1+N, d). ``m_j`` is 1 for uniform attention, and N if
+    all patches attend only to ``j``.
     """
     rows = max(1, ELEMENTS_AT_A_TIME // (heads.k.shape[0] * heads.k.shape[1]))
     queries = heads.q[:, 1:].split(rows, dim=1)
@@ -144,13 +145,13 @@ def global_tokens(m: Tensor, threshold: float) -> tuple[int, ...]:
 
 
 def agreement(heads: Heads, patches: Sequence[int]) -> float:
-    """The mean cosine of the rows of some patches with the class token's row.
+    """The mean cosine between the rows of the given patches and the class token's row.
 
-    ``heads`` are queries and keys, each (H, 1+N, d); the attention is their head mean.
+    ``heads`` are queries and keys, each (H, 1+N, d); the attention is averaged over heads.
     """
     queries = heads.q[:, [0, *(1 + patch for patch in patches)]]
     rows = attention.mean_weights(queries, heads.k).cpu()[:, 1:].double()
-    # Rows that attend nearly only to the class token are small; eps must be smaller.
+    # Rows that attend almost only to the class token are small; eps must be smaller.
     return float(F.cosine_similarity(rows[1:], rows[:1], dim=-1, eps=1e-30).mean())
 
 
@@ -159,10 +160,10 @@ def fused_blocks(
 ) -> FusionReport:
     """The blocks that ``fusion`` fuses in a tower of ``n_blocks``.
 
-    ``default`` are the backbone's blocks. ``"auto"`` is from ``first_global_block`` on, or the
-    middle blocks if there is none. ``received_by(block)`` returns ``received`` of a block; it
-    is called only for blocks that can change the choice. Raises MethodError for a block that the
-    tower does not have, its last block, or too many blocks.
+    ``default`` are the backbone's blocks. ``"auto"`` fuses the blocks from ``first_global_block``
+    on, or the middle blocks if there is none. ``received_by(block)`` returns ``received`` of a
+    block; it is called only for blocks that can change the choice. Raises MethodError for a block
+    that the tower does not have, for its last block, and for too many blocks.
     """
     if fusion is None:
         return FusionReport((), FusionReason.OFF)
@@ -177,8 +178,8 @@ def fused_blocks(
     n_fused = fusion.n_fused
     if n_fused > n_blocks - 1:
         raise MethodError(
-            f"AMF can fuse up to {n_blocks - 1} of {n_blocks} blocks, but n_fused={n_fused} came; "
-            "take fewer."
+            f"AMF can fuse up to {n_blocks - 1} of {n_blocks} blocks, so n_fused={n_fused} is too "
+            "many; take fewer."
         )
 
     def has_token(block: int) -> bool:
@@ -205,10 +206,10 @@ def first_global_block(
 
 @dataclass(frozen=True, eq=False)
 class WeightedMap:
-    """A kind of attention of one block, with its weight in the last block's.
+    """A kind of attention of one block, with its weight in the fused attention.
 
-    ``heads`` are the block's, each (..., H, T, d), with values if ``kind`` needs them. If it is
-    ``averaged``, every head has the head mean.
+    ``heads`` are the block's, each (..., H, T, d), with values if ``kind`` needs them. If
+    ``averaged``, every head uses the mean over heads.
     """
 
     weight: float
@@ -220,8 +221,8 @@ class WeightedMap:
 def attend_fused(maps: Sequence[WeightedMap], grid: Grid) -> Tensor:
     """The weighted sum of maps times the Values of the first: (..., H, T, d) in their dtype.
 
-    The first is the last block's. Each map is multiplied by the Values separately: no T x T matrix
-    is stored unless it is averaged.
+    The first map is the last block's. Each map is multiplied by the Values separately, so that no T
+    x T matrix is stored unless it is averaged.
     """
     values = maps[0].heads.part("v")
 
@@ -239,7 +240,7 @@ def attend_fused(maps: Sequence[WeightedMap], grid: Grid) -> Tensor:
 
 
 def fused_matrix(maps: Sequence[WeightedMap], grid: Grid, head: int | None) -> Tensor:
-    """The weighted sum of maps, of one head or as the head mean: (..., T, T) float32."""
+    """The weighted sum of maps, for one head or averaged over heads: (..., T, T) float32."""
 
     def matrix(one: WeightedMap) -> Tensor:
         heads = one.heads if one.averaged else one.heads.only(head)

@@ -22,7 +22,7 @@ GAUSSIAN_SIGMA = 5.0
 PEARL_ALPHA = 0.08
 """Weight of PEARL's Key-Key logits, which are added to its aligned Query-Key logits."""
 NEWTON_SCHULZ_STEPS = 5
-"""PEARL's number of iterations. They end before convergence, as in the authors' code."""
+"""PEARL's number of iterations, which end before convergence, as in the authors' code."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Heads:
         return Heads(self.q[index], self.k[index], None if self.v is None else self.v[index])
 
     def only(self, head: int | None) -> "Heads":
-        """One head, its axis kept: each (..., 1, T, d); for None all heads."""
+        """One head, with its axis kept: each (..., 1, T, d); all heads for None."""
         return self if head is None else self[..., head : head + 1, :, :]
 
 
@@ -53,11 +53,12 @@ def aligned(heads: Heads) -> Heads:
     """PEARL's queries and keys, (..., H, T, 2 d) in their dtype, for ``softmax(s q' k'^T)``.
 
     The logits ``s q (k R)^T + alpha s k_c k_c^T`` are one product of concatenated queries and keys.
-    The caller computes ``s`` from the doubled width, so the queries are multiplied by sqrt(2).
+    The caller computes ``s`` from the doubled width; multiplying the queries by sqrt(2) corrects
+    it.
     """
     q, k = heads.q.float(), heads.k.float()
     share = q.norm(dim=-1, keepdim=True)  # (..., H, T, 1)
-    share[..., :1, :] = 0  # the class token is no part of the mean
+    share[..., :1, :] = 0  # the class token is not part of the mean
     share = share / (share.sum(-2, keepdim=True) + 1e-6)
     q_centred, k_centred = (x - (share * x).sum(-2, keepdim=True) for x in (q, k))
     rotated = k @ newton_schulz(k_centred.transpose(-1, -2) @ q_centred)
@@ -82,8 +83,8 @@ def newton_schulz(M: Tensor) -> Tensor:
 class Attention:
     """A kind of attention: the sum over ``pairs`` of ``softmax(s a b^T + bias)``.
 
-    Without a pair the matrix is the identity: the output of a token is its own Value. ``prepare``
-    computes other queries and keys from a block's.
+    Without pairs, the matrix is the identity: the output of a token is its own Value. ``prepare``
+    transforms a block's queries and keys first.
     """
 
     pairs: tuple[tuple[Part, Part], ...]
@@ -117,7 +118,7 @@ def gaussian_bias(grid: Grid, device: torch.device | str = "cpu") -> Tensor:
 
 
 def weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``softmax(s a b^T + bias)``, ``s = d^-1/2``: (..., rows of a, of b) float32, sum 1 a row."""
+    """``softmax(s a b^T + bias)``, ``s = d^-1/2``: (..., rows of a, of b) float32, row sum 1."""
     logits = (a.float() * a.shape[-1] ** -0.5) @ b.float().transpose(-1, -2)
     if bias is not None:
         logits = logits + bias
@@ -132,7 +133,7 @@ def mean_weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def mean_matrix(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
-    """Head mean of the attention matrix ``A`` of METHOD.md's table: (..., T, T) float32."""
+    """Mean over heads of the attention matrix ``A`` in METHOD.md's table: (..., T, T) float32."""
     if not attention.pairs:
         tokens = heads.q.shape[-2]
         eye = torch.eye(tokens, device=heads.q.device)
@@ -142,9 +143,9 @@ def mean_matrix(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
 
 
 def attend(attention: Attention, heads: Heads, grid: Grid, values: Tensor | None = None) -> Tensor:
-    """The matrix times the Values, (..., H, T, d) in their dtype; the matrix is not stored.
+    """The attention matrix times the Values, (..., H, T, d) in their dtype; it is never stored.
 
-    ``values``, if given, are multiplied instead of the Values of ``heads``.
+    ``values``, if given, replace the Values of ``heads``.
     """
     v = heads.part("v") if values is None else values
     if not attention.pairs:
@@ -155,13 +156,13 @@ def attend(attention: Attention, heads: Heads, grid: Grid, values: Tensor | None
 
 
 def gate(similarity: Tensor, sharpness: float, least: Tensor, first: int = 0) -> Tensor:
-    """An attention from similarities of patches: the softmax over a row's entries above ``least``.
+    """Attention from similarities of patches: the softmax over a row's entries above ``least``.
 
-    ``similarity`` has rows ``first``, ... of an (N, N) matrix. Before the softmax, ``least`` is
-    subtracted and ``sharpness`` multiplies. A row without such an entry keeps its own patch.
+    ``similarity`` has the rows of an (N, N) matrix from ``first`` on. The logits are ``sharpness *
+    (similarity - least)``. A patch whose row has no such entry attends to itself.
     """
     logits = sharpness * (similarity - least)
-    # In a uniform image all entries of a row may be too small; its softmax would be nan.
+    # In a uniform image, all entries of a row may be too small, and its softmax would be nan.
     logits.diagonal(first).clamp_(min=0)
     return logits.masked_fill_(logits < 0, -torch.inf).softmax(-1)
 

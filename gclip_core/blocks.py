@@ -1,6 +1,6 @@
-"""A forward pass of the image tower from any block on, which returns the input of each block.
+"""A forward pass of the image tower from any block on that returns the input of each block.
 
-The blocks are recomputed here from open_clip's modules and parameters. So a block can run with
+The blocks are computed here from open_clip's modules and parameters, so that a block can run with
 another ``W2'`` while the module's weights stay unchanged. Outputs have the model's dtype.
 """
 
@@ -18,8 +18,8 @@ from gclip_core.types import Grid, Module
 def embed_patches(visual: Module, x: Tensor) -> Tensor:
     """The input of block 0: the output of ``visual.conv1``, (B, D, h, w), to (B, 1+N, D).
 
-    For another grid than the model's, ``positional_embedding`` is resized (bicubic,
-    ``align_corners=False``, no antialias).
+    For a grid other than the model's, ``positional_embedding`` is resized (bicubic,
+    ``align_corners=False``, no antialiasing).
     """
     grid = (x.shape[-2], x.shape[-1])
     x = x.flatten(2).transpose(1, 2)  # (B, N, D)
@@ -29,7 +29,7 @@ def embed_patches(visual: Module, x: Tensor) -> Tensor:
 
 
 def positional_embedding(visual: Module, grid: Grid) -> Tensor:
-    """The tower's positional embedding for a grid of patches, (1+N, D); float32 if resized."""
+    """The tower's positional embedding for a grid of patches: (1+N, D), float32 if resized."""
     own = visual.positional_embedding
     if grid == tuple(visual.grid_size):
         return own
@@ -97,7 +97,7 @@ def block_inputs(
 def normalised(norm: Module, x: Tensor) -> Tensor:
     """``norm(x)``; on a CPU without open_clip's conversion of bfloat16 to float32 and back.
 
-    Without it the norm is faster; few numbers are rounded differently.
+    This is faster, and rounds few numbers differently.
     """
     if isinstance(norm, LayerNormFp32) and x.device.type == "cpu":
         return F.layer_norm(x, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
@@ -107,7 +107,7 @@ def normalised(norm: Module, x: Tensor) -> Tensor:
 def _quick_ffn(c_fc: nn.Linear, W2: Tensor, bias: Tensor, x: Tensor) -> Tensor:
     """The FFN with QuickGELU: ``x sigmoid(1.702 x) = silu(1.702 x) / 1.702``.
 
-    The matrix products multiply by 1.702 and 1/1.702: two passes over the numbers fewer.
+    The matrix products include the factors 1.702 and 1/1.702, which saves two passes over the data.
     """
     rows = x.flatten(0, -2)
     hidden = torch.addmm(c_fc.bias, rows, c_fc.weight.T, beta=1.702, alpha=1.702)

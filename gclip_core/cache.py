@@ -1,4 +1,4 @@
-"""A cache of a number of values that several threads can use at once."""
+"""A cache of limited size that several threads can use at once."""
 
 from collections.abc import Callable, Hashable
 from threading import Condition
@@ -12,10 +12,10 @@ Value = TypeVar("Value")
 class BoundedCache(Generic[Value]):
     """At most ``limit`` values; the least recently used ones are dropped.
 
-    With ``weigh``, the sum of what it returns for the values is limited instead; a value is weighed
-    when it is put. ``get_or_make(key, make)`` is the value of ``key``, made by ``make()`` if it is
-    not cached. If two threads need the same missing key, the second waits for the first to make the
-    value. If ``make`` fails, nothing is cached, and the next thread calls its own.
+    With ``weigh``, the sum of the values' weights is limited instead; a value is weighed when it is
+    put. ``get_or_make(key, make)`` returns the value of ``key``, which ``make()`` computes if it is
+    not cached. If two threads need the same missing key, the second waits for the first to compute
+    it. If ``make`` fails, nothing is cached, and the next thread calls its own.
     """
 
     def __init__(self, limit: int, weigh: Callable[[Value], int] | None = None) -> None:
@@ -29,7 +29,7 @@ class BoundedCache(Generic[Value]):
         self.get_or_make = get_or_make
 
     def get(self, key: Hashable) -> Value | None:
-        """The value, now the most recently used; None if there is none."""
+        """Returns the value and marks it as the most recently used; None if there is none."""
         with self._condition:
             return self._values.get(key)
 

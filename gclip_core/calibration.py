@@ -1,9 +1,9 @@
 """Calibration around the last block (SC-CLIP, SFP): repair, spreading, class term, second pass.
 
 In late blocks, many patches attend to a few *outlier* patches. These are replaced by the mean of
-their neighbours on the grid. Then patches that are similar in an earlier block are averaged,
-before the last block and after it. All functions are pure and compute one image; matrices and
-patches are float32. ``X_b`` in the comments is the output of block b, counted from 1.
+their neighbours on the grid. Then patches that are similar in an earlier block are averaged, before
+and after the last block. All functions are pure and take one image; matrices and patches are
+float32. In the comments, ``X_b`` is the output of block b, counted from 1.
 """
 
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ class Calibration:
     """Settings of the calibration around the last block (``gclip_core.calibration``).
 
     ``outliers`` names the detector. An outlier whose neighbours are all outliers is unchanged if
-    ``isolated`` is ``"kept"``, else set to 0. With ``gate_thresholded``, the gate is made of
-    thresholded similarities. The second pass uses attention and gate, as the first, or the gate
-    only. Raises MethodError for another word.
+    ``isolated`` is ``"kept"``, else set to 0. With ``gate_thresholded``, the gate is computed from
+    thresholded similarities. The second pass uses attention and gate, as the first does, or only
+    the gate. Raises MethodError for any other value.
     """
 
     outliers: Literal["lof", "som"]
@@ -43,31 +43,31 @@ class Calibration:
 
 
 NEIGHBOURS = 30
-"""Number of nearest other patches that each patch is compared with."""
+"""Number of nearest other patches with which each patch is compared."""
 LOF_QUANTILE = 0.95
 """Patches whose outlier score is above this quantile of all scores are outliers."""
 SOM_FACTOR = 1.5
 """Factor of the class token's attention to a patch in ``som_outliers``."""
 SOM_MOST = 10
-"""The maximum number of outliers of ``som_outliers``, whatever the image's size."""
+"""Maximum number of outliers of ``som_outliers``, whatever the image's size."""
 GATE_SHARPNESS = 3.0
 """Factor of the similarity before the softmax of the gate, ``attention.gate``."""
 THRESHOLD = 0.4
-"""Similarities below it are set to 0 in spreading."""
+"""Similarities below this are set to 0 in spreading."""
 CLASS_WEIGHT = 0.3
 """Weight of the class term."""
 BEFORE, AFTER, SUMMED = BlocksOf12((9,)), BlocksOf12((4,)), BlocksOf12((4, 5, 6, 7, 8, 9, 10))
-"""Blocks whose outputs determine: the spreading before the last block, the spreading after it, and
+"""Blocks whose outputs determine the spreading before the last block, the spreading after it, and
 the sum that is the input of the second pass."""
 
 
 def lof_scores(patches: Tensor) -> Tensor:
     """Outlier score of each patch, (N, D) with N > 30 to (N,): larger for an isolated patch.
 
-    A patch's k-distance is its squared distance to the 30th nearest other patch. The score is this
-    times the mean of 1 / k-distance over those 30, as in SC-CLIP's code.
+    A patch's k-distance is its squared distance to the 30th nearest other patch. The score is the
+    patch's k-distance times the mean of 1 / k-distance over those 30, as in SC-CLIP's code.
     """
-    centred = patches - patches.mean(0)  # smaller numbers: the difference below is more exact
+    centred = patches - patches.mean(0)  # smaller numbers make the difference below more exact
     squares = centred.square().sum(1)
     apart = squares[:, None] + squares[None] - 2 * centred @ centred.T  # (N, N)
     apart.fill_diagonal_(torch.inf)
@@ -83,11 +83,11 @@ def lof_outliers(patches: Tensor) -> Tensor:
 
 
 def som_outliers(heads: Heads) -> Tensor:
-    """Indices, (n,) int64, of at most ten patches: those that the class token attends to most.
+    """Indices (n,) int64 of at most ten patches, those that the class token attends to most.
 
-    A patch counts only if its attention to itself is below 1.5 times the class token's attention
-    to it. ``heads`` are queries and keys (H, 1+N, d) of the block before the last; the attention is
-    the head mean of Query-Key.
+    A patch counts only if its attention to itself is below 1.5 times the class token's attention to
+    it. ``heads`` are queries and keys (H, 1+N, d) of the block before the last; the attention is
+    Query-Key, averaged over heads.
     """
     A = attention.mean_weights(heads.q, heads.k)
     attended, own = SOM_FACTOR * A[0, 1:], A.diagonal()[1:]  # (N,) each
@@ -101,7 +101,7 @@ def repaired(
     """Patches (N, D) with each outlier replaced by the mean of its neighbours on the grid.
 
     The neighbours are the eight patches around it, without those outside the image and without
-    outliers. Without a neighbour, an outlier is unchanged (``"kept"``) or set to 0 (``"zero"``).
+    outliers. An outlier without such neighbours is unchanged (``"kept"``) or set to 0 (``"zero"``).
     """
     usable = torch.ones_like(patches[:, :1]).index_fill_(0, outliers, 0)
     fields = torch.cat([patches * usable, usable], dim=1).T.unflatten(1, grid)  # (D + 1, h, w)
@@ -115,7 +115,7 @@ def repaired(
 
 
 def cosines(patches: Tensor) -> Tensor:
-    """Cosine similarity of every two patches (N, D): (N, N)."""
+    """Cosine similarities between all patches (N, D): (N, N)."""
     scaled = F.normalize(patches, dim=-1)
     return scaled @ scaled.T
 
@@ -133,9 +133,9 @@ def spread(similarity: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """Inputs of the calibrated last block for one image, in float32, and what they are made by.
+    """Inputs of the calibrated last block for one image, in float32, and how they were computed.
 
-    ``patches`` (2, N, D) are those of the first and the second pass. ``class_terms`` (2, 1, D) are
+    ``patches`` (2, N, D) are those of the first and second pass. ``class_terms`` (2, 1, D) are
     added to the outputs. ``gate`` (N, N) is the attention that all heads of both passes use.
     ``after`` (N, N) spreads the sum of both outputs. The patches of the first pass were repaired at
     ``outliers`` (n,) int64 and spread by ``before`` (N, N).
@@ -162,8 +162,8 @@ def calibrate(
     if grid[0] * grid[1] <= NEIGHBOURS:
         raise ImageError(
             f"A calibrated method (SC-CLIP, SFP) needs at least {NEIGHBOURS + 1} patches, because "
-            f"it compares each with {NEIGHBOURS} others, but a grid of {grid[0]} × {grid[1]} came. "
-            "Increase the shorter side, or take another method."
+            f"it compares each with {NEIGHBOURS} others, but there are only "
+            f"{grid[0]} × {grid[1]}. Increase the shorter side, or take another method."
         )
 
     def outputs(of: BlocksOf12) -> list[Tensor]:
@@ -192,7 +192,7 @@ def calibrate(
 def two_passes(last: Module, kind: Attention, calibrated: Calibrated) -> Tensor:
     """The calibrated last block: (N, D), before ``ln_post``.
 
-    It has no residual path and no FFN. Spreading is linear, so it is done once, on the sum.
+    It has no residual path and no FFN. Spreading is linear, so it is applied once, to the sum.
     """
     heads, attending = _heads(last, calibrated)
     values = heads.part("v")
@@ -203,11 +203,12 @@ def two_passes(last: Module, kind: Attention, calibrated: Calibrated) -> Tensor:
 
 
 def path_matrix(last: Module, kind: Attention, calibrated: Calibrated, head: int | None) -> Tensor:
-    """The weight of token j in the output of token i, of one head or as the head mean: (1+N, 1+N).
+    """The weight of token j in the output of token i, for one head or averaged: (1+N, 1+N).
 
-    For patches it is the product of repair, spreading, attention and spreading; the class token
-    attends to itself. It is the mean over two passes; the patches of the second are from earlier
-    blocks. Layer norms, projections and the class term are left out: they do not mix patches.
+    For patches, it is the product of repair, spreading, attention and spreading, averaged over both
+    passes; the patches of the second pass are from earlier blocks. The class token attends to
+    itself. Layer norms, projections and the class term are left out, because they do not mix
+    patches.
     """
     _, attending = _heads(last, calibrated)
     attended = attention.mean_matrix(kind, attending.only(head), calibrated.grid)
@@ -221,15 +222,15 @@ def path_matrix(last: Module, kind: Attention, calibrated: Calibrated, head: int
 
 
 def _heads(last: Module, calibrated: Calibrated) -> tuple[Heads, Heads]:
-    """Heads of both passes, (2, H, N, d) each, and of those passes that use more than the gate."""
+    """Heads of both passes, each (2, H, N, d), and of the passes that use more than the gate."""
     heads = blocks.project(last, calibrated.patches.to(last.attn.in_proj_weight.dtype))
     return heads, heads if calibrated.settings.second_pass == "same" else heads[:1]
 
 
 def _with_attention(gated: Tensor, attended: Tensor, kind: Attention) -> Tensor:
-    """The mean of the gate and of each softmax of ``kind`` in the passes that have attention.
+    """The mean of the gate and of each softmax of ``kind``, in the passes that have attention.
 
-    ``gated`` has both passes, (2, ...), ``attended`` the first or both.
+    ``gated`` has both passes, (2, ...); ``attended`` has the first or both.
     """
     n = len(attended)
     return torch.cat([(gated[:n] + attended) / (1 + len(kind.pairs)), gated[n:]])

@@ -18,15 +18,15 @@ from gclip_core.numbering import check_before_last, check_blocks
 from gclip_core.types import Blocks
 
 CHANNEL_THRESHOLD = 2.0
-"""An abnormal channel has at least so many times the median norm."""
+"""A channel with at least this multiple of the median norm is abnormal."""
 
 
 @dataclass(frozen=True)
 class Suppression:
-    """CS: in ``blocks``, the channel of the FFN's output with the largest norm gets the ``target``
+    """CS: in ``blocks``, the FFN's output channel with the largest norm is scaled to the ``target``
     norm of the others.
 
-    It is abnormal if its norm is at least ``channel_threshold`` times the median. Raises
+    The channel is abnormal if its norm is at least ``channel_threshold`` times the median. Raises
     MethodError for a setting outside its range.
     """
 
@@ -41,7 +41,7 @@ class Suppression:
 
 
 class SuppressionReason(StrEnum):
-    """Why CS changes these blocks, or none."""
+    """Why CS changes these blocks, or why it changes none."""
 
     OFF = "off"
     BY_HAND = "by hand"
@@ -61,7 +61,7 @@ def ratios(norms: Tensor) -> tuple[float, ...]:
 
     1 if all norms of a block are zero; infinite if only their median is zero.
     """
-    # ``quantile`` averages the middle two of an even number; ``Tensor.median`` takes the lower.
+    # For an even count, ``quantile`` averages the middle two; ``Tensor.median`` takes the lower.
     largest, middle = norms.amax(1).double(), norms.quantile(0.5, dim=1).double()
     return tuple(torch.where(largest > 0, largest / middle, 1.0).tolist())
 
@@ -73,10 +73,10 @@ def abnormal_blocks(ratios: Sequence[float], threshold: float) -> tuple[int, ...
 
 @dataclass(frozen=True)
 class SuppressionReport:
-    """The factors by which CS multiplies the rows of ``W2``, and why.
+    """The factors by which CS multiplies the rows of ``W2``, and the reason.
 
     ``factors`` maps a block (0-based) to the factors of its output channels, (D,) float32.
-    ``settings`` are those given, with the blocks of ``factors``; None if CS changes nothing.
+    ``settings`` are the given ones, with the blocks of ``factors``; None if CS changes nothing.
     """
 
     factors: Mapping[int, Tensor]
@@ -89,9 +89,9 @@ def suppressed_channels(
 ) -> SuppressionReport:
     """The factors of the channels that CS suppresses under ``settings``.
 
-    ``norms`` (L, D) are those of all output channels, ``ratios`` is ``ratios`` of them, and
-    ``default`` are the backbone's blocks. Raises MethodError for a block that the tower does not
-    have, and for its last.
+    ``norms`` (L, D) are those of all output channels, ``ratios`` their ratios (``ratios``), and
+    ``default`` the backbone's blocks. Raises MethodError for a block that the tower does not have,
+    and for its last one.
     """
     if settings is None:
         return SuppressionReport({}, SuppressionReason.OFF)
@@ -113,9 +113,9 @@ def suppressed_channels(
 
 
 def channel_factors(norms: Tensor, target: Literal["mean", "median"]) -> Tensor:
-    """The factors that give the channel with the largest norm the mean (or median) of the others.
+    """The factors that scale the channel with the largest norm to the others' mean (or median).
 
-    (D,) float32, as ``norms``: 1 for the other channels, and for all if all norms are 0.
+    (D,) float32, as ``norms``: 1 for the other channels, and for all channels if all norms are 0.
     """
     factors, channel = torch.ones_like(norms), int(norms.argmax())
     others = torch.cat([norms[:channel], norms[channel + 1 :]])
@@ -126,5 +126,5 @@ def channel_factors(norms: Tensor, target: Literal["mean", "median"]) -> Tensor:
 
 
 def scale_rows(W2: Tensor, factors: Tensor) -> Tensor:
-    """A copy of ``W2`` (D, 4D) with row d times ``factors[d]``; computed in float32."""
+    """A copy of ``W2`` (D, 4D) with row d multiplied by ``factors[d]``; computed in float32."""
     return (W2.detach().float() * factors.to(W2.device)[:, None]).to(W2.dtype)

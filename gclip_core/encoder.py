@@ -1,4 +1,4 @@
-"""From pixels to block inputs. CS runs the tower again from the first block that it changes."""
+"""From pixels to block inputs. With CS, the tower runs again from the first changed block on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,20 +18,20 @@ from gclip_core.cs import Suppression, SuppressionReport
 from gclip_core.types import Grid, Size
 
 TOKENS_PER_BATCH = 8192
-"""The maximum number of tokens that are computed at a time; at least one window is."""
+"""Maximum number of tokens computed at a time, but at least one window."""
 
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """An encoded image: the input of every block in W windows, usually one, the whole image.
+    """An encoded image: the input of every block for W windows, usually one, the whole image.
 
     ``inputs[l]`` is the input of block ``l``, (W, 1+N, D) in the model's dtype. ``window`` is the
-    size of each window and ``corners`` are their (top, left), in patches. ``pixels`` (3, height,
-    width) float32 is the normalised image at the size that was encoded; ``image_size`` is its own
+    size of each window and ``corners`` are their (top, left), both in patches. ``pixels`` (3,
+    height, width) float32 is the normalised image at the encoded size; ``image_size`` is its own
     size. ``probabilities`` (W, classes) float32 are those of the stem's classes, None for a tower
-    without a stem. ``proxy`` (W, h', w', C) are DINO's features: a stem's own, else None until
-    ``with_proxy`` adds them. With CS, ``suppression`` are its settings, and ``without_cs`` is
-    the encoding that it resumes from.
+    without a stem. ``proxy`` (W, h', w', C) are DINO's features: those of a stem, else None until
+    ``with_proxy`` adds them. With CS, ``suppression`` has its settings, and ``without_cs`` is the
+    encoding from which it resumes.
     """
 
     backbone: Backbone = field(repr=False)
@@ -63,7 +63,7 @@ class Encoded:
         return suppress(self.without_cs.whole, report)
 
     def split(self) -> Iterator["Encoded"]:
-        """Encodings of some of the windows each, small enough to be computed at a time."""
+        """Splits the windows into encodings that are small enough to be computed at a time."""
         n = _windows_at_a_time(self.window)
         if len(self.corners) <= n:
             yield self
@@ -76,7 +76,7 @@ class Encoded:
 
     @cached_property
     def with_proxy(self) -> "Encoded":
-        """The same encoding with DINO's features, on the grid of the stem or of DINO that ships."""
+        """The same encoding with DINO's features, on the grid of the stem or the shipped DINO."""
         if self.proxy is not None:
             return self
         patch = self.backbone.patch
@@ -86,14 +86,14 @@ class Encoded:
 
     @torch.no_grad()
     def heads(self, block: int, values: bool = False) -> Heads:
-        """Queries and keys of a block, and its values on request: each (W, H, 1+N, d)."""
+        """Queries, keys and, on request, values of a block: each (W, H, 1+N, d)."""
         if block == self.backbone.n_blocks - 1 and len(self.corners) == 1:
             return self._last_heads
         return blocks.project(self.backbone.blocks[block], self.inputs[block], values)
 
     @cached_property
     def _last_heads(self) -> Heads:
-        """Kept, because nearly every method uses them."""
+        """The last block's heads; kept, because nearly every method uses them."""
         return blocks.project(self.backbone.blocks[-1], self.inputs[-1])
 
     @torch.no_grad()
@@ -115,7 +115,7 @@ def encode(
     """Encodes a normalised image, (3, height, width) float32, without CS.
 
     Windows have ``side`` pixels a side and start every ``stride`` pixels, both rounded to patches.
-    Without ``side`` one window covers the image.
+    Without ``side``, one window covers the image.
     """
     patch = backbone.patch
     grid = pixels.shape[1] // patch, pixels.shape[2] // patch
@@ -141,7 +141,7 @@ def encode(
 def _encode_windows(
     backbone: Backbone, pixels: Tensor
 ) -> tuple[list[Tensor], Tensor | None, Tensor | None]:
-    """Block inputs, and the stem's probabilities and patches, of windows (W, 3, height, width)."""
+    """Block inputs, and the stem's probabilities and patches, for windows (W, 3, height, width)."""
     conv1, pixels = backbone.visual.conv1, pixels.to(backbone.device, backbone.dtype)
     if isinstance(conv1, Stem):
         patches, probabilities, proxy = conv1.classified(pixels)
@@ -153,10 +153,10 @@ def _encode_windows(
 
 @torch.no_grad()
 def _proxy(backbone: Backbone, pixels: Tensor, window: Grid) -> Tensor:
-    """DINO's features (W, h', w', C) of windows, (W, 3, height, width).
+    """DINO's features (W, h', w', C) of windows (W, 3, height, width).
 
-    In a tower whose patches are larger than 16 pixels, as the stem's are, their grid is a whole
-    number of times finer than ``window``.
+    If the tower's patches are larger than the stem's, which have 16 pixels a side, the grid of the
+    features is finer than ``window`` by a whole factor.
     """
     finer = max(1, round(backbone.patch / Stem.kernel_size[0]))
     grid, conv1 = (window[0] * finer, window[1] * finer), backbone.visual.conv1
@@ -191,7 +191,7 @@ def suppress(encoded: Encoded, report: SuppressionReport) -> Encoded:
 
 
 def _joined(parts: Sequence[Sequence[Tensor]]) -> tuple[Tensor, ...]:
-    """The inputs of each block in all windows, from those in some windows each."""
+    """Joins the block inputs of parts, each with some of the windows."""
     return tuple(x[0] if len(x) == 1 else torch.cat(x) for x in zip(*parts, strict=True))
 
 
@@ -200,7 +200,7 @@ def _windows_at_a_time(window: Grid) -> int:
 
 
 def _crops(pixels: Tensor, patch: int, window: Grid, corners: Sequence[Grid]) -> Tensor:
-    """The windows of an image (3, height, width): (W, 3, height, width) of each."""
+    """The windows of an image (3, height, width): (W, 3, height, width)."""
     height, width = window
     return torch.stack(
         [
@@ -213,9 +213,9 @@ def _crops(pixels: Tensor, patch: int, window: Grid, corners: Sequence[Grid]) ->
 def windows(grid: Grid, patch: int, side: int | None, stride: int) -> tuple[Grid, list[Grid]]:
     """The size of each window of an image of ``grid`` patches, and their corners; in patches.
 
-    ``side`` and ``stride`` are in pixels, each rounded to whole patches. Without ``side`` one
+    ``side`` and ``stride`` are in pixels, each rounded to whole patches. Without ``side``, one
     window covers the image. The last windows end at the image's edge, and a stride longer than the
-    window is reduced to its length, so that no gap is left.
+    window is reduced to its length, so that there are no gaps.
     """
 
     def to_patches(pixels: int) -> int:
@@ -234,7 +234,7 @@ def average(parts: Sequence[tuple[Grid, Tensor]], window: Grid, canvas: Grid) ->
     """Mean of overlapping maps of windows, (*canvas, channels) float32; a single map as it is.
 
     ``parts`` are pairs of a corner and a map (h, w, channels). Corners, ``window`` and ``canvas``
-    are in patches; maps may be several times finer, and so is the result then.
+    are in patches; if the maps are several times finer, so is the result.
     """
     if len(parts) == 1:
         return parts[0][1]

@@ -1,6 +1,6 @@
-"""Errors whose message can be shown to a person: what was expected, what came, what to do next.
+"""Errors whose message can be shown to a person: what is wrong, and what to do.
 
-And checks of settings, which raise them.
+Also checks of settings, which raise these errors.
 """
 
 from collections.abc import Collection
@@ -28,23 +28,18 @@ class MethodError(GclipError):
 
 
 def check_choice(what: str, value: object, choices: Collection[str]) -> None:
-    """Raises MethodError if ``value`` is none of ``choices``."""
+    """Raises MethodError if ``value`` is not one of ``choices``."""
     if value not in choices:
-        raise MethodError(f"{what} must be one of {', '.join(choices)}, but {value!r} came.")
+        raise MethodError(f"{what} must be one of {', '.join(choices)}, not {value!r}.")
 
 
 def check_count(what: str, value: object) -> None:
-    """Raises MethodError if ``value`` is no integer above 0 and below a thousand million."""
+    """Raises MethodError if ``value`` is not an integer above 0 and below a thousand million."""
     if not isinstance(value, Integral) or not 0 < int(value) < 1e9:
-        raise MethodError(
-            f"{what} must be a whole number above 0, but {value!r} came; pass one such as 2."
-        )
+        raise MethodError(f"{what} must be a whole number above 0, such as 2, not {value!r}.")
 
 
 def check_between(what: str, value: object, low: float, high: float) -> None:
-    """Raises MethodError if ``value`` is no number from ``low`` to ``high``; nan is none."""
+    """Raises MethodError if ``value`` is not a number from ``low`` to ``high``, or is nan."""
     if not (isinstance(value, Real) and low <= float(value) <= high):
-        raise MethodError(
-            f"{what} must be a number from {low:g} to {high:g}, but {value!r} came; pass one of "
-            "these."
-        )
+        raise MethodError(f"{what} must be a number from {low:g} to {high:g}, not {value!r}.")

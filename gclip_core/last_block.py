@@ -20,8 +20,7 @@ def apply(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
     """Dense features of each window: (W, h, w, E) float32, L2-normalised (table in METHOD.md).
 
     The grid is the window's, or that of a proxy's features. The attention of the blocks ``fused``,
-    if any, is fused into the last block's. A calibration raises ImageError for fewer than 31
-    patches.
+    if any, is fused into the last block's. Calibration raises ImageError for fewer than 31 patches.
     """
     last, kind, grid = encoded.backbone.blocks[-1], ATTENTIONS[method.attention], encoded.window
     if method.calibration is not None:
@@ -61,10 +60,10 @@ def attention_matrix(
 ) -> Tensor:
     """Entry (i, j): the weight of token j in the output of token i, (W, 1+N, 1+N) float32.
 
-    The arguments and errors are those of ``apply``; ``head`` chooses one head instead of the
-    head mean. Without a calibration it is the attention matrix of the last block, whose rows sum to
-    1 (to 2 for a sum of two softmaxes), else ``calibration.path_matrix``. With a proxy all
-    heads have the same. With refocusing it is ``refocus.path_matrix``.
+    The arguments and errors are those of ``apply``; ``head`` selects one head instead of the mean
+    over heads. The result is ``calibration.path_matrix`` with calibration, ``refocus.path_matrix``
+    with refocusing, and else the attention matrix of the last block, whose rows sum to 1 (or 2, for
+    a sum of two softmaxes). With a proxy, all heads share it.
     """
     if method.proxy is not None:
         assert encoded.proxy is not None
@@ -80,7 +79,7 @@ def attention_matrix(
 
 
 def _with_class_token(patches: Tensor) -> Tensor:
-    """A matrix of patches (W, N, N) with a class token that attends to itself: (W, 1+N, 1+N)."""
+    """Adds a class token that attends to itself: patches (W, N, N) to (W, 1+N, 1+N)."""
     out = F.pad(patches, (1, 0, 1, 0))
     out[:, 0, 0] = 1
     return out

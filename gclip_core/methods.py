@@ -19,12 +19,12 @@ from gclip_core.tables import Table
 class Method:
     """A method: how the last block is computed, what is fused, and whether CS changes other blocks.
 
-    ``attention`` names an entry of ``gclip_core.attention.ATTENTIONS``; ``residual`` and
-    ``ffn`` are true if the method keeps these parts of the block. A ``proxy`` takes the attention
-    from another network; ``refocusing`` runs the tower anew. ``summary`` is one sentence for
-    people. ``authors``, ``year`` and ``paper`` (an arXiv number or a conference) are empty if no
-    paper proposes the method. Raises MethodError for no such attention, or parts that do not go
-    together.
+    ``attention`` names an entry of ``gclip_core.attention.ATTENTIONS``; ``residual`` and ``ffn``
+    are true if the method keeps these parts of the block. A ``proxy`` takes the attention from
+    another network; ``refocusing`` runs the tower again. ``summary`` is one sentence for people.
+    ``authors``, ``year`` and ``paper`` (an arXiv number or a conference) are empty if no paper
+    proposes the method. Raises MethodError for an unknown attention, or for parts that cannot be
+    combined.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Method:
         check_choice("attention", self.attention, ATTENTIONS)
         kind = ATTENTIONS[self.attention]
         more = self.residual or self.ffn or self.fusion
-        # Calibrated patches are without the class token, for which these two have a place.
+        # Calibrated patches have no class token, which these two require.
         plain = kind.pairs and not kind.gaussian and not kind.prepare
         if self.proxy and (more or kind.pairs or self.calibration or self.refocusing):
             raise MethodError(
@@ -71,7 +71,7 @@ class Method:
 
     @property
     def citation(self) -> str:
-        """Authors, year and paper in one line; empty where there is no paper."""
+        """Authors, year and paper in one line; empty if there is no paper."""
         return f"{self.authors} {self.year}, {self.paper}" if self.year else ""
 
 
@@ -86,7 +86,7 @@ def gclip(
     global_threshold: float = GLOBAL_THRESHOLD,
     channel_threshold: float = CHANNEL_THRESHOLD,
 ) -> Method:
-    """GCLIP with AMF and CS on or off; with both off its result is exactly ClearCLIP's.
+    """GCLIP with AMF and CS on or off; with both off, the result is exactly ClearCLIP's.
 
     ``amf_blocks`` and ``cs_blocks`` are ``"backbone"`` (the backbone's default), ``"auto"``
     (measured) or 0-based integers. The other settings are those of ``Fusion`` and
@@ -107,7 +107,7 @@ def gclip(
         ffn=False,
         fusion=fusion if amf else None,
         suppression=suppression if cs else None,
-        summary="Query-Query attention averaged with the first global-token blocks' attention; "
+        summary="Query-Query attention averaged with that of the first blocks with global tokens; "
         "one abnormal FFN channel scaled to an ordinary norm.",
         authors="Wang, Yan, Kang",
         year=2025,
@@ -121,7 +121,7 @@ ABLATION = {
     "cs": (False, True),
     "gclip": (True, True),
 }
-"""The four rows of GCLIP's ablation: AMF and CS, on or off."""
+"""The four rows of GCLIP's ablation: AMF and CS on or off."""
 
 METHODS: Table[Method] = Table(  # in the order of their years
     Method(
@@ -152,8 +152,8 @@ METHODS: Table[Method] = Table(  # in the order of their years
     Method(
         "proxyclip", "ProxyCLIP", "identity", residual=False, ffn=False, proxy=SHIPPED,
         authors="Lan et al.", year=2024, paper="arXiv:2408.04883",
-        summary="Attention from another network, DINO: the Values of patches that it sees as alike "
-        "are averaged.",
+        summary="Attention from another network, DINO: averages the Values of patches that look "
+        "alike to it.",
     ),
     Method(
         "kk", "Key-Key", "kk", residual=False, ffn=False,
@@ -164,26 +164,26 @@ METHODS: Table[Method] = Table(  # in the order of their years
         # These blocks count from 1, as in the papers; those of Fusion((5, 6)) count from 0.
         fusion=Fusion(BlocksOf12((7, 8, 10)), weight=0.5, attention="own"),
         authors="Aydın et al.", year=2024, paper="arXiv:2411.12044",
-        summary="SCLIP's attention averaged with the same of three middle blocks; FFN left out. "
-        "Without its augmented copies and written definitions.",
+        summary="SCLIP's attention averaged with that of three middle blocks; FFN left out. "
+        "Without its image augmentations and class definitions.",
     ),
     Method(
         "scclip", "SC-CLIP", "kk", residual=False, ffn=False,
         calibration=Calibration("lof", "kept", gate_thresholded=False, second_pass="same"),
         authors="Bai et al.", year=2024, paper="arXiv:2411.15869",
         summary="Outlier patches are replaced by their neighbours; patches alike in a middle block "
-        "are averaged before and after the last block; middle blocks' tokens go through it, too.",
+        "are averaged before and after the last block, which also gets middle blocks' tokens.",
     ),
     Method(
         "naclip", "NACLIP", "kk+gaussian", residual=False, ffn=False,
         authors="Hajimiri, Ben Ayed, Dolz", year=2025, paper="arXiv:2404.08181",
-        summary="Key-Key attention with more weight on near patches.",
+        summary="Key-Key attention with more weight on nearby patches.",
     ),
     Method(
         "resclip", "ResCLIP (RCS)", "kk+gaussian", residual=False, ffn=False,
         fusion=Fusion(BlocksOf12((6, 7, 8, 9)), weight=0.4),
         authors="Yang et al.", year=2025, paper="arXiv:2411.15851",
-        summary="NACLIP's attention mixed with the mean of the middle blocks' own; without the "
+        summary="NACLIP's attention mixed with the mean of the middle blocks'; without its "
         "semantic feedback.",
     ),
     gclip(),
@@ -191,21 +191,20 @@ METHODS: Table[Method] = Table(  # in the order of their years
         "sfp", "SFP", "qq+kk", residual=False, ffn=False,
         calibration=Calibration("som", "zero", gate_thresholded=True, second_pass="gate"),
         authors="Jin et al.", year=2025, paper="ICCV 2025",
-        summary="As SC-CLIP, but outliers are the patches that the class token attends to most, "
+        summary="Like SC-CLIP, but outliers are the patches that the class token attends to most, "
         "and the last block also has Query-Query attention.",
     ),
     Method(
         "rfclip", "RF-CLIP", "kk", residual=False, ffn=False, refocusing=Refocusing(),
         authors="Li et al.", year=2026, paper="arXiv:2511.16170",
-        summary="Distracting patches are blurred after every block, where the tower's channels of "
-        "them are known (OpenAI's ViT-B/16 and L/14; else this is left out); Key-Key attention of "
-        "all blocks.",
+        summary="Distracting patches are blurred after every block, if their channels are known "
+        "(for OpenAI's ViT-B/16 and L/14); Key-Key attention of all blocks.",
     ),
     Method(
         "pearl", "PEARL (attention)", "aligned qk", residual=False, ffn=False,
         authors="Pei et al.", year=2026, paper="arXiv:2603.21528",
-        summary="Query-Key attention after the Keys are rotated towards the Queries, with a little "
-        "Key-Key; without its propagation over the picture.",
+        summary="Query-Key attention after the Keys are rotated towards the Queries, plus a little "
+        "Key-Key; without its propagation over the image.",
     ),
     what="method", error=MethodError,
 )  # fmt: skip
@@ -217,6 +216,6 @@ def checked(method: Method | None) -> Method:
         return METHODS["gclip"]
     if not isinstance(method, Method):
         raise MethodError(
-            f'A method such as METHODS["clearclip"] or gclip(…) was expected, but {method!r} came.'
+            f'A method such as METHODS["clearclip"] or gclip(…) was expected, not {method!r}.'
         )
     return method

@@ -38,7 +38,7 @@ def segment(model: Any, tokenizer: Any, picture: Any, words: list[str]) -> Tenso
 
     q, k, v = heads(last, x)
     attentions.append(attention(q, q))  # ClearCLIP: a patch attends to patches like itself
-    A = torch.stack(attentions).mean(0)  # AMF: and to what the whole picture shows
+    A = torch.stack(attentions).mean(0)  # AMF: and to the context of the whole image
     z = last.attn.out_proj((A @ v).transpose(0, 1).flatten(1))  # no residual path, no FFN
     features = F.normalize(visual.ln_post(z[1:]) @ visual.proj, dim=-1)  # (N, E)
 

@@ -23,42 +23,42 @@ def in_words(numbers: Sequence[int]) -> str:
 
 
 def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
-    """Integers from 0, each once, in the given order. Raises MethodError for anything else."""
+    """Integers from 0, each kept once, in order. Raises MethodError for anything else."""
     try:
         numbers = tuple(dict.fromkeys(operator.index(number) for number in given))
     except TypeError:
-        raise MethodError(f"{what} must be whole numbers from 0, but {given!r} came.") from None
+        raise MethodError(f"{what} must be whole numbers from 0, not {given!r}.") from None
     if numbers and min(numbers) < 0:
-        raise MethodError(f"{what} count from 0, but {min(numbers)} came.")
+        raise MethodError(f"{what} count from 0, not from {min(numbers)}.")
     return numbers
 
 
 def check_blocks(what: str, blocks: Blocks) -> None:
-    """Raises MethodError for what is neither "auto" nor "backbone" nor a tuple of indices."""
+    """Raises MethodError for anything but "auto", "backbone" or a tuple of indices."""
     if blocks in ("auto", "backbone"):
         return
     if not isinstance(blocks, tuple) or not blocks or indices(what, blocks) != blocks:
         raise MethodError(
-            f"{what} must be auto, backbone or a tuple of block indices counted from 0, but "
-            f"{blocks!r} came."
+            f"{what} must be auto, backbone or a tuple of block indices counted from 0, not "
+            f"{blocks!r}."
         )
 
 
 def check_index(what: str, index: int, count: int) -> None:
-    """Raises MethodError if ``index`` is no integer in ``range(count)``."""
+    """Raises MethodError if ``index`` is not an integer in ``range(count)``."""
     if not hasattr(index, "__index__") or index not in range(count):
         raise MethodError(
-            f"{what}s run from 0 to {count - 1} (counted from 0), but {what.lower()} {index} came."
+            f"There is no {what.lower()} {index}; the {what.lower()}s are 0 to {count - 1}."
         )
 
 
 def check_before_last(what: str, blocks: Iterable[int], n_blocks: int) -> None:
-    """Raises MethodError if one of some 0-based blocks is not before the last of ``n_blocks``."""
+    """Raises MethodError if one of the 0-based blocks is not before the last of ``n_blocks``."""
     wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks - 1)
     if wrong:
         raise MethodError(
             f"{what} works on blocks before the last one (1 to {n_blocks - 1} of {n_blocks}, "
-            f"counted from 1), but {in_words(wrong)} came; choose some of these, or 'auto'."
+            f"counted from 1), so {in_words(wrong)} cannot be used; choose others, or 'auto'."
         )
 
 
@@ -69,8 +69,8 @@ PAPERS_BLOCKS: dict[str, tuple[int, ...]] = {"paper-from-1": (5, 6), "paper-from
 def block_choice(text: str, papers: bool = True) -> Blocks:
     """Reads auto, backbone, a PAPERS_BLOCKS name or 1-based numbers as 0-based indices.
 
-    Numbers are written as ``"6 7"``, ``"6,7"`` or ``"7-11"``. The names are of AMF's blocks, so CS
-    has ``papers=False``. Raises MethodError for other text, no number, or one over 1000.
+    Numbers are written as ``"6 7"``, ``"6,7"`` or ``"7-11"``. The names are for AMF's blocks, so CS
+    passes ``papers=False``. Raises MethodError for other text, no number, or one over 1000.
     """
     if text in ("auto", "backbone"):
         return text
@@ -82,8 +82,8 @@ def block_choice(text: str, papers: bool = True) -> Blocks:
         low, high = (int(written[1]), int(written[2] or written[1])) if written else (0, 0)
         if not 1 <= low <= high <= 1000:
             raise MethodError(
-                "Block numbers from 1 such as '6 7' or '7-11', auto or backbone were expected, but "
-                f"'{part[:40]}' came."
+                "Block numbers from 1 such as '6 7' or '7-11', auto or backbone were expected, not "
+                f"'{part[:40]}'."
             )
         chosen += range(low - 1, high)
     return tuple(dict.fromkeys(chosen))

@@ -1,7 +1,7 @@
-"""ProxyCLIP's last block: the attention of every head comes from the features of another network.
+"""ProxyCLIP's last block: the attention of every head comes from another network's features.
 
-The network is DINO. Its patches may be smaller than the tower's: the output is on its grid. All
-functions are pure and compute one image; matrices are float32.
+The network is DINO. Its patches may be smaller than the tower's, and the output is on its grid. All
+functions are pure and take one image; matrices are float32.
 """
 
 from collections.abc import Iterator
@@ -19,9 +19,9 @@ from gclip_core.types import Grid
 
 @dataclass(frozen=True)
 class Proxy:
-    """Settings of the attention between DINO's patches, a softmax over ``gamma (cos - beta mean)``.
+    """Settings of the attention between DINO's patches: the softmax of ``gamma (cos - beta mean)``.
 
-    ``mean`` is the mean cosine of all pairs of patches; only pairs above ``beta`` times it count.
+    ``mean`` is the mean cosine of all pairs of patches; only pairs above ``beta * mean`` count.
     Raises MethodError for a setting outside its range.
     """
 
@@ -57,7 +57,7 @@ def attend(settings: Proxy, features: Tensor, values: Tensor, grid: Grid) -> Ten
 def matrix(settings: Proxy, features: Tensor, grid: Grid) -> Tensor:
     """The weight of patch j of ``grid`` in the output at patch i: (N, N).
 
-    The output of a patch is the mean over DINO's patches in it.
+    The output of a patch is the mean over the DINO patches in it.
     """
     own = tuple(features.shape[:2])
     weights = torch.cat([*_rows(settings, features)])
@@ -70,7 +70,7 @@ def matrix(settings: Proxy, features: Tensor, grid: Grid) -> Tensor:
 
 
 def _rows(settings: Proxy, features: Tensor) -> Iterator[Tensor]:
-    """The attention, some rows at a time, so that it is never stored."""
+    """Yields the attention some rows at a time, so that it is never stored as a whole."""
     patches = F.normalize(features.flatten(0, 1).float(), dim=-1)
     mean = patches.mean(0).square().sum()  # of all cosines
     n = max(1, ELEMENTS_AT_A_TIME // len(patches))

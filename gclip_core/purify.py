@@ -1,7 +1,7 @@
-"""FreeCP: maps of classes that are spread along the tower's own attention, without redundant ones.
+"""FreeCP: spreads class maps along the tower's own attention, and drops redundant classes.
 
-A step after any method: a class is kept if its map is alike before and after it was spread. All
-functions are pure and compute one window; matrices are float32.
+It can follow any method: a class is kept if its map is similar before and after spreading. All
+functions are pure and take one window; matrices are float32.
 """
 
 from collections.abc import Sequence
@@ -19,26 +19,27 @@ from gclip_core.pixels.masks import per_class
 from gclip_core.types import Grid
 
 PURIFICATIONS = ("none", "freecp")
-"""Names of the steps that may follow a method."""
+"""Names of the steps that can follow a method."""
 REDUNDANT = 0.15
-"""Classes whose overlap before and after is not above it are dropped."""
+"""Classes whose overlap before and after spreading is not above this are dropped."""
 SOURCES = 0.4
-"""Patches above this part of a class's largest value decide which boxes send."""
+"""Patches above this fraction of a class's largest value determine the boxes that spread."""
 BACKGROUND = 0.5
-"""FreeCP's background is ``1 - max R``: it wins where no class has more than a half."""
+"""FreeCP's background is ``1 - max R``: it wins where no class is above one half."""
 
 
 @torch.no_grad()
 def affinity(encoded: Encoded) -> Tensor:
-    """How patches are spread to each other, for each window: (W, N, N) symmetric.
+    """The weights by which patches spread to each other, for each window: (W, N, N), symmetric.
 
-    It is the mean attention of all heads and blocks but the last, with columns and rows divided by
-    their sums three times, averaged with its transpose. Raises MethodError for a single block.
+    It is the mean attention over all heads and all blocks but the last, with columns and rows
+    divided by their sums three times, averaged with its transpose. Raises MethodError for a tower
+    with a single block.
     """
     n = encoded.backbone.n_blocks - 1
     if n < 1:
         raise MethodError(
-            "FreeCP needs a tower of at least two blocks, but one block came; take purify='none'."
+            "FreeCP needs a tower of at least two blocks, but this one has one; take purify='none'."
         )
     total = torch.zeros((), device=encoded.inputs[0].device)
     for block in range(n):
@@ -54,8 +55,8 @@ def affinity(encoded: Encoded) -> Tensor:
 def purified(affinity: Tensor, prompts: Tensor, classes: Sequence[int], grid: Grid) -> Tensor:
     """Maps of classes from 0 to 1, (C, h, w), from probabilities of prompts (prompts, N).
 
-    ``classes`` are those of the prompts, -1 for the background, which has no map. A class that is
-    dropped is 0 everywhere.
+    ``classes`` are those of the prompts, -1 for the background, which has no map. A dropped class
+    is 0 everywhere.
     """
     span = (prompts.max() - prompts.min()).clamp_min(torch.finfo(prompts.dtype).tiny)
     before = per_class(prompts, classes)
@@ -69,10 +70,10 @@ def purified(affinity: Tensor, prompts: Tensor, classes: Sequence[int], grid: Gr
 
 
 def boxes(maps: Tensor) -> Tensor:
-    """The patches of each class (C, h, w) that send: 1 in the boxes around its connected parts.
+    """The patches from which each class spreads, (C, h, w): 1 in the boxes of its connected parts.
 
-    Parts are those above 0.4 times the largest value, in steps of 1/255. A box never has the last
-    row or the last column, as in the authors' code.
+    A part is above 0.4 times the largest value, in steps of 1/255. As in the authors' code, a box
+    never contains the last row or the last column.
     """
     out = np.zeros(maps.shape, np.float32)
     for levels, sends in zip((255 * maps).byte().numpy(force=True), out, strict=True):

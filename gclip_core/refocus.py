@@ -1,9 +1,9 @@
 """RF-CLIP: a pass through the tower without distracting patches, and a last block on its mean.
 
-Some channels of CLIP are very large in a few patches, which distract the others. After every block
+Some channels of CLIP are very large in a few patches, which distract the others. After every block,
 these *sinks* are blurred with their neighbours. The last block takes its own input and the mean of
-all blocks' outputs, each spread over similar patches, and averages with the Key-Key attention of
-all blocks. No matrix of all pairs of tokens is stored: the Keys are.
+all blocks' outputs, each spread over similar patches, and averages them with the Key-Key attention
+of all blocks. Only the Keys are stored, never a matrix of all pairs of tokens.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,11 +21,11 @@ from gclip_core.errors import check_between
 from gclip_core.types import Grid, Module
 
 SINK_SHARE = 5.0
-"""A patch is a sink if a sink channel has at least so many times an even share of its sum."""
+"""A patch is a sink if a sink channel has more than this multiple of an even share of its sum."""
 BLUR = 0.4
-"""The part of a sink that becomes the mean of its neighbourhood."""
+"""The fraction of a sink that is replaced by the mean of its neighbourhood."""
 SIMILAR = 0.4
-"""Patches are spread over those whose cosine is at least this."""
+"""Patches are spread over those with at least this cosine."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Refocusing:
     """Settings of RF-CLIP's pass.
 
     With ``refocus``, patches that receive more than ``least`` of the mean attention of a head keep
-    only ``kept`` of it; the rest goes to the other patches. The authors' forward never does this.
-    Raises MethodError for a setting outside its range.
+    only ``kept`` of it; the rest goes to the other patches. The authors' forward pass never does
+    this. Raises MethodError for a setting outside its range.
     """
 
     refocus: bool = False
@@ -48,11 +48,11 @@ class Refocusing:
 
 @dataclass(frozen=True, eq=False)
 class Refocused:
-    """What the last block needs, for B windows of N patches.
+    """The inputs of the last block, for B windows of N patches.
 
     ``keys`` (B, H, 1+N, d) are those of each block before the last. ``similar`` (B, N, D) float32
-    are unit vectors whose cosines spread patches. ``paths`` are the last block's queries, keys and
-    values of its two inputs.
+    are unit vectors whose cosines are the weights of spreading. ``paths`` are the last block's
+    queries, keys and values for its two inputs.
     """
 
     keys: tuple[Tensor, ...]
@@ -65,7 +65,7 @@ def refocused(
 ) -> Refocused:
     """Runs RF-CLIP's pass from the input of block 0, (B, 1+N, D).
 
-    ``channels`` are the sink channels of the tower; without any, no patch is a sink.
+    ``channels`` are the tower's sink channels; if there are none, no patch is a sink.
     """
     *trunk, last = tower
     keys, total = [], torch.zeros_like(x, dtype=torch.float32)
@@ -85,7 +85,7 @@ def last_block(last: Module, given: Refocused) -> Tensor:
     """The patches after the last block, (B, N, D), before ``ln_post``: the mean of both paths."""
     outputs = []
     for path in given.paths:
-        # After the softmax over all tokens the class token counts nothing, and rows sum to less.
+        # After the softmax over all tokens, the class token does not count, and rows sum to less.
         values = F.pad(path.part("v")[..., 1:, :], (0, 0, 1, 0))
         mixed = torch.zeros_like(values, dtype=torch.float32)
         for k in (*given.keys, path.k):
@@ -96,10 +96,10 @@ def last_block(last: Module, given: Refocused) -> Tensor:
 
 
 def path_matrix(given: Refocused, head: int | None) -> Tensor:
-    """The weight of patch j in the output at patch i, of one head or as the head mean: (B, N, N).
+    """The weight of patch j in the output of patch i, for one head or averaged: (B, N, N).
 
-    It is the product of the last block's attention and the spreading before it, the mean over both
-    paths; the second is of the mean of all blocks. Norms and projections are left out.
+    It is the product of the last block's attention and the spreading before it, averaged over both
+    paths; the second starts from the mean of all blocks. Norms and projections are left out.
     """
 
     def key_key(k: Tensor) -> Tensor:
@@ -113,9 +113,10 @@ def path_matrix(given: Refocused, head: int | None) -> Tensor:
 
 
 def denoised(x: Tensor, grid: Grid, channels: Sequence[int]) -> Tensor:
-    """Tokens (B, 1+N, D) whose sinks are blurred with their 3 × 3 neighbourhood.
+    """Tokens (B, 1+N, D) with sinks blurred over their 3 × 3 neighbourhood.
 
-    Each patch is shifted so that its smallest channel is 0. Outside the image there are zeros.
+    To find sinks, each patch is shifted so that its smallest channel is 0. The image is padded with
+    zeros.
     """
     if not channels:
         return x
@@ -130,7 +131,7 @@ def denoised(x: Tensor, grid: Grid, channels: Sequence[int]) -> Tensor:
 
 
 def _run(settings: Refocusing, block: Module, x: Tensor, heads: Heads) -> Tensor:
-    """A block's output, with moved attention if it is wanted."""
+    """A block's output, with refocused attention if the settings say so."""
     if not settings.refocus:
         return blocks.run(block, x, heads)
     values = heads.part("v").float()
@@ -157,7 +158,7 @@ def _run(settings: Refocusing, block: Module, x: Tensor, heads: Heads) -> Tensor
 
 
 def _spread(similar: Tensor, u: Tensor) -> Tensor:
-    """Tokens (B, 1+N, D) whose patches are the sum of similar ones, weighted by their cosine."""
+    """Tokens (B, 1+N, D) with each patch replaced by the sum of similar ones times their cosine."""
     patches = [
         torch.cat([cosines @ tokens[1:] for cosines in _cosines(one)])
         for one, tokens in zip(similar, u, strict=True)
@@ -166,7 +167,7 @@ def _spread(similar: Tensor, u: Tensor) -> Tensor:
 
 
 def _cosines(similar: Tensor) -> Iterator[Tensor]:
-    """Cosines of patches (N, D) that are at least SIMILAR, else 0; some rows (n, N) at a time."""
+    """Cosines of patches (N, D), set to 0 below SIMILAR; yields some rows (n, N) at a time."""
     for rows in similar.split(max(1, ELEMENTS_AT_A_TIME // len(similar))):
         cosines = rows @ similar.T
         yield cosines.where(cosines >= SIMILAR, 0.0)

@@ -15,8 +15,8 @@ class MethodReport:
     """The blocks that AMF and CS use for one image and backbone, and what determined the choice.
 
     ``channels[l]`` is the channel with the largest norm in block ``l``, and ``ratios[l]`` its norm
-    over the median. ``abnormal`` are the blocks whose ratio is at least the threshold,
-    ``suppressed`` those that CS changed. Norms before and after CS are (L, D) float32.
+    over the median. ``abnormal`` are the blocks whose ratio reaches the threshold, ``suppressed``
+    those that CS changed. Norms before and after CS are (L, D) float32.
     """
 
     fusion: FusionReport
@@ -33,17 +33,17 @@ class MethodReport:
 class Segmentation:
     """The class of each pixel, with the logits and settings that it was computed from.
 
-    ``labels`` (height, width) int16 are at the image's own size; -1 marks a pixel without a class:
-    its best score is below ``threshold``, or the background fits it best. ``logits`` (prompts, h,
-    w) float32 have an entry for each phrase, then one for the background, if there is any;
-    ``prompt_classes`` are their classes, -1 for the background. ``background`` are the words that
-    fit some patch best among those that nobody typed, and ``background_map`` (h, w) int64 has the
-    index of each patch's; they are () and None without a background. ``unknown`` are phrases that a
+    ``labels`` (height, width) int16 are at the image's own size; -1 marks a pixel without a class,
+    because its best score is below ``threshold`` or the background fits it best. ``logits``
+    (prompts, h, w) float32 have an entry for each phrase, then one for the background, if there is
+    any; ``prompt_classes`` are their classes, -1 for the background. ``background`` are those
+    background words that fit some patch best, and ``background_map`` (h, w) int64 has the index of
+    each patch's best one; they are () and None without a background. ``unknown`` are phrases that a
     backbone with a known vocabulary was not trained on. ``notes`` are sentences for people.
-    ``refined`` names the refinement of the labels (``gclip_core.pixels.refine``), or is "none".
-    Scores of classes are ``masks.scores`` of the logits.
-    ``purified`` names the purification (``gclip_core.purify``), or is "none"; after one, the scores
-    are its ``maps`` (C, h, w) float32 from 0 to 1, and ``threshold`` has its background.
+    ``refined`` names the refinement of the labels (``gclip_core.pixels.refine``), or is "none". The
+    scores of classes are ``masks.scores`` of the logits. ``purified`` names the purification
+    (``gclip_core.purify``), or is "none". After a purification, the scores are its ``maps`` (C, h,
+    w) float32 from 0 to 1, and ``threshold`` takes its background into account.
     """
 
     labels: Tensor
@@ -62,10 +62,10 @@ class Segmentation:
     maps: Tensor | None = None
 
     def areas(self) -> tuple[float, ...]:
-        """Share of the image's pixels per class, in [0, 1]."""
+        """The share of the image's pixels of each class, in [0, 1]."""
         counts = (self.labels.flatten() + 1).bincount(minlength=len(self.vocabulary) + 1)
         return tuple((counts[1:].double() / self.labels.numel()).tolist())
 
     def no_class_area(self) -> float:
-        """Share of the image's pixels without a class."""
+        """The share of the image's pixels without a class."""
         return float((self.labels < 0).double().mean())

@@ -31,14 +31,14 @@ from gclip_core.words.text import TEMPLATES
 from gclip_core.words.vocabulary import Vocabulary, parse
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
-"""Endings of the files that are taken from a folder, in lower case."""
+"""Extensions of the files that are taken from a folder, in lower case."""
 ENDINGS = (".png", "-overlay.png", ".json")
-"""Of the mask, the overlay and the summary of an image."""
+"""Suffixes of the mask, the overlay and the summary of an image."""
 REFUSED = GclipError, OSError, torch.OutOfMemoryError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Segments every image that can be used, and reports the others.
+    """Segments every usable image, and reports the others.
 
     Returns 0 if all images were segmented, 1 if one could not be used, 2 for unusable settings,
     130 after Ctrl-C.
@@ -60,21 +60,21 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=None if Path(sys.argv[0]).stem == "gclip" else "python -m gclip_core.segment",
         description="Segment images with any words. For every image NAME, DIR gets NAME.png (an "
-        "indexed mask: class 0 is the first word, 255 is none; of more than 255 words in 16 bits, "
-        "where 65535 is none), NAME-overlay.png and NAME.json.",
+        "indexed mask: 0 is the first word, 255 is no class; with more than 255 words, it has 16 "
+        "bits, and 65535 is no class), NAME-overlay.png and NAME.json.",
     )
     images_help = "an image, or a folder: all PNG, JPEG, WebP and GIF files in it"
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help=images_help)
     words_help = (
         "classes separated by commas, synonyms by ';' (\"cat, sofa; couch, wall\"), or a .txt "
-        "file of them; without it each image gets the words that are suggested for it"
+        "file with them (default: the words suggested for each image)"
     )
     parser.add_argument("--words", help=words_help)
-    out_help = "the folder for the files, default out; no input file is ever overwritten"
+    out_help = "output folder (default: out); input files are never overwritten"
     parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help=out_help)
     background_help = "off: every pixel gets one of the words, whatever it shows (default on)"
     parser.add_argument("--background", default="on", choices=("on", "off"), help=background_help)
-    weight_help = f"from 0 to 1: more gives more pixels no class (default {WEIGHT:g})"
+    weight_help = f"from 0 to 1; more leaves more pixels without a class (default {WEIGHT:g})"
     parser.add_argument("--background-weight", type=float, default=WEIGHT, help=weight_help)
     refine_help = (
         "how the edges of a mask follow the image: 'guided' (guided filter, the default), 'pamr', "
@@ -83,16 +83,16 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     purify_help = "freecp: FreeCP's step after the method (default none)"
     parser.add_argument("--purify", default="none", choices=PURIFICATIONS, help=purify_help)
     parser.add_argument("--refine", default="guided", choices=REFINEMENTS, help=refine_help)
-    parser.add_argument("--threshold", type=float, default=0.0, help="score from 0 (off) to 1")
+    parser.add_argument("--threshold", type=float, default=0.0, help="score, from 0 (off) to 1")
 
     method = parser.add_argument_group("backbone and method")
     method.add_argument("--backbone", default=BUILT_IN, help=f"one of {', '.join(BACKBONES)}")
-    method.add_argument("--weights", type=Path, help="weight file, or folder that training wrote")
+    method.add_argument("--weights", type=Path, help="weight file, or a folder that training wrote")
     method.add_argument("--device", default="cpu")
     method.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "auto"))
     method.add_argument("--method", default="gclip", help=f"one of {', '.join(METHODS)}")
     blocks = "'auto', 'backbone' (its own, the default) or numbers from 1, such as '6 7' or '7-11'"
-    papers = ", 'paper-from-1' or 'paper-from-0' (the paper's 6 and 7 in either counting)"
+    papers = ", 'paper-from-1' or 'paper-from-0' (the paper's 6 and 7 in either numbering)"
     amf = method.add_mutually_exclusive_group()
     amf.add_argument("--no-amf", action="store_true", help="GCLIP without attention fusion")
     amf.add_argument("--amf-blocks", default="backbone", help=blocks + papers)
@@ -109,7 +109,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Checks what needs no model, loads it, then segments one image after the other."""
+    """Checks everything that needs no model, loads the model, then segments the images in turn."""
     check_between("threshold", options.threshold, 0, 1)
     check_between("background-weight", options.background_weight, 0, 1)
     method = METHODS[options.method]
@@ -119,8 +119,8 @@ def run(options: argparse.Namespace) -> int:
         method = gclip(not options.no_amf, not options.no_cs, amf_blocks, cs_blocks)
     elif options.no_amf or options.no_cs or {options.amf_blocks, options.cs_blocks} != {"backbone"}:
         raise GclipError(
-            "--no-amf, --no-cs, --amf-blocks and --cs-blocks change GCLIP, but --method "
-            f"{method.name} came; leave out one of the two."
+            "--no-amf, --no-cs, --amf-blocks and --cs-blocks change GCLIP, not --method "
+            f"{method.name}; leave out one of the two."
         )
     words = None if options.words is None else read_words(options.words)
     photos = find_images(options.images)
@@ -134,7 +134,7 @@ def run(options: argparse.Namespace) -> int:
         backbone, options.short_side, options.window, options.stride, options.templates
     )
     n_failed = 0
-    # tqdm reads None as: no progress bar without a terminal.
+    # For tqdm, None means no progress bar without a terminal.
     hidden = None if len(photos) > 1 else True
     for photo, name in tqdm([*zip(photos, names, strict=True)], disable=hidden, leave=False):
         try:
@@ -152,7 +152,7 @@ def run(options: argparse.Namespace) -> int:
                 picture=picture,
             )
             save(options.out / name, picture, result)
-        except (MethodError, VocabularyError):  # of the settings, so the same for every image
+        except (MethodError, VocabularyError):  # from the settings, so the same for every image
             raise
         except REFUSED as error:
             n_failed += 1
@@ -167,19 +167,19 @@ def run(options: argparse.Namespace) -> int:
 
 
 def read_words(given: str) -> Vocabulary:
-    """The words that are given, or those of a text file. Raises GclipError for no such file."""
+    """The given words, or those of a text file. Raises GclipError if it cannot be read."""
     if not given.endswith(".txt"):
         return parse(given)
     try:
         return parse(Path(given).read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise GclipError(
-            f"A text file of words was expected at {given}, but none can be read; check its name."
+            f"The text file of words {given} cannot be read; check its name."
         ) from error
 
 
 def find_images(given: Iterable[Path]) -> list[Path]:
-    """The images that are given, and those in given folders by name.
+    """The given images, and those in given folders, in the order of their names.
 
     Raises GclipError for a folder without images.
     """
@@ -188,24 +188,24 @@ def find_images(given: Iterable[Path]) -> list[Path]:
         files = [path]
         try:
             is_folder = path.is_dir()
-        except OSError:  # in a folder that is closed: an image that cannot be read
+        except OSError:  # in a folder without permissions: an image that cannot be read
             is_folder = False
         if is_folder:
             shown = (file for file in path.iterdir() if not file.name.startswith("."))
             files = sorted(file for file in shown if file.suffix.lower() in SUFFIXES)
         if not files:
             raise GclipError(
-                f"Images were expected in the folder {path}, but none came; name a folder with "
-                f"{', '.join(SUFFIXES)} files in it (its own folders are not searched)."
+                f"There are no images in the folder {path}; name a folder with "
+                f"{', '.join(SUFFIXES)} files in it (its subfolders are not searched)."
             )
         photos += files
     return photos
 
 
 def unique_names(photos: Iterable[Path]) -> list[str]:
-    """The name of each image's files: its own, with a number if a file of another image has it.
+    """The name of each image's output files: its own, with a number if another image has it, too.
 
-    Capital letters make no difference, because on some disks they do not.
+    Case is ignored, because some file systems ignore it.
     """
     names, taken = [], set[str]()
     for photo in photos:
@@ -219,7 +219,7 @@ def unique_names(photos: Iterable[Path]) -> list[str]:
 
 
 def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Raises GclipError if a file that will be written is an input."""
+    """Raises GclipError if an output file would overwrite an input."""
     read = {path.resolve() for path in inputs}
     for output in outputs:
         for path in (output.with_name(output.name + ending) for ending in ENDINGS):

@@ -37,15 +37,15 @@ NO_BACKGROUND = "No background word is left: every pixel gets a typed word."
 class Segmenter:
     """Segments images with a backbone; immutable, so threads may share it.
 
-    An image's short side is scaled to ``short_side`` pixels (default: the backbone's). Windows have
-    ``window`` pixels a side, and one starts every ``stride`` pixels; the default is no windows.
-    ``templates`` is a name of ``text.TEMPLATES``. Logits are ``logit_scale`` (1e-6 to 1e6)
-    times the cosine. An image has at most ``max_tokens`` patches.
+    An image's shorter side is scaled to ``short_side`` pixels (default: the backbone's). Windows
+    have ``window`` pixels a side and start every ``stride`` pixels; the default is no windows.
+    ``templates`` is a name in ``text.TEMPLATES``. Logits are ``logit_scale`` (1e-6 to 1e6) times
+    the cosine. An image has at most ``max_tokens`` patches.
 
-    A ``method`` of None is GCLIP. Windows do not change attention, values and global tokens.
+    A ``method`` of None means GCLIP. Windows do not affect attention, values and global tokens.
 
     Raises:
-        GclipError: a setting out of range; from each method, another backbone's encoding.
+        GclipError: a setting is out of range; from each method, the encoding of another backbone.
         MethodError: from each method, a ``Method``, block or head that cannot be computed.
         ImageError: from each method, too few patches for SC-CLIP or SFP.
     """
@@ -60,7 +60,7 @@ class Segmenter:
 
     def __post_init__(self) -> None:
         if not isinstance(self.backbone, Backbone):
-            raise GclipError(f"A Backbone was expected, but {self.backbone!r:.40} came; load one.")
+            raise GclipError(f"A Backbone was expected, not {self.backbone!r:.40}; load one.")
         if self.short_side is not None:
             check_count("short_side", self.short_side)
         if self.window is not None:
@@ -73,7 +73,7 @@ class Segmenter:
     def encode(self, image: images.Source) -> Encoded:
         """Encodes an image, as a whole or in windows, for all methods and any words.
 
-        Raises ImageError for what is not an image, damaged or too large.
+        Raises ImageError for anything that is not an image, is damaged, or is too large.
         """
         return self._encode(images.check(image))
 
@@ -109,23 +109,23 @@ class Segmenter:
         refine: str = "none",
         picture: images.Source | None = None,
     ) -> Segmentation:
-        """Finds the class of each pixel among ``words`` (a list, or text as a person types it).
+        """Finds the class of each pixel among ``words``, a list or text as a person types it.
 
         With ``background=True``, the image's own words compete with the typed ones
-        (``gclip_core.words.background``); a list gives other words to compete.
-        ``background_weight`` from 0 (no background) to 1 weakens their logits
-        (``masks.add_background``). A pixel gets no class if the background fits it best, or if
-        the best score is under ``threshold``.
+        (``gclip_core.words.background``); a list gives other words that compete.
+        ``background_weight``, from 0 (no background) to 1, weakens their logits
+        (``masks.add_background``). A pixel gets no class if the background fits it best, or if the
+        best score is below ``threshold``.
 
         With ``purify="freecp"``, labels, scores and ``threshold`` are those of FreeCP's maps
-        (``gclip_core.purify``), and its own background takes the place of the library's: if there
-        is a ``background``, its words only share the probabilities, and a pixel has a class if a
-        score is at least a half.
+        (``gclip_core.purify``), and its own background replaces the library's: if there is a
+        ``background``, its words only take part in the softmax, and a pixel has a class if a score
+        is at least one half.
 
-        ``refine`` is a name of ``refine.REFINEMENTS``: edges then follow the image, and
-        outlines are calm. For an encoding, this needs ``picture``, the image that was encoded;
-        otherwise ``picture`` is not used. Raises GclipError for an image, words or settings that
-        cannot be used.
+        ``refine`` is a name in ``refine.REFINEMENTS``: edges then follow the image, and outlines
+        are smoothed. For an encoding, this needs ``picture``, the image that was encoded; otherwise
+        ``picture`` is not used. Raises GclipError for an image, words or settings that cannot be
+        used.
         """
         check_between("threshold", threshold, 0, 1)
         check_between("background_weight", background_weight, 0, 1)
@@ -181,7 +181,7 @@ class Segmenter:
         background: bool | Iterable[str],
         weight: float,
     ) -> Background | None:
-        """The words that compete with the typed ones, for the features (h, w, E) of an image."""
+        """The words that compete with the typed ones, for an image's features (h, w, E)."""
         if not background or not weight:
             return None
         if background is not True:
@@ -196,8 +196,8 @@ class Segmenter:
         features: Tensor,
         weight: float,
     ) -> tuple[Tensor, Tensor | None]:
-        """Logits (prompts, h, w) of features (h, w, E); with a background, the last row is its own,
-        and the index of its best word comes beside them."""
+        """Logits (prompts, h, w) of features (h, w, E). With a background, the last row is its own,
+        and the second result is the index of its best word at each patch, else None."""
         logits = self.logit_scale * torch.einsum("pe,hwe->phw", prompts.text, features)
         if hidden is None or not hidden.words:
             return logits, None
@@ -216,9 +216,9 @@ class Segmenter:
         """The class of each patch from the output of every block: (L, h, w) int16, -1 for none.
 
         The patch tokens after each block but the last go through ``ln_post`` and the projection, as
-        if it were the last (a logit lens). The last entry is ``method``'s own last block. All come
-        from the encoding of the whole image as one window, with ``method``'s CS. Words and
-        background are those of ``segment``, as are the errors.
+        if that block were the last (a logit lens). The last entry is ``method``'s own last block.
+        All use the encoding of the whole image as one window, with ``method``'s CS. Words,
+        background and errors are those of ``segment``.
         """
         check_between("background_weight", background_weight, 0, 1)
         method = checked(method)
@@ -240,17 +240,17 @@ class Segmenter:
         return choose(candidates_of(self.backbone), self.matches(image), most)
 
     def matches(self, image: images.Source | Encoded) -> Matches:
-        """How the words that may be suggested match the image.
+        """How the words that can be suggested match the image.
 
-        From ClearCLIP's features of the whole image, and from the stem's image classifier if there
-        is one.
+        Computed from ClearCLIP's features of the whole image and, if there is one, the stem's image
+        classifier.
         """
         method = METHODS["clearclip"]
         whole = self.suppress(self._encoded(image), method).whole
         return self._matches(whole, self.dense_features(whole, method))
 
     def _matches(self, encoded: Encoded, features: Tensor) -> Matches:
-        """How the words that may be suggested match features (h, w, E) of an encoded image."""
+        """How the words that can be suggested match the features (h, w, E) of an encoded image."""
         probabilities = encoded.whole.probabilities
         if probabilities is not None:
             probabilities = probabilities[0].cpu()
@@ -261,7 +261,7 @@ class Segmenter:
         return vocabulary.prompts(self.backbone, words, self.templates)
 
     def count_windows(self, size: Size) -> tuple[int, int]:
-        """How many windows an image of ``size`` (height, width) has, and the patches of each."""
+        """The number of windows of an image of ``size`` (height, width), and of patches in each."""
         patch = self.backbone.patch
         height, width = self._size(size)
         grid = height // patch, width // patch
@@ -271,14 +271,14 @@ class Segmenter:
     def suppress(self, encoded: Encoded, method: Method | None = None) -> Encoded:
         """The encoding that ``method`` runs on: with CS in the other blocks, if the method uses CS.
 
-        Other functions call it themselves. Pass its result to them to compute it only once.
+        Other functions call this themselves; pass them its result to compute it only once.
         """
         report = self.backbone.suppression(checked(method).suppression)
         return encoder.suppress(self._encoded(encoded), report)
 
     @torch.no_grad()
     def attention_map(self, encoded: Encoded, block: int, head: int | None = None) -> Tensor:
-        """Query-Key attention of a block (0-based): (1+N, 1+N) float32, head mean or one head."""
+        """Query-Key attention of a block (0-based): (1+N, 1+N) float32, averaged or of one head."""
         source = self._encoded(encoded).whole
         if head is not None:
             check_index("Head", head, self.backbone.n_heads)
@@ -292,7 +292,7 @@ class Segmenter:
     ) -> Tensor:
         """Entry (i, j): the weight of token j in the output of token i, (1+N, 1+N) float32.
 
-        It is ``last_block.attention_matrix`` of the head mean or of one head.
+        It is ``last_block.attention_matrix``, averaged over heads or of one head.
         """
         method = checked(method)
         if head is not None:
@@ -302,7 +302,7 @@ class Segmenter:
         return last_block.attention_matrix(method, source, fused, head)[0].cpu()
 
     def values(self, encoded: Encoded, method: Method | None = None) -> Tensor:
-        """The last block's Values with ``method``'s CS: (N, D) float32, all heads."""
+        """The last block's Values with ``method``'s CS, of all heads: (N, D) float32."""
         source = self.suppress(self._encoded(encoded).whole, method)
         heads = source.heads(self.backbone.n_blocks - 1, values=True)
         return heads.part("v")[0, :, 1:].transpose(0, 1).flatten(1).float().cpu()
@@ -324,7 +324,7 @@ class Segmenter:
         source = self._encoded(encoded).whole
         wanted = tuple(range(self.backbone.n_blocks) if blocks is None else blocks)
         if not wanted:
-            raise MethodError("At least one block was expected, but none came; None is all blocks.")
+            raise MethodError("At least one block is needed; None means all blocks.")
         for block in wanted:
             check_index("Block", block, self.backbone.n_blocks)
         return torch.stack([source.received(block) for block in wanted])
@@ -359,8 +359,8 @@ class Segmenter:
     def _mean_features(self, encoded: Encoded, method: Method) -> Tensor:
         """Dense features, averaged where windows overlap: (h, w, E) float32 on the CPU.
 
-        The mean of the cosines is the dot product with the mean of the unit vectors. A proxy's grid
-        may be finer than the encoding's.
+        The mean of cosines is the dot product with the mean of the unit vectors. A proxy's grid may
+        be finer than the encoding's.
         """
         ready = self._ready(encoded, method)
         parts = self._window_features(ready, method)
@@ -398,12 +398,12 @@ class Segmenter:
         return encoder.average(maps, ready.window, ready.grid).permute(2, 0, 1)
 
     def _ready(self, encoded: Encoded, method: Method) -> Encoded:
-        """What ``method``'s last block needs: with its CS, and with DINO's features for a proxy."""
+        """The encoding for ``method``'s last block: with its CS, and with features for a proxy."""
         ready = self.suppress(encoded, method)
         return ready.with_proxy if method.proxy else ready
 
     def _amf(self, source: Encoded, fusion: Fusion | None) -> FusionReport:
-        """The blocks whose attention is fused, and why: windows and CS do not change them."""
+        """The blocks whose attention is fused, and why; windows and CS do not change them."""
         n, default = self.backbone.n_blocks, self.backbone.amf_blocks
         clean = source.without_cs or source
         return amf.fused_blocks(fusion, n, default, lambda block: clean.whole.received(block))

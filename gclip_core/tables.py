@@ -14,7 +14,7 @@ Entry = TypeVar("Entry", bound=Named)
 
 
 class Table(dict[str, Entry]):
-    """Entries by their ``name``; ``table[other]`` raises ``error``, which lists the names."""
+    """Entries by ``name``; an unknown name raises ``error``, whose message lists the names."""
 
     def __init__(self, *entries: Entry, what: str, error: type[GclipError] = GclipError) -> None:
         super().__init__({entry.name: entry for entry in entries})

@@ -4,8 +4,8 @@ Dimensions: ``L`` blocks, ``D`` width, ``H`` heads, ``d = D / H`` head width, ``
 grid, ``N = h * w`` patch tokens, ``E`` embedding width, ``C`` classes. Height is before width.
 Blocks count from 0 in Python, and from 1 in text for people (``gclip_core.numbering``).
 
-A block input ``x`` is (1+N, D), its token 0 the class token. Attention ``A`` is (H, 1+N, 1+N); its
-rows sum to 1, those of a sum of two softmaxes to 2. ``W2`` (D, 4D) is the FFN's second linear
+A block input ``x`` is (1+N, D); its token 0 is the class token. Attention ``A`` is (H, 1+N, 1+N);
+its rows sum to 1, or to 2 for a sum of two softmaxes. ``W2`` (D, 4D) is the FFN's second linear
 layer, ``mlp.c_proj.weight``.
 """
 
@@ -22,4 +22,4 @@ Blocks = Literal["auto", "backbone"] | tuple[int, ...]
 (the paper's blocks for OpenAI ViT-B/16, else ``"auto"``)."""
 
 Module = Any
-"""A module of open_clip or PyTorch, whose parts (``block.attn``) have no types for a checker."""
+"""A module of open_clip or PyTorch; type checkers do not know its parts (``block.attn``)."""

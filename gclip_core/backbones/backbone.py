@@ -1,4 +1,4 @@
-"""A checked CLIP with its norms and caches, and one that is damaged on purpose."""
+"""A checked CLIP with its norms and caches, and a copy that is damaged on purpose."""
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
@@ -22,18 +22,19 @@ from gclip_core.numbering import check_index, indices
 from gclip_core.types import Blocks, Module
 
 MOST_EMBEDDINGS = 4096
-"""The number of cached text embeddings of a backbone."""
+"""Maximum number of text embeddings that a backbone caches."""
 
 
 @dataclass(frozen=True, eq=False)
 class Backbone:
-    """An open_clip CLIP and the properties of it that the methods need; the model is not copied.
+    """An open_clip CLIP with the properties that the methods need; the model is not copied.
 
-    ``mean`` and ``std`` normalise pixels in [0, 1]. An image's short side is scaled to
-    ``short_side`` pixels. ``sink_channels`` are those that are very large in distracting patches,
-    for RF-CLIP; empty if they are not known. ``known`` is None for a model with an open vocabulary.
-    The keys of ``text_cache`` are templates and phrase, those of ``prefix_cache`` templates. Raises
-    BackboneError for a model with a tower that ``gclip_core.blocks`` cannot compute.
+    ``mean`` and ``std`` normalise pixels in [0, 1]. An image's shorter side is scaled to
+    ``short_side`` pixels. ``sink_channels``, for RF-CLIP, are the channels that are very large in
+    distracting patches; empty if they are not known. ``known`` is None for a model with an open
+    vocabulary. The keys of ``text_cache`` are templates and a phrase, those of ``prefix_cache`` are
+    templates. Raises BackboneError for a model with a tower that ``gclip_core.blocks`` cannot
+    compute.
     """
 
     name: str
@@ -47,7 +48,7 @@ class Backbone:
     cs_blocks: Blocks = "auto"
     sink_channels: tuple[int, ...] = ()
     known: KnownWords | None = None
-    # Of this model alone: ``replace`` makes new ones.
+    # Each instance has its own caches: ``replace`` creates new ones.
     text_cache: BoundedCache[Tensor] = field(
         init=False, repr=False, default_factory=lambda: BoundedCache(MOST_EMBEDDINGS)
     )
@@ -68,10 +69,10 @@ class Backbone:
             == {ResidualAttentionBlock}
         ):
             raise BackboneError(
-                "An open_clip CLIP was expected, whose image tower is a VisionTransformer of plain "
-                "blocks that pools by its class token, and whose text tower is causal and pools at "
-                f"the end token, but a {type(model).__name__} with another tower came. Take one "
-                "such as OpenAI's ViT-B/16."
+                f"This {type(model).__name__} cannot be used. It must be an open_clip CLIP, whose "
+                "image tower is a VisionTransformer of plain blocks that pools by its class token, "
+                "and whose text tower is causal and pools at the end token. Take one such as "
+                "OpenAI's ViT-B/16."
             )
 
     @property
@@ -126,26 +127,26 @@ class Backbone:
 
     @cached_property
     def ratios(self) -> tuple[float, ...]:
-        """The largest norm over the median, per block."""
+        """The largest norm over the median, for each block."""
         return cs.ratios(self.norms)
 
     def suppression(self, settings: Suppression | None) -> cs.SuppressionReport:
-        """The channel factors of CS with these settings, and why."""
+        """The channel factors of CS with these settings, and the reason."""
         return cs.suppressed_channels(settings, self.norms, self.ratios, self.cs_blocks)
 
 
 def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]) -> Backbone:
     """A backbone with a simulated defect: ``W2[channel, :]`` times ``gain`` in 0-based ``blocks``.
 
-    Its weights are really changed, and its title says so. All other tensors are shared with the
-    given backbone, which does not change. Raises MethodError for a channel or block that
-    the tower lacks, no block, or ``|gain|`` over 10,000.
+    Its weights are changed, and its title says so. All other tensors are shared with the given
+    backbone, which does not change. Raises MethodError for a channel or block that the tower does
+    not have, for no block, and for ``|gain|`` over 10,000.
     """
     check_index("Channel", channel, backbone.width)
     check_between("gain", gain, -1e4, 1e4)
     chosen = indices("Blocks", blocks)
     if not chosen:
-        raise MethodError("At least one block was expected, but none came.")
+        raise MethodError("At least one block is needed; choose one or more.")
     for block in chosen:
         check_index("Block", block, backbone.n_blocks)
     model = backbone.model
@@ -156,5 +157,5 @@ def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int])
         W2 = backbone.blocks[block].mlp.c_proj.weight
         tensors[id(W2)] = nn.Parameter(cs.scale_rows(W2, factors), requires_grad=False)
     title = f"{backbone.title}, damaged on purpose"
-    # A tensor with an entry in deepcopy's memo is not copied: the entry takes its place.
+    # deepcopy does not copy a tensor that has an entry in its memo, but uses the entry.
     return replace(backbone, model=deepcopy(model, tensors), title=title)

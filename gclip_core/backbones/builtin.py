@@ -1,10 +1,10 @@
-"""The built-in model's files, in ``assets/built-in/`` or a folder that ``training`` wrote.
+"""The built-in model's files, in ``assets/built-in/`` or in a folder that ``training`` wrote.
 
 ``model.json`` is an open_clip configuration with the settings of the stem. ``words.json`` has the
 words that the model was trained on and those of the stem's classes. ``nearest.txt.gz`` maps
-WordNet's nouns to them, and our list ``words/lists/nearest.txt`` others; ours comes first. Weights
-may be stored as integers with one scale per row, and in several files. The token embedding has the
-rows of trained tokens only.
+WordNet's nouns to them; our list ``words/lists/nearest.txt`` maps other words and takes precedence.
+Weights may be stored as integers with one scale per row, and in several files. The token embedding
+has only the rows of trained tokens.
 """
 
 import gzip
@@ -28,8 +28,8 @@ SETTINGS = ("model.json", "words.json", "nearest.txt.gz")
 class KnownWords:
     """The words that a backbone was trained on, in lower case.
 
-    ``seen`` are the words of its training photos, each with its synonyms, ``class_words`` the words
-    of each class of its stem. ``nearest`` reads ``wordnet``, a file of words and their nouns.
+    ``seen`` are the words of its training photos, each with its synonyms; ``class_words`` are the
+    words of each class of its stem. ``nearest`` reads ``wordnet``, a file of words and their nouns.
     """
 
     words: frozenset[str]
@@ -39,7 +39,7 @@ class KnownWords:
 
     @cached_property
     def nearest(self) -> Mapping[str, str]:
-        """Other English nouns, each with the nearest known word, or "" if none is near."""
+        """Maps other English nouns to the nearest known word, or to "" if none is near."""
         nouns = dict(lists.entries(gzip.decompress(self.wordnet.read_bytes()).decode()))
         return {
             noun: word if word in self.words else ""
@@ -74,11 +74,11 @@ def known_words(folder: Path) -> KnownWords:
 
 
 def unpack(state: StateDict, vocabulary: int, title: str) -> StateDict:
-    """The state dict of an open_clip CLIP, whose text tower has ``vocabulary`` tokens.
+    """The state dict of an open_clip CLIP whose text tower has ``vocabulary`` tokens.
 
     ``name.scale`` has the scale of each row of ``name``. ``token_rows`` (n, width) are the rows
     ``token_ids`` (n,) of ``token_embedding.weight``; the other rows are zero. Raises BackboneError
-    if the shapes of rows, scales and tokens do not fit, or a tensor is missing.
+    if the shapes of rows, scales and tokens do not match, or if a tensor is missing.
     """
     full = dict(state)
     try:

@@ -1,7 +1,7 @@
-"""Loads a backbone by name, from a file, a folder, or a download.
+"""Loads a backbone by name, from a file, a folder or a download.
 
-open_clip contains the configurations and the addresses of published weights. No Python code in a
-weight file runs, every number is checked, and every failure raises ``BackboneError``.
+open_clip has the configurations and the addresses of published weights. No Python code in a weight
+file runs, every number is checked, and every failure raises ``BackboneError``.
 """
 
 import json
@@ -42,7 +42,7 @@ WEIGHTS_FOLDER = "GCLIP_WEIGHTS"
 HUB_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 CONNECT_SECONDS = 10
 SPARE_MB = 1_000
-"""What a download leaves free of the disk."""
+"""Disk space that a download leaves free."""
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
 
@@ -53,19 +53,18 @@ def load_backbone(
     device: str | torch.device = "cpu",
     dtype: Dtype = "float32",
 ) -> Backbone:
-    """Loads a BACKBONES entry, from ``weights`` if given, else from disk or open_clip's download.
+    """Loads a BACKBONES entry: from ``weights`` if given, else from disk or open_clip's download.
 
-    ``weights`` is a file, or for the built-in model also a folder that ``training`` wrote, with its
-    own words and settings. ``dtype="auto"`` is bfloat16 if the device supports it; for the built-in
-    model it is float32.
-    Raises BackboneError for an unknown name, device or dtype, no network, or a file that is damaged
-    or of another architecture.
+    ``weights`` is a file or, for the built-in model, also a folder that ``training`` wrote, with
+    its own words and settings. ``dtype="auto"`` is bfloat16 if the device supports it, but float32
+    for the built-in model. Raises BackboneError for an unknown name, device or dtype, without a
+    network, and for a file that is damaged or of another architecture.
     """
     entry = BACKBONES[name]
     if entry.damage:
         return damaged(entry, load_backbone(entry.damage[0], weights, device, dtype))
     if dtype not in ("float32", "bfloat16", "auto"):
-        raise BackboneError(f"dtype must be float32, bfloat16 or auto, but '{dtype}' came.")
+        raise BackboneError(f"dtype must be float32, bfloat16 or auto, not '{dtype}'.")
     try:
         place = torch.device(device)
         torch.empty(1, device=place)
@@ -108,7 +107,7 @@ def load_backbone(
 
 @lru_cache(2)
 def load_dino(device: torch.device) -> TransformerTrunk:
-    """The nine blocks of DINO in the built-in model's stem, alone and in float32."""
+    """The nine blocks of DINO in the built-in model's stem, without the stem and in float32."""
     folder, inside = assets.path(BUILT_IN), "visual.conv1.transformer."
     files = folder.glob("dino-*.safetensors")
     state = {key: value for file in files for key, value in read_weights(file).items()}
@@ -125,7 +124,7 @@ def load_dino(device: torch.device) -> TransformerTrunk:
 
 
 def damaged(entry: BackboneEntry, healthy: Backbone) -> Backbone:
-    """The backbone of an entry whose weights are damaged on purpose, of the healthy one."""
+    """The backbone of an entry with weights damaged on purpose, from the healthy backbone."""
     assert entry.damage is not None
     _, channel, gain, blocks = entry.damage
     return replace(damage(healthy, channel, gain, blocks), name=entry.name)
@@ -134,8 +133,9 @@ def damaged(entry: BackboneEntry, healthy: Backbone) -> Backbone:
 def on_disk(entry: BackboneEntry) -> list[Path]:
     """The entry's weight files on this machine: shipped, local or cached; [] if there are none.
 
-    A local file is named ``<name>.safetensors`` (``.pt``, ``.pth``, ``.bin``) or as its publisher
-    names it, in the folder GCLIP_WEIGHTS. A cached file is an earlier download. Uses no network.
+    A local file is in the folder GCLIP_WEIGHTS and is named ``<name>.safetensors`` (``.pt``,
+    ``.pth``, ``.bin``) or as its publisher names it. A cached file is an earlier download. Uses no
+    network.
     """
     if not entry.pretrained:
         return builtin.files(assets.path(BUILT_IN))
@@ -149,7 +149,7 @@ def on_disk(entry: BackboneEntry) -> list[Path]:
 
 
 def hub_source(entry: BackboneEntry) -> str:
-    """The repository of the entry's weights on the hub; empty if open_clip names none."""
+    """The hub's repository of the entry's weights; empty if open_clip names none."""
     published = pretrained.get_pretrained_cfg(entry.architecture or "", entry.pretrained or "")
     return str(published.get("hf_hub", "")).rstrip("/")
 
@@ -157,10 +157,10 @@ def hub_source(entry: BackboneEntry) -> str:
 def fetch(entry: BackboneEntry, progress: Callable[[int], None] | None = None) -> Path:
     """Downloads the weights of an entry into the hub's cache.
 
-    ``progress`` gets the number of bytes so far, now and then, in place of a bar on stderr; an
-    exception that it raises ends the download. The hub renames a file when it is whole: nothing
-    half written is ever read. Raises BackboneError for no network, no room, or what ``progress``
-    raised.
+    ``progress`` regularly gets the number of bytes so far, instead of a progress bar on stderr; an
+    exception that it raises cancels the download. The hub's client renames a file once it is
+    complete, so that no partial file is ever read. Raises BackboneError without a network or disk
+    space, and for what ``progress`` raised.
     """
     source = hub_source(entry)
     options: dict[str, Any] = {"tqdm_class": _bar(progress)} if progress else {}
@@ -173,7 +173,7 @@ def fetch(entry: BackboneEntry, progress: Callable[[int], None] | None = None) -
                 f"{entry.title} needs {entry.download} MB of disk and {SPARE_MB:,} MB to spare, "
                 f"but {free:,} MB are free here. Make room, then fetch it again."
             )
-        # Fails within seconds if there is no connection; the hub client retries for a minute.
+        # Fails within seconds if there is no connection, while the hub client retries for a minute.
         get_session().head(constants.ENDPOINT, timeout=CONNECT_SECONDS)
         try:
             return Path(hf_hub_download(source, HUB_FILES[0], **options))
@@ -191,7 +191,7 @@ def fetch(entry: BackboneEntry, progress: Callable[[int], None] | None = None) -
 
 
 def _bar(progress: Callable[[int], None]) -> type[Any]:
-    """A progress bar of the hub that is not drawn, and calls ``progress``."""
+    """A progress bar for the hub's client that calls ``progress`` and draws nothing."""
 
     class Bar(tqdm):  # pyright: ignore[reportMissingTypeArgument]
         def __init__(self, *args: Any, **options: Any) -> None:
@@ -210,7 +210,8 @@ def read_weights(path: Path) -> StateDict:
     A file is read as tensors only (``weights_only=True``), unless it is a TorchScript archive, as
     OpenAI's ``.pt`` files are. PyTorch reads an archive without unpickling Python objects, but
     TorchScript code in it can run (``__setstate__``), so load one only from a source you trust.
-    Raises BackboneError for no such file, damaged, no state dict, or numbers that are not finite.
+    Raises BackboneError for a file that is missing or damaged, or has no state dict or numbers that
+    are not finite.
     """
     if not path.is_file():
         raise BackboneError(f"A weight file was expected at '{path.name}', but there is none.")
@@ -240,7 +241,7 @@ def read_weights(path: Path) -> StateDict:
         if isinstance(key, str) and isinstance(value, Tensor) and key not in _NOT_WEIGHTS
     }
     for key, value in tensors.items():
-        # If the sum is finite, all numbers are; it needs no tensor of booleans.
+        # If the sum is finite, all numbers are, and no tensor of booleans is needed.
         if not value.sum().isfinite() and not value.isfinite().all():
             raise BackboneError(
                 f"'{key[:80]}' in '{path.name}' has numbers that are not finite; download the file "
@@ -260,13 +261,13 @@ def _build(config: Any, state: StateDict, title: str, device: torch.device, dtyp
     """open_clip's CLIP of this configuration with these weights, in eval mode."""
     low = dtype == "bfloat16" or (dtype == "auto" and has_bfloat16(device))
     settings = {key: value for key, value in config.items() if key not in ("custom_text", "stem")}
-    with torch.device("meta"):  # without random numbers, since the weights would replace them
+    with torch.device("meta"):  # no random initialisation: the weights replace it
         model: Module = CLIP(**settings, cast_dtype=torch.bfloat16 if low else None)
         if "stem" in config:
             model.visual.conv1 = Stem(config["vision_cfg"]["width"], config["stem"])
         if low:
             convert_weights_to_lp(model, dtype=torch.bfloat16)
-    # Each tensor is converted on its own: a second state dict would double a large model's memory.
+    # Tensors are converted one by one: a second state dict would double a large model's memory.
     wanted = {key: value.dtype for key, value in model.state_dict().items()}
     try:
         given = {
@@ -276,13 +277,13 @@ def _build(config: Any, state: StateDict, title: str, device: torch.device, dtyp
             for key, value in state.items()
         }
         model.load_state_dict(given, assign=True)
-    except RuntimeError as error:  # its text has a line for each kind of tensor that does not fit
+    except RuntimeError as error:  # its text has a line for each kind of mismatch
         misfits = "; ".join(line.strip()[:160] for line in str(error).splitlines()[1:4])
         raise BackboneError(
             f"These weights are not those of {title}: {misfits}. Choose the backbone that the file "
             "belongs to."
         ) from error
-    if model.attn_mask is not None:  # not a weight, so it is in no file
+    if model.attn_mask is not None:  # not a weight, so no file contains it
         model.attn_mask = torch.full(model.attn_mask.shape, float("-inf")).triu_(1)
     return model.eval().requires_grad_(False).to(device)
 

@@ -20,12 +20,12 @@ class BackboneEntry:
     """One backbone: its name, size and licence, and its default settings.
 
     ``architecture`` and ``pretrained`` are open_clip's names of a model (with quickgelu if the
-    weights need it) and of its weights, None for the built-in model. ``parameters`` are in
+    weights need it) and of its weights; None for the built-in model. ``parameters`` are in
     millions, ``download`` in megabytes, ``patch`` and ``short_side`` in pixels. The setting
-    ``"backbone"`` means ``amf_blocks`` and ``cs_blocks`` (0-based). ``sink_channels`` are those
-    that RF-CLIP's authors found. ``files`` are the publisher's names of the weight file. ``damage``
-    is None, or for weights that are damaged on purpose the name of the healthy backbone and what is
-    done to it: channel, gain, 0-based blocks.
+    ``"backbone"`` stands for ``amf_blocks`` and ``cs_blocks`` (0-based). ``sink_channels`` are
+    those that RF-CLIP's authors found. ``files`` are the publisher's names of the weight file. For
+    weights damaged on purpose, ``damage`` has the name of the healthy backbone and the channel,
+    gain and 0-based blocks of the damage, else None.
     """
 
     name: str

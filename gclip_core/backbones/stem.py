@@ -1,13 +1,13 @@
-"""A stem that replaces the patch embedding of a vision transformer by features of two networks.
+"""A stem that replaces a vision transformer's patch embedding with features of two networks.
 
-The first is EfficientNet-Lite (Tan & Le 2019) with batch norms folded into convolutions. Its stride
-is 16: that of stage six is 1 instead of 2, and later convolutions are dilated. The second are the
-first blocks of a vision transformer (DINOv2, Oquab et al. 2023), on the same grid. Features of
-three stages and of the last of these blocks are mapped to one token per patch. The image classifier
-on the last stage helps to suggest words.
+The first network is EfficientNet-Lite (Tan & Le 2019) with batch norms folded into convolutions.
+Its stride is 16, because stage six has a stride of 1 instead of 2, and later convolutions are
+dilated. The second consists of the first blocks of a vision transformer (DINOv2, Oquab et al.
+2023), on the same grid. Features of three stages and of the last of these blocks are mapped to one
+token per patch. The image classifier on the last stage helps to suggest words.
 
-timm has both networks, but it keeps batch norms as layers of their own (the convolutions take 1.1
-times as long), and resizes positional embeddings in another way than DINOv2.
+timm has both networks, but keeps batch norms as separate layers (so that the convolutions take 1.1
+times as long), and does not resize positional embeddings as DINOv2 does.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from gclip_core import blocks
 from gclip_core.types import Grid
 
-# Kernel, stride and expansion of every stage. EfficientNet-Lite's sixth stage has a stride of 2.
+# Kernel, stride and expansion of each stage. EfficientNet-Lite's sixth stage has a stride of 2.
 _STAGES = ((3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6), (5, 1, 6), (3, 1, 6))
 _DILATED_FROM = 5
 _TAPPED = (2, 4, 6)
@@ -34,7 +34,7 @@ class Stem(nn.Module):
     ``settings["channels"]`` and ``["repeats"]`` are the width and depth of each of seven stages,
     ``["first"]`` is the width before them, and ``["hidden"]`` that of the two-layer map to tokens.
     ``["pooled"]`` is the width of the features that the classifier averages over patches, and
-    ``["classes"]`` the number of its classes. ``["transformer"]`` are the arguments of
+    ``["classes"]`` the number of classes. ``["transformer"]`` has the arguments of
     ``TransformerTrunk``.
     """
 
@@ -67,7 +67,7 @@ class Stem(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The first convolution's weight, for its device and dtype."""
+        """The first convolution's weight, which tells the stem's device and dtype."""
         return self.first.get_parameter("1.weight")
 
     def convolutions(self, pixels: Tensor) -> Tensor:
@@ -91,12 +91,12 @@ class Stem(nn.Module):
         return self.linear(features) + self.out(F.gelu(self.hidden(features)))
 
     def deep(self, features: Tensor) -> Tensor:
-        """What the classifier averages over patches: (..., C) to (..., pooled)."""
+        """The features that the classifier averages over patches: (..., C) to (..., pooled)."""
         return F.relu6(self.head(features[..., self.deepest]))
 
     def classified(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens as of ``forward``, the probability of each class, (B, classes) float32, and
-        the transformer's patches (B, h, w, its width)."""
+        """The tokens of ``forward``, the probability of each class, (B, classes) float32, and the
+        transformer's patches (B, h, w, its width)."""
         features = self.features(pixels)
         logits = self.classes(self.deep(features).mean((1, 2)))
         patches = features[..., self.deepest.stop :].clone()  # a view would keep all features
@@ -107,11 +107,11 @@ class Stem(nn.Module):
 
 
 class TransformerTrunk(nn.Module):
-    """Pixels (B, 3, 16h, 16w) to the patches of a vision transformer's ``depth``-th block.
+    """Pixels (B, 3, 16h, 16w) to the patch tokens of a vision transformer's ``depth``-th block.
 
-    The image is scaled to ``patch`` pixels a patch; its grid is (h, w) or the one that is given.
-    Positional embeddings are those of a square of ``grid`` patches a side, resized as DINOv2 does.
-    There is no layer scale: its factors are part of the weights.
+    The image is scaled to ``patch`` pixels per patch; its grid is (h, w) or the given one.
+    Positional embeddings are for ``grid`` × ``grid`` patches, and are resized as in DINOv2. There
+    is no layer scale, because its factors are folded into the weights.
     """
 
     def __init__(self, width: int, heads: int, depth: int, patch: int, grid: int) -> None:
@@ -119,7 +119,7 @@ class TransformerTrunk(nn.Module):
         self.patch = nn.Conv2d(3, width, patch, patch)
         self.class_embedding = nn.Parameter(torch.zeros(width))
         self.positional_embedding = nn.Parameter(torch.zeros(width, grid, grid))
-        norm = partial(LayerNormFp32, eps=1e-6)  # computes in float32 whatever the weights are
+        norm = partial(LayerNormFp32, eps=1e-6)  # computes in float32, whatever the dtype
         self.blocks = nn.ModuleList(
             ResidualAttentionBlock(width, heads, norm_layer=norm) for _ in range(depth)
         )
@@ -131,7 +131,7 @@ class TransformerTrunk(nn.Module):
         scaled = F.interpolate(pixels.float(), size, mode="bicubic", antialias=True)
         x = self.patch(scaled.to(pixels.dtype))
         places = self.positional_embedding.float()[None]
-        # DINOv2 enlarges by (n + 0.1) / grid, which moves the samples a little
+        # DINOv2 enlarges by (n + 0.1) / grid, which shifts the samples slightly.
         factors = [(length + 0.1) / places.shape[-1] for length in grid]
         places = F.interpolate(places, scale_factor=factors, mode="bicubic")
         x = (x + places.to(x.dtype)).flatten(2).transpose(1, 2)
@@ -144,7 +144,7 @@ class TransformerTrunk(nn.Module):
         return height // Stem.kernel_size[0], width // Stem.kernel_size[1]
 
     def forward(self, pixels: Tensor, grid: Grid | None = None) -> Tensor:
-        """The patches' tokens (B, h, w, width)."""
+        """The patch tokens (B, h, w, width)."""
         x = self.embed(pixels, grid)
         for block in self.blocks:
             x = blocks.run(block, x, blocks.project(block, x))
@@ -173,9 +173,9 @@ class InvertedResidual(nn.Module):
 def _convolution(
     before: int, after: int, kernel: int, stride: int = 1, dilation: int = 1, groups: int = 1
 ) -> nn.Sequential:
-    """A convolution with TensorFlow's "same" padding, with which the weights were trained.
+    """A convolution with TensorFlow's "same" padding, as in the training of the weights.
 
-    If the number of padding pixels is odd, there is one more below and on the right.
+    If the number of padding pixels is odd, the extra one is below and on the right.
     """
     reach = kernel - 2 if stride == 2 else (kernel - 1) * dilation
     low, high = reach // 2, reach - reach // 2

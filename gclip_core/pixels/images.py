@@ -1,8 +1,8 @@
-"""From untrusted pictures to checked RGB images, and the size at which a picture is encoded.
+"""From untrusted image files to checked RGB images, and the size at which an image is encoded.
 
-The size is read from the header before a pixel is decoded. Only decoders of ``FORMATS`` run.
-Every failure raises ``gclip_core.errors.ImageError``. Colour profiles are ignored, as in
-CLIP's training.
+The size is read from the header before a pixel is decoded. Only the decoders of ``FORMATS`` run.
+Every failure raises ``gclip_core.errors.ImageError``. Colour profiles are ignored, as in CLIP's
+training.
 """
 
 import math
@@ -24,23 +24,23 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 """The decoders that may run, by Pillow's names."""
 
 MAX_TOKENS = 4096
-"""Maximum number of patches at which a picture is encoded."""
+"""Maximum number of patches of an encoded image."""
 MAX_PIXELS = 64_000_000
 MAX_SIDE = 65_535
 MAX_BYTES = 256 * 2**20
 MAX_READS = 10_000, 300_000
-"""Maximum number of reads of a file until its header is complete, and until its pixels are decoded:
-a decoder keeps what is in endless comments or empty chunks, and some copy it again at each."""
+"""Maximum number of reads of a file until its header is complete, and until its pixels are decoded.
+Decoders store endless comments and empty chunks, and some copy them again at each read."""
 MAX_EXIF = 2**16
-"""Maximum bytes of EXIF. Many entries can point to the same bytes; Pillow copies them for each."""
+"""Maximum bytes of EXIF. Many entries can point to the same bytes, which Pillow copies for each."""
 MAX_SCANS = 50
-"""Maximum number of scans of a JPEG, each of which takes as long as a picture; encoders write about
-ten."""
+"""Maximum number of scans of a JPEG, each of which takes as long as a whole image; encoders write
+about ten."""
 
 _EXPECTED = "An image was expected (PNG, JPEG, WebP or GIF)"
 _SAVE_AS = "save it as PNG or JPEG and try again"
 _START_OF_SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
-"""Marker, length and number of channels: a video behind a photo does not have these by chance."""
+"""Marker, length and number of channels: a video after a photo does not contain these by chance."""
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -50,19 +50,20 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""By EXIF's orientation, what makes the picture upright."""
+"""For each EXIF orientation, the transposition that turns the image upright."""
 
 Source = Image.Image | NDArray[Any] | str | Path | bytes
 
 
 def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Size | None = None) -> Image.Image:
-    """The picture as a new RGB image, rotated by its EXIF orientation, without metadata.
+    """The picture as a new RGB image, rotated by its EXIF orientation and without metadata.
 
     ``source`` is a PIL image, a file (its path or bytes) or a uint8 array of shape (H, W), (H, W,
-    1), (H, W, 3) or (H, W, 4). Values of 16 bits are divided by 257, transparent pixels become
-    white, and the first frame of an animation is used. With ``draft``, the picture of a JPEG file
-    may be smaller, but has at least this height and width. EXIF behind a file's pixels is ignored.
-    Raises ImageError for another kind, a damaged file, or one over ``max_pixels`` or another limit.
+    1), (H, W, 3) or (H, W, 4). 16-bit values are divided by 257, transparent pixels become white,
+    and only the first frame of an animation is used. With ``draft``, the image of a JPEG file may
+    be smaller, but has at least this height and width. EXIF after a file's pixels is ignored.
+    Raises ImageError for another kind of source, for a damaged file, and above ``max_pixels`` or
+    another limit.
     """
     with _refusing(max_pixels):
         if isinstance(source, np.ndarray):
@@ -81,8 +82,8 @@ def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Size | None = Non
 
 
 def header_size(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Size:
-    """Height and width after rotation by the EXIF orientation, from a file's header alone.
-    Raises ImageError for another kind of file, or too many pixels, as ``check``.
+    """Height and width after rotation by the EXIF orientation, from a file's header alone. Like
+    ``check``, raises ImageError for another kind of file or too many pixels.
     """
     with _refusing(max_pixels), _open(source, max_pixels) as image:
         width, height = image.size
@@ -92,7 +93,7 @@ def header_size(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Siz
 def target_size(size: Size, short_side: int, patch: int, max_tokens: int = MAX_TOKENS) -> Size:
     """The (height, width) at which an image of ``size`` is encoded, in pixels.
 
-    The short side gets ``short_side`` pixels, or fewer if there would be more than ``max_tokens``
+    The shorter side gets ``short_side`` pixels, or fewer if there would be more than ``max_tokens``
     patches. Each side is rounded to whole patches, at least one.
     """
     scale = short_side / min(size) / patch
@@ -104,7 +105,7 @@ def target_size(size: Size, short_side: int, patch: int, max_tokens: int = MAX_T
 
 
 def resize(image: Image.Image, size: Size) -> Image.Image:
-    """The image scaled to ``size`` (height, width), bicubic; the same object if it fits."""
+    """The image scaled to ``size`` (height, width), bicubic; the same object if it already fits."""
     height, width = size
     if image.size == (width, height):
         return image
@@ -143,18 +144,18 @@ def _read(source: str | Path | bytes) -> bytes:
             ) from None
     if not isinstance(source, bytes):
         raise ImageError(
-            f"{_EXPECTED}, or a PIL image or NumPy array, but a '{type(source).__name__}' came."
+            f"{_EXPECTED}, or a PIL image or NumPy array, not a '{type(source).__name__}'."
         )
     if len(source) > MAX_BYTES:
         raise ImageError(
-            f"An image file of at most {MAX_BYTES // 2**20} MB was expected, but a larger one "
-            "came; scale the image down and try again."
+            f"An image file of at most {MAX_BYTES // 2**20} MB was expected, but this one is "
+            "larger; scale the image down and try again."
         )
     return source
 
 
 class _CountedReads(BytesIO):
-    """Bytes that can be read ``most`` times, with EXIF in one piece: Pillow would join them."""
+    """Bytes that can be read ``most`` times, with EXIF in one piece, since Pillow joins pieces."""
 
     most, reads, exif = MAX_READS[0], 0, 0
 
@@ -168,14 +169,14 @@ class _CountedReads(BytesIO):
 
 
 def _open(source: str | Path | bytes, max_pixels: int) -> Image.Image:
-    """The image of a file, with its size checked and no pixel decoded yet."""
+    """The image of a file with a checked size, before any pixel is decoded."""
     data = _read(source)
     stream = _CountedReads(data)
     try:
         image = Image.open(stream, formats=FORMATS)
     except UnidentifiedImageError as error:
-        what = "a damaged file, or one of another kind," if data else "an empty file (0 bytes)"
-        raise ImageError(f"{_EXPECTED}, but {what} came; {_SAVE_AS}.") from error
+        what = "a damaged file or one of another kind" if data else "an empty file (0 bytes)"
+        raise ImageError(f"{_EXPECTED}, not {what}; {_SAVE_AS}.") from error
     stream.most = MAX_READS[1]
     _check_size(image.height, image.width, max_pixels)
     if image.format == "JPEG" and len(_START_OF_SCAN.findall(data)) > MAX_SCANS:
@@ -191,9 +192,9 @@ def _unusual(what: str) -> ImageError:
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF's orientation, 1 to 8, from what was read of the file; 1 where there is none.
+    """The EXIF orientation, 1 to 8, from the part of the file that was read; 1 if there is none.
 
-    Pillow's own method would decode all pixels, to look for EXIF behind them.
+    Pillow's own method would decode all pixels to look for EXIF after them.
     """
     data, exif = image.info.get("exif", b""), Image.Exif()
     if len(data) > MAX_EXIF:
@@ -207,7 +208,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _upright(image: Image.Image, turn: int) -> Image.Image:
-    """The image, upright: ``turn`` is its EXIF orientation."""
+    """The image turned upright; ``turn`` is its EXIF orientation."""
     return image.transpose(_TURNS[turn]) if turn in _TURNS else image
 
 
@@ -232,8 +233,8 @@ def _from_array(array: NDArray[Any], max_pixels: int) -> Image.Image:
     if array.dtype != np.uint8 or not is_image:
         raise ImageError(
             "A uint8 array of shape (height, width) or (height, width, channels) with 1, 3 or 4 "
-            f"channels was expected, but {array.dtype} of shape {array.shape} came; scale values "
-            "to 0 to 255, convert them with .astype(numpy.uint8), and put the channels last."
+            f"channels was expected, not {array.dtype} of shape {array.shape}; scale the values to "
+            "0 to 255, convert them with .astype(numpy.uint8), and put the channels last."
         )
     _check_size(array.shape[0], array.shape[1], max_pixels)
     pixels = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
@@ -241,15 +242,15 @@ def _from_array(array: NDArray[Any], max_pixels: int) -> Image.Image:
 
 
 def _check_size(height: int, width: int, max_pixels: int) -> None:
-    came = f"{height} × {width} (height × width)"
+    size = f"{height} × {width} (height × width)"
     if height < 1 or width < 1:
-        raise ImageError(f"An image of at least 1 × 1 pixel was expected, but {came} came.")
+        raise ImageError(f"An image of at least 1 × 1 pixel was expected, not {size}.")
     if height * width > max_pixels or max(height, width) > MAX_SIDE:
-        raise _too_large(max_pixels, came)
+        raise _too_large(max_pixels, size)
 
 
-def _too_large(max_pixels: int, came: str) -> ImageError:
+def _too_large(max_pixels: int, size: str) -> ImageError:
     return ImageError(
-        f"An image of at most {max_pixels:,} pixels, and {MAX_SIDE:,} a side, was expected, but "
-        f"{came} came; scale it down and try again."
+        f"An image of at most {max_pixels:,} pixels, and {MAX_SIDE:,} a side, was expected, not "
+        f"{size}; scale it down and try again."
     )

@@ -1,7 +1,7 @@
 """From logits on the patch grid to scores and labels of pixels, one rectangle of pixels at a time.
 
-Logits are (prompts, h, w) float32: an entry for each synonym, then one for the background, if there
-is any. ``classes[p]`` is the class of prompt ``p``, -1 for the background.
+Logits are (prompts, h, w) float32, with one entry per synonym, then one for the background, if
+there is any. ``classes[p]`` is the class of prompt ``p``, -1 for the background.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,17 +16,18 @@ from gclip_core.result import Segmentation
 from gclip_core.types import Grid, Size
 
 TILE = 64, 256
-"""Rows and columns of pixels that are computed at a time, to fit a processor's cache."""
+"""Rows and columns of pixels computed at a time, to fit a processor's cache."""
 
 
 def add_background(
     typed: Tensor, hidden: Tensor, offsets: Tensor, weight: float
 ) -> tuple[Tensor, Tensor]:
-    """Logits of typed words (p, h, w) with those of the background as one more: (p + 1, h, w).
+    """Appends the background's logits to those of typed words (p, h, w): (p + 1, h, w).
 
-    Each logit of a background word, (n, h, w), is raised by its offset, and moved towards the mean
+    Each logit of a background word, (n, h, w), is raised by its offset and moved towards the mean
     of all logits: ``mean + weight (logit + offset - mean)``; a weight of 1 weakens nothing. The
-    background's is the largest of them. The second result, (h, w) int64, has the word's index.
+    background's logit is the largest of them. The second result, (h, w) int64, is the index of its
+    word.
     """
     mean = torch.cat([typed, hidden]).mean(0)
     best, word = mean.lerp(hidden + offsets[:, None, None], weight).max(0)
@@ -35,10 +36,10 @@ def add_background(
 
 @dataclass(frozen=True, eq=False)
 class Tile:
-    """A rectangle of an image's pixels, and the points of a grid of maps around them.
+    """A rectangle of an image's pixels, and the grid points of maps around them.
 
-    ``pixels`` and ``points`` are the rows and the columns of both. ``weights`` are those of the
-    points for each row of pixels, (rows, points), and for each column, (columns, points).
+    ``pixels`` and ``points`` are their rows and columns. ``weights`` are the weights of the points
+    for each row of pixels, (rows, points), and for each column, (columns, points).
     """
 
     pixels: tuple[slice, slice]
@@ -72,7 +73,7 @@ def tiles(grid: Sequence[int], size: Size) -> Iterator[Tile]:
 def scores(logits: Tensor, classes: Sequence[int], size: Size) -> Tensor:
     """Softmax over prompts, then the maximum over a class's synonyms: (classes, *size) float32.
 
-    With synonyms or a background the scores of a pixel sum to less than 1.
+    With synonyms or a background, the scores of a pixel sum to less than 1.
     """
     out = torch.empty(max(classes) + 1, *size)
     for tile in tiles(logits.shape[1:], size):
@@ -83,12 +84,12 @@ def scores(logits: Tensor, classes: Sequence[int], size: Size) -> Tensor:
 def labels(logits: Tensor, classes: Sequence[int], size: Size, threshold: float = 0.0) -> Tensor:
     """The best class of each pixel: (height, width) int16.
 
-    -1 if a background prompt is best, or if the best score is under ``threshold``.
+    -1 if a background prompt is best, or if the best score is below ``threshold``.
     """
     out = torch.empty(size, dtype=torch.int16)
     class_of = torch.tensor(classes, dtype=torch.int16)
-    # Between four points of the grid a logit is between its smallest and its largest there. So a
-    # prompt cannot be best whose largest is below the smallest of another: it is left out.
+    # Between four grid points, a logit is between its smallest and largest value at these points.
+    # So a prompt whose largest value is below another's smallest cannot be best, and is left out.
     corners = F.pad(logits, (0, 1, 0, 1), mode="replicate")
     largest, smallest = F.max_pool2d(corners, 2, 1), -F.max_pool2d(-corners, 2, 1)
     can_win = ~(largest < smallest.amax(0) - 1e-4)  # (prompts, h, w); also True for nan
@@ -141,12 +142,11 @@ def class_logits(result: Segmentation, grid: Grid) -> Tensor:
 
 
 def probabilities(result: Segmentation, grid: Grid) -> Tensor:
-    """Why a patch has its word: (classes + 1, N) float32, which add up to 1 for each patch.
+    """Why a patch has its word: (classes + 1, N) float32, which sum to 1 for each patch.
 
-    It is the softmax over one logit per class, that of its best synonym, and the background's. So
-    the largest is that of the patch's plain label, and no
-    probability of a losing synonym counts for the background. The last row is the background's, 0
-    without one.
+    The softmax is taken over one logit per class, that of its best synonym, and the background's.
+    The largest is thus that of the patch's plain label, and losing synonyms do not add to the
+    background. The last row is the background's, 0 without one.
     """
     shares = class_logits(result, grid).softmax(0)
     return shares if result.background else F.pad(shares, (0, 0, 0, 1))

@@ -16,9 +16,9 @@ COLOURS: tuple[str, ...] = tuple(
     for levels in np.rint(255 * np.array(colorcet.glasbey_category10)).astype(int).tolist()
     if max(levels) >= 150 and max(levels) - min(levels) >= 100
 )
-"""The bright ones of 256 well-separated colours (Glasbey et al. 2007); photos have few of them."""
+"""The bright ones of 256 well-separated colours (Glasbey et al. 2007), which are rare in photos."""
 NEAR = 120.0
-"""A class has no colour that is nearer to the mean colour under it: a distance in sRGB levels."""
+"""Minimum distance, in sRGB levels, of a class's colour from the mean colour under it."""
 OPACITY = 0.6
 INK, PAPER = "#000000", "#ffffff"
 
@@ -27,7 +27,7 @@ def choose(n: int, labels: NDArray[np.integer], picture: Image.Image) -> tuple[s
     """A colour ``#rrggbb`` for each of ``n`` classes, in the order of COLOURS.
 
     A class takes the first free colour that differs from the mean colour of ``picture`` where
-    ``labels`` (H, W) has it: a red flower is not painted red.
+    ``labels`` (H, W) has the class, so that a red flower is not painted red.
     """
     size = min(256, picture.height), min(256, picture.width)
     pixels = np.asarray(picture.resize((size[1], size[0]), Image.Resampling.NEAREST))
@@ -60,9 +60,9 @@ def _luminance(colour: str) -> float:
 
 
 def indexed(labels: NDArray[np.integer], colours: Sequence[str]) -> Image.Image:
-    """Label map (H, W) as an image of indices: class ``c`` is index ``c``, -1 is 255.
+    """A label map (H, W) as an image of indices: class ``c`` is index ``c``, -1 is 255.
 
-    An 8-bit palette image up to 255 classes, else 16-bit grey with 65535 for -1.
+    It is an 8-bit palette image for up to 255 classes, else 16-bit grey with 65535 for -1.
     """
     if len(colours) > 255:
         return Image.fromarray(labels.astype(np.uint16))
@@ -77,8 +77,8 @@ def painted(
 ) -> Image.Image:
     """A photo with the classes of a mask of any size in their colours, at the photo's size.
 
-    Where there is no class (-1), it is as it was. Under the colours it is grey, so that they look
-    the same everywhere; between classes are white lines.
+    Where there is no class (-1), the photo is unchanged. Under the colours, it is grey, so that
+    they look the same everywhere. White lines separate classes.
     """
     labels, out = _scaled(labels, (picture.height, picture.width)), picture.copy()
     table = np.array([getrgb(colour) for colour in (*colours, PAPER)], np.uint8)
@@ -94,6 +94,6 @@ def painted(
 
 
 def _scaled(labels: NDArray[np.integer], size: Size) -> NDArray[np.integer]:
-    """Labels (H, W) at a size, each that of the nearest pixel."""
+    """Labels (H, W) scaled to a size, by nearest neighbour."""
     rows, columns = (np.arange(n) * side // n for n, side in zip(size, labels.shape, strict=True))
     return labels[rows[:, None], columns]

@@ -1,9 +1,9 @@
-"""Masks whose edges follow the picture, with calm outlines, without any training.
+"""Masks with smooth outlines whose edges follow the picture, without any training.
 
-A refinement makes the score of every class a function of the picture's colours,
-``q = a · I + b``, with coefficients on a small grid. They are interpolated to the picture's own
-size and applied there, so that edges are as sharp as the picture. Then outlines are smoothed and
-specks go (``smooth_outlines``). Formulas are in METHOD.md.
+A refinement makes the score of every class a function of the picture's colours, ``q = a · I + b``,
+with coefficients on a small grid. These are upsampled to the picture's own size and applied there,
+so that edges are as sharp as the picture. Then outlines are smoothed and specks removed
+(``smooth_outlines``). Formulas are in METHOD.md.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,24 +30,24 @@ CELL = 2
 RADIUS = 4
 """Radius of the guided filter's windows in cells."""
 EPSILON = 1e-4
-"""Ridge of the guided filter's regression, for colours from 0 to 1. A channel whose variance in a
-window is far below it does not change the scores there."""
+"""Ridge penalty of the guided filter's regression, for colours from 0 to 1. A channel whose
+variance in a window is far below it does not change the scores there."""
 LONGEST = 3
-"""A picture whose sides have a larger ratio is scaled to as many pixels as one of this ratio."""
+"""A picture with a larger ratio of its sides is scaled to as many pixels as one of this ratio."""
 SMOOTHING = 0.4
 """Side of the square in which pixels vote for a smooth outline, in patches."""
 SPECK = 1.0
-"""Patches; a region of a smaller area is a speck, unless it is the largest of its class."""
+"""In patches: a region with a smaller area is a speck, unless it is the largest of its class."""
 
 
 @dataclass(frozen=True)
 class Refinement:
     """An entry of REFINEMENTS.
 
-    ``coefficients(guide, scores)`` are computed from the picture scaled to a short side of ``side``
-    pixels, (3, h, w) with colours from 0 to 1, and the class scores (C, h, w): (C, k, h, w)
-    float32. With ``k = 4`` they are the weights of three colours and a constant, with ``k = 1`` the
-    constant alone. ``h`` and ``w`` are multiples of CELL.
+    ``coefficients(guide, scores)`` takes the picture scaled to a shorter side of ``side`` pixels,
+    (3, h, w) with colours from 0 to 1, and the class scores (C, h, w), and returns (C, k, h, w)
+    float32: with ``k = 4`` the weights of three colours and a constant, with ``k = 1`` the constant
+    alone. ``h`` and ``w`` are multiples of CELL.
     """
 
     name: str
@@ -57,10 +57,10 @@ class Refinement:
 
 
 def refined(result: Segmentation, picture: images.Source | None, name: str) -> Segmentation:
-    """A plain segmentation with labels that follow ``picture``; "no class" (-1) is a class, too.
+    """The segmentation with edges that follow ``picture``; "no class" (-1) counts as a class.
 
-    ``name`` is that of a REFINEMENTS entry. ``picture`` is the image that was segmented, at its own
-    size; only ``"none"`` needs none. The threshold applies to refined scores.
+    ``name`` is a name in REFINEMENTS. ``picture`` is the image that was segmented, at its own size;
+    only ``"none"`` needs none. The threshold applies to refined scores.
 
     Raises:
         GclipError: no such refinement, no picture or one of another size, or a refined
@@ -71,7 +71,7 @@ def refined(result: Segmentation, picture: images.Source | None, name: str) -> S
         return result
     if picture is None:
         raise GclipError(
-            "A refinement of an encoded image needs the image itself, but none came. Pass it as "
+            "To refine the mask of an encoded image, the image itself is needed. Pass it as "
             "picture=…"
         )
     picture = images.check(picture)
@@ -79,12 +79,10 @@ def refined(result: Segmentation, picture: images.Source | None, name: str) -> S
     if (picture.height, picture.width) != size:
         raise GclipError(
             f"The picture that was segmented, {height} × {width} (height × width), was expected, "
-            f"but {picture.height} × {picture.width} came; pass the same picture."
+            f"not {picture.height} × {picture.width}; pass the same picture."
         )
     if result.refined != "none":
-        raise GclipError(
-            f"A segmentation with refine='none' was expected, but '{result.refined}' came."
-        )
+        raise GclipError(f"A segmentation with refine='none' was expected, not '{result.refined}'.")
     # All background prompts together are one more class, and the threshold is the score of another.
     n = len(result.vocabulary)
     classes = [n if index < 0 else index for index in result.prompt_classes]
@@ -96,7 +94,7 @@ def refined(result: Segmentation, picture: images.Source | None, name: str) -> S
         scores = F.interpolate(result.maps[None], small, mode="bilinear")[0]
     scores = F.pad(scores, (0, 0, 0, 0, 0, 1), value=result.threshold)
     # A class that is best nowhere would get no pixel, so its score is not refined. But refined
-    # scores may be under a threshold that no score was under.
+    # scores may be below a threshold that no score was below before.
     best = scores.argmax(0).flatten()
     if result.threshold > 0:
         best = F.pad(best, (0, 1), value=len(scores) - 1)
@@ -112,9 +110,9 @@ def refined(result: Segmentation, picture: images.Source | None, name: str) -> S
 def pamr(guide: Tensor, scores: Tensor, distances: Sequence[int], steps: int) -> Tensor:
     """Pixel-adaptive mask refinement of scores (C, h, w), the same shape and dtype.
 
-    Each step replaces a pixel's score by a weighted mean of its neighbours' scores, eight at each
-    of some ``distances`` in pixels. The weights are a softmax over the neighbours, by their
-    difference in colour (Araslanov, Roth 2020, section 3.3).
+    Each step replaces a pixel's score by a weighted mean over its neighbours, eight at each of the
+    ``distances`` in pixels. The weights are a softmax over the neighbours of their difference in
+    colour (Araslanov, Roth 2020, section 3.3).
     """
     neighbours = [*_neighbours(guide, distances)]
     deviation = torch.stack([guide] * len(distances) + neighbours).std(0)
@@ -129,7 +127,7 @@ def pamr(guide: Tensor, scores: Tensor, distances: Sequence[int], steps: int) ->
 
 
 def _neighbours(x: Tensor, distances: Sequence[int]) -> Iterator[Tensor]:
-    """``x`` (n, h, w) moved to each neighbour; beyond the border as at the border."""
+    """``x`` (n, h, w) shifted to each neighbour; values beyond the border repeat those at it."""
     height, width = x.shape[-2:]
     for distance in distances:
         padded = F.pad(x[None], [distance] * 4, mode="replicate")[0]
@@ -141,10 +139,10 @@ def _neighbours(x: Tensor, distances: Sequence[int]) -> Iterator[Tensor]:
 def guided_filter(guide: Tensor, scores: Tensor) -> Tensor:
     """The guided filter's coefficients for scores (C, h, w): (C, 4, h / CELL, w / CELL) float32.
 
-    ``h`` and ``w`` are multiples of CELL. Windows are ``2 RADIUS + 1`` cells a side, cut at the
+    ``h`` and ``w`` are multiples of CELL. Windows are ``2 RADIUS + 1`` cells a side, cut off at the
     border. A window's coefficients are those of a ridge regression, over its pixels, of the score
-    on the guide's three colours. A cell's are the mean of those of the windows that it is in (He,
-    Sun, Tang 2013, equations 19 to 21).
+    on the guide's three colours. A cell's coefficients are the mean over all windows that contain
+    it (He, Sun, Tang 2013, equations 19 to 21).
     """
 
     def mean(x: Tensor) -> Tensor:  # over the windows around each cell
@@ -161,7 +159,7 @@ def guided_filter(guide: Tensor, scores: Tensor) -> Tensor:
 
 
 def _window_means(x: Tensor) -> Tensor:
-    """The means of ``x`` (..., h, w) over windows of ``2 RADIUS + 1`` cells, cut at the border."""
+    """Means of ``x`` (..., h, w) over windows of ``2 RADIUS + 1`` cells, cut off at the border."""
     for kernel, padding in (((2 * RADIUS + 1, 1), (RADIUS, 0)), ((1, 2 * RADIUS + 1), (0, RADIUS))):
         x = F.avg_pool2d(x, kernel, 1, padding, count_include_pad=False)
     return x
@@ -183,15 +181,15 @@ REFINEMENTS: Table[Refinement] = Table(
     Refinement("pamr", "PAMR", _pamr, 320),
     what="refinement",
 )
-"""How the edges of a mask may follow the picture."""
+"""The ways in which the edges of a mask can follow the picture."""
 
 
 def smooth_outlines(labels: NDArray[np.int16], patch: float) -> NDArray[np.int16]:
-    """Labels (height, width) with smooth outlines and without specks; "no class" (-1) is a class.
+    """Labels (height, width) with smooth outlines and no specks; "no class" (-1) is a class, too.
 
-    Each pixel gets the class that most pixels have in a square of SMOOTHING patches a side. Then
-    each connected region under SPECK patches, unless it is the largest of its class, gets the class
-    of the nearest pixel around it. ``patch`` is a patch's side in pixels.
+    Each pixel gets the majority class of a square of SMOOTHING patches a side. Then each connected
+    region under SPECK patches, unless it is the largest of its class, gets the class of the nearest
+    pixel around it. ``patch`` is a patch's side in pixels.
     """
     radius = SMOOTHING * patch / 2
     smooth, most_votes = labels.copy(), np.zeros(labels.shape, np.uint8)
@@ -207,7 +205,7 @@ def smooth_outlines(labels: NDArray[np.int16], patch: float) -> NDArray[np.int16
         is_speck = areas < SPECK * patch**2
         is_speck[0] = is_speck[1 + int(areas[1:].argmax())] = False
         specks[box] |= is_speck[regions]
-    # The nearest pixel is beside the connected specks, so their own box is enough.
+    # The nearest pixel is next to the connected specks, so their own box is enough.
     connected = connected_parts(specks, corners=True)
     for label, box in _boxes(connected, margin=1):
         if label:
@@ -220,13 +218,13 @@ def smooth_outlines(labels: NDArray[np.int16], patch: float) -> NDArray[np.int16
 
 
 def connected_parts(inside: NDArray[np.bool_], corners: bool = False) -> NDArray[np.intp]:
-    """The connected parts of (h, w), numbered from 1, 0 outside; with ``corners`` over corners."""
+    """The connected parts of (h, w), numbered from 1, else 0; ``corners`` says if these connect."""
     labelled: Any = ndimage.label(inside, np.ones((3, 3)) if corners else None)
     return labelled[0]
 
 
 def _boxes(labels: NDArray[np.integer], margin: int) -> Iterator[tuple[int, tuple[slice, slice]]]:
-    """Each label with the rows and columns of its pixels, and of ``margin`` pixels around them."""
+    """Each label with the rows and columns of its pixels plus ``margin`` pixels around them."""
     for label, box in enumerate(ndimage.find_objects(labels.astype(np.int32) + 2), -1):
         if box is not None:
             rows, columns = (slice(max(0, s.start - margin), s.stop + margin) for s in box)
@@ -239,7 +237,7 @@ def _colours(pixels: NDArray[np.uint8]) -> Tensor:
 
 
 def _labels(coefficients: Tensor, pixels: NDArray[np.uint8], class_of: Tensor) -> Tensor:
-    """The class of the best score of each pixel: (height, width) int16."""
+    """The class with the best score at each pixel: (height, width) int16."""
     labels = torch.empty(pixels.shape[:2], dtype=torch.int16)
     for tile in masks.tiles(coefficients.shape[2:], pixels.shape[:2]):
         parts = tile.interpolate(coefficients.flatten(0, 1)).unflatten(0, coefficients.shape[:2])

@@ -1,10 +1,10 @@
-"""The background: words that nobody typed compete with the typed ones for the pixels of an image.
+"""The background: words that were not typed compete with the typed ones for an image's pixels.
 
-By default they are the image's own words: every word that may be suggested competes, with a logit
-that is lowered by its share of the image, as ``suggest.mixture`` estimates it. So "bus" alone does
-not take the buildings behind it, because "building" has a large share of this image. A word that
-fits the same patches as a typed one does not compete: if a person types "van" and the backbone
-would call the same patches a truck, then the truck is the van.
+By default, these are the image's own words: every word that can be suggested competes, with a logit
+that is lowered according to its share of the image, as estimated by ``suggest.mixture``. So "bus"
+alone does not take the buildings behind it, because "building" has a large share of the image. A
+word that fits the same patches as a typed one does not compete: if a person types "van" and the
+backbone would call the same patches a truck, they become "van".
 """
 
 from collections.abc import Iterable
@@ -22,13 +22,13 @@ from gclip_core.words.text import embed
 from gclip_core.words.vocabulary import Prompts, Vocabulary, parse, with_nearest
 
 LITERATURE = tuple(lists.read("background"))
-"""The background words of VOC21 and COCO-Object in the literature: pass them as ``background``."""
+"""The background words of VOC21 and COCO-Object in the literature, to pass as ``background``."""
 WEIGHT = 0.8
-"""Default weight of the background; `training/choose.py` prints what others reach."""
+"""Default weight of the background; `training/choose.py` prints the results of other weights."""
 SHARE = 0.6
-"""How much the logarithm of a word's share counts, in standard deviations of the cosines."""
+"""Weight of the logarithm of a word's share, in standard deviations of the cosines."""
 ALIKE = 0.7
-"""A word competes only with typed words whose cosines have a lower correlation with its own."""
+"""A word competes only if its cosines have a lower correlation with those of every typed word."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,10 +47,11 @@ class Background:
 def of_image(
     backbone: Backbone, prompts: Prompts, features: Tensor, matches: Matches
 ) -> Background:
-    """The image's own words, without typed words and those that fit the same patches.
+    """The image's own words, without typed words and words that fit the same patches.
 
-    ``features`` (h, w, E) float32 are the image's, ``matches`` how the candidates match them. The
-    offset of a word with the share ``s`` of the image is ``SHARE std(cosines) log(s / max s)``.
+    ``features`` (h, w, E) float32 are the image's, and ``matches`` says how the candidates match
+    them. The offset of a word with share ``s`` of the image is ``SHARE std(cosines) log(s / max
+    s)``.
     """
     candidates = candidates_of(backbone)
     shares = mixture(candidates, matches).after.mean(1)
@@ -66,9 +67,9 @@ def of_image(
 
 
 def correlation(words: Tensor, typed: Tensor) -> Tensor:
-    """Correlation of cosines over patches: of words (n, h, w) and phrases (m, h, w), (n, m).
+    """Correlation over patches of the cosines of words (n, h, w) and phrases (m, h, w): (n, m).
 
-    What all words have in common at a patch, their mean, is taken off first.
+    The mean over words is subtracted at each patch first.
     """
     mean = words.mean(0)
     first, second = ((x - mean).flatten(1) for x in (words, typed))
@@ -79,9 +80,9 @@ def correlation(words: Tensor, typed: Tensor) -> Tensor:
 def of_words(
     backbone: Backbone, typed: Vocabulary, words: str | Iterable[str], templates: str
 ) -> Background:
-    """Given words, without those that are typed: "pine trees" leaves out "tree".
+    """The given words without typed ones: a typed "pine trees" leaves out "tree".
 
-    Raises VocabularyError for what ``vocabulary.parse`` cannot read.
+    Raises VocabularyError for words that ``vocabulary.parse`` cannot read.
     """
     synonyms = lists.read("background")
     phrases = parse(words).phrases
@@ -91,7 +92,7 @@ def of_words(
 
 
 def is_typed(names: tuple[str, ...], typed: Vocabulary) -> bool:
-    """Whether one of a word's names is the end of a typed phrase, or its singular."""
+    """Whether one of a word's names is the end of a typed phrase, or the singular of it."""
     return not _forms(names).isdisjoint(_ends(typed))
 
 

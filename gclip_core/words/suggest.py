@@ -1,11 +1,11 @@
-"""Suggested words for an image: what fits its patches best, the thing that it shows first.
+"""Suggested words for an image: the words that fit its patches best, things first.
 
-How much of the image is of each candidate is estimated from all patches together: a word gains on a
-patch by what it has of the others. So of two synonyms, or of a thing and its part, the better one
-takes nearly all. Garments, face and hair are in the class "person": otherwise a photo of a man in a
-suit gets the words suit and wall. If the backbone has an image classifier, words that it finds in
-the whole image are more probable beforehand. Things come before stuff (sky, wall, grass), which is
-seldom what a photo is of.
+Each candidate's share of the image is estimated from all patches together: the larger a word's
+share of the other patches, the more it gains on a patch. So of two synonyms, or of a thing and its
+part, the better one takes nearly all patches. Garments, face and hair belong to the class "person";
+otherwise a photo of a man in a suit would get the words "suit" and "wall". If the backbone has an
+image classifier, words that it finds in the whole image have a higher prior. Things come before
+stuff (sky, wall, grass), which is seldom the subject of a photo.
 """
 
 from collections.abc import Sequence
@@ -23,23 +23,23 @@ from gclip_core.words.text import TEMPLATES, embed_new
 
 PERSON = "person"
 EVERYDAY = 20.0
-"""An everyday word is so many times as probable as another one, before any patch is seen."""
+"""How many times as probable an everyday word is as another one, before any patch is seen."""
 LEAST_PROBABILITY = 0.001
-"""What the image classifier has at least for every word: it knows few, and is often wrong."""
+"""Minimum of the image classifier's probabilities: it knows few words, and is often wrong."""
 SHARPNESS = 2.0
-"""What cosines are multiplied by, in their standard deviations over all candidates."""
+"""Factor of the cosines, which are in units of their standard deviation over all candidates."""
 PEAK = 0.01
-"""The share of the patches, the best ones of a thing, whose mean score is its peak."""
+"""The peak of a thing is its mean score over this share of the patches, its best ones."""
 ROUNDS = 2
-"""How often the words' shares of the image are estimated anew."""
+"""How often the words' shares of the image are re-estimated."""
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The least scores of suggested words, from 0 to 1; see ``choose``.
+    """The minimum scores of suggested words, from 0 to 1; see ``choose``.
 
-    Stuff needs more than a thing: a wrong word on a large background spoils a photo more than none.
-    A thing of which the peak is high enough may be small.
+    Stuff needs a higher score than a thing, because a wrong word on a large background is worse
+    than none. A thing whose peak is high enough may be small.
     """
 
     thing: float = 0.04
@@ -48,14 +48,14 @@ class Thresholds:
 
 
 DEFAULT = Thresholds()
-"""Chosen on 100 photos by `training/choose.py`."""
+"""Chosen on 100 photos with `training/choose.py`."""
 
 
 @dataclass(frozen=True)
 class Candidates:
-    """Words that may be suggested.
+    """Words that can be suggested.
 
-    ``classes`` has the class of each word: the index of its first word, which names it.
+    ``classes`` has the class of each word: the index of the class's first word, which names it.
     ``everyday`` (words,) and ``stuff`` (classes,) are bool.
     """
 
@@ -78,7 +78,7 @@ class Matches:
 
     @property
     def spread(self) -> Tensor:
-        """The standard deviation of a patch's cosines over all words, the mean of all patches."""
+        """The standard deviation of the cosines over all words, averaged over patches."""
         return self.cosines.std(0).mean()
 
 
@@ -87,10 +87,10 @@ def choose(
 ) -> tuple[str, ...]:
     """At most ``most`` words: things before stuff, each by its share of the image.
 
-    The score of a class is the mean over patches of `before * after` (``Mixture``): a word
-    must have a share of the image, and fit there without the other patches' help. Its peak is the
-    mean over the best hundredth of the patches: it finds small things. Words below the thresholds
-    are left out, but for the best one.
+    The score of a class is the mean over patches of `before * after` (``Mixture``): a word must
+    have a share of the image, and fit there without the help of other patches. Its peak, which
+    finds small things, is the mean over the best hundredth of the patches. Words below the
+    thresholds are left out, except for the best one.
     """
     words, stuff = candidates.words, candidates.stuff
     patches = mixture(candidates, matches)
@@ -107,8 +107,8 @@ def choose(
 
 @dataclass(frozen=True, eq=False)
 class Mixture:
-    """The probability of each class at each patch, (classes, h*w) float32: before the other patches
-    are seen, and after."""
+    """The probability of each class at each patch, (classes, h*w) float32, before and after the
+    other patches are seen."""
 
     before: Tensor
     after: Tensor
@@ -121,9 +121,9 @@ def mixture(candidates: Candidates, matches: Matches) -> Mixture:
 
         p_c = softmax over c of (f_c + log s_c)
 
-    With the shares `s` that are known beforehand this is `before`. With the mean of `p` over all
-    patches as new shares, twice, it is `after`, and its mean over patches is the class's share of
-    the image. The fit are the cosines as means of 3 × 3 patches, in units of their spread.
+    With the prior shares `s`, this is `before`. After the shares are replaced by the mean of `p`
+    over all patches, twice, it is `after`, and its mean over patches is the class's share of the
+    image. The fit is the cosine averaged over 3 × 3 patches, in units of the cosines' spread.
     """
     means = F.avg_pool2d(matches.cosines, 3, 1, 1, count_include_pad=False).flatten(1)
     fit = SHARPNESS * per_class(means / matches.spread, candidates.classes)
@@ -145,8 +145,8 @@ def _prior(probability: Tensor, candidates: Candidates) -> Tensor:
 def match(backbone: Backbone, features: Tensor, probabilities: Tensor | None) -> Matches:
     """How the backbone's ``candidates_of`` match features (h, w, E) of a whole image.
 
-    ``probabilities`` (classes,) float32 are the image classifier's, if there is one; a word has the
-    sum of its classes.
+    ``probabilities`` (classes,) float32 are the image classifier's, if there is one; the
+    probability of a word is the sum over its classes.
     """
     words, text = candidates_of(backbone).words, candidate_text(backbone)
     total = dict.fromkeys(words, 0.0)
@@ -159,7 +159,7 @@ def match(backbone: Backbone, features: Tensor, probabilities: Tensor | None) ->
 
 
 def candidate_text(backbone: Backbone) -> Tensor:
-    """Text embeddings of the candidates, by one template: (words, E) float32, L2-normalised."""
+    """Text embeddings of the candidates with one template: (words, E) float32, L2-normalised."""
     words, plain = candidates_of(backbone).words, TEMPLATES["plain"]
     # One entry of the cache for all candidates.
     return backbone.text_cache.get_or_make(
@@ -168,19 +168,19 @@ def candidate_text(backbone: Backbone) -> Tensor:
 
 
 def word_groups(backbone: Backbone) -> tuple[tuple[str, ...], ...]:
-    """The words of the backbone's training photos, each with its synonyms; everyday words for an
+    """The words of the backbone's training photos, each with its synonyms, or everyday words for an
     open vocabulary."""
     return backbone.known.seen if backbone.known else _everyday()
 
 
 def candidates_of(backbone: Backbone) -> Candidates:
-    """The words that may be suggested with this backbone."""
+    """The words that can be suggested with this backbone."""
     return _candidates(word_groups(backbone))
 
 
 @cache
 def _candidates(groups: tuple[tuple[str, ...], ...]) -> Candidates:
-    # What a person wears is part of the person, if the backbone knows the word.
+    # A person's clothes are part of the person, if the backbone knows that word.
     worn = lists.read("worn") if any(group[0] == PERSON for group in groups) else ()
     stuff = lists.read("stuff")
     usual = {word for group in _everyday() for word in group}

@@ -1,8 +1,8 @@
-"""Text embeddings, by a causal text tower with a prefix cache, which computes new tokens only.
+"""Text embeddings from a causal text tower; with a prefix cache, only new tokens are computed.
 
-No token attends to a later one. So the tokens after the end token need no computation, and the keys
-and values of a template's prefix ("a photo of a") are computed once for all phrases. The result is
-that of the full computation, apart from rounding.
+No token attends to a later one. Therefore the tokens after the end token need no computation, and
+the keys and values of a template's prefix ("a photo of a") are computed once for all phrases. Apart
+from rounding, the result is that of the full computation.
 """
 
 from collections.abc import Sequence
@@ -24,17 +24,17 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "imagenet7": tuple(t("{}") for t in SIMPLE_IMAGENET_TEMPLATES),
     "plain": ("a photo of a {}.",),
 }
-"""Sets of sentences in which ``{}`` is replaced by a phrase; the first two are open_clip's."""
+"""Sets of sentences in which a phrase replaces ``{}``; the first two are open_clip's."""
 TOKENS_PER_BATCH = 1536
-"""Approximate number of new tokens of one batch, to fit a processor's cache."""
+"""Approximate number of new tokens in a batch, to fit a processor's cache."""
 
 
 def embed(backbone: Backbone, phrases: Sequence[str], templates: str = "imagenet80") -> Tensor:
     """Text embedding of each phrase: (len(phrases), E) float32, L2-normalised.
 
     It is the normalised mean of the normalised embeddings of the phrase in all sentences of
-    ``templates``, a name of ``TEMPLATES``; cached. Raises VocabularyError for too long a
-    phrase, MethodError for an unknown name.
+    ``templates``, a name in ``TEMPLATES``; it is cached. Raises VocabularyError for a phrase that
+    is too long, MethodError for an unknown name.
     """
     check_choice("templates", templates, TEMPLATES)
     sentences = TEMPLATES[templates]
@@ -54,7 +54,7 @@ def embed(backbone: Backbone, phrases: Sequence[str], templates: str = "imagenet
 
 @torch.no_grad()
 def embed_new(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, ...]) -> Tensor:
-    """As ``embed``, without the cache of phrases."""
+    """Like ``embed``, but without the cache of phrases."""
     _check_lengths(backbone, phrases, sentences)
     filled = [sentence.replace("{}", phrase) for phrase in phrases for sentence in sentences]
     tokens = backbone.tokenizer(filled).to(backbone.device)
@@ -87,10 +87,10 @@ def _check_lengths(backbone: Backbone, phrases: Sequence[str], sentences: tuple[
 
 @dataclass(frozen=True, eq=False)
 class Prefixes:
-    """The prefix cache: keys and values of every block, for ``n`` prefixes of templates.
+    """The prefix cache: keys and values of every block for ``n`` prefixes of templates.
 
-    ``tokens`` (n, P) int64 are padded to the longest prefix; ``lengths`` (n,) int64 do not count
-    the padding. ``keys[l]`` and ``values[l]`` are (n, H, P, d) in the model's dtype.
+    ``tokens`` (n, P) int64 are padded to the longest prefix; ``lengths`` (n,) int64 exclude the
+    padding. ``keys[l]`` and ``values[l]`` are (n, H, P, d) in the model's dtype.
     """
 
     tokens: Tensor
@@ -100,7 +100,7 @@ class Prefixes:
 
 
 def read_prefixes(model: Module, tokens: Tensor) -> Prefixes:
-    """The prefix cache of token rows (n, context) int64, up to their end tokens."""
+    """The prefix cache of token rows (n, context) int64 up to their end tokens."""
     lengths = tokens.argmax(dim=-1)
     tokens = tokens[:, : max(1, int(lengths.max()))]
     x = _embed(model, tokens, torch.arange(tokens.shape[1], device=tokens.device))
@@ -117,8 +117,8 @@ def read_prefixes(model: Module, tokens: Tensor) -> Prefixes:
 def encode(model: Module, tokens: Tensor, prefixes: Prefixes, which: Tensor) -> Tensor:
     """``CLIP.encode_text`` of token rows (n, context) int64: unnormalised (n, E), model's dtype.
 
-    ``which[i]`` is the prefix that row ``i`` should begin with. The cache is used only as far as
-    the tokens of both are equal, so a wrong prefix changes no result.
+    ``which[i]`` is the prefix with which row ``i`` should begin. The cache is used only as far as
+    the tokens of both are equal, so that a wrong prefix changes no result.
     """
     ends = tokens.argmax(dim=-1)
     span = prefixes.tokens.shape[1]
@@ -127,7 +127,7 @@ def encode(model: Module, tokens: Tensor, prefixes: Prefixes, which: Tensor) -> 
     known = torch.minimum(alike.long().cumprod(dim=-1).sum(-1), ends)
     new = ends + 1 - known
     features = model.text_projection.new_empty(len(tokens), model.text_projection.shape[1])
-    for length in new.unique().tolist():  # rows with as many new tokens make a rectangle
+    for length in new.unique().tolist():  # rows with equally many new tokens form a rectangle
         rows = (new == length).nonzero()[:, 0]
         for some in rows.split(max(1, TOKENS_PER_BATCH // length)):
             places = known[some, None] + torch.arange(length, device=tokens.device)
@@ -139,7 +139,8 @@ def encode(model: Module, tokens: Tensor, prefixes: Prefixes, which: Tensor) -> 
 def _continue(model: Module, x: Tensor, prefixes: Prefixes, which: Tensor, known: Tensor) -> Tensor:
     """Features (n, E) of rows whose new tokens are ``x`` (n, new, D), the last one the end token.
 
-    A new token attends to its row's ``known`` cached tokens, to itself, and to new ones before it.
+    A new token attends to its row's ``known`` cached tokens, to the new ones before it, and to
+    itself.
     """
     new, span = x.shape[1], int(known.max())
     cached = torch.arange(span, device=x.device) < known[:, None]  # (n, span)
@@ -151,7 +152,7 @@ def _continue(model: Module, x: Tensor, prefixes: Prefixes, which: Tensor, known
         k = torch.cat([keys[which, :, :span], heads.k], dim=2)
         v = torch.cat([values[which, :, :span], heads.part("v")], dim=2)
         mixed = F.scaled_dot_product_attention(heads.q, k, v, mask[:, None])
-        if block is layers[-1]:  # after the last attention only the end token matters
+        if block is layers[-1]:  # after the last attention, only the end token matters
             x, mixed = x[:, -1:], mixed[:, :, -1:]
         x = blocks.finish(block, x, mixed)
     return blocks.normalised(model.ln_final, x[:, 0]) @ model.text_projection

@@ -23,8 +23,8 @@ _JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
 class Vocabulary:
     """Classes, each a tuple of synonyms (the first is its name); hashable.
 
-    ``notes`` are sentences for people on duplicates that were left out. Raises VocabularyError for
-    no class, or one that is no tuple of words.
+    ``notes`` are sentences for people about duplicates that were left out. Raises VocabularyError
+    without a class, or if one is not a tuple of words.
     """
 
     classes: tuple[tuple[str, ...], ...]
@@ -33,8 +33,8 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if not self.classes or not all(isinstance(c, tuple) and c for c in self.classes):
             raise VocabularyError(
-                "Classes must be tuples of words such as (('cat', 'kitten'), ('sofa',)), but "
-                f"{self.classes!r:.80} came."
+                "Classes must be tuples of words such as (('cat', 'kitten'), ('sofa',)), not "
+                f"{self.classes!r:.80}."
             )
 
     @cached_property
@@ -60,7 +60,7 @@ class Vocabulary:
 class UnknownPhrase:
     """A phrase that a backbone was not trained on, and the nearest word that it knows, or None.
 
-    Nothing replaces it: ``with_nearest`` does, if asked.
+    The phrase is not replaced, except by ``with_nearest``.
     """
 
     phrase: str
@@ -71,9 +71,9 @@ class UnknownPhrase:
 def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
     """Reads words as a person types them.
 
-    Commas and new lines separate classes, ``;`` separates synonyms, ``#`` starts a comment. Each
-    item of a list is a class. Empty items and duplicates are left out; ``notes`` names duplicates.
-    Raises VocabularyError for no word, or for more than can be used at once.
+    Commas and new lines separate classes, ``;`` separates synonyms, and ``#`` starts a comment.
+    Each item of a list is a class. Empty items and duplicates are left out; ``notes`` names the
+    duplicates. Raises VocabularyError if there is no word, or more than can be used at once.
     """
     if isinstance(words, Vocabulary):
         return words
@@ -86,7 +86,7 @@ def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
     for item in words if isinstance(words, Iterable) else (words,):
         if not isinstance(item, str):
             raise VocabularyError(
-                f"Words must be text or a list of texts, but a {type(item).__name__} came."
+                f"Words must be text or a list of texts, not a {type(item).__name__}."
             )
         synonyms = []
         for phrase in filter(None, map(_clean, item.split(";"))):
@@ -100,12 +100,11 @@ def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
         if len(classes) > MAX_CLASSES or len(seen) > MAX_PHRASES:
             raise VocabularyError(
                 f"Up to {MAX_CLASSES} classes and {MAX_PHRASES:,} words and synonyms can be used "
-                "at once, but more came. Leave some out."
+                "at once. Leave some out."
             )
     if not classes:
         raise VocabularyError(
-            "At least one word was expected, but none came. Type the things you look for, "
-            "separated by commas: cat, sofa; couch, wall"
+            "Type at least one word, or several separated by commas: cat, sofa; couch, wall"
         )
     notes = (f"Given more than once and kept once: {_quoted(twice)}.",) if twice else ()
     return Vocabulary(tuple(classes), notes)
@@ -120,14 +119,14 @@ def _clean(phrase: str) -> str:
     phrase = " ".join(visible.split()).strip(" " + _JOINERS)
     if len(phrase) > MAX_PHRASE:  # before NFC, which takes minutes for many combining marks
         raise VocabularyError(
-            f"A word or phrase may have up to {MAX_PHRASE} characters, but one of {len(phrase):,} "
-            f"came: '{phrase[:40]}…'. Separate classes with commas."
+            f"A word or phrase may have up to {MAX_PHRASE} characters, but this one has "
+            f"{len(phrase):,}: '{phrase[:40]}…'. Separate classes with commas."
         )
     return unicodedata.normalize("NFC", phrase)
 
 
 def _quoted(phrases: Iterable[str]) -> str:
-    """The first five of them for a sentence."""
+    """The first five phrases, quoted for a sentence."""
     quoted = [f"'{phrase[:30]}'" for phrase in phrases]
     return ", ".join(quoted[:5] + ["…"] * (len(quoted) > 5))
 
@@ -136,7 +135,8 @@ def _quoted(phrases: Iterable[str]) -> str:
 class Prompts:
     """Classes with the embeddings of their phrases, ``text`` (phrases, E) float32, L2-normalised.
 
-    ``unknown`` are phrases that the backbone was not trained on, ``notes`` sentences for people.
+    ``unknown`` are phrases that the backbone was not trained on; ``notes`` are sentences for
+    people.
     """
 
     classes: Vocabulary
@@ -168,7 +168,7 @@ def ends(phrase: str) -> list[str]:
 
 
 def forms(phrase: str) -> list[str]:
-    """A phrase, and what may be its singular."""
+    """A phrase and its possible singulars."""
     singular = {"s": "", "es": "", "ies": "y", "ves": "f"}
     return [phrase, *(phrase.removesuffix(s) + singular[s] for s in singular if phrase.endswith(s))]
 
@@ -193,9 +193,9 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[Unknown
 
 
 def look_up(known: KnownWords, phrase: str) -> tuple[bool, str | None]:
-    """Whether a phrase, or its end, is known ("old red car" is), and the known word it leads to.
+    """Whether a phrase or its end is known ("old red car" is), and the known word it leads to.
 
-    The longest end that is a known word or another noun of the table decides, in the singular, too.
+    The longest end that is a known word or another noun of the table decides, also in the singular.
     """
     for noun in ends(phrase):
         if noun in known.words:
@@ -206,9 +206,9 @@ def look_up(known: KnownWords, phrase: str) -> tuple[bool, str | None]:
 
 
 def with_nearest(vocabulary: Vocabulary, unknown: Iterable[UnknownPhrase]) -> Vocabulary:
-    """The vocabulary with the nearest known word in the place of each unknown phrase that has one.
+    """The vocabulary with each unknown phrase replaced by its nearest known word, if it has one.
 
-    A word that comes twice by that is kept once.
+    A word that then occurs twice is kept once.
     """
     nearest = {entry.phrase: entry.nearest for entry in unknown if entry.nearest}
     replaced = [{nearest.get(phrase, phrase): None for phrase in c} for c in vocabulary.classes]

@@ -129,7 +129,7 @@ def test_long_words_are_kept_by_the_browser() -> None:
     opened = open_again(Address(query=f"{sent['link']}&kept=k1", words=words))
     assert (opened.settings, opened.notes) == (current.settings, ())
     (note,) = open_again(Address(query=f"{sent['link']}&kept=k1")).notes
-    assert "does not include its words" in note
+    assert "does not contain its words" in note
 
 
 def test_unknown_tab_and_example() -> None:

@@ -99,7 +99,7 @@ def test_ignored_image_and_other_size() -> None:
     empty = replace(sample, load=lambda: (image, np.full_like(truth, IGNORE)))
     assert benchmark.count_image(experiment, empty).sum() == 0
     turned = replace(sample, load=lambda: (image, truth.T))
-    with pytest.raises(EvaluationError, match=r"\(32, 40\) was expected, but \(40, 32\)"):
+    with pytest.raises(EvaluationError, match=r"\(32, 40\) was expected, not \(40, 32\)"):
         benchmark.count_image(experiment, turned)
 
 
@@ -319,7 +319,7 @@ def test_other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
         ([*PHOTOS, "--n", "0"], "At least one image"),
         ([*PHOTOS, "--threshold", "2"], "threshold"),
         ([*PHOTOS, "--weights", "nowhere.pt"], "nowhere.pt"),
-        ([*PHOTOS, "--n", "1", "--methods", "gclip", "--amf-blocks", "13"], "block 13 came"),
+        ([*PHOTOS, "--n", "1", "--methods", "gclip", "--amf-blocks", "13"], "block 13 cannot"),
         ([*PHOTOS, "--n", "1", "--methods", "clip", "--out", "/dev/null/out"], "/dev/null/out"),
         (["table", "nowhere"], "nowhere"),
     ],

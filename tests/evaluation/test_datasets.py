@@ -154,7 +154,7 @@ def test_wrong_files(tmp_path: Path) -> None:
     root = CASES["voc21"].make(tmp_path)
     save_ids(root / "SegmentationClass/2007_000033.png", [[0, 21, 150]])
     opened = open_dataset(DATASETS["voc21"], root)
-    with pytest.raises(EvaluationError, match=r"2007_000033\.png, but \[21, 150\] came"):
+    with pytest.raises(EvaluationError, match=r"2007_000033\.png, not \[21, 150\]"):
         opened.samples[0].load()
     (root / "JPEGImages/2007_000042.jpg").unlink()
     with pytest.raises(EvaluationError, match=r"1 of 4 .*2007_000042\.jpg"):

@@ -127,4 +127,4 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert figure.main(["photo.png", "--out", "f.png"]) == 0
     assert Image.open("f.png").width == 2160
     assert figure.main(["photo.png", "--out", "f.doc"]) == 2
-    assert "ends in .pdf, .svg or .png was expected, but f.doc came" in capsys.readouterr().err
+    assert "ends in .pdf, .svg or .png was expected, not f.doc" in capsys.readouterr().err

@@ -184,7 +184,7 @@ def test_folder(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert failed.startswith(f"{folder / 'c.png'}: An image was expected")
     assert outcome == f"2 of 3 images segmented; the masks are in {out}"
     assert main([str(out.parent), "--words", "cat", "--out", str(out)]) == 2
-    assert "none came" in capsys.readouterr().err
+    assert "no images in the folder" in capsys.readouterr().err
 
 
 def test_no_model_for_wrong_settings(

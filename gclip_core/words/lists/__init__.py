@@ -1,4 +1,4 @@
-"""Word lists that ship: a word a line, then a colon and its synonyms; ``#`` starts a comment."""
+"""Shipped word lists: one word per line, then a colon and its synonyms; ``#`` starts a comment."""
 
 from collections.abc import Iterator
 from pathlib import Path

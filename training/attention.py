@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gclip_core.attention import weights
-from training.data import Photo, folder_of, read
+from training.data import TrainingPhoto, folder_of, read
 from training.fitting import fit, low_precision
 from training.network import BLOCKS, HEADS, WIDTH, Network, restored
 from training.patches import labels, stored
@@ -65,11 +65,11 @@ class Squares:
     """Square crops of photos, some mirrored: features (B, SIDE, SIDE, FEATURES), affinities
     (B, N, N) and labels (B, N)."""
 
-    def __init__(self, words: Words, work: Path, photos: Sequence[Photo]) -> None:
+    def __init__(self, words: Words, work: Path, photos: Sequence[TrainingPhoto]) -> None:
         self.words, self.work, self.photos = words, work, photos
         self.read: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
-    def _read(self, photo: Photo) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _read(self, photo: TrainingPhoto) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Features (h, w, FEATURES), affinity (hw, hw) and labels (h, w) of a photo."""
         if photo.name not in self.read:
             arrays = stored(self.work, photo)

@@ -46,7 +46,7 @@ class Source:
 
 
 @dataclass(frozen=True, eq=False)
-class Photo:
+class TrainingPhoto:
     """A photo to learn from; ``source`` is None for a photo without a mask.
 
     ``load()`` reads an RGB image and the labels (H, W) int16 of its mask, negative where unknown.
@@ -67,8 +67,8 @@ class Data:
     otherwise the teacher is trained further.
     """
 
-    masks: Sequence[Photo]
-    others: Sequence[Photo]
+    masks: Sequence[TrainingPhoto]
+    others: Sequence[TrainingPhoto]
     held: frozenset[str]
     teacher: Path
     is_new: bool
@@ -120,7 +120,7 @@ def read(data: Path, without: str | None = None) -> Data:
     first, folders = content["first"], [Path(folder) for folder in content["photos"]]
     teacher = Path(first) if first else assets.path(BUILT_IN)
     known, held = Known(teacher), set[str]()
-    masks: list[Photo] = []
+    masks: list[TrainingPhoto] = []
     for name, folder in content["masks"]:
         root = Path(folder)
         masks += _of_set(known, name, root, content["most"]) if name else _of_folder(known, root)
@@ -140,7 +140,7 @@ def read(data: Path, without: str | None = None) -> Data:
     return Data(learned, others, frozenset(held), teacher, bool(first))
 
 
-def _of_set(known: Known, name: str, root: Path, most: int) -> list[Photo]:
+def _of_set(known: Known, name: str, root: Path, most: int) -> list[TrainingPhoto]:
     """The photos of a public data set, ``most`` of them at random."""
     dataset = DATASETS[name]
     opened = open_dataset(dataset, root, TRAINING_SPLIT[dataset.split])
@@ -148,7 +148,7 @@ def _of_set(known: Known, name: str, root: Path, most: int) -> list[Photo]:
     return _photos(_source(known, name, opened), samples)
 
 
-def _of_folder(known: Known, root: Path) -> list[Photo]:
+def _of_folder(known: Known, root: Path) -> list[TrainingPhoto]:
     """The photos of a folder of pairs."""
     opened = photo_folder(root)
     source = _source(known, root.name, opened)
@@ -171,11 +171,13 @@ def _source(known: Known, name: str, opened: LabelledSet) -> Source:
     return Source(name, tuple(words), opened.background, tuple(left_out))
 
 
-def _photos(source: Source, samples: Sequence[Sample]) -> list[Photo]:
-    return [Photo(f"{source.name}/{sample.name}", sample.load, source) for sample in samples]
+def _photos(source: Source, samples: Sequence[Sample]) -> list[TrainingPhoto]:
+    return [
+        TrainingPhoto(f"{source.name}/{sample.name}", sample.load, source) for sample in samples
+    ]
 
 
-def _without_masks(folder: Path) -> list[Photo]:
+def _without_masks(folder: Path) -> list[TrainingPhoto]:
     """All photos in a folder and its subfolders."""
 
     def load(file: Path) -> tuple[Image.Image, NDArray[np.int16]]:
@@ -185,7 +187,10 @@ def _without_masks(folder: Path) -> list[Photo]:
     if not files:
         raise ValueError(f"There are no photos ({', '.join(SUFFIXES)}) in {folder}.")
     names = (file.relative_to(folder.parent).with_suffix("").as_posix() for file in files)
-    return [Photo(name, partial(load, file), None) for name, file in zip(names, files, strict=True)]
+    return [
+        TrainingPhoto(name, partial(load, file), None)
+        for name, file in zip(names, files, strict=True)
+    ]
 
 
 def run(data: Path, *content: Any) -> None:

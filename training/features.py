@@ -29,7 +29,7 @@ from torch import Tensor
 from gclip_core.backbones.load import has_bfloat16, load_backbone
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.pixels import images
-from training.data import Photo, read
+from training.data import TrainingPhoto, read
 from training.dino import Dino
 
 PATCH = 16
@@ -52,7 +52,7 @@ Frozen = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 
 
 @dataclass(frozen=True)
-class View:
+class Crop:
     """A crop of a photo: left, top, right and bottom in pixels, and whether it is mirrored."""
 
     box: tuple[float, float, float, float]
@@ -64,20 +64,20 @@ class View:
         return pixels[:, ::-1] if self.mirrored else pixels
 
 
-def views(name: str, size: tuple[int, int], count: int) -> list[View]:
+def crops(name: str, size: tuple[int, int], count: int) -> list[Crop]:
     """Views of the photo `name` of `size` (width, height); the first is the whole photo."""
     width, height = size
-    drawn = [View((0.0, 0.0, float(width), float(height)))]
+    drawn = [Crop((0.0, 0.0, float(width), float(height)))]
     rng = random.Random(name)
     for number in range(1, count):
         part = rng.uniform(LEAST_PART, 1)
         left, top = rng.uniform(0, (1 - part) * width), rng.uniform(0, (1 - part) * height)
         box = (left, top, left + part * width, top + part * height)
-        drawn.append(View(box, number % 2 == 1))
+        drawn.append(Crop(box, number % 2 == 1))
     return drawn
 
 
-class Stem:
+class FrozenNetworks:
     """Both frozen networks: pixels (B, 3, 16h, 16w) from 0 to 255 to features (B, h, w, 904), and
     for a new model affinities (B, hw, hw) of patches.
 
@@ -100,18 +100,18 @@ class Stem:
         return torch.cat([stages, tokens.unflatten(1, stages.shape[1:3])], -1), affinity
 
 
-def file_of(work: Path, photo: Photo) -> Path:
+def file_of(work: Path, photo: TrainingPhoto) -> Path:
     """The file of a photo's features."""
     return work / "features" / f"{photo.name}.npz"
 
 
-def write(stem: Frozen, work: Path, photo: Photo, count: int) -> None:
+def write(stem: Frozen, work: Path, photo: TrainingPhoto, count: int) -> None:
     """Compute `count` views of a photo, and write its file."""
     image, labels = photo.load()
     is_small = photo.source is None and min(image.size) < SMALL
     short = SHORT_OF_SMALL if is_small else SHORT
     size = images.target_size((image.height, image.width), short, PATCH)
-    cuts = views(photo.name, image.size, count)
+    cuts = crops(photo.name, image.size, count)
     pixels = np.stack([view.cut(image, size, Image.Resampling.BICUBIC) for view in cuts])
     features, affinity = stem(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
     stored = {"features": features.half().numpy()}
@@ -128,7 +128,7 @@ def write(stem: Frozen, work: Path, photo: Photo, count: int) -> None:
     unfinished.replace(path)
 
 
-def compute(stem: Frozen, work: Path, photos: Sequence[Photo]) -> None:
+def compute(stem: Frozen, work: Path, photos: Sequence[TrainingPhoto]) -> None:
     """Write the file of every photo that has none."""
     size_of = Counter(photo.source for photo in photos)
     missing = [photo for photo in photos if not file_of(work, photo).exists()]
@@ -144,4 +144,4 @@ def compute(stem: Frozen, work: Path, photos: Sequence[Photo]) -> None:
 def run(data: Path, work: Path) -> None:
     """Compute the features of all photos."""
     opened = read(data)
-    compute(Stem(opened.teacher, opened.is_new), work, [*opened.masks, *opened.others])
+    compute(FrozenNetworks(opened.teacher, opened.is_new), work, [*opened.masks, *opened.others])

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.data import Photo
+from training.data import TrainingPhoto
 from training.features import FINE, file_of
 from training.words import NONE, UNKNOWN, Words
 
@@ -15,7 +15,7 @@ _MOST_OF = 0.6
 """A patch has the label that covers at least this share of it; other patches are unknown."""
 
 
-def stored(work: Path, photo: Photo) -> dict[str, np.ndarray]:
+def stored(work: Path, photo: TrainingPhoto) -> dict[str, np.ndarray]:
     """What `features` stored of a photo. Raises ValueError if that step has not run."""
     path = file_of(work, photo)
     if not path.exists():
@@ -24,7 +24,7 @@ def stored(work: Path, photo: Photo) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
-def labels(words: Words, photo: Photo, mask: np.ndarray) -> np.ndarray:
+def labels(words: Words, photo: TrainingPhoto, mask: np.ndarray) -> np.ndarray:
     """The label of each patch: mask (V, 4h, 4w) to (V, h, w) numbers of words, UNKNOWN or NONE."""
     views, height, width = mask.shape
     table = words.of_labels(photo.source.words, photo.source.background)
@@ -44,7 +44,7 @@ class Patches:
     words in each view.
     """
 
-    def __init__(self, words: Words, work: Path, photos: Sequence[Photo]) -> None:
+    def __init__(self, words: Words, work: Path, photos: Sequence[TrainingPhoto]) -> None:
         sources = list(dict.fromkeys(photo.source for photo in photos))
         self.words_of = torch.zeros(len(sources), len(words.all), dtype=torch.bool)
         features, unknown, label, view, present, source = [], [], [], [], [], []

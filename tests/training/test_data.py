@@ -12,8 +12,8 @@ from gclip_core import assets
 from tests.evaluation.sets import CASES, save_ids
 from tests.training.conftest import stem
 from training import data as folders
-from training.data import Data, Photo, read, write
-from training.features import FINE, SHORT, View, compute, file_of, views
+from training.data import Data, TrainingPhoto, read, write
+from training.features import FINE, SHORT, Crop, compute, crops, file_of
 from training.patches import Patches, labels
 from training.words import NONE, UNKNOWN, Known, Words
 
@@ -115,10 +115,10 @@ def test_alike(opened: Data) -> None:
 
 def test_views() -> None:
     """The first view is the whole photo; the others are crops, half of them mirrored."""
-    assert views("voc/1", (64, 48), 1) == [View((0, 0, 64, 48))]
-    drawn = views("coco/a", (64, 48), 6)
-    assert drawn[0] == View((0, 0, 64, 48)) and len(drawn) == 6
-    assert drawn == views("coco/a", (64, 48), 6), "the same in every run"
+    assert crops("voc/1", (64, 48), 1) == [Crop((0, 0, 64, 48))]
+    drawn = crops("coco/a", (64, 48), 6)
+    assert drawn[0] == Crop((0, 0, 64, 48)) and len(drawn) == 6
+    assert drawn == crops("coco/a", (64, 48), 6), "the same in every run"
     assert [view.mirrored for view in drawn] == [False, True] * 3
     for left, top, right, bottom in (view.box for view in drawn[1:]):
         assert 0 <= left < right <= 64 and 0 <= top < bottom <= 48
@@ -168,7 +168,7 @@ def test_labels() -> None:
     cells[3].flat[:9] = 0
     cells[4:] = -1
     mask = np.concatenate(cells, axis=1)[None]
-    photo = Photo("", None, source)
+    photo = TrainingPhoto("", None, source)
     assert labels(words, photo, mask)[0, 0].tolist() == [NONE, 1, 1, *[UNKNOWN] * 3]
 
 

@@ -225,7 +225,9 @@ def test_seeds(data: Path, work: Path) -> None:
 def test_further(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two photos of one's own teach the built-in a word that it had only by its embedding; its
     other behaviour stays, and its files can be loaded."""
-    monkeypatch.setattr("training.features.Stem", lambda *_: lambda pixels: (stem(pixels)[0], None))
+    monkeypatch.setattr(
+        "training.features.FrozenNetworks", lambda *_: lambda pixels: (stem(pixels)[0], None)
+    )
     data, work = tmp_path / "DATA", tmp_path / "WORK"
     assert command.main(["data", str(data), "--masks", str(pairs)]) == 0
     assert run("all", data, work, "--steps", 40) == 0

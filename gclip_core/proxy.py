@@ -36,7 +36,7 @@ class Proxy:
 PAPER = Proxy(gamma=3.0, beta=1.2)
 """The paper's settings, for the last block of DINO ViT-B/8."""
 SHIPPED = Proxy(gamma=20.0, beta=1.2)
-"""Settings for block 9 of the DINOv2 ViT-S/14 that ships with the built-in model."""
+"""Settings for block 9 of the DINOv2 ViT-S/14 of the built-in model: docs/METHOD.md."""
 
 
 def attend(settings: Proxy, features: Tensor, values: Tensor, grid: Grid) -> Tensor:

@@ -63,11 +63,13 @@ export default function mount({ element, props, trigger, watch }) {
       answer = null;
       return;
     }
+    element.classList.add("loading");
     const files = value.masks.map(({ mask }) => mask);
     loadMasks(files, (decoded) => show(value, decoded));
   }
 
   function show(value, decoded) {
+    element.classList.remove("loading");
     const isNew = answer?.of !== value.of;
     if (isNew) {
       chosen.patch = patchOf(value);

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from demo import backbones
 from demo.files import reference, upload
+from demo.gate.files import GONE
 from demo.gate.numbers import MAX_LINK
 from demo.scene import OPENING, Scene
 from demo.settings import Settings
@@ -21,7 +22,6 @@ OWN = "own"
 """The value of ``example`` in a link to an uploaded photo."""
 TABS = ("segment", "how", "compare", "learn", "share")
 ABSENT = "This link does not contain its photo. Upload it."
-GONE = "This photo is no longer on the server. Upload it again."
 BLOCKED = "This browser stores nothing for this page, so the photo is lost. Upload it again."
 
 

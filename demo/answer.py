@@ -9,12 +9,13 @@ from typing import Any
 import torch
 
 from demo import address, backbones, compare, diagram, lessons, share, views
+from demo.gate.files import GONE
 from demo.scene import LOCK, Photo, Scene
 from demo.settings import Settings
 from gclip_core import GclipError
 
 SEGMENT, HOW, COMPARE, LEARN, SHARE = ("segment",), ("how",), ("compare",), ("learn",), ("share",)
-EVERY_TAB = SEGMENT + HOW + COMPARE + LEARN + SHARE
+EVERY_TAB = address.TABS
 
 EVERYTHING = tuple(Settings.model_fields)
 IN_VIEW = ("block", "head", "patch", "enlarged")
@@ -161,7 +162,7 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
 def sentence(error: Exception | str) -> str:
     """The message to the visitor for one of REFUSALS."""
     if isinstance(error, FileNotFoundError):
-        return "This photo is no longer on the server. Upload it again."
+        return GONE
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return "Not enough memory for this request. Try a smaller photo, or try again later."
     if isinstance(error, OSError):

@@ -10,7 +10,7 @@ from demo.scene import Scene
 from demo.terms import explained
 from demo.views import canvas, painted
 from evaluation.figure import percent
-from gclip_core import BACKBONES
+from gclip_core import BACKBONES, Method
 from gclip_core.result import Segmentation
 
 COLUMNS = ("Method", "mIoU, %", "Attention compares", "Paper")
@@ -36,12 +36,17 @@ def table(scene: Scene) -> dict[str, Any]:
         (
             mask.method.title,
             "–" if miou is None else f"{100 * miou:.1f}",
-            RULES.get(mask.method.name) or RULES.get(mask.method.attention, mask.method.attention),
+            rule(mask.method),
             mask.method.citation or "for comparison",
         )
         for mask, miou in scene.compared.values()
     ]
     return {"headers": COLUMNS, "data": rows}
+
+
+def rule(method: Method) -> str:
+    """What the attention of a method compares."""
+    return RULES.get(method.name) or RULES.get(method.attention, method.attention)
 
 
 def mask_strip(scene: Scene) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from demo import plots
+from demo.compare import rule
 from demo.files import packed, photo_file, picture_file
 from demo.gate import numbers
 from demo.scene import Scene, coarser
@@ -61,7 +62,9 @@ def tower(scene: Scene) -> dict[str, Any]:
     """Every block's attention and norms, and the last one's attention without and with AMF."""
     segmenter, report, s = scene.segmenter, scene.report, scene.settings
     after = cs.ratios(report.norms_after)
-    alone, mean = (replace(scene.method, fusion=f) for f in (None, s.gclip(amf=True).fusion))
+    alone = replace(scene.method, fusion=None)
+    # Other methods have no AMF, and most could not have it; some have a fusion of their own.
+    mean = s.gclip(amf=True, cs=s.cs) if s.method == "gclip" else scene.method
     source = segmenter.suppress(scene.encoded, scene.method)
     rows, columns = source.grid
     grid, blocks, maps = coarser(scene.grid, numbers.BLOCK_PATCHES), [], []
@@ -127,6 +130,8 @@ def attention(matrix: Tensor, scene: Scene, grid: tuple[int, int]) -> Tensor:
 
 
 def formula(method: Method) -> str:
-    """The last block's own attention, such as "softmax(QQᵀ) + softmax(KKᵀ)"."""
-    pairs = ATTENTIONS[method.attention].pairs
-    return " + ".join(f"softmax({a.upper()}{b.upper()}ᵀ)" for a, b in pairs) or method.attention
+    """The last block's own attention, such as "softmax(QQᵀ) + softmax(KKᵀ)", or its rule."""
+    kind = ATTENTIONS[method.attention]
+    if not kind.pairs or kind.gaussian or kind.prepare or method.refocusing:
+        return rule(method)
+    return " + ".join(f"softmax({a.upper()}{b.upper()}ᵀ)" for a, b in kind.pairs)

@@ -35,6 +35,8 @@ OPENING = "panda"
 """The photo that the page opens with, unless a link names another."""
 SHIPPED = assets.path("photos"), assets.path("learn")
 """Folders whose files the page shows."""
+LEAST_SHARE = 0.0005
+"""The least share of a photo that is not shown as 0.0 %."""
 NOT_SURE = 0.6
 """A word is marked as not sure if its mean probability on its patches is lower."""
 LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03, peak=0.2)
@@ -235,8 +237,8 @@ class Scene:
             CACHE.put(self.tower_key, encoded)  # weighed again: methods cache values in it
             return mask
 
-        key = *self.tower_key, s.templates, s.logit_scale, words, method, *options.values()
-        return CACHE.get_or_make(key, segment)
+        computed = *s.segmenter_options().values(), *options.values()
+        return CACHE.get_or_make((*self.tower_key, words, method, *computed), segment)
 
     @property
     def ideas(self) -> tuple[str, ...]:
@@ -250,6 +252,11 @@ class Scene:
             {idea: bool(n >> i & 1) for i, idea in enumerate(ideas)} for n in range(2 ** len(ideas))
         )
         return tuple(self.mask(self.settings.gclip(**on)) for on in switches)
+
+    def alternatives(self) -> tuple[Segmentation, ...]:
+        """The masks that the canvas shows: GCLIP's, or GCLIP's and another method's."""
+        s = self.settings
+        return self.switched() if s.method == "gclip" else (self.mask(s.gclip()), self.mask())
 
     @cached_property
     def colours(self) -> tuple[str, ...]:
@@ -283,18 +290,14 @@ class Scene:
         """What AMF and CS use, or would use, in GCLIP with both on."""
         return self.segmenter.report(self.encoded, self.settings.gclip(amf=True, cs=True))
 
-    def probabilities(self, mask: Segmentation) -> Tensor:
-        """``masks.probabilities``, (C + 1, N)."""
-        return masks.probabilities(mask, self.encoded.grid)
-
     def unsure(self, mask: Segmentation) -> tuple[bool, ...]:
         """For each class, whether it has pixels but fits them poorly."""
-        probabilities = self.probabilities(mask)
-        winner, areas = probabilities.argmax(0), mask.areas()
-        fits = [probabilities[c][winner == c].mean() for c in range(len(areas))]
-        # A class of a few pixels may win no patch: the mean is NaN then.
+        areas = mask.areas()
+        fits = masks.fits(mask, self.encoded.grid)[: len(areas)]
+        # A class of a few pixels may win no patch: its fit is NaN then.
         return tuple(
-            area >= 0.0005 and not fit >= NOT_SURE for area, fit in zip(areas, fits, strict=True)
+            area >= LEAST_SHARE and not fit >= NOT_SURE
+            for area, fit in zip(areas, fits.tolist(), strict=True)
         )
 
     def scores(self, mask: Segmentation) -> metric.WordScores | None:

@@ -16,19 +16,18 @@ from demo import backbones, plots
 from demo.backbones import DAMAGED
 from demo.files import SHOWN_SIDE, item, packed, photo_file
 from demo.gate import numbers
-from demo.scene import Scene, coarser
+from demo.scene import LEAST_SHARE, Scene, coarser
 from demo.space import NOT_LENT, REASONS
 from evaluation.figure import percent
 from evaluation.metric import WordScores
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.pixels import palette
+from gclip_core.pixels.masks import probabilities
 from gclip_core.result import Segmentation
 from gclip_core.words.vocabulary import look_up
 
 ONE_PHOTO = "The paper reports gains in the mean over many photos."
-LEAST_SHARE = 0.0005
-"""Of a photo: a smaller share rounds to 0.0 %."""
 LOOK_LEVELS = 32
 """Brightness levels of attention: more would hardly be visible and cost bytes."""
 
@@ -41,13 +40,8 @@ def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
 
     GCLIP has a mask for each combination of its ideas; bit i of a mask's index is idea i.
     """
-    s, ideas = scene.settings, tuple[str, ...]()
-    if pair:
-        masks = tuple(pair)
-    elif s.method == "gclip":
-        masks, ideas = scene.switched(), scene.ideas
-    else:
-        masks = scene.mask(s.gclip()), scene.mask()
+    s, masks = scene.settings, tuple(pair) or scene.alternatives()
+    ideas = scene.ideas if s.method == "gclip" and not pair else ()
     shown = sum(getattr(s, idea) << bit for bit, idea in enumerate(ideas)) if ideas else 1
     scores = [scene.scores(mask) for mask in masks]
     return {
@@ -104,7 +98,7 @@ def side(scene: Scene, mask: Segmentation, scores: WordScores | None) -> dict[st
     """One of the masks of a canvas."""
     labels = mask.labels.numpy()
     step = -(-max(labels.shape) // SHOWN_SIDE)
-    reasons = pooled(scene.probabilities(mask), scene.encoded.grid, scene.grid)
+    reasons = pooled(probabilities(mask, scene.encoded.grid), scene.encoded.grid, scene.grid)
     return {
         "title": mask.method.title,
         "score": scores and scores.miou,
@@ -250,8 +244,7 @@ def looks(scene: Scene) -> dict[str, Any]:
     columns are patches of a grid that may be coarser.
     """
     grid, matrices = coarser(scene.grid, numbers.ATTENDED_PATCHES), []
-    s = scene.settings
-    masks = scene.switched() if s.method == "gclip" else (scene.mask(s.gclip()), scene.mask())
+    masks = scene.alternatives()
     for mask in masks:
         matrix = scene.segmenter.last_attention(scene.encoded, mask.method)[1:, 1:]
         matrix = pooled(matrix.T, scene.encoded.grid, scene.grid).T

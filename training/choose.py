@@ -40,7 +40,6 @@ from gclip_core.backbones.registry import DAMAGE
 from gclip_core.encoder import Encoded
 from gclip_core.methods import ABLATION, METHODS, gclip
 from gclip_core.pixels import masks
-from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.words import suggest
 from gclip_core.words.background import SHARE, WEIGHT, of_image
@@ -157,8 +156,8 @@ def weak_fits(both: Sequence[Fold], encodings: Encodings) -> None:
             words = [*case.words, *others]
             result = fold.segmenter.segment(encodings[case.image], words, background=True)
             values = [*iou(case, result.labels.numpy().astype(int)), *[0.0] * len(others)]
-            sure = zip(certainty(result)[: len(words)], values, strict=True)
-            rows += [(p, value) for p, value in sure if p is not None]
+            fits = masks.fits(result, result.logits.shape[1:])[: len(words)].tolist()
+            rows += [row for row in zip(fits, values, strict=True) if not np.isnan(row[0])]
     for least in WEAK:
         good = [p < least for p, value in rows if value >= GOOD]
         bad = [p < least for p, value in rows if value < GOOD]
@@ -167,14 +166,6 @@ def weak_fits(both: Sequence[Fold], encodings: Encodings) -> None:
             f"{percent(bad):.0f} % of {len(bad)} others",
             flush=True,
         )
-
-
-def certainty(result: Segmentation) -> list[float | None]:
-    """The mean probability of each class on the patches that it wins; None if it wins none."""
-    probability = masks.class_logits(result, result.logits.shape[1:]).flatten(1).softmax(0)
-    winner = probability.argmax(0)
-    own = [probability[c][winner == c] for c in range(len(probability))]
-    return [float(p.mean()) if len(p) else None for p in own]
 
 
 def damaged(both: Sequence[Fold], shipped: Backbone) -> None:
@@ -243,13 +234,9 @@ def background(both: Sequence[Fold], encodings: Encodings) -> None:
     on the other half."""
     reached = [_by_constants(fold, encodings) for fold in both]
     chosen = [max(of, key=lambda pair, of=of: _mean(of[pair])) for of in reached]
-    together = {
-        pair: {kind: values + reached[1][pair][kind] for kind, values in kinds.items()}
-        for pair, kinds in reached[0].items()
-    }
+    together = {pair: _joined(kinds, reached[1][pair]) for pair, kinds in reached[0].items()}
     best = max(together, key=lambda pair: _mean(together[pair]))
-    crossed = [reached[0][chosen[1]], reached[1][chosen[0]]]
-    crossed = {kind: values + crossed[1][kind] for kind, values in crossed[0].items()}
+    crossed = _joined(reached[0][chosen[1]], reached[1][chosen[0]])
     rows = {
         "no background": together[0.0, 0.0],
         f"ships {SHARE, WEIGHT}": together[SHARE, WEIGHT],
@@ -259,6 +246,10 @@ def background(both: Sequence[Fold], encodings: Encodings) -> None:
     for title, kinds in rows.items():
         figures = ", ".join(f"{kind} {percent(values):.1f}" for kind, values in kinds.items())
         print(f"{title}: {figures}", flush=True)
+
+
+def _joined(first: Mapping[str, list[float]], second: Mapping[str, list[float]]) -> dict:
+    return {kind: first.get(kind, []) + second.get(kind, []) for kind in {**first, **second}}
 
 
 def _mean(kinds: Mapping[str, Sequence[float]]) -> float:

@@ -143,6 +143,8 @@ def read(data: Path, without: str | None = None) -> Data:
 def _of_set(known: Known, name: str, root: Path, most: int) -> list[TrainingPhoto]:
     """The photos of a public data set, ``most`` of them at random."""
     dataset = DATASETS[name]
+    if dataset.split not in TRAINING_SPLIT:
+        raise ValueError(f"The training split of {name} is unknown. Add it to training/data.py.")
     opened = open_dataset(dataset, root, TRAINING_SPLIT[dataset.split])
     samples = Random(0).sample(opened.samples, min(most, len(opened.samples)))
     return _photos(_source(known, name, opened), samples)

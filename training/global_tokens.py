@@ -24,8 +24,6 @@ from training.features import MEAN, PATCH, STD
 
 SIDE = 320
 """The shorter side of a photo in pixels."""
-THRESHOLD = 5.0
-"""A global token receives at least this multiple of uniform attention."""
 BRIGHT = 8.0
 """The multiple of uniform attention drawn at full brightness."""
 
@@ -39,7 +37,7 @@ def save(photo: str, file: Path) -> None:
 
 def _global_tokens(heads: Heads) -> int:
     """The number of a block's global tokens."""
-    return len(amf.global_tokens(amf.received(heads), THRESHOLD))
+    return len(amf.global_tokens(amf.received(heads), amf.GLOBAL_THRESHOLD))
 
 
 def _pixels(photo: Image.Image) -> Tensor:

@@ -36,6 +36,7 @@ MIN_FREE = 2**30  # bytes of free disk space to keep
 MAX_AGE = 86_400  # seconds after which a file is deleted
 LOOK_SECONDS = 60  # between two scans of all files, besides those that make room
 FOLDER, PREFIX = "GRADIO_TEMP_DIR", "gclip-uploads-"
+GONE = "This photo is no longer on the server. Upload it again."
 DIGEST = re.compile(r"[0-9a-f]{64}")
 DELETE = "import shutil, sys; [shutil.rmtree(path, ignore_errors=True) for path in sys.argv[1:]]"
 
@@ -110,8 +111,7 @@ class Files:
                 if isinstance(path, str):  # the URL of an upload ends in its path
                     path = path.partition(f"{API}/file=")[2] or path
                 if path is not None and not self.is_own(path):
-                    text = "This photo is no longer on the server. Upload it again."
-                    raise HTTPException(422, text)
+                    raise HTTPException(422, GONE)
                 if path is not None:
                     value |= {"path": path, "url": None}
 

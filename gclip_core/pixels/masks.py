@@ -150,3 +150,11 @@ def probabilities(result: Segmentation, grid: Grid) -> Tensor:
     """
     shares = class_logits(result, grid).softmax(0)
     return shares if result.background else F.pad(shares, (0, 0, 0, 1))
+
+
+def fits(result: Segmentation, grid: Grid) -> Tensor:
+    """The mean probability of each class on the patches that it wins: (classes + 1,) float32, NaN
+    for a class that wins none."""
+    shares = probabilities(result, grid)
+    winner = shares.argmax(0)
+    return torch.stack([row[winner == c].mean() for c, row in enumerate(shares)])

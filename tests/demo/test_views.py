@@ -169,7 +169,13 @@ def test_norms_that_cs_leaves() -> None:
 
 def test_formula() -> None:
     assert diagram.formula(METHODS["sclip"]) == "softmax(QQᵀ) + softmax(KKᵀ)"
-    assert diagram.formula(METHODS["maskclip"]) == "identity"
+    assert diagram.formula(METHODS["naclip"]) == "key · key + proximity"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_diagram_of_every_method(method: str) -> None:
+    tower = diagram.tower(scene(words="dog", method=method, **SMALL))
+    assert tower["formula"] and len(tower["last"]["shape"]) == 3
 
 
 @pytest.mark.parametrize("backbone", ["built-in", "built-in-damaged"])

@@ -30,7 +30,7 @@ def _digest() -> str:
 
 WEB_PATH = f"web/{_digest()}"
 """Where the page serves the scripts; changed scripts get a new path, so no cache is stale."""
-EXAMPLES = ("flower", "raccoon", "china", "panda", "dog", "teddy", "moose")
+EXAMPLES = ("flower", "raccoon", "china", "panda", "dog", "teddy")
 """Photos that ship, best masks first; only `evaluation` uses those below 60 % mIoU."""
 COPY_LINK = "Copy the link"
 LESSON_LINE = (

@@ -105,6 +105,12 @@ def link(name: str) -> str:
     return address.link(scene_of(LESSONS[name].after))
 
 
+def is_switch(name: str) -> bool:
+    """Whether a step switches one of the ideas, so that Swipe compares its masks."""
+    before, after = LESSONS[name].before, LESSONS[name].after
+    return any(before[idea] != after[idea] for idea in ("amf", "cs") if idea in before)
+
+
 def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
     """The mask of a step, small, with its score."""
     scene = scene_of(settings)

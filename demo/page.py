@@ -147,7 +147,7 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
         outcome += [part for _, after in following[:1] for part in (after.row, after.masks)]
         function = partial(guess_outcome, name, following[0][0] if following else None)
         card.guess.input(function, card.guess, outcome, preprocess=False, **COMPUTES)
-        place = json.dumps((step, lessons.link(name)))
+        place = json.dumps((step, lessons.link(name), lessons.is_switch(name)))
         card.show.click(None, js=f"() => lendPage(...{place})")
     for name, button in parts.downloads.items():
         function = partial(download, name)

@@ -158,8 +158,9 @@ def difference(
     old, new = before[0].labels.numpy(), after[0].labels.numpy()
     share = float((old != new).mean())
     if share < 0.01:
-        return f"{subject} hardly changes this mask."
-    sentence = f"{subject} changes {percent(share)} of the pixels"
+        return f"{subject} hardly {'changes this mask' if idea else 'differs from GCLIP here'}."
+    verb = "changes" if idea else "differs from GCLIP in"
+    sentence = f"{subject} {verb} {percent(share)} of the pixels"
     first, last = before[1], after[1]
     if first is None or last is None:
         return f"{sentence}, {moved(old, new, names)}. Judge by eye which is right."
@@ -183,9 +184,9 @@ def moved(old: NDArray, new: NDArray, names: tuple[str, ...]) -> str:
 def notes(scene: Scene, mask: Segmentation) -> list[str]:
     """Notes on the words and on where the photo was computed."""
     replaced = [u for u in scene.unknown if u.nearest and scene.settings.nearest]
-    sentences = [
-        f"This model does not know “{u.phrase}”: “{u.nearest}” is used instead." for u in replaced
-    ]
+    pairs = ", ".join(f"“{u.nearest}” for “{u.phrase}”" for u in replaced[:4])
+    more = f" and {len(replaced) - 4} more" if len(replaced) > 4 else ""
+    sentences = [f"Nearest words that this model knows: {pairs}{more}."] if replaced else []
     areas = mask.areas()
     left = [
         u.phrase
@@ -231,9 +232,9 @@ def banner(scene: Scene) -> dict[str, Any]:
         )
         gains = [abs(new - old) for old, new in zip(without, repaired, strict=True)]
         word = scene.words.names[gains.index(max(gains))]
-        text += f" CS repairs it: look at “{word}” on both sides of the line."
+        text += f" CS scales it down; “{word}” changes most: compare both sides of the line."
     back = backbones.HOST.backbone if backbones.HOST.backbone != DAMAGED else BUILT_IN
-    action = "Back to the model as it is"
+    action = "Back to the undamaged model"
     return {"text": text, "action": action, "settings": {"backbone": back}, "opens": ""}
 
 

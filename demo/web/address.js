@@ -124,9 +124,10 @@ function turnTo(name, isIncluded) {
 }
 
 /** Show the address of a lesson's step, from which the visitor can return. */
-function lendPage(step, query) {
+function lendPage(step, query, isSwipe) {
   const back = history.state?.back ?? `${withTab(parameters(), tabs.ofPhoto)}`;
   write(query, { step, back }, true);
+  document.dispatchEvent(new CustomEvent("lesson", { detail: { isSwipe } }));
   openAddress();
 }
 

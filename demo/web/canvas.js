@@ -53,6 +53,11 @@ export default function mount({ element, props, trigger, watch }) {
     look();
   });
 
+  document.addEventListener("lesson", ({ detail }) => {
+    chosen.mode = detail.isSwipe ? "swipe" : "";
+    if (answer) refresh();
+  });
+
   // --- a new answer ------------------------------------------------------------------------------
 
   function update() {
@@ -75,7 +80,9 @@ export default function mount({ element, props, trigger, watch }) {
       chosen.patch = patchOf(value);
       chosen.isPinned = chosen.patch !== null;
     }
-    if (isNew || namesOf(answer) !== namesOf(value)) chosen.label = null;
+    const hasOtherWords = !isNew && namesOf(answer) !== namesOf(value);
+    if (isNew || hasOtherWords) chosen.label = null;
+    if (hasOtherWords && chosen.isPinned) pin(value.of, null); // or its attention hides the mask
     if (namesOf(answer) !== namesOf(value)) isUnfolded = false;
     const isOther = kindOf(answer) !== kindOf(value);
     if (isOther) chosen.idea = value.idea;
@@ -131,7 +138,10 @@ export default function mount({ element, props, trigger, watch }) {
   function fillBar() {
     const { ideas, masks: both } = answer;
     fillSwitches($(".ideas"), answer.switches, (idea) => {
-      chosen.idea = answer.ideas.indexOf(idea);
+      const index = answer.ideas.indexOf(idea);
+      // Swipe shows both masks of its idea: a press asks for one of them.
+      if (chosen.mode === "swipe" && chosen.idea === index) chosen.mode = "";
+      chosen.idea = index;
       chosen.mask = maskOf(answer);
       refresh();
       $(".live").textContent = sentence();

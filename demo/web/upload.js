@@ -13,6 +13,10 @@ document.addEventListener(
   ({ target, dataTransfer }) => dataTransfer.files.length && isPhoto(target) && sign(true),
   true,
 );
+/** A photo that is there is replaced by the one that a press on it chooses. */
+document.addEventListener("click", ({ target }) => {
+  if (target.matches("#photo img")) document.querySelector("#photo input[type=file]").click();
+});
 for (const end of ["load", "error"])
   document.addEventListener(end, ({ target }) => isPhoto(target) && sign(false), true);
 /** After a refused upload no picture loads, and the previous photo is already complete. */

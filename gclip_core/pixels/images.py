@@ -37,7 +37,7 @@ MAX_SCANS = 50
 """Maximum number of scans of a JPEG, each of which takes as long as a whole image; encoders write
 about ten."""
 
-_EXPECTED = "An image was expected (PNG, JPEG, WebP or GIF)"
+_EXPECTED = "This is no readable image (PNG, JPEG, WebP or GIF)"
 _SAVE_AS = "save it as PNG or JPEG and try again"
 _START_OF_SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
 """Marker, length and number of channels: a video after a photo does not contain these by chance."""
@@ -124,8 +124,7 @@ def _refusing(max_pixels: int) -> Generator[None]:
     # Damaged data makes a decoder raise nearly any error (struct, zlib, Index, Type, Memory ...).
     except Exception as error:
         raise ImageError(
-            f"{_EXPECTED}, but this one is damaged or cut short; open it in a picture editor, "
-            f"{_SAVE_AS}."
+            f"{_EXPECTED}: it is damaged or cut short; open it in a picture editor, {_SAVE_AS}."
         ) from error
 
 
@@ -144,7 +143,8 @@ def _read(source: str | Path | bytes) -> bytes:
             ) from None
     if not isinstance(source, bytes):
         raise ImageError(
-            f"{_EXPECTED}, or a PIL image or NumPy array, not a '{type(source).__name__}'."
+            f"A '{type(source).__name__}' is no readable image. Give a path, bytes, a PIL image "
+            "or a NumPy array."
         )
     if len(source) > MAX_BYTES:
         raise ImageError(
@@ -176,7 +176,7 @@ def _open(source: str | Path | bytes, max_pixels: int) -> Image.Image:
         image = Image.open(stream, formats=FORMATS)
     except UnidentifiedImageError as error:
         what = "a damaged file or one of another kind" if data else "an empty file (0 bytes)"
-        raise ImageError(f"{_EXPECTED}, not {what}; {_SAVE_AS}.") from error
+        raise ImageError(f"{_EXPECTED}, but {what}; {_SAVE_AS}.") from error
     stream.most = MAX_READS[1]
     _check_size(image.height, image.width, max_pixels)
     if image.format == "JPEG" and len(_START_OF_SCAN.findall(data)) > MAX_SCANS:

@@ -58,9 +58,9 @@ def test_sentence_names_the_class_that_changed_most() -> None:
     text = views.difference(names, after, before, "AMF")
     assert "falls from" in text and text.endswith("mean over many photos.")
     text = views.difference(names, after, before)
-    assert text.startswith("GCLIP (AMF + CS) changes") and "paper" not in text
+    assert text.startswith("GCLIP (AMF + CS) differs from GCLIP in") and "paper" not in text
     same = views.difference(names, after, (replace(better, labels=better.labels.clone()), after[1]))
-    assert same == "GCLIP (AMF + CS) hardly changes this mask."
+    assert same == "GCLIP (AMF + CS) hardly differs from GCLIP here."
 
 
 def test_sentence_without_a_truth(tmp_path: Path) -> None:

@@ -38,8 +38,8 @@ def pixels(image: Image.Image) -> np.ndarray:
 
 
 def refused(source: object, *words: str, **options: int) -> str:
-    """The message that refuses ``source``: it contains ``words`` and says what was expected."""
-    message = refusal(ImageError, lambda: check(source, **options), "expected", *words)
+    """The message that refuses ``source``: it contains ``words``."""
+    message = refusal(ImageError, lambda: check(source, **options), *words)
     assert message.endswith(".")
     return message
 

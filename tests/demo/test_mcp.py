@@ -87,7 +87,7 @@ def test_wrong_values(ask: Callable[..., Any]) -> None:
     assert result.isError and "at least one word" in text(result)
     no_picture = "data:image/png;base64," + base64.b64encode(b"no").decode()
     result = ask("call_tool", "segment", {"image": no_picture, "words": "cat"})
-    assert result.isError and "image was expected" in text(result)
+    assert result.isError and "no readable image" in text(result)
 
 
 def test_large_calls(url: str) -> None:

@@ -63,6 +63,8 @@ class Opened:
     """What an address restores. ``notes`` say what it could not restore."""
 
     photo: str | None
+    lost: str
+    """Why there is no photo; empty if there is one."""
     tab: str
     settings: Settings
     notes: tuple[str, ...]
@@ -75,13 +77,13 @@ def open_again(address: Address) -> Opened:
         del query[name]  # Gradio's own
     example, tab = query.pop("example", OPENING), query.pop("tab", "")
     shared, has_key = query.pop("photo", ""), bool(query.pop("kept", ""))
-    notes, photo = list[str](), None
+    notes, lost = list[str](), ""
     if example == OWN:
         photo = upload(shared or address.photo)
         if photo is None and not address.stores and not shared:
-            notes.append(BLOCKED)
+            lost = BLOCKED
         elif photo is None:
-            notes.append(GONE if shared or address.photo else ABSENT)
+            lost = GONE if shared or address.photo else ABSENT
     else:
         shipped = photos.shipped_photos()
         if example not in shipped:
@@ -93,4 +95,6 @@ def open_again(address: Address) -> Opened:
         query.setdefault("words", address.words)
     settings, left_out = Settings.from_query(query, backbones.HOST.backbone)
     notes += [left_out] if left_out else []
-    return Opened(photo, tab if tab in TABS else "segment", settings, tuple(notes))
+    if lost or tab not in TABS:
+        tab = "segment"
+    return Opened(photo, lost, tab, settings, tuple(notes))

@@ -67,7 +67,6 @@ VIEWS = {
     "include_photo.visible": View(SHARE, lambda scene: scene.photo.example is None),
     "link_note": View(SHARE, share.note),
     "python": View(SHARE, share.python),
-    "shared": View(SHARE, share.strip, IN_VIEW),
 }
 """Outputs in the order of computation: the value of a component of the page, or a property."""
 
@@ -78,6 +77,7 @@ class Seen:
 
     backbone: str = ""
     photo: Photo | None = None
+    lost: str = ""  # why the photo of an address is missing
     grid: tuple[int, int] = (0, 0)
     words: str = ""
     filled: str = ""  # the last words that the page filled in
@@ -118,8 +118,9 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
     fetch = chosen.backbone if settings.backbone != chosen.backbone else ""
     part: dict[str, Any] = {"fetch.visible": bool(fetch), "fetch_text": backbones.offer(fetch)}
     if path is None:
-        if seen.photo is None:  # the photo of the address is missing
-            part |= {"canvas": None, "address": "", "seen": replace(seen, keys={})}
+        if seen.photo is None:
+            lost = {"lost": seen.lost}
+            part |= {"canvas": lost, "address": "", "seen": replace(seen, keys={})}
         yield part
         return
     photo, came = Photo.of(path), settings.words.strip()

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from demo.files import item
 from demo.scene import Scene
 from demo.terms import explained
-from demo.views import canvas, painted
+from demo.views import canvas, classes, painted
 from evaluation.figure import percent
 from gclip_core import BACKBONES, Method
 from gclip_core.result import Segmentation
@@ -54,9 +54,15 @@ def mask_strip(scene: Scene) -> dict[str, Any]:
     items, names = [], list(scene.compared)
     for name, (mask, miou) in scene.compared.items():
         picture, about = painted(scene, mask), f"Mask of {mask.method.title}"
-        items.append(item(picture, titled(mask, miou), about, "jpeg") | {"method": name})
+        shown = item(picture, titled(mask, miou), about, "jpeg")
+        items.append(shown | {"method": name, "isOurs": mask.method == scene.settings.gclip()})
     selected = names.index(scene.settings.enlarged) if is_pressed(scene) else None
-    return {"items": items, "selected": selected, "columns": 4 if scene.report.suppressed else 5}
+    return {
+        "items": items,
+        "classes": classes(scene),
+        "selected": selected,
+        "columns": 4 if scene.report.suppressed else 5,
+    }
 
 
 def is_pressed(scene: Scene) -> bool:

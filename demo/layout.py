@@ -303,7 +303,6 @@ def _share(parts: Parts) -> None:
     )
     parts.outputs["include_photo"] = parts.include_photo
     parts.outputs["link_note"] = gr.Markdown()
-    parts.outputs["shared"] = strip("shared")
     with gr.Row():
         for name in ("mask", "cutouts", "png", "pdf"):
             text, _, _ = share.DOWNLOADS[name]

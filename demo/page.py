@@ -210,7 +210,7 @@ def open_address(seen: Seen, sent: str) -> list[Any]:
     for note in opened.notes:
         warn(note)
     tab = gr.update(selected=opened.tab)
-    seen = replace(seen, photo=None, words=opened.settings.words.strip())
+    seen = replace(seen, photo=None, lost=opened.lost, words=opened.settings.words.strip())
     return [seen, tab, opened.tab, opened.photo, *(value for _, value in opened.settings)]
 
 

@@ -2,7 +2,6 @@
 
 import inspect
 import io
-import itertools
 import json
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -14,9 +13,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from demo import compare
 from demo.address import link
-from demo.files import item, saved
+from demo.files import saved
 from demo.scene import Scene
-from demo.views import painted
 from gclip_core import load_backbone
 from gclip_core.methods import gclip
 from gclip_core.pixels import palette
@@ -105,15 +103,6 @@ def cutouts_zip(scene: Scene) -> bytes:
             with archive.open(f"{number}-{safe}.png", "w") as file:
                 cut.save(file, "png", compress_level=4)
     return buffer.getvalue()
-
-
-def strip(scene: Scene) -> dict[str, Any]:
-    """Small previews of the mask and the first cut-outs."""
-    items = [item(painted(scene, scene.mask()), "Mask", kind="jpeg")]
-    for name, cut in itertools.islice(cutouts(scene), 7):
-        cut.thumbnail((320, 320))
-        items.append(item(cut, name, f"Cut-out of {name}"))
-    return {"items": items, "columns": 4, "pressable": False}
 
 
 def figure(scene: Scene, kind: str) -> bytes:

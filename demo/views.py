@@ -187,22 +187,20 @@ def notes(scene: Scene, mask: Segmentation) -> list[str]:
     pairs = ", ".join(f"“{u.nearest}” for “{u.phrase}”" for u in replaced[:4])
     more = f" and {len(replaced) - 4} more" if len(replaced) > 4 else ""
     sentences = [f"Nearest words that this model knows: {pairs}{more}."] if replaced else []
-    areas = mask.areas()
+    unknown = {u.phrase for u in scene.unknown}
     left = [
-        u.phrase
-        for u in scene.unknown
-        if u not in replaced and areas[class_of(scene, u.phrase)] >= LEAST_SHARE
+        name
+        for name, synonyms, area in zip(
+            scene.words.names, scene.words.classes, mask.areas(), strict=True
+        )
+        if unknown.issuperset(synonyms) and area >= LEAST_SHARE
     ]
     if left:
-        words = ", ".join(f"“{phrase}”" for phrase in left[:5])
+        words = ", ".join(f"“{name}”" for name in left[:5])
         sentences.append(f"The model was never trained on {words}: do not trust that mask.")
     if reason := NOT_LENT.get(scene.encoded):
         sentences.append(REASONS[reason])
     return [*scene.typed.notes, *sentences]
-
-
-def class_of(scene: Scene, phrase: str) -> int:
-    return next(i for i, synonyms in enumerate(scene.words.classes) if phrase in synonyms)
 
 
 def idle(scene: Scene) -> dict[str, Any]:
@@ -212,10 +210,10 @@ def idle(scene: Scene) -> dict[str, Any]:
         return {"text": text, "action": "Back to GCLIP", "settings": {"method": "gclip"}}
     if "cs" in scene.ideas:
         return {}
-    where = "before its last block" if scene.report.abnormal else "here"
+    where = "before the last block" if scene.report.abnormal else "here"
     return {
-        "text": f"CS is off: no outlier channel {where}.",
-        "action": "Show it on a damaged copy",
+        "text": f"CS has nothing to repair {where}.",
+        "action": "See it repair a damaged copy",
         "settings": {"backbone": DAMAGED, "cs": True},
         "opens": "swipe",
     }

@@ -65,6 +65,7 @@ export default function mount({ element, props, trigger, watch }) {
     $(".empty").hidden = Boolean(value?.masks);
     element.classList.toggle("blank", !value?.masks); // also when the photo is gone
     if (!value?.masks) {
+      $(".empty small").textContent = value?.lost || "or click to choose one";
       answer = null;
       return;
     }

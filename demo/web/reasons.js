@@ -18,6 +18,7 @@ export function explain(box, { classes, shares, patch, behind, onAdd, free }) {
   const others = lines.length > MOST_WORDS ? lines.splice(MOST_WORDS - 1) : [];
   const share = levels.at(-1) / total;
   lines.push({ name: behind ? `background (${behind})` : "background", share, isOwn: true });
+  lines.sort((a, b) => b.share - a.share);
   if (others.length) {
     const rest = others.reduce((sum, other) => sum + other.share, 0);
     lines.push({ name: `${others.length} more`, share: rest, isOwn: true });

@@ -3,6 +3,7 @@ import { make } from "./shared.js";
 
 export default function mount({ element, props, trigger, watch }) {
   const strip = element.querySelector(".items");
+  const legend = element.querySelector(".legend");
   let key = "";
   /** Recent presses: chips may be pressed faster than they are redrawn. */
   let pressed = [];
@@ -10,6 +11,7 @@ export default function mount({ element, props, trigger, watch }) {
 
   function update() {
     const { items = [], columns = 1, selected = null, pressable = true } = props.value ?? {};
+    legend.replaceChildren(...(props.value?.classes ?? []).map(named));
     strip.style.setProperty("--columns", columns);
     const next = JSON.stringify([items, pressable]);
     if (key !== next) {
@@ -22,8 +24,16 @@ export default function mount({ element, props, trigger, watch }) {
     });
   }
 
-  function drawn({ image, caption = "", alt = "" }, i, pressable) {
-    const item = make(pressable ? "button" : "figure");
+  function named({ name, colour }) {
+    const swatch = make("i");
+    swatch.style.background = colour;
+    const entry = make("span");
+    entry.append(swatch, make("bdi", "", name));
+    return entry;
+  }
+
+  function drawn({ image, caption = "", alt = "", isOurs = false }, i, pressable) {
+    const item = make(pressable ? "button" : "figure", isOurs ? "ours" : "");
     if (image) item.append(Object.assign(make("img"), { src: image.url, alt }));
     if (caption) item.append(make("bdi", "", caption));
     if (pressable) {

@@ -119,7 +119,7 @@ def test_copied_address(flower: Page, stranger: Page) -> None:
     expect(flower).to_have_url(re.compile("words=dog%2C\\+sky"))
     with watched(stranger):
         stranger.goto(flower.url)
-        expect(stranger.locator(".toast-body")).to_contain_text(NOT_THERE)
+        expect(stranger.locator("#canvas .empty")).to_contain_text(NOT_THERE)
         expect(stranger.locator("#words textarea")).to_have_value("dog, sky")
         expect(stranger.locator("#photo img")).to_have_count(0)
         expect(stranger.locator("#canvas canvas.mask")).to_be_hidden()
@@ -160,7 +160,7 @@ def test_deleted_photo(flower: Page) -> None:
     """A message says so, and the photo's place stays empty; another photo works."""
     Path(own(flower, 224)).unlink()
     flower.reload()
-    expect(flower.locator(".toast-body")).to_contain_text(GONE)
+    expect(flower.locator("#canvas .empty")).to_contain_text(GONE)
     expect(flower.locator("#photo img")).to_have_count(0)
     flower.locator("#samples button").first.click()
     expect(answers(flower)).to_be_visible()
@@ -179,7 +179,7 @@ def test_blocked_storage(stranger: Page, url: str) -> None:
         after(stranger, stranger.go_back)
         assert photo(stranger) == mine
         stranger.reload()
-        expect(stranger.locator(".toast-body")).to_contain_text("stores nothing")
+        expect(stranger.locator("#canvas .empty")).to_contain_text("stores nothing")
 
 
 @pytest.mark.long

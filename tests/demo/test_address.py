@@ -9,9 +9,9 @@ import pytest
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from demo.address import Address, link, open_again, to_browser
+from demo.address import ABSENT, BLOCKED, Address, link, open_again, to_browser
 from demo.files import reference, saved, upload
-from demo.gate.files import DIGEST
+from demo.gate.files import DIGEST, GONE
 from demo.scene import OPENING, Photo, Scene
 from demo.settings import Settings
 from tests.demo.photos import DOG, scene
@@ -69,7 +69,7 @@ def test_copied_address_does_not_contain_the_photo(url: str, kept: str) -> None:
     visitor = Visitor(url)
     values = visitor.open(OWN + kept)
     assert values["photo"] is None and values["words"] == "cat"
-    assert "does not contain its photo. Upload it." in visitor.shown["warning"]
+    assert visitor.answer(values)["canvas"] == {"lost": ABSENT}
 
 
 def test_deleted_photo(url: str) -> None:
@@ -79,14 +79,16 @@ def test_deleted_photo(url: str) -> None:
     name = reference(path)
     Path(path).unlink()
     for query, kept in ((OWN, name), (f"{OWN}&photo={name}", "")):
-        assert visitor.open(query, photo=kept)["photo"] is None
-        assert "no longer on the server. Upload it again." in visitor.shown.pop("warning")
+        values = visitor.open(f"{query}&tab=compare", photo=kept)
+        assert values["photo"] is None and values["tab"] == "segment"
+        assert visitor.answer(values)["canvas"] == {"lost": GONE}
 
 
 def test_blocked_storage(url: str) -> None:
     visitor = Visitor(url)
-    assert visitor.open(f"{OWN}&kept=k1", stores=False)["photo"] is None
-    assert "stores nothing" in visitor.shown["warning"]
+    values = visitor.open(f"{OWN}&kept=k1", stores=False)
+    assert values["photo"] is None
+    assert visitor.answer(values)["canvas"] == {"lost": BLOCKED}
 
 
 def test_forged_reference_opens_no_file(uploaded: str, tmp_path: Path) -> None:

@@ -38,7 +38,6 @@ def test_change_sends_what_depends_on_it() -> None:
         ({"block": 3}, {"norms"}),
         ({"words": "dog, cat"}, {"canvas", "chips"}),
         ({"enlarged": "sclip"}, set()),
-        ({"tab": "share"}, {"shared"}),
     ):
         assert set(visitor.ask(**change)) & slow == sent, change
 
@@ -192,7 +191,7 @@ def test_switch_that_can_do_nothing_is_dimmed() -> None:
     visitor = Visitor(**SMALL)
     canvas = visitor.ask()["canvas"]
     assert [switch["isIdle"] for switch in canvas["switches"]] == [False, True]
-    assert "no outlier channel" in canvas["idle"]["text"]
+    assert "nothing to repair" in canvas["idle"]["text"]
     canvas = visitor.ask(method="sclip")["canvas"]
     assert [switch["isIdle"] for switch in canvas["switches"]] == [True, True]
     assert "SCLIP" in canvas["idle"]["text"]

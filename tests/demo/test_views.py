@@ -126,6 +126,8 @@ def test_unknown_word_without_a_mask() -> None:
     somewhere = replace(mask, labels=torch.full_like(mask.labels, 1))
     assert not any("trust" in note for note in views.notes(current, nowhere))
     assert any("trust" in note for note in views.notes(current, somewhere))
+    known = scene(words="dog, xyzzy; cat, grass", nearest=False, **SMALL)
+    assert not any("trust" in note for note in views.notes(known, somewhere)), "a known synonym"
 
 
 @pytest.mark.parametrize("grid", [(20, 27), (28, 37), (84, 112), (1, 5000), (3, 400)])

@@ -2,8 +2,8 @@
 // and words too long for a link stay in this browser's storage under a key in the address. In a
 // frame, as on a Space, nobody sees the address, so the last one is stored, too.
 //
-// A history entry has the state { isAnswered, step, back }: whether the page has shown it, the step
-// of a lesson, and the address to return to after the lesson.
+// A history entry has the state { isAnswered, ofPhoto, step, back }: whether the page has shown it,
+// the last tab that showed the photo, the step of a lesson, and the address to return to after it.
 
 /** Parameters whose change adds an entry to the history. */
 const PHOTO = ["example", "kept"];
@@ -17,7 +17,7 @@ let answered = { link: "", photo: "", words: "" };
 /** Whether the address that was requested last has been answered. */
 let isSettled = false;
 /** The open tab, and the last one that shows the photo. */
-const tabs = { open: "segment", ofPhoto: "segment" };
+const tabs = { open: "segment", ofPhoto: history.state?.ofPhoto ?? "segment" };
 
 function readStorage() {
   try {
@@ -119,7 +119,8 @@ function shareLink(isIncluded) {
 function turnTo(name, isIncluded) {
   tabs.open = name;
   if (name !== "share" && name !== "learn") tabs.ofPhoto = name;
-  if (isSettled) write(withTab(parameters(), name), history.state);
+  const { ofPhoto } = tabs;
+  if (isSettled) write(withTab(parameters(), name), { ...history.state, ofPhoto });
   return [name, shareLink(isIncluded)];
 }
 

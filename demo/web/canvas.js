@@ -218,8 +218,8 @@ export default function mount({ element, props, trigger, watch }) {
 
   function chipOf(mask) {
     const { title, score } = answer.masks[mask];
-    const isOn = mask & (1 << chosen.idea) ? "With" : "Without";
-    const name = answer.ideas.length ? `${isOn} ${answer.ideas[chosen.idea]}` : title;
+    const preposition = mask & (1 << chosen.idea) ? "With" : "Without";
+    const name = answer.ideas.length ? `${preposition} ${answer.ideas[chosen.idea]}` : title;
     const text = score === null ? "" : `mIoU ${percent(score)}`;
     return chosen.mode || !answer.ideas.length ? [name, text].filter(Boolean).join(" · ") : text;
   }
@@ -368,19 +368,19 @@ export default function mount({ element, props, trigger, watch }) {
   function look(isNew = false) {
     const { looks } = props;
     const { mask, mode, patch, isPinned } = chosen;
-    const isOn = patch !== null && mode !== "swipe";
-    const isKnown = isOn && looks?.of === answer.looks; // in Compare it never is
+    const isShown = patch !== null && mode !== "swipe";
+    const isKnown = isShown && looks?.of === answer.looks; // in Compare it never is
     const { reasons, background } = answer.masks[mask];
     const files = [
       isKnown ? looks.matrices[mask] : null,
-      isOn && isPinned ? reasons : null,
-      isOn && isPinned ? background.best : null,
+      isShown && isPinned ? reasons : null,
+      isShown && isPinned ? background.best : null,
     ];
     loadPatch(files, ([matrix, shares, best]) => {
       stage.classList.toggle("looking", isKnown);
-      $(".patch").hidden = !isOn;
+      $(".patch").hidden = !isShown;
       why.hidden = !shares;
-      if (!isOn) return;
+      if (!isShown) return;
       const [rows, columns] = answer.grid;
       if (matrix) showAttention(matrix, looks.grid, patch);
       const row = Math.floor(patch / columns);
@@ -462,13 +462,13 @@ export default function mount({ element, props, trigger, watch }) {
     return chosen.label ?? (first < 0 ? NONE : first);
   }
 
-  async function take(make, ending) {
+  async function take(paintFile, ending) {
     try {
       await photo.decode(); // it may still be loading
     } catch {
       return write(".notes", "The photo could not be loaded. Reload the page.");
     }
-    saveAs(await make(), `${answer.name}-${ending}.png`);
+    saveAs(await paintFile(), `${answer.name}-${ending}.png`);
   }
 
   $(".cut").onclick = () => {

@@ -4,12 +4,15 @@ import { fillSwitches, refreshSwitches } from "./ideas.js";
 import { around, arrow, at, band, boxIn, fusion, isBeside, path } from "./lines.js";
 import {
   ARROWS,
+  behindText,
   countAnswer,
   draw,
+  GREY,
   HEAT,
   heat,
   ink,
   inside,
+  MOST_WORDS,
   make,
   newestOnly,
   patchBeside,
@@ -19,7 +22,6 @@ import {
   placeOf,
 } from "./shared.js";
 
-const MOST_WORDS = 4;
 const DOUBLE = 25; // per cent of a bar for each doubling of a norm: 16 × fills it
 
 export default function mount({ element, props, trigger, watch }) {
@@ -238,7 +240,7 @@ export default function mount({ element, props, trigger, watch }) {
     const n = answer.grid[0] * answer.grid[1];
     const [low, high] = answer.range;
     const behind = data.behind && answer.background.names[data.behind[focused]];
-    const entries = [...answer.classes, { name: `background (${behind})`, colour: "#9aa0aa" }];
+    const entries = [...answer.classes, { name: behindText(behind), colour: GREY }];
     return entries.slice(0, answer.cosines.shape[0]).map((entry, c) => {
       return { ...entry, cosine: low + ((high - low) * data.cosines[c * n + focused]) / 255 };
     });

@@ -1,7 +1,5 @@
 // Why a patch has its word: the share of each word, as bars in a box beside the patch.
-import { clamp, make } from "./shared.js";
-
-const MOST_WORDS = 4;
+import { behindText, clamp, GREY, MOST_WORDS, make } from "./shared.js";
 
 /**
  * Show the best words, the background and all others as whole percents that add up to 100.
@@ -17,7 +15,7 @@ export function explain(box, { classes, shares, patch, behind, onAdd, free }) {
     .sort((a, b) => b.share - a.share);
   const others = lines.length > MOST_WORDS ? lines.splice(MOST_WORDS - 1) : [];
   const share = levels.at(-1) / total;
-  lines.push({ name: behind ? `background (${behind})` : "background", share, isOwn: true });
+  lines.push({ name: behindText(behind), share, isOwn: true });
   lines.sort((a, b) => b.share - a.share);
   if (others.length) {
     const rest = others.reduce((sum, other) => sum + other.share, 0);
@@ -27,7 +25,7 @@ export function explain(box, { classes, shares, patch, behind, onAdd, free }) {
   const rows = lines.flatMap((line, i) => {
     const bar = make("i");
     Object.assign(bar.style, {
-      background: line.colour ?? "#9aa0aa",
+      background: line.colour ?? GREY,
       width: `${100 * line.share}%`,
     });
     return [make(line.isOwn ? "em" : "bdi", "", line.name), bar, make("b", "", `${percents[i]} %`)];

@@ -8,6 +8,10 @@ export const inside = (element) => ({
 export const make = (tag, className = "", text = "") =>
   Object.assign(document.createElement(tag), { className, textContent: text });
 export const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
+/** The colour of the background's bars, and how many words have bars. */
+export const GREY = "#9aa0aa";
+export const MOST_WORDS = 4;
+export const behindText = (name) => (name ? `background (${name})` : "background");
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 /** Bytes that the server packed; of more than 64 files, the oldest are dropped. */

@@ -124,6 +124,7 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
         yield part
         return
     photo, came = Photo.of(path), settings.words.strip()
+    is_quick = seen.photo in (None, photo) and seen.backbone in ("", settings.backbone)
     is_other = seen.photo not in (None, photo)
     with LOCK:
         scene = Scene(photo, settings)
@@ -152,9 +153,10 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
             with LOCK:
                 made[name] = view.make(scene)
             seen = replace(seen, keys={**seen.keys, name: key})
-            # Send the mask before the rest, unless there are new words: these are sent only once,
-            # because a second time would overwrite what a person types meanwhile.
-            if name == "canvas" and "words" not in part:
+            # Send the mask before the rest, unless the rest is of another photo or backbone, or
+            # there are new words: these are sent only once, because a second time would overwrite
+            # what a person types meanwhile.
+            if name == "canvas" and is_quick and "words" not in part:
                 yield part | made | {"seen": seen}
     # Repeats what was sent: a busy browser shows only the last of several simultaneous updates.
     yield part | made | {"seen": seen}

@@ -4,6 +4,7 @@ import io
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from demo.files import item
 from demo.scene import Scene
@@ -82,7 +83,7 @@ def large(scene: Scene) -> dict[str, Any] | None:
 
 def note(scene: Scene) -> str:
     """What the scores mean."""
-    text = "Every method’s mask of this photo. Select one to compare it with GCLIP’s."
+    text = "Every method on this photo. Select one to compare it with GCLIP."
     if not scene.scores(scene.mask()):
         return f"{text} There are no scores, because there is no ground truth for these words."
     text = explained(f"{text} Scores are the <dfn>mIoU</dfn> on this photo alone")
@@ -97,14 +98,17 @@ def figure(scene: Scene) -> bytes:
     """All masks with their names and scores as one PNG, for a paper or a slide."""
     columns, rows = COLUMNS_OF_FIGURE, -(-len(scene.compared) // COLUMNS_OF_FIGURE)
     width, height = scene.photo.picture.size
-    drawn = Figure(figsize=(9, rows * (9 / columns * height / width + 0.3)), dpi=200)
+    size = 9, rows * (9 / columns * height / width + 0.3) + 0.3
+    drawn = Figure(figsize=size, dpi=200, layout="constrained")
     places = drawn.subplots(rows, columns, squeeze=False).flat
     for place, (mask, miou) in zip(places, scene.compared.values(), strict=False):
         place.imshow(painted(scene, mask, 720))
         place.set_title(titled(mask, miou), fontsize=8)
     for place in drawn.axes:
         place.set_axis_off()
-    drawn.tight_layout(pad=0.4)
+    named = zip(scene.colours, scene.words.names, strict=True)
+    handles = [Patch(color=colour, label=name) for colour, name in named]
+    drawn.legend(handles=handles, loc="outside lower center", ncols=8, fontsize=8, frameon=False)
     file = io.BytesIO()
     drawn.savefig(file, format="png")
     return file.getvalue()

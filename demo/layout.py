@@ -179,7 +179,7 @@ def _settings(parts: Parts) -> None:
             parts.fetch_start = gr.Button("Fetch", variant="primary", size="sm", visible=can)
             parts.fetch_stop = gr.Button("Cancel", size="sm", visible=can)
     methods = {method.title: name for name, method in METHODS.items() if name != "gclip"}
-    methods = [("GCLIP, as switched", "gclip"), *methods.items()]
+    methods = [("GCLIP (AMF and CS as set)", "gclip"), *methods.items()]
     text = "On COCO photos, the built-in model scores highest with ProxyCLIP."
     controls["method"] = gr.Dropdown(methods, label="Method", info=text)
     edges = [(entry.title, name) for name, entry in REFINEMENTS.items()]
@@ -259,7 +259,7 @@ def _tabs(parts: Parts) -> None:
                 interactive=False,
                 show_label=False,
                 buttons=[],
-                max_height=640,
+                max_height=2000,
                 wrap=True,
                 column_widths=["26%", "17%", "26%", "31%"],
                 elem_id="table",

@@ -45,15 +45,15 @@ LESSONS = {
         "a vector, and each word has one, too: the word with the nearest vector colours the patch. "
         f"With one word, everything is “{WORD}”.",
         "Now other words that fit this photo compete as its **background**. What happens?",
-        "Where one of them fits best, the photo keeps its own colours.",
+        "Where one of them fits best, the photo is left uncoloured.",
         OFF | {"words": WORD, "background": False},
         OFF | {"words": WORD},
     ),
     "fusion": Lesson(
         "2 · AMF: look wider",
-        "Patches also attend to each other. In the paper’s CLIP, nearly all attend to a few "
-        "**global tokens**, the bright columns. Attention map fusion averages the last block’s "
-        "attention with that of the first blocks that have such tokens.",
+        "Patches also attend to each other. In large models, such as the paper’s CLIP or DINOv2, "
+        "nearly all attend to a few **global tokens**, the bright columns. Attention map fusion "
+        "averages the last block’s attention with that of the first blocks that have such tokens.",
         "What does **AMF** do to the mask?",
         "This model has hardly any such tokens before its last block, so AMF fuses two middle "
         "blocks: in these, patches also attend to distant patches of the same thing.",

@@ -20,7 +20,7 @@ from demo.gate import numbers
 from demo.gate.sessions import MAX_SESSIONS
 from demo.settings import Settings
 from evaluation import metric, photos
-from gclip_core import METHODS, assets
+from gclip_core import BACKBONES, METHODS, assets
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
@@ -184,14 +184,22 @@ class Scene:
 
     # --- words ------------------------------------------------------------------------------------
 
+    @property
+    def undamaged(self) -> "Scene":
+        """With the model of which the backbone is a damaged copy, if it is one."""
+        damage = BACKBONES[self.settings.backbone].damage
+        return self.with_settings(backbone=damage[0]) if damage else self
+
     def suggested(self, most: int = 5) -> tuple[str, ...]:
         """Words for what the photo shows, best first; see ``Segmenter.suggest``."""
-        return self.segmenter.suggest(self.encoded, most)
+        scene = self.undamaged
+        return scene.segmenter.suggest(scene.encoded, most)
 
     def plausible(self) -> tuple[str, ...]:
         """The suggested words, and further ones of which the backbone is a little less certain."""
-        source = suggest.candidates_of(self.segmenter.backbone)
-        matches = self.segmenter.matches(self.encoded)
+        scene = self.undamaged
+        source = suggest.candidates_of(scene.segmenter.backbone)
+        matches = scene.segmenter.matches(scene.encoded)
         further = suggest.choose(source, matches, 8, thresholds=LESS_CERTAIN)
         return tuple(dict.fromkeys((*self.suggested(), *further)))
 

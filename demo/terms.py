@@ -6,7 +6,7 @@ TERMS = {
     "AMF": "Attention map fusion: the last block uses the mean of its own attention map "
     "and those of blocks that see whole objects.",
     "CS": "Channel suppression: a channel whose weights are far larger than all others is scaled "
-    "down to their mean norm.",
+    "down to their mean norm, because it would make all patches alike.",
     "mIoU": "Mean intersection over union: for each word, the pixels in both mask and ground "
     "truth, divided by the pixels in either; 100 % is a perfect mask.",
     "block": "A layer of the transformer, in which each patch gathers information from the patches "

@@ -163,7 +163,7 @@ def difference(
     sentence = f"{subject} {verb} {percent(share)} of the pixels"
     first, last = before[1], after[1]
     if first is None or last is None:
-        return f"{sentence}, {moved(old, new, names)}. Judge by eye which is right."
+        return f"{sentence}, {moved(old, new, names)}."
     most = max(first.iou, key=lambda c: abs(last.iou[c] - first.iou[c]))
     start, end = f"{100 * first.iou[most]:.1f}", f"{100 * last.iou[most]:.1f}"
     if start == end:  # there is no ground truth where pixels change
@@ -174,11 +174,12 @@ def difference(
 
 
 def moved(old: NDArray, new: NDArray, names: tuple[str, ...]) -> str:
-    """The most frequent change of label, in words."""
+    """The most frequent change of label, and its share of all changes, in words."""
     differ = old != new
     pairs, counts = np.unique(np.stack([old[differ], new[differ]]), axis=1, return_counts=True)
     names = (*names, "background")
-    return "most from {} to {}".format(*(f"“{names[c]}”" for c in pairs[:, counts.argmax()]))
+    before, after = (names[c] for c in pairs[:, counts.argmax()])
+    return f"{percent(counts.max() / counts.sum())} of them from “{before}” to “{after}”"
 
 
 def notes(scene: Scene, mask: Segmentation) -> list[str]:
@@ -212,25 +213,28 @@ def idle(scene: Scene) -> dict[str, Any]:
         return {}
     where = "before the last block" if scene.report.abnormal else "here"
     return {
-        "text": f"CS has nothing to repair {where}.",
-        "action": "See it repair a damaged copy",
+        "text": f"No outlier channel {where}, so CS is off.",
+        "action": "Try a damaged copy",
         "settings": {"backbone": DAMAGED, "cs": True},
         "opens": "swipe",
     }
 
 
 def banner(scene: Scene) -> dict[str, Any]:
-    """What the damaged model is, what to look at there, and the way back."""
+    """What the damaged model is, what CS repairs, where to look, and the way back."""
     if scene.settings.backbone != DAMAGED:
         return {}
     text = "Simulation: one channel of this copy is damaged on purpose."
     if scene.settings.method == "gclip":
-        without, repaired = (
-            scene.mask(scene.settings.gclip(cs=on)).areas() for on in (False, True)
-        )
-        gains = [abs(new - old) for old, new in zip(without, repaired, strict=True)]
+        whole = scene.undamaged.mask().labels
+        without, repaired = (scene.mask(scene.settings.gclip(cs=on)) for on in (False, True))
+        agree = [percent(float((m.labels == whole).float().mean())) for m in (without, repaired)]
+        gains = [abs(b - a) for a, b in zip(without.areas(), repaired.areas(), strict=True)]
         word = scene.words.names[gains.index(max(gains))]
-        text += f" CS scales it down; “{word}” changes most: compare both sides of the line."
+        text += (
+            f" Without CS, {agree[0]} of the pixels are labelled as by the undamaged model; with "
+            f"CS, {agree[1]}. Look at “{word}”."
+        )
     back = backbones.HOST.backbone if backbones.HOST.backbone != DAMAGED else BUILT_IN
     action = "Back to the undamaged model"
     return {"text": text, "action": action, "settings": {"backbone": back}, "opens": ""}

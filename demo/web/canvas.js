@@ -102,8 +102,10 @@ export default function mount({ element, props, trigger, watch }) {
     fillLegend();
     refresh();
     const { shares } = value.masks[chosen.mask];
-    const parts = value.classes.map(({ name }, label) => `${name} ${percent(shares[label])}`);
-    $(".live").textContent = `${sentence()} ${parts.join(", ")}`;
+    const found = value.classes.map(({ name }, label) => [name, shares[label]]);
+    const parts = found.filter(([, share]) => share >= LEAST_SHARE);
+    const areas = parts.map(([name, share]) => `${name} ${percent(share)}`);
+    $(".live").textContent = `${sentence()} ${areas.join(", ")}`;
     countAnswer(element);
   }
 
@@ -204,7 +206,7 @@ export default function mount({ element, props, trigger, watch }) {
     const left = chipOf(isSwipe ? before : chosen.mask);
     $(".chip.left").hidden = !left;
     $(".chip.left span").textContent = left;
-    $(".chip dfn").hidden = !left.includes("mIoU");
+    $(".chip dfn").hidden = isSwipe || !left.includes("mIoU"); // the line is in its way
     write(".chip.right", isSwipe ? chipOf(after) : "");
     write(".sentence", sentence());
     split.hidden = !isSwipe;
@@ -455,11 +457,13 @@ export default function mount({ element, props, trigger, watch }) {
 
   // --- downloads ---------------------------------------------------------------------------------
 
-  /** The label that is shown alone, else the first word that has pixels. */
+  /** The label that is shown alone, else the first word with a mask, if possible a sure one. */
   function labelToCut() {
-    const { shares } = answer.masks[chosen.mask];
-    const first = answer.classes.findIndex((_, label) => shares[label] >= LEAST_SHARE);
-    return chosen.label ?? (first < 0 ? NONE : first);
+    if (chosen.label !== null) return chosen.label;
+    const { shares, unsure } = answer.masks[chosen.mask];
+    const labels = answer.classes.map((_, label) => label);
+    const found = labels.filter((label) => shares[label] >= LEAST_SHARE);
+    return found.find((label) => !unsure[label]) ?? found[0] ?? NONE;
   }
 
   async function take(paintFile, ending) {
@@ -478,7 +482,7 @@ export default function mount({ element, props, trigger, watch }) {
     take(() => cutOut(photo, labels, columns, label), nameOf(label));
   };
   $(".save").onclick = () =>
-    take(() => picture(photo, $(".mask"), $$(".labels bdi"), stage), "mask");
+    take(() => picture(photo, $(".mask"), $$(".labels bdi"), stage), "outlined");
 
   // --- the rest of the bar -----------------------------------------------------------------------
 

@@ -160,6 +160,8 @@ export default function mount({ element, props, trigger, watch }) {
     ring(received, blocks[closer.block].tokens);
     const without = hasOutlier ? "an outlier outweighs the rest" : "no outlier here";
     $(".verdict > span").textContent = isScaled && answer.cs ? "channels scaled down" : without;
+    const holders = blocks.flatMap(({ tokens }, i) => (tokens.length ? [i + 1] : []));
+    $(".holders").textContent = holders.length ? `in block ${holders.join(", ")}` : "in no block";
     const numbers = blocks.flatMap(({ fused }, i) => (fused ? [i + 1] : []));
     $(".which").textContent = numbers.length > 3 ? `${numbers.length} blocks` : numbers.join(", ");
     toggle(flow, { outlier: isScaled, amf: answer.amf, cs: answer.cs });
@@ -308,7 +310,7 @@ export default function mount({ element, props, trigger, watch }) {
   /** The patch under a pointer; in the matrix, the one of the row. */
   function under(event) {
     const map = answer && event.target.closest(".map");
-    if (!map) return null;
+    if (!map || map.closest(".layer")) return null; // a press there enlarges the block
     const n = answer.grid[0] * answer.grid[1];
     return patchUnder(event, map, map === matrix ? [n, 1] : answer.grid);
   }
@@ -325,7 +327,7 @@ export default function mount({ element, props, trigger, watch }) {
   flow.onpointermove = (event) => event.pointerType === "mouse" && focus(under(event));
   flow.onpointerleave = () => focus(null);
   flow.onclick = (event) => {
-    const patch = event.target.closest(".layer") ? null : under(event);
+    const patch = under(event);
     if (patch !== null) focus(hovered, patch === pinned ? null : patch);
   };
   cut.onkeydown = (event) => {

@@ -21,7 +21,7 @@ async function copyLink(link) {
   }
 }
 
-/** Scroll a result into view if it appears elsewhere. */
+/** Scroll to a result that appears elsewhere. */
 function reveal(id) {
-  document.getElementById(id)?.scrollIntoView({ block: "nearest" });
+  document.getElementById(id)?.scrollIntoView({ block: "start" });
 }

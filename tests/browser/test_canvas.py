@@ -152,7 +152,7 @@ def test_download(flower: Page) -> None:
     """The photo with its mask, at the photo's own size."""
     with flower.expect_download() as download:
         flower.get_by_role("button", name="Download", exact=True).click()
-    assert download.value.suggested_filename == "flower-mask.png"
+    assert download.value.suggested_filename == "flower-outlined.png"
     image = Image.open(io.BytesIO(download.value.path().read_bytes()))
     plain = Image.open(assets.path("photos", "flower.jpg"))
     assert image.size == plain.size
@@ -185,7 +185,7 @@ def test_switches(flower: Page) -> None:
     amf, mask = switch(flower, "AMF"), flower.locator("#canvas canvas.mask")
     expect(amf).to_have_attribute("aria-checked", "true")
     expect(switch(flower, "CS")).to_be_disabled()
-    expect(flower.locator("#canvas .idle")).to_contain_text("nothing to repair")
+    expect(flower.locator("#canvas .idle")).to_contain_text("No outlier channel")
     fused, before = mask.evaluate(DRAWN), share(flower, "plant")
     held = list[Route]()
     flower.route("**/queue/join*", lambda route: held.append(route))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from demo import backbones, scene
-from demo.answer import VIEWS
+from demo.answer import VIEWS, answer
 from demo.settings import Settings
 from gclip_core import GclipError
 from gclip_core.backbones.load import WEIGHTS_FOLDER
@@ -180,10 +180,20 @@ def test_damaged_model_compares_cs_too() -> None:
         mask = current.with_settings(amf=bool(shown & 1), cs=bool(shown & 2)).mask()
         assert (numbers(view["mask"]) == mask.labels.byte().numpy()).all()
     assert canvas["banner"]["text"].startswith("Simulation")
+    assert current.suggested() == current.undamaged.suggested()
     assert visitor.ask(cs=False)["canvas"]["shown"] == 1
     back = visitor.ask(**canvas["banner"]["settings"])["canvas"]
     assert back["ideas"] == ["AMF"] and not back["banner"]
     assert visitor.ask(**back["idle"]["settings"])["canvas"]["shown"] == 3
+
+
+def test_mask_is_first_unless_the_panels_would_be_of_another_model() -> None:
+    visitor = Visitor(**SMALL)
+    visitor.ask()
+    for change, panels in (({"amf": False}, False), ({"backbone": "built-in-damaged"}, True)):
+        settings = visitor.settings | change
+        first = next(answer(visitor.seen, "segment", DOG, *settings.values()))
+        assert "canvas" in first and ("norms_text" in first) == panels
 
 
 def test_switch_that_can_do_nothing_is_dimmed() -> None:
@@ -191,7 +201,7 @@ def test_switch_that_can_do_nothing_is_dimmed() -> None:
     visitor = Visitor(**SMALL)
     canvas = visitor.ask()["canvas"]
     assert [switch["isIdle"] for switch in canvas["switches"]] == [False, True]
-    assert "nothing to repair" in canvas["idle"]["text"]
+    assert "No outlier channel" in canvas["idle"]["text"]
     canvas = visitor.ask(method="sclip")["canvas"]
     assert [switch["isIdle"] for switch in canvas["switches"]] == [True, True]
     assert "SCLIP" in canvas["idle"]["text"]

@@ -72,10 +72,7 @@ def test_sentence_without_a_truth(tmp_path: Path) -> None:
     other[: len(labels) // 4] = 1
     pair = [(replace(mask, labels=array), None) for array in (labels, other)]
     text = views.difference(current.words.names, *pair, "CS")
-    assert (
-        text == "CS changes 25.0 % of the pixels, most from “dog” to “grass”. "
-        "Judge by eye which is right."
-    )
+    assert text == "CS changes 25.0 % of the pixels, 100.0 % of them from “dog” to “grass”."
 
 
 def test_sentences_of_switches() -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 import torch
 
 from evaluation.datasets import DATASETS
-from gclip_core.errors import GclipError
 from training import data
 
 STEPS = ("features", "map", "attention", "pack")
@@ -33,10 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{step}:", flush=True)
             run = importlib.import_module(f"training.{step}").run
             run(args.data, args.work, **_options(args, step))
-    except FileNotFoundError as error:
-        print(f"error: {error.filename} is missing; run the previous step.", file=sys.stderr)
-        return 2
-    except (GclipError, ValueError) as error:
+    except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

@@ -27,12 +27,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gclip_core import blocks
 from gclip_core.attention import weights
 from training.data import TrainingPhoto, folder_of, read
 from training.fitting import fit, low_precision
 from training.network import BLOCKS, HEADS, WIDTH, Network, restored
 from training.patches import labels, stored
-from training.words import Words
+from training.words import WordList
 
 WEIGHTS = {
     "middle": 0.6,
@@ -65,7 +66,7 @@ class Squares:
     """Square crops of photos, some mirrored: features (B, SIDE, SIDE, FEATURES), affinities
     (B, N, N) and labels (B, N)."""
 
-    def __init__(self, words: Words, work: Path, photos: Sequence[TrainingPhoto]) -> None:
+    def __init__(self, words: WordList, work: Path, photos: Sequence[TrainingPhoto]) -> None:
         self.words, self.work, self.photos = words, work, photos
         self.read: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
@@ -134,7 +135,7 @@ def learn_reading(
     nn.init.normal_(layer.weight, std=WIDTH**-0.5)
     nn.init.zeros_(layer.bias)
 
-    def losses(step: int) -> dict[str, Tensor]:
+    def terms(step: int) -> dict[str, Tensor]:
         features, affinity, label = squares.sample(rng, VIEWS)
         with torch.no_grad():
             x = network.block_input(network.tokens(features))
@@ -145,7 +146,7 @@ def learn_reading(
 
     fit(
         [*layer.parameters()],
-        losses,
+        terms,
         {"reading": 1.0},
         steps,
         rate=2e-3,
@@ -171,7 +172,8 @@ def give_heads(network: Network, layer: nn.Linear, features: Tensor) -> None:
         block.attn.in_proj_bias[rows] = layer.bias[rows]
     attn = network.blocks[-1].attn
     attn.in_proj_bias[:WIDTH] = 0
-    queries = network.heads(BLOCKS - 1, network.block_input(network.tokens(features))).q[:, :, 1:]
+    x = network.block_input(network.tokens(features))
+    queries = blocks.project(network.blocks[-1], x).q[:, :, 1:]
     queries = queries.transpose(0, 1).flatten(1, 2)  # (HEADS, B N, d)
     variances, directions = torch.linalg.eigh(queries.mT @ queries / queries.shape[1])
     variances = variances.clamp_min(0.05 * variances.mean(1, keepdim=True))  # limits noise
@@ -180,7 +182,7 @@ def give_heads(network: Network, layer: nn.Linear, features: Tensor) -> None:
     attn.in_proj_weight[:WIDTH] = (change @ weight).flatten(0, 1)
 
 
-def losses(
+def terms_of(
     network: Network, before: Network, features: Tensor, affinity: Tensor, label: Tensor
 ) -> dict[str, Tensor]:
     """All terms of a step on square crops of photos (``Squares``); `before` gives the map's
@@ -192,15 +194,15 @@ def losses(
     rows = torch.randperm(target.shape[1])[:QUERIES]
     some = {int(TAUGHT[i]) for i in torch.randperm(len(TAUGHT))[:_BLOCKS_A_STEP]}
     x, middle, averaging = network.block_input(tokens), [], []
-    for number in range(BLOCKS):
+    for number, block in enumerate(network.blocks):
         with low_precision():
-            heads = network.heads(number, x)
+            heads = blocks.project(block, x)
         if number in some:
             attention = among_patches(heads.q, heads.k, rows)
             middle.append(divergence(attention, target[:, rows]))
             averaging.append(averaging_error(attention, target[:, rows], vectors))
         with low_precision():
-            x = network.run(number, x, heads).float()
+            x = blocks.run(block, x, heads).float()
     values = network.vectors(heads.v.float())[:, 1:]
     output = F.normalize(network.ln_post(x) @ network.proj, dim=-1)
     return {
@@ -232,7 +234,7 @@ def run(
             "The built-in model keeps its attention when it is trained further: go on with `pack`. "
             "A new model has a first model: `python -m training data DATA --first FOLDER`."
         )
-    before, network = (restored(torch.load(folder / "map.pt")) for _ in range(2))
+    before, network = (restored(folder / "map.pt") for _ in range(2))
     squares = Squares(opened.words(), work, opened.masks)
     layer = learn_reading(network, squares, rng, int(_READING * steps))
     give_heads(network, layer, squares.sample(rng, 16)[0])
@@ -248,7 +250,7 @@ def run(
     ]
     fit(
         learned,
-        lambda step: losses(network, before, *squares.sample(rng, VIEWS)),
+        lambda step: terms_of(network, before, *squares.sample(rng, VIEWS)),
         WEIGHTS,
         steps,
         rate=5e-4,

@@ -21,7 +21,7 @@ from evaluation.photos import photo_folder
 from gclip_core import assets
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.pixels import images
-from training.words import Known, Words
+from training.words import Known, WordList
 
 FILE = "data.json"
 TRAINING_SPLIT = {"val": "train", "val2017": "train2017", "validation": "training"}
@@ -78,10 +78,10 @@ class Data:
         """The sources of masks, each once."""
         return list(dict.fromkeys(photo.source for photo in self.masks if photo.source))
 
-    def words(self) -> Words:
+    def words(self) -> WordList:
         """The words to learn."""
         named = (word for source in self.sources for word in source.words if word)
-        return Words(Known(self.teacher).seen, named)
+        return WordList(Known(self.teacher).seen, named)
 
 
 def write(

@@ -32,12 +32,11 @@ from gclip_core.pixels import images
 from training.data import TrainingPhoto, read
 from training.dino import Dino
 
-PATCH = 16
-"""Pixels along a patch."""
-MEAN, STD = 127.0, 128.0
-"""The normalisation of pixels from 0 to 255 for the stem."""
-SHORT = BACKBONES[BUILT_IN].short_side
-"""The shorter side of a photo in pixels, as the model sees it."""
+MODEL = BACKBONES[BUILT_IN]
+"""The sizes and the normalisation with which the model sees a photo."""
+PATCH, SHORT = MODEL.patch, MODEL.short_side
+MEAN, STD = 255 * MODEL.mean[0], 255 * MODEL.std[0]
+"""For pixels from 0 to 255; the same for each colour."""
 SMALL, SHORT_OF_SMALL = 200, 192
 """A photo without a mask is small if its shorter side has fewer pixels than the first number; it is
 then resized to the second one."""

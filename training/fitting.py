@@ -22,14 +22,14 @@ def low_precision() -> torch.autocast:
 
 def fit(
     parameters: Sequence[nn.Parameter],
-    losses: Callable[[int], Mapping[str, Tensor]],
+    terms: Callable[[int], Mapping[str, Tensor]],
     weights: Mapping[str, float],
     steps: int,
     rate: float,
     betas: tuple[float, float] = (0.9, 0.999),
     longest: float = torch.inf,
 ) -> None:
-    """Minimise the weighted sum of `losses(step)`, and print them about ten times.
+    """Minimise the weighted sum of `terms(step)`, and print them about ten times.
 
     The learning rate rises to `rate` and decays with half a cosine. Gradients are clipped to a norm
     of `longest`.
@@ -45,14 +45,14 @@ def fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
     start = time.time()
     for step in range(steps):
-        terms = losses(step)
+        values = terms(step)
         optimiser.zero_grad()
-        sum(weights[name] * term for name, term in terms.items()).backward()
+        sum(weights[name] * term for name, term in values.items()).backward()
         nn.utils.clip_grad_norm_(parameters, longest)
         optimiser.step()
         schedule.step()
         if (step + 1) % max(1, steps // 10) == 0:
-            values = (f"{name} {term.item():.4f}" for name, term in terms.items())
-            print(step + 1, *values, f"{time.time() - start:.0f} s", flush=True)
+            shown = (f"{name} {term.item():.4f}" for name, term in values.items())
+            print(step + 1, *shown, f"{time.time() - start:.0f} s", flush=True)
     for parameter in parameters:
         parameter.requires_grad_(False)

@@ -38,7 +38,7 @@ from training.data import folder_of, read
 from training.fitting import fit
 from training.network import FEATURES, MAP, Network, network_of
 from training.patches import Patches, stored
-from training.words import NONE, Words
+from training.words import NONE, WordList
 
 SCALE = 40.0
 """The factor of cosines; it ships as the model's logit scale."""
@@ -65,7 +65,7 @@ _NEVER = -1e4
 class Compared:
     """Some words, their vectors (K, WIDTH), and which pairs are too similar to be compared."""
 
-    def __init__(self, words: Words, vectors: Tensor, numbers: Sequence[int]) -> None:
+    def __init__(self, words: WordList, vectors: Tensor, numbers: Sequence[int]) -> None:
         self.numbers = list(numbers)
         self.vectors = vectors[self.numbers]
         self.place = torch.full((len(words.all),), -1)
@@ -77,7 +77,7 @@ class Compared:
         return SCALE * patches @ self.vectors.T
 
 
-def losses_of_masks(
+def mask_terms(
     compared: Compared, vectors: Tensor, label: Tensor, own: Tensor, present: Tensor
 ) -> dict[str, Tensor]:
     """The terms `all`, `photo` and `none` of patches' vectors (n, WIDTH) with labels (n,), numbers
@@ -97,7 +97,7 @@ def losses_of_masks(
     }
 
 
-def divergence(compared: Compared, vectors: Tensor, teacher: Tensor, hidden: Tensor) -> Tensor:
+def teacher_term(compared: Compared, vectors: Tensor, teacher: Tensor, hidden: Tensor) -> Tensor:
     """The term `teacher` of patches' vectors (n, WIDTH), given the teacher's vectors and the words
     that do not count, `hidden` (n, K)."""
     ours, theirs = (
@@ -107,7 +107,7 @@ def divergence(compared: Compared, vectors: Tensor, teacher: Tensor, hidden: Ten
 
 
 def learn(
-    words: Words,
+    words: WordList,
     vectors: Tensor,
     before: Network,
     network: Network,
@@ -125,7 +125,7 @@ def learn(
     compared = Compared(words, vectors, of_masks) if is_new else of_all
     share = OTHERS / len(of_masks)
 
-    def losses(step: int) -> dict[str, Tensor]:
+    def terms(step: int) -> dict[str, Tensor]:
         labelled, label, view = patches.sample(rng, LABELLED)
         rows = rng.integers(len(free), size=FREE)
         features = torch.cat([labelled, torch.from_numpy(free[rows].astype(np.float32))])
@@ -135,7 +135,7 @@ def learn(
         sampled = torch.rand(LABELLED, len(compared.numbers)) < share
         own_compared = own[:, compared.numbers]
         present = patches.present[view][:, compared.numbers] | (own_compared & sampled)
-        terms = losses_of_masks(compared, of_patches, label, own_compared, present)
+        found = mask_terms(compared, of_patches, label, own_compared, present)
         none = label == NONE
         taught = torch.cat([features[LABELLED:], labelled[none]])
         with torch.no_grad():
@@ -143,12 +143,12 @@ def learn(
         hidden = torch.zeros(len(taught), len(words.all), dtype=torch.bool)
         hidden[FREE:] = own[none]
         ours = torch.cat([of_free, of_patches[none]])
-        terms["teacher"] = divergence(of_all, ours, theirs, hidden)
-        terms["near"] = 1 - (of_free * theirs[:FREE]).sum(1).mean()
-        return terms
+        found["teacher"] = teacher_term(of_all, ours, theirs, hidden)
+        found["near"] = 1 - (of_free * theirs[:FREE]).sum(1).mean()
+        return found
 
     parameters = [p for name, p in network.named_parameters() if name.split(".")[0] in MAP]
-    fit(parameters, losses, WEIGHTS, steps, rate=RATE if is_new else RATE_FURTHER)
+    fit(parameters, terms, WEIGHTS, steps, rate=RATE if is_new else RATE_FURTHER)
 
 
 def run(

@@ -5,7 +5,7 @@ start, every block is nearly an identity and the last one's Values are the token
 vector depends on its own features alone. This map is learned first.
 """
 
-from collections.abc import Mapping
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,6 @@ from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 
 from gclip_core import blocks
-from gclip_core.attention import Heads
 from gclip_core.backbones.backbone import Backbone
 from training.fitting import low_precision
 
@@ -31,14 +30,14 @@ MAP = ("linear", "hidden", "out")
 class Network(nn.Module):
     """Features (B, h, w, FEATURES) to unit vectors of patches, and blocks one by one.
 
-    `mean` and `spread` (FEATURES,) standardise features; packing folds them into the map. A new
+    `mean` and `std` (FEATURES,) standardise features; packing folds them into the map. A new
     network is frozen: each step unfreezes what it trains.
     """
 
-    def __init__(self, mean: Tensor, spread: Tensor) -> None:
+    def __init__(self, mean: Tensor, std: Tensor) -> None:
         super().__init__()
         self.register_buffer("mean", mean)
-        self.register_buffer("spread", spread)
+        self.register_buffer("std", std)
         self.linear = nn.Linear(FEATURES, WIDTH)
         self.hidden = nn.Linear(FEATURES, HIDDEN)
         self.out = nn.Linear(HIDDEN, WIDTH, bias=False)
@@ -62,7 +61,7 @@ class Network(nn.Module):
 
     def tokens(self, features: Tensor) -> Tensor:
         """The stem's tokens of features (..., FEATURES): (..., WIDTH) float32."""
-        factor = 1 / self.spread
+        factor = 1 / self.std
         inputs = torch.addcmul(-self.mean * factor, features, factor)
         with low_precision():
             return (self.linear(inputs) + self.out(F.gelu(self.hidden(inputs)))).float()
@@ -72,14 +71,6 @@ class Network(nn.Module):
         first = self.class_embedding.expand(len(tokens), 1, WIDTH)
         positions = blocks.positional_embedding(self, (tokens.shape[1], tokens.shape[2]))
         return self.ln_pre(torch.cat([first, tokens.flatten(1, 2)], 1) + positions)
-
-    def heads(self, block: int, x: Tensor) -> Heads:
-        """Queries, Keys and Values of a block: (B, HEADS, 1 + N, d) each."""
-        return blocks.project(self.blocks[block], x)
-
-    def run(self, block: int, x: Tensor, heads: Heads) -> Tensor:
-        """A block's output."""
-        return blocks.run(self.blocks[block], x, heads)
 
     def vectors(self, values: Tensor) -> Tensor:
         """Unit vectors (B, T, WIDTH) from the last block's (mixed) Values (B, HEADS, T, d)."""
@@ -97,11 +88,11 @@ class Network(nn.Module):
         return F.normalize(self.ln_post(merged) @ self.proj, dim=-1)
 
     def exported(self) -> dict[str, Tensor]:
-        """Weights under open_clip's names, with `mean` and `spread` folded into the stem's maps."""
+        """Weights under open_clip's names, with `mean` and `std` folded into the stem's maps."""
         state = {"visual.conv1.out.weight": self.out.weight}
         for name in ("linear", "hidden"):
             layer = getattr(self, name)
-            weight = layer.weight / self.spread
+            weight = layer.weight / self.std
             state[f"visual.conv1.{name}.weight"] = weight
             state[f"visual.conv1.{name}.bias"] = layer.bias - weight @ self.mean
         for name, value in self.state_dict().items():
@@ -110,21 +101,24 @@ class Network(nn.Module):
         return state
 
 
-def network_of(backbone: Backbone, mean: Tensor, spread: Tensor) -> Network:
-    """The network of a model, for features that are standardised by mean and spread (FEATURES,)."""
-    network, weights = Network(mean, spread), backbone.visual.state_dict()
+def network_of(backbone: Backbone, mean: Tensor, std: Tensor) -> Network:
+    """The network of a model, for features that are standardised by mean and std (FEATURES,)."""
+    network, weights = Network(mean, std), backbone.visual.state_dict()
     for name, parameter in network.named_parameters():
         prefix = "conv1." if name.split(".")[0] in MAP else ""
         parameter.copy_(weights[prefix + name.replace("blocks.", "transformer.resblocks.")])
     for layer in (network.linear, network.hidden):
         layer.bias += layer.weight @ mean
-        layer.weight *= spread
+        layer.weight *= std
     return network.eval()
 
 
-def restored(state: Mapping[str, Tensor]) -> Network:
-    """The network of a saved run, frozen."""
-    network = Network(state["mean"], state["spread"])
+def restored(file: Path) -> Network:
+    """The network that a step saved, frozen. Raises ValueError if that step has not run."""
+    if not file.is_file():
+        raise ValueError(f"{file} is missing; run `{file.stem}` first.")
+    state = torch.load(file)
+    network = Network(state["mean"], state["std"])
     network.load_state_dict(state)
     return network.eval()
 

@@ -19,7 +19,7 @@ from gclip_core.backbones.registry import BUILT_IN
 from training.data import folder_of, read
 from training.map import SCALE
 from training.network import restored
-from training.words import Words
+from training.words import WordList
 
 KEPT = (
     "model.json",
@@ -46,7 +46,7 @@ def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return out
 
 
-def known(groups: Mapping[str, list[list[str]]], words: Words) -> dict[str, list[list[str]]]:
+def known(groups: Mapping[str, list[list[str]]], words: WordList) -> dict[str, list[list[str]]]:
     """`words.json`: the teacher's, in which words with a mask are "seen", too."""
     every = sorted(groups["seen"] + groups["neighbours"])
     return {
@@ -60,8 +60,7 @@ def run(data: Path, work: Path, without: str | None = None, seed: int = 0) -> No
     """Write the files of a run into its folder `packed`."""
     opened, folder = read(data), folder_of(work, without, seed)
     teacher, out = opened.teacher, folder / "packed"
-    learned = folder / ("attention.pt" if opened.is_new else "map.pt")
-    state = restored(torch.load(learned)).exported()
+    state = restored(folder / ("attention.pt" if opened.is_new else "map.pt")).exported()
     out.mkdir(exist_ok=True)
     for name in KEPT:
         shutil.copyfile(teacher / name, out / name)

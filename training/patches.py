@@ -9,7 +9,7 @@ from torch import Tensor
 
 from training.data import TrainingPhoto
 from training.features import FINE, file_of
-from training.words import NONE, UNKNOWN, Words
+from training.words import NONE, UNKNOWN, WordList
 
 _MOST_OF = 0.6
 """A patch has the label that covers at least this share of it; other patches are unknown."""
@@ -24,7 +24,7 @@ def stored(work: Path, photo: TrainingPhoto) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
-def labels(words: Words, photo: TrainingPhoto, mask: np.ndarray) -> np.ndarray:
+def labels(words: WordList, photo: TrainingPhoto, mask: np.ndarray) -> np.ndarray:
     """The label of each patch: mask (V, 4h, 4w) to (V, h, w) numbers of words, UNKNOWN or NONE."""
     views, height, width = mask.shape
     table = words.of_labels(photo.source.words, photo.source.background)
@@ -44,7 +44,7 @@ class Patches:
     words in each view.
     """
 
-    def __init__(self, words: Words, work: Path, photos: Sequence[TrainingPhoto]) -> None:
+    def __init__(self, words: WordList, work: Path, photos: Sequence[TrainingPhoto]) -> None:
         sources = list(dict.fromkeys(photo.source for photo in photos))
         self.words_of = torch.zeros(len(sources), len(words.all), dtype=torch.bool)
         features, unknown, label, view, present, source = [], [], [], [], [], []

@@ -55,7 +55,7 @@ class Known:
         return list(dict.fromkeys(found))
 
 
-class Words:
+class WordList:
     """The words that a map learns: those that the teacher has seen, and ``others`` from masks."""
 
     def __init__(self, seen: Iterable[str], others: Iterable[str]) -> None:

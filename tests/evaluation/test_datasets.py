@@ -1,7 +1,6 @@
 """Class lists, ids, and data sets on disk in every supported layout."""
 
 import json
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -229,15 +228,3 @@ def test_photo_folder(tmp_path: Path) -> None:
         (tmp_path / "index.json").write_text(text)
         with pytest.raises(EvaluationError, match=r"index\.json"):
             photo_folder(tmp_path)
-
-
-def test_other_words() -> None:
-    """Every word that people type stands for a class of COCO, and differs from its name."""
-    classes = class_lists.read("coco_stuff")
-    names = {re.sub("-(other|stuff)$", "", entry.name).replace("-", " ") for entry in classes}
-    names |= {phrase for entry in classes for phrase in entry.phrases}
-    table = class_lists.other_words()
-    assert table.keys() - names == {"ocean"}, "the sea's other name"
-    assert table["couch"] == ("sofa", "settee") and sum(map(len, table.values())) > 100
-    for word, others in table.items():
-        assert others and len({word, *others}) == 1 + len(others)

@@ -1,8 +1,7 @@
 """Tiny synthetic photos, masks and words in the form that the recipe reads."""
 
-import io
 import json
-import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 
 from gclip_core import assets
-from training.archive import unpack
-from training.data import Data, read
+from training import features
+from training.data import Data, read, write
 from training.features import PATCH, compute
 from training.network import FEATURES
 from training.pack import KEPT
@@ -36,21 +35,27 @@ def halves(left: int, right: int, size: tuple[int, int] = (48, 64)) -> np.ndarra
     return mask
 
 
-def add(archive: tarfile.TarFile, name: str, image: Image.Image) -> None:
-    """Add an image to a tar; JPEG's best quality preserves the colours."""
-    file = io.BytesIO()
-    image.save(file, "JPEG" if name.endswith("jpg") else "PNG", quality=95)
-    entry = tarfile.TarInfo(name)
-    entry.size = len(file.getvalue())
-    file.seek(0)
-    archive.addfile(entry, file)
+def save(folder: Path, name: str, mask: np.ndarray) -> None:
+    """A photo with its mask; JPEG's best quality preserves the colours."""
+    folder.mkdir(parents=True, exist_ok=True)
+    picture(mask).save(folder / f"{name}.jpg", quality=95)
+    Image.fromarray(mask).save(folder / f"{name}.png")
+
+
+@pytest.fixture(autouse=True, scope="package")
+def _few_features() -> Iterator[None]:
+    """Small photos and few views, so that features are computed and read in little time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(features, "SHORT", 320)
+        patch.setattr(features, "VIEWS", 2)
+        yield
 
 
 @pytest.fixture(scope="package")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The archive of four photos of COCO, three with masks from two sources and ten without,
-    unpacked as DATA for a new model; the first model knows few words."""
-    folder = tmp_path_factory.mktemp("archive")
+    """DATA for a new model: four photos of COCO, three with masks from two sources and three
+    without; the first model knows few words."""
+    folder = tmp_path_factory.mktemp("DATA")
     first = folder / "first-model"
     first.mkdir()
     for name in (*KEPT, "model.safetensors", "stem.safetensors"):
@@ -59,38 +64,27 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     known = {"seen": seen, "neighbours": [["car"], ["wall", "walls"]], "classes": [["fish"], []]}
     (first / "words.json").write_text(json.dumps(known))
 
-    coco = folder / "coco-val"
-    coco.mkdir()
-    index = []
-    for file in (*CHOOSE, *REPORT):
-        mask = halves(SKY, DOG if file in CHOOSE else WALL)
-        picture(mask).save(coco / f"{file}.jpg", quality=95)
-        Image.fromarray(mask).save(coco / f"{file}.png")
-        words_of = {str(SKY): "sky"} | ({"2": "dog"} if file in CHOOSE else {"3": "wall brick"})
-        index.append({"file": file, "words": words_of})
-    (coco / "index.json").write_text(json.dumps(index))
-    (coco / "choose.txt").write_text("\n".join(CHOOSE))
-    (coco / "report.txt").write_text("\n".join(REPORT))
+    for kind, wall in (("coco", "wall"), ("coco-val", "wall brick")):
+        index = []
+        for name in (*CHOOSE, *REPORT):
+            other, word = (DOG, "dog") if name in CHOOSE else (WALL, wall)
+            save(folder / kind, name, halves(SKY, other))
+            index.append({"file": name, "words": {SKY: "sky", other: word}})
+        (folder / kind / "index.json").write_text(json.dumps(index))
+        (folder / kind / "choose.txt").write_text("\n".join(CHOOSE))
+        (folder / kind / "report.txt").write_text("\n".join(REPORT))
 
-    sources = {
-        "clothing-ccp": {"words": {"1": "tie"}, "none_of_these": [0], "ignore": [255]},
-        "voc": {"words": {"2": "dog"}, "none_of_these": [0], "ignore": [255]},
-        "facade": {"words": {"1": "sky", "3": "tree"}, "none_of_these": [], "ignore": [255]},
-    }
-    masks = {"voc/1": halves(0, DOG), "voc/2": halves(DOG, 255), "facade/1": halves(SKY, WALL)}
-    masks["clothing-ccp/1"] = halves(0, 1)  # which is left out
-    photos = [{"file": name, "source": name.split("/")[0], "size": [64, 48]} for name in masks]
-    (folder / "masks.json").write_text(json.dumps({"sources": sources, "photos": photos}))
-    with tarfile.open(folder / "masks.tar", "w") as archive:
-        for name, mask in masks.items():
-            add(archive, f"{name}.jpg", picture(mask))
-            add(archive, f"{name}.png", Image.fromarray(mask))
-
-    with tarfile.open(folder / "photos-0.tar", "w") as archive:
-        for number in range(10):
-            add(archive, f"{number:05}.jpg", picture(halves(7, 8)))
-    unpack(folder, folder / "data", first)
-    return folder / "data"
+    save(folder / "voc", "1", halves(0, DOG))
+    save(folder / "voc", "2", halves(DOG, 255))
+    (folder / "voc" / "words.txt").write_text("0: background\n2: dog\n")
+    save(folder / "facade", "1", halves(SKY, WALL))
+    (folder / "facade" / "words.txt").write_text("1: sky\n3: tree\n")
+    (folder / "words").mkdir()
+    for number in range(3):
+        picture(halves(7, 8)).save(folder / "words" / f"{number}.jpg", quality=95)
+    masks = [str(folder / name) for name in ("coco", "voc", "facade")]
+    write(folder, masks, [str(folder / "words")], str(first))
+    return folder
 
 
 @pytest.fixture(scope="package")
@@ -103,10 +97,8 @@ def opened(data: Path) -> Data:
 def pairs(tmp_path: Path) -> Path:
     """Two photos with masks in a folder of one's own."""
     folder = tmp_path / "mine"
-    folder.mkdir()
-    for name, mask in {"a": halves(0, DOG), "b": halves(SKY, 9)}.items():
-        picture(mask).save(folder / f"{name}.jpg", quality=95)
-        Image.fromarray(mask).save(folder / f"{name}.png")
+    save(folder, "a", halves(0, DOG))
+    save(folder, "b", halves(SKY, 9))
     (folder / "words.txt").write_text("0: background\n1: sky\n2: raccoon  # of the zoo\n")
     return folder
 
@@ -115,9 +107,9 @@ def stem(pixels: Tensor) -> tuple[Tensor, Tensor]:
     """Made-up networks: features are a fixed random map of a patch's mean colour."""
     mix = torch.randn(3, FEATURES, generator=torch.Generator().manual_seed(0))
     means = F.avg_pool2d(pixels, PATCH).permute(0, 2, 3, 1) / 128 - 1
-    features = means @ mix
-    flat = F.normalize((features - features.mean((1, 2), keepdim=True)).flatten(1, 2), dim=-1)
-    return features, flat @ flat.mT
+    mixed = means @ mix
+    flat = F.normalize((mixed - mixed.mean((1, 2), keepdim=True)).flatten(1, 2), dim=-1)
+    return mixed, flat @ flat.mT
 
 
 @pytest.fixture(scope="package")

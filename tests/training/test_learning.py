@@ -9,28 +9,30 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from gclip_core import blocks
 from gclip_core.attention import Heads
 from gclip_core.backbones.load import load_backbone
 from gclip_core.words import text
-from tests.training.conftest import CHOOSE, REPORT, stem
+from tests.training.conftest import CHOOSE, stem
 from training import __main__ as command
+from training import attention as learn_attention
+from training import map as learn_map
 from training.attention import (
     Squares,
     affinity_attention,
     averaging_error,
     divergence,
     give_heads,
-    losses,
+    terms_of,
 )
 from training.data import Data, folder_of, read
 from training.dino import affinity
 from training.features import file_of
 from training.fitting import fit
-from training.map import SCALE, Compared, losses_of_masks
-from training.map import divergence as first_term
-from training.network import BLOCKS, FEATURES, WIDTH, Network, network_of
+from training.map import SCALE, Compared, mask_terms, teacher_term
+from training.network import FEATURES, WIDTH, Network, network_of
 from training.patches import labels, stored
-from training.words import NONE, Words
+from training.words import NONE, WordList
 
 
 @pytest.fixture
@@ -43,7 +45,7 @@ def network() -> Network:
 @pytest.fixture
 def compared() -> Compared:
     """Three orthogonal words: a, b and c."""
-    made = Compared(Words("abc", ()), torch.eye(3, WIDTH), [0, 1, 2])
+    made = Compared(WordList("abc", ()), torch.eye(3, WIDTH), [0, 1, 2])
     made.vectors = torch.eye(WIDTH)[:3] / SCALE
     made.alike = torch.zeros(3, 3, dtype=torch.bool)
     return made
@@ -58,7 +60,7 @@ def test_fit() -> None:
     assert not x.requires_grad
 
 
-def test_losses_of_masks(compared: Compared) -> None:
+def test_mask_terms(compared: Compared) -> None:
     """Cross-entropies over all words, and over those of the photo; a patch with none of the
     source's words is pushed away only from these."""
     e = math.e
@@ -66,13 +68,13 @@ def test_losses_of_masks(compared: Compared) -> None:
     label = torch.tensor([0, NONE])
     own = torch.tensor([[True, False, False]] * 2)
     present = torch.tensor([[True, True, False]] * 2)
-    terms = losses_of_masks(compared, vectors, label, own, present)
+    terms = mask_terms(compared, vectors, label, own, present)
     assert terms["all"].item() == pytest.approx(-math.log(e / (e + 2)))
     assert terms["photo"].item() == pytest.approx(-math.log(e / (e + 1)))
     assert terms["none"].item() == pytest.approx(-math.log(2 / (e + 2)) / 2)
-    other = losses_of_masks(compared, vectors, label, own[:, [1, 0, 2]], present)
+    other = mask_terms(compared, vectors, label, own[:, [1, 0, 2]], present)
     assert other["none"].item() == pytest.approx(-math.log((e + 1) / (e + 2)) / 2)
-    truth_absent = losses_of_masks(compared, vectors, label, own, present[:, [2, 1, 0]])
+    truth_absent = mask_terms(compared, vectors, label, own, present[:, [2, 1, 0]])
     assert truth_absent["photo"].item() == pytest.approx(-math.log(e / (e + 2)))
 
 
@@ -81,7 +83,7 @@ def test_alike_words(compared: Compared) -> None:
     compared.alike[0, 1] = compared.alike[1, 0] = True
     vectors, label = torch.eye(WIDTH)[[0]], torch.tensor([0])
     everything = torch.ones(1, 3, dtype=torch.bool)
-    terms = losses_of_masks(compared, vectors, label, everything, everything)
+    terms = mask_terms(compared, vectors, label, everything, everything)
     assert terms["all"].item() == pytest.approx(-math.log(math.e / (math.e + 1)))
     assert terms["none"].item() == 0
 
@@ -90,11 +92,11 @@ def test_divergence_from_first(compared: Compared) -> None:
     """KL divergence of the probabilities of words that count, by hand."""
     ours, theirs = torch.eye(WIDTH)[[1]], torch.eye(WIDTH)[[0]]
     e, nothing = math.e, torch.zeros(1, 3, dtype=torch.bool)
-    assert first_term(compared, theirs, theirs, nothing).item() == pytest.approx(0)
-    apart = first_term(compared, ours, theirs, nothing).item()
+    assert teacher_term(compared, theirs, theirs, nothing).item() == pytest.approx(0)
+    apart = teacher_term(compared, ours, theirs, nothing).item()
     assert apart == pytest.approx((e - 1) / (e + 2))
     hidden = torch.tensor([[False, False, True]])
-    assert first_term(compared, ours, theirs, hidden).item() == pytest.approx((e - 1) / (e + 1))
+    assert teacher_term(compared, ours, theirs, hidden).item() == pytest.approx((e - 1) / (e + 1))
 
 
 def test_affinity() -> None:
@@ -133,8 +135,8 @@ def test_new_network(network: Network) -> None:
     features = torch.randn(2, 3, 4, FEATURES)
     x = network.block_input(network.tokens(features))
     first = x
-    for number in range(BLOCKS - 1):
-        x = network.run(number, x, network.heads(number, x))
+    for block in network.blocks[:-1]:
+        x = blocks.run(block, x, blocks.project(block, x))
     assert F.cosine_similarity(x, first, dim=-1).min() > 0.95
     norms = network.blocks[0].mlp.c_proj.weight.norm(dim=1)
     assert norms.max() < 1.3 * norms.median()
@@ -150,7 +152,7 @@ def test_heads(network: Network) -> None:
     last = network.blocks[-1].attn.in_proj_weight
     assert (last[WIDTH : 2 * WIDTH] - layer.weight[WIDTH:]).abs().max() < 0.03
     x = network.block_input(network.tokens(features))
-    queries = network.heads(BLOCKS - 1, x).q[:, :, 1:].transpose(0, 1).flatten(1, 2)
+    queries = blocks.project(network.blocks[-1], x).q[:, :, 1:].transpose(0, 1).flatten(1, 2)
     for of_head in queries:
         variances = torch.linalg.eigvalsh(of_head.mT @ of_head / len(of_head))
         assert variances.max() < 2.4**2 * 1.05
@@ -178,12 +180,12 @@ def test_terms(network: Network, opened: Data, work: Path) -> None:
     """At the start, Values are the map's, and these stay the target when the last block learns."""
     before = copy.deepcopy(network)
     drawn = Squares(opened.words(), work, opened.masks[4:5]).sample(np.random.default_rng(0), 2)
-    terms = losses(network, before, *drawn)
+    terms = terms_of(network, before, *drawn)
     assert terms["values"] < 0.03
     assert terms["class"] > 0.1
     assert all(torch.isfinite(term) and term >= -1e-6 for term in terms.values())
     network.blocks[-1].attn.out_proj.weight.add_(0.1 * torch.randn(WIDTH, WIDTH))
-    assert losses(network, before, *drawn)["values"] > 0.1
+    assert terms_of(network, before, *drawn)["values"] > 0.1
 
 
 def run(*arguments: object) -> int:
@@ -191,34 +193,32 @@ def run(*arguments: object) -> int:
     return command.main([*map(str, arguments), "--threads", "1"])
 
 
-@pytest.mark.parametrize(("without", "held"), [("choose", CHOOSE), ("report", REPORT)])
-def test_folds(
-    data: Path, opened: Data, work: Path, tmp_path: Path, without: str, held: tuple[str, ...]
+def test_fold(
+    data: Path, opened: Data, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Training without a half needs none of its files; training with it reports what is missing."""
+    """Training without a half needs none of its files; training with it reports what is missing.
+    The same seed learns the same map, another seed another one."""
     for photo in [*opened.masks, *opened.others]:
-        if photo.name.removeprefix("coco/") not in held:
+        if photo.name.removeprefix("coco/") not in CHOOSE:
             copy = file_of(tmp_path, photo)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.symlink_to(file_of(work, photo))
-    assert run("map", data, tmp_path, "--without", without, "--steps", 2) == 0
-    assert run("attention", data, tmp_path, "--without", without, "--steps", 2) == 0
+    monkeypatch.setattr(learn_map, "LABELLED", 128)
+    monkeypatch.setattr(learn_map, "FREE", 64)
+    monkeypatch.setattr(learn_attention, "VIEWS", 1)
+    fold = ("--without", "choose", "--steps", 1)
+    states = {}
+    for step, seed in (("map", 1), ("map", 0), ("attention", 0), ("map", 0)):
+        assert run(step, data, tmp_path, *fold, "--seed", seed) == 0
+        file = folder_of(tmp_path, "choose", seed) / f"{step}.pt"
+        states.setdefault((step, seed), []).append(torch.load(file))
     assert run("map", data, tmp_path, "--steps", 2) == 2
-    before, after = (
-        torch.load(folder_of(tmp_path, without, 0) / f"{step}.pt") for step in ("map", "attention")
-    )
+    (other,), (before, again), (after,) = states["map", 1], states["map", 0], states["attention", 0]
+    assert torch.equal(before["linear.weight"], again["linear.weight"])
+    assert not torch.equal(before["linear.weight"], other["linear.weight"])
     for name in ("linear.weight", "hidden.weight", "out.weight", "mean", "proj"):
         assert torch.equal(before[name], after[name]), "attention leaves the map alone"
     assert not torch.equal(before["positional_embedding"], after["positional_embedding"])
-
-
-def test_seeds(data: Path, work: Path) -> None:
-    """The same seed learns the same map, another seed another one."""
-    maps = []
-    for seed in (0, 0, 1):
-        assert run("map", data, work, "--seed", seed, "--steps", 2) == 0
-        maps.append(torch.load(folder_of(work, None, seed) / "map.pt")["linear.weight"])
-    assert torch.equal(maps[0], maps[1]) and not torch.equal(maps[0], maps[2])
 
 
 @pytest.mark.long

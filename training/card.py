@@ -1,0 +1,156 @@
+"""The results on the model card, in two folds; not a step of the recipe.
+
+    python -m training.card DATA WORK
+
+COCO's photos in `DATA/coco-val` are split into two halves by lists of names. Each half is measured
+with a model trained on the other half and on all other photos (`map`, `attention` and `pack` with
+`--without`), so no model is measured on its own training photos.
+
+A photo's words are those of regions that cover at least one percent of it; smaller regions are
+void. All kinds of wall are "wall". A score is the mean over photos of the mean IoU of their words:
+
+- of each method, with these words alone, and with ten others (`evaluation.benchmark`);
+- of ClearCLIP with a background, when a person types one word of a photo, two at random or its
+  three largest. Every labelled pixel counts. For a word that the photo does not have, the score is
+  the share that it covers.
+"""
+
+import argparse
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from evaluation import metric
+from evaluation.benchmark import Experiment, count_image
+from evaluation.class_lists import COCO_COARSER, ClassName
+from evaluation.datasets import LabelledSet, Sample
+from evaluation.metric import IGNORE
+from evaluation.photos import photo_folder
+from gclip_core.backbones.load import load_backbone
+from gclip_core.methods import METHODS, gclip
+from gclip_core.segmenter import Segmenter
+from gclip_core.words.background import LITERATURE, WEIGHT
+from training.data import folder_of
+
+HALVES = ("choose", "report")
+ROWS = {**METHODS, "amf": gclip(cs=False)}
+"""Every method, and AMF alone."""
+LEAST = 0.01
+"""Regions that cover a smaller share of a photo are void."""
+COMPETING = {
+    "none": (False, WEIGHT),
+    "the list of the literature": (LITERATURE, 0.5),
+    "the photo's own words": (True, WEIGHT),
+}
+"""Backgrounds that are compared, with their weights."""
+
+Scores = Mapping[str, Sequence[float]]
+"""By row or question, a value for each photo."""
+
+
+def coco_half(folder: Path, half: str) -> LabelledSet:
+    """The photos in a list, with coarser names and without small regions."""
+    opened = photo_folder(folder, half)
+    names = [COCO_COARSER.get(entry.name, entry.name) for entry in opened.classes]
+    words = list(dict.fromkeys(names))
+    coarser = np.array([*map(words.index, names), IGNORE], np.int16)
+
+    def load(sample: Sample) -> tuple[Image.Image, NDArray[np.int16]]:
+        image, labels = sample.load()
+        return image, without_small(coarser[labels])
+
+    samples = tuple(replace(sample, load=partial(load, sample)) for sample in opened.samples)
+    classes = tuple(ClassName(word, (word,)) for word in words)
+    return replace(opened, classes=classes, samples=samples)
+
+
+def without_small(truth: NDArray[np.int16]) -> NDArray[np.int16]:
+    """The truth with the pixels of small regions void."""
+    found, pixels = np.unique(truth, return_counts=True)
+    return np.where(np.isin(truth, found[pixels < LEAST * truth.size]), IGNORE, truth)
+
+
+def by_method(segmenter: Segmenter, photos: LabelledSet, names: Sequence[str], rule: str) -> Scores:
+    """Mean IoU of each photo's words, in percent; ``rule`` is that of ``evaluation``'s words."""
+    experiment = Experiment(segmenter, photos, tuple(ROWS[name] for name in names), rule)
+    scores = defaultdict(list)
+    for sample in photos.samples:
+        for name, counts in zip(names, count_image(experiment, sample), strict=True):
+            present = counts.sum(1) > 0
+            if present.any():
+                scores[name].append(100 * metric.iou_scores(counts).iou[present].mean())
+    return scores
+
+
+def by_question(segmenter: Segmenter, photos: LabelledSet, competing: str) -> Scores:
+    """Mean IoU of the typed words of each photo, or the share that an absent word covers, in
+    percent."""
+    (background, weight), scores = COMPETING[competing], defaultdict(list)
+    names = [entry.name for entry in photos.classes]
+    for sample in photos.samples:
+        image, truth = sample.load()
+        sizes = np.bincount(truth[truth >= 0], minlength=len(names))
+        if not sizes.any():
+            continue
+        present = [names[i] for i in np.argsort(-sizes, kind="stable") if sizes[i]]
+        rng, encoded = random.Random(sample.name), segmenter.encode(image)
+        two = rng.sample(present, min(2, len(present)))
+        absent = [rng.choice([name for name in names if name not in present])]
+        typed = {"one": two[:1], "two": two, "three": present[:3], "absent": absent}
+        for kind, words in typed.items():
+            options = {"background": background, "background_weight": weight}
+            result = segmenter.segment(encoded, words, METHODS["clearclip"], **options)
+            labels = result.labels.numpy()
+            if kind == "absent":
+                score = (labels[truth >= 0] >= 0).mean()
+            else:
+                phrases = [entry.phrases for entry in photos.classes]
+                score = metric.against_truth(truth, phrases, labels, result.vocabulary).miou
+            scores[kind].append(100 * score)
+    return scores
+
+
+def table(title: str, columns: Mapping[str, Scores]) -> str:
+    """Means as Markdown: a row for each key of the scores."""
+    rows = [f"| {title} | {' | '.join(columns)} |", f"|---{'|---' * len(columns)}|"]
+    for key in dict.fromkeys(key for scores in columns.values() for key in scores):
+        cells = (f"{np.mean(scores.get(key, np.nan)):.1f}" for scores in columns.values())
+        rows.append(f"| {key} | {' | '.join(cells)} |")
+    return "\n".join([*rows, ""])
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print a table for each list of words, with a column for each half."""
+    parser = argparse.ArgumentParser(description="The results on the model card, in two folds.")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--methods", nargs="+", choices=ROWS, default=list(ROWS))
+    args = parser.parse_args(arguments)
+    folds = [
+        (
+            Segmenter(load_backbone(weights=folder_of(args.work, half, args.seed) / "packed")),
+            coco_half(args.data / "coco-val", half),
+        )
+        for half in HALVES
+    ]
+    rules = {"its words alone": "present", "with ten others": "present+10"}
+    measures = {
+        title: partial(by_method, names=args.methods, rule=rule) for title, rule in rules.items()
+    }
+    measures |= {f"background: {of}": partial(by_question, competing=of) for of in COMPETING}
+    for title, measure in measures.items():
+        first, second = (measure(*fold) for fold in folds)
+        both = {key: [*first.get(key, ()), *second.get(key, ())] for key in {**first, **second}}
+        print(table(title, {**dict(zip(HALVES, (first, second), strict=True)), "both": both}))
+
+
+if __name__ == "__main__":
+    main()

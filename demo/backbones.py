@@ -58,8 +58,8 @@ def get(name: str) -> Backbone:
         raise BackboneError(f"{entry.title} is not on this machine. Fetch it, or choose another.")
 
     def make() -> Backbone:
-        if entry.damage:
-            return load.damaged(entry, get(entry.damage[0]))
+        if entry.defect:
+            return load.damaged(entry, get(entry.defect[0]))
         weights = HOST.weights if name == HOST.backbone else None
         return load_backbone(name, weights, HOST.device, HOST.dtype)
 

@@ -32,7 +32,7 @@ def _amf_blocks(text: str) -> str:
 
 
 def _cs_blocks(text: str) -> str:
-    block_choice(text, papers=False)
+    block_choice(text)
     return text
 
 
@@ -139,7 +139,7 @@ class Settings(BaseModel):
         """Arguments of ``gclip_core.gclip``."""
         return self.model_dump(include=GCLIP_OPTIONS) | {
             "amf_blocks": block_choice(self.amf_blocks),
-            "cs_blocks": block_choice(self.cs_blocks, papers=False),
+            "cs_blocks": block_choice(self.cs_blocks),
         }
 
     def gclip(self, **switches: bool) -> Method:

@@ -71,8 +71,7 @@ def _experiment(args: argparse.Namespace) -> Experiment:
         args.methods or ([] if args.ablate else METHODS),
         args.ablate,
         amf_blocks=block_choice(args.amf_blocks),
-        cs_blocks=block_choice(args.cs_blocks, papers=False),
-        heads=args.amf_heads,
+        cs_blocks=block_choice(args.cs_blocks),
     )
     words = args.words or ("present" if args.dataset == PHOTOS else "all")
     return Experiment(
@@ -113,13 +112,10 @@ def parser() -> argparse.ArgumentParser:
     option("--methods", nargs="+", choices=list(METHODS), metavar="NAME", help=methods_help)
     option("--ablate", action="store_true", help="ClearCLIP, AMF, CS, both")
     amf_help = (
-        "'backbone': its default; 'auto': chosen for each image; 'paper-from-1' or "
-        "'paper-from-0': the paper's 6 and 7 in either numbering; or numbers such as '6 7' "
+        "'backbone': its default; 'auto': chosen for each image; or numbers such as '6 7' "
         "(default: backbone)"
     )
     option("--amf-blocks", default="backbone", metavar="BLOCKS", help=amf_help)
-    heads_help = "head i with head i, or every head with the mean over heads (default: each)"
-    option("--amf-heads", default="each", choices=["each", "mean"], help=heads_help)
     cs_help = "'backbone', 'auto' or numbers such as '7-11' (default: backbone)"
     option("--cs-blocks", default="backbone", metavar="BLOCKS", help=cs_help)
 

@@ -83,20 +83,6 @@ class Judgement:
     only_stuff: bool | None = None
 
 
-@dataclass(frozen=True)
-class Figures:
-    """The shares of words that are right, and of the labelled area that they name; of photos with a
-    main thing in which it is named, it is named first, and only stuff is suggested (nan without
-    such a photo); and of small things that are named (nan without any)."""
-
-    right: float
-    area: float
-    main: float
-    first: float
-    only_stuff: float
-    small: float
-
-
 def read_truth(classes: Sequence[ClassName], labels: NDArray[np.integer]) -> Truth:
     """The truth of a mask (H, W) of indices into ``classes``, negative where ignored."""
     objects = class_lists.read("coco_object")
@@ -132,18 +118,6 @@ def judge(words: Sequence[str], truth: Truth, named: Mapping[str, set[str]]) -> 
     return replace(judged, main=any(main), first=main[0], only_stuff=only_stuff)
 
 
-def figures(photos: Sequence[Judgement]) -> Figures:
-    """The figures over these photos."""
-    right = sum(photo.n_right for photo in photos) / sum(photo.n_words for photo in photos)
-    area = float(np.mean([photo.area for photo in photos]))
-    kinds = [
-        (photo.main, photo.first, photo.only_stuff) for photo in photos if photo.main is not None
-    ]
-    main = np.mean(kinds, axis=0).tolist() if kinds else [np.nan] * 3
-    named, small = np.sum([photo.small for photo in photos], axis=0).tolist()
-    return Figures(right, area, *main, named / small if small else np.nan)
-
-
 # --- the command ---------------------------------------------------------------------------------
 
 
@@ -170,20 +144,24 @@ def _judge_photos(args: argparse.Namespace) -> None:
 
 def report(photos: Sequence[Judgement]) -> str:
     """All shares in percent, and the number of words, in one line."""
-    shares = figures(photos)
-    mains = sum(photo.main is not None for photo in photos)
+    n_words = sum(photo.n_words for photo in photos)
+    right = sum(photo.n_right for photo in photos) / n_words
+    area = float(np.mean([photo.area for photo in photos]))
     text = (
-        f"{counted(len(photos), 'photo')}: {100 * shares.right:.1f} % of the suggested words are "
-        f"in the photo, and name {100 * shares.area:.1f} % of the labelled area; "
-        f"{sum(photo.n_words for photo in photos) / len(photos):.1f} words a photo"
+        f"{counted(len(photos), 'photo')}: {100 * right:.1f} % of the suggested words are in the "
+        f"photo, and name {100 * area:.1f} % of the labelled area; {n_words / len(photos):.1f} "
+        "words a photo"
     )
-    if smalls := sum(photo.small[1] for photo in photos):
-        text += f"; of {counted(smalls, 'small thing')} {100 * shares.small:.1f} % are named"
-    if not mains:
+    named, small = np.sum([photo.small for photo in photos], axis=0).tolist()
+    if small:
+        text += f"; of {counted(small, 'small thing')} {100 * named / small:.1f} % are named"
+    rows = [(p.main, p.first, p.only_stuff) for p in photos if p.main is not None]
+    if not rows:
         return text
+    main, first, only_stuff = 100 * np.mean(rows, axis=0)
     return (
-        f"{text}; of {mains} photos with a main thing {100 * shares.main:.1f} % have its word, "
-        f"{100 * shares.first:.1f} % first, and {100 * shares.only_stuff:.1f} % have only stuff"
+        f"{text}; of {len(rows)} photos with a main thing {main:.1f} % have its word, "
+        f"{first:.1f} % first, and {only_stuff:.1f} % have only stuff"
     )
 
 

@@ -19,13 +19,14 @@ import numpy as np
 from evaluation import EvaluationError, metric
 from evaluation.benchmark import Result, method_settings
 from gclip_core.methods import METHODS, gclip
-from gclip_core.numbering import PAPERS_BLOCKS
 from gclip_core.pixels.refine import REFINEMENTS
 
 BASE = METHODS["clearclip"].title
 """The row with which the others are compared."""
 ALIKE = ("words", "purify", "refine", "templates", "dtype")
 """Settings that, like weights, code and methods, must be equal in runs whose mean is taken."""
+PAPERS_BLOCKS = (5, 6), (6, 7)
+"""The paper's "blocks 6 and 7", 0-based: if it counts from 1, and if it counts from 0."""
 SETTINGS = ("split", "images", "short_side", "window", "stride", "threshold", "logit_scale", *ALIKE)
 """The settings that, with data set, weights and methods, determine a run's numbers."""
 PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text("utf-8"))
@@ -52,7 +53,7 @@ def counted(n: int, noun: str) -> str:
     return f"1 {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def percent(value: float) -> str:
+def two_decimals(value: float) -> str:
     """A fraction in percent with two decimals."""
     return "–" if math.isnan(value) else f"{100 * value:.2f}"
 
@@ -108,8 +109,8 @@ def run_table(result: Result) -> str:
     rows = [["", "mIoU", f"to {BASE}", "pixel accuracy", "mIoU by image"]]
     for scores in by_method:
         to_reference = "" if scores.method == BASE else difference(scores.miou, reference)
-        others = [percent(scores.pixel_accuracy), percent(scores.image_miou)]
-        rows.append([scores.method, percent(scores.miou), to_reference, *others])
+        others = [two_decimals(scores.pixel_accuracy), two_decimals(scores.image_miou)]
+        rows.append([scores.method, two_decimals(scores.miou), to_reference, *others])
     if math.isnan(reference) or len(by_method) == 1:
         rows = [[method, miou, *others] for method, miou, _, *others in rows]
     return " · ".join(parts) + "\n\n" + text_table(rows)
@@ -203,8 +204,8 @@ def _cell(column: Mapping[str, float], method: str) -> str:
     """A mean IoU in percent, with its difference to ClearCLIP's on the same set."""
     value, reference = column.get(method, math.nan), column.get(BASE, math.nan)
     if method == BASE or math.isnan(value - reference):
-        return percent(value)
-    return f"{percent(value)} ({difference(value, reference)})"
+        return two_decimals(value)
+    return f"{two_decimals(value)} ({difference(value, reference)})"
 
 
 def _setting(result: Result, key: str) -> str:
@@ -243,7 +244,7 @@ def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
 
 def _papers(method: Mapping[str, Any]) -> bool:
     """Whether GCLIP has AMF, CS and the paper's blocks in either numbering; true for others."""
-    choices = ("backbone", *PAPERS_BLOCKS.values())
+    choices = ("backbone", *PAPERS_BLOCKS)
     return method["name"] != "gclip" or method in [
         method_settings(gclip(amf_blocks=blocks, cs_blocks="backbone")) for blocks in choices
     ]

@@ -77,17 +77,15 @@ class Fusion:
     """Which blocks' attention is fused into the last block's, and how (AMF and relatives).
 
     ``attention`` is the kind of the fused maps: ``"qk"``, or ``"own"`` for the kind that the method
-    uses in the last block. ``heads="each"`` fuses head i with head i, ``"mean"`` fuses the mean
-    over heads with every head. ``weight``, from 0 to 1, is the weight of the mean of the fused
-    maps; None means ``n / (1 + n)``, the plain average of ``n`` maps and the last block's.
-    ``blocks="auto"`` chooses ``n_fused`` blocks; a global token receives at least
+    uses in the last block; head i is fused with head i. ``weight``, from 0 to 1, is the weight of
+    the mean of the fused maps; None means ``n / (1 + n)``, the plain average of ``n`` maps and the
+    last block's. ``blocks="auto"`` chooses ``n_fused`` blocks; a global token receives at least
     ``global_threshold`` times uniform attention. Raises MethodError for a setting outside its
     range.
     """
 
     blocks: Blocks | BlocksOf12 = "backbone"
     n_fused: int = N_FUSED
-    heads: Literal["each", "mean"] = "each"
     global_threshold: float = GLOBAL_THRESHOLD
     weight: float | None = None
     attention: Literal["qk", "own"] = "qk"
@@ -96,7 +94,6 @@ class Fusion:
         if not isinstance(self.blocks, BlocksOf12):
             check_blocks("AMF blocks", self.blocks)
         check_count("n_fused", self.n_fused)
-        check_choice("heads", self.heads, ("each", "mean"))
         check_between("global_threshold", self.global_threshold, 1, math.inf)
         if self.weight is not None:
             check_between("weight", self.weight, 0, 1)
@@ -208,42 +205,32 @@ def first_global_block(
 class WeightedMap:
     """A kind of attention of one block, with its weight in the fused attention.
 
-    ``heads`` are the block's, each (..., H, T, d), with values if ``kind`` needs them. If
-    ``averaged``, every head uses the mean over heads.
+    ``heads`` are the block's, each (..., H, T, d), with values if ``kind`` needs them.
     """
 
     weight: float
     kind: Attention
     heads: Heads
-    averaged: bool = False
 
 
 def attend_fused(maps: Sequence[WeightedMap], grid: Grid) -> Tensor:
     """The weighted sum of maps times the Values of the first: (..., H, T, d) in their dtype.
 
     The first map is the last block's. Each map is multiplied by the Values separately, so that no T
-    x T matrix is stored unless it is averaged.
+    x T matrix is stored.
     """
-    values = maps[0].heads.part("v")
-
-    def attended(one: WeightedMap) -> Tensor:
-        if not one.averaged:
-            return attention.attend(one.kind, one.heads, grid, values)
-        matrix = attention.mean_matrix(one.kind, one.heads, grid)
-        return matrix.unsqueeze(-3) @ values.float()
-
     last, *others = maps
-    total = last.weight * attended(last).float()
+    values = last.heads.part("v")
+    total = last.weight * attention.attend(last.kind, last.heads, grid).float()
     for other in others:
-        total = total.add(attended(other), alpha=other.weight)
+        attended = attention.attend(other.kind, other.heads, grid, values)
+        total = total.add(attended, alpha=other.weight)
     return total.to(values.dtype)
 
 
 def fused_matrix(maps: Sequence[WeightedMap], grid: Grid, head: int | None) -> Tensor:
     """The weighted sum of maps, for one head or averaged over heads: (..., T, T) float32."""
-
-    def matrix(one: WeightedMap) -> Tensor:
-        heads = one.heads if one.averaged else one.heads.only(head)
-        return one.weight * attention.mean_matrix(one.kind, heads, grid)
-
-    return reduce(torch.add, map(matrix, maps))
+    matrices = (
+        one.weight * attention.mean_matrix(one.kind, one.heads.only(head), grid) for one in maps
+    )
+    return reduce(torch.add, matrices)

@@ -203,22 +203,18 @@ def two_passes(last: Module, kind: Attention, calibrated: Calibrated) -> Tensor:
 
 
 def path_matrix(last: Module, kind: Attention, calibrated: Calibrated, head: int | None) -> Tensor:
-    """The weight of token j in the output of token i, for one head or averaged: (1+N, 1+N).
+    """The weight of patch j in the output of patch i, for one head or averaged: (N, N).
 
-    For patches, it is the product of repair, spreading, attention and spreading, averaged over both
-    passes; the patches of the second pass are from earlier blocks. The class token attends to
-    itself. Layer norms, projections and the class term are left out, because they do not mix
-    patches.
+    It is the product of repair, spreading, attention and spreading, averaged over both passes; the
+    patches of the second pass are from earlier blocks. Layer norms, projections and the class term
+    are left out, because they do not mix patches.
     """
     _, attending = _heads(last, calibrated)
     attended = attention.mean_matrix(kind, attending.only(head), calibrated.grid)
     first, second = _with_attention(calibrated.gate.repeat(2, 1, 1), attended, kind)
     eye, isolated = torch.eye(len(first), device=first.device), calibrated.settings.isolated
     repair = repaired(eye, calibrated.outliers, calibrated.grid, isolated)
-    patches = calibrated.after @ (first @ (calibrated.before @ repair) + second) / 2
-    out = F.pad(patches, (1, 0, 1, 0))
-    out[0, 0] = 1
-    return out
+    return calibrated.after @ (first @ (calibrated.before @ repair) + second) / 2
 
 
 def _heads(last: Module, calibrated: Calibrated) -> tuple[Heads, Heads]:

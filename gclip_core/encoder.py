@@ -70,9 +70,35 @@ class Encoded:
             return
         for first in range(0, len(self.corners), n):
             some = slice(first, first + n)
-            inputs = tuple(x[some] for x in self.inputs)
-            proxy = None if self.proxy is None else self.proxy[some]
-            yield replace(self, corners=self.corners[some], inputs=inputs, proxy=proxy)
+            probabilities, proxy = (
+                None if x is None else x[some] for x in (self.probabilities, self.proxy)
+            )
+            yield replace(
+                self,
+                corners=self.corners[some],
+                inputs=tuple(x[some] for x in self.inputs),
+                probabilities=probabilities,
+                proxy=proxy,
+            )
+
+    def average(self, maps: Tensor) -> Tensor:
+        """The mean of overlapping maps of the windows, (W, h, w, C) to (height, width, C) float32.
+
+        With one window, it is the map itself. If the maps are several times finer than ``window``,
+        the mean is as many times finer than ``grid``.
+        """
+        if len(maps) == 1:
+            return maps[0]
+        height, width = maps.shape[1:3]
+        finer = height // self.window[0]
+        total = torch.zeros(self.grid[0] * finer, self.grid[1] * finer, maps.shape[3])
+        count = torch.zeros_like(total[..., :1])
+        for (row, column), part in zip(self.corners, maps, strict=True):
+            top, left = row * finer, column * finer
+            here = slice(top, top + height), slice(left, left + width)
+            total[here] += part
+            count[here] += 1
+        return total / count
 
     @cached_property
     def with_proxy(self) -> "Encoded":
@@ -228,23 +254,3 @@ def windows(grid: Grid, patch: int, side: int | None, stride: int) -> tuple[Grid
         for whole, span in zip(grid, window, strict=True)
     )
     return window, list(product(rows, columns))
-
-
-def average(parts: Sequence[tuple[Grid, Tensor]], window: Grid, canvas: Grid) -> Tensor:
-    """Mean of overlapping maps of windows, (*canvas, channels) float32; a single map as it is.
-
-    ``parts`` are pairs of a corner and a map (h, w, channels). Corners, ``window`` and ``canvas``
-    are in patches; if the maps are several times finer, so is the result.
-    """
-    if len(parts) == 1:
-        return parts[0][1]
-    height, width, channels = parts[0][1].shape
-    finer = height // window[0]
-    total = torch.zeros(canvas[0] * finer, canvas[1] * finer, channels)
-    count = torch.zeros_like(total[..., :1])
-    for (row, column), part in parts:
-        top, left = row * finer, column * finer
-        here = slice(top, top + height), slice(left, left + width)
-        total[here] += part.to(total)
-        count[here] += 1
-    return total / count

@@ -61,32 +61,29 @@ def attention_matrix(
     """Entry (i, j): the weight of token j in the output of token i, (W, 1+N, 1+N) float32.
 
     The arguments and errors are those of ``apply``; ``head`` selects one head instead of the mean
-    over heads. The result is ``calibration.path_matrix`` with calibration, ``refocus.path_matrix``
-    with refocusing, and else the attention matrix of the last block, whose rows sum to 1 (or 2, for
-    a sum of two softmaxes). With a proxy, all heads share it.
+    over heads. The result is the attention matrix of the last block, whose rows sum to 1 (or 2, for
+    a sum of two softmaxes). A proxy, refocusing and calibration have one of the patches alone
+    (``proxy.matrix``, ``refocus.path_matrix``, ``calibration.path_matrix``); there, the class token
+    attends to itself. With a proxy, all heads share it.
     """
     if method.proxy is not None:
         assert encoded.proxy is not None
         images = [proxy.matrix(method.proxy, x, encoded.window) for x in encoded.proxy]
-        return _with_class_token(torch.stack(images))
-    if method.refocusing is not None:
-        return _with_class_token(refocus.path_matrix(_refocused(method, encoded), head))
-    if method.calibration is None:
+        patches = torch.stack(images)
+    elif method.refocusing is not None:
+        patches = refocus.path_matrix(_refocused(method, encoded), head)
+    elif method.calibration is not None:
+        last, kind = encoded.backbone.blocks[-1], ATTENTIONS[method.attention]
+        images = _calibrated(method.calibration, encoded)
+        patches = torch.stack([calibration.path_matrix(last, kind, x, head) for x in images])
+    else:
         return amf.fused_matrix(_maps(method, encoded, fused), encoded.window, head)
-    last, kind = encoded.backbone.blocks[-1], ATTENTIONS[method.attention]
-    images = _calibrated(method.calibration, encoded)
-    return torch.stack([calibration.path_matrix(last, kind, image, head) for image in images])
-
-
-def _with_class_token(patches: Tensor) -> Tensor:
-    """Adds a class token that attends to itself: patches (W, N, N) to (W, 1+N, 1+N)."""
     out = F.pad(patches, (1, 0, 1, 0))
     out[:, 0, 0] = 1
     return out
 
 
 def _refocused(method: Method, encoded: Encoded) -> Refocused:
-    """RF-CLIP's pass, from the first block on."""
     assert method.refocusing is not None
     backbone, x = encoded.backbone, encoded.inputs[0]
     channels = backbone.sink_channels
@@ -103,11 +100,8 @@ def _maps(method: Method, encoded: Encoded, fused: Sequence[int]) -> list[Weight
     weight = n / (1 + n) if fusion.weight is None else fusion.weight
     kind = own if fusion.attention == "own" else ATTENTIONS["qk"]
     values = any("v" in pair for pair in kind.pairs)
-    maps = [WeightedMap(1 - weight, own, heads)]
-    for block in fused:
-        heads = encoded.heads(block, values)
-        maps.append(WeightedMap(weight / n, kind, heads, averaged=fusion.heads == "mean"))
-    return maps
+    others = (WeightedMap(weight / n, kind, encoded.heads(block, values)) for block in fused)
+    return [WeightedMap(1 - weight, own, heads), *others]
 
 
 def _calibrated(settings: Calibration, encoded: Encoded) -> list[Calibrated]:

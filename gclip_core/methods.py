@@ -81,7 +81,6 @@ def gclip(
     amf_blocks: str | Iterable[int] = "backbone",
     cs_blocks: str | Iterable[int] = "backbone",
     n_fused: int = N_FUSED,
-    heads: Literal["each", "mean"] = "each",
     cs_target: Literal["mean", "median"] = "mean",
     global_threshold: float = GLOBAL_THRESHOLD,
     channel_threshold: float = CHANNEL_THRESHOLD,
@@ -96,7 +95,7 @@ def gclip(
     def read(what: str, blocks: str | Iterable[int]) -> Any:  # its words are checked below
         return blocks if isinstance(blocks, str) else indices(what, blocks)
 
-    fusion = Fusion(read("AMF blocks", amf_blocks), n_fused, heads, global_threshold)
+    fusion = Fusion(read("AMF blocks", amf_blocks), n_fused, global_threshold)
     suppression = Suppression(read("CS blocks", cs_blocks), cs_target, channel_threshold)
     on = [word for word, switch in (("AMF", amf), ("CS", cs)) if switch]
     return Method(

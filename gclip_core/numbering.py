@@ -62,20 +62,14 @@ def check_before_last(what: str, blocks: Iterable[int], n_blocks: int) -> None:
         )
 
 
-PAPERS_BLOCKS: dict[str, tuple[int, ...]] = {"paper-from-1": (5, 6), "paper-from-0": (6, 7)}
-"""The paper's "blocks 6 and 7" of ViT-B/16 as 0-based indices, if the paper counts from 1 or 0."""
+def block_choice(text: str) -> Blocks:
+    """Reads auto, backbone, or 1-based numbers as 0-based indices.
 
-
-def block_choice(text: str, papers: bool = True) -> Blocks:
-    """Reads auto, backbone, a PAPERS_BLOCKS name or 1-based numbers as 0-based indices.
-
-    Numbers are written as ``"6 7"``, ``"6,7"`` or ``"7-11"``. The names are for AMF's blocks, so CS
-    passes ``papers=False``. Raises MethodError for other text, no number, or one over 1000.
+    Numbers are written as ``"6 7"``, ``"6,7"`` or ``"7-11"``. Raises MethodError for other text, no
+    number, or one over 1000.
     """
     if text in ("auto", "backbone"):
         return text
-    if papers and text in PAPERS_BLOCKS:
-        return PAPERS_BLOCKS[text]
     chosen: list[int] = []
     for part in text.replace(",", " ").split() or [""]:
         written = re.fullmatch(r"([0-9]{1,4})(?:-([0-9]{1,4}))?", part)

@@ -17,7 +17,6 @@ from torch import Tensor
 from gclip_core import attention, blocks
 from gclip_core.amf import ELEMENTS_AT_A_TIME
 from gclip_core.attention import Heads
-from gclip_core.errors import check_between
 from gclip_core.types import Grid, Module
 
 SINK_SHARE = 5.0
@@ -26,24 +25,20 @@ BLUR = 0.4
 """The fraction of a sink that is replaced by the mean of its neighbourhood."""
 SIMILAR = 0.4
 """Patches are spread over those with at least this cosine."""
+DISTRACTING = 0.1
+"""Refocusing takes attention from patches that receive more than this mean attention of a head."""
+KEPT = 0.6
+"""The fraction of their attention that these patches keep."""
 
 
 @dataclass(frozen=True)
 class Refocusing:
-    """Settings of RF-CLIP's pass.
+    """Settings of RF-CLIP's pass: with ``refocus``, attention is moved, too (``moved``).
 
-    With ``refocus``, patches that receive more than ``least`` of the mean attention of a head keep
-    only ``kept`` of it; the rest goes to the other patches. The authors' forward pass never does
-    this. Raises MethodError for a setting outside its range.
+    The authors' forward pass never does this.
     """
 
     refocus: bool = False
-    least: float = 0.1
-    kept: float = 0.6
-
-    def __post_init__(self) -> None:
-        check_between("least", self.least, 0, 1)
-        check_between("kept", self.kept, 0, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +67,11 @@ def refocused(
     for block in trunk:
         heads = blocks.project(block, x)
         keys.append(heads.k.clone())  # a view would keep queries and values
-        x = denoised(_run(settings, block, x, heads), grid, channels)
+        if settings.refocus:
+            x = blocks.finish(block, x, moved(heads))
+        else:
+            x = blocks.run(block, x, heads)
+        x = denoised(x, grid, channels)
         total += x
     total += denoised(blocks.run(last, x, blocks.project(last, x)), grid, channels)
     mean = total / len(tower)
@@ -130,31 +129,24 @@ def denoised(x: Tensor, grid: Grid, channels: Sequence[int]) -> Tensor:
     return torch.cat([x[:, :1], blurred.to(x.dtype)], dim=1)
 
 
-def _run(settings: Refocusing, block: Module, x: Tensor, heads: Heads) -> Tensor:
-    """A block's output, with refocused attention if the settings say so."""
-    if not settings.refocus:
-        return blocks.run(block, x, heads)
-    values = heads.part("v").float()
-    n_tokens = x.shape[1]
-    n = max(1, ELEMENTS_AT_A_TIME // (heads.q[..., 0].numel()))
-    queries = heads.q.split(n, dim=-2)
-    parts = (
-        attention.weights(q, heads.k)[..., 1:].sum(-2, keepdim=True)
-        for q in heads.q[..., 1:, :].split(n, dim=-2)
-    )
-    received = reduce(torch.add, parts)
-    sinks = received / n_tokens > settings.least  # (B, H, 1, N)
+def moved(heads: Heads) -> Tensor:
+    """Attended values (B, H, 1+N, d), with a part of each patch's attention moved.
+
+    In each head, a patch to which patches attend with more than DISTRACTING on average keeps only
+    KEPT of it; the others get the rest, in proportion to what they have. The class token's own row
+    does not change.
+    """
     mixed = []
-    for first, q in zip(range(0, n_tokens, n), queries, strict=True):
-        A = attention.weights(q, heads.k)
-        patches = A[..., 1:]
+    for head in range(heads.q.shape[1]):  # one at a time, which saves memory
+        A = attention.weights(heads.q[:, head], heads.k[:, head])  # (B, 1+N, 1+N)
+        patches = A[:, 1:, 1:]
+        sinks = patches.sum(1, keepdim=True) > DISTRACTING * A.shape[1]
         others = patches.masked_fill(sinks, 0)
-        freed = (1 - settings.kept) * (patches - others).sum(-1, keepdim=True)
-        moved = patches.where(~sinks, settings.kept * patches)
-        moved = moved + freed * others / (others.sum(-1, keepdim=True) + 1e-8)
-        A[..., 1:] = moved if first else torch.cat([patches[..., :1, :], moved[..., 1:, :]], -2)
-        mixed.append(A @ values)
-    return blocks.finish(block, x, torch.cat(mixed, -2).to(x.dtype))
+        freed = (1 - KEPT) * (patches - others).sum(-1, keepdim=True)
+        more = freed * others / (others.sum(-1, keepdim=True) + 1e-8)
+        A[:, 1:, 1:] = (KEPT * patches).where(sinks, others + more)
+        mixed.append(A @ heads.part("v")[:, head].float())
+    return torch.stack(mixed, dim=1).to(heads.q.dtype)
 
 
 def _spread(similar: Tensor, u: Tensor) -> Tensor:

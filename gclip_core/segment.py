@@ -92,10 +92,9 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     method.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "auto"))
     method.add_argument("--method", default="gclip", help=f"one of {', '.join(METHODS)}")
     blocks = "'auto', 'backbone' (its own, the default) or numbers from 1, such as '6 7' or '7-11'"
-    papers = ", 'paper-from-1' or 'paper-from-0' (the paper's 6 and 7 in either numbering)"
     amf = method.add_mutually_exclusive_group()
     amf.add_argument("--no-amf", action="store_true", help="GCLIP without attention fusion")
-    amf.add_argument("--amf-blocks", default="backbone", help=blocks + papers)
+    amf.add_argument("--amf-blocks", default="backbone", help=blocks)
     cs = method.add_mutually_exclusive_group()
     cs.add_argument("--no-cs", action="store_true", help="GCLIP without channel suppression")
     cs.add_argument("--cs-blocks", default="backbone", help=blocks)
@@ -115,7 +114,7 @@ def run(options: argparse.Namespace) -> int:
     method = METHODS[options.method]
     if method.name == "gclip":
         amf_blocks = block_choice(options.amf_blocks)
-        cs_blocks = block_choice(options.cs_blocks, papers=False)
+        cs_blocks = block_choice(options.cs_blocks)
         method = gclip(not options.no_amf, not options.no_cs, amf_blocks, cs_blocks)
     elif options.no_amf or options.no_cs or {options.amf_blocks, options.cs_blocks} != {"backbone"}:
         raise GclipError(

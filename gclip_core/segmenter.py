@@ -23,13 +23,12 @@ from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import refined
 from gclip_core.purify import BACKGROUND, PURIFICATIONS
 from gclip_core.result import MethodReport, Segmentation
-from gclip_core.types import Grid, Size
+from gclip_core.types import Size
 from gclip_core.words import text, vocabulary
 from gclip_core.words.background import WEIGHT, Background, of_image, of_words
 from gclip_core.words.suggest import Matches, candidates_of, choose, match
-from gclip_core.words.vocabulary import Vocabulary
+from gclip_core.words.vocabulary import Words
 
-Words = str | Iterable[str] | Vocabulary
 NO_BACKGROUND = "No background word is left: every pixel gets a typed word."
 
 
@@ -94,7 +93,8 @@ class Segmenter:
         self, image: images.Source | Encoded, method: Method | None = None
     ) -> Tensor:
         """Dense features of an image's patches: (h, w, E) float32, L2-normalised."""
-        return F.normalize(self._mean_features(self._encoded(image), checked(method)), dim=-1)
+        ready, windows = self._features(self._encoded(image), checked(method))
+        return F.normalize(ready.average(windows), dim=-1)
 
     def segment(
         self,
@@ -136,9 +136,9 @@ class Segmenter:
             picture = images.check(image)
             image = self._encode(picture)
         encoded = self._encoded(image)
-        ready = self._ready(encoded, method)
-        parts = self._window_features(ready, method)
-        features = encoder.average(parts, ready.window, ready.grid)
+        ready, windows = self._features(encoded, method)
+        # The mean of cosines is the dot product with the mean of the unit vectors.
+        features = ready.average(windows)
         hidden = self._background(encoded, features, prompts, background, background_weight)
         logits, best = self._logits(prompts, hidden, features, background_weight)
         prompt_classes, notes, names = prompts.classes.prompt_classes, prompts.notes, ()
@@ -151,7 +151,7 @@ class Segmenter:
             notes = (*notes, NO_BACKGROUND)
         maps = None
         if purify == "freecp":
-            maps = self._purified(ready, parts, prompts, hidden)
+            maps = self._purified(ready, windows, prompts, hidden)
             threshold = max(threshold, BACKGROUND) if has_background else threshold
             labels = masks.map_labels(maps, size, threshold)
         else:
@@ -226,7 +226,7 @@ class Segmenter:
         source = self.suppress(self._encoded(encoded).whole, method)
         tokens = torch.stack([x[0, 1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
         features = last_block.projected(self.backbone.visual, tokens).cpu()
-        last = self._mean_features(source, method)
+        (last,) = self._features(source, method)[1]
         if last.shape[:2] != source.grid:
             last = F.adaptive_avg_pool2d(last.permute(2, 0, 1), source.grid).permute(1, 2, 0)
         hidden = self._background(source, last, prompts, background, background_weight)
@@ -356,28 +356,19 @@ class Segmenter:
             )
         return encoded
 
-    def _mean_features(self, encoded: Encoded, method: Method) -> Tensor:
-        """Dense features, averaged where windows overlap: (h, w, E) float32 on the CPU.
-
-        The mean of cosines is the dot product with the mean of the unit vectors. A proxy's grid may
-        be finer than the encoding's.
-        """
-        ready = self._ready(encoded, method)
-        parts = self._window_features(ready, method)
-        return encoder.average(parts, ready.window, ready.grid)
-
     @torch.no_grad()
-    def _window_features(self, ready: Encoded, method: Method) -> list[tuple[Grid, Tensor]]:
-        """The corner and the dense features of each window: (h, w, E) float32 on the CPU."""
-        fused, parts = self._amf(ready, method.fusion).blocks, []
-        for some in ready.split():
-            parts += zip(some.corners, last_block.apply(method, some, fused).cpu(), strict=True)
-        return parts
+    def _features(self, encoded: Encoded, method: Method) -> tuple[Encoded, Tensor]:
+        """The encoding on which ``method`` runs, and the dense features of its windows,
+        (W, h, w, E) float32 on the CPU; a proxy's grid may be finer than the encoding's."""
+        ready = self._ready(encoded, method)
+        fused = self._amf(ready, method.fusion).blocks
+        parts = [last_block.apply(method, some, fused).cpu() for some in ready.split()]
+        return ready, torch.cat(parts)
 
     def _purified(
         self,
         ready: Encoded,
-        parts: Iterable[tuple[Grid, Tensor]],
+        windows: Tensor,
         prompts: vocabulary.Prompts,
         hidden: Background | None,
     ) -> Tensor:
@@ -387,15 +378,14 @@ class Segmenter:
         if hidden is not None:
             text, offsets = torch.cat([text, hidden.text]), torch.cat([offsets, hidden.offsets])
             classes = (*classes, *[-1] * len(hidden.text))
-        scale, parts, maps = self.backbone.model.logit_scale.exp().cpu(), iter(parts), []
-        for some in ready.split():
-            for affinity in freecp.affinity(some):
-                corner, features = next(parts)
-                shares = (scale * (features @ text.T + offsets)).softmax(-1).to(affinity.device)
-                shares = F.adaptive_avg_pool2d(shares.permute(2, 0, 1), ready.window).flatten(1)
-                one = freecp.purified(affinity, shares, classes, ready.window)
-                maps.append((corner, one.permute(1, 2, 0).cpu()))
-        return encoder.average(maps, ready.window, ready.grid).permute(2, 0, 1)
+        scale, maps = self.backbone.model.logit_scale.exp().cpu(), []
+        affinities = (affinity for some in ready.split() for affinity in freecp.affinity(some))
+        for affinity, features in zip(affinities, windows, strict=True):
+            shares = (scale * (features @ text.T + offsets)).softmax(-1).to(affinity.device)
+            shares = F.adaptive_avg_pool2d(shares.permute(2, 0, 1), ready.window).flatten(1)
+            one = freecp.purified(affinity, shares, classes, ready.window)
+            maps.append(one.permute(1, 2, 0).cpu())
+        return ready.average(torch.stack(maps)).permute(2, 0, 1)
 
     def _ready(self, encoded: Encoded, method: Method) -> Encoded:
         """The encoding for ``method``'s last block: with its CS, and with features for a proxy."""

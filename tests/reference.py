@@ -250,7 +250,6 @@ def fused_maps(
     xs: Sequence[Tensor],
     grid: tuple[int, int],
     amf_blocks: Sequence[int] = (),
-    heads: str = "each",
 ) -> list[Tensor]:
     """The matrices of a method's last block, per head, with those of ``amf_blocks`` or of its own
     blocks fused in; a tower of 24 has two for each of 12."""
@@ -262,8 +261,6 @@ def fused_maps(
         return matrices
     kind = row.attention if row.own else "qk"
     middle = [maps(tower, kind, index, xs[index], grid) for index in amf_blocks]
-    if heads == "mean":
-        middle = [[sum(of_heads) / len(of_heads)] * tower.heads for of_heads in middle]
     weight = n / (1 + n) if row.weight is None else row.weight
     means = [sum(each) / n for each in zip(*middle, strict=True)]
     return [(1 - weight) * A + weight * B for A, B in zip(matrices, means, strict=True)]
@@ -275,7 +272,6 @@ def dense(
     xs: Sequence[Tensor],
     grid: tuple[int, int],
     amf_blocks: Sequence[int] = (),
-    heads: str = "each",
     dino: Tensor | None = None,
 ) -> Tensor:
     """Dense features (N, E), L2-normalised, with the maps of ``amf_blocks`` fused in, or with the
@@ -287,7 +283,7 @@ def dense(
     if name in ("scclip", "sfp"):
         return projected(tower, calibrated_steps(tower, name, xs, grid).z)
     row, last = METHODS[name], tower.layers - 1
-    matrices = fused_maps(tower, name, xs, grid, amf_blocks, heads)
+    matrices = fused_maps(tower, name, xs, grid, amf_blocks)
     z = attended(tower, last, matrices, qkv(tower, last, xs[last])[2])
     if row.residual:
         z = xs[last] + z

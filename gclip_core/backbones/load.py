@@ -61,8 +61,8 @@ def load_backbone(
     network, and for a file that is damaged or of another architecture.
     """
     entry = BACKBONES[name]
-    if entry.damage:
-        return damaged(entry, load_backbone(entry.damage[0], weights, device, dtype))
+    if entry.defect:
+        return damaged(entry, load_backbone(entry.defect[0], weights, device, dtype))
     if dtype not in ("float32", "bfloat16", "auto"):
         raise BackboneError(f"dtype must be float32, bfloat16 or auto, not '{dtype}'.")
     try:
@@ -125,8 +125,8 @@ def load_dino(device: torch.device) -> TransformerTrunk:
 
 def damaged(entry: BackboneEntry, healthy: Backbone) -> Backbone:
     """The backbone of an entry with weights damaged on purpose, from the healthy backbone."""
-    assert entry.damage is not None
-    _, channel, gain, blocks = entry.damage
+    assert entry.defect is not None
+    _, channel, gain, blocks = entry.defect
     return replace(damage(healthy, channel, gain, blocks), name=entry.name)
 
 

@@ -23,9 +23,9 @@ class BackboneEntry:
     weights need it) and of its weights; None for the built-in model. ``parameters`` are in
     millions, ``download`` in megabytes, ``patch`` and ``short_side`` in pixels. The setting
     ``"backbone"`` stands for ``amf_blocks`` and ``cs_blocks`` (0-based). ``sink_channels`` are
-    those that RF-CLIP's authors found. ``files`` are the publisher's names of the weight file. For
-    weights damaged on purpose, ``damage`` has the name of the healthy backbone and the channel,
-    gain and 0-based blocks of the damage, else None.
+    those that RF-CLIP's authors found. ``files`` are the publisher's names of the weight file. A
+    backbone that is damaged on purpose has a ``defect``: the name of the healthy one, and the
+    arguments of ``damage``.
     """
 
     name: str
@@ -44,7 +44,7 @@ class BackboneEntry:
     cs_blocks: Blocks = "auto"
     sink_channels: tuple[int, ...] = ()
     files: tuple[str, ...] = ()
-    damage: tuple[str, int, float, tuple[int, ...]] | None = None
+    defect: tuple[str, int, float, tuple[int, ...]] | None = None
 
 
 _B16: dict[str, Any] = {"parameters": 149.6, "download": 599, "blocks": 12, "patch": 16}
@@ -55,12 +55,13 @@ _SHIPPED: dict[str, Any] = {
     "patch": 16, "short_side": 448, "licence": "research and teaching",
     "mean": (127 / 255,) * 3, "std": (128 / 255,) * 3,
 }  # fmt: skip
-DAMAGE = (BUILT_IN, 77, 150.0, (6, 7, 8, 9, 10))
+DEFECT = (BUILT_IN, 77, 150.0, (6, 7, 8, 9, 10))
+"""At this gain, AMF, CS and both raise the mean IoU on the photos that ship, in this order."""
 
 BACKBONES: Table[BackboneEntry] = Table(
     BackboneEntry(BUILT_IN, "Built-in", **_SHIPPED),
     BackboneEntry(
-        "built-in-damaged", "Built-in, damaged on purpose", **_SHIPPED, damage=DAMAGE
+        "built-in-damaged", "Built-in, damaged on purpose", **_SHIPPED, defect=DEFECT
     ),
     BackboneEntry(
         "openai-vit-b-16", "OpenAI ViT-B/16", "ViT-B-16-quickgelu", "openai", **_B16,

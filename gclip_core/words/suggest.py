@@ -48,7 +48,7 @@ class Thresholds:
 
 
 DEFAULT = Thresholds()
-"""Chosen on 100 photos with `training/choose.py`."""
+"""Chosen on 100 photos of COCO: assets/built-in/README.md."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Matches:
     probability: Tensor
 
     @property
-    def spread(self) -> Tensor:
+    def deviation(self) -> Tensor:
         """The standard deviation of the cosines over all words, averaged over patches."""
         return self.cosines.std(0).mean()
 
@@ -123,10 +123,10 @@ def mixture(candidates: Candidates, matches: Matches) -> Mixture:
 
     With the prior shares `s`, this is `before`. After the shares are replaced by the mean of `p`
     over all patches, twice, it is `after`, and its mean over patches is the class's share of the
-    image. The fit is the cosine averaged over 3 × 3 patches, in units of the cosines' spread.
+    image. The fit is the cosine averaged over 3 × 3 patches, in units of ``Matches.deviation``.
     """
     means = F.avg_pool2d(matches.cosines, 3, 1, 1, count_include_pad=False).flatten(1)
-    fit = SHARPNESS * per_class(means / matches.spread, candidates.classes)
+    fit = SHARPNESS * per_class(means / matches.deviation, candidates.classes)
     prior = _prior(matches.probability, candidates)
     before = after = (fit + prior.log()[:, None]).softmax(0)
     for _ in range(ROUNDS):

@@ -56,6 +56,10 @@ class Vocabulary:
         return len(self.classes)
 
 
+Words = str | Iterable[str] | Vocabulary
+"""Words as a person types them, a list of them, or classes that were parsed already."""
+
+
 @dataclass(frozen=True)
 class UnknownPhrase:
     """A phrase that a backbone was not trained on, and the nearest word that it knows, or None.
@@ -68,7 +72,7 @@ class UnknownPhrase:
     nearest: str | None
 
 
-def parse(words: str | Iterable[str] | Vocabulary) -> Vocabulary:
+def parse(words: Words) -> Vocabulary:
     """Reads words as a person types them.
 
     Commas and new lines separate classes, ``;`` separates synonyms, and ``#`` starts a comment.
@@ -145,7 +149,7 @@ class Prompts:
     notes: tuple[str, ...]
 
 
-def prompts(backbone: Backbone, words: str | Iterable[str] | Vocabulary, templates: str) -> Prompts:
+def prompts(backbone: Backbone, words: Words, templates: str) -> Prompts:
     """Parses and embeds words, with the errors of ``parse`` and ``embed``."""
     classes = parse(words)
     notes = list(classes.notes)

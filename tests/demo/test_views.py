@@ -95,7 +95,7 @@ def test_blocks_of_cs() -> None:
     assert by_hand.ideas == ("amf", "cs") and not views.idle(by_hand)
     assert "scales channel" in views.norms_text(by_hand)
     assert "no outlier" in views.norms_text(by_hand.with_settings(block=3))
-    damaged = BACKBONES["built-in-damaged"].damage[-1][0] + 1
+    damaged = BACKBONES["built-in-damaged"].defect[-1][0] + 1
     elsewhere = scene(backbone="built-in-damaged", cs_blocks="2", block=damaged, **SMALL)
     assert "is an outlier, but CS skips it" in views.norms_text(elsewhere)
     assert "would scale channel" in views.norms_text(

@@ -1,6 +1,7 @@
 """Suggested words are compared with the classes of a photo's mask."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,6 @@ from evaluation.class_lists import ClassName
 from evaluation.suggested_words import (
     Judgement,
     Truth,
-    figures,
     judge,
     main,
     meanings,
@@ -70,20 +70,19 @@ def test_largest_thing() -> None:
     assert judge(["sky", "cat"], truth, NAMED).small == (0, 1)
 
 
-def test_figures() -> None:
+def test_report() -> None:
     """Shares are over all words, over photos, and over the photos with a main thing."""
     photos = [
-        Judgement(n_words=3, n_right=1, area=0.5),
+        Judgement(n_words=3, n_right=1, area=0.5, small=(1, 2)),
         Judgement(n_words=1, n_right=1, area=0.25, main=True, first=False, only_stuff=False),
         Judgement(n_words=1, n_right=0, area=0.0, main=False, first=False, only_stuff=True),
     ]
-    shares = figures(photos)
-    assert (shares.right, shares.area) == (2 / 5, 0.25)
-    assert (shares.main, shares.first, shares.only_stuff) == (1 / 2, 0, 1 / 2)
-    assert np.isnan(figures(photos[:1]).main)
-    line = report(photos)
-    assert line.startswith("3 photos: 40.0 % of the suggested words are in the photo, and")
-    assert "25.0 % of the labelled area; 1.7 words a photo; of 2 photos with a main" in line
+    assert report(photos) == (
+        "3 photos: 40.0 % of the suggested words are in the photo, and name 25.0 % of the "
+        "labelled area; 1.7 words a photo; of 2 small things 50.0 % are named; of 2 photos with a "
+        "main thing 50.0 % have its word, 0.0 % first, and 50.0 % have only stuff"
+    )
+    assert report([replace(photos[0], small=(0, 0))]).endswith("3.0 words a photo")
 
 
 def test_ignored_photo(capsys: pytest.CaptureFixture[str]) -> None:

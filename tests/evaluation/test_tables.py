@@ -103,7 +103,7 @@ def test_paper() -> None:
         ({"refine": "guided", "templates": "plain"}, "refine, templates"),
         ({"dtype": "bfloat16", "weights": "ffff"}, "dtype, weights"),
         ({"code": "0ld"}, "code"),
-        ({"methods": [{"name": "gclip", "title": "GCLIP", "heads": "mean"}]}, "GCLIP"),
+        ({"methods": [{"name": "gclip", "title": "GCLIP", "fusion": "other"}]}, "GCLIP"),
     ],
 )
 def test_different_runs(changed: dict[str, Any], named: str) -> None:
@@ -213,7 +213,7 @@ def test_the_paper_itself() -> None:
     """GCLIP is compared with the paper's blocks in either numbering, and with nothing else."""
     plain = settings("cityscapes")
     same = [gclip(), gclip(amf_blocks=(5, 6)), gclip(amf_blocks=(6, 7))]
-    changes = {"amf_blocks": (3, 4)}, {"amf_blocks": "auto"}, {"heads": "mean"}, {"amf": False}
+    changes = {"amf_blocks": (3, 4)}, {"amf_blocks": "auto"}, {"n_fused": 3}, {"amf": False}
     others = [gclip(**changed) for changed in changes]
     for method in (*same, *others):
         figures = tables.published_figures(plain | {"methods": [method_settings(method)]})

@@ -92,7 +92,8 @@ def test_low_precision(dtype: torch.dtype) -> None:
     image = picture(48, 48)
     trunk, whole = low.encode(image), exact.encode(image)
     assert {x.dtype for x in trunk.inputs} == {dtype}
-    for name, method in METHODS.items():
+    for name in ("clip", "gclip", "proxyclip", "rfclip", "sfp", "pearl"):
+        method = METHODS[name]
         result = low.segment(trunk, "cat, dog", method)
         assert result.logits.dtype == torch.float32
         expected = exact.segment(whole, "cat, dog", method).logits

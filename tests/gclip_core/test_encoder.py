@@ -58,6 +58,10 @@ def test_some_windows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     methods = gclip(), METHODS["clearclip"]
     expected = [segmenter.dense_features(image, method) for method in methods]
     monkeypatch.setattr(encoder, "TOKENS_PER_BATCH", 30)
-    assert len(list(segmenter.encode(image).split())) == 3
+    encoded = segmenter.encode(image)
+    encoded = replace(encoded, probabilities=torch.rand(len(encoded.corners), 5))
+    parts = [*encoded.split()]
+    assert len(parts) == 3
+    assert torch.equal(torch.cat([part.probabilities for part in parts]), encoded.probabilities)
     for method, features in zip(methods, expected, strict=True):
         assert torch.allclose(segmenter.dense_features(image, method), features, atol=1e-5)

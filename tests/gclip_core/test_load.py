@@ -148,7 +148,8 @@ def test_auto_dtype(model: CLIP, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for has, dtype in ((True, torch.bfloat16), (False, torch.float32)):
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {"avx512_bf16": has})
         assert load_backbone("tiny", tmp_path / "w.safetensors", dtype="auto").dtype == dtype
-        assert load_backbone(dtype="auto").dtype == torch.float32, "masks do not differ by machine"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    assert load_backbone(dtype="auto").dtype == torch.float32, "masks do not differ by machine"
 
 
 def refused(load: Callable[[], Any], *words: str, folder: Path | None = None) -> None:
@@ -311,7 +312,7 @@ def test_fetch_tells_how_far_it_is(hub: Hub) -> None:
     assert load.on_disk(BACKBONES["tiny"])
 
 
-@pytest.mark.parametrize("name", ["tiny.safetensors", "tiny.pt", "Tiny-original.pt"])
+@pytest.mark.parametrize("name", ["tiny.safetensors", "Tiny-original.pt"])
 def test_weights_folder(
     hub: Hub, model: CLIP, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -37,7 +37,7 @@ def test_scores(size: tuple[int, int], classes: tuple[int, ...]) -> None:
     assert torch.allclose(masks.scores(logits(), classes, size), expected, atol=1e-5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     grid=st.tuples(st.integers(1, 6), st.integers(1, 6)),

@@ -56,7 +56,6 @@ CALIBRATED = METHODS["scclip"]
         (gclip, {"amf_blocks": [-1]}, "count from 0"),
         (gclip, {"cs_blocks": [1.0]}, "whole numbers from 0"),
         (gclip, {"n_fused": 1.5}, "n_fused must"),
-        (gclip, {"heads": "all"}, "heads must"),
         (gclip, {"global_threshold": float("nan")}, "global_threshold must"),
         (gclip, {"cs_target": "max"}, "target must"),
         (gclip, {"channel_threshold": "2"}, "channel_threshold must"),

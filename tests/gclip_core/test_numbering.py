@@ -12,7 +12,6 @@ from gclip_core.numbering import block_choice, in_words
         (" 6 , 7 ", (5, 6)),
         ("1 3-4, 3", (0, 2, 3)),
         ("auto", "auto"),
-        ("paper-from-1", (5, 6)),
     ],
 )
 def test_block_choice(text: str, indices: tuple[int, ...]) -> None:

@@ -7,8 +7,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from PIL import Image
 from scipy import ndimage
 from torch import Tensor
@@ -101,16 +99,10 @@ def test_pamr() -> None:
     assert torch.allclose(refined_scores.double(), expected, atol=1e-5)
 
 
-@settings(max_examples=6, deadline=None)
-@given(
-    seed=st.integers(0, 10**6),
-    size=st.tuples(st.integers(1, 50), st.integers(1, 50))
-    | st.sampled_from([(1, 900), (900, 1), (1, 1)]),
-    black=st.booleans(),
-)
-def test_any_picture(seed: int, size: Grid, black: bool) -> None:
+@pytest.mark.parametrize(("size", "black"), [((37, 23), False), ((1, 60), False), ((9, 9), True)])
+def test_any_picture(size: Grid, black: bool) -> None:
     """Labels have the picture's size; the order of words does not matter; one word takes all."""
-    image = Image.new("RGB", size[::-1]) if black else picture(*size, seed=seed)
+    image = Image.new("RGB", size[::-1]) if black else picture(*size)
     plain = segmented(image, "cat, dog, wall", background=["tree"])
     turned = replace(plain, logits=plain.logits[[2, 0, 1, 3]])
     labels, others = (refined(result, image, "guided").labels for result in (plain, turned))

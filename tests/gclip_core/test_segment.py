@@ -3,6 +3,7 @@
 import json
 import resource
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gclip_core import METHODS, Backbone, Segmenter, assets, gclip
+from gclip_core import BACKBONES, METHODS, Backbone, Segmenter, assets, gclip
+from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.segment import main, unique_names
-from tests.models import loaded, picture
+from tests.models import loaded, picture, tiny_backbone
 
 
 @pytest.fixture(autouse=True)
@@ -21,9 +23,23 @@ def one_model(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gclip_core.segment.load_backbone", small)
 
 
-def small(*settings: Any) -> Backbone:
-    """The built-in model at a short side of 160, with its own blocks."""
-    return replace(loaded(*settings), short_side=160, amf_blocks=(2, 3), cs_blocks=(8,))
+def small(name: str = BUILT_IN, *_: object) -> Backbone:
+    """A tiny model with its own blocks, in place of any other."""
+    assert BACKBONES[name]
+    return _tiny()
+
+
+@lru_cache
+def _tiny() -> Backbone:
+    return replace(tiny_backbone(), amf_blocks=(2, 3), cs_blocks=(8,))
+
+
+@pytest.fixture
+def built_in(monkeypatch: pytest.MonkeyPatch) -> Backbone:
+    """The built-in model at a short side of 160."""
+    backbone = replace(loaded(), short_side=160)
+    monkeypatch.setattr("gclip_core.segment.load_backbone", lambda *_: backbone)
+    return backbone
 
 
 @pytest.fixture
@@ -74,15 +90,16 @@ def test_blocks(photo: Path) -> None:
     assert (summary["amf_blocks"], summary["cs_blocks"]) == ([6, 7], [7, 8, 9])
 
 
-def test_suggested_words(tmp_path: Path) -> None:
+def test_suggested_words(tmp_path: Path, built_in: Backbone) -> None:
     """Without words, suggested ones are used."""
     photo = assets.path("photos", "china.jpg")
     assert main([str(photo), "--out", str(tmp_path)]) == 0
     summary = json.loads((tmp_path / "china.json").read_text("utf-8"))
-    expected = Segmenter(small()).suggest(photo)
+    expected = Segmenter(built_in).suggest(photo)
     assert summary["classes"] == [[word] for word in expected]
 
 
+@pytest.mark.usefixtures("built_in")
 def test_unknown_word(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An unknown word is reported with the nearest one, and not replaced."""
     _, summary = run(photo, "--words", "tram, sky")
@@ -123,7 +140,6 @@ def test_equal_names(photo: Path, tmp_path: Path) -> None:
         "--method clearclip --no-amf",
         "--method sclip --cs-blocks 7",
         "--amf-blocks 12",
-        "--cs-blocks paper-from-1",
         "--threshold 3",
         "--backbone x",
         "--words ,",

@@ -106,13 +106,10 @@ def test_classifier() -> None:
     assert max(expected) > 0
 
 
-@pytest.mark.parametrize(
-    ("photo", "thing"), [("chelsea", "cat"), ("coffee", "cup"), ("astronaut", "person")]
-)
-def test_photos(photo: str, thing: str) -> None:
+def test_photo() -> None:
     """The subject of a photo is suggested, and a person instead of garments."""
-    words = Segmenter(loaded()).suggest(assets.path("photos", f"{photo}.jpg"))
-    assert thing in words
+    words = Segmenter(loaded()).suggest(assets.path("photos", "astronaut.jpg"))
+    assert "person" in words
     assert not lists.read("worn").keys() & set(words)
 
 

@@ -97,7 +97,7 @@ def test_unusable_classes(classes: Any) -> None:
         Vocabulary(classes)
 
 
-@settings(max_examples=120, deadline=None, database=None)
+@settings(max_examples=30, deadline=None, database=None)
 @given(
     st.text(max_size=300)
     | st.text(alphabet=list(",;#\n\r \t<>&{}$\0\u202e\u0301a") + list(string.ascii_letters))

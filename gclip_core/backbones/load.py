@@ -45,6 +45,8 @@ SPARE_MB = 1_000
 """Disk space that a download leaves free."""
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
+_tokenizer_of, _tokenizer = lru_cache(open_clip.get_tokenizer), lru_cache(open_clip.SimpleTokenizer)
+"""Backbones share a tokenizer, because each takes 20 MB."""
 
 
 def load_backbone(
@@ -82,10 +84,10 @@ def load_backbone(
     known = None
     if entry.architecture and entry.pretrained:
         config = open_clip.get_model_config(entry.architecture)
-        tokenizer = open_clip.get_tokenizer(entry.architecture)
+        tokenizer = _tokenizer_of(entry.architecture)
     else:
         config = json.loads((folder / "model.json").read_text("utf-8"))
-        tokenizer = open_clip.SimpleTokenizer(context_length=config["text_cfg"]["context_length"])
+        tokenizer = _tokenizer(context_length=config["text_cfg"]["context_length"])
         known = builtin.known_words(folder)
         state = builtin.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
         if dtype == "auto":

@@ -18,8 +18,9 @@ from evaluation.benchmark import Experiment, chosen_methods
 from evaluation.class_lists import ClassName
 from evaluation.metric import IGNORE
 from gclip_core import BACKBONES, METHODS, Segmenter, gclip
+from tests.evaluation.conftest import small
 from tests.evaluation.sets import CASES, plain_set
-from tests.models import loaded, look_at_one_patch, tiny_backbone
+from tests.models import look_at_one_patch, tiny_backbone
 
 N = 4
 # Keeps a command short: small photos, one sentence per word.
@@ -201,7 +202,7 @@ def test_code_digest() -> None:
 
 def test_two_processes(capfd: pytest.CaptureFixture[str]) -> None:
     """Two processes, named as by torchrun, share the images; the table equals that of one."""
-    command = [*PHOTOS, "--n", "3", "--methods", "clearclip", "--out"]
+    command = [*PHOTOS, "--n", "2", "--methods", "clearclip", "--out"]
     assert main([*command, "one"]) == 0
     alone = capfd.readouterr().out
 
@@ -210,7 +211,7 @@ def test_two_processes(capfd: pytest.CaptureFixture[str]) -> None:
         sys.exit(main([*command, "two"]))
 
     printed = ""
-    for rank, n_files in ((1, 1), (0, 3), (1, 3)):  # in turn, the last has nothing to do
+    for rank, n_files in ((1, 1), (0, 2), (1, 2)):  # in turn, the last has nothing to do
         process = multiprocessing.get_context("fork").Process(target=share, args=(rank,))
         process.start()
         process.join(600)
@@ -227,9 +228,9 @@ def test_two_processes(capfd: pytest.CaptureFixture[str]) -> None:
 
 def test_photos(capsys: pytest.CaptureFixture[str]) -> None:
     """The photos that ship need no data; a result has scores, settings and versions."""
-    assert main([*PHOTOS, "--n", "3", "--methods", "clip", "gclip", "--ablate"]) == 0
+    assert main([*PHOTOS, "--n", "1", "--methods", "clip", "gclip", "--ablate"]) == 0
     printed = capsys.readouterr()
-    assert "Photos · Built-in · 3 images" in printed.out
+    assert "Photos · Built-in · 1 image" in printed.out
     assert "note:" not in printed.err, "it was trained on every word"
     (folder,) = Path("results").iterdir()
     assert folder.name.startswith("photos-built-in-")
@@ -301,7 +302,8 @@ def test_new_methods(case: str, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """With given weights, the backbone's name contains their file: it is not a published model."""
-    monkeypatch.setattr("evaluation.options.load_backbone", lambda *_: loaded())
+    backbone = small("built-in", None, "cpu", "float32")
+    monkeypatch.setattr("evaluation.options.load_backbone", lambda *_: backbone)
     options = ["--weights", "files/other.pt", "--methods", "clip", "--n", "1", "--out", "out"]
     assert main([*PHOTOS, *options]) == 0
     settings = written("out")["settings"]

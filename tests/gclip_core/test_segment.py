@@ -34,12 +34,16 @@ def _tiny() -> Backbone:
     return replace(tiny_backbone(), amf_blocks=(2, 3), cs_blocks=(8,))
 
 
+@lru_cache
+def _built_in() -> Backbone:
+    return replace(loaded(), short_side=160)
+
+
 @pytest.fixture
 def built_in(monkeypatch: pytest.MonkeyPatch) -> Backbone:
     """The built-in model at a short side of 160."""
-    backbone = replace(loaded(), short_side=160)
-    monkeypatch.setattr("gclip_core.segment.load_backbone", lambda *_: backbone)
-    return backbone
+    monkeypatch.setattr("gclip_core.segment.load_backbone", lambda *_: _built_in())
+    return _built_in()
 
 
 @pytest.fixture

@@ -187,8 +187,8 @@ class Scene:
     @property
     def undamaged(self) -> "Scene":
         """With the model of which the backbone is a damaged copy, if it is one."""
-        damage = BACKBONES[self.settings.backbone].damage
-        return self.with_settings(backbone=damage[0]) if damage else self
+        defect = BACKBONES[self.settings.backbone].defect
+        return self.with_settings(backbone=defect[0]) if defect else self
 
     def suggested(self, most: int = 5) -> tuple[str, ...]:
         """Words for what the photo shows, best first; see ``Segmenter.suggest``."""

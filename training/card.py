@@ -11,8 +11,8 @@ void. All kinds of wall are "wall". A score is the mean over photos of the mean 
 
 - of each method, with these words alone, and with ten others (`evaluation.benchmark`);
 - of ClearCLIP with a background, when a person types one word of a photo, two at random or its
-  three largest. Every labelled pixel counts. For a word that the photo does not have, the score is
-  the share that it covers.
+  three largest, by the names of the masks or by other words for them. Every labelled pixel counts.
+  For a word that the photo does not have, the score is the share that it covers.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from PIL import Image
 
 from evaluation import metric
 from evaluation.benchmark import Experiment, count_image
-from evaluation.class_lists import COCO_COARSER, ClassName
+from evaluation.class_lists import COCO_COARSER, ClassName, other_words
 from evaluation.datasets import LabelledSet, Sample
 from evaluation.metric import IGNORE
 from evaluation.photos import photo_folder
@@ -37,6 +37,7 @@ from gclip_core.backbones.load import load_backbone
 from gclip_core.methods import METHODS, gclip
 from gclip_core.segmenter import Segmenter
 from gclip_core.words.background import LITERATURE, WEIGHT
+from gclip_core.words.vocabulary import with_nearest
 from training.data import folder_of
 
 HALVES = ("choose", "report")
@@ -99,22 +100,41 @@ def by_question(segmenter: Segmenter, photos: LabelledSet, competing: str) -> Sc
         sizes = np.bincount(truth[truth >= 0], minlength=len(names))
         if not sizes.any():
             continue
-        present = [names[i] for i in np.argsort(-sizes, kind="stable") if sizes[i]]
-        rng, encoded = random.Random(sample.name), segmenter.encode(image)
-        two = rng.sample(present, min(2, len(present)))
-        absent = [rng.choice([name for name in names if name not in present])]
-        typed = {"one": two[:1], "two": two, "three": present[:3], "absent": absent}
-        for kind, words in typed.items():
+        encoded = segmenter.encode(image)
+        for kind, typed in questions(sample.name, names, sizes).items():
+            prompts = segmenter.prompts(list(typed.values()))
+            words = with_nearest(prompts.classes, prompts.unknown)
+            if len(words) < len(typed):  # two words with one nearest word
+                continue
             options = {"background": background, "background_weight": weight}
             result = segmenter.segment(encoded, words, METHODS["clearclip"], **options)
-            labels = result.labels.numpy()
+            labels, n = result.labels.numpy(), len(typed)
             if kind == "absent":
                 score = (labels[truth >= 0] >= 0).mean()
             else:
-                phrases = [entry.phrases for entry in photos.classes]
-                score = metric.against_truth(truth, phrases, labels, result.vocabulary).miou
+                places = [[*typed].index(name) if name in typed else n for name in names]
+                true = np.array([*places, IGNORE], np.int16)[truth]
+                counts = metric.confusion(true, np.where(labels < 0, n, labels), n + 1)
+                score = metric.iou_scores(counts).iou[:n].mean()
             scores[kind].append(100 * score)
     return scores
+
+
+def questions(
+    photo: str, names: Sequence[str], sizes: NDArray[np.integer]
+) -> dict[str, dict[str, str]]:
+    """By kind, what a person types: a word for each name of a mask. ``sizes`` are in pixels."""
+    rng, others = random.Random(photo), other_words()
+    present = [names[i] for i in np.argsort(-sizes, kind="stable") if sizes[i]]
+    two = rng.sample(present, min(2, len(present)))
+    absent = rng.choice([name for name in names if name not in present])
+    asked = {"absent": {absent: absent}}
+    for kind, meant in (("one", two[:1]), ("two", two), ("three", present[:3])):
+        asked[kind] = {name: name for name in meant}
+        other = {name: rng.choice(others.get(name, (name,))) for name in meant}
+        if other != asked[kind]:
+            asked[f"{kind}, other words"] = other
+    return asked
 
 
 def table(title: str, columns: Mapping[str, Scores]) -> str:

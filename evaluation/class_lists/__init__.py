@@ -34,6 +34,14 @@ def read(name: str) -> tuple[ClassName, ...]:
     return parse(Path(__file__).with_name(f"{name}.txt").read_text("utf-8"), name)
 
 
+def other_words() -> dict[str, tuple[str, ...]]:
+    """By the name of a mask of COCO, other words that people type for what it shows.
+
+    Some name another mask, which the same photo may have: "house" is a word for a building, too.
+    """
+    return dict(lists.entries(Path(__file__).with_name("other_words.txt").read_text("utf-8")))
+
+
 def parse(text: str, where: str) -> tuple[ClassName, ...]:
     """Reads a class list: ``name: phrase; phrase`` a line, or just ``name``; ``#`` comments.
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tomllib
 import venv
+from functools import cache
 from importlib.metadata import EntryPoint, version
 from pathlib import Path
 
@@ -43,6 +44,13 @@ def read(path: Path) -> str:
     return path.read_text("utf-8")
 
 
+@cache
+def literals() -> set[str]:
+    """Options in the code."""
+    sources = (file for file in ROOT.rglob("*.py") if ".git" not in file.parts)
+    return {option for file in sources for option in re.findall(r'"(--[a-z][a-z-]+)"', read(file))}
+
+
 def test_front_matter() -> None:
     """README's front matter is valid for a Space, and names the installed Gradio."""
     front_matter = yaml.safe_load(read(ROOT / "README.md").split("---")[1])
@@ -72,12 +80,8 @@ def test_references(path: Path) -> None:
             assert section in [re.sub(r"[^\w -]", "", t).lower().replace(" ", "-") for t in titles]
     for own in {*OWN_PATH.findall(text)} - MADE_BY_A_READER:
         assert (ROOT / own).exists(), own
-    sources = (file for file in ROOT.rglob("*.py") if ".git" not in file.parts)
-    literals = {
-        option for file in sources for option in re.findall(r'"(--[a-z][a-z-]+)"', read(file))
-    }
     page = {*re.findall(r"--[a-z-]+", main.parser().format_help())}
-    assert {*OPTION.findall(text)} <= literals | page | OTHERS_OPTIONS
+    assert {*OPTION.findall(text)} <= literals() | page | OTHERS_OPTIONS
 
 
 def test_backbones() -> None:

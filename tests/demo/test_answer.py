@@ -56,9 +56,9 @@ def shown(current: scene.Scene, name: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def usual() -> scene.Scene:
+def usual(tmp_path_factory: pytest.TempPathFactory) -> scene.Scene:
     """A scene in which every setting has an effect."""
-    return scene_of(**USUAL)
+    return scene_of(upload(tmp_path_factory.mktemp("usual")), **USUAL)
 
 
 @pytest.mark.parametrize("name", [name for name in Settings.model_fields if name != "patch"])

@@ -440,7 +440,7 @@ def test_programs(web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPatc
 def inner() -> Iterator[socket.socket]:
     """A server besides the page, to which no request may lead."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(1)
+        server.settimeout(0.2)
         yield server
 
 

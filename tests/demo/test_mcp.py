@@ -72,7 +72,7 @@ def test_photo_as_upload(ask: Callable[..., Any], url: str) -> None:
 def test_no_address_is_fetched(ask: Callable[..., Any]) -> None:
     """And no file of this machine is opened."""
     with socket.create_server(("127.0.0.1", 0)) as inner:
-        inner.settimeout(1)
+        inner.settimeout(0.2)
         address = f"http://127.0.0.1:{inner.getsockname()[1]}/a.png"
         for image in (address, f"{address}{API}/file=/etc/passwd", "/etc/passwd", "?"):
             result = ask("call_tool", "segment", {"image": image, "words": "cat"})

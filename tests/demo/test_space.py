@@ -19,7 +19,6 @@ import torch
 from demo import backbones, main, space
 from demo.space import REASONS
 from gclip_core import load_backbone
-from gclip_core.backbones.load import Dtype
 from gclip_core.segmenter import Segmenter
 from tests.demo.visitor import Server, Visitor, serving, wait_for
 from tests.demo.zero_gpu import BROKEN
@@ -138,19 +137,19 @@ def test_page(scheduler: Scheduler) -> None:
         assert scheduler.released == ["token 4"], "a GPU that failed is given back"
         wait_for(lambda: not workers(server))
 
-        # Twenty photos are encoded by another process, and a switch borrows nothing.
+        # Photos are encoded by another process, and a switch borrows nothing.
         scheduler.refuses = ""
         assert notes(visitor, 4) == notes(visitor, 4, amf=0) == []
         files = [open_files(server)]
-        for seed in range(5, 24):
+        for seed in range(5, 13):
             visitor.program("suggest", photo(visitor, seed), 5, "default")
             files.append(open_files(server))
-            if seed == 15:
+            if seed == 8:
                 scheduler.take_away()
                 wait_for(lambda: not workers(server))
         assert {query["durationSeconds"] for query in scheduler.asked} == {str(space.SECONDS)}
         assert {query["token"] for query in scheduler.asked} == {TOKEN}, "the visitor's quota"
-        assert scheduler.released == [f"token {n}" for n in range(4, 25)], "each once"
+        assert scheduler.released == [f"token {n}" for n in range(4, 14)], "each once"
         assert len(scheduler.allowed) == 3, "an idle process is used again"
         assert workers(server) == [scheduler.holder]
         assert max(files) <= files[0] + 3, files
@@ -162,10 +161,9 @@ def test_page(scheduler: Scheduler) -> None:
         assert "Traceback" not in server.output().split("CUDA error")[-1]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_arrays(monkeypatch: pytest.MonkeyPatch, dtype: Dtype) -> None:
+def test_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
     """The returned encoding equals this process's own, bit for bit, and no tensor is sent."""
-    backbone, photo = load_backbone("built-in", dtype=dtype), noise(64, 96)
+    backbone, photo = load_backbone("built-in", dtype="bfloat16"), noise(64, 96)
     segmenter = Segmenter(backbone, short_side=112)
     monkeypatch.setattr(space, "DEVICE", "cpu")
     monkeypatch.setattr(backbones, "get", {"built-in": backbone}.__getitem__)

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,14 @@ class Server:
         """The peak memory of the process in MB; ``VmRSS`` is its current memory."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.split(f"{kind}:")[1].split()[0]) * 1024 / 10**6
+
+    def stop(self) -> None:
+        """An orderly shutdown: no error so far, and no file is left behind."""
+        uploads = [*(self.folder / "uploads").iterdir()]
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(40) == 0
+        wait_for(lambda: not any(folder.exists() for folder in uploads))
+        assert "Traceback" not in self.output()
 
     def output(self) -> str:
         """Everything that it printed."""

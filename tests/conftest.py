@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 # Small towers are slower on several threads, and a worker has one core; long tests may use all.
 if "--long" not in sys.argv:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+LONGEST = ("tests/browser/", "tests/demo/")
+"""Folders whose tests share a page: each runs in one process, and they begin first."""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -47,10 +50,29 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if config.getoption("--long") or all(".py" in name for name in config.args) else 2
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Worker by worker, whole files; the page's tests share a page, so each folder is one unit."""
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - only the controller has it
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((name for name in LONGEST if nodeid.startswith(name)), "") or (
+                super()._split_scope(nodeid)
+            )
+
+    return Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    # Contributing forks before its process has threads; after a browser test no event loop can run.
-    first, last = "tests/test_contributing.py", "tests/browser/"
-    items.sort(key=lambda item: item.nodeid.startswith(last) - item.nodeid.startswith(first))
+    # Contributing forks before its process has threads; then the longest, to end together.
+    first = ("tests/test_contributing.py", *LONGEST)
+
+    def place(item: pytest.Item) -> int:
+        names = (number for number, name in enumerate(first) if item.nodeid.startswith(name))
+        return next(names, len(first))
+
+    items.sort(key=place)
     if config.getoption("--long"):
         return
     skip = pytest.mark.skip(reason="long: run with --long")

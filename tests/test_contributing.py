@@ -7,12 +7,10 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
 
-from demo import compare
 from tests import ROOT
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -103,11 +101,3 @@ def test_additions(copy: Path) -> None:
     """
     with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
         child.submit(_use, copy).result()
-
-
-def test_new_attention() -> None:
-    """Compare names a kind of attention that has no description yet."""
-    method = SimpleNamespace(name="mine", title="Mine", attention="mine", citation="")
-    compared = {"mine": (SimpleNamespace(method=method), None)}
-    (row,) = compare.table(SimpleNamespace(compared=compared))["data"]
-    assert row == ("Mine", "–", "mine", "for comparison")

@@ -13,33 +13,46 @@ from PIL import Image
 from playwright.sync_api import Browser, ConsoleMessage, Error, Locator, Page, expect
 
 from gclip_core import assets
-from tests.browser import CHROMIUM, FLAGS
+from tests.browser import CHROMIUM, chromium
 from tests.demo.visitor import serving
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 TABS = ("Segment", "How it works", "Compare", "Learn", "Share")
 FLOWER = {"example": "flower", "words": "flower, plant"}
 TWO_FRAMES = "async () => { for (const _ of [1, 2]) await new Promise(requestAnimationFrame) }"
+BACK = """link => {
+    history.replaceState(null, "", link)
+    dispatchEvent(new PopStateEvent("popstate"))
+}"""
+"""Show a link as Back does."""
+CLEAR = """() => {
+    document.dispatchEvent(new CustomEvent("lesson", {detail: {isSwipe: false}}))
+    document.querySelectorAll(".toast-close").forEach(close => close.click())
+}"""
+"""End Swipe, and close messages."""
 WAIT = 90_000
 
 expect.set_options(timeout=WAIT)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def url(base_url: str) -> Iterator[str]:
-    """A fresh page, or the one at ``--base-url``."""
+    """A fresh page, or the one at ``--base-url``. It ends as it should: nothing is left of it."""
     if base_url:
         yield base_url
         return
-    with serving() as server:
+    with serving("--quiet") as server:
         yield server.url
+        server.stop()
 
 
-@pytest.fixture(scope="session")
-def browser_type_launch_args() -> dict[str, Any]:
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Of this folder only: in its process, no event loop can run."""
     if not CHROMIUM.exists():
         pytest.skip("needs Debian's chromium")
-    return {"executable_path": CHROMIUM, "args": FLAGS}
+    with chromium() as browser:
+        yield browser
 
 
 @contextmanager
@@ -66,34 +79,45 @@ def load(page: Page, link: str) -> Page:
     page.set_default_timeout(WAIT)
     page.goto(link)
     expect(answers(page)).to_have_count(1)
-    expect(page.locator(".pending")).to_have_count(0)
+    is_settled(page)
     expect(page).to_have_url(re.compile("backbone="))
     return page
 
 
+def is_settled(page: Page) -> None:
+    """Wait for the answer to an address."""
+    page.wait_for_function("() => history.state?.isAnswered")
+    expect(page.locator(".pending")).to_have_count(0)
+
+
 @dataclass
 class Tab:
-    """The tab that most tests use: in a new one, Chromium would compile Gradio's scripts again."""
+    """The tab that most tests use. It loads the page once: Gradio's scripts take seconds."""
 
     page: Page
     url: str
-    link: str = ""
-    address: str = ""
 
     def open(self, size: dict[str, int] = DESKTOP, **query: Any) -> Page:
-        """Show a link, without loading it again if the page already has its settings."""
-        self.page.set_viewport_size(size)
+        """Show a link, as Back does in a page that is already there."""
+        page = self.page
+        page.mouse.move(1, 1)
+        page.set_viewport_size(size)
         if "example" in query:  # a smaller photo is faster, and the page is the same
-            query = {"short_side": 256} | query
-        link = f"{self.url}?{urlencode(query)}"
-        if (link, self.page.url) == (self.link, self.address):
-            turn_to(self.page, TABS[0])
-        else:
-            self.link, self.address = link, load(self.page, link).url
-        return self.page
+            query = {"short_side": 160, "refine": "none"} | query
+        link = f"{self.url}/?{urlencode(query)}"
+        if not page.url.startswith(self.url):
+            return load(page, link)
+        page.evaluate(CLEAR)
+        page.evaluate(BACK, link)
+        is_settled(page)
+        expect(page.locator("#canvas .loading")).to_have_count(0)
+        if "patch" not in query and page.locator("#canvas .why").is_visible():
+            page.locator("#canvas .pad").press("Escape")
+            expect(page.locator("#canvas .why")).to_be_hidden()
+        return page
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def tab(browser: Browser, url: str) -> Iterator[Tab]:
     options = {"has_touch": True, "reduced_motion": "reduce"}
     with browser.new_context(**options) as context, context.new_page() as page:
@@ -101,14 +125,17 @@ def tab(browser: Browser, url: str) -> Iterator[Tab]:
 
 
 @pytest.fixture
-def visitor(tab: Tab) -> Iterator[Callable[..., Page]]:
-    """Open a link: ``Tab.open``."""
+def visitor(tab: Tab, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
+    """Open a link: ``Tab.open``. A failed test leaves a working tab to the others."""
+    failed = request.session.testsfailed
     try:
         with watched(tab.page):
             yield tab.open
-    finally:  # a failed test leaves a working tab to the others
+    finally:
         tab.page.context.set_offline(False)
         tab.page.unroute_all()
+        if request.session.testsfailed > failed:
+            tab.page.goto("about:blank")
 
 
 @pytest.fixture
@@ -119,7 +146,7 @@ def flower(visitor: Callable[..., Page]) -> Page:
 @pytest.fixture
 def shared(visitor: Callable[..., Page], tab: Tab) -> Page:
     """The page for tests that do not depend on what the previous one did with it."""
-    if not tab.link:
+    if not tab.page.url.startswith(tab.url):
         return visitor(**FLOWER)
     tab.page.set_viewport_size(DESKTOP)
     turn_to(tab.page, TABS[0])

@@ -39,6 +39,7 @@ def test_pin(visitor: Callable[..., Page]) -> None:
     row, column, rows, columns = pinned()
     expect(page).to_have_url(re.compile(f"patch={row * columns + column + 1}"))
     turn_to(page, "How it works")
+    expect(page.locator("#diagram .size")).to_have_text(f"{columns} × {rows}")
     spot = page.locator("#diagram .flow").get_attribute("style")
     x, y = (float(re.search(rf"--{name}: ([\d.]+)", spot)[1]) for name in "xy")
     assert (round(x * columns), round(y * rows)) == (column, row)
@@ -75,8 +76,8 @@ LINK = {
 def test_link(visitor: Callable[..., Page]) -> None:
     """A link restores every setting to the last digit, and the page gives the same link. Words are
     treated as text, whatever they contain. What cannot be used is ignored, and the page says so."""
-    page = visitor(**LINK, cs="perhaps", planted=7)
-    expect(page.locator(".toast-body")).to_contain_text("cs, planted")
+    page = visitor(**LINK, cs="perhaps", **{"<b>planted</b>": 7})
+    expect(page.locator(".toast-body")).to_contain_text("cs, <b>planted</b>")
     expect(legend(page)).to_have_text([*LINK["words"].split(", "), "background"])
     expect(switch(page, "AMF")).to_have_attribute("aria-checked", "false")
     expect(page.locator("#canvas .why")).to_be_visible()
@@ -95,7 +96,7 @@ def test_link(visitor: Callable[..., Page]) -> None:
 def test_two_visitors(shared: Page, url: str) -> None:
     """Two visitors with simultaneous requests see their own answers."""
     with watched(shared.context.new_page()) as other:
-        pages = (shared, load(other, f"{url}?example=dog&words=dog"))
+        pages = (shared, load(other, f"{url}?example=dog&words=dog&short_side=160"))
         for page, words in zip(pages, ("plant, sky", "person, grass"), strict=True):
             type_words(page, words)
         for page, words in zip(pages, ("plant, sky", "person, grass"), strict=True):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from demo import backbones, scene
+from demo import backbones, plots, scene
 from demo.answer import VIEWS, answer
 from demo.settings import Settings
 from gclip_core import GclipError
@@ -49,9 +49,9 @@ IN_PART = [name for name, view in VIEWS.items() if 0 < len(view.ignores) < len(O
 
 def shown(current: scene.Scene, name: str) -> Any:
     """A value without its patch, which the browser moves."""
-    if name == "norms":
-        return current.block, current.report.norms_after.tolist()
     value = VIEWS[name].make(current)
+    if name == "norms":
+        return plots.image(value).tobytes()
     return {k: v for k, v in value.items() if k != "patch"} if isinstance(value, dict) else value
 
 
@@ -224,10 +224,6 @@ def test_backbone_that_is_not_here_changes_nothing_yet(
     assert "599 MB" in outputs["fetch_text"] and "CC-BY-NC-4.0" in outputs["fetch_text"]
     assert visitor.ask(amf=False)["canvas"]["of"] == patches
     assert not visitor.ask(backbone="built-in")["fetch.visible"]
-
-
-def test_block_that_the_tower_lacks_is_the_last() -> None:
-    assert "block 12 ·" in Visitor(block=64, head=64, **SMALL).ask()["norms_text"]
 
 
 def test_reasons_add_up_and_agree_with_the_mask() -> None:

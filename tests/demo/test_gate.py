@@ -302,13 +302,6 @@ def test_one_file_an_upload(web: httpx.Client, small: Page) -> None:
     assert web.post(UPLOAD, content=parts, headers=kind).status_code == 413
 
 
-def test_no_files_yet(small: Page, tmp_path: Path) -> None:
-    """The folder of uploads stays, however long nobody writes to it."""
-    os.utime(tmp_path, (0, 0))
-    assert files.Files(small.blocks, tmp_path).delete_most() == 0
-    assert tmp_path.exists()
-
-
 def test_idle_connections(web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     """A connection without a request is closed; one that waits for an answer is not."""
     monkeypatch.setattr(process, "IDLE_SECONDS", 1)

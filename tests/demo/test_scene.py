@@ -45,12 +45,6 @@ def test_two_at_once_share_one_encoding(tmp_path: Path, monkeypatch: pytest.Monk
     assert all(mask is masks[0] for mask in masks)
 
 
-def test_same_bytes_are_the_same_photo(tmp_path: Path) -> None:
-    first, second = upload(tmp_path, "a.png"), upload(tmp_path, "b.png")
-    assert Photo.of(first) == Photo.of(second)
-    assert Photo.of(first) != Photo.of(upload(tmp_path, "a.png", (100, 90)))
-
-
 def test_large_photo_is_scaled_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numbers, "WORKED_PIXELS", 30_000)
     width, height = Photo.of(upload(tmp_path, "large.jpg", (360, 240))).picture.size
@@ -100,16 +94,6 @@ def test_cache_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert 4 * 2**20 < sum(weights) <= 10 * 2**20
 
 
-def test_weight() -> None:
-    """A picture has four bytes per pixel; tensors that share a storage are weighed once."""
-    encoded = scene_of(words="dog", short_side=160).encoded
-    inputs = sum(x.nbytes for x in encoded.inputs)
-    assert inputs + encoded.pixels.nbytes <= weigh(encoded)
-    before = weigh(encoded)
-    assert encoded.whole is encoded and weigh(encoded) == before
-    assert weigh(Image.new("RGB", (30, 20))) == 2_400
-
-
 def test_score_needs_known_words_and_a_truth(tmp_path: Path) -> None:
     known = scene_of(words="dog, grass")
     assert 0.4 < known.scores(known.mask()).miou < 1
@@ -119,9 +103,3 @@ def test_score_needs_known_words_and_a_truth(tmp_path: Path) -> None:
         scene_of(upload(tmp_path), words="dog"),
     ):
         assert other.scores(other.mask()) is None
-
-
-def test_word_on_a_weak_fit_is_not_sure() -> None:
-    """Words that are in the photo are sure."""
-    sure = scene_of(words="dog, grass, sky", refine="none")
-    assert sure.unsure(sure.mask()) == (False, False, False)

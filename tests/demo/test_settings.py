@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.scene import Scene
 from demo.settings import Settings
 from gclip_core import BACKBONES, METHODS, GclipError
 
@@ -59,11 +58,6 @@ def test_link_without_a_known_backbone_opens_the_hosts_own() -> None:
         assert settings.backbone == "openai-vit-b-16"
 
 
-def test_link_of_many_unknown_keys_has_a_short_note() -> None:
-    _, note = Settings.from_query({f"key{i}" * 50: "1" for i in range(1000)})
-    assert len(note) < 200 and "995 more" in note
-
-
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -106,23 +100,3 @@ def test_values_at_the_limits_are_read() -> None:
         "channel_threshold": 1,
     }
     assert Settings.read(values).model_dump(include=set(values)) == values
-
-
-def test_settings_are_read_in_the_order_of_the_page() -> None:
-    settings = Settings(words="cat", enlarged="sclip")
-    assert Settings.read(settings.model_dump().values()) == settings
-    with pytest.raises(GclipError, match="got 1. Reload the page"):
-        Settings.read(["cat"])
-
-
-def test_method_is_what_the_switches_say() -> None:
-    settings = Settings(
-        amf=False, amf_blocks="6 7", channel_threshold=3, cs_target="median", n_fused=3
-    )
-    method = Scene(None, settings).method
-    assert method.fusion is None
-    assert method.suppression.target == "median"
-    assert method.suppression.channel_threshold == 3
-    fusion = settings.gclip(amf=True).fusion
-    assert (fusion.blocks, fusion.n_fused) == ((5, 6), 3)
-    assert Scene(None, Settings(method="sclip")).method is METHODS["sclip"]

@@ -1,6 +1,5 @@
 """The real page in Debian's Chromium, shared by the tests of what a person sees."""
 
-import io
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -197,12 +196,6 @@ def picture(name: str = "dog", width: int = 240) -> Image.Image:
     """A small copy of a photo that ships, which the page does not recognise."""
     image = Image.open(assets.path("photos", f"{name}.jpg")).convert("RGB")
     return image.resize((width, width * image.height // image.width))
-
-
-def encoded(image: Image.Image, kind: str, **options: Any) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def turn_to(page: Page, tab: str) -> None:

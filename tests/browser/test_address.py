@@ -12,7 +12,6 @@ from tests.browser.conftest import (
     FLOWER,
     after,
     answers,
-    encoded,
     give,
     is_settled,
     legend,
@@ -23,6 +22,7 @@ from tests.browser.conftest import (
     type_words,
     watched,
 )
+from tests.pictures import encoded
 
 NOT_THERE = "This link does not contain its photo. Upload it."
 GONE = "This photo is no longer on the server. Upload it again."

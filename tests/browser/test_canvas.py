@@ -15,7 +15,6 @@ from tests.browser.conftest import (
     FLOWER,
     PHONE,
     after,
-    encoded,
     give,
     legend,
     picture,
@@ -24,6 +23,7 @@ from tests.browser.conftest import (
     turn_to,
     type_words,
 )
+from tests.pictures import encoded
 
 FIVE_KEYS = """pad => {
     const press = () => pad.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight"}))

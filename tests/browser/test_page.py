@@ -9,7 +9,6 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import (
     after,
     answers,
-    encoded,
     give,
     legend,
     load,
@@ -19,6 +18,7 @@ from tests.browser.conftest import (
     type_words,
     watched,
 )
+from tests.pictures import encoded
 
 
 def test_pin(visitor: Callable[..., Page]) -> None:

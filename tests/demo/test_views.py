@@ -166,13 +166,6 @@ def test_diagram_of_every_method(method: str) -> None:
     assert tower["formula"] and len(tower["last"]["shape"]) == 3
 
 
-def test_norms_fit_into_their_picture() -> None:
-    figure = views.norms(scene(words="dog", backbone="built-in-damaged", **SMALL))
-    (left, bottom), (right, top) = figure.get_tightbbox().get_points()
-    width, height = figure.get_size_inches()
-    assert left >= 0 and bottom >= 0 and right <= width and top <= height
-
-
 def test_strip(tmp_path: Path) -> None:
     """A photo that is extremely tall or wide has small pictures."""
     current = scene(upload(tmp_path, size=(2, 100)), words="dog", short_side=32, refine="none")

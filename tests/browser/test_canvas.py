@@ -89,6 +89,7 @@ def test_keys(flower: Page) -> None:
     pad, live = flower.locator("#canvas .pad"), flower.locator("#canvas .live")
     pad.focus()
     pad.press("ArrowRight")
+    expect(flower.locator("#canvas .stage")).to_contain_class("looking")
     row, column, rows, columns = focused(flower)
     assert (row, column) == (rows // 2, columns // 2)
     expect(live).to_have_text(f"Patch in row {row + 1}, column {column + 1}: flower")

@@ -5,7 +5,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
-from typing import Any
 
 import pytest
 
@@ -50,20 +49,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if config.getoption("--long") or all(".py" in name for name in config.args) else 2
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Worker by worker, whole files; the page's tests share a page, so each folder is one unit."""
-    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - only the controller has it
-
-    class Scheduling(LoadFileScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return next((name for name in LONGEST if nodeid.startswith(name)), "") or (
-                super()._split_scope(nodeid)
-            )
-
-    return Scheduling(config, log)
-
-
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # Contributing forks before its process has threads; then the longest, to end together.
     first = ("tests/test_contributing.py", *LONGEST)
@@ -73,9 +59,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return next(names, len(first))
 
     items.sort(key=place)
-    if config.getoption("--long"):
-        return
-    skip = pytest.mark.skip(reason="long: run with --long")
     for item in items:
-        if "long" in item.keywords:
-            item.add_marker(skip)
+        file = item.nodeid.partition("::")[0]
+        group = next((folder for folder in LONGEST if file.startswith(folder)), file)
+        item.add_marker(pytest.mark.xdist_group(group))
+        if "long" in item.keywords and not config.getoption("--long"):
+            item.add_marker(pytest.mark.skip(reason="long: run with --long"))

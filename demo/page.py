@@ -172,10 +172,11 @@ def respond(
     started = time.perf_counter()
     if tab not in EVERY_TAB:  # forged: it must not reach the log
         tab = "segment"
-    if photo is None and seen.photo:
+    path = photo and photo.get("path")
+    if path is None and seen.photo:
         gr.Info("There is no photo, so the previous one is still shown. Choose another.")
     try:
-        for outputs in answer(seen, tab, photo and photo.get("path"), *values):
+        for outputs in answer(seen, tab, path, *values):
             seen = outputs.pop("seen", seen)
             yield updates(shown, outputs) | {state: seen}
     except REFUSALS as error:

@@ -16,8 +16,6 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 # Small towers are slower on several threads, and a worker has one core; long tests may use all.
 if "--long" not in sys.argv:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-LONGEST = ("tests/browser/", "tests/demo/")
-"""Folders whose tests share a page: each runs in one process, and they begin first."""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -49,19 +47,13 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if config.getoption("--long") or all(".py" in name for name in config.args) else 2
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     # Contributing forks before its process has threads; then the longest, to end together.
-    first = ("tests/test_contributing.py", *LONGEST)
-
-    def place(item: pytest.Item) -> int:
-        names = (number for number, name in enumerate(first) if item.nodeid.startswith(name))
-        return next(names, len(first))
-
-    items.sort(key=place)
+    first = ("tests/test_contributing.py", "tests/browser/", "tests/demo/")
+    items.sort(key=lambda item: [not item.nodeid.startswith(name) for name in first])
+    if config.getoption("--long"):
+        return
+    skip = pytest.mark.skip(reason="long: run with --long")
     for item in items:
-        file = item.nodeid.partition("::")[0]
-        group = next((folder for folder in LONGEST if file.startswith(folder)), file)
-        item.add_marker(pytest.mark.xdist_group(group))
-        if "long" in item.keywords and not config.getoption("--long"):
-            item.add_marker(pytest.mark.skip(reason="long: run with --long"))
+        if "long" in item.keywords:
+            item.add_marker(skip)

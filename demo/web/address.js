@@ -99,6 +99,7 @@ function recordAnswer(text, isIncluded) {
   const query = withTab(new URLSearchParams(link), tabs.open);
   if (photo || words) query.set("kept", keep({ photo, words }));
   const [shown, state] = [parameters(), history.state];
+  if (!shown.has("patch")) query.delete("patch"); // released since the request
   const isSame = (names) => names.every((name) => shown.get(name) === query.get(name));
   if (!state?.isAnswered || isSame(PHOTO_AND_WORDS)) write(query, { ...state, isAnswered: true });
   else if (isSettled) write(query, isSame(PHOTO) ? state : { isAnswered: true }, true);

@@ -242,6 +242,7 @@ def test_background_has_words(flower: Page) -> None:
     after(flower, add.click)
     expect(flower.locator("#words textarea")).to_have_value(f"flower, {word}")
     assert share(flower, word) > 0
+    expect(flower).not_to_have_url(re.compile("patch="))  # new words release it
 
 
 def test_many_words(flower: Page) -> None:

@@ -113,8 +113,11 @@ def notes(visitor: Visitor, seed: int, **settings: Any) -> list[str]:
 
 def workers(server: Server) -> list[int]:
     """The processes that a page has started and that are still running."""
-    tasks = Path(f"/proc/{server.process.pid}/task").iterdir()
-    return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+    found = list[int]()
+    for task in Path(f"/proc/{server.process.pid}/task").iterdir():
+        with suppress(FileNotFoundError):  # the thread has just ended
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def open_files(server: Server) -> int:

@@ -17,7 +17,7 @@ def main() -> None:
     """Write the picture and print its path."""
     with serving() as server, chromium() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.goto(f"{server.url}?__theme=light")
+        page.goto(f"{server.url}?__theme=light&example=china")
         for part in ("#canvas [data-answers]", "#norms img"):
             page.wait_for_selector(part, timeout=240_000)
         page.wait_for_function("[...document.images].every(image => image.complete)")

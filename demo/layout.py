@@ -31,7 +31,7 @@ def _digest() -> str:
 WEB_PATH = f"web/{_digest()}"
 """Where the page serves the scripts; changed scripts get a new path, so no cache is stale."""
 EXAMPLES = ("flower", "raccoon", "china", "panda", "dog", "teddy")
-"""Photos that ship, best masks first; only `evaluation` uses those below 60 % mIoU."""
+"""The shipped photos whose masks reach 60 % mIoU, best first."""
 COPY_LINK = "Copy the link"
 LESSON_LINE = (
     '<p class="banner">Lesson, step <b></b> · <button type="button">back to my photo</button></p>'
@@ -70,7 +70,7 @@ class Parts:
     fetch_text: gr.Markdown = field(init=False)
     fetch_start: gr.Button = field(init=False)
     fetch_stop: gr.Button = field(init=False)
-    asked: gr.Textbox = field(init=False)
+    requested: gr.Textbox = field(init=False)
     """The address that a browser requests."""
     open_address: gr.Button = field(init=False)
     shared_link: gr.Textbox = field(init=False)
@@ -152,7 +152,7 @@ def _inputs(parts: Parts) -> None:
     for name in ("amf", "cs"):  # the switches at each mask click these: ideas.js
         controls[name] = gr.Checkbox(label=name.upper(), visible="hidden", elem_id=name)
     outputs["address"] = gr.Textbox(visible="hidden")
-    parts.asked = gr.Textbox(visible="hidden")
+    parts.requested = gr.Textbox(visible="hidden")
     parts.open_address = gr.Button(visible="hidden", elem_id="open-address")
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         _settings(parts)

@@ -105,7 +105,7 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     # Restore the address when the page opens, on Back, and in a lesson.
     for event in (page.load, parts.open_address.click):
         script = "seen => [seen, readAddress()]"
-        done = event(open_address, [seen, parts.asked], opened, js=script, **SETS_INPUTS)
+        done = event(open_address, [seen, parts.requested], opened, js=script, **SETS_INPUTS)
         done.then(**answered).then(None, js="settleAddress")
     # Events that set inputs, which are then answered: event, function, inputs, outputs.
     for event, function, inputs, changed in (
@@ -200,8 +200,8 @@ def updates(shown: dict[str, Component], outputs: dict[str, Any]) -> dict[Compon
 
 
 def open_address(seen: Seen, sent: str) -> list[Any]:
-    """The tab, the photo and every setting of an address. Its photo does not count as another one,
-    so that it keeps its words."""
+    """The tab, the photo and every setting of an address. Its photo is not treated as a new one, so
+    its words are kept."""
     try:
         address = Address.model_validate_json(sent)
     except ValidationError as error:  # forged

@@ -26,12 +26,7 @@ def _words(text: str) -> str:
     return text
 
 
-def _amf_blocks(text: str) -> str:
-    block_choice(text)
-    return text
-
-
-def _cs_blocks(text: str) -> str:
+def _blocks(text: str) -> str:
     block_choice(text)
     return text
 
@@ -67,11 +62,11 @@ class Settings(BaseModel):
     stride: int = Field(112, ge=16, le=1344)
     templates: Literal[*TEMPLATES] = "imagenet80"
     logit_scale: float = Field(40.0, ge=1, le=200)
-    amf_blocks: Annotated[str, Field(max_length=200), AfterValidator(_amf_blocks)] = "backbone"
+    amf_blocks: Annotated[str, Field(max_length=200), AfterValidator(_blocks)] = "backbone"
     n_fused: int = Field(N_FUSED, ge=1, le=64)
     global_threshold: float = Field(GLOBAL_THRESHOLD, ge=1, le=10_000)
     """A global token receives at least this multiple of an equal share of the attention."""
-    cs_blocks: Annotated[str, Field(max_length=200), AfterValidator(_cs_blocks)] = "backbone"
+    cs_blocks: Annotated[str, Field(max_length=200), AfterValidator(_blocks)] = "backbone"
     cs_target: Literal["mean", "median"] = "mean"
     channel_threshold: float = Field(CHANNEL_THRESHOLD, ge=1, le=10_000)
     """A channel is an outlier above this multiple of the median norm."""

@@ -270,7 +270,8 @@ def pooled(maps: Tensor, grid: tuple[int, int], to: tuple[int, int]) -> Tensor:
 def attention(scene: Scene) -> dict[str, Any]:
     """The attention received in the blocks that AMF fuses, and the last block's matrices."""
     blocks = scene.report.fusion.blocks
-    received = scene.segmenter.received(scene.encoded, blocks)
+    source = scene.segmenter.suppress(scene.encoded, scene.settings.gclip())
+    received = scene.segmenter.received(source, blocks)
     items = []
     for block, values in zip(blocks, received, strict=True):
         picture = plots.over(scene.photo.picture, values.unflatten(0, scene.encoded.grid).numpy())

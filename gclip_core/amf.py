@@ -194,8 +194,8 @@ def first_global_block(
     """``L_g``: the first block such that it and all later ones up to ``L-2`` have a global token.
 
     ``has_token(block)`` is called from ``L-2`` downwards, until a block has none. ``L_g`` is at
-    least 1 and at most ``L-1-n_fused``, so that the last block is not fused. None if there is no
-    such block.
+    least 1 and at most ``L-1-n_fused``, so that the last block is not fused; all count from 0. None
+    if there is no such block.
     """
     late = takewhile(has_token, range(n_blocks - 2, 0, -1))
     return min((block for block in late if block < n_blocks - n_fused), default=None)

@@ -118,7 +118,7 @@ def gaussian_bias(grid: Grid, device: torch.device | str = "cpu") -> Tensor:
 
 
 def weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """``softmax(s a b^T + bias)``, ``s = d^-1/2``: (..., rows of a, of b) float32, row sum 1."""
+    """``softmax(s a b^T + bias)``, ``s = d^-1/2``: (..., T_a, T_b) float32; each row sums to 1."""
     logits = (a.float() * a.shape[-1] ** -0.5) @ b.float().transpose(-1, -2)
     if bias is not None:
         logits = logits + bias

@@ -85,18 +85,17 @@ class SuppressionReport:
 
 
 def suppressed_channels(
-    settings: Suppression | None, norms: Tensor, ratios: Sequence[float], default: Blocks
+    settings: Suppression | None, norms: Tensor, default: Blocks
 ) -> SuppressionReport:
     """The factors of the channels that CS suppresses under ``settings``.
 
-    ``norms`` (L, D) are those of all output channels, ``ratios`` their ratios (``ratios``), and
-    ``default`` the backbone's blocks. Raises MethodError for a block that the tower does not have,
-    and for its last one.
+    ``norms`` (L, D) are those of all output channels, and ``default`` the backbone's blocks. Raises
+    MethodError for a block that the tower does not have, and for its last one.
     """
     if settings is None:
         return SuppressionReport({}, SuppressionReason.OFF)
     n_blocks = len(norms)
-    abnormal = abnormal_blocks(ratios, settings.channel_threshold)
+    abnormal = abnormal_blocks(ratios(norms), settings.channel_threshold)
     blocks, reason = settings.blocks, SuppressionReason.BY_HAND
     if blocks == "backbone":
         blocks, reason = default, SuppressionReason.BACKBONE

@@ -59,7 +59,7 @@ class Encoded:
             return self
         if self.without_cs is None:
             return encode(self.backbone, self.pixels, self.image_size)
-        report = self.backbone.suppression(self.suppression)
+        report = self.backbone.cs_report(self.suppression)
         return suppress(self.without_cs.whole, report)
 
     def split(self) -> Iterator["Encoded"]:

@@ -1,7 +1,7 @@
 """FreeCP: spreads class maps along the tower's own attention, and drops redundant classes.
 
-It can follow any method: a class is kept if its map is similar before and after spreading. All
-functions are pure and take one window; matrices are float32.
+It can follow any method: a class is kept if its map is similar before and after spreading.
+``affinity`` takes a whole encoding, the other functions one window; matrices are float32.
 """
 
 from collections.abc import Sequence

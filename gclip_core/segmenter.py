@@ -273,7 +273,7 @@ class Segmenter:
 
         Other functions call this themselves; pass them its result to compute it only once.
         """
-        report = self.backbone.suppression(checked(method).suppression)
+        report = self.backbone.cs_report(checked(method).suppression)
         return encoder.suppress(self._encoded(encoded), report)
 
     @torch.no_grad()
@@ -332,7 +332,7 @@ class Segmenter:
     def report(self, encoded: Encoded, method: Method | None = None) -> MethodReport:
         """The blocks and channels that ``method`` uses for this image, with norms and reasons."""
         method = checked(method)
-        backbone, report = self.backbone, self.backbone.suppression(method.suppression)
+        backbone, report = self.backbone, self.backbone.cs_report(method.suppression)
         limit = (method.suppression or Suppression()).channel_threshold
         after = backbone.norms.clone()
         for block, factors in report.factors.items():

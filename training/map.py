@@ -7,8 +7,8 @@ these terms:
 
 - all: cross-entropy over all words of masks, except near-synonyms; if the built-in model is trained
   further, also over all words that it can suggest;
-- photo: cross-entropy over the words of the patch's photo, as a person would type them, and about
-  one in twelve of its source's other words, sampled for each patch;
+- photo: cross-entropy over the words of the patch's photo, as a person would type them, and some of
+  its source's other words, sampled for each patch: OTHERS on average, or all if there are fewer;
 - none: `-log(1 - p)` of a background patch, where `p` is the total probability of its source's
   words; the sum over these patches is divided by the number of all labelled patches;
 - teacher: KL(teacher, map) of the probabilities of all words that the teacher has seen, for patches

@@ -1,7 +1,8 @@
 """The gate between clients and Gradio: each limit is one comparison with one error message.
 
 ``numbers`` bounds what is computed and cached, ``files`` what is stored and served, ``sessions``
-what waits and what is unread, and ``requests`` is the middleware that applies them.
+what waits and what is unread, ``process`` connections, log and memory; ``requests`` is the
+middleware that applies them.
 """
 
 API = "/gradio_api"

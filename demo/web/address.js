@@ -108,6 +108,14 @@ function recordAnswer(text, isIncluded) {
   return [shareLink(isStillIncluded), isStillIncluded];
 }
 
+/** Write the pinned patch into the address; null for none. */
+function recordPatch(patch) {
+  const query = parameters();
+  if (patch === null) query.delete("patch");
+  else query.set("patch", patch + 1);
+  write(query, history.state);
+}
+
 /** The link to share, to the tab that showed the photo last. */
 function shareLink(isIncluded) {
   if (!answered.link) return "";
@@ -152,5 +160,6 @@ document.addEventListener("click", ({ target }) => {
   openAddress();
 });
 
-// For page.py.
-Object.assign(window, { readAddress, recordAnswer, settleAddress, shareLink, turnTo, lendPage });
+// For page.py and shared.js.
+Object.assign(window, { readAddress, recordAnswer, recordPatch, settleAddress });
+Object.assign(window, { shareLink, turnTo, lendPage });

@@ -367,7 +367,7 @@ export default function mount({ element, props, trigger, watch }) {
    * Show what the chosen patch attends to and, if it is pinned, its scores, in the mask that is
    * shown. The scores are announced if the visitor has just chosen the patch.
    */
-  function look(isNew = false) {
+  function look(isChosenNow = false) {
     const { looks } = props;
     const { mask, mode, patch, isPinned } = chosen;
     const isShown = patch !== null && mode !== "swipe";
@@ -396,7 +396,7 @@ export default function mount({ element, props, trigger, watch }) {
         : null;
       const text = explain(why, { classes: answer.classes, shares, patch, behind, onAdd, free });
       placeBeside(why, stage, row / rows, column / columns);
-      if (isNew) announce(text);
+      if (isChosenNow) announce(text);
     });
   }
 

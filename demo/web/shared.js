@@ -30,7 +30,7 @@ class GoneError extends Error {}
 async function unpacked(url) {
   const { ok, status, body } = await fetch(url);
   const isLate = [408, 429].includes(status);
-  if (status >= 400 && status < 500 && !isLate) throw new GoneError(url); // deleted: 403
+  if (status >= 400 && status < 500 && !isLate) throw new GoneError(url); // deleted
   if (!ok) throw new Error(`${status} ${url}`);
   const stream = body.pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
@@ -134,10 +134,7 @@ export function pins({ element, props, trigger }, follow) {
       if (props.value.of !== of) return; // there is another photo now
       sent = Date.now();
       trigger("select", { index: patch ?? -1, value: "patch" });
-      const address = new URL(location);
-      if (patch === null) address.searchParams.delete("patch");
-      else address.searchParams.set("patch", patch + 1);
-      history.replaceState(history.state, "", address);
+      window.recordPatch(patch); // address.js
     };
     timer = setTimeout(send, sent + 300 - Date.now());
   };

@@ -336,7 +336,7 @@ def test_own_photo(shared: Page) -> None:
 def test_deleted_files(shared: Page) -> None:
     """If the server has deleted an answer's files, the page says so, and the next answer works."""
     files = "**/numbers.gz"
-    shared.route(files, lambda route: route.fulfill(status=403))
+    shared.route(files, lambda route: route.fulfill(status=404))
     type_words(shared, "flower, sky")
     expect(shared.locator("#canvas .gone")).to_contain_text("Reload the page")
     shared.unroute(files)

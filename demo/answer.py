@@ -103,7 +103,7 @@ def available(seen: Seen, settings: Settings) -> Settings:
 
 
 def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dict[str, Any]]:
-    """Yield outputs by name, including the updated ``seen``.
+    """Yield outputs by name, including the updated ``seen``; the mask first, then all of them.
 
     A new photo gets its own words, unless other words are sent with it, and the patch is unpinned;
     typed words are then one chip away. While the chosen backbone needs a download, the page keeps
@@ -124,7 +124,6 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
         yield part
         return
     photo, came = Photo.of(path), settings.words.strip()
-    is_quick = seen.photo in (None, photo) and seen.backbone in ("", settings.backbone)
     is_other = seen.photo not in (None, photo)
     with LOCK:
         scene = Scene(photo, settings)
@@ -136,8 +135,6 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
         scene = scene.with_settings(patch=0)  # its number now means another place
         part["patch"] = 0  # also unpins one that was pinned meanwhile
     words = scene.settings.words
-    if words != chosen.words:
-        part["words"] = words
     filled = seen.filled
     if is_other or seen.photo is None or words.strip() != seen.words:
         filled = words if words == scene.own_words else ""
@@ -153,12 +150,12 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
             with LOCK:
                 made[name] = view.make(scene)
             seen = replace(seen, keys={**seen.keys, name: key})
-            # Send the mask before the rest, unless the rest is of another photo or backbone, or
-            # there are new words: these are sent only once, because a second time would overwrite
-            # what a person types meanwhile.
-            if name == "canvas" and is_quick and "words" not in part:
+            if name == "canvas":
                 yield part | made | {"seen": seen}
-    # Repeats what was sent: a busy browser shows only the last of several simultaneous updates.
+    # Repeats what was sent: a busy browser shows only the last of several simultaneous updates. But
+    # words are sent only once, because a second time would overwrite what a person types meanwhile.
+    if words != chosen.words:
+        part["words"] = words
     yield part | made | {"seen": seen}
 
 

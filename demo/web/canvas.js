@@ -53,6 +53,12 @@ export default function mount({ element, props, trigger, watch }) {
     look();
   });
 
+  /** Dim what stands beside a new mask until it has arrived, too. */
+  function refreshPanels() {
+    const isBehind = answer !== null && props.looks?.of !== answer.looks;
+    if (element.closest("#canvas")) document.body.classList.toggle("behind", isBehind);
+  }
+
   document.addEventListener("lesson", ({ detail }) => {
     chosen.mode = detail.isSwipe ? "swipe" : "";
     if (answer) refresh();
@@ -94,6 +100,7 @@ export default function mount({ element, props, trigger, watch }) {
     const [height, width] = value.masks[0].mask.shape;
     element.style.setProperty("--ratio", width / height);
     if (isNew) photo.src = value.photo.url;
+    refreshPanels();
     offer(".banner", value.banner);
     offer(".idle", value.idle);
     write(".notes", value.notes.join(" "));
@@ -521,6 +528,9 @@ export default function mount({ element, props, trigger, watch }) {
 
   new ResizeObserver(() => answer && stage.clientWidth && refresh()).observe(stage);
   watch("value", update);
-  watch("looks", () => answer && look());
+  watch("looks", () => {
+    refreshPanels();
+    if (answer) look();
+  });
   update();
 }

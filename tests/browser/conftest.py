@@ -86,7 +86,7 @@ def load(page: Page, link: str) -> Page:
 def is_settled(page: Page) -> None:
     """Wait for the answer to an address."""
     page.wait_for_function("() => history.state?.isAnswered")
-    expect(page.locator(".pending")).to_have_count(0)
+    expect(page.locator(".pending, .behind")).to_have_count(0)
 
 
 @dataclass
@@ -162,7 +162,7 @@ def after(page: Page, act: Callable[[], Any], part: str = "canvas") -> None:
     before = answers(page, part).get_attribute("data-answers")
     act()
     expect(answers(page, part)).not_to_have_attribute("data-answers", before or "")
-    expect(page.locator(".pending")).to_have_count(0)
+    expect(page.locator(".pending, .behind")).to_have_count(0)
 
 
 def legend(page: Page) -> Locator:
@@ -216,4 +216,4 @@ def turn_to(page: Page, tab: str) -> None:
         "Share": "#link textarea",
     }
     expect(page.locator(shown[tab]).first).to_be_visible()
-    expect(page.locator(".pending")).to_have_count(0)
+    expect(page.locator(".pending, .behind")).to_have_count(0)

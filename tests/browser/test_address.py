@@ -42,7 +42,7 @@ def photo(page: Page) -> str:
 
 def seen(page: Page) -> tuple[str, str, list[str]]:
     """The photo, the tab and the words, after the answer."""
-    expect(page.locator(".pending")).to_have_count(0)
+    expect(page.locator(".pending, .behind")).to_have_count(0)
     tab = page.locator("[role=tab][aria-selected=true]").first.inner_text()
     return photo(page), tab, page.locator("#words textarea").input_value().split(", ")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from demo import backbones, plots, scene
-from demo.answer import VIEWS, answer
+from demo.answer import VIEWS, Seen, answer
 from demo.settings import Settings
 from gclip_core import GclipError
 from gclip_core.backbones.load import WEIGHTS_FOLDER
@@ -187,13 +187,11 @@ def test_damaged_model_compares_cs_too() -> None:
     assert visitor.ask(**back["idle"]["settings"])["canvas"]["shown"] == 3
 
 
-def test_mask_is_first_unless_the_panels_would_be_of_another_model() -> None:
-    visitor = Visitor(**SMALL)
-    visitor.ask()
-    for change, panels in (({"amf": False}, False), ({"backbone": "built-in-damaged"}, True)):
-        settings = visitor.settings | change
-        first = next(answer(visitor.seen, "segment", DOG, *settings.values()))
-        assert "canvas" in first and ("norms_text" in first) == panels
+def test_mask_comes_first_and_words_come_once() -> None:
+    """A second time would overwrite what a person types meanwhile."""
+    first, last = answer(Seen(), "segment", DOG, *Settings(**SMALL).model_dump().values())
+    assert first.keys() <= last.keys() and "canvas" in first
+    assert last.keys() - first.keys() >= {"words", "attention", "norms", "chips"}
 
 
 def test_switch_that_can_do_nothing_is_dimmed() -> None:

@@ -211,9 +211,9 @@ def idle(scene: Scene) -> dict[str, Any]:
         return {"text": text, "action": "Back to GCLIP", "settings": {"method": "gclip"}}
     if "cs" in scene.ideas:
         return {}
-    where = "before the last block" if scene.report.abnormal else "here"
+    where = " before the last block" if scene.report.abnormal else ""
     return {
-        "text": f"No outlier channel {where}, so CS is off.",
+        "text": f"CS is off: no outlier{where}.",
         "action": "Try a damaged copy",
         "settings": {"backbone": DAMAGED, "cs": True},
         "opens": "swipe",

@@ -199,7 +199,7 @@ def test_switch_that_can_do_nothing_is_dimmed() -> None:
     visitor = Visitor(**SMALL)
     canvas = visitor.ask()["canvas"]
     assert [switch["isIdle"] for switch in canvas["switches"]] == [False, True]
-    assert "No outlier channel" in canvas["idle"]["text"]
+    assert "no outlier" in canvas["idle"]["text"]
     canvas = visitor.ask(method="sclip")["canvas"]
     assert [switch["isIdle"] for switch in canvas["switches"]] == [True, True]
     assert "SCLIP" in canvas["idle"]["text"]

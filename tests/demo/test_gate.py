@@ -552,3 +552,10 @@ def test_cost() -> None:
     for windows, patches in ((1, 5_000), (100, 196)):
         with pytest.raises(GclipError, match="smaller size"):
             numbers.check_cost(windows, patches, 12 * 256)
+
+
+def test_no_files_yet(small: Page, tmp_path: Path) -> None:
+    """The folder of uploads stays, however long nobody writes to it."""
+    os.utime(tmp_path, (0, 0))
+    assert files.Files(small.blocks, tmp_path).delete_most() == 0
+    assert tmp_path.exists()

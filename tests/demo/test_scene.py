@@ -103,3 +103,19 @@ def test_score_needs_known_words_and_a_truth(tmp_path: Path) -> None:
         scene_of(upload(tmp_path), words="dog"),
     ):
         assert other.scores(other.mask()) is None
+
+
+def test_weight() -> None:
+    """A picture has four bytes per pixel; tensors that share a storage are weighed once."""
+    encoded = scene_of(words="dog", short_side=160).encoded
+    inputs = sum(x.nbytes for x in encoded.inputs)
+    assert inputs + encoded.pixels.nbytes <= weigh(encoded)
+    before = weigh(encoded)
+    assert encoded.whole is encoded and weigh(encoded) == before
+    assert weigh(Image.new("RGB", (30, 20))) == 2_400
+
+
+def test_word_on_a_weak_fit_is_not_sure() -> None:
+    """Words that are in the photo are sure."""
+    sure = scene_of(words="dog, grass, sky", refine="none")
+    assert sure.unsure(sure.mask()) == (False, False, False)

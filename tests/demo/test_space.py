@@ -140,19 +140,19 @@ def test_page(scheduler: Scheduler) -> None:
         assert scheduler.released == ["token 4"], "a GPU that failed is given back"
         wait_for(lambda: not workers(server))
 
-        # Photos are encoded by another process, and a switch borrows nothing.
+        # Twenty photos are encoded by another process, and a switch borrows nothing.
         scheduler.refuses = ""
         assert notes(visitor, 4) == notes(visitor, 4, amf=0) == []
         files = [open_files(server)]
-        for seed in range(5, 13):
+        for seed in range(5, 24):
             visitor.program("suggest", photo(visitor, seed), 5, "default")
             files.append(open_files(server))
-            if seed == 8:
+            if seed == 15:
                 scheduler.take_away()
                 wait_for(lambda: not workers(server))
         assert {query["durationSeconds"] for query in scheduler.asked} == {str(space.SECONDS)}
         assert {query["token"] for query in scheduler.asked} == {TOKEN}, "the visitor's quota"
-        assert scheduler.released == [f"token {n}" for n in range(4, 14)], "each once"
+        assert scheduler.released == [f"token {n}" for n in range(4, 25)], "each once"
         assert len(scheduler.allowed) == 3, "an idle process is used again"
         assert workers(server) == [scheduler.holder]
         assert max(files) <= files[0] + 3, files

@@ -160,6 +160,13 @@ def test_small_mask_has_the_colours() -> None:
     assert (shown == np.asarray(whole)).all()
 
 
+def test_norms_that_cs_leaves() -> None:
+    """A block's ratio is the same before and after CS, unless CS changes the block."""
+    for block in diagram.tower(scene(words="dog", backbone="built-in-damaged", **SMALL))["blocks"]:
+        before, after = block["peaks"]
+        assert (after < before) if block["suppressed"] else (after == before)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_diagram_of_every_method(method: str) -> None:
     tower = diagram.tower(scene(words="dog", method=method, **SMALL))

@@ -103,7 +103,10 @@ def test_card(
     absent = [of for (name, _), of in means.items() if name == "absent"]
     assert absent[0] == [100, 100, 100], "without a background"
     assert len(absent) == 3 and absent[2][2] < 100
-    assert len(means) >= 2 + 3 * 4
+    kinds = {name for name, _ in means} - {"clearclip"}
+    assert {"one", "two", "three", "absent"} <= kinds
+    assert len([name for name, _ in means if name == "clearclip"]) == 2
+    assert all(sum(of == kind for of, _ in means) == 3 for kind in kinds)
 
 
 def test_errors(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

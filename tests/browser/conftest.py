@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -41,6 +42,8 @@ def url(base_url: str) -> Iterator[str]:
         yield base_url
         return
     with serving("--quiet") as server:
+        environment = Path(f"/proc/{server.process.pid}/environ").read_bytes()
+        assert b"MALLOC_ARENA_MAX=2" in environment.split(b"\0"), "set before the process starts"
         yield server.url
         server.stop()
 

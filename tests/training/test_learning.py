@@ -13,7 +13,7 @@ from gclip_core import blocks
 from gclip_core.attention import Heads
 from gclip_core.backbones.load import load_backbone
 from gclip_core.words import text
-from tests.training.conftest import CHOOSE, stem
+from tests.training.conftest import CHOOSE
 from training import __main__ as command
 from training import attention as learn_attention
 from training import map as learn_map
@@ -222,12 +222,9 @@ def test_fold(
 
 
 @pytest.mark.long
-def test_further(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two photos of one's own teach the built-in a word that it had only by its embedding; its
-    other behaviour stays, and its files can be loaded."""
-    monkeypatch.setattr(
-        "training.features.FrozenNetworks", lambda *_: lambda pixels: (stem(pixels)[0], None)
-    )
+def test_further(pairs: Path, tmp_path: Path) -> None:
+    """Two photos of one's own, with the real stem, teach the built-in a word that it had only by
+    its embedding; its vectors on other photos hardly move, and its files can be loaded."""
     data, work = tmp_path / "DATA", tmp_path / "WORK"
     assert command.main(["data", str(data), "--masks", str(pairs)]) == 0
     assert run("all", data, work, "--steps", 40) == 0
@@ -245,4 +242,4 @@ def test_further(pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     )
     assert (new.map_vectors(raccoon) @ word).mean() > (old.map_vectors(raccoon) @ word).mean() + 0.1
     same = (new.map_vectors(elsewhere) * old.map_vectors(elsewhere)).sum(-1)
-    assert same.mean() > 0.9
+    assert same.mean() > 0.95

@@ -48,8 +48,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    # Contributing forks before its process has threads; then the longest, to end together.
-    first = ("tests/test_contributing.py", "tests/browser/", "tests/demo/")
+    first = ("tests/browser/", "tests/demo/")  # the longest, so that both workers end together
     items.sort(key=lambda item: [not item.nodeid.startswith(name) for name in first])
     if config.getoption("--long"):
         return

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import random
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -159,38 +158,6 @@ def open_connections(server: Server) -> Iterator[object]:
     yield from (wire.close() or "hung up" for wire in wires)
 
 
-def nonsense_links(server: Server) -> Iterator[object]:
-    """2,000 links with nonsense, from four tabs."""
-    names, chance = [*Settings.model_fields, "example", "zzz"], random.Random(0)
-    values = [
-        "1e999",
-        "nan",
-        "-1",
-        "0x1",
-        "99999999999999999999",
-        "built-in",
-        "true",
-        "null",
-        "[]",
-        "{}",
-        "%00",
-        "%ff",
-        "../etc",
-        "<b>",
-    ]
-    links = [
-        "&".join(f"{name}={chance.choice(values)}" for name in chance.sample(names, 8))
-        for _ in range(2_000)
-    ]
-
-    def follow(tab: int) -> str:
-        visitor = Visitor(server.url)
-        opened = [visitor.open(link)["photo"] for link in links[tab::4]]
-        return f"{sum(map(bool, opened))} of {len(opened)} links opened"
-
-    yield from at_once(4, follow)
-
-
 def small_files(server: Server) -> Iterator[object]:
     """36 uploads of 1,000 files of nine bytes, then 2,000 uploads of one."""
     visitor = Visitor(server.url)
@@ -255,7 +222,6 @@ ATTACKS: tuple[Attack, ...] = (
     full_disk,
     hostile_pictures,
     open_connections,
-    nonsense_links,
     small_files,
     idle_connections,
     heavy_requests,

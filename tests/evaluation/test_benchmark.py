@@ -285,21 +285,6 @@ def test_protocol(
     assert benchmark.read_result(Path("out")).counts.sum() == counted
 
 
-@pytest.mark.parametrize("case", ["voc20", "context60"])
-def test_new_methods(case: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """ProxyCLIP, RF-CLIP and FreeCP count every pixel, with a background and without one."""
-    root = str(CASES[case].make(Path("data")))
-    command = ["--dataset", CASES[case].dataset, "--root", root, "--templates", "plain"]
-    command += ["--short-side", "64", "--window", "48", "--n", "1"]
-    rows = {"none": ["proxyclip", "rfclip"], "freecp": ["clearclip"]}
-    counted = 64 * (np.array(CASES[case].labels) >= 0).sum()
-    for purify, methods in rows.items():
-        assert main([*command, "--methods", *methods, "--purify", purify, "--out", purify]) == 0
-        assert ("purified: FreeCP" in capsys.readouterr().out) == (purify == "freecp")
-        counts = benchmark.read_result(Path(purify)).counts
-        assert (counts.sum((1, 2)) == counted).all()
-
-
 def test_other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """With given weights, the backbone's name contains their file: it is not a published model."""
     backbone = small("built-in", None, "cpu", "float32")

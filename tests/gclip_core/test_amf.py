@@ -32,11 +32,6 @@ def test_received_mean(elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert whole.mean().item() == pytest.approx(1, abs=1e-4)
 
 
-def test_threshold() -> None:
-    """A global token receives at least five times uniform attention."""
-    assert amf.global_tokens(torch.tensor([4.9, 5, 0]), Fusion().global_threshold) == (1,)
-
-
 @pytest.mark.parametrize("n_fused", [1, 2, 3])
 def test_first_block_rule(n_fused: int) -> None:
     """The rule agrees with its definition, for all towers of up to seven blocks."""

@@ -32,13 +32,6 @@ from tests.models import (
 )
 
 
-def test_papers_blocks() -> None:
-    """OpenAI's ViT-B/16 has the paper's blocks."""
-    entry = BACKBONES["openai-vit-b-16"]
-    assert entry.amf_blocks == (5, 6)
-    assert entry.cs_blocks == (6, 7, 8, 9, 10)
-
-
 @pytest.mark.parametrize("name", [entry.name for entry in BACKBONES.values() if entry.pretrained])
 def test_entries(name: str) -> None:
     """Entries agree with open_clip's own configurations."""

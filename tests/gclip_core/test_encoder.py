@@ -31,17 +31,6 @@ def test_windows(
     assert encoder.windows(grid, 16, side, stride) == (window, corners)
 
 
-@pytest.mark.parametrize(("window", "stride"), [(16, 2048), (20, 13), (None, 8)])
-def test_count_windows(window: int | None, stride: int) -> None:
-    """The count of windows and patches equals that of an encoding."""
-    segmenter = Segmenter(tiny_backbone(), short_side=96, window=window, stride=stride)
-    encoded = segmenter.encode(picture(96, 128))
-    assert segmenter.count_windows((96, 128)) == (
-        len(encoded.corners),
-        encoded.window[0] * encoded.window[1],
-    )
-
-
 def test_own_cache() -> None:
     """An encoding made by ``replace`` has its own cache."""
     encoded = Segmenter(tiny_backbone(), short_side=32).encode(picture(32, 32))

@@ -20,22 +20,6 @@ def test_table() -> None:
     assert METHODS.keys() == reference.METHODS.keys(), "add it to tests/reference.py"
 
 
-@pytest.mark.parametrize(
-    ("amf", "cs", "title"),
-    [
-        (True, True, "GCLIP (AMF + CS)"),
-        (True, False, "GCLIP (AMF)"),
-        (False, True, "GCLIP (CS)"),
-        (False, False, "GCLIP (neither)"),
-    ],
-)
-def test_ideas(amf: bool, cs: bool, title: str) -> None:
-    """Each idea on its own."""
-    method = gclip(amf=amf, cs=cs)
-    assert (method.fusion is not None, method.suppression is not None) == (amf, cs)
-    assert method.title == title
-
-
 def test_equality() -> None:
     """Methods are equal by value, hashable, and survive pickling."""
     method, same = gclip(amf_blocks=[5, 6]), gclip(amf_blocks=(np.int64(5), np.int64(6)))

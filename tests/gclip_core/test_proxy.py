@@ -1,4 +1,4 @@
-"""ProxyCLIP: DINO's features of a photo, its attention, different grids, and windows."""
+"""ProxyCLIP: DINO's features of a photo, its attention, and different grids."""
 
 from dataclasses import replace
 from typing import Any
@@ -67,23 +67,6 @@ def _means(n: int, n_fine: int) -> torch.Tensor:
     """Each of n patches is the mean of its fine ones: (n, n_fine)."""
     finer = n_fine // n
     return torch.eye(n).double().repeat_interleave(finer, 1) / finer
-
-
-def test_windows() -> None:
-    """Features are the mean over windows, each treated as its own picture, on DINO's grid."""
-    patch, finer = 32, 2
-    backbone, image = tiny_backbone(42, patch=patch), picture(4 * patch, 7 * patch)
-    side, stride = 4 * patch, 3 * patch
-    segmenter = Segmenter(backbone, short_side=4 * patch, window=side, stride=stride)
-    features = segmenter.segment(image, "cat, dog", STRONG).logits
-    total, count = torch.zeros_like(features), torch.zeros(features.shape[1:])
-    single = Segmenter(backbone, short_side=4 * patch)
-    for left in (0, 3):
-        crop = image.crop((left * patch, 0, left * patch + side, side))
-        here = slice(None), slice(left * finer, (left + 4) * finer)
-        total[:, *here] += single.segment(crop, "cat, dog", STRONG).logits
-        count[here] += 1
-    assert torch.allclose(features, total / count, atol=2e-3)
 
 
 def test_plain_picture() -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from gclip_core import METHODS, Backbone, Encoded, GclipError, Method, Segmenter, damage, gclip
 from gclip_core.amf import FusionReason, FusionReport
 from gclip_core.cs import SuppressionReason
+from gclip_core.proxy import Proxy
 from gclip_core.words import lists
 from gclip_core.words.text import embed
 from tests import reference
@@ -226,22 +227,31 @@ def test_suggest(segmenter: Segmenter, encoded: Encoded) -> None:
     assert windows.suggest(image) == segmenter.suggest(image)
 
 
-def test_windows() -> None:
-    """Logits are the mean over windows, each treated as its own picture."""
-    backbone, image, method = with_channel(), picture(32, 56), gclip()
-    segmenter = segmenter_of(backbone, short_side=32, window=24, stride=16)
-    encoded = segmenter.encode(image)
-    result = segmenter.segment(encoded, WORDS, method)
-    blocks = segmenter.report(encoded, method).fusion.blocks
-    single = segmenter_of(backbone, short_side=24)
-    total, count = torch.zeros(4, 4, 7), torch.zeros(4, 7)
-    for top, left in [(y, x) for y in (0, 8) for x in (0, 16, 32)]:
-        crop = image.crop((left, top, left + 24, top + 24))
-        here = slice(top // 8, top // 8 + 3), slice(left // 8, left // 8 + 3)
-        total[:, *here] += single.segment(crop, WORDS, gclip(amf_blocks=blocks)).logits
+@pytest.mark.parametrize(
+    ("method", "patch", "finer"),
+    [
+        (gclip(amf_blocks=[5, 6]), 8, 1),
+        (METHODS["rfclip"], 8, 1),
+        (replace(METHODS["proxyclip"], proxy=Proxy(gamma=200.0, beta=0.9)), 32, 2),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_windows(method: Method, patch: int, finer: int) -> None:
+    """Logits are the mean over windows, each treated as its own picture; a proxy's are finer."""
+    backbone = tiny_backbone(61, lambda model: enlarge_channel(model, 7, 120, (2, 5)), patch=patch)
+    backbone = replace(backbone, sink_channels=(7, 19))
+    side, image = 3 * patch, picture(4 * patch, 7 * patch)
+    segmenter = segmenter_of(backbone, short_side=4 * patch, window=side, stride=2 * patch)
+    single = segmenter_of(backbone, short_side=side)
+    result = segmenter.segment(image, WORDS, method)
+    total, count = torch.zeros(4, 4 * finer, 7 * finer), torch.zeros(4 * finer, 7 * finer)
+    for y, x in product((0, 1), (0, 2, 4)):
+        crop = image.crop((x * patch, y * patch, x * patch + side, y * patch + side))
+        here = slice(finer * y, finer * (y + 3)), slice(finer * x, finer * (x + 3))
+        total[:, *here] += single.segment(crop, WORDS, method).logits
         count[here] += 1
     assert torch.allclose(result.logits, total / count, atol=2e-3)
-    assert result.labels.shape == (32, 56)
+    assert result.labels.shape == (4 * patch, 7 * patch)
 
 
 def test_views_of_windows() -> None:

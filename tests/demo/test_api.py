@@ -151,22 +151,6 @@ def test_named_inputs(visitor: Visitor, photo: dict, capfd: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "values", "sentence"),
-    [
-        ("segment", [1], "Expected 9 values, got 1"),
-        ("respond", [], "no such event"),
-    ],
-)
-def test_wrong_calls(
-    endpoint: str, values: list[Any], sentence: str, visitor: Visitor, capfd: Any
-) -> None:
-    """Missing values, and events of the page, are refused without a traceback in the log."""
-    with pytest.raises(FailedError, match=sentence):
-        visitor.program(endpoint, *values)
-    assert "Traceback" not in "".join(capfd.readouterr())
-
-
-@pytest.mark.parametrize(
     ("error", "words"), [(MemoryError(), "memory"), (OSError(ENOSPC, "full"), "disk is full")]
 )
 def test_machine_without_room(

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -25,7 +24,6 @@ from tests.browser.conftest import (
 from tests.pictures import encoded
 
 NOT_THERE = "This link does not contain its photo. Upload it."
-GONE = "This photo is no longer on the server. Upload it again."
 
 
 @pytest.fixture(scope="module")
@@ -145,17 +143,6 @@ def test_shared_photo(flower: Page, stranger: Page) -> None:
     after(flower, flower.locator("#samples button").first.click)
     turn_to(flower, "Share")
     expect(include).to_be_hidden()
-
-
-@pytest.mark.long
-def test_deleted_photo(flower: Page) -> None:
-    """A message says so, and the photo's place stays empty; another photo works."""
-    Path(own(flower, 224)).unlink()
-    flower.reload()
-    expect(flower.locator("#canvas .empty")).to_contain_text(GONE)
-    expect(flower.locator("#photo img")).to_have_count(0)
-    flower.locator("#samples button").first.click()
-    expect(answers(flower)).to_be_visible()
 
 
 @pytest.mark.long

@@ -290,17 +290,6 @@ def test_lessons_are_true(as_shipped: None) -> None:
     assert areas[1] < 0.05 and lessons.PHOTO.names[1] in lessons.LESSONS["outlier"].reason
 
 
-def test_guess_without_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A guess that needs too much memory gets an error message."""
-
-    def refuse(*_: object) -> None:
-        raise MemoryError
-
-    monkeypatch.setattr(lessons, "guessed", refuse)
-    with pytest.raises(gr.Error, match="Not enough memory"):
-        page.guess_outcome("fusion", None, 1)
-
-
 def test_steps_appear_after_the_guess(url: str) -> None:
     """The second step shows the answer to the first."""
     components = Visitor(url).web.get("/config").json()["components"]

@@ -45,28 +45,20 @@ class Method:
     def __post_init__(self) -> None:
         check_choice("attention", self.attention, ATTENTIONS)
         kind = ATTENTIONS[self.attention]
-        more = self.residual or self.ffn or self.fusion
-        # Calibrated patches have no class token, which these two require.
-        plain = kind.pairs and not kind.gaussian and not kind.prepare
-        if self.proxy and (more or kind.pairs or self.calibration or self.refocusing):
+        fits = {  # calibrated patches have no class token, which gaussian and prepare require
+            "calibration": kind.pairs and not kind.gaussian and not kind.prepare,
+            "proxy": not kind.pairs,
+            "refocusing": self.attention == "kk" and not self.suppression,
+        }
+        parts = [part for part in fits if getattr(self, part)]
+        others = [part for part in ("residual", "ffn", "fusion") if getattr(self, part)]
+        if parts and (others or len(parts) > 1 or not fits[parts[0]]):
+            cs = ", CS" if self.suppression else ""
             raise MethodError(
-                "A proxy goes with the attention 'identity', without fusion, calibration, "
-                f"refocusing, residual path and FFN, but {self.title} has {self.attention!r} or "
-                "one of these. Leave them out."
-            )
-        if self.refocusing and (
-            more or self.attention != "kk" or self.calibration or self.suppression
-        ):
-            raise MethodError(
-                "Refocusing goes with the attention 'kk', without fusion, calibration, CS, "
-                f"residual path and FFN, but {self.title} has {self.attention!r} or one of these. "
-                "Leave them out."
-            )
-        if self.calibration and (more or not plain):
-            raise MethodError(
-                "A calibration goes with plain attention such as 'kk', without fusion, residual "
-                f"path and FFN, but {self.title} has {self.attention!r} or one of these. Leave "
-                "them out."
+                "A calibration goes with plain attention such as 'kk', a proxy with 'identity', "
+                "refocusing with 'kk' and without CS; each excludes the other two, fusion, the "
+                f"residual path and the FFN. But {self.title} has {self.attention!r} with "
+                f"{', '.join(parts + others)}{cs}. Leave out what does not fit."
             )
 
     @property

@@ -12,6 +12,8 @@ import pytest
 from gclip_core import METHODS, MethodError, gclip
 from gclip_core.amf import Fusion
 from gclip_core.cs import Suppression
+from gclip_core.proxy import Proxy
+from gclip_core.refocus import Refocusing
 from tests import reference
 
 
@@ -29,7 +31,7 @@ def test_equality() -> None:
     assert len({method, same, gclip(amf_blocks=[6, 5]), gclip(amf_blocks=iter([5, 6, 5]))}) == 2
 
 
-CALIBRATED = METHODS["scclip"]
+CALIBRATED, PROXIED, REFOCUSED = (METHODS[name] for name in ("scclip", "proxyclip", "rfclip"))
 
 
 @pytest.mark.parametrize(
@@ -50,14 +52,24 @@ CALIBRATED = METHODS["scclip"]
         (partial(replace, CALIBRATED.calibration), {"isolated": "x"}, "kept, zero"),
         (partial(replace, CALIBRATED.calibration), {"second_pass": "x"}, "same, gate"),
         (partial(replace, CALIBRATED), {"attention": "quick"}, "qq, kk"),
-        (partial(replace, CALIBRATED), {"attention": "kk+gaussian"}, "plain attention"),
-        (partial(replace, CALIBRATED), {"attention": "aligned qk"}, "plain attention"),
-        (partial(replace, CALIBRATED), {"fusion": Fusion()}, "calibration goes with"),
-        (partial(replace, CALIBRATED), {"ffn": True}, "calibration goes with"),
+        (partial(replace, CALIBRATED), {"attention": "kk+gaussian"}, "calibration. Leave out"),
+        (partial(replace, CALIBRATED), {"attention": "aligned qk"}, "calibration. Leave out"),
+        (partial(replace, CALIBRATED), {"fusion": Fusion()}, "calibration, fusion. Leave out"),
+        (partial(replace, CALIBRATED), {"ffn": True}, "calibration, ffn. Leave out"),
+        (partial(replace, PROXIED), {"attention": "kk"}, "'kk' with proxy. Leave out"),
+        (partial(replace, PROXIED), {"residual": True}, "proxy, residual. Leave out"),
+        (partial(replace, PROXIED), {"fusion": Fusion()}, "proxy, fusion. Leave out"),
+        (partial(replace, PROXIED), {"refocusing": Refocusing()}, "proxy, refocusing. Leave out"),
+        (partial(replace, REFOCUSED), {"attention": "qq"}, "'qq' with refocusing. Leave out"),
+        (partial(replace, REFOCUSED), {"ffn": True}, "refocusing, ffn. Leave out"),
+        (partial(replace, REFOCUSED), {"suppression": Suppression()}, "refocusing, CS. Leave out"),
+        (partial(replace, REFOCUSED), {"calibration": CALIBRATED.calibration}, "calibration, ref"),
+        (partial(replace, REFOCUSED), {"proxy": PROXIED.proxy}, "proxy, refocusing"),
+        (Proxy, {"gamma": float("nan"), "beta": 1.2}, "gamma must"),
     ],
 )
 def test_unusable_settings(make: Callable, setting: dict[str, Any], reason: str) -> None:
-    """Settings out of range are refused with a message."""
+    """Settings out of range, and parts that exclude each other, are refused with a message."""
     with pytest.raises(MethodError, match=reason):
         make(**setting)
 

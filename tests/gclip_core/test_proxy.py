@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from gclip_core import METHODS, MethodError, Segmenter, proxy
-from gclip_core.calibration import Calibration
+from gclip_core import METHODS, Segmenter, proxy
 from gclip_core.proxy import Proxy
 from tests import reference
 from tests.models import loaded, normalised, picture, tiny_backbone
@@ -84,20 +83,3 @@ def test_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = proxy.attend(proxy.PAPER, features, values, (5, 6))
     monkeypatch.setattr(proxy, "ELEMENTS_AT_A_TIME", 100)
     assert torch.allclose(proxy.attend(proxy.PAPER, features, values, (5, 6)), expected, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ({"attention": "kk"}, "goes with the attention 'identity'"),
-        ({"residual": True}, "Leave them out"),
-        ({"fusion": METHODS["gclip"].fusion}, "Leave them out"),
-        ({"calibration": Calibration("lof", "kept", False, "same")}, "Leave them out"),
-    ],
-)
-def test_unusable(change: dict[str, Any], reason: str) -> None:
-    """Combinations that a proxy does not support are refused."""
-    with pytest.raises(MethodError, match=reason):
-        replace(PROXYCLIP, **change)
-    with pytest.raises(MethodError, match="gamma must"):
-        Proxy(gamma=float("nan"), beta=1.2)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from gclip_core import METHODS, MethodError, Segmenter, gclip
+from gclip_core import METHODS, Segmenter
 from gclip_core.refocus import Refocusing
 from tests import reference
 from tests.models import enlarge_channel, normalised, picture, tiny_backbone
@@ -45,20 +45,3 @@ def test_settings_count() -> None:
     assert not torch.allclose(segmenter.dense_features(encoded, REFOCUS), plain, atol=1e-3)
     unknown = Segmenter(replace(BACKBONE, sink_channels=()), short_side=40)
     assert not torch.allclose(unknown.dense_features(image, RFCLIP), plain, atol=1e-3)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"attention": "qq"},
-        {"ffn": True},
-        {"fusion": gclip().fusion},
-        {"suppression": gclip().suppression},
-        {"calibration": METHODS["scclip"].calibration},
-    ],
-    ids=str,
-)
-def test_unusable(change: dict[str, Any]) -> None:
-    """Combinations that the pass does not support are refused."""
-    with pytest.raises(MethodError, match="Refocusing goes with"):
-        replace(RFCLIP, **change)

@@ -77,11 +77,8 @@ class Experiment:
     probability is below ``threshold`` become the data set's background class. ``purify`` is a name
     in ``gclip_core.purify.PURIFICATIONS``; its own background then replaces the background class,
     whose words only take part in the softmax. ``refine`` is a name in
-    ``gclip_core.pixels.refine.REFINEMENTS``.
-
-    Raises:
-        EvaluationError: an unknown rule.
-        MethodError: a threshold that is no probability.
+    ``gclip_core.pixels.refine.REFINEMENTS``. Raises EvaluationError for an unknown rule, and
+    MethodError for a threshold that is no probability.
     """
 
     segmenter: Segmenter
@@ -165,10 +162,8 @@ def digest(settings: dict[str, Any]) -> str:
 def run(experiment: Experiment, folder: Path, rank: int = 0, world: int = 1) -> None:
     """Counts the images missing in ``folder``; each of ``world`` processes takes every n-th.
 
-    The first process, with rank 0, returns once the others' images are counted, too.
-
-    Raises:
-        EvaluationError: the folder belongs to a run with other settings.
+    The first process, with rank 0, returns once the others' images are counted, too. Raises
+    EvaluationError if the folder belongs to a run with other settings.
     """
     _claim(folder, experiment.settings())
     samples = experiment.dataset.samples
@@ -251,10 +246,8 @@ def write_whole(path: Path, data: bytes) -> None:
 def count_image(experiment: Experiment, sample: Sample) -> Counts:
     """Confusion matrices of one image, (methods, C, C+1).
 
-    The image is encoded once; the later blocks run once for each setting of CS.
-
-    Raises:
-        EvaluationError: the ground truth and the image differ in size.
+    The image is encoded once; the later blocks run once for each setting of CS. Raises
+    EvaluationError if the ground truth and the image differ in size.
     """
     segmenter, dataset = experiment.segmenter, experiment.dataset
     image, truth = sample.load()
@@ -341,11 +334,7 @@ class Result:
 
 
 def read_result(folder: Path) -> Result:
-    """Adds up the images of a run.
-
-    Raises:
-        EvaluationError: the folder has no result, or a damaged one.
-    """
+    """Adds up the images of a run. Raises EvaluationError if it has no result or a damaged one."""
     settings, file = _read_settings(folder), folder / "settings.json"
     try:
         n_methods, n = len(settings["methods"]), len(settings["classes"])

@@ -95,8 +95,7 @@ class Ids:
     def labels(self, ids: NDArray, where: str) -> NDArray[np.int16]:
         """Class indices of (H, W) ids; ``evaluation.metric.IGNORE`` where ignored.
 
-        Raises:
-            EvaluationError: ids that are not whole numbers from 0, or belong to another set.
+        Raises EvaluationError for ids that are not whole numbers from 0, or belong to another set.
         """
         if ids.ndim != 2 or ids.dtype.kind not in "iu" or ids.min(initial=0) < 0:
             raise EvaluationError(
@@ -318,10 +317,8 @@ DATASETS: Table[Dataset] = Table(
 def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> LabelledSet:
     """Finds a set's files under ``root`` and pairs every image with its truth.
 
-    ``split`` names a list or folder other than the default.
-
-    Raises:
-        EvaluationError: the files have no known layout, or an image or its truth is missing.
+    ``split`` names a list or folder other than the default. Raises EvaluationError if the files
+    have no known layout, or an image or its truth is missing.
     """
     split = split or dataset.split
     expected: list[Path] = []
@@ -403,8 +400,7 @@ def _load(photo: Path, truth: Path, ids: Ids) -> tuple[Image.Image, NDArray[np.i
 def read_ids(path: Path) -> NDArray:
     """The ids in a label file, (H, W): a palette, grey or 16-bit PNG, or a ``.mat``.
 
-    Raises:
-        EvaluationError: the file is damaged, or has no ids.
+    Raises EvaluationError if the file is damaged or has no ids.
     """
     try:
         if path.suffix == ".mat":

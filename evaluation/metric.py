@@ -52,10 +52,8 @@ def confusion(
     """Counts pixels by true and predicted class: (H, W) and (H, W) to (C, C+1) int64.
 
     Pixels with ``truth == IGNORE`` are left out; ``predicted == IGNORE`` is the last column.
-    ``n_true`` is the number of rows, if it differs from the number of classes.
-
-    Raises:
-        EvaluationError: the shapes differ.
+    ``n_true`` is the number of rows, if it differs from the number of classes. Raises
+    EvaluationError if the shapes differ.
     """
     if truth.shape != predicted.shape:
         raise EvaluationError(

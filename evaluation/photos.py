@@ -120,8 +120,7 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
     differ between photos, ``index.json`` is a list of ``{"file": NAME, "words": {value: word}}``
     instead. ``SPLIT.txt`` has one name per line.
 
-    Raises:
-        EvaluationError: the words cannot be read, a file is missing, or no photo is listed.
+    Raises EvaluationError if the words cannot be read, a file is missing, or no photo is listed.
     """
     listed, words_of = _meanings(folder)
     files = {name: (folder / f"{name}.jpg", folder / f"{name}.png") for name in words_of}

@@ -139,8 +139,7 @@ def paper_table(results: Sequence[Result]) -> str:
     sets, is left out if a run lacks images, or if ``ALIKE``, the weights, the code or a method's
     settings differ.
 
-    Raises:
-        EvaluationError: no result, or two of one backbone on one set.
+    Raises EvaluationError without a result, and for two of one backbone on one set.
     """
     if not results:
         raise EvaluationError("At least one result folder is needed; name one or more.")

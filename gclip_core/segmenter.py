@@ -43,10 +43,9 @@ class Segmenter:
 
     A ``method`` of None means GCLIP. Windows do not affect attention, values and global tokens.
 
-    Raises:
-        GclipError: a setting is out of range; from each method, the encoding of another backbone.
-        MethodError: from each method, a ``Method``, block or head that cannot be computed.
-        ImageError: from each method, too few patches for SC-CLIP or SFP.
+    Raises GclipError for a setting out of range. Its methods raise GclipError for the encoding of
+    another backbone, MethodError for a ``Method``, block or head that cannot be computed, and
+    ImageError for too few patches for SC-CLIP or SFP.
     """
 
     backbone: Backbone

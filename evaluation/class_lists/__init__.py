@@ -45,8 +45,8 @@ def other_words() -> dict[str, tuple[str, ...]]:
 def parse(text: str, where: str) -> tuple[ClassName, ...]:
     """Reads a class list: ``name: phrase; phrase`` a line, or just ``name``; ``#`` comments.
 
-    Raises:
-        EvaluationError: no class, one without a name, or a name or phrase that occurs twice.
+    Raises EvaluationError without a class, and for one without a name or a name or phrase that
+    occurs twice.
     """
     classes = tuple(ClassName(name, words or (name,)) for name, words in lists.entries(text))
     names = [c.name.casefold() for c in classes]

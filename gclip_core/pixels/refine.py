@@ -60,11 +60,8 @@ def refined(result: Segmentation, picture: images.Source | None, name: str) -> S
     """The segmentation with edges that follow ``picture``; "no class" (-1) counts as a class.
 
     ``name`` is a name in REFINEMENTS. ``picture`` is the image that was segmented, at its own size;
-    only ``"none"`` needs none. The threshold applies to refined scores.
-
-    Raises:
-        GclipError: no such refinement, no picture or one of another size, or a refined
-            segmentation.
+    only ``"none"`` needs none. The threshold applies to refined scores. Raises GclipError for an
+    unknown refinement, no picture or one of another size, and a refined segmentation.
     """
     entry = REFINEMENTS[name]
     if entry.coefficients is None:

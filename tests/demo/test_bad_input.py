@@ -83,13 +83,6 @@ def test_no_photo(photo: Any, visitor: Visitor) -> None:
     assert "the previous one is still shown" in visitor.shown["warning"]
 
 
-def test_words_are_data(visitor: Visitor) -> None:
-    """They come back unchanged."""
-    words = "${7*7}, {{x}}, <img src=x onerror=alert(1)>, قطة, 🐈"
-    canvas = visitor.ask(visitor.uploaded(PNG), words=words, nearest=0, short_side=32)["canvas"]
-    assert [entry["name"] for entry in canvas["classes"]] == words.split(", ")
-
-
 def test_forged_values(visitor: Visitor, capfd: Any) -> None:
     """Values of another type, which no control sends, leave no traceback."""
     values = visitor.open("words=cat,grass")

@@ -208,14 +208,8 @@ def test_behind_nginx(tmp_path: Path) -> None:
     port = free_port()
     with serving("--root-path", "/gclip", "--auth", "a:b") as server:
         places = " ".join(
-            f"{name} {tmp_path}/{name};"
-            for name in (
-                "client_body_temp_path",
-                "proxy_temp_path",
-                "fastcgi_temp_path",
-                "uwsgi_temp_path",
-                "scgi_temp_path",
-            )
+            f"{name}_temp_path {tmp_path}/{name};"
+            for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         configuration = tmp_path / "nginx.conf"
         configuration.write_text(

@@ -16,7 +16,7 @@ from evaluation.figure import percent
 from gclip_core import assets
 from gclip_core.pixels import palette
 
-PHOTO = photos.shipped_photos()["flower"]
+PHOTO = photos.shipped_photos()["raccoon"]
 """The photo of all steps; each must hold on it with these weights."""
 WORD = PHOTO.names[0]
 HARDLY = 0.01
@@ -54,21 +54,20 @@ LESSONS = {
         "Patches also attend to each other. In large models, such as the paper’s CLIP or DINOv2, "
         "nearly all attend to a few **global tokens**, the bright columns. Attention map fusion "
         "averages the last block’s attention with that of the first blocks that have such tokens.",
-        "What does **AMF** do to the mask?",
+        f"“{PHOTO.names[1].capitalize()}” now labels the leaves. What does **AMF** do to the mask?",
         "This model has hardly any such tokens before its last block, so AMF fuses two middle "
         "blocks: in these, patches also attend to distant patches of the same thing.",
-        OFF | {"words": WORD},
-        AMF | {"words": WORD},
+        OFF,
+        AMF,
         drawn="global-tokens.webp",
     ),
     "outlier": Lesson(
         "3 · A channel that outweighs the others",
         "In some CLIP models, one FFN channel has far larger weights than the others. The "
-        "built-in model has none, so here one is damaged on purpose. A second word, "
-        f"“{PHOTO.names[1]}”, now labels the leaves.",
+        "built-in model has none, so here one is damaged on purpose.",
         "What does that **outlier** do to the mask?",
-        "One channel outweighs all others in every patch, so the patches become alike: nearly all "
-        f"of “{PHOTO.names[1]}” is lost.",
+        "One channel outweighs all others in every patch, so the patches become alike: the mask of "
+        f"the {WORD} loses its head.",
         AMF,
         AMF | {"backbone": DAMAGED},
     ),

@@ -61,11 +61,12 @@ BEFORE, AFTER, SUMMED = BlocksOf12((9,)), BlocksOf12((4,)), BlocksOf12((4, 5, 6,
 the sum that is the input of the second pass."""
 
 
-def lof_scores(patches: Tensor) -> Tensor:
-    """Outlier score of each patch, (N, D) with N > 30 to (N,): larger for an isolated patch.
+def lof_outliers(patches: Tensor) -> Tensor:
+    """Indices (n,) int64 of the patches, (N, D) with N > 30, that are far from all others.
 
-    A patch's k-distance is its squared distance to the 30th nearest other patch. The score is the
-    patch's k-distance times the mean of 1 / k-distance over those 30, as in SC-CLIP's code.
+    A patch's k-distance is its squared distance to the 30th nearest other patch. Its score is its
+    k-distance times the mean of 1 / k-distance over those 30, as in SC-CLIP's code; outliers are
+    the patches with a score above the 0.95 quantile.
     """
     centred = patches - patches.mean(0)  # smaller numbers make the difference below more exact
     squares = centred.square().sum(1)
@@ -73,12 +74,7 @@ def lof_scores(patches: Tensor) -> Tensor:
     apart.fill_diagonal_(torch.inf)
     near, which = apart.topk(NEIGHBOURS, largest=False)
     k_distance = near[:, -1].clamp_min(torch.finfo(near.dtype).tiny)
-    return k_distance * (1 / k_distance)[which].mean(1)
-
-
-def lof_outliers(patches: Tensor) -> Tensor:
-    """Indices (n,) int64 of the patches whose ``lof_scores`` are above their 0.95 quantile."""
-    scores = lof_scores(patches)
+    scores = k_distance * (1 / k_distance)[which].mean(1)  # (N,)
     return (scores > scores.quantile(LOF_QUANTILE)).nonzero()[:, 0]
 
 

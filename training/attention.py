@@ -17,6 +17,8 @@ has `r = normalise(A v)`. The terms of the loss are means over patches and crops
 - values: `1 - cos(Values of the last block, v)`, so that words stay where the map puts them;
 - output: `1 - cos(output of a patch, r)`;
 - class: `1 - cos(output of the class token, mean v)`.
+
+After training, attention is sharpened for grids larger than a crop (`sharpen`).
 """
 
 from collections.abc import Sequence
@@ -56,6 +58,10 @@ Chosen by hand, like `WEIGHTS`."""
 SIDE, VIEWS, QUERIES = 20, 3, 96
 """Patches along a square crop of a photo, crops per step, and patches of a crop whose attention is
 taught: few, for speed."""
+SHARPER = 2.0
+"""The factor of attention's logits after training: it is learned on SIDE × SIDE patches and used on
+two to three times as many, over which the same logits would spread it. Chosen on both halves of
+COCO's photos, with features at 320 pixels: AMF's mean IoU rises by 0.6; with 3, no further."""
 _BLOCKS_A_STEP = 2
 """Random blocks whose attention is taught in one step: few, for speed."""
 _READING = 2.5
@@ -182,6 +188,21 @@ def give_heads(network: Network, layer: nn.Linear, features: Tensor) -> None:
     attn.in_proj_weight[:WIDTH] = (change @ weight).flatten(0, 1)
 
 
+@torch.no_grad()
+def sharpen(network: Network) -> None:
+    """Multiply the logits of the taught blocks, and of the last block's Key-Key attention, by
+    SHARPER. QUERY_GAIN has set those of its Query-Query attention."""
+
+    def scale(number: int, rows: slice, factor: float) -> None:
+        attn = network.blocks[number].attn
+        attn.in_proj_weight[rows] *= factor
+        attn.in_proj_bias[rows] *= factor
+
+    for number in TAUGHT:
+        scale(number, slice(WIDTH), SHARPER)
+    scale(BLOCKS - 1, slice(WIDTH, 2 * WIDTH), SHARPER**0.5)
+
+
 def terms_of(
     network: Network, before: Network, features: Tensor, affinity: Tensor, label: Tensor
 ) -> dict[str, Tensor]:
@@ -259,4 +280,5 @@ def run(
     )
     for hook in hooks:
         hook.remove()
+    sharpen(network)
     torch.save(network.state_dict(), folder / "attention.pt")

@@ -18,11 +18,13 @@ from training import __main__ as command
 from training import attention as learn_attention
 from training import map as learn_map
 from training.attention import (
+    SHARPER,
     Squares,
     affinity_attention,
     averaging_error,
     divergence,
     give_heads,
+    sharpen,
     terms_of,
 )
 from training.data import Data, folder_of, read
@@ -157,6 +159,21 @@ def test_heads(network: Network) -> None:
         variances = torch.linalg.eigvalsh(of_head.mT @ of_head / len(of_head))
         assert variances.max() < 2.4**2 * 1.05
         assert (variances > 2.4**2 * 0.9).float().mean() > 0.2
+
+
+def test_sharper(network: Network) -> None:
+    """The logits of taught blocks, and of the last block's Keys with themselves, are multiplied."""
+    x = network.block_input(network.tokens(torch.randn(1, 3, 4, FEATURES)))
+    places = ((3, "q", "k"), (4, "q", "k"), (10, "q", "k"), (11, "q", "q"), (11, "k", "k"))
+
+    def logits() -> list[torch.Tensor]:
+        heads = [(blocks.project(network.blocks[n], x), a, b) for n, a, b in places]
+        return [h.part(a) @ h.part(b).mT for h, a, b in heads]
+
+    before = logits()
+    sharpen(network)
+    for old, new, factor in zip(before, logits(), (1, SHARPER, SHARPER, 1, SHARPER), strict=True):
+        assert torch.allclose(new, factor * old, atol=1e-4)
 
 
 def test_squares(opened: Data, work: Path) -> None:

@@ -88,6 +88,10 @@ def draw(
     source = segmenter.suppress(encoded, result.method)
     received = [segmenter.received(source, [b]).view(source.grid).numpy() for b in blocks]
     attention = segmenter.last_attention(source, result.method).numpy()
+    refined = REFINEMENTS[result.refined].title
+    edges = "plain edges" if result.refined == "none" else f"edges by {refined}"
+    size = f"{source.grid[0]} × {source.grid[1]} patches"
+    details = segmenter.backbone.title, result.method.title, size, edges
     photo = picture.copy()
     photo.thumbnail((1000, 1000), Image.Resampling.LANCZOS)
     masks = [mask for mask in (before, result) if mask]
@@ -105,7 +109,7 @@ def draw(
         head, pictures, words, low, end = parts
         figure.get_layout_engine().set(w_pad=0.12, h_pad=0.05)
         head.text(0.02, 0.8, _cut(", ".join(names), 62), fontsize=12, fontweight="bold", va="top")
-        head.text(0.02, 0.36, _details(segmenter, result, source), color=SOFT, va="top")
+        head.text(0.02, 0.36, " · ".join(details), color=SOFT, va="top")
         words.legend(handles=entries, loc="upper left", ncols=columns, frameon=False, borderpad=0.7)
         titles = ["Photo", *(mask.method.title for mask in masks)]
         panels = pictures.subplots(1, len(titles))
@@ -140,14 +144,6 @@ def _styled() -> Iterator[None]:
     # A character that the font lacks is drawn as a box, without a warning.
     with _drawing, mpl.rc_context(STYLE), warnings.catch_warnings(action="ignore"):
         yield
-
-
-def _details(segmenter: Segmenter, result: Segmentation, source: Encoded) -> str:
-    """The backbone, method, grid and edges of a result."""
-    refinement = REFINEMENTS[result.refined]
-    edges = "plain edges" if result.refined == "none" else f"edges by {refinement.title}"
-    size = f"{source.grid[0]} × {source.grid[1]} patches"
-    return " · ".join([segmenter.backbone.title, result.method.title, size, edges])
 
 
 def _legend(result: Segmentation, colours: Sequence[str]) -> list[Patch]:

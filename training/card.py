@@ -108,14 +108,13 @@ def by_question(segmenter: Segmenter, photos: LabelledSet, competing: str) -> Sc
                 continue
             options = {"background": background, "background_weight": weight}
             result = segmenter.segment(encoded, words, METHODS["clearclip"], **options)
-            labels, n = result.labels.numpy(), len(typed)
+            labels = result.labels.numpy()
             if kind == "absent":
                 score = (labels[truth >= 0] >= 0).mean()
             else:
-                places = [[*typed].index(name) if name in typed else n for name in names]
-                true = np.array([*places, IGNORE], np.int16)[truth]
-                counts = metric.confusion(true, np.where(labels < 0, n, labels), n + 1)
-                score = metric.iou_scores(counts).iou[:n].mean()
+                meant = dict(zip(typed, words.names, strict=True))
+                true_names = [[meant.get(name, "")] for name in names]
+                score = metric.against_truth(truth, true_names, labels, words).miou
             scores[kind].append(100 * score)
     return scores
 

@@ -24,7 +24,7 @@ from starlette.responses import PlainTextResponse
 from demo.gate import API, files, numbers, process, requests, sessions
 from demo.gate.requests import JOIN, UPLOAD
 from gclip_core import GclipError
-from tests.demo.visitor import wait_for
+from tests.demo.visitor import FILE, wait_for
 
 PNG = b"\x89PNG\r\n\x1a\n a picture"
 DATA = f"{API}/queue/data"
@@ -32,7 +32,7 @@ DATA = f"{API}/queue/data"
 
 class Page:
     """Four events: ``look`` records the file that it gets, ``wait`` takes as long as the test says,
-    ``rename`` sends a property or, without a text, a value; the fourth has no Python function."""
+    ``repeat`` does not compute, and the fourth has no Python function."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.uploads, self.shipped = folder, folder / "uploads", folder / "shipped"
@@ -46,7 +46,7 @@ class Page:
             gr.Button().click(self.look, image, text, preprocess=False, api_name="look")
             heavy = {"concurrency_id": sessions.HEAVY, "concurrency_limit": 1}
             gr.Button().click(self.wait, text, text, api_name="wait", **heavy)
-            gr.Button().click(self.rename, text, text, api_name="rename")
+            gr.Button().click(lambda text: text, text, text, api_name="repeat")
             gr.Button().click(None, text, text, js="text => text")
 
     def look(self, image: Any) -> str:
@@ -57,9 +57,6 @@ class Page:
         self.seen.append(text)
         self.go.wait(60)
         return text * 2
-
-    def rename(self, text: str) -> Any:
-        return gr.update(label=text) if text else "a value"
 
     def launch(self, **options: Any) -> str:
         stored_files = files.Files(self.blocks, self.uploads, [self.shipped])
@@ -95,7 +92,7 @@ def web(small: Page) -> Iterator[httpx.Client]:
 
 
 def join(web: httpx.Client, event: int, value: Any, session: str = "one") -> httpx.Response:
-    """Call an event: 0 looks at a file, 1 waits, 2 renames, 3 is JavaScript."""
+    """Call an event: 0 looks at a file, 1 waits, 2 repeats, 3 is JavaScript."""
     return web.post(JOIN, json={"fn_index": event, "data": [value], "session_hash": session})
 
 
@@ -429,33 +426,26 @@ def test_programs(web: httpx.Client, small: Page, monkeypatch: pytest.MonkeyPatc
         assert all('data: ["xx"]' in answer.result().text for answer in answers)
 
 
-@pytest.fixture
-def inner() -> Iterator[socket.socket]:
-    """A server besides the page, to which no request may lead."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0.2)
-        yield server
-
-
-def test_no_address_is_fetched(web: httpx.Client, small: Page, inner: socket.socket) -> None:
+def test_no_address_is_fetched(web: httpx.Client, small: Page) -> None:
     """Neither as a path, as a field ``url``, as a file to serve, nor under the page's own name."""
     (own,) = upload(web).json()
-    address = f"http://127.0.0.1:{inner.getsockname()[1]}/a.png"
-    for path in (address, address.replace("//", "/"), f"{address}{API}/file={own}x"):
-        for value in ({"path": path}, {"path": path, "url": path}, [{"x": {"path": path}}]):
-            file = {"meta": {"_type": "gradio.FileData"}}
-            value = value | file if isinstance(value, dict) else value
-            answer = join(web, 0, value)
-            assert answer.status_code == 422
-            assert "Upload it again" in answer.json()["error"]
-        assert web.get(f"{API}/file={path}").status_code == 404
-        assert web.get(f"{API}/proxy={path}").status_code == 404
-    name = uuid4().hex
-    join(web, 0, {"path": own, "url": address, "meta": {"_type": "gradio.FileData"}}, name)
-    (answer,) = read(web, name)
-    assert answer["success"]
-    with pytest.raises(TimeoutError):
-        inner.accept()
+    with socket.create_server(("127.0.0.1", 0)) as inner:
+        inner.settimeout(0.2)
+        address = f"http://127.0.0.1:{inner.getsockname()[1]}/a.png"
+        for path in (address, address.replace("//", "/"), f"{address}{API}/file={own}x"):
+            file = {"path": path} | FILE
+            for value in (file, file | {"url": path}, [{"x": {"path": path}}]):
+                answer = join(web, 0, value)
+                assert answer.status_code == 422
+                assert "Upload it again" in answer.json()["error"]
+            assert web.get(f"{API}/file={path}").status_code == 404
+            assert web.get(f"{API}/proxy={path}").status_code == 404
+        name = uuid4().hex
+        join(web, 0, {"path": own, "url": address} | FILE, name)
+        (answer,) = read(web, name)
+        assert answer["success"]
+        with pytest.raises(TimeoutError):
+            inner.accept()
 
 
 def test_own_files(web: httpx.Client, small: Page) -> None:
@@ -463,8 +453,7 @@ def test_own_files(web: httpx.Client, small: Page) -> None:
     (path,) = upload(web).json()
     for own in (path, f"{small.url}{API}/file={path}", str(small.shipped / "photo.png")):
         name = uuid4().hex
-        value = {"path": own, "meta": {"_type": "gradio.FileData"}}
-        assert join(web, 0, value, name).status_code == 200
+        assert join(web, 0, {"path": own} | FILE, name).status_code == 200
         assert read(web, name)[0]["success"]
     assert len(small.seen) == 3
 

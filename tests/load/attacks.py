@@ -14,7 +14,7 @@ from demo.gate import API
 from demo.gate.files import MAX_FILE
 from demo.gate.requests import JOIN, UPLOAD
 from demo.settings import Settings
-from tests.demo.visitor import BusyError, FailedError, Server, Visitor
+from tests.demo.visitor import FILE, BusyError, FailedError, Server, Visitor
 from tests.load.hostile_pictures import PICTURES
 from tests.models import picture
 from tests.pictures import encoded
@@ -139,7 +139,7 @@ def use(server: Server, data: bytes, number: int) -> str:
     upload = visitor.upload(data)
     if upload.status_code != 200:
         return f"{upload.status_code} for the upload"
-    photo = {"path": upload.json()[0], "meta": {"_type": "gradio.FileData"}}
+    photo = {"path": upload.json()[0]} | FILE
     try:
         if number % 2:
             return "words" if visitor.program("suggest", photo, 5, "default") else ""

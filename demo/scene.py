@@ -31,7 +31,7 @@ from gclip_core.segmenter import Segmenter
 from gclip_core.words import suggest
 from gclip_core.words.vocabulary import UnknownPhrase, Vocabulary, parse, with_nearest
 
-OPENING = "panda"
+OPENING = "china"
 """The photo that the page opens with, unless a link names another."""
 SHIPPED = assets.path("photos"), assets.path("learn")
 """Folders whose files the page shows."""

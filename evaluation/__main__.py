@@ -49,7 +49,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     if rank == 0:
         result, file = benchmark.read_result(folder), folder / "result.json"
         benchmark.write_whole(file, tables.result_json(result).encode())
-        print(tables.run_table(result))
+        print(tables.paper_table([result]))
         print(f"\nwritten: {file}", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""Tables of results: of one run, and of several runs as in a paper.
+"""Results as JSON, and tables of one or several runs as in a paper.
 
 ``published.toml`` has published results, their sources and the settings of the authors' public
 code. A run is compared with a published result if it has the same weights, words, images and sizes;
@@ -9,7 +9,6 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ import numpy as np
 from evaluation import EvaluationError, metric
 from evaluation.benchmark import Result, method_settings
 from gclip_core.methods import METHODS, gclip
-from gclip_core.pixels.refine import REFINEMENTS
 
 BASE = METHODS["clearclip"].title
 """The row with which the others are compared."""
@@ -58,72 +56,35 @@ def two_decimals(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:.2f}"
 
 
-def difference(value: float, reference: float) -> str:
-    """The signed difference of two fractions in percentage points."""
-    if math.isnan(value - reference):
-        return "–"
-    text = f"{100 * (value - reference):+.2f}".replace("-", "−")
-    return "0.00" if text in ("+0.00", "−0.00") else text
-
-
 # --- one run -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class MethodScores:
-    """The scores of one method: fractions in [0, 1], nan if no pixel counts.
+def method_scores(result: Result) -> list[dict[str, Any]]:
+    """Each method's title, mean IoU, pixel accuracy, and IoU by class: fractions in [0, 1].
 
-    ``image_miou`` is the mean over images of each image's own mean IoU.
+    ``image_miou`` is the mean over images of each image's own mean IoU. A score is nan if no pixel
+    counts.
     """
-
-    method: str
-    miou: float
-    pixel_accuracy: float
-    image_miou: float
-    iou: tuple[float, ...]
-
-
-def method_scores(result: Result) -> list[MethodScores]:
-    """The scores of every method."""
-    by_method = []
+    names = [c["name"] for c in result.settings["classes"]]
+    rows = []
     for index, method in enumerate(result.settings["methods"]):
         whole, by_image = metric.iou_scores(result.counts[index]), result.image_miou[:, index]
         known = by_image[~np.isnan(by_image)]
-        mean = math.fsum(known) / len(known) if len(known) else math.nan
-        iou = tuple(whole.iou.tolist())
-        by_method.append(MethodScores(method["title"], whole.miou, whole.pixel_accuracy, mean, iou))
-    return by_method
-
-
-def run_table(result: Result) -> str:
-    """A run as text: what was evaluated, and one row per method, compared with ClearCLIP."""
-    settings, by_method = result.settings, method_scores(result)
-    words = "all classes" if settings["words"] == "all" else f"words: {settings['words']}"
-    images = counted(len(result.image_miou), "image")
-    parts = [settings["title"], settings["backbone_title"], images, words]
-    if settings["purify"] != "none":
-        parts.append("purified: FreeCP")
-    if settings["refine"] != "none":
-        parts.append(f"refined: {REFINEMENTS[settings['refine']].title}")
-    reference = next((scores.miou for scores in by_method if scores.method == BASE), math.nan)
-    rows = [["", "mIoU", f"to {BASE}", "pixel accuracy", "mIoU by image"]]
-    for scores in by_method:
-        to_reference = "" if scores.method == BASE else difference(scores.miou, reference)
-        others = [two_decimals(scores.pixel_accuracy), two_decimals(scores.image_miou)]
-        rows.append([scores.method, two_decimals(scores.miou), to_reference, *others])
-    if math.isnan(reference) or len(by_method) == 1:
-        rows = [[method, miou, *others] for method, miou, _, *others in rows]
-    return " · ".join(parts) + "\n\n" + text_table(rows)
+        rows.append(
+            {
+                "method": method["title"],
+                "miou": whole.miou,
+                "pixel_accuracy": whole.pixel_accuracy,
+                "image_miou": math.fsum(known) / len(known) if len(known) else math.nan,
+                "iou": dict(zip(names, whole.iou.tolist(), strict=True)),
+            }
+        )
+    return rows
 
 
 def result_json(result: Result) -> str:
     """Scores and settings as JSON, with null for nan."""
-    names = [c["name"] for c in result.settings["classes"]]
-    rows = [
-        asdict(scores) | {"iou": dict(zip(names, scores.iou, strict=True))}
-        for scores in method_scores(result)
-    ]
-    text = json.dumps({"results": rows, "settings": result.settings})
+    text = json.dumps({"results": method_scores(result), "settings": result.settings})
     plain = json.loads(text, parse_constant=lambda _: None)  # nan, which JSON does not have
     return json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
 
@@ -180,7 +141,7 @@ def _differing(runs: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _paper_rows(backbone: str, results: Sequence[Result], has_mean: bool) -> list[tuple[str, ...]]:
     """The cells of one backbone's table: the header, one row per method, and the settings."""
-    miou = [{row.method: row.miou for row in method_scores(result)} for result in results]
+    miou = [{row["method"]: row["miou"] for row in method_scores(result)} for result in results]
     methods = list(dict.fromkeys(method for by_method in miou for method in by_method))
     columns = [[backbone, *methods, "", *(key.replace("_", " ") for key in SETTINGS)]]
     for result, by_method in zip(results, miou, strict=True):
@@ -204,7 +165,10 @@ def _cell(column: Mapping[str, float], method: str) -> str:
     value, reference = column.get(method, math.nan), column.get(BASE, math.nan)
     if method == BASE or math.isnan(value - reference):
         return two_decimals(value)
-    return f"{two_decimals(value)} ({difference(value, reference)})"
+    difference = f"{100 * (value - reference):+.2f}".replace("-", "−")
+    if difference in ("+0.00", "−0.00"):
+        difference = "0.00"
+    return f"{two_decimals(value)} ({difference})"
 
 
 def _setting(result: Result, key: str) -> str:

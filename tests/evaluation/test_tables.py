@@ -55,18 +55,6 @@ def lines(text: str) -> list[str]:
     return [" ".join(line.split()) for line in text.splitlines()]
 
 
-def test_run() -> None:
-    """A table of one run has the differences to ClearCLIP, and names the refinement."""
-    text = lines(tables.run_table(result(THREE, refine="guided")))
-    assert text[0] == "VOC20 · OpenAI ViT-B/16 · 2 images · all classes · refined: guided filter"
-    assert text[2] == "mIoU to ClearCLIP pixel accuracy mIoU by image"
-    assert text[4] == "CLIP 20.00 −30.00 28.57 10.00"
-    assert text[5] == "ClearCLIP 50.00 66.67 50.00"
-    assert text[6] == "GCLIP 55.00 +5.00 71.43 90.00"
-    alone = lines(tables.run_table(result({"CLIP": LESS})))
-    assert alone[2:] == ["mIoU pixel accuracy mIoU by image", alone[3], "CLIP 20.00 28.57 10.00"]
-
-
 def test_paper() -> None:
     """Methods by sets, with a mean, differences to ClearCLIP, and each run's settings."""
     city = result(THREE | {"GCLIP": HALF}, "Cityscapes", short_side=560)

@@ -9,7 +9,6 @@ import pytest
 
 from demo import address, share
 from demo.gate import numbers
-from demo.gate.requests import JOIN
 from demo.scene import Photo, Scene
 from demo.settings import Settings
 from gclip_core import assets
@@ -111,12 +110,9 @@ FORGED = [{}, None, [], "index", {"index": 99}, {"index": "x"}, {"index": {}, "p
 @pytest.mark.parametrize("event", ["choose_example", "press_chips", "point", "enlarge"])
 def test_forged_press(event: str, data: Any, visitor: Visitor, capfd: Any) -> None:
     """A press on a picture, a chip or a patch that does not exist."""
-    entry = visitor.events[event]
-    body = {"fn_index": entry["id"], "data": [None] * len(entry["inputs"]), "event_data": data}
-    joined = visitor.web.post(JOIN, json=body | {"session_hash": visitor.session})
-    done = (m for m in visitor.messages() if m.get("event_id") == joined.json()["event_id"])
-    (answer,) = [m for m in done if m["msg"] == "process_completed"]
-    assert "no such button" in answer["output"]["error"]
+    called = visitor.events[event]
+    with pytest.raises(FailedError, match="no such button"):
+        list(visitor.call(called["id"], [None] * len(called["inputs"]), data))
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
@@ -134,12 +130,8 @@ CHIPS = {"items": [{"settings": ["x"], "word": ""}]}
 )
 def test_forged_input(event: str, data: list, visitor: Visitor, capfd: Any) -> None:
     """A press on a button: a value of another type leaves no traceback."""
-    number = visitor.events[event]["id"]
-    body = {"fn_index": number, "data": data, "event_data": {"index": 0, "pressed": [0]}}
-    joined = visitor.web.post(JOIN, json=body | {"session_hash": visitor.session})
-    done = (m for m in visitor.messages() if m.get("event_id") == joined.json()["event_id"])
-    (answer,) = [m for m in done if m["msg"] == "process_completed"]
-    assert answer["success"] or "no such button" in answer["output"]["error"]
+    with pytest.raises(FailedError, match="no such button"):
+        list(visitor.call(visitor.events[event]["id"], data, {"index": 0, "pressed": [0]}))
     printed = "".join(capfd.readouterr())
     assert "Traceback" not in printed and "planted" not in printed
 

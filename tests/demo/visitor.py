@@ -20,6 +20,7 @@ import httpx
 from gradio_client.utils import apply_diff
 
 from demo.gate import API
+from demo.gate.requests import JOIN, UPLOAD
 from demo.settings import Settings
 from tests import ROOT, free_port
 
@@ -120,7 +121,7 @@ class Visitor:
         self.kinds = {part["id"]: part["type"] for part in config["components"]}
 
     def upload(self, data: bytes, name: str = "picture.png") -> httpx.Response:
-        return self.web.post(f"{API}/upload", files={"files": (name, data)})
+        return self.web.post(UPLOAD, files={"files": (name, data)})
 
     def uploaded(self, data: bytes, name: str = "picture.png") -> dict[str, Any]:
         """Upload a file and return it as the value of the photo.
@@ -156,15 +157,15 @@ class Visitor:
                     self.shown[self.parts[part] or f"{self.kinds[part]} {part}"] = value
         return self.shown
 
-    def call(self, event: int, data: list[Any], query: str = "") -> Iterator[list[Any]]:
+    def call(self, event: int, data: list[Any], event_data: Any = None) -> Iterator[list[Any]]:
         """Join the queue; what each message says of the outputs.
 
         Raises:
             BusyError: too many requests are waiting.
             FailedError: there is no answer for another reason.
         """
-        body = {"fn_index": event, "data": data, "session_hash": self.session}
-        joined = self.web.post(f"{API}/queue/join?{query}", json=body)
+        body = {"fn_index": event, "data": data, "event_data": event_data}
+        joined = self.web.post(JOIN, json=body | {"session_hash": self.session})
         if joined.status_code in (429, 503):
             raise BusyError(joined.text)
         if joined.status_code != 200:

@@ -179,6 +179,15 @@ def share(page: Page, word: str) -> float:
     return float(entry.locator("b").inner_text().removesuffix("%"))
 
 
+def focused(page: Page) -> list[int]:
+    """Row and column of the patch in focus, and the size of the grid."""
+    stage = page.locator("#canvas .stage")
+    expect(stage).to_have_attribute("style", re.compile("--row:"))
+    style = stage.get_attribute("style") or ""
+    names = ("row", "column", "rows", "columns")
+    return [int(re.search(rf"--{name}: (\d+)", style)[1]) for name in names]
+
+
 def switch(page: Page, idea: str, part: str = "canvas") -> Locator:
     """The AMF or CS switch at a mask."""
     return page.locator(f"#{part}").get_by_role("switch", name=idea)

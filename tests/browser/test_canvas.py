@@ -15,6 +15,7 @@ from tests.browser.conftest import (
     FLOWER,
     PHONE,
     after,
+    focused,
     give,
     legend,
     picture,
@@ -70,15 +71,6 @@ def scores(page: Page) -> dict[str, int]:
     names = page.locator("#canvas .why :is(bdi, em)").all_inner_texts()
     values = page.locator("#canvas .why b").all_inner_texts()
     return {n: int(v.removesuffix(" %")) for n, v in zip(names, values, strict=True)}
-
-
-def focused(page: Page) -> list[int]:
-    """Row and column of the patch in focus, and the size of the grid."""
-    stage = page.locator("#canvas .stage")
-    expect(stage).to_have_attribute("style", re.compile("--row:"))
-    style = stage.get_attribute("style") or ""
-    names = ("row", "column", "rows", "columns")
-    return [int(re.search(rf"--{name}: (\d+)", style)[1]) for name in names]
 
 
 def test_keys(flower: Page) -> None:

@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import (
     after,
     answers,
+    focused,
     give,
     legend,
     load,
@@ -27,16 +28,9 @@ def test_pin(visitor: Callable[..., Page]) -> None:
     A tab that still shows the previous photo may have fewer patches.
     """
     page = visitor(example="astronaut", words="face, flag")
-    stage = page.locator("#canvas .stage")
-
-    def pinned() -> list[int]:
-        style = stage.get_attribute("style")
-        names = ("row", "column", "rows", "columns")
-        return [int(re.search(rf"--{name}: (\d+)", style)[1]) for name in names]
-
     page.locator("#canvas .pad").click(position={"x": 100, "y": 60})
     expect(page.locator("#canvas .why")).to_be_visible()
-    row, column, rows, columns = pinned()
+    row, column, rows, columns = focused(page)
     expect(page).to_have_url(re.compile(f"patch={row * columns + column + 1}"))
     turn_to(page, "How it works")
     expect(page.locator("#diagram .size")).to_have_text(f"{columns} × {rows}")
@@ -45,14 +39,14 @@ def test_pin(visitor: Callable[..., Page]) -> None:
     assert (round(x * columns), round(y * rows)) == (column, row)
     page.locator("#diagram .large").click(position={"x": 120, "y": 20})
     turn_to(page, "Segment")
-    assert pinned()[:2] != [row, column]
+    assert focused(page)[:2] != [row, column]
     after(page, page.locator("#samples button").first.click)
     expect(page.locator("#canvas .why")).to_be_hidden()
     pad = page.locator("#canvas .pad")
     box = pad.bounding_box() or {}
     pad.click(position={"x": box["width"] - 5, "y": box["height"] - 5})
     expect(page.locator("#canvas .why")).to_be_visible()
-    row, column, rows, columns = pinned()
+    row, column, rows, columns = focused(page)
     assert (row, column) == (rows - 1, columns - 1)
     expect(page).to_have_url(re.compile(rf"patch={rows * columns}\b"))
 

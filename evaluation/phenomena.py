@@ -16,6 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy.stats import entropy
 from torch import Tensor
 
 from evaluation import options
@@ -121,16 +122,6 @@ def majority_labels(labels: Tensor, grid: Grid) -> Tensor:
     return values[torch.cat(shares).argmax(0)].flatten()
 
 
-def entropy(norms: Tensor) -> Tensor:
-    """Entropy of norms (..., D) over the last axis: (...) float32 in [0, 1].
-
-    ``-sum p_d log p_d / log D`` with ``p_d = n_d / sum n``: 1 if all norms are equal or 0.
-    """
-    total = norms.double().sum(-1, keepdim=True)
-    p = torch.where(total > 0, norms.double() / total, 1 / norms.shape[-1])
-    return (-torch.special.xlogy(p, p).sum(-1) / math.log(norms.shape[-1])).float()
-
-
 def _mean_of_known(rows: Sequence[Sequence[float]]) -> NDArray[np.float64]:
     """The mean of each column without nan; nan for a column of nan only."""
     return np.ma.masked_invalid(np.array(rows, float)).mean(0).filled(np.nan)
@@ -147,7 +138,8 @@ region and across regions."""
 def summary(phenomena: Phenomena) -> str:
     """A table by block and sentences; blocks count from 1."""
     report, last = phenomena.report, len(phenomena.report.channels) - 1
-    before, after = map(entropy, (report.norms_before, report.norms_after))
+    norms = report.norms_before, report.norms_after
+    before, after = (entropy(n.numpy(), base=n.shape[1], axis=1) for n in norms)  # 1: all equal
     head = ["block", "score", "global tokens", "agreement"]
     cells = [[*head, "largest channel", "max/median", "entropy", "with CS"]]
     for block in range(last + 1):

@@ -8,14 +8,7 @@ import pytest
 import torch
 
 from evaluation.datasets import Sample
-from evaluation.phenomena import (
-    Phenomena,
-    entropy,
-    in_in_out,
-    majority_labels,
-    measure,
-    summary,
-)
+from evaluation.phenomena import Phenomena, in_in_out, majority_labels, measure, summary
 from gclip_core import Segmenter
 from tests.evaluation.sets import plain_set
 from tests.models import enlarge_channel, look_at_one_patch, tiny_backbone
@@ -64,12 +57,6 @@ def test_image_without_pairs() -> None:
     alone = measure(segmenter, [SAMPLES[0]]).similarities["without CS"]
     assert both[1] == pytest.approx(alone[1])
     assert not math.isnan(both[0])
-
-
-def test_entropy() -> None:
-    """By hand: equal norms, one channel with all, p = 1/2, 1/4, 1/8, 1/8, and no norm."""
-    norms = torch.tensor([[2.5, 2.5, 2.5, 2.5], [0, 7, 0, 0], [4, 2, 1, 1], [0, 0, 0, 0]])
-    assert entropy(norms).tolist() == pytest.approx([1, 0, 0.875, 1])
 
 
 def test_summary(phenomena: Phenomena) -> None:

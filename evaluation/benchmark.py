@@ -192,15 +192,10 @@ def run(experiment: Experiment, folder: Path, rank: int = 0, world: int = 1) -> 
 
 def _claim(folder: Path, settings: dict[str, Any]) -> None:
     """Writes a run's settings to its folder, or compares them with those that are there."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if not any((folder / "images").glob("*.npz")):
-        try:
-            with (folder / "settings.json").open("x", encoding="utf-8") as file:
-                file.write(json.dumps(settings, indent=1, ensure_ascii=False))
-            return
-        except FileExistsError:
-            pass  # another process was first, and may still be writing
-    saved = _read_settings(folder, tries=10)
+    file = folder / "settings.json"
+    if not file.exists() and not any((folder / "images").glob("*.npz")):
+        write_whole(file, json.dumps(settings, indent=1, ensure_ascii=False).encode())
+    saved = _read_settings(folder)
     differences = []
     for key in {**settings, **saved}:
         here, there = settings.get(key), saved.get(key)
@@ -214,13 +209,10 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
         )
 
 
-def _read_settings(folder: Path, tries: int = 1) -> dict[str, Any]:
+def _read_settings(folder: Path) -> dict[str, Any]:
     try:
         return json.loads((folder / "settings.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
-        if tries > 1:
-            time.sleep(0.1)
-            return _read_settings(folder, tries - 1)
         raise EvaluationError(
             f"A run was expected in {folder}, but its settings.json cannot be read ({error}). Name "
             "another folder, or delete this one and run the same command again."

@@ -1,7 +1,6 @@
 """``python -m evaluation``: counts, resumed and shared runs, and the command as typed."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -143,23 +142,6 @@ def test_resumed_run(tmp_path: Path) -> None:
     assert not benchmark.read_result(second).complete, "more processes than images"
     with pytest.raises(EvaluationError, match=r"threshold: 0\.5 here, 0\.0 there"):
         benchmark.run(small_experiment(1, threshold=0.5), second)
-
-
-def test_runs_at_once(tmp_path: Path) -> None:
-    """Of two runs that start at once in a folder with different settings, one is refused."""
-    experiments = [small_experiment(1, threshold=0.1 * i) for i in range(4)]
-
-    def counted(experiment: Experiment) -> bool:
-        try:
-            benchmark.run(experiment, tmp_path)
-        except EvaluationError:
-            return False
-        return True
-
-    with ThreadPoolExecutor(4) as pool:
-        done = list(pool.map(counted, experiments))
-    assert sum(done) == 1
-    assert benchmark.read_result(tmp_path).settings == experiments[done.index(True)].settings()
 
 
 def test_folders(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ import {
   middle,
   newestOnly,
   patchBeside,
-  patchOf,
   patchUnder,
   percent,
   pins,
@@ -84,7 +83,7 @@ export default function mount({ element, props, trigger, watch }) {
     element.classList.remove("loading");
     const isNew = answer?.of !== value.of;
     if (isNew) {
-      chosen.patch = patchOf(value);
+      chosen.patch = value.patch;
       chosen.isPinned = chosen.patch !== null;
     }
     const hasOtherWords = !isNew && namesOf(answer) !== namesOf(value);

@@ -16,7 +16,6 @@ import {
   make,
   newestOnly,
   patchBeside,
-  patchOf,
   patchUnder,
   pins,
   placeOf,
@@ -76,7 +75,7 @@ export default function mount({ element, props, trigger, watch }) {
     const isNew = answer?.of !== next[0].of;
     if (isNew) {
       hovered = null;
-      pinned = patchOf(next[0]);
+      pinned = next[0].patch;
       focused = next[0].surest;
     }
     const before = isNew ? null : data.labels;

@@ -110,10 +110,6 @@ export function draw(canvas, width, height, colour) {
 export const heat = (canvas, values, columns) =>
   draw(canvas, columns, values.length / columns, (i) => HEAT[values[i]]);
 
-/** The patch that a value names; null for none, or for one outside its grid. */
-export const patchOf = ({ patch, grid: [rows, columns] }) =>
-  Number.isInteger(patch) && patch < rows * columns ? patch : null;
-
 /**
  * The pinned patch, which all drawings of a photo share. `follow` gets every pin `{ of, patch }`;
  * the returned function pins a patch, or null, in all drawings of the same photo (`of`). It also

@@ -17,31 +17,13 @@ from torch import Tensor
 from gclip_core import attention, blocks
 from gclip_core.amf import BlocksOf12
 from gclip_core.attention import Attention, Heads
-from gclip_core.errors import ImageError, check_choice
+from gclip_core.errors import ImageError
 from gclip_core.types import Grid, Module
 
-
-@dataclass(frozen=True)
-class Calibration:
-    """Settings of the calibration around the last block (``gclip_core.calibration``).
-
-    ``outliers`` names the detector. An outlier whose neighbours are all outliers is unchanged if
-    ``isolated`` is ``"kept"``, else set to 0. With ``gate_thresholded``, the gate is computed from
-    thresholded similarities. The second pass uses attention and gate, as the first does, or only
-    the gate. Raises MethodError for any other value.
-    """
-
-    outliers: Literal["lof", "som"]
-    isolated: Literal["kept", "zero"]
-    gate_thresholded: bool
-    second_pass: Literal["same", "gate"]
-
-    def __post_init__(self) -> None:
-        check_choice("outliers", self.outliers, ("lof", "som"))
-        check_choice("isolated", self.isolated, ("kept", "zero"))
-        check_choice("second_pass", self.second_pass, ("same", "gate"))
-
-
+Calibration = Literal["scclip", "sfp"]
+"""Whose calibration it is. SC-CLIP's outliers are ``lof_outliers``, SFP's are ``som_outliers``. If
+all neighbours of an outlier are outliers, too, SC-CLIP keeps it, and SFP sets it to 0. SFP's gate
+is computed from thresholded similarities, and its second pass uses the gate alone."""
 NEIGHBOURS = 30
 """Number of nearest other patches with which each patch is compared."""
 LOF_QUANTILE = 0.95
@@ -91,13 +73,11 @@ def som_outliers(heads: Heads) -> Tensor:
     return order[attended[order] > own[order]][:SOM_MOST]
 
 
-def repaired(
-    patches: Tensor, outliers: Tensor, grid: Grid, isolated: Literal["kept", "zero"]
-) -> Tensor:
+def repaired(patches: Tensor, outliers: Tensor, grid: Grid, calibration: Calibration) -> Tensor:
     """Patches (N, D) with each outlier replaced by the mean of its neighbours on the grid.
 
     The neighbours are the eight patches around it, without those outside the image and without
-    outliers. An outlier without such neighbours is unchanged (``"kept"``) or set to 0 (``"zero"``).
+    outliers. An outlier without such neighbours is unchanged (SC-CLIP) or set to 0 (SFP).
     """
     usable = torch.ones_like(patches[:, :1]).index_fill_(0, outliers, 0)
     fields = torch.cat([patches * usable, usable], dim=1).T.unflatten(1, grid)  # (D + 1, h, w)
@@ -105,7 +85,7 @@ def repaired(
     sums = sums.flatten(1).T[outliers]  # (outliers, D + 1), over 3 × 3 patches
     count = sums[:, -1:]
     mean = sums[:, :-1] / count.clamp_min(1)
-    if isolated == "kept":
+    if calibration == "scclip":
         mean = mean.where(count > 0, patches[outliers])
     return patches.index_copy(0, outliers, mean)
 
@@ -137,7 +117,7 @@ class Calibrated:
     ``outliers`` (n,) int64 and spread by ``before`` (N, N).
     """
 
-    settings: Calibration
+    calibration: Calibration
     grid: Grid
     patches: Tensor
     class_terms: Tensor
@@ -148,7 +128,7 @@ class Calibrated:
 
 
 def calibrate(
-    settings: Calibration, inputs: Sequence[Tensor], before_last: Heads, grid: Grid
+    calibration: Calibration, inputs: Sequence[Tensor], before_last: Heads, grid: Grid
 ) -> Calibrated:
     """Computes the inputs of the calibrated last block for one image.
 
@@ -166,15 +146,15 @@ def calibrate(
         return [inputs[block + 1].float() for block in of.indices(len(inputs))]
 
     late = inputs[-1].float()  # X_11 of 12
-    lof = settings.outliers == "lof"
-    outliers = lof_outliers(late[1:]) if lof else som_outliers(before_last)
-    near = cosines(repaired(outputs(BEFORE)[-1][1:], outliers, grid, settings.isolated))  # of X_9
-    gated = thresholded(near) if settings.gate_thresholded else near
+    scclip = calibration == "scclip"
+    outliers = lof_outliers(late[1:]) if scclip else som_outliers(before_last)
+    near = cosines(repaired(outputs(BEFORE)[-1][1:], outliers, grid, calibration))  # of X_9
+    gated = near if scclip else thresholded(near)
     before = spread(near)
-    first = before @ repaired(late[1:], outliers, grid, settings.isolated)
+    first = before @ repaired(late[1:], outliers, grid, calibration)
     summed = torch.stack(outputs(SUMMED)).sum(0)  # X_4 + ... + X_10
     return Calibrated(
-        settings=settings,
+        calibration=calibration,
         grid=grid,
         patches=torch.stack([first, summed[1:]]),
         class_terms=CLASS_WEIGHT * torch.stack([late[:1], summed[:1]]),
@@ -208,15 +188,15 @@ def path_matrix(last: Module, kind: Attention, calibrated: Calibrated, head: int
     _, attending = _heads(last, calibrated)
     attended = attention.mean_matrix(kind, attending.only(head), calibrated.grid)
     first, second = _with_attention(calibrated.gate.repeat(2, 1, 1), attended, kind)
-    eye, isolated = torch.eye(len(first), device=first.device), calibrated.settings.isolated
-    repair = repaired(eye, calibrated.outliers, calibrated.grid, isolated)
+    eye = torch.eye(len(first), device=first.device)
+    repair = repaired(eye, calibrated.outliers, calibrated.grid, calibrated.calibration)
     return calibrated.after @ (first @ (calibrated.before @ repair) + second) / 2
 
 
 def _heads(last: Module, calibrated: Calibrated) -> tuple[Heads, Heads]:
     """Heads of both passes, each (2, H, N, d), and of the passes that use more than the gate."""
     heads = blocks.project(last, calibrated.patches.to(last.attn.in_proj_weight.dtype))
-    return heads, heads if calibrated.settings.second_pass == "same" else heads[:1]
+    return heads, heads if calibrated.calibration == "scclip" else heads[:1]
 
 
 def _with_attention(gated: Tensor, attended: Tensor, kind: Attention) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 from gclip_core import amf, blocks, calibration, proxy, refocus
 from gclip_core.amf import WeightedMap
 from gclip_core.attention import ATTENTIONS
-from gclip_core.calibration import Calibrated, Calibration
+from gclip_core.calibration import Calibrated
 from gclip_core.encoder import Encoded
 from gclip_core.methods import Method
 from gclip_core.refocus import Refocused
@@ -24,7 +24,7 @@ def apply(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
     """
     last, kind, grid = encoded.backbone.blocks[-1], ATTENTIONS[method.attention], encoded.window
     if method.calibration is not None:
-        images = _calibrated(method.calibration, encoded)
+        images = _calibrated(method, encoded)
         z = torch.stack([calibration.two_passes(last, kind, image) for image in images])
     elif method.proxy is not None:
         assert encoded.proxy is not None
@@ -74,7 +74,7 @@ def attention_matrix(
         patches = refocus.path_matrix(_refocused(method, encoded), head)
     elif method.calibration is not None:
         last, kind = encoded.backbone.blocks[-1], ATTENTIONS[method.attention]
-        images = _calibrated(method.calibration, encoded)
+        images = _calibrated(method, encoded)
         patches = torch.stack([calibration.path_matrix(last, kind, x, head) for x in images])
     else:
         return amf.fused_matrix(_maps(method, encoded, fused), encoded.window, head)
@@ -104,12 +104,13 @@ def _maps(method: Method, encoded: Encoded, fused: Sequence[int]) -> list[Weight
     return [WeightedMap(1 - weight, own, heads), *others]
 
 
-def _calibrated(settings: Calibration, encoded: Encoded) -> list[Calibrated]:
+def _calibrated(method: Method, encoded: Encoded) -> list[Calibrated]:
     """The calibration of each window."""
+    assert method.calibration is not None
     before_last = encoded.heads(encoded.backbone.n_blocks - 2)
     return [
         calibration.calibrate(
-            settings, [x[i] for x in encoded.inputs], before_last[i], encoded.window
+            method.calibration, [x[i] for x in encoded.inputs], before_last[i], encoded.window
         )
         for i in range(len(encoded.corners))
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, BlocksOf12, Fusion
 from gclip_core.attention import ATTENTIONS
@@ -20,11 +20,11 @@ class Method:
     """A method: how the last block is computed, what is fused, and whether CS changes other blocks.
 
     ``attention`` names an entry of ``gclip_core.attention.ATTENTIONS``; ``residual`` and ``ffn``
-    are true if the method keeps these parts of the block. A ``proxy`` takes the attention from
-    another network; ``refocusing`` runs the tower again. ``summary`` is one sentence for people.
-    ``authors``, ``year`` and ``paper`` (an arXiv number or a conference) are empty if no paper
-    proposes the method. Raises MethodError for an unknown attention, or for parts that cannot be
-    combined.
+    are true if the method keeps these parts of the block. ``calibration`` names the method whose
+    calibration it has, a ``proxy`` takes the attention from another network, and ``refocusing``
+    runs the tower again. ``summary`` is one sentence for people. ``authors``, ``year`` and
+    ``paper`` (an arXiv number or a conference) are empty if no paper proposes the method. Raises
+    MethodError for an unknown attention or calibration, or for parts that cannot be combined.
     """
 
     name: str
@@ -44,6 +44,8 @@ class Method:
 
     def __post_init__(self) -> None:
         check_choice("attention", self.attention, ATTENTIONS)
+        if self.calibration is not None:
+            check_choice("calibration", self.calibration, get_args(Calibration))
         kind = ATTENTIONS[self.attention]
         fits = {  # calibrated patches have no class token, which gaussian and prepare require
             "calibration": kind.pairs and not kind.gaussian and not kind.prepare,
@@ -160,7 +162,7 @@ METHODS: Table[Method] = Table(  # in the order of their years
     ),
     Method(
         "scclip", "SC-CLIP", "kk", residual=False, ffn=False,
-        calibration=Calibration("lof", "kept", gate_thresholded=False, second_pass="same"),
+        calibration="scclip",
         authors="Bai et al.", year=2024, paper="arXiv:2411.15869",
         summary="Outlier patches are replaced by their neighbours; patches alike in a middle block "
         "are averaged before and after the last block, which also gets middle blocks' tokens.",
@@ -180,7 +182,7 @@ METHODS: Table[Method] = Table(  # in the order of their years
     gclip(),
     Method(
         "sfp", "SFP", "qq+kk", residual=False, ffn=False,
-        calibration=Calibration("som", "zero", gate_thresholded=True, second_pass="gate"),
+        calibration="sfp",
         authors="Jin et al.", year=2025, paper="ICCV 2025",
         summary="Like SC-CLIP, but outliers are the patches that the class token attends to most, "
         "and the last block also has Query-Query attention.",

@@ -490,7 +490,7 @@ def som_outliers(maps: Sequence[Tensor]) -> list[int]:
 
 
 def mended(
-    P: Tensor, outliers: Sequence[int], grid: tuple[int, int], isolated: str = "kept"
+    P: Tensor, outliers: Sequence[int], grid: tuple[int, int], name: str = "scclip"
 ) -> Tensor:
     """Every outlier becomes the mean of its ordinary neighbours in the picture."""
     out = P.clone()
@@ -504,7 +504,7 @@ def mended(
         good = [P[j] for j in around if j not in outliers]
         if good:
             out[i] = torch.stack(good).mean(0)
-        elif isolated == "zero":
+        elif name == "sfp":
             out[i] = 0
     return out
 
@@ -548,15 +548,14 @@ def calibrated_steps(
 ) -> Steps:
     """A tower of 12 blocks, or a multiple: ``xs[b]`` is the output of block b, numbered from 1."""
     scclip, last, times = name == "scclip", tower.layers - 1, tower.layers // 12
-    isolated = "kept" if scclip else "zero"
     late, maps = xs[last], qk_maps(tower, last - 1, xs[last - 1])
     outliers = lof_outliers(late[1:]) if scclip else som_outliers(maps)
-    S9 = cosine_matrix(mended(xs[9 * times][1:], outliers, grid, isolated))
+    S9 = cosine_matrix(mended(xs[9 * times][1:], outliers, grid, name))
     before, after = averaging(S9), averaging(cosine_matrix(xs[4 * times][1:]))
     shared = gate(S9 if scclip else S9 * S9.ge(0.4))
 
     total = sum(xs[3 * times + 1 : 10 * times + 1])  # X_4 + ... + X_10 of 12
-    entering = before @ mended(late[1:], outliers, grid, isolated), total[1:]
+    entering = before @ mended(late[1:], outliers, grid, name), total[1:]
     q, k, v = qkv(tower, last, entering[0])
     q2, k2, v2 = qkv(tower, last, entering[1])
     if scclip:

@@ -40,15 +40,13 @@ def test_no_som_outlier() -> None:
 
 
 @pytest.mark.parametrize("grid", [(4, 9), (9, 4), (1, 36)])
-@pytest.mark.parametrize("isolated", ["kept", "zero"])
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("outliers", [[], [0, 1, 4, 5, 9, 10, 17, 35]])
-def test_repair(outliers: list[int], grid: tuple[int, int], isolated: str) -> None:
+def test_repair(outliers: list[int], grid: tuple[int, int], name: str) -> None:
     """Repair agrees with the reference, also at the border and for an outlier among outliers."""
     patches = torch.randn(36, 5, generator=torch.Generator().manual_seed(3))
-    repaired = calibration.repaired(
-        patches, torch.tensor(outliers, dtype=torch.long), grid, isolated
-    )
-    assert close(repaired, reference.mended(patches.double(), outliers, grid, isolated))
+    repaired = calibration.repaired(patches, torch.tensor(outliers, dtype=torch.long), grid, name)
+    assert close(repaired, reference.mended(patches.double(), outliers, grid, name))
 
 
 def test_uniform_gate() -> None:
@@ -63,8 +61,7 @@ def test_steps(name: str, states: tuple[reference.Tower, list[Tensor]]) -> None:
     tower, xs = states
     q, k, _ = reference.qkv(tower, 10, xs[10])
     heads = calibration.Heads(*(torch.stack(part).float() for part in (q, k)))
-    inputs, settings = [x.float() for x in xs], METHODS[name].calibration
-    calibrated = calibration.calibrate(settings, inputs, heads, GRID)
+    calibrated = calibration.calibrate(name, [x.float() for x in xs], heads, GRID)
     steps = reference.calibrated_steps(tower, name, xs, GRID)
     assert sorted(calibrated.outliers.tolist()) == sorted(steps.outliers)
     assert close(calibrated.before, steps.before)

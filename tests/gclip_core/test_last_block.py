@@ -91,8 +91,7 @@ def test_calibrated_last_attention(name: str, head: int | None) -> None:
     first, second = (
         sum(maps) / 4 if head is None else maps[head] for maps in (steps.first, steps.second)
     )
-    eye, isolated = torch.eye(35).double(), "kept" if name == "scclip" else "zero"
-    repair = reference.mended(eye, steps.outliers, GRID, isolated)
+    repair = reference.mended(torch.eye(35).double(), steps.outliers, GRID, name)
     expected = steps.after @ (first @ steps.before @ repair + second) / 2
     matrix = segmenter.last_attention(trunk, METHODS[name], head)
     assert torch.allclose(matrix[1:, 1:].double(), expected, atol=1e-5)

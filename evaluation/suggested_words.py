@@ -1,16 +1,16 @@
 """Whether suggested words are in a photo: ``python -m evaluation.suggested_words``.
 
 Prints the share of suggested words that are in the photo's truth, the share of the labelled area
-that they name, and the share of the photos with a main thing in which any suggested word, and the
-first one, names it. The main thing is the class of COCO-Object that covers most of the photo, if it
-covers 15 % or more. It also prints the share of small things, which cover 1 to 5 % of a photo, that
-are named. Photos without a labelled pixel are left out.
+that they name, and the share of the photos with a main thing in which a suggested word names it.
+The main thing is the class of COCO-Object that covers most of the photo, if it covers 15 % or more.
+It also prints the share of small things, which cover 1 to 5 % of a photo, that are named. Photos
+without a labelled pixel are left out.
 """
 
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from evaluation.photos import NAME as PHOTOS
 from evaluation.tables import counted
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.segmenter import Segmenter
-from gclip_core.words import lists, suggest
+from gclip_core.words import suggest
 
 KINDS = {
     "floor": ("wooden floor",),
@@ -69,9 +69,8 @@ class Judgement:
     """The words suggested for one photo: their number, how many of them are in its truth, and the
     share of the labelled area that these name.
 
-    ``small`` says how many of its small things are named, and how many there are. ``main`` and
-    ``first`` say whether any word, and the first one, names the main thing, and ``only_stuff``
-    whether no thing is suggested; all three are None for a photo without a main thing.
+    ``small`` says how many of its small things are named, and how many there are; ``main`` whether
+    a word names its main thing, None if it has none.
     """
 
     n_words: int
@@ -79,8 +78,6 @@ class Judgement:
     area: float
     small: tuple[int, int] = (0, 0)
     main: bool | None = None
-    first: bool | None = None
-    only_stuff: bool | None = None
 
 
 def read_truth(classes: Sequence[ClassName], labels: NDArray[np.integer]) -> Truth:
@@ -110,12 +107,8 @@ def judge(words: Sequence[str], truth: Truth, named: Mapping[str, set[str]]) -> 
     area = sum(truth.areas[word] for word in set().union(*hits)) / sum(truth.areas.values())
     things = [{word, *named.get(word, ()), *MAIN_KINDS.get(word, ())} for word in words]
     small = sum(thing in set().union(*things) for thing in truth.small), len(truth.small)
-    judged = Judgement(len(words), sum(map(bool, hits)), area, small)
-    if not truth.main:
-        return judged
-    main = [truth.main in names for names in things]
-    only_stuff = lists.read("stuff").keys() >= set(words)
-    return replace(judged, main=any(main), first=main[0], only_stuff=only_stuff)
+    main = any(truth.main in names for names in things) if truth.main else None
+    return Judgement(len(words), sum(map(bool, hits)), area, small, main)
 
 
 # --- the command ---------------------------------------------------------------------------------
@@ -155,14 +148,11 @@ def report(photos: Sequence[Judgement]) -> str:
     named, small = np.sum([photo.small for photo in photos], axis=0).tolist()
     if small:
         text += f"; of {counted(small, 'small thing')} {100 * named / small:.1f} % are named"
-    rows = [(p.main, p.first, p.only_stuff) for p in photos if p.main is not None]
-    if not rows:
-        return text
-    main, first, only_stuff = 100 * np.mean(rows, axis=0)
-    return (
-        f"{text}; of {len(rows)} photos with a main thing {main:.1f} % have its word, "
-        f"{first:.1f} % first, and {only_stuff:.1f} % have only stuff"
-    )
+    main = [photo.main for photo in photos if photo.main is not None]
+    if main:
+        share = 100 * sum(main) / len(main)
+        text += f"; of {counted(len(main), 'photo')} with a main thing {share:.1f} % have its word"
+    return text
 
 
 def parser() -> argparse.ArgumentParser:

@@ -38,14 +38,11 @@ def test_right_words(words: list[str], judged: Judgement) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "main", "first"),
-    [(["wall", "dog"], True, False), (["puppy", "wall"], True, True), (["wall"], False, False)],
+    ("words", "main"), [(["wall", "dog"], True), (["puppy", "wall"], True), (["wall"], False)]
 )
-def test_main_thing(words: list[str], main: bool, first: bool) -> None:
+def test_main_thing(words: list[str], main: bool) -> None:
     """The main thing is named by its word or a synonym."""
-    judged = judge(words, Truth(AREAS, "dog"), NAMED)
-    assert (judged.main, judged.first) == (main, first)
-    assert judged.only_stuff == (words == ["wall"])
+    assert judge(words, Truth(AREAS, "dog"), NAMED).main == main
 
 
 def test_kinds() -> None:
@@ -74,13 +71,13 @@ def test_report() -> None:
     """Shares are over all words, over photos, and over the photos with a main thing."""
     photos = [
         Judgement(n_words=3, n_right=1, area=0.5, small=(1, 2)),
-        Judgement(n_words=1, n_right=1, area=0.25, main=True, first=False, only_stuff=False),
-        Judgement(n_words=1, n_right=0, area=0.0, main=False, first=False, only_stuff=True),
+        Judgement(n_words=1, n_right=1, area=0.25, main=True),
+        Judgement(n_words=1, n_right=0, area=0.0, main=False),
     ]
     assert report(photos) == (
         "3 photos: 40.0 % of the suggested words are in the photo, and name 25.0 % of the "
         "labelled area; 1.7 words a photo; of 2 small things 50.0 % are named; of 2 photos with a "
-        "main thing 50.0 % have its word, 0.0 % first, and 50.0 % have only stuff"
+        "main thing 50.0 % have its word"
     )
     assert report([replace(photos[0], small=(0, 0))]).endswith("3.0 words a photo")
 

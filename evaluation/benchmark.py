@@ -5,7 +5,6 @@ a small file for each counted image. A restarted run counts the remaining images
 processes can share them. ``read_result`` adds up the files.
 """
 
-import ast
 import io
 import json
 import re
@@ -100,8 +99,8 @@ class Experiment:
         """Everything that determines the results, as plain data; blocks count from 1.
 
         ``fingerprint`` is a digest of the images and their truth, ``weights`` that of the backbone;
-        a ``window`` of 0 means one pass. ``code`` is the ``code_digest`` of the code that
-        determines counts, so that counts from different code are never added.
+        a ``window`` of 0 means one pass. ``code`` is the ``code_digest``, so that counts from
+        different code are never added.
         """
         segmenter, dataset, backbone = self.segmenter, self.dataset, self.segmenter.backbone
         plain = {
@@ -130,7 +129,7 @@ class Experiment:
             "methods": [method_settings(method) for method in self.methods],
             "device": backbone.device.type,
             "version": gclip_core.__version__,
-            "code": _code(),
+            "code": code_digest(),
             "torch": torch.__version__,
             "open_clip": open_clip.__version__,
         }
@@ -138,19 +137,11 @@ class Experiment:
 
 
 @cache
-def _code() -> str:
+def code_digest() -> str:
+    """A digest of 12 hexadecimal digits of the files of the code that determines counts."""
     core, here = Path(gclip_core.__file__).parent, Path(__file__).parent
     files = [*sorted(core.rglob("*.py")), *(here / name for name in COUNTING)]
-    return code_digest("\n".join(file.read_text("utf-8") for file in files))
-
-
-def code_digest(source: str) -> str:
-    """A digest of Python code that does not depend on comments, docstrings and line breaks."""
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            node.value = ast.Constant(None)  # a docstring
-    return blake2b(ast.dump(tree).encode(), digest_size=6).hexdigest()
+    return blake2b(b"".join(file.read_bytes() for file in files), digest_size=6).hexdigest()
 
 
 def digest(settings: dict[str, Any]) -> str:

@@ -97,7 +97,6 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
 
     backbone, words = controls["backbone"], controls["words"]
     canvas, diagram, large = outputs["canvas"], outputs["diagram"], outputs["large"]
-    chips, undo = outputs["chips"], outputs["undo"]
     masks, table = outputs["masks"], outputs["table"]
     in_view = [controls[name] for name in ("block", "head", "patch")]
     opened = [seen, parts.tabs, tab, *asked]
@@ -110,8 +109,8 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     # Events that set inputs, which are then answered: event, function, inputs, outputs.
     for event, function, inputs, changed in (
         (parts.samples.select, choose_example, None, parts.photo),
-        (chips.select, press_chips, [chips, words], settings),
-        (undo.select, press_chips, [undo, words], settings),
+        (outputs["chips"].select, press, words, settings),
+        (outputs["undo"].select, press, words, settings),
         (canvas.input, press, words, settings),
         (diagram.input, point, in_view, in_view),
     ):
@@ -235,17 +234,11 @@ def choose_example(event: gr.EventData) -> str:
 
 
 @refuse()
-def press_chips(event: gr.EventData, chips: dict, words: str) -> list[Any]:
-    """The settings after all presses since the chips were drawn: ``words`` may lack some."""
-    settings = views.pressed([chips["items"][index] for index in event.pressed], words)
-    return [settings.get(name, gr.skip()) for name in Settings.model_fields]
-
-
-@refuse()
 def press(event: gr.EventData, words: str) -> list[Any]:
-    """The settings after a press on the canvas, which adds a word or changes settings."""
-    settings = views.pressed([{"word": event.word, "settings": event.settings}], words)
-    return [settings.get(name, gr.skip()) for name in Settings.model_fields]
+    """The settings after a press on the canvas, or after recent presses on chips, which add words
+    or change settings; ``words`` may lack those of earlier presses."""
+    changed = Settings.read(views.pressed(event.pressed, words))
+    return [value if name in changed.model_fields_set else gr.skip() for name, value in changed]
 
 
 @refuse()

@@ -138,7 +138,7 @@ export default function mount({ element, props, trigger, watch }) {
     Object.assign(button, { textContent: action, hidden: !action });
     button.onclick = () => {
       if (opens !== undefined) chosen.mode = opens;
-      trigger("input", { word: "", settings });
+      trigger("input", { pressed: [{ word: "", settings }] });
     };
   }
 
@@ -398,7 +398,7 @@ export default function mount({ element, props, trigger, watch }) {
       if (!shares) return;
       const behind = best ? background.names[best[patch]] : "";
       const onAdd = answer.switches.length
-        ? () => trigger("input", { word: behind, settings: {} })
+        ? () => trigger("input", { pressed: [{ word: behind, settings: {} }] })
         : null;
       const text = explain(why, { classes: answer.classes, shares, patch, behind, onAdd, free });
       placeBeside(why, stage, row / rows, column / columns);

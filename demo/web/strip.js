@@ -5,7 +5,7 @@ export default function mount({ element, props, trigger, watch }) {
   const strip = element.querySelector(".items");
   const legend = element.querySelector(".legend");
   let key = "";
-  /** Recent presses: chips may be pressed faster than they are redrawn. */
+  /** The chips pressed recently: a second press may come before the answer to the first. */
   let pressed = [];
   let forgetting = 0;
 
@@ -32,14 +32,14 @@ export default function mount({ element, props, trigger, watch }) {
     return entry;
   }
 
-  function drawn({ image, caption = "", alt = "", isOurs = false }, i, pressable) {
+  function drawn({ image, caption = "", alt = "", isOurs, word, settings }, i, pressable) {
     const item = make(pressable ? "button" : "figure", isOurs ? "ours" : "");
     if (image) item.append(Object.assign(make("img"), { src: image.url, alt }));
     if (caption) item.append(make("bdi", "", caption));
     if (pressable) {
       item.type = "button";
       item.onclick = () => {
-        pressed.push(i);
+        pressed.push({ word, settings });
         clearTimeout(forgetting);
         forgetting = setTimeout(() => {
           pressed = [];

@@ -104,25 +104,22 @@ def test_forged_photo(photo: Any, visitor: Visitor, capfd: Any) -> None:
 
 
 FORGED = [{}, None, [], "index", {"index": 99}, {"index": "x"}, {"index": {}, "pressed": [99]}]
+FORGED += [{"pressed": [press]} for press in ({"word": 5, "settings": {}}, {"settings": ["x"]})]
 
 
 @pytest.mark.parametrize("data", FORGED)
-@pytest.mark.parametrize("event", ["choose_example", "press_chips", "point", "enlarge"])
+@pytest.mark.parametrize("event", ["choose_example", "press", "point", "enlarge"])
 def test_forged_press(event: str, data: Any, visitor: Visitor, capfd: Any) -> None:
     """A press on a picture, a chip or a patch that does not exist."""
     called = visitor.events[event]
     with pytest.raises(FailedError, match="no such button"):
-        list(visitor.call(called["id"], [None] * len(called["inputs"]), data))
+        list(visitor.call(called["id"], [""] * len(called["inputs"]), data))
     assert "Traceback" not in "".join(capfd.readouterr())
-
-
-CHIPS = {"items": [{"settings": ["x"], "word": ""}]}
 
 
 @pytest.mark.parametrize(
     ("event", "data"),
     [
-        ("press_chips", [CHIPS, ""]),
         ("fetch", [["built-in"]]),
         ("offer", [["built-in"]]),
         ("press", [["<planted>"]]),
@@ -132,6 +129,15 @@ def test_forged_input(event: str, data: list, visitor: Visitor, capfd: Any) -> N
     """A press on a button: a value of another type leaves no traceback."""
     with pytest.raises(FailedError, match="no such button"):
         list(visitor.call(visitor.events[event]["id"], data, {"index": 0, "pressed": [0]}))
+    printed = "".join(capfd.readouterr())
+    assert "Traceback" not in printed and "planted" not in printed
+
+
+def test_forged_setting(visitor: Visitor, capfd: Any) -> None:
+    """A press sets only what a control can have."""
+    pressed = [{"word": "", "settings": {"window": "<planted>"}}]
+    with pytest.raises(FailedError, match="“window” cannot be used"):
+        list(visitor.call(visitor.events["press"]["id"], [""], {"pressed": pressed}))
     printed = "".join(capfd.readouterr())
     assert "Traceback" not in printed and "planted" not in printed
 

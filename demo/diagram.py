@@ -95,7 +95,6 @@ def tower(scene: Scene) -> dict[str, Any]:
         "formula": formula(alone),
         "least_share": s.global_threshold,
         "least_norm": s.channel_threshold,
-        "target": s.cs_target,
     }
 
 

@@ -214,7 +214,6 @@ def _settings(parts: Parts) -> None:
         controls["cs_blocks"] = gr.Dropdown(
             [*choices, "7-11"], label="Blocks that CS changes", allow_custom_value=True
         )
-        controls["cs_target"] = gr.Radio(["mean", "median"], label="CS scales outliers to the")
         text = "A channel is an outlier above this multiple of the median norm."
         controls["channel_threshold"] = number("channel_threshold", "Outlier threshold", text, None)
 

@@ -67,7 +67,6 @@ class Settings(BaseModel):
     global_threshold: float = Field(GLOBAL_THRESHOLD, ge=1, le=10_000)
     """A global token receives at least this multiple of an equal share of the attention."""
     cs_blocks: Annotated[str, Field(max_length=200), AfterValidator(_blocks)] = "backbone"
-    cs_target: Literal["mean", "median"] = "mean"
     channel_threshold: float = Field(CHANNEL_THRESHOLD, ge=1, le=10_000)
     """A channel is an outlier above this multiple of the median norm."""
     block: int = Field(7, ge=1, le=64)

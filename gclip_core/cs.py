@@ -8,12 +8,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-from gclip_core.errors import check_between, check_choice
+from gclip_core.errors import check_between
 from gclip_core.numbering import check_before_last, check_blocks
 from gclip_core.types import Blocks
 
@@ -23,20 +22,18 @@ CHANNEL_THRESHOLD = 2.0
 
 @dataclass(frozen=True)
 class Suppression:
-    """CS: in ``blocks``, the FFN's output channel with the largest norm is scaled to the ``target``
-    norm of the others.
+    """CS: in ``blocks``, the FFN's output channel with the largest norm is scaled to the mean norm
+    of the others.
 
     The channel is abnormal if its norm is at least ``channel_threshold`` times the median. Raises
     MethodError for a setting outside its range.
     """
 
     blocks: Blocks = "backbone"
-    target: Literal["mean", "median"] = "mean"
     channel_threshold: float = CHANNEL_THRESHOLD
 
     def __post_init__(self) -> None:
         check_blocks("CS blocks", self.blocks)
-        check_choice("target", self.target, ("mean", "median"))
         check_between("channel_threshold", self.channel_threshold, 1, math.inf)
 
 
@@ -107,20 +104,19 @@ def suppressed_channels(
             return SuppressionReport({}, last if abnormal else SuppressionReason.NONE_ABNORMAL)
     blocks = tuple(sorted(blocks))
     check_before_last("CS", blocks, n_blocks)  # GCLIP leaves out the last block's FFN
-    factors = {block: channel_factors(norms[block], settings.target) for block in blocks}
+    factors = {block: channel_factors(norms[block]) for block in blocks}
     return SuppressionReport(factors, reason, replace(settings, blocks=blocks))
 
 
-def channel_factors(norms: Tensor, target: Literal["mean", "median"]) -> Tensor:
-    """The factors that scale the channel with the largest norm to the others' mean (or median).
+def channel_factors(norms: Tensor) -> Tensor:
+    """The factors that scale the channel with the largest norm to the others' mean.
 
     (D,) float32, as ``norms``: 1 for the other channels, and for all channels if all norms are 0.
     """
     factors, channel = torch.ones_like(norms), int(norms.argmax())
     others = torch.cat([norms[:channel], norms[channel + 1 :]])
-    wanted = others.quantile(0.5) if target == "median" else others.double().mean().float()
     if norms[channel] > 0:
-        factors[channel] = wanted / norms[channel]
+        factors[channel] = others.double().mean().float() / norms[channel]
     return factors
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, BlocksOf12, Fusion
 from gclip_core.attention import ATTENTIONS
@@ -75,7 +75,6 @@ def gclip(
     amf_blocks: str | Iterable[int] = "backbone",
     cs_blocks: str | Iterable[int] = "backbone",
     n_fused: int = N_FUSED,
-    cs_target: Literal["mean", "median"] = "mean",
     global_threshold: float = GLOBAL_THRESHOLD,
     channel_threshold: float = CHANNEL_THRESHOLD,
 ) -> Method:
@@ -90,7 +89,7 @@ def gclip(
         return blocks if isinstance(blocks, str) else indices(what, blocks)
 
     fusion = Fusion(read("AMF blocks", amf_blocks), n_fused, global_threshold)
-    suppression = Suppression(read("CS blocks", cs_blocks), cs_target, channel_threshold)
+    suppression = Suppression(read("CS blocks", cs_blocks), channel_threshold)
     on = [word for word, switch in (("AMF", amf), ("CS", cs)) if switch]
     return Method(
         name="gclip",

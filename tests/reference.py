@@ -588,12 +588,11 @@ def auto_blocks(has_tokens: Sequence[bool], n_fused: int = 2) -> tuple[int, ...]
     return None
 
 
-def suppressed(W2: Tensor, channels: Sequence[int], target: str = "mean") -> Tensor:
-    """``W2`` with the rows in ``channels`` scaled to the mean (median) norm of the others."""
+def suppressed(W2: Tensor, channels: Sequence[int]) -> Tensor:
+    """``W2`` with the rows in ``channels`` scaled to the mean norm of the others."""
     norms = [float(row.double().pow(2).sum().sqrt()) for row in W2]
     others = [norm for d, norm in enumerate(norms) if d not in channels]
-    wanted = {"mean": statistics.mean, "median": statistics.median}[target](others)
     out = W2.clone()
     for d in channels:
-        out[d] = W2[d] * (wanted / norms[d])
+        out[d] = W2[d] * (statistics.mean(others) / norms[d])
     return out

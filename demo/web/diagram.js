@@ -87,7 +87,6 @@ export default function mount({ element, props, trigger, watch }) {
     $(".number").textContent = closer.block + 1;
     $(".norms").src = closer.norms.url;
     $(".own").textContent = tower.formula;
-    $(".target").textContent = tower.target;
     $(".least-share").textContent = tower.least_share;
     $(".least-norm").textContent = tower.least_norm;
     fillSwitches($(".ideas"), answer.switches);

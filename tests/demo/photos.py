@@ -46,7 +46,6 @@ OTHER = {
     "n_fused": 4,
     "global_threshold": 2.0,
     "cs_blocks": "11",
-    "cs_target": "median",
     "channel_threshold": 900.0,
     "block": 3,
     "head": 1,

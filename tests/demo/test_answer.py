@@ -43,7 +43,7 @@ def test_change_sends_what_depends_on_it() -> None:
 
 
 FOLLOWING = {"enlarged": "large", "head": "diagram.closer", "global_threshold": "diagram.tower"}
-FOLLOWING |= {"block": "norms_text", "n_fused": "attention_text", "cs_target": "norms"}
+FOLLOWING |= {"block": "norms_text", "n_fused": "attention_text"}
 IN_PART = [name for name, view in VIEWS.items() if 0 < len(view.ignores) < len(OTHER)]
 
 

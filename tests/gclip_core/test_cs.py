@@ -11,7 +11,7 @@ def test_ratios() -> None:
     assert cs.ratios(torch.tensor([[1.0, 9, 2, 3], [1, 2, 3, 8]])) == pytest.approx((3.6, 3.2))
     zeros = torch.zeros(8)
     assert cs.ratios(zeros[None]) == (1.0,)
-    assert cs.channel_factors(zeros, "mean").tolist() == [1] * 8
+    assert cs.channel_factors(zeros).tolist() == [1] * 8
     single = torch.tensor([0.0, 0.0, 3.0, 0.0])
     assert cs.ratios(single[None]) == (float("inf"),)
     assert cs.abnormal_blocks((1.9, 2, 3), cs.Suppression().channel_threshold) == (1, 2)

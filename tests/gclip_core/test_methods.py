@@ -43,7 +43,6 @@ CALIBRATED, PROXIED, REFOCUSED = (METHODS[name] for name in ("scclip", "proxycli
         (gclip, {"cs_blocks": [1.0]}, "whole numbers from 0"),
         (gclip, {"n_fused": 1.5}, "n_fused must"),
         (gclip, {"global_threshold": float("nan")}, "global_threshold must"),
-        (gclip, {"cs_target": "max"}, "target must"),
         (gclip, {"channel_threshold": "2"}, "channel_threshold must"),
         (Fusion, {"weight": 1.1}, "weight must"),
         (Fusion, {"attention": "x"}, "qk, own"),

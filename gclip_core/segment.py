@@ -185,11 +185,7 @@ def find_images(given: Iterable[Path]) -> list[Path]:
     photos = []
     for path in given:
         files = [path]
-        try:
-            is_folder = path.is_dir()
-        except OSError:  # in a folder without permissions: an image that cannot be read
-            is_folder = False
-        if is_folder:
+        if path.is_dir():
             shown = (file for file in path.iterdir() if not file.name.startswith("."))
             files = sorted(file for file in shown if file.suffix.lower() in SUFFIXES)
         if not files:

@@ -231,14 +231,6 @@ def test_full_disk(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "0 of 1 image segmented" in capsys.readouterr().err
 
 
-def test_unreadable_file(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file that the system refuses to access is reported like a missing one."""
-    refused = photo.parent / f"{'long' * 80}.png"  # as in a closed folder, even for root
-    out = str(photo.parent / "out")
-    assert main([str(refused), str(photo), "--words", "cat", "--out", out]) == 1
-    assert "1 of 2 images segmented" in capsys.readouterr().err
-
-
 def test_interrupt(
     photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

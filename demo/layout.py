@@ -280,7 +280,7 @@ def _card(name: str, lesson: lessons.Lesson) -> Card:
         with gr.Column(min_width=300):
             gr.Markdown(f"### {lesson.title}\n{lesson.text}\n\n{lesson.question}")
             choices = [(text, number) for number, text in enumerate(OPTIONS)]
-            guess = gr.Radio(choices, show_label=False, container=False, elem_classes="guess")
+            guess = gr.Radio(choices, show_label=False, container=False)
             outcome = gr.Markdown()
             show = gr.Button("Show me", variant="primary", size="sm", visible=False)
     return Card(row, masks, guess, outcome, show)

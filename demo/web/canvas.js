@@ -276,8 +276,9 @@ export default function mount({ element, props, trigger, watch }) {
       doubt.hidden = !isUnsure;
       swatch.classList.toggle("unsure", isUnsure);
       entry.setAttribute("aria-pressed", chosen.label === label);
-      entry.hidden = false;
-      if (label !== NONE && shares.every((part) => part < LEAST_SHARE)) absent.push(entry);
+      const isAbsent = shares.every((part) => part < LEAST_SHARE);
+      entry.hidden = label === NONE && isAbsent && chosen.label !== NONE;
+      if (label !== NONE && isAbsent) absent.push(entry);
     }
     const isFolded = absent.length > 1 && !isUnfolded;
     for (const entry of absent) entry.hidden = isFolded && entry.ariaPressed !== "true";

@@ -318,9 +318,17 @@ def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> Labe
     """Finds a set's files under ``root`` and pairs every image with its truth.
 
     ``split`` names a list or folder other than the default. Raises EvaluationError if the files
-    have no known layout, or an image or its truth is missing.
+    have no known layout, if an image or its truth is missing, and for another split if none of the
+    set's paths depends on it.
     """
     split = split or dataset.split
+    paths = [path for files in dataset.files for path in (files.images, files.truth, *files.lists)]
+    if split != dataset.split and not any("{split}" in path for path in paths):
+        raise EvaluationError(
+            f"{dataset.title} was expected to have a split '{split}', but no path of it contains "
+            f"{{split}}, so it has only '{dataset.split}'. Leave the split out, or put {{split}} "
+            "into its paths in evaluation/datasets.py."
+        )
     expected: list[Path] = []
     for files in dataset.files:
         for base in (root / folder for folder in dataset.roots):

@@ -108,6 +108,11 @@ def test_split(tmp_path: Path) -> None:
     save_image(tmp_path / "a.jpg")
     save_ids(tmp_path / "a_mine.png", [[0]])
     assert [s.name for s in open_dataset(dataset, tmp_path, "mine").samples] == ["a"]
+    files = Files("{name}.jpg", "{name}_mine.png", Ids({0: 0}))
+    dataset = replace(dataset, files=(files,))
+    assert [s.name for s in open_dataset(dataset, tmp_path, "val").samples] == ["a"]
+    with pytest.raises(EvaluationError, match="split 'mine', but no path"):
+        open_dataset(dataset, tmp_path, "mine")
 
 
 def test_changed_files(tmp_path: Path) -> None:

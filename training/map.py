@@ -8,7 +8,8 @@ these terms:
 - all: cross-entropy over all words of masks, except near-synonyms; if the built-in model is trained
   further, also over all words that it can suggest;
 - photo: cross-entropy over the words of the patch's photo, as a person would type them, and some of
-  its source's other words, sampled for each patch: OTHERS on average, or all if there are fewer;
+  its source's other words: for each patch, each is drawn with the probability OTHERS / (number of
+  the words of all masks);
 - none: `-log(1 - p)` of a background patch, where `p` is the total probability of its source's
   words; the sum over these patches is divided by the number of all labelled patches;
 - teacher: KL(teacher, map) of the probabilities of all words that the teacher has seen, for patches
@@ -50,8 +51,9 @@ DROPPED = 0.5
 LABELLED, FREE = 2048, 1024
 """Patches per step: with a label, and without one."""
 OTHERS = 10
-"""About this many of all words of masks are sampled as further words for a patch's photo; only
-those of its source count."""
+"""For a patch's photo, each word of its source is drawn as a further word with the probability
+OTHERS / (number of the words of all masks): a source with half of these words adds five on
+average."""
 RATE, STEPS = 2e-3, 500
 """The learning rate and the steps of a new map."""
 RATE_FURTHER, STEPS_FURTHER = 3e-4, 150

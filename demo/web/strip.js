@@ -25,10 +25,8 @@ export default function mount({ element, props, trigger, watch }) {
   }
 
   function named({ name, colour }) {
-    const swatch = make("i");
-    swatch.style.background = colour;
-    const entry = make("span");
-    entry.append(swatch, make("bdi", "", name));
+    const entry = make("bdi", "", name);
+    entry.style.setProperty("--colour", colour);
     return entry;
   }
 

@@ -133,20 +133,21 @@ def calibrate(
     """Computes the inputs of the calibrated last block for one image.
 
     ``inputs`` are those of all blocks, (1+N, D) each; ``before_last`` are queries and keys of the
-    block before the last, (H, 1+N, d) each. Raises ImageError for fewer than 31 patches.
+    block before the last, (H, 1+N, d) each. Raises ImageError for fewer than 31 patches with
+    SC-CLIP's calibration.
     """
-    if grid[0] * grid[1] <= NEIGHBOURS:
+    scclip = calibration == "scclip"
+    if scclip and grid[0] * grid[1] <= NEIGHBOURS:
         raise ImageError(
-            f"A calibrated method (SC-CLIP, SFP) needs at least {NEIGHBOURS + 1} patches, because "
-            f"it compares each with {NEIGHBOURS} others, but there are only "
-            f"{grid[0]} × {grid[1]}. Increase the shorter side, or take another method."
+            f"SC-CLIP needs at least {NEIGHBOURS + 1} patches, because it compares each with "
+            f"{NEIGHBOURS} others, but there are only {grid[0]} × {grid[1]}. Increase the shorter "
+            "side, or take another method."
         )
 
     def outputs(of: BlocksOf12) -> list[Tensor]:
         return [inputs[block + 1].float() for block in of.indices(len(inputs))]
 
     late = inputs[-1].float()  # X_11 of 12
-    scclip = calibration == "scclip"
     outliers = lof_outliers(late[1:]) if scclip else som_outliers(before_last)
     near = cosines(repaired(outputs(BEFORE)[-1][1:], outliers, grid, calibration))  # of X_9
     gated = near if scclip else thresholded(near)

@@ -20,7 +20,7 @@ def apply(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
     """Dense features of each window: (W, h, w, E) float32, L2-normalised (table in METHOD.md).
 
     The grid is the window's, or that of a proxy's features. The attention of the blocks ``fused``,
-    if any, is fused into the last block's. Calibration raises ImageError for fewer than 31 patches.
+    if any, is fused into the last block's. SC-CLIP raises ImageError for fewer than 31 patches.
     """
     last, kind, grid = encoded.backbone.blocks[-1], ATTENTIONS[method.attention], encoded.window
     if method.calibration is not None:

@@ -45,7 +45,7 @@ class Segmenter:
 
     Raises GclipError for a setting out of range. Its methods raise GclipError for the encoding of
     another backbone, MethodError for a ``Method``, block or head that cannot be computed, and
-    ImageError for too few patches for SC-CLIP or SFP.
+    ImageError for fewer than 31 patches with SC-CLIP.
     """
 
     backbone: Backbone

@@ -510,7 +510,9 @@ def mended(
 
 
 def cosine_matrix(P: Tensor) -> Tensor:
-    return torch.stack([(P @ row) / (P.norm(dim=1) * row.norm()) for row in P])
+    """The cosines of all rows; 0 for a row of zeros, such as an outlier that SFP cannot repair."""
+    norms = P.norm(dim=1).clamp_min(1e-12)
+    return torch.stack([(P @ row) / (norms * norm) for row, norm in zip(P, norms, strict=True)])
 
 
 def averaging(S: Tensor) -> Tensor:
@@ -521,8 +523,12 @@ def averaging(S: Tensor) -> Tensor:
 
 def gate(S: Tensor) -> Tensor:
     """Softmax over three times the entries above the mean of all."""
-    raised = 3 * (S - S.mean())
-    return softmax(torch.where(raised < 0, torch.full_like(S, -math.inf), raised))
+    rows = 3 * (S - S.mean())
+    rows[rows < 0] = -math.inf
+    for i, row in enumerate(rows):
+        if row.max() == -math.inf:  # ours: a patch similar to none, as one of zeros, keeps its own
+            row[i] = 0
+    return softmax(rows)
 
 
 @dataclass(frozen=True, eq=False)

@@ -72,11 +72,23 @@ def test_steps(name: str, states: tuple[reference.Tower, list[Tensor]]) -> None:
     assert close(calibrated.class_terms[:, 0], 0.3 * torch.stack([xs[11][0], sum(xs[4:11])[0]]))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_few_patches(name: str) -> None:
-    """Fewer than 31 patches are refused with a message."""
+def test_few_patches() -> None:
+    """SC-CLIP refuses fewer than 31 patches with a message."""
     segmenter = Segmenter(tiny_backbone(22), short_side=40)
-    assert segmenter.dense_features(picture(40, 56), METHODS[name]).shape[:2] == (5, 7)
+    assert segmenter.dense_features(picture(40, 56), METHODS["scclip"]).shape[:2] == (5, 7)
     for ask in (segmenter.dense_features, segmenter.last_attention):
         with pytest.raises(ImageError, match="at least 31 patches.*only 5 × 6"):
-            ask(segmenter.encode(picture(40, 48)), METHODS[name])
+            ask(segmenter.encode(picture(40, 48)), METHODS["scclip"])
+
+
+@pytest.mark.parametrize("grid", [(5, 6), (3, 3), (1, 5), (1, 1)])
+def test_few_patches_sfp(grid: tuple[int, int]) -> None:
+    """SFP works with any number of patches, even if all are outliers."""
+    backbone, photo = tiny_backbone(22), picture(grid[0] * 8, grid[1] * 8)
+    ours = Segmenter(backbone, 8 * min(grid)).dense_features(photo, METHODS["sfp"])
+    tower = reference.read(backbone.model)
+    xs = reference.inputs(tower, normalised(photo))
+    assert (
+        reference.worst_cosine(ours.flatten(0, 1), reference.dense(tower, "sfp", xs, grid))
+        > 1 - 1e-5
+    )

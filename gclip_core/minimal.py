@@ -15,7 +15,8 @@ AMF, CS = (5, 6), (6, 7, 8, 9, 10)  # blocks, counted from 0: the paper's 6 and 
 def segment(model: Any, tokenizer: Any, picture: Any, words: list[str]) -> Tensor:
     """The index of each pixel's word, (height, width). ``model``: ViT-B-16-quickgelu of OpenAI."""
     visual, (*trunk, last) = model.visual, model.visual.transformer.resblocks
-    h, w = (round(SIDE * side / min(picture.size) / PATCH) for side in picture.size[::-1])
+    scale = SIDE / min(picture.size) / PATCH
+    h, w = (int(side * scale + 0.5) for side in picture.size[::-1])
     scaled: Any = image_transform((h * PATCH, w * PATCH), is_train=False, resize_mode="squash")
     places = visual.positional_embedding[1:].T.unflatten(1, visual.grid_size)[None]
     places = F.interpolate(places, (h, w), mode="bicubic")  # trained for another grid

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import pytest
 import torch
 
 from gclip_core import Segmenter, gclip, minimal
@@ -12,16 +13,17 @@ from tests.models import enlarge_channel, picture, tiny_clip, tokenizer, wrap_ba
 WORDS = ["cat", "sofa", "an old wall"]
 
 
-def test_labels() -> None:
+@pytest.mark.parametrize("size", [(140, 100), (300, 350)], ids=["rounded", "half a patch"])
+def test_labels(size: tuple[int, int]) -> None:
     """Except where two words are nearly equal; AMF and CS both change the labels here."""
     model = tiny_clip(3, image=224, patch=16, quick_gelu=True)
     enlarge_channel(model, 7, 40, minimal.CS)
     segmenter = Segmenter(wrap_backbone(model, OPENAI_MEAN, OPENAI_STD), minimal.SIDE)
-    photo = picture(140, 100)
+    photo = picture(*size)
     segment = partial(segmenter.segment, photo, WORDS)
     blocks = {"amf_blocks": minimal.AMF, "cs_blocks": minimal.CS}
     ours = segment(gclip(**blocks))
-    best, second = masks.scores(ours.logits, ours.prompt_classes, (140, 100)).topk(2, dim=0).values
+    best, second = masks.scores(ours.logits, ours.prompt_classes, size).topk(2, dim=0).values
     clear = best - second > 1e-3
     assert clear.double().mean() > 0.95
     labels = minimal.segment(model, tokenizer(), photo, WORDS)

@@ -80,14 +80,14 @@ def _experiment(args: argparse.Namespace) -> Experiment:
 
 
 def _note_unknown_words(experiment: Experiment) -> None:
-    """Prints the phrases that are not among the backbone's training words, if those are known."""
+    """Prints the phrases that the backbone does not know, if its words are known."""
     backbone, dataset = experiment.segmenter.backbone, experiment.dataset
     vocabulary = dataset.vocabulary(range(len(dataset.classes)))
     unknown = [entry.phrase for entry in unknown_phrases(backbone, vocabulary)]
     if unknown:
         shown = ", ".join(unknown[:8]) + (", …" if len(unknown) > 8 else "")
         print(
-            f"note: {backbone.title} was not trained on {len(unknown)} of the "
+            f"note: {backbone.title} does not know {len(unknown)} of the "
             f"{len(vocabulary.phrases)} words: {shown}.",
             file=sys.stderr,
         )

@@ -39,7 +39,7 @@ class Segmentation:
     any; ``prompt_classes`` are their classes, -1 for the background. ``background`` are those
     background words that fit some patch best, and ``background_map`` (h, w) int64 has the index of
     each patch's best one; they are () and None without a background. ``unknown`` are phrases that a
-    backbone with a known vocabulary was not trained on. ``notes`` are sentences for people.
+    backbone with a known vocabulary does not know. ``notes`` are sentences for people.
     ``refined`` names the refinement of the labels (``gclip_core.pixels.refine``), or is "none". The
     scores of classes are ``masks.scores`` of the logits. ``purified`` names the purification
     (``gclip_core.purify``), or is "none". After a purification, the scores are its ``maps`` (C, h,

@@ -264,7 +264,7 @@ def describe(result: Segmentation) -> str:
             f"{entry.phrase} ({entry.reason}; nearest known word: {entry.nearest or 'none'})"
             for entry in result.unknown
         )
-        lines.append(f"this backbone was not trained on: {', '.join(unknown)}")
+        lines.append(f"this backbone does not know: {', '.join(unknown)}")
     return "\n  ".join([*lines, *result.notes])
 
 

@@ -1,7 +1,7 @@
 """The built-in model's files, in ``assets/built-in/`` or in a folder that ``training`` wrote.
 
 ``model.json`` is an open_clip configuration with the settings of the stem. ``words.json`` has the
-words that the model was trained on and those of the stem's classes. ``nearest.txt.gz`` maps
+words that the model knows and those of the stem's classes. ``nearest.txt.gz`` maps
 WordNet's nouns to them; our list ``words/lists/nearest.txt`` maps other words and takes precedence.
 Weights may be stored as integers with one scale per row, and in several files. The token embedding
 has only the rows of trained tokens.
@@ -26,7 +26,7 @@ SETTINGS = ("model.json", "words.json", "nearest.txt.gz")
 
 @dataclass(frozen=True)
 class KnownWords:
-    """The words that a backbone was trained on, in lower case.
+    """The words that a backbone knows, in lower case.
 
     ``seen`` are the words of its training photos, each with its synonyms; ``class_words`` are the
     words of each class of its stem. ``nearest`` reads ``wordnet``, a file of words and their nouns.
@@ -63,7 +63,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def known_words(folder: Path) -> KnownWords:
-    """The words that the model was trained on."""
+    """The words that the model knows."""
     groups = json.loads((folder / "words.json").read_text("utf-8"))
     return KnownWords(
         frozenset(word.lower() for kind in groups.values() for group in kind for word in group),

@@ -62,7 +62,7 @@ Words = str | Iterable[str] | Vocabulary
 
 @dataclass(frozen=True)
 class UnknownPhrase:
-    """A phrase that a backbone was not trained on, and the nearest word that it knows, or None.
+    """A phrase that a backbone does not know, and the nearest word that it knows, or None.
 
     The phrase is not replaced, except by ``with_nearest``.
     """
@@ -139,8 +139,7 @@ def _quoted(phrases: Iterable[str]) -> str:
 class Prompts:
     """Classes with the embeddings of their phrases, ``text`` (phrases, E) float32, L2-normalised.
 
-    ``unknown`` are phrases that the backbone was not trained on; ``notes`` are sentences for
-    people.
+    ``unknown`` are phrases that the backbone does not know; ``notes`` are sentences for people.
     """
 
     classes: Vocabulary
@@ -178,7 +177,7 @@ def forms(phrase: str) -> list[str]:
 
 
 def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[UnknownPhrase, ...]:
-    """Phrases that the backbone was not trained on, each with the reason and the nearest word.
+    """Phrases that the backbone does not know, each with the reason and the nearest word.
 
     There is no nearest word for names and other languages. A backbone with an open vocabulary knows
     all phrases.
@@ -189,9 +188,8 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[Unknown
     for phrase in vocabulary.phrases:
         is_known, nearest = look_up(backbone.known, phrase)
         if not is_known:
-            reason = (
-                "never met in training" if _has_english_letter(phrase) else "not in English letters"
-            )
+            is_english = _has_english_letter(phrase)
+            reason = "not one of its words" if is_english else "not in English letters"
             unknown.append(UnknownPhrase(phrase, reason, nearest))
     return tuple(unknown)
 

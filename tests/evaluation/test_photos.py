@@ -55,5 +55,5 @@ def test_credits() -> None:
 
 
 def test_known_words(photo: ShippedPhoto) -> None:
-    """The built-in model was trained on every word of the photos."""
+    """The built-in model knows every word of the photos."""
     assert vocabulary.unknown_phrases(loaded(), vocabulary.parse(photo.text)) == ()

@@ -108,9 +108,9 @@ def test_unknown_word(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An unknown word is reported with the nearest one, and not replaced."""
     _, summary = run(photo, "--words", "tram, sky")
     assert summary["classes"] == [["tram"], ["sky"]]
-    reason = "never met in training"
+    reason = "not one of its words"
     assert summary["unknown"] == [{"phrase": "tram", "reason": reason, "nearest": "train"}]
-    assert "tram (never met in training; nearest known word: train)" in capsys.readouterr().out
+    assert "tram (not one of its words; nearest known word: train)" in capsys.readouterr().out
 
 
 def test_word_file(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,9 +201,9 @@ def test_with_nearest(typed: str, classes: tuple[tuple[str, ...], ...]) -> None:
 
 
 def test_reasons() -> None:
-    """A word with an English letter was never met; other scripts, numbers and emoji have none."""
+    """Other scripts, numbers and emoji have a reason of their own: no English letter."""
     reasons = [entry.reason for entry in unknown("Hund, R2-D2, собака, 42, 🐶, !!!").values()]
-    assert reasons == 2 * ["never met in training"] + 4 * ["not in English letters"]
+    assert reasons == 2 * ["not one of its words"] + 4 * ["not in English letters"]
 
 
 def test_other_letters(backbone: Backbone) -> None:

@@ -1,7 +1,8 @@
 """Loads a backbone by name, from a file, a folder or a download.
 
 open_clip has the configurations and the addresses of published weights. No Python code in a weight
-file runs, every number is checked, and every failure raises ``BackboneError``.
+file runs, but TorchScript code in a TorchScript archive can (``read_weights``). Every number is
+checked, and every failure raises ``BackboneError``.
 """
 
 import json

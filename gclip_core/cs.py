@@ -25,8 +25,9 @@ class Suppression:
     """CS: in ``blocks``, the FFN's output channel with the largest norm is scaled to the mean norm
     of the others.
 
-    The channel is abnormal if its norm is at least ``channel_threshold`` times the median. Raises
-    MethodError for a setting outside its range.
+    ``"auto"`` chooses the blocks in which that norm is at least ``channel_threshold`` times the
+    median. In blocks given by hand or by the backbone's default, the channel is scaled whatever its
+    norm. Raises MethodError for a setting outside its range.
     """
 
     blocks: Blocks = "backbone"

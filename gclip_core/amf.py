@@ -170,6 +170,7 @@ def fused_blocks(
     if blocks == "backbone":
         blocks, reason = default, FusionReason.BACKBONE
     if not isinstance(blocks, str):
+        blocks = tuple(sorted(blocks))
         check_before_last("AMF", blocks, n_blocks)
         return FusionReport(blocks, reason)
     n_fused = fusion.n_fused

@@ -1,6 +1,7 @@
 """Reads the command line, loads the backbone, and builds and serves the page.
 
-``python app.py`` needs no network. Every option can also be given by an environment variable.
+``python app.py`` needs no network. Every option except ``--weights`` and ``--open`` can also be
+given by an environment variable.
 """
 
 import argparse
@@ -41,8 +42,9 @@ ABOUT = (
     "presses the button for it."
 )
 ENVIRONMENT = (
-    "Each option can be an environment variable instead: GCLIP_PORT for --port, "
-    "GCLIP_NO_DOWNLOADS=1 for --no-downloads; GCLIP_WEIGHTS is the folder of --weights-dir."
+    "Each option except --weights and --open can be an environment variable instead: GCLIP_PORT "
+    "for --port, GCLIP_NO_DOWNLOADS=1 for --no-downloads; GCLIP_WEIGHTS is the folder of "
+    "--weights-dir."
 )
 
 

@@ -35,7 +35,6 @@ export default function mount({ element, props, trigger, watch }) {
   const matrix = $(".matrix");
   const received = $(".received");
   const called = $(".called");
-  const [looking, receiving] = $$(".direction button");
   /** What is drawn: three values from the server, and the numbers in their files. */
   let answer = null;
   let tower = null;
@@ -230,8 +229,8 @@ export default function mount({ element, props, trigger, watch }) {
     heat(received.firstChild, rowOf(data.matrix, n, null), attended);
     set({ share: (focused + 0.5) / (rows * columns) });
     toggle(flow, { looking: chosen !== null });
-    looking.setAttribute("aria-pressed", chosen !== null);
-    receiving.setAttribute("aria-pressed", chosen === null);
+    $(".direction").textContent =
+      chosen === null ? "attention received" : "what this patch attends to";
     drawBars();
   }
 
@@ -337,14 +336,10 @@ export default function mount({ element, props, trigger, watch }) {
     const words = best.map(({ name, cosine }) => `${name} ${cosine.toFixed(2)}`);
     $(".live").textContent = `Patch in ${placeOf(focused, answer.grid)}: ${words.join(", ")}`;
   };
-  looking.onclick = () => focus(null, focused);
-  receiving.onclick = () => focus(null, null);
   $(".head").onchange = ({ target }) =>
     trigger("input", { index: target.selectedIndex - 1, value: "head" });
-  $(".formulas").onclick = ({ target }) => {
+  $(".formulas").onclick = ({ target }) =>
     target.setAttribute("aria-pressed", flow.classList.toggle("written"));
-    connect();
-  };
   $$(".map").forEach(prepare);
   mask.append(make("canvas", "difference"));
   new ResizeObserver(() => answer && connect()).observe(flow);

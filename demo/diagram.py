@@ -69,7 +69,7 @@ def tower(scene: Scene) -> dict[str, Any]:
     rows, columns = source.grid
     grid, blocks, maps = coarser(scene.grid, numbers.BLOCK_PATCHES), [], []
     keys = coarser(scene.grid, numbers.ATTENDED_PATCHES)
-    for block, tokens in enumerate(segmenter.globality(source, s.global_threshold).tokens):
+    for block, tokens in enumerate(segmenter.global_tokens(source, s.global_threshold).tokens):
         places = [[(t % columns + 0.5) / columns, (t // columns + 0.5) / rows] for t in tokens]
         blocks.append(
             {

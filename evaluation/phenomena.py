@@ -67,10 +67,10 @@ def measure(segmenter: Segmenter, samples: Iterable[Sample]) -> Phenomena:
     for sample in samples:
         image, truth = sample.load()
         encoded = segmenter.encode(image)
-        globality = segmenter.globality(encoded)
-        received.append(globality.scores)
-        n_tokens.append([len(indices) for indices in globality.tokens])
-        agreement.append(globality.agreement)
+        found = segmenter.global_tokens(encoded)
+        received.append(found.scores)
+        n_tokens.append([len(indices) for indices in found.tokens])
+        agreement.append(found.agreement)
         reports.append(segmenter.report(encoded, COMPARED["with CS"]))
         regions = majority_labels(torch.from_numpy(np.array(truth)), encoded.grid)
         for label, method in COMPARED.items():

@@ -306,8 +306,10 @@ class Segmenter:
         heads = source.heads(self.backbone.n_blocks - 1, values=True)
         return heads.part("v")[0, :, 1:].transpose(0, 1).flatten(1).float().cpu()
 
-    def globality(self, encoded: Encoded, threshold: float = amf.GLOBAL_THRESHOLD) -> GlobalTokens:
-        """Patches with ``m_j >= threshold`` in every block."""
+    def global_tokens(
+        self, encoded: Encoded, threshold: float = amf.GLOBAL_THRESHOLD
+    ) -> GlobalTokens:
+        """The global tokens of each block: its patches with ``m_j >= threshold``."""
         check_between("threshold", threshold, 0, math.inf)
         source = self._encoded(encoded).whole
         received = self.received(source)

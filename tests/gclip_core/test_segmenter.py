@@ -75,7 +75,7 @@ def test_amf_blocks(
     segmenter = segmenter_of(replace(backbone, amf_blocks=(2, 4)))
     encoded = segmenter.encode(picture(32, 48))
     assert segmenter.report(encoded, gclip(**settings)).fusion == FusionReport(expected, reason)
-    tokens = segmenter.globality(encoded).tokens
+    tokens = segmenter.global_tokens(encoded).tokens
     assert [block for block in range(12) if tokens[block]] == list(global_blocks)
 
 
@@ -88,15 +88,15 @@ def test_global_tokens() -> None:
     expected = torch.stack([reference.received(tower, block, xs[block]) for block in range(12)])
     encoded = segmenter.encode(IMAGE)
     assert torch.allclose(segmenter.received(encoded).double(), expected, atol=1e-4)
-    globality = segmenter.globality(encoded, threshold=2.0)
-    assert globality.scores == pytest.approx(expected.amax(1).tolist(), abs=1e-4)
-    assert globality.tokens == tuple(tuple((m >= 2).nonzero()[:, 0].tolist()) for m in expected)
-    assert any(globality.tokens)
-    for block, tokens in enumerate(globality.tokens):
+    found = segmenter.global_tokens(encoded, threshold=2.0)
+    assert found.scores == pytest.approx(expected.amax(1).tolist(), abs=1e-4)
+    assert found.tokens == tuple(tuple((m >= 2).nonzero()[:, 0].tolist()) for m in expected)
+    assert any(found.tokens)
+    for block, tokens in enumerate(found.tokens):
         mean = sum(reference.qk_maps(tower, block, xs[block])) / 4
         cosines = [float(F.cosine_similarity(mean[1 + g, 1:], mean[0, 1:], dim=0)) for g in tokens]
         agreement = sum(cosines) / len(cosines) if cosines else math.nan
-        assert globality.agreement[block] == pytest.approx(agreement, 1e-4, nan_ok=True)
+        assert found.agreement[block] == pytest.approx(agreement, 1e-4, nan_ok=True)
 
 
 def test_clean_choice() -> None:
@@ -104,12 +104,12 @@ def test_clean_choice() -> None:
     clean, image = segmenter_of(with_channel(), short_side=24), picture(24, 56)
     method = gclip(cs_blocks=[0, 1, 2], global_threshold=2)
     expected = clean.report(clean.encode(image), gclip(cs=False, global_threshold=2)).fusion
-    tokens = clean.globality(clean.encode(image), 2).tokens
+    tokens = clean.global_tokens(clean.encode(image), 2).tokens
     for segmenter in (clean, replace(clean, window=24, stride=16)):
         encoded = segmenter.encode(image)
         for source in (encoded, segmenter.suppress(encoded, method)):
             assert segmenter.report(source, method).fusion == expected
-        assert segmenter.globality(encoded, 2).tokens == tokens
+        assert segmenter.global_tokens(encoded, 2).tokens == tokens
 
 
 @pytest.mark.parametrize("amf", [False, True])
@@ -337,7 +337,7 @@ def test_unusable_settings(settings: dict[str, Any]) -> None:
         (lambda s, it: s.attention_map(it, 12), "0 to 11"),
         (lambda s, it: s.attention_map(it, 0, 4), "0 to 3"),
         (lambda s, it: s.last_attention(it, head=0.0), "0 to 3"),
-        (lambda s, it: s.globality(it, float("nan")), "threshold must be"),
+        (lambda s, it: s.global_tokens(it, float("nan")), "threshold must be"),
     ],
 )
 def test_unusable_requests(

@@ -29,8 +29,8 @@ class Encoded:
     size of each window and ``corners`` are their (top, left), both in patches. ``pixels`` (3,
     height, width) float32 is the normalised image at the encoded size; ``image_size`` is its own
     size. ``probabilities`` (W, classes) float32 are those of the stem's classes, None for a tower
-    without a stem. ``proxy`` (W, h', w', C) are DINO's features: those of a stem, else None until
-    ``with_proxy`` adds them. With CS, ``suppression`` has its settings, and ``without_cs`` is the
+    without a stem. ``dino`` (W, h', w', C) are DINO's features: those of a stem, else None until
+    ``with_dino`` adds them. With CS, ``suppression`` has its settings, and ``without_cs`` is the
     encoding from which it resumes.
     """
 
@@ -41,7 +41,7 @@ class Encoded:
     corners: tuple[Grid, ...]
     inputs: tuple[Tensor, ...] = field(repr=False)
     probabilities: Tensor | None = field(default=None, repr=False)
-    proxy: Tensor | None = field(default=None, repr=False)
+    dino: Tensor | None = field(default=None, repr=False)
     suppression: Suppression | None = None
     without_cs: "Encoded | None" = field(default=None, repr=False)
     _received: dict[int, Tensor] = field(init=False, repr=False, default_factory=dict)
@@ -70,15 +70,15 @@ class Encoded:
             return
         for first in range(0, len(self.corners), n):
             some = slice(first, first + n)
-            probabilities, proxy = (
-                None if x is None else x[some] for x in (self.probabilities, self.proxy)
+            probabilities, dino = (
+                None if x is None else x[some] for x in (self.probabilities, self.dino)
             )
             yield replace(
                 self,
                 corners=self.corners[some],
                 inputs=tuple(x[some] for x in self.inputs),
                 probabilities=probabilities,
-                proxy=proxy,
+                dino=dino,
             )
 
     def average(self, maps: Tensor) -> Tensor:
@@ -101,14 +101,14 @@ class Encoded:
         return total / count
 
     @cached_property
-    def with_proxy(self) -> "Encoded":
+    def with_dino(self) -> "Encoded":
         """The same encoding with DINO's features, on the grid of the stem or the shipped DINO."""
-        if self.proxy is not None:
+        if self.dino is not None:
             return self
         patch = self.backbone.patch
         windows = (_crops(self.pixels, patch, self.window, some.corners) for some in self.split())
-        parts = [_proxy(self.backbone, pixels, self.window) for pixels in windows]
-        return replace(self, proxy=torch.cat(parts))
+        parts = [_dino_features(self.backbone, pixels, self.window) for pixels in windows]
+        return replace(self, dino=torch.cat(parts))
 
     @torch.no_grad()
     def heads(self, block: int, values: bool = False) -> Heads:
@@ -151,7 +151,7 @@ def encode(
         _encode_windows(backbone, _crops(pixels, patch, window, corners[first : first + n]))
         for first in range(0, len(corners), n)
     ]
-    inputs, probabilities, proxies = zip(*parts, strict=True)
+    inputs, probabilities, features = zip(*parts, strict=True)
     return Encoded(
         backbone=backbone,
         pixels=pixels,
@@ -160,7 +160,7 @@ def encode(
         corners=tuple(corners),
         inputs=_joined(inputs),
         probabilities=None if probabilities[0] is None else torch.cat(probabilities),
-        proxy=None if proxies[0] is None else torch.cat(proxies),
+        dino=None if features[0] is None else torch.cat(features),
     )
 
 
@@ -170,15 +170,15 @@ def _encode_windows(
     """Block inputs, and the stem's probabilities and patches, for windows (W, 3, height, width)."""
     conv1, pixels = backbone.visual.conv1, pixels.to(backbone.device, backbone.dtype)
     if isinstance(conv1, Stem):
-        patches, probabilities, proxy = conv1.classified(pixels)
+        patches, probabilities, dino = conv1.classified(pixels)
     else:
-        patches, probabilities, proxy = conv1(pixels), None, None
+        patches, probabilities, dino = conv1(pixels), None, None
     x = blocks.embed_patches(backbone.visual, patches)
-    return blocks.block_inputs(backbone.blocks, x), probabilities, proxy
+    return blocks.block_inputs(backbone.blocks, x), probabilities, dino
 
 
 @torch.no_grad()
-def _proxy(backbone: Backbone, pixels: Tensor, window: Grid) -> Tensor:
+def _dino_features(backbone: Backbone, pixels: Tensor, window: Grid) -> Tensor:
     """DINO's features (W, h', w', C) of windows (W, 3, height, width).
 
     If the tower's patches are larger than the stem's, which have 16 pixels a side, the grid of the

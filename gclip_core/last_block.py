@@ -27,12 +27,12 @@ def apply(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
         images = _calibrated(method, encoded)
         z = torch.stack([calibration.two_passes(last, kind, image) for image in images])
     elif method.proxy is not None:
-        assert encoded.proxy is not None
+        assert encoded.dino is not None
         values = encoded.heads(encoded.backbone.n_blocks - 1, values=True).part("v")[..., 1:, :]
-        grid = encoded.proxy.shape[1], encoded.proxy.shape[2]
+        grid = encoded.dino.shape[1], encoded.dino.shape[2]
         mixed = [
             proxy.attend(method.proxy, features, own, encoded.window)
-            for features, own in zip(encoded.proxy, values, strict=True)
+            for features, own in zip(encoded.dino, values, strict=True)
         ]
         z = blocks.merge(last, torch.stack(mixed))
     elif method.refocusing is not None:
@@ -67,8 +67,8 @@ def attention_matrix(
     attends to itself. With a proxy, all heads share it.
     """
     if method.proxy is not None:
-        assert encoded.proxy is not None
-        images = [proxy.matrix(method.proxy, x, encoded.window) for x in encoded.proxy]
+        assert encoded.dino is not None
+        images = [proxy.matrix(method.proxy, x, encoded.window) for x in encoded.dino]
         patches = torch.stack(images)
     elif method.refocusing is not None:
         patches = refocus.path_matrix(_refocused(method, encoded), head)

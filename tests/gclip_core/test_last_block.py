@@ -45,7 +45,7 @@ def test_methods(tower: str, name: str) -> None:
     """Every method agrees with the reference."""
     segmenter, trunk, theirs, xs = encoded(tower)
     middle = segmenter.report(trunk, gclip()).fusion.blocks if name == "gclip" else ()
-    (dino,) = trunk.with_proxy.proxy
+    (dino,) = trunk.with_dino.dino
     expected = reference.dense(theirs, name, xs, GRID, middle, dino=dino)
     features = segmenter.dense_features(trunk, METHODS[name])
     assert features.shape == (*GRID, 16)

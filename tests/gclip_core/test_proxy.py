@@ -23,8 +23,8 @@ def test_features() -> None:
     expected = loaded().visual.conv1.transformer((pixels[None] - 127) / 128)
     for backbone in (loaded(), tiny_backbone(3, patch=16, image=64)):
         encoded = Segmenter(backbone, short_side=96).encode(image)
-        assert torch.allclose(encoded.with_proxy.proxy, expected, atol=1e-3)
-        assert encoded.with_proxy.with_proxy is encoded.with_proxy
+        assert torch.allclose(encoded.with_dino.dino, expected, atol=1e-3)
+        assert encoded.with_dino.with_dino is encoded.with_dino
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_parity(method: Any, settings: dict[str, Any], size: tuple[int, int]) ->
     image = picture(*(length // patch * patch for length in size))
     segmenter = Segmenter(backbone, short_side=min(image.size))
     encoded, tower = segmenter.encode(image), reference.read(backbone.model)
-    xs, (dino,) = reference.inputs(tower, normalised(image)), encoded.with_proxy.proxy
+    xs, (dino,) = reference.inputs(tower, normalised(image)), encoded.with_dino.dino
     finer = 2 if patch == 32 else 1
     assert dino.shape == (encoded.grid[0] * finer, encoded.grid[1] * finer, 384)
     features = segmenter.dense_features(encoded, method)

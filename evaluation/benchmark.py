@@ -240,16 +240,16 @@ def count_image(experiment: Experiment, sample: Sample) -> Counts:
             f"{sample.name}: a truth of the image's size {size} was expected, not {truth.shape} "
             "(height, width); check that both files belong to the same image."
         )
-    n, background = len(dataset.classes), dataset.background
-    queried = queried_classes(truth, dataset.classes, experiment.words, sample.name, background)
+    n, none = len(dataset.classes), dataset.background
+    queried = queried_classes(truth, dataset.classes, experiment.words, sample.name, none)
     if not queried:  # every pixel of this image is ignored
         return np.zeros((len(experiment.methods), n, n + 1), np.int64)
-    prompts = False
-    if experiment.purify != "none" and background is not None and len(queried) > 1:
-        queried = tuple(index for index in queried if index != background)
-        prompts = dataset.vocabulary([background]).phrases
+    background = False
+    if experiment.purify != "none" and none is not None and len(queried) > 1:
+        queried = tuple(index for index in queried if index != none)
+        background = dataset.vocabulary([none]).phrases
     # The last entry is for label -1: pixels below the threshold, or of FreeCP's background.
-    class_of = np.array([*queried, IGNORE if background is None else background], np.int16)
+    class_of = np.array([*queried, IGNORE if none is None else none], np.int16)
     vocabulary, encoded = dataset.vocabulary(queried), segmenter.encode(image)
     suppressed, counts = {None: encoded}, []
     for method in experiment.methods:
@@ -260,7 +260,7 @@ def count_image(experiment: Experiment, sample: Sample) -> Counts:
             vocabulary,
             method,
             threshold=experiment.threshold,
-            background=prompts,
+            background=background,
             purify=experiment.purify,
             refine=experiment.refine,
             picture=image,

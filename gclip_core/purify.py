@@ -24,7 +24,7 @@ REDUNDANT = 0.15
 """Classes whose overlap before and after spreading is not above this are dropped."""
 SOURCES = 0.4
 """Patches above this fraction of a class's largest value determine the boxes that spread."""
-BACKGROUND = 0.5
+BACKGROUND_THRESHOLD = 0.5
 """FreeCP's background is ``1 - max R``: it wins where no class is above one half."""
 
 
@@ -52,15 +52,16 @@ def affinity(encoded: Encoded) -> Tensor:
     return (A + A.mT) / 2
 
 
-def purified(affinity: Tensor, prompts: Tensor, classes: Sequence[int], grid: Grid) -> Tensor:
+def purified(affinity: Tensor, probabilities: Tensor, classes: Sequence[int], grid: Grid) -> Tensor:
     """Maps of classes from 0 to 1, (C, h, w), from probabilities of prompts (prompts, N).
 
     ``classes`` are those of the prompts, -1 for the background, which has no map. A dropped class
     is 0 everywhere.
     """
-    span = (prompts.max() - prompts.min()).clamp_min(torch.finfo(prompts.dtype).tiny)
-    before = per_class(prompts, classes)
-    scaled = per_class((prompts - prompts.min()) / span, classes)
+    least, most = probabilities.aminmax()
+    span = (most - least).clamp_min(torch.finfo(probabilities.dtype).tiny)
+    before = per_class(probabilities, classes)
+    scaled = per_class((probabilities - least) / span, classes)
     sources = boxes(scaled.unflatten(1, grid)).flatten(1) * scaled
     maps = (affinity @ (affinity @ sources.T)).T  # (C, N)
     low, high = maps.amin(1, keepdim=True), maps.amax(1, keepdim=True)

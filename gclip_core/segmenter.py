@@ -21,7 +21,7 @@ from gclip_core.methods import METHODS, Method, checked
 from gclip_core.numbering import check_index
 from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import refined
-from gclip_core.purify import BACKGROUND, PURIFICATIONS
+from gclip_core.purify import BACKGROUND_THRESHOLD, PURIFICATIONS
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.types import Size
 from gclip_core.words import text, vocabulary
@@ -151,7 +151,7 @@ class Segmenter:
         maps = None
         if purify == "freecp":
             maps = self._purified(ready, windows, prompts, hidden)
-            threshold = max(threshold, BACKGROUND) if has_background else threshold
+            threshold = max(threshold, BACKGROUND_THRESHOLD) if has_background else threshold
             labels = masks.map_labels(maps, size, threshold)
         else:
             labels = masks.labels(logits, prompt_classes, size, threshold)
@@ -391,7 +391,7 @@ class Segmenter:
     def _ready(self, encoded: Encoded, method: Method) -> Encoded:
         """The encoding for ``method``'s last block: with its CS, and with features for a proxy."""
         ready = self.suppress(encoded, method)
-        return ready.with_proxy if method.proxy else ready
+        return ready.with_dino if method.proxy else ready
 
     def _amf(self, source: Encoded, fusion: Fusion | None) -> FusionReport:
         """The blocks whose attention is fused, and why; windows and CS do not change them."""

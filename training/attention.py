@@ -55,7 +55,7 @@ times the weight."""
 QUERY_GAIN = 2.4
 """The length of the last block's Queries: the longer they are, the more local is its attention.
 Chosen by hand, like `WEIGHTS`."""
-SIDE, VIEWS, QUERIES = 20, 3, 96
+SIDE, CROPS, QUERIES = 20, 3, 96
 """Patches along a square crop of a photo, crops per step, and patches of a crop whose attention is
 taught: few, for speed."""
 SHARPER = 2.0
@@ -142,7 +142,7 @@ def learn_reading(
     nn.init.zeros_(layer.bias)
 
     def terms(step: int) -> dict[str, Tensor]:
-        features, affinity, label = squares.sample(rng, VIEWS)
+        features, affinity, label = squares.sample(rng, CROPS)
         with torch.no_grad():
             x = network.block_input(network.tokens(features))
             target = affinity_attention(affinity, label)
@@ -271,7 +271,7 @@ def run(
     ]
     fit(
         learned,
-        lambda step: terms_of(network, before, *squares.sample(rng, VIEWS)),
+        lambda step: terms_of(network, before, *squares.sample(rng, CROPS)),
         WEIGHTS,
         steps,
         rate=5e-4,

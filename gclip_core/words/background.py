@@ -27,7 +27,7 @@ WEIGHT = 0.8
 """Default weight of the background, chosen on 100 photos of COCO: assets/built-in/README.md."""
 SHARE = 0.6
 """Weight of the logarithm of a word's share, in standard deviations of the cosines."""
-ALIKE = 0.7
+MAX_CORRELATION = 0.7
 """A word competes only if its cosines have a lower correlation with those of every typed word."""
 
 
@@ -59,7 +59,7 @@ def of_image(
     typed = with_nearest(prompts.classes, prompts.unknown)
     names_of = {group[0]: group for group in word_groups(backbone)}
     cosines = torch.einsum("pe,hwe->phw", prompts.text, features)
-    kept = correlation(matches.cosines[:n], cosines).amax(1) < ALIKE
+    kept = correlation(matches.cosines[:n], cosines).amax(1) < MAX_CORRELATION
     kept &= torch.tensor([not is_typed(names_of[word], typed) for word in words])
     offsets = SHARE * matches.deviation * (shares / shares.max()).clamp_min(1e-6).log()
     names = tuple(word for word, is_kept in zip(words, kept.tolist(), strict=True) if is_kept)

@@ -222,7 +222,7 @@ def test_fold(
             copy.symlink_to(file_of(work, photo))
     monkeypatch.setattr(learn_map, "LABELLED", 128)
     monkeypatch.setattr(learn_map, "FREE", 64)
-    monkeypatch.setattr(learn_attention, "VIEWS", 1)
+    monkeypatch.setattr(learn_attention, "CROPS", 1)
     fold = ("--without", "choose", "--steps", 1)
     states = {}
     for step, seed in (("map", 1), ("map", 0), ("attention", 0), ("map", 0)):

@@ -20,19 +20,17 @@ class BackboneEntry:
     """One backbone: its name, size and licence, and its default settings.
 
     ``architecture`` and ``pretrained`` are open_clip's names of a model (with quickgelu if the
-    weights need it) and of its weights; None for the built-in model. ``parameters`` are in
-    millions, ``download`` in megabytes, ``patch`` and ``short_side`` in pixels. The setting
-    ``"backbone"`` stands for ``amf_blocks`` and ``cs_blocks`` (0-based). ``sink_channels`` are
-    those that RF-CLIP's authors found. ``files`` are the publisher's names of the weight file. A
-    backbone that is damaged on purpose has a ``defect``: the name of the healthy one, and the
-    arguments of ``damage``.
+    weights need it) and of its weights; None for the built-in model. ``download`` is in megabytes,
+    ``patch`` and ``short_side`` in pixels. The setting ``"backbone"`` stands for ``amf_blocks`` and
+    ``cs_blocks`` (0-based). ``sink_channels`` are those that RF-CLIP's authors found. ``files`` are
+    the publisher's names of the weight file. A backbone that is damaged on purpose has a
+    ``defect``: the name of the healthy one, and the arguments of ``damage``.
     """
 
     name: str
     title: str
     architecture: str | None
     pretrained: str | None
-    parameters: float
     download: int
     licence: str
     blocks: int
@@ -47,12 +45,12 @@ class BackboneEntry:
     defect: tuple[str, int, float, tuple[int, ...]] | None = None
 
 
-_B16: dict[str, Any] = {"parameters": 149.6, "download": 599, "blocks": 12, "patch": 16}
-_B32: dict[str, Any] = {"parameters": 151.3, "download": 605, "blocks": 12, "patch": 32}
-_L14: dict[str, Any] = {"parameters": 427.6, "download": 1711, "blocks": 24, "patch": 14}
+_B16: dict[str, Any] = {"download": 599, "blocks": 12, "patch": 16}
+_B32: dict[str, Any] = {"download": 605, "blocks": 12, "patch": 32}
+_L14: dict[str, Any] = {"download": 1711, "blocks": 24, "patch": 14}
 _SHIPPED: dict[str, Any] = {
-    "architecture": None, "pretrained": None, "parameters": 44.2, "download": 0, "blocks": 12,
-    "patch": 16, "short_side": 448, "licence": "research and teaching",
+    "architecture": None, "pretrained": None, "download": 0, "blocks": 12, "patch": 16,
+    "short_side": 448, "licence": "research and teaching",
     "mean": (127 / 255,) * 3, "std": (128 / 255,) * 3,
 }  # fmt: skip
 DEFECT = (BUILT_IN, 77, 150.0, (6, 7, 8, 9, 10))
@@ -80,7 +78,7 @@ BACKBONES: Table[BackboneEntry] = Table(
     ),
     BackboneEntry(
         "openai-vit-l-14-336", "OpenAI ViT-L/14 at 336", "ViT-L-14-336-quickgelu", "openai",
-        parameters=427.9, download=1712, blocks=24, patch=14,
+        download=1712, blocks=24, patch=14,
         licence="MIT", files=("ViT-L-14-336px.pt",),
     ),
     BackboneEntry(

@@ -72,7 +72,7 @@ def test_plain_picture() -> None:
     """Where all patches are alike, each keeps its own Value, and there is no nan."""
     features = torch.ones(3, 4, 8) + 1e-4 * torch.randn(3, 4, 8)
     values = torch.randn(2, 12, 5)
-    assert torch.equal(proxy.attend(proxy.PAPER, features, values, (3, 4)), values)
+    assert torch.equal(proxy.attend(proxy.SHIPPED, features, values, (3, 4)), values)
     flat = Segmenter(tiny_backbone(43), short_side=32).encode(np.zeros((32, 32, 3), np.uint8))
     assert Segmenter(flat.backbone).dense_features(flat, PROXYCLIP).isfinite().all()
 
@@ -80,6 +80,8 @@ def test_plain_picture() -> None:
 def test_rows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The number of rows computed at a time changes nothing."""
     features, values = torch.randn(5, 6, 8), torch.randn(2, 30, 4)
-    expected = proxy.attend(proxy.PAPER, features, values, (5, 6))
+    expected = proxy.attend(proxy.SHIPPED, features, values, (5, 6))
     monkeypatch.setattr(proxy, "ELEMENTS_AT_A_TIME", 100)
-    assert torch.allclose(proxy.attend(proxy.PAPER, features, values, (5, 6)), expected, atol=1e-6)
+    assert torch.allclose(
+        proxy.attend(proxy.SHIPPED, features, values, (5, 6)), expected, atol=1e-6
+    )

@@ -47,14 +47,16 @@ class Method:
         if self.calibration is not None:
             check_choice("calibration", self.calibration, get_args(Calibration))
         kind = ATTENTIONS[self.attention]
-        fits = {  # calibrated patches have no class token, which gaussian and prepare require
-            "calibration": kind.pairs and not kind.gaussian and not kind.prepare,
-            "proxy": not kind.pairs,
-            "refocusing": self.attention == "kk" and not self.suppression,
-        }
-        parts = [part for part in fits if getattr(self, part)]
+        parts = [part for part in ("calibration", "proxy", "refocusing") if getattr(self, part)]
         others = [part for part in ("residual", "ffn", "fusion") if getattr(self, part)]
-        if parts and (others or len(parts) > 1 or not fits[parts[0]]):
+        fits = not parts or len(parts + others) == 1
+        if self.calibration and (not kind.pairs or kind.gaussian or kind.prepare):
+            fits = False  # calibrated patches have no class token, which the last two require
+        if self.proxy and kind.pairs:
+            fits = False
+        if self.refocusing and (self.attention != "kk" or self.suppression):
+            fits = False
+        if not fits:
             cs = ", CS" if self.suppression else ""
             raise MethodError(
                 "A calibration goes with plain attention such as 'kk', a proxy with 'identity', "

@@ -140,8 +140,10 @@ class Segmenter:
         features = ready.average(windows)
         hidden = self._background(encoded, features, prompts, background, background_weight)
         logits, best = self._logits(prompts, hidden, features, background_weight)
-        prompt_classes, notes, names = prompts.classes.prompt_classes, prompts.notes, ()
-        has_background, size = bool(background and background_weight), encoded.image_size
+        prompt_classes = prompts.classes.prompt_classes
+        notes = prompts.notes
+        names = ()
+        has_background = bool(background and background_weight)
         if best is not None and hidden is not None:
             found, best = best.unique(return_inverse=True)
             names = tuple(hidden.words[index] for index in found.tolist())
@@ -152,9 +154,9 @@ class Segmenter:
         if purify == "freecp":
             maps = self._purified(ready, windows, prompts, hidden)
             threshold = max(threshold, BACKGROUND_THRESHOLD) if has_background else threshold
-            labels = masks.map_labels(maps, size, threshold)
+            labels = masks.map_labels(maps, encoded.image_size, threshold)
         else:
-            labels = masks.labels(logits, prompt_classes, size, threshold)
+            labels = masks.labels(logits, prompt_classes, encoded.image_size, threshold)
         result = Segmentation(
             labels=labels,
             logits=logits,

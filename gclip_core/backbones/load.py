@@ -46,7 +46,8 @@ SPARE_MB = 1_000
 """Disk space that a download leaves free."""
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
-_tokenizer_of, _tokenizer = lru_cache(open_clip.get_tokenizer), lru_cache(open_clip.SimpleTokenizer)
+_tokenizer_of = lru_cache(open_clip.get_tokenizer)
+_tokenizer = lru_cache(open_clip.SimpleTokenizer)
 """Backbones share a tokenizer, because each takes 20 MB."""
 
 
@@ -76,14 +77,18 @@ def load_backbone(
             f"The device '{device}' cannot be used here: {str(error).splitlines()[0][:160]}. "
             'Take device="cpu".'
         ) from error
-    given, folder = Path(weights or "").expanduser(), assets.path(BUILT_IN)
-    if weights and given.is_dir() and not entry.pretrained:
-        folder, files = given, builtin.files(given)
+    folder = assets.path(BUILT_IN)
+    given = Path(weights).expanduser() if weights else None
+    if given and given.is_dir() and not entry.pretrained:
+        folder = given
+        files = builtin.files(folder)
+    elif given:
+        files = [given]
     else:
-        files = [given] if weights else on_disk(entry) or [fetch(entry)]
+        files = on_disk(entry) or [fetch(entry)]
     state = {key: value for file in files for key, value in read_weights(file).items()}
     known = None
-    if entry.architecture and entry.pretrained:
+    if entry.pretrained:
         config = open_clip.get_model_config(entry.architecture)
         tokenizer = _tokenizer_of(entry.architecture)
     else:

@@ -60,7 +60,7 @@ def refined(result: Segmentation, picture: images.Source | None, name: str) -> S
     """The segmentation with edges that follow ``picture``; "no class" (-1) counts as a class.
 
     ``name`` is a name in REFINEMENTS. ``picture`` is the image that was segmented, at its own size;
-    only ``"none"`` needs none. The threshold applies to refined scores. Raises GclipError for an
+    ``"none"`` does not use it. The threshold applies to refined scores. Raises GclipError for an
     unknown refinement, no picture or one of another size, and a refined segmentation.
     """
     entry = REFINEMENTS[name]
@@ -109,7 +109,8 @@ def pamr(guide: Tensor, scores: Tensor, distances: Sequence[int], steps: int) ->
 
     Each step replaces a pixel's score by a weighted mean over its neighbours, eight at each of the
     ``distances`` in pixels. The weights are a softmax over the neighbours of their difference in
-    colour (Araslanov, Roth 2020, section 3.3).
+    colour (Araslanov, Roth 2020, section 3.3), in units of the standard deviation over the
+    neighbours and the pixel itself, which counts once for each distance.
     """
     neighbours = [*_neighbours(guide, distances)]
     deviation = torch.stack([guide] * len(distances) + neighbours).std(0)
@@ -139,7 +140,7 @@ def guided_filter(guide: Tensor, scores: Tensor) -> Tensor:
     ``h`` and ``w`` are multiples of CELL. Windows are ``2 RADIUS + 1`` cells a side, cut off at the
     border. A window's coefficients are those of a ridge regression, over its pixels, of the score
     on the guide's three colours. A cell's coefficients are the mean over all windows that contain
-    it (He, Sun, Tang 2013, equations 19 to 21).
+    it (He, Sun, Tang 2013, equations 19 to 21; on a coarser grid as in He, Sun 2015).
     """
 
     def mean(x: Tensor) -> Tensor:  # over the windows around each cell

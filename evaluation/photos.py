@@ -17,7 +17,7 @@ from evaluation.datasets import Ids, LabelledSet, Sample, read_ids, require_file
 from evaluation.metric import IGNORE
 from gclip_core import assets
 from gclip_core.pixels import images
-from gclip_core.types import Grid
+from gclip_core.types import Size
 from gclip_core.words import lists
 
 NAME = "photos"
@@ -43,7 +43,7 @@ class ShippedPhoto:
     name: str
     title: str
     credit: str
-    size: Grid
+    size: Size
     words: tuple[tuple[str, ...], ...]
     text: str
     regions: tuple[Region, ...]

@@ -30,8 +30,6 @@ from gclip_core.words.background import WEIGHT
 from gclip_core.words.text import TEMPLATES
 from gclip_core.words.vocabulary import Vocabulary, parse
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
-"""Extensions of the files that are taken from a folder, in lower case."""
 ENDINGS = (".png", "-overlay.png", ".json")
 """Suffixes of the mask, the overlay and the summary of an image."""
 REFUSED = GclipError, OSError, torch.OutOfMemoryError
@@ -187,11 +185,11 @@ def find_images(given: Iterable[Path]) -> list[Path]:
         files = [path]
         if path.is_dir():
             shown = (file for file in path.iterdir() if not file.name.startswith("."))
-            files = sorted(file for file in shown if file.suffix.lower() in SUFFIXES)
+            files = sorted(file for file in shown if file.suffix.lower() in images.SUFFIXES)
         if not files:
             raise GclipError(
                 f"There are no images in the folder {path}; name a folder with "
-                f"{', '.join(SUFFIXES)} files in it (its subfolders are not searched)."
+                f"{', '.join(images.SUFFIXES)} files in it (its subfolders are not searched)."
             )
         photos += files
     return photos

@@ -26,8 +26,6 @@ from training.words import Known, WordList
 FILE = "data.json"
 TRAINING_SPLIT = {"val": "train", "val2017": "train2017", "validation": "training"}
 """The training split of a data set, by the split on which it is evaluated."""
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-"""Files that count as photos without masks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,9 +183,9 @@ def _without_masks(folder: Path) -> list[TrainingPhoto]:
     def load(file: Path) -> tuple[Image.Image, NDArray[np.int16]]:
         return images.check(file), np.empty((0, 0), np.int16)
 
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in images.SUFFIXES)
     if not files:
-        raise ValueError(f"There are no photos ({', '.join(SUFFIXES)}) in {folder}.")
+        raise ValueError(f"There are no photos ({', '.join(images.SUFFIXES)}) in {folder}.")
     names = (file.relative_to(folder.parent).with_suffix("").as_posix() for file in files)
     return [
         TrainingPhoto(name, partial(load, file), None)

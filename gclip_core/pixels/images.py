@@ -22,6 +22,8 @@ from gclip_core.types import Size
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 """The decoders that may run, by Pillow's names."""
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
+"""Extensions of the files that are taken from a folder, in lower case."""
 
 MAX_TOKENS = 4096
 """Maximum number of patches of an encoded image."""

@@ -61,33 +61,68 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "indexed mask: 0 is the first word, 255 is no class; with more than 255 words, it has 16 "
         "bits, and 65535 is no class), NAME-overlay.png and NAME.json.",
     )
-    images_help = "an image, or a folder: all PNG, JPEG, WebP and GIF files in it"
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help=images_help)
-    words_help = (
-        "classes separated by commas, synonyms by ';' (\"cat, sofa; couch, wall\"), or a .txt "
-        "file with them (default: the words suggested for each image)"
+    parser.add_argument(
+        "images",
+        nargs="+",
+        type=Path,
+        metavar="IMAGE",
+        help="an image, or a folder: all PNG, JPEG, WebP and GIF files in it",
     )
-    parser.add_argument("--words", help=words_help)
-    out_help = "output folder (default: out); input files are never overwritten"
-    parser.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help=out_help)
-    background_help = "off: every pixel gets one of the words, whatever it shows (default on)"
-    parser.add_argument("--background", default="on", choices=("on", "off"), help=background_help)
-    weight_help = f"from 0 to 1; more leaves more pixels without a class (default {WEIGHT:g})"
-    parser.add_argument("--background-weight", type=float, default=WEIGHT, help=weight_help)
-    refine_help = (
-        "how the edges of a mask follow the image: 'guided' (guided filter, the default), 'pamr', "
-        "or 'none', as in the papers"
+    parser.add_argument(
+        "--words",
+        help="classes separated by commas, synonyms by ';' (\"cat, sofa; couch, wall\"), or a .txt "
+        "file with them (default: the words suggested for each image)",
     )
-    purify_help = "freecp: FreeCP's step after the method (default none)"
-    parser.add_argument("--purify", default="none", choices=PURIFICATIONS, help=purify_help)
-    parser.add_argument("--refine", default="guided", choices=REFINEMENTS, help=refine_help)
-    parser.add_argument("--threshold", type=float, default=0.0, help="score, from 0 (off) to 1")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out"),
+        metavar="DIR",
+        help="output folder (default: out); input files are never overwritten",
+    )
+    parser.add_argument(
+        "--background",
+        default="on",
+        choices=("on", "off"),
+        help="off: every pixel gets one of the words, whatever it shows (default on)",
+    )
+    parser.add_argument(
+        "--background-weight",
+        type=float,
+        default=WEIGHT,
+        help=f"from 0 to 1; more leaves more pixels without a class (default {WEIGHT:g})",
+    )
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        default=0.0,
+        help="a pixel whose best score, from 0 to 1, is below this gets no class (default 0)",
+    )
+    parser.add_argument(
+        "--purify",
+        default="none",
+        choices=PURIFICATIONS,
+        help="freecp: FreeCP's step after the method (default none)",
+    )
+    parser.add_argument(
+        "--refine",
+        default="guided",
+        choices=REFINEMENTS,
+        help="how the edges of a mask follow the image: 'guided' (guided filter, the default), "
+        "'pamr', or 'none', as in the papers",
+    )
 
     method = parser.add_argument_group("backbone and method")
     method.add_argument("--backbone", default=BUILT_IN, help=f"one of {', '.join(BACKBONES)}")
     method.add_argument("--weights", type=Path, help="weight file, or a folder that training wrote")
-    method.add_argument("--device", default="cpu")
-    method.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "auto"))
+    method.add_argument("--device", default="cpu", help="cpu, cuda, mps … (default cpu)")
+    method.add_argument(
+        "--dtype",
+        default="float32",
+        choices=("float32", "bfloat16", "auto"),
+        help="of the backbone's weights (default float32); auto: bfloat16 if the device supports "
+        "it, but float32 for the built-in model",
+    )
     method.add_argument("--method", default="gclip", help=f"one of {', '.join(METHODS)}")
     blocks = "'auto', 'backbone' (its own, the default) or numbers from 1, such as '6 7' or '7-11'"
     amf = method.add_mutually_exclusive_group()
@@ -98,10 +133,31 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     cs.add_argument("--cs-blocks", default="backbone", help=blocks)
 
     sizes = parser.add_argument_group("sizes and templates")
-    sizes.add_argument("--short-side", type=int, metavar="PIXELS")
-    sizes.add_argument("--window", type=int, metavar="PIXELS")
-    sizes.add_argument("--stride", type=int, default=Segmenter.stride, metavar="PIXELS")
-    sizes.add_argument("--templates", default="imagenet80", choices=tuple(TEMPLATES))
+    sizes.add_argument(
+        "--short-side",
+        type=int,
+        metavar="PIXELS",
+        help="length to which an image's shorter side is scaled (default: the backbone's)",
+    )
+    sizes.add_argument(
+        "--window",
+        type=int,
+        metavar="PIXELS",
+        help="side of the windows in which the image is encoded (default: the whole image at once)",
+    )
+    sizes.add_argument(
+        "--stride",
+        type=int,
+        default=Segmenter.stride,
+        metavar="PIXELS",
+        help=f"distance from one window to the next (default {Segmenter.stride})",
+    )
+    sizes.add_argument(
+        "--templates",
+        default="imagenet80",
+        choices=tuple(TEMPLATES),
+        help="sentences into which each word is put (default imagenet80)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -132,8 +188,8 @@ def run(options: argparse.Namespace) -> int:
     )
     n_failed = 0
     # For tqdm, None means no progress bar without a terminal.
-    hidden = None if len(photos) > 1 else True
-    for photo, name in tqdm([*zip(photos, names, strict=True)], disable=hidden, leave=False):
+    without_bar = None if len(photos) > 1 else True
+    for photo, name in tqdm([*zip(photos, names, strict=True)], disable=without_bar, leave=False):
         try:
             picture = images.check(photo)
             encoded = segmenter.encode(picture)

@@ -1,7 +1,7 @@
 """Photos with masks: the shipped ones, with polygons drawn by hand, and your own folders."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -92,16 +92,8 @@ def _photo(name: str, entry: dict) -> ShippedPhoto:
 def shipped_set() -> LabelledSet:
     """The photos that ship as a data set; its classes are the words of all photos."""
     photos = shipped_photos().values()
-    synonyms: dict[str, dict[str, None]] = {}  # of each word, in their order
-    for photo in photos:
-        for word, *others in photo.words:
-            synonyms.setdefault(word, {}).update(dict.fromkeys(others))
-    classes = tuple(
-        # A synonym that is a class of another photo is left out here.
-        ClassName(word, (word, *(other for other in others if other not in synonyms)))
-        for word, others in synonyms.items()
-    )
-    index = {word: number for number, word in enumerate(synonyms)}
+    classes = _classes(words for photo in photos for words in photo.words)
+    index = {known.name: number for number, known in enumerate(classes)}
 
     def load(photo: ShippedPhoto) -> tuple[Image.Image, NDArray[np.int16]]:
         class_of = np.array([*(index[word] for word in photo.names), IGNORE], np.int16)
@@ -112,26 +104,40 @@ def shipped_set() -> LabelledSet:
     return LabelledSet(NAME, "Photos", classes, samples, None, "the photos that ship")
 
 
+def _classes(groups: Iterable[tuple[str, ...]]) -> tuple[ClassName, ...]:
+    """A class for each word that is the first of a group, with its synonyms from all groups.
+
+    A synonym that is another class's word is left out.
+    """
+    synonyms: dict[str, dict[str, None]] = {}  # of each word, in their order
+    for word, *others in groups:
+        synonyms.setdefault(word, {}).update(dict.fromkeys(others))
+    return tuple(
+        ClassName(word, (word, *(other for other in others if other not in synonyms)))
+        for word, others in synonyms.items()
+    )
+
+
 def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
     """Photos ``NAME.jpg`` with masks ``NAME.png`` in a folder, or those that a ``split`` lists.
 
-    A mask is a palette or grey PNG. ``words.txt`` has a line ``value: word`` for each word of the
-    masks, with "background" for pixels of no word; pixels with other values are ignored. If values
-    differ between photos, ``index.json`` is a list of ``{"file": NAME, "words": {value: word}}``
-    instead. ``SPLIT.txt`` has one name per line.
+    A mask is a palette or grey PNG. ``words.txt`` has a line ``value: word`` or ``value: word;
+    synonym`` for each word of the masks, with "background" for pixels of no word; pixels with other
+    values are ignored. If values differ between photos, ``index.json`` is a list of ``{"file":
+    NAME, "words": {value: word}}`` instead. ``SPLIT.txt`` has one name per line.
 
     Raises EvaluationError if the words cannot be read, a file is missing, or no photo is listed.
     """
     listed, words_of = _meanings(folder)
     files = {name: (folder / f"{name}.jpg", folder / f"{name}.png") for name in words_of}
     require_files([file for pair in files.values() for file in pair])
-    words = dict.fromkeys(word for meaning in words_of.values() for word in meaning.values())
-    index = {word: number for number, word in enumerate(words)}
+    classes = _classes(words for meaning in words_of.values() for words in meaning.values())
+    index = {known.name: number for number, known in enumerate(classes)}
 
     def load(name: str) -> tuple[Image.Image, NDArray[np.int16]]:
         photo, mask = files[name]
-        classes = {value: index[word] for value, word in words_of[name].items()}
-        ids = Ids(classes, ignored=frozenset(), others=IGNORE)
+        class_of = {value: index[words[0]] for value, words in words_of[name].items()}
+        ids = Ids(class_of, ignored=frozenset(), others=IGNORE)
         return images.check(photo), ids.labels(read_ids(mask), str(mask))
 
     meanings, names = listed, list(words_of)
@@ -143,25 +149,26 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
     if not names:
         raise EvaluationError(f"Names of photos of this folder were expected in {listed}.")
     samples = tuple(Sample(name, partial(load, name), (*files[name], meanings)) for name in names)
-    classes = tuple(
-        BACKGROUND if word == BACKGROUND.name else ClassName(word, (word,)) for word in words
-    )
+    classes = tuple(BACKGROUND if c.name == BACKGROUND.name else c for c in classes)
     title, background = f"Photos of {folder.name}", index.get(BACKGROUND.name)
     return LabelledSet(NAME, title, classes, samples, background, folder.name, split or "all")
 
 
-def _meanings(folder: Path) -> tuple[Path, dict[str, dict[int, str]]]:
-    """The file that lists the words, and for each photo the word of each value of its mask."""
+def _meanings(folder: Path) -> tuple[Path, dict[str, dict[int, tuple[str, ...]]]]:
+    """The file that lists the words, and for each photo the word of each value of its mask, with
+    its synonyms."""
     listed = folder / "words.txt"
     try:
         if listed.is_file():
             entries = lists.entries(listed.read_text("utf-8"))
-            words = {int(value): word for value, (word,) in entries}
+            words = {int(value): names for value, names in entries}
+            if not all(words.values()):
+                raise ValueError("a value has no word")
             masks = sorted(folder.glob("*.png"))
             return listed, {mask.stem: words for mask in masks}
         listed = folder / "index.json"
         return listed, {
-            entry["file"]: {int(value): word for value, word in entry["words"].items()}
+            entry["file"]: {int(value): (word,) for value, word in entry["words"].items()}
             for entry in json.loads(listed.read_text("utf-8"))
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

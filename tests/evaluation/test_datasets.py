@@ -227,3 +227,17 @@ def test_photo_folder(tmp_path: Path) -> None:
         (tmp_path / "index.json").write_text(text)
         with pytest.raises(EvaluationError, match=r"index\.json"):
             photo_folder(tmp_path)
+
+
+def test_photo_words(tmp_path: Path) -> None:
+    """A folder's words may have synonyms; a value without a word is refused."""
+    save_image(tmp_path / "a.jpg")
+    save_ids(tmp_path / "a.png", [[0, 1, 2]])
+    (tmp_path / "words.txt").write_text("0: background\n1: cat; kitten\n2: dog\n")
+    opened = photo_folder(tmp_path)
+    animals = (ClassName("cat", ("cat", "kitten")), ClassName("dog", ("dog",)))
+    assert opened.classes == (class_lists.BACKGROUND, *animals)
+    assert opened.samples[0].load()[1][0, ::8].tolist() == [0, 1, 2]
+    (tmp_path / "words.txt").write_text("1:\n")
+    with pytest.raises(EvaluationError, match=r"reading words\.txt failed.*a value has no word"):
+        photo_folder(tmp_path)

@@ -1,16 +1,22 @@
-"""Shipped word lists: one word per line, then a colon and its synonyms; ``#`` starts a comment."""
+"""Word lists: one entry per line, a word or ``word: other; other``; ``#`` starts a comment.
+
+What the others are depends on the list. In ``background.txt`` and ``everyday.txt``, they are the
+word's synonyms; in ``nearest.txt``, the words for which it is the nearest known one; ``stuff.txt``
+and ``worn.txt`` have none. The class lists of ``evaluation`` are in the same format, with the
+phrases of a class after its name.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 
 def read(name: str) -> dict[str, tuple[str, ...]]:
-    """Every word of the shipped list ``name.txt`` with its synonyms, in the list's order."""
+    """Every word of the shipped list ``name.txt`` with its others, in the list's order."""
     return dict(entries(Path(__file__).with_name(f"{name}.txt").read_text("utf-8")))
 
 
 def entries(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The word and the synonyms of each line that is not empty."""
+    """The word and the others of each line that is not empty."""
     for line in filter(None, (line.partition("#")[0].strip() for line in text.splitlines())):
         word, _, rest = line.partition(":")
         yield word.strip(), tuple(filter(None, (part.strip() for part in rest.split(";"))))

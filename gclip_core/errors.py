@@ -34,9 +34,11 @@ def check_choice(what: str, value: object, choices: Collection[str]) -> None:
 
 
 def check_count(what: str, value: object) -> None:
-    """Raises MethodError if ``value`` is not an integer above 0 and below a thousand million."""
-    if not isinstance(value, Integral) or not 0 < int(value) < 1e9:
-        raise MethodError(f"{what} must be a whole number above 0, such as 2, not {value!r}.")
+    """Raises MethodError if ``value`` is not an integer from 1 to a thousand million."""
+    if not isinstance(value, Integral) or not 1 <= int(value) <= 10**9:
+        raise MethodError(
+            f"{what} must be a whole number from 1 to {10**9:,}, such as 2, not {value!r}."
+        )
 
 
 def check_between(what: str, value: object, low: float, high: float) -> None:

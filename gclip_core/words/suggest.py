@@ -51,7 +51,7 @@ DEFAULT = Thresholds()
 """Chosen on 100 photos of COCO: assets/built-in/README.md."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Candidates:
     """Words that can be suggested.
 

@@ -46,9 +46,10 @@ the sum that is the input of the second pass."""
 def lof_outliers(patches: Tensor) -> Tensor:
     """Indices (n,) int64 of the patches, (N, D) with N > 30, that are far from all others.
 
-    A patch's k-distance is its squared distance to the 30th nearest other patch. Its score is its
-    k-distance times the mean of 1 / k-distance over those 30, as in SC-CLIP's code; outliers are
-    the patches with a score above the 0.95 quantile.
+    The score resembles the local outlier factor (LOF, Breunig et al. 2000). A patch's k-distance is
+    its squared distance to the 30th nearest other patch. Its score is its k-distance times the mean
+    of 1 / k-distance over those 30, as in SC-CLIP's code; outliers are the patches with a score
+    above the 0.95 quantile.
     """
     centred = patches - patches.mean(0)  # smaller numbers make the difference below more exact
     squares = centred.square().sum(1)
@@ -63,9 +64,10 @@ def lof_outliers(patches: Tensor) -> Tensor:
 def som_outliers(heads: Heads) -> Tensor:
     """Indices (n,) int64 of at most ten patches, those that the class token attends to most.
 
-    A patch counts only if its attention to itself is below 1.5 times the class token's attention to
-    it. ``heads`` are queries and keys (H, 1+N, d) of the block before the last; the attention is
-    Query-Key, averaged over heads.
+    They are those of SFP's self-adaptive outlier mitigator (SOM). A patch counts only if its
+    attention to itself is below 1.5 times the class token's attention to it. ``heads`` are queries
+    and keys (H, 1+N, d) of the block before the last; the attention is Query-Key, averaged over
+    heads.
     """
     A = attention.mean_weights(heads.q, heads.k)
     attended, own = SOM_FACTOR * A[0, 1:], A.diagonal()[1:]  # (N,) each

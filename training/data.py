@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -193,17 +192,23 @@ def _without_masks(folder: Path) -> list[TrainingPhoto]:
     ]
 
 
-def run(data: Path, *content: Any) -> None:
+def run(
+    data: Path,
+    masks: Sequence[str],
+    photos: Sequence[str] = (),
+    first: str | None = None,
+    most: int = 1000,
+) -> None:
     """Write `data.json`, read every photo and mask that it names, and print a summary.
 
-    Raises ValueError if a mask and its photo differ in size.
+    The arguments are those of `write`. Raises ValueError if a mask and its photo differ in size.
     """
-    write(data, *content)
+    write(data, masks, photos, first, most)
     opened = read(data)
     for source in opened.sources:
-        photos = [photo for photo in opened.masks if photo.source is source]
+        own = [photo for photo in opened.masks if photo.source is source]
         count = Counter[str]()
-        for photo in photos:
+        for photo in own:
             image, labels = photo.load()
             if image.size != labels.shape[::-1]:
                 raise ValueError(
@@ -213,9 +218,7 @@ def run(data: Path, *content: Any) -> None:
             here = dict.fromkeys(source.words[label] for label in np.unique(labels[labels >= 0]))
             count.update(filter(None, here))
         listed = ", ".join(f"{word} {n}" for word, n in count.most_common())
-        print(
-            f"{source.name}: {len(photos)} photos with masks of {listed or 'no word'}", flush=True
-        )
+        print(f"{source.name}: {len(own)} photos with masks of {listed or 'no word'}", flush=True)
         if source.left_out:
             print(f"  left out, because the model does not know them: {', '.join(source.left_out)}")
         if source.background is None:

@@ -130,7 +130,8 @@ def _judge_photos(args: argparse.Namespace) -> None:
             judged.append(judge(segmenter.suggest(image), truth, named))
     if not judged:
         raise EvaluationError(
-            "Every pixel of every photo is ignored; check the values in index.json."
+            f"Labelled pixels were expected in {photos.title}, but all are ignored in every photo "
+            "that was read; check the values in its masks."
         )
     print(report(judged))
 

@@ -93,4 +93,4 @@ def test_ignored_photo(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("1 photo: ")
     Path("report.txt").write_text("a\n")
     assert main(["--root", ".", "--split", "report"]) == 2
-    assert "index.json" in capsys.readouterr().err
+    assert "expected in Photos of" in capsys.readouterr().err

@@ -31,9 +31,9 @@ RULES = {
 """By the name of a method or of its attention."""
 
 
-def table(scene: Scene) -> dict[str, Any]:
+def rows(scene: Scene) -> list[tuple[str, ...]]:
     """One row per method, with the values of COLUMNS."""
-    rows = [
+    return [
         (
             mask.method.title,
             "–" if miou is None else f"{100 * miou:.1f}",
@@ -42,7 +42,14 @@ def table(scene: Scene) -> dict[str, Any]:
         )
         for mask, miou in scene.compared.values()
     ]
-    return {"headers": COLUMNS, "data": rows}
+
+
+def table(scene: Scene) -> str:
+    """The rows as Markdown, with GCLIP's in bold; there is no text of a visitor in it."""
+    ours = scene.settings.gclip().title
+    lines = [COLUMNS, ("---",) * len(COLUMNS)]
+    lines += [tuple(f"**{v}**" for v in row) if row[0] == ours else row for row in rows(scene)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def rule(method: Method) -> str:

@@ -9,7 +9,7 @@ import gradio as gr
 from gradio.components import Component
 from PIL import Image
 
-from demo import backbones, compare, lessons, share
+from demo import backbones, lessons, share
 from demo.files import item
 from demo.gate.numbers import MAX_CHARACTERS
 from demo.lessons import LESSONS, OPTIONS
@@ -253,16 +253,7 @@ def _tabs(parts: Parts) -> None:
                 parts.downloads["grid"] = gr.Button(text, size="sm", scale=0, min_width=150)
             outputs["large"] = drawn("canvas", "large", looks=None, visible=False)
             outputs["masks"] = strip("masks")
-            outputs["table"] = gr.Dataframe(
-                headers=list(compare.COLUMNS),
-                interactive=False,
-                show_label=False,
-                buttons=[],
-                max_height=2000,
-                wrap=True,
-                column_widths=["26%", "17%", "26%", "31%"],
-                elem_id="table",
-            )
+            outputs["table"] = gr.Markdown(elem_id="table")
         with gr.Tab("Learn", id="learn", elem_id="learn"):
             gr.HTML(lessons.intro())
             for name, lesson in LESSONS.items():

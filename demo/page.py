@@ -97,7 +97,7 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
 
     backbone, words = controls["backbone"], controls["words"]
     canvas, diagram, large = outputs["canvas"], outputs["diagram"], outputs["large"]
-    masks, table = outputs["masks"], outputs["table"]
+    masks = outputs["masks"]
     in_view = [controls[name] for name in ("block", "head", "patch")]
     opened = [seen, parts.tabs, tab, *asked]
 
@@ -116,9 +116,8 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     ):
         event(function, inputs, changed, **SETS_INPUTS).then(**answered)
     # The same, but the result appears elsewhere and is scrolled into view.
-    for part in (masks, table):
-        pressed = part.select(enlarge, masks, controls["enlarged"], **SETS_INPUTS)
-        pressed.then(**answered).then(None, js="() => reveal('large')")
+    pressed = masks.select(enlarge, masks, controls["enlarged"], **SETS_INPUTS)
+    pressed.then(**answered).then(None, js="() => reveal('large')")
     # Pinning a patch does not change the answer.
     for drawing in (canvas, diagram, large):
         drawing.select(point, in_view, in_view, **SETS_INPUTS)
@@ -250,9 +249,8 @@ def point(event: gr.EventData, block: int, head: int, patch: int) -> tuple[int, 
 
 @refuse()
 def enlarge(event: gr.EventData, masks: dict) -> str:
-    """The method whose mask, or row of the table, was pressed."""
-    index = event.index[0] if isinstance(event.index, list) else event.index
-    return masks["items"][index]["method"]
+    """The method whose mask was pressed."""
+    return masks["items"][event.index]["method"]
 
 
 @refuse()

@@ -227,12 +227,13 @@ def test_compare_has_every_method(compared: dict) -> None:
 def test_table_and_masks_have_one_figure(compared: dict) -> None:
     """It is also the score of the mask that Segment shows."""
     current = scene(**SMALL)
-    rows = compare.table(current)["data"]
+    rows = compare.rows(current)
     assert [row[0] for row in rows] == [m.method.title for m in compared.values()]
     captions = [item["caption"] for item in compare.mask_strip(current)["items"]]
     assert captions == [f"{row[0]} · {row[1]} %" for row in rows]
     ours = next(row for row in rows if row[0] == "GCLIP (AMF + CS)")
     assert ours[1] == f"{100 * views.canvas(current)['masks'][1]['score']:.1f}"
+    assert f"| **{'** | **'.join(ours)}** |" in compare.table(current).splitlines()
     paper = next(row for row in rows if row[0] == "ClearCLIP")
     assert paper[2:] == ("query · query", "Lan et al. 2024, arXiv:2407.12442")
 

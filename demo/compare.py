@@ -63,7 +63,8 @@ def mask_strip(scene: Scene) -> dict[str, Any]:
     for name, (mask, miou) in scene.compared.items():
         picture, about = painted(scene, mask), f"Mask of {mask.method.title}"
         shown = item(picture, titled(mask, miou), about, "jpeg")
-        items.append(shown | {"method": name, "isOurs": mask.method == scene.settings.gclip()})
+        shown |= {"word": "", "settings": {"enlarged": name}}
+        items.append(shown | {"isOurs": mask.method == scene.settings.gclip()})
     selected = names.index(scene.settings.enlarged) if is_pressed(scene) else None
     return {
         "items": items,

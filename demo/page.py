@@ -66,6 +66,7 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     """Every change of an input triggers one event, ``respond``. The others only set inputs."""
     tab, seen = gr.Textbox("segment", visible="hidden"), gr.State(Seen())
     controls, outputs = parts.controls, parts.outputs
+    canvas, diagram, masks, large = (outputs[n] for n in ("canvas", "diagram", "masks", "large"))
     settings = [controls[name] for name in Settings.model_fields]
     shown: dict[str, Component] = outputs | {
         "photo": parts.photo,
@@ -83,7 +84,7 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
         "preprocess": False,  # Settings checks the values, and the library opens the photo
         "trigger_mode": "always_last",  # also for events that follow another one
         "show_progress": "minimal",
-        "show_progress_on": [outputs[name] for name in ("canvas", "diagram", "masks", "large")],
+        "show_progress_on": [canvas, diagram, masks, large],
         **COMPUTES,
     }
     # Gradio also selects the first tab when the page opens, so only a change triggers an event.
@@ -96,8 +97,6 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     gr.on(triggers, **answered)
 
     backbone, words = controls["backbone"], controls["words"]
-    canvas, diagram, large = outputs["canvas"], outputs["diagram"], outputs["large"]
-    masks = outputs["masks"]
     in_view = [controls[name] for name in ("block", "head", "patch")]
     opened = [seen, parts.tabs, tab, *asked]
 
@@ -116,8 +115,8 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     ):
         event(function, inputs, changed, **SETS_INPUTS).then(**answered)
     # The same, but the result appears elsewhere and is scrolled into view.
-    pressed = masks.select(enlarge, masks, controls["enlarged"], **SETS_INPUTS)
-    pressed.then(**answered).then(None, js="() => reveal('large')")
+    enlarged = masks.select(press, words, settings, **SETS_INPUTS).then(**answered)
+    enlarged.then(None, js="() => reveal('large')")
     # Pinning a patch does not change the answer.
     for drawing in (canvas, diagram, large):
         drawing.select(point, in_view, in_view, **SETS_INPUTS)
@@ -234,7 +233,7 @@ def choose_example(event: gr.EventData) -> str:
 
 @refuse()
 def press(event: gr.EventData, words: str) -> list[Any]:
-    """The settings after a press on the canvas, or after recent presses on chips, which add words
+    """The settings after a press on the canvas, or after recent presses on a strip, which add words
     or change settings; ``words`` may lack those of earlier presses."""
     changed = Settings.read(views.pressed(event.pressed, words))
     return [value if name in changed.model_fields_set else gr.skip() for name, value in changed]
@@ -245,12 +244,6 @@ def point(event: gr.EventData, block: int, head: int, patch: int) -> tuple[int, 
     """The block, head and patch in view, one of which the event sets, counting from 0."""
     in_view = {"block": block, "head": head, "patch": patch} | {event.value: event.index + 1}
     return in_view["block"], in_view["head"], in_view["patch"]
-
-
-@refuse()
-def enlarge(event: gr.EventData, masks: dict) -> str:
-    """The method whose mask was pressed."""
-    return masks["items"][event.index]["method"]
 
 
 @refuse()

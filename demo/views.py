@@ -359,14 +359,14 @@ def chip(text: str, word: str = "", **settings: Any) -> dict[str, Any]:
     return item(None, text) | {"word": word, "settings": settings}
 
 
-def pressed(chips: list[dict[str, Any]], words: str) -> dict[str, Any]:
-    """The settings that presses on these chips change; each word is added only once."""
+def pressed(presses: list[dict[str, Any]], words: str) -> dict[str, Any]:
+    """The settings that these presses change; each word is added only once."""
     changed: dict[str, Any] = {}
     written = re.sub("#.*", "", words)  # comments are not parsed
     classes = [word.strip() for word in written.split(",") if word.strip()]
-    for chip in chips:
-        changed |= chip["settings"]
-        if chip["word"] and chip["word"] not in classes:
-            classes.append(chip["word"])
+    for press in presses:
+        changed |= press["settings"]
+        if press["word"] and press["word"] not in classes:
+            classes.append(press["word"])
             changed["words"] = ", ".join(classes)
     return changed

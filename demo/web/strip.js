@@ -5,7 +5,7 @@ export default function mount({ element, props, trigger, watch }) {
   const strip = element.querySelector(".items");
   const legend = element.querySelector(".legend");
   let key = "";
-  /** The chips pressed recently: a second press may come before the answer to the first. */
+  /** What recent presses change: a second one may come before the answer to the first. */
   let pressed = [];
   let forgetting = 0;
 

@@ -108,7 +108,7 @@ FORGED += [{"pressed": [press]} for press in ({"word": 5, "settings": {}}, {"set
 
 
 @pytest.mark.parametrize("data", FORGED)
-@pytest.mark.parametrize("event", ["choose_example", "press", "point", "enlarge"])
+@pytest.mark.parametrize("event", ["choose_example", "press", "point"])
 def test_forged_press(event: str, data: Any, visitor: Visitor, capfd: Any) -> None:
     """A press on a picture, a chip or a patch that does not exist."""
     called = visitor.events[event]

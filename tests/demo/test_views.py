@@ -256,7 +256,7 @@ def test_pressed_mask_stays_of_its_method() -> None:
         current = scene(**SMALL | {"enlarged": "naclip"} | changes)
         assert compare.large(current)["masks"][1]["title"] == "NACLIP"
         strip = compare.mask_strip(current)
-        assert strip["items"][strip["selected"]]["method"] == "naclip"
+        assert strip["items"][strip["selected"]]["settings"] == {"enlarged": "naclip"}
     assert not compare.is_pressed(scene(enlarged="cs", **SMALL)), "only where a channel is damaged"
 
 

@@ -219,7 +219,7 @@ class Scene:
 
     @cached_property
     def unknown(self) -> tuple[UnknownPhrase, ...]:
-        """Words of the settings that the backbone was not trained on."""
+        """Words of the settings that the backbone does not know."""
         return self.segmenter.prompts(self.typed).unknown
 
     @cached_property

@@ -198,7 +198,7 @@ def notes(scene: Scene, mask: Segmentation) -> list[str]:
     ]
     if left:
         words = ", ".join(f"“{name}”" for name in left[:5])
-        sentences.append(f"The model was never trained on {words}: do not trust that mask.")
+        sentences.append(f"This model does not know {words}: do not trust that mask.")
     if reason := NOT_LENT.get(scene.encoded):
         sentences.append(REASONS[reason])
     return [*scene.typed.notes, *sentences]

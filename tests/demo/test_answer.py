@@ -155,7 +155,7 @@ def test_unknown_word_is_replaced_with_a_way_back() -> None:
     canvas, chip = outputs["canvas"], outputs["chips"]["items"][0]
     assert [c["name"] for c in canvas["classes"]] == ["dachshund", "grass"]
     assert [view["score"] for view in canvas["masks"]] == [None, None]
-    assert "never trained on “dachshund”" in canvas["notes"][0]
+    assert "does not know “dachshund”" in canvas["notes"][0]
     assert (chip["caption"], chip["settings"]) == ("Use “dog”", {"nearest": True})
 
 

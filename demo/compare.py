@@ -46,9 +46,11 @@ def rows(scene: Scene) -> list[tuple[str, ...]]:
 
 def table(scene: Scene) -> str:
     """The rows as Markdown, with GCLIP's in bold; there is no text of a visitor in it."""
-    ours = scene.settings.gclip().title
+    ours = scene.gclip().title
     lines = [COLUMNS, ("---",) * len(COLUMNS)]
     lines += [tuple(f"**{v}**" for v in row) if row[0] == ours else row for row in rows(scene)]
+    if all(miou is None for _, miou in scene.compared.values()):
+        lines = [(name, *others) for name, _, *others in lines]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -64,7 +66,7 @@ def mask_strip(scene: Scene) -> dict[str, Any]:
         picture, about = painted(scene, mask), f"Mask of {mask.method.title}"
         shown = item(picture, titled(mask, miou), about, "jpeg")
         shown |= {"word": "", "settings": {"enlarged": name}}
-        items.append(shown | {"isOurs": mask.method == scene.settings.gclip()})
+        items.append(shown | {"isOurs": mask.method == scene.gclip()})
     selected = names.index(scene.settings.enlarged) if is_pressed(scene) else None
     return {
         "items": items,
@@ -82,7 +84,7 @@ def large(scene: Scene) -> dict[str, Any] | None:
     """The selected mask next to GCLIP's, for a canvas."""
     if not is_pressed(scene):
         return None
-    ours, masks = scene.settings.gclip(), {name: m for name, (m, _) in scene.compared.items()}
+    ours, masks = scene.gclip(), {name: m for name, (m, _) in scene.compared.items()}
     pressed = other = masks[scene.settings.enlarged]
     if pressed.method == ours:
         other = next(mask for mask in masks.values() if mask.method != ours)

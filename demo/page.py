@@ -48,7 +48,11 @@ SETS_INPUTS = PRIVATE | {
     "preprocess": False,
 }
 """Options of events that only set inputs; ``respond`` follows them."""
-COMPUTES = PRIVATE | {"concurrency_limit": 1, "concurrency_id": HEAVY}
+COMPUTES = PRIVATE | {
+    "concurrency_limit": 1,
+    "concurrency_id": HEAVY,
+    "show_progress": "minimal",
+}
 """Options of events that compute: one at a time."""
 
 logger = logging.getLogger(__name__)
@@ -83,7 +87,6 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
         "api_name": "respond",
         "preprocess": False,  # Settings checks the values, and the library opens the photo
         "trigger_mode": "always_last",  # also for events that follow another one
-        "show_progress": "minimal",
         "show_progress_on": [canvas, diagram, masks, large],
         **COMPUTES,
     }
@@ -94,7 +97,7 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
             triggers += [control.submit, control.blur]
         elif not isinstance(control, gr.State):
             triggers.append(control.input)
-    gr.on(triggers, **answered)
+    gr.on(triggers, **answered).then(None, js="keepTyped")
 
     backbone, words = controls["backbone"], controls["words"]
     in_view = [controls[name] for name in ("block", "head", "patch")]
@@ -113,7 +116,8 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
         (canvas.input, press, words, settings),
         (diagram.input, point, in_view, in_view),
     ):
-        event(function, inputs, changed, **SETS_INPUTS).then(**answered)
+        pressed = event(function, inputs, changed, **SETS_INPUTS)
+        pressed.then(**answered).then(None, js="keepTyped")
     # The same, but the result appears elsewhere and is scrolled into view.
     enlarged = masks.select(press, words, settings, **SETS_INPUTS).then(**answered)
     enlarged.then(None, js="() => reveal('large')")
@@ -148,7 +152,15 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
         card.show.click(None, js=f"() => lendPage(...{place})")
     for name, button in parts.downloads.items():
         function = partial(download, name)
-        made = button.click(function, [seen, *asked], parts.file, preprocess=False, **COMPUTES)
+        beside = masks if name == "grid" else outputs["python"]
+        made = button.click(
+            function,
+            [seen, *asked],
+            parts.file,
+            preprocess=False,
+            show_progress_on=beside,
+            **COMPUTES,
+        )
         made.success(None, parts.file, None, js="saveFile")
     address, copy = outputs["address"], parts.copy
     record = f"(...values) => [...recordAnswer(...values), '{COPY_LINK}']"

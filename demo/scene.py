@@ -231,8 +231,14 @@ class Scene:
 
     @property
     def method(self) -> Method:
-        s = self.settings
-        return s.gclip() if s.method == "gclip" else METHODS[s.method]
+        name = self.settings.method
+        return self.gclip() if name == "gclip" else METHODS[name]
+
+    def gclip(self, **switches: bool) -> Method:
+        """GCLIP with the switches as they are set, or as given; CS is off if it changes nothing."""
+        if not self.report.suppressed:
+            switches["cs"] = False
+        return self.settings.gclip(**switches)
 
     def mask(self, method: Method | None = None) -> Segmentation:
         """The mask of a method, by default the chosen one."""
@@ -259,17 +265,19 @@ class Scene:
         switches = (
             {idea: bool(n >> i & 1) for i, idea in enumerate(ideas)} for n in range(2 ** len(ideas))
         )
-        return tuple(self.mask(self.settings.gclip(**on)) for on in switches)
+        return tuple(self.mask(self.gclip(**on)) for on in switches)
 
     def alternatives(self) -> tuple[Segmentation, ...]:
         """The masks that the canvas shows: GCLIP's, or GCLIP's and another method's."""
-        s = self.settings
-        return self.switched() if s.method == "gclip" else (self.mask(s.gclip()), self.mask())
+        if self.settings.method == "gclip":
+            return self.switched()
+        return self.mask(self.gclip()), self.mask()
 
     @cached_property
     def colours(self) -> tuple[str, ...]:
-        """The colours of the words; AMF and CS do not change them."""
-        first = self.switched()[0] if self.settings.method == "gclip" else self.mask()
+        """The colours of the words; AMF, CS and the simulated damage do not change them."""
+        scene = self.undamaged
+        first = scene.switched()[0] if self.settings.method == "gclip" else scene.mask()
         return palette.choose(len(self.words), first.labels.numpy(), self.photo.picture)
 
     @cached_property
@@ -278,12 +286,12 @@ class Scene:
 
         If CS changes a channel, GCLIP's four variants come first: neither, AMF, CS and both.
         """
-        s, first, others = self.settings, dict[str, Method](), dict(METHODS)
+        first, others = dict[str, Method](), dict(METHODS)
         if self.report.suppressed:
-            first = {name: s.gclip(amf=amf, cs=cs) for name, (amf, cs) in ABLATION.items()}
+            first = {name: self.gclip(amf=amf, cs=cs) for name, (amf, cs) in ABLATION.items()}
             del others["gclip"]
         else:
-            others["gclip"] = s.gclip()
+            others["gclip"] = self.gclip()
         self._check_cost(len(first) + len(others))
 
         def scored(methods: dict[str, Method]) -> dict[str, tuple[Segmentation, float | None]]:

@@ -109,8 +109,10 @@ def figure(scene: Scene, kind: str) -> bytes:
     """Photo, masks, attention and norms side by side, for a paper or a slide."""
     from evaluation import figure  # noqa: PLC0415 - it takes half a second, and few need it
 
-    s, after = scene.settings, scene.mask()
-    without = s.gclip() if s.method != "gclip" else s.gclip(**{scene.ideas[-1]: False})
+    after, others = scene.mask(), {}
+    if scene.settings.method == "gclip":
+        others = {scene.ideas[-1]: False}
+    without = scene.gclip(**others)
     before = scene.mask(without) if without != after.method else None
     photo = scene.photo.picture
     drawn = figure.draw(scene.segmenter, photo, scene.encoded, after, before, foot=link(scene))

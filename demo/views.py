@@ -156,12 +156,12 @@ def difference(
     """One sentence on what an idea changes, or on how two methods differ."""
     subject = idea or after[0].method.title
     old, new = before[0].labels.numpy(), after[0].labels.numpy()
-    share = float((old != new).mean())
-    if share < 0.01:
+    share, first, last = float((old != new).mean()), before[1], after[1]
+    gain = abs(last.miou - first.miou) if first and last else 0.0
+    if max(share, gain) < 0.01:
         return f"{subject} hardly {'changes this mask' if idea else 'differs from GCLIP here'}."
     verb = "changes" if idea else "differs from GCLIP in"
     sentence = f"{subject} {verb} {percent(share)} of the pixels"
-    first, last = before[1], after[1]
     if first is None or last is None:
         return f"{sentence}, {moved(old, new, names)}."
     most = max(first.iou, key=lambda c: abs(last.iou[c] - first.iou[c]))
@@ -227,7 +227,7 @@ def banner(scene: Scene) -> dict[str, Any]:
     text = "Simulation: one channel of this copy is damaged on purpose."
     if scene.settings.method == "gclip":
         whole = scene.undamaged.mask().labels
-        without, repaired = (scene.mask(scene.settings.gclip(cs=on)) for on in (False, True))
+        without, repaired = (scene.mask(scene.gclip(cs=on)) for on in (False, True))
         agree = [percent(float((m.labels == whole).float().mean())) for m in (without, repaired)]
         gains = [abs(b - a) for a, b in zip(without.areas(), repaired.areas(), strict=True)]
         word = scene.words.names[gains.index(max(gains))]
@@ -270,14 +270,14 @@ def pooled(maps: Tensor, grid: tuple[int, int], to: tuple[int, int]) -> Tensor:
 def attention(scene: Scene) -> dict[str, Any]:
     """The attention received in the blocks that AMF fuses, and the last block's matrices."""
     blocks = scene.report.fusion.blocks
-    source = scene.segmenter.suppress(scene.encoded, scene.settings.gclip())
+    source = scene.segmenter.suppress(scene.encoded, scene.gclip())
     received = scene.segmenter.received(source, blocks)
     items = []
     for block, values in zip(blocks, received, strict=True):
         picture = plots.over(scene.photo.picture, values.unflatten(0, scene.encoded.grid).numpy())
         items.append(item(picture, f"Block {block + 1}", "Attention that each patch receives"))
     for caption, on in (("Last block alone", False), ("With AMF", True)):
-        method = scene.settings.gclip(amf=on)
+        method = scene.gclip(amf=on)
         matrix = scene.segmenter.last_attention(scene.encoded, method)[1:, 1:]
         matrix = F.adaptive_avg_pool2d(matrix[None], min(len(matrix), 480))[0]
         picture = plots.coloured(matrix.sqrt().numpy(), (240, 240), 0.3)

@@ -90,7 +90,7 @@ def draw(
     attention = segmenter.last_attention(source, result.method).numpy()
     refined = REFINEMENTS[result.refined].title
     edges = "plain edges" if result.refined == "none" else f"edges by {refined}"
-    size = f"{source.grid[0]} × {source.grid[1]} patches"
+    size = f"{source.grid[1]} × {source.grid[0]} patches"
     details = segmenter.backbone.title, result.method.title, size, edges
     photo = picture.copy()
     photo.thumbnail((1000, 1000), Image.Resampling.LANCZOS)

@@ -153,6 +153,23 @@ function openAddress() {
   document.querySelector("#open-address").click();
 }
 
+/** Words that are typed while an answer is on its way, which may bring others: they are kept. */
+let typed = null;
+document.addEventListener("input", ({ target, isTrusted }) => {
+  const isBusy = document.querySelector(".pending, .uploading") !== null;
+  if (isTrusted && isBusy && target.matches("#words textarea")) typed = target.value;
+});
+
+function keepTyped() {
+  const box = document.querySelector("#words textarea");
+  const words = typed ?? box.value;
+  typed = null;
+  if (words === box.value) return;
+  box.value = words;
+  box.dispatchEvent(new Event("input", { bubbles: true }));
+  document.querySelector("#words button").click();
+}
+
 addEventListener("popstate", openAddress);
 document.addEventListener("click", ({ target }) => {
   if (!target.closest("#lesson button")) return;
@@ -162,4 +179,4 @@ document.addEventListener("click", ({ target }) => {
 
 // For page.py and shared.js.
 Object.assign(window, { readAddress, recordAnswer, recordPatch, settleAddress });
-Object.assign(window, { shareLink, turnTo, lendPage });
+Object.assign(window, { shareLink, turnTo, lendPage, keepTyped });

@@ -59,7 +59,7 @@ export default function mount({ element, props, trigger, watch }) {
   }
 
   document.addEventListener("lesson", ({ detail }) => {
-    chosen.mode = detail.isSwipe ? "swipe" : "";
+    compare(detail.isSwipe ? "swipe" : "");
     if (answer) refresh();
   });
 
@@ -137,7 +137,7 @@ export default function mount({ element, props, trigger, watch }) {
     line.querySelector("span").textContent = text;
     Object.assign(button, { textContent: action, hidden: !action });
     button.onclick = () => {
-      if (opens !== undefined) chosen.mode = opens;
+      if (opens !== undefined) compare(opens);
       trigger("input", { pressed: [{ word: "", settings }] });
     };
   }
@@ -175,7 +175,14 @@ export default function mount({ element, props, trigger, watch }) {
 
   function toggle(mode) {
     // With two methods, only the button of a method ends a mode.
-    chosen.mode = chosen.mode === mode && answer.ideas.length ? "" : mode;
+    compare(chosen.mode === mode && answer.ideas.length ? "" : mode);
+  }
+
+  /** Every comparison begins with all words, and half of each mask. */
+  function compare(mode) {
+    chosen.mode = mode;
+    if (mode) chosen.label = null;
+    split.value = 50;
   }
 
   /** The masks before and after: without and with an idea, or of two methods. */
@@ -185,7 +192,10 @@ export default function mount({ element, props, trigger, watch }) {
     return [chosen.mask & ~bit, chosen.mask | bit];
   }
 
-  const sentence = () => answer.sentences[chosen.idea][chosen.mask];
+  const sentence = () =>
+    labelToCut() === null
+      ? "None of these words was found in this photo."
+      : answer.sentences[chosen.idea][chosen.mask];
 
   /** The first column of pixels that shows the second mask of the pair. */
   const seam = (width) => Math.ceil((split.value / 100) * width);
@@ -219,6 +229,7 @@ export default function mount({ element, props, trigger, watch }) {
     pad.hidden = isSwipe;
     $(".hint").hidden = isSwipe;
     refreshLegend(isSwipe ? [before, after] : [chosen.mask]);
+    $(".cut").hidden = labelToCut() === null;
     $(".cut bdi").textContent = nameOf(labelToCut());
     paint();
     look();
@@ -228,7 +239,8 @@ export default function mount({ element, props, trigger, watch }) {
     const { title, score } = answer.masks[mask];
     const preposition = mask & (1 << chosen.idea) ? "With" : "Without";
     const name = answer.ideas.length ? `${preposition} ${answer.ideas[chosen.idea]}` : title;
-    const text = score === null ? "" : `mIoU ${percent(score)}`;
+    const isSwipe = chosen.mode === "swipe"; // both chips must fit on a phone
+    const text = score === null ? "" : `${isSwipe ? "" : "mIoU "}${percent(score)}`;
     return chosen.mode || !answer.ideas.length ? [name, text].filter(Boolean).join(" · ") : text;
   }
 
@@ -272,12 +284,13 @@ export default function mount({ element, props, trigger, watch }) {
       const [swatch, , doubt, share] = entry.children;
       const shares = views.map((view) => shareOf(view, label));
       const isUnsure = views.some(({ unsure }) => unsure[label]);
-      share.textContent = shares.map(percent).join(" → ");
       doubt.hidden = !isUnsure;
       swatch.classList.toggle("unsure", isUnsure);
       entry.setAttribute("aria-pressed", chosen.label === label);
       const isAbsent = shares.every((part) => part < LEAST_SHARE);
-      entry.hidden = label === NONE && isAbsent && chosen.label !== NONE;
+      share.textContent = isAbsent ? "not found" : shares.map(percent).join(" → ");
+      entry.disabled = isAbsent && chosen.label !== label;
+      entry.hidden = label === NONE && entry.disabled;
       if (label !== NONE && isAbsent) absent.push(entry);
     }
     const isFolded = absent.length > 1 && !isUnfolded;
@@ -341,6 +354,7 @@ export default function mount({ element, props, trigger, watch }) {
     const striped = full.map((colour, label) =>
       unsure[label] ? ink(answer.classes[label].colour, alpha / 4) : colour,
     );
+    if (chosen.mode === "changes") striped[NONE] = abgr(255, 255, 255, 150); // not grey: changed
     return { full, striped };
   }
 
@@ -464,13 +478,15 @@ export default function mount({ element, props, trigger, watch }) {
 
   // --- downloads ---------------------------------------------------------------------------------
 
-  /** The label that is shown alone, else the first word with a mask, if possible a sure one. */
+  /** The label that is shown alone, else the first word with a mask, if possible a sure one; or
+   * null. */
   function labelToCut() {
-    if (chosen.label !== null) return chosen.label;
     const { shares, unsure } = answer.masks[chosen.mask];
+    if (chosen.label !== null && shareOf({ shares }, chosen.label) >= LEAST_SHARE)
+      return chosen.label;
     const labels = answer.classes.map((_, label) => label);
     const found = labels.filter((label) => shares[label] >= LEAST_SHARE);
-    return found.find((label) => !unsure[label]) ?? found[0] ?? NONE;
+    return found.find((label) => !unsure[label]) ?? found[0] ?? null;
   }
 
   async function take(paintFile, ending) {

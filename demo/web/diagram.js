@@ -169,7 +169,10 @@ export default function mount({ element, props, trigger, watch }) {
     const bar = make("span", "peak");
     bar.append(make("i"), make("i"));
     layer.append(make("b", "", i + 1), prepare(make("span", "map")), bar, make("small"));
-    layer.onclick = () => trigger("input", { index: i, value: "block" });
+    layer.onclick = () => {
+      trigger("input", { index: i, value: "block" });
+      if (innerWidth < 640) $(".open").scrollIntoView({ behavior: "smooth" });
+    };
     return layer;
   }
 

@@ -13,10 +13,19 @@ document.addEventListener(
   ({ target, dataTransfer }) => dataTransfer.files.length && isPhoto(target) && sign(true),
   true,
 );
-/** A photo that is there is replaced by the one that a press on it chooses. */
-document.addEventListener("click", ({ target }) => {
-  if (target.matches("#photo img")) document.querySelector("#photo input[type=file]").click();
-});
+/** A press beside a photo, on it or on the arrow chooses another: Gradio's arrow would remove it. */
+document.addEventListener(
+  "click",
+  (event) => {
+    const { target } = event;
+    const isOther = target.closest("button") && !target.closest('[aria-label="Upload file"]');
+    if (!isPhoto(target) || target.type === "file" || isOther) return;
+    if (!document.querySelector("#photo img")) return;
+    event.stopPropagation();
+    document.querySelector("#photo input[type=file]").click();
+  },
+  true,
+);
 for (const end of ["load", "error"])
   document.addEventListener(end, ({ target }) => isPhoto(target) && sign(false), true);
 /** After a refused upload no picture loads, and the previous photo is already complete. */

@@ -176,7 +176,8 @@ def legend(page: Page) -> Locator:
 def share(page: Page, word: str) -> float:
     """Per cent of the photo, as shown in the legend."""
     entry = page.locator("#canvas .entry", has=page.get_by_text(word, exact=True))
-    return float(entry.locator("b").inner_text().removesuffix("%"))
+    text = entry.locator("b").inner_text()
+    return 0.0 if text == "not found" else float(text.removesuffix("%"))
 
 
 def focused(page: Page) -> list[int]:

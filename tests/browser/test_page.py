@@ -201,3 +201,20 @@ def test_too_many_words(shared: Page) -> None:
     expect(legend(shared)).to_have_text(before)
     after(shared, lambda: type_words(shared, "flower"))
     expect(legend(shared)).to_have_text(["flower", "background"])
+
+
+def test_words_typed_meanwhile(flower: Page) -> None:
+    """A press beside the photo chooses another. Words sent before its answer are not replaced by
+    suggested ones."""
+    box = flower.locator("#words textarea")
+    with flower.expect_file_chooser() as chooser:
+        flower.locator("#photo").click(position={"x": 6, "y": 60})
+    data = encoded(picture(), "JPEG")
+    chooser.value.set_files({"name": "mine.jpg", "mimeType": "image/jpeg", "buffer": data})
+    box.fill("zebra, dog")
+    box.press("Enter")
+    expect(legend(flower)).to_have_text(["zebra", "dog", "background"])
+    expect(box).to_have_value("zebra, dog")
+    with flower.expect_file_chooser():
+        flower.get_by_role("button", name="Upload file").click()
+    expect(flower.locator("#photo img")).to_be_visible()

@@ -203,7 +203,7 @@ def test_switch_that_can_do_nothing_is_dimmed() -> None:
     canvas = visitor.ask(method="sclip")["canvas"]
     assert [switch["isIdle"] for switch in canvas["switches"]] == [True, True]
     assert "SCLIP" in canvas["idle"]["text"]
-    assert [view["title"] for view in canvas["masks"]] == ["GCLIP (AMF + CS)", "SCLIP"]
+    assert [view["title"] for view in canvas["masks"]] == ["GCLIP (AMF)", "SCLIP"]
     assert canvas["shown"] == 1
     assert visitor.ask(**canvas["idle"]["settings"])["canvas"]["ideas"] == ["AMF"]
 

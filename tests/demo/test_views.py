@@ -59,9 +59,9 @@ def test_sentence_names_the_class_that_changed_most() -> None:
     text = views.difference(names, after, before, "AMF")
     assert "falls from" in text and text.endswith("mean over many photos.")
     text = views.difference(names, after, before)
-    assert text.startswith("GCLIP (AMF + CS) differs from GCLIP in") and "paper" not in text
+    assert text.startswith("GCLIP (AMF) differs from GCLIP in") and "paper" not in text
     same = views.difference(names, after, (replace(better, labels=better.labels.clone()), after[1]))
-    assert same == "GCLIP (AMF + CS) hardly differs from GCLIP here."
+    assert same == "GCLIP (AMF) hardly differs from GCLIP here."
 
 
 def test_sentence_without_a_truth(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_table_and_masks_have_one_figure(compared: dict) -> None:
     assert [row[0] for row in rows] == [m.method.title for m in compared.values()]
     captions = [item["caption"] for item in compare.mask_strip(current)["items"]]
     assert captions == [f"{row[0]} · {row[1]} %" for row in rows]
-    ours = next(row for row in rows if row[0] == "GCLIP (AMF + CS)")
+    ours = next(row for row in rows if row[0] == "GCLIP (AMF)")
     assert ours[1] == f"{100 * views.canvas(current)['masks'][1]['score']:.1f}"
     assert f"| **{'** | **'.join(ours)}** |" in compare.table(current).splitlines()
     paper = next(row for row in rows if row[0] == "ClearCLIP")
@@ -244,7 +244,7 @@ def test_pressed_mask_is_beside_ours(compared: dict) -> None:
     for name, mask in list(compared.items())[:2]:
         shown = compare.large(current.with_settings(enlarged=name))
         titles = [view["title"] for view in shown["masks"]]
-        assert "GCLIP (AMF + CS)" in titles and len(set(titles)) == 2
+        assert "GCLIP (AMF)" in titles and len(set(titles)) == 2
         drawn = shown["masks"][titles.index(mask.method.title)]
         assert (numbers(drawn["mask"]) == mask.labels.byte().numpy()).all()
         assert shown["masks"][shown["shown"]] == drawn

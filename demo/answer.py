@@ -143,6 +143,8 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
     seen = seen.with_words(words.strip(), filled.strip())
     if seen.undo != before:
         part["undo"] = views.undo(seen.undo)
+    if words != chosen.words:
+        part["words"] = words  # what a person types meanwhile is kept: address.js
     made: dict[str, Any] = {}
     for name, view in VIEWS.items():
         key = view.key(scene)
@@ -152,10 +154,7 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
             seen = replace(seen, keys={**seen.keys, name: key})
             if name == "canvas":
                 yield part | made | {"seen": seen}
-    # Repeats what was sent: a busy browser shows only the last of several simultaneous updates. But
-    # words are sent only once, because a second time would overwrite what a person types meanwhile.
-    if words != chosen.words:
-        part["words"] = words
+    # Repeats what was sent: a busy browser shows only the last of several simultaneous updates.
     yield part | made | {"seen": seen}
 
 

@@ -140,6 +140,7 @@ def _inputs(parts: Parts) -> None:
     controls["words"] = gr.Textbox(
         label="Words",
         info="Separate things with commas; join synonyms with semicolons (cat, sofa; couch)",
+        placeholder="cat, sofa; couch",
         lines=1,
         max_lines=3,
         max_length=MAX_CHARACTERS,

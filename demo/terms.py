@@ -4,7 +4,7 @@ import re
 
 TERMS = {
     "AMF": "Attention map fusion: the last block uses the mean of its own attention map "
-    "and those of blocks that see whole objects.",
+    "and those of the first blocks with global tokens, or of two middle blocks if none has them.",
     "CS": "Channel suppression: a channel whose weights are far larger than all others is scaled "
     "down to their mean norm, because it would make all patches alike.",
     "mIoU": "Mean intersection over union: for each word, the pixels in both mask and ground "

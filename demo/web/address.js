@@ -156,7 +156,7 @@ function openAddress() {
 /** Words that are typed while an answer is on its way, which may bring others: they are kept. */
 let typed = null;
 document.addEventListener("input", ({ target, isTrusted }) => {
-  const isBusy = document.querySelector(".pending, .uploading") !== null;
+  const isBusy = document.querySelector(".pending, .uploading, .behind") !== null;
   if (isTrusted && isBusy && target.matches("#words textarea")) typed = target.value;
 });
 

@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     try:
         if args.step == "data":
-            data.run(args.data, args.masks, args.photos, args.first, args.most)
+            data.write(args.data, args.masks, args.photos, args.first, args.most)
+            data.check(args.data)
             return 0
         torch.set_num_threads(args.threads)
         args.work.mkdir(parents=True, exist_ok=True)

@@ -59,9 +59,9 @@ SIDE, CROPS, QUERIES = 20, 3, 96
 """Patches along a square crop of a photo, crops per step, and patches of a crop whose attention is
 taught: few, for speed."""
 SHARPER = 2.0
-"""The factor of attention's logits after training: it is learned on SIDE × SIDE patches and used on
-two to three times as many, over which the same logits would spread it. Chosen on both halves of
-COCO's photos, with features at 320 pixels: AMF's mean IoU rises by 0.6; with 3, no further."""
+"""The factor of attention's logits after training. Attention is trained on SIDE × SIDE patches; on
+two to three times as many, the same logits give a flatter softmax. Chosen on both halves of COCO's
+photos, with features at 320 pixels: AMF's mean IoU rises by 0.6; with 3, no further."""
 _BLOCKS_A_STEP = 2
 """Random blocks whose attention is taught in one step: few, for speed."""
 _READING = 2.5

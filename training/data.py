@@ -192,23 +192,16 @@ def _without_masks(folder: Path) -> list[TrainingPhoto]:
     ]
 
 
-def run(
-    data: Path,
-    masks: Sequence[str],
-    photos: Sequence[str] = (),
-    first: str | None = None,
-    most: int = 1000,
-) -> None:
-    """Write `data.json`, read every photo and mask that it names, and print a summary.
+def check(data: Path) -> None:
+    """Read every photo and mask that `data.json` names, and print a summary.
 
-    The arguments are those of `write`. Raises ValueError if a mask and its photo differ in size.
+    Raises ValueError if a mask and its photo differ in size.
     """
-    write(data, masks, photos, first, most)
     opened = read(data)
     for source in opened.sources:
-        own = [photo for photo in opened.masks if photo.source is source]
+        photos = [photo for photo in opened.masks if photo.source is source]
         count = Counter[str]()
-        for photo in own:
+        for photo in photos:
             image, labels = photo.load()
             if image.size != labels.shape[::-1]:
                 raise ValueError(
@@ -218,7 +211,8 @@ def run(
             here = dict.fromkeys(source.words[label] for label in np.unique(labels[labels >= 0]))
             count.update(filter(None, here))
         listed = ", ".join(f"{word} {n}" for word, n in count.most_common())
-        print(f"{source.name}: {len(own)} photos with masks of {listed or 'no word'}", flush=True)
+        n = len(photos)
+        print(f"{source.name}: {n} photos with masks of {listed or 'no word'}", flush=True)
         if source.left_out:
             print(f"  left out, because the model does not know them: {', '.join(source.left_out)}")
         if source.background is None:

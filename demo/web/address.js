@@ -153,7 +153,7 @@ function openAddress() {
   document.querySelector("#open-address").click();
 }
 
-/** Words that are typed while an answer is on its way, which may bring others: they are kept. */
+/** Words typed while an answer is on its way; the suggested words in it must not replace them. */
 let typed = null;
 document.addEventListener("input", ({ target, isTrusted }) => {
   const isBusy = document.querySelector(".pending, .uploading, .behind") !== null;

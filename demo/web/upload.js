@@ -13,7 +13,7 @@ document.addEventListener(
   ({ target, dataTransfer }) => dataTransfer.files.length && isPhoto(target) && sign(true),
   true,
 );
-/** A press beside a photo, on it or on the arrow chooses another: Gradio's arrow would remove it. */
+/** With a photo, a press anywhere in its box chooses another one; Gradio's arrow would remove it. */
 document.addEventListener(
   "click",
   (event) => {

@@ -34,7 +34,8 @@ def test_sources(opened: Data) -> None:
 def test_folder_of_pairs(pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One's own photos are read, checked and counted; the built-in teaches the rest, also on the
     photos that ship."""
-    folders.run(tmp_path / "DATA", [str(pairs)])
+    write(tmp_path / "DATA", [str(pairs)])
+    folders.check(tmp_path / "DATA")
     printed = capsys.readouterr().out
     assert "mine: 2 photos with masks of raccoon 1, sky 1" in printed
     opened = read(tmp_path / "DATA")
@@ -55,13 +56,15 @@ def test_refused(pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="voc20"):
         write(tmp_path, ["voc=/x"])
     save_ids(pairs / "b.png", [[0, 1]])
+    write(tmp_path, [str(pairs)])
     with pytest.raises(ValueError, match=r"mask of mine/b .* as large as its photo"):
-        folders.run(tmp_path, [str(pairs)])
+        folders.check(tmp_path)
     (pairs / "words.txt").write_text("1: sofaa\n2: hoodie\n3: cat\n")
     with pytest.raises(
         ValueError, match=r"'sofaa' \(sofa.*'hoodie' \(sweatshirt\)\. Use"
     ) as refusal:
-        folders.run(tmp_path, [str(pairs)])
+        write(tmp_path, [str(pairs)])
+        folders.check(tmp_path)
     assert "cat" not in str(refusal.value)
     with pytest.raises(ValueError, match="run `python -m training data"):
         read(tmp_path / "nothing")
@@ -74,7 +77,8 @@ def test_public_sets(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[st
     split = DATASETS[name].split
     for path in [path for path in tmp_path.rglob("*") if path.stem == split]:
         path.rename(path.with_stem(folders.TRAINING_SPLIT[split]))
-    folders.run(tmp_path / "DATA", [f"{name}={tmp_path}"], [], None, 1)
+    write(tmp_path / "DATA", [f"{name}={tmp_path}"], [], None, 1)
+    folders.check(tmp_path / "DATA")
     assert f"{name}: 1 photos with masks of " in capsys.readouterr().out
     (photo,) = read(tmp_path / "DATA").masks
     assert len(photo.source.words) == len(DATASETS[name].classes())

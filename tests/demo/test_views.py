@@ -3,7 +3,6 @@
 import io
 import itertools
 import json
-import zipfile
 from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import partial
@@ -314,19 +313,6 @@ def test_mask_names_its_classes() -> None:
     picture = Image.open(io.BytesIO(share.mask_png(mask, ("#ff0000", "#0000ff"))))
     assert (np.asarray(picture) == mask.labels.numpy().astype(np.uint8)).all()
     assert json.loads(picture.text["Classes"]) == ["dog", "grass"]
-
-
-def test_cutouts_are_the_classes() -> None:
-    """Words are not paths, empty classes have no file, and what was cut away is in none."""
-    current = scene(words="dog, ../../grass", **SMALL)
-    archive = zipfile.ZipFile(io.BytesIO(share.cutouts_zip(current)))
-    labels = current.mask().labels.numpy()
-    for name in archive.namelist():
-        cut = np.asarray(Image.open(io.BytesIO(archive.read(name))))
-        inside = labels == int(name[0]) - 1
-        assert (cut[..., 3] == 255 * inside).all() and inside.any()
-        assert (cut[..., :3] == np.asarray(current.photo.picture) * inside[..., None]).all()
-        assert "/" not in name and ".." not in name
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,4 @@
-"""The public endpoints ``segment``, ``suggest`` and ``about``: plain data in and out.
-
-They are also tools of the Model Context Protocol if the page is started with ``--mcp``.
-"""
+"""The public endpoints ``segment``, ``suggest`` and ``about``: plain data in and out."""
 
 import functools
 import logging
@@ -34,7 +31,7 @@ def add() -> None:
     """Register the endpoints in the page that is being built."""
     for function in (segment, suggest, about):
         gr.api(
-            _in_sentences(function),
+            _with_messages(function),
             api_name=function.__name__,
             concurrency_id=HEAVY,
             concurrency_limit=1,
@@ -147,7 +144,7 @@ def scene_of(image: FileData, backbone: str, **settings: Any) -> Scene:
     return Scene(Photo.of(image.path), Settings.read({"backbone": chosen} | settings))
 
 
-def _in_sentences(function: Callable) -> Callable:
+def _with_messages(function: Callable) -> Callable:
     """The function with checked arguments, one line in the log, and errors as messages."""
     checked = validate_call(config=ConfigDict(strict=True, arbitrary_types_allowed=True))(function)
 

@@ -33,7 +33,7 @@ class Host:
 HOST = Host()
 DAMAGED = "built-in-damaged"
 """The built-in model with an outlier channel, which CS repairs."""
-_loaded: BoundedCache[Backbone] = BoundedCache(numbers.BACKBONES)
+_loaded: BoundedCache[Backbone] = BoundedCache(numbers.MAX_BACKBONES)
 
 
 def set_host(host: Host) -> None:

@@ -55,14 +55,14 @@ def upload(reference: str) -> str | None:
     return None
 
 
-def encoded(image: Image.Image, kind: str) -> bytes:
+def image_bytes(image: Image.Image, kind: str) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, kind, quality=88)
     return buffer.getvalue()
 
 
 def picture_file(image: Image.Image, kind: str = "png") -> dict[str, Any]:
-    path = saved(encoded(image, kind), f"picture.{kind}")
+    path = saved(image_bytes(image, kind), f"picture.{kind}")
     return gr.FileData(path=path).model_dump()
 
 
@@ -84,7 +84,7 @@ def photo_file(photo: Photo) -> dict[str, Any]:
 def _shown(photo: Photo) -> bytes:
     shown = photo.picture.copy()
     shown.thumbnail((2 * SHOWN_SIDE, 2 * SHOWN_SIDE))
-    return encoded(shown, "jpeg")
+    return image_bytes(shown, "jpeg")
 
 
 def item(

@@ -6,7 +6,6 @@ given by an environment variable.
 
 import argparse
 import gc
-import importlib.util
 import logging
 import os
 import signal
@@ -41,7 +40,7 @@ ABOUT = (
     "Serve the GCLIP page. Works without a network; weights are only downloaded when a visitor "
     "presses the button for it."
 )
-ENVIRONMENT = (
+EPILOG = (
     "Each option except --weights and --open can be an environment variable instead: GCLIP_PORT "
     "for --port, GCLIP_NO_DOWNLOADS=1 for --no-downloads; GCLIP_WEIGHTS is the folder of "
     "--weights-dir."
@@ -57,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.weights_dir:
         os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
     try:
-        check(args)
+        check_address(args.host, args.port or 0)
         uploads = own_folder()
         backbones.set_host(make_host(args))
         title = backbones.get(backbones.HOST.backbone).title
@@ -107,13 +106,22 @@ def serve(blocks: Any, args: argparse.Namespace, uploads: Path) -> Any:
     from demo.page import LAUNCH  # noqa: PLC0415 - as above
 
     def health(_: Request) -> JSONResponse:
-        state = {"status": "ok", "version": __version__} | scene.state()
-        return JSONResponse(state | {"waiting": waiting(blocks)})
+        host = backbones.HOST
+        return JSONResponse(
+            {
+                "status": "ok",
+                "version": __version__,
+                "backbone": host.backbone,
+                "device": host.device,
+                "cached": len(scene.CACHE),
+                "waiting": waiting(blocks),
+            }
+        )
 
     files = Files(blocks, uploads, scene.SHIPPED)
-    bounds = {"page": blocks, "files": files, "tools": args.mcp}
+    gate = Middleware(Gate, page=blocks, files=files)
     own = {
-        "middleware": [Middleware(GZipMiddleware, 500, 6), Middleware(Gate, **bounds)],
+        "middleware": [Middleware(GZipMiddleware, 500, 6), gate],
         "routes": [Route("/health", health), Mount(f"/{WEB_PATH}", StaticFiles(directory=WEB))],
         "openapi_url": None,
     }
@@ -124,7 +132,6 @@ def serve(blocks: Any, args: argparse.Namespace, uploads: Path) -> Any:
         share=args.share,
         root_path=args.root_path or None,
         auth=args.auth,
-        mcp_server=args.mcp,
         inbrowser=args.open,
         max_file_size=MAX_FILE,
         state_session_capacity=MAX_SESSIONS,
@@ -138,17 +145,8 @@ def serve(blocks: Any, args: argparse.Namespace, uploads: Path) -> Any:
     )
 
 
-def check(args: argparse.Namespace) -> None:
-    """Check what the server needs before anything is loaded.
-
-    Raises:
-        ValueError: options conflict, or the address cannot be used.
-    """
-    if args.mcp and importlib.util.find_spec("mcp") is None:
-        raise ValueError("--mcp needs a missing package: pip install 'gradio[mcp]'.")
-    if args.mcp and args.auth:
-        raise ValueError("--mcp serves programs that cannot log in: omit --auth or --mcp.")
-    host, port = args.host, args.port or 0
+def check_address(host: str, port: int) -> None:
+    """Raises ValueError if the address cannot be used: better before the backbone is loaded."""
     try:
         family = socket.getaddrinfo(host, port)[0][0]
         socket.create_server((host, port), family=family).close()
@@ -174,15 +172,15 @@ def parser() -> argparse.ArgumentParser:
         prog="python app.py",
         description=ABOUT,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        epilog=ENVIRONMENT,
+        epilog=EPILOG,
     )
 
     def option(name: str, text: str, default: str | None = None, **more: Any) -> None:
         default = _environment(name) or default or None
         options.add_argument(f"--{name}", default=default, help=text, **more)
 
-    def switch(name: str, text: str, default: bool = False) -> None:
-        default = default or _environment(name) == "1"
+    def switch(name: str, text: str) -> None:
+        default = _environment(name) == "1"
         options.add_argument(f"--{name}", action="store_true", default=default, help=text)
 
     names = f"auto (OpenAI ViT-B/16 if on disk, else built-in) or one of: {', '.join(BACKBONES)}"
@@ -203,11 +201,6 @@ def parser() -> argparse.ArgumentParser:
     auth = "ask visitors for a name and password (better given by GCLIP_AUTH)%(default).0s"
     # %(default).0s prints nothing; without it the formatter would add the default, the password.
     option("auth", auth, type=_name_and_password, metavar="NAME:PASSWORD")
-    tools = (
-        "also serve /segment, /suggest and /about as tools of the Model Context Protocol; needs "
-        "pip install 'gradio[mcp]'"
-    )
-    switch("mcp", tools, os.environ.get("GRADIO_MCP_SERVER", "").lower() == "true")
     switch("quiet", "log only warnings, not one line per request")
     options.add_argument("--open", action="store_true", help="open the page in a browser")
     return options

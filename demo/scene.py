@@ -43,7 +43,7 @@ LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03, peak=0.2)
 
 LOCK = RLock()
 """Callers hold it during long computations, so that only one runs at a time. The queue alone is not
-enough: ``warm`` and the tools of ``--mcp`` do not wait in it."""
+enough: ``warm`` does not wait in it."""
 
 
 def weigh(value: Any) -> int:
@@ -68,12 +68,6 @@ def weigh(value: Any) -> int:
 
 CACHE: BoundedCache[Any] = BoundedCache(numbers.MAX_CACHED, weigh)
 """Pictures, encodings and masks."""
-
-
-def state() -> dict[str, Any]:
-    """The state that ``/health`` reports."""
-    host = backbones.HOST
-    return {"backbone": host.backbone, "device": host.device, "cached": len(CACHE)}
 
 
 @cache

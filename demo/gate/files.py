@@ -6,7 +6,6 @@ Without it, clients could fill the disk or delete the photos of others (``full_d
 
 import asyncio
 import atexit
-import heapq
 import os
 import re
 import shutil
@@ -14,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -34,11 +33,14 @@ MAX_STORED = 2 * 2**30  # bytes of all files, including uploads in progress
 LEAST_STORED = 128 * 2**10  # bytes that a smaller file counts as
 MIN_FREE = 2**30  # bytes of free disk space to keep
 MAX_AGE = 86_400  # seconds after which a file is deleted
-LOOK_SECONDS = 60  # between two scans of all files, besides those that make room
+SCAN_SECONDS = 60  # between two scans for old files
+ABORTED_SECONDS = 60  # after which what an aborted upload left is deleted
 FOLDER, PREFIX = "GRADIO_TEMP_DIR", "gclip-uploads-"
 GONE = "This photo is no longer on the server. Upload it again."
 DIGEST = re.compile(r"[0-9a-f]{64}")
-DELETE = "import shutil, sys; [shutil.rmtree(path, ignore_errors=True) for path in sys.argv[1:]]"
+DELETE_SCRIPT = (
+    "import shutil, sys; [shutil.rmtree(path, ignore_errors=True) for path in sys.argv[1:]]"
+)
 
 
 def own_folder() -> Path:
@@ -72,7 +74,7 @@ def lock(folder: Path) -> bool:
 def delete(*folders: Path) -> None:
     """Delete in a separate process: 20,000 files take half a minute on some disks."""
     if folders:
-        subprocess.Popen([sys.executable, "-ISc", DELETE, *folders], start_new_session=True)
+        subprocess.Popen([sys.executable, "-ISc", DELETE_SCRIPT, *folders], start_new_session=True)
 
 
 class Files:
@@ -84,7 +86,7 @@ class Files:
         self.started = time.time()
         self.owners: dict[str, str] = {}  # by digest: the visitor who uploaded it
         self.uploading = self.stored = 0  # bytes
-        self.looking = asyncio.Lock()
+        self.scanning = asyncio.Lock()
 
     def is_own(self, path: Any) -> bool:
         """Whether a path leads to such a file."""
@@ -149,50 +151,50 @@ class Files:
         if shutil.disk_usage(self.uploads).free < MIN_FREE:
             raise HTTPException(507, "The server’s disk is full. Try again later.")
 
-    async def make_room(self, *, look: bool = False) -> None:
-        """Delete files if there is no room; with ``look``, scan all files in any case."""
-        async with self.looking:
-            if look or self.stored + self.uploading > MAX_STORED:
+    async def make_room(self, *, scan: bool = False) -> None:
+        """Delete files if there is no room; with ``scan``, look for old ones in any case."""
+        async with self.scanning:
+            if scan or self.stored + self.uploading > MAX_STORED:
                 before = self.stored
-                total = await asyncio.to_thread(self.delete_most)
+                total = await asyncio.to_thread(self.delete_old_and_excess)
                 self.stored += total - before  # uploads may have added to it meanwhile
 
-    def delete_most(self) -> int:
+    def delete_old_and_excess(self) -> int:
         """Delete old files and, if there is no room, those of the visitors who store the most.
 
         A visitor's files with the largest product of size and age go first. Returns the bytes that
         are left.
         """
-        now, piles = time.time(), defaultdict[str, list[tuple[float, int, Path]]](list)
+        now, sizes = time.time(), Counter[str]()
+        files = defaultdict[str, list[tuple[float, int, Path]]](list)
         for place, _, names in os.walk(self.uploads):
             folder = Path(place)
             if not names and folder != self.uploads:
                 with suppress(OSError):  # another request may delete it or write its file
-                    if now - folder.stat().st_mtime > LOOK_SECONDS:
+                    if now - folder.stat().st_mtime > ABORTED_SECONDS:
                         folder.rmdir()
             for file in map(folder.joinpath, names):
                 with suppress(FileNotFoundError):
                     status = file.stat()
                     size, age = max(status.st_size, LEAST_STORED), now - status.st_mtime
                     if status.st_mtime <= self.started:  # one of the page's own
-                        continue  # files directly in the folder are aborted uploads
-                    if age > (MAX_AGE if folder != self.uploads else LOOK_SECONDS):
+                        continue
+                    if age > (ABORTED_SECONDS if folder == self.uploads else MAX_AGE):
                         self._delete(file)
                     else:
-                        pile = piles[self.owners.get(folder.name, "")]
-                        pile.append((size * age, size, file))
-        weights = [(-sum(size for _, size, _ in piles[owner]), owner) for owner in piles]
-        total = -sum(weight for weight, _ in weights)
+                        visitor = self.owners.get(folder.name, "")
+                        files[visitor].append((size * age, size, file))
+                        sizes[visitor] += size
+        total = sizes.total()
         if total + self.uploading > MAX_STORED:
-            heapq.heapify(weights)
-            for pile in piles.values():
-                pile.sort()
+            for of_visitor in files.values():
+                of_visitor.sort()
             while total > 0.8 * MAX_STORED:
-                weight, owner = weights[0]
-                _, size, file = piles[owner].pop()
+                visitor = max(sizes, key=sizes.__getitem__)
+                _, size, file = files[visitor].pop()
                 self._delete(file)
+                sizes[visitor] -= size
                 total -= size
-                heapq.heapreplace(weights, (weight + size, owner))
         return total
 
     def _delete(self, file: Path) -> None:

@@ -13,7 +13,7 @@ MAX_COST = 31_000_000  # of one request, in the units of check_cost: 8 s on two 
 SHOWN_PATCHES = 1_200  # a finer grid is pooled before it is sent to the browser
 ATTENDED_PATCHES = 560  # the same for the patches that each of them attends to
 BLOCK_PATCHES = 140  # and for these in the small maps of the blocks
-BACKBONES = 3
+MAX_BACKBONES = 3  # loaded at the same time
 MAX_CACHED = 600 * 2**20  # bytes of pictures, encodings and masks of all visitors
 MAX_LINK = 6_000  # bytes of a link's settings; a longer one leaves out the words
 

@@ -53,11 +53,9 @@ class Connections:
 
 
 def keep_log_short() -> None:
-    """Log the same error at most once a second, and no text that a client sent."""
+    """Log the same error of the server at most once a second."""
     for name in ("asyncio", "uvicorn.error"):
         logging.getLogger(name).addFilter(_is_due)
-    logging.getLogger("mcp").setLevel(logging.CRITICAL)
-    logging.getLogger().addFilter(_without_text)  # libraries that use the root logger, such as mcp
 
 
 def _is_due(record: logging.LogRecord) -> bool:
@@ -66,11 +64,6 @@ def _is_due(record: logging.LogRecord) -> bool:
     if due:
         _logged[place] = record.created
     return due
-
-
-def _without_text(record: logging.LogRecord) -> bool:
-    record.msg, record.args, record.exc_info = "%s, line %d", (record.module, record.lineno), None
-    return True
 
 
 def log_place(error: Exception) -> None:

@@ -9,7 +9,7 @@ import asyncio
 import inspect
 import itertools
 import re
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.gate import API
-from demo.gate.files import DIGEST, LOOK_SECONDS, Files
+from demo.gate.files import DIGEST, SCAN_SECONDS, Files
 from demo.gate.process import Connections, give_back_memory, log_place
 from demo.gate.sessions import Sessions
 
@@ -30,12 +30,10 @@ if TYPE_CHECKING:  # the command line is read before Gradio is imported
 
 MAX_BODY = 64 * 2**10  # bytes of a request without an upload
 MAX_BRACKETS = 300  # lists and objects in such a body; this bounds its depth and its memory
-MAX_TOOL_BODY = 8 * 2**20  # bytes of a tool call, which may contain a picture
-MAX_TOOLS = 3  # concurrent tool calls: Gradio queues them all in one session
 BODY_SECONDS = 60  # for receiving a body
-JOIN, UPLOAD, TOOLS = f"{API}/queue/join", f"{API}/upload", f"{API}/mcp"
+JOIN, UPLOAD = f"{API}/queue/join", f"{API}/upload"
 PROGRESS = f"{API}/upload_progress"
-POSTS = re.compile(rf"({API}/(queue/join|call/(v2/)?\w+|upload|cancel|reset|mcp)|/login)/?")
+POSTS = re.compile(rf"({API}/(queue/join|call/(v2/)?\w+|upload|cancel|reset)|/login)/?")
 GETS = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|pwa_icon(/\d+)?)/?"
     r"|/(health|logout)/?|/(static|assets|web)/.*"
@@ -49,12 +47,11 @@ FILE = re.compile(rf"{API}/file[=/](.*)")
 
 
 class Gate:
-    """ASGI middleware for Gradio. ``tools`` opens the route of the Model Context Protocol."""
+    """ASGI middleware for Gradio."""
 
-    def __init__(self, app: ASGIApp, page: "gr.Blocks", files: Files, tools: bool = False) -> None:
-        self.app, self.page, self.files, self.tools = app, page, files, tools
+    def __init__(self, app: ASGIApp, page: "gr.Blocks", files: Files) -> None:
+        self.app, self.page, self.files = app, page, files
         self.sessions, self.connections = Sessions(page), Connections(page)
-        self.tool_slots = asyncio.Semaphore(MAX_TOOLS)
         self.sweeper: asyncio.Task | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,18 +65,18 @@ class Gate:
             self.sweeper = asyncio.create_task(self._sweep())
         path, begun = route(scope), False
 
-        async def answer(message: Message) -> None:
+        async def recording_send(message: Message) -> None:
             nonlocal begun
             begun = True
             await send(message)
 
         try:
             if scope["method"] == "POST" and POSTS.fullmatch(path):
-                await self._post(path, scope, receive, answer)
+                await self._post(path, scope, receive, recording_send)
             elif scope["method"] in ("GET", "HEAD") and GETS.fullmatch(path):
-                await self._get(path, scope, receive, answer)
+                await self._get(path, scope, receive, recording_send)
             elif scope["method"] == "OPTIONS":  # CORS preflight
-                await self.app(scope, receive, answer)
+                await self.app(scope, receive, recording_send)
             else:
                 raise HTTPException(404, "Not found. Check the address.")
         except Exception as error:
@@ -95,35 +92,31 @@ class Gate:
         if path.startswith(PROGRESS):  # Gradio would store the name of every upload forever
             done = PlainTextResponse('data: {"msg": "done"}\n\n', media_type="text/event-stream")
             await done(scope, receive, send)
-        elif read := READ.fullmatch(path):
-            with self.sessions.read(read[1], scope["query_string"].decode("latin-1")):
-                await self.app(scope, receive, send)
-        else:
+            return
+        read, query = READ.fullmatch(path), scope["query_string"].decode("latin-1")
+        with self.sessions.read(read[1], query) if read else nullcontext():
             await self.app(scope, receive, send)
 
     async def _post(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         if path.startswith(UPLOAD):
             await self._upload(scope, receive, send)
-        elif path.startswith(TOOLS):
-            await self._call_tool(scope, receive, send)
-        elif path.startswith("/login"):  # a form
-            body = await read_body(receive, MAX_BODY)
-            await self.app(scope, with_body(body, receive), send)
-        else:
-            values = await self._read_values(receive, MAX_BODY)
-            receive = with_body(orjson.dumps(values), receive)  # Gradio reads what was checked
+            return
+        body, turn = await read_body(receive), nullcontext()
+        if not path.startswith("/login"):  # a form
+            values = json_object(body)
+            self.files.check(values)
+            body = orjson.dumps(values)  # Gradio reads what was checked
             if path.startswith(JOIN) or "/call/" in path:
                 event = asked_event(self.page, path, values)
-                check_inputs(event, inputs_of(event, path, values))
-                with self.sessions.join(values.get("session_hash"), str(event.concurrency_id)):
-                    await self.app(scope, receive, send)
-            else:
-                await self.app(scope, receive, send)
+                check_inputs(event, path, values)
+                turn = self.sessions.join(values.get("session_hash"), str(event.concurrency_id))
+        with turn:
+            await self.app(scope, with_body(body, receive), send)
 
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         visitor = scope["client"][0] if scope.get("client") else ""
 
-        async def answer(message: Message) -> None:
+        async def recording_send(message: Message) -> None:
             for digest in re.findall(DIGEST, message.get("body", b"").decode()):
                 self.files.owners.setdefault(digest, visitor)
             await send(message)
@@ -131,34 +124,7 @@ class Gate:
         scope = {**scope, "query_string": b""}  # Gradio would store a name in it forever
         async with self.files.counting(one_part(scope, receive)) as part:
             async with asyncio.timeout(BODY_SECONDS):
-                await self.app(scope, part, answer)
-
-    async def _call_tool(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not self.tools:
-            raise HTTPException(404, "Tools are disabled. Start the page with --mcp.")
-        async with self.files.counting(receive) as part:
-            call = await self._read_values(part, MAX_TOOL_BODY)
-            if self.tool_slots.locked():
-                raise HTTPException(429, "Too many tool calls at the moment. Try again soon.")
-            if isinstance(call.get("params"), dict):
-                # Without it Gradio writes the mask and its description into one text.
-                call["params"].setdefault("_meta", {"progressToken": 0})
-            async with self.tool_slots:
-                await self.app(scope, with_body(orjson.dumps(call), receive), send)
-
-    async def _read_values(self, receive: Receive, most: int) -> dict[str, Any]:
-        """The JSON object of a body, with its files checked."""
-        body = await read_body(receive, most)
-        if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
-            raise HTTPException(400, f"Too many lists and objects. Send at most {MAX_BRACKETS:,}.")
-        try:
-            values = orjson.loads(body)
-        except ValueError:
-            values = None
-        if not isinstance(values, dict):
-            raise HTTPException(400, "The body is not a JSON object. Send one.")
-        self.files.check(values)
-        return values
+                await self.app(scope, part, recording_send)
 
     async def _sweep(self) -> None:
         """Clean up every second, counted by rounds: a busy machine also delays readers."""
@@ -167,9 +133,9 @@ class Gate:
             try:
                 self.connections.close_idle()
                 await self.sessions.drop_unread()
-                if second % LOOK_SECONDS == 0:
+                if second % SCAN_SECONDS == 0:
                     await asyncio.to_thread(give_back_memory)
-                    await self.files.make_room(look=True)  # answers write files, too
+                    await self.files.make_room(scan=True)  # answers write files, too
             except Exception as error:  # otherwise nothing is dropped until the next request
                 log_place(error)
 
@@ -197,22 +163,14 @@ def asked_event(page: "gr.Blocks", path: str, request: dict[str, Any]) -> Any:
     return event
 
 
-def inputs_of(event: Any, path: str, request: dict[str, Any]) -> Any:
-    """The inputs of a request in their order; ``/call/v2/`` sends them by name.
-
-    Raises:
-        HTTPException: the event has no input of such a name.
-    """
-    if not path.startswith(f"{API}/call/v2/"):
-        return request.get("data")
-    names = inspect.signature(event.fn).parameters
-    if unknown := request.keys() - names.keys():
-        raise HTTPException(400, f"There is no input “{unknown.pop()[:40]}”. See {API}/info.")
-    return [request.get(name) for name in names]
-
-
-def check_inputs(event: Any, data: Any) -> None:
-    """Refuse inputs for which Gradio would log a traceback: a wrong number, or no image."""
+def check_inputs(event: Any, path: str, request: dict[str, Any]) -> None:
+    """Refuse inputs for which Gradio would log a traceback: a wrong name or number, or no image."""
+    data = request.get("data")
+    if path.startswith(f"{API}/call/v2/"):  # by name
+        names = inspect.signature(event.fn).parameters
+        if unknown := request.keys() - names.keys():
+            raise HTTPException(400, f"There is no input “{unknown.pop()[:40]}”. See {API}/info.")
+        data = [request.get(name) for name in names]
     if not isinstance(data, list) or len(data) != len(event.inputs):
         came = len(data) if isinstance(data, list) else "none"
         raise HTTPException(400, f"Expected {len(event.inputs)} values, got {came}.")
@@ -224,7 +182,8 @@ def check_inputs(event: Any, data: Any) -> None:
                 raise HTTPException(422, "This is not a picture. Upload one.") from None
 
 
-async def read_body(receive: Receive, most: int) -> bytes:
+async def read_body(receive: Receive) -> bytes:
+    """The body of a request, of at most MAX_BODY bytes."""
     body, more = bytearray(), True
     async with asyncio.timeout(BODY_SECONDS):
         while more:
@@ -233,9 +192,20 @@ async def read_body(receive: Receive, most: int) -> bytes:
                 raise HTTPException(400, "The request ended early.")
             body += message.get("body", b"")
             more = message.get("more_body", False)
-            if len(body) > most:
-                raise HTTPException(413, f"The request is too large. Send at most {most:,} bytes.")
+            if len(body) > MAX_BODY:
+                raise HTTPException(413, f"The body is too large. Send at most {MAX_BODY:,} bytes.")
     return bytes(body)
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """The JSON object of a body, with at most MAX_BRACKETS lists and objects."""
+    if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
+        raise HTTPException(400, f"Too many lists and objects. Send at most {MAX_BRACKETS:,}.")
+    with suppress(ValueError):
+        values = orjson.loads(body)
+        if isinstance(values, dict):
+            return values
+    raise HTTPException(400, "The body is not a JSON object. Send one.")
 
 
 def one_part(scope: Scope, receive: Receive) -> Receive:

@@ -1,8 +1,7 @@
 """Sessions: the order of waiting requests, and unread responses, in Gradio's queue.
 
 Without it, the client with the most requests would be served most (``heavy_requests`` of
-``tests.load``), and unread responses would stay in memory (``unread_answers``). Only this code uses
-a private name of a library, Gradio's ``_queue``; ``tests/demo/test_gate.py`` fails if it changes.
+``tests.load``), and unread responses would stay in memory (``unread_answers``).
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The whole page in this process, with tools, as clients reach it; and small photos for all."""
+"""The whole page in this process, as clients reach it; and small photos for all."""
 
 import os
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def _small() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backbones, "load_backbone", small)
-        patch.setattr(backbones, "_loaded", BoundedCache(numbers.BACKBONES))
+        patch.setattr(backbones, "_loaded", BoundedCache(numbers.MAX_BACKBONES))
         yield
 
 
@@ -31,13 +31,13 @@ def _small() -> Iterator[None]:
 def as_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """The built-in model at its own size."""
     monkeypatch.setattr(backbones, "load_backbone", load_backbone)
-    monkeypatch.setattr(backbones, "_loaded", BoundedCache(numbers.BACKBONES))
+    monkeypatch.setattr(backbones, "_loaded", BoundedCache(numbers.MAX_BACKBONES))
     monkeypatch.setattr(scene, "CACHE", BoundedCache(100))
 
 
 @pytest.fixture(scope="session")
 def url() -> Iterator[str]:
-    args = main.parser().parse_args(["--backbone", "built-in", "--mcp", "--no-downloads"])
+    args = main.parser().parse_args(["--backbone", "built-in", "--no-downloads"])
     host = backbones.HOST
     backbones.set_host(main.make_host(args))
     blocks = main.build()

@@ -16,7 +16,7 @@ from demo import api, backbones
 from demo.gate import API
 from demo.scene import Photo, Scene
 from demo.settings import Settings
-from gclip_core import assets
+from gclip_core import __version__, assets
 from tests.demo.visitor import FailedError, Visitor
 
 PICTURE = str(assets.path("photos", "chelsea.jpg"))
@@ -100,7 +100,7 @@ def test_suggest(client: Client) -> None:
 
 def test_about(client: Client) -> None:
     answer = client.predict(api_name="/about")
-    assert answer["backbone"] == "built-in"
+    assert (answer["version"], answer["backbone"]) == (__version__, "built-in")
     here = {entry["name"]: entry["here"] for entry in answer["backbones"]}
     assert here["built-in"] and not here["openai-vit-l-14"]
     assert {"gclip", "clearclip", "amf", "cs"} <= set(answer["methods"])

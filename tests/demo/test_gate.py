@@ -211,13 +211,13 @@ def test_room(small: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         path.write_bytes(bytes(size))
         os.utime(path, (now - seconds,) * 2)
         kept.append((path, left))
-    assert kept_files.delete_most() == 2.25 * 2**20
+    assert kept_files.delete_old_and_excess() == 2.25 * 2**20
     assert [path.exists() for path, _ in kept] == [left for _, left in kept]
-    for seconds, there in ((files.LOOK_SECONDS - 9, True), (files.LOOK_SECONDS + 9, False)):
+    for seconds, there in ((files.ABORTED_SECONDS - 9, True), (files.ABORTED_SECONDS + 9, False)):
         folder = tmp_path / ("f" * 64)
         folder.mkdir(exist_ok=True)
         os.utime(folder, (now - seconds,) * 2)
-        kept_files.delete_most()
+        kept_files.delete_old_and_excess()
         assert folder.exists() == there
 
 
@@ -234,7 +234,7 @@ def test_room_by_visitor(small: Page, tmp_path: Path, monkeypatch: pytest.Monkey
         os.utime(path, (now - (900 if number < 2 else 1),) * 2)
         kept.owners[path.parent.name] = f"visitor {number}" if number < 2 else "stranger"
         photos += [path] * (number < 2)
-    assert kept.delete_most() <= 4 * 2**20
+    assert kept.delete_old_and_excess() <= 4 * 2**20
     assert all(path.exists() for path in photos)
 
 
@@ -252,7 +252,7 @@ def test_broken_uploads_and_old_files(small: Page, tmp_path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"x")
         os.utime(path, (now - age,) * 2)
-        kept.delete_most()
+        kept.delete_old_and_excess()
         assert path.exists() == stays, name
 
 
@@ -264,9 +264,9 @@ def test_upload_while_room_is_made(small: Page, monkeypatch: pytest.MonkeyPatch)
         kept.stored += 7  # an upload ends
         return 100
 
-    monkeypatch.setattr(kept, "delete_most", look)
+    monkeypatch.setattr(kept, "delete_old_and_excess", look)
     kept.stored = 1_000
-    asyncio.run(kept.make_room(look=True))
+    asyncio.run(kept.make_room(scan=True))
     assert kept.stored == 107
 
 
@@ -491,7 +491,6 @@ def test_other_files(way: str, web: httpx.Client, small: Page) -> None:
         ("GET", f"{API}/deep_link?session_hash=x"),
         ("GET", f"{API}/dev/reload"),
         ("GET", f"{API}/mcp/"),
-        ("GET", f"{API}/mcp/sse"),
         ("GET", f"{API}/runs"),
         ("GET", f"{API}/stream/a/b/1/playlist.m3u8"),
         ("POST", f"{API}/run/look"),
@@ -500,8 +499,6 @@ def test_other_files(way: str, web: httpx.Client, small: Page) -> None:
         ("POST", f"{API}/process_recording"),
         ("POST", f"{API}/vibe-edit"),
         ("POST", f"{API}/mcp/"),
-        ("POST", f"{API}/mcp/messages/"),
-        ("POST", f"{API}/mcp/http"),
         ("POST", "/"),
         ("PUT", JOIN),
     ],
@@ -549,5 +546,5 @@ def test_cost() -> None:
 def test_no_files_yet(small: Page, tmp_path: Path) -> None:
     """The folder of uploads stays, however long nobody writes to it."""
     os.utime(tmp_path, (0, 0))
-    assert files.Files(small.blocks, tmp_path).delete_most() == 0
+    assert files.Files(small.blocks, tmp_path).delete_old_and_excess() == 0
     assert tmp_path.exists()

@@ -62,7 +62,7 @@ def test_options_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path:
         "auth": "a:b:c",
         "weights-dir": str(tmp_path),
     }
-    switches = ("no-downloads", "quiet", "mcp", "share")
+    switches = ("no-downloads", "quiet", "share")
     words = [word for name, value in given.items() for word in (f"--{name}", value)]
     wanted = main.parser().parse_args([*words, *(f"--{name}" for name in switches)])
     assert wanted.auth == ("a", "b:c")
@@ -79,7 +79,6 @@ def test_options_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path:
         (["--host", "192.0.2.1"], "192.0.2.1: .*Choose another --host or --port"),
         (["--port", "{taken}"], "127.0.0.1: .*Choose another --host or --port"),
         (["--port", "99999"], "0-65535.*Choose another --host or --port"),
-        (["--mcp", "--auth", "a:b"], "omit --auth"),
         (["--backbone", "openai-vit-b-32", "--weights", "no/such.safetensors"], "such.safetensors"),
     ],
 )
@@ -153,18 +152,15 @@ def log_much() -> None:
     for _ in range(1000):
         logging.getLogger("asyncio").error("out of open files")
         logging.getLogger("demo").info("answered")
-    logging.warning("Failed to validate request: %s", SECRET)
-    logging.getLogger("mcp.server").warning(SECRET)
 
 
-def test_floods_and_words_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
-    """The same error is logged once a second, and libraries log no text of a request."""
+def test_floods_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    """The same error of the server is logged once a second."""
     with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
         child.submit(log_much).result()
     log = capfd.readouterr().err
     assert 1 <= log.count("out of open files") <= 20
     assert log.count("answered") == 1000
-    assert log.count("test_main") == 1 and SECRET not in log
 
 
 def test_folders_of_ended_processes(tmp_path: Path) -> None:

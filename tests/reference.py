@@ -585,15 +585,6 @@ def received(tower: Tower, index: int, x: Tensor) -> Tensor:
     return sum(row / row.sum() for row in mean)
 
 
-def auto_blocks(has_tokens: Sequence[bool], n_fused: int = 2) -> tuple[int, ...] | None:
-    """The first blocks from which on every block but the last has a global token, or None."""
-    L = len(has_tokens)
-    for first in range(1, L - n_fused):
-        if all(has_tokens[block] for block in range(first, L - 1)):
-            return tuple(range(first, first + n_fused))
-    return None
-
-
 def suppressed(W2: Tensor, channels: Sequence[int]) -> Tensor:
     """``W2`` with the rows in ``channels`` scaled to the mean norm of the others."""
     norms = [float(row.double().pow(2).sum().sqrt()) for row in W2]

@@ -1,7 +1,5 @@
 """Global tokens, and the blocks that are fused."""
 
-from itertools import product
-
 import pytest
 import torch
 
@@ -9,7 +7,6 @@ from gclip_core import amf
 from gclip_core.amf import BlocksOf12, Fusion, FusionReason, FusionReport
 from gclip_core.attention import Heads
 from gclip_core.errors import MethodError
-from tests import reference
 
 
 def test_received_by_hand() -> None:
@@ -30,16 +27,6 @@ def test_received_mean(elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(amf, "ELEMENTS_AT_A_TIME", elements)
     assert torch.allclose(amf.received(block), whole, atol=1e-5)
     assert whole.mean().item() == pytest.approx(1, abs=1e-4)
-
-
-@pytest.mark.parametrize("n_fused", [1, 2, 3])
-def test_first_block_rule(n_fused: int) -> None:
-    """The rule agrees with its definition, for all towers of up to seven blocks."""
-    for n_blocks in range(2, 8):
-        for has_tokens in product([False, True], repeat=n_blocks):
-            first = amf.first_global_block(has_tokens.__getitem__, n_blocks, n_fused)
-            expected = reference.auto_blocks(has_tokens, n_fused)
-            assert first == (expected[0] if expected else None)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gclip_core import METHODS, ImageError, Segmenter, attention, calibration
+from gclip_core import METHODS, ImageError, Segmenter, calibration
 from tests import reference
 from tests.models import normalised, picture, tiny_backbone
 
@@ -47,12 +47,6 @@ def test_repair(outliers: list[int], grid: tuple[int, int], name: str) -> None:
     patches = torch.randn(36, 5, generator=torch.Generator().manual_seed(3))
     repaired = calibration.repaired(patches, torch.tensor(outliers, dtype=torch.long), grid, name)
     assert close(repaired, reference.mended(patches.double(), outliers, grid, name))
-
-
-def test_uniform_gate() -> None:
-    """A uniform picture gates nothing."""
-    uniform = torch.full((5, 5), 0.3)
-    assert torch.allclose(attention.gate(uniform, 3, uniform.mean()), torch.full((5, 5), 0.2))
 
 
 @pytest.mark.parametrize("name", NAMES)

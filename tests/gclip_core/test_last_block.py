@@ -60,17 +60,6 @@ def test_ideas_off() -> None:
     assert torch.equal(off, segmenter.dense_features(trunk, METHODS["clearclip"]))
 
 
-@pytest.mark.parametrize("blocks", [(0,), (9, 2, 10)])
-def test_fused_blocks(blocks: tuple[int, ...]) -> None:
-    """Fusion of explicit blocks, which are reported in order, agrees with the reference."""
-    segmenter, trunk, theirs, xs = encoded("12 blocks")
-    expected = reference.dense(theirs, "gclip", xs, GRID, blocks)
-    method = gclip(cs=False, amf_blocks=blocks)
-    assert segmenter.report(trunk, method).fusion.blocks == tuple(sorted(blocks))
-    features = segmenter.dense_features(trunk, method)
-    assert reference.worst_cosine(features.flatten(0, 1), expected) >= 0.99999
-
-
 @pytest.mark.parametrize("name", [n for n in reference.METHODS if n not in ELSEWHERE])
 def test_last_attention(name: str) -> None:
     """The matrix that is shown is the matrix that is used."""

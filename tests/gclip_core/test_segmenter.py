@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from gclip_core import METHODS, Backbone, Encoded, GclipError, Method, Segmenter, damage, gclip
@@ -56,6 +57,9 @@ def encoded(segmenter: Segmenter) -> Encoded:
     [
         (range(5, 11), AUTO, (5, 6), FusionReason.GLOBAL_TOKENS),
         (range(12), AUTO, (1, 2), FusionReason.GLOBAL_TOKENS),
+        ((5, 6, 8, 9, 10), AUTO, (8, 9), FusionReason.GLOBAL_TOKENS),
+        ((9, 10), AUTO, (9, 10), FusionReason.GLOBAL_TOKENS),
+        ((10,), AUTO, (5, 6), FusionReason.MIDDLE),
         (range(5, 11), AUTO | {"n_fused": 3}, (5, 6, 7), FusionReason.GLOBAL_TOKENS),
         (range(8, 11), {}, (2, 4), FusionReason.BACKBONE),
         ((), AUTO, (5, 6), FusionReason.MIDDLE),
@@ -227,30 +231,37 @@ def test_suggest(segmenter: Segmenter, encoded: Encoded) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "patch", "finer"),
+    ("method", "patch", "finer", "purify"),
     [
-        (gclip(amf_blocks=[5, 6]), 8, 1),
-        (METHODS["rfclip"], 8, 1),
-        (replace(METHODS["proxyclip"], proxy=Proxy(gamma=200.0, beta=0.9)), 32, 2),
+        (gclip(amf_blocks=[5, 6]), 8, 1, "none"),
+        (METHODS["rfclip"], 8, 1, "none"),
+        (replace(METHODS["proxyclip"], proxy=Proxy(gamma=200.0, beta=0.9)), 32, 2, "none"),
+        (METHODS["clearclip"], 8, 1, "freecp"),
     ],
     ids=lambda value: getattr(value, "name", None),
 )
-def test_windows(method: Method, patch: int, finer: int) -> None:
-    """Logits are the mean over windows, each treated as its own picture; a proxy's are finer."""
+def test_windows(method: Method, patch: int, finer: int, purify: str) -> None:
+    """Logits, or purified maps, are the mean over windows, each treated as its own picture; a
+    proxy's are finer."""
     backbone = tiny_backbone(61, lambda model: enlarge_channel(model, 7, 120, (2, 5)), patch=patch)
     backbone = replace(backbone, sink_channels=(7, 19))
     side, image = 3 * patch, picture(4 * patch, 7 * patch)
     segmenter = segmenter_of(backbone, short_side=4 * patch, window=side, stride=2 * patch)
     single = segmenter_of(backbone, short_side=side)
-    result = segmenter.segment(image, WORDS, method)
-    total, count = torch.zeros(4, 4 * finer, 7 * finer), torch.zeros(4 * finer, 7 * finer)
+
+    def values(segmenter: Segmenter, image: Image.Image) -> Tensor:
+        result = segmenter.segment(image, WORDS, method, purify=purify)
+        assert result.labels.shape == image.size[::-1]
+        return result.logits if purify == "none" else result.maps
+
+    ours = values(segmenter, image)
+    total, count = torch.zeros_like(ours), torch.zeros(4 * finer, 7 * finer)
     for y, x in product((0, 1), (0, 2, 4)):
         crop = image.crop((x * patch, y * patch, x * patch + side, y * patch + side))
         here = slice(finer * y, finer * (y + 3)), slice(finer * x, finer * (x + 3))
-        total[:, *here] += single.segment(crop, WORDS, method).logits
+        total[:, *here] += values(single, crop)
         count[here] += 1
-    assert torch.allclose(result.logits, total / count, atol=2e-3)
-    assert result.labels.shape == (4 * patch, 7 * patch)
+    assert torch.allclose(ours, total / count, atol=2e-3)
 
 
 def test_views_of_windows() -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from gclip_core import Segmenter, assets
 from gclip_core.words import lists, suggest
 from gclip_core.words.suggest import Candidates, Matches, Thresholds
-from tests.models import loaded, tiny_backbone
+from tests.models import loaded
 
 THRESHOLDS = Thresholds(thing=0.05, stuff=0.05, peak=1)
 
@@ -111,9 +111,3 @@ def test_photo() -> None:
     words = Segmenter(loaded()).suggest(assets.path("photos", "astronaut.jpg"))
     assert "person" in words
     assert not lists.read("worn").keys() & set(words)
-
-
-def test_open_vocabulary() -> None:
-    """A model with an open vocabulary chooses among everyday words."""
-    words = suggest.candidates_of(tiny_backbone(20)).words
-    assert set(words) == set(lists.read("everyday"))

@@ -99,7 +99,7 @@ def test_card(
         for n, row in enumerate(rows)
         if len(row) == 4 and row[1] != "choose"
     }
-    assert all(0 <= min(of) <= of[2] <= max(of) <= 100 for of in means.values())
+    assert all(0 <= min(of[:2]) <= of[2] <= max(of[:2]) <= 100 for of in means.values())
     absent = [of for (name, _), of in means.items() if name == "absent"]
     assert absent[0] == [100, 100, 100], "without a background"
     assert len(absent) == 3 and absent[2][2] < 100

@@ -27,7 +27,7 @@ from starlette.staticfiles import StaticFiles
 
 from demo import backbones, scene, space
 from demo.gate.files import MAX_FILE, Files, own_folder
-from demo.gate.process import allow_open_files, keep_log_short
+from demo.gate.process import allow_open_files, keep_log_short, trust_proxy_of_space
 from demo.gate.requests import Gate
 from demo.gate.sessions import MAX_QUEUE, MAX_SESSIONS, waiting
 from gclip_core import BACKBONES, GclipError, __version__
@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     set_up_log(args.quiet)
     allow_open_files()
+    trust_proxy_of_space()
     if args.weights_dir:
         os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
     try:

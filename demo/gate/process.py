@@ -1,11 +1,13 @@
-"""The process: its open files, connections, log and memory.
+"""The process: its open files, connections, proxy, log and memory.
 
 Without it, ``idle_connections`` of ``tests.load`` would shut out every visitor and flood the log,
-and freed memory would not be returned (255 MB after ``hostile_pictures``).
+freed memory would not be returned (255 MB after ``hostile_pictures``), and all visitors of a Space
+would count as one.
 """
 
 import ctypes
 import logging
+import os
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +19,7 @@ if TYPE_CHECKING:  # the command line is read before Gradio is imported
 MAX_CONNECTIONS = 2_000  # further requests get a 503
 IDLE_SECONDS = 20  # after which a connection without a request is closed
 MAX_OPEN = 65_536  # files and connections, if the system sets no limit
+PRIVATE_NETWORKS = "127.0.0.0/8,::1,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16"
 
 logger = logging.getLogger(__name__)
 _logged: dict[tuple[str, int], float] = {}  # time by location in the code
@@ -30,6 +33,16 @@ def allow_open_files() -> None:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         most = MAX_OPEN if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN)
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+
+
+def trust_proxy_of_space() -> None:
+    """On a Space, let Uvicorn read visitors' addresses from the proxy, which is the only client.
+
+    Uvicorn takes the last address in the header that it does not trust: a visitor cannot forge it.
+    With ``*`` it would take the first one, which a visitor can.
+    """
+    if "SPACE_ID" in os.environ:
+        os.environ.setdefault("FORWARDED_ALLOW_IPS", PRIVATE_NETWORKS)
 
 
 class Connections:

@@ -1,5 +1,6 @@
 """What hosts rely on: options, health, log, login, the environment, and a clean shutdown."""
 
+import asyncio
 import logging
 import os
 import re
@@ -15,9 +16,10 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 
 from demo import backbones, main
-from demo.gate import files
+from demo.gate import files, process
 from gclip_core import BACKBONES, __version__
 from gclip_core.backbones import load
 from tests import ROOT, free_port
@@ -163,6 +165,33 @@ def test_floods_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
     assert log.count("answered") == 1000
 
 
+@pytest.mark.parametrize(
+    ("variables", "address"),
+    [
+        ({}, "10.16.3.80"),
+        ({"SPACE_ID": "me/gclip"}, "203.0.113.9"),
+        ({"SPACE_ID": "me/gclip", "FORWARDED_ALLOW_IPS": "192.0.2.1"}, "10.16.3.80"),
+    ],
+)
+def test_address_behind_the_proxy_of_a_space(
+    variables: dict[str, str], address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the one that the proxy appended, not one that the visitor forged."""
+    seen, forwarded = list[str](), b"198.51.100.7, 203.0.113.9, 10.16.0.1"
+
+    async def app(scope: dict[str, Any], *_: Any) -> None:
+        seen.append(scope["client"][0])
+
+    monkeypatch.setattr(os, "environ", variables)
+    process.trust_proxy_of_space()
+    server = uvicorn.Config(app)
+    server.load()
+    scope = {"type": "http", "client": ("10.16.3.80", 1), "asgi": {"version": "3.0"}}
+    headers = {"headers": [(b"x-forwarded-for", forwarded)]}
+    asyncio.run(server.loaded_app(scope | headers, None, None))
+    assert seen == [address]
+
+
 def test_folders_of_ended_processes(tmp_path: Path) -> None:
     """A killed page leaves its files behind: the next one deletes them, and no other page's."""
     code = "from demo.gate.files import own_folder; print(own_folder(), flush=True); input()"
@@ -180,8 +209,8 @@ def test_folders_of_ended_processes(tmp_path: Path) -> None:
     last, new = start()
     wait_for(lambda: not old.exists())
     assert kept.exists() and new.exists()
-    for process in (running, last):
-        process.communicate("\n", timeout=30)
+    for page in (running, last):
+        page.communicate("\n", timeout=30)
     wait_for(lambda: not (kept.exists() or new.exists()))
     assert not [*tmp_path.iterdir()]
 

@@ -1,4 +1,4 @@
-"""The promise of SECURITY: under attack, no answer is lost or differs, in less than 4 GB."""
+"""SECURITY’s promise: under attack, no answer is lost or differs, in less than 4 GB."""
 
 import pytest
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from io import BytesIO
 from multiprocessing import get_context
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +46,19 @@ def png_chunk(name: bytes, body: bytes = b"") -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
+def with_chunks(before: bytes = b"", behind: bytes = b"") -> bytes:
+    """``rgb()`` as a PNG, with extra chunks before and after its pixels."""
+    png = encoded(rgb(), "PNG")
+    return png[:33] + before + png[33:-12] + behind + png[-12:]
+
+
+def overlapping_exif(length: int) -> bytes:
+    """EXIF of 5,000 entries that all point to the same ``length`` bytes."""
+    header = b"II*\0" + struct.pack("<I", 8 + length) + bytes(length)
+    entries = (struct.pack("<HHII", 1000 + number, 7, length, 8) for number in range(5000))
+    return header + struct.pack("<H", 5000) + b"".join(entries) + bytes(4)
+
+
 def png_bomb(height: int, width: int) -> bytes:
     """A PNG of a few bytes that claims to be ``height`` × ``width``."""
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
@@ -63,17 +75,17 @@ def black_png(height: int, width: int, depth: int, colour: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", data) + png_chunk(b"IEND")
 
 
-def cost(read: Callable[[Path], Any], path: Path) -> tuple[Any, float, float]:
-    """What a file is read into, and how many MB and processor seconds that costs.
+def cost(run: Callable[[Any], Any], given: Any) -> tuple[Any, float, float]:
+    """What ``run(given)`` returns, and how many MB and processor seconds that costs.
 
-    A child process reads it, so that its own peak memory is measured.
+    A child process runs it, so that its own peak memory is measured.
     """
     with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
-        return child.submit(_cost, read, path).result()
+        return child.submit(_cost, run, given).result()
 
 
-def _cost(read: Callable[[Path], Any], path: Path) -> tuple[Any, float, float]:
+def _cost(run: Callable[[Any], Any], given: Any) -> tuple[Any, float, float]:
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-    result = read(path)
+    result = run(given)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     return result, grown, time.process_time() - began

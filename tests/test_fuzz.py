@@ -1,8 +1,7 @@
 """For any bytes, ``gclip_core.pixels.images.check`` returns an image or raises an ImageError."""
 
-import resource
 import time
-from functools import cache
+from functools import cache, partial
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 
 from gclip_core.errors import ImageError
 from gclip_core.pixels.images import check
-from tests.pictures import FORMATS, encoded, noise, turned
+from tests.pictures import FORMATS, cost, encoded, noise, turned
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
 
@@ -58,16 +57,16 @@ ARBITRARY = st.binary(max_size=400) | st.builds(
 )
 
 
-def _fuzz(cases: int, files: st.SearchStrategy[bytes]) -> tuple[int, int]:
-    """How many of ``cases`` files were images and errors; fails on any other outcome, if one takes
-    five seconds, and at 300 MB of memory."""
+FILES = {"damaged": damaged_files(), "arbitrary": ARBITRARY}
+
+
+def _check(kind: str, cases: int) -> tuple[int, int]:
     images: list[bool] = []
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     @settings(
         max_examples=cases, deadline=None, database=None, suppress_health_check=list(HealthCheck)
     )
-    @given(files)
+    @given(FILES[kind])
     def read(data: bytes) -> None:
         start = time.process_time()
         try:
@@ -83,16 +82,23 @@ def _fuzz(cases: int, files: st.SearchStrategy[bytes]) -> tuple[int, int]:
         assert time.process_time() - start < 5
 
     read()
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 * 1024
     return sum(images), len(images) - sum(images)
 
 
-@pytest.mark.parametrize("files", [damaged_files(), ARBITRARY], ids=["damaged", "arbitrary"])
-def test_few_files(files: st.SearchStrategy[bytes]) -> None:
-    assert _fuzz(150, files)[1] > 0
+def fuzz(kind: str, cases: int) -> tuple[int, int]:
+    """How many of ``cases`` files were images and errors; fails on any other outcome, if one takes
+    five seconds, and at 300 MB of memory."""
+    counts, grown, _ = cost(partial(_check, kind), cases)
+    assert grown < 300, "in MB"
+    return counts
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_few_files(kind: str) -> None:
+    assert fuzz(kind, 150)[1] > 0
 
 
 @pytest.mark.long
 def test_many_files() -> None:
-    assert min(_fuzz(10_000, damaged_files())) > 500, "the damage is neither nil nor total"
-    _fuzz(2000, ARBITRARY)
+    assert min(fuzz("damaged", 10_000)) > 500, "the damage is neither nil nor total"
+    fuzz("arbitrary", 2000)

@@ -19,10 +19,12 @@ from tests.pictures import (
     cost,
     encoded,
     noise,
+    overlapping_exif,
     png_bomb,
     png_chunk,
     rgb,
     turned,
+    with_chunks,
 )
 
 # Pillow warns of anomalies in a header before the image is refused.
@@ -203,12 +205,6 @@ def test_trailer() -> None:
     assert check(encoded(noise(9, 9), "JPEG") + trailer).size == (9, 9)
 
 
-def _png_ending_with(chunk: bytes) -> bytes:
-    """A PNG with one more chunk after its pixels."""
-    data = encoded(rgb(), "PNG")
-    return data[:-12] + chunk + data[-12:]
-
-
 def _jpeg_of_scans(scans: int, size: int = 2048) -> bytes:
     """A progressive JPEG of ``size`` squared whose last scan occurs ``scans`` times."""
     data = encoded(Image.new("L", (size, size), 100), "JPEG", progressive=True)
@@ -216,16 +212,9 @@ def _jpeg_of_scans(scans: int, size: int = 2048) -> bytes:
     return data[:last] + data[last:-2] * scans + data[-2:]
 
 
-def _overlapping_notes(length: int) -> bytes:
-    """A TIFF directory in which every entry points to the same bytes."""
-    header = b"II*\0" + struct.pack("<I", 8 + length) + bytes(length)
-    entries = (struct.pack("<HHII", 1000 + number, 7, length, 8) for number in range(5000))
-    return header + struct.pack("<H", 5000) + b"".join(entries) + bytes(4)
-
-
 def _exif_in_pieces(n: int) -> bytes:
     """A JPEG whose decoder joins ``n`` pieces of EXIF, 60 kB each."""
-    notes = _overlapping_notes(60_000 * n - 61_000)
+    notes = overlapping_exif(60_000 * n - 61_000)
     pieces = [notes[at : at + 60_000] for at in range(0, len(notes), 60_000)]
     segments = (b"\xff\xe1" + struct.pack(">H", len(p) + 8) + b"Exif\0\0" + p for p in pieces)
     data = encoded(rgb(), "JPEG")
@@ -240,10 +229,13 @@ def _gif_of_comments() -> bytes:
 
 # What it is: the file, and the outcome.
 _BOMBS = {
-    "a million empty chunks": (lambda: _png_ending_with(10**6 * png_chunk(b"teSt")), "ImageError"),
+    "a million empty chunks": (
+        lambda: with_chunks(behind=10**6 * png_chunk(b"teSt")),
+        "ImageError",
+    ),
     "20 MB of comments in a GIF": (_gif_of_comments, "ImageError"),
     "5000 notes on the same bytes": (
-        lambda: encoded(rgb(), "PNG", exif=_overlapping_notes(10**6)),
+        lambda: encoded(rgb(), "PNG", exif=overlapping_exif(10**6)),
         "12x17",
     ),
     "the same in ten pieces": (lambda: _exif_in_pieces(10), "ImageError"),
@@ -289,7 +281,7 @@ def test_header_size(tmp_path: Path) -> None:
 
 def test_late_exif() -> None:
     """EXIF after the pixels is ignored."""
-    data = _png_ending_with(png_chunk(b"eXIf", turned(6).tobytes()[6:]))
+    data = with_chunks(behind=png_chunk(b"eXIf", turned(6).tobytes()[6:]))
     assert images.header_size(data) == (12, 17)
     assert (pixels(check(data)) == pixels(rgb())).all()
 

@@ -1,6 +1,5 @@
 """Pictures made to cost too much memory or time; each is generated when it is sent."""
 
-import struct
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -8,24 +7,19 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
-from tests.pictures import black_png, encoded, noise, png_bomb, png_chunk
-
-
-def exif(length: int) -> bytes:
-    """5,000 of its entries point to the same ``length`` bytes."""
-    header = b"II*\0" + struct.pack("<I", 8 + length) + bytes(length)
-    entries = (struct.pack("<HHII", 1000 + number, 7, length, 8) for number in range(5000))
-    return header + struct.pack("<H", 5000) + b"".join(entries) + bytes(4)
-
-
-def with_chunks(before: bytes = b"", behind: bytes = b"") -> bytes:
-    """A small PNG with extra chunks before and after its pixels."""
-    png = encoded(noise(12, 17), "PNG")
-    return png[:33] + before + png[33:-12] + behind + png[-12:]
+from tests.pictures import (
+    black_png,
+    encoded,
+    noise,
+    overlapping_exif,
+    png_bomb,
+    png_chunk,
+    with_chunks,
+)
 
 
 def exif_as_digits() -> bytes:
-    notes = exif(10**5)
+    notes = overlapping_exif(10**5)
     text = zlib.compress(b"\nexif\n%d\n" % len(notes) + notes.hex().encode())
     return with_chunks(png_chunk(b"zTXt", b"Raw profile type exif\0\0" + text))
 
@@ -45,7 +39,9 @@ def black(kind: str, **options: object) -> bytes:
 
 
 PICTURES: dict[str, Callable[[], bytes]] = {
-    "EXIF behind the pixels": lambda: with_chunks(behind=png_chunk(b"eXIf", exif(10**6))),
+    "EXIF behind the pixels": lambda: with_chunks(
+        behind=png_chunk(b"eXIf", overlapping_exif(10**6))
+    ),
     "EXIF as digits": exif_as_digits,
     "texts of a PNG": many_texts,
     "five million chunks": lambda: with_chunks(behind=png_chunk(b"teSt") * 5_000_000),

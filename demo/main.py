@@ -108,20 +108,12 @@ def serve(blocks: Any, args: argparse.Namespace, uploads: Path) -> Any:
 
     def health(_: Request) -> JSONResponse:
         host = backbones.HOST
-        return JSONResponse(
-            {
-                "status": "ok",
-                "version": __version__,
-                "backbone": host.backbone,
-                "device": host.device,
-                "cached": len(scene.CACHE),
-                "waiting": waiting(blocks),
-            }
-        )
+        state = {"status": "ok", "version": __version__, "backbone": host.backbone}
+        state |= {"device": host.device, "cached": len(scene.CACHE), "waiting": waiting(blocks)}
+        return JSONResponse(state)
 
-    files = Files(blocks, uploads, scene.SHIPPED)
-    gate = Middleware(Gate, page=blocks, files=files)
-    own = {
+    gate = Middleware(Gate, page=blocks, files=Files(blocks, uploads, scene.SHIPPED))
+    app_kwargs = {
         "middleware": [Middleware(GZipMiddleware, 500, 6), gate],
         "routes": [Route("/health", health), Mount(f"/{WEB_PATH}", StaticFiles(directory=WEB))],
         "openapi_url": None,
@@ -136,7 +128,7 @@ def serve(blocks: Any, args: argparse.Namespace, uploads: Path) -> Any:
         inbrowser=args.open,
         max_file_size=MAX_FILE,
         state_session_capacity=MAX_SESSIONS,
-        app_kwargs=own,
+        app_kwargs=app_kwargs,
         ssr_mode=False,
         run_history=False,
         show_error=False,

@@ -38,9 +38,7 @@ ABORTED_SECONDS = 60  # after which what an aborted upload left is deleted
 FOLDER, PREFIX = "GRADIO_TEMP_DIR", "gclip-uploads-"
 GONE = "This photo is no longer on the server. Upload it again."
 DIGEST = re.compile(r"[0-9a-f]{64}")
-DELETE_SCRIPT = (
-    "import shutil, sys; [shutil.rmtree(path, ignore_errors=True) for path in sys.argv[1:]]"
-)
+DELETE_SCRIPT = "import shutil, sys; [shutil.rmtree(path, True) for path in sys.argv[1:]]"
 
 
 def own_folder() -> Path:
@@ -89,7 +87,7 @@ class Files:
         self.scanning = asyncio.Lock()
 
     def is_own(self, path: Any) -> bool:
-        """Whether a path leads to such a file."""
+        """Whether a path leads to one of these files."""
         if not isinstance(path, str) or not Path(path).is_absolute():
             return False
         try:
@@ -100,15 +98,15 @@ class Files:
             return bool(DIGEST.fullmatch(file.parent.name))
         return file.is_file() and any(file.is_relative_to(folder) for folder in self.shipped)
 
-    def check(self, values: dict[str, Any]) -> None:
-        """Refuse other files in the values of a request: Gradio would fetch whatever they name."""
-        left: list[Any] = [values]
-        while left:
-            value = left.pop()
+    def check_paths(self, values: dict[str, Any]) -> None:
+        """Refuse other files that a request names: Gradio would open or fetch them."""
+        unchecked: list[Any] = [values]
+        while unchecked:
+            value = unchecked.pop()
             if isinstance(value, list):
-                left += value
+                unchecked += value
             elif isinstance(value, dict):
-                left += value.values()
+                unchecked += value.values()
                 path = value.get("path")
                 if isinstance(path, str):  # the URL of an upload ends in its path
                     path = path.partition(f"{API}/file=")[2] or path

@@ -1,6 +1,7 @@
 """Bounds on what one request computes and on what all requests keep in memory.
 
-Without them, the process would exceed 4 GB: ``hostile_pictures`` of ``tests.load``.
+Without them, the process would exceed 4 GB (``hostile_pictures`` and ``large_caches`` of
+``tests.load``).
 """
 
 from gclip_core.errors import GclipError

@@ -58,11 +58,14 @@ class Connections:
         server.config.limit_concurrency = MAX_CONNECTIONS  # Gradio has no option for it
         connections = server.server_state.connections
         patience = IDLE_SECONDS if len(connections) < MAX_CONNECTIONS // 2 else 1
-        idle = [each for each in connections if getattr(each, "scope", each) is None]
-        self.idle = {each: self.idle.get(each, 0) + 1 for each in idle}
-        for each, seconds in self.idle.items():
+        self.idle = {
+            connection: self.idle.get(connection, 0) + 1
+            for connection in connections
+            if getattr(connection, "scope", "a websocket") is None  # no request yet
+        }
+        for connection, seconds in self.idle.items():
             if seconds > patience:
-                each.transport.close()
+                connection.transport.close()
 
 
 def keep_log_short() -> None:

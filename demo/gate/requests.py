@@ -52,7 +52,7 @@ class Gate:
     def __init__(self, app: ASGIApp, page: "gr.Blocks", files: Files) -> None:
         self.app, self.page, self.files = app, page, files
         self.sessions, self.connections = Sessions(page), Connections(page)
-        self.sweeper: asyncio.Task | None = None
+        self.sweeper: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -104,10 +104,10 @@ class Gate:
         body, turn = await read_body(receive), nullcontext()
         if not path.startswith("/login"):  # a form
             values = json_object(body)
-            self.files.check(values)
+            self.files.check_paths(values)
             body = orjson.dumps(values)  # Gradio reads what was checked
             if path.startswith(JOIN) or "/call/" in path:
-                event = asked_event(self.page, path, values)
+                event = requested_event(self.page, path, values)
                 check_inputs(event, path, values)
                 turn = self.sessions.join(values.get("session_hash"), str(event.concurrency_id))
         with turn:
@@ -146,7 +146,7 @@ def route(scope: Scope) -> str:
     return path.removeprefix(prefix) if path.startswith(f"{prefix}/") else path
 
 
-def asked_event(page: "gr.Blocks", path: str, request: dict[str, Any]) -> Any:
+def requested_event(page: "gr.Blocks", path: str, request: dict[str, Any]) -> Any:
     """The Gradio event that a request calls: API clients send its name, the page its number.
 
     Raises:
@@ -159,7 +159,7 @@ def asked_event(page: "gr.Blocks", path: str, request: dict[str, Any]) -> Any:
         index = request.get("fn_index")
         event = page.fns.get(index) if isinstance(index, int) else None
     if event is None or event.fn is None:  # JavaScript alone
-        raise HTTPException(404, f"There is no such event. Reload the page, or {API}/info.")
+        raise HTTPException(404, f"There is no such event. Reload the page, or see {API}/info.")
     return event
 
 
@@ -172,8 +172,7 @@ def check_inputs(event: Any, path: str, request: dict[str, Any]) -> None:
             raise HTTPException(400, f"There is no input “{unknown.pop()[:40]}”. See {API}/info.")
         data = [request.get(name) for name in names]
     if not isinstance(data, list) or len(data) != len(event.inputs):
-        came = len(data) if isinstance(data, list) else "none"
-        raise HTTPException(400, f"Expected {len(event.inputs)} values, got {came}.")
+        raise HTTPException(400, f"Send a list of {len(event.inputs)} values as “data”.")
     for component, value in zip(event.inputs, data, strict=True):
         if component.data_model and value is not None:
             try:

@@ -77,12 +77,14 @@ class Sessions:
         """
         jobs = filter(None, self.page._queue.active_jobs)
         running = [event for job in jobs for event in job if event.concurrency_id == HEAVY]
-        events, turns, seen = self._events(HEAVY), dict[Any, tuple[int, int]](), Counter[Any]()
+        events, turns = self._events(HEAVY), dict[Any, tuple[int, int]]()
+        sessions, addresses = Counter[str](), Counter[str]()
         for event in [*running, *sorted(events, key=lambda event: event.enqueue_time)]:
-            client = event.request.client
-            names = event.session_hash, client and (client.host,)
-            turns[event] = seen[names[0]], seen[names[1]]
-            seen.update(names)
+            session, client = event.session_hash, event.request.client
+            address = client.host if client else ""
+            turns[event] = sessions[session], addresses[address]
+            sessions[session] += 1
+            addresses[address] += 1
         events.sort(key=turns.__getitem__)
 
     @contextmanager

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "training/*.md", "assets/*/*.md")
+    for pattern in ("*.md", "docs/*.md", "training/*.md", "assets/**/*.md")
     for path in ROOT.glob(pattern)
     if path.name != "CHANGELOG.md"  # which names what was
 )

@@ -25,17 +25,8 @@ PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)\s]+)")
 OPTION = re.compile(r"(?:^|[`\s])(--[a-z][a-z-]+)")
 OWN_PATH = re.compile(r"`((?:gclip_core|demo|evaluation|tests|training|docs|assets)/[\w./-]*)`")
-# Options of other programs: hf, docker, torchrun, pip, npm, ruff.
-OTHERS_OPTIONS = {
-    "--build-arg",
-    "--check",
-    "--exclude",
-    "--nproc-per-node",
-    "--pack-destination",
-    "--repo-type",
-    "--rm",
-    "--standalone",
-}
+# Options of other programs: hf, docker, torchrun.
+OTHERS_OPTIONS = {"--exclude", "--nproc-per-node", "--repo-type", "--rm", "--standalone"}
 MADE_BY_A_READER = {"evaluation/class_lists/mine.txt"}
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
@@ -45,10 +36,11 @@ def read(path: Path) -> str:
 
 
 @cache
-def literals() -> set[str]:
-    """Options in the code."""
+def options() -> set[str]:
+    """Options that the code defines."""
     sources = (file for file in ROOT.rglob("*.py") if ".git" not in file.parts)
-    return {option for file in sources for option in re.findall(r'"(--[a-z][a-z-]+)"', read(file))}
+    defined = re.compile(r'(?:option|add_argument)\(\s*"(--[a-z][a-z-]+)"')
+    return {option for file in sources for option in defined.findall(read(file))}
 
 
 def test_front_matter() -> None:
@@ -81,7 +73,7 @@ def test_references(path: Path) -> None:
     for own in {*OWN_PATH.findall(text)} - MADE_BY_A_READER:
         assert (ROOT / own).exists(), own
     page = {*re.findall(r"--[a-z-]+", main.parser().format_help())}
-    assert {*OPTION.findall(text)} <= literals() | page | OTHERS_OPTIONS
+    assert {*OPTION.findall(text)} <= options() | page | OTHERS_OPTIONS
 
 
 def test_backbones() -> None:

@@ -7,14 +7,13 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-import open_clip
-from open_clip.pretrained import get_pretrained_cfg
 
 from evaluation import class_lists, datasets
 from gclip_core import Segmenter, methods
 from gclip_core.backbones import registry
 from tests import ROOT
 from tests.evaluation.sets import save_ids, save_image
+from tests.gclip_core.test_backbone import check_entry
 from tests.models import picture, tiny_backbone
 from training.data import TRAINING_SPLIT
 
@@ -32,10 +31,7 @@ def test_entries() -> None:
     segmenter = Segmenter(tiny_backbone(), short_side=32, templates="plain")
     masks = segmenter.segment(picture(32, 32), "cat, sky", entry(METHOD, methods))
     assert masks.method.title == "Mine"
-    backbone = entry(BACKBONE, registry)
-    assert get_pretrained_cfg(backbone.architecture, backbone.pretrained), "open_clip publishes it"
-    vision = open_clip.get_model_config(backbone.architecture)["vision_cfg"]
-    assert (backbone.blocks, backbone.patch) == (vision["layers"], vision["patch_size"])
+    check_entry(entry(BACKBONE, registry))
 
 
 def test_data_set(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
+import open_clip
 import pytest
 import torch
 import torch.nn.functional as F
 from open_clip.model import CLIP, convert_weights_to_lp
+from open_clip.pretrained import get_pretrained_cfg
 
 from gclip_core import (
     BACKBONES,
@@ -20,7 +22,7 @@ from gclip_core import (
     load_backbone,
 )
 from gclip_core.backbones import load
-from gclip_core.backbones.registry import OPENAI_MEAN, OPENAI_STD
+from gclip_core.backbones.registry import OPENAI_MEAN, OPENAI_STD, BackboneEntry
 from tests.models import (
     MEAN,
     STD,
@@ -32,13 +34,8 @@ from tests.models import (
 )
 
 
-@pytest.mark.parametrize("name", [entry.name for entry in BACKBONES.values() if entry.pretrained])
-def test_entries(name: str) -> None:
-    """Entries agree with open_clip's own configurations."""
-    import open_clip
-    from open_clip.pretrained import get_pretrained_cfg
-
-    entry = BACKBONES[name]
+def check_entry(entry: BackboneEntry) -> None:
+    """An entry agrees with open_clip's own configurations."""
     config = open_clip.get_model_config(entry.architecture)
     published = get_pretrained_cfg(entry.architecture, entry.pretrained)
     assert load.hub_source(entry), "open_clip knows where the weights are"
@@ -47,6 +44,11 @@ def test_entries(name: str) -> None:
     assert entry.mean == tuple(published.get("mean") or OPENAI_MEAN)
     assert entry.std == tuple(published.get("std") or OPENAI_STD)
     assert bool(published.get("quick_gelu")) == bool(config.get("quick_gelu"))
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in BACKBONES.values() if entry.pretrained])
+def test_entries(name: str) -> None:
+    check_entry(BACKBONES[name])
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ from training.attention import (
     affinity_attention,
     averaging_error,
     divergence,
-    give_heads,
     sharpen,
     terms_of,
 )
@@ -130,35 +129,6 @@ def test_divergence() -> None:
     vectors = torch.tensor([[[1.0], [3.0]]])  # centred: -1 and 1
     assert averaging_error(attention, target, vectors).item() == pytest.approx(1)
     assert averaging_error(target, target, vectors).item() == 0
-
-
-def test_new_network(network: Network) -> None:
-    """At the start, blocks change little, and no channel's norm is far above the others'."""
-    features = torch.randn(2, 3, 4, FEATURES)
-    x = network.block_input(network.tokens(features))
-    first = x
-    for block in network.blocks[:-1]:
-        x = blocks.run(block, x, blocks.project(block, x))
-    assert F.cosine_similarity(x, first, dim=-1).min() > 0.95
-    norms = network.blocks[0].mlp.c_proj.weight.norm(dim=1)
-    assert norms.max() < 1.3 * norms.median()
-
-
-def test_heads(network: Network) -> None:
-    """Blocks start with the Queries and Keys of the layer; the last one's own Queries are white."""
-    layer = torch.nn.Linear(WIDTH, 2 * WIDTH)
-    features = torch.randn(4, 6, 6, FEATURES)
-    give_heads(network, layer, features)
-    rows = network.blocks[3].attn.in_proj_weight[: 2 * WIDTH]
-    assert (rows - layer.weight).abs().max() < 0.03
-    last = network.blocks[-1].attn.in_proj_weight
-    assert (last[WIDTH : 2 * WIDTH] - layer.weight[WIDTH:]).abs().max() < 0.03
-    x = network.block_input(network.tokens(features))
-    queries = blocks.project(network.blocks[-1], x).q[:, :, 1:].transpose(0, 1).flatten(1, 2)
-    for of_head in queries:
-        variances = torch.linalg.eigvalsh(of_head.mT @ of_head / len(of_head))
-        assert variances.max() < 2.4**2 * 1.05
-        assert (variances > 2.4**2 * 0.9).float().mean() > 0.2
 
 
 def test_sharper(network: Network) -> None:

@@ -5,6 +5,7 @@ zero or a one; queries and keys are large enough for attention to be far from un
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +24,12 @@ STD = (0.3, 0.2, 0.25)
 
 loaded = lru_cache(load_backbone)
 """``load_backbone`` that reads the built-in model only once, which takes half a second."""
+
+
+@lru_cache
+def small(*settings: Any) -> Backbone:
+    """``loaded`` at a short side of 160 by default: ten times as fast, and all else equal."""
+    return replace(loaded(*settings), short_side=160)
 
 
 tokenizer = lru_cache(open_clip.SimpleTokenizer)

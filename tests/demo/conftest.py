@@ -2,25 +2,20 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from demo import backbones, main, scene
 from demo.gate import numbers
-from gclip_core import Backbone, load_backbone
+from gclip_core import load_backbone
 from gclip_core.cache import BoundedCache
+from tests.models import small
 
 
 @pytest.fixture(autouse=True, scope="package")
 def _small() -> Iterator[None]:
-    """The built-in model encodes small photos by default: ten times as fast, and all else equal."""
-
-    def small(*settings: Any) -> Backbone:
-        return replace(load_backbone(*settings), short_side=160)
-
+    """The built-in model encodes small photos by default."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backbones, "load_backbone", small)
         patch.setattr(backbones, "_loaded", BoundedCache(numbers.MAX_BACKBONES))

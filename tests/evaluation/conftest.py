@@ -1,20 +1,10 @@
 """Commands load small copies of the built-in model once, and run in a folder of their own."""
 
-from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from gclip_core import Backbone
-from tests.models import loaded
-
-
-@lru_cache
-def small(*settings: Any) -> Backbone:
-    """A backbone that sees photos at a short side of 160."""
-    return replace(loaded(*settings), short_side=160)
+from tests.models import small
 
 
 @pytest.fixture(autouse=True)

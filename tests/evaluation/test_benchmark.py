@@ -14,9 +14,8 @@ from evaluation.benchmark import Experiment, chosen_methods
 from evaluation.class_lists import ClassName
 from evaluation.metric import IGNORE
 from gclip_core import BACKBONES, METHODS, Segmenter, gclip
-from tests.evaluation.conftest import small
 from tests.evaluation.sets import CASES, plain_set
-from tests.models import look_at_one_patch, tiny_backbone
+from tests.models import look_at_one_patch, small, tiny_backbone
 
 N = 4
 # Keeps a command short: small photos, one sentence per word.

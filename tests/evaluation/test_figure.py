@@ -14,8 +14,7 @@ from PIL import ImageColor
 from evaluation import figure
 from gclip_core import METHODS, Method, Segmenter, damage, gclip
 from gclip_core.pixels import palette
-from tests.evaluation.conftest import small
-from tests.models import picture, tiny_backbone
+from tests.models import picture, small, tiny_backbone
 
 WORDS = "cat, dog, sofa, wall"
 

@@ -15,35 +15,25 @@ from PIL import Image
 from gclip_core import BACKBONES, METHODS, Backbone, Segmenter, assets, gclip
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.segment import main, unique_names
-from tests.models import loaded, picture, tiny_backbone
+from tests.models import picture, small, tiny_backbone
 
 
 @pytest.fixture(autouse=True)
 def one_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gclip_core.segment.load_backbone", small)
+    monkeypatch.setattr("gclip_core.segment.load_backbone", tiny)
 
 
-def small(name: str = BUILT_IN, *_: object) -> Backbone:
+@lru_cache
+def tiny(name: str = BUILT_IN, *_: object) -> Backbone:
     """A tiny model with its own blocks, in place of any other."""
     assert BACKBONES[name]
-    return _tiny()
-
-
-@lru_cache
-def _tiny() -> Backbone:
     return replace(tiny_backbone(), amf_blocks=(2, 3), cs_blocks=(8,))
-
-
-@lru_cache
-def _built_in() -> Backbone:
-    return replace(loaded(), short_side=160)
 
 
 @pytest.fixture
 def built_in(monkeypatch: pytest.MonkeyPatch) -> Backbone:
-    """The built-in model at a short side of 160."""
-    monkeypatch.setattr("gclip_core.segment.load_backbone", lambda *_: _built_in())
-    return _built_in()
+    monkeypatch.setattr("gclip_core.segment.load_backbone", small)
+    return small()
 
 
 @pytest.fixture
@@ -80,7 +70,7 @@ def test_mask(photo: Path, options: str, settings: dict[str, Any]) -> None:
     """A mask has the library's labels, and 255 for no class."""
     words = "cat, dog, person"
     mask, summary = run(photo, "--words", words, *options.split())
-    result = Segmenter(small(), templates="plain").segment(photo, words, **settings)
+    result = Segmenter(tiny(), templates="plain").segment(photo, words, **settings)
     labels = result.labels.numpy()
     assert np.array_equal(mask, np.where(labels < 0, 255, labels))
     assert summary["refine"] == settings.get("refine", "none")
@@ -163,7 +153,7 @@ def test_unusable_settings(
     What needs no model is checked before it is loaded, which may take a download.
     """
     monkeypatch.chdir(photo.parent)
-    load = Mock(side_effect=small)
+    load = Mock(side_effect=tiny)
     monkeypatch.setattr("gclip_core.segment.load_backbone", load)
     assert main(["photo.png", "--words", "cat", *wrong.split()]) == 2
     assert load.called == (wrong in NEEDS_A_MODEL)

@@ -52,7 +52,7 @@ def test_large_photo_is_scaled_down(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert width == pytest.approx(1.5 * height, rel=0.01)
 
 
-def test_too_many_windows_meet_a_sentence() -> None:
+def test_too_many_windows_are_refused() -> None:
     with pytest.raises(GclipError, match="longer stride"):
         scene_of(words="dog", short_side=640, window=64, stride=16).mask()
 
@@ -80,7 +80,8 @@ def test_notes_are_the_visitors_own() -> None:
 
 
 def test_cache_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of pictures, encodings and masks, each weighed with everything that methods cached in it."""
+    """Of pictures, encodings and masks, each weighed with everything that methods cached in it;
+    tensors that share a storage are weighed once."""
     cache = BoundedCache(10 * 2**20, weigh)
     monkeypatch.setattr("demo.scene.CACHE", cache)
     for number in range(4):
@@ -89,6 +90,7 @@ def test_cache_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         light = weigh(scene.encoded)
         scene.mask()
         assert weigh(scene.encoded) > light > 3 * 2**20
+        assert weigh([scene.encoded, scene.encoded.inputs]) == weigh(scene.encoded)
         assert cache.get(scene.tower_key) is scene.encoded
         weights = map(weigh, cache._values.values())
         assert 4 * 2**20 < sum(weights) <= 10 * 2**20
@@ -105,17 +107,9 @@ def test_score_needs_known_words_and_a_truth(tmp_path: Path) -> None:
         assert other.scores(other.mask()) is None
 
 
-def test_weight() -> None:
-    """A picture has four bytes per pixel; tensors that share a storage are weighed once."""
-    encoded = scene_of(words="dog", short_side=160).encoded
-    inputs = sum(x.nbytes for x in encoded.inputs)
-    assert inputs + encoded.pixels.nbytes <= weigh(encoded)
-    before = weigh(encoded)
-    assert encoded.whole is encoded and weigh(encoded) == before
-    assert weigh(Image.new("RGB", (30, 20))) == 2_400
-
-
-def test_word_on_a_weak_fit_is_not_sure() -> None:
-    """Words that are in the photo are sure."""
-    sure = scene_of(words="dog, grass, sky", refine="none")
-    assert sure.unsure(sure.mask()) == (False, False, False)
+def test_words_on_a_weak_fit_are_not_sure() -> None:
+    """Words that are in the photo are sure; with less certain logits, none is."""
+    current = scene_of(words="dog, grass, sky", refine="none")
+    mask = current.mask()
+    assert current.unsure(mask) == (False, False, False)
+    assert current.unsure(replace(mask, logits=0.05 * mask.logits)) == (True, True, True)

@@ -136,11 +136,8 @@ def test_resumed_run(tmp_path: Path) -> None:
     assert np.array_equal(result.counts, wanted.counts)
     assert np.array_equal(result.image_miou, wanted.image_miou)
     assert not list(parts.rglob(".*")), "no file is left half written"
-    second = tmp_path / "second"
-    benchmark.run(small_experiment(1), second, rank=1, world=2)
-    assert not benchmark.read_result(second).complete, "more processes than images"
-    with pytest.raises(EvaluationError, match=r"threshold: 0\.5 here, 0\.0 there"):
-        benchmark.run(small_experiment(1, threshold=0.5), second)
+    benchmark.run(small_experiment(1), tmp_path / "none", rank=1, world=2)
+    assert not benchmark.read_result(tmp_path / "none").complete, "more processes than images"
 
 
 def test_folders(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from gclip_core import METHODS, MethodError, gclip
 from gclip_core.amf import Fusion
 from gclip_core.cs import Suppression
 from gclip_core.proxy import Proxy
-from gclip_core.refocus import Refocusing
 from tests import reference
 
 
@@ -52,15 +51,11 @@ CALIBRATED, PROXIED, REFOCUSED = (METHODS[name] for name in ("scclip", "proxycli
         (partial(replace, CALIBRATED), {"attention": "kk+gaussian"}, "calibration. Leave out"),
         (partial(replace, CALIBRATED), {"attention": "aligned qk"}, "calibration. Leave out"),
         (partial(replace, CALIBRATED), {"fusion": Fusion()}, "calibration, fusion. Leave out"),
-        (partial(replace, CALIBRATED), {"ffn": True}, "calibration, ffn. Leave out"),
         (partial(replace, PROXIED), {"attention": "kk"}, "'kk' with proxy. Leave out"),
         (partial(replace, PROXIED), {"residual": True}, "proxy, residual. Leave out"),
-        (partial(replace, PROXIED), {"fusion": Fusion()}, "proxy, fusion. Leave out"),
-        (partial(replace, PROXIED), {"refocusing": Refocusing()}, "proxy, refocusing. Leave out"),
         (partial(replace, REFOCUSED), {"attention": "qq"}, "'qq' with refocusing. Leave out"),
         (partial(replace, REFOCUSED), {"ffn": True}, "refocusing, ffn. Leave out"),
         (partial(replace, REFOCUSED), {"suppression": Suppression()}, "refocusing, CS. Leave out"),
-        (partial(replace, REFOCUSED), {"calibration": "sfp"}, "calibration, ref"),
         (partial(replace, REFOCUSED), {"proxy": PROXIED.proxy}, "proxy, refocusing"),
         (Proxy, {"gamma": float("nan"), "beta": 1.2}, "gamma must"),
     ],

@@ -68,10 +68,8 @@ def test_half(data: Path) -> None:
 
 def test_by_method(data: Path) -> None:
     """The mean IoU of a photo's words, by hand: distractors take pixels, but do not count."""
-    half, segmenter = (
-        card.coco_half(data / "coco-val", "choose"),
-        Segmenter(TINY, templates="plain"),
-    )
+    half = card.coco_half(data / "coco-val", "choose")
+    segmenter = Segmenter(TINY, templates="plain")
     for rule, words in (("present", ["sky", "dog"]), ("present+10", ["sky", "dog", "wall"])):
         scores = card.by_method(segmenter, half, ["clearclip", "amf"], rule)
         for name, method in (("clearclip", METHODS["clearclip"]), ("amf", gclip(cs=False))):

@@ -2,7 +2,7 @@
 
 import io
 import itertools
-import json
+import re
 from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import partial
@@ -22,7 +22,6 @@ from demo.backbones import get
 from demo.scene import Photo, Scene, coarser
 from demo.settings import Settings
 from gclip_core import BACKBONES, METHODS, load_backbone
-from gclip_core.pixels import palette
 from tests.demo.photos import DOG, FLOWER, OTHER, SMALL, USUAL, numbers, scene, upload
 from tests.demo.visitor import Visitor
 
@@ -49,22 +48,16 @@ def test_sentence_names_the_class_that_changed_most() -> None:
     before, after = ((one, current.scores(one)) for one in (worse, better))
     first, last = before[1].iou, after[1].iou
     most = max(first, key=lambda c: last[c] - first[c])
+    figures = [(labels != truth).mean(), first[most], last[most]]
     text = views.difference(names, before, after, "AMF")
-    share = 100 * (labels != truth).mean()
-    assert text.startswith(
-        f"AMF changes {share:.1f} % of the pixels; the {names[most]}’s IoU rises"
-    )
-    assert text.endswith(f"from {100 * first[most]:.1f} to {100 * last[most]:.1f} %.")
-    text = views.difference(names, after, before, "AMF")
-    assert "falls from" in text and text.endswith("mean over many photos.")
-    text = views.difference(names, after, before)
-    assert text.startswith("GCLIP (AMF) differs from GCLIP in") and "paper" not in text
-    same = views.difference(names, after, (replace(better, labels=better.labels.clone()), after[1]))
-    assert same == "GCLIP (AMF) hardly differs from GCLIP here."
+    assert f"the {names[most]}’s IoU rises" in text
+    assert re.findall(r"[\d.]+\d", text) == [f"{100 * figure:.1f}" for figure in figures]
+    assert "IoU falls" in views.difference(names, after, before, "AMF")
+    assert "hardly" in views.difference(names, after, after)
 
 
 def test_sentence_without_a_truth(tmp_path: Path) -> None:
-    """It says which label became which; under one per cent, that hardly anything changed."""
+    """It says which label became which."""
     current = scene(upload(tmp_path), words="dog, grass", **SMALL)
     mask = current.mask()
     labels = torch.zeros_like(mask.labels)
@@ -72,7 +65,7 @@ def test_sentence_without_a_truth(tmp_path: Path) -> None:
     other[: len(labels) // 4] = 1
     pair = [(replace(mask, labels=array), None) for array in (labels, other)]
     text = views.difference(current.words.names, *pair, "CS")
-    assert text == "CS changes 25.0 % of the pixels, 100.0 % of them from “dog” to “grass”."
+    assert re.findall(r"[\d.]+\d|“\w+”", text) == ["25.0", "100.0", "“dog”", "“grass”"]
 
 
 def test_sentences_of_switches() -> None:
@@ -147,16 +140,11 @@ def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
     assert shown.size == (120, 80) and np.asarray(shown).min() > 240
 
 
-def test_small_mask_has_the_colours() -> None:
+def test_colours() -> None:
     """A switch changes no colour, and the strip's colours are the canvas's."""
     current = scene(words="dog, grass", amf=False, **SMALL)
     assert current.colours == scene(words="dog, grass", **SMALL).colours
     assert [entry["colour"] for entry in views.classes(current)] == list(current.colours)
-    mask = current.mask()
-    picture, labels = current.photo.picture, mask.labels.numpy()
-    shown = np.asarray(views.painted(current, mask, picture.width))
-    whole = palette.painted(picture, labels, current.colours)
-    assert (shown == np.asarray(whole)).all()
 
 
 def test_norms_that_cs_leaves() -> None:
@@ -237,9 +225,12 @@ def test_table_and_masks_have_one_figure(compared: dict) -> None:
     assert paper[2:] == ("query · query", "Lan et al. 2024, arXiv:2407.12442")
 
 
-def test_pressed_mask_is_beside_ours(compared: dict) -> None:
+def test_pressed_mask(compared: dict) -> None:
+    """It is beside GCLIP's, and stays the method's if others rank before it. GCLIP's own is beside
+    another mask: without a score the first one, or the one with both ideas off."""
     current = scene(**SMALL)
     assert not compare.is_pressed(current)
+    assert not compare.is_pressed(scene(enlarged="cs", **SMALL)), "only where a channel is damaged"
     for name, mask in list(compared.items())[:2]:
         shown = compare.large(current.with_settings(enlarged=name))
         titles = [view["title"] for view in shown["masks"]]
@@ -247,25 +238,15 @@ def test_pressed_mask_is_beside_ours(compared: dict) -> None:
         drawn = shown["masks"][titles.index(mask.method.title)]
         assert (numbers(drawn["mask"]) == mask.labels.byte().numpy()).all()
         assert shown["masks"][shown["shown"]] == drawn
-
-
-def test_pressed_mask_stays_of_its_method() -> None:
-    """Even if words or a model rank the methods in another order."""
-    for changes in ({}, {"words": "grass"}, {"backbone": "built-in-damaged"}):
-        current = scene(**SMALL | {"enlarged": "naclip"} | changes)
-        assert compare.large(current)["masks"][1]["title"] == "NACLIP"
-        strip = compare.mask_strip(current)
+    for changes in ({"words": "grass"}, {"backbone": "built-in-damaged"}):
+        other = scene(**SMALL | {"enlarged": "naclip"} | changes)
+        assert compare.large(other)["masks"][1]["title"] == "NACLIP"
+        strip = compare.mask_strip(other)
         assert strip["items"][strip["selected"]]["settings"] == {"enlarged": "naclip"}
-    assert not compare.is_pressed(scene(enlarged="cs", **SMALL)), "only where a channel is damaged"
-
-
-@pytest.mark.parametrize("switches", [{"amf": False, "cs": False}, {"words": "car, sky"}])
-def test_own_mask_is_pressed(switches: dict) -> None:
-    """It is beside another mask: without a score the first one, or the one with both ideas off."""
-    current = scene(**SMALL, **switches)
-    shown = compare.large(current.with_settings(enlarged="gclip"))
-    titles = [view["title"] for view in shown["masks"]]
-    assert shown["shown"] == 0 and len(set(titles)) == 2 and titles[0].startswith("GCLIP")
+    for changes in ({"amf": False, "cs": False}, {"words": "car, sky"}):
+        shown = compare.large(scene(**SMALL | {"enlarged": "gclip"} | changes))
+        titles = [view["title"] for view in shown["masks"]]
+        assert shown["shown"] == 0 and len(set(titles)) == 2 and titles[0].startswith("GCLIP")
 
 
 def test_damaged_model_compares_four() -> None:
@@ -307,14 +288,6 @@ def test_lesson_sets_every_setting() -> None:
 # --- Share ---------------------------------------------------------------------------------------
 
 
-def test_mask_names_its_classes() -> None:
-    """An indexed PNG: pixels are class numbers, 255 is none."""
-    mask = scene(words="dog, grass; lawn", **SMALL).mask()
-    picture = Image.open(io.BytesIO(share.mask_png(mask, ("#ff0000", "#0000ff"))))
-    assert (np.asarray(picture) == mask.labels.numpy().astype(np.uint8)).all()
-    assert json.loads(picture.text["Classes"]) == ["dog", "grass"]
-
-
 @pytest.mark.parametrize(
     "settings",
     [
@@ -346,10 +319,6 @@ def prints_the_same_areas(current: Scene) -> None:
     assert eval(printed.getvalue()) == pytest.approx(expected)
 
 
-def test_download() -> None:
-    """A file with a name; without a photo, a message."""
-    values = Settings(words="dog", **SMALL).model_dump().values()
-    path = Path(page.download("mask", Seen(), {"path": DOG}, *values))
-    assert path.name == "mask.png" and path.stat().st_size > 100
+def test_download_without_a_photo() -> None:
     with pytest.raises(gr.Error, match="Choose one"):
-        page.download("mask", Seen(), None, *values)
+        page.download("mask", Seen(), None, *Settings(words="dog").model_dump().values())

@@ -22,7 +22,6 @@ OWN = "own"
 """The value of ``example`` in a link to an uploaded photo."""
 TABS = ("segment", "how", "compare", "learn", "share")
 ABSENT = "This link does not contain its photo. Upload it."
-BLOCKED = "This browser stores nothing for this page, so the photo is lost. Upload it again."
 
 
 def link(scene: Scene) -> str:
@@ -54,12 +53,10 @@ class Address(BaseModel):
     """The reference to an upload, which this browser keeps under the key in the query."""
     words: str = ""
     """Words that this browser keeps in the same way."""
-    stores: bool = True
-    """Whether this browser lets the page store anything."""
 
 
 @dataclass(frozen=True)
-class Opened:
+class Restored:
     """What an address restores. ``notes`` say what it could not restore."""
 
     photo: str | None
@@ -70,19 +67,15 @@ class Opened:
     notes: tuple[str, ...]
 
 
-def open_again(address: Address) -> Opened:
+def restore(address: Address) -> Restored:
     """The photo's path, the tab and every setting of an address."""
     query = dict(parse_qsl(address.query.removeprefix("?"), keep_blank_values=True))
-    for name in [name for name in query if name == "view" or name.startswith("__")]:
-        del query[name]  # Gradio's own
     example, tab = query.pop("example", OPENING), query.pop("tab", "")
     shared, has_key = query.pop("photo", ""), bool(query.pop("kept", ""))
     notes, lost = list[str](), ""
     if example == OWN:
         photo = upload(shared or address.photo)
-        if photo is None and not address.stores and not shared:
-            lost = BLOCKED
-        elif photo is None:
+        if photo is None:
             lost = GONE if shared or address.photo else ABSENT
     else:
         shipped = photos.shipped_photos()
@@ -97,4 +90,4 @@ def open_again(address: Address) -> Opened:
     notes += [left_out] if left_out else []
     if lost or tab not in TABS:
         tab = "segment"
-    return Opened(photo, lost, tab, settings, tuple(notes))
+    return Restored(photo, lost, tab, settings, tuple(notes))

@@ -18,8 +18,8 @@ SEGMENT, HOW, COMPARE, LEARN, SHARE = ("segment",), ("how",), ("compare",), ("le
 EVERY_TAB = address.TABS
 
 EVERYTHING = tuple(Settings.model_fields)
-IN_VIEW = ("block", "head", "patch", "enlarged")
-"""Settings that select what is shown; the browser itself moves the pinned patch."""
+IN_VIEW = ("block", "head", "enlarged")
+"""Settings that select what is shown."""
 MASK = ("words", "nearest", "templates", "logit_scale", "threshold", "refine")
 MASK += ("background", "background_weight")
 """Settings that change masks but nothing in the tower."""
@@ -45,20 +45,20 @@ class View:
 
 
 VIEWS = {
+    "attention_text": View(SEGMENT, views.attention_text),
+    "norms_text": View(SEGMENT, views.norms_text),
     "canvas": View(SEGMENT, views.canvas, IN_VIEW),
     "canvas.looks": View(SEGMENT, views.looks, (*MASK, *IN_VIEW)),
-    "attention_text": View(SEGMENT, views.attention_text),
     "attention": View(SEGMENT, views.attention, ("amf", *MASK, *IN_VIEW)),
-    "norms_text": View(SEGMENT, views.norms_text),
-    "norms": View(SEGMENT, views.norms, ("amf", "head", "patch", "enlarged", *MASK)),
+    "norms": View(SEGMENT, views.norms, ("amf", "head", "enlarged", *MASK)),
     "chips": View(
         EVERY_TAB, views.chips, ("amf", "cs", "background", "background_weight", *IN_VIEW)
     ),
     "diagram": View(HOW, diagram.words, IN_VIEW),
     "diagram.tower": View(HOW, diagram.tower, (*MASK, *IN_VIEW)),
-    "diagram.closer": View(HOW, diagram.closer, ("patch", "enlarged", *MASK)),
-    "masks": View(COMPARE, compare.mask_strip, ("block", "head", "patch")),
-    "large": View(COMPARE, compare.large, ("block", "head", "patch")),
+    "diagram.closer": View(HOW, diagram.closer, ("enlarged", *MASK)),
+    "masks": View(COMPARE, compare.mask_strip, ("block", "head")),
+    "large": View(COMPARE, compare.large, ("block", "head")),
     "large.visible": View(COMPARE, compare.is_pressed),
     "compare_note": View(COMPARE, compare.note),
     "table": View(COMPARE, compare.table, IN_VIEW),
@@ -78,7 +78,6 @@ class Seen:
     backbone: str = ""
     photo: Photo | None = None
     lost: str = ""  # why the photo of an address is missing
-    grid: tuple[int, int] = (0, 0)
     words: str = ""
     filled: str = ""  # the last words that the page filled in
     undo: str = ""  # typed words that others have replaced
@@ -105,8 +104,8 @@ def available(seen: Seen, settings: Settings) -> Settings:
 def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dict[str, Any]]:
     """Yield outputs by name, including the updated ``seen``; the mask first, then all of them.
 
-    A new photo gets its own words, unless other words are sent with it, and the patch is unpinned;
-    typed words are then one chip away. While the chosen backbone needs a download, the page keeps
+    A new photo gets its own words, unless other words are sent with it; typed words are then one
+    chip away. While the chosen backbone needs a download, the page keeps
     the previous one and offers to fetch it.
 
     Raises:
@@ -130,16 +129,12 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
         if not came or (is_other and came == seen.words):
             scene = scene.with_settings(words="")
         scene = scene.with_words()
-        grid = scene.grid
-    if seen.photo and (seen.photo, seen.grid) != (photo, grid):
-        scene = scene.with_settings(patch=0)  # its number now means another place
-        part["patch"] = 0  # also unpins one that was pinned meanwhile
     words = scene.settings.words
     filled = seen.filled
     if is_other or seen.photo is None or words.strip() != seen.words:
         filled = words if words == scene.own_words else ""
     before = seen.undo
-    seen = replace(seen, backbone=settings.backbone, photo=photo, grid=grid)
+    seen = replace(seen, backbone=settings.backbone, photo=photo)
     seen = seen.with_words(words.strip(), filled.strip())
     if seen.undo != before:
         part["undo"] = views.undo(seen.undo)

@@ -65,8 +65,8 @@ def mask_strip(scene: Scene) -> dict[str, Any]:
     for name, (mask, miou) in scene.compared.items():
         picture, about = painted(scene, mask), f"Mask of {mask.method.title}"
         shown = item(picture, titled(mask, miou), about, "jpeg")
-        shown |= {"word": "", "settings": {"enlarged": name}}
-        items.append(shown | {"isOurs": mask.method == scene.gclip()})
+        shown |= {"settings": {"enlarged": name}, "isOurs": mask.method == scene.gclip()}
+        items.append(shown)
     selected = names.index(scene.settings.enlarged) if is_pressed(scene) else None
     return {
         "items": items,

@@ -4,16 +4,22 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from demo import plots
 from demo.compare import rule
 from demo.files import packed, photo_file, picture_file
 from demo.gate import numbers
 from demo.scene import Scene, coarser
-from demo.views import behind, classes, norms, pooled, same_patches, switches
+from demo.views import (
+    attended,
+    background_at,
+    classes,
+    norms,
+    pooled,
+    same_patches,
+    switches,
+)
 from gclip_core import cs
 from gclip_core.attention import ATTENTIONS
 from gclip_core.methods import Method
@@ -21,8 +27,6 @@ from gclip_core.pixels import masks
 
 MASK_SIDE = 480
 """Longest side of the mask in pixels: it is drawn small here."""
-LEVELS = 16
-"""Brightness levels of attention: more would be invisible and cost bytes."""
 
 
 def words(scene: Scene) -> dict[str, Any]:
@@ -44,13 +48,12 @@ def words(scene: Scene) -> dict[str, Any]:
         "photo": photo_file(scene.photo),
         "ratio": scene.photo.picture.width / scene.photo.picture.height,
         "grid": scene.grid,
-        "patch": scene.patch,
         "surest": int(cosines[: len(mask.vocabulary)].amax(0).argmax()),
         "switches": switches(scene),
         "amf": scene.method.fusion is not None,
         "cs": scene.method.suppression is not None,
         "classes": classes(scene),
-        "background": behind(mask, scene.grid),
+        "background": background_at(mask, scene.grid),
         "range": [low, high],
         "cosines": packed(((cosines - low) / max(high - low, 1e-9) * 255).byte().numpy()),
         "mask": packed(mask.labels[::step, ::step].numpy().astype(np.uint8)),
@@ -81,17 +84,17 @@ def tower(scene: Scene) -> dict[str, Any]:
             }
         )
         matrix = segmenter.attention_map(source, block)  # large, so one at a time
-        maps.append(attention(matrix, scene, grid))
+        maps.append(attended(matrix, scene, grid))
     last = [
-        attention(segmenter.last_attention(source, method), scene, keys) for method in (alone, mean)
+        attended(segmenter.last_attention(source, method), scene, keys) for method in (alone, mean)
     ]
     return {
         "of": same_patches(scene),
         "blocks": blocks,
         "columns": grid[1],
         "attended": keys,
-        "maps": packed(torch.stack(maps).numpy()),
-        "last": packed(torch.stack(last).numpy()),
+        "maps": packed(np.stack(maps)),
+        "last": packed(np.stack(last)),
         "formula": formula(alone),
         "least_share": s.global_threshold,
         "least_norm": s.channel_threshold,
@@ -109,23 +112,9 @@ def closer(scene: Scene) -> dict[str, Any]:
         "block": scene.block,
         "head": -1 if scene.head is None else scene.head,
         "heads": segmenter.backbone.n_heads,
-        "matrix": packed(attention(matrix, scene, keys).numpy()),
+        "matrix": packed(attended(matrix, scene, keys)),
         "norms": picture_file(plots.image(norms(scene, (2.9, 2.4)))),
     }
-
-
-def attention(matrix: Tensor, scene: Scene, grid: tuple[int, int]) -> Tensor:
-    """Attention between all tokens as levels, (1 + N, n) uint8, for the n patches of ``grid``.
-
-    The first row is what each patch receives, up to 5 × an equal share; row 1 + i is what patch i
-    attends to, relative to its maximum. Square roots make small values visible.
-    """
-    by_patch = pooled(matrix[1:, 1:].T, scene.encoded.grid, scene.grid).T
-    maps = pooled(by_patch, scene.encoded.grid, grid)
-    received = maps.mean(0, keepdim=True) / maps.mean() / 5
-    shares = torch.cat([received, maps / maps.amax(1, keepdim=True)]).clamp(max=1)
-    step = 255 // (LEVELS - 1)
-    return ((LEVELS - 1) * shares.sqrt()).round().byte() * step
 
 
 def formula(method: Method) -> str:

@@ -34,7 +34,8 @@ EXAMPLES = ("flower", "raccoon", "china", "panda", "teddy", "dog")
 """The shipped photos whose masks reach 60 % mIoU, best first."""
 COPY_LINK = "Copy the link"
 LESSON_LINE = (
-    '<p class="banner">Lesson, step <b></b> · <button type="button">back to my photo</button></p>'
+    '<p class="banner">Lesson, step <b></b> · '
+    '<button class="link" type="button">back to my photo</button></p>'
 )
 """Shown over the mask during a lesson; see address.js."""
 RANGES = Settings.model_json_schema()["properties"]
@@ -88,7 +89,7 @@ def lay_out(settings: Settings) -> Parts:
             _inputs(parts)
         with gr.Column(scale=1, min_width=320):
             _tabs(parts)
-    for name in ("nearest", "block", "head", "patch", "enlarged"):
+    for name in ("nearest", "block", "head", "enlarged"):
         parts.controls[name] = gr.State()
     for name, value in settings:
         parts.controls[name].value = value

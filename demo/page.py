@@ -12,10 +12,9 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from pydantic import ValidationError
 
-from demo import backbones, lessons, share, views
-from demo.address import Address, open_again
+from demo import backbones, lessons, share
+from demo.address import Address, restore
 from demo.answer import EVERY_TAB, REFUSALS, Seen, answer, available, sentence
 from demo.gate.process import log_place
 from demo.gate.sessions import HEAVY
@@ -75,7 +74,6 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     shown: dict[str, Component] = outputs | {
         "photo": parts.photo,
         "words": controls["words"],
-        "patch": controls["patch"],
         "fetch": parts.fetch,
         "fetch_text": parts.fetch_text,
     }
@@ -99,8 +97,7 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
             triggers.append(control.input)
     gr.on(triggers, **answered).then(None, js="keepTyped")
 
-    backbone, words = controls["backbone"], controls["words"]
-    in_view = [controls[name] for name in ("block", "head", "patch")]
+    backbone = controls["backbone"]
     opened = [seen, parts.tabs, tab, *asked]
 
     # Restore the address when the page opens, on Back, and in a lesson.
@@ -108,22 +105,17 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
         script = "seen => [seen, readAddress()]"
         done = event(open_address, [seen, parts.requested], opened, js=script, **SETS_INPUTS)
         done.then(**answered).then(None, js="settleAddress")
-    # Events that set inputs, which are then answered: event, function, inputs, outputs.
-    for event, function, inputs, changed in (
-        (parts.samples.select, choose_example, None, parts.photo),
-        (outputs["chips"].select, press, words, settings),
-        (outputs["undo"].select, press, words, settings),
-        (canvas.input, press, words, settings),
-        (diagram.input, point, in_view, in_view),
+    # Events that set inputs, which are then answered: event, function, outputs, what follows.
+    reveal = "() => document.querySelector('#large').scrollIntoView()"
+    for event, function, changed, script in (
+        (parts.samples.select, choose_example, parts.photo, "keepTyped"),
+        (outputs["chips"].select, press, settings, "keepTyped"),
+        (outputs["undo"].select, press, settings, "keepTyped"),
+        (canvas.input, press, settings, "keepTyped"),
+        (diagram.input, press, settings, "keepTyped"),
+        (masks.select, press, settings, reveal),
     ):
-        pressed = event(function, inputs, changed, **SETS_INPUTS)
-        pressed.then(**answered).then(None, js="keepTyped")
-    # The same, but the result appears elsewhere and is scrolled into view.
-    enlarged = masks.select(press, words, settings, **SETS_INPUTS).then(**answered)
-    enlarged.then(None, js="() => reveal('large')")
-    # Pinning a patch does not change the answer.
-    for drawing in (canvas, diagram, large):
-        drawing.select(point, in_view, in_view, **SETS_INPUTS)
+        event(function, None, changed, **SETS_INPUTS).then(**answered).then(None, js=script)
     link, include = parts.shared_link, parts.include_photo
     for child in parts.tabs.children:
         turn = f"isIncluded => turnTo('{child.id}', isIncluded)"
@@ -208,22 +200,6 @@ def updates(shown: dict[str, Component], outputs: dict[str, Any]) -> dict[Compon
     }
 
 
-def open_address(seen: Seen, sent: str) -> list[Any]:
-    """The tab, the photo and every setting of an address. Its photo is not treated as a new one, so
-    its words are kept."""
-    try:
-        address = Address.model_validate_json(sent)
-    except ValidationError as error:  # forged
-        text = "There is no such address. Reload the page."
-        raise gr.Error(text, print_exception=False) from error
-    opened = open_again(address)
-    for note in opened.notes:
-        warn(note)
-    tab = gr.update(selected=opened.tab)
-    seen = replace(seen, photo=None, lost=opened.lost, words=opened.settings.words.strip())
-    return [seen, tab, opened.tab, opened.photo, *(value for _, value in opened.settings)]
-
-
 @contextmanager
 def refuse() -> Iterator[None]:
     """Show the errors of a press as messages. A Python error means that no control of the page sent
@@ -234,8 +210,20 @@ def refuse() -> Iterator[None]:
         raise gr.Error(html.escape(sentence(error)), print_exception=False) from error
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         log_place(error)
-        text = "There is no such button. Reload the page."
+        text = "There is no such button or address. Reload the page."
         raise gr.Error(text, print_exception=False) from error
+
+
+@refuse()
+def open_address(seen: Seen, sent: str) -> list[Any]:
+    """The tab, the photo and every setting of an address. Its photo is not treated as a new one, so
+    its words are kept."""
+    opened = restore(Address.model_validate_json(sent))
+    for note in opened.notes:
+        warn(note)
+    tab = gr.update(selected=opened.tab)
+    seen = replace(seen, photo=None, lost=opened.lost, words=opened.settings.words.strip())
+    return [seen, tab, opened.tab, opened.photo, *(value for _, value in opened.settings)]
 
 
 @refuse()
@@ -244,18 +232,10 @@ def choose_example(event: gr.EventData) -> str:
 
 
 @refuse()
-def press(event: gr.EventData, words: str) -> list[Any]:
-    """The settings after a press on the canvas, or after recent presses on a strip, which add words
-    or change settings; ``words`` may lack those of earlier presses."""
-    changed = Settings.read(views.pressed(event.pressed, words))
+def press(event: gr.EventData) -> list[Any]:
+    """The settings that a press changes; all others are skipped."""
+    changed = Settings.read(event.settings)
     return [value if name in changed.model_fields_set else gr.skip() for name, value in changed]
-
-
-@refuse()
-def point(event: gr.EventData, block: int, head: int, patch: int) -> tuple[int, ...]:
-    """The block, head and patch in view, one of which the event sets, counting from 0."""
-    in_view = {"block": block, "head": head, "patch": patch} | {event.value: event.index + 1}
-    return in_view["block"], in_view["head"], in_view["patch"]
 
 
 @refuse()

@@ -152,7 +152,7 @@ class Scene:
         channels = self.segmenter.backbone.norms.numel()
         numbers.check_cost(windows, patches, channels, methods)
 
-    # --- what is in view; a link may name a block, head or patch that does not exist --------------
+    # --- what is in view; a link may name a block or head that does not exist ---------------------
 
     @property
     def block(self) -> int:
@@ -169,12 +169,6 @@ class Scene:
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the patches that are drawn."""
         return coarser(self.encoded.grid, numbers.SHOWN_PATCHES)
-
-    @property
-    def patch(self) -> int | None:
-        """The pinned patch of the grid, from 0; None for none."""
-        patch = self.settings.patch
-        return patch - 1 if 0 < patch <= math.prod(self.grid) else None
 
     # --- words ------------------------------------------------------------------------------------
 
@@ -288,12 +282,10 @@ class Scene:
             others["gclip"] = self.gclip()
         self._check_cost(len(first) + len(others))
 
-        def scored(methods: dict[str, Method]) -> dict[str, tuple[Segmentation, float | None]]:
-            masks = {name: self.mask(method) for name, method in methods.items()}
-            return {name: (mask, self.miou(mask)) for name, mask in masks.items()}
-
-        best_first = sorted(scored(others).items(), key=lambda row: row[1][1] or 0, reverse=True)
-        return scored(first) | dict(best_first)
+        masks = {name: self.mask(method) for name, method in (first | others).items()}
+        scores = {name: self.miou(mask) for name, mask in masks.items()}
+        best_first = sorted(others, key=lambda name: -(scores[name] or 0))
+        return {name: (masks[name], scores[name]) for name in (*first, *best_first)}
 
     @cached_property
     def report(self) -> MethodReport:

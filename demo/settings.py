@@ -40,7 +40,7 @@ class Settings(BaseModel):
 
     A setting that is an argument of the library has the same name.
 
-    Blocks, heads and patches are numbered from 1; head 0 is the mean, patch 0 is none.
+    Blocks and heads are numbered from 1; head 0 is the mean of all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -71,8 +71,6 @@ class Settings(BaseModel):
     """A channel is an outlier above this multiple of the median norm."""
     block: int = Field(7, ge=1, le=64)
     head: int = Field(0, ge=0, le=64)
-    patch: int = Field(0, ge=0, le=100_000)
-    """The patch of Scene.grid that is pinned in every drawing."""
     enlarged: Literal["", *METHODS, *ABLATION] = ""
     """The method whose mask Compare shows large."""
 

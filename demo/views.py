@@ -1,11 +1,11 @@
 """What the page shows of a scene on the tab Segment and below the inputs."""
 
-import re
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from gclip_core.result import Segmentation
 from gclip_core.words.vocabulary import look_up
 
 ONE_PHOTO = "The paper reports gains in the mean over many photos."
-LOOK_LEVELS = 32
+ATTENTION_LEVELS = 16
 """Brightness levels of attention: more would hardly be visible and cost bytes."""
 
 
@@ -56,7 +56,6 @@ def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
         "idea": max(0, len(ideas) - 1),
         "shown": shown,
         "grid": scene.grid,
-        "patch": scene.patch,
         "sentences": sentences(scene, masks, scores, ideas),
         "notes": [] if pair else notes(scene, masks[shown]),
         "idle": {} if pair else idle(scene),
@@ -106,11 +105,11 @@ def side(scene: Scene, mask: Segmentation, scores: WordScores | None) -> dict[st
         "unsure": scene.unsure(mask),
         "mask": packed(labels[::step, ::step].astype(np.uint8)),
         "reasons": packed(levels(reasons)),
-        "background": behind(mask, scene.grid),
+        "background": background_at(mask, scene.grid),
     }
 
 
-def behind(mask: Segmentation, grid: tuple[int, int]) -> dict[str, Any]:
+def background_at(mask: Segmentation, grid: tuple[int, int]) -> dict[str, Any]:
     """The background's best word at each patch: all such words, and each patch's index."""
     if mask.background_map is None:
         return {"names": [], "best": None}
@@ -159,7 +158,8 @@ def difference(
     share, first, last = float((old != new).mean()), before[1], after[1]
     gain = abs(last.miou - first.miou) if first and last else 0.0
     if max(share, gain) < 0.01:
-        return f"{subject} hardly {'changes this mask' if idea else 'differs from GCLIP here'}."
+        verb = "changes this mask" if idea else "differs from GCLIP here"
+        return f"{subject} hardly {verb} ({percent(share)})."
     verb = "changes" if idea else "differs from GCLIP in"
     sentence = f"{subject} {verb} {percent(share)} of the pixels"
     if first is None or last is None:
@@ -229,7 +229,8 @@ def banner(scene: Scene) -> dict[str, Any]:
         whole = scene.undamaged.mask().labels
         without, repaired = (scene.mask(scene.gclip(cs=on)) for on in (False, True))
         agree = [percent(float((m.labels == whole).float().mean())) for m in (without, repaired)]
-        gains = [abs(b - a) for a, b in zip(without.areas(), repaired.areas(), strict=True)]
+        right = [m.labels[m.labels == whole] for m in (without, repaired)]
+        gains = [(right[1] == c).sum() - (right[0] == c).sum() for c in range(len(scene.words))]
         word = scene.words.names[gains.index(max(gains))]
         text += (
             f" Without CS, {agree[0]} of the pixels are labelled as by the undamaged model; with "
@@ -243,18 +244,27 @@ def banner(scene: Scene) -> dict[str, Any]:
 def looks(scene: Scene) -> dict[str, Any]:
     """What each patch attends to in the last block, for each mask of the canvas.
 
-    Row i is patch i, relative to its maximum; the square root makes small values visible. The
-    columns are patches of a grid that may be coarser.
+    Row i is patch i. The columns are patches of a grid that may be coarser.
     """
-    grid, matrices = coarser(scene.grid, numbers.ATTENDED_PATCHES), []
-    masks = scene.alternatives()
-    for mask in masks:
-        matrix = scene.segmenter.last_attention(scene.encoded, mask.method)[1:, 1:]
-        matrix = pooled(matrix.T, scene.encoded.grid, scene.grid).T
-        matrix = pooled(matrix, scene.encoded.grid, grid)
-        shares = matrix.clamp(min=0) / matrix.amax(1, keepdim=True).clamp(min=1e-9)
-        matrices.append(packed(levels(shares.sqrt(), LOOK_LEVELS)))
-    return {"of": same_methods(scene, masks), "grid": grid, "matrices": matrices}
+    grid, masks = coarser(scene.grid, numbers.ATTENDED_PATCHES), scene.alternatives()
+    matrices = [
+        attended(scene.segmenter.last_attention(scene.encoded, mask.method), scene, grid)[1:]
+        for mask in masks
+    ]
+    return {"of": same_methods(scene, masks), "grid": grid, "matrices": [*map(packed, matrices)]}
+
+
+def attended(matrix: Tensor, scene: Scene, grid: tuple[int, int]) -> NDArray[np.uint8]:
+    """Attention between all tokens as levels, (1 + N, n) uint8, for the n patches of ``grid``.
+
+    The first row is what each patch receives, up to 5 × an equal share; row 1 + i is what patch i
+    attends to, relative to its maximum. Square roots make small values visible.
+    """
+    by_patch = pooled(matrix[1:, 1:].T, scene.encoded.grid, scene.grid).T
+    maps = pooled(by_patch, scene.encoded.grid, grid)
+    received = maps.mean(0, keepdim=True) / maps.mean() / 5
+    shares = torch.cat([received, maps / maps.amax(1, keepdim=True)]).clamp(max=1)
+    return levels(shares.sqrt(), ATTENTION_LEVELS)
 
 
 def levels(values: Tensor, n: int = 256) -> NDArray[np.uint8]:
@@ -317,7 +327,8 @@ def norms_text(scene: Scene) -> str:
 
 
 def chips(scene: Scene) -> dict[str, Any]:
-    """Chips to add a word, to separate things, and to undo or redo a replacement."""
+    """Chips to add a word, which the browser does, to separate things, and to undo or redo a
+    replacement."""
     items = [chip(f"Separate: {words}", words=text) for words, text in apart(scene).items()]
     replaced = [u for u in scene.unknown if u.nearest]
     if replaced and scene.settings.nearest:
@@ -328,7 +339,8 @@ def chips(scene: Scene) -> dict[str, Any]:
         items.append(chip(f"Use {text}", nearest=True))
     typed = {phrase.casefold() for phrase in (*scene.typed.phrases, *scene.words.phrases)}
     further = [word for word in scene.plausible() if word.casefold() not in typed]
-    return {"items": [*items, *(chip(f"+ {word}", word) for word in further[:4])]}
+    items += [item(None, f"+ {word}") | {"word": word} for word in further[:4]]
+    return {"items": items}
 
 
 def apart(scene: Scene) -> dict[str, str]:
@@ -354,19 +366,6 @@ def undo(words: str) -> dict[str, Any]:
     return {"items": [chip(f"↺ {short}", words=words)] if words else []}
 
 
-def chip(text: str, word: str = "", **settings: Any) -> dict[str, Any]:
-    """A small button: a press changes settings, and adds a word to the others."""
-    return item(None, text) | {"word": word, "settings": settings}
-
-
-def pressed(presses: list[dict[str, Any]], words: str) -> dict[str, Any]:
-    """The settings that these presses change; each word is added only once."""
-    changed: dict[str, Any] = {}
-    written = re.sub("#.*", "", words)  # comments are not parsed
-    classes = [word.strip() for word in written.split(",") if word.strip()]
-    for press in presses:
-        changed |= press["settings"]
-        if press["word"] and press["word"] not in classes:
-            classes.append(press["word"])
-            changed["words"] = ", ".join(classes)
-    return changed
+def chip(text: str, **settings: Any) -> dict[str, Any]:
+    """A small button: a press changes these settings."""
+    return item(None, text) | {"settings": settings}

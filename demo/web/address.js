@@ -27,14 +27,13 @@ function readStorage() {
   }
 }
 
-/** Store these values along with the others; false if the browser stores nothing. */
+/** Store these values along with the others. */
 function writeStorage(values) {
   memory = { ...readStorage(), ...values };
   try {
     localStorage.setItem("gclip", JSON.stringify(memory));
-    return true;
   } catch {
-    return false;
+    // This browser stores nothing.
   }
 }
 
@@ -51,8 +50,13 @@ function keep(content) {
 }
 
 const parameters = () => new URLSearchParams(location.search);
-/** Gradio's own parameters, such as the theme. */
-const isForeign = ([name]) => name === "view" || name.startsWith("__");
+/** Gradio has parameters of its own, such as the theme. */
+const isOwn = ([name]) => name !== "view" && !name.startsWith("__");
+const own = (query) => {
+  const found = new URLSearchParams([...new URLSearchParams(query)].filter(isOwn));
+  found.sort(); // so that equal states have equal addresses
+  return found;
+};
 const withTab = (query, name) => {
   if (name === "segment") query.delete("tab");
   else query.set("tab", name);
@@ -61,23 +65,24 @@ const withTab = (query, name) => {
 
 /** Make a query the page's address, in the current history entry or in a new one. */
 function write(query, state, isNew = false) {
-  const own = [...new URLSearchParams(query)].filter((entry) => !isForeign(entry));
-  const whole = new URLSearchParams([...own, ...[...parameters()].filter(isForeign)]);
+  const others = [...parameters()].filter((entry) => !isOwn(entry));
+  const whole = new URLSearchParams([...own(query), ...others]);
   history[isNew ? "pushState" : "replaceState"](state, "", `?${whole}`);
-  if (isFramed) writeStorage({ last: { opened, query: `${new URLSearchParams(own)}` } });
+  if (isFramed) writeStorage({ last: { opened, query: `${own(query)}` } });
   showLesson();
 }
 
-const opened = `${new URLSearchParams([...parameters()].filter((entry) => !isForeign(entry)))}`;
+const opened = `${own(parameters())}`;
 const { last } = readStorage();
 if (isFramed && !history.state && last?.opened === opened) write(last.query, null);
 
 /** What the server needs to show the address: the input of page.py's open_address. */
 function readAddress() {
   isSettled = false;
-  const stores = writeStorage({});
+  const query = own(parameters());
+  query.delete("patch"); // the browser's
   const { photo = "", words = "" } = readStorage().kept[parameters().get("kept")] ?? {};
-  return JSON.stringify({ query: location.search, photo, words, stores });
+  return JSON.stringify({ query: `${query}`, photo, words });
 }
 
 /** Called after the answer to an address, or after an error. */
@@ -99,8 +104,8 @@ function recordAnswer(text, isIncluded) {
   const query = withTab(new URLSearchParams(link), tabs.open);
   if (photo || words) query.set("kept", keep({ photo, words }));
   const [shown, state] = [parameters(), history.state];
-  if (!shown.has("patch")) query.delete("patch"); // released since the request
   const isSame = (names) => names.every((name) => shown.get(name) === query.get(name));
+  if (isSame(PHOTO) && shown.has("patch")) query.set("patch", shown.get("patch"));
   if (!state?.isAnswered || isSame(PHOTO_AND_WORDS)) write(query, { ...state, isAnswered: true });
   else if (isSettled) write(query, isSame(PHOTO) ? state : { isAnswered: true }, true);
   // otherwise the visitor has left this address meanwhile
@@ -108,11 +113,11 @@ function recordAnswer(text, isIncluded) {
   return [shareLink(isStillIncluded), isStillIncluded];
 }
 
-/** Write the pinned patch into the address; null for none. */
+/** Write the pinned patch into the address, as `photo.patch`; "" for none. */
 function recordPatch(patch) {
   const query = parameters();
-  if (patch === null) query.delete("patch");
-  else query.set("patch", patch + 1);
+  if (patch) query.set("patch", patch);
+  else query.delete("patch");
   write(query, history.state);
 }
 
@@ -120,6 +125,7 @@ function recordPatch(patch) {
 function shareLink(isIncluded) {
   if (!answered.link) return "";
   const query = withTab(new URLSearchParams(answered.link), tabs.ofPhoto);
+  if (parameters().has("patch")) query.set("patch", parameters().get("patch"));
   if (isIncluded && answered.photo) query.set("photo", answered.photo);
   return new URL(`?${query}`, location.href.split("?")[0]).href;
 }
@@ -156,7 +162,7 @@ function openAddress() {
 /** Words typed while an answer is on its way; the suggested words in it must not replace them. */
 let typed = null;
 document.addEventListener("input", ({ target, isTrusted }) => {
-  const isBusy = document.querySelector(".pending, .uploading, .behind") !== null;
+  const isBusy = document.querySelector(".pending, .uploading, .stale") !== null;
   if (isTrusted && isBusy && target.matches("#words textarea")) typed = target.value;
 });
 
@@ -164,7 +170,12 @@ function keepTyped() {
   const box = document.querySelector("#words textarea");
   const words = typed ?? box.value;
   typed = null;
-  if (words === box.value) return;
+  document.body.classList.remove("stale"); // also after an error
+  if (words !== box.value) submitWords(words);
+}
+
+function submitWords(words) {
+  const box = document.querySelector("#words textarea");
   box.value = words;
   box.dispatchEvent(new Event("input", { bubbles: true }));
   document.querySelector("#words button").click();
@@ -179,4 +190,4 @@ document.addEventListener("click", ({ target }) => {
 
 // For page.py and shared.js.
 Object.assign(window, { readAddress, recordAnswer, recordPatch, settleAddress });
-Object.assign(window, { shareLink, turnTo, lendPage, keepTyped });
+Object.assign(window, { shareLink, turnTo, lendPage, keepTyped, submitWords });

@@ -2,7 +2,7 @@
 // textContent.
 import { fillSwitches, isOn, refreshSwitches } from "./ideas.js";
 import { placeLabels } from "./labels.js";
-import { explain, placeBeside } from "./reasons.js";
+import { explain } from "./reasons.js";
 import {
   ARROWS,
   abgr,
@@ -16,6 +16,7 @@ import {
   patchBeside,
   patchUnder,
   percent,
+  pinnedPatch,
   pins,
   placeOf,
   put,
@@ -24,6 +25,7 @@ import { cutOut, picture, saveAs } from "./take.js";
 
 const NONE = 255; // the label of a pixel without a class
 const EDGE = abgr(255, 255, 255, 216);
+const MOST_ABSENT = 8; // as many words are named that have no pixel
 const LEAST_SHARE = 0.0005; // smaller shares round to 0.0 %
 
 export default function mount({ element, props, trigger, watch }) {
@@ -42,32 +44,31 @@ export default function mount({ element, props, trigger, watch }) {
    * shown alone; the patch, and whether it is pinned and shows its scores.
    */
   const chosen = { mask: 0, mode: "", idea: 0, label: null, patch: null, isPinned: false };
-  /** Whether words without pixels are listed, too. */
-  let isUnfolded = false;
   const loadMasks = newestOnly(element);
   const loadPatch = newestOnly(element);
-  const pin = pins({ element, props, trigger }, ({ of, patch }) => {
+  const pin = pins(element, ({ of, patch }) => {
     if (of !== answer?.of || patch === (chosen.isPinned ? chosen.patch : null)) return;
     Object.assign(chosen, { patch, isPinned: patch !== null });
     look();
   });
 
-  /** Dim what stands beside a new mask until it has arrived, too. */
+  /** Dim the side panels until they match the mask. */
   function refreshPanels() {
-    const isBehind = answer !== null && props.looks?.of !== answer.looks;
-    if (element.closest("#canvas")) document.body.classList.toggle("behind", isBehind);
+    const isStale = answer !== null && props.looks?.of !== answer.looks;
+    if (element.closest("#canvas")) document.body.classList.toggle("stale", isStale);
   }
 
-  document.addEventListener("lesson", ({ detail }) => {
-    compare(detail.isSwipe ? "swipe" : "");
-    if (answer) refresh();
-  });
+  if (element.closest("#canvas"))
+    document.addEventListener("lesson", ({ detail }) => {
+      compare(detail.isSwipe ? "swipe" : "");
+      if (answer) refresh();
+    });
 
   // --- a new answer ------------------------------------------------------------------------------
 
   function update() {
     const { value } = props;
-    $(".empty").hidden = Boolean(value?.masks);
+    $(".empty").hidden = !value || Boolean(value.masks);
     element.classList.toggle("blank", !value?.masks); // also when the photo is gone
     if (!value?.masks) {
       $(".empty small").textContent = value?.lost || "or click to choose one";
@@ -83,13 +84,12 @@ export default function mount({ element, props, trigger, watch }) {
     element.classList.remove("loading");
     const isNew = answer?.of !== value.of;
     if (isNew) {
-      chosen.patch = value.patch;
+      chosen.patch = pinnedPatch(value);
       chosen.isPinned = chosen.patch !== null;
     }
     const hasOtherWords = !isNew && namesOf(answer) !== namesOf(value);
     if (isNew || hasOtherWords) chosen.label = null;
     if (hasOtherWords && chosen.isPinned) pin(value.of, null); // or its attention hides the mask
-    if (namesOf(answer) !== namesOf(value)) isUnfolded = false;
     const isOther = kindOf(answer) !== kindOf(value);
     if (isOther) chosen.idea = value.idea;
     if (value.ideas.length || isOther) chosen.mask = maskOf(value);
@@ -107,11 +107,7 @@ export default function mount({ element, props, trigger, watch }) {
     fillBar();
     fillLegend();
     refresh();
-    const { shares } = value.masks[chosen.mask];
-    const found = value.classes.map(({ name }, label) => [name, shares[label]]);
-    const parts = found.filter(([, share]) => share >= LEAST_SHARE);
-    const areas = parts.map(([name, share]) => `${name} ${percent(share)}`);
-    $(".live").textContent = `${sentence()} ${areas.join(", ")}`;
+    $(".live").textContent = sentence();
     countAnswer(element);
   }
 
@@ -138,7 +134,7 @@ export default function mount({ element, props, trigger, watch }) {
     Object.assign(button, { textContent: action, hidden: !action });
     button.onclick = () => {
       if (opens !== undefined) compare(opens);
-      trigger("input", { pressed: [{ word: "", settings }] });
+      trigger("input", { settings });
     };
   }
 
@@ -252,16 +248,11 @@ export default function mount({ element, props, trigger, watch }) {
     const key = JSON.stringify(entries.map(({ name, colour }) => [name, colour]));
     if ($(".legend").dataset.key === key) return; // keeps the focus where it is
     $(".legend").dataset.key = key;
-    const more = Object.assign(make("button", "more"), { type: "button" });
-    more.onclick = () => {
-      isUnfolded = !isUnfolded;
-      refresh();
-    };
-    $(".legend").replaceChildren(...entries.map(entryOf), more);
+    $(".legend").replaceChildren(...entries.map(entryOf), make("p", "absent"));
   }
 
   function entryOf({ name, colour, label }) {
-    const button = make("button", label === NONE ? "entry none" : "entry");
+    const button = make("button", label === NONE ? "pill entry none" : "pill entry");
     Object.assign(button, { type: "button", title: "Show it alone" });
     const swatch = make("i", "swatch");
     swatch.style.setProperty("--colour", colour);
@@ -287,18 +278,14 @@ export default function mount({ element, props, trigger, watch }) {
       doubt.hidden = !isUnsure;
       swatch.classList.toggle("unsure", isUnsure);
       entry.setAttribute("aria-pressed", chosen.label === label);
+      share.textContent = shares.map(percent).join(" → ");
       const isAbsent = shares.every((part) => part < LEAST_SHARE);
-      share.textContent = isAbsent ? "not found" : shares.map(percent).join(" → ");
-      entry.disabled = isAbsent && chosen.label !== label;
-      entry.hidden = label === NONE && entry.disabled;
-      if (label !== NONE && isAbsent) absent.push(entry);
+      entry.hidden = isAbsent && chosen.label !== label;
+      if (entry.hidden && label !== NONE) absent.push(answer.classes[label].name);
     }
-    const isFolded = absent.length > 1 && !isUnfolded;
-    for (const entry of absent) entry.hidden = isFolded && entry.ariaPressed !== "true";
-    const more = $(".more");
-    more.hidden = absent.length < 2;
-    more.textContent = `${absent.length} words found nowhere`;
-    more.setAttribute("aria-expanded", !isFolded);
+    const others = absent.length > MOST_ABSENT ? ` and ${absent.length - MOST_ABSENT} more` : "";
+    const named = absent.slice(0, MOST_ABSENT).join(", ");
+    write(".absent", named && `Not found: ${named}${others}`);
   }
 
   // --- the mask ----------------------------------------------------------------------------------
@@ -412,11 +399,11 @@ export default function mount({ element, props, trigger, watch }) {
         stage.style.setProperty(`--${name}`, place);
       if (!shares) return;
       const behind = best ? background.names[best[patch]] : "";
-      const onAdd = answer.switches.length
-        ? () => trigger("input", { pressed: [{ word: behind, settings: {} }] })
-        : null;
-      const text = explain(why, { classes: answer.classes, shares, patch, behind, onAdd, free });
-      placeBeside(why, stage, row / rows, column / columns);
+      const canAdd = answer.switches.length > 0; // not in Compare
+      const text = explain(why, { classes: answer.classes, shares, patch, behind, canAdd, free });
+      // Not over the patch, nor over what is beside it.
+      why.classList.toggle("at-left", column > columns / 2);
+      why.classList.toggle("at-top", row > rows / 2);
       if (isChosenNow) announce(text);
     });
   }
@@ -510,7 +497,7 @@ export default function mount({ element, props, trigger, watch }) {
   // --- the rest of the bar -----------------------------------------------------------------------
 
   const plain = $(".plain");
-  const setPlain = (isPlain) => () => stage.classList.toggle("plain", isPlain);
+  const setPlain = (isPlain) => () => stage.classList.toggle("photo-only", isPlain);
   plain.onpointerdown = setPlain(true);
   plain.onkeydown = ({ key }) => ["Enter", " "].includes(key) && setPlain(true)();
   for (const end of ["pointerup", "pointerleave", "pointercancel", "keyup", "blur"])

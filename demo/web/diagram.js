@@ -1,7 +1,7 @@
 // One patch in focus on every map, from the photo to the mask. The values come from diagram.py;
 // typed words are only ever set as textContent.
 import { fillSwitches, refreshSwitches } from "./ideas.js";
-import { around, arrow, at, band, boxIn, fusion, isBeside, path } from "./lines.js";
+import { arrow, at, band, boxIn, fusion, path } from "./lines.js";
 import {
   ARROWS,
   behindText,
@@ -17,6 +17,7 @@ import {
   newestOnly,
   patchBeside,
   patchUnder,
+  pinnedPatch,
   pins,
   placeOf,
 } from "./shared.js";
@@ -45,7 +46,7 @@ export default function mount({ element, props, trigger, watch }) {
   let pinned = null;
   let focused = 0;
   const load = newestOnly(element);
-  const pin = pins({ element, props, trigger }, ({ of, patch }) => {
+  const pin = pins(element, ({ of, patch }) => {
     if (of !== answer?.of || patch === pinned) return;
     hovered = null;
     pinned = patch;
@@ -74,10 +75,9 @@ export default function mount({ element, props, trigger, watch }) {
     const isNew = answer?.of !== next[0].of;
     if (isNew) {
       hovered = null;
-      pinned = next[0].patch;
+      pinned = pinnedPatch(next[0]);
       focused = next[0].surest;
     }
-    const before = isNew ? null : data.labels;
     [answer, tower, closer] = next;
     data = { cosines, labels, byBlock, maps, last, matrix, behind };
     const [rows, columns] = answer.grid;
@@ -92,7 +92,7 @@ export default function mount({ element, props, trigger, watch }) {
     refreshSwitches($(".ideas"));
     fillHeads();
     drawBlocks(isNew);
-    drawLast(isNew, before);
+    drawLast(isNew);
     drawCloser();
     look();
     flow.classList.add("drawn");
@@ -108,13 +108,12 @@ export default function mount({ element, props, trigger, watch }) {
     for (const name of Object.keys(classes)) part.classList.toggle(name, classes[name]);
   };
 
-  /** Let a part glow if it now shows something else for the same photo. */
+  /** Highlight a part whose content changed, for the same photo. */
   function glow(part, shows, isNew) {
     const changed = !isNew && part.dataset.shows !== shows;
     part.dataset.shows = shows;
     const ring = { boxShadow: "0 0 0 4px var(--glow)" };
     if (changed) part.animate([ring, ring, {}], 1800);
-    return changed;
   }
 
   function fillHeads() {
@@ -161,7 +160,7 @@ export default function mount({ element, props, trigger, watch }) {
     $(".holders").textContent = holders.length ? `in block ${holders.join(", ")}` : "in no block";
     const numbers = blocks.flatMap(({ fused }, i) => (fused ? [i + 1] : []));
     $(".which").textContent = numbers.length > 3 ? `${numbers.length} blocks` : numbers.join(", ");
-    toggle(flow, { outlier: isScaled, amf: answer.amf, cs: answer.cs });
+    toggle(flow, { outlier: hasOutlier, amf: answer.amf, cs: answer.cs && isScaled });
   }
 
   function layerOf(_, i) {
@@ -170,23 +169,18 @@ export default function mount({ element, props, trigger, watch }) {
     bar.append(make("i"), make("i"));
     layer.append(make("b", "", i + 1), prepare(make("span", "map")), bar, make("small"));
     layer.onclick = () => {
-      trigger("input", { index: i, value: "block" });
+      trigger("input", { settings: { block: i + 1 } });
       if (innerWidth < 640) $(".open").scrollIntoView({ behavior: "smooth" });
     };
     return layer;
   }
 
-  function drawLast(isNew, before) {
+  function drawLast(isNew) {
     glow(alone, tower.last.file.url, isNew);
     glow(mean, `${answer.amf}${tower.last.file.url}`, isNew);
     glow(bars, answer.cosines.file.url, isNew);
-    const [height, width] = answer.mask.shape;
-    const [picture, difference] = mask.querySelectorAll("canvas");
-    paint(picture, data.labels, width, 165);
-    if (glow(mask, answer.mask.file.url, isNew) && before.length === data.labels.length) {
-      draw(difference, width, height, (i) => (before[i] === data.labels[i] ? 0 : 0xffffffff));
-      difference.animate([{ opacity: 1 }, { opacity: 1 }, { opacity: 0 }], 3000);
-    }
+    paint(mask.firstChild, data.labels, answer.mask.shape[1], 165);
+    glow(mask, answer.mask.file.url, isNew);
   }
 
   function drawCloser() {
@@ -276,7 +270,6 @@ export default function mount({ element, props, trigger, watch }) {
       const way = fusion(box(layer), box(layer.querySelector(".map")), blocks, [x, top]);
       return path("fuse", `${way}V${y}`);
     });
-    const isPast = isBeside(fused, words) && !answer.amf;
     $("g").innerHTML = [
       band(box(cut), layers[0]),
       band(layers.at(-1), last),
@@ -284,9 +277,7 @@ export default function mount({ element, props, trigger, watch }) {
       path("fuse", `${left} ${y}H${right}`),
       `<circle class="plus" cx="${x}" cy="${y}" r="${Math.min(11, (right - left) / 2.4)}"/>`,
       path("plus", `${x - 5} ${y}h10m-5-5v10`),
-      isPast
-        ? around(own, box(alone.parentElement), words)
-        : arrow(answer.amf ? fused : own, words),
+      arrow(answer.amf ? fused : own, words),
       arrow(words, box(mask)),
       `<text x="${x + 14}" y="${top + 4}">averaged into</text>`,
     ].join("");
@@ -340,11 +331,10 @@ export default function mount({ element, props, trigger, watch }) {
     $(".live").textContent = `Patch in ${placeOf(focused, answer.grid)}: ${words.join(", ")}`;
   };
   $(".head").onchange = ({ target }) =>
-    trigger("input", { index: target.selectedIndex - 1, value: "head" });
+    trigger("input", { settings: { head: target.selectedIndex } });
   $(".formulas").onclick = ({ target }) =>
     target.setAttribute("aria-pressed", flow.classList.toggle("written"));
   $$(".map").forEach(prepare);
-  mask.append(make("canvas", "difference"));
   new ResizeObserver(() => answer && connect()).observe(flow);
   watch(["value", "tower", "closer"], update);
   update();

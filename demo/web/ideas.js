@@ -13,7 +13,7 @@ export function fillSwitches(box, switches, follow = () => {}) {
   if (box.dataset.key === key) return; // keeps the focus where it is
   Object.assign(box, { hidden: !switches.length }).dataset.key = key;
   for (const { name, isIdle } of switches) {
-    const button = Object.assign(make("button", "idea", name), { type: "button" });
+    const button = Object.assign(make("button", "pill idea", name), { type: "button" });
     button.setAttribute("role", "switch");
     button.disabled = isIdle;
     button.onclick = () => {

@@ -1,6 +1,5 @@
 // Lines between the parts of a diagram, as paths of an SVG, wherever CSS has put the parts.
 const GAP = 3; // pixels between a map and the line beside it
-const TURN = 10; // the radius of a corner
 
 /** A part's box inside another part. */
 export function boxIn(outer, part) {
@@ -48,12 +47,4 @@ export function fusion(layer, map, blocks, to) {
   const [x, y] = at(map, isRight ? 1 : 0, 0.5);
   const gap = isRight ? x + GAP : x - GAP;
   return `${x} ${y}H${gap}V${foot}${curve([gap, foot], to)}`;
-}
-
-/** From a map to the words, around the map between them. */
-export function around(from, section, words) {
-  const [[x, y], [, foot], [u, v]] = [at(from, 0.8, 1), at(section, 0, 1), at(words, 0, 0.5)];
-  const down = `V${foot + TURN}q0 ${TURN} ${TURN} ${TURN}H${u - 3 * TURN}`;
-  const up = `q${TURN} 0 ${TURN} ${-TURN}V${v + TURN}q0 ${-TURN} ${TURN} ${-TURN}H${u}`;
-  return path("used", `${x} ${y}${down}${up}`);
 }

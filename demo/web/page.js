@@ -20,8 +20,3 @@ async function copyLink(link) {
     return isCopied ? "Copied" : "Copy it manually";
   }
 }
-
-/** Scroll to a result that appears elsewhere. */
-function reveal(id) {
-  document.getElementById(id)?.scrollIntoView({ block: "start" });
-}

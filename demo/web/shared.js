@@ -62,6 +62,12 @@ export function newestOnly(element) {
   };
 }
 
+/** Add a word to those that are typed, and ask for their mask. */
+export function addWord(word) {
+  const typed = document.querySelector("#words textarea").value.replace(/[\s,]+$/, "");
+  window.submitWords([typed, word].filter(Boolean).join(", ")); // address.js
+}
+
 /** For tests and screenshots, which wait for the next answer. */
 export function countAnswer(element) {
   element.dataset.answers = Number(element.dataset.answers ?? 0) + 1;
@@ -110,14 +116,21 @@ export function draw(canvas, width, height, colour) {
 export const heat = (canvas, values, columns) =>
   draw(canvas, columns, values.length / columns, (i) => HEAT[values[i]]);
 
+/** The patch of a photo that the address pins, or null. */
+export function pinnedPatch({ of, grid: [rows, columns] }) {
+  const [photo, number] = (new URLSearchParams(location.search).get("patch") ?? "").split(".");
+  const patch = Number(number) - 1;
+  const isThere = Number.isInteger(patch) && patch >= 0 && patch < rows * columns;
+  return photo === of && isThere ? patch : null;
+}
+
 /**
  * The pinned patch, which all drawings of a photo share. `follow` gets every pin `{ of, patch }`;
- * the returned function pins a patch, or null, in all drawings of the same photo (`of`). It also
- * tells the server, but not at every step while a key is held.
+ * the returned function pins a patch, or null, in all drawings of the same photo (`of`), and in the
+ * address, but not at every step while a key is held.
  */
-export function pins({ element, props, trigger }, follow) {
+export function pins(element, follow) {
   let timer = 0;
-  let sent = 0;
   const listen = ({ detail }) => {
     if (element.isConnected) follow(detail);
     else document.removeEventListener("pin", listen);
@@ -126,13 +139,7 @@ export function pins({ element, props, trigger }, follow) {
   return (of, patch) => {
     document.dispatchEvent(new CustomEvent("pin", { detail: { of, patch } }));
     clearTimeout(timer);
-    const send = () => {
-      if (props.value.of !== of) return; // there is another photo now
-      sent = Date.now();
-      trigger("select", { index: patch ?? -1, value: "patch" });
-      window.recordPatch(patch); // address.js
-    };
-    timer = setTimeout(send, sent + 300 - Date.now());
+    timer = setTimeout(() => window.recordPatch(patch === null ? "" : `${of}.${patch + 1}`), 300);
   };
 }
 

@@ -1,13 +1,10 @@
 // Pictures in a row or a grid, as buttons if one can be selected; without pictures, chips.
-import { make } from "./shared.js";
+import { addWord, make } from "./shared.js";
 
 export default function mount({ element, props, trigger, watch }) {
   const strip = element.querySelector(".items");
   const legend = element.querySelector(".legend");
   let key = "";
-  /** What recent presses change: a second one may come before the answer to the first. */
-  let pressed = [];
-  let forgetting = 0;
 
   function update() {
     const { items = [], columns = 1, selected = null, pressable = true } = props.value ?? {};
@@ -17,7 +14,6 @@ export default function mount({ element, props, trigger, watch }) {
     if (key !== next) {
       strip.replaceChildren(...items.map((item, i) => drawn(item, i, pressable)));
       key = next;
-      pressed = [];
     }
     [...strip.children].forEach((child, i) => {
       if (pressable) child.setAttribute("aria-pressed", i === selected);
@@ -31,19 +27,13 @@ export default function mount({ element, props, trigger, watch }) {
   }
 
   function drawn({ image, caption = "", alt = "", isOurs, word, settings }, i, pressable) {
-    const item = make(pressable ? "button" : "figure", isOurs ? "ours" : "");
+    const item = make(pressable ? "button" : "figure", image ? "" : "pill");
+    item.classList.toggle("ours", isOurs === true);
     if (image) item.append(Object.assign(make("img"), { src: image.url, alt }));
     if (caption) item.append(make("bdi", "", caption));
     if (pressable) {
       item.type = "button";
-      item.onclick = () => {
-        pressed.push({ word, settings });
-        clearTimeout(forgetting);
-        forgetting = setTimeout(() => {
-          pressed = [];
-        }, 2000);
-        trigger("select", { index: i, pressed });
-      };
+      item.onclick = () => (word ? addWord(word) : trigger("select", { index: i, settings }));
     }
     return item;
   }

@@ -89,7 +89,7 @@ def load(page: Page, link: str) -> Page:
 def is_settled(page: Page) -> None:
     """Wait for the answer to an address."""
     page.wait_for_function("() => history.state?.isAnswered")
-    expect(page.locator(".pending, .behind")).to_have_count(0)
+    expect(page.locator(".pending, .stale")).to_have_count(0)
 
 
 @dataclass
@@ -165,7 +165,7 @@ def after(page: Page, act: Callable[[], Any], part: str = "canvas") -> None:
     before = answers(page, part).get_attribute("data-answers")
     act()
     expect(answers(page, part)).not_to_have_attribute("data-answers", before or "")
-    expect(page.locator(".pending, .behind")).to_have_count(0)
+    expect(page.locator(".pending, .stale")).to_have_count(0)
 
 
 def legend(page: Page) -> Locator:
@@ -176,8 +176,7 @@ def legend(page: Page) -> Locator:
 def share(page: Page, word: str) -> float:
     """Per cent of the photo, as shown in the legend."""
     entry = page.locator("#canvas .entry", has=page.get_by_text(word, exact=True))
-    text = entry.locator("b").inner_text()
-    return 0.0 if text == "not found" else float(text.removesuffix("%"))
+    return float(entry.locator("b").inner_text().removesuffix("%"))
 
 
 def focused(page: Page) -> list[int]:
@@ -229,4 +228,4 @@ def turn_to(page: Page, tab: str) -> None:
         "Share": "#link textarea",
     }
     expect(page.locator(shown[tab]).first).to_be_visible()
-    expect(page.locator(".pending, .behind")).to_have_count(0)
+    expect(page.locator(".pending, .stale")).to_have_count(0)

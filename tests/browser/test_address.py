@@ -41,7 +41,7 @@ def photo(page: Page) -> str:
 
 def seen(page: Page) -> tuple[str, str, list[str]]:
     """The photo, the tab and the words, after the answer."""
-    expect(page.locator(".pending, .behind")).to_have_count(0)
+    expect(page.locator(".pending, .stale")).to_have_count(0)
     tab = page.locator("[role=tab][aria-selected=true]").first.inner_text()
     return photo(page), tab, page.locator("#words textarea").input_value().split(", ")
 
@@ -159,7 +159,7 @@ def test_blocked_storage(stranger: Page, url: str) -> None:
         after(stranger, stranger.go_back)
         assert photo(stranger) == mine
         stranger.reload()
-        expect(stranger.locator("#canvas .empty")).to_contain_text("stores nothing")
+        expect(stranger.locator("#canvas .empty")).to_contain_text("does not contain its photo")
 
 
 @pytest.mark.long

@@ -74,10 +74,7 @@ def scores(page: Page) -> dict[str, int]:
 
 
 def test_keys(flower: Page) -> None:
-    """Arrow keys, Enter and Escape work like the pointer, and a screen reader is told.
-
-    While a key is held, the server is not asked about every patch.
-    """
+    """Arrow keys, Enter and Escape work like the pointer, and a screen reader is told."""
     pad, live = flower.locator("#canvas .pad"), flower.locator("#canvas .live")
     pad.focus()
     pad.press("ArrowRight")
@@ -88,13 +85,11 @@ def test_keys(flower: Page) -> None:
     pad.press("ArrowUp")
     expect(live).to_have_text(f"Patch in row {row}, column {column + 1}: flower")
     expect(flower.locator("#canvas .stage")).to_contain_class("looking")
-    with flower.expect_request("**/queue/join*"):
-        pad.press("Enter")
+    pad.press("Enter")
     assert scores(flower)["flower"] > 50
     expect(live).to_contain_text("flower")
-    with flower.expect_request("**/queue/join*") as request:
-        pad.evaluate(FIVE_KEYS)
-    assert request.value.post_data_json["event_data"]["index"] == (row - 1) * columns + column + 5
+    pad.evaluate(FIVE_KEYS)
+    expect(flower).to_have_url(re.compile(rf"patch=\w+\.{(row - 1) * columns + column + 6}\b"))
     pad.press("Escape")
     expect(flower.locator("#canvas .why")).to_be_hidden()
     expect(flower).not_to_have_url(re.compile("patch="))
@@ -238,13 +233,10 @@ def test_background_has_words(flower: Page) -> None:
 
 
 def test_many_words(flower: Page) -> None:
-    """Words without pixels are folded, and so is a background without any."""
+    """Words without pixels are named in one line, and a background without any is left out."""
     after(flower, lambda: type_words(flower, "flower, plant, fork, zebra, airplane"))
-    more = flower.get_by_role("button", name="words found nowhere")
     expect(flower.locator("#canvas .entry:visible")).to_have_count(2)
-    expect(more).to_have_text("3 words found nowhere")
-    more.click()
-    expect(flower.locator("#canvas .entry:visible")).to_have_count(5)
+    expect(flower.locator("#canvas .absent")).to_have_text("Not found: fork, zebra, airplane")
 
 
 def test_dropped_photo(flower: Page) -> None:
@@ -287,7 +279,7 @@ def test_mouse(visitor: Callable[..., Page]) -> None:
     expect(why).to_be_hidden()
     press(page, 0.5, 0.5)
     values = scores(page)
-    assert sum(values.values()) == 100
+    assert sum(values.values()) == pytest.approx(100, abs=3)
     assert any(name.startswith("background") for name in values)
     assert "5 more" in values
     assert list(values)[0] == "horse"
@@ -299,7 +291,7 @@ def test_mouse(visitor: Callable[..., Page]) -> None:
     page.wait_for_function(
         "old => document.querySelector('#canvas .heat').toDataURL() !== old", arg=fused
     )
-    assert sum(scores(page).values()) == 100
+    assert sum(scores(page).values()) == pytest.approx(100, abs=3)
     page.get_by_role("button", name="Settings").click()
     page.get_by_label("Method").click()
     after(page, page.get_by_role("option", name="SCLIP", exact=True).click)

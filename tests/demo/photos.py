@@ -49,7 +49,6 @@ OTHER = {
     "channel_threshold": 900.0,
     "block": 3,
     "head": 1,
-    "patch": 5,
     "enlarged": "sclip",
 }
 """A value other than the default for every setting."""
@@ -88,5 +87,5 @@ class Visitor:
         for part in answer(self.seen, self.tab, self.path, *self.settings.values()):
             self.seen = part.pop("seen", self.seen)
             outputs |= part
-        self.settings |= {name: outputs[name] for name in ("words", "patch") if name in outputs}
+        self.settings["words"] = outputs.get("words", self.settings["words"])
         return outputs

@@ -9,7 +9,7 @@ import pytest
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from demo.address import ABSENT, BLOCKED, Address, link, open_again, to_browser
+from demo.address import ABSENT, Address, link, restore, to_browser
 from demo.files import reference, saved, upload
 from demo.gate.files import DIGEST, GONE
 from demo.scene import OPENING, Photo, Scene
@@ -84,13 +84,6 @@ def test_deleted_photo(url: str) -> None:
         assert visitor.answer(values)["canvas"] == {"lost": GONE}
 
 
-def test_blocked_storage(url: str) -> None:
-    visitor = Visitor(url)
-    values = visitor.open(f"{OWN}&kept=k1", stores=False)
-    assert values["photo"] is None
-    assert visitor.answer(values)["canvas"] == {"lost": BLOCKED}
-
-
 def test_forged_reference_opens_no_file(uploaded: str, tmp_path: Path) -> None:
     """A reference is a digest, not a path, a file beside the uploads, or a folder of theirs."""
     folder = Path(uploaded).parent
@@ -101,7 +94,7 @@ def test_forged_reference_opens_no_file(uploaded: str, tmp_path: Path) -> None:
     for name in [*names, f"{folder.name}/holiday.png", "0" * 64, folder.name.upper()]:
         assert upload(name) is None, name
         for address in (Address(query=OWN, photo=name), Address(query=f"{OWN}&photo={name}")):
-            assert open_again(address).photo is None
+            assert restore(address).photo is None
     assert upload(folder.name) == uploaded
     assert reference(DOG) == reference(str(outside)) == ""
 
@@ -116,9 +109,9 @@ def test_unfinished_file_is_not_opened(uploaded: str) -> None:
 @pytest.mark.parametrize(
     "sent", ["", "null", '{"query": 5}', '{"photo": ["a"]}', "{" * 50, None, 5]
 )
-def test_forged_address_meets_a_sentence(url: str, sent: Any) -> None:
+def test_forged_address_is_refused(url: str, sent: Any) -> None:
     visitor = Visitor(url)
-    with pytest.raises(FailedError, match="no such address"):
+    with pytest.raises(FailedError, match="no such button or address"):
         list(visitor.call(visitor.events["open_address"]["id"], [None, sent]))
 
 
@@ -128,13 +121,13 @@ def test_long_words_are_kept_by_the_browser() -> None:
     current = Scene(Photo.of(DOG), Settings(words=words, cs=False))
     sent = json.loads(to_browser(current))
     assert sent["words"] == words and "words" not in parse_qs(sent["link"])
-    opened = open_again(Address(query=f"{sent['link']}&kept=k1", words=words))
+    opened = restore(Address(query=f"{sent['link']}&kept=k1", words=words))
     assert (opened.settings, opened.notes) == (current.settings, ())
-    (note,) = open_again(Address(query=f"{sent['link']}&kept=k1")).notes
+    (note,) = restore(Address(query=f"{sent['link']}&kept=k1")).notes
     assert "does not contain its words" in note
 
 
 def test_unknown_tab_and_example() -> None:
-    opened = open_again(Address(query="?example=moon&tab=admin&__theme=dark&view=api"))
+    opened = restore(Address(query="?example=moon&tab=admin"))
     assert opened.tab == "segment" and Path(opened.photo).stem == OPENING
     assert len(opened.notes) == 1 and "moon" in opened.notes[0]

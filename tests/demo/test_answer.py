@@ -48,11 +48,8 @@ IN_PART = [name for name, view in VIEWS.items() if 0 < len(view.ignores) < len(O
 
 
 def shown(current: scene.Scene, name: str) -> Any:
-    """A value without its patch, which the browser moves."""
     value = VIEWS[name].make(current)
-    if name == "norms":
-        return plots.image(value).tobytes()
-    return {k: v for k, v in value.items() if k != "patch"} if isinstance(value, dict) else value
+    return plots.image(value).tobytes() if name == "norms" else value
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +58,9 @@ def usual(tmp_path_factory: pytest.TempPathFactory) -> scene.Scene:
     return scene_of(upload(tmp_path_factory.mktemp("usual")), **USUAL)
 
 
-@pytest.mark.parametrize("name", [name for name in Settings.model_fields if name != "patch"])
+@pytest.mark.parametrize("name", Settings.model_fields)
 def test_setting_is_followed(name: str, usual: scene.Scene) -> None:
-    """Each output that depends on it has another value."""
+    """An output that depends on it has another value: the one of FOLLOWING, or the canvas."""
     view = FOLLOWING.get(name, "canvas")
     assert shown(usual.with_settings(**{name: OTHER[name]}), view) != shown(usual, view)
 
@@ -113,19 +110,7 @@ def test_words_without_a_comma() -> None:
     chip = visitor.ask()["chips"]["items"][0]
     assert chip["caption"] == "Separate: cat, keyboard"
     assert chip["settings"] == {"words": "wall, cat, keyboard"}
-    assert not visitor.ask(words="old red car, traffic light")["chips"]["items"][0]["settings"]
-
-
-def test_pin_is_of_one_photo() -> None:
-    """It is the same on all tabs and models, and is gone with the next photo."""
-    visitor = Visitor(patch=20, **SMALL)
-    assert visitor.ask()["canvas"]["patch"] == 19
-    assert visitor.ask(tab="how")["diagram"]["patch"] == 19
-    assert visitor.ask(tab="compare", enlarged="sclip")["large"]["patch"] == 19
-    assert visitor.ask(backbone="built-in-damaged")["large"]["patch"] == 19
-    assert visitor.ask(path=FLOWER)["patch"] == 0
-    assert visitor.ask(tab="segment")["canvas"]["patch"] is None
-    assert visitor.ask(tab="how")["diagram"]["patch"] is None
+    assert "word" in visitor.ask(words="old red car, traffic light")["chips"]["items"][0]
 
 
 def test_refusal_in_mid_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,4 +231,4 @@ def test_looks_are_the_last_attention() -> None:
         method = current.settings.gclip(amf=bool(on))
         matrix = current.segmenter.last_attention(current.encoded, method)[1:, 1:]
         shares = (matrix / matrix.amax(1, keepdim=True)).sqrt().numpy()
-        assert np.abs(numbers(packed) / 255 - shares).max() < 0.02, "32 levels"
+        assert np.abs(numbers(packed) / 255 - shares).max() < 0.035, "16 levels"

@@ -16,7 +16,7 @@ from PIL import Image
 
 import gclip_core
 from demo import backbones, compare, diagram, files, lessons, page, plots, share, views
-from demo.address import Address, open_again
+from demo.address import Address, restore
 from demo.answer import IN_VIEW, Seen
 from demo.backbones import get
 from demo.scene import Photo, Scene, coarser
@@ -169,13 +169,9 @@ def test_strip(tmp_path: Path) -> None:
 
 
 def test_chips() -> None:
-    """They offer no typed word; pressed words are added to the current ones, each once."""
+    """They offer no typed word."""
     items = views.chips(scene(FLOWER, words="flower; petal,", refine="none"))["items"]
     assert items and not {"flower", "petal"} & {item["word"] for item in items}
-    first, second = (views.chip("", word) for word in ("sky", "cat"))
-    assert views.pressed([first], "dog, ") == {"words": "dog, sky"}
-    for words in ("dog", "dog, sky"):  # the browser may or may not know of the first press
-        assert views.pressed([first, second, second], words) == {"words": "dog, sky, cat"}
 
 
 def test_file_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -279,7 +275,7 @@ def test_lessons_are_true(as_shipped: None) -> None:
 def test_lesson_sets_every_setting() -> None:
     """The visitor's threshold or size does not change the lesson's mask."""
     for name, lesson in lessons.LESSONS.items():
-        opened = open_again(Address(query=lessons.link(name)))
+        opened = restore(Address(query=lessons.link(name)))
         assert opened.photo == str(lessons.PHOTO.path)
         words = lesson.after.get("words", lessons.PHOTO.text)
         assert opened.settings == Settings(**lesson.after | {"words": words})

@@ -10,6 +10,7 @@ from demo import backbones, main, scene
 from demo.gate import numbers
 from gclip_core import load_backbone
 from gclip_core.cache import BoundedCache
+from tests.demo.visitor import Visitor
 from tests.models import small
 
 
@@ -41,3 +42,8 @@ def url() -> Iterator[str]:
     yield address.rstrip("/")
     blocks.close(verbose=False)
     backbones.set_host(host)
+
+
+@pytest.fixture(scope="module")
+def visitor(url: str) -> Visitor:
+    return Visitor(url)

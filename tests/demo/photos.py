@@ -54,8 +54,8 @@ OTHER = {
 """A value other than the default for every setting."""
 
 
-def upload(folder: Path, name: str = "photo.png", size: tuple[int, int] = (240, 160)) -> str:
-    """An uploaded photo: a dog, small."""
+def small_dog(folder: Path, name: str = "photo.png", size: tuple[int, int] = (240, 160)) -> str:
+    """A small photo of a dog, which is no example."""
     path = folder / name
     Image.open(DOG).resize(size).save(path)
     return str(path)
@@ -71,7 +71,7 @@ def numbers(packed: dict[str, Any]) -> np.ndarray:
     return np.frombuffer(data, np.uint8).reshape(packed["shape"])
 
 
-class Visitor:
+class Session:
     """The state of one page: the values of its answers. Settings are as a browser sends them."""
 
     def __init__(self, path: str | None = DOG, tab: str = "segment", **settings: Any) -> None:

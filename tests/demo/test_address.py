@@ -27,11 +27,6 @@ def png(width: int = 240) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def visitor(url: str) -> Visitor:
-    return Visitor(url)
-
-
-@pytest.fixture(scope="module")
 def uploaded(visitor: Visitor) -> str:
     return visitor.uploaded(png(), "holiday.png")["path"]
 

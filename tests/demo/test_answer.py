@@ -12,25 +12,25 @@ from demo.answer import VIEWS, Seen, answer
 from demo.settings import Settings
 from gclip_core import GclipError
 from gclip_core.backbones.load import WEIGHTS_FOLDER
-from tests.demo.photos import DOG, FLOWER, OTHER, SMALL, USUAL, Visitor, numbers, upload
+from tests.demo.photos import DOG, FLOWER, OTHER, SMALL, USUAL, Session, numbers, small_dog
 from tests.demo.photos import scene as scene_of
 
 
 def test_first_answer_fills_the_open_tab() -> None:
     """An example has its own words; closed tabs are not computed."""
-    visitor = Visitor()
-    outputs = visitor.ask()
-    assert visitor.settings["words"].startswith("dog, person, grass")
+    session = Session()
+    outputs = session.ask()
+    assert session.settings["words"].startswith("dog, person, grass")
     assert outputs["canvas"]["masks"][1]["score"] > 0.5
     segment = {name for name, view in VIEWS.items() if "segment" in view.tabs}
     assert segment <= set(outputs) and not set(outputs) & (set(VIEWS) - segment)
-    assert not set(visitor.ask()) & set(VIEWS), "the same again sends nothing"
+    assert not set(session.ask()) & set(VIEWS), "the same again sends nothing"
 
 
 def test_change_sends_what_depends_on_it() -> None:
     """A switch does not recompute what is slow and does not change."""
-    visitor = Visitor(**SMALL)
-    visitor.ask()
+    session = Session(**SMALL)
+    session.ask()
     slow = {name for name, view in VIEWS.items() if view.ignores}
     for change, sent in (
         ({"amf": False}, {"canvas", "canvas.looks"}),
@@ -39,7 +39,7 @@ def test_change_sends_what_depends_on_it() -> None:
         ({"words": "dog, cat"}, {"canvas", "chips"}),
         ({"enlarged": "sclip"}, set()),
     ):
-        assert set(visitor.ask(**change)) & slow == sent, change
+        assert set(session.ask(**change)) & slow == sent, change
 
 
 FOLLOWING = {"enlarged": "large", "head": "diagram.closer", "global_threshold": "diagram.tower"}
@@ -55,7 +55,7 @@ def shown(current: scene.Scene, name: str) -> Any:
 @pytest.fixture(scope="module")
 def usual(tmp_path_factory: pytest.TempPathFactory) -> scene.Scene:
     """A scene in which every setting has an effect."""
-    return scene_of(upload(tmp_path_factory.mktemp("usual")), **USUAL)
+    return scene_of(small_dog(tmp_path_factory.mktemp("usual")), **USUAL)
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -74,16 +74,16 @@ def test_ignored_settings_change_nothing(name: str, usual: scene.Scene) -> None:
 
 def test_photo_has_its_own_words(tmp_path: Path) -> None:
     """A new photo has its own words, and so does an emptied field."""
-    visitor = Visitor(**SMALL)
-    filled = visitor.ask()["words"]
-    assert "words" not in visitor.ask(backbone="built-in-damaged"), "models have the same words"
-    assert visitor.ask(path=FLOWER)["words"] == "flower, plant"
-    own = visitor.ask(path=upload(tmp_path))
+    session = Session(**SMALL)
+    filled = session.ask()["words"]
+    assert "words" not in session.ask(backbone="built-in-damaged"), "models have the same words"
+    assert session.ask(path=FLOWER)["words"] == "flower, plant"
+    own = session.ask(path=small_dog(tmp_path))
     assert "dog" in own["words"] and "girl" not in own["words"] and "undo" not in own
-    assert visitor.ask(words=" ")["words"] == own["words"]
-    visitor.ask(path=DOG)
-    assert visitor.settings["words"] == filled
-    came = visitor.ask(path=FLOWER, words="leaf")
+    assert session.ask(words=" ")["words"] == own["words"]
+    session.ask(path=DOG)
+    assert session.settings["words"] == filled
+    came = session.ask(path=FLOWER, words="leaf")
     assert "words" not in came, "words that come with a photo are its own"
 
 
@@ -93,24 +93,24 @@ def test_typed_words_are_never_lost() -> None:
     def undo(outputs: dict[str, Any]) -> list[str]:
         return [chip["settings"]["words"] for chip in outputs["undo"]["items"]]
 
-    visitor = Visitor(**SMALL)
-    visitor.ask()
-    assert "undo" not in visitor.ask(words="kite, sky")
-    outputs = visitor.ask(path=FLOWER)
+    session = Session(**SMALL)
+    session.ask()
+    assert "undo" not in session.ask(words="kite, sky")
+    outputs = session.ask(path=FLOWER)
     assert outputs["words"] == "flower, plant" and undo(outputs) == ["kite, sky"]
-    assert undo(visitor.ask(**outputs["undo"]["items"][0]["settings"])) == []
-    assert "undo" not in visitor.ask(words="kite, sky, leaf"), "none is gone"
-    assert undo(visitor.ask(words="leaf")) == ["kite, sky, leaf"]
-    assert undo(visitor.ask(words="kite, sky, leaf")) == [], "all is there again"
+    assert undo(session.ask(**outputs["undo"]["items"][0]["settings"])) == []
+    assert "undo" not in session.ask(words="kite, sky, leaf"), "none is gone"
+    assert undo(session.ask(words="leaf")) == ["kite, sky, leaf"]
+    assert undo(session.ask(words="kite, sky, leaf")) == [], "all is there again"
 
 
 def test_words_without_a_comma() -> None:
     """An unknown phrase of known words is offered as several things."""
-    visitor = Visitor(words="wall, cat keyboard", **SMALL)
-    chip = visitor.ask()["chips"]["items"][0]
+    session = Session(words="wall, cat keyboard", **SMALL)
+    chip = session.ask()["chips"]["items"][0]
     assert chip["caption"] == "Separate: cat, keyboard"
     assert chip["settings"] == {"words": "wall, cat, keyboard"}
-    assert "word" in visitor.ask(words="old red car, traffic light")["chips"]["items"][0]
+    assert "word" in session.ask(words="old red car, traffic light")["chips"]["items"][0]
 
 
 def test_refusal_in_mid_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,24 +119,24 @@ def test_refusal_in_mid_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: scene.Scene) -> None:
         raise GclipError("no memory")
 
-    visitor = Visitor(words="dog", **SMALL)
-    visitor.ask()
+    session = Session(words="dog", **SMALL)
+    session.ask()
     monkeypatch.setitem(VIEWS, "canvas.looks", replace(VIEWS["canvas.looks"], make=refuse))
     with pytest.raises(GclipError):
-        visitor.ask(amf=False)
-    assert visitor.ask(amf=True)["canvas"]["shown"] == 1
+        session.ask(amf=False)
+    assert session.ask(amf=True)["canvas"]["shown"] == 1
 
 
 def test_unknown_word_is_replaced_with_a_way_back() -> None:
     """The nearest known word replaces it; if it is kept, there is no score."""
-    visitor = Visitor(words="dachshund, grass", background=False, **SMALL)
-    outputs = visitor.ask()
+    session = Session(words="dachshund, grass", background=False, **SMALL)
+    outputs = session.ask()
     canvas, chip = outputs["canvas"], outputs["chips"]["items"][0]
     assert [c["name"] for c in canvas["classes"]] == ["dog", "grass"]
     assert canvas["notes"] == ["Nearest words that this model knows: “dog” for “dachshund”."]
     assert canvas["masks"][0]["score"] is not None
     assert chip["caption"] == "Undo: keep “dachshund”"
-    outputs = visitor.ask(**chip["settings"])
+    outputs = session.ask(**chip["settings"])
     canvas, chip = outputs["canvas"], outputs["chips"]["items"][0]
     assert [c["name"] for c in canvas["classes"]] == ["dachshund", "grass"]
     assert [view["score"] for view in canvas["masks"]] == [None, None]
@@ -146,19 +146,19 @@ def test_unknown_word_is_replaced_with_a_way_back() -> None:
 
 def test_background_is_on_for_typed_words() -> None:
     """The background's share is the last; without a background, every pixel has a word."""
-    visitor = Visitor(words="dog", **SMALL)
-    on = visitor.ask()["canvas"]["masks"][1]
+    session = Session(words="dog", **SMALL)
+    on = session.ask()["canvas"]["masks"][1]
     assert 0.3 < on["shares"][-1] < 0.95
-    off = visitor.ask(background=False)["canvas"]["masks"][1]
+    off = session.ask(background=False)["canvas"]["masks"][1]
     assert off["shares"] == [1, 0]
-    less = visitor.ask(background=True, background_weight=0.1)["canvas"]["masks"][1]
+    less = session.ask(background=True, background_weight=0.1)["canvas"]["masks"][1]
     assert less["shares"][-1] < on["shares"][-1]
 
 
 def test_damaged_model_compares_cs_too() -> None:
     """There is a mask for each state of both switches; the banner leads back."""
-    visitor = Visitor(backbone="built-in-damaged", **SMALL)
-    canvas = visitor.ask()["canvas"]
+    session = Session(backbone="built-in-damaged", **SMALL)
+    canvas = session.ask()["canvas"]
     assert canvas["ideas"] == ["AMF", "CS"] and canvas["shown"] == 3 and not canvas["idle"]
     current = scene_of(backbone="built-in-damaged", **SMALL)
     for shown, view in enumerate(canvas["masks"]):
@@ -166,10 +166,10 @@ def test_damaged_model_compares_cs_too() -> None:
         assert (numbers(view["mask"]) == mask.labels.byte().numpy()).all()
     assert canvas["banner"]["text"].startswith("Simulation")
     assert current.suggested() == current.undamaged.suggested()
-    assert visitor.ask(cs=False)["canvas"]["shown"] == 1
-    back = visitor.ask(**canvas["banner"]["settings"])["canvas"]
+    assert session.ask(cs=False)["canvas"]["shown"] == 1
+    back = session.ask(**canvas["banner"]["settings"])["canvas"]
     assert back["ideas"] == ["AMF"] and not back["banner"]
-    assert visitor.ask(**back["idle"]["settings"])["canvas"]["shown"] == 3
+    assert session.ask(**back["idle"]["settings"])["canvas"]["shown"] == 3
 
 
 def test_mask_and_words_come_first() -> None:
@@ -181,16 +181,16 @@ def test_mask_and_words_come_first() -> None:
 
 def test_switch_that_can_do_nothing_is_dimmed() -> None:
     """And a line says why."""
-    visitor = Visitor(**SMALL)
-    canvas = visitor.ask()["canvas"]
+    session = Session(**SMALL)
+    canvas = session.ask()["canvas"]
     assert [switch["isIdle"] for switch in canvas["switches"]] == [False, True]
     assert "no outlier" in canvas["idle"]["text"]
-    canvas = visitor.ask(method="sclip")["canvas"]
+    canvas = session.ask(method="sclip")["canvas"]
     assert [switch["isIdle"] for switch in canvas["switches"]] == [True, True]
     assert "SCLIP" in canvas["idle"]["text"]
     assert [view["title"] for view in canvas["masks"]] == ["GCLIP (AMF)", "SCLIP"]
     assert canvas["shown"] == 1
-    assert visitor.ask(**canvas["idle"]["settings"])["canvas"]["ideas"] == ["AMF"]
+    assert session.ask(**canvas["idle"]["settings"])["canvas"]["ideas"] == ["AMF"]
 
 
 def test_backbone_that_is_not_here_changes_nothing_yet(
@@ -199,19 +199,19 @@ def test_backbone_that_is_not_here_changes_nothing_yet(
     """Size and licence are shown; the page keeps the previous backbone."""
     monkeypatch.setenv(WEIGHTS_FOLDER, str(tmp_path))
     monkeypatch.setattr(backbones, "HOST", backbones.Host())
-    visitor = Visitor(**SMALL)
-    patches = visitor.ask()["canvas"]["of"]
-    outputs = visitor.ask(backbone="metaclip-vit-b-16")
+    session = Session(**SMALL)
+    patches = session.ask()["canvas"]["of"]
+    outputs = session.ask(backbone="metaclip-vit-b-16")
     assert not set(outputs) & set(VIEWS)
     assert outputs["fetch.visible"]
     assert "599 MB" in outputs["fetch_text"] and "CC-BY-NC-4.0" in outputs["fetch_text"]
-    assert visitor.ask(amf=False)["canvas"]["of"] == patches
-    assert not visitor.ask(backbone="built-in")["fetch.visible"]
+    assert session.ask(amf=False)["canvas"]["of"] == patches
+    assert not session.ask(backbone="built-in")["fetch.visible"]
 
 
 def test_reasons_add_up_and_agree_with_the_mask() -> None:
     """A patch's bars add up to 1, and the longest is its word in the mask."""
-    canvas = Visitor(refine="none").ask()["canvas"]
+    canvas = Session(refine="none").ask()["canvas"]
     view, (rows, columns) = canvas["masks"][1], canvas["grid"]
     reasons, labels = numbers(view["reasons"]), numbers(view["mask"]).astype(np.int16)
     assert reasons.shape == (len(canvas["classes"]) + 1, rows * columns)
@@ -225,7 +225,7 @@ def test_reasons_add_up_and_agree_with_the_mask() -> None:
 
 def test_looks_are_the_last_attention() -> None:
     """Row i is what patch i attends to: square roots of shares of the row's maximum."""
-    looks = Visitor(**SMALL).ask()["canvas.looks"]
+    looks = Session(**SMALL).ask()["canvas.looks"]
     current = scene_of(**SMALL)
     for on, packed in enumerate(looks["matrices"]):
         method = current.settings.gclip(amf=bool(on))

@@ -28,11 +28,6 @@ def client(url: str) -> Client:
 
 
 @pytest.fixture(scope="module")
-def visitor(url: str) -> Visitor:
-    return Visitor(url)
-
-
-@pytest.fixture(scope="module")
 def photo(visitor: Visitor) -> dict[str, Any]:
     return visitor.uploaded(Path(PICTURE).read_bytes(), "chelsea.jpg")
 

@@ -18,7 +18,7 @@ from gclip_core import METHODS, GclipError
 from gclip_core.cache import BoundedCache
 from gclip_core.segmenter import Segmenter
 from tests.demo.photos import scene as scene_of
-from tests.demo.photos import upload
+from tests.demo.photos import small_dog
 
 
 def test_two_at_once_share_one_encoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +31,7 @@ def test_two_at_once_share_one_encoding(tmp_path: Path, monkeypatch: pytest.Monk
         return segmenter.encode(picture)
 
     monkeypatch.setattr(backbones, "HOST", Host(encode=encode))
-    path, masks = upload(tmp_path, size=(176, 144)), []
+    path, masks = small_dog(tmp_path, size=(176, 144)), []
 
     def ask() -> None:
         masks.append(Scene(Photo.of(path), Settings(words="dog")).mask())
@@ -47,7 +47,7 @@ def test_two_at_once_share_one_encoding(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_large_photo_is_scaled_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numbers, "WORKED_PIXELS", 30_000)
-    width, height = Photo.of(upload(tmp_path, "large.jpg", (360, 240))).picture.size
+    width, height = Photo.of(small_dog(tmp_path, "large.jpg", (360, 240))).picture.size
     assert width * height <= numbers.WORKED_PIXELS
     assert width == pytest.approx(1.5 * height, rel=0.01)
 
@@ -85,7 +85,7 @@ def test_cache_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     cache = BoundedCache(10 * 2**20, weigh)
     monkeypatch.setattr("demo.scene.CACHE", cache)
     for number in range(4):
-        path = upload(tmp_path, f"{number}.png", (400, 300 + number))
+        path = small_dog(tmp_path, f"{number}.png", (400, 300 + number))
         scene = scene_of(path, words="dog, grass", short_side=224, refine="none")
         light = weigh(scene.encoded)
         scene.mask()
@@ -102,7 +102,7 @@ def test_score_needs_known_words_and_a_truth(tmp_path: Path) -> None:
     for other in (
         scene_of(words="dachshund, grass", nearest=False),
         scene_of(words="car"),
-        scene_of(upload(tmp_path), words="dog"),
+        scene_of(small_dog(tmp_path), words="dog"),
     ):
         assert other.scores(other.mask()) is None
 

@@ -59,6 +59,6 @@ def test_link_without_a_known_backbone_opens_the_hosts_own() -> None:
         ("enlarged", 2),
     ],
 )
-def test_value_out_of_range_meets_a_sentence(name: str, value: object) -> None:
+def test_value_out_of_range_is_refused(name: str, value: object) -> None:
     with pytest.raises(GclipError, match=f"“{name}”"):
         Settings.read({name: value})

@@ -22,7 +22,7 @@ from demo.backbones import get
 from demo.scene import Photo, Scene, coarser
 from demo.settings import Settings
 from gclip_core import BACKBONES, METHODS, load_backbone
-from tests.demo.photos import DOG, FLOWER, OTHER, SMALL, USUAL, numbers, scene, upload
+from tests.demo.photos import DOG, FLOWER, OTHER, SMALL, USUAL, numbers, scene, small_dog
 from tests.demo.visitor import Visitor
 
 
@@ -58,7 +58,7 @@ def test_sentence_names_the_class_that_changed_most() -> None:
 
 def test_sentence_without_a_truth(tmp_path: Path) -> None:
     """It says which label became which."""
-    current = scene(upload(tmp_path), words="dog, grass", **SMALL)
+    current = scene(small_dog(tmp_path), words="dog, grass", **SMALL)
     mask = current.mask()
     labels = torch.zeros_like(mask.labels)
     other = labels.clone()
@@ -131,7 +131,7 @@ def test_coarser_grid() -> None:
 
 def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
     """A JPEG is sent to the browser as it is; a transparent PNG as it was flattened."""
-    jpeg = upload(tmp_path, "own.jpg")
+    jpeg = small_dog(tmp_path, "own.jpg")
     assert files.photo_file(Photo.of(jpeg))["path"] == jpeg
     picture = Image.open(DOG).resize((120, 80)).convert("RGBA")
     picture.putalpha(0)
@@ -162,7 +162,7 @@ def test_diagram_of_every_method(method: str) -> None:
 
 def test_strip(tmp_path: Path) -> None:
     """A photo that is extremely tall or wide has small pictures."""
-    current = scene(upload(tmp_path, size=(2, 100)), words="dog", short_side=32, refine="none")
+    current = scene(small_dog(tmp_path, size=(2, 100)), words="dog", short_side=32, refine="none")
     shown = Image.open(files.photo_file(current.photo)["path"])
     pictures = shown, views.painted(current, current.mask()), plots.over(shown, np.ones((1, 1)))
     assert all(picture.width * picture.height < 500_000 for picture in pictures)

@@ -54,7 +54,8 @@ def own(page: Page, width: int = 240) -> str:
 
 
 def test_reload_shows_what_was_there(flower: Page) -> None:
-    """They restore an uploaded photo, words, a switch, the pinned patch and the tab."""
+    """A reload and a second tab restore an uploaded photo, words, a switch, the pinned patch and
+    the tab."""
     mine = own(flower)
     after(flower, lambda: type_words(flower, "dog, sky"))
     after(flower, switch(flower, "AMF").click)

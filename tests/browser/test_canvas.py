@@ -206,10 +206,8 @@ def test_switches(flower: Page) -> None:
 
 def test_photo_alone(flower: Page) -> None:
     """While a button is held, the photo is shown without its mask."""
-    photo, mask = (
-        flower.get_by_role("button", name="Photo", exact=True),
-        flower.locator("#canvas .mask"),
-    )
+    photo = flower.get_by_role("button", name="Photo", exact=True)
+    mask = flower.locator("#canvas .mask")
     photo.hover()
     flower.mouse.down()
     expect(mask).to_have_css("opacity", "0")

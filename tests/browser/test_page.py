@@ -177,8 +177,9 @@ def test_words(flower: Page) -> None:
     expect(legend(flower)).to_have_text(["cat", "wall", "background"])
 
 
-def test_bad_photo(flower: Page) -> None:
-    """A file that is not an image, or is truncated, gets an error message; the next photo works."""
+def test_refused_input(flower: Page) -> None:
+    """A file that is not an image, or is truncated, gets an error message, and so do 201 classes,
+    which stay in the field; the next photo and fewer words work."""
     cut_short, before = encoded(picture(), "JPEG")[:2000], legend(flower).all_inner_texts()
     for name, data in (("photo.png", b"no picture"), ("photo.jpeg", cut_short)):
         give(flower, data, name)
@@ -188,17 +189,13 @@ def test_bad_photo(flower: Page) -> None:
         flower.locator(".toast-close").click()
         expect(flower.locator(".toast-body")).to_have_count(0)
     after(flower, flower.locator("#samples button").nth(1).click)
-
-
-def test_too_many_words(shared: Page) -> None:
-    """201 classes get an error message, the typed words are kept, and fewer words work."""
-    words, before = ", ".join(f"word {i}" for i in range(201)), legend(shared).all_inner_texts()
-    type_words(shared, words)
-    expect(shared.locator(".toast-body")).to_contain_text("200 classes")
-    expect(shared.locator("#words textarea")).to_have_value(words)
-    expect(legend(shared)).to_have_text(before)
-    after(shared, lambda: type_words(shared, "flower"))
-    expect(legend(shared)).to_have_text(["flower", "background"])
+    words, before = ", ".join(f"word {i}" for i in range(201)), legend(flower).all_inner_texts()
+    type_words(flower, words)
+    expect(flower.locator(".toast-body")).to_contain_text("200 classes")
+    expect(flower.locator("#words textarea")).to_have_value(words)
+    expect(legend(flower)).to_have_text(before)
+    after(flower, lambda: type_words(flower, "flower"))
+    expect(legend(flower)).to_have_text(["flower", "background"])
 
 
 def test_words_typed_meanwhile(flower: Page) -> None:

@@ -231,14 +231,11 @@ def _tabs(parts: Parts) -> None:
                 gr.HTML(LESSON_LINE, elem_id="lesson", apply_default_css=False)
                 outputs["canvas"] = drawn("canvas", "canvas", looks=None)
                 with gr.Row(elem_id="background"):
-                    controls["background"] = gr.Checkbox(
-                        label="Background",
-                        info="Pixels that fit none of the words get no class.",
-                        min_width=120,
-                    )
+                    controls["background"] = gr.Checkbox(label="Background", min_width=100)
                     controls["background_weight"] = gr.Slider(
                         0, 1, step=0.05, label="Background weight", min_width=160
                     )
+                    gr.HTML(explained('<dfn title="background"></dfn>'), apply_default_css=False)
             with gr.Column(scale=2, min_width=256):
                 with gr.Column(elem_classes="card"):
                     outputs["attention_text"] = gr.Markdown()

@@ -198,13 +198,15 @@ def look_up(known: KnownWords, phrase: str) -> tuple[bool, str | None]:
     """Whether a phrase or its end is known ("old red car" is), and the known word it leads to.
 
     The longest end that is a known word or another noun of the table decides, also in the singular.
+    If it is not known, what stands before "of" may be: a "glass of red wine" is a glass.
     """
-    for noun in ends(phrase):
-        if noun in known.words:
-            return True, noun
-        if noun in known.nearest:
-            return False, known.nearest[noun] or None
-    return False, None
+    nouns = (noun for noun in ends(phrase) if noun in known.words or noun in known.nearest)
+    found = next(nouns, "")
+    if found in known.words:
+        return True, found
+    before = phrase.casefold().rpartition(" of ")[0]
+    heads = (noun for noun in ends(before) if noun in known.words)
+    return False, next(heads, known.nearest.get(found)) or None
 
 
 def with_nearest(vocabulary: Vocabulary, unknown: Iterable[UnknownPhrase]) -> Vocabulary:

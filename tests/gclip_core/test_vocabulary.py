@@ -178,6 +178,7 @@ def test_known_words(backbone: Backbone) -> None:
         ("person", ["teacher", "skier", "climbers"]),
         (None, ["happiness", "Paris", "Einstein", "Hund", "猫", "qwrtzp", "two", "42"]),
         ("train", ["tram", "two trams", "Streetcar"]),
+        ("glass", ["glass of red wine", "small glass of Riesling"]),
         ("truck", ["lorry", "excavator"]),
     ],
 )

@@ -33,12 +33,6 @@ def test_equal_patches() -> None:
     assert calibration.lof_outliers(torch.ones(40, 8)).tolist() == []
 
 
-def test_no_som_outlier() -> None:
-    """No patch is an outlier if all attend mostly to themselves."""
-    heads = calibration.Heads(*(30 * torch.eye(41, 48).expand(2, 1, 41, 48)))
-    assert calibration.som_outliers(heads).tolist() == []
-
-
 @pytest.mark.parametrize("grid", [(4, 9), (9, 4), (1, 36)])
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("outliers", [[], [0, 1, 4, 5, 9, 10, 17, 35]])

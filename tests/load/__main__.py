@@ -195,10 +195,7 @@ def soak(photos: int) -> int:
             if not seed % max(1, photos // 20):
                 print(f"{seed} photos: {memory[-1]:.0f} MB", flush=True)
     quarter = photos // 4
-    before, after = (
-        statistics.mean(memory[quarter : 2 * quarter]),
-        statistics.mean(memory[-quarter:]),
-    )
+    before, after = map(statistics.mean, (memory[quarter : 2 * quarter], memory[-quarter:]))
     print(f"{photos} photos: {before:.0f} MB in the second quarter, {after:.0f} MB in the last")
     return int(after > 1.1 * before)
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gclip_core import blocks
 from gclip_core.attention import Heads
 from gclip_core.backbones.load import load_backbone
 from gclip_core.words import text
@@ -18,12 +17,10 @@ from training import __main__ as command
 from training import attention as learn_attention
 from training import map as learn_map
 from training.attention import (
-    SHARPER,
     Squares,
     affinity_attention,
     averaging_error,
     divergence,
-    sharpen,
     terms_of,
 )
 from training.data import Data, folder_of, read
@@ -129,21 +126,6 @@ def test_divergence() -> None:
     vectors = torch.tensor([[[1.0], [3.0]]])  # centred: -1 and 1
     assert averaging_error(attention, target, vectors).item() == pytest.approx(1)
     assert averaging_error(target, target, vectors).item() == 0
-
-
-def test_sharper(network: Network) -> None:
-    """The logits of taught blocks, and of the last block's Keys with themselves, are multiplied."""
-    x = network.block_input(network.tokens(torch.randn(1, 3, 4, FEATURES)))
-    places = ((3, "q", "k"), (4, "q", "k"), (10, "q", "k"), (11, "q", "q"), (11, "k", "k"))
-
-    def logits() -> list[torch.Tensor]:
-        heads = [(blocks.project(network.blocks[n], x), a, b) for n, a, b in places]
-        return [h.part(a) @ h.part(b).mT for h, a, b in heads]
-
-    before = logits()
-    sharpen(network)
-    for old, new, factor in zip(before, logits(), (1, SHARPER, SHARPER, 1, SHARPER), strict=True):
-        assert torch.allclose(new, factor * old, atol=1e-4)
 
 
 def test_squares(opened: Data, work: Path) -> None:

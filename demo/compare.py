@@ -100,8 +100,8 @@ def note(scene: Scene) -> str:
     if BACKBONES[scene.settings.backbone].pretrained:
         return text + "; papers report the mean over many photos."
     return text + (
-        ", with a small model that was trained on masks. They do not reproduce the papers’ results: "
-        "SC-CLIP and SFP look for outlier patches of CLIP, which this model does not have."
+        ", with a small model that was trained on masks. They do not reproduce the papers’ "
+        "results: SC-CLIP and SFP look for outlier patches of CLIP, which this model does not have."
     )
 
 

@@ -136,9 +136,11 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     )
     steps = [*parts.cards.items()]
     for step, (name, card) in enumerate(steps, start=1):
-        outcome, following = [card.guess, card.outcome, card.masks, card.show], steps[step:]
-        outcome += [part for _, after in following[:1] for part in (after.row, after.masks)]
-        function = partial(guess_outcome, name, following[0][0] if following else None)
+        outcome, following = [card.guess, card.outcome, card.masks, card.show], None
+        if step < len(steps):
+            following, next_card = steps[step]
+            outcome += [next_card.row, next_card.masks]
+        function = partial(guess_outcome, name, following)
         card.guess.input(function, card.guess, outcome, preprocess=False, **COMPUTES)
         place = json.dumps((step, lessons.link(name), lessons.is_switch(name)))
         card.show.click(None, js=f"() => lendPage(...{place})")

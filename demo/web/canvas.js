@@ -2,13 +2,13 @@
 // textContent.
 import { fillSwitches, isOn, refreshSwitches } from "./ideas.js";
 import { placeLabels } from "./labels.js";
+import { fillLegend, LEAST_SHARE, refreshLegend, shareOf } from "./legend.js";
+import { gridOf, paint } from "./paint.js";
 import { explain } from "./reasons.js";
 import {
   ARROWS,
-  abgr,
   countAnswer,
   heat,
-  ink,
   inside,
   make,
   middle,
@@ -22,11 +22,6 @@ import {
   put,
 } from "./shared.js";
 import { cutOut, picture, saveAs } from "./take.js";
-
-const NONE = 255; // the label of a pixel without a class
-const EDGE = abgr(255, 255, 255, 216);
-const MOST_ABSENT = 8; // as many words are named that have no pixel
-const LEAST_SHARE = 0.0005; // smaller shares round to 0.0 %
 
 export default function mount({ element, props, trigger, watch }) {
   const { $, $$ } = inside(element);
@@ -105,7 +100,10 @@ export default function mount({ element, props, trigger, watch }) {
     write(".notes", value.notes.join(" "));
     $(".take").hidden = false;
     fillBar();
-    fillLegend();
+    fillLegend($(".legend"), value.classes, (label) => {
+      chosen.label = chosen.label === label ? null : label;
+      refresh();
+    });
     refresh();
     $(".live").textContent = sentence();
     countAnswer(element);
@@ -193,17 +191,6 @@ export default function mount({ element, props, trigger, watch }) {
       ? "None of these words was found in this photo."
       : answer.sentences[chosen.idea][chosen.mask];
 
-  /** The first column of pixels that shows the second mask of the pair. */
-  const seam = (width) => Math.ceil((split.value / 100) * width);
-
-  /** The mask that a pixel shows, by its column. */
-  function maskAt(width) {
-    const [before, after] = pair();
-    const first = chosen.mode === "swipe" ? seam(width) : 0;
-    const second = chosen.mode === "swipe" ? after : chosen.mask;
-    return (x) => (x < first ? before : second);
-  }
-
   /** Redraw after a change of the view, or of the label that is shown alone. */
   function refresh() {
     const isSwipe = chosen.mode === "swipe";
@@ -224,10 +211,11 @@ export default function mount({ element, props, trigger, watch }) {
     split.hidden = !isSwipe;
     pad.hidden = isSwipe;
     $(".hint").hidden = isSwipe;
-    refreshLegend(isSwipe ? [before, after] : [chosen.mask]);
+    const seen = (isSwipe ? [before, after] : [chosen.mask]).map((i) => answer.masks[i]);
+    refreshLegend($(".legend"), answer.classes, seen, chosen.label);
     $(".cut").hidden = labelToCut() === null;
     $(".cut bdi").textContent = nameOf(labelToCut());
-    paint();
+    draw();
     look();
   }
 
@@ -240,133 +228,35 @@ export default function mount({ element, props, trigger, watch }) {
     return chosen.mode || !answer.ideas.length ? [name, text].filter(Boolean).join(" · ") : text;
   }
 
-  // --- the legend --------------------------------------------------------------------------------
-
-  function fillLegend() {
-    const entries = answer.classes.map((named, label) => ({ ...named, label }));
-    entries.push({ name: "background", colour: "transparent", label: NONE });
-    const key = JSON.stringify(entries.map(({ name, colour }) => [name, colour]));
-    if ($(".legend").dataset.key === key) return; // keeps the focus where it is
-    $(".legend").dataset.key = key;
-    $(".legend").replaceChildren(...entries.map(entryOf), make("p", "absent"));
-  }
-
-  function entryOf({ name, colour, label }) {
-    const button = make("button", label === NONE ? "pill entry none" : "pill entry");
-    Object.assign(button, { type: "button", title: "Show it alone" });
-    const swatch = make("i", "swatch");
-    swatch.style.setProperty("--colour", colour);
-    button.append(swatch, make("bdi", "", name), make("em", "", "not sure"), make("b"));
-    button.onclick = () => {
-      chosen.label = chosen.label === label ? null : label;
-      refresh();
-    };
-    button.dataset.label = label;
-    return button;
-  }
-
-  const shareOf = ({ shares }, label) => (label === NONE ? shares.at(-1) : shares[label]);
-
-  function refreshLegend(seen) {
-    const views = seen.map((mask) => answer.masks[mask]);
-    const absent = [];
-    for (const entry of $$(".entry")) {
-      const label = Number(entry.dataset.label);
-      const [swatch, , doubt, share] = entry.children;
-      const shares = views.map((view) => shareOf(view, label));
-      const isUnsure = views.some(({ unsure }) => unsure[label]);
-      doubt.hidden = !isUnsure;
-      swatch.classList.toggle("unsure", isUnsure);
-      entry.setAttribute("aria-pressed", chosen.label === label);
-      share.textContent = shares.map(percent).join(" → ");
-      const isAbsent = shares.every((part) => part < LEAST_SHARE);
-      entry.hidden = isAbsent && chosen.label !== label;
-      if (entry.hidden && label !== NONE) absent.push(answer.classes[label].name);
-    }
-    const others = absent.length > MOST_ABSENT ? ` and ${absent.length - MOST_ABSENT} more` : "";
-    const named = absent.slice(0, MOST_ABSENT).join(", ");
-    write(".absent", named && `Not found: ${named}${others}`);
-  }
-
   // --- the mask ----------------------------------------------------------------------------------
 
-  function paint() {
-    const [height, width] = answer.masks[0].mask.shape;
-    const inks = answer.masks.map(inksOf);
-    const thick = Math.max(1, Math.round(width / (stage.clientWidth || width)));
-    const stripe = 7 * thick;
-    const pixels = new Uint32Array(width * height);
-    const shown = maskAt(width);
+  /** What the canvas shows of both masks; see paint.js. */
+  function view() {
+    const [, width] = answer.masks[0].mask.shape;
     const [before, after] = pair();
-    const isChanged =
-      chosen.mode === "changes" ? (i) => masks[before][i] !== masks[after][i] : () => true;
-    for (let y = 0, i = 0; y < height; y++)
-      for (let x = 0; x < width; x++, i++) {
-        const mask = shown(x);
-        const labels = masks[mask];
-        const label = labels[i];
-        const right = x + thick < width ? i + thick : i;
-        const below = y + thick < height ? i + thick * width : i;
-        const changed = isChanged(i);
-        const isEdge =
-          chosen.mode === "changes"
-            ? isChanged(right) !== changed || isChanged(below) !== changed
-            : (labels[right] !== label || labels[below] !== label) &&
-              hasEdge(label, labels[right], labels[below]);
-        if (isEdge) pixels[i] = EDGE;
-        else if (changed) {
-          const { full, striped } = inks[mask];
-          pixels[i] = (x + y) % (2 * stripe) < stripe ? full[label] : striped[label];
-        }
-      }
-    put($(".mask"), width, pixels);
-    nameClasses(width, height);
+    const whole = chosen.mask === after ? 0 : width;
+    return {
+      width,
+      classes: answer.classes,
+      masks: [before, after].map((i) => ({ labels: masks[i], unsure: answer.masks[i].unsure })),
+      seam: chosen.mode === "swipe" ? Math.ceil((split.value / 100) * width) : whole,
+      alone: chosen.label,
+      isChanges: chosen.mode === "changes",
+    };
   }
 
-  /** Edges are drawn between all words, or around the one that is shown alone. */
-  const hasEdge = (...labels) => chosen.label === null || labels.includes(chosen.label);
-
-  /** A mask's colour of each label, and that of its stripes, which differs if it is a weak fit. */
-  function inksOf({ unsure }) {
-    const alpha = Math.round(opacity.value * 2.55);
-    const full = new Uint32Array(256);
-    if (chosen.label !== null) {
-      full.fill(abgr(12, 14, 18, Math.max(alpha, 150)));
-      full[chosen.label] = 0;
-      return { full, striped: full };
-    }
-    answer.classes.forEach(({ colour }, label) => {
-      full[label] = ink(colour, alpha);
-    });
-    const striped = full.map((colour, label) =>
-      unsure[label] ? ink(answer.classes[label].colour, alpha / 4) : colour,
-    );
-    if (chosen.mode === "changes") striped[NONE] = abgr(255, 255, 255, 150); // not grey: changed
-    return { full, striped };
-  }
-
-  function nameClasses(width, height) {
-    const step = Math.ceil(Math.max(width, height) / 100);
-    const columns = Math.floor(width / step);
-    const rows = Math.floor(height / step);
-    const half = Math.floor(step / 2);
-    const shown = maskAt(width);
-    const [before, after] = pair();
-    const cells = Uint8Array.from({ length: rows * columns }, (_, cell) => {
-      const y = Math.floor(cell / columns) * step + half;
-      const x = (cell % columns) * step + half;
-      const label = masks[shown(x)][y * width + x];
-      const isSame = masks[before][y * width + x] === masks[after][y * width + x];
-      if (chosen.mode === "changes" && isSame) return NONE;
-      return chosen.label === null || label === chosen.label ? label : NONE;
-    });
-    const taken = $$(".chip").map(({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) => [
+  function draw() {
+    const seen = view();
+    const thick = Math.max(1, Math.round(seen.width / (stage.clientWidth || seen.width)));
+    put($(".mask"), seen.width, paint(seen, thick, Math.round(opacity.value * 2.55)));
+    const { cells, columns } = gridOf(seen);
+    const chips = $$(".chip").map(({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) => [
       offsetLeft - 4,
       offsetTop - 4,
       offsetLeft + offsetWidth + 4,
       offsetTop + offsetHeight + 4,
     ]);
-    placeLabels($(".labels"), answer.classes, cells, columns, taken);
+    placeLabels($(".labels"), answer.classes, cells, columns, chips);
   }
 
   // --- a patch -----------------------------------------------------------------------------------
@@ -509,12 +399,12 @@ export default function mount({ element, props, trigger, watch }) {
 
   /** Inputs may be faster than frames. */
   let frame = 0;
-  const paintSoon = () => {
+  const drawSoon = () => {
     cancelAnimationFrame(frame);
-    if (answer) frame = requestAnimationFrame(paint);
+    if (answer) frame = requestAnimationFrame(draw);
   };
-  opacity.oninput = paintSoon;
-  split.oninput = paintSoon;
+  opacity.oninput = drawSoon;
+  split.oninput = drawSoon;
 
   // --- a photo that is dropped -------------------------------------------------------------------
 

@@ -1,0 +1,50 @@
+// The words of a mask with their shares of the photo, as buttons that show one of them alone.
+import { NONE } from "./paint.js";
+import { make, percent } from "./shared.js";
+
+export const LEAST_SHARE = 0.0005; // smaller shares round to 0.0 %
+const MOST_ABSENT = 8; // as many words without a pixel are named
+
+export const shareOf = ({ shares }, label) => (label === NONE ? shares.at(-1) : shares[label]);
+
+/** Draw an entry for each word and for the background; a press calls `choose(label)`. */
+export function fillLegend(box, classes, choose) {
+  const key = JSON.stringify(classes);
+  if (box.dataset.key === key) return; // keeps the focus where it is
+  box.dataset.key = key;
+  const entries = classes.map(({ name, colour }, label) => {
+    return entryOf(name, colour, () => choose(label));
+  });
+  const none = entryOf("background", "transparent", () => choose(NONE));
+  none.classList.add("none");
+  box.replaceChildren(...entries, none, make("p", "absent"));
+}
+
+function entryOf(name, colour, onclick) {
+  const button = make("button", "pill entry");
+  const swatch = make("i", "swatch");
+  swatch.style.setProperty("--colour", colour);
+  button.append(swatch, make("bdi", "", name), make("em", "", "not sure"), make("b"));
+  return Object.assign(button, { type: "button", title: "Show it alone", onclick });
+}
+
+/** Write the shares in the masks that are seen; words without a pixel are named in one line. */
+export function refreshLegend(box, classes, masks, alone) {
+  const absent = [];
+  box.querySelectorAll(".entry").forEach((entry, i) => {
+    const label = i < classes.length ? i : NONE;
+    const [swatch, , doubt, share] = entry.children;
+    const shares = masks.map((mask) => shareOf(mask, label));
+    const isUnsure = masks.some(({ unsure }) => unsure[label]);
+    doubt.hidden = !isUnsure;
+    swatch.classList.toggle("unsure", isUnsure);
+    entry.setAttribute("aria-pressed", alone === label);
+    share.textContent = shares.map(percent).join(" → ");
+    entry.hidden = shares.every((part) => part < LEAST_SHARE) && alone !== label;
+    if (entry.hidden && label !== NONE) absent.push(classes[label].name);
+  });
+  const more = absent.length > MOST_ABSENT ? ` and ${absent.length - MOST_ABSENT} more` : "";
+  const named = `Not found: ${absent.slice(0, MOST_ABSENT).join(", ")}${more}`;
+  const line = box.querySelector(".absent");
+  Object.assign(line, { textContent: named, hidden: !absent.length });
+}

@@ -6,8 +6,9 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from hashlib import blake2b
 from pathlib import Path
 from random import Random
 
@@ -47,12 +48,24 @@ class TrainingPhoto:
     """A photo to learn from; ``source`` is None for a photo without a mask.
 
     ``load()`` reads an RGB image and the labels (H, W) int16 of its mask, negative where unknown.
-    Without a mask, the labels are empty (0, 0).
+    Without a mask, the labels are empty (0, 0). ``model`` says which model computes its features,
+    and for what.
     """
 
     name: str
     load: Callable[[], tuple[Image.Image, NDArray[np.int16]]]
     source: Source | None
+    model: str = ""
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of everything that its features and labels depend on."""
+        image, labels = self.load()
+        meaning = self.source and (self.source.words, self.source.background)
+        state = blake2b(f"{self.model} {image.size} {meaning}".encode(), digest_size=8)
+        state.update(image.tobytes())
+        state.update(labels.tobytes())
+        return state.hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,11 +103,15 @@ def write(
 ) -> None:
     """Write `data.json`. ``masks`` are folders or ``SET=FOLDER``, ``first`` a first model.
 
-    Raises ValueError for an unknown data set.
+    Raises ValueError for an unknown data set, and for a first model without photos.
     """
     pairs = [entry.rpartition("=")[::2] for entry in masks]
     if unknown := [name for name, _ in pairs if name and name not in DATASETS]:
         raise ValueError(f"'{unknown[0]}' is not one of the data sets {', '.join(DATASETS)}.")
+    if first and not photos:
+        raise ValueError(
+            "A new model also learns from photos without masks. Name folders of them with --photos."
+        )
     content = {
         "masks": [[name, str(Path(folder).resolve())] for name, folder in pairs],
         "photos": [str(Path(folder).resolve()) for folder in photos],
@@ -133,6 +150,8 @@ def read(data: Path, without: str | None = None) -> Data:
     count = Counter(photo.name for photo in (*masks, *others))
     if twice := [name for name, n in count.items() if n > 1]:
         raise ValueError(f"Two photos are called {twice[0]}. Rename a folder or a photo.")
+    model = f"{teacher}, {'new' if first else 'further'}"
+    masks, others = ([replace(photo, model=model) for photo in some] for some in (masks, others))
     learned = [photo for photo in masks if photo.name not in held]
     return Data(learned, others, frozenset(held), teacher, bool(first))
 

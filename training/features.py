@@ -1,8 +1,10 @@
 """Step `features`: compute the features of every photo once, with the frozen networks of the stem.
 
-Nothing is learned here. Each photo gets a file, `WORK/features/NAME.npz`. Photos that have one are
-skipped, so an interrupted run continues. For V views of h × w patches, a file has
+Nothing is learned here. Each photo gets a file, `WORK/features/NAME.npz`. A photo is skipped if it
+has one with its digest, so an interrupted run continues, and a corrected mask counts.
+For V views of h × w patches, a file has
 
+- digest: that of the photo, its mask, the words of its labels and the model;
 - features (V, h, w, 904) float16: three stages of EfficientNet-Lite2 (48, 120 and 352 channels)
   and the output of block 9 of DINO's ViT-S/14 (384), as the stem of the model computes them;
 - labels (V, 4h, 4w) int16 for photos with masks: 4 × 4 labels per patch;
@@ -104,6 +106,15 @@ def file_of(work: Path, photo: TrainingPhoto) -> Path:
     return work / "features" / f"{photo.name}.npz"
 
 
+def has_file(work: Path, photo: TrainingPhoto) -> bool:
+    """Whether the file of a photo's features is of this photo, mask, words and model."""
+    path = file_of(work, photo)
+    if not path.exists():
+        return False
+    with np.load(path) as arrays:
+        return "digest" in arrays and arrays["digest"] == photo.digest
+
+
 def write(stem: Frozen, work: Path, photo: TrainingPhoto, count: int) -> None:
     """Compute `count` views of a photo, and write its file."""
     image, labels = photo.load()
@@ -113,7 +124,7 @@ def write(stem: Frozen, work: Path, photo: TrainingPhoto, count: int) -> None:
     cuts = crops(photo.name, image.size, count)
     pixels = np.stack([view.cut(image, size, Image.Resampling.BICUBIC) for view in cuts])
     features, affinity = stem(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
-    stored = {"features": features.half().numpy()}
+    stored = {"digest": np.array(photo.digest), "features": features.half().numpy()}
     if photo.source is not None:
         mask, fine = Image.fromarray(labels), tuple(side // PATCH * FINE for side in size)
         parts = [view.cut(mask, fine, Image.Resampling.NEAREST) for view in cuts]
@@ -128,9 +139,9 @@ def write(stem: Frozen, work: Path, photo: TrainingPhoto, count: int) -> None:
 
 
 def compute(stem: Frozen, work: Path, photos: Sequence[TrainingPhoto]) -> None:
-    """Write the file of every photo that has none."""
+    """Writes the file of every photo that has none, or one with another digest."""
     size_of = Counter(photo.source for photo in photos)
-    missing = [photo for photo in photos if not file_of(work, photo).exists()]
+    missing = [photo for photo in photos if not has_file(work, photo)]
     start = time.time()
     for done, photo in enumerate(missing, 1):
         few = photo.source is not None and size_of[photo.source] <= FEW

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from training.data import TrainingPhoto
-from training.features import FINE, file_of
+from training.features import FINE, file_of, has_file
 from training.words import NONE, UNKNOWN, WordList
 
 _MOST_OF = 0.6
@@ -16,11 +16,13 @@ _MOST_OF = 0.6
 
 
 def stored(work: Path, photo: TrainingPhoto) -> dict[str, np.ndarray]:
-    """What `features` stored of a photo. Raises ValueError if that step has not run."""
-    path = file_of(work, photo)
-    if not path.exists():
-        raise ValueError(f"{path} is missing; run `features` first.")
-    with np.load(path) as arrays:
+    """What ``features`` stored of a photo. Raises ValueError if that step must run first."""
+    if not has_file(work, photo):
+        raise ValueError(
+            f"The features of {photo.name} are missing, or were computed with another photo, mask, "
+            "list of words or model; run `features` first."
+        )
+    with np.load(file_of(work, photo)) as arrays:
         return dict(arrays)
 
 

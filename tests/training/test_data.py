@@ -6,15 +6,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from evaluation.datasets import DATASETS
 from gclip_core import assets
 from tests.evaluation.sets import CASES, save_ids
-from tests.training.conftest import stem
+from tests.training.conftest import DOG, SKY, halves, save, stem
 from training import data as folders
 from training.data import Data, TrainingPhoto, read, write
-from training.features import FINE, Crop, compute, crops, file_of
-from training.patches import Patches, labels
+from training.features import FINE, Crop, compute, crops, file_of, has_file
+from training.patches import Patches, labels, stored
 from training.words import NONE, UNKNOWN, Known, WordList
 
 
@@ -52,9 +53,11 @@ def test_folder_of_pairs(pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_refused(pairs: Path, tmp_path: Path) -> None:
     """Unknown words are refused with the nearest known ones, a mask of another size with its name,
-    and an unknown set with those that exist."""
+    an unknown set with those that exist, and a new model that has no photos without masks."""
     with pytest.raises(ValueError, match="voc20"):
         write(tmp_path, ["voc=/x"])
+    with pytest.raises(ValueError, match="--photos"):
+        write(tmp_path, [str(pairs)], first=str(tmp_path))
     save_ids(pairs / "b.png", [[0, 1]])
     write(tmp_path, [str(pairs)])
     with pytest.raises(ValueError, match=r"mask of mine/b .* as large as its photo"):
@@ -148,7 +151,7 @@ def test_features(opened: Data, work: Path) -> None:
             assert np.allclose(features[view, 10, column], near, atol=0.3)
     with np.load(file_of(work, opened.others[0])) as arrays:
         assert arrays["features"].shape == (1, 12, 16, 904)
-        assert arrays.files == ["features"]
+        assert arrays.files == ["digest", "features"]
 
 
 def test_resume(opened: Data, tmp_path: Path) -> None:
@@ -159,6 +162,37 @@ def test_resume(opened: Data, tmp_path: Path) -> None:
     compute(stem, tmp_path, [done, missing])
     assert file_of(tmp_path, missing).exists()
     assert file_of(tmp_path, done).stat().st_mtime_ns == before
+
+
+def test_stale_features(pairs: Path, tmp_path: Path) -> None:
+    """Features are computed again after a corrected mask, a word inserted before others, values
+    that change their words, and for another model; the steps that read old ones say so."""
+    listed, others = pairs / "words.txt", tmp_path / "others"
+    save(others, "1", halves(SKY, DOG))
+    (others / "1.png").unlink()
+
+    def recomputed(first: str | None = None) -> list[str]:
+        write(tmp_path, [str(pairs)], [str(others)], first)
+        photos = read(tmp_path).masks
+        before = {photo.name: file_of(tmp_path, photo) for photo in photos}
+        times = {name: f.stat().st_mtime_ns for name, f in before.items() if f.exists()}
+        for photo in photos:
+            if not has_file(tmp_path, photo):
+                with pytest.raises(ValueError, match="run `features`"):
+                    stored(tmp_path, photo)
+        compute(stem, tmp_path, photos)
+        assert all(stored(tmp_path, photo) for photo in photos)
+        return [name for name, f in before.items() if f.stat().st_mtime_ns != times.get(name)]
+
+    assert recomputed() == ["mine/a", "mine/b"]
+    assert recomputed() == []
+    Image.fromarray(halves(SKY, DOG)).save(pairs / "b.png")
+    assert recomputed() == ["mine/b"]
+    listed.write_text("0: background\n7: cat\n1: sky\n2: raccoon\n")
+    assert recomputed() == ["mine/a", "mine/b"]
+    listed.write_text("0: background\n7: cat\n2: sky\n1: raccoon\n")
+    assert recomputed() == ["mine/a", "mine/b"]
+    assert recomputed(str(assets.path("built-in"))) == ["mine/a", "mine/b"]
 
 
 def test_labels() -> None:

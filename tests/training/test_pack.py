@@ -115,7 +115,7 @@ def test_errors(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
         ("map", str(data), work): "run `features` first",
         ("attention", str(data), work): "map.pt is missing; run `map` first",
         ("pack", str(data), work): "attention.pt is missing; run `attention` first",
-        ("data", work, "--masks", "away", "--first", "away"): "away",
+        ("data", work, "--masks", "away", "--first", "away", "--photos", "away"): "away",
     }.items():
         assert command.main([*arguments]) == 2
         assert message in capsys.readouterr().err

@@ -29,7 +29,7 @@ from gclip_core.pixels import images, masks, palette
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.words import suggest
-from gclip_core.words.vocabulary import UnknownPhrase, Vocabulary, parse, with_nearest
+from gclip_core.words.vocabulary import Prompts, UnknownPhrase, Vocabulary, parse, with_nearest
 
 OPENING = "china"
 """The photo that the page opens with, unless a link names another."""
@@ -206,9 +206,13 @@ class Scene:
         return parse(self.settings.words)
 
     @cached_property
+    def prompts(self) -> Prompts:
+        return self.segmenter.prompts(self.typed)
+
+    @property
     def unknown(self) -> tuple[UnknownPhrase, ...]:
         """Words of the settings that the backbone does not know."""
-        return self.segmenter.prompts(self.typed).unknown
+        return self.prompts.unknown
 
     @cached_property
     def words(self) -> Vocabulary:

@@ -149,14 +149,31 @@ class Prompts:
 
 
 def prompts(backbone: Backbone, words: Words, templates: str) -> Prompts:
-    """Parses and embeds words, with the errors of ``parse`` and ``embed``."""
+    """Parses and embeds words, with the errors of ``parse`` and ``embed``.
+
+    A backbone that knows only the end of a phrase embeds that: it reads "red bus" as "bus".
+    """
     classes = parse(words)
     notes = list(classes.notes)
+    read = [_read_as(backbone, phrase) for phrase in classes.phrases]
+    shortened = [
+        f"“{phrase[:30]}” as “{noun}”"
+        for phrase, noun in zip(classes.phrases, read, strict=True)
+        if noun.casefold() not in forms(phrase.casefold())
+    ]
+    if shortened:
+        notes.append(f"This model reads {', '.join(shortened[:5])}.")
     foreign = [phrase for phrase in classes.phrases if not _has_english_letter(phrase)]
     if foreign and backbone.known is None:
         notes.append(NOT_ENGLISH.format(_quoted(foreign)))
-    text = embed(backbone, classes.phrases, templates)
+    text = embed(backbone, read, templates)
     return Prompts(classes, text, unknown_phrases(backbone, classes), tuple(notes))
+
+
+def _read_as(backbone: Backbone, phrase: str) -> str:
+    """The end of a phrase that the backbone knows, or the phrase."""
+    is_known, noun = look_up(backbone.known, phrase) if backbone.known else (False, None)
+    return noun if is_known and noun else phrase
 
 
 def _has_english_letter(phrase: str) -> bool:

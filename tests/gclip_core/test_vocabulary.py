@@ -207,6 +207,14 @@ def test_reasons() -> None:
     assert reasons == 2 * ["not one of its words"] + 4 * ["not in English letters"]
 
 
+def test_longer_phrase() -> None:
+    """The built-in model embeds the end of a phrase that it knows, and says so."""
+    longer = vocabulary.prompts(loaded(), "red bus, Cats, two old dogs; puppy", "plain")
+    known = embed(loaded(), ["bus", "cats", "dogs", "puppy"], "plain")
+    assert torch.equal(longer.text, known)
+    assert longer.notes == ("This model reads “red bus” as “bus”, “two old dogs” as “dogs”.",)
+
+
 def test_other_letters(backbone: Backbone) -> None:
     """A model with an open vocabulary notes words in other scripts."""
     assert vocabulary.prompts(backbone, "dog, café, R2-D2", "plain").notes == ()

@@ -56,7 +56,8 @@ def table(scene: Scene) -> str:
 
 def rule(method: Method) -> str:
     """What the attention of a method compares."""
-    return RULES.get(method.name) or RULES.get(method.attention, method.attention)
+    compared = RULES.get(method.name) or RULES.get(method.attention, method.attention)
+    return f"{compared}, fused" if method.fusion else compared
 
 
 def mask_strip(scene: Scene) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def _inputs(parts: Parts) -> None:
         show_label=False,
         buttons=[],
         elem_id="photo",
-        placeholder="Drop a photo, or click",
+        placeholder="Choose or drop a photo",
     )
     shipped = [photos.shipped_photos()[name] for name in EXAMPLES]
     samples = [item(_thumbnail(photo), photo.title, kind="jpeg") for photo in shipped]

@@ -10,6 +10,7 @@ from demo.backbones import DAMAGED
 from demo.files import item
 from demo.scene import Photo, Scene
 from demo.settings import Settings
+from demo.terms import explained
 from demo.views import painted
 from evaluation import photos
 from evaluation.figure import percent
@@ -91,7 +92,8 @@ def intro() -> str:
     colours = palette.choose(len(PHOTO.names), PHOTO.labels(), PHOTO.image())
     entries = zip(PHOTO.names, colours, strict=True)
     words = ", ".join(f'<b style="color: {colour}">■</b> {name}' for name, colour in entries)
-    return f"<p>Two minutes, four steps on one photo: guess, then see. Its words are {words}.</p>"
+    text = f"Two minutes, four steps on one photo: guess, then see. Its words are {words}."
+    return explained(f"<p>{text} Scores are the <dfn>mIoU</dfn>.</p>")
 
 
 def scene_of(settings: dict[str, Any]) -> Scene:

@@ -3,8 +3,9 @@
 import re
 
 TERMS = {
-    "AMF": "Attention map fusion: the last block uses the mean of its own attention map "
-    "and those of the first blocks with global tokens, or of two middle blocks if none has them.",
+    "AMF": "Attention map fusion: the last block uses the mean of its own attention map and those "
+    "of two earlier blocks, the first from which on all have global tokens, or else the middle "
+    "ones.",
     "CS": "Channel suppression: a channel whose weights are far larger than all others is scaled "
     "down to their mean norm, because it would make all patches alike.",
     "mIoU": "Mean intersection over union: for each word, the pixels in both mask and ground "

@@ -20,6 +20,7 @@ from demo.scene import LEAST_SHARE, Scene, coarser
 from demo.space import NOT_LENT, REASONS
 from evaluation.figure import percent
 from evaluation.metric import WordScores
+from gclip_core.amf import FusionReason
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.pixels import palette
@@ -201,7 +202,7 @@ def notes(scene: Scene, mask: Segmentation) -> list[str]:
         sentences.append(f"This model does not know {words}: do not trust that mask.")
     if reason := NOT_LENT.get(scene.encoded):
         sentences.append(REASONS[reason])
-    return [*scene.typed.notes, *sentences]
+    return [*scene.prompts.notes, *sentences]
 
 
 def idle(scene: Scene) -> dict[str, Any]:
@@ -213,7 +214,7 @@ def idle(scene: Scene) -> dict[str, Any]:
         return {}
     where = " before the last block" if scene.report.abnormal else ""
     return {
-        "text": f"CS is off: no outlier{where}.",
+        "text": f"CS is off: this model has no outlier channel{where}.",
         "action": "Try a damaged copy",
         "settings": {"backbone": DAMAGED, "cs": True},
         "opens": "swipe",
@@ -298,9 +299,13 @@ def attention(scene: Scene) -> dict[str, Any]:
 def attention_text(scene: Scene) -> str:
     if not scene.method.fusion:
         return "**Attention** · Without AMF: the last block’s own."
-    last = scene.segmenter.backbone.n_blocks - 1
-    blocks = in_words(block_numbers(sorted({*scene.report.fusion.blocks, last})))
-    return f"**Attention** · AMF averages the attention of {blocks}."
+    fusion, last = scene.report.fusion, scene.segmenter.backbone.n_blocks - 1
+    first, *_ = blocks = block_numbers(sorted({*fusion.blocks, last}))
+    reason = {
+        FusionReason.GLOBAL_TOKENS: f" From block {first} on, all have global tokens.",
+        FusionReason.MIDDLE: " Those before the last are the middle ones.",
+    }.get(fusion.reason, "")
+    return f"**Attention** · AMF averages the attention of {in_words(blocks)}.{reason}"
 
 
 def norms(scene: Scene, size: tuple[float, float] = (2.7, 2.5)) -> Figure:

@@ -141,7 +141,7 @@ function turnTo(name, isIncluded) {
 
 /** Show the address of a lesson's step, from which the visitor can return. */
 function lendPage(step, query, isSwipe) {
-  const back = history.state?.back ?? `${withTab(parameters(), tabs.ofPhoto)}`;
+  const back = history.state?.back ?? `${withTab(parameters(), "segment")}`;
   write(query, { step, back }, true);
   document.dispatchEvent(new CustomEvent("lesson", { detail: { isSwipe } }));
   openAddress();
@@ -186,6 +186,7 @@ document.addEventListener("click", ({ target }) => {
   if (!target.closest("#lesson button")) return;
   write(history.state.back, null, true);
   openAddress();
+  scrollTo(0, 0);
 });
 
 // For page.py and shared.js.

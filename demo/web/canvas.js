@@ -66,7 +66,7 @@ export default function mount({ element, props, trigger, watch }) {
     $(".empty").hidden = !value || Boolean(value.masks);
     element.classList.toggle("blank", !value?.masks); // also when the photo is gone
     if (!value?.masks) {
-      $(".empty small").textContent = value?.lost || "or click to choose one";
+      $(".empty small").textContent = value?.lost ?? "";
       answer = null;
       return;
     }
@@ -136,11 +136,16 @@ export default function mount({ element, props, trigger, watch }) {
     };
   }
 
+  /** Draw attention to a part. */
+  const point = (part) =>
+    part.animate([{ background: "var(--color-accent-soft)" }, {}], { duration: 2500 });
+
   // --- the bar -----------------------------------------------------------------------------------
 
   function fillBar() {
     const { ideas, masks: both } = answer;
-    fillSwitches($(".ideas"), answer.switches, (idea) => {
+    fillSwitches($(".ideas"), answer.switches, (idea, isIdle) => {
+      if (isIdle) return point($(".idle")); // it says why
       const index = answer.ideas.indexOf(idea);
       // Swipe shows both masks of its idea: a press asks for one of them.
       if (chosen.mode === "swipe" && chosen.idea === index) chosen.mode = "";
@@ -193,6 +198,7 @@ export default function mount({ element, props, trigger, watch }) {
 
   /** Redraw after a change of the view, or of the label that is shown alone. */
   function refresh() {
+    showMask();
     const isSwipe = chosen.mode === "swipe";
     const [before, after] = pair();
     refreshSwitches($(".ideas"));
@@ -386,12 +392,19 @@ export default function mount({ element, props, trigger, watch }) {
 
   // --- the rest of the bar -----------------------------------------------------------------------
 
+  // The plain photo: while the button is held, or after a short press until the next one.
   const plain = $(".plain");
-  const setPlain = (isPlain) => () => stage.classList.toggle("photo-only", isPlain);
-  plain.onpointerdown = setPlain(true);
-  plain.onkeydown = ({ key }) => ["Enter", " "].includes(key) && setPlain(true)();
-  for (const end of ["pointerup", "pointerleave", "pointercancel", "keyup", "blur"])
-    plain.addEventListener(end, setPlain(false));
+  let pressedAt = 0;
+  plain.onpointerdown = () => {
+    pressedAt = Date.now();
+    plain.setAttribute("aria-pressed", stage.classList.toggle("photo-only"));
+  };
+  plain.onpointerup = () => Date.now() - pressedAt > 400 && showMask();
+  plain.onkeydown = ({ key }) => ["Enter", " "].includes(key) && plain.onpointerdown();
+  function showMask() {
+    stage.classList.remove("photo-only");
+    plain.setAttribute("aria-pressed", false);
+  }
 
   $(".full").hidden = !document.fullscreenEnabled; // iPhones have no full screen
   $(".full").onclick = () =>

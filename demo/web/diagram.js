@@ -227,7 +227,7 @@ export default function mount({ element, props, trigger, watch }) {
     set({ share: (focused + 0.5) / (rows * columns) });
     toggle(flow, { looking: chosen !== null });
     $(".direction").textContent =
-      chosen === null ? "attention received" : "what this patch attends to";
+      chosen === null ? "attention received; press one" : "what this patch attends to";
     drawBars();
   }
 

@@ -196,6 +196,8 @@ def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
         sizes |= code.get(dataset, {})
         steps = {step: entry.get(step, "none") for step in ("purify", "refine")}
         wanted = common | sizes | steps
+        if settings["background"] is None:
+            wanted["threshold"] = 0.0
         if any(settings.get(key) != value for key, value in wanted.items()):
             continue
         for method in settings["methods"]:

@@ -166,7 +166,7 @@ def test_comparable_methods() -> None:
     shown = tables.published_figures(settings("voc20"))
     assert shown.keys() == {"MaskCLIP", "SCLIP", "SC-CLIP", "NACLIP", "SFP"}
     assert shown["SFP"] == "83.4?"  # at sizes that are not public
-    assert tables.published_figures(settings("voc20", refine="pamr")) == {"NACLIP": "83.03"}
+    assert tables.published_figures(settings("voc20", refine="pamr")) == {"NACLIP": "83.03?"}
     assert not tables.published_figures(settings("voc20", refine="guided"))
 
 
@@ -179,6 +179,7 @@ def test_comparable_methods() -> None:
         ("voc20", {"templates": "plain"}, "SCLIP", None),
         ("voc20", {"images": 1448}, "SCLIP", None),
         ("voc20", {"stride": 224}, "SCLIP", None),
+        ("voc20", {"threshold": 0.5}, "SCLIP", None),
         # ClearCLIP has its own sizes and, on Cityscapes, another window.
         ("voc20", CLEARCLIPS, "ClearCLIP", "80.9"),
         ("cityscapes", CLEARCLIPS | {"window": 224}, "ClearCLIP", "30.0"),

@@ -106,7 +106,8 @@ class GlobalTokens:
 
     ``scores[l]`` is ``max_j m_j`` of block ``l``: 1 for uniform attention, N if all patches attend
     to a single one. ``tokens[l]`` are the patches with ``m_j >= threshold``. ``agreement[l]`` is
-    the mean cosine between their rows and the class token's row, nan without a global token.
+    the mean cosine between their rows and the class token's row among patches, nan without a global
+    token.
     """
 
     scores: tuple[float, ...]
@@ -144,7 +145,8 @@ def global_tokens(m: Tensor, threshold: float) -> tuple[int, ...]:
 def agreement(heads: Heads, patches: Sequence[int]) -> float:
     """The mean cosine between the rows of the given patches and the class token's row.
 
-    ``heads`` are queries and keys, each (H, 1+N, d); the attention is averaged over heads.
+    Rows are compared among patches, without the class token's column. ``heads`` are queries and
+    keys, each (H, 1+N, d); the attention is averaged over heads.
     """
     queries = heads.q[:, [0, *(1 + patch for patch in patches)]]
     rows = attention.mean_weights(queries, heads.k).cpu()[:, 1:].double()

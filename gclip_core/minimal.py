@@ -15,8 +15,7 @@ AMF, CS = (5, 6), (6, 7, 8, 9, 10)  # blocks, counted from 0: the paper's 6 and 
 def segment(model: Any, tokenizer: Any, picture: Any, words: list[str]) -> Tensor:
     """The index of each pixel's word, (height, width). ``model``: ViT-B-16-quickgelu of OpenAI."""
     visual, (*trunk, last) = model.visual, model.visual.transformer.resblocks
-    scale = SIDE / min(picture.size) / PATCH
-    h, w = (int(side * scale + 0.5) for side in picture.size[::-1])
+    h, w = (int(side * (SIDE / min(picture.size) / PATCH) + 0.5) for side in picture.size[::-1])
     scaled: Any = image_transform((h * PATCH, w * PATCH), is_train=False, resize_mode="squash")
     places = visual.positional_embedding[1:].T.unflatten(1, visual.grid_size)[None]
     places = F.interpolate(places, (h, w), mode="bicubic")  # trained for another grid
@@ -27,9 +26,10 @@ def segment(model: Any, tokenizer: Any, picture: Any, words: list[str]) -> Tenso
     attentions = []
     for index, block in enumerate(trunk):
         q, k, v = heads(block, x)
-        A, W2 = attention(q, k), block.mlp.c_proj.weight
+        A = attention(q, k)
         if index in AMF:  # here nearly all patches attend to some *global tokens*
             attentions.append(A)
+        W2 = block.mlp.c_proj.weight  # (D, 4D): row d writes channel d of the FFN's output
         if index in CS:  # an abnormal channel makes the Values of different things alike
             norms = W2.norm(dim=1)
             others = (norms.sum() - norms.max()) / (len(norms) - 1)

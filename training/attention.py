@@ -3,7 +3,7 @@
 They are trained on square crops of the photos with masks, together with the class token and the
 positional embedding; the map is frozen. First, one linear layer learns to read attention from the
 tokens. All blocks start with its Keys, and all but the last with its Queries. The last block's
-Queries start at random, are scaled to the same length in all directions, and are not trained.
+Queries start at random, are scaled to the same length in all directions, and get no gradient.
 
 DINO is the teacher. Its affinity of two patches is `a`. A patch's target is `A = softmax(10 a)`
 over the patches with `a >= 0`, except those whose true word differs from its own. Here, a

@@ -12,8 +12,8 @@ these terms:
   the words of all masks);
 - none: `-log(1 - p)` of a background patch, where `p` is the total probability of its source's
   words; the sum over these patches is divided by the number of all labelled patches;
-- teacher: KL(teacher, map) of the probabilities of all words that the teacher has seen, for patches
-  without a label; for background patches, over the other words;
+- teacher: KL(teacher, map) of the probabilities of all words that the map learns, for patches
+  without a label; for background patches, over the words that are not their source's;
 - near: `1 - cos(teacher's vector, vector)` of patches without a label.
 
     loss = all / 2 + 2 photo + 2 none + teacher + 4 near

@@ -108,9 +108,10 @@ def pamr(guide: Tensor, scores: Tensor, distances: Sequence[int], steps: int) ->
     """Pixel-adaptive mask refinement of scores (C, h, w), the same shape and dtype.
 
     Each step replaces a pixel's score by a weighted mean over its neighbours, eight at each of the
-    ``distances`` in pixels. The weights are a softmax over the neighbours of their difference in
-    colour (Araslanov, Roth 2020, section 3.3), in units of the standard deviation over the
-    neighbours and the pixel itself, which counts once for each distance.
+    ``distances`` in pixels. The weights are a softmax over the neighbours of ``-|difference in
+    colour| / (0.1 standard deviation)`` (Araslanov, Roth 2020, section 3.3), averaged over the
+    colours. The standard deviation is that of the neighbours and the pixel itself, which counts
+    once for each distance.
     """
     neighbours = [*_neighbours(guide, distances)]
     deviation = torch.stack([guide] * len(distances) + neighbours).std(0)
@@ -164,7 +165,7 @@ def _window_means(x: Tensor) -> Tensor:
 
 
 def _guided(guide: Tensor, scores: Tensor) -> Tensor:
-    """PAMR moves an outline to an edge some patches away; the filter makes it sharp."""
+    """PAMR moves an outline to an edge that may be a patch away; the filter makes it sharp."""
     return guided_filter(guide, pamr(guide, scores, (2, 4), 20))
 
 

@@ -123,7 +123,8 @@ def mixture(candidates: Candidates, matches: Matches) -> Mixture:
 
     With the prior shares `s`, this is `before`. After the shares are replaced by the mean of `p`
     over all patches, twice, it is `after`, and its mean over patches is the class's share of the
-    image. The fit is the cosine averaged over 3 × 3 patches, in units of ``Matches.deviation``.
+    image. The fit is SHARPNESS times the cosine averaged over 3 × 3 patches, in units of
+    ``Matches.deviation``.
     """
     means = F.avg_pool2d(matches.cosines, 3, 1, 1, count_include_pad=False).flatten(1)
     fit = SHARPNESS * per_class(means / matches.deviation, candidates.classes)

@@ -51,7 +51,7 @@ def apply(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
 def projected(visual: Module, patches: Tensor) -> Tensor:
     """Patch tokens (..., N, D) through ``ln_post`` and the projection: (..., N, E) float32,
     L2-normalised."""
-    embeddings = blocks.normalised(visual.ln_post, patches) @ visual.proj
+    embeddings = visual.ln_post(patches) @ visual.proj
     return F.normalize(embeddings.float(), dim=-1)
 
 

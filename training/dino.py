@@ -12,7 +12,8 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from open_clip.transformer import LayerNorm, ResidualAttentionBlock
+from open_clip.model import convert_weights_to_lp
+from open_clip.transformer import LayerNormFp32, ResidualAttentionBlock
 from torch import Tensor, nn
 
 from gclip_core import blocks
@@ -28,13 +29,14 @@ class Dino:
     def __init__(self, trunk: TransformerTrunk, dtype: torch.dtype = torch.float32) -> None:
         weights = _onnx_weights()
         first, width = len(trunk.blocks), len(trunk.class_embedding)
-        norm = partial(LayerNorm, eps=1e-6)
+        norm = partial(LayerNormFp32, eps=1e-6)
         self.trunk, self.rest = trunk, nn.ModuleList()
         for number in range(first, BLOCKS):
             block = ResidualAttentionBlock(width, HEADS, norm_layer=norm)
             block.load_state_dict(_block(weights, number))
-            self.rest.append(block.requires_grad_(False).to(dtype))
-        trunk.blocks.to(dtype)
+            self.rest.append(block.requires_grad_(False))
+        for part in (trunk.blocks, self.rest):
+            convert_weights_to_lp(part, dtype)
         self.dtype = dtype
 
     def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:

@@ -155,7 +155,7 @@ def _continue(model: Module, x: Tensor, prefixes: Prefixes, which: Tensor, known
         if block is layers[-1]:  # after the last attention, only the end token matters
             x, mixed = x[:, -1:], mixed[:, :, -1:]
         x = blocks.finish(block, x, mixed)
-    return blocks.normalised(model.ln_final, x[:, 0]) @ model.text_projection
+    return model.ln_final(x[:, 0]) @ model.text_projection
 
 
 def _embed(model: Module, tokens: Tensor, positions: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Compare: every method's mask of this photo, with its score."""
 
 import io
+import re
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -51,7 +52,8 @@ def table(scene: Scene) -> str:
     lines += [tuple(f"**{v}**" for v in row) if row[0] == ours else row for row in rows(scene)]
     if all(miou is None for _, miou in scene.compared.values()):
         lines = [(name, *others) for name, _, *others in lines]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return re.sub(r"arXiv:([\d.]+)", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
 
 
 def rule(method: Method) -> str:
@@ -93,17 +95,20 @@ def large(scene: Scene) -> dict[str, Any] | None:
 
 
 def note(scene: Scene) -> str:
-    """What the scores mean."""
+    """What the scores and the model are."""
     text = "Every method on this photo. Select one to compare it with GCLIP."
-    if not scene.scores(scene.mask()):
-        return f"{text} There are no scores, because there is no ground truth for these words."
-    text = explained(f"{text} Scores are the <dfn>mIoU</dfn> on this photo alone")
-    if BACKBONES[scene.settings.backbone].pretrained:
-        return text + "; papers report the mean over many photos."
-    return text + (
-        ", with a small model that was trained on masks. They do not reproduce the papers’ "
-        "results: SC-CLIP and SFP look for outlier patches of CLIP, which this model does not have."
-    )
+    if scene.scores(scene.mask()):
+        text += (
+            " Scores are the <dfn>mIoU</dfn> on this photo alone; papers report means over many."
+        )
+    else:
+        text += " There are no scores, because there is no ground truth for these words."
+    if not BACKBONES[scene.settings.backbone].pretrained:
+        text += (
+            " This small model was trained on masks, so its results are not those of the papers; "
+            "SC-CLIP and SFP look for outlier patches of CLIP, which it does not have."
+        )
+    return explained(text)
 
 
 def figure(scene: Scene) -> bytes:

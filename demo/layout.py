@@ -35,7 +35,8 @@ EXAMPLES = ("flower", "raccoon", "china", "panda", "teddy", "dog")
 COPY_LINK = "Copy the link"
 LESSON_LINE = (
     '<p class="banner">Lesson, step <b></b> · '
-    '<button class="link" type="button">back to my photo</button></p>'
+    '<button class="link" type="button" data-tab="learn">back to the lesson</button> · '
+    '<button class="link" type="button" data-tab="segment">back to my photo</button></p>'
 )
 """Shown over the mask during a lesson; see address.js."""
 RANGES = Settings.model_json_schema()["properties"]
@@ -181,7 +182,7 @@ def _settings(parts: Parts) -> None:
             parts.fetch_start = gr.Button("Fetch", variant="primary", size="sm", visible=can)
             parts.fetch_stop = gr.Button("Cancel", size="sm", visible=can)
     methods = {method.title: name for name, method in METHODS.items() if name != "gclip"}
-    methods = [("GCLIP (AMF and CS as set)", "gclip"), *methods.items()]
+    methods = [("GCLIP", "gclip"), *methods.items()]
     text = "On COCO photos, the built-in model scores highest with ProxyCLIP."
     controls["method"] = gr.Dropdown(methods, label="Method", info=text)
     edges = [(entry.title, name) for name, entry in REFINEMENTS.items()]
@@ -200,7 +201,7 @@ def _settings(parts: Parts) -> None:
         text = "Factor of the cosines before the softmax."
         controls["logit_scale"] = number("logit_scale", "Logit scale", text, None)
     with gr.Accordion("AMF and CS", open=False):
-        choices = [("the backbone’s default", "backbone"), ("measured", "auto")]
+        choices = [("default", "backbone"), ("measured", "auto")]
         controls["amf_blocks"] = gr.Dropdown(
             [*choices, "5 6", "6 7", "7 8", "6-9"],
             label="Blocks that AMF fuses",
@@ -238,10 +239,10 @@ def _tabs(parts: Parts) -> None:
                     gr.HTML(explained('<dfn title="background"></dfn>'), apply_default_css=False)
             with gr.Column(scale=2, min_width=256):
                 with gr.Column(elem_classes="card"):
-                    outputs["attention_text"] = gr.Markdown()
+                    outputs["attention_text"] = gr.Markdown(sanitize_html=False)
                     outputs["attention"] = strip("attention")
                 with gr.Column(elem_classes="card"):
-                    outputs["norms_text"] = gr.Markdown()
+                    outputs["norms_text"] = gr.Markdown(sanitize_html=False)
                     outputs["norms"] = gr.Plot(show_label=False, container=False, elem_id="norms")
         with gr.Tab("How it works", id="how", elem_id="how"):
             outputs["diagram"] = drawn("diagram", "diagram", tower=None, closer=None)

@@ -4,19 +4,22 @@ import re
 
 TERMS = {
     "AMF": "Attention map fusion: the last block uses the mean of its own attention map and those "
-    "of two earlier blocks, the first from which on all have global tokens, or else the middle "
-    "ones.",
+    "of two earlier blocks, in which patches look wider, so that distant patches of one thing "
+    "agree. These are the first from which on all have global tokens, or else the middle ones.",
     "CS": "Channel suppression: a channel whose weights are far larger than all others is scaled "
     "down to their mean norm, because it would make all patches alike.",
     "mIoU": "Mean intersection over union: for each word, the pixels in both mask and ground "
     "truth, divided by the pixels in either; 100 % is a perfect mask.",
+    "attention": "How much each patch takes from every other patch of the photo; bright is much.",
     "background": "Other words of this photo, and everyday ones, compete with yours; pixels that "
     "they win get no class.",
     "block": "A layer of the transformer, in which each patch gathers information from the patches "
     "that it attends to.",
     "patch": "A small square of the photo; the model has one vector for each.",
-    "global token": "A patch that nearly all others attend to, whatever it shows; it makes the "
-    "vectors of CLIP’s patches alike.",
+    "global token": "A patch to which nearly all others attend, whatever it shows: through it they "
+    "share what the whole photo shows.",
+    "weight norm": "The length of a channel’s weights in the FFN of a block. One bar far above the "
+    "others is an outlier, which CS scales down.",
 }
 
 

@@ -18,6 +18,7 @@ from demo.files import SHOWN_SIDE, item, packed, photo_file
 from demo.gate import numbers
 from demo.scene import LEAST_SHARE, Scene, coarser
 from demo.space import NOT_LENT, REASONS
+from demo.terms import explained
 from evaluation.figure import percent
 from evaluation.metric import WordScores
 from gclip_core.amf import FusionReason
@@ -297,15 +298,16 @@ def attention(scene: Scene) -> dict[str, Any]:
 
 
 def attention_text(scene: Scene) -> str:
+    title = explained('**Attention** <dfn title="attention"></dfn> · ')
     if not scene.method.fusion:
-        return "**Attention** · Without AMF: the last block’s own."
+        return f"{title}Without AMF: the last block’s own."
     fusion, last = scene.report.fusion, scene.segmenter.backbone.n_blocks - 1
-    first, *_ = blocks = block_numbers(sorted({*fusion.blocks, last}))
+    early, blocks = (block_numbers(b) for b in (fusion.blocks, sorted({*fusion.blocks, last})))
     reason = {
-        FusionReason.GLOBAL_TOKENS: f" From block {first} on, all have global tokens.",
-        FusionReason.MIDDLE: " Those before the last are the middle ones.",
+        FusionReason.GLOBAL_TOKENS: f" From block {early[0]} on, all have global tokens.",
+        FusionReason.MIDDLE: f" {in_words(early).capitalize()} are in the middle.",
     }.get(fusion.reason, "")
-    return f"**Attention** · AMF averages the attention of {in_words(blocks)}.{reason}"
+    return f"{title}AMF averages the attention of {in_words(blocks)}.{reason}"
 
 
 def norms(scene: Scene, size: tuple[float, float] = (2.7, 2.5)) -> Figure:
@@ -317,7 +319,8 @@ def norms(scene: Scene, size: tuple[float, float] = (2.7, 2.5)) -> Figure:
 
 def norms_text(scene: Scene) -> str:
     report, block = scene.report, scene.block
-    text = f"**Weight norms** of block {block + 1} · "
+    text = explained('**Weight norms** <dfn title="weight norm"></dfn> ')
+    text += f"of block {block + 1} · "
     if block in report.suppressed:
         verb = "scales" if scene.method.suppression else "would scale"
         text += f"CS {verb} channel {report.channels[block]}."

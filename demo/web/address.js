@@ -183,8 +183,9 @@ function submitWords(words) {
 
 addEventListener("popstate", openAddress);
 document.addEventListener("click", ({ target }) => {
-  if (!target.closest("#lesson button")) return;
-  write(history.state.back, null, true);
+  const button = target.closest("#lesson button");
+  if (!button) return;
+  write(withTab(new URLSearchParams(history.state.back), button.dataset.tab), null, true);
   openAddress();
   scrollTo(0, 0);
 });

@@ -262,7 +262,9 @@ export default function mount({ element, props, trigger, watch }) {
       offsetLeft + offsetWidth + 4,
       offsetTop + offsetHeight + 4,
     ]);
-    placeLabels($(".labels"), answer.classes, cells, columns, chips);
+    const line = (split.value / 100) * stage.clientWidth;
+    const seam = chosen.mode === "swipe" ? [[line - 4, 0, line + 4, stage.clientHeight]] : [];
+    placeLabels($(".labels"), answer.classes, cells, columns, [...chips, ...seam]);
   }
 
   // --- a patch -----------------------------------------------------------------------------------

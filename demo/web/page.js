@@ -1,4 +1,8 @@
-// Functions that events of page.py run in the browser.
+// Functions that events of page.py run in the browser, and what Escape does.
+
+document.addEventListener("keydown", ({ key }) => {
+  if (key === "Escape" && document.activeElement.matches("dfn")) document.activeElement.blur();
+});
 
 function saveFile({ url, orig_name }) {
   const link = document.createElement("a");

@@ -3,14 +3,17 @@
 const isPhoto = (node) => node instanceof Element && node.closest("#photo") !== null;
 const sign = (isOn) => document.body.classList.toggle("uploading", isOn);
 
+/** Gradio refuses other files before it uploads them. */
+const isImage = (files) => files?.length > 0 && files[0].type.startsWith("image/");
+
 document.addEventListener(
   "change",
-  ({ target }) => target.type === "file" && isPhoto(target) && sign(true),
+  ({ target }) => isPhoto(target) && isImage(target.files) && sign(true),
   true,
 );
 document.addEventListener(
   "drop",
-  ({ target, dataTransfer }) => dataTransfer.files.length && isPhoto(target) && sign(true),
+  ({ target, dataTransfer }) => isPhoto(target) && isImage(dataTransfer.files) && sign(true),
   true,
 );
 /** With a photo, a press anywhere in its box chooses another one; Gradio's arrow would remove it. */

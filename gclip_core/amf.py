@@ -55,15 +55,7 @@ class BlocksOf12:
     blocks: tuple[int, ...]
 
     def indices(self, n_blocks: int) -> tuple[int, ...]:
-        """The 0-based blocks in a tower of ``n_blocks``: at least one, but never the last.
-
-        Raises MethodError for a tower with a single block.
-        """
-        if n_blocks < 2:
-            raise MethodError(
-                "This method needs a tower of at least two blocks, but this one has one; take a "
-                "method that uses only the last block, such as ClearCLIP."
-            )
+        """The 0-based blocks in a tower of ``n_blocks``: at least one, but never the last."""
         spans = [
             range(round((block - 1) * n_blocks / 12), round(block * n_blocks / 12))
             for block in self.blocks

@@ -29,9 +29,9 @@ class Encoded:
     size of each window and ``corners`` are their (top, left), both in patches. ``pixels`` (3,
     height, width) float32 is the normalised image at the encoded size; ``image_size`` is its own
     size. ``probabilities`` (W, classes) float32 are those of the stem's classes, None for a tower
-    without a stem. ``dino`` (W, h', w', C) are DINO's features: those of a stem, else None until
-    ``with_dino`` adds them. With CS, ``suppression`` has its settings, and ``without_cs`` is the
-    encoding from which it resumes.
+    without a stem. ``dino`` (W, h', w', C) are DINO's features: those of a stem, else None;
+    ``with_dino`` is a copy that has them. With CS, ``suppression`` has its settings, and
+    ``without_cs`` is the encoding from which it resumes.
     """
 
     backbone: Backbone = field(repr=False)
@@ -102,7 +102,7 @@ class Encoded:
 
     @cached_property
     def with_dino(self) -> "Encoded":
-        """The same encoding with DINO's features, on the grid of the stem or the shipped DINO."""
+        """The same encoding with DINO's features: those of the stem, or of the shipped DINO."""
         if self.dino is not None:
             return self
         patch = self.backbone.patch
@@ -179,16 +179,13 @@ def _encode_windows(
 
 @torch.no_grad()
 def _dino_features(backbone: Backbone, pixels: Tensor, window: Grid) -> Tensor:
-    """DINO's features (W, h', w', C) of windows (W, 3, height, width).
+    """The shipped DINO's features (W, h', w', C) of windows (W, 3, height, width).
 
     If the tower's patches are larger than the stem's, which have 16 pixels a side, the grid of the
     features is finer than ``window`` by a whole factor.
     """
     finer = max(1, round(backbone.patch / Stem.kernel_size[0]))
-    grid, conv1 = (window[0] * finer, window[1] * finer), backbone.visual.conv1
-    if isinstance(conv1, Stem):
-        return conv1.transformer(pixels.to(backbone.device, backbone.dtype), grid)
-    own = BACKBONES[BUILT_IN]
+    grid, own = (window[0] * finer, window[1] * finer), BACKBONES[BUILT_IN]
     constants = backbone.mean, backbone.std, own.mean, own.std
     mean, std, own_mean, own_std = torch.tensor(constants)[..., None, None]
     photo = pixels * std + mean

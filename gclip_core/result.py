@@ -42,7 +42,7 @@ class Segmentation:
     backbone with a known vocabulary does not know. ``notes`` are sentences for people.
     ``refined`` names the refinement of the labels (``gclip_core.pixels.refine``), or is "none". The
     scores of classes are ``masks.scores`` of the logits. ``purified`` names the purification
-    (``gclip_core.purify``), or is "none". After a purification, the scores are its ``maps`` (C, h,
+    (``gclip_core.freecp``), or is "none". After a purification, the scores are its ``maps`` (C, h,
     w) float32 from 0 to 1, and ``threshold`` takes its background into account.
     """
 

@@ -19,11 +19,11 @@ from tqdm import tqdm
 from gclip_core.backbones.load import load_backbone
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.errors import GclipError, MethodError, VocabularyError, check_between
+from gclip_core.freecp import PURIFICATIONS
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice, block_numbers
 from gclip_core.pixels import images, palette
 from gclip_core.pixels.refine import REFINEMENTS
-from gclip_core.purify import PURIFICATIONS
 from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.words.background import WEIGHT

@@ -10,18 +10,17 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from gclip_core import amf, attention, cs, encoder, last_block
-from gclip_core import purify as freecp
+from gclip_core import amf, attention, cs, encoder, freecp, last_block
 from gclip_core.amf import Fusion, FusionReport, GlobalTokens
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.cs import Suppression
 from gclip_core.encoder import Encoded
 from gclip_core.errors import GclipError, MethodError, check_between, check_choice, check_count
+from gclip_core.freecp import BACKGROUND_THRESHOLD, PURIFICATIONS
 from gclip_core.methods import METHODS, Method, checked
 from gclip_core.numbering import check_index
 from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import refined
-from gclip_core.purify import BACKGROUND_THRESHOLD, PURIFICATIONS
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.types import Size
 from gclip_core.words import text, vocabulary
@@ -117,7 +116,7 @@ class Segmenter:
         best score is below ``threshold``.
 
         With ``purify="freecp"``, labels, scores and ``threshold`` are those of FreeCP's maps
-        (``gclip_core.purify``), and its own background replaces the library's: if there is a
+        (``gclip_core.freecp``), and its own background replaces the library's: if there is a
         ``background``, its words only take part in the softmax, and a pixel has a class if a score
         is at least one half.
 

@@ -1,6 +1,6 @@
 """A checked CLIP with its norms and caches, and a copy that is damaged on purpose."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 import torch
+from open_clip import SimpleTokenizer
 from open_clip.model import CLIP
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ class Backbone:
     name: str
     title: str
     model: Module
-    tokenizer: Callable[[list[str]], Tensor]
+    tokenizer: SimpleTokenizer
     mean: Triple
     std: Triple
     short_side: int
@@ -65,14 +66,15 @@ class Backbone:
             and not visual.final_ln_after_pool
             and model.attn_mask is not None
             and model.text_pool_type == "argmax"
+            and self.n_blocks > 1
             and {*map(type, (*self.blocks, *model.transformer.resblocks))}
             == {ResidualAttentionBlock}
         ):
             raise BackboneError(
                 f"This {type(model).__name__} cannot be used. It must be an open_clip CLIP, whose "
-                "image tower is a VisionTransformer of plain blocks that pools by its class token, "
-                "and whose text tower is causal and pools at the end token. Take one such as "
-                "OpenAI's ViT-B/16."
+                "image tower is a VisionTransformer of at least two plain blocks that pools by its "
+                "class token, and whose text tower is causal and pools at the end token. Take one "
+                "such as OpenAI's ViT-B/16."
             )
 
     @property

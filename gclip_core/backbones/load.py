@@ -46,7 +46,6 @@ SPARE_MB = 1_000
 """Disk space that a download leaves free."""
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
-_tokenizer_of = lru_cache(open_clip.get_tokenizer)
 _tokenizer = lru_cache(open_clip.SimpleTokenizer)
 """Backbones share a tokenizer, because each takes 20 MB."""
 
@@ -90,19 +89,18 @@ def load_backbone(
     known = None
     if entry.pretrained:
         config = open_clip.get_model_config(entry.architecture)
-        tokenizer = _tokenizer_of(entry.architecture)
     else:
         config = json.loads((folder / "model.json").read_text("utf-8"))
-        tokenizer = _tokenizer(context_length=config["text_cfg"]["context_length"])
         known = builtin.known_words(folder)
         state = builtin.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
         if dtype == "auto":
             dtype = "float32"  # bfloat16 saves 0.2 s a photo, but masks would differ by machine
+    model = _build(config, state, entry.title, place, dtype)
     return Backbone(
         entry.name,
         entry.title,
-        _build(config, state, entry.title, place, dtype),
-        tokenizer,
+        model,
+        _tokenizer(context_length=model.context_length),
         entry.mean,
         entry.std,
         entry.short_side,

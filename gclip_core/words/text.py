@@ -7,7 +7,6 @@ from rounding, the result is that of the full computation.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -71,9 +70,7 @@ def embed_new(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, 
 
 
 def _check_lengths(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, ...]) -> None:
-    encode: Any = getattr(backbone.tokenizer, "encode", None)
-    if encode is None:  # a tokenizer that cannot count tokens
-        return
+    encode = backbone.tokenizer.encode
     frame = max(len(encode(sentence.replace("{}", ""))) for sentence in sentences)
     room = backbone.model.context_length - 2 - frame  # without start and end token
     for phrase in phrases:

@@ -11,8 +11,8 @@ from evaluation import EvaluationError, tables
 from evaluation.benchmark import Experiment, Result, chosen_methods, method_settings
 from evaluation.datasets import DATASETS, LabelledSet, Sample
 from gclip_core import METHODS, Segmenter, gclip
+from gclip_core.freecp import PURIFICATIONS
 from gclip_core.pixels.refine import REFINEMENTS
-from gclip_core.purify import PURIFICATIONS
 from tests.models import tiny_backbone
 
 # IoU of cat and dog: 1/2 and 1/2; 3/5 and 2/4; 2/5 and nothing for the dog.
@@ -154,7 +154,7 @@ def settings(dataset: str, **changed: Any) -> dict[str, Any]:
     samples = [Sample("image", lambda: None)] * tables.PUBLISHED["images"][dataset][0]
     background = 0 if entry.background else None
     opened = LabelledSet(dataset, entry.title, entry.classes(), samples, background, "")
-    backbone = replace(tiny_backbone(1, layers=1), name="openai-vit-b-16")
+    backbone = replace(tiny_backbone(1, layers=2), name="openai-vit-b-16")
     sizes = entry.protocol
     segmenter = Segmenter(backbone, sizes.short_side, sizes.window, sizes.stride)
     methods = chosen_methods(METHODS, amf_blocks="backbone", cs_blocks="backbone")

@@ -12,7 +12,6 @@ from tests.models import tiny_clip
 TOWERS: dict[str, dict[str, Any]] = {
     "12 blocks": {},
     "24 blocks": {"layers": 24},
-    "one block": {"layers": 1},
     "patches of 14": {"patch": 14, "image": 56},
     "patches of 4": {"patch": 4, "image": 24},
     "LayerScale": {"ls_init_value": 0.3},

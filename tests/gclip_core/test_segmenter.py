@@ -329,7 +329,7 @@ def test_threads() -> None:
 def test_unusable_settings(settings: dict[str, Any]) -> None:
     """A setting out of range is refused immediately."""
     with pytest.raises(GclipError, match=f"(?i){next(iter(settings)).rstrip('s')}"):
-        Segmenter(**{"backbone": tiny_backbone(1, layers=1), **settings})
+        Segmenter(**{"backbone": tiny_backbone(1, layers=2), **settings})
 
 
 @pytest.mark.parametrize(

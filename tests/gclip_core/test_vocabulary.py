@@ -119,7 +119,7 @@ def test_any_text(text: str) -> None:
 @pytest.mark.parametrize("templates", text.TEMPLATES)
 def test_embed(templates: str) -> None:
     """Embeddings equal those of the full computation."""
-    backbone = tiny_backbone(21, layers=1)
+    backbone = tiny_backbone(21, layers=2)
     phrases = ["cat", "a very long sofa with many words", "🐈"]
     embeddings = embed(backbone, phrases, templates)
     assert embeddings.dtype == torch.float32
@@ -140,7 +140,7 @@ def test_tokens(backbone: Backbone, sentence: str) -> None:
 def test_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cache of embeddings is bounded, and no entry shares another's memory."""
     monkeypatch.setattr("gclip_core.backbones.backbone.MOST_EMBEDDINGS", 3)
-    backbone = tiny_backbone(24, layers=1)
+    backbone = tiny_backbone(24, layers=2)
     plain = embed(backbone, list("abcde"), "plain")
     assert len(backbone.text_cache) == 3
     cached = backbone.text_cache.get((text.TEMPLATES["plain"], "e"))

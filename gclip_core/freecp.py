@@ -14,7 +14,6 @@ from torch import Tensor
 
 from gclip_core import attention
 from gclip_core.encoder import Encoded
-from gclip_core.errors import MethodError
 from gclip_core.pixels.masks import per_class
 from gclip_core.types import Grid
 
@@ -33,14 +32,9 @@ def affinity(encoded: Encoded) -> Tensor:
     """The weights by which patches spread to each other, for each window: (W, N, N), symmetric.
 
     It is the mean attention over all heads and all blocks but the last, with columns and rows
-    divided by their sums three times, averaged with its transpose. Raises MethodError for a tower
-    with a single block.
+    divided by their sums three times, averaged with its transpose.
     """
     n = encoded.backbone.n_blocks - 1
-    if n < 1:
-        raise MethodError(
-            "FreeCP needs a tower of at least two blocks, but this one has one; take purify='none'."
-        )
     total = torch.zeros((), device=encoded.inputs[0].device)
     for block in range(n):
         heads = encoded.heads(block)

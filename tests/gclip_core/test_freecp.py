@@ -1,13 +1,11 @@
 """FreeCP part by part against the float64 reference, and in whole segmentations."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from gclip_core import METHODS, MethodError, Segmenter, gclip, purify
+from gclip_core import METHODS, MethodError, Segmenter, freecp
 from gclip_core.words.text import embed
 from tests import reference
 from tests.models import normalised, picture, tiny_backbone
@@ -28,7 +26,7 @@ def test_parity(grid: tuple[int, int]) -> None:
     segmenter, tower = segmenter_of(short_side=8 * min(grid)), reference.read(BACKBONE.model)
     xs = reference.inputs(tower, normalised(image))
     expected, encoded = reference.transitions(tower, xs), segmenter.encode(image)
-    (affinity,) = purify.affinity(encoded)
+    (affinity,) = freecp.affinity(encoded)
     assert torch.allclose(affinity, affinity.T)
     assert torch.allclose((affinity @ affinity).double(), expected, rtol=1e-4)
     words = ["cat", "sofa", "wall", "sky"]
@@ -57,7 +55,7 @@ def test_senders() -> None:
     maps = torch.from_numpy(rng.random((40, 7, 9)) ** rng.integers(1, 12, (40, 1, 1))).float()
     maps[0] = 0
     expected = torch.stack([reference.senders(one.double()) for one in maps])
-    assert torch.equal(purify.boxes(maps).double(), expected)
+    assert torch.equal(freecp.boxes(maps).double(), expected)
 
 
 def test_synonyms() -> None:
@@ -66,8 +64,8 @@ def test_synonyms() -> None:
     affinity, shares = (torch.rand(n, 30, generator=generator) for n in (30, 4))
     shares[0, :2] = torch.tensor([0.0, 1.0])  # the smallest and the largest of all
     joined = torch.stack([shares[0], shares[1:3].amax(0), shares[3]])
-    maps = purify.purified(affinity, shares, (0, 1, 1, -1), (5, 6))
-    assert torch.equal(maps, purify.purified(affinity, joined, (0, 1, -1), (5, 6)))
+    maps = freecp.purified(affinity, shares, (0, 1, 1, -1), (5, 6))
+    assert torch.equal(maps, freecp.purified(affinity, joined, (0, 1, -1), (5, 6)))
 
 
 def test_large_patches() -> None:
@@ -85,9 +83,6 @@ def test_one_word() -> None:
 
 
 def test_refused() -> None:
-    """An unknown name, or a tower with one block, is refused."""
+    """An unknown name is refused."""
     with pytest.raises(MethodError, match="none, freecp"):
         segmenter_of().segment(picture(32, 32), WORDS, purify="all")
-    single = replace(segmenter_of(), backbone=tiny_backbone(1, layers=1))
-    with pytest.raises(MethodError, match="at least two blocks"):
-        single.segment(picture(32, 32), WORDS, gclip(False, False), purify="freecp")

@@ -402,7 +402,8 @@ export default function mount({ element, props, trigger, watch }) {
     plain.setAttribute("aria-pressed", stage.classList.toggle("photo-only"));
   };
   plain.onpointerup = () => Date.now() - pressedAt > 400 && showMask();
-  plain.onkeydown = ({ key }) => ["Enter", " "].includes(key) && plain.onpointerdown();
+  plain.onkeydown = ({ key, repeat }) =>
+    ["Enter", " "].includes(key) && !repeat && plain.onpointerdown();
   function showMask() {
     stage.classList.remove("photo-only");
     plain.setAttribute("aria-pressed", false);

@@ -205,14 +205,17 @@ def test_switches(flower: Page) -> None:
 
 
 def test_photo_alone(flower: Page) -> None:
-    """While a button is held, the photo is shown without its mask."""
+    """While a button is held, or after a press, the photo is shown without its mask."""
     photo = flower.get_by_role("button", name="Photo", exact=True)
     mask = flower.locator("#canvas .mask")
     photo.hover()
     flower.mouse.down()
     expect(mask).to_have_css("opacity", "0")
+    flower.wait_for_timeout(500)
     flower.mouse.up()
     expect(mask).to_have_css("opacity", "1")
+    photo.click()
+    expect(mask).to_have_css("opacity", "0")
     photo.press("Enter")
     expect(mask).to_have_css("opacity", "1")
 

@@ -210,7 +210,7 @@ def test_table_and_masks_have_one_figure(compared: dict) -> None:
     assert captions == [f"{row[0]} · {row[1]} %" for row in rows]
     ours = next(row for row in rows if row[0] == "GCLIP (AMF)")
     assert ours[1] == f"{100 * views.canvas(current)['masks'][1]['score']:.1f}"
-    assert f"| **{'** | **'.join(ours)}** |" in compare.table(current).splitlines()
+    assert f"| **{'** | **'.join(ours[:3])}** |" in compare.table(current)
     paper = next(row for row in rows if row[0] == "ClearCLIP")
     assert paper[2:] == ("query · query", "Lan et al. 2024, arXiv:2407.12442")
 

@@ -14,6 +14,7 @@ from gclip_core.freecp import PURIFICATIONS
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_choice
 from gclip_core.pixels.refine import REFINEMENTS
+from gclip_core.segment import add_backbone_options
 from gclip_core.segmenter import Segmenter
 from gclip_core.words.text import TEMPLATES
 from gclip_core.words.vocabulary import unknown_phrases
@@ -104,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
     )
     group = command.add_argument_group("what is evaluated")
     options.add_set_options(group, required=True)
-    options.add_backbone_options(group)
+    add_backbone_options(group)
     group.add_argument("--out", type=Path, help="result folder (default: results/…)")
 
     option = command.add_argument_group("rows of the table (blocks count from 1)").add_argument

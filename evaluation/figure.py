@@ -33,6 +33,7 @@ from gclip_core.methods import METHODS
 from gclip_core.pixels import images, palette
 from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.result import MethodReport, Segmentation
+from gclip_core.segment import add_backbone_options
 from gclip_core.segmenter import Segmenter
 
 WIDTH = 7.2
@@ -284,7 +285,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--words", help="as in gclip; without it, suggested words")
     command.add_argument("--out", type=Path, required=True, help="a .pdf, .svg or .png file")
     command.add_argument("--method", default="gclip", choices=list(METHODS))
-    options.add_backbone_options(command)
+    add_backbone_options(command)
     return command
 
 

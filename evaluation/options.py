@@ -1,4 +1,4 @@
-"""Shared by the commands: options of the backbone and the data set, and error handling."""
+"""Shared by the commands: the backbone, options of the data set, and error handling."""
 
 import argparse
 import os
@@ -14,7 +14,6 @@ from evaluation.photos import NAME as PHOTOS
 from evaluation.photos import photo_folder, shipped_set
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.backbones.load import load_backbone
-from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.errors import GclipError
 
 
@@ -26,17 +25,6 @@ def run(command: Callable[[Any], None], args: Any) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-def add_backbone_options(parser: Any) -> None:
-    """Adds ``--backbone`` and its options to a parser or group."""
-    option = parser.add_argument
-    names_help = f"one of: {', '.join(BACKBONES)} (default: {BUILT_IN})"
-    option("--backbone", default=BUILT_IN, choices=BACKBONES, metavar="NAME", help=names_help)
-    option("--weights", type=Path, help="weight file, or a folder that training wrote")
-    option("--device", default="cpu", help="cpu, cuda, … (default: cpu)")
-    dtype_help = "of the image tower (default: float32)"
-    option("--dtype", default="float32", choices=["float32", "bfloat16"], help=dtype_help)
 
 
 def opened_backbone(args: argparse.Namespace) -> Backbone:

@@ -28,6 +28,7 @@ from gclip_core.cs import CHANNEL_THRESHOLD
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import MethodReport
+from gclip_core.segment import add_backbone_options
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Grid
 
@@ -197,7 +198,7 @@ def parser() -> argparse.ArgumentParser:
         description="Global tokens and abnormal channels of a backbone, block by block (blocks "
         "count from 1), measured on the images of a data set.",
     )
-    options.add_backbone_options(command)
+    add_backbone_options(command)
     options.add_set_options(command, default=PHOTOS)
     return command
 

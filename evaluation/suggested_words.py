@@ -20,6 +20,7 @@ from evaluation.class_lists import ClassName
 from evaluation.photos import NAME as PHOTOS
 from evaluation.tables import counted
 from gclip_core.backbones.backbone import Backbone
+from gclip_core.segment import add_backbone_options
 from gclip_core.segmenter import Segmenter
 from gclip_core.words import suggest
 
@@ -161,7 +162,7 @@ def parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(
         prog="python -m evaluation.suggested_words", description=__doc__
     )
-    options.add_backbone_options(command)
+    add_backbone_options(command)
     options.add_set_options(command, default=PHOTOS)
     return command
 

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, get_args
 
 import torch
 from PIL import Image
 from tqdm import tqdm
 
-from gclip_core.backbones.load import load_backbone
+from gclip_core.backbones.load import Dtype, load_backbone
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.errors import GclipError, MethodError, VocabularyError, check_between
 from gclip_core.freecp import PURIFICATIONS
@@ -113,16 +114,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
 
     method = parser.add_argument_group("backbone and method")
-    method.add_argument("--backbone", default=BUILT_IN, help=f"one of {', '.join(BACKBONES)}")
-    method.add_argument("--weights", type=Path, help="weight file, or a folder that training wrote")
-    method.add_argument("--device", default="cpu", help="cpu, cuda, mps … (default cpu)")
-    method.add_argument(
-        "--dtype",
-        default="float32",
-        choices=("float32", "bfloat16", "auto"),
-        help="of the backbone's weights (default float32); auto: bfloat16 if the device supports "
-        "it, but float32 for the built-in model",
-    )
+    add_backbone_options(method)
     method.add_argument("--method", default="gclip", help=f"one of {', '.join(METHODS)}")
     blocks = "'auto', 'backbone' (its own, the default) or numbers from 1, such as '6 7' or '7-11'"
     amf = method.add_mutually_exclusive_group()
@@ -159,6 +151,21 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="sentences into which each word is put (default imagenet80)",
     )
     return parser.parse_args(arguments)
+
+
+def add_backbone_options(parser: Any) -> None:
+    """Adds ``--backbone`` and the other arguments of ``load_backbone`` to a parser or group."""
+    names = f"one of {', '.join(BACKBONES)} (default {BUILT_IN})"
+    parser.add_argument("--backbone", default=BUILT_IN, metavar="NAME", help=names)
+    parser.add_argument("--weights", type=Path, help="weight file, or a folder that training wrote")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps … (default cpu)")
+    parser.add_argument(
+        "--dtype",
+        default="float32",
+        choices=get_args(Dtype),
+        help="of the backbone's weights (default float32); auto: bfloat16 if the device supports "
+        "it, but float32 for the built-in model",
+    )
 
 
 def run(options: argparse.Namespace) -> int:

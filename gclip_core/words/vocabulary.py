@@ -1,5 +1,6 @@
 """From typed text to classes and synonyms, with their text embeddings."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ MAX_CLASSES = 500
 MAX_PHRASES = 2000
 MAX_PHRASE = 300
 NOT_ENGLISH = "This model learned from English texts, and these are not in English letters: {}."
+_PREPOSITION = re.compile(r" (?:in|on|with) ")
 _JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
 
 
@@ -214,11 +216,13 @@ def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[Unknown
 def look_up(known: KnownWords, phrase: str) -> tuple[bool, str | None]:
     """Whether a phrase or its end is known ("old red car" is), and the known word it leads to.
 
-    The longest end that is a known word or another noun of the table decides, also in the singular.
-    If it is not known, what stands before "of" may be: a "glass of red wine" is a glass.
+    The longest end that is a known word or another noun of the table decides, also in the singular:
+    the end of what stands before "in", "on" or "with", as in "man in a hat". If it is not known,
+    what stands before "of" may be: a "glass of red wine" is a glass.
     """
-    nouns = (noun for noun in ends(phrase) if noun in known.words or noun in known.nearest)
-    found = next(nouns, "")
+    head = _PREPOSITION.split(phrase.casefold())[0]
+    nouns = (*forms(phrase.casefold()), *ends(head))
+    found = next((noun for noun in nouns if noun in known.words or noun in known.nearest), "")
     if found in known.words:
         return True, found
     before = phrase.casefold().rpartition(" of ")[0]

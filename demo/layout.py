@@ -294,7 +294,7 @@ def _share(parts: Parts) -> None:
     parts.outputs["include_photo"] = parts.include_photo
     parts.outputs["link_note"] = gr.Markdown()
     with gr.Row():
-        for name in ("mask", "png", "pdf"):
+        for name in ("mask", "cutouts", "png", "pdf"):
             text, _, _ = share.DOWNLOADS[name]
             parts.downloads[name] = gr.Button(text, size="md", min_width=120)
     parts.outputs["python"] = gr.Markdown(elem_id="python")

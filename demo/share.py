@@ -3,9 +3,12 @@
 import inspect
 import io
 import json
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from demo import compare
@@ -80,6 +83,28 @@ def mask_png(mask: Segmentation, colours: Sequence[str]) -> bytes:
     return buffer.getvalue()
 
 
+def cutouts(scene: Scene) -> Iterator[tuple[str, Image.Image]]:
+    """Yield the name of each class that has pixels, and the photo, transparent elsewhere.
+
+    Transparent pixels are black, so the file does not contain what was cut away.
+    """
+    mask, opaque = scene.mask(), np.asarray(scene.photo.picture.convert("RGBA"))
+    for index, name in enumerate(mask.vocabulary.names):
+        inside = mask.labels.numpy() == index
+        if inside.any():
+            yield name, Image.fromarray(opaque * inside[..., None])
+
+
+def cutouts_zip(scene: Scene) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number, (name, cut) in enumerate(cutouts(scene), start=1):
+            safe = "".join(letter if letter.isalnum() else "-" for letter in name)[:40]
+            with archive.open(f"{number}-{safe}.png", "w") as file:
+                cut.save(file, "png", compress_level=4)
+    return buffer.getvalue()
+
+
 def figure(scene: Scene, kind: str) -> bytes:
     """Photo, masks, attention and norms side by side, for a paper or a slide."""
     from evaluation import figure  # noqa: PLC0415 - it takes half a second, and few need it
@@ -96,6 +121,7 @@ def figure(scene: Scene, kind: str) -> bytes:
 
 DOWNLOADS = {
     "mask": ("Mask (indexed PNG)", "mask.png", lambda s: mask_png(s.mask(), s.colours)),
+    "cutouts": ("Cut-outs (zip)", "cut-outs.zip", cutouts_zip),
     "png": ("Figure (PNG)", "figure.png", lambda scene: figure(scene, "png")),
     "pdf": ("Figure (PDF)", "figure.pdf", lambda scene: figure(scene, "pdf")),
     "grid": ("Save as one figure", "methods.png", compare.figure),

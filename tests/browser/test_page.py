@@ -100,7 +100,7 @@ def test_two_visitors(shared: Page, url: str) -> None:
 def test_downloads(flower: Page) -> None:
     """Downloads have readable names; the link is copied even without access to the clipboard."""
     turn_to(flower, "Share")
-    for button, end in (("Mask (indexed PNG)", ".png"), ("Figure (PDF)", ".pdf")):
+    for button, end in (("Mask (indexed PNG)", ".png"), ("Cut-outs (zip)", ".zip")):
         with flower.expect_download() as download:
             flower.get_by_role("button", name=button).click()
         assert download.value.suggested_filename.endswith(end)

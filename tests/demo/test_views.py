@@ -3,6 +3,7 @@
 import io
 import itertools
 import re
+import zipfile
 from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import partial
@@ -276,6 +277,19 @@ def test_lesson_sets_every_setting() -> None:
 
 
 # --- Share ---------------------------------------------------------------------------------------
+
+
+def test_cutouts_are_the_classes() -> None:
+    """Words are not paths, empty classes have no file, and what was cut away is in none."""
+    current = scene(words="dog, ../../grass", **SMALL)
+    archive = zipfile.ZipFile(io.BytesIO(share.cutouts_zip(current)))
+    labels = current.mask().labels.numpy()
+    for name in archive.namelist():
+        cut = np.asarray(Image.open(io.BytesIO(archive.read(name))))
+        inside = labels == int(name[0]) - 1
+        assert (cut[..., 3] == 255 * inside).all() and inside.any()
+        assert (cut[..., :3] == np.asarray(current.photo.picture) * inside[..., None]).all()
+        assert "/" not in name and ".." not in name
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,6 @@
-"""The recipe of the built-in model, step by step: README.md.
-
-`data` lists the photos and checks them, `all` runs the other steps in order.
-"""
+"""The recipe of the built-in model, step by step: README.md."""
 
 import argparse
-import importlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,15 +8,21 @@ from pathlib import Path
 import torch
 
 from evaluation.datasets import DATASETS
-from training import data
+from training import attention, data, features, pack
+from training import map as learn_map
 
-STEPS = ("features", "map", "attention", "pack")
+STEPS = {
+    "features": features.run,
+    "map": learn_map.run,
+    "attention": attention.run,
+    "pack": pack.run,
+}
 LEARNING = ("map", "attention", "all")
 """Steps that fit weights."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a step; errors are printed to stderr. Returns the exit status."""
+    """Runs a step; errors are printed to stderr. Returns the exit status."""
     args = _parser().parse_args(arguments)
     try:
         if args.step == "data":
@@ -31,8 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args.work.mkdir(parents=True, exist_ok=True)
         for step in _steps(args):
             print(f"{step}:", flush=True)
-            run = importlib.import_module(f"training.{step}").run
-            run(args.data, args.work, **_options(args, step))
+            STEPS[step](args.data, args.work, **_options(args, step))
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -53,7 +54,11 @@ def _options(args: argparse.Namespace, step: str) -> dict[str, object]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m training",
+        description="The recipe of the built-in model, step by step (training/README.md). 'data' "
+        "lists the photos and checks them, 'all' runs the other steps in order.",
+    )
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
     make = steps.add_parser("data", help="list the photos to learn from, and check them")
     make.add_argument("data", type=Path, help="folder to create")
@@ -74,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name in (*STEPS, "all"):
         step = steps.add_parser(name)
-        step.add_argument("data", type=Path, help="the folder that `data` created")
+        step.add_argument("data", type=Path, help="the folder that 'data' created")
         step.add_argument("work", type=Path, help="folder for features and results")
         step.add_argument("--threads", type=int, default=torch.get_num_threads())
         step.set_defaults(without=None, seed=0, steps=None)

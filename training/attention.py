@@ -1,24 +1,25 @@
-"""Step `attention`, for a new model: train twelve blocks to attend to patches of the same object.
+"""Step ``attention``, for a new model, trains the blocks to attend to patches of the same object.
 
-They are trained on square crops of the photos with masks, together with the class token and the
-positional embedding; the map is frozen. First, one linear layer learns to read attention from the
-tokens. All blocks start with its Keys, and all but the last with its Queries. The last block's
-Queries start at random, are scaled to the same length in all directions, and get no gradient.
+The twelve blocks are trained on square crops of the photos with masks, together with the class
+token and the positional embedding; the map is frozen. First, one linear layer learns to read
+attention from the tokens. All blocks start with its Keys, and all but the last with its Queries.
+The last block's Queries start at random, are scaled to the same length in all directions, and get
+no gradient.
 
-DINO is the teacher. Its affinity of two patches is `a`. A patch's target is `A = softmax(10 a)`
-over the patches with `a >= 0`, except those whose true word differs from its own. Here, a
-background patch counts as unlabelled. The map gives each patch a vector `v`; its neighbourhood
-has `r = normalise(A v)`. The terms of the loss are means over patches and crops:
+DINO is the teacher. Its affinity of two patches is ``a``. A patch's target is ``A = softmax(10 a)``
+over the patches with ``a >= 0``, except those whose true word differs from its own. Here, a
+background patch counts as unlabelled. The map gives each patch a vector ``v``; its neighbourhood
+has ``r = normalise(A v)``. The terms of the loss are means over patches and crops:
 
-- middle: `KL(A, attention)` of two random blocks from 5 to 11 (mean of the heads, among patches);
-- averaging: `|(attention - A) v|² / |A v|²` of centred `v`, in the same blocks, which weights an
-  error of attention by its effect;
-- keys: `KL(A, Key-Key attention)` of the last block;
-- values: `1 - cos(Values of the last block, v)`, so that words stay where the map puts them;
-- output: `1 - cos(output of a patch, r)`;
-- class: `1 - cos(output of the class token, mean v)`.
+- middle: ``KL(A, attention)`` of two random blocks from 5 to 11 (mean of the heads, among patches);
+- averaging: ``|(attention - A) v|² / |A v|²`` of centred ``v``, in the same blocks, which weights
+  an error of attention by its effect;
+- keys: ``KL(A, Key-Key attention)`` of the last block;
+- values: ``1 - cos(Values of the last block, v)``, so that words stay where the map puts them;
+- output: ``1 - cos(output of a patch, r)``;
+- class: ``1 - cos(output of the class token, mean v)``.
 
-After training, attention is sharpened for grids larger than a crop (`sharpen`).
+After training, attention is sharpened for grids larger than a crop (``sharpen``).
 """
 
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ WEIGHTS = {
     "output": 1.0,
     "class": 1.0,
 }
-"""Chosen by hand on the half `choose` and the twelve photos that ship. `values` is by far the
+"""Chosen by hand on the half ``choose`` and the twelve photos that ship. ``values`` is by far the
 largest, so that nothing is lost of what the map learned from masks."""
 TAUGHT = range(4, BLOCKS - 1)
 """Blocks whose attention is taught, from 0; so are the last one's Keys."""
@@ -54,7 +55,7 @@ SHARPNESS = 10.0
 times the weight."""
 QUERY_GAIN = 2.4
 """The length of the last block's Queries: the longer they are, the more local is its attention.
-Chosen by hand, like `WEIGHTS`."""
+Chosen by hand, like ``WEIGHTS``."""
 SIDE, CROPS, QUERIES = 20, 3, 96
 """Patches along a square crop of a photo, crops per step, and patches of a crop whose attention is
 taught: few, for speed."""
@@ -107,7 +108,7 @@ class Squares:
 
 
 def affinity_attention(affinity: Tensor, label: Tensor) -> Tensor:
-    """The target `A` (B, N, N) from affinities (B, N, N) and labels (B, N)."""
+    """The target ``A`` (B, N, N) from affinities (B, N, N) and labels (B, N)."""
     known = label >= 0
     apart = (label[:, :, None] != label[:, None]) & known[:, :, None] & known[:, None]
     hidden = (apart | (affinity < 0)) & ~torch.eye(affinity.shape[1], dtype=torch.bool)
@@ -128,7 +129,7 @@ def averaging_error(attention: Tensor, target: Tensor, vectors: Tensor) -> Tenso
 
 
 def among_patches(queries: Tensor, keys: Tensor, rows: Tensor | slice = slice(None)) -> Tensor:
-    """Head mean of attention among patches, of the queries in `rows`: heads (B, HEADS, 1 + N, d)
+    """Head mean of attention among patches, of the queries in ``rows``: heads (B, HEADS, 1 + N, d)
     to (B, n, N)."""
     return weights(queries[..., 1:, :][..., rows, :].float(), keys[..., 1:, :].float()).mean(1)
 
@@ -136,12 +137,12 @@ def among_patches(queries: Tensor, keys: Tensor, rows: Tensor | slice = slice(No
 def learn_reading(
     network: Network, squares: Squares, rng: np.random.Generator, steps: int
 ) -> nn.Linear:
-    """Train a layer that reads Queries and Keys from a block's input, to give the target."""
+    """Trains a layer that reads Queries and Keys from a block's input, to give the target."""
     layer = nn.Linear(WIDTH, 2 * WIDTH)
     nn.init.normal_(layer.weight, std=WIDTH**-0.5)
     nn.init.zeros_(layer.bias)
 
-    def terms(step: int) -> dict[str, Tensor]:
+    def losses(step: int) -> dict[str, Tensor]:
         features, affinity, label = squares.sample(rng, CROPS)
         with torch.no_grad():
             x = network.block_input(network.tokens(features))
@@ -152,21 +153,21 @@ def learn_reading(
 
     fit(
         [*layer.parameters()],
-        terms,
+        losses,
         {"reading": 1.0},
         steps,
-        rate=2e-3,
+        lr=2e-3,
         betas=(0.9, 0.98),
-        longest=1.0,
+        max_norm=1.0,
     )
     return layer
 
 
 @torch.no_grad()
 def give_heads(network: Network, layer: nn.Linear, features: Tensor) -> None:
-    """Give the blocks the layer's Queries and Keys, the last one only its Keys, with a little
-    noise, so that they do not all learn the same. Whiten the last block's own Queries of patches,
-    head by head, and scale them by a gain: no direction is shared by all patches, so each patch is
+    """Gives the blocks the layer's Queries and Keys, the last one only its Keys, with a little
+    noise, so that they do not all learn the same. Whitens the last block's own Queries of patches,
+    head by head, and scales them by a gain: no direction is shared by all patches, so each patch is
     most similar to itself.
 
         W <- gain C^(-1/2) W,   C = mean q qᵀ over the patches of features (B, h, w, FEATURES)
@@ -190,7 +191,7 @@ def give_heads(network: Network, layer: nn.Linear, features: Tensor) -> None:
 
 @torch.no_grad()
 def sharpen(network: Network) -> None:
-    """Multiply the logits of the taught blocks, and of the last block's Key-Key attention, by
+    """Multiplies the logits of the taught blocks, and of the last block's Key-Key attention, by
     SHARPER. QUERY_GAIN has set those of its Query-Query attention."""
 
     def scale(number: int, rows: slice, factor: float) -> None:
@@ -206,7 +207,7 @@ def sharpen(network: Network) -> None:
 def terms_of(
     network: Network, before: Network, features: Tensor, affinity: Tensor, label: Tensor
 ) -> dict[str, Tensor]:
-    """All terms of a step on square crops of photos (``Squares``); `before` gives the map's
+    """All terms of a step on square crops of photos (``Squares``); ``before`` gives the map's
     vectors, which the last block of the network in training no longer gives."""
     with torch.no_grad():
         tokens, vectors = network.tokens(features), before.map_vectors(features).flatten(1, 2)
@@ -246,7 +247,7 @@ def _without_queries(gradient: Tensor) -> Tensor:
 def run(
     data: Path, work: Path, without: str | None = None, seed: int = 0, steps: int = 120
 ) -> None:
-    """Train the attention of `map.pt` and write `attention.pt`."""
+    """Trains the attention of ``map.pt`` and writes ``attention.pt``."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     opened, folder = read(data, without), folder_of(work, without, seed)
@@ -274,9 +275,9 @@ def run(
         lambda step: terms_of(network, before, *squares.sample(rng, CROPS)),
         WEIGHTS,
         steps,
-        rate=5e-4,
+        lr=5e-4,
         betas=(0.9, 0.95),
-        longest=1.0,
+        max_norm=1.0,
     )
     for hook in hooks:
         hook.remove()

@@ -2,14 +2,14 @@
 
     python -m training.card DATA WORK
 
-COCO's photos in `DATA/coco-val` are split into two halves by lists of names. Each half is measured
-with a model trained on the other half and on all other photos (`map`, `attention` and `pack` with
-`--without`), so no model is measured on its own training photos.
+COCO's photos in ``DATA/coco-val`` are split into two halves by lists of names. Each half is
+measured with a model trained on the other half and on all other photos (``map``, ``attention`` and
+``pack`` with ``--without``), so no model is measured on its own training photos.
 
 A photo's words are those of regions that cover at least one percent of it; smaller regions are
 void. All kinds of wall are "wall". A score is the mean over photos of the mean IoU of their words:
 
-- of each method, with these words alone, and with ten others (`evaluation.benchmark`);
+- of each method, with these words alone, and with ten others (``evaluation.benchmark``);
 - of ClearCLIP with a background, when a person types one word of a photo, two at random or its
   three largest, by the names of the masks or by other words for them. Every labelled pixel counts.
   For a word that the photo does not have, the score is the share that it covers.
@@ -146,7 +146,7 @@ def table(title: str, columns: Mapping[str, Scores]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print a table for each list of words, with a column for each half."""
+    """Prints a table for each list of words, with a column for each half."""
     parser = argparse.ArgumentParser(description="The results on the model card, in two folds.")
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)

@@ -1,6 +1,6 @@
 """DATA: the photos to learn from, their masks, and the model that teaches the rest.
 
-`python -m training data DATA` writes `DATA/data.json` and checks its files; all steps read it.
+``python -m training data DATA`` writes ``DATA/data.json`` and checks its files; all steps read it.
 """
 
 import json
@@ -101,7 +101,7 @@ def write(
     first: str | None = None,
     most: int = 1000,
 ) -> None:
-    """Write `data.json`. ``masks`` are folders or ``SET=FOLDER``, ``first`` a first model.
+    """Writes ``data.json``. ``masks`` are folders or ``SET=FOLDER``, ``first`` a first model.
 
     Raises ValueError for an unknown data set, and for a first model without photos.
     """
@@ -123,7 +123,7 @@ def write(
 
 
 def read(data: Path, without: str | None = None) -> Data:
-    """Read `data.json` and hold out the photos that a list ``WITHOUT.txt`` in their folder names.
+    """Reads ``data.json``, and holds out photos that a list ``WITHOUT.txt`` in their folder names.
 
     Raises ValueError for a word that the model does not know, for a name that occurs twice and for
     a missing list, and EvaluationError for other missing files.
@@ -212,7 +212,7 @@ def _without_masks(folder: Path) -> list[TrainingPhoto]:
 
 
 def check(data: Path) -> None:
-    """Read every photo and mask that `data.json` names, and print a summary.
+    """Reads every photo and mask that ``data.json`` names, and prints a summary.
 
     Raises ValueError if a mask and its photo differ in size.
     """

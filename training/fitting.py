@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from gclip_core.backbones.load import has_bfloat16
 
 _RISING = 0.1
-"""The share of the steps over which the rate rises."""
+"""The share of the steps over which the learning rate rises."""
 _LEAST = 0.02
-"""The rate falls to this share of its maximum."""
+"""The learning rate falls to this share of its maximum."""
 
 
 def low_precision() -> torch.autocast:
@@ -22,21 +22,21 @@ def low_precision() -> torch.autocast:
 
 def fit(
     parameters: Sequence[nn.Parameter],
-    terms: Callable[[int], Mapping[str, Tensor]],
+    losses: Callable[[int], Mapping[str, Tensor]],
     weights: Mapping[str, float],
     steps: int,
-    rate: float,
+    lr: float,
     betas: tuple[float, float] = (0.9, 0.999),
-    longest: float = torch.inf,
+    max_norm: float = torch.inf,
 ) -> None:
-    """Minimise the weighted sum of `terms(step)`, and print them about ten times.
+    """Minimises the weighted sum of ``losses(step)``, and prints them about ten times.
 
-    The learning rate rises to `rate` and decays with half a cosine. Gradients are clipped to a norm
-    of `longest`.
+    The learning rate rises to ``lr`` and decays with half a cosine. Gradients are clipped to a norm
+    of ``max_norm``.
     """
     for parameter in parameters:
         parameter.requires_grad_()
-    optimiser = torch.optim.AdamW(parameters, rate, betas=betas, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(parameters, lr, betas=betas, weight_decay=0.01)
 
     def share(step: int) -> float:
         fall = max(_LEAST, (1 + math.cos(math.pi * step / steps)) / 2)
@@ -45,14 +45,14 @@ def fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, share)
     start = time.time()
     for step in range(steps):
-        values = terms(step)
+        values = losses(step)
         optimiser.zero_grad()
-        sum(weights[name] * term for name, term in values.items()).backward()
-        nn.utils.clip_grad_norm_(parameters, longest)
+        sum(weights[name] * loss for name, loss in values.items()).backward()
+        nn.utils.clip_grad_norm_(parameters, max_norm)
         optimiser.step()
         schedule.step()
         if (step + 1) % max(1, steps // 10) == 0:
-            shown = (f"{name} {term.item():.4f}" for name, term in values.items())
+            shown = (f"{name} {loss.item():.4f}" for name, loss in values.items())
             print(step + 1, *shown, f"{time.time() - start:.0f} s", flush=True)
     for parameter in parameters:
         parameter.requires_grad_(False)

@@ -1,8 +1,8 @@
-"""Step `map`: learn a map from a patch's features to a vector in the space of words.
+"""Step ``map`` learns a map from a patch's features to a vector in the space of words.
 
 Masks teach the words that they label, the teacher all others. A new model starts from a random map;
 otherwise, the map of the built-in model is trained further. The logit of word k is
-`s_k = 40 cos(patch, word k)`. A patch has the label that covers at least 60 % of it. The loss has
+``s_k = 40 cos(patch, word k)``. A patch has the label that covers at least 60 % of it. The loss has
 these terms:
 
 - all: cross-entropy over all words of masks, except near-synonyms; if the built-in model is trained
@@ -10,11 +10,11 @@ these terms:
 - photo: cross-entropy over the words of the patch's photo, as a person would type them, and some of
   its source's other words: for each patch, each is drawn with the probability OTHERS / (number of
   the words of all masks);
-- none: `-log(1 - p)` of a background patch, where `p` is the total probability of its source's
+- none: ``-log(1 - p)`` of a background patch, where ``p`` is the total probability of its source's
   words; the sum over these patches is divided by the number of all labelled patches;
 - teacher: KL(teacher, map) of the probabilities of all words that the map learns, for patches
   without a label; for background patches, over the words that are not their source's;
-- near: `1 - cos(teacher's vector, vector)` of patches without a label.
+- near: ``1 - cos(teacher's vector, vector)`` of patches without a label.
 
     loss = all / 2 + 2 photo + 2 none + teacher + 4 near
 
@@ -44,8 +44,8 @@ from training.words import NONE, WordList
 SCALE = 40.0
 """The factor of cosines; it ships as the model's logit scale."""
 WEIGHTS = {"all": 0.5, "photo": 2.0, "none": 2.0, "teacher": 1.0, "near": 4.0}
-"""Chosen on the half `choose`, with models trained without it, and on the twelve photos that ship:
-`near` and `teacher` preserve what the teacher knows about words without masks."""
+"""Chosen on the half ``choose``, with models trained without it, and on the twelve photos that
+ship: ``near`` and ``teacher`` preserve what the teacher knows about words without masks."""
 DROPPED = 0.5
 """The share of the features that is dropped."""
 LABELLED, FREE = 2048, 1024
@@ -82,9 +82,9 @@ class Compared:
 def mask_terms(
     compared: Compared, vectors: Tensor, label: Tensor, own: Tensor, present: Tensor
 ) -> dict[str, Tensor]:
-    """The terms `all`, `photo` and `none` of patches' vectors (n, WIDTH) with labels (n,), numbers
-    of words or NONE; `own` and `present` (n, K) bool are the words of the patch's source, and those
-    with which its photo is compared."""
+    """The terms ``all``, ``photo`` and ``none`` of patches' vectors (n, WIDTH) with labels (n,),
+    numbers of words or NONE; ``own`` and ``present`` (n, K) bool are the words of the patch's
+    source, and those with which its photo is compared."""
     logits, known = compared.logits(vectors), label != NONE
     truth = compared.place[label[known]]
     comparable = logits[known].masked_fill(compared.alike[truth], _NEVER)
@@ -100,8 +100,8 @@ def mask_terms(
 
 
 def teacher_term(compared: Compared, vectors: Tensor, teacher: Tensor, hidden: Tensor) -> Tensor:
-    """The term `teacher` of patches' vectors (n, WIDTH), given the teacher's vectors and the words
-    that do not count, `hidden` (n, K)."""
+    """The term ``teacher`` of patches' vectors (n, WIDTH), given the teacher's vectors and the
+    words that do not count, ``hidden`` (n, K)."""
     ours, theirs = (
         compared.logits(of).masked_fill(hidden, _NEVER).log_softmax(1) for of in (vectors, teacher)
     )
@@ -119,15 +119,15 @@ def learn(
     seed: int,
     is_new: bool = True,
 ) -> None:
-    """Train the map of `network` on labelled patches, and with the teacher's map `before` on
-    patches without a label, `free` (n, FEATURES)."""
+    """Trains the map of ``network`` on labelled patches, and with the teacher's map ``before`` on
+    patches without a label, ``free`` (n, FEATURES)."""
     rng = np.random.default_rng(seed)
     of_masks = patches.words_of.any(0).nonzero().flatten().tolist()
     of_all = Compared(words, vectors, range(len(words.all)))
     compared = Compared(words, vectors, of_masks) if is_new else of_all
     share = OTHERS / len(of_masks)
 
-    def terms(step: int) -> dict[str, Tensor]:
+    def losses(step: int) -> dict[str, Tensor]:
         labelled, label, view = patches.sample(rng, LABELLED)
         rows = rng.integers(len(free), size=FREE)
         features = torch.cat([labelled, torch.from_numpy(free[rows].astype(np.float32))])
@@ -150,13 +150,13 @@ def learn(
         return found
 
     parameters = [p for name, p in network.named_parameters() if name.split(".")[0] in MAP]
-    fit(parameters, terms, WEIGHTS, steps, rate=RATE if is_new else RATE_FURTHER)
+    fit(parameters, losses, WEIGHTS, steps, lr=RATE if is_new else RATE_FURTHER)
 
 
 def run(
     data: Path, work: Path, without: str | None = None, seed: int = 0, steps: int | None = None
 ) -> None:
-    """Learn from all photos that the split `without` does not hold out, and write `map.pt`."""
+    """Learns from all photos that ``without`` does not hold out, and writes ``map.pt``."""
     opened = read(data, without)
     steps = steps or (STEPS if opened.is_new else STEPS_FURTHER)
     words, model = opened.words(), load_backbone(BUILT_IN, opened.teacher)

@@ -1,8 +1,8 @@
 """The network that is trained: features to tokens, twelve blocks, vectors in text space.
 
-It computes what open_clip's `CLIP` with the stem computes, from features instead of pixels. At the
-start, every block is nearly an identity and the last one's Values are the tokens, so that a patch's
-vector depends on its own features alone. This map is learned first.
+It computes what open_clip's ``CLIP`` with the stem computes, from features instead of pixels. At
+the start, every block is nearly an identity and the last one's Values are the tokens, so that a
+patch's vector depends on its own features alone. This map is learned first.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ MAP = ("linear", "hidden", "out")
 class Network(nn.Module):
     """Features (B, h, w, FEATURES) to unit vectors of patches, and blocks one by one.
 
-    `mean` and `std` (FEATURES,) standardise features; packing folds them into the map. A new
+    ``mean`` and ``std`` (FEATURES,) standardise features; packing folds them into the map. A new
     network is frozen: each step unfreezes what it trains.
     """
 
@@ -88,7 +88,7 @@ class Network(nn.Module):
         return F.normalize(self.ln_post(merged) @ self.proj, dim=-1)
 
     def exported(self) -> dict[str, Tensor]:
-        """Weights under open_clip's names, with `mean` and `std` folded into the stem's maps."""
+        """Weights under open_clip's names; the stem's maps include ``mean`` and ``std``."""
         state = {"visual.conv1.out.weight": self.out.weight}
         for name in ("linear", "hidden"):
             layer = getattr(self, name)

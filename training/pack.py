@@ -1,8 +1,8 @@
-"""Step `pack`: write the weights that a run learned as the files of a built-in model.
+"""Step ``pack`` writes the weights that a run learned as the files of a built-in model.
 
 Matrices become 8-bit integers with one scale per row; everything else becomes float16. The networks
 of the stem, the text tower, the settings and the table of nearest words are the teacher's. In
-`words.json`, the words of all masks count as seen, so that they can be suggested, even those of
+``words.json``, the words of all masks count as seen, so that they can be suggested, even those of
 photos that are held out.
 """
 
@@ -47,7 +47,7 @@ def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def known(groups: Mapping[str, list[list[str]]], words: WordList) -> dict[str, list[list[str]]]:
-    """`words.json`: the teacher's, in which words with a mask are "seen", too."""
+    """``words.json``: the teacher's, in which words with a mask are "seen", too."""
     every = sorted(groups["seen"] + groups["neighbours"])
     return {
         "seen": [group for group in every if group[0] in words.all],
@@ -57,7 +57,7 @@ def known(groups: Mapping[str, list[list[str]]], words: WordList) -> dict[str, l
 
 
 def run(data: Path, work: Path, without: str | None = None, seed: int = 0) -> None:
-    """Write the files of a run into its folder `packed`."""
+    """Writes the files of a run into its folder ``packed``."""
     opened, folder = read(data), folder_of(work, without, seed)
     teacher, out = opened.teacher, folder / "packed"
     state = restored(folder / ("attention.pt" if opened.is_new else "map.pt")).exported()

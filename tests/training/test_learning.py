@@ -53,7 +53,7 @@ def test_fit() -> None:
     """The weighted sum of the terms becomes small, then everything is frozen."""
     x = torch.nn.Parameter(torch.tensor([4.0, 4.0]))
     weights = {"counts": 1.0, "does not": 0.0}
-    fit([x], lambda step: dict(zip(weights, x.square(), strict=True)), weights, 200, rate=0.02)
+    fit([x], lambda step: dict(zip(weights, x.square(), strict=True)), weights, 200, lr=0.02)
     assert x[0] < 2.4 and x[1] > 3.9
     assert not x.requires_grad
 

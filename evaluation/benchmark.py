@@ -205,8 +205,8 @@ def _read_settings(folder: Path) -> dict[str, Any]:
         return json.loads((folder / "settings.json").read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise EvaluationError(
-            f"A run was expected in {folder}, but its settings.json cannot be read ({error}). Name "
-            "another folder, or delete this one and run the same command again."
+            f"The settings.json of the run in {folder} cannot be read ({error}). Name another "
+            "folder, or delete this one and run the same command again."
         ) from error
 
 
@@ -237,8 +237,8 @@ def count_image(experiment: Experiment, sample: Sample) -> Counts:
     size = (image.height, image.width)
     if truth.shape != size:
         raise EvaluationError(
-            f"{sample.name}: a truth of the image's size {size} was expected, not {truth.shape} "
-            "(height, width); check that both files belong to the same image."
+            f"The truth of {sample.name} has {truth.shape} pixels (height, width), but its image "
+            f"has {size}; check that both files belong to the same image."
         )
     n, none = len(dataset.classes), dataset.background
     queried = queried_classes(truth, dataset.classes, experiment.words, sample.name, none)

@@ -99,16 +99,17 @@ class Ids:
         """
         if ids.ndim != 2 or ids.dtype.kind not in "iu" or ids.min(initial=0) < 0:
             raise EvaluationError(
-                f"Whole ids from 0 of shape (height, width) were expected in {where}, not "
-                f"{ids.dtype} of shape {ids.shape} from {ids.min(initial=0)}."
+                f"{where} does not contain whole ids from 0 of shape (height, width), but "
+                f"{ids.dtype} of shape {ids.shape} from {ids.min(initial=0)}; use the original "
+                "label file."
             )
         meaning = {i: self.classes.get(i, self.others) for i in np.unique(ids).tolist()}
         meaning |= dict.fromkeys(self.ignored, IGNORE)
         unknown = [i for i, label in meaning.items() if label is None]
         if unknown:
             raise EvaluationError(
-                f"Ids of this data set were expected in {where}, not {unknown[:8]}; check "
-                "that the files are of this data set and were not converted for another one."
+                f"{where} contains ids that are not in this data set: {unknown[:8]}; check that "
+                "the files are of this data set and were not converted for another one."
             )
         lookup = np.zeros(max(meaning, default=0) + 1, np.int16)
         lookup[list(meaning)] = list(meaning.values())
@@ -325,9 +326,9 @@ def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> Labe
     paths = [path for files in dataset.files for path in (files.images, files.truth, *files.lists)]
     if split != dataset.split and not any("{split}" in path for path in paths):
         raise EvaluationError(
-            f"{dataset.title} was expected to have a split '{split}', but no path of it contains "
-            f"{{split}}, so it has only '{dataset.split}'. Leave the split out, or put {{split}} "
-            "into its paths in evaluation/datasets.py."
+            f"{dataset.title} has no split '{split}', only '{dataset.split}', because none of its "
+            "paths contains {split}. Leave the split out, or put {split} into the paths in "
+            "evaluation/datasets.py."
         )
     expected: list[Path] = []
     for files in dataset.files:
@@ -348,7 +349,7 @@ def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> Labe
             expected += [base / path.format(split=split, name="*") for path in paths]
     shown = "\n  ".join(dict.fromkeys(str(path) for path in expected))
     raise EvaluationError(
-        f"{dataset.title} was not found. One of these paths was expected:\n  {shown}\n"
+        f"{dataset.title} was not found at any of these paths:\n  {shown}\n"
         "Name the folder that contains it with --root (docs/EVALUATION.md shows every layout)."
     )
 
@@ -419,7 +420,7 @@ def read_ids(path: Path) -> NDArray:
         raise EvaluationError(f"The label file {path} could not be read: {error!r}") from error
     if mode not in ("P", "L", "I", "I;16"):
         raise EvaluationError(
-            f"Class ids (a palette or grey PNG) were expected in {path}, not an image in mode "
-            f"{mode}; use the original label file, not a coloured or 1-bit copy."
+            f"{path} is an image in mode {mode}, which has no class ids; use the original label "
+            "file (a palette or grey PNG), not a coloured or 1-bit copy."
         )
     return ids

@@ -259,8 +259,8 @@ def _draw_photo(args: argparse.Namespace) -> None:
     kind = args.out.suffix.lower().lstrip(".")
     if kind not in ("png", "pdf", "svg"):
         raise EvaluationError(
-            f"A file that ends in .pdf, .svg or .png was expected, not {args.out.name}. "
-            "Give --out such a name."
+            f"A figure cannot be written to {args.out.name}; give --out a name that ends in .pdf, "
+            ".svg or .png."
         )
     segmenter = Segmenter(options.opened_backbone(args))
     picture = images.check(args.photo)

@@ -57,8 +57,8 @@ def confusion(
     """
     if truth.shape != predicted.shape:
         raise EvaluationError(
-            f"A prediction of the truth's size {truth.shape} was expected, not "
-            f"{predicted.shape} (height, width)."
+            f"The prediction has {predicted.shape} pixels (height, width), but the truth has "
+            f"{truth.shape}; they must be equal."
         )
     n_true, width = n_classes if n_true is None else n_true, n_classes + 1
     counted = truth != IGNORE

@@ -147,7 +147,7 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
         lines = {line.strip() for line in text.splitlines()}
         names = [name for name in names if name in lines]
     if not names:
-        raise EvaluationError(f"Names of photos of this folder were expected in {listed}.")
+        raise EvaluationError(f"{listed} names no photo with a mask in this folder.")
     samples = tuple(Sample(name, partial(load, name), (*files[name], meanings)) for name in names)
     classes = tuple(BACKGROUND if c.name == BACKGROUND.name else c for c in classes)
     title, background = f"Photos of {folder.name}", index.get(BACKGROUND.name)
@@ -173,7 +173,6 @@ def _meanings(folder: Path) -> tuple[Path, dict[str, dict[int, tuple[str, ...]]]
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EvaluationError(
-            f"The words of the masks were expected in {folder / 'words.txt'}, a line such as "
-            f"'1: cat' for each value, or in {folder / 'index.json'}, but reading {listed.name} "
-            f"failed: {error!r}"
+            f"The words of the masks cannot be read from {listed} ({error!r}). Write a line such "
+            f"as '1: cat' for each value into {folder / 'words.txt'}, or use an index.json."
         ) from error

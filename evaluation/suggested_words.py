@@ -131,8 +131,8 @@ def _judge_photos(args: argparse.Namespace) -> None:
             judged.append(judge(segmenter.suggest(image), truth, named))
     if not judged:
         raise EvaluationError(
-            f"Labelled pixels were expected in {photos.title}, but all are ignored in every photo "
-            "that was read; check the values in its masks."
+            f"{photos.title} have no labelled pixels: all are ignored in every photo that was "
+            "read; check the values in the masks."
         )
     print(report(judged))
 

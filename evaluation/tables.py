@@ -109,8 +109,7 @@ def paper_table(results: Sequence[Result]) -> str:
         own = [r for r in results if r.settings["backbone_title"] == backbone]
         if len({r.settings["title"] for r in own}) < len(own):
             raise EvaluationError(
-                f"One result for each data set was expected, but there are two of {backbone} on "
-                "the same set; leave one of them out."
+                f"There are two results of {backbone} on the same data set; leave one of them out."
             )
         differing = _differing([r.settings for r in own])
         unfinished = [r.settings["title"] for r in own if not r.complete]

@@ -34,7 +34,7 @@ def check_choice(what: str, value: object, choices: Collection[str]) -> None:
 
 
 def check_count(what: str, value: object) -> None:
-    """Raises MethodError if ``value`` is not an integer from 1 to a thousand million."""
+    """Raises MethodError if ``value`` is not an integer from 1 to 10⁹."""
     if not isinstance(value, Integral) or not 1 <= int(value) <= 10**9:
         raise MethodError(
             f"{what} must be a whole number from 1 to {10**9:,}, such as 2, not {value!r}."

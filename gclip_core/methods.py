@@ -210,6 +210,6 @@ def checked(method: Method | None) -> Method:
         return METHODS["gclip"]
     if not isinstance(method, Method):
         raise MethodError(
-            f'A method such as METHODS["clearclip"] or gclip(…) was expected, not {method!r}.'
+            f'{method!r} is not a method; take one such as METHODS["clearclip"] or gclip(…).'
         )
     return method

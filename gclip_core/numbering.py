@@ -76,8 +76,8 @@ def block_choice(text: str) -> Blocks:
         low, high = (int(written[1]), int(written[2] or written[1])) if written else (0, 0)
         if not 1 <= low <= high <= 1000:
             raise MethodError(
-                "Block numbers from 1 such as '6 7' or '7-11', auto or backbone were expected, not "
-                f"'{part[:40]}'."
+                f"'{part[:40]}' is not a block number from 1 to 1000 or a range of them; write "
+                "auto, backbone, or numbers such as '6 7' or '7-11'."
             )
         chosen += range(low - 1, high)
     return tuple(dict.fromkeys(chosen))

@@ -57,7 +57,7 @@ class Segmenter:
 
     def __post_init__(self) -> None:
         if not isinstance(self.backbone, Backbone):
-            raise GclipError(f"A Backbone was expected, not {self.backbone!r:.40}; load one.")
+            raise GclipError(f"{self.backbone!r:.40} is not a Backbone; use load_backbone.")
         if self.short_side is not None:
             check_count("short_side", self.short_side)
         if self.window is not None:

@@ -53,6 +53,6 @@ def parse(text: str, where: str) -> tuple[ClassName, ...]:
     phrases = [phrase.casefold() for c in classes for phrase in c.phrases]
     twice = [word for words in (names, phrases) for word in words if words.count(word) > 1]
     if not classes or twice or "" in names:
-        what = f"'{twice[0]}' occurs twice" if twice else "a line without a name, or no line, came"
-        raise EvaluationError(f"One class a line was expected in {where}, but {what}.")
+        what = f"'{twice[0]}' occurs twice" if twice else "it has a line without a name, or no line"
+        raise EvaluationError(f"{where} is not a class list: {what}; write one class a line.")
     return classes

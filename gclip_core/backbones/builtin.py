@@ -55,8 +55,8 @@ def files(folder: Path) -> list[Path]:
     weights = sorted(folder.glob("*.safetensors"))
     if not weights or not all((folder / name).is_file() for name in SETTINGS):
         raise BackboneError(
-            f"Files of a built-in model ({', '.join(SETTINGS)} and .safetensors files) were "
-            f"expected in '{folder.name}', but some are missing. Choose the folder that "
+            f"The folder '{folder.name}' lacks some of the files of a built-in model "
+            f"({', '.join(SETTINGS)} and .safetensors files). Choose the folder that "
             "`python -m training pack` wrote."
         )
     return weights

@@ -220,7 +220,7 @@ def read_weights(path: Path) -> StateDict:
     are not finite.
     """
     if not path.is_file():
-        raise BackboneError(f"A weight file was expected at '{path.name}', but there is none.")
+        raise BackboneError(f"There is no weight file '{path.name}'; check its name and folder.")
     try:
         if path.suffix == ".safetensors":
             state = load_file(path)
@@ -238,8 +238,7 @@ def read_weights(path: Path) -> StateDict:
         state = state["state_dict"]  # a checkpoint of training
     if not isinstance(state, dict) or not state:
         raise BackboneError(
-            f"A weight file of a CLIP was expected, but '{path.name}' has no state dict; choose "
-            "another file."
+            f"'{path.name}' has no state dict, so it is not a weight file; choose another file."
         )
     tensors = {
         key.removeprefix("module."): value

@@ -39,7 +39,7 @@ MAX_SCANS = 50
 """Maximum number of scans of a JPEG, each of which takes as long as a whole image; encoders write
 about ten."""
 
-_EXPECTED = "This is no readable image (PNG, JPEG, WebP or GIF)"
+_NOT_AN_IMAGE = "This is not a readable image (PNG, JPEG, WebP or GIF)"
 _SAVE_AS = "save it as PNG or JPEG and try again"
 _START_OF_SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
 """Marker, length and number of channels: a video after a photo does not contain these by chance."""
@@ -122,11 +122,11 @@ def _refusing(max_pixels: int) -> Generator[None]:
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
-        raise _too_large(max_pixels, "a far larger one") from error
+        raise _too_large(max_pixels, "far more") from error
     # Damaged data makes a decoder raise nearly any error (struct, zlib, Index, Type, Memory ...).
     except Exception as error:
         raise ImageError(
-            f"{_EXPECTED}: it is damaged or cut short; open it in a picture editor, {_SAVE_AS}."
+            f"{_NOT_AN_IMAGE}: it is damaged or cut short; open it in a picture editor, {_SAVE_AS}."
         ) from error
 
 
@@ -140,18 +140,18 @@ def _read(source: str | Path | bytes) -> bytes:
                 source = file.read(MAX_BYTES + 1)
         except (OSError, ValueError):
             raise ImageError(
-                f"An image file was expected at '{path.name[:80]}', but none can be read; check "
-                "its name, folder and permissions."
+                f"No image file can be read at '{path.name[:80]}'; check its name, folder and "
+                "permissions."
             ) from None
     if not isinstance(source, bytes):
         raise ImageError(
-            f"A '{type(source).__name__}' is no readable image. Give a path, bytes, a PIL image "
+            f"A '{type(source).__name__}' is not an image. Give a path, bytes, a PIL image "
             "or a NumPy array."
         )
     if len(source) > MAX_BYTES:
         raise ImageError(
-            f"An image file of at most {MAX_BYTES // 2**20} MB was expected, but this one is "
-            "larger; scale the image down and try again."
+            f"An image file may have at most {MAX_BYTES // 2**20} MB, but this one is larger; "
+            "scale the image down and try again."
         )
     return source
 
@@ -178,7 +178,7 @@ def _open(source: str | Path | bytes, max_pixels: int) -> Image.Image:
         image = Image.open(stream, formats=FORMATS)
     except UnidentifiedImageError as error:
         what = "a damaged file or one of another kind" if data else "an empty file (0 bytes)"
-        raise ImageError(f"{_EXPECTED}, but {what}; {_SAVE_AS}.") from error
+        raise ImageError(f"{_NOT_AN_IMAGE}: it is {what}; {_SAVE_AS}.") from error
     stream.most = MAX_READS[1]
     _check_size(image.height, image.width, max_pixels)
     if image.format == "JPEG" and len(_START_OF_SCAN.findall(data)) > MAX_SCANS:
@@ -188,8 +188,8 @@ def _open(source: str | Path | bytes, max_pixels: int) -> Image.Image:
 
 def _unusual(what: str) -> ImageError:
     return ImageError(
-        f"An ordinary image file was expected, but this one has {what}; open it in a picture "
-        f"editor, {_SAVE_AS}."
+        f"This is not an ordinary image file: it has {what}; open it in a picture editor, "
+        f"{_SAVE_AS}."
     )
 
 
@@ -234,9 +234,10 @@ def _from_array(array: NDArray[Any], max_pixels: int) -> Image.Image:
     is_image = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
     if array.dtype != np.uint8 or not is_image:
         raise ImageError(
-            "A uint8 array of shape (height, width) or (height, width, channels) with 1, 3 or 4 "
-            f"channels was expected, not {array.dtype} of shape {array.shape}; scale the values to "
-            "0 to 255, convert them with .astype(numpy.uint8), and put the channels last."
+            f"An array of {array.dtype} and shape {array.shape} is not an image. It must be uint8 "
+            "of shape (height, width) or (height, width, channels) with 1, 3 or 4 channels: scale "
+            "the values to 0 to 255, convert them with .astype(numpy.uint8), and put the channels "
+            "last."
         )
     _check_size(array.shape[0], array.shape[1], max_pixels)
     pixels = array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
@@ -246,13 +247,13 @@ def _from_array(array: NDArray[Any], max_pixels: int) -> Image.Image:
 def _check_size(height: int, width: int, max_pixels: int) -> None:
     size = f"{height} × {width} (height × width)"
     if height < 1 or width < 1:
-        raise ImageError(f"An image of at least 1 × 1 pixel was expected, not {size}.")
+        raise ImageError(f"An image must have at least 1 × 1 pixel, not {size}.")
     if height * width > max_pixels or max(height, width) > MAX_SIDE:
         raise _too_large(max_pixels, size)
 
 
 def _too_large(max_pixels: int, size: str) -> ImageError:
     return ImageError(
-        f"An image of at most {max_pixels:,} pixels, and {MAX_SIDE:,} a side, was expected, not "
-        f"{size}; scale it down and try again."
+        f"An image may have at most {max_pixels:,} pixels, and {MAX_SIDE:,} a side, but this one "
+        f"has {size}; scale it down and try again."
     )

@@ -75,11 +75,11 @@ def refined(result: Segmentation, picture: images.Source | None, name: str) -> S
     height, width = size = result.labels.shape[0], result.labels.shape[1]
     if (picture.height, picture.width) != size:
         raise GclipError(
-            f"The picture that was segmented, {height} × {width} (height × width), was expected, "
-            f"not {picture.height} × {picture.width}; pass the same picture."
+            f"This picture has {picture.height} × {picture.width} pixels (height × width), but the "
+            f"one that was segmented has {height} × {width}; pass the same picture."
         )
     if result.refined != "none":
-        raise GclipError(f"A segmentation with refine='none' was expected, not '{result.refined}'.")
+        raise GclipError(f"This mask was refined already ({result.refined}); use refine='none'.")
     # All background prompts together are one more class, and the threshold is the score of another.
     n = len(result.vocabulary)
     classes = [n if index < 0 else index for index in result.prompt_classes]

@@ -95,7 +95,7 @@ def test_ignored_image_and_other_size() -> None:
     empty = replace(sample, load=lambda: (image, np.full_like(truth, IGNORE)))
     assert benchmark.count_image(experiment, empty).sum() == 0
     turned = replace(sample, load=lambda: (image, truth.T))
-    with pytest.raises(EvaluationError, match=r"\(32, 40\) was expected, not \(40, 32\)"):
+    with pytest.raises(EvaluationError, match=r"\(40, 32\) pixels.*has \(32, 40\)"):
         benchmark.count_image(experiment, turned)
 
 
@@ -163,7 +163,7 @@ def test_folders(tmp_path: Path) -> None:
     with pytest.raises(EvaluationError, match=r"000000\.npz is damaged.*delete it"):
         benchmark.read_result(tmp_path)
     file.unlink()
-    with pytest.raises(EvaluationError, match=r"settings\.json cannot be read"):
+    with pytest.raises(EvaluationError, match=r"settings\.json .* cannot be read"):
         benchmark.run(experiment, tmp_path)
 
 

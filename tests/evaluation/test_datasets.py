@@ -111,7 +111,7 @@ def test_split(tmp_path: Path) -> None:
     files = Files("{name}.jpg", "{name}_mine.png", Ids({0: 0}))
     dataset = replace(dataset, files=(files,))
     assert [s.name for s in open_dataset(dataset, tmp_path, "val").samples] == ["a"]
-    with pytest.raises(EvaluationError, match="split 'mine', but no path"):
+    with pytest.raises(EvaluationError, match="no split 'mine'"):
         open_dataset(dataset, tmp_path, "mine")
 
 
@@ -152,7 +152,7 @@ def test_wrong_files(tmp_path: Path) -> None:
     root = CASES["voc21"].make(tmp_path)
     save_ids(root / "SegmentationClass/2007_000033.png", [[0, 21, 150]])
     opened = open_dataset(DATASETS["voc21"], root)
-    with pytest.raises(EvaluationError, match=r"2007_000033\.png, not \[21, 150\]"):
+    with pytest.raises(EvaluationError, match=r"2007_000033\.png contains.*\[21, 150\]"):
         opened.samples[0].load()
     (root / "JPEGImages/2007_000042.jpg").unlink()
     with pytest.raises(EvaluationError, match=r"1 of 4 .*2007_000042\.jpg"):
@@ -239,5 +239,5 @@ def test_photo_words(tmp_path: Path) -> None:
     assert opened.classes == (class_lists.BACKGROUND, *animals)
     assert opened.samples[0].load()[1][0, ::8].tolist() == [0, 1, 2]
     (tmp_path / "words.txt").write_text("1:\n")
-    with pytest.raises(EvaluationError, match=r"reading words\.txt failed.*a value has no word"):
+    with pytest.raises(EvaluationError, match=r"words\.txt .*a value has no word"):
         photo_folder(tmp_path)

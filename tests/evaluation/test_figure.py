@@ -118,4 +118,4 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     first = Segmenter(small("built-in", None, "cpu", "float32")).suggest("photo.png")[0]
     assert first in written and "Attention of block 12" in written
     assert figure.main(["photo.png", "--out", "f.doc"]) == 2
-    assert "ends in .pdf, .svg or .png was expected, not f.doc" in capsys.readouterr().err
+    assert "f.doc; give --out a name that ends in .pdf, .svg or .png" in capsys.readouterr().err

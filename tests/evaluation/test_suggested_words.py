@@ -89,4 +89,4 @@ def test_ignored_photo(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("1 photo: ")
     Path("report.txt").write_text("a\n")
     assert main(["--root", ".", "--split", "report"]) == 2
-    assert "expected in Photos of" in capsys.readouterr().err
+    assert "no labelled pixels" in capsys.readouterr().err

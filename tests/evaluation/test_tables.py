@@ -123,7 +123,7 @@ def test_paper_with_gaps() -> None:
     heads = [line for line in lines(text) if line.endswith("VOC20")]
     assert heads == ["OpenAI ViT-B/16 VOC20", "Built-in VOC20"]
     for sets in ([result(THREE), result(THREE)], []):
-        with pytest.raises(EvaluationError, match="One result for each|At least one result"):
+        with pytest.raises(EvaluationError, match="two results of|At least one result"):
             tables.paper_table(sets)
 
 

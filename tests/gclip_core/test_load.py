@@ -119,7 +119,7 @@ def test_kinds(model: CLIP, tmp_path: Path, kind: str) -> None:
 
 def test_folder(tmp_path: Path) -> None:
     """A folder with the built-in's files has its own words; one that lacks a file is refused."""
-    refused(lambda: load_backbone(weights=tmp_path), "some are missing", "words.json")
+    refused(lambda: load_backbone(weights=tmp_path), "lacks some of the files", "words.json")
     for file in assets.path("built-in").iterdir():
         (tmp_path / file.name).symlink_to(file)
     words = json.loads((tmp_path / "words.json").read_text())
@@ -129,7 +129,7 @@ def test_folder(tmp_path: Path) -> None:
     taught = load_backbone("built-in", weights=str(tmp_path))
     assert ("flux capacitor",) in taught.known.seen
     assert taught.digest == loaded().digest
-    refused(lambda: load_backbone("openai-vit-b-32", weights=tmp_path), "there is none")
+    refused(lambda: load_backbone("openai-vit-b-32", weights=tmp_path), "no weight file")
 
 
 def test_half_precision(model: CLIP, tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_no_state_dict(tmp_path: Path) -> None:
             name.write_bytes(data)
             refused(lambda n=name: load.read_weights(n), "download it again", folder=tmp_path)
     for name in (tmp_path, tmp_path / "away.pt"):
-        refused(lambda name=name: load.read_weights(name), "there is none")
+        refused(lambda name=name: load.read_weights(name), "no weight file")
 
 
 def test_other_model(file: Path) -> None:

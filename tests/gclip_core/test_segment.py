@@ -200,7 +200,7 @@ def test_folder(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = [line.split(":")[0] for line in printed.out.splitlines() if line[0] != " "]
     assert names == [str(folder / "a.jpg"), str(folder / "b.PNG")]
     failed, outcome = printed.err.splitlines()  # no progress bar, because this is not a terminal
-    assert failed.startswith(f"{folder / 'c.png'}: This is no readable image")
+    assert failed.startswith(f"{folder / 'c.png'}: This is not a readable image")
     assert outcome == f"2 of 3 images segmented; the masks are in {out}"
     assert main([str(out.parent), "--words", "cat", "--out", str(out)]) == 2
     assert "no images in the folder" in capsys.readouterr().err

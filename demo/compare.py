@@ -103,12 +103,17 @@ def note(scene: Scene) -> str:
         )
     else:
         text += " There are no scores, because there is no ground truth for these words."
-    if not BACKBONES[scene.settings.backbone].pretrained:
-        text += (
-            " This small model was trained on masks, so its results are not those of the papers; "
-            "SC-CLIP and SFP look for outlier patches of CLIP, which it does not have."
-        )
-    return explained(text)
+    return explained(f"{text} {caveat(scene)}")
+
+
+def caveat(scene: Scene) -> str:
+    """How the model differs from those of the papers; empty for a real CLIP."""
+    if BACKBONES[scene.settings.backbone].pretrained:
+        return ""
+    return (
+        "This small model was trained on masks, so its results are not those of the papers; "
+        "SC-CLIP and SFP look for outlier patches of CLIP, which it does not have."
+    )
 
 
 def figure(scene: Scene) -> bytes:
@@ -126,6 +131,7 @@ def figure(scene: Scene) -> bytes:
     named = zip(scene.colours, scene.words.names, strict=True)
     handles = [Patch(color=colour, label=name) for colour, name in named]
     drawn.legend(handles=handles, loc="outside lower center", ncols=8, fontsize=8, frameon=False)
+    drawn.suptitle(caveat(scene), fontsize=7)
     file = io.BytesIO()
     drawn.savefig(file, format="png")
     return file.getvalue()

@@ -42,8 +42,9 @@ AMF = {"amf": True, "cs": False}
 LESSONS = {
     "patches": Lesson(
         "1 · A word for every patch",
-        "CLIP was trained on photos with captions, never on masks. Its last block gives each patch "
-        "a vector, and each word has one, too: the word with the nearest vector colours the patch. "
+        "CLIP was trained on photos with captions, never on masks (the small model here was). Its "
+        "last block gives each patch a vector, and each word has one, too: the word with the "
+        "nearest vector colours the patch. "
         f"With one word, everything is “{WORD}”.",
         "Now other words that fit this photo compete as its **background**. What happens?",
         "Where one of them fits best, the photo is left uncoloured.",

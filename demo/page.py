@@ -141,7 +141,14 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
             following, next_card = steps[step]
             outcome += [next_card.row, next_card.masks]
         function = partial(guess_outcome, name, following)
-        card.guess.input(function, card.guess, outcome, preprocess=False, **COMPUTES)
+        card.guess.input(
+            function,
+            card.guess,
+            outcome,
+            preprocess=False,
+            show_progress_on=card.masks,
+            **COMPUTES,
+        )
         place = json.dumps((step, lessons.link(name), lessons.is_switch(name)))
         card.show.click(None, js=f"() => lendPage(...{place})")
     for name, button in parts.downloads.items():

@@ -4,8 +4,7 @@ import re
 
 TERMS = {
     "AMF": "Attention map fusion: the last block uses the mean of its own attention map and those "
-    "of two earlier blocks, in which patches look wider, so that distant patches of one thing "
-    "agree. These are the first from which on all have global tokens, or else the middle ones.",
+    "of two earlier blocks, in which patches look wider. Distant patches of one thing then agree.",
     "CS": "Channel suppression: a channel whose weights are far larger than all others is scaled "
     "down to their mean norm, because it would make all patches alike.",
     "mIoU": "Mean intersection over union: for each word, the pixels in both mask and ground "

@@ -27,6 +27,7 @@ from gclip_core.numbering import block_numbers, in_words
 from gclip_core.pixels import palette
 from gclip_core.pixels.masks import probabilities
 from gclip_core.result import Segmentation
+from gclip_core.words.background import is_typed
 from gclip_core.words.vocabulary import look_up
 
 ONE_PHOTO = "The paper reports gains in the mean over many photos."
@@ -214,8 +215,10 @@ def idle(scene: Scene) -> dict[str, Any]:
     if "cs" in scene.ideas:
         return {}
     where = " before the last block" if scene.report.abnormal else ""
+    model = scene.segmenter.backbone
+    name = "the small built-in model" if model.known else model.title
     return {
-        "text": f"CS is off: this model has no outlier channel{where}.",
+        "text": f"CS is off: {name} has no outlier channel{where}.",
         "action": "Try a damaged copy",
         "settings": {"backbone": DAMAGED, "cs": True},
         "opens": "swipe",
@@ -235,8 +238,8 @@ def banner(scene: Scene) -> dict[str, Any]:
         gains = [(right[1] == c).sum() - (right[0] == c).sum() for c in range(len(scene.words))]
         word = scene.words.names[gains.index(max(gains))]
         text += (
-            f" Without CS, {agree[0]} of the pixels are labelled as by the undamaged model; with "
-            f"CS, {agree[1]}. Look at “{word}”."
+            f" Without CS, {agree[0]} of the pixels have the same word as in the undamaged model, "
+            f"right or wrong; with CS, {agree[1]}. Look at “{word}”."
         )
     back = backbones.HOST.backbone if backbones.HOST.backbone != DAMAGED else BUILT_IN
     action = "Back to the undamaged model"
@@ -345,8 +348,8 @@ def chips(scene: Scene) -> dict[str, Any]:
     elif replaced:
         text = ", ".join(f"“{u.nearest}”" for u in replaced[:2])
         items.append(chip(f"Use {text}", nearest=True))
-    typed = {phrase.casefold() for phrase in (*scene.typed.phrases, *scene.words.phrases)}
-    further = [word for word in scene.plausible() if word.casefold() not in typed]
+    there = scene.typed, scene.words
+    further = [w for w in scene.plausible() if not any(is_typed((w,), words) for words in there)]
     items += [item(None, f"+ {word}") | {"word": word} for word in further[:4]]
     return {"items": items}
 

@@ -145,6 +145,7 @@ function lendPage(step, query, isSwipe) {
   write(query, { step, back }, true);
   document.dispatchEvent(new CustomEvent("lesson", { detail: { isSwipe } }));
   openAddress();
+  scrollTo(0, 0);
 }
 
 function showLesson() {

@@ -95,7 +95,6 @@ export default function mount({ element, props, trigger, watch }) {
     element.style.setProperty("--ratio", width / height);
     if (isNew) photo.src = value.photo.url;
     refreshPanels();
-    offer(".banner", value.banner);
     offer(".idle", value.idle);
     write(".notes", value.notes.join(" "));
     $(".take").hidden = false;
@@ -213,13 +212,15 @@ export default function mount({ element, props, trigger, watch }) {
     $(".chip.left span").textContent = left;
     $(".chip dfn").hidden = isSwipe || !left.includes("mIoU"); // the line is in its way
     write(".chip.right", isSwipe ? chipOf(after) : "");
-    write(".sentence", sentence());
+    const isNone = labelToCut() === null;
+    offer(".banner", isNone ? { text: sentence() } : answer.banner); // in view on any screen
+    write(".sentence", isNone ? "" : sentence());
     split.hidden = !isSwipe;
     pad.hidden = isSwipe;
     $(".hint").hidden = isSwipe;
     const seen = (isSwipe ? [before, after] : [chosen.mask]).map((i) => answer.masks[i]);
     refreshLegend($(".legend"), answer.classes, seen, chosen.label);
-    $(".cut").hidden = labelToCut() === null;
+    $(".cut").hidden = isNone;
     $(".cut bdi").textContent = nameOf(labelToCut());
     draw();
     look();
@@ -381,6 +382,8 @@ export default function mount({ element, props, trigger, watch }) {
       return write(".notes", "The photo could not be loaded. Reload the page.");
     }
     saveAs(await paintFile(), `${answer.name}-${ending}.png`);
+    $(".take").classList.add("saved");
+    setTimeout(() => $(".take").classList.remove("saved"), 3000);
   }
 
   $(".cut").onclick = () => {

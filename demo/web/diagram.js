@@ -82,7 +82,7 @@ export default function mount({ element, props, trigger, watch }) {
     data = { cosines, labels, byBlock, maps, last, matrix, behind };
     const [rows, columns] = answer.grid;
     set({ rows, columns, ratio: answer.ratio, photo: `url(${JSON.stringify(answer.photo.url)})` });
-    $(".size").textContent = `${columns} × ${rows}`;
+    $(".size").textContent = `${columns} × ${rows}; press one`;
     $(".number").textContent = closer.block + 1;
     $(".norms").src = closer.norms.url;
     $(".own").textContent = tower.formula;

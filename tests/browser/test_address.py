@@ -93,6 +93,7 @@ def test_back(flower: Page) -> None:
         expect(flower.locator("#words textarea")).to_have_value(", ".join(entry[2]))
         expect(switch(flower, "AMF")).to_have_attribute("aria-checked", amf)
         assert seen(flower) == entry
+        is_settled(flower)
 
     flower.evaluate("() => { history.back(); setTimeout(() => history.back(), 300) }")
     shows(second, "false")

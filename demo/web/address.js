@@ -160,14 +160,22 @@ function openAddress() {
   document.querySelector("#open-address").click();
 }
 
-/** Words typed while an answer is on its way; the suggested words in it must not replace them. */
+/** Words typed since the last answer; suggested words in the next one must not replace them. */
 let typed = null;
 document.addEventListener("input", ({ target, isTrusted }) => {
-  const isBusy = document.querySelector(".pending, .uploading, .stale") !== null;
-  if (isTrusted && isBusy && target.matches("#words textarea")) typed = target.value;
+  if (isTrusted && target.matches("#words textarea")) typed = target.value;
 });
+/** A press may ask for other words. */
+document.addEventListener(
+  "click",
+  ({ target }) => {
+    if (target.closest("button") && !target.closest("#words")) typed = null;
+  },
+  true,
+);
 
-function keepTyped() {
+async function keepTyped() {
+  await new Promise((resolve) => setTimeout(resolve, 200)); // until the answer is in the page
   const box = document.querySelector("#words textarea");
   const words = typed ?? box.value;
   typed = null;

@@ -176,6 +176,7 @@ document.addEventListener(
 
 async function keepTyped() {
   await new Promise((resolve) => setTimeout(resolve, 200)); // until the answer is in the page
+  if (document.querySelector(".pending, .uploading")) return; // a photo's answer is to come
   const box = document.querySelector("#words textarea");
   const words = typed ?? box.value;
   typed = null;

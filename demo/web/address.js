@@ -178,17 +178,20 @@ async function keepTyped() {
   await new Promise((resolve) => setTimeout(resolve, 200)); // until the answer is in the page
   if (document.querySelector(".pending, .uploading")) return; // a photo's answer is to come
   const box = document.querySelector("#words textarea");
-  const words = typed ?? box.value;
+  const words = typed || box.value;
   typed = null;
   document.body.classList.remove("stale"); // also after an error
   if (words !== box.value) submitWords(words);
 }
 
+/** Words that are added at once are submitted together. */
+let submitting = 0;
 function submitWords(words) {
   const box = document.querySelector("#words textarea");
   box.value = words;
   box.dispatchEvent(new Event("input", { bubbles: true }));
-  document.querySelector("#words button").click();
+  clearTimeout(submitting);
+  submitting = setTimeout(() => document.querySelector("#words button").click(), 100);
 }
 
 addEventListener("popstate", openAddress);

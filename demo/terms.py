@@ -9,7 +9,7 @@ TERMS = {
     "down to their mean norm, because it would make all patches alike.",
     "mIoU": "Mean intersection over union: for each word, the pixels in both mask and ground "
     "truth, divided by the pixels in either; 100 % is a perfect mask.",
-    "attention": "How much each patch takes from every other patch of the photo; bright is much.",
+    "attention": "How much each patch takes from each other patch of the photo; bright means much.",
     "background": "Other words of this photo, and everyday ones, compete with yours; pixels that "
     "they win get no class.",
     "block": "A layer of the transformer, in which each patch gathers information from the patches "

@@ -305,7 +305,8 @@ def attention_text(scene: Scene) -> str:
     if not scene.method.fusion:
         return f"{title}Without AMF: the last block’s own."
     fusion, last = scene.report.fusion, scene.segmenter.backbone.n_blocks - 1
-    early, blocks = (block_numbers(b) for b in (fusion.blocks, sorted({*fusion.blocks, last})))
+    early = block_numbers(fusion.blocks)
+    blocks = block_numbers(sorted({*fusion.blocks, last}))
     reason = {
         FusionReason.GLOBAL_TOKENS: f" From block {early[0]} on, all have global tokens.",
         FusionReason.MIDDLE: f" {in_words(early).capitalize()} are in the middle.",

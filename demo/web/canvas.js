@@ -213,7 +213,9 @@ export default function mount({ element, props, trigger, watch }) {
     $(".chip dfn").hidden = isSwipe || !left.includes("mIoU"); // the line is in its way
     write(".chip.right", isSwipe ? chipOf(after) : "");
     const isNone = labelToCut() === null;
-    offer(".banner", isNone ? { text: sentence() } : answer.banner); // in view on any screen
+    const { banner } = answer;
+    const text = [isNone ? sentence() : "", banner.text].filter(Boolean).join(" ");
+    offer(".banner", { ...banner, text }); // above the photo, so in view on any screen
     write(".sentence", isNone ? "" : sentence());
     split.hidden = !isSwipe;
     pad.hidden = isSwipe;

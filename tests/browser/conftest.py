@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -200,7 +201,7 @@ def type_words(page: Page, words: str) -> None:
 
 def give(page: Page, data: bytes, name: str = "photo.png") -> None:
     """Upload a file in place of the photo."""
-    file = {"name": name, "mimeType": f"image/{name.split('.')[1]}", "buffer": data}
+    file = {"name": name, "mimeType": guess_type(name)[0], "buffer": data}
     page.locator("#photo input[type=file]").set_input_files(file)
 
 

@@ -200,8 +200,8 @@ def test_frame(flower: Page, url: str) -> None:
 
 @pytest.mark.long
 def test_lesson_lends_the_page(flower: Page) -> None:
-    """Steps appear one by one after each guess; a step that was shown returns to the photo, words,
-    switches and tab, even after a reload."""
+    """Steps appear one by one after each guess; a step that was shown returns to the lesson, and to
+    the photo, words and switches, even after a reload."""
     own(flower)
     after(flower, lambda: type_words(flower, "dog, sky"))
     after(flower, switch(flower, "AMF").click)
@@ -216,17 +216,20 @@ def test_lesson_lends_the_page(flower: Page) -> None:
         expect(card.get_by_text("mIoU goes from")).to_be_visible()
         expect(cards).to_have_count(step + 1)
         card.get_by_role("button", name="Show me").click()
-        expect(line).to_have_text(f"Lesson, step {step} · back to my photo")
+        expect(line).to_have_text(f"Lesson, step {step} · back to the lesson · back to my photo")
         expect(answers(flower)).to_be_in_viewport()
         is_settled(flower)
         assert "raccoon" in photo(flower)
         if step == 1:
-            turn_to(flower, "Learn")
+            line.get_by_role("button", name="back to the lesson").click()
+            expect(flower.get_by_role("tab", name="Learn")).to_have_attribute(
+                "aria-selected", "true"
+            )
     expect(switch(flower, "AMF")).to_have_attribute("aria-checked", "true")
     flower.reload()
     is_settled(flower)
     expect(line).to_contain_text("step 2")
-    after(flower, line.get_by_role("button").click)
+    after(flower, line.get_by_role("button", name="back to my photo").click)
     is_settled(flower)
     assert seen(flower) == before
     expect(line).to_be_hidden()

@@ -240,6 +240,15 @@ def test_many_words(flower: Page) -> None:
     expect(flower.locator("#canvas .absent")).to_have_text("Not found: fork, zebra, airplane")
 
 
+def test_nothing_found(visitor: Callable[..., Page]) -> None:
+    """A message over the photo says so, beside the way back from the damaged copy."""
+    page = visitor(example="flower", words="bus", backbone="built-in-damaged")
+    banner = page.locator("#canvas .banner")
+    expect(banner).to_contain_text("None of these words was found in this photo. Simulation:")
+    expect(banner.get_by_role("button")).to_have_text("Back to the undamaged model")
+    expect(page.locator("#canvas .cut")).to_be_hidden()
+
+
 def test_dropped_photo(flower: Page) -> None:
     """A photo dropped on the canvas replaces the photo."""
     data = base64.b64encode(encoded(picture(), "JPEG")).decode()

@@ -181,11 +181,15 @@ def test_refused_input(flower: Page) -> None:
     """A file that is not an image, or is truncated, gets an error message, and so do 201 classes,
     which stay in the field; the next photo and fewer words work."""
     cut_short, before = encoded(picture(), "JPEG")[:2000], legend(flower).all_inner_texts()
-    for name, data in (("photo.png", b"no picture"), ("photo.jpeg", cut_short)):
+    for name, data in (
+        ("notes.txt", b"no picture"),
+        ("photo.png", b"no picture"),
+        ("photo.jpeg", cut_short),
+    ):
         give(flower, data, name)
         expect(flower.locator(".toast-body")).to_contain_text("image")
         expect(legend(flower)).to_have_text(before)
-        expect(flower.locator(".pending")).to_have_count(0)
+        expect(flower.locator(".pending, .uploading")).to_have_count(0)
         flower.locator(".toast-close").click()
         expect(flower.locator(".toast-body")).to_have_count(0)
     after(flower, flower.locator("#samples button").nth(1).click)

@@ -3,21 +3,19 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from errno import ENOSPC
-from functools import partial
 from typing import Any
 
 import torch
 
-from demo import address, backbones, compare, diagram, lessons, share, views
+from demo import address, backbones, compare, diagram, share, views
 from demo.gate.files import GONE
 from demo.scene import LOCK, Photo, Scene
 from demo.settings import Settings
 from gclip_core import GclipError
 
-SEGMENT, HOW, COMPARE, LEARN, SHARE = ("segment",), ("how",), ("compare",), ("learn",), ("share",)
+SEGMENT, HOW, COMPARE, SHARE = ("segment",), ("how",), ("compare",), ("share",)
 EVERY_TAB = address.TABS
 
-EVERYTHING = tuple(Settings.model_fields)
 IN_VIEW = ("block", "head", "enlarged")
 """Settings that select what is shown."""
 MASK = ("words", "nearest", "templates", "logit_scale", "threshold", "refine")
@@ -39,9 +37,9 @@ class View:
     ignores: tuple[str, ...] = ()
 
     def key(self, scene: Scene) -> tuple:
-        """The photo and the settings that the value depends on; empty without such settings."""
-        values = tuple(value for name, value in scene.settings if name not in self.ignores)
-        return (scene.photo.digest, *values) if values else ()
+        """The photo and the settings that the value depends on."""
+        values = (value for name, value in scene.settings if name not in self.ignores)
+        return scene.photo.digest, *values
 
 
 VIEWS = {
@@ -62,7 +60,6 @@ VIEWS = {
     "large.visible": View(COMPARE, compare.is_pressed),
     "compare_note": View(COMPARE, compare.note),
     "table": View(COMPARE, compare.table, IN_VIEW),
-    lessons.FIRST: View(LEARN, partial(lessons.before, name=lessons.FIRST), EVERYTHING),
     "address": View(EVERY_TAB, address.to_browser),
     "include_photo.visible": View(SHARE, lambda scene: scene.photo.example is None),
     "link_note": View(SHARE, share.note),

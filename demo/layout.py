@@ -66,14 +66,15 @@ class Parts:
     downloads: dict[str, gr.Button] = field(default_factory=dict)
     """By the name of a file; see ``demo.share.DOWNLOADS``."""
     tabs: gr.Tabs = field(init=False)
+    learn: gr.Tab = field(init=False)
     photo: gr.Image = field(init=False)
     samples: gr.HTML = field(init=False)
     fetch: gr.Group = field(init=False)
     fetch_text: gr.Markdown = field(init=False)
     fetch_start: gr.Button = field(init=False)
     fetch_stop: gr.Button = field(init=False)
-    requested: gr.Textbox = field(init=False)
-    """The address that a browser requests."""
+    sent: gr.Textbox = field(init=False)
+    """What a script of the page sends: an address, or the guesses of the lesson."""
     open_address: gr.Button = field(init=False)
     shared_link: gr.Textbox = field(init=False)
     include_photo: gr.Checkbox = field(init=False)
@@ -155,7 +156,7 @@ def _inputs(parts: Parts) -> None:
     for name in ("amf", "cs"):  # the switches at each mask click these: ideas.js
         controls[name] = gr.Checkbox(label=name.upper(), visible="hidden", elem_id=name)
     outputs["address"] = gr.Textbox(visible="hidden")
-    parts.requested = gr.Textbox(visible="hidden")
+    parts.sent = gr.Textbox(visible="hidden")
     parts.open_address = gr.Button(visible="hidden", elem_id="open-address")
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         _settings(parts)
@@ -254,18 +255,17 @@ def _tabs(parts: Parts) -> None:
             outputs["large"] = drawn("canvas", "large", looks=None, visible=False)
             outputs["masks"] = strip("masks")
             outputs["table"] = gr.Markdown(elem_id="table")
-        with gr.Tab("Learn", id="learn", elem_id="learn"):
+        with gr.Tab("Learn", id="learn", elem_id="learn") as parts.learn:
             gr.HTML(lessons.intro())
             for name, lesson in LESSONS.items():
                 parts.cards[name] = _card(name, lesson)
-            outputs[lessons.FIRST] = parts.cards[lessons.FIRST].masks
         with gr.Tab("Share", id="share", elem_id="share"):
             _share(parts)
 
 
 def _card(name: str, lesson: lessons.Lesson) -> Card:
     """A step: its masks, and beside them the guess, which reveals the next step."""
-    with gr.Row(elem_classes="card", visible=name == lessons.FIRST) as row:
+    with gr.Row(elem_classes="card", visible=False) as row:
         with gr.Column(min_width=300):
             masks = strip(f"lesson-{name}")
         with gr.Column(min_width=300):

@@ -85,7 +85,6 @@ LESSONS = {
     ),
 }
 """Steps by name."""
-FIRST = next(iter(LESSONS))
 
 
 def intro() -> str:
@@ -122,8 +121,8 @@ def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
     return item(image, caption, "The photo with its mask", "jpeg")
 
 
-def before(_: Scene | None, name: str) -> dict[str, Any]:
-    """The mask that a step starts with, whatever the visitor's photo."""
+def before(name: str) -> dict[str, Any]:
+    """The mask that a step starts with."""
     lesson = LESSONS[name]
     items = [picture(lesson.before, "Before")]
     if lesson.drawn:

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
+from pydantic import TypeAdapter
 
 from demo import backbones, lessons, share
 from demo.address import Address, restore
@@ -103,17 +105,17 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     # Restore the address when the page opens, on Back, and in a lesson.
     for event in (page.load, parts.open_address.click):
         script = "seen => [seen, readAddress()]"
-        done = event(open_address, [seen, parts.requested], opened, js=script, **SETS_INPUTS)
+        done = event(open_address, [seen, parts.sent], opened, js=script, **SETS_INPUTS)
         done.then(**answered).then(None, js="settleAddress")
     # Events that set inputs, which are then answered: event, function, outputs, what follows.
-    reveal = "() => document.querySelector('#large').scrollIntoView()"
+    scroll = "() => document.querySelector('#large').scrollIntoView()"
     for event, function, changed, script in (
         (parts.samples.select, choose_example, parts.photo, "keepTyped"),
         (outputs["chips"].select, press, settings, "keepTyped"),
         (outputs["undo"].select, press, settings, "keepTyped"),
         (canvas.input, press, settings, "keepTyped"),
         (diagram.input, press, settings, "keepTyped"),
-        (masks.select, press, settings, reveal),
+        (masks.select, press, settings, scroll),
     ):
         event(function, None, changed, **SETS_INPUTS).then(**answered).then(None, js=script)
     link, include = parts.shared_link, parts.include_photo
@@ -134,22 +136,20 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     parts.fetch_stop.click(
         refuse()(backbones.offer), backbone, parts.fetch_text, cancels=fetched, **SETS_INPUTS
     )
-    steps = [*parts.cards.items()]
-    for step, (name, card) in enumerate(steps, start=1):
-        outcome, following = [card.guess, card.outcome, card.masks, card.show], None
-        if step < len(steps):
-            following, next_card = steps[step]
-            outcome += [next_card.row, next_card.masks]
-        function = partial(guess_outcome, name, following)
-        card.guess.input(
-            function,
-            card.guess,
-            outcome,
-            preprocess=False,
-            show_progress_on=card.masks,
-            **COMPUTES,
-        )
-        place = json.dumps((step, lessons.link(name), lessons.is_switch(name)))
+    revealed, cards = gr.State(-1), parts.cards.values()
+    revealing: dict[str, Any] = {
+        "fn": reveal,
+        "outputs": [revealed, *(part for card in cards for part in vars(card).values())],
+        "preprocess": False,
+        "show_progress_on": [card.masks for card in cards],
+        **COMPUTES,
+    }
+    script = "shown => [shown, readGuesses()]"
+    parts.learn.select(inputs=[revealed, parts.sent], js=script, **revealing)
+    for step, (name, card) in enumerate(parts.cards.items()):
+        script = f"(shown, guess) => [shown, addGuess({step}, guess)]"
+        card.guess.input(inputs=[revealed, card.guess], js=script, **revealing)
+        place = json.dumps((step + 1, lessons.link(name), lessons.is_switch(name)))
         card.show.click(None, js=f"() => lendPage(...{place})")
     for name, button in parts.downloads.items():
         function = partial(download, name)
@@ -248,12 +248,22 @@ def press(event: gr.EventData) -> list[Any]:
 
 
 @refuse()
-def guess_outcome(name: str, following: str | None, guess: int) -> list[Any]:
-    """What a guess reveals; also the next step, which gives away the answer to this one."""
-    shown = gr.update(visible=True)
+def reveal(shown: int, sent: str) -> list[Any]:
+    """The outcomes of all guesses but those of the ``shown`` steps, and then the next step, which
+    would give away the last answer. Before anything is shown, ``shown`` is -1."""
+    names = [*lessons.LESSONS]
+    guesses = TypeAdapter(list[int]).validate_json(sent)[: len(names)]
+    outputs = [[gr.skip()] * 5 for _ in names]
+    on = gr.update(visible=True)
     with LOCK:
-        outcome = [gr.update(interactive=False), *lessons.guessed(name, guess), shown]
-        return outcome + ([shown, lessons.before(None, following)] if following else [])
+        for step in range(max(shown, 0), len(guesses)):
+            text, masks = lessons.guessed(names[step], guesses[step])
+            guess = gr.update(value=guesses[step], interactive=False)
+            outputs[step] = [on, masks, guess, text, on]
+        step = len(guesses)
+        if shown < step < len(names):
+            outputs[step][:2] = on, lessons.before(names[step])
+    return [max(shown, step), *chain(*outputs)]
 
 
 @refuse()

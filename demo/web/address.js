@@ -14,8 +14,8 @@ const isFramed = window !== window.parent;
 let memory = {};
 /** What the server sent: the link of the last answer, and what it leaves out. */
 let answered = { link: "", photo: "", words: "" };
-/** Whether the address that was requested last has been answered. */
-let isSettled = false;
+/** How many requested addresses are not answered yet. */
+let pending = 1; // the one that the page opens with
 /** The open tab, and the last one that shows the photo. */
 const tabs = { open: "segment", ofPhoto: history.state?.ofPhoto ?? "segment" };
 
@@ -78,7 +78,6 @@ if (isFramed && !history.state && last?.opened === opened) write(last.query, nul
 
 /** What the server needs to show the address: the input of page.py's open_address. */
 function readAddress() {
-  isSettled = false;
   const query = own(parameters());
   query.delete("patch"); // the browser's
   const { photo = "", words = "" } = readStorage().kept[parameters().get("kept")] ?? {};
@@ -87,7 +86,7 @@ function readAddress() {
 
 /** Called after the answer to an address, or after an error. */
 function settleAddress() {
-  isSettled = true;
+  pending = Math.max(0, Math.min(pending - 1, 1)); // page.py skips all but the last
   write(withTab(parameters(), tabs.open), { ...history.state, isAnswered: true });
   if (history.state.step) document.querySelector("#lesson").scrollIntoView({ block: "nearest" });
 }
@@ -107,7 +106,7 @@ function recordAnswer(text, isIncluded) {
   const isSame = (names) => names.every((name) => shown.get(name) === query.get(name));
   if (isSame(PHOTO) && shown.has("patch")) query.set("patch", shown.get("patch"));
   if (!state?.isAnswered || isSame(PHOTO_AND_WORDS)) write(query, { ...state, isAnswered: true });
-  else if (isSettled) write(query, isSame(PHOTO) ? state : { isAnswered: true }, true);
+  else if (!pending) write(query, isSame(PHOTO) ? state : { isAnswered: true }, true);
   // otherwise the visitor has left this address meanwhile
   const isStillIncluded = isIncluded && photo === before;
   return [shareLink(isStillIncluded), isStillIncluded];
@@ -135,7 +134,7 @@ function turnTo(name, isIncluded) {
   tabs.open = name;
   if (name !== "share" && name !== "learn") tabs.ofPhoto = name;
   const { ofPhoto } = tabs;
-  if (isSettled) write(withTab(parameters(), name), { ...history.state, ofPhoto });
+  if (!pending) write(withTab(parameters(), name), { ...history.state, ofPhoto });
   return [name, shareLink(isIncluded)];
 }
 
@@ -156,8 +155,29 @@ function showLesson() {
 }
 
 function openAddress() {
+  pending++;
   showLesson();
   document.querySelector("#open-address").click();
+}
+
+/** The guesses in Learn, by step; a reload keeps them. */
+let guesses = "[]";
+function readGuesses() {
+  try {
+    return sessionStorage.getItem("gclip-guesses") ?? guesses;
+  } catch {
+    return guesses; // this browser stores nothing
+  }
+}
+
+function addGuess(step, guess) {
+  guesses = JSON.stringify([...JSON.parse(readGuesses()).slice(0, step), guess]);
+  try {
+    sessionStorage.setItem("gclip-guesses", guesses);
+  } catch {
+    // As above.
+  }
+  return guesses;
 }
 
 /** Words typed since the last answer; suggested words in the next one must not replace them. */
@@ -205,4 +225,12 @@ document.addEventListener("click", ({ target }) => {
 
 // For page.py and shared.js.
 Object.assign(window, { readAddress, recordAnswer, recordPatch, settleAddress });
-Object.assign(window, { shareLink, turnTo, lendPage, keepTyped, submitWords });
+Object.assign(window, {
+  shareLink,
+  turnTo,
+  lendPage,
+  readGuesses,
+  addGuess,
+  keepTyped,
+  submitWords,
+});

@@ -236,3 +236,6 @@ def test_lesson_lends_the_page(flower: Page) -> None:
     expect(switch(flower, "AMF")).to_have_attribute("aria-checked", "false")
     after(flower, flower.locator("#samples button").first.click)
     expect(line).to_be_hidden()
+    turn_to(flower, "Learn")
+    expect(cards).to_have_count(3)  # with the answers from before the reload
+    expect(cards.nth(1).get_by_label("The mask gets better")).to_be_checked()

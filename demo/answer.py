@@ -1,5 +1,6 @@
 """The page's one event: from its inputs to those outputs that are visible and have changed."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from errno import ENOSPC
@@ -78,6 +79,7 @@ class Seen:
     words: str = ""
     filled: str = ""  # the last words that the page filled in
     undo: str = ""  # typed words that others have replaced
+    answers: int = 0
     keys: Mapping[str, tuple] = field(default_factory=dict)
 
     def with_words(self, words: str, filled: str) -> "Seen":
@@ -131,12 +133,12 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
     if is_other or seen.photo is None or words.strip() != seen.words:
         filled = words if words == scene.own_words else ""
     before = seen.undo
-    seen = replace(seen, backbone=settings.backbone, photo=photo)
+    number = seen.answers + 1
+    seen = replace(seen, backbone=settings.backbone, photo=photo, answers=number)
     seen = seen.with_words(words.strip(), filled.strip())
     if seen.undo != before:
         part["undo"] = views.undo(seen.undo)
-    if words != chosen.words:
-        part["words"] = words  # what a person types meanwhile is kept: address.js
+    part["filled"] = json.dumps([seen.answers, words])  # new even where the words are the same
     made: dict[str, Any] = {}
     for name, view in VIEWS.items():
         key = view.key(scene)

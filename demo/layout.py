@@ -76,6 +76,8 @@ class Parts:
     sent: gr.Textbox = field(init=False)
     """What a script of the page sends: an address, or the guesses of the lesson."""
     open_address: gr.Button = field(init=False)
+    filled: gr.Textbox = field(init=False)
+    """Number and words of the answer; the words are shown unless others were typed meanwhile."""
     shared_link: gr.Textbox = field(init=False)
     include_photo: gr.Checkbox = field(init=False)
     copy: gr.Button = field(init=False)
@@ -157,6 +159,7 @@ def _inputs(parts: Parts) -> None:
         controls[name] = gr.Checkbox(label=name.upper(), visible="hidden", elem_id=name)
     outputs["address"] = gr.Textbox(visible="hidden")
     parts.sent = gr.Textbox(visible="hidden")
+    parts.filled = gr.Textbox(visible="hidden")
     parts.open_address = gr.Button(visible="hidden", elem_id="open-address")
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         _settings(parts)

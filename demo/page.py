@@ -56,6 +56,9 @@ COMPUTES = PRIVATE | {
 }
 """Options of events that compute: one at a time."""
 
+FRESHEN = "() => document.body.classList.remove('stale')"
+"""After an answer, also after an error: nothing that is shown is dimmed."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -75,7 +78,7 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     settings = [controls[name] for name in Settings.model_fields]
     shown: dict[str, Component] = outputs | {
         "photo": parts.photo,
-        "words": controls["words"],
+        "filled": parts.filled,
         "fetch": parts.fetch,
         "fetch_text": parts.fetch_text,
     }
@@ -84,6 +87,7 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
         "fn": partial(respond, shown, seen),
         "inputs": [seen, tab, *asked],
         "outputs": [seen, *dict.fromkeys(shown.values())],
+        "js": "readInputs",
         "api_name": "respond",
         "preprocess": False,  # Settings checks the values, and the library opens the photo
         "trigger_mode": "always_last",  # also for events that follow another one
@@ -97,7 +101,10 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
             triggers += [control.submit, control.blur]
         elif not isinstance(control, gr.State):
             triggers.append(control.input)
-    gr.on(triggers, **answered).then(None, js="keepTyped")
+    gr.on(triggers, **answered).then(None, js=FRESHEN)
+
+    words, filled = controls["words"], parts.filled
+    filled.change(None, filled, words, js="fillWords")
 
     backbone = controls["backbone"]
     opened = [seen, parts.tabs, tab, *asked]
@@ -110,11 +117,11 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
     # Events that set inputs, which are then answered: event, function, outputs, what follows.
     scroll = "() => document.querySelector('#large').scrollIntoView()"
     for event, function, changed, script in (
-        (parts.samples.select, choose_example, parts.photo, "keepTyped"),
-        (outputs["chips"].select, press, settings, "keepTyped"),
-        (outputs["undo"].select, press, settings, "keepTyped"),
-        (canvas.input, press, settings, "keepTyped"),
-        (diagram.input, press, settings, "keepTyped"),
+        (parts.samples.select, choose_example, parts.photo, FRESHEN),
+        (outputs["chips"].select, press, settings, FRESHEN),
+        (outputs["undo"].select, press, settings, FRESHEN),
+        (canvas.input, press, settings, FRESHEN),
+        (diagram.input, press, settings, FRESHEN),
         (masks.select, press, settings, scroll),
     ):
         event(function, None, changed, **SETS_INPUTS).then(**answered).then(None, js=script)

@@ -180,34 +180,33 @@ function addGuess(step, guess) {
   return guesses;
 }
 
-/** Words typed since the last answer; suggested words in the next one must not replace them. */
-let typed = null;
-document.addEventListener("input", ({ target, isTrusted }) => {
-  if (isTrusted && target.matches("#words textarea")) typed = target.value;
+/** The words of the last answer, the photo of the last request, and whether words were typed since. */
+const known = { filled: "", photo: null, isTyped: false };
+const wordsBox = () => document.querySelector("#words textarea");
+document.addEventListener("input", ({ target }) => {
+  if (target === wordsBox()) known.isTyped = true;
 });
-/** A press may ask for other words. */
-document.addEventListener(
-  "click",
-  ({ target }) => {
-    if (target.closest("button") && !target.closest("#words")) typed = null;
-  },
-  true,
-);
 
-async function keepTyped() {
-  await new Promise((resolve) => setTimeout(resolve, 200)); // until the answer is in the page
-  if (document.querySelector(".pending, .uploading")) return; // a photo's answer is to come
-  const box = document.querySelector("#words textarea");
-  const words = typed || box.value;
-  typed = null;
-  document.body.classList.remove("stale"); // also after an error
-  if (words !== box.value) submitWords(words);
+/** The inputs of a request. Words that are typed while a photo is uploaded are for that photo. */
+function readInputs(seen, tab, photo, words, ...others) {
+  if (photo?.path !== known.photo) document.body.classList.remove("awaiting");
+  const isBefore = document.body.classList.contains("awaiting");
+  // Gradio reads the inputs a little before it calls this.
+  if (!isBefore && words === wordsBox().value) known.isTyped = false;
+  known.photo = photo?.path;
+  return [seen, tab, photo, isBefore ? known.filled : words, ...others];
+}
+
+/** The words of an answer, unless others were typed meanwhile. */
+function fillWords(answer) {
+  [, known.filled] = JSON.parse(answer);
+  return known.isTyped ? wordsBox().value : known.filled;
 }
 
 /** Words that are added at once are submitted together. */
 let submitting = 0;
 function submitWords(words) {
-  const box = document.querySelector("#words textarea");
+  const box = wordsBox();
   box.value = words;
   box.dispatchEvent(new Event("input", { bubbles: true }));
   clearTimeout(submitting);
@@ -231,6 +230,7 @@ Object.assign(window, {
   lendPage,
   readGuesses,
   addGuess,
-  keepTyped,
+  readInputs,
+  fillWords,
   submitWords,
 });

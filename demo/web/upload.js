@@ -1,7 +1,10 @@
-// While a photo is uploaded and decoded, body has the class "uploading".
+// While a photo is uploaded and decoded, body has the class "uploading"; until its mask is requested,
+// it also has the class "awaiting".
 
 const isPhoto = (node) => node instanceof Element && node.closest("#photo") !== null;
-const sign = (isOn) => document.body.classList.toggle("uploading", isOn);
+function sign(isOn) {
+  for (const name of ["uploading", "awaiting"]) document.body.classList.toggle(name, isOn);
+}
 
 /** Gradio refuses other files before it uploads them. */
 const isImage = (files) => files?.length > 0 && files[0].type.startsWith("image/");

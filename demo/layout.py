@@ -281,6 +281,7 @@ def _card(name: str, lesson: lessons.Lesson) -> Card:
 
 
 def _share(parts: Parts) -> None:
+    gr.Markdown("### Link")
     with gr.Row():
         parts.shared_link = gr.Textbox(
             show_label=False,
@@ -290,15 +291,17 @@ def _share(parts: Parts) -> None:
             scale=4,
             min_width=320,
         )
-        parts.copy = gr.Button(COPY_LINK, variant="primary", min_width=140)
+        parts.copy = gr.Button(COPY_LINK, variant="primary", size="md", min_width=140)
     parts.include_photo = gr.Checkbox(
         label="Include my photo (kept here for a day)", container=False, elem_id="include-photo"
     )
     parts.outputs["include_photo"] = parts.include_photo
     parts.outputs["link_note"] = gr.Markdown()
+    gr.Markdown("### Files")
     with gr.Row():
         for name in ("mask", "cutouts", "png", "pdf"):
             text, _, _ = share.DOWNLOADS[name]
             parts.downloads[name] = gr.Button(text, size="md", min_width=120)
+    gr.Markdown("### Python")
     parts.outputs["python"] = gr.Markdown(elem_id="python")
     parts.file = gr.DownloadButton(visible="hidden")

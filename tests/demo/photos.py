@@ -1,6 +1,7 @@
 """Photos, scenes and a visitor for tests of the page, all with the built-in model."""
 
 import gzip
+import json
 from pathlib import Path
 from typing import Any
 
@@ -87,5 +88,7 @@ class Session:
         for part in answer(self.seen, self.tab, self.path, *self.settings.values()):
             self.seen = part.pop("seen", self.seen)
             outputs |= part
-        self.settings["words"] = outputs.get("words", self.settings["words"])
+        if "filled" in outputs:
+            _, outputs["words"] = json.loads(outputs["filled"])
+            self.settings["words"] = outputs["words"]
         return outputs

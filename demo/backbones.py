@@ -59,7 +59,7 @@ def get(name: str) -> Backbone:
 
     def make() -> Backbone:
         if entry.defect:
-            return load.damaged(entry, get(entry.defect[0]))
+            return load.load_damaged(entry, get(entry.defect[0]))
         weights = HOST.weights if name == HOST.backbone else None
         return load_backbone(name, weights, HOST.device, HOST.dtype)
 

@@ -23,13 +23,9 @@ from gclip_core.words.vocabulary import unknown_phrases
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns the exit status; an error is one sentence on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    try:
-        if given[:1] == ["table"]:
-            return options.run(_compare, table_parser().parse_args(given[1:]))
-        return options.run(_evaluate, parser().parse_args(given))
-    except KeyboardInterrupt:
-        print("Stopped. Run the same command again to resume.", file=sys.stderr)
-        return 130
+    if given[:1] == ["table"]:
+        return options.run(_compare, table_parser().parse_args(given[1:]))
+    return options.run(_evaluate, parser().parse_args(given))
 
 
 # --- an evaluation -------------------------------------------------------------------------------

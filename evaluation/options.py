@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from evaluation import EvaluationError
 from evaluation.datasets import DATASETS, LabelledSet, open_dataset
 from evaluation.photos import NAME as PHOTOS
@@ -21,9 +23,12 @@ def run(command: Callable[[Any], None], args: Any) -> int:
     """Runs a command and returns the exit status; an error is one sentence on stderr."""
     try:
         command(args)
-    except (GclipError, OSError) as error:
+    except (GclipError, OSError, torch.OutOfMemoryError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("Stopped. Run the same command again; an evaluation resumes.", file=sys.stderr)
+        return 130
     return 0
 
 

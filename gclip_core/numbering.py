@@ -39,8 +39,8 @@ def check_blocks(what: str, blocks: Blocks) -> None:
         return
     if not isinstance(blocks, tuple) or not blocks or indices(what, blocks) != blocks:
         raise MethodError(
-            f"{what} must be auto, backbone or a tuple of block indices counted from 0, not "
-            f"{blocks!r}."
+            f"{what} must be auto, backbone or a tuple of different block indices counted from 0, "
+            f"not {blocks!r}."
         )
 
 

@@ -139,7 +139,7 @@ class Segmenter:
         features = ready.average(windows)
         hidden = self._background(encoded, features, prompts, background, background_weight)
         logits, best = self._logits(prompts, hidden, features, background_weight)
-        prompt_classes = prompts.classes.prompt_classes
+        prompt_classes = prompts.vocabulary.prompt_classes
         notes = prompts.notes
         names = ()
         has_background = bool(background and background_weight)
@@ -159,7 +159,7 @@ class Segmenter:
         result = Segmentation(
             labels=labels,
             logits=logits,
-            vocabulary=prompts.classes,
+            vocabulary=prompts.vocabulary,
             method=method,
             report=self.report(encoded, method),
             prompt_classes=prompt_classes,
@@ -185,7 +185,7 @@ class Segmenter:
         if not background or not weight:
             return None
         if background is not True:
-            return of_words(self.backbone, prompts.classes, background, self.templates)
+            return of_words(self.backbone, prompts.vocabulary, background, self.templates)
         features = F.normalize(features, dim=-1)
         return of_image(self.backbone, prompts, features, self._matches(encoded, features))
 
@@ -230,7 +230,7 @@ class Segmenter:
         if last.shape[:2] != source.grid:
             last = F.adaptive_avg_pool2d(last.permute(2, 0, 1), source.grid).permute(1, 2, 0)
         hidden = self._background(source, last, prompts, background, background_weight)
-        class_of = torch.tensor((*prompts.classes.prompt_classes, -1), dtype=torch.int16)
+        class_of = torch.tensor((*prompts.vocabulary.prompt_classes, -1), dtype=torch.int16)
         logits = (self._logits(prompts, hidden, x, background_weight)[0] for x in (*features, last))
         return torch.stack([class_of[by_prompt.argmax(0)] for by_prompt in logits])
 
@@ -375,7 +375,7 @@ class Segmenter:
         hidden: Background | None,
     ) -> Tensor:
         """FreeCP's maps of the classes, averaged where windows overlap: (C, h, w) float32."""
-        text, classes = prompts.text, prompts.classes.prompt_classes
+        text, classes = prompts.text, prompts.vocabulary.prompt_classes
         offsets = torch.zeros(len(text))
         if hidden is not None:
             text, offsets = torch.cat([text, hidden.text]), torch.cat([offsets, hidden.offsets])

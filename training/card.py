@@ -103,7 +103,7 @@ def by_question(segmenter: Segmenter, photos: LabelledSet, competing: str) -> Sc
         encoded = segmenter.encode(image)
         for kind, typed in questions(sample.name, names, sizes).items():
             prompts = segmenter.prompts(list(typed.values()))
-            words = with_nearest(prompts.classes, prompts.unknown)
+            words = with_nearest(prompts.vocabulary, prompts.unknown)
             if len(words) < len(typed):  # two words with one nearest word
                 continue
             options = {"background": background, "background_weight": weight}

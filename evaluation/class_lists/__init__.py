@@ -1,6 +1,7 @@
 """Class lists: the official name of every class, and the phrases the text tower encodes for it."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from evaluation import EvaluationError
@@ -29,6 +30,7 @@ COCO_COARSER = {
 """What people call COCO's finer classes."""
 
 
+@cache
 def read(name: str) -> tuple[ClassName, ...]:
     """The class list of that name in this folder, for example ``"voc20"``."""
     return parse(Path(__file__).with_name(f"{name}.txt").read_text("utf-8"), name)

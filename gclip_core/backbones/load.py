@@ -65,7 +65,7 @@ def load_backbone(
     """
     entry = BACKBONES[name]
     if entry.defect:
-        return damaged(entry, load_backbone(entry.defect[0], weights, device, dtype))
+        return load_damaged(entry, load_backbone(entry.defect[0], weights, device, dtype))
     if dtype not in ("float32", "bfloat16", "auto"):
         raise BackboneError(f"dtype must be float32, bfloat16 or auto, not '{dtype}'.")
     try:
@@ -129,7 +129,7 @@ def load_dino(device: torch.device) -> TransformerTrunk:
     return dino.eval().requires_grad_(False).to(device)
 
 
-def damaged(entry: BackboneEntry, healthy: Backbone) -> Backbone:
+def load_damaged(entry: BackboneEntry, healthy: Backbone) -> Backbone:
     """The backbone of an entry with weights damaged on purpose, from the healthy backbone."""
     assert entry.defect is not None
     _, channel, gain, blocks = entry.defect

@@ -123,7 +123,8 @@ def per_class(prompts: Tensor, classes: Sequence[int]) -> Tensor:
     prompts = prompts[: len(typed)]
     if typed == list(range(n)):
         return prompts
-    index = torch.tensor(typed).view(-1, *[1] * (prompts.dim() - 1)).expand_as(prompts)
+    index = torch.tensor(typed, device=prompts.device)
+    index = index.view(-1, *[1] * (prompts.dim() - 1)).expand_as(prompts)
     out = prompts.new_full((n, *prompts.shape[1:]), float("-inf"))
     return out.scatter_reduce_(0, index, prompts, "amax")
 

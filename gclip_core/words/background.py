@@ -56,7 +56,7 @@ def of_image(
     candidates = candidates_of(backbone)
     shares = mixture(candidates, matches).after.mean(1)
     n, words = len(shares), candidates.words[: len(shares)]
-    typed = with_nearest(prompts.classes, prompts.unknown)
+    typed = with_nearest(prompts.vocabulary, prompts.unknown)
     names_of = {group[0]: group for group in word_groups(backbone)}
     cosines = torch.einsum("pe,hwe->phw", prompts.text, features)
     kept = correlation(matches.cosines[:n], cosines).amax(1) < MAX_CORRELATION

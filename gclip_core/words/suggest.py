@@ -164,7 +164,7 @@ def candidate_text(backbone: Backbone) -> Tensor:
     words, plain = candidates_of(backbone).words, TEMPLATES["plain"]
     # One entry of the cache for all candidates.
     return backbone.text_cache.get_or_make(
-        (plain, *words), lambda: embed_new(backbone, words, plain)
+        (plain, tuple(words)), lambda: embed_new(backbone, words, plain)
     )
 
 

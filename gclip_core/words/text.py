@@ -64,7 +64,7 @@ def embed_new(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, 
 
     which = torch.arange(len(sentences), device=backbone.device).repeat(len(phrases))
     prefixes = backbone.prefix_cache.get_or_make(sentences, compute_prefixes)
-    each = encode(backbone.model, tokens, prefixes, which)
+    each = encode_tokens(backbone.model, tokens, prefixes, which)
     each = F.normalize(each.float(), dim=-1).reshape(len(phrases), len(sentences), -1)
     return F.normalize(each.mean(1), dim=-1).cpu()
 
@@ -111,7 +111,7 @@ def read_prefixes(model: Module, tokens: Tensor) -> Prefixes:
     return Prefixes(tokens, lengths, tuple(keys), tuple(values))
 
 
-def encode(model: Module, tokens: Tensor, prefixes: Prefixes, which: Tensor) -> Tensor:
+def encode_tokens(model: Module, tokens: Tensor, prefixes: Prefixes, which: Tensor) -> Tensor:
     """``CLIP.encode_text`` of token rows (n, context) int64: unnormalised (n, E), model's dtype.
 
     ``which[i]`` is the prefix with which row ``i`` should begin. The cache is used only as far as

@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from torch import Tensor
 
@@ -21,19 +22,25 @@ _PREPOSITION = re.compile(r" (?:in|on|with) ")
 _JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
 
 
+def _are_words(synonyms: Any) -> bool:
+    if not isinstance(synonyms, tuple) or not synonyms:
+        return False
+    return all(isinstance(word, str) and word for word in synonyms)
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """Classes, each a tuple of synonyms (the first is its name); hashable.
 
     ``notes`` are sentences for people about duplicates that were left out. Raises VocabularyError
-    without a class, or if one is not a tuple of words.
+    without a class, or if one is not a tuple of words (non-empty strings).
     """
 
     classes: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.classes or not all(isinstance(c, tuple) and c for c in self.classes):
+        if not self.classes or not all(map(_are_words, self.classes)):
             raise VocabularyError(
                 "Classes must be tuples of words such as (('cat', 'kitten'), ('sofa',)), not "
                 f"{self.classes!r:.80}."
@@ -144,7 +151,7 @@ class Prompts:
     ``unknown`` are phrases that the backbone does not know; ``notes`` are sentences for people.
     """
 
-    classes: Vocabulary
+    vocabulary: Vocabulary
     text: Tensor
     unknown: tuple[UnknownPhrase, ...]
     notes: tuple[str, ...]

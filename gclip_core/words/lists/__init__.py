@@ -7,9 +7,11 @@ phrases of a class after its name.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 
+@cache
 def read(name: str) -> dict[str, tuple[str, ...]]:
     """Every word of the shipped list ``name.txt`` with its others, in the list's order."""
     return dict(entries(Path(__file__).with_name(f"{name}.txt").read_text("utf-8")))

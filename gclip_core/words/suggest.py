@@ -31,7 +31,7 @@ SHARPNESS = 2.0
 PEAK = 0.01
 """The peak of a thing is its mean score over this share of the patches, its best ones."""
 ROUNDS = 2
-"""How often the words' shares of the image are re-estimated."""
+"""Number of times the words' shares of the image are re-estimated."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ DEFAULT = Thresholds()
 class Candidates:
     """Words that can be suggested.
 
-    ``classes`` has the class of each word: the index of the class's first word, which names it.
+    ``class_of`` has the class of each word: the index of the class's first word, which names it.
     ``everyday`` (words,) and ``stuff`` (classes,) are bool.
     """
 
     words: Sequence[str]
-    classes: Sequence[int]
+    class_of: Sequence[int]
     everyday: Tensor
     stuff: Tensor
 
@@ -87,7 +87,7 @@ def choose(
 ) -> tuple[str, ...]:
     """At most ``most`` words: things before stuff, each by its share of the image.
 
-    The score of a class is the mean over patches of `before * after` (``Mixture``): a word must
+    The score of a class is the mean over patches of ``before * after`` (``Mixture``): a word must
     have a share of the image, and fit there without the help of other patches. Its peak, which
     finds small things, is the mean over the best hundredth of the patches. Words below the
     thresholds are left out, except for the best one.
@@ -117,17 +117,17 @@ class Mixture:
 def mixture(candidates: Candidates, matches: Matches) -> Mixture:
     """An image's patches as a mixture of classes (Dempster, Laird, Rubin 1977).
 
-    At a patch with the fit `f`, class `c` has the probability
+    At a patch with the fit ``f``, class ``c`` has the probability
 
         p_c = softmax over c of (f_c + log s_c)
 
-    With the prior shares `s`, this is `before`. After the shares are replaced by the mean of `p`
-    over all patches, twice, it is `after`, and its mean over patches is the class's share of the
-    image. The fit is SHARPNESS times the cosine averaged over 3 × 3 patches, in units of
+    With the prior shares ``s``, this is ``before``. After the shares are replaced by the mean of
+    ``p`` over all patches, twice, it is ``after``, and its mean over patches is the class's share
+    of the image. The fit is SHARPNESS times the cosine averaged over 3 × 3 patches, in units of
     ``Matches.deviation``.
     """
     means = F.avg_pool2d(matches.cosines, 3, 1, 1, count_include_pad=False).flatten(1)
-    fit = SHARPNESS * per_class(means / matches.deviation, candidates.classes)
+    fit = SHARPNESS * per_class(means / matches.deviation, candidates.class_of)
     prior = _prior(matches.probability, candidates)
     before = after = (fit + prior.log()[:, None]).softmax(0)
     for _ in range(ROUNDS):
@@ -139,7 +139,7 @@ def mixture(candidates: Candidates, matches: Matches) -> Mixture:
 def _prior(probability: Tensor, candidates: Candidates) -> Tensor:
     """The share of each class before any patch is seen, (classes,)."""
     prior = probability.clamp_min(LEAST_PROBABILITY) * torch.where(candidates.everyday, EVERYDAY, 1)
-    prior = per_class(prior, candidates.classes)
+    prior = per_class(prior, candidates.class_of)
     return prior / prior.sum()
 
 
@@ -187,12 +187,12 @@ def _candidates(groups: tuple[tuple[str, ...], ...]) -> Candidates:
     usual = {word for group in _everyday() for word in group}
     groups = tuple(sorted(groups, key=lambda group: group[0] in worn))
     words = [group[0] for group in groups]
-    classes = [words.index(PERSON) if word in worn else i for i, word in enumerate(words)]
+    class_of = [words.index(PERSON) if word in worn else i for i, word in enumerate(words)]
     return Candidates(
         words,
-        classes,
+        class_of,
         torch.tensor([not usual.isdisjoint(group) for group in groups]),
-        torch.tensor([word in stuff for word in words[: max(classes) + 1]]),
+        torch.tensor([word in stuff for word in words[: max(class_of) + 1]]),
     )
 
 

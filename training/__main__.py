@@ -8,14 +8,20 @@ from pathlib import Path
 import torch
 
 from evaluation.datasets import DATASETS
-from training import attention, data, features, pack
-from training import map as learn_map
+from training import attention, data, features, pack, patch_map
 
 STEPS = {
     "features": features.run,
-    "map": learn_map.run,
+    "map": patch_map.run,
     "attention": attention.run,
     "pack": pack.run,
+}
+HELP = {
+    "features": "compute the features of every photo with the frozen networks",
+    "map": "learn the map from features to word vectors",
+    "attention": "learn the attention of a new model",
+    "pack": "write the learned weights as the files of a built-in model",
+    "all": "run all steps that this data needs, in order",
 }
 LEARNING = ("map", "attention", "all")
 """Steps that fit weights."""
@@ -53,6 +59,13 @@ def _options(args: argparse.Namespace, step: str) -> dict[str, object]:
     return options | ({"steps": args.steps} if args.steps and step in LEARNING else {})
 
 
+def positive(text: str) -> int:
+    """A whole number from 1; for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, not {text!r:.40}")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training",
@@ -75,19 +88,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     make.add_argument("--first", metavar="FOLDER", help="train a new model from this first model")
     make.add_argument(
-        "--most", type=int, default=1000, help="maximum of photos per data set, chosen at random"
+        "--most",
+        type=positive,
+        default=1000,
+        help="maximum of photos per data set, chosen at random",
     )
-    for name in (*STEPS, "all"):
-        step = steps.add_parser(name)
+    for name, text in HELP.items():
+        step = steps.add_parser(name, help=text)
         step.add_argument("data", type=Path, help="the folder that 'data' created")
         step.add_argument("work", type=Path, help="folder for features and results")
-        step.add_argument("--threads", type=int, default=torch.get_num_threads())
+        step.add_argument("--threads", type=positive, default=torch.get_num_threads())
         step.set_defaults(without=None, seed=0, steps=None)
         if name != "features":
             step.add_argument("--without", metavar="SPLIT", help="hold out the photos in SPLIT.txt")
             step.add_argument("--seed", type=int)
         if name in LEARNING:
-            step.add_argument("--steps", type=int, help="steps of a fit; fewer for a quick try")
+            step.add_argument(
+                "--steps", type=positive, help="steps of a fit; fewer for a quick try"
+            )
     return parser
 
 

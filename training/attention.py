@@ -33,6 +33,7 @@ from torch import Tensor, nn
 from gclip_core import blocks
 from gclip_core.attention import weights
 from training.data import TrainingPhoto, folder_of, read
+from training.features import FINE
 from training.fitting import fit, low_precision
 from training.network import BLOCKS, HEADS, WIDTH, Network, restored
 from training.patches import labels, stored
@@ -74,8 +75,13 @@ class Squares:
     (B, N, N) and labels (B, N)."""
 
     def __init__(self, words: WordList, work: Path, photos: Sequence[TrainingPhoto]) -> None:
-        self.words, self.work, self.photos = words, work, photos
+        self.words, self.work = words, work
+        self.photos = [photo for photo in photos if self._is_wide(photo)]
         self.read: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+
+    def _is_wide(self, photo: TrainingPhoto) -> bool:
+        """Whether a square fits into a photo's grid."""
+        return min(stored(self.work, photo)["labels"].shape[1:]) >= FINE * SIDE
 
     def _read(self, photo: TrainingPhoto) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Features (h, w, FEATURES), affinity (hw, hw) and labels (h, w) of a photo."""

@@ -47,9 +47,9 @@ class Source:
 class TrainingPhoto:
     """A photo to learn from; ``source`` is None for a photo without a mask.
 
-    ``load()`` reads an RGB image and the labels (H, W) int16 of its mask, negative where unknown.
-    Without a mask, the labels are empty (0, 0). ``model`` says which model computes its features,
-    and for what.
+    ``load()`` reads an RGB image and the labels (H, W) int16 of its mask, negative where unknown;
+    it raises ValueError if they differ in size. Without a mask, the labels are empty (0, 0).
+    ``model`` is a digest of the frozen networks that compute its features, and says for what.
     """
 
     name: str
@@ -150,7 +150,8 @@ def read(data: Path, without: str | None = None) -> Data:
     count = Counter(photo.name for photo in (*masks, *others))
     if twice := [name for name, n in count.items() if n > 1]:
         raise ValueError(f"Two photos are called {twice[0]}. Rename a folder or a photo.")
-    model = f"{teacher}, {'new' if first else 'further'}"
+    stem = b"".join(file.read_bytes() for file in sorted(teacher.glob("[sd]*.safetensors")))
+    model = f"{blake2b(stem, digest_size=8).hexdigest()}, {'new' if first else 'further'}"
     masks, others = ([replace(photo, model=model) for photo in some] for some in (masks, others))
     learned = [photo for photo in masks if photo.name not in held]
     return Data(learned, others, frozenset(held), teacher, bool(first))
@@ -190,9 +191,21 @@ def _source(known: Known, name: str, opened: LabelledSet) -> Source:
 
 
 def _photos(source: Source, samples: Sequence[Sample]) -> list[TrainingPhoto]:
+    names = (f"{source.name}/{sample.name}" for sample in samples)
     return [
-        TrainingPhoto(f"{source.name}/{sample.name}", sample.load, source) for sample in samples
+        TrainingPhoto(name, partial(_load_pair, name, sample), source)
+        for name, sample in zip(names, samples, strict=True)
     ]
+
+
+def _load_pair(name: str, sample: Sample) -> tuple[Image.Image, NDArray[np.int16]]:
+    image, labels = sample.load()
+    if image.size != labels.shape[::-1]:
+        raise ValueError(
+            f"The mask of {name} has {labels.shape[::-1]} pixels, but its photo has {image.size}: "
+            "a mask must be as large as its photo."
+        )
+    return image, labels
 
 
 def _without_masks(folder: Path) -> list[TrainingPhoto]:
@@ -221,12 +234,7 @@ def check(data: Path) -> None:
         photos = [photo for photo in opened.masks if photo.source is source]
         count = Counter[str]()
         for photo in photos:
-            image, labels = photo.load()
-            if image.size != labels.shape[::-1]:
-                raise ValueError(
-                    f"The mask of {photo.name} has {labels.shape[::-1]} pixels, but its photo has "
-                    f"{image.size}: a mask must be as large as its photo."
-                )
+            _, labels = photo.load()
             here = dict.fromkeys(source.words[label] for label in np.unique(labels[labels >= 0]))
             count.update(filter(None, here))
         listed = ", ".join(f"{word} {n}" for word, n in count.most_common())

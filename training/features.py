@@ -115,7 +115,7 @@ def has_file(work: Path, photo: TrainingPhoto) -> bool:
         return "digest" in arrays and arrays["digest"] == photo.digest
 
 
-def write(stem: Frozen, work: Path, photo: TrainingPhoto, count: int) -> None:
+def write(networks: Frozen, work: Path, photo: TrainingPhoto, count: int) -> None:
     """Computes ``count`` views of a photo, and writes its file."""
     image, labels = photo.load()
     is_small = photo.source is None and min(image.size) < SMALL
@@ -123,7 +123,7 @@ def write(stem: Frozen, work: Path, photo: TrainingPhoto, count: int) -> None:
     size = images.target_size((image.height, image.width), short, PATCH)
     cuts = crops(photo.name, image.size, count)
     pixels = np.stack([view.cut(image, size, Image.Resampling.BICUBIC) for view in cuts])
-    features, affinity = stem(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
+    features, affinity = networks(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
     stored = {"digest": np.array(photo.digest), "features": features.half().numpy()}
     if photo.source is not None:
         mask, fine = Image.fromarray(labels), tuple(side // PATCH * FINE for side in size)
@@ -138,14 +138,14 @@ def write(stem: Frozen, work: Path, photo: TrainingPhoto, count: int) -> None:
     unfinished.replace(path)
 
 
-def compute(stem: Frozen, work: Path, photos: Sequence[TrainingPhoto]) -> None:
+def compute(networks: Frozen, work: Path, photos: Sequence[TrainingPhoto]) -> None:
     """Writes the file of every photo that has none, or one with another digest."""
     size_of = Counter(photo.source for photo in photos)
     missing = [photo for photo in photos if not has_file(work, photo)]
     start = time.time()
     for done, photo in enumerate(missing, 1):
         few = photo.source is not None and size_of[photo.source] <= FEW
-        write(stem, work, photo, VIEWS if few else 1)
+        write(networks, work, photo, VIEWS if few else 1)
         if done % 10 == 0 or done == len(missing):
             seconds = (time.time() - start) / done
             print(f"{done} of {len(missing)} photos, {seconds:.2f} s each", flush=True)

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from gclip_core.backbones.registry import BUILT_IN
 from training.data import folder_of, read
-from training.map import SCALE
 from training.network import restored
+from training.patch_map import SCALE
 from training.words import WordList
 
 KEPT = (
@@ -46,7 +46,9 @@ def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return out
 
 
-def known(groups: Mapping[str, list[list[str]]], words: WordList) -> dict[str, list[list[str]]]:
+def seen_and_neighbours(
+    groups: Mapping[str, list[list[str]]], words: WordList
+) -> dict[str, list[list[str]]]:
     """``words.json``: the teacher's, in which words with a mask are "seen", too."""
     every = sorted(groups["seen"] + groups["neighbours"])
     return {
@@ -72,7 +74,7 @@ def run(data: Path, work: Path, without: str | None = None, seed: int = 0) -> No
     groups = json.loads((teacher / "words.json").read_text("utf-8"))
     lines = (
         f' "{kind}": [\n' + ",\n".join(f"  {json.dumps(group)}" for group in of_kind) + "\n ]"
-        for kind, of_kind in known(groups, opened.words()).items()
+        for kind, of_kind in seen_and_neighbours(groups, opened.words()).items()
     )
     (out / "words.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
     print(f"{out} has the model: python app.py --backbone {BUILT_IN} --weights {out}")

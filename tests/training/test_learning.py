@@ -15,7 +15,7 @@ from gclip_core.words import text
 from tests.training.conftest import CHOOSE
 from training import __main__ as command
 from training import attention as learn_attention
-from training import map as learn_map
+from training import patch_map
 from training.attention import (
     Squares,
     affinity_attention,
@@ -27,8 +27,8 @@ from training.data import Data, folder_of, read
 from training.dino import affinity
 from training.features import file_of
 from training.fitting import fit
-from training.map import SCALE, Compared, mask_terms, teacher_term
 from training.network import FEATURES, WIDTH, Network, network_of
+from training.patch_map import SCALE, Compared, mask_terms, teacher_term
 from training.patches import labels, stored
 from training.words import NONE, WordList
 
@@ -172,8 +172,8 @@ def test_fold(
             copy = file_of(tmp_path, photo)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.symlink_to(file_of(work, photo))
-    monkeypatch.setattr(learn_map, "LABELLED", 128)
-    monkeypatch.setattr(learn_map, "FREE", 64)
+    monkeypatch.setattr(patch_map, "LABELLED", 128)
+    monkeypatch.setattr(patch_map, "FREE", 64)
     monkeypatch.setattr(learn_attention, "CROPS", 1)
     fold = ("--without", "choose", "--steps", 1)
     states = {}

@@ -2,6 +2,8 @@ FROM python:3.12-slim
 RUN useradd --create-home --uid 1000 gclip
 WORKDIR /home/gclip/app
 COPY requirements.txt ./
+# With the address of PyTorch's CPU wheels, the image has no CUDA.
+ARG PIP_EXTRA_INDEX_URL
 RUN pip install --no-cache-dir -r requirements.txt
 # Owned by root: the user who runs the page can read the program, not change it.
 COPY app.py ./

@@ -1,9 +1,12 @@
 """The documents: links and commands exist, Python runs and draws, the front matter is valid."""
 
 import json
+import os
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
 import venv
 from functools import cache
@@ -26,7 +29,14 @@ LINK = re.compile(r"\]\((?!https?:|#)([^)\s]+)")
 OPTION = re.compile(r"(?:^|[`\s])(--[a-z][a-z-]+)")
 OWN_PATH = re.compile(r"`((?:gclip_core|demo|evaluation|tests|training|docs|assets)/[\w./-]*)`")
 # Options of other programs: hf, docker, torchrun.
-OTHERS_OPTIONS = {"--exclude", "--nproc-per-node", "--repo-type", "--rm", "--standalone"}
+OTHERS_OPTIONS = {
+    "--build-arg",
+    "--exclude",
+    "--nproc-per-node",
+    "--repo-type",
+    "--rm",
+    "--standalone",
+}
 MADE_BY_A_READER = {"evaluation/class_lists/mine.txt"}
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 
@@ -92,6 +102,20 @@ def test_readme_python(
     monkeypatch.chdir(tmp_path)
     exec(python, {"__name__": "__main__"})
     assert capsys.readouterr().out.strip()
+
+
+def test_upload_command(tmp_path: Path) -> None:
+    """The Hub's own command accepts HOSTING's line: offline, it fails only when it connects."""
+    (line,) = re.findall("^hf (upload .*)$", read(ROOT / "docs/HOSTING.md"), re.MULTILINE)
+    done = subprocess.run(
+        [sys.executable, "-m", "huggingface_hub.cli.hf", *shlex.split(line)],
+        cwd=tmp_path,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert done.returncode == 1 and "offline mode" in done.stderr, done.stderr
 
 
 def test_gclip_command() -> None:

@@ -35,8 +35,8 @@ def apply(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
             for features, own in zip(encoded.dino, values, strict=True)
         ]
         z = blocks.merge(last, torch.stack(mixed))
-    elif method.refocusing is not None:
-        z = refocus.last_block(last, _refocused(method, encoded))
+    elif method.refocusing:
+        z = refocus.last_block(last, _refocused(encoded))
     else:
         maps = _maps(method, encoded, fused)
         z = blocks.merge(last, amf.attend_fused(maps, encoded.window))
@@ -70,8 +70,8 @@ def attention_matrix(
         assert encoded.dino is not None
         images = [proxy.matrix(method.proxy, x, encoded.window) for x in encoded.dino]
         patches = torch.stack(images)
-    elif method.refocusing is not None:
-        patches = refocus.path_matrix(_refocused(method, encoded), head)
+    elif method.refocusing:
+        patches = refocus.path_matrix(_refocused(encoded), head)
     elif method.calibration is not None:
         last, kind = encoded.backbone.blocks[-1], ATTENTIONS[method.attention]
         images = _calibrated(method, encoded)
@@ -83,11 +83,9 @@ def attention_matrix(
     return out
 
 
-def _refocused(method: Method, encoded: Encoded) -> Refocused:
-    assert method.refocusing is not None
+def _refocused(encoded: Encoded) -> Refocused:
     backbone, x = encoded.backbone, encoded.inputs[0]
-    channels = backbone.sink_channels
-    return refocus.refocused(method.refocusing, backbone.blocks, x, encoded.window, channels)
+    return refocus.refocused(backbone.blocks, x, encoded.window, backbone.sink_channels)
 
 
 def _maps(method: Method, encoded: Encoded, fused: Sequence[int]) -> list[WeightedMap]:

@@ -11,7 +11,6 @@ from gclip_core.cs import CHANNEL_THRESHOLD, Suppression
 from gclip_core.errors import MethodError, check_choice
 from gclip_core.numbering import indices
 from gclip_core.proxy import SHIPPED, Proxy
-from gclip_core.refocus import Refocusing
 from gclip_core.tables import Table
 
 
@@ -36,7 +35,7 @@ class Method:
     suppression: Suppression | None = None
     calibration: Calibration | None = None
     proxy: Proxy | None = None
-    refocusing: Refocusing | None = None
+    refocusing: bool = False
     summary: str = ""
     authors: str = ""
     year: int | None = None
@@ -189,7 +188,7 @@ METHODS: Table[Method] = Table(  # in the order of their years
         "and the last block also has Query-Query attention.",
     ),
     Method(
-        "rfclip", "RF-CLIP", "kk", residual=False, ffn=False, refocusing=Refocusing(),
+        "rfclip", "RF-CLIP", "kk", residual=False, ffn=False, refocusing=True,
         authors="Li et al.", year=2026, paper="arXiv:2511.16170",
         summary="Distracting patches are blurred after every block, if their channels are known "
         "(for OpenAI's ViT-B/16 and L/14); Key-Key attention of all blocks.",

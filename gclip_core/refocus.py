@@ -25,20 +25,6 @@ BLUR = 0.4
 """The fraction of a sink that is replaced by the mean of its neighbourhood."""
 SIMILAR = 0.4
 """Patches are spread over those with at least this cosine."""
-DISTRACTING = 0.1
-"""Refocusing takes attention from patches that receive more than this mean attention of a head."""
-KEPT = 0.6
-"""The fraction of their attention that these patches keep."""
-
-
-@dataclass(frozen=True)
-class Refocusing:
-    """Settings of RF-CLIP's pass: with ``refocus``, attention is moved, too (``moved``).
-
-    The authors' forward pass never does this.
-    """
-
-    refocus: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +41,7 @@ class Refocused:
     paths: tuple[Heads, Heads]
 
 
-def refocused(
-    settings: Refocusing, tower: Sequence[Module], x: Tensor, grid: Grid, channels: Sequence[int]
-) -> Refocused:
+def refocused(tower: Sequence[Module], x: Tensor, grid: Grid, channels: Sequence[int]) -> Refocused:
     """Runs RF-CLIP's pass from the input of block 0, (B, 1+N, D).
 
     ``channels`` are the tower's sink channels; if there are none, no patch is a sink.
@@ -67,11 +51,7 @@ def refocused(
     for block in trunk:
         heads = blocks.project(block, x)
         keys.append(heads.k.clone())  # a view would keep queries and values
-        if settings.refocus:
-            x = blocks.finish(block, x, moved(heads))
-        else:
-            x = blocks.run(block, x, heads)
-        x = denoised(x, grid, channels)
+        x = denoised(blocks.run(block, x, heads), grid, channels)
         total += x
     total += denoised(blocks.run(last, x, blocks.project(last, x)), grid, channels)
     mean = total / len(tower)
@@ -127,26 +107,6 @@ def denoised(x: Tensor, grid: Grid, channels: Sequence[int]) -> Tensor:
     around = F.avg_pool2d(fields, 3, stride=1, padding=1).flatten(2).mT
     blurred = patches.lerp(around, BLUR).where(sinks[..., None], patches)
     return torch.cat([x[:, :1], blurred.to(x.dtype)], dim=1)
-
-
-def moved(heads: Heads) -> Tensor:
-    """Attended values (B, H, 1+N, d), with a part of each patch's attention moved.
-
-    In each head, a patch to which patches attend with more than DISTRACTING on average keeps only
-    KEPT of it; the others get the rest, in proportion to what they have. The class token's own row
-    does not change.
-    """
-    mixed = []
-    for head in range(heads.q.shape[1]):  # one at a time, which saves memory
-        A = attention.weights(heads.q[:, head], heads.k[:, head])  # (B, 1+N, 1+N)
-        patches = A[:, 1:, 1:]
-        sinks = patches.sum(1, keepdim=True) > DISTRACTING * A.shape[1]
-        others = patches.masked_fill(sinks, 0)
-        freed = (1 - KEPT) * (patches - others).sum(-1, keepdim=True)
-        more = freed * others / (others.sum(-1, keepdim=True) + 1e-8)
-        A[:, 1:, 1:] = (KEPT * patches).where(sinks, others + more)
-        mixed.append(A @ heads.part("v")[:, head].float())
-    return torch.stack(mixed, dim=1).to(heads.q.dtype)
 
 
 def _spread(similar: Tensor, u: Tensor) -> Tensor:

@@ -337,21 +337,6 @@ def proxied(
 # --- RF-CLIP --------------------------------------------------------------------------------------
 
 
-def moved(A: Tensor, threshold: float = 0.1, beta: float = 0.6) -> Tensor:
-    """One head's attention (1+N, 1+N): sinks keep 0.6 of theirs, the rest goes to the others."""
-    out, T = A.clone(), len(A)
-    sinks = [j for j in range(1, T) if A[1:, j].sum() / T > threshold]
-    others = [j for j in range(1, T) if j not in sinks]
-    for i in range(1, T):
-        freed = sum((1 - beta) * A[i, j] for j in sinks)
-        total = sum(A[i, j] for j in others) + 1e-8
-        for j in sinks:
-            out[i, j] = beta * A[i, j]
-        for j in others:
-            out[i, j] = A[i, j] + freed * A[i, j] / total
-    return out
-
-
 def blurred(x: Tensor, grid: tuple[int, int], channels: Sequence[int]) -> Tensor:
     """Tokens after the sinks' neighbourhoods are mixed into them."""
     out, (h, w) = x.clone(), grid
@@ -376,7 +361,6 @@ def refocused(
     x: Tensor,
     grid: tuple[int, int],
     channels: Sequence[int] = (),
-    refocus: bool = False,
 ) -> tuple[Tensor, list[Tensor]]:
     """RF-CLIP from the input of block 0: patches (N, D) before ``ln_post``, and by head the weight
     of each patch in each output."""
@@ -384,8 +368,6 @@ def refocused(
     for index in range(tower.layers):
         q, k, v = qkv(tower, index, x)
         maps = [alike(a, b) for a, b in zip(q, k, strict=True)]
-        if refocus and index < last:
-            maps = [moved(A) for A in maps]
         y = x + attended(tower, index, maps, v)
         outputs.append(blurred(y + ffn(tower, index, y), grid, channels))
         if index < last:

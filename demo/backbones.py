@@ -48,7 +48,7 @@ def is_here(name: str) -> bool:
 
 
 def get(name: str) -> Backbone:
-    """The backbone of that name, loaded once and never downloaded.
+    """The backbone of that name, loaded once. Only the host's own may be downloaded.
 
     Raises:
         BackboneError: its weights are not on this machine or cannot be used.

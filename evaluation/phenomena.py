@@ -24,6 +24,7 @@ from evaluation.datasets import Sample
 from evaluation.photos import NAME as PHOTOS
 from evaluation.tables import counted, text_table
 from gclip_core.amf import GLOBAL_THRESHOLD, FusionReason
+from gclip_core.attention import Heads, mean_weights
 from gclip_core.cs import CHANNEL_THRESHOLD
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_numbers, in_words
@@ -71,7 +72,8 @@ def measure(segmenter: Segmenter, samples: Iterable[Sample]) -> Phenomena:
         found = segmenter.global_tokens(encoded)
         received.append(found.scores)
         n_tokens.append([len(indices) for indices in found.tokens])
-        agreement.append(found.agreement)
+        blocks = enumerate(found.tokens)
+        agreement.append([agreement_of(encoded.heads(block)[0], at) for block, at in blocks])
         reports.append(segmenter.report(encoded, COMPARED["with CS"]))
         regions = majority_labels(torch.from_numpy(np.array(truth)), encoded.grid)
         for label, method in COMPARED.items():
@@ -89,6 +91,20 @@ def measure(segmenter: Segmenter, samples: Iterable[Sample]) -> Phenomena:
         report=reports[0],  # channels and CS are the same for every image
         similarities={label: tuple(_mean_of_known(pairs)) for label, pairs in similarities.items()},
     )
+
+
+def agreement_of(heads: Heads, patches: Sequence[int]) -> float:
+    """The mean cosine between the rows of some patches and the class token's row; nan for none.
+
+    Rows are compared among patches, without the class token's column. ``heads`` are queries and
+    keys, each (H, 1+N, d); the attention is averaged over heads.
+    """
+    if not patches:
+        return math.nan
+    queries = heads.q[:, [0, *(1 + patch for patch in patches)]]
+    rows = mean_weights(queries, heads.k).cpu()[:, 1:].double()
+    # Rows that attend almost only to the class token are small; eps must be smaller.
+    return float(F.cosine_similarity(rows[1:], rows[:1], dim=-1, eps=1e-30).mean())
 
 
 def in_in_out(values: Tensor, labels: Tensor) -> tuple[float, float]:

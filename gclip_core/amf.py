@@ -12,7 +12,6 @@ from itertools import takewhile
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import attention
@@ -97,14 +96,11 @@ class GlobalTokens:
     """The global tokens of every block.
 
     ``scores[l]`` is ``max_j m_j`` of block ``l``: 1 for uniform attention, N if all patches attend
-    to a single one. ``tokens[l]`` are the patches with ``m_j >= threshold``. ``agreement[l]`` is
-    the mean cosine between their rows and the class token's row among patches, nan without a global
-    token.
+    to a single one. ``tokens[l]`` are the patches with ``m_j >= threshold``.
     """
 
     scores: tuple[float, ...]
     tokens: tuple[tuple[int, ...], ...]
-    agreement: tuple[float, ...]
 
 
 def patch_attention(rows: Tensor) -> Tensor:
@@ -132,18 +128,6 @@ def received(heads: Heads) -> Tensor:
 def global_tokens(m: Tensor, threshold: float) -> tuple[int, ...]:
     """Indices of the patches with ``m_j >= threshold``."""
     return tuple((m >= threshold).nonzero().flatten().tolist())
-
-
-def agreement(heads: Heads, patches: Sequence[int]) -> float:
-    """The mean cosine between the rows of the given patches and the class token's row.
-
-    Rows are compared among patches, without the class token's column. ``heads`` are queries and
-    keys, each (H, 1+N, d); the attention is averaged over heads.
-    """
-    queries = heads.q[:, [0, *(1 + patch for patch in patches)]]
-    rows = attention.mean_weights(queries, heads.k).cpu()[:, 1:].double()
-    # Rows that attend almost only to the class token are small; eps must be smaller.
-    return float(F.cosine_similarity(rows[1:], rows[:1], dim=-1, eps=1e-30).mean())
 
 
 def fused_blocks(

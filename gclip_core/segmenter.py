@@ -312,14 +312,9 @@ class Segmenter:
     ) -> GlobalTokens:
         """The global tokens of each block: its patches with ``m_j >= threshold``."""
         check_between("threshold", threshold, 0, math.inf)
-        source = self._encoded(encoded).whole
-        received = self.received(source)
+        received = self.received(encoded)
         tokens = tuple(amf.global_tokens(m, threshold) for m in received)
-        agreement = [math.nan] * len(tokens)
-        for block, patches in enumerate(tokens):
-            if patches:
-                agreement[block] = amf.agreement(source.heads(block)[0], patches)
-        return GlobalTokens(tuple(received.amax(1).tolist()), tokens, tuple(agreement))
+        return GlobalTokens(tuple(received.amax(1).tolist()), tokens)
 
     def received(self, encoded: Encoded, blocks: Iterable[int] | None = None) -> Tensor:
         """``amf.received`` of ``blocks`` (default: all): (blocks, N) float32; cached."""

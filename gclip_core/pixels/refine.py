@@ -61,7 +61,7 @@ def refined(result: Segmentation, picture: images.Source | None, name: str) -> S
 
     ``name`` is a name in REFINEMENTS. ``picture`` is the image that was segmented, at its own size;
     ``"none"`` does not use it. The threshold applies to refined scores. Raises GclipError for an
-    unknown refinement, no picture or one of another size, and a refined segmentation.
+    unknown refinement, no picture or one of another size.
     """
     entry = REFINEMENTS[name]
     if entry.coefficients is None:
@@ -78,8 +78,6 @@ def refined(result: Segmentation, picture: images.Source | None, name: str) -> S
             f"This picture has {picture.height} × {picture.width} pixels (height × width), but the "
             f"one that was segmented has {height} × {width}; pass the same picture."
         )
-    if result.refined != "none":
-        raise GclipError(f"This mask was refined already ({result.refined}); use refine='none'.")
     # All background prompts together are one more class, and the threshold is the score of another.
     n = len(result.vocabulary)
     classes = [n if index < 0 else index for index in result.prompt_classes]

@@ -6,12 +6,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import cosine_similarity
 
 from evaluation.datasets import Sample
-from evaluation.phenomena import Phenomena, in_in_out, majority_labels, measure, summary
+from evaluation.phenomena import (
+    Phenomena,
+    agreement_of,
+    in_in_out,
+    majority_labels,
+    measure,
+    summary,
+)
 from gclip_core import Segmenter
+from tests import reference
 from tests.evaluation.sets import plain_set
-from tests.models import enlarge_channel, look_at_one_patch, tiny_backbone
+from tests.models import enlarge_channel, look_at_one_patch, normalised, picture, tiny_backbone
 
 SAMPLES = plain_set(2, 32, 48).samples
 
@@ -36,6 +45,19 @@ def test_global_tokens(phenomena: Phenomena) -> None:
     assert np.isnan(phenomena.agreement[:5]).all()
     assert phenomena.agreement[5:] == pytest.approx(np.ones(7), abs=1e-3)  # from any patch
     assert phenomena.first_blocks == (5, 5)
+
+
+@pytest.mark.parametrize("patches", [(), (3,), (0, 5, 9)])
+def test_agreement(patches: tuple[int, ...]) -> None:
+    """The mean cosine equals the reference's; there is none without patches."""
+    backbone, image = tiny_backbone(32), picture(24, 40)
+    tower = reference.read(backbone.model)
+    x = reference.inputs(tower, normalised(image))[4]
+    mean = sum(reference.qk_maps(tower, 4, x)) / 4
+    cosines = [float(cosine_similarity(mean[1 + g, 1:], mean[0, 1:], dim=0)) for g in patches]
+    expected = sum(cosines) / len(cosines) if cosines else math.nan
+    heads = Segmenter(backbone, short_side=24).encode(image).heads(4)[0]
+    assert agreement_of(heads, patches) == pytest.approx(expected, 1e-4, nan_ok=True)
 
 
 def test_abnormal_channel(phenomena: Phenomena) -> None:

@@ -169,8 +169,6 @@ def test_unusable() -> None:
         refined(plain, image, "crf")
     with pytest.raises(GclipError, match=r"60 × 44 pixels .* has 44 × 60"):
         refined(plain, image.rotate(90, expand=True), "guided")
-    with pytest.raises(GclipError, match="refined already"):
-        refined(refined(plain, image, "guided"), image, "guided")
     model = segmenter()
     with pytest.raises(GclipError, match="picture="):
         model.segment(model.encode(image), WORDS, refine="guided")

@@ -1,6 +1,5 @@
 """A segmenter from end to end: blocks of AMF, channels of CS, masks, windows and refusals."""
 
-import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -84,7 +83,7 @@ def test_amf_blocks(
 
 
 def test_global_tokens() -> None:
-    """Received attention, tokens and agreement equal the reference's."""
+    """Received attention and tokens equal the reference's."""
     backbone = tiny_backbone(32)
     segmenter = segmenter_of(backbone, short_side=24)
     tower = reference.read(backbone.model)
@@ -96,11 +95,6 @@ def test_global_tokens() -> None:
     assert found.scores == pytest.approx(expected.amax(1).tolist(), abs=1e-4)
     assert found.tokens == tuple(tuple((m >= 2).nonzero()[:, 0].tolist()) for m in expected)
     assert any(found.tokens)
-    for block, tokens in enumerate(found.tokens):
-        mean = sum(reference.qk_maps(tower, block, xs[block])) / 4
-        cosines = [float(F.cosine_similarity(mean[1 + g, 1:], mean[0, 1:], dim=0)) for g in tokens]
-        agreement = sum(cosines) / len(cosines) if cosines else math.nan
-        assert found.agreement[block] == pytest.approx(agreement, 1e-4, nan_ok=True)
 
 
 def test_clean_choice() -> None:

@@ -37,8 +37,8 @@ from gclip_core.segmenter import Segmenter
 
 PREFERRED = "openai-vit-b-16"
 ABOUT = (
-    "Serve the GCLIP page. Works without a network; weights are only downloaded when a visitor "
-    "presses the button for it."
+    "Serve the GCLIP page. Works without a network; weights are downloaded only for --backbone, at "
+    "the start, and when a visitor presses the button for it."
 )
 EPILOG = (
     "Each option except --weights and --open can be an environment variable instead: GCLIP_PORT "

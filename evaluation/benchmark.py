@@ -29,7 +29,7 @@ from evaluation.class_lists import ClassName
 from evaluation.datasets import LabelledSet, Sample
 from evaluation.metric import IGNORE, Counts
 from gclip_core.errors import check_between
-from gclip_core.methods import METHODS, Method, gclip
+from gclip_core.methods import ABLATION, METHODS, Method, gclip
 from gclip_core.numbering import block_numbers
 from gclip_core.segmenter import Segmenter
 
@@ -42,15 +42,15 @@ COUNTING = ("benchmark.py", "datasets.py", "metric.py", "photos.py")
 def chosen_methods(
     names: Iterable[str], ablate: bool = False, **settings: Any
 ) -> tuple[Method, ...]:
-    """The METHODS with these names, then ClearCLIP, AMF alone, CS alone and both for ``ablate``.
+    """The METHODS with these names, then, for ``ablate``, ABLATION with ClearCLIP as its first row.
 
     ``settings`` are those of GCLIP, as in ``gclip_core.methods.gclip``.
     """
     both = gclip(**settings)
     methods = [both if name == both.name else METHODS[name] for name in dict.fromkeys(names)]
     if ablate:
-        parts = [gclip(cs=False, **settings), gclip(amf=False, **settings)]
-        ablation = [METHODS["clearclip"], *parts, both]
+        ablation = [gclip(amf=amf, cs=cs, **settings) for amf, cs in ABLATION.values()]
+        ablation[0] = METHODS["clearclip"]  # exactly GCLIP with neither
         methods = [method for method in methods if method not in ablation] + ablation
     return tuple(methods)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Literal, get_args
 
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, BlocksOf12, Fusion
 from gclip_core.attention import ATTENTIONS
@@ -12,6 +12,7 @@ from gclip_core.errors import MethodError, check_choice
 from gclip_core.numbering import indices
 from gclip_core.proxy import SHIPPED, Proxy
 from gclip_core.tables import Table
+from gclip_core.types import Blocks
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,9 @@ class Method:
 def gclip(
     amf: bool = True,
     cs: bool = True,
-    amf_blocks: str | Iterable[int] = "backbone",
-    cs_blocks: str | Iterable[int] = "backbone",
+    *,
+    amf_blocks: Literal["auto", "backbone"] | Iterable[int] = "backbone",
+    cs_blocks: Literal["auto", "backbone"] | Iterable[int] = "backbone",
     n_fused: int = N_FUSED,
     global_threshold: float = GLOBAL_THRESHOLD,
     channel_threshold: float = CHANNEL_THRESHOLD,
@@ -86,7 +88,7 @@ def gclip(
     ``Suppression``. Raises MethodError for a setting outside its range.
     """
 
-    def read(what: str, blocks: str | Iterable[int]) -> Any:  # its words are checked below
+    def read(what: str, blocks: Literal["auto", "backbone"] | Iterable[int]) -> Blocks:
         return blocks if isinstance(blocks, str) else indices(what, blocks)
 
     fusion = Fusion(read("AMF blocks", amf_blocks), n_fused, global_threshold)
@@ -107,6 +109,9 @@ def gclip(
         paper="arXiv:2502.06818",
     )
 
+
+GCLIP = gclip()
+"""GCLIP with AMF and CS on and all settings at their defaults."""
 
 ABLATION = {
     "neither": (False, False),
@@ -179,7 +184,7 @@ METHODS: Table[Method] = Table(  # in the order of their years
         summary="NACLIP's attention mixed with the mean of the middle blocks'; without its "
         "semantic feedback.",
     ),
-    gclip(),
+    GCLIP,
     Method(
         "sfp", "SFP", "qq+kk", residual=False, ffn=False,
         calibration="sfp",
@@ -203,10 +208,8 @@ METHODS: Table[Method] = Table(  # in the order of their years
 )  # fmt: skip
 
 
-def checked(method: Method | None) -> Method:
-    """The method, GCLIP for None. Raises MethodError for anything else."""
-    if method is None:
-        return METHODS["gclip"]
+def checked(method: Method) -> Method:
+    """The method. Raises MethodError for anything else."""
     if not isinstance(method, Method):
         raise MethodError(
             f'{method!r} is not a method; take one such as METHODS["clearclip"] or gclip(…).'

@@ -174,9 +174,12 @@ def run(options: argparse.Namespace) -> int:
     check_between("background-weight", options.background_weight, 0, 1)
     method = METHODS[options.method]
     if method.name == "gclip":
-        amf_blocks = block_choice(options.amf_blocks)
-        cs_blocks = block_choice(options.cs_blocks)
-        method = gclip(not options.no_amf, not options.no_cs, amf_blocks, cs_blocks)
+        method = gclip(
+            amf=not options.no_amf,
+            cs=not options.no_cs,
+            amf_blocks=block_choice(options.amf_blocks),
+            cs_blocks=block_choice(options.cs_blocks),
+        )
     elif options.no_amf or options.no_cs or {options.amf_blocks, options.cs_blocks} != {"backbone"}:
         raise GclipError(
             "--no-amf, --no-cs, --amf-blocks and --cs-blocks change GCLIP, not --method "

@@ -17,7 +17,7 @@ from gclip_core.cs import Suppression
 from gclip_core.encoder import Encoded
 from gclip_core.errors import GclipError, MethodError, check_between, check_choice, check_count
 from gclip_core.freecp import BACKGROUND_THRESHOLD, PURIFICATIONS
-from gclip_core.methods import METHODS, Method, checked
+from gclip_core.methods import GCLIP, METHODS, Method, checked
 from gclip_core.numbering import check_index
 from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import refined
@@ -40,7 +40,7 @@ class Segmenter:
     ``templates`` is a name in ``text.TEMPLATES``. Logits are ``logit_scale`` (1e-6 to 1e6) times
     the cosine. An image has at most ``max_tokens`` patches.
 
-    A ``method`` of None means GCLIP. Windows do not affect attention, values and global tokens.
+    Windows do not affect attention, values and global tokens.
 
     Raises GclipError for a setting out of range. Its methods raise GclipError for the encoding of
     another backbone, MethodError for a ``Method``, block or head that cannot be computed, and
@@ -87,9 +87,7 @@ class Segmenter:
         side = self.short_side or self.backbone.short_side
         return images.target_size(size, side, self.backbone.patch, self.max_tokens)
 
-    def dense_features(
-        self, image: images.Source | Encoded, method: Method | None = None
-    ) -> Tensor:
+    def dense_features(self, image: images.Source | Encoded, method: Method = GCLIP) -> Tensor:
         """Dense features of an image's patches: (h, w, E) float32, L2-normalised."""
         ready, windows = self._features(self._encoded(image), checked(method))
         return F.normalize(ready.average(windows), dim=-1)
@@ -98,7 +96,7 @@ class Segmenter:
         self,
         image: images.Source | Encoded,
         words: Words,
-        method: Method | None = None,
+        method: Method = GCLIP,
         *,
         threshold: float = 0.0,
         background: bool | Iterable[str] = False,
@@ -209,7 +207,7 @@ class Segmenter:
         self,
         encoded: Encoded,
         words: Words,
-        method: Method | None = None,
+        method: Method = GCLIP,
         background: bool | Iterable[str] = False,
         background_weight: float = WEIGHT,
     ) -> Tensor:
@@ -268,7 +266,7 @@ class Segmenter:
         window, corners = encoder.windows(grid, patch, self.window, self.stride)
         return len(corners), window[0] * window[1]
 
-    def suppress(self, encoded: Encoded, method: Method | None = None) -> Encoded:
+    def suppress(self, encoded: Encoded, method: Method = GCLIP) -> Encoded:
         """The encoding that ``method`` runs on: with CS in the other blocks, if the method uses CS.
 
         Other functions call this themselves; pass them its result to compute it only once.
@@ -288,7 +286,7 @@ class Segmenter:
 
     @torch.no_grad()
     def last_attention(
-        self, encoded: Encoded, method: Method | None = None, head: int | None = None
+        self, encoded: Encoded, method: Method = GCLIP, head: int | None = None
     ) -> Tensor:
         """Entry (i, j): the weight of token j in the output of token i, (1+N, 1+N) float32.
 
@@ -301,7 +299,7 @@ class Segmenter:
         fused = self._amf(source, method.fusion).blocks
         return last_block.attention_matrix(method, source, fused, head)[0].cpu()
 
-    def values(self, encoded: Encoded, method: Method | None = None) -> Tensor:
+    def values(self, encoded: Encoded, method: Method = GCLIP) -> Tensor:
         """The last block's Values with ``method``'s CS, of all heads: (N, D) float32."""
         source = self.suppress(self._encoded(encoded).whole, method)
         heads = source.heads(self.backbone.n_blocks - 1, values=True)
@@ -326,7 +324,7 @@ class Segmenter:
             check_index("Block", block, self.backbone.n_blocks)
         return torch.stack([source.received(block) for block in wanted])
 
-    def report(self, encoded: Encoded, method: Method | None = None) -> MethodReport:
+    def report(self, encoded: Encoded, method: Method = GCLIP) -> MethodReport:
         """The blocks and channels that ``method`` uses for this image, with norms and reasons."""
         method = checked(method)
         backbone, report = self.backbone, self.backbone.cs_report(method.suppression)

@@ -1,7 +1,7 @@
 """Open-vocabulary segmentation with a CLIP image tower: type any words, get a mask of each.
 
-It implements GCLIP of Wang, Yan and Kang (arXiv 2502.06818), which combines attention map fusion
-(AMF) and channel suppression (CS), and CLIP, MaskCLIP, SCLIP, ClearCLIP and other methods. With
+It implements GCLIP of Wang, Yan and Kang (arXiv 2502.06818), that is, attention map fusion (AMF)
+and channel suppression (CS), and also CLIP, MaskCLIP, SCLIP, ClearCLIP and other methods. With
 CLIP's weights, frozen and loaded by open_clip, no method needs any training. The built-in backbone
 is not a plain CLIP: its blocks take features of two pretrained networks as input, and it was
 trained on photos with words and masks (assets/built-in/README.md). All methods run on it, too.

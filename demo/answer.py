@@ -15,13 +15,15 @@ from demo.settings import Settings
 from gclip_core import GclipError
 
 SEGMENT, HOW, COMPARE, SHARE = ("segment",), ("how",), ("compare",), ("share",)
-EVERY_TAB = address.TABS
 
 IN_VIEW = ("block", "head", "enlarged")
 """Settings that select what is shown."""
 MASK = ("words", "nearest", "templates", "logit_scale", "threshold", "refine")
 MASK += ("background", "background_weight")
 """Settings that change masks but nothing in the tower."""
+NO_PHOTO = {"address": "", "diagram": None, "masks": {"items": []}, "large.visible": False}
+NO_PHOTO |= dict.fromkeys(("compare_note", "table", "link_note", "python"), "")
+"""Outputs without a photo, in place of those of the previous one."""
 REFUSALS = GclipError, MemoryError, OSError, torch.OutOfMemoryError
 """Errors that a visitor sees as a message."""
 
@@ -51,7 +53,7 @@ VIEWS = {
     "attention": View(SEGMENT, views.attention, ("amf", *MASK, *IN_VIEW)),
     "norms": View(SEGMENT, views.norms, ("amf", "head", "enlarged", *MASK)),
     "chips": View(
-        EVERY_TAB, views.chips, ("amf", "cs", "background", "background_weight", *IN_VIEW)
+        address.TABS, views.chips, ("amf", "cs", "background", "background_weight", *IN_VIEW)
     ),
     "diagram": View(HOW, diagram.words, IN_VIEW),
     "diagram.tower": View(HOW, diagram.tower, (*MASK, *IN_VIEW)),
@@ -61,7 +63,7 @@ VIEWS = {
     "large.visible": View(COMPARE, compare.is_pressed),
     "compare_note": View(COMPARE, compare.note),
     "table": View(COMPARE, compare.table, IN_VIEW),
-    "address": View(EVERY_TAB, address.to_browser),
+    "address": View(address.TABS, address.to_browser),
     "include_photo.visible": View(SHARE, lambda scene: scene.photo.example is None),
     "link_note": View(SHARE, share.note),
     "python": View(SHARE, share.python),
@@ -104,8 +106,8 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
     """Yield outputs by name, including the updated ``seen``; the mask first, then all of them.
 
     A new photo gets its own words, unless other words are sent with it; typed words are then one
-    chip away. While the chosen backbone needs a download, the page keeps
-    the previous one and offers to fetch it.
+    chip away. While the chosen backbone needs a download, the page keeps the previous one and
+    offers the download.
 
     Raises:
         GclipError: the photo or a setting cannot be used; the page keeps what it shows.
@@ -117,8 +119,7 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
     part: dict[str, Any] = {"fetch.visible": bool(fetch), "fetch_text": backbones.offer(fetch)}
     if path is None:
         if seen.photo is None:
-            lost = {"lost": seen.lost}
-            part |= {"canvas": lost, "address": "", "seen": replace(seen, keys={})}
+            part |= NO_PHOTO | {"canvas": {"lost": seen.lost}, "seen": replace(seen, keys={})}
         yield part
         return
     photo, came = Photo.of(path), settings.words.strip()

@@ -155,7 +155,7 @@ def _with_messages(function: Callable[..., Any]) -> Callable[..., Any]:
             with LOCK:
                 return checked(*values, **named)
         except ValidationError as error:
-            wrong = explain(error, list(function.__annotations__))
+            wrong = explain(error, dict(enumerate(function.__annotations__)))
             raise gr.Error(wrong, print_exception=False) from error
         except REFUSALS as error:
             raise gr.Error(sentence(error), print_exception=False) from error

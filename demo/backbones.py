@@ -1,10 +1,10 @@
 """The backbones: which are on this machine, loading each once, and fetching the others."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 from PIL import Image
 
@@ -55,7 +55,9 @@ def get(name: str) -> Backbone:
     """
     entry = BACKBONES[name]
     if not is_here(name):
-        raise BackboneError(f"{entry.title} is not on this machine. Fetch it, or choose another.")
+        raise BackboneError(
+            f"{entry.title} is not on this machine. Download it, or choose another."
+        )
 
     def make() -> Backbone:
         if entry.defect:
@@ -67,7 +69,7 @@ def get(name: str) -> Backbone:
 
 
 def offer(name: str) -> str:
-    """What a visitor should know before fetching a backbone; empty without a name."""
+    """What a visitor should know before downloading a backbone; empty without a name."""
     if not name:
         return ""
     entry = BACKBONES[name]
@@ -92,15 +94,24 @@ def fetch(name: str) -> Iterator[str]:
     def progress(so_far: int) -> None:
         nonlocal done
         if closed.is_set():
-            raise BackboneError(f"{entry.title} was not fetched.")
+            raise BackboneError(f"The download of {entry.title} was cancelled.")
         done = so_far
 
-    with ThreadPoolExecutor(1) as pool:
+    job: Future[Path] = Future()
+
+    def download() -> None:
         try:
-            job = pool.submit(load.fetch, entry, progress)
-            while wait([job], timeout=0.5).not_done:
-                yield f"Fetching {entry.title}: {done / 1e6:.0f} of {entry.download} MB."
-            job.result()
-        finally:
-            closed.set()
+            job.set_result(load.fetch(entry, progress))
+        except Exception as error:  # noqa: BLE001 - the generator raises it
+            job.set_exception(error)
+
+    # Nobody waits for this thread: Gradio closes the generator on its event loop, and the page may
+    # stop at any time.
+    Thread(target=download, daemon=True).start()
+    try:
+        while wait([job], timeout=0.5).not_done:
+            yield f"Downloading {entry.title}: {done / 1e6:.0f} of {entry.download} MB."
+        job.result()
+    finally:
+        closed.set()
     yield f"{entry.title} is ready."

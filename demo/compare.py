@@ -1,6 +1,5 @@
 """Compare: every method's mask of this photo, with its score."""
 
-import io
 import re
 from typing import Any
 
@@ -11,7 +10,7 @@ from demo.files import item
 from demo.scene import Scene
 from demo.terms import explained
 from demo.views import canvas, classes, painted
-from evaluation.figure import percent
+from evaluation.figure import percent, save, styled
 from gclip_core import BACKBONES, Method
 from gclip_core.result import Segmentation
 
@@ -121,20 +120,21 @@ def figure(scene: Scene) -> bytes:
     columns, rows = COLUMNS_OF_FIGURE, -(-len(scene.compared) // COLUMNS_OF_FIGURE)
     width, height = scene.photo.picture.size
     size = 9, rows * (9 / columns * height / width + 0.3) + 0.3
-    drawn = Figure(figsize=size, dpi=200, layout="constrained")
-    places = drawn.subplots(rows, columns, squeeze=False).flat
-    for place, (mask, miou) in zip(places, scene.compared.values(), strict=False):
-        place.imshow(painted(scene, mask, 720))
-        place.set_title(titled(mask, miou), fontsize=8)
-    for place in drawn.axes:
-        place.set_axis_off()
-    named = zip(scene.colours, scene.words.names, strict=True)
-    handles = [Patch(color=colour, label=name) for colour, name in named]
-    drawn.legend(handles=handles, loc="outside lower center", ncols=8, fontsize=8, frameon=False)
-    drawn.suptitle(caveat(scene), fontsize=7)
-    file = io.BytesIO()
-    drawn.savefig(file, format="png")
-    return file.getvalue()
+    with styled():  # also takes words with $ as they are
+        drawn = Figure(figsize=size, dpi=200, layout="constrained")
+        places = drawn.subplots(rows, columns, squeeze=False).flat
+        for place, (mask, miou) in zip(places, scene.compared.values(), strict=False):
+            place.imshow(painted(scene, mask, 720))
+            place.set_title(titled(mask, miou), fontsize=8)
+        for place in drawn.axes:
+            place.set_axis_off()
+        named = zip(scene.colours, scene.words.names, strict=True)
+        handles = [Patch(color=colour, label=name) for colour, name in named]
+        drawn.legend(
+            handles=handles, loc="outside lower center", ncols=8, fontsize=8, frameon=False
+        )
+        drawn.suptitle(caveat(scene), fontsize=7)
+        return save(drawn, "png")
 
 
 def titled(mask: Segmentation, miou: float | None) -> str:

@@ -10,6 +10,7 @@ from contextlib import suppress
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import gradio as gr
@@ -32,9 +33,9 @@ def saved(data: bytes, name: str) -> str:
         with suppress(FileNotFoundError):  # an upload may delete it, or its folder, at any time
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True)
-                unfinished = path.with_name("unfinished")  # a browser may read at any time
-                unfinished.write_bytes(data)
-                unfinished.rename(path)
+                with NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as unfinished:
+                    unfinished.write(data)
+                Path(unfinished.name).rename(path)  # whole: a browser may read at any time
             os.utime(path)  # the oldest files are deleted first
             return str(path)
 

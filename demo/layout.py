@@ -120,10 +120,13 @@ def strip(elem_id: str) -> gr.HTML:
     return drawn("strip", elem_id, value={"items": []})
 
 
-def number(name: str, label: str, info: str, precision: int | None = 0) -> gr.Number:
-    """A number input with a setting's minimum; whole numbers unless ``precision`` is None."""
-    least = RANGES[name]["minimum"]
-    return gr.Number(label=label, info=info, precision=precision, minimum=least)
+def number(name: str, info: str, precision: int | None = 0) -> gr.Number:
+    """A number input with a setting's range; whole numbers unless ``precision`` is None."""
+    field = RANGES[name]
+    least, most = field["minimum"], field["maximum"]
+    return gr.Number(
+        label=field["title"], info=info, precision=precision, minimum=least, maximum=most
+    )
 
 
 # --- the left column -----------------------------------------------------------------------------
@@ -183,7 +186,7 @@ def _settings(parts: Parts) -> None:
         parts.fetch_text = gr.Markdown()
         with gr.Row():
             can = backbones.HOST.downloads
-            parts.fetch_start = gr.Button("Fetch", variant="primary", size="sm", visible=can)
+            parts.fetch_start = gr.Button("Download", variant="primary", size="sm", visible=can)
             parts.fetch_stop = gr.Button("Cancel", size="sm", visible=can)
     methods = {method.title: name for name, method in METHODS.items() if name != "gclip"}
     methods = [("GCLIP", "gclip"), *methods.items()]
@@ -195,34 +198,30 @@ def _settings(parts: Parts) -> None:
     controls["threshold"] = gr.Slider(0, 1, step=0.05, label="Threshold", info=text)
     with gr.Accordion("Photo and words", open=False):
         text = "Shorter side in pixels; 0 uses the backbone’s default."
-        controls["short_side"] = number("short_side", "Size", text)
-        controls["window"] = number(
-            "window", "Window", "Side in pixels; 0 encodes the whole photo at once."
-        )
-        controls["stride"] = number("stride", "Stride", "Pixels from one window to the next.")
+        controls["short_side"] = number("short_side", text)
+        controls["window"] = number("window", "Side in pixels; 0 encodes the whole photo at once.")
+        controls["stride"] = number("stride", "Pixels from one window to the next.")
         text = "Sentences into which each word is inserted."
         controls["templates"] = gr.Dropdown(list(TEMPLATES), label="Templates", info=text)
         text = "Factor of the cosines before the softmax."
-        controls["logit_scale"] = number("logit_scale", "Logit scale", text, None)
+        controls["logit_scale"] = number("logit_scale", text, None)
     with gr.Accordion("AMF and CS", open=False):
-        choices = [("default", "backbone"), ("measured", "auto")]
+        choices = [("Default", "backbone"), ("Measured", "auto")]
         controls["amf_blocks"] = gr.Dropdown(
             [*choices, "5 6", "6 7", "7 8", "6-9"],
-            label="Blocks that AMF fuses",
+            label=RANGES["amf_blocks"]["title"],
             info="Or block numbers, such as 6 7.",
             allow_custom_value=True,
         )
-        text = "Used with “measured” only."
-        controls["n_fused"] = number("n_fused", "Number of fused blocks", text)
+        text = "Used with “Measured” only."
+        controls["n_fused"] = number("n_fused", text)
         text = "A global token receives at least this multiple of an equal share of the attention."
-        controls["global_threshold"] = number(
-            "global_threshold", "Global token threshold", text, None
-        )
+        controls["global_threshold"] = number("global_threshold", text, None)
         controls["cs_blocks"] = gr.Dropdown(
-            [*choices, "7-11"], label="Blocks that CS changes", allow_custom_value=True
+            [*choices, "7-11"], label=RANGES["cs_blocks"]["title"], allow_custom_value=True
         )
         text = "A channel is an outlier above this multiple of the median norm."
-        controls["channel_threshold"] = number("channel_threshold", "Outlier threshold", text, None)
+        controls["channel_threshold"] = number("channel_threshold", text, None)
 
 
 # --- the tabs ------------------------------------------------------------------------------------
@@ -253,7 +252,7 @@ def _tabs(parts: Parts) -> None:
         with gr.Tab("Compare", id="compare", elem_id="compare"):
             with gr.Row(elem_id="compare-head"):
                 outputs["compare_note"] = gr.Markdown(sanitize_html=False)
-                text, _, _ = share.DOWNLOADS["grid"]
+                text = share.DOWNLOADS["grid"].button
                 parts.downloads["grid"] = gr.Button(text, size="sm", scale=0, min_width=150)
             outputs["large"] = drawn("canvas", "large", looks=None, visible=False)
             outputs["masks"] = strip("masks")
@@ -293,14 +292,16 @@ def _share(parts: Parts) -> None:
         )
         parts.copy = gr.Button(COPY_LINK, variant="primary", size="md", min_width=140)
     parts.include_photo = gr.Checkbox(
-        label="Include my photo (kept here for a day)", container=False, elem_id="include-photo"
+        label="Include my photo (the server keeps it for a day)",
+        container=False,
+        elem_id="include-photo",
     )
     parts.outputs["include_photo"] = parts.include_photo
     parts.outputs["link_note"] = gr.Markdown()
     gr.Markdown("### Files")
     with gr.Row():
         for name in ("mask", "cutouts", "png", "pdf"):
-            text, _, _ = share.DOWNLOADS[name]
+            text = share.DOWNLOADS[name].button
             parts.downloads[name] = gr.Button(text, size="md", min_width=120)
     gr.Markdown("### Python")
     parts.outputs["python"] = gr.Markdown(elem_id="python")

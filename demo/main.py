@@ -173,8 +173,10 @@ def parser() -> argparse.ArgumentParser:
         options.add_argument(f"--{name}", default=default, help=text, **more)
 
     def switch(name: str, text: str) -> None:
-        default = _environment(name) == "1"
-        options.add_argument(f"--{name}", action="store_true", default=default, help=text)
+        value = _environment(name)
+        if value not in ("", "0", "1"):  # "true" must not leave downloads on
+            options.error(f"the environment variable of --{name} must be 1 or 0, not “{value}”")
+        options.add_argument(f"--{name}", action="store_true", default=value == "1", help=text)
 
     names = f"auto (OpenAI ViT-B/16 if on disk, else built-in) or one of: {', '.join(BACKBONES)}"
     option("backbone", names, "auto", choices=["auto", *BACKBONES], metavar="NAME")

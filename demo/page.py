@@ -16,8 +16,8 @@ from gradio.components import Component
 from pydantic import TypeAdapter
 
 from demo import backbones, lessons, share
-from demo.address import Address, restore
-from demo.answer import EVERY_TAB, REFUSALS, Seen, answer, available, sentence
+from demo.address import TABS, Address, restore
+from demo.answer import REFUSALS, Seen, answer, available, sentence
 from demo.gate.process import log_place
 from demo.gate.sessions import HEAVY
 from demo.layout import COPY_LINK, EXAMPLES, WEB, Parts, lay_out
@@ -187,7 +187,7 @@ def respond(
 ) -> Iterator[dict]:
     """Send the outputs in the order in which they are computed; see ``answer``."""
     started = time.perf_counter()
-    if tab not in EVERY_TAB:  # forged: it must not reach the log
+    if tab not in TABS:  # forged: it must not reach the log
         tab = "segment"
     path = photo and photo.get("path")
     if path is None and seen.photo:
@@ -218,15 +218,15 @@ def updates(shown: dict[str, Component], outputs: dict[str, Any]) -> dict[Compon
 
 @contextmanager
 def refuse() -> Iterator[None]:
-    """Show the errors of a press as messages. A Python error means that no control of the page sent
-    the press; its location is logged."""
+    """Show the errors of a press as messages. The location of a Python error is logged: no control
+    of the page sent the press, or a function is wrong."""
     try:
         yield
     except REFUSALS as error:
         raise gr.Error(html.escape(sentence(error)), print_exception=False) from error
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         log_place(error)
-        text = "There is no such button or address. Reload the page."
+        text = "This request failed. Reload the page, and try again."
         raise gr.Error(text, print_exception=False) from error
 
 
@@ -236,7 +236,7 @@ def open_address(seen: Seen, sent: str) -> list[Any]:
     its words are kept."""
     opened = restore(Address.model_validate_json(sent))
     for note in opened.notes:
-        warn(note)
+        gr.Info(html.escape(note))
     tab = gr.update(selected=opened.tab)
     seen = replace(seen, photo=None, lost=opened.lost, words=opened.settings.words.strip())
     return [seen, tab, opened.tab, opened.photo, *(value for _, value in opened.settings)]

@@ -1,7 +1,7 @@
 """A visitor's settings: one frozen value, checked in one place, which can become a link."""
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlencode
 
@@ -31,6 +31,8 @@ def _blocks(text: str) -> str:
     return text
 
 
+_Blocks = Annotated[str, Field(max_length=200), AfterValidator(_blocks)]
+
 GCLIP_OPTIONS = {*inspect.signature(gclip).parameters}
 """Settings that are arguments of ``gclip_core.gclip``."""
 
@@ -56,18 +58,20 @@ class Settings(BaseModel):
     method: Literal[*METHODS] = "gclip"
     refine: Literal[*REFINEMENTS] = "guided"
     threshold: float = Field(0.0, ge=0, le=1)
-    short_side: int = Field(0, ge=0, le=1344)
+    short_side: int = Field(0, ge=0, le=1344, title="Size")
     """Of the photo, in pixels; 0 is the backbone's default."""
     window: int = Field(0, ge=0, le=1344)
     stride: int = Field(112, ge=16, le=1344)
     templates: Literal[*TEMPLATES] = "imagenet80"
-    logit_scale: float = Field(40.0, ge=1, le=200)
-    amf_blocks: Annotated[str, Field(max_length=200), AfterValidator(_blocks)] = "backbone"
-    n_fused: int = Field(N_FUSED, ge=1, le=64)
-    global_threshold: float = Field(GLOBAL_THRESHOLD, ge=1, le=10_000)
+    logit_scale: float = Field(40.0, ge=1, le=200, title="Logit scale")
+    amf_blocks: _Blocks = Field("backbone", title="Blocks that AMF fuses")
+    n_fused: int = Field(N_FUSED, ge=1, le=64, title="Number of fused blocks")
+    global_threshold: float = Field(
+        GLOBAL_THRESHOLD, ge=1, le=10_000, title="Global token threshold"
+    )
     """A global token receives at least this multiple of an equal share of the attention."""
-    cs_blocks: Annotated[str, Field(max_length=200), AfterValidator(_blocks)] = "backbone"
-    channel_threshold: float = Field(CHANNEL_THRESHOLD, ge=1, le=10_000)
+    cs_blocks: _Blocks = Field("backbone", title="Blocks that CS changes")
+    channel_threshold: float = Field(CHANNEL_THRESHOLD, ge=1, le=10_000, title="Outlier threshold")
     """A channel is an outlier above this multiple of the median norm."""
     block: int = Field(7, ge=1, le=64)
     head: int = Field(0, ge=0, le=64)
@@ -76,12 +80,14 @@ class Settings(BaseModel):
 
     @classmethod
     def read(cls, values: Mapping[str, Any] | Iterable[Any]) -> Self:
-        """Settings by name, or all of them in the order of the fields.
+        """Settings by name, or all of them in the order of the fields, as the page sends them.
 
         Raises:
             GclipError: a value has the wrong type or is out of range.
         """
+        labels = {}
         if not isinstance(values, Mapping):
+            labels = LABELS
             values, names = tuple(values), tuple(cls.model_fields)
             if len(values) != len(names):
                 counts = f"Expected {len(names)} settings, got {len(values)}"
@@ -90,7 +96,7 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise GclipError(explain(error)) from error
+            raise GclipError(explain(error, labels)) from error
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], backbone: str = BUILT_IN) -> tuple[Self, str]:
@@ -139,10 +145,14 @@ class Settings(BaseModel):
         return gclip(**self.gclip_options() | switches)
 
 
-def explain(error: ValidationError, names: Sequence[str] = ()) -> str:
-    """A message about the first invalid value; ``names`` are the names of arguments."""
+LABELS = {name: field.title or name for name, field in Settings.model_fields.items()}
+"""The names of the settings on the page."""
+
+
+def explain(error: ValidationError, names: Mapping[str | int, str]) -> str:
+    """A message about the first invalid value; ``names`` are those that people see."""
     first = error.errors()[0]
-    name = ".".join(names[x] if isinstance(x, int) and names else str(x) for x in first["loc"])[:40]
+    name = ".".join(names.get(part, str(part)) for part in first["loc"])[:40]
     if first["type"] == "value_error":
         return f"“{name}” cannot be used: {first.get('ctx', {}).get('error')}"
     if first["type"] == "extra_forbidden":

@@ -4,7 +4,8 @@ import inspect
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from demo import compare
 from demo.address import link
 from demo.files import saved
 from demo.scene import Scene
+from evaluation.figure import draw, save
 from gclip_core import load_backbone
 from gclip_core.methods import gclip
 from gclip_core.pixels import palette
@@ -107,29 +109,34 @@ def cutouts_zip(scene: Scene) -> bytes:
 
 def figure(scene: Scene, kind: str) -> bytes:
     """Photo, masks, attention and norms side by side, for a paper or a slide."""
-    from evaluation import figure  # noqa: PLC0415 - it takes half a second, and few need it
-
     after, others = scene.mask(), {}
     if scene.settings.method == "gclip":
         others = {scene.ideas[-1]: False}
     without = scene.gclip(**others)
     before = scene.mask(without) if without != after.method else None
     photo = scene.photo.picture
-    drawn = figure.draw(scene.segmenter, photo, scene.encoded, after, before, foot=link(scene))
-    return figure.save(drawn, kind)
+    return save(draw(scene.segmenter, photo, scene.encoded, after, before, foot=link(scene)), kind)
+
+
+@dataclass(frozen=True)
+class Download:
+    """The text of a button, the name of the file that it gives, and what writes its content."""
+
+    button: str
+    file: str
+    make: Callable[[Scene], bytes]
 
 
 DOWNLOADS = {
-    "mask": ("Mask (indexed PNG)", "mask.png", lambda s: mask_png(s.mask(), s.colours)),
-    "cutouts": ("Cut-outs (zip)", "cut-outs.zip", cutouts_zip),
-    "png": ("Figure (PNG)", "figure.png", lambda scene: figure(scene, "png")),
-    "pdf": ("Figure (PDF)", "figure.pdf", lambda scene: figure(scene, "pdf")),
-    "grid": ("Save as one figure", "methods.png", compare.figure),
+    "mask": Download("Mask (indexed PNG)", "mask.png", lambda s: mask_png(s.mask(), s.colours)),
+    "cutouts": Download("Cut-outs (zip)", "cut-outs.zip", cutouts_zip),
+    "png": Download("Figure (PNG)", "figure.png", lambda scene: figure(scene, "png")),
+    "pdf": Download("Figure (PDF)", "figure.pdf", lambda scene: figure(scene, "pdf")),
+    "grid": Download("Save as one figure", "methods.png", compare.figure),
 }
-"""By name: the text of the button, the file's name, and the function that writes it."""
 
 
 def download(scene: Scene, name: str) -> str:
     """The path of a file of DOWNLOADS."""
-    _, file, make = DOWNLOADS[name]
-    return saved(make(scene), file)
+    chosen = DOWNLOADS[name]
+    return saved(chosen.make(scene), chosen.file)

@@ -21,6 +21,7 @@ from demo.space import NOT_LENT, REASONS
 from demo.terms import explained
 from evaluation.figure import percent
 from evaluation.metric import WordScores
+from gclip_core import BACKBONES
 from gclip_core.amf import FusionReason
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.numbering import block_numbers, in_words
@@ -219,7 +220,7 @@ def idle(scene: Scene) -> dict[str, Any]:
     name = "the small built-in model" if model.known else model.title
     return {
         "text": f"CS is off: {name} has no outlier channel{where}.",
-        "action": "Try a damaged copy",
+        "action": "Try a damaged copy" if model.known else "Try a damaged built-in model",
         "settings": {"backbone": DAMAGED, "cs": True},
         "opens": "swipe",
     }
@@ -242,7 +243,8 @@ def banner(scene: Scene) -> dict[str, Any]:
             f"right or wrong; with CS, {agree[1]}. Look at “{word}”."
         )
     back = backbones.HOST.backbone if backbones.HOST.backbone != DAMAGED else BUILT_IN
-    action = "Back to the undamaged model"
+    title = "the undamaged model" if back == BUILT_IN else BACKBONES[back].title
+    action = f"Back to {title}"
     return {"text": text, "action": action, "settings": {"backbone": back}, "opens": ""}
 
 
@@ -345,7 +347,7 @@ def chips(scene: Scene) -> dict[str, Any]:
     replaced = [u for u in scene.unknown if u.nearest]
     if replaced and scene.settings.nearest:
         text = ", ".join(f"“{u.phrase}”" for u in replaced[:2])
-        items.append(chip(f"Undo: keep {text}", nearest=False))
+        items.append(chip(f"Keep {text}", nearest=False))
     elif replaced:
         text = ", ".join(f"“{u.nearest}”" for u in replaced[:2])
         items.append(chip(f"Use {text}", nearest=True))

@@ -104,7 +104,7 @@ def draw(
     columns = min(len(entries), max(1, int(90 / max(len(e.get_label()) + 6 for e in entries))))
     rows = math.ceil(len(entries) / columns)
     heights = [0.6, tall + 0.2, 0.15 + 0.17 * rows, 2.1, 0.2 if foot else 0.05]
-    with _styled():
+    with styled():
         figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
         parts = np.ravel(figure.subfigures(5, 1, height_ratios=heights))
         head, pictures, words, low, end = parts
@@ -134,13 +134,13 @@ def save(figure: Figure, kind: str = "png", dpi: int = 300) -> bytes:
     buffer = io.BytesIO()
     # Without a date, equal figures give equal files.
     dated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
-    with _styled():
+    with styled():
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=dated)
     return buffer.getvalue()
 
 
 @contextmanager
-def _styled() -> Iterator[None]:
+def styled() -> Iterator[None]:
     """Wraps all drawing, because matplotlib's settings are those of the whole process."""
     # A character that the font lacks is drawn as a box, without a warning.
     with _drawing, mpl.rc_context(STYLE), warnings.catch_warnings(action="ignore"):

@@ -69,9 +69,10 @@ class Connections:
 
 
 def keep_log_short() -> None:
-    """Log the same error of the server at most once a second."""
+    """Log an error of the server, or of a forged press, at most once a second."""
     for name in ("asyncio", "uvicorn.error"):
         logging.getLogger(name).addFilter(_is_due)
+    logger.addFilter(_is_due)
 
 
 def _is_due(record: logging.LogRecord) -> bool:

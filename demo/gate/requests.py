@@ -65,18 +65,18 @@ class Gate:
             self.sweeper = asyncio.create_task(self._sweep())
         path, begun = route(scope), False
 
-        async def recording_send(message: Message) -> None:
+        async def noting_start(message: Message) -> None:
             nonlocal begun
             begun = True
             await send(message)
 
         try:
             if scope["method"] == "POST" and POSTS.fullmatch(path):
-                await self._post(path, scope, receive, recording_send)
+                await self._post(path, scope, receive, noting_start)
             elif scope["method"] in ("GET", "HEAD") and GETS.fullmatch(path):
-                await self._get(path, scope, receive, recording_send)
+                await self._get(path, scope, receive, noting_start)
             elif scope["method"] == "OPTIONS":  # CORS preflight
-                await self.app(scope, receive, recording_send)
+                await self.app(scope, receive, noting_start)
             else:
                 raise HTTPException(404, "Not found. Check the address.")
         except Exception as error:
@@ -116,15 +116,16 @@ class Gate:
     async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
         visitor = scope["client"][0] if scope.get("client") else ""
 
-        async def recording_send(message: Message) -> None:
-            for digest in re.findall(DIGEST, message.get("body", b"").decode()):
+        async def noting_owner(message: Message) -> None:
+            # Between slashes: a file may be named like a digest.
+            for digest in re.findall(rf"/({DIGEST.pattern})/", message.get("body", b"").decode()):
                 self.files.owners.setdefault(digest, visitor)
             await send(message)
 
         scope = {**scope, "query_string": b""}  # Gradio would store a name in it forever
         async with self.files.counting(one_part(scope, receive)) as part:
             async with asyncio.timeout(BODY_SECONDS):
-                await self.app(scope, part, recording_send)
+                await self.app(scope, part, noting_owner)
 
     async def _sweep(self) -> None:
         """Clean up every second, counted by rounds: a busy machine also delays readers."""

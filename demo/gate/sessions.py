@@ -57,7 +57,7 @@ class Sessions:
         heavy = [event.session_hash for event in self._events(HEAVY)]
         heavy += [name for name, other in self.joining if other == HEAVY]
         if count >= most or (session and queue == HEAVY and heavy.count(session) >= MAX_WAITING):
-            raise HTTPException(429, "Too many requests of this page are waiting. Try again soon.")
+            raise HTTPException(429, "This page already has requests waiting. Try again soon.")
         self.joining.append((session, queue))
         try:
             yield

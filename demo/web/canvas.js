@@ -10,6 +10,7 @@ import {
   countAnswer,
   heat,
   inside,
+  isCalm,
   make,
   middle,
   newestOnly,
@@ -67,6 +68,9 @@ export default function mount({ element, props, trigger, watch }) {
     element.classList.toggle("blank", !value?.masks); // also when the photo is gone
     if (!value?.masks) {
       $(".empty small").textContent = value?.lost ?? "";
+      loadMasks([], () => {}); // cancels what is under way
+      loadPatch([], () => {});
+      element.classList.remove("loading");
       answer = null;
       return;
     }
@@ -137,7 +141,7 @@ export default function mount({ element, props, trigger, watch }) {
 
   /** Draw attention to a part. */
   const point = (part) =>
-    part.animate([{ background: "var(--color-accent-soft)" }, {}], { duration: 2500 });
+    !isCalm && part.animate([{ background: "var(--color-accent-soft)" }, {}], { duration: 2500 });
 
   // --- the bar -----------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import {
   heat,
   ink,
   inside,
+  isCalm,
   MOST_WORDS,
   make,
   newestOnly,
@@ -55,6 +56,7 @@ export default function mount({ element, props, trigger, watch }) {
 
   function update() {
     const next = [props.value, props.tower, props.closer];
+    if (!props.value) flow.classList.remove("drawn"); // there is no photo
     if (!next.every((part) => part && part.of === props.value.of)) return;
     const [words, blocks, block] = next;
     load(
@@ -113,7 +115,7 @@ export default function mount({ element, props, trigger, watch }) {
     const changed = !isNew && part.dataset.shows !== shows;
     part.dataset.shows = shows;
     const ring = { boxShadow: "0 0 0 4px var(--glow)" };
-    if (changed) part.animate([ring, ring, {}], 1800);
+    if (changed && !isCalm) part.animate([ring, ring, {}], 1800);
   }
 
   function fillHeads() {
@@ -170,7 +172,7 @@ export default function mount({ element, props, trigger, watch }) {
     layer.append(make("b", "", i + 1), prepare(make("span", "map")), bar, make("small"));
     layer.onclick = () => {
       trigger("input", { settings: { block: i + 1 } });
-      if (innerWidth < 640) $(".open").scrollIntoView({ behavior: "smooth" });
+      if (innerWidth < 640) $(".open").scrollIntoView({ behavior: isCalm ? "auto" : "smooth" });
     };
     return layer;
   }

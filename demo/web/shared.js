@@ -7,6 +7,8 @@ export const inside = (element) => ({
 });
 export const make = (tag, className = "", text = "") =>
   Object.assign(document.createElement(tag), { className, textContent: text });
+/** Whether this visitor wants less motion. */
+export const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 export const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
 /** The colour of the background's bars, and how many words have bars. */
 export const GREY = "#9aa0aa";
@@ -42,21 +44,27 @@ async function unpacked(url) {
  */
 export function newestOnly(element) {
   let newest = 0;
-  const gone = make("p", "gone", "The server no longer has this answer. Reload the page.");
+  const gone = make("p", "gone");
   gone.setAttribute("role", "alert");
+  const alarm = (text) => {
+    gone.textContent = text;
+    element.prepend(gone);
+  };
   return async (packed, show) => {
     const call = ++newest;
     let arrays = null;
+    let failures = 0;
     while (!arrays && call === newest) {
       try {
         arrays = await Promise.all(packed.map((part) => part && numbers(part)));
       } catch (error) {
         if (error instanceof GoneError) break;
+        if (++failures === 5) alarm("The server does not respond. Trying again …");
         await new Promise((resolve) => setTimeout(resolve, 2000));
       }
     }
     if (call !== newest) return;
-    if (!arrays) return element.prepend(gone);
+    if (!arrays) return alarm("The server no longer has this answer. Reload the page.");
     gone.remove();
     show(arrays);
   };
@@ -68,7 +76,7 @@ export function addWord(word) {
   window.submitWords([typed, word].filter(Boolean).join(", ")); // address.js
 }
 
-/** For tests and screenshots, which wait for the next answer. */
+/** Until the first answer, page.css shows only a spinner. Tests wait for the next one. */
 export function countAnswer(element) {
   element.dataset.answers = Number(element.dataset.answers ?? 0) + 1;
 }

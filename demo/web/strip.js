@@ -7,7 +7,7 @@ export default function mount({ element, props, trigger, watch }) {
   let key = "";
 
   function update() {
-    const { items = [], columns = 1, selected = null, pressable = true } = props.value ?? {};
+    const { items = [], columns = 1, selected, pressable = true } = props.value ?? {};
     legend.replaceChildren(...(props.value?.classes ?? []).map(named));
     strip.style.setProperty("--columns", columns);
     const next = JSON.stringify([items, pressable]);
@@ -16,7 +16,7 @@ export default function mount({ element, props, trigger, watch }) {
       key = next;
     }
     [...strip.children].forEach((child, i) => {
-      if (pressable) child.setAttribute("aria-pressed", i === selected);
+      if (selected !== undefined) child.setAttribute("aria-pressed", i === selected);
     });
   }
 

@@ -106,7 +106,7 @@ def test_unfinished_file_is_not_opened(uploaded: str) -> None:
 )
 def test_forged_address_is_refused(url: str, sent: Any) -> None:
     visitor = Visitor(url)
-    with pytest.raises(FailedError, match="no such button or address"):
+    with pytest.raises(FailedError, match="This request failed"):
         list(visitor.call(visitor.events["open_address"]["id"], [None, sent]))
 
 

@@ -10,7 +10,7 @@ import pytest
 from demo import address, share
 from demo.gate import numbers
 from demo.scene import Photo, Scene
-from demo.settings import Settings
+from demo.settings import LABELS, Settings
 from gclip_core import assets
 from tests import TRACES
 from tests.demo.visitor import FailedError, Visitor
@@ -86,7 +86,7 @@ def test_forged_values(visitor: Visitor, capfd: Any) -> None:
         for value in ([[1]], "x" * 5000):
             visitor.shown.pop("warning", None)
             assert visitor.answer(values | {name: value})["canvas"] == before
-            assert f"“{name}”" in visitor.shown["warning"]
+            assert f"“{LABELS[name]}”" in visitor.shown["warning"]
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
@@ -100,11 +100,13 @@ def test_forged_photo(photo: Any, visitor: Visitor, capfd: Any) -> None:
 
 
 FORGED = [
-    (event, [], data, "no such button")
+    (event, [], data, "This request failed")
     for event in ("choose_example", "press")
     for data in ({}, None, [], "index", {"index": 99}, {"index": "x"}, {"index": {}, "settings": 9})
 ]
-FORGED += [(event, [["<planted>"]], {"index": 0}, "no such button") for event in ("fetch", "offer")]
+FORGED += [
+    (event, [["<planted>"]], {"index": 0}, "This request failed") for event in ("fetch", "offer")
+]
 FORGED.append(("press", [], {"settings": {"window": "<planted>"}}, "“window” cannot be used"))
 
 

@@ -73,6 +73,9 @@ def test_options_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert main.parser().parse_args([]) == wanted
     names = {name.replace("-", "_") for name in (*given, *switches)}
     assert vars(wanted).keys() - names == {"weights", "open"}  # as docs/HOSTING.md says
+    monkeypatch.setenv("GCLIP_NO_DOWNLOADS", "true")
+    with pytest.raises(SystemExit):
+        main.parser()
 
 
 @pytest.mark.parametrize(

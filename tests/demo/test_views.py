@@ -3,6 +3,7 @@
 import io
 import itertools
 import re
+import warnings
 import zipfile
 from contextlib import redirect_stdout
 from dataclasses import replace
@@ -326,3 +327,11 @@ def prints_the_same_areas(current: Scene) -> None:
 def test_download_without_a_photo() -> None:
     with pytest.raises(gr.Error, match="Choose one"):
         page.download("mask", Seen(), None, *Settings(words="dog").model_dump().values())
+
+
+def test_figure_takes_any_word() -> None:
+    """Words are not read as formulas, and letters that the font lacks are not logged."""
+    current = scene(words="dog, a$x^$b, 猫", **SMALL)
+    with warnings.catch_warnings(action="error"):
+        image = Image.open(io.BytesIO(compare.figure(current)))
+    assert image.format == "PNG" and image.width > image.height / 4

@@ -24,7 +24,7 @@ from evaluation.datasets import Sample
 from evaluation.photos import NAME as PHOTOS
 from evaluation.tables import counted, text_table
 from gclip_core.amf import GLOBAL_THRESHOLD, FusionReason
-from gclip_core.attention import Heads, mean_weights
+from gclip_core.attention import Heads, head_mean
 from gclip_core.cs import CHANNEL_THRESHOLD
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_numbers, in_words
@@ -102,7 +102,7 @@ def agreement_of(heads: Heads, patches: Sequence[int]) -> float:
     if not patches:
         return math.nan
     queries = heads.q[:, [0, *(1 + patch for patch in patches)]]
-    rows = mean_weights(queries, heads.k).cpu()[:, 1:].double()
+    rows = head_mean(queries, heads.k).cpu()[:, 1:].double()
     # Rows that attend almost only to the class token are small; eps must be smaller.
     return float(F.cosine_similarity(rows[1:], rows[:1], dim=-1, eps=1e-30).mean())
 

@@ -121,7 +121,7 @@ def received(heads: Heads) -> Tensor:
     """
     rows = max(1, ELEMENTS_AT_A_TIME // (heads.k.shape[0] * heads.k.shape[1]))
     queries = heads.q[:, 1:].split(rows, dim=1)
-    parts = (patch_attention(attention.weights(q, heads.k).mean(0)).sum(0) for q in queries)
+    parts = (patch_attention(attention.softmax_rows(q, heads.k).mean(0)).sum(0) for q in queries)
     return reduce(torch.add, parts)
 
 

@@ -117,7 +117,7 @@ def gaussian_bias(grid: Grid, device: torch.device | str = "cpu") -> Tensor:
     return F.pad(torch.exp(distance.reshape(n, n) / (-2 * GAUSSIAN_SIGMA**2)), (1, 0, 1, 0))
 
 
-def weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+def softmax_rows(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     """``softmax(s a b^T + bias)``, ``s = d^-1/2``: (..., T_a, T_b) float32; each row sums to 1."""
     logits = (a.float() * a.shape[-1] ** -0.5) @ b.float().transpose(-1, -2)
     if bias is not None:
@@ -125,10 +125,10 @@ def weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
     return logits.softmax(dim=-1)
 
 
-def mean_weights(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Mean of ``weights`` over the heads (axis -3), computed one head at a time; float32."""
+def head_mean(a: Tensor, b: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Mean of ``softmax_rows`` over the heads (axis -3), computed one head at a time; float32."""
     heads = zip(a.unbind(-3), b.unbind(-3), strict=True)
-    maps = (weights(a_head, b_head, bias) for a_head, b_head in heads)
+    maps = (softmax_rows(a_head, b_head, bias) for a_head, b_head in heads)
     return reduce(Tensor.add_, maps) / a.shape[-3]
 
 
@@ -139,7 +139,7 @@ def mean_matrix(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
         eye = torch.eye(tokens, device=heads.q.device)
         return eye.expand(*heads.q.shape[:-3], tokens, tokens)
     pairs, bias = _terms(attention, heads, grid)
-    return reduce(torch.add, (mean_weights(a, b, bias) for a, b in pairs))
+    return reduce(torch.add, (head_mean(a, b, bias) for a, b in pairs))
 
 
 def attend(attention: Attention, heads: Heads, grid: Grid, values: Tensor | None = None) -> Tensor:

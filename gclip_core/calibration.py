@@ -69,7 +69,7 @@ def som_outliers(heads: Heads) -> Tensor:
     and keys (H, 1+N, d) of the block before the last; the attention is Query-Key, averaged over
     heads.
     """
-    A = attention.mean_weights(heads.q, heads.k)
+    A = attention.head_mean(heads.q, heads.k)
     attended, own = SOM_FACTOR * A[0, 1:], A.diagonal()[1:]  # (N,) each
     order = attended.argsort(descending=True)
     return order[attended[order] > own[order]][:SOM_MOST]

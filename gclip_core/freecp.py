@@ -38,7 +38,7 @@ def affinity(encoded: Encoded) -> Tensor:
     total = torch.zeros((), device=encoded.inputs[0].device)
     for block in range(n):
         heads = encoded.heads(block)
-        total = total + attention.mean_weights(heads.q, heads.k)[..., 1:, 1:]
+        total = total + attention.head_mean(heads.q, heads.k)[..., 1:, 1:]
     A = total / n
     for _ in range(3):
         A /= A.sum(-2, keepdim=True)

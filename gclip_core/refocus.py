@@ -83,7 +83,7 @@ def path_matrix(given: Refocused, head: int | None) -> Tensor:
 
     def key_key(k: Tensor) -> Tensor:
         k = k if head is None else k[:, head : head + 1]
-        return attention.mean_weights(k, k)[:, 1:, 1:]
+        return attention.head_mean(k, k)[:, 1:, 1:]
 
     shared = reduce(torch.add, (key_key(k) for k in given.keys))
     own = (key_key(path.k) for path in given.paths)

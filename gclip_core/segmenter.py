@@ -282,7 +282,7 @@ class Segmenter:
             check_index("Head", head, self.backbone.n_heads)
         check_index("Block", block, self.backbone.n_blocks)
         heads = source.heads(block).only(head)
-        return attention.mean_weights(heads.q, heads.k)[0].cpu()
+        return attention.head_mean(heads.q, heads.k)[0].cpu()
 
     @torch.no_grad()
     def last_attention(

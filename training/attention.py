@@ -31,7 +31,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gclip_core import blocks
-from gclip_core.attention import weights
+from gclip_core.attention import softmax_rows
 from training.data import TrainingPhoto, folder_of, read
 from training.features import FINE
 from training.fitting import fit, low_precision
@@ -137,7 +137,8 @@ def averaging_error(attention: Tensor, target: Tensor, vectors: Tensor) -> Tenso
 def among_patches(queries: Tensor, keys: Tensor, rows: Tensor | slice = slice(None)) -> Tensor:
     """Head mean of attention among patches, of the queries in ``rows``: heads (B, HEADS, 1 + N, d)
     to (B, n, N)."""
-    return weights(queries[..., 1:, :][..., rows, :].float(), keys[..., 1:, :].float()).mean(1)
+    attention = softmax_rows(queries[..., 1:, :][..., rows, :].float(), keys[..., 1:, :].float())
+    return attention.mean(1)
 
 
 def learn_reading(

@@ -91,7 +91,7 @@ def iou_scores(counts: Counts) -> IouScores:
 def against_truth(
     truth: NDArray, names: Sequence[Sequence[str]], labels: NDArray, vocabulary: Vocabulary
 ) -> WordScores:
-    """IoU of typed words over all pixels with a truth [ours].
+    """IoU of typed words over all pixels with a truth, a measure of our own.
 
     ``truth`` (H, W) are indices into ``names``, each a class's name and synonyms, or IGNORE;
     ``labels`` (H, W) are indices into the vocabulary's classes. At a pixel whose true class was not

@@ -18,32 +18,33 @@ from gclip_core.cs import Suppression, SuppressionReport
 from gclip_core.types import Grid, Size
 
 TOKENS_PER_BATCH = 8192
-"""Maximum number of tokens computed at a time, but at least one window."""
+"""Maximum number of tokens per batch; a batch has at least one window."""
 
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """An encoded image: the input of every block for W windows, usually one, the whole image.
-
-    ``inputs[l]`` is the input of block ``l``, (W, 1+N, D) in the model's dtype. ``window`` is the
-    size of each window and ``corners`` are their (top, left), both in patches. ``pixels`` (3,
-    height, width) float32 is the normalised image at the encoded size; ``image_size`` is its own
-    size. ``probabilities`` (W, classes) float32 are those of the stem's classes, None for a tower
-    without a stem. ``dino`` (W, h', w', C) are DINO's features: those of a stem, else None;
-    ``with_dino`` is a copy that has them. With CS, ``suppression`` has its settings, and
-    ``without_cs`` is the encoding from which it resumes.
-    """
+    """An encoded image: the input of every block for W windows, usually one, the whole image."""
 
     backbone: Backbone = field(repr=False)
     pixels: Tensor = field(repr=False)
+    """The normalised image at the encoded size, (3, height, width) float32."""
     image_size: Size
+    """The image's own size."""
     window: Grid
+    """The size of each window in patches."""
     corners: tuple[Grid, ...]
+    """The (top, left) of each window in patches."""
     inputs: tuple[Tensor, ...] = field(repr=False)
+    """``inputs[l]`` is the input of block ``l``, (W, 1+N, D) in the model's dtype."""
     probabilities: Tensor | None = field(default=None, repr=False)
+    """Those of the stem's classes, (W, classes) float32; None for a tower without a stem."""
     dino: Tensor | None = field(default=None, repr=False)
+    """DINO's features, (W, h', w', C): those of a stem, else None; ``with_dino`` is a copy that has
+    them."""
     suppression: Suppression | None = None
+    """The settings of CS, if it is on."""
     without_cs: "Encoded | None" = field(default=None, repr=False)
+    """With CS, the encoding from which it resumes."""
     _received: dict[int, Tensor] = field(init=False, repr=False, default_factory=dict)
 
     @property
@@ -63,8 +64,8 @@ class Encoded:
         return suppress(self.without_cs.whole, report)
 
     def split(self) -> Iterator["Encoded"]:
-        """Splits the windows into encodings that are small enough to be computed at a time."""
-        n = _windows_at_a_time(self.window)
+        """Splits the windows into encodings, each small enough for one batch."""
+        n = _windows_per_batch(self.window)
         if len(self.corners) <= n:
             yield self
             return
@@ -82,7 +83,7 @@ class Encoded:
             )
 
     def average(self, maps: Tensor) -> Tensor:
-        """The mean of overlapping maps of the windows, (W, h, w, C) to (height, width, C) float32.
+        """The mean of overlapping maps of the windows, (W, h, w, C) to (rows, columns, C) float32.
 
         With one window, it is the map itself. If the maps are several times finer than ``window``,
         the mean is as many times finer than ``grid``.
@@ -146,7 +147,7 @@ def encode(
     patch = backbone.patch
     grid = pixels.shape[1] // patch, pixels.shape[2] // patch
     window, corners = windows(grid, patch, side, stride)
-    n = _windows_at_a_time(window)
+    n = _windows_per_batch(window)
     parts = [
         _encode_windows(backbone, _crops(pixels, patch, window, corners[first : first + n]))
         for first in range(0, len(corners), n)
@@ -218,7 +219,7 @@ def _joined(parts: Sequence[Sequence[Tensor]]) -> tuple[Tensor, ...]:
     return tuple(x[0] if len(x) == 1 else torch.cat(x) for x in zip(*parts, strict=True))
 
 
-def _windows_at_a_time(window: Grid) -> int:
+def _windows_per_batch(window: Grid) -> int:
     return max(1, TOKENS_PER_BATCH // (window[0] * window[1] + 1))
 
 

@@ -19,28 +19,33 @@ from gclip_core.types import Blocks
 class Method:
     """A method: how the last block is computed, what is fused, and whether CS changes other blocks.
 
-    ``attention`` names an entry of ``gclip_core.attention.ATTENTIONS``; ``residual`` and ``ffn``
-    are true if the method keeps these parts of the block. ``calibration`` names the method whose
-    calibration it has, a ``proxy`` takes the attention from another network, and ``refocusing``
-    runs the tower again. ``summary`` is one sentence for people. ``authors``, ``year`` and
-    ``paper`` (an arXiv number or a conference) are empty if no paper proposes the method. Raises
-    MethodError for an unknown attention or calibration, or for parts that cannot be combined.
+    Raises MethodError for an unknown attention or calibration, or for parts that cannot be
+    combined.
     """
 
     name: str
     title: str
     attention: str
+    """A name in ``gclip_core.attention.ATTENTIONS``."""
     residual: bool
+    """Whether the last block's residual path is kept."""
     ffn: bool
+    """Whether the last block's FFN is kept."""
     fusion: Fusion | None = None
     suppression: Suppression | None = None
     calibration: Calibration | None = None
+    """The method whose calibration it has."""
     proxy: Proxy | None = None
+    """Takes the attention from another network."""
     refocusing: bool = False
+    """Whether the tower runs again, as in RF-CLIP."""
     summary: str = ""
+    """One sentence for people."""
     authors: str = ""
+    """Like ``year`` and ``paper``, empty if no paper proposes the method."""
     year: int | None = None
     paper: str = ""
+    """An arXiv number or a conference."""
 
     def __post_init__(self) -> None:
         check_choice("attention", self.attention, ATTENTIONS)

@@ -31,35 +31,35 @@ class MethodReport:
 
 @dataclass(frozen=True, eq=False)
 class Segmentation:
-    """The class of each pixel, with the logits and settings that it was computed from.
-
-    ``labels`` (height, width) int16 are at the image's own size; -1 marks a pixel without a class,
-    because its best score is below ``threshold`` or the background fits it best. ``logits``
-    (prompts, h, w) float32 have an entry for each phrase, then one for the background, if there is
-    any; ``prompt_classes`` are their classes, -1 for the background. ``background`` are those
-    background words that fit some patch best, and ``background_map`` (h, w) int64 has the index of
-    each patch's best one; they are () and None without a background. ``unknown`` are phrases that a
-    backbone with a known vocabulary does not know. ``notes`` are sentences for people.
-    ``refined`` names the refinement of the labels (``gclip_core.pixels.refine``), or is "none". The
-    scores of classes are ``masks.scores`` of the logits. ``purified`` names the purification
-    (``gclip_core.freecp``), or is "none". After a purification, the scores are its ``maps`` (C, h,
-    w) float32 from 0 to 1, and ``threshold`` takes its background into account.
-    """
+    """The class of each pixel, with the logits and settings that it was computed from."""
 
     labels: Tensor
+    """(height, width) int16, at the image's own size; -1 marks a pixel without a class, because its
+    best score is below ``threshold`` or the background fits it best."""
     logits: Tensor
+    """(prompts, h, w) float32: an entry for each phrase, then one for the background, if any."""
     vocabulary: Vocabulary
     method: Method
     report: MethodReport
     prompt_classes: tuple[int, ...]
+    """The class of each entry of ``logits``, -1 for the background."""
     background: tuple[str, ...]
+    """The background words that fit some patch best; () without a background."""
     background_map: Tensor | None
+    """(h, w) int64: the index of each patch's best background word, else None."""
     unknown: tuple[UnknownPhrase, ...]
+    """Phrases that a backbone with a known vocabulary does not know."""
     notes: tuple[str, ...]
+    """Sentences for people."""
     threshold: float
+    """After a purification, it takes the purification's background into account."""
     refined: str = "none"
+    """The refinement of the labels, a name in ``gclip_core.pixels.refine.REFINEMENTS``."""
     purified: str = "none"
+    """The purification, a name in ``gclip_core.freecp.PURIFICATIONS``."""
     maps: Tensor | None = None
+    """The scores of classes after a purification, (C, h, w) float32 from 0 to 1. Without one, the
+    scores are ``masks.scores`` of the logits."""
 
     def areas(self) -> tuple[float, ...]:
         """The share of the image's pixels of each class, in [0, 1]."""

@@ -30,12 +30,7 @@ MOST_EMBEDDINGS = 4096
 class Backbone:
     """An open_clip CLIP with the properties that the methods need; the model is not copied.
 
-    ``mean`` and ``std`` normalise pixels in [0, 1]. An image's shorter side is scaled to
-    ``short_side`` pixels. ``sink_channels``, for RF-CLIP, are the channels that are very large in
-    distracting patches; empty if they are not known. ``known`` is None for a model with an open
-    vocabulary. The keys of ``text_cache`` are templates and a phrase, those of ``prefix_cache`` are
-    templates. Raises BackboneError for a model with a tower that ``gclip_core.blocks`` cannot
-    compute.
+    Raises BackboneError for a model with a tower that ``gclip_core.blocks`` cannot compute.
     """
 
     name: str
@@ -43,19 +38,26 @@ class Backbone:
     model: Module
     tokenizer: SimpleTokenizer
     mean: Triple
+    """``mean`` and ``std`` normalise pixels in [0, 1]."""
     std: Triple
     short_side: int
+    """The length in pixels to which an image's shorter side is scaled."""
     amf_blocks: Blocks = "auto"
     cs_blocks: Blocks = "auto"
     sink_channels: tuple[int, ...] = ()
+    """For RF-CLIP, the channels that are very large in distracting patches; empty if they are not
+    known."""
     known: KnownWords | None = None
+    """None for a model with an open vocabulary."""
     # Each instance has its own caches: ``replace`` creates new ones.
     text_cache: BoundedCache[Tensor] = field(
         init=False, repr=False, default_factory=lambda: BoundedCache(MOST_EMBEDDINGS)
     )
+    """The keys are templates and a phrase."""
     prefix_cache: BoundedCache[Any] = field(
         init=False, repr=False, default_factory=lambda: BoundedCache(4)
     )
+    """The keys are templates."""
 
     def __post_init__(self) -> None:
         model, visual = self.model, getattr(self.model, "visual", None)

@@ -17,32 +17,36 @@ HALF: Triple = (0.5, 0.5, 0.5)
 
 @dataclass(frozen=True)
 class BackboneEntry:
-    """One backbone: its name, size and licence, and its default settings.
-
-    ``architecture`` and ``pretrained`` are open_clip's names of a model (with quickgelu if the
-    weights need it) and of its weights; None for the built-in model. ``download`` is in megabytes,
-    ``patch`` and ``short_side`` in pixels. The setting ``"backbone"`` stands for ``amf_blocks`` and
-    ``cs_blocks`` (0-based). ``sink_channels`` are those that RF-CLIP's authors found. ``files`` are
-    the publisher's names of the weight file. A backbone that is damaged on purpose has a
-    ``defect``: the name of the healthy one, and the arguments of ``damage``.
-    """
+    """One backbone: its name, size and licence, and its default settings."""
 
     name: str
     title: str
     architecture: str | None
+    """open_clip's name of the model, with quickgelu if the weights need it; None for the built-in
+    model."""
     pretrained: str | None
+    """open_clip's name of the weights; None for the built-in model."""
     download: int
+    """In megabytes."""
     licence: str
     blocks: int
     patch: int
+    """Side of a patch in pixels."""
     mean: Triple = OPENAI_MEAN
     std: Triple = OPENAI_STD
     short_side: int = 336
+    """In pixels."""
     amf_blocks: Blocks = "auto"
+    """AMF's blocks (0-based) for the setting ``"backbone"``."""
     cs_blocks: Blocks = "auto"
+    """CS's blocks (0-based) for the setting ``"backbone"``."""
     sink_channels: tuple[int, ...] = ()
+    """Those that RF-CLIP's authors found."""
     files: tuple[str, ...] = ()
+    """The publisher's names of the weight file."""
     defect: tuple[str, int, float, tuple[int, ...]] | None = None
+    """Of a backbone that is damaged on purpose: the name of the healthy one, and the arguments of
+    ``damage``."""
 
 
 _B16: dict[str, Any] = {"download": 599, "blocks": 12, "patch": 16}

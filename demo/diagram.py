@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from demo import plots
 from demo.compare import rule
 from demo.files import packed, photo_file, picture_file
+from demo.fits import class_logits
 from demo.gate import numbers
 from demo.scene import Scene, coarser
 from demo.views import (
@@ -23,7 +24,6 @@ from demo.views import (
 from gclip_core import cs
 from gclip_core.attention import ATTENTIONS
 from gclip_core.methods import Method
-from gclip_core.pixels import masks
 
 MASK_SIDE = 480
 """Longest side of the mask in pixels: it is drawn small here."""
@@ -35,7 +35,7 @@ def words(scene: Scene) -> dict[str, Any]:
     The background's cosines are lowered by its weight and its word's share, as they compete.
     """
     s, mask = scene.settings, scene.mask()
-    cosines = masks.class_logits(mask, scene.encoded.grid) / scene.segmenter.logit_scale
+    cosines = class_logits(mask, scene.encoded.grid) / scene.segmenter.logit_scale
     cosines = pooled(cosines, scene.encoded.grid, scene.grid)
     low, high = float(cosines.min()), float(cosines.max())
     by_block = scene.segmenter.labels_by_block(

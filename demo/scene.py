@@ -16,6 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from demo import backbones
+from demo.fits import class_fits
 from demo.gate import numbers
 from demo.gate.sessions import MAX_SESSIONS
 from demo.settings import Settings
@@ -25,7 +26,7 @@ from gclip_core.backbones.backbone import Backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
 from gclip_core.methods import ABLATION, Method
-from gclip_core.pixels import images, masks, palette
+from gclip_core.pixels import images, palette
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.words import suggest
@@ -299,7 +300,7 @@ class Scene:
     def unsure(self, mask: Segmentation) -> tuple[bool, ...]:
         """For each class, whether it has pixels but fits them poorly."""
         areas = mask.areas()
-        fits = masks.fits(mask, self.encoded.grid)[: len(areas)]
+        fits = class_fits(mask, self.encoded.grid)[: len(areas)]
         # A class of a few pixels may win no patch: its fit is NaN then.
         return tuple(
             area >= LEAST_SHARE and not fit >= NOT_SURE

@@ -10,11 +10,13 @@ import torch.nn.functional as F
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ImageColor import getrgb
 from torch import Tensor
 
 from demo import backbones, plots
 from demo.backbones import DAMAGED
 from demo.files import SHOWN_SIDE, item, packed, photo_file
+from demo.fits import probabilities
 from demo.gate import numbers
 from demo.scene import LEAST_SHARE, Scene, coarser
 from demo.space import NOT_LENT, REASONS
@@ -26,12 +28,12 @@ from gclip_core.amf import FusionReason
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.pixels import palette
-from gclip_core.pixels.masks import probabilities
 from gclip_core.result import Segmentation
 from gclip_core.words.background import is_typed
 from gclip_core.words.vocabulary import look_up
 
 ONE_PHOTO = "The paper reports gains in the mean over many photos."
+BLACK, WHITE = "#000000", "#ffffff"
 ATTENTION_LEVELS = 16
 """Brightness levels of attention: more would hardly be visible and cost bytes."""
 
@@ -85,9 +87,26 @@ def same_methods(scene: Scene, masks: Sequence[Segmentation]) -> str:
 
 def classes(scene: Scene) -> list[dict[str, str]]:
     return [
-        {"name": name, "colour": colour, "ink": palette.ink_on(colour)}
+        {"name": name, "colour": colour, "ink": ink_on(colour)}
         for name, colour in zip(scene.words.names, scene.colours, strict=True)
     ]
+
+
+def ink_on(colour: str) -> str:
+    """Black or white: the one with more contrast to ``#rrggbb`` (at least 4.5:1)."""
+    return BLACK if contrast(colour, BLACK) >= contrast(colour, WHITE) else WHITE
+
+
+def contrast(ink: str, paper: str) -> float:
+    """WCAG contrast ratio of two ``#rrggbb`` colours, 1 to 21."""
+    dark, light = sorted(map(_luminance, (ink, paper)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    c = np.array(getrgb(colour)) / 255
+    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
 def painted(scene: Scene, mask: Segmentation, width: int = 320) -> Image.Image:

@@ -20,7 +20,7 @@ COLOURS: tuple[str, ...] = tuple(
 NEAR = 120.0
 """Minimum distance, in sRGB levels, of a class's colour from the mean colour under it."""
 OPACITY = 0.6
-INK, PAPER = "#000000", "#ffffff"
+PAPER = "#ffffff"
 
 
 def choose(n: int, labels: NDArray[np.integer], picture: Image.Image) -> tuple[str, ...]:
@@ -40,23 +40,6 @@ def choose(n: int, labels: NDArray[np.integer], picture: Image.Image) -> tuple[s
         free.remove(chosen[-1])
         free = free or list(COLOURS)
     return tuple(chosen)
-
-
-def ink_on(colour: str) -> str:
-    """Black or white: the one with more contrast to ``#rrggbb`` (at least 4.5:1)."""
-    return INK if contrast(colour, INK) >= contrast(colour, PAPER) else PAPER
-
-
-def contrast(ink: str, paper: str) -> float:
-    """WCAG contrast ratio of two ``#rrggbb`` colours, 1 to 21."""
-    dark, light = sorted(map(_luminance, (ink, paper)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    c = np.array(getrgb(colour)) / 255
-    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
 
 
 def indexed(labels: NDArray[np.integer], colours: Sequence[str]) -> Image.Image:

@@ -24,6 +24,7 @@ from demo.backbones import get
 from demo.scene import Photo, Scene, coarser
 from demo.settings import Settings
 from gclip_core import BACKBONES, METHODS, load_backbone
+from gclip_core.pixels import palette
 from tests.demo.photos import DOG, FLOWER, OTHER, SMALL, USUAL, numbers, scene, small_dog
 from tests.demo.visitor import Visitor
 
@@ -141,6 +142,12 @@ def test_colours() -> None:
     current = scene(words="dog, grass", amf=False, **SMALL)
     assert current.colours == scene(words="dog, grass", **SMALL).colours
     assert [entry["colour"] for entry in views.classes(current)] == list(current.colours)
+
+
+def test_contrast() -> None:
+    """Text is readable on every colour."""
+    for colour in palette.COLOURS:
+        assert views.contrast(colour, views.ink_on(colour)) >= 4.5, colour
 
 
 def test_norms_that_cs_leaves() -> None:

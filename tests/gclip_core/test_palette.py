@@ -44,12 +44,6 @@ def test_seen_on_the_photo() -> None:
         assert np.linalg.norm(getrgb(colour) - mean) >= palette.NEAR
 
 
-def test_contrast() -> None:
-    """Text is readable on every colour."""
-    for colour in palette.COLOURS:
-        assert palette.contrast(colour, palette.ink_on(colour)) >= 4.5, colour
-
-
 def test_indexed() -> None:
     """A mask of at most 255 classes is a palette picture; one with more is grey."""
     shown = palette.indexed(np.array([[-1, 0]]), palette.COLOURS[:1])

@@ -28,12 +28,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation import EvaluationError, options
+from gclip_core.command import add_backbone_options
 from gclip_core.encoder import Encoded
 from gclip_core.methods import METHODS
 from gclip_core.pixels import images, palette
 from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.result import MethodReport, Segmentation
-from gclip_core.segment import add_backbone_options
 from gclip_core.segmenter import Segmenter
 
 WIDTH = 7.2

@@ -25,11 +25,11 @@ from evaluation.photos import NAME as PHOTOS
 from evaluation.tables import counted, text_table
 from gclip_core.amf import GLOBAL_THRESHOLD, FusionReason
 from gclip_core.attention import Heads, head_mean
+from gclip_core.command import add_backbone_options
 from gclip_core.cs import CHANNEL_THRESHOLD
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import MethodReport
-from gclip_core.segment import add_backbone_options
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Grid
 

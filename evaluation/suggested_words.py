@@ -20,7 +20,7 @@ from evaluation.class_lists import ClassName
 from evaluation.photos import NAME as PHOTOS
 from evaluation.tables import counted
 from gclip_core.backbones.backbone import Backbone
-from gclip_core.segment import add_backbone_options
+from gclip_core.command import add_backbone_options
 from gclip_core.segmenter import Segmenter
 from gclip_core.words import suggest
 

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from demo import main
-from gclip_core import segment
+from gclip_core import command
 from gclip_core.backbones.registry import BACKBONES
 from tests import DOCUMENTS, ROOT
 from tests.models import tiny_clip
@@ -120,7 +120,7 @@ def test_upload_command(tmp_path: Path) -> None:
 
 def test_gclip_command() -> None:
     scripts = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]["scripts"]
-    assert EntryPoint("gclip", scripts["gclip"], "console_scripts").load() is segment.main
+    assert EntryPoint("gclip", scripts["gclip"], "console_scripts").load() is command.main
 
 
 @pytest.mark.long

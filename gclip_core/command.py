@@ -1,6 +1,6 @@
 """Masks from the command line: ``gclip IMAGES… --words … --out DIR``.
 
-``python -m gclip_core.segment`` is the same command, without an installation.
+``python -m gclip_core.command`` is the same command, without an installation.
 """
 
 import argparse
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options of a command line; argparse prints its errors and the help."""
     parser = argparse.ArgumentParser(
-        prog=None if Path(sys.argv[0]).stem == "gclip" else "python -m gclip_core.segment",
+        prog=None if Path(sys.argv[0]).stem == "gclip" else "python -m gclip_core.command",
         description="Segment images with any words. For every image NAME, DIR gets NAME.png (an "
         "indexed mask: 0 is the first word, 255 is no class; with more than 255 words, it has 16 "
         "bits, and 65535 is no class), NAME-overlay.png and NAME.json.",

@@ -1,4 +1,4 @@
-"""The command ``gclip``, or ``python -m gclip_core.segment``."""
+"""The command ``gclip``, or ``python -m gclip_core.command``."""
 
 import json
 import resource
@@ -14,13 +14,13 @@ from PIL import Image
 
 from gclip_core import BACKBONES, METHODS, Backbone, Segmenter, assets, gclip
 from gclip_core.backbones.registry import BUILT_IN
-from gclip_core.segment import main, unique_names
+from gclip_core.command import main, unique_names
 from tests.models import picture, small, tiny_backbone
 
 
 @pytest.fixture(autouse=True)
 def one_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gclip_core.segment.load_backbone", tiny)
+    monkeypatch.setattr("gclip_core.command.load_backbone", tiny)
 
 
 @lru_cache
@@ -32,7 +32,7 @@ def tiny(name: str = BUILT_IN, *_: object) -> Backbone:
 
 @pytest.fixture
 def built_in(monkeypatch: pytest.MonkeyPatch) -> Backbone:
-    monkeypatch.setattr("gclip_core.segment.load_backbone", small)
+    monkeypatch.setattr("gclip_core.command.load_backbone", small)
     return small()
 
 
@@ -154,7 +154,7 @@ def test_unusable_settings(
     """
     monkeypatch.chdir(photo.parent)
     load = Mock(side_effect=tiny)
-    monkeypatch.setattr("gclip_core.segment.load_backbone", load)
+    monkeypatch.setattr("gclip_core.command.load_backbone", load)
     assert main(["photo.png", "--words", "cat", *wrong.split()]) == 2
     assert load.called == (wrong in NEEDS_A_MODEL)
     error = capsys.readouterr().err

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from demo import address, backbones, compare, diagram, share, views
+from demo import address, backbones, compare, diagram, segment, share
 from demo.gate.files import GONE
 from demo.scene import LOCK, Photo, Scene
 from demo.settings import Settings
@@ -46,14 +46,14 @@ class View:
 
 
 VIEWS = {
-    "attention_text": View(SEGMENT, views.attention_text),
-    "norms_text": View(SEGMENT, views.norms_text),
-    "canvas": View(SEGMENT, views.canvas, IN_VIEW),
-    "canvas.looks": View(SEGMENT, views.looks, (*MASK, *IN_VIEW)),
-    "attention": View(SEGMENT, views.attention, ("amf", *MASK, *IN_VIEW)),
-    "norms": View(SEGMENT, views.norms, ("amf", "head", "enlarged", *MASK)),
+    "attention_text": View(SEGMENT, segment.attention_text),
+    "norms_text": View(SEGMENT, segment.norms_text),
+    "canvas": View(SEGMENT, segment.canvas, IN_VIEW),
+    "canvas.looks": View(SEGMENT, segment.looks, (*MASK, *IN_VIEW)),
+    "attention": View(SEGMENT, segment.attention, ("amf", *MASK, *IN_VIEW)),
+    "norms": View(SEGMENT, segment.norms, ("amf", "head", "enlarged", *MASK)),
     "chips": View(
-        address.TABS, views.chips, ("amf", "cs", "background", "background_weight", *IN_VIEW)
+        address.TABS, segment.chips, ("amf", "cs", "background", "background_weight", *IN_VIEW)
     ),
     "diagram": View(HOW, diagram.words, IN_VIEW),
     "diagram.tower": View(HOW, diagram.tower, (*MASK, *IN_VIEW)),
@@ -138,7 +138,7 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
     seen = replace(seen, backbone=settings.backbone, photo=photo, answers=number)
     seen = seen.with_words(words.strip(), filled.strip())
     if seen.undo != before:
-        part["undo"] = views.undo(seen.undo)
+        part["undo"] = segment.undo(seen.undo)
     part["filled"] = json.dumps([seen.answers, words])  # new even where the words are the same
     made: dict[str, Any] = {}
     for name, view in VIEWS.items():

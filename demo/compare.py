@@ -6,10 +6,11 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from demo.drawing import classes, painted
 from demo.files import item
 from demo.scene import Scene
+from demo.segment import canvas
 from demo.terms import explained
-from demo.views import canvas, classes, painted
 from evaluation.figure import percent, save, styled
 from gclip_core import BACKBONES, Method
 from gclip_core.result import Segmentation

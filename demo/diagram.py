@@ -8,19 +8,12 @@ import torch.nn.functional as F
 
 from demo import plots
 from demo.compare import rule
+from demo.drawing import attended, background_at, classes, patches_key, pooled
 from demo.files import packed, photo_file, picture_file
 from demo.fits import class_logits
 from demo.gate import numbers
 from demo.scene import Scene, coarser
-from demo.views import (
-    attended,
-    background_at,
-    classes,
-    norms,
-    pooled,
-    same_patches,
-    switches,
-)
+from demo.segment import norms, switches
 from gclip_core import cs
 from gclip_core.attention import ATTENTIONS
 from gclip_core.methods import Method
@@ -44,7 +37,7 @@ def words(scene: Scene) -> dict[str, Any]:
     by_block = F.interpolate(by_block[None].float(), scene.grid)[0]
     step = -(-max(mask.labels.shape) // MASK_SIDE)
     return {
-        "of": same_patches(scene),
+        "of": patches_key(scene),
         "photo": photo_file(scene.photo),
         "ratio": scene.photo.picture.width / scene.photo.picture.height,
         "grid": scene.grid,
@@ -89,7 +82,7 @@ def tower(scene: Scene) -> dict[str, Any]:
         attended(segmenter.last_attention(source, method), scene, keys) for method in (alone, mean)
     ]
     return {
-        "of": same_patches(scene),
+        "of": patches_key(scene),
         "blocks": blocks,
         "columns": grid[1],
         "attended": keys,
@@ -108,7 +101,7 @@ def closer(scene: Scene) -> dict[str, Any]:
     matrix = segmenter.attention_map(source, scene.block, scene.head)
     keys = coarser(scene.grid, numbers.ATTENDED_PATCHES)
     return {
-        "of": same_patches(scene),
+        "of": patches_key(scene),
         "block": scene.block,
         "head": -1 if scene.head is None else scene.head,
         "heads": segmenter.backbone.n_heads,

@@ -10,6 +10,7 @@ from gradio.components import Component
 from PIL import Image
 
 from demo import backbones, lessons, share
+from demo.answer import Seen
 from demo.files import item
 from demo.gate.numbers import MAX_CHARACTERS
 from demo.lessons import LESSONS, OPTIONS
@@ -65,6 +66,9 @@ class Parts:
     """By the name of a lesson."""
     downloads: dict[str, gr.Button] = field(default_factory=dict)
     """By the name of a file; see ``demo.share.DOWNLOADS``."""
+    seen: gr.State = field(init=False)
+    tab: gr.Textbox = field(init=False)
+    """The name of the open tab."""
     tabs: gr.Tabs = field(init=False)
     learn: gr.Tab = field(init=False)
     photo: gr.Image = field(init=False)
@@ -83,10 +87,21 @@ class Parts:
     copy: gr.Button = field(init=False)
     file: gr.DownloadButton = field(init=False)
 
+    @property
+    def settings(self) -> list[Component]:
+        """The controls in the order of the settings."""
+        return [self.controls[name] for name in Settings.model_fields]
+
+    @property
+    def asked(self) -> list[Component]:
+        """What an answer is computed from."""
+        return [self.photo, *self.settings]
+
 
 def lay_out(settings: Settings) -> Parts:
     """Add the components to the page that is being built, with these values."""
     parts = Parts()
+    parts.seen, parts.tab = gr.State(Seen()), gr.Textbox("segment", visible="hidden")
     gr.Markdown("# GCLIP\nName the things in a photo and see each one outlined.", elem_id="head")
     with gr.Row(elem_id="columns"):
         with gr.Column(scale=0, min_width=284, elem_id="inputs"):

@@ -7,11 +7,11 @@ import gradio as gr
 
 from demo import address
 from demo.backbones import DAMAGED
+from demo.drawing import painted
 from demo.files import item
 from demo.scene import Photo, Scene
 from demo.settings import Settings
 from demo.terms import explained
-from demo.views import painted
 from evaluation import photos
 from evaluation.figure import percent
 from gclip_core import assets

@@ -72,64 +72,77 @@ def build() -> gr.Blocks:
 
 def _connect(page: gr.Blocks, parts: Parts) -> None:
     """Every change of an input triggers one event, ``respond``. The others only set inputs."""
-    tab, seen = gr.Textbox("segment", visible="hidden"), gr.State(Seen())
-    controls, outputs = parts.controls, parts.outputs
-    canvas, diagram, masks, large = (outputs[n] for n in ("canvas", "diagram", "masks", "large"))
-    settings = [controls[name] for name in Settings.model_fields]
+    outputs = parts.outputs
     shown: dict[str, Component] = outputs | {
         "photo": parts.photo,
         "filled": parts.filled,
         "fetch": parts.fetch,
         "fetch_text": parts.fetch_text,
     }
-    asked = [parts.photo, *settings]
-    answered: dict[str, Any] = {
-        "fn": partial(respond, shown, seen),
-        "inputs": [seen, tab, *asked],
-        "outputs": [seen, *dict.fromkeys(shown.values())],
-        "js": "readInputs",
+    answers: dict[str, Any] = {
+        "fn": partial(respond, shown, parts.seen),
+        "inputs": [parts.seen, parts.tab, *parts.asked],
+        "outputs": [parts.seen, *dict.fromkeys(shown.values())],
+        "js": "gclip.readInputs",
         "api_name": "respond",
         "preprocess": False,  # Settings checks the values, and the library opens the photo
         "trigger_mode": "always_last",  # also for events that follow another one
-        "show_progress_on": [canvas, diagram, masks, large],
+        "show_progress_on": [outputs[name] for name in ("canvas", "diagram", "masks", "large")],
         **COMPUTES,
     }
+    _connect_inputs(parts, answers)
+    _connect_address(page, parts, answers)
+    _connect_fetch(parts, answers)
+    _connect_lessons(parts)
+    _connect_share(parts)
+
+
+def _connect_inputs(parts: Parts, answers: dict[str, Any]) -> None:
+    """Changes of inputs, and presses that set inputs; both are then answered."""
+    outputs, settings = parts.outputs, parts.settings
     # Gradio also selects the first tab when the page opens, so only a change triggers an event.
-    triggers = [parts.photo.input, tab.change]
+    triggers = [parts.photo.input, parts.tab.change]
     for control in settings:
         if isinstance(control, gr.Number | gr.Textbox):
             triggers += [control.submit, control.blur]
         elif not isinstance(control, gr.State):
             triggers.append(control.input)
-    gr.on(triggers, **answered).then(None, js=FRESHEN)
+    gr.on(triggers, **answers).then(None, js=FRESHEN)
+    parts.filled.change(None, parts.filled, parts.controls["words"], js="gclip.fillWords")
 
-    words, filled = controls["words"], parts.filled
-    filled.change(None, filled, words, js="fillWords")
-
-    backbone = controls["backbone"]
-    opened = [seen, parts.tabs, tab, *asked]
-
-    # Restore the address when the page opens, on Back, and in a lesson.
-    for event in (page.load, parts.open_address.click):
-        script = "seen => [seen, readAddress()]"
-        done = event(open_address, [seen, parts.sent], opened, js=script, **SETS_INPUTS)
-        done.then(**answered).then(None, js="settleAddress")
-    # Events that set inputs, which are then answered: event, function, outputs, what follows.
     scroll = "() => document.querySelector('#large').scrollIntoView()"
     for event, function, changed, script in (
         (parts.samples.select, choose_example, parts.photo, FRESHEN),
         (outputs["chips"].select, press, settings, FRESHEN),
         (outputs["undo"].select, press, settings, FRESHEN),
-        (canvas.input, press, settings, FRESHEN),
-        (diagram.input, press, settings, FRESHEN),
-        (masks.select, press, settings, scroll),
+        (outputs["canvas"].input, press, settings, FRESHEN),
+        (outputs["diagram"].input, press, settings, FRESHEN),
+        (outputs["masks"].select, press, settings, scroll),
     ):
-        event(function, None, changed, **SETS_INPUTS).then(**answered).then(None, js=script)
-    link, include = parts.shared_link, parts.include_photo
-    for child in parts.tabs.children:
-        turn = f"isIncluded => turnTo('{child.id}', isIncluded)"
-        child.select(None, include, [tab, link], js=turn)
+        event(function, None, changed, **SETS_INPUTS).then(**answers).then(None, js=script)
 
+
+def _connect_address(page: gr.Blocks, parts: Parts, answers: dict[str, Any]) -> None:
+    """The address is restored when the page opens, on Back, and in a lesson; answers write it."""
+    opened = [parts.seen, parts.tabs, parts.tab, *parts.asked]
+    for event in (page.load, parts.open_address.click):
+        script = "seen => [seen, gclip.readAddress()]"
+        done = event(open_address, [parts.seen, parts.sent], opened, js=script, **SETS_INPUTS)
+        done.then(**answers).then(None, js="gclip.settleAddress")
+    link, include, copy = parts.shared_link, parts.include_photo, parts.copy
+    for child in parts.tabs.children:
+        turn = f"isIncluded => gclip.turnTo('{child.id}', isIncluded)"
+        child.select(None, include, [parts.tab, link], js=turn)
+    address = parts.outputs["address"]
+    record = f"(...values) => [...gclip.recordAnswer(...values), '{COPY_LINK}']"
+    address.change(None, [address, include], [link, include, copy], js=record)
+    include.input(None, include, [link, copy], js=f"isOn => [gclip.shareLink(isOn), '{COPY_LINK}']")
+    copy.click(None, link, copy, js="copyLink")
+
+
+def _connect_fetch(parts: Parts, answers: dict[str, Any]) -> None:
+    """The download of a backbone."""
+    backbone = parts.controls["backbone"]
     fetched = parts.fetch_start.click(
         fetch,
         backbone,
@@ -139,10 +152,14 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
         show_progress="hidden",
         **PRIVATE,
     )
-    fetched.then(**answered)
+    fetched.then(**answers)
     parts.fetch_stop.click(
         refuse()(backbones.offer), backbone, parts.fetch_text, cancels=fetched, **SETS_INPUTS
     )
+
+
+def _connect_lessons(parts: Parts) -> None:
+    """Guesses, which are also restored when Learn opens, and what a step shows on the page."""
     revealed, cards = gr.State(-1), parts.cards.values()
     revealing: dict[str, Any] = {
         "fn": reveal,
@@ -151,30 +168,27 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
         "show_progress_on": [card.masks for card in cards],
         **COMPUTES,
     }
-    script = "shown => [shown, readGuesses()]"
+    script = "shown => [shown, gclip.readGuesses()]"
     parts.learn.select(inputs=[revealed, parts.sent], js=script, **revealing)
     for step, (name, card) in enumerate(parts.cards.items()):
-        script = f"(shown, guess) => [shown, addGuess({step}, guess)]"
+        script = f"(shown, guess) => [shown, gclip.addGuess({step}, guess)]"
         card.guess.input(inputs=[revealed, card.guess], js=script, **revealing)
         place = json.dumps((step + 1, lessons.link(name), lessons.is_switch(name)))
-        card.show.click(None, js=f"() => lendPage(...{place})")
+        card.show.click(None, js=f"() => gclip.lendPage(...{place})")
+
+
+def _connect_share(parts: Parts) -> None:
+    """The files to download."""
     for name, button in parts.downloads.items():
-        function = partial(download, name)
-        beside = masks if name == "grid" else outputs["python"]
         made = button.click(
-            function,
-            [seen, *asked],
+            partial(download, name),
+            [parts.seen, *parts.asked],
             parts.file,
             preprocess=False,
-            show_progress_on=beside,
+            show_progress_on=parts.outputs["masks" if name == "grid" else "python"],
             **COMPUTES,
         )
         made.success(None, parts.file, None, js="saveFile")
-    address, copy = outputs["address"], parts.copy
-    record = f"(...values) => [...recordAnswer(...values), '{COPY_LINK}']"
-    address.change(None, [address, include], [link, include, copy], js=record)
-    include.input(None, include, [link, copy], js=f"isOn => [shareLink(isOn), '{COPY_LINK}']")
-    copy.click(None, link, copy, js="copyLink")
 
 
 def respond(

@@ -222,15 +222,18 @@ document.addEventListener("click", ({ target }) => {
   scrollTo(0, 0);
 });
 
-// For page.py and shared.js.
-Object.assign(window, { readAddress, recordAnswer, recordPatch, settleAddress });
-Object.assign(window, {
-  shareLink,
-  turnTo,
-  lendPage,
-  readGuesses,
+/** For page.py and shared.js. */
+window.gclip = {
   addGuess,
-  readInputs,
   fillWords,
+  lendPage,
+  readAddress,
+  readGuesses,
+  readInputs,
+  recordAnswer,
+  recordPatch,
+  settleAddress,
+  shareLink,
   submitWords,
-});
+  turnTo,
+};

@@ -1,4 +1,4 @@
-// A photo with its masks. The values come from views.py; typed words are only ever set as
+// A photo with its masks. The values come from segment.py; typed words are only ever set as
 // textContent.
 import { fillSwitches, isOn, refreshSwitches } from "./ideas.js";
 import { placeLabels } from "./labels.js";
@@ -50,7 +50,7 @@ export default function mount({ element, props, trigger, watch }) {
 
   /** Dim the side panels until they match the mask. */
   function refreshPanels() {
-    const isStale = answer !== null && props.looks?.of !== answer.looks;
+    const isStale = answer !== null && props.looks?.methods !== answer.methods;
     if (element.closest("#canvas")) document.body.classList.toggle("stale", isStale);
   }
 
@@ -92,7 +92,7 @@ export default function mount({ element, props, trigger, watch }) {
     const isOther = kindOf(answer) !== kindOf(value);
     if (isOther) chosen.idea = value.idea;
     if (value.ideas.length || isOther) chosen.mask = maskOf(value);
-    if (answer?.looks !== value.looks) stage.classList.remove("looking"); // until new ones arrive
+    if (answer?.methods !== value.methods) stage.classList.remove("looking"); // until new ones arrive
     answer = value;
     masks = decoded;
     const [height, width] = value.masks[0].mask.shape;
@@ -284,7 +284,7 @@ export default function mount({ element, props, trigger, watch }) {
     const { looks } = props;
     const { mask, mode, patch, isPinned } = chosen;
     const isShown = patch !== null && mode !== "swipe";
-    const isKnown = isShown && looks?.of === answer.looks; // in Compare it never is
+    const isKnown = isShown && looks?.methods === answer.methods; // in Compare it never is
     const { reasons, background } = answer.masks[mask];
     const files = [
       isKnown ? looks.matrices[mask] : null,

@@ -73,7 +73,7 @@ export function newestOnly(element) {
 /** Add a word to those that are typed, and ask for their mask. */
 export function addWord(word) {
   const typed = document.querySelector("#words textarea").value.replace(/[\s,]+$/, "");
-  window.submitWords([typed, word].filter(Boolean).join(", ")); // address.js
+  window.gclip.submitWords([typed, word].filter(Boolean).join(", ")); // address.js
 }
 
 /** Until the first answer, page.css shows only a spinner. Tests wait for the next one. */
@@ -147,7 +147,10 @@ export function pins(element, follow) {
   return (of, patch) => {
     document.dispatchEvent(new CustomEvent("pin", { detail: { of, patch } }));
     clearTimeout(timer);
-    timer = setTimeout(() => window.recordPatch(patch === null ? "" : `${of}.${patch + 1}`), 300);
+    timer = setTimeout(
+      () => window.gclip.recordPatch(patch === null ? "" : `${of}.${patch + 1}`),
+      300,
+    );
   };
 }
 

@@ -92,6 +92,7 @@ def test_back(flower: Page) -> None:
     def shows(entry: tuple[str, str, list[str]], amf: str) -> None:
         expect(flower.locator("#words textarea")).to_have_value(", ".join(entry[2]))
         expect(switch(flower, "AMF")).to_have_attribute("aria-checked", amf)
+        expect(flower.locator("#photo img")).to_have_attribute("src", re.compile(entry[0]))
         assert seen(flower) == entry
         is_settled(flower)
 

@@ -17,7 +17,18 @@ import torch
 from PIL import Image
 
 import gclip_core
-from demo import backbones, compare, diagram, files, lessons, page, plots, share, views
+from demo import (
+    backbones,
+    compare,
+    diagram,
+    drawing,
+    files,
+    lessons,
+    page,
+    plots,
+    segment,
+    share,
+)
 from demo.address import Address, restore
 from demo.answer import IN_VIEW, Seen
 from demo.backbones import get
@@ -52,11 +63,11 @@ def test_sentence_names_the_class_that_changed_most() -> None:
     first, last = before[1].iou, after[1].iou
     most = max(first, key=lambda c: last[c] - first[c])
     figures = [(labels != truth).mean(), first[most], last[most]]
-    text = views.difference(names, before, after, "AMF")
+    text = segment.difference(names, before, after, "AMF")
     assert f"the {names[most]}’s IoU rises" in text
     assert re.findall(r"[\d.]+\d", text) == [f"{100 * figure:.1f}" for figure in figures]
-    assert "IoU falls" in views.difference(names, after, before, "AMF")
-    assert "hardly" in views.difference(names, after, after)
+    assert "IoU falls" in segment.difference(names, after, before, "AMF")
+    assert "hardly" in segment.difference(names, after, after)
 
 
 def test_sentence_without_a_truth(tmp_path: Path) -> None:
@@ -67,36 +78,36 @@ def test_sentence_without_a_truth(tmp_path: Path) -> None:
     other = labels.clone()
     other[: len(labels) // 4] = 1
     pair = [(replace(mask, labels=array), None) for array in (labels, other)]
-    text = views.difference(current.words.names, *pair, "CS")
+    text = segment.difference(current.words.names, *pair, "CS")
     assert re.findall(r"[\d.]+\d|“\w+”", text) == ["25.0", "100.0", "“dog”", "“grass”"]
 
 
 def test_sentences_of_switches() -> None:
     """Whatever is on, a sentence tells what each idea changes."""
     current = scene(backbone="built-in-damaged", **SMALL)
-    sentences = views.canvas(current)["sentences"]
+    sentences = segment.canvas(current)["sentences"]
     masks = current.switched()
     for bit, idea in enumerate(("AMF", "CS")):
         for shown in range(4):
             two = masks[shown & ~(1 << bit)], masks[shown | 1 << bit]
             pair = [(mask, current.scores(mask)) for mask in two]
-            assert sentences[bit][shown] == views.difference(current.words.names, *pair, idea)
+            assert sentences[bit][shown] == segment.difference(current.words.names, *pair, idea)
 
 
 def test_blocks_of_cs() -> None:
     """CS has an effect where it scales a channel, even if set by hand; other outliers are named."""
     by_hand = scene(words="dog", cs_blocks="7 8", block=7, **SMALL)
-    assert by_hand.ideas == ("amf", "cs") and not views.idle(by_hand)
-    assert "scales channel" in views.norms_text(by_hand)
+    assert by_hand.ideas == ("amf", "cs") and not segment.idle(by_hand)
+    assert "scales channel" in segment.norms_text(by_hand)
     damaged = BACKBONES["built-in-damaged"].defect[-1][0] + 1
     elsewhere = scene(backbone="built-in-damaged", cs_blocks="2", block=damaged, **SMALL)
-    assert "CS skips it" in views.norms_text(elsewhere)
+    assert "CS skips it" in segment.norms_text(elsewhere)
 
 
 def test_canvas_has_the_masks_of_the_picture() -> None:
     """And the background's best word at each patch."""
     current = scene(words="dog, grass", **SMALL)
-    shown = views.canvas(current)
+    shown = segment.canvas(current)
     for view, mask in zip(shown["masks"], current.switched(), strict=True):
         assert (numbers(view["mask"]) == mask.labels.numpy().astype(np.uint8)).all()
         assert sum(view["shares"]) == pytest.approx(1)
@@ -111,10 +122,10 @@ def test_unknown_word_without_a_mask() -> None:
     mask = current.mask()
     nowhere = replace(mask, labels=mask.labels.where(mask.labels != 1, 0))
     somewhere = replace(mask, labels=torch.full_like(mask.labels, 1))
-    assert not any("trust" in note for note in views.notes(current, nowhere))
-    assert any("trust" in note for note in views.notes(current, somewhere))
+    assert not any("trust" in note for note in segment.notes(current, nowhere))
+    assert any("trust" in note for note in segment.notes(current, somewhere))
     known = scene(words="dog, xyzzy; cat, grass", nearest=False, **SMALL)
-    assert not any("trust" in note for note in views.notes(known, somewhere)), "a known synonym"
+    assert not any("trust" in note for note in segment.notes(known, somewhere)), "a known synonym"
 
 
 def test_coarser_grid() -> None:
@@ -141,13 +152,13 @@ def test_colours() -> None:
     """A switch changes no colour, and the strip's colours are the canvas's."""
     current = scene(words="dog, grass", amf=False, **SMALL)
     assert current.colours == scene(words="dog, grass", **SMALL).colours
-    assert [entry["colour"] for entry in views.classes(current)] == list(current.colours)
+    assert [entry["colour"] for entry in drawing.classes(current)] == list(current.colours)
 
 
 def test_contrast() -> None:
     """Text is readable on every colour."""
     for colour in palette.COLOURS:
-        assert views.contrast(colour, views.ink_on(colour)) >= 4.5, colour
+        assert drawing.contrast(colour, drawing.ink_on(colour)) >= 4.5, colour
 
 
 def test_norms_that_cs_leaves() -> None:
@@ -167,13 +178,13 @@ def test_strip(tmp_path: Path) -> None:
     """A photo that is extremely tall or wide has small pictures."""
     current = scene(small_dog(tmp_path, size=(2, 100)), words="dog", short_side=32, refine="none")
     shown = Image.open(files.photo_file(current.photo)["path"])
-    pictures = shown, views.painted(current, current.mask()), plots.over(shown, np.ones((1, 1)))
+    pictures = shown, drawing.painted(current, current.mask()), plots.over(shown, np.ones((1, 1)))
     assert all(picture.width * picture.height < 500_000 for picture in pictures)
 
 
 def test_chips() -> None:
     """They offer no typed word."""
-    items = views.chips(scene(FLOWER, words="flower; petal,", refine="none"))["items"]
+    items = segment.chips(scene(FLOWER, words="flower; petal,", refine="none"))["items"]
     assert items and not {"flower", "petal"} & {item["word"] for item in items}
 
 
@@ -218,7 +229,7 @@ def test_table_and_masks_have_one_figure(compared: dict) -> None:
     captions = [item["caption"] for item in compare.mask_strip(current)["items"]]
     assert captions == [f"{row[0]} · {row[1]} %" for row in rows]
     ours = next(row for row in rows if row[0] == "GCLIP (AMF)")
-    assert ours[1] == f"{100 * views.canvas(current)['masks'][1]['score']:.1f}"
+    assert ours[1] == f"{100 * segment.canvas(current)['masks'][1]['score']:.1f}"
     assert f"| **{'** | **'.join(ours[:3])}** |" in compare.table(current)
     paper = next(row for row in rows if row[0] == "ClearCLIP")
     assert paper[2:] == ("query · query", "Lan et al. 2024, arXiv:2407.12442")

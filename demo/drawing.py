@@ -1,0 +1,104 @@
+"""What several tabs draw from: keys, colours, masks over the photo, attention as bytes."""
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.ImageColor import getrgb
+from torch import Tensor
+
+from demo import plots
+from demo.files import packed
+from demo.scene import Scene
+from gclip_core.pixels import palette
+from gclip_core.result import Segmentation
+
+BLACK, WHITE = "#000000", "#ffffff"
+ATTENTION_LEVELS = 16
+"""Brightness levels of attention: more would hardly be visible and cost bytes."""
+
+
+def digest(*key: Any) -> str:
+    """A short digest of a key."""
+    return blake2b(repr(key).encode(), digest_size=8).hexdigest()
+
+
+def patches_key(scene: Scene) -> str:
+    """Identify a photo and its patches: only values with the same name are drawn together."""
+    photo, *tower = scene.tower_key
+    return digest(photo.digest, *tower)
+
+
+def methods_key(scene: Scene, masks: Sequence[Segmentation]) -> str:
+    """Identify a photo's patches and the methods of its masks, which ``looks`` must match."""
+    return digest(patches_key(scene), [mask.method for mask in masks])
+
+
+def classes(scene: Scene) -> list[dict[str, str]]:
+    return [
+        {"name": name, "colour": colour, "ink": ink_on(colour)}
+        for name, colour in zip(scene.words.names, scene.colours, strict=True)
+    ]
+
+
+def contrast(ink: str, paper: str) -> float:
+    """WCAG contrast ratio of two ``#rrggbb`` colours, 1 to 21."""
+    dark, light = sorted(map(_luminance, (ink, paper)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    c = np.array(getrgb(colour)) / 255
+    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def ink_on(colour: str) -> str:
+    """Black or white: the one with more contrast to ``#rrggbb`` (at least 4.5:1)."""
+    return BLACK if contrast(colour, BLACK) >= contrast(colour, WHITE) else WHITE
+
+
+def painted(scene: Scene, mask: Segmentation, width: int = 320) -> Image.Image:
+    """A mask over the photo, small."""
+    picture = scene.photo.picture
+    picture = picture.resize(plots.small(picture.size, width))
+    return palette.painted(picture, mask.labels.numpy(), scene.colours)
+
+
+def background_at(mask: Segmentation, grid: tuple[int, int]) -> dict[str, Any]:
+    """The background's best word at each patch: all such words, and each patch's index."""
+    if mask.background_map is None:
+        return {"names": [], "best": None}
+    best = F.interpolate(mask.background_map[None, None].float(), grid)[0, 0]
+    return {
+        "names": mask.background[:255],
+        "best": packed(best.flatten().clamp(max=254).byte().numpy()),
+    }
+
+
+def attended(matrix: Tensor, scene: Scene, grid: tuple[int, int]) -> NDArray[np.uint8]:
+    """Attention between all tokens as levels, (1 + N, n) uint8, for the n patches of ``grid``.
+
+    The first row is what each patch receives, up to 5 × an equal share; row 1 + i is what patch i
+    attends to, relative to its maximum. Square roots make small values visible.
+    """
+    by_patch = pooled(matrix[1:, 1:].T, scene.encoded.grid, scene.grid).T
+    maps = pooled(by_patch, scene.encoded.grid, grid)
+    received = maps.mean(0, keepdim=True) / maps.mean() / 5
+    shares = torch.cat([received, maps / maps.amax(1, keepdim=True)]).clamp(max=1)
+    return levels(shares.sqrt(), ATTENTION_LEVELS)
+
+
+def pooled(maps: Tensor, grid: tuple[int, int], to: tuple[int, int]) -> Tensor:
+    """Maps (…, N) averaged on a coarser grid, (…, n)."""
+    return F.adaptive_avg_pool2d(maps.unflatten(-1, grid), to).flatten(-2)
+
+
+def levels(values: Tensor, n: int = 256) -> NDArray[np.uint8]:
+    """Values from 0 to 1 as n levels in 8 bits."""
+    return ((n - 1) * values).round().mul(255 / (n - 1)).byte().numpy()

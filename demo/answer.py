@@ -139,7 +139,8 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
     seen = seen.with_words(words.strip(), filled.strip())
     if seen.undo != before:
         part["undo"] = segment.undo(seen.undo)
-    part["filled"] = json.dumps([seen.answers, words])  # new even where the words are the same
+    # A number makes it new even where the words are the same.
+    part["filled"] = json.dumps([seen.answers, words, bool(filled)])
     made: dict[str, Any] = {}
     for name, view in VIEWS.items():
         key = view.key(scene)

@@ -46,13 +46,13 @@ def rows(scene: Scene) -> list[tuple[str, ...]]:
 
 
 def table(scene: Scene) -> str:
-    """The rows as Markdown, with GCLIP's in bold; there is no text of a visitor in it."""
+    """The rows as Markdown, with GCLIP's in bold, and the caveat; no text of a visitor is in it."""
     ours = scene.gclip().title
     lines = [COLUMNS, ("---",) * len(COLUMNS)]
     lines += [tuple(f"**{v}**" for v in row) if row[0] == ours else row for row in rows(scene)]
     if all(miou is None for _, miou in scene.compared.values()):
         lines = [(name, *others) for name, _, *others in lines]
-    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{caveat(scene)}"
     return re.sub(r"arXiv:([\d.]+)", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
 
 
@@ -68,7 +68,8 @@ def mask_strip(scene: Scene) -> dict[str, Any]:
     for name, (mask, miou) in scene.compared.items():
         picture, about = painted(scene, mask), f"Mask of {mask.method.title}"
         shown = item(picture, titled(mask, miou), about, "jpeg")
-        shown |= {"settings": {"enlarged": name}, "isOurs": mask.method == scene.gclip()}
+        again = "" if name == scene.settings.enlarged else name
+        shown |= {"settings": {"enlarged": again}, "isOurs": mask.method == scene.gclip()}
         items.append(shown)
     selected = names.index(scene.settings.enlarged) if is_pressed(scene) else None
     return {
@@ -91,19 +92,20 @@ def large(scene: Scene) -> dict[str, Any] | None:
     pressed = other = masks[scene.settings.enlarged]
     if pressed.method == ours:
         other = next(mask for mask in masks.values() if mask.method != ours)
-    return canvas(scene, (scene.mask(ours), other)) | {"shown": int(other is pressed)}
+    text = f"{ours.title} and {other.method.title}"
+    close = {"text": text, "action": "Close", "settings": {"enlarged": ""}}
+    shown = {"shown": int(other is pressed), "banner": close}
+    return canvas(scene, (scene.mask(ours), other)) | shown
 
 
 def note(scene: Scene) -> str:
     """What the scores and the model are."""
-    text = "Every method on this photo. Select one to compare it with GCLIP."
+    text = "Every method on this photo: select one to compare it with GCLIP. "
     if scene.scores(scene.mask()):
-        text += (
-            " Scores are the <dfn>mIoU</dfn> on this photo alone; papers report means over many."
-        )
+        text += "Scores are the <dfn>mIoU</dfn> on this photo alone; papers report means over many."
     else:
-        text += " There are no scores, because there is no ground truth for these words."
-    return explained(f"{text} {caveat(scene)}")
+        text += "There are no scores, because there is no ground truth for these words."
+    return explained(text)
 
 
 def caveat(scene: Scene) -> str:

@@ -81,7 +81,8 @@ class Parts:
     """What a script of the page sends: an address, or the guesses of the lesson."""
     open_address: gr.Button = field(init=False)
     filled: gr.Textbox = field(init=False)
-    """Number and words of the answer; the words are shown unless others were typed meanwhile."""
+    """Number and words of the answer, and whether these are the photo's own; the words are shown
+    unless others were typed meanwhile."""
     shared_link: gr.Textbox = field(init=False)
     include_photo: gr.Checkbox = field(init=False)
     copy: gr.Button = field(init=False)
@@ -268,7 +269,9 @@ def _tabs(parts: Parts) -> None:
             with gr.Row(elem_id="compare-head"):
                 outputs["compare_note"] = gr.Markdown(sanitize_html=False)
                 text = share.DOWNLOADS["grid"].button
-                parts.downloads["grid"] = gr.Button(text, size="sm", scale=0, min_width=150)
+                parts.downloads["grid"] = gr.Button(
+                    text, size="sm", scale=0, min_width=150, elem_id="grid"
+                )
             outputs["large"] = drawn("canvas", "large", looks=None, visible=False)
             outputs["masks"] = strip("masks")
             outputs["table"] = gr.Markdown(elem_id="table")
@@ -290,7 +293,7 @@ def _card(name: str, lesson: lessons.Lesson) -> Card:
             choices = [(text, number) for number, text in enumerate(OPTIONS)]
             guess = gr.Radio(choices, show_label=False, container=False)
             outcome = gr.Markdown()
-            show = gr.Button("Show me", variant="primary", size="sm", visible=False)
+            show = gr.Button("Try it on the photo", variant="primary", size="sm", visible=False)
     return Card(row, masks, guess, outcome, show)
 
 
@@ -317,7 +320,7 @@ def _share(parts: Parts) -> None:
     with gr.Row():
         for name in ("mask", "cutouts", "png", "pdf"):
             text = share.DOWNLOADS[name].button
-            parts.downloads[name] = gr.Button(text, size="md", min_width=120)
+            parts.downloads[name] = gr.Button(text, size="md", min_width=120, elem_id=name)
     gr.Markdown("### Python")
     parts.outputs["python"] = gr.Markdown(elem_id="python")
     parts.file = gr.DownloadButton(visible="hidden")

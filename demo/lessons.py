@@ -56,7 +56,8 @@ LESSONS = {
         "Patches also attend to each other. In large models, such as the paper’s CLIP or DINOv2, "
         "nearly all attend to a few **global tokens**, the bright columns. Attention map fusion "
         "averages the last block’s attention with that of the first blocks that have such tokens.",
-        f"“{PHOTO.names[1].capitalize()}” now labels the leaves. What does **AMF** do to the mask?",
+        f"With “{PHOTO.names[1]}” for the leaves, the score starts lower. What does **AMF** do to "
+        "the mask?",
         "This model has hardly any such tokens before its last block, so AMF fuses two middle "
         "blocks: in these, patches also attend to distant patches of the same thing.",
         OFF,

@@ -117,6 +117,7 @@ def _connect_inputs(parts: Parts, answers: dict[str, Any]) -> None:
         (outputs["undo"].select, press, settings, FRESHEN),
         (outputs["canvas"].input, press, settings, FRESHEN),
         (outputs["diagram"].input, press, settings, FRESHEN),
+        (outputs["large"].input, press, settings, FRESHEN),
         (outputs["masks"].select, press, settings, scroll),
     ):
         event(function, None, changed, **SETS_INPUTS).then(**answers).then(None, js=script)
@@ -188,7 +189,7 @@ def _connect_share(parts: Parts) -> None:
             show_progress_on=parts.outputs["masks" if name == "grid" else "python"],
             **COMPUTES,
         )
-        made.success(None, parts.file, None, js="saveFile")
+        made.success(None, parts.file, None, js=f"file => saveFile(file, '{name}')")
 
 
 def respond(

@@ -275,7 +275,7 @@ class Scene:
 
     @cached_property
     def compared(self) -> dict[str, tuple[Segmentation, float | None]]:
-        """Mask and mIoU of every method, best first.
+        """Mask and mIoU of every method, best first, or GCLIP first if there are no scores.
 
         If CS changes a channel, GCLIP's four variants come first: neither, AMF, CS and both.
         """
@@ -289,7 +289,7 @@ class Scene:
 
         masks = {name: self.mask(method) for name, method in (first | others).items()}
         scores = {name: self.miou(mask) for name, mask in masks.items()}
-        best_first = sorted(others, key=lambda name: -(scores[name] or 0))
+        best_first = sorted(others, key=lambda name: (-(scores[name] or 0), name != "gclip"))
         return {name: (masks[name], scores[name]) for name in (*first, *best_first)}
 
     @cached_property

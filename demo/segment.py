@@ -35,6 +35,7 @@ from gclip_core.result import Segmentation
 from gclip_core.words.background import is_typed
 from gclip_core.words.vocabulary import look_up
 
+NAMES = {"amf": "Attention map fusion (AMF)", "cs": "Channel suppression (CS)"}
 ONE_PHOTO = "The paper reports gains in the mean over many photos."
 
 
@@ -96,14 +97,17 @@ def sentences(
 ) -> list[list[str]]:
     """For each idea and each mask, what the idea changes; or how two methods differ."""
 
-    def between(before: int, after: int, idea: str = "") -> str:
+    def between(before: int, after: int, idea: str = "", is_on: bool = True) -> str:
         pair = [(masks[i], scores[i]) for i in (before, after)]
-        return difference(scene.words.names, *pair, idea)
+        return difference(scene.words.names, *pair, idea, is_on)
 
     if not ideas:
         return [[between(0, 1)] * 2]
     return [
-        [between(n & ~(1 << bit), n | 1 << bit, idea.upper()) for n in range(len(masks))]
+        [
+            between(n & ~(1 << bit), n | 1 << bit, NAMES[idea], bool(n >> bit & 1))
+            for n in range(len(masks))
+        ]
         for bit, idea in enumerate(ideas)
     ]
 
@@ -113,16 +117,21 @@ def difference(
     before: tuple[Segmentation, WordScores | None],
     after: tuple[Segmentation, WordScores | None],
     idea: str = "",
+    is_on: bool = True,
 ) -> str:
-    """One sentence on what an idea changes, or on how two methods differ."""
+    """One sentence on what an idea changes, or would change, or on how two methods differ."""
     subject = idea or after[0].method.title
     old, new = before[0].labels.numpy(), after[0].labels.numpy()
     share, first, last = float((old != new).mean()), before[1], after[1]
     gain = abs(last.miou - first.miou) if first and last else 0.0
     if max(share, gain) < 0.01:
-        verb = "changes this mask" if idea else "differs from GCLIP here"
-        return f"{subject} hardly {verb} ({percent(share)})."
-    verb = "changes" if idea else "differs from GCLIP in"
+        verb = "hardly differs from GCLIP here"
+        if idea:
+            verb = "hardly changes this mask" if is_on else "would hardly change this mask"
+        return f"{subject} {verb} ({percent(share)})."
+    verb = "differs from GCLIP in"
+    if idea:
+        verb = "changes" if is_on else "would change"
     sentence = f"{subject} {verb} {percent(share)} of the pixels"
     if first is None or last is None:
         return f"{sentence}, {moved(old, new, names)}."
@@ -130,18 +139,19 @@ def difference(
     start, end = f"{100 * first.iou[most]:.1f}", f"{100 * last.iou[most]:.1f}"
     if start == end:  # there is no ground truth where pixels change
         return f"{sentence}, {moved(old, new, names)}."
-    verb = "rises" if last.iou[most] > first.iou[most] else "falls"
+    verb = "rise" if last.iou[most] > first.iou[most] else "fall"
+    verb = f"{verb}s" if is_on else f"would {verb}"
     sentence += f"; the {names[most]}’s IoU {verb} from {start} to {end} %."
     return f"{sentence} {ONE_PHOTO}" if idea and last.miou < first.miou else sentence
 
 
 def moved(old: NDArray, new: NDArray, names: tuple[str, ...]) -> str:
-    """The most frequent change of label, and its share of all changes, in words."""
+    """The most frequent change of label in words."""
     differ = old != new
     pairs, counts = np.unique(np.stack([old[differ], new[differ]]), axis=1, return_counts=True)
     names = (*names, "background")
     before, after = (names[c] for c in pairs[:, counts.argmax()])
-    return f"{percent(counts.max() / counts.sum())} of them from “{before}” to “{after}”"
+    return f"mostly from “{before}” to “{after}”"
 
 
 def notes(scene: Scene, mask: Segmentation) -> list[str]:
@@ -149,7 +159,8 @@ def notes(scene: Scene, mask: Segmentation) -> list[str]:
     replaced = [u for u in scene.unknown if u.nearest and scene.settings.nearest]
     pairs = ", ".join(f"“{u.nearest}” for “{u.phrase}”" for u in replaced[:4])
     more = f" and {len(replaced) - 4} more" if len(replaced) > 4 else ""
-    sentences = [f"Nearest words that this model knows: {pairs}{more}."] if replaced else []
+    text = "This model does not know every word. It shows the nearest that it knows"
+    sentences = [f"{text}: {pairs}{more}."] if replaced else []
     unknown = {u.phrase for u in scene.unknown}
     left = [
         name
@@ -175,9 +186,9 @@ def idle(scene: Scene) -> dict[str, Any]:
         return {}
     where = " before the last block" if scene.report.abnormal else ""
     model = scene.segmenter.backbone
-    name = "the small built-in model" if model.known else model.title
+    name = "this small model" if model.known else model.title
     return {
-        "text": f"CS is off: {name} has no outlier channel{where}.",
+        "text": f"{NAMES['cs']} is off: {name} has no outlier{where}.",
         "action": "Try a damaged copy" if model.known else "Try a damaged built-in model",
         "settings": {"backbone": DAMAGED, "cs": True},
         "opens": "swipe",

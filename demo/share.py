@@ -26,7 +26,7 @@ from gclip_core.segmenter import Segmenter
 
 def note(scene: Scene) -> str:
     """What the link opens, and what it leaves out."""
-    text = "Opens these settings, without your photo unless you include it."
+    text = "Opens these settings. It contains your photo only if you include it."
     if scene.photo.example:
         text = "Opens this photo with these settings."
     if scene.settings.words and "words=" not in link(scene):

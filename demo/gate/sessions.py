@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # the command line is read before Gradio is imported
 HEAVY = "heavy"  # Gradio's name for the queue of requests that compute, one at a time
 MAX_QUEUE = 200  # waiting requests
 MAX_NAME = 64  # characters of a session's name
-MAX_WAITING = 2  # requests of one session in the queue HEAVY
+MAX_WAITING = 4  # requests of one session in the queue HEAVY
 MAX_OF_SESSION = 8  # requests of one session that wait or have an unread response
 MAX_OF_PROGRAMS = 100  # the same for all API clients together, which have no session
 UNREAD_SECONDS = 10  # after which unread responses are dropped

@@ -184,7 +184,9 @@ function addGuess(step, guess) {
 const known = { filled: "", photo: null, isTyped: false };
 const wordsBox = () => document.querySelector("#words textarea");
 document.addEventListener("input", ({ target }) => {
-  if (target === wordsBox()) known.isTyped = true;
+  if (target !== wordsBox()) return;
+  known.isTyped = true;
+  markWords(false);
 });
 
 /** The inputs of a request. Words that are typed while a photo is uploaded are for that photo. */
@@ -199,8 +201,16 @@ function readInputs(seen, tab, photo, words, ...others) {
 
 /** The words of an answer, unless others were typed meanwhile. */
 function fillWords(answer) {
-  [, known.filled] = JSON.parse(answer);
-  return known.isTyped ? wordsBox().value : known.filled;
+  const [, words, isOwn] = JSON.parse(answer);
+  known.filled = words;
+  if (known.isTyped) return wordsBox().value;
+  markWords(isOwn);
+  return words;
+}
+
+/** Say whether the words are the photo's own. */
+function markWords(isOwn) {
+  document.querySelector("#words").classList.toggle("own", isOwn);
 }
 
 /** Words that are added at once are submitted together. */
@@ -218,6 +228,7 @@ document.addEventListener("click", ({ target }) => {
   const button = target.closest("#lesson button");
   if (!button) return;
   write(withTab(new URLSearchParams(history.state.back), button.dataset.tab), null, true);
+  document.dispatchEvent(new CustomEvent("lesson", { detail: { isSwipe: false } }));
   openAddress();
   scrollTo(0, 0);
 });

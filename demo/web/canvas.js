@@ -32,6 +32,7 @@ export default function mount({ element, props, trigger, watch }) {
   const split = $(".split");
   const photo = $("img");
   const opacity = $(".opacity input");
+  const isCompare = element.closest("#large") !== null;
   /** What is drawn: a value from the server, and the label of every pixel of each mask. */
   let answer = null;
   let masks = [];
@@ -43,18 +44,18 @@ export default function mount({ element, props, trigger, watch }) {
   const loadMasks = newestOnly(element);
   const loadPatch = newestOnly(element);
   const pin = pins(element, ({ of, patch }) => {
-    if (of !== answer?.of || patch === (chosen.isPinned ? chosen.patch : null)) return;
+    if (isCompare || of !== answer?.of || patch === (chosen.isPinned ? chosen.patch : null)) return;
     Object.assign(chosen, { patch, isPinned: patch !== null });
     look();
   });
 
-  /** Dim the side panels until they match the mask. */
+  /** Dim the side panels until they match the answer. */
   function refreshPanels() {
-    const isStale = answer !== null && props.looks?.methods !== answer.methods;
-    if (element.closest("#canvas")) document.body.classList.toggle("stale", isStale);
+    const isStale = Boolean(props.value?.masks) && props.looks?.methods !== props.value.methods;
+    if (!isCompare) document.body.classList.toggle("stale", isStale);
   }
 
-  if (element.closest("#canvas"))
+  if (!isCompare)
     document.addEventListener("lesson", ({ detail }) => {
       compare(detail.isSwipe ? "swipe" : "");
       if (answer) refresh();
@@ -75,6 +76,7 @@ export default function mount({ element, props, trigger, watch }) {
       return;
     }
     element.classList.add("loading");
+    refreshPanels();
     const files = value.masks.map(({ mask }) => mask);
     loadMasks(files, (decoded) => show(value, decoded));
   }
@@ -83,12 +85,12 @@ export default function mount({ element, props, trigger, watch }) {
     element.classList.remove("loading");
     const isNew = answer?.of !== value.of;
     if (isNew) {
-      chosen.patch = pinnedPatch(value);
+      chosen.patch = isCompare ? null : pinnedPatch(value);
       chosen.isPinned = chosen.patch !== null;
     }
     const hasOtherWords = !isNew && namesOf(answer) !== namesOf(value);
     if (isNew || hasOtherWords) chosen.label = null;
-    if (hasOtherWords && chosen.isPinned) pin(value.of, null); // or its attention hides the mask
+    if (hasOtherWords && chosen.isPinned) choose(null, false); // or its attention hides the mask
     const isOther = kindOf(answer) !== kindOf(value);
     if (isOther) chosen.idea = value.idea;
     if (value.ideas.length || isOther) chosen.mask = maskOf(value);
@@ -98,7 +100,6 @@ export default function mount({ element, props, trigger, watch }) {
     const [height, width] = value.masks[0].mask.shape;
     element.style.setProperty("--ratio", width / height);
     if (isNew) photo.src = value.photo.url;
-    refreshPanels();
     offer(".idle", value.idle);
     write(".notes", value.notes.join(" "));
     $(".take").hidden = false;
@@ -140,8 +141,10 @@ export default function mount({ element, props, trigger, watch }) {
   }
 
   /** Draw attention to a part. */
-  const point = (part) =>
-    !isCalm && part.animate([{ background: "var(--color-accent-soft)" }, {}], { duration: 2500 });
+  const point = (part) => {
+    part.scrollIntoView({ block: "nearest" });
+    if (!isCalm) part.animate([{ background: "var(--color-accent-soft)" }, {}], { duration: 2500 });
+  };
 
   // --- the bar -----------------------------------------------------------------------------------
 
@@ -329,7 +332,7 @@ export default function mount({ element, props, trigger, watch }) {
     const isOfAll = isPinned || chosen.isPinned;
     Object.assign(chosen, { patch, isPinned });
     look(true);
-    if (isOfAll) pin(answer.of, isPinned ? patch : null);
+    if (isOfAll && !isCompare) pin(answer.of, isPinned ? patch : null);
   }
 
   const free = () => choose(null, false);

@@ -159,7 +159,9 @@ export default function mount({ element, props, trigger, watch }) {
     const without = hasOutlier ? "an outlier outweighs the rest" : "no outlier here";
     $(".verdict > span").textContent = isScaled && answer.cs ? "channels scaled down" : without;
     const holders = blocks.flatMap(({ tokens }, i) => (tokens.length ? [i + 1] : []));
-    $(".holders").textContent = holders.length ? `in block ${holders.join(", ")}` : "in no block";
+    $(".holders").textContent = holders.length
+      ? `in block${holders[1] ? "s" : ""} ${holders.join(", ")}`
+      : "in no block";
     const numbers = blocks.flatMap(({ fused }, i) => (fused ? [i + 1] : []));
     $(".which").textContent = numbers.length > 3 ? `${numbers.length} blocks` : numbers.join(", ");
     toggle(flow, { outlier: hasOutlier, amf: answer.amf, cs: answer.cs && isScaled });

@@ -4,10 +4,14 @@ document.addEventListener("keydown", ({ key }) => {
   if (key === "Escape" && document.activeElement.matches("dfn")) document.activeElement.blur();
 });
 
-function saveFile({ url, orig_name }) {
+/** Save a file, and say so on its button. */
+function saveFile({ url, orig_name }, name) {
   const link = document.createElement("a");
   Object.assign(link, { href: url, download: orig_name || "" });
   link.click();
+  const { classList } = document.querySelector(`#${name}`);
+  classList.add("saved");
+  setTimeout(() => classList.remove("saved"), 3000);
 }
 
 /** Over plain HTTP a page has no clipboard, but it can copy a selection. */

@@ -32,7 +32,11 @@ export function explain(box, { classes, shares, patch, behind, canAdd, free }) {
   });
   const close = Object.assign(make("button", "close", "×"), { type: "button", onclick: free });
   close.setAttribute("aria-label", "Release this patch");
-  box.replaceChildren(make("strong", "", "Share of each word here"), close, ...rows);
+  box.replaceChildren(
+    make("strong", "", canAdd ? "Bright: what it attends to. Its words:" : "Its words:"),
+    close,
+    ...rows,
+  );
   if (behind && canAdd && share > 0.005) {
     const add = Object.assign(make("button", "pill add", `+ ${behind}`), { type: "button" });
     add.onclick = () => addWord(behind);

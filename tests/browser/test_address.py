@@ -216,7 +216,7 @@ def test_lesson_lends_the_page(flower: Page) -> None:
         card.get_by_label("The mask gets better").check()
         expect(card.get_by_text("mIoU goes from")).to_be_visible()
         expect(cards).to_have_count(step + 1)
-        card.get_by_role("button", name="Show me").click()
+        card.get_by_role("button", name="Try it on the photo").click()
         expect(line).to_have_text(f"Lesson, step {step} · back to the lesson · back to my photo")
         expect(answers(flower)).to_be_in_viewport()
         is_settled(flower)

@@ -123,14 +123,14 @@ def test_lost_connection(flower: Page) -> None:
 
 
 def test_compare(shared: Page) -> None:
-    """Every method has a mask and a row; a press enlarges a mask beside GCLIP's, with the pinned
-    patch."""
-    shared.locator("#canvas .pad").click()
+    """Every method has a mask and a row; a press enlarges a mask beside GCLIP's, whose patches have
+    scores; the same press closes it."""
     turn_to(shared, "Compare")
     masks = shared.locator("#masks button")
     expect(shared.get_by_role("row")).to_have_count(1 + masks.count())
     masks.nth(1).click()
     expect(answers(shared, "large")).to_be_in_viewport()
+    shared.locator("#large .pad").click()
     expect(shared.locator("#large .why")).to_be_visible()
     expect(shared.locator("#large .views button").first).to_contain_text("GCLIP")
     expect(masks.nth(1)).to_have_attribute("aria-pressed", "true")
@@ -138,6 +138,8 @@ def test_compare(shared: Page) -> None:
     gclip.click()
     after(shared, masks.nth(2).click, "large")
     expect(other).to_have_attribute("aria-pressed", "true")
+    masks.nth(2).click()
+    expect(shared.locator("#large")).to_be_hidden()
 
 
 def test_quick_chips(shared: Page) -> None:

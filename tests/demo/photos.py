@@ -89,6 +89,6 @@ class Session:
             self.seen = part.pop("seen", self.seen)
             outputs |= part
         if "filled" in outputs:
-            _, outputs["words"] = json.loads(outputs["filled"])
+            _, outputs["words"], _ = json.loads(outputs["filled"])
             self.settings["words"] = outputs["words"]
         return outputs

@@ -103,15 +103,14 @@ def available(seen: Seen, settings: Settings) -> Settings:
 
 
 def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dict[str, Any]]:
-    """Yield outputs by name, including the updated ``seen``; the mask first, then all of them.
+    """Yields outputs by name, including the updated ``seen``; the mask first, then all of them.
 
     A new photo gets its own words, unless other words are sent with it; typed words are then one
     chip away. While the chosen backbone needs a download, the page keeps the previous one and
     offers the download.
 
-    Raises:
-        GclipError: the photo or a setting cannot be used; the page keeps what it shows.
-        FileNotFoundError: the photo was deleted.
+    Raises GclipError if the photo or a setting cannot be used; the page keeps what it shows.
+    Raises FileNotFoundError if the photo was deleted.
     """
     chosen = Settings.read(values)
     settings = available(seen, chosen)

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 def add() -> None:
-    """Register the endpoints in the page that is being built."""
+    """Registers the endpoints in the page that is being built."""
     for function in (segment, suggest, about):
         gr.api(
             _with_messages(function),

@@ -37,7 +37,7 @@ _loaded: BoundedCache[Backbone] = BoundedCache(numbers.MAX_BACKBONES)
 
 
 def set_host(host: Host) -> None:
-    """Set ``HOST``; call this before the page is built."""
+    """Sets ``HOST``; call this before the page is built."""
     global HOST
     HOST = host
 
@@ -50,8 +50,7 @@ def is_here(name: str) -> bool:
 def get(name: str) -> Backbone:
     """The backbone of that name, loaded once. Only the host's own may be downloaded.
 
-    Raises:
-        BackboneError: its weights are not on this machine or cannot be used.
+    Raises BackboneError if its weights are not on this machine or cannot be used.
     """
     entry = BACKBONES[name]
     if not is_here(name):
@@ -82,10 +81,9 @@ def offer(name: str) -> str:
 
 
 def fetch(name: str) -> Iterator[str]:
-    """Download a backbone's weights and yield the progress. Closing the generator cancels it.
+    """Downloads a backbone's weights and yields the progress. Closing the generator cancels it.
 
-    Raises:
-        BackboneError: downloads are off, there is no network, or the disk is full.
+    Raises BackboneError if downloads are off, there is no network, or the disk is full.
     """
     entry, closed, done = BACKBONES[name], Event(), 0
     if not HOST.downloads:

@@ -29,13 +29,13 @@ def digest(*key: Any) -> str:
 
 
 def patches_key(scene: Scene) -> str:
-    """Identify a photo and its patches: only values with the same name are drawn together."""
+    """Identifies a photo and its patches: only values with the same name are drawn together."""
     photo, *tower = scene.tower_key
     return digest(photo.digest, *tower)
 
 
 def methods_key(scene: Scene, masks: Sequence[Segmentation]) -> str:
-    """Identify a photo's patches and the methods of its masks, which ``looks`` must match."""
+    """Identifies a photo's patches and the methods of its masks, which ``looks`` must match."""
     return digest(patches_key(scene), [mask.method for mask in masks])
 
 

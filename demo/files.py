@@ -27,7 +27,7 @@ SHOWN_SIDE = 1280
 
 
 def saved(data: bytes, name: str) -> str:
-    """Write a file that Gradio serves, and return its path."""
+    """Writes a file that Gradio serves, and returns its path."""
     path = Path(get_upload_folder(), sha256(data).hexdigest(), name)
     while True:
         with suppress(FileNotFoundError):  # an upload may delete it, or its folder, at any time

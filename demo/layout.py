@@ -100,7 +100,7 @@ class Parts:
 
 
 def lay_out(settings: Settings) -> Parts:
-    """Add the components to the page that is being built, with these values."""
+    """Adds the components to the page that is being built, with these values."""
     parts = Parts()
     parts.seen, parts.tab = gr.State(Seen()), gr.Textbox("segment", visible="hidden")
     gr.Markdown("# GCLIP\nName the things in a photo and see each one outlined.", elem_id="head")

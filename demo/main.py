@@ -48,7 +48,7 @@ EPILOG = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve the page until it is stopped; an error prints one sentence. Returns the exit status."""
+    """Serves the page until it is stopped. Prints an error in one sentence; returns the status."""
     started = time.perf_counter()
     args = parser().parse_args(arguments)
     set_up_log(args.quiet)
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def set_up_log(quiet: bool) -> None:
-    """Log to standard error: one line per request, or only warnings with ``quiet``."""
+    """Logs to standard error: one line per request, or only warnings with ``quiet``."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
     for name in ("demo", "gclip_core"):
         logging.getLogger(name).setLevel(logging.WARNING if quiet else logging.INFO)
@@ -102,7 +102,7 @@ def build() -> Any:
 
 
 def serve(blocks: Any, args: argparse.Namespace, uploads: Path) -> Any:
-    """Launch the page within its limits, without blocking."""
+    """Launches the page within its limits, without blocking."""
     from demo.layout import WEB, WEB_PATH  # noqa: PLC0415 - as above
     from demo.page import LAUNCH  # noqa: PLC0415 - as above
 

@@ -200,7 +200,7 @@ def respond(
     photo: dict | None,
     *values: Any,
 ) -> Iterator[dict]:
-    """Send the outputs in the order in which they are computed; see ``answer``."""
+    """Sends the outputs in the order in which they are computed; see ``answer``."""
     started = time.perf_counter()
     if tab not in TABS:  # forged: it must not reach the log
         tab = "segment"
@@ -233,7 +233,7 @@ def updates(shown: dict[str, Component], outputs: dict[str, Any]) -> dict[Compon
 
 @contextmanager
 def refuse() -> Iterator[None]:
-    """Show the errors of a press as messages. The location of a Python error is logged: no control
+    """Shows the errors of a press as messages. The location of a Python error is logged: no control
     of the page sent the press, or a function is wrong."""
     try:
         yield
@@ -309,5 +309,5 @@ def fetch(name: str) -> Iterator[str]:
 
 
 def warn(error: Exception | str) -> None:
-    """Show a message in the corner of the page; Gradio renders it as HTML."""
+    """Shows a message in the corner of the page; Gradio renders it as HTML."""
     gr.Warning(html.escape(sentence(error)), title="Not possible")

@@ -104,9 +104,8 @@ class Photo:
     def picture(self) -> Image.Image:
         """The photo in RGB, upright, and scaled down to at most WORKED_PIXELS.
 
-        Raises:
-            ImageError: the file is not an image, or has too many pixels.
-            FileNotFoundError: it was deleted.
+        Raises ImageError if the file is not an image, or has too many pixels, and FileNotFoundError
+        if it was deleted.
         """
         return CACHE.get_or_make(self, self._open)
 
@@ -330,7 +329,7 @@ def coarser(grid: tuple[int, int], most: int) -> tuple[int, int]:
 
 
 def warm() -> None:
-    """Compute in advance what the first visitor will see."""
+    """Computes in advance what the first visitor will see."""
     photo = Photo.of(str(photos.shipped_photos()[OPENING].path))
     with LOCK:
         scene = Scene(photo, Settings(backbone=backbones.HOST.backbone)).with_words()

@@ -82,8 +82,7 @@ class Settings(BaseModel):
     def read(cls, values: Mapping[str, Any] | Iterable[Any]) -> Self:
         """Settings by name, or all of them in the order of the fields, as the page sends them.
 
-        Raises:
-            GclipError: a value has the wrong type or is out of range.
+        Raises GclipError if a value has the wrong type or is out of range.
         """
         labels = {}
         if not isinstance(values, Mapping):

@@ -86,7 +86,7 @@ def mask_png(mask: Segmentation, colours: Sequence[str]) -> bytes:
 
 
 def cutouts(scene: Scene) -> Iterator[tuple[str, Image.Image]]:
-    """Yield the name of each class that has pixels, and the photo, transparent elsewhere.
+    """Yields the name of each class that has pixels, and the photo, transparent elsewhere.
 
     Transparent pixels are black, so the file does not contain what was cut away.
     """

@@ -79,7 +79,7 @@ def encode_there(
 
 
 def as_arrays(value: Any) -> Any:
-    """Replace tensors by arrays, also in a tuple; bfloat16, which NumPy lacks, becomes int16."""
+    """Replaces tensors by arrays, also in a tuple; bfloat16, which NumPy lacks, becomes int16."""
     if isinstance(value, Tensor):
         bits = value.view(torch.int16) if value.dtype is torch.bfloat16 else value
         return bits.cpu().numpy()

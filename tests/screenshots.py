@@ -14,7 +14,7 @@ from tests.demo.visitor import serving
 
 
 def main() -> None:
-    """Write the picture and print its path."""
+    """Writes the picture and prints its path."""
     with serving() as server, chromium() as browser:
         page = browser.new_page(viewport={"width": 1440, "height": 900})
         page.goto(f"{server.url}?__theme=light&example=china")

@@ -42,7 +42,7 @@ DELETE_SCRIPT = "import shutil, sys; [shutil.rmtree(path, True) for path in sys.
 
 
 def own_folder() -> Path:
-    """Make a folder for the files of this process alone, and delete those of processes that ended.
+    """Makes a folder for the files of this process, and deletes those of processes that ended.
 
     Gradio names files by their content, so two pages in one folder would delete each other's. A
     lock tells other processes that this one is running.
@@ -70,7 +70,7 @@ def lock(folder: Path) -> bool:
 
 
 def delete(*folders: Path) -> None:
-    """Delete in a separate process: 20,000 files take half a minute on some disks."""
+    """Deletes in a separate process: 20,000 files take half a minute on some disks."""
     if folders:
         subprocess.Popen([sys.executable, "-ISc", DELETE_SCRIPT, *folders], start_new_session=True)
 
@@ -99,7 +99,7 @@ class Files:
         return file.is_file() and any(file.is_relative_to(folder) for folder in self.shipped)
 
     def check_paths(self, values: dict[str, Any]) -> None:
-        """Refuse other files that a request names: Gradio would open or fetch them."""
+        """Refuses other files that a request names: Gradio would open or fetch them."""
         unchecked: list[Any] = [values]
         while unchecked:
             value = unchecked.pop()
@@ -117,10 +117,10 @@ class Files:
 
     @asynccontextmanager
     async def counting(self, receive: Receive) -> AsyncIterator[Receive]:
-        """Count the bytes of a request until it is stored and answered.
+        """Counts the bytes of a request until it is stored and answered.
 
-        Raises:
-            HTTPException: it is too large, too many uploads are in progress, or the disk is full.
+        Raises HTTPException if it is too large, too many uploads are in progress, or the disk is
+        full.
         """
         size = 0
 
@@ -150,7 +150,7 @@ class Files:
             raise HTTPException(507, "The server’s disk is full. Try again later.")
 
     async def make_room(self, *, scan: bool = False) -> None:
-        """Delete files if there is no room; with ``scan``, look for old ones in any case."""
+        """Deletes files if there is no room; with ``scan``, look for old ones in any case."""
         async with self.scanning:
             if scan or self.stored + self.uploading > MAX_STORED:
                 before = self.stored
@@ -158,7 +158,7 @@ class Files:
                 self.stored += total - before  # uploads may have added to it meanwhile
 
     def delete_old_and_excess(self) -> int:
-        """Delete old files and, if there is no room, those of the visitors who store the most.
+        """Deletes old files and, if there is no room, those of the visitors who store the most.
 
         A visitor's files with the largest product of size and age go first. Returns the bytes that
         are left.

@@ -20,13 +20,12 @@ MAX_LINK = 6_000  # bytes of a link's settings; a longer one leaves out the word
 
 
 def check_cost(windows: int, patches: int, channels: int, methods: int = 1) -> None:
-    """Check the cost of ``windows`` with ``patches`` each; ``channels`` are those of all blocks.
+    """Checks the cost of ``windows`` with ``patches`` each; ``channels`` are those of all blocks.
 
     The cost of attention grows with the square of the number of patches. An encoding with up to 14
     methods counts once; more methods count in proportion.
 
-    Raises:
-        GclipError: it is more than one request may use.
+    Raises GclipError if it is more than one request may use.
     """
     cost = windows * patches * (1 + patches / 2_000) * channels * max(1, methods / 14)
     if cost > MAX_COST:

@@ -26,7 +26,7 @@ _logged: dict[tuple[str, int], float] = {}  # time by location in the code
 
 
 def allow_open_files() -> None:
-    """Raise the soft limit of open files and connections to the hard limit."""
+    """Raises the soft limit of open files and connections to the hard limit."""
     with suppress(ImportError, OSError, ValueError):  # not on Windows
         import resource  # noqa: PLC0415
 
@@ -53,7 +53,7 @@ class Connections:
         self.idle: dict[Any, int] = {}  # seconds
 
     def close_idle(self) -> None:
-        """Close idle connections; call this every second."""
+        """Closes idle connections; call this every second."""
         server = self.page.server
         server.config.limit_concurrency = MAX_CONNECTIONS  # Gradio has no option for it
         connections = server.server_state.connections
@@ -69,7 +69,7 @@ class Connections:
 
 
 def keep_log_short() -> None:
-    """Log an error of the server, or of a forged press, at most once a second."""
+    """Logs an error of the server, or of a forged press, at most once a second."""
     for name in ("asyncio", "uvicorn.error"):
         logging.getLogger(name).addFilter(_is_due)
     logger.addFilter(_is_due)
@@ -84,12 +84,12 @@ def _is_due(record: logging.LogRecord) -> bool:
 
 
 def log_place(error: Exception) -> None:
-    """Log where an error was raised, without its text, which may quote a visitor."""
+    """Logs where an error was raised, without its text, which may quote a visitor."""
     place = traceback.extract_tb(error.__traceback__)[-1]
     logger.error("%s in %s, %s", type(error).__name__, Path(place.filename).name, place.lineno)
 
 
 def give_back_memory() -> None:
-    """Return freed memory to the system: glibc keeps the gaps of arrays (25 ms for 600 MB)."""
+    """Returns freed memory to the system: glibc keeps the gaps of arrays (25 ms for 600 MB)."""
     with suppress(AttributeError, OSError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)

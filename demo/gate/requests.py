@@ -128,7 +128,7 @@ class Gate:
                 await self.app(scope, part, noting_owner)
 
     async def _sweep(self) -> None:
-        """Clean up every second, counted by rounds: a busy machine also delays readers."""
+        """Cleans up every second, counted by rounds: a busy machine also delays readers."""
         for second in itertools.count(1):
             await asyncio.sleep(1)
             try:
@@ -150,8 +150,7 @@ def route(scope: Scope) -> str:
 def requested_event(page: "gr.Blocks", path: str, request: dict[str, Any]) -> Any:
     """The Gradio event that a request calls: API clients send its name, the page its number.
 
-    Raises:
-        HTTPException: there is none.
+    Raises HTTPException if there is none.
     """
     if called := CALL.fullmatch(path):
         public = (f for f in page.fns.values() if f.api_visibility == "public")
@@ -165,7 +164,7 @@ def requested_event(page: "gr.Blocks", path: str, request: dict[str, Any]) -> An
 
 
 def check_inputs(event: Any, path: str, request: dict[str, Any]) -> None:
-    """Refuse inputs for which Gradio would log a traceback: a wrong name or number, or no image."""
+    """Refuses inputs for which Gradio would log a traceback: wrong names or numbers, no image."""
     data = request.get("data")
     if path.startswith(f"{API}/call/v2/"):  # by name
         names = inspect.signature(event.fn).parameters

@@ -40,10 +40,9 @@ class Sessions:
 
     @contextmanager
     def join(self, session: Any, queue: str) -> Iterator[None]:
-        """Count a request until it is in a queue, then give every visitor a turn.
+        """Counts a request until it is in a queue, then gives every visitor a turn.
 
-        Raises:
-            HTTPException: too many requests wait, or the session's name is invalid.
+        Raises HTTPException if too many requests wait, or the session's name is invalid.
         """
         pending = self.page._queue.pending_event_ids_session
         if session is None:  # Gradio then names one after its only request
@@ -89,7 +88,7 @@ class Sessions:
 
     @contextmanager
     def read(self, request: str | None, query: str) -> Iterator[None]:
-        """Count a reader of an API request, or of the session in a query."""
+        """Counts a reader of an API request, or of the session in a query."""
         event = self.page._queue.event_ids_to_events.get(request or "")
         named = request or QueryParams(query).get("session_hash", "")
         session = event.session_hash if event else named
@@ -100,7 +99,7 @@ class Sessions:
             self.readers.remove(session)
 
     async def drop_unread(self) -> None:
-        """Drop the requests and responses of sessions that had no reader for too long."""
+        """Drops the requests and responses of sessions that had no reader for too long."""
         queue = self.page._queue
         names = {*queue.pending_event_ids_session, *queue.pending_messages_per_session}
         unread = names.difference(self.readers)

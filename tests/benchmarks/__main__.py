@@ -39,7 +39,7 @@ def medians(runs: list[Callable[[], Any]], repeats: int) -> list[float]:
 
 
 def compare(what: str, ours: float, theirs: float, against: str) -> None:
-    """Print a row of the table."""
+    """Prints a row of the table."""
     row = what, against, f"{1000 * ours:.4g}", f"{1000 * theirs:.4g}", f"{ours / theirs:.2g}"
     print(f"| {' | '.join(row)} |", flush=True)
 

@@ -155,7 +155,7 @@ def opened(
 
 
 def measure(browser: Browser, folder: Path, figures: dict[str, list[float]]) -> None:
-    """Start a checkout's page once and add its figures."""
+    """Starts a checkout's page once and adds its figures."""
     kind = next(kind for file, kind in KINDS.items() if (folder / file).is_file())
     photos = [str(assets.path("photos", f"{name}.jpg")) for name in ("coffee", "astronaut")]
     command = ["app.py", "--no-downloads", "--quiet", "--backbone", "built-in"]
@@ -188,7 +188,7 @@ def measure(browser: Browser, folder: Path, figures: dict[str, list[float]]) -> 
 
 
 def main() -> None:
-    """Print one Markdown table."""
+    """Prints one Markdown table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.page", description=__doc__)
     parser.add_argument("other", nargs="?", type=Path, help="folder of another checkout")
     parser.add_argument("--repeats", type=int, default=3)

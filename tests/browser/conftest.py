@@ -78,7 +78,7 @@ def watched(page: Page) -> Iterator[Page]:
 
 
 def load(page: Page, link: str) -> Page:
-    """Follow a link and wait for its answer, after which the page's address describes it."""
+    """Follows a link and waits for its answer, after which the page's address describes it."""
     page.set_default_timeout(WAIT)
     page.goto(link)
     expect(answers(page)).to_have_count(1)
@@ -88,7 +88,7 @@ def load(page: Page, link: str) -> Page:
 
 
 def is_settled(page: Page) -> None:
-    """Wait for the answer to an address."""
+    """Waits for the answer to an address."""
     page.wait_for_function("() => history.state?.isAnswered")
     expect(page.locator(".pending, .stale")).to_have_count(0)
 
@@ -101,7 +101,7 @@ class Tab:
     url: str
 
     def open(self, size: dict[str, int] = DESKTOP, **query: Any) -> Page:
-        """Show a link, as Back does in a page that is already there."""
+        """Shows a link, as Back does in a page that is already there."""
         page = self.page
         page.mouse.move(1, 1)
         page.set_viewport_size(size)
@@ -129,7 +129,7 @@ def tab(browser: Browser, url: str) -> Iterator[Tab]:
 
 @pytest.fixture
 def visitor(tab: Tab, request: pytest.FixtureRequest) -> Iterator[Callable[..., Page]]:
-    """Open a link: ``Tab.open``. A failed test leaves a working tab to the others."""
+    """Opens a link: ``Tab.open``. A failed test leaves a working tab to the others."""
     failed = request.session.testsfailed
     try:
         with watched(tab.page):
@@ -162,7 +162,7 @@ def answers(page: Page, part: str = "canvas") -> Locator:
 
 
 def after(page: Page, act: Callable[[], Any], part: str = "canvas") -> None:
-    """Do something, and wait for its answer."""
+    """Does something, and waits for its answer."""
     before = answers(page, part).get_attribute("data-answers")
     act()
     expect(answers(page, part)).not_to_have_attribute("data-answers", before or "")
@@ -200,7 +200,7 @@ def type_words(page: Page, words: str) -> None:
 
 
 def give(page: Page, data: bytes, name: str = "photo.png") -> None:
-    """Upload a file in place of the photo."""
+    """Uploads a file in place of the photo."""
     file = {"name": name, "mimeType": guess_type(name)[0], "buffer": data}
     page.locator("#photo input[type=file]").set_input_files(file)
 
@@ -212,7 +212,7 @@ def picture(name: str = "dog", width: int = 240) -> Image.Image:
 
 
 def turn_to(page: Page, tab: str) -> None:
-    """Open a tab; on a narrow screen, from the menu of hidden tabs."""
+    """Opens a tab; on a narrow screen, from the menu of hidden tabs."""
     own = page.get_by_role("tab", name=tab, exact=True).and_(page.locator(":visible"))
     menu = page.locator(".overflow-menu > button:visible")
     page.evaluate(TWO_FRAMES)  # after a resize, tabs move into the menu and out of it

@@ -47,7 +47,7 @@ def seen(page: Page) -> tuple[str, str, list[str]]:
 
 
 def own(page: Page, width: int = 240) -> str:
-    """Upload a photo and return its path."""
+    """Uploads a photo and returns its path."""
     after(page, lambda: give(page, encoded(picture(width=width), "PNG"), "mine.png"))
     expect(page).to_have_url(re.compile("example=own.*kept="))
     return photo(page)

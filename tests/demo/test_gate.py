@@ -92,7 +92,7 @@ def web(small: Page) -> Iterator[httpx.Client]:
 
 
 def join(web: httpx.Client, event: int, value: Any, session: str = "one") -> httpx.Response:
-    """Call an event: 0 looks at a file, 1 waits, 2 repeats, 3 is JavaScript."""
+    """Calls an event: 0 looks at a file, 1 waits, 2 repeats, 3 is JavaScript."""
     return web.post(JOIN, json={"fn_index": event, "data": [value], "session_hash": session})
 
 

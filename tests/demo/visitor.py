@@ -37,7 +37,7 @@ class FailedError(Exception):
 
 
 def wait_for(holds: Callable[[], bool], seconds: float = 30, pause: float = 0.05) -> None:
-    """Poll until the condition holds; fail after ``seconds``."""
+    """Polls until the condition holds; fails after ``seconds``."""
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "the condition did not hold in time"
@@ -124,10 +124,9 @@ class Visitor:
         return self.web.post(UPLOAD, files={"files": (name, data)})
 
     def uploaded(self, data: bytes, name: str = "picture.png") -> dict[str, Any]:
-        """Upload a file and return it as the value of the photo.
+        """Uploads a file and returns it as the value of the photo.
 
-        Raises:
-            BusyError: too many uploads are in progress.
+        Raises BusyError if too many uploads are in progress.
         """
         response = self.upload(data, name)
         if response.status_code == 503:
@@ -136,19 +135,19 @@ class Visitor:
         return {"path": response.json()[0]} | FILE
 
     def open(self, query: str = "", **kept: Any) -> dict[str, Any]:
-        """Follow a link, with what a browser kept: the photo and every setting, by name."""
+        """Follows a link, with what a browser kept: the photo and every setting, by name."""
         address = json.dumps({"query": query} | kept)
         (values,) = self.call(self.events["open_address"]["id"], [None, address])
         names = ("seen", "tabs", "tab", "photo", *Settings.model_fields)
         return dict(zip(names, values, strict=True))
 
     def ask(self, photo: Any = None, tab: str = "segment", **settings: Any) -> dict[str, Any]:
-        """Follow a link with these settings, and return what the page shows, by component name."""
+        """Follows a link with these settings, and returns what the page shows, by component."""
         values = self.open(urlencode(settings))
         return self.answer(values if photo is None else values | {"photo": photo}, tab)
 
     def answer(self, values: dict[str, Any], tab: str = "segment") -> dict[str, Any]:
-        """Send the inputs, and return what the page shows, by each component's ``elem_id``."""
+        """Sends the inputs, and returns what the page shows, by each component's ``elem_id``."""
         event = self.events["respond"]
         data = [None, tab, values["photo"], *(values[name] for name in Settings.model_fields)]
         for update in self.call(event["id"], data):
@@ -158,11 +157,10 @@ class Visitor:
         return self.shown
 
     def call(self, event: int, data: list[Any], event_data: Any = None) -> Iterator[list[Any]]:
-        """Join the queue; what each message says of the outputs.
+        """Joins the queue; what each message says of the outputs.
 
-        Raises:
-            BusyError: too many requests are waiting.
-            FailedError: there is no answer for another reason.
+        Raises BusyError if too many requests are waiting, and FailedError if there is no answer for
+        another reason.
         """
         body = {"fn_index": event, "data": data, "event_data": event_data}
         joined = self.web.post(JOIN, json=body | {"session_hash": self.session})
@@ -200,11 +198,10 @@ class Visitor:
                     yield json.loads(line.removeprefix("data:"))
 
     def program(self, endpoint: str, *values: Any) -> Any:
-        """Call an endpoint of the API as a program does.
+        """Calls an endpoint of the API as a program does.
 
-        Raises:
-            BusyError: too many requests are waiting.
-            FailedError: the request was refused; has the message.
+        Raises BusyError if too many requests are waiting, and FailedError with the message
+        if the request was refused.
         """
         joined = self.web.post(f"{API}/call/{endpoint}", json={"data": values})
         if joined.status_code in (429, 503):

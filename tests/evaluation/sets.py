@@ -89,7 +89,7 @@ class Case:
         return _LAYOUTS[self.truth.rpartition("/")[0]]
 
     def build(self, root: Path, name: str) -> None:
-        """Write one image and its labels, and add files that do not belong to the set."""
+        """Writes one image and its labels, and adds files that do not belong to the set."""
         image, listed, _ = self.layout
         save_image(root / image.format(name))
         path = root / self.truth.format(name)
@@ -104,7 +104,7 @@ class Case:
             save_ids(root / f"gtFine/val/{name}_gtFine_instanceIds.png", self.ids)
 
     def make(self, folder: Path) -> Path:
-        """Write the set under ``folder``, in reverse order; return its root."""
+        """Writes the set under ``folder``, in reverse order; return its root."""
         root, (_, listed, names) = folder / self.root, self.layout
         for name in reversed(names):
             self.build(root, name)

@@ -137,7 +137,7 @@ class Tally:
 
 
 def attempt(wish: Wish, alone: str, tally: Tally, visit: Callable[[], Visitor]) -> None:
-    """Send a request again while the page is busy, as a person would, and compare the answer."""
+    """Sends a request again while the page is busy, as a person would, and compares the answer."""
     began = time.monotonic()
     try:
         visitor = visit()
@@ -159,7 +159,7 @@ def attempt(wish: Wish, alone: str, tally: Tally, visit: Callable[[], Visitor]) 
 
 
 def load(server: Server, alone: dict[Wish, str], clients: int, requests: int) -> Tally:
-    """Let ``clients`` send requests at once, each time any of them."""
+    """Lets ``clients`` send requests at once, each time any of them."""
     tally, visitors, asked = Tally(), Queue[Visitor](), list(alone)
     for _ in range(clients):
         visitors.put(Visitor(server.url))
@@ -185,7 +185,7 @@ def control(server: Server, alone: dict[Wish, str], end: threading.Event) -> Tal
 
 
 def soak(photos: int) -> int:
-    """Send new photos; return 1 if the page grew by a tenth during the last half of them."""
+    """Sends new photos; return 1 if the page grew by a tenth during the last half of them."""
     with serving("--backbone", "built-in", "--quiet") as server:
         visitor, memory = Visitor(server.url), list[float]()
         for seed in range(photos):
@@ -201,7 +201,7 @@ def soak(photos: int) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print the figures; return 1 if an answer was lost or differs, or a promise was broken."""
+    """Prints the figures; returns 1 if an answer was lost or differs, or a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
     parser.add_argument("--clients", type=int, default=12)
     parser.add_argument("--requests", type=int, default=120)

@@ -134,7 +134,7 @@ def hostile_pictures(server: Server) -> Iterator[object]:
 
 
 def use(server: Server, data: bytes, number: int) -> str:
-    """Upload a picture and request its mask through the page, or words through the API."""
+    """Uploads a picture and requests its mask through the page, or words through the API."""
     visitor = Visitor(server.url)
     upload = visitor.upload(data)
     if upload.status_code != 200:

@@ -10,6 +10,7 @@ from demo.backbones import DAMAGED
 from demo.drawing import painted
 from demo.files import item
 from demo.scene import Photo, Scene
+from demo.segment import HARDLY
 from demo.settings import Settings
 from demo.terms import explained
 from evaluation import photos
@@ -20,7 +21,6 @@ from gclip_core.pixels import palette
 PHOTO = photos.shipped_photos()["raccoon"]
 """The photo of all steps; each must hold on it with these weights."""
 WORD = PHOTO.names[0]
-HARDLY = 0.01
 OPTIONS = ("The mask gets better", "It gets worse", "Hardly anything changes")
 
 

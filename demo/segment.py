@@ -36,6 +36,8 @@ from gclip_core.words.background import is_typed
 from gclip_core.words.vocabulary import look_up
 
 NAMES = {"amf": "Attention map fusion (AMF)", "cs": "Channel suppression (CS)"}
+HARDLY = 0.01
+"""A smaller share of the pixels, or change of the mIoU, is hardly a change."""
 ONE_PHOTO = "The paper reports gains in the mean over many photos."
 
 
@@ -124,7 +126,7 @@ def difference(
     old, new = before[0].labels.numpy(), after[0].labels.numpy()
     share, first, last = float((old != new).mean()), before[1], after[1]
     gain = abs(last.miou - first.miou) if first and last else 0.0
-    if max(share, gain) < 0.01:
+    if max(share, gain) < HARDLY:
         verb = "hardly differs from GCLIP here"
         if idea:
             verb = "hardly changes this mask" if is_on else "would hardly change this mask"

@@ -277,15 +277,15 @@ def _tabs(parts: Parts) -> None:
             outputs["table"] = gr.Markdown(elem_id="table")
         with gr.Tab("Learn", id="learn", elem_id="learn") as parts.learn:
             gr.HTML(lessons.intro())
-            for name, lesson in LESSONS.items():
-                parts.cards[name] = _card(name, lesson)
+            for step, (name, lesson) in enumerate(LESSONS.items()):
+                parts.cards[name] = _card(name, lesson, visible=step == 0)
         with gr.Tab("Share", id="share", elem_id="share"):
             _share(parts)
 
 
-def _card(name: str, lesson: lessons.Lesson) -> Card:
+def _card(name: str, lesson: lessons.Lesson, visible: bool) -> Card:
     """A step: its masks, and beside them the guess, which reveals the next step."""
-    with gr.Row(elem_classes="card", visible=False) as row:
+    with gr.Row(elem_classes="card", visible=visible) as row:
         with gr.Column(min_width=300):
             masks = strip(f"lesson-{name}")
         with gr.Column(min_width=300):

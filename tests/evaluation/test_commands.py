@@ -25,7 +25,10 @@ LESS = ["--n", "1", "--short-side", "48", "--templates", "plain", "--methods", "
 def test_commands(block: str) -> None:
     """Commands are parsed, and run one after the other if they need no data of the reader's."""
     for command in block.splitlines():
-        words = [str(ROOT / w) if w.startswith("assets/") else w for w in shlex.split(command)]
+        words = [
+            str(ROOT / w) if w.startswith("assets/") else w
+            for w in shlex.split(command, comments=True)
+        ]
         if words[0] == "torchrun":  # two processes have a test of their own
             words = [w for w in words[words.index("-m") - 1 :] if w != "--"]
         module, given = MODULES[words[2]], words[3:]

@@ -21,16 +21,14 @@ IN_VIEW = ("block", "head", "enlarged")
 MASK = ("words", "nearest", "templates", "logit_scale", "threshold", "refine")
 MASK += ("background", "background_weight")
 """Settings that change masks but nothing in the tower."""
-NO_PHOTO = {"address": "", "diagram": None, "masks": {"items": []}, "large.visible": False}
-NO_PHOTO |= dict.fromkeys(("compare_note", "table", "link_note", "python"), "")
-"""Outputs without a photo, in place of those of the previous one."""
 REFUSALS = GclipError, MemoryError, OSError, torch.OutOfMemoryError
 """Errors that a visitor sees as a message."""
 
 
 @dataclass(frozen=True)
 class View:
-    """An output: the tabs that show it, how it is computed, and settings that do not change it.
+    """An output: the tabs that show it, how it is computed, settings that do not change it, and its
+    value without a photo.
 
     Leaving ``ignores`` empty is always safe: the output is then recomputed on every change.
     """
@@ -38,6 +36,7 @@ class View:
     tabs: tuple[str, ...]
     make: Callable[[Scene], Any]
     ignores: tuple[str, ...] = ()
+    empty: Any = None
 
     def key(self, scene: Scene) -> tuple:
         """The photo and the settings that the value depends on."""
@@ -60,11 +59,11 @@ VIEWS = {
     "diagram.closer": View(HOW, diagram.closer, ("enlarged", *MASK)),
     "masks": View(COMPARE, compare.mask_strip, ("block", "head")),
     "large": View(COMPARE, compare.large, ("block", "head")),
-    "large.visible": View(COMPARE, compare.is_pressed),
+    "large.visible": View(COMPARE, compare.is_pressed, empty=False),
     "compare_note": View(COMPARE, compare.note),
     "table": View(COMPARE, compare.table, IN_VIEW),
     "address": View(address.TABS, address.to_browser),
-    "include_photo.visible": View(SHARE, lambda scene: scene.photo.example is None),
+    "include_photo.visible": View(SHARE, lambda scene: scene.photo.example is None, empty=False),
     "link_note": View(SHARE, share.note),
     "python": View(SHARE, share.python),
 }
@@ -118,7 +117,8 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
     part: dict[str, Any] = {"fetch.visible": bool(fetch), "fetch_text": backbones.offer(fetch)}
     if path is None:
         if seen.photo is None:
-            part |= NO_PHOTO | {"canvas": {"lost": seen.lost}, "seen": replace(seen, keys={})}
+            part |= {name: view.empty for name, view in VIEWS.items()}
+            part |= {"canvas": {"lost": seen.lost}, "seen": replace(seen, keys={})}
         yield part
         return
     photo, came = Photo.of(path), settings.words.strip()

@@ -42,6 +42,12 @@ def set_host(host: Host) -> None:
     HOST = host
 
 
+def weights_of(name: str) -> Path | None:
+    """The host's own weights of a backbone, also of the one that it is a damaged copy of."""
+    host = BACKBONES[HOST.backbone]
+    return HOST.weights if name in (host.name, host.defect and host.defect[0]) else None
+
+
 def is_here(name: str) -> bool:
     """Whether a backbone can be used without a download."""
     return bool(name == HOST.backbone or load.on_disk(BACKBONES[name]))
@@ -61,8 +67,7 @@ def get(name: str) -> Backbone:
     def make() -> Backbone:
         if entry.defect:
             return load.load_damaged(entry, get(entry.defect[0]))
-        weights = HOST.weights if name == HOST.backbone else None
-        return load_backbone(name, weights, HOST.device, HOST.dtype)
+        return load_backbone(name, weights_of(name), HOST.device, HOST.dtype)
 
     return _loaded.get_or_make(name, make)
 

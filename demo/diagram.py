@@ -57,10 +57,13 @@ def words(scene: Scene) -> dict[str, Any]:
 def tower(scene: Scene) -> dict[str, Any]:
     """Every block's attention and norms, and the last one's attention without and with AMF."""
     segmenter, report, s = scene.segmenter, scene.report, scene.settings
+    is_gclip = s.method == "gclip"
     after = cs.ratios(report.norms_after)
     alone = replace(scene.method, fusion=None)
     # Other methods have no AMF, and most could not have it; some have a fusion of their own.
-    mean = s.gclip(amf=True, cs=s.cs) if s.method == "gclip" else scene.method
+    mean = s.gclip(amf=True, cs=s.cs) if is_gclip else scene.method
+    fused = segmenter.report(scene.encoded, mean).fusion.blocks if mean.fusion else ()
+    weight = mean.fusion and mean.fusion.weight
     source = segmenter.suppress(scene.encoded, scene.method)
     rows, columns = source.grid
     grid, blocks, maps = coarser(scene.grid, numbers.BLOCK_PATCHES), [], []
@@ -70,7 +73,7 @@ def tower(scene: Scene) -> dict[str, Any]:
         blocks.append(
             {
                 "tokens": places,
-                "fused": block in report.fusion.blocks,
+                "fused": block in fused,
                 "abnormal": block in report.abnormal,
                 "suppressed": block in report.suppressed,
                 "peaks": [report.ratios[block], after[block]],
@@ -89,6 +92,8 @@ def tower(scene: Scene) -> dict[str, Any]:
         "maps": packed(np.stack(maps)),
         "last": packed(np.stack(last)),
         "formula": formula(alone),
+        "fusion": "AMF" if is_gclip else scene.method.title,
+        "mean": f"{1 - weight:g} A + {weight:g} mean A" if weight else "(A + Σ A) / (1 + n)",
         "least_share": s.global_threshold,
         "least_norm": s.channel_threshold,
     }

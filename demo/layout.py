@@ -124,7 +124,8 @@ def drawn(name: str, elem_id: str, **props: Any) -> gr.HTML:
         js_on_load=f"""
             const scripts = new URL("{WEB_PATH}/", `${{window.gradio_config.root}}/`);
             import(new URL("{name}.js", scripts))
-              .then((script) => script.default({{ element, props, trigger, watch }}));""",
+              .then((script) => script.default({{ element, props, trigger, watch }}))
+              .catch(() => element.replaceChildren("This part did not load. Reload the page."));""",
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes=name,

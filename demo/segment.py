@@ -258,6 +258,9 @@ def attention_text(scene: Scene) -> str:
     title = explained('**Attention** <dfn title="attention"></dfn> · ')
     if not scene.method.fusion:
         return f"{title}Without AMF: the last block’s own."
+    if scene.settings.method != "gclip":
+        blocks = block_numbers(scene.segmenter.report(scene.encoded, scene.method).fusion.blocks)
+        return f"{title}{scene.method.title} adds that of {in_words(blocks)} to the last block’s."
     fusion, last = scene.report.fusion, scene.segmenter.backbone.n_blocks - 1
     early = block_numbers(fusion.blocks)
     blocks = block_numbers(sorted({*fusion.blocks, last}))

@@ -144,7 +144,7 @@ class Settings(BaseModel):
         return gclip(**self.gclip_options() | switches)
 
 
-LABELS = {name: field.title or name for name, field in Settings.model_fields.items()}
+LABELS = {name: field.title or name.capitalize() for name, field in Settings.model_fields.items()}
 """The names of the settings on the page."""
 
 

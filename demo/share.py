@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from demo import compare
+from demo import backbones, compare
 from demo.address import link
 from demo.files import saved
 from demo.scene import Scene
@@ -43,7 +43,9 @@ def python(scene: Scene) -> str:
     photo = f"assets/photos/{example.name}.jpg" if example else "photo.jpg"
     options = unusual(Segmenter, **s.segmenter_options())
     precision = str(scene.segmenter.backbone.dtype).removeprefix("torch.")
-    loaded = arguments(unusual(load_backbone, dtype=precision), repr(s.backbone))
+    own = backbones.weights_of(s.backbone)
+    weights = own and own.name  # where it is on the server is nobody's business
+    loaded = arguments(unusual(load_backbone, weights=weights, dtype=precision), repr(s.backbone))
     segmenter = arguments(options, f"gclip.load_backbone({loaded})")
     if s.method == "gclip":
         method = f"gclip.gclip({arguments(unusual(gclip, **s.gclip_options()))})"

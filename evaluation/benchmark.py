@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import numpy as np
 import open_clip
+import PIL
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -132,15 +133,19 @@ class Experiment:
             "code": code_digest(),
             "torch": torch.__version__,
             "open_clip": open_clip.__version__,
+            "pillow": PIL.__version__,
         }
         return json.loads(json.dumps(plain))
 
 
 @cache
 def code_digest() -> str:
-    """A digest of 12 hexadecimal digits of the files of the code that determines counts."""
+    """A digest of 12 hexadecimal digits of the code and the word lists that determine counts."""
     core, here = Path(gclip_core.__file__).parent, Path(__file__).parent
-    files = [*sorted(core.rglob("*.py")), *(here / name for name in COUNTING)]
+    files = [
+        *sorted((*core.rglob("*.py"), *core.rglob("*.txt"))),
+        *(here / name for name in COUNTING),
+    ]
     return blake2b(b"".join(file.read_bytes() for file in files), digest_size=6).hexdigest()
 
 

@@ -46,7 +46,7 @@ def opened_backbone(args: argparse.Namespace) -> Backbone:
     backbone = load_backbone(args.backbone, args.weights, device, args.dtype)
     if args.weights is None:
         return backbone
-    file = args.weights.name
+    file = "/".join(args.weights.resolve().parts[-2:])  # each run of training packs into "packed"
     return replace(backbone, name=f"{backbone.name}, {file}", title=f"{backbone.title}, {file}")
 
 

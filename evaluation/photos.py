@@ -128,7 +128,7 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
 
     Raises EvaluationError if the words cannot be read, a file is missing, or no photo is listed.
     """
-    listed, words_of = _meanings(folder)
+    words_file, words_of = _meanings(folder)
     files = {name: (folder / f"{name}.jpg", folder / f"{name}.png") for name in words_of}
     require_files([file for pair in files.values() for file in pair])
     classes = _classes(words for meaning in words_of.values() for words in meaning.values())
@@ -140,15 +140,15 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
         ids = Ids(class_of, ignored=frozenset(), others=IGNORE)
         return images.check(photo), ids.labels(read_ids(mask), str(mask))
 
-    meanings, names = listed, list(words_of)
+    names, listed = list(words_of), words_file
     if split is not None:
         listed = folder / f"{split}.txt"
-        text = listed.read_text("utf-8") if listed.is_file() else ""
+        text = listed.read_text("utf-8", "replace") if listed.is_file() else ""
         lines = {line.strip() for line in text.splitlines()}
         names = [name for name in names if name in lines]
     if not names:
         raise EvaluationError(f"{listed} names no photo with a mask in this folder.")
-    samples = tuple(Sample(name, partial(load, name), (*files[name], meanings)) for name in names)
+    samples = tuple(Sample(name, partial(load, name), (*files[name], words_file)) for name in names)
     classes = tuple(BACKGROUND if c.name == BACKGROUND.name else c for c in classes)
     title, background = f"Photos of {folder.name}", index.get(BACKGROUND.name)
     return LabelledSet(NAME, title, classes, samples, background, folder.name, split or "all")
@@ -160,10 +160,10 @@ def _meanings(folder: Path) -> tuple[Path, dict[str, dict[int, tuple[str, ...]]]
     listed = folder / "words.txt"
     try:
         if listed.is_file():
-            entries = lists.entries(listed.read_text("utf-8"))
+            entries = [*lists.entries(listed.read_text("utf-8"))]
             words = {int(value): names for value, names in entries}
-            if not all(words.values()):
-                raise ValueError("a value has no word")
+            if not all(words.values()) or len(words) < len(entries):
+                raise ValueError("a value has no word, or two")
             masks = sorted(folder.glob("*.png"))
             return listed, {mask.stem: words for mask in masks}
         listed = folder / "index.json"

@@ -1,6 +1,7 @@
 """A cache of limited size that several threads can use at once."""
 
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from threading import Condition
 from typing import Generic, TypeVar
 
@@ -34,8 +35,11 @@ class BoundedCache(Generic[Value]):
             return self._values.get(key)
 
     def put(self, key: Hashable, value: Value) -> None:
+        """Replaces the value; one above the limit is not kept."""
         with self._condition:
-            self._values[key] = value
+            self._values.pop(key, None)
+            with suppress(ValueError):  # too large
+                self._values[key] = value
 
     def __len__(self) -> int:
         return len(self._values)

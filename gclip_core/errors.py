@@ -29,13 +29,13 @@ class MethodError(GclipError):
 
 def check_choice(what: str, value: object, choices: Collection[str]) -> None:
     """Raises MethodError if ``value`` is not one of ``choices``."""
-    if value not in choices:
+    if value not in tuple(choices):
         raise MethodError(f"{what} must be one of {', '.join(choices)}, not {value!r}.")
 
 
 def check_count(what: str, value: object) -> None:
     """Raises MethodError if ``value`` is not an integer from 1 to 10⁹."""
-    if not isinstance(value, Integral) or not 1 <= int(value) <= 10**9:
+    if not isinstance(value, Integral) or isinstance(value, bool) or not 1 <= int(value) <= 10**9:
         raise MethodError(
             f"{what} must be a whole number from 1 to {10**9:,}, such as 2, not {value!r}."
         )

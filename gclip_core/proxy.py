@@ -29,7 +29,7 @@ class Proxy:
     beta: float
 
     def __post_init__(self) -> None:
-        check_between("gamma", self.gamma, 0, 1000)
+        check_between("gamma", self.gamma, 1e-6, 1000)
         check_between("beta", self.beta, 0, 10)
 
 

@@ -227,9 +227,9 @@ def _without_masks(folder: Path) -> list[TrainingPhoto]:
 def check(data: Path) -> None:
     """Reads every photo and mask that ``data.json`` names, and prints a summary.
 
-    Raises ValueError if a mask and its photo differ in size.
+    Raises ValueError if a mask and its photo differ in size, or if no mask has a word.
     """
-    opened = read(data)
+    opened, found = read(data), 0
     for source in opened.sources:
         photos = [photo for photo in opened.masks if photo.source is source]
         count = Counter[str]()
@@ -237,6 +237,7 @@ def check(data: Path) -> None:
             _, labels = photo.load()
             here = dict.fromkeys(source.words[label] for label in np.unique(labels[labels >= 0]))
             count.update(filter(None, here))
+        found += count.total()
         listed = ", ".join(f"{word} {n}" for word, n in count.most_common())
         n = len(photos)
         print(f"{source.name}: {n} photos with masks of {listed or 'no word'}", flush=True)
@@ -244,6 +245,10 @@ def check(data: Path) -> None:
             print(f"  left out, because the model does not know them: {', '.join(source.left_out)}")
         if source.background is None:
             print("  pixels without a word are unknown, because the masks have no background")
+    if not found:
+        raise ValueError(
+            "No mask has a pixel of a word. Compare the values of the masks with words.txt."
+        )
     for photo in opened.others:
         photo.load()
     print(f"{len(opened.others)} photos without masks")

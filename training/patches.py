@@ -70,6 +70,8 @@ class Patches:
         self.unknown = np.concatenate(unknown)
         self.label, self.view = np.concatenate(label), np.concatenate(view)
         self.present, self.source = torch.stack(present), torch.tensor(source)
+        if not (self.label != NONE).any():
+            raise ValueError("No patch of these photos has a word. Add photos with masks of words.")
         count = np.bincount(self.label - NONE)
         self._cumulative = np.cumsum(1 / np.sqrt(count[self.label - NONE]))
 

@@ -33,7 +33,7 @@ MAX_BRACKETS = 300  # lists and objects in such a body; this bounds its depth an
 BODY_SECONDS = 60  # for receiving a body
 JOIN, UPLOAD = f"{API}/queue/join", f"{API}/upload"
 PROGRESS = f"{API}/upload_progress"
-POSTS = re.compile(rf"({API}/(queue/join|call/(v2/)?\w+|upload|cancel|reset)|/login)/?")
+POSTS = re.compile(rf"{API}/(queue/join|call/(v2/)?\w+|upload|cancel|reset)/?|/login")
 GETS = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|robots\.txt|manifest\.json|pwa_icon(/\d+)?)/?"
     r"|/(health|logout)/?|/(static|assets|web)/.*"

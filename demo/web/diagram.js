@@ -88,6 +88,8 @@ export default function mount({ element, props, trigger, watch }) {
     $(".number").textContent = closer.block + 1;
     $(".norms").src = closer.norms.url;
     $(".own").textContent = tower.formula;
+    $(".average").textContent = tower.mean;
+    $(".fusion").textContent = tower.fusion;
     $(".least-share").textContent = tower.least_share;
     $(".least-norm").textContent = tower.least_norm;
     fillSwitches($(".ideas"), answer.switches);
@@ -163,7 +165,8 @@ export default function mount({ element, props, trigger, watch }) {
       ? `in block${holders[1] ? "s" : ""} ${holders.join(", ")}`
       : "in no block";
     const numbers = blocks.flatMap(({ fused }, i) => (fused ? [i + 1] : []));
-    $(".which").textContent = numbers.length > 3 ? `${numbers.length} blocks` : numbers.join(", ");
+    $(".which").textContent =
+      numbers.length > 3 ? `${numbers.length} blocks` : numbers.join(", ") || "no other";
     toggle(flow, { outlier: hasOutlier, amf: answer.amf, cs: answer.cs && isScaled });
   }
 

@@ -10,7 +10,8 @@ export default function mount({ element, props, trigger, watch }) {
     const { items = [], columns = 1, selected, pressable = true } = props.value ?? {};
     legend.replaceChildren(...(props.value?.classes ?? []).map(named));
     strip.style.setProperty("--columns", columns);
-    const next = JSON.stringify([items, pressable]);
+    // Settings change with each press, which must not replace the button that has the focus.
+    const next = JSON.stringify([items.map(({ settings, ...seen }) => seen), pressable]);
     if (key !== next) {
       strip.replaceChildren(...items.map((item, i) => drawn(item, i, pressable)));
       key = next;
@@ -26,14 +27,17 @@ export default function mount({ element, props, trigger, watch }) {
     return entry;
   }
 
-  function drawn({ image, caption = "", alt = "", isOurs, word, settings }, i, pressable) {
+  function drawn({ image, caption = "", alt = "", isOurs, word }, i, pressable) {
     const item = make(pressable ? "button" : "figure", image ? "" : "pill");
     item.classList.toggle("ours", isOurs === true);
     if (image) item.append(Object.assign(make("img"), { src: image.url, alt }));
     if (caption) item.append(make("bdi", "", caption));
     if (pressable) {
       item.type = "button";
-      item.onclick = () => (word ? addWord(word) : trigger("select", { index: i, settings }));
+      item.onclick = () => {
+        if (word) addWord(word);
+        else trigger("select", { index: i, settings: props.value.items[i].settings });
+      };
     }
     return item;
   }

@@ -9,10 +9,12 @@ has only the rows of trained tokens.
 
 import gzip
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -62,15 +64,33 @@ def files(folder: Path) -> list[Path]:
     return weights
 
 
+def settings(folder: Path) -> dict[str, Any]:
+    """The settings of the model's towers. Raises BackboneError for a damaged file."""
+    with _reading(folder / "model.json") as content:
+        return {**content, "text_cfg": {**content["text_cfg"]}}
+
+
 def known_words(folder: Path) -> KnownWords:
-    """The words that the model knows."""
-    groups = json.loads((folder / "words.json").read_text("utf-8"))
-    return KnownWords(
-        frozenset(word.lower() for kind in groups.values() for group in kind for word in group),
-        tuple(map(tuple, groups["seen"])),
-        tuple(map(tuple, groups["classes"])),
-        folder / "nearest.txt.gz",
-    )
+    """The words that the model knows. Raises BackboneError for a damaged file."""
+    with _reading(folder / "words.json") as groups:
+        return KnownWords(
+            frozenset(word.lower() for kind in groups.values() for group in kind for word in group),
+            tuple(map(tuple, groups["seen"])),
+            tuple(map(tuple, groups["classes"])),
+            folder / "nearest.txt.gz",
+        )
+
+
+@contextmanager
+def _reading(file: Path) -> Generator[Any]:
+    """The content of a JSON file; errors in using it mean that it is damaged."""
+    try:
+        yield json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise BackboneError(
+            f"'{file.name}' of the model in '{file.parent.name}' is damaged ({error!r:.80}). Pack "
+            "the model again."
+        ) from error
 
 
 def unpack(state: StateDict, vocabulary: int, title: str) -> StateDict:

@@ -5,7 +5,6 @@ file runs, but TorchScript code in a TorchScript archive can (``read_weights``).
 checked, and every failure raises ``BackboneError``.
 """
 
-import json
 import os
 import shutil
 import zipfile
@@ -14,7 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import open_clip
 import torch
@@ -66,8 +65,8 @@ def load_backbone(
     entry = BACKBONES[name]
     if entry.defect:
         return load_damaged(entry, load_backbone(entry.defect[0], weights, device, dtype))
-    if dtype not in ("float32", "bfloat16", "auto"):
-        raise BackboneError(f"dtype must be float32, bfloat16 or auto, not '{dtype}'.")
+    if dtype not in (dtypes := get_args(Dtype)):
+        raise BackboneError(f"dtype must be one of {', '.join(dtypes)}, not '{dtype}'.")
     try:
         place = torch.device(device)
         torch.empty(1, device=place)
@@ -90,7 +89,7 @@ def load_backbone(
     if entry.pretrained:
         config = open_clip.get_model_config(entry.architecture)
     else:
-        config = json.loads((folder / "model.json").read_text("utf-8"))
+        config = builtin.settings(folder)
         known = builtin.known_words(folder)
         state = builtin.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
         if dtype == "auto":
@@ -101,13 +100,13 @@ def load_backbone(
         entry.title,
         model,
         _tokenizer(context_length=model.context_length),
-        entry.mean,
-        entry.std,
-        entry.short_side,
-        entry.amf_blocks,
-        entry.cs_blocks,
-        entry.sink_channels,
-        known,
+        mean=entry.mean,
+        std=entry.std,
+        short_side=entry.short_side,
+        amf_blocks=entry.amf_blocks,
+        cs_blocks=entry.cs_blocks,
+        sink_channels=entry.sink_channels,
+        known=known,
     )
 
 
@@ -122,7 +121,7 @@ def load_dino(device: torch.device) -> TransformerTrunk:
         for key, value in builtin.unpack(state, 0, "DINO").items()
         if key.startswith(inside)
     }
-    config = json.loads((folder / "model.json").read_text("utf-8"))
+    config = builtin.settings(folder)
     with torch.device("meta"):
         dino = TransformerTrunk(**config["stem"]["transformer"])
     dino.load_state_dict(state, assign=True)

@@ -62,7 +62,7 @@ def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Size | None = Non
 
     ``source`` is a PIL image, a file (its path or bytes) or a uint8 array of shape (H, W), (H, W,
     1), (H, W, 3) or (H, W, 4). 16-bit values are divided by 257, transparent pixels become white,
-    and only the first frame of an animation is used. With ``draft``, the image of a JPEG file may
+    and only one frame of an animation is used. With ``draft``, the image of a JPEG file may
     be smaller, but has at least this height and width. EXIF after a file's pixels is ignored.
     Raises ImageError for another kind of source, for a damaged file, and above ``max_pixels`` or
     another limit.

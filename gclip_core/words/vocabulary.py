@@ -99,7 +99,7 @@ def parse(words: Words) -> Vocabulary:
     for item in words if isinstance(words, Iterable) else (words,):
         if not isinstance(item, str):
             raise VocabularyError(
-                f"Words must be text or a list of texts, not a {type(item).__name__}."
+                f"Words must be text or a list of texts, not {type(item).__name__}."
             )
         synonyms = []
         for phrase in filter(None, map(_clean, item.split(";"))):

@@ -105,6 +105,15 @@ def test_canvas_has_the_masks_of_the_picture() -> None:
         assert [names[b] for b in best] == [mask.background[i] for i in index]
 
 
+def test_another_fusion_is_named() -> None:
+    """ResCLIP fuses blocks of its own, with a weight; nothing calls that AMF."""
+    current = scene(method="resclip", **SMALL)
+    assert "ResCLIP (RCS) adds that of blocks 6 to 9" in segment.attention_text(current)
+    tower = diagram.tower(current)
+    assert [i for i, block in enumerate(tower["blocks"]) if block["fused"]] == [5, 6, 7, 8]
+    assert tower["fusion"] == "ResCLIP (RCS)" and tower["mean"] == "0.6 A + 0.4 mean A"
+
+
 def test_unknown_word_without_a_mask() -> None:
     """Whether to trust a mask is only said where there is one."""
     current = scene(words="dog, xyzzy, grass", nearest=False, **SMALL)

@@ -130,6 +130,9 @@ def test_folder(tmp_path: Path) -> None:
     assert ("flux capacitor",) in taught.known.seen
     assert taught.digest == loaded().digest
     refused(lambda: load_backbone("openai-vit-b-32", weights=tmp_path), "no weight file")
+    for damaged in ("{", '{"seen": [1]}'):
+        (tmp_path / "words.json").write_text(damaged)
+        refused(lambda: load_backbone(weights=tmp_path), "words.json", "is damaged")
 
 
 def test_half_precision(model: CLIP, tmp_path: Path) -> None:

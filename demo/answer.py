@@ -133,13 +133,13 @@ def answer(seen: Seen, tab: str, path: str | None, *values: Any) -> Iterator[dic
     if is_other or seen.photo is None or words.strip() != seen.words:
         filled = words if words == scene.own_words else ""
     before = seen.undo
-    number = seen.answers + 1
-    seen = replace(seen, backbone=settings.backbone, photo=photo, answers=number)
+    answers = seen.answers + 1
+    seen = replace(seen, backbone=settings.backbone, photo=photo, answers=answers)
     seen = seen.with_words(words.strip(), filled.strip())
     if seen.undo != before:
         part["undo"] = segment.undo(seen.undo)
     # A number makes it new even where the words are the same.
-    part["filled"] = json.dumps([seen.answers, words, bool(filled)])
+    part["filled"] = json.dumps([answers, words, bool(filled)])
     made: dict[str, Any] = {}
     for name, view in VIEWS.items():
         key = view.key(scene)

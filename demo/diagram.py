@@ -92,7 +92,7 @@ def tower(scene: Scene) -> dict[str, Any]:
         "maps": packed(np.stack(maps)),
         "last": packed(np.stack(last)),
         "formula": formula(alone),
-        "fusion": "AMF" if is_gclip else scene.method.title,
+        "fusion": "AMF" if is_gclip else scene.method.title.partition(" (")[0],
         "mean": f"{1 - weight:g} A + {weight:g} mean A" if weight else "(A + Σ A) / (1 + n)",
         "least_share": s.global_threshold,
         "least_norm": s.channel_threshold,

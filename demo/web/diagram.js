@@ -90,6 +90,7 @@ export default function mount({ element, props, trigger, watch }) {
     $(".own").textContent = tower.formula;
     $(".average").textContent = tower.mean;
     $(".fusion").textContent = tower.fusion;
+    $(".fusion + dfn").hidden = tower.fusion !== "AMF";
     $(".least-share").textContent = tower.least_share;
     $(".least-norm").textContent = tower.least_norm;
     fillSwitches($(".ideas"), answer.switches);

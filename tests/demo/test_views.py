@@ -111,7 +111,7 @@ def test_another_fusion_is_named() -> None:
     assert "ResCLIP (RCS) adds that of blocks 6 to 9" in segment.attention_text(current)
     tower = diagram.tower(current)
     assert [i for i, block in enumerate(tower["blocks"]) if block["fused"]] == [5, 6, 7, 8]
-    assert tower["fusion"] == "ResCLIP (RCS)" and tower["mean"] == "0.6 A + 0.4 mean A"
+    assert tower["fusion"] == "ResCLIP" and tower["mean"] == "0.6 A + 0.4 mean A"
 
 
 def test_unknown_word_without_a_mask() -> None:

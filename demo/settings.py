@@ -15,7 +15,7 @@ from gclip_core.cs import CHANNEL_THRESHOLD
 from gclip_core.methods import ABLATION
 from gclip_core.numbering import block_choice
 from gclip_core.pixels.refine import REFINEMENTS
-from gclip_core.words.background import WEIGHT
+from gclip_core.words.background import BACKGROUND_WEIGHT
 from gclip_core.words.text import TEMPLATES
 from gclip_core.words.vocabulary import parse
 
@@ -51,7 +51,7 @@ class Settings(BaseModel):
     nearest: bool = True
     """Whether the nearest known word replaces an unknown one."""
     background: bool = True
-    background_weight: float = Field(WEIGHT, ge=0, le=1)
+    background_weight: float = Field(BACKGROUND_WEIGHT, ge=0, le=1)
     amf: bool = True
     cs: bool = True
     backbone: Literal[*BACKBONES] = BUILT_IN

@@ -27,7 +27,7 @@ from gclip_core.pixels import images, palette
 from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
-from gclip_core.words.background import WEIGHT
+from gclip_core.words.background import BACKGROUND_WEIGHT
 from gclip_core.words.text import TEMPLATES
 from gclip_core.words.vocabulary import Vocabulary, parse
 
@@ -90,8 +90,8 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--background-weight",
         type=float,
-        default=WEIGHT,
-        help=f"from 0 to 1; more leaves more pixels without a class (default {WEIGHT:g})",
+        default=BACKGROUND_WEIGHT,
+        help="from 0 to 1; more leaves more pixels without a class (default %(default)g)",
     )
     parser.add_argument(
         "--threshold",

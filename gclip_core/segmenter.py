@@ -23,12 +23,28 @@ from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import refined
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.types import Size
-from gclip_core.words import text, vocabulary
-from gclip_core.words.background import WEIGHT, Background, of_image, of_words
-from gclip_core.words.suggest import Matches, candidates_of, choose, match
-from gclip_core.words.vocabulary import Words
+from gclip_core.words import suggest, text, vocabulary
+from gclip_core.words.background import (
+    BACKGROUND_WEIGHT,
+    Background,
+    background_of_image,
+    background_of_words,
+)
+from gclip_core.words.suggest import Matches
+from gclip_core.words.vocabulary import Prompts, Words
 
 NO_BACKGROUND = "No background word is left: every pixel gets a typed word."
+
+
+@dataclass(frozen=True, eq=False)
+class _Scored:
+    """Logits (prompts, h, w) with the class of each row. A background is the last row, of class -1;
+    ``background`` are its words, and ``background_map`` (h, w) is the best one's index."""
+
+    logits: Tensor
+    prompt_classes: tuple[int, ...]
+    background: tuple[str, ...] = ()
+    background_map: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +116,7 @@ class Segmenter:
         *,
         threshold: float = 0.0,
         background: bool | Iterable[str] = False,
-        background_weight: float = WEIGHT,
+        background_weight: float = BACKGROUND_WEIGHT,
         purify: str = "none",
         refine: str = "none",
         picture: images.Source | None = None,
@@ -136,33 +152,28 @@ class Segmenter:
         # The mean of cosines is the dot product with the mean of the unit vectors.
         features = ready.average(windows)
         hidden = self._background(encoded, features, prompts, background, background_weight)
-        logits, best = self._logits(prompts, hidden, features, background_weight)
-        prompt_classes = prompts.vocabulary.prompt_classes
-        notes = prompts.notes
-        names = ()
+        scored = self._scored(prompts, hidden, features, background_weight)
         has_background = bool(background and background_weight)
-        if best is not None and hidden is not None:
-            found, best = best.unique(return_inverse=True)
-            names = tuple(hidden.words[index] for index in found.tolist())
-            prompt_classes = (*prompt_classes, -1)
-        elif has_background and purify == "none":
-            notes = (*notes, NO_BACKGROUND)
-        maps = None
+        notes, maps = prompts.notes, None
         if purify == "freecp":
+            if has_background:
+                threshold = max(threshold, BACKGROUND_THRESHOLD)
             maps = self._purified(ready, windows, prompts, hidden)
-            threshold = max(threshold, BACKGROUND_THRESHOLD) if has_background else threshold
             labels = masks.map_labels(maps, encoded.image_size, threshold)
         else:
-            labels = masks.labels(logits, prompt_classes, encoded.image_size, threshold)
+            if has_background and not scored.background:
+                notes = (*notes, NO_BACKGROUND)
+            size = encoded.image_size
+            labels = masks.labels(scored.logits, scored.prompt_classes, size, threshold)
         result = Segmentation(
             labels=labels,
-            logits=logits,
+            logits=scored.logits,
             vocabulary=prompts.vocabulary,
             method=method,
             report=self.report(encoded, method),
-            prompt_classes=prompt_classes,
-            background=names,
-            background_map=best,
+            prompt_classes=scored.prompt_classes,
+            background=scored.background,
+            background_map=scored.background_map,
             unknown=prompts.unknown,
             notes=notes,
             threshold=threshold,
@@ -175,7 +186,7 @@ class Segmenter:
         self,
         encoded: Encoded,
         features: Tensor,
-        prompts: vocabulary.Prompts,
+        prompts: Prompts,
         background: bool | Iterable[str],
         weight: float,
     ) -> Background | None:
@@ -183,24 +194,28 @@ class Segmenter:
         if not background or not weight:
             return None
         if background is not True:
-            return of_words(self.backbone, prompts.vocabulary, background, self.templates)
+            return background_of_words(
+                self.backbone, prompts.vocabulary, background, self.templates
+            )
         features = F.normalize(features, dim=-1)
-        return of_image(self.backbone, prompts, features, self._matches(encoded, features))
+        return background_of_image(
+            self.backbone, prompts, features, self._matches(encoded, features)
+        )
 
-    def _logits(
-        self,
-        prompts: vocabulary.Prompts,
-        hidden: Background | None,
-        features: Tensor,
-        weight: float,
-    ) -> tuple[Tensor, Tensor | None]:
-        """Logits (prompts, h, w) of features (h, w, E). With a background, the last row is its own,
-        and the second result is the index of its best word at each patch, else None."""
+    def _scored(
+        self, prompts: Prompts, hidden: Background | None, features: Tensor, weight: float
+    ) -> "_Scored":
+        """The logits of features (h, w, E), and the background's best word at each patch."""
         logits = self.logit_scale * torch.einsum("pe,hwe->phw", prompts.text, features)
+        classes = prompts.vocabulary.prompt_classes
         if hidden is None or not hidden.words:
-            return logits, None
+            return _Scored(logits, classes)
         others = self.logit_scale * torch.einsum("pe,hwe->phw", hidden.text, features)
-        return masks.add_background(logits, others, self.logit_scale * hidden.offsets, weight)
+        offsets = self.logit_scale * hidden.offsets
+        logits, best = masks.add_background(logits, others, offsets, weight)
+        found, index = best.unique(return_inverse=True)
+        names = tuple(hidden.words[word] for word in found.tolist())
+        return _Scored(logits, (*classes, -1), names, index)
 
     @torch.no_grad()
     def labels_by_block(
@@ -209,7 +224,7 @@ class Segmenter:
         words: Words,
         method: Method = GCLIP,
         background: bool | Iterable[str] = False,
-        background_weight: float = WEIGHT,
+        background_weight: float = BACKGROUND_WEIGHT,
     ) -> Tensor:
         """The class of each patch from the output of every block: (L, h, w) int16, -1 for none.
 
@@ -229,13 +244,13 @@ class Segmenter:
             last = F.adaptive_avg_pool2d(last.permute(2, 0, 1), source.grid).permute(1, 2, 0)
         hidden = self._background(source, last, prompts, background, background_weight)
         class_of = torch.tensor((*prompts.vocabulary.prompt_classes, -1), dtype=torch.int16)
-        logits = (self._logits(prompts, hidden, x, background_weight)[0] for x in (*features, last))
-        return torch.stack([class_of[by_prompt.argmax(0)] for by_prompt in logits])
+        every = (self._scored(prompts, hidden, x, background_weight) for x in (*features, last))
+        return torch.stack([class_of[scored.logits.argmax(0)] for scored in every])
 
     def suggest(self, image: images.Source | Encoded, most: int = 5) -> tuple[str, ...]:
         """Words for what the image shows, things before stuff: at most ``most``, at least one."""
         check_count("most", most)
-        return choose(candidates_of(self.backbone), self.matches(image), most)
+        return suggest.choose(suggest.candidates_of(self.backbone), self.matches(image), most)
 
     def matches(self, image: images.Source | Encoded) -> Matches:
         """How the words that can be suggested match the image.
@@ -252,9 +267,9 @@ class Segmenter:
         probabilities = encoded.whole.probabilities
         if probabilities is not None:
             probabilities = probabilities[0].cpu()
-        return match(self.backbone, features, probabilities)
+        return suggest.match(self.backbone, features, probabilities)
 
-    def prompts(self, words: Words) -> vocabulary.Prompts:
+    def prompts(self, words: Words) -> Prompts:
         """Parses and embeds words for ``segment``."""
         return vocabulary.prompts(self.backbone, words, self.templates)
 
@@ -364,7 +379,7 @@ class Segmenter:
         self,
         ready: Encoded,
         windows: Tensor,
-        prompts: vocabulary.Prompts,
+        prompts: Prompts,
         hidden: Background | None,
     ) -> Tensor:
         """FreeCP's maps of the classes, averaged where windows overlap: (C, h, w) float32."""

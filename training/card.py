@@ -36,7 +36,7 @@ from evaluation.photos import photo_folder
 from gclip_core.backbones.load import load_backbone
 from gclip_core.methods import METHODS, gclip
 from gclip_core.segmenter import Segmenter
-from gclip_core.words.background import LITERATURE, WEIGHT
+from gclip_core.words.background import BACKGROUND_WEIGHT, LITERATURE
 from gclip_core.words.vocabulary import with_nearest
 from training.data import folder_of
 
@@ -46,9 +46,9 @@ ROWS = {**METHODS, "amf": gclip(cs=False)}
 LEAST = 0.01
 """Regions that cover a smaller share of a photo are void."""
 COMPETING = {
-    "none": (False, WEIGHT),
+    "none": (False, BACKGROUND_WEIGHT),
     "the list of the literature": (LITERATURE, 0.5),
-    "the photo's own words": (True, WEIGHT),
+    "the photo's own words": (True, BACKGROUND_WEIGHT),
 }
 """Backgrounds that are compared, with their weights."""
 

@@ -23,7 +23,7 @@ from gclip_core.words.vocabulary import Prompts, Vocabulary, parse, with_nearest
 
 LITERATURE = tuple(lists.read("background"))
 """The background words of VOC21 and COCO-Object in the literature, to pass as ``background``."""
-WEIGHT = 0.8
+BACKGROUND_WEIGHT = 0.8
 """Default weight of the background, chosen on 100 photos of COCO: assets/built-in/README.md."""
 SHARE = 0.6
 """Weight of the logarithm of a word's share, in standard deviations of the cosines."""
@@ -44,7 +44,7 @@ class Background:
     offsets: Tensor
 
 
-def of_image(
+def background_of_image(
     backbone: Backbone, prompts: Prompts, features: Tensor, matches: Matches
 ) -> Background:
     """The image's own words, without typed words and words that fit the same patches.
@@ -77,7 +77,7 @@ def correlation(words: Tensor, typed: Tensor) -> Tensor:
     return first @ second.T
 
 
-def of_words(
+def background_of_words(
     backbone: Backbone, typed: Vocabulary, words: str | Iterable[str], templates: str
 ) -> Background:
     """The given words without typed ones: a typed "pine trees" leaves out "tree".

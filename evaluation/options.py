@@ -46,7 +46,9 @@ def opened_backbone(args: argparse.Namespace) -> Backbone:
     backbone = load_backbone(args.backbone, args.weights, device, args.dtype)
     if args.weights is None:
         return backbone
-    file = "/".join(args.weights.resolve().parts[-2:])  # each run of training packs into "packed"
+    path = args.weights.resolve()
+    # Each run of training packs into a folder "packed".
+    file = "/".join(path.parts[-2:]) if path.is_dir() else path.name
     return replace(backbone, name=f"{backbone.name}, {file}", title=f"{backbone.title}, {file}")
 
 

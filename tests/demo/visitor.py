@@ -152,8 +152,11 @@ class Visitor:
         data = [None, tab, values["photo"], *(values[name] for name in Settings.model_fields)]
         for update in self.call(event["id"], data):
             for part, value in zip(event["outputs"], update, strict=True):
+                name = self.parts[part] or f"{self.kinds[part]} {part}"
                 if not (isinstance(value, dict) and value.get("__type__") == "update"):
-                    self.shown[self.parts[part] or f"{self.kinds[part]} {part}"] = value
+                    self.shown[name] = value
+                elif "value" in value:
+                    self.shown[name] = value["value"]
         return self.shown
 
     def call(self, event: int, data: list[Any], event_data: Any = None) -> Iterator[list[Any]]:

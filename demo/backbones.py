@@ -43,9 +43,10 @@ def set_host(host: Host) -> None:
 
 
 def weights_of(name: str) -> Path | None:
-    """The host's own weights of a backbone, also of the one that it is a damaged copy of."""
-    host = BACKBONES[HOST.backbone]
-    return HOST.weights if name in (host.name, host.defect and host.defect[0]) else None
+    """The host's own weights, if they are those of this backbone or of its undamaged original."""
+    chosen, host = (BACKBONES[one] for one in (name, HOST.backbone))
+    originals = [entry.defect[0] if entry.defect else entry.name for entry in (chosen, host)]
+    return HOST.weights if originals[0] == originals[1] else None
 
 
 def is_here(name: str) -> bool:

@@ -166,14 +166,18 @@ def _connect_lessons(parts: Parts) -> None:
         "fn": reveal,
         "outputs": [revealed, *(part for card in cards for part in vars(card).values())],
         "preprocess": False,
-        "show_progress_on": [card.masks for card in cards],
         **COMPUTES,
     }
     script = "shown => [shown, gclip.readGuesses()]"
-    parts.learn.select(inputs=[revealed, parts.sent], js=script, **revealing)
+    first = next(iter(cards)).masks
+    parts.learn.select(
+        inputs=[revealed, parts.sent], js=script, show_progress_on=first, **revealing
+    )
     for step, (name, card) in enumerate(parts.cards.items()):
         script = f"(shown, guess) => [shown, gclip.addGuess({step}, guess)]"
-        card.guess.input(inputs=[revealed, card.guess], js=script, **revealing)
+        card.guess.input(
+            inputs=[revealed, card.guess], js=script, show_progress_on=card.masks, **revealing
+        )
         place = json.dumps((step + 1, lessons.link(name), lessons.is_switch(name)))
         card.show.click(None, js=f"() => gclip.lendPage(...{place})")
 
@@ -275,7 +279,7 @@ def reveal(shown: int, sent: str) -> list[Any]:
     would give away the last answer. Before anything is shown, ``shown`` is -1."""
     names = [*lessons.LESSONS]
     guesses = TypeAdapter(list[int]).validate_json(sent)[: len(names)]
-    outputs = [[gr.skip()] * 5 for _ in names]
+    outputs = [[gr.skip()] * 5 for _ in names]  # in the order of a Card
     on = gr.update(visible=True)
     with LOCK:
         for step in range(max(shown, 0), len(guesses)):

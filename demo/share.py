@@ -26,9 +26,9 @@ from gclip_core.segmenter import Segmenter
 
 def note(scene: Scene) -> str:
     """What the link opens, and what it leaves out."""
-    text = "Opens these settings. It contains your photo only if you include it."
+    text = "The link opens these settings; it contains your photo only if you include it."
     if scene.photo.example:
-        text = "Opens this photo with these settings."
+        text = "The link opens this photo with these settings."
     if scene.settings.words and "words=" not in link(scene):
         text += " The words are too long for a link and are left out."
     return text

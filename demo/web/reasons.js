@@ -33,7 +33,7 @@ export function explain(box, { classes, shares, patch, behind, canAdd, free }) {
   const close = Object.assign(make("button", "close", "×"), { type: "button", onclick: free });
   close.setAttribute("aria-label", "Release this patch");
   box.replaceChildren(
-    make("strong", "", canAdd ? "Bright: what it attends to. Its words:" : "Its words:"),
+    make("strong", "", canAdd ? "Bright: what this patch attends to. Its words:" : "Its words:"),
     close,
     ...rows,
   );

@@ -67,7 +67,7 @@ def files(folder: Path) -> list[Path]:
 def settings(folder: Path) -> dict[str, Any]:
     """The settings of the model's towers. Raises BackboneError for a damaged file."""
     with _reading(folder / "model.json") as content:
-        return {**content, "text_cfg": {**content["text_cfg"]}}
+        return {name: content[name] for name in ("embed_dim", "vision_cfg", "text_cfg", "stem")}
 
 
 def known_words(folder: Path) -> KnownWords:

@@ -133,7 +133,8 @@ def test_unknown_word_is_replaced_with_a_way_back() -> None:
     outputs = session.ask()
     canvas, chip = outputs["canvas"], outputs["chips"]["items"][0]
     assert [c["name"] for c in canvas["classes"]] == ["dog", "grass"]
-    assert "“dog” for “dachshund”" in canvas["notes"][0]
+    (note,) = canvas["notes"]
+    assert note.endswith("the nearest that it knows: “dog” for “dachshund”.")
     assert canvas["masks"][0]["score"] is not None
     assert chip["caption"] == "Keep “dachshund”"
     outputs = session.ask(**chip["settings"])

@@ -59,8 +59,8 @@ class Page:
         return text * 2
 
     def launch(self, **options: Any) -> str:
-        stored_files = files.Files(self.blocks, self.uploads, [self.shipped])
-        middleware = [Middleware(requests.Gate, page=self.blocks, files=stored_files)]
+        self.files = files.Files(self.blocks, self.uploads, [self.shipped])
+        middleware = [Middleware(requests.Gate, page=self.blocks, files=self.files)]
         self.blocks.queue(max_size=sessions.MAX_QUEUE, api_open=False)
         _, url, _ = self.blocks.launch(
             prevent_thread_lock=True,
@@ -161,6 +161,13 @@ def test_uploads(web: httpx.Client, small: Page) -> None:
         headers = web.get(f"{API}/file={path}").headers
         assert "attachment" in headers["content-disposition"], name
     assert web.get(f"{API}/file={small.shipped / 'photo.png'}").content == PNG
+
+
+def test_owner_of_an_upload(web: httpx.Client, small: Page) -> None:
+    """A client owns its file's folder; a name that looks like a folder's is nobody's."""
+    (path,) = upload(web, bytes(999), f"{'f' * 64}.png").json()
+    assert Path(path).parent.name in small.files.owners
+    assert "f" * 64 not in small.files.owners
 
 
 def test_large_upload(web: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,10 @@ def test_refused(pairs: Path, tmp_path: Path) -> None:
     write(tmp_path, [str(pairs)])
     with pytest.raises(ValueError, match=r"mask of mine/b .* as large as its photo"):
         folders.check(tmp_path)
+    save_ids(pairs / "b.png", np.zeros((6, 8)))
+    save_ids(pairs / "a.png", np.zeros((6, 8)))
+    with pytest.raises(ValueError, match="No mask has a pixel of a word"):
+        folders.check(tmp_path)
     (pairs / "words.txt").write_text("1: sofaa\n2: hoodie\n3: cat\n")
     with pytest.raises(
         ValueError, match=r"'sofaa' \(sofa.*'hoodie' \(sweatshirt\)\. Use"

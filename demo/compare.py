@@ -102,7 +102,7 @@ def note(scene: Scene) -> str:
     """What the scores and the model are."""
     text = "Every method on this photo: select one to compare it with GCLIP. "
     if scene.scores(scene.mask()):
-        text += "Scores are the <dfn>mIoU</dfn> on this photo alone; papers report means over many."
+        text += "Scores are the <dfn>mIoU</dfn> on this photo."
     else:
         text += "There are no scores, because there is no ground truth for these words."
     return explained(text)

@@ -74,7 +74,7 @@ def tower(scene: Scene) -> dict[str, Any]:
             {
                 "tokens": places,
                 "fused": block in fused,
-                "abnormal": block in report.abnormal,
+                "outlier": block in report.outliers,
                 "suppressed": block in report.suppressed,
                 "peaks": [report.ratios[block], after[block]],
             }

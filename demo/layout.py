@@ -207,7 +207,7 @@ def _settings(parts: Parts) -> None:
             parts.fetch_stop = gr.Button("Cancel", size="sm", visible=can)
     methods = {method.title: name for name, method in METHODS.items() if name != "gclip"}
     methods = [("GCLIP", "gclip"), *methods.items()]
-    text = "On COCO photos, the built-in model scores highest with ProxyCLIP."
+    text = "How the last block is computed; Compare shows all of them on this photo."
     controls["method"] = gr.Dropdown(methods, label="Method", info=text)
     edges = [(entry.title, name) for name, entry in REFINEMENTS.items()]
     controls["refine"] = gr.Radio(edges, label="Mask edges")
@@ -230,7 +230,7 @@ def _settings(parts: Parts) -> None:
             info="Or block numbers, such as 6 7.",
             allow_custom_value=True,
         )
-        text = "Used with “Measured” only."
+        text = "Only for “Measured”."
         controls["n_fused"] = number("n_fused", text)
         text = "A global token receives at least this multiple of an equal share of the attention."
         controls["global_threshold"] = number("global_threshold", text, None)

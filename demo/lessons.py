@@ -52,7 +52,7 @@ LESSONS = {
         OFF | {"words": WORD},
     ),
     "fusion": Lesson(
-        "2 · AMF: look wider",
+        "2 · AMF: look further",
         "Patches also attend to each other. In large models, such as the paper’s CLIP or DINOv2, "
         "nearly all attend to a few **global tokens**, the bright columns. Attention map fusion "
         "averages the last block’s attention with that of the first blocks that have such tokens.",

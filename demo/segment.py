@@ -38,7 +38,6 @@ from gclip_core.words.vocabulary import look_up
 NAMES = {"amf": "Attention map fusion (AMF)", "cs": "Channel suppression (CS)"}
 HARDLY = 0.01
 """A smaller share of the pixels, or change of the mIoU, is hardly a change."""
-ONE_PHOTO = "The paper reports gains in the mean over many photos."
 
 
 def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
@@ -143,8 +142,7 @@ def difference(
         return f"{sentence}, {moved(old, new, names)}."
     verb = "rise" if last.iou[most] > first.iou[most] else "fall"
     verb = f"{verb}s" if is_on else f"would {verb}"
-    sentence += f"; the {names[most]}’s IoU {verb} from {start} to {end} %."
-    return f"{sentence} {ONE_PHOTO}" if idea and last.miou < first.miou else sentence
+    return f"{sentence}; the {names[most]}’s IoU {verb} from {start} to {end} %."
 
 
 def moved(old: NDArray, new: NDArray, names: tuple[str, ...]) -> str:
@@ -186,7 +184,7 @@ def idle(scene: Scene) -> dict[str, Any]:
         return {"text": text, "action": "Back to GCLIP", "settings": {"method": "gclip"}}
     if "cs" in scene.ideas:
         return {}
-    where = " before the last block" if scene.report.abnormal else ""
+    where = " before the last block" if scene.report.outliers else ""
     model = scene.segmenter.backbone
     name = "this small model" if model.known else model.title
     return {
@@ -249,8 +247,11 @@ def attention(scene: Scene) -> dict[str, Any]:
         method = scene.gclip(amf=on)
         matrix = scene.segmenter.last_attention(scene.encoded, method)[1:, 1:]
         matrix = F.adaptive_avg_pool2d(matrix[None], min(len(matrix), 480))[0]
-        picture = plots.coloured(matrix.sqrt().numpy(), (240, 240), 0.3)
-        items.append(item(picture, caption, "Row: a patch; column: what it attends to"))
+        # From 1e-5 to 0.1: an equal share of the attention, about 1e-3, is in the middle.
+        magnitude = matrix.clamp(min=1e-5).log10() + 5
+        picture = plots.coloured(magnitude.numpy(), (240, 240), 4)
+        alt = "Row: a patch; column: what it attends to, on a logarithmic scale"
+        items.append(item(picture, caption, alt))
     return {"items": items, "columns": 2, "pressable": False}
 
 
@@ -266,7 +267,7 @@ def attention_text(scene: Scene) -> str:
     blocks = block_numbers(sorted({*fusion.blocks, last}))
     reason = {
         FusionReason.GLOBAL_TOKENS: f" From block {early[0]} on, all have global tokens.",
-        FusionReason.MIDDLE: f" {in_words(early).capitalize()} are in the middle.",
+        FusionReason.MIDDLE: " With few global tokens, it takes the middle blocks.",
     }.get(fusion.reason, "")
     return f"{title}AMF averages the attention of {in_words(blocks)}.{reason}"
 
@@ -285,7 +286,7 @@ def norms_text(scene: Scene) -> str:
     if block in report.suppressed:
         verb = "scales" if scene.method.suppression else "would scale"
         text += f"CS {verb} channel {report.channels[block]}."
-    elif block in report.abnormal:
+    elif block in report.outliers:
         text += f"channel {report.channels[block]} is an outlier, but CS skips it."
     else:
         text += "no outlier channel."

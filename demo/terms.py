@@ -4,12 +4,15 @@ import re
 
 TERMS = {
     "AMF": "Attention map fusion: the last block uses the mean of its own attention map and those "
-    "of two earlier blocks, in which patches look wider. Distant patches of one thing then agree.",
+    "of two earlier blocks, in which patches attend further away. Distant patches of the same "
+    "thing then agree.",
     "CS": "Channel suppression: a channel whose weights are far larger than all others is scaled "
-    "down to their mean norm, because it would make all patches alike.",
+    "down to their mean norm, because it makes all patches alike.",
     "mIoU": "Mean intersection over union: for each word, the pixels in both mask and ground "
-    "truth, divided by the pixels in either; 100 % is a perfect mask.",
-    "attention": "How much each patch takes from each other patch of the photo; bright means much.",
+    "truth, divided by the pixels in either; 100 % is a perfect mask. Papers report it over whole "
+    "data sets.",
+    "attention": "How much each patch draws on every other patch of the photo; brighter means "
+    "more.",
     "background": "Other words of this photo, and everyday ones, compete with yours; pixels that "
     "they win get no class.",
     "block": "A layer of the transformer, in which each patch gathers information from the patches "

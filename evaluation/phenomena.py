@@ -1,4 +1,4 @@
-"""Global tokens and abnormal channels of a backbone, block by block (the paper's Figs. 1 and 3).
+"""Global tokens and outlier channels of a backbone, block by block (the paper's Figs. 1 and 3).
 
 ``python -m evaluation.phenomena --backbone NAME`` prints them: the attention that the most attended
 patch receives, the agreement of global tokens with the class token, the FFN's weight norms and
@@ -185,7 +185,7 @@ def summary(phenomena: Phenomena) -> str:
         ]
     sentences += [
         f"Abnormal channels (norm of at least {CHANNEL_THRESHOLD:g} × the median): in "
-        f"{in_words(block_numbers(report.abnormal))}.",
+        f"{in_words(block_numbers(report.outliers))}.",
         f"CS changes {in_words(block_numbers(report.suppressed))} ({report.cs_reason}).",
     ]
     for label, (inside, across) in phenomena.similarities.items():
@@ -211,7 +211,7 @@ def parser() -> argparse.ArgumentParser:
     """The command's options."""
     command = argparse.ArgumentParser(
         prog="python -m evaluation.phenomena",
-        description="Global tokens and abnormal channels of a backbone, block by block (blocks "
+        description="Global tokens and outlier channels of a backbone, block by block (blocks "
         "count from 1), measured on the images of a data set.",
     )
     add_backbone_options(command)

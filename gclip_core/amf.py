@@ -17,15 +17,13 @@ from torch import Tensor
 from gclip_core import attention
 from gclip_core.attention import Attention, Heads
 from gclip_core.errors import MethodError, check_between, check_choice, check_count
-from gclip_core.numbering import check_before_last, check_blocks
+from gclip_core.numbering import BlocksOf12, check_before_last, check_blocks
 from gclip_core.types import Blocks, Grid
 
 GLOBAL_THRESHOLD = 5.0
 """A patch that receives at least this multiple of uniform attention is a global token."""
 N_FUSED = 2
 """The number of blocks that ``"auto"`` chooses."""
-ELEMENTS_AT_A_TIME = 400_000
-"""Number of elements of an attention matrix computed at a time, to fit a processor's cache."""
 
 
 class FusionReason(StrEnum):
@@ -45,22 +43,6 @@ class FusionReport:
 
     blocks: tuple[int, ...]
     reason: FusionReason
-
-
-@dataclass(frozen=True)
-class BlocksOf12:
-    """Blocks of a tower of 12, counted from 1; other towers use those at the same depth."""
-
-    blocks: tuple[int, ...]
-
-    def indices(self, n_blocks: int) -> tuple[int, ...]:
-        """The 0-based blocks in a tower of ``n_blocks``: at least one, but never the last."""
-        spans = [
-            range(round((block - 1) * n_blocks / 12), round(block * n_blocks / 12))
-            for block in self.blocks
-        ]
-        chosen = {index for span in spans for index in span if index < n_blocks - 1}
-        return tuple(sorted(chosen)) or (min(spans[0].start, n_blocks - 2),)
 
 
 @dataclass(frozen=True)
@@ -119,7 +101,7 @@ def received(heads: Heads) -> Tensor:
     ``heads`` are queries and keys, each (H, 1+N, d). ``m_j`` is 1 for uniform attention, and N if
     all patches attend only to ``j``.
     """
-    rows = max(1, ELEMENTS_AT_A_TIME // (heads.k.shape[0] * heads.k.shape[1]))
+    rows = max(1, attention.ELEMENTS_AT_A_TIME // (heads.k.shape[0] * heads.k.shape[1]))
     queries = heads.q[:, 1:].split(rows, dim=1)
     parts = (patch_attention(attention.softmax_rows(q, heads.k).mean(0)).sum(0) for q in queries)
     return reduce(torch.add, parts)

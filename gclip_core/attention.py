@@ -17,6 +17,8 @@ from gclip_core.types import Grid
 
 Part = Literal["q", "k", "v"]
 
+ELEMENTS_AT_A_TIME = 400_000
+"""Number of elements of an attention matrix computed at a time, to fit a processor's cache."""
 GAUSSIAN_SIGMA = 5.0
 """Standard deviation, in patches, of NACLIP's neighbourhood term (Hajimiri 2025)."""
 PEARL_ALPHA = 0.08

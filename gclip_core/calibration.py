@@ -3,27 +3,23 @@
 In late blocks, many patches attend to a few *outlier* patches. These are replaced by the mean of
 their neighbours on the grid. Then patches that are similar in an earlier block are averaged, before
 and after the last block. All functions are pure and take one image; matrices and patches are
-float32. In the comments, ``X_b`` is the output of block b, counted from 1.
+float32. In the comments, ``X_b`` is the output of block b, counted from 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import attention, blocks
-from gclip_core.amf import BlocksOf12
 from gclip_core.attention import Attention, Heads
-from gclip_core.errors import ImageError
+from gclip_core.errors import ImageError, MethodError
+from gclip_core.numbering import BlocksOf12
+from gclip_core.tables import Table
 from gclip_core.types import Grid, Module
 
-Calibration = Literal["scclip", "sfp"]
-"""Whose calibration it is. SC-CLIP's outliers are ``lof_outliers``, SFP's are ``som_outliers``. If
-all neighbours of an outlier are outliers, too, SC-CLIP keeps it, and SFP sets it to 0. SFP's gate
-is computed from thresholded similarities, and its second pass uses the gate alone."""
 NEIGHBOURS = 30
 """Number of nearest other patches with which each patch is compared."""
 LOF_QUANTILE = 0.95
@@ -38,19 +34,25 @@ THRESHOLD = 0.4
 """Similarities below this are set to 0 in spreading."""
 CLASS_WEIGHT = 0.3
 """Weight of the class term."""
-BEFORE, AFTER, SUMMED = BlocksOf12((9,)), BlocksOf12((4,)), BlocksOf12((4, 5, 6, 7, 8, 9, 10))
+BEFORE, AFTER, SUMMED = BlocksOf12((8,)), BlocksOf12((3,)), BlocksOf12((3, 4, 5, 6, 7, 8, 9))
 """Blocks whose outputs determine the spreading before the last block, the spreading after it, and
 the sum that is the input of the second pass."""
 
 
 def lof_outliers(patches: Tensor) -> Tensor:
-    """Indices (n,) int64 of the patches, (N, D) with N > 30, that are far from all others.
+    """Indices (n,) int64 of the patches (N, D) that are far from all others.
 
     The score resembles the local outlier factor (LOF, Breunig et al. 2000). A patch's k-distance is
     its squared distance to the 30th nearest other patch. Its score is its k-distance times the mean
     of 1 / k-distance over those 30, as in SC-CLIP's code; outliers are the patches with a score
-    above the 0.95 quantile.
+    above the 0.95 quantile. Raises ImageError for fewer than 31 patches.
     """
+    if len(patches) <= NEIGHBOURS:
+        raise ImageError(
+            f"SC-CLIP needs at least {NEIGHBOURS + 1} patches, because it compares each with "
+            f"{NEIGHBOURS} others, but there are only {len(patches)}. Increase the shorter side, "
+            "or take another method."
+        )
     centred = patches - patches.mean(0)  # smaller numbers make the difference below more exact
     squares = centred.square().sum(1)
     apart = squares[:, None] + squares[None] - 2 * centred @ centred.T  # (N, N)
@@ -75,11 +77,47 @@ def som_outliers(heads: Heads) -> Tensor:
     return order[attended[order] > own[order]][:SOM_MOST]
 
 
-def repaired(patches: Tensor, outliers: Tensor, grid: Grid, calibration: Calibration) -> Tensor:
+@dataclass(frozen=True)
+class Calibration:
+    """How a method calibrates; an entry of CALIBRATIONS."""
+
+    name: str
+    outliers: Callable[[Tensor, Heads], Tensor]
+    """Takes the patches (N, D) before the last block, and queries and keys (H, 1+N, d) of the block
+    before it; returns the indices (n,) int64 of the outliers."""
+    keeps_isolated: bool
+    """Whether an outlier that has only outliers around it is kept; otherwise, it is set to 0."""
+    thresholds_gate: bool
+    """Whether the gate is computed from thresholded similarities."""
+    second_attends: bool
+    """Whether the second pass has the attention of the last block, too, or the gate alone."""
+
+
+CALIBRATIONS: Table[Calibration] = Table(
+    Calibration(
+        "scclip",
+        lambda patches, heads: lof_outliers(patches),
+        keeps_isolated=True,
+        thresholds_gate=False,
+        second_attends=True,
+    ),
+    Calibration(
+        "sfp",
+        lambda patches, heads: som_outliers(heads),
+        keeps_isolated=False,
+        thresholds_gate=True,
+        second_attends=False,
+    ),
+    what="calibration",
+    error=MethodError,
+)
+
+
+def repaired(patches: Tensor, outliers: Tensor, grid: Grid, keeps_isolated: bool) -> Tensor:
     """Patches (N, D) with each outlier replaced by the mean of its neighbours on the grid.
 
     The neighbours are the eight patches around it, without those outside the image and without
-    outliers. An outlier without such neighbours is unchanged (SC-CLIP) or set to 0 (SFP).
+    outliers. An outlier without such neighbours is unchanged with ``keeps_isolated``, else 0.
     """
     usable = torch.ones_like(patches[:, :1]).index_fill_(0, outliers, 0)
     fields = torch.cat([patches * usable, usable], dim=1).T.unflatten(1, grid)  # (D + 1, h, w)
@@ -87,7 +125,7 @@ def repaired(patches: Tensor, outliers: Tensor, grid: Grid, calibration: Calibra
     sums = sums.flatten(1).T[outliers]  # (outliers, D + 1), over 3 × 3 patches
     count = sums[:, -1:]
     mean = sums[:, :-1] / count.clamp_min(1)
-    if calibration == "scclip":
+    if keeps_isolated:
         mean = mean.where(count > 0, patches[outliers])
     return patches.index_copy(0, outliers, mean)
 
@@ -135,34 +173,28 @@ def calibrate(
     """Computes the inputs of the calibrated last block for one image.
 
     ``inputs`` are those of all blocks, (1+N, D) each; ``before_last`` are queries and keys of the
-    block before the last, (H, 1+N, d) each. Raises ImageError for fewer than 31 patches with
-    SC-CLIP's calibration.
+    block before the last, (H, 1+N, d) each. Raises ImageError for too few patches
+    (``lof_outliers``).
     """
-    scclip = calibration == "scclip"
-    if scclip and grid[0] * grid[1] <= NEIGHBOURS:
-        raise ImageError(
-            f"SC-CLIP needs at least {NEIGHBOURS + 1} patches, because it compares each with "
-            f"{NEIGHBOURS} others, but there are only {grid[0]} × {grid[1]}. Increase the shorter "
-            "side, or take another method."
-        )
 
     def outputs(of: BlocksOf12) -> list[Tensor]:
         return [inputs[block + 1].float() for block in of.indices(len(inputs))]
 
-    late = inputs[-1].float()  # X_11 of 12
-    outliers = lof_outliers(late[1:]) if scclip else som_outliers(before_last)
-    near = cosines(repaired(outputs(BEFORE)[-1][1:], outliers, grid, calibration))  # of X_9
-    gated = near if scclip else thresholded(near)
+    late = inputs[-1].float()  # X_10 of 12
+    outliers = calibration.outliers(late[1:], before_last)
+    keeps = calibration.keeps_isolated
+    near = cosines(repaired(outputs(BEFORE)[-1][1:], outliers, grid, keeps))  # of X_8
+    gated = thresholded(near) if calibration.thresholds_gate else near
     before = spread(near)
-    first = before @ repaired(late[1:], outliers, grid, calibration)
-    summed = torch.stack(outputs(SUMMED)).sum(0)  # X_4 + ... + X_10
+    first = before @ repaired(late[1:], outliers, grid, keeps)
+    summed = torch.stack(outputs(SUMMED)).sum(0)  # X_3 + ... + X_9
     return Calibrated(
         calibration=calibration,
         grid=grid,
         patches=torch.stack([first, summed[1:]]),
         class_terms=CLASS_WEIGHT * torch.stack([late[:1], summed[:1]]),
         gate=attention.gate(gated, GATE_SHARPNESS, gated.mean()),
-        after=spread(cosines(outputs(AFTER)[-1][1:])),  # of X_4
+        after=spread(cosines(outputs(AFTER)[-1][1:])),  # of X_3
         outliers=outliers,
         before=before,
     )
@@ -192,14 +224,16 @@ def path_matrix(last: Module, kind: Attention, calibrated: Calibrated, head: int
     attended = attention.mean_matrix(kind, attending.only(head), calibrated.grid)
     first, second = _with_attention(calibrated.gate.repeat(2, 1, 1), attended, kind)
     eye = torch.eye(len(first), device=first.device)
-    repair = repaired(eye, calibrated.outliers, calibrated.grid, calibrated.calibration)
+    repair = repaired(
+        eye, calibrated.outliers, calibrated.grid, calibrated.calibration.keeps_isolated
+    )
     return calibrated.after @ (first @ (calibrated.before @ repair) + second) / 2
 
 
 def _heads(last: Module, calibrated: Calibrated) -> tuple[Heads, Heads]:
     """Heads of both passes, each (2, H, N, d), and of the passes that use more than the gate."""
     heads = blocks.project(last, calibrated.patches.to(last.attn.in_proj_weight.dtype))
-    return heads, heads if calibrated.calibration == "scclip" else heads[:1]
+    return heads, heads if calibrated.calibration.second_attends else heads[:1]
 
 
 def _with_attention(gated: Tensor, attended: Tensor, kind: Attention) -> Tensor:

@@ -33,7 +33,7 @@ from gclip_core.words.vocabulary import Vocabulary, parse
 
 ENDINGS = (".png", "-overlay.png", ".json")
 """Suffixes of the mask, the overlay and the summary of an image."""
-REFUSED = GclipError, OSError, torch.OutOfMemoryError
+REFUSED = GclipError, OSError, MemoryError, torch.OutOfMemoryError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     130 after Ctrl-C.
     """
     options = read_options(arguments)
-    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")  # before any product: for reproducible results
+    os.environ.setdefault(
+        "MKL_CBWR", "AUTO,STRICT"
+    )  # before the first matrix product: for reproducible results
     try:
         return run(options)
     except REFUSED as error:
@@ -219,7 +221,7 @@ def run(options: argparse.Namespace) -> int:
             raise
         except REFUSED as error:
             n_failed += 1
-            tqdm.write(f"{photo}: {error}", file=sys.stderr)
+            tqdm.write(f"{photo}: {str(error) or 'not enough memory'}", file=sys.stderr)
         else:
             tqdm.write(f"{photo}: {describe(result)}")
     done = f"{len(photos)} image{'s' if len(photos) > 1 else ''}"

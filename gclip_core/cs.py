@@ -1,4 +1,4 @@
-"""Channel suppression (CS): norms of the FFN's output channels, and factors for abnormal ones.
+"""Channel suppression (CS): norms of the FFN's output channels, and factors for outliers.
 
 ``W2`` is ``mlp.c_proj.weight``, (D, 4D): row ``d`` computes output channel ``d``. All functions are
 pure.
@@ -17,7 +17,7 @@ from gclip_core.numbering import check_before_last, check_blocks
 from gclip_core.types import Blocks
 
 CHANNEL_THRESHOLD = 2.0
-"""A channel with at least this multiple of the median norm is abnormal."""
+"""A channel with at least this multiple of the median norm is an outlier."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class SuppressionReason(StrEnum):
     OFF = "off"
     BY_HAND = "by hand"
     BACKBONE = "backbone default"
-    ABNORMAL = "abnormal channels"
-    NONE_ABNORMAL = "no abnormal channel before the last block"
+    OUTLIERS = "outlier channels"
+    NO_OUTLIER = "no outlier channel before the last block"
 
 
 def weight_norms(W2: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ def ratios(norms: Tensor) -> tuple[float, ...]:
     return tuple(torch.where(largest > 0, largest / middle, 1.0).tolist())
 
 
-def abnormal_blocks(ratios: Sequence[float], threshold: float) -> tuple[int, ...]:
+def outlier_blocks(ratios: Sequence[float], threshold: float) -> tuple[int, ...]:
     """Blocks whose largest norm is at least ``threshold`` times the median."""
     return tuple(block for block, ratio in enumerate(ratios) if ratio >= threshold)
 
@@ -96,11 +96,11 @@ def suppressed_channels(
     if blocks == "backbone":
         blocks, reason = default, SuppressionReason.BACKBONE
     if isinstance(blocks, str):
-        abnormal = abnormal_blocks(ratios(norms), settings.channel_threshold)
-        blocks = tuple(block for block in abnormal if block < n_blocks - 1)
-        reason = SuppressionReason.ABNORMAL
+        outliers = outlier_blocks(ratios(norms), settings.channel_threshold)
+        blocks = tuple(block for block in outliers if block < n_blocks - 1)
+        reason = SuppressionReason.OUTLIERS
         if not blocks:
-            return SuppressionReport({}, SuppressionReason.NONE_ABNORMAL)
+            return SuppressionReport({}, SuppressionReason.NO_OUTLIER)
     blocks = tuple(sorted(blocks))
     check_before_last("CS", blocks, n_blocks)  # GCLIP leaves out the last block's FFN
     factors = {block: channel_factors(norms[block]) for block in blocks}

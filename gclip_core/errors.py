@@ -3,6 +3,7 @@
 Also checks of settings, which raise these errors.
 """
 
+import math
 from collections.abc import Collection
 from numbers import Integral, Real
 
@@ -43,5 +44,6 @@ def check_count(what: str, value: object) -> None:
 
 def check_between(what: str, value: object, low: float, high: float) -> None:
     """Raises MethodError if ``value`` is not a number from ``low`` to ``high``, or is nan."""
-    if not (isinstance(value, Real) and low <= float(value) <= high):
-        raise MethodError(f"{what} must be a number from {low:g} to {high:g}, not {value!r}.")
+    if isinstance(value, bool) or not (isinstance(value, Real) and low <= float(value) <= high):
+        range_ = f"of at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
+        raise MethodError(f"{what} must be a number {range_}, not {value!r}.")

@@ -9,7 +9,7 @@ from torch import Tensor
 from gclip_core import amf, blocks, calibration, proxy, refocus
 from gclip_core.amf import WeightedMap
 from gclip_core.attention import ATTENTIONS
-from gclip_core.calibration import Calibrated
+from gclip_core.calibration import CALIBRATIONS, Calibrated
 from gclip_core.encoder import Encoded
 from gclip_core.methods import Method
 from gclip_core.refocus import Refocused
@@ -105,10 +105,9 @@ def _maps(method: Method, encoded: Encoded, fused: Sequence[int]) -> list[Weight
 def _calibrated(method: Method, encoded: Encoded) -> list[Calibrated]:
     """The calibration of each window."""
     assert method.calibration is not None
+    row = CALIBRATIONS[method.calibration]
     before_last = encoded.heads(encoded.backbone.n_blocks - 2)
     return [
-        calibration.calibrate(
-            method.calibration, [x[i] for x in encoded.inputs], before_last[i], encoded.window
-        )
+        calibration.calibrate(row, [x[i] for x in encoded.inputs], before_last[i], encoded.window)
         for i in range(len(encoded.corners))
     ]

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, BlocksOf12, Fusion
+from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, Fusion
 from gclip_core.attention import ATTENTIONS
-from gclip_core.calibration import Calibration
+from gclip_core.calibration import CALIBRATIONS
 from gclip_core.cs import CHANNEL_THRESHOLD, Suppression
 from gclip_core.errors import MethodError, check_choice
-from gclip_core.numbering import indices
+from gclip_core.numbering import BlocksOf12, indices
 from gclip_core.proxy import SHIPPED, Proxy
 from gclip_core.tables import Table
 from gclip_core.types import Blocks
@@ -33,8 +33,8 @@ class Method:
     """Whether the last block's FFN is kept."""
     fusion: Fusion | None = None
     suppression: Suppression | None = None
-    calibration: Calibration | None = None
-    """The method whose calibration it has."""
+    calibration: str | None = None
+    """A name in ``gclip_core.calibration.CALIBRATIONS``."""
     proxy: Proxy | None = None
     """Takes the attention from another network."""
     refocusing: bool = False
@@ -50,7 +50,7 @@ class Method:
     def __post_init__(self) -> None:
         check_choice("attention", self.attention, ATTENTIONS)
         if self.calibration is not None:
-            check_choice("calibration", self.calibration, get_args(Calibration))
+            check_choice("calibration", self.calibration, CALIBRATIONS)
         kind = ATTENTIONS[self.attention]
         parts = [part for part in ("calibration", "proxy", "refocusing") if getattr(self, part)]
         others = [part for part in ("residual", "ffn", "fusion") if getattr(self, part)]
@@ -108,7 +108,7 @@ def gclip(
         fusion=fusion if amf else None,
         suppression=suppression if cs else None,
         summary="Query-Query attention averaged with that of the first blocks with global tokens; "
-        "one abnormal FFN channel scaled to an ordinary norm.",
+        "one outlier FFN channel scaled to an ordinary norm.",
         authors="Wang, Yan, Kang",
         year=2025,
         paper="arXiv:2502.06818",
@@ -164,8 +164,7 @@ METHODS: Table[Method] = Table(  # in the order of their years
     ),
     Method(
         "itaclip", "ITACLIP (attention)", "qq+kk", residual=True, ffn=False,
-        # These blocks count from 1, as in the papers; those of Fusion((5, 6)) count from 0.
-        fusion=Fusion(BlocksOf12((7, 8, 10)), weight=0.5, attention="own"),
+        fusion=Fusion(BlocksOf12((6, 7, 9)), weight=0.5, attention="own"),
         authors="Aydın et al.", year=2024, paper="arXiv:2411.12044",
         summary="SCLIP's attention averaged with that of three middle blocks; FFN left out. "
         "Without its image augmentations and class definitions.",
@@ -184,7 +183,7 @@ METHODS: Table[Method] = Table(  # in the order of their years
     ),
     Method(
         "resclip", "ResCLIP (RCS)", "kk+gaussian", residual=False, ffn=False,
-        fusion=Fusion(BlocksOf12((6, 7, 8, 9)), weight=0.4),
+        fusion=Fusion(BlocksOf12((5, 6, 7, 8)), weight=0.4),
         authors="Yang et al.", year=2025, paper="arXiv:2411.15851",
         summary="NACLIP's attention mixed with the mean of the middle blocks'; without its "
         "semantic feedback.",

@@ -30,7 +30,7 @@ def segment(model: Any, tokenizer: Any, picture: Any, words: list[str]) -> Tenso
         if index in AMF:  # here nearly all patches attend to some *global tokens*
             attentions.append(A)
         W2 = block.mlp.c_proj.weight  # (D, 4D): row d writes channel d of the FFN's output
-        if index in CS:  # an abnormal channel makes the Values of different things alike
+        if index in CS:  # an outlier channel makes the Values of different things alike
             norms = W2.norm(dim=1)
             others = (norms.sum() - norms.max()) / (len(norms) - 1)
             W2 = W2 * torch.where(norms == norms.max(), others / norms, 1)[:, None]

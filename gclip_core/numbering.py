@@ -3,6 +3,7 @@
 import operator
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from gclip_core.errors import MethodError
 from gclip_core.types import Blocks
@@ -44,12 +45,26 @@ def check_blocks(what: str, blocks: Blocks) -> None:
         )
 
 
+@dataclass(frozen=True)
+class BlocksOf12:
+    """Blocks of a tower of 12, counted from 0; other towers use those at the same depth."""
+
+    blocks: tuple[int, ...]
+
+    def indices(self, n_blocks: int) -> tuple[int, ...]:
+        """The blocks in a tower of ``n_blocks``: at least one, but never the last."""
+        spans = [
+            range(round(block * n_blocks / 12), round((block + 1) * n_blocks / 12))
+            for block in self.blocks
+        ]
+        chosen = {index for span in spans for index in span if index < n_blocks - 1}
+        return tuple(sorted(chosen)) or (min(spans[0].start, n_blocks - 2),)
+
+
 def check_index(what: str, index: int, count: int) -> None:
     """Raises MethodError if ``index`` is not an integer in ``range(count)``."""
     if not hasattr(index, "__index__") or index not in range(count):
-        raise MethodError(
-            f"There is no {what.lower()} {index}; the {what.lower()}s are 0 to {count - 1}."
-        )
+        raise MethodError(f"There is no {what} {index}; the {what}s are 0 to {count - 1}.")
 
 
 def check_before_last(what: str, blocks: Iterable[int], n_blocks: int) -> None:

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core.amf import ELEMENTS_AT_A_TIME
+from gclip_core import attention
 from gclip_core.attention import gate
 from gclip_core.errors import check_between
 from gclip_core.types import Grid
@@ -72,7 +72,7 @@ def _rows(settings: Proxy, features: Tensor) -> Iterator[Tensor]:
     """Yields the attention some rows at a time, so that it is never stored as a whole."""
     patches = F.normalize(features.flatten(0, 1).float(), dim=-1)
     mean = patches.mean(0).square().sum()  # of all cosines
-    n = max(1, ELEMENTS_AT_A_TIME // len(patches))
+    n = max(1, attention.ELEMENTS_AT_A_TIME // len(patches))
     for first in range(0, len(patches), n):
         cosines = patches[first : first + n] @ patches.T
         yield gate(cosines, settings.gamma, settings.beta * mean, first)

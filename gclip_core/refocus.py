@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import attention, blocks
-from gclip_core.amf import ELEMENTS_AT_A_TIME
 from gclip_core.attention import Heads
 from gclip_core.types import Grid, Module
 
@@ -120,6 +119,6 @@ def _spread(similar: Tensor, u: Tensor) -> Tensor:
 
 def _cosines(similar: Tensor) -> Iterator[Tensor]:
     """Cosines of patches (N, D), set to 0 below SIMILAR; yields some rows (n, N) at a time."""
-    for rows in similar.split(max(1, ELEMENTS_AT_A_TIME // len(similar))):
+    for rows in similar.split(max(1, attention.ELEMENTS_AT_A_TIME // len(similar))):
         cosines = rows @ similar.T
         yield cosines.where(cosines >= SIMILAR, 0.0)

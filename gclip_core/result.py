@@ -15,7 +15,7 @@ class MethodReport:
     """The blocks that AMF and CS use for one image and backbone, and what determined the choice.
 
     ``channels[l]`` is the channel with the largest norm in block ``l``, and ``ratios[l]`` its norm
-    over the median. ``abnormal`` are the blocks whose ratio reaches the threshold, ``suppressed``
+    over the median. ``outliers`` are the blocks whose ratio reaches the threshold, ``suppressed``
     those that CS changed. Norms before and after CS are (L, D) float32.
     """
 
@@ -23,7 +23,7 @@ class MethodReport:
     cs_reason: SuppressionReason
     channels: tuple[int, ...]
     ratios: tuple[float, ...]
-    abnormal: tuple[int, ...]
+    outliers: tuple[int, ...]
     suppressed: tuple[int, ...]
     norms_before: Tensor
     norms_after: Tensor

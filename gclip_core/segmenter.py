@@ -20,7 +20,7 @@ from gclip_core.freecp import BACKGROUND_THRESHOLD, PURIFICATIONS
 from gclip_core.methods import GCLIP, METHODS, Method, checked
 from gclip_core.numbering import check_index
 from gclip_core.pixels import images, masks
-from gclip_core.pixels.refine import refined
+from gclip_core.pixels.refine import REFINEMENTS, picture_of, refined
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.types import Size
 from gclip_core.words import suggest, text, vocabulary
@@ -142,11 +142,15 @@ class Segmenter:
         check_between("threshold", threshold, 0, 1)
         check_between("background_weight", background_weight, 0, 1)
         check_choice("purify", purify, PURIFICATIONS)
+        check_choice("refine", refine, REFINEMENTS)
         method = checked(method)
         prompts = self.prompts(words)
+        checked_picture = None
         if not isinstance(image, Encoded):
-            picture = images.check(image)
-            image = self._encode(picture)
+            checked_picture = images.check(image)
+            image = self._encode(checked_picture)
+        elif refine != "none":
+            checked_picture = picture_of(image.image_size, picture)
         encoded = self._encoded(image)
         ready, windows = self._features(encoded, method)
         # The mean of cosines is the dot product with the mean of the unit vectors.
@@ -180,7 +184,7 @@ class Segmenter:
             purified=purify,
             maps=maps,
         )
-        return refined(result, picture, refine)
+        return refined(result, checked_picture, refine)
 
     def _background(
         self,
@@ -204,7 +208,7 @@ class Segmenter:
 
     def _scored(
         self, prompts: Prompts, hidden: Background | None, features: Tensor, weight: float
-    ) -> "_Scored":
+    ) -> _Scored:
         """The logits of features (h, w, E), and the background's best word at each patch."""
         logits = self.logit_scale * torch.einsum("pe,hwe->phw", prompts.text, features)
         classes = prompts.vocabulary.prompt_classes
@@ -220,7 +224,7 @@ class Segmenter:
     @torch.no_grad()
     def labels_by_block(
         self,
-        encoded: Encoded,
+        image: images.Source | Encoded,
         words: Words,
         method: Method = GCLIP,
         background: bool | Iterable[str] = False,
@@ -236,7 +240,7 @@ class Segmenter:
         check_between("background_weight", background_weight, 0, 1)
         method = checked(method)
         prompts = self.prompts(words)
-        source = self.suppress(self._encoded(encoded).whole, method)
+        source = self.suppress(self._encoded(image).whole, method)
         tokens = torch.stack([x[0, 1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
         features = last_block.projected(self.backbone.visual, tokens).cpu()
         (last,) = self._features(source, method)[1]
@@ -264,9 +268,9 @@ class Segmenter:
 
     def _matches(self, encoded: Encoded, features: Tensor) -> Matches:
         """How the words that can be suggested match the features (h, w, E) of an encoded image."""
-        probabilities = encoded.whole.probabilities
-        if probabilities is not None:
-            probabilities = probabilities[0].cpu()
+        # Only a stem has probabilities; without one, the image is not encoded as a whole for them.
+        whole = None if encoded.probabilities is None else encoded.whole.probabilities
+        probabilities = None if whole is None else whole[0].cpu()
         return suggest.match(self.backbone, features, probabilities)
 
     def prompts(self, words: Words) -> Prompts:
@@ -281,27 +285,29 @@ class Segmenter:
         window, corners = encoder.windows(grid, patch, self.window, self.stride)
         return len(corners), window[0] * window[1]
 
-    def suppress(self, encoded: Encoded, method: Method = GCLIP) -> Encoded:
+    def suppress(self, image: images.Source | Encoded, method: Method = GCLIP) -> Encoded:
         """The encoding that ``method`` runs on: with CS in the other blocks, if the method uses CS.
 
         Other functions call this themselves; pass them its result to compute it only once.
         """
         report = self.backbone.cs_report(checked(method).suppression)
-        return encoder.suppress(self._encoded(encoded), report)
+        return encoder.suppress(self._encoded(image), report)
 
     @torch.no_grad()
-    def attention_map(self, encoded: Encoded, block: int, head: int | None = None) -> Tensor:
+    def attention_map(
+        self, image: images.Source | Encoded, block: int, head: int | None = None
+    ) -> Tensor:
         """Query-Key attention of a block (0-based): (1+N, 1+N) float32, averaged or of one head."""
-        source = self._encoded(encoded).whole
         if head is not None:
-            check_index("Head", head, self.backbone.n_heads)
-        check_index("Block", block, self.backbone.n_blocks)
+            check_index("head", head, self.backbone.n_heads)
+        check_index("block", block, self.backbone.n_blocks)
+        source = self._encoded(image).whole
         heads = source.heads(block).only(head)
         return attention.head_mean(heads.q, heads.k)[0].cpu()
 
     @torch.no_grad()
     def last_attention(
-        self, encoded: Encoded, method: Method = GCLIP, head: int | None = None
+        self, image: images.Source | Encoded, method: Method = GCLIP, head: int | None = None
     ) -> Tensor:
         """Entry (i, j): the weight of token j in the output of token i, (1+N, 1+N) float32.
 
@@ -309,37 +315,39 @@ class Segmenter:
         """
         method = checked(method)
         if head is not None:
-            check_index("Head", head, self.backbone.n_heads)
-        source = self._ready(self._encoded(encoded).whole, method)
+            check_index("head", head, self.backbone.n_heads)
+        source = self._ready(self._encoded(image).whole, method)
         fused = self._amf(source, method.fusion).blocks
         return last_block.attention_matrix(method, source, fused, head)[0].cpu()
 
-    def values(self, encoded: Encoded, method: Method = GCLIP) -> Tensor:
+    def values(self, image: images.Source | Encoded, method: Method = GCLIP) -> Tensor:
         """The last block's Values with ``method``'s CS, of all heads: (N, D) float32."""
-        source = self.suppress(self._encoded(encoded).whole, method)
+        source = self.suppress(self._encoded(image).whole, method)
         heads = source.heads(self.backbone.n_blocks - 1, values=True)
         return heads.part("v")[0, :, 1:].transpose(0, 1).flatten(1).float().cpu()
 
     def global_tokens(
-        self, encoded: Encoded, threshold: float = amf.GLOBAL_THRESHOLD
+        self, image: images.Source | Encoded, threshold: float = amf.GLOBAL_THRESHOLD
     ) -> GlobalTokens:
         """The global tokens of each block: its patches with ``m_j >= threshold``."""
         check_between("threshold", threshold, 0, math.inf)
-        received = self.received(encoded)
+        received = self.received(image)
         tokens = tuple(amf.global_tokens(m, threshold) for m in received)
         return GlobalTokens(tuple(received.amax(1).tolist()), tokens)
 
-    def received(self, encoded: Encoded, blocks: Iterable[int] | None = None) -> Tensor:
+    def received(
+        self, image: images.Source | Encoded, blocks: Iterable[int] | None = None
+    ) -> Tensor:
         """``amf.received`` of ``blocks`` (default: all): (blocks, N) float32; cached."""
-        source = self._encoded(encoded).whole
         wanted = tuple(range(self.backbone.n_blocks) if blocks is None else blocks)
         if not wanted:
             raise MethodError("At least one block is needed; None means all blocks.")
         for block in wanted:
-            check_index("Block", block, self.backbone.n_blocks)
+            check_index("block", block, self.backbone.n_blocks)
+        source = self._encoded(image).whole
         return torch.stack([source.received(block) for block in wanted])
 
-    def report(self, encoded: Encoded, method: Method = GCLIP) -> MethodReport:
+    def report(self, image: images.Source | Encoded, method: Method = GCLIP) -> MethodReport:
         """The blocks and channels that ``method`` uses for this image, with norms and reasons."""
         method = checked(method)
         backbone, report = self.backbone, self.backbone.cs_report(method.suppression)
@@ -348,13 +356,13 @@ class Segmenter:
         for block, factors in report.factors.items():
             after[block] *= factors
         return MethodReport(
-            fusion=self._amf(self._encoded(encoded), method.fusion),
+            fusion=self._amf(self._encoded(image), method.fusion),
             cs_reason=report.reason,
             channels=tuple(backbone.norms.argmax(1).tolist()),
             ratios=backbone.ratios,
-            abnormal=cs.abnormal_blocks(backbone.ratios, limit),
+            outliers=cs.outlier_blocks(backbone.ratios, limit),
             suppressed=tuple(report.factors),
-            norms_before=backbone.norms,
+            norms_before=backbone.norms.clone(),  # the backbone keeps its own
             norms_after=after,
         )
 
@@ -375,6 +383,7 @@ class Segmenter:
         parts = [last_block.apply(method, some, fused).cpu() for some in ready.split()]
         return ready, torch.cat(parts)
 
+    @torch.no_grad()
     def _purified(
         self,
         ready: Encoded,

@@ -96,7 +96,7 @@ def look_at_one_patch(model: nn.Module, blocks: Iterable[int], sharpness: float 
 
 @torch.no_grad()
 def enlarge_channel(model: nn.Module, channel: int, gain: float, blocks: Iterable[int]) -> None:
-    """Gives a model an abnormal FFN output channel (this changes its weights for good)."""
+    """Gives a model an outlier FFN output channel (this changes its weights for good)."""
     for block in blocks:
         model.visual.transformer.resblocks[block].mlp.c_proj.weight[channel] *= gain
 

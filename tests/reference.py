@@ -557,7 +557,7 @@ def calibrated_steps(
     return Steps(outliers, before, shared, after, entering, first, second, y)
 
 
-# --- global tokens and abnormal channels ---------------------------------------------------------
+# --- global tokens and outlier channels ---------------------------------------------------------
 
 
 def received(tower: Tower, index: int, x: Tensor) -> Tensor:

@@ -31,5 +31,5 @@ def check_cost(windows: int, patches: int, channels: int, methods: int = 1) -> N
     if cost > MAX_COST:
         raise GclipError(
             f"This needs {cost / MAX_COST:.2f} × the computation that one request may use. "
-            "Choose a smaller size, a longer stride or a smaller backbone."
+            "Choose a smaller size, a larger stride or a smaller backbone."
         )

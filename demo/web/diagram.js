@@ -84,7 +84,7 @@ export default function mount({ element, props, trigger, watch }) {
     data = { cosines, labels, byBlock, maps, last, matrix, behind };
     const [rows, columns] = answer.grid;
     set({ rows, columns, ratio: answer.ratio, photo: `url(${JSON.stringify(answer.photo.url)})` });
-    $(".size").textContent = `${columns} × ${rows}; press one`;
+    $(".size").textContent = `${columns} × ${rows}; choose one`;
     $(".number").textContent = closer.block + 1;
     $(".norms").src = closer.norms.url;
     $(".own").textContent = tower.formula;
@@ -135,7 +135,7 @@ export default function mount({ element, props, trigger, watch }) {
 
   function drawBlocks(isNew) {
     const { blocks } = tower;
-    const hasOutlier = blocks.some(({ abnormal }) => abnormal);
+    const hasOutlier = blocks.some(({ outlier }) => outlier);
     const isScaled = blocks.some(({ suppressed }) => suppressed);
     if ($$(".layer").length !== blocks.length) $(".blocks").replaceChildren(...blocks.map(layerOf));
     $$(".layer").forEach((layer, i) => {
@@ -235,7 +235,7 @@ export default function mount({ element, props, trigger, watch }) {
     set({ share: (focused + 0.5) / (rows * columns) });
     toggle(flow, { looking: chosen !== null });
     $(".direction").textContent =
-      chosen === null ? "attention received; press one" : "what this patch attends to";
+      chosen === null ? "attention received; choose one" : "what this patch attends to";
     drawBars();
   }
 

@@ -68,6 +68,7 @@ class Backbone:
             and not visual.final_ln_after_pool
             and model.attn_mask is not None
             and model.text_pool_type == "argmax"
+            and isinstance(model.text_projection, Tensor)
             and self.n_blocks > 1
             and {*map(type, (*self.blocks, *model.transformer.resblocks))}
             == {ResidualAttentionBlock}
@@ -75,8 +76,8 @@ class Backbone:
             raise BackboneError(
                 f"This {type(model).__name__} cannot be used. It must be an open_clip CLIP, whose "
                 "image tower is a VisionTransformer of at least two plain blocks that pools by its "
-                "class token, and whose text tower is causal and pools at the end token. Take one "
-                "such as OpenAI's ViT-B/16."
+                "class token, and whose text tower is causal, pools at the end token and ends in a "
+                "matrix. Take one such as OpenAI's ViT-B/16."
             )
 
     @property

@@ -9,6 +9,7 @@ has only the rows of trained tokens.
 
 import gzip
 import json
+import zlib
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,8 +42,15 @@ class KnownWords:
 
     @cached_property
     def nearest(self) -> Mapping[str, str]:
-        """Maps other English nouns to the nearest known word, or to "" if none is near."""
-        nouns = dict(lists.entries(gzip.decompress(self.wordnet.read_bytes()).decode()))
+        """Maps other English nouns to the nearest known word, or to "" if none is near.
+
+        Raises BackboneError for a damaged file.
+        """
+        try:
+            text = gzip.decompress(self.wordnet.read_bytes()).decode()
+        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+            raise damaged(self.wordnet, error) from error
+        nouns = dict(lists.entries(text))
         return {
             noun: word if word in self.words else ""
             for table in (nouns, lists.read("nearest"))
@@ -73,6 +81,10 @@ def settings(folder: Path) -> dict[str, Any]:
 def known_words(folder: Path) -> KnownWords:
     """The words that the model knows. Raises BackboneError for a damaged file."""
     with _reading(folder / "words.json") as groups:
+        if not {word for names in groups["classes"] for word in names} <= {
+            names[0] for names in groups["seen"]
+        }:
+            raise ValueError("a class of the stem without its word")
         return KnownWords(
             frozenset(word.lower() for kind in groups.values() for group in kind for word in group),
             tuple(map(tuple, groups["seen"])),
@@ -87,10 +99,14 @@ def _reading(file: Path) -> Generator[Any]:
     try:
         yield json.loads(file.read_text("utf-8"))
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise BackboneError(
-            f"'{file.name}' of the model in '{file.parent.name}' is damaged ({error!r:.80}). Pack "
-            "the model again."
-        ) from error
+        raise damaged(file, error) from error
+
+
+def damaged(file: Path, error: Exception) -> BackboneError:
+    return BackboneError(
+        f"'{file.name}' of the model in '{file.parent.name}' is damaged ({error!r:.80}). Pack the "
+        "model again."
+    )
 
 
 def unpack(state: StateDict, vocabulary: int, title: str) -> StateDict:

@@ -75,20 +75,18 @@ def load_backbone(
             f"The device '{device}' cannot be used here: {str(error).splitlines()[0][:160]}. "
             'Take device="cpu".'
         ) from error
-    folder = assets.path(BUILT_IN)
     given = Path(weights).expanduser() if weights else None
-    if given and given.is_dir() and not entry.pretrained:
-        folder = given
+    folder = given if given and given.is_dir() and not entry.pretrained else None
+    if folder:
         files = builtin.files(folder)
-    elif given:
-        files = [given]
     else:
-        files = on_disk(entry) or [fetch(entry)]
+        files = [given] if given else on_disk(entry) or [fetch(entry)]
     state = {key: value for file in files for key, value in read_weights(file).items()}
     known = None
     if entry.pretrained:
         config = open_clip.get_model_config(entry.architecture)
     else:
+        folder = folder or assets.path(BUILT_IN)
         config = builtin.settings(folder)
         known = builtin.known_words(folder)
         state = builtin.unpack(state, config["text_cfg"]["vocab_size"], entry.title)

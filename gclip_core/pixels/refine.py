@@ -24,6 +24,7 @@ from gclip_core.errors import GclipError
 from gclip_core.pixels import images, masks
 from gclip_core.result import Segmentation
 from gclip_core.tables import Table
+from gclip_core.types import Size
 
 CELL = 2
 """Side in pixels of the cells that have coefficients of the guided filter."""
@@ -56,28 +57,35 @@ class Refinement:
     side: int = 0
 
 
-def refined(result: Segmentation, picture: images.Source | None, name: str) -> Segmentation:
-    """The segmentation with edges that follow ``picture``; "no class" (-1) counts as a class.
+def picture_of(size: Size, picture: images.Source | None) -> Image.Image:
+    """The checked image that was encoded, whose ``size`` is (height, width).
 
-    ``name`` is a name in REFINEMENTS. ``picture`` is the image that was segmented, at its own size;
-    ``"none"`` does not use it. The threshold applies to refined scores. Raises GclipError for an
-    unknown refinement, no picture or one of another size.
+    Raises GclipError for none or one of another size, and ImageError as ``images.check`` does.
     """
-    entry = REFINEMENTS[name]
-    if entry.coefficients is None:
-        return result
     if picture is None:
         raise GclipError(
             "To refine the mask of an encoded image, the image itself is needed. Pass it as "
             "picture=…"
         )
-    picture = images.check(picture)
-    height, width = size = result.labels.shape[0], result.labels.shape[1]
-    if (picture.height, picture.width) != size:
+    image = images.check(picture)
+    if (image.height, image.width) != size:
         raise GclipError(
-            f"This picture has {picture.height} × {picture.width} pixels (height × width), but the "
-            f"one that was segmented has {height} × {width}; pass the same picture."
+            f"This picture has {image.height} × {image.width} pixels (height × width), but the "
+            f"one that was encoded has {size[0]} × {size[1]}; pass the same picture."
         )
+    return image
+
+
+def refined(result: Segmentation, picture: Image.Image | None, name: str) -> Segmentation:
+    """The segmentation with edges that follow ``picture``; "no class" (-1) counts as a class.
+
+    ``name`` is a name in REFINEMENTS; ``"none"`` does not use the picture. ``picture`` is the
+    checked image that was segmented, at its own size. The threshold applies to refined scores.
+    """
+    entry = REFINEMENTS[name]
+    if entry.coefficients is None or picture is None:
+        return result
+    height, width = size = picture.height, picture.width
     # All background prompts together are one more class, and the threshold is the score of another.
     n = len(result.vocabulary)
     classes = [n if index < 0 else index for index in result.prompt_classes]

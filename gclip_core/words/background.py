@@ -88,7 +88,8 @@ def background_of_words(
     phrases = parse(words).phrases
     names_of = {word: (word, *synonyms.get(word.casefold(), ())) for word in phrases}
     kept = tuple(word for word in phrases if not is_typed(names_of[word], typed))
-    return Background(kept, embed(backbone, kept, templates), torch.zeros(len(kept)))
+    read = [vocabulary.read_as(backbone, word) for word in kept]
+    return Background(kept, embed(backbone, read, templates), torch.zeros(len(kept)))
 
 
 def is_typed(names: tuple[str, ...], typed: Vocabulary) -> bool:

@@ -40,7 +40,8 @@ class Vocabulary:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.classes or not all(map(_are_words, self.classes)):
+        classes: Any = self.classes
+        if not isinstance(classes, tuple) or not classes or not all(map(_are_words, classes)):
             raise VocabularyError(
                 "Classes must be tuples of words such as (('cat', 'kitten'), ('sofa',)), not "
                 f"{self.classes!r:.80}."
@@ -139,9 +140,11 @@ def _clean(phrase: str) -> str:
 
 
 def _quoted(phrases: Iterable[str]) -> str:
-    """The first five phrases, quoted for a sentence."""
-    quoted = [f"'{phrase[:30]}'" for phrase in phrases]
-    return ", ".join(quoted[:5] + ["…"] * (len(quoted) > 5))
+    return _first_five([f"“{phrase[:30]}”" for phrase in phrases])
+
+
+def _first_five(items: list[str]) -> str:
+    return ", ".join(items[:5] + ["…"] * (len(items) > 5))
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,14 +167,14 @@ def prompts(backbone: Backbone, words: Words, templates: str) -> Prompts:
     """
     classes = parse(words)
     notes = list(classes.notes)
-    read = [_read_as(backbone, phrase) for phrase in classes.phrases]
+    read = [read_as(backbone, phrase) for phrase in classes.phrases]
     shortened = [
         f"“{phrase[:30]}” as “{noun}”"
         for phrase, noun in zip(classes.phrases, read, strict=True)
         if noun.casefold() not in forms(phrase.casefold())
     ]
     if shortened:
-        notes.append(f"This model reads {', '.join(shortened[:5])}.")
+        notes.append(f"This model reads {_first_five(shortened)}.")
     foreign = [phrase for phrase in classes.phrases if not _has_english_letter(phrase)]
     if foreign and backbone.known is None:
         notes.append(NOT_ENGLISH.format(_quoted(foreign)))
@@ -179,7 +182,7 @@ def prompts(backbone: Backbone, words: Words, templates: str) -> Prompts:
     return Prompts(classes, text, unknown_phrases(backbone, classes), tuple(notes))
 
 
-def _read_as(backbone: Backbone, phrase: str) -> str:
+def read_as(backbone: Backbone, phrase: str) -> str:
     """The end of a phrase that the backbone knows, or the phrase."""
     is_known, noun = look_up(backbone.known, phrase) if backbone.known else (False, None)
     return noun if is_known and noun else phrase
@@ -243,5 +246,13 @@ def with_nearest(vocabulary: Vocabulary, unknown: Iterable[UnknownPhrase]) -> Vo
     A word that then occurs twice is kept once.
     """
     nearest = {entry.phrase: entry.nearest for entry in unknown if entry.nearest}
-    replaced = [{nearest.get(phrase, phrase): None for phrase in c} for c in vocabulary.classes]
-    return Vocabulary(parse(";".join(words) for words in replaced).classes, vocabulary.notes)
+    seen, classes = set[str](), []
+    for synonyms in vocabulary.classes:
+        kept = []
+        for phrase in (nearest.get(phrase, phrase) for phrase in synonyms):
+            if phrase.casefold() not in seen:
+                seen.add(phrase.casefold())
+                kept.append(phrase)
+        if kept:
+            classes.append(tuple(kept))
+    return Vocabulary(tuple(classes), vocabulary.notes)

@@ -27,7 +27,7 @@ def test_pointing(diagram: Page) -> None:
     """
     parts = (".layer .map", ".alone", ".mean", ".large")
     direction = diagram.locator("#diagram .direction")
-    expect(direction).to_have_text("attention received; press one")
+    expect(direction).to_have_text("attention received; choose one")
     before = [drawn(diagram, part) for part in parts]
     received = drawn(diagram, ".received")
     diagram.locator("#diagram .mask").click(position={"x": 60, "y": 40})
@@ -40,7 +40,7 @@ def test_pointing(diagram: Page) -> None:
     assert drawn(diagram, ".mean") != kept
     expect(diagram.locator("#diagram .live")).to_contain_text("Patch in row ")
     diagram.locator("#diagram .cut").press("Escape")
-    expect(direction).to_have_text("attention received; press one")
+    expect(direction).to_have_text("attention received; choose one")
     expect(diagram).not_to_have_url(re.compile("patch="))
     before = drawn(diagram, ".large")
     diagram.locator("#diagram .matrix").hover(position={"x": 10, "y": 3})

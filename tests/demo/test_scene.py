@@ -53,7 +53,7 @@ def test_large_photo_is_scaled_down(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_too_many_windows_are_refused() -> None:
-    with pytest.raises(GclipError, match="longer stride"):
+    with pytest.raises(GclipError, match="larger stride"):
         scene_of(words="dog", short_side=640, window=64, stride=16).mask()
 
 
@@ -74,7 +74,7 @@ def test_notes_are_the_visitors_own() -> None:
     """A duplicate word is reported to the visitor who typed it, and to nobody else."""
     small = {"short_side": 64, "refine": "none", "background": False}
     (note,) = scene_of(words="cat, CAT, dog", **small).mask().notes
-    assert "'CAT'" in note
+    assert "“CAT”" in note
     assert scene_of(words="cat, dog", **small).mask().notes == ()
     assert scene_of(words="cat, dog, Dog", **small).mask().notes != ()
 

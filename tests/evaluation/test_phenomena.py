@@ -26,7 +26,7 @@ SAMPLES = plain_set(2, 32, 48).samples
 
 
 def prepared(model: torch.nn.Module) -> None:
-    """As the paper describes CLIP: global tokens from block 6, an abnormal channel from block 5."""
+    """As the paper describes CLIP: global tokens from block 6, an outlier channel from block 5."""
     look_at_one_patch(model, range(5, 12), sharpness=8.0)  # smooth: no row underflows
     enlarge_channel(model, 9, 25.0, range(4, 11))
 
@@ -60,9 +60,9 @@ def test_agreement(patches: tuple[int, ...]) -> None:
     assert agreement_of(heads, patches) == pytest.approx(expected, 1e-4, nan_ok=True)
 
 
-def test_abnormal_channel(phenomena: Phenomena) -> None:
+def test_outlier_channel(phenomena: Phenomena) -> None:
     """The channel is found where it was planted, and CS makes Values of one region more similar."""
-    assert phenomena.report.abnormal == tuple(range(4, 11))
+    assert phenomena.report.outliers == tuple(range(4, 11))
     assert set(phenomena.report.channels[4:11]) == {9}
     sound = tiny_backbone(prepare=lambda model: look_at_one_patch(model, range(5, 12), 8.0))
     healthy = measure(Segmenter(sound, short_side=32), SAMPLES).similarities["without CS"]

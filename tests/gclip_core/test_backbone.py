@@ -108,6 +108,8 @@ def test_low_precision(dtype: torch.dtype) -> None:
         ({"scale_fc": True}, {}),
         ({}, {"no_causal_mask": True}),
         ({}, {"pool_type": "last"}),
+        ({}, {"proj_bias": True}),
+        ({}, {"proj_type": "none"}),
     ],
 )
 def test_unusable_towers(vision: dict[str, Any], text: dict[str, Any]) -> None:

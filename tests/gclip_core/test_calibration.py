@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from gclip_core import METHODS, ImageError, Segmenter, calibration
+from gclip_core.calibration import CALIBRATIONS
 from tests import reference
 from tests.models import normalised, picture, tiny_backbone
 
 GRID = (9, 11)
-NAMES = ("scclip", "sfp")
+NAMES = tuple(CALIBRATIONS)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,8 @@ def test_equal_patches() -> None:
 def test_repair(outliers: list[int], grid: tuple[int, int], name: str) -> None:
     """Repair agrees with the reference, also at the border and for an outlier among outliers."""
     patches = torch.randn(36, 5, generator=torch.Generator().manual_seed(3))
-    repaired = calibration.repaired(patches, torch.tensor(outliers, dtype=torch.long), grid, name)
+    keeps = CALIBRATIONS[name].keeps_isolated
+    repaired = calibration.repaired(patches, torch.tensor(outliers, dtype=torch.long), grid, keeps)
     assert close(repaired, reference.mended(patches.double(), outliers, grid, name))
 
 
@@ -49,7 +51,7 @@ def test_steps(name: str, states: tuple[reference.Tower, list[Tensor]]) -> None:
     tower, xs = states
     q, k, _ = reference.qkv(tower, 10, xs[10])
     heads = calibration.Heads(*(torch.stack(part).float() for part in (q, k)))
-    calibrated = calibration.calibrate(name, [x.float() for x in xs], heads, GRID)
+    calibrated = calibration.calibrate(CALIBRATIONS[name], [x.float() for x in xs], heads, GRID)
     steps = reference.calibrated_steps(tower, name, xs, GRID)
     assert sorted(calibrated.outliers.tolist()) == sorted(steps.outliers)
     assert close(calibrated.before, steps.before)
@@ -65,7 +67,7 @@ def test_few_patches() -> None:
     segmenter = Segmenter(tiny_backbone(22), short_side=40)
     assert segmenter.dense_features(picture(40, 56), METHODS["scclip"]).shape[:2] == (5, 7)
     for ask in (segmenter.dense_features, segmenter.last_attention):
-        with pytest.raises(ImageError, match="at least 31 patches.*only 5 × 6"):
+        with pytest.raises(ImageError, match="at least 31 patches.*only 30"):
             ask(segmenter.encode(picture(40, 48)), METHODS["scclip"])
 
 

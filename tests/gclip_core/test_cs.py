@@ -14,4 +14,4 @@ def test_ratios() -> None:
     assert cs.channel_factors(zeros).tolist() == [1] * 8
     single = torch.tensor([0.0, 0.0, 3.0, 0.0])
     assert cs.ratios(single[None]) == (float("inf"),)
-    assert cs.abnormal_blocks((1.9, 2, 3), cs.Suppression().channel_threshold) == (1, 2)
+    assert cs.outlier_blocks((1.9, 2, 3), cs.Suppression().channel_threshold) == (1, 2)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from gclip_core import METHODS, Segmenter, proxy
+from gclip_core import METHODS, Segmenter, attention, proxy
 from gclip_core.proxy import Proxy
 from tests import reference
 from tests.models import loaded, normalised, picture, tiny_backbone
@@ -38,7 +38,7 @@ def test_parity(
     method: Any, settings: dict[str, Any], size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Features and attention equal the reference's on every grid; for large patches it is finer."""
-    monkeypatch.setattr(proxy, "ELEMENTS_AT_A_TIME", 250)  # two rows at a time, or six
+    monkeypatch.setattr(attention, "ELEMENTS_AT_A_TIME", 250)  # two rows at a time, or six
     backbone = tiny_backbone(41, **settings)
     patch = backbone.patch
     image = picture(*(length // patch * patch for length in size))
@@ -59,8 +59,8 @@ def test_parity(
         torch.kron(resize(h, H), resize(w, W))
         for resize in (reference.bilinear_matrix, lambda n, m: _means(n, m).T)
     )
-    attention = down.T @ reference.proxy_attention(dino, gamma, beta) @ up
-    assert torch.allclose(matrix[1:, 1:], attention, atol=1e-5)
+    average = down.T @ reference.proxy_attention(dino, gamma, beta) @ up
+    assert torch.allclose(matrix[1:, 1:], average, atol=1e-5)
     assert matrix[0].tolist() == [1] + h * w * [0], "the class token keeps to itself"
     assert segmenter.labels_by_block(encoded, "cat, dog", method).shape == (12, h, w)
 

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 from torch import Tensor
 
-from gclip_core import GclipError, Segmentation, Segmenter
+from gclip_core import GclipError, MethodError, Segmentation, Segmenter
 from gclip_core.pixels import masks, refine
 from gclip_core.pixels.refine import CELL, EPSILON, RADIUS, refined
 from gclip_core.types import Grid
@@ -164,14 +164,15 @@ def test_segment() -> None:
 def test_unusable() -> None:
     """What cannot be refined is refused."""
     image = picture(44, 60)
-    plain = segmented(image)
-    with pytest.raises(GclipError, match="Choose one of: none, guided, pamr"):
-        refined(plain, image, "crf")
-    with pytest.raises(GclipError, match=r"60 × 44 pixels .* has 44 × 60"):
-        refined(plain, image.rotate(90, expand=True), "guided")
     model = segmenter()
+    encoded = model.encode(image)
+    with pytest.raises(MethodError, match="one of none, guided, pamr"):
+        model.segment(encoded, WORDS, refine="crf")
     with pytest.raises(GclipError, match="picture="):
-        model.segment(model.encode(image), WORDS, refine="guided")
+        model.segment(encoded, WORDS, refine="guided")
+    turned = image.rotate(90, expand=True)
+    with pytest.raises(GclipError, match=r"60 × 44 pixels .* has 44 × 60"):
+        model.segment(encoded, WORDS, refine="guided", picture=turned)
 
 
 def regions(labels: np.ndarray) -> list[tuple[int, int]]:

@@ -32,7 +32,7 @@ def segmenter_of(backbone: Backbone, **settings: Any) -> Segmenter:
 
 
 def with_channel() -> Backbone:
-    """A tower with an abnormal channel 7 in blocks 6 and 8."""
+    """A tower with an outlier channel 7 in blocks 6 and 8."""
     return tiny_backbone(31, lambda model: enlarge_channel(model, 7, 40, (6, 8)))
 
 
@@ -136,7 +136,7 @@ def test_report() -> None:
     """Norms before and after CS."""
     segmenter = segmenter_of(with_channel())
     report = segmenter.report(segmenter.encode(picture(32, 32)))
-    assert report.abnormal == report.suppressed == (6, 8)
+    assert report.outliers == report.suppressed == (6, 8)
     assert (report.channels[6], report.channels[8]) == (7, 7)
     assert report.ratios[6] > 10 > 2 > report.ratios[5]
     assert (report.norms_before != report.norms_after).nonzero().tolist() == [[6, 7], [8, 7]]
@@ -144,15 +144,15 @@ def test_report() -> None:
     assert report.norms_after[6, 7].item() == pytest.approx(others.mean().item())
 
 
-def test_nothing_abnormal(segmenter: Segmenter, encoded: Encoded) -> None:
-    """Without an abnormal channel before the last block, CS changes nothing, and says why."""
+def test_no_outlier(segmenter: Segmenter, encoded: Encoded) -> None:
+    """Without an outlier channel before the last block, CS changes nothing, and says why."""
     report = segmenter.report(encoded, gclip(amf=False))
-    assert report.suppressed == report.abnormal == ()
-    assert report.cs_reason == SuppressionReason.NONE_ABNORMAL
+    assert report.suppressed == report.outliers == ()
+    assert report.cs_reason == SuppressionReason.NO_OUTLIER
     assert segmenter.suppress(encoded, gclip()) is encoded
     last = segmenter_of(damage(segmenter.backbone, 5, 60, [11]))
     report = last.report(last.encode(IMAGE), gclip())
-    assert (report.suppressed, report.cs_reason) == ((), SuppressionReason.NONE_ABNORMAL)
+    assert (report.suppressed, report.cs_reason) == ((), SuppressionReason.NO_OUTLIER)
 
 
 def test_values() -> None:

@@ -79,7 +79,7 @@ def test_parse(words: Any, classes: list[tuple[str, ...]]) -> None:
 
 def test_twice() -> None:
     """A duplicate word is named in a note."""
-    assert "'Cat'" in parse("cat, Cat").notes[0]
+    assert "“Cat”" in parse("cat, Cat").notes[0]
     assert parse("cat, dog").notes == ()
 
 
@@ -90,7 +90,7 @@ def test_unusable_words(match: str) -> None:
         refused_soon(words, match)
 
 
-@pytest.mark.parametrize("classes", [(), ("dog", "cat"), ((),), "dog"])
+@pytest.mark.parametrize("classes", [(), ("dog", "cat"), ((),), "dog", [("dog",)], 3])
 def test_unusable_classes(classes: Any) -> None:
     """A vocabulary has classes of words: a bare word would become a class of its letters."""
     with pytest.raises(VocabularyError, match="tuples of words"):

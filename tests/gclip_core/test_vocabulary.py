@@ -219,4 +219,4 @@ def test_other_letters(backbone: Backbone) -> None:
     """A model with an open vocabulary notes words in other scripts."""
     assert vocabulary.prompts(backbone, "dog, café, R2-D2", "plain").notes == ()
     (note,) = vocabulary.prompts(backbone, "dog, 犬, собака", "plain").notes
-    assert note.endswith("not in English letters: '犬', 'собака'.")
+    assert note.endswith("not in English letters: “犬”, “собака”.")

@@ -142,7 +142,7 @@ def main() -> None:
     backbone = wrap_backbone(model.requires_grad_(False), OPENAI_MEAN, OPENAI_STD)
     segmenter = Segmenter(backbone, short_side=336)
     print(f"PyTorch {torch.__version__}, one thread, medians of {repeats}, milliseconds\n")
-    print("| what | against | ours | theirs | ours ÷ theirs |\n|---|---|---|---|---|", flush=True)
+    print("| what | compared with | time | time of the comparison | ratio |\n|---|---|---|---|---|", flush=True)
     words(segmenter)
     methods(segmenter, repeats)
     built_in(repeats)

@@ -1,20 +1,20 @@
 """ZeroGPU of a Hugging Face Space: a GPU is lent for the tower's pass over one photo.
 
 A lent GPU belongs to a forked process: arguments and results are pickled, and what it stores is
-lost. So the backbone is passed by name, plain arrays are returned, and last blocks run here.
+lost. So the backbone is passed by name, the encoding is returned as bytes, because pickled tensors
+would share the process's memory, and last blocks run here.
 """
 
+import io
 import logging
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from demo import backbones
 from gclip_core.encoder import Encoded
@@ -51,47 +51,34 @@ def encoder() -> Callable[[Segmenter, Image.Image], Encoded] | None:
         backbone = segmenter.backbone
         settings = backbone.name, segmenter.short_side, segmenter.max_tokens
         try:
-            values = borrow(np.asarray(photo), *settings)
+            data = borrow(np.asarray(photo), *settings)
         except Exception as error:  # whatever the scheduler or the GPU's process raises
             encoded = segmenter.encode(photo)
             NOT_LENT[encoded] = reason(error)
             logger.warning("no GPU (%s): the CPU encodes", NOT_LENT[encoded])
             return encoded
-        return Encoded(backbone, **{name: as_tensors(value) for name, value in values.items()})
+        values = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        return Encoded(backbone, **values)
 
     return encode
 
 
 def encode_there(
     photo: NDArray[np.uint8], name: str, short_side: int | None, max_tokens: int
-) -> dict[str, Any]:
+) -> bytes:
     """Runs in the GPU's process: encodes a photo, (H, W, 3), with the backbone of that name.
 
-    Returns the fields of the encoding except the backbone, with arrays in place of tensors. A
-    backbone that was loaded after that process was forked is loaded there once more.
+    Returns the fields of the encoding except the backbone, as ``torch.save`` writes them. If the
+    backbone was loaded after that process was forked, it is loaded there once more.
     """
     torch.set_num_threads(1)  # threads of OpenMP do not survive a fork: waiting for them hangs
     backbone = backbones.get(name)
     backbone.model.to(DEVICE)
     encoded = Segmenter(backbone, short_side, max_tokens=max_tokens).encode(photo)
     names = [field.name for field in fields(encoded) if field.init and field.name != "backbone"]
-    return {name: as_arrays(getattr(encoded, name)) for name in names}
-
-
-def as_arrays(value: Any) -> Any:
-    """Replaces tensors by arrays, also in a tuple; bfloat16, which NumPy lacks, becomes int16."""
-    if isinstance(value, Tensor):
-        bits = value.view(torch.int16) if value.dtype is torch.bfloat16 else value
-        return bits.cpu().numpy()
-    return tuple(map(as_arrays, value)) if isinstance(value, tuple) else value
-
-
-def as_tensors(value: Any) -> Any:
-    """The inverse of ``as_arrays``."""
-    if isinstance(value, np.ndarray):
-        tensor = torch.from_numpy(value)
-        return tensor.view(torch.bfloat16) if tensor.dtype is torch.int16 else tensor
-    return tuple(map(as_tensors, value)) if isinstance(value, tuple) else value
+    data = io.BytesIO()
+    torch.save({name: getattr(encoded, name) for name in names}, data)
+    return data.getvalue()
 
 
 def reason(error: Exception) -> str:

@@ -156,9 +156,3 @@ def test_longest_link(visitor: Visitor) -> None:
         assert values["amf"] is False
         assert (values["words"] == words) == (letter == "x")
         assert ("left out" in share.note(scene)) == (letter != "x")
-
-
-def test_no_downloads(visitor: Visitor) -> None:
-    """A forged request fetches nothing where downloads are off."""
-    answers = list(visitor.call(visitor.events["fetch"]["id"], ["openai-vit-b-32"]))
-    assert "Fetching" not in str(answers)

@@ -31,15 +31,10 @@ class Host:
 
 
 HOST = Host()
+"""``main`` replaces it before the page is built."""
 DAMAGED = "built-in-damaged"
 """The built-in model with an outlier channel, which CS repairs."""
 _loaded: BoundedCache[Backbone] = BoundedCache(numbers.MAX_BACKBONES)
-
-
-def set_host(host: Host) -> None:
-    """Sets ``HOST``; call this before the page is built."""
-    global HOST
-    HOST = host
 
 
 def weights_of(name: str) -> Path | None:

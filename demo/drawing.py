@@ -46,21 +46,12 @@ def classes(scene: Scene) -> list[dict[str, str]]:
     ]
 
 
-def contrast(ink: str, paper: str) -> float:
-    """WCAG contrast ratio of two ``#rrggbb`` colours, 1 to 21."""
-    dark, light = sorted(map(_luminance, (ink, paper)))
-    return (light + 0.05) / (dark + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    c = np.array(getrgb(colour)) / 255
-    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
-
-
 def ink_on(colour: str) -> str:
     """Black or white: the one with more contrast to ``#rrggbb`` (at least 4.5:1)."""
-    return BLACK if contrast(colour, BLACK) >= contrast(colour, WHITE) else WHITE
+    c = np.array(getrgb(colour)) / 255
+    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    return BLACK if luminance > 0.179 else WHITE  # √(1.05 · 0.05) - 0.05
 
 
 def painted(scene: Scene, mask: Segmentation, width: int = 320) -> Image.Image:

@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         check_address(args.host, args.port or 0)
         uploads = own_folder()
-        backbones.set_host(make_host(args))
+        backbones.HOST = make_host(args)
         title = backbones.get(backbones.HOST.backbone).title
     except (GclipError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -23,13 +23,12 @@ STYLE = {
         ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK
     ),
 }
-MAP = (matplotlib.colormaps["inferno"](np.linspace(0, 1, 256))[:, :3] * 255).astype(np.uint8)
 
 
 def coloured(values: np.ndarray, size: tuple[int, int], top: float = 0) -> Image.Image:
     """A map in inferno from 0 to ``top`` (default: its maximum), scaled to ``size`` (w, h)."""
     scaled = np.clip(values / max(top or values.max(), 1e-9), 0, 1)
-    small = Image.fromarray(MAP[(scaled * 255).astype(np.uint8)])
+    small = Image.fromarray(matplotlib.colormaps["inferno"](scaled, bytes=True)[..., :3])
     return small.resize(size, Image.NEAREST if small.width < size[0] else Image.BOX)
 
 

@@ -87,11 +87,7 @@ class Settings(BaseModel):
         labels = {}
         if not isinstance(values, Mapping):
             labels = LABELS
-            values, names = tuple(values), tuple(cls.model_fields)
-            if len(values) != len(names):
-                counts = f"Expected {len(names)} settings, got {len(values)}"
-                raise GclipError(f"{counts}. Reload the page.")
-            values = dict(zip(names, values, strict=True))
+            values = dict(zip(cls.model_fields, values, strict=True))  # the gate counts them
         try:
             return cls.model_validate(values)
         except ValidationError as error:

@@ -4,7 +4,7 @@ import inspect
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,25 +87,22 @@ def mask_png(mask: Segmentation, colours: Sequence[str]) -> bytes:
     return buffer.getvalue()
 
 
-def cutouts(scene: Scene) -> Iterator[tuple[str, Image.Image]]:
-    """Yields the name of each class that has pixels, and the photo, transparent elsewhere.
+def cutouts_zip(scene: Scene) -> bytes:
+    """A picture for each class that has pixels: the photo, transparent elsewhere.
 
     Transparent pixels are black, so the file does not contain what was cut away.
     """
     mask, opaque = scene.mask(), np.asarray(scene.photo.picture.convert("RGBA"))
-    for index, name in enumerate(mask.vocabulary.names):
-        inside = mask.labels.numpy() == index
-        if inside.any():
-            yield name, Image.fromarray(opaque * inside[..., None])
-
-
-def cutouts_zip(scene: Scene) -> bytes:
-    buffer = io.BytesIO()
+    labels, buffer, number = mask.labels.numpy(), io.BytesIO(), 0
     with zipfile.ZipFile(buffer, "w") as archive:
-        for number, (name, cut) in enumerate(cutouts(scene), start=1):
-            safe = "".join(letter if letter.isalnum() else "-" for letter in name)[:40]
-            with archive.open(f"{number}-{safe}.png", "w") as file:
-                cut.save(file, "png", compress_level=4)
+        for index, name in enumerate(mask.vocabulary.names):
+            inside = labels == index
+            if inside.any():
+                number += 1
+                safe = "".join(letter if letter.isalnum() else "-" for letter in name)[:40]
+                with archive.open(f"{number}-{safe}.png", "w") as file:
+                    cut = Image.fromarray(opaque * inside[..., None])
+                    cut.save(file, "png", compress_level=4)
     return buffer.getvalue()
 
 

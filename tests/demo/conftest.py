@@ -35,13 +35,13 @@ def as_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
 def url() -> Iterator[str]:
     args = main.parser().parse_args(["--backbone", "built-in", "--no-downloads"])
     host = backbones.HOST
-    backbones.set_host(main.make_host(args))
+    backbones.HOST = main.make_host(args)
     blocks = main.build()
     uploads = Path(os.environ["GRADIO_TEMP_DIR"])
     _, address, _ = main.serve(blocks, args, uploads)
     yield address.rstrip("/")
     blocks.close(verbose=False)
-    backbones.set_host(host)
+    backbones.HOST = host
 
 
 @pytest.fixture(scope="module")

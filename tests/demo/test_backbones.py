@@ -60,6 +60,6 @@ def test_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     load(monkeypatch, Download(BackboneError("no network")))
     with pytest.raises(BackboneError, match="no network"):
         list(backbones.fetch("openai-vit-b-16"))
-    backbones.set_host(backbones.Host(downloads=False))
+    backbones.HOST = backbones.Host(downloads=False)
     with pytest.raises(BackboneError, match="downloads are off"):
         list(backbones.fetch("openai-vit-b-16"))

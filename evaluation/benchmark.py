@@ -234,17 +234,10 @@ def write_whole(path: Path, data: bytes) -> None:
 def count_image(experiment: Experiment, sample: Sample) -> Counts:
     """Confusion matrices of one image, (methods, C, C+1).
 
-    The image is encoded once; the later blocks run once for each setting of CS. Raises
-    EvaluationError if the ground truth and the image differ in size.
+    The image is encoded once; the later blocks run once for each setting of CS.
     """
     segmenter, dataset = experiment.segmenter, experiment.dataset
     image, truth = sample.load()
-    size = (image.height, image.width)
-    if truth.shape != size:
-        raise EvaluationError(
-            f"The truth of {sample.name} has {truth.shape} pixels (height, width), but its image "
-            f"has {size}; check that both files belong to the same image."
-        )
     n, none = len(dataset.classes), dataset.background
     queried = queried_classes(truth, dataset.classes, experiment.words, sample.name, none)
     if not queried:  # every pixel of this image is ignored

@@ -41,13 +41,23 @@ class Protocol:
 class Sample:
     """One image with its truth.
 
-    ``load()`` reads a PIL RGB image and class indices, (H, W) int16 and negative where ignored,
-    from ``files``.
+    ``read()`` reads a PIL RGB image and class indices, (H, W) int16 and negative where ignored,
+    from ``files``; ``load()`` also checks that they have the same size.
     """
 
     name: str
-    load: Callable[[], tuple[Image.Image, NDArray[np.int16]]]
+    read: Callable[[], tuple[Image.Image, NDArray[np.int16]]]
     files: tuple[Path, ...] = ()
+
+    def load(self) -> tuple[Image.Image, NDArray[np.int16]]:
+        image, truth = self.read()
+        size = (image.height, image.width)
+        if truth.shape != size:
+            raise EvaluationError(
+                f"The mask of {self.name} has {truth.shape} pixels (height, width), but its image "
+                f"has {size}; check that both files belong to the same image."
+            )
+        return image, truth
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,10 +103,7 @@ class Ids:
     others: int | None = None
 
     def labels(self, ids: NDArray, where: str) -> NDArray[np.int16]:
-        """Class indices of (H, W) ids; ``evaluation.metric.IGNORE`` where ignored.
-
-        Raises EvaluationError for ids that are not whole numbers from 0, or belong to another set.
-        """
+        """Class indices of (H, W) ids; ``evaluation.metric.IGNORE`` where ignored."""
         if ids.ndim != 2 or ids.dtype.kind not in "iu" or ids.min(initial=0) < 0:
             raise EvaluationError(
                 f"{where} does not contain whole ids from 0 of shape (height, width), but "
@@ -318,9 +325,7 @@ DATASETS: Table[Dataset] = Table(
 def open_dataset(dataset: Dataset, root: Path, split: str | None = None) -> LabelledSet:
     """Finds a set's files under ``root`` and pairs every image with its truth.
 
-    ``split`` names a list or folder other than the default. Raises EvaluationError if the files
-    have no known layout, if an image or its truth is missing, and for another split if none of the
-    set's paths depends on it.
+    ``split`` names a list or folder other than the default.
     """
     split = split or dataset.split
     paths = [path for files in dataset.files for path in (files.images, files.truth, *files.lists)]
@@ -407,10 +412,7 @@ def _load(photo: Path, truth: Path, ids: Ids) -> tuple[Image.Image, NDArray[np.i
 
 
 def read_ids(path: Path) -> NDArray:
-    """The ids in a label file, (H, W): a palette, grey or 16-bit PNG, or a ``.mat``.
-
-    Raises EvaluationError if the file is damaged or has no ids.
-    """
+    """The ids in a label file, (H, W): a palette, grey or 16-bit PNG, or a ``.mat``."""
     try:
         if path.suffix == ".mat":
             return np.asarray(loadmat(path)["LabelMap"])

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation import EvaluationError
 from gclip_core.words.vocabulary import Vocabulary
 
 IGNORE = -1
@@ -52,14 +51,8 @@ def confusion(
     """Counts pixels by true and predicted class: (H, W) and (H, W) to (C, C+1) int64.
 
     Pixels with ``truth == IGNORE`` are left out; ``predicted == IGNORE`` is the last column.
-    ``n_true`` is the number of rows, if it differs from the number of classes. Raises
-    EvaluationError if the shapes differ.
+    ``n_true`` is the number of rows, if it differs from the number of classes.
     """
-    if truth.shape != predicted.shape:
-        raise EvaluationError(
-            f"The prediction has {predicted.shape} pixels (height, width), but the truth has "
-            f"{truth.shape}; they must be equal."
-        )
     n_true, width = n_classes if n_true is None else n_true, n_classes + 1
     counted = truth != IGNORE
     rows, columns = truth[counted].astype(np.int64), predicted[counted].astype(np.int64)

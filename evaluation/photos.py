@@ -24,20 +24,13 @@ NAME = "photos"
 
 
 @dataclass(frozen=True)
-class Region:
-    """A polygon of (x, y) corners in pixels, and the index of the word it shows, or ``IGNORE``."""
-
-    word: int
-    corners: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True)
 class ShippedPhoto:
     """A photo that ships and its true mask.
 
     ``words`` are the classes, the main one first, each a name followed by its synonyms; ``text``
-    has one word of each, as a person would type them. ``regions`` are in the order of painting;
-    ``size`` is (height, width).
+    has one word of each, as a person would type them. ``regions`` are polygons in the order of
+    painting: the index of the word, or ``IGNORE``, and (x, y) corners in pixels. ``size`` is
+    (height, width).
     """
 
     name: str
@@ -46,7 +39,7 @@ class ShippedPhoto:
     size: Size
     words: tuple[tuple[str, ...], ...]
     text: str
-    regions: tuple[Region, ...]
+    regions: tuple[tuple[int, tuple[tuple[int, int], ...]], ...]
 
     @property
     def path(self) -> Path:
@@ -66,8 +59,8 @@ class ShippedPhoto:
         """The true mask: (H, W) indices into ``words``, ``IGNORE`` where there is none."""
         mask = Image.new("I", self.size[::-1], IGNORE)
         draw = ImageDraw.Draw(mask)
-        for region in self.regions:
-            draw.polygon(region.corners, fill=region.word)
+        for word, corners in self.regions:
+            draw.polygon(corners, fill=word)
         return np.asarray(mask).astype(np.int16)
 
 
@@ -82,7 +75,7 @@ def _photo(name: str, entry: dict) -> ShippedPhoto:
     words = tuple(tuple(w.strip() for w in word.split(";")) for word in entry["words"])
     index = {synonyms[0]: i for i, synonyms in enumerate(words)} | {"": IGNORE}
     regions = [
-        Region(index[word], tuple(tuple(map(int, corner.split(","))) for corner in points.split()))
+        (index[word], tuple(tuple(map(int, corner.split(","))) for corner in points.split()))
         for word, points in entry["regions"]  # points as SVG writes them: "x,y x,y x,y"
     ]
     size, text = tuple(entry["size"]), entry.get("text", ", ".join(names[0] for names in words))

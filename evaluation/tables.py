@@ -99,8 +99,6 @@ def paper_table(results: Sequence[Result]) -> str:
     are beside it if a complete run can be compared with them. The last column, the mean over the
     sets, is left out if a run lacks images, or if ``ALIKE``, the weights, the code or a method's
     settings differ.
-
-    Raises EvaluationError without a result, and for two of one backbone on one set.
     """
     if not results:
         raise EvaluationError("At least one result folder is needed; name one or more.")

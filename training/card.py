@@ -67,7 +67,7 @@ def coco_half(folder: Path, half: str) -> LabelledSet:
         image, labels = sample.load()
         return image, without_small(coarser[labels])
 
-    samples = tuple(replace(sample, load=partial(load, sample)) for sample in opened.samples)
+    samples = tuple(replace(sample, read=partial(load, sample)) for sample in opened.samples)
     classes = tuple(ClassName(word, (word,)) for word in words)
     return replace(opened, classes=classes, samples=samples)
 

@@ -47,8 +47,8 @@ class Source:
 class TrainingPhoto:
     """A photo to learn from; ``source`` is None for a photo without a mask.
 
-    ``load()`` reads an RGB image and the labels (H, W) int16 of its mask, negative where unknown;
-    it raises ValueError if they differ in size. Without a mask, the labels are empty (0, 0).
+    ``load()`` reads an RGB image and the labels (H, W) int16 of its mask, negative where unknown.
+    Without a mask, the labels are empty (0, 0).
     ``model`` is a digest of the frozen networks that compute its features, and says for what.
     """
 
@@ -101,10 +101,7 @@ def write(
     first: str | None = None,
     most: int = 1000,
 ) -> None:
-    """Writes ``data.json``. ``masks`` are folders or ``SET=FOLDER``, ``first`` a first model.
-
-    Raises ValueError for an unknown data set, and for a first model without photos.
-    """
+    """Writes ``data.json``. ``masks`` are folders or ``SET=FOLDER``, ``first`` a first model."""
     pairs = [entry.rpartition("=")[::2] for entry in masks]
     if unknown := [name for name, _ in pairs if name and name not in DATASETS]:
         raise ValueError(f"'{unknown[0]}' is not one of the data sets {', '.join(DATASETS)}.")
@@ -123,11 +120,7 @@ def write(
 
 
 def read(data: Path, without: str | None = None) -> Data:
-    """Reads ``data.json``, and holds out photos that a list ``WITHOUT.txt`` in their folder names.
-
-    Raises ValueError for a word that the model does not know, for a name that occurs twice and for
-    a missing list, and EvaluationError for other missing files.
-    """
+    """Reads ``data.json``, without the photos that a list ``WITHOUT.txt`` in their folder names."""
     if not (data / FILE).is_file():
         raise ValueError(f"{data / FILE} is missing: run `python -m training data {data}` first.")
     content = json.loads((data / FILE).read_text("utf-8"))
@@ -191,21 +184,7 @@ def _source(known: Known, name: str, opened: LabelledSet) -> Source:
 
 
 def _photos(source: Source, samples: Sequence[Sample]) -> list[TrainingPhoto]:
-    names = (f"{source.name}/{sample.name}" for sample in samples)
-    return [
-        TrainingPhoto(name, partial(_load_pair, name, sample), source)
-        for name, sample in zip(names, samples, strict=True)
-    ]
-
-
-def _load_pair(name: str, sample: Sample) -> tuple[Image.Image, NDArray[np.int16]]:
-    image, labels = sample.load()
-    if image.size != labels.shape[::-1]:
-        raise ValueError(
-            f"The mask of {name} has {labels.shape[::-1]} pixels, but its photo has {image.size}: "
-            "a mask must be as large as its photo."
-        )
-    return image, labels
+    return [TrainingPhoto(f"{source.name}/{s.name}", s.load, source) for s in samples]
 
 
 def _without_masks(folder: Path) -> list[TrainingPhoto]:
@@ -225,10 +204,7 @@ def _without_masks(folder: Path) -> list[TrainingPhoto]:
 
 
 def check(data: Path) -> None:
-    """Reads every photo and mask that ``data.json`` names, and prints a summary.
-
-    Raises ValueError if a mask and its photo differ in size, or if no mask has a word.
-    """
+    """Reads every photo and mask that ``data.json`` names, and prints a summary."""
     opened, found = read(data), 0
     for source in opened.sources:
         photos = [photo for photo in opened.masks if photo.source is source]

@@ -47,14 +47,10 @@ def other_words() -> dict[str, tuple[str, ...]]:
 def parse(text: str, where: str) -> tuple[ClassName, ...]:
     """Reads a class list: ``name: phrase; phrase`` a line, or just ``name``; ``#`` comments.
 
-    Raises EvaluationError without a class, and for one without a name or a name or phrase that
-    occurs twice.
+    Raises EvaluationError for a phrase that occurs twice.
     """
     classes = tuple(ClassName(name, words or (name,)) for name, words in lists.entries(text))
-    names = [c.name.casefold() for c in classes]
     phrases = [phrase.casefold() for c in classes for phrase in c.phrases]
-    twice = [word for words in (names, phrases) for word in words if words.count(word) > 1]
-    if not classes or twice or "" in names:
-        what = f"'{twice[0]}' occurs twice" if twice else "it has a line without a name, or no line"
-        raise EvaluationError(f"{where} is not a class list: {what}; write one class a line.")
+    if twice := [phrase for phrase in phrases if phrases.count(phrase) > 1]:
+        raise EvaluationError(f"'{twice[0]}' occurs twice in the class list {where}.")
     return classes

@@ -92,9 +92,9 @@ def test_ignored_image_and_other_size() -> None:
     experiment = small_experiment(1, words="present")
     sample = experiment.dataset.samples[0]
     image, truth = sample.load()
-    empty = replace(sample, load=lambda: (image, np.full_like(truth, IGNORE)))
+    empty = replace(sample, read=lambda: (image, np.full_like(truth, IGNORE)))
     assert benchmark.count_image(experiment, empty).sum() == 0
-    turned = replace(sample, load=lambda: (image, truth.T))
+    turned = replace(sample, read=lambda: (image, truth.T))
     with pytest.raises(EvaluationError, match=r"\(40, 32\) pixels.*has \(32, 40\)"):
         benchmark.count_image(experiment, turned)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation.metric import IGNORE
-from evaluation.photos import Region, ShippedPhoto, shipped_photos
+from evaluation.photos import ShippedPhoto, shipped_photos
 from gclip_core import assets
 from gclip_core.words import vocabulary
 from tests.models import loaded
@@ -29,7 +29,7 @@ def test_mask(photo: ShippedPhoto) -> None:
     areas = [(labels == index).mean() for index in range(len(photo.words))]
     assert min(areas) >= 0.01, "every word covers a hundredth"
     assert 0.75 < sum(areas) <= 1
-    corners = np.array([corner for region in photo.regions for corner in region.corners])
+    corners = np.array([corner for _, corners in photo.regions for corner in corners])
     assert (corners >= 0).all() and (corners <= photo.size[::-1]).all()
 
 
@@ -37,7 +37,7 @@ def test_polygons() -> None:
     """Later polygons cover earlier ones, and a polygon without a word erases."""
     square = ((0, 0), (9, 0), (9, 9), (0, 9))
     left, corner = ((0, 0), (4, 0), (4, 9), (0, 9)), ((0, 0), (2, 0), (2, 2), (0, 2))
-    regions = (Region(0, square), Region(1, left), Region(IGNORE, corner))
+    regions = ((0, square), (1, left), (IGNORE, corner))
     labels = ShippedPhoto("", "", "", (10, 10), (("a",), ("b",)), "a, b", regions).labels()
     assert [int((labels == index).sum()) for index in (0, 1, -1)] == [50, 41, 9]
     assert labels[5, 4] == 1

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gclip_core.minimal import attention, heads
 from gclip_core.words.text import TEMPLATES
 from tests.models import tokenizer
 
@@ -36,14 +37,13 @@ def features(model: nn.Module, pixels: Tensor, fused: Sequence[int] = ()) -> Ten
     maps = []
     for index, block in enumerate(visual.transformer.resblocks[:-1]):
         if index in fused:
-            q, k, _ = _qkv(block, x)
-            maps.append(_attention(q, k))
+            q, k, _ = heads(block, x[0])
+            maps.append(attention(q, k))
         x = block(x)
     last = visual.transformer.resblocks[-1]
-    q, _, v = _qkv(last, x)
-    A = (_attention(q, q) + sum(maps)) / (1 + len(maps))
-    mixed = (A @ v).transpose(1, 2).flatten(2)
-    z = F.linear(mixed, last.attn.out_proj.weight, last.attn.out_proj.bias)
+    q, _, v = heads(last, x[0])
+    A = (attention(q, q) + sum(maps)) / (1 + len(maps))
+    z = last.attn.out_proj((A @ v).transpose(0, 1).flatten(1))[None]
     return F.normalize(visual.ln_post(z)[:, 1:] @ visual.proj, dim=-1)
 
 
@@ -62,13 +62,3 @@ def _positions(visual: nn.Module, h: int, w: int) -> Tensor:
     patches = own[1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
     patches = F.interpolate(patches, size=(h, w), mode="bicubic", align_corners=False)
     return torch.cat([own[:1], patches.flatten(2)[0].T])
-
-
-def _qkv(block: nn.Module, x: Tensor) -> list[Tensor]:
-    joint = F.linear(block.ln_1(x), block.attn.in_proj_weight, block.attn.in_proj_bias)
-    heads = (block.attn.num_heads, -1)
-    return [part.unflatten(-1, heads).transpose(1, 2) for part in joint.chunk(3, dim=-1)]
-
-
-def _attention(a: Tensor, b: Tensor) -> Tensor:
-    return (a @ b.transpose(-1, -2) * a.shape[-1] ** -0.5).softmax(-1)

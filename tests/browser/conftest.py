@@ -146,16 +146,6 @@ def flower(visitor: Callable[..., Page]) -> Page:
     return visitor(**FLOWER)
 
 
-@pytest.fixture
-def shared(visitor: Callable[..., Page], tab: Tab) -> Page:
-    """The page for tests that do not depend on what the previous one did with it."""
-    if not tab.page.url.startswith(tab.url):
-        return visitor(**FLOWER)
-    tab.page.set_viewport_size(DESKTOP)
-    turn_to(tab.page, TABS[0])
-    return tab.page
-
-
 def answers(page: Page, part: str = "canvas") -> Locator:
     """The component that draws, which counts its answers in ``data-answers``."""
     return page.locator(f"#{part} [data-answers]")

@@ -316,23 +316,23 @@ def test_mouse(visitor: Callable[..., Page]) -> None:
     expect(stage).not_to_contain_class("looking")
 
 
-def test_own_photo(shared: Page) -> None:
+def test_own_photo(flower: Page) -> None:
     """An uploaded photo gets a mask of the typed words, upright even if the camera was turned."""
     exif, image = Image.Exif(), picture()
     exif[0x0112] = 6
-    after(shared, lambda: give(shared, encoded(image, "JPEG", exif=exif), "photo.jpeg"))
-    box = shared.locator("#canvas .stage").bounding_box() or {}
+    after(flower, lambda: give(flower, encoded(image, "JPEG", exif=exif), "photo.jpeg"))
+    box = flower.locator("#canvas .stage").bounding_box() or {}
     assert box["width"] / box["height"] == pytest.approx(image.height / image.width, rel=0.02)
-    after(shared, lambda: type_words(shared, "grass, dog, sky"))
-    assert share(shared, "dog") > 5
+    after(flower, lambda: type_words(flower, "grass, dog, sky"))
+    assert share(flower, "dog") > 5
 
 
-def test_deleted_files(shared: Page) -> None:
+def test_deleted_files(flower: Page) -> None:
     """If the server has deleted an answer's files, the page says so, and the next answer works."""
     files = "**/numbers.gz"
-    shared.route(files, lambda route: route.fulfill(status=404))
-    type_words(shared, "flower, sky")
-    expect(shared.locator("#canvas .gone")).to_contain_text("Reload the page")
-    shared.unroute(files)
-    after(shared, lambda: type_words(shared, "flower, leaf, sky"))
-    expect(shared.locator("#canvas .gone")).to_have_count(0)
+    flower.route(files, lambda route: route.fulfill(status=404))
+    type_words(flower, "flower, sky")
+    expect(flower.locator("#canvas .gone")).to_contain_text("Reload the page")
+    flower.unroute(files)
+    after(flower, lambda: type_words(flower, "flower, leaf, sky"))
+    expect(flower.locator("#canvas .gone")).to_have_count(0)

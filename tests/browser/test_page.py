@@ -85,10 +85,10 @@ def test_link(visitor: Callable[..., Page]) -> None:
     assert page.locator("img[src=x]").count() == 0
 
 
-def test_two_visitors(shared: Page, url: str) -> None:
+def test_two_visitors(flower: Page, url: str) -> None:
     """Two visitors with simultaneous requests see their own answers."""
-    with watched(shared.context.new_page()) as other:
-        pages = (shared, load(other, f"{url}?example=dog&words=dog&short_side=160"))
+    with watched(flower.context.new_page()) as other:
+        pages = (flower, load(other, f"{url}?example=dog&words=dog&short_side=160"))
         for page, words in zip(pages, ("plant, sky", "person, grass"), strict=True):
             type_words(page, words)
         for page, words in zip(pages, ("plant, sky", "person, grass"), strict=True):
@@ -122,35 +122,35 @@ def test_lost_connection(flower: Page) -> None:
     expect(flower).to_have_url(re.compile("amf=0"))
 
 
-def test_compare(shared: Page) -> None:
+def test_compare(flower: Page) -> None:
     """Every method has a mask and a row; a press enlarges a mask beside GCLIP's, whose patches have
     scores; the same press closes it."""
-    turn_to(shared, "Compare")
-    masks = shared.locator("#masks button")
-    expect(shared.get_by_role("row")).to_have_count(1 + masks.count())
+    turn_to(flower, "Compare")
+    masks = flower.locator("#masks button")
+    expect(flower.get_by_role("row")).to_have_count(1 + masks.count())
     masks.nth(1).click()
-    expect(answers(shared, "large")).to_be_in_viewport()
-    shared.locator("#large .pad").click()
-    expect(shared.locator("#large .why")).to_be_visible()
-    expect(shared.locator("#large .views button").first).to_contain_text("GCLIP")
+    expect(answers(flower, "large")).to_be_in_viewport()
+    flower.locator("#large .pad").click()
+    expect(flower.locator("#large .why")).to_be_visible()
+    expect(flower.locator("#large .views button").first).to_contain_text("GCLIP")
     expect(masks.nth(1)).to_have_attribute("aria-pressed", "true")
-    gclip, other = shared.locator("#large .views button").all()[:2]
+    gclip, other = flower.locator("#large .views button").all()[:2]
     gclip.click()
-    after(shared, masks.nth(2).click, "large")
+    after(flower, masks.nth(2).click, "large")
     expect(other).to_have_attribute("aria-pressed", "true")
     masks.nth(2).click()
-    expect(shared.locator("#large")).to_be_hidden()
+    expect(flower.locator("#large")).to_be_hidden()
 
 
-def test_quick_chips(shared: Page) -> None:
+def test_quick_chips(flower: Page) -> None:
     """Two words pressed at once are both added."""
-    after(shared, lambda: type_words(shared, "grass"))
-    chips = shared.locator("#chips button", has_text="+ ")
+    after(flower, lambda: type_words(flower, "grass"))
+    chips = flower.locator("#chips button", has_text="+ ")
     expect(chips.nth(1)).to_be_visible()
     press = "chips => chips.slice(0, 2).map((chip) => (chip.click(), chip.innerText))"
     words = ["grass", *(text.removeprefix("+ ") for text in chips.evaluate_all(press))]
-    expect(shared.locator("#words textarea")).to_have_value(", ".join(words))
-    expect(legend(shared)).to_have_text([*words, "background"])
+    expect(flower.locator("#words textarea")).to_have_value(", ".join(words))
+    expect(legend(flower)).to_have_text([*words, "background"])
 
 
 def test_words(flower: Page) -> None:

@@ -2,20 +2,19 @@
 
 import json
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from demo.address import ABSENT, Address, link, restore, to_browser
+from demo.address import ABSENT, Address, restore, to_browser
 from demo.files import reference, saved, upload
 from demo.gate.files import DIGEST, GONE
 from demo.scene import OPENING, Photo, Scene
 from demo.settings import Settings
 from tests.demo.photos import DOG, scene
-from tests.demo.visitor import FailedError, Visitor
+from tests.demo.visitor import Visitor
 from tests.pictures import encoded
 
 OWN = "?example=own&words=cat"
@@ -42,15 +41,6 @@ def test_own_photo_is_not_in_the_link(uploaded: str) -> None:
     sent = json.loads(to_browser(scene(uploaded, words="dog")))
     assert "example=own&" in sent["link"] and "holiday" not in str(sent)
     assert DIGEST.fullmatch(sent["photo"]) and sent["photo"] not in sent["link"]
-
-
-def test_browser_brings_its_photo_back(visitor: Visitor, uploaded: str) -> None:
-    """With the words, the switches and the tab; the gate lets the page read it."""
-    query = link(scene(uploaded, words="dog, sky", amf=False))
-    values = visitor.open(f"{query}&kept=k1&tab=how", photo=reference(uploaded))
-    assert values["photo"]["path"] == uploaded
-    assert (values["words"], values["amf"], values["tab"]) == ("dog, sky", False, "how")
-    assert visitor.answer(values)["canvas"]["classes"][0]["name"] == "dog"
 
 
 def test_shared_photo_is_opened_by_others(url: str, uploaded: str) -> None:
@@ -99,15 +89,6 @@ def test_unfinished_file_is_not_opened(uploaded: str) -> None:
     path = Path(saved(b"another picture", "a.png"))
     path.rename(path.with_name(".a.png.part"))
     assert upload(path.parent.name) is None
-
-
-@pytest.mark.parametrize(
-    "sent", ["", "null", '{"query": 5}', '{"photo": ["a"]}', "{" * 50, None, 5]
-)
-def test_forged_address_is_refused(url: str, sent: Any) -> None:
-    visitor = Visitor(url)
-    with pytest.raises(FailedError, match="This request failed"):
-        list(visitor.call(visitor.events["open_address"]["id"], [None, sent]))
 
 
 def test_long_words_are_kept_by_the_browser() -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 import gclip_core as gclip
 from demo import api, backbones
 from demo.gate import API
-from demo.scene import Photo, Scene
+from demo.scene import Scene
 from demo.settings import Settings
 from gclip_core import __version__, assets
 from tests.demo.visitor import FailedError, Visitor
@@ -46,19 +46,21 @@ def test_endpoints(client: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "background", "same"),
+    ("method", "options", "same"),
     [
-        ("gclip", "on", gclip.gclip()),
-        ("amf", "off", gclip.gclip(cs=False)),
-        ("naclip", "on", gclip.METHODS["naclip"]),
+        ("gclip", {"background": "on"}, gclip.gclip()),
+        ("gclip", {"background": "on", "refine": "guided"}, gclip.gclip()),
+        ("amf", {"background": "off"}, gclip.gclip(cs=False)),
+        ("naclip", {"background": "on"}, gclip.METHODS["naclip"]),
     ],
 )
-def test_segment(client: Client, method: str, background: str, same: gclip.Method) -> None:
+def test_segment(client: Client, method: str, options: dict, same: gclip.Method) -> None:
     """The mask is the library's, and its description matches it."""
     file, described = client.predict(
-        handle_file(PICTURE), "cat, grass", method, background=background, api_name="/segment"
+        handle_file(PICTURE), "cat, grass", method, **options, api_name="/segment"
     )
-    options = {"background": background == "on", "background_weight": Settings().background_weight}
+    options = options | {"background": options["background"] == "on"}
+    options["background_weight"] = Settings().background_weight
     segmenter = gclip.Segmenter(backbones.get("built-in"))
     expected = segmenter.segment(PICTURE, "cat, grass", same, **options).labels
     assert np.array_equal(labels(file), expected.numpy())
@@ -69,15 +71,6 @@ def test_segment(client: Client, method: str, background: str, same: gclip.Metho
     assert sum(shares) == pytest.approx(1)
     assert described["none"] == pytest.approx((expected < 0).double().mean().item())
     assert described["facts"]["weights"]
-
-
-def test_refined_segment(client: Client) -> None:
-    """With edges that follow the image, it is the page's mask."""
-    file, _ = client.predict(
-        handle_file(PICTURE), "cat, grass", refine="guided", api_name="/segment"
-    )
-    page = Scene(Photo.of(PICTURE), Settings(words="cat, grass", backbone="built-in"))
-    assert np.array_equal(labels(file), page.mask().labels.numpy())
 
 
 def test_unknown_word(client: Client) -> None:

@@ -90,15 +90,6 @@ def test_forged_values(visitor: Visitor, capfd: Any) -> None:
     assert "Traceback" not in "".join(capfd.readouterr())
 
 
-@pytest.mark.parametrize("photo", ["a.png", ["a.png"], 7, {"size": []}])
-def test_forged_photo(photo: Any, visitor: Visitor, capfd: Any) -> None:
-    """A value that is not a file is refused, without a traceback in the log."""
-    values = visitor.open("words=cat")
-    with pytest.raises(FailedError, match="(?i)upload"):
-        visitor.answer(values | {"photo": photo})
-    assert "Traceback" not in "".join(capfd.readouterr())
-
-
 FORGED = [
     (event, [], data, "This request failed")
     for event in ("choose_example", "press")
@@ -108,6 +99,10 @@ FORGED += [
     (event, [["<planted>"]], {"index": 0}, "This request failed") for event in ("fetch", "offer")
 ]
 FORGED.append(("press", [], {"settings": {"window": "<planted>"}}, "“window” cannot be used"))
+FORGED += [
+    ("open_address", [None, address], None, "This request failed")
+    for address in ("", "null", '{"query": 5}', '{"photo": ["a"]}', "{" * 50, None, 5)
+]
 
 
 @pytest.mark.parametrize(("event", "inputs", "data", "message"), FORGED)
@@ -115,7 +110,7 @@ def test_forged_press(
     event: str, inputs: list, data: Any, message: str, visitor: Visitor, capfd: Any
 ) -> None:
     """A press on what does not exist, with inputs of another type, or that sets what no control
-    can have."""
+    can have; an address that no browser sends."""
     with pytest.raises(FailedError, match=message):
         list(visitor.call(visitor.events[event]["id"], inputs, data))
     printed = "".join(capfd.readouterr())

@@ -50,10 +50,7 @@ def is_here(name: str) -> bool:
 
 
 def get(name: str) -> Backbone:
-    """The backbone of that name, loaded once. Only the host's own may be downloaded.
-
-    Raises BackboneError if its weights are not on this machine or cannot be used.
-    """
+    """The backbone of that name, loaded once. Only the host's own may be downloaded."""
     entry = BACKBONES[name]
     if not is_here(name):
         raise BackboneError(
@@ -82,10 +79,7 @@ def offer(name: str) -> str:
 
 
 def fetch(name: str) -> Iterator[str]:
-    """Downloads a backbone's weights and yields the progress. Closing the generator cancels it.
-
-    Raises BackboneError if downloads are off, there is no network, or the disk is full.
-    """
+    """Downloads a backbone's weights and yields the progress. Closing the generator cancels it."""
     entry, closed, done = BACKBONES[name], Event(), 0
     if not HOST.downloads:
         raise BackboneError(offer(name))

@@ -80,10 +80,7 @@ class Settings(BaseModel):
 
     @classmethod
     def read(cls, values: Mapping[str, Any] | Iterable[Any]) -> Self:
-        """Settings by name, or all of them in the order of the fields, as the page sends them.
-
-        Raises GclipError if a value has the wrong type or is out of range.
-        """
+        """Settings by name, or all of them in the order of the fields, as the page sends them."""
         labels = {}
         if not isinstance(values, Mapping):
             labels = LABELS

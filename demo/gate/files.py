@@ -117,11 +117,7 @@ class Files:
 
     @asynccontextmanager
     async def counting(self, receive: Receive) -> AsyncIterator[Receive]:
-        """Counts the bytes of a request until it is stored and answered.
-
-        Raises HTTPException if it is too large, too many uploads are in progress, or the disk is
-        full.
-        """
+        """Counts the bytes of a request until it is stored and answered."""
         size = 0
 
         async def part() -> Message:

@@ -24,8 +24,6 @@ def check_cost(windows: int, patches: int, channels: int, methods: int = 1) -> N
 
     The cost of attention grows with the square of the number of patches. An encoding with up to 14
     methods counts once; more methods count in proportion.
-
-    Raises GclipError if it is more than one request may use.
     """
     cost = windows * patches * (1 + patches / 2_000) * channels * max(1, methods / 14)
     if cost > MAX_COST:

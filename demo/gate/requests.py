@@ -148,10 +148,7 @@ def route(scope: Scope) -> str:
 
 
 def requested_event(page: "gr.Blocks", path: str, request: dict[str, Any]) -> Any:
-    """The Gradio event that a request calls: API clients send its name, the page its number.
-
-    Raises HTTPException if there is none.
-    """
+    """The Gradio event that a request calls: API clients send its name, the page its number."""
     if called := CALL.fullmatch(path):
         public = (f for f in page.fns.values() if f.api_visibility == "public")
         event = next((f for f in public if f.api_name == called[1]), None)

@@ -40,10 +40,7 @@ class Sessions:
 
     @contextmanager
     def join(self, session: Any, queue: str) -> Iterator[None]:
-        """Counts a request until it is in a queue, then gives every visitor a turn.
-
-        Raises HTTPException if too many requests wait, or the session's name is invalid.
-        """
+        """Counts a request until it is in a queue, then gives every visitor a turn."""
         pending = self.page._queue.pending_event_ids_session
         if session is None:  # Gradio then names one after its only request
             count, most = sum(name in ids for name, ids in pending.items()), MAX_OF_PROGRAMS

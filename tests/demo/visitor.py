@@ -124,10 +124,7 @@ class Visitor:
         return self.web.post(UPLOAD, files={"files": (name, data)})
 
     def uploaded(self, data: bytes, name: str = "picture.png") -> dict[str, Any]:
-        """Uploads a file and returns it as the value of the photo.
-
-        Raises BusyError if too many uploads are in progress.
-        """
+        """Uploads a file and returns it as the value of the photo."""
         response = self.upload(data, name)
         if response.status_code == 503:
             raise BusyError(response.text)
@@ -160,11 +157,7 @@ class Visitor:
         return self.shown
 
     def call(self, event: int, data: list[Any], event_data: Any = None) -> Iterator[list[Any]]:
-        """Joins the queue; what each message says of the outputs.
-
-        Raises BusyError if too many requests are waiting, and FailedError if there is no answer for
-        another reason.
-        """
+        """Joins the queue; what each message says of the outputs."""
         body = {"fn_index": event, "data": data, "event_data": event_data}
         joined = self.web.post(JOIN, json=body | {"session_hash": self.session})
         if joined.status_code in (429, 503):
@@ -201,11 +194,7 @@ class Visitor:
                     yield json.loads(line.removeprefix("data:"))
 
     def program(self, endpoint: str, *values: Any) -> Any:
-        """Calls an endpoint of the API as a program does.
-
-        Raises BusyError if too many requests are waiting, and FailedError with the message
-        if the request was refused.
-        """
+        """Calls an endpoint of the API as a program does."""
         joined = self.web.post(f"{API}/call/{endpoint}", json={"data": values})
         if joined.status_code in (429, 503):
             raise BusyError(joined.text)

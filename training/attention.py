@@ -33,7 +33,6 @@ from torch import Tensor, nn
 from gclip_core import blocks
 from gclip_core.attention import softmax_rows
 from training.data import TrainingPhoto, folder_of, read
-from training.features import FINE
 from training.fitting import fit, low_precision
 from training.network import BLOCKS, HEADS, WIDTH, Network, restored
 from training.patches import labels, stored
@@ -71,25 +70,17 @@ _READING = 2.5
 
 
 class Squares:
-    """Square crops of photos, some mirrored: features (B, SIDE, SIDE, FEATURES), affinities
-    (B, N, N) and labels (B, N)."""
+    """Square crops of the photos that are large enough, some mirrored: features (B, SIDE, SIDE,
+    FEATURES), affinities (B, N, N) and labels (B, N)."""
 
     def __init__(self, words: WordList, work: Path, photos: Sequence[TrainingPhoto]) -> None:
-        self.words, self.work = words, work
-        self.photos = [photo for photo in photos if self._is_wide(photo)]
-        self.read: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
-
-    def _is_wide(self, photo: TrainingPhoto) -> bool:
-        """Whether a square fits into a photo's grid."""
-        return min(stored(self.work, photo)["labels"].shape[1:]) >= FINE * SIDE
-
-    def _read(self, photo: TrainingPhoto) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Features (h, w, FEATURES), affinity (hw, hw) and labels (h, w) of a photo."""
-        if photo.name not in self.read:
-            arrays = stored(self.work, photo)
-            label = labels(self.words, photo, arrays["labels"][:1])[0]
-            self.read[photo.name] = arrays["features"][0], arrays["affinity"], label
-        return self.read[photo.name]
+        self.photos = []
+        for photo in photos:
+            arrays = stored(work, photo)
+            label = labels(words, photo, arrays["labels"][:1])[0]  # (h, w)
+            if min(label.shape) >= SIDE:
+                features = arrays["features"][0].copy()  # (h, w, FEATURES), without other views
+                self.photos.append((features, arrays["affinity"], label))
 
     def sample(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """Features, affinities and labels of random crops."""
@@ -100,8 +91,7 @@ class Squares:
         return features.float(), affinity.float(), label
 
     def _part(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        photo = self.photos[rng.integers(len(self.photos))]
-        features, affinity, label = self._read(photo)
+        features, affinity, label = self.photos[rng.integers(len(self.photos))]
         height, width = label.shape
         top, left = rng.integers(height - SIDE + 1), rng.integers(width - SIDE + 1)
         places = np.arange(height * width).reshape(height, width)

@@ -19,7 +19,6 @@ from gclip_core.backbones.registry import BUILT_IN
 from training.data import folder_of, read
 from training.network import restored
 from training.patch_map import SCALE
-from training.words import WordList
 
 KEPT = (
     "model.json",
@@ -46,18 +45,6 @@ def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return out
 
 
-def seen_and_neighbours(
-    groups: Mapping[str, list[list[str]]], words: WordList
-) -> dict[str, list[list[str]]]:
-    """``words.json``: the teacher's, in which words with a mask are "seen", too."""
-    every = sorted(groups["seen"] + groups["neighbours"])
-    return {
-        "seen": [group for group in every if group[0] in words.all],
-        "neighbours": [group for group in every if group[0] not in words.all],
-        "classes": groups["classes"],
-    }
-
-
 def run(data: Path, work: Path, without: str | None = None, seed: int = 0) -> None:
     """Writes the files of a run into its folder ``packed``."""
     opened, folder = read(data), folder_of(work, without, seed)
@@ -72,9 +59,12 @@ def run(data: Path, work: Path, without: str | None = None, seed: int = 0) -> No
     state["logit_scale"] = torch.tensor(SCALE).log()
     save_file(packed(state), out / "model.safetensors")
     groups = json.loads((teacher / "words.json").read_text("utf-8"))
+    seen, every = opened.words().all, sorted(groups["seen"] + groups["neighbours"])
+    groups["seen"] = [group for group in every if group[0] in seen]
+    groups["neighbours"] = [group for group in every if group[0] not in seen]
     lines = (
         f' "{kind}": [\n' + ",\n".join(f"  {json.dumps(group)}" for group in of_kind) + "\n ]"
-        for kind, of_kind in seen_and_neighbours(groups, opened.words()).items()
+        for kind, of_kind in groups.items()
     )
     (out / "words.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
     print(f"{out} has the model: python app.py --backbone {BUILT_IN} --weights {out}")

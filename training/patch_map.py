@@ -108,24 +108,29 @@ def teacher_term(compared: Compared, vectors: Tensor, teacher: Tensor, hidden: T
     return F.kl_div(ours, theirs, reduction="batchmean", log_target=True)
 
 
-def learn(
-    words: WordList,
-    vectors: Tensor,
-    before: Network,
-    network: Network,
-    patches: Patches,
-    free: np.ndarray,
-    steps: int,
-    seed: int,
-    is_new: bool = True,
+def run(
+    data: Path, work: Path, without: str | None = None, seed: int = 0, steps: int | None = None
 ) -> None:
-    """Trains the map of ``network`` on labelled patches, and with the teacher's map ``before`` on
-    patches without a label, ``free`` (n, FEATURES)."""
-    rng = np.random.default_rng(seed)
+    """Learns from all photos that ``without`` does not hold out, and writes ``map.pt``."""
+    opened = read(data, without)
+    words, model = opened.words(), load_backbone(BUILT_IN, opened.teacher)
+    patches = Patches(words, work, opened.masks)
+    free = [stored(work, photo)["features"].reshape(-1, FEATURES) for photo in opened.others]
+    before = network_of(model, *patches.statistics())
+    vectors = text.embed(model, words.all)
     of_masks = patches.words_of.any(0).nonzero().flatten().tolist()
-    of_all = Compared(words, vectors, range(len(words.all)))
-    compared = Compared(words, vectors, of_masks) if is_new else of_all
     share = OTHERS / len(of_masks)
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    of_all = Compared(words, vectors, range(len(words.all)))
+    if opened.is_new:
+        network, compared = Network(*patches.statistics()), Compared(words, vectors, of_masks)
+        rate, steps = RATE, steps or STEPS
+    else:
+        network, compared = copy.deepcopy(before), of_all
+        rate, steps = RATE_FURTHER, steps or STEPS_FURTHER
+        free.append(patches.unknown)
+    free = np.concatenate(free)  # patches without a label, (n, FEATURES)
 
     def losses(step: int) -> dict[str, Tensor]:
         labelled, label, view = patches.sample(rng, LABELLED)
@@ -150,27 +155,5 @@ def learn(
         return found
 
     parameters = [p for name, p in network.named_parameters() if name.split(".")[0] in MAP]
-    fit(parameters, losses, WEIGHTS, steps, lr=RATE if is_new else RATE_FURTHER)
-
-
-def run(
-    data: Path, work: Path, without: str | None = None, seed: int = 0, steps: int | None = None
-) -> None:
-    """Learns from all photos that ``without`` does not hold out, and writes ``map.pt``."""
-    opened = read(data, without)
-    steps = steps or (STEPS if opened.is_new else STEPS_FURTHER)
-    words, model = opened.words(), load_backbone(BUILT_IN, opened.teacher)
-    patches = Patches(words, work, opened.masks)
-    free = [stored(work, photo)["features"].reshape(-1, FEATURES) for photo in opened.others]
-    before = network_of(model, *patches.statistics())
-    torch.manual_seed(seed)
-    if opened.is_new:
-        network = Network(*patches.statistics())
-    else:
-        network = copy.deepcopy(before)
-        free.append(patches.unknown)
-    vectors = text.embed(model, words.all)
-    learn(
-        words, vectors, before, network, patches, np.concatenate(free), steps, seed, opened.is_new
-    )
+    fit(parameters, losses, WEIGHTS, steps, lr=rate)
     torch.save(network.state_dict(), folder_of(work, without, seed) / "map.pt")

@@ -16,7 +16,6 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,22 +31,9 @@ with gr.Blocks() as page: gr.Textbox()
 page.launch(server_port=int(sys.argv[2]), quiet=True)"""
 """A page with one text box that imports what our page imports."""
 SIZES = {"1280": (1280, 900), "390": (390, 844)}
-
-
-@dataclass(frozen=True)
-class Kind:
-    """How a page is driven: selectors of its mask, its AMF switch, and its photo input."""
-
-    mask: str
-    amf: str = "#amf input"
-    photo: str = "#photo input[type=file]"
-
-
-KINDS = {
-    "demo/layout.py": Kind("#canvas .mask", "#canvas .idea"),
-    "demo/limits.py": Kind("#canvas .mask"),
-}
-"""Detected by a file that only such a checkout has."""
+MASK, PHOTO = "#canvas .mask", "#photo input[type=file]"
+AMF = {"demo/layout.py": "#canvas .idea", "demo/limits.py": "#amf input"}
+"""The switch of AMF, by a file that only such a checkout has."""
 
 LOOK = """window.look = (selector) => [...document.querySelectorAll(selector)].map((canvas) => {
   const small = new OffscreenCanvas(48, 32).getContext("2d", { willReadFrequently: true });
@@ -139,9 +125,7 @@ def started(command: list[str], folder: Path) -> Iterator[tuple[str, float]]:
             process.wait()
 
 
-def opened(
-    browser: Browser, url: str, kind: Kind, size: tuple[int, int]
-) -> tuple[Page, Wire, float]:
+def opened(browser: Browser, url: str, size: tuple[int, int]) -> tuple[Page, Wire, float]:
     """A page with an empty cache that shows its first mask, and the seconds until then."""
     context = browser.new_context(viewport={"width": size[0], "height": size[1]})
     context.add_init_script(LOOK)
@@ -149,20 +133,20 @@ def opened(
     page.set_default_timeout(300_000)
     wire = Wire(context.new_cdp_session(page))
     page.goto(url, wait_until="commit")
-    page.wait_for_selector(kind.mask, state="attached")
-    first = page.evaluate("(mask) => window.changed(mask, '', 3000)", kind.mask)
+    page.wait_for_selector(MASK, state="attached")
+    first = page.evaluate("(mask) => window.changed(mask, '', 3000)", MASK)
     return page, wire, first / 1000
 
 
 def measure(browser: Browser, folder: Path, figures: dict[str, list[float]]) -> None:
     """Starts a checkout's page once and adds its figures."""
-    kind = next(kind for file, kind in KINDS.items() if (folder / file).is_file())
+    amf = next(switch for file, switch in AMF.items() if (folder / file).is_file())
     photos = [str(assets.path("photos", f"{name}.jpg")) for name in ("coffee", "astronaut")]
     command = ["app.py", "--no-downloads", "--quiet", "--backbone", "built-in"]
     with started(command, folder) as (url, seconds):
         figures["start, s"].append(seconds)
         for name, size in SIZES.items():
-            page, wire, first = opened(browser, url, kind, size)
+            page, wire, first = opened(browser, url, size)
             words, controls = page.evaluate(FIRST_SCREEN)
             figures[f"words in the first screen at {name}"].append(words)
             figures[f"controls in the first screen at {name}"].append(controls)
@@ -171,17 +155,15 @@ def measure(browser: Browser, folder: Path, figures: dict[str, list[float]]) -> 
                 figures["first load, kB"].append(wire.kilobytes)
                 for _ in range(6):
                     before = wire.kilobytes
-                    figures["press of AMF to mask, s"].append(
-                        page.evaluate(PRESS, [kind.mask, kind.amf])
-                    )
+                    figures["press of AMF to mask, s"].append(page.evaluate(PRESS, [MASK, amf]))
                     page.wait_for_timeout(1500)
                     figures["a switch, kB"].append(wire.kilobytes - before)
                 for photo in photos:
-                    old = page.evaluate("(mask) => window.look(mask)", kind.mask)
+                    old = page.evaluate("(mask) => window.look(mask)", MASK)
                     began = page.evaluate("performance.now()")
-                    page.set_input_files(kind.photo, photo)
+                    page.set_input_files(PHOTO, photo)
                     end = page.evaluate(
-                        "([mask, old]) => window.changed(mask, old, 2000)", [kind.mask, old]
+                        "([mask, old]) => window.changed(mask, old, 2000)", [MASK, old]
                     )
                     figures["photo to suggested mask, s"].append((end - began) / 1000)
             page.context.close()

@@ -46,13 +46,13 @@ def rows(scene: Scene) -> list[tuple[str, ...]]:
 
 
 def table(scene: Scene) -> str:
-    """The rows as Markdown, with GCLIP's in bold, and the caveat; no text of a visitor is in it."""
+    """The rows as Markdown, with GCLIP's in bold; no text of a visitor is in it."""
     ours = scene.gclip().title
     lines = [COLUMNS, ("---",) * len(COLUMNS)]
     lines += [tuple(f"**{v}**" for v in row) if row[0] == ours else row for row in rows(scene)]
     if all(miou is None for _, miou in scene.compared.values()):
         lines = [(name, *others) for name, _, *others in lines]
-    text = "\n".join(f"| {' | '.join(line)} |" for line in lines) + f"\n\n{caveat(scene)}"
+    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return re.sub(r"arXiv:([\d.]+)", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
 
 
@@ -100,7 +100,7 @@ def large(scene: Scene) -> dict[str, Any] | None:
 
 def note(scene: Scene) -> str:
     """What the scores and the model are."""
-    text = "Every method on this photo: select one to compare it with GCLIP. "
+    text = f"Every method on this photo: select one to compare it with GCLIP. {caveat(scene)} "
     if scene.scores(scene.mask()):
         text += "Scores are the <dfn>mIoU</dfn> on this photo."
     else:
@@ -120,12 +120,15 @@ def caveat(scene: Scene) -> str:
 
 def figure(scene: Scene) -> bytes:
     """All masks with their names and scores as one PNG, for a paper or a slide."""
-    columns, rows = COLUMNS_OF_FIGURE, -(-len(scene.compared) // COLUMNS_OF_FIGURE)
+    columns, rows = COLUMNS_OF_FIGURE, -(-(1 + len(scene.compared)) // COLUMNS_OF_FIGURE)
     width, height = scene.photo.picture.size
     size = 9, rows * (9 / columns * height / width + 0.3) + 0.3
     with styled():  # also takes words with $ as they are
         drawn = Figure(figsize=size, dpi=200, layout="constrained")
         places = drawn.subplots(rows, columns, squeeze=False).flat
+        photo = next(places)
+        photo.imshow(scene.photo.picture)
+        photo.set_title("Photo", fontsize=8)
         for place, (mask, miou) in zip(places, scene.compared.values(), strict=False):
             place.imshow(painted(scene, mask, 720))
             place.set_title(titled(mask, miou), fontsize=8)
@@ -134,9 +137,9 @@ def figure(scene: Scene) -> bytes:
         named = zip(scene.colours, scene.words.names, strict=True)
         handles = [Patch(color=colour, label=name) for colour, name in named]
         drawn.legend(
-            handles=handles, loc="outside lower center", ncols=8, fontsize=8, frameon=False
+            handles=handles, loc="outside upper center", ncols=8, fontsize=8, frameon=False
         )
-        drawn.suptitle(caveat(scene), fontsize=7)
+        drawn.supxlabel(caveat(scene), fontsize=7)
         return save(drawn, "png")
 
 

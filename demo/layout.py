@@ -33,6 +33,10 @@ WEB_PATH = f"web/{_digest()}"
 """Where the page serves the scripts; changed scripts get a new path, so no cache is stale."""
 EXAMPLES = ("flower", "raccoon", "china", "panda", "teddy", "dog")
 """The shipped photos whose masks reach 60 % mIoU, best first."""
+HEAD = (
+    "# GCLIP\nName things in a photo and see each one outlined. "
+    "[Paper](https://arxiv.org/abs/2502.06818)"
+)
 COPY_LINK = "Copy the link"
 LESSON_LINE = (
     '<p class="banner">Lesson, step <b></b> · '
@@ -103,7 +107,7 @@ def lay_out(settings: Settings) -> Parts:
     """Adds the components to the page that is being built, with these values."""
     parts = Parts()
     parts.seen, parts.tab = gr.State(Seen()), gr.Textbox("segment", visible="hidden")
-    gr.Markdown("# GCLIP\nName the things in a photo and see each one outlined.", elem_id="head")
+    gr.Markdown(HEAD, elem_id="head")
     with gr.Row(elem_id="columns"):
         with gr.Column(scale=0, min_width=284, elem_id="inputs"):
             _inputs(parts)
@@ -287,9 +291,9 @@ def _tabs(parts: Parts) -> None:
 def _card(name: str, lesson: lessons.Lesson, visible: bool) -> Card:
     """A step: its masks, and beside them the guess, which reveals the next step."""
     with gr.Row(elem_classes="card", visible=visible) as row:
-        with gr.Column(min_width=300):
+        with gr.Column(scale=3, min_width=300):
             masks = strip(f"lesson-{name}")
-        with gr.Column(min_width=300):
+        with gr.Column(scale=2, min_width=300):
             gr.Markdown(f"### {lesson.title}\n{lesson.text}\n\n{lesson.question}")
             choices = [(text, number) for number, text in enumerate(OPTIONS)]
             guess = gr.Radio(choices, show_label=False, container=False)

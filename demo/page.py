@@ -32,6 +32,9 @@ FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-
 MONO = ("ui-monospace", "DejaVu Sans Mono", "monospace")
 THEME = gr.themes.Base(primary_hue=ACCENT, secondary_hue=ACCENT, font=FONTS, font_mono=MONO).set(
     color_accent="*primary_600",
+    button_primary_background_fill="*primary_600",
+    button_primary_background_fill_hover="*primary_700",
+    button_primary_text_color="white",
     body_text_color_subdued="*neutral_600",
     block_info_text_color="*neutral_600",
     body_text_color_subdued_dark="*neutral_300",
@@ -112,7 +115,7 @@ def _connect_inputs(parts: Parts, answers: dict[str, Any]) -> None:
 
     scroll = "() => document.querySelector('#large').scrollIntoView()"
     for event, function, changed, script in (
-        (parts.samples.select, choose_example, parts.photo, FRESHEN),
+        (parts.samples.select, choose_example, [parts.photo, parts.controls["words"]], FRESHEN),
         (outputs["chips"].select, press, settings, FRESHEN),
         (outputs["undo"].select, press, settings, FRESHEN),
         (outputs["canvas"].input, press, settings, FRESHEN),
@@ -190,10 +193,10 @@ def _connect_share(parts: Parts) -> None:
             [parts.seen, *parts.asked],
             parts.file,
             preprocess=False,
-            show_progress_on=parts.outputs["masks" if name == "grid" else "python"],
-            **COMPUTES,
+            **COMPUTES | {"show_progress": "hidden"},
         )
         made.success(None, parts.file, None, js=f"file => saveFile(file, '{name}')")
+        made.then(None, js=f"() => endSaving('{name}')")
 
 
 def respond(
@@ -262,8 +265,9 @@ def open_address(seen: Seen, sent: str) -> list[Any]:
 
 
 @refuse()
-def choose_example(event: gr.EventData) -> str:
-    return str(photos.shipped_photos()[EXAMPLES[event.index]].path)
+def choose_example(event: gr.EventData) -> list[str]:
+    """An example with its own words, which an answer fills in."""
+    return [str(photos.shipped_photos()[EXAMPLES[event.index]].path), ""]
 
 
 @refuse()
@@ -314,4 +318,4 @@ def fetch(name: str) -> Iterator[str]:
 
 def warn(error: Exception | str) -> None:
     """Shows a message in the corner of the page; Gradio renders it as HTML."""
-    gr.Warning(html.escape(sentence(error)), title="Not possible")
+    gr.Warning(html.escape(sentence(error)), title="That did not work")

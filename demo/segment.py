@@ -60,6 +60,7 @@ def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
         "ideas": [idea.upper() for idea in ideas],
         "idea": max(0, len(ideas) - 1),
         "shown": shown,
+        "metric": metric(scene, scores[shown]),
         "grid": scene.grid,
         "sentences": sentences(scene, masks, scores, ideas),
         "notes": [] if pair else notes(scene, masks[shown]),
@@ -84,6 +85,15 @@ def side(scene: Scene, mask: Segmentation, scores: WordScores | None) -> dict[st
     }
 
 
+def metric(scene: Scene, score: WordScores | None) -> list[str]:
+    """What stands before and after a score: that of one word, or the mean over the words that the
+    ground truth has."""
+    scored, n = [*score.iou] if score else [], len(scene.words)
+    if len(scored) == 1:
+        return [f"IoU of {scene.words.names[scored[0]]}", ""]
+    return ["mIoU", f"({len(scored)} of {n} words)" if len(scored) < n else ""]
+
+
 def switches(scene: Scene) -> list[dict[str, Any]]:
     """AMF and CS, and whether each is idle, which means that it cannot change this mask."""
     ideas = scene.ideas if scene.settings.method == "gclip" else ()
@@ -100,7 +110,8 @@ def sentences(
 
     def between(before: int, after: int, idea: str = "", is_on: bool = True) -> str:
         pair = [(masks[i], scores[i]) for i in (before, after)]
-        return difference(scene.words.names, *pair, idea, is_on)
+        # A line must not begin with the sign.
+        return difference(scene.words.names, *pair, idea, is_on).replace(" %", "\u00a0%")
 
     if not ideas:
         return [[between(0, 1)] * 2]
@@ -159,22 +170,22 @@ def notes(scene: Scene, mask: Segmentation) -> list[str]:
     replaced = [u for u in scene.unknown if u.nearest and scene.settings.nearest]
     pairs = ", ".join(f"“{u.nearest}” for “{u.phrase}”" for u in replaced[:4])
     more = f" and {len(replaced) - 4} more" if len(replaced) > 4 else ""
-    text = "This model does not know every word. It shows the nearest that it knows"
+    text = "This model shows the nearest words that it knows"
     sentences = [f"{text}: {pairs}{more}."] if replaced else []
-    unknown = {u.phrase for u in scene.unknown}
-    left = [
-        name
-        for name, synonyms, area in zip(
-            scene.words.names, scene.words.classes, mask.areas(), strict=True
-        )
-        if unknown.issuperset(synonyms) and area >= LEAST_SHARE
-    ]
-    if left:
-        words = ", ".join(f"“{name}”" for name in left[:5])
-        sentences.append(f"This model does not know {words}: do not trust that mask.")
+    unknown = [u.phrase for u in scene.unknown if u not in replaced]
+    if unknown:
+        sentences.append(f"This model does not know {quoted(unknown)}.")
+    every = zip(scene.words.names, scene.words.classes, mask.areas(), strict=True)
+    seen = [name for name, words, area in every if {*words} <= {*unknown} and area >= LEAST_SHARE]
+    if seen:
+        sentences.append(f"Do not trust the mask of {quoted(seen)}.")
     if reason := NOT_LENT.get(scene.encoded):
         sentences.append(REASONS[reason])
     return [*scene.prompts.notes, *sentences]
+
+
+def quoted(words: Sequence[str]) -> str:
+    return ", ".join(f"“{word}”" for word in words[:5])
 
 
 def idle(scene: Scene) -> dict[str, Any]:
@@ -186,9 +197,9 @@ def idle(scene: Scene) -> dict[str, Any]:
         return {}
     where = " before the last block" if scene.report.outliers else ""
     model = scene.segmenter.backbone
-    name = "this small model" if model.known else model.title
+    name = "this model" if model.known else model.title
     return {
-        "text": f"{NAMES['cs']} is off: {name} has no outlier{where}.",
+        "text": f"{NAMES['cs']} is off: {name} has no outlier channel{where}.",
         "action": "Try a damaged copy" if model.known else "Try a damaged built-in model",
         "settings": {"backbone": DAMAGED, "cs": True},
         "opens": "swipe",
@@ -199,7 +210,7 @@ def banner(scene: Scene) -> dict[str, Any]:
     """What the damaged model is, what CS repairs, where to look, and the way back."""
     if scene.settings.backbone != DAMAGED:
         return {}
-    text = "Simulation: one channel of this copy is damaged on purpose."
+    text = "Simulation: one channel of this copy is damaged."
     if scene.settings.method == "gclip":
         whole = scene.undamaged.mask().labels
         without, repaired = (scene.mask(scene.gclip(cs=on)) for on in (False, True))
@@ -208,8 +219,8 @@ def banner(scene: Scene) -> dict[str, Any]:
         gains = [(right[1] == c).sum() - (right[0] == c).sum() for c in range(len(scene.words))]
         word = scene.words.names[gains.index(max(gains))]
         text += (
-            f" Without CS, {agree[0]} of the pixels have the same word as in the undamaged model, "
-            f"right or wrong; with CS, {agree[1]}. Look at “{word}”."
+            f" {agree[0]} of the pixels keep the undamaged model’s word without CS, {agree[1]} "
+            f"with it. Look at “{word}”."
         )
     back = backbones.HOST.backbone if backbones.HOST.backbone != DAMAGED else BUILT_IN
     title = "the undamaged model" if back == BUILT_IN else BACKBONES[back].title
@@ -269,7 +280,7 @@ def attention_text(scene: Scene) -> str:
         FusionReason.GLOBAL_TOKENS: f" From block {early[0]} on, all have global tokens.",
         FusionReason.MIDDLE: " With few global tokens, it takes the middle blocks.",
     }.get(fusion.reason, "")
-    return f"{title}AMF averages the attention of {in_words(blocks)}.{reason}"
+    return f"{title}AMF averages {in_words(blocks)}.{reason}"
 
 
 def norms(scene: Scene, size: tuple[float, float] = (2.7, 2.5)) -> Figure:
@@ -303,7 +314,7 @@ def chips(scene: Scene) -> dict[str, Any]:
     replaced = [u for u in scene.unknown if u.nearest]
     if replaced and scene.settings.nearest:
         text = ", ".join(f"“{u.phrase}”" for u in replaced[:2])
-        items.append(chip(f"Keep {text}", nearest=False))
+        items.append(chip(f"Use {text} as typed", nearest=False))
     elif replaced:
         text = ", ".join(f"“{u.nearest}”" for u in replaced[:2])
         items.append(chip(f"Use {text}", nearest=True))

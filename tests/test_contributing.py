@@ -3,22 +3,25 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from textwrap import dedent
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from demo import segment
 from evaluation import class_lists, datasets
 from gclip_core import Segmenter, methods
 from gclip_core.backbones import registry
 from tests import ROOT
+from tests.demo.photos import FLOWER, scene
 from tests.evaluation.sets import save_ids, save_image
 from tests.gclip_core.test_backbone import check_entry
 from tests.models import picture, tiny_backbone
 from training.data import TRAINING_SPLIT
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-METHOD, BACKBONE, DATASET = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+METHOD, BACKBONE, DATASET, VIEW = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 (CLASSES,) = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
 
 
@@ -32,6 +35,14 @@ def test_entries() -> None:
     masks = segmenter.segment(picture(32, 32), "cat, sky", entry(METHOD, methods))
     assert masks.method.title == "Mine"
     check_entry(entry(BACKBONE, registry))
+
+
+def test_component() -> None:
+    """The function of a component takes a scene."""
+    module = vars(segment).copy()
+    exec(dedent(VIEW), module)
+    shares = module["areas"](scene(FLOWER, words="flower", short_side=64, refine="none"))
+    assert 0 < shares["flower"] <= 1
 
 
 def test_data_set(tmp_path: Path) -> None:

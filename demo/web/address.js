@@ -5,7 +5,7 @@
 // A history entry has the state { isAnswered, ofPhoto, step, back }: whether the page has shown it,
 // the last tab that showed the photo, the step of a lesson, and the address to return to after it.
 
-/** Parameters whose change adds an entry to the history. */
+/** Parameters whose change adds an entry to the history, as another tab does. */
 const PHOTO = ["example", "kept"];
 const PHOTO_AND_WORDS = [...PHOTO, "words"];
 const MOST_KEPT = 100;
@@ -131,10 +131,11 @@ function shareLink(isIncluded) {
 
 /** A tab was opened; Gradio also opens the first one with the page. */
 function turnTo(name, isIncluded) {
+  const isOther = name !== tabs.open;
   tabs.open = name;
   if (name !== "share" && name !== "learn") tabs.ofPhoto = name;
   const { ofPhoto } = tabs;
-  if (!pending) write(withTab(parameters(), name), { ...history.state, ofPhoto });
+  if (!pending) write(withTab(parameters(), name), { ...history.state, ofPhoto }, isOther);
   return [name, shareLink(isIncluded)];
 }
 

@@ -3,7 +3,7 @@
 import { fillSwitches, isOn, refreshSwitches } from "./ideas.js";
 import { placeLabels } from "./labels.js";
 import { fillLegend, LEAST_SHARE, refreshLegend, shareOf } from "./legend.js";
-import { gridOf, paint } from "./paint.js";
+import { gridOf, NONE, paint } from "./paint.js";
 import { explain } from "./reasons.js";
 import {
   ARROWS,
@@ -93,6 +93,7 @@ export default function mount({ element, props, trigger, watch }) {
     if (hasOtherWords && chosen.isPinned) choose(null, false); // or its attention hides the mask
     const isOther = kindOf(answer) !== kindOf(value);
     if (isOther) chosen.idea = value.idea;
+    if (isOther && isCompare) chosen.mode = "swipe";
     if (value.ideas.length || isOther) chosen.mask = maskOf(value);
     if (answer?.methods !== value.methods) stage.classList.remove("looking"); // until new ones arrive
     answer = value;
@@ -183,10 +184,12 @@ export default function mount({ element, props, trigger, watch }) {
     compare(chosen.mode === mode && answer.ideas.length ? "" : mode);
   }
 
-  /** Every comparison begins with all words, and half of each mask. */
+  /** Every comparison begins with all words, half of each mask, and no patch, whose attention would
+   * hide the masks. */
   function compare(mode) {
     chosen.mode = mode;
     if (mode) chosen.label = null;
+    if (mode) free();
     split.value = 50;
   }
 
@@ -214,10 +217,11 @@ export default function mount({ element, props, trigger, watch }) {
       button.setAttribute("aria-pressed", states[i]);
     });
     stage.classList.toggle("changes", chosen.mode === "changes");
+    $(".at-changes span").hidden = chosen.mode !== "changes" || !hasLost(pair());
     const left = chipOf(isSwipe ? before : chosen.mask);
     $(".chip.left").hidden = !left;
     $(".chip.left span").textContent = left;
-    $(".chip dfn").hidden = isSwipe || !left.includes("mIoU"); // the line is in its way
+    $(".chip dfn").hidden = isSwipe || !left.includes("IoU"); // the line is in its way
     write(".chip.right", isSwipe ? chipOf(after) : "");
     const isNone = labelToCut() === null;
     const { banner } = answer;
@@ -235,12 +239,18 @@ export default function mount({ element, props, trigger, watch }) {
     look();
   }
 
+  /** Whether a pixel of the mask that is shown has no class, but has one in the other mask. */
+  function hasLost([before, after]) {
+    const other = masks[chosen.mask === after ? before : after];
+    return masks[chosen.mask].some((label, i) => label === NONE && other[i] !== NONE);
+  }
+
   function chipOf(mask) {
     const { title, score } = answer.masks[mask];
     const preposition = mask & (1 << chosen.idea) ? "With" : "Without";
     const name = answer.ideas.length ? `${preposition} ${answer.ideas[chosen.idea]}` : title;
-    const isSwipe = chosen.mode === "swipe"; // both chips must fit on a phone
-    const text = score === null ? "" : `${isSwipe ? "" : "mIoU "}${percent(score)}`;
+    const [metric, words] = chosen.mode === "swipe" ? ["", ""] : answer.metric; // for two on a phone
+    const text = score === null ? "" : [metric, percent(score), words].filter(Boolean).join(" ");
     return chosen.mode || !answer.ideas.length ? [name, text].filter(Boolean).join(" · ") : text;
   }
 
@@ -349,12 +359,22 @@ export default function mount({ element, props, trigger, watch }) {
   const nameOf = (label) => answer.classes[label]?.name ?? "background";
 
   const isFree = () => answer && !chosen.isPinned;
+  // The mask stays while the pointer only crosses it.
+  let resting = 0;
   pad.onpointermove = (event) => {
-    if (isFree() && event.pointerType === "mouse") choose(patchUnder(event, pad, answer.grid));
+    if (!isFree() || event.pointerType !== "mouse") return;
+    const patch = patchUnder(event, pad, answer.grid);
+    clearTimeout(resting);
+    if (chosen.patch !== null) choose(patch);
+    else resting = setTimeout(() => isFree() && choose(patch), 200);
   };
-  pad.onpointerleave = () => isFree() && choose(null);
+  pad.onpointerleave = () => {
+    clearTimeout(resting);
+    if (isFree()) choose(null);
+  };
   pad.onclick = (event) => {
     if (!answer) return;
+    clearTimeout(resting);
     const patch = patchUnder(event, pad, answer.grid);
     if (chosen.isPinned && patch === chosen.patch) free();
     else choose(patch, true);
@@ -384,25 +404,25 @@ export default function mount({ element, props, trigger, watch }) {
     return found.find((label) => !unsure[label]) ?? found[0] ?? null;
   }
 
-  async function take(paintFile, ending) {
+  async function take(button, paintFile, ending) {
     try {
       await photo.decode(); // it may still be loading
     } catch {
       return write(".notes", "The photo could not be loaded. Reload the page.");
     }
     saveAs(await paintFile(), `${answer.name}-${ending}.png`);
-    $(".take").classList.add("saved");
-    setTimeout(() => $(".take").classList.remove("saved"), 3000);
+    button.classList.add("saved");
+    setTimeout(() => button.classList.remove("saved"), 3000);
   }
 
   $(".cut").onclick = () => {
     const label = labelToCut();
     const [, columns] = answer.masks[0].mask.shape;
     const labels = masks[chosen.mask];
-    take(() => cutOut(photo, labels, columns, label), nameOf(label));
+    take($(".cut"), () => cutOut(photo, labels, columns, label), nameOf(label));
   };
   $(".save").onclick = () =>
-    take(() => picture(photo, $(".mask"), $$(".labels bdi"), stage), "outlined");
+    take($(".save"), () => picture(photo, $(".mask"), $$(".labels bdi"), stage), "outlined");
 
   // --- the rest of the bar -----------------------------------------------------------------------
 

@@ -156,7 +156,8 @@ export default function mount({ element, props, trigger, watch }) {
       ring(map, tokens);
       glow(map, tower.maps.file.url, isNew);
     });
-    const layers = blocks.map(({ fused }) => (fused ? "2fr" : "1fr")).join(" ");
+    const isWide = ({ fused }, i) => fused || i === blocks.length - 1;
+    const layers = blocks.map((block, i) => (isWide(block, i) ? "2fr" : "1fr")).join(" ");
     set({ layers, tick: lengthOf(tower.least_norm) });
     ring(received, blocks[closer.block].tokens);
     const without = hasOutlier ? "an outlier outweighs the rest" : "no outlier here";
@@ -263,7 +264,8 @@ export default function mount({ element, props, trigger, watch }) {
       bar.lastChild.style.width = `${(100 * Math.max(line.cosine, 0)) / answer.range[1]}%`;
       return bar;
     });
-    bars.replaceChildren(...made);
+    const others = lines.length - listed.length;
+    bars.replaceChildren(...made, ...(others ? [make("small", "", `${others} more`)] : []));
   }
 
   /** Draw the lines between the parts. */
@@ -280,7 +282,7 @@ export default function mount({ element, props, trigger, watch }) {
     });
     $("g").innerHTML = [
       band(box(cut), layers[0]),
-      band(layers.at(-1), last),
+      band(layers.at(-1), { ...last, top: last.top + 1 }), // or a seam would be seen
       ...fusions,
       path("fuse", `${left} ${y}H${right}`),
       `<circle class="plus" cx="${x}" cy="${y}" r="${Math.min(11, (right - left) / 2.4)}"/>`,

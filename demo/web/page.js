@@ -1,8 +1,37 @@
-// Functions that events of page.py run in the browser, and what Escape does.
+// Functions that events of page.py run in the browser, and what presses do besides.
 
 document.addEventListener("keydown", ({ key }) => {
   if (key === "Escape" && document.activeElement.matches("dfn")) document.activeElement.blur();
 });
+
+/** A tap beside an open tooltip closes it, and does not choose a patch, too. */
+let isClosing = false;
+document.addEventListener(
+  "pointerdown",
+  ({ target, pointerType }) => {
+    const term = document.activeElement.closest("dfn");
+    isClosing = pointerType === "touch" && term !== null && !term.contains(target);
+  },
+  true,
+);
+document.addEventListener(
+  "click",
+  (event) => {
+    const { target } = event;
+    if (isClosing && target.closest("[role=application]")) event.stopPropagation();
+    isClosing = false;
+    // On a phone, the examples are below the mask.
+    if (innerWidth <= 700 && target.closest("#samples button"))
+      document.querySelector("#canvas").scrollIntoView();
+    target.closest(":is(#share, #compare-head) button.secondary")?.classList.add("saving");
+  },
+  true,
+);
+
+/** Called when a file is there, or could not be made. */
+function endSaving(name) {
+  document.querySelector(`#${name}`).classList.remove("saving");
+}
 
 /** Save a file, and say so on its button. */
 function saveFile({ url, orig_name }, name) {

@@ -6,19 +6,22 @@ function sign(isOn) {
   for (const name of ["uploading", "awaiting"]) document.body.classList.toggle(name, isOn);
 }
 
-/** Gradio refuses other files before it uploads them. */
-const isImage = (files) => files?.length > 0 && files[0].type.startsWith("image/");
-
-document.addEventListener(
-  "change",
-  ({ target }) => isPhoto(target) && isImage(target.files) && sign(true),
-  true,
-);
-document.addEventListener(
-  "drop",
-  ({ target, dataTransfer }) => isPhoto(target) && isImage(dataTransfer.files) && sign(true),
-  true,
-);
+/** Gradio would refuse other files in terms of MIME types. */
+function check(event, files) {
+  if (!isPhoto(event.target) || !files?.length) return;
+  document.querySelector("#photo .refused")?.remove();
+  if (files[0].type.startsWith("image/")) return sign(true);
+  event.stopPropagation();
+  event.preventDefault();
+  const refused = Object.assign(document.createElement("p"), { className: "refused" });
+  refused.setAttribute("role", "alert");
+  refused.textContent = `${files[0].name} is not a photo. Choose a JPEG, PNG or WebP file.`;
+  document.querySelector("#photo").append(refused);
+  setTimeout(() => refused.remove(), 8000);
+}
+document.addEventListener("change", (event) => check(event, event.target.files), true);
+document.addEventListener("drop", (event) => check(event, event.dataTransfer.files), true);
+document.addEventListener("paste", (event) => check(event, event.clipboardData.files), true);
 /** With a photo, a press anywhere in its box chooses another one; Gradio's arrow would remove it. */
 document.addEventListener(
   "click",

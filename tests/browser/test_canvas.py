@@ -197,7 +197,9 @@ def test_switches(flower: Page) -> None:
     flower.get_by_role("button", name="Changes", exact=True).click()
     expect(flower.locator("#canvas .stage")).to_contain_class("changes")
     opaque = mask.evaluate(SHARE_DRAWN)
-    changed = flower.locator("#canvas .sentence").inner_text().split("changes ")[1].split(" %")[0]
+    changed = (
+        flower.locator("#canvas .sentence").inner_text().split("changes ")[1].split("\u00a0%")[0]
+    )
     assert 100 * opaque == pytest.approx(float(changed), abs=2)
     flower.get_by_role("button", name="Changes", exact=True).click()
     after(flower, lambda: flower.get_by_role("checkbox", name="Background").uncheck())

@@ -123,21 +123,22 @@ def test_lost_connection(flower: Page) -> None:
 
 
 def test_compare(flower: Page) -> None:
-    """Every method has a mask and a row; a press enlarges a mask beside GCLIP's, whose patches have
+    """Every method has a mask and a row; a press compares a mask with GCLIP's, whose patches have
     scores; the same press closes it."""
     turn_to(flower, "Compare")
     masks = flower.locator("#masks button")
     expect(flower.get_by_role("row")).to_have_count(1 + masks.count())
     masks.nth(1).click()
     expect(answers(flower, "large")).to_be_in_viewport()
+    expect(flower.locator("#large .split")).to_be_visible()
+    expect(masks.nth(1)).to_have_attribute("aria-pressed", "true")
+    gclip = flower.locator("#large .views button").first
+    expect(gclip).to_contain_text("GCLIP")
+    gclip.click()
     flower.locator("#large .pad").click()
     expect(flower.locator("#large .why")).to_be_visible()
-    expect(flower.locator("#large .views button").first).to_contain_text("GCLIP")
-    expect(masks.nth(1)).to_have_attribute("aria-pressed", "true")
-    gclip, other = flower.locator("#large .views button").all()[:2]
-    gclip.click()
     after(flower, masks.nth(2).click, "large")
-    expect(other).to_have_attribute("aria-pressed", "true")
+    expect(flower.locator("#large .split")).to_be_visible()
     masks.nth(2).click()
     expect(flower.locator("#large")).to_be_hidden()
 
@@ -184,7 +185,6 @@ def test_refused_input(flower: Page) -> None:
     which stay in the field; the next photo and fewer words work."""
     cut_short, before = encoded(picture(), "JPEG")[:2000], legend(flower).all_inner_texts()
     for name, data in (
-        ("notes.txt", b"no picture"),
         ("photo.png", b"no picture"),
         ("photo.jpeg", cut_short),
     ):
@@ -194,6 +194,9 @@ def test_refused_input(flower: Page) -> None:
         expect(flower.locator(".pending, .uploading")).to_have_count(0)
         flower.locator(".toast-close").click()
         expect(flower.locator(".toast-body")).to_have_count(0)
+    give(flower, b"no picture", "notes.txt")
+    expect(flower.get_by_role("alert")).to_contain_text("notes.txt is not a photo")
+    expect(legend(flower)).to_have_text(before)
     after(flower, flower.locator("#samples button").nth(1).click)
     words, before = ", ".join(f"word {i}" for i in range(201)), legend(flower).all_inner_texts()
     type_words(flower, words)

@@ -134,9 +134,9 @@ def test_unknown_word_is_replaced_with_a_way_back() -> None:
     canvas, chip = outputs["canvas"], outputs["chips"]["items"][0]
     assert [c["name"] for c in canvas["classes"]] == ["dog", "grass"]
     (note,) = canvas["notes"]
-    assert note.endswith("the nearest that it knows: “dog” for “dachshund”.")
+    assert note.endswith("that it knows: “dog” for “dachshund”.")
     assert canvas["masks"][0]["score"] is not None
-    assert chip["caption"] == "Keep “dachshund”"
+    assert chip["caption"] == "Use “dachshund” as typed"
     outputs = session.ask(**chip["settings"])
     canvas, chip = outputs["canvas"], outputs["chips"]["items"][0]
     assert [c["name"] for c in canvas["classes"]] == ["dachshund", "grass"]

@@ -113,7 +113,7 @@ def test_sentences_of_switches() -> None:
     for bit, name in enumerate(("Attention map fusion (AMF)", "Channel suppression (CS)")):
         for shown, sentence in enumerate(sentences[bit]):
             changed = (labels[shown] != labels[shown ^ 1 << bit]).float().mean()
-            assert sentence.startswith(name) and f"{100 * changed:.1f} %" in sentence
+            assert sentence.startswith(name) and f"{100 * changed:.1f}\u00a0%" in sentence
             assert ("would" in sentence) == (not shown >> bit & 1)
 
 

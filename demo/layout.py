@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.components import Component
-from PIL import Image
+from PIL import ImageOps
 
 from demo import backbones, lessons, share
 from demo.answer import Seen
@@ -23,13 +23,8 @@ from gclip_core.words.text import TEMPLATES
 
 WEB = Path(__file__).parent / "web"
 
-
-def _digest() -> str:
-    scripts = (file.read_bytes() for file in sorted(WEB.glob("*.js")))
-    return sha256(b"".join(scripts)).hexdigest()[:16]
-
-
-WEB_PATH = f"web/{_digest()}"
+_SCRIPTS = b"".join(file.read_bytes() for file in sorted(WEB.glob("*.js")))
+WEB_PATH = f"web/{sha256(_SCRIPTS).hexdigest()[:16]}"
 """Where the page serves the scripts; changed scripts get a new path, so no cache is stale."""
 EXAMPLES = ("flower", "raccoon", "china", "panda", "teddy", "dog")
 """The shipped photos whose masks reach 60 % mIoU, best first."""
@@ -164,7 +159,10 @@ def _inputs(parts: Parts) -> None:
         placeholder="Choose or drop a photo",
     )
     shipped = [photos.shipped_photos()[name] for name in EXAMPLES]
-    samples = [item(_thumbnail(photo), photo.title, kind="jpeg") for photo in shipped]
+    samples = [
+        item(ImageOps.contain(photo.image(), (176, 132)), photo.title, kind="jpeg")
+        for photo in shipped
+    ]
     parts.samples = drawn("strip", "samples", value={"items": samples, "columns": 4})
     controls["words"] = gr.Textbox(
         label="Words",
@@ -187,12 +185,6 @@ def _inputs(parts: Parts) -> None:
     parts.open_address = gr.Button(visible="hidden", elem_id="open-address")
     with gr.Accordion("Settings", open=False, elem_id="settings"):
         _settings(parts)
-
-
-def _thumbnail(photo: photos.ShippedPhoto) -> Image.Image:
-    image = photo.image()
-    image.thumbnail((176, 132))
-    return image
 
 
 def _settings(parts: Parts) -> None:

@@ -39,10 +39,9 @@ THEME = gr.themes.Base(primary_hue=ACCENT, secondary_hue=ACCENT, font=FONTS, fon
     block_info_text_color="*neutral_600",
     body_text_color_subdued_dark="*neutral_300",
 )
-SCRIPTS = {"page": "", "address": ' type="module"', "upload": ' type="module"'}
 SCRIPT = "".join(
-    f"<script{kind}>{(WEB / f'{name}.js').read_text('utf-8')}</script>"
-    for name, kind in SCRIPTS.items()
+    f'<script type="module">{(WEB / name).read_text("utf-8")}</script>'
+    for name in ("page.js", "address.js", "upload.js")
 )
 LAUNCH = {"theme": THEME, "css_paths": WEB / "page.css", "head": SCRIPT}
 PRIVATE = {"api_visibility": "private"}

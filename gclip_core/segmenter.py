@@ -104,7 +104,8 @@ class Segmenter:
         return images.target_size(size, side, self.backbone.patch, self.max_tokens)
 
     def dense_features(self, image: images.Source | Encoded, method: Method = GCLIP) -> Tensor:
-        """Dense features of an image's patches: (h, w, E) float32, L2-normalised."""
+        """Dense features of an image's patches, (h, w, E) float32, L2-normalised; with a proxy, the
+        grid may be finer than the patches."""
         ready, windows = self._features(self._encoded(image), checked(method))
         return F.normalize(ready.average(windows), dim=-1)
 

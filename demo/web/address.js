@@ -10,8 +10,6 @@ const PHOTO = ["example", "kept"];
 const PHOTO_AND_WORDS = [...PHOTO, "words"];
 const MOST_KEPT = 100;
 const isFramed = window !== window.parent;
-/** Replaces the storage while the page is open, if the browser has none. */
-let memory = {};
 /** What the server sent: the link of the last answer, and what it leaves out. */
 let answered = { link: "", photo: "", words: "" };
 /** How many requested addresses are not answered yet. */
@@ -19,23 +17,32 @@ let pending = 1; // the one that the page opens with
 /** The open tab, and the last one that shows the photo. */
 const tabs = { open: "segment", ofPhoto: history.state?.ofPhoto ?? "segment" };
 
-function readStorage() {
-  try {
-    return { kept: {}, ...(JSON.parse(localStorage.getItem("gclip")) ?? memory) };
-  } catch {
-    return { kept: {}, ...memory };
-  }
+/** A value in the browser's local or session storage; in memory if the browser has none. */
+function stored(kind, name, value) {
+  return {
+    read() {
+      try {
+        return JSON.parse(window[kind].getItem(name)) ?? value;
+      } catch {
+        return value;
+      }
+    },
+    write(next) {
+      value = next;
+      try {
+        window[kind].setItem(name, JSON.stringify(next));
+      } catch {
+        // This browser stores nothing.
+      }
+    },
+  };
 }
-
+const storage = stored("localStorage", "gclip", {});
+const readStorage = () => ({ kept: {}, ...storage.read() });
 /** Store these values along with the others. */
-function writeStorage(values) {
-  memory = { ...readStorage(), ...values };
-  try {
-    localStorage.setItem("gclip", JSON.stringify(memory));
-  } catch {
-    // This browser stores nothing.
-  }
-}
+const writeStorage = (values) => storage.write({ ...readStorage(), ...values });
+/** The guesses in Learn, by step; a reload keeps them. */
+const guesses = stored("sessionStorage", "gclip-guesses", []);
 
 /** The key of what a link leaves out; the same content has the same key. */
 function keep(content) {
@@ -161,24 +168,11 @@ function openAddress() {
   document.querySelector("#open-address").click();
 }
 
-/** The guesses in Learn, by step; a reload keeps them. */
-let guesses = "[]";
-function readGuesses() {
-  try {
-    return sessionStorage.getItem("gclip-guesses") ?? guesses;
-  } catch {
-    return guesses; // this browser stores nothing
-  }
-}
+const readGuesses = () => JSON.stringify(guesses.read());
 
 function addGuess(step, guess) {
-  guesses = JSON.stringify([...JSON.parse(readGuesses()).slice(0, step), guess]);
-  try {
-    sessionStorage.setItem("gclip-guesses", guesses);
-  } catch {
-    // As above.
-  }
-  return guesses;
+  guesses.write([...guesses.read().slice(0, step), guess]);
+  return readGuesses();
 }
 
 /** The words of the last answer, the photo of the last request, and whether words were typed since. */

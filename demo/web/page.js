@@ -57,3 +57,6 @@ async function copyLink(link) {
     return isCopied ? "Copied" : "Copy it manually";
   }
 }
+
+/** For page.py. */
+Object.assign(window, { copyLink, endSaving, saveFile });

@@ -15,10 +15,9 @@ from evaluation import EvaluationError
 from evaluation.class_lists import BACKGROUND, ClassName
 from evaluation.datasets import Ids, LabelledSet, Sample, read_ids, require_files
 from evaluation.metric import IGNORE
-from gclip_core import assets
+from gclip_core import assets, lists
 from gclip_core.pixels import images
 from gclip_core.types import Size
-from gclip_core.words import lists
 
 NAME = "photos"
 

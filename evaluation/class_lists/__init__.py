@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from evaluation import EvaluationError
-from gclip_core.words import lists
+from gclip_core import lists
 
 
 @dataclass(frozen=True)

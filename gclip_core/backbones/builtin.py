@@ -2,7 +2,7 @@
 
 ``model.json`` is an open_clip configuration with the settings of the stem. ``words.json`` has the
 words that the model knows and those of the stem's classes. ``nearest.txt.gz`` maps
-WordNet's nouns to them; our list ``words/lists/nearest.txt`` maps other words and takes precedence.
+WordNet's nouns to them; our list ``lists/nearest.txt`` maps other words and takes precedence.
 Weights may be stored as integers with one scale per row, and in several files. The token embedding
 has only the rows of trained tokens.
 """
@@ -20,8 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gclip_core import lists
 from gclip_core.errors import BackboneError
-from gclip_core.words import lists
 
 StateDict = dict[str, Tensor]
 SETTINGS = ("model.json", "words.json", "nearest.txt.gz")

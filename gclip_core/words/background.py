@@ -15,8 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gclip_core import lists
 from gclip_core.backbones.backbone import Backbone
-from gclip_core.words import lists, vocabulary
+from gclip_core.words import vocabulary
 from gclip_core.words.suggest import Matches, candidate_text, candidates_of, mixture, word_groups
 from gclip_core.words.text import embed
 from gclip_core.words.vocabulary import Prompts, Vocabulary, parse, with_nearest

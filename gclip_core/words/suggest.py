@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gclip_core import lists
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.pixels.masks import per_class
-from gclip_core.words import lists
 from gclip_core.words.text import TEMPLATES, embed_new
 
 PERSON = "person"

@@ -12,11 +12,20 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from gclip_core import METHODS, Backbone, Encoded, GclipError, Method, Segmenter, damage, gclip
+from gclip_core import (
+    METHODS,
+    Backbone,
+    Encoded,
+    GclipError,
+    Method,
+    Segmenter,
+    damage,
+    gclip,
+    lists,
+)
 from gclip_core.amf import FusionReason, FusionReport
 from gclip_core.cs import SuppressionReason
 from gclip_core.proxy import Proxy
-from gclip_core.words import lists
 from gclip_core.words.text import embed
 from tests import reference
 from tests.models import enlarge_channel, look_at_one_patch, normalised, picture, tiny_backbone

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gclip_core import Segmenter, assets
-from gclip_core.words import lists, suggest
+from gclip_core import Segmenter, assets, lists
+from gclip_core.words import suggest
 from gclip_core.words.suggest import Candidates, Matches, Thresholds
 from tests.models import loaded
 

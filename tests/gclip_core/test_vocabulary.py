@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gclip_core import Backbone, VocabularyError
-from gclip_core.words import lists, text, vocabulary
+from gclip_core import Backbone, VocabularyError, lists
+from gclip_core.words import text, vocabulary
 from gclip_core.words.text import embed
 from gclip_core.words.vocabulary import MAX_CLASSES, MAX_PHRASE, UnknownPhrase, Vocabulary, parse
 from tests.models import loaded, tiny_backbone

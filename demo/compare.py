@@ -53,6 +53,10 @@ def table(scene: Scene) -> str:
     if all(miou is None for _, miou in scene.compared.values()):
         lines = [(name, *others) for name, _, *others in lines]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    if caveat(scene):
+        text += (
+            "\n\nSC-CLIP and SFP look for outlier patches of CLIP, which this model does not have."
+        )
     return re.sub(r"arXiv:([\d.]+)", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
 
 
@@ -112,10 +116,7 @@ def caveat(scene: Scene) -> str:
     """How the model differs from those of the papers; empty for a real CLIP."""
     if BACKBONES[scene.settings.backbone].pretrained:
         return ""
-    return (
-        "This small model was trained on masks, so its results are not those of the papers; "
-        "SC-CLIP and SFP look for outlier patches of CLIP, which it does not have."
-    )
+    return "This small model was trained on masks, so these are not the papers’ results."
 
 
 def figure(scene: Scene) -> bytes:

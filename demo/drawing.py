@@ -54,11 +54,13 @@ def ink_on(colour: str) -> str:
     return BLACK if luminance > 0.179 else WHITE  # √(1.05 · 0.05) - 0.05
 
 
-def painted(scene: Scene, mask: Segmentation, width: int = 320) -> Image.Image:
-    """A mask over the photo, small."""
+def painted(
+    scene: Scene, mask: Segmentation, width: int = 320, colours: Sequence[str] = ()
+) -> Image.Image:
+    """A mask over the photo, small; ``colours`` are the scene's by default."""
     picture = scene.photo.picture
     picture = picture.resize(plots.small(picture.size, width))
-    return palette.painted(picture, mask.labels.numpy(), scene.colours)
+    return palette.painted(picture, mask.labels.numpy(), colours or scene.colours)
 
 
 def background_at(mask: Segmentation, grid: tuple[int, int]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Learn: four steps on one photo. Each asks for a guess, measures, and links to its masks."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import gradio as gr
@@ -88,10 +89,15 @@ LESSONS = {
 """Steps by name."""
 
 
+@cache
+def colours() -> tuple[str, ...]:
+    """The colours of the words, the same in all steps."""
+    return palette.choose(len(PHOTO.names), PHOTO.labels(), PHOTO.image())
+
+
 def intro() -> str:
     """What to do, and the colours of the words, as HTML."""
-    colours = palette.choose(len(PHOTO.names), PHOTO.labels(), PHOTO.image())
-    entries = zip(PHOTO.names, colours, strict=True)
+    entries = zip(PHOTO.names, colours(), strict=True)
     words = ", ".join(f'<b style="color: {colour}">■</b> {name}' for name, colour in entries)
     text = f"Two minutes, four steps on one photo: guess, then see. Its words are {words}."
     return explained(f"<p>{text} Scores are the <dfn>mIoU</dfn>.</p>")
@@ -117,7 +123,7 @@ def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
     """The mask of a step, small, with its score."""
     scene = scene_of(settings)
     mask = scene.mask()
-    image = painted(scene, mask, 420)
+    image = painted(scene, mask, 420, colours())
     caption = f"{caption} · mIoU {percent(scene.miou(mask))}"
     return item(image, caption, "The photo with its mask", "jpeg")
 

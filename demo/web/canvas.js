@@ -138,6 +138,7 @@ export default function mount({ element, props, trigger, watch }) {
     button.onclick = () => {
       if (opens !== undefined) compare(opens);
       trigger("input", { settings });
+      $(".bar").scrollIntoView({ block: "nearest" });
     };
   }
 

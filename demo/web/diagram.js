@@ -84,7 +84,7 @@ export default function mount({ element, props, trigger, watch }) {
     data = { cosines, labels, byBlock, maps, last, matrix, behind };
     const [rows, columns] = answer.grid;
     set({ rows, columns, ratio: answer.ratio, photo: `url(${JSON.stringify(answer.photo.url)})` });
-    $(".size").textContent = `${columns} × ${rows}; choose one`;
+    $(".size").textContent = `${columns} × ${rows}; choose one to see where it looks`;
     $(".number").textContent = closer.block + 1;
     $(".norms").src = closer.norms.url;
     $(".own").textContent = tower.formula;

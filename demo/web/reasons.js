@@ -32,11 +32,7 @@ export function explain(box, { classes, shares, patch, behind, canAdd, free }) {
   });
   const close = Object.assign(make("button", "close", "×"), { type: "button", onclick: free });
   close.setAttribute("aria-label", "Release this patch");
-  box.replaceChildren(
-    make("strong", "", canAdd ? "Bright: what this patch attends to. Its words:" : "Its words:"),
-    close,
-    ...rows,
-  );
+  box.replaceChildren(make("strong", "", "Words of this patch"), close, ...rows);
   if (behind && canAdd && share > 0.005) {
     const add = Object.assign(make("button", "pill add", `+ ${behind}`), { type: "button" });
     add.onclick = () => addWord(behind);

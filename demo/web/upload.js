@@ -9,14 +9,14 @@ function sign(isOn) {
 /** Gradio would refuse other files in terms of MIME types. */
 function check(event, files) {
   if (!isPhoto(event.target) || !files?.length) return;
-  document.querySelector("#photo .refused")?.remove();
+  document.querySelector(".refused")?.remove();
   if (files[0].type.startsWith("image/")) return sign(true);
   event.stopPropagation();
   event.preventDefault();
-  const refused = Object.assign(document.createElement("p"), { className: "refused" });
+  const refused = Object.assign(document.createElement("p"), { className: "gone refused" });
   refused.setAttribute("role", "alert");
   refused.textContent = `${files[0].name} is not a photo. Choose a JPEG, PNG or WebP file.`;
-  document.querySelector("#photo").append(refused);
+  document.querySelector("#photo").after(refused);
   setTimeout(() => refused.remove(), 8000);
 }
 document.addEventListener("change", (event) => check(event, event.target.files), true);

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageColor import getrgb
+from scipy.optimize import linear_sum_assignment
 
 from gclip_core.types import Size
 
@@ -19,27 +20,37 @@ COLOURS: tuple[str, ...] = tuple(
 """The bright ones of 256 well-separated colours (Glasbey et al. 2007), which are rare in photos."""
 NEAR = 120.0
 """Minimum distance, in sRGB levels, of a class's colour from the mean colour under it."""
+CHOICE = 10
+"""As many colours are free to choose from, or as many as there are classes."""
+LEAST_HUE = 30.0
+"""Levels: a class whose mean colour is closer to a grey has less of a preference."""
+ORDER = 0.02
+"""Cost of taking a later colour; a colour of the opposite hue costs 2 more than one of the same."""
 OPACITY = 0.6
 PAPER = "#ffffff"
 
 
 def choose(n: int, labels: NDArray[np.integer], picture: Image.Image) -> tuple[str, ...]:
-    """A colour ``#rrggbb`` for each of ``n`` classes, in the order of COLOURS.
+    """A colour ``#rrggbb`` for each of ``n`` classes, all different if COLOURS has as many.
 
-    A class takes the first free colour that differs from the mean colour of ``picture`` where
-    ``labels`` (H, W) has the class, so that a red flower is not painted red.
+    Among the first COLOURS, a class prefers the hue of ``picture`` where ``labels`` (H, W) has it,
+    such as blue for a blue sky, but its colour differs clearly from the mean colour there. Classes
+    without a hue take the colours in their order.
     """
     size = min(256, picture.height), min(256, picture.width)
     pixels = np.asarray(picture.resize((size[1], size[0]), Image.Resampling.NEAREST))
-    at, free, chosen = _scaled(labels, size), list(COLOURS), []
-    for index in range(n):
-        under = pixels[at == index]
-        mean = under.mean(0) if len(under) else (math.inf,) * 3
-        seen = (colour for colour in free if math.dist(getrgb(colour), mean) >= NEAR)
-        chosen.append(next(seen, free[0]))
-        free.remove(chosen[-1])
-        free = free or list(COLOURS)
-    return tuple(chosen)
+    at, free = _scaled(labels, size), (COLOURS * math.ceil(n / len(COLOURS)))[: max(n, CHOICE)]
+    levels = np.array([getrgb(colour) for colour in free], float)
+    # Without a preference, earlier classes take earlier colours.
+    cost = ORDER * np.outer(1 - np.arange(n) / (2 * n), np.arange(len(free)))
+    for index in np.unique(at[at >= 0]):
+        mean = pixels[at == index].mean(0)
+        hues, hue = levels - levels.mean(1, keepdims=True), mean - mean.mean()
+        likeness = hues @ hue / np.linalg.norm(hues, axis=1) / max(np.linalg.norm(hue), LEAST_HUE)
+        is_near = np.linalg.norm(levels - mean, axis=1) < NEAR
+        cost[index] += np.where(is_near, len(free), -likeness)
+    _, chosen = linear_sum_assignment(cost)
+    return tuple(free[index] for index in chosen)
 
 
 def indexed(labels: NDArray[np.integer], colours: Sequence[str]) -> Image.Image:

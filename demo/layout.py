@@ -163,7 +163,7 @@ def _inputs(parts: Parts) -> None:
         item(ImageOps.contain(photo.image(), (176, 132)), photo.title, kind="jpeg")
         for photo in shipped
     ]
-    parts.samples = drawn("strip", "samples", value={"items": samples, "columns": 4})
+    parts.samples = drawn("strip", "samples", value={"items": samples, "columns": 3})
     controls["words"] = gr.Textbox(
         label="Words",
         info="Separate things with commas; join synonyms with semicolons (cat, sofa; couch)",

@@ -148,6 +148,7 @@ def guessed(name: str, guess: int) -> tuple[str, dict[str, Any]]:
     )
     right = 2 if abs(last - first) < HARDLY else int(last < first)
     word = "Yes." if guess == right else "No."
-    text = f"**{word}** mIoU goes from {percent(first)} to **{percent(last)}**. {lesson.reason}"
+    goes = f"mIoU goes from {percent(first)} to **{percent(last)}**"
+    text = f"**{word}** {OPTIONS[right]}: {goes}. {lesson.reason}"
     items = [picture(lesson.before, "Before"), picture(lesson.after, "After")]
     return text, {"items": items, "columns": 2, "pressable": False}

@@ -89,7 +89,7 @@ def _connect(page: gr.Blocks, parts: Parts) -> None:
         "api_name": "respond",
         "preprocess": False,  # Settings checks the values, and the library opens the photo
         "trigger_mode": "always_last",  # also for events that follow another one
-        "show_progress_on": [outputs[name] for name in ("canvas", "diagram", "masks", "large")],
+        "show_progress_on": [outputs[n] for n in ("canvas", "diagram", "masks", "large", "python")],
         **COMPUTES,
     }
     _connect_inputs(parts, answers)

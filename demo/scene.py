@@ -297,13 +297,14 @@ class Scene:
         return self.segmenter.report(self.encoded, self.settings.gclip(amf=True, cs=True))
 
     def unsure(self, mask: Segmentation) -> tuple[bool, ...]:
-        """For each class, whether it has pixels but fits them poorly."""
-        areas = mask.areas()
-        fits = class_fits(mask, self.encoded.grid)[: len(areas)]
+        """For each class, whether it has pixels but fits them poorly, or the model knows none of
+        its words."""
+        areas, unknown = mask.areas(), {phrase.phrase for phrase in mask.unknown}
+        fits = class_fits(mask, self.encoded.grid)[: len(areas)].tolist()
         # A class of a few pixels may win no patch: its fit is NaN then.
         return tuple(
-            area >= LEAST_SHARE and not fit >= NOT_SURE
-            for area, fit in zip(areas, fits.tolist(), strict=True)
+            area >= LEAST_SHARE and (unknown.issuperset(words) or not fit >= NOT_SURE)
+            for area, fit, words in zip(areas, fits, mask.vocabulary.classes, strict=True)
         )
 
     def scores(self, mask: Segmentation) -> metric.WordScores | None:

@@ -6,8 +6,8 @@ TERMS = {
     "AMF": "Attention map fusion: the last block uses the mean of its own attention map and those "
     "of two earlier blocks, in which patches attend further away. Distant patches of the same "
     "thing then agree.",
-    "CS": "Channel suppression: a channel whose weights are far larger than all others is scaled "
-    "down to their mean norm, because it makes all patches alike.",
+    "CS": "Channel suppression repairs a model in which one channel drowns out the others, so that "
+    "all patches become alike: its weights are scaled down to the others’ mean norm.",
     "mIoU": "Mean intersection over union: for each word, the pixels in both mask and ground "
     "truth, divided by the pixels in either; 100 % is a perfect mask. Papers report it over whole "
     "data sets.",

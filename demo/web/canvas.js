@@ -153,7 +153,10 @@ export default function mount({ element, props, trigger, watch }) {
   function fillBar() {
     const { ideas, masks: both } = answer;
     fillSwitches($(".ideas"), answer.switches, (idea, isIdle) => {
-      if (isIdle) return point($(".idle")); // it says why
+      if (isIdle) {
+        $(`[data-idea="${idea}"] + dfn`).focus(); // it says what this is, the line below why
+        return point($(".idle"));
+      }
       const index = answer.ideas.indexOf(idea);
       // Swipe shows both masks of its idea: a press asks for one of them.
       if (chosen.mode === "swipe" && chosen.idea === index) chosen.mode = "";
@@ -232,7 +235,7 @@ export default function mount({ element, props, trigger, watch }) {
     split.hidden = !isSwipe;
     pad.hidden = isSwipe;
     $(".hint").hidden = isSwipe;
-    const seen = (isSwipe ? [before, after] : [chosen.mask]).map((i) => answer.masks[i]);
+    const seen = (chosen.mode ? [before, after] : [chosen.mask]).map((i) => answer.masks[i]);
     refreshLegend($(".legend"), answer.classes, seen, chosen.label);
     $(".cut").hidden = isNone;
     $(".cut bdi").textContent = nameOf(labelToCut());
@@ -445,6 +448,11 @@ export default function mount({ element, props, trigger, watch }) {
   $(".full").hidden = !document.fullscreenEnabled; // iPhones have no full screen
   $(".full").onclick = () =>
     document.fullscreenElement ? document.exitFullscreen() : element.requestFullscreen();
+  document.addEventListener("fullscreenchange", () => {
+    const title = document.fullscreenElement ? "Leave full screen" : "Full screen";
+    $(".full").title = title;
+    $(".full").setAttribute("aria-label", title);
+  });
 
   /** Inputs may be faster than frames. */
   let frame = 0;

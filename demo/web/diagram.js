@@ -84,7 +84,7 @@ export default function mount({ element, props, trigger, watch }) {
     data = { cosines, labels, byBlock, maps, last, matrix, behind };
     const [rows, columns] = answer.grid;
     set({ rows, columns, ratio: answer.ratio, photo: `url(${JSON.stringify(answer.photo.url)})` });
-    $(".size").textContent = `${columns} × ${rows}; choose one to see where it looks`;
+    $(".size").textContent = `${columns} × ${rows}; choose one`;
     $(".number").textContent = closer.block + 1;
     $(".norms").src = closer.norms.url;
     $(".own").textContent = tower.formula;
@@ -179,7 +179,8 @@ export default function mount({ element, props, trigger, watch }) {
     layer.append(make("b", "", i + 1), prepare(make("span", "map")), bar, make("small"));
     layer.onclick = () => {
       trigger("input", { settings: { block: i + 1 } });
-      if (innerWidth < 640) $(".open").scrollIntoView({ behavior: isCalm ? "auto" : "smooth" });
+      const block = innerWidth < 640 ? "start" : "nearest";
+      $(".open").scrollIntoView({ block, behavior: isCalm ? "auto" : "smooth" });
     };
     return layer;
   }

@@ -23,6 +23,8 @@ document.addEventListener(
     // On a phone, the examples are below the mask.
     if (innerWidth <= 700 && target.closest("#samples button"))
       document.querySelector("#canvas").scrollIntoView();
+    if (innerWidth <= 700 && target.closest("#settings > button"))
+      setTimeout(() => document.querySelector("#settings").scrollIntoView(), 200);
     target.closest(":is(#share, #compare-head) button.secondary")?.classList.add("saving");
   },
   true,

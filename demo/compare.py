@@ -55,7 +55,8 @@ def table(scene: Scene) -> str:
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     if caveat(scene):
         text += (
-            "\n\nSC-CLIP and SFP look for outlier patches of CLIP, which this model does not have."
+            "\n\nSC-CLIP and SFP average patches whose similarity is above 0.4, a threshold chosen "
+            "for CLIP. In this model, most patches are that similar."
         )
     return re.sub(r"arXiv:([\d.]+)", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
 

@@ -226,14 +226,14 @@ def _settings(parts: Parts) -> None:
             info="Or block numbers, such as 6 7.",
             allow_custom_value=True,
         )
-        text = "Only for “Measured”."
+        text = "Not used if the blocks are given by number, as OpenAI ViT-B/16’s default is."
         controls["n_fused"] = number("n_fused", text)
         text = "A global token receives at least this multiple of an equal share of the attention."
         controls["global_threshold"] = number("global_threshold", text, None)
         controls["cs_blocks"] = gr.Dropdown(
             [*choices, "7-11"], label=RANGES["cs_blocks"]["title"], allow_custom_value=True
         )
-        text = "A channel is an outlier above this multiple of the median norm."
+        text = "A channel is an outlier from this multiple of the median norm upwards."
         controls["channel_threshold"] = number("channel_threshold", text, None)
 
 
@@ -307,7 +307,7 @@ def _share(parts: Parts) -> None:
         )
         parts.copy = gr.Button(COPY_LINK, variant="primary", size="md", min_width=140)
     parts.include_photo = gr.Checkbox(
-        label="Include my photo (the server keeps it for a day)",
+        label="Include my photo (the server keeps it for at most a day)",
         container=False,
         elem_id="include-photo",
     )

@@ -72,7 +72,7 @@ class Settings(BaseModel):
     """A global token receives at least this multiple of an equal share of the attention."""
     cs_blocks: _Blocks = Field("backbone", title="Blocks that CS changes")
     channel_threshold: float = Field(CHANNEL_THRESHOLD, ge=1, le=10_000, title="Outlier threshold")
-    """A channel is an outlier above this multiple of the median norm."""
+    """A channel is an outlier from this multiple of the median norm upwards."""
     block: int = Field(7, ge=1, le=64)
     head: int = Field(0, ge=0, le=64)
     enlarged: Literal["", *METHODS, *ABLATION] = ""

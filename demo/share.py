@@ -26,7 +26,7 @@ from gclip_core.segmenter import Segmenter
 
 def note(scene: Scene) -> str:
     """What the link opens, and what it leaves out."""
-    text = "The link opens these settings; it contains your photo only if you include it."
+    text = "The link opens these settings; it shows your photo only if you include it."
     if scene.photo.example:
         text = "The link opens this photo with these settings."
     if scene.settings.words and "words=" not in link(scene):

@@ -126,7 +126,9 @@ class Files:
             size += len(message.get("body", b""))
             self.uploading += len(message.get("body", b""))
             if size > MAX_FILE + 2**16:
-                raise HTTPException(413, f"The file is too large. Send at most {MAX_FILE:,} bytes.")
+                raise HTTPException(
+                    413, f"The file is too large. Send at most {MAX_FILE >> 20} MB."
+                )
             await self._check_room()
             return message
 

@@ -63,14 +63,15 @@ def aligned(heads: Heads) -> Heads:
     share[..., :1, :] = 0  # the class token is not part of the mean
     share = share / (share.sum(-2, keepdim=True) + 1e-6)
     q_centred, k_centred = (x - (share * x).sum(-2, keepdim=True) for x in (q, k))
-    rotated = k @ newton_schulz(k_centred.transpose(-1, -2) @ q_centred)
+    rotated = k @ inexact_rotation(k_centred.transpose(-1, -2) @ q_centred)
     queries = torch.cat([q, PEARL_ALPHA * k_centred], dim=-1) * 2**0.5
     keys = torch.cat([rotated, k_centred], dim=-1)
     return Heads(queries.to(heads.q.dtype), keys.to(heads.k.dtype), heads.v)
 
 
-def newton_schulz(M: Tensor) -> Tensor:
-    """PEARL's inexact rotation: ``M (M^T M)^-1/2`` after five iterations, (..., d, d) float32."""
+def inexact_rotation(M: Tensor) -> Tensor:
+    """PEARL's rotation ``M (M^T M)^-1/2`` of M (..., d, d) float32; the inverse square root is what
+    five iterations of Newton and Schulz find. The same shape and dtype."""
     square = M.transpose(-1, -2) @ M
     scale = square.norm(dim=(-2, -1), keepdim=True).clamp_min(torch.finfo(M.dtype).tiny)
     eye = torch.eye(M.shape[-1], device=M.device)
@@ -158,10 +159,12 @@ def attend(attention: Attention, heads: Heads, grid: Grid, values: Tensor | None
 
 
 def gate(similarity: Tensor, sharpness: float, least: Tensor, first: int = 0) -> Tensor:
-    """Attention from similarities of patches: the softmax over a row's entries above ``least``.
+    """Attention from similarities of patches: the softmax over a row's entries of at least
+    ``least``.
 
     ``similarity`` has the rows of an (N, N) matrix from ``first`` on. The logits are ``sharpness *
-    (similarity - least)``. A patch whose row has no such entry attends to itself.
+    (similarity - least)``. A patch always counts for itself, with a
+    logit of at least 0.
     """
     logits = sharpness * (similarity - least)
     # In a uniform image, all entries of a row may be too small, and its softmax would be nan.

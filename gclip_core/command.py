@@ -281,10 +281,10 @@ def unique_names(photos: Iterable[Path]) -> list[str]:
 
 def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
     """Raises GclipError if an output file would overwrite an input."""
-    read = {path.resolve() for path in inputs}
+    read = {str(path.resolve()).casefold() for path in inputs}  # some file systems ignore case
     for output in outputs:
         for path in (output.with_name(output.name + ending) for ending in ENDINGS):
-            if path.resolve() in read:
+            if str(path.resolve()).casefold() in read:
                 raise GclipError(
                     f"No input may be overwritten, but {path} is an input; choose another folder "
                     "with --out."

@@ -50,7 +50,7 @@ class Method:
     def __post_init__(self) -> None:
         check_choice("attention", self.attention, ATTENTIONS)
         if self.calibration is not None:
-            check_choice("calibration", self.calibration, CALIBRATIONS)
+            CALIBRATIONS[self.calibration]  # raises for an unknown name
         kind = ATTENTIONS[self.attention]
         parts = [part for part in ("calibration", "proxy", "refocusing") if getattr(self, part)]
         others = [part for part in ("residual", "ffn", "fusion") if getattr(self, part)]

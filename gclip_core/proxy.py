@@ -21,8 +21,8 @@ from gclip_core.types import Grid
 class Proxy:
     """Settings of the attention between DINO's patches: the softmax of ``gamma (cos - beta mean)``.
 
-    ``mean`` is the mean cosine of all pairs of patches; only pairs above ``beta * mean`` count.
-    Raises MethodError for a setting outside its range.
+    ``mean`` is the mean cosine of all pairs of patches; only pairs of at least ``beta * mean``
+    count. Raises MethodError for a setting outside its range.
     """
 
     gamma: float

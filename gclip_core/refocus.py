@@ -28,9 +28,9 @@ SIMILAR = 0.4
 
 @dataclass(frozen=True, eq=False)
 class Refocused:
-    """The inputs of the last block, for B windows of N patches.
+    """The inputs of the last block, for W windows of N patches.
 
-    ``keys`` (B, H, 1+N, d) are those of each block before the last. ``similar`` (B, N, D) float32
+    ``keys`` (W, H, 1+N, d) are those of each block before the last. ``similar`` (W, N, D) float32
     are unit vectors whose cosines are the weights of spreading. ``paths`` are the last block's
     queries, keys and values for its two inputs.
     """
@@ -41,7 +41,7 @@ class Refocused:
 
 
 def refocused(tower: Sequence[Module], x: Tensor, grid: Grid, channels: Sequence[int]) -> Refocused:
-    """Runs RF-CLIP's pass from the input of block 0, (B, 1+N, D).
+    """Runs RF-CLIP's pass from the input of block 0, (W, 1+N, D).
 
     ``channels`` are the tower's sink channels; if there are none, no patch is a sink.
     """
@@ -60,7 +60,7 @@ def refocused(tower: Sequence[Module], x: Tensor, grid: Grid, channels: Sequence
 
 
 def last_block(last: Module, given: Refocused) -> Tensor:
-    """The patches after the last block, (B, N, D), before ``ln_post``: the mean of both paths."""
+    """The patches after the last block, (W, N, D), before ``ln_post``: the mean of both paths."""
     outputs = []
     for path in given.paths:
         # After the softmax over all tokens, the class token does not count, and rows sum to less.
@@ -74,7 +74,7 @@ def last_block(last: Module, given: Refocused) -> Tensor:
 
 
 def path_matrix(given: Refocused, head: int | None) -> Tensor:
-    """The weight of patch j in the output of patch i, for one head or averaged: (B, N, N).
+    """The weight of patch j in the output of patch i, for one head or averaged: (W, N, N).
 
     It is the product of the last block's attention and the spreading before it, averaged over both
     paths; the second starts from the mean of all blocks. Norms and projections are left out.
@@ -91,7 +91,7 @@ def path_matrix(given: Refocused, head: int | None) -> Tensor:
 
 
 def denoised(x: Tensor, grid: Grid, channels: Sequence[int]) -> Tensor:
-    """Tokens (B, 1+N, D) with sinks blurred over their 3 × 3 neighbourhood.
+    """Tokens (W, 1+N, D) with sinks blurred over their 3 × 3 neighbourhood.
 
     To find sinks, each patch is shifted so that its smallest channel is 0. The image is padded with
     zeros.
@@ -109,7 +109,7 @@ def denoised(x: Tensor, grid: Grid, channels: Sequence[int]) -> Tensor:
 
 
 def _spread(similar: Tensor, u: Tensor) -> Tensor:
-    """Tokens (B, 1+N, D) with each patch replaced by the sum of similar ones times their cosine."""
+    """Tokens (W, 1+N, D) with each patch replaced by the sum of similar ones times their cosine."""
     patches = [
         torch.cat([cosines @ tokens[1:] for cosines in _cosines(one)])
         for one, tokens in zip(similar, u, strict=True)

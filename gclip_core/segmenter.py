@@ -132,8 +132,8 @@ class Segmenter:
 
         With ``purify="freecp"``, labels, scores and ``threshold`` are those of FreeCP's maps
         (``gclip_core.freecp``), and its own background replaces the library's: if there is a
-        ``background``, its words only take part in the softmax, and a pixel has a class if a score
-        is at least one half.
+        ``background``, its words only take part in the softmax, with their full logits whatever the
+        ``background_weight`` above 0, and a pixel has a class if a score is at least one half.
 
         ``refine`` is a name in ``refine.REFINEMENTS``: edges then follow the image, and outlines
         are smoothed. For an encoding, this needs ``picture``, the image that was encoded; otherwise
@@ -143,7 +143,7 @@ class Segmenter:
         check_between("threshold", threshold, 0, 1)
         check_between("background_weight", background_weight, 0, 1)
         check_choice("purify", purify, PURIFICATIONS)
-        check_choice("refine", refine, REFINEMENTS)
+        REFINEMENTS[refine]  # raises for an unknown name
         method = checked(method)
         prompts = self.prompts(words)
         checked_picture = None
@@ -331,7 +331,7 @@ class Segmenter:
         self, image: images.Source | Encoded, threshold: float = amf.GLOBAL_THRESHOLD
     ) -> GlobalTokens:
         """The global tokens of each block: its patches with ``m_j >= threshold``."""
-        check_between("threshold", threshold, 0, math.inf)
+        check_between("threshold", threshold, 1, math.inf)
         received = self.received(image)
         tokens = tuple(amf.global_tokens(m, threshold) for m in received)
         return GlobalTokens(tuple(received.amax(1).tolist()), tokens)

@@ -53,7 +53,7 @@ class Backbone:
     text_cache: BoundedCache[Tensor] = field(
         init=False, repr=False, default_factory=lambda: BoundedCache(MOST_EMBEDDINGS)
     )
-    """The keys are templates and a phrase."""
+    """The keys are templates and a phrase, or templates and all candidates (``words.suggest``)."""
     prefix_cache: BoundedCache[Any] = field(
         init=False, repr=False, default_factory=lambda: BoundedCache(4)
     )
@@ -147,13 +147,13 @@ def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int])
     backbone, which does not change. Raises MethodError for a channel or block that the tower does
     not have, for no block, and for ``|gain|`` over 10,000.
     """
-    check_index("Channel", channel, backbone.width)
+    check_index("channel", channel, backbone.width)
     check_between("gain", gain, -1e4, 1e4)
     chosen = indices("Blocks", blocks)
     if not chosen:
         raise MethodError("At least one block is needed; choose one or more.")
     for block in chosen:
-        check_index("Block", block, backbone.n_blocks)
+        check_index("block", block, backbone.n_blocks)
     model = backbone.model
     tensors = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     factors = torch.ones(backbone.width)

@@ -29,7 +29,7 @@ SETTINGS = ("model.json", "words.json", "nearest.txt.gz")
 
 @dataclass(frozen=True)
 class KnownWords:
-    """The words that a backbone knows, in lower case.
+    """The words that a backbone knows; ``words`` has all of them in lower case.
 
     ``seen`` are the words of its training photos, each with its synonyms; ``class_words`` are the
     words of each class of its stem. ``nearest`` reads ``wordnet``, a file of words and their nouns.

@@ -86,7 +86,7 @@ def load_backbone(
     if entry.pretrained:
         config = open_clip.get_model_config(entry.architecture)
     else:
-        folder = folder or assets.path(BUILT_IN)
+        folder = folder or _shipped()
         config = builtin.settings(folder)
         known = builtin.known_words(folder)
         state = builtin.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
@@ -108,10 +108,18 @@ def load_backbone(
     )
 
 
+def _shipped() -> Path:
+    """The built-in model's folder."""
+    try:
+        return assets.path(BUILT_IN)
+    except FileNotFoundError as error:
+        raise BackboneError(str(error)) from error
+
+
 @lru_cache(2)
 def load_dino(device: torch.device) -> TransformerTrunk:
     """The nine blocks of DINO in the built-in model's stem, without the stem and in float32."""
-    folder, inside = assets.path(BUILT_IN), "visual.conv1.transformer."
+    folder, inside = _shipped(), "visual.conv1.transformer."
     files = folder.glob("dino-*.safetensors")
     state = {key: value for file in files for key, value in read_weights(file).items()}
     state = {
@@ -122,7 +130,13 @@ def load_dino(device: torch.device) -> TransformerTrunk:
     config = builtin.settings(folder)
     with torch.device("meta"):
         dino = TransformerTrunk(**config["stem"]["transformer"])
-    dino.load_state_dict(state, assign=True)
+    try:
+        dino.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        raise BackboneError(
+            "The shipped weights of DINO are incomplete or damaged. Reinstall the package or check "
+            "it out again."
+        ) from error
     return dino.eval().requires_grad_(False).to(device)
 
 
@@ -141,7 +155,7 @@ def on_disk(entry: BackboneEntry) -> list[Path]:
     network.
     """
     if not entry.pretrained:
-        return builtin.files(assets.path(BUILT_IN))
+        return builtin.files(_shipped())
     folder = os.environ.get(WEIGHTS_FOLDER, "")
     names = [*(entry.name + suffix for suffix in _SUFFIXES), *entry.files] if folder else []
     local = (Path(folder).expanduser() / name for name in names)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 from gclip_core.errors import ImageError
 from gclip_core.types import Size
@@ -181,7 +182,8 @@ def _open(source: str | Path | bytes, max_pixels: int) -> Image.Image:
         raise ImageError(f"{_NOT_AN_IMAGE}: it is {what}; {_SAVE_AS}.") from error
     stream.most = MAX_READS[1]
     _check_size(image.height, image.width, max_pixels)
-    if image.format == "JPEG" and len(_START_OF_SCAN.findall(data)) > MAX_SCANS:
+    # Not ``image.format``: a JPEG with further pictures behind it is "MPO".
+    if isinstance(image, JpegImageFile) and len(_START_OF_SCAN.findall(data)) > MAX_SCANS:
         raise _unusual(f"more than {MAX_SCANS} scans")
     return image
 

@@ -20,7 +20,7 @@ from PIL import Image, ImageFilter
 from scipy import ndimage
 from torch import Tensor
 
-from gclip_core.errors import GclipError
+from gclip_core.errors import GclipError, MethodError
 from gclip_core.pixels import images, masks
 from gclip_core.result import Segmentation
 from gclip_core.tables import Table
@@ -83,8 +83,9 @@ def refined(result: Segmentation, picture: Image.Image | None, name: str) -> Seg
     checked image that was segmented, at its own size. The threshold applies to refined scores.
     """
     entry = REFINEMENTS[name]
-    if entry.coefficients is None or picture is None:
+    if entry.coefficients is None:
         return result
+    assert picture is not None
     height, width = size = picture.height, picture.width
     # All background prompts together are one more class, and the threshold is the score of another.
     n = len(result.vocabulary)
@@ -185,6 +186,7 @@ REFINEMENTS: Table[Refinement] = Table(
     Refinement("guided", "guided filter", _guided, 160),
     Refinement("pamr", "PAMR", _pamr, 320),
     what="refinement",
+    error=MethodError,
 )
 """The ways in which the edges of a mask can follow the picture."""
 

@@ -212,6 +212,14 @@ def _jpeg_of_scans(scans: int, size: int = 2048) -> bytes:
     return data[:last] + data[last:-2] * scans + data[-2:]
 
 
+def _with_further_pictures(jpeg: bytes) -> bytes:
+    """The JPEG with the header of a file of two pictures, which makes it an MPO to Pillow."""
+    two = encoded(rgb(), "MPO", save_all=True, append_images=[rgb()])
+    start = two.index(b"MPF\0") - 4
+    length = struct.unpack(">H", two[start + 2 : start + 4])[0]
+    return jpeg[:2] + two[start : start + 2 + length] + jpeg[2:]
+
+
 def _exif_in_pieces(n: int) -> bytes:
     """A JPEG whose decoder joins ``n`` pieces of EXIF, 60 kB each."""
     notes = overlapping_exif(60_000 * n - 61_000)
@@ -240,6 +248,10 @@ _BOMBS = {
     ),
     "the same in ten pieces": (lambda: _exif_in_pieces(10), "ImageError"),
     "20,000 scans": (lambda: _jpeg_of_scans(20_000), "ImageError"),
+    "20,000 scans before further pictures": (
+        lambda: _with_further_pictures(_jpeg_of_scans(20_000)),
+        "ImageError",
+    ),
     "ten scans": (lambda: _jpeg_of_scans(10), "2048x2048"),
 }
 

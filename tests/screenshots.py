@@ -1,7 +1,6 @@
 """``python -m tests.screenshots``: the page as README shows it, in ``docs/screenshots``.
 
-Starts the page with the built-in model, opens it in headless Chromium and writes a PNG file with
-256 colours.
+Starts the page with the built-in model, opens it in headless Chromium and writes a WebP file.
 """
 
 import io
@@ -21,9 +20,9 @@ def main() -> None:
         for part in ("#canvas [data-answers]", "#norms img"):
             page.wait_for_selector(part, timeout=240_000)
         page.wait_for_function("[...document.images].every(image => image.complete)")
-        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(256)
-        file = ROOT / "docs" / "screenshots" / "page.png"
-        picture.save(file, optimize=True)
+        picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+        file = ROOT / "docs" / "screenshots" / "page.webp"
+        picture.save(file, quality=90)
         print(file)
 
 

@@ -106,6 +106,18 @@ def test_back(flower: Page) -> None:
     assert flower.evaluate("history.length") == entries + 3
 
 
+def test_back_from_a_tab(flower: Page) -> None:
+    """Back leaves a tab, and keeps the photo and the words."""
+    before, address = seen(flower), flower.url
+    turn_to(flower, "How it works")
+    expect(flower).to_have_url(re.compile("tab=how"))
+    flower.go_back()
+    segment = flower.get_by_role("tab", name="Segment")
+    expect(segment).to_have_attribute("aria-selected", "true")
+    expect(flower).to_have_url(address)
+    assert seen(flower) == before
+
+
 def test_copied_address(flower: Page, stranger: Page) -> None:
     """The address reveals nothing: another browser gets the settings, but no photo."""
     own(flower)

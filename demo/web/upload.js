@@ -13,6 +13,7 @@ function check(event, files) {
   if (files[0].type.startsWith("image/")) return sign(true);
   event.stopPropagation();
   event.preventDefault();
+  if (event.type === "change") event.target.value = ""; // so that it can be chosen again
   const refused = Object.assign(document.createElement("p"), { className: "gone refused" });
   refused.setAttribute("role", "alert");
   refused.textContent = `${files[0].name} is not a photo. Choose a JPEG, PNG or WebP file.`;

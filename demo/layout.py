@@ -267,7 +267,7 @@ def _tabs(parts: Parts) -> None:
                 outputs["compare_note"] = gr.Markdown(sanitize_html=False)
                 text = share.DOWNLOADS["grid"].button
                 parts.downloads["grid"] = gr.Button(
-                    text, size="md", scale=0, min_width=150, elem_id="grid"
+                    text, size="md", scale=0, min_width=190, elem_id="grid"
                 )
             outputs["large"] = drawn("canvas", "large", looks=None, visible=False)
             outputs["masks"] = strip("masks")

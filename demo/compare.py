@@ -8,7 +8,7 @@ from matplotlib.patches import Patch
 
 from demo.drawing import classes, painted
 from demo.files import item
-from demo.scene import Scene
+from demo.scene import LEAST_SHARE, Scene
 from demo.segment import canvas
 from demo.terms import explained
 from evaluation.figure import percent, save, styled
@@ -79,10 +79,21 @@ def mask_strip(scene: Scene) -> dict[str, Any]:
     selected = names.index(scene.settings.enlarged) if is_pressed(scene) else None
     return {
         "items": items,
-        "classes": classes(scene),
+        "classes": legend(scene),
         "selected": selected,
         "columns": 4 if scene.report.suppressed else 5,
     }
+
+
+def legend(scene: Scene) -> list[dict[str, str]]:
+    """The words that a mask has, and the background, which has no colour."""
+    masks = [mask for mask, _ in scene.compared.values()]
+    shares = zip(*(mask.areas() for mask in masks), strict=True)
+    pairs = zip(classes(scene), shares, strict=True)
+    shown = [entry for entry, areas in pairs if max(areas) >= LEAST_SHARE]
+    if any(mask.no_class_area() >= LEAST_SHARE for mask in masks):
+        shown.append({"name": "background", "colour": ""})
+    return shown
 
 
 def is_pressed(scene: Scene) -> bool:
@@ -136,8 +147,10 @@ def figure(scene: Scene) -> bytes:
             place.set_title(titled(mask, miou), fontsize=8)
         for place in drawn.axes:
             place.set_axis_off()
-        named = zip(scene.colours, scene.words.names, strict=True)
-        handles = [Patch(color=colour, label=name) for colour, name in named]
+        handles = [
+            Patch(facecolor=entry["colour"] or "none", edgecolor="grey", label=entry["name"])
+            for entry in legend(scene)
+        ]
         drawn.legend(
             handles=handles, loc="outside upper center", ncols=8, fontsize=8, frameon=False
         )

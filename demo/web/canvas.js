@@ -107,6 +107,7 @@ export default function mount({ element, props, trigger, watch }) {
     fillBar();
     fillLegend($(".legend"), value.classes, (label) => {
       chosen.label = chosen.label === label ? null : label;
+      free(); // or its attention would hide the word
       refresh();
     });
     refresh();

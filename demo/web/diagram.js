@@ -179,8 +179,7 @@ export default function mount({ element, props, trigger, watch }) {
     layer.append(make("b", "", i + 1), prepare(make("span", "map")), bar, make("small"));
     layer.onclick = () => {
       trigger("input", { settings: { block: i + 1 } });
-      const block = innerWidth < 640 ? "start" : "nearest";
-      $(".open").scrollIntoView({ block, behavior: isCalm ? "auto" : "smooth" });
+      if (innerWidth < 640) $(".open").scrollIntoView({ behavior: isCalm ? "auto" : "smooth" });
     };
     return layer;
   }

@@ -23,7 +23,7 @@ export default function mount({ element, props, trigger, watch }) {
 
   function named({ name, colour }) {
     const entry = make("bdi", "", name);
-    entry.style.setProperty("--colour", colour);
+    entry.style.setProperty("--colour", colour || "transparent");
     return entry;
   }
 

@@ -10,13 +10,14 @@ function sign(isOn) {
 function check(event, files) {
   if (!isPhoto(event.target) || !files?.length) return;
   document.querySelector(".refused")?.remove();
-  if (files[0].type.startsWith("image/")) return sign(true);
+  const [{ name, type }] = files;
+  if (type.startsWith("image/")) return sign(true);
   event.stopPropagation();
   event.preventDefault();
   if (event.type === "change") event.target.value = ""; // so that it can be chosen again
   const refused = Object.assign(document.createElement("p"), { className: "gone refused" });
   refused.setAttribute("role", "alert");
-  refused.textContent = `${files[0].name} is not a photo. Choose a JPEG, PNG or WebP file.`;
+  refused.textContent = `${name} is not a photo. Choose a JPEG, PNG or WebP file.`;
   document.querySelector("#photo").after(refused);
   setTimeout(() => refused.remove(), 8000);
 }

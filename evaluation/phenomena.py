@@ -184,7 +184,7 @@ def summary(phenomena: Phenomena) -> str:
             "the middle blocks."
         ]
     sentences += [
-        f"Abnormal channels (norm of at least {CHANNEL_THRESHOLD:g} × the median): in "
+        f"Outlier channels (norm of at least {CHANNEL_THRESHOLD:g} × the median): in "
         f"{in_words(block_numbers(report.outliers))}.",
         f"CS changes {in_words(block_numbers(report.suppressed))} ({report.cs_reason}).",
     ]

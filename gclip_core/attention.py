@@ -163,8 +163,7 @@ def gate(similarity: Tensor, sharpness: float, least: Tensor, first: int = 0) ->
     ``least``.
 
     ``similarity`` has the rows of an (N, N) matrix from ``first`` on. The logits are ``sharpness *
-    (similarity - least)``. A patch always counts for itself, with a
-    logit of at least 0.
+    (similarity - least)``. A patch always attends to itself, with a logit of at least 0.
     """
     logits = sharpness * (similarity - least)
     # In a uniform image, all entries of a row may be too small, and its softmax would be nan.

@@ -193,9 +193,10 @@ export default function mount({ element, props, trigger, watch }) {
    * hide the masks. */
   function compare(mode) {
     chosen.mode = mode;
-    if (mode) chosen.label = null;
-    if (mode) free();
     split.value = 50;
+    if (!mode) return;
+    chosen.label = null;
+    free();
   }
 
   /** The masks before and after: without and with an idea, or of two methods. */

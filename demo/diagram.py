@@ -17,6 +17,7 @@ from demo.segment import norms, switches
 from gclip_core import cs
 from gclip_core.attention import ATTENTIONS
 from gclip_core.methods import Method
+from gclip_core.refocus import Refocusing
 
 MASK_SIDE = 480
 """Longest side of the mask in pixels: it is drawn small here."""
@@ -118,6 +119,6 @@ def closer(scene: Scene) -> dict[str, Any]:
 def formula(method: Method) -> str:
     """The last block's own attention, such as "softmax(QQᵀ) + softmax(KKᵀ)", or its rule."""
     kind = ATTENTIONS[method.attention]
-    if not kind.pairs or kind.gaussian or kind.prepare or method.refocusing:
+    if not kind.is_plain or isinstance(method.last, Refocusing):
         return rule(method)
     return " + ".join(f"softmax({a.upper()}{b.upper()}ᵀ)" for a, b in kind.pairs)

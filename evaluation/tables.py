@@ -206,7 +206,10 @@ def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
 
 def _papers(method: Mapping[str, Any]) -> bool:
     """Whether GCLIP has AMF, CS and the paper's blocks in either numbering; true for others."""
-    choices = ("backbone", *PAPERS_BLOCKS)
-    return method["name"] != "gclip" or method in [
-        method_settings(gclip(amf_blocks=blocks, cs_blocks="backbone")) for blocks in choices
+    papers = [
+        method_settings(gclip(amf_blocks=blocks, cs_blocks="backbone"))
+        for blocks in ("backbone", *PAPERS_BLOCKS)
     ]
+    return method["name"] != "gclip" or any(
+        all(method[part] == paper[part] for part in ("fusion", "suppression")) for paper in papers
+    )

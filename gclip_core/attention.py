@@ -94,6 +94,12 @@ class Attention:
     gaussian: bool = False
     prepare: Callable[[Heads], Heads] | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a softmax or a sum of them, without anything that involves the class token
+        or the grid."""
+        return bool(self.pairs) and not self.gaussian and self.prepare is None
+
 
 ATTENTIONS: dict[str, Attention] = {
     "qk": Attention((("q", "k"),)),

@@ -6,18 +6,19 @@ and after the last block. All functions are pure and take one image; matrices an
 float32. In the comments, ``X_b`` is the output of block b, counted from 0.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import attention, blocks
-from gclip_core.attention import Attention, Heads
-from gclip_core.errors import ImageError, MethodError
+from gclip_core.attention import ATTENTIONS, Attention, Heads
+from gclip_core.encoder import Encoded
+from gclip_core.errors import ImageError
 from gclip_core.numbering import BlocksOf12
-from gclip_core.tables import Table
 from gclip_core.types import Grid, Module
 
 NEIGHBOURS = 30
@@ -37,6 +38,43 @@ CLASS_WEIGHT = 0.3
 BEFORE, AFTER, SUMMED = BlocksOf12((8,)), BlocksOf12((3,)), BlocksOf12((3, 4, 5, 6, 7, 8, 9))
 """Blocks whose outputs determine the spreading before the last block, the spreading after it, and
 the sum that is the input of the second pass."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A calibrated last block (``methods.LastBlock``): the settings in which methods differ."""
+
+    outliers: Literal["lof", "som"]
+    """How outliers are found: ``lof_outliers`` or ``som_outliers``."""
+    keeps_isolated: bool
+    """Whether an outlier that has only outliers around it is kept; otherwise, it is set to 0."""
+    thresholds_gate: bool
+    """Whether the gate is computed from thresholded similarities."""
+    second_attends: bool
+    """Whether the second pass has the attention of the last block, too, or the gate alone."""
+    attentions: ClassVar[tuple[str, ...]] = tuple(
+        name for name, kind in ATTENTIONS.items() if kind.is_plain
+    )
+
+    def patches(self, encoded: Encoded, kind: Attention) -> Tensor:
+        last = encoded.backbone.blocks[-1]
+        z = [two_passes(last, kind, window) for window in self._windows(encoded)]
+        return torch.stack(z).unflatten(1, encoded.window)
+
+    def matrix(self, encoded: Encoded, kind: Attention, head: int | None) -> Tensor:
+        last = encoded.backbone.blocks[-1]
+        windows = self._windows(encoded)
+        return torch.stack([path_matrix(last, kind, window, head) for window in windows])
+
+    def _windows(self, encoded: Encoded) -> Iterator["Calibrated"]:
+        before_last = encoded.heads(encoded.backbone.n_blocks - 2)
+        for i in range(len(encoded.corners)):
+            inputs = [x[i] for x in encoded.inputs]
+            yield calibrate(self, inputs, before_last[i], encoded.window)
+
+
+SCCLIP = Calibration("lof", keeps_isolated=True, thresholds_gate=False, second_attends=True)
+SFP = Calibration("som", keeps_isolated=False, thresholds_gate=True, second_attends=False)
 
 
 def lof_outliers(patches: Tensor) -> Tensor:
@@ -75,42 +113,6 @@ def som_outliers(heads: Heads) -> Tensor:
     attended, own = SOM_FACTOR * A[0, 1:], A.diagonal()[1:]  # (N,) each
     order = attended.argsort(descending=True)
     return order[attended[order] > own[order]][:SOM_MOST]
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """How a method calibrates; an entry of CALIBRATIONS."""
-
-    name: str
-    outliers: Callable[[Tensor, Heads], Tensor]
-    """Takes the patches (N, D) before the last block, and queries and keys (H, 1+N, d) of the block
-    before it; returns the indices (n,) int64 of the outliers."""
-    keeps_isolated: bool
-    """Whether an outlier that has only outliers around it is kept; otherwise, it is set to 0."""
-    thresholds_gate: bool
-    """Whether the gate is computed from thresholded similarities."""
-    second_attends: bool
-    """Whether the second pass has the attention of the last block, too, or the gate alone."""
-
-
-CALIBRATIONS: Table[Calibration] = Table(
-    Calibration(
-        "scclip",
-        lambda patches, heads: lof_outliers(patches),
-        keeps_isolated=True,
-        thresholds_gate=False,
-        second_attends=True,
-    ),
-    Calibration(
-        "sfp",
-        lambda patches, heads: som_outliers(heads),
-        keeps_isolated=False,
-        thresholds_gate=True,
-        second_attends=False,
-    ),
-    what="calibration",
-    error=MethodError,
-)
 
 
 def repaired(patches: Tensor, outliers: Tensor, grid: Grid, keeps_isolated: bool) -> Tensor:
@@ -181,7 +183,8 @@ def calibrate(
         return [inputs[block + 1].float() for block in of.indices(len(inputs))]
 
     late = inputs[-1].float()  # X_10 of 12
-    outliers = calibration.outliers(late[1:], before_last)
+    is_lof = calibration.outliers == "lof"
+    outliers = lof_outliers(late[1:]) if is_lof else som_outliers(before_last)
     keeps = calibration.keeps_isolated
     near = cosines(repaired(outputs(BEFORE)[-1][1:], outliers, grid, keeps))  # of X_8
     gated = thresholded(near) if calibration.thresholds_gate else near

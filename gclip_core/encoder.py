@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gclip_core import amf, blocks, cs
+from gclip_core.amf import Fusion, FusionReport
 from gclip_core.attention import Heads
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.backbones.load import load_dino
@@ -38,9 +39,8 @@ class Encoded:
     """``inputs[l]`` is the input of block ``l``, (W, 1+N, D) in the model's dtype."""
     probabilities: Tensor | None = field(default=None, repr=False)
     """Those of the stem's classes, (W, classes) float32; None for a tower without a stem."""
-    dino: Tensor | None = field(default=None, repr=False)
-    """DINO's features, (W, h', w', C): those of a stem, else None; ``with_dino`` is a copy that has
-    them."""
+    stem_dino: Tensor | None = field(default=None, repr=False)
+    """The features of a stem's DINO, (W, h, w, channels); None for a tower without a stem."""
     suppression: Suppression | None = None
     """The settings of CS, if it is on."""
     without_cs: "Encoded | None" = field(default=None, repr=False)
@@ -71,15 +71,15 @@ class Encoded:
             return
         for first in range(0, len(self.corners), n):
             some = slice(first, first + n)
-            probabilities, dino = (
-                None if x is None else x[some] for x in (self.probabilities, self.dino)
+            probabilities, stem_dino = (
+                None if x is None else x[some] for x in (self.probabilities, self.stem_dino)
             )
             yield replace(
                 self,
                 corners=self.corners[some],
                 inputs=tuple(x[some] for x in self.inputs),
                 probabilities=probabilities,
-                dino=dino,
+                stem_dino=stem_dino,
             )
 
     def average(self, maps: Tensor) -> Tensor:
@@ -102,14 +102,25 @@ class Encoded:
         return total / count
 
     @cached_property
-    def with_dino(self) -> "Encoded":
-        """The same encoding with DINO's features: those of the stem, or of the shipped DINO."""
-        if self.dino is not None:
-            return self
+    def dino(self) -> Tensor:
+        """DINO's features, those of the stem or of the shipped DINO: (W, h', w', channels).
+
+        Their grid is the window's, or finer by a whole factor.
+        """
+        if self.stem_dino is not None:
+            return self.stem_dino
         patch = self.backbone.patch
         windows = (_crops(self.pixels, patch, self.window, some.corners) for some in self.split())
-        parts = [_dino_features(self.backbone, pixels, self.window) for pixels in windows]
-        return replace(self, dino=torch.cat(parts))
+        return torch.cat([_dino_features(self.backbone, x, self.window) for x in windows])
+
+    def amf_report(self, fusion: Fusion | None) -> FusionReport:
+        """The blocks whose attention is fused, and why; windows and CS do not change them."""
+        clean, n, default = (
+            self.without_cs or self,
+            self.backbone.n_blocks,
+            self.backbone.amf_blocks,
+        )
+        return amf.fused_blocks(fusion, n, default, lambda block: clean.whole.received(block))
 
     @torch.no_grad()
     def heads(self, block: int, values: bool = False) -> Heads:
@@ -152,7 +163,7 @@ def encode(
         _encode_windows(backbone, _crops(pixels, patch, window, corners[first : first + n]))
         for first in range(0, len(corners), n)
     ]
-    inputs, probabilities, features = zip(*parts, strict=True)
+    inputs, probabilities, dino = zip(*parts, strict=True)
     return Encoded(
         backbone=backbone,
         pixels=pixels,
@@ -161,7 +172,7 @@ def encode(
         corners=tuple(corners),
         inputs=_joined(inputs),
         probabilities=None if probabilities[0] is None else torch.cat(probabilities),
-        dino=None if features[0] is None else torch.cat(features),
+        stem_dino=None if dino[0] is None else torch.cat(dino),
     )
 
 
@@ -180,7 +191,7 @@ def _encode_windows(
 
 @torch.no_grad()
 def _dino_features(backbone: Backbone, pixels: Tensor, window: Grid) -> Tensor:
-    """The shipped DINO's features (W, h', w', C) of windows (W, 3, height, width).
+    """The shipped DINO's features (W, h', w', channels) of windows (W, 3, height, width).
 
     If the tower's patches are larger than the stem's, which have 16 pixels a side, the grid of the
     features is finer than ``window`` by a whole factor.

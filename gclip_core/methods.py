@@ -2,43 +2,61 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal, Protocol
 
+from torch import Tensor
+
+from gclip_core import calibration, proxy
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, Fusion
-from gclip_core.attention import ATTENTIONS
-from gclip_core.calibration import CALIBRATIONS
+from gclip_core.attention import ATTENTIONS, Attention
 from gclip_core.cs import CHANNEL_THRESHOLD, Suppression
+from gclip_core.encoder import Encoded
 from gclip_core.errors import MethodError, check_choice
 from gclip_core.numbering import BlocksOf12, indices
-from gclip_core.proxy import SHIPPED, Proxy
+from gclip_core.refocus import Refocusing
 from gclip_core.tables import Table
 from gclip_core.types import Blocks
+
+
+class LastBlock(Protocol):
+    """A last block with steps of its own: a frozen dataclass whose fields are plain settings.
+
+    ``kind`` is the method's attention.
+    """
+
+    attentions: ClassVar[tuple[str, ...]]
+    """The attentions that it can use, by name."""
+
+    def patches(self, encoded: Encoded, kind: Attention) -> Tensor:
+        """Patch tokens before ``ln_post``: (W, h, w, D), on the window's grid or a finer one."""
+        ...
+
+    def matrix(self, encoded: Encoded, kind: Attention, head: int | None) -> Tensor:
+        """The weight of patch j in the output of patch i, for one head or averaged: (W, N, N)
+        float32."""
+        ...
 
 
 @dataclass(frozen=True)
 class Method:
     """A method: how the last block is computed, what is fused, and whether CS changes other blocks.
 
-    Raises MethodError for an unknown attention or calibration, or for parts that cannot be
-    combined.
+    Raises MethodError for an unknown attention, and for parts that ``last`` cannot be combined
+    with.
     """
 
     name: str
     title: str
     attention: str
     """A name in ``gclip_core.attention.ATTENTIONS``."""
-    residual: bool
+    residual: bool = False
     """Whether the last block's residual path is kept."""
-    ffn: bool
+    ffn: bool = False
     """Whether the last block's FFN is kept."""
     fusion: Fusion | None = None
     suppression: Suppression | None = None
-    calibration: str | None = None
-    """A name in ``gclip_core.calibration.CALIBRATIONS``."""
-    proxy: Proxy | None = None
-    """Takes the attention from another network."""
-    refocusing: bool = False
-    """Whether the tower runs again, as in RF-CLIP."""
+    last: LastBlock | None = None
+    """A last block with steps of its own, without residual path, FFN and fusion."""
     summary: str = ""
     """One sentence for people."""
     authors: str = ""
@@ -49,25 +67,14 @@ class Method:
 
     def __post_init__(self) -> None:
         check_choice("attention", self.attention, ATTENTIONS)
-        if self.calibration is not None:
-            CALIBRATIONS[self.calibration]  # raises for an unknown name
-        kind = ATTENTIONS[self.attention]
-        parts = [part for part in ("calibration", "proxy", "refocusing") if getattr(self, part)]
-        others = [part for part in ("residual", "ffn", "fusion") if getattr(self, part)]
-        fits = not parts or len(parts + others) == 1
-        if self.calibration and (not kind.pairs or kind.gaussian or kind.prepare):
-            fits = False  # calibrated patches have no class token, which the last two require
-        if self.proxy and kind.pairs:
-            fits = False
-        if self.refocusing and (self.attention != "kk" or self.suppression):
-            fits = False
-        if not fits:
-            cs = ", CS" if self.suppression else ""
+        if self.last is None:
+            return
+        name = type(self.last).__name__
+        check_choice(f"The attention of {name}", self.attention, self.last.attentions)
+        if parts := [part for part in ("residual", "ffn", "fusion") if getattr(self, part)]:
             raise MethodError(
-                "A calibration goes with plain attention such as 'kk', a proxy with 'identity', "
-                "refocusing with 'kk' and without CS; each excludes the other two, fusion, the "
-                f"residual path and the FFN. But {self.title} has {self.attention!r} with "
-                f"{', '.join(parts + others)}{cs}. Leave out what does not fit."
+                f"{name} has no residual path, no FFN and no fusion, but {self.title} has "
+                f"{', '.join(parts)}. Leave these out."
             )
 
     @property
@@ -103,8 +110,6 @@ def gclip(
         name="gclip",
         title=f"GCLIP ({' + '.join(on) or 'neither'})",
         attention="qq",
-        residual=False,
-        ffn=False,
         fusion=fusion if amf else None,
         suppression=suppression if cs else None,
         summary="Query-Query attention averaged with that of the first blocks with global tokens; "
@@ -133,12 +138,12 @@ METHODS: Table[Method] = Table(  # in the order of their years
         summary="The tower as it is: patch tokens of the last block.",
     ),
     Method(
-        "maskclip", "MaskCLIP", "identity", residual=False, ffn=False,
+        "maskclip", "MaskCLIP", "identity",
         authors="Zhou, Loy, Dai", year=2022, paper="arXiv:2112.01071",
         summary="No attention in the last block: every patch keeps its own Value.",
     ),
     Method(
-        "vv", "Value-Value", "vv", residual=False, ffn=False,
+        "vv", "Value-Value", "vv",
         authors="Li et al. (CLIP Surgery)", year=2023, paper="arXiv:2304.05653",
         summary="ClearCLIP's form with Value-Value attention: for comparison.",
     ),
@@ -148,41 +153,41 @@ METHODS: Table[Method] = Table(  # in the order of their years
         summary="Query-Query plus Key-Key attention in the last block.",
     ),
     Method(
-        "clearclip", "ClearCLIP", "qq", residual=False, ffn=False,
+        "clearclip", "ClearCLIP", "qq",
         authors="Lan et al.", year=2024, paper="arXiv:2407.12442",
         summary="Query-Query attention; residual path and FFN left out.",
     ),
     Method(
-        "proxyclip", "ProxyCLIP", "identity", residual=False, ffn=False, proxy=SHIPPED,
+        "proxyclip", "ProxyCLIP", "identity", last=proxy.SHIPPED,
         authors="Lan et al.", year=2024, paper="arXiv:2408.04883",
         summary="Attention from another network, DINO: averages the Values of patches that look "
         "alike to it.",
     ),
     Method(
-        "kk", "Key-Key", "kk", residual=False, ffn=False,
+        "kk", "Key-Key", "kk",
         summary="ClearCLIP's form with Key-Key attention: for comparison.",
     ),
     Method(
-        "itaclip", "ITACLIP (attention)", "qq+kk", residual=True, ffn=False,
+        "itaclip", "ITACLIP (attention)", "qq+kk", residual=True,
         fusion=Fusion(BlocksOf12((6, 7, 9)), weight=0.5, attention="own"),
         authors="Aydın et al.", year=2024, paper="arXiv:2411.12044",
         summary="SCLIP's attention averaged with that of three middle blocks; FFN left out. "
         "Without its image augmentations and class definitions.",
     ),
     Method(
-        "scclip", "SC-CLIP", "kk", residual=False, ffn=False,
-        calibration="scclip",
+        "scclip", "SC-CLIP", "kk",
+        last=calibration.SCCLIP,
         authors="Bai et al.", year=2024, paper="arXiv:2411.15869",
         summary="Outlier patches are replaced by their neighbours; patches alike in a middle block "
         "are averaged before and after the last block, which also gets middle blocks' tokens.",
     ),
     Method(
-        "naclip", "NACLIP", "kk+gaussian", residual=False, ffn=False,
+        "naclip", "NACLIP", "kk+gaussian",
         authors="Hajimiri, Ben Ayed, Dolz", year=2025, paper="arXiv:2404.08181",
         summary="Key-Key attention with more weight on nearby patches.",
     ),
     Method(
-        "resclip", "ResCLIP (RCS)", "kk+gaussian", residual=False, ffn=False,
+        "resclip", "ResCLIP (RCS)", "kk+gaussian",
         fusion=Fusion(BlocksOf12((5, 6, 7, 8)), weight=0.4),
         authors="Yang et al.", year=2025, paper="arXiv:2411.15851",
         summary="NACLIP's attention mixed with the mean of the middle blocks'; without its "
@@ -190,20 +195,20 @@ METHODS: Table[Method] = Table(  # in the order of their years
     ),
     GCLIP,
     Method(
-        "sfp", "SFP", "qq+kk", residual=False, ffn=False,
-        calibration="sfp",
+        "sfp", "SFP", "qq+kk",
+        last=calibration.SFP,
         authors="Jin et al.", year=2025, paper="ICCV 2025",
         summary="Like SC-CLIP, but outliers are the patches that the class token attends to most, "
         "and the last block also has Query-Query attention.",
     ),
     Method(
-        "rfclip", "RF-CLIP", "kk", residual=False, ffn=False, refocusing=True,
+        "rfclip", "RF-CLIP", "kk", last=Refocusing(),
         authors="Li et al.", year=2026, paper="arXiv:2511.16170",
         summary="Distracting patches are blurred after every block, if their channels are known "
         "(for OpenAI's ViT-B/16 and L/14); Key-Key attention of all blocks.",
     ),
     Method(
-        "pearl", "PEARL (attention)", "aligned qk", residual=False, ffn=False,
+        "pearl", "PEARL (attention)", "aligned qk",
         authors="Pei et al.", year=2026, paper="arXiv:2603.21528",
         summary="Query-Key attention after the Keys are rotated towards the Queries, plus a little "
         "Key-Key; without its propagation over the image.",

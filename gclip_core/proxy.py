@@ -1,36 +1,51 @@
 """ProxyCLIP's last block: the attention of every head comes from another network's features.
 
 The network is DINO. Its patches may be smaller than the tower's, and the output is on its grid. All
-functions are pure and take one image; matrices are float32.
+heads share the attention. All functions are pure and take one image; matrices are float32.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core import attention
-from gclip_core.attention import gate
+from gclip_core import attention, blocks
+from gclip_core.attention import Attention, gate
+from gclip_core.encoder import Encoded
 from gclip_core.errors import check_between
 from gclip_core.types import Grid
 
 
 @dataclass(frozen=True)
 class Proxy:
-    """Settings of the attention between DINO's patches: the softmax of ``gamma (cos - beta mean)``.
+    """ProxyCLIP's last block (``methods.LastBlock``): the softmax of ``gamma (cos - beta mean)``.
 
-    ``mean`` is the mean cosine of all pairs of patches; only pairs of at least ``beta * mean``
-    count. Raises MethodError for a setting outside its range.
+    ``cos`` are the cosines of DINO's patches, and ``mean`` that of all pairs; only pairs of at
+    least ``beta * mean`` count. Raises MethodError for a setting outside its range.
     """
 
     gamma: float
     beta: float
+    attentions: ClassVar[tuple[str, ...]] = ("identity",)
 
     def __post_init__(self) -> None:
         check_between("gamma", self.gamma, 1e-6, 1000)
         check_between("beta", self.beta, 0, 10)
+
+    def patches(self, encoded: Encoded, kind: Attention) -> Tensor:
+        heads = encoded.heads(encoded.backbone.n_blocks - 1, values=True)
+        mixed = [
+            attend(self, features, values, encoded.window)
+            for features, values in zip(encoded.dino, heads.part("v")[..., 1:, :], strict=True)
+        ]
+        z = blocks.merge(encoded.backbone.blocks[-1], torch.stack(mixed))
+        return z.unflatten(1, encoded.dino.shape[1:3])
+
+    def matrix(self, encoded: Encoded, kind: Attention, head: int | None) -> Tensor:
+        return torch.stack([path_matrix(self, x, encoded.window) for x in encoded.dino])
 
 
 SHIPPED = Proxy(gamma=20.0, beta=1.2)
@@ -53,7 +68,7 @@ def attend(settings: Proxy, features: Tensor, values: Tensor, grid: Grid) -> Ten
     return torch.cat(rows, dim=1).to(values.dtype)
 
 
-def matrix(settings: Proxy, features: Tensor, grid: Grid) -> Tensor:
+def path_matrix(settings: Proxy, features: Tensor, grid: Grid) -> Tensor:
     """The weight of patch j of ``grid`` in the output at patch i: (N, N).
 
     The output of a patch is the mean over the DINO patches in it.

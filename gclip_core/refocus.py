@@ -9,14 +9,17 @@ of all blocks. Only the Keys are stored, never a matrix of all pairs of tokens.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import attention, blocks
-from gclip_core.attention import Heads
-from gclip_core.types import Grid, Module
+from gclip_core.attention import Attention, Heads
+from gclip_core.encoder import Encoded
+from gclip_core.errors import MethodError
+from gclip_core.types import Grid
 
 SINK_SHARE = 5.0
 """A patch is a sink if a sink channel has more than this multiple of an even share of its sum."""
@@ -24,6 +27,44 @@ BLUR = 0.4
 """The fraction of a sink that is replaced by the mean of its neighbourhood."""
 SIMILAR = 0.4
 """Patches are spread over those with at least this cosine."""
+
+
+@dataclass(frozen=True)
+class Refocusing:
+    """RF-CLIP's last block (``methods.LastBlock``), with the Key-Key attention of every block.
+
+    Raises MethodError for an encoding with CS, because the pass of its own has none.
+    """
+
+    attentions: ClassVar[tuple[str, ...]] = ("kk",)
+
+    def patches(self, encoded: Encoded, kind: Attention) -> Tensor:
+        last, given, outputs = encoded.backbone.blocks[-1], refocused(encoded), []
+        for path in given.paths:
+            # After the softmax over all tokens, the class token does not count, and rows sum to
+            # less.
+            values = F.pad(path.part("v")[..., 1:, :], (0, 0, 1, 0))
+            mixed = torch.zeros_like(values, dtype=torch.float32)
+            for k in (*given.keys, path.k):
+                mixed += F.scaled_dot_product_attention(k, k, values)
+            mixed /= len(given.keys) + 1
+            outputs.append(blocks.merge(last, mixed[..., 1:, :].to(values.dtype)))
+        return ((outputs[0] + outputs[1]) / 2).unflatten(1, encoded.window)
+
+    def matrix(self, encoded: Encoded, kind: Attention, head: int | None) -> Tensor:
+        """The product of the last block's attention and the spreading before it, averaged over both
+        paths; the second starts from the mean of all blocks. Norms and projections are left out.
+        """
+        given = refocused(encoded)
+
+        def key_key(k: Tensor) -> Tensor:
+            k = k if head is None else k[:, head : head + 1]
+            return attention.head_mean(k, k)[:, 1:, 1:]
+
+        shared = reduce(torch.add, (key_key(k) for k in given.keys))
+        own = (key_key(path.k) for path in given.paths)
+        matrices = (reduce(torch.add, own) / 2 + shared) / (len(given.keys) + 1)
+        return matrices @ torch.stack([torch.cat([*_cosines(one)]) for one in given.similar])
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +81,19 @@ class Refocused:
     paths: tuple[Heads, Heads]
 
 
-def refocused(tower: Sequence[Module], x: Tensor, grid: Grid, channels: Sequence[int]) -> Refocused:
-    """Runs RF-CLIP's pass from the input of block 0, (W, 1+N, D).
+def refocused(encoded: Encoded) -> Refocused:
+    """Runs RF-CLIP's pass from the input of block 0.
 
-    ``channels`` are the tower's sink channels; if there are none, no patch is a sink.
+    If the backbone has no sink channels, no patch is a sink. Raises MethodError for an encoding
+    with CS.
     """
-    *trunk, last = tower
+    if encoded.suppression is not None:
+        raise MethodError(
+            "RF-CLIP passes through the tower without CS, but this method has CS. Leave out its "
+            "suppression."
+        )
+    x, grid, channels = encoded.inputs[0], encoded.window, encoded.backbone.sink_channels
+    *trunk, last = encoded.backbone.blocks
     keys, total = [], torch.zeros_like(x, dtype=torch.float32)
     for block in trunk:
         heads = blocks.project(block, x)
@@ -53,41 +101,10 @@ def refocused(tower: Sequence[Module], x: Tensor, grid: Grid, channels: Sequence
         x = denoised(blocks.run(block, x, heads), grid, channels)
         total += x
     total += denoised(blocks.run(last, x, blocks.project(last, x)), grid, channels)
-    mean = total / len(tower)
+    mean = total / encoded.backbone.n_blocks
     similar = F.normalize(mean[:, 1:], dim=-1)
     own, shared = (blocks.project(last, _spread(similar, u).to(x.dtype)) for u in (x.float(), mean))
     return Refocused(tuple(keys), similar, (own, shared))
-
-
-def last_block(last: Module, given: Refocused) -> Tensor:
-    """The patches after the last block, (W, N, D), before ``ln_post``: the mean of both paths."""
-    outputs = []
-    for path in given.paths:
-        # After the softmax over all tokens, the class token does not count, and rows sum to less.
-        values = F.pad(path.part("v")[..., 1:, :], (0, 0, 1, 0))
-        mixed = torch.zeros_like(values, dtype=torch.float32)
-        for k in (*given.keys, path.k):
-            mixed += F.scaled_dot_product_attention(k, k, values)
-        mixed /= len(given.keys) + 1
-        outputs.append(blocks.merge(last, mixed[..., 1:, :].to(values.dtype)))
-    return (outputs[0] + outputs[1]) / 2
-
-
-def path_matrix(given: Refocused, head: int | None) -> Tensor:
-    """The weight of patch j in the output of patch i, for one head or averaged: (W, N, N).
-
-    It is the product of the last block's attention and the spreading before it, averaged over both
-    paths; the second starts from the mean of all blocks. Norms and projections are left out.
-    """
-
-    def key_key(k: Tensor) -> Tensor:
-        k = k if head is None else k[:, head : head + 1]
-        return attention.head_mean(k, k)[:, 1:, 1:]
-
-    shared = reduce(torch.add, (key_key(k) for k in given.keys))
-    own = (key_key(path.k) for path in given.paths)
-    matrices = (reduce(torch.add, own) / 2 + shared) / (len(given.keys) + 1)
-    return matrices @ torch.stack([torch.cat([*_cosines(one)]) for one in given.similar])
 
 
 def denoised(x: Tensor, grid: Grid, channels: Sequence[int]) -> Tensor:

@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from gclip_core import amf, attention, cs, encoder, freecp, last_block
-from gclip_core.amf import Fusion, FusionReport, GlobalTokens
+from gclip_core.amf import GlobalTokens
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.cs import Suppression
 from gclip_core.encoder import Encoded
@@ -317,9 +317,8 @@ class Segmenter:
         method = checked(method)
         if head is not None:
             check_index("head", head, self.backbone.n_heads)
-        source = self._ready(self._encoded(image).whole, method)
-        fused = self._amf(source, method.fusion).blocks
-        return last_block.attention_matrix(method, source, fused, head)[0].cpu()
+        source = self.suppress(self._encoded(image).whole, method)
+        return last_block.attention_matrix(method, source, head)[0].cpu()
 
     def values(self, image: images.Source | Encoded, method: Method = GCLIP) -> Tensor:
         """The last block's Values with ``method``'s CS, of all heads: (N, D) float32."""
@@ -357,7 +356,7 @@ class Segmenter:
         for block, factors in report.factors.items():
             after[block] *= factors
         return MethodReport(
-            fusion=self._amf(self._encoded(image), method.fusion),
+            fusion=self._encoded(image).amf_report(method.fusion),
             cs_reason=report.reason,
             channels=tuple(backbone.norms.argmax(1).tolist()),
             ratios=backbone.ratios,
@@ -379,10 +378,8 @@ class Segmenter:
     def _features(self, encoded: Encoded, method: Method) -> tuple[Encoded, Tensor]:
         """The encoding on which ``method`` runs, and the dense features of its windows,
         (W, h, w, E) float32 on the CPU; a proxy's grid may be finer than the encoding's."""
-        ready = self._ready(encoded, method)
-        fused = self._amf(ready, method.fusion).blocks
-        parts = [last_block.apply(method, some, fused).cpu() for some in ready.split()]
-        return ready, torch.cat(parts)
+        ready = self.suppress(encoded, method)
+        return ready, last_block.features(method, ready)
 
     @torch.no_grad()
     def _purified(
@@ -406,14 +403,3 @@ class Segmenter:
             one = freecp.purified(affinity, shares, classes, ready.window)
             maps.append(one.permute(1, 2, 0).cpu())
         return ready.average(torch.stack(maps)).permute(2, 0, 1)
-
-    def _ready(self, encoded: Encoded, method: Method) -> Encoded:
-        """The encoding for ``method``'s last block: with its CS, and with features for a proxy."""
-        ready = self.suppress(encoded, method)
-        return ready.with_dino if method.proxy else ready
-
-    def _amf(self, source: Encoded, fusion: Fusion | None) -> FusionReport:
-        """The blocks whose attention is fused, and why; windows and CS do not change them."""
-        n, default = self.backbone.n_blocks, self.backbone.amf_blocks
-        clean = source.without_cs or source
-        return amf.fused_blocks(fusion, n, default, lambda block: clean.whole.received(block))

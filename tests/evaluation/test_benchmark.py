@@ -210,6 +210,8 @@ def test_methods() -> None:
     assert main([*wide_enough_for_calibration, "--out", "all"]) == 0
     rows = {method["name"]: method for method in written("all")["settings"]["methods"]}
     assert rows.keys() == METHODS.keys()
+    assert rows["scclip"]["last"]["outliers"] == "lof"
+    assert rows["sfp"]["last"]["outliers"] == "som"
     assert rows["gclip"]["fusion"]["blocks"] == rows["gclip"]["suppression"]["blocks"] == "backbone"
     given = ["--methods", "gclip", "--amf-blocks", "7 8", "--cs-blocks", "7-11"]
     assert main([*PHOTOS, "--n", "1", *given, "--out", "gclip"]) == 0

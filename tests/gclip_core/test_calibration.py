@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from gclip_core import METHODS, ImageError, Segmenter, calibration
-from gclip_core.calibration import CALIBRATIONS
 from tests import reference
 from tests.models import normalised, picture, tiny_backbone
 
 GRID = (9, 11)
-NAMES = tuple(CALIBRATIONS)
+CALIBRATIONS = {"scclip": calibration.SCCLIP, "sfp": calibration.SFP}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +34,7 @@ def test_equal_patches() -> None:
 
 
 @pytest.mark.parametrize("grid", [(4, 9), (9, 4), (1, 36)])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CALIBRATIONS)
 @pytest.mark.parametrize("outliers", [[], [0, 1, 4, 5, 9, 10, 17, 35]])
 def test_repair(outliers: list[int], grid: tuple[int, int], name: str) -> None:
     """Repair agrees with the reference, also at the border and for an outlier among outliers."""
@@ -45,7 +44,7 @@ def test_repair(outliers: list[int], grid: tuple[int, int], name: str) -> None:
     assert close(repaired, reference.mended(patches.double(), outliers, grid, name))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", CALIBRATIONS)
 def test_steps(name: str, states: tuple[reference.Tower, list[Tensor]]) -> None:
     """Every step agrees with the reference."""
     tower, xs = states

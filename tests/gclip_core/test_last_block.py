@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from gclip_core import METHODS, Encoded, Segmenter, gclip
+from gclip_core.calibration import Calibration
 from tests import reference
 from tests.models import normalised, picture, tiny_backbone
 
 GRID = (5, 7)
-RELATIVES = [name for name, method in METHODS.items() if method.calibration]
-ELSEWHERE = (*RELATIVES, "proxyclip", "rfclip")
+RELATIVES = [name for name, method in METHODS.items() if isinstance(method.last, Calibration)]
+ELSEWHERE = [name for name, method in METHODS.items() if method.last]
 """Methods whose matrices have their own tests."""
 Passed = tuple[Segmenter, Encoded, reference.Tower, list[Tensor]]
 """A picture encoded by us and by the reference."""
@@ -21,7 +22,7 @@ TOWERS: dict[str, dict[str, Any]] = {
     "12 blocks": {"ls_init_value": 0.3, "quick_gelu": True},
     "24 blocks": {"layers": 24},
 }
-DEPTHS = [name for name, method in METHODS.items() if method.fusion or method.calibration]
+DEPTHS = [name for name, method in METHODS.items() if method.fusion or name in RELATIVES]
 """Methods that use blocks at certain depths."""
 
 
@@ -45,7 +46,7 @@ def test_methods(tower: str, name: str) -> None:
     """Every method agrees with the reference."""
     segmenter, trunk, theirs, xs = encoded(tower)
     middle = segmenter.report(trunk, gclip()).fusion.blocks if name == "gclip" else ()
-    (dino,) = trunk.with_dino.dino
+    (dino,) = trunk.dino
     expected = reference.dense(theirs, name, xs, GRID, middle, dino=dino)
     features = segmenter.dense_features(trunk, METHODS[name])
     assert features.shape == (*GRID, 16)

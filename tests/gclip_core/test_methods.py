@@ -23,6 +23,7 @@ def test_table() -> None:
 
 def test_equality() -> None:
     """Methods are equal by value, hashable, and survive pickling."""
+    assert pickle.loads(pickle.dumps(METHODS["scclip"])) == METHODS["scclip"] != METHODS["sfp"]
     method, same = gclip(amf_blocks=[5, 6]), gclip(amf_blocks=(np.int64(5), np.int64(6)))
     assert method == same
     assert hash(method) == hash(same)
@@ -46,17 +47,14 @@ CALIBRATED, PROXIED, REFOCUSED = (METHODS[name] for name in ("scclip", "proxycli
         (Fusion, {"weight": 1.1}, "weight must"),
         (Fusion, {"attention": "x"}, "qk, own"),
         (Suppression, {"blocks": [6]}, "a tuple"),
-        (partial(replace, CALIBRATED), {"calibration": "lof"}, "scclip, sfp"),
         (partial(replace, CALIBRATED), {"attention": "quick"}, "qq, kk"),
-        (partial(replace, CALIBRATED), {"attention": "kk+gaussian"}, "calibration. Leave out"),
-        (partial(replace, CALIBRATED), {"attention": "aligned qk"}, "calibration. Leave out"),
-        (partial(replace, CALIBRATED), {"fusion": Fusion()}, "calibration, fusion. Leave out"),
-        (partial(replace, PROXIED), {"attention": "kk"}, "'kk' with proxy. Leave out"),
-        (partial(replace, PROXIED), {"residual": True}, "proxy, residual. Leave out"),
-        (partial(replace, REFOCUSED), {"attention": "qq"}, "'qq' with refocusing. Leave out"),
-        (partial(replace, REFOCUSED), {"ffn": True}, "refocusing, ffn. Leave out"),
-        (partial(replace, REFOCUSED), {"suppression": Suppression()}, "refocusing, CS. Leave out"),
-        (partial(replace, REFOCUSED), {"proxy": PROXIED.proxy}, "proxy, refocusing"),
+        (partial(replace, CALIBRATED), {"attention": "kk+gaussian"}, "of Calibration must be"),
+        (partial(replace, CALIBRATED), {"attention": "aligned qk"}, "of Calibration must be"),
+        (partial(replace, CALIBRATED), {"fusion": Fusion()}, "SC-CLIP has fusion. Leave"),
+        (partial(replace, PROXIED), {"attention": "kk"}, "of Proxy must be one of identity"),
+        (partial(replace, PROXIED), {"residual": True}, "ProxyCLIP has residual. Leave"),
+        (partial(replace, REFOCUSED), {"attention": "qq"}, "of Refocusing must be one of kk"),
+        (partial(replace, REFOCUSED), {"ffn": True}, "RF-CLIP has ffn. Leave"),
         (Proxy, {"gamma": float("nan"), "beta": 1.2}, "gamma must"),
     ],
 )

@@ -13,7 +13,7 @@ from tests import reference
 from tests.models import loaded, normalised, picture, tiny_backbone
 
 PROXYCLIP = METHODS["proxyclip"]
-STRONG = replace(PROXYCLIP, proxy=Proxy(gamma=200.0, beta=0.9))
+STRONG = replace(PROXYCLIP, last=Proxy(gamma=200.0, beta=0.9))
 
 
 def test_features() -> None:
@@ -23,8 +23,7 @@ def test_features() -> None:
     expected = loaded().visual.conv1.transformer((pixels[None] - 127) / 128)
     for backbone in (loaded(), tiny_backbone(3, patch=16, image=64)):
         encoded = Segmenter(backbone, short_side=96).encode(image)
-        assert torch.allclose(encoded.with_dino.dino, expected, atol=1e-3)
-        assert encoded.with_dino.with_dino is encoded.with_dino
+        assert torch.allclose(encoded.dino, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -44,11 +43,11 @@ def test_parity(
     image = picture(*(length // patch * patch for length in size))
     segmenter = Segmenter(backbone, short_side=min(image.size))
     encoded, tower = segmenter.encode(image), reference.read(backbone.model)
-    xs, (dino,) = reference.inputs(tower, normalised(image)), encoded.with_dino.dino
+    xs, (dino,) = reference.inputs(tower, normalised(image)), encoded.dino
     finer = 2 if patch == 32 else 1
     assert dino.shape == (encoded.grid[0] * finer, encoded.grid[1] * finer, 384)
     features = segmenter.dense_features(encoded, method)
-    gamma, beta = method.proxy.gamma, method.proxy.beta
+    gamma, beta = method.last.gamma, method.last.beta
     z = reference.proxied(tower, xs[-1], encoded.grid, dino, gamma, beta)
     expected = reference.projected(tower, z)
     assert features.shape[:2] == dino.shape[:2]

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gclip_core import METHODS, Segmenter
+from gclip_core import METHODS, MethodError, Segmenter
+from gclip_core.cs import Suppression
 from tests import reference
 from tests.models import enlarge_channel, normalised, picture, tiny_backbone
 
@@ -41,3 +42,14 @@ def test_sinks_count() -> None:
         for backbone in (BACKBONE, unknown)
     )
     assert not torch.allclose(first, second, atol=1e-3)
+
+
+def test_no_cs() -> None:
+    """With CS, which its own pass would ignore, it is refused."""
+    segmenter, both = (
+        Segmenter(BACKBONE, short_side=40),
+        replace(RFCLIP, suppression=Suppression((3,))),
+    )
+    for ask in (segmenter.dense_features, segmenter.last_attention):
+        with pytest.raises(MethodError, match="without CS.*Leave out"):
+            ask(picture(40, 56), both)

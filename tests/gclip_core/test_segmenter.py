@@ -238,7 +238,7 @@ def test_suggest(segmenter: Segmenter, encoded: Encoded) -> None:
     [
         (gclip(amf_blocks=[5, 6]), 8, 1, "none"),
         (METHODS["rfclip"], 8, 1, "none"),
-        (replace(METHODS["proxyclip"], proxy=Proxy(gamma=200.0, beta=0.9)), 32, 2, "none"),
+        (replace(METHODS["proxyclip"], last=Proxy(gamma=200.0, beta=0.9)), 32, 2, "none"),
         (METHODS["clearclip"], 8, 1, "freecp"),
     ],
     ids=lambda value: getattr(value, "name", None),

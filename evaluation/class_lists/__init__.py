@@ -47,10 +47,18 @@ def other_words() -> dict[str, tuple[str, ...]]:
 def parse(text: str, where: str) -> tuple[ClassName, ...]:
     """Reads a class list: ``name: phrase; phrase`` a line, or just ``name``; ``#`` comments.
 
-    Raises EvaluationError for a phrase that occurs twice.
+    Raises EvaluationError for a list without classes, a line without a name, and a phrase that
+    occurs twice.
     """
     classes = tuple(ClassName(name, words or (name,)) for name, words in lists.entries(text))
+    if not classes or not all(c.name for c in classes):
+        fault = "a line without a name" if classes else "no line"
+        raise EvaluationError(
+            f"The class list {where} has {fault}. Write one class a line: 'sofa: sofa; couch'."
+        )
     phrases = [phrase.casefold() for c in classes for phrase in c.phrases]
     if twice := [phrase for phrase in phrases if phrases.count(phrase) > 1]:
-        raise EvaluationError(f"'{twice[0]}' occurs twice in the class list {where}.")
+        raise EvaluationError(
+            f"'{twice[0]}' occurs twice in the class list {where}. Keep it in one class."
+        )
     return classes

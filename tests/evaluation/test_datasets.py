@@ -56,12 +56,19 @@ def test_cases() -> None:
 
 
 def test_class_list() -> None:
-    """A list may have comments and synonyms; no phrase may occur twice."""
+    """A list may have comments and synonyms; each line has a name, and no phrase occurs twice."""
     read = class_lists.parse("# mine\nsofa: sofa; couch\n\ncat  # tabby\n", "mine")
     assert read == (ClassName("sofa", ("sofa", "couch")), ClassName("cat", ("cat",)))
-    for text in ("cat\ncat", "cat: tabby\ndog: Tabby"):
-        with pytest.raises(EvaluationError, match="mine"):
+    refused = {
+        "cat\ncat": "'cat' occurs twice",
+        "cat: tabby\ndog: Tabby": "'tabby' occurs twice",
+        "# none\n": "no line",
+        "cat\n: tabby": "a line without a name",
+    }
+    for text, fault in refused.items():
+        with pytest.raises(EvaluationError, match=fault) as error:
             class_lists.parse(text, "mine")
+        assert "class list mine" in str(error.value)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())

@@ -125,14 +125,18 @@ def suggest(
 
 def about() -> dict[str, Any]:
     """Describe this server: version, methods, backbones, and which of them need a download."""
-    described = ("name", "title", "blocks", "patch", "licence")
+    described = ("name", "title", "patch", "licence")
     return {
         "version": __version__,
         "backbone": backbones.HOST.backbone,
         "methods": list({**METHODS, **ABLATION}),
         "backbones": [
             {name: getattr(entry, name) for name in described}
-            | {"download_mb": entry.download, "here": backbones.is_here(entry.name)}
+            | {
+                "blocks": entry.n_blocks,
+                "download_mb": entry.download,
+                "here": backbones.is_here(entry.name),
+            }
             for entry in BACKBONES.values()
         ],
     }

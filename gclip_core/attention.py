@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gclip_core.errors import MethodError
+from gclip_core.tables import Table
 from gclip_core.types import Grid
 
 Part = Literal["q", "k", "v"]
@@ -90,6 +92,7 @@ class Attention:
     transforms a block's queries and keys first.
     """
 
+    name: str
     pairs: tuple[tuple[Part, Part], ...]
     gaussian: bool = False
     prepare: Callable[[Heads], Heads] | None = None
@@ -101,16 +104,18 @@ class Attention:
         return bool(self.pairs) and not self.gaussian and self.prepare is None
 
 
-ATTENTIONS: dict[str, Attention] = {
-    "qk": Attention((("q", "k"),)),
-    "qq": Attention((("q", "q"),)),
-    "kk": Attention((("k", "k"),)),
-    "vv": Attention((("v", "v"),)),
-    "qq+kk": Attention((("q", "q"), ("k", "k"))),
-    "kk+gaussian": Attention((("k", "k"),), gaussian=True),
-    "aligned qk": Attention((("q", "k"),), prepare=aligned),
-    "identity": Attention(()),
-}
+ATTENTIONS: Table[Attention] = Table(
+    Attention("qk", (("q", "k"),)),
+    Attention("qq", (("q", "q"),)),
+    Attention("kk", (("k", "k"),)),
+    Attention("vv", (("v", "v"),)),
+    Attention("qq+kk", (("q", "q"), ("k", "k"))),
+    Attention("kk+gaussian", (("k", "k"),), gaussian=True),
+    Attention("aligned qk", (("q", "k"),), prepare=aligned),
+    Attention("identity", ()),
+    what="kind of attention",
+    error=MethodError,
+)
 
 
 def gaussian_bias(grid: Grid, device: torch.device | str = "cpu") -> Tensor:

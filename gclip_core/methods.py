@@ -66,7 +66,7 @@ class Method:
     """An arXiv number or a conference."""
 
     def __post_init__(self) -> None:
-        check_choice("attention", self.attention, ATTENTIONS)
+        ATTENTIONS[self.attention]  # raises for an unknown name
         if self.last is None:
             return
         name = type(self.last).__name__

@@ -64,7 +64,7 @@ def load_backbone(
     """
     entry = BACKBONES[name]
     if entry.defect:
-        return load_damaged(entry, load_backbone(entry.defect[0], weights, device, dtype))
+        return load_damaged(entry, load_backbone(entry.defect.healthy, weights, device, dtype))
     if dtype not in (dtypes := get_args(Dtype)):
         raise BackboneError(f"dtype must be one of {', '.join(dtypes)}, not '{dtype}'.")
     try:
@@ -142,9 +142,10 @@ def load_dino(device: torch.device) -> TransformerTrunk:
 
 def load_damaged(entry: BackboneEntry, healthy: Backbone) -> Backbone:
     """The backbone of an entry with weights damaged on purpose, from the healthy backbone."""
-    assert entry.defect is not None
-    _, channel, gain, blocks = entry.defect
-    return replace(damage(healthy, channel, gain, blocks), name=entry.name)
+    defect = entry.defect
+    assert defect is not None
+    damaged = damage(healthy, defect.channel, defect.gain, defect.blocks)
+    return replace(damaged, name=entry.name)
 
 
 def on_disk(entry: BackboneEntry) -> list[Path]:

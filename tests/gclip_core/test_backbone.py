@@ -40,7 +40,7 @@ def check_entry(entry: BackboneEntry) -> None:
     published = get_pretrained_cfg(entry.architecture, entry.pretrained)
     assert load.hub_source(entry), "open_clip knows where the weights are"
     vision = config["vision_cfg"]
-    assert (entry.blocks, entry.patch) == (vision["layers"], vision["patch_size"])
+    assert (entry.n_blocks, entry.patch) == (vision["layers"], vision["patch_size"])
     assert entry.mean == tuple(published.get("mean") or OPENAI_MEAN)
     assert entry.std == tuple(published.get("std") or OPENAI_STD)
     assert bool(published.get("quick_gelu")) == bool(config.get("quick_gelu"))

@@ -52,7 +52,7 @@ def model() -> CLIP:
 @pytest.fixture(autouse=True)
 def entry(monkeypatch: pytest.MonkeyPatch) -> BackboneEntry:
     """An entry of the registry, as small as possible."""
-    sizes = {"download": 3, "blocks": 2, "patch": 8, "short_side": 32}
+    sizes = {"download": 3, "n_blocks": 2, "patch": 8, "short_side": 32}
     files, mean = ("Tiny-original.pt",), (0.1, 0.2, 0.3)
     names = "tiny", "Tiny", ARCHITECTURE, "nobody"
     tiny = BackboneEntry(*names, licence="MIT", files=files, mean=mean, **sizes)

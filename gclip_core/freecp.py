@@ -1,7 +1,8 @@
 """FreeCP: spreads class maps along the tower's own attention, and drops redundant classes.
 
 It can follow any method: a class is kept if its map is similar before and after spreading.
-``affinity`` takes a whole encoding, the other functions one window; matrices are float32.
+``class_maps`` and ``affinity`` take all windows of an encoding, the other functions one; matrices
+are float32.
 """
 
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
@@ -16,6 +18,8 @@ from gclip_core import attention
 from gclip_core.encoder import Encoded
 from gclip_core.pixels.masks import per_class
 from gclip_core.types import Grid
+from gclip_core.words.background import Background
+from gclip_core.words.vocabulary import Prompts
 
 PURIFICATIONS = ("none", "freecp")
 """Names of the steps that can follow a method."""
@@ -25,6 +29,29 @@ SOURCES = 0.4
 """Patches above this fraction of a class's largest value determine the boxes that spread."""
 BACKGROUND_THRESHOLD = 0.5
 """FreeCP's background is ``1 - max R``: it wins where no class is above one half."""
+
+
+@torch.no_grad()
+def class_maps(
+    encoded: Encoded, features: Tensor, prompts: Prompts, hidden: Background | None
+) -> Tensor:
+    """Maps of the classes from 0 to 1, averaged where windows overlap: (C, h, w) float32.
+
+    ``features`` (W, h', w', E) float32 are the windows' own, on their grid or a finer one. The
+    words of ``hidden`` take part in the softmax over prompts.
+    """
+    text, classes = prompts.text, prompts.vocabulary.prompt_classes
+    offsets = torch.zeros(len(text))
+    if hidden is not None:
+        text, offsets = torch.cat([text, hidden.text]), torch.cat([offsets, hidden.offsets])
+        classes = (*classes, *[-1] * len(hidden.words))
+    scale, maps = encoded.backbone.model.logit_scale.exp().cpu(), []
+    affinities = (one for some in encoded.split() for one in affinity(some))
+    for weights, window in zip(affinities, features, strict=True):
+        shares = (scale * (window @ text.T + offsets)).softmax(-1).to(weights.device)
+        shares = F.adaptive_avg_pool2d(shares.permute(2, 0, 1), encoded.window).flatten(1)
+        maps.append(purified(weights, shares, classes, encoded.window).permute(1, 2, 0).cpu())
+    return encoded.average(torch.stack(maps)).permute(2, 0, 1)
 
 
 @torch.no_grad()

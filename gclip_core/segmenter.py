@@ -29,22 +29,12 @@ from gclip_core.words.background import (
     Background,
     background_of_image,
     background_of_words,
+    score,
 )
 from gclip_core.words.suggest import Matches
 from gclip_core.words.vocabulary import Prompts, Words
 
 NO_BACKGROUND = "No background word is left: every pixel gets a typed word."
-
-
-@dataclass(frozen=True, eq=False)
-class _Scored:
-    """Logits (prompts, h, w) with the class of each row. A background is the last row, of class -1;
-    ``background`` are its words, and ``background_map`` (h, w) is the best one's index."""
-
-    logits: Tensor
-    prompt_classes: tuple[int, ...]
-    background: tuple[str, ...] = ()
-    background_map: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,13 +147,13 @@ class Segmenter:
         # The mean of cosines is the dot product with the mean of the unit vectors.
         features = ready.average(windows)
         hidden = self._background(encoded, features, prompts, background, background_weight)
-        scored = self._scored(prompts, hidden, features, background_weight)
+        scored = score(features, prompts, hidden, self.logit_scale, background_weight)
         has_background = bool(background and background_weight)
         notes, maps = prompts.notes, None
         if purify == "freecp":
             if has_background:
                 threshold = max(threshold, BACKGROUND_THRESHOLD)
-            maps = self._purified(ready, windows, prompts, hidden)
+            maps = freecp.class_maps(ready, windows, prompts, hidden)
             labels = masks.map_labels(maps, encoded.image_size, threshold)
         else:
             if has_background and not scored.background:
@@ -207,21 +197,6 @@ class Segmenter:
             self.backbone, prompts, features, self._matches(encoded, features)
         )
 
-    def _scored(
-        self, prompts: Prompts, hidden: Background | None, features: Tensor, weight: float
-    ) -> _Scored:
-        """The logits of features (h, w, E), and the background's best word at each patch."""
-        logits = self.logit_scale * torch.einsum("pe,hwe->phw", prompts.text, features)
-        classes = prompts.vocabulary.prompt_classes
-        if hidden is None or not hidden.words:
-            return _Scored(logits, classes)
-        others = self.logit_scale * torch.einsum("pe,hwe->phw", hidden.text, features)
-        offsets = self.logit_scale * hidden.offsets
-        logits, best = masks.add_background(logits, others, offsets, weight)
-        found, index = best.unique(return_inverse=True)
-        names = tuple(hidden.words[word] for word in found.tolist())
-        return _Scored(logits, (*classes, -1), names, index)
-
     @torch.no_grad()
     def labels_by_block(
         self,
@@ -249,7 +224,10 @@ class Segmenter:
             last = F.adaptive_avg_pool2d(last.permute(2, 0, 1), source.grid).permute(1, 2, 0)
         hidden = self._background(source, last, prompts, background, background_weight)
         class_of = torch.tensor((*prompts.vocabulary.prompt_classes, -1), dtype=torch.int16)
-        every = (self._scored(prompts, hidden, x, background_weight) for x in (*features, last))
+        every = (
+            score(x, prompts, hidden, self.logit_scale, background_weight)
+            for x in (*features, last)
+        )
         return torch.stack([class_of[scored.logits.argmax(0)] for scored in every])
 
     def suggest(self, image: images.Source | Encoded, most: int = 5) -> tuple[str, ...]:
@@ -380,26 +358,3 @@ class Segmenter:
         (W, h, w, E) float32 on the CPU; a proxy's grid may be finer than the encoding's."""
         ready = self.suppress(encoded, method)
         return ready, last_block.features(method, ready)
-
-    @torch.no_grad()
-    def _purified(
-        self,
-        ready: Encoded,
-        windows: Tensor,
-        prompts: Prompts,
-        hidden: Background | None,
-    ) -> Tensor:
-        """FreeCP's maps of the classes, averaged where windows overlap: (C, h, w) float32."""
-        text, classes = prompts.text, prompts.vocabulary.prompt_classes
-        offsets = torch.zeros(len(text))
-        if hidden is not None:
-            text, offsets = torch.cat([text, hidden.text]), torch.cat([offsets, hidden.offsets])
-            classes = (*classes, *[-1] * len(hidden.text))
-        scale, maps = self.backbone.model.logit_scale.exp().cpu(), []
-        affinities = (affinity for some in ready.split() for affinity in freecp.affinity(some))
-        for affinity, features in zip(affinities, windows, strict=True):
-            shares = (scale * (features @ text.T + offsets)).softmax(-1).to(affinity.device)
-            shares = F.adaptive_avg_pool2d(shares.permute(2, 0, 1), ready.window).flatten(1)
-            one = freecp.purified(affinity, shares, classes, ready.window)
-            maps.append(one.permute(1, 2, 0).cpu())
-        return ready.average(torch.stack(maps)).permute(2, 0, 1)

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gclip_core import lists
 from gclip_core.backbones.backbone import Backbone
+from gclip_core.pixels import masks
 from gclip_core.words import vocabulary
 from gclip_core.words.suggest import Matches, candidate_text, candidates_of, mixture, word_groups
 from gclip_core.words.text import embed
@@ -106,3 +107,35 @@ def _forms(names: tuple[str, ...]) -> frozenset[str]:
 @lru_cache(1)
 def _ends(typed: Vocabulary) -> frozenset[str]:
     return frozenset(end for phrase in typed.phrases for end in vocabulary.ends(phrase))
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Logits (prompts, h, w) float32 with the class of each prompt.
+
+    A background is the last prompt, of class -1: ``background`` are its words that fit some patch
+    best, and ``background_map`` (h, w) int64 is the index of each patch's best one.
+    """
+
+    logits: Tensor
+    prompt_classes: tuple[int, ...]
+    background: tuple[str, ...] = ()
+    background_map: Tensor | None = None
+
+
+def score(
+    features: Tensor, prompts: Prompts, hidden: Background | None, scale: float, weight: float
+) -> Scored:
+    """The logits of features (h, w, E), ``scale`` times the cosine.
+
+    ``weight`` is that of the background (``masks.add_background``), if any word is ``hidden``.
+    """
+    logits = scale * torch.einsum("pe,hwe->phw", prompts.text, features)
+    classes = prompts.vocabulary.prompt_classes
+    if hidden is None or not hidden.words:
+        return Scored(logits, classes)
+    others = scale * torch.einsum("pe,hwe->phw", hidden.text, features)
+    logits, best = masks.add_background(logits, others, scale * hidden.offsets, weight)
+    found, index = best.unique(return_inverse=True)
+    names = tuple(hidden.words[word] for word in found.tolist())
+    return Scored(logits, (*classes, -1), names, index)

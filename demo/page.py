@@ -58,8 +58,8 @@ COMPUTES = PRIVATE | {
 }
 """Options of events that compute: one at a time."""
 
-FRESHEN = "() => document.body.classList.remove('stale')"
-"""After an answer, also after an error: nothing that is shown is dimmed."""
+ANSWERED = "() => document.dispatchEvent(new Event('answered'))"
+"""Tells the canvas that an answer is there, also after an error."""
 
 logger = logging.getLogger(__name__)
 
@@ -109,17 +109,17 @@ def _connect_inputs(parts: Parts, answers: dict[str, Any]) -> None:
             triggers += [control.submit, control.blur]
         elif not isinstance(control, gr.State):
             triggers.append(control.input)
-    gr.on(triggers, **answers).then(None, js=FRESHEN)
+    gr.on(triggers, **answers).then(None, js=ANSWERED)
     parts.filled.change(None, parts.filled, parts.controls["words"], js="gclip.fillWords")
 
     scroll = "() => document.querySelector('#large').scrollIntoView()"
     for event, function, changed, script in (
-        (parts.samples.select, choose_example, [parts.photo, parts.controls["words"]], FRESHEN),
-        (outputs["chips"].select, press, settings, FRESHEN),
-        (outputs["undo"].select, press, settings, FRESHEN),
-        (outputs["canvas"].input, press, settings, FRESHEN),
-        (outputs["diagram"].input, press, settings, FRESHEN),
-        (outputs["large"].input, press, settings, FRESHEN),
+        (parts.samples.select, choose_example, [parts.photo, parts.controls["words"]], ANSWERED),
+        (outputs["chips"].select, press, settings, ANSWERED),
+        (outputs["undo"].select, press, settings, ANSWERED),
+        (outputs["canvas"].input, press, settings, ANSWERED),
+        (outputs["diagram"].input, press, settings, ANSWERED),
+        (outputs["large"].input, press, settings, ANSWERED),
         (outputs["masks"].select, press, settings, scroll),
     ):
         event(function, None, changed, **SETS_INPUTS).then(**answers).then(None, js=script)

@@ -49,17 +49,24 @@ export default function mount({ element, props, trigger, watch }) {
     look();
   });
 
-  /** Dim the side panels until they match the answer. */
+  /** Dim the side panels until they match the answer; those of another photo are hidden. */
+  let ofPanels = "";
   function refreshPanels() {
-    const isStale = Boolean(props.value?.masks) && props.looks?.methods !== props.value.methods;
-    if (!isCompare) document.body.classList.toggle("stale", isStale);
+    if (isCompare || !props.value?.masks) return;
+    const isStale = props.looks?.methods !== props.value.methods;
+    if (!isStale) ofPanels = props.value.of;
+    document.body.classList.toggle("stale", isStale);
+    document.body.classList.toggle("anew", isStale && ofPanels !== props.value.of);
   }
 
-  if (!isCompare)
+  if (!isCompare) {
     document.addEventListener("lesson", ({ detail }) => {
       compare(detail.isSwipe ? "swipe" : "");
       if (answer) refresh();
     });
+    document.addEventListener("upload", ({ detail }) => preview(detail));
+    for (const end of ["refused", "answered"]) document.addEventListener(end, restore);
+  }
 
   // --- a new answer ------------------------------------------------------------------------------
 
@@ -85,6 +92,7 @@ export default function mount({ element, props, trigger, watch }) {
     element.classList.remove("loading");
     const isNew = answer?.of !== value.of;
     if (isNew) {
+      document.body.classList.remove("coming");
       chosen.patch = isCompare ? null : pinnedPatch(value);
       chosen.isPinned = chosen.patch !== null;
     }
@@ -113,6 +121,34 @@ export default function mount({ element, props, trigger, watch }) {
     refresh();
     $(".live").textContent = sentence();
     countAnswer(element);
+  }
+
+  /** Show a photo alone while it is uploaded and its mask is computed. */
+  async function preview(file) {
+    const image = Object.assign(make("img"), { src: URL.createObjectURL(file) });
+    try {
+      await image.decode();
+    } catch {
+      return; // the server says why
+    }
+    const { classList } = document.body;
+    if (!classList.contains("awaiting")) return;
+    classList.add("coming");
+    element.classList.remove("blank");
+    element.style.setProperty("--ratio", image.naturalWidth / image.naturalHeight);
+    photo.src = image.src;
+  }
+
+  /** Show what was there before, unless the new answer is on its way: also after an error. */
+  function restore() {
+    const { classList } = document.body;
+    classList.remove("stale", "anew");
+    if (!classList.contains("coming") || props.value?.of !== answer?.of) return;
+    classList.remove("coming");
+    if (!answer) return update();
+    photo.src = answer.photo.url;
+    const [height, width] = answer.masks[0].mask.shape;
+    element.style.setProperty("--ratio", width / height);
   }
 
   const namesOf = (value) => JSON.stringify(value?.classes.map(({ name }) => name));
@@ -239,8 +275,6 @@ export default function mount({ element, props, trigger, watch }) {
     $(".hint").hidden = isSwipe;
     const seen = (chosen.mode ? [before, after] : [chosen.mask]).map((i) => answer.masks[i]);
     refreshLegend($(".legend"), answer.classes, seen, chosen.label);
-    $(".cut").hidden = isNone;
-    $(".cut bdi").textContent = nameOf(labelToCut());
     draw();
     look();
   }
@@ -302,6 +336,9 @@ export default function mount({ element, props, trigger, watch }) {
   function look(isChosenNow = false) {
     const { looks } = props;
     const { mask, mode, patch, isPinned } = chosen;
+    const toCut = labelToCut();
+    $(".cut").hidden = toCut === null;
+    $(".cut bdi").textContent = nameOf(toCut);
     const isShown = patch !== null && mode !== "swipe";
     const isKnown = isShown && looks?.methods === answer.methods; // in Compare it never is
     const { reasons, background } = answer.masks[mask];
@@ -353,13 +390,13 @@ export default function mount({ element, props, trigger, watch }) {
 
   const free = () => choose(null, false);
 
-  /** The word at the centre of a patch. */
-  function nameAt(patch) {
+  /** The label at the centre of a patch. */
+  function labelAt(patch) {
     const [rows, columns] = answer.grid;
     const [height, width] = answer.masks[0].mask.shape;
     const y = Math.floor(((Math.floor(patch / columns) + 0.5) * height) / rows);
     const x = Math.floor((((patch % columns) + 0.5) * width) / columns);
-    return nameOf(masks[chosen.mask][y * width + x]);
+    return masks[chosen.mask][y * width + x];
   }
 
   const nameOf = (label) => answer.classes[label]?.name ?? "background";
@@ -393,20 +430,21 @@ export default function mount({ element, props, trigger, watch }) {
     if (key === "Escape") free();
     else if (key in ARROWS) {
       choose(chosen.patch === null ? from : patchBeside(from, key, answer.grid));
-      announce(nameAt(chosen.patch));
+      announce(nameOf(labelAt(chosen.patch)));
     } else choose(from, isFree());
   };
 
   // --- downloads ---------------------------------------------------------------------------------
 
-  /** The label that is shown alone, else the first word with a mask, if possible a sure one; or
-   * null. */
+  /** The label that is shown alone, that of the pinned patch, or the first word with a mask, if
+   * possible a sure one; or null. */
   function labelToCut() {
     const { shares, unsure } = answer.masks[chosen.mask];
-    if (chosen.label !== null && shareOf({ shares }, chosen.label) >= LEAST_SHARE)
-      return chosen.label;
-    const labels = answer.classes.map((_, label) => label);
-    const found = labels.filter((label) => shares[label] >= LEAST_SHARE);
+    const isFound = (label) => shareOf({ shares }, label) >= LEAST_SHARE;
+    if (chosen.label !== null && isFound(chosen.label)) return chosen.label;
+    const found = [...answer.classes.keys()].filter(isFound);
+    const pinned = chosen.isPinned ? labelAt(chosen.patch) : null;
+    if (found.includes(pinned)) return pinned;
     return found.find((label) => !unsure[label]) ?? found[0] ?? null;
   }
 

@@ -14,17 +14,30 @@ function sheet(photo) {
 
 const blobOf = (canvas) => new Promise((resolve) => canvas.toBlob(resolve));
 
-/** The photo, transparent except where it has this label. */
+/** The photo, transparent except where it has this label, and as small as the label allows. */
 export function cutOut(photo, labels, columns, label) {
+  const rows = labels.length / columns;
   const stencil = make("canvas");
-  draw(stencil, columns, labels.length / columns, (i) =>
-    labels[i] === label ? abgr(0, 0, 0, 255) : 0,
-  );
-  const result = sheet(photo);
+  const [xs, ys] = [new Set(), new Set()];
+  draw(stencil, columns, rows, (i) => {
+    if (labels[i] !== label) return 0;
+    xs.add(i % columns);
+    ys.add(Math.floor(i / columns));
+    return abgr(0, 0, 0, 255);
+  });
+  const whole = sheet(photo);
+  const [left, top] = [Math.min(...xs), Math.min(...ys)];
+  const across = whole.width / columns;
+  const down = whole.height / rows;
+  const result = Object.assign(make("canvas"), {
+    width: Math.ceil((Math.max(...xs) + 1 - left) * across),
+    height: Math.ceil((Math.max(...ys) + 1 - top) * down),
+  });
   const context = result.getContext("2d");
-  context.drawImage(stencil, 0, 0, result.width, result.height);
+  context.translate(-left * across, -top * down);
+  context.drawImage(stencil, 0, 0, whole.width, whole.height);
   context.globalCompositeOperation = "source-in";
-  context.drawImage(photo, 0, 0, result.width, result.height);
+  context.drawImage(photo, 0, 0, whole.width, whole.height);
   return blobOf(result);
 }
 

@@ -11,7 +11,10 @@ function check(event, files) {
   if (!isPhoto(event.target) || !files?.length) return;
   document.querySelector(".refused")?.remove();
   const [{ name, type }] = files;
-  if (type.startsWith("image/")) return sign(true);
+  if (type.startsWith("image/")) {
+    sign(true);
+    return document.dispatchEvent(new CustomEvent("upload", { detail: files[0] }));
+  }
   event.stopPropagation();
   event.preventDefault();
   if (event.type === "change") event.target.value = ""; // so that it can be chosen again
@@ -43,6 +46,9 @@ for (const end of ["load", "error"])
 new PerformanceObserver((list) => {
   if (!list.getEntries().some(({ name }) => /\/upload(\?|$)/.test(name))) return;
   setTimeout(() => {
-    if (document.querySelector("#photo img")?.complete ?? true) sign(false);
+    if (!document.body.classList.contains("uploading")) return;
+    if (!(document.querySelector("#photo img")?.complete ?? true)) return;
+    sign(false);
+    document.dispatchEvent(new Event("refused"));
   }, 300);
 }).observe({ type: "resource" });

@@ -119,7 +119,8 @@ def test_swipe(flower: Page) -> None:
 
 
 def test_alone(flower: Page) -> None:
-    """A press on a word shows it alone; its cut-out is the photo inside the mask."""
+    """A press on a word shows it alone; its cut-out is the photo inside the mask, without empty
+    margins. A pinned patch selects its word to cut out."""
     plant = flower.locator("#canvas .entry").nth(1)
     plant.click()
     expect(flower.locator("#canvas .labels bdi")).to_have_text(["plant"])
@@ -129,11 +130,15 @@ def test_alone(flower: Page) -> None:
         flower.get_by_role("button", name="Cut out flower").click()
     assert download.value.suggested_filename == "flower-flower.png"
     image = Image.open(io.BytesIO(download.value.path().read_bytes()))
-    assert list(image.size) == flower.locator("#canvas img").evaluate(
-        "image => [image.naturalWidth, image.naturalHeight]"
+    alpha = image.getchannel("A")
+    assert alpha.getbbox() == (0, 0, *image.size)
+    pixels = flower.locator("#canvas img").evaluate(
+        "({naturalWidth: w, naturalHeight: h}) => w * h"
     )
-    opaque = sum(image.getchannel("A").histogram()[128:]) / (image.width * image.height)
+    opaque = sum(alpha.histogram()[128:]) / pixels
     assert 100 * opaque == pytest.approx(share(flower, "flower"), abs=2)
+    flower.locator("#canvas .pad").click(position={"x": 5, "y": 5})
+    expect(flower.locator("#canvas .cut")).to_have_text("Cut out plant")
 
 
 def test_download(flower: Page) -> None:
@@ -338,3 +343,23 @@ def test_deleted_files(flower: Page) -> None:
     flower.unroute(files)
     after(flower, lambda: type_words(flower, "flower, leaf, sky"))
     expect(flower.locator("#canvas .gone")).to_have_count(0)
+
+
+def test_photo_on_its_way(flower: Page) -> None:
+    """A photo is shown at once, without the previous mask, which comes back if the server refuses
+    the photo."""
+    legend, photo = flower.locator("#canvas .legend"), flower.locator("#canvas img")
+    before = photo.get_attribute("src") or ""
+    held = list[Route]()
+    flower.route("**/upload*", lambda route: held.append(route))
+    give(flower, encoded(picture(), "PNG"))
+    expect(photo).to_have_attribute("src", re.compile("^blob:"))
+    expect(legend).to_be_hidden()
+    for route in held:
+        route.fulfill(status=413)
+    expect(photo).to_have_attribute("src", before)
+    flower.unroute("**/upload*")
+    expect(legend).to_be_visible()
+    after(flower, lambda: give(flower, encoded(picture(), "PNG")))
+    expect(legend).to_be_visible()
+    expect(photo).not_to_have_attribute("src", re.compile(f"^blob:|{re.escape(before)}"))

@@ -54,9 +54,9 @@ def table(scene: Scene) -> str:
         lines = [(name, *others) for name, _, *others in lines]
     text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     if caveat(scene):
-        text += (
-            "\n\nSC-CLIP and SFP average patches whose similarity is above 0.4, a threshold chosen "
-            "for CLIP. In this model, most patches are that similar."
+        text = (
+            "SC-CLIP and SFP average patches whose similarity is above 0.4, a threshold chosen "
+            f"for CLIP. In this model, most patches are that similar.\n\n{text}"
         )
     return re.sub(r"arXiv:([\d.]+)", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
 
@@ -72,7 +72,7 @@ def mask_strip(scene: Scene) -> dict[str, Any]:
     items, names = [], list(scene.compared)
     for name, (mask, miou) in scene.compared.items():
         picture, about = painted(scene, mask), f"Mask of {mask.method.title}"
-        shown = item(picture, titled(mask, miou), about, "jpeg")
+        shown = item(picture, titled(scene, mask, miou), about, "jpeg")
         again = "" if name == scene.settings.enlarged else name
         shown |= {"settings": {"enlarged": again}, "isOurs": mask.method == scene.gclip()}
         items.append(shown)
@@ -117,10 +117,13 @@ def large(scene: Scene) -> dict[str, Any] | None:
 def note(scene: Scene) -> str:
     """What the scores and the model are."""
     text = f"Every method on this photo: select one to compare it with GCLIP. {caveat(scene)} "
+    if BACKBONES[scene.settings.backbone].defect:
+        text += "In this copy of it, one channel is damaged. "
     if scene.scores(scene.mask()):
         text += "Scores are the <dfn>mIoU</dfn> on this photo."
     else:
-        text += "There are no scores, because there is no ground truth for these words."
+        text += "There is no ground truth for these words: instead of scores, the pixels that "
+        text += "differ from GCLIP’s."
     return explained(text)
 
 
@@ -144,7 +147,7 @@ def figure(scene: Scene) -> bytes:
         photo.set_title("Photo", fontsize=8)
         for place, (mask, miou) in zip(places, scene.compared.values(), strict=False):
             place.imshow(painted(scene, mask, 720))
-            place.set_title(titled(mask, miou), fontsize=8)
+            place.set_title(titled(scene, mask, miou), fontsize=8)
         for place in drawn.axes:
             place.set_axis_off()
         handles = [
@@ -158,6 +161,10 @@ def figure(scene: Scene) -> bytes:
         return save(drawn, "png")
 
 
-def titled(mask: Segmentation, miou: float | None) -> str:
+def titled(scene: Scene, mask: Segmentation, miou: float | None) -> str:
+    """A method with its mIoU, or with the share of the pixels in which it differs from GCLIP."""
     title = mask.method.title
-    return title if miou is None else f"{title} · {percent(miou)}"
+    if miou is not None:
+        return f"{title} · {percent(miou)}"
+    differs = float((mask.labels != scene.mask(scene.gclip()).labels).float().mean())
+    return title if mask.method == scene.gclip() else f"{title} · differs {percent(differs)}"

@@ -7,13 +7,13 @@ import numpy as np
 import torch.nn.functional as F
 
 from demo import plots
-from demo.compare import rule
+from demo.compare import RULES, rule
 from demo.drawing import attended, background_at, classes, patches_key, pooled
 from demo.files import packed, photo_file, picture_file
 from demo.fits import class_logits
 from demo.gate import numbers
 from demo.scene import Scene, coarser
-from demo.segment import norms, switches
+from demo.segment import norms, switches, why_fused
 from gclip_core import cs
 from gclip_core.attention import ATTENTIONS
 from gclip_core.methods import Method
@@ -92,6 +92,9 @@ def tower(scene: Scene) -> dict[str, Any]:
         "attended": keys,
         "maps": packed(np.stack(maps)),
         "last": packed(np.stack(last)),
+        "alone": f"Block {len(blocks)} again: {rule(alone)}"
+        + ("" if alone.attention == "qk" else f" (above: {RULES['qk']})"),
+        "reason": why_fused(scene) if is_gclip else "",
         "formula": formula(alone),
         "fusion": "AMF" if is_gclip else scene.method.title.partition(" (")[0],
         "mean": f"{1 - weight:g} A + {weight:g} mean A" if weight else "(A + Σ A) / (1 + n)",

@@ -273,18 +273,24 @@ def attention_text(scene: Scene) -> str:
     if scene.settings.method != "gclip":
         blocks = block_numbers(scene.segmenter.report(scene.encoded, scene.method).fusion.blocks)
         return f"{title}{scene.method.title} adds that of {in_words(blocks)} to the last block’s."
-    fusion, last = scene.report.fusion, scene.segmenter.backbone.n_blocks - 1
-    early = block_numbers(fusion.blocks)
-    blocks = block_numbers(sorted({*fusion.blocks, last}))
-    reason = {
-        FusionReason.GLOBAL_TOKENS: f" From block {early[0]} on, all have global tokens.",
-        FusionReason.MIDDLE: " With few global tokens, it takes the middle blocks.",
-    }.get(fusion.reason, "")
-    return f"{title}AMF averages {in_words(blocks)}.{reason}"
+    last = scene.segmenter.backbone.n_blocks - 1
+    blocks = block_numbers(sorted({*scene.report.fusion.blocks, last}))
+    return f"{title}AMF averages {in_words(blocks)}. {why_fused(scene)}"
 
 
-def norms(scene: Scene, size: tuple[float, float] = (2.7, 2.5)) -> Figure:
-    """The norms of one block's channels before and, if it is on, after CS."""
+def why_fused(scene: Scene) -> str:
+    """Why AMF fuses these blocks; empty if they are not measured."""
+    fusion = scene.report.fusion
+    if fusion.reason is FusionReason.GLOBAL_TOKENS:
+        return f"From block {fusion.blocks[0] + 1} on, all have global tokens."
+    is_middle = fusion.reason is FusionReason.MIDDLE
+    return "With few global tokens, it takes the middle blocks." if is_middle else ""
+
+
+def norms(scene: Scene, size: tuple[float, float] | None = None) -> Figure:
+    """The norms of one block's channels before and, if it is on, after CS; by default small if no
+    block has an outlier."""
+    size = size or (2.7, 2.5 if scene.report.outliers else 1.9)
     before, after = scene.report.norms_before.numpy(), scene.report.norms_after.numpy()
     shown = after if scene.method.suppression else before
     return plots.norms(before, shown, scene.block, scene.settings.channel_threshold, size)

@@ -88,7 +88,9 @@ export default function mount({ element, props, trigger, watch }) {
     $(".number").textContent = closer.block + 1;
     $(".norms").src = closer.norms.url;
     $(".own").textContent = tower.formula;
+    $(".own-rule").textContent = tower.alone;
     $(".average").textContent = tower.mean;
+    $(".reason").textContent = tower.reason;
     $(".fusion").textContent = tower.fusion;
     $(".fusion + dfn").hidden = tower.fusion !== "AMF";
     $(".least-share").textContent = tower.least_share;
@@ -235,8 +237,9 @@ export default function mount({ element, props, trigger, watch }) {
     heat(received.firstChild, rowOf(data.matrix, n, null), attended);
     set({ share: (focused + 0.5) / (rows * columns) });
     toggle(flow, { looking: chosen !== null });
-    $(".direction").textContent =
-      chosen === null ? "attention received; choose one" : "what this patch attends to";
+    $$(".directions button").forEach((button, i) => {
+      button.setAttribute("aria-pressed", i === Number(chosen !== null));
+    });
     drawBars();
   }
 
@@ -344,6 +347,9 @@ export default function mount({ element, props, trigger, watch }) {
     trigger("input", { settings: { head: target.selectedIndex } });
   $(".formulas").onclick = ({ target }) =>
     target.setAttribute("aria-pressed", flow.classList.toggle("written"));
+  $$(".directions button").forEach((button, i) => {
+    button.onclick = () => focus(null, i ? focused : null);
+  });
   $$(".map").forEach(prepare);
   new ResizeObserver(() => answer && connect()).observe(flow);
   watch(["value", "tower", "closer"], update);

@@ -22,8 +22,8 @@ export default function mount({ element, props, trigger, watch }) {
   }
 
   function named({ name, colour }) {
-    const entry = make("bdi", "", name);
-    entry.style.setProperty("--colour", colour || "transparent");
+    const entry = make("bdi", colour ? "" : "none", name);
+    entry.style.setProperty("--colour", colour);
     return entry;
   }
 

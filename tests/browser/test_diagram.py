@@ -26,21 +26,21 @@ def test_pointing(diagram: Page) -> None:
     In the matrix, a row is a patch.
     """
     parts = (".layer .map", ".alone", ".mean", ".large")
-    direction = diagram.locator("#diagram .direction")
-    expect(direction).to_have_text("attention received; choose one")
+    direction = diagram.locator("#diagram .directions [aria-pressed=true]")
+    expect(direction).to_have_text("attention received")
     before = [drawn(diagram, part) for part in parts]
     received = drawn(diagram, ".received")
     diagram.locator("#diagram .mask").click(position={"x": 60, "y": 40})
     assert all(drawn(diagram, part) != old for part, old in zip(parts, before, strict=True))
     assert drawn(diagram, ".received") == received
     diagram.mouse.move(5, 5)
-    expect(direction).to_have_text("what this patch attends to")
+    expect(direction).to_have_text("what one patch attends to")
     kept = drawn(diagram, ".mean")
     diagram.locator("#diagram .cut").press("ArrowRight")
     assert drawn(diagram, ".mean") != kept
     expect(diagram.locator("#diagram .live")).to_contain_text("Patch in row ")
     diagram.locator("#diagram .cut").press("Escape")
-    expect(direction).to_have_text("attention received; choose one")
+    expect(direction).to_have_text("attention received")
     expect(diagram).not_to_have_url(re.compile("patch="))
     before = drawn(diagram, ".large")
     diagram.locator("#diagram .matrix").hover(position={"x": 10, "y": 3})

@@ -88,7 +88,7 @@ def mask_png(mask: Segmentation, colours: Sequence[str]) -> bytes:
 
 
 def cutouts_zip(scene: Scene) -> bytes:
-    """A picture for each class that has pixels: the photo, transparent elsewhere.
+    """A picture for each class that has pixels: the photo, transparent elsewhere, without margins.
 
     Transparent pixels are black, so the file does not contain what was cut away.
     """
@@ -102,7 +102,7 @@ def cutouts_zip(scene: Scene) -> bytes:
                 safe = "".join(letter if letter.isalnum() else "-" for letter in name)[:40]
                 with archive.open(f"{number}-{safe}.png", "w") as file:
                     cut = Image.fromarray(opaque * inside[..., None])
-                    cut.save(file, "png", compress_level=4)
+                    cut.crop(cut.getbbox()).save(file, "png", compress_level=4)
     return buffer.getvalue()
 
 

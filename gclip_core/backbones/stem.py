@@ -71,7 +71,7 @@ class Stem(nn.Module):
         return self.first.get_parameter("1.weight")
 
     def convolutions(self, pixels: Tensor) -> Tensor:
-        """Features of three stages of EfficientNet-Lite, concatenated: (B, h, w, C)."""
+        """Features of three stages of EfficientNet-Lite, concatenated: (B, h, w, channels)."""
         x = pixels.contiguous(memory_format=torch.channels_last)  # faster convolutions
         x = F.relu6(self.first(x), inplace=True)
         tapped = []
@@ -83,15 +83,15 @@ class Stem(nn.Module):
         return torch.cat(tapped, dim=1).permute(0, 2, 3, 1)
 
     def features(self, pixels: Tensor) -> Tensor:
-        """Features of both networks, concatenated: (B, h, w, C)."""
+        """Features of both networks, concatenated: (B, h, w, channels)."""
         return torch.cat([self.convolutions(pixels), self.transformer(pixels)], dim=-1)
 
     def tokens(self, features: Tensor) -> Tensor:
-        """Features (..., C) to tokens (..., width): a linear map plus a two-layer one."""
+        """Features (..., channels) to tokens (..., width): a linear map plus a two-layer one."""
         return self.linear(features) + self.out(F.gelu(self.hidden(features)))
 
     def deep(self, features: Tensor) -> Tensor:
-        """The features that the classifier averages over patches: (..., C) to (..., pooled)."""
+        """What the classifier averages over patches: features (..., channels) to (..., pooled)."""
         return F.relu6(self.head(features[..., self.deepest]))
 
     def classified(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -61,10 +61,11 @@ Source = Image.Image | NDArray[Any] | str | Path | bytes
 def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Size | None = None) -> Image.Image:
     """The picture as a new RGB image, rotated by its EXIF orientation and without metadata.
 
-    ``source`` is a PIL image, a file (its path or bytes) or a uint8 array of shape (H, W), (H, W,
-    1), (H, W, 3) or (H, W, 4). 16-bit values are divided by 257, transparent pixels become white,
-    and only one frame of an animation is used. With ``draft``, the image of a JPEG file may
-    be smaller, but has at least this height and width. EXIF after a file's pixels is ignored.
+    ``source`` is a PIL image, a file (its path or bytes) or a uint8 array of shape (height,
+    width) or (height, width, channels), with 1, 3 or 4 channels. 16-bit values are divided by 257,
+    transparent pixels become white, and only one frame of an animation is used. With ``draft``, the
+    image of a JPEG file may be smaller, but has at least this height and width. EXIF after a file's
+    pixels is ignored.
     Raises ImageError for another kind of source, for a damaged file, and above ``max_pixels`` or
     another limit.
     """

@@ -33,9 +33,9 @@ PAPER = "#ffffff"
 def choose(n: int, labels: NDArray[np.integer], picture: Image.Image) -> tuple[str, ...]:
     """A colour ``#rrggbb`` for each of ``n`` classes, all different if COLOURS has as many.
 
-    Among the first COLOURS, a class prefers the hue of ``picture`` where ``labels`` (H, W) has it,
-    such as blue for a blue sky, but its colour differs clearly from the mean colour there. Classes
-    without a hue take the colours in their order.
+    Among the first COLOURS, a class prefers the hue of ``picture`` where ``labels`` (height,
+    width) has it, such as blue for a blue sky, but its colour differs clearly from the mean colour
+    there. Classes without a hue take the colours in their order.
     """
     size = min(256, picture.height), min(256, picture.width)
     pixels = np.asarray(picture.resize((size[1], size[0]), Image.Resampling.NEAREST))
@@ -54,7 +54,7 @@ def choose(n: int, labels: NDArray[np.integer], picture: Image.Image) -> tuple[s
 
 
 def indexed(labels: NDArray[np.integer], colours: Sequence[str]) -> Image.Image:
-    """A label map (H, W) as an image of indices: class ``c`` is index ``c``, -1 is 255.
+    """A label map (height, width) as an image of indices: class ``c`` is index ``c``, -1 is 255.
 
     It is an 8-bit palette image for up to 255 classes, else 16-bit grey with 65535 for -1.
     """
@@ -88,6 +88,6 @@ def painted(
 
 
 def _scaled(labels: NDArray[np.integer], size: Size) -> NDArray[np.integer]:
-    """Labels (H, W) scaled to a size, by nearest neighbour."""
+    """Labels (height, width) scaled to a size, by nearest neighbour."""
     rows, columns = (np.arange(n) * side // n for n, side in zip(size, labels.shape, strict=True))
     return labels[rows[:, None], columns]

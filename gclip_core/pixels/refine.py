@@ -46,9 +46,9 @@ class Refinement:
     """An entry of REFINEMENTS.
 
     ``coefficients(guide, scores)`` takes the picture scaled to a shorter side of ``side`` pixels,
-    (3, h, w) with colours from 0 to 1, and the class scores (C, h, w), and returns (C, k, h, w)
-    float32: with ``k = 4`` the weights of three colours and a constant, with ``k = 1`` the constant
-    alone. ``h`` and ``w`` are multiples of CELL.
+    (3, height, width) with colours from 0 to 1, and the class scores (C, height, width). It returns
+    (C, 4, rows, columns) float32, the weights of three colours and a constant, or (C, 1, rows,
+    columns), the constant alone. Height and width are multiples of CELL.
     """
 
     name: str
@@ -112,7 +112,7 @@ def refined(result: Segmentation, picture: Image.Image | None, name: str) -> Seg
 
 
 def pamr(guide: Tensor, scores: Tensor, distances: Sequence[int], steps: int) -> Tensor:
-    """Pixel-adaptive mask refinement of scores (C, h, w), the same shape and dtype.
+    """Pixel-adaptive mask refinement of scores (C, height, width), the same shape and dtype.
 
     Each step replaces a pixel's score by a weighted mean over its neighbours, eight at each of the
     ``distances`` in pixels. The weights are a softmax over the neighbours of ``-|difference in
@@ -133,7 +133,7 @@ def pamr(guide: Tensor, scores: Tensor, distances: Sequence[int], steps: int) ->
 
 
 def _neighbours(x: Tensor, distances: Sequence[int]) -> Iterator[Tensor]:
-    """``x`` (n, h, w) shifted to each neighbour; values beyond the border repeat those at it."""
+    """``x`` (n, height, width) shifted to each neighbour; values at the border are repeated."""
     height, width = x.shape[-2:]
     for distance in distances:
         padded = F.pad(x[None], [distance] * 4, mode="replicate")[0]
@@ -143,19 +143,20 @@ def _neighbours(x: Tensor, distances: Sequence[int]) -> Iterator[Tensor]:
 
 
 def guided_filter(guide: Tensor, scores: Tensor) -> Tensor:
-    """The guided filter's coefficients for scores (C, h, w): (C, 4, h / CELL, w / CELL) float32.
+    """The guided filter's coefficients: (C, 4, height / CELL, width / CELL) float32.
 
-    ``h`` and ``w`` are multiples of CELL. Windows are ``2 RADIUS + 1`` cells a side, cut off at the
-    border. A window's coefficients are those of a ridge regression, over its pixels, of the score
-    on the guide's three colours. A cell's coefficients are the mean over all windows that contain
-    it (He, Sun, Tang 2013, equations 19 to 21; on a coarser grid as in He, Sun 2015).
+    ``scores`` are (C, height, width), with multiples of CELL. Windows are ``2 RADIUS + 1`` cells a
+    side, cut off at the border. A window's coefficients are those of a ridge regression, over its
+    pixels, of the score on the guide's three colours. A cell's coefficients are the mean over all
+    windows that contain it (He, Sun, Tang 2013, equations 19 to 21; on a coarser grid as in He, Sun
+    2015).
     """
 
     def mean(x: Tensor) -> Tensor:  # over the windows around each cell
         return _window_means(F.avg_pool2d(x, CELL))
 
     colour, score = mean(guide), mean(scores)
-    covariance = torch.stack([mean(guide * channel) for channel in guide])  # (3, 3, h, w)
+    covariance = torch.stack([mean(guide * channel) for channel in guide])  # (3, 3, rows, columns)
     covariance += EPSILON * torch.eye(3)[..., None, None] - colour[:, None] * colour
     shared = torch.stack([mean(scores * channel) for channel in guide], dim=1)
     shared -= score[:, None] * colour
@@ -165,7 +166,8 @@ def guided_filter(guide: Tensor, scores: Tensor) -> Tensor:
 
 
 def _window_means(x: Tensor) -> Tensor:
-    """Means of ``x`` (..., h, w) over windows of ``2 RADIUS + 1`` cells, cut off at the border."""
+    """Means of ``x`` (..., rows, columns) over windows of ``2 RADIUS + 1`` cells, cut off at the
+    border."""
     for kernel, padding in (((2 * RADIUS + 1, 1), (RADIUS, 0)), ((1, 2 * RADIUS + 1), (0, RADIUS))):
         x = F.avg_pool2d(x, kernel, 1, padding, count_include_pad=False)
     return x
@@ -225,7 +227,7 @@ def smooth_outlines(labels: NDArray[np.int16], patch: float) -> NDArray[np.int16
 
 
 def connected_parts(inside: NDArray[np.bool_], corners: bool = False) -> NDArray[np.intp]:
-    """The connected parts of (h, w), numbered from 1, else 0; ``corners`` says if these connect."""
+    """The connected parts of a map, numbered from 1, else 0; ``corners`` says if these connect."""
     labelled: Any = ndimage.label(inside, np.ones((3, 3)) if corners else None)
     return labelled[0]
 
@@ -239,7 +241,7 @@ def _boxes(labels: NDArray[np.integer], margin: int) -> Iterator[tuple[int, tupl
 
 
 def _colours(pixels: NDArray[np.uint8]) -> Tensor:
-    """Colours from 0 to 1, (3, h, w) float32, of pixels (h, w, 3)."""
+    """Colours from 0 to 1, (3, height, width) float32, of pixels (height, width, 3)."""
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1).contiguous().float().div_(255)
 
 

@@ -60,6 +60,8 @@ def method_settings(method: Method) -> dict[str, Any]:
     """A method's settings as plain data; blocks count from 1."""
     about = ("summary", "authors", "year", "paper")
     plain = {key: value for key, value in asdict(method).items() if key not in about}
+    if method.last is not None:
+        plain["last"]["kind"] = type(method.last).__name__
     for part in ("fusion", "suppression"):
         if plain[part] and isinstance(plain[part]["blocks"], tuple):
             plain[part]["blocks"] = block_numbers(plain[part]["blocks"])

@@ -85,15 +85,6 @@ class GlobalTokens:
     tokens: tuple[tuple[int, ...], ...]
 
 
-def patch_attention(rows: Tensor) -> Tensor:
-    """Rows of attention (..., 1+N) without the class token, renormalised: (..., N), same dtype.
-
-    A row that attends only to the class token becomes zero.
-    """
-    patches = rows[..., 1:]
-    return patches / patches.sum(-1, keepdim=True).clamp_min(torch.finfo(patches.dtype).tiny)
-
-
 def received(heads: Heads) -> Tensor:
     """How much each patch is attended to, ``m_j = N mean_i A_ij``: (N,) float32.
 
@@ -102,9 +93,12 @@ def received(heads: Heads) -> Tensor:
     all patches attend only to ``j``.
     """
     rows = max(1, attention.ELEMENTS_AT_A_TIME // (heads.k.shape[0] * heads.k.shape[1]))
-    queries = heads.q[:, 1:].split(rows, dim=1)
-    parts = (patch_attention(attention.softmax_rows(q, heads.k).mean(0)).sum(0) for q in queries)
-    return reduce(torch.add, parts)
+    m = torch.zeros(heads.k.shape[1] - 1, device=heads.k.device)
+    for q in heads.q[:, 1:].split(rows, dim=1):
+        A = attention.softmax_rows(q, heads.k).mean(0)[:, 1:]
+        # A row that attends only to the class token stays zero.
+        m += (A / A.sum(1, keepdim=True).clamp_min(torch.finfo(A.dtype).tiny)).sum(0)
+    return m
 
 
 def global_tokens(m: Tensor, threshold: float) -> tuple[int, ...]:

@@ -99,8 +99,7 @@ class Attention:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is a softmax or a sum of them, without anything that involves the class token
-        or the grid."""
+        """Whether it depends on pairs of tokens alone: neither on the grid nor on a class token."""
         return bool(self.pairs) and not self.gaussian and self.prepare is None
 
 

@@ -2,7 +2,7 @@
 
 In late blocks, many patches attend to a few *outlier* patches. These are replaced by the mean of
 their neighbours on the grid. Then patches that are similar in an earlier block are averaged, before
-and after the last block. All functions are pure and take one image; matrices and patches are
+and after the last block. The functions are pure and take one window; matrices and patches are
 float32. In the comments, ``X_b`` is the output of block b, counted from 0.
 """
 
@@ -151,7 +151,7 @@ def spread(similarity: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """Inputs of the calibrated last block for one image, in float32, and how they were computed.
+    """Inputs of the calibrated last block for one window, in float32, and how they were computed.
 
     ``patches`` (2, N, D) are those of the first and second pass. ``class_terms`` (2, 1, D) are
     added to the outputs. ``gate`` (N, N) is the attention that all heads of both passes use.
@@ -172,7 +172,7 @@ class Calibrated:
 def calibrate(
     calibration: Calibration, inputs: Sequence[Tensor], before_last: Heads, grid: Grid
 ) -> Calibrated:
-    """Computes the inputs of the calibrated last block for one image.
+    """Computes the inputs of the calibrated last block for one window.
 
     ``inputs`` are those of all blocks, (1+N, D) each; ``before_last`` are queries and keys of the
     block before the last, (H, 1+N, d) each. Raises ImageError for too few patches

@@ -83,7 +83,7 @@ class Encoded:
             )
 
     def average(self, maps: Tensor) -> Tensor:
-        """The mean of overlapping maps of the windows, (W, h, w, C) to (rows, columns, C) float32.
+        """The mean of the windows' maps (W, h', w', channels): (rows, columns, channels) float32.
 
         With one window, it is the map itself. If the maps are several times finer than ``window``,
         the mean is as many times finer than ``grid``.
@@ -109,9 +109,7 @@ class Encoded:
         """
         if self.stem_dino is not None:
             return self.stem_dino
-        patch = self.backbone.patch
-        windows = (_crops(self.pixels, patch, self.window, some.corners) for some in self.split())
-        return torch.cat([_dino_features(self.backbone, x, self.window) for x in windows])
+        return torch.cat([_dino_features(some) for some in self.split()])
 
     def amf_report(self, fusion: Fusion | None) -> FusionReport:
         """The blocks whose attention is fused, and why; windows and CS do not change them."""
@@ -190,17 +188,18 @@ def _encode_windows(
 
 
 @torch.no_grad()
-def _dino_features(backbone: Backbone, pixels: Tensor, window: Grid) -> Tensor:
-    """The shipped DINO's features (W, h', w', channels) of windows (W, 3, height, width).
+def _dino_features(encoded: Encoded) -> Tensor:
+    """The shipped DINO's features of windows that fit into one batch: (W, h', w', channels).
 
     If the tower's patches are larger than the stem's, which have 16 pixels a side, the grid of the
-    features is finer than ``window`` by a whole factor.
+    features is finer than the windows' by a whole factor.
     """
+    backbone, window = encoded.backbone, encoded.window
     finer = max(1, round(backbone.patch / Stem.kernel_size[0]))
     grid, own = (window[0] * finer, window[1] * finer), BACKBONES[BUILT_IN]
     constants = backbone.mean, backbone.std, own.mean, own.std
     mean, std, own_mean, own_std = torch.tensor(constants)[..., None, None]
-    photo = pixels * std + mean
+    photo = _crops(encoded.pixels, backbone.patch, window, encoded.corners) * std + mean
     return load_dino(backbone.device)(((photo - own_mean) / own_std).to(backbone.device), grid)
 
 

@@ -14,6 +14,7 @@ from gclip_core.methods import Method
 from gclip_core.types import Module
 
 
+@torch.no_grad()
 def features(method: Method, encoded: Encoded) -> Tensor:
     """Dense features of each window: (W, h, w, E) float32 on the CPU, L2-normalised.
 

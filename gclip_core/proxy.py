@@ -1,7 +1,7 @@
 """ProxyCLIP's last block: the attention of every head comes from another network's features.
 
-The network is DINO. Its patches may be smaller than the tower's, and the output is on its grid. All
-heads share the attention. All functions are pure and take one image; matrices are float32.
+The network is DINO. Its patches may be smaller than the tower's, and the output is on its grid. The
+functions are pure and take one window; matrices are float32.
 """
 
 from collections.abc import Iterator
@@ -56,8 +56,8 @@ for the last block of DINO ViT-B/8, are gamma = 3 and beta = 1.2."""
 def attend(settings: Proxy, features: Tensor, values: Tensor, grid: Grid) -> Tensor:
     """The attention times the Values: (H, h' w', d) in their dtype.
 
-    ``features`` (h', w', C) are DINO's, ``values`` (H, N, d) those of the patches of ``grid``,
-    which are interpolated to DINO's grid.
+    ``features`` (h', w', channels) are DINO's, ``values`` (H, N, d) those of the patches of
+    ``grid``, which are interpolated to DINO's grid.
     """
     own = tuple(features.shape[:2])
     fields = values.float()

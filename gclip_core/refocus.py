@@ -33,7 +33,7 @@ SIMILAR = 0.4
 class Refocusing:
     """RF-CLIP's last block (``methods.LastBlock``), with the Key-Key attention of every block.
 
-    Raises MethodError for an encoding with CS, because the pass of its own has none.
+    Raises MethodError for an encoding with CS, because its own pass through the tower has none.
     """
 
     attentions: ClassVar[tuple[str, ...]] = ("kk",)

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from gclip_core import cs
 from gclip_core.amf import FusionReport
-from gclip_core.cs import SuppressionReason
+from gclip_core.cs import Suppression, SuppressionReason
+from gclip_core.encoder import Encoded
 from gclip_core.methods import Method
 from gclip_core.words.vocabulary import UnknownPhrase, Vocabulary
 
@@ -27,6 +29,25 @@ class MethodReport:
     suppressed: tuple[int, ...]
     norms_before: Tensor
     norms_after: Tensor
+
+
+def method_report(encoded: Encoded, method: Method) -> MethodReport:
+    """The report of a method for an encoded image."""
+    backbone, report = encoded.backbone, encoded.backbone.cs_report(method.suppression)
+    limit = (method.suppression or Suppression()).channel_threshold
+    after = backbone.norms.clone()
+    for block, factors in report.factors.items():
+        after[block] *= factors
+    return MethodReport(
+        fusion=encoded.amf_report(method.fusion),
+        cs_reason=report.reason,
+        channels=tuple(backbone.norms.argmax(1).tolist()),
+        ratios=backbone.ratios,
+        outliers=cs.outlier_blocks(backbone.ratios, limit),
+        suppressed=tuple(report.factors),
+        norms_before=backbone.norms.clone(),  # the backbone keeps its own
+        norms_after=after,
+    )
 
 
 @dataclass(frozen=True, eq=False)

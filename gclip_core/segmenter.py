@@ -10,10 +10,9 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from gclip_core import amf, attention, cs, encoder, freecp, last_block
+from gclip_core import amf, attention, encoder, freecp, last_block
 from gclip_core.amf import GlobalTokens
 from gclip_core.backbones.backbone import Backbone
-from gclip_core.cs import Suppression
 from gclip_core.encoder import Encoded
 from gclip_core.errors import GclipError, MethodError, check_between, check_choice, check_count
 from gclip_core.freecp import BACKGROUND_THRESHOLD, PURIFICATIONS
@@ -21,7 +20,7 @@ from gclip_core.methods import GCLIP, METHODS, Method, checked
 from gclip_core.numbering import check_index
 from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import REFINEMENTS, picture_of, refined
-from gclip_core.result import MethodReport, Segmentation
+from gclip_core.result import MethodReport, Segmentation, method_report
 from gclip_core.types import Size
 from gclip_core.words import suggest, text, vocabulary
 from gclip_core.words.background import (
@@ -29,7 +28,7 @@ from gclip_core.words.background import (
     Background,
     background_of_image,
     background_of_words,
-    score,
+    compete,
 )
 from gclip_core.words.suggest import Matches
 from gclip_core.words.vocabulary import Prompts, Words
@@ -96,8 +95,8 @@ class Segmenter:
     def dense_features(self, image: images.Source | Encoded, method: Method = GCLIP) -> Tensor:
         """Dense features of an image's patches, (h, w, E) float32, L2-normalised; with a proxy, the
         grid may be finer than the patches."""
-        ready, windows = self._features(self._encoded(image), checked(method))
-        return F.normalize(ready.average(windows), dim=-1)
+        ready = self.suppress(image, method)
+        return F.normalize(ready.average(last_block.features(method, ready)), dim=-1)
 
     def segment(
         self,
@@ -143,32 +142,32 @@ class Segmenter:
         elif refine != "none":
             checked_picture = picture_of(image.image_size, picture)
         encoded = self._encoded(image)
-        ready, windows = self._features(encoded, method)
+        ready = self.suppress(encoded, method)
+        windows = last_block.features(method, ready)
         # The mean of cosines is the dot product with the mean of the unit vectors.
         features = ready.average(windows)
         hidden = self._background(encoded, features, prompts, background, background_weight)
-        scored = score(features, prompts, hidden, self.logit_scale, background_weight)
-        has_background = bool(background and background_weight)
+        competition = compete(features, prompts, hidden, self.logit_scale, background_weight)
         notes, maps = prompts.notes, None
         if purify == "freecp":
-            if has_background:
+            if hidden is not None:
                 threshold = max(threshold, BACKGROUND_THRESHOLD)
             maps = freecp.class_maps(ready, windows, prompts, hidden)
             labels = masks.map_labels(maps, encoded.image_size, threshold)
         else:
-            if has_background and not scored.background:
+            if hidden is not None and not hidden.words:
                 notes = (*notes, NO_BACKGROUND)
             size = encoded.image_size
-            labels = masks.labels(scored.logits, scored.prompt_classes, size, threshold)
+            labels = masks.labels(competition.logits, competition.prompt_classes, size, threshold)
         result = Segmentation(
             labels=labels,
-            logits=scored.logits,
+            logits=competition.logits,
             vocabulary=prompts.vocabulary,
             method=method,
             report=self.report(encoded, method),
-            prompt_classes=scored.prompt_classes,
-            background=scored.background,
-            background_map=scored.background_map,
+            prompt_classes=competition.prompt_classes,
+            background=competition.background,
+            background_map=competition.background_map,
             unknown=prompts.unknown,
             notes=notes,
             threshold=threshold,
@@ -185,7 +184,8 @@ class Segmenter:
         background: bool | Iterable[str],
         weight: float,
     ) -> Background | None:
-        """The words that compete with the typed ones, for an image's features (h, w, E)."""
+        """The words that compete with the typed ones, for an image's features (h, w, E); None
+        without a background."""
         if not background or not weight:
             return None
         if background is not True:
@@ -214,21 +214,20 @@ class Segmenter:
         background and errors are those of ``segment``.
         """
         check_between("background_weight", background_weight, 0, 1)
-        method = checked(method)
         prompts = self.prompts(words)
         source = self.suppress(self._encoded(image).whole, method)
         tokens = torch.stack([x[0, 1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
         features = last_block.projected(self.backbone.visual, tokens).cpu()
-        (last,) = self._features(source, method)[1]
+        (last,) = last_block.features(method, source)
         if last.shape[:2] != source.grid:
             last = F.adaptive_avg_pool2d(last.permute(2, 0, 1), source.grid).permute(1, 2, 0)
         hidden = self._background(source, last, prompts, background, background_weight)
         class_of = torch.tensor((*prompts.vocabulary.prompt_classes, -1), dtype=torch.int16)
         every = (
-            score(x, prompts, hidden, self.logit_scale, background_weight)
+            compete(x, prompts, hidden, self.logit_scale, background_weight)
             for x in (*features, last)
         )
-        return torch.stack([class_of[scored.logits.argmax(0)] for scored in every])
+        return torch.stack([class_of[one.logits.argmax(0)] for one in every])
 
     def suggest(self, image: images.Source | Encoded, most: int = 5) -> tuple[str, ...]:
         """Words for what the image shows, things before stuff: at most ``most``, at least one."""
@@ -292,7 +291,6 @@ class Segmenter:
 
         It is ``last_block.attention_matrix``, averaged over heads or of one head.
         """
-        method = checked(method)
         if head is not None:
             check_index("head", head, self.backbone.n_heads)
         source = self.suppress(self._encoded(image).whole, method)
@@ -327,34 +325,13 @@ class Segmenter:
 
     def report(self, image: images.Source | Encoded, method: Method = GCLIP) -> MethodReport:
         """The blocks and channels that ``method`` uses for this image, with norms and reasons."""
-        method = checked(method)
-        backbone, report = self.backbone, self.backbone.cs_report(method.suppression)
-        limit = (method.suppression or Suppression()).channel_threshold
-        after = backbone.norms.clone()
-        for block, factors in report.factors.items():
-            after[block] *= factors
-        return MethodReport(
-            fusion=self._encoded(image).amf_report(method.fusion),
-            cs_reason=report.reason,
-            channels=tuple(backbone.norms.argmax(1).tolist()),
-            ratios=backbone.ratios,
-            outliers=cs.outlier_blocks(backbone.ratios, limit),
-            suppressed=tuple(report.factors),
-            norms_before=backbone.norms.clone(),  # the backbone keeps its own
-            norms_after=after,
-        )
+        return method_report(self._encoded(image), checked(method))
 
     def _encoded(self, image: images.Source | Encoded) -> Encoded:
+        """The encoding of an image, or the given one if it is of this backbone."""
         encoded = image if isinstance(image, Encoded) else self.encode(image)
         if encoded.backbone.model is not self.backbone.model:
             raise GclipError(
                 "This image was encoded by another backbone. Encode it with this segmenter."
             )
         return encoded
-
-    @torch.no_grad()
-    def _features(self, encoded: Encoded, method: Method) -> tuple[Encoded, Tensor]:
-        """The encoding on which ``method`` runs, and the dense features of its windows,
-        (W, h, w, E) float32 on the CPU; a proxy's grid may be finer than the encoding's."""
-        ready = self.suppress(encoded, method)
-        return ready, last_block.features(method, ready)

@@ -110,7 +110,7 @@ def _ends(typed: Vocabulary) -> frozenset[str]:
 
 
 @dataclass(frozen=True, eq=False)
-class Scored:
+class Competition:
     """Logits (prompts, h, w) float32 with the class of each prompt.
 
     A background is the last prompt, of class -1: ``background`` are its words that fit some patch
@@ -123,9 +123,9 @@ class Scored:
     background_map: Tensor | None = None
 
 
-def score(
+def compete(
     features: Tensor, prompts: Prompts, hidden: Background | None, scale: float, weight: float
-) -> Scored:
+) -> Competition:
     """The logits of features (h, w, E), ``scale`` times the cosine.
 
     ``weight`` is that of the background (``masks.add_background``), if any word is ``hidden``.
@@ -133,9 +133,9 @@ def score(
     logits = scale * torch.einsum("pe,hwe->phw", prompts.text, features)
     classes = prompts.vocabulary.prompt_classes
     if hidden is None or not hidden.words:
-        return Scored(logits, classes)
+        return Competition(logits, classes)
     others = scale * torch.einsum("pe,hwe->phw", hidden.text, features)
     logits, best = masks.add_background(logits, others, scale * hidden.offsets, weight)
     found, index = best.unique(return_inverse=True)
     names = tuple(hidden.words[word] for word in found.tolist())
-    return Scored(logits, (*classes, -1), names, index)
+    return Competition(logits, (*classes, -1), names, index)

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -25,6 +24,7 @@ from tests.models import tiny_clip
 
 MODULE = re.compile(r"python -m ([a-z_.]+)")
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+TEXT = re.compile(r"```text\n(.*?)```", re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)\s]+)")
 OPTION = re.compile(r"(?:^|[`\s])(--[a-z][a-z-]+)")
 OWN_PATH = re.compile(r"`((?:gclip_core|demo|evaluation|tests|training|docs|assets)/[\w./-]*)`")
@@ -92,15 +92,19 @@ def test_backbones() -> None:
     assert {entry.name for entry in BACKBONES.values() if entry.download} <= {*named}
 
 
-def test_readme_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """README's code runs, in order."""
+def test_readme_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """README's code runs, in order, and prints what README shows."""
     model = tiny_clip(image=224, patch=16, quick_gelu=True)
     monkeypatch.setattr(open_clip, "create_model", lambda name, pretrained: model)  # no network
-    shutil.copy(ROOT / "assets/photos/dog.jpg", tmp_path / "photo.jpg")
+    (tmp_path / "assets").symlink_to(ROOT / "assets")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for python in PYTHON.findall(read(ROOT / "README.md")):
         exec(python, names)
+    (shown,) = TEXT.findall(read(ROOT / "README.md"))
+    assert capsys.readouterr().out.startswith(shown)
     assert names["labels"] is not None and (tmp_path / "overlay.png").exists()
 
 

@@ -117,7 +117,8 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
     method = parser.add_argument_group("backbone and method")
     add_backbone_options(method)
-    method.add_argument("--method", default="gclip", help=f"one of {', '.join(METHODS)}")
+    names = f"one of {', '.join(METHODS)} (default gclip)"
+    method.add_argument("--method", default="gclip", help=names)
     blocks = "'auto', 'backbone' (its own, the default) or numbers from 1, such as '6 7' or '7-11'"
     amf = method.add_mutually_exclusive_group()
     amf.add_argument("--no-amf", action="store_true", help="GCLIP without attention fusion")

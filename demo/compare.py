@@ -85,7 +85,7 @@ def mask_strip(scene: Scene) -> dict[str, Any]:
     }
 
 
-def legend(scene: Scene) -> list[dict[str, str]]:
+def legend(scene: Scene) -> list[dict[str, Any]]:
     """The words that a mask has, and the background, which has no colour."""
     masks = [mask for mask, _ in scene.compared.values()]
     shares = zip(*(mask.areas() for mask in masks), strict=True)
@@ -147,7 +147,7 @@ def figure(scene: Scene) -> bytes:
         photo.set_title("Photo", fontsize=8)
         for place, (mask, miou) in zip(places, scene.compared.values(), strict=False):
             place.imshow(painted(scene, mask, 720))
-            place.set_title(titled(scene, mask, miou), fontsize=8)
+            place.set_title(titled(scene, mask, miou).replace("\n", " · "), fontsize=8)
         for place in drawn.axes:
             place.set_axis_off()
         handles = [
@@ -165,6 +165,7 @@ def titled(scene: Scene, mask: Segmentation, miou: float | None) -> str:
     """A method with its mIoU, or with the share of the pixels in which it differs from GCLIP."""
     title = mask.method.title
     if miou is not None:
-        return f"{title} · {percent(miou)}"
-    differs = float((mask.labels != scene.mask(scene.gclip()).labels).float().mean())
-    return title if mask.method == scene.gclip() else f"{title} · differs {percent(differs)}"
+        return f"{title}\n{percent(miou)}"
+    if mask.method == scene.gclip():
+        return title
+    return f"{title}\ndiffers {percent(scene.differs(mask))}"

@@ -97,7 +97,7 @@ def tower(scene: Scene) -> dict[str, Any]:
         "reason": why_fused(scene) if is_gclip else "",
         "formula": formula(alone),
         "fusion": "AMF" if is_gclip else scene.method.title.partition(" (")[0],
-        "mean": f"{1 - weight:g} A + {weight:g} mean A" if weight else "(A + Σ A) / (1 + n)",
+        "mean": f"{1 - weight:g} A + {weight:g} mean A" if weight else "(A + Σₗ Aₗ) / (1 + n)",
         "least_share": s.global_threshold,
         "least_norm": s.channel_threshold,
     }

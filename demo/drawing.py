@@ -39,10 +39,11 @@ def methods_key(scene: Scene, masks: Sequence[Segmentation]) -> str:
     return digest(patches_key(scene), [mask.method for mask in masks])
 
 
-def classes(scene: Scene) -> list[dict[str, str]]:
+def classes(scene: Scene) -> list[dict[str, Any]]:
+    every = zip(scene.words.names, scene.colours, scene.is_known, strict=True)
     return [
-        {"name": name, "colour": colour, "ink": ink_on(colour)}
-        for name, colour in zip(scene.words.names, scene.colours, strict=True)
+        {"name": name, "colour": colour, "ink": ink_on(colour), "isKnown": is_known}
+        for name, colour, is_known in every
     ]
 
 

@@ -169,7 +169,7 @@ def _inputs(parts: Parts) -> None:
         info="Separate things with commas; join synonyms with semicolons (cat, sofa; couch)",
         placeholder="cat, sofa; couch",
         lines=1,
-        max_lines=3,
+        max_lines=8,
         max_length=MAX_CHARACTERS,
         submit_btn=True,
         elem_id="words",

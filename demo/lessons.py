@@ -5,10 +5,11 @@ from functools import cache
 from typing import Any
 
 import gradio as gr
+import numpy as np
 
-from demo import address
+from demo import address, plots
 from demo.backbones import DAMAGED
-from demo.drawing import painted
+from demo.drawing import WHITE, painted
 from demo.files import item
 from demo.scene import Photo, Scene
 from demo.segment import HARDLY
@@ -22,6 +23,8 @@ from gclip_core.pixels import palette
 PHOTO = photos.shipped_photos()["raccoon"]
 """The photo of all steps; each must hold on it with these weights."""
 WORD = PHOTO.names[0]
+LITTLE = 0.05
+"""A guess that hardly anything changes is nearly right if the mIoU changes by less."""
 OPTIONS = ("The mask gets better", "It gets worse", "Hardly anything changes")
 
 
@@ -91,8 +94,8 @@ LESSONS = {
 
 @cache
 def colours() -> tuple[str, ...]:
-    """The colours of the words, the same in all steps."""
-    return palette.choose(len(PHOTO.names), PHOTO.labels(), PHOTO.image())
+    """The colours of the words, as the page draws them, the same in all steps."""
+    return scene_of(AMF).colours
 
 
 def intro() -> str:
@@ -128,16 +131,31 @@ def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
     return item(image, caption, "The photo with its mask", "jpeg")
 
 
+def changes(lesson: Lesson) -> dict[str, Any]:
+    """The photo in grey, with the new words of pixels that have changed; white is no word."""
+    masks = (scene_of(settings).mask() for settings in (lesson.before, lesson.after))
+    old, new = (mask.labels.numpy() for mask in masks)
+    differ, photo = old != new, PHOTO.image()
+    labels = np.where(differ, np.where(new < 0, len(colours()), new), -1)
+    grey = photo.resize(plots.small(photo.size, 420)).convert("L").convert("RGB")
+    image = palette.painted(grey, labels, (*colours(), WHITE))
+    caption = f"Changed: {percent(float(differ.mean()))} of the pixels"
+    return item(image, caption, "The pixels whose word has changed", "jpeg")
+
+
+def other(lesson: Lesson) -> dict[str, Any]:
+    """The picture of the step, or its photo."""
+    if not lesson.drawn:
+        return item(PHOTO.image().resize((420, 280)), "The photo", "", "jpeg")
+    image = gr.FileData(path=str(assets.path("learn", lesson.drawn))).model_dump()
+    return {"image": image, "caption": "Global tokens: bright columns (DINOv2)", "alt": ""}
+
+
 def before(name: str) -> dict[str, Any]:
     """The mask that a step starts with."""
     lesson = LESSONS[name]
-    items = [picture(lesson.before, "Before")]
-    if lesson.drawn:
-        image = gr.FileData(path=str(assets.path("learn", lesson.drawn))).model_dump()
-        items.append(
-            {"image": image, "caption": "Global tokens: bright columns (DINOv2)", "alt": ""}
-        )
-    return {"items": items, "columns": len(items), "pressable": False}
+    items = [picture(lesson.before, "Before"), other(lesson)]
+    return {"items": items, "columns": 2, "pressable": False}
 
 
 def guessed(name: str, guess: int) -> tuple[str, dict[str, Any]]:
@@ -146,9 +164,12 @@ def guessed(name: str, guess: int) -> tuple[str, dict[str, Any]]:
     first, last = (
         scene.miou(scene.mask()) for scene in map(scene_of, (lesson.before, lesson.after))
     )
-    right = 2 if abs(last - first) < HARDLY else int(last < first)
-    word = "Yes." if guess == right else "No."
+    gain = last - first
+    right = 2 if abs(gain) < HARDLY else int(gain < 0)
+    is_near = guess == 2 and abs(gain) < LITTLE
+    word = "Yes." if guess == right else "Nearly." if is_near else "No."
     goes = f"mIoU goes from {percent(first)} to **{percent(last)}**"
     text = f"**{word}** {OPTIONS[right]}: {goes}. {lesson.reason}"
     items = [picture(lesson.before, "Before"), picture(lesson.after, "After")]
+    items += [changes(lesson), other(lesson)]
     return text, {"items": items, "columns": 2, "pressable": False}

@@ -73,8 +73,9 @@ def norms(
     far = (before.max(1) > 10 * np.median(before, 1)).any()
     floor = median / 9 if far else 0
     draw_norms(channels, before[block], after[block], floor)
-    for norms, colour in ((before, BEFORE), (after, AFTER)):
-        peaks.plot(blocks, norms.max(1) / np.median(norms, 1), "o-", color=colour, markersize=2.5)
+    for norms, colour, name in ((before, BEFORE, "without CS"), (after, AFTER, "with CS")):
+        ratios = norms.max(1) / np.median(norms, 1)
+        peaks.plot(blocks, ratios, "o-", color=colour, markersize=2.5, label=name)
     channels.axhline(limit, color=INK, linewidth=0.8, linestyle="--")
     beside = channels.get_yaxis_transform()
     label = f"{threshold:g} × median "
@@ -82,6 +83,7 @@ def norms(
     channels.set_ylim(floor, max(1.15 * top, 1.3 * limit) * (2 if far else 1))
     if not np.array_equal(before, after):
         channels.legend(frameon=False, loc="upper right", borderaxespad=0, handlelength=1)
+        peaks.legend(frameon=False, loc="center left", handlelength=1, fontsize=7)
     channels.set_xlabel("channel", labelpad=0)
     peaks.axvline(block + 1, color=INK, linewidth=7, alpha=0.25)
     peaks.set_yscale("log" if far else "linear")

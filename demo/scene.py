@@ -215,6 +215,12 @@ class Scene:
         return self.prompts.unknown
 
     @cached_property
+    def is_known(self) -> tuple[bool, ...]:
+        """For each class of the masks, whether the model knows one of its words."""
+        kept = {u.phrase for u in self.unknown if not (u.nearest and self.settings.nearest)}
+        return tuple(not kept.issuperset(words) for words in self.words.classes)
+
+    @cached_property
     def words(self) -> Vocabulary:
         """The classes of the masks, with the nearest known word in an unknown one's place."""
         return with_nearest(self.typed, self.unknown) if self.settings.nearest else self.typed
@@ -274,7 +280,8 @@ class Scene:
 
     @cached_property
     def compared(self) -> dict[str, tuple[Segmentation, float | None]]:
-        """Mask and mIoU of every method, best first, or GCLIP first if there are no scores.
+        """Mask and mIoU of every method, best first; if there are no scores, GCLIP and then those
+        that differ most from it.
 
         If CS changes a channel, GCLIP's four variants come first: neither, AMF, CS and both.
         """
@@ -288,8 +295,16 @@ class Scene:
 
         masks = {name: self.mask(method) for name, method in (first | others).items()}
         scores = {name: self.miou(mask) for name, mask in masks.items()}
-        best_first = sorted(others, key=lambda name: (-(scores[name] or 0), name != "gclip"))
+        if any(score is not None for score in scores.values()):
+            rank = {name: -(scores[name] or 0) for name in others}
+        else:
+            rank = {name: -self.differs(masks[name]) for name in others} | {"gclip": -1}
+        best_first = sorted(others, key=rank.__getitem__)
         return {name: (masks[name], scores[name]) for name in (*first, *best_first)}
+
+    def differs(self, mask: Segmentation) -> float:
+        """The share of the pixels whose word differs from GCLIP's."""
+        return float((mask.labels != self.mask(self.gclip()).labels).float().mean())
 
     @cached_property
     def report(self) -> MethodReport:
@@ -299,12 +314,12 @@ class Scene:
     def unsure(self, mask: Segmentation) -> tuple[bool, ...]:
         """For each class, whether it has pixels but fits them poorly, or the model knows none of
         its words."""
-        areas, unknown = mask.areas(), {phrase.phrase for phrase in mask.unknown}
+        areas = mask.areas()
         fits = class_fits(mask, self.encoded.grid)[: len(areas)].tolist()
         # A class of a few pixels may win no patch: its fit is NaN then.
         return tuple(
-            area >= LEAST_SHARE and (unknown.issuperset(words) or not fit >= NOT_SURE)
-            for area, fit, words in zip(areas, fits, mask.vocabulary.classes, strict=True)
+            area >= LEAST_SHARE and not (is_known and fit >= NOT_SURE)
+            for area, fit, is_known in zip(areas, fits, self.is_known, strict=True)
         )
 
     def scores(self, mask: Segmentation) -> metric.WordScores | None:

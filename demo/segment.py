@@ -166,22 +166,13 @@ def moved(old: NDArray, new: NDArray, names: tuple[str, ...]) -> str:
 
 
 def notes(scene: Scene, mask: Segmentation) -> list[str]:
-    """Notes on the words and on where the photo was computed."""
-    replaced = [u for u in scene.unknown if u.nearest and scene.settings.nearest]
-    pairs = ", ".join(f"“{u.nearest}” for “{u.phrase}”" for u in replaced[:4])
-    more = f" and {len(replaced) - 4} more" if len(replaced) > 4 else ""
-    text = "This model shows the nearest words that it knows"
-    sentences = [f"{text}: {pairs}{more}."] if replaced else []
-    unknown = [u.phrase for u in scene.unknown if u not in replaced]
-    if unknown:
-        sentences.append(f"This model does not know {quoted(unknown)}.")
-    every = zip(scene.words.names, scene.words.classes, mask.areas(), strict=True)
-    seen = [name for name, words, area in every if {*words} <= {*unknown} and area >= LEAST_SHARE]
-    if seen:
-        sentences.append(f"Do not trust the mask of {quoted(seen)}.")
+    """Notes on masks of unknown words, and on where the photo was computed."""
+    every = zip(scene.words.names, scene.is_known, mask.areas(), strict=True)
+    seen = [name for name, is_known, area in every if not is_known and area >= LEAST_SHARE]
+    sentences = [f"Do not trust the mask of {quoted(seen)}."] if seen else []
     if reason := NOT_LENT.get(scene.encoded):
         sentences.append(REASONS[reason])
-    return [*scene.prompts.notes, *sentences]
+    return sentences
 
 
 def quoted(words: Sequence[str]) -> str:
@@ -197,9 +188,8 @@ def idle(scene: Scene) -> dict[str, Any]:
         return {}
     where = " before the last block" if scene.report.outliers else ""
     model = scene.segmenter.backbone
-    name = "this model" if model.known else model.title
     return {
-        "text": f"{NAMES['cs']} is off: {name} has no outlier channel{where}.",
+        "text": f"CS is off: no channel{where} is an outlier.",
         "action": "Try a damaged copy" if model.known else "Try a damaged built-in model",
         "settings": {"backbone": DAMAGED, "cs": True},
         "opens": "swipe",
@@ -254,7 +244,9 @@ def attention(scene: Scene) -> dict[str, Any]:
     for block, values in zip(blocks, received, strict=True):
         picture = plots.over(scene.photo.picture, values.unflatten(0, scene.encoded.grid).numpy())
         items.append(item(picture, f"Block {block + 1}", "Attention that each patch receives"))
-    for caption, on in (("Last block alone", False), ("With AMF", True)):
+    if items:
+        items[0] |= {"heading": "Received"}
+    for caption, on in (("Alone", False), ("With AMF", True)):
         method = scene.gclip(amf=on)
         matrix = scene.segmenter.last_attention(scene.encoded, method)[1:, 1:]
         matrix = F.adaptive_avg_pool2d(matrix[None], min(len(matrix), 480))[0]
@@ -263,26 +255,31 @@ def attention(scene: Scene) -> dict[str, Any]:
         picture = plots.coloured(magnitude.numpy(), (240, 240), 4)
         alt = "Row: a patch; column: what it attends to, on a logarithmic scale"
         items.append(item(picture, caption, alt))
+    items[-2] |= {"heading": "Rows attend to columns"}
     return {"items": items, "columns": 2, "pressable": False}
 
 
 def attention_text(scene: Scene) -> str:
-    title = explained('**Attention** <dfn title="attention"></dfn> · ')
+    title = '**Attention** <dfn title="attention"></dfn><br>'
     if not scene.method.fusion:
-        return f"{title}Without AMF: the last block’s own."
+        return explained(f"{title}Without AMF: the last block’s own.")
     if scene.settings.method != "gclip":
         blocks = block_numbers(scene.segmenter.report(scene.encoded, scene.method).fusion.blocks)
-        return f"{title}{scene.method.title} adds that of {in_words(blocks)} to the last block’s."
+        text = f"{scene.method.title} adds that of {in_words(blocks)} to the last block’s."
+        return explained(title + text)
     last = scene.segmenter.backbone.n_blocks - 1
     blocks = block_numbers(sorted({*scene.report.fusion.blocks, last}))
-    return f"{title}AMF averages {in_words(blocks)}. {why_fused(scene)}"
+    return explained(f"{title}AMF averages {in_words(blocks)}. {why_fused(scene)}")
 
 
 def why_fused(scene: Scene) -> str:
     """Why AMF fuses these blocks; empty if they are not measured."""
     fusion = scene.report.fusion
     if fusion.reason is FusionReason.GLOBAL_TOKENS:
-        return f"From block {fusion.blocks[0] + 1} on, all have global tokens."
+        first = fusion.blocks[0] + 1
+        if scene.method.suppression:  # it is measured before CS, which removes most of them
+            return f"Without CS, all have global tokens from block {first} on."
+        return f"From block {first} on, all have global tokens."
     is_middle = fusion.reason is FusionReason.MIDDLE
     return "With few global tokens, it takes the middle blocks." if is_middle else ""
 
@@ -298,8 +295,8 @@ def norms(scene: Scene, size: tuple[float, float] | None = None) -> Figure:
 
 def norms_text(scene: Scene) -> str:
     report, block = scene.report, scene.block
-    text = explained('**Weight norms** <dfn title="weight norm"></dfn> ')
-    text += f"of block {block + 1} · "
+    text = explained('**Weight norms** <dfn title="weight norm"></dfn><br>')
+    text += f"Block {block + 1}: "
     if block in report.suppressed:
         verb = "scales" if scene.method.suppression else "would scale"
         text += f"CS {verb} channel {report.channels[block]}."
@@ -327,7 +324,19 @@ def chips(scene: Scene) -> dict[str, Any]:
     there = scene.typed, scene.words
     further = [w for w in scene.plausible() if not any(is_typed((w,), words) for words in there)]
     items += [item(None, f"+ {word}") | {"word": word} for word in further[:4]]
-    return {"items": items}
+    return {"items": items, "note": " ".join(word_notes(scene))}
+
+
+def word_notes(scene: Scene) -> list[str]:
+    """How the model reads the words, and which it does not know."""
+    replaced = [u for u in scene.unknown if u.nearest and scene.settings.nearest]
+    pairs = ", ".join(f"“{u.nearest}” for “{u.phrase}”" for u in replaced[:4])
+    more = f" and {len(replaced) - 4} more" if len(replaced) > 4 else ""
+    text = "This model shows the nearest words that it knows"
+    sentences = [f"{text}: {pairs}{more}."] if replaced else []
+    if unknown := [u.phrase for u in scene.unknown if u not in replaced]:
+        sentences.append(f"This model does not know {quoted(unknown)}.")
+    return [*scene.prompts.notes, *sentences]
 
 
 def apart(scene: Scene) -> dict[str, str]:
@@ -336,12 +345,13 @@ def apart(scene: Scene) -> dict[str, str]:
     Returns the words of each with commas, and the whole text with these.
     """
     known = scene.segmenter.backbone.known
+    nouns = {name.rpartition(" ")[2] for name in known.words} if known else ()  # panda: giant panda
     found, classes = dict[str, str](), ["; ".join(synonyms) for synonyms in scene.typed.classes]
     for phrase in classes if known else ():
         words = phrase.split()
         if len(words) < 2 or phrase.casefold() in known.words:
             continue
-        if all(look_up(known, word)[0] for word in words):
+        if all(look_up(known, word)[0] or word in nouns for word in words):
             commas = ", ".join(words)
             found[commas] = ", ".join(commas if text == phrase else text for text in classes)
     return found

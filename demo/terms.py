@@ -11,15 +11,15 @@ TERMS = {
     "mIoU": "Mean intersection over union: for each word, the pixels in both mask and ground "
     "truth, divided by the pixels in either; 100 % is a perfect mask. Papers report it over whole "
     "data sets.",
-    "attention": "How much each patch draws on every other patch of the photo; brighter means "
-    "more.",
+    "attention": "How much each patch draws on every other patch; brighter means more. Above: how "
+    "much each receives. Global tokens receive several times an equal share.",
     "background": "Other words of this photo, and everyday ones, compete with yours; pixels that "
     "they win get no class.",
     "block": "A layer of the transformer, in which each patch gathers information from the patches "
     "that it attends to.",
     "patch": "A small square of the photo; the model has one vector for each.",
-    "global token": "A patch to which nearly all others attend, whatever it shows: through it they "
-    "share what the whole photo shows.",
+    "global token": "A patch to which the others pay several times an equal share of their "
+    "attention, whatever it shows: through it they share what the whole photo shows.",
     "weight norm": "The length of a channel’s weights in the FFN of a block. One bar far above the "
     "others is an outlier, which CS scales down.",
 }

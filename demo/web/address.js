@@ -112,7 +112,9 @@ function recordAnswer(text, isIncluded) {
   const [shown, state] = [parameters(), history.state];
   const isSame = (names) => names.every((name) => shown.get(name) === query.get(name));
   if (isSame(PHOTO) && shown.has("patch")) query.set("patch", shown.get("patch"));
-  if (!state?.isAnswered || isSame(PHOTO_AND_WORDS)) write(query, { ...state, isAnswered: true });
+  // A late answer to another address may be shown meanwhile: settleAddress says which is the last.
+  const isAnswered = state?.isAnswered || !pending;
+  if (!state?.isAnswered || isSame(PHOTO_AND_WORDS)) write(query, { ...state, isAnswered });
   else if (!pending) write(query, isSame(PHOTO) ? state : { isAnswered: true }, true);
   // otherwise the visitor has left this address meanwhile
   const isStillIncluded = isIncluded && photo === before;

@@ -179,6 +179,13 @@ export default function mount({ element, props, trigger, watch }) {
     };
   }
 
+  $(".elsewhere").onclick = () => {
+    compare("changes");
+    const samples = [...document.querySelectorAll("#samples button")];
+    samples.find(({ textContent }) => textContent === "Teddy bear")?.click();
+    $(".bar").scrollIntoView({ block: "nearest" });
+  };
+
   /** Draw attention to a part. */
   const point = (part) => {
     part.scrollIntoView({ block: "nearest" });
@@ -269,10 +276,13 @@ export default function mount({ element, props, trigger, watch }) {
     const { banner } = answer;
     const text = [isNone ? sentence() : "", banner.text].filter(Boolean).join(" ");
     offer(".banner", { ...banner, text }); // above the photo, so in view on any screen
-    write(".sentence", isNone ? "" : sentence());
+    $(".sentence").hidden = isNone;
+    $(".sentence span").textContent = sentence();
+    const { ideas, name } = answer;
+    $(".elsewhere").hidden = ideas[chosen.idea] !== "AMF" || name === "teddy" || changed() >= 0.01;
     split.hidden = !isSwipe;
     pad.hidden = isSwipe;
-    $(".hint").hidden = isSwipe;
+    $(".hint").style.visibility = isSwipe ? "hidden" : ""; // its place is kept
     const seen = (chosen.mode ? [before, after] : [chosen.mask]).map((i) => answer.masks[i]);
     refreshLegend($(".legend"), answer.classes, seen, chosen.label);
     draw();
@@ -283,6 +293,12 @@ export default function mount({ element, props, trigger, watch }) {
   function hasLost([before, after]) {
     const other = masks[chosen.mask === after ? before : after];
     return masks[chosen.mask].some((label, i) => label === NONE && other[i] !== NONE);
+  }
+
+  /** The share of the pixels that the idea changes. */
+  function changed() {
+    const [before, after] = pair().map((i) => masks[i]);
+    return before.filter((label, i) => label !== after[i]).length / before.length;
   }
 
   function chipOf(mask) {
@@ -477,9 +493,12 @@ export default function mount({ element, props, trigger, watch }) {
     pressedAt = Date.now();
     plain.setAttribute("aria-pressed", stage.classList.toggle("photo-only"));
   };
-  plain.onpointerup = () => Date.now() - pressedAt > 400 && showMask();
-  plain.onkeydown = ({ key, repeat }) =>
-    ["Enter", " "].includes(key) && !repeat && plain.onpointerdown();
+  plain.onpointerup = () => {
+    if (Date.now() - pressedAt > 400) showMask();
+  };
+  plain.onkeydown = ({ key, repeat }) => {
+    if (["Enter", " "].includes(key) && !repeat) plain.onpointerdown();
+  };
   function showMask() {
     stage.classList.remove("photo-only");
     plain.setAttribute("aria-pressed", false);
@@ -516,6 +535,9 @@ export default function mount({ element, props, trigger, watch }) {
     photoInput().dispatchEvent(new Event("change", { bubbles: true }));
   };
 
+  document.addEventListener("keydown", ({ key }) => {
+    if (key === "Escape" && chosen.isPinned && element.isConnected) free();
+  });
   new ResizeObserver(() => answer && stage.clientWidth && refresh()).observe(stage);
   watch("value", update);
   watch("looks", () => {

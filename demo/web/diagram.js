@@ -92,7 +92,7 @@ export default function mount({ element, props, trigger, watch }) {
     $(".average").textContent = tower.mean;
     $(".reason").textContent = tower.reason;
     $(".fusion").textContent = tower.fusion;
-    $(".fusion + dfn").hidden = tower.fusion !== "AMF";
+    $(".which + dfn").hidden = tower.fusion !== "AMF";
     $(".least-share").textContent = tower.least_share;
     $(".least-norm").textContent = tower.least_norm;
     fillSwitches($(".ideas"), answer.switches);
@@ -258,7 +258,7 @@ export default function mount({ element, props, trigger, watch }) {
   function drawBars() {
     const lines = fits();
     const sorted = bestFirst(lines);
-    const listed = lines.length > MOST_WORDS ? sorted.slice(0, MOST_WORDS) : lines;
+    const listed = lines.length > MOST_WORDS + 1 ? sorted.slice(0, MOST_WORDS) : lines;
     const made = listed.map((line) => {
       const bar = make("div", line === sorted[0] ? "word best" : "word");
       const cosine = line.cosine.toFixed(2).replace("-0.00", "0.00").replace("-", "−");

@@ -16,7 +16,8 @@ export function placeLabels(layer, classes, cells, columns, taken) {
   layer.replaceChildren();
   for (const c of largestFirst) {
     if (byClass[c].length < cells.length / 400) continue;
-    const label = make("bdi", "", classes[c].name);
+    const { name, isKnown } = classes[c];
+    const label = make("bdi", "", isKnown ? name : `${name} ?`);
     Object.assign(label.style, { background: classes[c].colour, color: classes[c].ink });
     layer.append(label);
     const [w, h] = [label.offsetWidth / 2 + 3, label.offsetHeight / 2 + 3];

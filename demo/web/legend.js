@@ -12,23 +12,27 @@ export function fillLegend(box, classes, choose) {
   const key = JSON.stringify(classes);
   if (box.dataset.key === key) return; // keeps the focus where it is
   box.dataset.key = key;
-  const entries = classes.map(({ name, colour }, label) => {
-    return entryOf(name, colour, () => choose(label));
-  });
-  const none = entryOf("background", "transparent", () => choose(NONE));
+  const entries = classes.map((entry, label) => entryOf(entry, () => choose(label)));
+  const background = { name: "background", colour: "transparent", isKnown: true };
+  const none = entryOf(background, () => choose(NONE));
   none.classList.add("none");
   box.replaceChildren(...entries, none, make("p", "absent"));
 }
 
-function entryOf(name, colour, onclick) {
+function entryOf({ name, colour, isKnown }, onclick) {
   const button = make("button", "pill entry");
   const swatch = make("i", "swatch");
   swatch.style.setProperty("--colour", colour);
-  button.append(swatch, make("bdi", "", name), make("em", "", "not sure"), make("b"));
+  button.append(
+    swatch,
+    make("bdi", "", name),
+    make("em", "", isKnown ? "not sure" : "not known"),
+    make("b"),
+  );
   return Object.assign(button, { type: "button", title: "Show it alone", onclick });
 }
 
-/** Write the shares in the masks that are seen; words without a pixel are named in one line. */
+/** Write the shares in the masks that are seen; known words without a pixel are named in one line. */
 export function refreshLegend(box, classes, masks, alone) {
   const absent = [];
   box.querySelectorAll(".entry").forEach((entry, i) => {
@@ -41,7 +45,7 @@ export function refreshLegend(box, classes, masks, alone) {
     entry.setAttribute("aria-pressed", alone === label);
     share.textContent = shares.map(percent).join(" → ");
     entry.hidden = shares.every((part) => part < LEAST_SHARE) && alone !== label;
-    if (entry.hidden && label !== NONE) absent.push(classes[label].name);
+    if (entry.hidden && classes[label]?.isKnown) absent.push(classes[label].name);
   });
   const more = absent.length > MOST_ABSENT ? ` and ${absent.length - MOST_ABSENT} more` : "";
   const named = `Not found: ${absent.slice(0, MOST_ABSENT).join(", ")}${more}`;

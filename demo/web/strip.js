@@ -9,14 +9,17 @@ export default function mount({ element, props, trigger, watch }) {
   function update() {
     const { items = [], columns = 1, selected, pressable = true } = props.value ?? {};
     legend.replaceChildren(...(props.value?.classes ?? []).map(named));
+    const { note = "" } = props.value ?? {};
+    Object.assign(element.querySelector(".note"), { textContent: note, hidden: !note });
     strip.style.setProperty("--columns", columns);
     // Settings change with each press, which must not replace the button that has the focus.
     const next = JSON.stringify([items.map(({ settings, ...seen }) => seen), pressable]);
     if (key !== next) {
-      strip.replaceChildren(...items.map((item, i) => drawn(item, i, pressable)));
+      const parts = items.map((item, i) => [headed(item), drawn(item, i, pressable)]);
+      strip.replaceChildren(...parts.flat().filter(Boolean));
       key = next;
     }
-    [...strip.children].forEach((child, i) => {
+    strip.querySelectorAll("button").forEach((child, i) => {
       if (selected !== undefined) child.setAttribute("aria-pressed", i === selected);
     });
   }
@@ -26,6 +29,9 @@ export default function mount({ element, props, trigger, watch }) {
     entry.style.setProperty("--colour", colour);
     return entry;
   }
+
+  /** What stands over a row of pictures. */
+  const headed = ({ heading }) => heading && make("p", "heading", heading);
 
   function drawn({ image, caption = "", alt = "", isOurs, word }, i, pressable) {
     const item = make(pressable ? "button" : "figure", image ? "" : "pill");

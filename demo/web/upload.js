@@ -20,7 +20,7 @@ function check(event, files) {
   if (event.type === "change") event.target.value = ""; // so that it can be chosen again
   const refused = Object.assign(document.createElement("p"), { className: "gone refused" });
   refused.setAttribute("role", "alert");
-  refused.textContent = `${name} is not a photo. Choose a JPEG, PNG or WebP file.`;
+  refused.textContent = `${name} is not a photo. Choose a PNG, JPEG, WebP or GIF file.`;
   document.querySelector("#photo").after(refused);
   setTimeout(() => refused.remove(), 8000);
 }

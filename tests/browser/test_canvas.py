@@ -178,7 +178,7 @@ def test_switches(flower: Page) -> None:
     amf, mask = switch(flower, "AMF"), flower.locator("#canvas canvas.mask")
     expect(amf).to_have_attribute("aria-checked", "true")
     expect(switch(flower, "CS")).to_be_disabled()
-    expect(flower.locator("#canvas .idle")).to_contain_text("has no outlier")
+    expect(flower.locator("#canvas .idle")).to_contain_text("is an outlier")
     fused, before = mask.evaluate(DRAWN), share(flower, "plant")
     held = list[Route]()
     flower.route("**/queue/join*", lambda route: held.append(route))
@@ -225,6 +225,8 @@ def test_photo_alone(flower: Page) -> None:
     expect(mask).to_have_css("opacity", "0")
     photo.press("Enter")
     expect(mask).to_have_css("opacity", "1")
+    photo.press("Tab")
+    expect(flower.get_by_role("button", name="Full screen")).to_be_focused()
 
 
 def test_background_has_words(flower: Page) -> None:

@@ -102,8 +102,9 @@ class Tab:
     shown: tuple[str, str] = "", ""
     """The last link, and the address of its answer."""
 
-    def open(self, size: dict[str, int] = DESKTOP, **query: Any) -> Page:
-        """Shows a link, as Back does in a page that is already there."""
+    def open(self, size: dict[str, int] = DESKTOP, says: str = "", **query: Any) -> Page:
+        """Shows a link, as Back does in a page that is already there. A message that it ``says``
+        is read before the answer is complete: on a busy machine it may be gone then."""
         page = self.page
         page.mouse.move(1, 1)
         page.set_viewport_size(size)
@@ -116,6 +117,8 @@ class Tab:
             page.evaluate(CLEAR)
             if self.shown != (link, page.url):  # otherwise, the last test left it as it was
                 page.evaluate(BACK, link)
+            if says:
+                expect(page.locator(".toast-body")).to_contain_text(says)
             is_settled(page)
         expect(page.locator("#canvas .loading")).to_have_count(0)
         if "patch" not in query and page.locator("#canvas .why").is_visible():

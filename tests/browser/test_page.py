@@ -67,8 +67,7 @@ LINK = {
 def test_link(visitor: Callable[..., Page]) -> None:
     """A link restores every setting to the last digit, and the page gives the same link. Words are
     treated as text, whatever they contain. What cannot be used is ignored, and the page says so."""
-    page = visitor(**LINK, cs="perhaps", **{"<b>planted</b>": 7})
-    expect(page.locator(".toast-body")).to_contain_text("<b>planted</b>, cs")
+    page = visitor(says="<b>planted</b>, cs", **LINK, cs="perhaps", **{"<b>planted</b>": 7})
     expect(legend(page)).to_have_text([*LINK["words"].split(", "), "background"])
     expect(switch(page, "AMF")).to_have_attribute("aria-checked", "false")
     turn_to(page, "How it works")

@@ -50,7 +50,7 @@ def test_endpoints(client: Client) -> None:
     [
         ("naclip", {"background": "on"}, gclip.METHODS["naclip"]),
         ("gclip", {"background": "on", "refine": "guided"}, gclip.gclip()),
-        ("amf", {"background": "off"}, gclip.gclip(cs=False)),
+        ("cs", {"background": "off"}, gclip.gclip(amf=False)),
     ],
 )
 def test_segment(client: Client, method: str, options: dict, same: gclip.Method) -> None:

@@ -21,7 +21,7 @@ USUAL = {
     "backbone": "built-in-damaged",
     "method": "gclip",
     "refine": "none",
-    "short_side": 128,
+    "short_side": 112,
     "window": 112,
     "stride": 112,
     "amf_blocks": "auto",

@@ -287,8 +287,11 @@ def test_damaged_model_compares_four() -> None:
 # --- Learn ---------------------------------------------------------------------------------------
 
 
-def test_lessons_are_true(as_shipped: None) -> None:
+@pytest.mark.parametrize("size", ["small", pytest.param("as_shipped", marks=pytest.mark.long)])
+def test_lessons_are_true(size: str, request: pytest.FixtureRequest) -> None:
     """Each step holds on its photo and with these weights; the third loses the animal's nose."""
+    if size != "small":
+        request.getfixturevalue(size)
     for step, right in zip(lessons.LESSONS, [0, 0, 1, 0], strict=True):
         for guess in (right, 1 - right):
             text, strip = lessons.guessed(step, guess)

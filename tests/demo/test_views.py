@@ -37,6 +37,7 @@ from demo.scene import Photo, Scene, coarser
 from demo.settings import Settings
 from evaluation.figure import save
 from gclip_core import BACKBONES, METHODS, load_backbone
+from gclip_core.cache import BoundedCache
 from tests.demo.photos import DOG, FLOWER, OTHER, SMALL, USUAL, numbers, scene, small_dog
 from tests.demo.visitor import Visitor
 
@@ -350,6 +351,7 @@ def test_python_computes_in_the_precision_of_the_host(monkeypatch: pytest.Monkey
     """A host may compute in bfloat16, where a few labels differ."""
     once = cache(load_backbone)
     monkeypatch.setattr(backbones, "get", partial(once, dtype="bfloat16"))
+    monkeypatch.setattr("demo.scene.CACHE", BoundedCache(100))
     monkeypatch.setattr(gclip_core, "load_backbone", once)
     small = {"templates": "plain", "background": False, "short_side": 64, "refine": "none"}
     prints_the_same_areas(scene(words="dog, grass, person", **small))

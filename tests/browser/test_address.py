@@ -124,13 +124,15 @@ def test_copied_address(flower: Page) -> None:
     expect(flower).to_have_url(re.compile("words=dog%2C\\+sky"))
     assert not flower.context.cookies()
     flower.evaluate("() => { localStorage.clear(); sessionStorage.clear() }")
-    flower.goto(flower.url)
+    address = flower.url
+    flower.goto(address)
     expect(flower.locator("#canvas .empty")).to_contain_text(NOT_THERE)
     expect(flower.locator("#words textarea")).to_have_value("dog, sky")
     expect(flower.locator("#photo img")).to_have_count(0)
     expect(flower.locator("#canvas canvas.mask")).to_be_hidden()
     give(flower, encoded(picture(), "PNG"), "mine.png")
     expect(legend(flower)).to_have_text(["dog", "sky", "background"])
+    expect(flower).not_to_have_url(address)  # its photo is in another storage
 
 
 @pytest.mark.long

@@ -5,6 +5,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,8 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 # Small towers are slower on several threads, and a worker has one core; long tests may use all.
 if "--long" not in sys.argv:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+BROWSER = "tests/browser/"
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -47,8 +50,21 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return 0 if config.getoption("--long") or all(".py" in name for name in config.args) else 2
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """One worker runs all tests of the browser: server, page and Chromium start once."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return BROWSER if nodeid.startswith(BROWSER) else super()._split_scope(nodeid)
+
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    first = ("tests/browser/", "tests/demo/")  # the longest, so that both workers end together
+    # the longest, so that both workers end together
+    first = (BROWSER, "tests/demo/", "tests/training/", "tests/evaluation/")
     items.sort(key=lambda item: [not item.nodeid.startswith(name) for name in first])
     if config.getoption("--long"):
         return

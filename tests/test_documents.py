@@ -16,11 +16,12 @@ import open_clip
 import pytest
 import yaml
 
+import gclip_core
 from demo import main
 from gclip_core import command
 from gclip_core.backbones.registry import BACKBONES
 from tests import DOCUMENTS, ROOT
-from tests.models import tiny_clip
+from tests.models import loaded, small, tiny_clip
 
 MODULE = re.compile(r"python -m ([a-z_.]+)")
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -98,6 +99,9 @@ def test_readme_python(
     """README's code runs, in order, and prints what README shows."""
     model = tiny_clip(image=224, patch=16, quick_gelu=True)
     monkeypatch.setattr(open_clip, "create_model", lambda name, pretrained: model)  # no network
+    # README shows what the first model prints; the other only runs.
+    load = {"built-in-damaged": loaded, "built-in": small}
+    monkeypatch.setattr(gclip_core, "load_backbone", lambda name: load[name](name))
     (tmp_path / "assets").symlink_to(ROOT / "assets")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}

@@ -1,18 +1,19 @@
 """How it works: one patch in focus from the photo to the mask."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import after, switch, turn_to
+from tests.browser.conftest import FLOWER, after, switch, turn_to
 
 
 @pytest.fixture
-def diagram(flower: Page) -> Page:
-    turn_to(flower, "How it works")
-    expect(flower.locator("#diagram .size")).to_have_text(re.compile("15 ×"))  # not another photo
-    return flower
+def diagram(visitor: Callable[..., Page]) -> Page:
+    page = visitor(**FLOWER, tab="how")
+    expect(page.locator("#diagram .size")).to_have_text(re.compile("15 ×"))  # not another photo
+    return page
 
 
 def drawn(page: Page, part: str) -> str:
@@ -48,12 +49,14 @@ def test_pointing(diagram: Page) -> None:
 
 
 def test_formulas(diagram: Page) -> None:
-    """Formulas appear under their parts on request."""
+    """Formulas appear under their parts on request, and disappear."""
     formula = diagram.locator("#diagram .formula").first
     expect(formula).to_be_hidden()
     diagram.get_by_role("button", name="Formulas").click()
     expect(formula).to_be_visible()
     expect(diagram.locator("#diagram .own")).to_have_text("softmax(QQᵀ)")
+    diagram.get_by_role("button", name="Formulas").click()
+    expect(formula).to_be_hidden()
 
 
 def test_amf(diagram: Page) -> None:

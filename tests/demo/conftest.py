@@ -8,10 +8,9 @@ import pytest
 
 from demo import backbones, main, scene
 from demo.gate import numbers
-from gclip_core import load_backbone
 from gclip_core.cache import BoundedCache
 from tests.demo.visitor import Visitor
-from tests.models import small
+from tests.models import loaded, small
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -26,7 +25,7 @@ def _small() -> Iterator[None]:
 @pytest.fixture
 def as_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """The built-in model at its own size."""
-    monkeypatch.setattr(backbones, "load_backbone", load_backbone)
+    monkeypatch.setattr(backbones, "load_backbone", loaded)
     monkeypatch.setattr(backbones, "_loaded", BoundedCache(numbers.MAX_BACKBONES))
     monkeypatch.setattr(scene, "CACHE", BoundedCache(100))
 

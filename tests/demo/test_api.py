@@ -48,10 +48,9 @@ def test_endpoints(client: Client) -> None:
 @pytest.mark.parametrize(
     ("method", "options", "same"),
     [
-        ("gclip", {"background": "on"}, gclip.gclip()),
-        ("gclip", {"background": "on", "refine": "guided"}, gclip.gclip()),
-        ("amf", {"background": "off"}, gclip.gclip(cs=False)),
         ("naclip", {"background": "on"}, gclip.METHODS["naclip"]),
+        ("gclip", {"background": "on", "refine": "guided"}, gclip.gclip()),
+        ("cs", {"background": "off"}, gclip.gclip(amf=False)),
     ],
 )
 def test_segment(client: Client, method: str, options: dict, same: gclip.Method) -> None:

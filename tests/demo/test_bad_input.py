@@ -1,6 +1,7 @@
 """Bad input gets an error message, and nothing is lost: over HTTP, as a browser sends it."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -66,6 +67,15 @@ def test_deleted_photo(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.undo()
     with pytest.raises(FailedError, match="Upload it again"):
         visitor.ask(photo)
+
+
+def test_two_visitors(visitor: Visitor, url: str) -> None:
+    """Two visitors with simultaneous requests see their own answers."""
+    visitors, words = (visitor, Visitor(url)), ("plant, sky", "person, grass")
+    with ThreadPoolExecutor(2) as pool:
+        shown = [*pool.map(lambda of, typed: of.ask(words=typed, refine="none"), visitors, words)]
+    names = [", ".join(entry["name"] for entry in of["canvas"]["classes"]) for of in shown]
+    assert names == [*words]
 
 
 @pytest.mark.parametrize("photo", [None, {"url": "http://127.0.0.1/a.png"}])

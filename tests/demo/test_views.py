@@ -7,7 +7,7 @@ import warnings
 import zipfile
 from contextlib import redirect_stdout
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,9 @@ from demo.answer import IN_VIEW, Seen
 from demo.backbones import get
 from demo.scene import Photo, Scene, coarser
 from demo.settings import Settings
+from evaluation.figure import save
 from gclip_core import BACKBONES, METHODS, load_backbone
+from gclip_core.cache import BoundedCache
 from tests.demo.photos import DOG, FLOWER, OTHER, SMALL, USUAL, numbers, scene, small_dog
 from tests.demo.visitor import Visitor
 
@@ -286,8 +288,11 @@ def test_damaged_model_compares_four() -> None:
 # --- Learn ---------------------------------------------------------------------------------------
 
 
-def test_lessons_are_true(as_shipped: None) -> None:
+@pytest.mark.parametrize("size", ["small", pytest.param("as_shipped", marks=pytest.mark.long)])
+def test_lessons_are_true(size: str, request: pytest.FixtureRequest) -> None:
     """Each step holds on its photo and with these weights; the third loses the animal's nose."""
+    if size != "small":
+        request.getfixturevalue(size)
     for step, right in zip(lessons.LESSONS, [0, 0, 1, 0], strict=True):
         for guess in (right, 1 - right):
             text, strip = lessons.guessed(step, guess)
@@ -344,8 +349,12 @@ def test_python_makes_the_same_mask(settings: dict, monkeypatch: pytest.MonkeyPa
 
 def test_python_computes_in_the_precision_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     """A host may compute in bfloat16, where a few labels differ."""
-    monkeypatch.setattr(backbones, "get", partial(load_backbone, dtype="bfloat16"))
-    prints_the_same_areas(scene(words="dog", templates="plain", short_side=96, refine="none"))
+    once = cache(load_backbone)
+    monkeypatch.setattr(backbones, "get", partial(once, dtype="bfloat16"))
+    monkeypatch.setattr("demo.scene.CACHE", BoundedCache(100))
+    monkeypatch.setattr(gclip_core, "load_backbone", once)
+    small = {"templates": "plain", "background": False, "short_side": 64, "refine": "none"}
+    prints_the_same_areas(scene(words="dog, grass, person", **small))
 
 
 def prints_the_same_areas(current: Scene) -> None:
@@ -364,8 +373,9 @@ def test_download_without_a_photo() -> None:
         page.download("mask", Seen(), None, *Settings(words="dog").model_dump().values())
 
 
-def test_figure_takes_any_word() -> None:
+def test_figure_takes_any_word(monkeypatch: pytest.MonkeyPatch) -> None:
     """Words are not read as formulas, and letters that the font lacks are not logged."""
+    monkeypatch.setattr(compare, "save", partial(save, dpi=20))
     current = scene(words="dog, a$x^$b, 猫", **SMALL)
     with warnings.catch_warnings(action="error"):
         image = Image.open(io.BytesIO(compare.figure(current)))

@@ -34,16 +34,6 @@ def test_parity(channels: tuple[int, ...], grid: tuple[int, int]) -> None:
         assert torch.allclose(matrix[1:, 1:].double(), expected, atol=1e-4)
 
 
-def test_sinks_count() -> None:
-    """The result depends on the sink channels."""
-    unknown = replace(BACKBONE, sink_channels=())
-    first, second = (
-        Segmenter(backbone, short_side=40).dense_features(picture(40, 56), RFCLIP)
-        for backbone in (BACKBONE, unknown)
-    )
-    assert not torch.allclose(first, second, atol=1e-3)
-
-
 def test_no_cs() -> None:
     """With CS, which its own pass would ignore, it is refused."""
     segmenter, both = (

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,7 @@ def test_fold(
             copy = file_of(tmp_path, photo)
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.symlink_to(file_of(work, photo))
+    monkeypatch.setattr(patch_map, "load_backbone", cache(load_backbone))
     monkeypatch.setattr(patch_map, "LABELLED", 128)
     monkeypatch.setattr(patch_map, "FREE", 64)
     monkeypatch.setattr(learn_attention, "CROPS", 1)

@@ -12,24 +12,11 @@ from demo.scene import LEAST_SHARE, Scene
 from demo.segment import canvas
 from demo.terms import explained
 from evaluation.figure import percent, save, styled
-from gclip_core import BACKBONES, Method
+from gclip_core import BACKBONES
 from gclip_core.result import Segmentation
 
 COLUMNS = ("Method", "mIoU, %", "Attention compares", "Paper")
 COLUMNS_OF_FIGURE = 4
-RULES = {
-    "qk": "query · key",
-    "qq": "query · query",
-    "kk": "key · key",
-    "vv": "value · value",
-    "qq+kk": "query · query + key · key",
-    "kk+gaussian": "key · key + proximity",
-    "aligned qk": "query · key, aligned",
-    "identity": "nothing: each patch alone",
-    "rfclip": "key · key of every block",
-    "proxyclip": "features of another network, DINO",
-}
-"""By the name of a method or of its attention."""
 
 
 def rows(scene: Scene) -> list[tuple[str, ...]]:
@@ -38,7 +25,7 @@ def rows(scene: Scene) -> list[tuple[str, ...]]:
         (
             mask.method.title,
             "–" if miou is None else f"{100 * miou:.1f}",
-            rule(mask.method),
+            mask.method.rule,
             mask.method.citation or "for comparison",
         )
         for mask, miou in scene.compared.values()
@@ -59,12 +46,6 @@ def table(scene: Scene) -> str:
             f"for CLIP. In this model, most patches are that similar.\n\n{text}"
         )
     return re.sub(r"arXiv:([\d.]+)", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
-
-
-def rule(method: Method) -> str:
-    """What the attention of a method compares."""
-    compared = RULES.get(method.name) or RULES.get(method.attention, method.attention)
-    return f"{compared}, fused" if method.fusion else compared
 
 
 def mask_strip(scene: Scene) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import numpy as np
 import torch.nn.functional as F
 
 from demo import plots
-from demo.compare import RULES, rule
 from demo.drawing import attended, background_at, classes, patches_key, pooled
 from demo.files import packed, photo_file, picture_file
 from demo.fits import class_logits
@@ -17,7 +16,6 @@ from demo.segment import norms, switches, why_fused
 from gclip_core import cs
 from gclip_core.attention import ATTENTIONS
 from gclip_core.methods import Method
-from gclip_core.refocus import Refocusing
 
 MASK_SIDE = 480
 """Longest side of the mask in pixels: it is drawn small here."""
@@ -92,8 +90,8 @@ def tower(scene: Scene) -> dict[str, Any]:
         "attended": keys,
         "maps": packed(np.stack(maps)),
         "last": packed(np.stack(last)),
-        "alone": f"Block {len(blocks)} again: {rule(alone)}"
-        + ("" if alone.attention == "qk" else f" (above: {RULES['qk']})"),
+        "alone": f"Block {len(blocks)} again: {alone.rule}"
+        + ("" if alone.attention == "qk" else f" (above: {ATTENTIONS['qk'].rule})"),
         "reason": why_fused(scene) if is_gclip else "",
         "formula": formula(alone),
         "fusion": "AMF" if is_gclip else scene.method.title.partition(" (")[0],
@@ -121,7 +119,6 @@ def closer(scene: Scene) -> dict[str, Any]:
 
 def formula(method: Method) -> str:
     """The last block's own attention, such as "softmax(QQᵀ) + softmax(KKᵀ)", or its rule."""
-    kind = ATTENTIONS[method.attention]
-    if not kind.is_plain or isinstance(method.last, Refocusing):
-        return rule(method)
+    if method.last or not (kind := ATTENTIONS[method.attention]).is_plain:
+        return method.rule
     return " + ".join(f"softmax({a.upper()}{b.upper()}ᵀ)" for a, b in kind.pairs)

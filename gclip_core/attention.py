@@ -94,6 +94,8 @@ class Attention:
 
     name: str
     pairs: tuple[tuple[Part, Part], ...]
+    rule: str
+    """What it compares, in a few words for people."""
     gaussian: bool = False
     prepare: Callable[[Heads], Heads] | None = None
 
@@ -104,14 +106,14 @@ class Attention:
 
 
 ATTENTIONS: Table[Attention] = Table(
-    Attention("qk", (("q", "k"),)),
-    Attention("qq", (("q", "q"),)),
-    Attention("kk", (("k", "k"),)),
-    Attention("vv", (("v", "v"),)),
-    Attention("qq+kk", (("q", "q"), ("k", "k"))),
-    Attention("kk+gaussian", (("k", "k"),), gaussian=True),
-    Attention("aligned qk", (("q", "k"),), prepare=aligned),
-    Attention("identity", ()),
+    Attention("qk", (("q", "k"),), "query · key"),
+    Attention("qq", (("q", "q"),), "query · query"),
+    Attention("kk", (("k", "k"),), "key · key"),
+    Attention("vv", (("v", "v"),), "value · value"),
+    Attention("qq+kk", (("q", "q"), ("k", "k")), "query · query + key · key"),
+    Attention("kk+gaussian", (("k", "k"),), "key · key + proximity", gaussian=True),
+    Attention("aligned qk", (("q", "k"),), "query · key, aligned", prepare=aligned),
+    Attention("identity", (), "nothing: each patch alone"),
     what="kind of attention",
     error=MethodError,
 )

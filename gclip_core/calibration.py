@@ -8,7 +8,7 @@ float32. In the comments, ``X_b`` is the output of block b, counted from 0.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,8 +17,9 @@ from torch import Tensor
 from gclip_core import attention, blocks
 from gclip_core.attention import ATTENTIONS, Attention, Heads
 from gclip_core.encoder import Encoded
-from gclip_core.errors import ImageError
+from gclip_core.errors import ImageError, check_choice
 from gclip_core.numbering import BlocksOf12
+from gclip_core.steps import LastBlock
 from gclip_core.types import Grid, Module
 
 NEIGHBOURS = 30
@@ -41,9 +42,14 @@ the sum that is the input of the second pass."""
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """A calibrated last block (``methods.LastBlock``): the settings in which methods differ."""
+class Calibration(LastBlock):
+    """A calibrated last block: the settings in which methods differ.
 
+    Raises MethodError for an ``attention`` that is not a sum of plain softmaxes.
+    """
+
+    attention: str
+    """A name in ``ATTENTIONS``."""
     outliers: Literal["lof", "som"]
     """How outliers are found: ``lof_outliers`` or ``som_outliers``."""
     keeps_isolated: bool
@@ -52,19 +58,28 @@ class Calibration:
     """Whether the gate is computed from thresholded similarities."""
     second_attends: bool
     """Whether the second pass has the attention of the last block, too, or the gate alone."""
-    attentions: ClassVar[tuple[str, ...]] = tuple(
-        name for name, kind in ATTENTIONS.items() if kind.is_plain
-    )
 
-    def patches(self, encoded: Encoded, kind: Attention) -> Tensor:
+    def __post_init__(self) -> None:
+        plain = [name for name, kind in ATTENTIONS.items() if kind.is_plain]
+        check_choice("The attention of Calibration", self.attention, plain)
+
+    @property
+    def kind(self) -> Attention:
+        return ATTENTIONS[self.attention]
+
+    @property
+    def rule(self) -> str:
+        return self.kind.rule
+
+    def patches(self, encoded: Encoded) -> Tensor:
         last = encoded.backbone.blocks[-1]
-        z = [two_passes(last, kind, window) for window in self._windows(encoded)]
+        z = [two_passes(last, window) for window in self._windows(encoded)]
         return torch.stack(z).unflatten(1, encoded.window)
 
-    def matrix(self, encoded: Encoded, kind: Attention, head: int | None) -> Tensor:
+    def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
         last = encoded.backbone.blocks[-1]
         windows = self._windows(encoded)
-        return torch.stack([path_matrix(last, kind, window, head) for window in windows])
+        return torch.stack([path_matrix(last, window, head) for window in windows])
 
     def _windows(self, encoded: Encoded) -> Iterator["Calibrated"]:
         before_last = encoded.heads(encoded.backbone.n_blocks - 2)
@@ -73,8 +88,8 @@ class Calibration:
             yield calibrate(self, inputs, before_last[i], encoded.window)
 
 
-SCCLIP = Calibration("lof", keeps_isolated=True, thresholds_gate=False, second_attends=True)
-SFP = Calibration("som", keeps_isolated=False, thresholds_gate=True, second_attends=False)
+SCCLIP = Calibration("kk", "lof", keeps_isolated=True, thresholds_gate=False, second_attends=True)
+SFP = Calibration("qq+kk", "som", keeps_isolated=False, thresholds_gate=True, second_attends=False)
 
 
 def lof_outliers(patches: Tensor) -> Tensor:
@@ -203,7 +218,7 @@ def calibrate(
     )
 
 
-def two_passes(last: Module, kind: Attention, calibrated: Calibrated) -> Tensor:
+def two_passes(last: Module, calibrated: Calibrated) -> Tensor:
     """The calibrated last block: (N, D), before ``ln_post``.
 
     It has no residual path and no FFN. Spreading is linear, so it is applied once, to the sum.
@@ -211,19 +226,20 @@ def two_passes(last: Module, kind: Attention, calibrated: Calibrated) -> Tensor:
     heads, attending = _heads(last, calibrated)
     values = heads.part("v")
     gated = torch.einsum("nm,phmd->phnd", calibrated.gate, values.float())
+    kind = calibrated.calibration.kind
     mixed = _with_attention(gated, attention.attend(kind, attending, calibrated.grid), kind)
     z = blocks.merge(last, mixed.to(values.dtype)) + calibrated.class_terms
     return (calibrated.after @ z.sum(0)).to(values.dtype)
 
 
-def path_matrix(last: Module, kind: Attention, calibrated: Calibrated, head: int | None) -> Tensor:
+def path_matrix(last: Module, calibrated: Calibrated, head: int | None) -> Tensor:
     """The weight of patch j in the output of patch i, for one head or averaged: (N, N).
 
     It is the product of repair, spreading, attention and spreading, averaged over both passes; the
     patches of the second pass are from earlier blocks. Layer norms, projections and the class term
     are left out, because they do not mix patches.
     """
-    _, attending = _heads(last, calibrated)
+    kind, (_, attending) = calibrated.calibration.kind, _heads(last, calibrated)
     attended = attention.mean_matrix(kind, attending.only(head), calibrated.grid)
     first, second = _with_attention(calibrated.gate.repeat(2, 1, 1), attended, kind)
     eye = torch.eye(len(first), device=first.device)

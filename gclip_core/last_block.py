@@ -19,7 +19,8 @@ def features(method: Method, encoded: Encoded) -> Tensor:
     """Dense features of each window: (W, h, w, E) float32 on the CPU, L2-normalised.
 
     The formulas are in METHOD.md's table. The grid is the window's, or a finer one of
-    ``method.last``. SC-CLIP raises ImageError for fewer than 31 patches.
+    ``method.last``. Raises MethodError for blocks that AMF cannot fuse, and ImageError for fewer
+    than 31 patches with SC-CLIP.
     """
     visual, fused = encoded.backbone.visual, encoded.amf_report(method.fusion).blocks
     parts = (_patches(method, some, fused) for some in encoded.split())
@@ -37,14 +38,14 @@ def attention_matrix(method: Method, encoded: Encoded, head: int | None = None) 
     """Entry (i, j): the weight of token j in the output of token i, (W, 1+N, 1+N) float32.
 
     ``head`` selects one head instead of the mean over heads. The result is the attention matrix of
-    the last block, whose rows sum to 1 (or 2, for a sum of two softmaxes). ``method.last`` has one
-    of the patches alone; there, the class token attends to itself. Errors are those of
-    ``features``.
+    the last block, whose rows sum to 1 (or 2, for a sum of two softmaxes). That of ``method.last``
+    is for patches alone, and its rows may have other sums; there, the class token attends to
+    itself. Errors are those of ``features``.
     """
     if method.last is None:
         fused = encoded.amf_report(method.fusion).blocks
         return amf.fused_matrix(_maps(method, encoded, fused), encoded.window, head)
-    matrix = F.pad(method.last.matrix(encoded, ATTENTIONS[method.attention], head), (1, 0, 1, 0))
+    matrix = F.pad(method.last.matrix(encoded, head), (1, 0, 1, 0))
     matrix[:, 0, 0] = 1
     return matrix
 
@@ -53,7 +54,7 @@ def _patches(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
     """The patch tokens after the last block, (W, h, w, D); ``fused`` are the blocks whose attention
     is fused into the last block's."""
     if method.last is not None:
-        return method.last.patches(encoded, ATTENTIONS[method.attention])
+        return method.last.patches(encoded)
     last, maps = encoded.backbone.blocks[-1], _maps(method, encoded, fused)
     z = blocks.merge(last, amf.attend_fused(maps, encoded.window))
     if method.residual:

@@ -2,53 +2,32 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
-
-from torch import Tensor
+from typing import Literal
 
 from gclip_core import calibration, proxy
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, Fusion
-from gclip_core.attention import ATTENTIONS, Attention
+from gclip_core.attention import ATTENTIONS
 from gclip_core.cs import CHANNEL_THRESHOLD, Suppression
-from gclip_core.encoder import Encoded
-from gclip_core.errors import MethodError, check_choice
+from gclip_core.errors import MethodError
 from gclip_core.numbering import BlocksOf12, indices
 from gclip_core.refocus import Refocusing
+from gclip_core.steps import LastBlock
 from gclip_core.tables import Table
 from gclip_core.types import Blocks
-
-
-class LastBlock(Protocol):
-    """A last block with steps of its own: a frozen dataclass whose fields are plain settings.
-
-    ``kind`` is the method's attention.
-    """
-
-    attentions: ClassVar[tuple[str, ...]]
-    """The attentions that it can use, by name."""
-
-    def patches(self, encoded: Encoded, kind: Attention) -> Tensor:
-        """Patch tokens before ``ln_post``: (W, h, w, D), on the window's grid or a finer one."""
-        ...
-
-    def matrix(self, encoded: Encoded, kind: Attention, head: int | None) -> Tensor:
-        """The weight of patch j in the output of patch i, for one head or averaged: (W, N, N)
-        float32."""
-        ...
 
 
 @dataclass(frozen=True)
 class Method:
     """A method: how the last block is computed, what is fused, and whether CS changes other blocks.
 
-    Raises MethodError for an unknown attention, and for parts that ``last`` cannot be combined
-    with.
+    Raises MethodError for an unknown attention, a part of the wrong type, and parts that ``last``
+    does not use.
     """
 
     name: str
     title: str
-    attention: str
-    """A name in ``gclip_core.attention.ATTENTIONS``."""
+    attention: str = ""
+    """A name in ``gclip_core.attention.ATTENTIONS``; empty if there is a ``last``."""
     residual: bool = False
     """Whether the last block's residual path is kept."""
     ffn: bool = False
@@ -56,7 +35,7 @@ class Method:
     fusion: Fusion | None = None
     suppression: Suppression | None = None
     last: LastBlock | None = None
-    """A last block with steps of its own, without residual path, FFN and fusion."""
+    """A last block with steps of its own, in place of attention, residual path, FFN and fusion."""
     summary: str = ""
     """One sentence for people."""
     authors: str = ""
@@ -66,16 +45,27 @@ class Method:
     """An arXiv number or a conference."""
 
     def __post_init__(self) -> None:
-        ATTENTIONS[self.attention]  # raises for an unknown name
+        kinds = {"fusion": Fusion, "suppression": Suppression, "last": LastBlock}
+        for part, kind in kinds.items():
+            value = getattr(self, part)
+            if value is not None and not isinstance(value, kind):
+                raise MethodError(f"{part} must be a {kind.__name__} or None, not {value!r:.60}.")
         if self.last is None:
+            ATTENTIONS[self.attention]  # raises for an unknown name
             return
-        name = type(self.last).__name__
-        check_choice(f"The attention of {name}", self.attention, self.last.attentions)
-        if parts := [part for part in ("residual", "ffn", "fusion") if getattr(self, part)]:
+        unused = ["attention", "residual", "ffn", "fusion"]
+        unused += [] if self.last.uses_cs else ["suppression"]
+        if parts := [part for part in unused if getattr(self, part)]:
             raise MethodError(
-                f"{name} has no residual path, no FFN and no fusion, but {self.title} has "
+                f"The last block of {self.title}, {type(self.last).__name__}, does not use "
                 f"{', '.join(parts)}. Leave these out."
             )
+
+    @property
+    def rule(self) -> str:
+        """What its attention compares, in a few words for people."""
+        rule = (self.last or ATTENTIONS[self.attention]).rule
+        return f"{rule}, fused" if self.fusion else rule
 
     @property
     def citation(self) -> str:
@@ -158,7 +148,7 @@ METHODS: Table[Method] = Table(  # in the order of their years
         summary="Query-Query attention; residual path and FFN left out.",
     ),
     Method(
-        "proxyclip", "ProxyCLIP", "identity", last=proxy.SHIPPED,
+        "proxyclip", "ProxyCLIP", last=proxy.SHIPPED,
         authors="Lan et al.", year=2024, paper="arXiv:2408.04883",
         summary="Attention from another network, DINO: averages the Values of patches that look "
         "alike to it.",
@@ -175,8 +165,7 @@ METHODS: Table[Method] = Table(  # in the order of their years
         "Without its image augmentations and class definitions.",
     ),
     Method(
-        "scclip", "SC-CLIP", "kk",
-        last=calibration.SCCLIP,
+        "scclip", "SC-CLIP", last=calibration.SCCLIP,
         authors="Bai et al.", year=2024, paper="arXiv:2411.15869",
         summary="Outlier patches are replaced by their neighbours; patches alike in a middle block "
         "are averaged before and after the last block, which also gets middle blocks' tokens.",
@@ -195,14 +184,13 @@ METHODS: Table[Method] = Table(  # in the order of their years
     ),
     GCLIP,
     Method(
-        "sfp", "SFP", "qq+kk",
-        last=calibration.SFP,
+        "sfp", "SFP", last=calibration.SFP,
         authors="Jin et al.", year=2025, paper="ICCV 2025",
         summary="Like SC-CLIP, but outliers are the patches that the class token attends to most, "
         "and the last block also has Query-Query attention.",
     ),
     Method(
-        "rfclip", "RF-CLIP", "kk", last=Refocusing(),
+        "rfclip", "RF-CLIP", last=Refocusing(),
         authors="Li et al.", year=2026, paper="arXiv:2511.16170",
         summary="Distracting patches are blurred after every block, if their channels are known "
         "(for OpenAI's ViT-B/16 and L/14); Key-Key attention of all blocks.",

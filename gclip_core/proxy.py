@@ -6,22 +6,22 @@ functions are pure and take one window; matrices are float32.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import attention, blocks
-from gclip_core.attention import Attention, gate
+from gclip_core.attention import gate
 from gclip_core.encoder import Encoded
 from gclip_core.errors import check_between
+from gclip_core.steps import LastBlock
 from gclip_core.types import Grid
 
 
 @dataclass(frozen=True)
-class Proxy:
-    """ProxyCLIP's last block (``methods.LastBlock``): the softmax of ``gamma (cos - beta mean)``.
+class Proxy(LastBlock):
+    """ProxyCLIP's last block: the softmax of ``gamma (cos - beta mean)``.
 
     ``cos`` are the cosines of DINO's patches, and ``mean`` that of all pairs; only pairs of at
     least ``beta * mean`` count. Raises MethodError for a setting outside its range.
@@ -29,13 +29,16 @@ class Proxy:
 
     gamma: float
     beta: float
-    attentions: ClassVar[tuple[str, ...]] = ("identity",)
 
     def __post_init__(self) -> None:
         check_between("gamma", self.gamma, 1e-6, 1000)
         check_between("beta", self.beta, 0, 10)
 
-    def patches(self, encoded: Encoded, kind: Attention) -> Tensor:
+    @property
+    def rule(self) -> str:
+        return "features of another network, DINO"
+
+    def patches(self, encoded: Encoded) -> Tensor:
         heads = encoded.heads(encoded.backbone.n_blocks - 1, values=True)
         mixed = [
             attend(self, features, values, encoded.window)
@@ -44,7 +47,7 @@ class Proxy:
         z = blocks.merge(encoded.backbone.blocks[-1], torch.stack(mixed))
         return z.unflatten(1, encoded.dino.shape[1:3])
 
-    def matrix(self, encoded: Encoded, kind: Attention, head: int | None) -> Tensor:
+    def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
         return torch.stack([path_matrix(self, x, encoded.window) for x in encoded.dino])
 
 

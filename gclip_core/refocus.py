@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import attention, blocks
-from gclip_core.attention import Attention, Heads
+from gclip_core.attention import Heads
 from gclip_core.encoder import Encoded
-from gclip_core.errors import MethodError
+from gclip_core.steps import LastBlock
 from gclip_core.types import Grid
 
 SINK_SHARE = 5.0
@@ -30,15 +30,16 @@ SIMILAR = 0.4
 
 
 @dataclass(frozen=True)
-class Refocusing:
-    """RF-CLIP's last block (``methods.LastBlock``), with the Key-Key attention of every block.
+class Refocusing(LastBlock):
+    """RF-CLIP's last block, with the Key-Key attention of every block."""
 
-    Raises MethodError for an encoding with CS, because its own pass through the tower has none.
-    """
+    uses_cs: ClassVar[bool] = False  # its own pass through the tower has none
 
-    attentions: ClassVar[tuple[str, ...]] = ("kk",)
+    @property
+    def rule(self) -> str:
+        return "key · key of every block"
 
-    def patches(self, encoded: Encoded, kind: Attention) -> Tensor:
+    def patches(self, encoded: Encoded) -> Tensor:
         last, given, outputs = encoded.backbone.blocks[-1], refocused(encoded), []
         for path in given.paths:
             # After the softmax over all tokens, the class token does not count, and rows sum to
@@ -51,7 +52,7 @@ class Refocusing:
             outputs.append(blocks.merge(last, mixed[..., 1:, :].to(values.dtype)))
         return ((outputs[0] + outputs[1]) / 2).unflatten(1, encoded.window)
 
-    def matrix(self, encoded: Encoded, kind: Attention, head: int | None) -> Tensor:
+    def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
         """The product of the last block's attention and the spreading before it, averaged over both
         paths; the second starts from the mean of all blocks. Norms and projections are left out.
         """
@@ -82,16 +83,10 @@ class Refocused:
 
 
 def refocused(encoded: Encoded) -> Refocused:
-    """Runs RF-CLIP's pass from the input of block 0.
+    """Runs RF-CLIP's pass from the input of block 0; CS does not change that input.
 
-    If the backbone has no sink channels, no patch is a sink. Raises MethodError for an encoding
-    with CS.
+    If the backbone has no sink channels, no patch is a sink.
     """
-    if encoded.suppression is not None:
-        raise MethodError(
-            "RF-CLIP passes through the tower without CS, but this method has CS. Leave out its "
-            "suppression."
-        )
     x, grid, channels = encoded.inputs[0], encoded.window, encoded.backbone.sink_channels
     *trunk, last = encoded.backbone.blocks
     keys, total = [], torch.zeros_like(x, dtype=torch.float32)

@@ -172,9 +172,9 @@ ATTENTIONS: dict[str, Callable[[Tensor, Tensor, Tensor, tuple[int, int]], Tensor
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the METHOD table: the last block's attention, and whether it has its residual path
-    and FFN. ``blocks`` of 12, numbered from 1, are fused. ``weight`` is that of fused maps (None: a
-    plain average), ``own`` those of its kind."""
+    """A row of the METHOD table: the last block's attention (empty for one with a branch in
+    ``dense``), and whether it has its residual path and FFN. ``blocks`` of 12, numbered from 1, are
+    fused. ``weight`` is that of fused maps (None: a plain average), ``own`` those of its kind."""
 
     attention: str
     residual: bool = False
@@ -191,12 +191,12 @@ METHODS = {
     "naclip": Row("kk+gaussian"),
     "resclip": Row("kk+gaussian", blocks=(6, 7, 8, 9), weight=0.4),
     "clearclip": Row("qq"),
-    "proxyclip": Row("identity"),
+    "proxyclip": Row(""),
     "itaclip": Row("qq+kk", residual=True, blocks=(7, 8, 10), weight=0.5, own=True),
     "pearl": Row("aligned qk"),
-    "rfclip": Row("kk"),
-    "scclip": Row("kk"),
-    "sfp": Row("qq+kk"),
+    "rfclip": Row(""),
+    "scclip": Row(""),
+    "sfp": Row(""),
     "gclip": Row("qq"),
     "kk": Row("kk"),
     "vv": Row("vv"),

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gclip_core import METHODS, MethodError, gclip
+from gclip_core import METHODS, Method, MethodError, gclip
 from gclip_core.amf import Fusion
+from gclip_core.calibration import SCCLIP
 from gclip_core.cs import Suppression
 from gclip_core.proxy import Proxy
 from tests import reference
@@ -47,14 +48,17 @@ CALIBRATED, PROXIED, REFOCUSED = (METHODS[name] for name in ("scclip", "proxycli
         (Fusion, {"weight": 1.1}, "weight must"),
         (Fusion, {"attention": "x"}, "qk, own"),
         (Suppression, {"blocks": [6]}, "a tuple"),
-        (partial(replace, CALIBRATED), {"attention": "quick"}, "qq, kk"),
-        (partial(replace, CALIBRATED), {"attention": "kk+gaussian"}, "of Calibration must be"),
-        (partial(replace, CALIBRATED), {"attention": "aligned qk"}, "of Calibration must be"),
-        (partial(replace, CALIBRATED), {"fusion": Fusion()}, "SC-CLIP has fusion. Leave"),
-        (partial(replace, PROXIED), {"attention": "kk"}, "of Proxy must be one of identity"),
-        (partial(replace, PROXIED), {"residual": True}, "ProxyCLIP has residual. Leave"),
-        (partial(replace, REFOCUSED), {"attention": "qq"}, "of Refocusing must be one of kk"),
-        (partial(replace, REFOCUSED), {"ffn": True}, "RF-CLIP has ffn. Leave"),
+        (partial(replace, SCCLIP), {"attention": "quick"}, "qq, kk"),
+        (partial(replace, SCCLIP), {"attention": "kk+gaussian"}, "of Calibration must be"),
+        (partial(replace, SCCLIP), {"attention": "aligned qk"}, "of Calibration must be"),
+        (partial(replace, CALIBRATED), {"fusion": Fusion()}, "SC-CLIP.* not use fusion. Leave"),
+        (partial(replace, PROXIED), {"attention": "kk"}, "Proxy, does not use attention. Leave"),
+        (partial(replace, PROXIED), {"residual": True}, "ProxyCLIP.* not use residual. Leave"),
+        (partial(replace, REFOCUSED), {"ffn": True}, "RF-CLIP.* not use ffn. Leave"),
+        (partial(replace, REFOCUSED), {"suppression": Suppression()}, "not use suppression. Leave"),
+        (partial(Method, "mine", "Mine"), {}, "'' is not a kind of attention"),
+        (partial(Method, "mine", "Mine"), {"last": Proxy}, "last must be a LastBlock or None"),
+        (partial(Method, "mine", "Mine", "kk"), {"fusion": True}, "fusion must be a Fusion"),
         (Proxy, {"gamma": float("nan"), "beta": 1.2}, "gamma must"),
     ],
 )

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gclip_core import METHODS, MethodError, Segmenter
-from gclip_core.cs import Suppression
+from gclip_core import METHODS, Segmenter
 from tests import reference
 from tests.models import enlarge_channel, normalised, picture, tiny_backbone
 
@@ -32,14 +31,3 @@ def test_parity(channels: tuple[int, ...], grid: tuple[int, int]) -> None:
     for head, expected in {None: sum(weights) / 4, 2: weights[2]}.items():
         matrix = segmenter.last_attention(encoded, RFCLIP, head)
         assert torch.allclose(matrix[1:, 1:].double(), expected, atol=1e-4)
-
-
-def test_no_cs() -> None:
-    """With CS, which its own pass would ignore, it is refused."""
-    segmenter, both = (
-        Segmenter(BACKBONE, short_side=40),
-        replace(RFCLIP, suppression=Suppression((3,))),
-    )
-    for ask in (segmenter.dense_features, segmenter.last_attention):
-        with pytest.raises(MethodError, match="without CS.*Leave out"):
-            ask(picture(40, 56), both)

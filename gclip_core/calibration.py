@@ -111,7 +111,9 @@ def lof_outliers(patches: Tensor) -> Tensor:
     apart = squares[:, None] + squares[None] - 2 * centred @ centred.T  # (N, N)
     apart.fill_diagonal_(torch.inf)
     near, which = apart.topk(NEIGHBOURS, largest=False)
-    k_distance = near[:, -1].clamp_min(torch.finfo(near.dtype).tiny)
+    # Below this, patches are equal except for rounding; inverses of smaller numbers sum to inf.
+    least = torch.finfo(near.dtype).eps * squares.mean() + 1e-30
+    k_distance = near[:, -1].clamp_min(least)
     scores = k_distance * (1 / k_distance)[which].mean(1)  # (N,)
     return (scores > scores.quantile(LOF_QUANTILE)).nonzero()[:, 0]
 

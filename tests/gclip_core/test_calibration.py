@@ -29,8 +29,12 @@ def close(ours: Tensor, theirs: Tensor, share: float = 1e-5) -> bool:
 
 
 def test_equal_patches() -> None:
-    """Patches that are all alike have no outlier."""
+    """Patches that are all alike have no outlier, but a different one among them is."""
     assert calibration.lof_outliers(torch.ones(40, 8)).tolist() == []
+    for scale in (1e-3, 1, 1e3):
+        patches = scale * torch.ones(32, 8)
+        patches[7] = -3 * scale
+        assert calibration.lof_outliers(patches).tolist() == [7]
 
 
 @pytest.mark.parametrize("grid", [(4, 9), (9, 4), (1, 36)])

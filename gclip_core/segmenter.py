@@ -330,7 +330,7 @@ class Segmenter:
     def _encoded(self, image: images.Source | Encoded) -> Encoded:
         """The encoding of an image, or the given one if it is of this backbone."""
         encoded = image if isinstance(image, Encoded) else self.encode(image)
-        if encoded.backbone.model is not self.backbone.model:
+        if encoded.backbone is not self.backbone:
             raise GclipError(
                 "This image was encoded by another backbone. Encode it with this segmenter."
             )

@@ -30,7 +30,8 @@ MOST_EMBEDDINGS = 4096
 class Backbone:
     """An open_clip CLIP with the properties that the methods need; the model is not copied.
 
-    Raises BackboneError for a model with a tower that ``gclip_core.blocks`` cannot compute.
+    Raises BackboneError for a model with a tower that ``gclip_core.blocks`` cannot compute, and
+    MethodError for a sink channel that it does not have.
     """
 
     name: str
@@ -70,15 +71,18 @@ class Backbone:
             and model.text_pool_type == "argmax"
             and isinstance(model.text_projection, Tensor)
             and self.n_blocks > 1
+            and visual.conv1.kernel_size == 2 * (self.patch,)
             and {*map(type, (*self.blocks, *model.transformer.resblocks))}
             == {ResidualAttentionBlock}
         ):
             raise BackboneError(
                 f"This {type(model).__name__} cannot be used. It must be an open_clip CLIP, whose "
-                "image tower is a VisionTransformer of at least two plain blocks that pools by its "
-                "class token, and whose text tower is causal, pools at the end token and ends in a "
-                "matrix. Take one such as OpenAI's ViT-B/16."
+                "image tower is a VisionTransformer of at least two plain blocks and square "
+                "patches that pools by its class token, and whose text tower is causal, pools at "
+                "the end token and ends in a matrix. Take one such as OpenAI's ViT-B/16."
             )
+        for channel in self.sink_channels:
+            check_index("sink channel", channel, self.width)
 
     @property
     def visual(self) -> Module:

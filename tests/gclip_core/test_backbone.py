@@ -101,6 +101,7 @@ def test_low_precision(dtype: torch.dtype) -> None:
     ("vision", "text"),
     [
         ({"layers": 1}, {}),
+        ({"patch_size": (8, 4)}, {}),
         ({"attentional_pool": True}, {}),
         ({"pool_type": "avg"}, {}),
         ({"final_ln_after_pool": True}, {}),
@@ -119,6 +120,12 @@ def test_unusable_towers(vision: dict[str, Any], text: dict[str, Any]) -> None:
     for wrong in (model, model.visual):
         with pytest.raises(BackboneError, match="pools by its class token"):
             Backbone("mine", "Mine", wrong, tokenizer(), MEAN, STD, 32)
+
+
+def test_unusable_sink_channel() -> None:
+    """A sink channel that the tower does not have is refused."""
+    with pytest.raises(MethodError, match="no sink channel 32; the sink channels are 0 to 31"):
+        replace(tiny_backbone(1, layers=2), sink_channels=(7, 32))
 
 
 def test_damage() -> None:
@@ -147,10 +154,13 @@ def test_unusable_damage() -> None:
 
 
 def test_other_model() -> None:
-    """A backbone with another model has none of the first one's encodings or embeddings."""
+    """A backbone with another model, or with other settings, has none of the first one's encodings;
+    one with another model has none of its embeddings."""
     first = Segmenter(tiny_backbone(1, layers=2), templates="plain")
     second = replace(first, backbone=replace(first.backbone, model=tiny_clip(2, layers=2)))
-    with pytest.raises(GclipError, match="another backbone"):
-        second.dense_features(first.encode(picture(32, 32)))
+    settings = replace(first, backbone=replace(first.backbone, cs_blocks=(0,)))
+    for other in (second, settings):
+        with pytest.raises(GclipError, match="another backbone"):
+            other.dense_features(first.encode(picture(32, 32)))
     one, other = (segmenter.prompts("cat").text for segmenter in (first, second))
     assert not torch.allclose(one, other, atol=1e-3)

@@ -4,6 +4,7 @@ import operator
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from gclip_core.errors import MethodError
 from gclip_core.types import Blocks
@@ -47,9 +48,20 @@ def check_blocks(what: str, blocks: Blocks) -> None:
 
 @dataclass(frozen=True)
 class BlocksOf12:
-    """Blocks of a tower of 12, counted from 0; other towers use those at the same depth."""
+    """Blocks of a tower of 12, counted from 0; other towers use those at the same depth.
+
+    Raises MethodError for no block, and for one that is not before the last of 12.
+    """
 
     blocks: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        blocks: Any = self.blocks
+        if not isinstance(blocks, tuple) or not blocks or not {*blocks} <= {*range(11)}:
+            raise MethodError(
+                "BlocksOf12 must be a tuple of block indices from 0 to 10, such as (6, 7), not "
+                f"{blocks!r:.80}."
+            )
 
     def indices(self, n_blocks: int) -> tuple[int, ...]:
         """The blocks in a tower of ``n_blocks``: at least one, but never the last."""

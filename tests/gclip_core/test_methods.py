@@ -13,7 +13,10 @@ from gclip_core import METHODS, Method, MethodError, gclip
 from gclip_core.amf import Fusion
 from gclip_core.calibration import SCCLIP
 from gclip_core.cs import Suppression
+from gclip_core.methods import GCLIP
+from gclip_core.numbering import BlocksOf12
 from gclip_core.proxy import Proxy
+from gclip_core.tables import Table
 from tests import reference
 
 
@@ -59,6 +62,15 @@ CALIBRATED, PROXIED, REFOCUSED = (METHODS[name] for name in ("scclip", "proxycli
         (partial(Method, "mine", "Mine"), {}, "'' is not a kind of attention"),
         (partial(Method, "mine", "Mine"), {"last": Proxy}, "last must be a LastBlock or None"),
         (partial(Method, "mine", "Mine", "kk"), {"fusion": True}, "fusion must be a Fusion"),
+        (BlocksOf12, {"blocks": ()}, "BlocksOf12 must"),
+        (BlocksOf12, {"blocks": "auto"}, "BlocksOf12 must"),
+        (BlocksOf12, {"blocks": (-3,)}, "BlocksOf12 must"),
+        (BlocksOf12, {"blocks": (7, 11)}, "from 0 to 10.*not \\(7, 11\\)"),
+        (
+            partial(Table, GCLIP, gclip(amf=False)),
+            {"what": "method", "error": MethodError},
+            "two are 'gclip'. Rename",
+        ),
         (Proxy, {"gamma": float("nan"), "beta": 1.2}, "gamma must"),
     ],
 )

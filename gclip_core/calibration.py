@@ -74,7 +74,7 @@ class Calibration(LastBlock):
     def patches(self, encoded: Encoded) -> Tensor:
         last = encoded.backbone.blocks[-1]
         z = [two_passes(last, window) for window in self._windows(encoded)]
-        return torch.stack(z).unflatten(1, encoded.window)
+        return torch.stack(z).unflatten(1, encoded.window_grid)
 
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
         last = encoded.backbone.blocks[-1]
@@ -85,7 +85,7 @@ class Calibration(LastBlock):
         before_last = encoded.heads(encoded.backbone.n_blocks - 2)
         for i in range(len(encoded.corners)):
             inputs = [x[i] for x in encoded.inputs]
-            yield calibrate(self, inputs, before_last[i], encoded.window)
+            yield calibrate(self, inputs, before_last[i], encoded.window_grid)
 
 
 SCCLIP = Calibration("kk", "lof", keeps_isolated=True, thresholds_gate=False, second_attends=True)

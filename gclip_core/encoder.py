@@ -31,7 +31,7 @@ class Encoded:
     """The normalised image at the encoded size, (3, height, width) float32."""
     image_size: Size
     """The image's own size."""
-    window: Grid
+    window_grid: Grid
     """The size of each window in patches."""
     corners: tuple[Grid, ...]
     """The (top, left) of each window in patches."""
@@ -56,16 +56,16 @@ class Encoded:
     @cached_property
     def whole(self) -> "Encoded":
         """The encoding of the image as one window, with the same CS."""
-        if self.window == self.grid:
+        if self.window_grid == self.grid:
             return self
         if self.without_cs is None:
-            return encode(self.backbone, self.pixels, self.image_size)
+            return encode(self.backbone, self.pixels, self.image_size, side=None, stride=1)
         report = self.backbone.cs_report(self.suppression)
         return suppress(self.without_cs.whole, report)
 
     def split(self) -> Iterator["Encoded"]:
         """Splits the windows into encodings, each small enough for one batch."""
-        n = _windows_per_batch(self.window)
+        n = _windows_per_batch(self.window_grid)
         if len(self.corners) <= n:
             yield self
             return
@@ -85,13 +85,13 @@ class Encoded:
     def average(self, maps: Tensor) -> Tensor:
         """The mean of the windows' maps (W, h', w', channels): (rows, columns, channels) float32.
 
-        With one window, it is the map itself. If the maps are several times finer than ``window``,
-        the mean is as many times finer than ``grid``.
+        With one window, it is the map itself. If the maps are several times finer than
+        ``window_grid``, the mean is as many times finer than ``grid``.
         """
         if len(maps) == 1:
             return maps[0]
         height, width = maps.shape[1:3]
-        finer = height // self.window[0]
+        finer = height // self.window_grid[0]
         total = torch.zeros(self.grid[0] * finer, self.grid[1] * finer, maps.shape[3])
         count = torch.zeros_like(total[..., :1])
         for (row, column), part in zip(self.corners, maps, strict=True):
@@ -145,8 +145,8 @@ def encode(
     backbone: Backbone,
     pixels: Tensor,
     image_size: Size,
-    side: int | None = None,
-    stride: int = 1,
+    side: int | None,
+    stride: int,
 ) -> Encoded:
     """Encodes a normalised image, (3, height, width) float32, without CS.
 
@@ -166,7 +166,7 @@ def encode(
         backbone=backbone,
         pixels=pixels,
         image_size=image_size,
-        window=window,
+        window_grid=window,
         corners=tuple(corners),
         inputs=_joined(inputs),
         probabilities=None if probabilities[0] is None else torch.cat(probabilities),
@@ -194,7 +194,7 @@ def _dino_features(encoded: Encoded) -> Tensor:
     If the tower's patches are larger than the stem's, which have 16 pixels a side, the grid of the
     features is finer than the windows' by a whole factor.
     """
-    backbone, window = encoded.backbone, encoded.window
+    backbone, window = encoded.backbone, encoded.window_grid
     finer = max(1, round(backbone.patch / Stem.kernel_size[0]))
     grid, own = (window[0] * finer, window[1] * finer), BACKBONES[BUILT_IN]
     constants = backbone.mean, backbone.std, own.mean, own.std

@@ -49,8 +49,8 @@ def class_maps(
     affinities = (one for some in encoded.split() for one in affinity(some))
     for weights, window in zip(affinities, features, strict=True):
         shares = (scale * (window @ text.T + offsets)).softmax(-1).to(weights.device)
-        shares = F.adaptive_avg_pool2d(shares.permute(2, 0, 1), encoded.window).flatten(1)
-        maps.append(purified(weights, shares, classes, encoded.window).permute(1, 2, 0).cpu())
+        shares = F.adaptive_avg_pool2d(shares.permute(2, 0, 1), encoded.window_grid).flatten(1)
+        maps.append(purified(weights, shares, classes, encoded.window_grid).permute(1, 2, 0).cpu())
     return encoded.average(torch.stack(maps)).permute(2, 0, 1)
 
 

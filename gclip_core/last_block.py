@@ -44,7 +44,7 @@ def attention_matrix(method: Method, encoded: Encoded, head: int | None = None) 
     """
     if method.last is None:
         fused = encoded.amf_report(method.fusion).blocks
-        return amf.fused_matrix(_maps(method, encoded, fused), encoded.window, head)
+        return amf.fused_matrix(_maps(method, encoded, fused), encoded.window_grid, head)
     matrix = F.pad(method.last.matrix(encoded, head), (1, 0, 1, 0))
     matrix[:, 0, 0] = 1
     return matrix
@@ -56,12 +56,12 @@ def _patches(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
     if method.last is not None:
         return method.last.patches(encoded)
     last, maps = encoded.backbone.blocks[-1], _maps(method, encoded, fused)
-    z = blocks.merge(last, amf.attend_fused(maps, encoded.window))
+    z = blocks.merge(last, amf.attend_fused(maps, encoded.window_grid))
     if method.residual:
         z = encoded.inputs[-1] + z
     if method.ffn:
         z = z + blocks.ffn(last, z)
-    return z[:, 1:].unflatten(1, encoded.window)
+    return z[:, 1:].unflatten(1, encoded.window_grid)
 
 
 def _maps(method: Method, encoded: Encoded, fused: Sequence[int]) -> list[WeightedMap]:

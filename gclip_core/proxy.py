@@ -41,14 +41,14 @@ class Proxy(LastBlock):
     def patches(self, encoded: Encoded) -> Tensor:
         heads = encoded.heads(encoded.backbone.n_blocks - 1, values=True)
         mixed = [
-            attend(self, features, values, encoded.window)
+            attend(self, features, values, encoded.window_grid)
             for features, values in zip(encoded.dino, heads.part("v")[..., 1:, :], strict=True)
         ]
         z = blocks.merge(encoded.backbone.blocks[-1], torch.stack(mixed))
         return z.unflatten(1, encoded.dino.shape[1:3])
 
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
-        return torch.stack([path_matrix(self, x, encoded.window) for x in encoded.dino])
+        return torch.stack([path_matrix(self, x, encoded.window_grid) for x in encoded.dino])
 
 
 SHIPPED = Proxy(gamma=20.0, beta=1.2)

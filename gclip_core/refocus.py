@@ -50,7 +50,7 @@ class Refocusing(LastBlock):
                 mixed += F.scaled_dot_product_attention(k, k, values)
             mixed /= len(given.keys) + 1
             outputs.append(blocks.merge(last, mixed[..., 1:, :].to(values.dtype)))
-        return ((outputs[0] + outputs[1]) / 2).unflatten(1, encoded.window)
+        return ((outputs[0] + outputs[1]) / 2).unflatten(1, encoded.window_grid)
 
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
         """The product of the last block's attention and the spreading before it, averaged over both
@@ -87,7 +87,7 @@ def refocused(encoded: Encoded) -> Refocused:
 
     If the backbone has no sink channels, no patch is a sink.
     """
-    x, grid, channels = encoded.inputs[0], encoded.window, encoded.backbone.sink_channels
+    x, grid, channels = encoded.inputs[0], encoded.window_grid, encoded.backbone.sink_channels
     *trunk, last = encoded.backbone.blocks
     keys, total = [], torch.zeros_like(x, dtype=torch.float32)
     for block in trunk:

@@ -34,12 +34,16 @@ def check_choice(what: str, value: object, choices: Collection[str]) -> None:
         raise MethodError(f"{what} must be one of {', '.join(choices)}, not {value!r}.")
 
 
+def check_switch(what: str, value: object) -> None:
+    """Raises MethodError if ``value`` is not a bool."""
+    if not isinstance(value, bool):
+        raise MethodError(f"{what} must be True or False, not {value!r:.80}.")
+
+
 def check_count(what: str, value: object) -> None:
     """Raises MethodError if ``value`` is not an integer from 1 to 10⁹."""
     if not isinstance(value, Integral) or isinstance(value, bool) or not 1 <= int(value) <= 10**9:
-        raise MethodError(
-            f"{what} must be a whole number from 1 to {10**9:,}, such as 2, not {value!r}."
-        )
+        raise MethodError(f"{what} must be a whole number from 1 to {10**9:,}, not {value!r}.")
 
 
 def check_between(what: str, value: object, low: float, high: float) -> None:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from gclip_core.backbones.load import Dtype, load_backbone
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
-from gclip_core.errors import GclipError, MethodError, VocabularyError, check_between
+from gclip_core.errors import GclipError, MethodError, VocabularyError, check_between, check_count
 from gclip_core.freecp import PURIFICATIONS
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_choice, block_numbers
@@ -43,9 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     130 after Ctrl-C.
     """
     options = read_options(arguments)
-    os.environ.setdefault(
-        "MKL_CBWR", "AUTO,STRICT"
-    )  # before the first matrix product: for reproducible results
+    # Set before the first matrix product, it makes results reproducible.
+    os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     try:
         return run(options)
     except REFUSED as error:
@@ -173,8 +172,12 @@ def add_backbone_options(parser: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Checks everything that needs no model, loads the model, then segments the images in turn."""
-    check_between("threshold", options.threshold, 0, 1)
-    check_between("background-weight", options.background_weight, 0, 1)
+    check_between("--threshold", options.threshold, 0, 1)
+    check_between("--background-weight", options.background_weight, 0, 1)
+    sizes = {name: getattr(options, name) for name in ("short_side", "window", "stride")}
+    for name, size in sizes.items():
+        if size is not None:
+            check_count(f"--{name.replace('_', '-')}", size)
     method = METHODS[options.method]
     if method.name == "gclip":
         method = gclip(
@@ -196,9 +199,7 @@ def run(options: argparse.Namespace) -> int:
         raise GclipError(f"--out needs a folder, but {options.out} is a file; name another one.")
     options.out.mkdir(parents=True, exist_ok=True)
     backbone = load_backbone(options.backbone, options.weights, options.device, options.dtype)
-    segmenter = Segmenter(
-        backbone, options.short_side, options.window, options.stride, options.templates
-    )
+    segmenter = Segmenter(backbone, templates=options.templates, **sizes)
     n_failed = 0
     # For tqdm, None means no progress bar without a terminal.
     without_bar = None if len(photos) > 1 else True
@@ -225,10 +226,11 @@ def run(options: argparse.Namespace) -> int:
             tqdm.write(f"{photo}: {str(error) or 'not enough memory'}", file=sys.stderr)
         else:
             tqdm.write(f"{photo}: {describe(result)}")
-    done = f"{len(photos)} image{'s' if len(photos) > 1 else ''}"
+    done, n_done = f"{len(photos)} image{'s' if len(photos) > 1 else ''}", len(photos) - n_failed
     if n_failed:
-        done = f"{len(photos) - n_failed} of {done}"
-    print(f"{done} segmented; the masks are in {options.out}", file=sys.stderr)
+        done = f"{n_done} of {done}"
+    where = f"; the masks are in {options.out}" if n_done else ""
+    print(f"{done} segmented{where}", file=sys.stderr)
     return 1 if n_failed else 0
 
 

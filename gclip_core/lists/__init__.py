@@ -6,15 +6,17 @@ and ``worn.txt`` have none. The class lists of ``evaluation`` are in the same fo
 phrases of a class after its name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 
 @cache
-def read(name: str) -> dict[str, tuple[str, ...]]:
+def read(name: str) -> Mapping[str, tuple[str, ...]]:
     """Every word of the shipped list ``name.txt`` with its others, in the list's order."""
-    return dict(entries(Path(__file__).with_name(f"{name}.txt").read_text("utf-8")))
+    text = Path(__file__).with_name(f"{name}.txt").read_text("utf-8")
+    return MappingProxyType(dict(entries(text)))
 
 
 def entries(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:

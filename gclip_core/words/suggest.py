@@ -8,7 +8,6 @@ image classifier, words that it finds in the whole image have a higher prior. Th
 stuff (sky, wall, grass), which is seldom the subject of a photo.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -59,8 +58,8 @@ class Candidates:
     ``everyday`` (words,) and ``stuff`` (classes,) are bool.
     """
 
-    words: Sequence[str]
-    class_of: Sequence[int]
+    words: tuple[str, ...]
+    class_of: tuple[int, ...]
     everyday: Tensor
     stuff: Tensor
 
@@ -164,7 +163,7 @@ def candidate_text(backbone: Backbone) -> Tensor:
     words, plain = candidates_of(backbone).words, TEMPLATES["plain"]
     # One entry of the cache for all candidates.
     return backbone.text_cache.get_or_make(
-        (plain, tuple(words)), lambda: embed_new(backbone, words, plain)
+        (plain, words), lambda: embed_new(backbone, words, plain)
     )
 
 
@@ -186,8 +185,8 @@ def _candidates(groups: tuple[tuple[str, ...], ...]) -> Candidates:
     stuff = lists.read("stuff")
     usual = {word for group in _everyday() for word in group}
     groups = tuple(sorted(groups, key=lambda group: group[0] in worn))
-    words = [group[0] for group in groups]
-    class_of = [words.index(PERSON) if word in worn else i for i, word in enumerate(words)]
+    words = tuple(group[0] for group in groups)
+    class_of = tuple(words.index(PERSON) if word in worn else i for i, word in enumerate(words))
     return Candidates(
         words,
         class_of,

@@ -33,7 +33,8 @@ class Vocabulary:
     """Classes, each a tuple of synonyms (the first is its name); hashable.
 
     ``notes`` are sentences for people about duplicates that were left out. Raises VocabularyError
-    without a class, or if one is not a tuple of words (non-empty strings).
+    without a class, if one is not a tuple of words (non-empty strings), if two have the same name,
+    and for more than 32,768 classes.
     """
 
     classes: tuple[tuple[str, ...], ...]
@@ -45,6 +46,11 @@ class Vocabulary:
             raise VocabularyError(
                 "Classes must be tuples of words such as (('cat', 'kitten'), ('sofa',)), not "
                 f"{self.classes!r:.80}."
+            )
+        if len({*self.names}) < len(self) or len(self) > 2**15:  # labels are int16
+            raise VocabularyError(
+                "Up to 32,768 classes can be used, each with a name of its own, not "
+                f"{len(self):,} with {len({*self.names}):,} names. Rename some, or leave them out."
             )
 
     @cached_property

@@ -97,6 +97,14 @@ def test_unusable_classes(classes: Any) -> None:
         Vocabulary(classes)
 
 
+def test_too_many_classes() -> None:
+    """Two classes of one name, and more than a label can number, are refused."""
+    with pytest.raises(VocabularyError, match="not 3 with 2 names"):
+        Vocabulary((("cat",), ("dog", "hound"), ("cat", "kitten")))
+    with pytest.raises(VocabularyError, match="Up to 32,768 classes"):
+        Vocabulary(tuple((str(i),) for i in range(2**15 + 1)))
+
+
 @settings(max_examples=30, deadline=None, database=None)
 @given(
     st.text(max_size=300)

@@ -31,7 +31,11 @@ def words(scene: Scene) -> dict[str, Any]:
     cosines = pooled(cosines, scene.encoded.grid, scene.grid)
     low, high = float(cosines.min()), float(cosines.max())
     by_block = scene.segmenter.labels_by_block(
-        scene.encoded, scene.words, scene.method, s.background, s.background_weight
+        scene.encoded,
+        scene.words,
+        scene.method,
+        background=s.background,
+        background_weight=s.background_weight,
     )
     by_block = F.interpolate(by_block[None].float(), scene.grid)[0]
     step = -(-max(mask.labels.shape) // MASK_SIDE)

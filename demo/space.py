@@ -49,7 +49,7 @@ def encoder() -> Callable[[Segmenter, Image.Image], Encoded] | None:
         if segmenter.window is not None:  # the arrays of many windows are too large to send
             return segmenter.encode(photo)
         backbone = segmenter.backbone
-        settings = backbone.name, segmenter.short_side, segmenter.max_tokens
+        settings = backbone.name, segmenter.short_side, segmenter.max_patches
         try:
             data = borrow(np.asarray(photo), *settings)
         except Exception as error:  # whatever the scheduler or the GPU's process raises
@@ -64,7 +64,7 @@ def encoder() -> Callable[[Segmenter, Image.Image], Encoded] | None:
 
 
 def encode_there(
-    photo: NDArray[np.uint8], name: str, short_side: int | None, max_tokens: int
+    photo: NDArray[np.uint8], name: str, short_side: int | None, max_patches: int
 ) -> bytes:
     """Runs in the GPU's process: encodes a photo, (H, W, 3), with the backbone of that name.
 
@@ -74,7 +74,7 @@ def encode_there(
     torch.set_num_threads(1)  # threads of OpenMP do not survive a fork: waiting for them hangs
     backbone = backbones.get(name)
     backbone.model.to(DEVICE)
-    encoded = Segmenter(backbone, short_side, max_tokens=max_tokens).encode(photo)
+    encoded = Segmenter(backbone, short_side, max_patches=max_patches).encode(photo)
     names = [field.name for field in fields(encoded) if field.init and field.name != "backbone"]
     data = io.BytesIO()
     torch.save({name: getattr(encoded, name) for name in names}, data)

@@ -126,7 +126,7 @@ class Experiment:
             "short_side": segmenter.short_side or backbone.short_side,
             "window": segmenter.window or 0,
             "stride": segmenter.stride,
-            "max_tokens": segmenter.max_tokens,
+            "max_patches": segmenter.max_patches,
             "templates": segmenter.templates,
             "logit_scale": segmenter.logit_scale,
             "methods": [method_settings(method) for method in self.methods],

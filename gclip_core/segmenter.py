@@ -43,7 +43,7 @@ class Segmenter:
     An image's shorter side is scaled to ``short_side`` pixels (default: the backbone's). Windows
     have ``window`` pixels a side and start every ``stride`` pixels; the default is no windows.
     ``templates`` is a name in ``text.TEMPLATES``. Logits are ``logit_scale`` (1e-6 to 1e6) times
-    the cosine. An image has at most ``max_tokens`` patches.
+    the cosine. An image has at most ``max_patches`` patches.
 
     Windows do not affect attention, values and global tokens.
 
@@ -58,7 +58,7 @@ class Segmenter:
     stride: int = 112
     templates: str = "imagenet80"
     logit_scale: float = 40.0
-    max_tokens: int = images.MAX_TOKENS
+    max_patches: int = images.MAX_PATCHES
 
     def __post_init__(self) -> None:
         if not isinstance(self.backbone, Backbone):
@@ -68,7 +68,7 @@ class Segmenter:
         if self.window is not None:
             check_count("window", self.window)
         check_count("stride", self.stride)
-        check_count("max_tokens", self.max_tokens)
+        check_count("max_patches", self.max_patches)
         check_between("logit_scale", self.logit_scale, 1e-6, 1e6)
         check_choice("templates", self.templates, text.TEMPLATES)
 
@@ -90,7 +90,7 @@ class Segmenter:
     def _size(self, size: Size) -> Size:
         """The size in pixels at which an image of ``size`` is encoded."""
         side = self.short_side or self.backbone.short_side
-        return images.target_size(size, side, self.backbone.patch, self.max_tokens)
+        return images.target_size(size, side, self.backbone.patch, self.max_patches)
 
     def dense_features(self, image: images.Source | Encoded, method: Method = GCLIP) -> Tensor:
         """Dense features of an image's patches, (h, w, E) float32, L2-normalised; with a proxy, the
@@ -186,6 +186,10 @@ class Segmenter:
     ) -> Background | None:
         """The words that compete with the typed ones, for an image's features (h, w, E); None
         without a background."""
+        if isinstance(background, str):
+            raise GclipError(
+                f"background must be True, False or a list of words, not {background!r:.80}."
+            )
         if not background or not weight:
             return None
         if background is not True:
@@ -203,6 +207,7 @@ class Segmenter:
         image: images.Source | Encoded,
         words: Words,
         method: Method = GCLIP,
+        *,
         background: bool | Iterable[str] = False,
         background_weight: float = BACKGROUND_WEIGHT,
     ) -> Tensor:
@@ -275,7 +280,8 @@ class Segmenter:
     def attention_map(
         self, image: images.Source | Encoded, block: int, head: int | None = None
     ) -> Tensor:
-        """Query-Key attention of a block (0-based): (1+N, 1+N) float32, averaged or of one head."""
+        """Query-Key attention of a block (0-based), with the encoding's CS, if any: (1+N, 1+N)
+        float32, averaged over heads or of one head."""
         if head is not None:
             check_index("head", head, self.backbone.n_heads)
         check_index("block", block, self.backbone.n_blocks)
@@ -305,7 +311,8 @@ class Segmenter:
     def global_tokens(
         self, image: images.Source | Encoded, threshold: float = amf.GLOBAL_THRESHOLD
     ) -> GlobalTokens:
-        """The global tokens of each block: its patches with ``m_j >= threshold``."""
+        """The global tokens of each block, with the encoding's CS, if any: its patches with
+        ``m_j >= threshold``."""
         check_between("threshold", threshold, 1, math.inf)
         received = self.received(image)
         tokens = tuple(amf.global_tokens(m, threshold) for m in received)
@@ -314,7 +321,8 @@ class Segmenter:
     def received(
         self, image: images.Source | Encoded, blocks: Iterable[int] | None = None
     ) -> Tensor:
-        """``amf.received`` of ``blocks`` (default: all): (blocks, N) float32; cached."""
+        """``amf.received`` of ``blocks`` (default: all), with the encoding's CS, if any:
+        (blocks, N) float32; cached."""
         wanted = tuple(range(self.backbone.n_blocks) if blocks is None else blocks)
         if not wanted:
             raise MethodError("At least one block is needed; None means all blocks.")

@@ -49,7 +49,7 @@ class KnownWords:
         try:
             text = gzip.decompress(self.wordnet.read_bytes()).decode()
         except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-            raise damaged(self.wordnet, error) from error
+            raise _unreadable(self.wordnet, error) from error
         nouns = dict(lists.entries(text))
         return {
             noun: word if word in self.words else ""
@@ -99,10 +99,10 @@ def _reading(file: Path) -> Generator[Any]:
     try:
         yield json.loads(file.read_text("utf-8"))
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise damaged(file, error) from error
+        raise _unreadable(file, error) from error
 
 
-def damaged(file: Path, error: Exception) -> BackboneError:
+def _unreadable(file: Path, error: Exception) -> BackboneError:
     return BackboneError(
         f"'{file.name}' of the model in '{file.parent.name}' is damaged ({error!r:.80}). Pack the "
         "model again."

@@ -26,7 +26,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 """Extensions of the files that are taken from a folder, in lower case."""
 
-MAX_TOKENS = 4096
+MAX_PATCHES = 4096
 """Maximum number of patches of an encoded image."""
 MAX_PIXELS = 64_000_000
 MAX_SIDE = 65_535
@@ -94,16 +94,18 @@ def header_size(source: str | Path | bytes, max_pixels: int = MAX_PIXELS) -> Siz
         return (width, height) if _orientation(image) >= 5 else (height, width)
 
 
-def target_size(size: Size, short_side: int, patch: int, max_tokens: int = MAX_TOKENS) -> Size:
+def target_size(size: Size, short_side: int, patch: int, max_patches: int = MAX_PATCHES) -> Size:
     """The (height, width) at which an image of ``size`` is encoded, in pixels.
 
-    The shorter side gets ``short_side`` pixels, or fewer if there would be more than ``max_tokens``
-    patches. Each side is rounded to whole patches, at least one.
+    The shorter side gets ``short_side`` pixels, or fewer if there would be more than
+    ``max_patches``. Each side is rounded to whole patches, at least one. Raises ImageError for an
+    image that ``check`` would refuse for its size.
     """
+    _check_size(*size, MAX_PIXELS)
     scale = short_side / min(size) / patch
     while True:
         rows, columns = (max(1, math.floor(side * scale + 0.5)) for side in size)
-        if rows * columns <= max_tokens:
+        if rows * columns <= max_patches:
             return rows * patch, columns * patch
         scale *= 0.999
 

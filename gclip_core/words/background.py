@@ -80,7 +80,7 @@ def correlation(words: Tensor, typed: Tensor) -> Tensor:
 
 
 def background_of_words(
-    backbone: Backbone, typed: Vocabulary, words: str | Iterable[str], templates: str
+    backbone: Backbone, typed: Vocabulary, words: Iterable[str], templates: str
 ) -> Background:
     """The given words without typed ones: a typed "pine trees" leaves out "tree".
 

@@ -24,7 +24,7 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
     "plain": ("a photo of a {}.",),
 }
 """Sets of sentences in which a phrase replaces ``{}``; the first two are open_clip's."""
-TOKENS_PER_BATCH = 1536
+NEW_TOKENS_PER_BATCH = 1536
 """Approximate number of new tokens in a batch, to fit a processor's cache."""
 
 
@@ -126,7 +126,7 @@ def encode_tokens(model: Module, tokens: Tensor, prefixes: Prefixes, which: Tens
     features = model.text_projection.new_empty(len(tokens), model.text_projection.shape[1])
     for length in new.unique().tolist():  # rows with equally many new tokens form a rectangle
         rows = (new == length).nonzero()[:, 0]
-        for some in rows.split(max(1, TOKENS_PER_BATCH // length)):
+        for some in rows.split(max(1, NEW_TOKENS_PER_BATCH // length)):
             places = known[some, None] + torch.arange(length, device=tokens.device)
             x = _embed(model, tokens[some].gather(1, places), places)
             features[some] = _continue(model, x, prefixes, which[some], known[some])

@@ -170,7 +170,7 @@ def test_encoding(monkeypatch: pytest.MonkeyPatch) -> None:
     segmenter, photo = Segmenter(backbone, short_side=48), noise(64, 96)
     monkeypatch.setattr(space, "DEVICE", "cpu")
     monkeypatch.setattr(backbones, "get", {"tiny": backbone}.__getitem__)
-    data = space.encode_there(np.asarray(photo), "tiny", 48, segmenter.max_tokens)
+    data = space.encode_there(np.asarray(photo), "tiny", 48, segmenter.max_patches)
     here = vars(segmenter.encode(photo))
     for name, value in torch.load(io.BytesIO(data), weights_only=True).items():
         torch.testing.assert_close(value, here[name], rtol=0, atol=0)

@@ -81,7 +81,7 @@ def test_purified() -> None:
     others = [c for c in words if c != 2]
     for index, method in enumerate(experiment.methods):
         labels = experiment.segmenter.segment(
-            image, [classes[c].name for c in others], method, background="cat", purify="freecp"
+            image, [classes[c].name for c in others], method, background=["cat"], purify="freecp"
         ).labels
         expected = metric.confusion(truth, np.array([*others, 2])[labels], len(classes))
         assert np.array_equal(benchmark.count_image(with_background, sample)[index], expected)
@@ -144,8 +144,8 @@ def test_folders(tmp_path: Path) -> None:
     """A folder that is damaged, incomplete, or of other settings, pictures or code is refused."""
     experiment = small_experiment(1)
     benchmark.run(experiment, tmp_path)
-    fewer = replace(experiment, segmenter=replace(experiment.segmenter, max_tokens=4))
-    with pytest.raises(EvaluationError, match=r"max_tokens: 4 here"):
+    fewer = replace(experiment, segmenter=replace(experiment.segmenter, max_patches=4))
+    with pytest.raises(EvaluationError, match=r"max_patches: 4 here"):
         benchmark.run(fewer, tmp_path)
     other = replace(experiment, threshold=0.5, methods=experiment.methods[:1])
     with pytest.raises(EvaluationError, match=r"threshold: 0\.5 here, 0\.0 there; meth.*--out"):

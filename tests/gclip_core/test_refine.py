@@ -21,7 +21,7 @@ WORDS = "cat, dog, sofa; couch, wall"
 
 
 def segmenter() -> Segmenter:
-    return Segmenter(tiny_backbone(), 32, templates="plain", logit_scale=100, max_tokens=256)
+    return Segmenter(tiny_backbone(), 32, templates="plain", logit_scale=100, max_patches=256)
 
 
 def segmented(image: Image.Image, words: str = WORDS, **options: Any) -> Segmentation:

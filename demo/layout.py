@@ -273,7 +273,7 @@ def _tabs(parts: Parts) -> None:
             outputs["masks"] = strip("masks")
             outputs["table"] = gr.Markdown(elem_id="table")
         with gr.Tab("Learn", id="learn", elem_id="learn") as parts.learn:
-            gr.HTML(lessons.intro())
+            gr.HTML(lessons.INTRO)
             for step, (name, lesson) in enumerate(LESSONS.items()):
                 parts.cards[name] = _card(name, lesson, visible=step == 0)
         with gr.Tab("Share", id="share", elem_id="share"):

@@ -9,7 +9,7 @@ import numpy as np
 
 from demo import address, plots
 from demo.backbones import DAMAGED
-from demo.drawing import WHITE, painted
+from demo.drawing import WHITE, classes, painted
 from demo.files import item
 from demo.scene import Photo, Scene
 from demo.segment import HARDLY
@@ -92,18 +92,16 @@ LESSONS = {
 """Steps by name."""
 
 
+INTRO = explained(
+    "<p>Two minutes, four steps on one photo: guess, then see. Scores are the <dfn>mIoU</dfn>.</p>"
+)
+"""What to do, as HTML."""
+
+
 @cache
 def colours() -> tuple[str, ...]:
     """The colours of the words, as the page draws them, the same in all steps."""
     return scene_of(AMF).colours
-
-
-def intro() -> str:
-    """What to do, and the colours of the words, as HTML."""
-    entries = zip(PHOTO.names, colours(), strict=True)
-    words = ", ".join(f'<b style="color: {colour}">■</b> {name}' for name, colour in entries)
-    text = f"Two minutes, four steps on one photo: guess, then see. Its words are {words}."
-    return explained(f"<p>{text} Scores are the <dfn>mIoU</dfn>.</p>")
 
 
 def scene_of(settings: dict[str, Any]) -> Scene:
@@ -154,8 +152,13 @@ def other(lesson: Lesson) -> dict[str, Any]:
 def before(name: str) -> dict[str, Any]:
     """The mask that a step starts with."""
     lesson = LESSONS[name]
-    items = [picture(lesson.before, "Before"), other(lesson)]
-    return {"items": items, "columns": 2, "pressable": False}
+    return strip([picture(lesson.before, "Before"), other(lesson)])
+
+
+def strip(items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Pictures two by two, with the colours of the words."""
+    words = classes(scene_of(AMF))
+    return {"items": items, "classes": words, "columns": 2, "pressable": False}
 
 
 def guessed(name: str, guess: int) -> tuple[str, dict[str, Any]]:
@@ -171,5 +174,4 @@ def guessed(name: str, guess: int) -> tuple[str, dict[str, Any]]:
     goes = f"mIoU goes from {percent(first)} to **{percent(last)}**"
     text = f"**{word}** {OPTIONS[right]}: {goes}. {lesson.reason}"
     items = [picture(lesson.before, "Before"), picture(lesson.after, "After")]
-    items += [changes(lesson), other(lesson)]
-    return text, {"items": items, "columns": 2, "pressable": False}
+    return text, strip([*items, changes(lesson), other(lesson)])

@@ -133,15 +133,16 @@ def test_unknown_word_is_replaced_with_a_way_back() -> None:
     outputs = session.ask()
     canvas, chip = outputs["canvas"], outputs["chips"]["items"][0]
     assert [c["name"] for c in canvas["classes"]] == ["dog", "grass"]
-    (note,) = canvas["notes"]
-    assert note.endswith("that it knows: “dog” for “dachshund”.")
+    assert outputs["chips"]["note"].endswith("that it knows: “dog” for “dachshund”.")
+    assert all(entry["isKnown"] for entry in canvas["classes"])
     assert canvas["masks"][0]["score"] is not None
     assert chip["caption"] == "Use “dachshund” as typed"
     outputs = session.ask(**chip["settings"])
     canvas, chip = outputs["canvas"], outputs["chips"]["items"][0]
     assert [c["name"] for c in canvas["classes"]] == ["dachshund", "grass"]
     assert [view["score"] for view in canvas["masks"]] == [None, None]
-    assert "does not know “dachshund”" in canvas["notes"][0]
+    assert "does not know “dachshund”" in outputs["chips"]["note"]
+    assert [entry["isKnown"] for entry in canvas["classes"]] == [False, True]
     assert (chip["caption"], chip["settings"]) == ("Use “dog”", {"nearest": True})
 
 

@@ -244,7 +244,7 @@ def test_table_and_masks_have_one_figure(compared: dict) -> None:
     rows = compare.rows(current)
     assert [row[0] for row in rows] == [m.method.title for m in compared.values()]
     captions = [item["caption"] for item in compare.mask_strip(current)["items"]]
-    assert captions == [f"{row[0]} · {row[1]} %" for row in rows]
+    assert captions == [f"{row[0]}\n{row[1]} %" for row in rows]
     ours = next(row for row in rows if row[0] == "GCLIP (AMF)")
     assert ours[1] == f"{100 * segment.canvas(current)['masks'][1]['score']:.1f}"
     assert f"| **{'** | **'.join(ours[:3])}** |" in compare.table(current)
@@ -290,14 +290,19 @@ def test_damaged_model_compares_four() -> None:
 
 @pytest.mark.parametrize("size", ["small", pytest.param("as_shipped", marks=pytest.mark.long)])
 def test_lessons_are_true(size: str, request: pytest.FixtureRequest) -> None:
-    """Each step holds on its photo and with these weights; the third loses the animal's nose."""
+    """Each step holds on its photo and with these weights; the third loses the animal's nose. The
+    pictures say how much it changes."""
     if size != "small":
         request.getfixturevalue(size)
     for step, right in zip(lessons.LESSONS, [0, 0, 1, 0], strict=True):
         for guess in (right, 1 - right):
             text, strip = lessons.guessed(step, guess)
             assert text.startswith("**Yes.**" if guess == right else "**No.**"), step
-        assert len(strip["items"]) == 2
+        before, after = map(
+            lessons.scene_of, (lessons.LESSONS[step].before, lessons.LESSONS[step].after)
+        )
+        changed = float((before.mask().labels != after.mask().labels).float().mean())
+        assert strip["items"][2]["caption"] == f"Changed: {100 * changed:.1f} % of the pixels"
     outlier = lessons.LESSONS["outlier"]
     before, after = (
         lessons.scene_of(settings).mask().labels for settings in (outlier.before, outlier.after)

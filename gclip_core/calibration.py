@@ -64,12 +64,8 @@ class Calibration(LastBlock):
         check_choice("The attention of Calibration", self.attention, plain)
 
     @property
-    def kind(self) -> Attention:
-        return ATTENTIONS[self.attention]
-
-    @property
     def rule(self) -> str:
-        return self.kind.rule
+        return ATTENTIONS[self.attention].rule
 
     def patches(self, encoded: Encoded) -> Tensor:
         last = encoded.backbone.blocks[-1]
@@ -228,7 +224,7 @@ def two_passes(last: Module, calibrated: Calibrated) -> Tensor:
     heads, attending = _heads(last, calibrated)
     values = heads.part("v")
     gated = torch.einsum("nm,phmd->phnd", calibrated.gate, values.float())
-    kind = calibrated.calibration.kind
+    kind = ATTENTIONS[calibrated.calibration.attention]
     mixed = _with_attention(gated, attention.attend(kind, attending, calibrated.grid), kind)
     z = blocks.merge(last, mixed.to(values.dtype)) + calibrated.class_terms
     return (calibrated.after @ z.sum(0)).to(values.dtype)
@@ -241,7 +237,7 @@ def path_matrix(last: Module, calibrated: Calibrated, head: int | None) -> Tenso
     patches of the second pass are from earlier blocks. Layer norms, projections and the class term
     are left out, because they do not mix patches.
     """
-    kind, (_, attending) = calibrated.calibration.kind, _heads(last, calibrated)
+    kind, (_, attending) = ATTENTIONS[calibrated.calibration.attention], _heads(last, calibrated)
     attended = attention.mean_matrix(kind, attending.only(head), calibrated.grid)
     first, second = _with_attention(calibrated.gate.repeat(2, 1, 1), attended, kind)
     eye = torch.eye(len(first), device=first.device)

@@ -28,16 +28,10 @@ class MethodError(GclipError):
     """The method, a setting, or a block, head or channel cannot be used with this backbone."""
 
 
-def check_choice(what: str, value: object, choices: Collection[str]) -> None:
+def check_choice(what: str, value: object, choices: Collection[object]) -> None:
     """Raises MethodError if ``value`` is not one of ``choices``."""
     if value not in tuple(choices):
-        raise MethodError(f"{what} must be one of {', '.join(choices)}, not {value!r}.")
-
-
-def check_switch(what: str, value: object) -> None:
-    """Raises MethodError if ``value`` is not a bool."""
-    if not isinstance(value, bool):
-        raise MethodError(f"{what} must be True or False, not {value!r:.80}.")
+        raise MethodError(f"{what} must be one of {', '.join(map(str, choices))}, not {value!r}.")
 
 
 def check_count(what: str, value: object) -> None:

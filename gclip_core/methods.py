@@ -8,7 +8,7 @@ from gclip_core import calibration, proxy
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, Fusion
 from gclip_core.attention import ATTENTIONS
 from gclip_core.cs import CHANNEL_THRESHOLD, Suppression
-from gclip_core.errors import MethodError, check_switch
+from gclip_core.errors import MethodError, check_choice
 from gclip_core.numbering import BlocksOf12, indices
 from gclip_core.refocus import Refocusing
 from gclip_core.steps import LastBlock
@@ -46,7 +46,7 @@ class Method:
 
     def __post_init__(self) -> None:
         for part in ("residual", "ffn"):
-            check_switch(part, getattr(self, part))
+            check_choice(part, getattr(self, part), (True, False))
         kinds = {"fusion": Fusion, "suppression": Suppression, "last": LastBlock}
         for part, kind in kinds.items():
             value = getattr(self, part)
@@ -91,8 +91,8 @@ def gclip(
     (measured) or 0-based integers. The other settings are those of ``Fusion`` and
     ``Suppression``. Raises MethodError for a setting outside its range.
     """
-    check_switch("amf", amf)
-    check_switch("cs", cs)
+    check_choice("amf", amf, (True, False))
+    check_choice("cs", cs, (True, False))
 
     def read(what: str, blocks: Literal["auto", "backbone"] | Iterable[int]) -> Blocks:
         return blocks if isinstance(blocks, str) else indices(what, blocks)

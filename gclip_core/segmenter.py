@@ -63,12 +63,9 @@ class Segmenter:
     def __post_init__(self) -> None:
         if not isinstance(self.backbone, Backbone):
             raise GclipError(f"{self.backbone!r:.40} is not a Backbone; use load_backbone.")
-        if self.short_side is not None:
-            check_count("short_side", self.short_side)
-        if self.window is not None:
-            check_count("window", self.window)
-        check_count("stride", self.stride)
-        check_count("max_patches", self.max_patches)
+        optional = [name for name in ("short_side", "window") if getattr(self, name) is not None]
+        for name in (*optional, "stride", "max_patches"):
+            check_count(name, getattr(self, name))
         check_between("logit_scale", self.logit_scale, 1e-6, 1e6)
         check_choice("templates", self.templates, text.TEMPLATES)
 

@@ -14,18 +14,15 @@ Entry = TypeVar("Entry", bound=Named)
 
 
 class Table(dict[str, Entry]):
-    """Entries by ``name``; an unknown name raises ``error``, whose message lists the names.
-
-    Raises ``error`` for two entries of one name.
-    """
+    """Entries by ``name``; an unknown name, or one that two entries have, raises ``error``."""
 
     def __init__(self, *entries: Entry, what: str, error: type[GclipError] = GclipError) -> None:
-        super().__init__({entry.name: entry for entry in entries})
+        super().__init__()
         self.what, self.error = what, error
-        if len(self) < len(entries):
-            names = [entry.name for entry in entries]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise error(f"Each {what} needs a name of its own, but two are '{twice}'. Rename one.")
+        for entry in entries:
+            if entry.name in self:
+                raise error(f"Two entries of kind {what} are named '{entry.name}'. Rename one.")
+            self[entry.name] = entry
 
     def __missing__(self, name: str) -> Entry:
         raise self.error(

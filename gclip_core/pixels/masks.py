@@ -116,10 +116,7 @@ def map_labels(maps: Tensor, size: Size, threshold: float = 0.0) -> Tensor:
 
 
 def per_class(prompts: Tensor, classes: Sequence[int]) -> Tensor:
-    """Maximum over the prompts of a class: (prompts, ...) to (classes, ...).
-
-    Prompts of class -1 are the last ones, and are left out.
-    """
+    """Maximum over a class's prompts: (prompts, ...) to (classes, ...). Prompts of -1 come last."""
     n = max(classes) + 1
     typed = [index for index in classes if index >= 0]
     prompts = prompts[: len(typed)]

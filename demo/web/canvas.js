@@ -136,6 +136,7 @@ export default function mount({ element, props, trigger, watch }) {
     classList.add("coming");
     element.classList.remove("blank");
     element.style.setProperty("--ratio", image.naturalWidth / image.naturalHeight);
+    photo.onload = () => URL.revokeObjectURL(image.src);
     photo.src = image.src;
   }
 

@@ -93,7 +93,8 @@ LESSONS = {
 
 
 INTRO = explained(
-    "<p>Two minutes, four steps on one photo: guess, then see. Scores are the <dfn>mIoU</dfn>.</p>"
+    "<p>Two minutes, four steps on one photo: guess, then see. Scores are the <dfn>mIoU</dfn>. "
+    '<button class="link again" type="button">Start again</button></p>'
 )
 """What to do, as HTML."""
 
@@ -152,12 +153,13 @@ def other(lesson: Lesson) -> dict[str, Any]:
 def before(name: str) -> dict[str, Any]:
     """The mask that a step starts with."""
     lesson = LESSONS[name]
-    return strip([picture(lesson.before, "Before"), other(lesson)])
+    return strip(lesson, [picture(lesson.before, "Before"), other(lesson)])
 
 
-def strip(items: list[dict[str, Any]]) -> dict[str, Any]:
-    """Pictures two by two, with the colours of the words."""
-    words = classes(scene_of(AMF))
+def strip(lesson: Lesson, items: list[dict[str, Any]]) -> dict[str, Any]:
+    """Pictures two by two, with the colours of the words of the step."""
+    names = scene_of(lesson.after).words.names
+    words = [entry for entry in classes(scene_of(AMF)) if entry["name"] in names]
     return {"items": items, "classes": words, "columns": 2, "pressable": False}
 
 
@@ -170,8 +172,8 @@ def guessed(name: str, guess: int) -> tuple[str, dict[str, Any]]:
     gain = last - first
     right = 2 if abs(gain) < HARDLY else int(gain < 0)
     is_near = guess == 2 and abs(gain) < LITTLE
-    word = "Yes." if guess == right else "Nearly." if is_near else "No."
+    word = "✓ Yes." if guess == right else "Nearly." if is_near else "✗ No."
     goes = f"mIoU goes from {percent(first)} to **{percent(last)}**"
     text = f"**{word}** {OPTIONS[right]}: {goes}. {lesson.reason}"
     items = [picture(lesson.before, "Before"), picture(lesson.after, "After")]
-    return text, strip([*items, changes(lesson), other(lesson)])
+    return text, strip(lesson, [*items, changes(lesson), other(lesson)])

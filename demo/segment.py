@@ -204,13 +204,14 @@ def banner(scene: Scene) -> dict[str, Any]:
     if scene.settings.method == "gclip":
         whole = scene.undamaged.mask().labels
         without, repaired = (scene.mask(scene.gclip(cs=on)) for on in (False, True))
-        agree = [percent(float((m.labels == whole).float().mean())) for m in (without, repaired)]
+        damage = percent(float((without.labels != whole).float().mean()))
+        healed = percent(float((repaired.labels == whole).float().mean()))
         right = [m.labels[m.labels == whole] for m in (without, repaired)]
         gains = [(right[1] == c).sum() - (right[0] == c).sum() for c in range(len(scene.words))]
         word = scene.words.names[gains.index(max(gains))]
         text += (
-            f" {agree[0]} of the pixels keep the undamaged model’s word without CS, {agree[1]} "
-            f"with it. Look at “{word}”."
+            f" This changes {damage} of the pixels; with CS, {healed} are as before. "
+            f"Look at “{word}”."
         )
     back = backbones.HOST.backbone if backbones.HOST.backbone != DAMAGED else BUILT_IN
     title = "the undamaged model" if back == BUILT_IN else BACKBONES[back].title
@@ -245,7 +246,7 @@ def attention(scene: Scene) -> dict[str, Any]:
         picture = plots.over(scene.photo.picture, values.unflatten(0, scene.encoded.grid).numpy())
         items.append(item(picture, f"Block {block + 1}", "Attention that each patch receives"))
     if items:
-        items[0] |= {"heading": "Received"}
+        items[0] |= {"heading": "Brighter: attended to more"}
     for caption, on in (("Alone", False), ("With AMF", True)):
         method = scene.gclip(amf=on)
         matrix = scene.segmenter.last_attention(scene.encoded, method)[1:, 1:]
@@ -278,8 +279,8 @@ def why_fused(scene: Scene) -> str:
     if fusion.reason is FusionReason.GLOBAL_TOKENS:
         first = fusion.blocks[0] + 1
         if scene.method.suppression:  # it is measured before CS, which removes most of them
-            return f"Without CS, all have global tokens from block {first} on."
-        return f"From block {first} on, all have global tokens."
+            return f"Without CS, blocks from {first} on have global tokens."
+        return f"Blocks from {first} on have global tokens."
     is_middle = fusion.reason is FusionReason.MIDDLE
     return "With few global tokens, it takes the middle blocks." if is_middle else ""
 

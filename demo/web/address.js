@@ -222,6 +222,10 @@ function submitWords(words) {
 
 addEventListener("popstate", openAddress);
 document.addEventListener("click", ({ target }) => {
+  if (target.matches("#learn .again")) {
+    guesses.write([]);
+    location.reload();
+  }
   const button = target.closest("#lesson button");
   if (!button) return;
   write(withTab(new URLSearchParams(history.state.back), button.dataset.tab), null, true);

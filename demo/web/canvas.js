@@ -267,6 +267,7 @@ export default function mount({ element, props, trigger, watch }) {
       button.setAttribute("aria-pressed", states[i]);
     });
     stage.classList.toggle("changes", chosen.mode === "changes");
+    stage.classList.toggle("swiping", isSwipe);
     $(".at-changes span").hidden = chosen.mode !== "changes" || !hasLost(pair());
     const left = chipOf(isSwipe ? before : chosen.mask);
     $(".chip.left").hidden = !left;
@@ -278,12 +279,11 @@ export default function mount({ element, props, trigger, watch }) {
     const text = [isNone ? sentence() : "", banner.text].filter(Boolean).join(" ");
     offer(".banner", { ...banner, text }); // above the photo, so in view on any screen
     $(".sentence").hidden = isNone;
-    $(".sentence span").textContent = sentence();
+    for (const place of $$(".sentence span, .finding")) place.textContent = sentence();
     const { ideas, name } = answer;
     $(".elsewhere").hidden = ideas[chosen.idea] !== "AMF" || name === "teddy" || changed() >= 0.01;
     split.hidden = !isSwipe;
     pad.hidden = isSwipe;
-    $(".hint").style.visibility = isSwipe ? "hidden" : ""; // its place is kept
     const seen = (chosen.mode ? [before, after] : [chosen.mask]).map((i) => answer.masks[i]);
     refreshLegend($(".legend"), answer.classes, seen, chosen.label);
     draw();

@@ -43,7 +43,7 @@ export function refreshLegend(box, classes, masks, alone) {
     doubt.hidden = !isUnsure;
     swatch.classList.toggle("unsure", isUnsure);
     entry.setAttribute("aria-pressed", alone === label);
-    share.textContent = shares.map(percent).join(" → ");
+    share.textContent = shares.map(percent).join(" → ").replace(" % →", " →");
     entry.hidden = shares.every((part) => part < LEAST_SHARE) && alone !== label;
     if (entry.hidden && classes[label]?.isKnown) absent.push(classes[label].name);
   });

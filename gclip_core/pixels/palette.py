@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageColor import getrgb
-from scipy.optimize import linear_sum_assignment
 
 from gclip_core.types import Size
 
@@ -35,21 +34,24 @@ def choose(n: int, labels: NDArray[np.integer], picture: Image.Image) -> tuple[s
 
     Among the first COLOURS, a class prefers the hue of ``picture`` where ``labels`` (height,
     width) has it, such as blue for a blue sky, but its colour differs clearly from the mean colour
-    there. Classes without a hue take the colours in their order.
+    there. Earlier classes choose first, so another one at the end hardly changes their colours.
+    Classes without a hue take the colours in their order.
     """
     size = min(256, picture.height), min(256, picture.width)
     pixels = np.asarray(picture.resize((size[1], size[0]), Image.Resampling.NEAREST))
     at, free = _scaled(labels, size), (COLOURS * math.ceil(n / len(COLOURS)))[: max(n, CHOICE)]
     levels = np.array([getrgb(colour) for colour in free], float)
-    # Without a preference, earlier classes take earlier colours.
-    cost = ORDER * np.outer(1 - np.arange(n) / (2 * n), np.arange(len(free)))
+    cost = np.tile(ORDER * np.arange(len(free)), (n, 1))
     for index in np.unique(at[at >= 0]):
         mean = pixels[at == index].mean(0)
         hues, hue = levels - levels.mean(1, keepdims=True), mean - mean.mean()
         likeness = hues @ hue / np.linalg.norm(hues, axis=1) / max(np.linalg.norm(hue), LEAST_HUE)
         is_near = np.linalg.norm(levels - mean, axis=1) < NEAR
         cost[index] += np.where(is_near, len(free), -likeness)
-    _, chosen = linear_sum_assignment(cost)
+    chosen = list[int]()
+    for row in cost:
+        row[chosen] = np.inf
+        chosen.append(int(row.argmin()))
     return tuple(free[index] for index in chosen)
 
 

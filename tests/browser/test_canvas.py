@@ -198,7 +198,7 @@ def test_switches(flower: Page) -> None:
     assert mask.evaluate(DRAWN) == fused
     flower.get_by_role("button", name="Swipe", exact=True).click()
     expect(flower.locator("#canvas .chip")).to_contain_text(["Without AMF", "With AMF"])
-    expect(flower.locator("#canvas .entry b").nth(1)).to_have_text(f"{alone} % → {before} %")
+    expect(flower.locator("#canvas .entry b").nth(1)).to_have_text(f"{alone} → {before} %")
     flower.get_by_role("button", name="Changes", exact=True).click()
     expect(flower.locator("#canvas .stage")).to_contain_class("changes")
     opaque = mask.evaluate(SHARE_DRAWN)

@@ -53,11 +53,15 @@ class Encoded:
         patch = self.backbone.patch
         return self.pixels.shape[1] // patch, self.pixels.shape[2] // patch
 
-    @cached_property
+    @property
     def whole(self) -> "Encoded":
         """The encoding of the image as one window, with the same CS."""
-        if self.window_grid == self.grid:
-            return self
+        # A cache of itself would be a reference cycle, which keeps all tensors until it is found.
+        return self if self.window_grid == self.grid else self._whole
+
+    @cached_property
+    def _whole(self) -> "Encoded":
+        """The other encoding that ``whole`` is if this one has smaller windows."""
         if self.without_cs is None:
             return encode(self.backbone, self.pixels, self.image_size, side=None, stride=1)
         report = self.backbone.cs_report(self.suppression)

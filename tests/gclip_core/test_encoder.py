@@ -1,5 +1,7 @@
 """Sliding windows over a picture."""
 
+import gc
+import weakref
 from dataclasses import replace
 
 import pytest
@@ -38,6 +40,23 @@ def test_own_cache() -> None:
     other = replace(encoded, inputs=tuple(x.flip(1) for x in encoded.inputs))
     after = other.received(11), other.heads(11).q
     assert not any(torch.allclose(*pair) for pair in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("window", [None, 24])
+def test_freed(window: int | None) -> None:
+    """An encoding is freed with its last reference, not by the cyclic collector."""
+    backbone = tiny_backbone(31, lambda model: enlarge_channel(model, 7, 40, (6, 8)))
+    segmenter = Segmenter(backbone, 32, window=window, stride=8)
+    gc.disable()
+    try:
+        encoded = segmenter.encode(picture(32, 48))
+        segmenter.dense_features(encoded)
+        segmenter.suggest(encoded)
+        freed = weakref.ref(encoded)
+        del encoded
+        assert freed() is None
+    finally:
+        gc.enable()
 
 
 def test_some_windows_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

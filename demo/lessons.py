@@ -83,8 +83,9 @@ LESSONS = {
         "Channel suppression scales the outlier’s weights to the mean norm of the other channels. "
         "It needs no training.",
         "What does **CS** do to the damaged model’s mask?",
-        "With the outlier scaled down, patches of different things differ again. AMF, CS and the "
-        "rest of GCLIP are 60 lines of code: `gclip_core/minimal.py`.",
+        f"With the outlier scaled down, the {WORD} has its head again, and the mIoU is that of the "
+        "undamaged model. AMF, CS and the rest of GCLIP are 60 lines of code: "
+        "`gclip_core/minimal.py`.",
         AMF | {"backbone": DAMAGED},
         {"amf": True, "cs": True, "backbone": DAMAGED},
     ),

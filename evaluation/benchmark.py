@@ -208,8 +208,11 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
 
 
 def _read_settings(folder: Path) -> dict[str, Any]:
+    file = folder / "settings.json"
+    if folder.is_dir() and not file.exists() and not (folder / "images").exists():
+        raise EvaluationError(f"{folder} has no run; name the folders in it.")
     try:
-        return json.loads((folder / "settings.json").read_text("utf-8"))
+        return json.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise EvaluationError(
             f"The settings.json of the run in {folder} cannot be read ({error}). Name another "

@@ -8,7 +8,7 @@ from open_clip import OPENAI_IMAGENET_TEMPLATES, image_transform
 from torch import Tensor
 
 SIDE, PATCH = 336, 16  # pixels
-AMF, CS = (5, 6), (6, 7, 8, 9, 10)  # blocks, counted from 0: the paper's 6 and 7, and 7 to 11
+AMF, CS = (5, 6), (6, 7, 8, 9, 10)  # from 0; the paper's 6-7, 7-11, as we read it: docs/METHOD.md
 
 
 @torch.no_grad()

@@ -202,6 +202,8 @@ def test_photos(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(result["settings"][key] for key in ("weights", "torch", "open_clip", "version"))
     assert main(["table", str(folder)]) == 0
     assert "Built-in" in capsys.readouterr().out
+    assert main(["table", "results"]) == 2
+    assert "results has no run; name the folders in it." in capsys.readouterr().err
 
 
 def test_methods() -> None:

@@ -101,7 +101,9 @@ def segment(
 
 def facts(scene: Scene, mask: Segmentation) -> dict[str, Any]:
     """What the method used; blocks are numbered from 1."""
-    report, backbone = mask.report, scene.segmenter.backbone
+    report, backbone, s = mask.report, scene.segmenter.backbone, scene.settings
+    # Without an outlier channel, CS is off in the mask's method: why is in GCLIP's own report.
+    of_cs = scene.report if s.method == "gclip" and s.cs else report
     return {
         "method": mask.method.title,
         "backbone": backbone.title,
@@ -109,7 +111,7 @@ def facts(scene: Scene, mask: Segmentation) -> dict[str, Any]:
         "amf_blocks": list(block_numbers(report.fusion.blocks)),
         "amf_reason": report.fusion.reason,
         "cs_blocks": list(block_numbers(report.suppressed)),
-        "cs_reason": report.cs_reason,
+        "cs_reason": of_cs.cs_reason,
         "miou": scene.miou(mask),
     }
 

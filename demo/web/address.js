@@ -199,6 +199,7 @@ function readInputs(seen, tab, photo, words, ...others) {
 /** The words of an answer, unless others were typed meanwhile. */
 function fillWords(answer) {
   const [, words, isOwn] = JSON.parse(answer);
+  if (pending > 1) return wordsBox().value; // a late answer to an address that was left
   known.filled = words;
   if (known.isTyped) return wordsBox().value;
   markWords(isOwn);

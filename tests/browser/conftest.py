@@ -81,7 +81,7 @@ def load(page: Page, link: str) -> Page:
     """Follows a link and waits for its answer, after which the page's address describes it."""
     page.set_default_timeout(WAIT)
     page.goto(link)
-    expect(answers(page)).to_have_count(1)
+    expect(page.locator("[data-answers]").first).to_be_visible()  # of the tab that it opens
     is_settled(page)
     expect(page).to_have_url(re.compile("backbone="))
     return page

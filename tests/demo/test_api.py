@@ -61,7 +61,8 @@ def test_segment(client: Client, method: str, options: dict, same: gclip.Method)
     options = options | {"background": options["background"] == "on"}
     options["background_weight"] = Settings().background_weight
     segmenter = gclip.Segmenter(backbones.get("built-in"))
-    expected = segmenter.segment(PICTURE, "cat, grass", same, **options).labels
+    result = segmenter.segment(PICTURE, "cat, grass", same, **options)
+    expected = result.labels
     assert np.array_equal(labels(file), expected.numpy())
     assert json.loads(Image.open(file).text["Classes"])[:2] == ["cat", "grass"]
     assert (described["height"], described["width"]) == expected.shape
@@ -70,6 +71,7 @@ def test_segment(client: Client, method: str, options: dict, same: gclip.Method)
     assert sum(shares) == pytest.approx(1)
     assert described["none"] == pytest.approx((expected < 0).double().mean().item())
     assert described["facts"]["weights"]
+    assert described["facts"]["cs_reason"] == result.report.cs_reason
 
 
 def test_unknown_word(client: Client) -> None:

@@ -21,7 +21,7 @@ from gclip_core.numbering import check_index
 from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import REFINEMENTS, picture_of, refined
 from gclip_core.result import MethodReport, Segmentation, method_report
-from gclip_core.types import Size
+from gclip_core.types import Grid, Size
 from gclip_core.words import suggest, text, vocabulary
 from gclip_core.words.background import (
     BACKGROUND_WEIGHT,
@@ -45,11 +45,16 @@ class Segmenter:
     ``templates`` is a name in ``text.TEMPLATES``. Logits are ``logit_scale`` (1e-6 to 1e6) times
     the cosine. An image has at most ``max_patches`` patches.
 
-    Windows do not affect attention, values and global tokens.
+    Windows do not affect attention, values and global tokens. Instead of an image, methods take an
+    encoding that a segmenter with the same backbone, size and windows made, or its ``whole``.
 
-    Raises GclipError for a setting out of range. Its methods raise GclipError for the encoding of
-    another backbone, MethodError for a ``Method``, block or head that cannot be computed, and
-    ImageError for fewer than 31 patches with SC-CLIP.
+    A method that takes a ``Method`` applies that one's CS, whatever the encoding's. Attention maps,
+    global tokens and ``received``, which take none, use the CS of the encoding that they are given
+    (``suppress``), and an image has none. Suggested words use no CS.
+
+    Raises GclipError for a setting out of range. Its methods raise GclipError for another encoding,
+    MethodError for a ``Method``, block or head that cannot be computed, and ImageError for fewer
+    than 31 patches with SC-CLIP.
     """
 
     backbone: Backbone
@@ -259,11 +264,15 @@ class Segmenter:
 
     def count_windows(self, size: Size) -> tuple[int, int]:
         """The number of windows of an image of ``size`` (height, width), and of patches in each."""
+        _, window, corners = self._windows(size)
+        return len(corners), window[0] * window[1]
+
+    def _windows(self, size: Size) -> tuple[Grid, Grid, list[Grid]]:
+        """The grid of an image of ``size``, the size of each window, and their corners."""
         patch = self.backbone.patch
         height, width = self._size(size)
         grid = height // patch, width // patch
-        window, corners = encoder.windows(grid, patch, self.window, self.stride)
-        return len(corners), window[0] * window[1]
+        return grid, *encoder.windows(grid, patch, self.window, self.stride)
 
     def suppress(self, image: images.Source | Encoded, method: Method = GCLIP) -> Encoded:
         """The encoding that ``method`` runs on: with CS in the other blocks, if the method uses CS.
@@ -333,10 +342,21 @@ class Segmenter:
         return method_report(self._encoded(image), checked(method))
 
     def _encoded(self, image: images.Source | Encoded) -> Encoded:
-        """The encoding of an image, or the given one if it is of this backbone."""
-        encoded = image if isinstance(image, Encoded) else self.encode(image)
-        if encoded.backbone is not self.backbone:
+        """The encoding of an image, or the given one if this segmenter can use it."""
+        if not isinstance(image, Encoded):
+            return self.encode(image)
+        if image.backbone is not self.backbone:
             raise GclipError(
                 "This image was encoded by another backbone. Encode it with this segmenter."
             )
-        return encoded
+        grid, window, corners = self._windows(image.image_size)
+        is_own = (image.window_grid, image.corners) == (window, tuple(corners))
+        if image.grid != grid or not (is_own or image.window_grid == grid):
+            raise GclipError(
+                f"This segmenter encodes the image as {grid[0]} × {grid[1]} patches in windows of "
+                f"{window[0]} × {window[1]}, {len(corners)} in all, but it was encoded as "
+                f"{image.grid[0]} × {image.grid[1]} in windows of {image.window_grid[0]} × "
+                f"{image.window_grid[1]}, {len(image.corners)} in all. Encode it with this "
+                "segmenter."
+            )
+        return image

@@ -282,6 +282,20 @@ def test_views_of_windows() -> None:
     assert not close(*(whole.attention_map(a, 10) for a in (clean[0], changed[0])))
 
 
+@pytest.mark.parametrize(
+    "settings", [{"short_side": 24}, {"window": 24}, {"window": 16, "stride": 16}], ids=str
+)
+def test_other_encoding(settings: dict[str, Any]) -> None:
+    """An encoding of another size or with other windows is refused, unlike ``whole``."""
+    own = segmenter_of(tiny_backbone(36), short_side=32, window=16, stride=8)
+    other, image = replace(own, **settings), picture(32, 56)
+    encoded = other.encode(image)
+    for ask in (own.dense_features, own.values, own.suggest, own.suppress, own.report):
+        with pytest.raises(GclipError, match=r"as 4 × 7 patches .* Encode it with this segmenter"):
+            ask(encoded)
+    assert own.values(own.encode(image).whole).shape == (28, 32)
+
+
 def test_labels_by_block(segmenter: Segmenter, encoded: Encoded) -> None:
     """A block's labels are those of a tower that ends there; the last ones are the method's."""
     model, words = segmenter, ["cat", "dog", "sofa"]

@@ -2,7 +2,7 @@
 
 import operator
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,14 +35,14 @@ def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
     return numbers
 
 
-def check_blocks(what: str, blocks: Blocks) -> None:
-    """Raises MethodError for anything but "auto", "backbone" or a tuple of indices."""
-    if blocks in ("auto", "backbone"):
+def check_blocks(what: str, blocks: Blocks, words: Collection[str] = ("auto", "backbone")) -> None:
+    """Raises MethodError for anything but one of ``words`` or a tuple of different indices."""
+    if isinstance(blocks, str) and blocks in words:
         return
     if not isinstance(blocks, tuple) or not blocks or indices(what, blocks) != blocks:
         raise MethodError(
-            f"{what} must be auto, backbone or a tuple of different block indices counted from 0, "
-            f"not {blocks!r}."
+            f"{what} must be {', '.join(words)} or a tuple of different block indices counted from "
+            f"0, not {blocks!r}."
         )
 
 

@@ -18,8 +18,8 @@ from gclip_core.backbones.builtin import KnownWords
 from gclip_core.backbones.registry import Triple
 from gclip_core.cache import BoundedCache
 from gclip_core.cs import Suppression
-from gclip_core.errors import BackboneError, MethodError, check_between
-from gclip_core.numbering import check_index, indices
+from gclip_core.errors import BackboneError, MethodError, check_between, check_count
+from gclip_core.numbering import check_blocks, check_index, indices
 from gclip_core.types import Blocks, Module
 
 MOST_EMBEDDINGS = 4096
@@ -30,8 +30,9 @@ MOST_EMBEDDINGS = 4096
 class Backbone:
     """An open_clip CLIP with the properties that the methods need; the model is not copied.
 
-    Raises BackboneError for a model with a tower that ``gclip_core.blocks`` cannot compute, and
-    MethodError for a sink channel that it does not have.
+    Raises BackboneError for a model with a tower that ``gclip_core.blocks`` cannot compute, and for
+    another tokenizer; MethodError for a number or blocks that cannot be used, and for a sink
+    channel that it does not have.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Backbone:
     model: Module
     tokenizer: SimpleTokenizer
     mean: Triple
-    """``mean`` and ``std`` normalise pixels in [0, 1]."""
+    """``mean`` and ``std``, from 0 to 1, normalise pixels in [0, 1]."""
     std: Triple
     short_side: int
     """The length in pixels to which an image's shorter side is scaled."""
@@ -61,28 +62,51 @@ class Backbone:
     """The keys are templates."""
 
     def __post_init__(self) -> None:
-        model, visual = self.model, getattr(self.model, "visual", None)
-        if not (
-            isinstance(model, CLIP)
-            and isinstance(visual, VisionTransformer)
-            and (visual.attn_pool, visual.pool_type) == (None, "tok")
-            and not visual.final_ln_after_pool
-            and model.attn_mask is not None
-            and model.text_pool_type == "argmax"
-            and isinstance(model.text_projection, Tensor)
-            and self.n_blocks > 1
-            and visual.conv1.kernel_size == 2 * (self.patch,)
-            and {*map(type, (*self.blocks, *model.transformer.resblocks))}
-            == {ResidualAttentionBlock}
-        ):
+        if misfits := self._misfits():
             raise BackboneError(
-                f"This {type(model).__name__} cannot be used. It must be an open_clip CLIP, whose "
-                "image tower is a VisionTransformer of at least two plain blocks and square "
-                "patches that pools by its class token, and whose text tower is causal, pools at "
-                "the end token and ends in a matrix. Take one such as OpenAI's ViT-B/16."
+                f"This {type(self.model).__name__} cannot be used: {'; '.join(misfits)}. It must "
+                "be an open_clip CLIP, whose image tower is a VisionTransformer of at least two "
+                "plain blocks and square patches that pools by its class token and projects it, "
+                "and whose text tower is causal, pools at the end token and ends in a matrix. Take "
+                "one such as OpenAI's ViT-B/16."
             )
+        tokenizer: Any = self.tokenizer
+        if not isinstance(tokenizer, SimpleTokenizer):
+            raise BackboneError(
+                f"tokenizer must be an open_clip.SimpleTokenizer, not {tokenizer!r:.60}."
+            )
+        for name, least in (("mean", 0), ("std", 1e-6)):
+            triple: Any = getattr(self, name)
+            if not isinstance(triple, Sequence) or len(triple) != 3:
+                raise BackboneError(f"{name} must be three numbers, not {triple!r:.60}.")
+            for number in triple:
+                check_between(name, number, least, 1)
+        check_count("short_side", self.short_side)
+        check_blocks("amf_blocks", self.amf_blocks, ("auto",))
+        check_blocks("cs_blocks", self.cs_blocks, ("auto",))
         for channel in self.sink_channels:
             check_index("sink channel", channel, self.width)
+
+    def _misfits(self) -> list[str]:
+        """What of the model ``gclip_core.blocks`` cannot compute; empty if it can be used."""
+        model, visual = self.model, getattr(self.model, "visual", None)
+        if not isinstance(model, CLIP):
+            return ["it is not an open_clip CLIP"]
+        if not isinstance(visual, VisionTransformer):
+            return [f"its image tower is a {type(visual).__name__}"]
+        pools = visual.attn_pool, visual.pool_type, visual.final_ln_after_pool
+        kinds = {*map(type, (*self.blocks, *model.transformer.resblocks))}
+        fits = {
+            f"its image tower has {self.n_blocks} block": self.n_blocks > 1,
+            "a block is not a plain ResidualAttentionBlock": kinds == {ResidualAttentionBlock},
+            "its patches are not square": visual.conv1.kernel_size == 2 * (self.patch,),
+            "its image tower pools in another way": pools == (None, "tok", False),
+            "its image tower has no projection": isinstance(visual.proj, Tensor),
+            "its text tower is not causal": model.attn_mask is not None,
+            "its text tower pools in another way": model.text_pool_type == "argmax",
+            "its text tower ends in no matrix": isinstance(model.text_projection, Tensor),
+        }
+        return [misfit for misfit, is_fit in fits.items() if not is_fit]
 
     @property
     def visual(self) -> Module:

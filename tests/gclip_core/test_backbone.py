@@ -98,28 +98,56 @@ def test_low_precision(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.parametrize(
-    ("vision", "text"),
+    ("vision", "text", "reason"),
     [
-        ({"layers": 1}, {}),
-        ({"patch_size": (8, 4)}, {}),
-        ({"attentional_pool": True}, {}),
-        ({"pool_type": "avg"}, {}),
-        ({"final_ln_after_pool": True}, {}),
-        ({"qk_norm": True}, {}),
-        ({"scale_fc": True}, {}),
-        ({}, {"no_causal_mask": True}),
-        ({}, {"pool_type": "last"}),
-        ({}, {"proj_bias": True}),
-        ({}, {"proj_type": "none"}),
+        ({"layers": 1}, {}, "has 1 block"),
+        ({"patch_size": (8, 4)}, {}, "patches are not square"),
+        ({"attentional_pool": True}, {}, "image tower pools in another way"),
+        ({"pool_type": "avg"}, {}, "image tower pools in another way"),
+        ({"final_ln_after_pool": True}, {}, "image tower pools in another way"),
+        ({"qk_norm": True}, {}, "not a plain"),
+        ({"scale_fc": True}, {}, "not a plain"),
+        ({}, {"no_causal_mask": True}, "not causal"),
+        ({}, {"pool_type": "last"}, "text tower pools in another way"),
+        ({}, {"proj_bias": True}, "ends in no matrix"),
+        ({}, {"proj_type": "none"}, "ends in no matrix"),
     ],
 )
-def test_unusable_towers(vision: dict[str, Any], text: dict[str, Any]) -> None:
+def test_unusable_towers(vision: dict[str, Any], text: dict[str, Any], reason: str) -> None:
     """Towers for which the result would be wrong."""
     own = {"layers": 2, "width": 32, "head_width": 8, "patch_size": 8, "image_size": 32}
     model = CLIP(16, {**own, **vision}, {"width": 16, "heads": 2, "layers": 1, **text})
-    for wrong in (model, model.visual):
-        with pytest.raises(BackboneError, match="pools by its class token"):
+    for wrong, what in ((model, reason), (model.visual, "not an open_clip CLIP")):
+        with pytest.raises(BackboneError, match=f"{what}.* pools by its class token"):
             Backbone("mine", "Mine", wrong, tokenizer(), MEAN, STD, 32)
+
+
+def test_no_projection() -> None:
+    """An image tower without a projection, whose features are no embeddings."""
+    model = tiny_clip(1, layers=2)
+    model.visual.proj = None
+    with pytest.raises(BackboneError, match="used: its image tower has no projection"):
+        wrap_backbone(model)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"amf_blocks": "backbone"}, "amf_blocks must be auto or a tuple .* not 'backbone'"),
+        ({"amf_blocks": (0, 0)}, "amf_blocks must"),
+        ({"cs_blocks": ()}, "cs_blocks must"),
+        ({"cs_blocks": [0]}, "cs_blocks must"),
+        ({"short_side": 0}, "short_side must"),
+        ({"mean": (0.5, 0.5)}, "mean must be three numbers"),
+        ({"std": 0.5}, "std must be three numbers"),
+        ({"std": (0.5, 0.5, 0)}, "std must"),
+        ({"tokenizer": open_clip.tokenize}, "tokenizer must be an open_clip.SimpleTokenizer"),
+    ],
+    ids=str,
+)
+def test_unusable_settings(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(GclipError, match=message):
+        replace(tiny_backbone(1, layers=2), **settings)
 
 
 def test_unusable_sink_channel() -> None:

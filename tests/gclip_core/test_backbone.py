@@ -141,7 +141,7 @@ def test_no_projection() -> None:
         ({"mean": (0.5, 0.5)}, "mean must be three numbers"),
         ({"std": 0.5}, "std must be three numbers"),
         ({"std": (0.5, 0.5, 0)}, "std must"),
-        ({"tokenizer": open_clip.tokenize}, "tokenizer must be an open_clip.SimpleTokenizer"),
+        ({"tokenizer": "ViT-B-16"}, "tokenizer must be an open_clip.SimpleTokenizer"),
     ],
     ids=str,
 )

@@ -96,17 +96,12 @@ def background_of_words(
 
 def is_typed(names: tuple[str, ...], typed: Vocabulary) -> bool:
     """Whether one of a word's names is the end of a typed phrase, or the singular of it."""
-    return not _forms(names).isdisjoint(_ends(typed))
+    return not _forms(names).isdisjoint(typed.ends)
 
 
 @lru_cache(4096)
 def _forms(names: tuple[str, ...]) -> frozenset[str]:
     return frozenset(form for name in names for form in vocabulary.forms(name.casefold()))
-
-
-@lru_cache(1)
-def _ends(typed: Vocabulary) -> frozenset[str]:
-    return frozenset(end for phrase in typed.phrases for end in vocabulary.ends(phrase))
 
 
 @dataclass(frozen=True, eq=False)

@@ -63,6 +63,11 @@ class Vocabulary:
         """Every synonym of every class, in order."""
         return tuple(phrase for synonyms in self.classes for phrase in synonyms)
 
+    @cached_property
+    def ends(self) -> frozenset[str]:
+        """The ends of all phrases, each also in the singular."""
+        return frozenset(end for phrase in self.phrases for end in ends(phrase))
+
     @property
     def prompt_classes(self) -> tuple[int, ...]:
         """The class of each phrase."""

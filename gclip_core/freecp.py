@@ -67,9 +67,10 @@ def affinity(encoded: Encoded) -> Tensor:
         heads = encoded.heads(block)
         total = total + attention.head_mean(heads.q, heads.k)[..., 1:, 1:]
     A = total / n
+    tiny = torch.finfo(A.dtype).tiny  # columns and rows without attention stay zero
     for _ in range(3):
-        A /= A.sum(-2, keepdim=True)
-        A /= A.sum(-1, keepdim=True)
+        A /= A.sum(-2, keepdim=True).clamp_min(tiny)
+        A /= A.sum(-1, keepdim=True).clamp_min(tiny)
     return (A + A.mT) / 2
 
 

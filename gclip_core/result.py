@@ -84,7 +84,7 @@ class Segmentation:
 
     def areas(self) -> tuple[float, ...]:
         """The share of the image's pixels of each class, in [0, 1]."""
-        counts = (self.labels.flatten() + 1).bincount(minlength=len(self.vocabulary) + 1)
+        counts = (self.labels.flatten().long() + 1).bincount(minlength=len(self.vocabulary) + 1)
         return tuple((counts[1:].double() / self.labels.numel()).tolist())
 
     def no_class_area(self) -> float:

@@ -24,7 +24,10 @@ class Table(dict[str, Entry]):
                 raise error(f"Two entries of kind {what} are named '{entry.name}'. Rename one.")
             self[entry.name] = entry
 
-    def __missing__(self, name: str) -> Entry:
-        raise self.error(
-            f"'{str(name)[:80]}' is not a {self.what}. Choose one of: {', '.join(self)}."
-        )
+    def __getitem__(self, name: str) -> Entry:
+        try:
+            return super().__getitem__(name)
+        except (KeyError, TypeError):  # unknown, or not hashable
+            raise self.error(
+                f"'{str(name)[:80]}' is not a {self.what}. Choose one of: {', '.join(self)}."
+            ) from None

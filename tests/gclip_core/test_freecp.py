@@ -58,6 +58,14 @@ def test_senders() -> None:
     assert torch.equal(freecp.boxes(maps).double(), expected)
 
 
+def test_no_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If all patches attend to the class token alone, nothing spreads, and no map is nan."""
+    monkeypatch.setattr(freecp.attention, "head_mean", lambda q, k: torch.zeros(1, 13, 13))
+    segmenter = segmenter_of(short_side=24)
+    result = segmenter.segment(picture(24, 32), WORDS, CLEARCLIP, purify="freecp")
+    assert not result.maps.any()
+
+
 def test_synonyms() -> None:
     """A class has the probability of its best synonym, and one map."""
     generator = torch.Generator().manual_seed(0)

@@ -62,6 +62,7 @@ CALIBRATED, PROXIED, REFOCUSED = (METHODS[name] for name in ("scclip", "proxycli
         (partial(replace, REFOCUSED), {"ffn": True}, "RF-CLIP.* not use ffn. Leave"),
         (partial(replace, REFOCUSED), {"suppression": Suppression()}, "not use suppression. Leave"),
         (partial(Method, "mine", "Mine"), {}, "'' is not a kind of attention"),
+        (partial(Method, "mine", "Mine"), {"attention": ["kk"]}, "is not a kind of attention"),
         (partial(Method, "mine", "Mine"), {"last": Proxy}, "last must be a LastBlock or None"),
         (partial(Method, "mine", "Mine", "kk"), {"residual": "no"}, "residual must be one of True"),
         (partial(Method, "mine", "Mine", "kk"), {"fusion": True}, "fusion must be a Fusion"),

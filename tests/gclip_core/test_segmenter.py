@@ -27,6 +27,7 @@ from gclip_core.amf import FusionReason, FusionReport
 from gclip_core.cs import SuppressionReason
 from gclip_core.proxy import Proxy
 from gclip_core.words.text import embed
+from gclip_core.words.vocabulary import Vocabulary
 from tests import reference
 from tests.models import enlarge_channel, look_at_one_patch, normalised, picture, tiny_backbone
 
@@ -280,6 +281,14 @@ def test_views_of_windows() -> None:
         assert close(whole.received(a), windows.received(b))
         assert torch.equal(whole.labels_by_block(a, WORDS), windows.labels_by_block(b, WORDS))
     assert not close(*(whole.attention_map(a, 10) for a in (clean[0], changed[0])))
+
+
+def test_areas_of_most_classes(segmenter: Segmenter, encoded: Encoded) -> None:
+    """The last class that an int16 label can name is counted, too."""
+    words = Vocabulary(tuple((str(index),) for index in range(2**15)))
+    labels = torch.tensor([[2**15 - 1, -1]], dtype=torch.int16)
+    result = replace(segmenter.segment(encoded, "cat"), vocabulary=words, labels=labels)
+    assert (sum(result.areas()), result.areas()[-1], result.no_class_area()) == (0.5, 0.5, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -49,9 +49,9 @@ def project(block: Module, x: Tensor, values: bool = True) -> Heads:
     return Heads(*heads.transpose(-3, -2).unbind(-4))
 
 
-def merge(block: Module, heads: Tensor) -> Tensor:
-    """``ls_1(out_proj(heads))`` of attended values: (..., H, T, d) to (..., T, D)."""
-    joined = heads.transpose(-3, -2).flatten(-2)
+def merge(block: Module, mixed: Tensor) -> Tensor:
+    """``ls_1(out_proj(mixed))`` of attended values: (..., H, T, d) to (..., T, D)."""
+    joined = mixed.transpose(-3, -2).flatten(-2)
     out = block.attn.out_proj
     return block.ls_1(F.linear(joined, out.weight, out.bias))
 

@@ -9,9 +9,9 @@ from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, Fusion
 from gclip_core.attention import ATTENTIONS
 from gclip_core.cs import CHANNEL_THRESHOLD, Suppression
 from gclip_core.errors import MethodError, check_choice
+from gclip_core.last_block_base import LastBlock
 from gclip_core.numbering import BlocksOf12, indices
 from gclip_core.refocus import Refocusing
-from gclip_core.steps import LastBlock
 from gclip_core.tables import Table
 from gclip_core.types import Blocks
 
@@ -89,7 +89,9 @@ def gclip(
 
     ``amf_blocks`` and ``cs_blocks`` are ``"backbone"`` (the backbone's default), ``"auto"``
     (measured) or 0-based integers. The other settings are those of ``Fusion`` and
-    ``Suppression``. Raises MethodError for a setting outside its range.
+    ``Suppression``. All are checked, but those of a part that is off change nothing, nor do the
+    number and thresholds where blocks are given as integers. Raises MethodError for a setting
+    outside its range.
     """
     check_choice("amf", amf, (True, False))
     check_choice("cs", cs, (True, False))

@@ -59,7 +59,7 @@ def get(name: str) -> Backbone:
 
     def make() -> Backbone:
         if entry.defect:
-            return load.load_damaged(entry, get(entry.defect[0]))
+            return load.load_damaged(name, entry.defect, get(entry.defect[0]))
         return load_backbone(name, weights_of(name), HOST.device, HOST.dtype)
 
     return _loaded.get_or_make(name, make)

@@ -29,7 +29,7 @@ from gclip_core import assets
 from gclip_core.backbones import builtin
 from gclip_core.backbones.backbone import Backbone, damage
 from gclip_core.backbones.builtin import StateDict
-from gclip_core.backbones.registry import BACKBONES, BUILT_IN, BackboneEntry
+from gclip_core.backbones.registry import BACKBONES, BUILT_IN, BackboneEntry, Defect
 from gclip_core.backbones.stem import Stem, TransformerTrunk
 from gclip_core.errors import BackboneError
 from gclip_core.types import Module
@@ -64,7 +64,8 @@ def load_backbone(
     """
     entry = BACKBONES[name]
     if entry.defect:
-        return load_damaged(entry, load_backbone(entry.defect.healthy, weights, device, dtype))
+        healthy = load_backbone(entry.defect.healthy, weights, device, dtype)
+        return load_damaged(name, entry.defect, healthy)
     if dtype not in (dtypes := get_args(Dtype)):
         raise BackboneError(f"dtype must be one of {', '.join(dtypes)}, not '{dtype}'.")
     try:
@@ -140,12 +141,9 @@ def load_dino(device: torch.device) -> TransformerTrunk:
     return dino.eval().requires_grad_(False).to(device)
 
 
-def load_damaged(entry: BackboneEntry, healthy: Backbone) -> Backbone:
-    """The backbone of an entry with weights damaged on purpose, from the healthy backbone."""
-    defect = entry.defect
-    assert defect is not None
-    damaged = damage(healthy, defect.channel, defect.gain, defect.blocks)
-    return replace(damaged, name=entry.name)
+def load_damaged(name: str, defect: Defect, healthy: Backbone) -> Backbone:
+    """The backbone of the entry ``name``, damaged on purpose, from the healthy backbone."""
+    return replace(damage(healthy, *defect[1:]), name=name)
 
 
 def on_disk(entry: BackboneEntry) -> list[Path]:

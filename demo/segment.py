@@ -197,22 +197,24 @@ def idle(scene: Scene) -> dict[str, Any]:
 
 
 def banner(scene: Scene) -> dict[str, Any]:
-    """What the damaged model is, what CS repairs, where to look, and the way back."""
+    """What the damaged model is, what CS repairs most, and the way back."""
     if scene.settings.backbone != DAMAGED:
         return {}
     text = "Simulation: one channel of this copy is damaged."
     if scene.settings.method == "gclip":
         whole = scene.undamaged.mask().labels
-        without, repaired = (scene.mask(scene.gclip(cs=on)) for on in (False, True))
-        damage = percent(float((without.labels != whole).float().mean()))
-        healed = percent(float((repaired.labels == whole).float().mean()))
-        right = [m.labels[m.labels == whole] for m in (without, repaired)]
-        gains = [(right[1] == c).sum() - (right[0] == c).sum() for c in range(len(scene.words))]
-        word = scene.words.names[gains.index(max(gains))]
-        text += (
-            f" This changes {damage} of the pixels; with CS, {healed} are as before. "
-            f"Look at “{word}”."
-        )
+        masks = [scene.mask(scene.gclip(cs=on)) for on in (False, True)]
+        damaged, repaired = map(scene.scores, masks)
+        if damaged and repaired:
+            gains = {c: repaired.iou[c] - damaged.iou[c] for c in repaired.iou}
+        else:
+            right = [mask.labels[mask.labels == whole] for mask in masks]
+            gains = {
+                c: int((right[1] == c).sum() - (right[0] == c).sum())
+                for c in range(len(scene.words))
+            }
+        word = scene.words.names[max(gains, key=gains.__getitem__)]
+        text += f" CS repairs it: look at “{word}”."
     back = backbones.HOST.backbone if backbones.HOST.backbone != DAMAGED else BUILT_IN
     title = "the undamaged model" if back == BUILT_IN else BACKBONES[back].title
     action = f"Back to {title}"
@@ -279,8 +281,8 @@ def why_fused(scene: Scene) -> str:
     if fusion.reason is FusionReason.GLOBAL_TOKENS:
         first = fusion.blocks[0] + 1
         if scene.method.suppression:  # it is measured before CS, which removes most of them
-            return f"Without CS, blocks from {first} on have global tokens."
-        return f"Blocks from {first} on have global tokens."
+            return f"Without CS, every block from {first} on has global tokens."
+        return f"Every block from {first} on has global tokens."
     is_middle = fusion.reason is FusionReason.MIDDLE
     return "With few global tokens, it takes the middle blocks." if is_middle else ""
 

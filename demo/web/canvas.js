@@ -462,7 +462,8 @@ export default function mount({ element, props, trigger, watch }) {
     const found = [...answer.classes.keys()].filter(isFound);
     const pinned = chosen.isPinned ? labelAt(chosen.patch) : null;
     if (found.includes(pinned)) return pinned;
-    return found.find((label) => !unsure[label]) ?? found[0] ?? null;
+    const isClear = (label) => !unsure[label] && shares[label] >= 0.02; // no speck
+    return found.find(isClear) ?? found.find((label) => !unsure[label]) ?? found[0] ?? null;
   }
 
   async function take(button, paintFile, ending) {

@@ -39,7 +39,7 @@ export function refreshLegend(box, classes, masks, alone) {
     const label = i < classes.length ? i : NONE;
     const [swatch, , doubt, share] = entry.children;
     const shares = masks.map((mask) => shareOf(mask, label));
-    const isUnsure = masks.some(({ unsure }) => unsure[label]);
+    const isUnsure = masks.at(-1).unsure[label]; // of the mask after a change
     doubt.hidden = !isUnsure;
     swatch.classList.toggle("unsure", isUnsure);
     entry.setAttribute("aria-pressed", alone === label);

@@ -106,7 +106,7 @@ FORGED = [
     for data in ({}, None, [], "index", {"index": 99}, {"index": "x"}, {"index": {}, "settings": 9})
 ]
 FORGED += [
-    (event, [["<planted>"]], {"index": 0}, "This request failed") for event in ("fetch", "offer")
+    (event, [["<planted>"]], {"index": 0}, "is not a backbone") for event in ("fetch", "offer")
 ]
 FORGED.append(("press", [], {"settings": {"window": "<planted>"}}, "“window” cannot be used"))
 FORGED += [

@@ -40,7 +40,7 @@ _loaded: BoundedCache[Backbone] = BoundedCache(numbers.MAX_BACKBONES)
 def weights_of(name: str) -> Path | None:
     """The host's own weights, if they are those of this backbone or of its undamaged original."""
     chosen, host = (BACKBONES[one] for one in (name, HOST.backbone))
-    originals = [entry.defect[0] if entry.defect else entry.name for entry in (chosen, host)]
+    originals = [entry.defect.healthy if entry.defect else entry.name for entry in (chosen, host)]
     return HOST.weights if originals[0] == originals[1] else None
 
 
@@ -59,7 +59,7 @@ def get(name: str) -> Backbone:
 
     def make() -> Backbone:
         if entry.defect:
-            return load.load_damaged(name, entry.defect, get(entry.defect[0]))
+            return load.load_damaged(name, entry.defect, get(entry.defect.healthy))
         return load_backbone(name, weights_of(name), HOST.device, HOST.dtype)
 
     return _loaded.get_or_make(name, make)

@@ -176,7 +176,7 @@ class Scene:
     def undamaged(self) -> "Scene":
         """With the model of which the backbone is a damaged copy, if it is one."""
         defect = BACKBONES[self.settings.backbone].defect
-        return self.with_settings(backbone=defect[0]) if defect else self
+        return self.with_settings(backbone=defect.healthy) if defect else self
 
     def suggested(self, most: int = 5) -> tuple[str, ...]:
         """Words for what the photo shows, best first; see ``Segmenter.suggest``."""

@@ -133,6 +133,7 @@ export default function mount({ element, props, trigger, watch }) {
     }
     const { classList } = document.body;
     if (!classList.contains("awaiting")) return;
+    compare(""); // a comparison was of the previous photo
     classList.add("coming");
     element.classList.remove("blank");
     element.style.setProperty("--ratio", image.naturalWidth / image.naturalHeight);

@@ -30,6 +30,7 @@ EXAMPLES = ("flower", "raccoon", "china", "panda", "teddy", "dog")
 """The shipped photos whose masks reach 60 % mIoU, best first."""
 HEAD = (
     "# GCLIP\nName things in a photo and see each one outlined. "
+    "<span>New here? Try Learn.</span> "
     "[Paper](https://arxiv.org/abs/2502.06818)"
 )
 COPY_LINK = "Copy the link"
@@ -150,6 +151,7 @@ def number(name: str, info: str, precision: int | None = 0) -> gr.Number:
 
 def _inputs(parts: Parts) -> None:
     controls, outputs = parts.controls, parts.outputs
+    gr.HTML(lessons.INTRO, elem_id="intro")
     parts.photo = gr.Image(
         sources=["upload", "clipboard"],
         height=190,
@@ -273,20 +275,20 @@ def _tabs(parts: Parts) -> None:
             outputs["masks"] = strip("masks")
             outputs["table"] = gr.Markdown(elem_id="table")
         with gr.Tab("Learn", id="learn", elem_id="learn") as parts.learn:
-            gr.HTML(lessons.INTRO)
             for step, (name, lesson) in enumerate(LESSONS.items()):
-                parts.cards[name] = _card(name, lesson, visible=step == 0)
+                parts.cards[name] = _card(name, lesson, step)
         with gr.Tab("Share", id="share", elem_id="share"):
             _share(parts)
 
 
-def _card(name: str, lesson: lessons.Lesson, visible: bool) -> Card:
+def _card(name: str, lesson: lessons.Lesson, step: int) -> Card:
     """A step: its masks, and beside them the guess, which reveals the next step."""
-    with gr.Row(elem_classes="card", visible=visible) as row:
+    with gr.Row(elem_classes="card", visible=step == 0) as row:
         with gr.Column(scale=3, min_width=300):
             masks = strip(f"lesson-{name}")
         with gr.Column(scale=2, min_width=300):
-            gr.Markdown(f"### {lesson.title}\n{lesson.text}\n\n{lesson.question}")
+            title = f"{step + 1} of {len(LESSONS)} · {lesson.title}"
+            gr.Markdown(f"### {title}\n{lesson.text}\n\n{lesson.question}")
             choices = [(text, number) for number, text in enumerate(OPTIONS)]
             guess = gr.Radio(choices, show_label=False, container=False)
             outcome = gr.Markdown()

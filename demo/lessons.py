@@ -45,7 +45,7 @@ OFF = {"amf": False, "cs": False}
 AMF = {"amf": True, "cs": False}
 LESSONS = {
     "patches": Lesson(
-        "1 · A word for every patch",
+        "A word for every patch",
         "CLIP was trained on photos with captions, never on masks (the small model here was). Its "
         "last block gives each patch a vector, and each word has one, too: the word with the "
         "nearest vector colours the patch. "
@@ -56,7 +56,7 @@ LESSONS = {
         OFF | {"words": WORD},
     ),
     "fusion": Lesson(
-        "2 · AMF: look further",
+        "AMF: look further",
         "Patches also attend to each other. In large models, such as the paper’s CLIP or DINOv2, "
         "nearly all attend to a few **global tokens**, the bright columns. Attention map fusion "
         "averages the last block’s attention with that of the first blocks that have such tokens.",
@@ -69,7 +69,7 @@ LESSONS = {
         drawn="global-tokens.webp",
     ),
     "outlier": Lesson(
-        "3 · A channel that outweighs the others",
+        "A channel that outweighs the others",
         "In some CLIP models, one FFN channel has far larger weights than the others. The "
         "built-in model has none, so here one is damaged on purpose.",
         "What does that **outlier** do to the mask?",
@@ -79,7 +79,7 @@ LESSONS = {
         AMF | {"backbone": DAMAGED},
     ),
     "suppression": Lesson(
-        "4 · CS: scale that channel down",
+        "CS: scale that channel down",
         "Channel suppression scales the outlier’s weights to the mean norm of the other channels. "
         "It needs no training.",
         "What does **CS** do to the damaged model’s mask?",
@@ -94,8 +94,8 @@ LESSONS = {
 
 
 INTRO = explained(
-    "<p>Two minutes, four steps on one photo: guess, then see. Scores are the <dfn>mIoU</dfn>. "
-    '<button class="link again" type="button">Start again</button></p>'
+    "<p>Two minutes, four steps on one photo: guess, then see. Scores are the <dfn>mIoU</dfn>.</p>"
+    '<button class="link again" type="button">Start again</button>'
 )
 """What to do, as HTML."""
 

@@ -35,7 +35,6 @@ from gclip_core.result import Segmentation
 from gclip_core.words.background import is_typed
 from gclip_core.words.vocabulary import look_up
 
-NAMES = {"amf": "Attention map fusion (AMF)", "cs": "Channel suppression (CS)"}
 HARDLY = 0.01
 """A smaller share of the pixels, or change of the mIoU, is hardly a change."""
 
@@ -117,7 +116,7 @@ def sentences(
         return [[between(0, 1)] * 2]
     return [
         [
-            between(n & ~(1 << bit), n | 1 << bit, NAMES[idea], bool(n >> bit & 1))
+            between(n & ~(1 << bit), n | 1 << bit, idea.upper(), bool(n >> bit & 1))
             for n in range(len(masks))
         ]
         for bit, idea in enumerate(ideas)
@@ -248,7 +247,7 @@ def attention(scene: Scene) -> dict[str, Any]:
         picture = plots.over(scene.photo.picture, values.unflatten(0, scene.encoded.grid).numpy())
         items.append(item(picture, f"Block {block + 1}", "Attention that each patch receives"))
     if items:
-        items[0] |= {"heading": "Brighter: attended to more"}
+        items[0] |= {"heading": "Attention received"}
     for caption, on in (("Alone", False), ("With AMF", True)):
         method = scene.gclip(amf=on)
         matrix = scene.segmenter.last_attention(scene.encoded, method)[1:, 1:]

@@ -21,7 +21,7 @@ TERMS = {
     "global token": "A patch to which the others pay several times an equal share of their "
     "attention, whatever it shows: through it they share what the whole photo shows.",
     "weight norm": "The length of a channel’s weights in the FFN of a block. One bar far above the "
-    "others is an outlier, which CS scales down.",
+    "others is an outlier, which CS scales down. How it works selects the block.",
 }
 
 

@@ -94,6 +94,7 @@ function readAddress() {
 /** Called after the answer to an address, or after an error. */
 function settleAddress() {
   pending = Math.max(0, Math.min(pending - 1, 1)); // page.py skips all but the last
+  document.querySelector("#words button").setAttribute("aria-label", "Segment"); // it has no name
   write(withTab(parameters(), tabs.open), { ...history.state, isAnswered: true });
   if (history.state.step) document.querySelector("#lesson").scrollIntoView({ block: "nearest" });
 }
@@ -223,7 +224,7 @@ function submitWords(words) {
 
 addEventListener("popstate", openAddress);
 document.addEventListener("click", ({ target }) => {
-  if (target.matches("#learn .again")) {
+  if (target.matches("#intro .again")) {
     guesses.write([]);
     location.reload();
   }

@@ -106,8 +106,7 @@ export default function mount({ element, props, trigger, watch }) {
     if (answer?.methods !== value.methods) stage.classList.remove("looking"); // until new ones arrive
     answer = value;
     masks = decoded;
-    const [height, width] = value.masks[0].mask.shape;
-    element.style.setProperty("--ratio", width / height);
+    setRatio(value.masks[0].mask.shape);
     if (isNew) photo.src = value.photo.url;
     offer(".idle", value.idle);
     write(".notes", value.notes.join(" "));
@@ -136,7 +135,7 @@ export default function mount({ element, props, trigger, watch }) {
     compare(""); // a comparison was of the previous photo
     classList.add("coming");
     element.classList.remove("blank");
-    element.style.setProperty("--ratio", image.naturalWidth / image.naturalHeight);
+    setRatio([image.naturalHeight, image.naturalWidth]);
     photo.onload = () => URL.revokeObjectURL(image.src);
     photo.src = image.src;
   }
@@ -149,9 +148,10 @@ export default function mount({ element, props, trigger, watch }) {
     classList.remove("coming");
     if (!answer) return update();
     photo.src = answer.photo.url;
-    const [height, width] = answer.masks[0].mask.shape;
-    element.style.setProperty("--ratio", width / height);
+    setRatio(answer.masks[0].mask.shape);
   }
+
+  const setRatio = ([height, width]) => element.style.setProperty("--ratio", width / height);
 
   const namesOf = (value) => JSON.stringify(value?.classes.map(({ name }) => name));
 
@@ -181,10 +181,10 @@ export default function mount({ element, props, trigger, watch }) {
     };
   }
 
-  $(".elsewhere").onclick = () => {
+  $(".elsewhere").onclick = ({ target }) => {
     compare("changes");
     const samples = [...document.querySelectorAll("#samples button")];
-    samples.find(({ textContent }) => textContent === "Teddy bear")?.click();
+    samples.find(({ textContent }) => target.textContent.includes(textContent))?.click();
     $(".bar").scrollIntoView({ block: "nearest" });
   };
 
@@ -199,10 +199,7 @@ export default function mount({ element, props, trigger, watch }) {
   function fillBar() {
     const { ideas, masks: both } = answer;
     fillSwitches($(".ideas"), answer.switches, (idea, isIdle) => {
-      if (isIdle) {
-        $(`[data-idea="${idea}"] + dfn`).focus(); // it says what this is, the line below why
-        return point($(".idle"));
-      }
+      if (isIdle) return point($(".idle")); // it says why
       const index = answer.ideas.indexOf(idea);
       // Swipe shows both masks of its idea: a press asks for one of them.
       if (chosen.mode === "swipe" && chosen.idea === index) chosen.mode = "";
@@ -285,6 +282,7 @@ export default function mount({ element, props, trigger, watch }) {
     $(".elsewhere").hidden = ideas[chosen.idea] !== "AMF" || name === "teddy" || changed() >= 0.01;
     split.hidden = !isSwipe;
     pad.hidden = isSwipe;
+    $(".legend").classList.toggle("pair", chosen.mode !== "");
     const seen = (chosen.mode ? [before, after] : [chosen.mask]).map((i) => answer.masks[i]);
     refreshLegend($(".legend"), answer.classes, seen, chosen.label);
     draw();

@@ -32,7 +32,7 @@ export function explain(box, { classes, shares, patch, behind, canAdd, free }) {
   });
   const close = Object.assign(make("button", "close", "×"), { type: "button", onclick: free });
   close.setAttribute("aria-label", "Release this patch");
-  box.replaceChildren(make("strong", "", "Words of this patch"), close, ...rows);
+  box.replaceChildren(make("strong", "", "Scores of this patch"), close, ...rows);
   if (behind && canAdd && share > 0.005) {
     const add = Object.assign(make("button", "pill add", `+ ${behind}`), { type: "button" });
     add.onclick = () => addWord(behind);

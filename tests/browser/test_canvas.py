@@ -144,7 +144,7 @@ def test_alone(flower: Page) -> None:
 def test_download(flower: Page) -> None:
     """The photo with its mask, at the photo's own size."""
     with flower.expect_download() as download:
-        flower.get_by_role("button", name="Download", exact=True).click()
+        flower.get_by_role("button", name="Download picture").click()
     assert download.value.suggested_filename == "flower-outlined.png"
     image = Image.open(io.BytesIO(download.value.path().read_bytes()))
     plain = Image.open(assets.path("photos", "flower.jpg"))
@@ -209,6 +209,16 @@ def test_switches(flower: Page) -> None:
     flower.get_by_role("button", name="Changes", exact=True).click()
     after(flower, lambda: flower.get_by_role("checkbox", name="Background").uncheck())
     assert share(flower, "background") == 0
+
+
+def test_photo_that_amf_changes(visitor: Callable[..., Page]) -> None:
+    """Where AMF hardly changes the mask, a link leads to a photo where it does, and to Changes."""
+    page = visitor(example="china", short_side=0, refine="guided")
+    page.get_by_role("button", name="See “Teddy bear”").click()
+    expect(page.locator("#photo img")).to_have_attribute("src", re.compile("teddy"))
+    expect(page.locator("#canvas .stage")).to_contain_class("changes")
+    expect(page.locator("#canvas .sentence")).to_contain_text("AMF changes")
+    expect(page.locator("#canvas .elsewhere")).to_be_hidden()
 
 
 def test_photo_alone(flower: Page) -> None:

@@ -112,7 +112,7 @@ def test_sentences_of_switches() -> None:
     current = scene(backbone="built-in-damaged", **SMALL)
     labels = [mask.labels for mask in current.switched()]  # bit 0 is AMF, bit 1 is CS
     sentences = segment.canvas(current)["sentences"]
-    for bit, name in enumerate(("Attention map fusion (AMF)", "Channel suppression (CS)")):
+    for bit, name in enumerate(("AMF", "CS")):
         for shown, sentence in enumerate(sentences[bit]):
             changed = (labels[shown] != labels[shown ^ 1 << bit]).float().mean()
             assert sentence.startswith(name) and f"{100 * changed:.1f}\u00a0%" in sentence

@@ -63,7 +63,7 @@ LESSONS = {
         f"With “{PHOTO.names[1]}” for the leaves, the score starts lower. What does **AMF** do to "
         "the mask?",
         "This model has hardly any such tokens before its last block, so AMF fuses two middle "
-        "blocks: in these, patches also attend to distant patches of the same thing.",
+        "blocks: in these, patches attend further, mostly to the same thing.",
         OFF,
         AMF,
         drawn="global-tokens.webp",

@@ -48,7 +48,7 @@ LEAST = 0.01
 COMPETING = {
     "none": (False, BACKGROUND_WEIGHT),
     "the list of the literature": (LITERATURE, 0.5),
-    "the photo's own words": (True, BACKGROUND_WEIGHT),
+    "words that could be suggested": (True, BACKGROUND_WEIGHT),
 }
 """Backgrounds that are compared, with their weights."""
 

@@ -151,13 +151,13 @@ def measure(browser: Browser, folder: Path, figures: dict[str, list[float]]) -> 
             figures[f"words in the first screen at {name}"].append(words)
             figures[f"controls in the first screen at {name}"].append(controls)
             if name == "1280":
-                figures["opening to mask, s"].append(first)
-                figures["first load, kB"].append(wire.kilobytes)
+                figures["from opening the page to its first mask, s"].append(first)
+                figures["received until the first mask, with an empty cache, kB"].append(wire.kilobytes)
                 for _ in range(6):
                     before = wire.kilobytes
-                    figures["press of AMF to mask, s"].append(page.evaluate(PRESS, [MASK, amf]))
+                    figures["from pressing AMF to its mask, s"].append(page.evaluate(PRESS, [MASK, amf]))
                     page.wait_for_timeout(1500)
-                    figures["a switch, kB"].append(wire.kilobytes - before)
+                    figures["received when AMF is switched, kB"].append(wire.kilobytes - before)
                 for photo in photos:
                     old = page.evaluate("(mask) => window.look(mask)", MASK)
                     began = page.evaluate("performance.now()")
@@ -165,7 +165,7 @@ def measure(browser: Browser, folder: Path, figures: dict[str, list[float]]) -> 
                     end = page.evaluate(
                         "([mask, old]) => window.changed(mask, old, 2000)", [MASK, old]
                     )
-                    figures["photo to suggested mask, s"].append((end - began) / 1000)
+                    figures["from choosing a photo to the mask of its suggested words, s"].append((end - began) / 1000)
             page.context.close()
 
 

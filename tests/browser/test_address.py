@@ -24,6 +24,8 @@ from tests.browser.conftest import (
 )
 from tests.pictures import encoded
 
+pytestmark = pytest.mark.long
+
 NOT_THERE = "This link does not contain its photo. Upload it."
 
 
@@ -135,7 +137,6 @@ def test_copied_address(flower: Page) -> None:
     expect(flower).not_to_have_url(address)  # its photo is in another storage
 
 
-@pytest.mark.long
 def test_shared_photo(flower: Page, stranger: Page) -> None:
     """A link includes the photo only if its owner chose so, and never the next photo."""
     mine = own(flower)
@@ -163,7 +164,6 @@ def test_shared_photo(flower: Page, stranger: Page) -> None:
     expect(include).to_be_hidden()
 
 
-@pytest.mark.long
 def test_blocked_storage(stranger: Page, url: str) -> None:
     """The page opens and Back works; after a reload, a message says why the photo is missing."""
     stranger.context.add_init_script(
@@ -179,7 +179,6 @@ def test_blocked_storage(stranger: Page, url: str) -> None:
         expect(stranger.locator("#canvas .empty")).to_contain_text("does not contain its photo")
 
 
-@pytest.mark.long
 def test_long_words(visitor: Callable[..., Page]) -> None:
     """Words that are too long for a link are restored, too."""
     page = visitor(**FLOWER, templates="plain")
@@ -191,7 +190,6 @@ def test_long_words(visitor: Callable[..., Page]) -> None:
     expect(page.locator("#words textarea")).to_have_value(words)
 
 
-@pytest.mark.long
 def test_frame(flower: Page, url: str) -> None:
     """In a frame, where nobody sees the address, the last state is restored from storage."""
     page = flower.context.new_page()
@@ -213,7 +211,6 @@ def test_frame(flower: Page, url: str) -> None:
     page.close()
 
 
-@pytest.mark.long
 def test_lesson_lends_the_page(flower: Page) -> None:
     """Steps appear one by one after each guess; a step that was shown returns to the lesson, and to
     the photo, words and switches, even after a reload."""

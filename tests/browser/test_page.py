@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import (
@@ -94,6 +95,7 @@ def test_downloads(flower: Page) -> None:
     expect(flower.get_by_role("button", name="Copied")).to_be_visible()
 
 
+@pytest.mark.long
 def test_lost_connection(flower: Page) -> None:
     """After a lost connection the page recovers by itself, with the words that were typed."""
     after(flower, lambda: type_words(flower, "flower, sky"))

@@ -40,10 +40,18 @@ def methods_key(scene: Scene, masks: Sequence[Segmentation]) -> str:
 
 
 def classes(scene: Scene) -> list[dict[str, Any]]:
-    every = zip(scene.words.names, scene.colours, scene.is_known, strict=True)
+    """The words with their colours, and the known word that stands for an unknown one."""
     return [
-        {"name": name, "colour": colour, "ink": ink_on(colour), "isKnown": is_known}
-        for name, colour, is_known in every
+        {
+            "name": name,
+            "as": known if known != name else "",
+            "colour": colour,
+            "ink": ink_on(colour),
+            "isKnown": is_known,
+        }
+        for name, known, colour, is_known in zip(
+            scene.names, scene.words.names, scene.colours, scene.is_known, strict=True
+        )
     ]
 
 

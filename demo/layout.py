@@ -154,7 +154,7 @@ def _inputs(parts: Parts) -> None:
     gr.HTML(lessons.INTRO, elem_id="intro")
     parts.photo = gr.Image(
         sources=["upload", "clipboard"],
-        height=190,
+        height=160,
         show_label=False,
         buttons=[],
         elem_id="photo",
@@ -291,8 +291,8 @@ def _card(name: str, lesson: lessons.Lesson, step: int) -> Card:
             gr.Markdown(f"### {title}\n{lesson.text}\n\n{lesson.question}")
             choices = [(text, number) for number, text in enumerate(OPTIONS)]
             guess = gr.Radio(choices, show_label=False, container=False)
-            outcome = gr.Markdown()
-            show = gr.Button("Try it on the photo", variant="primary", size="sm", visible=False)
+            outcome = gr.Markdown(elem_id=f"outcome-{name}", sanitize_html=False)
+            show = gr.Button("Try it on the photo", size="sm", visible=False)
     return Card(row, masks, guess, outcome, show)
 
 

@@ -95,6 +95,7 @@ LESSONS = {
 
 INTRO = explained(
     "<p>Two minutes, four steps on one photo: guess, then see. Scores are the <dfn>mIoU</dfn>.</p>"
+    f"<ol>{''.join(f'<li>{lesson.title}</li>' for lesson in LESSONS.values())}</ol>"
     '<button class="link again" type="button">Start again</button>'
 )
 """What to do, as HTML."""
@@ -159,7 +160,7 @@ def before(name: str) -> dict[str, Any]:
 
 def strip(lesson: Lesson, items: list[dict[str, Any]]) -> dict[str, Any]:
     """Pictures two by two, with the colours of the words of the step."""
-    names = scene_of(lesson.after).words.names
+    names = scene_of(lesson.after).names
     words = [entry for entry in classes(scene_of(AMF)) if entry["name"] in names]
     return {"items": items, "classes": words, "columns": 2, "pressable": False}
 
@@ -173,8 +174,10 @@ def guessed(name: str, guess: int) -> tuple[str, dict[str, Any]]:
     gain = last - first
     right = 2 if abs(gain) < HARDLY else int(gain < 0)
     is_near = guess == 2 and abs(gain) < LITTLE
-    word = "✓ Yes." if guess == right else "Nearly." if is_near else "✗ No."
+    kind, word = "no", "✗ No."
+    if guess == right or is_near:
+        kind, word = "yes", "✓ Yes." if guess == right else "Nearly."
     goes = f"mIoU goes from {percent(first)} to **{percent(last)}**"
-    text = f"**{word}** {OPTIONS[right]}: {goes}. {lesson.reason}"
+    text = f'<b class="{kind}">{word}</b> {OPTIONS[right]}: {goes}. {lesson.reason}'
     items = [picture(lesson.before, "Before"), picture(lesson.after, "After")]
     return text, strip(lesson, [*items, changes(lesson), other(lesson)])

@@ -177,9 +177,10 @@ def _connect_lessons(parts: Parts) -> None:
     )
     for step, (name, card) in enumerate(parts.cards.items()):
         script = f"(shown, guess) => [shown, gclip.addGuess({step}, guess)]"
-        card.guess.input(
+        guessed = card.guess.input(
             inputs=[revealed, card.guess], js=script, show_progress_on=card.masks, **revealing
         )
+        guessed.then(None, js=f"() => showOutcome('{name}')")
         place = json.dumps((step + 1, lessons.link(name), lessons.is_switch(name)))
         card.show.click(None, js=f"() => gclip.lendPage(...{place})")
 

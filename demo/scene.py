@@ -30,6 +30,7 @@ from gclip_core.pixels import images, palette
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.words import suggest
+from gclip_core.words.background import is_typed
 from gclip_core.words.vocabulary import Prompts, UnknownPhrase, Vocabulary, parse, with_nearest
 
 OPENING = "china"
@@ -40,6 +41,8 @@ LEAST_SHARE = 0.0005
 """The least share of a photo that is not shown as 0.0 %."""
 NOT_SURE = 0.6
 """A word is marked as not sure if its mean probability on its patches is lower."""
+ONE_WORD = 0.95
+"""A mask shows one word nearly everywhere if it covers more of the photo."""
 LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03, peak=0.2)
 
 LOCK = RLock()
@@ -225,6 +228,15 @@ class Scene:
         """The classes of the masks, with the nearest known word in an unknown one's place."""
         return with_nearest(self.typed, self.unknown) if self.settings.nearest else self.typed
 
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The classes as a visitor typed them: "bag" where "backpack" took its place."""
+        typed = {u.nearest: u.phrase for u in reversed(self.unknown) if self.settings.nearest}
+        return tuple(
+            name if is_typed((name,), self.typed) else typed.get(name, name)
+            for name in self.words.names
+        )
+
     # --- masks ------------------------------------------------------------------------------------
 
     @property
@@ -280,8 +292,8 @@ class Scene:
 
     @cached_property
     def compared(self) -> dict[str, tuple[Segmentation, float | None]]:
-        """Mask and mIoU of every method, best first; if there are no scores, GCLIP and then those
-        that differ most from it.
+        """Mask and mIoU of every method, best first; if there are no scores, GCLIP, then those that
+        differ most from it, and at the end those that see one word nearly everywhere.
 
         If CS changes a channel, GCLIP's four variants come first: neither, AMF, CS and both.
         """
@@ -299,6 +311,7 @@ class Scene:
             rank = {name: -(scores[name] or 0) for name in others}
         else:
             rank = {name: -self.differs(masks[name]) for name in others} | {"gclip": -1}
+            rank |= {name: 1 for name in others if max(masks[name].areas()) > ONE_WORD}
         best_first = sorted(others, key=rank.__getitem__)
         return {name: (masks[name], scores[name]) for name in (*first, *best_first)}
 

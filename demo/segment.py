@@ -89,7 +89,7 @@ def metric(scene: Scene, score: WordScores | None) -> list[str]:
     ground truth has."""
     scored, n = [*score.iou] if score else [], len(scene.words)
     if len(scored) == 1:
-        return [f"IoU of {scene.words.names[scored[0]]}", ""]
+        return [f"IoU of {scene.names[scored[0]]}", ""]
     return ["mIoU", f"({len(scored)} of {n} words)" if len(scored) < n else ""]
 
 
@@ -110,7 +110,7 @@ def sentences(
     def between(before: int, after: int, idea: str = "", is_on: bool = True) -> str:
         pair = [(masks[i], scores[i]) for i in (before, after)]
         # A line must not begin with the sign.
-        return difference(scene.words.names, *pair, idea, is_on).replace(" %", "\u00a0%")
+        return difference(scene.names, *pair, idea, is_on).replace(" %", "\u00a0%")
 
     if not ideas:
         return [[between(0, 1)] * 2]
@@ -166,7 +166,7 @@ def moved(old: NDArray, new: NDArray, names: tuple[str, ...]) -> str:
 
 def notes(scene: Scene, mask: Segmentation) -> list[str]:
     """Notes on masks of unknown words, and on where the photo was computed."""
-    every = zip(scene.words.names, scene.is_known, mask.areas(), strict=True)
+    every = zip(scene.names, scene.is_known, mask.areas(), strict=True)
     seen = [name for name, is_known, area in every if not is_known and area >= LEAST_SHARE]
     sentences = [f"Do not trust the mask of {quoted(seen)}."] if seen else []
     if reason := NOT_LENT.get(scene.encoded):
@@ -212,7 +212,7 @@ def banner(scene: Scene) -> dict[str, Any]:
                 c: int((right[1] == c).sum() - (right[0] == c).sum())
                 for c in range(len(scene.words))
             }
-        word = scene.words.names[max(gains, key=gains.__getitem__)]
+        word = scene.names[max(gains, key=gains.__getitem__)]
         text += f" CS repairs it: look at “{word}”."
     back = backbones.HOST.backbone if backbones.HOST.backbone != DAMAGED else BUILT_IN
     title = "the undamaged model" if back == BUILT_IN else BACKBONES[back].title
@@ -271,7 +271,9 @@ def attention_text(scene: Scene) -> str:
         return explained(title + text)
     last = scene.segmenter.backbone.n_blocks - 1
     blocks = block_numbers(sorted({*scene.report.fusion.blocks, last}))
-    return explained(f"{title}AMF averages {in_words(blocks)}. {why_fused(scene)}")
+    return explained(
+        f"{title}AMF averages that of {in_words(blocks)}, so that patches look further."
+    )
 
 
 def why_fused(scene: Scene) -> str:

@@ -181,10 +181,10 @@ export default function mount({ element, props, trigger, watch }) {
     };
   }
 
-  $(".elsewhere").onclick = ({ target }) => {
+  $(".elsewhere").onclick = () => {
     compare("changes");
     const samples = [...document.querySelectorAll("#samples button")];
-    samples.find(({ textContent }) => target.textContent.includes(textContent))?.click();
+    samples.find(({ textContent }) => textContent === "Teddy bear")?.click();
     $(".bar").scrollIntoView({ block: "nearest" });
   };
 
@@ -199,7 +199,7 @@ export default function mount({ element, props, trigger, watch }) {
   function fillBar() {
     const { ideas, masks: both } = answer;
     fillSwitches($(".ideas"), answer.switches, (idea, isIdle) => {
-      if (isIdle) return point($(".idle")); // it says why
+      if (isIdle) return point($(".idle button")); // beside it stands why
       const index = answer.ideas.indexOf(idea);
       // Swipe shows both masks of its idea: a press asks for one of them.
       if (chosen.mode === "swipe" && chosen.idea === index) chosen.mode = "";

@@ -165,9 +165,10 @@ export default function mount({ element, props, trigger, watch }) {
     ring(received, blocks[closer.block].tokens);
     const without = hasOutlier ? "an outlier outweighs the rest" : "no outlier here";
     $(".verdict > span").textContent = isScaled && answer.cs ? "channels scaled down" : without;
-    const holders = blocks.flatMap(({ tokens }, i) => (tokens.length ? [i + 1] : []));
-    $(".holders").textContent = holders.length
-      ? `in block${holders[1] ? "s" : ""} ${holders.join(", ")}`
+    const counts = blocks.map(({ tokens }) => tokens.length);
+    const most = Math.max(...counts);
+    $(".holders").textContent = most
+      ? `most in block ${counts.indexOf(most) + 1} (${most})`
       : "in no block";
     const numbers = blocks.flatMap(({ fused }, i) => (fused ? [i + 1] : []));
     $(".which").textContent =

@@ -13,20 +13,21 @@ export function fillLegend(box, classes, choose) {
   if (box.dataset.key === key) return; // keeps the focus where it is
   box.dataset.key = key;
   const entries = classes.map((entry, label) => entryOf(entry, () => choose(label)));
-  const background = { name: "background", colour: "transparent", isKnown: true };
+  const background = { name: "background", colour: "transparent" };
   const none = entryOf(background, () => choose(NONE));
   none.classList.add("none");
   box.replaceChildren(...entries, none, make("p", "absent"));
 }
 
-function entryOf({ name, colour, isKnown }, onclick) {
+function entryOf({ name, as, colour }, onclick) {
   const button = make("button", "pill entry");
   const swatch = make("i", "swatch");
   swatch.style.setProperty("--colour", colour);
   button.append(
     swatch,
     make("bdi", "", name),
-    make("em", "", isKnown ? "not sure" : "not known"),
+    make("em", "", as ? `as ${as}` : ""),
+    make("em"),
     make("b"),
   );
   return Object.assign(button, { type: "button", title: "Show it alone", onclick });
@@ -37,15 +38,16 @@ export function refreshLegend(box, classes, masks, alone) {
   const absent = [];
   box.querySelectorAll(".entry").forEach((entry, i) => {
     const label = i < classes.length ? i : NONE;
-    const [swatch, , doubt, share] = entry.children;
+    const [swatch, , , doubt, share] = entry.children;
     const shares = masks.map((mask) => shareOf(mask, label));
     const isUnsure = masks.at(-1).unsure[label]; // of the mask after a change
-    doubt.hidden = !isUnsure;
+    const isKnown = classes[label]?.isKnown;
+    doubt.textContent = isUnsure ? (isKnown ? "not sure" : "not known") : "";
     swatch.classList.toggle("unsure", isUnsure);
     entry.setAttribute("aria-pressed", alone === label);
     share.textContent = shares.map(percent).join(" → ").replace(" % →", " →");
     entry.hidden = shares.every((part) => part < LEAST_SHARE) && alone !== label;
-    if (entry.hidden && classes[label]?.isKnown) absent.push(classes[label].name);
+    if (entry.hidden && isKnown) absent.push(classes[label].name);
   });
   const more = absent.length > MOST_ABSENT ? ` and ${absent.length - MOST_ABSENT} more` : "";
   const named = `Not found: ${absent.slice(0, MOST_ABSENT).join(", ")}${more}`;

@@ -30,6 +30,11 @@ document.addEventListener(
   true,
 );
 
+/** On a phone, the outcome of a guess and its masks are below the fold. */
+function showOutcome(name) {
+  if (innerWidth <= 700) document.querySelector(`#outcome-${name}`).scrollIntoView();
+}
+
 /** Called when a file is there, or could not be made. */
 function endSaving(name) {
   document.querySelector(`#${name}`).classList.remove("saving");
@@ -61,4 +66,4 @@ async function copyLink(link) {
 }
 
 /** For page.py. */
-Object.assign(window, { copyLink, endSaving, saveFile });
+Object.assign(window, { copyLink, endSaving, saveFile, showOutcome });

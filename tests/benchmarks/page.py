@@ -152,9 +152,7 @@ def measure(browser: Browser, folder: Path, figures: dict[str, list[float]]) -> 
             figures[f"controls in the first screen at {name}"].append(controls)
             if name == "1280":
                 figures["from opening the page to its first mask, s"].append(first)
-                figures["received until the first mask, with an empty cache, kB"].append(
-                    wire.kilobytes
-                )
+                figures["received until the first mask, empty cache, kB"].append(wire.kilobytes)
                 for _ in range(6):
                     before = wire.kilobytes
                     figures["from pressing AMF to its mask, s"].append(
@@ -169,9 +167,7 @@ def measure(browser: Browser, folder: Path, figures: dict[str, list[float]]) -> 
                     end = page.evaluate(
                         "([mask, old]) => window.changed(mask, old, 2000)", [MASK, old]
                     )
-                    figures["from choosing a photo to the mask of its suggested words, s"].append(
-                        (end - began) / 1000
-                    )
+                    figures["from choosing a photo to its mask, s"].append((end - began) / 1000)
             page.context.close()
 
 

@@ -5,8 +5,8 @@ pure.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 import torch
@@ -70,41 +70,31 @@ def outlier_blocks(ratios: Sequence[float], threshold: float) -> tuple[int, ...]
 
 @dataclass(frozen=True)
 class SuppressionReport:
-    """The factors by which CS multiplies the rows of ``W2``, and the reason.
+    """The blocks that CS changes (0-based, ascending; empty without CS), and the reason."""
 
-    ``factors`` maps a block (0-based) to the factors of its output channels, (D,) float32.
-    ``settings`` are the given ones, with the blocks of ``factors``; None if CS changes nothing.
-    """
-
-    factors: Mapping[int, Tensor]
+    blocks: tuple[int, ...]
     reason: SuppressionReason
-    settings: Suppression | None = None
 
 
-def suppressed_channels(
-    settings: Suppression | None, norms: Tensor, default: Blocks
+def suppressed_blocks(
+    suppression: Suppression | None, ratios: Sequence[float], default: Blocks
 ) -> SuppressionReport:
-    """The factors of the channels that CS suppresses under ``settings``.
+    """The blocks that CS changes in a tower whose blocks have these ``ratios``.
 
-    ``norms`` (L, D) are those of all output channels, and ``default`` the backbone's blocks. Raises
-    MethodError for a block that the tower does not have, and for its last one.
+    ``default`` are the backbone's blocks. Raises MethodError for a block that the tower does not
+    have, and for its last one.
     """
-    if settings is None:
-        return SuppressionReport({}, SuppressionReason.OFF)
-    n_blocks = len(norms)
-    blocks, reason = settings.blocks, SuppressionReason.BY_HAND
+    if suppression is None:
+        return SuppressionReport((), SuppressionReason.OFF)
+    blocks, reason = suppression.blocks, SuppressionReason.BY_HAND
     if blocks == "backbone":
         blocks, reason = default, SuppressionReason.BACKBONE
     if isinstance(blocks, str):
-        outliers = outlier_blocks(ratios(norms), settings.channel_threshold)
-        blocks = tuple(block for block in outliers if block < n_blocks - 1)
-        reason = SuppressionReason.OUTLIERS
-        if not blocks:
-            return SuppressionReport({}, SuppressionReason.NO_OUTLIER)
+        blocks = outlier_blocks(ratios[:-1], suppression.channel_threshold)
+        reason = SuppressionReason.OUTLIERS if blocks else SuppressionReason.NO_OUTLIER
     blocks = tuple(sorted(blocks))
-    check_before_last("CS", blocks, n_blocks)  # GCLIP leaves out the last block's FFN
-    factors = {block: channel_factors(norms[block]) for block in blocks}
-    return SuppressionReport(factors, reason, replace(settings, blocks=blocks))
+    check_before_last("CS", blocks, len(ratios))  # GCLIP leaves out the last block's FFN
+    return SuppressionReport(blocks, reason)
 
 
 def channel_factors(norms: Tensor) -> Tensor:

@@ -15,7 +15,6 @@ from gclip_core.backbones.backbone import Backbone
 from gclip_core.backbones.load import load_dino
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.backbones.stem import Stem
-from gclip_core.cs import Suppression, SuppressionReport
 from gclip_core.types import Grid, Size
 
 TOKENS_PER_BATCH = 8192
@@ -41,8 +40,8 @@ class Encoded:
     """Those of the stem's classes, (W, classes) float32; None for a tower without a stem."""
     stem_dino: Tensor | None = field(default=None, repr=False)
     """The features of a stem's DINO, (W, h, w, channels); None for a tower without a stem."""
-    suppression: Suppression | None = None
-    """The settings of CS, if it is on."""
+    suppressed: tuple[int, ...] = ()
+    """The blocks that CS changed, ascending."""
     without_cs: "Encoded | None" = field(default=None, repr=False)
     """With CS, the encoding from which it resumes."""
     _received: dict[int, Tensor] = field(init=False, repr=False, default_factory=dict)
@@ -64,8 +63,7 @@ class Encoded:
         """The other encoding that ``whole`` is if this one has smaller windows."""
         if self.without_cs is None:
             return encode(self.backbone, self.pixels, self.image_size, side=None, stride=1)
-        report = self.backbone.cs_report(self.suppression)
-        return suppress(self.without_cs.whole, report)
+        return suppress(self.without_cs.whole, self.suppressed)
 
     def split(self) -> Iterator["Encoded"]:
         """Splits the windows into encodings, each small enough for one batch."""
@@ -208,24 +206,24 @@ def _dino_features(encoded: Encoded) -> Tensor:
 
 
 @torch.no_grad()
-def suppress(encoded: Encoded, report: SuppressionReport) -> Encoded:
-    """The encoding of the tower with suppressed channels.
+def suppress(encoded: Encoded, suppressed: tuple[int, ...]) -> Encoded:
+    """The encoding of the tower with CS in the ``suppressed`` blocks, which ascend.
 
     It shares the block inputs up to the first changed block with the encoding without CS.
     """
-    if report.settings == encoded.suppression:
+    if suppressed == encoded.suppressed:
         return encoded
     clean, tower = encoded.without_cs or encoded, encoded.backbone.blocks
-    if report.settings is None:
+    if not suppressed:
         return clean
+    norms, start = encoded.backbone.norms, suppressed[0]
     weights = {
-        block: cs.scale_rows(tower[block].mlp.c_proj.weight, factors)
-        for block, factors in report.factors.items()
+        block: cs.scale_rows(tower[block].mlp.c_proj.weight, cs.channel_factors(norms[block]))
+        for block in suppressed
     }
-    start = min(weights)
     parts = [blocks.block_inputs(tower, x.inputs[start], start, weights) for x in clean.split()]
     inputs = (*clean.inputs[:start], *_joined(parts))
-    return replace(clean, inputs=inputs, suppression=report.settings, without_cs=clean)
+    return replace(clean, inputs=inputs, suppressed=suppressed, without_cs=clean)
 
 
 def _joined(parts: Sequence[Sequence[Tensor]]) -> tuple[Tensor, ...]:

@@ -36,15 +36,15 @@ def method_report(encoded: Encoded, method: Method) -> MethodReport:
     backbone, report = encoded.backbone, encoded.backbone.cs_report(method.suppression)
     limit = (method.suppression or Suppression()).channel_threshold
     after = backbone.norms.clone()
-    for block, factors in report.factors.items():
-        after[block] *= factors
+    for block in report.blocks:
+        after[block] *= cs.channel_factors(after[block])
     return MethodReport(
         fusion=encoded.amf_report(method.fusion),
         cs_reason=report.reason,
         channels=tuple(backbone.norms.argmax(1).tolist()),
         ratios=backbone.ratios,
         outliers=cs.outlier_blocks(backbone.ratios, limit),
-        suppressed=tuple(report.factors),
+        suppressed=report.blocks,
         norms_before=backbone.norms.clone(),  # the backbone keeps its own
         norms_after=after,
     )

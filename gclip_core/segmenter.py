@@ -280,7 +280,7 @@ class Segmenter:
         Other functions call this themselves; pass them its result to compute it only once.
         """
         report = self.backbone.cs_report(checked(method).suppression)
-        return encoder.suppress(self._encoded(image), report)
+        return encoder.suppress(self._encoded(image), report.blocks)
 
     @torch.no_grad()
     def attention_map(

@@ -163,9 +163,9 @@ class Backbone:
         """The largest norm over the median, for each block."""
         return cs.ratios(self.norms)
 
-    def cs_report(self, settings: Suppression | None) -> cs.SuppressionReport:
-        """The channel factors of CS with these settings, and the reason."""
-        return cs.suppressed_channels(settings, self.norms, self.cs_blocks)
+    def cs_report(self, suppression: Suppression | None) -> cs.SuppressionReport:
+        """The blocks that CS changes, and why."""
+        return cs.suppressed_blocks(suppression, self.ratios, self.cs_blocks)
 
 
 def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]) -> Backbone:

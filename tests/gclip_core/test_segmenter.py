@@ -142,6 +142,14 @@ def test_cs_features(blocks: str | tuple[int, ...], amf: bool) -> None:
     assert not torch.allclose(features, off, atol=1e-3)
 
 
+def test_same_blocks() -> None:
+    """An encoding serves every setting of CS that leads to the same blocks."""
+    segmenter = segmenter_of(with_channel())
+    changed = segmenter.suppress(segmenter.encode(IMAGE), gclip(cs_blocks=(6, 8)))
+    for settings in ({"cs_blocks": (8, 6), "channel_threshold": 3}, {"cs_blocks": "auto"}):
+        assert segmenter.suppress(changed, gclip(**settings)) is changed
+
+
 def test_report() -> None:
     """Norms before and after CS."""
     segmenter = segmenter_of(with_channel())

@@ -13,7 +13,7 @@ from demo.fits import class_logits
 from demo.gate import numbers
 from demo.scene import Scene, coarser
 from demo.segment import norms, switches, why_fused
-from gclip_core import cs
+from gclip_core import cs, inspection
 from gclip_core.attention import ATTENTIONS
 from gclip_core.methods import Method
 
@@ -71,7 +71,7 @@ def tower(scene: Scene) -> dict[str, Any]:
     rows, columns = source.grid
     grid, blocks, maps = coarser(scene.grid, numbers.BLOCK_PATCHES), [], []
     keys = coarser(scene.grid, numbers.ATTENDED_PATCHES)
-    for block, tokens in enumerate(segmenter.global_tokens(source, s.global_threshold).tokens):
+    for block, tokens in enumerate(inspection.global_tokens(source, s.global_threshold).tokens):
         places = [[(t % columns + 0.5) / columns, (t // columns + 0.5) / rows] for t in tokens]
         blocks.append(
             {
@@ -82,10 +82,10 @@ def tower(scene: Scene) -> dict[str, Any]:
                 "peaks": [report.ratios[block], after[block]],
             }
         )
-        matrix = segmenter.attention_map(source, block)  # large, so one at a time
+        matrix = inspection.attention_map(source, block)  # large, so one at a time
         maps.append(attended(matrix, scene, grid))
     last = [
-        attended(segmenter.last_attention(source, method), scene, keys) for method in (alone, mean)
+        attended(inspection.last_attention(source, method), scene, keys) for method in (alone, mean)
     ]
     return {
         "of": patches_key(scene),
@@ -109,7 +109,7 @@ def closer(scene: Scene) -> dict[str, Any]:
     """The enlarged block: its attention patch by patch, and its norms."""
     segmenter = scene.segmenter
     source = segmenter.suppress(scene.encoded, scene.method)
-    matrix = segmenter.attention_map(source, scene.block, scene.head)
+    matrix = inspection.attention_map(source, scene.block, scene.head)
     keys = coarser(scene.grid, numbers.ATTENDED_PATCHES)
     return {
         "of": patches_key(scene),

@@ -27,7 +27,7 @@ from demo.space import NOT_LENT, REASONS
 from demo.terms import explained
 from evaluation.figure import percent
 from evaluation.metric import WordScores
-from gclip_core import BACKBONES
+from gclip_core import BACKBONES, inspection
 from gclip_core.amf import FusionReason
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.numbering import block_numbers, in_words
@@ -226,9 +226,10 @@ def looks(scene: Scene) -> dict[str, Any]:
     Row i is patch i. The columns are patches of a grid that may be coarser.
     """
     grid, masks = coarser(scene.grid, numbers.ATTENDED_PATCHES), scene.alternatives()
+    sources = (scene.segmenter.suppress(scene.encoded.whole, mask.method) for mask in masks)
     matrices = [
-        attended(scene.segmenter.last_attention(scene.encoded, mask.method), scene, grid)[1:]
-        for mask in masks
+        attended(inspection.last_attention(source, mask.method), scene, grid)[1:]
+        for source, mask in zip(sources, masks, strict=True)
     ]
     return {
         "methods": methods_key(scene, masks),
@@ -241,7 +242,7 @@ def attention(scene: Scene) -> dict[str, Any]:
     """The attention received in the blocks that AMF fuses, and the last block's matrices."""
     blocks = scene.report.fusion.blocks
     source = scene.segmenter.suppress(scene.encoded, scene.gclip())
-    received = scene.segmenter.received(source, blocks)
+    received = inspection.received(source, blocks)
     items = []
     for block, values in zip(blocks, received, strict=True):
         picture = plots.over(scene.photo.picture, values.unflatten(0, scene.encoded.grid).numpy())
@@ -250,7 +251,7 @@ def attention(scene: Scene) -> dict[str, Any]:
         items[0] |= {"heading": "Attention received"}
     for caption, on in (("Alone", False), ("With AMF", True)):
         method = scene.gclip(amf=on)
-        matrix = scene.segmenter.last_attention(scene.encoded, method)[1:, 1:]
+        matrix = inspection.last_attention(source, method)[1:, 1:]
         matrix = F.adaptive_avg_pool2d(matrix[None], min(len(matrix), 480))[0]
         # From 1e-5 to 0.1: an equal share of the attention, about 1e-3, is in the middle.
         magnitude = matrix.clamp(min=1e-5).log10() + 5

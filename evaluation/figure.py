@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation import EvaluationError, options
+from gclip_core import inspection
 from gclip_core.command import add_backbone_options
 from gclip_core.encoder import Encoded
 from gclip_core.methods import METHODS
@@ -87,8 +88,8 @@ def draw(
     """
     names, blocks = result.vocabulary.names, result.report.fusion.blocks[:MAX_MAPS]
     source = segmenter.suppress(encoded, result.method)
-    received = [segmenter.received(source, [b]).view(source.grid).numpy() for b in blocks]
-    attention = segmenter.last_attention(source, result.method).numpy()
+    received = [inspection.received(source, [b]).view(source.grid).numpy() for b in blocks]
+    attention = inspection.last_attention(source, result.method).numpy()
     refined = REFINEMENTS[result.refined].title
     edges = "plain edges" if result.refined == "none" else f"edges by {refined}"
     size = f"{source.grid[1]} × {source.grid[0]} patches"

@@ -23,6 +23,7 @@ from evaluation import options
 from evaluation.datasets import Sample
 from evaluation.photos import NAME as PHOTOS
 from evaluation.tables import counted, text_table
+from gclip_core import inspection
 from gclip_core.amf import GLOBAL_THRESHOLD, FusionReason
 from gclip_core.attention import Heads, head_mean
 from gclip_core.command import add_backbone_options
@@ -69,7 +70,7 @@ def measure(segmenter: Segmenter, samples: Iterable[Sample]) -> Phenomena:
     for sample in samples:
         image, truth = sample.load()
         encoded = segmenter.encode(image)
-        found = segmenter.global_tokens(encoded)
+        found = inspection.global_tokens(encoded)
         received.append(found.scores)
         n_tokens.append([len(indices) for indices in found.tokens])
         blocks = enumerate(found.tokens)
@@ -77,7 +78,8 @@ def measure(segmenter: Segmenter, samples: Iterable[Sample]) -> Phenomena:
         reports.append(segmenter.report(encoded, COMPARED["with CS"]))
         regions = majority_labels(torch.from_numpy(np.array(truth)), encoded.grid)
         for label, method in COMPARED.items():
-            similarities[label].append(in_in_out(segmenter.values(encoded, method), regions))
+            values = inspection.values(segmenter.suppress(encoded, method))
+            similarities[label].append(in_in_out(values, regions))
     return Phenomena(
         title=segmenter.backbone.title,
         images=len(reports),

@@ -1,6 +1,5 @@
-"""The library's main class: masks, suggested words, attention maps and norms."""
+"""The library's main class: masks, suggested words and reports."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,14 +9,12 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from gclip_core import amf, attention, encoder, freecp, last_block
-from gclip_core.amf import GlobalTokens
+from gclip_core import encoder, freecp, last_block
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.encoder import Encoded
-from gclip_core.errors import GclipError, MethodError, check_between, check_choice, check_count
+from gclip_core.errors import GclipError, check_between, check_choice, check_count
 from gclip_core.freecp import BACKGROUND_THRESHOLD, PURIFICATIONS
 from gclip_core.methods import GCLIP, METHODS, Method, checked
-from gclip_core.numbering import check_index
 from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import REFINEMENTS, picture_of, refined
 from gclip_core.result import MethodReport, Segmentation, method_report
@@ -45,16 +42,12 @@ class Segmenter:
     ``templates`` is a name in ``text.TEMPLATES``. Logits are ``logit_scale`` (1e-6 to 1e6) times
     the cosine. An image has at most ``max_patches`` patches.
 
-    Windows do not affect attention, values and global tokens. Instead of an image, methods take an
-    encoding that a segmenter with the same backbone, size and windows made, or its ``whole``.
-
-    A method that takes a ``Method`` applies that one's CS, whatever the encoding's. Attention maps,
-    global tokens and ``received``, which take none, use the CS of the encoding that they are given
-    (``suppress``), and an image has none. Suggested words use no CS.
+    Instead of an image, methods take an encoding that a segmenter with the same backbone, size and
+    windows made, or its ``whole``. Its CS does not count: a ``Method`` has its own.
 
     Raises GclipError for a setting out of range. Its methods raise GclipError for another encoding,
-    MethodError for a ``Method``, block or head that cannot be computed, and ImageError for fewer
-    than 31 patches with SC-CLIP.
+    MethodError for a ``Method`` that cannot be computed, and ImageError for fewer than 31 patches
+    with SC-CLIP.
     """
 
     backbone: Backbone
@@ -281,61 +274,6 @@ class Segmenter:
         """
         report = self.backbone.cs_report(checked(method).suppression)
         return encoder.suppress(self._encoded(image), report.blocks)
-
-    @torch.no_grad()
-    def attention_map(
-        self, image: images.Source | Encoded, block: int, head: int | None = None
-    ) -> Tensor:
-        """Query-Key attention of a block (0-based), with the encoding's CS, if any: (1+N, 1+N)
-        float32, averaged over heads or of one head."""
-        if head is not None:
-            check_index("head", head, self.backbone.n_heads)
-        check_index("block", block, self.backbone.n_blocks)
-        source = self._encoded(image).whole
-        heads = source.heads(block).only(head)
-        return attention.head_mean(heads.q, heads.k)[0].cpu()
-
-    @torch.no_grad()
-    def last_attention(
-        self, image: images.Source | Encoded, method: Method = GCLIP, head: int | None = None
-    ) -> Tensor:
-        """Entry (i, j): the weight of token j in the output of token i, (1+N, 1+N) float32.
-
-        It is ``last_block.attention_matrix``, averaged over heads or of one head.
-        """
-        if head is not None:
-            check_index("head", head, self.backbone.n_heads)
-        source = self.suppress(self._encoded(image).whole, method)
-        return last_block.attention_matrix(method, source, head)[0].cpu()
-
-    def values(self, image: images.Source | Encoded, method: Method = GCLIP) -> Tensor:
-        """The last block's Values with ``method``'s CS, of all heads: (N, D) float32."""
-        source = self.suppress(self._encoded(image).whole, method)
-        heads = source.heads(self.backbone.n_blocks - 1, values=True)
-        return heads.part("v")[0, :, 1:].transpose(0, 1).flatten(1).float().cpu()
-
-    def global_tokens(
-        self, image: images.Source | Encoded, threshold: float = amf.GLOBAL_THRESHOLD
-    ) -> GlobalTokens:
-        """The global tokens of each block, with the encoding's CS, if any: its patches with
-        ``m_j >= threshold``."""
-        check_between("threshold", threshold, 1, math.inf)
-        received = self.received(image)
-        tokens = tuple(amf.global_tokens(m, threshold) for m in received)
-        return GlobalTokens(tuple(received.amax(1).tolist()), tokens)
-
-    def received(
-        self, image: images.Source | Encoded, blocks: Iterable[int] | None = None
-    ) -> Tensor:
-        """``amf.received`` of ``blocks`` (default: all), with the encoding's CS, if any:
-        (blocks, N) float32; cached."""
-        wanted = tuple(range(self.backbone.n_blocks) if blocks is None else blocks)
-        if not wanted:
-            raise MethodError("At least one block is needed; None means all blocks.")
-        for block in wanted:
-            check_index("block", block, self.backbone.n_blocks)
-        source = self._encoded(image).whole
-        return torch.stack([source.received(block) for block in wanted])
 
     def report(self, image: images.Source | Encoded, method: Method = GCLIP) -> MethodReport:
         """The blocks and channels that ``method`` uses for this image, with norms and reasons."""

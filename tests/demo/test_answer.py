@@ -10,7 +10,7 @@ import pytest
 from demo import backbones, plots, scene
 from demo.answer import VIEWS, Seen, answer
 from demo.settings import Settings
-from gclip_core import GclipError
+from gclip_core import GclipError, inspection
 from gclip_core.backbones.load import WEIGHTS_FOLDER
 from tests.demo.photos import DOG, FLOWER, OTHER, SMALL, USUAL, Session, numbers, small_dog
 from tests.demo.photos import scene as scene_of
@@ -231,6 +231,7 @@ def test_looks_are_the_last_attention() -> None:
     current = scene_of(**SMALL)
     for on, packed in enumerate(looks["matrices"]):
         method = current.settings.gclip(amf=bool(on))
-        matrix = current.segmenter.last_attention(current.encoded, method)[1:, 1:]
+        source = current.segmenter.suppress(current.encoded, method)
+        matrix = inspection.last_attention(source, method)[1:, 1:]
         shares = (matrix / matrix.amax(1, keepdim=True)).sqrt().numpy()
         assert np.abs(numbers(packed) / 255 - shares).max() < 0.035, "16 levels"

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gclip_core import METHODS, ImageError, Segmenter, calibration
+from gclip_core import METHODS, ImageError, Segmenter, calibration, inspection
 from tests import reference
 from tests.models import normalised, picture, tiny_backbone
 
@@ -69,7 +69,7 @@ def test_few_patches() -> None:
     """SC-CLIP refuses fewer than 31 patches with a message."""
     segmenter = Segmenter(tiny_backbone(22), short_side=40)
     assert segmenter.dense_features(picture(40, 56), METHODS["scclip"]).shape[:2] == (5, 7)
-    for ask in (segmenter.dense_features, segmenter.last_attention):
+    for ask in (segmenter.dense_features, inspection.last_attention):
         with pytest.raises(ImageError, match="at least 31 patches.*only 30"):
             ask(segmenter.encode(picture(40, 48)), METHODS["scclip"])
 

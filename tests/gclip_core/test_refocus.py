@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from gclip_core import METHODS, Segmenter
+from gclip_core import METHODS, Segmenter, inspection
 from tests import reference
 from tests.models import enlarge_channel, normalised, picture, tiny_backbone
 
@@ -29,5 +29,5 @@ def test_parity(channels: tuple[int, ...], grid: tuple[int, int]) -> None:
     features = segmenter.dense_features(encoded, RFCLIP).flatten(0, 1)
     assert reference.worst_cosine(features, reference.projected(tower, z)) >= 0.99999
     for head, expected in {None: sum(weights) / 4, 2: weights[2]}.items():
-        matrix = segmenter.last_attention(encoded, RFCLIP, head)
+        matrix = inspection.last_attention(encoded, RFCLIP, head)
         assert torch.allclose(matrix[1:, 1:].double(), expected, atol=1e-4)

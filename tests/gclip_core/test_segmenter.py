@@ -21,6 +21,7 @@ from gclip_core import (
     Segmenter,
     damage,
     gclip,
+    inspection,
     lists,
 )
 from gclip_core.amf import FusionReason, FusionReport
@@ -88,7 +89,7 @@ def test_amf_blocks(
     segmenter = segmenter_of(replace(backbone, amf_blocks=(2, 4)))
     encoded = segmenter.encode(picture(32, 48))
     assert segmenter.report(encoded, gclip(**settings)).fusion == FusionReport(expected, reason)
-    tokens = segmenter.global_tokens(encoded).tokens
+    tokens = inspection.global_tokens(encoded).tokens
     assert [block for block in range(12) if tokens[block]] == list(global_blocks)
 
 
@@ -100,8 +101,8 @@ def test_global_tokens() -> None:
     xs = reference.inputs(tower, normalised(IMAGE))
     expected = torch.stack([reference.received(tower, block, xs[block]) for block in range(12)])
     encoded = segmenter.encode(IMAGE)
-    assert torch.allclose(segmenter.received(encoded).double(), expected, atol=1e-4)
-    found = segmenter.global_tokens(encoded, threshold=2.0)
+    assert torch.allclose(inspection.received(encoded).double(), expected, atol=1e-4)
+    found = inspection.global_tokens(encoded, threshold=2.0)
     assert found.scores == pytest.approx(expected.amax(1).tolist(), abs=1e-4)
     assert found.tokens == tuple(tuple((m >= 2).nonzero()[:, 0].tolist()) for m in expected)
     assert any(found.tokens)
@@ -112,12 +113,12 @@ def test_clean_choice() -> None:
     clean, image = segmenter_of(with_channel(), short_side=24), picture(24, 56)
     method = gclip(cs_blocks=[0, 1, 2], global_threshold=2)
     expected = clean.report(clean.encode(image), gclip(cs=False, global_threshold=2)).fusion
-    tokens = clean.global_tokens(clean.encode(image), 2).tokens
+    tokens = inspection.global_tokens(clean.encode(image), 2).tokens
     for segmenter in (clean, replace(clean, window=24, stride=16)):
         encoded = segmenter.encode(image)
         for source in (encoded, segmenter.suppress(encoded, method)):
             assert segmenter.report(source, method).fusion == expected
-        assert segmenter.global_tokens(encoded, 2).tokens == tokens
+        assert inspection.global_tokens(encoded, 2).tokens == tokens
 
 
 @pytest.mark.parametrize("amf", [False, True])
@@ -177,11 +178,11 @@ def test_values() -> None:
     """Values belong to the last block, with the method's CS, even after its attention."""
     segmenter = segmenter_of(with_channel())
     encoded = segmenter.encode(picture(32, 32))
-    segmenter.attention_map(encoded, 11)
+    inspection.attention_map(encoded, 11)
     for method in (METHODS["clearclip"], gclip(amf=False)):
         x = segmenter.suppress(encoded, method).inputs[-1][0].double()
         _, _, v = reference.qkv(reference.read(segmenter.backbone.model), 11, x)
-        values = segmenter.values(encoded, method).double()
+        values = inspection.values(segmenter.suppress(encoded, method)).double()
         assert torch.allclose(values, torch.cat(v, dim=1)[1:], atol=1e-4)
 
 
@@ -189,8 +190,8 @@ def test_attention_map(segmenter: Segmenter, encoded: Encoded) -> None:
     """Attention maps are the tower's, of one head or the mean."""
     tower = reference.read(segmenter.backbone.model)
     maps = reference.qk_maps(tower, 4, encoded.inputs[4][0].double())
-    assert torch.allclose(segmenter.attention_map(encoded, 4, 2).double(), maps[2], atol=1e-5)
-    mean = segmenter.attention_map(encoded, 4).double()
+    assert torch.allclose(inspection.attention_map(encoded, 4, 2).double(), maps[2], atol=1e-5)
+    mean = inspection.attention_map(encoded, 4).double()
     assert torch.allclose(mean, sum(maps) / 4, atol=1e-5)
 
 
@@ -283,12 +284,12 @@ def test_views_of_windows() -> None:
     clean = whole.encode(image), windows.encode(image)
     changed = whole.suppress(clean[0], method), windows.suppress(clean[1], method)
     for a, b in (clean, changed):
-        assert close(whole.attention_map(a, 10), windows.attention_map(b, 10))
-        assert close(whole.last_attention(a, method), windows.last_attention(b))
-        assert close(whole.values(a, method), windows.values(b))
-        assert close(whole.received(a), windows.received(b))
+        assert close(inspection.attention_map(a, 10), inspection.attention_map(b, 10))
+        assert close(inspection.last_attention(a, method), inspection.last_attention(b, method))
+        assert close(inspection.values(a), inspection.values(b))
+        assert close(inspection.received(a), inspection.received(b))
         assert torch.equal(whole.labels_by_block(a, WORDS), windows.labels_by_block(b, WORDS))
-    assert not close(*(whole.attention_map(a, 10) for a in (clean[0], changed[0])))
+    assert not close(*(inspection.attention_map(a, 10) for a in (clean[0], changed[0])))
 
 
 def test_areas_of_most_classes(segmenter: Segmenter, encoded: Encoded) -> None:
@@ -307,10 +308,10 @@ def test_other_encoding(settings: dict[str, Any]) -> None:
     own = segmenter_of(tiny_backbone(36), short_side=32, window=16, stride=8)
     other, image = replace(own, **settings), picture(32, 56)
     encoded = other.encode(image)
-    for ask in (own.dense_features, own.values, own.suggest, own.suppress, own.report):
+    for ask in (own.dense_features, own.suggest, own.suppress, own.report):
         with pytest.raises(GclipError, match=r"as 4 × 7 patches .* Encode it with this segmenter"):
             ask(encoded)
-    assert own.values(own.encode(image).whole).shape == (28, 32)
+    assert own.dense_features(own.encode(image).whole).shape == (4, 7, 16)
 
 
 def test_labels_by_block(segmenter: Segmenter, encoded: Encoded) -> None:
@@ -371,7 +372,7 @@ def test_unusable_settings(settings: dict[str, Any]) -> None:
     [
         (lambda s, it: s.dense_features(it, "clearclip"), "METHODS"),
         (lambda s, it: s.dense_features(it, gclip(n_fused=12)), "up to 11 of 12"),
-        (lambda s, it: s.last_attention(it, gclip(amf_blocks=[11])), "AMF works.*11 of 12.*k 12 "),
+        (lambda s, it: s.dense_features(it, gclip(amf_blocks=[11])), "AMF works.*11 of 12.*k 12 "),
         (lambda s, it: s.report(it, gclip(cs_blocks=[11])), "CS works.*11 of 12.*block 12 "),
         (lambda s, it: s.suggest(it, most=0), "most must be"),
         (lambda s, it: s.segment(it, "cat", threshold=1.1), "threshold must"),
@@ -379,12 +380,12 @@ def test_unusable_settings(settings: dict[str, Any]) -> None:
         (lambda s, it: s.labels_by_block(it, "cat", background_weight=2), "weight must"),
         (lambda s, it: s.segment(it, "cat", background="off"), "a list of words, not 'off'"),
         (lambda s, it: s.count_windows((0, 9)), "at least 1 × 1 pixel"),
-        (lambda s, it: s.received(it, [99]), "0 to 11"),
-        (lambda s, it: s.received(it, []), "At least one block"),
-        (lambda s, it: s.attention_map(it, 12), "0 to 11"),
-        (lambda s, it: s.attention_map(it, 0, 4), "0 to 3"),
-        (lambda s, it: s.last_attention(it, head=0.0), "0 to 3"),
-        (lambda s, it: s.global_tokens(it, float("nan")), "threshold must be"),
+        (lambda _, it: inspection.received(it, [99]), "0 to 11"),
+        (lambda _, it: inspection.received(it, []), "At least one block"),
+        (lambda _, it: inspection.attention_map(it, 12), "0 to 11"),
+        (lambda _, it: inspection.attention_map(it, 0, 4), "0 to 3"),
+        (lambda _, it: inspection.last_attention(it, gclip(), 0.0), "0 to 3"),
+        (lambda _, it: inspection.global_tokens(it, float("nan")), "threshold must be"),
     ],
 )
 def test_unusable_requests(

@@ -1,0 +1,64 @@
+"""What an encoded image shows of the tower: attention, global tokens and Values.
+
+All functions take the image as one window (``Encoded.whole``), with the encoding's CS, if any: see
+``Segmenter.suppress``. They raise MethodError for a block or head that the tower does not have.
+"""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from gclip_core import amf, attention, last_block
+from gclip_core.amf import GlobalTokens
+from gclip_core.encoder import Encoded
+from gclip_core.errors import MethodError, check_between
+from gclip_core.methods import Method, checked
+from gclip_core.numbering import check_index
+
+
+@torch.no_grad()
+def attention_map(encoded: Encoded, block: int, head: int | None = None) -> Tensor:
+    """Query-Key attention of a block (0-based), averaged over heads or of one head: (1+N, 1+N)
+    float32."""
+    if head is not None:
+        check_index("head", head, encoded.backbone.n_heads)
+    check_index("block", block, encoded.backbone.n_blocks)
+    heads = encoded.whole.heads(block).only(head)
+    return attention.head_mean(heads.q, heads.k)[0].cpu()
+
+
+@torch.no_grad()
+def last_attention(encoded: Encoded, method: Method, head: int | None = None) -> Tensor:
+    """Entry (i, j): the weight of token j in the output of token i, (1+N, 1+N) float32.
+
+    It is ``last_block.attention_matrix``, averaged over heads or of one head, with its errors.
+    """
+    if head is not None:
+        check_index("head", head, encoded.backbone.n_heads)
+    return last_block.attention_matrix(checked(method), encoded.whole, head)[0].cpu()
+
+
+def values(encoded: Encoded) -> Tensor:
+    """The last block's Values of all patches and heads: (N, D) float32."""
+    heads = encoded.whole.heads(encoded.backbone.n_blocks - 1, values=True)
+    return heads.part("v")[0, :, 1:].transpose(0, 1).flatten(1).float().cpu()
+
+
+def global_tokens(encoded: Encoded, threshold: float = amf.GLOBAL_THRESHOLD) -> GlobalTokens:
+    """The global tokens of each block: its patches with ``m_j >= threshold``, from 1."""
+    check_between("threshold", threshold, 1, math.inf)
+    m = received(encoded)
+    tokens = tuple(amf.global_tokens(one, threshold) for one in m)
+    return GlobalTokens(tuple(m.amax(1).tolist()), tokens)
+
+
+def received(encoded: Encoded, blocks: Iterable[int] | None = None) -> Tensor:
+    """``amf.received`` of ``blocks`` (default: all): (blocks, N) float32; cached."""
+    wanted = tuple(range(encoded.backbone.n_blocks) if blocks is None else blocks)
+    if not wanted:
+        raise MethodError("At least one block is needed; None means all blocks.")
+    for block in wanted:
+        check_index("block", block, encoded.backbone.n_blocks)
+    return torch.stack([encoded.whole.received(block) for block in wanted])

@@ -11,9 +11,8 @@ from torch import Tensor
 from gclip_core import amf, blocks, cs
 from gclip_core.amf import Fusion, FusionReport
 from gclip_core.attention import Heads
+from gclip_core.backbones import dino
 from gclip_core.backbones.backbone import Backbone
-from gclip_core.backbones.load import load_dino
-from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.backbones.stem import Stem
 from gclip_core.types import Grid, Size
 
@@ -111,7 +110,9 @@ class Encoded:
         """
         if self.stem_dino is not None:
             return self.stem_dino
-        return torch.cat([_dino_features(some) for some in self.split()])
+        patch, window = self.backbone.patch, self.window_grid
+        parts = (_crops(self.pixels, patch, window, some.corners) for some in self.split())
+        return torch.cat([dino.features(self.backbone, part, window) for part in parts])
 
     def amf_report(self, fusion: Fusion | None) -> FusionReport:
         """The blocks whose attention is fused, and why; windows and CS do not change them."""
@@ -163,7 +164,7 @@ def encode(
         _encode_windows(backbone, _crops(pixels, patch, window, corners[first : first + n]))
         for first in range(0, len(corners), n)
     ]
-    inputs, probabilities, dino = zip(*parts, strict=True)
+    inputs, probabilities, stem_dino = zip(*parts, strict=True)
     return Encoded(
         backbone=backbone,
         pixels=pixels,
@@ -172,7 +173,7 @@ def encode(
         corners=tuple(corners),
         inputs=_joined(inputs),
         probabilities=None if probabilities[0] is None else torch.cat(probabilities),
-        stem_dino=None if dino[0] is None else torch.cat(dino),
+        stem_dino=None if stem_dino[0] is None else torch.cat(stem_dino),
     )
 
 
@@ -182,27 +183,11 @@ def _encode_windows(
     """Block inputs, and the stem's probabilities and patches, for windows (W, 3, height, width)."""
     conv1, pixels = backbone.visual.conv1, pixels.to(backbone.device, backbone.dtype)
     if isinstance(conv1, Stem):
-        patches, probabilities, dino = conv1.classified(pixels)
+        patches, probabilities, stem_dino = conv1.classified(pixels)
     else:
-        patches, probabilities, dino = conv1(pixels), None, None
+        patches, probabilities, stem_dino = conv1(pixels), None, None
     x = blocks.embed_patches(backbone.visual, patches)
-    return blocks.block_inputs(backbone.blocks, x), probabilities, dino
-
-
-@torch.no_grad()
-def _dino_features(encoded: Encoded) -> Tensor:
-    """The shipped DINO's features of windows that fit into one batch: (W, h', w', channels).
-
-    If the tower's patches are larger than the stem's, which have 16 pixels a side, the grid of the
-    features is finer than the windows' by a whole factor.
-    """
-    backbone, window = encoded.backbone, encoded.window_grid
-    finer = max(1, round(backbone.patch / Stem.kernel_size[0]))
-    grid, own = (window[0] * finer, window[1] * finer), BACKBONES[BUILT_IN]
-    constants = backbone.mean, backbone.std, own.mean, own.std
-    mean, std, own_mean, own_std = torch.tensor(constants)[..., None, None]
-    photo = _crops(encoded.pixels, backbone.patch, window, encoded.corners) * std + mean
-    return load_dino(backbone.device)(((photo - own_mean) / own_std).to(backbone.device), grid)
+    return blocks.block_inputs(backbone.blocks, x), probabilities, stem_dino
 
 
 @torch.no_grad()

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from gclip_core import blocks
 from gclip_core.attention import Heads
-from gclip_core.backbones.stem import TransformerTrunk
+from gclip_core.backbones.dino import TransformerTrunk
+from gclip_core.types import Grid
 
 BLOCKS, HEADS = 12, 6
 
@@ -39,10 +40,10 @@ class Dino:
             convert_weights_to_lp(part, dtype)
         self.dtype = dtype
 
-    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, pixels: Tensor, grid: Grid) -> tuple[Tensor, Tensor]:
         """Tokens (B, N, 384) after the trunk, and affinities (B, N, N) from -1 to 1, of normalised
-        pixels (B, 3, 16h, 16w) of N = h w patches; both float32."""
-        x = self.trunk.embed(pixels).to(self.dtype)
+        pixels (B, 3, height, width) with a ``grid`` of N patches; both float32."""
+        x = self.trunk.embed(pixels, grid).to(self.dtype)
         for block in self.trunk.blocks:
             x = blocks.run(block, x, blocks.project(block, x))
         tokens = x[:, 1:].float()

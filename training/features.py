@@ -97,8 +97,9 @@ class FrozenNetworks:
         if self.dino is None:
             return self.stem.features(pixels), None
         stages = self.stem.convolutions(pixels)
-        tokens, affinity = self.dino(pixels)
-        return torch.cat([stages, tokens.unflatten(1, stages.shape[1:3])], -1), affinity
+        grid = stages.shape[1:3]
+        tokens, affinity = self.dino(pixels, grid)
+        return torch.cat([stages, tokens.unflatten(1, grid)], -1), affinity
 
 
 def file_of(work: Path, photo: TrainingPhoto) -> Path:

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from gclip_core import lists
+from gclip_core import assets, lists
+from gclip_core.backbones.registry import BUILT_IN
+from gclip_core.backbones.weights import StateDict
 from gclip_core.errors import BackboneError
 
-StateDict = dict[str, Tensor]
 SETTINGS = ("model.json", "words.json", "nearest.txt.gz")
 
 
@@ -58,6 +58,14 @@ class KnownWords:
             for noun in near
             if noun not in self.words
         }
+
+
+def shipped() -> Path:
+    """The shipped model's folder. Raises BackboneError if it is missing."""
+    try:
+        return assets.path(BUILT_IN)
+    except FileNotFoundError as error:
+        raise BackboneError(str(error)) from error
 
 
 def files(folder: Path) -> list[Path]:

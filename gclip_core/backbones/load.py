@@ -1,13 +1,12 @@
 """Loads a backbone by name, from a file, a folder or a download.
 
 open_clip has the configurations and the addresses of published weights. No Python code in a weight
-file runs, but TorchScript code in a TorchScript archive can (``read_weights``). Every number is
-checked, and every failure raises ``BackboneError``.
+file runs, but TorchScript code in a TorchScript archive can (``weights.read_weights``). Every
+number is checked, and every failure raises ``BackboneError``.
 """
 
 import os
 import shutil
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
@@ -21,16 +20,13 @@ from huggingface_hub import constants, get_session, hf_hub_download, try_to_load
 from huggingface_hub.errors import RemoteEntryNotFoundError
 from open_clip import pretrained
 from open_clip.model import CLIP, convert_weights_to_lp
-from safetensors.torch import load_file
-from torch import Tensor
 from tqdm import tqdm
 
-from gclip_core import assets
 from gclip_core.backbones import builtin
 from gclip_core.backbones.backbone import Backbone, damage
-from gclip_core.backbones.builtin import StateDict
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN, BackboneEntry, Defect
-from gclip_core.backbones.stem import Stem, TransformerTrunk
+from gclip_core.backbones.stem import Stem
+from gclip_core.backbones.weights import StateDict, read_weights
 from gclip_core.errors import BackboneError
 from gclip_core.types import Module
 
@@ -44,7 +40,6 @@ CONNECT_SECONDS = 10
 SPARE_MB = 1_000
 """Disk space that a download leaves free."""
 _SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
-_NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
 _tokenizer = lru_cache(open_clip.SimpleTokenizer)
 """Backbones share a tokenizer, because each takes 20 MB."""
 
@@ -87,7 +82,7 @@ def load_backbone(
     if entry.pretrained:
         config = open_clip.get_model_config(entry.architecture)
     else:
-        folder = folder or _shipped()
+        folder = folder or builtin.shipped()
         config = builtin.settings(folder)
         known = builtin.known_words(folder)
         state = builtin.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
@@ -109,38 +104,6 @@ def load_backbone(
     )
 
 
-def _shipped() -> Path:
-    """The built-in model's folder."""
-    try:
-        return assets.path(BUILT_IN)
-    except FileNotFoundError as error:
-        raise BackboneError(str(error)) from error
-
-
-@lru_cache(2)
-def load_dino(device: torch.device) -> TransformerTrunk:
-    """The nine blocks of DINO in the built-in model's stem, without the stem and in float32."""
-    folder, inside = _shipped(), "visual.conv1.transformer."
-    files = folder.glob("dino-*.safetensors")
-    state = {key: value for file in files for key, value in read_weights(file).items()}
-    state = {
-        key.removeprefix(inside): value.float()
-        for key, value in builtin.unpack(state, 0, "DINO").items()
-        if key.startswith(inside)
-    }
-    config = builtin.settings(folder)
-    with torch.device("meta"):
-        dino = TransformerTrunk(**config["stem"]["transformer"])
-    try:
-        dino.load_state_dict(state, assign=True)
-    except RuntimeError as error:
-        raise BackboneError(
-            "The shipped weights of DINO are incomplete or damaged. Reinstall the package or check "
-            "it out again."
-        ) from error
-    return dino.eval().requires_grad_(False).to(device)
-
-
 def load_damaged(name: str, defect: Defect, healthy: Backbone) -> Backbone:
     """The backbone of the entry ``name``, damaged on purpose, from the healthy backbone."""
     return replace(damage(healthy, *defect[1:]), name=name)
@@ -154,7 +117,7 @@ def on_disk(entry: BackboneEntry) -> list[Path]:
     network.
     """
     if not entry.pretrained:
-        return builtin.files(_shipped())
+        return builtin.files(builtin.shipped())
     folder = os.environ.get(WEIGHTS_FOLDER, "")
     names = [*(entry.name + suffix for suffix in _SUFFIXES), *entry.files] if folder else []
     local = (Path(folder).expanduser() / name for name in names)
@@ -218,58 +181,6 @@ def _bar(progress: Callable[[int], None]) -> type[Any]:
             progress(int(self.n))
 
     return Bar
-
-
-def read_weights(path: Path) -> StateDict:
-    """The state dict of a file; no Python code in the file runs.
-
-    A file is read as tensors only (``weights_only=True``), unless it is a TorchScript archive, as
-    OpenAI's ``.pt`` files are. PyTorch reads an archive without unpickling Python objects, but
-    TorchScript code in it can run (``__setstate__``), so load one only from a source you trust.
-    Raises BackboneError for a file that is missing or damaged, or has no state dict or numbers that
-    are not finite.
-    """
-    if not path.is_file():
-        raise BackboneError(f"There is no weight file '{path.name}'; check its name and folder.")
-    try:
-        if path.suffix == ".safetensors":
-            state = load_file(path)
-        elif _is_torchscript(path):
-            state = torch.jit.load(path, map_location="cpu").state_dict()
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # each reader has its own exceptions for a damaged file
-        raise BackboneError(
-            f"'{path.name}' could not be read as weights ({type(error).__name__}). It is damaged, "
-            "cut short, or contains more than tensors; delete it and download it again, or convert "
-            "it to .safetensors."
-        ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
-        state = state["state_dict"]  # a checkpoint of training
-    if not isinstance(state, dict) or not state:
-        raise BackboneError(
-            f"'{path.name}' has no state dict, so it is not a weight file; choose another file."
-        )
-    tensors = {
-        key.removeprefix("module."): value
-        for key, value in state.items()
-        if isinstance(key, str) and isinstance(value, Tensor) and key not in _NOT_WEIGHTS
-    }
-    for key, value in tensors.items():
-        # If the sum is finite, all numbers are, and no tensor of booleans is needed.
-        if not value.sum().isfinite() and not value.isfinite().all():
-            raise BackboneError(
-                f"'{key[:80]}' in '{path.name}' has numbers that are not finite; download the file "
-                "again or choose another one."
-            )
-    return tensors
-
-
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any("/code/" in name for name in archive.namelist())
 
 
 def _build(config: Any, state: StateDict, title: str, device: torch.device, dtype: Dtype) -> Module:

@@ -24,6 +24,7 @@ from torch import Tensor
 from gclip_core import BACKBONES, METHODS, Backbone, BackboneError, Segmenter, assets, load_backbone
 from gclip_core.backbones import builtin, load
 from gclip_core.backbones.registry import BUILT_IN, BackboneEntry
+from gclip_core.backbones.weights import read_weights
 from tests import refusal
 from tests.models import loaded, picture
 
@@ -197,7 +198,7 @@ def test_pickle_code(form: str, suffix: str, tmp_path: Path) -> None:
     else:
         value = {"a": torch.ones(2), "b": _Code(marker)} if form[0] == "b" else _Code(marker)
         torch.save(value, file, _use_new_zipfile_serialization=form != "legacy")
-    refused(lambda: load.read_weights(file), "could not be read as weights", folder=tmp_path)
+    refused(lambda: read_weights(file), "could not be read as weights", folder=tmp_path)
     assert not marker.exists()
 
 
@@ -205,7 +206,7 @@ def test_pickle_code(form: str, suffix: str, tmp_path: Path) -> None:
 def test_odd_numbers(number: str, file: Path) -> None:
     """Numbers that are not finite are refused."""
     torch.save({"visual.proj": torch.tensor([1.0, float(number)])}, file)
-    refused(lambda: load.read_weights(file), "'visual.proj'")
+    refused(lambda: read_weights(file), "'visual.proj'")
 
 
 def test_no_state_dict(tmp_path: Path) -> None:
@@ -213,13 +214,13 @@ def test_no_state_dict(tmp_path: Path) -> None:
     file = tmp_path / "weights.pt"
     for content in ([1, 2], {}, torch.ones(3), {"state_dict": {}}, "words", None):
         torch.save(content, file)
-        refused(lambda: load.read_weights(file), "no state dict")
+        refused(lambda: read_weights(file), "no state dict")
     for name in (file, tmp_path / "weights.safetensors"):
         for data in (b"", b"<!doctype html>", b"PK\x03\x04", b"\x80"):
             name.write_bytes(data)
-            refused(lambda n=name: load.read_weights(n), "download it again", folder=tmp_path)
+            refused(lambda n=name: read_weights(n), "download it again", folder=tmp_path)
     for name in (tmp_path, tmp_path / "away.pt"):
-        refused(lambda name=name: load.read_weights(name), "no weight file")
+        refused(lambda name=name: read_weights(name), "no weight file")
 
 
 def test_other_model(file: Path) -> None:

@@ -20,7 +20,7 @@ def test_features() -> None:
     """DINO sees the photo itself, however the tower normalises it: the stem's own features."""
     image = picture(96, 128)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float()
-    expected = loaded().visual.conv1.transformer((pixels[None] - 127) / 128)
+    expected = loaded().visual.conv1.transformer((pixels[None] - 127) / 128, (6, 8))
     for backbone in (loaded(), tiny_backbone(3, patch=16, image=64)):
         encoded = Segmenter(backbone, short_side=96).encode(image)
         assert torch.allclose(encoded.dino, expected, atol=1e-3)

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from open_clip.model import convert_weights_to_lp
 
-from gclip_core.backbones.stem import Stem, TransformerTrunk
+from gclip_core.backbones.dino import TransformerTrunk
+from gclip_core.backbones.stem import Stem
 
 TRUNK = {"width": 24, "heads": 3, "depth": 2, "patch": 14, "grid": 5}
 SMALL = {
@@ -38,7 +39,7 @@ def test_place() -> None:
     marked[..., 36:44, 52:60] = 1  # inside row 2, column 3
     change = (stem().convolutions(marked) - stem().convolutions(blank)).norm(dim=-1)[0]
     assert divmod(int(change.argmax()), 6) == (2, 3)
-    change = (trunk().embed(marked) - trunk().embed(blank))[0, 1:].norm(dim=-1)
+    change = (trunk().embed(marked, (6, 6)) - trunk().embed(blank, (6, 6)))[0, 1:].norm(dim=-1)
     assert divmod(int(change.argmax()), 6) == (2, 3)
 
 
@@ -46,7 +47,7 @@ def test_classified() -> None:
     """Tokens equal a plain pass; classes have probabilities, patches the transformer's output."""
     pixels = torch.randn(2, 3, 32, 48)
     tokens, classes, patches = stem().classified(pixels)
-    assert torch.equal(patches, stem().transformer(pixels))
+    assert torch.equal(patches, stem().transformer(pixels, (2, 3)))
     assert tokens.shape == (2, 32, 2, 3)
     assert torch.equal(tokens, stem()(pixels))
     assert torch.allclose(classes.sum(1), torch.ones(2))
@@ -55,13 +56,13 @@ def test_classified() -> None:
 def test_trunk() -> None:
     """The transformer computes the same as open_clip's blocks, and nearly the same in bfloat16."""
     blocks, pixels = trunk(), torch.randn(2, 3, 64, 96)
-    x = blocks.embed(pixels)
+    x = blocks.embed(pixels, (4, 6))
     for block in blocks.blocks:
         x = block(x)
-    patches = blocks(pixels)
+    patches = blocks(pixels, (4, 6))
     assert torch.allclose(patches, x[:, 1:].unflatten(1, (4, 6)), atol=1e-5)
     convert_weights_to_lp(blocks, torch.bfloat16)
-    rounded = blocks(pixels.bfloat16()).float()
+    rounded = blocks(pixels.bfloat16(), (4, 6)).float()
     assert F.cosine_similarity(patches, rounded, dim=-1).min() > 0.99
 
 
@@ -70,7 +71,7 @@ def test_trunk_positions() -> None:
     blocks = trunk()
     blocks.patch.weight.zero_()
     blocks.patch.bias.zero_()
-    own = blocks.embed(torch.zeros(1, 3, 80, 80))[0, 1:]
+    own = blocks.embed(torch.zeros(1, 3, 80, 80), (5, 5))[0, 1:]
     square = blocks.positional_embedding.flatten(1).T
     assert (own - square).abs().mean() < 0.1 * square.abs().mean()
-    assert blocks.embed(torch.zeros(1, 3, 48, 112)).shape == (1, 1 + 21, 24)
+    assert blocks.embed(torch.zeros(1, 3, 48, 112), (3, 7)).shape == (1, 1 + 21, 24)

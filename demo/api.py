@@ -47,7 +47,7 @@ def segment(
     cs_blocks: str = "backbone",
     threshold: float = 0.0,
     background: Literal["on", "off"] = "on",
-    refine: Literal[*REFINEMENTS] = "none",
+    refine: Literal["none", *REFINEMENTS] = "none",
 ) -> tuple[FileData, dict[str, Any]]:
     """Segment an image: an indexed PNG, the share of each class, and what the method used.
 

@@ -207,7 +207,7 @@ def _settings(parts: Parts) -> None:
     methods = [("GCLIP", "gclip"), *methods.items()]
     text = "How the last block is computed; Compare shows all of them on this photo."
     controls["method"] = gr.Dropdown(methods, label="Method", info=text)
-    edges = [(entry.title, name) for name, entry in REFINEMENTS.items()]
+    edges = ["none", *((entry.title, name) for name, entry in REFINEMENTS.items())]
     controls["refine"] = gr.Radio(edges, label="Mask edges")
     text = "Pixels whose best score is lower get no class."
     controls["threshold"] = gr.Slider(0, 1, step=0.05, label="Threshold", info=text)

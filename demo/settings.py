@@ -56,7 +56,7 @@ class Settings(BaseModel):
     cs: bool = True
     backbone: Literal[*BACKBONES] = BUILT_IN
     method: Literal[*METHODS] = "gclip"
-    refine: Literal[*REFINEMENTS] = "guided"
+    refine: Literal["none", *REFINEMENTS] = "guided"
     threshold: float = Field(0.0, ge=0, le=1)
     short_side: int = Field(0, ge=0, le=1344, title="Size")
     """Of the photo, in pixels; 0 is the backbone's default."""

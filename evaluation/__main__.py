@@ -128,7 +128,7 @@ def parser() -> argparse.ArgumentParser:
     )
     option("--purify", default="none", choices=PURIFICATIONS, help=purify_help)
     refine_help = "how edges follow the image (default: none, as in the papers)"
-    option("--refine", default="none", choices=list(REFINEMENTS), help=refine_help)
+    option("--refine", default="none", choices=("none", *REFINEMENTS), help=refine_help)
     templates_help = "sentences around each word (default: imagenet80)"
     option("--templates", default="imagenet80", choices=list(TEMPLATES), help=templates_help)
     scale_help = "factor of the cosines (default: 40)"

@@ -90,8 +90,8 @@ def draw(
     source = segmenter.suppress(encoded, result.method)
     received = [inspection.received(source, [b]).view(source.grid).numpy() for b in blocks]
     attention = inspection.last_attention(source, result.method).numpy()
-    refined = REFINEMENTS[result.refined].title
-    edges = "plain edges" if result.refined == "none" else f"edges by {refined}"
+    refined = result.refined != "none"
+    edges = f"edges by {REFINEMENTS[result.refined].title}" if refined else "plain edges"
     size = f"{source.grid[1]} × {source.grid[0]} patches"
     details = segmenter.backbone.title, result.method.title, size, edges
     photo = picture.copy()

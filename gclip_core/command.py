@@ -109,7 +109,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--refine",
         default="guided",
-        choices=REFINEMENTS,
+        choices=("none", *REFINEMENTS),
         help="how the edges of a mask follow the image: 'guided' (guided filter, the default), "
         "'pamr', or 'none', as in the papers",
     )

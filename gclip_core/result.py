@@ -75,7 +75,7 @@ class Segmentation:
     threshold: float
     """After a purification, it takes the purification's background into account."""
     refined: str = "none"
-    """The refinement of the labels, a name in ``gclip_core.pixels.refine.REFINEMENTS``."""
+    """The refinement of the labels, a name in ``pixels.refine.REFINEMENTS``, if any."""
     purified: str = "none"
     """The purification, a name in ``gclip_core.freecp.PURIFICATIONS``."""
     maps: Tensor | None = None

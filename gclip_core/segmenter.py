@@ -119,15 +119,15 @@ class Segmenter:
         ``background``, its words only take part in the softmax, with their full logits whatever the
         ``background_weight`` above 0, and a pixel has a class if a score is at least one half.
 
-        ``refine`` is a name in ``refine.REFINEMENTS``: edges then follow the image, and outlines
-        are smoothed. For an encoding, this needs ``picture``, the image that was encoded; otherwise
-        ``picture`` is not used. Raises GclipError for an image, words or settings that cannot be
-        used.
+        ``refine`` is "none" or a name in ``refine.REFINEMENTS``: edges then follow the image, and
+        outlines are smoothed. For an encoding, this needs ``picture``, the image that was encoded;
+        otherwise ``picture`` is not used. Raises GclipError for an image, words or settings that
+        cannot be used.
         """
         check_between("threshold", threshold, 0, 1)
         check_between("background_weight", background_weight, 0, 1)
         check_choice("purify", purify, PURIFICATIONS)
-        REFINEMENTS[refine]  # raises for an unknown name
+        check_choice("refine", refine, ("none", *REFINEMENTS))
         method = checked(method)
         prompts = self.prompts(words)
         checked_picture = None
@@ -169,6 +169,8 @@ class Segmenter:
             purified=purify,
             maps=maps,
         )
+        if checked_picture is None or refine == "none":
+            return result
         return refined(result, checked_picture, refine)
 
     def _background(

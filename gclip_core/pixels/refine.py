@@ -53,8 +53,8 @@ class Refinement:
 
     name: str
     title: str
-    coefficients: Callable[[Tensor, Tensor], Tensor] | None = None
-    side: int = 0
+    coefficients: Callable[[Tensor, Tensor], Tensor]
+    side: int
 
 
 def picture_of(size: Size, picture: images.Source | None) -> Image.Image:
@@ -76,16 +76,13 @@ def picture_of(size: Size, picture: images.Source | None) -> Image.Image:
     return image
 
 
-def refined(result: Segmentation, picture: Image.Image | None, name: str) -> Segmentation:
+def refined(result: Segmentation, picture: Image.Image, name: str) -> Segmentation:
     """The segmentation with edges that follow ``picture``; "no class" (-1) counts as a class.
 
-    ``name`` is a name in REFINEMENTS; ``"none"`` does not use the picture. ``picture`` is the
-    checked image that was segmented, at its own size. The threshold applies to refined scores.
+    ``name`` is a name in REFINEMENTS. ``picture`` is the checked image that was segmented, at its
+    own size. The threshold applies to refined scores.
     """
     entry = REFINEMENTS[name]
-    if entry.coefficients is None:
-        return result
-    assert picture is not None
     height, width = size = picture.height, picture.width
     # All background prompts together are one more class, and the threshold is the score of another.
     n = len(result.vocabulary)
@@ -184,7 +181,6 @@ def _pamr(guide: Tensor, scores: Tensor) -> Tensor:
 
 
 REFINEMENTS: Table[Refinement] = Table(
-    Refinement("none", "none"),
     Refinement("guided", "guided filter", _guided, 160),
     Refinement("pamr", "PAMR", _pamr, 320),
     what="refinement",

@@ -166,7 +166,7 @@ def test_unusable() -> None:
     image = picture(44, 60)
     model = segmenter()
     encoded = model.encode(image)
-    with pytest.raises(MethodError, match="one of: none, guided, pamr"):
+    with pytest.raises(MethodError, match="one of none, guided, pamr"):
         model.segment(encoded, WORDS, refine="crf")
     with pytest.raises(GclipError, match="picture="):
         model.segment(encoded, WORDS, refine="guided")

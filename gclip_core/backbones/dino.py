@@ -11,7 +11,7 @@ from gclip_core import blocks
 from gclip_core.backbones import builtin
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
-from gclip_core.backbones.weights import read_weights
+from gclip_core.backbones.weights import read_files
 from gclip_core.errors import BackboneError
 from gclip_core.types import Grid
 
@@ -59,8 +59,7 @@ class TransformerTrunk(nn.Module):
 def load_dino(device: torch.device) -> TransformerTrunk:
     """The nine blocks of DINO in the built-in model's stem, without the stem and in float32."""
     folder, inside = builtin.shipped(), "visual.conv1.transformer."
-    files = folder.glob("dino-*.safetensors")
-    state = {key: value for file in files for key, value in read_weights(file).items()}
+    state = read_files(folder.glob("dino-*.safetensors"))
     state = {
         key.removeprefix(inside): value.float()
         for key, value in builtin.unpack(state, 0, "DINO").items()

@@ -26,7 +26,7 @@ from gclip_core.backbones import builtin
 from gclip_core.backbones.backbone import Backbone, damage
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN, BackboneEntry, Defect
 from gclip_core.backbones.stem import Stem
-from gclip_core.backbones.weights import StateDict, read_weights
+from gclip_core.backbones.weights import StateDict, read_files
 from gclip_core.errors import BackboneError
 from gclip_core.types import Module
 
@@ -71,20 +71,16 @@ def load_backbone(
             f"The device '{device}' cannot be used here: {str(error).splitlines()[0][:160]}. "
             'Take device="cpu".'
         ) from error
+    if not isinstance(weights, str | os.PathLike | None):
+        raise BackboneError(f"weights must be the path of a file or folder, not {weights!r:.60}.")
     given = Path(weights).expanduser() if weights else None
-    folder = given if given and given.is_dir() and not entry.pretrained else None
-    if folder:
-        files = builtin.files(folder)
-    else:
-        files = [given] if given else on_disk(entry) or [fetch(entry)]
-    state = {key: value for file in files for key, value in read_weights(file).items()}
-    known = None
     if entry.pretrained:
-        config = open_clip.get_model_config(entry.architecture)
+        state = read_files([given] if given else on_disk(entry) or [fetch(entry)])
+        config, known = open_clip.get_model_config(entry.architecture), None
     else:
-        folder = folder or builtin.shipped()
-        config = builtin.settings(folder)
-        known = builtin.known_words(folder)
+        folder = given if given and given.is_dir() else builtin.shipped()
+        state = read_files([given] if given and given != folder else builtin.files(folder))
+        config, known = builtin.settings(folder), builtin.known_words(folder)
         state = builtin.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
         if dtype == "auto":
             dtype = "float32"  # bfloat16 saves 0.2 s a photo, but masks would differ by machine

@@ -1,6 +1,7 @@
 """Reads the tensors of a weight file, and checks every number."""
 
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -11,6 +12,11 @@ from gclip_core.errors import BackboneError
 
 StateDict = dict[str, Tensor]
 _NOT_WEIGHTS = ("input_resolution", "context_length", "vocab_size", "attn_mask")
+
+
+def read_files(files: Iterable[Path]) -> StateDict:
+    """The state dict of all files together: see ``read_weights``."""
+    return {key: value for file in files for key, value in read_weights(file).items()}
 
 
 def read_weights(path: Path) -> StateDict:

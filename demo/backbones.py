@@ -5,8 +5,10 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
+from typing import Any
 
 from PIL import Image
+from tqdm import tqdm
 
 from demo.gate import numbers
 from gclip_core import BACKBONES, BackboneError
@@ -84,17 +86,24 @@ def fetch(name: str) -> Iterator[str]:
     if not HOST.downloads:
         raise BackboneError(offer(name))
 
-    def progress(so_far: int) -> None:
-        nonlocal done
-        if closed.is_set():
-            raise BackboneError(f"The download of {entry.title} was cancelled.")
-        done = so_far
+    class Bar(tqdm):
+        """Counts bytes and draws nothing."""
+
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options | {"disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            nonlocal done
+            if closed.is_set():
+                raise BackboneError(f"The download of {entry.title} was cancelled.")
+            self.n += n or 0
+            done = int(self.n)
 
     job: Future[Path] = Future()
 
     def download() -> None:
         try:
-            job.set_result(load.fetch(entry, progress))
+            job.set_result(load.fetch(entry, Bar))
         except Exception as error:  # noqa: BLE001 - the generator raises it
             job.set_exception(error)
 

@@ -189,6 +189,7 @@ def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int])
     for block in chosen:
         W2 = backbone.blocks[block].mlp.c_proj.weight
         tensors[id(W2)] = nn.Parameter(cs.scale_rows(W2, factors), requires_grad=False)
-    title = f"{backbone.title}, damaged on purpose"
+    suffix = ", damaged on purpose"
+    title = backbone.title.removesuffix(suffix) + suffix
     # deepcopy does not copy a tensor that has an entry in its memo, but uses the entry.
     return replace(backbone, model=deepcopy(model, tensors), title=title)

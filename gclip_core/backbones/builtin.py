@@ -74,8 +74,8 @@ def files(folder: Path) -> list[Path]:
     if not weights or not all((folder / name).is_file() for name in SETTINGS):
         raise BackboneError(
             f"The folder '{folder.name}' lacks some of the files of a built-in model "
-            f"({', '.join(SETTINGS)} and .safetensors files). Choose the folder that "
-            "`python -m training pack` wrote."
+            f"({', '.join(SETTINGS)} and .safetensors files). Reinstall the package, or choose "
+            "the folder that `python -m training pack` wrote."
         )
     return weights
 
@@ -112,8 +112,8 @@ def _reading(file: Path) -> Generator[Any]:
 
 def _unreadable(file: Path, error: Exception) -> BackboneError:
     return BackboneError(
-        f"'{file.name}' of the model in '{file.parent.name}' is damaged ({error!r:.80}). Pack the "
-        "model again."
+        f"'{file.name}' of the model in '{file.parent.name}' is damaged ({error!r:.80}). Reinstall "
+        "the package, or pack your own model again."
     )
 
 

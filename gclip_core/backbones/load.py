@@ -7,7 +7,6 @@ number is checked, and every failure raises ``BackboneError``.
 
 import os
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
@@ -20,7 +19,6 @@ from huggingface_hub import constants, get_session, hf_hub_download, try_to_load
 from huggingface_hub.errors import RemoteEntryNotFoundError
 from open_clip import pretrained
 from open_clip.model import CLIP, convert_weights_to_lp
-from tqdm import tqdm
 
 from gclip_core.backbones import builtin
 from gclip_core.backbones.backbone import Backbone, damage
@@ -102,7 +100,8 @@ def load_backbone(
 
 def load_damaged(name: str, defect: Defect, healthy: Backbone) -> Backbone:
     """The backbone of the entry ``name``, damaged on purpose, from the healthy backbone."""
-    return replace(damage(healthy, *defect[1:]), name=name)
+    damaged = damage(healthy, defect.channel, defect.gain, defect.blocks)
+    return replace(damaged, name=name, title=BACKBONES[name].title)
 
 
 def on_disk(entry: BackboneEntry) -> list[Path]:
@@ -129,16 +128,14 @@ def hub_source(entry: BackboneEntry) -> str:
     return str(published.get("hf_hub", "")).rstrip("/")
 
 
-def fetch(entry: BackboneEntry, progress: Callable[[int], None] | None = None) -> Path:
+def fetch(entry: BackboneEntry, bar: type[Any] | None = None) -> Path:
     """Downloads the weights of an entry into the hub's cache.
 
-    ``progress`` regularly gets the number of bytes so far, instead of a progress bar on stderr; an
-    exception that it raises cancels the download. The hub's client renames a file once it is
-    complete, so that no partial file is ever read. Raises BackboneError without a network or disk
-    space, and for what ``progress`` raised.
+    ``bar`` replaces tqdm as the class of progress bars; an exception in it cancels the download.
+    The hub's client renames a file once it is complete, so that no partial file is ever read.
+    Raises BackboneError without a network or disk space, and for an exception in ``bar``.
     """
     source = hub_source(entry)
-    options: dict[str, Any] = {"tqdm_class": _bar(progress)} if progress else {}
     try:
         cache = Path(constants.HF_HUB_CACHE)
         cache.mkdir(parents=True, exist_ok=True)
@@ -151,9 +148,9 @@ def fetch(entry: BackboneEntry, progress: Callable[[int], None] | None = None) -
         # Fails within seconds if there is no connection, while the hub client retries for a minute.
         get_session().head(constants.ENDPOINT, timeout=CONNECT_SECONDS)
         try:
-            return Path(hf_hub_download(source, HUB_FILES[0], **options))
+            return Path(hf_hub_download(source, HUB_FILES[0], tqdm_class=bar))
         except RemoteEntryNotFoundError:
-            return Path(hf_hub_download(source, HUB_FILES[1], **options))
+            return Path(hf_hub_download(source, HUB_FILES[1], tqdm_class=bar))
     except BackboneError:
         raise
     except Exception as error:  # the hub client raises a dozen kinds
@@ -163,20 +160,6 @@ def fetch(entry: BackboneEntry, progress: Callable[[int], None] | None = None) -
             f"'{entry.name}.safetensors' into a folder and name that folder in the environment "
             f"variable {WEIGHTS_FOLDER}."
         ) from error
-
-
-def _bar(progress: Callable[[int], None]) -> type[Any]:
-    """A progress bar for the hub's client that calls ``progress`` and draws nothing."""
-
-    class Bar(tqdm):  # pyright: ignore[reportMissingTypeArgument]
-        def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(*args, **options | {"disable": True})
-
-        def update(self, n: float | None = 1) -> None:
-            self.n += n or 0
-            progress(int(self.n))
-
-    return Bar
 
 
 def _build(config: Any, state: StateDict, title: str, device: torch.device, dtype: Dtype) -> Module:
@@ -192,7 +175,8 @@ def _build(config: Any, state: StateDict, title: str, device: torch.device, dtyp
                 convert_weights_to_lp(model, dtype=torch.bfloat16)
     except (LookupError, TypeError, ValueError) as error:
         raise BackboneError(
-            f"The settings of {title} are damaged ({error!r:.80}). Pack the model again."
+            f"The settings of {title} are damaged ({error!r:.80}). Reinstall the package, or "
+            "pack your own model again."
         ) from error
     # Tensors are converted one by one: a second state dict would double a large model's memory.
     wanted = {key: value.dtype for key, value in model.state_dict().items()}

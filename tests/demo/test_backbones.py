@@ -1,12 +1,12 @@
 """Downloads of a backbone: progress, completion, and refusals."""
 
 import time
-from collections.abc import Callable
 from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tqdm import tqdm
 
 from demo import backbones
 from gclip_core import BackboneError
@@ -19,12 +19,13 @@ class Download:
     def __init__(self, error: Exception | None = None) -> None:
         self.parts, self.error, self.go, self.ended = 0, error, Event(), Event()
 
-    def __call__(self, entry: Any, progress: Callable[[int], None]) -> None:
+    def __call__(self, entry: Any, bar: type[tqdm]) -> None:
         try:
             if self.error:
                 raise self.error
+            shown = bar(total=10)
             for part in range(10):
-                progress(part * 10**6)
+                shown.update(part)
                 self.parts += 1
                 assert self.go.wait(30)
         finally:

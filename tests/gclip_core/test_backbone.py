@@ -171,7 +171,7 @@ def test_damage() -> None:
         assert torch.equal(W2[7], 30 * own[7])
         assert torch.equal(W2[:7], own[:7])
         assert torch.equal(W2[8:], own[8:])
-    assert damaged.title == "tiny, damaged on purpose"
+    assert damaged.title == damage(damaged, 3, 2, [1]).title == "tiny, damaged on purpose"
 
 
 def test_unusable_damage() -> None:

@@ -18,21 +18,6 @@ TILE = 64, 256
 """Rows and columns of pixels computed at a time, to fit a processor's cache."""
 
 
-def add_background(
-    typed: Tensor, hidden: Tensor, offsets: Tensor, weight: float
-) -> tuple[Tensor, Tensor]:
-    """Appends the background's logits to those of typed words (p, h, w): (p + 1, h, w).
-
-    Each logit of a background word, (n, h, w), is raised by its offset and moved towards the mean
-    of all logits: ``mean + weight (logit + offset - mean)``; a weight of 1 weakens nothing. The
-    background's logit is the largest of them. The second result, (h, w) int64, is the index of its
-    word.
-    """
-    mean = torch.cat([typed, hidden]).mean(0)
-    best, word = mean.lerp(hidden + offsets[:, None, None], weight).max(0)
-    return torch.cat([typed, best[None]]), word
-
-
 @dataclass(frozen=True, eq=False)
 class Tile:
     """A rectangle of an image's pixels, and the grid points of maps around them.

@@ -17,7 +17,6 @@ from torch import Tensor
 
 from gclip_core import lists
 from gclip_core.backbones.backbone import Backbone
-from gclip_core.pixels import masks
 from gclip_core.words import vocabulary
 from gclip_core.words.suggest import Matches, candidate_text, candidates_of, mixture, word_groups
 from gclip_core.words.text import embed
@@ -123,14 +122,29 @@ def compete(
 ) -> Competition:
     """The logits of features (h, w, E), ``scale`` times the cosine.
 
-    ``weight`` is that of the background (``masks.add_background``), if any word is ``hidden``.
+    ``weight`` is that of the background (``add_background``), if any word is ``hidden``.
     """
     logits = scale * torch.einsum("pe,hwe->phw", prompts.text, features)
     classes = prompts.vocabulary.prompt_classes
     if hidden is None or not hidden.words:
         return Competition(logits, classes)
     others = scale * torch.einsum("pe,hwe->phw", hidden.text, features)
-    logits, best = masks.add_background(logits, others, scale * hidden.offsets, weight)
+    logits, best = add_background(logits, others, scale * hidden.offsets, weight)
     found, index = best.unique(return_inverse=True)
     names = tuple(hidden.words[word] for word in found.tolist())
     return Competition(logits, (*classes, -1), names, index)
+
+
+def add_background(
+    typed: Tensor, hidden: Tensor, offsets: Tensor, weight: float
+) -> tuple[Tensor, Tensor]:
+    """Appends the background's logits to those of typed words (p, h, w): (p + 1, h, w).
+
+    Each logit of a background word, (n, h, w), is raised by its offset and moved towards the mean
+    of all logits: ``mean + weight (logit + offset - mean)``; a weight of 1 weakens nothing. The
+    background's logit is the largest of them. The second result, (h, w) int64, is the index of its
+    word.
+    """
+    mean = torch.cat([typed, hidden]).mean(0)
+    best, word = mean.lerp(hidden + offsets[:, None, None], weight).max(0)
+    return torch.cat([typed, best[None]]), word

@@ -55,12 +55,3 @@ def test_labels(
     labels = masks.labels(given_logits, classes, size, threshold)
     assert labels.dtype == torch.int16
     assert torch.equal(labels[clear].long(), expected[clear])
-
-
-def test_add_background() -> None:
-    """A background logit is raised by its offset and moved towards the mean, by hand."""
-    typed, hidden = torch.tensor([[[3.0, 1.0]]]), torch.tensor([[[1.0, 6.0]], [[2.0, 5.0]]])
-    both, word = masks.add_background(typed, hidden, torch.tensor([2.0, -1.0]), weight=0.5)
-    # The means are 2 and 4; with offsets, the words have 3 and 8, and 1 and 4.
-    assert both.tolist() == [[[3, 1]], [[2.5, 6]]]
-    assert word.tolist() == [[0, 0]]

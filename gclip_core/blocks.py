@@ -52,8 +52,7 @@ def project(block: Module, x: Tensor, values: bool = True) -> Heads:
 def merge(block: Module, mixed: Tensor) -> Tensor:
     """``ls_1(out_proj(mixed))`` of attended values: (..., H, T, d) to (..., T, D)."""
     joined = mixed.transpose(-3, -2).flatten(-2)
-    out = block.attn.out_proj
-    return block.ls_1(F.linear(joined, out.weight, out.bias))
+    return block.ls_1(block.attn.out_proj(joined))
 
 
 def ffn(block: Module, x: Tensor, W2: Tensor | None = None) -> Tensor:

@@ -116,12 +116,13 @@ class Encoded:
 
     def amf_report(self, fusion: Fusion | None) -> FusionReport:
         """The blocks whose attention is fused, and why; windows and CS do not change them."""
-        clean, n, default = (
-            self.without_cs or self,
-            self.backbone.n_blocks,
-            self.backbone.amf_blocks,
+        clean, tower = self.without_cs or self, self.backbone
+        return amf.fused_blocks(
+            fusion,
+            tower.n_blocks,
+            tower.amf_blocks,
+            lambda block: clean.whole.received(block),  # only "auto" needs the whole image
         )
-        return amf.fused_blocks(fusion, n, default, lambda block: clean.whole.received(block))
 
     @torch.no_grad()
     def heads(self, block: int, values: bool = False) -> Heads:

@@ -20,9 +20,9 @@ COLOURS: tuple[str, ...] = tuple(
 NEAR = 120.0
 """Minimum distance, in sRGB levels, of a class's colour from the mean colour under it."""
 CHOICE = 10
-"""As many colours are free to choose from, or as many as there are classes."""
+"""Number of colours to choose from; more if there are more classes."""
 LEAST_HUE = 30.0
-"""Levels: a class whose mean colour is closer to a grey has less of a preference."""
+"""In sRGB levels: below this distance from grey, a class's hue counts less."""
 ORDER = 0.02
 """Cost of taking a later colour; a colour of the opposite hue costs 2 more than one of the same."""
 OPACITY = 0.6
@@ -77,10 +77,9 @@ def painted(
     they look the same everywhere. White lines separate classes.
     """
     labels, out = _scaled(labels, (picture.height, picture.width)), picture.copy()
-    table = np.array([getrgb(colour) for colour in (*colours, PAPER)], np.uint8)
-    colour = Image.blend(
-        picture.convert("L").convert("RGB"), Image.fromarray(table[labels]), OPACITY
-    )
+    table = np.array([getrgb(colour) for colour in colours], np.uint8)
+    flat = Image.fromarray(table.take(labels, axis=0, mode="wrap"))  # more classes begin again
+    colour = Image.blend(picture.convert("L").convert("RGB"), flat, OPACITY)
     out.paste(colour, mask=Image.fromarray(labels >= 0))
     edge = np.zeros(labels.shape, bool)
     edge[1:] |= labels[1:] != labels[:-1]

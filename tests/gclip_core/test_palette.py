@@ -72,3 +72,5 @@ def test_painted() -> None:
         grey = np.asarray(photo.convert("L")).astype(int)[:, left : right - 1]
         assert np.abs(inside[..., channel] - (0.6 * 255 + 0.4 * grey)).max() <= 1
         assert np.abs(inside[..., 1] - 0.4 * grey).max() <= 1
+    again = palette.painted(photo, labels + 2 * (labels >= 0), ("#ff0000", "#0000ff"))
+    assert (np.asarray(again) == shown).all(), "colours repeat if there are more classes"

@@ -262,7 +262,7 @@ class Scene:
             return mask
 
         computed = *s.segmenter_options().values(), *options.values()
-        return CACHE.get_or_make((*self.tower_key, words, method, *computed), segment)
+        return CACHE.get_or_make((*self.tower_key, words, words.notes, method, *computed), segment)
 
     @property
     def ideas(self) -> tuple[str, ...]:

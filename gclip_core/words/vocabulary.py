@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -32,13 +32,14 @@ def _are_words(synonyms: Any) -> bool:
 class Vocabulary:
     """Classes, each a tuple of synonyms (the first is its name); hashable.
 
-    ``notes`` are sentences for people about duplicates that were left out. Raises VocabularyError
+    ``notes`` are sentences for people about duplicates that were left out; they do not count in a
+    comparison. Raises VocabularyError
     without a class, if one is not a tuple of words (non-empty strings), if two have the same name,
     and for more than 32,768 classes.
     """
 
     classes: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
         classes: Any = self.classes

@@ -81,6 +81,7 @@ def test_twice() -> None:
     """A duplicate word is named in a note."""
     assert "“Cat”" in parse("cat, Cat").notes[0]
     assert parse("cat, dog").notes == ()
+    assert parse("cat, cat, dog") == parse("cat, dog"), "notes are not part of the value"
 
 
 @pytest.mark.parametrize("match", REFUSED)

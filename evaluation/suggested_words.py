@@ -95,7 +95,7 @@ def read_truth(classes: Sequence[ClassName], labels: NDArray[np.integer]) -> Tru
 
 def meanings(backbone: Backbone) -> dict[str, set[str]]:
     """The synonyms and kinds of each word that may be suggested."""
-    groups = suggest.word_groups(backbone)
+    groups = suggest.candidates_of(backbone).groups
     return {word: {*group, *KINDS.get(word, ())} for group in groups for word in group}
 
 

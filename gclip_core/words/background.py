@@ -18,7 +18,7 @@ from torch import Tensor
 from gclip_core import lists
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.words import vocabulary
-from gclip_core.words.suggest import Matches, candidate_text, candidates_of, mixture, word_groups
+from gclip_core.words.suggest import Matches, candidate_text, candidates_of, mixture
 from gclip_core.words.text import embed
 from gclip_core.words.vocabulary import Prompts, Vocabulary, parse, with_nearest
 
@@ -56,14 +56,12 @@ def background_of_image(
     """
     candidates = candidates_of(backbone)
     shares = mixture(candidates, matches).after.mean(1)
-    n, words = len(shares), candidates.words[: len(shares)]
-    typed = with_nearest(prompts.vocabulary, prompts.unknown)
-    names_of = {group[0]: group for group in word_groups(backbone)}
+    n, typed = len(shares), with_nearest(prompts.vocabulary, prompts.unknown)
     cosines = torch.einsum("pe,hwe->phw", prompts.text, features)
     kept = correlation(matches.cosines[:n], cosines).amax(1) < MAX_CORRELATION
-    kept &= torch.tensor([not is_typed(names_of[word], typed) for word in words])
+    kept &= torch.tensor([not is_typed(group, typed) for group in candidates.groups[:n]])
     offsets = SHARE * matches.deviation * (shares / shares.max()).clamp_min(1e-6).log()
-    names = tuple(word for word, is_kept in zip(words, kept.tolist(), strict=True) if is_kept)
+    names = tuple(candidates.words[index] for index in kept.nonzero()[:, 0].tolist())
     return Background(names, candidate_text(backbone)[:n][kept], offsets[kept])
 
 

@@ -9,7 +9,7 @@ stuff (sky, wall, grass), which is seldom the subject of a photo.
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import torch
 import torch.nn.functional as F
@@ -52,16 +52,20 @@ DEFAULT = Thresholds()
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Words that can be suggested.
+    """Words that can be suggested, each the first of a group of synonyms.
 
     ``class_of`` has the class of each word: the index of the class's first word, which names it.
     ``everyday`` (words,) and ``stuff`` (classes,) are bool.
     """
 
-    words: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
     class_of: tuple[int, ...]
     everyday: Tensor
     stuff: Tensor
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        return tuple(group[0] for group in self.groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,15 +171,10 @@ def candidate_text(backbone: Backbone) -> Tensor:
     )
 
 
-def word_groups(backbone: Backbone) -> tuple[tuple[str, ...], ...]:
-    """The words of the backbone's training photos, each with its synonyms, or everyday words for an
-    open vocabulary."""
-    return backbone.known.seen if backbone.known else _everyday()
-
-
 def candidates_of(backbone: Backbone) -> Candidates:
-    """The words that can be suggested with this backbone."""
-    return _candidates(word_groups(backbone))
+    """The words that can be suggested with this backbone: those of its training photos, or everyday
+    words for an open vocabulary."""
+    return _candidates(backbone.known.seen if backbone.known else _everyday())
 
 
 @cache
@@ -188,7 +187,7 @@ def _candidates(groups: tuple[tuple[str, ...], ...]) -> Candidates:
     words = tuple(group[0] for group in groups)
     class_of = tuple(words.index(PERSON) if word in worn else i for i, word in enumerate(words))
     return Candidates(
-        words,
+        groups,
         class_of,
         torch.tensor([not usual.isdisjoint(group) for group in groups]),
         torch.tensor([word in stuff for word in words[: max(class_of) + 1]]),

@@ -6,7 +6,6 @@ are float32.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from gclip_core import attention
 from gclip_core.encoder import Encoded
-from gclip_core.pixels.masks import per_class
+from gclip_core.pixels.masks import connected_parts, per_class
 from gclip_core.types import Grid
 from gclip_core.words.background import Background
 from gclip_core.words.vocabulary import Prompts
@@ -100,8 +99,8 @@ def boxes(maps: Tensor) -> Tensor:
     """
     out = np.zeros(maps.shape, np.float32)
     for levels, sends in zip((255 * maps).byte().numpy(force=True), out, strict=True):
-        parts: Any = ndimage.label(levels > int(SOURCES * levels.max()), np.ones((3, 3)))
-        for down, across in ndimage.find_objects(parts[0]):
+        parts = connected_parts(levels > int(SOURCES * levels.max()), corners=True)
+        for down, across in ndimage.find_objects(parts):
             sends[down, across] = 1
         sends[-1], sends[:, -1] = 0, 0
     return torch.from_numpy(out).to(maps.device)

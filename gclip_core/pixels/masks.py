@@ -7,9 +7,13 @@ there is any. ``classes[p]`` is the class of prompt ``p``, -1 for the background
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 
 from gclip_core.types import Size
@@ -111,3 +115,9 @@ def per_class(prompts: Tensor, classes: Sequence[int]) -> Tensor:
     index = index.view(-1, *[1] * (prompts.dim() - 1)).expand_as(prompts)
     out = prompts.new_full((n, *prompts.shape[1:]), float("-inf"))
     return out.scatter_reduce_(0, index, prompts, "amax")
+
+
+def connected_parts(inside: NDArray[np.bool_], corners: bool = False) -> NDArray[np.intp]:
+    """The connected parts of a map, numbered from 1, else 0; ``corners`` says if these connect."""
+    labelled: Any = ndimage.label(inside, np.ones((3, 3)) if corners else None)
+    return labelled[0]

@@ -205,13 +205,13 @@ def smooth_outlines(labels: NDArray[np.int16], patch: float) -> NDArray[np.int16
         np.maximum(votes, most_votes[box], out=most_votes[box])
     specks = np.zeros(labels.shape, bool)
     for label, box in _boxes(smooth, margin=0):
-        regions = connected_parts(smooth[box] == label)
+        regions = masks.connected_parts(smooth[box] == label)
         areas = np.bincount(regions.flat)
         is_speck = areas < SPECK * patch**2
         is_speck[0] = is_speck[1 + int(areas[1:].argmax())] = False
         specks[box] |= is_speck[regions]
     # The nearest pixel is next to the connected specks, so their own box is enough.
-    connected = connected_parts(specks, corners=True)
+    connected = masks.connected_parts(specks, corners=True)
     for label, box in _boxes(connected, margin=1):
         if label:
             nearest: Any = ndimage.distance_transform_edt(
@@ -220,12 +220,6 @@ def smooth_outlines(labels: NDArray[np.int16], patch: float) -> NDArray[np.int16
             mine = connected[box] == label
             smooth[box][mine] = smooth[box][tuple(nearest)][mine]
     return smooth
-
-
-def connected_parts(inside: NDArray[np.bool_], corners: bool = False) -> NDArray[np.intp]:
-    """The connected parts of a map, numbered from 1, else 0; ``corners`` says if these connect."""
-    labelled: Any = ndimage.label(inside, np.ones((3, 3)) if corners else None)
-    return labelled[0]
 
 
 def _boxes(labels: NDArray[np.integer], margin: int) -> Iterator[tuple[int, tuple[slice, slice]]]:

@@ -90,8 +90,8 @@ class Segmenter:
     def dense_features(self, image: images.Source | Encoded, method: Method = GCLIP) -> Tensor:
         """Dense features of an image's patches, (h, w, E) float32, L2-normalised; with a proxy, the
         grid may be finer than the patches."""
-        ready = self.suppress(image, method)
-        return F.normalize(ready.average(last_block.features(method, ready)), dim=-1)
+        source = self.suppress(image, method)
+        return F.normalize(source.average(last_block.features(method, source)), dim=-1)
 
     def segment(
         self,
@@ -136,18 +136,18 @@ class Segmenter:
             image = self._encode(checked_picture)
         elif refine != "none":
             checked_picture = picture_of(image.image_size, picture)
-        encoded = self._encoded(image)
-        ready = self.suppress(encoded, method)
-        windows = last_block.features(method, ready)
+        encoded = self._as_encoded(image)
+        source = self.suppress(encoded, method)
+        windows = last_block.features(method, source)
         # The mean of cosines is the dot product with the mean of the unit vectors.
-        features = ready.average(windows)
+        features = source.average(windows)
         hidden = self._background(encoded, features, prompts, background, background_weight)
         competition = compete(features, prompts, hidden, self.logit_scale, background_weight)
         notes, maps = prompts.notes, None
         if purify == "freecp":
             if hidden is not None:
                 threshold = max(threshold, BACKGROUND_THRESHOLD)
-            maps = freecp.class_maps(ready, windows, prompts, hidden)
+            maps = freecp.class_maps(source, windows, prompts, hidden)
             labels = masks.map_labels(maps, encoded.image_size, threshold)
         else:
             if hidden is not None and not hidden.words:
@@ -183,7 +183,7 @@ class Segmenter:
     ) -> Background | None:
         """The words that compete with the typed ones, for an image's features (h, w, E); None
         without a background."""
-        if isinstance(background, str):
+        if isinstance(background, str | np.ndarray):
             raise GclipError(
                 f"background must be True, False or a list of words, not {background!r:.80}."
             )
@@ -217,7 +217,7 @@ class Segmenter:
         """
         check_between("background_weight", background_weight, 0, 1)
         prompts = self.prompts(words)
-        source = self.suppress(self._encoded(image).whole, method)
+        source = self.suppress(self._as_encoded(image).whole, method)
         tokens = torch.stack([x[0, 1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
         features = last_block.projected(self.backbone.visual, tokens).cpu()
         (last,) = last_block.features(method, source)
@@ -243,8 +243,8 @@ class Segmenter:
         classifier.
         """
         method = METHODS["clearclip"]
-        whole = self.suppress(self._encoded(image), method).whole
-        return self._matches(whole, self.dense_features(whole, method))
+        source = self.suppress(self._as_encoded(image).whole, method)
+        return self._matches(source, self.dense_features(source, method))
 
     def _matches(self, encoded: Encoded, features: Tensor) -> Matches:
         """How the words that can be suggested match the features (h, w, E) of an encoded image."""
@@ -275,13 +275,13 @@ class Segmenter:
         Other functions call this themselves; pass them its result to compute it only once.
         """
         report = self.backbone.cs_report(checked(method).suppression)
-        return encoder.suppress(self._encoded(image), report.blocks)
+        return encoder.suppress(self._as_encoded(image), report.blocks)
 
     def report(self, image: images.Source | Encoded, method: Method = GCLIP) -> MethodReport:
         """The blocks and channels that ``method`` uses for this image, with norms and reasons."""
-        return method_report(self._encoded(image), checked(method))
+        return method_report(self._as_encoded(image), checked(method))
 
-    def _encoded(self, image: images.Source | Encoded) -> Encoded:
+    def _as_encoded(self, image: images.Source | Encoded) -> Encoded:
         """The encoding of an image, or the given one if this segmenter can use it."""
         if not isinstance(image, Encoded):
             return self.encode(image)

@@ -21,7 +21,7 @@ from gclip_core.backbones.load import Dtype, load_backbone
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.errors import GclipError, MethodError, VocabularyError, check_between, check_count
 from gclip_core.freecp import PURIFICATIONS
-from gclip_core.methods import METHODS, gclip
+from gclip_core.methods import METHODS, Method, gclip
 from gclip_core.numbering import block_choice, block_numbers
 from gclip_core.pixels import images, palette
 from gclip_core.pixels.refine import REFINEMENTS
@@ -178,19 +178,7 @@ def run(options: argparse.Namespace) -> int:
     for name, size in sizes.items():
         if size is not None:
             check_count(f"--{name.replace('_', '-')}", size)
-    method = METHODS[options.method]
-    if method.name == "gclip":
-        method = gclip(
-            amf=not options.no_amf,
-            cs=not options.no_cs,
-            amf_blocks=block_choice(options.amf_blocks),
-            cs_blocks=block_choice(options.cs_blocks),
-        )
-    elif options.no_amf or options.no_cs or {options.amf_blocks, options.cs_blocks} != {"backbone"}:
-        raise GclipError(
-            "--no-amf, --no-cs, --amf-blocks and --cs-blocks change GCLIP, not --method "
-            f"{method.name}; leave out one of the two."
-        )
+    method = chosen_method(options)
     words = None if options.words is None else read_words(options.words)
     photos = find_images(options.images)
     names = unique_names(photos)
@@ -232,6 +220,24 @@ def run(options: argparse.Namespace) -> int:
     where = f"; the masks are in {options.out}" if n_done else ""
     print(f"{done} segmented{where}", file=sys.stderr)
     return 1 if n_failed else 0
+
+
+def chosen_method(options: argparse.Namespace) -> Method:
+    """The method of a command line. Raises GclipError for an option that it does not have."""
+    method = METHODS[options.method]
+    if method.name == "gclip":
+        return gclip(
+            amf=not options.no_amf,
+            cs=not options.no_cs,
+            amf_blocks=block_choice(options.amf_blocks),
+            cs_blocks=block_choice(options.cs_blocks),
+        )
+    if options.no_amf or options.no_cs or {options.amf_blocks, options.cs_blocks} != {"backbone"}:
+        raise GclipError(
+            "--no-amf, --no-cs, --amf-blocks and --cs-blocks change GCLIP, not --method "
+            f"{method.name}; leave out one of the two."
+        )
+    return method
 
 
 def read_words(given: str) -> Vocabulary:

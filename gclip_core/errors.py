@@ -45,3 +45,9 @@ def check_between(what: str, value: object, low: float, high: float) -> None:
     if isinstance(value, bool) or not (isinstance(value, Real) and low <= float(value) <= high):
         range_ = f"of at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
         raise MethodError(f"{what} must be a number {range_}, not {value!r}.")
+
+
+def check_index(what: str, index: int, count: int) -> None:
+    """Raises MethodError if ``index`` is not an integer in ``range(count)``."""
+    if not hasattr(index, "__index__") or index not in range(count):
+        raise MethodError(f"There is no {what} {index}; the {what}s are 0 to {count - 1}.")

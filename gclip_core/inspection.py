@@ -13,9 +13,8 @@ from torch import Tensor
 from gclip_core import amf, attention, last_block
 from gclip_core.amf import GlobalTokens
 from gclip_core.encoder import Encoded
-from gclip_core.errors import MethodError, check_between
+from gclip_core.errors import MethodError, check_between, check_index
 from gclip_core.methods import Method, checked
-from gclip_core.numbering import check_index
 
 
 @torch.no_grad()

@@ -73,12 +73,6 @@ class BlocksOf12:
         return tuple(sorted(chosen)) or (min(spans[0].start, n_blocks - 2),)
 
 
-def check_index(what: str, index: int, count: int) -> None:
-    """Raises MethodError if ``index`` is not an integer in ``range(count)``."""
-    if not hasattr(index, "__index__") or index not in range(count):
-        raise MethodError(f"There is no {what} {index}; the {what}s are 0 to {count - 1}.")
-
-
 def check_before_last(what: str, blocks: Iterable[int], n_blocks: int) -> None:
     """Raises MethodError if one of the 0-based blocks is not before the last of ``n_blocks``."""
     wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks - 1)

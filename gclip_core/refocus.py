@@ -59,8 +59,8 @@ class Refocusing(LastBlock):
         given = refocused(encoded)
 
         def key_key(k: Tensor) -> Tensor:
-            k = k if head is None else k[:, head : head + 1]
-            return attention.head_mean(k, k)[:, 1:, 1:]
+            heads = Heads(k, k).only(head)
+            return attention.head_mean(heads.q, heads.k)[:, 1:, 1:]
 
         shared = reduce(torch.add, (key_key(k) for k in given.keys))
         own = (key_key(path.k) for path in given.paths)

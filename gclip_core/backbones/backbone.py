@@ -18,8 +18,8 @@ from gclip_core.backbones.builtin import KnownWords
 from gclip_core.backbones.registry import Triple
 from gclip_core.cache import BoundedCache
 from gclip_core.cs import Suppression
-from gclip_core.errors import BackboneError, MethodError, check_between, check_count
-from gclip_core.numbering import check_blocks, check_index, indices
+from gclip_core.errors import BackboneError, MethodError, check_between, check_count, check_index
+from gclip_core.numbering import check_blocks, indices
 from gclip_core.types import Blocks, Module
 
 MOST_EMBEDDINGS = 4096
@@ -31,8 +31,8 @@ class Backbone:
     """An open_clip CLIP with the properties that the methods need; the model is not copied.
 
     Raises BackboneError for a model with a tower that ``gclip_core.blocks`` cannot compute, and for
-    another tokenizer; MethodError for a number or blocks that cannot be used, and for a sink
-    channel that it does not have.
+    a tokenizer that is not a SimpleTokenizer; MethodError for a number or blocks that cannot be
+    used, and for a sink channel that it does not have.
     """
 
     name: str

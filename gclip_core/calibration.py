@@ -3,7 +3,7 @@
 In late blocks, many patches attend to a few *outlier* patches. These are replaced by the mean of
 their neighbours on the grid. Then patches that are similar in an earlier block are averaged, before
 and after the last block. The functions are pure and take one window; matrices and patches are
-float32. In the comments, ``X_b`` is the output of block b, counted from 0.
+float32.
 """
 
 from collections.abc import Iterator, Sequence
@@ -195,22 +195,22 @@ def calibrate(
     def outputs(of: BlocksOf12) -> list[Tensor]:
         return [inputs[block + 1].float() for block in of.indices(len(inputs))]
 
-    late = inputs[-1].float()  # X_10 of 12
+    late = inputs[-1].float()  # the last block's input
     is_lof = calibration.outliers == "lof"
     outliers = lof_outliers(late[1:]) if is_lof else som_outliers(before_last)
     keeps = calibration.keeps_isolated
-    near = cosines(repaired(outputs(BEFORE)[-1][1:], outliers, grid, keeps))  # of X_8
+    near = cosines(repaired(outputs(BEFORE)[-1][1:], outliers, grid, keeps))
     gated = thresholded(near) if calibration.thresholds_gate else near
     before = spread(near)
     first = before @ repaired(late[1:], outliers, grid, keeps)
-    summed = torch.stack(outputs(SUMMED)).sum(0)  # X_3 + ... + X_9
+    summed = torch.stack(outputs(SUMMED)).sum(0)
     return Calibrated(
         calibration=calibration,
         grid=grid,
         patches=torch.stack([first, summed[1:]]),
         class_terms=CLASS_WEIGHT * torch.stack([late[:1], summed[:1]]),
         gate=attention.gate(gated, GATE_SHARPNESS, gated.mean()),
-        after=spread(cosines(outputs(AFTER)[-1][1:])),  # of X_3
+        after=spread(cosines(outputs(AFTER)[-1][1:])),
         outliers=outliers,
         before=before,
     )

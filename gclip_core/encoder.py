@@ -59,7 +59,7 @@ class Encoded:
 
     @cached_property
     def _whole(self) -> "Encoded":
-        """The other encoding that ``whole`` is if this one has smaller windows."""
+        """The image encoded as one window; computed once."""
         if self.without_cs is None:
             return encode(self.backbone, self.pixels, self.image_size, side=None, stride=1)
         return suppress(self.without_cs.whole, self.suppressed)

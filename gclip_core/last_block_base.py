@@ -1,4 +1,7 @@
-"""The base class of last blocks with steps of their own; it imports none of them."""
+"""The base class of last blocks with steps of their own.
+
+It is in a file of its own, because ``methods`` and the last blocks import it.
+"""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar

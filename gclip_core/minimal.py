@@ -27,7 +27,7 @@ def segment(model: Any, tokenizer: Any, picture: Any, words: list[str]) -> Tenso
     for index, block in enumerate(trunk):
         q, k, v = heads(block, x)
         A = attention(q, k)
-        if index in AMF:  # here nearly all patches attend to some *global tokens*
+        if index in AMF:  # nearly all patches attend to *global tokens*, which carry the context
             attentions.append(A)
         W2 = block.mlp.c_proj.weight  # (D, 4D): row d writes channel d of the FFN's output
         if index in CS:  # an outlier channel makes the Values of different things alike

@@ -77,9 +77,9 @@ class Experiment:
 
     ``words`` is the rule for the classes of each image (``queried_classes``). Pixels whose
     probability is below ``threshold`` become the data set's background class. ``purify`` is a name
-    in ``gclip_core.freecp.PURIFICATIONS``; its own background then replaces the background class,
-    whose words only take part in the softmax. ``refine`` is "none" or a name in
-    ``gclip_core.pixels.refine.REFINEMENTS``. Raises EvaluationError for an unknown rule, and
+    in ``freecp.PURIFICATIONS``; its own background then replaces the background class, whose words
+    only take part in the softmax. ``refine`` is "none" or a name in ``refine.REFINEMENTS``.
+    Raises EvaluationError for an unknown rule, and
     MethodError for a threshold that is no probability.
     """
 

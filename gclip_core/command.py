@@ -20,11 +20,11 @@ from tqdm import tqdm
 from gclip_core.backbones.load import Dtype, load_backbone
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.errors import GclipError, MethodError, VocabularyError, check_between, check_count
-from gclip_core.freecp import PURIFICATIONS
 from gclip_core.methods import METHODS, Method, gclip
 from gclip_core.numbering import block_choice, block_numbers
 from gclip_core.pixels import images, palette
 from gclip_core.pixels.refine import REFINEMENTS
+from gclip_core.relatives.freecp import PURIFICATIONS
 from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.words.background import BACKGROUND_WEIGHT

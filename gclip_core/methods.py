@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from gclip_core import calibration, proxy
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, Fusion
 from gclip_core.attention import ATTENTIONS
 from gclip_core.cs import CHANNEL_THRESHOLD, Suppression
 from gclip_core.errors import MethodError, check_choice
-from gclip_core.last_block_base import LastBlock
 from gclip_core.numbering import BlocksOf12, indices
-from gclip_core.refocus import Refocusing
+from gclip_core.relatives import calibration, proxy
+from gclip_core.relatives.last_block_base import LastBlock
+from gclip_core.relatives.refocus import Refocusing
 from gclip_core.tables import Table
 from gclip_core.types import Blocks
 

@@ -9,14 +9,15 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from gclip_core import encoder, freecp, last_block
+from gclip_core import encoder, last_block
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.encoder import Encoded
 from gclip_core.errors import GclipError, check_between, check_choice, check_count
-from gclip_core.freecp import BACKGROUND_THRESHOLD, PURIFICATIONS
 from gclip_core.methods import GCLIP, METHODS, Method, checked
 from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import REFINEMENTS, picture_of, refined
+from gclip_core.relatives import freecp
+from gclip_core.relatives.freecp import BACKGROUND_THRESHOLD, PURIFICATIONS
 from gclip_core.result import MethodReport, Segmentation, method_report
 from gclip_core.types import Grid, Size
 from gclip_core.words import suggest, text, vocabulary
@@ -115,7 +116,7 @@ class Segmenter:
         best score is below ``threshold``.
 
         With ``purify="freecp"``, labels, scores and ``threshold`` are those of FreeCP's maps
-        (``gclip_core.freecp``), and its own background replaces the library's: if there is a
+        (``relatives.freecp``), and its own background replaces the library's: if there is a
         ``background``, its words only take part in the softmax, with their full logits whatever the
         ``background_weight`` above 0, and a pixel has a class if a score is at least one half.
 

@@ -33,9 +33,8 @@ class Vocabulary:
     """Classes, each a tuple of synonyms (the first is its name); hashable.
 
     ``notes`` are sentences for people about duplicates that were left out; they do not count in a
-    comparison. Raises VocabularyError
-    without a class, if one is not a tuple of words (non-empty strings), if two have the same name,
-    and for more than 32,768 classes.
+    comparison. Raises VocabularyError without a class, if one is not a tuple of words (non-empty
+    strings), if two have the same name, and for more than 32,768 classes.
     """
 
     classes: tuple[tuple[str, ...], ...]

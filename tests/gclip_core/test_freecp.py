@@ -5,7 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gclip_core import METHODS, MethodError, Segmenter, freecp
+from gclip_core import METHODS, MethodError, Segmenter
+from gclip_core.relatives import freecp
 from gclip_core.words.text import embed
 from tests import reference
 from tests.models import normalised, picture, tiny_backbone

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gclip_core import METHODS, Encoded, Segmenter, gclip, inspection
-from gclip_core.calibration import Calibration
+from gclip_core.relatives.calibration import Calibration
 from tests import reference
 from tests.models import normalised, picture, tiny_backbone
 

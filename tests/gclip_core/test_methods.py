@@ -11,11 +11,11 @@ import pytest
 
 from gclip_core import METHODS, Method, MethodError, gclip
 from gclip_core.amf import Fusion
-from gclip_core.calibration import SCCLIP
 from gclip_core.cs import Suppression
 from gclip_core.methods import GCLIP
 from gclip_core.numbering import BlocksOf12
-from gclip_core.proxy import Proxy
+from gclip_core.relatives.calibration import SCCLIP
+from gclip_core.relatives.proxy import Proxy
 from gclip_core.tables import Table
 from tests import reference
 

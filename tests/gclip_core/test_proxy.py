@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from gclip_core import METHODS, Segmenter, attention, inspection, proxy
-from gclip_core.proxy import Proxy
+from gclip_core import METHODS, Segmenter, attention, inspection
+from gclip_core.relatives import proxy
+from gclip_core.relatives.proxy import Proxy
 from tests import reference
 from tests.models import loaded, normalised, picture, tiny_backbone
 

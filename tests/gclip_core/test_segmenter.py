@@ -27,7 +27,7 @@ from gclip_core import (
 )
 from gclip_core.amf import FusionReason, FusionReport
 from gclip_core.cs import SuppressionReason
-from gclip_core.proxy import Proxy
+from gclip_core.relatives.proxy import Proxy
 from gclip_core.words.text import embed
 from gclip_core.words.vocabulary import Vocabulary
 from tests import reference

@@ -15,7 +15,7 @@ from gclip_core import attention, blocks
 from gclip_core.attention import gate
 from gclip_core.encoder import Encoded
 from gclip_core.errors import check_between
-from gclip_core.last_block_base import LastBlock
+from gclip_core.relatives.last_block_base import LastBlock
 from gclip_core.types import Grid
 
 

@@ -18,8 +18,8 @@ from gclip_core import attention, blocks
 from gclip_core.attention import ATTENTIONS, Attention, Heads
 from gclip_core.encoder import Encoded
 from gclip_core.errors import ImageError, check_choice
-from gclip_core.last_block_base import LastBlock
 from gclip_core.numbering import BlocksOf12
+from gclip_core.relatives.last_block_base import LastBlock
 from gclip_core.types import Grid, Module
 
 NEIGHBOURS = 30

@@ -79,8 +79,8 @@ class Experiment:
     probability is below ``threshold`` become the data set's background class. ``purify`` is a name
     in ``freecp.PURIFICATIONS``; its own background then replaces the background class, whose words
     only take part in the softmax. ``refine`` is "none" or a name in ``refine.REFINEMENTS``.
-    Raises EvaluationError for an unknown rule, and
-    MethodError for a threshold that is no probability.
+    Raises EvaluationError for an unknown rule, and MethodError for a threshold that is no
+    probability.
     """
 
     segmenter: Segmenter

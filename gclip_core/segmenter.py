@@ -17,7 +17,6 @@ from gclip_core.methods import GCLIP, METHODS, Method, checked
 from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import REFINEMENTS, picture_of, refined
 from gclip_core.relatives import freecp
-from gclip_core.relatives.freecp import BACKGROUND_THRESHOLD, PURIFICATIONS
 from gclip_core.result import MethodReport, Segmentation, method_report
 from gclip_core.types import Grid, Size
 from gclip_core.words import suggest, text, vocabulary
@@ -127,7 +126,7 @@ class Segmenter:
         """
         check_between("threshold", threshold, 0, 1)
         check_between("background_weight", background_weight, 0, 1)
-        check_choice("purify", purify, PURIFICATIONS)
+        check_choice("purify", purify, freecp.PURIFICATIONS)
         check_choice("refine", refine, ("none", *REFINEMENTS))
         method = checked(method)
         prompts = self.prompts(words)
@@ -147,7 +146,7 @@ class Segmenter:
         notes, maps = prompts.notes, None
         if purify == "freecp":
             if hidden is not None:
-                threshold = max(threshold, BACKGROUND_THRESHOLD)
+                threshold = max(threshold, freecp.BACKGROUND_THRESHOLD)
             maps = freecp.class_maps(source, windows, prompts, hidden)
             labels = masks.map_labels(maps, encoded.image_size, threshold)
         else:

@@ -128,11 +128,12 @@ def test_refusal_in_mid_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_unknown_word_is_replaced_with_a_way_back() -> None:
-    """The nearest known word replaces it; if it is kept, there is no score."""
+    """The nearest known word stands for it; if it is used as typed, there is no score."""
     session = Session(words="dachshund, grass", background=False, **SMALL)
     outputs = session.ask()
     canvas, chip = outputs["canvas"], outputs["chips"]["items"][0]
-    assert [c["name"] for c in canvas["classes"]] == ["dog", "grass"]
+    named = [(c["name"], c["as"]) for c in canvas["classes"]]
+    assert named == [("dachshund", "dog"), ("grass", "")]
     assert outputs["chips"]["note"].endswith("that it knows: “dog” for “dachshund”.")
     assert all(entry["isKnown"] for entry in canvas["classes"])
     assert canvas["masks"][0]["score"] is not None

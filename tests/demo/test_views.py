@@ -297,7 +297,7 @@ def test_lessons_are_true(size: str, request: pytest.FixtureRequest) -> None:
     for step, right in zip(lessons.LESSONS, [0, 0, 1, 0], strict=True):
         for guess in (right, 1 - right):
             text, strip = lessons.guessed(step, guess)
-            assert text.startswith("**✓ Yes.**" if guess == right else "**✗ No.**"), step
+            assert ("✓ Yes." if guess == right else "✗ No.") in text, step
         before, after = map(
             lessons.scene_of, (lessons.LESSONS[step].before, lessons.LESSONS[step].after)
         )

@@ -64,7 +64,11 @@ export default function mount({ element, props, trigger, watch }) {
       compare(detail.isSwipe ? "swipe" : "");
       if (answer) refresh();
     });
-    document.addEventListener("upload", ({ detail }) => preview(detail));
+    document.addEventListener("upload", ({ detail }) => preview(URL.createObjectURL(detail)));
+    document.addEventListener("click", ({ target }) => {
+      const example = target.closest("#samples button")?.querySelector("img");
+      if (example && stage.clientWidth) preview(example.src);
+    });
     for (const end of ["refused", "answered"]) document.addEventListener(end, restore);
   }
 
@@ -122,21 +126,24 @@ export default function mount({ element, props, trigger, watch }) {
     countAnswer(element);
   }
 
-  /** Show a photo alone while it is uploaded and its mask is computed. */
-  async function preview(file) {
-    const image = Object.assign(make("img"), { src: URL.createObjectURL(file) });
+  /** Show a photo alone until its mask is there. */
+  async function preview(src) {
+    const image = Object.assign(make("img"), { src });
+    const { classList } = document.body;
+    const isUpload = src.startsWith("blob:");
     try {
       await image.decode();
     } catch {
       return; // the server says why
     }
-    const { classList } = document.body;
-    if (!classList.contains("awaiting")) return;
-    compare(""); // a comparison was of the previous photo
+    if (isUpload) {
+      if (!classList.contains("awaiting")) return; // it was refused meanwhile
+      compare(""); // a comparison was of the previous photo
+    }
     classList.add("coming");
     element.classList.remove("blank");
     setRatio([image.naturalHeight, image.naturalWidth]);
-    photo.onload = () => URL.revokeObjectURL(image.src);
+    photo.onload = () => URL.revokeObjectURL(src);
     photo.src = image.src;
   }
 

@@ -219,6 +219,7 @@ def test_photo_that_amf_changes(visitor: Callable[..., Page]) -> None:
     expect(page.locator("#canvas .stage")).to_contain_class("changes")
     expect(page.locator("#canvas .sentence")).to_contain_text("AMF changes")
     expect(page.locator("#canvas .elsewhere")).to_be_hidden()
+    expect(page.locator("#canvas img")).to_have_attribute("src", re.compile("teddy"))  # not small
 
 
 def test_photo_alone(flower: Page) -> None:

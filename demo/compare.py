@@ -101,12 +101,13 @@ def note(scene: Scene) -> str:
     if BACKBONES[scene.settings.backbone].defect:
         text += "In this copy of it, one channel is damaged. "
     if scene.scores(scene.mask()):
-        text += "Scores are the <dfn>mIoU</dfn> on this photo: "
+        scores = {mask.method.title: miou or 0.0 for mask, miou in scene.compared.values()}
         ours = scene.gclip().title
-        scores = {mask.method.title: miou for mask, miou in scene.compared.values() if miou}
-        best = max((title for title in scores if title != ours), key=scores.__getitem__)
+        first = percent(scores.pop(ours))
+        best = max(scores, key=scores.__getitem__)
         text += (
-            f"{ours} **{percent(scores[ours])}**, the best other {percent(scores[best])} ({best})."
+            f"Scores are the <dfn>mIoU</dfn> on this photo: {ours} **{first}**, "
+            f"the best other {percent(scores[best])} ({best})."
         )
     else:
         text += "There is no ground truth for these words: instead of scores, the pixels that "

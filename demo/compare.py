@@ -98,8 +98,6 @@ def large(scene: Scene) -> dict[str, Any] | None:
 def note(scene: Scene) -> str:
     """What the scores and the model are."""
     text = f"Every method on this photo: select one to compare it with GCLIP. {caveat(scene)} "
-    if BACKBONES[scene.settings.backbone].defect:
-        text += "In this copy of it, one channel is damaged. "
     if scene.scores(scene.mask()):
         scores = {mask.method.title: miou or 0.0 for mask, miou in scene.compared.values()}
         ours = scene.gclip().title
@@ -117,9 +115,11 @@ def note(scene: Scene) -> str:
 
 def caveat(scene: Scene) -> str:
     """How the model differs from those of the papers; empty for a real CLIP."""
-    if BACKBONES[scene.settings.backbone].pretrained:
+    entry = BACKBONES[scene.settings.backbone]
+    if entry.pretrained:
         return ""
-    return "This small model was trained on masks, so these are not the papers’ results."
+    text = "This small model was trained on masks, so these are not the papers’ results."
+    return f"{text} In this copy of it, one channel is damaged." if entry.defect else text
 
 
 def figure(scene: Scene) -> bytes:

@@ -212,8 +212,9 @@ def banner(scene: Scene) -> dict[str, Any]:
                 c: int((right[1] == c).sum() - (right[0] == c).sum())
                 for c in range(len(scene.words))
             }
-        word = scene.names[max(gains, key=gains.__getitem__)]
-        text += f" CS repairs it: look at “{word}”."
+        known = {c: gain for c, gain in gains.items() if scene.is_known[c]}
+        text += " CS repairs it"
+        text += f": look at “{scene.names[max(known, key=known.__getitem__)]}”." if known else "."
     back = backbones.HOST.backbone if backbones.HOST.backbone != DAMAGED else BUILT_IN
     title = "the undamaged model" if back == BUILT_IN else BACKBONES[back].title
     action = f"Back to {title}"

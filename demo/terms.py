@@ -3,9 +3,9 @@
 import re
 
 TERMS = {
-    "AMF": "Attention map fusion: the last block uses the mean of its own attention map and those "
-    "of two earlier blocks, in which patches attend further away. Distant patches of the same "
-    "thing then agree.",
+    "AMF": "Attention map fusion lets patches look further, so that distant patches of the same "
+    "thing agree: the last block uses the mean of its own attention map and those of two earlier "
+    "blocks.",
     "CS": "Channel suppression repairs a model in which one channel drowns out the others, so that "
     "all patches become alike: its weights are scaled down to the others’ mean norm.",
     "mIoU": "Mean intersection over union: for each word, the pixels in both mask and ground "

@@ -197,7 +197,7 @@ export default function mount({ element, props, trigger, watch }) {
 
   /** Draw attention to a part. */
   const point = (part) => {
-    part.scrollIntoView({ block: "nearest" });
+    part.scrollIntoView({ block: "center" });
     if (!isCalm) part.animate([{ background: "var(--color-accent-soft)" }, {}], { duration: 2500 });
   };
 

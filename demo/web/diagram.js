@@ -150,7 +150,7 @@ export default function mount({ element, props, trigger, watch }) {
         `Block ${i + 1}${fused ? ", fused by AMF" : ""}: largest norm ${answer.cs ? after : before}`,
       );
       toggle(layer, { fused, suppressed });
-      layer.dataset.tokens = tokens.length;
+      map.dataset.tokens = tokens.length;
       const peak = peaks[Number(answer.cs)];
       ratio.textContent = suppressed ? `${peak.toFixed()} ×` : "";
       [...bar.children].forEach((part, j) => {

@@ -19,6 +19,8 @@ export function fillLegend(box, classes, choose) {
   box.replaceChildren(...entries, none, make("p", "absent"));
 }
 
+const named = ({ name, as }) => (as ? `${name} (as ${as})` : name);
+
 function entryOf({ name, as, colour }, onclick) {
   const button = make("button", "pill entry");
   const swatch = make("i", "swatch");
@@ -47,10 +49,10 @@ export function refreshLegend(box, classes, masks, alone) {
     entry.setAttribute("aria-pressed", alone === label);
     share.textContent = shares.map(percent).join(" → ").replace(" % →", " →");
     entry.hidden = shares.every((part) => part < LEAST_SHARE) && alone !== label;
-    if (entry.hidden && isKnown) absent.push(classes[label].name);
+    if (entry.hidden && isKnown) absent.push(named(classes[label]));
   });
   const more = absent.length > MOST_ABSENT ? ` and ${absent.length - MOST_ABSENT} more` : "";
-  const named = `Not found: ${absent.slice(0, MOST_ABSENT).join(", ")}${more}`;
+  const text = `Not found: ${absent.slice(0, MOST_ABSENT).join(", ")}${more}`;
   const line = box.querySelector(".absent");
-  Object.assign(line, { textContent: named, hidden: !absent.length });
+  Object.assign(line, { textContent: text, hidden: !absent.length });
 }

@@ -135,7 +135,9 @@ def figure(scene: Scene) -> bytes:
         photo.set_title("Photo", fontsize=8)
         for place, (mask, miou) in zip(places, scene.compared.values(), strict=False):
             place.imshow(painted(scene, mask, 720))
-            place.set_title(titled(scene, mask, miou).replace("\n", " · "), fontsize=8)
+            weight = "bold" if mask.method == scene.gclip() else "normal"
+            title = titled(scene, mask, miou).replace("\n", " · ")
+            place.set_title(title, fontsize=8, fontweight=weight)
         for place in drawn.axes:
             place.set_axis_off()
         handles = [

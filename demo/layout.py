@@ -30,7 +30,7 @@ EXAMPLES = ("flower", "raccoon", "china", "panda", "teddy", "dog")
 """The shipped photos whose masks reach 60 % mIoU, best first."""
 HEAD = (
     "# GCLIP\nName things in a photo and see each one outlined. "
-    "<span>New here? Try Learn.</span> "
+    '<button class="link" type="button">Two-minute lesson</button> '
     "[Paper](https://arxiv.org/abs/2502.06818)"
 )
 COPY_LINK = "Copy the link"
@@ -103,7 +103,7 @@ def lay_out(settings: Settings) -> Parts:
     """Adds the components to the page that is being built, with these values."""
     parts = Parts()
     parts.seen, parts.tab = gr.State(Seen()), gr.Textbox("segment", visible="hidden")
-    gr.Markdown(HEAD, elem_id="head")
+    gr.Markdown(HEAD, elem_id="head", sanitize_html=False)
     with gr.Row(elem_id="columns"):
         with gr.Column(scale=0, min_width=284, elem_id="inputs"):
             _inputs(parts)
@@ -209,6 +209,8 @@ def _settings(parts: Parts) -> None:
     controls["method"] = gr.Dropdown(methods, label="Method", info=text)
     edges = ["none", *((entry.title, name) for name, entry in REFINEMENTS.items())]
     controls["refine"] = gr.Radio(edges, label="Mask edges")
+    text = "The lower, the more pixels the typed words get."
+    controls["background_weight"] = gr.Slider(0, 1, step=0.05, label="Background weight", info=text)
     text = "Pixels whose best score is lower get no class."
     controls["threshold"] = gr.Slider(0, 1, step=0.05, label="Threshold", info=text)
     with gr.Accordion("Photo and words", open=False):
@@ -251,9 +253,6 @@ def _tabs(parts: Parts) -> None:
                 outputs["canvas"] = drawn("canvas", "canvas", looks=None)
                 with gr.Row(elem_id="background"):
                     controls["background"] = gr.Checkbox(label="Background", min_width=100)
-                    controls["background_weight"] = gr.Slider(
-                        0, 1, step=0.05, label="Background weight", min_width=160
-                    )
                     gr.HTML(explained('<dfn title="background"></dfn>'), apply_default_css=False)
             with gr.Column(scale=2, min_width=256):
                 with gr.Column(elem_classes="card"):

@@ -85,7 +85,7 @@ LESSONS = {
         "What does **CS** do to the damaged model’s mask?",
         f"With the outlier scaled down, the {WORD} has its head again, and the mIoU is that of the "
         "undamaged model. AMF, CS and the rest of GCLIP are 60 lines of code: "
-        "`gclip_core/minimal.py`.",
+        "`gclip_core/minimal.py`. Now try your own photo.",
         AMF | {"backbone": DAMAGED},
         {"amf": True, "cs": True, "backbone": DAMAGED},
     ),
@@ -141,6 +141,8 @@ def changes(lesson: Lesson) -> dict[str, Any]:
     grey = photo.resize(plots.small(photo.size, 420)).convert("L").convert("RGB")
     image = palette.painted(grey, labels, (*colours(), WHITE))
     caption = f"Changed: {percent(float(differ.mean()))} of the pixels"
+    if (new[differ] < 0).any():
+        caption += "; white: no word"
     return item(image, caption, "The pixels whose word has changed", "jpeg")
 
 

@@ -189,7 +189,7 @@ def idle(scene: Scene) -> dict[str, Any]:
     model = scene.segmenter.backbone
     return {
         "text": f"CS is off: no channel{where} is an outlier.",
-        "action": "Try a damaged copy" if model.known else "Try a damaged built-in model",
+        "action": "See CS on a damaged copy" if model.known else "See CS on a damaged model",
         "settings": {"backbone": DAMAGED, "cs": True},
         "opens": "swipe",
     }
@@ -274,7 +274,7 @@ def attention_text(scene: Scene) -> str:
     last = scene.segmenter.backbone.n_blocks - 1
     blocks = block_numbers(sorted({*scene.report.fusion.blocks, last}))
     return explained(
-        f"{title}AMF averages that of {in_words(blocks)}, so that patches look further."
+        f"{title}AMF averages the attention of {in_words(blocks)}, so patches look further."
     )
 
 

@@ -97,6 +97,7 @@ function settleAddress() {
   document.querySelector("#words button").setAttribute("aria-label", "Segment"); // it has no name
   write(withTab(parameters(), tabs.open), { ...history.state, isAnswered: true });
   if (history.state.step) document.querySelector("#lesson").scrollIntoView({ block: "nearest" });
+  document.dispatchEvent(new Event("answered"));
 }
 
 /**

@@ -64,11 +64,20 @@ export default function mount({ element, props, trigger, watch }) {
       compare(detail.isSwipe ? "swipe" : "");
       if (answer) refresh();
     });
-    document.addEventListener("upload", ({ detail }) => preview(URL.createObjectURL(detail)));
+    document.addEventListener("upload", async ({ detail }) => {
+      const isOn = () => document.body.classList.contains("awaiting"); // not refused meanwhile
+      if (await preview(URL.createObjectURL(detail), isOn)) compare(""); // it was of another photo
+    });
     document.addEventListener("click", ({ target }) => {
       const example = target.closest("#samples button")?.querySelector("img");
-      if (example && stage.clientWidth) preview(example.src);
+      if (example) preview(example.src);
     });
+    const isFirst = () => !answer;
+    document.addEventListener(
+      "load",
+      ({ target }) => isFirst() && target.matches?.("#photo img") && preview(target.src, isFirst),
+      true,
+    );
     for (const end of ["refused", "answered"]) document.addEventListener(end, restore);
   }
 
@@ -126,25 +135,21 @@ export default function mount({ element, props, trigger, watch }) {
     countAnswer(element);
   }
 
-  /** Show a photo alone until its mask is there. */
-  async function preview(src) {
+  /** Show a photo alone until its mask is there; returns whether it is wanted and shown. */
+  async function preview(src, isWanted = () => true) {
     const image = Object.assign(make("img"), { src });
-    const { classList } = document.body;
-    const isUpload = src.startsWith("blob:");
     try {
       await image.decode();
     } catch {
-      return; // the server says why
+      return false; // the server says why
     }
-    if (isUpload) {
-      if (!classList.contains("awaiting")) return; // it was refused meanwhile
-      compare(""); // a comparison was of the previous photo
-    }
-    classList.add("coming");
+    if (!stage.clientWidth || !isWanted()) return false;
+    document.body.classList.add("coming");
     element.classList.remove("blank");
     setRatio([image.naturalHeight, image.naturalWidth]);
     photo.onload = () => URL.revokeObjectURL(src);
     photo.src = image.src;
+    return true;
   }
 
   /** Show what was there before, unless the new answer is on its way: also after an error. */

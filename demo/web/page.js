@@ -20,6 +20,7 @@ document.addEventListener(
     const { target } = event;
     if (isClosing && target.closest("[role=application]")) event.stopPropagation();
     isClosing = false;
+    if (target.matches("#head button")) document.querySelector("#learn-button").click();
     // On a phone, the examples are below the mask.
     if (innerWidth <= 700 && target.closest("#samples button"))
       document.querySelector("#canvas").scrollIntoView();

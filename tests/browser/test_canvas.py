@@ -214,7 +214,7 @@ def test_switches(flower: Page) -> None:
 def test_photo_that_amf_changes(visitor: Callable[..., Page]) -> None:
     """Where AMF hardly changes the mask, a link leads to a photo where it does, and to Changes."""
     page = visitor(example="china", short_side=0, refine="guided")
-    page.get_by_role("button", name="See it at work").click()
+    page.get_by_role("button", name="See AMF at work").click()
     expect(page.locator("#photo img")).to_have_attribute("src", re.compile("teddy"))
     expect(page.locator("#canvas .stage")).to_contain_class("changes")
     expect(page.locator("#canvas .sentence")).to_contain_text("AMF changes")

@@ -15,6 +15,7 @@ from demo.scene import Scene, coarser
 from demo.segment import norms, switches, why_fused
 from gclip_core import cs, inspection
 from gclip_core.attention import ATTENTIONS
+from gclip_core.last_block import encoding_for
 from gclip_core.methods import Method
 
 MASK_SIDE = 480
@@ -67,7 +68,7 @@ def tower(scene: Scene) -> dict[str, Any]:
     mean = s.gclip(amf=True, cs=s.cs) if is_gclip else scene.method
     fused = segmenter.report(scene.encoded, mean).fusion.blocks if mean.fusion else ()
     weight = mean.fusion and mean.fusion.weight
-    source = segmenter.suppress(scene.encoded, scene.method)
+    source = encoding_for(scene.method, scene.encoded)
     rows, columns = source.grid
     grid, blocks, maps = coarser(scene.grid, numbers.BLOCK_PATCHES), [], []
     keys = coarser(scene.grid, numbers.ATTENDED_PATCHES)
@@ -108,7 +109,7 @@ def tower(scene: Scene) -> dict[str, Any]:
 def closer(scene: Scene) -> dict[str, Any]:
     """The enlarged block: its attention patch by patch, and its norms."""
     segmenter = scene.segmenter
-    source = segmenter.suppress(scene.encoded, scene.method)
+    source = encoding_for(scene.method, scene.encoded)
     matrix = inspection.attention_map(source, scene.block, scene.head)
     keys = coarser(scene.grid, numbers.ATTENDED_PATCHES)
     return {

@@ -30,6 +30,7 @@ from evaluation.metric import WordScores
 from gclip_core import BACKBONES, inspection
 from gclip_core.amf import FusionReason
 from gclip_core.backbones.registry import BUILT_IN
+from gclip_core.last_block import encoding_for
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import Segmentation
 from gclip_core.words.background import is_typed
@@ -227,10 +228,9 @@ def looks(scene: Scene) -> dict[str, Any]:
     Row i is patch i. The columns are patches of a grid that may be coarser.
     """
     grid, masks = coarser(scene.grid, numbers.ATTENDED_PATCHES), scene.alternatives()
-    sources = (scene.segmenter.suppress(scene.encoded.whole, mask.method) for mask in masks)
     matrices = [
-        attended(inspection.last_attention(source, mask.method), scene, grid)[1:]
-        for source, mask in zip(sources, masks, strict=True)
+        attended(inspection.last_attention(scene.encoded, mask.method), scene, grid)[1:]
+        for mask in masks
     ]
     return {
         "methods": methods_key(scene, masks),
@@ -242,7 +242,7 @@ def looks(scene: Scene) -> dict[str, Any]:
 def attention(scene: Scene) -> dict[str, Any]:
     """The attention received in the blocks that AMF fuses, and the last block's matrices."""
     blocks = scene.report.fusion.blocks
-    source = scene.segmenter.suppress(scene.encoded, scene.gclip())
+    source = encoding_for(scene.gclip(), scene.encoded)
     received = inspection.received(source, blocks)
     items = []
     for block, values in zip(blocks, received, strict=True):

@@ -30,6 +30,7 @@ from evaluation.class_lists import ClassName
 from evaluation.datasets import LabelledSet, Sample
 from evaluation.metric import IGNORE, Counts
 from gclip_core.errors import check_between
+from gclip_core.last_block import encoding_for
 from gclip_core.methods import ABLATION, METHODS, Method, gclip
 from gclip_core.numbering import block_numbers
 from gclip_core.segmenter import Segmenter
@@ -257,7 +258,7 @@ def count_image(experiment: Experiment, sample: Sample) -> Counts:
     suppressed, counts = {None: encoded}, []
     for method in experiment.methods:
         if method.suppression not in suppressed:
-            suppressed[method.suppression] = segmenter.suppress(encoded, method)
+            suppressed[method.suppression] = encoding_for(method, encoded)
         result = segmenter.segment(
             suppressed[method.suppression],
             vocabulary,

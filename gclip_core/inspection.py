@@ -1,7 +1,8 @@
 """What an encoded image shows of the tower: attention, global tokens and Values.
 
-All functions take the image as one window (``Encoded.whole``), with the encoding's CS, if any: see
-``Segmenter.suppress``. They raise MethodError for a block or head that the tower does not have.
+All functions take the image as one window (``Encoded.whole``), with the encoding's CS, if any (see
+``last_block.encoding_for``); only ``last_attention`` takes the method's. They raise MethodError for
+a block or head that the tower does not have.
 """
 
 import math
@@ -14,7 +15,7 @@ from gclip_core import amf, attention, last_block
 from gclip_core.amf import GlobalTokens
 from gclip_core.encoder import Encoded
 from gclip_core.errors import MethodError, check_between, check_index
-from gclip_core.methods import Method, checked
+from gclip_core.methods import Method
 
 
 @torch.no_grad()
@@ -36,7 +37,7 @@ def last_attention(encoded: Encoded, method: Method, head: int | None = None) ->
     """
     if head is not None:
         check_index("head", head, encoded.backbone.n_heads)
-    return last_block.attention_matrix(checked(method), encoded.whole, head)[0].cpu()
+    return last_block.attention_matrix(method, encoded.whole, head)[0].cpu()
 
 
 def values(encoded: Encoded) -> Tensor:

@@ -6,12 +6,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core import amf, blocks
+from gclip_core import amf, blocks, encoder
 from gclip_core.amf import WeightedMap
 from gclip_core.attention import ATTENTIONS
 from gclip_core.encoder import Encoded
-from gclip_core.methods import Method
+from gclip_core.methods import Method, checked
 from gclip_core.types import Module
+
+
+def encoding_for(method: Method, encoded: Encoded) -> Encoded:
+    """The encoding with ``method``'s CS and no other; the given one if it is that.
+
+    ``features`` and ``attention_matrix`` call this themselves; pass them its result to compute it
+    only once. Raises MethodError for anything but a method, and for blocks that CS cannot change.
+    """
+    report = encoded.backbone.cs_report(checked(method).suppression)
+    return encoder.suppress(encoded, report.blocks)
 
 
 @torch.no_grad()
@@ -19,9 +29,10 @@ def features(method: Method, encoded: Encoded) -> Tensor:
     """Dense features of each window: (W, h, w, E) float32 on the CPU, L2-normalised.
 
     The formulas are in METHOD.md's table. The grid is the window's, or a finer one of
-    ``method.last``. Raises MethodError for blocks that AMF cannot fuse, and ImageError for fewer
-    than 31 patches with SC-CLIP.
+    ``method.last``. Raises MethodError as ``encoding_for`` does and for blocks that AMF cannot
+    fuse, and ImageError for fewer than 31 patches with SC-CLIP.
     """
+    encoded = encoding_for(method, encoded)
     visual, fused = encoded.backbone.visual, encoded.amf_report(method.fusion).blocks
     parts = (_patches(method, some, fused) for some in encoded.split())
     return torch.cat([projected(visual, patches).cpu() for patches in parts])
@@ -42,6 +53,7 @@ def attention_matrix(method: Method, encoded: Encoded, head: int | None = None) 
     is for patches alone, and its rows may have other sums; there, the class token attends to
     itself. Errors are those of ``features``.
     """
+    encoded = encoding_for(method, encoded)
     if method.last is None:
         fused = encoded.amf_report(method.fusion).blocks
         return amf.fused_matrix(_maps(method, encoded, fused), encoded.window_grid, head)

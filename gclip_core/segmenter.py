@@ -90,8 +90,8 @@ class Segmenter:
     def dense_features(self, image: images.Source | Encoded, method: Method = GCLIP) -> Tensor:
         """Dense features of an image's patches, (h, w, E) float32, L2-normalised; with a proxy, the
         grid may be finer than the patches."""
-        source = self.suppress(image, method)
-        return F.normalize(source.average(last_block.features(method, source)), dim=-1)
+        encoded = self._as_encoded(image)
+        return F.normalize(encoded.average(last_block.features(method, encoded)), dim=-1)
 
     def segment(
         self,
@@ -137,7 +137,7 @@ class Segmenter:
         elif refine != "none":
             checked_picture = picture_of(image.image_size, picture)
         encoded = self._as_encoded(image)
-        source = self.suppress(encoded, method)
+        source = last_block.encoding_for(method, encoded)
         windows = last_block.features(method, source)
         # The mean of cosines is the dot product with the mean of the unit vectors.
         features = source.average(windows)
@@ -217,7 +217,7 @@ class Segmenter:
         """
         check_between("background_weight", background_weight, 0, 1)
         prompts = self.prompts(words)
-        source = self.suppress(self._as_encoded(image).whole, method)
+        source = last_block.encoding_for(method, self._as_encoded(image).whole)
         tokens = torch.stack([x[0, 1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
         features = last_block.projected(self.backbone.visual, tokens).cpu()
         (last,) = last_block.features(method, source)
@@ -242,9 +242,8 @@ class Segmenter:
         Computed from ClearCLIP's features of the whole image and, if there is one, the stem's image
         classifier.
         """
-        method = METHODS["clearclip"]
-        source = self.suppress(self._as_encoded(image).whole, method)
-        return self._matches(source, self.dense_features(source, method))
+        whole = self._as_encoded(image).whole
+        return self._matches(whole, self.dense_features(whole, METHODS["clearclip"]))
 
     def _matches(self, encoded: Encoded, features: Tensor) -> Matches:
         """How the words that can be suggested match the features (h, w, E) of an encoded image."""
@@ -268,14 +267,6 @@ class Segmenter:
         height, width = self._size(size)
         grid = height // patch, width // patch
         return grid, *encoder.windows(grid, patch, self.window, self.stride)
-
-    def suppress(self, image: images.Source | Encoded, method: Method = GCLIP) -> Encoded:
-        """The encoding that ``method`` runs on: with CS in the other blocks, if the method uses CS.
-
-        Other functions call this themselves; pass them its result to compute it only once.
-        """
-        report = self.backbone.cs_report(checked(method).suppression)
-        return encoder.suppress(self._as_encoded(image), report.blocks)
 
     def report(self, image: images.Source | Encoded, method: Method = GCLIP) -> MethodReport:
         """The blocks and channels that ``method`` uses for this image, with norms and reasons."""

@@ -27,6 +27,7 @@ from gclip_core import (
 )
 from gclip_core.amf import FusionReason, FusionReport
 from gclip_core.cs import SuppressionReason
+from gclip_core.last_block import encoding_for
 from gclip_core.relatives.proxy import Proxy
 from gclip_core.words.text import embed
 from gclip_core.words.vocabulary import Vocabulary
@@ -117,7 +118,7 @@ def test_clean_choice() -> None:
     tokens = inspection.global_tokens(clean.encode(image), 2).tokens
     for segmenter in (clean, replace(clean, window=24, stride=16)):
         encoded = segmenter.encode(image)
-        for source in (encoded, segmenter.suppress(encoded, method)):
+        for source in (encoded, encoding_for(method, encoded)):
             assert segmenter.report(source, method).fusion == expected
         assert inspection.global_tokens(encoded, 2).tokens == tokens
 
@@ -138,7 +139,7 @@ def test_cs_features(blocks: str | tuple[int, ...], amf: bool) -> None:
     encoded = segmenter.encode(IMAGE)
     features = segmenter.dense_features(encoded, method)
     assert reference.worst_cosine(features.flatten(0, 1), expected) >= 0.99999
-    for ours, theirs in zip(segmenter.suppress(encoded, method).inputs, xs, strict=True):
+    for ours, theirs in zip(encoding_for(method, encoded).inputs, xs, strict=True):
         assert reference.worst_cosine(ours[0], theirs) >= 0.99999
     off = segmenter.dense_features(encoded, replace(method, suppression=None))
     assert not torch.allclose(features, off, atol=1e-3)
@@ -147,9 +148,9 @@ def test_cs_features(blocks: str | tuple[int, ...], amf: bool) -> None:
 def test_same_blocks() -> None:
     """An encoding serves every setting of CS that leads to the same blocks."""
     segmenter = segmenter_of(with_channel())
-    changed = segmenter.suppress(segmenter.encode(IMAGE), gclip(cs_blocks=(6, 8)))
+    changed = encoding_for(gclip(cs_blocks=(6, 8)), segmenter.encode(IMAGE))
     for settings in ({"cs_blocks": (8, 6), "channel_threshold": 3}, {"cs_blocks": "auto"}):
-        assert segmenter.suppress(changed, gclip(**settings)) is changed
+        assert encoding_for(gclip(**settings), changed) is changed
 
 
 def test_report() -> None:
@@ -169,7 +170,7 @@ def test_no_outlier(segmenter: Segmenter, encoded: Encoded) -> None:
     report = segmenter.report(encoded, gclip(amf=False))
     assert report.suppressed == report.outliers == ()
     assert report.cs_reason == SuppressionReason.NO_OUTLIER
-    assert segmenter.suppress(encoded, gclip()) is encoded
+    assert encoding_for(gclip(), encoded) is encoded
     last = segmenter_of(damage(segmenter.backbone, 5, 60, [11]))
     report = last.report(last.encode(IMAGE), gclip())
     assert (report.suppressed, report.cs_reason) == ((), SuppressionReason.NO_OUTLIER)
@@ -181,9 +182,9 @@ def test_values() -> None:
     encoded = segmenter.encode(picture(32, 32))
     inspection.attention_map(encoded, 11)
     for method in (METHODS["clearclip"], gclip(amf=False)):
-        x = segmenter.suppress(encoded, method).inputs[-1][0].double()
+        x = encoding_for(method, encoded).inputs[-1][0].double()
         _, _, v = reference.qkv(reference.read(segmenter.backbone.model), 11, x)
-        values = inspection.values(segmenter.suppress(encoded, method)).double()
+        values = inspection.values(encoding_for(method, encoded)).double()
         assert torch.allclose(values, torch.cat(v, dim=1)[1:], atol=1e-4)
 
 
@@ -283,7 +284,7 @@ def test_views_of_windows() -> None:
     backbone, image, method = with_channel(), picture(32, 56), gclip()
     whole, windows = segmenter_of(backbone), segmenter_of(backbone, window=16, stride=8)
     clean = whole.encode(image), windows.encode(image)
-    changed = whole.suppress(clean[0], method), windows.suppress(clean[1], method)
+    changed = encoding_for(method, clean[0]), encoding_for(method, clean[1])
     for a, b in (clean, changed):
         assert close(inspection.attention_map(a, 10), inspection.attention_map(b, 10))
         assert close(inspection.last_attention(a, method), inspection.last_attention(b, method))
@@ -291,6 +292,18 @@ def test_views_of_windows() -> None:
         assert close(inspection.received(a), inspection.received(b))
         assert torch.equal(whole.labels_by_block(a, WORDS), windows.labels_by_block(b, WORDS))
     assert not close(*(inspection.attention_map(a, 10) for a in (clean[0], changed[0])))
+
+
+@pytest.mark.parametrize("method", [gclip(amf=False), METHODS["clearclip"]], ids=lambda m: m.name)
+def test_own_cs(method: Method) -> None:
+    """Features and attention of the last block have the method's CS, whatever the encoding's."""
+    segmenter = segmenter_of(with_channel())
+    clean = segmenter.encode(IMAGE)
+    own, other = (encoding_for(m, clean) for m in (method, gclip(cs_blocks=[2])))
+    for ask in (segmenter.dense_features, inspection.last_attention):
+        expected = ask(own, method)
+        assert torch.equal(ask(clean, method), expected)
+        assert torch.equal(ask(other, method), expected)
 
 
 def test_areas_of_most_classes(segmenter: Segmenter, encoded: Encoded) -> None:
@@ -309,7 +322,7 @@ def test_other_encoding(settings: dict[str, Any]) -> None:
     own = segmenter_of(tiny_backbone(36), short_side=32, window=16, stride=8)
     other, image = replace(own, **settings), picture(32, 56)
     encoded = other.encode(image)
-    for ask in (own.dense_features, own.suggest, own.suppress, own.report):
+    for ask in (own.dense_features, own.suggest, own.report):
         with pytest.raises(GclipError, match=r"as 4 × 7 patches .* Encode it with this segmenter"):
             ask(encoded)
     assert own.dense_features(own.encode(image).whole).shape == (4, 7, 16)

@@ -110,8 +110,8 @@ def facts(scene: Scene, mask: Segmentation) -> dict[str, Any]:
         "weights": backbone.digest,
         "amf_blocks": list(block_numbers(report.fusion.blocks)),
         "amf_reason": report.fusion.reason,
-        "cs_blocks": list(block_numbers(report.suppressed)),
-        "cs_reason": of_cs.cs_reason,
+        "cs_blocks": list(block_numbers(report.suppression.blocks)),
+        "cs_reason": of_cs.suppression.reason,
         "miou": scene.miou(mask),
     }
 

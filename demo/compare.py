@@ -62,7 +62,7 @@ def mask_strip(scene: Scene) -> dict[str, Any]:
         "items": items,
         "classes": legend(scene),
         "selected": selected,
-        "columns": 4 if scene.report.suppressed else 5,
+        "columns": 4 if scene.report.suppression.blocks else 5,
     }
 
 

@@ -79,7 +79,7 @@ def tower(scene: Scene) -> dict[str, Any]:
                 "tokens": places,
                 "fused": block in fused,
                 "outlier": block in report.outliers,
-                "suppressed": block in report.suppressed,
+                "suppressed": block in report.suppression.blocks,
                 "peaks": [report.ratios[block], after[block]],
             }
         )

@@ -303,7 +303,7 @@ def norms_text(scene: Scene) -> str:
     report, block = scene.report, scene.block
     text = explained('**Weight norms** <dfn title="weight norm"></dfn><br>')
     text += f"Block {block + 1}: "
-    if block in report.suppressed:
+    if block in report.suppression.blocks:
         verb = "scales" if scene.method.suppression else "would scale"
         text += f"CS {verb} channel {report.channels[block]}."
     elif block in report.outliers:

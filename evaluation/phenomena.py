@@ -189,7 +189,8 @@ def summary(phenomena: Phenomena) -> str:
     sentences += [
         f"Outlier channels (norm of at least {CHANNEL_THRESHOLD:g} × the median): in "
         f"{in_words(block_numbers(report.outliers))}.",
-        f"CS changes {in_words(block_numbers(report.suppressed))} ({report.cs_reason}).",
+        f"CS changes {in_words(block_numbers(report.suppression.blocks))} "
+        f"({report.suppression.reason}).",
     ]
     for label, (inside, across) in phenomena.similarities.items():
         sentences.append(

@@ -106,7 +106,7 @@ def global_tokens(m: Tensor, threshold: float) -> tuple[int, ...]:
     return tuple((m >= threshold).nonzero().flatten().tolist())
 
 
-def fused_blocks(
+def fusion_report(
     fusion: Fusion | None, n_blocks: int, default: Blocks, received_by: Callable[[int], Tensor]
 ) -> FusionReport:
     """The blocks that ``fusion`` fuses in a tower of ``n_blocks``.

@@ -314,8 +314,8 @@ def save(output: Path, picture: Image.Image, result: Segmentation) -> None:
         "refine": result.refined,
         "amf_blocks": block_numbers(result.report.fusion.blocks),
         "amf_reason": result.report.fusion.reason,
-        "cs_blocks": block_numbers(result.report.suppressed),
-        "cs_reason": result.report.cs_reason,
+        "cs_blocks": block_numbers(result.report.suppression.blocks),
+        "cs_reason": result.report.suppression.reason,
         "unknown": [asdict(entry) for entry in result.unknown],
         "notes": result.notes,
     }

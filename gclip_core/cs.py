@@ -76,7 +76,7 @@ class SuppressionReport:
     reason: SuppressionReason
 
 
-def suppressed_blocks(
+def suppression_report(
     suppression: Suppression | None, ratios: Sequence[float], default: Blocks
 ) -> SuppressionReport:
     """The blocks that CS changes in a tower whose blocks have these ``ratios``.

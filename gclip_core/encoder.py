@@ -114,10 +114,10 @@ class Encoded:
         parts = (_crops(self.pixels, patch, window, some.corners) for some in self.split())
         return torch.cat([dino.features(self.backbone, part, window) for part in parts])
 
-    def amf_report(self, fusion: Fusion | None) -> FusionReport:
+    def fusion_report(self, fusion: Fusion | None) -> FusionReport:
         """The blocks whose attention is fused, and why; windows and CS do not change them."""
         clean, tower = self.without_cs or self, self.backbone
-        return amf.fused_blocks(
+        return amf.fusion_report(
             fusion,
             tower.n_blocks,
             tower.amf_blocks,

@@ -20,7 +20,7 @@ def encoding_for(method: Method, encoded: Encoded) -> Encoded:
     ``features`` and ``attention_matrix`` call this themselves; pass them its result to compute it
     only once. Raises MethodError for anything but a method, and for blocks that CS cannot change.
     """
-    report = encoded.backbone.cs_report(checked(method).suppression)
+    report = encoded.backbone.suppression_report(checked(method).suppression)
     return encoder.suppress(encoded, report.blocks)
 
 
@@ -33,7 +33,7 @@ def features(method: Method, encoded: Encoded) -> Tensor:
     fuse, and ImageError for fewer than 31 patches with SC-CLIP.
     """
     encoded = encoding_for(method, encoded)
-    visual, fused = encoded.backbone.visual, encoded.amf_report(method.fusion).blocks
+    visual, fused = encoded.backbone.visual, encoded.fusion_report(method.fusion).blocks
     parts = (_patches(method, some, fused) for some in encoded.split())
     return torch.cat([projected(visual, patches).cpu() for patches in parts])
 
@@ -55,7 +55,7 @@ def attention_matrix(method: Method, encoded: Encoded, head: int | None = None) 
     """
     encoded = encoding_for(method, encoded)
     if method.last is None:
-        fused = encoded.amf_report(method.fusion).blocks
+        fused = encoded.fusion_report(method.fusion).blocks
         return amf.fused_matrix(_maps(method, encoded, fused), encoded.window_grid, head)
     matrix = F.pad(method.last.matrix(encoded, head), (1, 0, 1, 0))
     matrix[:, 0, 0] = 1

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from gclip_core import cs
 from gclip_core.amf import FusionReport
-from gclip_core.cs import Suppression, SuppressionReason
+from gclip_core.cs import Suppression, SuppressionReport
 from gclip_core.encoder import Encoded
 from gclip_core.methods import Method
 from gclip_core.words.vocabulary import UnknownPhrase, Vocabulary
@@ -17,34 +17,33 @@ class MethodReport:
     """The blocks that AMF and CS use for one image and backbone, and what determined the choice.
 
     ``channels[l]`` is the channel with the largest norm in block ``l``, and ``ratios[l]`` its norm
-    over the median. ``outliers`` are the blocks whose ratio reaches the threshold, ``suppressed``
-    those that CS changed. Norms before and after CS are (L, D) float32.
+    over the median. ``outliers`` are the blocks whose ratio reaches the threshold. Norms before and
+    after CS are (L, D) float32.
     """
 
     fusion: FusionReport
-    cs_reason: SuppressionReason
+    suppression: SuppressionReport
     channels: tuple[int, ...]
     ratios: tuple[float, ...]
     outliers: tuple[int, ...]
-    suppressed: tuple[int, ...]
     norms_before: Tensor
     norms_after: Tensor
 
 
 def method_report(encoded: Encoded, method: Method) -> MethodReport:
     """The report of a method for an encoded image."""
-    backbone, report = encoded.backbone, encoded.backbone.cs_report(method.suppression)
+    backbone = encoded.backbone
+    suppression = backbone.suppression_report(method.suppression)
     limit = (method.suppression or Suppression()).channel_threshold
     after = backbone.norms.clone()
-    for block in report.blocks:
+    for block in suppression.blocks:
         after[block] *= cs.channel_factors(after[block])
     return MethodReport(
-        fusion=encoded.amf_report(method.fusion),
-        cs_reason=report.reason,
+        fusion=encoded.fusion_report(method.fusion),
+        suppression=suppression,
         channels=tuple(backbone.norms.argmax(1).tolist()),
         ratios=backbone.ratios,
         outliers=cs.outlier_blocks(backbone.ratios, limit),
-        suppressed=report.blocks,
         norms_before=backbone.norms.clone(),  # the backbone keeps its own
         norms_after=after,
     )

@@ -163,9 +163,9 @@ class Backbone:
         """The largest norm over the median, for each block."""
         return cs.ratios(self.norms)
 
-    def cs_report(self, suppression: Suppression | None) -> cs.SuppressionReport:
+    def suppression_report(self, suppression: Suppression | None) -> cs.SuppressionReport:
         """The blocks that CS changes, and why."""
-        return cs.suppressed_blocks(suppression, self.ratios, self.cs_blocks)
+        return cs.suppression_report(suppression, self.ratios, self.cs_blocks)
 
 
 def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]) -> Backbone:

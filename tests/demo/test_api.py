@@ -71,7 +71,7 @@ def test_segment(client: Client, method: str, options: dict, same: gclip.Method)
     assert sum(shares) == pytest.approx(1)
     assert described["none"] == pytest.approx((expected < 0).double().mean().item())
     assert described["facts"]["weights"]
-    assert described["facts"]["cs_reason"] == result.report.cs_reason
+    assert described["facts"]["cs_reason"] == result.report.suppression.reason
 
 
 def test_unknown_word(client: Client) -> None:

@@ -34,7 +34,7 @@ def test_received_mean(elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_middle_blocks(n: int, n_fused: int, expected: tuple[int, ...]) -> None:
     """Without global tokens, as many blocks as requested from the middle on, but never the last."""
-    report = amf.fused_blocks(Fusion(n_fused=n_fused), n, "auto", lambda _: torch.ones(6))
+    report = amf.fusion_report(Fusion(n_fused=n_fused), n, "auto", lambda _: torch.ones(6))
     assert report == FusionReport(expected, FusionReason.MIDDLE)
 
 

@@ -26,7 +26,7 @@ from gclip_core import (
     lists,
 )
 from gclip_core.amf import FusionReason, FusionReport
-from gclip_core.cs import SuppressionReason
+from gclip_core.cs import SuppressionReason, SuppressionReport
 from gclip_core.last_block import encoding_for
 from gclip_core.relatives.proxy import Proxy
 from gclip_core.words.text import embed
@@ -157,7 +157,7 @@ def test_report() -> None:
     """Norms before and after CS."""
     segmenter = segmenter_of(with_channel())
     report = segmenter.report(segmenter.encode(picture(32, 32)))
-    assert report.outliers == report.suppressed == (6, 8)
+    assert report.outliers == report.suppression.blocks == (6, 8)
     assert (report.channels[6], report.channels[8]) == (7, 7)
     assert report.ratios[6] > 10 > 2 > report.ratios[5]
     assert (report.norms_before != report.norms_after).nonzero().tolist() == [[6, 7], [8, 7]]
@@ -168,12 +168,12 @@ def test_report() -> None:
 def test_no_outlier(segmenter: Segmenter, encoded: Encoded) -> None:
     """Without an outlier channel before the last block, CS changes nothing, and says why."""
     report = segmenter.report(encoded, gclip(amf=False))
-    assert report.suppressed == report.outliers == ()
-    assert report.cs_reason == SuppressionReason.NO_OUTLIER
+    assert report.outliers == ()
+    assert report.suppression == SuppressionReport((), SuppressionReason.NO_OUTLIER)
     assert encoding_for(gclip(), encoded) is encoded
     last = segmenter_of(damage(segmenter.backbone, 5, 60, [11]))
     report = last.report(last.encode(IMAGE), gclip())
-    assert (report.suppressed, report.cs_reason) == ((), SuppressionReason.NO_OUTLIER)
+    assert report.suppression == SuppressionReport((), SuppressionReason.NO_OUTLIER)
 
 
 def test_values() -> None:

@@ -11,7 +11,7 @@ from gclip_core.errors import MethodError, check_choice
 from gclip_core.numbering import BlocksOf12, indices
 from gclip_core.relatives import calibration, proxy
 from gclip_core.relatives.last_block_base import LastBlock
-from gclip_core.relatives.refocus import Refocusing
+from gclip_core.relatives.rfclip import RfClip
 from gclip_core.tables import Table
 from gclip_core.types import Blocks
 
@@ -196,7 +196,7 @@ METHODS: Table[Method] = Table(  # in the order of their years
         "and the last block also has Query-Query attention.",
     ),
     Method(
-        "rfclip", "RF-CLIP", last=Refocusing(),
+        "rfclip", "RF-CLIP", last=RfClip(),
         authors="Li et al.", year=2026, paper="arXiv:2511.16170",
         summary="Distracting patches are blurred after every block, if their channels are known "
         "(for OpenAI's ViT-B/16 and L/14); Key-Key attention of all blocks.",

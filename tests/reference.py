@@ -279,7 +279,7 @@ def dense(
     if name == "proxyclip":
         return projected(tower, proxied(tower, xs[-1], grid, dino, gamma=20, beta=1.2))
     if name == "rfclip":
-        return projected(tower, refocused(tower, xs[0], grid)[0])
+        return projected(tower, rfclip(tower, xs[0], grid)[0])
     if name in ("scclip", "sfp"):
         return projected(tower, calibrated_steps(tower, name, xs, grid).z)
     row, last = METHODS[name], tower.layers - 1
@@ -356,7 +356,7 @@ def blurred(x: Tensor, grid: tuple[int, int], channels: Sequence[int]) -> Tensor
     return out
 
 
-def refocused(
+def rfclip(
     tower: Tower,
     x: Tensor,
     grid: tuple[int, int],

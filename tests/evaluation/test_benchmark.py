@@ -214,7 +214,7 @@ def test_methods() -> None:
     assert rows.keys() == METHODS.keys()
     assert rows["scclip"]["last"]["outliers"] == "lof"
     assert rows["sfp"]["last"]["outliers"] == "som"
-    assert rows["rfclip"]["last"] == {"kind": "Refocusing"}
+    assert rows["rfclip"]["last"] == {"kind": "RfClip"}
     assert rows["gclip"]["fusion"]["blocks"] == rows["gclip"]["suppression"]["blocks"] == "backbone"
     given = ["--methods", "gclip", "--amf-blocks", "7 8", "--cs-blocks", "7-11"]
     assert main([*PHOTOS, "--n", "1", *given, "--out", "gclip"]) == 0

@@ -35,7 +35,7 @@ def test_equality() -> None:
     assert len({method, same, gclip(amf_blocks=[6, 5]), gclip(amf_blocks=iter([5, 6, 5]))}) == 2
 
 
-CALIBRATED, PROXIED, REFOCUSED = (METHODS[name] for name in ("scclip", "proxyclip", "rfclip"))
+CALIBRATED, PROXIED, RFCLIP = (METHODS[name] for name in ("scclip", "proxyclip", "rfclip"))
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ CALIBRATED, PROXIED, REFOCUSED = (METHODS[name] for name in ("scclip", "proxycli
         (partial(replace, CALIBRATED), {"fusion": Fusion()}, "SC-CLIP.* not use fusion. Leave"),
         (partial(replace, PROXIED), {"attention": "kk"}, "Proxy, does not use attention. Leave"),
         (partial(replace, PROXIED), {"residual": True}, "ProxyCLIP.* not use residual. Leave"),
-        (partial(replace, REFOCUSED), {"ffn": True}, "RF-CLIP.* not use ffn. Leave"),
-        (partial(replace, REFOCUSED), {"suppression": Suppression()}, "not use suppression. Leave"),
+        (partial(replace, RFCLIP), {"ffn": True}, "RF-CLIP.* not use ffn. Leave"),
+        (partial(replace, RFCLIP), {"suppression": Suppression()}, "not use suppression. Leave"),
         (partial(Method, "mine", "Mine"), {}, "'' is not a kind of attention"),
         (partial(Method, "mine", "Mine"), {"attention": ["kk"]}, "is not a kind of attention"),
         (partial(Method, "mine", "Mine"), {"last": Proxy}, "last must be a LastBlock or None"),

@@ -30,7 +30,7 @@ SIMILAR = 0.4
 
 
 @dataclass(frozen=True)
-class Refocusing(LastBlock):
+class RfClip(LastBlock):
     """RF-CLIP's last block, with the Key-Key attention of every block."""
 
     uses_cs: ClassVar[bool] = False  # its own pass through the tower has none
@@ -40,7 +40,9 @@ class Refocusing(LastBlock):
         return "key · key of every block"
 
     def patches(self, encoded: Encoded) -> Tensor:
-        last, given, outputs = encoded.backbone.blocks[-1], refocused(encoded), []
+        last = encoded.backbone.blocks[-1]
+        given = sink_free_pass(encoded)
+        outputs = []
         for path in given.paths:
             # After the softmax over all tokens, the class token does not count, and rows sum to
             # less.
@@ -56,7 +58,7 @@ class Refocusing(LastBlock):
         """The product of the last block's attention and the spreading before it, averaged over both
         paths; the second starts from the mean of all blocks. Norms and projections are left out.
         """
-        given = refocused(encoded)
+        given = sink_free_pass(encoded)
 
         def key_key(k: Tensor) -> Tensor:
             heads = Heads(k, k).only(head)
@@ -69,7 +71,7 @@ class Refocusing(LastBlock):
 
 
 @dataclass(frozen=True, eq=False)
-class Refocused:
+class SinkFreePass:
     """The inputs of the last block, for W windows of N patches.
 
     ``keys`` (W, H, 1+N, d) are those of each block before the last. ``similar`` (W, N, D) float32
@@ -82,14 +84,16 @@ class Refocused:
     paths: tuple[Heads, Heads]
 
 
-def refocused(encoded: Encoded) -> Refocused:
+def sink_free_pass(encoded: Encoded) -> SinkFreePass:
     """Runs RF-CLIP's pass from the input of block 0; CS does not change that input.
 
     If the backbone has no sink channels, no patch is a sink.
     """
-    x, grid, channels = encoded.inputs[0], encoded.window_grid, encoded.backbone.sink_channels
+    x = encoded.inputs[0]
+    grid, channels = encoded.window_grid, encoded.backbone.sink_channels
     *trunk, last = encoded.backbone.blocks
-    keys, total = [], torch.zeros_like(x, dtype=torch.float32)
+    keys = []
+    total = torch.zeros_like(x, dtype=torch.float32)
     for block in trunk:
         heads = blocks.project(block, x)
         keys.append(heads.k.clone())  # a view would keep queries and values
@@ -99,7 +103,7 @@ def refocused(encoded: Encoded) -> Refocused:
     mean = total / encoded.backbone.n_blocks
     similar = F.normalize(mean[:, 1:], dim=-1)
     own, shared = (blocks.project(last, _spread(similar, u).to(x.dtype)) for u in (x.float(), mean))
-    return Refocused(tuple(keys), similar, (own, shared))
+    return SinkFreePass(tuple(keys), similar, (own, shared))
 
 
 def denoised(x: Tensor, grid: Grid, channels: Sequence[int]) -> Tensor:

@@ -24,7 +24,7 @@ def test_parity(channels: tuple[int, ...], grid: tuple[int, int]) -> None:
     backbone, image = replace(BACKBONE, sink_channels=channels), picture(8 * grid[0], 8 * grid[1])
     segmenter, tower = Segmenter(backbone, short_side=8 * min(grid)), reference.read(backbone.model)
     x = reference.inputs(tower, normalised(image))[0]
-    z, weights = reference.refocused(tower, x, grid, channels)
+    z, weights = reference.rfclip(tower, x, grid, channels)
     encoded = segmenter.encode(image)
     features = segmenter.dense_features(encoded, RFCLIP).flatten(0, 1)
     assert reference.worst_cosine(features, reference.projected(tower, z)) >= 0.99999

@@ -25,7 +25,8 @@ from evaluation.photos import NAME as PHOTOS
 from evaluation.tables import counted, text_table
 from gclip_core import inspection
 from gclip_core.amf import GLOBAL_THRESHOLD, FusionReason
-from gclip_core.attention import Heads, head_mean
+from gclip_core.attention import head_mean
+from gclip_core.blocks import Heads
 from gclip_core.command import add_backbone_options
 from gclip_core.cs import CHANNEL_THRESHOLD
 from gclip_core.last_block import encoding_for

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from gclip_core import attention
-from gclip_core.attention import Attention, Heads
+from gclip_core.attention import Attention
+from gclip_core.blocks import Heads
 from gclip_core.errors import MethodError, check_between, check_choice, check_count
 from gclip_core.numbering import BlocksOf12, check_before_last, check_blocks
 from gclip_core.types import Blocks, Grid

@@ -7,81 +7,21 @@ The softmax runs in float32, whatever the dtype of the input.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gclip_core.blocks import Heads, Part
 from gclip_core.errors import MethodError
+from gclip_core.relatives.pearl import aligned
 from gclip_core.tables import Table
 from gclip_core.types import Grid
-
-Part = Literal["q", "k", "v"]
 
 ELEMENTS_AT_A_TIME = 400_000
 """Number of elements of an attention matrix computed at a time, to fit a processor's cache."""
 GAUSSIAN_SIGMA = 5.0
 """Standard deviation, in patches, of NACLIP's neighbourhood term (Hajimiri 2025)."""
-PEARL_ALPHA = 0.08
-"""Weight of PEARL's Key-Key logits, which are added to its aligned Query-Key logits."""
-NEWTON_SCHULZ_STEPS = 5
-"""PEARL's number of iterations, which end before convergence, as in the authors' code."""
-
-
-@dataclass(frozen=True, eq=False)
-class Heads:
-    """Queries, keys and values of one block, each (..., H, T, d); ``v`` is None if not needed.
-
-    ``heads[index]`` indexes all three.
-    """
-
-    q: Tensor
-    k: Tensor
-    v: Tensor | None = None
-
-    def part(self, name: Part) -> Tensor:
-        tensor = getattr(self, name)
-        assert tensor is not None, name
-        return tensor
-
-    def __getitem__(self, index: Any) -> "Heads":
-        return Heads(self.q[index], self.k[index], None if self.v is None else self.v[index])
-
-    def only(self, head: int | None) -> "Heads":
-        """One head, with its axis kept: each (..., 1, T, d); all heads for None."""
-        return self if head is None else self[..., head : head + 1, :, :]
-
-
-def aligned(heads: Heads) -> Heads:
-    """PEARL's queries and keys, (..., H, T, 2 d) in their dtype, for ``softmax(s q' k'^T)``.
-
-    The logits ``s q (k R)^T + alpha s k_c k_c^T`` are one product of concatenated queries and keys.
-    The caller computes ``s`` from the doubled width; multiplying the queries by sqrt(2) corrects
-    it.
-    """
-    q, k = heads.q.float(), heads.k.float()
-    share = q.norm(dim=-1, keepdim=True)  # (..., H, T, 1)
-    share[..., :1, :] = 0  # the class token is not part of the mean
-    share = share / (share.sum(-2, keepdim=True) + 1e-6)
-    q_centred, k_centred = (x - (share * x).sum(-2, keepdim=True) for x in (q, k))
-    rotated = k @ inexact_rotation(k_centred.transpose(-1, -2) @ q_centred)
-    queries = torch.cat([q, PEARL_ALPHA * k_centred], dim=-1) * 2**0.5
-    keys = torch.cat([rotated, k_centred], dim=-1)
-    return Heads(queries.to(heads.q.dtype), keys.to(heads.k.dtype), heads.v)
-
-
-def inexact_rotation(M: Tensor) -> Tensor:
-    """PEARL's rotation ``M (M^T M)^-1/2`` of M (..., d, d) float32; the inverse square root is what
-    five iterations of Newton and Schulz find. The same shape and dtype."""
-    square = M.transpose(-1, -2) @ M
-    scale = square.norm(dim=(-2, -1), keepdim=True).clamp_min(torch.finfo(M.dtype).tiny)
-    eye = torch.eye(M.shape[-1], device=M.device)
-    Y, Z = square / scale + 1e-6 * eye, eye.expand_as(M)
-    for _ in range(NEWTON_SCHULZ_STEPS):
-        step = (3 * eye - Z @ Y) / 2
-        Y, Z = Y @ step, step @ Z
-    return M @ Z / scale.sqrt()
 
 
 @dataclass(frozen=True)
@@ -168,19 +108,6 @@ def attend(attention: Attention, heads: Heads, grid: Grid, values: Tensor | None
     pairs, bias = _terms(attention, heads, grid)
     bias = None if bias is None else bias.to(v.dtype)
     return reduce(torch.add, (_attend_pair(a, b, v, bias) for a, b in pairs))
-
-
-def gate(similarity: Tensor, sharpness: float, least: Tensor, first: int = 0) -> Tensor:
-    """Attention from similarities of patches: the softmax over a row's entries of at least
-    ``least``.
-
-    ``similarity`` has the rows of an (N, N) matrix from ``first`` on. The logits are ``sharpness *
-    (similarity - least)``. A patch always attends to itself, with a logit of at least 0.
-    """
-    logits = sharpness * (similarity - least)
-    # In a uniform image, all entries of a row may be too small, and its softmax would be nan.
-    logits.diagonal(first).clamp_(min=0)
-    return logits.masked_fill_(logits < 0, -torch.inf).softmax(-1)
 
 
 def _terms(

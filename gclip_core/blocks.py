@@ -5,14 +5,41 @@ another ``W2'`` while the module's weights stay unchanged. Outputs have the mode
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from open_clip.transformer import QuickGELU
 from torch import Tensor, nn
 
-from gclip_core.attention import Heads
 from gclip_core.types import Grid, Module
+
+Part = Literal["q", "k", "v"]
+
+
+@dataclass(frozen=True, eq=False)
+class Heads:
+    """Queries, keys and values of one block, each (..., H, T, d); ``v`` is None if not needed.
+
+    ``heads[index]`` indexes all three.
+    """
+
+    q: Tensor
+    k: Tensor
+    v: Tensor | None = None
+
+    def part(self, name: Part) -> Tensor:
+        tensor = getattr(self, name)
+        assert tensor is not None, name
+        return tensor
+
+    def __getitem__(self, index: Any) -> "Heads":
+        return Heads(self.q[index], self.k[index], None if self.v is None else self.v[index])
+
+    def only(self, head: int | None) -> "Heads":
+        """One head, with its axis kept: each (..., 1, T, d); all heads for None."""
+        return self if head is None else self[..., head : head + 1, :, :]
 
 
 def embed_patches(visual: Module, x: Tensor) -> Tensor:

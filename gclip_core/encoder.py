@@ -10,10 +10,10 @@ from torch import Tensor
 
 from gclip_core import amf, blocks, cs
 from gclip_core.amf import Fusion, FusionReport
-from gclip_core.attention import Heads
 from gclip_core.backbones import dino
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.backbones.stem import Stem
+from gclip_core.blocks import Heads
 from gclip_core.types import Grid, Size
 
 TOKENS_PER_BATCH = 8192

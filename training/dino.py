@@ -17,8 +17,8 @@ from open_clip.transformer import LayerNormFp32, ResidualAttentionBlock
 from torch import Tensor, nn
 
 from gclip_core import blocks
-from gclip_core.attention import Heads
 from gclip_core.backbones.dino import TransformerTrunk
+from gclip_core.blocks import Heads
 from gclip_core.types import Grid
 
 BLOCKS, HEADS = 12, 6

@@ -1,1 +1,1 @@
-"""Other methods with steps of their own: last blocks, and FreeCP, which can follow any method."""
+"""Steps of other methods: an attention, last blocks, and FreeCP, which can follow any method."""

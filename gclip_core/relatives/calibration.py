@@ -15,11 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import attention, blocks
-from gclip_core.attention import ATTENTIONS, Attention, Heads
+from gclip_core.attention import ATTENTIONS, Attention
+from gclip_core.blocks import Heads
 from gclip_core.encoder import Encoded
 from gclip_core.errors import ImageError, check_choice
 from gclip_core.numbering import BlocksOf12
 from gclip_core.relatives.last_block_base import LastBlock
+from gclip_core.relatives.proxy import gate
 from gclip_core.types import Grid, Module
 
 NEIGHBOURS = 30
@@ -31,7 +33,7 @@ SOM_FACTOR = 1.5
 SOM_MOST = 10
 """Maximum number of outliers of ``som_outliers``, whatever the image's size."""
 GATE_SHARPNESS = 3.0
-"""Factor of the similarity before the softmax of the gate, ``attention.gate``."""
+"""Factor of the similarity before the softmax of the gate, ``proxy.gate``."""
 THRESHOLD = 0.4
 """Similarities below this are set to 0 in spreading."""
 CLASS_WEIGHT = 0.3
@@ -209,7 +211,7 @@ def calibrate(
         grid=grid,
         patches=torch.stack([first, summed[1:]]),
         class_terms=CLASS_WEIGHT * torch.stack([late[:1], summed[:1]]),
-        gate=attention.gate(gated, GATE_SHARPNESS, gated.mean()),
+        gate=gate(gated, GATE_SHARPNESS, gated.mean()),
         after=spread(cosines(outputs(AFTER)[-1][1:])),
         outliers=outliers,
         before=before,

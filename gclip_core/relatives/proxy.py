@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import attention, blocks
-from gclip_core.attention import gate
 from gclip_core.encoder import Encoded
 from gclip_core.errors import check_between
 from gclip_core.relatives.last_block_base import LastBlock
@@ -84,6 +83,19 @@ def path_matrix(settings: Proxy, features: Tensor, grid: Grid) -> Tensor:
     eye = torch.eye(n, device=weights.device).unflatten(1, grid)
     weights = weights @ F.interpolate(eye[None], own, mode="bilinear")[0].flatten(1).T
     return F.adaptive_avg_pool2d(weights.T.unflatten(1, own), grid).flatten(1).T
+
+
+def gate(similarity: Tensor, sharpness: float, least: Tensor, first: int = 0) -> Tensor:
+    """Attention from similarities of patches: the softmax over a row's entries of at least
+    ``least``.
+
+    ``similarity`` has the rows of an (N, N) matrix from ``first`` on. The logits are ``sharpness *
+    (similarity - least)``. A patch always attends to itself, with a logit of at least 0.
+    """
+    logits = sharpness * (similarity - least)
+    # In a uniform image, all entries of a row may be too small, and its softmax would be nan.
+    logits.diagonal(first).clamp_(min=0)
+    return logits.masked_fill_(logits < 0, -torch.inf).softmax(-1)
 
 
 def _rows(settings: Proxy, features: Tensor) -> Iterator[Tensor]:

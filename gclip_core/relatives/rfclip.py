@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import attention, blocks
-from gclip_core.attention import Heads
+from gclip_core.blocks import Heads
 from gclip_core.encoder import Encoded
 from gclip_core.relatives.last_block_base import LastBlock
 from gclip_core.types import Grid

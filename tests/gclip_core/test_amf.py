@@ -5,7 +5,7 @@ import torch
 
 from gclip_core import amf, attention
 from gclip_core.amf import Fusion, FusionReason, FusionReport
-from gclip_core.attention import Heads
+from gclip_core.blocks import Heads
 from gclip_core.numbering import BlocksOf12
 
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gclip_core.attention import Heads
 from gclip_core.backbones.load import load_backbone
+from gclip_core.blocks import Heads
 from gclip_core.words import text
 from tests.training.conftest import CHOOSE
 from training import __main__ as command

@@ -22,10 +22,10 @@ from gclip_core.types import Grid, Size
 from gclip_core.words import suggest, text, vocabulary
 from gclip_core.words.background import (
     BACKGROUND_WEIGHT,
-    Background,
-    background_of_image,
-    background_of_words,
+    HiddenWords,
     compete,
+    hidden_of_image,
+    hidden_of_words,
 )
 from gclip_core.words.suggest import Matches
 from gclip_core.words.vocabulary import Prompts, Words
@@ -180,7 +180,7 @@ class Segmenter:
         prompts: Prompts,
         background: bool | Iterable[str],
         weight: float,
-    ) -> Background | None:
+    ) -> HiddenWords | None:
         """The words that compete with the typed ones, for an image's features (h, w, E); None
         without a background."""
         if isinstance(background, str | np.ndarray):
@@ -190,13 +190,9 @@ class Segmenter:
         if not background or not weight:
             return None
         if background is not True:
-            return background_of_words(
-                self.backbone, prompts.vocabulary, background, self.templates
-            )
+            return hidden_of_words(self.backbone, prompts.vocabulary, background, self.templates)
         features = F.normalize(features, dim=-1)
-        return background_of_image(
-            self.backbone, prompts, features, self._matches(encoded, features)
-        )
+        return hidden_of_image(self.backbone, prompts, features, self._matches(encoded, features))
 
     @torch.no_grad()
     def labels_by_block(

@@ -17,7 +17,7 @@ from gclip_core import attention
 from gclip_core.encoder import Encoded
 from gclip_core.pixels.masks import connected_parts, per_class
 from gclip_core.types import Grid
-from gclip_core.words.background import Background
+from gclip_core.words.background import HiddenWords
 from gclip_core.words.vocabulary import Prompts
 
 PURIFICATIONS = ("none", "freecp")
@@ -32,7 +32,7 @@ BACKGROUND_THRESHOLD = 0.5
 
 @torch.no_grad()
 def class_maps(
-    encoded: Encoded, features: Tensor, prompts: Prompts, hidden: Background | None
+    encoded: Encoded, features: Tensor, prompts: Prompts, hidden: HiddenWords | None
 ) -> Tensor:
     """Maps of the classes from 0 to 1, averaged where windows overlap: (C, h, w) float32.
 

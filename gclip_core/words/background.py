@@ -33,8 +33,8 @@ MAX_CORRELATION = 0.7
 
 
 @dataclass(frozen=True, eq=False)
-class Background:
-    """Words that compete with the typed ones.
+class HiddenWords:
+    """Words that were not typed and compete with the typed ones.
 
     ``text`` (words, E) float32 are their embeddings, L2-normalised. ``offsets`` (words,) float32
     are added to their cosines.
@@ -45,9 +45,9 @@ class Background:
     offsets: Tensor
 
 
-def background_of_image(
+def hidden_of_image(
     backbone: Backbone, prompts: Prompts, features: Tensor, matches: Matches
-) -> Background:
+) -> HiddenWords:
     """The image's own words, without typed words and words that fit the same patches.
 
     ``features`` (h, w, E) float32 are the image's, and ``matches`` says how the candidates match
@@ -62,7 +62,7 @@ def background_of_image(
     kept &= torch.tensor([not is_typed(group, typed) for group in candidates.groups[:n]])
     offsets = SHARE * matches.deviation * (shares / shares.max()).clamp_min(1e-6).log()
     names = tuple(candidates.words[index] for index in kept.nonzero()[:, 0].tolist())
-    return Background(names, candidate_text(backbone)[:n][kept], offsets[kept])
+    return HiddenWords(names, candidate_text(backbone)[:n][kept], offsets[kept])
 
 
 def correlation(words: Tensor, typed: Tensor) -> Tensor:
@@ -76,9 +76,9 @@ def correlation(words: Tensor, typed: Tensor) -> Tensor:
     return first @ second.T
 
 
-def background_of_words(
+def hidden_of_words(
     backbone: Backbone, typed: Vocabulary, words: Iterable[str], templates: str
-) -> Background:
+) -> HiddenWords:
     """The given words without typed ones: a typed "pine trees" leaves out "tree".
 
     Raises VocabularyError for words that ``vocabulary.parse`` cannot read.
@@ -88,7 +88,7 @@ def background_of_words(
     names_of = {word: (word, *synonyms.get(word.casefold(), ())) for word in phrases}
     kept = tuple(word for word in phrases if not is_typed(names_of[word], typed))
     read = [vocabulary.read_as(backbone, word) for word in kept]
-    return Background(kept, embed(backbone, read, templates), torch.zeros(len(kept)))
+    return HiddenWords(kept, embed(backbone, read, templates), torch.zeros(len(kept)))
 
 
 def is_typed(names: tuple[str, ...], typed: Vocabulary) -> bool:
@@ -116,7 +116,7 @@ class Competition:
 
 
 def compete(
-    features: Tensor, prompts: Prompts, hidden: Background | None, scale: float, weight: float
+    features: Tensor, prompts: Prompts, hidden: HiddenWords | None, scale: float, weight: float
 ) -> Competition:
     """The logits of features (h, w, E), ``scale`` times the cosine.
 
@@ -126,8 +126,8 @@ def compete(
     classes = prompts.vocabulary.prompt_classes
     if hidden is None or not hidden.words:
         return Competition(logits, classes)
-    others = scale * torch.einsum("pe,hwe->phw", hidden.text, features)
-    logits, best = add_background(logits, others, scale * hidden.offsets, weight)
+    hidden_logits = scale * torch.einsum("pe,hwe->phw", hidden.text, features)
+    logits, best = add_background(logits, hidden_logits, scale * hidden.offsets, weight)
     found, index = best.unique(return_inverse=True)
     names = tuple(hidden.words[word] for word in found.tolist())
     return Competition(logits, (*classes, -1), names, index)

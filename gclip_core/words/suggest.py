@@ -54,8 +54,8 @@ DEFAULT = Thresholds()
 class Candidates:
     """Words that can be suggested, each the first of a group of synonyms.
 
-    ``class_of`` has the class of each word: the index of the class's first word, which names it.
-    ``everyday`` (words,) and ``stuff`` (classes,) are bool.
+    ``class_of`` has the class of each word. Words that belong to another word's class come last, so
+    word ``c`` names class ``c``. ``everyday`` (words,) and ``stuff`` (classes,) are bool.
     """
 
     groups: tuple[tuple[str, ...], ...]
@@ -183,6 +183,7 @@ def _candidates(groups: tuple[tuple[str, ...], ...]) -> Candidates:
     worn = lists.read("worn") if any(group[0] == PERSON for group in groups) else ()
     stuff = lists.read("stuff")
     usual = {word for group in _everyday() for word in group}
+    # Last, so that the first words are the classes: hidden_of_image and stuff rely on it.
     groups = tuple(sorted(groups, key=lambda group: group[0] in worn))
     words = tuple(group[0] for group in groups)
     class_of = tuple(words.index(PERSON) if word in worn else i for i, word in enumerate(words))

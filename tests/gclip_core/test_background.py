@@ -19,17 +19,17 @@ def backbone() -> Backbone:
 
 
 def given(backbone: Backbone, typed: str, words: object = LITERATURE) -> set[str]:
-    return set(background.background_of_words(backbone, parse(typed), words, "plain").words)
+    return set(background.hidden_of_words(backbone, parse(typed), words, "plain").words)
 
 
-def own(typed: str, *words: str) -> background.Background:
+def own(typed: str, *words: str) -> background.HiddenWords:
     """For the built-in model and an image whose quarters belong to four words."""
     model = loaded()
     quarters = embed(model, words or ("building", "sky", "zebra", "pizza"), "plain")
     features = quarters.view(2, 2, 1, 1, -1).expand(2, 2, 3, 3, -1)
     features = features.permute(0, 2, 1, 3, 4).reshape(6, 6, -1)
     matches = match(model, features, None)
-    return background.background_of_image(model, prompts(model, typed, "plain"), features, matches)
+    return background.hidden_of_image(model, prompts(model, typed, "plain"), features, matches)
 
 
 @pytest.mark.parametrize(

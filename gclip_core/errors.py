@@ -34,17 +34,19 @@ def check_choice(what: str, value: object, choices: Collection[object]) -> None:
         raise MethodError(f"{what} must be one of {', '.join(map(str, choices))}, not {value!r}.")
 
 
-def check_count(what: str, value: object) -> None:
-    """Raises MethodError if ``value`` is not an integer from 1 to 10⁹."""
+def check_count(what: str, value: object, error: type[GclipError] = MethodError) -> None:
+    """Raises ``error`` if ``value`` is not an integer from 1 to 10⁹."""
     if not isinstance(value, Integral) or isinstance(value, bool) or not 1 <= int(value) <= 10**9:
-        raise MethodError(f"{what} must be a whole number from 1 to {10**9:,}, not {value!r}.")
+        raise error(f"{what} must be a whole number from 1 to {10**9:,}, not {value!r}.")
 
 
-def check_between(what: str, value: object, low: float, high: float) -> None:
-    """Raises MethodError if ``value`` is not a number from ``low`` to ``high``, or is nan."""
+def check_between(
+    what: str, value: object, low: float, high: float, error: type[GclipError] = MethodError
+) -> None:
+    """Raises ``error`` if ``value`` is not a number from ``low`` to ``high``, or is nan."""
     if isinstance(value, bool) or not (isinstance(value, Real) and low <= float(value) <= high):
         range_ = f"of at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
-        raise MethodError(f"{what} must be a number {range_}, not {value!r}.")
+        raise error(f"{what} must be a number {range_}, not {value!r}.")
 
 
 def check_index(what: str, index: int, count: int) -> None:

@@ -50,17 +50,18 @@ def check_blocks(what: str, blocks: Blocks, words: Collection[str] = ("auto", "b
 class BlocksOf12:
     """Blocks of a tower of 12, counted from 0; other towers use those at the same depth.
 
-    Raises MethodError for no block, and for one that is not before the last of 12.
+    Raises MethodError for no block, one given twice, and one that is not before the last of 12.
     """
 
     blocks: tuple[int, ...]
 
     def __post_init__(self) -> None:
         blocks: Any = self.blocks
-        if not isinstance(blocks, tuple) or not blocks or not {*blocks} <= {*range(11)}:
+        is_given = isinstance(blocks, tuple) and blocks
+        if not is_given or indices("BlocksOf12", blocks) != blocks or max(blocks) > 10:
             raise MethodError(
-                "BlocksOf12 must be a tuple of block indices from 0 to 10, such as (6, 7), not "
-                f"{blocks!r:.80}."
+                "BlocksOf12 must be a tuple of different block indices from 0 to 10, such as "
+                f"(6, 7), not {blocks!r:.80}."
             )
 
     def indices(self, n_blocks: int) -> tuple[int, ...]:

@@ -30,9 +30,9 @@ MOST_EMBEDDINGS = 4096
 class Backbone:
     """An open_clip CLIP with the properties that the methods need; the model is not copied.
 
-    Raises BackboneError for a model with a tower that ``gclip_core.blocks`` cannot compute, and for
-    a tokenizer that is not a SimpleTokenizer; MethodError for a number or blocks that cannot be
-    used, and for a sink channel that it does not have.
+    Raises BackboneError for a model with a tower that ``gclip_core.blocks`` cannot compute, for a
+    tokenizer that is not a SimpleTokenizer, and for a number out of range; MethodError for blocks
+    that cannot be used, and for a sink channel that it does not have.
     """
 
     name: str
@@ -80,8 +80,8 @@ class Backbone:
             if not isinstance(triple, Sequence) or len(triple) != 3:
                 raise BackboneError(f"{name} must be three numbers, not {triple!r:.60}.")
             for number in triple:
-                check_between(name, number, least, 1)
-        check_count("short_side", self.short_side)
+                check_between(name, number, least, 1, BackboneError)
+        check_count("short_side", self.short_side, BackboneError)
         check_blocks("amf_blocks", self.amf_blocks, ("auto",))
         check_blocks("cs_blocks", self.cs_blocks, ("auto",))
         for channel in self.sink_channels:

@@ -139,6 +139,7 @@ def test_no_projection() -> None:
         ({"cs_blocks": [0]}, "cs_blocks must"),
         ({"short_side": 0}, "short_side must"),
         ({"mean": (0.5, 0.5)}, "mean must be three numbers"),
+        ({"mean": (2, 0, 0)}, "mean must be a number from 0 to 1"),
         ({"std": 0.5}, "std must be three numbers"),
         ({"std": (0.5, 0.5, 0)}, "std must"),
         ({"tokenizer": "ViT-B-16"}, "tokenizer must be an open_clip.SimpleTokenizer"),
@@ -146,7 +147,8 @@ def test_no_projection() -> None:
     ids=str,
 )
 def test_unusable_settings(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(GclipError, match=message):
+    error = MethodError if "blocks" in message else BackboneError
+    with pytest.raises(error, match=message):
         replace(tiny_backbone(1, layers=2), **settings)
 
 

@@ -17,7 +17,7 @@ from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.relatives.freecp import PURIFICATIONS
 from gclip_core.segmenter import Segmenter
 from gclip_core.words.text import TEMPLATES
-from gclip_core.words.vocabulary import unknown_phrases
+from gclip_core.words.vocabulary import read_phrases
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,7 +80,7 @@ def _note_unknown_words(experiment: Experiment) -> None:
     """Prints the phrases that the backbone does not know, if its words are known."""
     backbone, dataset = experiment.segmenter.backbone, experiment.dataset
     vocabulary = dataset.vocabulary(range(len(dataset.classes)))
-    unknown = [entry.phrase for entry in unknown_phrases(backbone, vocabulary)]
+    unknown = [entry.phrase for entry in read_phrases(backbone, vocabulary.phrases)[1]]
     if unknown:
         shown = ", ".join(unknown[:8]) + (", …" if len(unknown) > 8 else "")
         print(

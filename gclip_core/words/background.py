@@ -87,7 +87,7 @@ def hidden_of_words(
     phrases = parse(words).phrases
     names_of = {word: (word, *synonyms.get(word.casefold(), ())) for word in phrases}
     kept = tuple(word for word in phrases if not is_typed(names_of[word], typed))
-    read = [vocabulary.read_as(backbone, word) for word in kept]
+    read, _ = vocabulary.read_phrases(backbone, kept)
     return HiddenWords(kept, embed(backbone, read, templates), torch.zeros(len(kept)))
 
 

@@ -16,7 +16,7 @@ from gclip_core.words.text import embed
 
 MAX_CLASSES = 500
 MAX_PHRASES = 2000
-MAX_PHRASE = 300
+MAX_CHARACTERS = 300
 NOT_ENGLISH = "This model learned from English texts, and these are not in English letters: {}."
 _PREPOSITION = re.compile(r" (?:in|on|with) ")
 _JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
@@ -142,9 +142,9 @@ def _clean(phrase: str) -> str:
         " " if unicodedata.category(c) in invisible and c not in _JOINERS else c for c in phrase
     )
     phrase = " ".join(visible.split()).strip(" " + _JOINERS)
-    if len(phrase) > MAX_PHRASE:  # before NFC, which takes minutes for many combining marks
+    if len(phrase) > MAX_CHARACTERS:  # before NFC, which takes minutes for many combining marks
         raise VocabularyError(
-            f"A word or phrase may have up to {MAX_PHRASE} characters, but this one has "
+            f"A word or phrase may have up to {MAX_CHARACTERS} characters, but this one has "
             f"{len(phrase):,}: '{phrase[:40]}…'. Separate classes with commas."
         )
     return unicodedata.normalize("NFC", phrase)
@@ -178,7 +178,7 @@ def prompts(backbone: Backbone, words: Words, templates: str) -> Prompts:
     """
     classes = parse(words)
     notes = list(classes.notes)
-    read = [read_as(backbone, phrase) for phrase in classes.phrases]
+    read, unknown = read_phrases(backbone, classes.phrases)
     shortened = [
         f"“{phrase[:30]}” as “{noun}”"
         for phrase, noun in zip(classes.phrases, read, strict=True)
@@ -189,18 +189,32 @@ def prompts(backbone: Backbone, words: Words, templates: str) -> Prompts:
     foreign = [phrase for phrase in classes.phrases if not _has_english_letter(phrase)]
     if foreign and backbone.known is None:
         notes.append(NOT_ENGLISH.format(_quoted(foreign)))
-    text = embed(backbone, read, templates)
-    return Prompts(classes, text, unknown_phrases(backbone, classes), tuple(notes))
+    return Prompts(classes, embed(backbone, read, templates), unknown, tuple(notes))
 
 
-def read_as(backbone: Backbone, phrase: str) -> str:
-    """The end of a phrase that the backbone knows, or the phrase."""
-    is_known, noun = look_up(backbone.known, phrase) if backbone.known else (False, None)
-    return noun if is_known and noun else phrase
+def read_phrases(
+    backbone: Backbone, phrases: Iterable[str]
+) -> tuple[list[str], tuple[UnknownPhrase, ...]]:
+    """What the backbone reads each phrase as, and the phrases that it does not know.
+
+    It reads a phrase as the end that it knows, else as it is. An unknown phrase has the reason and
+    the nearest word; there is none for names and other languages. A backbone with an open
+    vocabulary knows all phrases.
+    """
+    if backbone.known is None:
+        return [*phrases], ()
+    read, unknown = list[str](), list[UnknownPhrase]()
+    for phrase in phrases:
+        is_known, noun = look_up(backbone.known, phrase)
+        read.append(noun if is_known and noun else phrase)
+        if not is_known:
+            is_english = _has_english_letter(phrase)
+            reason = "not one of its words" if is_english else "not in English letters"
+            unknown.append(UnknownPhrase(phrase, reason, noun))
+    return read, tuple(unknown)
 
 
 def _has_english_letter(phrase: str) -> bool:
-    """Whether a phrase has an English letter."""
     return any(c.isascii() and c.isalpha() for c in phrase)
 
 
@@ -214,24 +228,6 @@ def forms(phrase: str) -> list[str]:
     """A phrase and its possible singulars."""
     singular = {"s": "", "es": "", "ies": "y", "ves": "f"}
     return [phrase, *(phrase.removesuffix(s) + singular[s] for s in singular if phrase.endswith(s))]
-
-
-def unknown_phrases(backbone: Backbone, vocabulary: Vocabulary) -> tuple[UnknownPhrase, ...]:
-    """Phrases that the backbone does not know, each with the reason and the nearest word.
-
-    There is no nearest word for names and other languages. A backbone with an open vocabulary knows
-    all phrases.
-    """
-    if backbone.known is None:
-        return ()
-    unknown = []
-    for phrase in vocabulary.phrases:
-        is_known, nearest = look_up(backbone.known, phrase)
-        if not is_known:
-            is_english = _has_english_letter(phrase)
-            reason = "not one of its words" if is_english else "not in English letters"
-            unknown.append(UnknownPhrase(phrase, reason, nearest))
-    return tuple(unknown)
 
 
 def look_up(known: KnownWords, phrase: str) -> tuple[bool, str | None]:

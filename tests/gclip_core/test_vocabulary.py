@@ -15,7 +15,13 @@ from torch import Tensor
 from gclip_core import Backbone, VocabularyError, lists
 from gclip_core.words import text, vocabulary
 from gclip_core.words.text import embed
-from gclip_core.words.vocabulary import MAX_CLASSES, MAX_PHRASE, UnknownPhrase, Vocabulary, parse
+from gclip_core.words.vocabulary import (
+    MAX_CHARACTERS,
+    MAX_CLASSES,
+    UnknownPhrase,
+    Vocabulary,
+    parse,
+)
 from tests.models import loaded, tiny_backbone
 
 REFUSED: dict[str, list[Any]] = {
@@ -26,8 +32,8 @@ REFUSED: dict[str, list[Any]] = {
         ",".join(map(str, range(10_000))),
     ],
     "synonyms": [";".join(map(str, range(30_000)))],
-    f"up to {MAX_PHRASE} characters": [
-        ["x" * (MAX_PHRASE + 1)],
+    f"up to {MAX_CHARACTERS} characters": [
+        ["x" * (MAX_CHARACTERS + 1)],
         ["\u202e" + "y" * 2**20],
         ["a" + "\u0327\u0301" * 200_000],  # would take minutes if composed
     ],
@@ -164,7 +170,7 @@ def test_long_phrase(backbone: Backbone, phrase: str) -> None:
 
 
 def unknown(words: Any, backbone: Backbone | None = None) -> dict[str, UnknownPhrase]:
-    entries = vocabulary.unknown_phrases(backbone or loaded(), parse(words))
+    _, entries = vocabulary.read_phrases(backbone or loaded(), parse(words).phrases)
     return {entry.phrase: entry for entry in entries}
 
 

@@ -75,7 +75,7 @@ def check(source: Source, max_pixels: int = MAX_PIXELS, draft: Size | None = Non
         if isinstance(source, Image.Image):
             _check_size(source.height, source.width, max_pixels)
             source.load()
-            return _as_rgb(_upright(source.copy(), _orientation(source)))
+            return _as_rgb(_upright(source, _orientation(source)))
         with _open(source, max_pixels) as image:
             turn = _orientation(image)
             if draft:
@@ -220,6 +220,7 @@ def _upright(image: Image.Image, turn: int) -> Image.Image:
 
 
 def _as_rgb(image: Image.Image) -> Image.Image:
+    """A new RGB image, even of one in RGB."""
     if image.mode.startswith("I"):
         deep = np.asarray(image).clip(0, 65_407).astype(np.uint16, copy=False)  # of 16 bits
         deep += 128  # in place: a large picture has no memory for copies

@@ -80,10 +80,12 @@ class Calibration(LastBlock):
         return torch.stack([path_matrix(last, window, head) for window in windows])
 
     def _windows(self, encoded: Encoded) -> Iterator["Calibrated"]:
-        before_last = encoded.heads(encoded.backbone.n_blocks - 2)
+        is_lof = self.outliers == "lof"
+        before_last = None if is_lof else encoded.heads(encoded.backbone.n_blocks - 2)
         for i in range(len(encoded.corners)):
-            inputs = [x[i] for x in encoded.inputs]
-            yield calibrate(self, inputs, before_last[i], encoded.window_grid)
+            inputs = [x[i].float() for x in encoded.inputs]
+            outliers = som_outliers(before_last[i]) if before_last else lof_outliers(inputs[-1][1:])
+            yield calibrate(self, inputs, outliers, encoded.window_grid)
 
 
 SCCLIP = Calibration("kk", "lof", keeps_isolated=True, thresholds_gate=False, second_attends=True)
@@ -185,21 +187,18 @@ class Calibrated:
 
 
 def calibrate(
-    calibration: Calibration, inputs: Sequence[Tensor], before_last: Heads, grid: Grid
+    calibration: Calibration, inputs: Sequence[Tensor], outliers: Tensor, grid: Grid
 ) -> Calibrated:
     """Computes the inputs of the calibrated last block for one window.
 
-    ``inputs`` are those of all blocks, (1+N, D) each; ``before_last`` are queries and keys of the
-    block before the last, (H, 1+N, d) each. Raises ImageError for too few patches
-    (``lof_outliers``).
+    ``inputs`` are those of all blocks, (1+N, D) float32 each; ``outliers`` (n,) int64 are indices
+    of patches.
     """
 
     def outputs(of: BlocksOf12) -> list[Tensor]:
-        return [inputs[block + 1].float() for block in of.indices(len(inputs))]
+        return [inputs[block + 1] for block in of.indices(len(inputs))]
 
-    late = inputs[-1].float()  # the last block's input
-    is_lof = calibration.outliers == "lof"
-    outliers = lof_outliers(late[1:]) if is_lof else som_outliers(before_last)
+    late = inputs[-1]  # the last block's input
     keeps = calibration.keeps_isolated
     near = cosines(repaired(outputs(BEFORE)[-1][1:], outliers, grid, keeps))
     gated = thresholded(near) if calibration.thresholds_gate else near
@@ -239,7 +238,8 @@ def path_matrix(last: Module, calibrated: Calibrated, head: int | None) -> Tenso
     patches of the second pass are from earlier blocks. Layer norms, projections and the class term
     are left out, because they do not mix patches.
     """
-    kind, (_, attending) = ATTENTIONS[calibrated.calibration.attention], _heads(last, calibrated)
+    kind = ATTENTIONS[calibrated.calibration.attention]
+    _, attending = _heads(last, calibrated)
     attended = attention.mean_matrix(kind, attending.only(head), calibrated.grid)
     first, second = _with_attention(calibrated.gate.repeat(2, 1, 1), attended, kind)
     eye = torch.eye(len(first), device=first.device)

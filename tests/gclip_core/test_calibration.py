@@ -55,7 +55,12 @@ def test_steps(name: str, states: tuple[reference.Tower, list[Tensor]]) -> None:
     tower, xs = states
     q, k, _ = reference.qkv(tower, 10, xs[10])
     heads = calibration.Heads(*(torch.stack(part).float() for part in (q, k)))
-    calibrated = calibration.calibrate(CALIBRATIONS[name], [x.float() for x in xs], heads, GRID)
+    inputs = [x.float() for x in xs]
+    outliers = {
+        "scclip": calibration.lof_outliers(inputs[-1][1:]),
+        "sfp": calibration.som_outliers(heads),
+    }
+    calibrated = calibration.calibrate(CALIBRATIONS[name], inputs, outliers[name], GRID)
     steps = reference.calibrated_steps(tower, name, xs, GRID)
     assert sorted(calibrated.outliers.tolist()) == sorted(steps.outliers)
     assert close(calibrated.before, steps.before)

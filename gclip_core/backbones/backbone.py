@@ -55,7 +55,11 @@ class Backbone:
     text_cache: BoundedCache[Tensor] = field(
         init=False, repr=False, default_factory=lambda: BoundedCache(MOST_EMBEDDINGS)
     )
-    """The keys are templates and a phrase, or templates and all candidates (``words.suggest``)."""
+    """The keys are templates and a phrase."""
+    candidate_cache: BoundedCache[Tensor] = field(
+        init=False, repr=False, default_factory=lambda: BoundedCache(1)
+    )
+    """The embeddings of all words that can be suggested; the key is the words."""
     prefix_cache: BoundedCache[Any] = field(
         init=False, repr=False, default_factory=lambda: BoundedCache(4)
     )
@@ -89,7 +93,8 @@ class Backbone:
 
     def _misfits(self) -> list[str]:
         """What of the model ``gclip_core.blocks`` cannot compute; empty if it can be used."""
-        model, visual = self.model, getattr(self.model, "visual", None)
+        model = self.model
+        visual = getattr(model, "visual", None)
         if not isinstance(model, CLIP):
             return ["it is not an open_clip CLIP"]
         if not isinstance(visual, VisionTransformer):

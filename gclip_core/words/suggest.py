@@ -164,10 +164,9 @@ def match(backbone: Backbone, features: Tensor, probabilities: Tensor | None) ->
 
 def candidate_text(backbone: Backbone) -> Tensor:
     """Text embeddings of the candidates with one template: (words, E) float32, L2-normalised."""
-    words, plain = candidates_of(backbone).words, TEMPLATES["plain"]
-    # One entry of the cache for all candidates.
-    return backbone.text_cache.get_or_make(
-        (plain, words), lambda: embed_new(backbone, words, plain)
+    words = candidates_of(backbone).words
+    return backbone.candidate_cache.get_or_make(
+        words, lambda: embed_new(backbone, words, TEMPLATES["plain"])
     )
 
 

@@ -126,7 +126,7 @@ def parser() -> argparse.ArgumentParser:
         "FreeCP after each method: drops redundant classes, and replaces the set's background with "
         "its own (default: none)"
     )
-    option("--purify", default="none", choices=PURIFICATIONS, help=purify_help)
+    option("--purify", default="none", choices=("none", *PURIFICATIONS), help=purify_help)
     refine_help = "how edges follow the image (default: none, as in the papers)"
     option("--refine", default="none", choices=("none", *REFINEMENTS), help=refine_help)
     templates_help = "sentences around each word (default: imagenet80)"

@@ -77,9 +77,10 @@ class Experiment:
     """One evaluation: a segmenter, a data set, and the methods, each a row of the table.
 
     ``words`` is the rule for the classes of each image (``queried_classes``). Pixels whose
-    probability is below ``threshold`` become the data set's background class. ``purify`` is a name
-    in ``freecp.PURIFICATIONS``; its own background then replaces the background class, whose words
-    only take part in the softmax. ``refine`` is "none" or a name in ``refine.REFINEMENTS``.
+    probability is below ``threshold`` become the data set's background class. ``purify`` is "none"
+    or a name in ``freecp.PURIFICATIONS``, whose own background then replaces the background class;
+    the words of that only take part in the softmax. ``refine`` is "none" or a name in
+    ``refine.REFINEMENTS``.
     Raises EvaluationError for an unknown rule, and MethodError for a threshold that is no
     probability.
     """

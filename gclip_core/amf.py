@@ -74,18 +74,6 @@ class Fusion:
         check_choice("attention", self.attention, ("qk", "own"))
 
 
-@dataclass(frozen=True)
-class GlobalTokens:
-    """The global tokens of every block.
-
-    ``scores[l]`` is ``max_j m_j`` of block ``l``: 1 for uniform attention, N if all patches attend
-    to a single one. ``tokens[l]`` are the patches with ``m_j >= threshold``.
-    """
-
-    scores: tuple[float, ...]
-    tokens: tuple[tuple[int, ...], ...]
-
-
 def received(heads: Heads) -> Tensor:
     """How much each patch is attended to, ``m_j = N mean_i A_ij``: (N,) float32.
 
@@ -138,9 +126,11 @@ def fusion_report(
     def has_token(block: int) -> bool:
         return bool(global_tokens(received_by(block), fusion.global_threshold))
 
-    first, reason = first_global_block(has_token, n_blocks, n_fused), FusionReason.GLOBAL_TOKENS
+    reason = FusionReason.GLOBAL_TOKENS
+    first = first_global_block(has_token, n_blocks, n_fused)
     if first is None:
-        first, reason = min(n_blocks // 2, n_blocks - n_fused) - 1, FusionReason.MIDDLE
+        reason = FusionReason.MIDDLE
+        first = min(n_blocks // 2, n_blocks - n_fused) - 1
     return FusionReport(tuple(range(first, first + n_fused)), reason)
 
 

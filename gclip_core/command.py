@@ -103,7 +103,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--purify",
         default="none",
-        choices=PURIFICATIONS,
+        choices=("none", *PURIFICATIONS),
         help="freecp: FreeCP's step after the method (default none)",
     )
     parser.add_argument(

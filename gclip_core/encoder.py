@@ -42,7 +42,7 @@ class Encoded:
     suppressed: tuple[int, ...] = ()
     """The blocks that CS changed, ascending."""
     without_cs: "Encoded | None" = field(default=None, repr=False)
-    """With CS, the encoding from which it resumes."""
+    """The encoding before CS; None if this one has no CS."""
     _received: dict[int, Tensor] = field(init=False, repr=False, default_factory=dict)
 
     @property
@@ -61,7 +61,7 @@ class Encoded:
     def _whole(self) -> "Encoded":
         """The image encoded as one window; computed once."""
         if self.without_cs is None:
-            return encode(self.backbone, self.pixels, self.image_size, side=None, stride=1)
+            return encode(self.backbone, self.pixels, self.image_size)
         return suppress(self.without_cs.whole, self.suppressed)
 
     def split(self) -> Iterator["Encoded"]:
@@ -116,11 +116,11 @@ class Encoded:
 
     def fusion_report(self, fusion: Fusion | None) -> FusionReport:
         """The blocks whose attention is fused, and why; windows and CS do not change them."""
-        clean, tower = self.without_cs or self, self.backbone
+        clean = self.without_cs or self
         return amf.fusion_report(
             fusion,
-            tower.n_blocks,
-            tower.amf_blocks,
+            self.backbone.n_blocks,
+            self.backbone.amf_blocks,
             lambda block: clean.whole.received(block),  # only "auto" needs the whole image
         )
 
@@ -149,8 +149,8 @@ def encode(
     backbone: Backbone,
     pixels: Tensor,
     image_size: Size,
-    side: int | None,
-    stride: int,
+    side: int | None = None,
+    stride: int = 1,
 ) -> Encoded:
     """Encodes a normalised image, (3, height, width) float32, without CS.
 
@@ -199,10 +199,11 @@ def suppress(encoded: Encoded, suppressed: tuple[int, ...]) -> Encoded:
     """
     if suppressed == encoded.suppressed:
         return encoded
-    clean, tower = encoded.without_cs or encoded, encoded.backbone.blocks
+    clean = encoded.without_cs or encoded
     if not suppressed:
         return clean
-    norms, start = encoded.backbone.norms, suppressed[0]
+    tower, norms = encoded.backbone.blocks, encoded.backbone.norms
+    start = suppressed[0]
     weights = {
         block: cs.scale_rows(tower[block].mlp.c_proj.weight, cs.channel_factors(norms[block]))
         for block in suppressed

@@ -7,15 +7,27 @@ a block or head that the tower does not have.
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from gclip_core import amf, attention, last_block
-from gclip_core.amf import GlobalTokens
 from gclip_core.encoder import Encoded
 from gclip_core.errors import MethodError, check_between, check_index
 from gclip_core.methods import Method
+
+
+@dataclass(frozen=True)
+class GlobalTokens:
+    """The global tokens of every block.
+
+    ``scores[l]`` is ``max_j m_j`` of block ``l``: 1 for uniform attention, N if all patches attend
+    to a single one. ``tokens[l]`` are the patches with ``m_j >= threshold``.
+    """
+
+    scores: tuple[float, ...]
+    tokens: tuple[tuple[int, ...], ...]
 
 
 @torch.no_grad()

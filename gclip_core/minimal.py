@@ -16,10 +16,10 @@ def segment(model: Any, tokenizer: Any, picture: Any, words: list[str]) -> Tenso
     """The index of each pixel's word, (height, width). ``model``: ViT-B-16-quickgelu of OpenAI."""
     visual, (*trunk, last) = model.visual, model.visual.transformer.resblocks
     h, w = (int(side * (SIDE / min(picture.size) / PATCH) + 0.5) for side in picture.size[::-1])
-    scaled: Any = image_transform((h * PATCH, w * PATCH), is_train=False, resize_mode="squash")
+    to_input: Any = image_transform((h * PATCH, w * PATCH), is_train=False, resize_mode="squash")
     places = visual.positional_embedding[1:].T.unflatten(1, visual.grid_size)[None]
     places = F.interpolate(places, (h, w), mode="bicubic")  # trained for another grid
-    patches = (visual.conv1(scaled(picture)[None]) + places).flatten(2)[0].T  # (N, D), N = h w
+    patches = (visual.conv1(to_input(picture)[None]) + places).flatten(2)[0].T  # (N, D), N = h w
     first = visual.class_embedding + visual.positional_embedding[0]
     x = visual.ln_pre(torch.cat([first[None], patches]))  # (T, D), T = 1 + N
 

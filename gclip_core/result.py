@@ -76,7 +76,7 @@ class Segmentation:
     refined: str = "none"
     """The refinement of the labels, a name in ``pixels.refine.REFINEMENTS``, if any."""
     purified: str = "none"
-    """The purification, a name in ``gclip_core.relatives.freecp.PURIFICATIONS``."""
+    """The purification, a name in ``relatives.freecp.PURIFICATIONS``, if any."""
     maps: Tensor | None = None
     """The scores of classes after a purification, (C, h, w) float32 from 0 to 1. Without one, the
     scores are ``masks.scores`` of the logits."""

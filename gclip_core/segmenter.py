@@ -43,7 +43,7 @@ class Segmenter:
     the cosine. An image has at most ``max_patches`` patches.
 
     Instead of an image, methods take an encoding that a segmenter with the same backbone, size and
-    windows made, or its ``whole``. Its CS does not count: a ``Method`` has its own.
+    windows made, or its ``whole``. An encoding's CS is ignored: each method applies its own.
 
     Raises GclipError for a setting out of range. Its methods raise GclipError for another encoding,
     MethodError for a ``Method`` that cannot be computed, and ImageError for fewer than 31 patches
@@ -119,14 +119,14 @@ class Segmenter:
         ``background``, its words only take part in the softmax, with their full logits whatever the
         ``background_weight`` above 0, and a pixel has a class if a score is at least one half.
 
-        ``refine`` is "none" or a name in ``refine.REFINEMENTS``: edges then follow the image, and
-        outlines are smoothed. For an encoding, this needs ``picture``, the image that was encoded;
-        otherwise ``picture`` is not used. Raises GclipError for an image, words or settings that
-        cannot be used.
+        ``refine`` is "none" or a name in ``pixels.refine.REFINEMENTS``: edges then follow the
+        image, and outlines are smoothed. For an encoding, this needs ``picture``, the image that
+        was encoded; otherwise ``picture`` is not used. Raises GclipError for an image, words or
+        settings that cannot be used.
         """
         check_between("threshold", threshold, 0, 1)
         check_between("background_weight", background_weight, 0, 1)
-        check_choice("purify", purify, freecp.PURIFICATIONS)
+        check_choice("purify", purify, ("none", *freecp.PURIFICATIONS))
         check_choice("refine", refine, ("none", *REFINEMENTS))
         method = checked(method)
         prompts = self.prompts(words)

@@ -39,7 +39,8 @@ def choose(n: int, labels: NDArray[np.integer], picture: Image.Image) -> tuple[s
     """
     size = min(256, picture.height), min(256, picture.width)
     pixels = np.asarray(picture.resize((size[1], size[0]), Image.Resampling.NEAREST))
-    at, free = _scaled(labels, size), (COLOURS * math.ceil(n / len(COLOURS)))[: max(n, CHOICE)]
+    at = _scaled(labels, size)
+    free = (COLOURS * math.ceil(n / len(COLOURS)))[: max(n, CHOICE)]
     levels = np.array([getrgb(colour) for colour in free], float)
     cost = np.tile(ORDER * np.arange(len(free)), (n, 1))
     for index in np.unique(at[at >= 0]):

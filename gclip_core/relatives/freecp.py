@@ -20,7 +20,7 @@ from gclip_core.types import Grid
 from gclip_core.words.background import HiddenWords
 from gclip_core.words.vocabulary import Prompts
 
-PURIFICATIONS = ("none", "freecp")
+PURIFICATIONS = ("freecp",)
 """Names of the steps that can follow a method."""
 REDUNDANT = 0.15
 """Classes whose overlap before and after spreading is not above this are dropped."""
@@ -44,7 +44,8 @@ def class_maps(
     if hidden is not None:
         text, offsets = torch.cat([text, hidden.text]), torch.cat([offsets, hidden.offsets])
         classes = (*classes, *[-1] * len(hidden.words))
-    scale, maps = encoded.backbone.model.logit_scale.exp().cpu(), []
+    scale = encoded.backbone.model.logit_scale.exp().cpu()
+    maps = []
     affinities = (one for some in encoded.split() for one in affinity(some))
     for weights, window in zip(affinities, features, strict=True):
         shares = (scale * (window @ text.T + offsets)).softmax(-1).to(weights.device)

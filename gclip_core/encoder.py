@@ -146,11 +146,7 @@ class Encoded:
 
 @torch.no_grad()
 def encode(
-    backbone: Backbone,
-    pixels: Tensor,
-    image_size: Size,
-    side: int | None = None,
-    stride: int = 1,
+    backbone: Backbone, pixels: Tensor, image_size: Size, side: int | None = None, stride: int = 1
 ) -> Encoded:
     """Encodes a normalised image, (3, height, width) float32, without CS.
 

@@ -17,8 +17,8 @@ from gclip_core.types import Module
 def encoding_for(method: Method, encoded: Encoded) -> Encoded:
     """The encoding with ``method``'s CS and no other; the given one if it is that.
 
-    ``features`` and ``attention_matrix`` call this themselves; pass them its result to compute it
-    only once. Raises MethodError for anything but a method, and for blocks that CS cannot change.
+    All that takes a method calls this; pass its result to compute it once. Raises MethodError for
+    anything but a method, and for blocks that CS cannot change.
     """
     report = encoded.backbone.suppression_report(checked(method).suppression)
     return encoder.suppress(encoded, report.blocks)
@@ -29,8 +29,8 @@ def features(method: Method, encoded: Encoded) -> Tensor:
     """Dense features of each window: (W, h, w, E) float32 on the CPU, L2-normalised.
 
     The formulas are in METHOD.md's table. The grid is the window's, or a finer one of
-    ``method.last``. Raises MethodError as ``encoding_for`` does and for blocks that AMF cannot
-    fuse, and ImageError for fewer than 31 patches with SC-CLIP.
+    ``method.last``. Raises MethodError for blocks that AMF or CS cannot use, and ImageError for
+    fewer than 31 patches with SC-CLIP.
     """
     encoded = encoding_for(method, encoded)
     visual, fused = encoded.backbone.visual, encoded.fusion_report(method.fusion).blocks

@@ -130,30 +130,24 @@ class Segmenter:
         check_choice("refine", refine, ("none", *REFINEMENTS))
         method = checked(method)
         prompts = self.prompts(words)
-        checked_picture = None
-        if not isinstance(image, Encoded):
-            checked_picture = images.check(image)
-            image = self._encode(checked_picture)
-        elif refine != "none":
-            checked_picture = picture_of(image.image_size, picture)
-        encoded = self._as_encoded(image)
+        photo = None if isinstance(image, Encoded) else images.check(image)
+        encoded = self._as_encoded(image) if photo is None else self._encode(photo)
+        guide = None if refine == "none" else photo or picture_of(encoded.image_size, picture)
         source = last_block.encoding_for(method, encoded)
         windows = last_block.features(method, source)
         # The mean of cosines is the dot product with the mean of the unit vectors.
         features = source.average(windows)
         hidden = self._background(encoded, features, prompts, background, background_weight)
         competition = compete(features, prompts, hidden, self.logit_scale, background_weight)
-        notes, maps = prompts.notes, None
-        if purify == "freecp":
-            if hidden is not None:
-                threshold = max(threshold, freecp.BACKGROUND_THRESHOLD)
-            maps = freecp.class_maps(source, windows, prompts, hidden)
-            labels = masks.map_labels(maps, encoded.image_size, threshold)
-        else:
-            if hidden is not None and not hidden.words:
-                notes = (*notes, NO_BACKGROUND)
-            size = encoded.image_size
+        maps = None if purify == "none" else freecp.class_maps(source, windows, prompts, hidden)
+        size = encoded.image_size
+        if maps is None:
             labels = masks.labels(competition.logits, competition.prompt_classes, size, threshold)
+        else:
+            threshold = threshold if hidden is None else max(threshold, freecp.BACKGROUND_THRESHOLD)
+            labels = masks.map_labels(maps, size, threshold)
+        is_alone = maps is None and hidden is not None and not hidden.words
+        notes = (*prompts.notes, NO_BACKGROUND) if is_alone else prompts.notes
         result = Segmentation(
             labels=labels,
             logits=competition.logits,
@@ -169,9 +163,7 @@ class Segmenter:
             purified=purify,
             maps=maps,
         )
-        if checked_picture is None or refine == "none":
-            return result
-        return refined(result, checked_picture, refine)
+        return result if guide is None else refined(result, guide, refine)
 
     def _background(
         self,

@@ -56,11 +56,9 @@ def test_steps(name: str, states: tuple[reference.Tower, list[Tensor]]) -> None:
     q, k, _ = reference.qkv(tower, 10, xs[10])
     heads = calibration.Heads(*(torch.stack(part).float() for part in (q, k)))
     inputs = [x.float() for x in xs]
-    outliers = {
-        "scclip": calibration.lof_outliers(inputs[-1][1:]),
-        "sfp": calibration.som_outliers(heads),
-    }
-    calibrated = calibration.calibrate(CALIBRATIONS[name], inputs, outliers[name], GRID)
+    late, is_lof = inputs[-1][1:], name == "scclip"
+    outliers = calibration.lof_outliers(late) if is_lof else calibration.som_outliers(heads)
+    calibrated = calibration.calibrate(CALIBRATIONS[name], inputs, outliers, GRID)
     steps = reference.calibrated_steps(tower, name, xs, GRID)
     assert sorted(calibrated.outliers.tolist()) == sorted(steps.outliers)
     assert close(calibrated.before, steps.before)

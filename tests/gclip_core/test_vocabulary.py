@@ -15,13 +15,7 @@ from torch import Tensor
 from gclip_core import Backbone, VocabularyError, lists
 from gclip_core.words import text, vocabulary
 from gclip_core.words.text import embed
-from gclip_core.words.vocabulary import (
-    MAX_CHARACTERS,
-    MAX_CLASSES,
-    UnknownPhrase,
-    Vocabulary,
-    parse,
-)
+from gclip_core.words.vocabulary import MAX_CLASSES, UnknownPhrase, Vocabulary, parse
 from tests.models import loaded, tiny_backbone
 
 REFUSED: dict[str, list[Any]] = {
@@ -32,8 +26,8 @@ REFUSED: dict[str, list[Any]] = {
         ",".join(map(str, range(10_000))),
     ],
     "synonyms": [";".join(map(str, range(30_000)))],
-    f"up to {MAX_CHARACTERS} characters": [
-        ["x" * (MAX_CHARACTERS + 1)],
+    f"up to {vocabulary.MAX_CHARACTERS} characters": [
+        ["x" * (vocabulary.MAX_CHARACTERS + 1)],
         ["\u202e" + "y" * 2**20],
         ["a" + "\u0327\u0301" * 200_000],  # would take minutes if composed
     ],

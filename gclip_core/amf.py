@@ -126,10 +126,9 @@ def fusion_report(
     def has_token(block: int) -> bool:
         return bool(global_tokens(received_by(block), fusion.global_threshold))
 
-    reason = FusionReason.GLOBAL_TOKENS
     first = first_global_block(has_token, n_blocks, n_fused)
+    reason = FusionReason.MIDDLE if first is None else FusionReason.GLOBAL_TOKENS
     if first is None:
-        reason = FusionReason.MIDDLE
         first = min(n_blocks // 2, n_blocks - n_fused) - 1
     return FusionReport(tuple(range(first, first + n_fused)), reason)
 

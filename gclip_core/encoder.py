@@ -117,11 +117,9 @@ class Encoded:
     def fusion_report(self, fusion: Fusion | None) -> FusionReport:
         """The blocks whose attention is fused, and why; windows and CS do not change them."""
         clean = self.without_cs or self
-        return amf.fusion_report(
-            fusion,
-            self.backbone.n_blocks,
-            self.backbone.amf_blocks,
-            lambda block: clean.whole.received(block),  # only "auto" needs the whole image
+        tower = self.backbone
+        return amf.fusion_report(  # only "auto" needs the whole image
+            fusion, tower.n_blocks, tower.amf_blocks, lambda block: clean.whole.received(block)
         )
 
     @torch.no_grad()

@@ -1,8 +1,8 @@
 """What an encoded image shows of the tower: attention, global tokens and Values.
 
-All functions take the image as one window (``Encoded.whole``), with the encoding's CS, if any (see
-``last_block.encoding_for``); only ``last_attention`` takes the method's. They raise MethodError for
-a block or head that the tower does not have.
+All functions take the image as one window (``Encoded.whole``). ``last_attention`` has the method's
+CS, the others have the encoding's, if any: see ``last_block.encoding_for``. They raise MethodError
+for a block or head that the tower does not have.
 """
 
 import math

@@ -17,8 +17,8 @@ from gclip_core.types import Module
 def encoding_for(method: Method, encoded: Encoded) -> Encoded:
     """The encoding with ``method``'s CS and no other; the given one if it is that.
 
-    All that takes a method calls this; pass its result to compute it once. Raises MethodError for
-    anything but a method, and for blocks that CS cannot change.
+    Whatever computes with a method calls this; pass its result to compute it only once. Raises
+    MethodError for anything but a method, and for blocks that CS cannot change.
     """
     report = encoded.backbone.suppression_report(checked(method).suppression)
     return encoder.suppress(encoded, report.blocks)

@@ -4,7 +4,6 @@ import operator
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from gclip_core.errors import MethodError
 from gclip_core.types import Blocks
@@ -40,10 +39,8 @@ def check_blocks(what: str, blocks: Blocks, words: Collection[str] = ("auto", "b
     if isinstance(blocks, str) and blocks in words:
         return
     if not isinstance(blocks, tuple) or not blocks or indices(what, blocks) != blocks:
-        raise MethodError(
-            f"{what} must be {', '.join(words)} or a tuple of different block indices counted from "
-            f"0, not {blocks!r}."
-        )
+        choices = " or ".join([*words, "a tuple of different block indices counted from 0"])
+        raise MethodError(f"{what} must be {choices}, not {blocks!r:.80}.")
 
 
 @dataclass(frozen=True)
@@ -56,13 +53,9 @@ class BlocksOf12:
     blocks: tuple[int, ...]
 
     def __post_init__(self) -> None:
-        blocks: Any = self.blocks
-        is_given = isinstance(blocks, tuple) and blocks
-        if not is_given or indices("BlocksOf12", blocks) != blocks or max(blocks) > 10:
-            raise MethodError(
-                "BlocksOf12 must be a tuple of different block indices from 0 to 10, such as "
-                f"(6, 7), not {blocks!r:.80}."
-            )
+        check_blocks("BlocksOf12", self.blocks, ())
+        if max(self.blocks) > 10:
+            raise MethodError(f"BlocksOf12 must be from 0 to 10, not {self.blocks!r:.80}.")
 
     def indices(self, n_blocks: int) -> tuple[int, ...]:
         """The blocks in a tower of ``n_blocks``: at least one, but never the last."""

@@ -137,7 +137,7 @@ class Segmenter:
         windows = last_block.features(method, source)
         # The mean of cosines is the dot product with the mean of the unit vectors.
         features = source.average(windows)
-        hidden = self._background(encoded, features, prompts, background, background_weight)
+        hidden = self._hidden(encoded, features, prompts, background, background_weight)
         competition = compete(features, prompts, hidden, self.logit_scale, background_weight)
         maps = None if purify == "none" else freecp.class_maps(source, windows, prompts, hidden)
         size = encoded.image_size
@@ -165,7 +165,7 @@ class Segmenter:
         )
         return result if guide is None else refined(result, guide, refine)
 
-    def _background(
+    def _hidden(
         self,
         encoded: Encoded,
         features: Tensor,
@@ -173,8 +173,7 @@ class Segmenter:
         background: bool | Iterable[str],
         weight: float,
     ) -> HiddenWords | None:
-        """The words that compete with the typed ones, for an image's features (h, w, E); None
-        without a background."""
+        """The hidden words for an image's features (h, w, E); None without a background."""
         if isinstance(background, str | np.ndarray):
             raise GclipError(
                 f"background must be True, False or a list of words, not {background!r:.80}."
@@ -211,7 +210,7 @@ class Segmenter:
         (last,) = last_block.features(method, source)
         if last.shape[:2] != source.grid:
             last = F.adaptive_avg_pool2d(last.permute(2, 0, 1), source.grid).permute(1, 2, 0)
-        hidden = self._background(source, last, prompts, background, background_weight)
+        hidden = self._hidden(source, last, prompts, background, background_weight)
         class_of = torch.tensor((*prompts.vocabulary.prompt_classes, -1), dtype=torch.int16)
         every = (
             compete(x, prompts, hidden, self.logit_scale, background_weight)

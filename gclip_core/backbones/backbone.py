@@ -30,9 +30,8 @@ MOST_EMBEDDINGS = 4096
 class Backbone:
     """An open_clip CLIP with the properties that the methods need; the model is not copied.
 
-    Raises BackboneError for a model with a tower that ``gclip_core.blocks`` cannot compute, for a
-    tokenizer that is not a SimpleTokenizer, and for a number out of range; MethodError for blocks
-    that cannot be used, and for a sink channel that it does not have.
+    Raises BackboneError for a model with a tower that ``gclip_core.blocks`` cannot compute, another
+    tokenizer and a number out of range; MethodError for blocks and sink channels it cannot use.
     """
 
     name: str

@@ -86,11 +86,10 @@ def path_matrix(settings: Proxy, features: Tensor, grid: Grid) -> Tensor:
 
 
 def gate(similarity: Tensor, sharpness: float, least: Tensor, first: int = 0) -> Tensor:
-    """Attention from similarities of patches: the softmax over a row's entries of at least
-    ``least``.
+    """Attention from similarities: the softmax over a row's entries of at least ``least``.
 
-    ``similarity`` has the rows of an (N, N) matrix from ``first`` on. The logits are ``sharpness *
-    (similarity - least)``. A patch always attends to itself, with a logit of at least 0.
+    ``similarity`` (rows, N) has the rows of patches from ``first`` on. The logits are ``sharpness
+    * (similarity - least)``. A patch always attends to itself, with a logit of at least 0.
     """
     logits = sharpness * (similarity - least)
     # In a uniform image, all entries of a row may be too small, and its softmax would be nan.

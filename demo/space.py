@@ -57,6 +57,7 @@ def encoder() -> Callable[[Segmenter, Image.Image], Encoded] | None:
             NOT_LENT[encoded] = reason(error)
             logger.warning("no GPU (%s): the CPU encodes", NOT_LENT[encoded])
             return encoded
+        # Only tensors and tuples are read, so an encoding has no other fields.
         values = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         return Encoded(backbone, **values)
 

@@ -90,6 +90,7 @@ class Segmenter:
     def dense_features(self, image: images.Source | Encoded, method: Method = GCLIP) -> Tensor:
         """Dense features of an image's patches, (h, w, E) float32, L2-normalised; with a proxy, the
         grid may be finer than the patches."""
+        checked(method)  # before the work
         encoded = self._as_encoded(image)
         return F.normalize(encoded.average(last_block.features(method, encoded)), dim=-1)
 

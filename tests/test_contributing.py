@@ -21,7 +21,7 @@ from tests.models import picture, tiny_backbone
 from training.data import TRAINING_SPLIT
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-METHOD, BACKBONE, DATASET, VIEW = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+METHOD, BACKBONE, DATASET, VIEW = map(dedent, re.findall(r" *```python\n(.*?)```", TEXT, re.DOTALL))
 (CLASSES,) = re.findall(r"```text\n(.*?)```", TEXT, re.DOTALL)
 
 

@@ -78,7 +78,7 @@ def tower(scene: Scene) -> dict[str, Any]:
             {
                 "tokens": places,
                 "fused": block in fused,
-                "outlier": block in report.outliers,
+                "outlier": block in report.outlier_blocks,
                 "suppressed": block in report.suppression.blocks,
                 "peaks": [report.ratios[block], after[block]],
             }

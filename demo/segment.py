@@ -186,10 +186,10 @@ def idle(scene: Scene) -> dict[str, Any]:
         return {"text": text, "action": "Back to GCLIP", "settings": {"method": "gclip"}}
     if "cs" in scene.ideas:
         return {}
-    where = " before the last block" if scene.report.outliers else ""
+    where = " before the last block" if scene.report.outlier_blocks else ""
     model = scene.segmenter.backbone
     return {
-        "text": f"CS is off: no channel{where} is an outlier.",
+        "text": f"CS has nothing to repair: no channel{where} is an outlier.",
         "action": "See CS on a damaged copy" if model.known else "See CS on a damaged model",
         "settings": {"backbone": DAMAGED, "cs": True},
         "opens": "swipe",
@@ -293,7 +293,7 @@ def why_fused(scene: Scene) -> str:
 def norms(scene: Scene, size: tuple[float, float] | None = None) -> Figure:
     """The norms of one block's channels before and, if it is on, after CS; by default small if no
     block has an outlier."""
-    size = size or (2.7, 2.5 if scene.report.outliers else 1.9)
+    size = size or (2.7, 2.5 if scene.report.outlier_blocks else 1.9)
     before, after = scene.report.norms_before.numpy(), scene.report.norms_after.numpy()
     shown = after if scene.method.suppression else before
     return plots.norms(before, shown, scene.block, scene.settings.channel_threshold, size)
@@ -306,7 +306,7 @@ def norms_text(scene: Scene) -> str:
     if block in report.suppression.blocks:
         verb = "scales" if scene.method.suppression else "would scale"
         text += f"CS {verb} channel {report.channels[block]}."
-    elif block in report.outliers:
+    elif block in report.outlier_blocks:
         text += f"channel {report.channels[block]} is an outlier, but CS skips it."
     else:
         text += "no outlier channel."

@@ -189,7 +189,7 @@ def summary(phenomena: Phenomena) -> str:
         ]
     sentences += [
         f"Outlier channels (norm of at least {CHANNEL_THRESHOLD:g} × the median): in "
-        f"{in_words(block_numbers(report.outliers))}.",
+        f"{in_words(block_numbers(report.outlier_blocks))}.",
         f"CS changes {in_words(block_numbers(report.suppression.blocks))} "
         f"({report.suppression.reason}).",
     ]

@@ -212,6 +212,11 @@ def run(options: argparse.Namespace) -> int:
         except REFUSED as error:
             n_failed += 1
             tqdm.write(f"{photo}: {str(error) or 'not enough memory'}", file=sys.stderr)
+        except RuntimeError as error:
+            if "can't allocate memory" not in str(error):  # torch has no class for it on the CPU
+                raise
+            n_failed += 1
+            tqdm.write(f"{photo}: not enough memory", file=sys.stderr)
         else:
             tqdm.write(f"{photo}: {describe(result)}")
     done, n_done = f"{len(photos)} image{'s' if len(photos) > 1 else ''}", len(photos) - n_failed
@@ -301,7 +306,7 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
 
 
 def save(output: Path, picture: Image.Image, result: Segmentation) -> None:
-    """Writes the mask, the overlay and the summary of an image; after an error, none of them."""
+    """Writes the mask, the overlay and the summary of an image, and puts them in place together."""
     labels, names = result.labels.numpy(), result.vocabulary.names
     colours = palette.choose(len(names), labels, picture)
     facts = {

@@ -28,10 +28,15 @@ class MethodError(GclipError):
     """The method, a setting, or a block, head or channel cannot be used with this backbone."""
 
 
-def check_choice(what: str, value: object, choices: Collection[object]) -> None:
-    """Raises MethodError if ``value`` is not one of ``choices``."""
+def check_choice(
+    what: str,
+    value: object,
+    choices: Collection[object],
+    error: type[GclipError] = MethodError,
+) -> None:
+    """Raises ``error`` if ``value`` is not one of ``choices``."""
     if value not in tuple(choices):
-        raise MethodError(f"{what} must be one of {', '.join(map(str, choices))}, not {value!r}.")
+        raise error(f"{what} must be one of {', '.join(map(str, choices))}, not {value!r}.")
 
 
 def check_count(what: str, value: object, error: type[GclipError] = MethodError) -> None:
@@ -52,4 +57,4 @@ def check_between(
 def check_index(what: str, index: int, count: int) -> None:
     """Raises MethodError if ``index`` is not an integer in ``range(count)``."""
     if not hasattr(index, "__index__") or index not in range(count):
-        raise MethodError(f"There is no {what} {index}; the {what}s are 0 to {count - 1}.")
+        raise MethodError(f"There is no {what} {index}; the {what}s are 0 to {count - 1}, from 0.")

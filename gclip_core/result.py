@@ -17,15 +17,15 @@ class MethodReport:
     """The blocks that AMF and CS use for one image and backbone, and what determined the choice.
 
     ``channels[l]`` is the channel with the largest norm in block ``l``, and ``ratios[l]`` its norm
-    over the median. ``outliers`` are the blocks whose ratio reaches the threshold. Norms before and
-    after CS are (L, D) float32.
+    over the median. ``outlier_blocks`` are those whose ratio reaches the threshold. Norms before
+    and after CS are (L, D) float32.
     """
 
     fusion: FusionReport
     suppression: SuppressionReport
     channels: tuple[int, ...]
     ratios: tuple[float, ...]
-    outliers: tuple[int, ...]
+    outlier_blocks: tuple[int, ...]
     norms_before: Tensor
     norms_after: Tensor
 
@@ -43,7 +43,7 @@ def method_report(encoded: Encoded, method: Method) -> MethodReport:
         suppression=suppression,
         channels=tuple(backbone.norms.argmax(1).tolist()),
         ratios=backbone.ratios,
-        outliers=cs.outlier_blocks(backbone.ratios, limit),
+        outlier_blocks=cs.outlier_blocks(backbone.ratios, limit),
         norms_before=backbone.norms.clone(),  # the backbone keeps its own
         norms_after=after,
     )

@@ -116,9 +116,9 @@ class Segmenter:
         best score is below ``threshold``.
 
         With ``purify="freecp"``, labels, scores and ``threshold`` are those of FreeCP's maps
-        (``relatives.freecp``), and its own background replaces the library's: if there is a
-        ``background``, its words only take part in the softmax, with their full logits whatever the
-        ``background_weight`` above 0, and a pixel has a class if a score is at least one half.
+        (``relatives.freecp``), and its own background replaces the library's: the hidden words of a
+        ``background`` only take part in the softmax, not weakened by ``background_weight``, and a
+        pixel has a class if a score is at least one half.
 
         ``refine`` is "none" or a name in ``pixels.refine.REFINEMENTS``: edges then follow the
         image, and outlines are smoothed. For an encoding, this needs ``picture``, the image that
@@ -129,6 +129,7 @@ class Segmenter:
         check_between("background_weight", background_weight, 0, 1)
         check_choice("purify", purify, ("none", *freecp.PURIFICATIONS))
         check_choice("refine", refine, ("none", *REFINEMENTS))
+        _check_background(background)
         method = checked(method)
         prompts = self.prompts(words)
         photo = None if isinstance(image, Encoded) else images.check(image)
@@ -136,19 +137,21 @@ class Segmenter:
         guide = None if refine == "none" else photo or picture_of(encoded.image_size, picture)
         source = last_block.encoding_for(method, encoded)
         windows = last_block.features(method, source)
-        # The mean of cosines is the dot product with the mean of the unit vectors.
+        # The mean of cosines is the dot product with the mean of the unit vectors, so these are not
+        # normalised again.
         features = source.average(windows)
         hidden = self._hidden(encoded, features, prompts, background, background_weight)
         competition = compete(features, prompts, hidden, self.logit_scale, background_weight)
-        maps = None if purify == "none" else freecp.class_maps(source, windows, prompts, hidden)
-        size = encoded.image_size
-        if maps is None:
+        maps, notes, size = None, prompts.notes, encoded.image_size
+        if purify == "none":
             labels = masks.labels(competition.logits, competition.prompt_classes, size, threshold)
+            if hidden is not None and not hidden.words:
+                notes = (*notes, NO_BACKGROUND)
         else:
-            threshold = threshold if hidden is None else max(threshold, freecp.BACKGROUND_THRESHOLD)
+            maps = freecp.class_maps(source, windows, prompts, hidden)
+            if hidden is not None:
+                threshold = max(threshold, freecp.BACKGROUND_THRESHOLD)
             labels = masks.map_labels(maps, size, threshold)
-        is_alone = maps is None and hidden is not None and not hidden.words
-        notes = (*prompts.notes, NO_BACKGROUND) if is_alone else prompts.notes
         result = Segmentation(
             labels=labels,
             logits=competition.logits,
@@ -175,10 +178,6 @@ class Segmenter:
         weight: float,
     ) -> HiddenWords | None:
         """The hidden words for an image's features (h, w, E); None without a background."""
-        if isinstance(background, str | np.ndarray):
-            raise GclipError(
-                f"background must be True, False or a list of words, not {background!r:.80}."
-            )
         if not background or not weight:
             return None
         if background is not True:
@@ -204,7 +203,8 @@ class Segmenter:
         background and errors are those of ``segment``.
         """
         check_between("background_weight", background_weight, 0, 1)
-        prompts = self.prompts(words)
+        _check_background(background)
+        method, prompts = checked(method), self.prompts(words)
         source = last_block.encoding_for(method, self._as_encoded(image).whole)
         tokens = torch.stack([x[0, 1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
         features = last_block.projected(self.backbone.visual, tokens).cpu()
@@ -258,7 +258,8 @@ class Segmenter:
 
     def report(self, image: images.Source | Encoded, method: Method = GCLIP) -> MethodReport:
         """The blocks and channels that ``method`` uses for this image, with norms and reasons."""
-        return method_report(self._as_encoded(image), checked(method))
+        checked(method)  # before the work
+        return method_report(self._as_encoded(image), method)
 
     def _as_encoded(self, image: images.Source | Encoded) -> Encoded:
         """The encoding of an image, or the given one if this segmenter can use it."""
@@ -279,3 +280,11 @@ class Segmenter:
                 "segmenter."
             )
         return image
+
+
+def _check_background(background: object) -> None:
+    """Raises GclipError for what would be read as words by mistake."""
+    if isinstance(background, str | np.ndarray):
+        raise GclipError(
+            f"background must be True, False or a list of words, not {background!r:.80}."
+        )

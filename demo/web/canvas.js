@@ -65,17 +65,15 @@ export default function mount({ element, props, trigger, watch }) {
       if (answer) refresh();
     });
     document.addEventListener("upload", async ({ detail }) => {
-      const isOn = () => document.body.classList.contains("awaiting"); // not refused meanwhile
-      if (await preview(URL.createObjectURL(detail), isOn)) compare(""); // it was of another photo
+      if (await preview(URL.createObjectURL(detail))) compare(""); // it was of another photo
     });
     document.addEventListener("click", ({ target }) => {
       const example = target.closest("#samples button")?.querySelector("img");
       if (example) preview(example.src);
     });
-    const isFirst = () => !answer;
     document.addEventListener(
       "load",
-      ({ target }) => isFirst() && target.matches?.("#photo img") && preview(target.src, isFirst),
+      ({ target }) => !answer && target.matches?.("#photo img") && preview(target.src),
       true,
     );
     for (const end of ["refused", "answered"]) document.addEventListener(end, restore);
@@ -105,6 +103,7 @@ export default function mount({ element, props, trigger, watch }) {
     element.classList.remove("loading");
     const isNew = answer?.of !== value.of;
     if (isNew) {
+      previewed = "";
       document.body.classList.remove("coming");
       chosen.patch = isCompare ? null : pinnedPatch(value);
       chosen.isPinned = chosen.patch !== null;
@@ -135,15 +134,17 @@ export default function mount({ element, props, trigger, watch }) {
     countAnswer(element);
   }
 
-  /** Show a photo alone until its mask is there; returns whether it is wanted and shown. */
-  async function preview(src, isWanted = () => true) {
+  /** Show a photo alone until its mask is there; returns whether it is shown. */
+  let previewed = "";
+  async function preview(src) {
     const image = Object.assign(make("img"), { src });
+    previewed = src;
     try {
       await image.decode();
     } catch {
       return false; // the server says why
     }
-    if (!stage.clientWidth || !isWanted()) return false;
+    if (previewed !== src || !stage.clientWidth) return false; // answered or refused meanwhile
     document.body.classList.add("coming");
     element.classList.remove("blank");
     setRatio([image.naturalHeight, image.naturalWidth]);
@@ -153,9 +154,11 @@ export default function mount({ element, props, trigger, watch }) {
   }
 
   /** Show what was there before, unless the new answer is on its way: also after an error. */
-  function restore() {
+  function restore({ type }) {
     const { classList } = document.body;
+    if (type === "answered" && classList.contains("awaiting")) return; // it was of another photo
     classList.remove("stale", "anew");
+    previewed = "";
     if (!classList.contains("coming") || props.value?.of !== answer?.of) return;
     classList.remove("coming");
     if (!answer) return update();

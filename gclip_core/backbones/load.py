@@ -25,7 +25,7 @@ from gclip_core.backbones.backbone import Backbone, damage
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN, BackboneEntry, Defect
 from gclip_core.backbones.stem import Stem
 from gclip_core.backbones.weights import StateDict, read_files
-from gclip_core.errors import BackboneError
+from gclip_core.errors import BackboneError, check_choice
 from gclip_core.types import Module
 
 Dtype = Literal["float32", "bfloat16", "auto"]
@@ -59,11 +59,10 @@ def load_backbone(
     if entry.defect:
         healthy = load_backbone(entry.defect.healthy, weights, device, dtype)
         return load_damaged(name, entry.defect, healthy)
-    if dtype not in (dtypes := get_args(Dtype)):
-        raise BackboneError(f"dtype must be one of {', '.join(dtypes)}, not '{dtype}'.")
+    check_choice("dtype", dtype, get_args(Dtype), BackboneError)
     try:
         place = torch.device(device)
-        torch.empty(1, device=place)
+        torch.empty(1, device=place).cpu()  # "meta" has no numbers
     except (RuntimeError, AssertionError, TypeError) as error:
         raise BackboneError(
             f"The device '{device}' cannot be used here: {str(error).splitlines()[0][:160]}. "
@@ -73,6 +72,10 @@ def load_backbone(
         raise BackboneError(f"weights must be the path of a file or folder, not {weights!r:.60}.")
     given = Path(weights).expanduser() if weights else None
     if entry.pretrained:
+        if given and given.is_dir():
+            raise BackboneError(
+                f"{entry.title} needs a weight file, but '{given.name}' is a folder; name the file."
+            )
         state = read_files([given] if given else on_disk(entry) or [fetch(entry)])
         config, known = open_clip.get_model_config(entry.architecture), None
     else:

@@ -226,8 +226,8 @@ def ends(phrase: str) -> list[str]:
 
 def forms(phrase: str) -> list[str]:
     """A phrase and its possible singulars."""
-    singular = {"s": "", "es": "", "ies": "y", "ves": "f"}
-    return [phrase, *(phrase.removesuffix(s) + singular[s] for s in singular if phrase.endswith(s))]
+    singular = (("s", ""), ("es", ""), ("ies", "y"), ("ves", "f"), ("ves", "fe"))
+    return [phrase, *(phrase.removesuffix(s) + end for s, end in singular if phrase.endswith(s))]
 
 
 def look_up(known: KnownWords, phrase: str) -> tuple[bool, str | None]:

@@ -62,7 +62,7 @@ def test_agreement(patches: tuple[int, ...]) -> None:
 
 def test_outlier_channel(phenomena: Phenomena) -> None:
     """The channel is found where it was planted, and CS makes Values of one region more similar."""
-    assert phenomena.report.outliers == tuple(range(4, 11))
+    assert phenomena.report.outlier_blocks == tuple(range(4, 11))
     assert set(phenomena.report.channels[4:11]) == {9}
     sound = tiny_backbone(prepare=lambda model: look_at_one_patch(model, range(5, 12), 8.0))
     healthy = measure(Segmenter(sound, short_side=32), SAMPLES).similarities["without CS"]

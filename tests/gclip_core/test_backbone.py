@@ -57,6 +57,7 @@ def test_entries(name: str) -> None:
         ({"name": "openai"}, "openai-vit-b-16"),
         ({"device": "cuda:99"}, "cuda:99"),
         ({"device": "toaster"}, "toaster"),
+        ({"device": "meta"}, "device 'meta'"),
         ({"device": None}, "device 'None'"),
         ({"dtype": "float8"}, "float8"),
     ],

@@ -10,6 +10,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from gclip_core import BACKBONES, METHODS, Backbone, Segmenter, assets, gclip
@@ -220,3 +221,12 @@ def test_full_disk(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert capsys.readouterr().err.endswith("0 of 1 image segmented\n")
+
+
+def test_lack_of_memory(
+    photo: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image for which the processor's memory does not suffice is reported like other bad ones."""
+    monkeypatch.setattr(Segmenter, "encode", lambda *_: torch.empty(10**15))
+    assert main([str(photo), "--words", "cat"]) == 1
+    assert "not enough memory" in capsys.readouterr().err

@@ -131,7 +131,11 @@ def test_folder(tmp_path: Path) -> None:
     taught = load_backbone("built-in", weights=str(tmp_path))
     assert ("flux capacitor",) in taught.known.seen
     assert taught.digest == loaded().digest
-    refused(lambda: load_backbone("openai-vit-b-32", weights=tmp_path), "no weight file")
+    refused(
+        lambda: load_backbone("openai-vit-b-32", weights=tmp_path),
+        "needs a weight file",
+        "is a folder",
+    )
     refused(lambda: load_backbone(weights=tmp_path / "away"), "no weight file 'away'")
     refused(lambda: load_backbone(weights=3), "weights must be the path", "not 3")
     unknown = json.dumps(words | {"classes": [["warp drive"]]})

@@ -157,7 +157,7 @@ def test_report() -> None:
     """Norms before and after CS."""
     segmenter = segmenter_of(with_channel())
     report = segmenter.report(segmenter.encode(picture(32, 32)))
-    assert report.outliers == report.suppression.blocks == (6, 8)
+    assert report.outlier_blocks == report.suppression.blocks == (6, 8)
     assert (report.channels[6], report.channels[8]) == (7, 7)
     assert report.ratios[6] > 10 > 2 > report.ratios[5]
     assert (report.norms_before != report.norms_after).nonzero().tolist() == [[6, 7], [8, 7]]
@@ -168,7 +168,7 @@ def test_report() -> None:
 def test_no_outlier(segmenter: Segmenter, encoded: Encoded) -> None:
     """Without an outlier channel before the last block, CS changes nothing, and says why."""
     report = segmenter.report(encoded, gclip(amf=False))
-    assert report.outliers == ()
+    assert report.outlier_blocks == ()
     assert report.suppression == SuppressionReport((), SuppressionReason.NO_OUTLIER)
     assert encoding_for(gclip(), encoded) is encoded
     last = segmenter_of(damage(segmenter.backbone, 5, 60, [11]))

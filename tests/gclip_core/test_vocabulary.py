@@ -183,6 +183,7 @@ def test_known_words(backbone: Backbone) -> None:
     [
         ("dog", ["golden retriever", "Golden Retrievers", "two old poodles"]),
         ("building", ["cathedral"]),
+        ("knife", ["penknife", "penknives"]),
         ("fish", ["trout"]),
         ("person", ["teacher", "skier", "climbers"]),
         (None, ["happiness", "Paris", "Einstein", "Hund", "猫", "qwrtzp", "two", "42"]),

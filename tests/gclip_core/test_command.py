@@ -226,7 +226,7 @@ def test_full_disk(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_lack_of_memory(
     photo: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An image for which the processor's memory does not suffice is reported like other bad ones."""
+    """An image that does not fit into memory is reported like other bad ones."""
     monkeypatch.setattr(Segmenter, "encode", lambda *_: torch.empty(10**15))
     assert main([str(photo), "--words", "cat"]) == 1
     assert "not enough memory" in capsys.readouterr().err

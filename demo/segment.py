@@ -189,7 +189,7 @@ def idle(scene: Scene) -> dict[str, Any]:
     where = " before the last block" if scene.report.outlier_blocks else ""
     model = scene.segmenter.backbone
     return {
-        "text": f"CS has nothing to repair: no channel{where} is an outlier.",
+        "text": f"CS has nothing to repair: no outlier channel{where}.",
         "action": "See CS on a damaged copy" if model.known else "See CS on a damaged model",
         "settings": {"backbone": DAMAGED, "cs": True},
         "opens": "swipe",

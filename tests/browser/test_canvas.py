@@ -178,7 +178,7 @@ def test_switches(flower: Page) -> None:
     amf, mask = switch(flower, "AMF"), flower.locator("#canvas canvas.mask")
     expect(amf).to_have_attribute("aria-checked", "true")
     expect(switch(flower, "CS")).to_be_disabled()
-    expect(flower.locator("#canvas .idle")).to_contain_text("is an outlier")
+    expect(flower.locator("#canvas .idle")).to_contain_text("no outlier channel")
     fused, before = mask.evaluate(DRAWN), share(flower, "plant")
     held = list[Route]()
     flower.route("**/queue/join*", lambda route: held.append(route))

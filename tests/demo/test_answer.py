@@ -187,7 +187,7 @@ def test_switch_that_can_do_nothing_is_dimmed() -> None:
     session = Session(**SMALL)
     canvas = session.ask()["canvas"]
     assert [switch["isIdle"] for switch in canvas["switches"]] == [False, True]
-    assert "is an outlier" in canvas["idle"]["text"]
+    assert "no outlier channel" in canvas["idle"]["text"]
     canvas = session.ask(method="sclip")["canvas"]
     assert [switch["isIdle"] for switch in canvas["switches"]] == [True, True]
     assert "SCLIP" in canvas["idle"]["text"]

@@ -209,7 +209,7 @@ def _settings(parts: Parts) -> None:
     controls["method"] = gr.Dropdown(methods, label="Method", info=text)
     edges = ["none", *((entry.title, name) for name, entry in REFINEMENTS.items())]
     controls["refine"] = gr.Radio(edges, label="Mask edges")
-    text = "The lower, the more pixels the typed words get."
+    text = "With a lower weight, the typed words get more pixels."
     controls["background_weight"] = gr.Slider(0, 1, step=0.05, label="Background weight", info=text)
     text = "Pixels whose best score is lower get no class."
     controls["threshold"] = gr.Slider(0, 1, step=0.05, label="Threshold", info=text)

@@ -231,7 +231,9 @@ class Scene:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The classes as a visitor typed them: "bag" where "backpack" took its place."""
-        typed = {u.nearest: u.phrase for u in reversed(self.unknown) if self.settings.nearest}
+        if not self.settings.nearest:
+            return self.words.names
+        typed = {u.nearest: u.phrase for u in reversed(self.unknown)}
         return tuple(
             name if is_typed((name,), self.typed) else typed.get(name, name)
             for name in self.words.names

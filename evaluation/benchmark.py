@@ -79,10 +79,9 @@ class Experiment:
     ``words`` is the rule for the classes of each image (``queried_classes``). Pixels whose
     probability is below ``threshold`` become the data set's background class. ``purify`` is "none"
     or a name in ``freecp.PURIFICATIONS``, whose own background then replaces the background class;
-    the words of that only take part in the softmax. ``refine`` is "none" or a name in
-    ``refine.REFINEMENTS``.
-    Raises EvaluationError for an unknown rule, and MethodError for a threshold that is no
-    probability.
+    the words of that class only take part in the softmax. ``refine`` is "none" or a name in
+    ``refine.REFINEMENTS``. Raises EvaluationError for an unknown rule, and MethodError for a
+    threshold that is no probability.
     """
 
     segmenter: Segmenter

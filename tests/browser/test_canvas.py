@@ -212,9 +212,17 @@ def test_switches(flower: Page) -> None:
 
 
 def test_photo_that_amf_changes(visitor: Callable[..., Page]) -> None:
-    """Where AMF hardly changes the mask, a link leads to a photo where it does, and to Changes."""
+    """Where AMF hardly changes the mask, a link leads to a photo where it does, and to Changes. The
+    photo is shown before its answer."""
     page = visitor(example="china", short_side=0, refine="guided")
+    held = list[Route]()
+    page.route("**/queue/join*", lambda route: held.append(route))
     page.get_by_role("button", name="See AMF at work").click()
+    expect(page.locator("body")).to_contain_class("coming")
+    expect(page.locator("#canvas .mask")).to_have_css("visibility", "hidden")
+    for route in held:
+        route.continue_()
+    page.unroute("**/queue/join*")
     expect(page.locator("#photo img")).to_have_attribute("src", re.compile("teddy"))
     expect(page.locator("#canvas .stage")).to_contain_class("changes")
     expect(page.locator("#canvas .sentence")).to_contain_text("AMF changes")

@@ -1,4 +1,4 @@
-"""GCLIP in one file: masks of any words from a frozen CLIP (Wang, Yan, Kang, arXiv 2502.06818)."""
+"""GCLIP in one file (Wang, Yan, Kang, arXiv 2502.06818); docs/METHOD.md has the rules' sources."""
 
 from typing import Any
 
@@ -7,47 +7,67 @@ import torch.nn.functional as F
 from open_clip import OPENAI_IMAGENET_TEMPLATES, image_transform
 from torch import Tensor
 
-SIDE, PATCH = 336, 16  # pixels
-AMF, CS = (5, 6), (6, 7, 8, 9, 10)  # from 0; the paper's 6-7, 7-11, as we read it: docs/METHOD.md
+GLOBAL_THRESHOLD, CHANNEL_THRESHOLD = 5, 2  # times uniform attention; times the median norm
 
 
 @torch.no_grad()
-def segment(model: Any, tokenizer: Any, picture: Any, words: list[str]) -> Tensor:
-    """The index of each pixel's word, (height, width). ``model``: ViT-B-16-quickgelu of OpenAI."""
-    visual, (*trunk, last) = model.visual, model.visual.transformer.resblocks
-    h, w = (int(side * (SIDE / min(picture.size) / PATCH) + 0.5) for side in picture.size[::-1])
-    to_input: Any = image_transform((h * PATCH, w * PATCH), is_train=False, resize_mode="squash")
-    places = visual.positional_embedding[1:].T.unflatten(1, visual.grid_size)[None]
-    places = F.interpolate(places, (h, w), mode="bicubic")  # trained for another grid
-    patches = (visual.conv1(to_input(picture)[None]) + places).flatten(2)[0].T  # (N, D), N = h w
-    first = visual.class_embedding + visual.positional_embedding[0]
-    x = visual.ln_pre(torch.cat([first[None], patches]))  # (T, D), T = 1 + N
-
-    attentions = []
-    for index, block in enumerate(trunk):
-        q, k, v = heads(block, x)
-        A = attention(q, k)
-        if index in AMF:  # nearly all patches attend to *global tokens*, which carry the context
-            attentions.append(A)
-        W2 = block.mlp.c_proj.weight  # (D, 4D): row d writes channel d of the FFN's output
-        if index in CS:  # an outlier channel makes the Values of different things alike
-            norms = W2.norm(dim=1)
-            others = (norms.sum() - norms.max()) / (len(norms) - 1)
-            W2 = W2 * torch.where(norms == norms.max(), others / norms, 1)[:, None]
-        x = x + block.attn.out_proj((A @ v).transpose(0, 1).flatten(1))
-        x = x + F.linear(block.mlp.gelu(block.mlp.c_fc(block.ln_2(x))), W2, block.mlp.c_proj.bias)
-
-    q, k, v = heads(last, x)
-    attentions.append(attention(q, q))  # ClearCLIP: a patch attends to patches like itself
-    A = torch.stack(attentions).mean(0)  # AMF: and to the context of the whole image
-    z = last.attn.out_proj((A @ v).transpose(0, 1).flatten(1))  # no residual path, no FFN
-    features = F.normalize(visual.ln_post(z[1:]) @ visual.proj, dim=-1)  # (N, E)
-
-    prompts = [tokenizer([t(word) for t in OPENAI_IMAGENET_TEMPLATES]) for word in words]
-    each = F.normalize(torch.stack([model.encode_text(p) for p in prompts]), dim=-1)
-    cosines = F.normalize(each.mean(1), dim=-1) @ features.T  # (words, N)
-    maps = F.interpolate(cosines.unflatten(1, (h, w))[None], picture.size[::-1], mode="bilinear")
+def segment(backbone: Any, picture: Any, words: list[str]) -> Tensor:
+    """The index of each pixel's word, (height, width); a backbone comes from ``load_backbone``."""
+    patch, scale = backbone.patch, backbone.short_side / min(picture.size)
+    size: Any = [int(side * scale / patch + 0.5) * patch for side in reversed(picture.size)]
+    to_pixels: Any = image_transform(size, False, backbone.mean, backbone.std, "squash")
+    prompts = [[t(word) for t in OPENAI_IMAGENET_TEMPLATES] for word in words]
+    each = torch.stack([backbone.model.encode_text(backbone.tokenizer(p)) for p in prompts])
+    text = F.normalize(F.normalize(each, dim=-1).mean(1), dim=-1)  # (words, E)
+    cosines = features(backbone.visual, to_pixels(picture)) @ text.T  # (h, w, words)
+    maps = F.interpolate(cosines.permute(2, 0, 1)[None], picture.size[::-1], mode="bilinear")
     return maps[0].argmax(0)
+
+
+def features(visual: Any, pixels: Tensor) -> Tensor:
+    """Normalised pixels, (3, height, width), to features of patches, (h, w, E), L2-normalised."""
+    patches = visual.conv1(pixels[None])  # (1, D, h, w)
+    places = visual.positional_embedding[1:].T.unflatten(1, visual.grid_size)[None]
+    places = F.interpolate(places, patches.shape[2:], mode="bicubic")  # trained for another grid
+    first = visual.class_embedding + visual.positional_embedding[0]
+    x = visual.ln_pre(torch.cat([first[None], (patches + places).flatten(2)[0].T]))  # (T, D)
+    *trunk, last = visual.transformer.resblocks
+    block = first_with_global_tokens(run(trunk, x)[0])  # chosen without CS
+    maps, x = run(trunk, x, suppress=True)
+    q, _, v = heads(last, x)
+    A = attention(q, q)  # ClearCLIP: a patch attends to patches like itself
+    A = (A + maps[block] + maps[block + 1]) / 3  # AMF: and to global tokens, the image's context
+    z = last.attn.out_proj((A @ v).transpose(0, 1).flatten(1))  # no residual path, no FFN
+    return F.normalize(visual.ln_post(z[1:]) @ visual.proj, dim=-1).unflatten(0, patches.shape[2:])
+
+
+def run(trunk: Any, x: Tensor, suppress: bool = False) -> tuple[list[Tensor], Tensor]:
+    """The attention of each block, (H, T, T), and the output of the last one, (T, D)."""
+    maps: list[Tensor] = []
+    for block in trunk:
+        q, k, v = heads(block, x)
+        maps.append(attention(q, k))
+        x = x + block.attn.out_proj((maps[-1] @ v).transpose(0, 1).flatten(1))
+        W2 = block.mlp.c_proj.weight  # (D, 4D): row d computes channel d of the FFN's output
+        W2 = suppressed(W2) if suppress else W2
+        x = x + F.linear(block.mlp.gelu(block.mlp.c_fc(block.ln_2(x))), W2, block.mlp.c_proj.bias)
+    return maps, x
+
+
+def first_with_global_tokens(maps: list[Tensor]) -> int:
+    """The first block such that it and all later ones have a global token; else, a middle block."""
+    patches = [A.mean(0)[1:, 1:] for A in maps]  # (N, N), without the class token
+    received = [len(A) * (A / A.sum(1, keepdim=True)).mean(0) for A in patches]  # 1 if uniform
+    has = [bool(m.max() >= GLOBAL_THRESHOLD) for m in received]
+    return next((i for i in range(1, len(has) - 1) if all(has[i:])), (len(has) - 1) // 2)
+
+
+def suppressed(W2: Tensor) -> Tensor:
+    """CS: an outlier channel, if there is one, is scaled to the mean norm of the others."""
+    norms = W2.norm(dim=1)
+    others = (norms.sum() - norms.max()) / (len(norms) - 1)
+    outlier = (norms == norms.max()) & (norms >= CHANNEL_THRESHOLD * norms.quantile(0.5))
+    return W2 * torch.where(outlier, others / norms, 1)[:, None]
 
 
 def heads(block: Any, x: Tensor) -> Tensor:

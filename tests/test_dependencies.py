@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tomllib
 import venv
 from importlib.metadata import version
 from pathlib import Path
@@ -34,6 +35,13 @@ def oldest(requirement: Requirement) -> str:
     """``name==version`` for the lowest version in the range."""
     lowest = next(s.version for s in requirement.specifier if s.operator == ">=")
     return f"{requirement.name}=={lowest}"
+
+
+def test_requirements_are_complete() -> None:
+    """A Space installs requirements.txt alone, so it repeats the library's requirements."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    assert {*project["dependencies"]} <= {*lines}
 
 
 def test_ranges() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from demo import backbones
+from demo import backbones, pictures
 from demo.fits import class_fits
 from demo.gate import numbers
 from demo.gate.sessions import MAX_SESSIONS
@@ -26,7 +26,7 @@ from gclip_core.backbones.backbone import Backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
 from gclip_core.methods import ABLATION, Method
-from gclip_core.pixels import images, palette
+from gclip_core.pixels import palette
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.words import suggest
@@ -110,14 +110,7 @@ class Photo:
         Raises ImageError if the file is not an image, or has too many pixels, and FileNotFoundError
         if it was deleted.
         """
-        return CACHE.get_or_make(self, self._open)
-
-    def _open(self) -> Image.Image:
-        data = Path(self.path).read_bytes()
-        height, width = size = images.header_size(data, numbers.MAX_PIXELS)
-        shrink = min(1.0, math.sqrt(numbers.WORKED_PIXELS / math.prod(size)))
-        size = max(1, int(height * shrink)), max(1, int(width * shrink))
-        return images.resize(images.check(data, numbers.MAX_PIXELS, draft=size), size)
+        return CACHE.get_or_make(self, lambda: pictures.opened(Path(self.path).read_bytes()))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Reading any picture: an upright RGB image, or an error message."""
 
 import os
-import struct
 from io import BytesIO
 from pathlib import Path
 
@@ -10,7 +9,6 @@ import pytest
 from PIL import Image
 
 from gclip_core.errors import ImageError
-from gclip_core.pixels import images
 from gclip_core.pixels.images import check, target_size
 from tests import refusal
 from tests.pictures import (
@@ -19,7 +17,6 @@ from tests.pictures import (
     cost,
     encoded,
     noise,
-    overlapping_exif,
     png_bomb,
     png_chunk,
     rgb,
@@ -141,7 +138,7 @@ def test_unusable_arrays() -> None:
     for shape in ((), (4,), (3, 4, 5), (2, 2, 2), (1, 4, 4, 3)):
         refused(np.zeros(shape, np.uint8), str(shape), "channels last")
     for shape in ((0, 5), (5, 0), (0, 5, 3)):
-        refused(np.zeros(shape, np.uint8), "at least 1 × 1")
+        refused(np.zeros(shape, np.uint8), str(shape))
 
 
 def test_limit() -> None:
@@ -153,13 +150,6 @@ def test_limit() -> None:
     gif = b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\2\2\x4c\1\0;"
     for bomb in (*bombs, gif):
         refused(bomb, "64,000,000 pixels", "scale it down")
-    refused(encoded(Image.new("1", (65_536, 1)), "PNG"), "65,535 a side", "1 × 65536")
-
-
-def test_byte_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file over the limit of bytes is refused."""
-    monkeypatch.setattr(images, "MAX_BYTES", 2**20)
-    refused(encoded(rgb(), "PNG") + bytes(2**20), "at most 1 MB", "scale the image down")
 
 
 def test_no_picture(tmp_path: Path) -> None:
@@ -168,7 +158,7 @@ def test_no_picture(tmp_path: Path) -> None:
         refused(encoded(noise(16, 16), kind), "PNG, JPEG, WebP or GIF")
     for data in (b"<svg/>", b"PK\3\4", b"GIF89a", b"just words", bytes(1000)):
         refused(data, "PNG, JPEG, WebP or GIF", "save it as PNG")
-    refused(b"", "empty file (0 bytes)")
+    refused(b"", "it is empty")
     for other in (7, None, BytesIO(b"")):
         refused(other, f"'{type(other).__name__}'")
     assert tmp_path.name not in refused(tmp_path / "away.png", "away.png", "check its name")
@@ -176,19 +166,6 @@ def test_no_picture(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     for path in (pipe, tmp_path, "/dev/zero", "a\0b", "x" * 5000, ""):
         refused(path)
-
-
-@pytest.mark.parametrize("turn", [1, 6])
-def test_draft(turn: int) -> None:
-    """A draft is the picture at a smaller scale."""
-    smooth = noise(5, 8).resize((800, 500), Image.Resampling.BICUBIC)
-    data = encoded(smooth, "JPEG", exif=turned(turn))
-    height, width = images.header_size(data)
-    assert (height, width) == ((500, 800) if turn == 1 else (800, 500))
-    small = check(data, draft=(height // 3, width // 3))
-    assert (small.height, small.width) == (height // 2, width // 2)
-    wanted = pixels(check(data).resize(small.size, Image.Resampling.BOX))
-    assert np.abs(pixels(small) - wanted).mean() < 2
 
 
 def test_cut_file() -> None:
@@ -199,102 +176,21 @@ def test_cut_file() -> None:
             refused(data[: len(data) * tenth // 10])
 
 
-def test_trailer() -> None:
-    """A video after a photo does not count as scans."""
-    trailer = b"\xff\xda\0\0" * 1000
-    assert check(encoded(noise(9, 9), "JPEG") + trailer).size == (9, 9)
-
-
-def _jpeg_of_scans(scans: int, size: int = 2048) -> bytes:
-    """A progressive JPEG of ``size`` squared whose last scan occurs ``scans`` times."""
-    data = encoded(Image.new("L", (size, size), 100), "JPEG", progressive=True)
-    last = data.rindex(b"\xff\xda")
-    return data[:last] + data[last:-2] * scans + data[-2:]
-
-
-def _with_further_pictures(jpeg: bytes) -> bytes:
-    """The JPEG with the header of a file of two pictures, which makes it an MPO to Pillow."""
-    two = encoded(rgb(), "MPO", save_all=True, append_images=[rgb()])
-    start = two.index(b"MPF\0") - 4
-    length = struct.unpack(">H", two[start + 2 : start + 4])[0]
-    return jpeg[:2] + two[start : start + 2 + length] + jpeg[2:]
-
-
-def _exif_in_pieces(n: int) -> bytes:
-    """A JPEG whose decoder joins ``n`` pieces of EXIF, 60 kB each."""
-    notes = overlapping_exif(60_000 * n - 61_000)
-    pieces = [notes[at : at + 60_000] for at in range(0, len(notes), 60_000)]
-    segments = (b"\xff\xe1" + struct.pack(">H", len(p) + 8) + b"Exif\0\0" + p for p in pieces)
-    data = encoded(rgb(), "JPEG")
-    return data[:2] + b"".join(segments) + data[20:]  # without JFIF's density
-
-
-def _gif_of_comments() -> bytes:
-    data = encoded(rgb(), "GIF")
-    start = 13 + (3 << (data[10] & 7) + 1)
-    return data[:start] + b"!\xfe" + (b"\xff" + b"x" * 255) * 80_000 + b"\0" + data[start:]
-
-
-# What it is: the file, and the outcome.
-_BOMBS = {
-    "a million empty chunks": (
-        lambda: with_chunks(behind=10**6 * png_chunk(b"teSt")),
-        "ImageError",
-    ),
-    "20 MB of comments in a GIF": (_gif_of_comments, "ImageError"),
-    "5000 notes on the same bytes": (
-        lambda: encoded(rgb(), "PNG", exif=overlapping_exif(10**6)),
-        "12x17",
-    ),
-    "the same in ten pieces": (lambda: _exif_in_pieces(10), "ImageError"),
-    "20,000 scans": (lambda: _jpeg_of_scans(20_000), "ImageError"),
-    "20,000 scans before further pictures": (
-        lambda: _with_further_pictures(_jpeg_of_scans(20_000)),
-        "ImageError",
-    ),
-    "ten scans": (lambda: _jpeg_of_scans(10), "2048x2048"),
-}
-
-
-def _read(path: Path) -> str:
-    try:
-        image = check(path)
-    except ImageError:
-        return "ImageError"
-    return f"{image.height}x{image.width}"
-
-
-@pytest.mark.parametrize("bomb", _BOMBS)
-def test_bombs(bomb: str, tmp_path: Path) -> None:
-    """A bomb costs little memory and time."""
-    make, outcome = _BOMBS[bomb]
-    (tmp_path / "bomb").write_bytes(make())
-    result, grown, seconds = cost(_read, tmp_path / "bomb")
-    assert result == outcome
-    assert grown < 100, "in MB"
-    assert seconds < 10, "of processor time; what grows with the square takes minutes"
+def _size(path: Path) -> tuple[int, int]:
+    return check(path).size
 
 
 def test_memory_of_sixteen_bits(tmp_path: Path) -> None:
     """No wide copies are made: 12 megapixels cost nine bytes a pixel, four of them the result's."""
     (tmp_path / "deep.png").write_bytes(black_png(3000, 4000, 16, 0))
-    result, grown, _ = cost(_read, tmp_path / "deep.png")
-    assert result == "3000x4000"
+    result, grown, _ = cost(_size, tmp_path / "deep.png")
+    assert result == (4000, 3000)
     assert grown < 160, "in MB"
-
-
-def test_header_size(tmp_path: Path) -> None:
-    """The size is read without decoding a pixel."""
-    (tmp_path / "x.png").write_bytes(black_png(5000, 8000, 8, 0))
-    size, grown, _ = cost(images.header_size, tmp_path / "x.png")
-    assert size == (5000, 8000)
-    assert grown < 10, "its pixels are 40 MB"
 
 
 def test_late_exif() -> None:
     """EXIF after the pixels is ignored."""
     data = with_chunks(behind=png_chunk(b"eXIf", turned(6).tobytes()[6:]))
-    assert images.header_size(data) == (12, 17)
     assert (pixels(check(data)) == pixels(rgb())).all()
 
 

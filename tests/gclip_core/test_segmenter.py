@@ -394,7 +394,6 @@ def test_unusable_settings(settings: dict[str, Any]) -> None:
         (lambda s, it: s.labels_by_block(it, "cat", background_weight=2), "weight must"),
         (lambda s, it: s.segment(it, "cat", background="off"), "a list of words, not 'off'"),
         (lambda s, it: s.segment(it, "cat", background=np.array(["a", "b"])), "a list of words"),
-        (lambda s, it: s.count_windows((0, 9)), "at least 1 × 1 pixel"),
         (lambda _, it: inspection.received(it, [99]), "0 to 11"),
         (lambda _, it: inspection.received(it, []), "At least one block"),
         (lambda _, it: inspection.attention_map(it, 12), "0 to 11"),

@@ -1,0 +1,81 @@
+"""Pictures of strangers, which may be made to cost memory or time: what is refused beyond the
+library's own checks, and the size to which a photo is scaled.
+
+Without it, a file of a few megabytes occupies a processor for minutes (``hostile_pictures`` of
+``tests.load``).
+"""
+
+import math
+import re
+from io import BytesIO
+
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+from demo.gate import numbers
+from gclip_core.errors import ImageError
+from gclip_core.pixels import images
+
+MAX_SIDE = 65_535
+MAX_READS = 10_000, 300_000
+"""Maximum number of reads of a file until its header is complete, and until its pixels are decoded.
+Decoders store endless comments and empty chunks, and some copy them again at each read."""
+MAX_EXIF = 2**16
+"""Maximum bytes of EXIF. Many entries can point to the same bytes, which Pillow copies for each."""
+MAX_SCANS = 50
+"""Maximum number of scans of a JPEG, each of which takes as long as a whole image; encoders write
+about ten."""
+START_OF_SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
+"""Marker, length and number of channels: a video after a photo does not contain these by chance."""
+
+
+class CountedReads(BytesIO):
+    """Bytes that can be read ``most`` times, with EXIF in one piece, since Pillow joins pieces."""
+
+    most, reads, exif = MAX_READS[0], 0, 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        data = super().read(size)
+        self.reads += 1
+        self.exif += data.startswith(b"Exif\0\0")
+        if self.reads > self.most or self.exif > 1:
+            raise unusual(f"more than {self.most:,} parts, or EXIF in pieces")
+        return data
+
+
+def unusual(what: str) -> ImageError:
+    return ImageError(
+        f"This is not an ordinary image file: it has {what}; open it in a picture editor, save it "
+        "as PNG or JPEG and try again."
+    )
+
+
+def opened(data: bytes) -> Image.Image:
+    """The picture in RGB, upright, and scaled down to at most WORKED_PIXELS.
+
+    Raises ImageError for a file that is not an image, has too many pixels, or would cost too much.
+    """
+    stream = CountedReads(data)
+    try:
+        image = Image.open(stream, formats=images.FORMATS)
+    except ImageError:
+        raise
+    except Exception:  # the library names what is wrong
+        return images.check(data, numbers.MAX_PIXELS)
+    if max(image.size) > MAX_SIDE:
+        raise unusual(f"a side of more than {MAX_SIDE:,} pixels")
+    # Not ``image.format``: a JPEG with further pictures behind it is "MPO".
+    if isinstance(image, JpegImageFile) and len(START_OF_SCAN.findall(data)) > MAX_SCANS:
+        raise unusual(f"more than {MAX_SCANS} scans")
+    if len(image.info.get("exif", b"")) > MAX_EXIF:
+        del image.info["exif"]
+    stream.most = MAX_READS[1]
+    n_pixels = image.width * image.height
+    scale = min(1.0, math.sqrt(numbers.WORKED_PIXELS / max(1, n_pixels)))
+    width, height = max(1, int(image.width * scale)), max(1, int(image.height * scale))
+    if n_pixels <= numbers.MAX_PIXELS:
+        image.draft(None, (width, height))  # a JPEG can be decoded at a smaller scale, but not less
+    upright = images.check(image, numbers.MAX_PIXELS)
+    if upright.size != image.size:  # turned by a quarter
+        height, width = width, height
+    return images.resize(upright, (height, width))

@@ -1,1 +1,1 @@
-"""How the built-in model is trained and measured (README.md)."""
+"""The recipe that fine-tunes the built-in model, and the measures on its card (README.md)."""

@@ -1,4 +1,4 @@
-"""The recipe of the built-in model, step by step: README.md."""
+"""The recipe that teaches the built-in model your own photos, step by step: README.md."""
 
 import argparse
 import sys
@@ -8,55 +8,29 @@ from pathlib import Path
 import torch
 
 from evaluation.datasets import DATASETS
-from training import attention, data, features, pack, patch_map
-
-STEPS = {
-    "features": features.run,
-    "map": patch_map.run,
-    "attention": attention.run,
-    "pack": pack.run,
-}
-HELP = {
-    "features": "compute the features of every photo with the frozen networks",
-    "map": "learn the map from features to word vectors",
-    "attention": "learn the attention of a new model",
-    "pack": "write the learned weights as the files of a built-in model",
-    "all": "run all steps that this data needs, in order",
-}
-LEARNING = ("map", "attention", "all")
-"""Steps that fit weights."""
+from training import data, features, patch_map
+from training.words import Known
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a step; errors are printed to stderr. Returns the exit status."""
     args = _parser().parse_args(arguments)
     try:
-        if args.step == "data":
-            data.write(args.data, args.masks, args.photos, args.first, args.most)
+        if args.step == "words":
+            print("\n".join(Known().about(word.strip()) for word in args.words.split(",")))
+        elif args.step == "data":
+            data.write(args.data, args.masks, args.photos, args.most)
             data.check(args.data)
-            return 0
-        torch.set_num_threads(args.threads)
-        args.work.mkdir(parents=True, exist_ok=True)
-        for step in _steps(args):
-            print(f"{step}:", flush=True)
-            STEPS[step](args.data, args.work, **_options(args, step))
+        else:
+            torch.set_num_threads(args.threads)
+            if args.step in ("features", "all"):
+                features.run(args.data, args.work)
+            if args.step in ("map", "all"):
+                patch_map.run(args.data, args.work, args.without, args.seed, args.steps)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-def _steps(args: argparse.Namespace) -> Sequence[str]:
-    if args.step != "all":
-        return (args.step,)
-    return [step for step in STEPS if step != "attention" or data.read(args.data).is_new]
-
-
-def _options(args: argparse.Namespace, step: str) -> dict[str, object]:
-    if step == "features":
-        return {}
-    options = {"without": args.without, "seed": args.seed}
-    return options | ({"steps": args.steps} if args.steps and step in LEARNING else {})
 
 
 def positive(text: str) -> int:
@@ -69,10 +43,12 @@ def positive(text: str) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m training",
-        description="The recipe of the built-in model, step by step (training/README.md). 'data' "
-        "lists the photos and checks them, 'all' runs the other steps in order.",
+        description="Teaches the built-in model your own photos (training/README.md). 'words' says "
+        "which words it can learn, 'data' lists the photos and checks them, 'all' does the rest.",
     )
     steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    say = steps.add_parser("words", help="say which words can be taught")
+    say.add_argument("words", help='such as "raccoon, garden gnome"')
     make = steps.add_parser("data", help="list the photos to learn from, and check them")
     make.add_argument("data", type=Path, help="folder to create")
     sets = ", ".join(DATASETS)
@@ -86,25 +62,26 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument(
         "--photos", nargs="*", default=(), metavar="FOLDER", help="photos without masks"
     )
-    make.add_argument("--first", metavar="FOLDER", help="train a new model from this first model")
     make.add_argument(
         "--most",
         type=positive,
         default=1000,
         help="maximum of photos per data set, chosen at random",
     )
-    for name, text in HELP.items():
+    for name, text in {
+        "features": "compute the features of every photo with the frozen networks",
+        "map": "learn the map from features to word vectors, and write the model's files",
+        "all": "both steps, in order",
+    }.items():
         step = steps.add_parser(name, help=text)
         step.add_argument("data", type=Path, help="the folder that 'data' created")
         step.add_argument("work", type=Path, help="folder for features and results")
         step.add_argument("--threads", type=positive, default=torch.get_num_threads())
-        step.set_defaults(without=None, seed=0, steps=None)
         if name != "features":
             step.add_argument("--without", metavar="SPLIT", help="hold out the photos in SPLIT.txt")
-            step.add_argument("--seed", type=int)
-        if name in LEARNING:
+            step.add_argument("--seed", type=int, default=0)
             step.add_argument(
-                "--steps", type=positive, help="steps of a fit; fewer for a quick try"
+                "--steps", type=positive, default=patch_map.STEPS, help="fewer for a quick try"
             )
     return parser
 

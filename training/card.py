@@ -3,8 +3,8 @@
     python -m training.card DATA WORK
 
 COCO's photos in ``DATA/coco-val`` are split into two halves by lists of names. Each half is
-measured with a model trained on the other half and on all other photos (``map``, ``attention`` and
-``pack`` with ``--without``), so no model is measured on its own training photos.
+measured with ``WORK/without-HALF-0/packed``, a model trained on the other half and on all other
+photos (README.md), so no model is measured on its own training photos.
 
 A photo's words are those of regions that cover at least one percent of it; smaller regions are
 void. All kinds of wall are "wall". A score is the mean over photos of the mean IoU of their words:

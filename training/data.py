@@ -1,4 +1,4 @@
-"""DATA: the photos to learn from, their masks, and the model that teaches the rest.
+"""DATA: the photos to learn from, and their masks.
 
 ``python -m training data DATA`` writes ``DATA/data.json`` and checks its files; all steps read it.
 """
@@ -49,7 +49,7 @@ class TrainingPhoto:
 
     ``load()`` reads an RGB image and the labels (H, W) int16 of its mask, negative where unknown.
     Without a mask, the labels are empty (0, 0).
-    ``model`` is a digest of the frozen networks that compute its features, and says for what.
+    ``model`` is a digest of the frozen networks that compute its features.
     """
 
     name: str
@@ -70,18 +70,10 @@ class TrainingPhoto:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """The training data: photos with ``masks``, and ``others`` without.
-
-    ``held`` are the names of photos with masks that are held out. ``teacher`` is the folder of the
-    model that teaches patches without a mask. ``is_new`` tells whether a new model is trained;
-    otherwise the teacher is trained further.
-    """
+    """The training data: photos with ``masks``, and ``others`` without."""
 
     masks: Sequence[TrainingPhoto]
     others: Sequence[TrainingPhoto]
-    held: frozenset[str]
-    teacher: Path
-    is_new: bool
 
     @property
     def sources(self) -> list[Source]:
@@ -91,28 +83,17 @@ class Data:
     def words(self) -> WordList:
         """The words to learn."""
         named = (word for source in self.sources for word in source.words if word)
-        return WordList(Known(self.teacher).seen, named)
+        return WordList(Known().seen, named)
 
 
-def write(
-    data: Path,
-    masks: Sequence[str],
-    photos: Sequence[str] = (),
-    first: str | None = None,
-    most: int = 1000,
-) -> None:
-    """Writes ``data.json``. ``masks`` are folders or ``SET=FOLDER``, ``first`` a first model."""
+def write(data: Path, masks: Sequence[str], photos: Sequence[str] = (), most: int = 1000) -> None:
+    """Writes ``data.json``. ``masks`` are folders or ``SET=FOLDER``."""
     pairs = [entry.rpartition("=")[::2] for entry in masks]
     if unknown := [name for name, _ in pairs if name and name not in DATASETS]:
         raise ValueError(f"'{unknown[0]}' is not one of the data sets {', '.join(DATASETS)}.")
-    if first and not photos:
-        raise ValueError(
-            "A new model also learns from photos without masks. Name folders of them with --photos."
-        )
     content = {
         "masks": [[name, str(Path(folder).resolve())] for name, folder in pairs],
         "photos": [str(Path(folder).resolve()) for folder in photos],
-        "first": first and str(Path(first).resolve()),
         "most": most,
     }
     data.mkdir(parents=True, exist_ok=True)
@@ -124,9 +105,7 @@ def read(data: Path, without: str | None = None) -> Data:
     if not (data / FILE).is_file():
         raise ValueError(f"{data / FILE} is missing: run `python -m training data {data}` first.")
     content = json.loads((data / FILE).read_text("utf-8"))
-    first, folders = content["first"], [Path(folder) for folder in content["photos"]]
-    teacher = Path(first) if first else assets.path(BUILT_IN)
-    known, held = Known(teacher), set[str]()
+    known, held = Known(), set[str]()
     masks: list[TrainingPhoto] = []
     for name, folder in content["masks"]:
         root = Path(folder)
@@ -137,17 +116,16 @@ def read(data: Path, without: str | None = None) -> Data:
         raise ValueError(
             f"{without}.txt, with one photo's name per line, is in no folder of masks."
         )
-    if not first:  # the photos that ship preserve what the model knows about everyday photos
-        folders.append(assets.path("photos"))
+    # The photos that ship preserve what the model knows about everyday photos.
+    folders = [*map(Path, content["photos"]), assets.path("photos")]
     others = [photo for folder in folders for photo in _without_masks(folder)]
     count = Counter(photo.name for photo in (*masks, *others))
     if twice := [name for name, n in count.items() if n > 1]:
         raise ValueError(f"Two photos are called {twice[0]}. Rename a folder or a photo.")
-    stem = b"".join(file.read_bytes() for file in sorted(teacher.glob("[sd]*.safetensors")))
-    model = f"{blake2b(stem, digest_size=8).hexdigest()}, {'new' if first else 'further'}"
+    files = sorted(assets.path(BUILT_IN).glob("[sd]*.safetensors"))  # of the frozen stem
+    model = blake2b(b"".join(file.read_bytes() for file in files), digest_size=8).hexdigest()
     masks, others = ([replace(photo, model=model) for photo in some] for some in (masks, others))
-    learned = [photo for photo in masks if photo.name not in held]
-    return Data(learned, others, frozenset(held), teacher, bool(first))
+    return Data([photo for photo in masks if photo.name not in held], others)
 
 
 def _of_set(known: Known, name: str, root: Path, most: int) -> list[TrainingPhoto]:
@@ -165,10 +143,10 @@ def _of_folder(known: Known, root: Path) -> list[TrainingPhoto]:
     opened = photo_folder(root)
     source = _source(known, root.name, opened)
     if source.left_out:
-        nearest = (f"'{w}' ({', '.join(known.nearest(w)) or 'none'})" for w in source.left_out)
+        about = "; ".join(known.about(word) for word in source.left_out)
         raise ValueError(
-            f"The model does not know these words of {root}: {'; '.join(nearest)}. Use a word that "
-            "it knows, for example the nearest one in brackets."
+            f"These words of {root} cannot be taught: {about}. Name another word that the model "
+            "knows, or delete the line, so that these pixels are ignored."
         )
     return _photos(source, opened.samples)
 

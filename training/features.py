@@ -7,9 +7,7 @@ views of h × w patches, a file has
 - digest: that of the photo, its mask, the words of its labels and the model;
 - features (V, h, w, 904) float16: three stages of EfficientNet-Lite2 (48, 120 and 352 channels)
   and the output of block 9 of DINO's ViT-S/14 (384), as the stem of the model computes them;
-- labels (V, 4h, 4w) int16 for photos with masks: 4 × 4 labels per patch;
-- affinity (hw, hw) float16 for a new model: which patches of the first view belong together
-  (``dino.affinity``), for ``attention``.
+- labels (V, 4h, 4w) int16 for photos with masks: 4 × 4 labels per patch.
 
 The first view is the whole photo at the model's input size. Photos from sources with few photos
 have five more views: random crops of the photo at the same size, three of them mirrored. For photos
@@ -28,11 +26,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gclip_core.backbones.load import has_bfloat16, load_backbone
+from gclip_core.backbones.load import load_backbone
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.pixels import images
 from training.data import TrainingPhoto, read
-from training.dino import Dino
 
 MODEL = BACKBONES[BUILT_IN]
 """The sizes and the normalisation with which the model sees a photo."""
@@ -48,8 +45,8 @@ FEW, VIEWS, LEAST_PART = 100, 6, 0.55
 """The most photos of a source whose photos get several views, the number of these, and the least
 part of a photo's width and height that a view shows."""
 
-Frozen = Callable[[Tensor], tuple[Tensor, Tensor | None]]
-"""Pixels (B, 3, 16h, 16w) from 0 to 255 to features (B, h, w, FEATURES), and maybe affinities."""
+Frozen = Callable[[Tensor], Tensor]
+"""Normalised pixels (B, 3, 16h, 16w) to features (B, h, w, FEATURES)."""
 
 
 @dataclass(frozen=True)
@@ -78,30 +75,6 @@ def crops(name: str, size: tuple[int, int], count: int) -> list[Crop]:
     return drawn
 
 
-class FrozenNetworks:
-    """Both frozen networks: pixels (B, 3, 16h, 16w) from 0 to 255 to features (B, h, w, 904), and
-    for a new model affinities (B, hw, hw) of patches.
-
-    DINO's blocks compute in bfloat16 where the processor supports it: in a third of the time, with
-    a cosine of 0.9999 to float32.
-    """
-
-    def __init__(self, teacher: Path, is_new: bool) -> None:
-        self.stem = load_backbone(BUILT_IN, teacher).visual.conv1
-        dtype = torch.bfloat16 if has_bfloat16(torch.device("cpu")) else torch.float32
-        self.dino = Dino(self.stem.transformer, dtype) if is_new else None
-
-    @torch.inference_mode()
-    def __call__(self, pixels: Tensor) -> tuple[Tensor, Tensor | None]:
-        pixels = (pixels - MEAN) / STD
-        if self.dino is None:
-            return self.stem.features(pixels), None
-        stages = self.stem.convolutions(pixels)
-        grid = stages.shape[1:3]
-        tokens, affinity = self.dino(pixels, grid)
-        return torch.cat([stages, tokens.unflatten(1, grid)], -1), affinity
-
-
 def file_of(work: Path, photo: TrainingPhoto) -> Path:
     """The file of a photo's features."""
     return work / "features" / f"{photo.name}.npz"
@@ -116,7 +89,7 @@ def has_file(work: Path, photo: TrainingPhoto) -> bool:
         return "digest" in arrays and arrays["digest"] == photo.digest
 
 
-def write(networks: Frozen, work: Path, photo: TrainingPhoto, count: int) -> None:
+def write(stem: Frozen, work: Path, photo: TrainingPhoto, count: int) -> None:
     """Computes ``count`` views of a photo, and writes its file."""
     image, labels = photo.load()
     is_small = photo.source is None and min(image.size) < SMALL
@@ -124,14 +97,12 @@ def write(networks: Frozen, work: Path, photo: TrainingPhoto, count: int) -> Non
     size = images.target_size((image.height, image.width), short, PATCH)
     cuts = crops(photo.name, image.size, count)
     pixels = np.stack([view.cut(image, size, Image.Resampling.BICUBIC) for view in cuts])
-    features, affinity = networks(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
+    features = stem((torch.from_numpy(pixels).permute(0, 3, 1, 2).float() - MEAN) / STD)
     stored = {"digest": np.array(photo.digest), "features": features.half().numpy()}
     if photo.source is not None:
         mask, fine = Image.fromarray(labels), tuple(side // PATCH * FINE for side in size)
         parts = [view.cut(mask, fine, Image.Resampling.NEAREST) for view in cuts]
         stored["labels"] = np.stack(parts).astype(np.int16)
-        if affinity is not None:
-            stored["affinity"] = affinity[0].half().numpy()
     path = file_of(work, photo)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".half.npz")
@@ -139,20 +110,21 @@ def write(networks: Frozen, work: Path, photo: TrainingPhoto, count: int) -> Non
     unfinished.replace(path)
 
 
-def compute(networks: Frozen, work: Path, photos: Sequence[TrainingPhoto]) -> None:
+def compute(stem: Frozen, work: Path, photos: Sequence[TrainingPhoto]) -> None:
     """Writes the file of every photo that has none, or one with another digest."""
     size_of = Counter(photo.source for photo in photos)
     missing = [photo for photo in photos if not has_file(work, photo)]
     start = time.time()
     for done, photo in enumerate(missing, 1):
         few = photo.source is not None and size_of[photo.source] <= FEW
-        write(networks, work, photo, VIEWS if few else 1)
+        write(stem, work, photo, VIEWS if few else 1)
         if done % 10 == 0 or done == len(missing):
             seconds = (time.time() - start) / done
             print(f"{done} of {len(missing)} photos, {seconds:.2f} s each", flush=True)
 
 
+@torch.inference_mode()
 def run(data: Path, work: Path) -> None:
     """Computes the features of all photos."""
     opened = read(data)
-    compute(FrozenNetworks(opened.teacher, opened.is_new), work, [*opened.masks, *opened.others])
+    compute(load_backbone().visual.conv1.features, work, [*opened.masks, *opened.others])

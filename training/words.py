@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterable
 from difflib import get_close_matches
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gclip_core import assets
 from gclip_core.backbones import builtin
+from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.words import vocabulary
 
 UNKNOWN, NONE = -1, -2
@@ -30,9 +31,10 @@ _SHOWN = 3
 
 
 class Known:
-    """The words that the model in a folder knows; it learned those in ``seen`` from photos."""
+    """The words that the built-in model knows; it learned those in ``seen`` from photos."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
+        folder = assets.path(BUILT_IN)
         groups = json.loads((folder / "words.json").read_text("utf-8"))
         self.seen = [group[0] for group in groups["seen"]]
         every = [*groups["neighbours"], *groups["seen"]]
@@ -47,16 +49,18 @@ class Known:
                 return self._first[word]
         return None
 
-    def nearest(self, phrase: str) -> list[str]:
-        """Known words that an unknown phrase may stand for."""
-        _, word = vocabulary.look_up(self._known, phrase)
+    def about(self, phrase: str) -> str:
+        """Whether a phrase can be taught, and if not, which known words are near."""
+        if word := self.find([phrase]):
+            return f"'{phrase}' can be taught" + (f" as '{word}'" if word != phrase else "")
+        _, near = vocabulary.look_up(self._known, phrase)
         similar = get_close_matches(phrase.lower(), self._first, _SHOWN, 0.8)
-        found = [*filter(None, [word]), *(self._first[other] for other in similar)]
-        return list(dict.fromkeys(found))
+        found = dict.fromkeys([*filter(None, [near]), *(self._first[other] for other in similar)])
+        return f"'{phrase}' is unknown ({'near: ' + ', '.join(found) if found else 'none is near'})"
 
 
 class WordList:
-    """The words that a map learns: those that the teacher has seen, and ``others`` from masks."""
+    """The words that a map learns: those that the model has seen, and ``others`` from masks."""
 
     def __init__(self, seen: Iterable[str], others: Iterable[str]) -> None:
         seen = list(seen)
@@ -75,10 +79,10 @@ class WordList:
         return np.array([*table, UNKNOWN])
 
     def alike(self, vectors: Tensor) -> Tensor:
-        """Which words are not compared with each other (V, V), by vectors (V, WIDTH)."""
+        """Which words are not compared with each other (V, V), by vectors (V, D)."""
         alike = vectors @ vectors.T > _NEAR
         for a, b in ALIKE:
             if a in self._number and b in self._number:
                 first, second = self.numbers([a, b])
                 alike[first, second] = alike[second, first] = True
-        return alike
+        return alike.fill_diagonal_(False)

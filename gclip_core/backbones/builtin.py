@@ -75,7 +75,7 @@ def files(folder: Path) -> list[Path]:
         raise BackboneError(
             f"The folder '{folder.name}' lacks some of the files of a built-in model "
             f"({', '.join(SETTINGS)} and .safetensors files). Reinstall the package, or choose "
-            "the folder that `python -m training pack` wrote."
+            "the folder `packed` that `python -m training` wrote."
         )
     return weights
 

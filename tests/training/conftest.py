@@ -11,12 +11,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from gclip_core import assets
 from training import features
 from training.data import Data, read, write
 from training.features import PATCH, compute
 from training.network import FEATURES
-from training.pack import KEPT
 
 SKY, DOG, WALL = 1, 2, 3
 CHOOSE, REPORT = ("a", "b"), ("c", "d")
@@ -53,17 +51,8 @@ def _few_features() -> Iterator[None]:
 
 @pytest.fixture(scope="package")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """DATA for a new model: four photos of COCO, three with masks from two sources and three
-    without; the first model knows few words."""
+    """DATA of four photos of COCO, three with masks from two sources, and three without."""
     folder = tmp_path_factory.mktemp("DATA")
-    first = folder / "first-model"
-    first.mkdir()
-    for name in (*KEPT, "model.safetensors", "stem.safetensors"):
-        (first / name).symlink_to(assets.path("built-in", name))
-    seen = [["dog", "dogs"], ["fish"], ["ocean", "sea"], ["sky"], ["tree", "trees"], ["water"]]
-    known = {"seen": seen, "neighbours": [["car"], ["wall", "walls"]], "classes": [["fish"], []]}
-    (first / "words.json").write_text(json.dumps(known))
-
     for kind, wall in (("coco", "wall"), ("coco-val", "wall brick")):
         index = []
         for name in (*CHOOSE, *REPORT):
@@ -83,7 +72,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(3):
         picture(halves(7, 8)).save(folder / "words" / f"{number}.jpg", quality=95)
     masks = [str(folder / name) for name in ("coco", "voc", "facade")]
-    write(folder, masks, [str(folder / "words")], str(first))
+    write(folder, masks, [str(folder / "words")])
     return folder
 
 
@@ -103,13 +92,10 @@ def pairs(tmp_path: Path) -> Path:
     return folder
 
 
-def stem(pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Made-up networks: features are a fixed random map of a patch's mean colour."""
+def stem(pixels: Tensor) -> Tensor:
+    """Made-up features: a fixed random map of a patch's mean colour."""
     mix = torch.randn(3, FEATURES, generator=torch.Generator().manual_seed(0))
-    means = F.avg_pool2d(pixels, PATCH).permute(0, 2, 3, 1) / 128 - 1
-    mixed = means @ mix
-    flat = F.normalize((mixed - mixed.mean((1, 2), keepdim=True)).flatten(1, 2), dim=-1)
-    return mixed, flat @ flat.mT
+    return F.avg_pool2d(pixels, PATCH).permute(0, 2, 3, 1) @ mix
 
 
 @pytest.fixture(scope="package")

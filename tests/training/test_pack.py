@@ -1,6 +1,5 @@
 """The packed model computes what was learned; the card's measures; errors of the commands."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,47 +7,35 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gclip_core import METHODS, Segmenter, blocks, gclip, load_backbone
+from gclip_core import METHODS, Segmenter, gclip, load_backbone
 from tests.models import tiny_backbone
 from training import __main__ as command
-from training import card
-from training.data import folder_of
-from training.network import FEATURES, Network, network_of
+from training import card, pack
+from training.network import FEATURES, PatchMap
 
 
-def test_round_trip(data: Path, tmp_path: Path) -> None:
-    """The packed model, loaded like the built-in, gives the learned tokens and outputs, and its map
-    can be a first model's; words with a mask are seen."""
+def test_round_trip(tmp_path: Path) -> None:
+    """The packed model, loaded like the built-in, gives the learned tokens and vectors, and all
+    else as before; words with a mask are seen."""
     torch.manual_seed(0)
     mean, std = torch.randn(FEATURES), torch.rand(FEATURES) + 0.5
-    network = Network(mean, std)
-    for name, parameter in network.named_parameters():
-        if name.startswith("blocks"):
-            parameter.add_(0.02 * torch.randn_like(parameter))
-    torch.save(network.state_dict(), folder_of(tmp_path, "choose", 0) / "attention.pt")
-    assert command.main(["pack", str(data), str(tmp_path), "--without", "choose"]) == 0
-    folder = folder_of(tmp_path, "choose", 0) / "packed"
-    known = json.loads((folder / "words.json").read_text())
-    assert ["wall", "walls"] in known["seen"] and known["neighbours"] == [["car"]]
-    backbone = load_backbone(weights=folder)
-    assert ("wall", "walls") in backbone.known.seen
+    before = load_backbone()
+    network = PatchMap(before, mean, std)
+    for parameter in network.learned():
+        parameter.add_(0.02 * torch.randn_like(parameter))
+    seen = [group[0] for group in before.known.seen]
+    pack.write(tmp_path / "packed", network.exported(), [*seen, "raccoon"])
+    after = load_backbone(weights=tmp_path / "packed")
+    assert {group[0] for group in after.known.seen} == {*seen, "raccoon"}
     features = mean + std * torch.randn(1, 12, 12, FEATURES)
-    visual = backbone.visual
     with torch.no_grad():
-        tokens = network.tokens(features)
-        loaded = visual.conv1.tokens(features)
+        tokens, loaded = network.tokens(features), after.visual.conv1.tokens(features)
         assert F.cosine_similarity(tokens, loaded, dim=-1).min() > 0.999
-        vectors = network_of(backbone, mean, std).map_vectors(features)
-        assert (vectors * network.map_vectors(features)).sum(-1).min() > 0.99
-        x = network.block_input(tokens)
-        y = visual.ln_pre(
-            torch.cat([visual.class_embedding.expand(1, 1, -1), tokens.flatten(1, 2)], 1)
-            + visual.positional_embedding
-        )
-        for own, block in zip(network.blocks, backbone.blocks, strict=True):
-            x = blocks.run(own, x, blocks.project(own, x))
-            y = block(y)
-        assert F.cosine_similarity(x, y, dim=-1).min() > 0.999
+        vectors = PatchMap(after, mean, std)(features)
+        assert (vectors * network(features)).sum(-1).min() > 0.99
+    for name, value in before.model.state_dict().items():
+        if name.split(".")[2:3] not in (["linear"], ["hidden"], ["out"]):
+            assert torch.equal(value, after.model.state_dict()[name]), name
 
 
 TINY = tiny_backbone()
@@ -113,11 +100,9 @@ def test_errors(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     for arguments, message in {
         ("map", str(tmp_path), work): "data.json is missing",
         ("map", str(data), work): "run `features` first",
-        ("attention", str(data), work): "map.pt is missing; run `map` first",
-        ("pack", str(data), work): "attention.pt is missing; run `attention` first",
-        ("data", work, "--masks", "away", "--first", "away", "--photos", "away"): "away",
+        ("data", work, "--masks", "away", "--photos", "away"): "away",
     }.items():
         assert command.main([*arguments]) == 2
         assert message in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        command.main(["pack", str(data), work, "--steps", "20"])
+        command.main(["features", str(data), work, "--steps", "20"])

@@ -5,7 +5,6 @@ given by an environment variable.
 """
 
 import argparse
-import gc
 import logging
 import os
 import signal
@@ -69,8 +68,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warming.start()
     blocks = build()
     print(f"{title} is loaded; ready in {time.perf_counter() - started:.1f} s.", flush=True)
-    gc.freeze()  # what exists now is never freed: collections may skip it
-    gc.enable()
     try:
         serve(blocks, args, uploads)
     except ValueError:  # Gradio waits 3 s for its own page: too short on a busy machine

@@ -1,10 +1,9 @@
 """Shared by all tests: the ``--long`` flag, and two workers unless single files are named."""
 
-import gc
 import os
 import sys
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -27,16 +26,6 @@ def _files_of_this_worker() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         patch.setenv("GRADIO_TEMP_DIR", folder)
         yield
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
-    """Imports are as fast as the page's own."""
-    gc.disable()
-    collected = yield
-    gc.freeze()
-    gc.enable()
-    return collected
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

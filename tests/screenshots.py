@@ -1,10 +1,12 @@
 """``python -m tests.screenshots``: README's pictures, in ``docs/screenshots``.
 
-``ideas.webp`` and ``overlay.webp`` show the masks of its two examples, ``page.webp`` the page in
-headless Chromium, with the damaged copy of the built-in model.
+``amf.webp`` shows what AMF does in the built-in model, ``ideas.webp`` what AMF and CS do in its
+damaged copy, ``overlay.webp`` the masks of an example, and ``page.webp`` the page in headless
+Chromium, with the damaged copy.
 """
 
 import io
+from typing import Any
 
 from matplotlib.figure import Figure
 from PIL import Image
@@ -19,38 +21,66 @@ from tests.browser import chromium
 from tests.demo.visitor import serving
 
 BACKBONE, PHOTO = "built-in-damaged", "flower"
-SWITCHES = {
-    "Neither": (False, False),
-    "AMF": (True, False),
-    "CS": (False, True),
-    "AMF and CS": (True, True),
-}
+TEDDY = (140, 0, 639, 375)
+"""The part of the photo of the teddy bear that README's first picture shows."""
 
 
 def main() -> None:
     """Writes the pictures and prints their paths."""
-    for name, picture in (("ideas", ideas()), ("overlay", overlay()), ("page", page())):
+    pictures = {"amf": drawn(amf()), "ideas": drawn(ideas()), "overlay": overlay(), "page": page()}
+    for name, picture in pictures.items():
         file = ROOT / "docs" / "screenshots" / f"{name}.webp"
         picture.save(file, quality=90)
         print(file)
 
 
-def ideas() -> Image.Image:
+def amf() -> dict[str, Image.Image]:
+    """Part of a photo, and its masks without and with AMF, as the page draws them."""
+    switches = {"Without AMF": (False, False), "With AMF": (True, False)}
+    return masks("built-in", "teddy", TEDDY, switches, background=True, refine="guided")
+
+
+def ideas() -> dict[str, Image.Image]:
     """The photo, and its masks without and with AMF and CS."""
-    photo = shipped_photos()[PHOTO]
-    picture, truth = photo.image(), photo.labels()
-    segmenter = Segmenter(load_backbone(BACKBONE))
+    switches = {
+        "Neither": (False, False),
+        "AMF": (True, False),
+        "CS": (False, True),
+        "AMF and CS": (True, True),
+    }
+    return masks(BACKBONE, PHOTO, None, switches)
+
+
+def masks(
+    backbone: str,
+    name: str,
+    box: tuple[int, int, int, int] | None,
+    switches: dict[str, tuple[bool, bool]],
+    **options: Any,
+) -> dict[str, Image.Image]:
+    """A shipped photo, or a part of it, and its masks, by titles with their scores."""
+    photo = shipped_photos()[name]
+    picture, truth = photo.image().crop(box), photo.labels()
+    if box:
+        truth = truth[box[1] : box[3], box[0] : box[2]]
+    segmenter = Segmenter(load_backbone(backbone))
     encoded = segmenter.encode(picture)
     colours = palette.choose(len(photo.words), truth, picture)
-    panels = {"Photo": picture}
-    for name, switches in SWITCHES.items():
-        mask = segmenter.segment(encoded, photo.text, gclip(*switches))
+    shown = {"Photo": picture}
+    for title, ideas in switches.items():
+        mask = segmenter.segment(encoded, photo.text, gclip(*ideas), picture=picture, **options)
         labels = mask.labels.numpy()
         score = metric.against_truth(truth, photo.words, labels, mask.vocabulary).miou
-        panels[f"{name}: mIoU {percent(score)}"] = palette.painted(picture, labels, colours)
+        shown[f"{title}: mIoU {percent(score)}"] = palette.painted(picture, labels, colours)
+    return shown
+
+
+def drawn(shown: dict[str, Image.Image]) -> Image.Image:
+    """Pictures of one size side by side, below their titles."""
+    width, height = shown["Photo"].size
     with styled():
-        figure = Figure(figsize=(10, 1.55), layout="constrained")
-        for axes, (title, panel) in zip(figure.subplots(1, 5), panels.items(), strict=True):
+        figure = Figure(figsize=(10, 0.3 + 10 / len(shown) * height / width), layout="constrained")
+        for axes, (title, panel) in zip(figure.subplots(1, len(shown)), shown.items(), strict=True):
             axes.set_title(title)
             axes.set_axis_off()
             axes.imshow(panel)

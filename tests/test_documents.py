@@ -19,7 +19,7 @@ import gclip_core
 from demo import main
 from gclip_core import command
 from gclip_core.backbones.registry import BACKBONES
-from tests import DOCUMENTS, ROOT
+from tests import DOCUMENTS, ROOT, screenshots
 from tests.models import loaded, small
 
 MODULE = re.compile(r"python -m ([a-z_.]+)")
@@ -27,13 +27,15 @@ PYTHON = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:|#)([^)\s]+)")
 OPTION = re.compile(r"(?:^|[`\s])(--[a-z][a-z-]+)")
 OWN_PATH = re.compile(r"`((?:gclip_core|demo|evaluation|tests|training|docs|assets)/[\w./-]*)`")
-# Options of other programs: hf, docker, torchrun.
+# Options of other programs: git, hf, docker, torchrun.
 OTHERS_OPTIONS = {
     "--build-arg",
+    "--depth",
     "--exclude",
     "--nproc-per-node",
     "--repo-type",
     "--rm",
+    "--squash",
     "--standalone",
 }
 MADE_BY_A_READER = {"evaluation/class_lists/mine.txt"}
@@ -105,6 +107,28 @@ def test_readme_python(
         exec(python, names)
         assert capsys.readouterr().out == shown
     assert (tmp_path / "overlay.png").exists()
+
+
+def test_readme_pictures() -> None:
+    """README's first two pictures have the scores that it says."""
+    texts = re.findall(r"!\[(.*?)\]\(docs/screenshots", read(ROOT / "README.md"), re.DOTALL)[:2]
+    for text, masks in zip(texts, (screenshots.amf(), screenshots.ideas()), strict=True):
+        assert re.findall(r"[\d.]+ %", " ".join(masks)) == re.findall(r"[\d.]+ %", text)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("backbone", ["built-in", "built-in-damaged"])
+def test_readme_results(backbone: str, tmp_path: Path) -> None:
+    """README's command gives the scores of its table."""
+    text = read(ROOT / "README.md").partition("## Results")[2]
+    (line,) = re.findall("^python (-m evaluation .*)--backbone built-in$", text, re.MULTILINE)
+    (row,) = re.findall(rf"^\| `{backbone}` \| (.*) \|$", text, re.MULTILINE)
+    options = ["--backbone", backbone, "--out", str(tmp_path)]
+    command = [sys.executable, *shlex.split(line), *options]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=1200)
+    results = json.loads((tmp_path / "result.json").read_text("utf-8"))["results"]
+    scores = [100 * result["miou"] for result in results]
+    assert scores == pytest.approx([*map(float, row.split(" | "))], abs=0.1)
 
 
 def test_upload_command(tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from demo.settings import Settings, explain
 from demo.share import mask_png
 from gclip_core import BACKBONES, METHODS, GclipError, __version__
 from gclip_core.methods import ABLATION
-from gclip_core.numbering import block_numbers
 from gclip_core.pixels import palette
 from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.result import Segmentation
@@ -55,9 +54,9 @@ def segment(
     lists. amf_blocks, cs_blocks: "auto", "backbone", or numbers from 1 such as "6 7".
     background: "on" leaves pixels that fit none of the words without a class.
     refine: "guided" or "pamr" align the edges of the mask with the image.
-    Returns the PNG (pixel values are class numbers, 255 is no class) and {height, width,
-    classes: [{number, name, share}], none: share, facts, unknown: [{word, reason, nearest}],
-    notes: [sentence]}. An unknown word is used as it is: ``nearest`` is the nearest known one.
+    Returns the PNG (pixel values are class numbers, 255 is no class) and the JSON that the command
+    line writes, with backbone, weights and miou. ``areas`` and ``no_class`` are shares of the
+    image. An unknown word is used as it is: ``nearest`` is the nearest known one.
     """
     if not words.strip(" ,;\n\t"):
         raise GclipError("“words” is empty. Send at least one word.")
@@ -79,38 +78,16 @@ def segment(
     mask = scene.mask()
     colours = palette.choose(len(mask.vocabulary), mask.labels.numpy(), scene.photo.picture)
     file = saved(mask_png(mask, colours), "mask.png")
-    height, width = mask.labels.shape
-    shares = mask.areas()
-    described = {
-        "height": height,
-        "width": width,
-        "classes": [
-            {"number": number, "name": name, "share": share}
-            for number, (name, share) in enumerate(zip(mask.vocabulary.names, shares, strict=True))
-        ],
-        "none": mask.no_class_area(),
-        "facts": facts(scene, mask),
-        "unknown": [
-            {"word": phrase.phrase, "reason": phrase.reason, "nearest": phrase.nearest}
-            for phrase in mask.unknown
-        ],
-        "notes": list(mask.notes),
-    }
-    return FileData(path=file), described
+    return FileData(path=file), mask.to_dict() | facts(scene, mask)
 
 
 def facts(scene: Scene, mask: Segmentation) -> dict[str, Any]:
-    """What the method used; blocks are numbered from 1."""
-    report, backbone, s = mask.report, scene.segmenter.backbone, scene.settings
-    # Without an outlier channel, CS is off in the mask's method: why is in GCLIP's own report.
-    of_cs = scene.report if s.method == "gclip" and s.cs else report
+    """The model, the score of an example, and why CS is off where it is off in GCLIP."""
+    of_cs = scene.report if scene.settings.method == "gclip" and scene.settings.cs else mask.report
+    backbone = scene.segmenter.backbone
     return {
-        "method": mask.method.title,
         "backbone": backbone.title,
         "weights": backbone.digest,
-        "amf_blocks": list(block_numbers(report.fusion.blocks)),
-        "amf_reason": report.fusion.reason,
-        "cs_blocks": list(block_numbers(report.suppression.blocks)),
         "cs_reason": of_cs.suppression.reason,
         "miou": scene.miou(mask),
     }

@@ -11,9 +11,9 @@ from demo.files import item
 from demo.scene import LEAST_SHARE, Scene
 from demo.segment import canvas
 from demo.terms import explained
-from evaluation.figure import percent, save, styled
+from evaluation.figure import save, styled
 from gclip_core import BACKBONES
-from gclip_core.result import Segmentation
+from gclip_core.result import Segmentation, percent
 
 COLUMNS = ("Method", "mIoU, %", "Attention compares", "Paper")
 COLUMNS_OF_FIGURE = 4

@@ -16,9 +16,9 @@ from demo.segment import HARDLY
 from demo.settings import Settings
 from demo.terms import explained
 from evaluation import photos
-from evaluation.figure import percent
 from gclip_core import assets
 from gclip_core.pixels import palette
+from gclip_core.result import percent
 
 PHOTO = photos.shipped_photos()["raccoon"]
 """The photo of all steps; each must hold on it with these weights."""

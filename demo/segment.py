@@ -25,14 +25,13 @@ from demo.gate import numbers
 from demo.scene import LEAST_SHARE, Scene, coarser
 from demo.space import NOT_LENT, REASONS
 from demo.terms import explained
-from evaluation.figure import percent
 from evaluation.metric import WordScores
 from gclip_core import BACKBONES, inspection
 from gclip_core.amf import FusionReason
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.last_block import encoding_for
 from gclip_core.numbering import block_numbers, in_words
-from gclip_core.result import Segmentation
+from gclip_core.result import Segmentation, percent
 from gclip_core.words.background import is_typed
 from gclip_core.words.vocabulary import look_up
 

@@ -2,15 +2,10 @@
 
 import inspect
 import io
-import json
 import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 
 from demo import backbones, compare
 from demo.address import link
@@ -80,29 +75,17 @@ def arguments(options: dict[str, Any], *first: str) -> str:
 
 def mask_png(mask: Segmentation, colours: Sequence[str]) -> bytes:
     """An indexed PNG: class ``c`` is index ``c``, none is 255; a text chunk names the classes."""
-    info, buffer = PngInfo(), io.BytesIO()
-    info.add_itxt("Classes", json.dumps(list(mask.vocabulary.names), ensure_ascii=False))
-    image = palette.indexed(mask.labels.numpy(), colours)
-    image.save(buffer, "png", pnginfo=info)
-    return buffer.getvalue()
+    return palette.indexed(mask.labels.numpy(), colours, mask.vocabulary.names)
 
 
 def cutouts_zip(scene: Scene) -> bytes:
-    """A picture for each class that has pixels: the photo, transparent elsewhere, without margins.
-
-    Transparent pixels are black, so the file does not contain what was cut away.
-    """
-    mask, opaque = scene.mask(), np.asarray(scene.photo.picture.convert("RGBA"))
-    labels, buffer, number = mask.labels.numpy(), io.BytesIO(), 0
+    """A picture for each class that has pixels (``palette.cut_outs``)."""
+    mask, buffer = scene.mask(), io.BytesIO()
+    names = mask.vocabulary.names
     with zipfile.ZipFile(buffer, "w") as archive:
-        for index, name in enumerate(mask.vocabulary.names):
-            inside = labels == index
-            if inside.any():
-                number += 1
-                safe = "".join(letter if letter.isalnum() else "-" for letter in name)[:40]
-                with archive.open(f"{number}-{safe}.png", "w") as file:
-                    cut = Image.fromarray(opaque * inside[..., None])
-                    cut.crop(cut.getbbox()).save(file, "png", compress_level=4)
+        for name, cut in palette.cut_outs(scene.photo.picture, mask.labels.numpy(), names):
+            with archive.open(name, "w") as file:
+                cut.save(file, "png", compress_level=4)
     return buffer.getvalue()
 
 

@@ -35,7 +35,7 @@ from gclip_core.last_block import encoding_for
 from gclip_core.methods import METHODS
 from gclip_core.pixels import images, palette
 from gclip_core.pixels.refine import REFINEMENTS
-from gclip_core.result import MethodReport, Segmentation
+from gclip_core.result import MethodReport, Segmentation, percent
 from gclip_core.segmenter import Segmenter
 
 WIDTH = 7.2
@@ -168,10 +168,6 @@ def _legend(result: Segmentation, colours: Sequence[str]) -> list[Patch]:
 def _cut(text: str, length: int) -> str:
     """The text, truncated with "…" if it is longer than ``length``."""
     return text if len(text) <= length else text[: length - 1].rstrip(" ,") + "…"
-
-
-def percent(share: float) -> str:
-    return "<0.1 %" if 0 < share < 5e-4 else f"{100 * share:.1f} %"
 
 
 # --- panels --------------------------------------------------------------------------------------

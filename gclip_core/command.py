@@ -8,7 +8,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
@@ -21,7 +20,7 @@ from gclip_core.backbones.load import Dtype, load_backbone
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.errors import GclipError, MethodError, VocabularyError, check_between, check_count
 from gclip_core.methods import METHODS, Method, gclip
-from gclip_core.numbering import block_choice, block_numbers
+from gclip_core.numbering import block_choice
 from gclip_core.pixels import images, palette
 from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.relatives.freecp import PURIFICATIONS
@@ -218,7 +217,7 @@ def run(options: argparse.Namespace) -> int:
             n_failed += 1
             tqdm.write(f"{photo}: not enough memory", file=sys.stderr)
         else:
-            tqdm.write(f"{photo}: {describe(result)}")
+            tqdm.write(f"{photo}: {result}")
     done, n_done = f"{len(photos)} image{'s' if len(photos) > 1 else ''}", len(photos) - n_failed
     if n_failed:
         done = f"{n_done} of {done}"
@@ -309,43 +308,14 @@ def save(output: Path, picture: Image.Image, result: Segmentation) -> None:
     """Writes the mask, the overlay and the summary of an image, and puts them in place together."""
     labels, names = result.labels.numpy(), result.vocabulary.names
     colours = palette.choose(len(names), labels, picture)
-    facts = {
-        "classes": [list(synonyms) for synonyms in result.vocabulary.classes],
-        "areas": dict(zip(names, result.areas(), strict=True)),
-        "no_class": result.no_class_area(),
-        "background": result.background,
-        "method": result.method.name,
-        "purify": result.purified,
-        "refine": result.refined,
-        "amf_blocks": block_numbers(result.report.fusion.blocks),
-        "amf_reason": result.report.fusion.reason,
-        "cs_blocks": block_numbers(result.report.suppression.blocks),
-        "cs_reason": result.report.suppression.reason,
-        "unknown": [asdict(entry) for entry in result.unknown],
-        "notes": result.notes,
-    }
+    facts = json.dumps(result.to_dict(), indent=1, ensure_ascii=False)
     with TemporaryDirectory(prefix=".gclip-", dir=output.parent) as folder:  # on the same disk
         mask, overlay, summary = files = [Path(folder, output.name + ending) for ending in ENDINGS]
-        palette.indexed(labels, colours).save(mask)
+        mask.write_bytes(palette.indexed(labels, colours, names))
         palette.painted(picture, labels, colours).save(overlay)
-        summary.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        summary.write_text(facts + "\n", "utf-8")
         for file in files:
             file.replace(output.parent / file.name)
-
-
-def describe(result: Segmentation) -> str:
-    """The areas of an image's classes in one line, then its notes."""
-    areas = dict(zip(result.vocabulary.names, result.areas(), strict=True))
-    if no_class := result.no_class_area():
-        areas["no class"] = no_class
-    lines = [", ".join(f"{name} {area:.1%}" for name, area in areas.items())]
-    if result.unknown:
-        unknown = (
-            f"{entry.phrase} ({entry.reason}; nearest known word: {entry.nearest or 'none'})"
-            for entry in result.unknown
-        )
-        lines.append(f"this backbone does not know: {', '.join(unknown)}")
-    return "\n  ".join([*lines, *result.notes])
 
 
 if __name__ == "__main__":

@@ -1,14 +1,17 @@
 """The result of a segmentation."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from textwrap import fill
+from typing import Any
 
 from torch import Tensor
 
-from gclip_core import cs
+from gclip_core import cs, formats
 from gclip_core.amf import FusionReport
 from gclip_core.cs import Suppression, SuppressionReport
 from gclip_core.encoder import Encoded
 from gclip_core.methods import Method
+from gclip_core.numbering import block_numbers
 from gclip_core.words.vocabulary import UnknownPhrase, Vocabulary
 
 
@@ -49,9 +52,17 @@ def method_report(encoded: Encoded, method: Method) -> MethodReport:
     )
 
 
-@dataclass(frozen=True, eq=False)
+def percent(share: float) -> str:
+    """A share from 0 to 1 as a percentage."""
+    return "<0.1 %" if 0 < share < 5e-4 else f"{100 * share:.1f} %"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Segmentation:
-    """The class of each pixel, with the logits and settings that it was computed from."""
+    """The class of each pixel, with the logits and settings that it was computed from.
+
+    Printed, it is the share of each class that has pixels, the unknown words and the notes.
+    """
 
     labels: Tensor
     """(height, width) int16, at the image's own size; -1 marks a pixel without a class, because its
@@ -89,3 +100,47 @@ class Segmentation:
     def no_class_area(self) -> float:
         """The share of the image's pixels without a class."""
         return float((self.labels < 0).double().mean())
+
+    def __repr__(self) -> str:
+        areas = {name: area for name, area in self._areas_by_name().items() if area}
+        areas |= {"no class": self.no_class_area()} if self.no_class_area() else {}
+        lines = [", ".join(f"{name} {percent(area)}" for name, area in areas.items())]
+        if self.unknown:
+            unknown = (
+                f"{entry.phrase} ({entry.reason}; nearest known word: {entry.nearest or 'none'})"
+                for entry in self.unknown
+            )
+            lines.append(f"this backbone does not know: {', '.join(unknown)}")
+        return "\n".join(fill(line, 96, subsequent_indent="  ") for line in (*lines, *self.notes))
+
+    def _areas_by_name(self) -> dict[str, float]:
+        return dict(zip(self.vocabulary.names, self.areas(), strict=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result without arrays, for JSON. ``areas`` and ``no_class`` are shares of the image;
+        blocks are numbered from 1."""
+        return {
+            "height": self.labels.shape[0],
+            "width": self.labels.shape[1],
+            "classes": [list(synonyms) for synonyms in self.vocabulary.classes],
+            "areas": self._areas_by_name(),
+            "no_class": self.no_class_area(),
+            "background": list(self.background),
+            "method": self.method.name,
+            "purify": self.purified,
+            "refine": self.refined,
+            "amf_blocks": list(block_numbers(self.report.fusion.blocks)),
+            "amf_reason": self.report.fusion.reason,
+            "cs_blocks": list(block_numbers(self.report.suppression.blocks)),
+            "cs_reason": self.report.suppression.reason,
+            "unknown": [asdict(entry) for entry in self.unknown],
+            "notes": list(self.notes),
+        }
+
+    def to_coco(self, file_name: str = "image", **options: Any) -> dict[str, Any]:
+        """The COCO dictionary of the image; options and errors are those of ``formats.coco``."""
+        return formats.coco(self, file_name, **options)
+
+    def to_detections(self) -> Any:
+        """supervision's ``Detections``; raises GclipError if supervision is not installed."""
+        return formats.detections(self)

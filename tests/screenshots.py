@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from evaluation import metric
-from evaluation.figure import percent, save, styled
+from evaluation.figure import save, styled
 from evaluation.photos import shipped_photos
 from gclip_core import Segmenter, gclip, load_backbone
 from gclip_core.pixels import palette
+from gclip_core.result import percent
 from tests import ROOT
 from tests.browser import chromium
 from tests.demo.visitor import serving

@@ -117,6 +117,18 @@ def per_class(prompts: Tensor, classes: Sequence[int]) -> Tensor:
     return out.scatter_reduce_(0, index, prompts, "amax")
 
 
+def mean_scores(logits: Tensor, classes: Sequence[int], labels: Tensor) -> list[float]:
+    """The mean score of each class on its pixels in ``labels`` (height, width); 0 without any."""
+    totals, counts = torch.zeros(2, max(classes) + 1, dtype=torch.float64)
+    for tile in tiles(logits.shape[1:], (labels.shape[0], labels.shape[1])):
+        here = labels[tile.pixels].flatten().long()
+        own = per_class(tile.interpolate(logits).softmax(dim=0), classes).flatten(1)
+        values = own.gather(0, here.clamp(min=0)[None])[0].double()
+        totals.index_add_(0, here[here >= 0], values[here >= 0])
+        counts += here[here >= 0].bincount(minlength=len(counts))
+    return (totals / counts.clamp(min=1)).tolist()
+
+
 def connected_parts(inside: NDArray[np.bool_], corners: bool = False) -> NDArray[np.intp]:
     """The connected parts of a map, numbered from 1, else 0; ``corners`` says if these connect."""
     labelled: Any = ndimage.label(inside, np.ones((3, 3)) if corners else None)

@@ -1,13 +1,16 @@
 """The colour of each class, masks as pictures, and masks over their photo."""
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from io import BytesIO
 
 import colorcet
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageColor import getrgb
+from PIL.PngImagePlugin import PngInfo
 
 from gclip_core.types import Size
 
@@ -56,17 +59,42 @@ def choose(n: int, labels: NDArray[np.integer], picture: Image.Image) -> tuple[s
     return tuple(free[index] for index in chosen)
 
 
-def indexed(labels: NDArray[np.integer], colours: Sequence[str]) -> Image.Image:
-    """A label map (height, width) as an image of indices: class ``c`` is index ``c``, -1 is 255.
+def indexed(
+    labels: NDArray[np.integer], colours: Sequence[str], names: Sequence[str] = ()
+) -> bytes:
+    """A label map (height, width) as a PNG of indices: class ``c`` is index ``c``, -1 is 255.
 
-    It is an 8-bit palette image for up to 255 classes, else 16-bit grey with 65535 for -1.
+    It is an 8-bit palette image for up to 255 classes, else 16-bit grey with 65535 for -1. Its text
+    chunk "Classes" is a JSON list of ``names``.
     """
     if len(colours) > 255:
-        return Image.fromarray(labels.astype(np.uint16))
-    picture = Image.fromarray(labels.astype(np.uint8), mode="P")
-    every = [*colours, *["#8c8c8c"] * (256 - len(colours))]
-    picture.putpalette([level for colour in every for level in getrgb(colour)])
-    return picture
+        picture = Image.fromarray(labels.astype(np.uint16))
+    else:
+        picture = Image.fromarray(labels.astype(np.uint8), mode="P")
+        every = [*colours, *["#8c8c8c"] * (256 - len(colours))]
+        picture.putpalette([level for colour in every for level in getrgb(colour)])
+    info, buffer = PngInfo(), BytesIO()
+    info.add_itxt("Classes", json.dumps(list(names), ensure_ascii=False))
+    picture.save(buffer, "png", pnginfo=info)
+    return buffer.getvalue()
+
+
+def cut_outs(
+    picture: Image.Image, labels: NDArray[np.integer], names: Sequence[str]
+) -> Iterator[tuple[str, Image.Image]]:
+    """For each class that has pixels, a file name and the photo, transparent elsewhere, without
+    margins.
+
+    Transparent pixels are black, so the file does not contain what was cut away.
+    """
+    opaque, number = np.asarray(picture.convert("RGBA")), 0
+    for index, name in enumerate(names):
+        inside = labels == index
+        if inside.any():
+            number += 1
+            safe = "".join(letter if letter.isalnum() else "-" for letter in name)[:40]
+            cut = Image.fromarray(opaque * inside[..., None])
+            yield f"{number}-{safe}.png", cut.crop(cut.getbbox())
 
 
 def painted(

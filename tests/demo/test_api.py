@@ -66,20 +66,20 @@ def test_segment(client: Client, method: str, options: dict, same: gclip.Method)
     assert np.array_equal(labels(file), expected.numpy())
     assert json.loads(Image.open(file).text["Classes"])[:2] == ["cat", "grass"]
     assert (described["height"], described["width"]) == expected.shape
-    assert [entry["name"] for entry in described["classes"]] == ["cat", "grass"]
-    shares = [entry["share"] for entry in described["classes"]] + [described["none"]]
+    assert described["classes"] == [["cat"], ["grass"]]
+    shares = [*described["areas"].values(), described["no_class"]]
     assert sum(shares) == pytest.approx(1)
-    assert described["none"] == pytest.approx((expected < 0).double().mean().item())
-    assert described["facts"]["weights"]
-    assert described["facts"]["cs_reason"] == result.report.suppression.reason
+    assert described["no_class"] == pytest.approx((expected < 0).double().mean().item())
+    assert described["weights"]
+    assert described["cs_reason"] == result.report.suppression.reason
 
 
 def test_unknown_word(client: Client) -> None:
     """It is reported with the nearest known word, and used as it is."""
     _, described = client.predict(handle_file(PICTURE), "tram, grass", api_name="/segment")
-    assert [entry["name"] for entry in described["classes"]] == ["tram", "grass"]
+    assert described["classes"] == [["tram"], ["grass"]]
     (unknown,) = described["unknown"]
-    assert (unknown["word"], unknown["nearest"]) == ("tram", "train")
+    assert (unknown["phrase"], unknown["nearest"]) == ("tram", "train")
 
 
 def test_suggest(client: Client) -> None:

@@ -1,5 +1,6 @@
 """Class colours stand out on the photo, masks are images, and masks are painted over photos."""
 
+from io import BytesIO
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -48,11 +49,12 @@ def test_seen_on_the_photo() -> None:
 
 def test_indexed() -> None:
     """A mask of at most 255 classes is a palette picture; one with more is grey."""
-    shown = palette.indexed(np.array([[-1, 0]]), palette.COLOURS[:1])
+    shown = Image.open(BytesIO(palette.indexed(np.array([[-1, 0]]), palette.COLOURS[:1], ["sea"])))
+    assert shown.text["Classes"] == '["sea"]'
     assert shown.mode == "P"
     assert np.asarray(shown).tolist() == [[255, 0]]
     assert shown.convert("RGB").getpixel((1, 0)) == getrgb(palette.COLOURS[0])
-    grey = palette.indexed(np.array([[-1, 3]]), palette.COLOURS[:1] * 300)
+    grey = Image.open(BytesIO(palette.indexed(np.array([[-1, 3]]), palette.COLOURS[:1] * 300)))
     assert np.asarray(grey).tolist() == [[65535, 3]]
 
 

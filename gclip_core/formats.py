@@ -1,0 +1,179 @@
+"""A segmentation in the formats of other tools: COCO, supervision, YOLO and LabelMe.
+
+``pycocotools`` writes COCO's runs, and ``supervision`` finds polygons; both are optional.
+"""
+
+from collections.abc import Collection, Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from gclip_core.errors import GclipError
+from gclip_core.pixels.masks import connected_parts, mean_scores
+
+if TYPE_CHECKING:  # it imports this module
+    from gclip_core.result import Segmentation
+
+
+def optional(module: str, purpose: str) -> Any:
+    """An optional module. Raises GclipError if it is not installed."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise GclipError(
+            f"{purpose} needs {package}, which is not installed: pip install {package}."
+        ) from error
+
+
+def regions(result: "Segmentation") -> Iterator[tuple[int, NDArray[np.bool_], float, list[int]]]:
+    """Each class that has pixels: its index, mask (height, width), score and box.
+
+    The score is the mean of the class's probability on its pixels; the box is left, top, right and
+    bottom, the latter two exclusive.
+    """
+    labels = result.labels.numpy()
+    scores = mean_scores(result.logits, result.prompt_classes, result.labels)
+    for index, found in enumerate(
+        ndimage.find_objects(labels.astype(np.intp) + 1, len(result.vocabulary))
+    ):
+        if found is not None:
+            rows, columns = found
+            box = [columns.start, rows.start, columns.stop, rows.stop]
+            yield index, labels == index, scores[index], box
+
+
+def coco(
+    result: "Segmentation",
+    file_name: str = "image",
+    *,
+    polygons: bool = False,
+    crowd: Collection[str] = (),
+) -> dict[str, Any]:
+    """The COCO dictionary of one image, with one annotation for each class that has pixels.
+
+    Category ``c + 1`` is class ``c``. Segmentations are compressed runs, exact to the pixel, or
+    ``polygons`` (``outlines``). Classes named in ``crowd`` have ``iscrowd`` 1. Raises GclipError if
+    pycocotools or, for polygons, supervision is not installed.
+    """
+    height, width = result.labels.shape
+    names, annotations = result.vocabulary.names, list[dict[str, Any]]()
+    runs = None if polygons else optional("pycocotools.mask", "COCO")
+    for index, inside, score, (left, top, right, bottom) in regions(result):
+        if runs is None:
+            segmentation: Any = [outline.flatten().tolist() for outline in outlines(inside)]
+        else:
+            segmentation = runs.encode(np.asfortranarray(inside, np.uint8))
+            segmentation["counts"] = segmentation["counts"].decode("ascii")
+        annotations.append(
+            {
+                "id": len(annotations) + 1,
+                "image_id": 1,
+                "category_id": index + 1,
+                "segmentation": segmentation,
+                "area": int(inside.sum()),
+                "bbox": [left, top, right - left, bottom - top],
+                "iscrowd": int(names[index] in crowd),
+                "score": round(score, 4),
+            }
+        )
+    return {
+        "images": [{"id": 1, "file_name": file_name, "height": height, "width": width}],
+        "annotations": annotations,
+        "categories": categories(names),
+    }
+
+
+def categories(names: Collection[str]) -> list[dict[str, Any]]:
+    """COCO's categories, from 1, in the order of the words."""
+    return [{"id": number, "name": name} for number, name in enumerate(names, 1)]
+
+
+def detections(result: "Segmentation") -> Any:
+    """supervision's ``Detections``, one for each class that has pixels.
+
+    Raises GclipError if supervision is not installed.
+    """
+    sv = optional("supervision", "Detections")
+    found = [*regions(result)]
+    if not found:
+        return sv.Detections.empty()
+    indices = [index for index, *_ in found]
+    return sv.Detections(
+        xyxy=np.array([box for *_, box in found], float),
+        mask=np.stack([inside for _, inside, *_ in found]),
+        confidence=np.array([score for *_, score, _ in found]),
+        class_id=np.array(indices),
+        data={"class_name": np.array(result.vocabulary.names)[indices]},
+    )
+
+
+def yolo(result: "Segmentation") -> str:
+    """YOLO's segmentation labels: a line ``class x y x y …`` for each outline, from 0 to 1."""
+    size = result.labels.shape[::-1]
+    return "".join(
+        f"{index} {' '.join(f'{value:.6g}' for value in (outline / size).flatten())}\n"
+        for index, inside, *_ in regions(result)
+        for outline in outlines(inside)
+    )
+
+
+def labelme(result: "Segmentation", image: str) -> dict[str, Any]:
+    """LabelMe's dictionary: a polygon for each outline; those of a class are one group.
+
+    ``image`` is the path of the image file, from the folder of the JSON file.
+    """
+    height, width = result.labels.shape
+    return {
+        "version": "5.5.0",
+        "flags": {},
+        "shapes": [
+            {
+                "label": result.vocabulary.names[index],
+                "points": outline.tolist(),
+                "group_id": index,
+                "shape_type": "polygon",
+                "flags": {},
+            }
+            for index, inside, *_ in regions(result)
+            for outline in outlines(inside)
+        ],
+        "imagePath": image,
+        "imageData": None,
+        "imageHeight": height,
+        "imageWidth": width,
+    }
+
+
+def outlines(inside: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
+    """The polygons of a mask (height, width), each (points, 2) as x, y at pixels' centres.
+
+    A polygon cannot have a hole, so a part with one is cut in two through the hole. Parts that are
+    too small for three points are left out. Raises GclipError if supervision is not installed.
+    """
+    sv = optional("supervision", "A polygon")
+    found, parts = list[NDArray[np.float64]](), _parts(inside)
+    while parts:
+        left, top, part = parts.pop()
+        filled: Any = ndimage.binary_fill_holes(part)
+        holes = filled & ~part
+        if holes.any():
+            columns = np.flatnonzero(holes.any(0))
+            column = int(columns[len(columns) // 2])
+            for start, half in ((0, part[:, :column]), (column, part[:, column:])):
+                parts += [(left + start + x, top + y, piece) for x, y, piece in _parts(half)]
+        else:
+            found += [p + (left + 0.5, top + 0.5) for p in sv.mask_to_polygons(part)]
+    return found
+
+
+def _parts(inside: NDArray[np.bool_]) -> list[tuple[int, int, NDArray[np.bool_]]]:
+    """The connected parts of a mask: left, top and the part's own box of pixels."""
+    numbers = connected_parts(inside)
+    return [
+        (columns.start, rows.start, numbers[rows, columns] == number)
+        for number, (rows, columns) in enumerate(ndimage.find_objects(numbers), 1)
+    ]

@@ -1,4 +1,4 @@
-"""The gate between clients and Gradio: each limit is one comparison with one error message.
+"""The gate between clients and Gradio: a request over a limit gets a short error message.
 
 ``numbers`` bounds what is computed and cached, ``files`` what is stored and served, ``sessions``
 what waits and what is unread, ``process`` connections, log and memory; ``requests`` is the

@@ -1,8 +1,8 @@
 """Evaluation on the field's benchmarks and on photos with masks: data sets, mIoU, tables.
 
-Each command is one file: ``__main__`` (``python -m evaluation``), ``phenomena``,
-``suggested_words`` and ``figure``. Read ``datasets`` first, because everything is measured on a
-labelled set; then ``metric``; then ``benchmark``, which counts pixels image by image.
+Each command is one file: ``__main__`` (``python -m evaluation``), ``phenomena`` and ``figure``.
+Read ``datasets`` first, because everything is measured on a labelled set; then ``metric``; then
+``benchmark``, which counts pixels image by image.
 """
 
 from gclip_core.errors import GclipError

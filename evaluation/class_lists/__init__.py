@@ -19,29 +19,11 @@ class ClassName:
 BACKGROUND = ClassName("background", tuple(lists.read("background")))
 """The background class of VOC21 and COCO-Object: everything that is not one of their objects."""
 
-COCO_COARSER = {
-    "wall brick": "wall",
-    "wall stone": "wall",
-    "wall tile": "wall",
-    "wall wood": "wall",
-    "wooden floor": "floor",
-    "sea": "ocean",
-}
-"""What people call COCO's finer classes."""
-
 
 @cache
 def read(name: str) -> tuple[ClassName, ...]:
     """The class list of that name in this folder, for example ``"voc20"``."""
     return parse(Path(__file__).with_name(f"{name}.txt").read_text("utf-8"), name)
-
-
-def other_words() -> dict[str, tuple[str, ...]]:
-    """By the name of a mask of COCO, other words that people type for what it shows.
-
-    Some name another mask, which the same photo may have: "house" is a word for a building, too.
-    """
-    return dict(lists.entries(Path(__file__).with_name("other_words.txt").read_text("utf-8")))
 
 
 def parse(text: str, where: str) -> tuple[ClassName, ...]:

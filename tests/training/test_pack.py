@@ -7,8 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from evaluation.class_lists import ClassName
+from evaluation.datasets import LabelledSet, Sample
 from gclip_core import METHODS, Segmenter, gclip, load_backbone
-from tests.models import tiny_backbone
+from tests.models import loaded, picture, tiny_backbone
 from training import __main__ as command
 from training import card, pack
 from training.network import FEATURES, PatchMap
@@ -70,6 +72,26 @@ def test_by_method(data: Path) -> None:
                 assert score == pytest.approx(100 * np.mean(iou))
 
 
+def test_by_suggestion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shares of words, area and things, by hand: a synonym and a kind of a word count, and a word
+    that is named twice counts once."""
+    truth = np.full((10, 10), -1, np.int16)  # ignored pixels have no area
+    truth[:6], truth[6:8], truth[8, :4], truth[9, :2] = 0, 1, 2, 3
+    names = ("wall brick", "dog", "banana", "cat")
+    classes = tuple(ClassName(name, (name,)) for name in names)
+    empty = np.full((10, 10), -1, np.int16)
+    samples = tuple(Sample("", lambda t=t: (picture(10, 10), t)) for t in (truth, empty))
+    photos = LabelledSet("", "", classes, samples, None, "")
+    segmenter = Segmenter(loaded("built-in"))
+    for words, expected in {
+        ("wall", "fruit", "sky"): (1 / 3, 60 / 86, 0, 1 / 2),
+        ("dog", "dog", "cat"): (1, 22 / 86, 1, 1 / 2),
+    }.items():
+        monkeypatch.setattr(Segmenter, "suggest", lambda *_, words=words: words)
+        scores = card.by_suggestion(segmenter, photos)
+        assert [np.mean(of) / 100 for of in scores.values()] == pytest.approx([*expected])
+
+
 def test_card(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,13 +104,15 @@ def test_card(
     means = {
         (row[0], n): [*map(float, row[1:])]
         for n, row in enumerate(rows)
-        if len(row) == 4 and row[1] != "choose"
+        if len(row) == 4 and row[1] != "choose" and "nan" not in row  # no such thing in a half
     }
     assert all(0 <= min(of[:2]) <= of[2] <= max(of[:2]) <= 100 for of in means.values())
     absent = [of for (name, _), of in means.items() if name == "absent"]
     assert absent[0] == [100, 100, 100], "without a background"
     assert len(absent) == 3 and absent[2][2] < 100
-    kinds = {name for name, _ in means} - {"clearclip"}
+    suggested = {"words that are in the photo", "labelled area"}
+    assert suggested <= {name for name, _ in means}
+    kinds = {name for name, _ in means if "thing" not in name} - {"clearclip", *suggested}
     assert {"one", "two", "three", "absent"} <= kinds
     assert len([name for name, _ in means if name == "clearclip"]) == 2
     assert all(sum(of == kind for of, _ in means) == 3 for kind in kinds)

@@ -4,34 +4,34 @@
 """
 
 import argparse
-import json
 import os
+import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import torch
-from PIL import Image
 from tqdm import tqdm
 
+from gclip_core import __version__
 from gclip_core.backbones.load import Dtype, load_backbone
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.errors import GclipError, MethodError, VocabularyError, check_between, check_count
+from gclip_core.folder import ENDINGS, Folder, check_outputs, find_photos
+from gclip_core.formats import optional
 from gclip_core.methods import METHODS, Method, gclip
 from gclip_core.numbering import block_choice
-from gclip_core.pixels import images, palette
+from gclip_core.pixels import images
 from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.relatives.freecp import PURIFICATIONS
-from gclip_core.result import Segmentation
+from gclip_core.result import unknown_words
 from gclip_core.segmenter import Segmenter
 from gclip_core.words.background import BACKGROUND_WEIGHT
 from gclip_core.words.text import TEMPLATES
-from gclip_core.words.vocabulary import Vocabulary, parse
+from gclip_core.words.vocabulary import UnknownPhrase, Vocabulary, parse
 
-ENDINGS = (".png", "-overlay.png", ".json")
-"""Suffixes of the mask, the overlay and the summary of an image."""
 REFUSED = GclipError, OSError, MemoryError, torch.OutOfMemoryError
 
 
@@ -39,9 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Segments every usable image, and reports the others.
 
     Returns 0 if all images were segmented, 1 if one could not be used, 2 for unusable settings,
-    130 after Ctrl-C.
+    130 after Ctrl-C and SIGTERM.
     """
     options = read_options(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Set before the first matrix product, it makes results reproducible.
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     try:
@@ -60,7 +61,8 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         prog=None if Path(sys.argv[0]).stem == "gclip" else "python -m gclip_core.command",
         description="Segment images with any words. For every image NAME, DIR gets NAME.png (an "
         "indexed mask: 0 is the first word, 255 is no class; with more than 255 words, it has 16 "
-        "bits, and 65535 is no class), NAME-overlay.png and NAME.json.",
+        "bits, and 65535 is no class), NAME-overlay.png and NAME.json; or what --format says. "
+        "classes.json has the index and colour of each word, the same for all images in DIR.",
     )
     parser.add_argument(
         "images",
@@ -68,6 +70,9 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=Path,
         metavar="IMAGE",
         help="an image, or a folder: all PNG, JPEG, WebP and GIF files in it",
+    )
+    parser.add_argument(
+        "--recursive", action="store_true", help="also take the images in subfolders"
     )
     parser.add_argument(
         "--words",
@@ -80,6 +85,42 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=Path("out"),
         metavar="DIR",
         help="output folder (default: out); input files are never overwritten",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="segment every image; by default, images are skipped whose results are in DIR, from "
+        "the same words and options",
+    )
+    parser.add_argument(
+        "--as-typed",
+        action="store_true",
+        help="also use words that the model does not know; by default, they get no pixel",
+    )
+
+    output = parser.add_argument_group("output")
+    output.add_argument(
+        "--format",
+        default="png",
+        choices=tuple(ENDINGS),
+        help="coco: annotations.json for all images (needs pycocotools); yolo: labels/NAME.txt and "
+        "data.yaml; labelme: NAME.json (both need supervision); default png",
+    )
+    output.add_argument(
+        "--polygons",
+        action="store_true",
+        help="COCO masks as polygons (needs supervision), for tools that read no run lengths (RLE)",
+    )
+    output.add_argument(
+        "--crowd",
+        default="",
+        metavar="WORDS",
+        help='words whose COCO annotations are "iscrowd", such as stuff: "sky, grass"',
+    )
+    output.add_argument(
+        "--cut-outs",
+        action="store_true",
+        help="also write the photo of each class, transparent elsewhere: cut-outs/NAME/1-WORD.png",
     )
     parser.add_argument(
         "--background",
@@ -179,24 +220,41 @@ def run(options: argparse.Namespace) -> int:
             check_count(f"--{name.replace('_', '-')}", size)
     method = chosen_method(options)
     words = None if options.words is None else read_words(options.words)
-    photos = find_images(options.images)
-    names = unique_names(photos)
-    check_outputs([options.out / name for name in names], photos)
+    check_format(options)
+    photos = find_photos(options.images, options.out, options.format, options.recursive)
+    check_outputs(options.out, photos, options.format)
     if options.out.is_file():
         raise GclipError(f"--out needs a folder, but {options.out} is a file; name another one.")
     options.out.mkdir(parents=True, exist_ok=True)
     backbone = load_backbone(options.backbone, options.weights, options.device, options.dtype)
     segmenter = Segmenter(backbone, templates=options.templates, **sizes)
-    n_failed = 0
+    known, unknown = (words, ()) if words is None else known_words(segmenter, words, options)
+    if unknown:
+        use = "uses them as typed" if options.as_typed else "gives them no pixel (see --as-typed)"
+        print(f"This model does not know {unknown_words(unknown)}, and {use}.", file=sys.stderr)
+    folder = Folder(
+        options.out,
+        options.format,
+        settings_of(options, words, backbone.digest),
+        words,
+        overwrite=options.overwrite,
+        polygons=options.polygons,
+        crowd=[name for (name, *_) in parse(options.crowd).classes] if options.crowd else (),
+        cut_outs=options.cut_outs,
+    )
+    n_failed = n_before = 0
     # For tqdm, None means no progress bar without a terminal.
     without_bar = None if len(photos) > 1 else True
-    for photo, name in tqdm([*zip(photos, names, strict=True)], disable=without_bar, leave=False):
+    for photo in tqdm(photos, disable=without_bar, leave=False):
+        if folder.has(photo):
+            n_before += 1
+            continue
         try:
-            picture = images.check(photo)
+            picture = images.check(photo.path)
             encoded = segmenter.encode(picture)
             result = segmenter.segment(
                 encoded,
-                words or segmenter.suggest(encoded),
+                known or segmenter.suggest(encoded),
                 method,
                 threshold=options.threshold,
                 background=options.background == "on",
@@ -205,25 +263,66 @@ def run(options: argparse.Namespace) -> int:
                 refine=options.refine,
                 picture=picture,
             )
-            save(options.out / name, picture, result)
+            result = folder.add(photo, picture, replace(result, unknown=unknown or result.unknown))
         except (MethodError, VocabularyError):  # from the settings, so the same for every image
             raise
         except REFUSED as error:
             n_failed += 1
-            tqdm.write(f"{photo}: {str(error) or 'not enough memory'}", file=sys.stderr)
+            tqdm.write(f"{photo.path}: {str(error) or 'not enough memory'}", file=sys.stderr)
         except RuntimeError as error:
             if "can't allocate memory" not in str(error):  # torch has no class for it on the CPU
                 raise
             n_failed += 1
-            tqdm.write(f"{photo}: not enough memory", file=sys.stderr)
+            tqdm.write(f"{photo.path}: not enough memory", file=sys.stderr)
         else:
-            tqdm.write(f"{photo}: {result}")
+            shown = f"{photo.path}: {replace(result, unknown=())}"
+            tqdm.write(shown.replace("\n", "\n  "))
+    folder.finish(photos)
     done, n_done = f"{len(photos)} image{'s' if len(photos) > 1 else ''}", len(photos) - n_failed
     if n_failed:
         done = f"{n_done} of {done}"
+    before = f", {n_before} of them before (--overwrite repeats them)" if n_before else ""
     where = f"; the masks are in {options.out}" if n_done else ""
-    print(f"{done} segmented{where}", file=sys.stderr)
+    print(f"{done} segmented{before}{where}", file=sys.stderr)
     return 1 if n_failed else 0
+
+
+def check_format(options: argparse.Namespace) -> None:
+    """Raises GclipError for an option that the format lacks, or a package that it needs."""
+    if (options.polygons or options.crowd) and options.format != "coco":
+        raise GclipError("--polygons and --crowd change --format coco alone; leave them out.")
+    if options.format == "coco" and not options.polygons:
+        optional("pycocotools.mask", "--format coco without --polygons")
+    elif options.format != "png":
+        optional("supervision", "--polygons" if options.polygons else f"--format {options.format}")
+
+
+def known_words(
+    segmenter: Segmenter, words: Vocabulary, options: argparse.Namespace
+) -> tuple[Vocabulary, tuple[UnknownPhrase, ...]]:
+    """The words that get pixels, and those that the backbone does not know."""
+    unknown = segmenter.prompts(words).unknown
+    if options.as_typed or not unknown:
+        return words, unknown
+    left_out = {entry.phrase for entry in unknown}
+    every = (tuple(w for w in synonyms if w not in left_out) for synonyms in words.classes)
+    known = tuple(filter(None, every))
+    if not known:
+        raise VocabularyError(
+            f"This model does not know {unknown_words(unknown)}. Choose other words, or add "
+            "--as-typed."
+        )
+    return Vocabulary(known, words.notes), unknown
+
+
+def settings_of(
+    options: argparse.Namespace, words: Vocabulary | None, weights: str
+) -> dict[str, Any]:
+    """What a result depends on, besides its image."""
+    without = "images", "recursive", "out", "overwrite", "words", "weights", "device"
+    chosen = {name: value for name, value in vars(options).items() if name not in without}
+    classes = None if words is None else [list(synonyms) for synonyms in words.classes]
+    return {"version": __version__, "words": classes, "weights": weights, **chosen}
 
 
 def chosen_method(options: argparse.Namespace) -> Method:
@@ -254,68 +353,6 @@ def read_words(given: str) -> Vocabulary:
         raise GclipError(
             f"The text file of words {given} cannot be read; check its name."
         ) from error
-
-
-def find_images(given: Iterable[Path]) -> list[Path]:
-    """The given images, and those in given folders, in the order of their names.
-
-    Raises GclipError for a folder without images.
-    """
-    photos = []
-    for path in given:
-        files = [path]
-        if path.is_dir():
-            shown = (file for file in path.iterdir() if not file.name.startswith("."))
-            files = sorted(file for file in shown if file.suffix.lower() in images.SUFFIXES)
-        if not files:
-            raise GclipError(
-                f"There are no images in the folder {path}; name a folder with "
-                f"{', '.join(images.SUFFIXES)} files in it (its subfolders are not searched)."
-            )
-        photos += files
-    return photos
-
-
-def unique_names(photos: Iterable[Path]) -> list[str]:
-    """The name of each image's output files: its own, with a number if another image has it, too.
-
-    Case is ignored, because some file systems ignore it.
-    """
-    names, taken = [], set[str]()
-    for photo in photos:
-        name, number = photo.stem, 1
-        while not taken.isdisjoint((name + ending).casefold() for ending in ENDINGS):
-            number += 1
-            name = f"{photo.stem}-{number}"
-        taken.update((name + ending).casefold() for ending in ENDINGS)
-        names.append(name)
-    return names
-
-
-def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path]) -> None:
-    """Raises GclipError if an output file would overwrite an input."""
-    read = {str(path.resolve()).casefold() for path in inputs}  # some file systems ignore case
-    for output in outputs:
-        for path in (output.with_name(output.name + ending) for ending in ENDINGS):
-            if str(path.resolve()).casefold() in read:
-                raise GclipError(
-                    f"No input may be overwritten, but {path} is an input; choose another folder "
-                    "with --out."
-                )
-
-
-def save(output: Path, picture: Image.Image, result: Segmentation) -> None:
-    """Writes the mask, the overlay and the summary of an image, and puts them in place together."""
-    labels, names = result.labels.numpy(), result.vocabulary.names
-    colours = palette.choose(len(names), labels, picture)
-    facts = json.dumps(result.to_dict(), indent=1, ensure_ascii=False)
-    with TemporaryDirectory(prefix=".gclip-", dir=output.parent) as folder:  # on the same disk
-        mask, overlay, summary = files = [Path(folder, output.name + ending) for ending in ENDINGS]
-        mask.write_bytes(palette.indexed(labels, colours, names))
-        palette.painted(picture, labels, colours).save(overlay)
-        summary.write_text(facts + "\n", "utf-8")
-        for file in files:
-            file.replace(output.parent / file.name)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 from collections.abc import Collection, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,8 @@ if TYPE_CHECKING:  # it imports this module
 def optional(module: str, purpose: str) -> Any:
     """An optional module. Raises GclipError if it is not installed."""
     try:
-        return import_module(module)
+        with catch_warnings(action="ignore"):  # supervision's, without OpenCV
+            return import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
         raise GclipError(

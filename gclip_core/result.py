@@ -1,5 +1,6 @@
 """The result of a segmentation."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from textwrap import fill
 from typing import Any
@@ -57,6 +58,14 @@ def percent(share: float) -> str:
     return "<0.1 %" if 0 < share < 5e-4 else f"{100 * share:.1f} %"
 
 
+def unknown_words(unknown: Iterable[UnknownPhrase]) -> str:
+    """Unknown words with the reason and the nearest known word."""
+    return ", ".join(
+        f"{entry.phrase} ({entry.reason}; nearest known word: {entry.nearest or 'none'})"
+        for entry in unknown
+    )
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Segmentation:
     """The class of each pixel, with the logits and settings that it was computed from.
@@ -106,11 +115,7 @@ class Segmentation:
         areas |= {"no class": self.no_class_area()} if self.no_class_area() else {}
         lines = [", ".join(f"{name} {percent(area)}" for name, area in areas.items())]
         if self.unknown:
-            unknown = (
-                f"{entry.phrase} ({entry.reason}; nearest known word: {entry.nearest or 'none'})"
-                for entry in self.unknown
-            )
-            lines.append(f"this backbone does not know: {', '.join(unknown)}")
+            lines.append(f"this model does not know {unknown_words(self.unknown)}")
         return "\n".join(fill(line, 96, subsequent_indent="  ") for line in (*lines, *self.notes))
 
     def _areas_by_name(self) -> dict[str, float]:

@@ -1,7 +1,9 @@
 """The command ``gclip``, or ``python -m gclip_core.command``."""
 
 import json
+import os
 import resource
+import signal
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -11,11 +13,13 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+import yaml
+from PIL import Image, ImageColor
 
 from gclip_core import BACKBONES, METHODS, Backbone, Segmenter, assets, gclip
 from gclip_core.backbones.registry import BUILT_IN
-from gclip_core.command import main, unique_names
+from gclip_core.command import main
+from gclip_core.folder import find_photos
 from tests.models import picture, small, tiny_backbone
 
 
@@ -96,12 +100,17 @@ def test_suggested_words(tmp_path: Path, built_in: Backbone) -> None:
 
 @pytest.mark.usefixtures("built_in")
 def test_unknown_word(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """An unknown word is reported with the nearest one, and not replaced."""
-    _, summary = run(photo, "--words", "tram, sky")
-    assert summary["classes"] == [["tram"], ["sky"]]
+    """An unknown word is reported with the nearest one, and has no pixel unless it is asked for."""
+    mask, summary = run(photo, "--words", "tram, sky; tramway", "--background", "off")
+    assert summary["classes"] == [["tram"], ["sky", "tramway"]]
+    assert (mask == 1).all()
     reason = "not one of its words"
-    assert summary["unknown"] == [{"phrase": "tram", "reason": reason, "nearest": "train"}]
-    assert "tram (not one of its words; nearest known word: train)" in capsys.readouterr().out
+    assert summary["unknown"][0] == {"phrase": "tram", "reason": reason, "nearest": "train"}
+    assert "tram (not one of its words; nearest known word: train)" in capsys.readouterr().err
+    mask, summary = run(photo, "--words", "tram, sky", "--as-typed", "--background", "off")
+    assert (mask == 0).any()
+    assert main([str(photo), "--words", "tram", "--out", str(photo.parent / "out")]) == 2
+    assert "does not know tram (" in capsys.readouterr().err
 
 
 def test_word_file(photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,10 +131,15 @@ def test_equal_names(photo: Path, tmp_path: Path) -> None:
     for words in ("cat", "dog, sky"):
         options = ["--words", words, "--templates", "plain", "--out", str(out)]
         assert main([str(photo), str(other), *options]) == 0
-    assert {path.name for path in out.glob("*.json")} == {"photo.json", "photo-2.json"}
+    assert {path.name for path in out.glob("*.json")} == {
+        "photo.json",
+        "photo-2.json",
+        "classes.json",
+    }
     assert json.loads((out / "photo-2.json").read_text("utf-8"))["classes"] == [["dog"], ["sky"]]
-    names = unique_names([Path("a/dog.png"), Path("b/Dog.jpg"), Path("c/dog-2.webp")])
-    assert names == ["dog", "Dog-2", "dog-2-2"], "capital letters make no difference"
+    given = map(Path, ("a/dog.png", "b/Dog.jpg", "c/dog-2.webp", "d/classes.jpg"))
+    names = [photo.name for photo in find_photos(given, out, "png", recursive=False)]
+    assert names == ["dog", "Dog-2", "dog-2-2", "classes-2"], "capital letters make no difference"
 
 
 NEEDS_A_MODEL = ("--amf-blocks 12", "--backbone x")
@@ -197,7 +211,7 @@ def test_folder(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture(96, 120).save(folder / "a.jpg")
     (folder / "c.png").write_bytes(b"no picture")
     assert main([str(folder), "--words", "cat, sky", "--out", str(out)]) == 1
-    assert {path.name for path in out.glob("*.json")} == {"a.json", "b.json"}
+    assert {path.name for path in out.glob("*.json")} == {"a.json", "b.json", "classes.json"}
     printed = capsys.readouterr()
     names = [line.split(":")[0] for line in printed.out.splitlines() if line[0] != " "]
     assert names == [str(folder / "a.jpg"), str(folder / "b.PNG")]
@@ -230,3 +244,97 @@ def test_lack_of_memory(
     monkeypatch.setattr(Segmenter, "encode", lambda *_: torch.empty(10**15))
     assert main([str(photo), "--words", "cat"]) == 1
     assert "not enough memory" in capsys.readouterr().err
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Three photos, one of them in a subfolder."""
+    photos = tmp_path / "photos"
+    (photos / "more").mkdir(parents=True)
+    for number, name in enumerate(("a.png", "b.png", "more/a.png")):
+        picture(60, 80, seed=number).save(photos / name)
+    return photos
+
+
+def coco(folder: Path, *options: str) -> dict[str, Any]:
+    """The COCO file that the command writes for a folder."""
+    out = folder.parent / "out"
+    every = [str(folder), "--format", "coco", "--recursive", "--templates", "plain", *options]
+    assert main([*every, "--background", "off", "--out", str(out)]) == 0
+    return json.loads((out / "annotations.json").read_text("utf-8"))
+
+
+def test_coco_resumes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A killed run goes on where it ended, with the same file in the end; others start anew."""
+    words = ("--words", "cat, sky, dog")
+    whole = coco(folder, *words)
+    assert [entry["file_name"] for entry in whole["images"]] == ["a.png", "b.png", "more/a.png"]
+    assert [entry["name"] for entry in whole["categories"]] == ["cat", "sky", "dog"]
+    assert len({entry["id"] for entry in whole["annotations"]}) == len(whole["annotations"])
+    out, segment, calls = folder.parent / "out", Segmenter.segment, Mock()
+
+    def counted(*args: Any, **options: Any) -> Any:
+        calls()
+        return segment(*args, **options)
+
+    monkeypatch.setattr(Segmenter, "segment", counted)
+    assert coco(folder, *words) == whole
+    assert calls.call_count == 0
+    lines = out / "finished.jsonl"
+    lines.write_text(lines.read_text("utf-8")[:-30], "utf-8")  # killed while writing
+    (out / "annotations.json").unlink()
+    assert coco(folder, *words) == whole
+    assert calls.call_count == 1
+    picture(60, 80, seed=5).save(folder / "b.png")
+    assert coco(folder, *words) != whole
+    assert calls.call_count == 2
+    coco(folder, *words, "--overwrite")
+    assert calls.call_count == 5
+    assert len(coco(folder, "--words", "cat, sky")["categories"]) == 2
+    assert calls.call_count == 8
+
+
+def test_one_label_map(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Suggested words have one index and colour in all photos, also in those of a later run."""
+    found = iter((("cat", "sky"), ("sky", "dog"), ("dog", "cat")))
+    monkeypatch.setattr(Segmenter, "suggest", lambda *_: next(found))
+    out = folder.parent / "out"
+    options = ["--templates", "plain", "--background", "off", "--out", str(out)]
+    assert main([str(folder), *options]) == 0
+    assert main([str(folder / "more"), *options]) == 0
+    classes = json.loads((out / "classes.json").read_text("utf-8"))["classes"]
+    assert [entry["name"] for entry in classes] == ["cat", "sky", "dog"]
+    colours = [entry["colour"] for entry in classes]
+    assert len({*colours}) == 3
+    masks = {name: Image.open(out / f"{name}.png") for name in ("a", "b")}
+    assert np.asarray(masks["b"]).min() >= 1, "no cat"
+    assert json.loads(masks["b"].text["Classes"]) == ["cat", "sky", "dog"]
+    for mask in masks.values():
+        assert mask.getpalette()[3:6] == [*ImageColor.getrgb(colours[1])]
+
+
+def test_other_formats(folder: Path) -> None:
+    """YOLO's and LabelMe's files have the words, and cut-outs are transparent elsewhere."""
+    out = folder.parent / "out"
+    options = ["--words", "cat, sky", "--templates", "plain", "--background", "off", "--recursive"]
+    options += ["--out", str(out)]
+    assert main([str(folder), *options, "--format", "yolo", "--cut-outs"]) == 0
+    names = yaml.safe_load((out / "data.yaml").read_text("utf-8"))["names"]
+    assert names == {0: "cat", 1: "sky"}
+    labels = {file.relative_to(out / "labels") for file in (out / "labels").rglob("*.txt")}
+    assert labels == {Path("a.txt"), Path("b.txt"), Path("more/a.txt")}
+    cut = Image.open(next((out / "cut-outs" / "more" / "a").iterdir()))
+    assert cut.mode == "RGBA"
+    assert main([str(folder), *options, "--format", "labelme"]) == 0
+    described = json.loads((out / "more" / "a.json").read_text("utf-8"))
+    assert (out / "more" / described["imagePath"]).resolve() == folder / "more" / "a.png"
+    assert main([str(folder), *options, "--format", "yolo", "--polygons"]) == 2
+
+
+def test_terminated(photo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGTERM ends the command like Ctrl-C, and leaves nothing behind."""
+
+    monkeypatch.setattr(Path, "write_bytes", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    out = photo.parent / "out"
+    assert main([str(photo), "--words", "cat", "--out", str(out)]) == 130
+    assert not [*out.iterdir()]

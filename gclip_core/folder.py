@@ -1,0 +1,261 @@
+"""A folder of results with one label map and one palette, in a format of other tools.
+
+``classes.json`` has the index and colour of each word, the same in every photo, and the settings.
+``finished.jsonl`` has a line for each finished photo, which need not be segmented again with the
+same settings. Every other file is written whole or not at all.
+"""
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from PIL import Image
+
+from gclip_core import formats
+from gclip_core.errors import GclipError
+from gclip_core.pixels import images, palette
+from gclip_core.result import Segmentation
+from gclip_core.words.vocabulary import Vocabulary
+
+ENDINGS = {
+    "png": (".png", "-overlay.png", ".json"),
+    "coco": (),
+    "yolo": (".txt",),
+    "labelme": (".json",),
+}
+"""For each format, the suffixes of the files of a photo; COCO has one file for all of them."""
+CLASSES, FINISHED, COCO, YOLO = "classes.json", "finished.jsonl", "annotations.json", "data.yaml"
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An image file, and the name of its results: a path in the folder, without a suffix."""
+
+    path: Path
+    name: str
+
+    @property
+    def state(self) -> list[Any]:
+        """What tells that the file is another one than before."""
+        path = str(self.path.absolute())
+        with suppress(OSError):
+            status = self.path.stat()
+            return [path, status.st_mtime_ns, status.st_size]
+        return [path]
+
+
+class Folder:
+    """The results of photos in the folder ``path``; ``vocabulary`` is None for suggested words.
+
+    Other ``settings`` than those in ``classes.json`` start anew, as does ``overwrite``. COCO's
+    ``polygons`` and ``crowd`` are those of ``formats.coco``.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        kind: str,
+        settings: Mapping[str, Any],
+        vocabulary: Vocabulary | None,
+        *,
+        overwrite: bool = False,
+        polygons: bool = False,
+        crowd: Sequence[str] = (),
+        cut_outs: bool = False,
+    ) -> None:
+        self.path, self.kind, self.settings = path, kind, json.loads(json.dumps(settings))
+        self.polygons, self.crowd, self.cut_outs = polygons, crowd, cut_outs
+        self.classes = list(vocabulary.classes if vocabulary else ())
+        self.colours = list[str]()
+        self.finished = dict[str, dict[str, Any]]()  # by the name of the results
+        self.is_new = overwrite or not self._read()
+
+    def _read(self) -> bool:
+        """Reads an earlier run's label map and finished photos; False if its settings differ."""
+        try:
+            earlier = json.loads((self.path / CLASSES).read_text("utf-8"))
+            if earlier["settings"] != self.settings:
+                return False
+            read = [(tuple(entry["words"]), entry["colour"]) for entry in earlier["classes"]]
+        except (OSError, ValueError, KeyError, TypeError):  # none, or not one of ours
+            return False
+        self.classes, self.colours = ([*column] for column in zip(*read, strict=True))
+        with suppress(OSError):
+            for line in (self.path / FINISHED).read_text("utf-8", "replace").splitlines():
+                with suppress(ValueError):  # the line at which a run was killed
+                    entry = json.loads(line)
+                    self.finished[entry["name"]] = entry
+        return True
+
+    def has(self, photo: Photo) -> bool:
+        """Whether an earlier run with the same settings finished the photo."""
+        earlier = self.finished.get(photo.name, {})
+        is_same = earlier.get("photo") == photo.state
+        return is_same and all(file.is_file() for file in self._files(photo))
+
+    def _files(self, photo: Photo) -> list[Path]:
+        base = self.path / "labels" if self.kind == "yolo" else self.path
+        return [base / (photo.name + ending) for ending in ENDINGS[self.kind]]
+
+    def add(self, photo: Photo, picture: Image.Image, result: Segmentation) -> Segmentation:
+        """Writes the result of a photo, and returns it with the folder's label map."""
+        known = len(self.colours)
+        result = self._with_own_classes(result, picture)
+        if len(self.colours) > known or self.is_new:  # before what refers to them
+            self._start()
+        labels, names = result.labels.numpy(), result.vocabulary.names
+        if self.cut_outs:
+            cuts = {name: _png(cut) for name, cut in palette.cut_outs(picture, labels, names)}
+            write(self.path / "cut-outs" / photo.name, cuts)
+        files, entry = self._files(photo), {"name": photo.name, "photo": photo.state}
+        if self.kind == "coco":
+            described = formats.coco(result, polygons=self.polygons, crowd=self.crowd)
+            entry |= {"image": described["images"][0], "annotations": described["annotations"]}
+            contents = []
+        elif self.kind == "png":
+            contents = [
+                palette.indexed(labels, self.colours, names),
+                _png(palette.painted(picture, labels, self.colours)),
+                _json(result.to_dict()),
+            ]
+        elif self.kind == "yolo":
+            contents = [formats.yolo(result).encode()]
+        else:
+            beside = os.path.relpath(photo.path, files[0].parent)
+            contents = [_json(formats.labelme(result, Path(beside).as_posix()))]
+        if files:
+            named = zip((file.name for file in files), contents, strict=True)
+            write(files[0].parent, dict(named))
+        with (self.path / FINISHED).open("a", encoding="utf-8") as file:
+            file.write("\n" * bool(file.tell()) + json.dumps(entry))  # the last may be cut short
+        self.finished[photo.name] = entry
+        return result
+
+    def _with_own_classes(self, result: Segmentation, picture: Image.Image) -> Segmentation:
+        """The result with the classes of the folder, to which it adds its own."""
+        index = {word.casefold(): n for n, words in enumerate(self.classes) for word in words}
+        for synonyms in result.vocabulary.classes:
+            if index.setdefault(synonyms[0].casefold(), len(self.classes)) == len(self.classes):
+                self.classes.append(synonyms)
+        own = [index[name.casefold()] for name in result.vocabulary.names]
+        labels = torch.tensor([*own, -1], dtype=torch.int16)[result.labels.long()]
+        n = len(self.classes)
+        if not self.colours:
+            self.colours = [*palette.choose(n, labels.numpy(), picture)]
+        free = [colour for colour in palette.COLOURS if colour not in self.colours]
+        while len(self.colours) < n:
+            self.colours.append(free.pop(0) if free else palette.COLOURS[n % len(palette.COLOURS)])
+        return replace(
+            result,
+            labels=labels,
+            vocabulary=Vocabulary(tuple(self.classes)),
+            prompt_classes=tuple(own[c] if c >= 0 else -1 for c in result.prompt_classes),
+        )
+
+    def _start(self) -> None:
+        """Writes the label map, and the lines of the photos that are kept."""
+        entries = [
+            {"index": index, "name": words[0], "words": words, "colour": colour}
+            for index, (words, colour) in enumerate(zip(self.classes, self.colours, strict=True))
+        ]
+        files = {CLASSES: _json({"settings": self.settings, "classes": entries})}
+        names = dict(enumerate(words[0] for words in self.classes))
+        if self.kind == "yolo":
+            text = "".join(f"  {i}: {json.dumps(name)}\n" for i, name in names.items())
+            files[YOLO] = f"path: .\ntrain: images\nval: images\nnames:\n{text}".encode()
+        files[FINISHED] = "\n".join(map(json.dumps, self.finished.values())).encode()
+        write(self.path, files)
+        self.is_new = False
+
+    def finish(self, photos: Iterable[Photo]) -> None:
+        """Writes COCO's file of all finished ``photos``, in their order."""
+        finished = [(photo, self.finished[photo.name]) for photo in photos if self.has(photo)]
+        if self.kind != "coco" or not finished:
+            return
+        root = os.path.commonpath([photo.path.absolute().parent for photo, _ in finished])
+        entries, annotations = list[dict[str, Any]](), list[dict[str, Any]]()
+        for number, (photo, entry) in enumerate(finished, 1):
+            file_name = photo.path.absolute().relative_to(root).as_posix()
+            entries.append({**entry["image"], "id": number, "file_name": file_name})
+            for annotation in entry["annotations"]:
+                number_of = {"id": len(annotations) + 1, "image_id": number}
+                annotations.append({**annotation, **number_of})
+        categories = formats.categories([words[0] for words in self.classes])
+        whole = {"images": entries, "annotations": annotations, "categories": categories}
+        write(self.path, {COCO: json.dumps(whole, ensure_ascii=False).encode()})
+
+
+def write(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes files, and puts them in place together."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".gclip-", dir=folder) as unfinished:  # on the same disk
+        for name, content in files.items():
+            Path(unfinished, name).write_bytes(content)
+        for name in files:
+            Path(unfinished, name).replace(folder / name)
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = BytesIO()
+    picture.save(buffer, "png")
+    return buffer.getvalue()
+
+
+def find_photos(given: Iterable[Path], out: Path, kind: str, recursive: bool) -> list[Photo]:
+    """The given images, and those in given folders, in the order of their names. Of the subfolders
+    of a folder, which ``recursive`` includes, ``out`` is left out.
+
+    Results are named after their image, with a number if another image has the name, too. Case is
+    ignored, because some file systems ignore it. Raises GclipError for a folder without images.
+    """
+    photos, taken = list[Photo](), {CLASSES, COCO}
+    for path in given:
+        files = [path]
+        if path.is_dir():
+            every = path.rglob("*") if recursive else path.iterdir()
+            files = sorted(
+                file
+                for file in every
+                if file.suffix.lower() in images.SUFFIXES
+                and not any(part.startswith(".") for part in file.relative_to(path).parts)
+                and not (recursive and file.resolve().is_relative_to(out.resolve()))
+            )
+        if not files:
+            below = "" if recursive else " (its subfolders are searched with --recursive)"
+            raise GclipError(
+                f"There are no images in the folder {path}; name a folder with "
+                f"{', '.join(images.SUFFIXES)} files in it{below}."
+            )
+        for file in files:
+            wanted = file.relative_to(path).with_suffix("") if file != path else Path(file.stem)
+            name, number = str(wanted), 1
+            endings = ENDINGS[kind] or ("",)
+            while not taken.isdisjoint((name + ending).casefold() for ending in endings):
+                number += 1
+                name = f"{wanted}-{number}"
+            taken.update((name + ending).casefold() for ending in endings)
+            photos.append(Photo(file, name))
+    return photos
+
+
+def check_outputs(folder: Path, photos: Sequence[Photo], kind: str) -> None:
+    """Raises GclipError if a result would overwrite an input."""
+    read = {str(p.path.resolve()).casefold() for p in photos}  # some file systems ignore case
+    for photo in photos:
+        for path in (folder / (photo.name + ending) for ending in ENDINGS[kind]):
+            if str(path.resolve()).casefold() in read:
+                raise GclipError(
+                    f"No input may be overwritten, but {path} is an input; choose another folder "
+                    "with --out."
+                )

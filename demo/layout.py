@@ -216,8 +216,6 @@ def _settings(parts: Parts) -> None:
     with gr.Accordion("Photo and words", open=False):
         text = "Shorter side in pixels; 0 uses the backbone’s default."
         controls["short_side"] = number("short_side", text)
-        controls["window"] = number("window", "Side in pixels; 0 encodes the whole photo at once.")
-        controls["stride"] = number("stride", "Pixels from one window to the next.")
         text = "Sentences into which each word is inserted."
         controls["templates"] = gr.Dropdown(list(TEMPLATES), label="Templates", info=text)
         text = "Factor of the cosines before the softmax."

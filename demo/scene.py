@@ -133,7 +133,7 @@ class Scene:
     def tower_key(self) -> tuple:
         """What the tower's pass depends on: the key of an encoding."""
         s = self.settings
-        return self.photo, s.backbone, s.short_side, s.window, s.stride
+        return self.photo, s.backbone, s.short_side
 
     @property
     def encoded(self) -> Encoded:
@@ -144,9 +144,9 @@ class Scene:
         return CACHE.get_or_make(self.tower_key, encode)
 
     def _check_cost(self, methods: int = 1) -> None:
-        windows, patches = self.segmenter.count_windows(self.photo.picture.size[::-1])
+        patches = math.prod(self.segmenter.grid(self.photo.picture.size[::-1]))
         channels = self.segmenter.backbone.norms.numel()
-        numbers.check_cost(windows, patches, channels, methods)
+        numbers.check_cost(patches, channels, methods)
 
     # --- what is in view; a link may name a block or head that does not exist ---------------------
 

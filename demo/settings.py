@@ -60,8 +60,6 @@ class Settings(BaseModel):
     threshold: float = Field(0.0, ge=0, le=1)
     short_side: int = Field(0, ge=0, le=1344, title="Size")
     """Of the photo, in pixels; 0 is the backbone's default."""
-    window: int = Field(0, ge=0, le=1344)
-    stride: int = Field(112, ge=16, le=1344)
     templates: Literal[*TEMPLATES] = "imagenet80"
     logit_scale: float = Field(40.0, ge=1, le=200, title="Logit scale")
     amf_blocks: _Blocks = Field("backbone", title="Blocks that AMF fuses")
@@ -118,8 +116,8 @@ class Settings(BaseModel):
 
     def segmenter_options(self) -> dict[str, Any]:
         """Arguments of ``gclip_core.Segmenter``."""
-        same = self.model_dump(include={"stride", "templates", "logit_scale"})
-        return same | {"short_side": self.short_side or None, "window": self.window or None}
+        same = self.model_dump(include={"templates", "logit_scale"})
+        return same | {"short_side": self.short_side or None}
 
     def mask_options(self) -> dict[str, Any]:
         """Arguments of ``gclip_core.Segmenter.segment``."""

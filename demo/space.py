@@ -46,8 +46,6 @@ def encoder() -> Callable[[Segmenter, Image.Image], Encoded] | None:
     borrow = spaces.GPU(duration=SECONDS)(encode_there)
 
     def encode(segmenter: Segmenter, photo: Image.Image) -> Encoded:
-        if segmenter.window is not None:  # the arrays of many windows are too large to send
-            return segmenter.encode(photo)
         backbone = segmenter.backbone
         settings = backbone.name, segmenter.short_side, segmenter.max_patches
         try:

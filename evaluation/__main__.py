@@ -14,7 +14,6 @@ from gclip_core.command import add_backbone_options
 from gclip_core.methods import METHODS
 from gclip_core.numbering import block_choice
 from gclip_core.pixels.refine import REFINEMENTS
-from gclip_core.relatives.freecp import PURIFICATIONS
 from gclip_core.segmenter import Segmenter
 from gclip_core.words.text import TEMPLATES
 from gclip_core.words.vocabulary import read_phrases
@@ -59,8 +58,6 @@ def _experiment(args: argparse.Namespace) -> Experiment:
     segmenter = Segmenter(
         backbone,
         short_side=protocol.short_side,
-        window=protocol.window or None,
-        stride=protocol.stride,
         templates=args.templates,
         logit_scale=args.logit_scale,
     )
@@ -72,7 +69,14 @@ def _experiment(args: argparse.Namespace) -> Experiment:
     )
     words = args.words or ("present" if args.dataset == PHOTOS else "all")
     return Experiment(
-        segmenter, dataset, methods, words, protocol.threshold, args.purify, args.refine
+        segmenter,
+        dataset,
+        methods,
+        words,
+        protocol.threshold,
+        args.refine,
+        protocol.window,
+        protocol.stride,
     )
 
 
@@ -122,11 +126,6 @@ def parser() -> argparse.ArgumentParser:
     option("--stride", type=int, help="pixels")
     threshold_help = "probability below which a pixel is background (wrong, if the set has none)"
     option("--threshold", type=float, help=threshold_help)
-    purify_help = (
-        "FreeCP after each method: drops redundant classes, and replaces the set's background with "
-        "its own (default: none)"
-    )
-    option("--purify", default="none", choices=("none", *PURIFICATIONS), help=purify_help)
     refine_help = "how edges follow the image (default: none, as in the papers)"
     option("--refine", default="none", choices=("none", *REFINEMENTS), help=refine_help)
     templates_help = "sentences around each word (default: imagenet80)"

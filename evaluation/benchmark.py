@@ -25,17 +25,18 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 import gclip_core
-from evaluation import EvaluationError, metric
+from evaluation import EvaluationError, metric, sliding
 from evaluation.class_lists import ClassName
 from evaluation.datasets import LabelledSet, Sample
 from evaluation.metric import IGNORE, Counts
-from gclip_core.errors import check_between
-from gclip_core.last_block import encoding_for
+from gclip_core.errors import check_between, check_choice, check_count
 from gclip_core.methods import ABLATION, METHODS, Method, gclip
 from gclip_core.numbering import block_numbers
+from gclip_core.pixels import images, masks
+from gclip_core.pixels.refine import REFINEMENTS, refined
 from gclip_core.segmenter import Segmenter
 
-COUNTING = ("benchmark.py", "datasets.py", "metric.py", "photos.py")
+COUNTING = ("benchmark.py", "datasets.py", "metric.py", "photos.py", "sliding.py")
 """The modules of this package that determine counts, as the whole core does."""
 
 # --- the rows of the table -----------------------------------------------------------------------
@@ -77,11 +78,10 @@ class Experiment:
     """One evaluation: a segmenter, a data set, and the methods, each a row of the table.
 
     ``words`` is the rule for the classes of each image (``queried_classes``). Pixels whose
-    probability is below ``threshold`` become the data set's background class. ``purify`` is "none"
-    or a name in ``freecp.PURIFICATIONS``, whose own background then replaces the background class;
-    the words of that class only take part in the softmax. ``refine`` is "none" or a name in
-    ``refine.REFINEMENTS``. Raises EvaluationError for an unknown rule, and MethodError for a
-    threshold that is no probability.
+    probability is below ``threshold`` become the data set's background class. ``refine`` is "none"
+    or a name in ``refine.REFINEMENTS``. Images are encoded in windows of ``window`` pixels (0: the
+    whole image) every ``stride`` pixels. Raises EvaluationError for an unknown rule, and
+    MethodError for a threshold that is no probability, and for other sizes.
     """
 
     segmenter: Segmenter
@@ -89,8 +89,9 @@ class Experiment:
     methods: tuple[Method, ...]
     words: str = "all"
     threshold: float = 0.0
-    purify: str = "none"
     refine: str = "none"
+    window: int = 0
+    stride: int = 112
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"all|present(\+\d{1,4})?", self.words):
@@ -98,6 +99,10 @@ class Experiment:
                 f"The words must be 'all', 'present' or 'present+10', not '{self.words}'."
             )
         check_between("threshold", self.threshold, 0, 1)
+        check_choice("refine", self.refine, ("none", *REFINEMENTS))
+        if self.window != 0:
+            check_count("window", self.window)
+        check_count("stride", self.stride)
 
     def settings(self) -> dict[str, Any]:
         """Everything that determines the results, as plain data; blocks count from 1.
@@ -118,15 +123,14 @@ class Experiment:
             "words": self.words,
             "background": dataset.background,
             "threshold": self.threshold,
-            "purify": self.purify,
             "refine": self.refine,
             "backbone": backbone.name,
             "backbone_title": backbone.title,
             "weights": backbone.digest,
             "dtype": str(backbone.dtype).removeprefix("torch."),
             "short_side": segmenter.short_side or backbone.short_side,
-            "window": segmenter.window or 0,
-            "stride": segmenter.stride,
+            "window": self.window,
+            "stride": self.stride,
             "max_patches": segmenter.max_patches,
             "templates": segmenter.templates,
             "logit_scale": segmenter.logit_scale,
@@ -240,36 +244,28 @@ def write_whole(path: Path, data: bytes) -> None:
 def count_image(experiment: Experiment, sample: Sample) -> Counts:
     """Confusion matrices of one image, (methods, C, C+1).
 
-    The image is encoded once; the later blocks run once for each setting of CS.
+    Each window is encoded once; the later blocks run once for each setting of CS.
     """
     segmenter, dataset = experiment.segmenter, experiment.dataset
-    image, truth = sample.load()
+    given, truth = sample.load()
     n, none = len(dataset.classes), dataset.background
     queried = queried_classes(truth, dataset.classes, experiment.words, sample.name, none)
     if not queried:  # every pixel of this image is ignored
         return np.zeros((len(experiment.methods), n, n + 1), np.int64)
-    background = False
-    if experiment.purify != "none" and none is not None and len(queried) > 1:
-        queried = tuple(index for index in queried if index != none)
-        background = dataset.vocabulary([none]).phrases
-    # The last entry is for label -1: pixels below the threshold, or of FreeCP's background.
+    # The last entry is for label -1, pixels below the threshold.
     class_of = np.array([*queried, IGNORE if none is None else none], np.int16)
-    vocabulary, encoded = dataset.vocabulary(queried), segmenter.encode(image)
-    suppressed, counts = {None: encoded}, []
+    prompts = segmenter.prompts(dataset.vocabulary(queried))
+    classes, threshold = prompts.vocabulary.prompt_classes, experiment.threshold
+    picture = images.check(given)
+    windows, counts = sliding.encode(segmenter, picture, experiment.window, experiment.stride), []
     for method in experiment.methods:
-        if method.suppression not in suppressed:
-            suppressed[method.suppression] = encoding_for(method, encoded)
-        result = segmenter.segment(
-            suppressed[method.suppression],
-            vocabulary,
-            method,
-            threshold=experiment.threshold,
-            background=background,
-            purify=experiment.purify,
-            refine=experiment.refine,
-            picture=image,
-        )
-        counts.append(metric.confusion(truth, class_of[result.labels.numpy()], n))
+        features = windows.features(method)
+        logits = segmenter.logit_scale * torch.einsum("pe,hwe->phw", prompts.text, features)
+        if experiment.refine == "none":
+            labels = masks.labels(logits, classes, truth.shape, threshold)
+        else:
+            labels = refined(logits, classes, picture, experiment.refine, threshold)
+        counts.append(metric.confusion(truth, class_of[labels.numpy()], n))
     return np.stack(counts)
 
 

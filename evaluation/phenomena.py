@@ -76,7 +76,7 @@ def measure(segmenter: Segmenter, samples: Iterable[Sample]) -> Phenomena:
         received.append(found.scores)
         n_tokens.append([len(indices) for indices in found.tokens])
         blocks = enumerate(found.tokens)
-        agreement.append([agreement_of(encoded.heads(block)[0], at) for block, at in blocks])
+        agreement.append([agreement_of(encoded.heads(block), at) for block, at in blocks])
         reports.append(segmenter.report(encoded, COMPARED["with CS"]))
         regions = majority_labels(torch.from_numpy(np.array(truth)), encoded.grid)
         for label, method in COMPARED.items():

@@ -21,7 +21,7 @@ from gclip_core.methods import METHODS, gclip
 
 BASE = METHODS["clearclip"].title
 """The row with which the others are compared."""
-ALIKE = ("words", "purify", "refine", "templates", "dtype")
+ALIKE = ("words", "refine", "templates", "dtype")
 """Settings that, like weights, code and methods, must be equal in runs whose mean is taken."""
 PAPERS_BLOCKS = (5, 6), (6, 7)
 """The paper's "blocks 6 and 7", 0-based: if it counts from 1, and if it counts from 0."""
@@ -191,8 +191,7 @@ def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
         code = PUBLISHED["settings"].get(entry.get("settings"), {})
         sizes = {key: value for key, value in code.items() if not isinstance(value, dict)}
         sizes |= code.get(dataset, {})
-        steps = {step: entry.get(step, "none") for step in ("purify", "refine")}
-        wanted = common | sizes | steps
+        wanted = common | sizes | {"refine": entry.get("refine", "none")}
         if settings["background"] is None:
             wanted["threshold"] = 0.0
         if any(settings.get(key) != value for key, value in wanted.items()):

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gclip_core import blocks
 from gclip_core.blocks import Heads, Part
 from gclip_core.errors import MethodError
 from gclip_core.relatives.pearl import aligned
@@ -121,5 +122,5 @@ def _terms(
 
 def _attend_pair(a: Tensor, b: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
     wider = a.shape[-1] - v.shape[-1]  # fused kernels need a, b and v of one width
-    out = F.scaled_dot_product_attention(a, b, F.pad(v, (0, wider)) if wider else v, bias)
+    out = blocks.attend(a, b, F.pad(v, (0, wider)) if wider else v, bias)
     return out[..., : v.shape[-1]] if wider else out

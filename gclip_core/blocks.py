@@ -43,15 +43,15 @@ class Heads:
 
 
 def embed_patches(visual: Module, x: Tensor) -> Tensor:
-    """The input of block 0: the output of ``visual.conv1``, (B, D, h, w), to (B, 1+N, D).
+    """The input of block 0: the output of ``visual.conv1``, (..., D, h, w), to (..., 1+N, D).
 
     For a grid other than the model's, ``positional_embedding`` is resized (bicubic,
     ``align_corners=False``, no antialiasing).
     """
     grid = (x.shape[-2], x.shape[-1])
-    x = x.flatten(2).transpose(1, 2)  # (B, N, D)
-    first = visual.class_embedding.to(x.dtype).expand(x.shape[0], 1, -1)
-    x = torch.cat([first, x], dim=1) + positional_embedding(visual, grid).to(x.dtype)
+    x = x.flatten(-2).mT  # (..., N, D)
+    first = visual.class_embedding.to(x.dtype).expand(*x.shape[:-2], 1, -1)
+    x = torch.cat([first, x], dim=-2) + positional_embedding(visual, grid).to(x.dtype)
     return visual.ln_pre(x)
 
 
@@ -74,6 +74,13 @@ def project(block: Module, x: Tensor, values: bool = True) -> Heads:
     joined = F.linear(block.ln_1(x), weight, bias)
     heads = joined.unflatten(-1, (parts, attn.num_heads, -1)).transpose(-4, -3)
     return Heads(*heads.transpose(-3, -2).unbind(-4))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``softmax(s q k^T + bias) v``, ``s = d^-1/2``: (H, T, d) or (B, H, T, d) in their dtype."""
+    if q.dim() == 3:  # PyTorch's fused kernels need a batch
+        return attend(q[None], k[None], v[None], bias)[0]
+    return F.scaled_dot_product_attention(q, k, v, bias)
 
 
 def merge(block: Module, mixed: Tensor) -> Tensor:
@@ -99,8 +106,7 @@ def finish(block: Module, x: Tensor, mixed: Tensor, W2: Tensor | None = None) ->
 
 def run(block: Module, x: Tensor, heads: Heads, W2: Tensor | None = None) -> Tensor:
     """A block's output from its input (..., T, D) and its heads (..., H, T, d)."""
-    mixed = F.scaled_dot_product_attention(heads.q, heads.k, heads.part("v"))
-    return finish(block, x, mixed, W2)
+    return finish(block, x, attend(heads.q, heads.k, heads.part("v")), W2)
 
 
 def block_inputs(
@@ -109,7 +115,7 @@ def block_inputs(
     start: int = 0,
     replaced: Mapping[int, Tensor] | None = None,
 ) -> list[Tensor]:
-    """Inputs of blocks ``start ... L-1``, each (B, 1+N, D), from ``x``, the input of ``start``.
+    """Inputs of blocks ``start ... L-1``, each (..., 1+N, D), from ``x``, the input of ``start``.
 
     The last block does not run. ``replaced`` maps a block to its ``W2'``.
     """

@@ -25,7 +25,6 @@ from gclip_core.methods import METHODS, Method, gclip
 from gclip_core.numbering import block_choice
 from gclip_core.pixels import images
 from gclip_core.pixels.refine import REFINEMENTS
-from gclip_core.relatives.freecp import PURIFICATIONS
 from gclip_core.result import unknown_words
 from gclip_core.segmenter import Segmenter
 from gclip_core.words.background import BACKGROUND_WEIGHT
@@ -141,12 +140,6 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="a pixel whose best score, from 0 to 1, is below this gets no class (default 0)",
     )
     parser.add_argument(
-        "--purify",
-        default="none",
-        choices=("none", *PURIFICATIONS),
-        help="freecp: FreeCP's step after the method (default none)",
-    )
-    parser.add_argument(
         "--refine",
         default="guided",
         choices=("none", *REFINEMENTS),
@@ -172,19 +165,6 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         type=int,
         metavar="PIXELS",
         help="length to which an image's shorter side is scaled (default: the backbone's)",
-    )
-    sizes.add_argument(
-        "--window",
-        type=int,
-        metavar="PIXELS",
-        help="side of the windows in which the image is encoded (default: the whole image at once)",
-    )
-    sizes.add_argument(
-        "--stride",
-        type=int,
-        default=Segmenter.stride,
-        metavar="PIXELS",
-        help=f"distance from one window to the next (default {Segmenter.stride})",
     )
     sizes.add_argument(
         "--templates",
@@ -214,10 +194,8 @@ def run(options: argparse.Namespace) -> int:
     """Checks everything that needs no model, loads the model, then segments the images in turn."""
     check_between("--threshold", options.threshold, 0, 1)
     check_between("--background-weight", options.background_weight, 0, 1)
-    sizes = {name: getattr(options, name) for name in ("short_side", "window", "stride")}
-    for name, size in sizes.items():
-        if size is not None:
-            check_count(f"--{name.replace('_', '-')}", size)
+    if options.short_side is not None:
+        check_count("--short-side", options.short_side)
     method = chosen_method(options)
     words = None if options.words is None else read_words(options.words)
     check_format(options)
@@ -227,7 +205,7 @@ def run(options: argparse.Namespace) -> int:
         raise GclipError(f"--out needs a folder, but {options.out} is a file; name another one.")
     options.out.mkdir(parents=True, exist_ok=True)
     backbone = load_backbone(options.backbone, options.weights, options.device, options.dtype)
-    segmenter = Segmenter(backbone, templates=options.templates, **sizes)
+    segmenter = Segmenter(backbone, options.short_side, options.templates)
     known, unknown = (words, ()) if words is None else known_words(segmenter, words, options)
     if unknown:
         use = "uses them as typed" if options.as_typed else "gives them no pixel (see --as-typed)"
@@ -259,7 +237,6 @@ def run(options: argparse.Namespace) -> int:
                 threshold=options.threshold,
                 background=options.background == "on",
                 background_weight=options.background_weight,
-                purify=options.purify,
                 refine=options.refine,
                 picture=picture,
             )

@@ -1,8 +1,7 @@
 """What an encoded image shows of the tower: attention, global tokens and Values.
 
-All functions take the image as one window (``Encoded.whole``). ``last_attention`` has the method's
-CS, the others have the encoding's, if any: see ``last_block.encoding_for``. They raise MethodError
-for a block or head that the tower does not have.
+``last_attention`` has the method's CS, the others have the encoding's, if any: see
+``last_block.encoding_for``. All raise MethodError for a block or head that the tower does not have.
 """
 
 import math
@@ -37,8 +36,8 @@ def attention_map(encoded: Encoded, block: int, head: int | None = None) -> Tens
     if head is not None:
         check_index("head", head, encoded.backbone.n_heads)
     check_index("block", block, encoded.backbone.n_blocks)
-    heads = encoded.whole.heads(block).only(head)
-    return attention.head_mean(heads.q, heads.k)[0].cpu()
+    heads = encoded.heads(block).only(head)
+    return attention.head_mean(heads.q, heads.k).cpu()
 
 
 @torch.no_grad()
@@ -49,13 +48,13 @@ def last_attention(encoded: Encoded, method: Method, head: int | None = None) ->
     """
     if head is not None:
         check_index("head", head, encoded.backbone.n_heads)
-    return last_block.attention_matrix(method, encoded.whole, head)[0].cpu()
+    return last_block.attention_matrix(method, encoded, head).cpu()
 
 
 def values(encoded: Encoded) -> Tensor:
     """The last block's Values of all patches and heads: (N, D) float32."""
-    heads = encoded.whole.heads(encoded.backbone.n_blocks - 1, values=True)
-    return heads.part("v")[0, :, 1:].transpose(0, 1).flatten(1).float().cpu()
+    heads = encoded.heads(encoded.backbone.n_blocks - 1, values=True)
+    return heads.part("v")[:, 1:].transpose(0, 1).flatten(1).float().cpu()
 
 
 def global_tokens(encoded: Encoded, threshold: float = amf.GLOBAL_THRESHOLD) -> GlobalTokens:
@@ -73,4 +72,4 @@ def received(encoded: Encoded, blocks: Iterable[int] | None = None) -> Tensor:
         raise MethodError("At least one block is needed; None means all blocks.")
     for block in wanted:
         check_index("block", block, encoded.backbone.n_blocks)
-    return torch.stack([encoded.whole.received(block) for block in wanted])
+    return torch.stack([encoded.received(block) for block in wanted])

@@ -26,16 +26,15 @@ def encoding_for(method: Method, encoded: Encoded) -> Encoded:
 
 @torch.no_grad()
 def features(method: Method, encoded: Encoded) -> Tensor:
-    """Dense features of each window: (W, h, w, E) float32 on the CPU, L2-normalised.
+    """Dense features of the image: (h, w, E) float32 on the CPU, L2-normalised.
 
-    The formulas are in METHOD.md's table. The grid is the window's, or a finer one of
+    The formulas are in METHOD.md's table. The grid is the image's, or a finer one of
     ``method.last``. Raises MethodError for blocks that AMF or CS cannot use, and ImageError for
     fewer than 31 patches with SC-CLIP.
     """
     encoded = encoding_for(method, encoded)
     visual, fused = encoded.backbone.visual, encoded.fusion_report(method.fusion).blocks
-    parts = (_patches(method, some, fused) for some in encoded.split())
-    return torch.cat([projected(visual, patches).cpu() for patches in parts])
+    return projected(visual, _patches(method, encoded, fused)).cpu()
 
 
 def projected(visual: Module, patches: Tensor) -> Tensor:
@@ -46,7 +45,7 @@ def projected(visual: Module, patches: Tensor) -> Tensor:
 
 
 def attention_matrix(method: Method, encoded: Encoded, head: int | None = None) -> Tensor:
-    """Entry (i, j): the weight of token j in the output of token i, (W, 1+N, 1+N) float32.
+    """Entry (i, j): the weight of token j in the output of token i, (1+N, 1+N) float32.
 
     ``head`` selects one head instead of the mean over heads. The result is the attention matrix of
     the last block, whose rows sum to 1 (or 2, for a sum of two softmaxes). That of ``method.last``
@@ -56,24 +55,24 @@ def attention_matrix(method: Method, encoded: Encoded, head: int | None = None) 
     encoded = encoding_for(method, encoded)
     if method.last is None:
         fused = encoded.fusion_report(method.fusion).blocks
-        return amf.fused_matrix(_maps(method, encoded, fused), encoded.window_grid, head)
+        return amf.fused_matrix(_maps(method, encoded, fused), encoded.grid, head)
     matrix = F.pad(method.last.matrix(encoded, head), (1, 0, 1, 0))
-    matrix[:, 0, 0] = 1
+    matrix[0, 0] = 1
     return matrix
 
 
 def _patches(method: Method, encoded: Encoded, fused: Sequence[int]) -> Tensor:
-    """The patch tokens after the last block, (W, h, w, D); ``fused`` are the blocks whose attention
+    """The patch tokens after the last block, (h, w, D); ``fused`` are the blocks whose attention
     is fused into the last block's."""
     if method.last is not None:
         return method.last.patches(encoded)
     last, maps = encoded.backbone.blocks[-1], _maps(method, encoded, fused)
-    z = blocks.merge(last, amf.attend_fused(maps, encoded.window_grid))
+    z = blocks.merge(last, amf.attend_fused(maps, encoded.grid))
     if method.residual:
         z = encoded.inputs[-1] + z
     if method.ffn:
         z = z + blocks.ffn(last, z)
-    return z[:, 1:].unflatten(1, encoded.window_grid)
+    return z[1:].unflatten(0, encoded.grid)
 
 
 def _maps(method: Method, encoded: Encoded, fused: Sequence[int]) -> list[WeightedMap]:

@@ -92,14 +92,8 @@ class Segmentation:
     notes: tuple[str, ...]
     """Sentences for people."""
     threshold: float
-    """After a purification, it takes the purification's background into account."""
     refined: str = "none"
     """The refinement of the labels, a name in ``pixels.refine.REFINEMENTS``, if any."""
-    purified: str = "none"
-    """The purification, a name in ``relatives.freecp.PURIFICATIONS``, if any."""
-    maps: Tensor | None = None
-    """The scores of classes after a purification, (C, h, w) float32 from 0 to 1. Without one, the
-    scores are ``masks.scores`` of the logits."""
 
     def areas(self) -> tuple[float, ...]:
         """The share of the image's pixels of each class, in [0, 1]."""
@@ -132,7 +126,6 @@ class Segmentation:
             "no_class": self.no_class_area(),
             "background": list(self.background),
             "method": self.method.name,
-            "purify": self.purified,
             "refine": self.refined,
             "amf_blocks": list(block_numbers(self.report.fusion.blocks)),
             "amf_reason": self.report.fusion.reason,

@@ -16,7 +16,6 @@ from gclip_core.errors import GclipError, check_between, check_choice, check_cou
 from gclip_core.methods import GCLIP, METHODS, Method, checked
 from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import REFINEMENTS, picture_of, refined
-from gclip_core.relatives import freecp
 from gclip_core.result import MethodReport, Segmentation, method_report
 from gclip_core.types import Grid, Size
 from gclip_core.words import suggest, text, vocabulary
@@ -37,13 +36,12 @@ NO_BACKGROUND = "No background word is left: every pixel gets a typed word."
 class Segmenter:
     """Segments images with a backbone; immutable, so threads may share it.
 
-    An image's shorter side is scaled to ``short_side`` pixels (default: the backbone's). Windows
-    have ``window`` pixels a side and start every ``stride`` pixels; the default is no windows.
+    An image's shorter side is scaled to ``short_side`` pixels (default: the backbone's).
     ``templates`` is a name in ``text.TEMPLATES``. Logits are ``logit_scale`` (1e-6 to 1e6) times
     the cosine. An image has at most ``max_patches`` patches.
 
-    Instead of an image, methods take an encoding that a segmenter with the same backbone, size and
-    windows made, or its ``whole``. An encoding's CS is ignored: each method applies its own.
+    Instead of an image, methods take an encoding that a segmenter with the same backbone and size
+    made. Its CS is ignored: each method applies its own.
 
     Raises GclipError for a setting out of range. Its methods raise GclipError for another encoding,
     MethodError for a ``Method`` that cannot be computed, and ImageError for fewer than 31 patches
@@ -52,8 +50,6 @@ class Segmenter:
 
     backbone: Backbone
     short_side: int | None = None
-    window: int | None = None
-    stride: int = 112
     templates: str = "imagenet80"
     logit_scale: float = 40.0
     max_patches: int = images.MAX_PATCHES
@@ -61,14 +57,14 @@ class Segmenter:
     def __post_init__(self) -> None:
         if not isinstance(self.backbone, Backbone):
             raise GclipError(f"{self.backbone!r:.40} is not a Backbone; use load_backbone.")
-        optional = [name for name in ("short_side", "window") if getattr(self, name) is not None]
-        for name in (*optional, "stride", "max_patches"):
-            check_count(name, getattr(self, name))
+        if self.short_side is not None:
+            check_count("short_side", self.short_side)
+        check_count("max_patches", self.max_patches)
         check_between("logit_scale", self.logit_scale, 1e-6, 1e6)
         check_choice("templates", self.templates, text.TEMPLATES)
 
     def encode(self, image: images.Source) -> Encoded:
-        """Encodes an image, as a whole or in windows, for all methods and any words.
+        """Encodes an image for all methods and any words.
 
         Raises ImageError for anything that is not an image, is damaged, or is too large.
         """
@@ -76,11 +72,15 @@ class Segmenter:
 
     def _encode(self, picture: Image.Image) -> Encoded:
         """Encodes a checked image."""
-        own = (picture.height, picture.width)
-        pixels = np.array(images.resize(picture, self._size(own)), dtype=np.float32) / 255
+        size = picture.height, picture.width
+        return encoder.encode(self.backbone, self.pixels(picture), size)
+
+    def pixels(self, picture: Image.Image) -> Tensor:
+        """A checked image, scaled and normalised for the tower: (3, height, width) float32."""
+        size = self._size((picture.height, picture.width))
+        pixels = np.array(images.resize(picture, size), dtype=np.float32) / 255
         mean, std = np.array([self.backbone.mean, self.backbone.std], np.float32)
-        scaled = torch.from_numpy((pixels - mean) / std).permute(2, 0, 1)
-        return encoder.encode(self.backbone, scaled, own, self.window, self.stride)
+        return torch.from_numpy((pixels - mean) / std).permute(2, 0, 1)
 
     def _size(self, size: Size) -> Size:
         """The size in pixels at which an image of ``size`` is encoded."""
@@ -92,7 +92,7 @@ class Segmenter:
         grid may be finer than the patches."""
         checked(method)  # before the work
         encoded = self._as_encoded(image)
-        return F.normalize(encoded.average(last_block.features(method, encoded)), dim=-1)
+        return F.normalize(last_block.features(method, encoded), dim=-1)
 
     def segment(
         self,
@@ -103,7 +103,6 @@ class Segmenter:
         threshold: float = 0.0,
         background: bool | Iterable[str] = False,
         background_weight: float = BACKGROUND_WEIGHT,
-        purify: str = "none",
         refine: str = "none",
         picture: images.Source | None = None,
     ) -> Segmentation:
@@ -115,11 +114,6 @@ class Segmenter:
         (``add_background`` there). A pixel gets no class if the background fits it best, or if the
         best score is below ``threshold``.
 
-        With ``purify="freecp"``, labels, scores and ``threshold`` are those of FreeCP's maps
-        (``relatives.freecp``), and its own background replaces the library's: the hidden words of a
-        ``background`` only take part in the softmax, not weakened by ``background_weight``, and a
-        pixel has a class if a score is at least one half.
-
         ``refine`` is "none" or a name in ``pixels.refine.REFINEMENTS``: edges then follow the
         image, and outlines are smoothed. For an encoding, this needs ``picture``, the image that
         was encoded; otherwise ``picture`` is not used. Raises GclipError for an image, words or
@@ -127,7 +121,6 @@ class Segmenter:
         """
         check_between("threshold", threshold, 0, 1)
         check_between("background_weight", background_weight, 0, 1)
-        check_choice("purify", purify, ("none", *freecp.PURIFICATIONS))
         check_choice("refine", refine, ("none", *REFINEMENTS))
         _check_background(background)
         method = checked(method)
@@ -135,39 +128,31 @@ class Segmenter:
         photo = None if isinstance(image, Encoded) else images.check(image)
         encoded = self._as_encoded(image) if photo is None else self._encode(photo)
         guide = None if refine == "none" else photo or picture_of(encoded.image_size, picture)
-        source = last_block.encoding_for(method, encoded)
-        windows = last_block.features(method, source)
-        # The mean of cosines is the dot product with the mean of the unit vectors, so these are not
-        # normalised again.
-        features = source.average(windows)
+        features = last_block.features(method, encoded)
         hidden = self._hidden(encoded, features, prompts, background, background_weight)
         competition = compete(features, prompts, hidden, self.logit_scale, background_weight)
-        maps, notes, size = None, prompts.notes, encoded.image_size
-        if purify == "none":
-            labels = masks.labels(competition.logits, competition.prompt_classes, size, threshold)
-            if hidden is not None and not hidden.words:
-                notes = (*notes, NO_BACKGROUND)
+        logits, classes = competition.logits, competition.prompt_classes
+        if guide is None:
+            labels = masks.labels(logits, classes, encoded.image_size, threshold)
         else:
-            maps = freecp.class_maps(source, windows, prompts, hidden)
-            if hidden is not None:
-                threshold = max(threshold, freecp.BACKGROUND_THRESHOLD)
-            labels = masks.map_labels(maps, size, threshold)
-        result = Segmentation(
+            labels = refined(logits, classes, guide, refine, threshold)
+        notes = prompts.notes
+        if hidden is not None and not hidden.words:
+            notes = (*notes, NO_BACKGROUND)
+        return Segmentation(
             labels=labels,
-            logits=competition.logits,
+            logits=logits,
             vocabulary=prompts.vocabulary,
             method=method,
             report=self.report(encoded, method),
-            prompt_classes=competition.prompt_classes,
+            prompt_classes=classes,
             background=competition.background,
             background_map=competition.background_map,
             unknown=prompts.unknown,
             notes=notes,
             threshold=threshold,
-            purified=purify,
-            maps=maps,
+            refined=refine,
         )
-        return result if guide is None else refined(result, guide, refine)
 
     def _hidden(
         self,
@@ -199,16 +184,16 @@ class Segmenter:
 
         The patch tokens after each block but the last go through ``ln_post`` and the projection, as
         if that block were the last (a logit lens). The last entry is ``method``'s own last block.
-        All use the encoding of the whole image as one window, with ``method``'s CS. Words,
-        background and errors are those of ``segment``.
+        All use the encoding with ``method``'s CS. Words, background and errors are those of
+        ``segment``.
         """
         check_between("background_weight", background_weight, 0, 1)
         _check_background(background)
         method, prompts = checked(method), self.prompts(words)
-        source = last_block.encoding_for(method, self._as_encoded(image).whole)
-        tokens = torch.stack([x[0, 1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
+        source = last_block.encoding_for(method, self._as_encoded(image))
+        tokens = torch.stack([x[1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
         features = last_block.projected(self.backbone.visual, tokens).cpu()
-        (last,) = last_block.features(method, source)
+        last = last_block.features(method, source)
         if last.shape[:2] != source.grid:
             last = F.adaptive_avg_pool2d(last.permute(2, 0, 1), source.grid).permute(1, 2, 0)
         hidden = self._hidden(source, last, prompts, background, background_weight)
@@ -227,34 +212,25 @@ class Segmenter:
     def matches(self, image: images.Source | Encoded) -> Matches:
         """How the words that can be suggested match the image.
 
-        Computed from ClearCLIP's features of the whole image and, if there is one, the stem's image
-        classifier.
+        Computed from ClearCLIP's features and, if there is one, the stem's image classifier.
         """
-        whole = self._as_encoded(image).whole
-        return self._matches(whole, self.dense_features(whole, METHODS["clearclip"]))
+        encoded = self._as_encoded(image)
+        return self._matches(encoded, self.dense_features(encoded, METHODS["clearclip"]))
 
     def _matches(self, encoded: Encoded, features: Tensor) -> Matches:
         """How the words that can be suggested match the features (h, w, E) of an encoded image."""
-        # Only a stem has probabilities; without one, the image is not encoded as a whole for them.
-        whole = None if encoded.probabilities is None else encoded.whole.probabilities
-        probabilities = None if whole is None else whole[0].cpu()
-        return suggest.match(self.backbone, features, probabilities)
+        probabilities = encoded.probabilities
+        given = None if probabilities is None else probabilities.cpu()
+        return suggest.match(self.backbone, features, given)
 
     def prompts(self, words: Words) -> Prompts:
         """Parses and embeds words for ``segment``."""
         return vocabulary.prompts(self.backbone, words, self.templates)
 
-    def count_windows(self, size: Size) -> tuple[int, int]:
-        """The number of windows of an image of ``size`` (height, width), and of patches in each."""
-        _, window, corners = self._windows(size)
-        return len(corners), window[0] * window[1]
-
-    def _windows(self, size: Size) -> tuple[Grid, Grid, list[Grid]]:
-        """The grid of an image of ``size``, the size of each window, and their corners."""
-        patch = self.backbone.patch
+    def grid(self, size: Size) -> Grid:
+        """The size in patches at which an image of ``size`` (height, width) is encoded."""
         height, width = self._size(size)
-        grid = height // patch, width // patch
-        return grid, *encoder.windows(grid, patch, self.window, self.stride)
+        return height // self.backbone.patch, width // self.backbone.patch
 
     def report(self, image: images.Source | Encoded, method: Method = GCLIP) -> MethodReport:
         """The blocks and channels that ``method`` uses for this image, with norms and reasons."""
@@ -269,15 +245,11 @@ class Segmenter:
             raise GclipError(
                 "This image was encoded by another backbone. Encode it with this segmenter."
             )
-        grid, window, corners = self._windows(image.image_size)
-        is_own = (image.window_grid, image.corners) == (window, tuple(corners))
-        if image.grid != grid or not (is_own or image.window_grid == grid):
+        grid = self.grid(image.image_size)
+        if image.grid != grid:
             raise GclipError(
-                f"This segmenter encodes the image as {grid[0]} × {grid[1]} patches in windows of "
-                f"{window[0]} × {window[1]}, {len(corners)} in all, but it was encoded as "
-                f"{image.grid[0]} × {image.grid[1]} in windows of {image.window_grid[0]} × "
-                f"{image.window_grid[1]}, {len(image.corners)} in all. Encode it with this "
-                "segmenter."
+                f"This segmenter encodes the image as {grid[0]} × {grid[1]} patches, but it was "
+                f"encoded as {image.grid[0]} × {image.grid[1]}. Encode it with this segmenter."
             )
         return image
 

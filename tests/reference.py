@@ -387,57 +387,6 @@ def rfclip(
     return z, list(weights)
 
 
-# --- FreeCP ---------------------------------------------------------------------------------------
-
-
-def transitions(tower: Tower, xs: Sequence[Tensor]) -> Tensor:
-    """How a patch's probability spreads, (N, N): the square of a symmetric matrix."""
-    maps = [A for index in range(tower.layers - 1) for A in qk_maps(tower, index, xs[index])]
-    A = (sum(maps) / len(maps))[1:, 1:]
-    for _ in range(3):
-        A = A / A.sum(0)
-        A = (A.T / A.sum(1)).T
-    S = (A + A.T) / 2
-    return S @ S
-
-
-def connected_parts(marked: Tensor) -> list[set[tuple[int, int]]]:
-    """The 8-connected parts of a mask."""
-    left, parts = {tuple(at) for at in marked.nonzero().tolist()}, []
-    while left:
-        part, todo = set(), [left.pop()]
-        while todo:
-            y, x = todo.pop()
-            part.add((y, x))
-            near = {(y + dy, x + dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)} & left
-            left -= near
-            todo += near
-        parts.append(part)
-    return parts
-
-
-def senders(values: Tensor) -> Tensor:
-    """The patches (h, w) from which a class spreads: in the boxes around its strongest parts."""
-    levels, sends = (255 * values).floor(), torch.zeros_like(values)
-    for part in connected_parts(levels > math.floor(0.4 * float(levels.max()))):
-        rows, columns = zip(*part, strict=True)
-        for y in range(min(rows), min(max(rows) + 1, len(values) - 1)):
-            for x in range(min(columns), min(max(columns) + 1, values.shape[1] - 1)):
-                sends[y, x] = 1
-    return sends
-
-
-def freecp(T: Tensor, P: Tensor, n_classes: int, grid: tuple[int, int]) -> Tensor:
-    """Maps (C, h, w) from probabilities (prompts, N), of which the first are the classes'."""
-    scaled, maps = (P - P.min()) / (P.max() - P.min()), []
-    for before, values in zip(P[:n_classes], scaled, strict=False):
-        R = T @ (senders(values.reshape(grid)).flatten() * values)
-        R = (R - R.min()) / (R.max() - R.min() + 1e-8)
-        overlap = (before * R).sum() / (before.sum() + R.sum() + 1e-8)
-        maps.append(R if overlap > 0.15 else torch.zeros_like(R))
-    return torch.stack(maps).reshape(n_classes, *grid)
-
-
 # --- SC-CLIP and SFP ------------------------------------------------------------------------------
 
 

@@ -19,15 +19,15 @@ MAX_CACHED = 600 * 2**20  # bytes of pictures, encodings and masks of all visito
 MAX_LINK = 6_000  # bytes of a link's settings; a longer one leaves out the words
 
 
-def check_cost(windows: int, patches: int, channels: int, methods: int = 1) -> None:
-    """Checks the cost of ``windows`` with ``patches`` each; ``channels`` are those of all blocks.
+def check_cost(patches: int, channels: int, methods: int = 1) -> None:
+    """Checks the cost of a photo of ``patches``; ``channels`` are those of all blocks.
 
     The cost of attention grows with the square of the number of patches. An encoding with up to 14
     methods counts once; more methods count in proportion.
     """
-    cost = windows * patches * (1 + patches / 2_000) * channels * max(1, methods / 14)
+    cost = patches * (1 + patches / 2_000) * channels * max(1, methods / 14)
     if cost > MAX_COST:
         raise GclipError(
             f"This needs {cost / MAX_COST:.2f} × the computation that one request may use. "
-            "Choose a smaller size, a larger stride or a smaller backbone."
+            "Choose a smaller size or a smaller backbone."
         )

@@ -79,15 +79,15 @@ def load_dino(device: torch.device) -> TransformerTrunk:
 
 
 @torch.no_grad()
-def features(backbone: Backbone, windows: Tensor, grid: Grid) -> Tensor:
-    """The shipped DINO's features of windows that fit into one batch: (W, h', w', channels).
+def features(backbone: Backbone, image: Tensor, grid: Grid) -> Tensor:
+    """The shipped DINO's features of an image: (h', w', channels).
 
-    ``windows`` (W, 3, height, width) are normalised for ``backbone``, which has ``grid`` patches in
-    each. If these are larger than the stem's, the features' grid is finer by a whole factor.
+    The image (3, height, width) is normalised for ``backbone``, which has ``grid`` patches in it.
+    If these are larger than the stem's, the features' grid is finer by a whole factor.
     """
     own = BACKBONES[BUILT_IN]
     finer = max(1, round(backbone.patch / own.patch))
     constants = backbone.mean, backbone.std, own.mean, own.std
     mean, std, own_mean, own_std = torch.tensor(constants)[..., None, None]
-    pixels = ((windows * std + mean - own_mean) / own_std).to(backbone.device)
-    return load_dino(backbone.device)(pixels, (grid[0] * finer, grid[1] * finer))
+    pixels = ((image * std + mean - own_mean) / own_std).to(backbone.device)
+    return load_dino(backbone.device)(pixels[None], (grid[0] * finer, grid[1] * finer))[0]

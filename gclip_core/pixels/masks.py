@@ -92,18 +92,6 @@ def labels(logits: Tensor, classes: Sequence[int], size: Size, threshold: float 
     return out
 
 
-def map_labels(maps: Tensor, size: Size, threshold: float = 0.0) -> Tensor:
-    """The class of the largest map (C, h, w) at each pixel: (height, width) int16.
-
-    -1 where no map reaches ``threshold``.
-    """
-    out = torch.empty(size, dtype=torch.int16)
-    for tile in tiles(maps.shape[1:], size):
-        best, index = tile.interpolate(maps).max(dim=0)
-        out[tile.pixels] = index.where(best >= threshold, -1).to(torch.int16)
-    return out
-
-
 def per_class(prompts: Tensor, classes: Sequence[int]) -> Tensor:
     """Maximum over a class's prompts: (prompts, ...) to (classes, ...). Prompts of -1 come last."""
     n = max(classes) + 1

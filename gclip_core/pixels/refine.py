@@ -7,7 +7,7 @@ so that edges are as sharp as the picture. Then outlines are smoothed and specks
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from math import ceil, prod, sqrt
 from typing import Any
@@ -22,7 +22,6 @@ from torch import Tensor
 
 from gclip_core.errors import GclipError, MethodError
 from gclip_core.pixels import images, masks
-from gclip_core.result import Segmentation
 from gclip_core.tables import Table
 from gclip_core.types import Size
 
@@ -76,8 +75,10 @@ def picture_of(size: Size, picture: images.Source | None) -> Image.Image:
     return image
 
 
-def refined(result: Segmentation, picture: Image.Image, name: str) -> Segmentation:
-    """The segmentation with edges that follow ``picture``; "no class" (-1) counts as a class.
+def refined(
+    logits: Tensor, prompt_classes: Sequence[int], picture: Image.Image, name: str, threshold: float
+) -> Tensor:
+    """Labels as ``masks.labels``, with edges that follow ``picture``; "no class" counts as a class.
 
     ``name`` is a name in REFINEMENTS. ``picture`` is the checked image that was segmented, at its
     own size. The threshold applies to refined scores.
@@ -85,27 +86,23 @@ def refined(result: Segmentation, picture: Image.Image, name: str) -> Segmentati
     entry = REFINEMENTS[name]
     height, width = size = picture.height, picture.width
     # All background prompts together are one more class, and the threshold is the score of another.
-    n = len(result.vocabulary)
-    classes = [n if index < 0 else index for index in result.prompt_classes]
+    n = max(prompt_classes) + 1
+    classes = [n if index < 0 else index for index in prompt_classes]
     share = min(entry.side / min(size), sqrt(LONGEST * entry.side**2 / prod(size)))
     small = CELL * max(1, round(height * share / CELL)), CELL * max(1, round(width * share / CELL))
-    if result.maps is None:
-        scores = masks.scores(result.logits, classes, small)
-    else:
-        scores = F.interpolate(result.maps[None], small, mode="bilinear")[0]
-    scores = F.pad(scores, (0, 0, 0, 0, 0, 1), value=result.threshold)
+    scores = masks.scores(logits, classes, small)
+    scores = F.pad(scores, (0, 0, 0, 0, 0, 1), value=threshold)
     # A class that is best nowhere would get no pixel, so its score is not refined. But refined
     # scores may be below a threshold that no score was below before.
     best = scores.argmax(0).flatten()
-    if result.threshold > 0:
+    if threshold > 0:
         best = F.pad(best, (0, 1), value=len(scores) - 1)
     best = best.unique()
     guide = _colours(np.asarray(images.resize(picture, small)))
     coefficients = entry.coefficients(guide, scores[best])
     labels = _labels(coefficients, np.asarray(picture), best.where(best < n, -1))
-    patch = sqrt(prod(size) / prod(result.logits.shape[1:]))
-    labels = smooth_outlines(labels.numpy(), patch)
-    return replace(result, labels=torch.from_numpy(labels), refined=name)
+    patch = sqrt(prod(size) / prod(logits.shape[1:]))
+    return torch.from_numpy(smooth_outlines(labels.numpy(), patch))
 
 
 def pamr(guide: Tensor, scores: Tensor, distances: Sequence[int], steps: int) -> Tensor:

@@ -2,11 +2,10 @@
 
 In late blocks, many patches attend to a few *outlier* patches. These are replaced by the mean of
 their neighbours on the grid. Then patches that are similar in an earlier block are averaged, before
-and after the last block. The functions are pure and take one window; matrices and patches are
-float32.
+and after the last block. The functions are pure; matrices and patches are float32.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,22 +69,19 @@ class Calibration(LastBlock):
         return ATTENTIONS[self.attention].rule
 
     def patches(self, encoded: Encoded) -> Tensor:
-        last = encoded.backbone.blocks[-1]
-        z = [two_passes(last, window) for window in self._windows(encoded)]
-        return torch.stack(z).unflatten(1, encoded.window_grid)
+        z = two_passes(encoded.backbone.blocks[-1], self._calibrated(encoded))
+        return z.unflatten(0, encoded.grid)
 
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
-        last = encoded.backbone.blocks[-1]
-        windows = self._windows(encoded)
-        return torch.stack([path_matrix(last, window, head) for window in windows])
+        return path_matrix(encoded.backbone.blocks[-1], self._calibrated(encoded), head)
 
-    def _windows(self, encoded: Encoded) -> Iterator["Calibrated"]:
-        is_lof = self.outliers == "lof"
-        before_last = None if is_lof else encoded.heads(encoded.backbone.n_blocks - 2)
-        for i in range(len(encoded.corners)):
-            inputs = [x[i].float() for x in encoded.inputs]
-            outliers = som_outliers(before_last[i]) if before_last else lof_outliers(inputs[-1][1:])
-            yield calibrate(self, inputs, outliers, encoded.window_grid)
+    def _calibrated(self, encoded: Encoded) -> "Calibrated":
+        inputs = [x.float() for x in encoded.inputs]
+        if self.outliers == "lof":
+            outliers = lof_outliers(inputs[-1][1:])
+        else:
+            outliers = som_outliers(encoded.heads(encoded.backbone.n_blocks - 2))
+        return calibrate(self, inputs, outliers, encoded.grid)
 
 
 SCCLIP = Calibration("kk", "lof", keeps_isolated=True, thresholds_gate=False, second_attends=True)
@@ -168,7 +164,7 @@ def spread(similarity: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Calibrated:
-    """Inputs of the calibrated last block for one window, in float32, and how they were computed.
+    """Inputs of the calibrated last block in float32, and how they were computed.
 
     ``patches`` (2, N, D) are those of the first and second pass. ``class_terms`` (2, 1, D) are
     added to the outputs. ``gate`` (N, N) is the attention that all heads of both passes use.
@@ -189,7 +185,7 @@ class Calibrated:
 def calibrate(
     calibration: Calibration, inputs: Sequence[Tensor], outliers: Tensor, grid: Grid
 ) -> Calibrated:
-    """Computes the inputs of the calibrated last block for one window.
+    """Computes the inputs of the calibrated last block.
 
     ``inputs`` are those of all blocks, (1+N, D) float32 each; ``outliers`` (n,) int64 are indices
     of patches.

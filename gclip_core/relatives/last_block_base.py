@@ -25,9 +25,9 @@ class LastBlock(ABC):
     @abstractmethod
     def patches(self, encoded: Encoded) -> Tensor:
         """Patch tokens after ``blocks.merge`` and before ``ln_post``, without the class token:
-        (W, h, w, D) in the model's dtype, on the window's grid or a finer one."""
+        (h, w, D) in the model's dtype, on the image's grid or a finer one."""
 
     @abstractmethod
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
-        """The weight of patch j in the output of patch i, for one head or averaged: (W, N, N)
+        """The weight of patch j in the output of patch i, for one head or averaged: (N, N)
         float32."""

@@ -1,7 +1,7 @@
 """ProxyCLIP's last block: the attention of every head comes from another network's features.
 
 The network is DINO. Its patches may be smaller than the tower's, and the output is on its grid. The
-functions are pure and take one window; matrices are float32.
+functions are pure; matrices are float32.
 """
 
 from collections.abc import Iterator
@@ -39,15 +39,12 @@ class Proxy(LastBlock):
 
     def patches(self, encoded: Encoded) -> Tensor:
         heads = encoded.heads(encoded.backbone.n_blocks - 1, values=True)
-        mixed = [
-            attend(self, features, values, encoded.window_grid)
-            for features, values in zip(encoded.dino, heads.part("v")[..., 1:, :], strict=True)
-        ]
-        z = blocks.merge(encoded.backbone.blocks[-1], torch.stack(mixed))
-        return z.unflatten(1, encoded.dino.shape[1:3])
+        mixed = attend(self, encoded.dino, heads.part("v")[:, 1:], encoded.grid)
+        z = blocks.merge(encoded.backbone.blocks[-1], mixed)
+        return z.unflatten(0, encoded.dino.shape[:2])
 
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
-        return torch.stack([path_matrix(self, x, encoded.window_grid) for x in encoded.dino])
+        return path_matrix(self, encoded.dino, encoded.grid)
 
 
 SHIPPED = Proxy(gamma=20.0, beta=1.2)

@@ -49,10 +49,10 @@ class RfClip(LastBlock):
             values = F.pad(path.part("v")[..., 1:, :], (0, 0, 1, 0))
             mixed = torch.zeros_like(values, dtype=torch.float32)
             for k in (*given.keys, path.k):
-                mixed += F.scaled_dot_product_attention(k, k, values)
+                mixed += blocks.attend(k, k, values)
             mixed /= len(given.keys) + 1
             outputs.append(blocks.merge(last, mixed[..., 1:, :].to(values.dtype)))
-        return ((outputs[0] + outputs[1]) / 2).unflatten(1, encoded.window_grid)
+        return ((outputs[0] + outputs[1]) / 2).unflatten(0, encoded.grid)
 
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
         """The product of the last block's attention and the spreading before it, averaged over both
@@ -62,21 +62,21 @@ class RfClip(LastBlock):
 
         def key_key(k: Tensor) -> Tensor:
             heads = Heads(k, k).only(head)
-            return attention.head_mean(heads.q, heads.k)[:, 1:, 1:]
+            return attention.head_mean(heads.q, heads.k)[1:, 1:]
 
         shared = reduce(torch.add, (key_key(k) for k in given.keys))
         own = (key_key(path.k) for path in given.paths)
         matrices = (reduce(torch.add, own) / 2 + shared) / (len(given.keys) + 1)
-        return matrices @ torch.stack([torch.cat([*_cosines(one)]) for one in given.similar])
+        return matrices @ torch.cat([*_cosines(given.similar)])
 
 
 @dataclass(frozen=True, eq=False)
 class SinkFreePass:
-    """The inputs of the last block, for W windows of N patches.
+    """The inputs of the last block.
 
-    ``keys`` (W, H, 1+N, d) are those of each block before the last. ``similar`` (W, N, D) float32
-    are unit vectors whose cosines are the weights of spreading. ``paths`` are the last block's
-    queries, keys and values for its two inputs.
+    ``keys`` (H, 1+N, d) are those of each block before the last. ``similar`` (N, D) float32 are
+    unit vectors whose cosines are the weights of spreading. ``paths`` are the last block's queries,
+    keys and values for its two inputs.
     """
 
     keys: tuple[Tensor, ...]
@@ -90,7 +90,7 @@ def sink_free_pass(encoded: Encoded) -> SinkFreePass:
     If the backbone has no sink channels, no patch is a sink.
     """
     x = encoded.inputs[0]
-    grid, channels = encoded.window_grid, encoded.backbone.sink_channels
+    grid, channels = encoded.grid, encoded.backbone.sink_channels
     *trunk, last = encoded.backbone.blocks
     keys = []
     total = torch.zeros_like(x, dtype=torch.float32)
@@ -101,36 +101,32 @@ def sink_free_pass(encoded: Encoded) -> SinkFreePass:
         total += x
     total += denoised(blocks.run(last, x, blocks.project(last, x)), grid, channels)
     mean = total / encoded.backbone.n_blocks
-    similar = F.normalize(mean[:, 1:], dim=-1)
+    similar = F.normalize(mean[1:], dim=-1)
     own, shared = (blocks.project(last, _spread(similar, u).to(x.dtype)) for u in (x.float(), mean))
     return SinkFreePass(tuple(keys), similar, (own, shared))
 
 
 def denoised(x: Tensor, grid: Grid, channels: Sequence[int]) -> Tensor:
-    """Tokens (W, 1+N, D) with sinks blurred over their 3 × 3 neighbourhood.
+    """Tokens (1+N, D) with sinks blurred over their 3 × 3 neighbourhood.
 
     To find sinks, each patch is shifted so that its smallest channel is 0. The image is padded with
     zeros.
     """
     if not channels:
         return x
-    patches = x[:, 1:].float()
+    patches = x[1:].float()
     shifted = patches - patches.amin(-1, keepdim=True)
     share = shifted[..., list(channels)].amax(-1) / shifted.sum(-1).clamp_min(1e-8)
     sinks = share > SINK_SHARE / x.shape[-1]
-    fields = patches.mT.unflatten(-1, grid)
-    around = F.avg_pool2d(fields, 3, stride=1, padding=1).flatten(2).mT
+    fields = patches.T.unflatten(-1, grid)
+    around = F.avg_pool2d(fields, 3, stride=1, padding=1).flatten(1).T
     blurred = patches.lerp(around, BLUR).where(sinks[..., None], patches)
-    return torch.cat([x[:, :1], blurred.to(x.dtype)], dim=1)
+    return torch.cat([x[:1], blurred.to(x.dtype)])
 
 
 def _spread(similar: Tensor, u: Tensor) -> Tensor:
-    """Tokens (W, 1+N, D) with each patch replaced by the sum of similar ones times their cosine."""
-    patches = [
-        torch.cat([cosines @ tokens[1:] for cosines in _cosines(one)])
-        for one, tokens in zip(similar, u, strict=True)
-    ]
-    return torch.cat([u[:, :1], torch.stack(patches)], dim=1)
+    """Tokens (1+N, D) with each patch replaced by the sum of similar ones times their cosine."""
+    return torch.cat([u[:1], *(cosines @ u[1:] for cosines in _cosines(similar))])
 
 
 def _cosines(similar: Tensor) -> Iterator[Tensor]:

@@ -80,7 +80,7 @@ def methods(segmenter: Segmenter, repeats: int) -> None:
     further = {
         "AMF": amf, "MaskCLIP": METHODS["maskclip"], "NACLIP": METHODS["naclip"],
         "SCLIP": METHODS["sclip"], "CS in five blocks": cs, "ProxyCLIP": METHODS["proxyclip"],
-        "RF-CLIP": METHODS["rfclip"], "FreeCP after ClearCLIP": plain,
+        "RF-CLIP": METHODS["rfclip"],
     }  # fmt: skip
     one, one_usual, *rest = medians(
         [
@@ -89,10 +89,8 @@ def methods(segmenter: Segmenter, repeats: int) -> None:
             five,
             five_usual,
             *(
-                lambda m=m, p="freecp" if "FreeCP" in name else "none": segmenter.segment(
-                    encoded, WORDS, m, purify=p
-                )
-                for name, m in further.items()
+                lambda method=method: segmenter.segment(encoded, WORDS, method)
+                for method in further.values()
             ),
         ],
         repeats,

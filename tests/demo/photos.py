@@ -22,8 +22,6 @@ USUAL = {
     "method": "gclip",
     "refine": "none",
     "short_side": 112,
-    "window": 112,
-    "stride": 112,
     "amf_blocks": "auto",
     "cs_blocks": "auto",
 }
@@ -40,8 +38,6 @@ OTHER = {
     "refine": "pamr",
     "threshold": 0.6,
     "short_side": 160,
-    "window": 0,
-    "stride": 56,
     "templates": "plain",
     "logit_scale": 9.0,
     "amf_blocks": "5 6",

@@ -108,7 +108,9 @@ FORGED = [
 FORGED += [
     (event, [["<planted>"]], {"index": 0}, "is not a backbone") for event in ("fetch", "offer")
 ]
-FORGED.append(("press", [], {"settings": {"window": "<planted>"}}, "“window” cannot be used"))
+FORGED.append(
+    ("press", [], {"settings": {"short_side": "<planted>"}}, "“short_side” cannot be used")
+)
 FORGED += [
     ("open_address", [None, address], None, "This request failed")
     for address in ("", "null", '{"query": 5}', '{"photo": ["a"]}', "{" * 50, None, 5)

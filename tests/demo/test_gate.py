@@ -513,8 +513,7 @@ def test_prefix(path: str, prefix: str, status: int, small: Page) -> None:
 
 def test_cost() -> None:
     """The built-in at its own size is far below the limit, and OpenAI's largest is below it."""
-    numbers.check_cost(1, 1_036, 12 * 256, 16)
-    numbers.check_cost(1, 24 * 32, 24 * 1_024, 16)
-    for windows, patches in ((1, 5_000), (100, 196)):
-        with pytest.raises(GclipError, match="smaller size"):
-            numbers.check_cost(windows, patches, 12 * 256)
+    numbers.check_cost(1_036, 12 * 256, 16)
+    numbers.check_cost(24 * 32, 24 * 1_024, 16)
+    with pytest.raises(GclipError, match="smaller size"):
+        numbers.check_cost(5_000, 12 * 256)

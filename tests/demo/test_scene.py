@@ -1,5 +1,6 @@
 """What is computed from a photo with settings, and what all visitors share."""
 
+import math
 import threading
 import time
 from dataclasses import replace
@@ -52,18 +53,13 @@ def test_large_photo_is_scaled_down(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert width == pytest.approx(1.5 * height, rel=0.01)
 
 
-def test_too_many_windows_are_refused() -> None:
-    with pytest.raises(GclipError, match="larger stride"):
-        scene_of(words="dog", short_side=640, window=64, stride=16).mask()
-
-
 def test_methods_do_not_lower_what_one_mask_may_cost(monkeypatch: pytest.MonkeyPatch) -> None:
     """Comparing many methods may be refused where a single mask is not."""
     one = scene_of(words="dog", short_side=64, refine="none")
     many = {f"method {n}": replace(METHODS["maskclip"], name=f"method {n}") for n in range(60)}
     monkeypatch.setattr("demo.scene.METHODS", METHODS | many)
-    windows, patches = one.segmenter.count_windows(one.photo.picture.size[::-1])
-    cost = windows * patches * one.segmenter.backbone.norms.numel()
+    patches = math.prod(one.segmenter.grid(one.photo.picture.size[::-1]))
+    cost = patches * one.segmenter.backbone.norms.numel()
     monkeypatch.setattr(numbers, "MAX_COST", 2 * cost)
     assert one.mask()
     with pytest.raises(GclipError, match="smaller size"):

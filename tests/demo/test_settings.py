@@ -48,7 +48,6 @@ def test_link_without_a_known_backbone_opens_the_hosts_own() -> None:
         ("threshold", -0.1),
         ("logit_scale", 0.5),
         ("short_side", 1345),
-        ("stride", 15),
         ("block", 0),
         ("block", 65),
         ("backbone", ["built-in"]),

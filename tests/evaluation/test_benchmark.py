@@ -69,24 +69,6 @@ def test_threshold() -> None:
     assert benchmark.count_image(with_background, sample)[0][:, 2].sum() == 32 * 40
 
 
-def test_purified() -> None:
-    """FreeCP's background replaces the set's, whose words only share probabilities."""
-    experiment = small_experiment(1, purify="freecp")
-    sample, classes = experiment.dataset.samples[0], experiment.dataset.classes
-    image, truth = sample.load()
-    counts = benchmark.count_image(experiment, sample)
-    assert counts[..., -1].sum() == 0, "without a background every pixel gets a class"
-    with_background = replace(experiment, dataset=replace(experiment.dataset, background=2))
-    words = benchmark.queried_classes(truth, classes, "present+3", sample.name, 2)
-    others = [c for c in words if c != 2]
-    for index, method in enumerate(experiment.methods):
-        labels = experiment.segmenter.segment(
-            image, [classes[c].name for c in others], method, background=["cat"], purify="freecp"
-        ).labels
-        expected = metric.confusion(truth, np.array([*others, 2])[labels], len(classes))
-        assert np.array_equal(benchmark.count_image(with_background, sample)[index], expected)
-
-
 def test_ignored_image_and_other_size() -> None:
     """An image without labelled pixels counts nothing; a truth of another size is refused."""
     experiment = small_experiment(1, words="present")

@@ -56,7 +56,7 @@ def test_agreement(patches: tuple[int, ...]) -> None:
     mean = sum(reference.qk_maps(tower, 4, x)) / 4
     cosines = [float(cosine_similarity(mean[1 + g, 1:], mean[0, 1:], dim=0)) for g in patches]
     expected = sum(cosines) / len(cosines) if cosines else math.nan
-    heads = Segmenter(backbone, short_side=24).encode(image).heads(4)[0]
+    heads = Segmenter(backbone, short_side=24).encode(image).heads(4)
     assert agreement_of(heads, patches) == pytest.approx(expected, 1e-4, nan_ok=True)
 
 

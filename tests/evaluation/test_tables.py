@@ -12,7 +12,6 @@ from evaluation.benchmark import Experiment, Result, chosen_methods, method_sett
 from evaluation.datasets import DATASETS, LabelledSet, Sample
 from gclip_core import METHODS, Segmenter, gclip
 from gclip_core.pixels.refine import REFINEMENTS
-from gclip_core.relatives.freecp import PURIFICATIONS
 from tests.models import tiny_backbone
 
 # IoU of cat and dog: 1/2 and 1/2; 3/5 and 2/4; 2/5 and nothing for the dog.
@@ -36,7 +35,6 @@ def result(counts: dict[str, list[list[int]]], title: str = "VOC20", **changed: 
         "images": 2,
         "words": "all",
         "classes": [{"name": "cat", "phrases": ["cat"]}, {"name": "dog", "phrases": ["dog"]}],
-        "purify": "none",
         "refine": "none",
         "templates": "imagenet80",
         "short_side": 336,
@@ -75,7 +73,6 @@ def test_paper() -> None:
         "threshold 0 0",
         "logit scale 40 40",
         "words all all",
-        "purify none none",
         "refine none none",
         "templates imagenet80 imagenet80",
         "dtype float32 float32",
@@ -156,9 +153,17 @@ def settings(dataset: str, **changed: Any) -> dict[str, Any]:
     opened = LabelledSet(dataset, entry.title, entry.classes(), samples, background, "")
     backbone = replace(tiny_backbone(1, layers=2), name="openai-vit-b-16")
     sizes = entry.protocol
-    segmenter = Segmenter(backbone, sizes.short_side, sizes.window, sizes.stride)
+    segmenter = Segmenter(backbone, sizes.short_side)
     methods = chosen_methods(METHODS, amf_blocks="backbone", cs_blocks="backbone")
-    return Experiment(segmenter, opened, methods, "all", sizes.threshold).settings() | changed
+    experiment = Experiment(
+        segmenter,
+        opened,
+        methods,
+        threshold=sizes.threshold,
+        window=sizes.window,
+        stride=sizes.stride,
+    )
+    return experiment.settings() | changed
 
 
 def test_comparable_methods() -> None:
@@ -231,6 +236,5 @@ def test_published() -> None:
     for entry in tables.PUBLISHED["results"]:
         assert entry["method"] in METHODS and entry["source"]
         assert entry.get("refine", "none") in ("none", *REFINEMENTS)
-        assert entry.get("purify", "none") in ("none", *PURIFICATIONS)
         assert entry.get("settings", "sclip") in tables.PUBLISHED["settings"]
         assert entry["miou"].keys() <= DATASETS.keys() & tables.PUBLISHED["images"].keys()

@@ -64,7 +64,6 @@ def run(photo: Path, *options: str) -> tuple[np.ndarray, dict[str, Any]]:
         ("--method clearclip --refine none --background off", {"method": METHODS["clearclip"]}),
         ("--threshold 0.9 --refine none", {"background": True, "threshold": 0.9}),
         ("", {"background": True, "refine": "guided"}),
-        ("--refine none --purify freecp", {"background": True, "purify": "freecp"}),
         (
             "--refine pamr --no-cs",
             {"background": True, "refine": "pamr", "method": gclip(cs=False)},

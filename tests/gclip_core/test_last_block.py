@@ -46,8 +46,7 @@ def test_methods(tower: str, name: str) -> None:
     """Every method agrees with the reference."""
     segmenter, trunk, theirs, xs = encoded(tower)
     middle = segmenter.report(trunk, gclip()).fusion.blocks if name == "gclip" else ()
-    (dino,) = trunk.dino
-    expected = reference.dense(theirs, name, xs, GRID, middle, dino=dino)
+    expected = reference.dense(theirs, name, xs, GRID, middle, dino=trunk.dino)
     features = segmenter.dense_features(trunk, METHODS[name])
     assert features.shape == (*GRID, 16)
     assert reference.worst_cosine(features.flatten(0, 1), expected) >= 0.99999

@@ -35,7 +35,7 @@ def test_choice_and_features(backbone: Backbone) -> None:
     encoded = segmenter.encode(PHOTO)
     report = segmenter.report(encoded, gclip(**MEASURED))
     *trunk, _ = backbone.blocks
-    first = minimal.first_with_global_tokens(minimal.run(trunk, encoded.inputs[0][0])[0])
+    first = minimal.first_with_global_tokens(minimal.run(trunk, encoded.inputs[0])[0])
     assert (first, first + 1) == report.fusion.blocks
     weights = [block.mlp.c_proj.weight for block in trunk]
     changed = [(minimal.suppressed(W2) != W2).any(1).nonzero().flatten().tolist() for W2 in weights]

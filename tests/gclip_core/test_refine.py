@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gclip_core import GclipError, MethodError, Segmentation, Segmenter
 from gclip_core.pixels import masks, refine
-from gclip_core.pixels.refine import CELL, EPSILON, RADIUS, refined
+from gclip_core.pixels.refine import CELL, EPSILON, RADIUS
 from gclip_core.types import Grid
 from tests.models import picture, tiny_backbone
 
@@ -31,6 +31,11 @@ def segmented(image: Image.Image, words: str = WORDS, **options: Any) -> Segment
     logits = 3 * torch.randn(result.logits.shape, generator=generator)
     labels = masks.labels(logits, result.prompt_classes, tuple(result.labels.shape))
     return replace(result, logits=logits, labels=labels)
+
+
+def refined(result: Segmentation, image: Image.Image, name: str) -> Segmentation:
+    labels = refine.refined(result.logits, result.prompt_classes, image, name, result.threshold)
+    return replace(result, labels=labels)
 
 
 def naive_guided(guide: Tensor, scores: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A segmenter from end to end: blocks of AMF, channels of CS, masks, windows and refusals."""
+"""A segmenter from end to end: blocks of AMF, channels of CS, masks and refusals."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
 from gclip_core import (
@@ -28,7 +27,6 @@ from gclip_core import (
 from gclip_core.amf import FusionReason, FusionReport
 from gclip_core.cs import SuppressionReason, SuppressionReport
 from gclip_core.last_block import encoding_for
-from gclip_core.relatives.proxy import Proxy
 from gclip_core.words.text import embed
 from gclip_core.words.vocabulary import Vocabulary
 from tests import reference
@@ -111,16 +109,14 @@ def test_global_tokens() -> None:
 
 
 def test_clean_choice() -> None:
-    """CS and windows do not change the blocks that AMF fuses, and windows no global tokens."""
-    clean, image = segmenter_of(with_channel(), short_side=24), picture(24, 56)
-    method = gclip(cs_blocks=[0, 1, 2], global_threshold=2)
-    expected = clean.report(clean.encode(image), gclip(cs=False, global_threshold=2)).fusion
-    tokens = inspection.global_tokens(clean.encode(image), 2).tokens
-    for segmenter in (clean, replace(clean, window=24, stride=16)):
-        encoded = segmenter.encode(image)
-        for source in (encoded, encoding_for(method, encoded)):
-            assert segmenter.report(source, method).fusion == expected
-        assert inspection.global_tokens(encoded, 2).tokens == tokens
+    """CS does not change the blocks that AMF fuses."""
+    segmenter = segmenter_of(with_channel(), short_side=24)
+    encoded, method = (
+        segmenter.encode(picture(24, 56)),
+        gclip(cs_blocks=[0, 1, 2], global_threshold=2),
+    )
+    expected = segmenter.report(encoded, replace(method, suppression=None)).fusion
+    assert segmenter.report(encoding_for(method, encoded), method).fusion == expected
 
 
 @pytest.mark.parametrize("amf", [False, True])
@@ -140,7 +136,7 @@ def test_cs_features(blocks: str | tuple[int, ...], amf: bool) -> None:
     features = segmenter.dense_features(encoded, method)
     assert reference.worst_cosine(features.flatten(0, 1), expected) >= 0.99999
     for ours, theirs in zip(encoding_for(method, encoded).inputs, xs, strict=True):
-        assert reference.worst_cosine(ours[0], theirs) >= 0.99999
+        assert reference.worst_cosine(ours, theirs) >= 0.99999
     off = segmenter.dense_features(encoded, replace(method, suppression=None))
     assert not torch.allclose(features, off, atol=1e-3)
 
@@ -182,7 +178,7 @@ def test_values() -> None:
     encoded = segmenter.encode(picture(32, 32))
     inspection.attention_map(encoded, 11)
     for method in (METHODS["clearclip"], gclip(amf=False)):
-        x = encoding_for(method, encoded).inputs[-1][0].double()
+        x = encoding_for(method, encoded).inputs[-1].double()
         _, _, v = reference.qkv(reference.read(segmenter.backbone.model), 11, x)
         values = inspection.values(encoding_for(method, encoded)).double()
         assert torch.allclose(values, torch.cat(v, dim=1)[1:], atol=1e-4)
@@ -191,7 +187,7 @@ def test_values() -> None:
 def test_attention_map(segmenter: Segmenter, encoded: Encoded) -> None:
     """Attention maps are the tower's, of one head or the mean."""
     tower = reference.read(segmenter.backbone.model)
-    maps = reference.qk_maps(tower, 4, encoded.inputs[4][0].double())
+    maps = reference.qk_maps(tower, 4, encoded.inputs[4].double())
     assert torch.allclose(inspection.attention_map(encoded, 4, 2).double(), maps[2], atol=1e-5)
     mean = inspection.attention_map(encoded, 4).double()
     assert torch.allclose(mean, sum(maps) / 4, atol=1e-5)
@@ -236,62 +232,11 @@ def test_background(segmenter: Segmenter, encoded: Encoded) -> None:
 
 
 def test_suggest(segmenter: Segmenter, encoded: Encoded) -> None:
-    """Suggested words are few, and describe the whole image even with windows."""
+    """Suggested words are few, and different."""
     words = segmenter.suggest(encoded, most=12)
     assert len(segmenter.suggest(encoded, most=2)) <= 2
     assert 1 <= len({*words}) == len(words) <= 12
     assert {*words} <= {*lists.read("everyday")}
-    windows, image = replace(segmenter, window=16, stride=8), picture(48, 64)
-    assert windows.suggest(image) == segmenter.suggest(image)
-
-
-@pytest.mark.parametrize(
-    ("method", "patch", "finer", "purify"),
-    [
-        (gclip(amf_blocks=[5, 6]), 8, 1, "none"),
-        (METHODS["rfclip"], 8, 1, "none"),
-        (replace(METHODS["proxyclip"], last=Proxy(gamma=200.0, beta=0.9)), 32, 2, "none"),
-        (METHODS["clearclip"], 8, 1, "freecp"),
-    ],
-    ids=lambda value: getattr(value, "name", None),
-)
-def test_windows(method: Method, patch: int, finer: int, purify: str) -> None:
-    """Logits, or purified maps, are the mean over windows, each treated as its own picture; a
-    proxy's are finer."""
-    backbone = tiny_backbone(61, lambda model: enlarge_channel(model, 7, 120, (2, 5)), patch=patch)
-    backbone = replace(backbone, sink_channels=(7, 19))
-    side, image = 3 * patch, picture(4 * patch, 7 * patch)
-    segmenter = segmenter_of(backbone, short_side=4 * patch, window=side, stride=2 * patch)
-    single = segmenter_of(backbone, short_side=side)
-
-    def values(segmenter: Segmenter, image: Image.Image) -> Tensor:
-        result = segmenter.segment(image, WORDS, method, purify=purify)
-        assert result.labels.shape == image.size[::-1]
-        return result.logits if purify == "none" else result.maps
-
-    ours = values(segmenter, image)
-    total, count = torch.zeros_like(ours), torch.zeros(4 * finer, 7 * finer)
-    for y, x in product((0, 1), (0, 2, 4)):
-        crop = image.crop((x * patch, y * patch, x * patch + side, y * patch + side))
-        here = slice(finer * y, finer * (y + 3)), slice(finer * x, finer * (x + 3))
-        total[:, *here] += values(single, crop)
-        count[here] += 1
-    assert torch.allclose(ours, total / count, atol=2e-3)
-
-
-def test_views_of_windows() -> None:
-    """Views show the whole image as one window, with CS if the encoding has it."""
-    backbone, image, method = with_channel(), picture(32, 56), gclip()
-    whole, windows = segmenter_of(backbone), segmenter_of(backbone, window=16, stride=8)
-    clean = whole.encode(image), windows.encode(image)
-    changed = encoding_for(method, clean[0]), encoding_for(method, clean[1])
-    for a, b in (clean, changed):
-        assert close(inspection.attention_map(a, 10), inspection.attention_map(b, 10))
-        assert close(inspection.last_attention(a, method), inspection.last_attention(b, method))
-        assert close(inspection.values(a), inspection.values(b))
-        assert close(inspection.received(a), inspection.received(b))
-        assert torch.equal(whole.labels_by_block(a, WORDS), windows.labels_by_block(b, WORDS))
-    assert not close(*(inspection.attention_map(a, 10) for a in (clean[0], changed[0])))
 
 
 @pytest.mark.parametrize("method", [gclip(amf=False), METHODS["clearclip"]], ids=lambda m: m.name)
@@ -314,18 +259,15 @@ def test_areas_of_most_classes(segmenter: Segmenter, encoded: Encoded) -> None:
     assert (sum(result.areas()), result.areas()[-1], result.no_class_area()) == (0.5, 0.5, 0.5)
 
 
-@pytest.mark.parametrize(
-    "settings", [{"short_side": 24}, {"window": 24}, {"window": 16, "stride": 16}], ids=str
-)
-def test_other_encoding(settings: dict[str, Any]) -> None:
-    """An encoding of another size or with other windows is refused, unlike ``whole``."""
-    own = segmenter_of(tiny_backbone(36), short_side=32, window=16, stride=8)
-    other, image = replace(own, **settings), picture(32, 56)
-    encoded = other.encode(image)
+def test_other_encoding() -> None:
+    """An encoding of another size is refused."""
+    own = segmenter_of(tiny_backbone(36), short_side=32)
+    encoded = replace(own, short_side=24).encode(picture(32, 56))
     for ask in (own.dense_features, own.suggest, own.report):
-        with pytest.raises(GclipError, match=r"as 4 × 7 patches .* Encode it with this segmenter"):
+        with pytest.raises(
+            GclipError, match=r"as 4 × 7 patches, .* 3 × 5. Encode it with this segmenter"
+        ):
             ask(encoded)
-    assert own.dense_features(own.encode(image).whole).shape == (4, 7, 16)
 
 
 def test_labels_by_block(segmenter: Segmenter, encoded: Encoded) -> None:
@@ -337,7 +279,7 @@ def test_labels_by_block(segmenter: Segmenter, encoded: Encoded) -> None:
     assert torch.equal(by_block[-1].long(), result.logits.argmax(0))
     visual, text = model.backbone.visual, embed(model.backbone, words, "plain")
     for block in range(11):
-        output = visual.transformer.resblocks[block](encoded.inputs[block])[0, 1:]
+        output = visual.transformer.resblocks[block](encoded.inputs[block][None])[0, 1:]
         cosines = F.normalize(visual.ln_post(output) @ visual.proj, dim=-1) @ text.T
         best = cosines.topk(2, dim=1)
         clear = (best.values[:, 0] - best.values[:, 1] > 1e-5).view(encoded.grid)
@@ -349,7 +291,7 @@ def test_threads() -> None:
     backbone, image = with_channel(), picture(32, 48)
     digest = backbone.digest
     methods = gclip(cs_blocks=[6, 8]), gclip(amf=False, cs_blocks=[2]), METHODS["sclip"]
-    segmenters = segmenter_of(backbone), segmenter_of(backbone, window=24, stride=16)
+    segmenters = segmenter_of(backbone), segmenter_of(backbone, short_side=24)
 
     def answer(request: tuple[Segmenter, Method]) -> Tensor:
         return request[0].segment(image, WORDS, request[1]).logits
@@ -366,8 +308,6 @@ def test_threads() -> None:
     "settings",
     [
         {"short_side": 0},
-        {"window": "16"},
-        {"stride": None},
         {"max_patches": 0},
         {"logit_scale": float("nan")},
         {"templates": "imagenet"},

@@ -49,7 +49,6 @@ CHOICES: dict[str, Sequence[Any]] = {
     "refine": ("none", "guided", "pamr"),
     "threshold": (0.3,),
     "short_side": (200, 448),
-    "window": (224,),
     "templates": ("plain", "imagenet7"),
     "amf_blocks": ("auto", "6 7"),
     "cs_blocks": ("auto", "7-11"),

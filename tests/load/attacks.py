@@ -193,17 +193,17 @@ def heavy_requests(server: Server) -> Iterator[object]:
 
 
 def large_caches(server: Server) -> Iterator[object]:
-    """12 photos in many windows with 200 words and three thresholds, then 63 megapixels."""
+    """12 large photos with 200 words and three thresholds, then 63 megapixels."""
     words = ",".join(f"thing {number}" for number in range(200))
 
     def ask(number: int) -> str:
         visitor = Visitor(server.url)
         photo = visitor.uploaded(encoded(picture(2_000, 2_000, seed=number), "JPEG"))
-        windows = {"words": words, "short_side": 672, "window": 224, "stride": 96}
+        large = {"words": words, "short_side": 672}
         for threshold in (0, 0.3, 0.6):
             while True:
                 try:
-                    visitor.ask(photo, threshold=threshold, **windows)
+                    visitor.ask(photo, threshold=threshold, **large)
                     break
                 except BusyError:
                     time.sleep(2)

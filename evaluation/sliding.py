@@ -1,0 +1,98 @@
+"""The benchmarks' protocol: an image in overlapping windows, whose features are averaged."""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import product
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gclip_core import encoder, last_block
+from gclip_core.cs import Suppression
+from gclip_core.encoder import Encoded
+from gclip_core.methods import Method
+from gclip_core.numbering import BlocksOf12
+from gclip_core.segmenter import Segmenter
+from gclip_core.types import Grid
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """An image with the encoding of each window and its (top, left), in patches."""
+
+    segmenter: Segmenter
+    pixels: Tensor
+    """The normalised image, (3, height, width) float32."""
+    grid: Grid
+    corners: tuple[Grid, ...]
+    encoded: tuple[Encoded, ...]
+    _with_cs: dict[Suppression | None, list[Encoded]] = field(init=False, default_factory=dict)
+
+    def features(self, method: Method) -> Tensor:
+        """The mean of the windows' features: (rows, columns, E) float32; ``grid`` or a finer one.
+
+        AMF fuses the blocks that it chooses for the whole image.
+        """
+        if method.fusion is not None and not isinstance(method.fusion.blocks, BlocksOf12):
+            blocks = self._whole.fusion_report(method.fusion).blocks
+            method = replace(method, fusion=replace(method.fusion, blocks=blocks))
+        if method.suppression not in self._with_cs:
+            encoded = [last_block.encoding_for(method, window) for window in self.encoded]
+            self._with_cs[method.suppression] = encoded
+        maps = [last_block.features(method, one) for one in self._with_cs[method.suppression]]
+        height, width, channels = maps[0].shape
+        finer = height // self.encoded[0].grid[0]
+        total = torch.zeros(finer * self.grid[0], finer * self.grid[1], channels)
+        count = torch.zeros_like(total[..., :1])
+        for (top, left), one in zip(self.corners, maps, strict=True):
+            here = (
+                slice(finer * top, finer * top + height),
+                slice(finer * left, finer * left + width),
+            )
+            total[here] += one
+            count[here] += 1
+        return total / count
+
+    @cached_property
+    def _whole(self) -> Encoded:
+        if len(self.encoded) == 1:
+            return self.encoded[0]
+        size = self.encoded[0].image_size
+        return encoder.encode(self.segmenter.backbone, self.pixels, size)
+
+
+def encode(segmenter: Segmenter, picture: Image.Image, side: int, stride: int) -> Windows:
+    """Encodes a checked image in windows of ``side`` pixels that start every ``stride`` pixels.
+
+    Both are rounded to patches. With a ``side`` of 0, one window is the whole image.
+    """
+    patch, pixels = segmenter.backbone.patch, segmenter.pixels(picture)
+    grid = pixels.shape[1] // patch, pixels.shape[2] // patch
+    (height, width), corners = places(grid, patch, side, stride)
+    size = picture.height, picture.width
+    crops = (
+        pixels[:, patch * top : patch * (top + height), patch * left : patch * (left + width)]
+        for top, left in corners
+    )
+    encoded = tuple(encoder.encode(segmenter.backbone, crop, size) for crop in crops)
+    return Windows(segmenter, pixels, grid, tuple(corners), encoded)
+
+
+def places(grid: Grid, patch: int, side: int, stride: int) -> tuple[Grid, list[Grid]]:
+    """The size of each window of an image of ``grid`` patches, and their corners; in patches.
+
+    The last windows end at the image's edge, and a stride longer than the window is reduced to its
+    length, so that there are no gaps.
+    """
+
+    def to_patches(pixels: int) -> int:
+        return max(1, int(pixels / patch + 0.5))
+
+    length = to_patches(side) if side else max(grid)
+    window = min(length, grid[0]), min(length, grid[1])
+    rows, columns = (
+        [*range(0, whole - span, min(to_patches(stride), span)), whole - span]
+        for whole, span in zip(grid, window, strict=True)
+    )
+    return window, list(product(rows, columns))

@@ -230,12 +230,16 @@ def _image_file(folder: Path, index: int) -> Path:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file so that no reader sees only part of it, even if the process is killed."""
+    """Writes a file so that no reader sees only part of it, even if the process is killed or the
+    disk is full."""
     path.parent.mkdir(parents=True, exist_ok=True)
     # Machines that share a folder may have processes with equal numbers.
     partial = path.with_name(f".{path.name}.{uuid4().hex}")
-    partial.write_bytes(data)
-    partial.replace(path)
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 # --- one image -----------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluation import EvaluationError, options
+from evaluation.benchmark import write_whole
 from gclip_core import inspection
 from gclip_core.command import add_backbone_options
 from gclip_core.encoder import Encoded
@@ -260,6 +261,8 @@ def _draw_photo(args: argparse.Namespace) -> None:
             f"A figure cannot be written to {args.out.name}; give --out a name that ends in .pdf, "
             ".svg or .png."
         )
+    if args.out.exists() and args.out.samefile(args.photo):
+        raise EvaluationError(f"{args.out} is the photo. Give --out another name.")
     segmenter = Segmenter(options.opened_backbone(args))
     picture = images.check(args.photo)
     encoded = segmenter.encode(picture)
@@ -268,7 +271,7 @@ def _draw_photo(args: argparse.Namespace) -> None:
         segmenter.segment(encoded, words, method, background=True, refine="guided", picture=picture)
         for method in (METHODS["clearclip"], METHODS[args.method])
     )
-    args.out.write_bytes(save(draw(segmenter, picture, encoded, result, before), kind))
+    write_whole(args.out, save(draw(segmenter, picture, encoded, result, before), kind))
     print(f"written: {args.out}", file=sys.stderr)
 
 

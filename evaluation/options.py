@@ -5,17 +5,20 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 import torch
+from open_clip.pretrained import get_pretrained_cfg
 
 from evaluation import EvaluationError
 from evaluation.datasets import DATASETS, LabelledSet, open_dataset
 from evaluation.photos import NAME as PHOTOS
 from evaluation.photos import photo_folder, shipped_set
 from gclip_core.backbones.backbone import Backbone
-from gclip_core.backbones.load import load_backbone
+from gclip_core.backbones.load import WEIGHTS_FOLDER, load_backbone, on_disk
+from gclip_core.backbones.registry import BACKBONES, BackboneEntry
 from gclip_core.errors import GclipError
 
 
@@ -23,11 +26,14 @@ def run(command: Callable[[Any], None], args: Any) -> int:
     """Runs a command and returns the exit status; an error is one sentence on stderr."""
     try:
         command(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (GclipError, OSError, torch.OutOfMemoryError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Stopped. Run the same command again; an evaluation resumes.", file=sys.stderr)
+        print("Stopped. The same command resumes.", file=sys.stderr)
         return 130
     return 0
 
@@ -35,8 +41,8 @@ def run(command: Callable[[Any], None], args: Any) -> int:
 def opened_backbone(args: argparse.Namespace) -> Backbone:
     """Loads the command line's backbone.
 
-    With ``--weights``, the file's name is added to the backbone's name and title, because it is not
-    the published model. Under ``torchrun``, ``cuda`` is the GPU with this process's local rank.
+    The name of a local file or folder is added to the backbone's name and title, unless it has the
+    published digest. Under ``torchrun``, ``cuda`` is the GPU with this process's local rank.
     """
     # This makes results reproducible. MKL reads it at the first product.
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
@@ -44,12 +50,29 @@ def opened_backbone(args: argparse.Namespace) -> Backbone:
     if device == "cuda" and rank:
         device = f"cuda:{rank}"
     backbone = load_backbone(args.backbone, args.weights, device, args.dtype)
-    if args.weights is None:
+    path = args.weights or _local_file(BACKBONES[args.backbone])
+    if path is None or _is_published(path, BACKBONES[args.backbone]):
         return backbone
-    path = args.weights.resolve()
+    path = path.resolve()
     # Each run of training packs into a folder "packed".
     file = "/".join(path.parts[-2:]) if path.is_dir() else path.name
     return replace(backbone, name=f"{backbone.name}, {file}", title=f"{backbone.title}, {file}")
+
+
+def _local_file(entry: BackboneEntry) -> Path | None:
+    """The file in GCLIP_WEIGHTS that is read in place of the download."""
+    folder = os.environ.get(WEIGHTS_FOLDER)
+    files = on_disk(entry) if folder and entry.pretrained else []
+    return next((file for file in files if Path(folder).expanduser() in file.parents), None)
+
+
+def _is_published(path: Path, entry: BackboneEntry) -> bool:
+    """Whether a file is the one that open_clip names, whose address has the file's digest."""
+    address = get_pretrained_cfg(entry.architecture or "", entry.pretrained or "").get("url", "")
+    if not path.is_file() or not address:
+        return False
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest() in address.split("/")
 
 
 def add_set_options(parser: Any, **dataset: Any) -> None:

@@ -113,15 +113,27 @@ def _classes(groups: Iterable[tuple[str, ...]]) -> tuple[ClassName, ...]:
 def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
     """Photos ``NAME.jpg`` with masks ``NAME.png`` in a folder, or those that a ``split`` lists.
 
-    A mask is a palette or grey PNG. ``words.txt`` has a line ``value: word`` or ``value: word;
-    synonym`` for each word of the masks, with "background" for pixels of no word; pixels with other
-    values are ignored. If values differ between photos, ``index.json`` is a list of ``{"file":
-    NAME, "words": {value: word}}`` instead. ``SPLIT.txt`` has one name per line.
+    A photo may also be a JPEG with another ending, a WebP or a GIF. A mask is a palette or grey
+    PNG. ``words.txt`` has a line ``value: word`` or ``value: word; synonym`` for each word of the
+    masks, with "background" for pixels of no word; pixels with other values are ignored. If values
+    differ between photos, ``index.json`` is a list of ``{"file": NAME, "words": {value: word}}``
+    instead. ``SPLIT.txt`` has one name per line.
 
     Raises EvaluationError if the words cannot be read, a file is missing, or no photo is listed.
     """
-    words_file, words_of = _meanings(folder)
-    files = {name: (folder / f"{name}.jpg", folder / f"{name}.png") for name in words_of}
+    if not any((folder / name).is_file() for name in ("words.txt", "index.json")):
+        raise EvaluationError(
+            f"There is no words.txt in {folder}. Write one, with a line such as '1: cat' for each "
+            "value of the masks."
+        )
+    listed = sorted(folder.iterdir())
+    masks = {file.stem: file for file in listed if file.suffix.lower() == ".png"}
+    photos = {f.stem: f for f in listed if f.suffix.lower() in {*images.SUFFIXES} - {".png"}}
+    words_file, words_of = _meanings(folder, masks)
+    files = {
+        name: (photos.get(name, folder / f"{name}.jpg"), masks.get(name, folder / f"{name}.png"))
+        for name in words_of
+    }
     require_files([file for pair in files.values() for file in pair])
     classes = _classes(words for meaning in words_of.values() for words in meaning.values())
     index = {known.name: number for number, known in enumerate(classes)}
@@ -132,23 +144,25 @@ def photo_folder(folder: Path, split: str | None = None) -> LabelledSet:
         ids = Ids(class_of, ignored=frozenset(), others=IGNORE)
         return images.check(photo), ids.labels(read_ids(mask), str(mask))
 
-    names, listed = list(words_of), words_file
+    names, source = list(words_of), words_file
     if split is not None:
-        listed = folder / f"{split}.txt"
-        text = listed.read_text("utf-8", "replace") if listed.is_file() else ""
+        source = folder / f"{split}.txt"
+        text = source.read_text("utf-8", "replace") if source.is_file() else ""
         lines = {line.strip() for line in text.splitlines()}
         names = [name for name in names if name in lines]
     if not names:
-        raise EvaluationError(f"{listed} names no photo with a mask in this folder.")
+        raise EvaluationError(f"{source} names no photo with a mask in this folder.")
     samples = tuple(Sample(name, partial(load, name), (*files[name], words_file)) for name in names)
     classes = tuple(BACKGROUND if c.name == BACKGROUND.name else c for c in classes)
     title, background = f"Photos of {folder.name}", index.get(BACKGROUND.name)
     return LabelledSet(NAME, title, classes, samples, background, folder.name, split or "all")
 
 
-def _meanings(folder: Path) -> tuple[Path, dict[str, dict[int, tuple[str, ...]]]]:
-    """The file that lists the words, and for each photo the word of each value of its mask, with
-    its synonyms."""
+def _meanings(
+    folder: Path, names: Iterable[str]
+) -> tuple[Path, dict[str, dict[int, tuple[str, ...]]]]:
+    """The file that lists the words, and for each photo, by its name, the word of each value of its
+    mask, with its synonyms."""
     listed = folder / "words.txt"
     try:
         if listed.is_file():
@@ -156,8 +170,7 @@ def _meanings(folder: Path) -> tuple[Path, dict[str, dict[int, tuple[str, ...]]]
             words = {int(value): names for value, names in entries}
             if not all(words.values()) or len(words) < len(entries):
                 raise ValueError("a value has no word, or two")
-            masks = sorted(folder.glob("*.png"))
-            return listed, {mask.stem: words for mask in masks}
+            return listed, dict.fromkeys(names, words)
         listed = folder / "index.json"
         return listed, {
             entry["file"]: {int(value): (word,) for value, word in entry["words"].items()}

@@ -7,30 +7,29 @@ from pathlib import Path
 
 import torch
 
+from evaluation import options
 from evaluation.datasets import DATASETS
 from training import data, features, patch_map
 from training.words import Known
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a step; errors are printed to stderr. Returns the exit status."""
-    args = _parser().parse_args(arguments)
-    try:
-        if args.step == "words":
-            print("\n".join(Known().about(word.strip()) for word in args.words.split(",")))
-        elif args.step == "data":
-            data.write(args.data, args.masks, args.photos, args.most)
-            data.check(args.data)
-        else:
-            torch.set_num_threads(args.threads)
-            if args.step in ("features", "all"):
-                features.run(args.data, args.work)
-            if args.step in ("map", "all"):
-                patch_map.run(args.data, args.work, args.without, args.seed, args.steps)
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
+    """Runs a step and returns the exit status."""
+    return options.run(_run, _parser().parse_args(arguments))
+
+
+def _run(args: argparse.Namespace) -> None:
+    if args.step == "words":
+        print("\n".join(Known().about(word.strip()) for word in args.words.split(",")))
+    elif args.step == "data":
+        data.write(args.data, args.masks, args.photos, args.most)
+        data.check(args.data)
+    else:
+        torch.set_num_threads(args.threads)
+        if args.step in ("features", "all"):
+            features.run(args.data, args.work)
+        if args.step in ("map", "all"):
+            patch_map.run(args.data, args.work, args.without, args.seed, args.steps)
 
 
 def positive(text: str) -> int:

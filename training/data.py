@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from evaluation import EvaluationError
 from evaluation.datasets import DATASETS, LabelledSet, Sample, open_dataset
 from evaluation.photos import photo_folder
 from gclip_core import assets
@@ -90,7 +91,7 @@ def write(data: Path, masks: Sequence[str], photos: Sequence[str] = (), most: in
     """Writes ``data.json``. ``masks`` are folders or ``SET=FOLDER``."""
     pairs = [entry.rpartition("=")[::2] for entry in masks]
     if unknown := [name for name, _ in pairs if name and name not in DATASETS]:
-        raise ValueError(f"'{unknown[0]}' is not one of the data sets {', '.join(DATASETS)}.")
+        raise EvaluationError(f"'{unknown[0]}' is not one of the data sets {', '.join(DATASETS)}.")
     content = {
         "masks": [[name, str(Path(folder).resolve())] for name, folder in pairs],
         "photos": [str(Path(folder).resolve()) for folder in photos],
@@ -103,7 +104,9 @@ def write(data: Path, masks: Sequence[str], photos: Sequence[str] = (), most: in
 def read(data: Path, without: str | None = None) -> Data:
     """Reads ``data.json``, without the photos that a list ``WITHOUT.txt`` in their folder names."""
     if not (data / FILE).is_file():
-        raise ValueError(f"{data / FILE} is missing: run `python -m training data {data}` first.")
+        raise EvaluationError(
+            f"{data / FILE} is missing: run `python -m training data {data}` first."
+        )
     content = json.loads((data / FILE).read_text("utf-8"))
     known, held = Known(), set[str]()
     masks: list[TrainingPhoto] = []
@@ -113,7 +116,7 @@ def read(data: Path, without: str | None = None) -> Data:
         if without and not name and (root / f"{without}.txt").is_file():
             held |= {f"{root.name}/{entry.name}" for entry in photo_folder(root, without).samples}
     if without and not held:
-        raise ValueError(
+        raise EvaluationError(
             f"{without}.txt, with one photo's name per line, is in no folder of masks."
         )
     # The photos that ship preserve what the model knows about everyday photos.
@@ -121,7 +124,7 @@ def read(data: Path, without: str | None = None) -> Data:
     others = [photo for folder in folders for photo in _without_masks(folder)]
     count = Counter(photo.name for photo in (*masks, *others))
     if twice := [name for name, n in count.items() if n > 1]:
-        raise ValueError(f"Two photos are called {twice[0]}. Rename a folder or a photo.")
+        raise EvaluationError(f"Two photos are called {twice[0]}. Rename a folder or a photo.")
     files = sorted(assets.path(BUILT_IN).glob("[sd]*.safetensors"))  # of the frozen stem
     model = blake2b(b"".join(file.read_bytes() for file in files), digest_size=8).hexdigest()
     masks, others = ([replace(photo, model=model) for photo in some] for some in (masks, others))
@@ -132,7 +135,9 @@ def _of_set(known: Known, name: str, root: Path, most: int) -> list[TrainingPhot
     """The photos of a public data set, ``most`` of them at random."""
     dataset = DATASETS[name]
     if dataset.split not in TRAINING_SPLIT:
-        raise ValueError(f"The training split of {name} is unknown. Add it to training/data.py.")
+        raise EvaluationError(
+            f"The training split of {name} is unknown. Add it to training/data.py."
+        )
     opened = open_dataset(dataset, root, TRAINING_SPLIT[dataset.split])
     samples = Random(0).sample(opened.samples, min(most, len(opened.samples)))
     return _photos(_source(known, name, opened), samples)
@@ -144,7 +149,7 @@ def _of_folder(known: Known, root: Path) -> list[TrainingPhoto]:
     source = _source(known, root.name, opened)
     if source.left_out:
         about = "; ".join(known.about(word) for word in source.left_out)
-        raise ValueError(
+        raise EvaluationError(
             f"These words of {root} cannot be taught: {about}. Name another word that the model "
             "knows, or delete the line, so that these pixels are ignored."
         )
@@ -173,7 +178,7 @@ def _without_masks(folder: Path) -> list[TrainingPhoto]:
 
     files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in images.SUFFIXES)
     if not files:
-        raise ValueError(f"There are no photos ({', '.join(images.SUFFIXES)}) in {folder}.")
+        raise EvaluationError(f"There are no photos ({', '.join(images.SUFFIXES)}) in {folder}.")
     names = (file.relative_to(folder.parent).with_suffix("").as_posix() for file in files)
     return [
         TrainingPhoto(name, partial(load, file), None)
@@ -200,7 +205,7 @@ def check(data: Path) -> None:
         if source.background is None:
             print("  pixels without a word are unknown, because the masks have no background")
     if not found:
-        raise ValueError(
+        raise EvaluationError(
             "No mask has a pixel of a word. Compare the values of the masks with words.txt."
         )
     for photo in opened.others:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from evaluation import EvaluationError
 from training.data import TrainingPhoto
 from training.features import FINE, file_of, has_file
 from training.words import NONE, UNKNOWN, WordList
@@ -16,9 +17,9 @@ _MOST_OF = 0.6
 
 
 def stored(work: Path, photo: TrainingPhoto) -> dict[str, np.ndarray]:
-    """What ``features`` stored of a photo. Raises ValueError if that step must run first."""
+    """What ``features`` stored of a photo. Raises EvaluationError if that step must run first."""
     if not has_file(work, photo):
-        raise ValueError(
+        raise EvaluationError(
             f"The features of {photo.name} are missing, or were computed with another photo, mask, "
             "list of words or model; run `features` first."
         )
@@ -71,7 +72,9 @@ class Patches:
         self.label, self.view = np.concatenate(label), np.concatenate(view)
         self.present, self.source = torch.stack(present), torch.tensor(source)
         if not (self.label != NONE).any():
-            raise ValueError("No patch of these photos has a word. Add photos with masks of words.")
+            raise EvaluationError(
+                "No patch of these photos has a word. Add photos with masks of words."
+            )
         count = np.bincount(self.label - NONE)
         self._cumulative = np.cumsum(1 / np.sqrt(count[self.label - NONE]))
 

@@ -9,7 +9,6 @@ import os
 import shutil
 from dataclasses import replace
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -50,10 +49,11 @@ def load_backbone(
 ) -> Backbone:
     """Loads a BACKBONES entry: from ``weights`` if given, else from disk or open_clip's download.
 
-    ``weights`` is a file or, for the built-in model, also a folder that ``training`` wrote, with
-    its own words and settings. ``dtype="auto"`` is bfloat16 if the device supports it, but float32
-    for the built-in model. Raises BackboneError for an unknown name, device or dtype, without a
-    network, and for a file that is damaged or of another architecture.
+    ``weights`` is a file or a folder: for the built-in model, one that ``training`` wrote, with its
+    own words and settings; for others, one with a file as ``on_disk`` names it. ``dtype="auto"`` is
+    bfloat16 if the device supports it, but float32 for the built-in model. Raises BackboneError for
+    an unknown name, device or dtype, without a network, and for a file that is damaged or of
+    another architecture.
     """
     entry = BACKBONES[name]
     if entry.defect:
@@ -73,9 +73,12 @@ def load_backbone(
     given = Path(weights).expanduser() if weights else None
     if entry.pretrained:
         if given and given.is_dir():
-            raise BackboneError(
-                f"{entry.title} needs a weight file, but '{given.name}' is a folder; name the file."
-            )
+            if not (found := _in_folder(entry, given)):
+                raise BackboneError(
+                    f"The folder '{given.name}' has no weights of {entry.title}. Name a file, or "
+                    f"call the file in it {entry.name}.safetensors (.pt, .pth or .bin)."
+                )
+            given = found[0]
         state = read_files([given] if given else on_disk(entry) or [fetch(entry)])
         config, known = open_clip.get_model_config(entry.architecture), None
     else:
@@ -117,12 +120,16 @@ def on_disk(entry: BackboneEntry) -> list[Path]:
     if not entry.pretrained:
         return builtin.files(builtin.shipped())
     folder = os.environ.get(WEIGHTS_FOLDER, "")
-    names = [*(entry.name + suffix for suffix in _SUFFIXES), *entry.files] if folder else []
-    local = (Path(folder).expanduser() / name for name in names)
+    local = _in_folder(entry, Path(folder).expanduser()) if folder else []
     source = hub_source(entry)
     files = (try_to_load_from_cache(source, name) for name in HUB_FILES if source)
     cached = (Path(file) for file in files if isinstance(file, str))
-    return [path for path in chain(local, cached) if path.is_file()][:1]
+    return [*local, *(path for path in cached if path.is_file())][:1]
+
+
+def _in_folder(entry: BackboneEntry, folder: Path) -> list[Path]:
+    names = [*(entry.name + suffix for suffix in _SUFFIXES), *entry.files]
+    return [folder / name for name in names if (folder / name).is_file()]
 
 
 def hub_source(entry: BackboneEntry) -> str:

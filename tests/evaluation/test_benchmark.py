@@ -1,19 +1,23 @@
 """``python -m evaluation``: counts, resumed and shared runs, and the command as typed."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from evaluation import EvaluationError, benchmark, metric
-from evaluation.__main__ import main
+from evaluation import EvaluationError, benchmark, metric, options
+from evaluation.__main__ import main, parser
 from evaluation.benchmark import Experiment, chosen_methods
 from evaluation.class_lists import ClassName
 from evaluation.metric import IGNORE
 from gclip_core import BACKBONES, METHODS, Segmenter, gclip
+from tests import ROOT
 from tests.evaluation.sets import CASES, plain_set
 from tests.models import look_at_one_patch, small, tiny_backbone
 
@@ -235,11 +239,37 @@ def test_other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     """With given weights, the backbone's name contains their file: it is not a published model."""
     backbone = small("built-in", None, "cpu", "float32")
     monkeypatch.setattr("evaluation.options.load_backbone", lambda *_: backbone)
-    options = ["--weights", "files/other.pt", "--methods", "clip", "--n", "1", "--out", "out"]
-    assert main([*PHOTOS, *options]) == 0
+    given = ["--weights", "files/other.pt", "--methods", "clip", "--n", "1", "--out", "out"]
+    assert main([*PHOTOS, *given]) == 0
     settings = written("out")["settings"]
     assert settings["backbone_title"] == "Built-in, other.pt"
     assert settings["backbone"] not in BACKBONES
+
+
+@pytest.mark.parametrize("is_published", [True, False])
+def test_local_weights(is_published: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file in the folder of weights is the published model only if it has its digest."""
+    file = tmp_path / "openai-vit-b-16.pt"
+    file.write_bytes(b"weights")
+    digest = sha256(b"weights" if is_published else b"others").hexdigest()
+    backbone = replace(tiny_backbone(), name="openai-vit-b-16")
+    monkeypatch.setattr(options, "load_backbone", lambda *_: backbone)
+    monkeypatch.setattr(
+        options, "get_pretrained_cfg", lambda *_: {"url": f"https://x/{digest}/B.pt"}
+    )
+    monkeypatch.setenv("GCLIP_WEIGHTS", str(tmp_path))
+    given = parser().parse_args(["--dataset", "photos", "--backbone", "openai-vit-b-16"])
+    name = options.opened_backbone(given).name
+    assert name == "openai-vit-b-16" + ("" if is_published else ", openai-vit-b-16.pt")
+
+
+def test_early_end() -> None:
+    """A reader that has seen enough, such as ``head``, is no error."""
+    code = "from evaluation import options; raise SystemExit(options.run(print, 'a table'))"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=pipe, stderr=pipe) as run:
+        run.stdout.close()
+        assert run.stderr.read() == b"" and run.wait() == 0
 
 
 @pytest.mark.parametrize(

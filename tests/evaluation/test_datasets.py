@@ -228,8 +228,10 @@ def test_photo_folder(tmp_path: Path) -> None:
 
 
 def test_photo_words(tmp_path: Path) -> None:
-    """A folder's words may have synonyms; a value without a word is refused."""
-    save_image(tmp_path / "a.jpg")
+    """A folder's words may have synonyms, and names any case; a value without a word is refused."""
+    with pytest.raises(EvaluationError, match=r"no words\.txt in .*Write one"):
+        photo_folder(tmp_path)
+    save_image(tmp_path / "a.JPG")
     save_ids(tmp_path / "a.png", [[0, 1, 2]] * 2)
     (tmp_path / "words.txt").write_text("0: background\n1: cat; kitten\n2: dog\n")
     opened = photo_folder(tmp_path)

@@ -1,5 +1,6 @@
 """The figure: what it shows, for every kind of picture and words, and its files."""
 
+import errno
 import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -119,3 +120,22 @@ def test_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert first in written and "Attention of block 12" in written
     assert figure.main(["photo.png", "--out", "f.doc"]) == 2
     assert "f.doc; give --out a name that ends in .pdf, .svg or .png" in capsys.readouterr().err
+
+
+def test_photo_is_kept(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The photo is never overwritten, and a figure that the disk has no room for leaves nothing."""
+    picture(64, 80).save("photo.png")
+    before = Path("photo.png").read_bytes()
+    assert figure.main(["photo.png", "--words", "dog", "--out", "./photo.png"]) == 2
+    assert "is the photo" in capsys.readouterr().err and Path("photo.png").read_bytes() == before
+
+    def full(path: Path, data: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(data[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    Path("f.pdf").write_bytes(b"earlier")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    assert figure.main(["photo.png", "--words", "dog", "--out", "f.pdf"]) == 2
+    assert "No space left" in capsys.readouterr().err and Path("f.pdf").read_bytes() == b"earlier"
+    assert not [path for path in Path().iterdir() if path.name.startswith(".f.pdf")]

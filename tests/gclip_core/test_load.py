@@ -133,8 +133,8 @@ def test_folder(tmp_path: Path) -> None:
     assert taught.digest == loaded().digest
     refused(
         lambda: load_backbone("openai-vit-b-32", weights=tmp_path),
-        "needs a weight file",
-        "is a folder",
+        "has no weights of OpenAI ViT-B/32",
+        "openai-vit-b-32.safetensors",
     )
     refused(lambda: load_backbone(weights=tmp_path / "away"), "no weight file 'away'")
     refused(lambda: load_backbone(weights=3), "weights must be the path", "not 3")
@@ -326,9 +326,11 @@ def test_cancelled_download(hub: Hub) -> None:
 def test_weights_folder(
     hub: Hub, model: CLIP, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A file in the folder of weights replaces the download; a damaged one is named and kept."""
+    """A file in the folder of weights replaces the download, as does one in a given folder; a
+    damaged one is named and kept."""
     file = tmp_path / name
     SAVE[name.split(".")[1]](model.state_dict(), file)
+    assert_same(load_backbone("tiny", weights=tmp_path), model)
     monkeypatch.setenv(load.WEIGHTS_FOLDER, str(tmp_path))
     assert load.on_disk(BACKBONES["tiny"])
     assert_same(load_backbone("tiny"), model)

@@ -1,5 +1,4 @@
-"""The page: a Gradio app on ``gclip_core``. Start it with ``python app.py``.
+"""The page: Gradio's Server mode on ``gclip_core``. Start it with ``python app.py``.
 
-Every change of an input triggers one event, ``demo.page.respond``: it reads the settings once,
-builds a scene from photo and settings, and sends the outputs of the open tab that have changed.
+The browser owns the state (``web/app.js``); ``server.answer`` computes pieces of what it shows.
 """

@@ -1,19 +1,23 @@
 """The public endpoints ``segment``, ``suggest`` and ``about``: plain data in and out."""
 
-import functools
+import asyncio
+import inspect
 import logging
 import time
 from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Annotated, Any, Literal
 
 import gradio as gr
 from gradio.data_classes import FileData
+from gradio.utils import get_upload_folder
 from pydantic import ConfigDict, Field, ValidationError, validate_call
 
 from demo import backbones
 from demo.answer import REFUSALS, sentence
-from demo.files import saved
-from demo.gate.sessions import HEAVY
+from demo.limits import TURNS, address_of
 from demo.scene import LOCK, Photo, Scene
 from demo.settings import Settings, explain
 from demo.share import mask_png
@@ -26,15 +30,54 @@ from gclip_core.result import Segmentation
 logger = logging.getLogger(__name__)
 
 
-def add() -> None:
-    """Registers the endpoints in the page that is being built."""
-    for function in (segment, suggest, about):
-        gr.api(
-            _with_messages(function),
-            api_name=function.__name__,
-            concurrency_id=HEAVY,
-            concurrency_limit=1,
-        )
+def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function as an endpoint: with checked arguments, in its visitor's turn, one line in the
+    log, and errors as messages."""
+    checked = validate_call(config=ConfigDict(strict=True, arbitrary_types_allowed=True))(function)
+    parameters = inspect.signature(function).parameters
+
+    def compute(values: dict[str, Any]) -> Any:
+        with LOCK:
+            return checked(**values)
+
+    async def answer(request: gr.Request, *values: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            async with TURNS.turn(*visitor(request)):
+                return await asyncio.to_thread(compute, dict(zip(parameters, values, strict=True)))
+        except ValidationError as error:
+            raise gr.Error(explain(error, {}), print_exception=False) from error
+        except REFUSALS as error:
+            raise gr.Error(sentence(error), print_exception=False) from error
+        finally:
+            milliseconds = (time.perf_counter() - started) * 1000
+            logger.info("answered api=%s ms=%.0f", function.__name__, milliseconds)
+
+    # Gradio documents an endpoint by its signature, and passes the request to a parameter of its
+    # type.
+    request = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    request = request.replace(annotation=gr.Request)
+    returned = inspect.signature(function).return_annotation
+    answer.__signature__ = inspect.Signature(
+        [request, *parameters.values()], return_annotation=returned
+    )
+    answer.__annotations__ = {"request": gr.Request} | function.__annotations__
+    answer.__name__, answer.__doc__ = function.__name__, function.__doc__
+    return answer
+
+
+def visitor(request: gr.Request) -> tuple[str, str]:
+    """The session of a request, and the address that it comes from."""
+    return request.session_hash or "", address_of(request.client.host if request.client else "")
+
+
+def saved(data: bytes, name: str) -> str:
+    """Writes a file that Gradio serves for a while, and returns its path."""
+    folder = Path(get_upload_folder(), sha256(data).hexdigest())
+    folder.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(dir=folder, prefix=".", delete=False) as unfinished:
+        unfinished.write(data)
+    return str(Path(unfinished.name).rename(folder / name))  # whole: others may read it meanwhile
 
 
 def segment(
@@ -124,26 +167,5 @@ def about() -> dict[str, Any]:
 def scene_of(image: FileData, backbone: str, **settings: Any) -> Scene:
     """The image with these settings."""
     chosen = backbones.HOST.backbone if backbone == "default" else backbone
-    return Scene(Photo.of(image.path), Settings.read({"backbone": chosen} | settings))
-
-
-def _with_messages(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with checked arguments, one line in the log, and errors as messages."""
-    checked = validate_call(config=ConfigDict(strict=True, arbitrary_types_allowed=True))(function)
-
-    @functools.wraps(function)
-    def answer(*values: Any, **named: Any) -> Any:
-        started = time.perf_counter()
-        try:
-            with LOCK:
-                return checked(*values, **named)
-        except ValidationError as error:
-            wrong = explain(error, dict(enumerate(function.__annotations__)))
-            raise gr.Error(wrong, print_exception=False) from error
-        except REFUSALS as error:
-            raise gr.Error(sentence(error), print_exception=False) from error
-        finally:
-            milliseconds = (time.perf_counter() - started) * 1000
-            logger.info("answered api=%s ms=%.0f", function.__name__, milliseconds)
-
-    return answer
+    values = {"backbone": chosen} | settings
+    return Scene(Photo.of_file(Path(image.path)), Settings.read(values))

@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 from tqdm import tqdm
 
-from demo.gate import numbers
+from demo import limits
 from gclip_core import BACKBONES, BackboneError
 from gclip_core.backbones import load
 from gclip_core.backbones.backbone import Backbone
@@ -36,7 +36,7 @@ HOST = Host()
 """``main`` replaces it before the page is built."""
 DAMAGED = "built-in-damaged"
 """The built-in model with an outlier channel, which CS repairs."""
-_loaded: BoundedCache[Backbone] = BoundedCache(numbers.MAX_BACKBONES)
+_loaded: BoundedCache[Backbone] = BoundedCache(limits.MAX_BACKBONES)
 
 
 def weights_of(name: str) -> Path | None:
@@ -75,7 +75,7 @@ def offer(name: str) -> str:
     if not HOST.downloads:
         return f"{entry.title} needs a download, but downloads are off. Choose another backbone."
     return (
-        f"**{entry.title}** needs a download of {entry.download} MB, licence {entry.licence}. "
+        f"{entry.title} needs a download of {entry.download} MB, licence {entry.licence}. "
         "Until then, the page stays as it is."
     )
 

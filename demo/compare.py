@@ -1,16 +1,13 @@
 """Compare: every method's mask of this photo, with its score."""
 
-import re
 from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from demo.drawing import classes, painted
-from demo.files import item
+from demo.drawing import classes, item, painted
 from demo.scene import LEAST_SHARE, Scene
 from demo.segment import canvas
-from demo.terms import explained
 from evaluation.figure import save, styled
 from gclip_core import BACKBONES
 from gclip_core.result import Segmentation, percent
@@ -19,51 +16,43 @@ COLUMNS = ("Method", "mIoU, %", "Attention compares", "Paper")
 COLUMNS_OF_FIGURE = 4
 
 
-def rows(scene: Scene) -> list[tuple[str, ...]]:
-    """One row per method, with the values of COLUMNS."""
-    return [
-        (
-            mask.method.title,
-            "–" if miou is None else f"{100 * miou:.1f}",
-            mask.method.rule,
-            mask.method.citation or "for comparison",
-        )
+def table(scene: Scene) -> dict[str, Any]:
+    """One row per method with the values of COLUMNS; scores only where there is ground truth."""
+    rows = [
+        {
+            "isOurs": mask.method == scene.ours,
+            "values": [
+                mask.method.title,
+                "–" if miou is None else f"{100 * miou:.1f}",
+                mask.method.rule,
+                mask.method.citation or "for comparison",
+            ],
+        }
         for mask, miou in scene.compared.values()
     ]
-
-
-def table(scene: Scene) -> str:
-    """The rows as Markdown, with GCLIP's in bold; no text of a visitor is in it."""
-    ours = scene.gclip().title
-    lines = [COLUMNS, ("---",) * len(COLUMNS)]
-    lines += [tuple(f"**{v}**" for v in row) if row[0] == ours else row for row in rows(scene)]
-    if all(miou is None for _, miou in scene.compared.values()):
-        lines = [(name, *others) for name, _, *others in lines]
-    text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    if caveat(scene):
-        text = (
-            "SC-CLIP and SFP average patches whose similarity is above 0.4, a threshold chosen "
-            f"for CLIP. In this model, most patches are that similar.\n\n{text}"
-        )
-    return re.sub(r"arXiv:([\d.]+)", r"[arXiv:\1](https://arxiv.org/abs/\1)", text)
+    has_scores = any(miou is not None for _, miou in scene.compared.values())
+    note = (
+        "SC-CLIP and SFP average patches whose similarity is above 0.4, a threshold chosen for "
+        "CLIP. In this model, most patches are more similar than that, so nearly everything is "
+        "averaged."
+    )
+    return {
+        "columns": COLUMNS,
+        "rows": rows,
+        "hasScores": has_scores,
+        "note": note if caveat(scene) else "",
+    }
 
 
 def mask_strip(scene: Scene) -> dict[str, Any]:
     """Every method's mask as a small picture."""
-    items, names = [], list(scene.compared)
+    items = []
     for name, (mask, miou) in scene.compared.items():
-        picture, about = painted(scene, mask), f"Mask of {mask.method.title}"
-        shown = item(picture, titled(scene, mask, miou), about, "jpeg")
-        again = "" if name == scene.settings.enlarged else name
-        shown |= {"settings": {"enlarged": again}, "isOurs": mask.method == scene.gclip()}
-        items.append(shown)
-    selected = names.index(scene.settings.enlarged) if is_pressed(scene) else None
-    return {
-        "items": items,
-        "classes": legend(scene),
-        "selected": selected,
-        "columns": 4 if scene.report.suppression.blocks else 5,
-    }
+        about = f"Mask of {mask.method.title}"
+        shown = item(painted(scene, mask), titled(scene, mask, miou), about, "jpeg")
+        items.append(shown | {"name": name, "isOurs": mask.method == scene.ours})
+    columns = 4 if scene.report.suppression.blocks else 5
+    return {"items": items, "classes": legend(scene), "columns": columns}
 
 
 def legend(scene: Scene) -> list[dict[str, Any]]:
@@ -77,40 +66,36 @@ def legend(scene: Scene) -> list[dict[str, Any]]:
     return shown
 
 
-def is_pressed(scene: Scene) -> bool:
-    return scene.settings.enlarged in scene.compared
-
-
 def large(scene: Scene) -> dict[str, Any] | None:
-    """The selected mask next to GCLIP's, for a canvas."""
-    if not is_pressed(scene):
+    """The selected mask next to GCLIP's, for a canvas; None if no mask is selected."""
+    masks = {name: mask for name, (mask, _) in scene.compared.items()}
+    if scene.settings.enlarged not in masks:
         return None
-    ours, masks = scene.gclip(), {name: m for name, (m, _) in scene.compared.items()}
     pressed = other = masks[scene.settings.enlarged]
-    if pressed.method == ours:
-        other = next(mask for mask in masks.values() if mask.method != ours)
-    text = f"{ours.title} and {other.method.title}"
+    if pressed.method == scene.ours:
+        other = next(mask for mask in masks.values() if mask.method != scene.ours)
+    text = f"{scene.ours.title} and {other.method.title}"
     close = {"text": text, "action": "Close", "settings": {"enlarged": ""}}
-    shown = {"shown": int(other is pressed), "banner": close}
-    return canvas(scene, (scene.mask(ours), other)) | shown
+    return canvas(scene, (scene.mask(scene.ours), other)) | {
+        "shown": int(other is pressed),
+        "banner": close,
+    }
 
 
-def note(scene: Scene) -> str:
-    """What the scores and the model are."""
-    text = f"Every method on this photo: select one to compare it with GCLIP. {caveat(scene)} "
-    if scene.scores(scene.mask()):
-        scores = {mask.method.title: miou or 0.0 for mask, miou in scene.compared.values()}
-        ours = scene.gclip().title
-        first = percent(scores.pop(ours))
-        best = max(scores, key=scores.__getitem__)
-        text += (
-            f"Scores are the <dfn>mIoU</dfn> on this photo: {ours} **{first}**, "
-            f"the best other {percent(scores[best])} ({best})."
-        )
-    else:
-        text += "There is no ground truth for these words: instead of scores, the pixels that "
-        text += "differ from GCLIP’s."
-    return explained(text)
+def note(scene: Scene) -> dict[str, str]:
+    """What the scores and the model are; ``scores`` are GCLIP's and the best of the others."""
+    text = f"Every method on this photo: select one to compare it with GCLIP. {caveat(scene)}"
+    if not scene.scores(scene.mask(scene.ours)):
+        text += " Without ground truth there are no scores. Shown instead: how many pixels differ "
+        return {"text": text + "from GCLIP’s.", "scores": ""}
+    scores = {mask.method.title: miou or 0.0 for mask, miou in scene.compared.values()}
+    ours = percent(scores.pop(scene.ours.title))
+    best = max(scores, key=scores.__getitem__)
+    scored = f"mIoU on this photo: {scene.ours.title} {ours}; "
+    return {
+        "text": text,
+        "scores": f"{scored}of the others, {best} scores highest: {percent(scores[best])}.",
+    }
 
 
 def caveat(scene: Scene) -> str:
@@ -135,7 +120,7 @@ def figure(scene: Scene) -> bytes:
         photo.set_title("Photo", fontsize=8)
         for place, (mask, miou) in zip(places, scene.compared.values(), strict=False):
             place.imshow(painted(scene, mask, 720))
-            weight = "bold" if mask.method == scene.gclip() else "normal"
+            weight = "bold" if mask.method == scene.ours else "normal"
             title = titled(scene, mask, miou).replace("\n", " · ")
             place.set_title(title, fontsize=8, fontweight=weight)
         for place in drawn.axes:
@@ -156,6 +141,6 @@ def titled(scene: Scene, mask: Segmentation, miou: float | None) -> str:
     title = mask.method.title
     if miou is not None:
         return f"{title}\n{percent(miou)}"
-    if mask.method == scene.gclip():
+    if mask.method == scene.ours:
         return title
     return f"{title}\ndiffers {percent(scene.differs(mask))}"

@@ -6,13 +6,19 @@ from typing import Any
 import numpy as np
 import torch.nn.functional as F
 
-from demo import plots
-from demo.drawing import attended, background_at, classes, patches_key, pooled
-from demo.files import packed, photo_file, picture_file
+from demo import limits
+from demo.drawing import (
+    attended,
+    background_at,
+    classes,
+    packed,
+    patches_key,
+    pooled,
+    url_of,
+)
 from demo.fits import class_logits
-from demo.gate import numbers
 from demo.scene import Scene, coarser
-from demo.segment import norms, switches, why_fused
+from demo.segment import norms_image, switches, why_fused
 from gclip_core import cs, inspection
 from gclip_core.attention import ATTENTIONS
 from gclip_core.last_block import encoding_for
@@ -42,7 +48,7 @@ def words(scene: Scene) -> dict[str, Any]:
     step = -(-max(mask.labels.shape) // MASK_SIDE)
     return {
         "of": patches_key(scene),
-        "photo": photo_file(scene.photo),
+        "photo": scene.photo.name,
         "ratio": scene.photo.picture.width / scene.photo.picture.height,
         "grid": scene.grid,
         "surest": int(cosines[: len(mask.vocabulary)].amax(0).argmax()),
@@ -70,8 +76,8 @@ def tower(scene: Scene) -> dict[str, Any]:
     weight = mean.fusion and mean.fusion.weight
     source = encoding_for(scene.method, scene.encoded)
     rows, columns = source.grid
-    grid, blocks, maps = coarser(scene.grid, numbers.BLOCK_PATCHES), [], []
-    keys = coarser(scene.grid, numbers.ATTENDED_PATCHES)
+    grid, blocks, maps = coarser(scene.grid, limits.BLOCK_PATCHES), [], []
+    keys = coarser(scene.grid, limits.ATTENDED_PATCHES)
     for block, tokens in enumerate(inspection.global_tokens(source, s.global_threshold).tokens):
         places = [[(t % columns + 0.5) / columns, (t // columns + 0.5) / rows] for t in tokens]
         blocks.append(
@@ -111,14 +117,14 @@ def closer(scene: Scene) -> dict[str, Any]:
     segmenter = scene.segmenter
     source = encoding_for(scene.method, scene.encoded)
     matrix = inspection.attention_map(source, scene.block, scene.head)
-    keys = coarser(scene.grid, numbers.ATTENDED_PATCHES)
+    keys = coarser(scene.grid, limits.ATTENDED_PATCHES)
     return {
         "of": patches_key(scene),
         "block": scene.block,
         "head": -1 if scene.head is None else scene.head,
         "heads": segmenter.backbone.n_heads,
         "matrix": packed(attended(matrix, scene, keys)),
-        "norms": picture_file(plots.image(norms(scene, (2.9, 2.4)))),
+        "norms": url_of(norms_image(scene, scene.method.suppression is not None, (2.9, 2.4))),
     }
 
 

@@ -1,6 +1,10 @@
-"""What several tabs draw from: keys, colours, masks over the photo, attention as bytes."""
+"""Values as the browser gets them: pictures, packed arrays, keys, colours, attention."""
 
+import gzip
+import io
+from base64 import b64encode
 from collections.abc import Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -13,14 +17,48 @@ from PIL.ImageColor import getrgb
 from torch import Tensor
 
 from demo import plots
-from demo.files import packed
-from demo.scene import Scene
+from demo.scene import Photo, Scene
 from gclip_core.pixels import palette
 from gclip_core.result import Segmentation
 
 BLACK, WHITE = "#000000", "#ffffff"
 ATTENTION_LEVELS = 16
 """Brightness levels of attention: more would hardly be visible and cost bytes."""
+SHOWN_SIDE = 1280
+"""Longest side of a mask in the browser, in pixels; a photo's is at most twice as long."""
+
+
+def packed(numbers: NDArray[np.uint8]) -> dict[str, Any]:
+    """An array with its shape, as gzip: browsers may add noise to pixels that scripts read."""
+    data = gzip.compress(np.ascontiguousarray(numbers), 6, mtime=0)
+    return {"shape": list(numbers.shape), "gzip": b64encode(data).decode()}
+
+
+def image_bytes(image: Image.Image, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, quality=88)
+    return buffer.getvalue()
+
+
+def url_of(image: Image.Image, kind: str = "png") -> str:
+    """A picture as a URL that contains it."""
+    return f"data:image/{kind};base64,{b64encode(image_bytes(image, kind)).decode()}"
+
+
+@lru_cache(24)
+def shown(photo: Photo, side: int) -> bytes:
+    """The photo as it was segmented, as a JPEG whose longer side has at most ``side`` pixels."""
+    picture = photo.picture.copy()
+    picture.thumbnail((side, side))
+    return image_bytes(picture, "jpeg")
+
+
+def item(
+    image: Image.Image | None, caption: str, alt: str = "", kind: str = "png"
+) -> dict[str, Any]:
+    """An item of a strip: a picture, or a chip if there is none."""
+    url = url_of(image, kind) if image else ""
+    return {"url": url, "alt": alt or caption, "caption": caption}
 
 
 def digest(*key: Any) -> str:
@@ -31,7 +69,7 @@ def digest(*key: Any) -> str:
 def patches_key(scene: Scene) -> str:
     """Identifies a photo and its patches: only values with the same name are drawn together."""
     photo, *tower = scene.tower_key
-    return digest(photo.digest, *tower)
+    return digest(photo.name, *tower)
 
 
 def methods_key(scene: Scene, masks: Sequence[Segmentation]) -> str:

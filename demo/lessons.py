@@ -4,17 +4,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-import gradio as gr
 import numpy as np
+from PIL import Image
 
-from demo import address, plots
+from demo import plots
 from demo.backbones import DAMAGED
-from demo.drawing import WHITE, classes, painted
-from demo.files import item
+from demo.drawing import WHITE, classes, item, painted
 from demo.scene import Photo, Scene
 from demo.segment import HARDLY
 from demo.settings import Settings
-from demo.terms import explained
 from evaluation import photos
 from gclip_core import assets
 from gclip_core.pixels import palette
@@ -93,14 +91,6 @@ LESSONS = {
 """Steps by name."""
 
 
-INTRO = explained(
-    "<p>Two minutes, four steps on one photo: guess, then see. Scores are the <dfn>mIoU</dfn>.</p>"
-    f"<ol>{''.join(f'<li>{lesson.title}</li>' for lesson in LESSONS.values())}</ol>"
-    '<button class="link again" type="button">Start again</button>'
-)
-"""What to do, as HTML."""
-
-
 @cache
 def colours() -> tuple[str, ...]:
     """The colours of the words, as the page draws them, the same in all steps."""
@@ -109,18 +99,7 @@ def colours() -> tuple[str, ...]:
 
 def scene_of(settings: dict[str, Any]) -> Scene:
     """The photo with the settings of a step; all others have their defaults."""
-    return Scene(Photo.of(str(PHOTO.path)), Settings(**settings)).with_words()
-
-
-def link(name: str) -> str:
-    """The address of what a step shows, as a query string."""
-    return address.link(scene_of(LESSONS[name].after))
-
-
-def is_switch(name: str) -> bool:
-    """Whether a step switches one of the ideas, so that Swipe compares its masks."""
-    before, after = LESSONS[name].before, LESSONS[name].after
-    return any(before[idea] != after[idea] for idea in ("amf", "cs") if idea in before)
+    return Scene(Photo.of_example(PHOTO.name), Settings(**settings)).with_words()
 
 
 def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
@@ -150,14 +129,8 @@ def other(lesson: Lesson) -> dict[str, Any]:
     """The picture of the step, or its photo."""
     if not lesson.drawn:
         return item(PHOTO.image().resize((420, 280)), "The photo", "", "jpeg")
-    image = gr.FileData(path=str(assets.path("learn", lesson.drawn))).model_dump()
-    return {"image": image, "caption": "Global tokens: bright columns (DINOv2)", "alt": ""}
-
-
-def before(name: str) -> dict[str, Any]:
-    """The mask that a step starts with."""
-    lesson = LESSONS[name]
-    return strip(lesson, [picture(lesson.before, "Before"), other(lesson)])
+    drawn = Image.open(assets.path("learn", lesson.drawn))
+    return item(drawn, "Global tokens: bright columns (DINOv2)", "", "webp")
 
 
 def strip(lesson: Lesson, items: list[dict[str, Any]]) -> dict[str, Any]:
@@ -167,19 +140,46 @@ def strip(lesson: Lesson, items: list[dict[str, Any]]) -> dict[str, Any]:
     return {"items": items, "classes": words, "columns": 2, "pressable": False}
 
 
-def guessed(name: str, guess: int) -> tuple[str, dict[str, Any]]:
-    """The answer to a guess, with figures, and the masks before and after."""
+@cache
+def step(name: str) -> dict[str, Any]:
+    """A step: the masks before a guess and after it, and the outcome of each guess."""
     lesson = LESSONS[name]
     first, last = (
         scene.miou(scene.mask()) for scene in map(scene_of, (lesson.before, lesson.after))
     )
+    items = [picture(lesson.before, "Before"), picture(lesson.after, "After")]
+    return {
+        "before": strip(lesson, [items[0], other(lesson)]),
+        "after": strip(lesson, [*items, changes(lesson), other(lesson)]),
+        "outcomes": [outcome(lesson, guess, first, last) for guess in range(len(OPTIONS))],
+    }
+
+
+def outcome(lesson: Lesson, guess: int, first: float, last: float) -> dict[str, Any]:
+    """The answer to a guess, with figures: the mIoU before and after."""
     gain = last - first
     right = 2 if abs(gain) < HARDLY else int(gain < 0)
     is_near = guess == 2 and abs(gain) < LITTLE
-    kind, word = "no", "✗ No."
-    if guess == right or is_near:
-        kind, word = "yes", "✓ Yes." if guess == right else "Nearly."
-    goes = f"mIoU goes from {percent(first)} to **{percent(last)}**"
-    text = f'<b class="{kind}">{word}</b> {OPTIONS[right]}: {goes}. {lesson.reason}'
-    items = [picture(lesson.before, "Before"), picture(lesson.after, "After")]
-    return text, strip(lesson, [*items, changes(lesson), other(lesson)])
+    word = "✓ Yes." if guess == right else "Nearly." if is_near else "✗ No."
+    goes = f"mIoU goes from {percent(first)} to {percent(last)}"
+    text = f"{OPTIONS[right]}: {goes}. {lesson.reason}"
+    return {"word": word, "isRight": guess == right or is_near, "text": text}
+
+
+def texts() -> list[dict[str, Any]]:
+    """What the page shows of every step before it is computed."""
+    return [
+        {
+            "name": name,
+            "title": lesson.title,
+            "text": lesson.text,
+            "question": lesson.question,
+            "settings": Settings(**lesson.after).model_dump(exclude_defaults=True),
+            "isSwitch": any(
+                lesson.before[idea] != lesson.after[idea]
+                for idea in ("amf", "cs")
+                if idea in lesson.before
+            ),
+        }
+        for name, lesson in LESSONS.items()
+    ]

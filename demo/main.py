@@ -17,24 +17,26 @@ from threading import Thread
 from typing import Any, get_args
 
 import torch
-from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 
-from demo import backbones, scene, space
-from demo.gate.files import MAX_FILE, Files, own_folder
-from demo.gate.process import allow_open_files, keep_log_short, trust_proxy_of_space
-from demo.gate.requests import Gate
-from demo.gate.sessions import MAX_QUEUE, MAX_SESSIONS, waiting
-from gclip_core import BACKBONES, GclipError, __version__
+from demo import backbones, limits, scene, space
+from demo.door import set_up_process
+from demo.store import STORE
+from gclip_core import BACKBONES, GclipError
 from gclip_core.backbones import load
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.segmenter import Segmenter
 
 PREFERRED = "openai-vit-b-16"
+OFF = {
+    "run_history": False,
+    "ssr_mode": False,
+    "show_error": False,
+    "enable_monitoring": False,
+    "max_file_size": limits.MAX_FILE,
+    "max_threads": limits.MAX_STARTED,
+    "state_session_capacity": limits.MAX_SESSIONS,
+}
+"""Arguments of ``launch`` that leave out parts of Gradio."""
 ABOUT = (
     "Serve the GCLIP page. Works without a network; weights are downloaded only for --backbone, at "
     "the start, and when a visitor presses the button for it."
@@ -51,13 +53,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started = time.perf_counter()
     args = parser().parse_args(arguments)
     set_up_log(args.quiet)
-    allow_open_files()
-    trust_proxy_of_space()
+    set_up_process()
     if args.weights_dir:
         os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
     try:
         check_address(args.host, args.port or 0)
-        uploads = own_folder()
+        os.environ["GRADIO_TEMP_DIR"] = str(STORE.folder / "files")  # deleted at the end
         backbones.HOST = make_host(args)
         title = backbones.get(backbones.HOST.backbone).title
     except (GclipError, ValueError, OSError) as error:
@@ -66,15 +67,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warming = Thread(target=scene.warm, daemon=True)
     if backbones.HOST.encode is Segmenter.encode:  # a ZeroGPU is lent to visitors only
         warming.start()
-    blocks = build()
-    print(f"{title} is loaded; ready in {time.perf_counter() - started:.1f} s.", flush=True)
-    try:
-        serve(blocks, args, uploads)
-    except ValueError:  # Gradio waits 3 s for its own page: too short on a busy machine
-        if not blocks.is_running:
-            raise
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
-    blocks.block_thread()
+    from demo import plain, server  # noqa: PLC0415 - imports Gradio, while the opening is computed
+
+    launch = plain.build().launch if args.plain else server.make_app(args.auth).launch
+    print(f"{title} is loaded; ready in {time.perf_counter() - started:.1f} s.", flush=True)
+    launch(
+        server_name=args.host,
+        server_port=args.port,
+        share=args.share,
+        root_path=args.root_path or None,
+        inbrowser=args.open,
+        auth=args.auth if args.plain else None,  # the server asks for it on all of its routes
+        **OFF,
+    )
     if warming.ident:
         warming.join()  # PyTorch aborts if Python ends while a thread computes
     return 0
@@ -85,54 +91,6 @@ def set_up_log(quiet: bool) -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
     for name in ("demo", "gclip_core"):
         logging.getLogger(name).setLevel(logging.WARNING if quiet else logging.INFO)
-    keep_log_short()
-
-
-def build() -> Any:
-    """The page with its public endpoints."""
-    from demo import api, page  # noqa: PLC0415 - imports Gradio, while the opening is computed
-
-    blocks = page.build()
-    with blocks:
-        api.add()
-    return blocks.queue(max_size=MAX_QUEUE, api_open=False)
-
-
-def serve(blocks: Any, args: argparse.Namespace, uploads: Path) -> Any:
-    """Launches the page within its limits, without blocking."""
-    from demo.layout import WEB, WEB_PATH  # noqa: PLC0415 - as above
-    from demo.page import LAUNCH  # noqa: PLC0415 - as above
-
-    def health(_: Request) -> JSONResponse:
-        host = backbones.HOST
-        state = {"status": "ok", "version": __version__, "backbone": host.backbone}
-        state |= {"device": host.device, "cached": len(scene.CACHE), "waiting": waiting(blocks)}
-        return JSONResponse(state)
-
-    gate = Middleware(Gate, page=blocks, files=Files(blocks, uploads, scene.SHIPPED))
-    app_kwargs = {
-        "middleware": [Middleware(GZipMiddleware, 500, 6), gate],
-        "routes": [Route("/health", health), Mount(f"/{WEB_PATH}", StaticFiles(directory=WEB))],
-        "openapi_url": None,
-    }
-    return blocks.launch(
-        **LAUNCH,
-        server_name=args.host,
-        server_port=args.port,
-        share=args.share,
-        root_path=args.root_path or None,
-        auth=args.auth,
-        inbrowser=args.open,
-        max_file_size=MAX_FILE,
-        state_session_capacity=MAX_SESSIONS,
-        app_kwargs=app_kwargs,
-        ssr_mode=False,
-        run_history=False,
-        show_error=False,
-        enable_monitoring=False,
-        footer_links=["api"],
-        prevent_thread_lock=True,
-    )
 
 
 def check_address(host: str, port: int) -> None:
@@ -193,6 +151,7 @@ def parser() -> argparse.ArgumentParser:
     auth = "ask visitors for a name and password (better given by GCLIP_AUTH)%(default).0s"
     # %(default).0s prints nothing; without it the formatter would add the default, the password.
     option("auth", auth, type=_name_and_password, metavar="NAME:PASSWORD")
+    switch("plain", "serve a small page of Gradio's own components instead")
     switch("quiet", "log only warnings, not one line per request")
     options.add_argument("--open", action="store_true", help="open the page in a browser")
     return options

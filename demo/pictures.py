@@ -12,7 +12,7 @@ from io import BytesIO
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from demo.gate import numbers
+from demo import limits
 from gclip_core.errors import ImageError
 from gclip_core.pixels import images
 
@@ -61,7 +61,7 @@ def opened(data: bytes) -> Image.Image:
     except ImageError:
         raise
     except Exception:  # the library names what is wrong
-        return images.check(data, numbers.MAX_PIXELS)
+        return images.check(data, limits.MAX_PIXELS)
     if max(image.size) > MAX_SIDE:
         raise unusual(f"a side of more than {MAX_SIDE:,} pixels")
     # Not ``image.format``: a JPEG with further pictures behind it is "MPO".
@@ -71,11 +71,11 @@ def opened(data: bytes) -> Image.Image:
         del image.info["exif"]
     stream.most = MAX_READS[1]
     n_pixels = image.width * image.height
-    scale = min(1.0, math.sqrt(numbers.WORKED_PIXELS / max(1, n_pixels)))
+    scale = min(1.0, math.sqrt(limits.WORKED_PIXELS / max(1, n_pixels)))
     width, height = max(1, int(image.width * scale)), max(1, int(image.height * scale))
-    if n_pixels <= numbers.MAX_PIXELS:
+    if n_pixels <= limits.MAX_PIXELS:
         image.draft(None, (width, height))  # a JPEG can be decoded at a smaller scale, but not less
-    upright = images.check(image, numbers.MAX_PIXELS)
+    upright = images.check(image, limits.MAX_PIXELS)
     if upright.size != image.size:  # turned by a quarter
         height, width = width, height
     return images.resize(upright, (height, width))

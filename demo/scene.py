@@ -6,7 +6,7 @@ requests for the same value share one computation.
 
 import math
 from dataclasses import dataclass, field, is_dataclass, replace
-from functools import cache, cached_property, lru_cache
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from threading import RLock
@@ -15,13 +15,11 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
-from demo import backbones, pictures
+from demo import backbones, limits, pictures
 from demo.fits import class_fits
-from demo.gate import numbers
-from demo.gate.sessions import MAX_SESSIONS
 from demo.settings import Settings
 from evaluation import metric, photos
-from gclip_core import BACKBONES, METHODS, assets
+from gclip_core import BACKBONES, METHODS
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
@@ -35,8 +33,6 @@ from gclip_core.words.vocabulary import Prompts, UnknownPhrase, Vocabulary, pars
 
 OPENING = "china"
 """The photo that the page opens with, unless a link names another."""
-SHIPPED = assets.path("photos"), assets.path("learn")
-"""Folders whose files the page shows."""
 LEAST_SHARE = 0.0005
 """The least share of a photo that is not shown as 0.0 %."""
 NOT_SURE = 0.6
@@ -70,38 +66,29 @@ def weigh(value: Any) -> int:
     return sum(storages.values())
 
 
-CACHE: BoundedCache[Any] = BoundedCache(numbers.MAX_CACHED, weigh)
+CACHE: BoundedCache[Any] = BoundedCache(limits.MAX_CACHED, weigh)
 """Pictures, encodings and masks."""
-
-
-@cache
-def examples() -> dict[str, photos.ShippedPhoto]:
-    """The photos that ship, by the digest of the file."""
-    return {Photo.of(str(p.path)).digest: p for p in photos.shipped_photos().values()}
-
-
-@lru_cache(MAX_SESSIONS)  # a photo each
-def _digest(path: str, _modified: int, _size: int) -> str:
-    """The digest of a file, which is read again only when it has changed."""
-    return blake2b(Path(path).read_bytes(), digest_size=16).hexdigest()
 
 
 @dataclass(frozen=True)
 class Photo:
-    """An image file; caches identify it by the digest of its bytes."""
+    """An image file; caches identify it by its name, which is that of an example or a digest."""
 
-    digest: str
-    path: str = field(compare=False)
+    name: str
+    path: Path = field(compare=False)
 
     @classmethod
-    def of(cls, path: str) -> "Photo":
-        """Raises FileNotFoundError for a file that was deleted."""
-        status = Path(path).stat()
-        return cls(_digest(path, status.st_mtime_ns, status.st_size), path)
+    def of_file(cls, path: Path) -> "Photo":
+        """A file of any name. Raises FileNotFoundError if it was deleted."""
+        return cls(blake2b(path.read_bytes(), digest_size=16).hexdigest(), path)
+
+    @classmethod
+    def of_example(cls, name: str) -> "Photo":
+        return cls(name, photos.shipped_photos()[name].path)
 
     @property
     def example(self) -> photos.ShippedPhoto | None:
-        return examples().get(self.digest)
+        return photos.shipped_photos().get(self.name)
 
     @property
     def picture(self) -> Image.Image:
@@ -110,7 +97,7 @@ class Photo:
         Raises ImageError if the file is not an image, or has too many pixels, and FileNotFoundError
         if it was deleted.
         """
-        return CACHE.get_or_make(self, lambda: pictures.opened(Path(self.path).read_bytes()))
+        return CACHE.get_or_make(self, lambda: pictures.opened(self.path.read_bytes()))
 
 
 @dataclass(frozen=True)
@@ -146,7 +133,7 @@ class Scene:
     def _check_cost(self, methods: int = 1) -> None:
         patches = math.prod(self.segmenter.grid(self.photo.picture.size[::-1]))
         channels = self.segmenter.backbone.norms.numel()
-        numbers.check_cost(patches, channels, methods)
+        limits.check_cost(patches, channels, methods)
 
     # --- what is in view; a link may name a block or head that does not exist ---------------------
 
@@ -164,7 +151,7 @@ class Scene:
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the patches that are drawn."""
-        return coarser(self.encoded.grid, numbers.SHOWN_PATCHES)
+        return coarser(self.encoded.grid, limits.SHOWN_PATCHES)
 
     # --- words ------------------------------------------------------------------------------------
 
@@ -276,7 +263,7 @@ class Scene:
         """The masks that the canvas shows: GCLIP's, or GCLIP's and another method's."""
         if self.settings.method == "gclip":
             return self.switched()
-        return self.mask(self.gclip()), self.mask()
+        return self.mask(self.ours), self.mask()
 
     @cached_property
     def colours(self) -> tuple[str, ...]:
@@ -290,14 +277,15 @@ class Scene:
         """Mask and mIoU of every method, best first; if there are no scores, GCLIP, then those that
         differ most from it, and at the end those that see one word nearly everywhere.
 
-        If CS changes a channel, GCLIP's four variants come first: neither, AMF, CS and both.
+        If CS changes a channel, GCLIP's four variants come first: neither, AMF, CS and both. The
+        switches change nothing here.
         """
         first, others = dict[str, Method](), dict(METHODS)
         if self.report.suppression.blocks:
             first = {name: self.gclip(amf=amf, cs=cs) for name, (amf, cs) in ABLATION.items()}
             del others["gclip"]
         else:
-            others["gclip"] = self.gclip()
+            others["gclip"] = self.ours
         self._check_cost(len(first) + len(others))
 
         masks = {name: self.mask(method) for name, method in (first | others).items()}
@@ -310,9 +298,14 @@ class Scene:
         best_first = sorted(others, key=rank.__getitem__)
         return {name: (masks[name], scores[name]) for name in (*first, *best_first)}
 
+    @cached_property
+    def ours(self) -> Method:
+        """GCLIP with AMF and CS, whatever the switches say."""
+        return self.gclip(amf=True, cs=True)
+
     def differs(self, mask: Segmentation) -> float:
         """The share of the pixels whose word differs from GCLIP's."""
-        return float((mask.labels != self.mask(self.gclip()).labels).float().mean())
+        return float((mask.labels != self.mask(self.ours).labels).float().mean())
 
     @cached_property
     def report(self) -> MethodReport:
@@ -354,8 +347,9 @@ def coarser(grid: tuple[int, int], most: int) -> tuple[int, int]:
 
 def warm() -> None:
     """Computes in advance what the first visitor will see."""
-    photo = Photo.of(str(photos.shipped_photos()[OPENING].path))
     with LOCK:
-        scene = Scene(photo, Settings(backbone=backbones.HOST.backbone)).with_words()
+        scene = Scene(
+            Photo.of_example(OPENING), Settings(backbone=backbones.HOST.backbone)
+        ).with_words()
         scene.switched()
         scene.plausible()

@@ -5,31 +5,33 @@ from typing import Any
 
 import numpy as np
 import torch.nn.functional as F
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 
-from demo import backbones, plots
+from demo import backbones, limits, plots
 from demo.backbones import DAMAGED
 from demo.drawing import (
+    SHOWN_SIDE,
     attended,
     background_at,
     classes,
+    item,
     levels,
     methods_key,
+    packed,
     patches_key,
     pooled,
+    url_of,
 )
-from demo.files import SHOWN_SIDE, item, packed, photo_file
 from demo.fits import probabilities
-from demo.gate import numbers
 from demo.scene import LEAST_SHARE, Scene, coarser
 from demo.space import NOT_LENT, REASONS
-from demo.terms import explained
 from evaluation.metric import WordScores
 from gclip_core import BACKBONES, inspection
 from gclip_core.amf import FusionReason
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.last_block import encoding_for
+from gclip_core.methods import Method
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import Segmentation, percent
 from gclip_core.words.background import is_typed
@@ -46,23 +48,22 @@ def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
     """
     s, masks = scene.settings, tuple(pair) or scene.alternatives()
     ideas = scene.ideas if s.method == "gclip" and not pair else ()
-    shown = sum(getattr(s, idea) << bit for bit, idea in enumerate(ideas)) if ideas else 1
     scores = [scene.scores(mask) for mask in masks]
     return {
         "of": patches_key(scene),
         "methods": methods_key(scene, masks),
-        "photo": photo_file(scene.photo),
-        "name": scene.photo.example.name if scene.photo.example else "photo",
+        "photo": scene.photo.name,
         "classes": classes(scene),
-        "masks": [side(scene, mask, score) for mask, score in zip(masks, scores, strict=True)],
+        "masks": [
+            side(scene, mask, score) | {"notes": [] if pair else notes(scene, mask)}
+            for mask, score in zip(masks, scores, strict=True)
+        ],
         "switches": [] if pair else switches(scene),
         "ideas": [idea.upper() for idea in ideas],
         "idea": max(0, len(ideas) - 1),
-        "shown": shown,
-        "metric": metric(scene, scores[shown]),
+        "metric": metric(scene, scores[-1]),
         "grid": scene.grid,
         "sentences": sentences(scene, masks, scores, ideas),
-        "notes": [] if pair else notes(scene, masks[shown]),
         "idle": {} if pair else idle(scene),
         "banner": {} if pair else banner(scene),
     }
@@ -201,8 +202,8 @@ def banner(scene: Scene) -> dict[str, Any]:
         return {}
     text = "Simulation: one channel of this copy is damaged."
     if scene.settings.method == "gclip":
-        whole = scene.undamaged.mask().labels
-        masks = [scene.mask(scene.gclip(cs=on)) for on in (False, True)]
+        whole = scene.undamaged.with_settings(amf=True).mask().labels
+        masks = [scene.mask(scene.gclip(amf=True, cs=on)) for on in (False, True)]
         damaged, repaired = map(scene.scores, masks)
         if damaged and repaired:
             gains = {c: repaired.iou[c] - damaged.iou[c] for c in repaired.iou}
@@ -226,7 +227,7 @@ def looks(scene: Scene) -> dict[str, Any]:
 
     Row i is patch i. The columns are patches of a grid that may be coarser.
     """
-    grid, masks = coarser(scene.grid, numbers.ATTENDED_PATCHES), scene.alternatives()
+    grid, masks = coarser(scene.grid, limits.ATTENDED_PATCHES), scene.alternatives()
     matrices = [
         attended(inspection.last_attention(scene.encoded, mask.method), scene, grid)[1:]
         for mask in masks
@@ -238,10 +239,15 @@ def looks(scene: Scene) -> dict[str, Any]:
     }
 
 
-def attention(scene: Scene) -> dict[str, Any]:
-    """The attention received in the blocks that AMF fuses, and the last block's matrices."""
+def attention(scene: Scene) -> list[dict[str, Any]]:
+    """The attention received in the blocks that AMF fuses, and the last block's matrices: without
+    and, where it acts, with CS."""
+    return [_attention(scene, scene.gclip(cs=on)) for on in ((False, True)[: len(scene.ideas)])]
+
+
+def _attention(scene: Scene, ours: Method) -> dict[str, Any]:
     blocks = scene.report.fusion.blocks
-    source = encoding_for(scene.gclip(), scene.encoded)
+    source = encoding_for(ours, scene.encoded)
     received = inspection.received(source, blocks)
     items = []
     for block, values in zip(blocks, received, strict=True):
@@ -250,7 +256,7 @@ def attention(scene: Scene) -> dict[str, Any]:
     if items:
         items[0] |= {"heading": "Attention received"}
     for caption, on in (("Alone", False), ("With AMF", True)):
-        method = scene.gclip(amf=on)
+        method = scene.gclip(amf=on, cs=ours.suppression is not None)
         matrix = inspection.last_attention(source, method)[1:, 1:]
         matrix = F.adaptive_avg_pool2d(matrix[None], min(len(matrix), 480))[0]
         # From 1e-5 to 0.1: an equal share of the attention, about 1e-3, is in the middle.
@@ -262,19 +268,21 @@ def attention(scene: Scene) -> dict[str, Any]:
     return {"items": items, "columns": 2, "pressable": False}
 
 
-def attention_text(scene: Scene) -> str:
-    title = '**Attention** <dfn title="attention"></dfn><br>'
-    if not scene.method.fusion:
-        return explained(f"{title}Without AMF: the last block’s own.")
+def attention_text(scene: Scene) -> list[str]:
+    """What stands over the attention, without and with AMF."""
     if scene.settings.method != "gclip":
-        blocks = block_numbers(scene.segmenter.report(scene.encoded, scene.method).fusion.blocks)
-        text = f"{scene.method.title} adds that of {in_words(blocks)} to the last block’s."
-        return explained(title + text)
+        text = "AMF is off: the last block uses only its own attention."
+        if scene.method.fusion:
+            report = scene.segmenter.report(scene.encoded, scene.method)
+            blocks = in_words(block_numbers(report.fusion.blocks))
+            text = f"{scene.method.title} adds that of {blocks} to the last block’s."
+        return [text]
     last = scene.segmenter.backbone.n_blocks - 1
-    blocks = block_numbers(sorted({*scene.report.fusion.blocks, last}))
-    return explained(
-        f"{title}AMF averages the attention of {in_words(blocks)}, so patches look further."
-    )
+    blocks = in_words(block_numbers(sorted({*scene.report.fusion.blocks, last})))
+    return [
+        "AMF is off: the last block uses only its own attention.",
+        f"AMF averages the attention of {blocks}, so patches look further.",
+    ]
 
 
 def why_fused(scene: Scene) -> str:
@@ -286,33 +294,47 @@ def why_fused(scene: Scene) -> str:
             return f"Without CS, every block from {first} on has global tokens."
         return f"Every block from {first} on has global tokens."
     is_middle = fusion.reason is FusionReason.MIDDLE
-    return "With few global tokens, it takes the middle blocks." if is_middle else ""
+    if is_middle:
+        return "This photo has few global tokens, so AMF averages the two middle blocks."
+    return ""
 
 
-def norms(scene: Scene, size: tuple[float, float] | None = None) -> Figure:
-    """The norms of one block's channels before and, if it is on, after CS; by default small if no
-    block has an outlier."""
-    size = size or (2.7, 2.5 if scene.report.outlier_blocks else 1.9)
+def norms(scene: Scene) -> list[dict[str, str]]:
+    """The norms of one block's channels and what they mean: without and, where it acts, with CS."""
+    height = 2.5 if scene.report.outlier_blocks else 1.9
+    return [
+        {"url": url_of(norms_image(scene, is_on, (2.7, height))), "text": norms_text(scene, is_on)}
+        for is_on in (False, True)[: len(scene.ideas)]
+    ]
+
+
+def norms_image(scene: Scene, is_on: bool, size: tuple[float, float]) -> Image.Image:
+    """The norms before and, with CS on, after it."""
     before, after = scene.report.norms_before.numpy(), scene.report.norms_after.numpy()
-    shown = after if scene.method.suppression else before
-    return plots.norms(before, shown, scene.block, scene.settings.channel_threshold, size)
+    figure = plots.norms(
+        before, after if is_on else before, scene.block, scene.settings.channel_threshold, size
+    )
+    return plots.image(figure)
 
 
-def norms_text(scene: Scene) -> str:
+def norms_text(scene: Scene, is_on: bool) -> str:
     report, block = scene.report, scene.block
-    text = explained('**Weight norms** <dfn title="weight norm"></dfn><br>')
-    text += f"Block {block + 1}: "
     if block in report.suppression.blocks:
-        verb = "scales" if scene.method.suppression else "would scale"
-        text += f"CS {verb} channel {report.channels[block]}."
-    elif block in report.outlier_blocks:
-        text += f"channel {report.channels[block]} is an outlier, but CS skips it."
-    else:
-        text += "no outlier channel."
-    return text
+        verb = "scales" if is_on else "would scale"
+        return f"Block {block + 1}: CS {verb} channel {report.channels[block]}."
+    if block in report.outlier_blocks:
+        channel = report.channels[block]
+        return f"Block {block + 1}: channel {channel} is an outlier, but CS skips it."
+    return f"Block {block + 1}: no outlier channel."
 
 
 # --- under the inputs ----------------------------------------------------------------------------
+
+
+def words(scene: Scene) -> dict[str, Any]:
+    """The words of the masks as text, and whether they are the photo's own."""
+    text = scene.settings.words
+    return {"text": text, "isOwn": text == scene.own_words}
 
 
 def chips(scene: Scene) -> dict[str, Any]:
@@ -360,12 +382,6 @@ def apart(scene: Scene) -> dict[str, str]:
             commas = ", ".join(words)
             found[commas] = ", ".join(commas if text == phrase else text for text in classes)
     return found
-
-
-def undo(words: str) -> dict[str, Any]:
-    """A chip that restores typed words; empty if there are none."""
-    short = words if len(words) <= 40 else f"{words[:39]}…"
-    return {"items": [chip(f"↺ {short}", words=words)] if words else []}
 
 
 def chip(text: str, **settings: Any) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """A visitor's settings: one frozen value, checked in one place, which can become a link."""
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlencode
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from demo.gate import numbers
+from demo import limits
 from gclip_core import BACKBONES, METHODS, GclipError, Method, gclip
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED
 from gclip_core.backbones.registry import BUILT_IN
@@ -21,8 +21,8 @@ from gclip_core.words.vocabulary import parse
 
 
 def _words(text: str) -> str:
-    if text.strip() and len(parse(text).phrases) > numbers.MAX_PHRASES:
-        raise ValueError(f"at most {numbers.MAX_PHRASES} classes and synonyms; remove some")
+    if text.strip() and len(parse(text).phrases) > limits.MAX_PHRASES:
+        raise ValueError(f"at most {limits.MAX_PHRASES} classes and synonyms; remove some")
     return text
 
 
@@ -32,61 +32,142 @@ def _blocks(text: str) -> str:
 
 
 _Blocks = Annotated[str, Field(max_length=200), AfterValidator(_blocks)]
+WORDS_GROUP, IDEAS_GROUP = "Photo and words", "AMF and CS"
+DEFAULT_BLOCKS = ("Default", "backbone"), ("Measured", "auto")
+LEFT_OUT = "window", "stride"
+"""Settings of older links, which have no effect."""
+
+
+def _field(
+    default: Any,
+    title: str,
+    hint: str = "",
+    group: str = "",
+    *,
+    ge: Any = None,
+    le: Any = None,
+    **shown: Any,
+) -> Any:
+    """A setting with a control in the form: its label, hint, group, and what its choices say."""
+    more = {"group": group} | shown
+    return Field(
+        default, title=title, description=hint or None, ge=ge, le=le, json_schema_extra=more
+    )
+
+
+def _backbones() -> dict[str, str]:
+    return {
+        name: f"{entry.title} · {entry.download} MB" if entry.download else entry.title
+        for name, entry in BACKBONES.items()
+    }
+
 
 GCLIP_OPTIONS = {*inspect.signature(gclip).parameters}
 """Settings that are arguments of ``gclip_core.gclip``."""
 
 
 class Settings(BaseModel):
-    """Every setting with its range and default. The fields are the page's controls, in order.
+    """Every setting with its range and default, from which the form, links and the API follow.
 
-    A setting that is an argument of the library has the same name.
-
-    Blocks and heads are numbered from 1; head 0 is the mean of all.
+    A setting that is an argument of the library has the same name. Blocks and heads are numbered
+    from 1; head 0 is the mean of all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    words: Annotated[str, Field(max_length=numbers.MAX_CHARACTERS), AfterValidator(_words)] = ""
+    words: Annotated[str, Field(max_length=limits.MAX_CHARACTERS), AfterValidator(_words)] = ""
     nearest: bool = True
     """Whether the nearest known word replaces an unknown one."""
     background: bool = True
-    background_weight: float = Field(BACKGROUND_WEIGHT, ge=0, le=1)
     amf: bool = True
     cs: bool = True
-    backbone: Literal[*BACKBONES] = BUILT_IN
-    method: Literal[*METHODS] = "gclip"
-    refine: Literal["none", *REFINEMENTS] = "guided"
-    threshold: float = Field(0.0, ge=0, le=1)
-    short_side: int = Field(0, ge=0, le=1344, title="Size")
-    """Of the photo, in pixels; 0 is the backbone's default."""
-    templates: Literal[*TEMPLATES] = "imagenet80"
-    logit_scale: float = Field(40.0, ge=1, le=200, title="Logit scale")
-    amf_blocks: _Blocks = Field("backbone", title="Blocks that AMF fuses")
-    n_fused: int = Field(N_FUSED, ge=1, le=64, title="Number of fused blocks")
-    global_threshold: float = Field(
-        GLOBAL_THRESHOLD, ge=1, le=10_000, title="Global token threshold"
+    backbone: Literal[*BACKBONES] = _field(BUILT_IN, "Backbone", labels=_backbones())
+    method: Literal[*METHODS] = _field(
+        "gclip",
+        "Method",
+        "How the last block is computed; Compare shows all of them on this photo.",
+        labels={name: method.title for name, method in METHODS.items()} | {"gclip": "GCLIP"},
     )
-    """A global token receives at least this multiple of an equal share of the attention."""
-    cs_blocks: _Blocks = Field("backbone", title="Blocks that CS changes")
-    channel_threshold: float = Field(CHANNEL_THRESHOLD, ge=1, le=10_000, title="Outlier threshold")
-    """A channel is an outlier from this multiple of the median norm upwards."""
+    refine: Literal["none", *REFINEMENTS] = _field(
+        "guided", "Mask edges", labels={name: entry.title for name, entry in REFINEMENTS.items()}
+    )
+    background_weight: float = _field(
+        BACKGROUND_WEIGHT,
+        "Background weight",
+        "With a lower weight, the typed words get more pixels.",
+        ge=0,
+        le=1,
+    )
+    threshold: float = _field(
+        0.0, "Threshold", "Pixels whose best score is lower get no class.", ge=0, le=1
+    )
+    short_side: int = _field(
+        0,
+        "Size",
+        "Shorter side in pixels; 0 uses the backbone’s default.",
+        WORDS_GROUP,
+        ge=0,
+        le=1344,
+    )
+    templates: Literal[*TEMPLATES] = _field(
+        "imagenet80", "Templates", "Sentences into which each word is inserted.", WORDS_GROUP
+    )
+    logit_scale: float = _field(
+        40.0, "Logit scale", "Factor of the cosines before the softmax.", WORDS_GROUP, ge=1, le=200
+    )
+    amf_blocks: _Blocks = _field(
+        "backbone",
+        "Blocks that AMF fuses",
+        "Or block numbers, such as 6 7.",
+        IDEAS_GROUP,
+        suggestions=[*DEFAULT_BLOCKS, *((text, text) for text in ("5 6", "6 7", "7 8", "6-9"))],
+    )
+    n_fused: int = _field(
+        N_FUSED,
+        "Number of fused blocks",
+        "Not used if the blocks are given by number, as OpenAI ViT-B/16’s default is.",
+        IDEAS_GROUP,
+        ge=1,
+        le=64,
+    )
+    global_threshold: float = _field(
+        GLOBAL_THRESHOLD,
+        "Global token threshold",
+        "A global token receives at least this multiple of an equal share of the attention.",
+        IDEAS_GROUP,
+        ge=1,
+        le=10_000,
+    )
+    cs_blocks: _Blocks = _field(
+        "backbone",
+        "Blocks that CS changes",
+        "",
+        IDEAS_GROUP,
+        suggestions=[*DEFAULT_BLOCKS, ("7-11", "7-11")],
+    )
+    channel_threshold: float = _field(
+        CHANNEL_THRESHOLD,
+        "Outlier threshold",
+        "A channel is an outlier above this multiple of the median norm.",
+        IDEAS_GROUP,
+        ge=1,
+        le=10_000,
+    )
     block: int = Field(7, ge=1, le=64)
     head: int = Field(0, ge=0, le=64)
     enlarged: Literal["", *METHODS, *ABLATION] = ""
     """The method whose mask Compare shows large."""
 
     @classmethod
-    def read(cls, values: Mapping[str, Any] | Iterable[Any]) -> Self:
-        """Settings by name, or all of them in the order of the fields, as the page sends them."""
-        labels = {}
-        if not isinstance(values, Mapping):
-            labels = LABELS
-            values = dict(zip(cls.model_fields, values, strict=True))  # the gate counts them
+    def read(cls, values: Mapping[str, Any]) -> Self:
+        """Settings by name; those that are not given have their defaults.
+
+        Raises GclipError for an unknown name or a value out of range.
+        """
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise GclipError(explain(error, labels)) from error
+            raise GclipError(explain(error, LABELS)) from error
 
     @classmethod
     def from_query(cls, query: Mapping[str, str], backbone: str = BUILT_IN) -> tuple[Self, str]:
@@ -96,6 +177,8 @@ class Settings(BaseModel):
         """
         values, unused = {"backbone": backbone}, []
         for name, text in query.items():
+            if name in LEFT_OUT:
+                continue
             try:
                 values |= cls.read({name: text}).model_dump(include={name})
             except GclipError:

@@ -4,29 +4,33 @@ import inspect
 import io
 import zipfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from demo import backbones, compare
-from demo.address import link
-from demo.files import saved
+from demo import backbones, compare, limits
 from demo.scene import Scene
 from evaluation.figure import draw, save
-from gclip_core import load_backbone
+from gclip_core import GclipError, load_backbone
 from gclip_core.methods import gclip
 from gclip_core.pixels import palette
 from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
 
 
-def note(scene: Scene) -> str:
-    """What the link opens, and what it leaves out."""
-    text = "The link opens these settings; it shows your photo only if you include it."
-    if scene.photo.example:
-        text = "The link opens this photo with these settings."
-    if scene.settings.words and "words=" not in link(scene):
-        text += " The words are too long for a link and are left out."
-    return text
+def link(scene: Scene) -> str:
+    """The query string of what is shown, without an uploaded photo or very long words."""
+    named = {"example": scene.photo.name if scene.photo.example else "own"}
+    named |= {"backbone": scene.settings.backbone}  # the default differs between hosts
+    query = scene.settings.to_query(**named)
+    if len(query) > limits.MAX_LINK:
+        query = scene.settings.with_values(words="").to_query(**named)
+    return f"?{query}"
+
+
+def every_python(scene: Scene) -> list[str]:
+    """``python`` for each state of the switches: bit 0 is AMF, bit 1 CS."""
+    return [
+        python(scene.with_settings(amf=bool(state & 1), cs=bool(state & 2))) for state in range(4)
+    ]
 
 
 def python(scene: Scene) -> str:
@@ -48,15 +52,13 @@ def python(scene: Scene) -> str:
         method = f"gclip.METHODS[{s.method!r}]"
     options = arguments(unusual(Segmenter.segment, **s.mask_options()))
     words = ", ".join("; ".join(synonyms) for synonyms in scene.words.classes)
-    return f"""```python
-import gclip_core as gclip
+    return f"""import gclip_core as gclip
 
 segmenter = gclip.Segmenter({segmenter})
 method = {method}
 options = dict({options})
 result = segmenter.segment({photo!r}, {words!r}, method, **options)
-print(dict(zip(result.vocabulary.names, result.areas())))
-```"""
+print(dict(zip(result.vocabulary.names, result.areas())))"""
 
 
 def unusual(function: Any, **options: Any) -> dict[str, Any]:
@@ -100,25 +102,22 @@ def figure(scene: Scene, kind: str) -> bytes:
     return save(draw(scene.segmenter, photo, scene.encoded, after, before, foot=link(scene)), kind)
 
 
-@dataclass(frozen=True)
-class Download:
-    """The text of a button, the name of the file that it gives, and what writes its content."""
-
-    button: str
-    file: str
-    make: Callable[[Scene], bytes]
-
-
-DOWNLOADS = {
-    "mask": Download("Mask (indexed PNG)", "mask.png", lambda s: mask_png(s.mask(), s.colours)),
-    "cutouts": Download("Cut-outs (zip)", "cut-outs.zip", cutouts_zip),
-    "png": Download("Figure (PNG)", "figure.png", lambda scene: figure(scene, "png")),
-    "pdf": Download("Figure (PDF)", "figure.pdf", lambda scene: figure(scene, "pdf")),
-    "grid": Download("Save as one figure", "methods.png", compare.figure),
+FILES: dict[str, tuple[str, Callable[[Scene], bytes]]] = {
+    "mask": ("mask.png", lambda scene: mask_png(scene.mask(), scene.colours)),
+    "cutouts": ("cut-outs.zip", cutouts_zip),
+    "png": ("figure.png", lambda scene: figure(scene, "png")),
+    "pdf": ("figure.pdf", lambda scene: figure(scene, "pdf")),
+    "grid": ("methods.png", compare.figure),
 }
+"""What can be downloaded: the name of each file, and what writes its content."""
 
 
-def download(scene: Scene, name: str) -> str:
-    """The path of a file of DOWNLOADS."""
-    chosen = DOWNLOADS[name]
-    return saved(chosen.make(scene), chosen.file)
+def made(scene: Scene, name: str) -> bytes:
+    """The content of one of FILES. Raises GclipError if the photo is too narrow for a figure."""
+    width, height = scene.photo.picture.size
+    if name not in ("mask", "cutouts") and height > limits.MAX_ASPECT * width:
+        raise GclipError(
+            f"A figure needs a photo at most {limits.MAX_ASPECT} times as high as wide, not "
+            f"{width} × {height}. Cut it, or save the mask instead."
+        )
+    return FILES[name][1](scene)

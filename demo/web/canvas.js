@@ -1,5 +1,6 @@
 // A photo with its masks. The values come from segment.py; typed words are only ever set as
 // textContent.
+import { change, FACTS, state, urlOf } from "./app.js";
 import { fillSwitches, isOn, refreshSwitches } from "./ideas.js";
 import { placeLabels } from "./labels.js";
 import { fillLegend, LEAST_SHARE, refreshLegend, shareOf } from "./legend.js";
@@ -8,6 +9,7 @@ import { explain } from "./reasons.js";
 import {
   ARROWS,
   countAnswer,
+  fill,
   heat,
   inside,
   isCalm,
@@ -17,14 +19,13 @@ import {
   patchBeside,
   patchUnder,
   percent,
-  pinnedPatch,
-  pins,
   placeOf,
   put,
 } from "./shared.js";
 import { cutOut, picture, saveAs } from "./take.js";
 
-export default function mount({ element, props, trigger, watch }) {
+export function drawCanvas(element) {
+  fill(element, "#canvas-parts");
   const { $, $$ } = inside(element);
   const stage = $(".stage");
   const pad = $(".pad");
@@ -32,80 +33,64 @@ export default function mount({ element, props, trigger, watch }) {
   const split = $(".split");
   const photo = $("img");
   const opacity = $(".opacity input");
-  const isCompare = element.closest("#large") !== null;
+  const isCompare = element.id === "large";
   /** What is drawn: a value from the server, and the label of every pixel of each mask. */
+  /** @type {import("./types.js").Canvas} */
   let answer = null;
+  /** @type {Uint8Array[]} */
   let masks = [];
+  /** What each patch attends to, or undefined until it is here. */
+  /** @type {import("./types.js").Looks | undefined} */
+  let looks;
   /**
    * The mask; how it is compared ("", "swipe" or "changes"), and for which idea; the label that is
    * shown alone; the patch, and whether it is pinned and shows its scores.
    */
   const chosen = { mask: 0, mode: "", idea: 0, label: null, patch: null, isPinned: false };
-  const loadMasks = newestOnly(element);
-  const loadPatch = newestOnly(element);
-  const pin = pins(element, ({ of, patch }) => {
-    if (isCompare || of !== answer?.of || patch === (chosen.isPinned ? chosen.patch : null)) return;
-    Object.assign(chosen, { patch, isPinned: patch !== null });
-    look();
-  });
-
-  /** Dim the side panels until they match the answer; those of another photo are hidden. */
-  let ofPanels = "";
-  function refreshPanels() {
-    if (isCompare || !props.value?.masks) return;
-    const isStale = props.looks?.methods !== props.value.methods;
-    if (!isStale) ofPanels = props.value.of;
-    document.body.classList.toggle("stale", isStale);
-    document.body.classList.toggle("anew", isStale && ofPanels !== props.value.of);
-  }
-
-  if (!isCompare) {
-    document.addEventListener("lesson", ({ detail }) => {
-      compare(detail.isSwipe ? "swipe" : "");
-      if (answer) refresh();
-    });
-    document.addEventListener("upload", async ({ detail }) => {
-      if (await preview(URL.createObjectURL(detail))) compare(""); // it was of another photo
-    });
-    document.addEventListener("click", ({ target }) => {
-      const example = target.closest("#samples button")?.querySelector("img");
-      if (example) preview(example.src);
-    });
-    document.addEventListener(
-      "load",
-      ({ target }) => !answer && target.matches?.("#photo img") && preview(target.src),
-      true,
-    );
-    for (const end of ["refused", "answered"]) document.addEventListener(end, restore);
-  }
-
+  const loadMasks = newestOnly();
+  const loadPatch = newestOnly();
   // --- a new answer ------------------------------------------------------------------------------
 
-  function update() {
-    const { value } = props;
-    $(".empty").hidden = !value || Boolean(value.masks);
-    element.classList.toggle("blank", !value?.masks); // also when the photo is gone
-    if (!value?.masks) {
-      $(".empty small").textContent = value?.lost ?? "";
-      loadMasks([], () => {}); // cancels what is under way
-      loadPatch([], () => {});
-      element.classList.remove("loading");
-      answer = null;
-      return;
+  /**
+   * Draw masks, and keep what patches attend to.
+   * @param {import("./types.js").Canvas} value
+   * @param {import("./types.js").Looks} [next]
+   */
+  function draw(value, next) {
+    looks = next;
+    $(".empty").hidden = true;
+    element.classList.remove("blank");
+    const pinned = isCompare ? null : state.patch;
+    if (value === answer) {
+      if (!timer && pinned !== (chosen.isPinned ? chosen.patch : null))
+        Object.assign(chosen, { patch: pinned, isPinned: pinned !== null });
+      if (value.ideas.length && chosen.mask !== maskOf(value)) {
+        chosen.mask = maskOf(value);
+        $(".live").textContent = sentence();
+      }
+      return refresh();
     }
-    element.classList.add("loading");
-    refreshPanels();
     const files = value.masks.map(({ mask }) => mask);
     loadMasks(files, (decoded) => show(value, decoded));
   }
 
+  /** There is no photo: say why, and invite to choose one. */
+  function empty(text) {
+    $(".empty small").textContent = text;
+    $(".empty").hidden = false;
+    element.classList.add("blank");
+    element.classList.remove("stale", "coming");
+    loadMasks([], () => {}); // cancels what is under way
+    loadPatch([], () => {});
+    answer = null;
+    previewed = "";
+  }
+
   function show(value, decoded) {
-    element.classList.remove("loading");
     const isNew = answer?.of !== value.of;
+    const { patch } = state;
     if (isNew) {
-      previewed = "";
-      document.body.classList.remove("coming");
-      chosen.patch = isCompare ? null : pinnedPatch(value);
+      chosen.patch = isCompare || !(patch < value.grid[0] * value.grid[1]) ? null : patch;
       chosen.isPinned = chosen.patch !== null;
     }
     const hasOtherWords = !isNew && namesOf(answer) !== namesOf(value);
@@ -116,12 +101,13 @@ export default function mount({ element, props, trigger, watch }) {
     if (isOther && isCompare) chosen.mode = "swipe";
     if (value.ideas.length || isOther) chosen.mask = maskOf(value);
     if (answer?.methods !== value.methods) stage.classList.remove("looking"); // until new ones arrive
+    if (answer?.photo !== value.photo) showPhoto(value.photo);
     answer = value;
     masks = decoded;
+    previewed = "";
+    element.classList.remove("coming");
     setRatio(value.masks[0].mask.shape);
-    if (isNew) photo.src = value.photo.url;
     offer(".idle", value.idle);
-    write(".notes", value.notes.join(" "));
     $(".take").hidden = false;
     fillBar();
     fillLegend($(".legend"), value.classes, (label) => {
@@ -134,38 +120,54 @@ export default function mount({ element, props, trigger, watch }) {
     countAnswer(element);
   }
 
-  /** Show a photo alone until its mask is there; returns whether it is shown. */
+  /** A photo of the server is shown as a small preview, until the sharp one has come. */
+  async function showPhoto(name) {
+    const url = urlOf(name);
+    const isHere = !url.startsWith("photos/");
+    photo.dataset.name = name;
+    if (previewed !== url) photo.src = isHere ? url : `${url}?preview`;
+    if (isHere && previewed !== url) return;
+    const sharp = Object.assign(make("img"), { src: url });
+    try {
+      await sharp.decode();
+    } catch {
+      if (isHere && photo.dataset.name === name) photo.src = `photos/${name}`; // not for browsers
+      return;
+    }
+    if (photo.dataset.name === name) photo.src = url;
+  }
+
+  /** Show a photo alone until its mask is there. */
   let previewed = "";
-  async function preview(src) {
+  async function preview(name, url = urlOf(name)) {
+    if (previewed === url || (answer?.photo === name && photo.dataset.name === name)) return;
+    previewed = url;
+    const src = url.startsWith("photos/") ? `${url}?preview` : url;
     const image = Object.assign(make("img"), { src });
-    previewed = src;
     try {
       await image.decode();
     } catch {
-      return false; // the server says why
+      return; // the server says why
     }
-    if (previewed !== src || !stage.clientWidth) return false; // answered or refused meanwhile
-    document.body.classList.add("coming");
+    if (previewed !== url || !stage.clientWidth) return; // answered or refused meanwhile
+    $(".empty").hidden = true;
+    element.classList.add("coming");
     element.classList.remove("blank");
     setRatio([image.naturalHeight, image.naturalWidth]);
-    photo.onload = () => URL.revokeObjectURL(src);
+    photo.dataset.name = name;
     photo.src = image.src;
-    return true;
   }
 
-  /** Show what was there before, unless the new answer is on its way: also after an error. */
-  function restore({ type }) {
-    const { classList } = document.body;
-    if (type === "answered" && classList.contains("awaiting")) return; // it was of another photo
-    classList.remove("stale", "anew");
+  /** Show what was there before a photo that was refused. */
+  function restore() {
     previewed = "";
-    if (!classList.contains("coming") || props.value?.of !== answer?.of) return;
-    classList.remove("coming");
-    if (!answer) return update();
-    photo.src = answer.photo.url;
+    element.classList.remove("coming");
+    if (!answer) return;
+    showPhoto(answer.photo);
     setRatio(answer.masks[0].mask.shape);
   }
 
+  /** @param {number[]} size */
   const setRatio = ([height, width]) => element.style.setProperty("--ratio", width / height);
 
   const namesOf = (value) => JSON.stringify(value?.classes.map(({ name }) => name));
@@ -175,14 +177,15 @@ export default function mount({ element, props, trigger, watch }) {
     JSON.stringify(value && (value.ideas.length ? value.ideas : value.masks.map((m) => m.title)));
 
   /** The mask for the current state of the switches. */
-  const maskOf = ({ ideas, shown }) =>
+  const maskOf = ({ ideas, shown = 1 }) =>
     ideas.length ? ideas.reduce((mask, idea, bit) => mask | (isOn(idea) << bit), 0) : shown;
 
   function write(selector, text) {
     Object.assign($(selector), { textContent: text, hidden: !text });
   }
 
-  /** A message with a button for what can be done about it. */
+  /** A message with a button for what can be done about it.
+   * @param {string} selector @param {import("./types.js").Offer} offered */
   function offer(selector, { text = "", action = "", settings, opens } = {}) {
     const line = $(selector);
     const button = line.querySelector("button");
@@ -191,22 +194,21 @@ export default function mount({ element, props, trigger, watch }) {
     Object.assign(button, { textContent: action, hidden: !action });
     button.onclick = () => {
       if (opens !== undefined) compare(opens);
-      trigger("input", { settings });
+      change(settings);
       $(".bar").scrollIntoView({ block: "nearest" });
     };
   }
 
   $(".elsewhere").onclick = () => {
     compare("changes");
-    const samples = [...document.querySelectorAll("#samples button")];
-    samples.find(({ textContent }) => textContent === "Teddy bear")?.click();
+    change({ photo: "teddy" });
     $(".bar").scrollIntoView({ block: "nearest" });
   };
 
   /** Draw attention to a part. */
   const point = (part) => {
     part.scrollIntoView({ block: "center" });
-    if (!isCalm) part.animate([{ background: "var(--color-accent-soft)" }, {}], { duration: 2500 });
+    if (!isCalm) part.animate([{ background: "var(--tint)" }, {}], { duration: 2500 });
   };
 
   // --- the bar -----------------------------------------------------------------------------------
@@ -219,26 +221,27 @@ export default function mount({ element, props, trigger, watch }) {
       // Swipe shows both masks of its idea: a press asks for one of them.
       if (chosen.mode === "swipe" && chosen.idea === index) chosen.mode = "";
       chosen.idea = index;
-      chosen.mask = maskOf(answer);
-      refresh();
-      $(".live").textContent = sentence();
     });
     const titles = ideas.length ? [] : both.map(({ title }) => title);
-    const choices = [
-      ...titles.map((title, mask) => [title, () => Object.assign(chosen, { mask, mode: "" })]),
-      ["Swipe", () => toggle("swipe")],
-      ["Changes", () => toggle("changes")],
+    const buttons = [
+      ...titles.map((title, mask) =>
+        viewOf(title, () => Object.assign(chosen, { mask, mode: "" })),
+      ),
+      viewOf("Swipe", () => toggle("swipe")),
+      viewOf("Changes", () => toggle("changes")),
     ];
-    const buttons = choices.map(([text, choose]) => {
-      const button = Object.assign(make("button", "", text), { type: "button" });
-      button.onclick = () => {
-        choose();
-        refresh();
-      };
-      return button;
-    });
     if ($(".views").dataset.key !== titles.join()) $(".views").replaceChildren(...buttons);
     $(".views").dataset.key = titles.join();
+  }
+
+  /** A button that chooses what is shown. */
+  function viewOf(text, choose) {
+    const button = Object.assign(make("button", "", text), { type: "button" });
+    button.onclick = () => {
+      choose();
+      refresh();
+    };
+    return button;
   }
 
   function toggle(mode) {
@@ -292,19 +295,21 @@ export default function mount({ element, props, trigger, watch }) {
     const text = [isNone ? sentence() : "", banner.text].filter(Boolean).join(" ");
     offer(".banner", { ...banner, text }); // above the photo, so in view on any screen
     $(".sentence").hidden = isNone;
+    write(".notes", answer.masks[chosen.mask].notes.join(" "));
     for (const place of $$(".sentence span, .finding")) place.textContent = sentence();
-    const { ideas, name } = answer;
+    const { ideas, photo: name } = answer;
     $(".elsewhere").hidden = ideas[chosen.idea] !== "AMF" || name === "teddy" || changed() >= 0.01;
     split.hidden = !isSwipe;
     pad.hidden = isSwipe;
     $(".legend").classList.toggle("pair", chosen.mode !== "");
     const seen = (chosen.mode ? [before, after] : [chosen.mask]).map((i) => answer.masks[i]);
     refreshLegend($(".legend"), answer.classes, seen, chosen.label);
-    draw();
+    drawMask();
     look();
   }
 
   /** Whether a pixel of the mask that is shown has no class, but has one in the other mask. */
+  /** @param {number[]} indices */
   function hasLost([before, after]) {
     const other = masks[chosen.mask === after ? before : after];
     return masks[chosen.mask].some((label, i) => label === NONE && other[i] !== NONE);
@@ -342,7 +347,7 @@ export default function mount({ element, props, trigger, watch }) {
     };
   }
 
-  function draw() {
+  function drawMask() {
     const seen = view();
     const thick = Math.max(1, Math.round(seen.width / (stage.clientWidth || seen.width)));
     put($(".mask"), seen.width, paint(seen, thick, Math.round(opacity.value * 2.55)));
@@ -365,7 +370,6 @@ export default function mount({ element, props, trigger, watch }) {
    * shown. The scores are announced if the visitor has just chosen the patch.
    */
   function look(isChosenNow = false) {
-    const { looks } = props;
     const { mask, mode, patch, isPinned } = chosen;
     const toCut = labelToCut();
     $(".cut").hidden = toCut === null;
@@ -411,12 +415,19 @@ export default function mount({ element, props, trigger, watch }) {
   }
 
   /** Choose a patch, or null for none; all drawings share a pinned one. */
+  let timer = 0;
   function choose(patch, isPinned = chosen.isPinned) {
     if (patch === chosen.patch && isPinned === chosen.isPinned) return;
     const isOfAll = isPinned || chosen.isPinned;
     Object.assign(chosen, { patch, isPinned });
     look(true);
-    if (isOfAll && !isCompare) pin(answer.of, isPinned ? patch : null);
+    // In the state, but not at every step while a key is held.
+    if (!isOfAll || isCompare) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      timer = 0;
+      change({ patch: chosen.isPinned ? chosen.patch : null });
+    }, 300);
   }
 
   const free = () => choose(null, false);
@@ -486,7 +497,8 @@ export default function mount({ element, props, trigger, watch }) {
     } catch {
       return write(".notes", "The photo could not be loaded. Reload the page.");
     }
-    saveAs(await paintFile(), `${answer.name}-${ending}.png`);
+    const name = FACTS.photos.includes(answer.photo) ? answer.photo : "photo";
+    saveAs(await paintFile(), `${name}-${ending}.png`);
     button.classList.add("saved");
     setTimeout(() => button.classList.remove("saved"), 3000);
   }
@@ -533,32 +545,15 @@ export default function mount({ element, props, trigger, watch }) {
   let frame = 0;
   const drawSoon = () => {
     cancelAnimationFrame(frame);
-    if (answer) frame = requestAnimationFrame(draw);
+    if (answer) frame = requestAnimationFrame(drawMask);
   };
   opacity.oninput = drawSoon;
   split.oninput = drawSoon;
 
-  // --- a photo that is dropped -------------------------------------------------------------------
-
-  const photoInput = () => document.querySelector("#photo input[type=file]");
-  $(".empty").onclick = () => photoInput()?.click();
-  element.ondragover = (event) => event.preventDefault();
-  element.ondrop = (event) => {
-    const { files } = event.dataTransfer;
-    event.preventDefault();
-    if (!files.length || !photoInput()) return;
-    photoInput().files = files;
-    photoInput().dispatchEvent(new Event("change", { bubbles: true }));
-  };
-
+  $(".empty").onclick = () => document.getElementById("choose").click();
   document.addEventListener("keydown", ({ key }) => {
     if (key === "Escape" && chosen.isPinned && element.isConnected) free();
   });
   new ResizeObserver(() => answer && stage.clientWidth && refresh()).observe(stage);
-  watch("value", update);
-  watch("looks", () => {
-    refreshPanels();
-    if (answer) look();
-  });
-  update();
+  return { draw, empty, preview, restore, compare };
 }

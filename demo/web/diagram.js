@@ -1,12 +1,13 @@
 // One patch in focus on every map, from the photo to the mask. The values come from diagram.py;
 // typed words are only ever set as textContent.
+import { change, state, urlOf } from "./app.js";
 import { fillSwitches, refreshSwitches } from "./ideas.js";
 import { arrow, at, band, boxIn, fusion, path } from "./lines.js";
 import {
   ARROWS,
   behindText,
   countAnswer,
-  draw,
+  fill,
   GREY,
   HEAT,
   heat,
@@ -16,16 +17,16 @@ import {
   MOST_WORDS,
   make,
   newestOnly,
+  draw as paintPixels,
   patchBeside,
   patchUnder,
-  pinnedPatch,
-  pins,
   placeOf,
 } from "./shared.js";
 
 const DOUBLE = 25; // per cent of a bar for each doubling of a norm: 16 × fills it
 
-export default function mount({ element, props, trigger, watch }) {
+export function drawDiagram(element) {
+  fill(element, "#diagram-parts");
   const { $, $$ } = inside(element);
   const flow = $(".flow");
   const cut = $(".cut");
@@ -46,19 +47,19 @@ export default function mount({ element, props, trigger, watch }) {
   let hovered = null;
   let pinned = null;
   let focused = 0;
-  const load = newestOnly(element);
-  const pin = pins(element, ({ of, patch }) => {
-    if (of !== answer?.of || patch === pinned) return;
-    hovered = null;
-    pinned = patch;
-    look();
-  });
+  const load = newestOnly();
 
-  function update() {
-    const next = [props.value, props.tower, props.closer];
-    if (!props.value) flow.classList.remove("drawn"); // there is no photo
-    if (!next.every((part) => part && part.of === props.value.of)) return;
-    const [words, blocks, block] = next;
+  /** Draw values of diagram.py: of the words, of the tower, and of the enlarged block. */
+  function drawAll(words, blocks, block) {
+    const next = [words, blocks, block];
+    if (words === answer && blocks === tower && block === closer) {
+      if (pinned !== state.patch) {
+        hovered = null;
+        pinned = state.patch;
+        look();
+      }
+      return;
+    }
     load(
       [
         words.cosines,
@@ -77,16 +78,21 @@ export default function mount({ element, props, trigger, watch }) {
     const isNew = answer?.of !== next[0].of;
     if (isNew) {
       hovered = null;
-      pinned = pinnedPatch(next[0]);
+      pinned = state.patch;
       focused = next[0].surest;
     }
     [answer, tower, closer] = next;
     data = { cosines, labels, byBlock, maps, last, matrix, behind };
     const [rows, columns] = answer.grid;
-    set({ rows, columns, ratio: answer.ratio, photo: `url(${JSON.stringify(answer.photo.url)})` });
+    set({
+      rows,
+      columns,
+      ratio: answer.ratio,
+      photo: `url(${JSON.stringify(new URL(urlOf(answer.photo), location.href).href)})`,
+    });
     $(".size").textContent = `${columns} × ${rows}; choose one`;
     $(".number").textContent = closer.block + 1;
-    $(".norms").src = closer.norms.url;
+    $(".norms").src = closer.norms;
     $(".own").textContent = tower.formula;
     $(".own-rule").textContent = tower.alone;
     $(".average").textContent = tower.mean;
@@ -116,9 +122,10 @@ export default function mount({ element, props, trigger, watch }) {
   };
 
   /** Highlight a part whose content changed, for the same photo. */
+  const shown = new Map();
   function glow(part, shows, isNew) {
-    const changed = !isNew && part.dataset.shows !== shows;
-    part.dataset.shows = shows;
+    const changed = !isNew && shown.get(part) !== shows;
+    shown.set(part, shows);
     const ring = { boxShadow: "0 0 0 4px var(--glow)" };
     if (changed && !isCalm) part.animate([ring, ring, {}], 1800);
   }
@@ -157,7 +164,7 @@ export default function mount({ element, props, trigger, watch }) {
         part.style.width = lengthOf(peaks[j]);
       });
       ring(map, tokens);
-      glow(map, tower.maps.file.url, isNew);
+      glow(map, tower.maps.gzip, isNew);
     });
     const isWide = ({ fused }, i) => fused || i === blocks.length - 1;
     const layers = blocks.map((block, i) => (isWide(block, i) ? "2fr" : "1fr")).join(" ");
@@ -182,24 +189,24 @@ export default function mount({ element, props, trigger, watch }) {
     bar.append(make("i"), make("i"));
     layer.append(make("b", "", i + 1), prepare(make("span", "map")), bar, make("small"));
     layer.onclick = () => {
-      trigger("input", { settings: { block: i + 1 } });
+      change({ block: i + 1 });
       if (innerWidth < 640) $(".open").scrollIntoView({ behavior: isCalm ? "auto" : "smooth" });
     };
     return layer;
   }
 
   function drawLast(isNew) {
-    glow(alone, tower.last.file.url, isNew);
-    glow(mean, `${answer.amf}${tower.last.file.url}`, isNew);
-    glow(bars, answer.cosines.file.url, isNew);
+    glow(alone, tower.last.gzip, isNew);
+    glow(mean, `${answer.amf}${tower.last.gzip}`, isNew);
+    glow(bars, answer.cosines.gzip, isNew);
     paint(mask.firstChild, data.labels, answer.mask.shape[1], 165);
-    glow(mask, answer.mask.file.url, isNew);
+    glow(mask, answer.mask.gzip, isNew);
   }
 
   function drawCloser() {
     const n = answer.grid[0] * answer.grid[1];
     const width = closer.matrix.shape[1];
-    draw(matrix.firstChild, width, n, (i) => HEAT[data.matrix[width + i]] | 0xff000000);
+    paintPixels(matrix.firstChild, width, n, (i) => HEAT[data.matrix[width + i]] | 0xff000000);
     const block = closer.block * n;
     paint(called.firstChild, data.byBlock.subarray(block, block + n), answer.grid[1], 200);
   }
@@ -210,7 +217,7 @@ export default function mount({ element, props, trigger, watch }) {
     answer.classes.forEach(({ colour }, label) => {
       inks[label] = ink(colour, alpha);
     });
-    draw(canvas, width, labels.length / width, (i) => inks[labels[i]]);
+    paintPixels(canvas, width, labels.length / width, (i) => inks[labels[i]]);
   }
 
   /** A row of maps of 1 + n rows each: attention received, then what each patch attends to. */
@@ -275,6 +282,7 @@ export default function mount({ element, props, trigger, watch }) {
 
   /** Draw the lines between the parts. */
   function connect() {
+    if (!flow.clientWidth) return; // another tab is open
     const box = (part) => boxIn(flow, part);
     const layers = $$(".layer .map").map(box);
     const [blocks, last] = [".blocks", ".last"].map((part) => box($(part)));
@@ -327,7 +335,7 @@ export default function mount({ element, props, trigger, watch }) {
     hovered = on;
     pinned = pressed;
     look();
-    if (isNew) pin(answer.of, pressed);
+    if (isNew) change({ patch: pressed });
   }
 
   flow.onpointermove = (event) => event.pointerType === "mouse" && focus(under(event));
@@ -345,8 +353,7 @@ export default function mount({ element, props, trigger, watch }) {
     const words = best.map(({ name, cosine }) => `${name} ${cosine.toFixed(2)}`);
     $(".live").textContent = `Patch in ${placeOf(focused, answer.grid)}: ${words.join(", ")}`;
   };
-  $(".head").onchange = ({ target }) =>
-    trigger("input", { settings: { head: target.selectedIndex } });
+  $(".head").onchange = ({ target }) => change({ head: target.selectedIndex });
   $(".formulas").onclick = ({ target }) =>
     target.setAttribute("aria-pressed", flow.classList.toggle("written"));
   $$(".directions button").forEach((button, i) => {
@@ -354,6 +361,5 @@ export default function mount({ element, props, trigger, watch }) {
   });
   $$(".map").forEach(prepare);
   new ResizeObserver(() => answer && connect()).observe(flow);
-  watch(["value", "tower", "closer"], update);
-  update();
+  return { draw: drawAll };
 }

@@ -1,15 +1,17 @@
-// The AMF and CS switches at each mask. The page has one control of each, which the server reads;
-// a press is passed on to it.
+// The AMF and CS switches, at the mask and in the diagram.
+import { change, state } from "./app.js";
 import { make } from "./shared.js";
-
-const controlOf = (idea) => document.querySelector(`#${idea.toLowerCase()} input`);
 
 const isIdle = (button) => button.getAttribute("aria-disabled") === "true";
 
-/** Whether an idea is on: the visitor may have pressed its switch since the server's answer. */
-export const isOn = (idea) => controlOf(idea).checked;
+export const isOn = (idea) => state[idea.toLowerCase()];
 
-/** Draw a switch for each of `{ name, isIdle }`; after a press `follow(name, isIdle)` runs. */
+/**
+ * Draw a switch for each idea; a press calls `follow` as well.
+ * @param {HTMLElement} box
+ * @param {{ name: string, isIdle: boolean }[]} switches
+ * @param {(name: string, isIdle: boolean) => void} follow
+ */
 export function fillSwitches(box, switches, follow = () => {}) {
   const key = JSON.stringify(switches);
   if (box.dataset.key === key) return; // keeps the focus where it is
@@ -19,8 +21,8 @@ export function fillSwitches(box, switches, follow = () => {}) {
     button.setAttribute("role", "switch");
     button.setAttribute("aria-disabled", isIdle);
     button.onclick = () => {
-      if (!isIdle) controlOf(name).click();
       follow(name, isIdle);
+      if (!isIdle) change({ [name.toLowerCase()]: !isOn(name) });
     };
     box.querySelector(`[data-idea="${name}"]`).replaceChildren(button);
   }

@@ -21,6 +21,7 @@ export function fillLegend(box, classes, choose) {
 
 const named = ({ name, as }) => (as ? `${name} (as ${as})` : name);
 
+/** @param {{ name: string, as?: string, colour: string }} word @param {() => void} onclick */
 function entryOf({ name, as, colour }, onclick) {
   const button = make("button", "pill entry");
   const swatch = make("i", "swatch");

@@ -7,6 +7,7 @@ export function boxIn(outer, part) {
   const { left, top, width, height } = part.getBoundingClientRect();
   return { left: left - origin.left, top: top - origin.top, width, height };
 }
+/** @returns {[number, number]} */
 export const at = ({ left, top, width, height }, x, y) => [left + x * width, top + y * height];
 export const isBeside = (a, b) => at(a, 1, 0)[0] < b.left;
 

@@ -1,5 +1,6 @@
 // Why a patch has its word: the share of each word, as bars in a box beside the patch.
-import { addWord, behindText, GREY, MOST_WORDS, make } from "./shared.js";
+import { addWord } from "./app.js";
+import { behindText, GREY, MOST_WORDS, make } from "./shared.js";
 
 /**
  * Show the best words, the background and all others in percent.

@@ -2,9 +2,12 @@
 
 /** Selectors inside an element: for the first match, and for all matches. */
 export const inside = (element) => ({
+  /** @param {string} selector @returns {any} */
   $: (selector) => element.querySelector(selector),
+  /** @param {string} selector @returns {any[]} */
   $$: (selector) => [...element.querySelectorAll(selector)],
 });
+/** @param {string} tag @returns {any} */
 export const make = (tag, className = "", text = "") =>
   Object.assign(document.createElement(tag), { className, textContent: text });
 /** Whether this visitor wants less motion. */
@@ -16,67 +19,36 @@ export const MOST_WORDS = 4;
 export const behindText = (name) => (name ? `background (${name})` : "background");
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-/** Bytes that the server packed; of more than 64 files, the oldest are dropped. */
-const fetched = new Map();
-function numbers({ file }) {
-  if (!fetched.has(file.url)) {
-    fetched.set(file.url, unpacked(file.url));
-    fetched.get(file.url).catch(() => fetched.delete(file.url)); // or the error would stay cached
-  }
-  if (fetched.size > 64) fetched.delete(fetched.keys().next().value);
-  return fetched.get(file.url);
+/** Packed arrays that have been unpacked. */
+const unpacked = new WeakMap();
+function numbers(packed) {
+  if (!unpacked.has(packed)) unpacked.set(packed, unpack(packed.gzip));
+  return unpacked.get(packed);
 }
 
-class GoneError extends Error {}
-
-async function unpacked(url) {
-  const { ok, status, body } = await fetch(url);
-  const isLate = [408, 429].includes(status);
-  if (status >= 400 && status < 500 && !isLate) throw new GoneError(url); // deleted
-  if (!ok) throw new Error(`${status} ${url}`);
-  const stream = body.pipeThrough(new DecompressionStream("gzip"));
+async function unpack(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-/**
- * A function that fetches packed numbers and then shows them. A newer call cancels older ones. Lost
- * connections are retried, but not files that the server has deleted.
- */
-export function newestOnly(element) {
+/** A function that unpacks arrays and then shows them; a newer call cancels older ones. */
+export function newestOnly() {
   let newest = 0;
-  const gone = make("p", "gone");
-  gone.setAttribute("role", "alert");
-  const alarm = (text) => {
-    gone.textContent = text;
-    element.prepend(gone);
-  };
   return async (packed, show) => {
-    const call = ++newest;
-    let arrays = null;
-    let failures = 0;
-    while (!arrays && call === newest) {
-      try {
-        arrays = await Promise.all(packed.map((part) => part && numbers(part)));
-      } catch (error) {
-        if (error instanceof GoneError) break;
-        if (++failures === 5) alarm("The server does not respond. Trying again …");
-        await new Promise((resolve) => setTimeout(resolve, 2000));
-      }
-    }
-    if (call !== newest) return;
-    if (!arrays) return alarm("The server no longer has this answer. Reload the page.");
-    gone.remove();
-    show(arrays);
+    newest += 1;
+    const call = newest;
+    const arrays = await Promise.all(packed.map((part) => part && numbers(part)));
+    if (call === newest) show(arrays);
   };
 }
 
-/** Add a word to those that are typed, and ask for their mask. */
-export function addWord(word) {
-  const typed = document.querySelector("#words textarea").value.replace(/[\s,]+$/, "");
-  window.gclip.submitWords([typed, word].filter(Boolean).join(", ")); // address.js
+/** A copy of the parts of a component, which are in a template of the page. */
+export function fill(element, template) {
+  element.replaceChildren(document.querySelector(template).content.cloneNode(true));
 }
 
-/** Until the first answer, page.css shows only a spinner. Tests wait for the next one. */
+/** Until the first answer there is only a spinner. Tests wait for the next one. */
 export function countAnswer(element) {
   element.dataset.answers = Number(element.dataset.answers ?? 0) + 1;
 }
@@ -123,36 +95,6 @@ export function draw(canvas, width, height, colour) {
 
 export const heat = (canvas, values, columns) =>
   draw(canvas, columns, values.length / columns, (i) => HEAT[values[i]]);
-
-/** The patch of a photo that the address pins, or null. */
-export function pinnedPatch({ of, grid: [rows, columns] }) {
-  const [photo, number] = (new URLSearchParams(location.search).get("patch") ?? "").split(".");
-  const patch = Number(number) - 1;
-  const isThere = Number.isInteger(patch) && patch >= 0 && patch < rows * columns;
-  return photo === of && isThere ? patch : null;
-}
-
-/**
- * The pinned patch, which all drawings of a photo share. `follow` gets every pin `{ of, patch }`;
- * the returned function pins a patch, or null, in all drawings of the same photo (`of`), and in the
- * address, but not at every step while a key is held.
- */
-export function pins(element, follow) {
-  let timer = 0;
-  const listen = ({ detail }) => {
-    if (element.isConnected) follow(detail);
-    else document.removeEventListener("pin", listen);
-  };
-  document.addEventListener("pin", listen);
-  return (of, patch) => {
-    document.dispatchEvent(new CustomEvent("pin", { detail: { of, patch } }));
-    clearTimeout(timer);
-    timer = setTimeout(
-      () => window.gclip.recordPatch(patch === null ? "" : `${of}.${patch + 1}`),
-      300,
-    );
-  };
-}
 
 /** The patch under a pointer, or the nearest; patches are numbered from 0, row by row. */
 export function patchUnder({ clientX, clientY }, box, [rows, columns]) {

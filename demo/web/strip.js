@@ -1,53 +1,52 @@
-// Pictures in a row or a grid, as buttons if one can be selected; without pictures, chips.
-import { addWord, make } from "./shared.js";
+// Pictures in a row or a grid, as buttons if one can be pressed; without pictures, chips.
+import { make } from "./shared.js";
 
-export default function mount({ element, props, trigger, watch }) {
-  const strip = element.querySelector(".items");
-  const legend = element.querySelector(".legend");
+/**
+ * Returns a function that draws a strip; a press calls `press` with its item.
+ * @param {HTMLElement} element
+ * @param {(item: import("./types.js").Item) => void} [press]
+ * @returns {(value: import("./types.js").Strip) => void}
+ */
+export function drawStrip(element, press) {
+  const legend = make("div", "legend");
+  const strip = make("div", "items");
+  const note = make("p", "note");
+  element.replaceChildren(legend, strip, note);
   let key = "";
+  let items = [];
 
-  function update() {
-    const { items = [], columns = 1, selected, pressable = true } = props.value ?? {};
-    legend.replaceChildren(...(props.value?.classes ?? []).map(named));
-    const { note = "" } = props.value ?? {};
-    Object.assign(element.querySelector(".note"), { textContent: note, hidden: !note });
+  function drawn({ url, caption = "", alt = "", isOurs }, i, isPressable) {
+    const item = make(isPressable ? "button" : "figure", url ? "" : "pill");
+    item.classList.toggle("ours", isOurs === true);
+    if (url) item.append(Object.assign(make("img"), { src: url, alt }));
+    if (caption) item.append(make("bdi", "", caption));
+    if (isPressable) Object.assign(item, { type: "button", onclick: () => press(items[i]) });
+    return item;
+  }
+
+  return ({ columns = 1, classes = [], selected, pressable = true, ...value }) => {
+    items = value.items;
+    legend.replaceChildren(...classes.map(named));
+    Object.assign(note, { textContent: value.note ?? "", hidden: !value.note });
     strip.style.setProperty("--columns", columns);
-    // Settings change with each press, which must not replace the button that has the focus.
+    // What a press does may change with each press, which must not replace the focused button.
     const next = JSON.stringify([items.map(({ settings, ...seen }) => seen), pressable]);
     if (key !== next) {
-      const parts = items.map((item, i) => [headed(item), drawn(item, i, pressable)]);
+      const parts = items.map((item, i) => [headed(item), drawn(item, i, pressable && press)]);
       strip.replaceChildren(...parts.flat().filter(Boolean));
       key = next;
     }
     strip.querySelectorAll("button").forEach((child, i) => {
       if (selected !== undefined) child.setAttribute("aria-pressed", i === selected);
     });
-  }
-
-  function named({ name, colour }) {
-    const entry = make("bdi", colour ? "" : "none", name);
-    entry.style.setProperty("--colour", colour);
-    return entry;
-  }
-
-  /** What stands over a row of pictures. */
-  const headed = ({ heading }) => heading && make("p", "heading", heading);
-
-  function drawn({ image, caption = "", alt = "", isOurs, word }, i, pressable) {
-    const item = make(pressable ? "button" : "figure", image ? "" : "pill");
-    item.classList.toggle("ours", isOurs === true);
-    if (image) item.append(Object.assign(make("img"), { src: image.url, alt }));
-    if (caption) item.append(make("bdi", "", caption));
-    if (pressable) {
-      item.type = "button";
-      item.onclick = () => {
-        if (word) addWord(word);
-        else trigger("select", { index: i, settings: props.value.items[i].settings });
-      };
-    }
-    return item;
-  }
-
-  watch("value", update);
-  update();
+  };
 }
+
+function named({ name, colour }) {
+  const entry = make("bdi", colour ? "" : "none", name);
+  entry.style.setProperty("--colour", colour);
+  return entry;
+}
+
+/** What stands over a row of pictures. */
+const headed = ({ heading }) => heading && make("p", "heading", heading);

@@ -7,7 +7,13 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--disable-gpu", "--process-per-site"]
+PLAIN_HTTP = "gclip.test"
+"""A name of this machine that is not a secure context, as 127.0.0.1 is."""
+FLAGS = [
+    "--disable-gpu",
+    "--process-per-site",
+    f"--host-resolver-rules=MAP {PLAIN_HTTP} 127.0.0.1",
+]
 
 
 @contextmanager

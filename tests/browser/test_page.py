@@ -1,39 +1,52 @@
-"""The page around the canvas: words, links, errors, a lost connection."""
+"""The page around the canvas: photos, words, errors, files; servers that are killed, forget photos,
+ask for a password, or have no TLS."""
 
 import re
-from collections.abc import Callable
-from urllib.parse import parse_qs
+from contextlib import suppress
+from io import BytesIO
 
+import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from PIL import Image, ImageChops, ImageStat
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
+from gclip_core import assets
+from tests.browser import PLAIN_HTTP
 from tests.browser.conftest import (
+    FLOWER,
+    TABS,
+    WAIT,
+    Visit,
     after,
     answers,
     focused,
     give,
     legend,
     picture,
-    switch,
+    settled,
     turn_to,
     type_words,
+    words,
 )
-from tests.pictures import encoded
+from tests.demo import visitor as server_of
+from tests.demo.visitor import Server, serving
+from tests.pictures import encoded, png_bomb
+
+NO_STORAGE = """Object.defineProperty(window, "indexedDB", {
+    get() { throw new DOMException("no", "SecurityError") }
+})"""
 
 
-def test_pin(visitor: Callable[..., Page]) -> None:
-    """A patch pinned on one tab is pinned on the others, until the photo changes.
-
-    A tab that still shows the previous photo may have fewer patches.
-    """
+def test_pin(visitor: Visit) -> None:
+    """A patch pinned on one tab is pinned on the others, until the photo changes."""
     page = visitor(example="astronaut", words="face, flag")
     page.locator("#canvas .pad").click(position={"x": 100, "y": 60})
     expect(page.locator("#canvas .why")).to_be_visible()
     row, column, rows, columns = focused(page)
-    expect(page).to_have_url(re.compile(rf"patch=\w+\.{row * columns + column + 1}\b"))
+    expect(page).to_have_url(re.compile(rf"patch={row * columns + column + 1}\b"))
     turn_to(page, "How it works")
     expect(page.locator("#diagram .size")).to_contain_text(f"{columns} × {rows}")
-    spot = page.locator("#diagram .flow").get_attribute("style")
+    spot = page.locator("#diagram .flow").get_attribute("style") or ""
     x, y = (float(re.search(rf"--{name}: ([\d.]+)", spot)[1]) for name in "xy")
     assert (round(x * columns), round(y * rows)) == (column, row)
     page.locator("#diagram .large").click(position={"x": 120, "y": 20})
@@ -41,72 +54,26 @@ def test_pin(visitor: Callable[..., Page]) -> None:
     assert focused(page)[:2] != [row, column]
     after(page, page.locator("#samples button").first.click)
     expect(page.locator("#canvas .why")).to_be_hidden()
-    pad = page.locator("#canvas .pad")
-    box = pad.bounding_box() or {}
-    pad.click(position={"x": box["width"] - 5, "y": box["height"] - 5})
-    expect(page.locator("#canvas .why")).to_be_visible()
-    row, column, rows, columns = focused(page)
-    assert (row, column) == (rows - 1, columns - 1)
-    expect(page).to_have_url(re.compile(rf"patch=\w+\.{rows * columns}\b"))
 
 
-LINK = {
-    "example": "coffee",
-    "short_side": "256",
-    "words": ", ".join(("${7*7}", "{{x}}", '<img src=x onerror="document.title=1">', "שלום", "🐶")),
-    "nearest": "0",
-    "amf": "0",
-    "background": "0",
-    "refine": "none",
-    "threshold": "0.25",
-    "logit_scale": "33.3333333",
-    "block": "3",
-    "head": "2",
-}
-
-
-def test_link(visitor: Callable[..., Page]) -> None:
-    """A link restores every setting to the last digit, and the page gives the same link. Words are
-    treated as text, whatever they contain. What cannot be used is ignored, and the page says so."""
-    page = visitor(says="<b>planted</b>, cs", **LINK, cs="perhaps", **{"<b>planted</b>": 7})
-    expect(legend(page)).to_have_text([*LINK["words"].split(", "), "background"])
-    expect(switch(page, "AMF")).to_have_attribute("aria-checked", "false")
-    turn_to(page, "How it works")
-    expect(page.locator("#diagram .number")).to_have_text("3")
-    turn_to(page, "Share")
-    expect(page.locator("#link textarea")).to_have_value(re.compile("^http"))
-    link = parse_qs(page.locator("#link textarea").input_value().split("?")[1])
-    assert {name: values[0] for name, values in link.items()} == (
-        LINK | {"backbone": "built-in", "tab": "how"}
-    )
-    assert page.title() == "GCLIP"
-    assert page.locator("img[src=x]").count() == 0
-
-
-def test_downloads(flower: Page) -> None:
-    """Downloads have readable names; the link is copied even without access to the clipboard."""
-    turn_to(flower, "Share")
-    for button, end in (("Mask (indexed PNG)", ".png"), ("Cut-outs (zip)", ".zip")):
+def test_files(flower: Page) -> None:
+    """Files have readable names; the picture has the photo's own size, with its mask."""
+    with flower.expect_download() as download:
+        flower.get_by_role("button", name="Download picture").click()
+    assert download.value.suggested_filename == "flower-outlined.png"
+    image = Image.open(BytesIO(download.value.path().read_bytes()))
+    plain = Image.open(assets.path("photos", "flower.jpg"))
+    assert image.size == plain.size
+    assert ImageStat.Stat(ImageChops.difference(image.convert("RGB"), plain)).mean[0] > 20
+    for tab, button, name in (
+        ("Share", "Mask (indexed PNG)", "mask.png"),
+        ("Share", "Cut-outs (zip)", "cut-outs.zip"),
+        ("Compare", "Save as one figure", "methods.png"),
+    ):
+        turn_to(flower, tab)
         with flower.expect_download() as download:
             flower.get_by_role("button", name=button).click()
-        assert download.value.suggested_filename.endswith(end)
-    flower.evaluate("() => { navigator.clipboard.writeText = () => Promise.reject(Error()) }")
-    flower.get_by_role("button", name="Copy the link").click()
-    expect(flower.get_by_role("button", name="Copied")).to_be_visible()
-
-
-@pytest.mark.long
-def test_lost_connection(flower: Page) -> None:
-    """After a lost connection the page recovers by itself, with the words that were typed."""
-    after(flower, lambda: type_words(flower, "flower, sky"))
-    flower.context.set_offline(True)
-    switch(flower, "AMF").click()
-    expect(flower.locator(".toast-body").first).to_be_visible()
-    flower.context.set_offline(False)
-    expect(switch(flower, "AMF")).to_have_attribute("aria-checked", "true")
-    expect(legend(flower)).to_have_text(["flower", "sky", "background"])
-    after(flower, switch(flower, "AMF").click)
-    expect(flower).to_have_url(re.compile("amf=0"))
+        assert download.value.suggested_filename == name
 
 
 def test_compare(flower: Page) -> None:
@@ -130,78 +97,207 @@ def test_compare(flower: Page) -> None:
     expect(flower.locator("#large")).to_be_hidden()
 
 
-def test_quick_chips(flower: Page) -> None:
-    """Two words pressed at once are both added."""
-    after(flower, lambda: type_words(flower, "grass"))
-    chips = flower.locator("#chips button", has_text="+ ")
-    expect(chips.nth(1)).to_be_visible()
-    press = "chips => chips.slice(0, 2).map((chip) => (chip.click(), chip.innerText))"
-    words = ["grass", *(text.removeprefix("+ ") for text in chips.evaluate_all(press))]
-    expect(flower.locator("#words textarea")).to_have_value(", ".join(words))
-    expect(legend(flower)).to_have_text([*words, "background"])
-
-
 def test_words(flower: Page) -> None:
     """A new photo has its own words; typed words are one chip away.
 
     An example is a button with a name that the keyboard can reach and press.
     """
     first, second = flower.locator("#samples button").all()[1:3]
-    words = flower.locator("#words textarea")
-    assert first.get_by_role("img").get_attribute("alt")
-    type_words(flower, "")
-    expect(words).not_to_have_value("")
-    before = words.input_value()
+    assert first.inner_text()
+    after(flower, lambda: type_words(flower, ""))
+    expect(words(flower)).not_to_have_value("")
+    before = words(flower).input_value()
     first.focus()
     after(flower, lambda: flower.keyboard.press("Enter"))
-    expect(words).not_to_have_value(before)
+    expect(words(flower)).not_to_have_value(before)
     after(flower, lambda: type_words(flower, "cat, wall"))
     first.focus()
     flower.keyboard.press("Tab")
     expect(second).to_be_focused()
     after(flower, lambda: flower.keyboard.press("Enter"))
     expect(second).to_be_focused()
-    expect(words).not_to_have_value("cat, wall")
+    expect(words(flower)).not_to_have_value("cat, wall")
     after(flower, flower.get_by_role("button", name="↺ cat, wall").click)
-    expect(words).to_have_value("cat, wall")
+    expect(words(flower)).to_have_value("cat, wall")
     expect(legend(flower)).to_have_text(["cat", "wall", "background"])
 
 
-def test_refused_input(flower: Page) -> None:
-    """A file that is not an image gets an error message, and so do 201 classes, which stay in the
-    field; the next photo and fewer words work."""
-    before = legend(flower).all_inner_texts()
-    give(flower, b"no picture", "photo.png")
-    expect(flower.locator(".toast-body")).to_contain_text("image")
+@pytest.mark.parametrize(
+    ("data", "name", "why"),
+    [
+        (b"no picture", "<img src=x onerror=document.title=1>.png", "image"),
+        (png_bomb(30_000, 30_000), "bomb.png", "pixels"),
+        (b"ftypheic", "IMG_1.HEIC", "Export the photo as JPEG"),
+    ],
+)
+def test_refused_photo(flower: Page, data: bytes, name: str, why: str) -> None:
+    """A file that cannot be read leaves photo, words and mask as they are, and a sentence says why,
+    until the next photo."""
+    before, alert = legend(flower).all_inner_texts(), flower.locator("#photo").get_by_role("alert")
+    give(flower, data, name)
+    expect(alert).to_contain_text(why)
+    settled(flower)
     expect(legend(flower)).to_have_text(before)
-    expect(flower.locator(".pending, .uploading")).to_have_count(0)
-    flower.locator(".toast-close").click()
-    expect(flower.locator(".toast-body")).to_have_count(0)
-    give(flower, b"no picture", "notes.txt")
-    expect(flower.get_by_role("alert")).to_contain_text("notes.txt is not a photo")
-    expect(legend(flower)).to_have_text(before)
+    expect(flower.locator("#canvas img")).to_have_attribute("src", "photos/flower")
+    assert flower.title() == "GCLIP"
     after(flower, flower.locator("#samples button").nth(1).click)
-    words, before = ", ".join(f"word {i}" for i in range(201)), legend(flower).all_inner_texts()
-    type_words(flower, words)
-    expect(flower.locator(".toast-body")).to_contain_text("200 classes")
-    expect(flower.locator("#words textarea")).to_have_value(words)
+    expect(alert).to_be_hidden()
+
+
+def test_too_many_words(flower: Page) -> None:
+    """201 classes get a message and stay in the box; fewer words work."""
+    many, before = ", ".join(f"word {i}" for i in range(201)), legend(flower).all_inner_texts()
+    type_words(flower, many)
+    expect(flower.locator("#toast")).to_contain_text("200 classes")
+    expect(words(flower)).to_have_value(many)
     expect(legend(flower)).to_have_text(before)
     after(flower, lambda: type_words(flower, "flower"))
     expect(legend(flower)).to_have_text(["flower", "background"])
 
 
-def test_words_typed_meanwhile(flower: Page) -> None:
-    """A press beside the photo chooses another. Words sent before its answer are not replaced by
-    suggested ones."""
-    box = flower.locator("#words textarea")
-    with flower.expect_file_chooser() as chooser:
-        flower.locator("#photo").click(position={"x": 6, "y": 60})
-    data = encoded(picture(), "JPEG")
-    chooser.value.set_files({"name": "mine.jpg", "mimeType": "image/jpeg", "buffer": data})
-    box.fill("zebra, dog")
-    box.press("Enter")
+def test_photo_on_its_way(flower: Page) -> None:
+    """A photo is shown at once, without the previous mask, which comes back, with a sentence, if
+    the server refuses the photo. What is chosen meanwhile stays: an example, or typed words."""
+    legend_, photo = flower.locator("#canvas .legend"), flower.locator("#canvas img")
+    held, mine = list[Route](), encoded(picture(), "PNG")
+    flower.route("**/photos", held.append)
+    give(flower, mine)
+    expect(photo).to_have_attribute("src", re.compile("^blob:"))
+    expect(legend_).to_be_hidden()
+    held.pop().fulfill(status=422, json={"error": "<b>No</b> picture."})
+    expect(flower.locator("#photo").get_by_role("alert")).to_have_text("<b>No</b> picture.")
+    expect(photo).to_have_attribute("src", "photos/flower")
+    expect(legend_).to_be_visible()
+    give(flower, mine)
+    expect(flower.locator("body")).to_have_attribute("data-phase", "sending")
+    flower.locator("#samples button").nth(1).click()
+    settled(flower)
+    with flower.expect_response("**/photos"):
+        held.pop().continue_()
+    flower.unroute("**/photos")
+    give(flower, mine)
+    expect(flower).to_have_url(re.compile("example=raccoon"))
+    type_words(flower, "zebra, dog")
     expect(legend(flower)).to_have_text(["zebra", "dog", "background"])
-    expect(box).to_have_value("zebra, dog")
-    with flower.expect_file_chooser():
-        flower.get_by_role("button", name="Upload file").click()
-    expect(flower.locator("#photo img")).to_be_visible()
+    expect(words(flower)).to_have_value("zebra, dog")
+    expect(flower).to_have_url(re.compile("photo="))
+
+
+def test_forget(flower: Page) -> None:
+    """“Forget my photos” takes them from the browser; then a link to one needs the server."""
+    after(flower, lambda: give(flower, encoded(picture(), "PNG")))
+    turn_to(flower, "Share")
+    flower.get_by_role("button", name="Forget my photos").click()
+    expect(flower.locator("#toast")).to_contain_text("forgotten")
+    flower.reload()
+    settled(flower)
+    expect(flower.locator("#canvas img")).to_have_attribute("src", re.compile("^photos/"))
+
+
+def test_no_storage(visitor: Visit) -> None:
+    """Where the browser stores nothing, a photo is kept until the page is closed, which is said."""
+    page = visitor(script=NO_STORAGE, **FLOWER)
+    after(page, lambda: give(page, encoded(picture(), "PNG")))
+    expect(page.locator("#toast")).to_contain_text("stores nothing")
+    after(page, page.locator("#samples button").first.click)
+    after(page, page.go_back)
+    expect(legend(page).first).to_have_text("dog")
+    expect(page.locator("#canvas img")).to_have_attribute("src", re.compile("^blob:"))
+
+
+# --- servers --------------------------------------------------------------------------------------
+
+
+def uploads(sent: list[Request]) -> int:
+    return sum(request.method == "POST" and request.url.endswith("/photos") for request in sent)
+
+
+def test_lost_photo(visitor: Visit, sent: list[Request], monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the server has lost a photo, and when it was killed and started again, an open page goes
+    on with its photo, words and tab: it sends the photo again, unasked."""
+    with serving("--quiet") as server:
+        page = visitor(at=server.url, **FLOWER)
+        after(page, lambda: give(page, encoded(picture(), "PNG")))
+        after(page, lambda: type_words(page, "dog, grass, sky"))
+        assert uploads(sent) == 1
+        (stored,) = server.folder.rglob(re.search(r"photo=(\w+)", page.url)[1])
+        stored.unlink()
+        turn_to(page, "How it works")
+        assert uploads(sent) == 2
+        server.process.kill()
+        server.process.wait()
+        turn_to(page, "Segment")  # what was seen is still there
+        type_words(page, "dog, grass")
+        expect(page.locator("#toast")).to_contain_text("does not respond")
+        monkeypatch.setattr(server_of, "free_port", lambda: server.port)
+        with serving("--quiet"):
+            settled(page)
+            expect(legend(page)).to_have_text(["dog", "grass", "background"])
+            assert uploads(sent) == 3
+            turn_to(page, "Compare")
+            expect(page.locator("#canvas img")).to_have_attribute("src", re.compile("^blob:"))
+            page.reload()
+            settled(page)
+            assert "tab=compare" in page.url and uploads(sent) == 3
+
+
+def test_plain_http(visitor: Visit, url: str) -> None:
+    """The page works where a browser offers no secure context: upload, tabs, files, the link."""
+    page = visitor(at=url.replace("127.0.0.1", PLAIN_HTTP), **FLOWER)
+    assert page.evaluate("[isSecureContext, !!crypto.subtle, !!navigator.clipboard]") == [False] * 3
+    after(page, lambda: give(page, encoded(picture(), "PNG")))
+    for tab in TABS:
+        turn_to(page, tab)
+    page.get_by_role("button", name="Copy the link").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    page.reload()
+    turn_to(page, "Segment")
+    expect(legend(page).first).to_have_text("dog")
+
+
+def open_at(browser: Browser, url: str) -> Page:
+    page = browser.new_page()
+    page.set_default_timeout(WAIT)
+    page.goto(url)
+    return page
+
+
+def test_login(browser: Browser) -> None:
+    """With ``--auth``, the page asks for name and password, and then works."""
+    with serving("--quiet", "--auth", "ann:secret") as server:
+        page = open_at(browser, f"{server.url}/?example=dog&short_side=160")
+        expect(page.get_by_role("alert")).to_be_hidden()
+        for password in ("wrong", "secret"):
+            page.get_by_label("Name").fill("ann")
+            page.get_by_label("Password").fill(password)
+            page.get_by_role("button", name="Log in").click()
+            if password == "wrong":
+                expect(page.get_by_role("alert")).to_contain_text("Try again")
+        settled(page)
+        after(page, lambda: give(page, encoded(picture(), "PNG")))
+        expect(legend(page).first).to_have_text("dog")
+        page.close()
+
+
+def responds(server: Server) -> bool:
+    with suppress(httpx.TransportError):
+        return httpx.get(server.url, timeout=60).is_success
+    return False
+
+
+@pytest.mark.long
+def test_plain_page(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``python app.py --plain``: an example's mask is shown, and AMF changes it."""
+    monkeypatch.setattr(Server, "answers", responds)
+    with serving("--quiet", "--plain") as server:
+        page = open_at(browser, server.url)
+        page.get_by_role("button", name="flower").or_(
+            page.locator(".gallery-item, tr.tr-body")
+        ).first.click()
+        masks = page.locator(".mask")
+        expect(masks.first).to_be_visible()
+        first = masks.first.get_attribute("src") or ""
+        page.get_by_label("AMF").uncheck()
+        expect(masks.first).not_to_have_attribute("src", first)
+        expect(page.locator(".toast-body")).to_have_count(0)
+        page.close()

@@ -1,14 +1,14 @@
 """The whole page in this process, as clients reach it; and small photos for all."""
 
-import os
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
-from demo import backbones, main, scene
-from demo.gate import numbers
+from demo import backbones, limits, main, scene
+from demo.server import make_app
 from gclip_core.cache import BoundedCache
+from tests import free_port
 from tests.demo.visitor import Visitor
 from tests.models import loaded, small
 
@@ -18,7 +18,7 @@ def _small() -> Iterator[None]:
     """The built-in model encodes small photos by default."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backbones, "load_backbone", small)
-        patch.setattr(backbones, "_loaded", BoundedCache(numbers.MAX_BACKBONES))
+        patch.setattr(backbones, "_loaded", BoundedCache(limits.MAX_BACKBONES))
         yield
 
 
@@ -26,21 +26,32 @@ def _small() -> Iterator[None]:
 def as_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """The built-in model at its own size."""
     monkeypatch.setattr(backbones, "load_backbone", loaded)
-    monkeypatch.setattr(backbones, "_loaded", BoundedCache(numbers.MAX_BACKBONES))
+    monkeypatch.setattr(backbones, "_loaded", BoundedCache(limits.MAX_BACKBONES))
     monkeypatch.setattr(scene, "CACHE", BoundedCache(100))
 
 
 @pytest.fixture(scope="session")
-def url() -> Iterator[str]:
-    args = main.parser().parse_args(["--backbone", "built-in", "--no-downloads"])
-    host = backbones.HOST
-    backbones.HOST = main.make_host(args)
-    blocks = main.build()
-    uploads = Path(os.environ["GRADIO_TEMP_DIR"])
-    _, address, _ = main.serve(blocks, args, uploads)
-    yield address.rstrip("/")
-    blocks.close(verbose=False)
+def served() -> Iterator[Callable[..., str]]:
+    """Serves the page in this process; returns its address."""
+    apps, host = list[Any](), backbones.HOST
+
+    def serve(login: tuple[str, str] | None = None, **options: Any) -> str:
+        app = make_app(login)
+        apps.append(app)
+        options |= {"server_port": free_port(), "prevent_thread_lock": True, "quiet": True}
+        _, url, _ = app.launch(**main.OFF, **options)
+        return url.rstrip("/")
+
+    backbones.HOST = main.make_host(main.parser().parse_args(["--no-downloads"]))
+    yield serve
+    for app in apps:
+        app.get_blocks().close(verbose=False)
     backbones.HOST = host
+
+
+@pytest.fixture(scope="session")
+def url(served: Callable[..., str]) -> str:
+    return served()
 
 
 @pytest.fixture(scope="module")

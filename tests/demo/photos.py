@@ -1,19 +1,18 @@
-"""Photos, scenes and a visitor for tests of the page, all with the built-in model."""
+"""Photos and scenes for tests of the page, all with the built-in model."""
 
 import gzip
-import json
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from demo.answer import Seen, answer
 from demo.scene import Photo, Scene
 from demo.settings import Settings
 from evaluation.photos import shipped_photos
 
-DOG, FLOWER = (str(shipped_photos()[name].path) for name in ("dog", "flower"))
+DOG, FLOWER = shipped_photos()["dog"].path, shipped_photos()["flower"].path
 SMALL = {"short_side": 112, "refine": "none"}
 """Settings with which all methods are fast."""
 USUAL = {
@@ -52,40 +51,20 @@ OTHER = {
 """A value other than the default for every setting."""
 
 
-def small_dog(folder: Path, name: str = "photo.png", size: tuple[int, int] = (240, 160)) -> str:
+def small_dog(folder: Path, name: str = "photo.png", size: tuple[int, int] = (240, 160)) -> Path:
     """A small photo of a dog, which is no example."""
     path = folder / name
     Image.open(DOG).resize(size).save(path)
-    return str(path)
+    return path
 
 
-def scene(path: str = DOG, **settings: Any) -> Scene:
-    return Scene(Photo.of(path), Settings(**settings)).with_words()
+def scene(path: Path | str = "dog", **settings: Any) -> Scene:
+    """A scene of a file, or of the example of that name."""
+    photo = Photo.of_file(path) if isinstance(path, Path) else Photo.of_example(path)
+    return Scene(photo, Settings(**settings)).with_words()
 
 
 def numbers(packed: dict[str, Any]) -> np.ndarray:
-    """Arrays as a browser fetches them."""
-    data = gzip.decompress(Path(packed["file"]["path"]).read_bytes())
+    """An array as the browser unpacks it."""
+    data = gzip.decompress(b64decode(packed["gzip"]))
     return np.frombuffer(data, np.uint8).reshape(packed["shape"])
-
-
-class Session:
-    """The state of one page: the values of its answers. Settings are as a browser sends them."""
-
-    def __init__(self, path: str | None = DOG, tab: str = "segment", **settings: Any) -> None:
-        self.path, self.tab, self.seen = path, tab, Seen()
-        self.settings = Settings().model_dump() | settings
-
-    def ask(self, **changes: Any) -> dict[str, Any]:
-        """The outputs of one answer, after changes of settings, ``path`` or ``tab``."""
-        for name in ("path", "tab"):
-            setattr(self, name, changes.pop(name, getattr(self, name)))
-        self.settings |= changes
-        outputs: dict[str, Any] = {}
-        for part in answer(self.seen, self.tab, self.path, *self.settings.values()):
-            self.seen = part.pop("seen", self.seen)
-            outputs |= part
-        if "filled" in outputs:
-            _, outputs["words"], _ = json.loads(outputs["filled"])
-            self.settings["words"] = outputs["words"]
-        return outputs

@@ -1,5 +1,8 @@
-"""The page's one event, without a server: what changes, what stays, and what is refused."""
+"""Answers: each piece is a function of the photo and of the settings that it does not ignore."""
 
+import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,214 +10,263 @@ from typing import Any
 import numpy as np
 import pytest
 
-from demo import backbones, plots, scene
-from demo.answer import VIEWS, Seen, answer
+from demo import backbones, segment
+from demo.answer import IN_VIEW, PIECES, SWITCHES, Piece
+from demo.scene import Scene
 from demo.settings import Settings
 from gclip_core import GclipError, inspection
 from gclip_core.backbones.load import WEIGHTS_FOLDER
-from tests.demo.photos import DOG, FLOWER, OTHER, SMALL, USUAL, Session, numbers, small_dog
-from tests.demo.photos import scene as scene_of
+from tests.demo.photos import OTHER, SMALL, USUAL, numbers, scene, small_dog
+from tests.demo.visitor import FailedError, Visitor
+
+SECRET = "zanzibar"
+BASES = {
+    "damaged": USUAL,
+    "whole": {"words": "dog, grass", **SMALL},
+    "other method": {"backbone": "built-in-damaged", "method": "resclip", "enlarged": "gclip"}
+    | SMALL,
+}
+"""Scenes whose pieces differ most: CS acts or is idle, GCLIP or another method."""
+OF_PHOTO = [name for name, piece in PIECES.items() if "*" not in piece.ignores]
+FOLLOWING = {"enlarged": "large", "head": "closer", "block": "norms", "global_threshold": "tower"}
+FOLLOWING |= {"n_fused": "attention_text"}
 
 
-def test_first_answer_fills_the_open_tab() -> None:
-    """An example has its own words; closed tabs are not computed."""
-    session = Session()
-    outputs = session.ask()
-    assert session.settings["words"].startswith("dog, person, grass")
-    assert outputs["canvas"]["masks"][1]["score"] > 0.5
-    segment = {name for name, view in VIEWS.items() if "segment" in view.tabs}
-    assert segment <= set(outputs) and not set(outputs) & (set(VIEWS) - segment)
-    assert not set(session.ask()) & set(VIEWS), "the same again sends nothing"
-
-
-def test_change_sends_what_depends_on_it() -> None:
-    """A switch does not recompute what is slow and does not change."""
-    session = Session(**SMALL)
-    session.ask()
-    slow = {name for name, view in VIEWS.items() if view.ignores}
-    for change, sent in (
-        ({"amf": False}, {"canvas", "canvas.looks"}),
-        ({"background_weight": 0.2}, {"canvas"}),
-        ({"block": 3}, {"norms"}),
-        ({"words": "dog, cat"}, {"canvas", "chips"}),
-        ({"enlarged": "sclip"}, set()),
-    ):
-        assert set(session.ask(**change)) & slow == sent, change
-
-
-FOLLOWING = {"enlarged": "large", "head": "diagram.closer", "global_threshold": "diagram.tower"}
-FOLLOWING |= {"block": "norms_text", "n_fused": "attention_text"}
-IN_PART = [name for name, view in VIEWS.items() if 0 < len(view.ignores) < len(OTHER)]
-
-
-def shown(current: scene.Scene, name: str) -> Any:
-    value = VIEWS[name].make(current)
-    return plots.image(value).tobytes() if name == "norms" else value
+def made(current: Scene, name: str) -> str:
+    """A piece as it is sent: JSON, which has no NaN."""
+    return json.dumps(PIECES[name].make(current.with_words()), allow_nan=False)
 
 
 @pytest.fixture(scope="module")
-def usual(tmp_path_factory: pytest.TempPathFactory) -> scene.Scene:
-    """A scene in which every setting has an effect."""
-    return scene_of(small_dog(tmp_path_factory.mktemp("usual")), **USUAL)
+def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scene]:
+    own = small_dog(tmp_path_factory.mktemp("photo"))
+    return {name: scene(own if name == "damaged" else "dog", **BASES[name]) for name in BASES}
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("name", OF_PHOTO)
+def test_ignored_settings_change_nothing(name: str, base: str, bases: dict[str, Scene]) -> None:
+    """The browser keeps a piece for all values of what it ignores: a wrong entry would show a stale
+    mask."""
+    current, ignored = bases[base], {*PIECES[name].ignores}
+    usual = made(current, name)
+    for group in (SWITCHES, IN_VIEW, Settings.model_fields):
+        others = {setting: OTHER[setting] for setting in group if setting in ignored}
+        assert made(current.with_settings(**others), name) == usual, others
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_setting_is_followed(name: str, usual: scene.Scene) -> None:
-    """An output that depends on it has another value: the one of FOLLOWING, or the canvas."""
-    view = FOLLOWING.get(name, "canvas")
-    assert shown(usual.with_settings(**{name: OTHER[name]}), view) != shown(usual, view)
+def test_setting_is_followed(name: str, bases: dict[str, Scene]) -> None:
+    """By a piece of the tab that shows it, in a scene in which every setting has an effect."""
+    if name in SWITCHES:  # the pieces have a value for each of their states
+        return
+    piece, usual = FOLLOWING.get(name, "canvas"), bases["damaged"]
+    assert name not in PIECES[piece].ignores
+    assert made(usual.with_settings(**{name: OTHER[name]}), piece) != made(usual, piece)
 
 
-@pytest.mark.parametrize("name", IN_PART)
-def test_ignored_settings_change_nothing(name: str, usual: scene.Scene) -> None:
-    """Each output that is not recomputed would be the same."""
-    others = {setting: OTHER[setting] for setting in VIEWS[name].ignores}
-    assert shown(usual.with_settings(**others), name) == shown(usual, name)
+@pytest.mark.parametrize("base", ["damaged", "whole"])
+def test_pieces_have_a_value_for_every_switch(base: str, bases: dict[str, Scene]) -> None:
+    """Bit 0 of an index is AMF, bit 1 is CS, where CS acts."""
+    current = bases[base]
+    states = [{"amf": bool(n & 1), "cs": bool(n & 2)} for n in range(2 ** len(current.ideas))]
+    assert len(states) == (4 if base == "damaged" else 2)
+    canvas, looks = segment.canvas(current), segment.looks(current)
+    for n, on in enumerate(states):
+        mask = current.with_settings(**on).mask()
+        assert (numbers(canvas["masks"][n]["mask"]) == mask.labels.byte().numpy()).all()
+        assert canvas["masks"][n]["title"] == mask.method.title
+        matrix = inspection.last_attention(current.encoded, mask.method)[1:, 1:]
+        shares = (matrix / matrix.amax(1, keepdim=True)).sqrt().numpy()
+        assert np.abs(numbers(looks["matrices"][n]) / 255 - shares).max() < 0.035, "16 levels"
+    for name, idea in (("attention_text", "amf"), ("attention", "cs"), ("norms", "cs")):
+        values = PIECES[name].make(current)
+        assert len(values) == (2 if idea in current.ideas else 1)
+        assert all(one != values[0] for one in values[1:])
+    python = PIECES["python"].make(current)
+    assert [("amf=False" in code, "cs=False" in code) for code in python] == [
+        (True, True), (False, True), (True, False), (False, False),
+    ]  # fmt: skip
+
+
+def test_mask_comes_first(visitor: Visitor) -> None:
+    """Of all that Segment shows; only what names the words is before it."""
+    asked = [name for name, piece in PIECES.items() if piece.tab in ("", "segment")]
+    pieces = [[*piece] for (piece,) in visitor.call("answer", "flower", SMALL, asked[::-1])]
+    assert pieces[:2] == [["words"], ["canvas"]]
+    assert {name for (name,) in pieces} == {*asked}
+
+
+def test_same_answer_whatever_else_is_asked(url: str, tmp_path: Path) -> None:
+    """It depends on no order, repetition or other visitor."""
+    data = small_dog(tmp_path).read_bytes()
+    photos = ["flower", Visitor(url).uploaded(data)]
+    wishes = [
+        (photo, SMALL | settings, names)
+        for photo in photos
+        for settings in ({}, {"words": "cat, grass", "amf": False}, {"method": "sclip", "head": 2})
+        for names in (["words", "canvas"], ["closer"], ["python", "looks"])
+    ]
+
+    def ask(order: int) -> list[tuple[int, dict]]:
+        visitor = Visitor(url)
+        numbered = [*enumerate(wishes)][::order] + [(0, wishes[0])]
+        return [(number, visitor.pieces(*wish)) for number, wish in numbered]
+
+    alone = dict(ask(1))
+    with ThreadPoolExecutor(2) as pool:
+        for answers in pool.map(ask, (-1, 1)):
+            assert all(answer == alone[number] for number, answer in answers)
+
+
+def test_photo_that_is_gone(visitor: Visitor, tmp_path: Path, monkeypatch: Any) -> None:
+    """The browser is told so, and sends it again; also if it goes while it is read."""
+    assert visitor.pieces("0" * 32, {}, ["words"]) == {"gone": "0" * 32}
+    data = small_dog(tmp_path, size=(120, 90)).read_bytes()
+    photo = visitor.uploaded(data)
+
+    def delete(current: Scene) -> str:
+        current.photo.path.unlink()
+        return str(current.photo.path.read_bytes())
+
+    monkeypatch.setitem(PIECES, "chips", Piece("segment", delete))
+    assert visitor.pieces(photo, SMALL, ["words", "chips"])["gone"] == photo
+    (answer,) = next(visitor.call("download", photo, SMALL, "mask"))
+    assert answer == {"gone": photo}
+    assert visitor.uploaded(data) == photo
+    assert visitor.pieces(photo, SMALL, ["words"])["words"]["isOwn"]
+
+
+def test_refusal_in_mid_answer(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sent before it stays; nothing follows."""
+
+    def refuse(_: Scene) -> None:
+        raise GclipError("no memory")
+
+    monkeypatch.setitem(PIECES, "chips", replace(PIECES["chips"], make=refuse))
+    answer = visitor.call("answer", "flower", SMALL, ["words", "canvas", "chips", "looks"])
+    assert [[*piece] for (piece,) in answer] == [["words"], ["canvas"], ["error"]]
+    with pytest.raises(FailedError, match="no memory"):
+        visitor.ask(**SMALL)
+
+
+def test_log(visitor: Visitor, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    """A request is one line without any typed or forged text, or the visitor's address."""
+    with caplog.at_level(logging.INFO, "demo"):
+        visitor.ask(words=f"{SECRET}, grass", **SMALL)
+        visitor.pieces(SECRET, {}, [f"\n{SECRET}"])
+        for forged in ({SECRET: 1}, {"amf": SECRET}):
+            with pytest.raises(FailedError, match=SECRET):
+                visitor.pieces("flower", forged, ["words"])
+        visitor.uploaded(small_dog(tmp_path, f"{SECRET}.png", (60, 50)).read_bytes())
+        visitor.program("about")
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("demo")]
+    assert len(lines) >= 2 and all(line.startswith("answered ") for line in lines)
+    assert SECRET not in caplog.text and "127.0.0.1" not in caplog.text
+
+
+def test_backbone_that_is_not_here(
+    visitor: Visitor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Size and licence come instead of an answer."""
+    monkeypatch.setenv(WEIGHTS_FOLDER, str(tmp_path))
+    monkeypatch.setattr(backbones, "HOST", backbones.Host())
+    (offer,) = visitor.ask(backbone="metaclip-vit-b-16", **SMALL).values()
+    assert offer["canDownload"] and offer["name"] == "metaclip-vit-b-16"
+    assert "599 MB" in offer["text"] and "CC-BY-NC-4.0" in offer["text"]
+    monkeypatch.setattr(backbones, "HOST", backbones.Host(downloads=False))
+    (offer,) = visitor.ask(backbone="metaclip-vit-b-16", **SMALL).values()
+    assert not offer["canDownload"] and "downloads are off" in offer["text"]
+    ((failed,),) = visitor.call("fetch", "metaclip-vit-b-16")
+    assert "downloads are off" in failed["error"]
+
+
+# --- words ---------------------------------------------------------------------------------------
 
 
 def test_photo_has_its_own_words(tmp_path: Path) -> None:
-    """A new photo has its own words, and so does an emptied field."""
-    session = Session(**SMALL)
-    filled = session.ask()["words"]
-    assert session.ask(backbone="built-in-damaged")["words"] == filled, "models have the same words"
-    assert session.ask(path=FLOWER)["words"] == "flower, plant"
-    own = session.ask(path=small_dog(tmp_path))
-    assert "dog" in own["words"] and "girl" not in own["words"] and "undo" not in own
-    assert session.ask(words=" ")["words"] == own["words"]
-    session.ask(path=DOG)
-    assert session.settings["words"] == filled
-    came = session.ask(path=FLOWER, words="leaf")["words"]
-    assert came == "leaf", "words that come with a photo are its own"
-
-
-def test_typed_words_are_never_lost() -> None:
-    """One chip restores them, after another photo and after other words."""
-
-    def undo(outputs: dict[str, Any]) -> list[str]:
-        return [chip["settings"]["words"] for chip in outputs["undo"]["items"]]
-
-    session = Session(**SMALL)
-    session.ask()
-    assert "undo" not in session.ask(words="kite, sky")
-    outputs = session.ask(path=FLOWER)
-    assert outputs["words"] == "flower, plant" and undo(outputs) == ["kite, sky"]
-    assert undo(session.ask(**outputs["undo"]["items"][0]["settings"])) == []
-    assert "undo" not in session.ask(words="kite, sky, leaf"), "none is gone"
-    assert undo(session.ask(words="leaf")) == ["kite, sky, leaf"]
-    assert undo(session.ask(words="kite, sky, leaf")) == [], "all is there again"
+    """They fill an empty field; models have the same."""
+    own = small_dog(tmp_path)
+    for photo in ("dog", own):
+        words = segment.words(scene(photo, **SMALL))
+        assert words["isOwn"] and "dog" in words["text"] and "girl" not in words["text"]
+        assert segment.words(scene(photo, words=" ", **SMALL)) == words
+        assert segment.words(scene(photo, backbone="built-in-damaged", **SMALL)) == words
+    assert segment.words(scene("flower"))["text"] == "flower, plant"
+    assert segment.words(scene("flower", words="leaf")) == {"text": "leaf", "isOwn": False}
 
 
 def test_words_without_a_comma() -> None:
     """An unknown phrase of known words is offered as several things."""
-    session = Session(words="wall, cat keyboard", **SMALL)
-    chip = session.ask()["chips"]["items"][0]
+    chip = segment.chips(scene(words="wall, cat keyboard", **SMALL))["items"][0]
     assert chip["caption"] == "Separate: cat, keyboard"
     assert chip["settings"] == {"words": "wall, cat, keyboard"}
-    assert "word" in session.ask(words="old red car, traffic light")["chips"]["items"][0]
-
-
-def test_refusal_in_mid_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was sent before the refusal is recorded, so that going back recomputes it."""
-
-    def refuse(_: scene.Scene) -> None:
-        raise GclipError("no memory")
-
-    session = Session(words="dog", **SMALL)
-    session.ask()
-    monkeypatch.setitem(VIEWS, "canvas.looks", replace(VIEWS["canvas.looks"], make=refuse))
-    with pytest.raises(GclipError):
-        session.ask(amf=False)
-    assert session.ask(amf=True)["canvas"]["shown"] == 1
+    chips = segment.chips(scene(words="old red car, traffic light", **SMALL))
+    assert "word" in chips["items"][0]
 
 
 def test_unknown_word_is_replaced_with_a_way_back() -> None:
     """The nearest known word stands for it; if it is used as typed, there is no score."""
-    session = Session(words="dachshund, grass", background=False, **SMALL)
-    outputs = session.ask()
-    canvas, chip = outputs["canvas"], outputs["chips"]["items"][0]
+    current = scene(words="dachshund, grass", background=False, **SMALL)
+    canvas, chips = segment.canvas(current), segment.chips(current)
     named = [(c["name"], c["as"]) for c in canvas["classes"]]
     assert named == [("dachshund", "dog"), ("grass", "")]
-    assert outputs["chips"]["note"].endswith("that it knows: “dog” for “dachshund”.")
+    assert chips["note"].endswith("that it knows: “dog” for “dachshund”.")
     assert all(entry["isKnown"] for entry in canvas["classes"])
     assert canvas["masks"][0]["score"] is not None
-    assert chip["caption"] == "Use “dachshund” as typed"
-    outputs = session.ask(**chip["settings"])
-    canvas, chip = outputs["canvas"], outputs["chips"]["items"][0]
+    assert chips["items"][0]["caption"] == "Use “dachshund” as typed"
+    current = current.with_settings(**chips["items"][0]["settings"])
+    canvas, chips = segment.canvas(current), segment.chips(current)
     assert [c["name"] for c in canvas["classes"]] == ["dachshund", "grass"]
     assert [view["score"] for view in canvas["masks"]] == [None, None]
-    assert "does not know “dachshund”" in outputs["chips"]["note"]
+    assert "does not know “dachshund”" in chips["note"]
     assert [entry["isKnown"] for entry in canvas["classes"]] == [False, True]
+    chip = chips["items"][0]
     assert (chip["caption"], chip["settings"]) == ("Use “dog”", {"nearest": True})
+
+
+# --- the canvas ----------------------------------------------------------------------------------
 
 
 def test_background_is_on_for_typed_words() -> None:
     """The background's share is the last; without a background, every pixel has a word."""
-    session = Session(words="dog", **SMALL)
-    on = session.ask()["canvas"]["masks"][1]
-    assert 0.3 < on["shares"][-1] < 0.95
-    off = session.ask(background=False)["canvas"]["masks"][1]
-    assert off["shares"] == [1, 0]
-    less = session.ask(background=True, background_weight=0.1)["canvas"]["masks"][1]
-    assert less["shares"][-1] < on["shares"][-1]
+
+    def shares(**settings: Any) -> list[float]:
+        return segment.canvas(scene(words="dog", **SMALL, **settings))["masks"][1]["shares"]
+
+    on = shares()[-1]
+    assert 0.3 < on < 0.95
+    assert shares(background=False) == [1, 0]
+    assert shares(background_weight=0.1)[-1] < on
 
 
-def test_damaged_model_compares_cs_too() -> None:
-    """There is a mask for each state of both switches; the banner leads back."""
-    session = Session(backbone="built-in-damaged", **SMALL)
-    canvas = session.ask()["canvas"]
-    assert canvas["ideas"] == ["AMF", "CS"] and canvas["shown"] == 3 and not canvas["idle"]
-    current = scene_of(backbone="built-in-damaged", **SMALL)
-    for shown, view in enumerate(canvas["masks"]):
-        mask = current.with_settings(amf=bool(shown & 1), cs=bool(shown & 2)).mask()
-        assert (numbers(view["mask"]) == mask.labels.byte().numpy()).all()
-    assert canvas["banner"]["text"].startswith("Simulation")
-    assert current.suggested() == current.undamaged.suggested()
-    assert session.ask(cs=False)["canvas"]["shown"] == 1
-    back = session.ask(**canvas["banner"]["settings"])["canvas"]
-    assert back["ideas"] == ["AMF"] and not back["banner"]
-    assert session.ask(**back["idle"]["settings"])["canvas"]["shown"] == 3
-
-
-def test_mask_and_words_come_first() -> None:
-    """What follows repeats them, because a busy browser shows only the last of several updates."""
-    first, last = answer(Seen(), "segment", DOG, *Settings(**SMALL).model_dump().values())
-    assert first.keys() <= last.keys() and {"canvas", "filled"} <= first.keys()
-    assert last.keys() - first.keys() >= {"attention", "norms", "chips"}
-
-
-def test_switch_that_can_do_nothing_is_dimmed() -> None:
-    """And a line says why."""
-    session = Session(**SMALL)
-    canvas = session.ask()["canvas"]
+def test_way_to_the_damaged_model_and_back() -> None:
+    current = scene("dog", **SMALL)
+    canvas = segment.canvas(current)
+    assert canvas["ideas"] == ["AMF"] and not canvas["banner"]
     assert [switch["isIdle"] for switch in canvas["switches"]] == [False, True]
     assert "no outlier channel" in canvas["idle"]["text"]
-    canvas = session.ask(method="sclip")["canvas"]
+    damaged = current.with_settings(**canvas["idle"]["settings"])
+    canvas = segment.canvas(damaged)
+    assert canvas["ideas"] == ["AMF", "CS"] and not canvas["idle"]
+    assert canvas["banner"]["text"].startswith("Simulation")
+    assert damaged.suggested() == current.suggested()
+    assert damaged.with_settings(**canvas["banner"]["settings"]).settings == current.settings
+
+
+def test_switches_of_another_method() -> None:
+    """Both are idle, a line says why and leads back, and its mask is beside GCLIP's."""
+    current = scene(method="sclip", **SMALL)
+    canvas = segment.canvas(current)
     assert [switch["isIdle"] for switch in canvas["switches"]] == [True, True]
     assert "SCLIP" in canvas["idle"]["text"]
     assert [view["title"] for view in canvas["masks"]] == ["GCLIP (AMF)", "SCLIP"]
-    assert canvas["shown"] == 1
-    assert session.ask(**canvas["idle"]["settings"])["canvas"]["ideas"] == ["AMF"]
-
-
-def test_backbone_that_is_not_here_changes_nothing_yet(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Size and licence are shown; the page keeps the previous backbone."""
-    monkeypatch.setenv(WEIGHTS_FOLDER, str(tmp_path))
-    monkeypatch.setattr(backbones, "HOST", backbones.Host())
-    session = Session(**SMALL)
-    patches = session.ask()["canvas"]["of"]
-    outputs = session.ask(backbone="metaclip-vit-b-16")
-    assert not set(outputs) & set(VIEWS)
-    assert outputs["fetch.visible"]
-    assert "599 MB" in outputs["fetch_text"] and "CC-BY-NC-4.0" in outputs["fetch_text"]
-    assert session.ask(amf=False)["canvas"]["of"] == patches
-    assert not session.ask(backbone="built-in")["fetch.visible"]
+    assert current.with_settings(**canvas["idle"]["settings"]).settings.method == "gclip"
 
 
 def test_reasons_add_up_and_agree_with_the_mask() -> None:
     """A patch's bars add up to 1, and the longest is its word in the mask."""
-    canvas = Session(refine="none").ask()["canvas"]
+    canvas = segment.canvas(scene(refine="none"))
     view, (rows, columns) = canvas["masks"][1], canvas["grid"]
     reasons, labels = numbers(view["reasons"]), numbers(view["mask"]).astype(np.int16)
     assert reasons.shape == (len(canvas["classes"]) + 1, rows * columns)
@@ -224,14 +276,3 @@ def test_reasons_add_up_and_agree_with_the_mask() -> None:
     y = ((np.arange(rows) + 0.5) * height / rows).astype(int)
     x = ((np.arange(columns) + 0.5) * width / columns).astype(int)
     assert (reasons.argmax(0) == labels[np.ix_(y, x)].ravel()).mean() > 0.98
-
-
-def test_looks_are_the_last_attention() -> None:
-    """Row i is what patch i attends to: square roots of shares of the row's maximum."""
-    looks = Session(**SMALL).ask()["canvas.looks"]
-    current = scene_of(**SMALL)
-    for on, packed in enumerate(looks["matrices"]):
-        method = current.settings.gclip(amf=bool(on))
-        matrix = inspection.last_attention(current.encoded, method)[1:, 1:]
-        shares = (matrix / matrix.amax(1, keepdim=True)).sqrt().numpy()
-        assert np.abs(numbers(packed) / 255 - shares).max() < 0.035, "16 levels"

@@ -13,11 +13,10 @@ from PIL import Image
 
 import gclip_core as gclip
 from demo import api, backbones
-from demo.gate import API
 from demo.scene import Scene
 from demo.settings import Settings
 from gclip_core import __version__, assets
-from tests.demo.visitor import FailedError, Visitor
+from tests.demo.visitor import API, FailedError, Visitor
 
 PICTURE = str(assets.path("photos", "chelsea.jpg"))
 
@@ -29,7 +28,7 @@ def client(url: str) -> Client:
 
 @pytest.fixture(scope="module")
 def photo(visitor: Visitor) -> dict[str, Any]:
-    return visitor.uploaded(Path(PICTURE).read_bytes(), "chelsea.jpg")
+    return visitor.file(Path(PICTURE).read_bytes(), "chelsea.jpg")
 
 
 def labels(path: str) -> np.ndarray:
@@ -39,10 +38,14 @@ def labels(path: str) -> np.ndarray:
 
 
 def test_endpoints(client: Client) -> None:
-    """Three are public, and described."""
+    """Three are public, and described, with the parameters of their functions."""
     named = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(named) == {"/segment", "/suggest", "/about"}
     assert all(entry.get("description") for entry in named.values())
+    for function in (api.segment, api.suggest, api.about):
+        described = named[f"/{function.__name__}"]["parameters"]
+        names = [parameter["parameter_name"] for parameter in described]
+        assert names == [*inspect.signature(function).parameters]
 
 
 @pytest.mark.parametrize(
@@ -99,7 +102,7 @@ WRONG = {
     "no words": ({"words": " , "}, "at least one word"),
     "words null": ({"words": None}, "“words” .*string"),
     "201 synonyms": ({"words": ";".join(f"thing {n}" for n in range(201))}, "and synonyms"),
-    "4,001 characters": ({"words": "x" * 4001}, "“words” .*4000 characters"),
+    "4,001 characters": ({"words": "x" * 4001}, "“Words” .*4000 characters"),
     "threshold a text": ({"threshold": "0.5"}, "“threshold” .*number"),
     "backbone unknown": ({"backbone": "nope"}, "“backbone” .*'built-in'"),
     "backbone not here": ({"backbone": "openai-vit-l-14"}, "is not on this machine"),

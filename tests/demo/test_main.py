@@ -1,7 +1,5 @@
-"""What hosts rely on: options, health, log, login, the environment, and a clean shutdown."""
+"""What hosts rely on: options, health, log-in, the environment, and one sentence for an error."""
 
-import asyncio
-import logging
 import os
 import re
 import shutil
@@ -9,23 +7,23 @@ import socket
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
+from gradio_client import Client
 
 from demo import backbones, main
-from demo.gate import files, process
 from gclip_core import BACKBONES, __version__
 from gclip_core.backbones import load
 from tests import ROOT, free_port
-from tests.demo.visitor import APP, Visitor, serving, wait_for
+from tests.demo.photos import SMALL
+from tests.demo.visitor import API, APP, JOIN, UPLOAD, Visitor, serving
 
 SECRET = "zanzibar"
+LOGIN = "a", "b:c"
 
 
 @pytest.mark.parametrize(
@@ -64,7 +62,7 @@ def test_options_from_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path:
         "auth": "a:b:c",
         "weights-dir": str(tmp_path),
     }
-    switches = ("no-downloads", "quiet", "share")
+    switches = ("no-downloads", "quiet", "share", "plain")
     words = [word for name, value in given.items() for word in (f"--{name}", value)]
     wanted = main.parser().parse_args([*words, *(f"--{name}" for name in switches)])
     assert wanted.auth == ("a", "b:c")
@@ -91,11 +89,10 @@ def test_no_start(
     options: list[str],
     sentence: str,
     capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One line, and the exit status 2."""
-    monkeypatch.setenv(files.FOLDER, str(tmp_path))
+    monkeypatch.setenv("GRADIO_TEMP_DIR", os.environ["GRADIO_TEMP_DIR"])
     monkeypatch.setattr(backbones, "HOST", backbones.HOST)
     with socket.create_server(("127.0.0.1", 0)) as other:
         options = [option.format(taken=other.getsockname()[1]) for option in options]
@@ -122,100 +119,87 @@ def test_health(url: str) -> None:
     assert (health["device"], health["waiting"]) == ("cpu", 0)
 
 
-def test_log(url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A request is one line without any typed or forged text."""
-    visitor = Visitor(url)
-    with caplog.at_level(logging.INFO, "demo"):
-        visitor.ask(words=f"{SECRET},grass", tab=f"\n{SECRET}")
-        visitor.program("about")
-    lines = [record.getMessage() for record in caplog.records if record.name.startswith("demo")]
-    assert [re.sub(r"ms=\d+", "ms", line) for line in lines] == [
-        "answered tab=segment backbone=built-in ms",
-        "answered api=about ms",
-    ]
-    assert SECRET not in caplog.text
+def test_closed_routes(url: str) -> None:
+    """What Gradio and FastAPI would serve besides: their documents load from other hosts."""
+    for path in ("docs", "redoc", "openapi.json", "monitoring/summary", "gradio_api/dev/reload"):
+        assert httpx.get(f"{url}/{path}").status_code in (403, 404, 405), path
 
 
-def test_login(tmp_path: Path) -> None:
-    """Without it, nothing is shown, computed or stored."""
-    blocks, args = main.build(), main.parser().parse_args(["--auth", "a:b"])
-    _, url, _ = main.serve(blocks, args, tmp_path)
+ROUTES = [
+    *(("GET", path) for path in ("/config", "/photos/flower", f"{API}/info", f"{API}/queue/data")),
+    *(("GET", path) for path in ("/web/", "/theme.css", f"{API}/file=/etc/passwd", "/docs")),
+    *(
+        ("POST", path)
+        for path in ("/photos", JOIN, UPLOAD, f"{API}/call/about", f"{API}/run/about")
+    ),
+    *(("HEAD", path) for path in ("/", "/config", "/health/../config", "/login/../config")),
+    *(("GET", path) for path in ("/health/x", "/login/x", "/%2e/config", "/gclip/config")),
+]
+
+
+def test_login(served: Callable[..., str], capfd: pytest.CaptureFixture[str]) -> None:
+    """Without it, nothing is shown, computed or stored; with it, everything is as before."""
+    url = served(LOGIN)
+    form = {"username": LOGIN[0], "password": LOGIN[1]}
     web = httpx.Client(base_url=url, timeout=60)
-    assert web.get("/config").status_code == 401
-    assert web.post("/gradio_api/call/about", json={"data": []}).status_code == 401
-    assert web.post("/gradio_api/upload", files={"files": b"x"}).status_code == 401
-    assert web.post("/login", data={"username": "a", "password": "c"}).status_code == 400
-    assert web.post("/login", data={"username": "a", "password": "b"}).status_code == 200
-    assert web.get("/config").status_code == 200
-    blocks.close(verbose=False)
+
+    def statuses() -> list[int]:
+        asked = [web.request(method, path, content=b"x") for method, path in ROUTES]
+        return [answer.status_code for answer in asked]
+
+    assert web.get("/health").status_code == 200
+    assert {*statuses()} == {401}
+    assert web.get("/").headers["location"] == "login", "a browser is led to the form"
+    assert 'action="login"' in web.get("/login").text and "hidden" in web.get("/login").text
+    for wrong in (form | {"password": "b"}, form | {"username": "é"}, {}, {"username": "a"}):
+        answer = web.post("/login", data=wrong)
+        assert answer.status_code == 401 and "Wrong name or password. Try again." in answer.text
+        assert not answer.cookies and "hidden" not in answer.text
+    web.cookies.set("gclip", "0" * 64)
+    assert {*statuses()} == {401}
+    web.cookies.clear()
+
+    answer = web.post("/login", data=form, headers={"accept": "text/html"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "./")
+    assert "HttpOnly" in answer.headers["set-cookie"] and "b:c" not in answer.headers["set-cookie"]
+    page = web.get("/").text
+    (scripts,) = re.findall(r'src="(web/\w+/app.js)"', page)
+    assert web.get(f"/{scripts}").status_code == 200
+    assert 401 not in statuses()
+
+    assert Visitor(url, LOGIN).ask(**SMALL)["canvas"]
+    client = Client(url, auth=LOGIN, verbose=False)
+    assert client.predict(api_name="/about")["version"] == __version__
+    with pytest.raises(Exception, match="auth|login|401"):
+        Client(url, auth=("a", "b"), verbose=False)
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
-def log_much() -> None:
-    """In a process of its own, whose log the tests have not set up."""
-    logging.getLogger().handlers.clear()
-    main.set_up_log(quiet=False)
-    for _ in range(1000):
-        logging.getLogger("asyncio").error("out of open files")
-        logging.getLogger("demo").info("answered")
+def test_page(url: str) -> None:
+    """One file of HTML, whose scripts have another address when they change, and no other host."""
+    page = httpx.get(url)
+    assert page.headers["cache-control"] == "no-cache"
+    assert httpx.head(url).status_code == 200
+    for path in re.findall(r'(?:src|href)="(web/[^"]+)"', page.text):
+        file = httpx.get(f"{url}/{path}", headers={"accept-encoding": "gzip"})
+        assert file.status_code == 200 and "immutable" in file.headers["cache-control"]
+    loaded = re.findall(r'(?:src|href)="(?!web/|data:)([^"]*)"', page.text)
+    assert {*loaded} <= {"https://arxiv.org/abs/2502.06818"}, "a link, which loads nothing"
 
 
-def test_floods_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
-    """The same error of the server is logged once a second."""
-    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as child:
-        child.submit(log_much).result()
-    log = capfd.readouterr().err
-    assert 1 <= log.count("out of open files") <= 20
-    assert log.count("answered") == 1000
-
-
-@pytest.mark.parametrize(
-    ("variables", "address"),
-    [
-        ({}, "10.16.3.80"),
-        ({"SPACE_ID": "me/gclip"}, "203.0.113.9"),
-        ({"SPACE_ID": "me/gclip", "FORWARDED_ALLOW_IPS": "192.0.2.1"}, "10.16.3.80"),
-    ],
-)
-def test_address_behind_the_proxy_of_a_space(
-    variables: dict[str, str], address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is the one that the proxy appended, not one that the visitor forged."""
-    seen, forwarded = list[str](), b"198.51.100.7, 203.0.113.9, 10.16.0.1"
-
-    async def app(scope: dict[str, Any], *_: Any) -> None:
-        seen.append(scope["client"][0])
-
-    monkeypatch.setattr(os, "environ", variables)
-    process.trust_proxy_of_space()
-    server = uvicorn.Config(app)
-    server.load()
-    scope = {"type": "http", "client": ("10.16.3.80", 1), "asgi": {"version": "3.0"}}
-    headers = {"headers": [(b"x-forwarded-for", forwarded)]}
-    asyncio.run(server.loaded_app(scope | headers, None, None))
-    assert seen == [address]
-
-
-def test_folders_of_ended_processes(tmp_path: Path) -> None:
-    """A killed page leaves its files behind: the next one deletes them, and no other page's."""
-    code = "from demo.gate.files import own_folder; print(own_folder(), flush=True); input()"
-
-    def start() -> tuple[subprocess.Popen, Path]:
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        env = os.environ | {"GRADIO_TEMP_DIR": str(tmp_path)}
-        started = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, env=env, **pipes)
-        return started, Path(started.stdout.readline().strip())
-
-    (killed, old), (running, kept) = start(), start()
-    (old / "photo.png").write_bytes(b"x")
-    killed.kill()
-    killed.wait()
-    last, new = start()
-    wait_for(lambda: not old.exists())
-    assert kept.exists() and new.exists()
-    for page in (running, last):
-        page.communicate("\n", timeout=30)
-    wait_for(lambda: not (kept.exists() or new.exists()))
-    assert not [*tmp_path.iterdir()]
+def test_command() -> None:
+    """As a host starts it: it listens when the model is there, and says so; under a prefix; quiet;
+    and it ends as it should."""
+    options = ("--root-path", "/gclip", "--quiet", "--auth", ":".join(LOGIN))
+    with serving(*options, GCLIP_BACKBONE="built-in-damaged", FORWARDED_ALLOW_IPS="*") as server:
+        assert re.search(r"is loaded; ready in [\d.]+ s\.", server.output())
+        for prefix in ("", "/gclip"):
+            visitor = Visitor(server.url + prefix, LOGIN)
+            assert visitor.web.get("/health").json()["backbone"] == "built-in-damaged"
+            assert visitor.ask(words=SECRET, backbone="built-in-damaged", **SMALL)["canvas"]
+            assert Client(server.url + prefix, auth=LOGIN, verbose=False).predict(api_name="/about")
+        server.stop()
+        assert SECRET not in server.output() and "answered" not in server.output()
 
 
 def test_spaces_come_first(tmp_path: Path) -> None:
@@ -253,7 +237,7 @@ def test_behind_nginx(tmp_path: Path) -> None:
             data = {"username": "a", "password": "guessed"}
             web = httpx.Client(base_url=f"http://127.0.0.1:{port}/gclip")
             statuses = [web.post("/login", data=data).status_code for _ in range(10)]
-            assert statuses[0] == 400 and statuses[-1] == 503
+            assert statuses[0] == 401 and statuses[-1] == 503
             assert web.post("/login/", data=data).status_code == 404, "no way around the limit"
         finally:
             proxy.terminate()

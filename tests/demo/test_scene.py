@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from demo import backbones
+from demo import backbones, limits
 from demo.backbones import Host
-from demo.gate import numbers
 from demo.scene import Photo, Scene, weigh
 from demo.settings import Settings
 from gclip_core import METHODS, GclipError
@@ -35,7 +34,7 @@ def test_two_at_once_share_one_encoding(tmp_path: Path, monkeypatch: pytest.Monk
     path, masks = small_dog(tmp_path, size=(176, 144)), []
 
     def ask() -> None:
-        masks.append(Scene(Photo.of(path), Settings(words="dog")).mask())
+        masks.append(Scene(Photo.of_file(path), Settings(words="dog")).mask())
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
@@ -47,9 +46,9 @@ def test_two_at_once_share_one_encoding(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_large_photo_is_scaled_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numbers, "WORKED_PIXELS", 30_000)
-    width, height = Photo.of(small_dog(tmp_path, "large.jpg", (360, 240))).picture.size
-    assert width * height <= numbers.WORKED_PIXELS
+    monkeypatch.setattr(limits, "WORKED_PIXELS", 30_000)
+    width, height = Photo.of_file(small_dog(tmp_path, "large.jpg", (360, 240))).picture.size
+    assert width * height <= limits.WORKED_PIXELS
     assert width == pytest.approx(1.5 * height, rel=0.01)
 
 
@@ -60,7 +59,7 @@ def test_methods_do_not_lower_what_one_mask_may_cost(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("demo.scene.METHODS", METHODS | many)
     patches = math.prod(one.segmenter.grid(one.photo.picture.size[::-1]))
     cost = patches * one.segmenter.backbone.norms.numel()
-    monkeypatch.setattr(numbers, "MAX_COST", 2 * cost)
+    monkeypatch.setattr(limits, "MAX_COST", 2 * cost)
     assert one.mask()
     with pytest.raises(GclipError, match="smaller size"):
         _ = one.compared

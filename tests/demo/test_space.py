@@ -100,15 +100,16 @@ def scheduler() -> Iterator[Scheduler]:
         server.shutdown()
 
 
-def photo(visitor: Visitor, seed: int) -> dict[str, Any]:
+def photo(seed: int) -> bytes:
     """A different photo for each seed."""
-    return visitor.uploaded(encoded(noise(64, 96, seed), "PNG"))
+    return encoded(noise(64, 96, seed), "PNG")
 
 
 def notes(visitor: Visitor, seed: int, **settings: Any) -> list[str]:
     """What the page says about a photo."""
     values = {"words": "person, wall", "refine": "none", **settings}
-    return visitor.ask(photo(visitor, seed), **values)["canvas"]["notes"]
+    pieces = visitor.pieces(visitor.uploaded(photo(seed)), values, ["canvas"])
+    return pieces["canvas"]["masks"][-1]["notes"]
 
 
 def workers(server: Server) -> list[int]:
@@ -142,10 +143,10 @@ def test_page(scheduler: Scheduler) -> None:
 
         # Photos are encoded by another process, and a switch borrows nothing.
         scheduler.refuses = ""
-        assert notes(visitor, 4) == notes(visitor, 4, amf=0) == []
+        assert notes(visitor, 4) == notes(visitor, 4, amf=False) == []
         files = [open_files(server)]
         for seed in range(5, 12):
-            visitor.program("suggest", photo(visitor, seed), 5, "default")
+            visitor.program("suggest", visitor.file(photo(seed)), 5, "default")
             files.append(open_files(server))
             if seed == 8:
                 scheduler.take_away()

@@ -9,53 +9,29 @@ from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
-import gradio as gr
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 import gclip_core
-from demo import (
-    backbones,
-    compare,
-    diagram,
-    drawing,
-    files,
-    lessons,
-    page,
-    plots,
-    segment,
-    share,
-)
-from demo.address import Address, restore
-from demo.answer import IN_VIEW, Seen
+from demo import backbones, compare, diagram, drawing, lessons, plots, segment, share
+from demo.answer import IN_VIEW
 from demo.backbones import get
-from demo.scene import Photo, Scene, coarser
+from demo.scene import Scene, coarser
 from demo.settings import Settings
 from evaluation.figure import save
 from gclip_core import BACKBONES, METHODS, load_backbone
 from gclip_core.cache import BoundedCache
-from tests.demo.photos import DOG, FLOWER, OTHER, SMALL, USUAL, numbers, scene, small_dog
-from tests.demo.visitor import Visitor
-
-
-def test_every_input_asks(url: str) -> None:
-    """A change of the photo, the tab or a control triggers an answer."""
-    visitor = Visitor(url)
-    event = visitor.events["respond"]
-    inputs = {part for part in event["inputs"] if visitor.kinds[part] != "state"}
-    assert inputs == {part for part, _ in event["targets"]}
-
+from tests.demo.photos import DOG, OTHER, SMALL, USUAL, numbers, scene, small_dog
 
 # --- Segment -------------------------------------------------------------------------------------
 
 
 def test_sentence_names_the_class_that_changed_most() -> None:
     """With its IoU before and after, taken from the masks."""
-    current = scene(FLOWER, words="flower, plant", background=False, **SMALL)
+    current = scene("flower", words="flower, plant", background=False, **SMALL)
     truth = current.photo.example.labels().astype(np.int16)
     mask, names = current.mask(), current.words.names
     labels = truth.copy()
@@ -89,10 +65,11 @@ def test_blocks_of_cs() -> None:
     """CS has an effect where it scales a channel, even if set by hand; other outliers are named."""
     by_hand = scene(words="dog", cs_blocks="7 8", block=7, **SMALL)
     assert by_hand.ideas == ("amf", "cs") and not segment.idle(by_hand)
-    assert "scales channel" in segment.norms_text(by_hand)
+    texts = [drawn["text"] for drawn in segment.norms(by_hand)]
+    assert "would scale channel" in texts[0] and "CS scales channel" in texts[1]
     damaged = BACKBONES["built-in-damaged"].defect[-1][0] + 1
     elsewhere = scene(backbone="built-in-damaged", cs_blocks="2", block=damaged, **SMALL)
-    assert "CS skips it" in segment.norms_text(elsewhere)
+    assert all("CS skips it" in drawn["text"] for drawn in segment.norms(elsewhere))
 
 
 def test_canvas_has_the_masks_of_the_picture() -> None:
@@ -133,7 +110,8 @@ def test_python_and_copy_have_the_weights_of_the_host(monkeypatch: pytest.Monkey
 def test_another_fusion_is_named() -> None:
     """ResCLIP fuses blocks of its own, with a weight; nothing calls that AMF."""
     current = scene(method="resclip", **SMALL)
-    assert "ResCLIP (RCS) adds that of blocks 6 to 9" in segment.attention_text(current)
+    (text,) = segment.attention_text(current)
+    assert text.startswith("ResCLIP (RCS) adds that of blocks 6 to 9")
     tower = diagram.tower(current)
     assert [i for i, block in enumerate(tower["blocks"]) if block["fused"]] == [5, 6, 7, 8]
     assert tower["fusion"] == "ResCLIP" and tower["mean"] == "0.6 A + 0.4 mean A"
@@ -161,14 +139,14 @@ def test_coarser_grid() -> None:
 
 
 def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
-    """A JPEG is sent to the browser as it is; a transparent PNG as it was flattened."""
-    jpeg = small_dog(tmp_path, "own.jpg")
-    assert files.photo_file(Photo.of(jpeg))["path"] == jpeg
+    """It has the aspect of its masks; what was transparent is as it was flattened."""
     picture = Image.open(DOG).resize((120, 80)).convert("RGBA")
     picture.putalpha(0)
     picture.save(tmp_path / "clear.png")
-    shown = Image.open(files.photo_file(Photo.of(str(tmp_path / "clear.png")))["path"])
-    assert shown.size == (120, 80) and np.asarray(shown).min() > 240
+    photo = scene(tmp_path / "clear.png", words="dog").photo
+    for side, size in ((480, (120, 80)), (60, (60, 40))):
+        shown = Image.open(io.BytesIO(drawing.shown(photo, side)))
+        assert shown.size == size and np.asarray(shown).min() > 240
 
 
 def test_colours() -> None:
@@ -194,32 +172,15 @@ def test_diagram_of_every_method(method: str) -> None:
 def test_strip(tmp_path: Path) -> None:
     """A photo that is extremely tall or wide has small pictures."""
     current = scene(small_dog(tmp_path, size=(2, 100)), words="dog", short_side=32, refine="none")
-    shown = Image.open(files.photo_file(current.photo)["path"])
+    shown = Image.open(io.BytesIO(drawing.shown(current.photo, 480)))
     pictures = shown, drawing.painted(current, current.mask()), plots.over(shown, np.ones((1, 1)))
     assert all(picture.width * picture.height < 500_000 for picture in pictures)
 
 
 def test_chips() -> None:
     """They offer no typed word."""
-    items = segment.chips(scene(FLOWER, words="flower; petal,", refine="none"))["items"]
+    items = segment.chips(scene("flower", words="flower; petal,", refine="none"))["items"]
     assert items and not {"flower", "petal"} & {item["word"] for item in items}
-
-
-def test_file_is_written_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others' uploads may delete a file, and its folder before the file is in it."""
-    path = Path(files.saved(b"picture", "a.png"))
-    path.unlink()
-    path.parent.rmdir()
-    unfinished = files.NamedTemporaryFile
-
-    def gone(**options: Any) -> Any:
-        monkeypatch.setattr(files, "NamedTemporaryFile", unfinished)
-        options["dir"].rmdir()
-        return unfinished(**options)
-
-    monkeypatch.setattr(files, "NamedTemporaryFile", gone)
-    assert files.saved(b"picture", "a.png") == str(path)
-    assert path.read_bytes() == b"picture"
 
 
 # --- Compare -------------------------------------------------------------------------------------
@@ -241,23 +202,24 @@ def test_compare_has_every_method(compared: dict) -> None:
 def test_table_and_masks_have_one_figure(compared: dict) -> None:
     """It is also the score of the mask that Segment shows."""
     current = scene(**SMALL)
-    rows = compare.rows(current)
+    table, items = compare.table(current), compare.mask_strip(current)["items"]
+    rows = [row["values"] for row in table["rows"]]
     assert [row[0] for row in rows] == [m.method.title for m in compared.values()]
-    captions = [item["caption"] for item in compare.mask_strip(current)["items"]]
-    assert captions == [f"{row[0]}\n{row[1]} %" for row in rows]
-    ours = next(row for row in rows if row[0] == "GCLIP (AMF)")
-    assert ours[1] == f"{100 * segment.canvas(current)['masks'][1]['score']:.1f}"
-    assert f"| **{'** | **'.join(ours[:3])}** |" in compare.table(current)
+    assert [item["name"] for item in items] == [*compared]
+    assert [item["caption"] for item in items] == [f"{row[0]}\n{row[1]} %" for row in rows]
+    (ours,) = (row["values"] for row in table["rows"] if row["isOurs"])
+    score = segment.canvas(current)["masks"][1]["score"]
+    assert ours[:2] == ["GCLIP (AMF)", f"{100 * score:.1f}"]
     paper = next(row for row in rows if row[0] == "ClearCLIP")
-    assert paper[2:] == ("query · query", "Lan et al. 2024, arXiv:2407.12442")
+    assert paper[2:] == ["query · query", "Lan et al. 2024, arXiv:2407.12442"]
 
 
-def test_pressed_mask(compared: dict) -> None:
-    """It is beside GCLIP's, and stays the method's if others rank before it. GCLIP's own is beside
-    another mask: without a score the first one, or the one with both ideas off."""
+def test_large_mask(compared: dict) -> None:
+    """It is beside GCLIP's. GCLIP's own is beside another mask: without a score the first one, or
+    the one with both ideas off."""
     current = scene(**SMALL)
-    assert not compare.is_pressed(current)
-    assert not compare.is_pressed(scene(enlarged="cs", **SMALL)), "only where a channel is damaged"
+    assert compare.large(current) is None
+    assert compare.large(scene(enlarged="cs", **SMALL)) is None, "only where a channel is damaged"
     for name, mask in list(compared.items())[:2]:
         shown = compare.large(current.with_settings(enlarged=name))
         titles = [view["title"] for view in shown["masks"]]
@@ -268,9 +230,6 @@ def test_pressed_mask(compared: dict) -> None:
     for changes in ({"words": "grass"}, {"backbone": "built-in-damaged"}):
         other = scene(**SMALL | {"enlarged": "naclip"} | changes)
         assert compare.large(other)["masks"][1]["title"] == "NACLIP"
-        strip = compare.mask_strip(other)
-        pressed = strip["items"][strip["selected"]]
-        assert "NACLIP" in pressed["caption"] and pressed["settings"] == {"enlarged": ""}
     for changes in ({"amf": False, "cs": False}, {"words": "car, sky"}):
         shown = compare.large(scene(**SMALL | {"enlarged": "gclip"} | changes))
         titles = [view["title"] for view in shown["masks"]]
@@ -294,15 +253,14 @@ def test_lessons_are_true(size: str, request: pytest.FixtureRequest) -> None:
     pictures say how much it changes."""
     if size != "small":
         request.getfixturevalue(size)
-    for step, right in zip(lessons.LESSONS, [0, 0, 1, 0], strict=True):
-        for guess in (right, 1 - right):
-            text, strip = lessons.guessed(step, guess)
-            assert ("✓ Yes." if guess == right else "✗ No.") in text, step
-        before, after = map(
-            lessons.scene_of, (lessons.LESSONS[step].before, lessons.LESSONS[step].after)
-        )
+    for name, right in zip(lessons.LESSONS, [0, 0, 1, 0], strict=True):
+        lesson, drawn = lessons.LESSONS[name], lessons.step(name)
+        words = [drawn["outcomes"][guess]["word"] for guess in (right, 1 - right)]
+        assert words == ["✓ Yes.", "✗ No."], name
+        before, after = map(lessons.scene_of, (lesson.before, lesson.after))
         changed = float((before.mask().labels != after.mask().labels).float().mean())
-        assert strip["items"][2]["caption"].startswith(f"Changed: {100 * changed:.1f} % of")
+        caption = drawn["after"]["items"][2]["caption"]
+        assert caption.startswith(f"Changed: {100 * changed:.1f} % of")
     outlier = lessons.LESSONS["outlier"]
     before, after = (
         lessons.scene_of(settings).mask().labels for settings in (outlier.before, outlier.after)
@@ -312,13 +270,11 @@ def test_lessons_are_true(size: str, request: pytest.FixtureRequest) -> None:
     assert before[nose] == 0 and after[nose] != 0 and "loses its head" in outlier.reason
 
 
-def test_lesson_sets_every_setting() -> None:
-    """The visitor's threshold or size does not change the lesson's mask."""
-    for name, lesson in lessons.LESSONS.items():
-        opened = restore(Address(query=lessons.link(name)))
-        assert opened.photo == str(lessons.PHOTO.path)
-        words = lesson.after.get("words", lessons.PHOTO.text)
-        assert opened.settings == Settings(**lesson.after | {"words": words})
+def test_lesson_opens_its_mask() -> None:
+    """Its settings are those of the step, and others have their defaults."""
+    for text, lesson in zip(lessons.texts(), lessons.LESSONS.values(), strict=True):
+        assert Settings(**text["settings"]) == Settings(**lesson.after)
+        assert text["isSwitch"] == (text["name"] in ("fusion", "suppression"))
 
 
 # --- Share ---------------------------------------------------------------------------------------
@@ -363,7 +319,7 @@ def test_python_computes_in_the_precision_of_the_host(monkeypatch: pytest.Monkey
 
 
 def prints_the_same_areas(current: Scene) -> None:
-    code = share.python(current).removeprefix("```python\n").removesuffix("\n```")
+    code = share.python(current)
     assert len([line for line in code.splitlines() if line]) == 6
     printed = io.StringIO()
     with redirect_stdout(printed):
@@ -371,11 +327,6 @@ def prints_the_same_areas(current: Scene) -> None:
     mask = current.mask()
     expected = dict(zip(mask.vocabulary.names, mask.areas(), strict=True))
     assert eval(printed.getvalue()) == pytest.approx(expected)
-
-
-def test_download_without_a_photo() -> None:
-    with pytest.raises(gr.Error, match="Choose one"):
-        page.download("mask", Seen(), None, *Settings(words="dog").model_dump().values())
 
 
 def test_figure_takes_any_word(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,19 +13,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 from urllib.request import urlopen
 from uuid import uuid4
 
 import httpx
 from gradio_client.utils import apply_diff
 
-from demo.gate import API
-from demo.gate.requests import JOIN, UPLOAD
-from demo.settings import Settings
+from demo.answer import PIECES
 from tests import ROOT, free_port
 
 APP = "app.py"
+API = "/gradio_api"
+JOIN, DATA, UPLOAD = f"{API}/queue/join", f"{API}/queue/data", f"{API}/upload"
 FILE = {"meta": {"_type": "gradio.FileData"}}
 
 
@@ -35,6 +34,11 @@ class BusyError(Exception):
 
 class FailedError(Exception):
     """The page did not respond, or responded with an error; its text is what a visitor reads."""
+
+
+def failure(sentence: str) -> Exception:
+    """What a visitor reads, as an error: the page is busy, or cannot answer."""
+    return (BusyError if "Try again soon" in sentence else FailedError)(sentence)
 
 
 def wait_for(holds: Callable[[], bool], seconds: float = 30, pause: float = 0.05) -> None:
@@ -63,11 +67,11 @@ class Server:
         return int(status.split(f"{kind}:")[1].split()[0]) * 1024 / 10**6
 
     def stop(self) -> None:
-        """An orderly shutdown: no error so far, and no file is left behind."""
-        uploads = [*(self.folder / "uploads").iterdir()]
+        """An orderly shutdown: no error so far, and no photo is left behind."""
+        (photos,) = self.folder.glob("gclip-*")
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(40) == 0
-        wait_for(lambda: not any(folder.exists() for folder in uploads))
+        assert not photos.exists()
         assert "Traceback" not in self.output()
 
     def output(self) -> str:
@@ -91,7 +95,7 @@ def serving(
     with tempfile.TemporaryDirectory() as folder, Path(folder, "server.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, *program, "--port", str(port), "--no-downloads", *arguments],
-            env=os.environ | offline | environment | {"GRADIO_TEMP_DIR": f"{folder}/uploads"},
+            env=os.environ | offline | {"GRADIO_TEMP_DIR": folder} | environment,
             cwd=ROOT,
             stdout=log,
             stderr=log,
@@ -106,72 +110,55 @@ def serving(
 
 
 class Visitor:
-    """One browser tab: uploads a photo, sets the inputs, opens tabs; or a program."""
+    """A browser tab, which sends photos and asks for pieces of answers; or a program."""
 
-    def __init__(self, url: str, login: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, url: str, login: tuple[str, str] | None = None, address: str = "127.0.0.1"
+    ) -> None:
         # A connection that the server is just closing would lose a request.
         no_old = httpx.Limits(max_keepalive_connections=0)
         # Reading certificates, of which HTTP needs none, would take longer than most requests.
-        self.web = httpx.Client(base_url=url, timeout=600, limits=no_old, verify=False)
+        wires = httpx.HTTPTransport(verify=False, limits=no_old, local_address=address)
+        self.web = httpx.Client(base_url=url, timeout=600, transport=wires)
         if login:
             named = dict(zip(("username", "password"), login, strict=True))
             self.web.post("/login", data=named).raise_for_status()
-        self.session, self.shown = uuid4().hex, dict[str, Any]()
-        config = self.web.get("/config").json()
-        self.events = {event["api_name"]: event for event in config["dependencies"]}
-        self.parts = {part["id"]: part["props"].get("elem_id") for part in config["components"]}
-        self.kinds = {part["id"]: part["type"] for part in config["components"]}
+        self.session = uuid4().hex
+        config = self.web.get("/config").raise_for_status().json()
+        self.endpoints = {event["api_name"]: event["id"] for event in config["dependencies"]}
 
-    def upload(self, data: bytes, name: str = "picture.png") -> httpx.Response:
-        return self.web.post(UPLOAD, files={"files": (name, data)})
+    def upload(self, data: bytes) -> httpx.Response:
+        return self.web.post("/photos", content=data)
 
-    def uploaded(self, data: bytes, name: str = "picture.png") -> dict[str, Any]:
-        """Uploads a file and returns it as the value of the photo."""
-        response = self.upload(data, name)
-        if response.status_code == 503:
+    def uploaded(self, data: bytes) -> str:
+        """Sends a photo and returns its name on the server."""
+        response = self.upload(data)
+        if response.status_code in (429, 503):
             raise BusyError(response.text)
-        response.raise_for_status()
-        return {"path": response.json()[0]} | FILE
+        if response.status_code != 200:
+            raise FailedError(response.json()["error"])
+        return response.json()["photo"]
 
-    def open(self, query: str = "", **kept: Any) -> dict[str, Any]:
-        """Follows a link, with what a browser kept: the photo and every setting, by name."""
-        address = json.dumps({"query": query} | kept)
-        (values,) = self.call(self.events["open_address"]["id"], [None, address])
-        names = ("seen", "tabs", "tab", "photo", *Settings.model_fields)
-        return dict(zip(names, values, strict=True))
+    def ask(self, photo: str = "flower", tab: str = "segment", **settings: Any) -> dict[str, Any]:
+        """All pieces that a tab shows of a photo, by name."""
+        return self.pieces(photo, settings, [n for n, p in PIECES.items() if p.tab in ("", tab)])
 
-    def ask(self, photo: Any = None, tab: str = "segment", **settings: Any) -> dict[str, Any]:
-        """Follows a link with these settings, and returns what the page shows, by component."""
-        values = self.open(urlencode(settings))
-        return self.answer(values if photo is None else values | {"photo": photo}, tab)
+    def pieces(self, photo: Any, settings: Any, names: Any) -> dict[str, Any]:
+        """The pieces of these names; or, under ``gone`` and ``offer``, why there are none."""
+        pieces = dict[str, Any]()
+        for (piece,) in self.call("answer", photo, settings, names):
+            pieces |= piece or {}
+        if "error" in pieces:
+            raise failure(pieces["error"])
+        return pieces
 
-    def answer(self, values: dict[str, Any], tab: str = "segment") -> dict[str, Any]:
-        """Sends the inputs, and returns what the page shows, by each component's ``elem_id``."""
-        event = self.events["respond"]
-        data = [None, tab, values["photo"], *(values[name] for name in Settings.model_fields)]
-        for update in self.call(event["id"], data):
-            for part, value in zip(event["outputs"], update, strict=True):
-                name = self.parts[part] or f"{self.kinds[part]} {part}"
-                if not (isinstance(value, dict) and value.get("__type__") == "update"):
-                    self.shown[name] = value
-                elif "value" in value:
-                    self.shown[name] = value["value"]
-        return self.shown
-
-    def call(self, event: int, data: list[Any], event_data: Any = None) -> Iterator[list[Any]]:
-        """Joins the queue; what each message says of the outputs."""
-        body = {"fn_index": event, "data": data, "event_data": event_data}
-        joined = self.web.post(JOIN, json=body | {"session_hash": self.session})
-        if joined.status_code in (429, 503):
-            raise BusyError(joined.text)
-        if joined.status_code != 200:
-            raise FailedError(joined.text[:300])
-        name, values = joined.json()["event_id"], list[Any]()
+    def call(self, endpoint: str, *data: Any) -> Iterator[list[Any]]:
+        """Joins the queue as a browser does; yields what each message says of the outputs."""
+        name = self.join(endpoint, *data)
+        values = list[Any]()
         for message in self.messages():
             if message.get("event_id") != name:
                 continue
-            if message["msg"] == "log":
-                self.shown["warning"] = message["log"]
             if message["msg"] == "process_generating" and message["success"]:
                 new = message["output"]["data"]
                 values = (
@@ -183,17 +170,40 @@ class Visitor:
             if message["msg"] == "process_completed":
                 if not message["success"]:
                     raise FailedError(json.dumps(message["output"], ensure_ascii=False)[:500])
-                yield message["output"]["data"]
+                if not values:  # else it repeats the last one
+                    yield message["output"]["data"]
                 return
         raise FailedError("the stream ended before the answer")
 
+    def join(self, endpoint: str, *data: Any) -> str:
+        """Sends a request without reading its answer; returns its name in the queue."""
+        joined = self.web.post(JOIN, json=self.body(endpoint, *data))
+        if joined.status_code in (429, 503):
+            raise BusyError(joined.text)
+        if joined.status_code != 200:
+            raise FailedError(joined.text[:300])
+        return joined.json()["event_id"]
+
+    def body(self, endpoint: str, *data: Any) -> dict[str, Any]:
+        index, event = self.endpoints[endpoint], {"event_data": None}
+        return {"fn_index": index, "data": data, "session_hash": self.session} | event
+
     def messages(self) -> Iterator[dict[str, Any]]:
         """What the server sends to this tab."""
-        query = {"session_hash": self.session}
-        with self.web.stream("GET", f"{API}/queue/data", params=query) as stream:
+        with self.web.stream("GET", DATA, params={"session_hash": self.session}) as stream:
             for line in stream.iter_lines():
                 if line.startswith("data:"):
                     yield json.loads(line.removeprefix("data:"))
+
+    # --- as a program -----------------------------------------------------------------------------
+
+    def file(self, data: bytes, name: str = "picture.png") -> dict[str, Any]:
+        """Uploads a file as Gradio's clients do, and returns it as an argument of an endpoint."""
+        response = self.web.post(UPLOAD, files={"files": (name, data)})
+        if response.status_code in (429, 503):
+            raise BusyError(response.text)
+        response.raise_for_status()
+        return {"path": response.json()[0]} | FILE
 
     def program(self, endpoint: str, *values: Any) -> Any:
         """Calls an endpoint of the API as a program does."""
@@ -205,5 +215,5 @@ class Visitor:
         stream = self.web.get(f"{API}/call/{endpoint}/{joined.json()['event_id']}").text
         kind, data = re.findall("event: (complete|error)\ndata: (.*)", stream)[-1]
         if kind == "error":
-            raise FailedError(json.loads(data)["error"])
+            raise failure(json.loads(data)["error"])
         return json.loads(data)

@@ -1,6 +1,8 @@
-"""Attacks by one client on the page that all share; each yields the outcome of every attempt."""
+"""Attacks by one client, from another address than the visitors', on the page that all share; each
+yields the outcome of every attempt."""
 
 import contextlib
+import itertools
 import json
 import socket
 import time
@@ -10,16 +12,18 @@ from uuid import uuid4
 
 import httpx
 
-from demo.gate import API
-from demo.gate.files import MAX_FILE
-from demo.gate.requests import JOIN, UPLOAD
-from demo.settings import Settings
-from tests.demo.visitor import FILE, BusyError, FailedError, Server, Visitor
+from demo.limits import MAX_FILE
+from tests.demo.visitor import API, DATA, JOIN, UPLOAD, BusyError, FailedError, Server, Visitor
 from tests.load.hostile_pictures import PICTURES
 from tests.models import picture
-from tests.pictures import encoded
+from tests.pictures import black_png, encoded
 
 Attack = Callable[[Server], Iterable[object]]
+ADDRESS = "127.0.0.2"
+
+
+def attacker(server: Server) -> Visitor:
+    return Visitor(server.url, address=ADDRESS)
 
 
 def at_once(number: int, ask: Callable[[int], object], threads: int = 50) -> Iterator[object]:
@@ -30,7 +34,8 @@ def at_once(number: int, ask: Callable[[int], object], threads: int = 50) -> Ite
 
 def connection(server: Server, head: str, body: bytes = b"") -> socket.socket:
     """A connection on which a request begins."""
-    wire = socket.create_connection(("127.0.0.1", server.port), timeout=120)
+    place = "127.0.0.1", server.port
+    wire = socket.create_connection(place, timeout=120, source_address=(ADDRESS, 0))
     with contextlib.suppress(OSError):
         wire.sendall(head.replace("\n", "\r\n").encode() + body)
     return wire
@@ -42,32 +47,25 @@ def status(wire: socket.socket) -> str:
     return "hung up"
 
 
-def question(server: Server) -> dict:
+def question(visitor: Visitor) -> dict:
     """The body of a request for a mask."""
-    visitor, values = Visitor(server.url), None
-    while values is None:
-        try:
-            values = visitor.open("words=cat,dog,grass")
-        except BusyError:  # the previous attack filled the queue
-            time.sleep(1)
-    data = [None, None, values["photo"], *(values[name] for name in Settings.model_fields)]
-    return {"fn_index": visitor.events["respond"]["id"], "data": data}
+    return visitor.body("answer", "dog", {"words": "cat,dog,grass"}, ["words", "canvas", "looks"])
 
 
 def unread_answers(server: Server) -> Iterator[object]:
     """500 sessions send requests and never read."""
-    body = question(server)
+    visitor = attacker(server)
+    body = question(visitor)
 
     def ask(_: int) -> object:
-        named = body | {"session_hash": uuid4().hex}
-        return httpx.post(server.url + JOIN, json=named, timeout=600).status_code
+        return visitor.web.post(JOIN, json=body | {"session_hash": uuid4().hex}).status_code
 
     yield from at_once(500, ask)
 
 
 def requests_at_once(server: Server) -> Iterator[object]:
     """200 requests of one session, all sent before the first is answered."""
-    data = json.dumps(question(server) | {"session_hash": "one"}).encode()
+    data = json.dumps(question(attacker(server)) | {"session_hash": "one"}).encode()
     head = f"POST {JOIN} HTTP/1.1\nHost: x\nContent-Length: {len(data)}\n"
     head += "Content-Type: application/json\n\n"
     wires = [connection(server, head, data[:-1]) for _ in range(200)]
@@ -76,49 +74,66 @@ def requests_at_once(server: Server) -> Iterator[object]:
     yield from map(status, wires)
 
 
+def many_readers(server: Server) -> Iterator[object]:
+    """100 pages of one address, which all wait for their masks."""
+
+    def ask(number: int) -> str:
+        settings, names = {"words": f"cat, thing {number}"}, ["canvas"]
+        try:
+            return ", ".join(attacker(server).pieces("dog", settings, names))
+        except (BusyError, FailedError) as error:
+            return str(error)[:60]
+
+    yield from at_once(100, ask, 100)
+
+
 def large_bodies(server: Server) -> Iterator[object]:
     """48 MB of ``{},{},…``, brackets nested 60,000 deep, and headers of 15 and of 60 kB."""
     bodies = b'{"data":[' + b"{}," * (16 * 2**20) + b"0]}", b"[" * 60_000, b'{"data":[' * 6_000
     headers = [
         {f"x-{part}": "x" * 5_000 for part in range(size // 5_000)} for size in (15_000, 60_000)
     ]
+    visitor = attacker(server)
+    body = question(visitor)
 
     def ask(number: int) -> object:
         with contextlib.suppress(httpx.HTTPError):
             if number % 2:
-                named = question | {"session_hash": uuid4().hex}
-                answer = httpx.post(server.url + JOIN, json=named, headers=headers[number % 4 // 2])
-            else:
-                content = bodies[number // 2 % 3]
-                answer = httpx.post(server.url + JOIN, content=content, timeout=600)
-            return answer.status_code
+                named = body | {"session_hash": uuid4().hex}
+                head = headers[number % 4 // 2]
+                return visitor.web.post(JOIN, json=named, headers=head).status_code
+            return visitor.web.post(JOIN, content=bodies[number // 2 % 3]).status_code
         return "hung up"
 
-    question = {"fn_index": 0, "data": []}
     yield from at_once(60, ask, 12)
 
 
 def slow_uploads(server: Server) -> Iterator[object]:
-    """30 uploads that stop before their end, a third of them as fields, kept in memory."""
-    head = (
-        f"POST {API}/upload HTTP/1.1\nHost: x\nContent-Length: {MAX_FILE}\n"
-        "Content-Type: multipart/form-data; boundary=x\n\n"
-        "--x\nContent-Disposition: form-data; name=files{}\n\n"
+    """30 uploads that stop before their end: photos, a program's files, and fields."""
+    head = f"POST {{}} HTTP/1.1\nHost: x\nContent-Length: {MAX_FILE}\n"
+    form = "Content-Type: multipart/form-data; boundary=x\n\n"
+    form += "--x\nContent-Disposition: form-data; name=files{}\n\n"
+    ways = (
+        head.format("/photos") + "\n",
+        head.format(UPLOAD) + form.format('; filename="a.png"'),
+        head.format(UPLOAD) + form.format(""),
     )
 
     def ask(number: int) -> object:
-        named = head.format('; filename="a.png"' if number % 3 else "")
-        return status(connection(server, named, bytes(MAX_FILE - 2**20)))
+        return status(connection(server, ways[number % 3], bytes(MAX_FILE - 2**20)))
 
     yield from at_once(30, ask)
 
 
 def full_disk(server: Server) -> Iterator[object]:
-    """60 uploads of 60 MB, one after the other: 3.6 GB."""
-    visitor = Visitor(server.url)
+    """60 files of 60 MB, one after the other: 3.6 GB; and 300 photos of three megapixels."""
+    visitor = attacker(server)
     for number in range(60):
-        yield visitor.upload(number.to_bytes(2) + bytes(60 * 2**20)).status_code
-    files = (file.stat().st_size for file in (server.folder / "uploads").rglob("*.png"))
+        data = number.to_bytes(2) + bytes(60 * 2**20)
+        yield visitor.web.post(UPLOAD, files={"files": ("a.png", data)}).status_code
+    noise = encoded(picture(1_400, 2_000), "JPEG")
+    yield from at_once(300, lambda n: visitor.upload(noise + n.to_bytes(2)).status_code, 4)
+    files = [file.stat().st_size for file in server.folder.rglob("*") if file.is_file()]
     yield f"{sum(files) / 10**9:.1f} GB are stored"
 
 
@@ -134,37 +149,60 @@ def hostile_pictures(server: Server) -> Iterator[object]:
 
 
 def use(server: Server, data: bytes, number: int) -> str:
-    """Uploads a picture and requests its mask through the page, or words through the API."""
-    visitor = Visitor(server.url)
-    upload = visitor.upload(data)
-    if upload.status_code != 200:
-        return f"{upload.status_code} for the upload"
-    photo = {"path": upload.json()[0]} | FILE
+    """Sends a picture and requests its mask through the page, or words through the API."""
+    visitor = attacker(server)
     try:
         if number % 2:
-            return "words" if visitor.program("suggest", photo, 5, "default") else ""
-        shown = visitor.ask(photo, words="cat,dog")
-        return "a mask" if "canvas" in shown else shown.get("warning", "")[:60]
-    except (BusyError, FailedError) as error:
+            file = visitor.file(data)
+            return "words" if visitor.program("suggest", file, 5, "default") else ""
+        shown = visitor.ask(visitor.uploaded(data), words="cat,dog")
+        return "a mask" if "canvas" in shown else str(shown)[:60]
+    except (BusyError, FailedError, httpx.HTTPStatusError) as error:
         return str(error)[:60]
+
+
+def hostile_figures(server: Server) -> Iterator[object]:
+    """Every file of pictures whose sides differ most."""
+
+    def ask(number: int) -> str:
+        visitor, (height, width) = (
+            attacker(server),
+            ((1, 300), (60, 1), (8, 1), (800, 6_000))[number // 5],
+        )
+        file = ("mask", "cutouts", "png", "pdf", "grid")[number % 5]
+        try:
+            photo = visitor.uploaded(black_png(height, width, 8, 0))
+            (answer,) = next(visitor.call("download", photo, {"words": "cat, dog"}, file))
+        except (BusyError, FailedError) as error:
+            return str(error)[:60]
+        return f"{file}: {answer.get('error', 'made')[:60]}"
+
+    yield from at_once(20, ask, 4)
 
 
 def open_connections(server: Server) -> Iterator[object]:
     """500 heartbeats and 200 response streams at once; then all hang up."""
     ways = [f"{API}/heartbeat/{uuid4().hex}" for _ in range(500)]
-    ways += [f"{API}/queue/data?session_hash={uuid4().hex}" for _ in range(200)]
+    ways += [f"{DATA}?session_hash={uuid4().hex}" for _ in range(200)]
     wires = [connection(server, f"GET {way} HTTP/1.1\nHost: x\n\n") for way in ways]
     time.sleep(10)
     yield from (wire.close() or "hung up" for wire in wires)
 
 
 def small_files(server: Server) -> Iterator[object]:
-    """36 uploads of 1,000 files of nine bytes, then 2,000 uploads of one."""
-    visitor = Visitor(server.url)
+    """36 uploads of 1,000 files of nine bytes, then 2,000 uploads of one, and 400 tiny photos."""
+    visitor = attacker(server)
     many = [("files", (f"{number}.png", number.to_bytes(9))) for number in range(1_000)]
     for _ in range(36):
         yield f"{visitor.web.post(UPLOAD, files=many).status_code} for 1,000 files"
-    yield from at_once(2_000, lambda number: visitor.upload(number.to_bytes(9)).status_code, 10)
+
+    def send(number: int) -> int:
+        file = {"files": ("a.png", number.to_bytes(9))}
+        return visitor.web.post(UPLOAD, files=file).status_code
+
+    yield from at_once(2_000, send, 10)
+    tiny = encoded(picture(8, 8), "PNG")
+    yield from at_once(400, lambda n: visitor.upload(tiny + n.to_bytes(2)).status_code, 10)
 
 
 def idle_connections(server: Server) -> Iterator[object]:
@@ -175,39 +213,44 @@ def idle_connections(server: Server) -> Iterator[object]:
         health = httpx.get(f"{server.url}/health", timeout=120).status_code
         yield f"health: {health} in {'less' if time.monotonic() - began < 5 else 'more'} than 5 s"
         time.sleep(2)
-    yield from (status(wire) for wire in wires)
+    for wire in wires:
+        wire.close()
 
 
 def heavy_requests(server: Server) -> Iterator[object]:
-    """Eight requests of one session, each nearly as expensive as allowed, twice."""
-    visitor, data = Visitor(server.url), encoded(picture(900, 900), "JPEG")
-    photo = visitor.uploaded(data)
-    event = visitor.events["respond"]["id"]
-    for turn in range(2):
-        for number in range(8):
-            settings = Settings(words="cat, dog", short_side=960 - 16 * (8 * turn + number))
-            values = [None, "segment", photo, *(value for _, value in settings)]
-            body = {"fn_index": event, "data": values, "session_hash": visitor.session}
-            yield visitor.web.post(JOIN, json=body).status_code
-        yield f"{sum(1 for message in visitor.messages() if message.get('success'))} messages"
+    """Every tab of a photo in 16 sizes, each nearly as expensive as allowed, eight at once."""
+    photo = attacker(server).uploaded(encoded(picture(900, 900), "JPEG"))
+    tabs = itertools.cycle(("segment", "how", "compare"))
+    asked = [(tab, 960 - 16 * number) for number, tab in zip(range(16), tabs, strict=False)]
+
+    def ask(number: int) -> str:
+        tab, side = asked[number]
+        try:
+            shown = attacker(server).ask(photo, tab, words="cat, dog", short_side=side)
+        except (BusyError, FailedError) as error:
+            return str(error)[:60]
+        return "gone" if "gone" in shown else f"all of {tab}"
+
+    yield from at_once(16, ask, 8)
 
 
 def large_caches(server: Server) -> Iterator[object]:
-    """12 large photos with 200 words and three thresholds, then 63 megapixels."""
+    """12 photos with 200 words and three thresholds, then 63 megapixels."""
     words = ",".join(f"thing {number}" for number in range(200))
 
     def ask(number: int) -> str:
-        visitor = Visitor(server.url)
+        visitor = attacker(server)
         photo = visitor.uploaded(encoded(picture(2_000, 2_000, seed=number), "JPEG"))
-        large = {"words": words, "short_side": 672}
         for threshold in (0, 0.3, 0.6):
             while True:
                 try:
-                    visitor.ask(photo, threshold=threshold, **large)
+                    visitor.ask(photo, words=words, short_side=672, threshold=threshold)
                     break
                 except BusyError:
                     time.sleep(2)
-        return "three masks" if "canvas" in visitor.shown else visitor.shown["warning"][:60]
+                except FailedError as error:
+                    return str(error)[:60]
+        return "three masks"
 
     yield from at_once(12, ask)
     data = PICTURES["63 megapixels of 16 bits"]()
@@ -217,10 +260,12 @@ def large_caches(server: Server) -> Iterator[object]:
 ATTACKS: tuple[Attack, ...] = (
     unread_answers,
     requests_at_once,
+    many_readers,
     large_bodies,
     slow_uploads,
     full_disk,
     hostile_pictures,
+    hostile_figures,
     open_connections,
     small_files,
     idle_connections,

@@ -1,0 +1,287 @@
+"""The server: the page as static files, photos by name, and one queued endpoint that answers.
+
+It keeps nothing of a visitor but a cache. A photo that it no longer has is sent again by the
+browser, and an answer depends on nothing but its request.
+"""
+
+import asyncio
+import hmac
+import inspect
+import json
+import logging
+import re
+import time
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from fastapi import HTTPException, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from gradio import Server
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from demo import api, backbones, lessons, scene, share
+from demo.answer import GONE, PIECES, REFUSALS, offer, piece, sentence
+from demo.api import visitor
+from demo.door import Door
+from demo.drawing import SHOWN_SIDE, shown
+from demo.limits import TURNS, address_of
+from demo.scene import LOCK, Photo, Scene
+from demo.settings import Settings
+from demo.store import STORE
+from demo.terms import explained
+from evaluation import photos
+from gclip_core import GclipError, __version__
+
+WEB = Path(__file__).parent / "web"
+EXAMPLES = ("flower", "raccoon", "china", "panda", "teddy", "dog")
+"""The shipped photos whose masks reach 60 % mIoU, best first."""
+FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
+SIDES = {"preview": 480, "thumb": 176}
+"""Longest sides in pixels of the small pictures of a photo."""
+COOKIE = "gclip"
+
+NEWEST: dict[str, object] = {}
+"""The newest request of each page that waits for an answer."""
+
+logger = logging.getLogger(__name__)
+
+
+def make_app(login: tuple[str, str] | None = None) -> Server:
+    """The application with its routes and endpoints; ``login`` is the name and password to ask."""
+    app = Server(docs_url=None, redoc_url=None, openapi_url=None)
+    files = b"".join(file.read_bytes() for file in sorted(WEB.rglob("*.*")))
+    web = f"web/{sha256(files).hexdigest()[:16]}"  # changed scripts get a new path
+    app.mount(f"/{web}", Immutable(directory=WEB))
+    page = index(web)
+
+    @app.api_route("/", methods=["GET", "HEAD"])
+    def _() -> HTMLResponse:
+        return HTMLResponse(page, headers={"cache-control": "no-cache"})
+
+    @app.get("/health")
+    def _() -> dict[str, Any]:
+        host = backbones.HOST
+        state = {"status": "ok", "version": __version__, "backbone": host.backbone}
+        return state | {
+            "device": host.device,
+            "cached": len(scene.CACHE),
+            "waiting": TURNS.waiting,
+        }
+
+    @app.post("/photos")
+    async def _(request: Request) -> JSONResponse:
+        """Receives a photo; its name is a digest that only this server can make."""
+        address, data = address_of(request.client.host if request.client else ""), bytearray()
+        async for part in request.stream():
+            data += part
+        try:
+            name = await asyncio.to_thread(STORE.add, bytes(data), address)
+        except REFUSALS as error:
+            return JSONResponse({"error": sentence(error)}, 422)
+        return JSONResponse({"photo": name})
+
+    @app.get("/photos/{name}")
+    async def _(name: str, request: Request) -> Response:
+        """A photo as a browser shows it; with a name of ``SIDES`` in the query, a small one."""
+        photo = photo_named(name)
+        if photo is None:
+            raise HTTPException(404, GONE)
+        side = next((SIDES[name] for name in request.query_params if name in SIDES), None)
+        if photo.example and side is None:
+            return FileResponse(photo.path, headers=FOREVER)
+        data = await asyncio.to_thread(shown, photo, side or 2 * SHOWN_SIDE)
+        return Response(data, media_type="image/jpeg", headers=FOREVER)
+
+    public, own = (api.segment, api.suggest, api.about), (answer, download, fetch)
+    for function in public:
+        app.api(api.endpoint(function), name=function.__name__, concurrency_limit=None)
+    for function in own:
+        name = function.__name__
+        app.api(function, name=name, concurrency_limit=None, api_visibility="undocumented")
+    app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
+    app.add_middleware(Door, inputs={f.__name__: inputs_of(f) for f in (*public, *own)})
+    if login:
+        app.add_middleware(Login, login=login)
+    return app
+
+
+class Immutable(StaticFiles):
+    """Files whose path changes with their content."""
+
+    def file_response(self, *args: Any, **options: Any) -> Response:
+        response = super().file_response(*args, **options)
+        response.headers.update(FOREVER)
+        return response
+
+
+def inputs_of(function: Callable[..., Any]) -> tuple[list[str], int]:
+    """The names of an endpoint's inputs, and how many of them it needs."""
+    parameters = inspect.signature(function).parameters
+    names = [name for name in parameters if name != "request"]
+    return names, sum(parameters[name].default is inspect.Parameter.empty for name in names)
+
+
+def index(web: str) -> str:
+    """The page with the address of its files, the terms' sentences, and what its scripts know."""
+    shipped = photos.shipped_photos()
+    facts = {
+        "schema": Settings.model_json_schema()["properties"],
+        "settings": Settings(backbone=backbones.HOST.backbone).model_dump(),
+        "opening": scene.OPENING,
+        "pieces": {name: [one.tab, one.ignores] for name, one in PIECES.items()},
+        "examples": [
+            {
+                "name": name,
+                "url": f"photos/{name}?thumb",
+                "caption": shipped[name].title,
+            }
+            for name in EXAMPLES
+        ],
+        "photos": list(shipped),
+        "lessons": lessons.texts(),
+        "lessonPhoto": lessons.PHOTO.name,
+        "options": lessons.OPTIONS,
+        "files": {name: file for name, (file, _) in share.FILES.items()},
+    }
+    html = explained((WEB / "index.html").read_text("utf-8"))
+    # A script ends where "</script" stands, even in a string.
+    data = json.dumps(facts, separators=(",", ":")).replace("</", "<\\/")
+    return html.replace("WEB/", f"{web}/").replace("FACTS", data)
+
+
+def photo_named(name: str) -> Photo | None:
+    """An example, or an upload that is still here."""
+    if name in photos.shipped_photos():
+        return Photo.of_example(name)
+    path = STORE.path(name)
+    return path and Photo(name, path)
+
+
+async def answer(
+    photo: str = "",
+    settings: dict[str, Any] | None = None,
+    pieces: list[str] | None = None,
+    request: gr.Request = None,  # type: ignore[assignment] - Gradio passes it
+) -> AsyncIterator[dict[str, Any]]:
+    """Yields the named pieces of what the page shows of a photo, each as soon as it is computed.
+
+    A newer request of the same page ends it: its visitor wants something else now.
+    """
+    started = time.perf_counter()
+    session, address = visitor(request)
+    is_admitted = False
+    NEWEST[session] = mine = object()
+    try:
+        chosen = Settings.read(settings or {})
+        found = photo_named(str(photo))
+        if found is None:
+            yield {"gone": photo}
+            return
+        if needed := offer(chosen.backbone):
+            yield {"offer": needed}
+            return
+        asked = pieces if isinstance(pieces, list) else []
+        for name in [name for name in PIECES if name in asked]:
+            async with TURNS.turn(session, address, is_admitted=is_admitted):
+                is_admitted = True
+                if NEWEST.get(session) is not mine:
+                    return
+                value = await asyncio.to_thread(piece, Scene(found, chosen), name)
+            yield {name: value}
+    except REFUSALS as error:
+        is_here = photo_named(str(photo))  # it may have been deleted while it was read
+        yield {"error": sentence(error)} if is_here else {"gone": photo}
+    finally:
+        if NEWEST.get(session) is mine:
+            del NEWEST[session]
+    spent = 1000 * (time.perf_counter() - started)
+    logger.info("answered page ms=%d", spent)
+
+
+async def download(
+    photo: str = "",
+    settings: dict[str, Any] | None = None,
+    file: str = "",
+    request: gr.Request = None,  # type: ignore[assignment]
+) -> dict[str, Any]:
+    """One of ``share.FILES``, as base64."""
+    try:
+        found, chosen = photo_named(str(photo)), Settings.read(settings or {})
+        if str(file) not in share.FILES:
+            raise GclipError(f"“file” is one of {', '.join(share.FILES)}.")
+        if found is None:
+            return {"gone": photo}
+        async with TURNS.turn(*visitor(request)):
+            data = await asyncio.to_thread(_made, Scene(found, chosen), file)
+    except REFUSALS as error:
+        return {"error": sentence(error)}
+    return {"name": share.FILES[file][0], "data": b64encode(data).decode()}
+
+
+def _made(wanted: Scene, file: str) -> bytes:
+    with LOCK:
+        return share.made(wanted.with_words(), file)
+
+
+def fetch(backbone: str = "") -> Iterator[dict[str, str]]:
+    """Downloads the weights of a backbone; yields the progress. Closing it cancels the download."""
+    try:
+        for text in backbones.fetch(backbone):
+            yield {"text": text}
+    except REFUSALS as error:
+        yield {"error": sentence(error)}
+
+
+class Login:
+    """ASGI middleware that asks for a name and password, on every route but the health check.
+
+    ``POST /login`` takes a form, as Gradio's clients send it, and sets a cookie.
+    """
+
+    OPEN = re.compile(r"/(health|login|gradio_api/startup-events)/?")
+    """The last is requested by Gradio itself when it has started."""
+
+    def __init__(self, app: ASGIApp, login: tuple[str, str]) -> None:
+        self.app, self.login = app, login
+        self.key = sha256(b"\0".join(part.encode() for part in login)).digest()
+        self.cookie = hmac.new(self.key, b"page", "sha256").hexdigest()
+        self.page = (WEB / "login.html").read_text("utf-8")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        request = Request(scope, receive)
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if path.rstrip("/") == "/login":
+            response = await self._answer(request)
+        elif self._is_known(request) or self.OPEN.fullmatch(path):
+            return await self.app(scope, receive, send)
+        elif request.method == "GET" and path == "/":
+            response = RedirectResponse("login", 303)
+        else:
+            response = JSONResponse({"error": "Log in first.", "detail": "Not authenticated"}, 401)
+        return await response(scope, receive, send)
+
+    def _is_known(self, request: Request) -> bool:
+        return hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self.cookie.encode())
+
+    async def _answer(self, request: Request) -> Response:
+        if request.method != "POST":
+            return HTMLResponse(self.page)
+        async with asyncio.timeout(10):
+            form = await request.form(max_files=0, max_fields=4, max_part_size=2**12)
+        given = [str(form.get(name, "")).encode() for name in ("username", "password")]
+        right = [hmac.compare_digest(a, b.encode()) for a, b in zip(given, self.login, strict=True)]
+        if not all(right):
+            await asyncio.sleep(1)  # a guess a second for each connection
+            return HTMLResponse(self.page.replace(" hidden", ""), 401)
+        is_page = "text/html" in request.headers.get("accept", "")
+        response = RedirectResponse("./", 303) if is_page else JSONResponse({"success": True})
+        response.set_cookie(COOKIE, self.cookie, httponly=True, samesite="lax", max_age=86_400)
+        return response

@@ -1,0 +1,589 @@
+// The page's one state, and the only code that changes it.
+//
+//   change(values) ─► the address ─► what is here already is drawn ─► what is missing is asked for
+//
+// An answer comes in pieces. Each is a function of the photo and of some settings, which the server
+// names, so a piece has a key: what was answered once is never asked for again, and an answer that
+// comes late is kept under its own key and disturbs nothing.
+import { drawCanvas } from "./canvas.js";
+import { drawCompare } from "./compare.js";
+import { drawDiagram } from "./diagram.js";
+import { drawForm } from "./form.js";
+import { drawLearn } from "./learn.js";
+import * as photos from "./photos.js";
+import { drawShare } from "./share.js";
+import { drawStrip } from "./strip.js";
+import { Client } from "./vendor/gradio-client.js";
+
+/** @param {string} selector @returns {any} */
+const $ = (selector) => document.querySelector(selector);
+/** @param {string} selector @returns {any[]} */
+const $$ = (selector) => [...document.querySelectorAll(selector)];
+/** What the server says of itself once; see `index` in server.py. */
+export const FACTS = JSON.parse($("#facts").textContent);
+const TABS = ["segment", "how", "compare", "learn", "share"];
+/**
+ * The state: every setting by its name, and
+ *   photo   the name of an example or of an upload; "" if a link left its photo with its owner
+ *   tab     the open tab
+ *   patch   the pinned patch, from 0, or null
+ *   step    the lesson whose masks are shown, from 1; 0 for none
+ * No words are the photo's own words.
+ */
+const DEFAULTS = { ...FACTS.settings, photo: FACTS.opening, tab: "segment", patch: null, step: 0 };
+/** Their change makes an entry in the history. */
+const STEPS = ["photo", "words", "tab", "step"];
+const MOST_IN_ADDRESS = 2000; // characters of words; longer ones stay in the history's entry
+const MOST_PIECES = 400;
+
+export let state = { ...DEFAULTS };
+/** The state before an example, a lesson or a link in a note took the visitor's place. */
+let left = null;
+/** Typed words that others have replaced. */
+let undone = "";
+/** Pieces by key, the oldest first. */
+const pieces = new Map();
+
+// --- the state -----------------------------------------------------------------------------------
+
+/** Change the state; what depends on it follows. */
+export function change(values) {
+  const before = state;
+  if (sending && "words" in values) {
+    sending.words = values.words; // typed for the photo that is on its way
+    return;
+  }
+  const next = { ...state, ...values };
+  const isOther = next.photo !== before.photo;
+  if (isOther && !("words" in values)) next.words = "";
+  if (["photo", "backbone", "short_side"].some((name) => next[name] !== before[name]))
+    next.patch = values.patch ?? null;
+  if (before.words && before.words !== next.words && !contains(next.words, before.words))
+    undone = before.words;
+  if (undone === next.words) undone = "";
+  if ((isOther && isUpload(before.photo) && !isUpload(next.photo)) || (next.step && !before.step))
+    left = before;
+  if (isUpload(next.photo)) left = null;
+  if (isOther) {
+    lost = "";
+    sending = null; // for the newer choice
+    $("#photo .gone").hidden = true;
+  }
+  refused = "";
+  state = next;
+  write(STEPS.some((name) => next[name] !== before[name]));
+  draw();
+  ask();
+}
+
+const contains = (text, words) =>
+  words.split(",").every((word) => text.split(",").some((one) => one.trim() === word.trim()));
+export const isUpload = (photo) => photo !== "" && !FACTS.photos.includes(photo);
+
+/** Leave a lesson or an example for the visitor's own photo. */
+function comeBack(tab = "segment") {
+  const to = left;
+  left = null;
+  change({ ...DEFAULTS, ...to, tab, step: 0 });
+}
+
+/** Add a word to those of the box. */
+export function addWord(word) {
+  const typed = box.value.replace(/[\s,]+$/, "");
+  change({ words: [typed, word].filter(Boolean).join(", ") });
+}
+
+// --- the address ---------------------------------------------------------------------------------
+
+/** A setting as the address has it, in its own type; undefined if it cannot be used. */
+function settingOf(name, text) {
+  const {
+    type,
+    enum: choices,
+    minimum = -1e9,
+    maximum = 1e9,
+    maxLength = 1e9,
+  } = FACTS.schema[name];
+  if (type === "boolean") {
+    const isOn = ["1", "true"].includes(text.toLowerCase());
+    return isOn || ["0", "false"].includes(text.toLowerCase()) ? isOn : undefined;
+  }
+  if (choices) return choices.includes(text) ? text : undefined;
+  if (type === "string") return text.length <= maxLength ? text : undefined;
+  const number = text.trim() === "" ? Number.NaN : Number(text);
+  const isWhole = type !== "integer" || Number.isInteger(number);
+  return number >= minimum && number <= maximum && isWhole ? number : undefined;
+}
+
+/** The state that an address stands for, and a note on what it cannot restore. */
+export function read(query, kept = {}) {
+  const found = { ...DEFAULTS };
+  const unused = [];
+  for (const [name, text] of new URLSearchParams(query)) {
+    if (Object.hasOwn(FACTS.schema, name)) {
+      const value = settingOf(name, text);
+      if (value === undefined) unused.push(name);
+      else found[name] = value;
+    } else if (name === "example" && text === "own") found.photo = "";
+    else if (name === "example" && FACTS.photos.includes(text)) found.photo = text;
+    else if (name === "photo" && /^\w{16,64}$/.test(text)) found.photo = text;
+    else if (name === "tab" && TABS.includes(text)) found.tab = text;
+    else if (name === "patch") found.patch = Number.parseInt(text.split(".").at(-1), 10) - 1;
+    else if (name === "step") found.step = Number.parseInt(text, 10) || 0;
+    else if (!["kept", "window", "stride", "view"].includes(name) && !name.startsWith("__"))
+      unused.push(name); // of older links, or Gradio's
+  }
+  if (!(found.patch >= 0)) found.patch = null;
+  if (!found.photo) found.tab = "segment";
+  const rest = unused.length > 5 ? ` and ${unused.length - 5} more` : "";
+  const names = unused.slice(0, 5).map((name) => name.slice(0, 20));
+  const note = unused.length ? `Ignored in this link: ${names.join(", ")}${rest}.` : "";
+  return [{ ...found, ...kept }, note];
+}
+
+/** The query of a state; that of a link to share has the backbone and not the visitor's photo. */
+export function queryOf(from, { isShared = false, withPhoto = true } = {}) {
+  const query = new URLSearchParams();
+  if (!isUpload(from.photo)) query.set("example", from.photo || "own");
+  else if (withPhoto) query.set("photo", from.photo);
+  else query.set("example", "own");
+  for (const name of Object.keys(FACTS.schema)) {
+    const value = from[name];
+    if (value === DEFAULTS[name] && !(isShared && name === "backbone")) continue;
+    if (name === "words" && value.length > MOST_IN_ADDRESS) continue;
+    query.set(name, typeof value === "boolean" ? Number(value) : value);
+  }
+  if (from.tab !== "segment") query.set("tab", from.tab);
+  if (from.patch !== null) query.set("patch", from.patch + 1);
+  if (from.step && !isShared) query.set("step", from.step);
+  return query;
+}
+
+function write(isNew) {
+  const query = queryOf(state);
+  for (const [name, value] of new URLSearchParams(location.search))
+    if (name.startsWith("__")) query.set(name, value);
+  const kept = state.words.length > MOST_IN_ADDRESS ? { words: state.words } : {};
+  history[isNew ? "pushState" : "replaceState"]({ kept, left }, "", `?${query}`);
+}
+
+/** Back, reload and a link: the address is read. */
+function open() {
+  const [opened, note] = read(location.search, history.state?.kept);
+  state = opened;
+  sending = null;
+  left = history.state?.left ?? null;
+  if (note) toast(note);
+  draw();
+  ask();
+}
+
+// --- pieces --------------------------------------------------------------------------------------
+
+const SETTINGS = Object.keys(FACTS.schema);
+
+function keyOf(name, of) {
+  const [, ignored] = FACTS.pieces[name];
+  if (ignored.includes("*")) return name;
+  const used = SETTINGS.filter((setting) => !ignored.includes(setting));
+  return JSON.stringify([name, of.photo, ...used.map((setting) => of[setting])]);
+}
+
+/** A piece of the current state; undefined if it is not here yet. */
+const piece = (name) => pieces.get(keyOf(name, state));
+
+const namesOf = (tab) =>
+  Object.keys(FACTS.pieces).filter((name) => ["", tab].includes(FACTS.pieces[name][0]));
+
+const missing = (of) =>
+  of.photo ? namesOf(of.tab).filter((name) => !pieces.has(keyOf(name, of))) : [];
+
+/** The state, and those with other switches, which a press may ask for next. */
+function soon() {
+  const ideas = (piece("diagram")?.switches ?? []).filter(({ isIdle }) => !isIdle);
+  const states = [state];
+  for (const { name } of ideas) {
+    const idea = name.toLowerCase();
+    states.push(...states.map((one) => ({ ...one, [idea]: !one[idea] })));
+  }
+  return state.tab === "how" ? states : [state];
+}
+
+let client = null;
+/** The request on its way, and the one that the server has refused. */
+let job = null;
+let refused = "";
+let failures = 0;
+
+const connect = () => Client.connect(new URL(".", location.href).href.replace(/\/$/, ""));
+const connected = () => {
+  client ??= connect();
+  return client;
+};
+
+/** Ask for the pieces that are missing, unless they are on their way. */
+async function ask() {
+  const of = soon().find((one) => missing(one).length);
+  if (!of || sending) return phase();
+  const names = missing(of);
+  const id = JSON.stringify(names.map((name) => keyOf(name, of)));
+  if (job?.id === id || refused === id) return phase();
+  const mine = { id }; // the server ends the request before it
+  job = mine;
+  try {
+    const settings = Object.fromEntries(SETTINGS.map((name) => [name, of[name]]));
+    const stream = (await connected()).submit("/answer", [of.photo, settings, names]);
+    for await (const message of stream) {
+      if (message.type !== "data") continue;
+      if (!take(message.data[0], of)) return;
+    }
+    if (job !== mine) return; // a newer request has taken its place
+    if (missing(of).length) throw new Error("incomplete"); // the connection is lost
+    job = null;
+    failures = 0;
+    draw();
+    ask();
+  } catch {
+    if (job !== mine) return; // a newer request has taken its place
+    job = null;
+    client = null;
+    failures += 1;
+    if (failures > 2) toast("The server does not respond. Trying again …");
+    setTimeout(ask, Math.min(500 * failures, 5000));
+  }
+}
+
+/** Keep what a message brings; returns whether more may follow. */
+function take({ gone, offer, error, ...values }, of) {
+  if (gone !== undefined) sendAgain(gone);
+  else if (offer) offerDownload(offer);
+  else if (error) {
+    refused = job?.id ?? "";
+    toast(error);
+  } else {
+    for (const name of Object.keys(values)) {
+      const key = keyOf(name, of);
+      pieces.delete(key);
+      pieces.set(key, values[name]);
+    }
+    while (pieces.size > MOST_PIECES) pieces.delete(pieces.keys().next().value);
+    draw();
+    return true;
+  }
+  job = null;
+  phase();
+  return false;
+}
+
+/** The one place that says what the page waits for. */
+function phase() {
+  const isWaiting = missing(state).length > 0;
+  const answering = refused ? "failed" : isWaiting ? "waiting" : "idle";
+  document.body.dataset.phase = sending ? "sending" : answering;
+}
+
+// --- photos --------------------------------------------------------------------------------------
+
+/** The upload on its way, and the words that were typed for it meanwhile. */
+let sending = null;
+
+/** The URL of a photo: the visitor's own file, or the server's copy. */
+export const urlOf = (photo) => photos.urlOf(photo) ?? `photos/${photo}`;
+
+/** Upload a file, which is shown at once, and choose it. */
+export async function send(file) {
+  if (!file) return;
+  const mine = { words: null };
+  const refused = $("#photo .gone");
+  refused.hidden = true;
+  sending = mine;
+  phase();
+  parts.canvas.preview("", URL.createObjectURL(file));
+  const [name, error] = await upload(file);
+  if (sending !== mine) return; // another file has been chosen meanwhile
+  sending = null;
+  if (name) {
+    await photos.keep(name, file);
+    if (!photos.isLasting)
+      toast("This browser stores nothing: your photo is kept until you leave.");
+    return change({
+      ...DEFAULTS,
+      ...settingsOf(state),
+      photo: name,
+      words: mine.words ?? (state.photo ? "" : state.words),
+    });
+  }
+  Object.assign(refused, { textContent: error, hidden: false });
+  parts.canvas.restore();
+  draw();
+  ask();
+}
+
+/** What a visitor has set stays with another photo, but for what was set for the old one. */
+const settingsOf = ({ photo, words, patch, step, tab, enlarged, ...settings }) => ({
+  ...settings,
+  tab: ["learn", "share"].includes(tab) ? "segment" : tab,
+});
+
+/** Send a file; returns its name on the server, or why it was refused. */
+async function upload(file) {
+  if (/\.hei[cf]$/i.test(file.name ?? ""))
+    return ["", "HEIC files cannot be read here. Export the photo as JPEG, and choose that."];
+  try {
+    const sent = await fetch("photos", { method: "POST", body: file });
+    const { photo, error } = await sent.json();
+    return [photo, error ?? "The server did not take this photo. Try again."];
+  } catch {
+    return ["", "The photo did not reach the server. Try again."];
+  }
+}
+
+/** The server has lost a photo: send it again, if this browser has it. */
+async function sendAgain(gone) {
+  const file = await photos.find(gone);
+  const [name] = file ? await upload(file) : [];
+  if (state.photo !== gone) return ask();
+  if (name) {
+    await photos.keep(name, file);
+    state = { ...state, photo: name };
+    write(false);
+  } else {
+    state = { ...state, photo: "", tab: "segment" };
+    lost = file ? "The photo did not reach the server. Reload the page." : LOST;
+  }
+  draw();
+  ask();
+}
+
+const LOST = "This photo is no longer on the server. Choose it again.";
+const ABSENT = "The photo of this link stayed with its owner. Choose one of yours.";
+let lost = "";
+
+// --- downloads of weights ------------------------------------------------------------------------
+
+let working = "";
+function offerDownload({ name, text, canDownload }) {
+  const group = $("#offer");
+  $("#settings").open = true;
+  group.hidden = false;
+  group.querySelector("p").textContent = text;
+  group.querySelector(".start").hidden = !canDownload;
+  group.querySelector(".stop").hidden = true;
+  group.querySelector(".start").onclick = () => download(name);
+  state = { ...state, backbone: working || FACTS.settings.backbone };
+  write(false);
+  draw();
+  ask();
+}
+
+async function download(name) {
+  const group = $("#offer");
+  const say = (text) => Object.assign(group.querySelector("p"), { textContent: text });
+  const stream = (await connect()).submit("/fetch", [name]); // cancelling ends a session's streams
+  const isRunning = (on) => {
+    group.querySelector(".start").hidden = on;
+    group.querySelector(".stop").hidden = !on;
+  };
+  group.querySelector(".stop").onclick = () => {
+    stream.cancel();
+    say("Cancelled. Nothing has changed.");
+    isRunning(false);
+  };
+  isRunning(true);
+  let failed = "";
+  for await (const { type, data } of stream) {
+    if (type !== "data") continue;
+    failed = data[0].error ?? "";
+    say(data[0].text ?? failed);
+  }
+  isRunning(false);
+  if (failed || group.querySelector("p").textContent.startsWith("Cancelled")) return;
+  group.hidden = true;
+  change({ backbone: name });
+}
+
+// --- drawing -------------------------------------------------------------------------------------
+
+const box = $("#typed");
+const parts = {
+  canvas: drawCanvas($("#canvas")),
+  diagram: drawDiagram($("#diagram")),
+  compare: drawCompare($("#compare")),
+  learn: drawLearn($("#learn"), $("#intro")),
+  share: drawShare($("#share")),
+  form: drawForm($("#form"), { schema: FACTS.schema }, change),
+  samples: drawStrip($("#samples"), ({ name }) => {
+    change({ photo: name, step: 0, tab: state.tab === "learn" ? "segment" : state.tab });
+    if (innerWidth <= 700) $("#canvas").scrollIntoView();
+  }),
+  undo: drawStrip($("#undo"), ({ words }) => change({ words })),
+  chips: drawStrip($("#chips"), ({ word, settings }) => (word ? addWord(word) : change(settings))),
+  attention: drawStrip($("#attention .strip")),
+};
+
+/** Draw a part with its pieces, if they are here; else it stays as it is, and is marked. */
+function show(element, names, drawPart) {
+  const values = names.map(piece);
+  const isHere = values.every((value) => value !== undefined);
+  element.classList.toggle("stale", !isHere);
+  element.classList.toggle("anew", !isHere && element.dataset.photo !== state.photo);
+  if (!isHere) return;
+  element.dataset.photo = state.photo;
+  drawPart(...values);
+}
+
+/** Compare the masks of the tab Segment: "", "swipe" or "changes". */
+export const compare = (mode) => parts.canvas.compare(mode);
+
+/** Draw the state: the only function that does. */
+function draw() {
+  phase();
+  document.body.dataset.tab = state.tab;
+  for (const tab of TABS) {
+    $(`#${tab}`).hidden = tab !== state.tab;
+    $(`#open-${tab}`).setAttribute("aria-selected", tab === state.tab);
+    $(`#open-${tab}`).tabIndex = tab === state.tab ? 0 : -1;
+  }
+  drawInputs();
+  if (!state.photo) parts.canvas.empty(lost || ABSENT);
+  else if (state.tab === "segment") drawSegment();
+  else if (state.tab === "how")
+    show($("#diagram"), ["diagram", "tower", "closer"], parts.diagram.draw);
+  else if (state.tab === "compare")
+    show($("#compare"), ["masks", "note", "table", "large"], parts.compare.draw);
+  if (state.tab === "learn") parts.learn.draw((name) => pieces.get(`lesson ${name}`));
+  if (state.tab === "share") parts.share.draw(piece("python"));
+}
+
+function drawInputs() {
+  const words = piece("words");
+  if (words) working = state.backbone;
+  const isTyping = document.activeElement === box && box.dataset.shown !== box.value;
+  if (!isTyping) {
+    if (state.words || words) box.value = state.words || words.text;
+    box.dataset.shown = box.value;
+  }
+  const isOwn = !state.words || words?.isOwn;
+  const isComing = !words && state.photo !== "" && !refused;
+  const chosen = words ? "chosen for this photo" : isComing ? "being chosen …" : "";
+  $("#words small").textContent = isOwn ? chosen : "";
+  $("#words").classList.toggle("coming", !state.words && isComing);
+  const image = $("#photo img");
+  if (image.dataset.photo !== state.photo && state.photo && words) {
+    image.src = urlOf(state.photo);
+    image.dataset.photo = state.photo;
+  }
+  image.hidden = !state.photo;
+  $("#photo .back").hidden = !left || state.step > 0 || !isUpload(left.photo);
+  $("#lesson").hidden = !state.step;
+  $("#lesson b").textContent = state.step || "";
+  parts.undo({ items: undone ? [{ caption: `↺ ${short(undone)}`, words: undone }] : [] });
+  parts.form.refresh(state);
+  $("#background input").checked = state.background;
+  if (words && !$("#samples img")) parts.samples({ items: FACTS.examples, columns: 3 });
+}
+
+const short = (text) => (text.length <= 40 ? text : `${text.slice(0, 39)}…`);
+
+function drawSegment() {
+  if (!piece("canvas") && !sending) parts.canvas.preview(state.photo);
+  show($("#canvas"), ["canvas"], (value) => parts.canvas.draw(value, piece("looks")));
+  show($("#chips"), ["chips"], parts.chips);
+  show($("#attention"), ["attention_text", "attention"], (texts, strips) => {
+    $("#attention .text").textContent = texts[state.amf ? texts.length - 1 : 0];
+    parts.attention(strips[state.cs ? strips.length - 1 : 0]);
+  });
+  show($("#norms"), ["norms"], (values) => {
+    const { url, text } = values[state.cs ? values.length - 1 : 0];
+    $("#norms img").src = url;
+    $("#norms .text").textContent = text;
+  });
+}
+
+let fading = 0;
+export function toast(text) {
+  $("#toast").textContent = text;
+  clearTimeout(fading);
+  fading = setTimeout(() => toast(""), 8000);
+}
+
+/** A file of `share.FILES`, made by the server. */
+export async function made(file) {
+  const settings = Object.fromEntries(SETTINGS.map((name) => [name, state[name]]));
+  const { data } = await (await connected()).predict("/download", [state.photo, settings, file]);
+  const [{ gone, error, name, data: text }] = data;
+  if (gone !== undefined) throw new Error(LOST);
+  if (error) throw new Error(error);
+  const response = await fetch(`data:application/octet-stream;base64,${text}`);
+  return [name, await response.blob()];
+}
+
+// --- presses -------------------------------------------------------------------------------------
+
+for (const tab of TABS) $(`#open-${tab}`).onclick = () => change({ tab });
+$("[role=tablist]").onkeydown = ({ key }) => {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[key];
+  if (!step) return;
+  const tab = TABS[(TABS.indexOf(state.tab) + step + TABS.length) % TABS.length];
+  change({ tab });
+  $(`#open-${tab}`).focus();
+};
+for (const button of $$("[data-open]")) button.onclick = () => change({ tab: button.dataset.open });
+for (const button of $$("[data-return]")) button.onclick = () => comeBack(button.dataset.return);
+$("#photo .back").onclick = () => comeBack();
+$("#photo input").onchange = ({ target }) => {
+  send(target.files[0]);
+  target.value = ""; // so that the same file can be chosen again
+};
+$("#background input").onchange = ({ target }) => change({ background: target.checked });
+
+const submitWords = () => {
+  if (box.value === box.dataset.shown) return;
+  box.dataset.shown = box.value;
+  change({ words: box.value.trim() });
+};
+$("#words").onsubmit = (event) => {
+  event.preventDefault();
+  submitWords();
+};
+box.maxLength = FACTS.schema.words.maxLength;
+box.onblur = submitWords;
+box.onkeydown = (event) => {
+  if (event.key !== "Enter" || event.shiftKey) return;
+  event.preventDefault();
+  submitWords();
+};
+
+addEventListener("dragover", (event) => event.preventDefault());
+addEventListener("drop", (event) => {
+  event.preventDefault();
+  send(event.dataTransfer.files[0]);
+});
+addEventListener("paste", ({ clipboardData }) => send(clipboardData.files[0]));
+
+/** A tooltip closes by Escape, and by a tap beside it, which then does nothing else. */
+let isClosing = false;
+document.addEventListener("keydown", ({ key }) => {
+  if (key === "Escape" && document.activeElement.matches("dfn")) document.activeElement.blur();
+});
+document.addEventListener(
+  "pointerdown",
+  (/** @type {any} */ { target, pointerType }) => {
+    const term = document.activeElement.closest("dfn");
+    isClosing = pointerType === "touch" && term !== null && !term.contains(target);
+  },
+  true,
+);
+document.addEventListener(
+  "click",
+  (/** @type {any} */ event) => {
+    if (isClosing && event.target.closest("[role=application]")) event.stopPropagation();
+    isClosing = false;
+  },
+  true,
+);
+
+const theme = new URLSearchParams(location.search).get("__theme");
+if (["light", "dark"].includes(theme)) document.documentElement.dataset.theme = theme;
+addEventListener("popstate", open);
+photos.ready.then(open);

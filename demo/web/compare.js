@@ -1,0 +1,56 @@
+// The tab Compare: every method's mask of this photo, one of them large beside GCLIP's.
+import { change, state } from "./app.js";
+import { drawCanvas } from "./canvas.js";
+import { save } from "./share.js";
+import { inside, make } from "./shared.js";
+import { drawStrip } from "./strip.js";
+
+export function drawCompare(section) {
+  const { $ } = inside(section);
+  const large = drawCanvas($("#large"));
+  const strip = drawStrip($("#masks"), ({ name }) => {
+    change({ enlarged: name === state.enlarged ? "" : name });
+    $("#large").scrollIntoView();
+  });
+  $("#grid").onclick = () => save($("#grid"));
+
+  function draw(masks, note, table, canvas) {
+    const text = $(".text");
+    text.replaceChildren(note.text);
+    if (note.scores) text.append(make("br"), make("strong", "", note.scores));
+    $("#large").hidden = !canvas;
+    if (canvas) large.draw(canvas);
+    const selected = masks.items.findIndex(({ name }) => name === state.enlarged);
+    strip({ ...masks, classes: canvas ? [] : masks.classes, selected });
+    $("#table").replaceChildren(make("p", "", table.note), rows(table));
+  }
+  return { draw };
+}
+
+/** The table; without ground truth it has no scores. */
+function rows({ columns, rows: lines, hasScores }) {
+  const isShown = (_, column) => hasScores || column !== 1;
+  const table = make("table");
+  const head = table.createTHead().insertRow();
+  for (const title of columns.filter(isShown)) head.append(make("th", "", title));
+  const body = table.createTBody();
+  for (const { values, isOurs } of lines) {
+    const row = body.insertRow();
+    row.classList.toggle("ours", isOurs);
+    for (const value of values.filter(isShown)) row.insertCell().append(...linked(value));
+  }
+  return table;
+}
+
+/** A text in which a paper of arXiv is a link. */
+function linked(text) {
+  const [, before, number] = text.match(/^(.*)arXiv:([\d.]+)$/) ?? [];
+  if (!number) return [text];
+  const link = make("a", "", `arXiv:${number}`);
+  Object.assign(link, {
+    href: `https://arxiv.org/abs/${number}`,
+    target: "_blank",
+    rel: "noopener",
+  });
+  return [before, link];
+}

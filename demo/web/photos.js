@@ -1,0 +1,62 @@
+// The visitor's photos, which stay in this browser: the last twenty, by their names on the server.
+const MOST = 20;
+/** The files in the order in which they came. @type {Map<string, {file: Blob, url: string}>} */
+const kept = new Map();
+/** Whether this browser keeps them when the page is closed. */
+export let isLasting = true;
+
+let database = null;
+
+/** A request of IndexedDB as a promise. */
+const done = (request) =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+const table = (mode) => database.transaction("photos", mode).objectStore("photos");
+
+/** Settles when the photos of earlier visits are known. */
+export const ready = (async () => {
+  try {
+    const request = indexedDB.open("gclip", 1);
+    request.onupgradeneeded = () =>
+      request.result.createObjectStore("photos", { keyPath: "name" }).createIndex("time", "time");
+    database = await done(request);
+    for (const { name, file } of await done(table("readonly").index("time").getAll()))
+      remember(name, file);
+  } catch {
+    isLasting = false; // a private window, or a frame of another site
+  }
+})();
+
+function remember(name, file) {
+  kept.delete(name);
+  kept.set(name, { file, url: URL.createObjectURL(file) });
+}
+
+export async function keep(name, file) {
+  remember(name, file);
+  const excess = [...kept.keys()].slice(0, -MOST);
+  for (const old of excess) kept.delete(old);
+  if (!isLasting) return;
+  try {
+    await done(table("readwrite").put({ name, file, time: Date.now() }));
+    for (const old of excess) await done(table("readwrite").delete(old));
+  } catch {
+    isLasting = false; // the disk is full
+  }
+}
+
+/** The file of that name, if this browser has it. */
+export async function find(name) {
+  await ready;
+  return kept.get(name)?.file;
+}
+
+export const urlOf = (name) => kept.get(name)?.url;
+
+/** Forget all photos, for computers that are shared. */
+export async function forget() {
+  kept.clear();
+  if (isLasting) await done(table("readwrite").clear());
+}

@@ -1,0 +1,85 @@
+// The tab Share: the link, files, and the same result in Python.
+import { isUpload, made, queryOf, state, toast } from "./app.js";
+import * as photos from "./photos.js";
+import { inside } from "./shared.js";
+import { saveAs } from "./take.js";
+
+const PROGRAM = (url) => `from gradio_client import Client, handle_file
+
+client = Client("${url}")
+png, result = client.predict(handle_file("photo.jpg"), "dog, grass", api_name="/segment")
+words = client.predict(handle_file("photo.jpg"), api_name="/suggest")
+about = client.predict(api_name="/about")`;
+
+export function drawShare(section) {
+  const { $, $$ } = inside(section);
+  const include = $("#include input");
+  const copy = $(".copy");
+  const link = $("#link");
+
+  const page = () => location.href.split("?")[0];
+  /** A link shows the tab that a person shares: the mask, unless another tab of the photo. */
+  function urlOf() {
+    const shared = {
+      ...state,
+      tab: ["learn", "share"].includes(state.tab) ? "segment" : state.tab,
+    };
+    return `${page()}?${queryOf(shared, { isShared: true, withPhoto: include.checked })}`;
+  }
+
+  let photo = "";
+  function draw(python) {
+    const isOwn = isUpload(state.photo);
+    $("#include").hidden = !isOwn;
+    if (photo !== state.photo) include.checked = false;
+    photo = state.photo;
+    link.value = urlOf();
+    copy.textContent = "Copy the link";
+    const note = isOwn
+      ? "The link opens these settings; it shows your photo only if you include it, and while this server has it."
+      : "The link opens this photo with these settings.";
+    const isLeftOut = state.words && !link.value.includes("words=");
+    $(".note").textContent = isLeftOut
+      ? `${note} The words are too long for a link and are left out.`
+      : note;
+    if (python) $("#python code").textContent = python[Number(state.amf) + 2 * Number(state.cs)];
+    $("#python").classList.toggle("stale", !python);
+    $("#program code").textContent = PROGRAM(page());
+  }
+
+  include.onchange = () => {
+    link.value = urlOf();
+    copy.textContent = "Copy the link";
+  };
+  /** Over plain HTTP a page has no clipboard, but it can copy a selection. */
+  copy.onclick = async () => {
+    try {
+      await navigator.clipboard.writeText(link.value);
+      copy.textContent = "Copied";
+    } catch {
+      link.select();
+      copy.textContent = document.execCommand("copy") ? "Copied" : "Copy it manually";
+    }
+  };
+  for (const button of $$("[data-file]")) button.onclick = () => save(button);
+  $(".forget").onclick = async () => {
+    await photos.forget();
+    toast("This browser has forgotten your photos.");
+  };
+  return { draw };
+}
+
+/** Let the server make a file, save it, and say so on its button. */
+export async function save(button) {
+  button.classList.add("saving");
+  try {
+    const [name, blob] = await made(button.dataset.file);
+    saveAs(blob, name);
+    button.classList.add("saved");
+    setTimeout(() => button.classList.remove("saved"), 3000);
+  } catch (error) {
+    toast(error.message || "The file could not be made. Try again.");
+  } finally {
+    button.classList.remove("saving");
+  }
+}

@@ -1,0 +1,2 @@
+// For the type checker: the client is used as its documentation says.
+export const Client: any;

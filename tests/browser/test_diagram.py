@@ -45,17 +45,6 @@ def test_pointing(diagram: Page) -> None:
     assert drawn(diagram, ".large") != before
 
 
-def test_formulas(diagram: Page) -> None:
-    """Formulas appear under their parts on request, and disappear."""
-    formula = diagram.locator("#diagram .formula").first
-    expect(formula).to_be_hidden()
-    diagram.get_by_role("button", name="Formulas").click()
-    expect(formula).to_be_visible()
-    expect(diagram.locator("#diagram .own")).to_have_text("softmax(QQᵀ)")
-    diagram.get_by_role("button", name="Formulas").click()
-    expect(formula).to_be_hidden()
-
-
 def test_amf(diagram: Page) -> None:
     """Without AMF, the fused blocks are unmarked and the mask comes from the last block alone."""
     flow, mask = diagram.locator("#diagram .flow"), drawn(diagram, ".mask")

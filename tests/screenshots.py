@@ -103,7 +103,7 @@ def page() -> Image.Image:
     with serving() as server, chromium() as browser:
         tab = browser.new_page(viewport={"width": 1440, "height": 900})
         tab.goto(f"{server.url}?__theme=light&example={PHOTO}&backbone={BACKBONE}")
-        for part in ("#canvas [data-answers]", "#norms img"):
+        for part in ("#canvas[data-answers]", "body[data-phase=idle]"):
             tab.wait_for_selector(part, timeout=240_000)
         tab.wait_for_function("[...document.images].every(image => image.complete)")
         return Image.open(io.BytesIO(tab.screenshot())).convert("RGB")

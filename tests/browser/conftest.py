@@ -26,7 +26,7 @@ DRAWN = {
 }
 """What a tab shows when it has its answer."""
 FLOWER = {"example": "flower", "words": "flower, plant"}
-WAIT = 40_000
+WAIT = 90_000
 
 expect.set_options(timeout=WAIT)
 

@@ -21,8 +21,9 @@ from demo.scene import Scene, coarser
 from demo.segment import norms_image, switches, why_fused
 from gclip_core import cs, inspection
 from gclip_core.attention import ATTENTIONS
-from gclip_core.last_block import encoding_for
+from gclip_core.last_block import Attended
 from gclip_core.methods import Method
+from gclip_core.relatives.mixed import Mixed
 
 MASK_SIDE = 480
 """Longest side of the mask in pixels: it is drawn small here."""
@@ -53,7 +54,7 @@ def words(scene: Scene) -> dict[str, Any]:
         "grid": scene.grid,
         "surest": int(cosines[: len(mask.vocabulary)].amax(0).argmax()),
         "switches": switches(scene),
-        "amf": scene.method.fusion is not None,
+        "amf": bool(mask.report.fusion.blocks),
         "cs": scene.method.suppression is not None,
         "classes": classes(scene),
         "background": background_at(mask, scene.grid),
@@ -69,12 +70,13 @@ def tower(scene: Scene) -> dict[str, Any]:
     segmenter, report, s = scene.segmenter, scene.report, scene.settings
     is_gclip = s.method == "gclip"
     after = cs.ratios(report.norms_after)
-    alone = replace(scene.method, fusion=None)
     # Other methods have no AMF, and most could not have it; some have a fusion of their own.
     mean = s.gclip(amf=True, cs=s.cs) if is_gclip else scene.method
-    fused = segmenter.report(scene.encoded, mean).fusion.blocks if mean.fusion else ()
-    weight = mean.fusion and mean.fusion.weight
-    source = encoding_for(scene.method, scene.encoded)
+    last = mean.last
+    alone = replace(mean, last=Attended(last.attention)) if isinstance(last, Attended) else mean
+    fused = segmenter.report(scene.encoded, mean).fusion.blocks
+    weight = last.weight if isinstance(last, Mixed) else None
+    source = scene.method.encoding(scene.encoded)
     rows, columns = source.grid
     grid, blocks, maps = coarser(scene.grid, limits.BLOCK_PATCHES), [], []
     keys = coarser(scene.grid, limits.ATTENDED_PATCHES)
@@ -91,7 +93,7 @@ def tower(scene: Scene) -> dict[str, Any]:
         )
         matrix = inspection.attention_map(source, block)  # large, so one at a time
         maps.append(attended(matrix, scene, grid))
-    last = [
+    matrices = [
         attended(inspection.last_attention(source, method), scene, keys) for method in (alone, mean)
     ]
     return {
@@ -100,9 +102,9 @@ def tower(scene: Scene) -> dict[str, Any]:
         "columns": grid[1],
         "attended": keys,
         "maps": packed(np.stack(maps)),
-        "last": packed(np.stack(last)),
+        "last": packed(np.stack(matrices)),
         "alone": f"Block {len(blocks)} again: {alone.rule}"
-        + ("" if alone.attention == "qk" else f" (above: {ATTENTIONS['qk'].rule})"),
+        + ("" if alone.rule == ATTENTIONS["qk"].rule else f" (above: {ATTENTIONS['qk'].rule})"),
         "reason": why_fused(scene) if is_gclip else "",
         "formula": formula(alone),
         "fusion": "AMF" if is_gclip else scene.method.title.partition(" (")[0],
@@ -115,7 +117,7 @@ def tower(scene: Scene) -> dict[str, Any]:
 def closer(scene: Scene) -> dict[str, Any]:
     """The enlarged block: its attention patch by patch, and its norms."""
     segmenter = scene.segmenter
-    source = encoding_for(scene.method, scene.encoded)
+    source = scene.method.encoding(scene.encoded)
     matrix = inspection.attention_map(source, scene.block, scene.head)
     keys = coarser(scene.grid, limits.ATTENDED_PATCHES)
     return {
@@ -130,6 +132,7 @@ def closer(scene: Scene) -> dict[str, Any]:
 
 def formula(method: Method) -> str:
     """The last block's own attention, such as "softmax(QQᵀ) + softmax(KKᵀ)", or its rule."""
-    if method.last or not (kind := ATTENTIONS[method.attention]).is_plain:
+    kind = ATTENTIONS[method.last.attention] if isinstance(method.last, Attended) else None
+    if kind is None or kind.gaussian or not kind.pairs:
         return method.rule
     return " + ".join(f"softmax({a.upper()}{b.upper()}ᵀ)" for a, b in kind.pairs)

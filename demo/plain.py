@@ -12,7 +12,6 @@ from demo import backbones, plots
 from demo.backbones import DAMAGED
 from evaluation import photos
 from gclip_core import GclipError, gclip, inspection
-from gclip_core.last_block import encoding_for
 from gclip_core.segmenter import Segmenter
 
 EXAMPLES = "flower", "teddy", "dog", "china"
@@ -40,7 +39,7 @@ def segment(
     labels = result.labels.numpy()
     masks = [(labels == index, name) for index, name in enumerate(result.vocabulary.names)]
     report = segmenter.report(encoded, gclip(amf=True, cs=True))
-    received = inspection.received(encoding_for(method, encoded), report.fusion.blocks)
+    received = inspection.received(method.encoding(encoded), report.fusion.blocks)
     maps = [
         (plots.over(photo.convert("RGB"), one.unflatten(0, encoded.grid).numpy()), f"Block {b + 1}")
         for b, one in zip(report.fusion.blocks, received, strict=True)

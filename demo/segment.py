@@ -30,7 +30,6 @@ from evaluation.metric import WordScores
 from gclip_core import BACKBONES, inspection
 from gclip_core.amf import FusionReason
 from gclip_core.backbones.registry import BUILT_IN
-from gclip_core.last_block import encoding_for
 from gclip_core.methods import Method
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import Segmentation, percent
@@ -247,7 +246,7 @@ def attention(scene: Scene) -> list[dict[str, Any]]:
 
 def _attention(scene: Scene, ours: Method) -> dict[str, Any]:
     blocks = scene.report.fusion.blocks
-    source = encoding_for(ours, scene.encoded)
+    source = ours.encoding(scene.encoded)
     received = inspection.received(source, blocks)
     items = []
     for block, values in zip(blocks, received, strict=True):
@@ -272,9 +271,9 @@ def attention_text(scene: Scene) -> list[str]:
     """What stands over the attention, without and with AMF."""
     if scene.settings.method != "gclip":
         text = "AMF is off: the last block uses only its own attention."
-        if scene.method.fusion:
-            report = scene.segmenter.report(scene.encoded, scene.method)
-            blocks = in_words(block_numbers(report.fusion.blocks))
+        fused = scene.segmenter.report(scene.encoded, scene.method).fusion.blocks
+        if fused:
+            blocks = in_words(block_numbers(fused))
             text = f"{scene.method.title} adds that of {blocks} to the last block’s."
         return [text]
     last = scene.segmenter.backbone.n_blocks - 1

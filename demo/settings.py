@@ -8,13 +8,14 @@ from urllib.parse import urlencode
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from demo import limits
-from gclip_core import BACKBONES, METHODS, GclipError, Method, gclip
+from gclip_core import BACKBONES, GclipError, Method, gclip
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.cs import CHANNEL_THRESHOLD
 from gclip_core.methods import ABLATION
 from gclip_core.numbering import block_choice
 from gclip_core.pixels.refine import REFINEMENTS
+from gclip_core.relatives import METHODS
 from gclip_core.words.background import BACKGROUND_WEIGHT
 from gclip_core.words.text import TEMPLATES
 from gclip_core.words.vocabulary import parse

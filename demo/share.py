@@ -34,7 +34,7 @@ def every_python(scene: Scene) -> list[str]:
 
 
 def python(scene: Scene) -> str:
-    """Six lines that compute the same labels for a photo of up to WORKED_PIXELS.
+    """A few lines that compute the same labels for a photo of up to WORKED_PIXELS.
 
     They set the precision that this host uses, because ``auto`` depends on the machine.
     """
@@ -49,10 +49,11 @@ def python(scene: Scene) -> str:
     if s.method == "gclip":
         method = f"gclip.gclip({arguments(unusual(gclip, **s.gclip_options()))})"
     else:
-        method = f"gclip.METHODS[{s.method!r}]"
+        method = f"METHODS[{s.method!r}]"
     options = arguments(unusual(Segmenter.segment, **s.mask_options()))
     words = ", ".join("; ".join(synonyms) for synonyms in scene.words.classes)
-    return f"""import gclip_core as gclip
+    table = "" if s.method == "gclip" else "\nfrom gclip_core.relatives import METHODS"
+    return f"""import gclip_core as gclip{table}
 
 segmenter = gclip.Segmenter({segmenter})
 method = {method}

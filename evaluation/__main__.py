@@ -11,9 +11,9 @@ from evaluation import benchmark, options, tables
 from evaluation.benchmark import Experiment
 from evaluation.photos import NAME as PHOTOS
 from gclip_core.command import add_backbone_options
-from gclip_core.methods import METHODS
 from gclip_core.numbering import block_choice
 from gclip_core.pixels.refine import REFINEMENTS
+from gclip_core.relatives import METHODS
 from gclip_core.segmenter import Segmenter
 from gclip_core.words.text import TEMPLATES
 from gclip_core.words.vocabulary import read_phrases

@@ -30,10 +30,11 @@ from evaluation.class_lists import ClassName
 from evaluation.datasets import LabelledSet, Sample
 from evaluation.metric import IGNORE, Counts
 from gclip_core.errors import check_between, check_choice, check_count
-from gclip_core.methods import ABLATION, METHODS, Method, gclip
+from gclip_core.methods import ABLATION, Method, gclip
 from gclip_core.numbering import block_numbers
 from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import REFINEMENTS, refined
+from gclip_core.relatives import METHODS
 from gclip_core.segmenter import Segmenter
 
 COUNTING = ("benchmark.py", "datasets.py", "metric.py", "photos.py", "sliding.py")
@@ -62,11 +63,10 @@ def method_settings(method: Method) -> dict[str, Any]:
     """A method's settings as plain data; blocks count from 1."""
     about = ("summary", "authors", "year", "paper")
     plain = {key: value for key, value in asdict(method).items() if key not in about}
-    if method.last is not None:
-        plain["last"]["kind"] = type(method.last).__name__
-    for part in ("fusion", "suppression"):
-        if plain[part] and isinstance(plain[part]["blocks"], tuple):
-            plain[part]["blocks"] = block_numbers(plain[part]["blocks"])
+    plain["last"]["kind"] = type(method.last).__name__
+    for part in (plain["last"].get("fusion"), plain["suppression"]):
+        if part and isinstance(part["blocks"], tuple):
+            part["blocks"] = block_numbers(part["blocks"])
     return json.loads(json.dumps(plain))  # JSON has lists where Python has tuples
 
 

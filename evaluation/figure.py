@@ -32,10 +32,9 @@ from evaluation.benchmark import write_whole
 from gclip_core import inspection
 from gclip_core.command import add_backbone_options
 from gclip_core.encoder import Encoded
-from gclip_core.last_block import encoding_for
-from gclip_core.methods import METHODS
 from gclip_core.pixels import images, palette
 from gclip_core.pixels.refine import REFINEMENTS
+from gclip_core.relatives import METHODS
 from gclip_core.result import MethodReport, Segmentation, percent
 from gclip_core.segmenter import Segmenter
 
@@ -89,7 +88,7 @@ def draw(
     such as an address. Only one thread draws at a time.
     """
     names, blocks = result.vocabulary.names, result.report.fusion.blocks[:MAX_MAPS]
-    source = encoding_for(result.method, encoded)
+    source = result.method.encoding(encoded)
     received = [inspection.received(source, [b]).view(source.grid).numpy() for b in blocks]
     attention = inspection.last_attention(source, result.method).numpy()
     refined = result.refined != "none"

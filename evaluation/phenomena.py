@@ -29,7 +29,6 @@ from gclip_core.attention import head_mean
 from gclip_core.blocks import Heads
 from gclip_core.command import add_backbone_options
 from gclip_core.cs import CHANNEL_THRESHOLD
-from gclip_core.last_block import encoding_for
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import MethodReport
@@ -80,7 +79,7 @@ def measure(segmenter: Segmenter, samples: Iterable[Sample]) -> Phenomena:
         reports.append(segmenter.report(encoded, COMPARED["with CS"]))
         regions = majority_labels(torch.from_numpy(np.array(truth)), encoded.grid)
         for label, method in COMPARED.items():
-            values = inspection.values(encoding_for(method, encoded))
+            values = inspection.values(method.encoding(encoded))
             similarities[label].append(in_in_out(values, regions))
     return Phenomena(
         title=segmenter.backbone.title,

@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gclip_core import encoder, last_block
+from gclip_core import encoder
 from gclip_core.cs import Suppression
 from gclip_core.encoder import Encoded
+from gclip_core.last_block import Attended
 from gclip_core.methods import Method
-from gclip_core.numbering import BlocksOf12
 from gclip_core.segmenter import Segmenter
 from gclip_core.types import Grid
 
@@ -34,13 +34,14 @@ class Windows:
 
         AMF fuses the blocks that it chooses for the whole image.
         """
-        if method.fusion is not None and not isinstance(method.fusion.blocks, BlocksOf12):
-            blocks = self._whole.fusion_report(method.fusion).blocks
-            method = replace(method, fusion=replace(method.fusion, blocks=blocks))
+        last = method.last
+        if isinstance(last, Attended) and last.fusion:
+            fusion = replace(last.fusion, blocks=last.fused(self._whole).blocks)
+            method = replace(method, last=replace(last, fusion=fusion))
         if method.suppression not in self._with_cs:
-            encoded = [last_block.encoding_for(method, window) for window in self.encoded]
+            encoded = [method.encoding(window) for window in self.encoded]
             self._with_cs[method.suppression] = encoded
-        maps = [last_block.features(method, one) for one in self._with_cs[method.suppression]]
+        maps = [method.features(one) for one in self._with_cs[method.suppression]]
         height, width, channels = maps[0].shape
         finer = height // self.encoded[0].grid[0]
         total = torch.zeros(finer * self.grid[0], finer * self.grid[1], channels)

@@ -210,5 +210,5 @@ def _papers(method: Mapping[str, Any]) -> bool:
         for blocks in ("backbone", *PAPERS_BLOCKS)
     ]
     return method["name"] != "gclip" or any(
-        all(method[part] == paper[part] for part in ("fusion", "suppression")) for paper in papers
+        all(method[part] == paper[part] for part in ("last", "suppression")) for paper in papers
     )

@@ -12,6 +12,7 @@ from gclip_core.backbones.load import load_backbone
 from gclip_core.backbones.registry import BACKBONES
 from gclip_core.encoder import Encoded
 from gclip_core.errors import BackboneError, GclipError, ImageError, MethodError, VocabularyError
+from gclip_core.last_block import Attended
 from gclip_core.methods import METHODS, Method, gclip
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
@@ -22,6 +23,7 @@ __version__ = "0.2.0"
 __all__ = [
     "BACKBONES",
     "METHODS",
+    "Attended",
     "Backbone",
     "BackboneError",
     "Encoded",

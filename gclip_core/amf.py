@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import reduce
 from itertools import takewhile
-from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,8 +16,8 @@ from torch import Tensor
 from gclip_core import attention
 from gclip_core.attention import Attention
 from gclip_core.blocks import Heads
-from gclip_core.errors import MethodError, check_between, check_choice, check_count
-from gclip_core.numbering import BlocksOf12, check_before_last, check_blocks
+from gclip_core.errors import MethodError, check_between, check_count
+from gclip_core.numbering import check_before_last, check_blocks
 from gclip_core.types import Blocks, Grid
 
 GLOBAL_THRESHOLD = 5.0
@@ -33,7 +32,6 @@ class FusionReason(StrEnum):
     OFF = "off"
     BY_HAND = "by hand"
     BACKBONE = "backbone default"
-    METHOD = "fixed by the method"
     GLOBAL_TOKENS = "first with global tokens"
     MIDDLE = "middle blocks"
 
@@ -43,35 +41,26 @@ class FusionReport:
     """The blocks whose attention is fused (0-based; empty without fusion), and the reason."""
 
     blocks: tuple[int, ...]
-    reason: FusionReason
+    reason: str
+    """A FusionReason, or a method's own."""
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """Which blocks' attention is fused into the last block's, and how (AMF and relatives).
+    """AMF: the Query-Key attention of ``blocks`` is averaged with the last block's, head by head.
 
-    ``attention`` is the kind of the fused maps: ``"qk"``, or ``"own"`` for the kind that the method
-    uses in the last block; head i is fused with head i. ``weight``, from 0 to 1, is the weight of
-    the mean of the fused maps; None means ``n / (1 + n)``, the plain average of ``n`` maps and the
-    last block's. ``blocks="auto"`` chooses ``n_fused`` blocks; a global token receives at least
-    ``global_threshold`` times uniform attention. Raises MethodError for a setting outside its
-    range.
+    ``"auto"`` chooses ``n_fused`` blocks; a global token receives at least ``global_threshold``
+    times uniform attention. Raises MethodError for a setting outside its range.
     """
 
-    blocks: Blocks | BlocksOf12 = "backbone"
+    blocks: Blocks = "backbone"
     n_fused: int = N_FUSED
     global_threshold: float = GLOBAL_THRESHOLD
-    weight: float | None = None
-    attention: Literal["qk", "own"] = "qk"
 
     def __post_init__(self) -> None:
-        if not isinstance(self.blocks, BlocksOf12):
-            check_blocks("AMF blocks", self.blocks)
+        check_blocks("AMF blocks", self.blocks)
         check_count("n_fused", self.n_fused)
         check_between("global_threshold", self.global_threshold, 1, math.inf)
-        if self.weight is not None:
-            check_between("weight", self.weight, 0, 1)
-        check_choice("attention", self.attention, ("qk", "own"))
 
 
 def received(heads: Heads) -> Tensor:
@@ -107,8 +96,6 @@ def fusion_report(
     """
     if fusion is None:
         return FusionReport((), FusionReason.OFF)
-    if isinstance(fusion.blocks, BlocksOf12):
-        return FusionReport(fusion.blocks.indices(n_blocks), FusionReason.METHOD)
     blocks, reason = fusion.blocks, FusionReason.BY_HAND
     if blocks == "backbone":
         blocks, reason = default, FusionReason.BACKBONE

@@ -4,7 +4,6 @@ Queries, keys and values are (..., H, T, d) with T = 1 + N tokens (token 0 is th
 The softmax runs in float32, whatever the dtype of the input.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 
@@ -15,7 +14,6 @@ from torch import Tensor
 from gclip_core import blocks
 from gclip_core.blocks import Heads, Part
 from gclip_core.errors import MethodError
-from gclip_core.relatives.pearl import aligned
 from gclip_core.tables import Table
 from gclip_core.types import Grid
 
@@ -29,8 +27,7 @@ GAUSSIAN_SIGMA = 5.0
 class Attention:
     """A kind of attention: the sum over ``pairs`` of ``softmax(s a b^T + bias)``.
 
-    Without pairs, the matrix is the identity: the output of a token is its own Value. ``prepare``
-    transforms a block's queries and keys first.
+    Without pairs, the matrix is the identity: the output of a token is its own Value.
     """
 
     name: str
@@ -38,12 +35,6 @@ class Attention:
     rule: str
     """What it compares, in a few words for people."""
     gaussian: bool = False
-    prepare: Callable[[Heads], Heads] | None = None
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it depends on pairs of tokens alone: neither on the grid nor on a class token."""
-        return bool(self.pairs) and not self.gaussian and self.prepare is None
 
 
 ATTENTIONS: Table[Attention] = Table(
@@ -53,7 +44,6 @@ ATTENTIONS: Table[Attention] = Table(
     Attention("vv", (("v", "v"),), "value · value"),
     Attention("qq+kk", (("q", "q"), ("k", "k")), "query · query + key · key"),
     Attention("kk+gaussian", (("k", "k"),), "key · key + proximity", gaussian=True),
-    Attention("aligned qk", (("q", "k"),), "query · key, aligned", prepare=aligned),
     Attention("identity", (), "nothing: each patch alone"),
     what="kind of attention",
     error=MethodError,
@@ -94,7 +84,8 @@ def mean_matrix(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
         tokens = heads.q.shape[-2]
         eye = torch.eye(tokens, device=heads.q.device)
         return eye.expand(*heads.q.shape[:-3], tokens, tokens)
-    pairs, bias = _terms(attention, heads, grid)
+    bias = gaussian_bias(grid, heads.q.device) if attention.gaussian else None
+    pairs = ((heads.part(a), heads.part(b)) for a, b in attention.pairs)
     return reduce(torch.add, (head_mean(a, b, bias) for a, b in pairs))
 
 
@@ -106,21 +97,6 @@ def attend(attention: Attention, heads: Heads, grid: Grid, values: Tensor | None
     v = heads.part("v") if values is None else values
     if not attention.pairs:
         return v
-    pairs, bias = _terms(attention, heads, grid)
-    bias = None if bias is None else bias.to(v.dtype)
-    return reduce(torch.add, (_attend_pair(a, b, v, bias) for a, b in pairs))
-
-
-def _terms(
-    attention: Attention, heads: Heads, grid: Grid
-) -> tuple[list[tuple[Tensor, Tensor]], Tensor | None]:
-    """The two factors of the logits of each pair, and the bias that all pairs share."""
-    bias = gaussian_bias(grid, heads.q.device) if attention.gaussian else None
-    heads = attention.prepare(heads) if attention.prepare else heads
-    return [(heads.part(a), heads.part(b)) for a, b in attention.pairs], bias
-
-
-def _attend_pair(a: Tensor, b: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
-    wider = a.shape[-1] - v.shape[-1]  # fused kernels need a, b and v of one width
-    out = blocks.attend(a, b, F.pad(v, (0, wider)) if wider else v, bias)
-    return out[..., : v.shape[-1]] if wider else out
+    bias = gaussian_bias(grid, v.device).to(v.dtype) if attention.gaussian else None
+    pairs = ((heads.part(a), heads.part(b)) for a, b in attention.pairs)
+    return reduce(torch.add, (blocks.attend(a, b, v, bias) for a, b in pairs))

@@ -21,10 +21,11 @@ from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.errors import GclipError, MethodError, VocabularyError, check_between, check_count
 from gclip_core.folder import ENDINGS, Folder, check_outputs, find_photos
 from gclip_core.formats import optional
-from gclip_core.methods import METHODS, Method, gclip
+from gclip_core.methods import Method, gclip
 from gclip_core.numbering import block_choice
 from gclip_core.pixels import images
 from gclip_core.pixels.refine import REFINEMENTS
+from gclip_core.relatives import METHODS
 from gclip_core.result import unknown_words
 from gclip_core.segmenter import Segmenter
 from gclip_core.words.background import BACKGROUND_WEIGHT

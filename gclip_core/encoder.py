@@ -7,8 +7,6 @@ import torch
 from torch import Tensor
 
 from gclip_core import amf, blocks, cs
-from gclip_core.amf import Fusion, FusionReport
-from gclip_core.backbones import dino
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.backbones.stem import Stem
 from gclip_core.blocks import Heads
@@ -28,8 +26,8 @@ class Encoded:
     """``inputs[l]`` is the input of block ``l``, (1+N, D) in the model's dtype."""
     probabilities: Tensor | None = field(default=None, repr=False)
     """Those of the stem's classes, (classes,) float32; None for a tower without a stem."""
-    stem_dino: Tensor | None = field(default=None, repr=False)
-    """The features of a stem's DINO, (h, w, channels); None for a tower without a stem."""
+    stem_patches: Tensor | None = field(default=None, repr=False)
+    """Those of the stem's transformer, (h, w, channels); None for a tower without a stem."""
     suppressed: tuple[int, ...] = ()
     """The blocks that CS changed, ascending."""
     without_cs: "Encoded | None" = field(default=None, repr=False)
@@ -41,21 +39,6 @@ class Encoded:
         """The size of the image in patches."""
         patch = self.backbone.patch
         return self.pixels.shape[1] // patch, self.pixels.shape[2] // patch
-
-    @cached_property
-    def dino(self) -> Tensor:
-        """DINO's features, those of the stem or of the shipped DINO: (h', w', channels).
-
-        Their grid is the image's, or finer by a whole factor.
-        """
-        if self.stem_dino is not None:
-            return self.stem_dino
-        return dino.features(self.backbone, self.pixels, self.grid)
-
-    def fusion_report(self, fusion: Fusion | None) -> FusionReport:
-        """The blocks whose attention is fused, and why; CS does not change them."""
-        clean, tower = self.without_cs or self, self.backbone
-        return amf.fusion_report(fusion, tower.n_blocks, tower.amf_blocks, clean.received)
 
     @torch.no_grad()
     def heads(self, block: int, values: bool = False) -> Heads:
@@ -83,12 +66,12 @@ def encode(backbone: Backbone, pixels: Tensor, image_size: Size) -> Encoded:
     conv1 = backbone.visual.conv1
     image = pixels.contiguous()[None].to(backbone.device, backbone.dtype)
     if isinstance(conv1, Stem):
-        patches, probabilities, stem_dino = (x[0] for x in conv1.classified(image))
+        patches, probabilities, stem_patches = (x[0] for x in conv1.classified(image))
     else:
-        patches, probabilities, stem_dino = conv1(image)[0], None, None
+        patches, probabilities, stem_patches = conv1(image)[0], None, None
     x = blocks.embed_patches(backbone.visual, patches)
     inputs = tuple(blocks.block_inputs(backbone.blocks, x))
-    return Encoded(backbone, pixels, image_size, inputs, probabilities, stem_dino)
+    return Encoded(backbone, pixels, image_size, inputs, probabilities, stem_patches)
 
 
 @torch.no_grad()

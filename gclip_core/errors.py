@@ -13,7 +13,7 @@ class GclipError(ValueError):
 
 
 class ImageError(GclipError):
-    """The image cannot be used: not an image, damaged, too large, or too small for a method."""
+    """The image cannot be used: not an image, damaged, too large or too small."""
 
 
 class VocabularyError(GclipError):

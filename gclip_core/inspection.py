@@ -1,7 +1,7 @@
 """What an encoded image shows of the tower: attention, global tokens and Values.
 
 ``last_attention`` has the method's CS, the others have the encoding's, if any: see
-``last_block.encoding_for``. All raise MethodError for a block or head that the tower does not have.
+``Method.encoding``. All raise MethodError for a block or head that the tower does not have.
 """
 
 import math
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gclip_core import amf, attention, last_block
+from gclip_core import amf, attention
 from gclip_core.encoder import Encoded
 from gclip_core.errors import MethodError, check_between, check_index
-from gclip_core.methods import Method
+from gclip_core.methods import Method, checked
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ def attention_map(encoded: Encoded, block: int, head: int | None = None) -> Tens
 def last_attention(encoded: Encoded, method: Method, head: int | None = None) -> Tensor:
     """Entry (i, j): the weight of token j in the output of token i, (1+N, 1+N) float32.
 
-    It is ``last_block.attention_matrix``, averaged over heads or of one head, with its errors.
+    It is ``Method.matrix``, averaged over heads or of one head, with its errors.
     """
     if head is not None:
         check_index("head", head, encoded.backbone.n_heads)
-    return last_block.attention_matrix(method, encoded, head).cpu()
+    return checked(method).matrix(encoded, head).cpu()
 
 
 def values(encoded: Encoded) -> Tensor:

@@ -4,38 +4,31 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
+from torch import Tensor
+
+from gclip_core import encoder
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, Fusion
-from gclip_core.attention import ATTENTIONS
 from gclip_core.cs import CHANNEL_THRESHOLD, Suppression
+from gclip_core.encoder import Encoded
 from gclip_core.errors import MethodError, check_choice
-from gclip_core.numbering import BlocksOf12, indices
-from gclip_core.relatives import calibration, proxy
-from gclip_core.relatives.last_block_base import LastBlock
-from gclip_core.relatives.rfclip import RfClip
+from gclip_core.last_block import Attended, LastBlock, projected
+from gclip_core.numbering import indices
 from gclip_core.tables import Table
 from gclip_core.types import Blocks
 
 
 @dataclass(frozen=True)
 class Method:
-    """A method: how the last block is computed, what is fused, and whether CS changes other blocks.
+    """A method: how the last block is computed, and whether CS changes blocks before it.
 
-    Raises MethodError for an unknown attention, a part of the wrong type, and parts that ``last``
-    does not use.
+    Raises MethodError for a part of the wrong type.
     """
 
     name: str
     title: str
-    attention: str = ""
-    """A name in ``gclip_core.attention.ATTENTIONS``; empty if there is a ``last``."""
-    residual: bool = False
-    """Whether the last block's residual path is kept."""
-    ffn: bool = False
-    """Whether the last block's FFN is kept."""
-    fusion: Fusion | None = None
+    last: LastBlock
     suppression: Suppression | None = None
-    last: LastBlock | None = None
-    """A last block with steps of its own, in place of attention, residual path, FFN and fusion."""
     summary: str = ""
     """One sentence for people."""
     authors: str = ""
@@ -45,34 +38,50 @@ class Method:
     """An arXiv number or a conference."""
 
     def __post_init__(self) -> None:
-        for part in ("residual", "ffn"):
-            check_choice(part, getattr(self, part), (True, False))
-        kinds = {"fusion": Fusion, "suppression": Suppression, "last": LastBlock}
-        for part, kind in kinds.items():
-            value = getattr(self, part)
-            if value is not None and not isinstance(value, kind):
-                raise MethodError(f"{part} must be a {kind.__name__} or None, not {value!r:.60}.")
-        if self.last is None:
-            ATTENTIONS[self.attention]  # raises for an unknown name
-            return
-        unused = ["attention", "residual", "ffn", "fusion"]
-        unused += [] if self.last.uses_cs else ["suppression"]
-        if parts := [part for part in unused if getattr(self, part)]:
+        if not isinstance(self.last, LastBlock):
+            raise MethodError(f"last must be a LastBlock, not {self.last!r:.60}.")
+        if not isinstance(self.suppression, Suppression | None):
             raise MethodError(
-                f"The last block of {self.title}, {type(self.last).__name__}, does not use "
-                f"{', '.join(parts)}. Leave these out."
+                f"suppression must be a Suppression or None, not {self.suppression!r:.60}."
             )
 
     @property
     def rule(self) -> str:
         """What its attention compares, in a few words for people."""
-        rule = (self.last or ATTENTIONS[self.attention]).rule
-        return f"{rule}, fused" if self.fusion else rule
+        return self.last.rule
 
     @property
     def citation(self) -> str:
         """Authors, year and paper in one line; empty if there is no paper."""
         return f"{self.authors} {self.year}, {self.paper}" if self.year else ""
+
+    def encoding(self, encoded: Encoded) -> Encoded:
+        """The encoding with the method's CS and no other; the given one if it is that.
+
+        The functions below call this; pass its result to compute it only once. All raise
+        MethodError for blocks that AMF or CS cannot use.
+        """
+        report = encoded.backbone.suppression_report(self.suppression)
+        return encoder.suppress(encoded, report.blocks)
+
+    @torch.no_grad()
+    def features(self, encoded: Encoded) -> Tensor:
+        """Dense features of the image: (h, w, E) float32 on the CPU, L2-normalised.
+
+        The formulas are in METHOD.md's table. The grid is the image's, or one that is finer by a
+        whole factor.
+        """
+        patches = self.last.patches(self.encoding(encoded))
+        return projected(encoded.backbone.visual, patches).cpu()
+
+    @torch.no_grad()
+    def matrix(self, encoded: Encoded, head: int | None = None) -> Tensor:
+        """Entry (i, j): the weight of token j in the output of token i, (1+N, 1+N) float32.
+
+        ``head`` selects one head instead of the mean over heads. Rows of an attention matrix sum to
+        1 (or 2, for a sum of two softmaxes), those of other last blocks to other numbers.
+        """
+        return self.last.matrix(self.encoding(encoded), head)
 
 
 def gclip(
@@ -105,8 +114,7 @@ def gclip(
     return Method(
         name="gclip",
         title=f"GCLIP ({' + '.join(on) or 'neither'})",
-        attention="qq",
-        fusion=fusion if amf else None,
+        last=Attended("qq", fusion=fusion if amf else None),
         suppression=suppression if cs else None,
         summary="Query-Query attention averaged with that of the first blocks with global tokens; "
         "one outlier FFN channel scaled to an ordinary norm.",
@@ -127,88 +135,53 @@ ABLATION = {
 }
 """The four rows of GCLIP's ablation: AMF and CS on or off."""
 
-METHODS: Table[Method] = Table(  # in the order of their years
+METHODS: Table[Method] = Table(
     Method(
-        "clip", "CLIP", "qk", residual=True, ffn=True,
+        "clip", "CLIP", Attended("qk", residual=True, ffn=True),
         authors="Radford et al.", year=2021, paper="arXiv:2103.00020",
         summary="The tower as it is: patch tokens of the last block.",
     ),
     Method(
-        "maskclip", "MaskCLIP", "identity",
+        "maskclip", "MaskCLIP", Attended("identity"),
         authors="Zhou, Loy, Dai", year=2022, paper="arXiv:2112.01071",
         summary="No attention in the last block: every patch keeps its own Value.",
     ),
     Method(
-        "vv", "Value-Value", "vv",
+        "vv", "Value-Value", Attended("vv"),
         authors="Li et al. (CLIP Surgery)", year=2023, paper="arXiv:2304.05653",
         summary="ClearCLIP's form with Value-Value attention: for comparison.",
     ),
     Method(
-        "sclip", "SCLIP", "qq+kk", residual=True, ffn=True,
+        "sclip", "SCLIP", Attended("qq+kk", residual=True, ffn=True),
         authors="Wang, Mei, Yuille", year=2024, paper="arXiv:2312.01597",
         summary="Query-Query plus Key-Key attention in the last block.",
     ),
     Method(
-        "clearclip", "ClearCLIP", "qq",
+        "clearclip", "ClearCLIP", Attended("qq"),
         authors="Lan et al.", year=2024, paper="arXiv:2407.12442",
         summary="Query-Query attention; residual path and FFN left out.",
     ),
     Method(
-        "proxyclip", "ProxyCLIP", last=proxy.SHIPPED,
-        authors="Lan et al.", year=2024, paper="arXiv:2408.04883",
-        summary="Attention from another network, DINO: averages the Values of patches that look "
-        "alike to it.",
-    ),
-    Method(
-        "kk", "Key-Key", "kk",
-        summary="ClearCLIP's form with Key-Key attention: for comparison.",
-    ),
-    Method(
-        "itaclip", "ITACLIP (attention)", "qq+kk", residual=True,
-        fusion=Fusion(BlocksOf12((6, 7, 9)), weight=0.5, attention="own"),
-        authors="Aydın et al.", year=2024, paper="arXiv:2411.12044",
-        summary="SCLIP's attention averaged with that of three middle blocks; FFN left out. "
-        "Without its image augmentations and class definitions.",
-    ),
-    Method(
-        "scclip", "SC-CLIP", last=calibration.SCCLIP,
-        authors="Bai et al.", year=2024, paper="arXiv:2411.15869",
-        summary="Outlier patches are replaced by their neighbours; patches alike in a middle block "
-        "are averaged before and after the last block, which also gets middle blocks' tokens.",
-    ),
-    Method(
-        "naclip", "NACLIP", "kk+gaussian",
+        "naclip", "NACLIP", Attended("kk+gaussian"),
         authors="Hajimiri, Ben Ayed, Dolz", year=2025, paper="arXiv:2404.08181",
         summary="Key-Key attention with more weight on nearby patches.",
     ),
-    Method(
-        "resclip", "ResCLIP (RCS)", "kk+gaussian",
-        fusion=Fusion(BlocksOf12((5, 6, 7, 8)), weight=0.4),
-        authors="Yang et al.", year=2025, paper="arXiv:2411.15851",
-        summary="NACLIP's attention mixed with the mean of the middle blocks'; without its "
-        "semantic feedback.",
-    ),
     GCLIP,
     Method(
-        "sfp", "SFP", last=calibration.SFP,
-        authors="Jin et al.", year=2025, paper="ICCV 2025",
-        summary="Like SC-CLIP, but outliers are the patches that the class token attends to most, "
-        "and the last block also has Query-Query attention.",
+        "kk", "Key-Key", Attended("kk"),
+        summary="ClearCLIP's form with Key-Key attention: for comparison.",
     ),
-    Method(
-        "rfclip", "RF-CLIP", last=RfClip(),
-        authors="Li et al.", year=2026, paper="arXiv:2511.16170",
-        summary="Distracting patches are blurred after every block, if their channels are known "
-        "(for OpenAI's ViT-B/16 and L/14); Key-Key attention of all blocks.",
-    ),
-    Method(
-        "pearl", "PEARL (attention)", "aligned qk",
-        authors="Pei et al.", year=2026, paper="arXiv:2603.21528",
-        summary="Query-Key attention after the Keys are rotated towards the Queries, plus a little "
-        "Key-Key; without its propagation over the image.",
-    ),
-    what="method", error=MethodError,
+    what="method", error=MethodError, hint=" `import gclip_core.relatives` adds more.",
 )  # fmt: skip
+"""In the order of their years; those that no paper proposes come last."""
+
+
+def add(*methods: Method) -> None:
+    """Adds methods to METHODS. Raises MethodError for a name that another method has."""
+    for method in methods:
+        METHODS.add(method)
+    for method in sorted(METHODS.values(), key=lambda method: method.year or 9999):
+        METHODS[method.name] = METHODS.pop(method.name)
 
 
 def checked(method: Method) -> Method:

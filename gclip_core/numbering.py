@@ -3,7 +3,6 @@
 import operator
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 
 from gclip_core.errors import MethodError
 from gclip_core.types import Blocks
@@ -41,30 +40,6 @@ def check_blocks(what: str, blocks: Blocks, words: Collection[str] = ("auto", "b
     if not isinstance(blocks, tuple) or not blocks or indices(what, blocks) != blocks:
         choices = " or ".join([*words, "a tuple of different block indices counted from 0"])
         raise MethodError(f"{what} must be {choices}, not {blocks!r:.80}.")
-
-
-@dataclass(frozen=True)
-class BlocksOf12:
-    """Blocks of a tower of 12, counted from 0; other towers use those at the same depth.
-
-    Raises MethodError for no block, one given twice, and one that is not before the last of 12.
-    """
-
-    blocks: tuple[int, ...]
-
-    def __post_init__(self) -> None:
-        check_blocks("BlocksOf12", self.blocks, ())
-        if max(self.blocks) > 10:
-            raise MethodError(f"BlocksOf12 must be from 0 to 10, not {self.blocks!r:.80}.")
-
-    def indices(self, n_blocks: int) -> tuple[int, ...]:
-        """The blocks in a tower of ``n_blocks``: at least one, but never the last."""
-        spans = [
-            range(round(block * n_blocks / 12), round((block + 1) * n_blocks / 12))
-            for block in self.blocks
-        ]
-        chosen = {index for span in spans for index in span if index < n_blocks - 1}
-        return tuple(sorted(chosen)) or (min(spans[0].start, n_blocks - 2),)
 
 
 def check_before_last(what: str, blocks: Iterable[int], n_blocks: int) -> None:

@@ -43,7 +43,7 @@ def method_report(encoded: Encoded, method: Method) -> MethodReport:
     for block in suppression.blocks:
         after[block] *= cs.channel_factors(after[block])
     return MethodReport(
-        fusion=encoded.fusion_report(method.fusion),
+        fusion=method.last.fused(encoded),
         suppression=suppression,
         channels=tuple(backbone.norms.argmax(1).tolist()),
         ratios=backbone.ratios,

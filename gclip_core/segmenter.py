@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from gclip_core import encoder, last_block
+from gclip_core import encoder
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.encoder import Encoded
 from gclip_core.errors import GclipError, check_between, check_choice, check_count
+from gclip_core.last_block import projected
 from gclip_core.methods import GCLIP, METHODS, Method, checked
 from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import REFINEMENTS, picture_of, refined
@@ -44,8 +45,7 @@ class Segmenter:
     made. Its CS is ignored: each method applies its own.
 
     Raises GclipError for a setting out of range. Its methods raise GclipError for another encoding,
-    MethodError for a ``Method`` that cannot be computed, and ImageError for fewer than 31 patches
-    with SC-CLIP.
+    and MethodError for a ``Method`` that cannot be computed.
     """
 
     backbone: Backbone
@@ -91,8 +91,7 @@ class Segmenter:
         """Dense features of an image's patches, (h, w, E) float32, L2-normalised; with a proxy, the
         grid may be finer than the patches."""
         checked(method)  # before the work
-        encoded = self._as_encoded(image)
-        return F.normalize(last_block.features(method, encoded), dim=-1)
+        return F.normalize(method.features(self._as_encoded(image)), dim=-1)
 
     def segment(
         self,
@@ -128,7 +127,7 @@ class Segmenter:
         photo = None if isinstance(image, Encoded) else images.check(image)
         encoded = self._as_encoded(image) if photo is None else self._encode(photo)
         guide = None if refine == "none" else photo or picture_of(encoded.image_size, picture)
-        features = last_block.features(method, encoded)
+        features = method.features(encoded)
         hidden = self._hidden(encoded, features, prompts, background, background_weight)
         competition = compete(features, prompts, hidden, self.logit_scale, background_weight)
         logits, classes = competition.logits, competition.prompt_classes
@@ -190,10 +189,10 @@ class Segmenter:
         check_between("background_weight", background_weight, 0, 1)
         _check_background(background)
         method, prompts = checked(method), self.prompts(words)
-        source = last_block.encoding_for(method, self._as_encoded(image))
+        source = method.encoding(self._as_encoded(image))
         tokens = torch.stack([x[1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
-        features = last_block.projected(self.backbone.visual, tokens).cpu()
-        last = last_block.features(method, source)
+        features = projected(self.backbone.visual, tokens).cpu()
+        last = method.features(source)
         if last.shape[:2] != source.grid:
             last = F.adaptive_avg_pool2d(last.permute(2, 0, 1), source.grid).permute(1, 2, 0)
         hidden = self._hidden(source, last, prompts, background, background_weight)

@@ -16,13 +16,20 @@ Entry = TypeVar("Entry", bound=Named)
 class Table(dict[str, Entry]):
     """Entries by ``name``; an unknown name, or one that two entries have, raises ``error``."""
 
-    def __init__(self, *entries: Entry, what: str, error: type[GclipError] = GclipError) -> None:
+    def __init__(
+        self, *entries: Entry, what: str, error: type[GclipError] = GclipError, hint: str = ""
+    ) -> None:
         super().__init__()
-        self.what, self.error = what, error
+        self.what, self.error, self.hint = what, error, hint
         for entry in entries:
-            if entry.name in self:
-                raise error(f"Two entries of kind {what} are named '{entry.name}'. Rename one.")
-            self[entry.name] = entry
+            self.add(entry)
+
+    def add(self, entry: Entry) -> None:
+        if entry.name in self:
+            raise self.error(
+                f"There is a {self.what} named '{entry.name}' already. Give this one another name."
+            )
+        self[entry.name] = entry
 
     def __getitem__(self, name: str) -> Entry:
         try:
@@ -30,4 +37,5 @@ class Table(dict[str, Entry]):
         except (KeyError, TypeError):  # unknown, or not hashable
             raise self.error(
                 f"'{str(name)[:80]}' is not a {self.what}. Choose one of: {', '.join(self)}."
+                f"{self.hint}"
             ) from None

@@ -1,6 +1,10 @@
 """The entries that CONTRIBUTING.md shows work in the modules to which they are added."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
@@ -11,13 +15,11 @@ import numpy as np
 
 from demo import segment
 from evaluation import class_lists, datasets
-from gclip_core import Segmenter, methods
 from gclip_core.backbones import registry
 from tests import ROOT
 from tests.demo.photos import FLOWER, scene
 from tests.evaluation.sets import save_ids, save_image
 from tests.gclip_core.test_backbone import check_entry
-from tests.models import picture, tiny_backbone
 from training.data import TRAINING_SPLIT
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -29,11 +31,56 @@ def entry(code: str, module: ModuleType) -> Any:
     return eval(code, vars(module).copy())
 
 
-def test_entries() -> None:
-    """A method segments, a backbone agrees with open_clip."""
-    segmenter = Segmenter(tiny_backbone(), short_side=32, templates="plain")
-    masks = segmenter.segment(picture(32, 32), "cat, sky", entry(METHOD, methods))
-    assert masks.method.title == "Mine"
+def run_with_copy(folder: Path, code: str) -> str:
+    """What code prints with the copy of ``gclip_core`` in a folder in place of the package."""
+    environment = os.environ | {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def test_method(tmp_path: Path) -> None:
+    """A method is one file, which is found by itself, and one row of the reference."""
+    shutil.copytree(ROOT / "gclip_core", tmp_path / "gclip_core")
+    (tmp_path / "gclip_core/relatives/mine.py").write_text(METHOD, "utf-8")
+    (row,) = re.findall(r'`"mine": (Row\(.*?\))`', TEXT)
+    code = f"""
+from tests.gclip_core.test_last_block import METHODS, reference, test_last_attention, test_methods
+reference.METHODS["mine"] = reference.{row}
+test_methods("12 blocks", "mine")
+test_last_attention("mine")
+print(METHODS["mine"].title)
+"""
+    assert run_with_copy(tmp_path, code) == "Mine\n"
+
+
+def test_core_alone(tmp_path: Path) -> None:
+    """Without ``relatives/``, the core segments with its own methods, and says how to add more."""
+    without = shutil.ignore_patterns("relatives", "__pycache__")
+    shutil.copytree(ROOT / "gclip_core", tmp_path / "gclip_core", ignore=without)
+    code = """
+import gclip_core as gclip
+from tests.models import picture, tiny_backbone
+segmenter = gclip.Segmenter(tiny_backbone(), short_side=32, templates="plain")
+encoded = segmenter.encode(picture(32, 48))
+own = [gclip.gclip(amf, cs) for amf in (True, False) for cs in (True, False)]
+for method in (*gclip.METHODS.values(), *own):
+    segmenter.segment(encoded, "cat, sky", method, background=True)
+print(*gclip.METHODS)
+try:
+    gclip.METHODS["rfclip"]
+except gclip.MethodError as error:
+    print(error)
+"""
+    methods, error = run_with_copy(tmp_path, code).splitlines()
+    assert methods == "clip maskclip vv sclip clearclip naclip gclip kk"
+    assert error.endswith("`import gclip_core.relatives` adds more.")
+
+
+def test_backbone() -> None:
+    """A backbone agrees with open_clip."""
     check_entry(entry(BACKBONE, registry))
 
 

@@ -38,7 +38,8 @@ from evaluation.metric import IGNORE
 from evaluation.photos import photo_folder
 from gclip_core import lists
 from gclip_core.backbones.load import load_backbone
-from gclip_core.methods import METHODS, gclip
+from gclip_core.methods import gclip
+from gclip_core.relatives import METHODS
 from gclip_core.segmenter import Segmenter
 from gclip_core.words import suggest
 from gclip_core.words.background import BACKGROUND_WEIGHT, LITERATURE

@@ -31,7 +31,7 @@ class Backbone:
     """An open_clip CLIP with the properties that the methods need; the model is not copied.
 
     Raises BackboneError for a model with a tower that ``gclip_core.blocks`` cannot compute, another
-    tokenizer and a number out of range; MethodError for blocks and sink channels it cannot use.
+    tokenizer and a number out of range; MethodError for blocks it cannot use.
     """
 
     name: str
@@ -45,9 +45,6 @@ class Backbone:
     """The length in pixels to which an image's shorter side is scaled."""
     amf_blocks: Blocks = "auto"
     cs_blocks: Blocks = "auto"
-    sink_channels: tuple[int, ...] = ()
-    """For RF-CLIP, the channels that are very large in distracting patches; empty if they are not
-    known."""
     known: KnownWords | None = None
     """None for a model with an open vocabulary."""
     # Each instance has its own caches: ``replace`` creates new ones.
@@ -87,8 +84,6 @@ class Backbone:
         check_count("short_side", self.short_side, BackboneError)
         check_blocks("amf_blocks", self.amf_blocks, ("auto",))
         check_blocks("cs_blocks", self.cs_blocks, ("auto",))
-        for channel in self.sink_channels:
-            check_index("sink channel", channel, self.width)
 
     def _misfits(self) -> list[str]:
         """What of the model ``gclip_core.blocks`` cannot compute; empty if it can be used."""

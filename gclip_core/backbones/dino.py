@@ -1,6 +1,6 @@
-"""The first blocks of DINOv2 (Oquab et al. 2023): part of the stem, and ProxyCLIP's proxy."""
+"""The first blocks of DINOv2 (Oquab et al. 2023): part of the stem."""
 
-from functools import lru_cache, partial
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -8,11 +8,6 @@ from open_clip.transformer import LayerNormFp32, ResidualAttentionBlock
 from torch import Tensor, nn
 
 from gclip_core import blocks
-from gclip_core.backbones import builtin
-from gclip_core.backbones.backbone import Backbone
-from gclip_core.backbones.registry import BACKBONES, BUILT_IN
-from gclip_core.backbones.weights import read_files
-from gclip_core.errors import BackboneError
 from gclip_core.types import Grid
 
 
@@ -53,41 +48,3 @@ class TransformerTrunk(nn.Module):
         for block in self.blocks:
             x = blocks.run(block, x, blocks.project(block, x))
         return x[:, 1:].unflatten(1, grid)
-
-
-@lru_cache(2)
-def load_dino(device: torch.device) -> TransformerTrunk:
-    """The nine blocks of DINO in the built-in model's stem, without the stem and in float32."""
-    folder, inside = builtin.shipped(), "visual.conv1.transformer."
-    state = read_files(folder.glob("dino-*.safetensors"))
-    state = {
-        key.removeprefix(inside): value.float()
-        for key, value in builtin.unpack(state, 0, "DINO").items()
-        if key.startswith(inside)
-    }
-    config = builtin.settings(folder)
-    with torch.device("meta"):
-        dino = TransformerTrunk(**config["stem"]["transformer"])
-    try:
-        dino.load_state_dict(state, assign=True)
-    except RuntimeError as error:
-        raise BackboneError(
-            "The shipped weights of DINO are incomplete or damaged. Reinstall the package or check "
-            "it out again."
-        ) from error
-    return dino.eval().requires_grad_(False).to(device)
-
-
-@torch.no_grad()
-def features(backbone: Backbone, image: Tensor, grid: Grid) -> Tensor:
-    """The shipped DINO's features of an image: (h', w', channels).
-
-    The image (3, height, width) is normalised for ``backbone``, which has ``grid`` patches in it.
-    If these are larger than the stem's, the features' grid is finer by a whole factor.
-    """
-    own = BACKBONES[BUILT_IN]
-    finer = max(1, round(backbone.patch / own.patch))
-    constants = backbone.mean, backbone.std, own.mean, own.std
-    mean, std, own_mean, own_std = torch.tensor(constants)[..., None, None]
-    pixels = ((image * std + mean - own_mean) / own_std).to(backbone.device)
-    return load_dino(backbone.device)(pixels[None], (grid[0] * finer, grid[1] * finer))[0]

@@ -99,7 +99,6 @@ def load_backbone(
         short_side=entry.short_side,
         amf_blocks=entry.amf_blocks,
         cs_blocks=entry.cs_blocks,
-        sink_channels=entry.sink_channels,
         known=known,
     )
 

@@ -50,8 +50,6 @@ class BackboneEntry:
     """AMF's blocks (0-based) for the setting ``"backbone"``."""
     cs_blocks: Blocks = "auto"
     """CS's blocks (0-based) for the setting ``"backbone"``."""
-    sink_channels: tuple[int, ...] = ()
-    """Those that RF-CLIP's authors found."""
     files: tuple[str, ...] = ()
     """The publisher's names of the weight file."""
     defect: Defect | None = None
@@ -77,7 +75,6 @@ BACKBONES: Table[BackboneEntry] = Table(
         "openai-vit-b-16", "OpenAI ViT-B/16", "ViT-B-16-quickgelu", "openai", **_B16,
         licence="MIT", files=("ViT-B-16.pt",),
         amf_blocks=(5, 6), cs_blocks=(6, 7, 8, 9, 10),
-        sink_channels=(4, 162, 189, 326, 429, 474, 633, 713),
     ),
     BackboneEntry(
         "openai-vit-b-32", "OpenAI ViT-B/32", "ViT-B-32-quickgelu", "openai", **_B32,
@@ -86,7 +83,6 @@ BACKBONES: Table[BackboneEntry] = Table(
     BackboneEntry(
         "openai-vit-l-14", "OpenAI ViT-L/14", "ViT-L-14-quickgelu", "openai", **_L14,
         licence="MIT", files=("ViT-L-14.pt",),
-        sink_channels=(250, 261, 437, 650, 720, 779, 936, 1005),
     ),
     BackboneEntry(
         "openai-vit-l-14-336", "OpenAI ViT-L/14 at 336", "ViT-L-14-336-quickgelu", "openai",

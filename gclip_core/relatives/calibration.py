@@ -17,10 +17,10 @@ from gclip_core import attention, blocks
 from gclip_core.attention import ATTENTIONS, Attention
 from gclip_core.blocks import Heads
 from gclip_core.encoder import Encoded
-from gclip_core.errors import ImageError, check_choice
-from gclip_core.numbering import BlocksOf12
-from gclip_core.relatives.last_block_base import LastBlock
-from gclip_core.relatives.proxy import gate
+from gclip_core.errors import ImageError
+from gclip_core.last_block import LastBlock
+from gclip_core.methods import Method, add
+from gclip_core.relatives.shared import at_depth, gate, with_class_token
 from gclip_core.types import Grid, Module
 
 NEIGHBOURS = 30
@@ -32,25 +32,22 @@ SOM_FACTOR = 1.5
 SOM_MOST = 10
 """Maximum number of outliers of ``som_outliers``, whatever the image's size."""
 GATE_SHARPNESS = 3.0
-"""Factor of the similarity before the softmax of the gate, ``proxy.gate``."""
+"""Factor of the similarity before the softmax of the gate, ``shared.gate``."""
 THRESHOLD = 0.4
 """Similarities below this are set to 0 in spreading."""
 CLASS_WEIGHT = 0.3
 """Weight of the class term."""
-BEFORE, AFTER, SUMMED = BlocksOf12((8,)), BlocksOf12((3,)), BlocksOf12((3, 4, 5, 6, 7, 8, 9))
-"""Blocks whose outputs determine the spreading before the last block, the spreading after it, and
-the sum that is the input of the second pass."""
+BEFORE, AFTER, SUMMED = (8,), (3,), (3, 4, 5, 6, 7, 8, 9)
+"""Blocks of 12, from 0, whose outputs determine the spreading before the last block, the spreading
+after it, and the sum that is the input of the second pass."""
 
 
 @dataclass(frozen=True)
 class Calibration(LastBlock):
-    """A calibrated last block: the settings in which methods differ.
-
-    Raises MethodError for an ``attention`` that is not a sum of plain softmaxes.
-    """
+    """A calibrated last block: the settings in which methods differ."""
 
     attention: str
-    """A name in ``ATTENTIONS``."""
+    """A name in ``ATTENTIONS``, of a sum of softmaxes without a bias."""
     outliers: Literal["lof", "som"]
     """How outliers are found: ``lof_outliers`` or ``som_outliers``."""
     keeps_isolated: bool
@@ -59,10 +56,6 @@ class Calibration(LastBlock):
     """Whether the gate is computed from thresholded similarities."""
     second_attends: bool
     """Whether the second pass has the attention of the last block, too, or the gate alone."""
-
-    def __post_init__(self) -> None:
-        plain = [name for name, kind in ATTENTIONS.items() if kind.is_plain]
-        check_choice("The attention of Calibration", self.attention, plain)
 
     @property
     def rule(self) -> str:
@@ -73,7 +66,8 @@ class Calibration(LastBlock):
         return z.unflatten(0, encoded.grid)
 
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
-        return path_matrix(encoded.backbone.blocks[-1], self._calibrated(encoded), head)
+        last = encoded.backbone.blocks[-1]
+        return with_class_token(path_matrix(last, self._calibrated(encoded), head))
 
     def _calibrated(self, encoded: Encoded) -> "Calibrated":
         inputs = [x.float() for x in encoded.inputs]
@@ -191,8 +185,8 @@ def calibrate(
     of patches.
     """
 
-    def outputs(of: BlocksOf12) -> list[Tensor]:
-        return [inputs[block + 1] for block in of.indices(len(inputs))]
+    def outputs(of: Sequence[int]) -> list[Tensor]:
+        return [inputs[block + 1] for block in at_depth(of, len(inputs))]
 
     late = inputs[-1]  # the last block's input
     keeps = calibration.keeps_isolated
@@ -258,3 +252,27 @@ def _with_attention(gated: Tensor, attended: Tensor, kind: Attention) -> Tensor:
     """
     n = len(attended)
     return torch.cat([(gated[:n] + attended) / (1 + len(kind.pairs)), gated[n:]])
+
+
+add(
+    Method(
+        "scclip",
+        "SC-CLIP",
+        SCCLIP,
+        authors="Bai et al.",
+        year=2024,
+        paper="arXiv:2411.15869",
+        summary="Outlier patches are replaced by their neighbours; patches alike in a middle block "
+        "are averaged before and after the last block, which also gets middle blocks' tokens.",
+    ),
+    Method(
+        "sfp",
+        "SFP",
+        SFP,
+        authors="Jin et al.",
+        year=2025,
+        paper="ICCV 2025",
+        summary="Like SC-CLIP, but outliers are the patches that the class token attends to most, "
+        "and the last block also has Query-Query attention.",
+    ),
+)

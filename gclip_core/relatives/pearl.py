@@ -1,14 +1,41 @@
 """PEARL's attention: the Keys are rotated towards the Queries."""
 
+from dataclasses import dataclass
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from gclip_core import attention, blocks
 from gclip_core.blocks import Heads
+from gclip_core.encoder import Encoded
+from gclip_core.last_block import LastBlock
+from gclip_core.methods import Method, add
 
 ALPHA = 0.08
 """Weight of the Key-Key logits, which are added to the aligned Query-Key logits."""
 NEWTON_SCHULZ_STEPS = 5
 """Number of iterations, which end before convergence, as in the authors' code."""
+
+
+@dataclass(frozen=True)
+class Pearl(LastBlock):
+    """A last block with PEARL's attention, without residual path and FFN."""
+
+    @property
+    def rule(self) -> str:
+        return "query · key, aligned"
+
+    def patches(self, encoded: Encoded) -> Tensor:
+        heads = aligned(encoded.heads(encoded.backbone.n_blocks - 1, values=True))
+        v = heads.part("v")
+        # Fused kernels need queries, keys and values of one width.
+        mixed = blocks.attend(heads.q, heads.k, F.pad(v, (0, v.shape[-1])))[..., : v.shape[-1]]
+        return blocks.merge(encoded.backbone.blocks[-1], mixed)[1:].unflatten(0, encoded.grid)
+
+    def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
+        heads = aligned(encoded.heads(encoded.backbone.n_blocks - 1).only(head))
+        return attention.head_mean(heads.q, heads.k)
 
 
 def aligned(heads: Heads) -> Heads:
@@ -40,3 +67,17 @@ def inexact_rotation(M: Tensor) -> Tensor:
         step = (3 * eye - Z @ Y) / 2
         Y, Z = Y @ step, step @ Z
     return M @ Z / scale.sqrt()
+
+
+add(
+    Method(
+        "pearl",
+        "PEARL (attention)",
+        Pearl(),
+        authors="Pei et al.",
+        year=2026,
+        paper="arXiv:2603.21528",
+        summary="Query-Key attention after the Keys are rotated towards the Queries, plus a little "
+        "Key-Key; without its propagation over the image.",
+    )
+)

@@ -6,15 +6,23 @@ functions are pure; matrices are float32.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import attention, blocks
+from gclip_core.backbones import builtin
+from gclip_core.backbones.dino import TransformerTrunk
+from gclip_core.backbones.registry import BACKBONES, BUILT_IN
+from gclip_core.backbones.weights import read_files
 from gclip_core.encoder import Encoded
-from gclip_core.errors import check_between
-from gclip_core.relatives.last_block_base import LastBlock
+from gclip_core.errors import BackboneError, check_between
+from gclip_core.last_block import LastBlock
+from gclip_core.methods import Method, add
+from gclip_core.relatives.shared import gate, with_class_token
 from gclip_core.types import Grid
 
 
@@ -39,17 +47,20 @@ class Proxy(LastBlock):
 
     def patches(self, encoded: Encoded) -> Tensor:
         heads = encoded.heads(encoded.backbone.n_blocks - 1, values=True)
-        mixed = attend(self, encoded.dino, heads.part("v")[:, 1:], encoded.grid)
+        features = dino(encoded)
+        mixed = attend(self, features, heads.part("v")[:, 1:], encoded.grid)
         z = blocks.merge(encoded.backbone.blocks[-1], mixed)
-        return z.unflatten(0, encoded.dino.shape[:2])
+        return z.unflatten(0, features.shape[:2])
 
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
-        return path_matrix(self, encoded.dino, encoded.grid)
+        return with_class_token(path_matrix(self, dino(encoded), encoded.grid))
 
 
 SHIPPED = Proxy(gamma=20.0, beta=1.2)
 """Settings for block 9 of the DINOv2 ViT-S/14 of the built-in model: docs/METHOD.md. The paper's,
 for the last block of DINO ViT-B/8, are gamma = 3 and beta = 1.2."""
+_FEATURES: WeakKeyDictionary[Encoded, Tensor] = WeakKeyDictionary()
+"""DINO's features of each encoding."""
 
 
 def attend(settings: Proxy, features: Tensor, values: Tensor, grid: Grid) -> Tensor:
@@ -82,18 +93,6 @@ def path_matrix(settings: Proxy, features: Tensor, grid: Grid) -> Tensor:
     return F.adaptive_avg_pool2d(weights.T.unflatten(1, own), grid).flatten(1).T
 
 
-def gate(similarity: Tensor, sharpness: float, least: Tensor, first: int = 0) -> Tensor:
-    """Attention from similarities: the softmax over a row's entries of at least ``least``.
-
-    ``similarity`` (rows, N) has the rows of patches from ``first`` on. The logits are ``sharpness
-    * (similarity - least)``. A patch always attends to itself, with a logit of at least 0.
-    """
-    logits = sharpness * (similarity - least)
-    # In a uniform image, all entries of a row may be too small, and its softmax would be nan.
-    logits.diagonal(first).clamp_(min=0)
-    return logits.masked_fill_(logits < 0, -torch.inf).softmax(-1)
-
-
 def _rows(settings: Proxy, features: Tensor) -> Iterator[Tensor]:
     """Yields the attention some rows at a time, so that it is never stored as a whole."""
     patches = F.normalize(features.flatten(0, 1).float(), dim=-1)
@@ -102,3 +101,63 @@ def _rows(settings: Proxy, features: Tensor) -> Iterator[Tensor]:
     for first in range(0, len(patches), n):
         cosines = patches[first : first + n] @ patches.T
         yield gate(cosines, settings.gamma, settings.beta * mean, first)
+
+
+def dino(encoded: Encoded) -> Tensor:
+    """DINO's features of an image: (h', w', channels), those of the built-in model's stem if any.
+
+    Their grid is the tower's. If its patches are larger than DINO's, it is finer by a whole factor.
+    """
+    if encoded.stem_patches is not None:
+        return encoded.stem_patches
+    if encoded not in _FEATURES:
+        _FEATURES[encoded] = _dino(encoded)
+    return _FEATURES[encoded]
+
+
+@torch.no_grad()
+def _dino(encoded: Encoded) -> Tensor:
+    backbone, own = encoded.backbone, BACKBONES[BUILT_IN]
+    finer = max(1, round(backbone.patch / own.patch))
+    constants = backbone.mean, backbone.std, own.mean, own.std
+    mean, std, own_mean, own_std = torch.tensor(constants)[..., None, None]
+    pixels = ((encoded.pixels * std + mean - own_mean) / own_std).to(backbone.device)
+    rows, columns = encoded.grid
+    return load_dino(backbone.device)(pixels[None], (rows * finer, columns * finer))[0]
+
+
+@lru_cache(2)
+def load_dino(device: torch.device) -> TransformerTrunk:
+    """The nine blocks of DINO in the built-in model's stem, without the stem and in float32."""
+    folder, inside = builtin.shipped(), "visual.conv1.transformer."
+    state = read_files(folder.glob("dino-*.safetensors"))
+    state = {
+        key.removeprefix(inside): value.float()
+        for key, value in builtin.unpack(state, 0, "DINO").items()
+        if key.startswith(inside)
+    }
+    config = builtin.settings(folder)
+    with torch.device("meta"):
+        dino = TransformerTrunk(**config["stem"]["transformer"])
+    try:
+        dino.load_state_dict(state, assign=True)
+    except RuntimeError as error:
+        raise BackboneError(
+            "The shipped weights of DINO are incomplete or damaged. Reinstall the package or check "
+            "it out again."
+        ) from error
+    return dino.eval().requires_grad_(False).to(device)
+
+
+add(
+    Method(
+        "proxyclip",
+        "ProxyCLIP",
+        SHIPPED,
+        authors="Lan et al.",
+        year=2024,
+        paper="arXiv:2408.04883",
+        summary="Attention from another network, DINO: averages the Values of patches that look "
+        "alike to it.",
+    )
+)

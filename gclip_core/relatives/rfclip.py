@@ -9,7 +9,6 @@ of all blocks. Only the Keys are stored, never a matrix of all pairs of tokens.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -18,9 +17,16 @@ from torch import Tensor
 from gclip_core import attention, blocks
 from gclip_core.blocks import Heads
 from gclip_core.encoder import Encoded
-from gclip_core.relatives.last_block_base import LastBlock
+from gclip_core.last_block import LastBlock
+from gclip_core.methods import Method, add
+from gclip_core.relatives.shared import with_class_token
 from gclip_core.types import Grid
 
+SINK_CHANNELS: dict[str, tuple[int, ...]] = {
+    "openai-vit-b-16": (4, 162, 189, 326, 429, 474, 633, 713),
+    "openai-vit-l-14": (250, 261, 437, 650, 720, 779, 936, 1005),
+}
+"""Those that the authors found, by the backbone's name; in others, no patch is a sink."""
 SINK_SHARE = 5.0
 """A patch is a sink if a sink channel has more than this multiple of an even share of its sum."""
 BLUR = 0.4
@@ -32,8 +38,6 @@ SIMILAR = 0.4
 @dataclass(frozen=True)
 class RfClip(LastBlock):
     """RF-CLIP's last block, with the Key-Key attention of every block."""
-
-    uses_cs: ClassVar[bool] = False  # its own pass through the tower has none
 
     @property
     def rule(self) -> str:
@@ -67,7 +71,7 @@ class RfClip(LastBlock):
         shared = reduce(torch.add, (key_key(k) for k in given.keys))
         own = (key_key(path.k) for path in given.paths)
         matrices = (reduce(torch.add, own) / 2 + shared) / (len(given.keys) + 1)
-        return matrices @ torch.cat([*_cosines(given.similar)])
+        return with_class_token(matrices @ torch.cat([*_cosines(given.similar)]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +89,9 @@ class SinkFreePass:
 
 
 def sink_free_pass(encoded: Encoded) -> SinkFreePass:
-    """Runs RF-CLIP's pass from the input of block 0; CS does not change that input.
-
-    If the backbone has no sink channels, no patch is a sink.
-    """
+    """Runs RF-CLIP's pass from the input of block 0; CS does not change that input."""
     x = encoded.inputs[0]
-    grid, channels = encoded.grid, encoded.backbone.sink_channels
+    grid, channels = encoded.grid, SINK_CHANNELS.get(encoded.backbone.name, ())
     *trunk, last = encoded.backbone.blocks
     keys = []
     total = torch.zeros_like(x, dtype=torch.float32)
@@ -134,3 +135,17 @@ def _cosines(similar: Tensor) -> Iterator[Tensor]:
     for rows in similar.split(max(1, attention.ELEMENTS_AT_A_TIME // len(similar))):
         cosines = rows @ similar.T
         yield cosines.where(cosines >= SIMILAR, 0.0)
+
+
+add(
+    Method(
+        "rfclip",
+        "RF-CLIP",
+        RfClip(),
+        authors="Li et al.",
+        year=2026,
+        paper="arXiv:2511.16170",
+        summary="Distracting patches are blurred after every block, if their channels are known "
+        "(for OpenAI's ViT-B/16 and L/14); Key-Key attention of all blocks.",
+    )
+)

@@ -13,9 +13,9 @@ import open_clip
 import torch
 
 from evaluation.photos import shipped_photos
-from gclip_core import METHODS, Segmenter, gclip, load_backbone
+from gclip_core import Segmenter, gclip, load_backbone
 from gclip_core.backbones.registry import OPENAI_MEAN, OPENAI_STD
-from gclip_core.last_block import encoding_for
+from gclip_core.relatives import METHODS
 from gclip_core.words.text import TEMPLATES, embed, embed_new
 from gclip_core.words.vocabulary import Vocabulary
 from tests.benchmarks import usual
@@ -69,7 +69,7 @@ def methods(segmenter: Segmenter, repeats: int) -> None:
         encoded = segmenter.encode(shown)
         for method in (plain, amf, METHODS["maskclip"]):
             segmenter.segment(encoded, WORDS, method)
-        suppressed = encoding_for(cs, encoded)
+        suppressed = cs.encoding(encoded)
         for method in (cs, both):
             segmenter.segment(suppressed, WORDS, method)
 

@@ -16,7 +16,8 @@ from evaluation.__main__ import main, parser
 from evaluation.benchmark import Experiment, chosen_methods
 from evaluation.class_lists import ClassName
 from evaluation.metric import IGNORE
-from gclip_core import BACKBONES, METHODS, Segmenter, gclip
+from gclip_core import BACKBONES, Segmenter, gclip
+from gclip_core.relatives import METHODS
 from tests import ROOT
 from tests.evaluation.sets import CASES, plain_set
 from tests.models import look_at_one_patch, small, tiny_backbone
@@ -201,11 +202,15 @@ def test_methods() -> None:
     assert rows["scclip"]["last"]["outliers"] == "lof"
     assert rows["sfp"]["last"]["outliers"] == "som"
     assert rows["rfclip"]["last"] == {"kind": "RfClip"}
-    assert rows["gclip"]["fusion"]["blocks"] == rows["gclip"]["suppression"]["blocks"] == "backbone"
+    assert (
+        rows["gclip"]["last"]["fusion"]["blocks"]
+        == rows["gclip"]["suppression"]["blocks"]
+        == "backbone"
+    )
     given = ["--methods", "gclip", "--amf-blocks", "7 8", "--cs-blocks", "7-11"]
     assert main([*PHOTOS, "--n", "1", *given, "--out", "gclip"]) == 0
     (method,) = written("gclip")["settings"]["methods"]
-    assert method["fusion"]["blocks"] == [7, 8]
+    assert method["last"]["fusion"]["blocks"] == [7, 8]
     assert method["suppression"]["blocks"] == [7, 8, 9, 10, 11]
 
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from evaluation import sliding
-from gclip_core import METHODS, Method, Segmenter, gclip
+from gclip_core import Attended, Method, Segmenter, gclip
+from gclip_core.relatives import METHODS
 from gclip_core.relatives.proxy import Proxy
 from tests.models import enlarge_channel, picture, tiny_backbone
 
@@ -52,9 +53,9 @@ def test_average(method: Method, patch: int, finer: int) -> None:
     side, image = 3 * patch, picture(4 * patch, 7 * patch)
     windows = sliding.encode(segmenter, image, side, 2 * patch)
     ours = windows.features(method)
-    if method.fusion:
-        blocks = segmenter.report(image, method).fusion.blocks
-        method = replace(method, fusion=replace(method.fusion, blocks=blocks))
+    if isinstance(method.last, Attended) and method.last.fusion:
+        fusion = replace(method.last.fusion, blocks=segmenter.report(image, method).fusion.blocks)
+        method = replace(method, last=replace(method.last, fusion=fusion))
     total, count = torch.zeros_like(ours), torch.zeros(4 * finer, 7 * finer, 1)
     for y, x in product((0, 1), (0, 2, 4)):
         crop = image.crop((x * patch, y * patch, x * patch + side, y * patch + side))

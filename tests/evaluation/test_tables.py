@@ -10,8 +10,9 @@ import pytest
 from evaluation import EvaluationError, tables
 from evaluation.benchmark import Experiment, Result, chosen_methods, method_settings
 from evaluation.datasets import DATASETS, LabelledSet, Sample
-from gclip_core import METHODS, Segmenter, gclip
+from gclip_core import Segmenter, gclip
 from gclip_core.pixels.refine import REFINEMENTS
+from gclip_core.relatives import METHODS
 from tests.models import tiny_backbone
 
 # IoU of cat and dog: 1/2 and 1/2; 3/5 and 2/4; 2/5 and nothing for the dog.

@@ -6,7 +6,7 @@ import torch
 from gclip_core import amf, attention
 from gclip_core.amf import Fusion, FusionReason, FusionReport
 from gclip_core.blocks import Heads
-from gclip_core.numbering import BlocksOf12
+from gclip_core.relatives.shared import at_depth
 
 
 def test_received_by_hand() -> None:
@@ -50,4 +50,4 @@ def test_middle_blocks(n: int, n_fused: int, expected: tuple[int, ...]) -> None:
 )
 def test_depths(blocks: tuple[int, ...], n_blocks: int, expected: tuple[int, ...]) -> None:
     """Blocks of 12 map to the same depths: at least one, never the last."""
-    assert BlocksOf12(blocks).indices(n_blocks) == expected
+    assert at_depth(blocks, n_blocks) == expected

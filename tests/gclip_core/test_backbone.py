@@ -12,7 +12,6 @@ from open_clip.pretrained import get_pretrained_cfg
 
 from gclip_core import (
     BACKBONES,
-    METHODS,
     Backbone,
     BackboneError,
     GclipError,
@@ -23,6 +22,7 @@ from gclip_core import (
 )
 from gclip_core.backbones import load
 from gclip_core.backbones.registry import OPENAI_MEAN, OPENAI_STD, BackboneEntry
+from gclip_core.relatives import METHODS
 from tests.models import (
     MEAN,
     STD,
@@ -151,12 +151,6 @@ def test_unusable_settings(settings: dict[str, Any], message: str) -> None:
     error = MethodError if "blocks" in message else BackboneError
     with pytest.raises(error, match=message):
         replace(tiny_backbone(1, layers=2), **settings)
-
-
-def test_unusable_sink_channel() -> None:
-    """A sink channel that the tower does not have is refused."""
-    with pytest.raises(MethodError, match="no sink channel 32; the sink channels are 0 to 31"):
-        replace(tiny_backbone(1, layers=2), sink_channels=(7, 32))
 
 
 def test_damage() -> None:

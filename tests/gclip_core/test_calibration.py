@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gclip_core import METHODS, ImageError, Segmenter, inspection
-from gclip_core.relatives import calibration
+from gclip_core import ImageError, Segmenter, inspection
+from gclip_core.relatives import METHODS, calibration
 from tests import reference
 from tests.models import normalised, picture, tiny_backbone
 

@@ -7,22 +7,22 @@ import pytest
 import torch
 from torch import Tensor
 
-from gclip_core import METHODS, Encoded, Segmenter, gclip, inspection
+from gclip_core import Encoded, Segmenter, gclip, inspection
+from gclip_core.relatives import METHODS
 from gclip_core.relatives.calibration import Calibration
+from gclip_core.relatives.proxy import dino
 from tests import reference
 from tests.models import normalised, picture, tiny_backbone
 
 GRID = (5, 7)
 RELATIVES = [name for name, method in METHODS.items() if isinstance(method.last, Calibration)]
-ELSEWHERE = [name for name, method in METHODS.items() if method.last]
-"""Methods whose matrices have their own tests."""
 Passed = tuple[Segmenter, Encoded, reference.Tower, list[Tensor]]
 """A picture encoded by us and by the reference."""
 TOWERS: dict[str, dict[str, Any]] = {
     "12 blocks": {"ls_init_value": 0.3, "quick_gelu": True},
     "24 blocks": {"layers": 24},
 }
-DEPTHS = [name for name, method in METHODS.items() if method.fusion or name in RELATIVES]
+DEPTHS = ["gclip", "itaclip", "resclip", *RELATIVES]
 """Methods that use blocks at certain depths."""
 
 
@@ -46,7 +46,8 @@ def test_methods(tower: str, name: str) -> None:
     """Every method agrees with the reference."""
     segmenter, trunk, theirs, xs = encoded(tower)
     middle = segmenter.report(trunk, gclip()).fusion.blocks if name == "gclip" else ()
-    expected = reference.dense(theirs, name, xs, GRID, middle, dino=trunk.dino)
+    proxy = dino(trunk) if name == "proxyclip" else None
+    expected = reference.dense(theirs, name, xs, GRID, middle, dino=proxy)
     features = segmenter.dense_features(trunk, METHODS[name])
     assert features.shape == (*GRID, 16)
     assert reference.worst_cosine(features.flatten(0, 1), expected) >= 0.99999
@@ -60,7 +61,7 @@ def test_ideas_off() -> None:
     assert torch.equal(off, segmenter.dense_features(trunk, METHODS["clearclip"]))
 
 
-@pytest.mark.parametrize("name", [n for n in reference.METHODS if n not in ELSEWHERE])
+@pytest.mark.parametrize("name", [n for n, row in reference.METHODS.items() if row.attention])
 def test_last_attention(name: str) -> None:
     """The matrix that is shown is the matrix that is used."""
     segmenter, trunk, tower, xs = encoded("12 blocks")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from gclip_core import METHODS, Segmenter, attention, inspection
-from gclip_core.relatives import proxy
+from gclip_core import Segmenter, attention, inspection
+from gclip_core.relatives import METHODS, proxy
 from gclip_core.relatives.proxy import Proxy
 from tests import reference
 from tests.models import loaded, normalised, picture, tiny_backbone
@@ -24,7 +24,7 @@ def test_features() -> None:
     expected = loaded().visual.conv1.transformer((pixels[None] - 127) / 128, (6, 8))
     for backbone in (loaded(), tiny_backbone(3, patch=16, image=64)):
         encoded = Segmenter(backbone, short_side=96).encode(image)
-        assert torch.allclose(encoded.dino, expected[0], atol=1e-3)
+        assert torch.allclose(proxy.dino(encoded), expected[0], atol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_parity(
     image = picture(*(length // patch * patch for length in size))
     segmenter = Segmenter(backbone, short_side=min(image.size))
     encoded, tower = segmenter.encode(image), reference.read(backbone.model)
-    xs, dino = reference.inputs(tower, normalised(image)), encoded.dino
+    xs, dino = reference.inputs(tower, normalised(image)), proxy.dino(encoded)
     finer = 2 if patch == 32 else 1
     assert dino.shape == (encoded.grid[0] * finer, encoded.grid[1] * finer, 384)
     features = segmenter.dense_features(encoded, method)

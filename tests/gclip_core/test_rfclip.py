@@ -1,28 +1,28 @@
 """RF-CLIP against the float64 reference: sinks and both paths."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
-from gclip_core import METHODS, Segmenter, inspection
+from gclip_core import Segmenter, inspection
+from gclip_core.relatives import METHODS, rfclip
 from tests import reference
 from tests.models import enlarge_channel, normalised, picture, tiny_backbone
 
 RFCLIP = METHODS["rfclip"]
 CHANNELS = 7, 19
-BACKBONE = replace(
-    tiny_backbone(61, lambda model: enlarge_channel(model, 7, 120, (2, 5))), sink_channels=CHANNELS
-)
+BACKBONE = tiny_backbone(61, lambda model: enlarge_channel(model, 7, 120, (2, 5)))
 
 
 @pytest.mark.parametrize(
     ("channels", "grid"), [((), (5, 5)), (CHANNELS, (4, 7)), (CHANNELS, (7, 3))]
 )
-def test_parity(channels: tuple[int, ...], grid: tuple[int, int]) -> None:
+def test_parity(
+    channels: tuple[int, ...], grid: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Features and attention equal the reference's, with sinks and without."""
-    backbone, image = replace(BACKBONE, sink_channels=channels), picture(8 * grid[0], 8 * grid[1])
-    segmenter, tower = Segmenter(backbone, short_side=8 * min(grid)), reference.read(backbone.model)
+    monkeypatch.setitem(rfclip.SINK_CHANNELS, BACKBONE.name, channels)
+    image, tower = picture(8 * grid[0], 8 * grid[1]), reference.read(BACKBONE.model)
+    segmenter = Segmenter(BACKBONE, short_side=8 * min(grid))
     x = reference.inputs(tower, normalised(image))[0]
     z, weights = reference.rfclip(tower, x, grid, channels)
     encoded = segmenter.encode(image)

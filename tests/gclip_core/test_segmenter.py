@@ -26,7 +26,6 @@ from gclip_core import (
 )
 from gclip_core.amf import FusionReason, FusionReport
 from gclip_core.cs import SuppressionReason, SuppressionReport
-from gclip_core.last_block import encoding_for
 from gclip_core.words.text import embed
 from gclip_core.words.vocabulary import Vocabulary
 from tests import reference
@@ -116,7 +115,7 @@ def test_clean_choice() -> None:
         gclip(cs_blocks=[0, 1, 2], global_threshold=2),
     )
     expected = segmenter.report(encoded, replace(method, suppression=None)).fusion
-    assert segmenter.report(encoding_for(method, encoded), method).fusion == expected
+    assert segmenter.report(method.encoding(encoded), method).fusion == expected
 
 
 @pytest.mark.parametrize("amf", [False, True])
@@ -135,7 +134,7 @@ def test_cs_features(blocks: str | tuple[int, ...], amf: bool) -> None:
     encoded = segmenter.encode(IMAGE)
     features = segmenter.dense_features(encoded, method)
     assert reference.worst_cosine(features.flatten(0, 1), expected) >= 0.99999
-    for ours, theirs in zip(encoding_for(method, encoded).inputs, xs, strict=True):
+    for ours, theirs in zip(method.encoding(encoded).inputs, xs, strict=True):
         assert reference.worst_cosine(ours, theirs) >= 0.99999
     off = segmenter.dense_features(encoded, replace(method, suppression=None))
     assert not torch.allclose(features, off, atol=1e-3)
@@ -144,9 +143,9 @@ def test_cs_features(blocks: str | tuple[int, ...], amf: bool) -> None:
 def test_same_blocks() -> None:
     """An encoding serves every setting of CS that leads to the same blocks."""
     segmenter = segmenter_of(with_channel())
-    changed = encoding_for(gclip(cs_blocks=(6, 8)), segmenter.encode(IMAGE))
+    changed = gclip(cs_blocks=(6, 8)).encoding(segmenter.encode(IMAGE))
     for settings in ({"cs_blocks": (8, 6), "channel_threshold": 3}, {"cs_blocks": "auto"}):
-        assert encoding_for(gclip(**settings), changed) is changed
+        assert gclip(**settings).encoding(changed) is changed
 
 
 def test_report() -> None:
@@ -166,7 +165,7 @@ def test_no_outlier(segmenter: Segmenter, encoded: Encoded) -> None:
     report = segmenter.report(encoded, gclip(amf=False))
     assert report.outlier_blocks == ()
     assert report.suppression == SuppressionReport((), SuppressionReason.NO_OUTLIER)
-    assert encoding_for(gclip(), encoded) is encoded
+    assert gclip().encoding(encoded) is encoded
     last = segmenter_of(damage(segmenter.backbone, 5, 60, [11]))
     report = last.report(last.encode(IMAGE), gclip())
     assert report.suppression == SuppressionReport((), SuppressionReason.NO_OUTLIER)
@@ -178,9 +177,9 @@ def test_values() -> None:
     encoded = segmenter.encode(picture(32, 32))
     inspection.attention_map(encoded, 11)
     for method in (METHODS["clearclip"], gclip(amf=False)):
-        x = encoding_for(method, encoded).inputs[-1].double()
+        x = method.encoding(encoded).inputs[-1].double()
         _, _, v = reference.qkv(reference.read(segmenter.backbone.model), 11, x)
-        values = inspection.values(encoding_for(method, encoded)).double()
+        values = inspection.values(method.encoding(encoded)).double()
         assert torch.allclose(values, torch.cat(v, dim=1)[1:], atol=1e-4)
 
 
@@ -244,7 +243,7 @@ def test_own_cs(method: Method) -> None:
     """Features and attention of the last block have the method's CS, whatever the encoding's."""
     segmenter = segmenter_of(with_channel())
     clean = segmenter.encode(IMAGE)
-    own, other = (encoding_for(m, clean) for m in (method, gclip(cs_blocks=[2])))
+    own, other = (m.encoding(clean) for m in (method, gclip(cs_blocks=[2])))
     for ask in (segmenter.dense_features, inspection.last_attention):
         expected = ask(own, method)
         assert torch.equal(ask(clean, method), expected)

@@ -26,7 +26,7 @@ from typing import Any
 
 import httpx
 
-from gclip_core.methods import METHODS
+from gclip_core.relatives import METHODS
 from tests.demo.visitor import BusyError, FailedError, Server, Visitor, serving
 from tests.load.attacks import ATTACKS
 from tests.models import picture

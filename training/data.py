@@ -86,6 +86,11 @@ class Data:
         named = (word for source in self.sources for word in source.words if word)
         return WordList(Known().seen, named)
 
+    def own_words(self) -> set[str]:
+        """The words of all masks but those of public data sets."""
+        own = (source for source in self.sources if source.name not in DATASETS)
+        return {word for source in own for word in source.words if word}
+
 
 def write(data: Path, masks: Sequence[str], photos: Sequence[str] = (), most: int = 1000) -> None:
     """Writes ``data.json``. ``masks`` are folders or ``SET=FOLDER``."""

@@ -3,12 +3,12 @@
 Matrices become 8-bit integers with one scale per row; everything else becomes float16. All other
 weights, the settings and the table of nearest words are the built-in model's. In ``words.json``,
 the words of all masks count as seen, so that they can be suggested, even those of photos that are
-held out.
+held out; those of one's own masks also count as taught, so that they are.
 """
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -43,8 +43,11 @@ def packed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return out
 
 
-def write(out: Path, stem: Mapping[str, Tensor], seen: Sequence[str]) -> None:
-    """Writes the built-in model with other weights of its ``stem``, which has ``seen`` words."""
+def write(
+    out: Path, stem: Mapping[str, Tensor], seen: Collection[str], taught: Collection[str]
+) -> None:
+    """Writes the built-in model with other weights of its ``stem``, for ``seen`` words, some of
+    which were ``taught`` with masks of one's own."""
     shipped = assets.path(BUILT_IN)
     out.mkdir(exist_ok=True)
     for name in KEPT:
@@ -54,6 +57,7 @@ def write(out: Path, stem: Mapping[str, Tensor], seen: Sequence[str]) -> None:
     every = sorted(groups["seen"] + groups["neighbours"])
     groups["seen"] = [group for group in every if group[0] in seen]
     groups["neighbours"] = [group for group in every if group[0] not in seen]
+    groups["taught"] = [[word] for word in sorted(taught)]
     lines = (
         f' "{kind}": [\n' + ",\n".join(f"  {json.dumps(group)}" for group in of_kind) + "\n ]"
         for kind, of_kind in groups.items()

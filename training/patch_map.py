@@ -160,5 +160,5 @@ def run(
 
     fit([*network.learned()], losses, steps)
     out = folder_of(work, without, seed) / "packed"
-    pack.write(out, network.exported(), words.all)
+    pack.write(out, network.exported(), words.all, opened.own_words())
     print(f"{out} has the model: python app.py --backbone built-in --weights {out}")

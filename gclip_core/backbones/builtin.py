@@ -33,12 +33,14 @@ class KnownWords:
 
     ``seen`` are the words of its training photos, each with its synonyms; ``class_words`` are the
     words of each class of its stem. ``nearest`` reads ``wordnet``, a file of words and their nouns.
+    ``taught`` are the words that ``training`` taught with masks, each as its group's first word.
     """
 
     words: frozenset[str]
     seen: tuple[tuple[str, ...], ...]
     class_words: tuple[tuple[str, ...], ...]
     wordnet: Path
+    taught: frozenset[str] = frozenset()
 
     @cached_property
     def nearest(self) -> Mapping[str, str]:
@@ -98,6 +100,7 @@ def known_words(folder: Path) -> KnownWords:
             tuple(map(tuple, groups["seen"])),
             tuple(map(tuple, groups["classes"])),
             folder / "nearest.txt.gz",
+            frozenset(group[0] for group in groups.get("taught", ())),
         )
 
 

@@ -25,6 +25,8 @@ EVERYDAY = 20.0
 """How many times as probable an everyday word is as another one, before any patch is seen."""
 LEAST_PROBABILITY = 0.001
 """Minimum of the image classifier's probabilities: it knows few words, and is often wrong."""
+TAUGHT_PROBABILITY = 0.03
+"""The same for words that training taught with masks: training/README.md has what it changes."""
 SHARPNESS = 2.0
 """Factor of the cosines, which are in units of their standard deviation over all candidates."""
 PEAK = 0.01
@@ -159,6 +161,7 @@ def match(backbone: Backbone, features: Tensor, probabilities: Tensor | None) ->
         for names, probability in zip(class_words, probabilities.tolist(), strict=True):
             for name in names:
                 total[name] += probability
+        total |= {w: max(total[w], TAUGHT_PROBABILITY) for w in backbone.known.taught}
     return Matches(torch.einsum("pe,hwe->phw", text, features), torch.tensor([*total.values()]))
 
 
@@ -173,15 +176,18 @@ def candidate_text(backbone: Backbone) -> Tensor:
 def candidates_of(backbone: Backbone) -> Candidates:
     """The words that can be suggested with this backbone: those of its training photos, or everyday
     words for an open vocabulary."""
-    return _candidates(backbone.known.seen if backbone.known else _everyday())
+    known = backbone.known
+    return _candidates(known.seen, known.taught) if known else _candidates(_everyday())
 
 
 @cache
-def _candidates(groups: tuple[tuple[str, ...], ...]) -> Candidates:
+def _candidates(
+    groups: tuple[tuple[str, ...], ...], taught: frozenset[str] = frozenset()
+) -> Candidates:
     # A person's clothes are part of the person, if the backbone knows that word.
     worn = lists.read("worn") if any(group[0] == PERSON for group in groups) else ()
     stuff = lists.read("stuff")
-    usual = {word for group in _everyday() for word in group}
+    usual = {*taught, *(word for group in _everyday() for word in group)}
     # Last, so that the first words are the classes: hidden_of_image and stuff rely on it.
     groups = tuple(sorted(groups, key=lambda group: group[0] in worn))
     words = tuple(group[0] for group in groups)

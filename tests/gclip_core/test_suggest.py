@@ -1,6 +1,7 @@
 """Suggested words fit a picture's patches best, and each adds something."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -104,6 +105,20 @@ def test_classifier() -> None:
     expected = [0.1 if word in known.class_words[0] else 0 for word in words]
     assert matches.probability.tolist() == pytest.approx(expected)
     assert max(expected) > 0
+
+
+def test_taught_word() -> None:
+    """A word that training taught is as probable as an everyday word that the classifier finds."""
+    backbone = loaded()
+    taught = replace(backbone, known=replace(backbone.known, taught=frozenset(["abacus"])))
+    features = torch.zeros(1, 1, backbone.visual.proj.shape[1])
+    nothing = torch.zeros(len(backbone.known.class_words))
+    probability = suggest.match(taught, features, nothing).probability
+    words, everyday = (getattr(suggest.candidates_of(taught), n) for n in ("words", "everyday"))
+    at = words.index("abacus")
+    assert probability[at] == pytest.approx(suggest.TAUGHT_PROBABILITY)
+    assert probability.sum() == probability[at] and everyday[at]
+    assert not suggest.candidates_of(backbone).everyday[at]
 
 
 def test_photo() -> None:

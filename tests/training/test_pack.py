@@ -25,10 +25,11 @@ def test_round_trip(tmp_path: Path) -> None:
     network = PatchMap(before, mean, std)
     for parameter in network.learned():
         parameter.add_(0.02 * torch.randn_like(parameter))
-    seen = [group[0] for group in before.known.seen]
-    pack.write(tmp_path / "packed", network.exported(), [*seen, "raccoon"])
+    seen = [*(group[0] for group in before.known.seen), "raccoon"]
+    pack.write(tmp_path / "packed", network.exported(), seen, ["raccoon", "dog"])
     after = load_backbone(weights=tmp_path / "packed")
-    assert {group[0] for group in after.known.seen} == {*seen, "raccoon"}
+    assert {*after.known.seen} - {*before.known.seen} == {("raccoon", "raccoons")}
+    assert after.known.taught == {"raccoon", "dog"} and not before.known.taught
     features = mean + std * torch.randn(1, 12, 12, FEATURES)
     with torch.no_grad():
         tokens, loaded = network.tokens(features), after.visual.conv1.tokens(features)

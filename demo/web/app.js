@@ -564,7 +564,7 @@ addEventListener("paste", ({ clipboardData }) => send(clipboardData.files[0]));
 /** A tooltip closes by Escape, and by a tap beside it, which then does nothing else. */
 let isClosing = false;
 document.addEventListener("keydown", ({ key }) => {
-  if (key === "Escape" && document.activeElement.matches("dfn")) document.activeElement.blur();
+  if (key === "Escape") $("dfn:focus")?.blur();
 });
 document.addEventListener(
   "pointerdown",

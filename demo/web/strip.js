@@ -13,8 +13,10 @@ export function drawStrip(element, press) {
   const note = make("p", "note");
   element.replaceChildren(legend, strip, note);
   let key = "";
+  /** @type {import("./types.js").Item[]} */
   let items = [];
 
+  /** @param {import("./types.js").Item} item @param {number} i @param {unknown} isPressable */
   function drawn({ url, caption = "", alt = "", isOurs }, i, isPressable) {
     const item = make(isPressable ? "button" : "figure", url ? "" : "pill");
     item.classList.toggle("ours", isOurs === true);
@@ -48,5 +50,5 @@ function named({ name, colour }) {
   return entry;
 }
 
-/** What stands over a row of pictures. */
+/** What stands over a row of pictures. @param {import("./types.js").Item} item */
 const headed = ({ heading }) => heading && make("p", "heading", heading);

@@ -5,9 +5,12 @@ Without it, a file of a few megabytes occupies a processor for minutes (``hostil
 ``tests.load``).
 """
 
+import ctypes
 import math
 import re
+from contextlib import suppress
 from io import BytesIO
+from threading import Lock
 
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
@@ -25,6 +28,8 @@ MAX_EXIF = 2**16
 MAX_SCANS = 50
 """Maximum number of scans of a JPEG, each of which takes as long as a whole image; encoders write
 about ten."""
+DECODING = Lock()
+"""One picture is decoded at a time: four of 63 megapixels at once would need more than 4 GB."""
 START_OF_SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
 """Marker, length and number of channels: a video after a photo does not contain these by chance."""
 
@@ -75,7 +80,13 @@ def opened(data: bytes) -> Image.Image:
     width, height = max(1, int(image.width * scale)), max(1, int(image.height * scale))
     if n_pixels <= limits.MAX_PIXELS:
         image.draft(None, (width, height))  # a JPEG can be decoded at a smaller scale, but not less
-    upright = images.check(image, limits.MAX_PIXELS)
-    if upright.size != image.size:  # turned by a quarter
-        height, width = width, height
-    return images.resize(upright, (height, width))
+    try:
+        with DECODING:
+            upright = images.check(image, limits.MAX_PIXELS)
+            if upright.size != image.size:  # turned by a quarter
+                height, width = width, height
+            return images.resize(upright, (height, width))
+    finally:
+        if n_pixels > limits.WORKED_PIXELS:  # glibc would keep the memory of the large picture
+            with suppress(AttributeError, OSError):  # another C library
+                ctypes.CDLL(None).malloc_trim(0)

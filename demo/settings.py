@@ -35,8 +35,6 @@ def _blocks(text: str) -> str:
 _Blocks = Annotated[str, Field(max_length=200), AfterValidator(_blocks)]
 WORDS_GROUP, IDEAS_GROUP = "Photo and words", "AMF and CS"
 DEFAULT_BLOCKS = ("Default", "backbone"), ("Measured", "auto")
-LEFT_OUT = "window", "stride"
-"""Settings of older links, which have no effect."""
 
 
 def _field(
@@ -169,24 +167,6 @@ class Settings(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             raise GclipError(explain(error, LABELS)) from error
-
-    @classmethod
-    def from_query(cls, query: Mapping[str, str], backbone: str = BUILT_IN) -> tuple[Self, str]:
-        """The settings of a link, and a note on those that cannot be used.
-
-        ``backbone`` is the host's default, for a link without a known backbone.
-        """
-        values, unused = {"backbone": backbone}, []
-        for name, text in query.items():
-            if name in LEFT_OUT:
-                continue
-            try:
-                values |= cls.read({name: text}).model_dump(include={name})
-            except GclipError:
-                unused.append(name[:20])
-        rest = f" and {len(unused) - 5} more" if len(unused) > 5 else ""
-        note = f"Ignored in this link: {', '.join(unused[:5])}{rest}." if unused else ""
-        return cls(**values), note
 
     def to_query(self, **more: str) -> str:
         """The settings that differ from the defaults, as a query string; switches are 0 and 1."""

@@ -470,7 +470,7 @@ function drawInputs() {
   $("#words").classList.toggle("coming", !state.words && isComing);
   const image = $("#photo img");
   if (image.dataset.photo !== state.photo && state.photo && words) {
-    image.src = urlOf(state.photo);
+    image.src = photos.urlOf(state.photo) ?? `photos/${state.photo}?preview`;
     image.dataset.photo = state.photo;
   }
   image.hidden = !state.photo;
@@ -480,7 +480,8 @@ function drawInputs() {
   parts.undo({ items: undone ? [{ caption: `↺ ${short(undone)}`, words: undone }] : [] });
   parts.form.refresh(state);
   $("#background input").checked = state.background;
-  if (words && !$("#samples img")) parts.samples({ items: FACTS.examples, columns: 3 });
+  if (document.body.dataset.phase === "idle" && !$("#samples img"))
+    parts.samples({ items: FACTS.examples, columns: 3 });
 }
 
 const short = (text) => (text.length <= 40 ? text : `${text.slice(0, 39)}…`);

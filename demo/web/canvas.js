@@ -127,6 +127,7 @@ export function drawCanvas(element) {
     photo.dataset.name = name;
     if (previewed !== url) photo.src = isHere ? url : `${url}?preview`;
     if (isHere && previewed !== url) return;
+    await new Promise(requestAnimationFrame); // the mask first
     const sharp = Object.assign(make("img"), { src: url });
     try {
       await sharp.decode();

@@ -36,9 +36,9 @@ class FailedError(Exception):
     """The page did not respond, or responded with an error; its text is what a visitor reads."""
 
 
-def failure(sentence: str) -> Exception:
+def failure(sentence: str | None) -> Exception:
     """What a visitor reads, as an error: the page is busy, or cannot answer."""
-    return (BusyError if "Try again soon" in sentence else FailedError)(sentence)
+    return (BusyError if "Try again soon" in str(sentence) else FailedError)(sentence)
 
 
 def wait_for(holds: Callable[[], bool], seconds: float = 30, pause: float = 0.05) -> None:

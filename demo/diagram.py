@@ -4,7 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from demo import limits
 from demo.drawing import (
@@ -21,9 +23,11 @@ from demo.scene import Scene, coarser
 from demo.segment import norms_image, switches, why_fused
 from gclip_core import cs, inspection
 from gclip_core.attention import ATTENTIONS
-from gclip_core.last_block import Attended
+from gclip_core.last_block import Attended, projected
 from gclip_core.methods import Method
 from gclip_core.relatives.mixed import Mixed
+from gclip_core.words import suggest
+from gclip_core.words.background import compete, hidden_of_image
 
 MASK_SIDE = 480
 """Longest side of the mask in pixels: it is drawn small here."""
@@ -34,18 +38,11 @@ def words(scene: Scene) -> dict[str, Any]:
 
     The background's cosines are lowered by its weight and its word's share, as they compete.
     """
-    s, mask = scene.settings, scene.mask()
+    mask = scene.mask()
     cosines = class_logits(mask, scene.encoded.grid) / scene.segmenter.logit_scale
     cosines = pooled(cosines, scene.encoded.grid, scene.grid)
     low, high = float(cosines.min()), float(cosines.max())
-    by_block = scene.segmenter.labels_by_block(
-        scene.encoded,
-        scene.words,
-        scene.method,
-        background=s.background,
-        background_weight=s.background_weight,
-    )
-    by_block = F.interpolate(by_block[None].float(), scene.grid)[0]
+    by_block = F.interpolate(labels_by_block(scene)[None].float(), scene.grid)[0]
     step = -(-max(mask.labels.shape) // MASK_SIDE)
     return {
         "of": patches_key(scene),
@@ -63,6 +60,32 @@ def words(scene: Scene) -> dict[str, Any]:
         "mask": packed(mask.labels[::step, ::step].numpy().astype(np.uint8)),
         "by_block": packed(by_block.numpy().astype(np.int16).astype(np.uint8)),
     }
+
+
+@torch.no_grad()
+def labels_by_block(scene: Scene) -> Tensor:
+    """The class of each patch from the output of every block, (L, h, w) int16; -1: the background.
+
+    The patch tokens after each block but the last go through ``ln_post`` and the projection, as if
+    that block were the last (a logit lens). The last entry is the method's own last block.
+    """
+    s, segmenter, backbone = scene.settings, scene.segmenter, scene.segmenter.backbone
+    prompts, source = segmenter.prompts(scene.words), scene.method.encoding(scene.encoded)
+    tokens = torch.stack([x[1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
+    last = scene.method.features(source)
+    if last.shape[:2] != source.grid:
+        last = F.adaptive_avg_pool2d(last.permute(2, 0, 1), source.grid).permute(1, 2, 0)
+    hidden = None
+    if s.background and s.background_weight:
+        unit = F.normalize(last, dim=-1)
+        matches = suggest.match(backbone, unit, source.probabilities)
+        hidden = hidden_of_image(backbone, prompts, unit, matches)
+    class_of = torch.tensor((*prompts.vocabulary.prompt_classes, -1), dtype=torch.int16)
+    every = (
+        compete(x, prompts, hidden, segmenter.logit_scale, s.background_weight)
+        for x in (*projected(backbone.visual, tokens).cpu(), last)
+    )
+    return torch.stack([class_of[one.logits.argmax(0)] for one in every])
 
 
 def tower(scene: Scene) -> dict[str, Any]:

@@ -25,9 +25,9 @@ class Encoded:
     inputs: tuple[Tensor, ...] = field(repr=False)
     """``inputs[l]`` is the input of block ``l``, (1+N, D) in the model's dtype."""
     probabilities: Tensor | None = field(default=None, repr=False)
-    """Those of the stem's classes, (classes,) float32; None for a tower without a stem."""
+    """Those of the stem's classes, (classes,) float32 on the CPU; None without a stem."""
     stem_patches: Tensor | None = field(default=None, repr=False)
-    """Those of the stem's transformer, (h, w, channels); None for a tower without a stem."""
+    """Those of the stem's transformer, (h, w, channels); None without a stem."""
     suppressed: tuple[int, ...] = ()
     """The blocks that CS changed, ascending."""
     without_cs: "Encoded | None" = field(default=None, repr=False)
@@ -67,6 +67,7 @@ def encode(backbone: Backbone, pixels: Tensor, image_size: Size) -> Encoded:
     image = pixels.contiguous()[None].to(backbone.device, backbone.dtype)
     if isinstance(conv1, Stem):
         patches, probabilities, stem_patches = (x[0] for x in conv1.classified(image))
+        probabilities = probabilities.cpu()
     else:
         patches, probabilities, stem_patches = conv1(image)[0], None, None
     x = blocks.embed_patches(backbone.visual, patches)

@@ -13,7 +13,6 @@ from gclip_core import encoder
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.encoder import Encoded
 from gclip_core.errors import GclipError, check_between, check_choice, check_count
-from gclip_core.last_block import projected
 from gclip_core.methods import GCLIP, METHODS, Method, checked
 from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import REFINEMENTS, picture_of, refined
@@ -121,7 +120,10 @@ class Segmenter:
         check_between("threshold", threshold, 0, 1)
         check_between("background_weight", background_weight, 0, 1)
         check_choice("refine", refine, ("none", *REFINEMENTS))
-        _check_background(background)
+        if isinstance(background, str | np.ndarray):  # would be read as words by mistake
+            raise GclipError(
+                f"background must be True, False or a list of words, not {background!r:.80}."
+            )
         method = checked(method)
         prompts = self.prompts(words)
         photo = None if isinstance(image, Encoded) else images.check(image)
@@ -167,41 +169,8 @@ class Segmenter:
         if background is not True:
             return hidden_of_words(self.backbone, prompts.vocabulary, background, self.templates)
         features = F.normalize(features, dim=-1)
-        return hidden_of_image(self.backbone, prompts, features, self._matches(encoded, features))
-
-    @torch.no_grad()
-    def labels_by_block(
-        self,
-        image: images.Source | Encoded,
-        words: Words,
-        method: Method = GCLIP,
-        *,
-        background: bool | Iterable[str] = False,
-        background_weight: float = BACKGROUND_WEIGHT,
-    ) -> Tensor:
-        """The class of each patch from the output of every block: (L, h, w) int16, -1 for none.
-
-        The patch tokens after each block but the last go through ``ln_post`` and the projection, as
-        if that block were the last (a logit lens). The last entry is ``method``'s own last block.
-        All use the encoding with ``method``'s CS. Words, background and errors are those of
-        ``segment``.
-        """
-        check_between("background_weight", background_weight, 0, 1)
-        _check_background(background)
-        method, prompts = checked(method), self.prompts(words)
-        source = method.encoding(self._as_encoded(image))
-        tokens = torch.stack([x[1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
-        features = projected(self.backbone.visual, tokens).cpu()
-        last = method.features(source)
-        if last.shape[:2] != source.grid:
-            last = F.adaptive_avg_pool2d(last.permute(2, 0, 1), source.grid).permute(1, 2, 0)
-        hidden = self._hidden(source, last, prompts, background, background_weight)
-        class_of = torch.tensor((*prompts.vocabulary.prompt_classes, -1), dtype=torch.int16)
-        every = (
-            compete(x, prompts, hidden, self.logit_scale, background_weight)
-            for x in (*features, last)
-        )
-        return torch.stack([class_of[one.logits.argmax(0)] for one in every])
+        matches = suggest.match(self.backbone, features, encoded.probabilities)
+        return hidden_of_image(self.backbone, prompts, features, matches)
 
     def suggest(self, image: images.Source | Encoded, most: int = 5) -> tuple[str, ...]:
         """Words for what the image shows, things before stuff: at most ``most``, at least one."""
@@ -214,13 +183,8 @@ class Segmenter:
         Computed from ClearCLIP's features and, if there is one, the stem's image classifier.
         """
         encoded = self._as_encoded(image)
-        return self._matches(encoded, self.dense_features(encoded, METHODS["clearclip"]))
-
-    def _matches(self, encoded: Encoded, features: Tensor) -> Matches:
-        """How the words that can be suggested match the features (h, w, E) of an encoded image."""
-        probabilities = encoded.probabilities
-        given = None if probabilities is None else probabilities.cpu()
-        return suggest.match(self.backbone, features, given)
+        features = self.dense_features(encoded, METHODS["clearclip"])
+        return suggest.match(self.backbone, features, encoded.probabilities)
 
     def prompts(self, words: Words) -> Prompts:
         """Parses and embeds words for ``segment``."""
@@ -251,11 +215,3 @@ class Segmenter:
                 f"encoded as {image.grid[0]} × {image.grid[1]}. Encode it with this segmenter."
             )
         return image
-
-
-def _check_background(background: object) -> None:
-    """Raises GclipError for what would be read as words by mistake."""
-    if isinstance(background, str | np.ndarray):
-        raise GclipError(
-            f"background must be True, False or a list of words, not {background!r:.80}."
-        )

@@ -163,6 +163,21 @@ def test_norms_that_cs_leaves() -> None:
         assert (after < before) if block["suppressed"] else (after == before)
 
 
+@pytest.mark.parametrize("background", [False, True])
+def test_labels_by_block(background: bool) -> None:
+    """A block's labels are those of a tower that ends there; the last ones are the mask's."""
+    current = scene(words="dog, sky, grass", method="sclip", background=background, **SMALL)
+    by_block, logits = diagram.labels_by_block(current), current.mask().logits
+    assert by_block.shape == (12, *current.encoded.grid)
+    own = torch.tensor(current.mask().prompt_classes)[logits.argmax(0)]
+    assert torch.equal(by_block[-1].long(), own)
+    visual, text = current.segmenter.backbone.visual, current.prompts.text
+    for block in [] if background else range(11):
+        output = visual.transformer.resblocks[block](current.encoded.inputs[block][None])[0, 1:]
+        best = (visual.ln_post(output) @ visual.proj @ text.T).argmax(1)
+        assert (best.view(current.encoded.grid) == by_block[block]).float().mean() > 0.99
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_diagram_of_every_method(method: str) -> None:
     tower = diagram.tower(scene(words="dog", method=method, **SMALL))

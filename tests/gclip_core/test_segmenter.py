@@ -269,22 +269,6 @@ def test_other_encoding() -> None:
             ask(encoded)
 
 
-def test_labels_by_block(segmenter: Segmenter, encoded: Encoded) -> None:
-    """A block's labels are those of a tower that ends there; the last ones are the method's."""
-    model, words = segmenter, ["cat", "dog", "sofa"]
-    by_block = model.labels_by_block(encoded, words)
-    assert by_block.shape == (12, *encoded.grid)
-    result = model.segment(encoded, words)
-    assert torch.equal(by_block[-1].long(), result.logits.argmax(0))
-    visual, text = model.backbone.visual, embed(model.backbone, words, "plain")
-    for block in range(11):
-        output = visual.transformer.resblocks[block](encoded.inputs[block][None])[0, 1:]
-        cosines = F.normalize(visual.ln_post(output) @ visual.proj, dim=-1) @ text.T
-        best = cosines.topk(2, dim=1)
-        clear = (best.values[:, 0] - best.values[:, 1] > 1e-5).view(encoded.grid)
-        assert torch.equal(best.indices[:, 0].view(encoded.grid)[clear], by_block[block][clear])
-
-
 def test_threads() -> None:
     """Concurrent requests with many settings get their own answers, and change no weights."""
     backbone, image = with_channel(), picture(32, 48)
@@ -330,7 +314,6 @@ def test_unusable_settings(settings: dict[str, Any]) -> None:
         (lambda s, it: s.suggest(it, most=0), "most must be"),
         (lambda s, it: s.segment(it, "cat", threshold=1.1), "threshold must"),
         (lambda s, it: s.segment(it, "cat", background_weight="1"), "weight must"),
-        (lambda s, it: s.labels_by_block(it, "cat", background_weight=2), "weight must"),
         (lambda s, it: s.segment(it, "cat", background="off"), "a list of words, not 'off'"),
         (lambda s, it: s.segment(it, "cat", background=np.array(["a", "b"])), "a list of words"),
         (lambda _, it: inspection.received(it, [99]), "0 to 11"),

@@ -144,7 +144,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _compare(args: argparse.Namespace) -> None:
-    print(tables.paper_table([benchmark.read_result(folder) for folder in args.folders]))
+    results = [benchmark.read_result(folder) for folder in args.folders]
+    print(tables.paper_table(results, args.format))
 
 
 def table_parser() -> argparse.ArgumentParser:
@@ -154,6 +155,7 @@ def table_parser() -> argparse.ArgumentParser:
         description="Print finished results as a paper does: methods down, data sets across.",
     )
     command.add_argument("folders", nargs="+", type=Path, help="result folders")
+    command.add_argument("--format", default="text", choices=tables.FORMATS)
     return command
 
 

@@ -25,10 +25,12 @@ class IouScores:
     """Scores of one confusion matrix: fractions in [0, 1], nan if no pixel counts.
 
     ``iou`` (C,) is nan for a class that is neither in the truth nor predicted; ``miou`` is the mean
-    over the other classes.
+    over the other classes. ``mean_accuracy`` is the share of a class's pixels that are right, the
+    mean over the classes in the truth (mmseg's mAcc).
     """
 
     miou: float
+    mean_accuracy: float
     pixel_accuracy: float
     iou: NDArray[np.float64]
 
@@ -69,13 +71,15 @@ def iou_scores(counts: Counts) -> IouScores:
     n_classes = counts.shape[1] - 1
     right = np.diagonal(counts).astype(np.float64)
     hits = right[:n_classes]
-    union = counts[:n_classes].sum(1) + counts[:, :n_classes].sum(0) - hits
+    true = counts[:n_classes].sum(1)
+    union = true + counts[:, :n_classes].sum(0) - hits
     iou = np.full(n_classes, np.nan)
     np.divide(hits, union, out=iou, where=union > 0)
     present = iou[union > 0]
     pixels = counts.sum()
     return IouScores(
         miou=float(present.mean()) if present.size else float("nan"),
+        mean_accuracy=float((hits[true > 0] / true[true > 0]).mean()) if true.any() else np.nan,
         pixel_accuracy=float(right.sum() / pixels) if pixels else float("nan"),
         iou=iou,
     )

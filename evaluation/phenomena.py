@@ -22,9 +22,9 @@ from torch import Tensor
 from evaluation import options
 from evaluation.datasets import Sample
 from evaluation.photos import NAME as PHOTOS
-from evaluation.tables import counted, text_table
+from evaluation.tables import text_table
 from gclip_core import inspection
-from gclip_core.amf import GLOBAL_THRESHOLD, FusionReason
+from gclip_core.amf import GLOBAL_THRESHOLD
 from gclip_core.attention import head_mean
 from gclip_core.blocks import Heads
 from gclip_core.command import add_backbone_options
@@ -48,8 +48,7 @@ class Phenomena:
 
     ``received``, ``n_tokens`` and ``agreement`` are (L,) float64: the attention that the most
     attended patch receives (1 = uniform), the number of global tokens, and the cosine of their rows
-    with the class token's (nan without tokens). ``first_blocks`` are, for each image, the first
-    block that ``auto`` fuses (0-based, None without global tokens). ``report`` has the channels,
+    with the class token's (nan without tokens). ``report`` has the channels,
     and the blocks that CS changes. ``similarities`` maps COMPARED's labels to in-in and in-out of
     the last block's Values, nan if no image has such pairs.
     """
@@ -59,14 +58,13 @@ class Phenomena:
     received: NDArray[np.float64]
     n_tokens: NDArray[np.float64]
     agreement: NDArray[np.float64]
-    first_blocks: tuple[int | None, ...]
     report: MethodReport
     similarities: dict[str, tuple[float, float]]
 
 
 def measure(segmenter: Segmenter, samples: Iterable[Sample]) -> Phenomena:
     """Measures a backbone on one or more images, whose ground truth gives the regions."""
-    received, n_tokens, agreement, reports = [], [], [], []
+    received, n_tokens, agreement, report = [], [], [], None
     similarities: dict[str, list[tuple[float, float]]] = {label: [] for label in COMPARED}
     for sample in samples:
         image, truth = sample.load()
@@ -76,22 +74,19 @@ def measure(segmenter: Segmenter, samples: Iterable[Sample]) -> Phenomena:
         n_tokens.append([len(indices) for indices in found.tokens])
         blocks = enumerate(found.tokens)
         agreement.append([agreement_of(encoded.heads(block), at) for block, at in blocks])
-        reports.append(segmenter.report(encoded, COMPARED["with CS"]))
+        # Channels and CS are the same for every image.
+        report = report or segmenter.report(encoded, COMPARED["with CS"])
         regions = majority_labels(torch.from_numpy(np.array(truth)), encoded.grid)
         for label, method in COMPARED.items():
             values = inspection.values(method.encoding(encoded))
             similarities[label].append(in_in_out(values, regions))
     return Phenomena(
         title=segmenter.backbone.title,
-        images=len(reports),
+        images=len(received),
         received=np.array(received).mean(0),
         n_tokens=np.array(n_tokens, float).mean(0),
         agreement=_mean_of_known(agreement),
-        first_blocks=tuple(
-            report.fusion.blocks[0] if report.fusion.reason == FusionReason.GLOBAL_TOKENS else None
-            for report in reports
-        ),
-        report=reports[0],  # channels and CS are the same for every image
+        report=report,
         similarities={label: tuple(_mean_of_known(pairs)) for label, pairs in similarities.items()},
     )
 
@@ -157,12 +152,12 @@ region and across regions."""
 
 def summary(phenomena: Phenomena) -> str:
     """A table by block and sentences; blocks count from 1."""
-    report, last = phenomena.report, len(phenomena.report.channels) - 1
+    report = phenomena.report
     norms = report.norms_before, report.norms_after
     before, after = (entropy(n.numpy(), base=n.shape[1], axis=1) for n in norms)  # 1: all equal
     head = ["block", "score", "global tokens", "agreement"]
     cells = [[*head, "largest channel", "max/median", "entropy", "with CS"]]
-    for block in range(last + 1):
+    for block in range(len(report.channels)):
         cells.append(
             [
                 str(block + 1),
@@ -175,18 +170,7 @@ def summary(phenomena: Phenomena) -> str:
                 f"{after[block]:.4f}",
             ]
         )
-    firsts = phenomena.first_blocks
     sentences = [
-        f"Images that have global tokens in every block from {block + 1} to {last}: "
-        f"{firsts.count(block)} of {phenomena.images}."
-        for block in sorted({block for block in firsts if block is not None})
-    ]
-    if not sentences:
-        sentences = [
-            f"No image has global tokens in consecutive blocks up to {last}, so AMF's `auto` fuses "
-            "the middle blocks."
-        ]
-    sentences += [
         f"Outlier channels (norm of at least {CHANNEL_THRESHOLD:g} × the median): in "
         f"{in_words(block_numbers(report.outlier_blocks))}.",
         f"CS changes {in_words(block_numbers(report.suppression.blocks))} "
@@ -197,7 +181,7 @@ def summary(phenomena: Phenomena) -> str:
             f"Values {label}: in-in {inside:.3f}, in-out {across:.3f}, "
             f"difference {inside - across:.3f}."
         )
-    title = f"{phenomena.title} · {counted(phenomena.images, 'image')}"
+    title = f"{phenomena.title} · images: {phenomena.images}"
     return "\n\n".join([title, text_table(cells), LEGEND, "\n".join(sentences)])
 
 

@@ -5,8 +5,11 @@ code. A run is compared with a published result if it has the same weights, word
 the class lists are this project's own.
 """
 
+import csv
+import io
 import json
 import math
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
@@ -46,9 +49,35 @@ def text_table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], rule, *lines[1:]])
 
 
-def counted(n: int, noun: str) -> str:
-    """A number with its noun: "1 image", "12 images"."""
-    return f"1 {noun}" if n == 1 else f"{n:,} {noun}s"
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """The table in Markdown."""
+    rule = ["---", *["--:"] * (len(rows[0]) - 1)]
+    lines = [rows[0], rule, *filter(any, rows[1:])]
+    return "\n".join(f"| {' | '.join(row)} |" for row in lines)
+
+
+def comma_separated(rows: Sequence[Sequence[str]]) -> str:
+    """The table as CSV."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(filter(any, rows))
+    return out.getvalue().rstrip()
+
+
+def latex(rows: Sequence[Sequence[str]]) -> str:
+    """The table as LaTeX's ``tabular``."""
+    cells = ([re.sub(r"([&%_#])", r"\\\1", cell).replace("−", "$-$") for cell in r] for r in rows)
+    head, *lines = (" & ".join(row) + r" \\" for row in cells if any(row))
+    start = rf"\begin{{tabular}}{{l{'r' * (len(rows[0]) - 1)}}}"
+    return "\n".join([start, head, r"\hline", *lines, r"\end{tabular}"])
+
+
+FORMATS = {
+    "text": (text_table, ""),
+    "md": (markdown, ""),
+    "csv": (comma_separated, "# "),
+    "latex": (latex, "% "),
+}
+"""By name, what formats a table, and what is before a note."""
 
 
 def two_decimals(value: float) -> str:
@@ -60,7 +89,7 @@ def two_decimals(value: float) -> str:
 
 
 def method_scores(result: Result) -> list[dict[str, Any]]:
-    """Each method's title, mean IoU, pixel accuracy, and IoU by class: fractions in [0, 1].
+    """Each method's title, mean IoU, accuracies, and IoU by class: fractions in [0, 1].
 
     ``image_miou`` is the mean over images of each image's own mean IoU. A score is nan if no pixel
     counts.
@@ -74,6 +103,7 @@ def method_scores(result: Result) -> list[dict[str, Any]]:
             {
                 "method": method["title"],
                 "miou": whole.miou,
+                "mean_accuracy": whole.mean_accuracy,
                 "pixel_accuracy": whole.pixel_accuracy,
                 "image_miou": math.fsum(known) / len(known) if len(known) else math.nan,
                 "iou": dict(zip(names, whole.iou.tolist(), strict=True)),
@@ -92,14 +122,15 @@ def result_json(result: Result) -> str:
 # --- several runs --------------------------------------------------------------------------------
 
 
-def paper_table(results: Sequence[Result]) -> str:
+def paper_table(results: Sequence[Result], form: str = "text") -> str:
     """Several results as in a paper: methods in rows, sets in columns, differences to ClearCLIP.
 
     Each backbone has its own table, with the settings of every run below. A set's published results
     are beside it if a complete run can be compared with them. The last column, the mean over the
     sets, is left out if a run lacks images, or if ``ALIKE``, the weights, the code or a method's
-    settings differ.
+    settings differ. ``form`` is a name in FORMATS.
     """
+    formatted, comment = FORMATS[form]
     if not results:
         raise EvaluationError("At least one result folder is needed; name one or more.")
     parts = []
@@ -112,16 +143,18 @@ def paper_table(results: Sequence[Result]) -> str:
         differing = _differing([r.settings for r in own])
         unfinished = [r.settings["title"] for r in own if not r.complete]
         has_mean = len(own) > 1 and not differing and not unfinished
-        parts.append(text_table(_paper_rows(backbone, own, has_mean)))
+        parts.append(formatted(_paper_rows(backbone, own, has_mean)))
         if differing:
-            parts.append(f"No mean over these runs, because they differ in {', '.join(differing)}.")
+            parts.append(
+                f"{comment}No mean over these runs, because they differ in {', '.join(differing)}."
+            )
         if unfinished:
             parts.append(
-                f"Images of {', '.join(unfinished)} are not counted yet, so there is no mean, and "
-                "no published figure beside these."
+                f"{comment}Images of {', '.join(unfinished)} are not counted yet, so there is no "
+                "mean, and no published figure beside these."
             )
     if any(r.complete and published_figures(r.settings) for r in results):
-        parts.append(PUBLISHED_NOTE)
+        parts.append(comment + PUBLISHED_NOTE)
     return "\n\n".join(parts)
 
 

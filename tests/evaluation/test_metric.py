@@ -13,7 +13,7 @@ from gclip_core.words.vocabulary import parse
 @pytest.mark.long
 def test_torchmetrics() -> None:
     # Imported here, because it takes seconds.
-    from torchmetrics.classification import MulticlassJaccardIndex
+    from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardIndex
 
     n, rng = 7, np.random.default_rng(0)
     # The last class is always absent: torchmetrics leaves it out of the mean as well.
@@ -25,6 +25,9 @@ def test_torchmetrics() -> None:
         judge = MulticlassJaccardIndex(n, average=average, ignore_index=IGNORE)
         theirs = judge(torch.from_numpy(predicted), torch.from_numpy(truth))
         np.testing.assert_allclose(value, theirs.numpy(), atol=1e-6)
+    judge = MulticlassAccuracy(n, average="macro", ignore_index=IGNORE)
+    theirs = judge(torch.from_numpy(predicted), torch.from_numpy(truth))
+    assert ours.mean_accuracy == pytest.approx(theirs.item(), abs=1e-6)
 
 
 def test_by_hand() -> None:
@@ -38,6 +41,7 @@ def test_by_hand() -> None:
     assert scored.iou[:2].tolist() == [1 / 4, 2 / 4]
     assert math.isnan(scored.iou[2])
     assert (scored.miou, scored.pixel_accuracy) == (3 / 8, 3 / 6)
+    assert scored.mean_accuracy == pytest.approx((1 / 3 + 2 / 3) / 2)
     empty = iou_scores(np.zeros((3, 4), np.int64))
     assert math.isnan(empty.miou) and math.isnan(empty.pixel_accuracy)
 

@@ -1,7 +1,6 @@
 """Phenomena of a backbone: planted global tokens and channels are found in their blocks."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,7 +43,6 @@ def test_global_tokens(phenomena: Phenomena) -> None:
     assert (phenomena.n_tokens[5:] >= 1).all()
     assert np.isnan(phenomena.agreement[:5]).all()
     assert phenomena.agreement[5:] == pytest.approx(np.ones(7), abs=1e-3)  # from any patch
-    assert phenomena.first_blocks == (5, 5)
 
 
 @pytest.mark.parametrize("patches", [(), (3,), (0, 5, 9)])
@@ -82,15 +80,13 @@ def test_image_without_pairs() -> None:
 
 
 def test_summary(phenomena: Phenomena) -> None:
-    """The text has a row for each block, from 1, and counts the images by their first block."""
+    """The text has a row for each block, from 1."""
     text = summary(phenomena)
     rows = [line.split() for line in text.splitlines() if line[:5].strip().isdigit()]
     assert [row[0] for row in rows] == [str(i) for i in range(1, 13)]
     assert (rows[0][3], rows[4][4]) == ("–", "9")
     assert float(rows[6][6]) < float(rows[6][7]), "CS raises the entropy of the norms"
     assert all(f" {value:.3f}" in text for value in phenomena.similarities["with CS"])
-    mixed = summary(replace(phenomena, images=4, first_blocks=(5, None, 7, 5)))
-    assert "6 to 11: 2 of 4." in mixed and "8 to 11: 1 of 4." in mixed
 
 
 def test_in_in_out() -> None:

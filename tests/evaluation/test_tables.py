@@ -1,5 +1,6 @@
 """Tables and JSON of results, with published figures, against hand-computed numbers."""
 
+import csv
 import json
 from dataclasses import replace
 from typing import Any
@@ -82,6 +83,23 @@ def test_paper() -> None:
     assert "mean" not in tables.paper_table([city]), "one set has no mean"
 
 
+def test_formats() -> None:
+    """The same cells in Markdown, CSV and LaTeX; notes are comments where a table is a file."""
+    runs = [result({"CLIP": LESS, "ClearCLIP": HALF}), result({"CLIP": LESS}, "A&B", images=3)]
+    markdown = tables.paper_table(runs, "md").splitlines()
+    assert markdown[:3] == [
+        "| OpenAI ViT-B/16 | VOC20 | A&B |",
+        "| --- | --: | --: |",
+        "| CLIP | 20.00 (−30.00) | 20.00 |",
+    ]
+    comma = tables.paper_table(runs, "csv")
+    rows = [*csv.reader(line for line in comma.splitlines() if not line.startswith("#"))]
+    assert rows[1] == ["CLIP", "20.00 (−30.00)", "20.00"] and "# Images of A&B are" in comma
+    latex = tables.paper_table(runs, "latex").splitlines()
+    assert latex[:2] == [r"\begin{tabular}{lrr}", r"OpenAI ViT-B/16 & VOC20 & A\&B \\"]
+    assert r"CLIP & 20.00 ($-$30.00) & 20.00 \\" in latex and r"\end{tabular}" in latex
+
+
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
@@ -133,6 +151,7 @@ def test_json() -> None:
         {
             "method": "CLIP",
             "miou": 1.0,
+            "mean_accuracy": 1.0,
             "pixel_accuracy": 1.0,
             "image_miou": 0.1,
             "iou": {"cat": 1.0, "dog": None},

@@ -151,10 +151,11 @@ def labelme(result: "Segmentation", image: str) -> dict[str, Any]:
 
 
 def outlines(inside: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
-    """The polygons of a mask (height, width), each (points, 2) as x, y at pixels' centres.
+    """The polygons of a mask (height, width), each (points, 2) as x, y, a quarter of a pixel inside
+    its edge: rasterized by pycocotools, they are the mask again.
 
-    A polygon cannot have a hole, so a part with one is cut in two through the hole. Parts that are
-    too small for three points are left out. Raises GclipError if supervision is not installed.
+    A polygon cannot have a hole, so a part with one is cut in two through the hole. Raises
+    GclipError if supervision is not installed.
     """
     sv = optional("supervision", "A polygon")
     found, parts = list[NDArray[np.float64]](), _parts(inside)
@@ -168,7 +169,8 @@ def outlines(inside: NDArray[np.bool_]) -> list[NDArray[np.float64]]:
             for start, half in ((0, part[:, :column]), (column, part[:, column:])):
                 parts += [(left + start + x, top + y, piece) for x, y, piece in _parts(half)]
         else:
-            found += [p + (left + 0.5, top + 0.5) for p in sv.mask_to_polygons(part)]
+            twice = part.repeat(2, axis=0).repeat(2, axis=1)
+            found += [(p + 0.5) / 2 + (left, top) for p in sv.mask_to_polygons(twice)]
     return found
 
 

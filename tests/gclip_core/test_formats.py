@@ -49,7 +49,7 @@ def test_to_dict() -> None:
 
 @pytest.mark.parametrize("polygons", [False, True])
 def test_coco(polygons: bool, tmp_path: Path) -> None:
-    """pycocotools reads every class at its place; runs are exact, polygons nearly."""
+    """pycocotools reads the same masks from runs and from polygons."""
     from pycocotools.coco import COCO
 
     file = tmp_path / "coco.json"
@@ -66,9 +66,7 @@ def test_coco(polygons: bool, tmp_path: Path) -> None:
         inside = labels == index
         assert annotation["area"] == inside.sum()
         assert 0 < annotation["score"] <= 1
-        if annotation["segmentation"]:
-            mask = read.annToMask(annotation).astype(bool)
-            assert (mask & inside).sum() >= (0.9 if polygons else 1) * (mask | inside).sum()
+        assert (read.annToMask(annotation) == inside).all()
 
 
 def test_detections() -> None:
@@ -92,10 +90,9 @@ def test_polygons() -> None:
         points = np.array(numbers, float).reshape(-1, 2) * (80, 60) - 0.5
         draw.polygon([*map(tuple, points.round())], fill=int(number))
     shown = np.asarray(canvas)
-    assert (shown == np.where((labels < 0) | (labels == 3), 255, labels)).mean() > 0.99
-    assert shown[12, 35] == 255, "the hole"
+    assert (shown == np.where(labels < 0, 255, labels)).all()
     shapes = formats.labelme(result(), "../a.png")["shapes"]
-    assert {shape["label"] for shape in shapes} == {"cat", "sky"}
+    assert {shape["label"] for shape in shapes} == {"cat", "sky", "wall"}
     assert len(shapes) == len(lines)
 
 

@@ -68,9 +68,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if backbones.HOST.encode is Segmenter.encode:  # a ZeroGPU is lent to visitors only
         warming.start()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
-    from demo import plain, server  # noqa: PLC0415 - imports Gradio, while the opening is computed
+    if args.plain:  # either imports Gradio, while the opening is computed
+        from demo.plain import build  # noqa: PLC0415
 
-    launch = plain.build().launch if args.plain else server.make_app(args.auth).launch
+        launch = build().launch
+    else:
+        from demo.server import make_app  # noqa: PLC0415
+
+        launch = make_app(args.auth).launch
     print(f"{title} is loaded; ready in {time.perf_counter() - started:.1f} s.", flush=True)
     launch(
         server_name=args.host,

@@ -21,10 +21,11 @@ from demo.limits import TURNS, address_of
 from demo.scene import LOCK, Photo, Scene
 from demo.settings import Settings, explain
 from demo.share import mask_png
-from gclip_core import BACKBONES, METHODS, GclipError, __version__
+from gclip_core import BACKBONES, GclipError, __version__
 from gclip_core.methods import ABLATION
 from gclip_core.pixels import palette
 from gclip_core.pixels.refine import REFINEMENTS
+from gclip_core.relatives import METHODS
 from gclip_core.result import Segmentation
 
 logger = logging.getLogger(__name__)

@@ -43,6 +43,7 @@ OPEN = {
     "GET": rf"/|/(web|photos)/.*|/(health|login|config)|{API}/(info|app_id|startup-events)"
     rf"|{API}/(heartbeat|file)/.*|{API}/file=.*|{API}/queue/data|{API}/call/(v2/)?\w+/\w+",
     "POST": rf"/photos|/login|{API}/(queue/join|cancel|reset|upload|call/(v2/)?\w+)",
+    "DELETE": r"/photos/\w+",
     "OPTIONS": r".*",  # browsers ask before they call from another page
 }
 """The routes that the page and programs need; the others of Gradio stay closed."""
@@ -190,7 +191,7 @@ class Door:
     def _checked(self, path: str, values: dict[str, Any]) -> dict[str, Any]:
         """What Gradio would answer with an error of its own, or with a trace in the log."""
         if not STORE.names_own_files(values):
-            raise RefusedError(422, "This picture is not on the server. Upload it.")
+            raise RefusedError(404, "This picture is not on the server. Upload it.")
         call = CALL.fullmatch(path)
         if not call and not path.endswith("/join"):
             return values

@@ -36,7 +36,7 @@ OFF = {
     "max_threads": limits.MAX_STARTED,
     "state_session_capacity": limits.MAX_SESSIONS,
 }
-"""Arguments of ``launch`` that leave out parts of Gradio."""
+"""Arguments of ``launch`` that leave out parts of Gradio, and bound others."""
 ABOUT = (
     "Serve the GCLIP page. Works without a network; weights are downloaded only for --backbone, at "
     "the start, and when a visitor presses the button for it."

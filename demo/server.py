@@ -98,6 +98,11 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
         data = await asyncio.to_thread(shown, photo, side or 2 * SHOWN_SIDE)
         return Response(data, media_type="image/jpeg", headers=FOREVER)
 
+    @app.delete("/photos/{name}")
+    def _(name: str) -> None:
+        """Forgets a photo: who knows its name has it in the browser, or a link to it."""
+        STORE.delete(name)
+
     public, own = (api.segment, api.suggest, api.about), (answer, download, fetch)
     for function in public:
         app.api(api.endpoint(function), name=function.__name__, concurrency_limit=None)
@@ -136,18 +141,13 @@ def index(web: str) -> str:
         "opening": scene.OPENING,
         "pieces": {name: [one.tab, one.ignores] for name, one in PIECES.items()},
         "examples": [
-            {
-                "name": name,
-                "url": f"photos/{name}?thumb",
-                "caption": shipped[name].title,
-            }
+            {"name": name, "url": f"photos/{name}?thumb", "caption": shipped[name].title}
             for name in EXAMPLES
         ],
         "photos": list(shipped),
         "lessons": lessons.texts(),
         "lessonPhoto": lessons.PHOTO.name,
         "options": lessons.OPTIONS,
-        "files": {name: file for name, (file, _) in share.FILES.items()},
     }
     html = explained((WEB / "index.html").read_text("utf-8"))
     # A script ends where "</script" stands, even in a string.
@@ -258,12 +258,13 @@ class Login:
             return await self.app(scope, receive, send)
         request = Request(scope, receive)
         path = scope["path"].removeprefix(scope.get("root_path", ""))
+        query = f"?{request.url.query}" if request.url.query else ""  # the link that is opened
         if path.rstrip("/") == "/login":
-            response = await self._answer(request)
+            response = await self._answer(request, "./" + query)
         elif self._is_known(request) or self.OPEN.fullmatch(path):
             return await self.app(scope, receive, send)
         elif request.method == "GET" and path == "/":
-            response = RedirectResponse("login", 303)
+            response = RedirectResponse("login" + query, 303)
         else:
             response = JSONResponse({"error": "Log in first.", "detail": "Not authenticated"}, 401)
         return await response(scope, receive, send)
@@ -271,7 +272,7 @@ class Login:
     def _is_known(self, request: Request) -> bool:
         return hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self.cookie.encode())
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: Request, page: str) -> Response:
         if request.method != "POST":
             return HTMLResponse(self.page)
         async with asyncio.timeout(10):
@@ -282,6 +283,6 @@ class Login:
             await asyncio.sleep(1)  # a guess a second for each connection
             return HTMLResponse(self.page.replace(" hidden", ""), 401)
         is_page = "text/html" in request.headers.get("accept", "")
-        response = RedirectResponse("./", 303) if is_page else JSONResponse({"success": True})
+        response = RedirectResponse(page, 303) if is_page else JSONResponse({"success": True})
         response.set_cookie(COOKIE, self.cookie, httponly=True, samesite="lax", max_age=86_400)
         return response

@@ -15,7 +15,7 @@ from contextlib import suppress
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
-from threading import Lock, Thread
+from threading import RLock, Thread
 from typing import Any
 
 from demo import pictures
@@ -34,7 +34,7 @@ class Store:
 
     def __init__(self) -> None:
         self.key = secrets.token_bytes(32)
-        self.lock, self.decoding = Lock(), Lock()
+        self.lock = RLock()
         self.photos = OrderedDict[str, tuple[str, int, float]]()
         """The address, bytes and time of each, the one that was used least recently first."""
         self.looked, self.uploads = 0.0, 0
@@ -68,8 +68,7 @@ class Store:
             self.folder.mkdir(0o700, exist_ok=True)  # somebody may have tidied up
             unfinished = self.folder / f"{name}-{secrets.token_hex(4)}"
             try:
-                with self.decoding:  # a large picture needs 256 MB
-                    picture = pictures.opened(data)
+                picture = pictures.opened(data)
                 # Without loss, since JPEG would change masks; run lengths (3) are quickest.
                 picture.save(unfinished, "png", compress_level=1, compress_type=3)
                 size = max(unfinished.stat().st_size, LEAST_STORED)
@@ -77,8 +76,7 @@ class Store:
                     unfinished.rename(self.folder / name)
                     self.photos[name] = address, size, time.time()
                     while excess := self._excess():
-                        del self.photos[excess]
-                        (self.folder / excess).unlink(missing_ok=True)
+                        self.delete(excess)
             finally:
                 unfinished.unlink(missing_ok=True)
         return name
@@ -90,6 +88,12 @@ class Store:
                 return None
             self.photos.move_to_end(name)
         return self.folder / name
+
+    def delete(self, name: str) -> None:
+        """Deletes a photo, if it is here."""
+        with self.lock:
+            if self.photos.pop(name, None):
+                (self.folder / name).unlink(missing_ok=True)
 
     def _excess(self) -> str | None:
         """The next photo to delete: an old one, or the oldest of the address that stores most."""

@@ -286,6 +286,8 @@ function phase() {
 
 /** The upload on its way, and the words that were typed for it meanwhile. */
 let sending = null;
+/** Whether the visitor knows that this browser stores nothing. */
+let isTold = false;
 
 /** The URL of a photo: the visitor's own file, or the server's copy. */
 export const urlOf = (photo) => photos.urlOf(photo) ?? `photos/${photo}`;
@@ -304,8 +306,9 @@ export async function send(file) {
   sending = null;
   if (name) {
     await photos.keep(name, file);
-    if (!photos.isLasting)
+    if (!photos.isLasting && !isTold)
       toast("This browser stores nothing: your photo is kept until you leave.");
+    isTold = true;
     return change({
       ...DEFAULTS,
       ...settingsOf(state),
@@ -313,6 +316,7 @@ export async function send(file) {
       words: mine.words ?? (state.photo ? "" : state.words),
     });
   }
+  if (mine.words) undone = mine.words; // one press away
   Object.assign(refused, { textContent: error, hidden: false });
   parts.canvas.restore();
   draw();
@@ -358,6 +362,18 @@ async function sendAgain(gone) {
 const LOST = "This photo is no longer on the server. Choose it again.";
 const ABSENT = "The photo of this link stayed with its owner. Choose one of yours.";
 let lost = "";
+
+/** Forget all photos, and what was computed of them. */
+export async function forgetPhotos() {
+  await photos.forget();
+  pieces.clear();
+  left = null;
+  undone = "";
+  if (isUpload(state.photo)) state = { ...state, photo: FACTS.opening, words: "", patch: null };
+  write(false);
+  draw();
+  ask();
+}
 
 // --- downloads of weights ------------------------------------------------------------------------
 

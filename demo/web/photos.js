@@ -55,8 +55,10 @@ export async function find(name) {
 
 export const urlOf = (name) => kept.get(name)?.url;
 
-/** Forget all photos, for computers that are shared. */
+/** Forget all photos, here and on the server, for computers that are shared. */
 export async function forget() {
+  const names = [...kept.keys()];
   kept.clear();
   if (isLasting) await done(table("readwrite").clear());
+  await Promise.all(names.map((name) => fetch(`photos/${name}`, { method: "DELETE" })));
 }

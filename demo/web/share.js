@@ -1,6 +1,5 @@
 // The tab Share: the link, files, and the same result in Python.
-import { isUpload, made, queryOf, state, toast } from "./app.js";
-import * as photos from "./photos.js";
+import { forgetPhotos, isUpload, made, queryOf, state, toast } from "./app.js";
 import { inside } from "./shared.js";
 import { saveAs } from "./take.js";
 
@@ -63,8 +62,8 @@ export function drawShare(section) {
   };
   for (const button of $$("[data-file]")) button.onclick = () => save(button);
   $(".forget").onclick = async () => {
-    await photos.forget();
-    toast("This browser has forgotten your photos.");
+    await forgetPhotos();
+    toast("Your photos are forgotten, here and on the server.");
   };
   return { draw };
 }

@@ -185,14 +185,17 @@ def test_photo_on_its_way(flower: Page) -> None:
 
 
 def test_forget(flower: Page) -> None:
-    """“Forget my photos” takes them from the browser; then a link to one needs the server."""
+    """“Forget my photos” takes them from the browser, the address and the server."""
     after(flower, lambda: give(flower, encoded(picture(), "PNG")))
+    name = found(r"photo=(\w+)", flower.url)
     turn_to(flower, "Share")
     flower.get_by_role("button", name="Forget my photos").click()
     expect(flower.locator("#toast")).to_contain_text("forgotten")
+    expect(flower).not_to_have_url(re.compile(name))
+    assert flower.request.get(f"{flower.url.split('?')[0]}photos/{name}").status == 404
     flower.reload()
     turn_to(flower, "Segment")
-    expect(flower.locator("#canvas img")).to_have_attribute("src", re.compile("^photos/"))
+    expect(flower.locator("#canvas img")).to_have_attribute("src", re.compile("^photos/china"))
 
 
 def test_no_storage(visitor: Visit) -> None:

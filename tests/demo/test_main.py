@@ -149,8 +149,9 @@ def test_login(served: Callable[..., str], capfd: pytest.CaptureFixture[str]) ->
 
     assert web.get("/health").status_code == 200
     assert {*statuses()} == {401}
-    assert web.get("/").headers["location"] == "login", "a browser is led to the form"
-    assert 'action="login"' in web.get("/login").text and "hidden" in web.get("/login").text
+    led = web.get("/", params={"words": "dog"}).headers["location"]
+    assert led == "login?words=dog", "a browser is led to the form, which keeps its link"
+    assert "<form" in web.get("/login").text and "hidden" in web.get("/login").text
     for wrong in (form | {"password": "b"}, form | {"username": "é"}, {}, {"username": "a"}):
         answer = web.post("/login", data=wrong)
         assert answer.status_code == 401 and "Wrong name or password. Try again." in answer.text

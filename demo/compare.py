@@ -6,9 +6,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from demo.drawing import classes, item, painted
+from demo.plots import save, styled
 from demo.scene import LEAST_SHARE, Scene
 from demo.segment import canvas
-from evaluation.figure import save, styled
 from gclip_core import BACKBONES
 from gclip_core.result import Segmentation, percent
 

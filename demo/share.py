@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from demo import backbones, compare, limits
+from demo.figure import draw
+from demo.plots import save
 from demo.scene import Scene
-from evaluation.figure import draw, save
 from gclip_core import GclipError, load_backbone
 from gclip_core.methods import gclip
 from gclip_core.pixels import palette

@@ -11,6 +11,7 @@ from evaluation import benchmark, options, tables
 from evaluation.benchmark import Experiment
 from evaluation.photos import NAME as PHOTOS
 from gclip_core.command import add_backbone_options
+from gclip_core.folder import write
 from gclip_core.numbering import block_choice
 from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.relatives import METHODS
@@ -44,7 +45,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     benchmark.run(experiment, folder, rank, world)
     if rank == 0:
         result, file = benchmark.read_result(folder), folder / "result.json"
-        benchmark.write_whole(file, tables.result_json(result).encode())
+        write(file.parent, {file.name: tables.result_json(result).encode()})
         print(tables.paper_table([result]))
         print(f"\nwritten: {file}", file=sys.stderr)
 

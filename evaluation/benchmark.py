@@ -15,7 +15,6 @@ from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import open_clip
@@ -30,6 +29,7 @@ from evaluation.class_lists import ClassName
 from evaluation.datasets import LabelledSet, Sample
 from evaluation.metric import IGNORE, Counts
 from gclip_core.errors import check_between, check_choice, check_count
+from gclip_core.folder import write
 from gclip_core.methods import ABLATION, Method, gclip
 from gclip_core.numbering import block_numbers
 from gclip_core.pixels import images, masks
@@ -188,7 +188,7 @@ def run(experiment: Experiment, folder: Path, rank: int = 0, world: int = 1) -> 
             cells=np.column_stack([*counts.nonzero(), counts[counts > 0]]),
             miou=[metric.iou_scores(row).miou for row in counts],
         )
-        write_whole(file, buffer.getvalue())
+        write(file.parent, {file.name: buffer.getvalue()})
     while rank == 0 and not all(_image_file(folder, i).is_file() for i in range(len(samples))):
         time.sleep(0.5)
 
@@ -197,7 +197,8 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
     """Writes a run's settings to its folder, or compares them with those that are there."""
     file = folder / "settings.json"
     if not file.exists() and not any((folder / "images").glob("*.npz")):
-        write_whole(file, json.dumps(settings, indent=1, ensure_ascii=False).encode())
+        content = json.dumps(settings, indent=1, ensure_ascii=False).encode()
+        write(folder, {file.name: content})
     saved = _read_settings(folder)
     differences = []
     for key in {**settings, **saved}:
@@ -227,19 +228,6 @@ def _read_settings(folder: Path) -> dict[str, Any]:
 
 def _image_file(folder: Path, index: int) -> Path:
     return folder / "images" / f"{index:06d}.npz"
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file so that no reader sees only part of it, even if the process is killed or the
-    disk is full."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Machines that share a folder may have processes with equal numbers.
-    partial = path.with_name(f".{path.name}.{uuid4().hex}")
-    try:
-        partial.write_bytes(data)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 # --- one image -----------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from PIL import Image
 
+from demo.plots import save, styled
 from evaluation import metric
-from evaluation.figure import save, styled
 from evaluation.photos import shipped_photos
 from gclip_core import Segmenter, gclip, load_backbone
 from gclip_core.pixels import palette

@@ -19,9 +19,9 @@ import gclip_core
 from demo import backbones, compare, diagram, drawing, lessons, plots, segment, share
 from demo.answer import IN_VIEW
 from demo.backbones import get
+from demo.plots import save
 from demo.scene import Scene, coarser
 from demo.settings import Settings
-from evaluation.figure import save
 from gclip_core import BACKBONES, METHODS, load_backbone
 from gclip_core.cache import BoundedCache
 from tests.demo.photos import DOG, OTHER, SMALL, USUAL, numbers, scene, small_dog

@@ -5,8 +5,9 @@ import shlex
 
 import pytest
 
+from demo import figure
 from evaluation import __main__ as evaluation
-from evaluation import figure, phenomena
+from evaluation import phenomena
 from tests import ROOT
 
 TEXT = (ROOT / "docs" / "EVALUATION.md").read_text("utf-8")
@@ -14,7 +15,7 @@ BLOCKS = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
 MODULES = {
     "evaluation": evaluation,
     "evaluation.phenomena": phenomena,
-    "evaluation.figure": figure,
+    "demo.figure": figure,
 }
 # The same command with less work: a small photo, two methods, one sentence per word.
 LESS = ["--n", "1", "--short-side", "48", "--templates", "plain", "--methods", "clearclip", "gclip"]

@@ -1,23 +1,18 @@
-"""One figure of a result: ``python -m evaluation.figure photo.jpg --words … --out figure.pdf``.
+"""One figure of a result: ``python -m demo.figure photo.jpg --words … --out figure.pdf``.
 
 Side by side: the photo, the masks before and after, the attention of the fused blocks, the last
 block's attention matrix, and the channel norms before and after CS. Usage::
 
     drawn = draw(segmenter, picture, encoded, result, before)
-    data = save(drawn, "pdf")
+    data = plots.save(drawn, "pdf")
 """
 
 import argparse
-import io
 import math
 import sys
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from threading import RLock
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
@@ -27,11 +22,14 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from PIL import Image
 
-from evaluation import EvaluationError, options
-from evaluation.benchmark import write_whole
+from demo.plots import ORANGE, SOFT, draw_norms, save, styled
 from gclip_core import inspection
-from gclip_core.command import add_backbone_options
+from gclip_core.backbones.load import load_backbone
+from gclip_core.command import REFUSED, add_backbone_options
+from gclip_core.cs import Suppression
 from gclip_core.encoder import Encoded
+from gclip_core.errors import GclipError
+from gclip_core.folder import write
 from gclip_core.pixels import images, palette
 from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.relatives import METHODS
@@ -40,38 +38,12 @@ from gclip_core.segmenter import Segmenter
 
 WIDTH = 7.2
 """In inches: the text width of a page with two columns."""
-INK, SOFT, BLUE, ORANGE = "#16202b", "#5d6875", "#3b78c2", "#e0693c"
 HEAT = LinearSegmentedColormap.from_list("heat", ["#fff7ec", "#fdbb6b", "#e0701b", "#8c2d04"])
 MATRIX = LinearSegmentedColormap.from_list("matrix", ["#ffffff", "#9fb9e6", "#2459b3", "#0b1f4d"])
-STYLE = {
-    "font.size": 7.5,
-    "text.color": INK,
-    "text.parse_math": False,
-    "axes.edgecolor": SOFT,
-    "axes.labelcolor": SOFT,
-    "axes.labelsize": 6.5,
-    "axes.titlesize": 7.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.labelpad": 2,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "xtick.labelsize": 6,
-    "ytick.labelsize": 6,
-    "xtick.major.size": 2,
-    "ytick.major.size": 2,
-    "pdf.fonttype": 42,  # text stays text
-    "svg.fonttype": "none",
-}
 MAX_WORDS = 20
 """Maximum number of words in the legend: those that cover most."""
 MAX_MAPS = 4
 """Maximum number of fused blocks that are shown: the first ones."""
-
-_drawing = RLock()
 
 
 def draw(
@@ -126,27 +98,10 @@ def draw(
         axes = matrix.subplots()
         axes.set_title(f"Attention of block {segmenter.backbone.n_blocks}")
         _draw_matrix(axes, attention)
-        _draw_channels(norms.subplots(), result.report)
+        threshold = (result.method.suppression or Suppression()).channel_threshold
+        _draw_channels(norms.subplots(), result.report, threshold)
         end.text(0.02, 0.4, _cut(foot, 150), fontsize=6.5, color=SOFT)
     return figure
-
-
-def save(figure: Figure, kind: str = "png", dpi: int = 300) -> bytes:
-    """The bytes of a png, pdf or svg; images in a PDF or SVG have ``dpi``, and text stays text."""
-    buffer = io.BytesIO()
-    # Without a date, equal figures give equal files.
-    dated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
-    with styled():
-        figure.savefig(buffer, format=kind, dpi=dpi, metadata=dated)
-    return buffer.getvalue()
-
-
-@contextmanager
-def styled() -> Iterator[None]:
-    """Wraps all drawing, because matplotlib's settings are those of the whole process."""
-    # A character that the font lacks is drawn as a box, without a warning.
-    with _drawing, mpl.rc_context(STYLE), warnings.catch_warnings(action="ignore"):
-        yield
 
 
 def _legend(result: Segmentation, colours: Sequence[str]) -> list[Patch]:
@@ -200,30 +155,13 @@ def _draw_matrix(axes: Axes, attention: NDArray[np.floating]) -> None:
     axes.set(xlabel="token that is attended to", ylabel="token that attends", xticks=[], yticks=[])
 
 
-def draw_norms(
-    axes: Axes, before: NDArray[np.floating], after: NDArray[np.floating], floor: float
-) -> None:
-    """A block's norms (D,) from ``floor``; of channels that CS changes, before (line), after (dot).
-
-    The axis is logarithmic unless ``floor`` is 0.
-    """
-    channels, changed = np.arange(len(before)), ~np.isclose(before, after)
-    axes.vlines(channels, floor, before, color=BLUE, linewidth=0.4, alpha=0.7)
-    axes.vlines(channels[changed], floor, before[changed], color=ORANGE, linewidth=1.6)
-    ink = mpl.rcParams["text.color"]
-    axes.plot(channels[changed], after[changed], "o", color=ink, markersize=3.5, label="with CS")
-    axes.set_yscale("log" if floor else "linear")
-    axes.set_ylim(floor, (4 if floor else 1.25) * float(before.max()))
-
-
-def _draw_channels(axes: Axes, report: MethodReport) -> None:
+def _draw_channels(axes: Axes, report: MethodReport, threshold: float) -> None:
     """The norms of the block whose largest norm is furthest above the median."""
     block = int(np.argmax(report.ratios))
     before, after = report.norms_before[block].numpy(), report.norms_after[block].numpy()
     changed = np.flatnonzero(~np.isclose(before, after))
     median, largest = float(np.median(before)), float(before.max())
-    is_wide = largest > 10 * median  # on a linear axis, the ordinary channels would be invisible
-    draw_norms(axes, before, after, 0.5 * float(before.min()) if is_wide else 0.0)
+    draw_norms(axes, before, after, threshold, is_wide=largest > 10 * median)
     axes.set_title(f"Channel norms, block {block + 1}")
     axes.set(xlabel="output channel of the FFN", ylabel="norm of its weights")
     axes.yaxis.set_major_formatter("{x:g}")
@@ -250,19 +188,24 @@ def _draw_channels(axes: Axes, report: MethodReport) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draws the figure of a photo; returns the exit status."""
-    return options.run(_draw_photo, parser().parse_args(arguments))
+    try:
+        _draw_photo(parser().parse_args(arguments))
+    except REFUSED as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 def _draw_photo(args: argparse.Namespace) -> None:
     kind = args.out.suffix.lower().lstrip(".")
     if kind not in ("png", "pdf", "svg"):
-        raise EvaluationError(
+        raise GclipError(
             f"A figure cannot be written to {args.out.name}; give --out a name that ends in .pdf, "
             ".svg or .png."
         )
     if args.out.exists() and args.out.samefile(args.photo):
-        raise EvaluationError(f"{args.out} is the photo. Give --out another name.")
-    segmenter = Segmenter(options.opened_backbone(args))
+        raise GclipError(f"{args.out} is the photo. Give --out another name.")
+    segmenter = Segmenter(load_backbone(args.backbone, args.weights, args.device, args.dtype))
     picture = images.check(args.photo)
     encoded = segmenter.encode(picture)
     words = args.words or segmenter.suggest(encoded)
@@ -270,14 +213,15 @@ def _draw_photo(args: argparse.Namespace) -> None:
         segmenter.segment(encoded, words, method, background=True, refine="guided", picture=picture)
         for method in (METHODS["clearclip"], METHODS[args.method])
     )
-    write_whole(args.out, save(draw(segmenter, picture, encoded, result, before), kind))
+    drawn = draw(segmenter, picture, encoded, result, before)
+    write(args.out.parent, {args.out.name: save(drawn, kind)})
     print(f"written: {args.out}", file=sys.stderr)
 
 
 def parser() -> argparse.ArgumentParser:
     """The command's options."""
     command = argparse.ArgumentParser(
-        prog="python -m evaluation.figure",
+        prog="python -m demo.figure",
         description="The photo, the masks of ClearCLIP and of a method, the attention of the fused "
         "blocks, the last block's matrix, and the channels' norms before and after CS.",
     )

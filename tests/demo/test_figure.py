@@ -12,12 +12,18 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import ImageColor
 
-from evaluation import figure
+from demo import figure, plots
 from gclip_core import METHODS, Method, Segmenter, damage, gclip
 from gclip_core.pixels import palette
 from tests.models import picture, small, tiny_backbone
 
 WORDS = "cat, dog, sofa, wall"
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(figure, "load_backbone", small)
+    monkeypatch.chdir(tmp_path)
 
 
 @lru_cache
@@ -91,22 +97,22 @@ def test_fewer_panels() -> None:
 def test_any_words() -> None:
     """Any words are drawn, long ones truncated; of many words, those that cover most."""
     shown = drawn(words=", ".join(["$cat$ & <b>", "猫", "a" * 200, *map(chr, range(97, 120))]))
-    assert figure.save(shown, "png", dpi=20).startswith(b"\x89PNG")
+    assert plots.save(shown, "png", dpi=20).startswith(b"\x89PNG")
     assert "and 6 more" in texts(shown) and "$cat$ & <b>, 猫, aaa" in texts(shown)
 
 
 def test_threads() -> None:
     """A figure drawn while another thread draws equals one drawn alone."""
-    alone = figure.save(drawn(), "png", 20)
+    alone = plots.save(drawn(), "png", 20)
     with ThreadPoolExecutor(2) as pool:
         other = pool.submit(drawn, damaged=True)
-        shown = pool.submit(lambda: figure.save(drawn.__wrapped__(), "png", 20))
+        shown = pool.submit(lambda: plots.save(drawn.__wrapped__(), "png", 20))
     assert shown.result() == alone and other.result() is not None
 
 
 def test_files() -> None:
     """Text stays text in vector files, and equal figures are equal files."""
-    pdf, again = (figure.save(drawn.__wrapped__(), "pdf", 20) for _ in range(2))
+    pdf, again = (plots.save(drawn.__wrapped__(), "pdf", 20) for _ in range(2))
     assert pdf.startswith(b"%PDF") and b"/Type3" not in pdf
     assert pdf == again and b"CreationDate" not in pdf
 
@@ -138,4 +144,4 @@ def test_photo_is_kept(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     monkeypatch.setattr(Path, "write_bytes", full)
     assert figure.main(["photo.png", "--words", "dog", "--out", "f.pdf"]) == 2
     assert "No space left" in capsys.readouterr().err and Path("f.pdf").read_bytes() == b"earlier"
-    assert not [path for path in Path().iterdir() if path.name.startswith(".f.pdf")]
+    assert not [path for path in Path().iterdir() if path.name.startswith(".gclip-")]

@@ -109,13 +109,21 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     output.add_argument(
         "--polygons",
         action="store_true",
-        help="COCO masks as polygons (needs supervision), for tools that read no run lengths (RLE)",
+        help="COCO masks as polygons (needs supervision), for tools without run lengths (RLE), "
+        "such as Label Studio",
     )
     output.add_argument(
         "--crowd",
         default="",
         metavar="WORDS",
         help='words whose COCO annotations are "iscrowd", such as stuff: "sky, grass"',
+    )
+    output.add_argument(
+        "--objects",
+        type=float,
+        metavar="SHARE",
+        help="annotate each connected part of a class that covers at least this share of the image "
+        "(such as 0.001), instead of the class: two sheep are two, if they do not touch",
     )
     output.add_argument(
         "--cut-outs",
@@ -217,9 +225,8 @@ def run(options: argparse.Namespace) -> int:
         settings_of(options, words, backbone.digest),
         words,
         overwrite=options.overwrite,
-        polygons=options.polygons,
-        crowd=[name for (name, *_) in parse(options.crowd).classes] if options.crowd else (),
         cut_outs=options.cut_outs,
+        **format_options(options),
     )
     n_failed = n_before = 0
     # For tqdm, None means no progress bar without a terminal.
@@ -255,7 +262,7 @@ def run(options: argparse.Namespace) -> int:
         else:
             shown = f"{photo.path}: {replace(result, unknown=())}"
             tqdm.write(shown.replace("\n", "\n  "))
-    folder.finish(photos)
+    folder.finish()
     done, n_done = f"{len(photos)} image{'s' if len(photos) > 1 else ''}", len(photos) - n_failed
     if n_failed:
         done = f"{n_done} of {done}"
@@ -269,10 +276,23 @@ def check_format(options: argparse.Namespace) -> None:
     """Raises GclipError for an option that the format lacks, or a package that it needs."""
     if (options.polygons or options.crowd) and options.format != "coco":
         raise GclipError("--polygons and --crowd change --format coco alone; leave them out.")
+    if options.objects is not None:
+        check_between("--objects", options.objects, 0, 1)
+        if options.format == "png":
+            raise GclipError("--objects needs --format coco, yolo or labelme; a PNG has classes.")
     if options.format == "coco" and not options.polygons:
         optional("pycocotools.mask", "--format coco without --polygons")
     elif options.format != "png":
         optional("supervision", "--polygons" if options.polygons else f"--format {options.format}")
+
+
+def format_options(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of the format's function in ``formats``."""
+    chosen: dict[str, Any] = {} if options.format == "png" else {"objects": options.objects}
+    if options.format == "coco":
+        crowd = parse(options.crowd).classes if options.crowd else ()
+        chosen |= {"polygons": options.polygons, "crowd": [name for name, *_ in crowd]}
+    return chosen
 
 
 def known_words(

@@ -54,8 +54,8 @@ class Photo:
 class Folder:
     """The results of photos in the folder ``path``; ``vocabulary`` is None for suggested words.
 
-    Other ``settings`` than those in ``classes.json`` start anew, as does ``overwrite``. COCO's
-    ``polygons`` and ``crowd`` are those of ``formats.coco``.
+    Other ``settings`` than those in ``classes.json`` start anew, as does ``overwrite``. ``options``
+    are those of the format's function in ``formats``.
     """
 
     def __init__(
@@ -66,15 +66,14 @@ class Folder:
         vocabulary: Vocabulary | None,
         *,
         overwrite: bool = False,
-        polygons: bool = False,
-        crowd: Sequence[str] = (),
         cut_outs: bool = False,
+        **options: Any,
     ) -> None:
         self.path, self.kind, self.settings = path, kind, json.loads(json.dumps(settings))
-        self.polygons, self.crowd, self.cut_outs = polygons, crowd, cut_outs
+        self.cut_outs, self.options = cut_outs, options
         self.classes = list(vocabulary.classes if vocabulary else ())
         self.colours = list[str]()
-        self.finished = dict[str, dict[str, Any]]()  # by the name of the results
+        self.finished = dict[str, dict[str, Any]]()
         self.is_new = overwrite or not self._read()
 
     def _read(self) -> bool:
@@ -91,12 +90,17 @@ class Folder:
             for line in (self.path / FINISHED).read_text("utf-8", "replace").splitlines():
                 with suppress(ValueError):  # the line at which a run was killed
                     entry = json.loads(line)
-                    self.finished[entry["name"]] = entry
+                    self.finished[self._key(entry["name"], entry["photo"])] = entry
         return True
+
+    def _key(self, name: str, state: Sequence[Any]) -> str:
+        """What a later photo replaces: the results of the same name, or in COCO's file the photo's
+        own."""
+        return state[0] if self.kind == "coco" else name
 
     def has(self, photo: Photo) -> bool:
         """Whether an earlier run with the same settings finished the photo."""
-        earlier = self.finished.get(photo.name, {})
+        earlier = self.finished.get(self._key(photo.name, photo.state), {})
         is_same = earlier.get("photo") == photo.state
         return is_same and all(file.is_file() for file in self._files(photo))
 
@@ -113,10 +117,13 @@ class Folder:
         labels, names = result.labels.numpy(), result.vocabulary.names
         if self.cut_outs:
             cuts = {name: _png(cut) for name, cut in palette.cut_outs(picture, labels, names)}
-            write(self.path / "cut-outs" / photo.name, cuts)
+            own = self.path / "cut-outs" / photo.name
+            write(own, cuts)
+            for earlier in {*own.glob("[0-9]*-*.png")} - {own / name for name in cuts}:
+                earlier.unlink()  # of other words
         files, entry = self._files(photo), {"name": photo.name, "photo": photo.state}
         if self.kind == "coco":
-            described = formats.coco(result, polygons=self.polygons, crowd=self.crowd)
+            described = formats.coco(result, **self.options)
             entry |= {"image": described["images"][0], "annotations": described["annotations"]}
             contents = []
         elif self.kind == "png":
@@ -126,16 +133,17 @@ class Folder:
                 _json(result.to_dict()),
             ]
         elif self.kind == "yolo":
-            contents = [formats.yolo(result).encode()]
+            contents = [formats.yolo(result, **self.options).encode()]
         else:
             beside = os.path.relpath(photo.path, files[0].parent)
-            contents = [_json(formats.labelme(result, Path(beside).as_posix()))]
+            described = formats.labelme(result, Path(beside).as_posix(), **self.options)
+            contents = [_json(described)]
         if files:
             named = zip((file.name for file in files), contents, strict=True)
             write(files[0].parent, dict(named))
         with (self.path / FINISHED).open("a", encoding="utf-8") as file:
             file.write("\n" * bool(file.tell()) + json.dumps(entry))  # the last may be cut short
-        self.finished[photo.name] = entry
+        self.finished[self._key(photo.name, photo.state)] = entry
         return result
 
     def _with_own_classes(self, result: Segmentation, picture: Image.Image) -> Segmentation:
@@ -174,15 +182,16 @@ class Folder:
         write(self.path, files)
         self.is_new = False
 
-    def finish(self, photos: Iterable[Photo]) -> None:
-        """Writes COCO's file of all finished ``photos``, in their order."""
-        finished = [(photo, self.finished[photo.name]) for photo in photos if self.has(photo)]
+    def finish(self) -> None:
+        """Writes COCO's file of all photos that are finished and unchanged, sorted by path."""
+        kept = {Photo(Path(e["photo"][0]), e["name"]): e for e in self.finished.values()}
+        finished = sorted((photo.path, e) for photo, e in kept.items() if self.has(photo))
         if self.kind != "coco" or not finished:
             return
-        root = os.path.commonpath([photo.path.absolute().parent for photo, _ in finished])
+        root = os.path.commonpath([path.parent for path, _ in finished])
         entries, annotations = list[dict[str, Any]](), list[dict[str, Any]]()
-        for number, (photo, entry) in enumerate(finished, 1):
-            file_name = photo.path.absolute().relative_to(root).as_posix()
+        for number, (path, entry) in enumerate(finished, 1):
+            file_name = path.relative_to(root).as_posix()
             entries.append({**entry["image"], "id": number, "file_name": file_name})
             for annotation in entry["annotations"]:
                 number_of = {"id": len(annotations) + 1, "image_id": number}

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from gclip_core.errors import GclipError
+from gclip_core.errors import GclipError, check_between
 from gclip_core.pixels.masks import connected_parts, mean_scores
 
 if TYPE_CHECKING:  # it imports this module
@@ -31,21 +32,41 @@ def optional(module: str, purpose: str) -> Any:
         ) from error
 
 
-def regions(result: "Segmentation") -> Iterator[tuple[int, NDArray[np.bool_], float, list[int]]]:
+def regions(
+    result: "Segmentation", objects: float | None = None
+) -> Iterator[tuple[int, NDArray[np.bool_], float, list[int]]]:
     """Each class that has pixels: its index, mask (height, width), score and box.
 
-    The score is the mean of the class's probability on its pixels; the box is left, top, right and
-    bottom, the latter two exclusive.
+    With ``objects``, each connected part of a class instead, if it covers at least this share of
+    the image: things that touch are one, and a thing that is cut in two is two. The score is the
+    mean of the class's probability on the pixels; the box is left, top, right and bottom, the
+    latter two exclusive. Raises GclipError for a share that is none.
     """
-    labels = result.labels.numpy()
-    scores = mean_scores(result.logits, result.prompt_classes, result.labels)
-    for index, found in enumerate(
-        ndimage.find_objects(labels.astype(np.intp) + 1, len(result.vocabulary))
-    ):
+    numbers, classes = result.labels.numpy().astype(np.intp), range(len(result.vocabulary))
+    if objects is not None:
+        check_between("objects", objects, 0, 1)
+        numbers, classes = _things(numbers, objects * numbers.size)
+    scores = mean_scores(
+        result.logits, result.prompt_classes, result.labels, torch.from_numpy(numbers)
+    )
+    for number, found in enumerate(ndimage.find_objects(numbers + 1)):
         if found is not None:
             rows, columns = found
             box = [columns.start, rows.start, columns.stop, rows.stop]
-            yield index, labels == index, scores[index], box
+            yield classes[number], numbers == number, scores[number], box
+
+
+def _things(labels: NDArray[np.intp], least: float) -> tuple[NDArray[np.intp], list[int]]:
+    """The connected parts of all classes that have at least ``least`` pixels, numbered from 0, else
+    -1, and the class of each."""
+    numbers, classes = np.full_like(labels, -1), list[int]()
+    for index in np.unique(labels[labels >= 0]).tolist():
+        parts = connected_parts(labels == index, corners=True)
+        for part, area in enumerate(np.bincount(parts.flat)[1:], 1):
+            if area >= least:
+                numbers[parts == part] = len(classes)
+                classes.append(index)
+    return numbers, classes
 
 
 def coco(
@@ -54,8 +75,10 @@ def coco(
     *,
     polygons: bool = False,
     crowd: Collection[str] = (),
+    objects: float | None = None,
 ) -> dict[str, Any]:
-    """The COCO dictionary of one image, with one annotation for each class that has pixels.
+    """The COCO dictionary of one image, with one annotation for each class that has pixels, or with
+    ``objects`` for each of its things (``regions``).
 
     Category ``c + 1`` is class ``c``. Segmentations are compressed runs, exact to the pixel, or
     ``polygons`` (``outlines``). Classes named in ``crowd`` have ``iscrowd`` 1. Raises GclipError if
@@ -64,7 +87,7 @@ def coco(
     height, width = result.labels.shape
     names, annotations = result.vocabulary.names, list[dict[str, Any]]()
     runs = None if polygons else optional("pycocotools.mask", "COCO")
-    for index, inside, score, (left, top, right, bottom) in regions(result):
+    for index, inside, score, (left, top, right, bottom) in regions(result, objects):
         if runs is None:
             segmentation: Any = [outline.flatten().tolist() for outline in outlines(inside)]
         else:
@@ -94,13 +117,14 @@ def categories(names: Collection[str]) -> list[dict[str, Any]]:
     return [{"id": number, "name": name} for number, name in enumerate(names, 1)]
 
 
-def detections(result: "Segmentation") -> Any:
-    """supervision's ``Detections``, one for each class that has pixels.
+def detections(result: "Segmentation", objects: float | None = None) -> Any:
+    """supervision's ``Detections``, one for each class that has pixels, or for each of its things
+    (``regions``).
 
     Raises GclipError if supervision is not installed.
     """
     sv = optional("supervision", "Detections")
-    found = [*regions(result)]
+    found = [*regions(result, objects)]
     if not found:
         return sv.Detections.empty()
     indices = [index for index, *_ in found]
@@ -113,18 +137,19 @@ def detections(result: "Segmentation") -> Any:
     )
 
 
-def yolo(result: "Segmentation") -> str:
+def yolo(result: "Segmentation", objects: float | None = None) -> str:
     """YOLO's segmentation labels: a line ``class x y x y …`` for each outline, from 0 to 1."""
     size = result.labels.shape[::-1]
     return "".join(
         f"{index} {' '.join(f'{value:.6g}' for value in (outline / size).flatten())}\n"
-        for index, inside, *_ in regions(result)
+        for index, inside, *_ in regions(result, objects)
         for outline in outlines(inside)
     )
 
 
-def labelme(result: "Segmentation", image: str) -> dict[str, Any]:
-    """LabelMe's dictionary: a polygon for each outline; those of a class are one group.
+def labelme(result: "Segmentation", image: str, objects: float | None = None) -> dict[str, Any]:
+    """LabelMe's dictionary: a polygon for each outline; those of a class, or with ``objects`` of a
+    thing (``regions``), are one group.
 
     ``image`` is the path of the image file, from the folder of the JSON file.
     """
@@ -136,11 +161,11 @@ def labelme(result: "Segmentation", image: str) -> dict[str, Any]:
             {
                 "label": result.vocabulary.names[index],
                 "points": outline.tolist(),
-                "group_id": index,
+                "group_id": group,
                 "shape_type": "polygon",
                 "flags": {},
             }
-            for index, inside, *_ in regions(result)
+            for group, (index, inside, *_) in enumerate(regions(result, objects))
             for outline in outlines(inside)
         ],
         "imagePath": image,

@@ -139,6 +139,6 @@ class Segmentation:
         """The COCO dictionary of the image; options and errors are those of ``formats.coco``."""
         return formats.coco(self, file_name, **options)
 
-    def to_detections(self) -> Any:
-        """supervision's ``Detections``; raises GclipError if supervision is not installed."""
-        return formats.detections(self)
+    def to_detections(self, objects: float | None = None) -> Any:
+        """supervision's ``Detections``; option and errors are those of ``formats.detections``."""
+        return formats.detections(self, objects)

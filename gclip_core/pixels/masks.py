@@ -105,15 +105,20 @@ def per_class(prompts: Tensor, classes: Sequence[int]) -> Tensor:
     return out.scatter_reduce_(0, index, prompts, "amax")
 
 
-def mean_scores(logits: Tensor, classes: Sequence[int], labels: Tensor) -> list[float]:
-    """The mean score of each class on its pixels in ``labels`` (height, width); 0 without any."""
-    totals, counts = torch.zeros(2, max(classes) + 1, dtype=torch.float64)
+def mean_scores(
+    logits: Tensor, classes: Sequence[int], labels: Tensor, regions: Tensor
+) -> list[float]:
+    """The mean score that the pixels of each region have for their class in ``labels``.
+
+    Both maps are (height, width); ``regions`` are numbered from 0, -1 is none.
+    """
+    totals, counts = torch.zeros(2, int(regions.max()) + 1, dtype=torch.float64)
     for tile in tiles(logits.shape[1:], (labels.shape[0], labels.shape[1])):
-        here = labels[tile.pixels].flatten().long()
+        here, region = (of[tile.pixels].flatten().long() for of in (labels, regions))
         own = per_class(tile.interpolate(logits).softmax(dim=0), classes).flatten(1)
         values = own.gather(0, here.clamp(min=0)[None])[0].double()
-        totals.index_add_(0, here[here >= 0], values[here >= 0])
-        counts += here[here >= 0].bincount(minlength=len(counts))
+        totals.index_add_(0, region[region >= 0], values[region >= 0])
+        counts += region[region >= 0].bincount(minlength=len(counts))
     return (totals / counts.clamp(min=1)).tolist()
 
 

@@ -255,9 +255,9 @@ def folder(tmp_path: Path) -> Path:
     return photos
 
 
-def coco(folder: Path, *options: str) -> dict[str, Any]:
+def coco(folder: Path, *options: str, out: Path | None = None) -> dict[str, Any]:
     """The COCO file that the command writes for a folder."""
-    out = folder.parent / "out"
+    out = out or folder.parent / "out"
     every = [str(folder), "--format", "coco", "--recursive", "--templates", "plain", *options]
     assert main([*every, "--background", "off", "--out", str(out)]) == 0
     return json.loads((out / "annotations.json").read_text("utf-8"))
@@ -287,10 +287,12 @@ def test_coco_resumes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     picture(60, 80, seed=5).save(folder / "b.png")
     assert coco(folder, *words) != whole
     assert calls.call_count == 2
+    assert len(coco(folder / "more", *words, out=out)["images"]) == 3, "the others stay"
+    calls.reset_mock()
     coco(folder, *words, "--overwrite")
-    assert calls.call_count == 5
+    assert calls.call_count == 3
     assert len(coco(folder, "--words", "cat, sky")["categories"]) == 2
-    assert calls.call_count == 8
+    assert calls.call_count == 6
 
 
 def test_one_label_map(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -322,8 +324,10 @@ def test_other_formats(folder: Path) -> None:
     assert names == {0: "cat", 1: "sky"}
     labels = {file.relative_to(out / "labels") for file in (out / "labels").rglob("*.txt")}
     assert labels == {Path("a.txt"), Path("b.txt"), Path("more/a.txt")}
-    cut = Image.open(next((out / "cut-outs" / "more" / "a").iterdir()))
-    assert cut.mode == "RGBA"
+    (out / "cut-outs" / "more" / "a" / "9-of-an-earlier-word.png").touch()
+    assert main([str(folder), *options, "--cut-outs"]) == 0
+    cuts = [*(out / "cut-outs" / "more" / "a").iterdir()]
+    assert {Image.open(cut).mode for cut in cuts} == {"RGBA"}
     assert main([str(folder), *options, "--format", "labelme"]) == 0
     described = json.loads((out / "more" / "a.json").read_text("utf-8"))
     assert (out / "more" / described["imagePath"]).resolve() == folder / "more" / "a.png"

@@ -96,6 +96,22 @@ def test_polygons() -> None:
     assert len(shapes) == len(lines)
 
 
+def test_objects() -> None:
+    """Each connected part that is large enough is a thing, with its own score."""
+    things, labels = result().to_detections(objects=0.001), result().labels.numpy()
+    assert things.data["class_name"].tolist() == ["cat", "cat", "sky"], "the wall is too small"
+    assert things.xyxy[:2].tolist() == [[5, 30, 20, 50], [50, 35, 75, 55]]
+    assert (things.mask[:2].any(0) == (labels == 0)).all()
+    first, second, *_ = things.confidence * things.mask.sum((1, 2))
+    whole = result().to_detections().confidence[0] * (labels == 0).sum()
+    assert first + second == pytest.approx(whole)
+    assert len(result().to_coco(objects=0)["annotations"]) == 4
+    groups = [shape["group_id"] for shape in formats.labelme(result(), "a.png", 0)["shapes"]]
+    assert {*groups} == {0, 1, 2, 3}
+    with pytest.raises(GclipError, match="objects"):
+        result().to_coco(objects=True)
+
+
 def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error names the package that is missing."""
     monkeypatch.setitem(sys.modules, "pycocotools.mask", None)

@@ -23,7 +23,6 @@ from demo.settings import Settings, explain
 from demo.share import mask_png
 from gclip_core import BACKBONES, GclipError, __version__
 from gclip_core.methods import ABLATION
-from gclip_core.pixels import palette
 from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.relatives import METHODS
 from gclip_core.result import Segmentation
@@ -120,8 +119,7 @@ def segment(
         refine=refine,
     )
     mask = scene.mask()
-    colours = palette.choose(len(mask.vocabulary), mask.labels.numpy(), scene.photo.picture)
-    file = saved(mask_png(mask, colours), "mask.png")
+    file = saved(mask_png(mask, scene.colours), "mask.png")
     return FileData(path=file), mask.to_dict() | facts(scene, mask)
 
 

@@ -84,6 +84,7 @@ def classes(scene: Scene) -> list[dict[str, Any]]:
             "name": name,
             "as": known if known != name else "",
             "colour": colour,
+            "strength": palette.strength(colour),
             "ink": ink_on(colour),
             "isKnown": is_known,
         }
@@ -101,13 +102,11 @@ def ink_on(colour: str) -> str:
     return BLACK if luminance > 0.179 else WHITE  # √(1.05 · 0.05) - 0.05
 
 
-def painted(
-    scene: Scene, mask: Segmentation, width: int = 320, colours: Sequence[str] = ()
-) -> Image.Image:
-    """A mask over the photo, small; ``colours`` are the scene's by default."""
+def painted(scene: Scene, mask: Segmentation, width: int = 320) -> Image.Image:
+    """A mask over the photo, small."""
     picture = scene.photo.picture
     picture = picture.resize(plots.small(picture.size, width))
-    return palette.painted(picture, mask.labels.numpy(), colours or scene.colours)
+    return palette.painted(picture, mask.labels.numpy(), scene.colours)
 
 
 def background_at(mask: Segmentation, grid: tuple[int, int]) -> dict[str, Any]:

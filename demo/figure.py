@@ -70,7 +70,7 @@ def draw(
     photo = picture.copy()
     photo.thumbnail((1000, 1000), Image.Resampling.LANCZOS)
     masks = [mask for mask in (before, result) if mask]
-    colours = palette.choose(len(names), masks[0].labels.numpy(), picture)
+    colours = palette.colours(result.vocabulary.classes)
     painted = [palette.painted(photo, mask.labels.numpy(), colours) for mask in masks]
     aspect = min(4.5, max(0.4, picture.width / picture.height))  # beyond, white space
     tall = min(3.3, (WIDTH - 0.6) / (1 + len(masks)) / aspect)

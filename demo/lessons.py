@@ -91,12 +91,6 @@ LESSONS = {
 """Steps by name."""
 
 
-@cache
-def colours() -> tuple[str, ...]:
-    """The colours of the words, as the page draws them, the same in all steps."""
-    return scene_of(AMF).colours
-
-
 def scene_of(settings: dict[str, Any]) -> Scene:
     """The photo with the settings of a step; all others have their defaults."""
     return Scene(Photo.of_example(PHOTO.name), Settings(**settings)).with_words()
@@ -106,19 +100,19 @@ def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
     """The mask of a step, small, with its score."""
     scene = scene_of(settings)
     mask = scene.mask()
-    image = painted(scene, mask, 420, colours())
+    image = painted(scene, mask, 420)
     caption = f"{caption} · mIoU {percent(scene.miou(mask))}"
     return item(image, caption, "The photo with its mask", "jpeg")
 
 
 def changes(lesson: Lesson) -> dict[str, Any]:
     """The photo in grey, with the new words of pixels that have changed; white is no word."""
-    masks = (scene_of(settings).mask() for settings in (lesson.before, lesson.after))
-    old, new = (mask.labels.numpy() for mask in masks)
+    before, after = scene_of(lesson.before), scene_of(lesson.after)
+    old, new = (scene.mask().labels.numpy() for scene in (before, after))
     differ, photo = old != new, PHOTO.image()
-    labels = np.where(differ, np.where(new < 0, len(colours()), new), -1)
+    labels = np.where(differ, np.where(new < 0, len(after.colours), new), -1)
     grey = photo.resize(plots.small(photo.size, 420)).convert("L").convert("RGB")
-    image = palette.painted(grey, labels, (*colours(), WHITE))
+    image = palette.painted(grey, labels, (*after.colours, WHITE))
     caption = f"Changed: {percent(float(differ.mean()))} of the pixels"
     if (new[differ] < 0).any():
         caption += "; white: no word"
@@ -135,8 +129,7 @@ def other(lesson: Lesson) -> dict[str, Any]:
 
 def strip(lesson: Lesson, items: list[dict[str, Any]]) -> dict[str, Any]:
     """Pictures two by two, with the colours of the words of the step."""
-    names = scene_of(lesson.after).names
-    words = [entry for entry in classes(scene_of(AMF)) if entry["name"] in names]
+    words = classes(scene_of(lesson.after))
     return {"items": items, "classes": words, "columns": 2, "pressable": False}
 
 

@@ -267,10 +267,8 @@ class Scene:
 
     @cached_property
     def colours(self) -> tuple[str, ...]:
-        """The colours of the words; AMF, CS and the simulated damage do not change them."""
-        scene = self.undamaged
-        first = scene.switched()[0] if self.settings.method == "gclip" else scene.mask()
-        return palette.choose(len(self.words), first.labels.numpy(), self.photo.picture)
+        """The colours of the words."""
+        return palette.colours(self.words.classes)
 
     @cached_property
     def compared(self) -> dict[str, tuple[Segmentation, float | None]]:

@@ -72,7 +72,6 @@ class Folder:
         self.path, self.kind, self.settings = path, kind, json.loads(json.dumps(settings))
         self.cut_outs, self.options = cut_outs, options
         self.classes = list(vocabulary.classes if vocabulary else ())
-        self.colours = list[str]()
         self.finished = dict[str, dict[str, Any]]()
         self.is_new = overwrite or not self._read()
 
@@ -82,10 +81,10 @@ class Folder:
             earlier = json.loads((self.path / CLASSES).read_text("utf-8"))
             if earlier["settings"] != self.settings:
                 return False
-            read = [(tuple(entry["words"]), entry["colour"]) for entry in earlier["classes"]]
+            classes = [tuple(entry["words"]) for entry in earlier["classes"]]
         except (OSError, ValueError, KeyError, TypeError):  # none, or not one of ours
             return False
-        self.classes, self.colours = ([*column] for column in zip(*read, strict=True))
+        self.classes = classes
         with suppress(OSError):
             for line in (self.path / FINISHED).read_text("utf-8", "replace").splitlines():
                 with suppress(ValueError):  # the line at which a run was killed
@@ -110,9 +109,9 @@ class Folder:
 
     def add(self, photo: Photo, picture: Image.Image, result: Segmentation) -> Segmentation:
         """Writes the result of a photo, and returns it with the folder's label map."""
-        known = len(self.colours)
-        result = self._with_own_classes(result, picture)
-        if len(self.colours) > known or self.is_new:  # before what refers to them
+        known = len(self.classes)
+        result = self._with_own_classes(result)
+        if len(self.classes) > known or self.is_new:  # before what refers to them
             self._start()
         labels, names = result.labels.numpy(), result.vocabulary.names
         if self.cut_outs:
@@ -127,9 +126,10 @@ class Folder:
             entry |= {"image": described["images"][0], "annotations": described["annotations"]}
             contents = []
         elif self.kind == "png":
+            colours = palette.colours(self.classes)
             contents = [
-                palette.indexed(labels, self.colours, names),
-                _png(palette.painted(picture, labels, self.colours)),
+                palette.indexed(labels, colours, names),
+                _png(palette.painted(picture, labels, colours)),
                 _json(result.to_dict()),
             ]
         elif self.kind == "yolo":
@@ -146,7 +146,7 @@ class Folder:
         self.finished[self._key(photo.name, photo.state)] = entry
         return result
 
-    def _with_own_classes(self, result: Segmentation, picture: Image.Image) -> Segmentation:
+    def _with_own_classes(self, result: Segmentation) -> Segmentation:
         """The result with the classes of the folder, to which it adds its own."""
         index = {word.casefold(): n for n, words in enumerate(self.classes) for word in words}
         for synonyms in result.vocabulary.classes:
@@ -154,12 +154,6 @@ class Folder:
                 self.classes.append(synonyms)
         own = [index[name.casefold()] for name in result.vocabulary.names]
         labels = torch.tensor([*own, -1], dtype=torch.int16)[result.labels.long()]
-        n = len(self.classes)
-        if not self.colours:
-            self.colours = [*palette.choose(n, labels.numpy(), picture)]
-        free = [colour for colour in palette.COLOURS if colour not in self.colours]
-        while len(self.colours) < n:
-            self.colours.append(free.pop(0) if free else palette.COLOURS[n % len(palette.COLOURS)])
         return replace(
             result,
             labels=labels,
@@ -169,9 +163,10 @@ class Folder:
 
     def _start(self) -> None:
         """Writes the label map, and the lines of the photos that are kept."""
+        coloured = zip(self.classes, palette.colours(self.classes), strict=True)
         entries = [
             {"index": index, "name": words[0], "words": words, "colour": colour}
-            for index, (words, colour) in enumerate(zip(self.classes, self.colours, strict=True))
+            for index, (words, colour) in enumerate(coloured)
         ]
         files = {CLASSES: _json({"settings": self.settings, "classes": entries})}
         names = dict(enumerate(words[0] for words in self.classes))

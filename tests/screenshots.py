@@ -66,7 +66,7 @@ def masks(
         truth = truth[box[1] : box[3], box[0] : box[2]]
     segmenter = Segmenter(load_backbone(backbone))
     encoded = segmenter.encode(picture)
-    colours = palette.choose(len(photo.words), truth, picture)
+    colours = palette.colours(photo.words)
     shown = {"Photo": picture}
     for title, ideas in switches.items():
         mask = segmenter.segment(encoded, photo.text, gclip(*ideas), picture=picture, **options)
@@ -93,7 +93,8 @@ def overlay() -> Image.Image:
     picture, segmenter = shipped_photos()["dog"].image(), Segmenter(load_backbone())
     words = segmenter.suggest(picture)
     mask = segmenter.segment(picture, words, background=True, refine="guided")
-    painted = palette.painted(picture, mask.labels.numpy(), palette.COLOURS)
+    colours = palette.colours(mask.vocabulary.classes)
+    painted = palette.painted(picture, mask.labels.numpy(), colours)
     painted.thumbnail((400, 600))
     return painted
 

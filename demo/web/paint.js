@@ -54,8 +54,8 @@ function inksOf({ classes, alone, isChanges }, unsure, alpha) {
     full[alone] = 0;
     return { full, striped: full };
   }
-  classes.forEach(({ colour }, label) => {
-    full[label] = ink(colour, alpha);
+  classes.forEach(({ colour, strength }, label) => {
+    full[label] = ink(colour, alpha * strength);
   });
   const striped = full.map((colour, label) =>
     unsure[label] ? ink(classes[label].colour, alpha / 4) : colour,

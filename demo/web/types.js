@@ -5,7 +5,7 @@
  * @typedef {{ shape: number[], gzip: string }} Packed
  *
  * A word of the masks; `as` is the known word that stands for an unknown one.
- * @typedef {{ name: string, as: string, colour: string, ink: string, isKnown: boolean }} Word
+ * @typedef {{ name: string, as: string, colour: string, strength: number, ink: string, isKnown: boolean }} Word
  *
  * A mask of a canvas: the label of every pixel (255 is none); each word's share of the photo, the
  * background's last; and the scores of every patch, as (words + 1, patches).

@@ -2,7 +2,8 @@
 
 What the others are depends on the list. In ``background.txt`` and ``everyday.txt``, they are the
 word's synonyms; in ``nearest.txt``, the words for which it is the nearest known one; ``stuff.txt``
-and ``worn.txt`` have none. The class lists of ``evaluation`` are in the same format, with the
+and ``worn.txt`` have none. In ``surroundings.txt`` and ``things.txt``, a colour stands before its
+words. The class lists of ``evaluation`` are in the same format, with the
 phrases of a class after its name.
 """
 

@@ -1,62 +1,69 @@
 """The colour of each class, masks as pictures, and masks over their photo."""
 
 import json
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from io import BytesIO
+from zlib import crc32
 
-import colorcet
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.ImageColor import getrgb
 from PIL.PngImagePlugin import PngInfo
 
+from gclip_core import lists
 from gclip_core.types import Size
+from gclip_core.words.vocabulary import ends
 
-COLOURS: tuple[str, ...] = tuple(
-    "#{:02x}{:02x}{:02x}".format(*levels)
-    for levels in np.rint(255 * np.array(colorcet.glasbey_category10)).astype(int).tolist()
-    if max(levels) >= 150 and max(levels) - min(levels) >= 100
-)
-"""The bright ones of 256 well-separated colours (Glasbey et al. 2007), which are rare in photos."""
-NEAR = 120.0
-"""Minimum distance, in sRGB levels, of a class's colour from the mean colour under it."""
-CHOICE = 10
-"""Number of colours to choose from; more if there are more classes."""
-LEAST_HUE = 30.0
-"""In sRGB levels: below this distance from grey, a class's hue counts less."""
-ORDER = 0.02
-"""Cost of taking a later colour; a colour of the opposite hue costs 2 more than one of the same."""
-OPACITY = 0.6
+SURROUNDINGS, THINGS = lists.read("surroundings"), lists.read("things")
+COLOURS = tuple(f"#{colour}" for colour in (*SURROUNDINGS, *THINGS))
+"""The palette, in which any two colours differ clearly."""
+OPACITY = 0.54
 PAPER = "#ffffff"
 
 
-def choose(n: int, labels: NDArray[np.integer], picture: Image.Image) -> tuple[str, ...]:
-    """A colour ``#rrggbb`` for each of ``n`` classes, all different if COLOURS has as many.
+def colours(classes: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """A colour ``#rrggbb`` for each class, a tuple of synonyms; it is that of its word everywhere.
 
-    Among the first COLOURS, a class prefers the hue of ``picture`` where ``labels`` (height,
-    width) has it, such as blue for a blue sky, but its colour differs clearly from the mean colour
-    there. Earlier classes choose first, so another one at the end hardly changes their colours.
-    Classes without a hue take the colours in their order.
+    Surroundings have their natural colour, such as blue for sky, and things have vivid ones. If an
+    earlier class has taken a colour, the next free one of COLOURS is used; when all are taken, they
+    begin again.
     """
-    size = min(256, picture.height), min(256, picture.width)
-    pixels = np.asarray(picture.resize((size[1], size[0]), Image.Resampling.NEAREST))
-    at = _scaled(labels, size)
-    free = (COLOURS * math.ceil(n / len(COLOURS)))[: max(n, CHOICE)]
-    levels = np.array([getrgb(colour) for colour in free], float)
-    cost = np.tile(ORDER * np.arange(len(free)), (n, 1))
-    for index in np.unique(at[at >= 0]):
-        mean = pixels[at == index].mean(0)
-        hues, hue = levels - levels.mean(1, keepdims=True), mean - mean.mean()
-        likeness = hues @ hue / np.linalg.norm(hues, axis=1) / max(np.linalg.norm(hue), LEAST_HUE)
-        is_near = np.linalg.norm(levels - mean, axis=1) < NEAR
-        cost[index] += np.where(is_near, len(free), -likeness)
-    chosen = list[int]()
-    for row in cost:
-        row[chosen] = np.inf
-        chosen.append(int(row.argmin()))
-    return tuple(free[index] for index in chosen)
+    chosen = list[str]()
+    for synonyms in classes:
+        first = COLOURS.index(_own(synonyms))
+        ring = COLOURS[first:] + COLOURS[:first]
+        taken = chosen[len(chosen) // len(COLOURS) * len(COLOURS) :]
+        chosen.append(next(colour for colour in ring if colour not in taken))
+    return tuple(chosen)
+
+
+def _own(synonyms: tuple[str, ...]) -> str:
+    """The colour of the first word in a list, else one of the things' by the letters."""
+    listed = _listed()
+    for word in (end for phrase in synonyms for end in ends(phrase)):
+        if word in listed:
+            return listed[word]
+    letters = crc32(synonyms[0].casefold().encode("utf-8", "replace"))
+    return COLOURS[len(SURROUNDINGS) + letters % len(THINGS)]
+
+
+@cache
+def _listed() -> dict[str, str]:
+    """The colours of the words in the lists, and of words for which these are the nearest."""
+    entries = [*SURROUNDINGS.items(), *THINGS.items()]
+    table = {word: f"#{colour}" for colour, words in entries for word in words}
+    for name in ("everyday", "nearest", "background"):
+        for word, others in lists.read(name).items():
+            if word in table:
+                table = dict.fromkeys(others, table[word]) | table
+    return table
+
+
+def strength(colour: str) -> float:
+    """The factor of a colour's opacity: surroundings are lighter than things."""
+    return 2 / 3 if colour[1:] in SURROUNDINGS else 1.0
 
 
 def indexed(
@@ -102,14 +109,12 @@ def painted(
 ) -> Image.Image:
     """A photo with the classes of a mask of any size in their colours, at the photo's size.
 
-    Where there is no class (-1), the photo is unchanged. Under the colours, it is grey, so that
-    they look the same everywhere. White lines separate classes.
+    Where there is no class (-1), the photo is unchanged. White lines separate classes.
     """
     labels, out = _scaled(labels, (picture.height, picture.width)), picture.copy()
-    table = np.array([getrgb(colour) for colour in colours], np.uint8)
-    flat = Image.fromarray(table.take(labels, axis=0, mode="wrap"))  # more classes begin again
-    colour = Image.blend(picture.convert("L").convert("RGB"), flat, OPACITY)
-    out.paste(colour, mask=Image.fromarray(labels >= 0))
+    inks = [(*getrgb(colour), round(255 * OPACITY * strength(colour))) for colour in colours]
+    layer = Image.fromarray(np.array([*inks, (0, 0, 0, 0)], np.uint8)[labels])
+    out.paste(layer, mask=layer)
     edge = np.zeros(labels.shape, bool)
     edge[1:] |= labels[1:] != labels[:-1]
     edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]

@@ -63,7 +63,8 @@ def test_mask_colours() -> None:
     photo, before, after = (np.asarray(axes.images[0].get_array()) for axes in drawn().axes[:3])
     assert (before != after).any()
     assert photo.shape == after.shape == (96, 128, 3)
-    colours = [ImageColor.getrgb(colour) for colour in palette.COLOURS[:6]]  # four, some similar
+    words = ((word,) for word in WORDS.split(", "))
+    colours = [ImageColor.getrgb(colour) for colour in palette.colours(words)]
 
     def distance(pixels: np.ndarray) -> float:
         return np.abs(pixels[:, None].astype(int) - colours).sum(-1).min(-1).mean()

@@ -150,9 +150,9 @@ def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
 
 
 def test_colours() -> None:
-    """A switch changes no colour, and the strip's colours are the canvas's."""
-    current = scene(words="dog, grass", amf=False, **SMALL)
-    assert current.colours == scene(words="dog, grass", **SMALL).colours
+    """A word has one colour on every photo, and the strip's colours are the canvas's."""
+    current = scene(words="dog, grass", **SMALL)
+    assert current.colours == scene("flower", words="grass, dog", **SMALL).colours[::-1]
     assert [entry["colour"] for entry in drawing.classes(current)] == list(current.colours)
 
 

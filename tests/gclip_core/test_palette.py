@@ -1,50 +1,44 @@
-"""Class colours stand out on the photo, masks are images, and masks are painted over photos."""
+"""Words have colours, masks are images, and masks are painted over photos."""
 
 from io import BytesIO
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageCms
 from PIL.ImageColor import getrgb
 
 from gclip_core.pixels import palette
 from tests.models import picture
 
+SRGB, LAB = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+TO_LAB = ImageCms.buildTransform(SRGB, LAB, "RGB", "LAB")
 
-def apart(first: str, second: str) -> float:
-    return float(np.linalg.norm(np.subtract(getrgb(first), getrgb(second))))
+
+def test_colours() -> None:
+    """A word has one colour, whatever stands beside it, and that of its synonyms and its kind."""
+    every = palette.colours([("cat",), ("sky",), ("grass", "lawn")])
+    assert len({*every}) == 3
+    assert palette.colours([("grass",), ("Cats",)]) == (every[2], every[0])
+    assert palette.colours([("heaven",), ("my old cat",)]) == (every[1], every[0])
+    assert palette.colours([("gadget", "sky")]) == every[1:2]
+    assert palette.colours([("zyzzyva",)])[0] in palette.COLOURS
+
+
+def test_natural() -> None:
+    """The sky is blue and grass is green; both are lighter than things."""
+    sky, grass, cat = palette.colours([("sky",), ("grass",), ("cat",)])
+    assert np.argmax(getrgb(sky)) == 2 and np.argmax(getrgb(grass)) == 1
+    assert palette.strength(sky) == palette.strength(grass) < palette.strength(cat)
 
 
 def test_apart() -> None:
-    """The first colours differ clearly, and no two are equal."""
-    assert min(apart(*pair) for pair in combinations(palette.COLOURS[:12], 2)) > 60
-    assert len(set(palette.COLOURS)) == len(palette.COLOURS) > 100
-
-
-def test_order() -> None:
-    """Classes take the colours in order; if there are more classes than colours, colours repeat."""
-    grey = Image.new("RGB", (4, 4), "white")
-    n = len(palette.COLOURS) + 2
-    chosen = palette.choose(n, np.full((4, 4), -1), grey)
-    assert chosen == (*palette.COLOURS, *palette.COLOURS[:2])
-
-
-def test_seen_on_the_photo() -> None:
-    """A region gets a colour of its own hue that differs clearly from it, in whatever order."""
-    blue = palette.COLOURS[0]
-    photo = Image.new("RGB", (600, 300), "white")
-    photo.paste(blue, (0, 0, 300, 300))
-    labels = np.zeros((300, 600), np.int16)
-    labels[:, 300:] = 1
-    sea, paper = palette.choose(2, labels, photo)
-    assert (sea, paper) == palette.choose(2, 1 - labels, photo)[::-1]
-    assert paper == blue and getrgb(sea)[2] > 2 * getrgb(sea)[0]
-    noise = picture(60, 80)
-    means = [np.asarray(noise)[:, :40].mean((0, 1)), np.asarray(noise)[:, 40:].mean((0, 1))]
-    halves = np.arange(80)[None] // 40 * np.ones((60, 1), int)
-    chosen = palette.choose(2, halves, noise)
-    for colour, mean in zip((sea, *chosen), (getrgb(blue), *means), strict=True):
-        assert np.linalg.norm(np.subtract(getrgb(colour), mean)) >= palette.NEAR
+    """The palette's colours differ clearly, and so do those of two words, until all are taken."""
+    lab = [ImageCms.applyTransform(Image.new("RGB", (1, 1), c), TO_LAB) for c in palette.COLOURS]
+    points = [np.array(pixel.getpixel((0, 0))) for pixel in lab]
+    assert min(np.linalg.norm(a - b) for a, b in combinations(points, 2)) > 15
+    n = len(palette.COLOURS)
+    chosen = palette.colours([("sky",)] * (n + 1))
+    assert len({*chosen}) == n and chosen[n] == chosen[0]
 
 
 def test_indexed() -> None:
@@ -59,20 +53,17 @@ def test_indexed() -> None:
 
 
 def test_painted() -> None:
-    """Colours cover a grey photo, with white lines between them; pixels without a class stay."""
+    """Colours cover the photo, with white lines between them; pixels without a class stay."""
     photo = picture(40, 60)
     labels = np.full((4, 6), -1)
     labels[:, 2:] = 0
     labels[:, 4:] = 1
-    shown = np.asarray(palette.painted(photo, labels, ("#ff0000", "#0000ff"))).astype(int)
-    assert shown.shape == (40, 60, 3)
-    assert (shown[:, :20] == np.asarray(photo)[:, :20]).all()
+    colours = palette.colours([("cat",), ("sky",)])
+    shown, pixels = np.asarray(palette.painted(photo, labels, colours)), np.asarray(photo)
+    assert (shown[:, :20] == pixels[:, :20]).all()
     for column in (20, 40):
         assert (shown[:, column] == 255).all()
-    for channel, (left, right) in zip((0, 2), pairwise((21, 41, 60)), strict=True):
-        inside = shown[:, left : right - 1]
-        grey = np.asarray(photo.convert("L")).astype(int)[:, left : right - 1]
-        assert np.abs(inside[..., channel] - (0.6 * 255 + 0.4 * grey)).max() <= 1
-        assert np.abs(inside[..., 1] - 0.4 * grey).max() <= 1
-    again = palette.painted(photo, labels + 2 * (labels >= 0), ("#ff0000", "#0000ff"))
-    assert (np.asarray(again) == shown).all(), "colours repeat if there are more classes"
+    for colour, left, right in zip(colours, (21, 41), (40, 60), strict=True):
+        opacity = palette.OPACITY * palette.strength(colour)
+        mixed = opacity * np.array(getrgb(colour)) + (1 - opacity) * pixels[:, left:right]
+        assert np.abs(shown[:, left:right] - mixed).max() <= 2

@@ -3,7 +3,6 @@
 A global token is a patch that nearly every patch attends to. All functions are pure.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -16,8 +15,8 @@ from torch import Tensor
 from gclip_core import attention
 from gclip_core.attention import Attention
 from gclip_core.blocks import Heads
-from gclip_core.errors import MethodError, check_between, check_count
-from gclip_core.numbering import check_before_last, check_blocks
+from gclip_core.errors import MethodError
+from gclip_core.numbering import check_before_last
 from gclip_core.types import Blocks, Grid
 
 GLOBAL_THRESHOLD = 5.0
@@ -50,17 +49,12 @@ class Fusion:
     """AMF: the Query-Key attention of ``blocks`` is averaged with the last block's, head by head.
 
     ``"auto"`` chooses ``n_fused`` blocks; a global token receives at least ``global_threshold``
-    times uniform attention. Raises MethodError for a setting outside its range.
+    times uniform attention. ``methods.gclip`` checks the settings.
     """
 
     blocks: Blocks = "backbone"
     n_fused: int = N_FUSED
     global_threshold: float = GLOBAL_THRESHOLD
-
-    def __post_init__(self) -> None:
-        check_blocks("AMF blocks", self.blocks)
-        check_count("n_fused", self.n_fused)
-        check_between("global_threshold", self.global_threshold, 1, math.inf)
 
 
 def received(heads: Heads) -> Tensor:

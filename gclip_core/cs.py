@@ -4,7 +4,6 @@
 pure.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,8 +11,7 @@ from enum import StrEnum
 import torch
 from torch import Tensor
 
-from gclip_core.errors import check_between
-from gclip_core.numbering import check_before_last, check_blocks
+from gclip_core.numbering import check_before_last
 from gclip_core.types import Blocks
 
 CHANNEL_THRESHOLD = 2.0
@@ -27,15 +25,11 @@ class Suppression:
 
     ``"auto"`` chooses the blocks in which that norm is at least ``channel_threshold`` times the
     median. In blocks given by hand or by the backbone's default, the channel is scaled whatever its
-    norm. Raises MethodError for a setting outside its range.
+    norm. ``methods.gclip`` checks the settings.
     """
 
     blocks: Blocks = "backbone"
     channel_threshold: float = CHANNEL_THRESHOLD
-
-    def __post_init__(self) -> None:
-        check_blocks("CS blocks", self.blocks)
-        check_between("channel_threshold", self.channel_threshold, 1, math.inf)
 
 
 class SuppressionReason(StrEnum):

@@ -4,7 +4,6 @@
 ``Method.encoding``. All raise MethodError for a block or head that the tower does not have.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,8 +12,8 @@ from torch import Tensor
 
 from gclip_core import amf, attention
 from gclip_core.encoder import Encoded
-from gclip_core.errors import MethodError, check_between, check_index
-from gclip_core.methods import Method, checked
+from gclip_core.errors import check_index
+from gclip_core.methods import Method
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ def last_attention(encoded: Encoded, method: Method, head: int | None = None) ->
     """
     if head is not None:
         check_index("head", head, encoded.backbone.n_heads)
-    return checked(method).matrix(encoded, head).cpu()
+    return method.matrix(encoded, head).cpu()
 
 
 def values(encoded: Encoded) -> Tensor:
@@ -59,7 +58,6 @@ def values(encoded: Encoded) -> Tensor:
 
 def global_tokens(encoded: Encoded, threshold: float = amf.GLOBAL_THRESHOLD) -> GlobalTokens:
     """The global tokens of each block: its patches with ``m_j >= threshold``, from 1."""
-    check_between("threshold", threshold, 1, math.inf)
     m = received(encoded)
     tokens = tuple(amf.global_tokens(one, threshold) for one in m)
     return GlobalTokens(tuple(m.amax(1).tolist()), tokens)
@@ -68,8 +66,6 @@ def global_tokens(encoded: Encoded, threshold: float = amf.GLOBAL_THRESHOLD) -> 
 def received(encoded: Encoded, blocks: Iterable[int] | None = None) -> Tensor:
     """``amf.received`` of ``blocks`` (default: all): (blocks, N) float32; cached."""
     wanted = tuple(range(encoded.backbone.n_blocks) if blocks is None else blocks)
-    if not wanted:
-        raise MethodError("At least one block is needed; None means all blocks.")
     for block in wanted:
         check_index("block", block, encoded.backbone.n_blocks)
     return torch.stack([encoded.received(block) for block in wanted])

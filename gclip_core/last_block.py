@@ -10,7 +10,6 @@ from gclip_core import amf, blocks
 from gclip_core.amf import Fusion, FusionReason, FusionReport, WeightedMap
 from gclip_core.attention import ATTENTIONS
 from gclip_core.encoder import Encoded
-from gclip_core.errors import MethodError, check_choice
 from gclip_core.types import Module
 
 
@@ -40,7 +39,7 @@ class LastBlock(ABC):
 @dataclass(frozen=True)
 class Attended(LastBlock):
     """One kind of attention, with the residual path and the FFN or without, and with AMF if there
-    is a ``fusion``. Raises MethodError for an unknown attention and a part of the wrong type.
+    is a ``fusion``. Raises MethodError for an unknown attention.
     """
 
     attention: str
@@ -53,10 +52,6 @@ class Attended(LastBlock):
 
     def __post_init__(self) -> None:
         ATTENTIONS[self.attention]  # raises for an unknown name
-        for part in ("residual", "ffn"):
-            check_choice(part, getattr(self, part), (True, False))
-        if not isinstance(self.fusion, Fusion | None):
-            raise MethodError(f"fusion must be a Fusion or None, not {self.fusion!r:.60}.")
 
     @property
     def rule(self) -> str:

@@ -1,5 +1,6 @@
 """The METHODS table, with one entry per method."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -11,18 +12,17 @@ from gclip_core import encoder
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, Fusion
 from gclip_core.cs import CHANNEL_THRESHOLD, Suppression
 from gclip_core.encoder import Encoded
-from gclip_core.errors import MethodError, check_choice
+from gclip_core.errors import MethodError, check_between, check_choice, check_count
 from gclip_core.last_block import Attended, LastBlock, projected
-from gclip_core.numbering import indices
+from gclip_core.numbering import read_blocks
 from gclip_core.tables import Table
-from gclip_core.types import Blocks
 
 
 @dataclass(frozen=True)
 class Method:
     """A method: how the last block is computed, and whether CS changes blocks before it.
 
-    Raises MethodError for a part of the wrong type.
+    Raises MethodError if ``last`` is not a LastBlock.
     """
 
     name: str
@@ -40,10 +40,6 @@ class Method:
     def __post_init__(self) -> None:
         if not isinstance(self.last, LastBlock):
             raise MethodError(f"last must be a LastBlock, not {self.last!r:.60}.")
-        if not isinstance(self.suppression, Suppression | None):
-            raise MethodError(
-                f"suppression must be a Suppression or None, not {self.suppression!r:.60}."
-            )
 
     @property
     def rule(self) -> str:
@@ -104,12 +100,11 @@ def gclip(
     """
     check_choice("amf", amf, (True, False))
     check_choice("cs", cs, (True, False))
-
-    def read(what: str, blocks: Literal["auto", "backbone"] | Iterable[int]) -> Blocks:
-        return blocks if isinstance(blocks, str) else indices(what, blocks)
-
-    fusion = Fusion(read("AMF blocks", amf_blocks), n_fused, global_threshold)
-    suppression = Suppression(read("CS blocks", cs_blocks), channel_threshold)
+    check_count("n_fused", n_fused)
+    check_between("global_threshold", global_threshold, 1, math.inf)
+    check_between("channel_threshold", channel_threshold, 1, math.inf)
+    fusion = Fusion(read_blocks("AMF blocks", amf_blocks), n_fused, global_threshold)
+    suppression = Suppression(read_blocks("CS blocks", cs_blocks), channel_threshold)
     on = [word for word, switch in (("AMF", amf), ("CS", cs)) if switch]
     return Method(
         name="gclip",

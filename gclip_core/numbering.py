@@ -2,7 +2,8 @@
 
 import operator
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
 from gclip_core.errors import MethodError
 from gclip_core.types import Blocks
@@ -33,13 +34,15 @@ def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
     return numbers
 
 
-def check_blocks(what: str, blocks: Blocks, words: Collection[str] = ("auto", "backbone")) -> None:
-    """Raises MethodError for anything but one of ``words`` or a tuple of different indices."""
-    if isinstance(blocks, str) and blocks in words:
-        return
-    if not isinstance(blocks, tuple) or not blocks or indices(what, blocks) != blocks:
-        choices = " or ".join([*words, "a tuple of different block indices counted from 0"])
-        raise MethodError(f"{what} must be {choices}, not {blocks!r:.80}.")
+def read_blocks(what: str, given: Literal["auto", "backbone"] | Iterable[int]) -> Blocks:
+    """One of the two words, or ``indices``. Raises MethodError for another word and for none."""
+    if isinstance(given, str) and given in ("auto", "backbone"):
+        return given
+    if isinstance(given, str) or not (numbers := indices(what, given)):
+        raise MethodError(
+            f"{what} must be auto, backbone or block indices counted from 0, not {given!r:.80}."
+        )
+    return numbers
 
 
 def check_before_last(what: str, blocks: Iterable[int], n_blocks: int) -> None:

@@ -1,4 +1,4 @@
-"""A checked CLIP with its norms and caches, and a copy that is damaged on purpose."""
+"""A CLIP with its norms and caches, and a copy that is damaged on purpose."""
 
 from collections.abc import Iterable, Sequence
 from copy import deepcopy
@@ -19,7 +19,7 @@ from gclip_core.backbones.registry import Triple
 from gclip_core.cache import BoundedCache
 from gclip_core.cs import Suppression
 from gclip_core.errors import BackboneError, MethodError, check_between, check_count, check_index
-from gclip_core.numbering import check_blocks, indices
+from gclip_core.numbering import indices
 from gclip_core.types import Blocks, Module
 
 MOST_EMBEDDINGS = 4096
@@ -30,8 +30,8 @@ MOST_EMBEDDINGS = 4096
 class Backbone:
     """An open_clip CLIP with the properties that the methods need; the model is not copied.
 
-    Raises BackboneError for a model with a tower that ``gclip_core.blocks`` cannot compute, another
-    tokenizer and a number out of range; MethodError for blocks it cannot use.
+    Raises BackboneError for a model that ``gclip_core.blocks`` cannot compute, another tokenizer
+    and a number out of range.
     """
 
     name: str
@@ -62,50 +62,11 @@ class Backbone:
     """The keys are templates."""
 
     def __post_init__(self) -> None:
-        if misfits := self._misfits():
-            raise BackboneError(
-                f"This {type(self.model).__name__} cannot be used: {'; '.join(misfits)}. It must "
-                "be an open_clip CLIP, whose image tower is a VisionTransformer of at least two "
-                "plain blocks and square patches that pools by its class token and projects it, "
-                "and whose text tower is causal, pools at the end token and ends in a matrix. Take "
-                "one such as OpenAI's ViT-B/16."
-            )
-        tokenizer: Any = self.tokenizer
-        if not isinstance(tokenizer, SimpleTokenizer):
-            raise BackboneError(
-                f"tokenizer must be an open_clip.SimpleTokenizer, not {tokenizer!r:.60}."
-            )
-        for name, least in (("mean", 0), ("std", 1e-6)):
-            triple: Any = getattr(self, name)
-            if not isinstance(triple, Sequence) or len(triple) != 3:
-                raise BackboneError(f"{name} must be three numbers, not {triple!r:.60}.")
+        check_model(self.model, self.tokenizer)
+        for name, low, triple in (("mean", 0, self.mean), ("std", 1e-6, self.std)):
             for number in triple:
-                check_between(name, number, least, 1, BackboneError)
+                check_between(name, number, low, 1, BackboneError)
         check_count("short_side", self.short_side, BackboneError)
-        check_blocks("amf_blocks", self.amf_blocks, ("auto",))
-        check_blocks("cs_blocks", self.cs_blocks, ("auto",))
-
-    def _misfits(self) -> list[str]:
-        """What of the model ``gclip_core.blocks`` cannot compute; empty if it can be used."""
-        model = self.model
-        visual = getattr(model, "visual", None)
-        if not isinstance(model, CLIP):
-            return ["it is not an open_clip CLIP"]
-        if not isinstance(visual, VisionTransformer):
-            return [f"its image tower is a {type(visual).__name__}"]
-        pools = visual.attn_pool, visual.pool_type, visual.final_ln_after_pool
-        kinds = {*map(type, (*self.blocks, *model.transformer.resblocks))}
-        fits = {
-            f"its image tower has {self.n_blocks} block": self.n_blocks > 1,
-            "a block is not a plain ResidualAttentionBlock": kinds == {ResidualAttentionBlock},
-            "its patches are not square": visual.conv1.kernel_size == 2 * (self.patch,),
-            "its image tower pools in another way": pools == (None, "tok", False),
-            "its image tower has no projection": isinstance(visual.proj, Tensor),
-            "its text tower is not causal": model.attn_mask is not None,
-            "its text tower pools in another way": model.text_pool_type == "argmax",
-            "its text tower ends in no matrix": isinstance(model.text_projection, Tensor),
-        }
-        return [misfit for misfit, is_fit in fits.items() if not is_fit]
 
     @property
     def visual(self) -> Module:
@@ -167,6 +128,44 @@ class Backbone:
         return cs.suppression_report(suppression, self.ratios, self.cs_blocks)
 
 
+def check_model(model: Module, tokenizer: object) -> None:
+    """Raises BackboneError for a model that ``gclip_core.blocks`` cannot compute, and for another
+    tokenizer."""
+    misfits = _misfits(model)
+    if not isinstance(tokenizer, SimpleTokenizer):
+        misfits.append(f"its tokenizer is {tokenizer!r:.60}, not an open_clip.SimpleTokenizer")
+    if misfits:
+        raise BackboneError(
+            f"This {type(model).__name__} cannot be used: {'; '.join(misfits)}. It must be an "
+            "open_clip CLIP, whose image tower is a VisionTransformer of at least two plain blocks "
+            "and square patches that pools by its class token and projects it, and whose text "
+            "tower is causal, pools at the end token and ends in a matrix. Take one such as "
+            "OpenAI's ViT-B/16."
+        )
+
+
+def _misfits(model: Module) -> list[str]:
+    visual = getattr(model, "visual", None)
+    if not isinstance(model, CLIP):
+        return ["it is not an open_clip CLIP"]
+    if not isinstance(visual, VisionTransformer):
+        return [f"its image tower is a {type(visual).__name__}"]
+    pools = visual.attn_pool, visual.pool_type, visual.final_ln_after_pool
+    tower, (height, width) = visual.transformer.resblocks, visual.conv1.kernel_size
+    kinds = {*map(type, (*tower, *model.transformer.resblocks))}
+    fits = {
+        f"its image tower has {len(tower)} block": len(tower) > 1,
+        "a block is not a plain ResidualAttentionBlock": kinds == {ResidualAttentionBlock},
+        "its patches are not square": height == width,
+        "its image tower pools in another way": pools == (None, "tok", False),
+        "its image tower has no projection": isinstance(visual.proj, Tensor),
+        "its text tower is not causal": model.attn_mask is not None,
+        "its text tower pools in another way": model.text_pool_type == "argmax",
+        "its text tower ends in no matrix": isinstance(model.text_projection, Tensor),
+    }
+    return [misfit for misfit, is_fit in fits.items() if not is_fit]
+
+
 def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]) -> Backbone:
     """A backbone with a simulated defect: ``W2[channel, :]`` times ``gain`` in 0-based ``blocks``.
 
@@ -176,8 +175,7 @@ def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int])
     """
     check_index("channel", channel, backbone.width)
     check_between("gain", gain, -1e4, 1e4)
-    chosen = indices("Blocks", blocks)
-    if not chosen:
+    if not (chosen := indices("Blocks", blocks)):
         raise MethodError("At least one block is needed; choose one or more.")
     for block in chosen:
         check_index("block", block, backbone.n_blocks)

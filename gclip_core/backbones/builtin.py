@@ -9,7 +9,6 @@ has only the rows of trained tokens.
 
 import gzip
 import json
-import zlib
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +18,7 @@ from typing import Any
 
 import torch
 
-from gclip_core import assets, lists
-from gclip_core.backbones.registry import BUILT_IN
+from gclip_core import lists
 from gclip_core.backbones.weights import StateDict
 from gclip_core.errors import BackboneError
 
@@ -44,15 +42,8 @@ class KnownWords:
 
     @cached_property
     def nearest(self) -> Mapping[str, str]:
-        """Maps other English nouns to the nearest known word, or to "" if none is near.
-
-        Raises BackboneError for a damaged file.
-        """
-        try:
-            text = gzip.decompress(self.wordnet.read_bytes()).decode()
-        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-            raise _unreadable(self.wordnet, error) from error
-        nouns = dict(lists.entries(text))
+        """Maps other English nouns to the nearest known word, or to "" if none is near."""
+        nouns = dict(lists.entries(gzip.decompress(self.wordnet.read_bytes()).decode()))
         return {
             noun: word if word in self.words else ""
             for table in (nouns, lists.read("nearest"))
@@ -60,14 +51,6 @@ class KnownWords:
             for noun in near
             if noun not in self.words
         }
-
-
-def shipped() -> Path:
-    """The shipped model's folder. Raises BackboneError if it is missing."""
-    try:
-        return assets.path(BUILT_IN)
-    except FileNotFoundError as error:
-        raise BackboneError(str(error)) from error
 
 
 def files(folder: Path) -> list[Path]:
@@ -91,10 +74,6 @@ def settings(folder: Path) -> dict[str, Any]:
 def known_words(folder: Path) -> KnownWords:
     """The words that the model knows. Raises BackboneError for a damaged file."""
     with _reading(folder / "words.json") as groups:
-        if not {word for names in groups["classes"] for word in names} <= {
-            names[0] for names in groups["seen"]
-        }:
-            raise ValueError("a class of the stem without its word")
         return KnownWords(
             frozenset(word.lower() for kind in groups.values() for group in kind for word in group),
             tuple(map(tuple, groups["seen"])),
@@ -110,14 +89,10 @@ def _reading(file: Path) -> Generator[Any]:
     try:
         yield json.loads(file.read_text("utf-8"))
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise _unreadable(file, error) from error
-
-
-def _unreadable(file: Path, error: Exception) -> BackboneError:
-    return BackboneError(
-        f"'{file.name}' of the model in '{file.parent.name}' is damaged ({error!r:.80}). Reinstall "
-        "the package, or pack your own model again."
-    )
+        raise BackboneError(
+            f"'{file.name}' of the model in '{file.parent.name}' is damaged ({error!r:.80}). "
+            "Reinstall the package, or pack your own model again."
+        ) from error
 
 
 def unpack(state: StateDict, vocabulary: int, title: str) -> StateDict:

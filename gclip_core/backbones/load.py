@@ -19,6 +19,7 @@ from huggingface_hub.errors import RemoteEntryNotFoundError
 from open_clip import pretrained
 from open_clip.model import CLIP, convert_weights_to_lp
 
+from gclip_core import assets
 from gclip_core.backbones import builtin
 from gclip_core.backbones.backbone import Backbone, damage
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN, BackboneEntry, Defect
@@ -68,8 +69,6 @@ def load_backbone(
             f"The device '{device}' cannot be used here: {str(error).splitlines()[0][:160]}. "
             'Take device="cpu".'
         ) from error
-    if not isinstance(weights, str | os.PathLike | None):
-        raise BackboneError(f"weights must be the path of a file or folder, not {weights!r:.60}.")
     given = Path(weights).expanduser() if weights else None
     if entry.pretrained:
         if given and given.is_dir():
@@ -82,7 +81,7 @@ def load_backbone(
         state = read_files([given] if given else on_disk(entry) or [fetch(entry)])
         config, known = open_clip.get_model_config(entry.architecture), None
     else:
-        folder = given if given and given.is_dir() else builtin.shipped()
+        folder = given if given and given.is_dir() else assets.path(BUILT_IN)
         state = read_files([given] if given and given != folder else builtin.files(folder))
         config, known = builtin.settings(folder), builtin.known_words(folder)
         state = builtin.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
@@ -117,7 +116,7 @@ def on_disk(entry: BackboneEntry) -> list[Path]:
     network.
     """
     if not entry.pretrained:
-        return builtin.files(builtin.shipped())
+        return builtin.files(assets.path(BUILT_IN))
     folder = os.environ.get(WEIGHTS_FOLDER, "")
     local = _in_folder(entry, Path(folder).expanduser()) if folder else []
     source = hub_source(entry)

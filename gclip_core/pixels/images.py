@@ -47,25 +47,15 @@ def check(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
     pixels is ignored. Raises ImageError for another kind of source, for a damaged file, and above
     ``max_pixels``.
     """
-    if isinstance(source, np.ndarray):
-        source = _of_array(source)
-    if isinstance(source, str | Path):
-        source = _bytes_of(Path(source))
-    if not isinstance(source, bytes | Image.Image):
-        raise ImageError(
-            f"A '{type(source).__name__}' is not an image. Give a path, bytes, a PIL image "
-            "or a NumPy array."
-        )
     size = "far more"
     try:
-        if isinstance(source, bytes):
-            source = Image.open(BytesIO(source), formats=FORMATS)
-        size = f"{source.height} × {source.width} (height × width)"
-        if not 0 < source.height * source.width <= max_pixels:
+        image = _opened(source)
+        size = f"{image.height} × {image.width} (height × width)"
+        if not 0 < image.height * image.width <= max_pixels:
             raise Image.DecompressionBombError
-        turn = _turn(source)
-        source.load()
-        return _as_rgb(source if turn is None else source.transpose(turn))
+        turn = _turn(image)
+        image.load()
+        return _as_rgb(image if turn is None else image.transpose(turn))
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -79,6 +69,22 @@ def check(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
             "short or of another kind; open it in a picture editor, save it as PNG or JPEG and try "
             "again."
         ) from error
+
+
+def _opened(source: Source) -> Image.Image:
+    """The source as an image of which no pixel is decoded yet."""
+    if isinstance(source, Image.Image):
+        return source
+    if isinstance(source, np.ndarray):
+        return _of_array(source)
+    if isinstance(source, str | Path):
+        source = _bytes_of(Path(source))
+    if not isinstance(source, bytes):
+        raise ImageError(
+            f"A '{type(source).__name__}' is not an image. Give a path, bytes, a PIL image "
+            "or a NumPy array."
+        )
+    return Image.open(BytesIO(source), formats=FORMATS)
 
 
 def _bytes_of(path: Path) -> bytes:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gclip_core import attention, blocks
+from gclip_core import assets, attention, blocks
 from gclip_core.backbones import builtin
 from gclip_core.backbones.dino import TransformerTrunk
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
@@ -129,7 +129,7 @@ def _dino(encoded: Encoded) -> Tensor:
 @lru_cache(2)
 def load_dino(device: torch.device) -> TransformerTrunk:
     """The nine blocks of DINO in the built-in model's stem, without the stem and in float32."""
-    folder, inside = builtin.shipped(), "visual.conv1.transformer."
+    folder, inside = assets.path(BUILT_IN), "visual.conv1.transformer."
     state = read_files(folder.glob("dino-*.safetensors"))
     state = {
         key.removeprefix(inside): value.float()

@@ -5,7 +5,6 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 from torch import Tensor
 
@@ -22,27 +21,20 @@ _PREPOSITION = re.compile(r" (?:in|on|with) ")
 _JOINERS = "\u200c\u200d"  # invisible, but part of Persian words and of emoji
 
 
-def _are_words(synonyms: Any) -> bool:
-    if not isinstance(synonyms, tuple) or not synonyms:
-        return False
-    return all(isinstance(word, str) and word for word in synonyms)
-
-
 @dataclass(frozen=True)
 class Vocabulary:
     """Classes, each a tuple of synonyms (the first is its name); hashable.
 
     ``notes`` are sentences for people about duplicates that were left out; they do not count in a
-    comparison. Raises VocabularyError without a class, if one is not a tuple of words (non-empty
-    strings), if two have the same name, and for more than 32,768 classes.
+    comparison. Raises VocabularyError without a class, if one is not a tuple of words, if two have
+    the same name, and for more than 32,768 classes.
     """
 
     classes: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        classes: Any = self.classes
-        if not isinstance(classes, tuple) or not classes or not all(map(_are_words, classes)):
+        if not self.classes or not all(c and isinstance(c, tuple) for c in self.classes):
             raise VocabularyError(
                 "Classes must be tuples of words such as (('cat', 'kitten'), ('sofa',)), not "
                 f"{self.classes!r:.80}."

@@ -134,22 +134,18 @@ def test_no_projection() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"amf_blocks": "backbone"}, "amf_blocks must be auto or a tuple .* not 'backbone'"),
-        ({"amf_blocks": (0, 0)}, "amf_blocks must"),
-        ({"cs_blocks": ()}, "cs_blocks must"),
-        ({"cs_blocks": [0]}, "cs_blocks must"),
         ({"short_side": 0}, "short_side must"),
-        ({"mean": (0.5, 0.5)}, "mean must be three numbers"),
         ({"mean": (2, 0, 0)}, "mean must be a number from 0 to 1"),
-        ({"std": 0.5}, "std must be three numbers"),
         ({"std": (0.5, 0.5, 0)}, "std must"),
-        ({"tokenizer": "ViT-B-16"}, "tokenizer must be an open_clip.SimpleTokenizer"),
+        (
+            {"tokenizer": "ViT-B-16"},
+            "not an open_clip.SimpleTokenizer",
+        ),
     ],
     ids=str,
 )
 def test_unusable_settings(settings: dict[str, Any], message: str) -> None:
-    error = MethodError if "blocks" in message else BackboneError
-    with pytest.raises(error, match=message):
+    with pytest.raises(BackboneError, match=message):
         replace(tiny_backbone(1, layers=2), **settings)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from gclip_core import Attended, Method, MethodError, gclip
-from gclip_core.cs import Suppression
 from gclip_core.methods import GCLIP, add
 from gclip_core.relatives import METHODS
 from gclip_core.relatives.proxy import Proxy
@@ -45,13 +44,8 @@ def test_equality() -> None:
         (gclip, {"n_fused": 1.5}, "n_fused must"),
         (gclip, {"global_threshold": float("nan")}, "global_threshold must"),
         (gclip, {"channel_threshold": "2"}, "channel_threshold must"),
-        (Suppression, {"blocks": [6]}, "a tuple"),
         (Attended, {"attention": ""}, "'' is not a kind of attention"),
-        (Attended, {"attention": ["kk"]}, "is not a kind of attention"),
-        (Attended, {"attention": "kk", "residual": "no"}, "residual must be one of True"),
-        (Attended, {"attention": "kk", "fusion": True}, "fusion must be a Fusion"),
         (partial(Method, "mine", "Mine"), {"last": "kk"}, "last must be a LastBlock, not 'kk'"),
-        (partial(Method, "mine", "Mine", Attended("kk")), {"suppression": 1}, "suppression must"),
         (add, GCLIP, "There is a method named 'gclip' already"),
         (Proxy, {"gamma": float("nan"), "beta": 1.2}, "gamma must"),
     ],

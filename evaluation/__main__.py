@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from evaluation import benchmark, options, tables
+from evaluation import benchmark, options, presses, tables
 from evaluation.benchmark import Experiment
 from evaluation.photos import NAME as PHOTOS
 from gclip_core.command import add_backbone_options
@@ -25,6 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["table"]:
         return options.run(_compare, table_parser().parse_args(given[1:]))
+    if given[:1] == ["presses"]:
+        return options.run(_press, presses_parser().parse_args(given[1:]))
     return options.run(_evaluate, parser().parse_args(given))
 
 
@@ -157,6 +159,33 @@ def table_parser() -> argparse.ArgumentParser:
     )
     command.add_argument("folders", nargs="+", type=Path, help="result folders")
     command.add_argument("--format", default="text", choices=tables.FORMATS)
+    return command
+
+
+# --- presses -------------------------------------------------------------------------------------
+
+
+def _press(args: argparse.Namespace) -> None:
+    segmenter = Segmenter(options.opened_backbone(args))
+    method = METHODS[args.method]
+    found = presses.scores(
+        segmenter, options.opened_set(args), args.presses, method=method, refine=args.refine
+    )
+    print(presses.table(found))
+
+
+def presses_parser() -> argparse.ArgumentParser:
+    """The options of ``presses``."""
+    command = argparse.ArgumentParser(
+        prog="python -m evaluation presses",
+        description="Mean IoU after presses of a simulated person (gclip_core.marks): of things "
+        "that are only pointed at, and of typed words that are corrected.",
+    )
+    options.add_set_options(command, required=True)
+    add_backbone_options(command)
+    command.add_argument("--method", default="gclip", choices=list(METHODS), metavar="NAME")
+    command.add_argument("--refine", default="guided", choices=("none", *REFINEMENTS))
+    command.add_argument("--presses", type=int, default=5, help="per photo (default: 5)")
     return command
 
 

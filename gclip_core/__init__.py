@@ -13,6 +13,7 @@ from gclip_core.backbones.registry import BACKBONES
 from gclip_core.encoder import Encoded
 from gclip_core.errors import BackboneError, GclipError, ImageError, MethodError, VocabularyError
 from gclip_core.last_block import Attended
+from gclip_core.marks import Mark
 from gclip_core.methods import METHODS, Method, gclip
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
@@ -29,6 +30,7 @@ __all__ = [
     "Encoded",
     "GclipError",
     "ImageError",
+    "Mark",
     "Method",
     "MethodError",
     "MethodReport",

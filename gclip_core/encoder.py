@@ -1,7 +1,9 @@
 """From pixels to block inputs. With CS, the tower runs again from the first changed block on."""
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +13,8 @@ from gclip_core.backbones.backbone import Backbone
 from gclip_core.backbones.stem import Stem
 from gclip_core.blocks import Heads
 from gclip_core.types import Grid, Size
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +36,7 @@ class Encoded:
     """The blocks that CS changed, ascending."""
     without_cs: "Encoded | None" = field(default=None, repr=False)
     """The encoding before CS; None if this one has no CS."""
-    _received: dict[int, Tensor] = field(init=False, repr=False, default_factory=dict)
+    _kept: dict[Hashable, Any] = field(init=False, repr=False, default_factory=dict)
 
     @property
     def grid(self) -> Grid:
@@ -55,9 +59,13 @@ class Encoded:
     @torch.no_grad()
     def received(self, block: int) -> Tensor:
         """``amf.received`` of a block, (N,) float32; computed once."""
-        if block not in self._received:
-            self._received[block] = amf.received(self.heads(block)).cpu()
-        return self._received[block]
+        return self.once(block, lambda: amf.received(self.heads(block)).cpu())
+
+    def once(self, key: Hashable, make: Callable[[], Value]) -> Value:
+        """``make()``, which depends on this encoding alone; computed once and kept with it."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
 
 
 @torch.no_grad()

@@ -11,6 +11,7 @@ from gclip_core import cs, formats
 from gclip_core.amf import FusionReport
 from gclip_core.cs import Suppression, SuppressionReport
 from gclip_core.encoder import Encoded
+from gclip_core.marks import Mark
 from gclip_core.methods import Method
 from gclip_core.numbering import block_numbers
 from gclip_core.words.vocabulary import UnknownPhrase, Vocabulary
@@ -94,6 +95,7 @@ class Segmentation:
     threshold: float
     refined: str = "none"
     """The refinement of the labels, a name in ``pixels.refine.REFINEMENTS``, if any."""
+    marks: tuple[Mark, ...] = ()
 
     def areas(self) -> tuple[float, ...]:
         """The share of the image's pixels of each class, in [0, 1]."""
@@ -127,6 +129,7 @@ class Segmentation:
             "background": list(self.background),
             "method": self.method.name,
             "refine": self.refined,
+            "marks": [asdict(mark) for mark in self.marks],
             "amf_blocks": list(block_numbers(self.report.fusion.blocks)),
             "amf_reason": self.report.fusion.reason,
             "cs_blocks": list(block_numbers(self.report.suppression.blocks)),

@@ -13,6 +13,7 @@ from gclip_core import encoder
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.encoder import Encoded
 from gclip_core.errors import GclipError, check_between, check_choice, check_count
+from gclip_core.marks import ALONE, Likeness, Mark, decide, evidence, likeness, read
 from gclip_core.methods import GCLIP, METHODS, Method, checked
 from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import REFINEMENTS, picture_of, refined
@@ -21,6 +22,7 @@ from gclip_core.types import Grid, Size
 from gclip_core.words import suggest, text, vocabulary
 from gclip_core.words.background import (
     BACKGROUND_WEIGHT,
+    Competition,
     HiddenWords,
     compete,
     hidden_of_image,
@@ -103,6 +105,7 @@ class Segmenter:
         background_weight: float = BACKGROUND_WEIGHT,
         refine: str = "none",
         picture: images.Source | None = None,
+        marks: Iterable[Mark] = (),
     ) -> Segmentation:
         """Finds the class of each pixel among ``words``, a list or text as a person types it.
 
@@ -111,6 +114,10 @@ class Segmenter:
         ``background_weight``, from 0 (no background) to 1, weakens their logits
         (``add_background`` there). A pixel gets no class if the background fits it best, or if the
         best score is below ``threshold``.
+
+        ``marks`` on the image say what is there, or that none of the words is; they count beside
+        the words (``gclip_core.marks``). With marks, there may be no words: what is like no mark
+        then gets no class.
 
         ``refine`` is "none" or a name in ``pixels.refine.REFINEMENTS``: edges then follow the
         image, and outlines are smoothed. For an encoding, this needs ``picture``, the image that
@@ -124,35 +131,45 @@ class Segmenter:
             raise GclipError(
                 f"background must be True, False or a list of words, not {background!r:.80}."
             )
-        method = checked(method)
-        prompts = self.prompts(words)
+        method, marks = checked(method), tuple(marks)
+        prompts = self.prompts(words) if words or not marks else None
         photo = None if isinstance(image, Encoded) else images.check(image)
         encoded = self._as_encoded(image) if photo is None else self._encode(photo)
         guide = None if refine == "none" else photo or picture_of(encoded.image_size, picture)
         features = method.features(encoded)
-        hidden = self._hidden(encoded, features, prompts, background, background_weight)
-        competition = compete(features, prompts, hidden, self.logit_scale, background_weight)
+        hidden, competition = None, Competition(features.new_empty(0, *features.shape[:2]), ())
+        if prompts:
+            hidden = self._hidden(encoded, features, prompts, background, background_weight)
+            competition = compete(features, prompts, hidden, self.logit_scale, background_weight)
         logits, classes = competition.logits, competition.prompt_classes
+        vocabulary, of_marks = read(marks, prompts and prompts.vocabulary)
+        if marks:
+            size, grid = encoded.image_size, (features.shape[0], features.shape[1])
+            found = evidence(self.likeness(encoded), marks, of_marks, size, grid)
+            if not prompts:
+                found[-1] = found.get(-1, torch.zeros(grid)).clamp_min(ALONE)
+            logits, classes = decide(logits, classes, found)
         if guide is None:
             labels = masks.labels(logits, classes, encoded.image_size, threshold)
         else:
             labels = refined(logits, classes, guide, refine, threshold)
-        notes = prompts.notes
+        notes = prompts.notes if prompts else ()
         if hidden is not None and not hidden.words:
             notes = (*notes, NO_BACKGROUND)
         return Segmentation(
             labels=labels,
             logits=logits,
-            vocabulary=prompts.vocabulary,
+            vocabulary=vocabulary,
             method=method,
             report=self.report(encoded, method),
             prompt_classes=classes,
             background=competition.background,
             background_map=competition.background_map,
-            unknown=prompts.unknown,
+            unknown=prompts.unknown if prompts else (),
             notes=notes,
             threshold=threshold,
             refined=refine,
+            marks=marks,
         )
 
     def _hidden(
@@ -185,6 +202,20 @@ class Segmenter:
         encoded = self._as_encoded(image)
         features = self.dense_features(encoded, METHODS["clearclip"])
         return suggest.match(self.backbone, features, encoded.probabilities)
+
+    def likeness(self, image: images.Source | Encoded) -> Likeness:
+        """How alike the image's patches are; computed once for an encoding.
+
+        It depends on ClearCLIP's features, whatever method uses it, and on the stem's, if any.
+        """
+        encoded = self._as_encoded(image)
+        encoded = encoded.without_cs or encoded
+
+        def make() -> Likeness:
+            own = self.dense_features(encoded, METHODS["clearclip"])
+            return likeness(encoded, suggest.match(self.backbone, own, encoded.probabilities), own)
+
+        return encoded.once("likeness", make)
 
     def prompts(self, words: Words) -> Prompts:
         """Parses and embeds words for ``segment``."""

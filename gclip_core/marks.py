@@ -1,0 +1,208 @@
+"""Marks: a point or a box on an image, with a word for what is there, or with none.
+
+A word cannot say which of two things is meant; a mark can. Patches are compared with those under
+the marks. Two patches i and j are alike by
+
+    a_ij = (Σ_c √(p_ic p_jc)) max(cos(x_i, x_j), 0),
+
+where p are the probabilities of the image's own words, spread over the graph of its patches, and x
+are DINO's features. A mark's label then gains evidence at every patch, beside that of the words:
+
+    score = max(log-probability by the words, -8) + 20 max(0, a - 0.3)
+
+where a is the likeness to the nearest mark with that label. So a mark corrects what is like the
+marked patch, and leaves the rest to the words.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from gclip_core import graph
+from gclip_core.encoder import Encoded
+from gclip_core.errors import GclipError, VocabularyError, check_between
+from gclip_core.types import Grid, Size
+from gclip_core.words import suggest
+from gclip_core.words.suggest import Matches
+from gclip_core.words.vocabulary import Vocabulary, parse
+
+FLOOR = -8.0
+"""Minimum of the words' log-probabilities, so that a mark can win where its word fits badly."""
+WEIGHT = 20.0
+"""Factor of the likeness."""
+LEAST = 0.3
+"""Patches that are less alike get no evidence."""
+ALONE = 0.4
+"""Without words, a patch is taken if it is more alike than this."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A point (x, y) on an image, or a box, in pixels from the left and the top.
+
+    ``word`` says what is there: a typed word, or a new name, which makes a class of what is like
+    the marked patch. None says that none of the words is there. Raises GclipError for negative
+    numbers, half a box and a word that is not text.
+    """
+
+    x: float
+    y: float
+    word: str | None = None
+    right: float | None = None
+    bottom: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("x", "y", "right", "bottom"):
+            value = getattr(self, name)
+            if value is not None:
+                check_between(f"A mark's {name}", value, 0, math.inf, GclipError)
+        if not isinstance(self.word, str | None) or (self.right is None) != (self.bottom is None):
+            raise GclipError(f"A mark is a point or a box with a word or None, not {self}.")
+
+    @classmethod
+    def box(
+        cls, left: float, top: float, right: float, bottom: float, word: str | None = None
+    ) -> "Mark":
+        """A box around a thing, which reaches its sides and does not go beyond."""
+        return cls(left, top, word, right, bottom)
+
+
+@dataclass(frozen=True, eq=False)
+class Likeness:
+    """How alike an image's patches are. ``roots`` (N, classes) are the roots of the spread
+    probabilities, and ``features`` (N, channels) are L2-normalised; both float32."""
+
+    roots: Tensor
+    features: Tensor
+    grid: Grid
+
+    def to(self, patches: Sequence[int] | Tensor) -> Tensor:
+        """The likeness of every patch to the given ones: (patches, N), from 0 to 1."""
+        overlap = self.roots[patches] @ self.roots.T
+        return overlap * (self.features[patches] @ self.features.T).clamp_min(0)
+
+
+def likeness(encoded: Encoded, matches: Matches, own: Tensor) -> Likeness:
+    """The likeness of an encoded image's patches, with the ``matches`` of its words.
+
+    Without a stem, and so without DINO, ``own`` (h, w, E) are compared, the image's own features,
+    after their mean is subtracted.
+    """
+    features = encoded.stem_patches
+    if features is None:
+        features = own - own.mean((0, 1))
+    candidates = suggest.candidates_of(encoded.backbone)
+    probabilities = suggest.mixture(candidates, matches).after.T
+    spread = graph.spread(graph.edges(features), probabilities).clamp_min(0)
+    roots = (spread / spread.sum(1, keepdim=True)).sqrt()
+    flat = F.normalize(features.float().flatten(0, 1), dim=-1)
+    return Likeness(roots, flat, encoded.grid)
+
+
+def nearest(alike: Likeness, marks: Iterable[Mark], size: Size) -> Tensor:
+    """The likeness of every patch to the nearest of some marks, (h, w) float32; 0 without marks.
+
+    For a box, its patches that are more alike to those inside than to those outside are the marked
+    ones, and no patch outside is like them. Raises GclipError for a mark outside an image of
+    ``size``.
+    """
+    maps = [torch.zeros(alike.grid)]
+    for mark in marks:
+        inside = _inside(mark, alike.grid, size)
+        if mark.right is None:
+            maps.append(alike.to(inside.nonzero()[:, 0])[0].unflatten(0, alike.grid))
+            continue
+        to_inside = alike.to(inside.nonzero()[:, 0])
+        contrast = to_inside[:, inside].mean(1) - to_inside[:, ~inside].mean(1)
+        shown = to_inside[contrast >= contrast.mean()].amax(0)
+        maps.append((shown * inside).unflatten(0, alike.grid))
+    return torch.stack(maps).amax(0)
+
+
+def _inside(mark: Mark, grid: Grid, size: Size) -> Tensor:
+    """The patches (N,) bool that are under a point, or whose middle is in a box."""
+    height, width = size
+    right = mark.x if mark.right is None else mark.right
+    bottom = mark.y if mark.bottom is None else mark.bottom
+    if not (0 <= mark.x <= right <= width and 0 <= mark.y <= bottom <= height):
+        raise GclipError(
+            f"A mark must be inside the image of {width} × {height} pixels (width × height), with "
+            f"left <= right and top <= bottom; this one is not: {mark}."
+        )
+    places = []
+    for low, high, side, n in ((mark.y, bottom, height, grid[0]), (mark.x, right, width, grid[1])):
+        middles = (torch.arange(n) + 0.5) * side / n
+        within = (middles >= low) & (middles <= high)
+        if not within.any():  # a point, or a box that is smaller than a patch
+            within[min(n - 1, int((low + high) / 2 * n / side))] = True
+        places.append(within)
+    return (places[0][:, None] & places[1]).flatten()
+
+
+def shown(alike: Likeness, marks: Sequence[Mark], size: Size) -> Tensor:
+    """What marks show, (h, w) bool: patches that are like a mark with a word, and no less like it
+    than like one without."""
+    inside = nearest(alike, [mark for mark in marks if mark.word is not None], size)
+    outside = nearest(alike, [mark for mark in marks if mark.word is None], size)
+    return inside >= outside.clamp_min(ALONE)
+
+
+def read(marks: Iterable[Mark], typed: Vocabulary | None) -> tuple[Vocabulary, list[int]]:
+    """The typed classes, then those of new names, and the class of each mark, -1 for no word.
+
+    Raises VocabularyError if nothing has a name.
+    """
+    classes = list(typed.classes) if typed else []
+    index = {phrase.casefold(): c for c, phrases in enumerate(classes) for phrase in phrases}
+    labels = list[int]()
+    for mark in marks:
+        if mark.word is None:
+            labels.append(-1)
+            continue
+        name = parse([mark.word]).names[0]
+        if name.casefold() not in index:
+            index[name.casefold()] = len(classes)
+            classes.append((name,))
+        labels.append(index[name.casefold()])
+    if not classes:
+        raise VocabularyError("Type a word, or give a mark the name of what it shows.")
+    return Vocabulary(tuple(classes), typed.notes if typed else ()), labels
+
+
+def evidence(
+    alike: Likeness, marks: Sequence[Mark], labels: Sequence[int], size: Size, grid: Grid
+) -> dict[int, Tensor]:
+    """By label, the likeness to its ``nearest`` mark, (h, w) float32 on a ``grid``."""
+    maps = dict[int, Tensor]()
+    for label in {*labels}:
+        mine = [mark for mark, of in zip(marks, labels, strict=True) if of == label]
+        maps[label] = F.interpolate(nearest(alike, mine, size)[None, None], grid)[0, 0]
+    return maps
+
+
+def decide(
+    logits: Tensor, classes: Sequence[int], evidence: Mapping[int, Tensor]
+) -> tuple[Tensor, tuple[int, ...]]:
+    """The scores of all prompts (prompts, h, w) float32 after the evidence of marks counts, and the
+    class of each.
+
+    ``logits`` (prompts, h, w) and ``classes`` are those of the words' prompts. The background comes
+    last; its class is -1. ``evidence`` has, by class, the likeness to its ``nearest`` mark; a class
+    without a prompt gets one.
+    """
+    words = logits.log_softmax(0).clamp_min(FLOOR)
+    typed = [c for c in classes if c >= 0]
+    new = sorted({*evidence} - {*typed, -1})
+    order = [*typed, *new, *([-1] if -1 in {*classes, *evidence} else [])]
+    scores = words.new_full((len(order), *words.shape[1:]), FLOOR)
+    scores[: len(typed)] = words[: len(typed)]
+    if -1 in classes:
+        scores[-1] = words[-1]
+    for prompt, label in enumerate(order):
+        if label in evidence:
+            scores[prompt] += WEIGHT * (evidence[label] - LEAST).clamp_min(0)
+    return scores, tuple(order)

@@ -17,7 +17,7 @@ from gclip_core.marks import Mark
 from gclip_core.methods import METHODS, Method, gclip
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
-from gclip_core.words.vocabulary import Vocabulary
+from gclip_core.words.vocabulary import Shown, Vocabulary
 
 __version__ = "0.2.0"
 
@@ -36,6 +36,7 @@ __all__ = [
     "MethodReport",
     "Segmentation",
     "Segmenter",
+    "Shown",
     "Vocabulary",
     "VocabularyError",
     "__version__",

@@ -143,7 +143,7 @@ def _inside(mark: Mark, grid: Grid, size: Size) -> Tensor:
     return (places[0][:, None] & places[1]).flatten()
 
 
-def shown(alike: Likeness, marks: Sequence[Mark], size: Size) -> Tensor:
+def of_marks(alike: Likeness, marks: Sequence[Mark], size: Size) -> Tensor:
     """What marks show, (h, w) bool: patches that are like a mark with a word, and no less like it
     than like one without."""
     inside = nearest(alike, [mark for mark in marks if mark.word is not None], size)

@@ -13,7 +13,7 @@ from gclip_core import encoder
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.encoder import Encoded
 from gclip_core.errors import GclipError, check_between, check_choice, check_count
-from gclip_core.marks import ALONE, Likeness, Mark, decide, evidence, likeness, read
+from gclip_core.marks import ALONE, Likeness, Mark, decide, evidence, likeness, of_marks, read
 from gclip_core.methods import GCLIP, METHODS, Method, checked
 from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import REFINEMENTS, picture_of, refined
@@ -29,7 +29,7 @@ from gclip_core.words.background import (
     hidden_of_words,
 )
 from gclip_core.words.suggest import Matches
-from gclip_core.words.vocabulary import Prompts, Words
+from gclip_core.words.vocabulary import Prompts, Shown, Words
 
 NO_BACKGROUND = "No background word is left: every pixel gets a typed word."
 
@@ -106,6 +106,7 @@ class Segmenter:
         refine: str = "none",
         picture: images.Source | None = None,
         marks: Iterable[Mark] = (),
+        shown: Iterable[Shown] = (),
     ) -> Segmentation:
         """Finds the class of each pixel among ``words``, a list or text as a person types it.
 
@@ -117,7 +118,7 @@ class Segmenter:
 
         ``marks`` on the image say what is there, or that none of the words is; they count beside
         the words (``gclip_core.marks``). With marks, there may be no words: what is like no mark
-        then gets no class.
+        then gets no class. Words with the name of a ``shown`` one mean what ``show`` was shown.
 
         ``refine`` is "none" or a name in ``pixels.refine.REFINEMENTS``: edges then follow the
         image, and outlines are smoothed. For an encoding, this needs ``picture``, the image that
@@ -132,7 +133,7 @@ class Segmenter:
                 f"background must be True, False or a list of words, not {background!r:.80}."
             )
         method, marks = checked(method), tuple(marks)
-        prompts = self.prompts(words) if words or not marks else None
+        prompts = self.prompts(words, shown) if words or not marks else None
         photo = None if isinstance(image, Encoded) else images.check(image)
         encoded = self._as_encoded(image) if photo is None else self._encode(photo)
         guide = None if refine == "none" else photo or picture_of(encoded.image_size, picture)
@@ -142,10 +143,10 @@ class Segmenter:
             hidden = self._hidden(encoded, features, prompts, background, background_weight)
             competition = compete(features, prompts, hidden, self.logit_scale, background_weight)
         logits, classes = competition.logits, competition.prompt_classes
-        vocabulary, of_marks = read(marks, prompts and prompts.vocabulary)
+        vocabulary, marked = read(marks, prompts and prompts.vocabulary)
         if marks:
             size, grid = encoded.image_size, (features.shape[0], features.shape[1])
-            found = evidence(self.likeness(encoded), marks, of_marks, size, grid)
+            found = evidence(self.likeness(encoded), marks, marked, size, grid)
             if not prompts:
                 found[-1] = found.get(-1, torch.zeros(grid)).clamp_min(ALONE)
             logits, classes = decide(logits, classes, found)
@@ -217,9 +218,36 @@ class Segmenter:
 
         return encoded.once("likeness", make)
 
-    def prompts(self, words: Words) -> Prompts:
+    def show(
+        self,
+        name: str,
+        *examples: tuple[images.Source | Encoded, Iterable[Mark]],
+        method: Method = GCLIP,
+    ) -> Shown:
+        """A word for what marks show on one or several images, to find it on others.
+
+        On each image, marks with any word show the thing, and those without show what it is not.
+        Raises GclipError without an example, or if it has no mark with a word.
+        """
+        patches = list[Tensor]()
+        for image, marks in examples:
+            encoded = self._as_encoded(image)
+            taken = of_marks(self.likeness(encoded), tuple(marks), encoded.image_size)
+            features = self.dense_features(encoded, method)
+            if taken.shape != features.shape[:2]:  # the method's grid is finer
+                taken = F.interpolate(taken[None, None].float(), features.shape[:2])[0, 0] > 0
+            patches.append(features[taken])
+        if not patches or any(not len(one) for one in patches):
+            raise GclipError("Show the word with at least one mark that has a word, on each image.")
+        # Images count alike, however many of their patches are shown.
+        mean = F.normalize(torch.stack([one.mean(0) for one in patches]).mean(0), dim=0)
+        of_all = torch.cat(patches)
+        best = (of_all @ suggest.candidate_text(self.backbone).T).amax(1)
+        return Shown(name, mean * best.mean() / (of_all @ mean).mean())
+
+    def prompts(self, words: Words, shown: Iterable[Shown] = ()) -> Prompts:
         """Parses and embeds words for ``segment``."""
-        return vocabulary.prompts(self.backbone, words, self.templates)
+        return vocabulary.prompts(self.backbone, words, self.templates, shown)
 
     def grid(self, size: Size) -> Grid:
         """The size in patches at which an image of ``size`` (height, width) is encoded."""

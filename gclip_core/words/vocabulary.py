@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from gclip_core.backbones.backbone import Backbone
@@ -152,7 +153,8 @@ def _first_five(items: list[str]) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Prompts:
-    """Classes with the embeddings of their phrases, ``text`` (phrases, E) float32, L2-normalised.
+    """Classes with the embeddings of their phrases, ``text`` (phrases, E) float32, L2-normalised
+    except for those of shown words.
 
     ``unknown`` are phrases that the backbone does not know; ``notes`` are sentences for people.
     """
@@ -163,25 +165,45 @@ class Prompts:
     notes: tuple[str, ...]
 
 
-def prompts(backbone: Backbone, words: Words, templates: str) -> Prompts:
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A word that marks have shown on images (``Segmenter.show``), which no text describes.
+
+    ``embedding`` (E,) float32 takes the place of a text embedding. Its length brings its cosines to
+    the scale of those of known words.
+    """
+
+    name: str
+    embedding: Tensor
+
+
+def prompts(
+    backbone: Backbone, words: Words, templates: str, shown: Iterable[Shown] = ()
+) -> Prompts:
     """Parses and embeds words, with the errors of ``parse`` and ``embed``.
 
-    A backbone that knows only the end of a phrase embeds that: it reads "red bus" as "bus".
+    A backbone that knows only the end of a phrase embeds that: it reads "red bus" as "bus". A
+    phrase that is the name of a ``shown`` word gets its embedding.
     """
     classes = parse(words)
     notes = list(classes.notes)
-    read, unknown = read_phrases(backbone, classes.phrases)
+    embeddings = {word.name.casefold(): word.embedding for word in shown}
+    phrases = [phrase for phrase in classes.phrases if phrase.casefold() not in embeddings]
+    read, unknown = read_phrases(backbone, phrases)
     shortened = [
         f"“{phrase[:30]}” as “{noun}”"
-        for phrase, noun in zip(classes.phrases, read, strict=True)
+        for phrase, noun in zip(phrases, read, strict=True)
         if noun.casefold() not in forms(phrase.casefold())
     ]
     if shortened:
         notes.append(f"This model reads {_first_five(shortened)}.")
-    foreign = [phrase for phrase in classes.phrases if not _has_english_letter(phrase)]
+    foreign = [phrase for phrase in phrases if not _has_english_letter(phrase)]
     if foreign and backbone.known is None:
         notes.append(NOT_ENGLISH.format(_quoted(foreign)))
-    return Prompts(classes, embed(backbone, read, templates), unknown, tuple(notes))
+    text = iter(embed(backbone, read, templates) if read else ())
+    rows = [embeddings.get(phrase.casefold()) for phrase in classes.phrases]
+    rows = torch.stack([next(text) if row is None else row for row in rows])
+    return Prompts(classes, rows, unknown, tuple(notes))
 
 
 def read_phrases(

@@ -112,3 +112,17 @@ def test_refused(
 def test_no_mark(values: tuple) -> None:
     with pytest.raises(GclipError):
         Mark(*values)
+
+
+def test_a_word_that_is_shown(segmenter: Segmenter, encoded: gclip.Encoded) -> None:
+    """By its formula; it is no longer unknown, and covers what it was shown on."""
+    marks = [Mark(*BEAR, "?"), Mark(*FLOOR, None)]
+    word = segmenter.show("blorp", (encoded, marks), (PHOTO, marks))
+    taken = segmenter.segment(encoded, "", marks=marks)
+    unknown = segmenter.segment(encoded, "blorp, floor", background=True)
+    known = segmenter.segment(encoded, "Blorp, floor", background=True, shown=[word])
+    assert [entry.phrase for entry in unknown.unknown] == ["blorp"] and not known.unknown
+    inside = (taken.labels == 0) & (known.labels == 0)
+    assert inside.sum() > 0.5 * (taken.labels == 0).sum()
+    with pytest.raises(GclipError, match="at least one mark"):
+        segmenter.show("blorp", (encoded, [Mark(5, 5, None)]))

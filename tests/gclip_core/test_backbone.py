@@ -175,13 +175,8 @@ def test_unusable_damage() -> None:
 
 
 def test_other_model() -> None:
-    """A backbone with another model, or with other settings, has none of the first one's encodings;
-    one with another model has none of its embeddings."""
-    first = Segmenter(tiny_backbone(1, layers=2), templates="plain")
-    second = replace(first, backbone=replace(first.backbone, model=tiny_clip(2, layers=2)))
-    settings = replace(first, backbone=replace(first.backbone, cs_blocks=(0,)))
-    for other in (second, settings):
-        with pytest.raises(GclipError, match="another backbone"):
-            other.dense_features(first.encode(picture(32, 32)))
-    one, other = (segmenter.prompts("cat").text for segmenter in (first, second))
-    assert not torch.allclose(one, other, atol=1e-3)
+    """An encoding by another backbone is refused."""
+    first = Segmenter(tiny_backbone(1, layers=2))
+    other = replace(first, backbone=replace(first.backbone, cs_blocks=(0,)))
+    with pytest.raises(GclipError, match="another backbone"):
+        other.dense_features(first.encode(picture(32, 32)))

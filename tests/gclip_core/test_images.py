@@ -13,8 +13,6 @@ from gclip_core.pixels.images import check, target_size
 from tests import refusal
 from tests.pictures import (
     FORMATS,
-    black_png,
-    cost,
     encoded,
     noise,
     png_bomb,
@@ -174,18 +172,6 @@ def test_cut_file() -> None:
         data = encoded(noise(64, 64), kind)
         for tenth in (0, 1, 5, 9):
             refused(data[: len(data) * tenth // 10])
-
-
-def _size(path: Path) -> tuple[int, int]:
-    return check(path).size
-
-
-def test_memory_of_sixteen_bits(tmp_path: Path) -> None:
-    """No wide copies are made: 12 megapixels cost nine bytes a pixel, four of them the result's."""
-    (tmp_path / "deep.png").write_bytes(black_png(3000, 4000, 16, 0))
-    result, grown, _ = cost(_size, tmp_path / "deep.png")
-    assert result == (4000, 3000)
-    assert grown < 160, "in MB"
 
 
 def test_late_exif() -> None:

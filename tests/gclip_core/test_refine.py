@@ -6,9 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from PIL import Image
-from scipy import ndimage
 from torch import Tensor
 
 from gclip_core import GclipError, MethodError, Segmentation, Segmenter
@@ -141,15 +139,6 @@ def test_threshold() -> None:
     assert 0 < areas[0] < areas[-1]
 
 
-def test_threshold_of_refined_scores() -> None:
-    """The threshold also applies if only the refined scores are below it."""
-    image = Image.new("RGB", (320, 320))
-    stripes = F.one_hot(torch.arange(20) % 3).T[:, None].expand(3, 20, 20)  # a third after PAMR
-    plain = segmented(image, "cat, dog, wall")
-    plain = replace(plain, logits=20.0 * stripes, threshold=0.45)
-    assert refined(plain, image, "pamr").no_class_area() > 0.5
-
-
 def test_segment() -> None:
     """``segment`` refines an image, or an encoding with its picture."""
     image, other = picture(44, 60), picture(44, 60, seed=1)
@@ -180,15 +169,6 @@ def test_unusable() -> None:
         model.segment(encoded, WORDS, refine="guided", picture=turned)
 
 
-def regions(labels: np.ndarray) -> list[tuple[int, int]]:
-    """The label and area of each connected region, largest first."""
-    found = []
-    for label in np.unique(labels):
-        parts, _ = ndimage.label(labels == label)
-        found += [(int(label), int(area)) for area in np.bincount(parts.flat)[1:]]
-    return sorted(found, key=lambda region: -region[1])
-
-
 def test_calm_speck() -> None:
     """A speck gets the class around it, and so does a hole in "no class"; a disc stays."""
     y, x = np.mgrid[:200, :300]
@@ -200,7 +180,6 @@ def test_calm_speck() -> None:
     labels[20:32, 250:262] = 0  # on the ground
     calm = refine.smooth_outlines(labels, 16.0)
     assert (calm != expected).mean() < 0.002
-    assert [label for label, _ in regions(calm)] == [-1, 0, 1]
 
 
 def test_calm_outline() -> None:

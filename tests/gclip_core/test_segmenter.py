@@ -27,7 +27,6 @@ from gclip_core import (
 from gclip_core.amf import FusionReason, FusionReport
 from gclip_core.cs import SuppressionReason, SuppressionReport
 from gclip_core.words.text import embed
-from gclip_core.words.vocabulary import Vocabulary
 from tests import reference
 from tests.models import enlarge_channel, look_at_one_patch, normalised, picture, tiny_backbone
 
@@ -140,14 +139,6 @@ def test_cs_features(blocks: str | tuple[int, ...], amf: bool) -> None:
     assert not torch.allclose(features, off, atol=1e-3)
 
 
-def test_same_blocks() -> None:
-    """An encoding serves every setting of CS that leads to the same blocks."""
-    segmenter = segmenter_of(with_channel())
-    changed = gclip(cs_blocks=(6, 8)).encoding(segmenter.encode(IMAGE))
-    for settings in ({"cs_blocks": (8, 6), "channel_threshold": 3}, {"cs_blocks": "auto"}):
-        assert gclip(**settings).encoding(changed) is changed
-
-
 def test_report() -> None:
     """Norms before and after CS."""
     segmenter = segmenter_of(with_channel())
@@ -248,14 +239,6 @@ def test_own_cs(method: Method) -> None:
         expected = ask(own, method)
         assert torch.equal(ask(clean, method), expected)
         assert torch.equal(ask(other, method), expected)
-
-
-def test_areas_of_most_classes(segmenter: Segmenter, encoded: Encoded) -> None:
-    """The last class that an int16 label can name is counted, too."""
-    words = Vocabulary(tuple((str(index),) for index in range(2**15)))
-    labels = torch.tensor([[2**15 - 1, -1]], dtype=torch.int16)
-    result = replace(segmenter.segment(encoded, "cat"), vocabulary=words, labels=labels)
-    assert (sum(result.areas()), result.areas()[-1], result.no_class_area()) == (0.5, 0.5, 0.5)
 
 
 def test_other_encoding() -> None:

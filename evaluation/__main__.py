@@ -44,17 +44,25 @@ def _evaluate(args: argparse.Namespace) -> None:
         _note_unknown_words(experiment)
     digest = benchmark.digest(experiment.settings())
     folder = args.out or Path("results") / f"{args.dataset}-{args.backbone}-{digest}"
-    benchmark.run(experiment, folder, rank, world)
+    benchmark.run(experiment, folder, rank, world, args.save_masks)
     if rank == 0:
         result, file = benchmark.read_result(folder), folder / "result.json"
-        write(file.parent, {file.name: tables.result_json(result).encode()})
+        rows = tables.image_rows(result, [s.name for s in experiment.dataset.samples])
+        files = {file.name: tables.result_json(result), "images.csv": tables.comma_separated(rows)}
+        write(folder, {name: text.encode() for name, text in files.items()})
         print(tables.paper_table([result]))
         print(f"\nwritten: {file}", file=sys.stderr)
 
 
 def _experiment(args: argparse.Namespace) -> Experiment:
-    backbone = options.opened_backbone(args)
     dataset = options.opened_set(args)
+    methods = benchmark.chosen_methods(
+        args.methods or ([] if args.ablate else METHODS),
+        args.ablate,
+        amf_blocks=block_choice(args.amf_blocks),
+        cs_blocks=block_choice(args.cs_blocks),
+    )
+    backbone = options.opened_backbone(args)
     keys = ("short_side", "window", "stride", "threshold")
     given = {key: getattr(args, key) for key in keys if getattr(args, key) is not None}
     protocol = replace(dataset.protocol, **given)
@@ -63,12 +71,6 @@ def _experiment(args: argparse.Namespace) -> Experiment:
         short_side=protocol.short_side,
         templates=args.templates,
         logit_scale=args.logit_scale,
-    )
-    methods = benchmark.chosen_methods(
-        args.methods or ([] if args.ablate else METHODS),
-        args.ablate,
-        amf_blocks=block_choice(args.amf_blocks),
-        cs_blocks=block_choice(args.cs_blocks),
     )
     words = args.words or ("present" if args.dataset == PHOTOS else "all")
     return Experiment(
@@ -80,6 +82,7 @@ def _experiment(args: argparse.Namespace) -> Experiment:
         args.refine,
         protocol.window,
         protocol.stride,
+        tuple(args.add),
     )
 
 
@@ -110,10 +113,12 @@ def parser() -> argparse.ArgumentParser:
     options.add_set_options(group, required=True)
     add_backbone_options(group)
     group.add_argument("--out", type=Path, help="result folder (default: results/…)")
+    masks_help = "also write masks/METHOD/IMAGE.png: the index of each pixel's class, 255 for none"
+    group.add_argument("--save-masks", action="store_true", help=masks_help)
 
     option = command.add_argument_group("rows of the table (blocks count from 1)").add_argument
     methods_help = f"any of: {', '.join(METHODS)}; default: all"
-    option("--methods", nargs="+", choices=list(METHODS), metavar="NAME", help=methods_help)
+    option("--methods", nargs="+", metavar="NAME", help=methods_help)
     option("--ablate", action="store_true", help="ClearCLIP, AMF, CS, both")
     amf_help = (
         "'backbone': its default; 'auto': chosen for each image; or numbers such as '6 7' "
@@ -148,7 +153,10 @@ def parser() -> argparse.ArgumentParser:
 
 def _compare(args: argparse.Namespace) -> None:
     results = [benchmark.read_result(folder) for folder in args.folders]
-    print(tables.paper_table(results, args.format))
+    if args.per_class:
+        print("\n\n".join(tables.class_table(result, args.format) for result in results))
+    else:
+        print(tables.paper_table(results, args.format))
 
 
 def table_parser() -> argparse.ArgumentParser:
@@ -159,6 +167,8 @@ def table_parser() -> argparse.ArgumentParser:
     )
     command.add_argument("folders", nargs="+", type=Path, help="result folders")
     command.add_argument("--format", default="text", choices=tables.FORMATS)
+    class_help = "one table for each folder: the IoU of every class"
+    command.add_argument("--per-class", action="store_true", help=class_help)
     return command
 
 

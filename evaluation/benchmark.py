@@ -32,7 +32,7 @@ from gclip_core.errors import check_between, check_choice, check_count
 from gclip_core.folder import write
 from gclip_core.methods import ABLATION, Method, gclip
 from gclip_core.numbering import block_numbers
-from gclip_core.pixels import images, masks
+from gclip_core.pixels import images, masks, palette
 from gclip_core.pixels.refine import REFINEMENTS, refined
 from gclip_core.relatives import METHODS
 from gclip_core.segmenter import Segmenter
@@ -67,7 +67,8 @@ def method_settings(method: Method) -> dict[str, Any]:
     for part in (plain["last"].get("fusion"), plain["suppression"]):
         if part and isinstance(part["blocks"], tuple):
             part["blocks"] = block_numbers(part["blocks"])
-    return json.loads(json.dumps(plain))  # JSON has lists where Python has tuples
+    # JSON has lists where Python has tuples; a function has its name.
+    return json.loads(json.dumps(plain, default=lambda f: getattr(f, "__qualname__", str(type(f)))))
 
 
 # --- a run ---------------------------------------------------------------------------------------
@@ -80,7 +81,8 @@ class Experiment:
     ``words`` is the rule for the classes of each image (``queried_classes``). Pixels whose
     probability is below ``threshold`` become the data set's background class. ``refine`` is "none"
     or a name in ``refine.REFINEMENTS``. Images are encoded in windows of ``window`` pixels (0: the
-    whole image) every ``stride`` pixels. Raises EvaluationError for an unknown rule, and
+    whole image) every ``stride`` pixels. ``own_code`` are files that methods or the set come from.
+    Raises EvaluationError for an unknown rule, and
     MethodError for a threshold that is no probability, and for other sizes.
     """
 
@@ -92,6 +94,7 @@ class Experiment:
     refine: str = "none"
     window: int = 0
     stride: int = 112
+    own_code: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"all|present(\+\d{1,4})?", self.words):
@@ -137,7 +140,7 @@ class Experiment:
             "methods": [method_settings(method) for method in self.methods],
             "device": backbone.device.type,
             "version": gclip_core.__version__,
-            "code": code_digest(),
+            "code": code_digest(self.own_code),
             "torch": torch.__version__,
             "open_clip": open_clip.__version__,
             "pillow": PIL.__version__,
@@ -146,12 +149,14 @@ class Experiment:
 
 
 @cache
-def code_digest() -> str:
-    """A digest of 12 hexadecimal digits of the code and the word lists that determine counts."""
+def code_digest(own: tuple[Path, ...]) -> str:
+    """A digest of 12 hexadecimal digits of the code and the word lists that determine counts, with
+    ``own`` files."""
     core, here = Path(gclip_core.__file__).parent, Path(__file__).parent
     files = [
         *sorted((*core.rglob("*.py"), *core.rglob("*.txt"))),
         *(here / name for name in COUNTING),
+        *own,
     ]
     return blake2b(b"".join(file.read_bytes() for file in files), digest_size=6).hexdigest()
 
@@ -162,16 +167,25 @@ def digest(settings: dict[str, Any]) -> str:
     return blake2b(text.encode(), digest_size=6).hexdigest()
 
 
-def run(experiment: Experiment, folder: Path, rank: int = 0, world: int = 1) -> None:
+def run(
+    experiment: Experiment, folder: Path, rank: int = 0, world: int = 1, save_masks: bool = False
+) -> None:
     """Counts the images missing in ``folder``; each of ``world`` processes takes every n-th.
 
+    ``save_masks`` writes ``masks/METHOD/IMAGE.png`` there: indices of classes, 255 for none.
     The first process, with rank 0, returns once the others' images are counted, too. Raises
     EvaluationError if the folder belongs to a run with other settings.
     """
     _claim(folder, experiment.settings())
     samples = experiment.dataset.samples
     files = {index: _image_file(folder, index) for index in range(rank, len(samples), world)}
-    missing = {index: file for index, file in files.items() if not file.is_file()}
+    last = experiment.methods[-1]  # its mask is the last one that is written
+    missing = {
+        index: file
+        for index, file in files.items()
+        if not file.is_file()
+        or (save_masks and not _mask_file(folder, last, samples[index]).is_file())
+    }
     progress = tqdm(
         missing.items(),
         total=len(files),
@@ -181,7 +195,7 @@ def run(experiment: Experiment, folder: Path, rank: int = 0, world: int = 1) -> 
         disable=rank > 0,
     )
     for index, file in progress:
-        counts = count_image(experiment, samples[index])
+        counts = count_image(experiment, samples[index], folder if save_masks else None)
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,
@@ -230,11 +244,16 @@ def _image_file(folder: Path, index: int) -> Path:
     return folder / "images" / f"{index:06d}.npz"
 
 
+def _mask_file(folder: Path, method: Method, sample: Sample) -> Path:
+    return folder / "masks" / method.title / f"{sample.name}.png"
+
+
 # --- one image -----------------------------------------------------------------------------------
 
 
-def count_image(experiment: Experiment, sample: Sample) -> Counts:
-    """Confusion matrices of one image, (methods, C, C+1).
+def count_image(experiment: Experiment, sample: Sample, saved: Path | None = None) -> Counts:
+    """Confusion matrices of one image, (methods, C, C+1); its masks are written if ``saved`` is a
+    run's folder.
 
     Each window is encoded once; the later blocks run once for each setting of CS.
     """
@@ -257,7 +276,12 @@ def count_image(experiment: Experiment, sample: Sample) -> Counts:
             labels = masks.labels(logits, classes, truth.shape, threshold)
         else:
             labels = refined(logits, classes, picture, experiment.refine, threshold)
-        counts.append(metric.confusion(truth, class_of[labels.numpy()], n))
+        predicted = class_of[labels.numpy()]
+        counts.append(metric.confusion(truth, predicted, n))
+        if saved:
+            names, file = [c.name for c in dataset.classes], _mask_file(saved, method, sample)
+            colours = (palette.COLOURS * n)[:n]
+            write(file.parent, {file.name: palette.indexed(predicted, colours, names)})
     return np.stack(counts)
 
 

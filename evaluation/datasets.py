@@ -147,8 +147,9 @@ SLIDING = Protocol(short_side=336, window=224, stride=112)
 class Dataset:
     """One data set: its classes, its files and its protocol.
 
-    ``class_list`` names a file in ``class_lists/``. ``roots`` are folders under the given root that
-    may contain the set. ``background``, for pixels of no object, is class 0.
+    ``class_list`` names a file in ``class_lists/``, or is the absolute path of another, without
+    ``.txt``. ``roots`` are folders under the given root that may contain the set.
+    ``background``, for pixels of no object, is class 0.
     """
 
     name: str

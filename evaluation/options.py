@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import runpy
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -77,8 +78,11 @@ def _is_published(path: Path, entry: BackboneEntry) -> bool:
 
 def add_set_options(parser: Any, **dataset: Any) -> None:
     """Adds ``--dataset`` and its options to a parser or group; ``dataset`` as in argparse."""
-    option, set_help = parser.add_argument, "a benchmark of the field, or photos with masks"
-    option("--dataset", choices=[PHOTOS, *DATASETS], help=set_help, **dataset)
+    option, names = parser.add_argument, ", ".join([PHOTOS, *DATASETS])
+    set_help = f"a benchmark of the field, or photos with masks: {names}"
+    option("--dataset", metavar="NAME", help=set_help, **dataset)
+    add_help = "Python file that adds methods or data sets of your own (CONTRIBUTING.md)"
+    option("--add", type=Path, action="append", default=[], metavar="FILE", help=add_help)
     option("--root", type=Path, help="folder of the data set (photos: your own)")
     option("--split", help="default: the set's validation split, or all photos")
     option("--n", type=int, help="first n images only")
@@ -87,8 +91,10 @@ def add_set_options(parser: Any, **dataset: Any) -> None:
 def opened_set(args: argparse.Namespace) -> LabelledSet:
     """The first ``--n`` images of ``--dataset`` under ``--root``.
 
-    Without ``--root``, ``photos`` are those that ship.
+    Without ``--root``, ``photos`` are those that ship. First runs the ``--add`` files.
     """
+    for file in args.add:
+        runpy.run_path(str(file.resolve()))
     if args.n is not None and args.n < 1:
         raise EvaluationError(f"At least one image is needed, so --n cannot be {args.n}.")
     if args.dataset == PHOTOS:

@@ -119,6 +119,21 @@ def result_json(result: Result) -> str:
     return json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
 
 
+def image_rows(result: Result, names: Sequence[str]) -> list[tuple[str, ...]]:
+    """The mean IoU of every image, a row for each, under a header; empty if no pixel counts."""
+    titles = [method["title"] for method in result.settings["methods"]]
+    scores = (["" if np.isnan(v) else f"{v:.6f}" for v in row] for row in result.image_miou)
+    return [("image", *titles), *((n, *row) for n, row in zip(names, scores, strict=True))]
+
+
+def class_table(result: Result, form: str = "text") -> str:
+    """The IoU of every class, in rows, with each method, in columns."""
+    scores = method_scores(result)
+    rows = [(name, *(two_decimals(s["iou"][name]) for s in scores)) for name in scores[0]["iou"]]
+    head = f"{result.settings['backbone_title']}, {result.settings['title']}"
+    return FORMATS[form][0]([(head, *(s["method"] for s in scores)), *rows])
+
+
 # --- several runs --------------------------------------------------------------------------------
 
 

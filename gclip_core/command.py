@@ -188,7 +188,8 @@ def add_backbone_options(parser: Any) -> None:
     """Adds ``--backbone`` and the other arguments of ``load_backbone`` to a parser or group."""
     names = f"one of {', '.join(BACKBONES)} (default {BUILT_IN})"
     parser.add_argument("--backbone", default=BUILT_IN, metavar="NAME", help=names)
-    parser.add_argument("--weights", type=Path, help="weight file, or a folder that training wrote")
+    weights = "weight file, or the folder that has it or that training wrote"
+    parser.add_argument("--weights", "--weights-dir", type=Path, metavar="PATH", help=weights)
     parser.add_argument("--device", default="cpu", help="cpu, cuda, mps … (default cpu)")
     parser.add_argument(
         "--dtype",

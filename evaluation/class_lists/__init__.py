@@ -22,8 +22,8 @@ BACKGROUND = ClassName("background", tuple(lists.read("background")))
 
 @cache
 def read(name: str) -> tuple[ClassName, ...]:
-    """The class list of that name in this folder, for example ``"voc20"``."""
-    return parse(Path(__file__).with_name(f"{name}.txt").read_text("utf-8"), name)
+    """The class list of that name in this folder, for example ``"voc20"``, or at that path."""
+    return parse(Path(__file__).parent.joinpath(f"{name}.txt").read_text("utf-8"), name)
 
 
 def parse(text: str, where: str) -> tuple[ClassName, ...]:

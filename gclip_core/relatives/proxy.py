@@ -1,10 +1,10 @@
 """ProxyCLIP's last block: the attention of every head comes from another network's features.
 
-The network is DINO. Its patches may be smaller than the tower's, and the output is on its grid. The
-functions are pure; matrices are float32.
+The network is DINO, or the user's. Its patches may be smaller than the tower's, and the output is
+on its grid. The functions are pure; matrices are float32.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from weakref import WeakKeyDictionary
@@ -19,7 +19,7 @@ from gclip_core.backbones.dino import TransformerTrunk
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.backbones.weights import read_files
 from gclip_core.encoder import Encoded
-from gclip_core.errors import BackboneError, check_between
+from gclip_core.errors import BackboneError, MethodError, check_between
 from gclip_core.last_block import LastBlock
 from gclip_core.methods import Method, add
 from gclip_core.relatives.shared import gate, with_class_token
@@ -32,10 +32,15 @@ class Proxy(LastBlock):
 
     ``cos`` are the cosines of DINO's patches, and ``mean`` that of all pairs; only pairs of at
     least ``beta * mean`` count. Raises MethodError for a setting outside its range.
+
+    ``network``, a function, replaces DINO: from pixels, (3, height, width) float32 from 0 to 1, it
+    returns features (h', w', channels); h' and w' are those of the tower's grid times a whole
+    number.
     """
 
     gamma: float
     beta: float
+    network: Callable[[Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         check_between("gamma", self.gamma, 1e-6, 1000)
@@ -43,17 +48,31 @@ class Proxy(LastBlock):
 
     @property
     def rule(self) -> str:
-        return "features of another network, DINO"
+        return "features of another network" + ("" if self.network else ", DINO")
 
     def patches(self, encoded: Encoded) -> Tensor:
         heads = encoded.heads(encoded.backbone.n_blocks - 1, values=True)
-        features = dino(encoded)
+        features = self.features(encoded)
         mixed = attend(self, features, heads.part("v")[:, 1:], encoded.grid)
         z = blocks.merge(encoded.backbone.blocks[-1], mixed)
         return z.unflatten(0, features.shape[:2])
 
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
-        return with_class_token(path_matrix(self, dino(encoded), encoded.grid))
+        return with_class_token(path_matrix(self, self.features(encoded), encoded.grid))
+
+    def features(self, encoded: Encoded) -> Tensor:
+        """The other network's features of an image: (h', w', channels)."""
+        if self.network is None:
+            return dino(encoded)
+        with torch.no_grad():
+            features = self.network(_pixels(encoded)).to(encoded.backbone.device)
+        finer = features.shape[0] // encoded.grid[0]
+        if features.shape[:2] != tuple(finer * side for side in encoded.grid):
+            raise MethodError(
+                f"The network's features are {tuple(features.shape)}, but their height and width "
+                f"must be a whole number times the tower's grid, {encoded.grid}; resize them."
+            )
+        return features
 
 
 SHIPPED = Proxy(gamma=20.0, beta=1.2)
@@ -115,13 +134,18 @@ def dino(encoded: Encoded) -> Tensor:
     return _FEATURES[encoded]
 
 
+def _pixels(encoded: Encoded) -> Tensor:
+    """The image from 0 to 1: (3, height, width) float32."""
+    mean, std = torch.tensor((encoded.backbone.mean, encoded.backbone.std))[..., None, None]
+    return encoded.pixels * std + mean
+
+
 @torch.no_grad()
 def _dino(encoded: Encoded) -> Tensor:
     backbone, own = encoded.backbone, BACKBONES[BUILT_IN]
     finer = max(1, round(backbone.patch / own.patch))
-    constants = backbone.mean, backbone.std, own.mean, own.std
-    mean, std, own_mean, own_std = torch.tensor(constants)[..., None, None]
-    pixels = ((encoded.pixels * std + mean - own_mean) / own_std).to(backbone.device)
+    mean, std = torch.tensor((own.mean, own.std))[..., None, None]
+    pixels = ((_pixels(encoded) - mean) / std).to(backbone.device)
     rows, columns = encoded.grid
     return load_dino(backbone.device)(pixels[None], (rows * finer, columns * finer))[0]
 

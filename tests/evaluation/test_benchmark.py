@@ -1,5 +1,6 @@
 """``python -m evaluation``: counts, resumed and shared runs, and the command as typed."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -10,16 +11,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from evaluation import EvaluationError, benchmark, metric, options
 from evaluation.__main__ import main, parser
 from evaluation.benchmark import Experiment, chosen_methods
 from evaluation.class_lists import ClassName
+from evaluation.datasets import DATASETS
 from evaluation.metric import IGNORE
 from gclip_core import BACKBONES, Segmenter, gclip
 from gclip_core.relatives import METHODS
 from tests import ROOT
-from tests.evaluation.sets import CASES, plain_set
+from tests.evaluation.sets import CASES, plain_set, save_ids, save_image
 from tests.models import look_at_one_patch, small, tiny_backbone
 
 N = 4
@@ -189,6 +192,11 @@ def test_photos(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(result["settings"][key] for key in ("weights", "torch", "open_clip", "version"))
     assert main(["table", str(folder)]) == 0
     assert "Built-in" in capsys.readouterr().out
+    assert main(["table", str(folder), "--per-class", "--format", "csv"]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == ",".join(['"Built-in, Photos"', *titles])
+    header, row = csv.reader((folder / "images.csv").read_text("utf-8").splitlines())
+    assert header == ["image", *titles]
+    assert float(row[1]) == pytest.approx(result["results"][0]["image_miou"], abs=1e-6)
     assert main(["table", "results"]) == 2
     assert "results has no run; name the folders in it." in capsys.readouterr().err
 
@@ -212,6 +220,55 @@ def test_methods() -> None:
     (method,) = written("gclip")["settings"]["methods"]
     assert method["last"]["fusion"]["blocks"] == [7, 8]
     assert method["suppression"]["blocks"] == [7, 8, 9, 10, 11]
+
+
+def test_saved_masks(tmp_path: Path) -> None:
+    """Masks have the classes that were counted; those of images that were counted before, too."""
+    experiment = small_experiment(2)
+    benchmark.run(experiment, tmp_path)
+    benchmark.run(experiment, tmp_path, save_masks=True)
+    total = np.zeros_like(benchmark.read_result(tmp_path).counts)
+    for sample in experiment.dataset.samples:
+        truth = sample.load()[1]
+        for index, method in enumerate(experiment.methods):
+            mask = Image.open(tmp_path / "masks" / method.title / f"{sample.name}.png")
+            labels = np.array(mask).astype(int)
+            labels[labels == 255] = IGNORE
+            total[index] += metric.confusion(truth, labels, len(experiment.dataset.classes))
+    assert np.array_equal(total, benchmark.read_result(tmp_path).counts)
+
+
+OWN = """
+from pathlib import Path
+from evaluation.datasets import DATASETS, Dataset, Files, Ids
+from gclip_core.methods import Method, add
+from gclip_core.relatives.proxy import Proxy
+
+def brightness(pixels):
+    return pixels.unfold(1, 4, 4).unfold(2, 4, 4).mean((-1, -2)).permute(1, 2, 0)
+
+add(Method("mine", "Mine", Proxy(3, 1.2, brightness)))
+files = Files("{name}.jpg", "{name}.png", Ids({1: 0, 2: 1}, ignored=frozenset({0})))
+DATASETS.add(Dataset("own", "Own", str(Path(__file__).with_name("own")), "val", (files,)))
+"""
+
+
+def test_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file outside the repository adds a method, here ProxyCLIP with other features, and a data
+    set; other code in the file is another run."""
+    monkeypatch.setattr(options, "load_backbone", lambda *_: tiny_backbone())
+    (tmp_path / "own.txt").write_text("cat\nsky\n", "utf-8")
+    save_image(tmp_path / "a.jpg")
+    save_ids(tmp_path / "a.png", [[0, 1, 2], [2, 1, 1]])
+    command = ["--dataset", "own", "--root", ".", "--methods", "mine"]
+    command += ["--short-side", "48", "--templates", "plain", "--out", "out"]
+    for name, more, status in (("one.py", "", 0), ("two.py", "# changed\n", 2)):
+        (tmp_path / name).write_text(OWN + more, "utf-8")
+        try:
+            assert main(["--add", name, *command]) == status
+        finally:
+            METHODS.pop("mine"), DATASETS.pop("own")
+    assert written("out")["settings"]["methods"][0]["last"]["network"] == "brightness"
 
 
 @pytest.mark.parametrize(
@@ -282,6 +339,8 @@ def test_early_end() -> None:
     [
         (["--dataset", "voc20"], "--root"),
         (["--dataset", "ade20k", "--root", "nowhere"], "ADEChallengeData2016"),
+        (["--dataset", "imagenet"], "is not a data set"),
+        ([*PHOTOS, "--methods", "mine"], "is not a method"),
         ([*PHOTOS, "--words", "some"], "present"),
         ([*PHOTOS, "--split", "val"], "--split needs --root"),
         ([*PHOTOS, "--n", "0"], "At least one image"),

@@ -20,8 +20,9 @@ from demo.drawing import (
 )
 from demo.fits import class_logits
 from demo.scene import Scene, coarser
-from demo.segment import norms_image, switches, why_fused
+from demo.segment import norms_image, switches
 from gclip_core import cs, inspection
+from gclip_core.amf import FusionReason
 from gclip_core.attention import ATTENTIONS
 from gclip_core.last_block import Attended, projected
 from gclip_core.methods import Method
@@ -151,6 +152,18 @@ def closer(scene: Scene) -> dict[str, Any]:
         "matrix": packed(attended(matrix, scene, keys)),
         "norms": url_of(norms_image(scene, scene.method.suppression is not None, (2.9, 2.4))),
     }
+
+
+def why_fused(scene: Scene) -> str:
+    """Why AMF fuses these blocks; empty if they are not measured."""
+    fusion = scene.report.fusion
+    if fusion.reason is FusionReason.GLOBAL_TOKENS:
+        # It is measured before CS, which removes most of them.
+        start = "Without CS, every" if scene.method.suppression else "Every"
+        return f"{start} block from {fusion.blocks[0] + 1} on has global tokens."
+    if fusion.reason is FusionReason.MIDDLE:
+        return "This photo has few global tokens, so AMF averages the two middle blocks."
+    return ""
 
 
 def formula(method: Method) -> str:

@@ -28,16 +28,15 @@ from demo.scene import LEAST_SHARE, Scene, coarser
 from demo.space import NOT_LENT, REASONS
 from evaluation.metric import WordScores
 from gclip_core import BACKBONES, inspection
-from gclip_core.amf import FusionReason
 from gclip_core.backbones.registry import BUILT_IN
-from gclip_core.methods import Method
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import Segmentation, percent
 from gclip_core.words.background import is_typed
-from gclip_core.words.vocabulary import look_up
 
 HARDLY = 0.01
 """A smaller share of the pixels, or change of the mIoU, is hardly a change."""
+AMF_AT_WORK = "teddy"
+"""A photo whose mask AMF improves."""
 
 
 def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
@@ -104,13 +103,19 @@ def sentences(
     masks: Sequence[Segmentation],
     scores: Sequence[WordScores | None],
     ideas: Sequence[str],
-) -> list[list[str]]:
-    """For each idea and each mask, what the idea changes; or how two methods differ."""
+) -> list[list[dict[str, Any]]]:
+    """For each idea and each mask, what the idea changes; or how two methods differ.
 
-    def between(before: int, after: int, idea: str = "", is_on: bool = True) -> str:
+    Where AMF hardly changes the mask, a press leads to a photo where it does.
+    """
+
+    def between(before: int, after: int, idea: str = "", is_on: bool = True) -> dict[str, Any]:
         pair = [(masks[i], scores[i]) for i in (before, after)]
-        # A line must not begin with the sign.
-        return difference(scene.names, *pair, idea, is_on).replace(" %", "\u00a0%")
+        text = difference(scene.names, *pair, idea, is_on).replace(" %", "\u00a0%")
+        if idea == "AMF" and hardly_differ(*pair) and scene.photo.name != AMF_AT_WORK:
+            way = {"action": "See AMF at work", "settings": {"photo": AMF_AT_WORK}}
+            return {"text": text, "opens": "changes"} | way
+        return {"text": text}
 
     if not ideas:
         return [[between(0, 1)] * 2]
@@ -123,36 +128,38 @@ def sentences(
     ]
 
 
+Scored = tuple[Segmentation, WordScores | None]
+
+
+def differing(before: Scored, after: Scored) -> float:
+    """The share of the pixels whose word differs."""
+    return float((before[0].labels != after[0].labels).double().mean())
+
+
+def hardly_differ(before: Scored, after: Scored) -> bool:
+    first, last = before[1], after[1]
+    gain = abs(last.miou - first.miou) if first and last else 0.0
+    return max(differing(before, after), gain) < HARDLY
+
+
 def difference(
-    names: tuple[str, ...],
-    before: tuple[Segmentation, WordScores | None],
-    after: tuple[Segmentation, WordScores | None],
-    idea: str = "",
-    is_on: bool = True,
+    names: tuple[str, ...], before: Scored, after: Scored, idea: str = "", is_on: bool = True
 ) -> str:
     """One sentence on what an idea changes, or would change, or on how two methods differ."""
-    subject = idea or after[0].method.title
-    old, new = before[0].labels.numpy(), after[0].labels.numpy()
-    share, first, last = float((old != new).mean()), before[1], after[1]
-    gain = abs(last.miou - first.miou) if first and last else 0.0
-    if max(share, gain) < HARDLY:
-        verb = "hardly differs from GCLIP here"
-        if idea:
-            verb = "hardly changes this mask" if is_on else "would hardly change this mask"
-        return f"{subject} {verb} ({percent(share)})."
-    verb = "differs from GCLIP in"
-    if idea:
-        verb = "changes" if is_on else "would change"
-    sentence = f"{subject} {verb} {percent(share)} of the pixels"
-    if first is None or last is None:
-        return f"{sentence}, {moved(old, new, names)}."
-    most = max(first.iou, key=lambda c: abs(last.iou[c] - first.iou[c]))
-    start, end = f"{100 * first.iou[most]:.1f}", f"{100 * last.iou[most]:.1f}"
-    if start == end:  # there is no ground truth where pixels change
-        return f"{sentence}, {moved(old, new, names)}."
-    verb = "rise" if last.iou[most] > first.iou[most] else "fall"
-    verb = f"{verb}s" if is_on else f"would {verb}"
-    return f"{sentence}; the {names[most]}’s IoU {verb} from {start} to {end} %."
+    subject, share = idea or after[0].method.title, percent(differing(before, after))
+    would, s = ("", "s") if is_on else ("would ", "")
+    if hardly_differ(before, after):
+        verb = f"{would}hardly change{s} this mask" if idea else "hardly differs from GCLIP here"
+        return f"{subject} {verb} ({share})."
+    verb = f"{would}change{s}" if idea else "differs from GCLIP in"
+    sentence, (first, last) = f"{subject} {verb} {share} of the pixels", (before[1], after[1])
+    if first and last:
+        most = max(first.iou, key=lambda c: abs(last.iou[c] - first.iou[c]))
+        start, end = f"{100 * first.iou[most]:.1f}", f"{100 * last.iou[most]:.1f}"
+        verb = "rise" if last.iou[most] > first.iou[most] else "fall"
+        if start != end:  # or there is no ground truth where pixels change
+            return f"{sentence}; the {names[most]}’s IoU {would}{verb}{s} from {start} to {end} %."
+    return f"{sentence}, {moved(before[0].labels.numpy(), after[0].labels.numpy(), names)}."
 
 
 def moved(old: NDArray, new: NDArray, names: tuple[str, ...]) -> str:
@@ -196,29 +203,13 @@ def idle(scene: Scene) -> dict[str, Any]:
 
 
 def banner(scene: Scene) -> dict[str, Any]:
-    """What the damaged model is, what CS repairs most, and the way back."""
+    """What the damaged model is, and the way back."""
     if scene.settings.backbone != DAMAGED:
         return {}
-    text = "Simulation: one channel of this copy is damaged."
-    if scene.settings.method == "gclip":
-        whole = scene.undamaged.with_settings(amf=True).mask().labels
-        masks = [scene.mask(scene.gclip(amf=True, cs=on)) for on in (False, True)]
-        damaged, repaired = map(scene.scores, masks)
-        if damaged and repaired:
-            gains = {c: repaired.iou[c] - damaged.iou[c] for c in repaired.iou}
-        else:
-            right = [mask.labels[mask.labels == whole] for mask in masks]
-            gains = {
-                c: int((right[1] == c).sum() - (right[0] == c).sum())
-                for c in range(len(scene.words))
-            }
-        known = {c: gain for c, gain in gains.items() if scene.is_known[c]}
-        text += " CS repairs it"
-        text += f": look at “{scene.names[max(known, key=known.__getitem__)]}”." if known else "."
     back = backbones.HOST.backbone if backbones.HOST.backbone != DAMAGED else BUILT_IN
     title = "the undamaged model" if back == BUILT_IN else BACKBONES[back].title
-    action = f"Back to {title}"
-    return {"text": text, "action": action, "settings": {"backbone": back}, "opens": ""}
+    text = "Simulation: one channel of this copy is damaged, which CS repairs."
+    return {"text": text, "action": f"Back to {title}", "settings": {"backbone": back}, "opens": ""}
 
 
 def looks(scene: Scene) -> dict[str, Any]:
@@ -241,26 +232,22 @@ def looks(scene: Scene) -> dict[str, Any]:
 def attention(scene: Scene) -> list[dict[str, Any]]:
     """The attention received in the blocks that AMF fuses, and the last block's matrices: without
     and, where it acts, with CS."""
-    return [_attention(scene, scene.gclip(cs=on)) for on in ((False, True)[: len(scene.ideas)])]
+    return [attention_strip(scene, is_on) for is_on in (False, True)[: len(scene.ideas)]]
 
 
-def _attention(scene: Scene, ours: Method) -> dict[str, Any]:
-    blocks = scene.report.fusion.blocks
-    source = ours.encoding(scene.encoded)
-    received = inspection.received(source, blocks)
+def attention_strip(scene: Scene, cs: bool) -> dict[str, Any]:
+    blocks, source = scene.report.fusion.blocks, scene.gclip(cs=cs).encoding(scene.encoded)
     items = []
-    for block, values in zip(blocks, received, strict=True):
+    for block, values in zip(blocks, inspection.received(source, blocks), strict=True):
         picture = plots.over(scene.photo.picture, values.unflatten(0, scene.encoded.grid).numpy())
         items.append(item(picture, f"Block {block + 1}", "Attention that each patch receives"))
     if items:
         items[0] |= {"heading": "Attention received"}
-    for caption, on in (("Alone", False), ("With AMF", True)):
-        method = scene.gclip(amf=on, cs=ours.suppression is not None)
-        matrix = inspection.last_attention(source, method)[1:, 1:]
+    for caption, is_on in (("Alone", False), ("With AMF", True)):
+        matrix = inspection.last_attention(source, scene.gclip(amf=is_on, cs=cs))[1:, 1:]
         matrix = F.adaptive_avg_pool2d(matrix[None], min(len(matrix), 480))[0]
         # From 1e-5 to 0.1: an equal share of the attention, about 1e-3, is in the middle.
-        magnitude = matrix.clamp(min=1e-5).log10() + 5
-        picture = plots.coloured(magnitude.numpy(), (240, 240), 4)
+        picture = plots.coloured((matrix.clamp(min=1e-5).log10() + 5).numpy(), (240, 240), 4)
         alt = "Row: a patch; column: what it attends to, on a logarithmic scale"
         items.append(item(picture, caption, alt))
     items[-2] |= {"heading": "Rows attend to columns"}
@@ -282,20 +269,6 @@ def attention_text(scene: Scene) -> list[str]:
         "AMF is off: the last block uses only its own attention.",
         f"AMF averages the attention of {blocks}, so patches look further.",
     ]
-
-
-def why_fused(scene: Scene) -> str:
-    """Why AMF fuses these blocks; empty if they are not measured."""
-    fusion = scene.report.fusion
-    if fusion.reason is FusionReason.GLOBAL_TOKENS:
-        first = fusion.blocks[0] + 1
-        if scene.method.suppression:  # it is measured before CS, which removes most of them
-            return f"Without CS, every block from {first} on has global tokens."
-        return f"Every block from {first} on has global tokens."
-    is_middle = fusion.reason is FusionReason.MIDDLE
-    if is_middle:
-        return "This photo has few global tokens, so AMF averages the two middle blocks."
-    return ""
 
 
 def norms(scene: Scene) -> list[dict[str, str]]:
@@ -337,10 +310,8 @@ def words(scene: Scene) -> dict[str, Any]:
 
 
 def chips(scene: Scene) -> dict[str, Any]:
-    """Chips to add a word, which the browser does, to separate things, and to undo or redo a
-    replacement."""
-    items = [chip(f"Separate: {words}", words=text) for words, text in apart(scene).items()]
-    replaced = [u for u in scene.unknown if u.nearest]
+    """Chips to add a word, which the browser does, and to undo or redo a replacement."""
+    items, replaced = [], [u for u in scene.unknown if u.nearest]
     if replaced and scene.settings.nearest:
         text = ", ".join(f"“{u.phrase}”" for u in replaced[:2])
         items.append(chip(f"Use {text} as typed", nearest=False))
@@ -363,24 +334,6 @@ def word_notes(scene: Scene) -> list[str]:
     if unknown := [u.phrase for u in scene.unknown if u not in replaced]:
         sentences.append(f"This model does not know {quoted(unknown)}.")
     return [*scene.prompts.notes, *sentences]
-
-
-def apart(scene: Scene) -> dict[str, str]:
-    """Unknown phrases whose words are all known, such as "cat keyboard".
-
-    Returns the words of each with commas, and the whole text with these.
-    """
-    known = scene.segmenter.backbone.known
-    nouns = {name.rpartition(" ")[2] for name in known.words} if known else ()  # panda: giant panda
-    found, classes = dict[str, str](), ["; ".join(synonyms) for synonyms in scene.typed.classes]
-    for phrase in classes if known else ():
-        words = phrase.split()
-        if len(words) < 2 or phrase.casefold() in known.words:
-            continue
-        if all(look_up(known, word)[0] or word in nouns for word in words):
-            commas = ", ".join(words)
-            found[commas] = ", ".join(commas if text == phrase else text for text in classes)
-    return found
 
 
 def chip(text: str, **settings: Any) -> dict[str, Any]:

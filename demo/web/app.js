@@ -56,7 +56,7 @@ export function change(values) {
   const next = { ...state, ...values };
   const isOther = next.photo !== before.photo;
   if (isOther && !("words" in values)) next.words = "";
-  if (["photo", "backbone", "short_side"].some((name) => next[name] !== before[name]))
+  if (["photo", "words", "backbone", "short_side"].some((name) => next[name] !== before[name]))
     next.patch = values.patch ?? null;
   if (before.words && before.words !== next.words && !contains(next.words, before.words))
     undone = before.words;
@@ -164,7 +164,11 @@ function write(isNew) {
   for (const [name, value] of new URLSearchParams(location.search))
     if (name.startsWith("__")) query.set(name, value);
   const kept = state.words.length > MOST_IN_ADDRESS ? { words: state.words } : {};
-  history[isNew ? "pushState" : "replaceState"]({ kept, left }, "", `?${query}`);
+  try {
+    history[isNew ? "pushState" : "replaceState"]({ kept, left }, "", `?${query}`);
+  } catch {
+    // Safari refuses more than a hundred in half a minute, such as from a held key.
+  }
 }
 
 /** Back, reload and a link: the address is read. */

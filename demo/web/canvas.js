@@ -1,18 +1,17 @@
 // A photo with its masks. The values come from segment.py; typed words are only ever set as
 // textContent.
 import { change, FACTS, state, urlOf } from "./app.js";
-import { fillSwitches, isOn, refreshSwitches } from "./ideas.js";
 import { placeLabels } from "./labels.js";
 import { fillLegend, LEAST_SHARE, refreshLegend, shareOf } from "./legend.js";
-import { gridOf, NONE, paint } from "./paint.js";
+import { gridOf, paint } from "./paint.js";
 import { explain } from "./reasons.js";
 import {
   ARROWS,
   countAnswer,
+  drawSwitches,
   fill,
   heat,
   inside,
-  isCalm,
   make,
   middle,
   newestOnly,
@@ -43,12 +42,13 @@ export function drawCanvas(element) {
   /** @type {import("./types.js").Looks | undefined} */
   let looks;
   /**
-   * The mask; how it is compared ("", "swipe" or "changes"), and for which idea; the label that is
-   * shown alone; the patch, and whether it is pinned and shows its scores.
+   * How masks are compared ("", "swipe" or "changes"), and for which idea; which of two methods'
+   * masks is shown; the label that is shown alone; and the patch under the pointer.
    */
-  const chosen = { mask: 0, mode: "", idea: 0, label: null, patch: null, isPinned: false };
+  const chosen = { mode: "", idea: 0, side: 1, label: null, hovered: null };
   const loadMasks = newestOnly();
   const loadPatch = newestOnly();
+
   // --- a new answer ------------------------------------------------------------------------------
 
   /**
@@ -60,18 +60,11 @@ export function drawCanvas(element) {
     looks = next;
     $(".empty").hidden = true;
     element.classList.remove("blank");
-    const pinned = isCompare ? null : state.patch;
-    if (value === answer) {
-      if (!timer && pinned !== (chosen.isPinned ? chosen.patch : null))
-        Object.assign(chosen, { patch: pinned, isPinned: pinned !== null });
-      if (value.ideas.length && chosen.mask !== maskOf(value)) {
-        chosen.mask = maskOf(value);
-        $(".live").textContent = sentence();
-      }
-      return refresh();
-    }
-    const files = value.masks.map(({ mask }) => mask);
-    loadMasks(files, (decoded) => show(value, decoded));
+    if (value === answer && !previewed) return refresh();
+    loadMasks(
+      value.masks.map(({ mask }) => mask),
+      (decoded) => show(value, decoded),
+    );
   }
 
   /** There is no photo: say why, and invite to choose one. */
@@ -88,63 +81,48 @@ export function drawCanvas(element) {
 
   function show(value, decoded) {
     const isNew = answer?.of !== value.of;
-    const { patch } = state;
-    if (isNew) {
-      chosen.patch = isCompare || !(patch < value.grid[0] * value.grid[1]) ? null : patch;
-      chosen.isPinned = chosen.patch !== null;
-    }
-    const hasOtherWords = !isNew && namesOf(answer) !== namesOf(value);
-    if (isNew || hasOtherWords) chosen.label = null;
-    if (hasOtherWords && chosen.isPinned) choose(null, false); // or its attention hides the mask
-    const isOther = kindOf(answer) !== kindOf(value);
-    if (isOther) chosen.idea = value.idea;
-    if (isOther && isCompare) chosen.mode = "swipe";
-    if (value.ideas.length || isOther) chosen.mask = maskOf(value);
-    if (answer?.methods !== value.methods) stage.classList.remove("looking"); // until new ones arrive
-    if (answer?.photo !== value.photo) showPhoto(value.photo);
+    const [old, now] = [answer, value].map((one) =>
+      JSON.stringify(one?.classes.map((c) => c.name)),
+    );
+    if (isNew || old !== now) chosen.label = null;
+    if (isNew) chosen.hovered = null;
+    const isOther = compares(answer) !== compares(value);
+    if (isOther) Object.assign(chosen, { idea: value.idea, side: value.shown ?? 1 });
+    if (isCompare && isOther) chosen.mode = "swipe";
     answer = value;
     masks = decoded;
-    previewed = "";
-    element.classList.remove("coming");
-    setRatio(value.masks[0].mask.shape);
+    restore();
     offer(".idle", value.idle);
-    $(".take").hidden = false;
-    fillBar();
     fillLegend($(".legend"), value.classes, (label) => {
       chosen.label = chosen.label === label ? null : label;
       free(); // or its attention would hide the word
       refresh();
     });
     refresh();
-    $(".live").textContent = sentence();
     countAnswer(element);
   }
 
-  /** A photo of the server is shown as a small preview, until the sharp one has come. */
-  async function showPhoto(name) {
-    const url = urlOf(name);
-    const isHere = !url.startsWith("photos/");
-    photo.dataset.name = name;
-    if (previewed !== url) photo.src = isHere ? url : `${url}?preview`;
-    if (isHere && previewed !== url) return;
-    await new Promise(requestAnimationFrame); // the mask first
-    const sharp = Object.assign(make("img"), { src: url });
-    try {
-      await sharp.decode();
-    } catch {
-      if (isHere && photo.dataset.name === name) photo.src = `photos/${name}`; // not for browsers
-      return;
-    }
-    if (photo.dataset.name === name) photo.src = url;
-  }
+  /** What the masks compare: ideas, or two methods. */
+  const compares = (value) => value?.ideas.join() || value?.masks.map(({ title }) => title).join();
+
+  /** The index of the mask that is shown: bit i is the switch of idea i. */
+  const shown = () =>
+    answer.ideas.length
+      ? answer.ideas.reduce((mask, idea, bit) => mask | (state[idea.toLowerCase()] << bit), 0)
+      : chosen.side;
+
+  // --- the photo ---------------------------------------------------------------------------------
+
+  /** The URL of a photo that is shown alone, on its way to its mask. */
+  let previewed = "";
+  const isServers = (url) => url.startsWith("photos/");
+  const smallOf = (url) => (isServers(url) ? `${url}?preview` : url);
 
   /** Show a photo alone until its mask is there. */
-  let previewed = "";
   async function preview(name, url = urlOf(name)) {
-    if (previewed === url || (answer?.photo === name && photo.dataset.name === name)) return;
+    if (url === (previewed || (answer && urlOf(answer.photo)))) return;
     previewed = url;
-    const src = url.startsWith("photos/") ? `${url}?preview` : url;
-    const image = Object.assign(make("img"), { src });
+    const image = Object.assign(make("img"), { src: smallOf(url) });
     try {
       await image.decode();
     } catch {
@@ -155,31 +133,32 @@ export function drawCanvas(element) {
     element.classList.add("coming");
     element.classList.remove("blank");
     setRatio([image.naturalHeight, image.naturalWidth]);
-    photo.dataset.name = name;
     photo.src = image.src;
   }
 
-  /** Show what was there before a photo that was refused. */
-  function restore() {
+  /** Show the photo of the answer: the server's is small until the sharp one has come. */
+  async function restore() {
     previewed = "";
     element.classList.remove("coming");
     if (!answer) return;
-    showPhoto(answer.photo);
     setRatio(answer.masks[0].mask.shape);
+    const name = answer.photo;
+    const url = urlOf(name);
+    if (photo.src.endsWith(url)) return;
+    if (!photo.src.endsWith(smallOf(url))) photo.src = smallOf(url);
+    await new Promise(requestAnimationFrame); // the mask first
+    const sharp = Object.assign(make("img"), { src: url });
+    let source = url;
+    await sharp.decode().catch(() => {
+      source = `photos/${name}`; // a file that browsers cannot read
+    });
+    if (answer?.photo === name && !previewed) photo.src = source;
   }
 
   /** @param {number[]} size */
   const setRatio = ([height, width]) => element.style.setProperty("--ratio", width / height);
 
-  const namesOf = (value) => JSON.stringify(value?.classes.map(({ name }) => name));
-
-  /** What the masks compare: ideas, or two methods. */
-  const kindOf = (value) =>
-    JSON.stringify(value && (value.ideas.length ? value.ideas : value.masks.map((m) => m.title)));
-
-  /** The mask for the current state of the switches. */
-  const maskOf = ({ ideas, shown = 1 }) =>
-    ideas.length ? ideas.reduce((mask, idea, bit) => mask | (isOn(idea) << bit), 0) : shown;
+  // --- texts, and the bar ------------------------------------------------------------------------
 
   function write(selector, text) {
     Object.assign($(selector), { textContent: text, hidden: !text });
@@ -200,55 +179,31 @@ export function drawCanvas(element) {
     };
   }
 
-  $(".elsewhere").onclick = () => {
-    compare("changes");
-    change({ photo: "teddy" });
-    $(".bar").scrollIntoView({ block: "nearest" });
-  };
-
-  /** Draw attention to a part. */
-  const point = (part) => {
-    part.scrollIntoView({ block: "center" });
-    if (!isCalm) part.animate([{ background: "var(--tint)" }, {}], { duration: 2500 });
-  };
-
-  // --- the bar -----------------------------------------------------------------------------------
-
-  function fillBar() {
-    const { ideas, masks: both } = answer;
-    fillSwitches($(".ideas"), answer.switches, (idea, isIdle) => {
-      if (isIdle) return point($(".idle button")); // beside it stands why
-      const index = answer.ideas.indexOf(idea);
-      // Swipe shows both masks of its idea: a press asks for one of them.
-      if (chosen.mode === "swipe" && chosen.idea === index) chosen.mode = "";
-      chosen.idea = index;
-    });
-    const titles = ideas.length ? [] : both.map(({ title }) => title);
-    const buttons = [
-      ...titles.map((title, mask) =>
-        viewOf(title, () => Object.assign(chosen, { mask, mode: "" })),
-      ),
-      viewOf("Swipe", () => toggle("swipe")),
-      viewOf("Changes", () => toggle("changes")),
-    ];
-    if ($(".views").dataset.key !== titles.join()) $(".views").replaceChildren(...buttons);
-    $(".views").dataset.key = titles.join();
+  /** An idle switch leads to why it is idle. */
+  function follow(idea, isIdle) {
+    if (isIdle) return $(".idle button").focus();
+    const index = answer.ideas.indexOf(idea);
+    // Swipe shows both masks of its idea: a press asks for one of them.
+    if (chosen.mode === "swipe" && chosen.idea === index) chosen.mode = "";
+    chosen.idea = index;
   }
 
-  /** A button that chooses what is shown. */
-  function viewOf(text, choose) {
-    const button = Object.assign(make("button", "", text), { type: "button" });
+  /** The buttons of what is shown: one of two methods, and ways to compare. */
+  const views = $$(".views button");
+  const sides = views.slice(0, 2);
+  sides.forEach((button, side) => {
     button.onclick = () => {
-      choose();
+      Object.assign(chosen, { side, mode: "" });
       refresh();
     };
-    return button;
-  }
-
-  function toggle(mode) {
-    // With two methods, only the button of a method ends a mode.
-    compare(chosen.mode === mode && answer.ideas.length ? "" : mode);
-  }
+  });
+  for (const button of views.slice(2))
+    button.onclick = () => {
+      const { mode } = button.dataset;
+      // With two methods, only the button of a method ends a mode.
+      compare(chosen.mode === mode && answer.ideas.length ? "" : mode);
+      refresh();
+    };
 
   /** Every comparison begins with all words, half of each mask, and no patch, whose attention would
    * hide the masks. */
@@ -264,62 +219,42 @@ export function drawCanvas(element) {
   function pair() {
     if (!answer.ideas.length) return [0, 1];
     const bit = 1 << chosen.idea;
-    return [chosen.mask & ~bit, chosen.mask | bit];
+    return [shown() & ~bit, shown() | bit];
   }
 
-  const sentence = () =>
-    labelToCut() === null
-      ? "None of these words was found in this photo."
-      : answer.sentences[chosen.idea][chosen.mask];
-
-  /** Redraw after a change of the view, or of the label that is shown alone. */
+  let told = "";
+  /** Redraw after a change of the state, or of what is chosen here. */
   function refresh() {
-    showMask();
+    const { ideas, banner, sentences, classes } = answer;
     const isSwipe = chosen.mode === "swipe";
     const [before, after] = pair();
-    refreshSwitches($(".ideas"));
-    const pressed = answer.ideas.length ? [] : [0, 1].map((i) => !chosen.mode && chosen.mask === i);
-    const states = [...pressed, isSwipe, chosen.mode === "changes"];
-    $$(".views button").forEach((button, i) => {
-      button.setAttribute("aria-pressed", states[i]);
+    const isNone = labelToCut() === null;
+    const none = isNone ? "None of these words was found in this photo." : "";
+    const sentence = sentences[chosen.idea][shown()];
+    plain.setAttribute("aria-pressed", false);
+    drawSwitches($(".ideas"), answer.switches, follow);
+    sides.forEach((button, side) => {
+      Object.assign(button, { hidden: ideas.length > 0, textContent: answer.masks[side]?.title });
+      button.setAttribute("aria-pressed", !chosen.mode && chosen.side === side);
     });
-    stage.classList.toggle("changes", chosen.mode === "changes");
-    stage.classList.toggle("swiping", isSwipe);
-    $(".at-changes span").hidden = chosen.mode !== "changes" || !hasLost(pair());
-    const left = chipOf(isSwipe ? before : chosen.mask);
+    for (const button of views.slice(2))
+      button.setAttribute("aria-pressed", chosen.mode === button.dataset.mode);
+    element.dataset.mode = chosen.mode;
+    const left = chipOf(isSwipe ? before : shown());
     $(".chip.left").hidden = !left;
     $(".chip.left span").textContent = left;
     $(".chip dfn").hidden = isSwipe || !left.includes("IoU"); // the line is in its way
     write(".chip.right", isSwipe ? chipOf(after) : "");
-    const isNone = labelToCut() === null;
-    const { banner } = answer;
-    const text = [isNone ? sentence() : "", banner.text].filter(Boolean).join(" ");
-    offer(".banner", { ...banner, text }); // above the photo, so in view on any screen
-    $(".sentence").hidden = isNone;
-    write(".notes", answer.masks[chosen.mask].notes.join(" "));
-    for (const place of $$(".sentence span, .finding")) place.textContent = sentence();
-    const { ideas, photo: name } = answer;
-    $(".elsewhere").hidden = ideas[chosen.idea] !== "AMF" || name === "teddy" || changed() >= 0.01;
+    offer(".banner", { ...banner, text: [none, banner.text].filter(Boolean).join(" ") }); // in view
+    offer(".sentence", isNone ? {} : sentence);
+    write(".notes", answer.masks[shown()].notes.join(" "));
+    if (told !== (none || sentence.text)) $(".live").textContent = told = none || sentence.text;
     split.hidden = !isSwipe;
     pad.hidden = isSwipe;
-    $(".legend").classList.toggle("pair", chosen.mode !== "");
-    const seen = (chosen.mode ? [before, after] : [chosen.mask]).map((i) => answer.masks[i]);
-    refreshLegend($(".legend"), answer.classes, seen, chosen.label);
+    const seen = (chosen.mode ? [before, after] : [shown()]).map((i) => answer.masks[i]);
+    refreshLegend($(".legend"), classes, seen, chosen.label);
     drawMask();
     look();
-  }
-
-  /** Whether a pixel of the mask that is shown has no class, but has one in the other mask. */
-  /** @param {number[]} indices */
-  function hasLost([before, after]) {
-    const other = masks[chosen.mask === after ? before : after];
-    return masks[chosen.mask].some((label, i) => label === NONE && other[i] !== NONE);
-  }
-
-  /** The share of the pixels that the idea changes. */
-  function changed() {
-    const [before, after] = pair().map((i) => masks[i]);
-    return before.filter((label, i) => label !== after[i]).length / before.length;
   }
 
   function chipOf(mask) {
@@ -337,7 +272,7 @@ export function drawCanvas(element) {
   function view() {
     const [, width] = answer.masks[0].mask.shape;
     const [before, after] = pair();
-    const whole = chosen.mask === after ? 0 : width;
+    const whole = shown() === after ? 0 : width;
     return {
       width,
       classes: answer.classes,
@@ -366,72 +301,77 @@ export function drawCanvas(element) {
 
   // --- a patch -----------------------------------------------------------------------------------
 
-  /**
-   * Show what the chosen patch attends to and, if it is pinned, its scores, in the mask that is
-   * shown. The scores are announced if the visitor has just chosen the patch.
-   */
-  function look(isChosenNow = false) {
-    const { mask, mode, patch, isPinned } = chosen;
+  /** The pinned patch, which all drawings share, or null; a link may name one that is not there. */
+  const pinned = () => {
+    const [rows, columns] = answer.grid;
+    return state.patch < rows * columns ? state.patch : null;
+  };
+  const patchNow = () => pinned() ?? chosen.hovered;
+
+  /** The pinned patch whose scores have been announced. */
+  let announced = null;
+
+  /** Show what the chosen patch attends to and, if it is pinned, its scores, in the mask that is
+   * shown. */
+  function look() {
+    const patch = patchNow();
+    const isPinned = pinned() !== null;
     const toCut = labelToCut();
+    $(".take").hidden = false;
     $(".cut").hidden = toCut === null;
     $(".cut bdi").textContent = nameOf(toCut);
-    const isShown = patch !== null && mode !== "swipe";
+    const isShown = patch !== null && chosen.mode !== "swipe";
     const isKnown = isShown && looks?.methods === answer.methods; // in Compare it never is
-    const { reasons, background } = answer.masks[mask];
+    const { reasons, background } = answer.masks[shown()];
     const files = [
-      isKnown ? looks.matrices[mask] : null,
+      isKnown ? looks.matrices[shown()] : null,
       isShown && isPinned ? reasons : null,
       isShown && isPinned ? background.best : null,
     ];
     loadPatch(files, ([matrix, shares, best]) => {
       stage.classList.toggle("looking", isKnown);
+      for (const hint of $$(".hint span"))
+        hint.hidden = hint.dataset.at !== (isKnown ? "look" : chosen.mode);
       $(".patch").hidden = !isShown;
       why.hidden = !shares;
+      if (!isPinned) announced = null;
       if (!isShown) return;
+      if (matrix) {
+        const n = looks.grid[0] * looks.grid[1]; // may be coarser than the patches
+        heat($(".heat"), matrix.subarray(patch * n, (patch + 1) * n), looks.grid[1]);
+      }
       const [rows, columns] = answer.grid;
-      if (matrix) showAttention(matrix, looks.grid, patch);
       const row = Math.floor(patch / columns);
       const column = patch % columns;
       for (const [name, place] of Object.entries({ row, column, rows, columns }))
         stage.style.setProperty(`--${name}`, place);
       if (!shares) return;
       const behind = best ? background.names[best[patch]] : "";
-      const canAdd = answer.switches.length > 0; // not in Compare
+      const canAdd = !isCompare;
       const text = explain(why, { classes: answer.classes, shares, patch, behind, canAdd, free });
       // Not over the patch, nor over what is beside it.
       why.classList.toggle("at-left", column > columns / 2);
       why.classList.toggle("at-top", row > rows / 2);
-      if (isChosenNow) announce(text);
+      if (announced !== patch) announce(text);
+      announced = patch;
     });
   }
 
-  /** Show a row of attention, whose grid may be coarser than that of the patches. */
-  function showAttention(matrix, [rows, columns], patch) {
-    const n = rows * columns;
-    heat($(".heat"), matrix.subarray(patch * n, (patch + 1) * n), columns);
-  }
-
   function announce(text) {
-    $(".live").textContent = `Patch in ${placeOf(chosen.patch, answer.grid)}: ${text}`;
+    $(".live").textContent = `Patch in ${placeOf(patchNow(), answer.grid)}: ${text}`;
   }
 
-  /** Choose a patch, or null for none; all drawings share a pinned one. */
-  let timer = 0;
-  function choose(patch, isPinned = chosen.isPinned) {
-    if (patch === chosen.patch && isPinned === chosen.isPinned) return;
-    const isOfAll = isPinned || chosen.isPinned;
-    Object.assign(chosen, { patch, isPinned });
-    look(true);
-    // In the state, but not at every step while a key is held.
-    if (!isOfAll || isCompare) return;
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      timer = 0;
-      change({ patch: chosen.isPinned ? chosen.patch : null });
-    }, 300);
+  function hover(patch) {
+    if (patch === chosen.hovered) return;
+    chosen.hovered = patch;
+    look();
   }
-
-  const free = () => choose(null, false);
+  const pin = (patch) => change({ patch });
+  function free() {
+    chosen.hovered = null;
+    if (state.patch !== null) pin(null);
+    else if (answer) look();
+  }
 
   /** The label at the centre of a patch. */
   function labelAt(patch) {
@@ -439,55 +379,55 @@ export function drawCanvas(element) {
     const [height, width] = answer.masks[0].mask.shape;
     const y = Math.floor(((Math.floor(patch / columns) + 0.5) * height) / rows);
     const x = Math.floor((((patch % columns) + 0.5) * width) / columns);
-    return masks[chosen.mask][y * width + x];
+    return masks[shown()][y * width + x];
   }
 
   const nameOf = (label) => answer.classes[label]?.name ?? "background";
 
-  const isFree = () => answer && !chosen.isPinned;
   // The mask stays while the pointer only crosses it.
   let resting = 0;
   pad.onpointermove = (event) => {
-    if (!isFree() || event.pointerType !== "mouse") return;
+    if (!answer || pinned() !== null || event.pointerType !== "mouse") return;
     const patch = patchUnder(event, pad, answer.grid);
     clearTimeout(resting);
-    if (chosen.patch !== null) choose(patch);
-    else resting = setTimeout(() => isFree() && choose(patch), 200);
+    if (chosen.hovered !== null) hover(patch);
+    else resting = setTimeout(() => answer && hover(patch), 200);
   };
   pad.onpointerleave = () => {
     clearTimeout(resting);
-    if (isFree()) choose(null);
+    if (answer) hover(null);
   };
   pad.onclick = (event) => {
     if (!answer) return;
     clearTimeout(resting);
     const patch = patchUnder(event, pad, answer.grid);
-    if (chosen.isPinned && patch === chosen.patch) free();
-    else choose(patch, true);
+    if (patch === pinned()) free();
+    else pin(patch);
   };
   pad.onkeydown = (event) => {
     const { key } = event;
-    if (!answer || (!(key in ARROWS) && !["Enter", " ", "Escape"].includes(key))) return;
+    if (!answer || (!(key in ARROWS) && !["Enter", " "].includes(key))) return;
     event.preventDefault();
-    const from = chosen.patch ?? middle(answer.grid);
-    if (key === "Escape") free();
-    else if (key in ARROWS) {
-      choose(chosen.patch === null ? from : patchBeside(from, key, answer.grid));
-      announce(nameOf(labelAt(chosen.patch)));
-    } else choose(from, isFree());
+    const from = patchNow() ?? middle(answer.grid);
+    if (!(key in ARROWS)) return pinned() === null ? pin(from) : free();
+    const patch = patchNow() === null ? from : patchBeside(from, key, answer.grid);
+    if (pinned() === null) hover(patch);
+    else pin(patch);
+    announce(nameOf(labelAt(patch)));
   };
+  document.addEventListener("keydown", ({ key }) => key === "Escape" && answer && free());
 
   // --- downloads ---------------------------------------------------------------------------------
 
   /** The label that is shown alone, that of the pinned patch, or the first word with a mask, if
    * possible a sure one; or null. */
   function labelToCut() {
-    const { shares, unsure } = answer.masks[chosen.mask];
+    const { shares, unsure } = answer.masks[shown()];
     const isFound = (label) => shareOf({ shares }, label) >= LEAST_SHARE;
     if (chosen.label !== null && isFound(chosen.label)) return chosen.label;
     const found = [...answer.classes.keys()].filter(isFound);
-    const pinned = chosen.isPinned ? labelAt(chosen.patch) : null;
-    if (found.includes(pinned)) return pinned;
+    const label = pinned() === null ? null : labelAt(pinned());
+    if (found.includes(label)) return label;
     const isClear = (label) => !unsure[label] && shares[label] >= 0.02; // no speck
     return found.find(isClear) ?? found.find((label) => !unsure[label]) ?? found[0] ?? null;
   }
@@ -507,40 +447,20 @@ export function drawCanvas(element) {
   $(".cut").onclick = () => {
     const label = labelToCut();
     const [, columns] = answer.masks[0].mask.shape;
-    const labels = masks[chosen.mask];
-    take($(".cut"), () => cutOut(photo, labels, columns, label), nameOf(label));
+    take($(".cut"), () => cutOut(photo, masks[shown()], columns, label), nameOf(label));
   };
   $(".save").onclick = () =>
     take($(".save"), () => picture(photo, $(".mask"), $$(".labels bdi"), stage), "outlined");
 
   // --- the rest of the bar -----------------------------------------------------------------------
 
-  // The plain photo: while the button is held, or after a short press until the next one.
   const plain = $(".plain");
-  let pressedAt = 0;
-  plain.onpointerdown = () => {
-    pressedAt = Date.now();
-    plain.setAttribute("aria-pressed", stage.classList.toggle("photo-only"));
-  };
-  plain.onpointerup = () => {
-    if (Date.now() - pressedAt > 400) showMask();
-  };
-  plain.onkeydown = ({ key, repeat }) => {
-    if (["Enter", " "].includes(key) && !repeat) plain.onpointerdown();
-  };
-  function showMask() {
-    stage.classList.remove("photo-only");
-    plain.setAttribute("aria-pressed", false);
-  }
+  plain.onclick = () =>
+    plain.setAttribute("aria-pressed", plain.getAttribute("aria-pressed") !== "true");
 
   $(".full").hidden = !document.fullscreenEnabled; // iPhones have no full screen
   $(".full").onclick = () =>
     document.fullscreenElement ? document.exitFullscreen() : element.requestFullscreen();
-  document.addEventListener("fullscreenchange", () => {
-    const title = document.fullscreenElement ? "Leave full screen" : "Full screen";
-    $(".full").title = title;
-    $(".full").setAttribute("aria-label", title);
-  });
 
   /** Inputs may be faster than frames. */
   let frame = 0;
@@ -552,9 +472,6 @@ export function drawCanvas(element) {
   split.oninput = drawSoon;
 
   $(".empty").onclick = () => document.getElementById("choose").click();
-  document.addEventListener("keydown", ({ key }) => {
-    if (key === "Escape" && chosen.isPinned && element.isConnected) free();
-  });
   new ResizeObserver(() => answer && stage.clientWidth && refresh()).observe(stage);
   return { draw, empty, preview, restore, compare };
 }

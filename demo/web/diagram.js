@@ -1,12 +1,12 @@
 // One patch in focus on every map, from the photo to the mask. The values come from diagram.py;
 // typed words are only ever set as textContent.
 import { change, state, urlOf } from "./app.js";
-import { fillSwitches, refreshSwitches } from "./ideas.js";
 import { arrow, at, band, boxIn, fusion, path } from "./lines.js";
 import {
   ARROWS,
   behindText,
   countAnswer,
+  drawSwitches,
   fill,
   GREY,
   HEAT,
@@ -101,8 +101,7 @@ export function drawDiagram(element) {
     $(".which + dfn").hidden = tower.fusion !== "AMF";
     $(".least-share").textContent = tower.least_share;
     $(".least-norm").textContent = tower.least_norm;
-    fillSwitches($(".ideas"), answer.switches);
-    refreshSwitches($(".ideas"));
+    drawSwitches($(".ideas"), answer.switches);
     fillHeads();
     drawBlocks(isNew);
     drawLast(isNew);

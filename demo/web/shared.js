@@ -1,4 +1,5 @@
-// What the components share: elements, packed numbers, heat, patches of a grid, the pinned patch.
+// What the parts share: elements, switches, packed numbers, heat, patches of a grid.
+import { change, state } from "./app.js";
 
 /** Selectors inside an element: for the first match, and for all matches. */
 export const inside = (element) => ({
@@ -46,6 +47,26 @@ export function newestOnly() {
 /** A copy of the parts of a component, which are in a template of the page. */
 export function fill(element, template) {
   element.replaceChildren(document.querySelector(template).content.cloneNode(true));
+}
+
+/**
+ * Show the switches of ideas; a press calls `follow` before it changes the state. An idle one is off.
+ * @param {HTMLElement} box
+ * @param {{ name: string, isIdle: boolean }[]} switches
+ * @param {(name: string, isIdle: boolean) => void} follow
+ */
+export function drawSwitches(box, switches, follow = () => {}) {
+  box.hidden = !switches.length;
+  for (const { name, isIdle } of switches) {
+    const setting = name.toLowerCase();
+    const button = inside(box).$(`[data-idea="${name}"]`);
+    button.setAttribute("aria-disabled", isIdle);
+    button.setAttribute("aria-checked", !isIdle && state[setting]);
+    button.onclick = () => {
+      follow(name, isIdle);
+      if (!isIdle) change({ [setting]: !state[setting] });
+    };
+  }
 }
 
 /** Until the first answer there is only a spinner. Tests wait for the next one. */

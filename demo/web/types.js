@@ -22,7 +22,7 @@
  * without ideas, two methods. `sentences[i][m]` says what idea i changes in mask m.
  * @typedef {{ of: string, methods: string, photo: string, classes: Word[], masks: Mask[],
  *   switches: { name: string, isIdle: boolean }[], ideas: string[], idea: number, shown?: number,
- *   metric: string[], grid: [number, number], sentences: string[][], idle: Offer,
+ *   metric: string[], grid: [number, number], sentences: Offer[][], idle: Offer,
  *   banner: Offer }} Canvas
  *
  * The piece "looks": for each mask, what every patch attends to on a coarser grid.

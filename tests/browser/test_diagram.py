@@ -73,7 +73,7 @@ def test_block(diagram: Page) -> None:
 def test_cs(flower: Page) -> None:
     """On the damaged model the outlier is marked, and CS scales it down."""
     after(flower, flower.get_by_role("button", name="See CS on a damaged copy").click)
-    expect(flower.locator("#canvas .banner")).to_contain_text("CS repairs it: look at")
+    expect(flower.locator("#canvas .banner")).to_contain_text("which CS repairs")
     expect(flower.locator("#canvas .split")).to_be_visible()
     expect(flower.locator("#canvas .chip")).to_contain_text(["Without CS", "With CS"])
     turn_to(flower, "How it works")

@@ -196,15 +196,6 @@ def test_photo_has_its_own_words(tmp_path: Path) -> None:
     assert segment.words(scene("flower", words="leaf")) == {"text": "leaf", "isOwn": False}
 
 
-def test_words_without_a_comma() -> None:
-    """An unknown phrase of known words is offered as several things."""
-    chip = segment.chips(scene(words="wall, cat keyboard", **SMALL))["items"][0]
-    assert chip["caption"] == "Separate: cat, keyboard"
-    assert chip["settings"] == {"words": "wall, cat, keyboard"}
-    chips = segment.chips(scene(words="old red car, traffic light", **SMALL))
-    assert "word" in chips["items"][0]
-
-
 def test_unknown_word_is_replaced_with_a_way_back() -> None:
     """The nearest known word stands for it; if it is used as typed, there is no score."""
     current = scene(words="dachshund, grass", background=False, **SMALL)

@@ -90,7 +90,8 @@ def test_sentences_of_switches() -> None:
     labels = [mask.labels for mask in current.switched()]  # bit 0 is AMF, bit 1 is CS
     sentences = segment.canvas(current)["sentences"]
     for bit, name in enumerate(("AMF", "CS")):
-        for shown, sentence in enumerate(sentences[bit]):
+        for shown, offer in enumerate(sentences[bit]):
+            sentence = offer["text"]
             changed = (labels[shown] != labels[shown ^ 1 << bit]).float().mean()
             assert sentence.startswith(name) and f"{100 * changed:.1f}\u00a0%" in sentence
             assert ("would" in sentence) == (not shown >> bit & 1)

@@ -5,7 +5,6 @@ A global token is a patch that nearly every patch attends to. All functions are 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import reduce
 from itertools import takewhile
 
@@ -16,32 +15,13 @@ from gclip_core import attention
 from gclip_core.attention import Attention
 from gclip_core.blocks import Heads
 from gclip_core.errors import MethodError
-from gclip_core.numbering import check_before_last
+from gclip_core.numbering import BlockChoice, Reason, fixed_choice
 from gclip_core.types import Blocks, Grid
 
 GLOBAL_THRESHOLD = 5.0
 """A patch that receives at least this multiple of uniform attention is a global token."""
 N_FUSED = 2
 """The number of blocks that ``"auto"`` chooses."""
-
-
-class FusionReason(StrEnum):
-    """Why these blocks are fused, or why none is."""
-
-    OFF = "off"
-    BY_HAND = "by hand"
-    BACKBONE = "backbone default"
-    GLOBAL_TOKENS = "first with global tokens"
-    MIDDLE = "middle blocks"
-
-
-@dataclass(frozen=True)
-class FusionReport:
-    """The blocks whose attention is fused (0-based; empty without fusion), and the reason."""
-
-    blocks: tuple[int, ...]
-    reason: str
-    """A FusionReason, or a method's own."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +58,9 @@ def global_tokens(m: Tensor, threshold: float) -> tuple[int, ...]:
     return tuple((m >= threshold).nonzero().flatten().tolist())
 
 
-def fusion_report(
+def fused_blocks(
     fusion: Fusion | None, n_blocks: int, default: Blocks, received_by: Callable[[int], Tensor]
-) -> FusionReport:
+) -> BlockChoice:
     """The blocks that ``fusion`` fuses in a tower of ``n_blocks``.
 
     ``default`` are the backbone's blocks. ``"auto"`` fuses the blocks from ``first_global_block``
@@ -89,14 +69,9 @@ def fusion_report(
     that the tower does not have, for its last block, and for too many blocks.
     """
     if fusion is None:
-        return FusionReport((), FusionReason.OFF)
-    blocks, reason = fusion.blocks, FusionReason.BY_HAND
-    if blocks == "backbone":
-        blocks, reason = default, FusionReason.BACKBONE
-    if not isinstance(blocks, str):
-        blocks = tuple(sorted(blocks))
-        check_before_last("AMF", blocks, n_blocks)
-        return FusionReport(blocks, reason)
+        return BlockChoice((), Reason.OFF)
+    if choice := fixed_choice("AMF", fusion.blocks, default, n_blocks):
+        return choice
     n_fused = fusion.n_fused
     if n_fused > n_blocks - 1:
         raise MethodError(
@@ -108,10 +83,10 @@ def fusion_report(
         return bool(global_tokens(received_by(block), fusion.global_threshold))
 
     first = first_global_block(has_token, n_blocks, n_fused)
-    reason = FusionReason.MIDDLE if first is None else FusionReason.GLOBAL_TOKENS
+    reason = Reason.MIDDLE if first is None else Reason.GLOBAL_TOKENS
     if first is None:
         first = min(n_blocks // 2, n_blocks - n_fused) - 1
-    return FusionReport(tuple(range(first, first + n_fused)), reason)
+    return BlockChoice(tuple(range(first, first + n_fused)), reason)
 
 
 def first_global_block(

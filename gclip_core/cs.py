@@ -6,12 +6,11 @@ pure.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
 import torch
 from torch import Tensor
 
-from gclip_core.numbering import check_before_last
+from gclip_core.numbering import BlockChoice, Reason, fixed_choice
 from gclip_core.types import Blocks
 
 CHANNEL_THRESHOLD = 2.0
@@ -30,16 +29,6 @@ class Suppression:
 
     blocks: Blocks = "backbone"
     channel_threshold: float = CHANNEL_THRESHOLD
-
-
-class SuppressionReason(StrEnum):
-    """Why CS changes these blocks, or why it changes none."""
-
-    OFF = "off"
-    BY_HAND = "by hand"
-    BACKBONE = "backbone default"
-    OUTLIERS = "outlier channels"
-    NO_OUTLIER = "no outlier channel before the last block"
 
 
 def weight_norms(W2: Tensor) -> Tensor:
@@ -62,33 +51,21 @@ def outlier_blocks(ratios: Sequence[float], threshold: float) -> tuple[int, ...]
     return tuple(block for block, ratio in enumerate(ratios) if ratio >= threshold)
 
 
-@dataclass(frozen=True)
-class SuppressionReport:
-    """The blocks that CS changes (0-based, ascending; empty without CS), and the reason."""
-
-    blocks: tuple[int, ...]
-    reason: SuppressionReason
-
-
-def suppression_report(
+def suppressed_blocks(
     suppression: Suppression | None, ratios: Sequence[float], default: Blocks
-) -> SuppressionReport:
+) -> BlockChoice:
     """The blocks that CS changes in a tower whose blocks have these ``ratios``.
 
     ``default`` are the backbone's blocks. Raises MethodError for a block that the tower does not
     have, and for its last one.
     """
     if suppression is None:
-        return SuppressionReport((), SuppressionReason.OFF)
-    blocks, reason = suppression.blocks, SuppressionReason.BY_HAND
-    if blocks == "backbone":
-        blocks, reason = default, SuppressionReason.BACKBONE
-    if isinstance(blocks, str):
-        blocks = outlier_blocks(ratios[:-1], suppression.channel_threshold)
-        reason = SuppressionReason.OUTLIERS if blocks else SuppressionReason.NO_OUTLIER
-    blocks = tuple(sorted(blocks))
-    check_before_last("CS", blocks, len(ratios))  # GCLIP leaves out the last block's FFN
-    return SuppressionReport(blocks, reason)
+        return BlockChoice((), Reason.OFF)
+    if choice := fixed_choice("CS", suppression.blocks, default, len(ratios)):
+        return choice
+    # Not the last block: GCLIP leaves out its FFN.
+    blocks = outlier_blocks(ratios[:-1], suppression.channel_threshold)
+    return BlockChoice(blocks, Reason.OUTLIERS if blocks else Reason.NO_OUTLIER)
 
 
 def channel_factors(norms: Tensor) -> Tensor:

@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import amf, blocks
-from gclip_core.amf import Fusion, FusionReason, FusionReport, WeightedMap
+from gclip_core.amf import Fusion, WeightedMap
 from gclip_core.attention import ATTENTIONS
 from gclip_core.encoder import Encoded
+from gclip_core.numbering import BlockChoice, Reason
 from gclip_core.types import Module
 
 
@@ -31,9 +32,9 @@ class LastBlock(ABC):
         """The weight of token j in the output of token i, of one head or averaged: (1+N, 1+N)
         float32."""
 
-    def fused(self, encoded: Encoded) -> FusionReport:
+    def fused(self, encoded: Encoded) -> BlockChoice:
         """The earlier blocks whose attention it uses, too."""
-        return FusionReport((), FusionReason.OFF)
+        return BlockChoice((), Reason.OFF)
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,9 @@ class Attended(LastBlock):
         rule = ATTENTIONS[self.attention].rule
         return f"{rule}, fused" if self.fusion else rule
 
-    def fused(self, encoded: Encoded) -> FusionReport:
+    def fused(self, encoded: Encoded) -> BlockChoice:
         clean, tower = encoded.without_cs or encoded, encoded.backbone  # CS changes no choice
-        return amf.fusion_report(self.fusion, tower.n_blocks, tower.amf_blocks, clean.received)
+        return amf.fused_blocks(self.fusion, tower.n_blocks, tower.amf_blocks, clean.received)
 
     def patches(self, encoded: Encoded) -> Tensor:
         last = encoded.backbone.blocks[-1]

@@ -57,8 +57,8 @@ class Method:
         The functions below call this; pass its result to compute it only once. All raise
         MethodError for blocks that AMF or CS cannot use.
         """
-        report = encoded.backbone.suppression_report(self.suppression)
-        return encoder.suppress(encoded, report.blocks)
+        blocks = encoded.backbone.suppressed_blocks(self.suppression).blocks
+        return encoder.suppress(encoded, blocks)
 
     @torch.no_grad()
     def features(self, encoded: Encoded) -> Tensor:

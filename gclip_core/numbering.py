@@ -1,8 +1,10 @@
-"""Block numbers: 0-based indices in Python, 1-based numbers in text for people."""
+"""Which blocks a method uses: 0-based indices in Python, 1-based numbers in text for people."""
 
 import operator
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 from gclip_core.errors import MethodError
@@ -45,14 +47,43 @@ def read_blocks(what: str, given: Literal["auto", "backbone"] | Iterable[int]) -
     return numbers
 
 
-def check_before_last(what: str, blocks: Iterable[int], n_blocks: int) -> None:
-    """Raises MethodError if one of the 0-based blocks is not before the last of ``n_blocks``."""
-    wrong = block_numbers(block for block in blocks if not 0 <= block < n_blocks - 1)
-    if wrong:
+class Reason(StrEnum):
+    """Why AMF or CS uses these blocks, or none."""
+
+    OFF = "off"
+    BY_HAND = "by hand"
+    BACKBONE = "backbone default"
+    GLOBAL_TOKENS = "first with global tokens"
+    MIDDLE = "middle blocks"
+    OUTLIERS = "outlier channels"
+    NO_OUTLIER = "no outlier channel before the last block"
+
+
+@dataclass(frozen=True)
+class BlockChoice:
+    """The blocks that AMF or CS uses (0-based, ascending), and the reason."""
+
+    blocks: tuple[int, ...]
+    reason: str
+    """A Reason, or a method's own."""
+
+
+def fixed_choice(what: str, blocks: Blocks, default: Blocks, n_blocks: int) -> BlockChoice | None:
+    """The choice of the setting ``blocks`` if it is not measured, with ``default`` for "backbone".
+
+    Raises MethodError for a block that is not before the last of ``n_blocks``.
+    """
+    reason = Reason.BY_HAND
+    if blocks == "backbone":
+        blocks, reason = default, Reason.BACKBONE
+    if isinstance(blocks, str):
+        return None
+    if wrong := block_numbers(block for block in blocks if not 0 <= block < n_blocks - 1):
         raise MethodError(
             f"{what} works on blocks before the last one (1 to {n_blocks - 1} of {n_blocks}, "
             f"counted from 1), so {in_words(wrong)} cannot be used; choose others, or 'auto'."
         )
+    return BlockChoice(tuple(sorted(blocks)), reason)
 
 
 def block_choice(text: str) -> Blocks:

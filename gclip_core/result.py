@@ -8,12 +8,11 @@ from typing import Any
 from torch import Tensor
 
 from gclip_core import cs, formats
-from gclip_core.amf import FusionReport
-from gclip_core.cs import Suppression, SuppressionReport
+from gclip_core.cs import Suppression
 from gclip_core.encoder import Encoded
 from gclip_core.marks import Mark
 from gclip_core.methods import Method
-from gclip_core.numbering import block_numbers
+from gclip_core.numbering import BlockChoice, block_numbers
 from gclip_core.words.vocabulary import UnknownPhrase, Vocabulary
 
 
@@ -26,8 +25,8 @@ class MethodReport:
     and after CS are (L, D) float32.
     """
 
-    fusion: FusionReport
-    suppression: SuppressionReport
+    fusion: BlockChoice
+    suppression: BlockChoice
     channels: tuple[int, ...]
     ratios: tuple[float, ...]
     outlier_blocks: tuple[int, ...]
@@ -38,7 +37,7 @@ class MethodReport:
 def method_report(encoded: Encoded, method: Method) -> MethodReport:
     """The report of a method for an encoded image."""
     backbone = encoded.backbone
-    suppression = backbone.suppression_report(method.suppression)
+    suppression = backbone.suppressed_blocks(method.suppression)
     limit = (method.suppression or Suppression()).channel_threshold
     after = backbone.norms.clone()
     for block in suppression.blocks:

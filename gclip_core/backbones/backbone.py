@@ -19,11 +19,11 @@ from gclip_core.backbones.registry import Triple
 from gclip_core.cache import BoundedCache
 from gclip_core.cs import Suppression
 from gclip_core.errors import BackboneError, MethodError, check_between, check_count, check_index
-from gclip_core.numbering import indices
+from gclip_core.numbering import BlockChoice, indices
 from gclip_core.types import Blocks, Module
 
 MOST_EMBEDDINGS = 4096
-"""Maximum number of text embeddings that a backbone caches."""
+"""Maximum number of text embeddings that a backbone keeps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,19 +47,10 @@ class Backbone:
     cs_blocks: Blocks = "auto"
     known: KnownWords | None = None
     """None for a model with an open vocabulary."""
-    # Each instance has its own caches: ``replace`` creates new ones.
-    text_cache: BoundedCache[Tensor] = field(
+    text_cache: BoundedCache[Any] = field(
         init=False, repr=False, default_factory=lambda: BoundedCache(MOST_EMBEDDINGS)
     )
-    """The keys are templates and a phrase."""
-    candidate_cache: BoundedCache[Tensor] = field(
-        init=False, repr=False, default_factory=lambda: BoundedCache(1)
-    )
-    """The embeddings of all words that can be suggested; the key is the words."""
-    prefix_cache: BoundedCache[Any] = field(
-        init=False, repr=False, default_factory=lambda: BoundedCache(4)
-    )
-    """The keys are templates."""
+    """What ``gclip_core.words`` computes from the text tower; ``replace`` starts a new one."""
 
     def __post_init__(self) -> None:
         check_model(self.model, self.tokenizer)
@@ -123,9 +114,9 @@ class Backbone:
         """The largest norm over the median, for each block."""
         return cs.ratios(self.norms)
 
-    def suppression_report(self, suppression: Suppression | None) -> cs.SuppressionReport:
+    def suppressed_blocks(self, suppression: Suppression | None) -> BlockChoice:
         """The blocks that CS changes, and why."""
-        return cs.suppression_report(suppression, self.ratios, self.cs_blocks)
+        return cs.suppressed_blocks(suppression, self.ratios, self.cs_blocks)
 
 
 def check_model(model: Module, tokenizer: object) -> None:

@@ -168,8 +168,8 @@ def match(backbone: Backbone, features: Tensor, probabilities: Tensor | None) ->
 def candidate_text(backbone: Backbone) -> Tensor:
     """Text embeddings of the candidates with one template: (words, E) float32, L2-normalised."""
     words = candidates_of(backbone).words
-    return backbone.candidate_cache.get_or_make(
-        words, lambda: embed_new(backbone, words, TEMPLATES["plain"])
+    return backbone.text_cache.get_or_make(
+        ("candidates", words), lambda: embed_new(backbone, words, TEMPLATES["plain"])
     )
 
 

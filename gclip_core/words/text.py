@@ -63,7 +63,7 @@ def embed_new(backbone: Backbone, phrases: Sequence[str], sentences: tuple[str, 
         return read_prefixes(backbone.model, before.to(backbone.device))
 
     which = torch.arange(len(sentences), device=backbone.device).repeat(len(phrases))
-    prefixes = backbone.prefix_cache.get_or_make(sentences, compute_prefixes)
+    prefixes = backbone.text_cache.get_or_make(("prefixes", sentences), compute_prefixes)
     each = encode_tokens(backbone.model, tokens, prefixes, which)
     each = F.normalize(each.float(), dim=-1).reshape(len(phrases), len(sentences), -1)
     return F.normalize(each.mean(1), dim=-1).cpu()

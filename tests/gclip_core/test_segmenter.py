@@ -24,8 +24,7 @@ from gclip_core import (
     inspection,
     lists,
 )
-from gclip_core.amf import FusionReason, FusionReport
-from gclip_core.cs import SuppressionReason, SuppressionReport
+from gclip_core.numbering import BlockChoice, Reason
 from gclip_core.words.text import embed
 from tests import reference
 from tests.models import enlarge_channel, look_at_one_patch, normalised, picture, tiny_backbone
@@ -63,30 +62,30 @@ def encoded(segmenter: Segmenter) -> Encoded:
 @pytest.mark.parametrize(
     ("global_blocks", "settings", "expected", "reason"),
     [
-        (range(5, 11), AUTO, (5, 6), FusionReason.GLOBAL_TOKENS),
-        (range(12), AUTO, (1, 2), FusionReason.GLOBAL_TOKENS),
-        ((5, 6, 8, 9, 10), AUTO, (8, 9), FusionReason.GLOBAL_TOKENS),
-        ((9, 10), AUTO, (9, 10), FusionReason.GLOBAL_TOKENS),
-        ((10,), AUTO, (5, 6), FusionReason.MIDDLE),
-        (range(5, 11), AUTO | {"n_fused": 3}, (5, 6, 7), FusionReason.GLOBAL_TOKENS),
-        (range(8, 11), {}, (2, 4), FusionReason.BACKBONE),
-        ((), AUTO, (5, 6), FusionReason.MIDDLE),
-        ((5, 6, 7), AUTO, (5, 6), FusionReason.MIDDLE),
-        (range(8, 11), {"amf_blocks": [3]}, (3,), FusionReason.BY_HAND),
-        (range(5, 11), {"amf": False}, (), FusionReason.OFF),
+        (range(5, 11), AUTO, (5, 6), Reason.GLOBAL_TOKENS),
+        (range(12), AUTO, (1, 2), Reason.GLOBAL_TOKENS),
+        ((5, 6, 8, 9, 10), AUTO, (8, 9), Reason.GLOBAL_TOKENS),
+        ((9, 10), AUTO, (9, 10), Reason.GLOBAL_TOKENS),
+        ((10,), AUTO, (5, 6), Reason.MIDDLE),
+        (range(5, 11), AUTO | {"n_fused": 3}, (5, 6, 7), Reason.GLOBAL_TOKENS),
+        (range(8, 11), {}, (2, 4), Reason.BACKBONE),
+        ((), AUTO, (5, 6), Reason.MIDDLE),
+        ((5, 6, 7), AUTO, (5, 6), Reason.MIDDLE),
+        (range(8, 11), {"amf_blocks": [3]}, (3,), Reason.BY_HAND),
+        (range(5, 11), {"amf": False}, (), Reason.OFF),
     ],
 )
 def test_amf_blocks(
     global_blocks: Sequence[int],
     settings: dict[str, Any],
     expected: tuple[int, ...],
-    reason: FusionReason,
+    reason: Reason,
 ) -> None:
     """AMF fuses the first blocks with global tokens, else the middle ones, or the chosen ones."""
     backbone = tiny_backbone(30, lambda model: look_at_one_patch(model, global_blocks))
     segmenter = segmenter_of(replace(backbone, amf_blocks=(2, 4)))
     encoded = segmenter.encode(picture(32, 48))
-    assert segmenter.report(encoded, gclip(**settings)).fusion == FusionReport(expected, reason)
+    assert segmenter.report(encoded, gclip(**settings)).fusion == BlockChoice(expected, reason)
     tokens = inspection.global_tokens(encoded).tokens
     assert [block for block in range(12) if tokens[block]] == list(global_blocks)
 
@@ -155,11 +154,11 @@ def test_no_outlier(segmenter: Segmenter, encoded: Encoded) -> None:
     """Without an outlier channel before the last block, CS changes nothing, and says why."""
     report = segmenter.report(encoded, gclip(amf=False))
     assert report.outlier_blocks == ()
-    assert report.suppression == SuppressionReport((), SuppressionReason.NO_OUTLIER)
+    assert report.suppression == BlockChoice((), Reason.NO_OUTLIER)
     assert gclip().encoding(encoded) is encoded
     last = segmenter_of(damage(segmenter.backbone, 5, 60, [11]))
     report = last.report(last.encode(IMAGE), gclip())
-    assert report.suppression == SuppressionReport((), SuppressionReason.NO_OUTLIER)
+    assert report.suppression == BlockChoice((), Reason.NO_OUTLIER)
 
 
 def test_values() -> None:

@@ -22,10 +22,10 @@ from demo.fits import class_logits
 from demo.scene import Scene, coarser
 from demo.segment import norms_image, switches
 from gclip_core import cs, inspection
-from gclip_core.amf import FusionReason
 from gclip_core.attention import ATTENTIONS
 from gclip_core.last_block import Attended, projected
 from gclip_core.methods import Method
+from gclip_core.numbering import Reason
 from gclip_core.relatives.mixed import Mixed
 from gclip_core.words import suggest
 from gclip_core.words.background import compete, hidden_of_image
@@ -157,11 +157,11 @@ def closer(scene: Scene) -> dict[str, Any]:
 def why_fused(scene: Scene) -> str:
     """Why AMF fuses these blocks; empty if they are not measured."""
     fusion = scene.report.fusion
-    if fusion.reason is FusionReason.GLOBAL_TOKENS:
+    if fusion.reason is Reason.GLOBAL_TOKENS:
         # It is measured before CS, which removes most of them.
         start = "Without CS, every" if scene.method.suppression else "Every"
         return f"{start} block from {fusion.blocks[0] + 1} on has global tokens."
-    if fusion.reason is FusionReason.MIDDLE:
+    if fusion.reason is Reason.MIDDLE:
         return "This photo has few global tokens, so AMF averages the two middle blocks."
     return ""
 

@@ -39,6 +39,9 @@ LEAST = 0.3
 ALONE = 0.4
 """Without words, a patch is taken if it is more alike than this."""
 
+NEGLIGIBLE = 1e-5
+"""Classes with a smaller share of the image, all but twenty to forty, are left out."""
+
 
 @dataclass(frozen=True)
 class Mark:
@@ -96,7 +99,8 @@ def likeness(encoded: Encoded, matches: Matches, own: Tensor) -> Likeness:
     if features is None:
         features = own - own.mean((0, 1))
     candidates = suggest.candidates_of(encoded.backbone)
-    probabilities = suggest.mixture(candidates, matches).after.T
+    after = suggest.mixture(candidates, matches).after
+    probabilities = after[after.mean(1) > NEGLIGIBLE].T
     spread = graph.spread(graph.edges(features), probabilities).clamp_min(0)
     roots = (spread / spread.sum(1, keepdim=True)).sqrt()
     flat = F.normalize(features.float().flatten(0, 1), dim=-1)

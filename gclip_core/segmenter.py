@@ -137,7 +137,7 @@ class Segmenter:
         photo = None if isinstance(image, Encoded) else images.check(image)
         encoded = self._as_encoded(image) if photo is None else self._encode(photo)
         guide = None if refine == "none" else photo or picture_of(encoded.image_size, picture)
-        features = method.features(encoded)
+        features = encoded.once(("features", method), lambda: method.features(encoded))
         hidden, competition = None, Competition(features.new_empty(0, *features.shape[:2]), ())
         if prompts:
             hidden = self._hidden(encoded, features, prompts, background, background_weight)

@@ -16,7 +16,7 @@ IN_VIEW = "block", "head", "enlarged"
 """Settings that select what is shown."""
 MASK = (
     *("words", "nearest", "templates", "logit_scale"),
-    *("threshold", "refine", "background", "background_weight"),
+    *("threshold", "refine", "background", "background_weight", "marks"),
 )
 """Settings that change masks but nothing in the tower."""
 REFUSALS = GclipError, MemoryError, OSError, torch.OutOfMemoryError
@@ -42,7 +42,7 @@ PIECES = {
     "words": Piece("", segment.words, (*SWITCHES, *IN_VIEW, *MASK[2:], "method")),
     "canvas": Piece("segment", segment.canvas, (*SWITCHES, *IN_VIEW)),
     "chips": Piece(
-        "segment", segment.chips, (*SWITCHES, *IN_VIEW, "background", "background_weight")
+        "segment", segment.chips, (*SWITCHES, *IN_VIEW, "background", "background_weight", "marks")
     ),
     "looks": Piece("segment", segment.looks, (*SWITCHES, *MASK, *IN_VIEW)),
     "attention_text": Piece("segment", segment.attention_text, (*SWITCHES, *MASK, *IN_VIEW)),

@@ -90,6 +90,7 @@ def segment(
     threshold: float = 0.0,
     background: Literal["on", "off"] = "on",
     refine: Literal["none", *REFINEMENTS] = "none",
+    marks: str = "",
 ) -> tuple[FileData, dict[str, Any]]:
     """Segment an image: an indexed PNG, the share of each class, and what the method used.
 
@@ -97,6 +98,8 @@ def segment(
     lists. amf_blocks, cs_blocks: "auto", "backbone", or numbers from 1 such as "6 7".
     background: "on" leaves pixels that fit none of the words without a class.
     refine: "guided" or "pamr" align the edges of the mask with the image.
+    marks: places and what is there, such as "0.5,0.4,dog;0.1,0.9," (left, top, word, with shares
+    of the image's sides; no word: none of the words).
     Returns the PNG (pixel values are class numbers, 255 is no class) and the JSON that the command
     line writes, with backbone, weights and miou. ``areas`` and ``no_class`` are shares of the
     image. An unknown word is used as it is: ``nearest`` is the nearest known one.
@@ -117,6 +120,7 @@ def segment(
         threshold=threshold,
         background=background == "on",
         refine=refine,
+        marks=marks,
     )
     mask = scene.mask()
     file = saved(mask_png(mask, scene.colours), "mask.png")

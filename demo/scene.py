@@ -17,12 +17,13 @@ from torch import Tensor
 
 from demo import backbones, limits, pictures
 from demo.fits import class_fits
-from demo.settings import Settings
+from demo.settings import Settings, marks_of
 from evaluation import metric, photos
 from gclip_core import BACKBONES, METHODS
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
+from gclip_core.marks import Mark, read
 from gclip_core.methods import ABLATION, Method
 from gclip_core.pixels import palette
 from gclip_core.result import MethodReport, Segmentation
@@ -201,12 +202,28 @@ class Scene:
     def is_known(self) -> tuple[bool, ...]:
         """For each class of the masks, whether the model knows one of its words."""
         kept = {u.phrase for u in self.unknown if not (u.nearest and self.settings.nearest)}
+        kept -= {mark.word for mark in self.marks}
         return tuple(not kept.issuperset(words) for words in self.words.classes)
 
     @cached_property
-    def words(self) -> Vocabulary:
-        """The classes of the masks, with the nearest known word in an unknown one's place."""
+    def read_words(self) -> Vocabulary:
+        """The typed classes, with the nearest known word in an unknown one's place."""
         return with_nearest(self.typed, self.unknown) if self.settings.nearest else self.typed
+
+    @cached_property
+    def marks(self) -> tuple[Mark, ...]:
+        """The marks on the photo, in its pixels; those of a word that was replaced follow it."""
+        width, height = self.photo.picture.size
+        nearest = {u.phrase: u.nearest for u in self.unknown if self.settings.nearest}
+        return tuple(
+            replace(mark, word=nearest.get(mark.word) or mark.word)
+            for mark in marks_of(self.settings.marks, width, height)
+        )
+
+    @cached_property
+    def words(self) -> Vocabulary:
+        """The classes of the masks: those of ``read_words``, and names that only marks have."""
+        return read(self.marks, self.read_words)[0]
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -235,7 +252,8 @@ class Scene:
     def mask(self, method: Method | None = None) -> Segmentation:
         """The mask of a method, by default the chosen one."""
         s = self.settings
-        words, method, options = self.words, method or self.method, s.mask_options()
+        words, method, options = self.read_words, method or self.method, s.mask_options()
+        options |= {"marks": self.marks}
 
         def segment() -> Segmentation:
             encoded, picture = self.encoded, self.photo.picture

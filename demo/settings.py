@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from demo import limits
-from gclip_core import BACKBONES, GclipError, Method, gclip
+from gclip_core import BACKBONES, GclipError, Mark, Method, gclip
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.cs import CHANNEL_THRESHOLD
@@ -65,6 +65,34 @@ GCLIP_OPTIONS = {*inspect.signature(gclip).parameters}
 """Settings that are arguments of ``gclip_core.gclip``."""
 
 
+def marks_of(text: str, width: int = 1, height: int = 1) -> tuple[Mark, ...]:
+    """Marks as links have them, "x,y,word" or "left,top,right,bottom,word", to a tenth of a pixel,
+    separated by semicolons.
+
+    Numbers are shares of the photo's sides; no word means none of the words.
+    """
+    marks = []
+    for item in filter(None, text.split(";")):
+        *numbers, word = item.split(",")
+        try:
+            shares = [float(number) for number in numbers]
+        except ValueError:
+            shares = []
+        if len(shares) not in (2, 4) or not all(0 <= share <= 1 for share in shares):
+            raise ValueError(f"a mark is “x,y,word” with shares from 0 to 1, not “{item[:40]}”")
+        x, y, *box = (
+            round(share * side, 1) for share, side in zip(shares, (width, height) * 2, strict=False)
+        )
+        marks.append(Mark(x, y, word.strip() or None, *box))
+    return tuple(marks)
+
+
+def _marks(text: str) -> str:
+    if len(marks_of(text)) > limits.MAX_MARKS:
+        raise ValueError(f"at most {limits.MAX_MARKS} marks; remove some")
+    return text
+
+
 class Settings(BaseModel):
     """Every setting with its range and default, from which the form, links and the API follow.
 
@@ -75,6 +103,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     words: Annotated[str, Field(max_length=limits.MAX_CHARACTERS), AfterValidator(_words)] = ""
+    marks: Annotated[str, Field(max_length=limits.MAX_CHARACTERS), AfterValidator(_marks)] = ""
+    """Places on the photo and what is there: ``marks_of``."""
     nearest: bool = True
     """Whether the nearest known word replaces an unknown one."""
     background: bool = True

@@ -52,7 +52,10 @@ def python(scene: Scene) -> str:
     else:
         method = f"METHODS[{s.method!r}]"
     options = arguments(unusual(Segmenter.segment, **s.mask_options()))
-    words = ", ".join("; ".join(synonyms) for synonyms in scene.words.classes)
+    if scene.marks:
+        marks = ", ".join(f"gclip.{mark}" for mark in scene.marks)
+        options = ", ".join(filter(None, [options, f"marks=[{marks}]"]))
+    words = ", ".join("; ".join(synonyms) for synonyms in scene.read_words.classes)
     table = "" if s.method == "gclip" else "\nfrom gclip_core.relatives import METHODS"
     return f"""import gclip_core as gclip{table}
 

@@ -43,7 +43,7 @@ NEGLIGIBLE = 1e-5
 """Classes with a smaller share of the image, all but twenty to forty, are left out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Mark:
     """A point (x, y) on an image, or a box, in pixels from the left and the top.
 
@@ -65,6 +65,11 @@ class Mark:
                 check_between(f"A mark's {name}", value, 0, math.inf, GclipError)
         if not isinstance(self.word, str | None) or (self.right is None) != (self.bottom is None):
             raise GclipError(f"A mark is a point or a box with a word or None, not {self}.")
+
+    def __repr__(self) -> str:
+        if self.right is None:
+            return f"Mark({self.x}, {self.y}, {self.word!r})"
+        return f"Mark.box({self.x}, {self.y}, {self.right}, {self.bottom}, {self.word!r})"
 
     @classmethod
     def box(

@@ -32,7 +32,7 @@ const TABS = ["segment", "how", "compare", "learn", "share"];
  */
 const DEFAULTS = { ...FACTS.settings, photo: FACTS.opening, tab: "segment", patch: null, step: 0 };
 /** Their change makes an entry in the history. */
-const STEPS = ["photo", "words", "tab", "step"];
+const STEPS = ["photo", "words", "marks", "tab", "step"];
 const MOST_IN_ADDRESS = 2000; // characters of words; longer ones stay in the history's entry
 const MOST_PIECES = 400;
 
@@ -56,6 +56,7 @@ export function change(values) {
   const next = { ...state, ...values };
   const isOther = next.photo !== before.photo;
   if (isOther && !("words" in values)) next.words = "";
+  if (isOther && !("marks" in values)) next.marks = "";
   if (["photo", "words", "backbone", "short_side"].some((name) => next[name] !== before[name]))
     next.patch = values.patch ?? null;
   if (before.words && before.words !== next.words && !contains(next.words, before.words))
@@ -328,7 +329,7 @@ export async function send(file) {
 }
 
 /** What a visitor has set stays with another photo, but for what was set for the old one. */
-const settingsOf = ({ photo, words, patch, step, tab, enlarged, ...settings }) => ({
+const settingsOf = ({ photo, words, marks, patch, step, tab, enlarged, ...settings }) => ({
   ...settings,
   tab: ["learn", "share"].includes(tab) ? "segment" : tab,
 });

@@ -3,10 +3,12 @@
 import { change, FACTS, state, urlOf } from "./app.js";
 import { placeLabels } from "./labels.js";
 import { fillLegend, LEAST_SHARE, refreshLegend, shareOf } from "./legend.js";
+import * as marks from "./marks.js";
 import { gridOf, paint } from "./paint.js";
-import { explain } from "./reasons.js";
+import { closer, explain } from "./reasons.js";
 import {
   ARROWS,
+  clamp,
   countAnswer,
   drawSwitches,
   fill,
@@ -43,9 +45,18 @@ export function drawCanvas(element) {
   let looks;
   /**
    * How masks are compared ("", "swipe" or "changes"), and for which idea; which of two methods'
-   * masks is shown; the label that is shown alone; and the patch under the pointer.
+   * masks is shown; the label that is shown alone; the patch under the pointer; and the box that is
+   * drawn, or opened.
    */
-  const chosen = { mode: "", idea: 0, side: 1, label: null, hovered: null };
+  const chosen = {
+    mode: "",
+    idea: 0,
+    side: 1,
+    label: null,
+    hovered: null,
+    /** @type {?number[]} */
+    box: null,
+  };
   const loadMasks = newestOnly();
   const loadPatch = newestOnly();
 
@@ -254,6 +265,7 @@ export function drawCanvas(element) {
     const seen = (chosen.mode ? [before, after] : [shown()]).map((i) => answer.masks[i]);
     refreshLegend($(".legend"), classes, seen, chosen.label);
     drawMask();
+    drawMarks();
     look();
   }
 
@@ -296,7 +308,14 @@ export function drawCanvas(element) {
     ]);
     const line = (split.value / 100) * stage.clientWidth;
     const seam = chosen.mode === "swipe" ? [[line - 4, 0, line + 4, stage.clientHeight]] : [];
-    placeLabels($(".labels"), answer.classes, cells, columns, [...chips, ...seam]);
+    const [wide, high] = [stage.clientWidth, stage.clientHeight];
+    const dots = marked().map(({ box: [x, y] }) => [
+      x * wide - 13,
+      y * high - 13,
+      x * wide + 13,
+      y * high + 13,
+    ]);
+    placeLabels($(".labels"), answer.classes, cells, columns, [...chips, ...seam, ...dots]);
   }
 
   // --- a patch -----------------------------------------------------------------------------------
@@ -316,6 +335,8 @@ export function drawCanvas(element) {
   function look() {
     const patch = patchNow();
     const isPinned = pinned() !== null;
+    const isAsked = !isCompare && (isPinned || (chosen.box !== null && !corner));
+    rectangle.hidden = !chosen.box;
     const toCut = labelToCut();
     $(".take").hidden = false;
     $(".cut").hidden = toCut === null;
@@ -333,8 +354,9 @@ export function drawCanvas(element) {
       for (const hint of $$(".hint span"))
         hint.hidden = hint.dataset.at !== (isKnown ? "look" : chosen.mode);
       $(".patch").hidden = !isShown;
-      why.hidden = !shares;
+      why.hidden = !shares && !isAsked;
       if (!isPinned) announced = null;
+      if (isAsked && !shares) why.replaceChildren(closer(free), question());
       if (!isShown) return;
       if (matrix) {
         const n = looks.grid[0] * looks.grid[1]; // may be coarser than the patches
@@ -349,6 +371,7 @@ export function drawCanvas(element) {
       const behind = best ? background.names[best[patch]] : "";
       const canAdd = !isCompare;
       const text = explain(why, { classes: answer.classes, shares, patch, behind, canAdd, free });
+      if (isAsked) why.append(question());
       // Not over the patch, nor over what is beside it.
       why.classList.toggle("at-left", column > columns / 2);
       why.classList.toggle("at-top", row > rows / 2);
@@ -356,6 +379,96 @@ export function drawCanvas(element) {
       announced = patch;
     });
   }
+
+  // --- marks -------------------------------------------------------------------------------------
+
+  const marked = () => (isCompare ? [] : marks.read(state.marks));
+
+  /** @param {marks.Mark[]} all */
+  function setMarks(all) {
+    Object.assign(chosen, { box: null, hovered: null });
+    change({ marks: marks.write(all), patch: null });
+  }
+
+  function drawMarks() {
+    const colourOf = (word) => answer.classes.find(({ name }) => name === word)?.colour ?? "white";
+    marks.drawMarks($(".marks"), marked(), colourOf, setMarks, ({ box }) => {
+      chosen.box = box.length > 2 ? box : null;
+      pin(box.length > 2 ? null : patchAt(box));
+    });
+    $(".undo").hidden = !marked().length;
+  }
+  $(".undo").onclick = () => setMarks(marked().slice(0, -1));
+
+  /** A place in shares of the photo's sides, and its patch. */
+  function centreOf(patch) {
+    const [rows, columns] = answer.grid;
+    return [((patch % columns) + 0.5) / columns, (Math.floor(patch / columns) + 0.5) / rows];
+  }
+  /** @param {number[]} place */
+  function patchAt([x, y]) {
+    const [rows, columns] = answer.grid;
+    const [row, column] = [Math.floor(y * rows), Math.floor(x * columns)];
+    return Math.min(row, rows - 1) * columns + Math.min(column, columns - 1);
+  }
+
+  /** The question what is in the box, or at the pinned patch; an older mark there is replaced. */
+  function question() {
+    const place = chosen.box ?? centreOf(pinned());
+    const isHere = ({ box }) =>
+      chosen.box ? box.join() === place.join() : box.length === 2 && patchAt(box) === pinned();
+    const others = marked().filter((mark) => !isHere(mark));
+    return marks.ask(
+      answer.classes.map(({ name }) => name),
+      (word) => setMarks([...others, { box: place, word }]),
+      others.length < marked().length ? () => setMarks(others) : null,
+    );
+  }
+
+  // A box is drawn after its button is pressed, so that no other drag or scrolling is one.
+  const rectangle = $(".rectangle");
+  /** Where a box that is being drawn began, in shares of the photo's sides.
+   * @type {?number[]} */
+  let corner = null;
+  const isDrawing = (on) => {
+    corner = null;
+    stage.classList.toggle("drawing", on);
+    $(".draw").setAttribute("aria-pressed", on);
+  };
+  $(".draw").onclick = () => {
+    free();
+    isDrawing(!stage.classList.contains("drawing"));
+    pad.focus();
+  };
+
+  /** @param {number[]} place */
+  function drawTo([x, y]) {
+    corner ??= [x, y];
+    const [left, right] = [corner[0], x].sort((a, b) => a - b);
+    const [top, bottom] = [corner[1], y].sort((a, b) => a - b);
+    chosen.box = [left, top, right, bottom];
+    rectangle.hidden = false;
+    marks.putAt(rectangle, chosen.box);
+  }
+  const placeOfPointer = ({ clientX, clientY }) => {
+    const { left, top, width, height } = pad.getBoundingClientRect();
+    return [clamp((clientX - left) / width, 0, 1), clamp((clientY - top) / height, 0, 1)];
+  };
+  pad.onpointerdown = (event) => {
+    if (!answer || !stage.classList.contains("drawing")) return;
+    pad.setPointerCapture(event.pointerId);
+    drawTo(placeOfPointer(event));
+  };
+  function finishBox() {
+    isDrawing(false);
+    look();
+  }
+  /** Whether the next click ends a box, so that it pins no patch. */
+  let wasDrawn = false;
+  pad.onpointerup = () => {
+    wasDrawn = corner !== null;
+    if (wasDrawn) finishBox();
+  };
 
   function announce(text) {
     $(".live").textContent = `Patch in ${placeOf(patchNow(), answer.grid)}: ${text}`;
@@ -368,7 +481,8 @@ export function drawCanvas(element) {
   }
   const pin = (patch) => change({ patch });
   function free() {
-    chosen.hovered = null;
+    Object.assign(chosen, { hovered: null, box: null });
+    isDrawing(false);
     if (state.patch !== null) pin(null);
     else if (answer) look();
   }
@@ -387,6 +501,7 @@ export function drawCanvas(element) {
   // The mask stays while the pointer only crosses it.
   let resting = 0;
   pad.onpointermove = (event) => {
+    if (corner) return drawTo(placeOfPointer(event));
     if (!answer || pinned() !== null || event.pointerType !== "mouse") return;
     const patch = patchUnder(event, pad, answer.grid);
     clearTimeout(resting);
@@ -398,7 +513,10 @@ export function drawCanvas(element) {
     if (answer) hover(null);
   };
   pad.onclick = (event) => {
-    if (!answer) return;
+    if (!answer || wasDrawn) {
+      wasDrawn = false;
+      return;
+    }
     clearTimeout(resting);
     const patch = patchUnder(event, pad, answer.grid);
     if (patch === pinned()) free();
@@ -409,10 +527,13 @@ export function drawCanvas(element) {
     if (!answer || (!(key in ARROWS) && !["Enter", " "].includes(key))) return;
     event.preventDefault();
     const from = patchNow() ?? middle(answer.grid);
+    const isBox = stage.classList.contains("drawing");
+    if (!(key in ARROWS) && isBox) return corner ? finishBox() : drawTo(centreOf(from));
     if (!(key in ARROWS)) return pinned() === null ? pin(from) : free();
     const patch = patchNow() === null ? from : patchBeside(from, key, answer.grid);
     if (pinned() === null) hover(patch);
     else pin(patch);
+    if (corner) drawTo(centreOf(patch));
     announce(nameOf(labelAt(patch)));
   };
   document.addEventListener("keydown", ({ key }) => key === "Escape" && answer && free());

@@ -31,13 +31,16 @@ export function explain(box, { classes, shares, patch, behind, canAdd, free }) {
     });
     return [make(line.isOwn ? "em" : "bdi", "", line.name), bar, make("b", "", percent(line))];
   });
-  const close = Object.assign(make("button", "close", "×"), { type: "button", onclick: free });
-  close.setAttribute("aria-label", "Release this patch");
-  box.replaceChildren(make("strong", "", "Scores of this patch"), close, ...rows);
+  box.replaceChildren(make("strong", "", "Scores of this patch"), closer(free), ...rows);
   if (behind && canAdd && share > 0.005) {
     const add = Object.assign(make("button", "pill add", `+ ${behind}`), { type: "button" });
     add.onclick = () => addWord(behind);
     box.append(add);
   }
   return lines.map((line) => `${line.name} ${percent(line)}`).join(", ");
+}
+
+export function closer(onclick) {
+  const close = make("button", "close", "×");
+  return Object.assign(close, { type: "button", ariaLabel: "Release this patch", onclick });
 }

@@ -502,6 +502,7 @@ export function drawCanvas(element) {
   let resting = 0;
   pad.onpointermove = (event) => {
     if (corner) return drawTo(placeOfPointer(event));
+    if (stage.classList.contains("drawing") || chosen.box) return;
     if (!answer || pinned() !== null || event.pointerType !== "mouse") return;
     const patch = patchUnder(event, pad, answer.grid);
     clearTimeout(resting);

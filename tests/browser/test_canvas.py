@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from PIL import Image
@@ -65,6 +66,52 @@ def scores(page: Page) -> dict[str, int]:
     names = page.locator("#canvas .why :is(bdi, em)").all_inner_texts()
     values = page.locator("#canvas .why b").all_inner_texts()
     return {n: int(v.removesuffix(" %")) for n, v in zip(names, values, strict=True)}
+
+
+def test_marks(flower: Page, visitor: Visit) -> None:
+    """A place is named, moved, taken back and forgotten; a box has no word; a link has them all."""
+    dots, legend = flower.locator("#canvas .mark"), flower.locator("#canvas .legend")
+    press(flower, 0.9, 0.9)
+    flower.get_by_placeholder("something else").fill("rug; of mine,")
+    after(flower, lambda: flower.get_by_placeholder("something else").press("Enter"))
+    expect(dots).to_have_count(1)
+    expect(legend).to_contain_text("rug of mine")
+    expect(flower.locator("#canvas .why")).to_be_hidden()
+    after(flower, lambda: dots.press("ArrowLeft"))
+    expect(dots).to_be_focused()
+    flower.locator("#canvas .draw").click()
+    pad = flower.locator("#canvas .pad")
+    for key in ("Enter", "ArrowUp", "ArrowLeft", "Enter"):
+        pad.press(key)
+    after(flower, lambda: flower.get_by_role("button", name="none of these").click())
+    expect(dots).to_have_count(2)
+    other = visitor(**dict(parse_qsl(urlsplit(flower.url).query)))
+    expect(other.locator("#canvas .mark")).to_have_count(2)
+    assert other.locator("#canvas .entry b").all_inner_texts() == (
+        flower.locator("#canvas .entry b").all_inner_texts()
+    )
+    after(flower, lambda: flower.locator("#canvas .undo").click())
+    after(flower, lambda: dots.press("Delete"))
+    expect(dots).to_have_count(0)
+    expect(legend).not_to_contain_text("rug")
+    flower.go_back()
+    expect(dots).to_have_count(1)
+
+
+def test_box_by_mouse(flower: Page) -> None:
+    """From one corner to the other, only after the button is pressed."""
+    box = flower.locator("#canvas .pad").bounding_box() or {}
+    flower.locator("#canvas .draw").click()
+    flower.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.25 * box["height"])
+    flower.mouse.down()
+    flower.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.75 * box["height"])
+    flower.mouse.up()
+    after(flower, lambda: flower.get_by_role("button", name="plant", exact=True).click())
+    expect(flower).to_have_url(
+        re.compile(r"marks=0\.25\d*%2C0\.25\d*%2C0\.5\d*%2C0\.75\d*%2Cplant")
+    )
+    press(flower, 0.1, 0.1)
+    expect(flower.locator("#canvas .patch")).to_be_visible()
 
 
 def test_keys(flower: Page) -> None:

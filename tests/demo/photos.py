@@ -27,6 +27,7 @@ USUAL = {
 """Settings with which every other setting has an effect."""
 OTHER = {
     "words": "dog, sky",
+    "marks": "0.25,0.5,sky;0.5,0.5,0.75,1,;0.9,0.1,thing",
     "nearest": False,
     "background": False,
     "background_weight": 0.9,

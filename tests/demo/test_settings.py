@@ -5,8 +5,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from demo import limits, share
-from demo.settings import LABELS, Settings
-from gclip_core import GclipError
+from demo.settings import LABELS, Settings, marks_of
+from gclip_core import GclipError, Mark
 from tests.demo.photos import OTHER, scene
 
 
@@ -17,6 +17,12 @@ def test_link_has_what_differs() -> None:
     assert link == "example=dog&cs=0&background_weight=0.333333333333"
     every = dict(parse_qsl(Settings.read(OTHER).to_query()))
     assert every.keys() | {"backbone"} == {*Settings.model_fields}
+
+
+def test_marks() -> None:
+    """Points and boxes, with a word or none, in tenths of a pixel."""
+    marks = marks_of("0.33333,0.5,red dog;.1,.2,0.3,1,", 100, 50)
+    assert marks == (Mark(33.3, 25, "red dog"), Mark.box(10, 10, 30, 50))
 
 
 @pytest.mark.parametrize("letter", ["x", "猫"])
@@ -46,6 +52,11 @@ def test_longest_link(letter: str) -> None:
         ("words", "\ud800"),
         ("words", "x" * 5_000),
         ("words", [[1]]),
+        ("marks", "0.5,1.5,dog"),
+        ("marks", "0.5,nan,dog"),
+        ("marks", "0.5,dog"),
+        ("marks", "0.5,half,dog"),
+        ("marks", "0.1,0.1,;" * 101),
         ("amf", None),
         ("colour", "red"),
         ("__proto__", 1),

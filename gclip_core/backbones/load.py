@@ -2,7 +2,7 @@
 
 open_clip has the configurations and the addresses of published weights. No Python code in a weight
 file runs, but TorchScript code in a TorchScript archive can (``weights.read_weights``). Every
-number is checked, and every failure raises ``BackboneError``.
+number is checked.
 """
 
 import os

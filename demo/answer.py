@@ -16,7 +16,7 @@ IN_VIEW = "block", "head", "enlarged"
 """Settings that select what is shown."""
 MASK = (
     *("words", "nearest", "templates", "logit_scale"),
-    *("threshold", "refine", "background", "background_weight", "marks"),
+    *("threshold", "refine", "background", "background_weight", "marks", "shown"),
 )
 """Settings that change masks but nothing in the tower."""
 REFUSALS = GclipError, MemoryError, OSError, torch.OutOfMemoryError
@@ -44,6 +44,7 @@ PIECES = {
     "chips": Piece(
         "segment", segment.chips, (*SWITCHES, *IN_VIEW, "background", "background_weight", "marks")
     ),
+    "shown": Piece("segment", segment.shown, (*SWITCHES, *IN_VIEW, "background", "method")),
     "looks": Piece("segment", segment.looks, (*SWITCHES, *MASK, *IN_VIEW)),
     "attention_text": Piece("segment", segment.attention_text, (*SWITCHES, *MASK, *IN_VIEW)),
     "attention": Piece("segment", segment.attention, (*SWITCHES, *MASK, *IN_VIEW)),

@@ -16,6 +16,7 @@ MAX_ASPECT = 8  # height by width of a photo in a figure: 1 × 300 would need al
 MAX_PHRASES = 200  # classes and synonyms: each is embedded in up to 80 sentences
 MAX_CHARACTERS = 4_000
 MAX_MARKS = 100
+MAX_SHOWN = 20_000  # characters: ten words with 512 numbers each
 MAX_COST = 31_000_000  # of one request, in the units of check_cost: 8 s on two cores
 SHOWN_PATCHES = 1_200  # a finer grid is pooled before it is sent to the browser
 ATTENDED_PATCHES = 560  # the same for the patches that each of them attends to

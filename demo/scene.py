@@ -17,7 +17,7 @@ from torch import Tensor
 
 from demo import backbones, limits, pictures
 from demo.fits import class_fits
-from demo.settings import Settings, marks_of
+from demo.settings import Settings, marks_of, shown_of
 from evaluation import metric, photos
 from gclip_core import BACKBONES, METHODS
 from gclip_core.backbones.backbone import Backbone
@@ -30,7 +30,14 @@ from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.words import suggest
 from gclip_core.words.background import is_typed
-from gclip_core.words.vocabulary import Prompts, UnknownPhrase, Vocabulary, parse, with_nearest
+from gclip_core.words.vocabulary import (
+    Prompts,
+    Shown,
+    UnknownPhrase,
+    Vocabulary,
+    parse,
+    with_nearest,
+)
 
 OPENING = "china"
 """The photo that the page opens with, unless a link names another."""
@@ -191,7 +198,7 @@ class Scene:
 
     @cached_property
     def prompts(self) -> Prompts:
-        return self.segmenter.prompts(self.typed)
+        return self.segmenter.prompts(self.typed, self.shown)
 
     @property
     def unknown(self) -> tuple[UnknownPhrase, ...]:
@@ -219,6 +226,12 @@ class Scene:
             replace(mark, word=nearest.get(mark.word) or mark.word)
             for mark in marks_of(self.settings.marks, width, height)
         )
+
+    @cached_property
+    def shown(self) -> tuple[Shown, ...]:
+        """The words that were shown on other photos; those for another model do not count."""
+        width = self.segmenter.backbone.visual.output_dim
+        return tuple(w for w in shown_of(self.settings.shown) if len(w.embedding) == width)
 
     @cached_property
     def words(self) -> Vocabulary:
@@ -257,11 +270,13 @@ class Scene:
 
         def segment() -> Segmentation:
             encoded, picture = self.encoded, self.photo.picture
-            mask = self.segmenter.segment(encoded, words, method, picture=picture, **options)
+            mask = self.segmenter.segment(
+                encoded, words, method, picture=picture, shown=self.shown, **options
+            )
             CACHE.put(self.tower_key, encoded)  # weighed again: methods cache values in it
             return mask
 
-        computed = *s.segmenter_options().values(), *options.values()
+        computed = *s.segmenter_options().values(), *options.values(), s.shown
         return CACHE.get_or_make((*self.tower_key, words, words.notes, method, *computed), segment)
 
     @property

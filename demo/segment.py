@@ -1,6 +1,8 @@
 """The tab Segment, and the chips below the inputs."""
 
+from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -307,6 +309,16 @@ def words(scene: Scene) -> dict[str, Any]:
     """The words of the masks as text, and whether they are the photo's own."""
     text = scene.settings.words
     return {"text": text, "isOwn": text == scene.own_words}
+
+
+def shown(scene: Scene) -> dict[str, str]:
+    """By marked word, the embedding of what is marked, to find it on other photos."""
+    words = {}
+    for name in dict.fromkeys(mark.word for mark in scene.marks if mark.word):
+        marks = [replace(m, word=name if m.word == name else None) for m in scene.marks]
+        embedding = scene.segmenter.show(name, (scene.encoded, marks)).embedding
+        words[name] = b64encode(embedding.numpy().astype(np.float16).tobytes()).decode()
+    return words
 
 
 def chips(scene: Scene) -> dict[str, Any]:

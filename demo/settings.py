@@ -1,14 +1,17 @@
 """A visitor's settings: one frozen value, checked in one place, which can become a link."""
 
 import inspect
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlencode
 
+import numpy as np
+import torch
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from demo import limits
-from gclip_core import BACKBONES, GclipError, Mark, Method, gclip
+from gclip_core import BACKBONES, GclipError, Mark, Method, Shown, gclip
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.cs import CHANNEL_THRESHOLD
@@ -87,6 +90,23 @@ def marks_of(text: str, width: int = 1, height: int = 1) -> tuple[Mark, ...]:
     return tuple(marks)
 
 
+def shown_of(text: str) -> tuple[Shown, ...]:
+    """Words that were shown, "name,embedding;…", with base64 of float16 numbers."""
+    words = []
+    for item in filter(None, text.split(";")):
+        name, _, code = item.partition(",")
+        numbers = np.frombuffer(b64decode(code, validate=True), np.float16).astype(np.float32)
+        if not (name and numbers.size and np.isfinite(numbers).all()):
+            raise ValueError("the numbers of a word that was shown are damaged; show it again")
+        words.append(Shown(name, torch.from_numpy(numbers)))
+    return tuple(words)
+
+
+def _shown(text: str) -> str:
+    shown_of(text)
+    return text
+
+
 def _marks(text: str) -> str:
     if len(marks_of(text)) > limits.MAX_MARKS:
         raise ValueError(f"at most {limits.MAX_MARKS} marks; remove some")
@@ -105,6 +125,8 @@ class Settings(BaseModel):
     words: Annotated[str, Field(max_length=limits.MAX_CHARACTERS), AfterValidator(_words)] = ""
     marks: Annotated[str, Field(max_length=limits.MAX_CHARACTERS), AfterValidator(_marks)] = ""
     """Places on the photo and what is there: ``marks_of``."""
+    shown: Annotated[str, Field(max_length=limits.MAX_SHOWN), AfterValidator(_shown)] = ""
+    """Words that were shown on other photos: ``shown_of``. They stay out of links."""
     nearest: bool = True
     """Whether the nearest known word replaces an unknown one."""
     background: bool = True
@@ -201,6 +223,7 @@ class Settings(BaseModel):
     def to_query(self, **more: str) -> str:
         """The settings that differ from the defaults, as a query string; switches are 0 and 1."""
         changed = {k: v for k, v in self if v != type(self).model_fields[k].default}
+        changed.pop("shown", None)
         switches = {k: int(v) for k, v in changed.items() if isinstance(v, bool)}
         return urlencode(more | changed | switches)
 

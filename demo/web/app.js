@@ -12,6 +12,7 @@ import { drawForm } from "./form.js";
 import { drawLearn } from "./learn.js";
 import * as photos from "./photos.js";
 import { drawShare } from "./share.js";
+import * as shown from "./shown.js";
 import { drawStrip } from "./strip.js";
 import { Client } from "./vendor/gradio-client.js";
 
@@ -71,6 +72,7 @@ export function change(values) {
     $("#photo .gone").hidden = true;
   }
   refused = "";
+  next.shown = shown.among(next.backbone, next.words);
   state = next;
   write(STEPS.some((name) => next[name] !== before[name]));
   draw();
@@ -86,6 +88,15 @@ function comeBack(tab = "segment") {
   const to = left;
   left = null;
   change({ ...DEFAULTS, ...to, tab, step: 0 });
+}
+
+/** Keep a word that marks show, for other photos. */
+export function keepShown(word) {
+  const embedding = piece("shown")?.[word];
+  if (!embedding) return;
+  shown.keep(state.backbone, word, embedding);
+  toast(`“${word}” is kept in this browser. On another photo, press “+ ${word}”.`);
+  draw();
 }
 
 /** Add a word to those of the box. */
@@ -121,7 +132,8 @@ export function read(query, kept = {}) {
   const found = { ...DEFAULTS };
   const unused = [];
   for (const [name, text] of new URLSearchParams(query)) {
-    if (Object.hasOwn(FACTS.schema, name)) {
+    if (name === "shown") unused.push(name);
+    else if (Object.hasOwn(FACTS.schema, name)) {
       const value = settingOf(name, text);
       if (value === undefined) unused.push(name);
       else found[name] = value;
@@ -137,6 +149,8 @@ export function read(query, kept = {}) {
   if (!(found.patch >= 0)) found.patch = null;
   if (!found.photo) found.tab = "segment";
   const rest = unused.length > 5 ? ` and ${unused.length - 5} more` : "";
+  const words = kept.words ?? found.words;
+  found.shown = shown.among(found.backbone, words);
   const names = unused.slice(0, 5).map((name) => name.slice(0, 20));
   const note = unused.length ? `Ignored in this link: ${names.join(", ")}${rest}.` : "";
   return [{ ...found, ...kept }, note];
@@ -151,7 +165,7 @@ export function queryOf(from, { isShared = false, withPhoto = true } = {}) {
   for (const name of Object.keys(FACTS.schema)) {
     const value = from[name];
     if (value === DEFAULTS[name] && !(isShared && name === "backbone")) continue;
-    if (name === "words" && value.length > MOST_IN_ADDRESS) continue;
+    if (name === "shown" || (name === "words" && value.length > MOST_IN_ADDRESS)) continue;
     query.set(name, typeof value === "boolean" ? Number(value) : value);
   }
   if (from.tab !== "segment") query.set("tab", from.tab);
@@ -371,6 +385,7 @@ let lost = "";
 /** Forget all photos, and what was computed of them. */
 export async function forgetPhotos() {
   await photos.forget();
+  shown.forget();
   pieces.clear();
   left = null;
   undone = "";
@@ -510,7 +525,14 @@ const short = (text) => (text.length <= 40 ? text : `${text.slice(0, 39)}…`);
 function drawSegment() {
   if (!piece("canvas") && !sending) parts.canvas.preview(state.photo);
   show($("#canvas"), ["canvas"], (value) => parts.canvas.draw(value, piece("looks")));
-  show($("#chips"), ["chips"], parts.chips);
+  show($("#chips"), ["chips"], ({ items, ...others }) => {
+    const typed = box.value.toLowerCase();
+    const more = shown.names(state.backbone).filter((word) => !typed.includes(word.toLowerCase()));
+    parts.chips({
+      items: [...items, ...more.map((word) => ({ caption: `+ ${word}`, word }))],
+      ...others,
+    });
+  });
   show($("#attention"), ["attention_text", "attention"], (texts, strips) => {
     $("#attention .text").textContent = texts[state.amf ? texts.length - 1 : 0];
     parts.attention(strips[state.cs ? strips.length - 1 : 0]);

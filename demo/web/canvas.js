@@ -1,6 +1,6 @@
 // A photo with its masks. The values come from segment.py; typed words are only ever set as
 // textContent.
-import { change, FACTS, state, urlOf } from "./app.js";
+import { change, FACTS, keepShown, state, urlOf } from "./app.js";
 import { placeLabels } from "./labels.js";
 import { fillLegend, LEAST_SHARE, refreshLegend, shareOf } from "./legend.js";
 import * as marks from "./marks.js";
@@ -418,10 +418,18 @@ export function drawCanvas(element) {
     const isHere = ({ box }) =>
       chosen.box ? box.join() === place.join() : box.length === 2 && patchAt(box) === pinned();
     const others = marked().filter((mark) => !isHere(mark));
+    const there = marked().find(isHere);
     return marks.ask(
       answer.classes.map(({ name }) => name),
       (word) => setMarks([...others, { box: place, word }]),
-      others.length < marked().length ? () => setMarks(others) : null,
+      there && {
+        word: there.word,
+        remove: () => setMarks(others),
+        keep: () => {
+          keepShown(there.word);
+          free();
+        },
+      },
     );
   }
 

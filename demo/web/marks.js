@@ -30,8 +30,10 @@ export function putAt(element, [left, top, right, bottom]) {
 const MOST_WORDS = 5; // on buttons; the others are typed
 
 /** Ask what is at a place: a line of buttons. `tell(word)` is called with the answer.
- * @param {string[]} words @param {(word: string) => void} tell @param {?() => void} remove */
-export function ask(words, tell, remove) {
+ * A mark that is there can be removed, and its word kept for other photos.
+ * @param {string[]} words @param {(word: string) => void} tell
+ * @param {{ word: string, remove: () => void, keep: () => void } | undefined} there */
+export function ask(words, tell, there) {
   const line = make("form", "say");
   const button = (text, onclick, className = "pill") =>
     Object.assign(make("button", className, text), { type: "button", onclick });
@@ -52,7 +54,8 @@ export function ask(words, tell, remove) {
     input,
     button("none of these", () => tell("")),
   );
-  if (remove) line.append(button("Remove this mark", remove, "link"));
+  if (there) line.append(button("Remove this mark", there.remove, "link"));
+  if (there?.word) line.append(button(`Find “${there.word}” on other photos`, there.keep, "link"));
   return line;
 }
 

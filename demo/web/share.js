@@ -38,9 +38,9 @@ export function drawShare(section) {
       ? "The link opens these settings; it shows your photo only if you include it, and while this server has it."
       : "The link opens this photo with these settings.";
     const isLeftOut = state.words && !link.value.includes("words=");
-    $(".note").textContent = isLeftOut
-      ? `${note} The words are too long for a link and are left out.`
-      : note;
+    const words = isLeftOut ? " The words are too long for a link and are left out." : "";
+    const shown = state.shown ? " What you have shown stays in this browser." : "";
+    $(".note").textContent = note + words + shown;
     if (python) $("#python code").textContent = python[Number(state.amf) + 2 * Number(state.cs)];
     $("#python").classList.toggle("stale", !python);
     $("#program code").textContent = PROGRAM(page());

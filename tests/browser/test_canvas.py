@@ -98,6 +98,26 @@ def test_marks(flower: Page, visitor: Visit) -> None:
     expect(dots).to_have_count(1)
 
 
+def test_word_that_is_shown(flower: Page) -> None:
+    """A marked thing is found on another photo, after a reload, too; the link has only its name."""
+    press(flower, 0.5, 0.4)
+    flower.get_by_placeholder("something else").fill("blorp")
+    after(flower, lambda: flower.get_by_placeholder("something else").press("Enter"))
+    flower.locator("#canvas .mark").press("Enter")
+    flower.get_by_role("button", name="Find “blorp” on other photos").click()
+    expect(flower.locator("#toast")).to_contain_text("press “+ blorp”")
+    flower.locator("#samples button").nth(1).click()
+    settled(flower)
+    after(flower, lambda: flower.locator("#chips").get_by_text("+ blorp").click())
+    expect(flower.locator("#chips")).not_to_contain_text("does not know")
+    flower.reload()
+    settled(flower)
+    expect(flower.locator("#chips")).not_to_contain_text("does not know")
+    turn_to(flower, "Share")
+    expect(flower.locator("#share .note")).to_contain_text("stays in this browser")
+    assert "shown" not in flower.locator("#link").input_value()
+
+
 def test_box_by_mouse(flower: Page) -> None:
     """From one corner to the other, only after the button is pressed."""
     box = flower.locator("#canvas .pad").bounding_box() or {}

@@ -1,7 +1,7 @@
 """Photos and scenes for tests of the page, all with the built-in model."""
 
 import gzip
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,10 @@ USUAL = {
     "cs_blocks": "auto",
 }
 """Settings with which every other setting has an effect."""
+SHOWN = b64encode(np.linspace(-0.1, 0.1, 256).astype(np.float16).tobytes()).decode()
 OTHER = {
     "words": "dog, sky",
+    "shown": f"grass,{SHOWN}",
     "marks": "0.25,0.5,sky;0.5,0.5,0.75,1,;0.9,0.1,thing",
     "nearest": False,
     "background": False,

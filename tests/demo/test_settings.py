@@ -11,12 +11,12 @@ from tests.demo.photos import OTHER, scene
 
 
 def test_link_has_what_differs() -> None:
-    """Numbers as they are, switches as 0 and 1, and no defaults but the backbone's."""
+    """Numbers as they are, switches as 0 and 1; no defaults but the backbone's, no shown word."""
     assert Settings().to_query() == ""
     link = Settings(cs=False, background_weight=0.333333333333).to_query(example="dog")
     assert link == "example=dog&cs=0&background_weight=0.333333333333"
     every = dict(parse_qsl(Settings.read(OTHER).to_query()))
-    assert every.keys() | {"backbone"} == {*Settings.model_fields}
+    assert every.keys() | {"backbone", "shown"} == {*Settings.model_fields}
 
 
 def test_marks() -> None:
@@ -52,6 +52,8 @@ def test_longest_link(letter: str) -> None:
         ("words", "\ud800"),
         ("words", "x" * 5_000),
         ("words", [[1]]),
+        ("shown", "dog,AB"),
+        ("shown", "dog,AAAAfAAA"),
         ("marks", "0.5,1.5,dog"),
         ("marks", "0.5,nan,dog"),
         ("marks", "0.5,dog"),

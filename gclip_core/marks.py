@@ -3,10 +3,12 @@
 A word cannot say which of two things is meant; a mark can. Patches are compared with those under
 the marks. Two patches i and j are alike by
 
-    a_ij = (Σ_c √(p_ic p_jc)) max(cos(x_i, x_j), 0),
+    a_ij = Σ_c √(p_ic p_jc) √(cos(x_i, x_j) cos(y_i, y_j)),
 
-where p are the probabilities of the image's own words, spread over the graph of its patches, and x
-are DINO's features. A mark's label then gains evidence at every patch, beside that of the words:
+where p are the probabilities of the image's own words, spread over the graph of its patches, x are
+DINO's features, and y ClearCLIP's, less their mean; negative cosines count as 0. Without a stem,
+and so without DINO, x is y. A mark's label then gains evidence at every patch, beside that of the
+words:
 
     score = max(log-probability by the words, -8) + 20 max(0, a - 0.3)
 
@@ -81,35 +83,30 @@ class Mark:
 
 @dataclass(frozen=True, eq=False)
 class Likeness:
-    """How alike an image's patches are. ``roots`` (N, classes) are the roots of the spread
-    probabilities, and ``features`` (N, channels) are L2-normalised; both float32."""
+    """How alike an image's patches are, by the rows that are compared: ``roots`` (N, classes) of
+    the spread probabilities, and ``features``, each (N, channels) and L2-normalised; float32."""
 
     roots: Tensor
-    features: Tensor
+    features: tuple[Tensor, Tensor]
     grid: Grid
 
     def to(self, patches: Sequence[int] | Tensor) -> Tensor:
         """The likeness of every patch to the given ones: (patches, N), from 0 to 1."""
-        overlap = self.roots[patches] @ self.roots.T
-        return overlap * (self.features[patches] @ self.features.T).clamp_min(0)
+        first, second = ((x[patches] @ x.T).clamp_min(0) for x in self.features)
+        return (self.roots[patches] @ self.roots.T) * (first * second).sqrt()
 
 
 def likeness(encoded: Encoded, matches: Matches, own: Tensor) -> Likeness:
-    """The likeness of an encoded image's patches, with the ``matches`` of its words.
-
-    Without a stem, and so without DINO, ``own`` (h, w, E) are compared, the image's own features,
-    after their mean is subtracted.
-    """
-    features = encoded.stem_patches
-    if features is None:
-        features = own - own.mean((0, 1))
-    candidates = suggest.candidates_of(encoded.backbone)
-    after = suggest.mixture(candidates, matches).after
+    """The likeness of an encoded image's patches, whose words have the ``matches``, and whose
+    features (h, w, E) are ``own``."""
+    own = own - own.mean((0, 1))
+    features = own if encoded.stem_patches is None else encoded.stem_patches
+    after = suggest.mixture(suggest.candidates_of(encoded.backbone), matches).after
     probabilities = after[after.mean(1) > NEGLIGIBLE].T
     spread = graph.spread(graph.edges(features), probabilities).clamp_min(0)
     roots = (spread / spread.sum(1, keepdim=True)).sqrt()
-    flat = F.normalize(features.float().flatten(0, 1), dim=-1)
-    return Likeness(roots, flat, encoded.grid)
+    first, second = (F.normalize(x.float().flatten(0, 1), dim=-1) for x in (features, own))
+    return Likeness(roots, (first, second), encoded.grid)
 
 
 def nearest(alike: Likeness, marks: Iterable[Mark], size: Size) -> Tensor:

@@ -41,7 +41,10 @@ def test_likeness_by_its_formula(segmenter: Segmenter, encoded: gclip.Encoded) -
     graph_of_all = weights / (degrees[:, None] * degrees[None]).sqrt()
     spread = 0.1 * (torch.eye(len(x), dtype=torch.float64) - 0.9 * graph_of_all).inverse() @ p
     p = spread / spread.sum(1, keepdim=True)
-    alike = (p[:, None] * p[None]).sqrt().sum(2) * (x @ x.T).clamp_min(0)
+    own = segmenter.dense_features(encoded, gclip.METHODS["clearclip"]).double().flatten(0, 1)
+    y = F.normalize(own - own.mean(0), dim=1)
+    cosines = (x @ x.T).clamp_min(0) * (y @ y.T).clamp_min(0)
+    alike = (p[:, None] * p[None]).sqrt().sum(2) * cosines.sqrt()
     found = segmenter.likeness(encoded).to(range(len(x)))
     torch.testing.assert_close(found.double(), alike, atol=1e-3, rtol=0)
 

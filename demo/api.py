@@ -1,11 +1,12 @@
 """The public endpoints ``segment``, ``suggest`` and ``about``: plain data in and out."""
 
 import asyncio
-import inspect
 import logging
 import time
 from collections.abc import Callable
+from functools import wraps
 from hashlib import sha256
+from inspect import signature
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Annotated, Any, Literal
@@ -34,17 +35,18 @@ def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function as an endpoint: with checked arguments, in its visitor's turn, one line in the
     log, and errors as messages."""
     checked = validate_call(config=ConfigDict(strict=True, arbitrary_types_allowed=True))(function)
-    parameters = inspect.signature(function).parameters
 
-    def compute(values: dict[str, Any]) -> Any:
+    def compute(*values: Any) -> Any:
+        named = zip(signature(function).parameters, values, strict=True)  # as errors name them
         with LOCK:
-            return checked(**values)
+            return checked(**dict(named))
 
+    @wraps(function)  # Gradio documents an endpoint by its signature
     async def answer(request: gr.Request, *values: Any) -> Any:
         started = time.perf_counter()
         try:
             async with TURNS.turn(*visitor(request)):
-                return await asyncio.to_thread(compute, dict(zip(parameters, values, strict=True)))
+                return await asyncio.to_thread(compute, request, *values)
         except ValidationError as error:
             raise gr.Error(explain(error, {}), print_exception=False) from error
         except REFUSALS as error:
@@ -53,16 +55,6 @@ def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
             milliseconds = (time.perf_counter() - started) * 1000
             logger.info("answered api=%s ms=%.0f", function.__name__, milliseconds)
 
-    # Gradio documents an endpoint by its signature, and passes the request to a parameter of its
-    # type.
-    request = inspect.Parameter("request", inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    request = request.replace(annotation=gr.Request)
-    returned = inspect.signature(function).return_annotation
-    answer.__signature__ = inspect.Signature(
-        [request, *parameters.values()], return_annotation=returned
-    )
-    answer.__annotations__ = {"request": gr.Request} | function.__annotations__
-    answer.__name__, answer.__doc__ = function.__name__, function.__doc__
     return answer
 
 
@@ -81,6 +73,7 @@ def saved(data: bytes, name: str) -> str:
 
 
 def segment(
+    _: gr.Request,
     image: FileData,
     words: str,
     method: Literal[*METHODS, *ABLATION] = "gclip",
@@ -140,6 +133,7 @@ def facts(scene: Scene, mask: Segmentation) -> dict[str, Any]:
 
 
 def suggest(
+    _: gr.Request,
     image: FileData,
     most: Annotated[int, Field(ge=1, le=20)] = 5,
     backbone: Literal["default", *BACKBONES] = "default",
@@ -148,7 +142,7 @@ def suggest(
     return list(scene_of(image, backbone).suggested(most))
 
 
-def about() -> dict[str, Any]:
+def about(_: gr.Request) -> dict[str, Any]:
     """Describe this server: version, methods, backbones, and which of them need a download."""
     described = ("name", "title", "patch", "licence")
     return {

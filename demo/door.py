@@ -10,12 +10,10 @@ import os
 import re
 import shutil
 import traceback
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 import orjson
@@ -23,13 +21,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from demo import limits
 from demo.limits import (
     IDLE_SECONDS,
     MAX_BODY,
     MAX_BRACKETS,
     MAX_FILE,
-    MAX_UPLOADING,
     MAX_UPLOADS,
     MIN_FREE,
     TURNS,
@@ -41,14 +37,15 @@ from demo.store import STORE
 API = "/gradio_api"
 OPEN = {
     "GET": rf"/|/(web|photos)/.*|/(health|login|config)|{API}/(info|app_id|startup-events)"
-    rf"|{API}/(heartbeat|file)/.*|{API}/file=.*|{API}/queue/data|{API}/call/(v2/)?\w+/\w+",
-    "POST": rf"/photos|/login|{API}/(queue/join|cancel|reset|upload|call/(v2/)?\w+)",
+    rf"|{API}/(heartbeat|file)/.*|{API}/file=.*|{API}/queue/data|{API}/call/\w+/\w+",
+    "POST": rf"/photos|/login|{API}/(queue/join|cancel|reset|upload|call/\w+)",
     "DELETE": r"/photos/\w+",
     "OPTIONS": r".*",  # browsers ask before they call from another page
 }
 """The routes that the page and programs need; the others of Gradio stay closed."""
-CALL = re.compile(rf"{API}/call/(v2/)?(\w+)")
-READ = re.compile(rf"{API}/call/(?:v2/)?\w+/(\w+)")
+CALL = re.compile(rf"{API}/call/(\w+)")
+STREAM = re.compile(rf"{API}/(?:queue/data|call/\w+/(\w+))")
+"""Answers, of a page or of a program's request."""
 
 PRIVATE_NETWORKS = "127.0.0.0/8,::1,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16"
 
@@ -58,19 +55,13 @@ logger = logging.getLogger(__name__)
 class Door:
     """ASGI middleware: which routes are open, and how large and slow a request may be.
 
-    ``inputs`` are the names of each endpoint's parameters, in the order of registration, and
-    how many of them have no default.
+    ``inputs`` is the number of each endpoint's inputs, in the order of registration.
     """
 
-    def __init__(self, app: ASGIApp, inputs: Mapping[str, tuple[Sequence[str], int]]) -> None:
+    def __init__(self, app: ASGIApp, inputs: Mapping[str, int]) -> None:
         self.app, self.inputs = app, inputs
         self.places = WeakValueDictionary[str, asyncio.Semaphore]()
         """For the uploads of each address."""
-        self.sizes = Counter[object]()
-        """Bytes of each upload in progress, which may be in memory."""
-        self.tasks = set[asyncio.Task[None]]()
-        self.newest = dict[str, object]()
-        """The newest request of each page, or program, that nobody has read yet."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -79,10 +70,7 @@ class Door:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        path, begun = scope["path"], False
-        root = scope.get("root_path", "")
-        path = (path.removeprefix(root) if root and path.startswith(f"{root}/") else path) or "/"
-        path = path.rstrip("/") or "/"
+        begun = False
 
         async def noting_start(message: Message) -> None:
             nonlocal begun
@@ -90,10 +78,7 @@ class Door:
             await send(message)
 
         try:
-            method = {"HEAD": "GET"}.get(scope["method"], scope["method"])
-            if not re.fullmatch(OPEN.get(method, "(?!)"), path):
-                raise RefusedError(404, "Not found. Check the address.")
-            await self._serve(path, method, scope, receive, noting_start)
+            await self._serve(scope, receive, noting_start)
         except ClientDisconnect:
             pass
         except Exception as error:
@@ -103,118 +88,54 @@ class Door:
             else:
                 await refusal(error)(scope, receive, send)
 
-    async def _serve(
-        self, path: str, method: str, scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        request = Request(scope)
-        if method == "GET":
-            if path.startswith(f"{API}/file") and not STORE.is_own(path[len(f"{API}/file=") :]):
-                raise RefusedError(404, "Not found. Only the files of answers are served.")
-            reader = READ.fullmatch(path)
-            name = reader[1] if reader else request.query_params.get("session_hash", "")
-            if reader or path == f"{API}/queue/data":
-                TURNS.readers[name] += 1
-                self.newest.pop(name, None)
-            try:
-                await self.app(scope, receive, send)
-            finally:
-                if reader or path == f"{API}/queue/data":
-                    TURNS.readers[name] -= 1
-                    if not TURNS.readers[name]:
-                        del TURNS.readers[name]
-        elif method == "POST" and path in ("/photos", f"{API}/upload"):
-            address = address_of(request.client.host if request.client else "")
-            place = self.places.setdefault(address, asyncio.Semaphore(MAX_UPLOADS))
-            async with place, asyncio.timeout(UPLOAD_SECONDS):
-                await self._upload(scope, limited(receive, MAX_FILE + 2**16), send)
-            if path != "/photos":
-                await asyncio.to_thread(STORE.delete_old_files)
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request, path, root = Request(scope), scope["path"], scope.get("root_path", "")
+        path = (path.removeprefix(root) if root and path.startswith(f"{root}/") else path) or "/"
+        path = path.rstrip("/") or "/"
+        method = {"HEAD": "GET"}.get(scope["method"], scope["method"])
+        if not re.fullmatch(OPEN.get(method, "(?!)"), path):
+            raise RefusedError(404, "Not found. Check the address.")
+        if path.startswith(f"{API}/file") and not STORE.is_own(path[len(f"{API}/file=") :]):
+            raise RefusedError(404, "Not found. Only the files of answers are served.")
+        if method == "POST" and path in ("/photos", f"{API}/upload"):
+            await self._upload(request, receive, send)
         elif method == "POST" and path != "/login":
-            values = await read_object(limited(receive, MAX_BODY))
-            values = self._checked(path, values)
-            name = values.get("session_hash")
-
-            async def noting_name(message: Message) -> None:
-                event = re.search(rb'"event_id": ?"(\w+)"', message.get("body", b""))
-                if event and re.match(rf"{API}/(queue/join|call)", path):
-                    forgetting = self._forget(name or event[1].decode(), scope)
-                    task = asyncio.create_task(forgetting)
-                    self.tasks.add(task)
-                    task.add_done_callback(self.tasks.discard)
-                await send(message)
-
-            await self.app(scope, replay(orjson.dumps(values), receive), noting_name)
+            values = self._checked(path, await read_object(limited(receive, MAX_BODY)))
+            await self.app(scope, replay(orjson.dumps(values), receive), send)
+        elif method == "GET" and (stream := STREAM.fullmatch(path)):
+            with TURNS.reader(stream[1] or request.query_params.get("session_hash", "")):
+                await self.app(scope, receive, send)
         else:
             await self.app(scope, limited(receive, MAX_BODY), send)
 
-    async def _upload(self, scope: Scope, receive: Receive, send: Send) -> None:
-        upload = object()
-
-        async def part() -> Message:
-            message = await receive()
-            self.sizes[upload] += len(message.get("body", b""))
-            share = MAX_UPLOADING / len(self.sizes)
-            if self.sizes.total() > MAX_UPLOADING and self.sizes[upload] > share:
-                raise RefusedError(503, "Too much is being uploaded at the moment. Try again soon.")
-            return message
-
+    async def _upload(self, request: Request, receive: Receive, send: Send) -> None:
         if shutil.disk_usage(STORE.folder).free < MIN_FREE:
             raise RefusedError(507, "The server’s disk is full. Try again later.")
-        try:
-            await self.app(scope, part, send)
-        finally:
-            del self.sizes[upload]
-
-    async def _forget(self, name: str, scope: Scope) -> None:
-        """Has Gradio drop the answers of a page that nobody reads, which it would keep forever: as
-        if its reader came and hung up."""
-        self.newest[name] = mine = object()
-        await asyncio.sleep(2 * limits.UNREAD_SECONDS)
-        if self.newest.get(name) is not mine:
-            return
-        del self.newest[name]
-        query = f"session_hash={quote(name)}".encode()
-        path = f"{scope.get('root_path', '')}{API}/queue/data"
-        named = {"method": "GET", "path": path, "raw_path": path.encode(), "headers": []}
-
-        async def hang_up() -> Message:
-            await asyncio.sleep(0.1)
-            return {"type": "http.disconnect"}
-
-        async def ignore(_: Message) -> None:
-            pass
-
-        for _ in range(2):  # the first one reads; Gradio forgets a page that waits for more
-            with suppress(Exception):
-                await self.app({**scope, **named, "query_string": query}, hang_up, ignore)
+        address = address_of(request.client.host if request.client else "")
+        place = self.places.setdefault(address, asyncio.Semaphore(MAX_UPLOADS))
+        async with place, asyncio.timeout(UPLOAD_SECONDS):
+            await self.app(request.scope, limited(receive, MAX_FILE + 2**16), send)
+        await asyncio.to_thread(STORE.delete_old_files)
 
     def _checked(self, path: str, values: dict[str, Any]) -> dict[str, Any]:
         """What Gradio would answer with an error of its own, or with a trace in the log."""
         if not STORE.names_own_files(values):
             raise RefusedError(404, "This picture is not on the server. Upload it.")
-        call = CALL.fullmatch(path)
-        if not call and not path.endswith("/join"):
+        if call := CALL.fullmatch(path):
+            name = call[1]
+        elif path.endswith("/join"):
+            number, names = values.get("fn_index"), [*self.inputs]
+            is_here = isinstance(number, int) and 0 <= number < len(names)
+            name = names[number] if is_here else ""
+        else:
             return values
-        number = values.get("fn_index")
-        name = call[2] if call else None
-        if not call and isinstance(number, int) and 0 <= number < len(self.inputs):
-            name = [*self.inputs][number]
         if name not in self.inputs:
             raise RefusedError(404, f"There is no such endpoint. See {API}/info.")
-        names, n_needed = self.inputs[name]
-        if call and call[1]:  # by name
-            if unknown := [key for key in values if key not in names]:
-                raise RefusedError(400, f"There is no input “{unknown[0][:40]}”. See {API}/info.")
-            given = [name for name in names if name in values]
-            if lacking := [name for name in names[:n_needed] if name not in given]:
-                raise RefusedError(400, f"The input “{lacking[0]}” is missing. See {API}/info.")
-            return values
-        data = values.get("data")
-        if not isinstance(data, list) or len(data) != len(names):
-            raise RefusedError(400, f"Send a list of {len(names)} values as “data”.")
+        data, session = values.get("data"), values.get("session_hash")
+        if not isinstance(data, list) or len(data) != self.inputs[name]:
+            raise RefusedError(400, f"Send a list of {self.inputs[name]} values as “data”.")
         if call:  # a program reads by the name of its request
             return {"data": data}
-        session = values.get("session_hash")
         if not isinstance(session, str) or not 0 < len(session) <= 64:
             raise RefusedError(400, "“session_hash” is a text of at most 64 characters.")
         return values

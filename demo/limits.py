@@ -2,10 +2,10 @@
 
 import asyncio
 import ipaddress
-from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 
 from gclip_core.errors import GclipError
 
@@ -27,7 +27,6 @@ MAX_LINK = 6_000  # bytes of a link's settings; a longer one leaves out the word
 # What is received: else bodies would fill the memory, and stalled uploads would shut others out.
 MAX_FILE = 64 * 2**20  # bytes of an upload
 MAX_UPLOADS = 2  # at once from an address; further ones wait
-MAX_UPLOADING = 256 * 2**20  # bytes of all uploads in progress, each at least with its share
 UPLOAD_SECONDS = 300
 MIN_FREE = 2**30  # bytes of free disk space to keep
 MAX_BODY = 64 * 2**10  # bytes of any other request
@@ -83,16 +82,23 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
+        self.waiting: list[Entry] = []
         self.running: Entry | None = None
-        self.readers = Counter[str]()
+        self.readers: list[str] = []
         """Open streams of answers, by the name of the page's session, or of a program's request."""
         self.served = OrderedDict[str, int]()
+        """When addresses and pages were served last, in turns, the oldest first."""
         self.count = 0
+        self.changed = asyncio.Condition()
 
-    @property
-    def waiting(self) -> int:
-        return len(self.entries)
+    @contextmanager
+    def reader(self, session: str) -> Iterator[None]:
+        """While a stream of answers is open."""
+        self.readers.append(session)
+        try:
+            yield
+        finally:
+            self.readers.remove(session)
 
     @asynccontextmanager
     async def turn(
@@ -106,53 +112,52 @@ class Turns:
         if not is_admitted:
             self._check_room(session, address)
         entry = Entry(session, address, self.count - 0.5)
-        self.entries.append(entry)
+        self.waiting.append(entry)
         try:
-            await self._wait(entry)
+            await self._reader_of(session)
+            entry.is_ready = True
+            async with self.changed:
+                self.changed.notify_all()
+                await self.changed.wait_for(lambda: self._next() is entry)
+                self._start(entry)
+            if session not in self.readers:  # it has gone while this waited
+                raise BusyError(UNREAD)
             yield
         finally:
-            if entry in self.entries:
-                self.entries.remove(entry)
+            if entry in self.waiting:
+                self.waiting.remove(entry)
             if entry is self.running:
                 self.running = None
-            self._pass_on()
+            async with self.changed:
+                self.changed.notify_all()
 
     def _check_room(self, session: str, address: str) -> None:
-        of_session = sum(entry.session == session for entry in self.entries)
-        of_address = sum(entry.address == address for entry in self.entries)
+        of_session = sum(entry.session == session for entry in self.waiting)
+        of_address = sum(entry.address == address for entry in self.waiting)
         if of_session >= MAX_WAITING or of_address >= MAX_QUEUE // 4:
             raise BusyError("This page already has requests waiting. Try again soon.")
-        if len(self.entries) >= MAX_QUEUE:
+        if len(self.waiting) >= MAX_QUEUE:
             raise BusyError("Too many requests are waiting. Try again soon.")
 
-    async def _wait(self, entry: "Entry") -> None:
+    async def _reader_of(self, session: str) -> None:
         for _ in range(50 * UNREAD_SECONDS):
-            if entry.session in self.readers:
-                break
+            if session in self.readers:
+                return
             await asyncio.sleep(0.02)
-        else:
-            raise BusyError(UNREAD)
-        entry.is_ready = True
-        self._pass_on()
-        await entry.turn.wait()
-        if entry.session not in self.readers:  # it has gone while this waited
-            raise BusyError(UNREAD)
+        raise BusyError(UNREAD)
 
-    def _pass_on(self) -> None:
-        ready = [entry for entry in self.entries if entry.is_ready]
+    def _next(self) -> "Entry | None":
+        """Whose turn it is."""
+        ready = [entry for entry in self.waiting if entry.is_ready]
         if self.running or not ready:
-            return
+            return None
+        return min(ready, key=lambda e: [self.served.get(name, e.arrived) for name in e.names])
 
-        def last(entry: Entry) -> tuple[float, float]:
-            names = f"address {entry.address}", f"page {entry.session}"
-            address, page = (self.served.get(name, entry.arrived) for name in names)
-            return address, page
-
-        entry = self.running = min(ready, key=last)
-        self.entries.remove(entry)
-        entry.turn.set()
+    def _start(self, entry: "Entry") -> None:
+        self.waiting.remove(entry)
+        self.running = entry
         self.count += 1
-        for name in (f"address {entry.address}", f"page {entry.session}"):
+        for name in entry.names:
             self.served[name] = self.count
             self.served.move_to_end(name)
         while len(self.served) > 10 * MAX_QUEUE:
@@ -169,7 +174,10 @@ class Entry:
     """In terms of ``served``: after what ended, before what runs."""
     is_ready: bool = False
     """It has a reader."""
-    turn: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        return f"address {self.address}", f"page {self.session}"
 
 
 TURNS = Turns()

@@ -15,7 +15,9 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from threading import Lock
+from typing import Any, BinaryIO
 
 import gradio as gr
 from fastapi import HTTPException, Request, Response
@@ -46,6 +48,8 @@ SIDES = {"preview": 480, "thumb": 176}
 """Longest sides in pixels of the small pictures of a photo."""
 COOKIE = "gclip"
 
+ADDING = Lock()
+"""One photo is read from its file at a time: each may have MAX_FILE bytes."""
 NEWEST: dict[str, object] = {}
 """The newest request of each page that waits for an answer."""
 
@@ -71,19 +75,20 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
         return state | {
             "device": host.device,
             "cached": len(scene.CACHE),
-            "waiting": TURNS.waiting,
+            "waiting": len(TURNS.waiting),
         }
 
     @app.post("/photos")
     async def _(request: Request) -> JSONResponse:
         """Receives a photo; its name is a digest that only this server can make."""
-        address, data = address_of(request.client.host if request.client else ""), bytearray()
-        async for part in request.stream():
-            data += part
-        try:
-            name = await asyncio.to_thread(STORE.add, bytes(data), address)
-        except REFUSALS as error:
-            return JSONResponse({"error": sentence(error)}, 422)
+        address = address_of(request.client.host if request.client else "")
+        with TemporaryFile() as file:  # many uploads at once would need much memory
+            async for part in request.stream():
+                file.write(part)
+            try:
+                name = await asyncio.to_thread(add_photo, file, address)
+            except REFUSALS as error:
+                return JSONResponse({"error": sentence(error)}, 422)
         return JSONResponse({"photo": name})
 
     @app.get("/photos/{name}")
@@ -110,7 +115,7 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
         name = function.__name__
         app.api(function, name=name, concurrency_limit=None, api_visibility="undocumented")
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
-    app.add_middleware(Door, inputs={f.__name__: inputs_of(f) for f in (*public, *own)})
+    app.add_middleware(Door, inputs={f.__name__: n_inputs(f) for f in (*public, *own)})
     if login:
         app.add_middleware(Login, login=login)
     return app
@@ -125,11 +130,14 @@ class Immutable(StaticFiles):
         return response
 
 
-def inputs_of(function: Callable[..., Any]) -> tuple[list[str], int]:
-    """The names of an endpoint's inputs, and how many of them it needs."""
-    parameters = inspect.signature(function).parameters
-    names = [name for name in parameters if name != "request"]
-    return names, sum(parameters[name].default is inspect.Parameter.empty for name in names)
+def add_photo(file: BinaryIO, address: str) -> str:
+    with ADDING:
+        file.seek(0)
+        return STORE.add(file.read(), address)
+
+
+def n_inputs(endpoint: Callable[..., Any]) -> int:
+    return len({*inspect.signature(endpoint).parameters} - {"request", "_"})
 
 
 def index(web: str) -> str:

@@ -61,32 +61,11 @@ def load_backbone(
         healthy = load_backbone(entry.defect.healthy, weights, device, dtype)
         return load_damaged(name, entry.defect, healthy)
     check_choice("dtype", dtype, get_args(Dtype), BackboneError)
-    try:
-        place = torch.device(device)
-        torch.empty(1, device=place).cpu()  # "meta" has no numbers
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise BackboneError(
-            f"The device '{device}' cannot be used here: {str(error).splitlines()[0][:160]}. "
-            'Take device="cpu".'
-        ) from error
+    place = _usable(device)
     given = Path(weights).expanduser() if weights else None
-    if entry.pretrained:
-        if given and given.is_dir():
-            if not (found := _in_folder(entry, given)):
-                raise BackboneError(
-                    f"The folder '{given.name}' has no weights of {entry.title}. Name a file, or "
-                    f"call the file in it {entry.name}.safetensors (.pt, .pth or .bin)."
-                )
-            given = found[0]
-        state = read_files([given] if given else on_disk(entry) or [fetch(entry)])
-        config, known = open_clip.get_model_config(entry.architecture), None
-    else:
-        folder = given if given and given.is_dir() else assets.path(BUILT_IN)
-        state = read_files([given] if given and given != folder else builtin.files(folder))
-        config, known = builtin.settings(folder), builtin.known_words(folder)
-        state = builtin.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
-        if dtype == "auto":
-            dtype = "float32"  # bfloat16 saves 0.2 s a photo, but masks would differ by machine
+    config, state, known = (_published if entry.pretrained else _built_in)(entry, given)
+    if known and dtype == "auto":
+        dtype = "float32"  # bfloat16 saves 0.2 s a photo, but masks would differ by machine
     model = _build(config, state, entry.title, place, dtype)
     return Backbone(
         entry.name,
@@ -100,6 +79,40 @@ def load_backbone(
         cs_blocks=entry.cs_blocks,
         known=known,
     )
+
+
+def _usable(device: str | torch.device) -> torch.device:
+    try:
+        place = torch.device(device)
+        torch.empty(1, device=place).cpu()  # "meta" has no numbers
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise BackboneError(
+            f"The device '{device}' cannot be used here: {str(error).splitlines()[0][:160]}. "
+            'Take device="cpu".'
+        ) from error
+    return place
+
+
+Source = tuple[Any, StateDict, builtin.KnownWords | None]
+"""A model's configuration, weights and known words."""
+
+
+def _published(entry: BackboneEntry, given: Path | None) -> Source:
+    files = [given] if given else on_disk(entry) or [fetch(entry)]
+    if given and given.is_dir() and not (files := _in_folder(entry, given)[:1]):
+        raise BackboneError(
+            f"The folder '{given.name}' has no weights of {entry.title}. Name a file, or call the "
+            f"file in it {entry.name}.safetensors (.pt, .pth or .bin)."
+        )
+    return open_clip.get_model_config(entry.architecture), read_files(files), None
+
+
+def _built_in(entry: BackboneEntry, given: Path | None) -> Source:
+    folder = given if given and given.is_dir() else assets.path(BUILT_IN)
+    state = read_files([given] if given and given != folder else builtin.files(folder))
+    config = builtin.settings(folder)
+    state = builtin.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
+    return config, state, builtin.known_words(folder)
 
 
 def load_damaged(name: str, defect: Defect, healthy: Backbone) -> Backbone:

@@ -15,7 +15,7 @@ from gclip_core import attention
 from gclip_core.attention import Attention
 from gclip_core.blocks import Heads
 from gclip_core.errors import MethodError
-from gclip_core.numbering import BlockChoice, Reason, fixed_choice
+from gclip_core.numbering import ChosenBlocks, Reason, given_blocks
 from gclip_core.types import Blocks, Grid
 
 GLOBAL_THRESHOLD = 5.0
@@ -60,7 +60,7 @@ def global_tokens(m: Tensor, threshold: float) -> tuple[int, ...]:
 
 def fused_blocks(
     fusion: Fusion | None, n_blocks: int, default: Blocks, received_by: Callable[[int], Tensor]
-) -> BlockChoice:
+) -> ChosenBlocks:
     """The blocks that ``fusion`` fuses in a tower of ``n_blocks``.
 
     ``default`` are the backbone's blocks. ``"auto"`` fuses the blocks from ``first_global_block``
@@ -69,8 +69,8 @@ def fused_blocks(
     that the tower does not have, for its last block, and for too many blocks.
     """
     if fusion is None:
-        return BlockChoice((), Reason.OFF)
-    if choice := fixed_choice("AMF", fusion.blocks, default, n_blocks):
+        return ChosenBlocks((), Reason.OFF)
+    if choice := given_blocks("AMF", fusion.blocks, default, n_blocks):
         return choice
     n_fused = fusion.n_fused
     if n_fused > n_blocks - 1:
@@ -86,7 +86,7 @@ def fused_blocks(
     reason = Reason.MIDDLE if first is None else Reason.GLOBAL_TOKENS
     if first is None:
         first = min(n_blocks // 2, n_blocks - n_fused) - 1
-    return BlockChoice(tuple(range(first, first + n_fused)), reason)
+    return ChosenBlocks(tuple(range(first, first + n_fused)), reason)
 
 
 def first_global_block(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gclip_core.numbering import BlockChoice, Reason, fixed_choice
+from gclip_core.numbering import ChosenBlocks, Reason, given_blocks
 from gclip_core.types import Blocks
 
 CHANNEL_THRESHOLD = 2.0
@@ -53,19 +53,19 @@ def outlier_blocks(ratios: Sequence[float], threshold: float) -> tuple[int, ...]
 
 def suppressed_blocks(
     suppression: Suppression | None, ratios: Sequence[float], default: Blocks
-) -> BlockChoice:
+) -> ChosenBlocks:
     """The blocks that CS changes in a tower whose blocks have these ``ratios``.
 
     ``default`` are the backbone's blocks. Raises MethodError for a block that the tower does not
     have, and for its last one.
     """
     if suppression is None:
-        return BlockChoice((), Reason.OFF)
-    if choice := fixed_choice("CS", suppression.blocks, default, len(ratios)):
+        return ChosenBlocks((), Reason.OFF)
+    if choice := given_blocks("CS", suppression.blocks, default, len(ratios)):
         return choice
     # Not the last block: GCLIP leaves out its FFN.
     blocks = outlier_blocks(ratios[:-1], suppression.channel_threshold)
-    return BlockChoice(blocks, Reason.OUTLIERS if blocks else Reason.NO_OUTLIER)
+    return ChosenBlocks(blocks, Reason.OUTLIERS if blocks else Reason.NO_OUTLIER)
 
 
 def channel_factors(norms: Tensor) -> Tensor:

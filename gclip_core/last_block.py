@@ -10,7 +10,7 @@ from gclip_core import amf, blocks
 from gclip_core.amf import Fusion, WeightedMap
 from gclip_core.attention import ATTENTIONS
 from gclip_core.encoder import Encoded
-from gclip_core.numbering import BlockChoice, Reason
+from gclip_core.numbering import ChosenBlocks, Reason
 from gclip_core.types import Module
 
 
@@ -32,9 +32,9 @@ class LastBlock(ABC):
         """The weight of token j in the output of token i, of one head or averaged: (1+N, 1+N)
         float32."""
 
-    def fused(self, encoded: Encoded) -> BlockChoice:
+    def fused(self, encoded: Encoded) -> ChosenBlocks:
         """The earlier blocks whose attention it uses, too."""
-        return BlockChoice((), Reason.OFF)
+        return ChosenBlocks((), Reason.OFF)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Attended(LastBlock):
         rule = ATTENTIONS[self.attention].rule
         return f"{rule}, fused" if self.fusion else rule
 
-    def fused(self, encoded: Encoded) -> BlockChoice:
+    def fused(self, encoded: Encoded) -> ChosenBlocks:
         clean, tower = encoded.without_cs or encoded, encoded.backbone  # CS changes no choice
         return amf.fused_blocks(self.fusion, tower.n_blocks, tower.amf_blocks, clean.received)
 

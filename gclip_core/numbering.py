@@ -60,7 +60,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
-class BlockChoice:
+class ChosenBlocks:
     """The blocks that AMF or CS uses (0-based, ascending), and the reason."""
 
     blocks: tuple[int, ...]
@@ -68,7 +68,7 @@ class BlockChoice:
     """A Reason, or a method's own."""
 
 
-def fixed_choice(what: str, blocks: Blocks, default: Blocks, n_blocks: int) -> BlockChoice | None:
+def given_blocks(what: str, blocks: Blocks, default: Blocks, n_blocks: int) -> ChosenBlocks | None:
     """The choice of the setting ``blocks`` if it is not measured, with ``default`` for "backbone".
 
     Raises MethodError for a block that is not before the last of ``n_blocks``.
@@ -83,7 +83,7 @@ def fixed_choice(what: str, blocks: Blocks, default: Blocks, n_blocks: int) -> B
             f"{what} works on blocks before the last one (1 to {n_blocks - 1} of {n_blocks}, "
             f"counted from 1), so {in_words(wrong)} cannot be used; choose others, or 'auto'."
         )
-    return BlockChoice(tuple(sorted(blocks)), reason)
+    return ChosenBlocks(tuple(sorted(blocks)), reason)
 
 
 def block_choice(text: str) -> Blocks:

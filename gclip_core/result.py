@@ -12,7 +12,7 @@ from gclip_core.cs import Suppression
 from gclip_core.encoder import Encoded
 from gclip_core.marks import Mark
 from gclip_core.methods import Method
-from gclip_core.numbering import BlockChoice, block_numbers
+from gclip_core.numbering import ChosenBlocks, block_numbers
 from gclip_core.words.vocabulary import UnknownPhrase, Vocabulary
 
 
@@ -25,8 +25,8 @@ class MethodReport:
     and after CS are (L, D) float32.
     """
 
-    fusion: BlockChoice
-    suppression: BlockChoice
+    fusion: ChosenBlocks
+    suppression: ChosenBlocks
     channels: tuple[int, ...]
     ratios: tuple[float, ...]
     outlier_blocks: tuple[int, ...]

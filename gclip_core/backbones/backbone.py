@@ -19,7 +19,7 @@ from gclip_core.backbones.registry import Triple
 from gclip_core.cache import BoundedCache
 from gclip_core.cs import Suppression
 from gclip_core.errors import BackboneError, MethodError, check_between, check_count, check_index
-from gclip_core.numbering import BlockChoice, indices
+from gclip_core.numbering import ChosenBlocks, indices
 from gclip_core.types import Blocks, Module
 
 MOST_EMBEDDINGS = 4096
@@ -114,7 +114,7 @@ class Backbone:
         """The largest norm over the median, for each block."""
         return cs.ratios(self.norms)
 
-    def suppressed_blocks(self, suppression: Suppression | None) -> BlockChoice:
+    def suppressed_blocks(self, suppression: Suppression | None) -> ChosenBlocks:
         """The blocks that CS changes, and why."""
         return cs.suppressed_blocks(suppression, self.ratios, self.cs_blocks)
 

@@ -7,7 +7,7 @@ from gclip_core.attention import ATTENTIONS
 from gclip_core.encoder import Encoded
 from gclip_core.last_block import Attended
 from gclip_core.methods import Method, add
-from gclip_core.numbering import BlockChoice
+from gclip_core.numbering import ChosenBlocks
 from gclip_core.relatives.shared import at_depth
 
 
@@ -25,8 +25,8 @@ class Mixed(Attended):
     def rule(self) -> str:
         return f"{super().rule}, fused"
 
-    def fused(self, encoded: Encoded) -> BlockChoice:
-        return BlockChoice(at_depth(self.blocks, encoded.backbone.n_blocks), "fixed by the method")
+    def fused(self, encoded: Encoded) -> ChosenBlocks:
+        return ChosenBlocks(at_depth(self.blocks, encoded.backbone.n_blocks), "fixed by the method")
 
     def maps(self, encoded: Encoded) -> list[WeightedMap]:
         fused, last = self.fused(encoded).blocks, encoded.backbone.n_blocks - 1

@@ -6,7 +6,7 @@ import torch
 from gclip_core import amf, attention
 from gclip_core.amf import Fusion
 from gclip_core.blocks import Heads
-from gclip_core.numbering import BlockChoice, Reason
+from gclip_core.numbering import ChosenBlocks, Reason
 from gclip_core.relatives.shared import at_depth
 
 
@@ -36,7 +36,7 @@ def test_received_mean(elements: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_middle_blocks(n: int, n_fused: int, expected: tuple[int, ...]) -> None:
     """Without global tokens, as many blocks as requested from the middle on, but never the last."""
     report = amf.fused_blocks(Fusion(n_fused=n_fused), n, "auto", lambda _: torch.ones(6))
-    assert report == BlockChoice(expected, Reason.MIDDLE)
+    assert report == ChosenBlocks(expected, Reason.MIDDLE)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from gclip_core import (
     inspection,
     lists,
 )
-from gclip_core.numbering import BlockChoice, Reason
+from gclip_core.numbering import ChosenBlocks, Reason
 from gclip_core.words.text import embed
 from tests import reference
 from tests.models import enlarge_channel, look_at_one_patch, normalised, picture, tiny_backbone
@@ -85,7 +85,7 @@ def test_amf_blocks(
     backbone = tiny_backbone(30, lambda model: look_at_one_patch(model, global_blocks))
     segmenter = segmenter_of(replace(backbone, amf_blocks=(2, 4)))
     encoded = segmenter.encode(picture(32, 48))
-    assert segmenter.report(encoded, gclip(**settings)).fusion == BlockChoice(expected, reason)
+    assert segmenter.report(encoded, gclip(**settings)).fusion == ChosenBlocks(expected, reason)
     tokens = inspection.global_tokens(encoded).tokens
     assert [block for block in range(12) if tokens[block]] == list(global_blocks)
 
@@ -154,11 +154,11 @@ def test_no_outlier(segmenter: Segmenter, encoded: Encoded) -> None:
     """Without an outlier channel before the last block, CS changes nothing, and says why."""
     report = segmenter.report(encoded, gclip(amf=False))
     assert report.outlier_blocks == ()
-    assert report.suppression == BlockChoice((), Reason.NO_OUTLIER)
+    assert report.suppression == ChosenBlocks((), Reason.NO_OUTLIER)
     assert gclip().encoding(encoded) is encoded
     last = segmenter_of(damage(segmenter.backbone, 5, 60, [11]))
     report = last.report(last.encode(IMAGE), gclip())
-    assert report.suppression == BlockChoice((), Reason.NO_OUTLIER)
+    assert report.suppression == ChosenBlocks((), Reason.NO_OUTLIER)
 
 
 def test_values() -> None:

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gclip_core import assets
+from gclip_core.backbones import builtin
 from gclip_core.backbones.registry import BUILT_IN
 
 KEPT = (
@@ -63,3 +64,5 @@ def write(
         for kind, of_kind in groups.items()
     )
     (out / "words.json").write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
+    sums = "".join(f"{digest}  {name}\n" for name, digest in builtin.digests(out).items())
+    (out / builtin.SUMS).write_text(sums, "utf-8")

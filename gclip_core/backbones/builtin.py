@@ -4,7 +4,8 @@
 words that the model knows and those of the stem's classes. ``nearest.txt.gz`` maps
 WordNet's nouns to them; our list ``lists/nearest.txt`` maps other words and takes precedence.
 Weights may be stored as integers with one scale per row, and in several files. The token embedding
-has only the rows of trained tokens.
+has only the rows of trained tokens. ``SHA256SUMS`` has the digests of all these files, as
+``sha256sum`` writes them.
 """
 
 import gzip
@@ -13,6 +14,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from gclip_core.backbones.weights import StateDict
 from gclip_core.errors import BackboneError
 
 SETTINGS = ("model.json", "words.json", "nearest.txt.gz")
+SUMS = "SHA256SUMS"
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,30 @@ def files(folder: Path) -> list[Path]:
             "the folder `packed` that `python -m training` wrote."
         )
     return weights
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 digest of each of a folder's files, by name."""
+    found = dict[str, str]()
+    for path in sorted((*files(folder), *(folder / name for name in SETTINGS))):
+        with path.open("rb") as file:
+            found[path.name] = file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def check(folder: Path) -> None:
+    """Raises BackboneError if a file has not the digest that the folder's list, if any, names."""
+    if not (folder / SUMS).is_file():
+        return
+    found = digests(folder)
+    for line in (folder / SUMS).read_text("utf-8", "replace").splitlines():
+        digest, _, name = line.partition("  ")
+        if found.get(name) != digest:
+            raise BackboneError(
+                f"'{name}' of the model in '{folder.name}' is damaged: its digest is not that in "
+                f"{SUMS}. Reinstall the package, or pack your own model again; if you changed the "
+                f"file yourself, delete {SUMS}."
+            )
 
 
 def settings(folder: Path) -> dict[str, Any]:

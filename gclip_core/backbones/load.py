@@ -109,6 +109,7 @@ def _published(entry: BackboneEntry, given: Path | None) -> Source:
 
 def _built_in(entry: BackboneEntry, given: Path | None) -> Source:
     folder = given if given and given.is_dir() else assets.path(BUILT_IN)
+    builtin.check(folder)
     state = read_files([given] if given and given != folder else builtin.files(folder))
     config = builtin.settings(folder)
     state = builtin.unpack(state, config["text_cfg"]["vocab_size"], entry.title)

@@ -154,6 +154,7 @@ def _dino(encoded: Encoded) -> Tensor:
 def load_dino(device: torch.device) -> TransformerTrunk:
     """The nine blocks of DINO in the built-in model's stem, without the stem and in float32."""
     folder, inside = assets.path(BUILT_IN), "visual.conv1.transformer."
+    builtin.check(folder)
     state = read_files(folder.glob("dino-*.safetensors"))
     state = {
         key.removeprefix(inside): value.float()

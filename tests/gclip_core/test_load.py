@@ -120,10 +120,19 @@ def test_kinds(model: CLIP, tmp_path: Path, kind: str) -> None:
 
 
 def test_folder(tmp_path: Path) -> None:
-    """A folder with the built-in's files has its own words; one that lacks a file is refused."""
+    """A folder with the built-in's files has its own words; one that lacks a file is refused, as is
+    one with a file that has another digest."""
     refused(lambda: load_backbone(weights=tmp_path), "lacks some of the files", "words.json")
     for file in assets.path("built-in").iterdir():
         (tmp_path / file.name).symlink_to(file)
+    zeros = bytearray((tmp_path / "text.safetensors").read_bytes())
+    zeros[-1000:] = bytes(1000)
+    (tmp_path / "text.safetensors").unlink()
+    (tmp_path / "text.safetensors").write_bytes(zeros)
+    refused(lambda: load_backbone(weights=tmp_path), "'text.safetensors'", "is damaged: its digest")
+    (tmp_path / "text.safetensors").unlink()
+    (tmp_path / "text.safetensors").symlink_to(assets.path("built-in", "text.safetensors"))
+    (tmp_path / "SHA256SUMS").unlink()
     words = json.loads((tmp_path / "words.json").read_text())
     words["seen"].append(["flux capacitor"])
     (tmp_path / "words.json").unlink()

@@ -83,8 +83,8 @@ class Mark:
 
 @dataclass(frozen=True, eq=False)
 class Likeness:
-    """How alike an image's patches are, by the rows that are compared: ``roots`` (N, classes) of
-    the spread probabilities, and ``features``, each (N, channels) and L2-normalised; float32."""
+    """How alike an image's patches are, by what is compared: ``roots`` (N, classes) float32 of the
+    spread probabilities, and two ``features``, (N, channels) float16, L2-normalised."""
 
     roots: Tensor
     features: tuple[Tensor, Tensor]
@@ -92,7 +92,8 @@ class Likeness:
 
     def to(self, patches: Sequence[int] | Tensor) -> Tensor:
         """The likeness of every patch to the given ones: (patches, N), from 0 to 1."""
-        first, second = ((x[patches] @ x.T).clamp_min(0) for x in self.features)
+        of_all = (x.float() for x in self.features)
+        first, second = ((x[patches] @ x.T).clamp_min(0) for x in of_all)
         return (self.roots[patches] @ self.roots.T) * (first * second).sqrt()
 
 
@@ -105,7 +106,8 @@ def likeness(encoded: Encoded, matches: Matches, own: Tensor) -> Likeness:
     probabilities = after[after.mean(1) > NEGLIGIBLE].T
     spread = graph.spread(graph.edges(features), probabilities).clamp_min(0)
     roots = (spread / spread.sum(1, keepdim=True)).sqrt()
-    first, second = (F.normalize(x.float().flatten(0, 1), dim=-1) for x in (features, own))
+    rows = (F.normalize(x.float().flatten(0, 1), dim=-1) for x in (features, own))
+    first, second = (x.half() for x in rows)  # half of the memory
     return Likeness(roots, (first, second), encoded.grid)
 
 

@@ -117,9 +117,7 @@ def tower(scene: Scene) -> dict[str, Any]:
         )
         matrix = inspection.attention_map(source, block)  # large, so one at a time
         maps.append(attended(matrix, scene, grid))
-    matrices = [
-        attended(inspection.last_attention(source, method), scene, keys) for method in (alone, mean)
-    ]
+    matrices = [attended(method.matrix(source), scene, keys) for method in (alone, mean)]
     return {
         "of": patches_key(scene),
         "blocks": blocks,

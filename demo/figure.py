@@ -62,7 +62,7 @@ def draw(
     names, blocks = result.vocabulary.names, result.report.fusion.blocks[:MAX_MAPS]
     source = result.method.encoding(encoded)
     received = [inspection.received(source, [b]).view(source.grid).numpy() for b in blocks]
-    attention = inspection.last_attention(source, result.method).numpy()
+    attention = result.method.matrix(source).numpy()
     refined = result.refined != "none"
     edges = f"edges by {REFINEMENTS[result.refined].title}" if refined else "plain edges"
     size = f"{source.grid[1]} × {source.grid[0]} patches"

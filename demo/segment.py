@@ -220,10 +220,7 @@ def looks(scene: Scene) -> dict[str, Any]:
     Row i is patch i. The columns are patches of a grid that may be coarser.
     """
     grid, masks = coarser(scene.grid, limits.ATTENDED_PATCHES), scene.alternatives()
-    matrices = [
-        attended(inspection.last_attention(scene.encoded, mask.method), scene, grid)[1:]
-        for mask in masks
-    ]
+    matrices = [attended(mask.method.matrix(scene.encoded), scene, grid)[1:] for mask in masks]
     return {
         "methods": methods_key(scene, masks),
         "grid": grid,
@@ -246,7 +243,7 @@ def attention_strip(scene: Scene, cs: bool) -> dict[str, Any]:
     if items:
         items[0] |= {"heading": "Attention received"}
     for caption, is_on in (("Alone", False), ("With AMF", True)):
-        matrix = inspection.last_attention(source, scene.gclip(amf=is_on, cs=cs))[1:, 1:]
+        matrix = scene.gclip(amf=is_on, cs=cs).matrix(source)[1:, 1:]
         matrix = F.adaptive_avg_pool2d(matrix[None], min(len(matrix), 480))[0]
         # From 1e-5 to 0.1: an equal share of the attention, about 1e-3, is in the middle.
         picture = plots.coloured((matrix.clamp(min=1e-5).log10() + 5).numpy(), (240, 240), 4)

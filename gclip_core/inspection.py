@@ -1,7 +1,7 @@
 """What an encoded image shows of the tower: attention, global tokens and Values.
 
-``last_attention`` has the method's CS, the others have the encoding's, if any: see
-``Method.encoding``. All raise MethodError for a block or head that the tower does not have.
+CS is the encoding's, if any: see ``Method.encoding``; a method's last block is ``Method.matrix``.
+All raise MethodError for a block or head that the tower does not have.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,6 @@ from torch import Tensor
 from gclip_core import amf, attention
 from gclip_core.encoder import Encoded
 from gclip_core.errors import check_index
-from gclip_core.methods import Method
 
 
 @dataclass(frozen=True)
@@ -37,17 +36,6 @@ def attention_map(encoded: Encoded, block: int, head: int | None = None) -> Tens
     check_index("block", block, encoded.backbone.n_blocks)
     heads = encoded.heads(block).only(head)
     return attention.head_mean(heads.q, heads.k).cpu()
-
-
-@torch.no_grad()
-def last_attention(encoded: Encoded, method: Method, head: int | None = None) -> Tensor:
-    """Entry (i, j): the weight of token j in the output of token i, (1+N, 1+N) float32.
-
-    It is ``Method.matrix``, averaged over heads or of one head, with its errors.
-    """
-    if head is not None:
-        check_index("head", head, encoded.backbone.n_heads)
-    return method.matrix(encoded, head).cpu()
 
 
 def values(encoded: Encoded) -> Tensor:

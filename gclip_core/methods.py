@@ -12,7 +12,7 @@ from gclip_core import encoder
 from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, Fusion
 from gclip_core.cs import CHANNEL_THRESHOLD, Suppression
 from gclip_core.encoder import Encoded
-from gclip_core.errors import MethodError, check_between, check_choice, check_count
+from gclip_core.errors import MethodError, check_between, check_choice, check_count, check_index
 from gclip_core.last_block import Attended, LastBlock, projected
 from gclip_core.numbering import read_blocks
 from gclip_core.tables import Table
@@ -72,12 +72,15 @@ class Method:
 
     @torch.no_grad()
     def matrix(self, encoded: Encoded, head: int | None = None) -> Tensor:
-        """Entry (i, j): the weight of token j in the output of token i, (1+N, 1+N) float32.
+        """Entry (i, j): the weight of token j in the output of token i, (1+N, 1+N) float32 on the
+        CPU.
 
         ``head`` selects one head instead of the mean over heads. Rows of an attention matrix sum to
         1 (or 2, for a sum of two softmaxes), those of other last blocks to other numbers.
         """
-        return self.last.matrix(self.encoding(encoded), head)
+        if head is not None:
+            check_index("head", head, encoded.backbone.n_heads)
+        return self.last.matrix(self.encoding(encoded), head).cpu()
 
 
 def gclip(

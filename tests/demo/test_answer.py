@@ -14,7 +14,7 @@ from demo import backbones, segment
 from demo.answer import IN_VIEW, PIECES, SWITCHES, Piece
 from demo.scene import Scene
 from demo.settings import Settings
-from gclip_core import GclipError, inspection
+from gclip_core import GclipError
 from gclip_core.backbones.load import WEIGHTS_FOLDER
 from tests.demo.photos import OTHER, SMALL, USUAL, numbers, scene, small_dog
 from tests.demo.visitor import FailedError, Visitor
@@ -76,7 +76,7 @@ def test_pieces_have_a_value_for_every_switch(base: str, bases: dict[str, Scene]
         mask = current.with_settings(**on).mask()
         assert (numbers(canvas["masks"][n]["mask"]) == mask.labels.byte().numpy()).all()
         assert canvas["masks"][n]["title"] == mask.method.title
-        matrix = inspection.last_attention(current.encoded, mask.method)[1:, 1:]
+        matrix = mask.method.matrix(current.encoded)[1:, 1:]
         shares = (matrix / matrix.amax(1, keepdim=True)).sqrt().numpy()
         assert np.abs(numbers(looks["matrices"][n]) / 255 - shares).max() < 0.035, "16 levels"
     for name, idea in (("attention_text", "amf"), ("attention", "cs"), ("norms", "cs")):

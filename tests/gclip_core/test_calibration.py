@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gclip_core import ImageError, Segmenter, inspection
+from gclip_core import ImageError, Segmenter
 from gclip_core.relatives import METHODS, calibration
 from tests import reference
 from tests.models import normalised, picture, tiny_backbone
@@ -73,7 +73,7 @@ def test_few_patches() -> None:
     """SC-CLIP refuses fewer than 31 patches with a message."""
     segmenter = Segmenter(tiny_backbone(22), short_side=40)
     assert segmenter.dense_features(picture(40, 56), METHODS["scclip"]).shape[:2] == (5, 7)
-    for ask in (segmenter.dense_features, inspection.last_attention):
+    for ask in (segmenter.dense_features, lambda one, method: method.matrix(one)):
         with pytest.raises(ImageError, match="at least 31 patches.*only 30"):
             ask(segmenter.encode(picture(40, 48)), METHODS["scclip"])
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gclip_core import Encoded, Segmenter, gclip, inspection
+from gclip_core import Encoded, Segmenter, gclip
 from gclip_core.relatives import METHODS
 from gclip_core.relatives.calibration import Calibration
 from gclip_core.relatives.proxy import dino
@@ -68,7 +68,7 @@ def test_last_attention(name: str) -> None:
     middle = segmenter.report(trunk, gclip()).fusion.blocks if name == "gclip" else ()
     matrices = reference.fused_maps(tower, name, xs, GRID, middle)
     for head, expected in {None: sum(matrices) / 4, 3: matrices[3]}.items():
-        matrix = inspection.last_attention(trunk, METHODS[name], head)
+        matrix = METHODS[name].matrix(trunk, head)
         assert torch.allclose(matrix.double(), expected, atol=1e-5)
 
 
@@ -83,7 +83,7 @@ def test_calibrated_last_attention(name: str, head: int | None) -> None:
     )
     repair = reference.mended(torch.eye(35).double(), steps.outliers, GRID, name)
     expected = steps.after @ (first @ steps.before @ repair + second) / 2
-    matrix = inspection.last_attention(trunk, METHODS[name], head)
+    matrix = METHODS[name].matrix(trunk, head)
     assert torch.allclose(matrix[1:, 1:].double(), expected, atol=1e-5)
     assert matrix[0].tolist() == [1] + 35 * [0], "the class token keeps to itself"
     assert matrix[1:, 0].abs().max() == 0

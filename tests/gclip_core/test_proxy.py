@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from gclip_core import Segmenter, attention, inspection
+from gclip_core import Segmenter, attention
 from gclip_core.relatives import METHODS, proxy
 from gclip_core.relatives.proxy import Proxy
 from tests import reference
@@ -53,7 +53,7 @@ def test_parity(
     expected = reference.projected(tower, z)
     assert features.shape[:2] == dino.shape[:2]
     assert reference.worst_cosine(features.flatten(0, 1), expected) >= 0.999999
-    matrix = inspection.last_attention(encoded, method, head=1).double()
+    matrix = method.matrix(encoded, head=1).double()
     (h, w), (H, W) = encoded.grid, dino.shape[:2]
     up, down = (
         torch.kron(resize(h, H), resize(w, W))

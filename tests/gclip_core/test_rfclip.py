@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from gclip_core import Segmenter, inspection
+from gclip_core import Segmenter
 from gclip_core.relatives import METHODS, rfclip
 from tests import reference
 from tests.models import enlarge_channel, normalised, picture, tiny_backbone
@@ -29,5 +29,5 @@ def test_parity(
     features = segmenter.dense_features(encoded, RFCLIP).flatten(0, 1)
     assert reference.worst_cosine(features, reference.projected(tower, z)) >= 0.99999
     for head, expected in {None: sum(weights) / 4, 2: weights[2]}.items():
-        matrix = inspection.last_attention(encoded, RFCLIP, head)
+        matrix = RFCLIP.matrix(encoded, head)
         assert torch.allclose(matrix[1:, 1:].double(), expected, atol=1e-4)

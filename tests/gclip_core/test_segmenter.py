@@ -234,7 +234,7 @@ def test_own_cs(method: Method) -> None:
     segmenter = segmenter_of(with_channel())
     clean = segmenter.encode(IMAGE)
     own, other = (m.encoding(clean) for m in (method, gclip(cs_blocks=[2])))
-    for ask in (segmenter.dense_features, inspection.last_attention):
+    for ask in (segmenter.dense_features, lambda one, method: method.matrix(one)):
         expected = ask(own, method)
         assert torch.equal(ask(clean, method), expected)
         assert torch.equal(ask(other, method), expected)
@@ -301,7 +301,7 @@ def test_unusable_settings(settings: dict[str, Any]) -> None:
         (lambda _, it: inspection.received(it, [99]), "0 to 11"),
         (lambda _, it: inspection.attention_map(it, 12), "0 to 11"),
         (lambda _, it: inspection.attention_map(it, 0, 4), "0 to 3"),
-        (lambda _, it: inspection.last_attention(it, gclip(), 0.0), "0 to 3"),
+        (lambda _, it: gclip().matrix(it, 0.0), "0 to 3"),
     ],
 )
 def test_unusable_requests(

@@ -2,6 +2,7 @@
 
 import inspect
 import io
+import json
 import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -110,6 +111,7 @@ def figure(scene: Scene, kind: str) -> bytes:
 FILES: dict[str, tuple[str, Callable[[Scene], bytes]]] = {
     "mask": ("mask.png", lambda scene: mask_png(scene.mask(), scene.colours)),
     "cutouts": ("cut-outs.zip", cutouts_zip),
+    "coco": ("coco.json", lambda scene: json.dumps(scene.mask().to_coco("photo.jpg")).encode()),
     "png": ("figure.png", lambda scene: figure(scene, "png")),
     "pdf": ("figure.pdf", lambda scene: figure(scene, "pdf")),
     "grid": ("methods.png", compare.figure),
@@ -120,7 +122,7 @@ FILES: dict[str, tuple[str, Callable[[Scene], bytes]]] = {
 def made(scene: Scene, name: str) -> bytes:
     """The content of one of FILES. Raises GclipError if the photo is too narrow for a figure."""
     width, height = scene.photo.picture.size
-    if name not in ("mask", "cutouts") and height > limits.MAX_ASPECT * width:
+    if name in ("png", "pdf", "grid") and height > limits.MAX_ASPECT * width:
         raise GclipError(
             f"A figure needs a photo at most {limits.MAX_ASPECT} times as high as wide, not "
             f"{width} × {height}. Cut it, or save the mask instead."

@@ -12,6 +12,7 @@ import { drawForm } from "./form.js";
 import { drawLearn } from "./learn.js";
 import * as photos from "./photos.js";
 import { drawShare } from "./share.js";
+import { recall } from "./shared.js";
 import * as shown from "./shown.js";
 import { drawStrip } from "./strip.js";
 import { Client } from "./vendor/gradio-client.js";
@@ -174,6 +175,9 @@ export function queryOf(from, { isShared = false, withPhoto = true } = {}) {
   return query;
 }
 
+/** In the frame of a Space, whose address a reload forgets. */
+const isFramed = self !== top;
+
 function write(isNew) {
   const query = queryOf(state);
   for (const [name, value] of new URLSearchParams(location.search))
@@ -184,11 +188,14 @@ function write(isNew) {
   } catch {
     // Safari refuses more than a hundred in half a minute, such as from a held key.
   }
+  if (isFramed) recall("address", query.toString());
 }
 
 /** Back, reload and a link: the address is read. */
 function open() {
-  const [opened, note] = read(location.search, history.state?.kept);
+  const isLink = [...new URLSearchParams(location.search).keys()].some((n) => !n.startsWith("__"));
+  const query = isFramed && !isLink ? recall("address") : location.search;
+  const [opened, note] = read(query ?? "", history.state?.kept);
   state = opened;
   sending = null;
   left = history.state?.left ?? null;

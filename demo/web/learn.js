@@ -1,23 +1,11 @@
 // The tab Learn: four steps on one photo. Each asks for a guess, then shows what happened.
 import { change, compare, FACTS } from "./app.js";
-import { make } from "./shared.js";
+import { make, recall } from "./shared.js";
 import { drawStrip } from "./strip.js";
 
 /** The guesses by step; a reload keeps them. */
-const guesses = (() => {
-  try {
-    return JSON.parse(sessionStorage.getItem("gclip-guesses")) ?? [];
-  } catch {
-    return []; // this browser stores nothing
-  }
-})();
-function keep() {
-  try {
-    sessionStorage.setItem("gclip-guesses", JSON.stringify(guesses));
-  } catch {
-    // They are kept until the page is closed.
-  }
-}
+const guesses = recall("guesses") ?? [];
+const keep = () => recall("guesses", guesses);
 
 export function drawLearn(section, intro) {
   const { lessons, options } = FACTS;

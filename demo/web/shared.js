@@ -11,6 +11,15 @@ export const inside = (element) => ({
 /** @param {string} tag @returns {any} */
 export const make = (tag, className = "", text = "") =>
   Object.assign(document.createElement(tag), { className, textContent: text });
+/** A value that this tab of the browser keeps for a reload, where it may; sets it if one is given. */
+export function recall(name, value) {
+  try {
+    if (value !== undefined) sessionStorage.setItem(`gclip-${name}`, JSON.stringify(value));
+    return JSON.parse(sessionStorage.getItem(`gclip-${name}`));
+  } catch {
+    return null; // this browser stores nothing
+  }
+}
 /** Whether this visitor wants less motion. */
 export const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 export const clamp = (value, least, most) => Math.min(Math.max(value, least), most);

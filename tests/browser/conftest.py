@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Request, WebError, expect
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, Request, WebError, expect
 
 from gclip_core import assets
 from tests.browser import CHROMIUM, chromium
@@ -170,12 +170,12 @@ def switch(page: Page, idea: str, part: str = "canvas") -> Locator:
     return page.locator(f"#{part}").get_by_role("switch", name=idea)
 
 
-def words(page: Page) -> Locator:
+def words(page: Page | FrameLocator) -> Locator:
     """The box of words."""
     return page.locator("#typed")
 
 
-def type_words(page: Page, text: str) -> None:
+def type_words(page: Page | FrameLocator, text: str) -> None:
     words(page).fill(text)
     words(page).press("Enter")
 

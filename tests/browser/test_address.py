@@ -140,6 +140,23 @@ def test_old_links(visitor: Visit, url: str) -> None:
     expect(legend(page)).to_have_text(["dog", "sky", "background"])
 
 
+def test_frame(visitor: Visit, url: str) -> None:
+    """In the frame of a Space, a reload restores what was there."""
+    page = visitor(**FLOWER)
+    page.goto(f"{url}/health")
+    page.set_content("<iframe width=1200 height=800></iframe>")
+    frame = page.frame_locator("iframe")
+    for text in ("", "sky, tree"):
+        page.locator("iframe").evaluate(
+            f"frame => frame.src = '{url}/?__theme=dark&__n={len(text)}'"
+        )
+        expect(frame.locator("#canvas[data-answers]")).to_be_visible()
+        if not text:
+            type_words(frame, "sky, tree")
+            expect(frame.locator("#canvas .entry bdi").first).to_have_text("sky")
+    expect(frame.locator("#typed")).to_have_value("sky, tree")
+
+
 def test_shared_photo(flower: Page, visitor: Visit, url: str) -> None:
     """A link includes the photo only if its owner chose so, and never the next photo; once the
     server has lost it, a sentence says so."""

@@ -2,14 +2,18 @@
 ask for a password, or have no TLS."""
 
 import re
-from contextlib import suppress
+import socket
+from contextlib import ExitStack, suppress
 from io import BytesIO
+from socketserver import BaseRequestHandler, ThreadingTCPServer
+from threading import Thread
 
 import httpx
 import pytest
 from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
+from demo.store import MAX_OF_ADDRESS
 from gclip_core import assets
 from tests.browser import PLAIN_HTTP
 from tests.browser.conftest import (
@@ -29,7 +33,6 @@ from tests.browser.conftest import (
     type_words,
     words,
 )
-from tests.demo import visitor as server_of
 from tests.demo.visitor import Server, serving
 from tests.pictures import encoded, png_bomb
 
@@ -69,6 +72,7 @@ def test_files(flower: Page) -> None:
     for tab, button, name in (
         ("Share", "Mask (indexed PNG)", "mask.png"),
         ("Share", "Cut-outs (zip)", "cut-outs.zip"),
+        ("Share", "Annotations (COCO)", "coco.json"),
         ("Compare", "Save as one figure", "methods.png"),
     ):
         turn_to(flower, tab)
@@ -216,33 +220,70 @@ def uploads(sent: list[Request]) -> int:
     return sum(request.method == "POST" and request.url.endswith("/photos") for request in sent)
 
 
-def test_lost_photo(visitor: Visit, sent: list[Request], monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the server has lost a photo, and when it was killed and started again, an open page goes
-    on with its photo, words and tab: it sends the photo again, unasked."""
-    with serving("--quiet") as server:
-        page = visitor(at=server.url, **FLOWER)
+class Relay(ThreadingTCPServer):
+    """One address in front of servers: connections go to the one at ``port``."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int) -> None:
+        super().__init__(("127.0.0.1", 0), Connection)
+        self.port, self.wires = port, list[socket.socket]()
+        Thread(target=self.serve_forever, daemon=True).start()
+
+    def move(self, port: int) -> None:
+        """Sends visitors to another server from now on."""
+        self.port = port
+        for wire in self.wires:
+            with suppress(OSError):
+                wire.shutdown(socket.SHUT_RDWR)
+
+
+class Connection(BaseRequestHandler):
+    server: Relay
+
+    def handle(self) -> None:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.server.port)) as there:
+            self.server.wires.append(there)
+            Thread(target=forward, args=(self.request, there), daemon=True).start()
+            forward(there, self.request)
+
+
+def forward(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(2**16):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("change", ["full", "killed", "moved"])
+def test_photo_is_sent_again(change: str, visitor: Visit, sent: list[Request]) -> None:
+    """An open page goes on with its photo, words and tab when the server has dropped the photo for
+    others, was killed and started again, or another server has taken its place."""
+    with ExitStack() as servers:
+        server = servers.enter_context(serving("--quiet"))
+        relay = servers.enter_context(Relay(server.port))
+        servers.callback(relay.shutdown)
+        page = visitor(at=f"http://127.0.0.1:{relay.server_address[1]}", **FLOWER)
         after(page, lambda: give(page, encoded(picture(), "PNG")))
         after(page, lambda: type_words(page, "dog, grass, sky"))
-        assert uploads(sent) == 1
-        (stored,) = server.folder.rglob(found(r"photo=(\w+)", page.url))
-        stored.unlink()
-        turn_to(page, "How it works")
-        assert uploads(sent) == 2
-        server.process.kill()
-        server.process.wait()
-        turn_to(page, "Segment")  # what was seen is still there
+        if change == "full":
+            other = encoded(picture(width=8), "PNG")
+            for number in range(MAX_OF_ADDRESS):
+                httpx.post(f"{server.url}/photos", content=other + number.to_bytes(2))
+        if change == "killed":
+            server.process.kill()
+            type_words(page, "dog, grass")
+            expect(page.locator("#toast")).to_contain_text("does not respond")
+        if change != "full":
+            relay.move(servers.enter_context(serving("--quiet")).port)
         type_words(page, "dog, grass")
-        expect(page.locator("#toast")).to_contain_text("does not respond")
-        monkeypatch.setattr(server_of, "free_port", lambda: server.port)
-        with serving("--quiet"):
-            settled(page)
-            expect(legend(page)).to_have_text(["dog", "grass", "background"])
-            assert uploads(sent) == 3
-            turn_to(page, "Compare")
-            expect(page.locator("#canvas img")).to_have_attribute("src", re.compile("^blob:"))
-            page.reload()
-            settled(page)
-            assert "tab=compare" in page.url and uploads(sent) == 3
+        settled(page)
+        expect(legend(page)).to_have_text(["dog", "grass", "background"])
+        turn_to(page, "How it works")
+        expect(page.locator("#canvas img")).to_have_attribute("src", re.compile("^blob:"))
+        page.reload()
+        settled(page)
+        assert "tab=how" in page.url and uploads(sent) == 2
 
 
 def test_plain_http(visitor: Visit, url: str) -> None:

@@ -39,8 +39,8 @@ class Lesson:
     drawn: str = ""
 
 
-OFF = {"amf": False, "cs": False}
-AMF = {"amf": True, "cs": False}
+OFF = {"amf": False, "cs": False, "words": ", ".join(PHOTO.names)}
+AMF = OFF | {"amf": True}
 LESSONS = {
     "patches": Lesson(
         "A word for every patch",
@@ -85,7 +85,7 @@ LESSONS = {
         "undamaged model. AMF, CS and the rest of GCLIP are 60 lines of code: "
         "`gclip_core/minimal.py`. Now try your own photo.",
         AMF | {"backbone": DAMAGED},
-        {"amf": True, "cs": True, "backbone": DAMAGED},
+        AMF | {"cs": True, "backbone": DAMAGED},
     ),
 }
 """Steps by name."""

@@ -14,7 +14,7 @@ from evaluation import photos
 from gclip_core import GclipError, gclip, inspection
 from gclip_core.segmenter import Segmenter
 
-EXAMPLES = "flower", "teddy", "dog", "china"
+EXAMPLES = "teddy-part", "flower", "dog", "china"
 ABOUT = """# GCLIP
 Masks of any words from a frozen CLIP. **AMF** averages the attention of the last block with that of
 the blocks below; **CS** scales down one outlier channel, which the damaged copy has."""

@@ -39,8 +39,8 @@ from gclip_core.words.vocabulary import (
     with_nearest,
 )
 
-OPENING = "china"
-"""The photo that the page opens with, unless a link names another."""
+OPENING = "teddy-part"
+"""The photo that the page opens with, unless a link names another; AMF improves its mask."""
 LEAST_SHARE = 0.0005
 """The least share of a photo that is not shown as 0.0 %."""
 NOT_SURE = 0.6

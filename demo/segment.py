@@ -26,7 +26,7 @@ from demo.drawing import (
     url_of,
 )
 from demo.fits import probabilities
-from demo.scene import LEAST_SHARE, Scene, coarser
+from demo.scene import LEAST_SHARE, OPENING, Scene, coarser
 from demo.space import NOT_LENT, REASONS
 from evaluation.metric import WordScores
 from gclip_core import BACKBONES, inspection
@@ -37,8 +37,7 @@ from gclip_core.words.background import is_typed
 
 HARDLY = 0.01
 """A smaller share of the pixels, or change of the mIoU, is hardly a change."""
-AMF_AT_WORK = "teddy"
-"""A photo whose mask AMF improves."""
+CHOSEN = "Chosen because AMF helps here; most photos change little."
 
 
 def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
@@ -58,13 +57,12 @@ def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
             side(scene, mask, score) | {"notes": [] if pair else notes(scene, mask)}
             for mask, score in zip(masks, scores, strict=True)
         ],
-        "switches": [] if pair else switches(scene),
+        "switches": [] if pair else switches(scene, masks, scores),
         "ideas": [idea.upper() for idea in ideas],
         "idea": max(0, len(ideas) - 1),
         "metric": metric(scene, scores[-1]),
         "grid": scene.grid,
         "sentences": sentences(scene, masks, scores, ideas),
-        "idle": {} if pair else idle(scene),
         "banner": {} if pair else banner(scene),
     }
 
@@ -94,10 +92,37 @@ def metric(scene: Scene, score: WordScores | None) -> list[str]:
     return ["mIoU", f"({len(scored)} of {n} words)" if len(scored) < n else ""]
 
 
-def switches(scene: Scene) -> list[dict[str, Any]]:
-    """AMF and CS, and whether each is idle, which means that it cannot change this mask."""
-    ideas = scene.ideas if scene.settings.method == "gclip" else ()
-    return [{"name": idea.upper(), "isIdle": idea not in ideas} for idea in ("amf", "cs")]
+def switches(
+    scene: Scene, masks: Sequence[Segmentation] = (), scores: Sequence[WordScores | None] = ()
+) -> list[dict[str, Any]]:
+    """AMF and CS, whether each is idle, which means that it cannot change this mask, and what a
+    press on it says: why it changes nothing or next to nothing, and where it does more."""
+    if scene.settings.method != "gclip":
+        text = f"AMF and CS are parts of GCLIP; {scene.method.title} has neither."
+        why = {"text": text, "action": "Back to GCLIP", "settings": {"method": "gclip"}}
+        return [{"name": name, "isIdle": True, "why": why} for name in ("AMF", "CS")]
+    amf, cs = dict[str, Any](), dict[str, Any]()
+    pair = [*zip(masks, scores, strict=True)][-2:]
+    if pair and differing(*pair) < HARDLY:
+        amf = {
+            "text": f"AMF hardly changes this mask ({percent(differing(*pair))}).",
+            "action": "See AMF at work",
+            "settings": {"photo": OPENING},
+            "opens": "swipe",
+        }
+    if "cs" not in scene.ideas:
+        where = " before the last block" if scene.report.outlier_blocks else ""
+        copy = "copy" if scene.segmenter.backbone.known else "model"
+        cs = {
+            "text": f"CS has nothing to repair: no outlier channel{where}.",
+            "action": f"See CS on a damaged {copy}",
+            "settings": {"backbone": DAMAGED, "cs": True},
+            "opens": "swipe",
+        }
+    return [
+        {"name": "AMF", "isIdle": False, "why": amf},
+        {"name": "CS", "isIdle": bool(cs), "why": cs},
+    ]
 
 
 def sentences(
@@ -105,19 +130,15 @@ def sentences(
     masks: Sequence[Segmentation],
     scores: Sequence[WordScores | None],
     ideas: Sequence[str],
-) -> list[list[dict[str, Any]]]:
-    """For each idea and each mask, what the idea changes; or how two methods differ.
+) -> list[list[str]]:
+    """For each idea and each mask, what the idea changes; or how two methods differ."""
 
-    Where AMF hardly changes the mask, a press leads to a photo where it does.
-    """
-
-    def between(before: int, after: int, idea: str = "", is_on: bool = True) -> dict[str, Any]:
+    def between(before: int, after: int, idea: str = "", is_on: bool = True) -> str:
         pair = [(masks[i], scores[i]) for i in (before, after)]
-        text = difference(scene.names, *pair, idea, is_on).replace(" %", "\u00a0%")
-        if idea == "AMF" and hardly_differ(*pair) and scene.photo.name != AMF_AT_WORK:
-            way = {"action": "See AMF at work", "settings": {"photo": AMF_AT_WORK}}
-            return {"text": text, "opens": "changes"} | way
-        return {"text": text}
+        text = difference(scene.names, *pair, idea, is_on)
+        if idea == "AMF" and text and scene.photo.name == OPENING:
+            text += f" {CHOSEN}"
+        return text.replace(" %", "\u00a0%")
 
     if not ideas:
         return [[between(0, 1)] * 2]
@@ -138,23 +159,18 @@ def differing(before: Scored, after: Scored) -> float:
     return float((before[0].labels != after[0].labels).double().mean())
 
 
-def hardly_differ(before: Scored, after: Scored) -> bool:
-    first, last = before[1], after[1]
-    gain = abs(last.miou - first.miou) if first and last else 0.0
-    return max(differing(before, after), gain) < HARDLY
-
-
 def difference(
     names: tuple[str, ...], before: Scored, after: Scored, idea: str = "", is_on: bool = True
 ) -> str:
-    """One sentence on what an idea changes, or would change, or on how two methods differ."""
-    subject, share = idea or after[0].method.title, percent(differing(before, after))
+    """One sentence on what an idea changes, or would change, or on how two methods differ; none if
+    they hardly do."""
+    if (share := differing(before, after)) < HARDLY:
+        return ""
+    subject = idea or after[0].method.title
     would, s = ("", "s") if is_on else ("would ", "")
-    if hardly_differ(before, after):
-        verb = f"{would}hardly change{s} this mask" if idea else "hardly differs from GCLIP here"
-        return f"{subject} {verb} ({share})."
     verb = f"{would}change{s}" if idea else "differs from GCLIP in"
-    sentence, (first, last) = f"{subject} {verb} {share} of the pixels", (before[1], after[1])
+    sentence = f"{subject} {verb} {percent(share)} of the pixels"
+    first, last = before[1], after[1]
     if first and last:
         most = max(first.iou, key=lambda c: abs(last.iou[c] - first.iou[c]))
         start, end = f"{100 * first.iou[most]:.1f}", f"{100 * last.iou[most]:.1f}"
@@ -185,23 +201,6 @@ def notes(scene: Scene, mask: Segmentation) -> list[str]:
 
 def quoted(words: Sequence[str]) -> str:
     return ", ".join(f"“{word}”" for word in words[:5])
-
-
-def idle(scene: Scene) -> dict[str, Any]:
-    """Why a switch is idle, and what to do about it; empty if neither is."""
-    if scene.settings.method != "gclip":
-        text = f"AMF and CS are parts of GCLIP; {scene.method.title} has neither."
-        return {"text": text, "action": "Back to GCLIP", "settings": {"method": "gclip"}}
-    if "cs" in scene.ideas:
-        return {}
-    where = " before the last block" if scene.report.outlier_blocks else ""
-    model = scene.segmenter.backbone
-    return {
-        "text": f"CS has nothing to repair: no outlier channel{where}.",
-        "action": "See CS on a damaged copy" if model.known else "See CS on a damaged model",
-        "settings": {"backbone": DAMAGED, "cs": True},
-        "opens": "swipe",
-    }
 
 
 def banner(scene: Scene) -> dict[str, Any]:

@@ -41,7 +41,7 @@ from evaluation import photos
 from gclip_core import GclipError, __version__
 
 WEB = Path(__file__).parent / "web"
-EXAMPLES = ("flower", "raccoon", "china", "panda", "teddy", "dog")
+EXAMPLES = (scene.OPENING, "flower-part", "china", "dog", "raccoon", "panda-part")
 """The shipped photos whose masks reach 60 % mIoU, best first."""
 FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
 SIDES = {"preview": 480, "thumb": 176}
@@ -147,6 +147,7 @@ def index(web: str) -> str:
         "schema": Settings.model_json_schema()["properties"],
         "settings": Settings(backbone=backbones.HOST.backbone).model_dump(),
         "opening": scene.OPENING,
+        "damaged": backbones.DAMAGED,
         "pieces": {name: [one.tab, one.ignores] for name, one in PIECES.items()},
         "examples": [
             {"name": name, "url": f"photos/{name}?thumb", "caption": shipped[name].title}

@@ -29,7 +29,8 @@ class ShippedPhoto:
     ``words`` are the classes, the main one first, each a name followed by its synonyms; ``text``
     has one word of each, as a person would type them. ``regions`` are polygons in the order of
     painting: the index of the word, or ``IGNORE``, and (x, y) corners in pixels. ``size`` is
-    (height, width).
+    (height, width). A photo that ``is_part`` of another one was chosen to be shown, and is not
+    evaluated.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ShippedPhoto:
     words: tuple[tuple[str, ...], ...]
     text: str
     regions: tuple[tuple[int, tuple[tuple[int, int], ...]], ...]
+    is_part: bool = False
 
     @property
     def path(self) -> Path:
@@ -67,23 +69,34 @@ class ShippedPhoto:
 def shipped_photos() -> Mapping[str, ShippedPhoto]:
     """Every photo that ships, by name."""
     read = json.loads(assets.path("photos", "photos.json").read_text(encoding="utf-8"))
-    return MappingProxyType({name: _photo(name, entry) for name, entry in read.items()})
+    whole = {name: read.get(entry.get("of"), {}) | entry for name, entry in read.items()}
+    return MappingProxyType({name: _photo(name, entry) for name, entry in whole.items()})
 
 
 def _photo(name: str, entry: dict) -> ShippedPhoto:
     words = tuple(tuple(w.strip() for w in word.split(";")) for word in entry["words"])
     index = {synonyms[0]: i for i, synonyms in enumerate(words)} | {"": IGNORE}
-    regions = [
-        (index[word], tuple(tuple(map(int, corner.split(","))) for corner in points.split()))
-        for word, points in entry["regions"]  # points as SVG writes them: "x,y x,y x,y"
-    ]
-    size, text = tuple(entry["size"]), entry.get("text", ", ".join(names[0] for names in words))
-    return ShippedPhoto(name, entry["title"], entry["credit"], size, words, text, tuple(regions))
+    height, width = entry["size"]
+    left, top, right, bottom = entry.get("box", (0, 0, width, height))
+    regions = []
+    for word, points in entry["regions"]:  # points as SVG writes them: "x,y x,y x,y"
+        corners = (map(int, corner.split(",")) for corner in points.split())
+        regions.append((index[word], tuple((x - left, y - top) for x, y in corners)))
+    return ShippedPhoto(
+        name,
+        entry["title"],
+        entry["credit"],
+        (bottom - top, right - left),
+        words,
+        entry.get("text", ", ".join(names[0] for names in words)),
+        tuple(regions),
+        is_part="of" in entry,
+    )
 
 
 def shipped_set() -> LabelledSet:
     """The photos that ship as a data set; its classes are the words of all photos."""
-    photos = shipped_photos().values()
+    photos = [photo for photo in shipped_photos().values() if not photo.is_part]
     classes = _classes(words for photo in photos for words in photo.words)
     index = {known.name: number for number, known in enumerate(classes)}
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from demo.plots import save, styled
+from demo.scene import OPENING
 from evaluation import metric
 from evaluation.photos import shipped_photos
 from gclip_core import Segmenter, gclip, load_backbone
@@ -22,8 +23,6 @@ from tests.browser import chromium
 from tests.demo.visitor import serving
 
 BACKBONE, PHOTO = "built-in-damaged", "flower"
-TEDDY = (140, 0, 639, 375)
-"""The part of the photo of the teddy bear that README's first picture shows."""
 
 
 def main() -> None:
@@ -36,9 +35,9 @@ def main() -> None:
 
 
 def amf() -> dict[str, Image.Image]:
-    """Part of a photo, and its masks without and with AMF, as the page draws them."""
+    """The page's first photo, and its masks without and with AMF, as the page draws them."""
     switches = {"Without AMF": (False, False), "With AMF": (True, False)}
-    return masks("built-in", "teddy", TEDDY, switches, background=True, refine="guided")
+    return masks("built-in", OPENING, switches, background=True, refine="guided")
 
 
 def ideas() -> dict[str, Image.Image]:
@@ -49,21 +48,18 @@ def ideas() -> dict[str, Image.Image]:
         "CS": (False, True),
         "AMF and CS": (True, True),
     }
-    return masks(BACKBONE, PHOTO, None, switches)
+    return masks(BACKBONE, PHOTO, switches)
 
 
 def masks(
     backbone: str,
     name: str,
-    box: tuple[int, int, int, int] | None,
     switches: dict[str, tuple[bool, bool]],
     **options: Any,
 ) -> dict[str, Image.Image]:
-    """A shipped photo, or a part of it, and its masks, by titles with their scores."""
+    """A shipped photo and its masks, by titles with their scores."""
     photo = shipped_photos()[name]
-    picture, truth = photo.image().crop(box), photo.labels()
-    if box:
-        truth = truth[box[1] : box[3], box[0] : box[2]]
+    picture, truth = photo.image(), photo.labels()
     segmenter = Segmenter(load_backbone(backbone))
     encoded = segmenter.encode(picture)
     colours = palette.colours(photo.words)

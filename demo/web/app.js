@@ -41,6 +41,8 @@ const MOST_PIECES = 400;
 export let state = { ...DEFAULTS };
 /** The state before an example, a lesson or a link in a note took the visitor's place. */
 let left = null;
+/** The state in which a simulation was opened, or null. */
+let origin = null;
 /** Typed words that others have replaced. */
 let undone = "";
 /** Pieces by key, the oldest first. */
@@ -55,6 +57,14 @@ export function change(values) {
     sending.words = values.words; // typed for the photo that is on its way
     return;
   }
+  const { backbone = before.backbone } = values;
+  if (backbone === FACTS.damaged && before.backbone !== backbone) origin = before;
+  // A simulation ends with the photo that it was opened on, or with a newer one of the visitor.
+  if (before.backbone === FACTS.damaged && backbone !== FACTS.damaged && !isUpload(before.photo))
+    if (origin && origin.photo !== before.photo) {
+      const { photo, words, marks } = origin;
+      values = { photo, words, marks, ...values };
+    }
   const next = { ...state, ...values };
   const isOther = next.photo !== before.photo;
   if (isOther && !("words" in values)) next.words = "";
@@ -184,7 +194,7 @@ function write(isNew) {
     if (name.startsWith("__")) query.set(name, value);
   const kept = state.words.length > MOST_IN_ADDRESS ? { words: state.words } : {};
   try {
-    history[isNew ? "pushState" : "replaceState"]({ kept, left }, "", `?${query}`);
+    history[isNew ? "pushState" : "replaceState"]({ kept, left, origin }, "", `?${query}`);
   } catch {
     // Safari refuses more than a hundred in half a minute, such as from a held key.
   }
@@ -199,6 +209,7 @@ function open() {
   state = opened;
   sending = null;
   left = history.state?.left ?? null;
+  origin = history.state?.origin ?? null;
   if (note) toast(note);
   draw();
   ask();

@@ -103,7 +103,7 @@ export function drawCanvas(element) {
     answer = value;
     masks = decoded;
     restore();
-    offer(".idle", value.idle);
+    offer(".idle", {});
     fillLegend($(".legend"), value.classes, (label) => {
       chosen.label = chosen.label === label ? null : label;
       free(); // or its attention would hide the word
@@ -190,9 +190,11 @@ export function drawCanvas(element) {
     };
   }
 
-  /** An idle switch leads to why it is idle. */
+  /** A press on a switch that changes nothing, or next to nothing, says why in a note beside it. */
   function follow(idea, isIdle) {
-    if (isIdle) return $(".idle button").focus();
+    const { why } = answer.switches.find(({ name }) => name === idea);
+    offer(".idle", $(".idle").hidden || !isIdle ? why : {});
+    if (isIdle) return;
     const index = answer.ideas.indexOf(idea);
     // Swipe shows both masks of its idea: a press asks for one of them.
     if (chosen.mode === "swipe" && chosen.idea === index) chosen.mode = "";
@@ -241,7 +243,7 @@ export function drawCanvas(element) {
     const [before, after] = pair();
     const isNone = labelToCut() === null;
     const none = isNone ? "None of these words was found in this photo." : "";
-    const sentence = sentences[chosen.idea][shown()];
+    const sentence = isNone ? "" : sentences[chosen.idea][shown()];
     plain.setAttribute("aria-pressed", false);
     drawSwitches($(".ideas"), answer.switches, follow);
     sides.forEach((button, side) => {
@@ -257,9 +259,9 @@ export function drawCanvas(element) {
     $(".chip dfn").hidden = isSwipe || !left.includes("IoU"); // the line is in its way
     write(".chip.right", isSwipe ? chipOf(after) : "");
     offer(".banner", { ...banner, text: [none, banner.text].filter(Boolean).join(" ") }); // in view
-    offer(".sentence", isNone ? {} : sentence);
+    write(".sentence", sentence);
     write(".notes", answer.masks[shown()].notes.join(" "));
-    if (told !== (none || sentence.text)) $(".live").textContent = told = none || sentence.text;
+    if (told !== (none || sentence)) $(".live").textContent = told = none || sentence;
     split.hidden = !isSwipe;
     pad.hidden = isSwipe;
     const seen = (chosen.mode ? [before, after] : [shown()]).map((i) => answer.masks[i]);
@@ -490,6 +492,7 @@ export function drawCanvas(element) {
   const pin = (patch) => change({ patch });
   function free() {
     Object.assign(chosen, { hovered: null, box: null });
+    offer(".idle", {});
     isDrawing(false);
     if (state.patch !== null) pin(null);
     else if (answer) look();

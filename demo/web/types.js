@@ -21,9 +21,8 @@
  * The piece "canvas": the masks for each state of the ideas (bit i of an index is `ideas[i]`), or,
  * without ideas, two methods. `sentences[i][m]` says what idea i changes in mask m.
  * @typedef {{ of: string, methods: string, photo: string, classes: Word[], masks: Mask[],
- *   switches: { name: string, isIdle: boolean }[], ideas: string[], idea: number, shown?: number,
- *   metric: string[], grid: [number, number], sentences: Offer[][], idle: Offer,
- *   banner: Offer }} Canvas
+ *   switches: { name: string, isIdle: boolean, why: Offer }[], ideas: string[], idea: number, shown?: number,
+ *   metric: string[], grid: [number, number], sentences: string[][], banner: Offer }} Canvas
  *
  * The piece "looks": for each mask, what every patch attends to on a coarser grid.
  * @typedef {{ methods: string, grid: [number, number], matrices: Packed[] }} Looks

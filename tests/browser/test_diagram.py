@@ -71,7 +71,9 @@ def test_block(diagram: Page) -> None:
 
 
 def test_cs(flower: Page) -> None:
-    """On the damaged model the outlier is marked, and CS scales it down."""
+    """On the damaged model the outlier is marked, and CS scales it down. This simulation ends with
+    the photo that it was opened on."""
+    switch(flower, "CS").click(force=True)
     after(flower, flower.get_by_role("button", name="See CS on a damaged copy").click)
     expect(flower.locator("#canvas .banner")).to_contain_text("which CS repairs")
     expect(flower.locator("#canvas .split")).to_be_visible()
@@ -81,3 +83,7 @@ def test_cs(flower: Page) -> None:
     scaled = float(ratio.inner_text().removesuffix("×"))
     after(flower, switch(flower, "CS", "diagram").click, "diagram")
     assert float(ratio.inner_text().removesuffix("×")) > 4 * scaled
+    turn_to(flower, "Segment")
+    after(flower, flower.get_by_role("button", name="Dog", exact=True).click)
+    after(flower, flower.get_by_role("button", name="Back to the undamaged model").click)
+    expect(flower.locator("#canvas img")).to_have_attribute("src", re.compile("^photos/flower"))

@@ -199,7 +199,7 @@ def test_forget(flower: Page) -> None:
     assert flower.request.get(f"{flower.url.split('?')[0]}photos/{name}").status == 404
     flower.reload()
     turn_to(flower, "Segment")
-    expect(flower.locator("#canvas img")).to_have_attribute("src", re.compile("^photos/china"))
+    expect(flower.locator("#canvas img")).to_have_attribute("src", re.compile("^photos/teddy-part"))
 
 
 def test_no_storage(visitor: Visit) -> None:

@@ -189,10 +189,11 @@ def test_shipped_set() -> None:
     """The photos that ship are a set whose classes are the words of all photos."""
     opened = shipped_set()
     assert distinct(opened.classes)
-    assert [sample.name for sample in opened.samples] == list(shipped_photos())
+    whole = [name for name, photo in shipped_photos().items() if not photo.is_part]
+    assert [sample.name for sample in opened.samples] == whole
     names = np.array([known.name for known in opened.classes])
     photo = shipped_photos()["dog"]
-    image, labels = opened.samples[list(shipped_photos()).index("dog")].load()
+    image, labels = opened.samples[whole.index("dog")].load()
     assert (image.height, image.width) == labels.shape
     own = photo.labels()
     assert np.array_equal(labels < 0, own < 0)

@@ -41,6 +41,8 @@ LEAST = 0.3
 ALONE = 0.4
 """Without words, a patch is taken if it is more alike than this."""
 
+OUTSIDE = 5
+"""A patch of a box is not its thing's if it is more alike to this many patches around it."""
 NEGLIGIBLE = 1e-5
 """Classes with a smaller share of the image, all but twenty to forty, are left out."""
 
@@ -114,21 +116,30 @@ def likeness(encoded: Encoded, matches: Matches, own: Tensor) -> Likeness:
 def nearest(alike: Likeness, marks: Iterable[Mark], size: Size) -> Tensor:
     """The likeness of every patch to the nearest of some marks, (h, w) float32; 0 without marks.
 
-    For a box, its patches that are more alike to those inside than to those outside are the marked
-    ones, and no patch outside is like them. Raises GclipError for a mark outside an image of
-    ``size``.
+    Raises GclipError for a mark outside an image of ``size``.
     """
     maps = [torch.zeros(alike.grid)]
     for mark in marks:
         inside = _inside(mark, alike.grid, size)
-        if mark.right is None:
-            maps.append(alike.to(inside.nonzero()[:, 0])[0].unflatten(0, alike.grid))
-            continue
-        to_inside = alike.to(inside.nonzero()[:, 0])
-        contrast = to_inside[:, inside].mean(1) - to_inside[:, ~inside].mean(1)
-        shown = to_inside[contrast >= contrast.mean()].amax(0)
-        maps.append((shown * inside).unflatten(0, alike.grid))
+        of_mark = alike.to(inside.nonzero()[:, 0])
+        if mark.right is not None and not inside.all():
+            of_mark = _boxed(alike, of_mark, inside)
+        maps.append(of_mark.amax(0).unflatten(0, alike.grid))
     return torch.stack(maps).amax(0)
+
+
+def _boxed(alike: Likeness, of_inside: Tensor, inside: Tensor) -> Tensor:
+    """The likeness of every patch to those of a box that show its thing, (patches, N).
+
+    Given the likeness to all that are ``inside``, these are the ones that are more alike to others
+    inside than outside, compared with the mean. A patch outside, or one that is more alike to
+    OUTSIDE patches there, is like none of them.
+    """
+    contrast = of_inside[:, inside].mean(1) - of_inside[:, ~inside].mean(1)
+    of_thing = of_inside[contrast >= contrast.mean()]
+    outside = alike.to((~inside).nonzero()[:, 0])
+    around = outside.topk(min(OUTSIDE, len(outside)), dim=0).values[-1]
+    return of_thing * (inside & (of_thing.amax(0) > around))
 
 
 def _inside(mark: Mark, grid: Grid, size: Size) -> Tensor:

@@ -82,6 +82,8 @@ def test_by_pointing_alone(segmenter: Segmenter, encoded: gclip.Encoded) -> None
     assert at(less, FLOOR) == "" and less.areas() <= one.areas()
     box = segmenter.segment(encoded, "", marks=[Mark.box(200, 100, 400, 450, "bear")])
     inside = box.labels[52:, 152:448]  # and a patch around it, because maps are interpolated
+    every = segmenter.segment(encoded, "", marks=[Mark.box(0, 0, 640, 476, "photo")])
+    assert (every.labels == 0).all()
     assert (box.labels >= 0).sum() == (inside >= 0).sum() > 0
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from gclip_core import blocks
 from gclip_core.backbones.backbone import Backbone
-from gclip_core.errors import VocabularyError, check_choice
+from gclip_core.errors import VocabularyError
 from gclip_core.types import Module
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
@@ -33,9 +33,8 @@ def embed(backbone: Backbone, phrases: Sequence[str], templates: str = "imagenet
 
     It is the normalised mean of the normalised embeddings of the phrase in all sentences of
     ``templates``, a name in ``TEMPLATES``; it is cached. Raises VocabularyError for a phrase that
-    is too long, MethodError for an unknown name.
+    is too long.
     """
-    check_choice("templates", templates, TEMPLATES)
     sentences = TEMPLATES[templates]
     if not phrases:
         return torch.empty(0, backbone.model.visual.proj.shape[1])

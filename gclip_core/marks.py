@@ -18,13 +18,14 @@ marked patch, and leaves the rest to the words.
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import graph
+from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
 from gclip_core.errors import GclipError, VocabularyError, check_between
 from gclip_core.types import Grid, Size
@@ -43,6 +44,8 @@ ALONE = 0.4
 
 OUTSIDE = 5
 """A patch of a box is not its thing's if it is more alike to this many patches around it."""
+COMPARED = 1024
+"""Of larger boxes and surroundings, about as many patches are compared."""
 NEGLIGIBLE = 1e-5
 """Classes with a smaller share of the image, all but twenty to forty, are left out."""
 
@@ -91,6 +94,8 @@ class Likeness:
     roots: Tensor
     features: tuple[Tensor, Tensor]
     grid: Grid
+    of_marks: BoundedCache[Tensor] = field(default_factory=lambda: BoundedCache(100))
+    """The likeness to marks, which methods and further marks share."""
 
     def to(self, patches: Sequence[int] | Tensor) -> Tensor:
         """The likeness of every patch to the given ones: (patches, N), from 0 to 1."""
@@ -118,28 +123,34 @@ def nearest(alike: Likeness, marks: Iterable[Mark], size: Size) -> Tensor:
 
     Raises GclipError for a mark outside an image of ``size``.
     """
-    maps = [torch.zeros(alike.grid)]
-    for mark in marks:
-        inside = _inside(mark, alike.grid, size)
-        of_mark = alike.to(inside.nonzero()[:, 0])
-        if mark.right is not None and not inside.all():
-            of_mark = _boxed(alike, of_mark, inside)
-        maps.append(of_mark.amax(0).unflatten(0, alike.grid))
-    return torch.stack(maps).amax(0)
+    maps = [
+        alike.of_marks.get_or_make((mark, size), lambda mark=mark: _near(alike, mark, size))
+        for mark in marks
+    ]
+    return torch.stack([torch.zeros(alike.grid), *maps]).amax(0)
 
 
-def _boxed(alike: Likeness, of_inside: Tensor, inside: Tensor) -> Tensor:
-    """The likeness of every patch to those of a box that show its thing, (patches, N).
+def _near(alike: Likeness, mark: Mark, size: Size) -> Tensor:
+    """The likeness of every patch to a mark, (h, w).
 
-    Given the likeness to all that are ``inside``, these are the ones that are more alike to others
-    inside than outside, compared with the mean. A patch outside, or one that is more alike to
-    OUTSIDE patches there, is like none of them.
+    Of a box, those patches count that are more alike to others inside than outside, compared with
+    the mean. A patch outside, or one that is more alike to OUTSIDE patches there, is like none.
     """
-    contrast = of_inside[:, inside].mean(1) - of_inside[:, ~inside].mean(1)
-    of_thing = of_inside[contrast >= contrast.mean()]
-    outside = alike.to((~inside).nonzero()[:, 0])
-    around = outside.topk(min(OUTSIDE, len(outside)), dim=0).values[-1]
-    return of_thing * (inside & (of_thing.amax(0) > around))
+    inside = _inside(mark, alike.grid, size)
+    of_mark = alike.to(_some(inside))
+    if mark.right is not None and not inside.all():
+        contrast = of_mark[:, inside].mean(1) - of_mark[:, ~inside].mean(1)
+        of_mark = of_mark[contrast >= contrast.mean()]
+        around = alike.to(_some(~inside))
+        around = around.topk(min(OUTSIDE, len(around)), dim=0).values[-1]
+        of_mark *= inside & (of_mark.amax(0) > around)
+    return of_mark.amax(0).unflatten(0, alike.grid)
+
+
+def _some(chosen: Tensor) -> Tensor:
+    """The chosen patches, of (N,) bool, or a part that is spread evenly."""
+    patches = chosen.nonzero()[:, 0]
+    return patches[:: -(-len(patches) // COMPARED)]
 
 
 def _inside(mark: Mark, grid: Grid, size: Size) -> Tensor:

@@ -192,6 +192,7 @@ METHODS = {
     "resclip": Row("kk+gaussian", blocks=(6, 7, 8, 9), weight=0.4),
     "clearclip": Row("qq"),
     "proxyclip": Row(""),
+    "lposs": Row("identity"),
     "itaclip": Row("qq+kk", residual=True, blocks=(7, 8, 10), weight=0.5, own=True),
     "pearl": Row("aligned qk"),
     "rfclip": Row(""),
@@ -282,6 +283,8 @@ def dense(
         return projected(tower, rfclip(tower, xs[0], grid)[0])
     if name in ("scclip", "sfp"):
         return projected(tower, calibrated_steps(tower, name, xs, grid).z)
+    if name == "lposs":
+        return propagated(dense(tower, "maskclip", xs, grid), grid, dino, patch(tower))
     row, last = METHODS[name], tower.layers - 1
     matrices = fused_maps(tower, name, xs, grid, amf_blocks)
     z = attended(tower, last, matrices, qkv(tower, last, xs[last])[2])
@@ -332,6 +335,36 @@ def proxied(
     to_dino = torch.kron(bilinear_matrix(grid[0], h), bilinear_matrix(grid[1], w))  # (N', N)
     values = [to_dino @ v[1:] for v in qkv(tower, last, x)[2]]
     return attended(tower, last, [A] * tower.heads, values)
+
+
+# --- LPOSS ---------------------------------------------------------------------------------------
+
+
+def patch(tower: Tower) -> int:
+    return tower["conv1.weight"].shape[-1]
+
+
+def propagated(
+    features: Tensor, grid: tuple[int, int], dino: Tensor, patch: float, k: int = 400
+) -> Tensor:
+    """Features (N, E) of a grid after LPOSS on the graph of DINO's patches (h, w, C): one edge at a
+    time; the solution by the inverse of ``I - 0.95 D^-1/2 W D^-1/2``."""
+    h, w = dino.shape[:2]
+    units = torch.stack([row / row.norm() for row in dino.flatten(0, 1).double()])
+    side, s = patch * grid[0] / h, torch.zeros(h * w, h * w, dtype=torch.float64)
+    for i in range(h * w):
+        cosines = [float(units[i] @ unit) for unit in units]
+        for j in sorted(range(h * w), key=lambda j: -cosines[j])[:k]:
+            distance = side * math.hypot(i // w - j // w, i % w - j % w)
+            s[i, j] = max(cosines[j], 0) ** 3 * math.exp(-0.01 * distance)
+    W = s + s.T
+    W.fill_diagonal_(0)
+    degrees = W.sum(1)
+    degrees[degrees == 0] = 1
+    L = torch.eye(h * w).double() - 0.95 * W / torch.outer(degrees, degrees).sqrt()
+    to_dino = torch.kron(bilinear_matrix(grid[0], h), bilinear_matrix(grid[1], w))
+    spread = torch.linalg.inv(L) @ to_dino @ features
+    return spread / spread.norm(dim=1, keepdim=True)
 
 
 # --- RF-CLIP --------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def test_methods(tower: str, name: str) -> None:
     """Every method agrees with the reference."""
     segmenter, trunk, theirs, xs = encoded(tower)
     middle = segmenter.report(trunk, gclip()).fusion.blocks if name == "gclip" else ()
-    proxy = dino(trunk) if name == "proxyclip" else None
+    proxy = dino(trunk) if name in ("proxyclip", "lposs") else None
     expected = reference.dense(theirs, name, xs, GRID, middle, dino=proxy)
     features = segmenter.dense_features(trunk, METHODS[name])
     assert features.shape == (*GRID, 16)

@@ -61,12 +61,13 @@ def global_tokens(m: Tensor, threshold: float) -> tuple[int, ...]:
 def fused_blocks(
     fusion: Fusion | None, n_blocks: int, default: Blocks, received_by: Callable[[int], Tensor]
 ) -> ChosenBlocks:
-    """The blocks that ``fusion`` fuses in a tower of ``n_blocks``.
+    """The blocks that ``fusion`` fuses in a tower of ``n_blocks``; ``default`` are the backbone's.
 
-    ``default`` are the backbone's blocks. ``"auto"`` fuses the blocks from ``first_global_block``
-    on, or the middle blocks if there is none. ``received_by(block)`` returns ``received`` of a
-    block; it is called only for blocks that can change the choice. Raises MethodError for a block
-    that the tower does not have, for its last block, and for too many blocks.
+    ``"auto"`` fuses the blocks from ``L_g`` on: the first block, but not block 0, such that it and
+    all later ones except the last have a global token. If there is none, or the last block would be
+    fused, it fuses the middle ones. ``received_by(block)`` returns ``received`` of a block; it is
+    called only for blocks that can change the choice. Raises MethodError for a block that the tower
+    does not have, for its last block, and for too many blocks.
     """
     if fusion is None:
         return ChosenBlocks((), Reason.OFF)
@@ -82,24 +83,12 @@ def fused_blocks(
     def has_token(block: int) -> bool:
         return bool(global_tokens(received_by(block), fusion.global_threshold))
 
-    first = first_global_block(has_token, n_blocks, n_fused)
+    late = takewhile(has_token, range(n_blocks - 2, 0, -1))
+    first = min((block for block in late if block < n_blocks - n_fused), default=None)
     reason = Reason.MIDDLE if first is None else Reason.GLOBAL_TOKENS
     if first is None:
         first = min(n_blocks // 2, n_blocks - n_fused) - 1
     return ChosenBlocks(tuple(range(first, first + n_fused)), reason)
-
-
-def first_global_block(
-    has_token: Callable[[int], object], n_blocks: int, n_fused: int
-) -> int | None:
-    """``L_g``: the first block such that it and all later ones up to ``L-2`` have a global token.
-
-    ``has_token(block)`` is called from ``L-2`` downwards, until a block has none. ``L_g`` is at
-    least 1 and at most ``L-1-n_fused``, so that the last block is not fused; all count from 0. None
-    if there is no such block.
-    """
-    late = takewhile(has_token, range(n_blocks - 2, 0, -1))
-    return min((block for block in late if block < n_blocks - n_fused), default=None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,8 +10,7 @@ has only the rows of trained tokens. ``SHA256SUMS`` has the digests of all these
 
 import gzip
 import json
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import file_digest
@@ -93,33 +92,21 @@ def check(folder: Path) -> None:
 
 
 def settings(folder: Path) -> dict[str, Any]:
-    """The settings of the model's towers. Raises BackboneError for a damaged file."""
-    with _reading(folder / "model.json") as content:
-        return {name: content[name] for name in ("embed_dim", "vision_cfg", "text_cfg", "stem")}
+    """The settings of the model's towers."""
+    content = json.loads((folder / "model.json").read_text("utf-8"))
+    return {name: content[name] for name in ("embed_dim", "vision_cfg", "text_cfg", "stem")}
 
 
 def known_words(folder: Path) -> KnownWords:
-    """The words that the model knows. Raises BackboneError for a damaged file."""
-    with _reading(folder / "words.json") as groups:
-        return KnownWords(
-            frozenset(word.lower() for kind in groups.values() for group in kind for word in group),
-            tuple(map(tuple, groups["seen"])),
-            tuple(map(tuple, groups["classes"])),
-            folder / "nearest.txt.gz",
-            frozenset(group[0] for group in groups.get("taught", ())),
-        )
-
-
-@contextmanager
-def _reading(file: Path) -> Generator[Any]:
-    """The content of a JSON file; errors in using it mean that it is damaged."""
-    try:
-        yield json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise BackboneError(
-            f"'{file.name}' of the model in '{file.parent.name}' is damaged ({error!r:.80}). "
-            "Reinstall the package, or pack your own model again."
-        ) from error
+    """The words that the model knows."""
+    groups = json.loads((folder / "words.json").read_text("utf-8"))
+    return KnownWords(
+        frozenset(word.lower() for kind in groups.values() for group in kind for word in group),
+        tuple(map(tuple, groups["seen"])),
+        tuple(map(tuple, groups["classes"])),
+        folder / "nearest.txt.gz",
+        frozenset(group[0] for group in groups.get("taught", ())),
+    )
 
 
 def unpack(state: StateDict, vocabulary: int, title: str) -> StateDict:

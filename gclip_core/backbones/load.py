@@ -188,18 +188,12 @@ def _build(config: Any, state: StateDict, title: str, device: torch.device, dtyp
     """open_clip's CLIP of this configuration with these weights, in eval mode."""
     low = dtype == "bfloat16" or (dtype == "auto" and has_bfloat16(device))
     settings = {key: value for key, value in config.items() if key not in ("custom_text", "stem")}
-    try:
-        with torch.device("meta"):  # no random initialisation: the weights replace it
-            model: Module = CLIP(**settings, cast_dtype=torch.bfloat16 if low else None)
-            if "stem" in config:
-                model.visual.conv1 = Stem(config["vision_cfg"]["width"], config["stem"])
-            if low:
-                convert_weights_to_lp(model, dtype=torch.bfloat16)
-    except (LookupError, TypeError, ValueError) as error:
-        raise BackboneError(
-            f"The settings of {title} are damaged ({error!r:.80}). Reinstall the package, or "
-            "pack your own model again."
-        ) from error
+    with torch.device("meta"):  # no random initialisation: the weights replace it
+        model: Module = CLIP(**settings, cast_dtype=torch.bfloat16 if low else None)
+        if "stem" in config:
+            model.visual.conv1 = Stem(config["vision_cfg"]["width"], config["stem"])
+        if low:
+            convert_weights_to_lp(model, dtype=torch.bfloat16)
     # Tensors are converted one by one: a second state dict would double a large model's memory.
     wanted = {key: value.dtype for key, value in model.state_dict().items()}
     try:

@@ -19,7 +19,7 @@ from gclip_core.backbones.dino import TransformerTrunk
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.backbones.weights import read_files
 from gclip_core.encoder import Encoded
-from gclip_core.errors import BackboneError, MethodError, check_between
+from gclip_core.errors import MethodError, check_between
 from gclip_core.last_block import LastBlock
 from gclip_core.methods import Method, add
 from gclip_core.relatives.shared import gate, with_class_token
@@ -164,13 +164,7 @@ def load_dino(device: torch.device) -> TransformerTrunk:
     config = builtin.settings(folder)
     with torch.device("meta"):
         dino = TransformerTrunk(**config["stem"]["transformer"])
-    try:
-        dino.load_state_dict(state, assign=True)
-    except RuntimeError as error:
-        raise BackboneError(
-            "The shipped weights of DINO are incomplete or damaged. Reinstall the package or check "
-            "it out again."
-        ) from error
+    dino.load_state_dict(state, assign=True)
     return dino.eval().requires_grad_(False).to(device)
 
 

@@ -19,6 +19,9 @@ MASK = (
     *("threshold", "refine", "background", "background_weight", "marks", "shown"),
 )
 """Settings that change masks but nothing in the tower."""
+OF_IDEAS = "amf_blocks", "n_fused", "global_threshold", "cs_blocks", "channel_threshold"
+TYPED = (*SWITCHES, *IN_VIEW, *MASK[2:], *OF_IDEAS, "method")
+"""What does not change what the photo shows, nor how the model reads the typed words."""
 REFUSALS = GclipError, MemoryError, OSError, torch.OutOfMemoryError
 """Errors that a visitor sees as a message."""
 GONE = "This photo is no longer on the server. Upload it again."
@@ -39,19 +42,17 @@ class Piece:
 
 
 PIECES = {
-    "words": Piece("", segment.words, (*SWITCHES, *IN_VIEW, *MASK[2:], "method")),
+    "words": Piece("", segment.words, TYPED),
     "canvas": Piece("segment", segment.canvas, (*SWITCHES, *IN_VIEW)),
-    "chips": Piece(
-        "segment", segment.chips, (*SWITCHES, *IN_VIEW, "background", "background_weight", "marks")
-    ),
+    "chips": Piece("segment", segment.chips, TYPED),
     "shown": Piece("segment", segment.shown, (*SWITCHES, *IN_VIEW, "background", "method")),
     "looks": Piece("segment", segment.looks, (*SWITCHES, *MASK, *IN_VIEW)),
     "attention_text": Piece("segment", segment.attention_text, (*SWITCHES, *MASK, *IN_VIEW)),
     "attention": Piece("segment", segment.attention, (*SWITCHES, *MASK, *IN_VIEW)),
     "norms": Piece("segment", segment.norms, (*SWITCHES, *MASK, "head", "enlarged")),
     "diagram": Piece("how", diagram.words, IN_VIEW),
-    "tower": Piece("how", diagram.tower, (*MASK, *IN_VIEW)),
-    "closer": Piece("how", diagram.closer, (*MASK, "enlarged")),
+    "tower": Piece("how", diagram.tower, (*MASK, *IN_VIEW, "amf")),
+    "closer": Piece("how", diagram.closer, (*MASK, "enlarged", "amf")),
     "masks": Piece("compare", compare.mask_strip, (*SWITCHES, *IN_VIEW, "method")),
     "note": Piece("compare", compare.note, (*SWITCHES, *IN_VIEW, "method")),
     "table": Piece("compare", compare.table, (*SWITCHES, *IN_VIEW, "method")),

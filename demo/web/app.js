@@ -252,7 +252,17 @@ let job = null;
 let refused = "";
 let failures = 0;
 
-const connect = () => Client.connect(new URL(".", location.href).href.replace(/\/$/, ""));
+/** A client whose requests do not repeat the page's address, whose words a proxy would log. */
+class Discreet extends Client {
+  fetch(url, options) {
+    const address = new URL(url, location.href);
+    if (address.pathname.endsWith("/queue/join"))
+      for (const name of [...address.searchParams.keys()])
+        if (!name.startsWith("__")) address.searchParams.delete(name);
+    return super.fetch(address, options);
+  }
+}
+const connect = () => Discreet.connect(new URL(".", location.href).href.replace(/\/$/, ""));
 const connected = () => {
   client ??= connect();
   return client;

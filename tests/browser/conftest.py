@@ -88,6 +88,8 @@ def visitor(browser: Browser, url: str, sent: list[Request]) -> Iterator[Visit]:
     with ExitStack() as browsers:
         yield visit
     assert not [error.error for error in errors]
+    joins = [request.url for request in sent if "/queue/join" in request.url]
+    assert not [url for url in joins if "=" in re.sub(r"__\w+=", "", url)], "words in a proxy's log"
     assert not [request.url for request in sent if not request.url.startswith(tuple(hosts))]
 
 

@@ -353,8 +353,9 @@ export function drawCanvas(element) {
     ];
     loadPatch(files, ([matrix, shares, best]) => {
       stage.classList.toggle("looking", isKnown);
+      const drawing = stage.classList.contains("drawing") ? "draw" : chosen.mode;
       for (const hint of $$(".hint span"))
-        hint.hidden = hint.dataset.at !== (isKnown ? "look" : chosen.mode);
+        hint.hidden = hint.dataset.at !== (isKnown ? "look" : drawing);
       $(".patch").hidden = !isShown;
       why.hidden = !shares && !isAsked;
       if (!isPinned) announced = null;
@@ -424,6 +425,7 @@ export function drawCanvas(element) {
     return marks.ask(
       answer.classes.map(({ name }) => name),
       (word) => setMarks([...others, { box: place, word }]),
+      startBox,
       there && {
         word: there.word,
         remove: () => setMarks(others),
@@ -443,13 +445,13 @@ export function drawCanvas(element) {
   const isDrawing = (on) => {
     corner = null;
     stage.classList.toggle("drawing", on);
-    $(".draw").setAttribute("aria-pressed", on);
   };
-  $(".draw").onclick = () => {
+  function startBox() {
     free();
-    isDrawing(!stage.classList.contains("drawing"));
+    isDrawing(true);
+    look();
     pad.focus();
-  };
+  }
 
   /** @param {number[]} place */
   function drawTo([x, y]) {

@@ -79,7 +79,8 @@ def test_marks(flower: Page, visitor: Visit) -> None:
     expect(flower.locator("#canvas .why")).to_be_hidden()
     after(flower, lambda: dots.press("ArrowLeft"))
     expect(dots).to_be_focused()
-    flower.locator("#canvas .draw").click()
+    press(flower, 0.2, 0.2)
+    flower.get_by_role("button", name="Draw a box instead").click()
     pad = flower.locator("#canvas .pad")
     for key in ("Enter", "ArrowUp", "ArrowLeft", "Enter"):
         pad.press(key)
@@ -106,7 +107,7 @@ def test_word_that_is_shown(flower: Page) -> None:
     flower.locator("#canvas .mark").press("Enter")
     flower.get_by_role("button", name="Find “blorp” on other photos").click()
     expect(flower.locator("#toast")).to_contain_text("press “+ blorp”")
-    flower.locator("#samples button").nth(1).click()
+    flower.locator("#samples button").nth(4).click()
     settled(flower)
     after(flower, lambda: flower.locator("#chips").get_by_text("+ blorp").click())
     expect(flower.locator("#chips")).not_to_contain_text("does not know")
@@ -121,7 +122,8 @@ def test_word_that_is_shown(flower: Page) -> None:
 def test_box_by_mouse(flower: Page) -> None:
     """From one corner to the other, only after the button is pressed."""
     box = flower.locator("#canvas .pad").bounding_box() or {}
-    flower.locator("#canvas .draw").click()
+    press(flower, 0.3, 0.3)
+    flower.get_by_role("button", name="Draw a box instead").click()
     flower.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.25 * box["height"])
     flower.mouse.down()
     flower.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.75 * box["height"])

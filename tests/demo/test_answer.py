@@ -236,10 +236,11 @@ def test_way_to_the_damaged_model_and_back() -> None:
     canvas = segment.canvas(current)
     assert canvas["ideas"] == ["AMF"] and not canvas["banner"]
     assert [switch["isIdle"] for switch in canvas["switches"]] == [False, True]
-    assert "no outlier channel" in canvas["idle"]["text"]
-    damaged = current.with_settings(**canvas["idle"]["settings"])
+    why = canvas["switches"][1]["why"]
+    assert "no outlier channel" in why["text"]
+    damaged = current.with_settings(**why["settings"])
     canvas = segment.canvas(damaged)
-    assert canvas["ideas"] == ["AMF", "CS"] and not canvas["idle"]
+    assert canvas["ideas"] == ["AMF", "CS"] and not canvas["switches"][1]["why"]
     assert canvas["banner"]["text"].startswith("Simulation")
     assert damaged.suggested() == current.suggested()
     assert damaged.with_settings(**canvas["banner"]["settings"]).settings == current.settings
@@ -250,9 +251,10 @@ def test_switches_of_another_method() -> None:
     current = scene(method="sclip", **SMALL)
     canvas = segment.canvas(current)
     assert [switch["isIdle"] for switch in canvas["switches"]] == [True, True]
-    assert "SCLIP" in canvas["idle"]["text"]
+    why = canvas["switches"][0]["why"]
+    assert "SCLIP" in why["text"]
     assert [view["title"] for view in canvas["masks"]] == ["GCLIP (AMF)", "SCLIP"]
-    assert current.with_settings(**canvas["idle"]["settings"]).settings.method == "gclip"
+    assert current.with_settings(**why["settings"]).settings.method == "gclip"
 
 
 def test_reasons_add_up_and_agree_with_the_mask() -> None:

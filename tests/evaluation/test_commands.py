@@ -32,7 +32,9 @@ def test_commands(block: str) -> None:
         if words[0] == "torchrun":  # two processes have a test of their own
             words = [w for w in words[words.index("-m") - 1 :] if w != "--"]
         module, given = MODULES[words[2]], words[3:]
-        if "DIR" in given or module is figure:
+        if given[:1] == ["presses"]:
+            module.presses_parser().parse_args(given[1:])
+        elif "DIR" in given or module is figure:
             module.parser().parse_args(given)  # the others have tests of their own
         elif module is evaluation and given[0] != "table":
             assert evaluation.main([*given, *LESS]) == 0

@@ -37,7 +37,7 @@ from gclip_core.words.background import is_typed
 
 HARDLY = 0.01
 """A smaller share of the pixels, or change of the mIoU, is hardly a change."""
-CHOSEN = "Chosen for that: most photos change little."
+CHOSEN = "Chosen: most photos change little."
 
 
 def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from gclip_core.pixels import palette
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.words import suggest
-from gclip_core.words.background import is_typed
+from gclip_core.words.background import hidden_of_image, is_typed
 from gclip_core.words.vocabulary import (
     Prompts,
     Shown,
@@ -47,7 +47,7 @@ NOT_SURE = 0.6
 """A word is marked as not sure if its mean probability on its patches is lower."""
 ONE_WORD = 0.95
 """A mask shows one word nearly everywhere if it covers more of the photo."""
-LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03, peak=0.2)
+LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03)
 
 LOCK = RLock()
 """Callers hold it during long computations, so that only one runs at a time. The queue alone is not
@@ -175,12 +175,15 @@ class Scene:
         return scene.segmenter.suggest(scene.encoded, most)
 
     def plausible(self) -> tuple[str, ...]:
-        """The suggested words, and further ones of which the backbone is a little less certain."""
-        scene = self.undamaged
-        source = suggest.candidates_of(scene.segmenter.backbone)
-        matches = scene.segmenter.matches(scene.encoded)
+        """Words to add: suggested ones, and some of which the backbone is a little less certain.
+        None is a typed word, or fits the same patches as one."""
+        segmenter, encoded = self.undamaged.segmenter, self.undamaged.encoded
+        source, matches = suggest.candidates_of(segmenter.backbone), segmenter.matches(encoded)
         further = suggest.choose(source, matches, 8, thresholds=LESS_CERTAIN)
-        return tuple(dict.fromkeys((*self.suggested(), *further)))
+        features = segmenter.dense_features(encoded, METHODS["clearclip"])
+        prompts = segmenter.prompts(self.words)
+        apart = hidden_of_image(segmenter.backbone, prompts, features, matches).words
+        return tuple(w for w in dict.fromkeys((*self.suggested(), *further)) if w in apart)
 
     def with_words(self) -> "Scene":
         """The scene with the photo's own words if it has none."""

@@ -33,7 +33,6 @@ from gclip_core import BACKBONES, inspection
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import Segmentation, percent
-from gclip_core.words.background import is_typed
 
 HARDLY = 0.01
 """A smaller share of the pixels, or change of the mIoU, is hardly a change."""
@@ -200,7 +199,8 @@ def notes(scene: Scene, mask: Segmentation) -> list[str]:
 
 
 def quoted(words: Sequence[str]) -> str:
-    return ", ".join(f"“{word}”" for word in words[:5])
+    more = f" and {len(words) - 5} more" if len(words) > 5 else ""
+    return ", ".join(f"“{word}”" for word in words[:5]) + more
 
 
 def banner(scene: Scene) -> dict[str, Any]:
@@ -326,9 +326,7 @@ def chips(scene: Scene) -> dict[str, Any]:
     elif replaced:
         text = ", ".join(f"“{u.nearest}”" for u in replaced[:2])
         items.append(chip(f"Use {text}", nearest=True))
-    there = scene.typed, scene.words
-    further = [w for w in scene.plausible() if not any(is_typed((w,), words) for words in there)]
-    items += [item(None, f"+ {word}") | {"word": word} for word in further[:4]]
+    items += [item(None, f"+ {word}") | {"word": word} for word in scene.plausible()[:4]]
     return {"items": items, "note": " ".join(word_notes(scene))}
 
 

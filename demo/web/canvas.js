@@ -4,7 +4,7 @@ import { change, FACTS, keepShown, state, urlOf } from "./app.js";
 import { placeLabels } from "./labels.js";
 import { fillLegend, LEAST_SHARE, refreshLegend, shareOf } from "./legend.js";
 import * as marks from "./marks.js";
-import { gridOf, paint } from "./paint.js";
+import { gridOf, NONE, paint } from "./paint.js";
 import { closer, explain } from "./reasons.js";
 import {
   ARROWS,
@@ -241,7 +241,7 @@ export function drawCanvas(element) {
     const { ideas, banner, sentences, classes } = answer;
     const isSwipe = chosen.mode === "swipe";
     const [before, after] = pair();
-    const isNone = labelToCut() === null;
+    const isNone = !classes.some((_, label) => isFound(label));
     const none = isNone ? "None of these words was found in this photo." : "";
     const sentence = isNone ? "" : sentences[chosen.idea][shown()];
     plain.setAttribute("aria-pressed", false);
@@ -554,17 +554,19 @@ export function drawCanvas(element) {
 
   // --- downloads ---------------------------------------------------------------------------------
 
-  /** The label that is shown alone, that of the pinned patch, or the first word with a mask, if
-   * possible a sure one; or null. */
+  const isFound = (label) => shareOf(answer.masks[shown()], label) >= LEAST_SHARE;
+
+  /** The label that is shown alone, that of the pinned patch, or the first known word with a mask,
+   * if possible a sure one, and a thing; or null. */
   function labelToCut() {
     const { shares, unsure } = answer.masks[shown()];
-    const isFound = (label) => shareOf({ shares }, label) >= LEAST_SHARE;
-    if (chosen.label !== null && isFound(chosen.label)) return chosen.label;
-    const found = [...answer.classes.keys()].filter(isFound);
-    const label = pinned() === null ? null : labelAt(pinned());
-    if (found.includes(label)) return label;
+    if (chosen.label === NONE && isFound(NONE)) return NONE;
+    const found = [...answer.classes.keys()].filter((l) => answer.classes[l].isKnown && isFound(l));
+    for (const label of [chosen.label, pinned() === null ? null : labelAt(pinned())])
+      if (found.includes(label)) return label;
     const isClear = (label) => !unsure[label] && shares[label] >= 0.02; // no speck
-    return found.find(isClear) ?? found.find((label) => !unsure[label]) ?? found[0] ?? null;
+    const isThing = (label) => isClear(label) && answer.classes[label].strength === 1;
+    return found.find(isThing) ?? found.find(isClear) ?? found[0] ?? null;
   }
 
   async function take(button, paintFile, ending) {

@@ -100,6 +100,10 @@ def settings(folder: Path) -> dict[str, Any]:
 def known_words(folder: Path) -> KnownWords:
     """The words that the model knows."""
     groups = json.loads((folder / "words.json").read_text("utf-8"))
+    # A word that it saw in no photo is read as the list says: a boy as a person.
+    elsewhere = {noun for near in lists.read("nearest").values() for noun in near}
+    unseen = groups.get("neighbours", ())
+    groups["neighbours"] = [group for group in unseen if elsewhere.isdisjoint(group)]
     return KnownWords(
         frozenset(word.lower() for kind in groups.values() for group in kind for word in group),
         tuple(map(tuple, groups["seen"])),

@@ -190,13 +190,17 @@ def prompts(
     embeddings = {word.name.casefold(): word.embedding for word in shown}
     phrases = [phrase for phrase in classes.phrases if phrase.casefold() not in embeddings]
     read, unknown = read_phrases(backbone, phrases)
-    shortened = [
-        f"“{phrase[:30]}” as “{noun}”"
+    shortened = {
+        phrase: noun
         for phrase, noun in zip(phrases, read, strict=True)
         if noun.casefold() not in forms(phrase.casefold())
-    ]
-    if shortened:
-        notes.append(f"This model reads {_first_five(shortened)}.")
+    }
+    if backbone.known and shortened:
+        pairs = [f"“{phrase[:30]}” as “{noun}”" for phrase, noun in shortened.items()]
+        notes.append(f"This model reads {_first_five(pairs)}.")
+        ends_of = (phrase.split()[-2:] for phrase in shortened)
+        if any(all(look_up(backbone.known, word)[0] for word in two) for two in ends_of):
+            notes.append("Commas separate things.")
     foreign = [phrase for phrase in phrases if not _has_english_letter(phrase)]
     if foreign and backbone.known is None:
         notes.append(NOT_ENGLISH.format(_quoted(foreign)))

@@ -185,7 +185,7 @@ def test_known_words(backbone: Backbone) -> None:
         ("building", ["cathedral"]),
         ("knife", ["penknife", "penknives"]),
         ("fish", ["trout"]),
-        ("person", ["teacher", "skier", "climbers"]),
+        ("person", ["teacher", "skier", "climbers", "boy", "girls", "young woman"]),
         (None, ["happiness", "Paris", "Einstein", "Hund", "猫", "qwrtzp", "two", "42"]),
         ("train", ["tram", "two trams", "Streetcar"]),
         ("glass", ["glass of red wine", "small glass of Riesling"]),
@@ -219,10 +219,11 @@ def test_reasons() -> None:
 
 def test_longer_phrase() -> None:
     """The built-in model embeds the end of a phrase that it knows, and says so."""
-    longer = vocabulary.prompts(loaded(), "red bus, Cats, man in a red hat; puppy", "plain")
-    known = embed(loaded(), ["bus", "cats", "man", "puppy"], "plain")
+    longer = vocabulary.prompts(loaded(), "red bus, Cats, dog in a red hat; puppy", "plain")
+    known = embed(loaded(), ["bus", "cats", "dog", "puppy"], "plain")
     assert torch.equal(longer.text, known)
-    assert longer.notes == ("This model reads “red bus” as “bus”, “man in a red hat” as “man”.",)
+    assert longer.notes == ("This model reads “red bus” as “bus”, “dog in a red hat” as “dog”.",)
+    assert vocabulary.prompts(loaded(), "dog cat", "plain").notes[1] == "Commas separate things."
 
 
 def test_other_letters(backbone: Backbone) -> None:

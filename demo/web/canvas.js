@@ -283,7 +283,7 @@ export function drawCanvas(element) {
   // --- the mask ----------------------------------------------------------------------------------
 
   /** What the canvas shows of both masks; see paint.js. */
-  function view() {
+  function view(alone = chosen.label) {
     const [, width] = answer.masks[0].mask.shape;
     const [before, after] = pair();
     const whole = shown() === after ? 0 : width;
@@ -292,15 +292,17 @@ export function drawCanvas(element) {
       classes: answer.classes,
       masks: [before, after].map((i) => ({ labels: masks[i], unsure: answer.masks[i].unsure })),
       seam: chosen.mode === "swipe" ? Math.ceil((split.value / 100) * width) : whole,
-      alone: chosen.label,
+      alone,
       isChanges: chosen.mode === "changes",
     };
   }
 
-  function drawMask() {
-    const seen = view();
+  /** Draw the mask, or only its outlines over what a patch attends to. */
+  function drawMask(isLooking = stage.classList.contains("looking")) {
+    const seen = view(isLooking ? null : chosen.label);
+    const alpha = isLooking ? 0 : Math.round(opacity.value * 2.55);
     const thick = Math.max(1, Math.round(seen.width / (stage.clientWidth || seen.width)));
-    put($(".mask"), seen.width, paint(seen, thick, Math.round(opacity.value * 2.55)));
+    put($(".mask"), seen.width, paint(seen, thick, alpha));
     const { cells, columns } = gridOf(seen);
     const chips = $$(".chip").map(({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) => [
       offsetLeft - 4,
@@ -352,7 +354,10 @@ export function drawCanvas(element) {
       isShown && isPinned ? background.best : null,
     ];
     loadPatch(files, ([matrix, shares, best]) => {
-      stage.classList.toggle("looking", isKnown);
+      if (stage.classList.contains("looking") !== isKnown) {
+        stage.classList.toggle("looking", isKnown);
+        drawMask();
+      }
       const drawing = stage.classList.contains("drawing") ? "draw" : chosen.mode;
       for (const hint of $$(".hint span"))
         hint.hidden = hint.dataset.at !== (isKnown ? "look" : drawing);
@@ -586,8 +591,15 @@ export function drawCanvas(element) {
     const [, columns] = answer.masks[0].mask.shape;
     take($(".cut"), () => cutOut(photo, masks[shown()], columns, label), nameOf(label));
   };
-  $(".save").onclick = () =>
-    take($(".save"), () => picture(photo, $(".mask"), $$(".labels bdi"), stage), "outlined");
+  $(".save").onclick = () => {
+    const paintFile = () => {
+      drawMask(false);
+      const file = picture(photo, $(".mask"), $$(".labels bdi"), stage);
+      drawMask();
+      return file;
+    };
+    take($(".save"), paintFile, "outlined");
+  };
 
   // --- the rest of the bar -----------------------------------------------------------------------
 
@@ -603,7 +615,7 @@ export function drawCanvas(element) {
   let frame = 0;
   const drawSoon = () => {
     cancelAnimationFrame(frame);
-    if (answer) frame = requestAnimationFrame(drawMask);
+    if (answer) frame = requestAnimationFrame(() => drawMask());
   };
   opacity.oninput = drawSoon;
   split.oninput = drawSoon;

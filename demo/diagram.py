@@ -136,7 +136,7 @@ def tower(scene: Scene) -> dict[str, Any]:
     }
 
 
-def closer(scene: Scene) -> dict[str, Any]:
+def detail(scene: Scene) -> dict[str, Any]:
     """The enlarged block: its attention patch by patch, and its norms."""
     segmenter = scene.segmenter
     source = scene.method.encoding(scene.encoded)

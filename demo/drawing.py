@@ -73,7 +73,7 @@ def patches_key(scene: Scene) -> str:
 
 
 def methods_key(scene: Scene, masks: Sequence[Segmentation]) -> str:
-    """Identifies a photo's patches and the methods of its masks, which ``looks`` must match."""
+    """Identifies a photo's patches and the methods of its masks, which ``matrices`` must match."""
     return digest(patches_key(scene), [mask.method for mask in masks])
 
 

@@ -213,7 +213,7 @@ def banner(scene: Scene) -> dict[str, Any]:
     return {"text": text, "action": f"Back to {title}", "settings": {"backbone": back}, "opens": ""}
 
 
-def looks(scene: Scene) -> dict[str, Any]:
+def matrices(scene: Scene) -> dict[str, Any]:
     """What each patch attends to in the last block, for each mask of the canvas.
 
     Row i is patch i. The columns are patches of a grid that may be coarser.

@@ -31,6 +31,8 @@ from gclip_core.words.background import (
 from gclip_core.words.suggest import Matches
 from gclip_core.words.vocabulary import Prompts, Shown, Words
 
+NEVER = -1e4
+"""The logit of a word that gets no pixel."""
 NO_BACKGROUND = "No background word is left: every pixel gets a typed word."
 
 
@@ -107,6 +109,7 @@ class Segmenter:
         picture: images.Source | None = None,
         marks: Iterable[Mark] = (),
         shown: Iterable[Shown] = (),
+        prune: bool = False,
     ) -> Segmentation:
         """Finds the class of each pixel among ``words``, a list or text as a person types it.
 
@@ -115,6 +118,9 @@ class Segmenter:
         ``background_weight``, from 0 (no background) to 1, weakens their logits
         (``add_background`` there). A pixel gets no class if the background fits it best, or if the
         best score is below ``threshold``.
+
+        With ``prune``, words of a long list that the image hardly shows get no pixel
+        (``suggest.seen``).
 
         ``marks`` on the image say what is there, or that none of the words is; they count beside
         the words (``gclip_core.marks``). With marks, there may be no words: what is like no mark
@@ -143,6 +149,8 @@ class Segmenter:
             hidden = self._hidden(encoded, features, prompts, background, background_weight)
             competition = compete(features, prompts, hidden, self.logit_scale, background_weight)
         logits, classes = competition.logits, competition.prompt_classes
+        if prompts and prune:
+            logits = self._pruned(encoded, prompts, logits)
         vocabulary, marked = read(marks, prompts and prompts.vocabulary)
         if marks:
             size, grid = encoded.image_size, (features.shape[0], features.shape[1])
@@ -189,6 +197,15 @@ class Segmenter:
         features = F.normalize(features, dim=-1)
         matches = suggest.match(self.backbone, features, encoded.probabilities)
         return hidden_of_image(self.backbone, prompts, features, matches)
+
+    def _pruned(self, encoded: Encoded, prompts: Prompts, logits: Tensor) -> Tensor:
+        """Logits (prompts, h, w) with NEVER for classes that the image hardly shows."""
+        features = self.dense_features(encoded, METHODS["clearclip"])
+        cosines = torch.einsum("pe,hwe->phw", prompts.text, features)
+        classes = prompts.vocabulary.prompt_classes
+        kept = suggest.seen(cosines, classes, self.matches(encoded).deviation)[list(classes)]
+        hidden = torch.zeros(len(logits) - len(kept), dtype=torch.bool)
+        return logits.masked_fill(torch.cat([~kept, hidden])[:, None, None], NEVER)
 
     def suggest(self, image: images.Source | Encoded, most: int = 5) -> tuple[str, ...]:
         """Words for what the image shows, things before stuff: at most ``most``, at least one."""

@@ -282,7 +282,7 @@ async function ask() {
     const stream = (await connected()).submit("/answer", [of.photo, settings, names]);
     for await (const message of stream) {
       if (message.type !== "data") continue;
-      if (!take(message.data[0], of)) return;
+      if (!receive(message.data[0], of)) return;
     }
     if (job !== mine) return; // a newer request has taken its place
     if (missing(of).length) throw new Error("incomplete"); // the connection is lost
@@ -301,7 +301,7 @@ async function ask() {
 }
 
 /** Keep what a message brings; returns whether more may follow. */
-function take({ gone, offer, error, ...values }, of) {
+function receive({ gone, offer, error, ...values }, of) {
   if (gone !== undefined) sendAgain(gone);
   else if (offer) offerDownload(offer);
   else if (error) {
@@ -512,7 +512,7 @@ function draw() {
   if (!state.photo) parts.canvas.empty(lost || ABSENT);
   else if (state.tab === "segment") drawSegment();
   else if (state.tab === "how")
-    show($("#diagram"), ["diagram", "tower", "closer"], parts.diagram.draw);
+    show($("#diagram"), ["diagram", "tower", "detail"], parts.diagram.draw);
   else if (state.tab === "compare")
     show($("#compare"), ["masks", "note", "table", "large"], parts.compare.draw);
   if (state.tab === "learn") parts.learn.draw((name) => pieces.get(`lesson ${name}`));
@@ -552,7 +552,7 @@ const short = (text) => (text.length <= 40 ? text : `${text.slice(0, 39)}…`);
 
 function drawSegment() {
   if (!piece("canvas") && !sending) parts.canvas.preview(state.photo);
-  show($("#canvas"), ["canvas"], (value) => parts.canvas.draw(value, piece("looks")));
+  show($("#canvas"), ["canvas"], (value) => parts.canvas.draw(value, piece("matrices")));
   show($("#chips"), ["chips"], ({ items, ...others }) => {
     const typed = box.value.toLowerCase();
     const more = shown.names(state.backbone).filter((word) => !typed.includes(word.toLowerCase()));

@@ -1,11 +1,12 @@
 // A photo with its masks. The values come from segment.py; typed words are only ever set as
 // textContent.
 import { change, FACTS, keepShown, state, urlOf } from "./app.js";
+import { cutOut, picture, saveAs } from "./downloads.js";
 import { placeLabels } from "./labels.js";
 import { fillLegend, LEAST_SHARE, refreshLegend, shareOf } from "./legend.js";
 import * as marks from "./marks.js";
 import { gridOf, NONE, paint } from "./paint.js";
-import { closer, explain } from "./reasons.js";
+import { closeButton, explain } from "./reasons.js";
 import {
   ARROWS,
   clamp,
@@ -23,7 +24,6 @@ import {
   placeOf,
   put,
 } from "./shared.js";
-import { cutOut, picture, saveAs } from "./take.js";
 
 export function drawCanvas(element) {
   fill(element, "#canvas-parts");
@@ -41,8 +41,8 @@ export function drawCanvas(element) {
   /** @type {Uint8Array[]} */
   let masks = [];
   /** What each patch attends to, or undefined until it is here. */
-  /** @type {import("./types.js").Looks | undefined} */
-  let looks;
+  /** @type {import("./types.js").Matrices | undefined} */
+  let attended;
   /**
    * How masks are compared ("", "swipe" or "changes"), and for which idea; which of two methods'
    * masks is shown; the label that is shown alone; the patch under the pointer; and the box that is
@@ -65,10 +65,10 @@ export function drawCanvas(element) {
   /**
    * Draw masks, and keep what patches attend to.
    * @param {import("./types.js").Canvas} value
-   * @param {import("./types.js").Looks} [next]
+   * @param {import("./types.js").Matrices} [next]
    */
   function draw(value, next) {
-    looks = next;
+    attended = next;
     $(".empty").hidden = true;
     element.classList.remove("blank");
     if (value === answer && !previewed) return refresh();
@@ -342,14 +342,14 @@ export function drawCanvas(element) {
     const isAsked = !isCompare && (isPinned || (chosen.box !== null && !corner));
     rectangle.hidden = !chosen.box;
     const toCut = labelToCut();
-    $(".take").hidden = false;
+    $(".downloads").hidden = false;
     $(".cut").hidden = toCut === null;
     $(".cut bdi").textContent = nameOf(toCut);
     const isShown = patch !== null && chosen.mode !== "swipe";
-    const isKnown = isShown && looks?.methods === answer.methods; // in Compare it never is
+    const isKnown = isShown && attended?.methods === answer.methods; // in Compare it never is
     const { reasons, background } = answer.masks[shown()];
     const files = [
-      isKnown ? looks.matrices[shown()] : null,
+      isKnown ? attended.matrices[shown()] : null,
       isShown && isPinned ? reasons : null,
       isShown && isPinned ? background.best : null,
     ];
@@ -364,11 +364,11 @@ export function drawCanvas(element) {
       $(".patch").hidden = !isShown;
       why.hidden = !shares && !isAsked;
       if (!isPinned) announced = null;
-      if (isAsked && !shares) why.replaceChildren(closer(free), question());
+      if (isAsked && !shares) why.replaceChildren(closeButton(free), question());
       if (!isShown) return;
       if (matrix) {
-        const n = looks.grid[0] * looks.grid[1]; // may be coarser than the patches
-        heat($(".heat"), matrix.subarray(patch * n, (patch + 1) * n), looks.grid[1]);
+        const n = attended.grid[0] * attended.grid[1]; // may be coarser than the patches
+        heat($(".heat"), matrix.subarray(patch * n, (patch + 1) * n), attended.grid[1]);
       }
       const [rows, columns] = answer.grid;
       const row = Math.floor(patch / columns);
@@ -574,7 +574,7 @@ export function drawCanvas(element) {
     return found.find(isThing) ?? found.find(isClear) ?? found[0] ?? null;
   }
 
-  async function take(button, paintFile, ending) {
+  async function download(button, paintFile, ending) {
     try {
       await photo.decode(); // it may still be loading
     } catch {
@@ -589,7 +589,7 @@ export function drawCanvas(element) {
   $(".cut").onclick = () => {
     const label = labelToCut();
     const [, columns] = answer.masks[0].mask.shape;
-    take($(".cut"), () => cutOut(photo, masks[shown()], columns, label), nameOf(label));
+    download($(".cut"), () => cutOut(photo, masks[shown()], columns, label), nameOf(label));
   };
   $(".save").onclick = () => {
     const paintFile = () => {
@@ -598,7 +598,7 @@ export function drawCanvas(element) {
       drawMask();
       return file;
     };
-    take($(".save"), paintFile, "outlined");
+    download($(".save"), paintFile, "outlined");
   };
 
   // --- the rest of the bar -----------------------------------------------------------------------

@@ -41,7 +41,7 @@ export function drawDiagram(element) {
   /** What is drawn: three values from the server, and the numbers in their files. */
   let answer = null;
   let tower = null;
-  let closer = null;
+  let detail = null;
   let data = null;
   /** The patch under the pointer, the pinned one, and the one that the maps show. */
   let hovered = null;
@@ -52,7 +52,7 @@ export function drawDiagram(element) {
   /** Draw values of diagram.py: of the words, of the tower, and of the enlarged block. */
   function drawAll(words, blocks, block) {
     const next = [words, blocks, block];
-    if (words === answer && blocks === tower && block === closer) {
+    if (words === answer && blocks === tower && block === detail) {
       if (pinned !== state.patch) {
         hovered = null;
         pinned = state.patch;
@@ -81,7 +81,7 @@ export function drawDiagram(element) {
       pinned = state.patch;
       focused = next[0].surest;
     }
-    [answer, tower, closer] = next;
+    [answer, tower, detail] = next;
     data = { cosines, labels, byBlock, maps, last, matrix, behind };
     const [rows, columns] = answer.grid;
     set({
@@ -91,8 +91,8 @@ export function drawDiagram(element) {
       photo: `url(${JSON.stringify(new URL(urlOf(answer.photo), location.href).href)})`,
     });
     $(".size").textContent = `${columns} × ${rows}; choose one`;
-    $(".number").textContent = closer.block + 1;
-    $(".norms").src = closer.norms;
+    $(".number").textContent = detail.block + 1;
+    $(".norms").src = detail.norms;
     $(".own").textContent = tower.formula;
     $(".own-rule").textContent = tower.alone;
     $(".average").textContent = tower.mean;
@@ -131,11 +131,11 @@ export function drawDiagram(element) {
 
   function fillHeads() {
     const select = $(".head");
-    if (select.length !== closer.heads + 1) {
-      const names = ["mean", ...Array.from({ length: closer.heads }, (_, i) => `head ${i + 1}`)];
+    if (select.length !== detail.heads + 1) {
+      const names = ["mean", ...Array.from({ length: detail.heads }, (_, i) => `head ${i + 1}`)];
       select.replaceChildren(...names.map((name) => make("option", "", name)));
     }
-    select.selectedIndex = closer.head + 1;
+    select.selectedIndex = detail.head + 1;
   }
 
   /** The length of the bar of a norm that is `ratio` times the median. */
@@ -149,7 +149,7 @@ export function drawDiagram(element) {
     $$(".layer").forEach((layer, i) => {
       const { tokens, fused, suppressed, peaks } = blocks[i];
       const [, map, bar, ratio] = layer.children;
-      layer.setAttribute("aria-pressed", i === closer.block);
+      layer.setAttribute("aria-pressed", i === detail.block);
       const [before, after] = peaks.map((peak) => `${peak.toFixed(1)} ×`);
       layer.setAttribute(
         "aria-label",
@@ -168,7 +168,7 @@ export function drawDiagram(element) {
     const isWide = ({ fused }, i) => fused || i === blocks.length - 1;
     const layers = blocks.map((block, i) => (isWide(block, i) ? "2fr" : "1fr")).join(" ");
     set({ layers, tick: lengthOf(tower.least_norm) });
-    ring(received, blocks[closer.block].tokens);
+    ring(received, blocks[detail.block].tokens);
     const without = hasOutlier ? "an outlier outweighs the rest" : "no outlier here";
     $(".verdict > span").textContent = isScaled && answer.cs ? "channels scaled down" : without;
     const counts = blocks.map(({ tokens }) => tokens.length);
@@ -204,9 +204,9 @@ export function drawDiagram(element) {
 
   function drawCloser() {
     const n = answer.grid[0] * answer.grid[1];
-    const width = closer.matrix.shape[1];
+    const width = detail.matrix.shape[1];
     paintPixels(matrix.firstChild, width, n, (i) => HEAT[data.matrix[width + i]] | 0xff000000);
-    const block = closer.block * n;
+    const block = detail.block * n;
     paint(called.firstChild, data.byBlock.subarray(block, block + n), answer.grid[1], 200);
   }
 

@@ -31,7 +31,7 @@ export function explain(box, { classes, shares, patch, behind, canAdd, free }) {
     });
     return [make(line.isOwn ? "em" : "bdi", "", line.name), bar, make("b", "", percent(line))];
   });
-  box.replaceChildren(make("strong", "", "Scores of this patch"), closer(free), ...rows);
+  box.replaceChildren(make("strong", "", "Scores of this patch"), closeButton(free), ...rows);
   if (behind && canAdd && share > 0.005) {
     const add = Object.assign(make("button", "pill add", `+ ${behind}`), { type: "button" });
     add.onclick = () => addWord(behind);
@@ -40,7 +40,7 @@ export function explain(box, { classes, shares, patch, behind, canAdd, free }) {
   return lines.map((line) => `${line.name} ${percent(line)}`).join(", ");
 }
 
-export function closer(onclick) {
+export function closeButton(onclick) {
   const close = make("button", "close", "×");
   return Object.assign(close, { type: "button", ariaLabel: "Release this patch", onclick });
 }

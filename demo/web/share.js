@@ -1,7 +1,7 @@
 // The tab Share: the link, files, and the same result in Python.
 import { forgetPhotos, isUpload, made, queryOf, state, toast } from "./app.js";
+import { saveAs } from "./downloads.js";
 import { inside } from "./shared.js";
-import { saveAs } from "./take.js";
 
 const PROGRAM = (url) => `from gradio_client import Client, handle_file
 

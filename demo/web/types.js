@@ -24,8 +24,8 @@
  *   switches: { name: string, isIdle: boolean, why: Offer }[], ideas: string[], idea: number, shown?: number,
  *   metric: string[], grid: [number, number], sentences: string[][], banner: Offer }} Canvas
  *
- * The piece "looks": for each mask, what every patch attends to on a coarser grid.
- * @typedef {{ methods: string, grid: [number, number], matrices: Packed[] }} Looks
+ * The piece "matrices": for each mask, what every patch attends to on a coarser grid.
+ * @typedef {{ methods: string, grid: [number, number], matrices: Packed[] }} Matrices
  *
  * A picture with its text, or a chip; what a press does is up to the part that draws it.
  * @typedef {{ url?: string, caption?: string, alt?: string, heading?: string, isOurs?: boolean,

@@ -8,6 +8,7 @@ image classifier, words that it finds in the whole image have a higher prior. Th
 stuff (sky, wall, grass), which is seldom the subject of a photo.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -31,6 +32,8 @@ SHARPNESS = 2.0
 """Factor of the cosines, which are in units of their standard deviation over all candidates."""
 PEAK = 0.01
 """The peak of a thing is its mean score over this share of the patches, its best ones."""
+SEEN = 3e-4
+"""The minimum score of a typed class that an image shows, for ``seen``: docs/EVALUATION.md."""
 ROUNDS = 2
 """Number of times the words' shares of the image are re-estimated."""
 
@@ -131,14 +134,33 @@ def mixture(candidates: Candidates, matches: Matches) -> Mixture:
     of the image. The fit is SHARPNESS times the cosine averaged over 3 × 3 patches, in units of
     ``Matches.deviation``.
     """
-    means = F.avg_pool2d(matches.cosines, 3, 1, 1, count_include_pad=False).flatten(1)
-    fit = SHARPNESS * per_class(means / matches.deviation, candidates.class_of)
-    prior = _prior(matches.probability, candidates)
+    fit = _fit(matches.cosines, matches.deviation, candidates.class_of)
+    return _estimate(fit, _prior(matches.probability, candidates))
+
+
+def _fit(cosines: Tensor, deviation: Tensor, class_of: Sequence[int]) -> Tensor:
+    means = F.avg_pool2d(cosines, 3, 1, 1, count_include_pad=False).flatten(1)
+    return SHARPNESS * per_class(means / deviation, class_of)
+
+
+def _estimate(fit: Tensor, prior: Tensor) -> Mixture:
     before = after = (fit + prior.log()[:, None]).softmax(0)
     for _ in range(ROUNDS):
         share = after.mean(1, keepdim=True).clamp_min(1e-9)
         after = (fit + share.log()).softmax(0)
     return Mixture(before, after)
+
+
+def seen(cosines: Tensor, class_of: Sequence[int], deviation: Tensor) -> Tensor:
+    """Which of many typed classes an image shows, (classes,) bool: at least one.
+
+    ``cosines`` (phrases, h, w) float32 are those of their phrases with the image's patches, and
+    ``deviation`` is that of its ``Matches``. As in ``choose``, but with equal priors.
+    """
+    fit = _fit(cosines, deviation, class_of)
+    patches = _estimate(fit, torch.full((len(fit),), 1 / len(fit)))
+    score = (patches.before * patches.after).mean(1)
+    return (score >= SEEN) | (score == score.max())
 
 
 def _prior(probability: Tensor, candidates: Candidates) -> Tensor:

@@ -28,7 +28,7 @@ BASES = {
 }
 """Scenes whose pieces differ most: CS acts or is idle, GCLIP or another method."""
 OF_PHOTO = [name for name, piece in PIECES.items() if "*" not in piece.ignores]
-FOLLOWING = {"enlarged": "large", "head": "closer", "block": "norms", "global_threshold": "tower"}
+FOLLOWING = {"enlarged": "large", "head": "detail", "block": "norms", "global_threshold": "tower"}
 FOLLOWING |= {"n_fused": "attention_text"}
 
 
@@ -71,14 +71,14 @@ def test_pieces_have_a_value_for_every_switch(base: str, bases: dict[str, Scene]
     current = bases[base]
     states = [{"amf": bool(n & 1), "cs": bool(n & 2)} for n in range(2 ** len(current.ideas))]
     assert len(states) == (4 if base == "damaged" else 2)
-    canvas, looks = segment.canvas(current), segment.looks(current)
+    canvas, attended = segment.canvas(current), segment.matrices(current)
     for n, on in enumerate(states):
         mask = current.with_settings(**on).mask()
         assert (numbers(canvas["masks"][n]["mask"]) == mask.labels.byte().numpy()).all()
         assert canvas["masks"][n]["title"] == mask.method.title
         matrix = mask.method.matrix(current.encoded)[1:, 1:]
         shares = (matrix / matrix.amax(1, keepdim=True)).sqrt().numpy()
-        assert np.abs(numbers(looks["matrices"][n]) / 255 - shares).max() < 0.035, "16 levels"
+        assert np.abs(numbers(attended["matrices"][n]) / 255 - shares).max() < 0.035, "16 levels"
     for name, idea in (("attention_text", "amf"), ("attention", "cs"), ("norms", "cs")):
         values = PIECES[name].make(current)
         assert len(values) == (2 if idea in current.ideas else 1)
@@ -105,7 +105,7 @@ def test_same_answer_whatever_else_is_asked(url: str, tmp_path: Path) -> None:
         (photo, SMALL | settings, names)
         for photo in photos
         for settings in ({}, {"words": "cat, grass", "amf": False}, {"method": "sclip", "head": 2})
-        for names in (["words", "canvas"], ["closer"], ["python", "looks"])
+        for names in (["words", "canvas"], ["detail"], ["python", "matrices"])
     ]
 
     def ask(order: int) -> list[tuple[int, dict]]:
@@ -144,7 +144,7 @@ def test_refusal_in_mid_answer(visitor: Visitor, monkeypatch: pytest.MonkeyPatch
         raise GclipError("no memory")
 
     monkeypatch.setitem(PIECES, "chips", replace(PIECES["chips"], make=refuse))
-    answer = visitor.call("answer", "flower", SMALL, ["words", "canvas", "chips", "looks"])
+    answer = visitor.call("answer", "flower", SMALL, ["words", "canvas", "chips", "matrices"])
     assert [[*piece] for (piece,) in answer] == [["words"], ["canvas"], ["error"]]
     with pytest.raises(FailedError, match="no memory"):
         visitor.ask(**SMALL)

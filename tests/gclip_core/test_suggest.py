@@ -10,7 +10,7 @@ from torch import Tensor
 from gclip_core import Segmenter, assets, lists
 from gclip_core.words import suggest
 from gclip_core.words.suggest import Candidates, Matches, Thresholds
-from tests.models import loaded
+from tests.models import loaded, small
 
 THRESHOLDS = Thresholds(thing=0.05, stuff=0.05, peak=1)
 
@@ -126,3 +126,16 @@ def test_photo() -> None:
     words = Segmenter(loaded()).suggest(assets.path("photos", "astronaut.jpg"))
     assert "person" in words
     assert not lists.read("worn").keys() & set(words)
+
+
+def test_prune() -> None:
+    """Of a long list, words that the image hardly shows get no pixel, and the others get theirs."""
+    segmenter, photo = Segmenter(small()), assets.path("photos", "panda.jpg")
+    words = "giant panda; panda, rock, zebra, pizza, airplane, sink, sky, person"
+    every = segmenter.segment(photo, words)
+    some = segmenter.segment(photo, words, prune=True, refine="guided")
+    kept = {name for name, area in some.to_dict()["areas"].items() if area}
+    assert "giant panda" in kept and not kept & {"pizza", "airplane", "sink"}
+    assert sum(some.areas()) == pytest.approx(1)
+    background = segmenter.segment(photo, words, prune=True, background=True)
+    assert 0 < background.no_class_area() < 1 and every.unknown == some.unknown

@@ -49,7 +49,9 @@ def status(wire: socket.socket) -> str:
 
 def question(visitor: Visitor) -> dict:
     """The body of a request for a mask."""
-    return visitor.body("answer", "dog", {"words": "cat,dog,grass"}, ["words", "canvas", "looks"])
+    return visitor.body(
+        "answer", "dog", {"words": "cat,dog,grass"}, ["words", "canvas", "matrices"]
+    )
 
 
 def unread_answers(server: Server) -> Iterator[object]:

@@ -48,7 +48,7 @@ LESSONS = {
         "last block gives each patch a vector, and each word has one, too: the word with the "
         "nearest vector colours the patch. "
         f"With one word, everything is “{WORD}”.",
-        "Now other words that fit this photo compete as its **background**. What happens?",
+        "Now everything that was not named competes as **background**. What happens?",
         "Where one of them fits best, the photo is left uncoloured.",
         OFF | {"words": WORD, "background": False},
         OFF | {"words": WORD},
@@ -58,8 +58,7 @@ LESSONS = {
         "Patches also attend to each other. In large models, such as the paper’s CLIP or DINOv2, "
         "nearly all attend to a few **global tokens**, the bright columns. Attention map fusion "
         "averages the last block’s attention with that of the first blocks that have such tokens.",
-        f"With “{PHOTO.names[1]}” for the leaves, the score starts lower. What does **AMF** do to "
-        "the mask?",
+        f"A second word, “{PHOTO.names[1]}”, names the leaves. What does **AMF** do to the mask?",
         "This model has hardly any such tokens before its last block, so AMF fuses two middle "
         "blocks: in these, patches attend further, mostly to the same thing.",
         OFF,
@@ -82,7 +81,7 @@ LESSONS = {
         "It needs no training.",
         "What does **CS** do to the damaged model’s mask?",
         f"With the outlier scaled down, the {WORD} has its head again, and the mIoU is that of the "
-        "undamaged model. AMF, CS and the rest of GCLIP are 60 lines of code: "
+        "undamaged model. AMF, CS and the rest of GCLIP are 80 lines of code: "
         "`gclip_core/minimal.py`. Now try your own photo.",
         AMF | {"backbone": DAMAGED},
         AMF | {"cs": True, "backbone": DAMAGED},

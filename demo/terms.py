@@ -13,8 +13,7 @@ TERMS = {
     "data sets.",
     "attention": "How much each patch draws on every other patch; brighter means more. Above: how "
     "much each receives. Global tokens receive several times an equal share.",
-    "background": "Other words of this photo, and everyday ones, compete with yours; pixels that "
-    "they win get no class.",
+    "background": "What you did not name competes, too: its pixels stay without a colour.",
     "block": "A layer of the transformer, in which each patch gathers information from the patches "
     "that it attends to.",
     "patch": "A small square of the photo; the model has one vector for each.",

@@ -253,7 +253,7 @@ let refused = "";
 let failures = 0;
 
 /** A client whose requests do not repeat the page's address, whose words a proxy would log. */
-class Discreet extends Client {
+class Private extends Client {
   fetch(url, options) {
     const address = new URL(url, location.href);
     if (address.pathname.endsWith("/queue/join"))
@@ -262,7 +262,7 @@ class Discreet extends Client {
     return super.fetch(address, options);
   }
 }
-const connect = () => Discreet.connect(new URL(".", location.href).href.replace(/\/$/, ""));
+const connect = () => Private.connect(new URL(".", location.href).href.replace(/\/$/, ""));
 const connected = () => {
   client ??= connect();
   return client;

@@ -224,25 +224,28 @@ async def download(
     photo: str = "",
     settings: dict[str, Any] | None = None,
     file: str = "",
+    label: int = 0,
     request: gr.Request = None,  # type: ignore[assignment]
 ) -> dict[str, Any]:
-    """One of ``share.FILES``, as base64."""
+    """One of ``share.FILES``, as base64; a cut-out is that of the class ``label``."""
     try:
         found, chosen = photo_named(str(photo)), Settings.read(settings or {})
         if str(file) not in share.FILES:
             raise GclipError(f"“file” is one of {', '.join(share.FILES)}.")
+        if not isinstance(label, int):
+            raise GclipError("“label” is the number of a class, or -1 for none.")
         if found is None:
             return {"gone": photo}
         async with TURNS.turn(*visitor(request)):
-            data = await asyncio.to_thread(_made, Scene(found, chosen), file)
+            data = await asyncio.to_thread(_made, Scene(found, chosen), file, label)
     except REFUSALS as error:
         return {"error": sentence(error)}
     return {"name": share.FILES[file][0], "data": b64encode(data).decode()}
 
 
-def _made(wanted: Scene, file: str) -> bytes:
+def _made(wanted: Scene, file: str, label: int) -> bytes:
     with LOCK:
-        return share.made(wanted.with_words(), file)
+        return share.made(wanted.with_words(), file, label)
 
 
 def fetch(backbone: str = "") -> Iterator[dict[str, str]]:

@@ -11,9 +11,10 @@ from demo import backbones, compare, limits
 from demo.figure import draw
 from demo.plots import save
 from demo.scene import Scene
-from gclip_core import GclipError, load_backbone
+from gclip_core import GclipError, formats, load_backbone
 from gclip_core.methods import gclip
 from gclip_core.pixels import palette
+from gclip_core.pixels.refine import cut_out
 from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
 
@@ -86,12 +87,20 @@ def mask_png(mask: Segmentation, colours: Sequence[str]) -> bytes:
     return palette.indexed(mask.labels.numpy(), colours, mask.vocabulary.names)
 
 
+def cutout(scene: Scene, label: int) -> bytes:
+    """The photo of one class, or with -1 of no class."""
+    inside, buffer = scene.mask().labels.numpy() == label, io.BytesIO()
+    if not inside.any():
+        raise GclipError("This word has no pixel that could be cut out.")
+    cut_out(scene.photo.picture, inside).save(buffer, "png", compress_level=4)
+    return buffer.getvalue()
+
+
 def cutouts_zip(scene: Scene) -> bytes:
-    """A picture for each class that has pixels (``palette.cut_outs``)."""
-    mask, buffer = scene.mask(), io.BytesIO()
-    names = mask.vocabulary.names
+    """A picture for each class that has pixels."""
+    buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name, cut in palette.cut_outs(scene.photo.picture, mask.labels.numpy(), names):
+        for name, cut in formats.cut_outs(scene.mask(), scene.photo.picture):
             with archive.open(name, "w") as file:
                 cut.save(file, "png", compress_level=4)
     return buffer.getvalue()
@@ -108,8 +117,9 @@ def figure(scene: Scene, kind: str) -> bytes:
     return save(draw(scene.segmenter, photo, scene.encoded, after, before, foot=link(scene)), kind)
 
 
-FILES: dict[str, tuple[str, Callable[[Scene], bytes]]] = {
+FILES: dict[str, tuple[str, Callable[..., bytes]]] = {
     "mask": ("mask.png", lambda scene: mask_png(scene.mask(), scene.colours)),
+    "cutout": ("cut-out.png", cutout),
     "cutouts": ("cut-outs.zip", cutouts_zip),
     "coco": ("coco.json", lambda scene: json.dumps(scene.mask().to_coco("photo.jpg")).encode()),
     "png": ("figure.png", lambda scene: figure(scene, "png")),
@@ -119,12 +129,17 @@ FILES: dict[str, tuple[str, Callable[[Scene], bytes]]] = {
 """What can be downloaded: the name of each file, and what writes its content."""
 
 
-def made(scene: Scene, name: str) -> bytes:
-    """The content of one of FILES. Raises GclipError if the photo is too narrow for a figure."""
+def made(scene: Scene, name: str, label: int) -> bytes:
+    """The content of one of FILES, a cut-out being that of one label.
+
+    Raises GclipError if the photo is too narrow for a figure, or has no such pixel.
+    """
     width, height = scene.photo.picture.size
     if name in ("png", "pdf", "grid") and height > limits.MAX_ASPECT * width:
         raise GclipError(
             f"A figure needs a photo at most {limits.MAX_ASPECT} times as high as wide, not "
             f"{width} × {height}. Cut it, or save the mask instead."
         )
+    if name == "cutout":
+        return cutout(scene, label)
     return FILES[name][1](scene)

@@ -128,7 +128,8 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     output.add_argument(
         "--cut-outs",
         action="store_true",
-        help="also write the photo of each class, transparent elsewhere: cut-outs/NAME/1-WORD.png",
+        help="also write the photo of each class, or with --objects of each part, transparent "
+        "elsewhere: cut-outs/NAME/1-WORD.png",
     )
     parser.add_argument(
         "--background",

@@ -115,7 +115,8 @@ class Folder:
             self._start()
         labels, names = result.labels.numpy(), result.vocabulary.names
         if self.cut_outs:
-            cuts = {name: _png(cut) for name, cut in palette.cut_outs(picture, labels, names)}
+            found = formats.cut_outs(result, picture, self.options["objects"])
+            cuts = {name: _png(cut) for name, cut in found}
             own = self.path / "cut-outs" / photo.name
             write(own, cuts)
             for earlier in {*own.glob("[0-9]*-*.png")} - {own / name for name in cuts}:

@@ -1,4 +1,4 @@
-"""A segmentation in the formats of other tools: COCO, supervision, YOLO and LabelMe.
+"""A segmentation in the formats of other tools: COCO, supervision, YOLO, LabelMe, and cut-outs.
 
 ``pycocotools`` writes COCO's runs, and ``supervision`` finds polygons; both are optional.
 """
@@ -11,10 +11,12 @@ from warnings import catch_warnings
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
 from gclip_core.errors import GclipError, check_between
 from gclip_core.pixels.masks import connected_parts, mean_scores
+from gclip_core.pixels.refine import cut_out
 
 if TYPE_CHECKING:  # it imports this module
     from gclip_core.result import Segmentation
@@ -206,3 +208,14 @@ def _parts(inside: NDArray[np.bool_]) -> list[tuple[int, int, NDArray[np.bool_]]
         (columns.start, rows.start, numbers[rows, columns] == number)
         for number, (rows, columns) in enumerate(ndimage.find_objects(numbers), 1)
     ]
+
+
+def cut_outs(
+    result: "Segmentation", picture: Image.Image, objects: float | None = None
+) -> Iterator[tuple[str, Image.Image]]:
+    """A file name and a picture (``refine.cut_out``) for each class that has pixels, or with
+    ``objects`` for each of its things (``regions``)."""
+    names = result.vocabulary.names
+    for number, (index, inside, *_) in enumerate(regions(result, objects), 1):
+        safe = "".join(letter if letter.isalnum() else "-" for letter in names[index])[:40]
+        yield f"{number}-{safe}.png", cut_out(picture, inside)

@@ -580,9 +580,14 @@ export function toast(text) {
 }
 
 /** A file of `share.FILES`, made by the server. */
-export async function made(file) {
+export async function made(file, label = 0) {
   const settings = Object.fromEntries(SETTINGS.map((name) => [name, state[name]]));
-  const { data } = await (await connected()).predict("/download", [state.photo, settings, file]);
+  const { data } = await (await connected()).predict("/download", [
+    state.photo,
+    settings,
+    file,
+    label,
+  ]);
   const [{ gone, error, name, data: text }] = data;
   if (gone !== undefined) throw new Error(LOST);
   if (error) throw new Error(error);

@@ -1,7 +1,7 @@
 // A photo with its masks. The values come from segment.py; typed words are only ever set as
 // textContent.
-import { change, FACTS, keepShown, state, urlOf } from "./app.js";
-import { cutOut, picture, saveAs } from "./downloads.js";
+import { change, FACTS, keepShown, made, state, urlOf } from "./app.js";
+import { picture, save } from "./downloads.js";
 import { placeLabels } from "./labels.js";
 import { fillLegend, LEAST_SHARE, refreshLegend, shareOf } from "./legend.js";
 import * as marks from "./marks.js";
@@ -574,32 +574,24 @@ export function drawCanvas(element) {
     return found.find(isThing) ?? found.find(isClear) ?? found[0] ?? null;
   }
 
-  async function download(button, paintFile, ending) {
-    try {
-      await photo.decode(); // it may still be loading
-    } catch {
-      return write(".notes", "The photo could not be loaded. Reload the page.");
-    }
-    const name = FACTS.photos.includes(answer.photo) ? answer.photo : "photo";
-    saveAs(await paintFile(), `${name}-${ending}.png`);
-    button.classList.add("saved");
-    setTimeout(() => button.classList.remove("saved"), 3000);
-  }
+  const fileName = (ending) =>
+    `${FACTS.photos.includes(answer.photo) ? answer.photo : "photo"}-${ending}.png`;
 
   $(".cut").onclick = () => {
     const label = labelToCut();
-    const [, columns] = answer.masks[0].mask.shape;
-    download($(".cut"), () => cutOut(photo, masks[shown()], columns, label), nameOf(label));
+    save($(".cut"), async () => [
+      fileName(nameOf(label)),
+      (await made("cutout", label === NONE ? -1 : label))[1],
+    ]);
   };
-  $(".save").onclick = () => {
-    const paintFile = () => {
+  $(".save").onclick = () =>
+    save($(".save"), async () => {
+      await photo.decode(); // it may still be loading
       drawMask(false);
       const file = picture(photo, $(".mask"), $$(".labels bdi"), stage);
       drawMask();
-      return file;
-    };
-    download($(".save"), paintFile, "outlined");
-  };
+      return [fileName("outlined"), await file];
+    });
 
   // --- the rest of the bar -----------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 // The tab Compare: every method's mask of this photo, one of them large beside GCLIP's.
-import { change, state } from "./app.js";
+import { change, made, state } from "./app.js";
 import { drawCanvas } from "./canvas.js";
-import { save } from "./share.js";
+import { save } from "./downloads.js";
 import { inside, make } from "./shared.js";
 import { drawStrip } from "./strip.js";
 
@@ -12,7 +12,7 @@ export function drawCompare(section) {
     change({ enlarged: name === state.enlarged ? "" : name });
     $("#large").scrollIntoView();
   });
-  $("#grid").onclick = () => save($("#grid"));
+  $("#grid").onclick = () => save($("#grid"), () => made("grid"));
 
   function draw(masks, note, table, canvas) {
     const text = $(".text");

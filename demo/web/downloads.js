@@ -1,5 +1,6 @@
-// Pictures to download, made in the browser at the size of the photo.
-import { abgr, draw, make } from "./shared.js";
+// Files to download, and the picture that the browser makes at the size of the photo.
+import { toast } from "./app.js";
+import { make } from "./shared.js";
 
 const LONGEST = 4096; // larger pictures are blank on some phones
 
@@ -13,33 +14,6 @@ function sheet(photo) {
 }
 
 const blobOf = (canvas) => new Promise((resolve) => canvas.toBlob(resolve));
-
-/** The photo, transparent except where it has this label, and as small as the label allows. */
-export function cutOut(photo, labels, columns, label) {
-  const rows = labels.length / columns;
-  const stencil = make("canvas");
-  const [xs, ys] = [new Set(), new Set()];
-  draw(stencil, columns, rows, (i) => {
-    if (labels[i] !== label) return 0;
-    xs.add(i % columns);
-    ys.add(Math.floor(i / columns));
-    return abgr(0, 0, 0, 255);
-  });
-  const whole = sheet(photo);
-  const [left, top] = [Math.min(...xs), Math.min(...ys)];
-  const across = whole.width / columns;
-  const down = whole.height / rows;
-  const result = Object.assign(make("canvas"), {
-    width: Math.ceil((Math.max(...xs) + 1 - left) * across),
-    height: Math.ceil((Math.max(...ys) + 1 - top) * down),
-  });
-  const context = result.getContext("2d");
-  context.translate(-left * across, -top * down);
-  context.drawImage(stencil, 0, 0, whole.width, whole.height);
-  context.globalCompositeOperation = "source-in";
-  context.drawImage(photo, 0, 0, whole.width, whole.height);
-  return blobOf(result);
-}
 
 /** The photo with its mask and its names, as shown. */
 export function picture(photo, mask, names, stage) {
@@ -66,8 +40,19 @@ export function picture(photo, mask, names, stage) {
   return blobOf(result);
 }
 
-export function saveAs(blob, download) {
-  const href = URL.createObjectURL(blob);
-  Object.assign(make("a"), { href, download }).click();
-  setTimeout(() => URL.revokeObjectURL(href), 60_000);
+/** Save a file, and say so on its button. `makeFile` returns its name and its blob. */
+export async function save(button, makeFile) {
+  button.classList.add("saving");
+  try {
+    const [download, blob] = await makeFile();
+    const href = URL.createObjectURL(blob);
+    Object.assign(make("a"), { href, download }).click();
+    setTimeout(() => URL.revokeObjectURL(href), 60_000);
+    button.classList.add("saved");
+    setTimeout(() => button.classList.remove("saved"), 3000);
+  } catch (error) {
+    toast(error.message || "The file could not be made. Try again.");
+  } finally {
+    button.classList.remove("saving");
+  }
 }

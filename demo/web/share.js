@@ -1,6 +1,6 @@
 // The tab Share: the link, files, and the same result in Python.
 import { forgetPhotos, isUpload, made, queryOf, state, toast } from "./app.js";
-import { saveAs } from "./downloads.js";
+import { save } from "./downloads.js";
 import { inside } from "./shared.js";
 
 const PROGRAM = (url) => `from gradio_client import Client, handle_file
@@ -60,25 +60,11 @@ export function drawShare(section) {
       copy.textContent = document.execCommand("copy") ? "Copied" : "Copy it manually";
     }
   };
-  for (const button of $$("[data-file]")) button.onclick = () => save(button);
+  for (const button of $$("[data-file]"))
+    button.onclick = () => save(button, () => made(button.dataset.file));
   $(".forget").onclick = async () => {
     await forgetPhotos();
     toast("Your photos are forgotten, here and on the server.");
   };
   return { draw };
-}
-
-/** Let the server make a file, save it, and say so on its button. */
-export async function save(button) {
-  button.classList.add("saving");
-  try {
-    const [name, blob] = await made(button.dataset.file);
-    saveAs(blob, name);
-    button.classList.add("saved");
-    setTimeout(() => button.classList.remove("saved"), 3000);
-  } catch (error) {
-    toast(error.message || "The file could not be made. Try again.");
-  } finally {
-    button.classList.remove("saving");
-  }
 }

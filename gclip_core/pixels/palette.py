@@ -1,7 +1,7 @@
 """The colour of each class, masks as pictures, and masks over their photo."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from io import BytesIO
 from zlib import crc32
@@ -84,24 +84,6 @@ def indexed(
     info.add_itxt("Classes", json.dumps(list(names), ensure_ascii=False))
     picture.save(buffer, "png", pnginfo=info)
     return buffer.getvalue()
-
-
-def cut_outs(
-    picture: Image.Image, labels: NDArray[np.integer], names: Sequence[str]
-) -> Iterator[tuple[str, Image.Image]]:
-    """For each class that has pixels, a file name and the photo, transparent elsewhere, without
-    margins.
-
-    Transparent pixels are black, so the file does not contain what was cut away.
-    """
-    opaque, number = np.asarray(picture.convert("RGBA")), 0
-    for index, name in enumerate(names):
-        inside = labels == index
-        if inside.any():
-            number += 1
-            safe = "".join(letter if letter.isalnum() else "-" for letter in name)[:40]
-            cut = Image.fromarray(opaque * inside[..., None])
-            yield f"{number}-{safe}.png", cut.crop(cut.getbbox())
 
 
 def painted(

@@ -32,6 +32,8 @@ RADIUS = 4
 EPSILON = 1e-4
 """Ridge penalty of the guided filter's regression, for colours from 0 to 1. A channel whose
 variance in a window is far below it does not change the scores there."""
+HAZE = 0.15
+"""Opacity that counts as none in a cut-out; one minus it counts as full."""
 LONGEST = 3
 """A picture with a larger ratio of its sides is scaled to as many pixels as one of this ratio."""
 SMOOTHING = 0.4
@@ -184,6 +186,29 @@ REFINEMENTS: Table[Refinement] = Table(
     error=MethodError,
 )
 """The ways in which the edges of a mask can follow the picture."""
+
+
+def cut_out(picture: Image.Image, inside: NDArray[np.bool_]) -> Image.Image:
+    """The pixels of a picture inside a mask (height, width) that has some, in RGBA without margins.
+
+    The opacity is a guided filter's answer to "inside?", so that the edge is soft and follows the
+    picture. Transparent pixels are black: the picture does not contain what was cut away.
+    """
+    margin = 2 * RADIUS * CELL  # a cell's coefficients depend on pixels up to there
+    ((rows, columns),) = ndimage.find_objects(inside.astype(np.uint8))
+    box = tuple(slice(max(0, s.start - margin), s.stop + margin) for s in (rows, columns))
+    pixels, mask = np.array(picture.convert("RGBA"))[box], torch.from_numpy(inside[box])
+    guide = _colours(pixels[..., :3])
+    over = [0, -guide.shape[2] % CELL, 0, -guide.shape[1] % CELL]
+    padded = (F.pad(part[None], over, mode="replicate")[0] for part in (guide, mask[None].float()))
+    weights = F.interpolate(guided_filter(*padded)[0][None], scale_factor=CELL, mode="bilinear")[0]
+    *colours, constant = weights[:, : guide.shape[1], : guide.shape[2]]
+    opacity = sum((w * c for w, c in zip(colours, guide, strict=True)), constant)
+    # The regression leaves a haze outside and inside, which is not an edge.
+    opacity = ((opacity - HAZE) / (1 - 2 * HAZE)).clamp(0, 1).mul(255).round().byte().numpy()
+    pixels[..., 3] = np.minimum(pixels[..., 3], opacity)
+    cut = Image.fromarray(pixels * (opacity > 0)[..., None])
+    return cut.crop(cut.getchannel("A").getbbox())
 
 
 def smooth_outlines(labels: NDArray[np.int16], patch: float) -> NDArray[np.int16]:

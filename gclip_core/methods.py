@@ -22,7 +22,7 @@ from gclip_core.tables import Table
 class Method:
     """A method: how the last block is computed, and whether CS changes blocks before it.
 
-    Raises MethodError if ``last`` is not a LastBlock.
+    Raises MethodError if ``last`` is not a LastBlock, or cannot be hashed.
     """
 
     name: str
@@ -40,6 +40,13 @@ class Method:
     def __post_init__(self) -> None:
         if not isinstance(self.last, LastBlock):
             raise MethodError(f"last must be a LastBlock, not {self.last!r:.60}.")
+        try:
+            hash(self.last)
+        except TypeError as error:
+            raise MethodError(
+                f"A LastBlock must be hashable, but {type(self.last).__name__} is not ({error}); "
+                "use @dataclass(frozen=True), and tuples as settings."
+            ) from error
 
     @property
     def rule(self) -> str:

@@ -2,17 +2,33 @@
 
 import pickle
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
-from gclip_core import Attended, Method, MethodError, gclip
+from gclip_core import Attended, Encoded, Method, MethodError, gclip
+from gclip_core.last_block import LastBlock
 from gclip_core.methods import GCLIP, add
 from gclip_core.relatives import METHODS
 from gclip_core.relatives.proxy import Proxy
 from tests import reference
+
+
+@dataclass
+class Unfrozen(LastBlock):
+    """A last block whose author forgot ``frozen=True``."""
+
+    rule = "nothing"
+
+    def patches(self, encoded: Encoded) -> Tensor:
+        return encoded.inputs[-1][1:].unflatten(0, encoded.grid)
+
+    def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
+        raise NotImplementedError
 
 
 def test_table() -> None:
@@ -46,6 +62,7 @@ def test_equality() -> None:
         (gclip, {"channel_threshold": "2"}, "channel_threshold must"),
         (Attended, {"attention": ""}, "'' is not a kind of attention"),
         (partial(Method, "mine", "Mine"), {"last": "kk"}, "last must be a LastBlock, not 'kk'"),
+        (partial(Method, "mine", "Mine"), {"last": Unfrozen()}, r"use @dataclass\(frozen=True\)"),
         (add, GCLIP, "There is a method named 'gclip' already"),
         (Proxy, {"gamma": float("nan"), "beta": 1.2}, "gamma must"),
     ],

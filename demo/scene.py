@@ -69,6 +69,8 @@ def weigh(value: Any) -> int:
             storages[storage.data_ptr()] = storage.nbytes()
         elif isinstance(part, tuple | list):
             parts += part
+        elif isinstance(part, BoundedCache):
+            parts += part.values()
         elif isinstance(part, dict) or is_dataclass(part):
             parts += (part if isinstance(part, dict) else vars(part)).values()
     return sum(storages.values())
@@ -172,7 +174,10 @@ class Scene:
     def suggested(self, most: int = 5) -> tuple[str, ...]:
         """Words for what the photo shows, best first; see ``Segmenter.suggest``."""
         scene = self.undamaged
-        return scene.segmenter.suggest(scene.encoded, most)
+        encoded = scene.encoded
+        words = scene.segmenter.suggest(encoded, most)
+        CACHE.put(scene.tower_key, encoded)  # weighed again: it keeps the words' matches
+        return words
 
     def plausible(self) -> tuple[str, ...]:
         """Words to add: suggested ones, and some of which the backbone is a little less certain.

@@ -41,5 +41,10 @@ class BoundedCache(Generic[Value]):
             with suppress(ValueError):  # too large
                 self._values[key] = value
 
+    def values(self) -> list[Value]:
+        """The values that are cached now."""
+        with self._condition:
+            return [*self._values.values()]
+
     def __len__(self) -> int:
         return len(self._values)

@@ -12,9 +12,13 @@ from gclip_core import amf, blocks, cs
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.backbones.stem import Stem
 from gclip_core.blocks import Heads
+from gclip_core.cache import BoundedCache
 from gclip_core.types import Grid, Size
 
 Value = TypeVar("Value")
+
+MOST_KEPT = 48
+"""Values that an encoding keeps: the features of all methods, and one for each of 24 blocks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +40,9 @@ class Encoded:
     """The blocks that CS changed, ascending."""
     without_cs: "Encoded | None" = field(default=None, repr=False)
     """The encoding before CS; None if this one has no CS."""
-    _kept: dict[Hashable, Any] = field(init=False, repr=False, default_factory=dict)
+    _kept: BoundedCache[Any] = field(
+        init=False, repr=False, default_factory=lambda: BoundedCache(MOST_KEPT)
+    )
 
     @property
     def grid(self) -> Grid:
@@ -62,10 +68,9 @@ class Encoded:
         return self.once(block, lambda: amf.received(self.heads(block)).cpu())
 
     def once(self, key: Hashable, make: Callable[[], Value]) -> Value:
-        """``make()``, which depends on this encoding alone; computed once and kept with it."""
-        if key not in self._kept:
-            self._kept[key] = make()
-        return self._kept[key]
+        """``make()``, which depends on this encoding alone; computed once and kept with it, up
+        to MOST_KEPT values."""
+        return self._kept.get_or_make(key, make)
 
 
 @torch.no_grad()

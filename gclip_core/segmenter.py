@@ -94,7 +94,11 @@ class Segmenter:
         """Dense features of an image's patches, (h, w, E) float32, L2-normalised; with a proxy, the
         grid may be finer than the patches."""
         checked(method)  # before the work
-        return F.normalize(method.features(self._as_encoded(image)), dim=-1)
+        return F.normalize(self._features(self._as_encoded(image), method), dim=-1)
+
+    def _features(self, encoded: Encoded, method: Method) -> Tensor:
+        """The features of ``Method.features``, computed once for an encoding."""
+        return encoded.once(("features", method), lambda: method.features(encoded))
 
     def segment(
         self,
@@ -143,7 +147,7 @@ class Segmenter:
         photo = None if isinstance(image, Encoded) else images.check(image)
         encoded = self._as_encoded(image) if photo is None else self._encode(photo)
         guide = None if refine == "none" else photo or picture_of(encoded.image_size, picture)
-        features = encoded.once(("features", method), lambda: method.features(encoded))
+        features = self._features(encoded, method)
         hidden, competition = None, Competition(features.new_empty(0, *features.shape[:2]), ())
         if prompts:
             hidden = self._hidden(encoded, features, prompts, background, background_weight)
@@ -213,13 +217,18 @@ class Segmenter:
         return suggest.choose(suggest.candidates_of(self.backbone), self.matches(image), most)
 
     def matches(self, image: images.Source | Encoded) -> Matches:
-        """How the words that can be suggested match the image.
+        """How the words that can be suggested match the image; computed once for an encoding.
 
         Computed from ClearCLIP's features and, if there is one, the stem's image classifier.
         """
         encoded = self._as_encoded(image)
-        features = self.dense_features(encoded, METHODS["clearclip"])
-        return suggest.match(self.backbone, features, encoded.probabilities)
+        encoded = encoded.without_cs or encoded
+
+        def make() -> Matches:
+            features = self.dense_features(encoded, METHODS["clearclip"])
+            return suggest.match(self.backbone, features, encoded.probabilities)
+
+        return encoded.once("matches", make)
 
     def likeness(self, image: images.Source | Encoded) -> Likeness:
         """How alike the image's patches are; computed once for an encoding.
@@ -231,7 +240,7 @@ class Segmenter:
 
         def make() -> Likeness:
             own = self.dense_features(encoded, METHODS["clearclip"])
-            return likeness(encoded, suggest.match(self.backbone, own, encoded.probabilities), own)
+            return likeness(encoded, self.matches(encoded), own)
 
         return encoded.once("likeness", make)
 

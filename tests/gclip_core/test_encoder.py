@@ -4,6 +4,7 @@ import gc
 import weakref
 
 from gclip_core import Segmenter
+from gclip_core.encoder import MOST_KEPT
 from tests.models import enlarge_channel, picture, tiny_backbone
 
 
@@ -16,8 +17,21 @@ def test_freed() -> None:
         encoded = segmenter.encode(picture(32, 48))
         segmenter.dense_features(encoded)
         segmenter.suggest(encoded)
+        segmenter.likeness(encoded)
         freed = weakref.ref(encoded)
         del encoded
         assert freed() is None
     finally:
         gc.enable()
+
+
+def test_kept() -> None:
+    """What depends on an encoding alone is computed once, and what it keeps is bounded."""
+    segmenter = Segmenter(tiny_backbone(31), 32)
+    encoded = segmenter.encode(picture(32, 48))
+    assert segmenter.matches(encoded) is segmenter.matches(encoded)
+    first = encoded.once(("a value", 0), list)
+    assert encoded.once(("a value", 0), list) is first
+    for number in range(1, MOST_KEPT + 1):
+        encoded.once(("a value", number), list)
+    assert encoded.once(("a value", 0), list) is not first

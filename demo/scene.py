@@ -237,9 +237,14 @@ class Scene:
 
     @cached_property
     def shown(self) -> tuple[Shown, ...]:
-        """The words that were shown on other photos; those for another model do not count."""
+        """The typed words that were shown on other photos; those for another model do not count."""
         width = self.segmenter.backbone.visual.output_dim
-        return tuple(w for w in shown_of(self.settings.shown) if len(w.embedding) == width)
+        typed = {phrase.casefold() for phrase in self.typed.phrases}
+        return tuple(
+            word
+            for word in shown_of(self.settings.shown)
+            if len(word.embedding) == width and word.name.casefold() in typed
+        )
 
     @cached_property
     def words(self) -> Vocabulary:

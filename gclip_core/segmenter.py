@@ -128,7 +128,8 @@ class Segmenter:
 
         ``marks`` on the image say what is there, or that none of the words is; they count beside
         the words (``gclip_core.marks``). With marks, there may be no words: what is like no mark
-        then gets no class. Words with the name of a ``shown`` one mean what ``show`` was shown.
+        then gets no class, whatever ``background`` says. Words with the name of a ``shown`` one
+        mean what ``show`` was shown; each must be among the words.
 
         ``refine`` is "none" or a name in ``pixels.refine.REFINEMENTS``: edges then follow the
         image, and outlines are smoothed. For an encoding, this needs ``picture``, the image that
@@ -142,8 +143,8 @@ class Segmenter:
             raise GclipError(
                 f"background must be True, False or a list of words, not {background!r:.80}."
             )
-        method, marks = checked(method), tuple(marks)
-        prompts = self.prompts(words, shown) if words or not marks else None
+        method, marks, shown = checked(method), tuple(marks), tuple(shown)
+        prompts = self.prompts(words, shown) if words or shown or not marks else None
         photo = None if isinstance(image, Encoded) else images.check(image)
         encoded = self._as_encoded(image) if photo is None else self._encode(photo)
         guide = None if refine == "none" else photo or picture_of(encoded.image_size, picture)

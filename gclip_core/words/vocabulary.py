@@ -183,11 +183,17 @@ def prompts(
     """Parses and embeds words, with the errors of ``parse`` and ``embed``.
 
     A backbone that knows only the end of a phrase embeds that: it reads "red bus" as "bus". A
-    phrase that is the name of a ``shown`` word gets its embedding.
+    phrase that is the name of a ``shown`` word gets its embedding. Raises VocabularyError for
+    a name that is not typed, too.
     """
     classes = parse(words)
     notes = list(classes.notes)
     embeddings = {word.name.casefold(): word.embedding for word in shown}
+    missing = embeddings.keys() - {phrase.casefold() for phrase in classes.phrases}
+    if missing:
+        raise VocabularyError(
+            f"Shown words must be among the typed ones; type {_quoted(sorted(missing))}, too."
+        )
     phrases = [phrase for phrase in classes.phrases if phrase.casefold() not in embeddings]
     read, unknown = read_phrases(backbone, phrases)
     shortened = {

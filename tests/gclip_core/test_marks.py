@@ -129,5 +129,8 @@ def test_a_word_that_is_shown(segmenter: Segmenter, encoded: gclip.Encoded) -> N
     assert [entry.phrase for entry in unknown.unknown] == ["blorp"] and not known.unknown
     inside = (taken.labels == 0) & (known.labels == 0)
     assert inside.sum() > 0.5 * (taken.labels == 0).sum()
+    for words in ("floor", ""):
+        with pytest.raises(GclipError, match="type “blorp”, too|at least one word"):
+            segmenter.segment(encoded, words, marks=marks, shown=[word])
     with pytest.raises(GclipError, match="at least one mark"):
         segmenter.show("blorp", (encoded, [Mark(5, 5, None)]))

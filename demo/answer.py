@@ -14,14 +14,13 @@ from gclip_core import GclipError
 SWITCHES = "amf", "cs"
 IN_VIEW = "block", "head", "enlarged"
 """Settings that select what is shown."""
-MASK = (
-    *("words", "nearest", "templates", "logit_scale"),
-    *("threshold", "refine", "background", "background_weight", "marks", "shown"),
-)
+SCORING = "logit_scale", "threshold", "refine", "background", "background_weight"
+OF_WORDS = "templates", "marks", "shown"
+MASK = ("words", "nearest", *OF_WORDS, *SCORING)
 """Settings that change masks but nothing in the tower."""
 OF_IDEAS = "amf_blocks", "n_fused", "global_threshold", "cs_blocks", "channel_threshold"
-TYPED = (*SWITCHES, *IN_VIEW, *MASK[2:], *OF_IDEAS, "method")
-"""What does not change what the photo shows, nor how the model reads the typed words."""
+BEYOND_WORDS = (*SWITCHES, *IN_VIEW, *SCORING, *OF_IDEAS, "method")
+"""What does not change what the photo shows, nor how the model reads the words."""
 REFUSALS = GclipError, MemoryError, OSError, torch.OutOfMemoryError
 """Errors that a visitor sees as a message."""
 GONE = "This photo is no longer on the server. Upload it again."
@@ -42,9 +41,9 @@ class Piece:
 
 
 PIECES = {
-    "words": Piece("", segment.words, TYPED),
+    "words": Piece("", segment.words, (*BEYOND_WORDS, *OF_WORDS)),
     "canvas": Piece("segment", segment.canvas, (*SWITCHES, *IN_VIEW)),
-    "chips": Piece("segment", segment.chips, TYPED),
+    "chips": Piece("segment", segment.chips, BEYOND_WORDS),
     "shown": Piece("segment", segment.shown, (*SWITCHES, *IN_VIEW, "background", "method")),
     "matrices": Piece("segment", segment.matrices, (*SWITCHES, *MASK, *IN_VIEW)),
     "attention_text": Piece("segment", segment.attention_text, (*SWITCHES, *MASK, *IN_VIEW)),

@@ -77,7 +77,7 @@ def weigh(value: Any) -> int:
 
 
 CACHE: BoundedCache[Any] = BoundedCache(limits.MAX_CACHED, weigh)
-"""Pictures, encodings and masks."""
+"""Pictures, encodings and masks; a key begins with the photo."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Photo:
         Raises ImageError if the file is not an image, or has too many pixels, and FileNotFoundError
         if it was deleted.
         """
-        return CACHE.get_or_make(self, lambda: pictures.opened(self.path.read_bytes()))
+        return CACHE.get_or_make((self,), lambda: pictures.opened(self.path.read_bytes()))
 
 
 @dataclass(frozen=True)

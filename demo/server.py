@@ -44,6 +44,7 @@ WEB = Path(__file__).parent / "web"
 EXAMPLES = (scene.OPENING, "flower-part", "china", "dog", "raccoon", "panda-part")
 """The shipped photos whose masks reach 60 % mIoU, best first."""
 FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
+NOT_KEPT = {"cache-control": "no-store"}
 SIDES = {"preview": 480, "thumb": 176}
 """Longest sides in pixels of the small pictures of a photo."""
 COOKIE = "gclip"
@@ -101,12 +102,15 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
         if photo.example and side is None:
             return FileResponse(photo.path, headers=FOREVER)
         data = await asyncio.to_thread(shown, photo, side or 2 * SHOWN_SIDE)
-        return Response(data, media_type="image/jpeg", headers=FOREVER)
+        kept = FOREVER if photo.example else NOT_KEPT
+        return Response(data, media_type="image/jpeg", headers=kept)
 
     @app.delete("/photos/{name}")
     def _(name: str) -> None:
         """Forgets a photo: who knows its name has it in the browser, or a link to it."""
         STORE.delete(name)
+        scene.CACHE.drop(lambda key: key[0].name == name)
+        shown.cache_clear()
 
     public, own = (api.segment, api.suggest, api.about), (answer, download, fetch)
     for function in public:

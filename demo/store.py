@@ -23,7 +23,8 @@ from demo import pictures
 MAX_STORED = 2**30  # bytes of all photos, and of all files of programs
 LEAST_STORED = 128 * 2**10  # bytes that a smaller file counts as
 MAX_OF_ADDRESS = 200  # photos: a class of thirty shares an address
-MAX_AGE = 86_400  # seconds
+MAX_AGE = 23 * 3600  # seconds; with the next look, at most a day
+TIDY_SECONDS = 3600  # between two looks for old files, if nobody uploads any
 LOOK_SECONDS = 60  # between two looks at the files of programs
 LOOK_UPLOADS = 8  # or after this many uploads, of at most 64 MB each
 PREFIX, PARENT = "gclip-", "GRADIO_TEMP_DIR"
@@ -51,7 +52,14 @@ class Store:
         _lock(made)
         folder = made.rename(made.with_name(PREFIX + made.name))
         atexit.register(shutil.rmtree, folder, True)
+        Thread(target=self._tidy, daemon=True).start()
         return folder
+
+    def _tidy(self) -> None:
+        while True:
+            time.sleep(TIDY_SECONDS)
+            self._delete_excess()
+            self.delete_old_files()
 
     @property
     def files(self) -> Path:
@@ -75,8 +83,7 @@ class Store:
                 with self.lock:
                     unfinished.rename(self.folder / name)
                     self.photos[name] = address, size, time.time()
-                    while excess := self._excess():
-                        self.delete(excess)
+                    self._delete_excess()
             finally:
                 unfinished.unlink(missing_ok=True)
         return name
@@ -94,6 +101,11 @@ class Store:
         with self.lock:
             if self.photos.pop(name, None):
                 (self.folder / name).unlink(missing_ok=True)
+
+    def _delete_excess(self) -> None:
+        with self.lock:
+            while excess := self._excess():
+                self.delete(excess)
 
     def _excess(self) -> str | None:
         """The next photo to delete: an old one, or the oldest of the address that stores most."""

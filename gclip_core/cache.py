@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable
 from contextlib import suppress
 from threading import Condition
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from cachetools import LRUCache, cached
 
@@ -45,6 +45,12 @@ class BoundedCache(Generic[Value]):
         """The values that are cached now."""
         with self._condition:
             return [*self._values.values()]
+
+    def drop(self, is_unwanted: Callable[[Any], bool]) -> None:
+        """Drops the values of some keys."""
+        with self._condition:
+            for key in [key for key in self._values if is_unwanted(key)]:
+                del self._values[key]
 
     def __len__(self) -> int:
         return len(self._values)

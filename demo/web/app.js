@@ -53,7 +53,7 @@ const pieces = new Map();
 /** Change the state; what depends on it follows. */
 export function change(values) {
   const before = state;
-  if (sending && "words" in values) {
+  if (sending && "words" in values && !("photo" in values)) {
     sending.words = values.words; // typed for the photo that is on its way
     return;
   }
@@ -77,17 +77,20 @@ export function change(values) {
   if ((isOther && isUpload(before.photo) && !isUpload(next.photo)) || (next.step && !before.step))
     left = before;
   if (isUpload(next.photo)) left = null;
-  if (isOther) {
-    lost = "";
-    sending = null; // for the newer choice
-    $("#photo .gone").hidden = true;
-  }
+  if ("photo" in values) reset();
   refused = "";
   next.shown = shown.among(next.backbone, next.words);
   state = next;
   write(STEPS.some((name) => next[name] !== before[name]));
   draw();
   ask();
+}
+
+/** A newer choice: what failed is of the past, and what is on its way is not wanted any more. */
+function reset() {
+  refused = lost = "";
+  sending = null;
+  $("#photo .gone").hidden = true;
 }
 
 const contains = (text, words) =>
@@ -153,7 +156,7 @@ export function read(query, kept = {}) {
     else if (name === "photo" && /^\w{16,64}$/.test(text)) found.photo = text;
     else if (name === "tab" && TABS.includes(text)) found.tab = text;
     else if (name === "patch") found.patch = Number.parseInt(text.split(".").at(-1), 10) - 1;
-    else if (name === "step") found.step = Number.parseInt(text, 10) || 0;
+    else if (name === "step") found.step = FACTS.lessons[Number(text) - 1] ? Number(text) : 0;
     else if (!["kept", "window", "stride", "view"].includes(name) && !name.startsWith("__"))
       unused.push(name); // of older links, or Gradio's
   }
@@ -207,7 +210,7 @@ function open() {
   const query = isFramed && !isLink ? recall("address") : location.search;
   const [opened, note] = read(query ?? "", history.state?.kept);
   state = opened;
-  sending = null;
+  reset();
   left = history.state?.left ?? null;
   origin = history.state?.origin ?? null;
   if (note) toast(note);
@@ -220,8 +223,8 @@ function open() {
 const SETTINGS = Object.keys(FACTS.schema);
 
 function keyOf(name, of) {
+  if (isFixed(name)) return name;
   const [, ignored] = FACTS.pieces[name];
-  if (ignored.includes("*")) return name;
   const used = SETTINGS.filter((setting) => !ignored.includes(setting));
   return JSON.stringify([name, of.photo, ...used.map((setting) => of[setting])]);
 }
@@ -232,8 +235,11 @@ const piece = (name) => pieces.get(keyOf(name, state));
 const namesOf = (tab) =>
   Object.keys(FACTS.pieces).filter((name) => ["", tab].includes(FACTS.pieces[name][0]));
 
+/** Whether a piece is the same for all photos and settings. */
+const isFixed = (name) => FACTS.pieces[name][1].includes("*");
+
 const missing = (of) =>
-  of.photo ? namesOf(of.tab).filter((name) => !pieces.has(keyOf(name, of))) : [];
+  namesOf(of.tab).filter((name) => (of.photo || isFixed(name)) && !pieces.has(keyOf(name, of)));
 
 /** The state, and those with other switches, which a press may ask for next. */
 function soon() {
@@ -279,10 +285,11 @@ async function ask() {
   job = mine;
   try {
     const settings = Object.fromEntries(SETTINGS.map((name) => [name, of[name]]));
-    const stream = (await connected()).submit("/answer", [of.photo, settings, names]);
+    const photo = of.photo || FACTS.opening; // for the lessons, which have their own
+    const stream = (await connected()).submit("/answer", [photo, settings, names]);
     for await (const message of stream) {
       if (message.type !== "data") continue;
-      if (!receive(message.data[0], of)) return;
+      if (!receive(message.data[0], of, mine)) return;
     }
     if (job !== mine) return; // a newer request has taken its place
     if (missing(of).length) throw new Error("incomplete"); // the connection is lost
@@ -301,13 +308,8 @@ async function ask() {
 }
 
 /** Keep what a message brings; returns whether more may follow. */
-function receive({ gone, offer, error, ...values }, of) {
-  if (gone !== undefined) sendAgain(gone);
-  else if (offer) offerDownload(offer);
-  else if (error) {
-    refused = job?.id ?? "";
-    toast(error);
-  } else {
+function receive({ gone, offer, error, ...values }, of, mine) {
+  if (gone === undefined && !offer && !error) {
     for (const name of Object.keys(values)) {
       const key = keyOf(name, of);
       pieces.delete(key);
@@ -317,7 +319,14 @@ function receive({ gone, offer, error, ...values }, of) {
     draw();
     return true;
   }
+  if (job !== mine) return false; // a newer request has taken its place
   job = null;
+  if (gone !== undefined) sendAgain(gone);
+  else if (offer) offerDownload(offer);
+  else {
+    refused = mine.id;
+    toast(error);
+  }
   phase();
   return false;
 }
@@ -347,8 +356,10 @@ export async function send(file) {
   refused.hidden = true;
   sending = mine;
   phase();
-  parts.canvas.preview("", URL.createObjectURL(file));
+  const url = URL.createObjectURL(file);
+  parts.canvas.preview("", url);
   const [name, error] = await upload(file);
+  URL.revokeObjectURL(url);
   if (sending !== mine) return; // another file has been chosen meanwhile
   sending = null;
   if (name) {
@@ -412,15 +423,18 @@ let lost = "";
 
 /** Forget all photos, and what was computed of them. */
 export async function forgetPhotos() {
-  await photos.forget();
+  const forgotten = photos.forget();
   shown.forget();
   pieces.clear();
-  left = null;
+  left = origin = null;
   undone = "";
-  if (isUpload(state.photo)) state = { ...state, photo: FACTS.opening, words: "", patch: null };
+  if (isUpload(state.photo))
+    state = { ...DEFAULTS, ...settingsOf(state), photo: FACTS.opening, tab: "share" };
+  state = { ...state, shown: "" };
   write(false);
   draw();
   ask();
+  await forgotten;
 }
 
 // --- downloads of weights ------------------------------------------------------------------------
@@ -554,8 +568,7 @@ function drawSegment() {
   if (!piece("canvas") && !sending) parts.canvas.preview(state.photo);
   show($("#canvas"), ["canvas"], (value) => parts.canvas.draw(value, piece("matrices")));
   show($("#chips"), ["chips"], ({ items, ...others }) => {
-    const typed = box.value.toLowerCase();
-    const more = shown.names(state.backbone).filter((word) => !typed.includes(word.toLowerCase()));
+    const more = shown.names(state.backbone).filter((word) => !contains(box.value, word));
     parts.chips({
       items: [...items, ...more.map((word) => ({ caption: `+ ${word}`, word }))],
       ...others,

@@ -21,6 +21,7 @@ import {
   patchBeside,
   patchUnder,
   percent,
+  pinnedIn,
   placeOf,
   put,
 } from "./shared.js";
@@ -324,11 +325,7 @@ export function drawCanvas(element) {
 
   // --- a patch -----------------------------------------------------------------------------------
 
-  /** The pinned patch, which all drawings share, or null; a link may name one that is not there. */
-  const pinned = () => {
-    const [rows, columns] = answer.grid;
-    return state.patch < rows * columns ? state.patch : null;
-  };
+  const pinned = () => pinnedIn(answer.grid);
   const patchNow = () => pinned() ?? chosen.hovered;
 
   /** The pinned patch whose scores have been announced. */

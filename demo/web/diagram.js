@@ -1,6 +1,6 @@
 // One patch in focus on every map, from the photo to the mask. The values come from diagram.py;
 // typed words are only ever set as textContent.
-import { change, state, urlOf } from "./app.js";
+import { change, urlOf } from "./app.js";
 import { arrow, at, band, boxIn, fusion, path } from "./lines.js";
 import {
   ARROWS,
@@ -20,6 +20,7 @@ import {
   draw as paintPixels,
   patchBeside,
   patchUnder,
+  pinnedIn,
   placeOf,
 } from "./shared.js";
 
@@ -43,21 +44,18 @@ export function drawDiagram(element) {
   let tower = null;
   let detail = null;
   let data = null;
-  /** The patch under the pointer, the pinned one, and the one that the maps show. */
+  /** The patch under the pointer, the pinned one that is drawn, and the one that the maps show. */
   let hovered = null;
-  let pinned = null;
+  let drawn = null;
   let focused = 0;
+  const pinned = () => pinnedIn(answer.grid);
   const load = newestOnly();
 
   /** Draw values of diagram.py: of the words, of the tower, and of the enlarged block. */
   function drawAll(words, blocks, block) {
     const next = [words, blocks, block];
     if (words === answer && blocks === tower && block === detail) {
-      if (pinned !== state.patch) {
-        hovered = null;
-        pinned = state.patch;
-        look();
-      }
+      if (drawn !== pinned()) look();
       return;
     }
     load(
@@ -78,7 +76,6 @@ export function drawDiagram(element) {
     const isNew = answer?.of !== next[0].of;
     if (isNew) {
       hovered = null;
-      pinned = state.patch;
       focused = next[0].surest;
     }
     [answer, tower, detail] = next;
@@ -229,7 +226,8 @@ export function drawDiagram(element) {
   /** Show what the hovered or pinned patch attends to; without one, blocks show the received. */
   function look() {
     const [rows, columns] = answer.grid;
-    const chosen = hovered ?? pinned;
+    drawn = pinned();
+    const chosen = hovered ?? drawn;
     focused = chosen ?? focused;
     set({ x: (focused % columns) / columns, y: Math.floor(focused / columns) / rows });
     const width = tower.maps.shape[2];
@@ -328,20 +326,18 @@ export function drawDiagram(element) {
     return patchUnder(event, map, map === matrix ? [n, 1] : answer.grid);
   }
 
-  function focus(on, pressed = pinned) {
-    if (!answer || (on === hovered && pressed === pinned)) return;
-    const isNew = pressed !== pinned;
+  function focus(on, pressed = answer && pinned()) {
+    if (!answer || (on === hovered && pressed === pinned())) return;
     hovered = on;
-    pinned = pressed;
-    look();
-    if (isNew) change({ patch: pressed });
+    if (pressed === pinned()) look();
+    else change({ patch: pressed });
   }
 
   flow.onpointermove = (event) => event.pointerType === "mouse" && focus(under(event));
   flow.onpointerleave = () => focus(null);
   flow.onclick = (event) => {
     const patch = under(event);
-    if (patch !== null) focus(hovered, patch === pinned ? null : patch);
+    if (patch !== null) focus(hovered, patch === pinned() ? null : patch);
   };
   cut.onkeydown = (event) => {
     if (event.key === "Escape") focus(null, null);

@@ -88,6 +88,7 @@ export function drawMarks(layer, marks, colourOf, change, open) {
     ];
     button.onpointermove = (event) => from && putAt(button, moved(index, ...by(event))[index].box);
     button.onpointerup = (event) => {
+      if (!from) return; // pressed elsewhere
       const [right, down] = by(event);
       from = null;
       const isDrag = Math.hypot(right * layer.clientWidth, down * layer.clientHeight) > 4;

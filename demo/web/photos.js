@@ -29,15 +29,20 @@ export const ready = (async () => {
   }
 })();
 
-function remember(name, file) {
+function discard(name) {
+  URL.revokeObjectURL(kept.get(name)?.url);
   kept.delete(name);
+}
+
+function remember(name, file) {
+  discard(name);
   kept.set(name, { file, url: URL.createObjectURL(file) });
 }
 
 export async function keep(name, file) {
   remember(name, file);
   const excess = [...kept.keys()].slice(0, -MOST);
-  for (const old of excess) kept.delete(old);
+  for (const old of excess) discard(old);
   if (!isLasting) return;
   try {
     await done(table("readwrite").put({ name, file, time: Date.now() }));
@@ -58,7 +63,7 @@ export const urlOf = (name) => kept.get(name)?.url;
 /** Forget all photos, here and on the server, for computers that are shared. */
 export async function forget() {
   const names = [...kept.keys()];
-  kept.clear();
-  if (isLasting) await done(table("readwrite").clear());
-  await Promise.all(names.map((name) => fetch(`photos/${name}`, { method: "DELETE" })));
+  for (const name of names) discard(name);
+  const deletions = names.map((name) => fetch(`photos/${name}`, { method: "DELETE" }));
+  await Promise.all([isLasting && done(table("readwrite").clear()), ...deletions]);
 }

@@ -63,8 +63,12 @@ export function drawShare(section) {
   for (const button of $$("[data-file]"))
     button.onclick = () => save(button, () => made(button.dataset.file));
   $(".forget").onclick = async () => {
-    await forgetPhotos();
-    toast("Your photos are forgotten, here and on the server.");
+    try {
+      await forgetPhotos();
+      toast("Your photos are forgotten, here and on the server.");
+    } catch {
+      toast("The server does not respond. It deletes your photos after a day at the latest.");
+    }
   };
   return { draw };
 }

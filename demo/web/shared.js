@@ -53,6 +53,10 @@ export function newestOnly() {
   };
 }
 
+/** The pinned patch, which all drawings share, or null; a link may name one that is not there.
+ * @param {number[]} grid */
+export const pinnedIn = ([rows, columns]) => (state.patch < rows * columns ? state.patch : null);
+
 /** A copy of the parts of a component, which are in a template of the page. */
 export function fill(element, template) {
   element.replaceChildren(document.querySelector(template).content.cloneNode(true));

@@ -131,7 +131,7 @@ def test_photo_that_is_gone(visitor: Visitor, tmp_path: Path, monkeypatch: Any) 
 
     monkeypatch.setitem(PIECES, "chips", Piece("segment", delete))
     assert visitor.pieces(photo, SMALL, ["words", "chips"])["gone"] == photo
-    (answer,) = next(visitor.call("download", photo, SMALL, "mask"))
+    (answer,) = next(visitor.call("download", photo, SMALL, "mask", 0))
     assert answer == {"gone": photo}
     assert visitor.uploaded(data) == photo
     assert visitor.pieces(photo, SMALL, ["words"])["words"]["isOwn"]

@@ -90,9 +90,10 @@ def test_forged_pieces(pieces: Any, visitor: Visitor) -> None:
 @pytest.mark.parametrize(
     ("endpoint", "inputs", "message"),
     [
-        ("download", ["dog", {}, "planted"], "“file” is one of mask"),
-        ("download", ["dog", {}, ["planted"]], "“file” is one of mask"),
-        ("download", ["dog", {"words": ["planted"]}, "mask"], "“Words” cannot be used"),
+        ("download", ["dog", {}, "planted", 0], "“file” is one of mask"),
+        ("download", ["dog", {}, ["planted"], 0], "“file” is one of mask"),
+        ("download", ["dog", {"words": ["planted"]}, "mask", 0], "“Words” cannot be used"),
+        ("download", ["dog", {}, "cutout", "planted"], "“label” is the number"),
         ("fetch", ["<planted>"], "is not a backbone"),
         ("fetch", [[["<planted>"]]], "is not a backbone"),
         ("fetch", [None], "is not a backbone"),

@@ -174,7 +174,7 @@ def hostile_figures(server: Server) -> Iterator[object]:
         file = ("mask", "cutouts", "png", "pdf", "grid")[number % 5]
         try:
             photo = visitor.uploaded(black_png(height, width, 8, 0))
-            (answer,) = next(visitor.call("download", photo, {"words": "cat, dog"}, file))
+            (answer,) = next(visitor.call("download", photo, {"words": "cat, dog"}, file, 0))
         except (BusyError, FailedError) as error:
             return str(error)[:60]
         return f"{file}: {answer.get('error', 'made')[:60]}"

@@ -19,7 +19,7 @@ from gclip_core import __version__
 from gclip_core.backbones.load import Dtype, load_backbone
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.errors import GclipError, MethodError, VocabularyError, check_between, check_count
-from gclip_core.folder import ENDINGS, Folder, check_outputs, find_photos
+from gclip_core.folder import COCO, ENDINGS, Folder, check_outputs, find_photos
 from gclip_core.formats import optional
 from gclip_core.methods import Method, gclip
 from gclip_core.numbering import block_choice
@@ -210,7 +210,12 @@ def run(options: argparse.Namespace) -> int:
     method = chosen_method(options)
     words = None if options.words is None else read_words(options.words)
     check_format(options)
-    photos = find_photos(options.images, options.out, options.format, options.recursive)
+    photos, skipped = find_photos(options.images, options.out, options.format, options.recursive)
+    if skipped:
+        kinds = ", ".join(sorted({file.suffix.lower() for file in skipped}))
+        n = "1 image" if len(skipped) == 1 else f"{len(skipped)} images"
+        them = "it" if len(skipped) == 1 else "them"
+        print(f"Skipped {n} ({kinds}); save {them} as PNG or JPEG.", file=sys.stderr)
     check_outputs(options.out, photos, options.format)
     if options.out.is_file():
         raise GclipError(f"--out needs a folder, but {options.out} is a file; name another one.")
@@ -219,7 +224,9 @@ def run(options: argparse.Namespace) -> int:
     segmenter = Segmenter(backbone, options.short_side, options.templates)
     known, unknown = (words, ()) if words is None else known_words(segmenter, words, options)
     if unknown:
-        use = "uses them as typed" if options.as_typed else "gives them no pixel (see --as-typed)"
+        them = "it" if len(unknown) == 1 else "them"
+        use = f"uses {them} as typed" if options.as_typed else f"gives {them} no pixel"
+        use += "" if options.as_typed else " (see --as-typed)"
         print(f"This model does not know {unknown_words(unknown)}, and {use}.", file=sys.stderr)
     folder = Folder(
         options.out,
@@ -269,7 +276,8 @@ def run(options: argparse.Namespace) -> int:
     if n_failed:
         done = f"{n_done} of {done}"
     before = f", {n_before} of them before (--overwrite repeats them)" if n_before else ""
-    where = f"; the masks are in {options.out}" if n_done else ""
+    file = options.out / COCO if options.format == "coco" else options.out
+    where = f"; the results are in {file}" if n_done else ""
     print(f"{done} segmented{before}{where}", file=sys.stderr)
     return 1 if n_failed else 0
 

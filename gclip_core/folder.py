@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
+from mimetypes import guess_type
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -217,25 +218,29 @@ def _png(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def find_photos(given: Iterable[Path], out: Path, kind: str, recursive: bool) -> list[Photo]:
-    """The given images, and those in given folders, in the order of their names. Of the subfolders
-    of a folder, which ``recursive`` includes, ``out`` is left out.
+def find_photos(
+    given: Iterable[Path], out: Path, kind: str, recursive: bool
+) -> tuple[list[Photo], list[Path]]:
+    """The given images, and those in given folders, in the order of their names; and the images in
+    these folders that are skipped, because their format cannot be read. Of the subfolders of a
+    folder, which ``recursive`` includes, ``out`` is left out.
 
     Results are named after their image, with a number if another image has the name, too. Case is
     ignored, because some file systems ignore it. Raises GclipError for a folder without images.
     """
-    photos, taken = list[Photo](), {CLASSES, COCO}
+    photos, taken, skipped = list[Photo](), {CLASSES, COCO}, list[Path]()
     for path in given:
         files = [path]
         if path.is_dir():
             every = path.rglob("*") if recursive else path.iterdir()
-            files = sorted(
+            found = sorted(
                 file
                 for file in every
-                if file.suffix.lower() in images.SUFFIXES
-                and not any(part.startswith(".") for part in file.relative_to(path).parts)
+                if not any(part.startswith(".") for part in file.relative_to(path).parts)
                 and not (recursive and file.resolve().is_relative_to(out.resolve()))
             )
+            files = [file for file in found if file.suffix.lower() in images.SUFFIXES]
+            skipped += [file for file in found if _is_other_image(file)]
         if not files:
             below = "" if recursive else " (its subfolders are searched with --recursive)"
             raise GclipError(
@@ -251,7 +256,12 @@ def find_photos(given: Iterable[Path], out: Path, kind: str, recursive: bool) ->
                 name = f"{wanted}-{number}"
             taken.update((name + ending).casefold() for ending in endings)
             photos.append(Photo(file, name))
-    return photos
+    return photos, skipped
+
+
+def _is_other_image(file: Path) -> bool:
+    kind = guess_type(file.name, strict=False)[0] or ""
+    return kind.startswith("image/") and file.suffix.lower() not in images.SUFFIXES
 
 
 def check_outputs(folder: Path, photos: Sequence[Photo], kind: str) -> None:

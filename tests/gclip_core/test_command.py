@@ -108,6 +108,7 @@ def test_unknown_word(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "tram (not one of its words; nearest known word: train)" in capsys.readouterr().err
     mask, summary = run(photo, "--words", "tram, sky", "--as-typed", "--background", "off")
     assert (mask == 0).any()
+    assert "train), and uses it as typed" in capsys.readouterr().err
     assert main([str(photo), "--words", "tram", "--out", str(photo.parent / "out")]) == 2
     assert "does not know tram (" in capsys.readouterr().err
 
@@ -137,7 +138,7 @@ def test_equal_names(photo: Path, tmp_path: Path) -> None:
     }
     assert json.loads((out / "photo-2.json").read_text("utf-8"))["classes"] == [["dog"], ["sky"]]
     given = map(Path, ("a/dog.png", "b/Dog.jpg", "c/dog-2.webp", "d/classes.jpg"))
-    names = [photo.name for photo in find_photos(given, out, "png", recursive=False)]
+    names = [photo.name for photo in find_photos(given, out, "png", recursive=False)[0]]
     assert names == ["dog", "Dog-2", "dog-2-2", "classes-2"], "capital letters make no difference"
 
 
@@ -205,6 +206,7 @@ def test_folder(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder, out = photo.parent / "photos", photo.parent / "out"
     folder.mkdir()
     (folder / "notes.txt").write_text("no image", "utf-8")
+    (folder / "b.tif").write_bytes(b"a kind that is not read")
     (folder / "._a.jpg").write_bytes(b"macOS's notes on a.jpg")
     photo.rename(folder / "b.PNG")
     picture(96, 120).save(folder / "a.jpg")
@@ -214,9 +216,12 @@ def test_folder(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr()
     names = [line.split(":")[0] for line in printed.out.splitlines() if line[0] != " "]
     assert names == [str(folder / "a.jpg"), str(folder / "b.PNG")]
-    failed, outcome = printed.err.splitlines()  # no progress bar, because this is not a terminal
+    skipped, failed, outcome = (
+        printed.err.splitlines()
+    )  # no progress bar, because this is not a terminal
+    assert skipped == "Skipped 1 image (.tif); save it as PNG or JPEG."
     assert failed.startswith(f"{folder / 'c.png'}: This is not a readable image")
-    assert outcome == f"2 of 3 images segmented; the masks are in {out}"
+    assert outcome == f"2 of 3 images segmented; the results are in {out}"
     assert main([str(out.parent), "--words", "cat", "--out", str(out)]) == 2
     assert "no images in the folder" in capsys.readouterr().err
 

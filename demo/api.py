@@ -127,7 +127,7 @@ def facts(scene: Scene, mask: Segmentation) -> dict[str, Any]:
     return {
         "backbone": backbone.title,
         "weights": backbone.digest,
-        "cs_reason": of_cs.suppression.reason,
+        "cs_reason": of_cs.suppressed.reason,
         "miou": scene.miou(mask),
     }
 

@@ -51,7 +51,7 @@ def mask_strip(scene: Scene) -> dict[str, Any]:
         about = f"Mask of {mask.method.title}"
         shown = item(painted(scene, mask), titled(scene, mask, miou), about, "jpeg")
         items.append(shown | {"name": name, "isOurs": mask.method == scene.ours})
-    columns = 4 if scene.report.suppression.blocks else 5
+    columns = 4 if scene.report.suppressed.blocks else 5
     return {"items": items, "classes": legend(scene), "columns": columns}
 
 

@@ -52,7 +52,7 @@ def words(scene: Scene) -> dict[str, Any]:
         "grid": scene.grid,
         "surest": int(cosines[: len(mask.vocabulary)].amax(0).argmax()),
         "switches": switches(scene),
-        "amf": bool(mask.report.fusion.blocks),
+        "amf": bool(mask.report.fused.blocks),
         "cs": scene.method.suppression is not None,
         "classes": classes(scene),
         "background": background_at(mask, scene.grid),
@@ -98,7 +98,7 @@ def tower(scene: Scene) -> dict[str, Any]:
     mean = s.gclip(amf=True, cs=s.cs) if is_gclip else scene.method
     last = mean.last
     alone = replace(mean, last=Attended(last.attention)) if isinstance(last, Attended) else mean
-    fused = segmenter.report(scene.encoded, mean).fusion.blocks
+    fused = segmenter.report(scene.encoded, mean).fused.blocks
     weight = last.weight if isinstance(last, Mixed) else None
     source = scene.method.encoding(scene.encoded)
     rows, columns = source.grid
@@ -111,7 +111,7 @@ def tower(scene: Scene) -> dict[str, Any]:
                 "tokens": places,
                 "fused": block in fused,
                 "outlier": block in report.outlier_blocks,
-                "suppressed": block in report.suppression.blocks,
+                "suppressed": block in report.suppressed.blocks,
                 "peaks": [report.ratios[block], after[block]],
             }
         )
@@ -154,12 +154,12 @@ def detail(scene: Scene) -> dict[str, Any]:
 
 def why_fused(scene: Scene) -> str:
     """Why AMF fuses these blocks; empty if they are not measured."""
-    fusion = scene.report.fusion
-    if fusion.reason is Reason.GLOBAL_TOKENS:
+    fused = scene.report.fused
+    if fused.reason is Reason.GLOBAL_TOKENS:
         # It is measured before CS, which removes most of them.
         start = "Without CS, every" if scene.method.suppression else "Every"
-        return f"{start} block from {fusion.blocks[0] + 1} on has global tokens."
-    if fusion.reason is Reason.MIDDLE:
+        return f"{start} block from {fused.blocks[0] + 1} on has global tokens."
+    if fused.reason is Reason.MIDDLE:
         return "This photo has few global tokens, so AMF averages the two middle blocks."
     return ""
 

@@ -59,7 +59,7 @@ def draw(
     ``encoded`` is the picture's encoding by ``segmenter``; ``foot`` is a line below the figure,
     such as an address. Only one thread draws at a time.
     """
-    names, blocks = result.vocabulary.names, result.report.fusion.blocks[:MAX_MAPS]
+    names, blocks = result.vocabulary.names, result.report.fused.blocks[:MAX_MAPS]
     source = result.method.encoding(encoded)
     received = [inspection.received(source, [b]).view(source.grid).numpy() for b in blocks]
     attention = result.method.matrix(source).numpy()

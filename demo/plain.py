@@ -39,10 +39,10 @@ def segment(
     labels = result.labels.numpy()
     masks = [(labels == index, name) for index, name in enumerate(result.vocabulary.names)]
     report = segmenter.report(encoded, gclip(amf=True, cs=True))
-    received = inspection.received(method.encoding(encoded), report.fusion.blocks)
+    received = inspection.received(method.encoding(encoded), report.fused.blocks)
     maps = [
         (plots.over(photo.convert("RGB"), one.unflatten(0, encoded.grid).numpy()), f"Block {b + 1}")
-        for b, one in zip(report.fusion.blocks, received, strict=True)
+        for b, one in zip(report.fused.blocks, received, strict=True)
     ]
     before, after = report.norms_before.numpy(), report.norms_after.numpy()
     block = int(before.max(1).argmax())

@@ -271,7 +271,7 @@ class Scene:
 
     def gclip(self, **switches: bool) -> Method:
         """GCLIP with the switches as they are set, or as given; CS is off if it changes nothing."""
-        if not self.report.suppression.blocks:
+        if not self.report.suppressed.blocks:
             switches["cs"] = False
         return self.settings.gclip(**switches)
 
@@ -295,7 +295,7 @@ class Scene:
     @property
     def ideas(self) -> tuple[str, ...]:
         """The ideas that can change a mask of GCLIP: CS only where it changes a channel."""
-        return ("amf", "cs") if self.report.suppression.blocks else ("amf",)
+        return ("amf", "cs") if self.report.suppressed.blocks else ("amf",)
 
     def switched(self) -> tuple[Segmentation, ...]:
         """GCLIP's masks with each of ``ideas`` off and on: bit i of an index is idea i."""
@@ -325,7 +325,7 @@ class Scene:
         switches change nothing here.
         """
         first, others = dict[str, Method](), dict(METHODS)
-        if self.report.suppression.blocks:
+        if self.report.suppressed.blocks:
             first = {name: self.gclip(amf=amf, cs=cs) for name, (amf, cs) in ABLATION.items()}
             del others["gclip"]
         else:

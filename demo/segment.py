@@ -234,7 +234,7 @@ def attention(scene: Scene) -> list[dict[str, Any]]:
 
 
 def attention_strip(scene: Scene, cs: bool) -> dict[str, Any]:
-    blocks, source = scene.report.fusion.blocks, scene.gclip(cs=cs).encoding(scene.encoded)
+    blocks, source = scene.report.fused.blocks, scene.gclip(cs=cs).encoding(scene.encoded)
     items = []
     for block, values in zip(blocks, inspection.received(source, blocks), strict=True):
         picture = plots.over(scene.photo.picture, values.unflatten(0, scene.encoded.grid).numpy())
@@ -256,13 +256,13 @@ def attention_text(scene: Scene) -> list[str]:
     """What stands over the attention, without and with AMF."""
     if scene.settings.method != "gclip":
         text = "AMF is off: the last block uses only its own attention."
-        fused = scene.segmenter.report(scene.encoded, scene.method).fusion.blocks
+        fused = scene.segmenter.report(scene.encoded, scene.method).fused.blocks
         if fused:
             blocks = in_words(block_numbers(fused))
             text = f"{scene.method.title} adds that of {blocks} to the last block’s."
         return [text]
     last = scene.segmenter.backbone.n_blocks - 1
-    blocks = in_words(block_numbers(sorted({*scene.report.fusion.blocks, last})))
+    blocks = in_words(block_numbers(sorted({*scene.report.fused.blocks, last})))
     return [
         "AMF is off: the last block uses only its own attention.",
         f"AMF averages the attention of {blocks}, so patches look further.",
@@ -289,7 +289,7 @@ def norms_image(scene: Scene, is_on: bool, size: tuple[float, float]) -> Image.I
 
 def norms_text(scene: Scene, is_on: bool) -> str:
     report, block = scene.report, scene.block
-    if block in report.suppression.blocks:
+    if block in report.suppressed.blocks:
         verb = "scales" if is_on else "would scale"
         return f"Block {block + 1}: CS {verb} channel {report.channels[block]}."
     if block in report.outlier_blocks:

@@ -173,8 +173,8 @@ def summary(phenomena: Phenomena) -> str:
     sentences = [
         f"Outlier channels (norm of at least {CHANNEL_THRESHOLD:g} × the median): in "
         f"{in_words(block_numbers(report.outlier_blocks))}.",
-        f"CS changes {in_words(block_numbers(report.suppression.blocks))} "
-        f"({report.suppression.reason}).",
+        f"CS changes {in_words(block_numbers(report.suppressed.blocks))} "
+        f"({report.suppressed.reason}).",
     ]
     for label, (inside, across) in phenomena.similarities.items():
         sentences.append(

@@ -94,7 +94,7 @@ class Likeness:
     roots: Tensor
     features: tuple[Tensor, Tensor]
     grid: Grid
-    of_marks: BoundedCache[Tensor] = field(default_factory=lambda: BoundedCache(100))
+    to_marks: BoundedCache[Tensor] = field(default_factory=lambda: BoundedCache(100))
     """The likeness to marks, which methods and further marks share."""
 
     def to(self, patches: Sequence[int] | Tensor) -> Tensor:
@@ -124,7 +124,7 @@ def nearest(alike: Likeness, marks: Iterable[Mark], size: Size) -> Tensor:
     Raises GclipError for a mark outside an image of ``size``.
     """
     maps = [
-        alike.of_marks.get_or_make((mark, size), lambda mark=mark: _near(alike, mark, size))
+        alike.to_marks.get_or_make((mark, size), lambda mark=mark: _near(alike, mark, size))
         for mark in marks
     ]
     return torch.stack([torch.zeros(alike.grid), *maps]).amax(0)
@@ -215,24 +215,24 @@ def evidence(
 
 
 def decide(
-    logits: Tensor, classes: Sequence[int], evidence: Mapping[int, Tensor]
+    logits: Tensor, classes: Sequence[int], found: Mapping[int, Tensor]
 ) -> tuple[Tensor, tuple[int, ...]]:
     """The scores of all prompts (prompts, h, w) float32 after the evidence of marks counts, and the
     class of each.
 
     ``logits`` (prompts, h, w) and ``classes`` are those of the words' prompts. The background comes
-    last; its class is -1. ``evidence`` has, by class, the likeness to its ``nearest`` mark; a class
+    last; its class is -1. ``found`` has, by class, the likeness to its ``nearest`` mark; a class
     without a prompt gets one.
     """
     words = logits.log_softmax(0).clamp_min(FLOOR)
     typed = [c for c in classes if c >= 0]
-    new = sorted({*evidence} - {*typed, -1})
-    order = [*typed, *new, *([-1] if -1 in {*classes, *evidence} else [])]
+    new = sorted({*found} - {*typed, -1})
+    order = [*typed, *new, *([-1] if -1 in {*classes, *found} else [])]
     scores = words.new_full((len(order), *words.shape[1:]), FLOOR)
     scores[: len(typed)] = words[: len(typed)]
     if -1 in classes:
         scores[-1] = words[-1]
     for prompt, label in enumerate(order):
-        if label in evidence:
-            scores[prompt] += WEIGHT * (evidence[label] - LEAST).clamp_min(0)
+        if label in found:
+            scores[prompt] += WEIGHT * (found[label] - LEAST).clamp_min(0)
     return scores, tuple(order)

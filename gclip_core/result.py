@@ -25,8 +25,8 @@ class MethodReport:
     and after CS are (L, D) float32.
     """
 
-    fusion: ChosenBlocks
-    suppression: ChosenBlocks
+    fused: ChosenBlocks
+    suppressed: ChosenBlocks
     channels: tuple[int, ...]
     ratios: tuple[float, ...]
     outlier_blocks: tuple[int, ...]
@@ -37,14 +37,14 @@ class MethodReport:
 def method_report(encoded: Encoded, method: Method) -> MethodReport:
     """The report of a method for an encoded image."""
     backbone = encoded.backbone
-    suppression = backbone.suppressed_blocks(method.suppression)
+    suppressed = backbone.suppressed_blocks(method.suppression)
     limit = (method.suppression or Suppression()).channel_threshold
     after = backbone.norms.clone()
-    for block in suppression.blocks:
+    for block in suppressed.blocks:
         after[block] *= cs.channel_factors(after[block])
     return MethodReport(
-        fusion=method.last.fused(encoded),
-        suppression=suppression,
+        fused=method.last.fused(encoded),
+        suppressed=suppressed,
         channels=tuple(backbone.norms.argmax(1).tolist()),
         ratios=backbone.ratios,
         outlier_blocks=cs.outlier_blocks(backbone.ratios, limit),
@@ -129,10 +129,10 @@ class Segmentation:
             "method": self.method.name,
             "refine": self.refined,
             "marks": [asdict(mark) for mark in self.marks],
-            "amf_blocks": list(block_numbers(self.report.fusion.blocks)),
-            "amf_reason": self.report.fusion.reason,
-            "cs_blocks": list(block_numbers(self.report.suppression.blocks)),
-            "cs_reason": self.report.suppression.reason,
+            "amf_blocks": list(block_numbers(self.report.fused.blocks)),
+            "amf_reason": self.report.fused.reason,
+            "cs_blocks": list(block_numbers(self.report.suppressed.blocks)),
+            "cs_reason": self.report.suppressed.reason,
             "unknown": [asdict(entry) for entry in self.unknown],
             "notes": list(self.notes),
         }

@@ -156,7 +156,7 @@ class Segmenter:
         logits, classes = competition.logits, competition.prompt_classes
         if prompts and prune:
             logits = self._pruned(encoded, prompts, logits)
-        vocabulary, marked = read(marks, prompts and prompts.vocabulary)
+        named, marked = read(marks, prompts and prompts.vocabulary)
         if marks:
             size, grid = encoded.image_size, (features.shape[0], features.shape[1])
             found = evidence(self.likeness(encoded), marks, marked, size, grid)
@@ -173,7 +173,7 @@ class Segmenter:
         return Segmentation(
             labels=labels,
             logits=logits,
-            vocabulary=vocabulary,
+            vocabulary=named,
             method=method,
             report=self.report(encoded, method),
             prompt_classes=classes,
@@ -268,10 +268,10 @@ class Segmenter:
             raise GclipError("Show the word with at least one mark that has a word, on each image.")
         # Images count alike, however many of their patches are shown.
         mean = F.normalize(torch.stack([one.mean(0) for one in patches]).mean(0), dim=0)
-        of_all, text = torch.cat(patches), suggest.candidate_text(self.backbone)
-        cosines = of_all @ text.T
-        nearest = text[cosines.mean(0).argmax()]  # makes a mean of a few patches less narrow
-        vector = F.normalize(mean + nearest, dim=0)
+        of_all, candidates = torch.cat(patches), suggest.candidate_text(self.backbone)
+        cosines = of_all @ candidates.T
+        closest = candidates[cosines.mean(0).argmax()]  # makes a mean of few patches less narrow
+        vector = F.normalize(mean + closest, dim=0)
         return Shown(name, vector * cosines.amax(1).mean() / (of_all @ vector).mean())
 
     def prompts(self, words: Words, shown: Iterable[Shown] = ()) -> Prompts:

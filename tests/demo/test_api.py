@@ -74,7 +74,7 @@ def test_segment(client: Client, method: str, options: dict, same: gclip.Method)
     assert sum(shares) == pytest.approx(1)
     assert described["no_class"] == pytest.approx((expected < 0).double().mean().item())
     assert described["weights"]
-    assert described["cs_reason"] == result.report.suppression.reason
+    assert described["cs_reason"] == result.report.suppressed.reason
 
 
 def test_unknown_word(client: Client) -> None:

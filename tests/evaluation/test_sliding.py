@@ -54,7 +54,7 @@ def test_average(method: Method, patch: int, finer: int) -> None:
     windows = sliding.encode(segmenter, image, side, 2 * patch)
     ours = windows.features(method)
     if isinstance(method.last, Attended) and method.last.fusion:
-        fusion = replace(method.last.fusion, blocks=segmenter.report(image, method).fusion.blocks)
+        fusion = replace(method.last.fusion, blocks=segmenter.report(image, method).fused.blocks)
         method = replace(method, last=replace(method.last, fusion=fusion))
     total, count = torch.zeros_like(ours), torch.zeros(4 * finer, 7 * finer, 1)
     for y, x in product((0, 1), (0, 2, 4)):

@@ -45,7 +45,7 @@ def encoded(tower: str) -> Passed:
 def test_methods(tower: str, name: str) -> None:
     """Every method agrees with the reference."""
     segmenter, trunk, theirs, xs = encoded(tower)
-    middle = segmenter.report(trunk, gclip()).fusion.blocks if name == "gclip" else ()
+    middle = segmenter.report(trunk, gclip()).fused.blocks if name == "gclip" else ()
     proxy = dino(trunk) if name in ("proxyclip", "lposs") else None
     expected = reference.dense(theirs, name, xs, GRID, middle, dino=proxy)
     features = segmenter.dense_features(trunk, METHODS[name])
@@ -65,7 +65,7 @@ def test_ideas_off() -> None:
 def test_last_attention(name: str) -> None:
     """The matrix that is shown is the matrix that is used."""
     segmenter, trunk, tower, xs = encoded("12 blocks")
-    middle = segmenter.report(trunk, gclip()).fusion.blocks if name == "gclip" else ()
+    middle = segmenter.report(trunk, gclip()).fused.blocks if name == "gclip" else ()
     matrices = reference.fused_maps(tower, name, xs, GRID, middle)
     for head, expected in {None: sum(matrices) / 4, 3: matrices[3]}.items():
         matrix = METHODS[name].matrix(trunk, head)

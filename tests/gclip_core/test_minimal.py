@@ -36,10 +36,10 @@ def test_choice_and_features(backbone: Backbone) -> None:
     report = segmenter.report(encoded, gclip(**MEASURED))
     *trunk, _ = backbone.blocks
     first = minimal.first_with_global_tokens(minimal.run(trunk, encoded.inputs[0])[0])
-    assert (first, first + 1) == report.fusion.blocks
+    assert (first, first + 1) == report.fused.blocks
     weights = [block.mlp.c_proj.weight for block in trunk]
     changed = [(minimal.suppressed(W2) != W2).any(1).nonzero().flatten().tolist() for W2 in weights]
-    blocks = report.suppression.blocks
+    blocks = report.suppressed.blocks
     assert changed == [[c] * (b in blocks) for b, c in enumerate(report.channels[:-1])]
 
     def difference(method: object) -> float:

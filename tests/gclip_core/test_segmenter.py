@@ -85,7 +85,7 @@ def test_amf_blocks(
     backbone = tiny_backbone(30, lambda model: look_at_one_patch(model, global_blocks))
     segmenter = segmenter_of(replace(backbone, amf_blocks=(2, 4)))
     encoded = segmenter.encode(picture(32, 48))
-    assert segmenter.report(encoded, gclip(**settings)).fusion == ChosenBlocks(expected, reason)
+    assert segmenter.report(encoded, gclip(**settings)).fused == ChosenBlocks(expected, reason)
     tokens = inspection.global_tokens(encoded).tokens
     assert [block for block in range(12) if tokens[block]] == list(global_blocks)
 
@@ -112,8 +112,8 @@ def test_clean_choice() -> None:
         segmenter.encode(picture(24, 56)),
         gclip(cs_blocks=[0, 1, 2], global_threshold=2),
     )
-    expected = segmenter.report(encoded, replace(method, suppression=None)).fusion
-    assert segmenter.report(method.encoding(encoded), method).fusion == expected
+    expected = segmenter.report(encoded, replace(method, suppression=None)).fused
+    assert segmenter.report(method.encoding(encoded), method).fused == expected
 
 
 @pytest.mark.parametrize("amf", [False, True])
@@ -142,7 +142,7 @@ def test_report() -> None:
     """Norms before and after CS."""
     segmenter = segmenter_of(with_channel())
     report = segmenter.report(segmenter.encode(picture(32, 32)))
-    assert report.outlier_blocks == report.suppression.blocks == (6, 8)
+    assert report.outlier_blocks == report.suppressed.blocks == (6, 8)
     assert (report.channels[6], report.channels[8]) == (7, 7)
     assert report.ratios[6] > 10 > 2 > report.ratios[5]
     assert (report.norms_before != report.norms_after).nonzero().tolist() == [[6, 7], [8, 7]]
@@ -154,11 +154,11 @@ def test_no_outlier(segmenter: Segmenter, encoded: Encoded) -> None:
     """Without an outlier channel before the last block, CS changes nothing, and says why."""
     report = segmenter.report(encoded, gclip(amf=False))
     assert report.outlier_blocks == ()
-    assert report.suppression == ChosenBlocks((), Reason.NO_OUTLIER)
+    assert report.suppressed == ChosenBlocks((), Reason.NO_OUTLIER)
     assert gclip().encoding(encoded) is encoded
     last = segmenter_of(damage(segmenter.backbone, 5, 60, [11]))
     report = last.report(last.encode(IMAGE), gclip())
-    assert report.suppression == ChosenBlocks((), Reason.NO_OUTLIER)
+    assert report.suppressed == ChosenBlocks((), Reason.NO_OUTLIER)
 
 
 def test_values() -> None:

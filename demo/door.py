@@ -70,6 +70,9 @@ class Door:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        if (scope.get("client") or ("", 0))[1]:  # not port 0, which Uvicorn gives a trusted proxy's
+            own = [(k, v) for k, v in scope["headers"] if not k.startswith(b"x-forwarded-")]
+            scope = {**scope, "headers": own}
         begun = False
 
         async def noting_start(message: Message) -> None:
@@ -109,7 +112,7 @@ class Door:
             await self.app(scope, limited(receive, MAX_BODY), send)
 
     async def _upload(self, request: Request, receive: Receive, send: Send) -> None:
-        if shutil.disk_usage(STORE.folder).free < MIN_FREE:
+        if shutil.disk_usage(STORE.folder.parent).free < MIN_FREE:
             raise RefusedError(507, "The server’s disk is full. Try again later.")
         address = address_of(request.client.host if request.client else "")
         place = self.places.setdefault(address, asyncio.Semaphore(MAX_UPLOADS))

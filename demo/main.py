@@ -5,6 +5,7 @@ given by an environment variable.
 """
 
 import argparse
+import atexit
 import logging
 import os
 import signal
@@ -50,8 +51,17 @@ EPILOG = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves the page until it is stopped. Prints an error in one sentence; returns the status."""
-    started = time.perf_counter()
     args = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    try:
+        return serve(args)
+    except KeyboardInterrupt:  # while it starts
+        print("Stopped.", file=sys.stderr)
+        return 130
+
+
+def serve(args: argparse.Namespace) -> int:
+    started = time.perf_counter()
     set_up_log(args.quiet)
     set_up_process()
     if args.weights_dir:
@@ -67,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warming = Thread(target=scene.warm, daemon=True)
     if backbones.HOST.encode is Segmenter.encode:  # a ZeroGPU is lent to visitors only
         warming.start()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+        atexit.register(warming.join)  # PyTorch aborts if Python ends while a thread computes
     if args.plain:  # either imports Gradio, while the opening is computed
         from demo.plain import build  # noqa: PLC0415
 
@@ -86,8 +96,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         auth=args.auth if args.plain else None,  # the server asks for it on all of its routes
         **OFF,
     )
-    if warming.ident:
-        warming.join()  # PyTorch aborts if Python ends while a thread computes
     return 0
 
 

@@ -47,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
     try:
         return run(options)
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except REFUSED as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

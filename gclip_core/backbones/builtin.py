@@ -10,6 +10,7 @@ has only the rows of trained tokens. ``SHA256SUMS`` has the digests of all these
 
 import gzip
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,7 +46,11 @@ class KnownWords:
     @cached_property
     def nearest(self) -> Mapping[str, str]:
         """Maps other English nouns to the nearest known word, or to "" if none is near."""
-        nouns = dict(lists.entries(gzip.decompress(self.wordnet.read_bytes()).decode()))
+        try:
+            text = gzip.decompress(self.wordnet.read_bytes()).decode()
+        except (OSError, EOFError, zlib.error, ValueError) as error:
+            raise BackboneError(f"{self.wordnet} is damaged: {error}. Copy it again.") from error
+        nouns = dict(lists.entries(text))
         return {
             noun: word if word in self.words else ""
             for table in (nouns, lists.read("nearest"))

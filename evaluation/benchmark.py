@@ -82,8 +82,8 @@ class Experiment:
     probability is below ``threshold`` become the data set's background class. ``refine`` is "none"
     or a name in ``refine.REFINEMENTS``. Images are encoded in windows of ``window`` pixels (0: the
     whole image) every ``stride`` pixels. ``own_code`` are files that methods or the set come from.
-    Raises EvaluationError for an unknown rule, and
-    MethodError for a threshold that is no probability, and for other sizes.
+    Raises EvaluationError for an unknown rule, and MethodError for a threshold that is no
+    probability, and for other sizes.
     """
 
     segmenter: Segmenter

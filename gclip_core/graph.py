@@ -1,14 +1,6 @@
 """Which patches of an image belong together, as a graph of its patches, and what spreads on it.
 
-The edge between patches i and j at a distance of d patches, with features x (here DINO's), is
-
-    w_ij = exp(20 (cos(x_i, x_j) - 1)) exp(-d² / 128),  w_ii = 0
-
-With the degrees D = sum_j w_ij on a diagonal and S = D^-½ W D^-½, values y spread to the solution x
-of (I - α S) x = (1 - α) y (Zhou et al. 2003), with α = 0.9. LPOSS (Stojnić et al. 2025) spreads
-words' cosines on a graph of its own: cubed cosines of DINO's Values, of each patch's 400 nearest
-neighbours only, a plain exponential of the distance, and α = 0.95. Here, edges are dense and fall
-off faster with both, and what is spread are probabilities.
+The formulas are in METHOD.md's section on marks.
 """
 
 import torch

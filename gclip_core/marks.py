@@ -1,19 +1,7 @@
 """Marks: a point or a box on an image, with a word for what is there, or with none.
 
-A word cannot say which of two things is meant; a mark can. Patches are compared with those under
-the marks. Two patches i and j are alike by
-
-    a_ij = Σ_c √(p_ic p_jc) √(cos(x_i, x_j) cos(y_i, y_j)),
-
-where p are the probabilities of the image's own words, spread over the graph of its patches, x are
-DINO's features, and y ClearCLIP's, less their mean; negative cosines count as 0. Without a stem,
-and so without DINO, x is y. A mark's label then gains evidence at every patch, beside that of the
-words:
-
-    score = max(log-probability by the words, -8) + 20 max(0, a - 0.3)
-
-where a is the likeness to the nearest mark with that label. So a mark corrects what is like the
-marked patch, and leaves the rest to the words.
+A word cannot say which of two things is meant; a mark can: it corrects what is like the marked
+patch, and leaves the rest to the words. The formulas are in METHOD.md's section on marks.
 """
 
 import math
@@ -40,7 +28,7 @@ WEIGHT = 20.0
 LEAST = 0.3
 """Patches that are less alike get no evidence."""
 ALONE = 0.4
-"""Without words, a patch is taken if it is more alike than this."""
+"""Without words, a patch is taken if it is at least this alike."""
 
 OUTSIDE = 5
 """A patch of a box is not its thing's if it is more alike to this many patches around it."""

@@ -28,7 +28,7 @@ from gclip_core.methods import Method
 from gclip_core.numbering import Reason
 from gclip_core.relatives.mixed import Mixed
 from gclip_core.words import suggest
-from gclip_core.words.background import compete, hidden_of_image
+from gclip_core.words.background import background_of_image, compete
 
 MASK_SIDE = 480
 """Longest side of the mask in pixels: it is drawn small here."""
@@ -76,14 +76,14 @@ def labels_by_block(scene: Scene) -> Tensor:
     last = scene.method.features(source)
     if last.shape[:2] != source.grid:
         last = F.adaptive_avg_pool2d(last.permute(2, 0, 1), source.grid).permute(1, 2, 0)
-    hidden = None
+    competing = None
     if s.background and s.background_weight:
         unit = F.normalize(last, dim=-1)
         matches = suggest.match(backbone, unit, source.probabilities)
-        hidden = hidden_of_image(backbone, prompts, unit, matches)
+        competing = background_of_image(backbone, prompts, unit, matches)
     class_of = torch.tensor((*prompts.vocabulary.prompt_classes, -1), dtype=torch.int16)
     every = (
-        compete(x, prompts, hidden, segmenter.logit_scale, s.background_weight)
+        compete(x, prompts, competing, segmenter.logit_scale, s.background_weight)
         for x in (*projected(backbone.visual, tokens).cpu(), last)
     )
     return torch.stack([class_of[one.logits.argmax(0)] for one in every])

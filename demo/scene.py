@@ -29,7 +29,7 @@ from gclip_core.pixels import palette
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.words import suggest
-from gclip_core.words.background import hidden_of_image, is_typed
+from gclip_core.words.background import background_of_image, is_typed
 from gclip_core.words.vocabulary import (
     Prompts,
     Shown,
@@ -187,7 +187,7 @@ class Scene:
         further = suggest.choose(source, matches, 8, thresholds=LESS_CERTAIN)
         features = segmenter.dense_features(encoded, METHODS["clearclip"])
         prompts = segmenter.prompts(self.words)
-        apart = hidden_of_image(segmenter.backbone, prompts, features, matches).words
+        apart = background_of_image(segmenter.backbone, prompts, features, matches).words
         return tuple(w for w in dict.fromkeys((*self.suggested(), *further)) if w in apart)
 
     def with_words(self) -> "Scene":

@@ -22,11 +22,11 @@ from gclip_core.types import Grid, Size
 from gclip_core.words import suggest, text, vocabulary
 from gclip_core.words.background import (
     BACKGROUND_WEIGHT,
+    BackgroundWords,
     Competition,
-    HiddenWords,
+    background_of_image,
+    background_of_words,
     compete,
-    hidden_of_image,
-    hidden_of_words,
 )
 from gclip_core.words.suggest import Matches
 from gclip_core.words.vocabulary import Prompts, Shown, Words
@@ -149,10 +149,10 @@ class Segmenter:
         encoded = self._as_encoded(image) if photo is None else self._encode(photo)
         guide = None if refine == "none" else photo or picture_of(encoded.image_size, picture)
         features = self._features(encoded, method)
-        hidden, competition = None, Competition(features.new_empty(0, *features.shape[:2]), ())
+        competing, competition = None, Competition(features.new_empty(0, *features.shape[:2]), ())
         if prompts:
-            hidden = self._hidden(encoded, features, prompts, background, background_weight)
-            competition = compete(features, prompts, hidden, self.logit_scale, background_weight)
+            competing = self._competing(encoded, features, prompts, background, background_weight)
+            competition = compete(features, prompts, competing, self.logit_scale, background_weight)
         logits, classes = competition.logits, competition.prompt_classes
         if prompts and prune:
             logits = self._pruned(encoded, prompts, logits)
@@ -168,7 +168,7 @@ class Segmenter:
         else:
             labels = refined(logits, classes, guide, refine, threshold)
         notes = prompts.notes if prompts else ()
-        if hidden is not None and not hidden.words:
+        if competing is not None and not competing.words:
             notes = (*notes, NO_BACKGROUND)
         return Segmentation(
             labels=labels,
@@ -186,22 +186,24 @@ class Segmenter:
             marks=marks,
         )
 
-    def _hidden(
+    def _competing(
         self,
         encoded: Encoded,
         features: Tensor,
         prompts: Prompts,
         background: bool | Iterable[str],
         weight: float,
-    ) -> HiddenWords | None:
-        """The hidden words for an image's features (h, w, E); None without a background."""
+    ) -> BackgroundWords | None:
+        """The background words for an image's features (h, w, E); None without a background."""
         if not background or not weight:
             return None
         if background is not True:
-            return hidden_of_words(self.backbone, prompts.vocabulary, background, self.templates)
+            return background_of_words(
+                self.backbone, prompts.vocabulary, background, self.templates
+            )
         features = F.normalize(features, dim=-1)
         matches = suggest.match(self.backbone, features, encoded.probabilities)
-        return hidden_of_image(self.backbone, prompts, features, matches)
+        return background_of_image(self.backbone, prompts, features, matches)
 
     def _pruned(self, encoded: Encoded, prompts: Prompts, logits: Tensor) -> Tensor:
         """Logits (prompts, h, w) with NEVER for classes that the image hardly shows."""
@@ -209,8 +211,8 @@ class Segmenter:
         cosines = torch.einsum("pe,hwe->phw", prompts.text, features)
         classes = prompts.vocabulary.prompt_classes
         kept = suggest.seen(cosines, classes, self.matches(encoded).deviation)[list(classes)]
-        hidden = torch.zeros(len(logits) - len(kept), dtype=torch.bool)
-        return logits.masked_fill(torch.cat([~kept, hidden])[:, None, None], NEVER)
+        rest = torch.zeros(len(logits) - len(kept), dtype=torch.bool)
+        return logits.masked_fill(torch.cat([~kept, rest])[:, None, None], NEVER)
 
     def suggest(self, image: images.Source | Encoded, most: int = 5) -> tuple[str, ...]:
         """Words for what the image shows, things before stuff: at most ``most``, at least one."""

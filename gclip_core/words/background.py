@@ -33,7 +33,7 @@ MAX_CORRELATION = 0.7
 
 
 @dataclass(frozen=True, eq=False)
-class HiddenWords:
+class BackgroundWords:
     """Words that were not typed and compete with the typed ones.
 
     ``text`` (words, E) float32 are their embeddings, L2-normalised. ``offsets`` (words,) float32
@@ -45,9 +45,9 @@ class HiddenWords:
     offsets: Tensor
 
 
-def hidden_of_image(
+def background_of_image(
     backbone: Backbone, prompts: Prompts, features: Tensor, matches: Matches
-) -> HiddenWords:
+) -> BackgroundWords:
     """The image's own words, without typed words and words that fit the same patches.
 
     ``features`` (h, w, E) float32 are the image's, and ``matches`` says how the candidates match
@@ -62,7 +62,7 @@ def hidden_of_image(
     kept &= torch.tensor([not is_typed(group, typed) for group in candidates.groups[:n]])
     offsets = SHARE * matches.deviation * (shares / shares.max()).clamp_min(1e-6).log()
     names = tuple(candidates.words[index] for index in kept.nonzero()[:, 0].tolist())
-    return HiddenWords(names, candidate_text(backbone)[:n][kept], offsets[kept])
+    return BackgroundWords(names, candidate_text(backbone)[:n][kept], offsets[kept])
 
 
 def correlation(words: Tensor, typed: Tensor) -> Tensor:
@@ -76,9 +76,9 @@ def correlation(words: Tensor, typed: Tensor) -> Tensor:
     return first @ second.T
 
 
-def hidden_of_words(
+def background_of_words(
     backbone: Backbone, typed: Vocabulary, words: Iterable[str], templates: str
-) -> HiddenWords:
+) -> BackgroundWords:
     """The given words without typed ones: a typed "pine trees" leaves out "tree".
 
     Raises VocabularyError for words that ``vocabulary.parse`` cannot read.
@@ -88,7 +88,7 @@ def hidden_of_words(
     names_of = {word: (word, *synonyms.get(word.casefold(), ())) for word in phrases}
     kept = tuple(word for word in phrases if not is_typed(names_of[word], typed))
     read, _ = vocabulary.read_phrases(backbone, kept)
-    return HiddenWords(kept, embed(backbone, read, templates), torch.zeros(len(kept)))
+    return BackgroundWords(kept, embed(backbone, read, templates), torch.zeros(len(kept)))
 
 
 def is_typed(names: tuple[str, ...], typed: Vocabulary) -> bool:
@@ -116,25 +116,29 @@ class Competition:
 
 
 def compete(
-    features: Tensor, prompts: Prompts, hidden: HiddenWords | None, scale: float, weight: float
+    features: Tensor,
+    prompts: Prompts,
+    background: BackgroundWords | None,
+    scale: float,
+    weight: float,
 ) -> Competition:
     """The logits of features (h, w, E), ``scale`` times the cosine.
 
-    ``weight`` is that of the background (``add_background``), if any word is ``hidden``.
+    ``weight`` is that of the background (``add_background``), if there are ``background`` words.
     """
     logits = scale * torch.einsum("pe,hwe->phw", prompts.text, features)
     classes = prompts.vocabulary.prompt_classes
-    if hidden is None or not hidden.words:
+    if background is None or not background.words:
         return Competition(logits, classes)
-    hidden_logits = scale * torch.einsum("pe,hwe->phw", hidden.text, features)
-    logits, best = add_background(logits, hidden_logits, scale * hidden.offsets, weight)
+    background_logits = scale * torch.einsum("pe,hwe->phw", background.text, features)
+    logits, best = add_background(logits, background_logits, scale * background.offsets, weight)
     found, index = best.unique(return_inverse=True)
-    names = tuple(hidden.words[word] for word in found.tolist())
+    names = tuple(background.words[word] for word in found.tolist())
     return Competition(logits, (*classes, -1), names, index)
 
 
 def add_background(
-    typed: Tensor, hidden: Tensor, offsets: Tensor, weight: float
+    typed: Tensor, background: Tensor, offsets: Tensor, weight: float
 ) -> tuple[Tensor, Tensor]:
     """Appends the background's logits to those of typed words (p, h, w): (p + 1, h, w).
 
@@ -143,6 +147,6 @@ def add_background(
     background's logit is the largest of them. The second result, (h, w) int64, is the index of its
     word.
     """
-    mean = torch.cat([typed, hidden]).mean(0)
-    best, word = mean.lerp(hidden + offsets[:, None, None], weight).max(0)
+    mean = torch.cat([typed, background]).mean(0)
+    best, word = mean.lerp(background + offsets[:, None, None], weight).max(0)
     return torch.cat([typed, best[None]]), word

@@ -210,7 +210,7 @@ def _candidates(
     worn = lists.read("worn") if any(group[0] == PERSON for group in groups) else ()
     stuff = lists.read("stuff")
     usual = {*taught, *(word for group in _everyday() for word in group)}
-    # Last, so that the first words are the classes: hidden_of_image and stuff rely on it.
+    # Last, so that the first words are the classes: background_of_image and stuff rely on it.
     groups = tuple(sorted(groups, key=lambda group: group[0] in worn))
     words = tuple(group[0] for group in groups)
     class_of = tuple(words.index(PERSON) if word in worn else i for i, word in enumerate(words))

@@ -19,17 +19,17 @@ def backbone() -> Backbone:
 
 
 def given(backbone: Backbone, typed: str, words: object = LITERATURE) -> set[str]:
-    return set(background.hidden_of_words(backbone, parse(typed), words, "plain").words)
+    return set(background.background_of_words(backbone, parse(typed), words, "plain").words)
 
 
-def own(typed: str, *words: str) -> background.HiddenWords:
+def own(typed: str, *words: str) -> background.BackgroundWords:
     """For the built-in model and an image whose quarters belong to four words."""
     model = loaded()
     quarters = embed(model, words or ("building", "sky", "zebra", "pizza"), "plain")
     features = quarters.view(2, 2, 1, 1, -1).expand(2, 2, 3, 3, -1)
     features = features.permute(0, 2, 1, 3, 4).reshape(6, 6, -1)
     matches = match(model, features, None)
-    return background.hidden_of_image(model, prompts(model, typed, "plain"), features, matches)
+    return background.background_of_image(model, prompts(model, typed, "plain"), features, matches)
 
 
 @pytest.mark.parametrize(
@@ -105,8 +105,8 @@ def test_segment(backbone: Backbone, given_words: object) -> None:
 
 def test_add_background() -> None:
     """A background logit is raised by its offset and moved towards the mean, by hand."""
-    typed, hidden = torch.tensor([[[3.0, 1.0]]]), torch.tensor([[[1.0, 6.0]], [[2.0, 5.0]]])
-    both, word = background.add_background(typed, hidden, torch.tensor([2.0, -1.0]), weight=0.5)
+    typed, others = torch.tensor([[[3.0, 1.0]]]), torch.tensor([[[1.0, 6.0]], [[2.0, 5.0]]])
+    both, word = background.add_background(typed, others, torch.tensor([2.0, -1.0]), weight=0.5)
     # The means are 2 and 4; with offsets, the words have 3 and 8, and 1 and 4.
     assert both.tolist() == [[[3, 1]], [[2.5, 6]]]
     assert word.tolist() == [[0, 0]]

@@ -68,9 +68,7 @@ def get(name: str) -> Backbone:
 
 
 def offer(name: str) -> str:
-    """What a visitor should know before downloading a backbone; empty without a name."""
-    if not name:
-        return ""
+    """What a visitor should know before downloading a backbone."""
     entry = BACKBONES[name]
     if not HOST.downloads:
         return f"{entry.title} needs a download, but downloads are off. Choose another backbone."

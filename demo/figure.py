@@ -52,12 +52,10 @@ def draw(
     encoded: Encoded,
     result: Segmentation,
     before: Segmentation | None = None,
-    foot: str = "",
 ) -> Figure:
     """The figure of a result, with ``before`` beside it if there is something to compare.
 
-    ``encoded`` is the picture's encoding by ``segmenter``; ``foot`` is a line below the figure,
-    such as an address. Only one thread draws at a time.
+    ``encoded`` is the picture's encoding by ``segmenter``. Only one thread draws at a time.
     """
     names, blocks = result.vocabulary.names, result.report.fused.blocks[:MAX_MAPS]
     source = result.method.encoding(encoded)
@@ -77,11 +75,11 @@ def draw(
     entries = _legend(result, colours)
     columns = min(len(entries), max(1, int(90 / max(len(e.get_label()) + 6 for e in entries))))
     rows = math.ceil(len(entries) / columns)
-    heights = [0.6, tall + 0.2, 0.15 + 0.17 * rows, 2.1, 0.2 if foot else 0.05]
+    heights = [0.6, tall + 0.2, 0.15 + 0.17 * rows, 2.1]
     with styled():
         figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
-        parts = np.ravel(figure.subfigures(5, 1, height_ratios=heights))
-        head, pictures, words, low, end = parts
+        parts = np.ravel(figure.subfigures(4, 1, height_ratios=heights))
+        head, pictures, words, low = parts
         figure.get_layout_engine().set(w_pad=0.12, h_pad=0.05)
         head.text(0.02, 0.8, _cut(", ".join(names), 62), fontsize=12, fontweight="bold", va="top")
         head.text(0.02, 0.36, " · ".join(details), color=SOFT, va="top")
@@ -100,7 +98,6 @@ def draw(
         _draw_matrix(axes, attention)
         threshold = (result.method.suppression or Suppression()).channel_threshold
         _draw_channels(norms.subplots(), result.report, threshold)
-        end.text(0.02, 0.4, _cut(foot, 150), fontsize=6.5, color=SOFT)
     return figure
 
 

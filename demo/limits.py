@@ -23,7 +23,6 @@ ATTENDED_PATCHES = 560  # the same for the patches that each of them attends to
 BLOCK_PATCHES = 140  # and for these in the small maps of the blocks
 MAX_BACKBONES = 3  # loaded at the same time
 MAX_CACHED = 600 * 2**20  # bytes of pictures, encodings and masks of all visitors
-MAX_LINK = 6_000  # bytes of a link's settings; a longer one leaves out the words
 # What is received: else bodies would fill the memory, and stalled uploads would shut others out.
 MAX_FILE = 64 * 2**20  # bytes of an upload
 MAX_UPLOADS = 2  # at once from an address; further ones wait

@@ -100,7 +100,7 @@ def serve(args: argparse.Namespace) -> int:
 
 
 def set_up_log(quiet: bool) -> None:
-    """Logs to standard error: one line per request, or only warnings with ``quiet``."""
+    """Logs to standard error: one line for each answer, or only warnings with ``quiet``."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
     for name in ("demo", "gclip_core"):
         logging.getLogger(name).setLevel(logging.WARNING if quiet else logging.INFO)

@@ -220,8 +220,7 @@ async def answer(
     finally:
         if NEWEST.get(session) is mine:
             del NEWEST[session]
-    spent = 1000 * (time.perf_counter() - started)
-    logger.info("answered page ms=%d", spent)
+        logger.info("answered page ms=%d", 1000 * (time.perf_counter() - started))
 
 
 async def download(

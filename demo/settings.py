@@ -4,7 +4,6 @@ import inspect
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlencode
 
 import numpy as np
 import torch
@@ -219,13 +218,6 @@ class Settings(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             raise GclipError(explain(error, LABELS)) from error
-
-    def to_query(self, **more: str) -> str:
-        """The settings that differ from the defaults, as a query string; switches are 0 and 1."""
-        changed = {k: v for k, v in self if v != type(self).model_fields[k].default}
-        changed.pop("shown", None)
-        switches = {k: int(v) for k, v in changed.items() if isinstance(v, bool)}
-        return urlencode(more | changed | switches)
 
     def with_values(self, **values: Any) -> Self:
         """These settings with other values; see ``read``."""

@@ -1,4 +1,4 @@
-"""Share: the link, files to download, and the same result in Python."""
+"""Share: files to download, and the same result in Python."""
 
 import inspect
 import io
@@ -17,16 +17,6 @@ from gclip_core.pixels import palette
 from gclip_core.pixels.refine import cut_out
 from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
-
-
-def link(scene: Scene) -> str:
-    """The query string of what is shown, without an uploaded photo or very long words."""
-    named = {"example": scene.photo.name if scene.photo.example else "own"}
-    named |= {"backbone": scene.settings.backbone}  # the default differs between hosts
-    query = scene.settings.to_query(**named)
-    if len(query) > limits.MAX_LINK:
-        query = scene.settings.with_values(words="").to_query(**named)
-    return f"?{query}"
 
 
 def every_python(scene: Scene) -> list[str]:
@@ -114,7 +104,7 @@ def figure(scene: Scene, kind: str) -> bytes:
     without = scene.gclip(**others)
     before = scene.mask(without) if without != after.method else None
     photo = scene.photo.picture
-    return save(draw(scene.segmenter, photo, scene.encoded, after, before, foot=link(scene)), kind)
+    return save(draw(scene.segmenter, photo, scene.encoded, after, before), kind)
 
 
 FILES: dict[str, tuple[str, Callable[..., bytes]]] = {

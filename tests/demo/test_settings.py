@@ -1,38 +1,15 @@
 """Settings: what they refuse, and the links that contain them."""
 
-from urllib.parse import parse_qsl
-
 import pytest
 
-from demo import limits, share
 from demo.settings import LABELS, Settings, marks_of
 from gclip_core import GclipError, Mark
-from tests.demo.photos import OTHER, scene
-
-
-def test_link_has_what_differs() -> None:
-    """Numbers as they are, switches as 0 and 1; no defaults but the backbone's, no shown word."""
-    assert Settings().to_query() == ""
-    link = Settings(cs=False, background_weight=0.333333333333).to_query(example="dog")
-    assert link == "example=dog&cs=0&background_weight=0.333333333333"
-    every = dict(parse_qsl(Settings.read(OTHER).to_query()))
-    assert every.keys() | {"backbone", "shown"} == {*Settings.model_fields}
 
 
 def test_marks() -> None:
     """Points and boxes, with a word or none, in tenths of a pixel."""
     marks = marks_of("0.33333,0.5,red dog;.1,.2,0.3,1,", 100, 50)
     assert marks == (Mark(33.3, 25, "red dog"), Mark.box(10, 10, 30, 50))
-
-
-@pytest.mark.parametrize("letter", ["x", "猫"])
-def test_longest_link(letter: str) -> None:
-    """Words that would make it too long are left out."""
-    words = ",".join(f"{number:03}" + 16 * letter for number in range(limits.MAX_PHRASES))
-    link = share.link(scene(words=words, amf=False))
-    query = dict(parse_qsl(link[1:]))
-    assert len(link) < 4_000 * 3 and query["amf"] == "0" and query["example"] == "dog"
-    assert query.get("words") == (words if letter == "x" else None)
 
 
 @pytest.mark.parametrize(

@@ -116,7 +116,7 @@ class Folder:
             self._start()
         labels, names = result.labels.numpy(), result.vocabulary.names
         if self.cut_outs:
-            found = formats.cut_outs(result, picture, self.options["objects"])
+            found = formats.cut_outs(result, picture, self.options.get("objects"))
             cuts = {name: _png(cut) for name, cut in found}
             own = self.path / "cut-outs" / photo.name
             write(own, cuts)

@@ -162,7 +162,7 @@ def test_too_many_words(flower: Page) -> None:
 
 def test_photo_on_its_way(flower: Page) -> None:
     """A photo is shown at once, without the previous mask, which comes back, with a sentence, if
-    the server refuses the photo. What is chosen meanwhile stays: an example, or typed words."""
+    the server refuses the photo. A choice made meanwhile stays: an example, a lesson, or words."""
     legend_, photo = flower.locator("#canvas .legend"), flower.locator("#canvas img")
     held, mine = list[Route](), encoded(picture(), "PNG")
     flower.route("**/photos", lambda route: held.append(route))
@@ -186,16 +186,26 @@ def test_photo_on_its_way(flower: Page) -> None:
     expect(legend(flower)).to_have_text(["zebra", "dog", "background"])
     expect(words(flower)).to_have_value("zebra, dog")
     expect(flower).to_have_url(re.compile("photo="))
+    turn_to(flower, "Learn")
+    flower.get_by_label("The mask gets better").first.check()
+    give(flower, mine)
+    flower.get_by_role("button", name="Try it on the photo").click()
+    with flower.expect_response("**/photos"):
+        held.pop().continue_()
+    settled(flower)
+    expect(flower).to_have_url(re.compile("example=raccoon"))
 
 
 def test_forget(flower: Page) -> None:
     """“Forget my photos” takes them from the browser, the address and the server."""
     after(flower, lambda: give(flower, encoded(picture(), "PNG")))
     name = found(r"photo=(\w+)", flower.url)
+    flower.locator("#canvas .pad").click(position={"x": 40, "y": 40})
+    after(flower, flower.get_by_role("button", name="none of these").click)
     turn_to(flower, "Share")
     flower.get_by_role("button", name="Forget my photos").click()
     expect(flower.locator("#toast")).to_contain_text("forgotten")
-    expect(flower).not_to_have_url(re.compile(name))
+    expect(flower).not_to_have_url(re.compile(f"{name}|marks="))
     assert flower.request.get(f"{flower.url.split('?')[0]}photos/{name}").status == 404
     flower.reload()
     turn_to(flower, "Segment")

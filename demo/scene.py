@@ -174,10 +174,7 @@ class Scene:
     def suggested(self, most: int = 5) -> tuple[str, ...]:
         """Words for what the photo shows, best first; see ``Segmenter.suggest``."""
         scene = self.undamaged
-        encoded = scene.encoded
-        words = scene.segmenter.suggest(encoded, most)
-        CACHE.put(scene.tower_key, encoded)  # weighed again: it keeps the words' matches
-        return words
+        return scene.segmenter.suggest(scene.encoded, most)
 
     def plausible(self) -> tuple[str, ...]:
         """Words to add: suggested ones, and some of which the backbone is a little less certain.
@@ -186,7 +183,7 @@ class Scene:
         source, matches = suggest.candidates_of(segmenter.backbone), segmenter.matches(encoded)
         further = suggest.choose(source, matches, 8, thresholds=LESS_CERTAIN)
         features = segmenter.dense_features(encoded, METHODS["clearclip"])
-        prompts = segmenter.prompts(self.words)
+        prompts = segmenter.prompts(self.read_words)
         apart = background_of_image(segmenter.backbone, prompts, features, matches).words
         return tuple(w for w in dict.fromkeys((*self.suggested(), *further)) if w in apart)
 

@@ -220,18 +220,13 @@ class Segmenter:
         return suggest.choose(suggest.candidates_of(self.backbone), self.matches(image), most)
 
     def matches(self, image: images.Source | Encoded) -> Matches:
-        """How the words that can be suggested match the image; computed once for an encoding.
+        """How the words that can be suggested match the image.
 
         Computed from ClearCLIP's features and, if there is one, the stem's image classifier.
         """
         encoded = self._as_encoded(image)
-        encoded = encoded.without_cs or encoded
-
-        def make() -> Matches:
-            features = self.dense_features(encoded, METHODS["clearclip"])
-            return suggest.match(self.backbone, features, encoded.probabilities)
-
-        return encoded.once("matches", make)
+        features = self.dense_features(encoded, METHODS["clearclip"])
+        return suggest.match(self.backbone, features, encoded.probabilities)
 
     def likeness(self, image: images.Source | Encoded) -> Likeness:
         """How alike the image's patches are; computed once for an encoding.

@@ -10,6 +10,7 @@ import { drawCompare } from "./compare.js";
 import { drawDiagram } from "./diagram.js";
 import { drawForm } from "./form.js";
 import { drawLearn } from "./learn.js";
+import * as marks from "./marks.js";
 import * as photos from "./photos.js";
 import { drawShare } from "./share.js";
 import { recall } from "./shared.js";
@@ -568,9 +569,12 @@ function drawSegment() {
   if (!piece("canvas") && !sending) parts.canvas.preview(state.photo);
   show($("#canvas"), ["canvas"], (value) => parts.canvas.draw(value, piece("matrices")));
   show($("#chips"), ["chips"], ({ items, ...others }) => {
+    const marked = marks.read(state.marks).map(({ word }) => word);
     const more = shown.names(state.backbone).filter((word) => !contains(box.value, word));
     parts.chips({
-      items: [...items, ...more.map((word) => ({ caption: `+ ${word}`, word }))],
+      items: [...items, ...more.map((word) => ({ caption: `+ ${word}`, word }))].filter(
+        ({ word }) => !marked.includes(word),
+      ),
       ...others,
     });
   });

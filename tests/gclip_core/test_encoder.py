@@ -29,7 +29,7 @@ def test_kept() -> None:
     """What depends on an encoding alone is computed once, and what it keeps is bounded."""
     segmenter = Segmenter(tiny_backbone(31), 32)
     encoded = segmenter.encode(picture(32, 48))
-    assert segmenter.matches(encoded) is segmenter.matches(encoded)
+    assert segmenter.likeness(encoded) is segmenter.likeness(encoded)
     first = encoded.once(("a value", 0), list)
     assert encoded.once(("a value", 0), list) is first
     for number in range(1, MOST_KEPT + 1):

@@ -1,4 +1,6 @@
 // The words of a mask with their shares of the photo, as buttons that show one of them alone.
+import { state } from "./app.js";
+import * as marks from "./marks.js";
 import { NONE } from "./paint.js";
 import { make, percent } from "./shared.js";
 
@@ -54,6 +56,9 @@ export function refreshLegend(box, classes, masks, alone) {
   });
   const more = absent.length > MOST_ABSENT ? ` and ${absent.length - MOST_ABSENT} more` : "";
   const text = `Not found: ${absent.slice(0, MOST_ABSENT).join(", ")}${more}`;
+  const pressed = marks.read(state.marks).map(({ word }) => word);
+  const weak = absent.find((name) => pressed.includes(name));
+  const advice = `Too little is like the mark of ${weak}. Press another part of it, or draw a box.`;
   const line = box.querySelector(".absent");
-  Object.assign(line, { textContent: text, hidden: !absent.length });
+  Object.assign(line, { textContent: weak ? advice : text, hidden: !absent.length });
 }

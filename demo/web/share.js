@@ -26,14 +26,19 @@ export function drawShare(section) {
     return `${page()}?${queryOf(shared, { isShared: true, withPhoto: include.checked })}`;
   }
 
+  const offer = () => {
+    link.value = urlOf();
+    const isWithout = isUpload(state.photo) && !include.checked;
+    copy.textContent = isWithout ? "Copy the link, without the photo" : "Copy the link";
+  };
+
   let photo = "";
   function draw(python) {
     const isOwn = isUpload(state.photo);
     $("#include").hidden = !isOwn;
     if (photo !== state.photo) include.checked = false;
     photo = state.photo;
-    link.value = urlOf();
-    copy.textContent = "Copy the link";
+    offer();
     const note = isOwn
       ? "The link opens these settings; it shows your photo only if you include it, and while this server has it."
       : "The link opens this photo with these settings.";
@@ -46,10 +51,7 @@ export function drawShare(section) {
     $("#program code").textContent = PROGRAM(page());
   }
 
-  include.onchange = () => {
-    link.value = urlOf();
-    copy.textContent = "Copy the link";
-  };
+  include.onchange = offer;
   /** Over plain HTTP a page has no clipboard, but it can copy a selection. */
   copy.onclick = async () => {
     try {

@@ -197,7 +197,7 @@ def test_alone(flower: Page) -> None:
     )
     opaque = sum(alpha.histogram()[128:]) / pixels
     assert 100 * opaque == pytest.approx(share(flower, "flower"), abs=2)
-    flower.locator("#canvas .pad").click(position={"x": 5, "y": 5})
+    flower.locator("#canvas .pad").click(position={"x": 5, "y": 5})  # while it says “✓”
     expect(flower.locator("#canvas .cut")).to_have_text("Cut out plant")
 
 

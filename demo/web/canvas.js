@@ -376,7 +376,7 @@ export function drawCanvas(element) {
       const behind = best ? background.names[best[patch]] : "";
       const canAdd = !isCompare;
       const text = explain(why, { classes: answer.classes, shares, patch, behind, canAdd, free });
-      if (isAsked) why.append(question());
+      if (isAsked) why.prepend(question());
       // Not over the patch, nor over what is beside it.
       why.classList.toggle("at-left", column > columns / 2);
       why.classList.toggle("at-top", row > rows / 2);

@@ -429,9 +429,9 @@ export async function forgetPhotos() {
   pieces.clear();
   left = origin = null;
   undone = "";
-  if (isUpload(state.photo))
-    state = { ...DEFAULTS, ...settingsOf(state), photo: FACTS.opening, tab: "share" };
-  state = { ...state, shown: "" };
+  const isOwn = isUpload(state.photo);
+  const own = isOwn ? { ...DEFAULTS, ...settingsOf(state), photo: FACTS.opening } : state;
+  state = { ...own, tab: "share", shown: "" };
   write(false);
   draw();
   ask();

@@ -108,3 +108,12 @@ def test_longest_link(visitor: Visitor) -> None:
     link = f"?example=dog&amf=0&words={6000 * 'x'}"
     referrer = {"referer": f"{visitor.web.base_url}{link}"}
     assert visitor.web.get(f"/{link}", headers=referrer).status_code == 200
+
+
+def test_forged_host(visitor: Visitor) -> None:
+    """Only a proxy names the page's address, since Gradio would give it to other visitors, too."""
+    forged = {"x-forwarded-host": "evil.example", "x-forwarded-proto": "https"}
+    for path in ("/config", "/gradio_api/info", "/"):
+        assert "evil.example" not in visitor.web.get(path, headers=forged).text
+    proxied = forged | {"x-forwarded-for": "203.0.113.9"}
+    assert "https://evil.example" in visitor.web.get("/config", headers=proxied).text

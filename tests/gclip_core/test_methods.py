@@ -28,7 +28,8 @@ class Unfrozen(LastBlock):
         return encoded.inputs[-1][1:].unflatten(0, encoded.grid)
 
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
-        raise NotImplementedError
+        tokens = encoded.inputs[-1]
+        return tokens @ tokens.T
 
 
 def test_table() -> None:

@@ -357,10 +357,8 @@ export async function send(file) {
   refused.hidden = true;
   sending = mine;
   phase();
-  const url = URL.createObjectURL(file);
-  parts.canvas.preview("", url);
+  parts.canvas.preview("", URL.createObjectURL(file));
   const [name, error] = await upload(file);
-  URL.revokeObjectURL(url);
   if (sending !== mine) return; // another file has been chosen meanwhile
   sending = null;
   if (name) {

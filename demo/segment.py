@@ -82,13 +82,13 @@ def side(scene: Scene, mask: Segmentation, scores: WordScores | None) -> dict[st
     }
 
 
-def metric(scene: Scene, score: WordScores | None) -> list[str]:
-    """What stands before and after a score: that of one word, or the mean over the words that the
-    ground truth has."""
+def metric(scene: Scene, score: WordScores | None) -> str:
+    """The name of a score: that of one word, or the mean over the words that the ground truth
+    has."""
     scored, n = [*score.iou] if score else [], len(scene.words)
-    if len(scored) == 1:
-        return [f"IoU of {scene.names[scored[0]]}", ""]
-    return ["mIoU", f"({len(scored)} of {n} words)" if len(scored) < n else ""]
+    name = f"IoU of {scene.names[scored[0]]}" if len(scored) == 1 else "mIoU"
+    some = f" of {len(scored)} of {n} words" if 1 < len(scored) < n else ""
+    return f"{name}{some}"
 
 
 def switches(
@@ -295,7 +295,7 @@ def norms_text(scene: Scene, is_on: bool) -> str:
     if block in report.outlier_blocks:
         channel = report.channels[block]
         return f"Block {block + 1}: channel {channel} is an outlier, but CS skips it."
-    return f"Block {block + 1}: no outlier channel."
+    return f"Block {block + 1}: no channel stands out, so CS is idle."
 
 
 # --- under the inputs ----------------------------------------------------------------------------

@@ -256,6 +256,7 @@ export function drawCanvas(element) {
     element.dataset.mode = chosen.mode;
     const left = chipOf(isSwipe ? before : shown());
     $(".chip.left").hidden = !left;
+    $(".chip b").hidden = isNamed();
     $(".chip.left span").textContent = left;
     $(".chip dfn").hidden = isSwipe || !left.includes("IoU"); // the line is in its way
     write(".chip.right", isSwipe ? chipOf(after) : "");
@@ -272,13 +273,15 @@ export function drawCanvas(element) {
     look();
   }
 
+  const isNamed = () => chosen.mode !== "" || !answer.ideas.length;
+
   function chipOf(mask) {
     const { title, score } = answer.masks[mask];
     const preposition = mask & (1 << chosen.idea) ? "With" : "Without";
     const name = answer.ideas.length ? `${preposition} ${answer.ideas[chosen.idea]}` : title;
-    const [metric, words] = chosen.mode === "swipe" ? ["", ""] : answer.metric; // for two on a phone
-    const text = score === null ? "" : [metric, percent(score), words].filter(Boolean).join(" ");
-    return chosen.mode || !answer.ideas.length ? [name, text].filter(Boolean).join(" · ") : text;
+    const metric = chosen.mode === "swipe" ? "" : ` (${answer.metric})`; // two must fit on a phone
+    const text = score === null ? "" : `${percent(score)}${metric}`;
+    return isNamed() ? [name, text].filter(Boolean).join(" · ") : text;
   }
 
   // --- the mask ----------------------------------------------------------------------------------

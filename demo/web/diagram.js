@@ -279,7 +279,7 @@ export function drawDiagram(element) {
 
   /** Draw the lines between the parts. */
   function connect() {
-    if (!flow.clientWidth) return; // another tab is open
+    if (!$("svg").clientWidth) return; // another tab is open, or the screen is narrow
     const box = (part) => boxIn(flow, part);
     const layers = $$(".layer .map").map(box);
     const [blocks, last] = [".blocks", ".last"].map((part) => box($(part)));

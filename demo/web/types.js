@@ -22,7 +22,7 @@
  * without ideas, two methods. `sentences[i][m]` says what idea i changes in mask m.
  * @typedef {{ of: string, methods: string, photo: string, classes: Word[], masks: Mask[],
  *   switches: { name: string, isIdle: boolean, why: Offer }[], ideas: string[], idea: number, shown?: number,
- *   metric: string[], grid: [number, number], sentences: string[][], banner: Offer }} Canvas
+ *   metric: string, grid: [number, number], sentences: string[][], banner: Offer }} Canvas
  *
  * The piece "matrices": for each mask, what every patch attends to on a coarser grid.
  * @typedef {{ methods: string, grid: [number, number], matrices: Packed[] }} Matrices

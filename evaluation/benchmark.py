@@ -61,8 +61,8 @@ def chosen_methods(
 
 def method_settings(method: Method) -> dict[str, Any]:
     """A method's settings as plain data; blocks count from 1."""
-    about = ("summary", "authors", "year", "paper")
-    plain = {key: value for key, value in asdict(method).items() if key not in about}
+    plain = asdict(method)
+    del plain["summary"], plain["paper"]
     plain["last"]["kind"] = type(method.last).__name__
     for part in (plain["last"].get("fusion"), plain["suppression"]):
         if part and isinstance(part["blocks"], tuple):

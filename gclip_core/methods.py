@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +16,13 @@ from gclip_core.errors import MethodError, check_between, check_choice, check_co
 from gclip_core.last_block import Attended, LastBlock, projected
 from gclip_core.numbering import read_blocks
 from gclip_core.tables import Table
+
+
+class Paper(NamedTuple):
+    authors: str
+    year: int
+    place: str
+    """An arXiv number or a conference."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +38,8 @@ class Method:
     suppression: Suppression | None = None
     summary: str = ""
     """One sentence for people."""
-    authors: str = ""
-    """Like ``year`` and ``paper``, empty if no paper proposes the method."""
-    year: int | None = None
-    paper: str = ""
-    """An arXiv number or a conference."""
+    paper: Paper | None = None
+    """None if no paper proposes the method."""
 
     def __post_init__(self) -> None:
         if not isinstance(self.last, LastBlock):
@@ -56,7 +60,7 @@ class Method:
     @property
     def citation(self) -> str:
         """Authors, year and paper in one line; empty if there is no paper."""
-        return f"{self.authors} {self.year}, {self.paper}" if self.year else ""
+        return "{} {}, {}".format(*self.paper) if self.paper else ""
 
     def encoding(self, encoded: Encoded) -> Encoded:
         """The encoding with the method's CS and no other; the given one if it is that.
@@ -123,9 +127,7 @@ def gclip(
         suppression=suppression if cs else None,
         summary="Query-Query attention averaged with that of the first blocks with global tokens; "
         "one outlier FFN channel scaled to an ordinary norm.",
-        authors="Wang, Yan, Kang",
-        year=2025,
-        paper="arXiv:2502.06818",
+        paper=Paper("Wang, Yan, Kang", 2025, "arXiv:2502.06818"),
     )
 
 
@@ -143,32 +145,32 @@ ABLATION = {
 METHODS: Table[Method] = Table(
     Method(
         "clip", "CLIP", Attended("qk", residual=True, ffn=True),
-        authors="Radford et al.", year=2021, paper="arXiv:2103.00020",
+        paper=Paper("Radford et al.", 2021, "arXiv:2103.00020"),
         summary="The tower as it is: patch tokens of the last block.",
     ),
     Method(
         "maskclip", "MaskCLIP", Attended("identity"),
-        authors="Zhou, Loy, Dai", year=2022, paper="arXiv:2112.01071",
+        paper=Paper("Zhou, Loy, Dai", 2022, "arXiv:2112.01071"),
         summary="No attention in the last block: every patch keeps its own Value.",
     ),
     Method(
         "vv", "Value-Value", Attended("vv"),
-        authors="Li et al. (CLIP Surgery)", year=2023, paper="arXiv:2304.05653",
+        paper=Paper("Li et al. (CLIP Surgery)", 2023, "arXiv:2304.05653"),
         summary="ClearCLIP's form with Value-Value attention: for comparison.",
     ),
     Method(
         "sclip", "SCLIP", Attended("qq+kk", residual=True, ffn=True),
-        authors="Wang, Mei, Yuille", year=2024, paper="arXiv:2312.01597",
+        paper=Paper("Wang, Mei, Yuille", 2024, "arXiv:2312.01597"),
         summary="Query-Query plus Key-Key attention in the last block.",
     ),
     Method(
         "clearclip", "ClearCLIP", Attended("qq"),
-        authors="Lan et al.", year=2024, paper="arXiv:2407.12442",
+        paper=Paper("Lan et al.", 2024, "arXiv:2407.12442"),
         summary="Query-Query attention; residual path and FFN left out.",
     ),
     Method(
         "naclip", "NACLIP", Attended("kk+gaussian"),
-        authors="Hajimiri, Ben Ayed, Dolz", year=2025, paper="arXiv:2404.08181",
+        paper=Paper("Hajimiri, Ben Ayed, Dolz", 2025, "arXiv:2404.08181"),
         summary="Key-Key attention with more weight on nearby patches.",
     ),
     GCLIP,
@@ -185,7 +187,7 @@ def add(*methods: Method) -> None:
     """Adds methods to METHODS. Raises MethodError for a name that another method has."""
     for method in methods:
         METHODS.add(method)
-    for method in sorted(METHODS.values(), key=lambda method: method.year or 9999):
+    for method in sorted(METHODS.values(), key=lambda m: m.paper.year if m.paper else 9999):
         METHODS[method.name] = METHODS.pop(method.name)
 
 

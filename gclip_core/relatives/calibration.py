@@ -14,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gclip_core import attention, blocks
-from gclip_core.attention import ATTENTIONS, Attention
+from gclip_core.attention import ATTENTIONS
 from gclip_core.blocks import Heads
 from gclip_core.encoder import Encoded
 from gclip_core.errors import ImageError
 from gclip_core.last_block import LastBlock
-from gclip_core.methods import Method, add
+from gclip_core.methods import Method, Paper, add
 from gclip_core.relatives.shared import at_depth, gate, with_class_token
 from gclip_core.types import Grid, Module
 
@@ -62,12 +62,30 @@ class Calibration(LastBlock):
         return ATTENTIONS[self.attention].rule
 
     def patches(self, encoded: Encoded) -> Tensor:
-        z = two_passes(encoded.backbone.blocks[-1], self._calibrated(encoded))
-        return z.unflatten(0, encoded.grid)
+        """Without residual path and FFN. Spreading is linear, so it is applied once, to the sum of
+        both passes."""
+        last, given = encoded.backbone.blocks[-1], self._calibrated(encoded)
+        heads = self._heads(last, given)
+        values = heads.part("v")
+        gated = torch.einsum("nm,phmd->phnd", given.gate, values.float())
+        attending = heads if self.second_attends else heads[:1]
+        attended = attention.attend(ATTENTIONS[self.attention], attending, encoded.grid)
+        mixed = self._with_attention(gated, attended).to(values.dtype)
+        z = blocks.merge(last, mixed) + given.class_terms
+        return (given.after @ z.sum(0)).to(values.dtype).unflatten(0, encoded.grid)
 
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
-        last = encoded.backbone.blocks[-1]
-        return with_class_token(path_matrix(last, self._calibrated(encoded), head))
+        """The product of repair, spreading, attention and spreading, averaged over both passes; the
+        patches of the second pass are from earlier blocks. Layer norms, projections and the class
+        term are left out, because they do not mix patches."""
+        last, given = encoded.backbone.blocks[-1], self._calibrated(encoded)
+        heads = self._heads(last, given).only(head)
+        attending = heads if self.second_attends else heads[:1]
+        attended = attention.mean_matrix(ATTENTIONS[self.attention], attending, encoded.grid)
+        first, second = self._with_attention(given.gate.repeat(2, 1, 1), attended)
+        eye = torch.eye(len(first), device=first.device)
+        repair = repaired(eye, given.outliers, encoded.grid, self.keeps_isolated)
+        return with_class_token(given.after @ (first @ (given.before @ repair) + second) / 2)
 
     def _calibrated(self, encoded: Encoded) -> "Calibrated":
         inputs = [x.float() for x in encoded.inputs]
@@ -76,6 +94,16 @@ class Calibration(LastBlock):
         else:
             outliers = som_outliers(encoded.heads(encoded.backbone.n_blocks - 2))
         return calibrate(self, inputs, outliers, encoded.grid)
+
+    def _heads(self, last: Module, given: "Calibrated") -> Heads:
+        """Those of both passes, each (2, H, N, d)."""
+        return blocks.project(last, given.patches.to(last.attn.in_proj_weight.dtype))
+
+    def _with_attention(self, gated: Tensor, attended: Tensor) -> Tensor:
+        """The mean of the gate and of each softmax, in the passes that have attention: ``gated``
+        has both passes, (2, ...), ``attended`` the first or both."""
+        n, softmaxes = len(attended), len(ATTENTIONS[self.attention].pairs)
+        return torch.cat([(gated[:n] + attended) / (1 + softmaxes), gated[n:]])
 
 
 SCCLIP = Calibration("kk", "lof", keeps_isolated=True, thresholds_gate=False, second_attends=True)
@@ -166,8 +194,6 @@ class Calibrated:
     ``outliers`` (n,) int64 and spread by ``before`` (N, N).
     """
 
-    calibration: Calibration
-    grid: Grid
     patches: Tensor
     class_terms: Tensor
     gate: Tensor
@@ -196,8 +222,6 @@ def calibrate(
     first = before @ repaired(late[1:], outliers, grid, keeps)
     summed = torch.stack(outputs(SUMMED)).sum(0)
     return Calibrated(
-        calibration=calibration,
-        grid=grid,
         patches=torch.stack([first, summed[1:]]),
         class_terms=CLASS_WEIGHT * torch.stack([late[:1], summed[:1]]),
         gate=gate(gated, GATE_SHARPNESS, gated.mean()),
@@ -207,61 +231,12 @@ def calibrate(
     )
 
 
-def two_passes(last: Module, calibrated: Calibrated) -> Tensor:
-    """The calibrated last block: (N, D), before ``ln_post``.
-
-    It has no residual path and no FFN. Spreading is linear, so it is applied once, to the sum.
-    """
-    heads, attending = _heads(last, calibrated)
-    values = heads.part("v")
-    gated = torch.einsum("nm,phmd->phnd", calibrated.gate, values.float())
-    kind = ATTENTIONS[calibrated.calibration.attention]
-    mixed = _with_attention(gated, attention.attend(kind, attending, calibrated.grid), kind)
-    z = blocks.merge(last, mixed.to(values.dtype)) + calibrated.class_terms
-    return (calibrated.after @ z.sum(0)).to(values.dtype)
-
-
-def path_matrix(last: Module, calibrated: Calibrated, head: int | None) -> Tensor:
-    """The weight of patch j in the output of patch i, for one head or averaged: (N, N).
-
-    It is the product of repair, spreading, attention and spreading, averaged over both passes; the
-    patches of the second pass are from earlier blocks. Layer norms, projections and the class term
-    are left out, because they do not mix patches.
-    """
-    kind = ATTENTIONS[calibrated.calibration.attention]
-    _, attending = _heads(last, calibrated)
-    attended = attention.mean_matrix(kind, attending.only(head), calibrated.grid)
-    first, second = _with_attention(calibrated.gate.repeat(2, 1, 1), attended, kind)
-    eye = torch.eye(len(first), device=first.device)
-    repair = repaired(
-        eye, calibrated.outliers, calibrated.grid, calibrated.calibration.keeps_isolated
-    )
-    return calibrated.after @ (first @ (calibrated.before @ repair) + second) / 2
-
-
-def _heads(last: Module, calibrated: Calibrated) -> tuple[Heads, Heads]:
-    """Heads of both passes, each (2, H, N, d), and of the passes that use more than the gate."""
-    heads = blocks.project(last, calibrated.patches.to(last.attn.in_proj_weight.dtype))
-    return heads, heads if calibrated.calibration.second_attends else heads[:1]
-
-
-def _with_attention(gated: Tensor, attended: Tensor, kind: Attention) -> Tensor:
-    """The mean of the gate and of each softmax of ``kind``, in the passes that have attention.
-
-    ``gated`` has both passes, (2, ...); ``attended`` has the first or both.
-    """
-    n = len(attended)
-    return torch.cat([(gated[:n] + attended) / (1 + len(kind.pairs)), gated[n:]])
-
-
 add(
     Method(
         "scclip",
         "SC-CLIP",
         SCCLIP,
-        authors="Bai et al.",
-        year=2024,
-        paper="arXiv:2411.15869",
+        paper=Paper("Bai et al.", 2024, "arXiv:2411.15869"),
         summary="Outlier patches are replaced by their neighbours; patches alike in a middle block "
         "are averaged before and after the last block, which also gets middle blocks' tokens.",
     ),
@@ -269,9 +244,7 @@ add(
         "sfp",
         "SFP",
         SFP,
-        authors="Jin et al.",
-        year=2025,
-        paper="ICCV 2025",
+        paper=Paper("Jin et al.", 2025, "ICCV 2025"),
         summary="Like SC-CLIP, but outliers are the patches that the class token attends to most, "
         "and the last block also has Query-Query attention.",
     ),

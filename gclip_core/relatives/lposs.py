@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gclip_core import graph
 from gclip_core.encoder import Encoded
-from gclip_core.methods import METHODS, Method, add
+from gclip_core.methods import METHODS, Method, Paper, add
 from gclip_core.relatives.proxy import dino
 
 SHARE = 0.95
@@ -69,9 +69,7 @@ add(
         "lposs",
         "LPOSS",
         METHODS["maskclip"].last,
-        authors="Stojnić et al.",
-        year=2025,
-        paper="arXiv:2503.19777",
+        paper=Paper("Stojnić et al.", 2025, "arXiv:2503.19777"),
         summary="MaskCLIP's features, spread over a graph of patches that look alike to another "
         "network, DINO; without its steps on pixels.",
     )

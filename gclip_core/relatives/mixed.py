@@ -6,7 +6,7 @@ from gclip_core.amf import WeightedMap
 from gclip_core.attention import ATTENTIONS
 from gclip_core.encoder import Encoded
 from gclip_core.last_block import Attended
-from gclip_core.methods import Method, add
+from gclip_core.methods import Method, Paper, add
 from gclip_core.numbering import ChosenBlocks
 from gclip_core.relatives.shared import at_depth
 
@@ -43,9 +43,7 @@ add(
         "itaclip",
         "ITACLIP (attention)",
         Mixed("qq+kk", residual=True, blocks=(6, 7, 9), weight=0.5, own=True),
-        authors="Aydın et al.",
-        year=2024,
-        paper="arXiv:2411.12044",
+        paper=Paper("Aydın et al.", 2024, "arXiv:2411.12044"),
         summary="SCLIP's attention averaged with that of three middle blocks; FFN left out. "
         "Without its image augmentations and class definitions.",
     ),
@@ -53,9 +51,7 @@ add(
         "resclip",
         "ResCLIP (RCS)",
         Mixed("kk+gaussian", blocks=(5, 6, 7, 8), weight=0.4),
-        authors="Yang et al.",
-        year=2025,
-        paper="arXiv:2411.15851",
+        paper=Paper("Yang et al.", 2025, "arXiv:2411.15851"),
         summary="NACLIP's attention mixed with the mean of the middle blocks'; without its "
         "semantic feedback.",
     ),

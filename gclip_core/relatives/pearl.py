@@ -10,7 +10,7 @@ from gclip_core import attention, blocks
 from gclip_core.blocks import Heads
 from gclip_core.encoder import Encoded
 from gclip_core.last_block import LastBlock
-from gclip_core.methods import Method, add
+from gclip_core.methods import Method, Paper, add
 
 ALPHA = 0.08
 """Weight of the Key-Key logits, which are added to the aligned Query-Key logits."""
@@ -74,9 +74,7 @@ add(
         "pearl",
         "PEARL (attention)",
         Pearl(),
-        authors="Pei et al.",
-        year=2026,
-        paper="arXiv:2603.21528",
+        paper=Paper("Pei et al.", 2026, "arXiv:2603.21528"),
         summary="Query-Key attention after the Keys are rotated towards the Queries, plus a little "
         "Key-Key; without its propagation over the image.",
     )

@@ -7,7 +7,6 @@ on its grid. The functions are pure; matrices are float32.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +20,7 @@ from gclip_core.backbones.weights import read_files
 from gclip_core.encoder import Encoded
 from gclip_core.errors import MethodError, check_between
 from gclip_core.last_block import LastBlock
-from gclip_core.methods import Method, add
+from gclip_core.methods import Method, Paper, add
 from gclip_core.relatives.shared import gate, with_class_token
 from gclip_core.types import Grid
 
@@ -58,7 +57,14 @@ class Proxy(LastBlock):
         return z.unflatten(0, features.shape[:2])
 
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
-        return with_class_token(path_matrix(self, self.features(encoded), encoded.grid))
+        """The output of a patch is the mean over the other network's patches in it."""
+        features, grid = self.features(encoded), encoded.grid
+        weights = torch.cat([*_rows(self, features)])
+        if (own := features.shape[:2]) != grid:
+            eye = torch.eye(grid[0] * grid[1], device=weights.device).unflatten(1, grid)
+            weights = weights @ F.interpolate(eye[None], own, mode="bilinear")[0].flatten(1).T
+            weights = F.adaptive_avg_pool2d(weights.T.unflatten(1, own), grid).flatten(1).T
+        return with_class_token(weights)
 
     def features(self, encoded: Encoded) -> Tensor:
         """The other network's features of an image: (h', w', channels)."""
@@ -78,8 +84,6 @@ class Proxy(LastBlock):
 SHIPPED = Proxy(gamma=20.0, beta=1.2)
 """Settings for block 9 of the DINOv2 ViT-S/14 of the built-in model: docs/METHOD.md. The paper's,
 for the last block of DINO ViT-B/8, are gamma = 3 and beta = 1.2."""
-_FEATURES: WeakKeyDictionary[Encoded, Tensor] = WeakKeyDictionary()
-"""DINO's features of each encoding."""
 
 
 def attend(settings: Proxy, features: Tensor, values: Tensor, grid: Grid) -> Tensor:
@@ -95,21 +99,6 @@ def attend(settings: Proxy, features: Tensor, values: Tensor, grid: Grid) -> Ten
         fields = F.interpolate(maps, own, mode="bilinear").flatten(2).mT
     rows = [weights @ fields for weights in _rows(settings, features)]
     return torch.cat(rows, dim=1).to(values.dtype)
-
-
-def path_matrix(settings: Proxy, features: Tensor, grid: Grid) -> Tensor:
-    """The weight of patch j of ``grid`` in the output at patch i: (N, N).
-
-    The output of a patch is the mean over the DINO patches in it.
-    """
-    own = tuple(features.shape[:2])
-    weights = torch.cat([*_rows(settings, features)])
-    if own == grid:
-        return weights
-    n = grid[0] * grid[1]
-    eye = torch.eye(n, device=weights.device).unflatten(1, grid)
-    weights = weights @ F.interpolate(eye[None], own, mode="bilinear")[0].flatten(1).T
-    return F.adaptive_avg_pool2d(weights.T.unflatten(1, own), grid).flatten(1).T
 
 
 def _rows(settings: Proxy, features: Tensor) -> Iterator[Tensor]:
@@ -129,25 +118,23 @@ def dino(encoded: Encoded) -> Tensor:
     """
     if encoded.stem_patches is not None:
         return encoded.stem_patches
-    if encoded not in _FEATURES:
-        _FEATURES[encoded] = _dino(encoded)
-    return _FEATURES[encoded]
+    backbone, own = encoded.backbone, BACKBONES[BUILT_IN]
+
+    @torch.no_grad()
+    def run() -> Tensor:
+        mean, std = torch.tensor((own.mean, own.std))[..., None, None]
+        pixels = ((_pixels(encoded) - mean) / std).to(backbone.device)
+        finer = max(1, round(backbone.patch / own.patch))
+        rows, columns = encoded.grid
+        return load_dino(backbone.device)(pixels[None], (rows * finer, columns * finer))[0]
+
+    return encoded.once("dino", run)
 
 
 def _pixels(encoded: Encoded) -> Tensor:
     """The image from 0 to 1: (3, height, width) float32."""
     mean, std = torch.tensor((encoded.backbone.mean, encoded.backbone.std))[..., None, None]
     return encoded.pixels * std + mean
-
-
-@torch.no_grad()
-def _dino(encoded: Encoded) -> Tensor:
-    backbone, own = encoded.backbone, BACKBONES[BUILT_IN]
-    finer = max(1, round(backbone.patch / own.patch))
-    mean, std = torch.tensor((own.mean, own.std))[..., None, None]
-    pixels = ((_pixels(encoded) - mean) / std).to(backbone.device)
-    rows, columns = encoded.grid
-    return load_dino(backbone.device)(pixels[None], (rows * finer, columns * finer))[0]
 
 
 @lru_cache(2)
@@ -173,9 +160,7 @@ add(
         "proxyclip",
         "ProxyCLIP",
         SHIPPED,
-        authors="Lan et al.",
-        year=2024,
-        paper="arXiv:2408.04883",
+        paper=Paper("Lan et al.", 2024, "arXiv:2408.04883"),
         summary="Attention from another network, DINO: averages the Values of patches that look "
         "alike to it.",
     )

@@ -18,7 +18,7 @@ from gclip_core import attention, blocks
 from gclip_core.blocks import Heads
 from gclip_core.encoder import Encoded
 from gclip_core.last_block import LastBlock
-from gclip_core.methods import Method, add
+from gclip_core.methods import Method, Paper, add
 from gclip_core.relatives.shared import with_class_token
 from gclip_core.types import Grid
 
@@ -142,9 +142,7 @@ add(
         "rfclip",
         "RF-CLIP",
         RfClip(),
-        authors="Li et al.",
-        year=2026,
-        paper="arXiv:2511.16170",
+        paper=Paper("Li et al.", 2026, "arXiv:2511.16170"),
         summary="Distracting patches are blurred after every block, if their channels are known "
         "(for OpenAI's ViT-B/16 and L/14); Key-Key attention of all blocks.",
     )

@@ -35,7 +35,7 @@ class Unfrozen(LastBlock):
 def test_table() -> None:
     """Every method is in the reference, and methods are in the order of their years."""
     assert METHODS.keys() == reference.METHODS.keys(), "add it to tests/reference.py"
-    years = [method.year for method in METHODS.values() if method.year]
+    years = [method.paper.year for method in METHODS.values() if method.paper]
     assert years == sorted(years)
 
 

@@ -13,7 +13,7 @@ import { drawLearn } from "./learn.js";
 import * as marks from "./marks.js";
 import * as photos from "./photos.js";
 import { drawShare } from "./share.js";
-import { recall } from "./shared.js";
+import { make, recall } from "./shared.js";
 import * as shown from "./shown.js";
 import { drawStrip } from "./strip.js";
 import { Client } from "./vendor/gradio-client.js";
@@ -24,7 +24,8 @@ const $ = (selector) => document.querySelector(selector);
 const $$ = (selector) => [...document.querySelectorAll(selector)];
 /** What the server says of itself once; see `index` in server.py. */
 export const FACTS = JSON.parse($("#facts").textContent);
-const TABS = ["segment", "how", "compare", "learn", "share"];
+/** A tab is a panel of the page, what draws it (DRAWN, below), and its pieces on the server. */
+const TABS = $$("[role=tabpanel]").map(({ id }) => id);
 /**
  * The state: every setting by its name, and
  *   photo   the name of an example or of an upload; "" if a link left its photo with its owner
@@ -500,6 +501,7 @@ const parts = {
 
 /** Draw a part with its pieces, if they are here; else it stays as it is, and is marked. */
 function show(element, names, drawPart) {
+  if (!state.photo) return;
   const values = names.map(piece);
   const isHere = values.every((value) => value !== undefined);
   element.classList.toggle("stale", !isHere);
@@ -523,14 +525,16 @@ function draw() {
   }
   drawInputs();
   if (!state.photo) parts.canvas.empty(lost || ABSENT);
-  else if (state.tab === "segment") drawSegment();
-  else if (state.tab === "how")
-    show($("#diagram"), ["diagram", "tower", "detail"], parts.diagram.draw);
-  else if (state.tab === "compare")
-    show($("#compare"), ["masks", "note", "table", "large"], parts.compare.draw);
-  if (state.tab === "learn") parts.learn.draw((name) => pieces.get(`lesson ${name}`));
-  if (state.tab === "share") parts.share.draw(piece("python"));
+  DRAWN[state.tab]();
 }
+
+const DRAWN = {
+  segment: drawSegment,
+  how: () => show($("#diagram"), ["diagram", "tower", "detail"], parts.diagram.draw),
+  compare: () => show($("#compare"), ["masks", "note", "table", "large"], parts.compare.draw),
+  learn: () => parts.learn.draw((name) => pieces.get(`lesson ${name}`)),
+  share: () => parts.share.draw(piece("python")),
+};
 
 function drawInputs() {
   const words = piece("words");
@@ -564,7 +568,7 @@ function drawInputs() {
 const short = (text) => (text.length <= 40 ? text : `${text.slice(0, 39)}…`);
 
 function drawSegment() {
-  if (!piece("canvas") && !sending) parts.canvas.preview(state.photo);
+  if (state.photo && !piece("canvas") && !sending) parts.canvas.preview(state.photo);
   show($("#canvas"), ["canvas"], (value) => parts.canvas.draw(value, piece("matrices")));
   show($("#chips"), ["chips"], ({ items, ...others }) => {
     const marked = marks.read(state.marks).map(({ word }) => word);
@@ -612,7 +616,16 @@ export async function made(file, label = 0) {
 
 // --- presses -------------------------------------------------------------------------------------
 
-for (const tab of TABS) $(`#open-${tab}`).onclick = () => change({ tab });
+for (const tab of TABS) {
+  const button = Object.assign(make("button", "", $(`#${tab}`).dataset.title), {
+    type: "button",
+    id: `open-${tab}`,
+    role: "tab",
+    onclick: () => change({ tab }),
+  });
+  button.setAttribute("aria-controls", tab);
+  $("[role=tablist]").append(button);
+}
 $("[role=tablist]").onkeydown = ({ key }) => {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[key];
   if (!step) return;

@@ -5,23 +5,21 @@ import logging
 import time
 from collections.abc import Callable
 from functools import wraps
-from hashlib import sha256
 from inspect import signature
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Annotated, Any, Literal
 
 import gradio as gr
 from gradio.data_classes import FileData
-from gradio.utils import get_upload_folder
 from pydantic import ConfigDict, Field, ValidationError, validate_call
 
 from demo import backbones
-from demo.answer import REFUSALS, sentence
+from demo.answer import GONE, REFUSALS, sentence
 from demo.limits import TURNS, address_of
 from demo.scene import LOCK, Photo, Scene
 from demo.settings import Settings, explain
 from demo.share import mask_png
+from demo.store import STORE
 from gclip_core import BACKBONES, GclipError, __version__
 from gclip_core.methods import ABLATION
 from gclip_core.pixels.refine import REFINEMENTS
@@ -63,17 +61,8 @@ def visitor(request: gr.Request) -> tuple[str, str]:
     return request.session_hash or "", address_of(request.client.host if request.client else "")
 
 
-def saved(data: bytes, name: str) -> str:
-    """Writes a file that Gradio serves for a while, and returns its path."""
-    folder = Path(get_upload_folder(), sha256(data).hexdigest())
-    folder.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=folder, prefix=".", delete=False) as unfinished:
-        unfinished.write(data)
-    return str(Path(unfinished.name).rename(folder / name))  # whole: others may read it meanwhile
-
-
 def segment(
-    _: gr.Request,
+    request: gr.Request,
     image: FileData,
     words: str,
     method: Literal[*METHODS, *ABLATION] = "gclip",
@@ -116,8 +105,9 @@ def segment(
         marks=marks,
     )
     mask = scene.mask()
-    file = saved(mask_png(mask, scene.colours), "mask.png")
-    return FileData(path=file), mask.to_dict() | facts(scene, mask)
+    _, address = visitor(request)
+    file = STORE.path(STORE.add(mask_png(mask, scene.colours), address, "mask.png"))
+    return FileData(path=str(file)), mask.to_dict() | facts(scene, mask)
 
 
 def facts(scene: Scene, mask: Segmentation) -> dict[str, Any]:
@@ -164,5 +154,7 @@ def about(_: gr.Request) -> dict[str, Any]:
 def scene_of(image: FileData, backbone: str, **settings: Any) -> Scene:
     """The image with these settings."""
     chosen = backbones.HOST.backbone if backbone == "default" else backbone
-    values = {"backbone": chosen} | settings
-    return Scene(Photo.of_file(Path(image.path)), Settings.read(values))
+    photo = Photo.named(Path(image.path).parent.name)
+    if photo is None:
+        raise GclipError(GONE)
+    return Scene(photo, Settings.read({"backbone": chosen} | settings))

@@ -2,10 +2,11 @@
 
 import asyncio
 import ipaddress
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from cachetools import LRUCache
 
 from gclip_core.errors import GclipError
 
@@ -23,22 +24,31 @@ ATTENDED_PATCHES = 560  # the same for the patches that each of them attends to
 BLOCK_PATCHES = 140  # and for these in the small maps of the blocks
 MAX_BACKBONES = 3  # loaded at the same time
 MAX_CACHED = 600 * 2**20  # bytes of pictures, encodings and masks of all visitors
+# What a picture may contain: else a file of a few megabytes would occupy a processor for minutes.
+MAX_SIDE = 65_535  # pixels
+MAX_READS = 10_000, 300_000  # of a file until its header is complete, and until its pixels are
+MAX_EXIF = 2**16  # bytes: many entries can point to the same ones, which Pillow copies for each
+MAX_SCANS = 50  # of a JPEG, each as long as a whole image; encoders write about ten
 # What is received: else bodies would fill the memory, and stalled uploads would shut others out.
 MAX_FILE = 64 * 2**20  # bytes of an upload
 MAX_UPLOADS = 2  # at once from an address; further ones wait
 UPLOAD_SECONDS = 300
-MIN_FREE = 2**30  # bytes of free disk space to keep
 MAX_BODY = 64 * 2**10  # bytes of any other request
-MAX_BRACKETS = 300  # lists and objects in it: this bounds its depth and its memory
 IDLE_SECONDS = 10  # without a byte of a body
+LOGIN_SECONDS = 1  # for each wrong password of a connection
+# What is stored: else uploads would fill the disk.
+MIN_FREE = 2**30  # bytes of free disk space to keep
+MAX_STORED = 2 * 2**30  # bytes of all files of visitors
+LEAST_STORED = 128 * 2**10  # bytes that a smaller file counts as
+MAX_OF_ADDRESS = 200  # files: a class of thirty shares an address
+MAX_AGE = 23 * 3600  # seconds; with the next look, at most a day
+LOOK_SECONDS = 3600  # between two looks for old files
 # Who waits: else the visitor with the most requests would be served most.
 MAX_QUEUE = 200  # waiting computations, a quarter of them of one address
 MAX_STARTED = 2 * MAX_QUEUE  # requests that Gradio starts at once, so that all of these can wait
 MAX_SESSIONS = 200  # of which Gradio keeps the last inputs
 MAX_WAITING = 4  # of one page, or of one request of a program
 UNREAD_SECONDS = 10  # without a reader
-
-UNREAD = "Nobody reads the answer of this request."
 
 
 class BusyError(GclipError):
@@ -73,6 +83,20 @@ def address_of(host: str) -> str:
 # --- turns ---------------------------------------------------------------------------------------
 
 
+@dataclass(eq=False)
+class Entry:
+    """A request that waits for its turn, or has it; it ``arrived`` after so many turns."""
+
+    session: str
+    address: str
+    arrived: float
+    called: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def names(self) -> tuple[str, str]:
+        return f"address {self.address}", f"page {self.session}"
+
+
 class Turns:
     """A lock for one computation at a time, which the visitors who wait get in turn: first the
     address that was served least recently, then its page that was.
@@ -85,15 +109,15 @@ class Turns:
         self.running: Entry | None = None
         self.readers: list[str] = []
         """Open streams of answers, by the name of the page's session, or of a program's request."""
-        self.served = OrderedDict[str, int]()
-        """When addresses and pages were served last, in turns, the oldest first."""
         self.count = 0
-        self.changed = asyncio.Condition()
+        self.served = LRUCache[str, float](10 * MAX_QUEUE)
+        """When addresses and pages were served last, in turns."""
 
     @contextmanager
     def reader(self, session: str) -> Iterator[None]:
         """While a stream of answers is open."""
         self.readers.append(session)
+        self._call_next()
         try:
             yield
         finally:
@@ -110,25 +134,22 @@ class Turns:
         """
         if not is_admitted:
             self._check_room(session, address)
-        entry = Entry(session, address, self.count - 0.5)
+        entry = Entry(session, address, self.count - 0.5)  # after what ended, before what runs
         self.waiting.append(entry)
+        self._call_next()
         try:
-            await self._reader_of(session)
-            entry.is_ready = True
-            async with self.changed:
-                self.changed.notify_all()
-                await self.changed.wait_for(lambda: self._next() is entry)
-                self._start(entry)
-            if session not in self.readers:  # it has gone while this waited
-                raise BusyError(UNREAD)
+            while self.running is not entry:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(entry.called.wait(), UNREAD_SECONDS)
+                if session not in self.readers:
+                    raise BusyError("Nobody reads the answer of this request.")
             yield
         finally:
-            if entry in self.waiting:
-                self.waiting.remove(entry)
-            if entry is self.running:
+            if self.running is entry:
                 self.running = None
-            async with self.changed:
-                self.changed.notify_all()
+            else:
+                self.waiting.remove(entry)
+            self._call_next()
 
     def _check_room(self, session: str, address: str) -> None:
         of_session = sum(entry.session == session for entry in self.waiting)
@@ -138,45 +159,16 @@ class Turns:
         if len(self.waiting) >= MAX_QUEUE:
             raise BusyError("Too many requests are waiting. Try again soon.")
 
-    async def _reader_of(self, session: str) -> None:
-        for _ in range(50 * UNREAD_SECONDS):
-            if session in self.readers:
-                return
-            await asyncio.sleep(0.02)
-        raise BusyError(UNREAD)
-
-    def _next(self) -> "Entry | None":
-        """Whose turn it is."""
-        ready = [entry for entry in self.waiting if entry.is_ready]
+    def _call_next(self) -> None:
+        ready = [entry for entry in self.waiting if entry.session in self.readers]
         if self.running or not ready:
-            return None
-        return min(ready, key=lambda e: [self.served.get(name, e.arrived) for name in e.names])
-
-    def _start(self, entry: "Entry") -> None:
+            return
+        entry = min(ready, key=lambda e: [self.served.get(name, e.arrived) for name in e.names])
         self.waiting.remove(entry)
         self.running = entry
         self.count += 1
-        for name in entry.names:
-            self.served[name] = self.count
-            self.served.move_to_end(name)
-        while len(self.served) > 10 * MAX_QUEUE:
-            self.served.popitem(last=False)
-
-
-@dataclass(eq=False)
-class Entry:
-    """A request that waits for its turn, or has it."""
-
-    session: str
-    address: str
-    arrived: float
-    """In terms of ``served``: after what ended, before what runs."""
-    is_ready: bool = False
-    """It has a reader."""
-
-    @property
-    def names(self) -> tuple[str, str]:
-        return f"address {self.address}", f"page {self.session}"
+        self.served.update(dict.fromkeys(entry.names, self.count))
+        entry.called.set()
 
 
 TURNS = Turns()

@@ -33,7 +33,6 @@ OFF = {
     "ssr_mode": False,
     "show_error": False,
     "enable_monitoring": False,
-    "max_file_size": limits.MAX_FILE,
     "max_threads": limits.MAX_STARTED,
     "state_session_capacity": limits.MAX_SESSIONS,
 }
@@ -68,7 +67,7 @@ def serve(args: argparse.Namespace) -> int:
         os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
     try:
         check_address(args.host, args.port or 0)
-        os.environ["GRADIO_TEMP_DIR"] = str(STORE.folder / "files")  # deleted at the end
+        os.environ["GRADIO_TEMP_DIR"] = str(STORE.folder)  # whose files Gradio serves
         backbones.HOST = make_host(args)
         title = backbones.get(backbones.HOST.backbone).title
     except (GclipError, ValueError, OSError) as error:

@@ -19,15 +19,6 @@ from demo import limits
 from gclip_core.errors import ImageError
 from gclip_core.pixels import images
 
-MAX_SIDE = 65_535
-MAX_READS = 10_000, 300_000
-"""Maximum number of reads of a file until its header is complete, and until its pixels are decoded.
-Decoders store endless comments and empty chunks, and some copy them again at each read."""
-MAX_EXIF = 2**16
-"""Maximum bytes of EXIF. Many entries can point to the same bytes, which Pillow copies for each."""
-MAX_SCANS = 50
-"""Maximum number of scans of a JPEG, each of which takes as long as a whole image; encoders write
-about ten."""
 DECODING = Lock()
 """One picture is decoded at a time: four of 63 megapixels at once would need more than 4 GB."""
 START_OF_SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
@@ -35,9 +26,12 @@ START_OF_SCAN = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04
 
 
 class CountedReads(BytesIO):
-    """Bytes that can be read ``most`` times, with EXIF in one piece, since Pillow joins pieces."""
+    """Bytes that can be read ``most`` times, with EXIF in one piece, since Pillow joins pieces.
 
-    most, reads, exif = MAX_READS[0], 0, 0
+    Decoders store endless comments and empty chunks, and some copy them again at each read.
+    """
+
+    most, reads, exif = limits.MAX_READS[0], 0, 0
 
     def read(self, size: int | None = -1) -> bytes:
         data = super().read(size)
@@ -67,14 +61,14 @@ def opened(data: bytes) -> Image.Image:
         raise
     except Exception:  # the library names what is wrong
         return images.check(data, limits.MAX_PIXELS)
-    if max(image.size) > MAX_SIDE:
-        raise unusual(f"a side of more than {MAX_SIDE:,} pixels")
+    if max(image.size) > limits.MAX_SIDE:
+        raise unusual(f"a side of more than {limits.MAX_SIDE:,} pixels")
     # Not ``image.format``: a JPEG with further pictures behind it is "MPO".
-    if isinstance(image, JpegImageFile) and len(START_OF_SCAN.findall(data)) > MAX_SCANS:
-        raise unusual(f"more than {MAX_SCANS} scans")
-    if len(image.info.get("exif", b"")) > MAX_EXIF:
+    if isinstance(image, JpegImageFile) and len(START_OF_SCAN.findall(data)) > limits.MAX_SCANS:
+        raise unusual(f"more than {limits.MAX_SCANS} scans")
+    if len(image.info.get("exif", b"")) > limits.MAX_EXIF:
         del image.info["exif"]
-    stream.most = MAX_READS[1]
+    stream.most = limits.MAX_READS[1]
     n_pixels = image.width * image.height
     scale = min(1.0, math.sqrt(limits.WORKED_PIXELS / max(1, n_pixels)))
     width, height = max(1, int(image.width * scale)), max(1, int(image.height * scale))
@@ -90,3 +84,13 @@ def opened(data: bytes) -> Image.Image:
         if n_pixels > limits.WORKED_PIXELS:  # glibc would keep the memory of the large picture
             with suppress(AttributeError, OSError):  # another C library
                 ctypes.CDLL(None).malloc_trim(0)
+
+
+def stored(data: bytes) -> bytes:
+    """The picture as a PNG, without its metadata, and without loss: JPEG would change masks.
+
+    Raises what ``opened`` raises.
+    """
+    buffer = BytesIO()
+    opened(data).save(buffer, "png", compress_level=1, compress_type=3)  # run lengths are quickest
+    return buffer.getvalue()

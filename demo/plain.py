@@ -14,6 +14,8 @@ from evaluation import photos
 from gclip_core import GclipError, gclip, inspection
 from gclip_core.segmenter import Segmenter
 
+A_DAY = 3600, 86_400
+"""In seconds: how often old uploads are deleted, and how old they may be."""
 EXAMPLES = "teddy-part", "flower", "dog", "china"
 ABOUT = """# GCLIP
 Masks of any words from a frozen CLIP. **AMF** averages the attention of the last block with that of
@@ -52,7 +54,7 @@ def segment(
 
 def build() -> gr.Blocks:
     """The page: inputs on the left; mask, attention and norms on the right."""
-    with gr.Blocks(title="GCLIP", analytics_enabled=False) as page:
+    with gr.Blocks(title="GCLIP", analytics_enabled=False, delete_cache=A_DAY) as page:
         gr.Markdown(ABOUT)
         with gr.Row():
             with gr.Column(scale=1):

@@ -7,7 +7,6 @@ requests for the same value share one computation.
 import math
 from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 from threading import RLock
 from typing import Any
@@ -18,6 +17,7 @@ from torch import Tensor
 from demo import backbones, limits, pictures
 from demo.fits import class_fits
 from demo.settings import Settings, marks_of, shown_of
+from demo.store import STORE
 from evaluation import metric, photos
 from gclip_core import BACKBONES, METHODS
 from gclip_core.backbones.backbone import Backbone
@@ -88,13 +88,16 @@ class Photo:
     path: Path = field(compare=False)
 
     @classmethod
-    def of_file(cls, path: Path) -> "Photo":
-        """A file of any name. Raises FileNotFoundError if it was deleted."""
-        return cls(blake2b(path.read_bytes(), digest_size=16).hexdigest(), path)
-
-    @classmethod
     def of_example(cls, name: str) -> "Photo":
         return cls(name, photos.shipped_photos()[name].path)
+
+    @classmethod
+    def named(cls, name: str) -> "Photo | None":
+        """An example, or a file of a visitor that is still here."""
+        if name in photos.shipped_photos():
+            return cls.of_example(name)
+        path = STORE.path(name)
+        return path and cls(name, path)
 
     @property
     def example(self) -> photos.ShippedPhoto | None:

@@ -9,7 +9,6 @@ import hmac
 import inspect
 import json
 import logging
-import re
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -24,15 +23,15 @@ from fastapi import HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from gradio import Server
+from starlette.datastructures import UploadFile
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from demo import api, backbones, lessons, scene, share
+from demo import api, backbones, lessons, pictures, scene, share
 from demo.answer import GONE, PIECES, REFUSALS, offer, piece, sentence
 from demo.api import visitor
-from demo.door import Door
+from demo.door import API, COOKIE, Door
 from demo.drawing import SHOWN_SIDE, shown
-from demo.limits import TURNS, address_of
+from demo.limits import LOGIN_SECONDS, TURNS, address_of
 from demo.scene import LOCK, Photo, Scene
 from demo.settings import Settings
 from demo.store import STORE
@@ -47,8 +46,6 @@ FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
 NOT_KEPT = {"cache-control": "no-store"}
 SIDES = {"preview": 480, "thumb": 176}
 """Longest sides in pixels of the small pictures of a photo."""
-COOKIE = "gclip"
-
 ADDING = Lock()
 """One photo is read from its file at a time: each may have MAX_FILE bytes."""
 NEWEST: dict[str, object] = {}
@@ -63,7 +60,7 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
     files = b"".join(file.read_bytes() for file in sorted(WEB.rglob("*.*")))
     web = f"web/{sha256(files).hexdigest()[:16]}"  # changed scripts get a new path
     app.mount(f"/{web}", Immutable(directory=WEB))
-    page = index(web)
+    page, login_page = index(web), (WEB / "login.html").read_text("utf-8")
 
     @app.api_route("/", methods=["GET", "HEAD"])
     def _() -> HTMLResponse:
@@ -82,20 +79,27 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
     @app.post("/photos")
     async def _(request: Request) -> JSONResponse:
         """Receives a photo; its name is a digest that only this server can make."""
-        address = address_of(request.client.host if request.client else "")
         with TemporaryFile() as file:  # many uploads at once would need much memory
             async for part in request.stream():
                 file.write(part)
             try:
-                name = await asyncio.to_thread(add_photo, file, address)
+                name = await keep(file, request, "photo", pictures.stored)
             except REFUSALS as error:
                 return JSONResponse({"error": sentence(error)}, 422)
         return JSONResponse({"photo": name})
 
+    @app.post(f"{API}/upload")
+    async def _(request: Request) -> list[str]:
+        """Receives a program's files, and returns their paths, as Gradio's clients expect."""
+        async with request.form() as form:
+            files = [one.file for one in form.getlist("files") if isinstance(one, UploadFile)]
+            names = [await keep(file, request, "upload") for file in files]
+        return [str(STORE.folder / name / "upload") for name in names]
+
     @app.get("/photos/{name}")
     async def _(name: str, request: Request) -> Response:
         """A photo as a browser shows it; with a name of ``SIDES`` in the query, a small one."""
-        photo = photo_named(name)
+        photo = Photo.named(name)
         if photo is None:
             raise HTTPException(404, GONE)
         side = next((SIDES[name] for name in request.query_params if name in SIDES), None)
@@ -112,6 +116,26 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
         scene.CACHE.drop(lambda key: key[0].name == name)
         shown.cache_clear()
 
+    key = hmac.new(":".join(login or ()).encode(), b"page", "sha256").hexdigest() if login else ""
+
+    @app.get("/login")
+    def _() -> HTMLResponse:
+        return HTMLResponse(login_page)
+
+    @app.post("/login")
+    async def _(request: Request) -> Response:
+        """Takes a form, as Gradio's clients send it, and sets a cookie."""
+        form = await request.form()
+        given = f"{form.get('username')}:{form.get('password')}"
+        if not hmac.compare_digest(given.encode(), ":".join(login or ()).encode()):
+            await asyncio.sleep(LOGIN_SECONDS)
+            return HTMLResponse(login_page.replace(" hidden", ""), 401)
+        page = f"./?{request.url.query}".rstrip("?")  # the link that is opened
+        is_page = "text/html" in request.headers.get("accept", "")
+        response = RedirectResponse(page, 303) if is_page else JSONResponse({"success": True})
+        response.set_cookie(COOKIE, key, httponly=True, samesite="lax", max_age=86_400)
+        return response
+
     public, own = (api.segment, api.suggest, api.about), (answer, download, fetch)
     for function in public:
         app.api(api.endpoint(function), name=function.__name__, concurrency_limit=None)
@@ -119,9 +143,7 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
         name = function.__name__
         app.api(function, name=name, concurrency_limit=None, api_visibility="undocumented")
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
-    app.add_middleware(Door, inputs={f.__name__: n_inputs(f) for f in (*public, *own)})
-    if login:
-        app.add_middleware(Login, login=login)
+    app.add_middleware(Door, inputs={f.__name__: n_inputs(f) for f in (*public, *own)}, key=key)
     return app
 
 
@@ -134,10 +156,16 @@ class Immutable(StaticFiles):
         return response
 
 
-def add_photo(file: BinaryIO, address: str) -> str:
-    with ADDING:
-        file.seek(0)
-        return STORE.add(file.read(), address)
+async def keep(file: BinaryIO, request: Request, name: str, *convert: Any) -> str:
+    """Stores a file of the request's address; returns its digest."""
+    address = address_of(request.client.host if request.client else "")
+
+    def add() -> str:
+        with ADDING:
+            file.seek(0)
+            return STORE.add(file.read(), address, name, *convert)
+
+    return await asyncio.to_thread(add)
 
 
 def n_inputs(endpoint: Callable[..., Any]) -> int:
@@ -175,14 +203,6 @@ def index(web: str) -> str:
     return html.replace("WEB/", f"{web}/").replace("FACTS", data)
 
 
-def photo_named(name: str) -> Photo | None:
-    """An example, or an upload that is still here."""
-    if name in photos.shipped_photos():
-        return Photo.of_example(name)
-    path = STORE.path(name)
-    return path and Photo(name, path)
-
-
 async def answer(
     photo: str = "",
     settings: dict[str, Any] | None = None,
@@ -199,7 +219,7 @@ async def answer(
     NEWEST[session] = mine = object()
     try:
         chosen = Settings.read(settings or {})
-        found = photo_named(str(photo))
+        found = Photo.named(str(photo))
         if found is None:
             yield {"gone": photo}
             return
@@ -215,7 +235,7 @@ async def answer(
                 value = await asyncio.to_thread(piece, Scene(found, chosen), name)
             yield {name: value}
     except REFUSALS as error:
-        is_here = photo_named(str(photo))  # it may have been deleted while it was read
+        is_here = Photo.named(str(photo))  # it may have been deleted while it was read
         yield {"error": sentence(error)} if is_here else {"gone": photo}
     finally:
         if NEWEST.get(session) is mine:
@@ -232,7 +252,7 @@ async def download(
 ) -> dict[str, Any]:
     """One of ``share.FILES``, as base64; a cut-out is that of the class ``label``."""
     try:
-        found, chosen = photo_named(str(photo)), Settings.read(settings or {})
+        found, chosen = Photo.named(str(photo)), Settings.read(settings or {})
         if str(file) not in share.FILES:
             raise GclipError(f"“file” is one of {', '.join(share.FILES)}.")
         if not isinstance(label, int):
@@ -258,53 +278,3 @@ def fetch(backbone: str = "") -> Iterator[dict[str, str]]:
             yield {"text": text}
     except REFUSALS as error:
         yield {"error": sentence(error)}
-
-
-class Login:
-    """ASGI middleware that asks for a name and password, on every route but the health check.
-
-    ``POST /login`` takes a form, as Gradio's clients send it, and sets a cookie.
-    """
-
-    OPEN = re.compile(r"/(health|login|gradio_api/startup-events)/?")
-    """The last is requested by Gradio itself when it has started."""
-
-    def __init__(self, app: ASGIApp, login: tuple[str, str]) -> None:
-        self.app, self.login = app, login
-        self.key = sha256(b"\0".join(part.encode() for part in login)).digest()
-        self.cookie = hmac.new(self.key, b"page", "sha256").hexdigest()
-        self.page = (WEB / "login.html").read_text("utf-8")
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        request = Request(scope, receive)
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        query = f"?{request.url.query}" if request.url.query else ""  # the link that is opened
-        if path.rstrip("/") == "/login":
-            response = await self._answer(request, "./" + query)
-        elif self._is_known(request) or self.OPEN.fullmatch(path):
-            return await self.app(scope, receive, send)
-        elif request.method == "GET" and path == "/":
-            response = RedirectResponse("login" + query, 303)
-        else:
-            response = JSONResponse({"error": "Log in first.", "detail": "Not authenticated"}, 401)
-        return await response(scope, receive, send)
-
-    def _is_known(self, request: Request) -> bool:
-        return hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self.cookie.encode())
-
-    async def _answer(self, request: Request, page: str) -> Response:
-        if request.method != "POST":
-            return HTMLResponse(self.page)
-        async with asyncio.timeout(10):
-            form = await request.form(max_files=0, max_fields=4, max_part_size=2**12)
-        given = [str(form.get(name, "")).encode() for name in ("username", "password")]
-        right = [hmac.compare_digest(a, b.encode()) for a, b in zip(given, self.login, strict=True)]
-        if not all(right):
-            await asyncio.sleep(1)  # a guess a second for each connection
-            return HTMLResponse(self.page.replace(" hidden", ""), 401)
-        is_page = "text/html" in request.headers.get("accept", "")
-        response = RedirectResponse(page, 303) if is_page else JSONResponse({"success": True})
-        response.set_cookie(COOKIE, self.cookie, httponly=True, samesite="lax", max_age=86_400)
-        return response

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 from playwright.sync_api import Browser, Page, Request, Route, expect
 
-from demo.store import MAX_OF_ADDRESS
+from demo.limits import MAX_OF_ADDRESS
 from gclip_core import assets
 from tests.browser import PLAIN_HTTP
 from tests.browser.conftest import (

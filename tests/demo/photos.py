@@ -2,6 +2,7 @@
 
 import gzip
 from base64 import b64decode, b64encode
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,14 @@ def small_dog(folder: Path, name: str = "photo.png", size: tuple[int, int] = (24
     return path
 
 
+def photo_of(path: Path) -> Photo:
+    """A file that is no example."""
+    return Photo(sha256(path.read_bytes()).hexdigest(), path)
+
+
 def scene(path: Path | str = "dog", **settings: Any) -> Scene:
     """A scene of a file, or of the example of that name."""
-    photo = Photo.of_file(path) if isinstance(path, Path) else Photo.of_example(path)
+    photo = Photo.of_example(path) if isinstance(path, str) else photo_of(path)
     return Scene(photo, Settings(**settings)).with_words()
 
 

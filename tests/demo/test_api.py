@@ -5,6 +5,7 @@ import json
 from errno import ENOSPC
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from demo import api, backbones
 from demo.scene import Scene
 from demo.settings import Settings
 from gclip_core import __version__, assets
-from tests.demo.visitor import FailedError, Visitor
+from tests.demo.visitor import API, FailedError, Visitor
 
 PICTURE = str(assets.path("photos", "chelsea.jpg"))
 
@@ -96,6 +97,23 @@ def test_about(client: Client) -> None:
     here = {entry["name"]: entry["here"] for entry in answer["backbones"]}
     assert here["built-in"] and not here["openai-vit-l-14"]
     assert {"gclip", "clearclip", "amf", "cs"} <= set(answer["methods"])
+
+
+def test_files(visitor: Visitor, photo: dict) -> None:
+    """A path, also as a URL; a browser opens no upload as a page of this server; no other file is
+    opened or served."""
+    path = photo["path"]
+    words = visitor.program("suggest", photo, 5, "default")
+    url = {"path": f"{visitor.web.base_url}{API}/file={path}", "url": "http://127.0.0.1:1/"}
+    assert visitor.program("suggest", photo | url, 5, "default") == words
+    served = visitor.web.get(f"{API}/file={path}")
+    assert served.content == Path(PICTURE).read_bytes()
+    assert "attachment" in served.headers["content-disposition"]
+    assert visitor.web.get(f"{API}/file={path}x").status_code == 404
+    for other in (PICTURE, "/etc/passwd", f"{path}/../../../etc/passwd", "\0", ""):
+        assert visitor.web.get(f"{API}/file={quote(other)}").status_code == 404
+        with pytest.raises(FailedError, match="no longer on the server"):
+            visitor.program("suggest", photo | {"path": other}, 5, "default")
 
 
 WRONG = {

@@ -12,13 +12,13 @@ from PIL import Image
 
 from demo import backbones, limits
 from demo.backbones import Host
-from demo.scene import Photo, Scene, weigh
+from demo.scene import Scene, weigh
 from demo.settings import Settings
 from gclip_core import METHODS, GclipError
 from gclip_core.cache import BoundedCache
 from gclip_core.segmenter import Segmenter
+from tests.demo.photos import photo_of, small_dog
 from tests.demo.photos import scene as scene_of
-from tests.demo.photos import small_dog
 
 
 def test_two_at_once_share_one_encoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +34,7 @@ def test_two_at_once_share_one_encoding(tmp_path: Path, monkeypatch: pytest.Monk
     path, masks = small_dog(tmp_path, size=(176, 144)), []
 
     def ask() -> None:
-        masks.append(Scene(Photo.of_file(path), Settings(words="dog")).mask())
+        masks.append(Scene(photo_of(path), Settings(words="dog")).mask())
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
@@ -47,7 +47,7 @@ def test_two_at_once_share_one_encoding(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_large_photo_is_scaled_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "WORKED_PIXELS", 30_000)
-    width, height = Photo.of_file(small_dog(tmp_path, "large.jpg", (360, 240))).picture.size
+    width, height = photo_of(small_dog(tmp_path, "large.jpg", (360, 240))).picture.size
     assert width * height <= limits.WORKED_PIXELS
     assert width == pytest.approx(1.5 * height, rel=0.01)
 

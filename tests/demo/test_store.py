@@ -3,7 +3,6 @@
 import multiprocessing
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -16,6 +15,7 @@ import pytest
 from PIL import Image
 
 from demo import limits, store
+from demo.pictures import stored
 from demo.store import Store
 from gclip_core.errors import ImageError
 from tests.demo.visitor import wait_for
@@ -25,17 +25,19 @@ from tests.pictures import encoded, noise, png_bomb
 @pytest.fixture
 def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     monkeypatch.setenv(store.PARENT, str(tmp_path))
-    monkeypatch.setattr(store, "LEAST_STORED", 1)
-    kept = Store()
-    monkeypatch.setenv(store.PARENT, str(kept.folder / "files"))  # as the command does
-    return kept
+    monkeypatch.setattr(limits, "LEAST_STORED", 1)
+    return Store()
 
 
 def photo(seed: int, side: int = 8) -> bytes:
     return encoded(noise(side, side, seed=seed), "PNG")
 
 
-def stored(kept: Store) -> list[Path]:
+def add(kept: Store, seed: int, address: str = "here") -> str:
+    return kept.add(photo(seed), address, "photo", stored)
+
+
+def files(kept: Store) -> list[Path]:
     return [file for file in kept.folder.rglob("*") if file.is_file()]
 
 
@@ -44,100 +46,89 @@ def test_photo(kept: Store) -> None:
     it."""
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "secret"  # turned by a quarter; a description
-    data = BytesIO()
-    noise(6, 9).save(data, "JPEG", exif=exif)
-    name = kept.add(data.getvalue(), "here")
+    data = encoded(noise(6, 9), "JPEG", exif=exif)
+    name = kept.add(data, "here", "photo", stored)
     path = kept.path(name)
-    with Image.open(path) as picture, Image.open(data) as sent:
+    with Image.open(path) as picture, Image.open(BytesIO(data)) as sent:
         turned = np.rot90(np.asarray(sent), -1)
         assert picture.mode == "RGB" and np.array_equal(np.asarray(picture), turned)
     assert b"secret" not in path.read_bytes()
-    assert Store().add(data.getvalue(), "here") != name
+    assert Store().add(data, "here", "photo", stored) != name
     assert kept.folder.stat().st_mode & 0o077 == 0
-
-
-def test_size(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "WORKED_PIXELS", 100)
-    with Image.open(kept.path(kept.add(photo(0, 40), "here"))) as picture:
-        assert picture.size == (10, 10)
+    assert kept.path("0" * 32) is kept.path("..") is kept.path("") is None
 
 
 @pytest.mark.parametrize("data", [b"", b"a text", photo(0)[:60], png_bomb(20_000, 20_000)])
 def test_no_photo(data: bytes, kept: Store) -> None:
     with pytest.raises(ImageError):
-        kept.add(data, "here")
-    assert not stored(kept)
+        kept.add(data, "here", "photo", stored)
+    assert not [*kept.folder.iterdir()]
 
 
 def test_same_photo(kept: Store) -> None:
     """It is stored once, also if it is sent several times at once."""
     with ThreadPoolExecutor(8) as pool:
-        names = {*pool.map(lambda _: kept.add(photo(0), "here"), range(16))}
-    assert len(names) == len(stored(kept)) == 1
-
-
-@pytest.mark.parametrize("name", ["", ".", "..", "../x", "/etc/passwd", "\0", "é", "0" * 32])
-def test_other_names(name: str, kept: Store) -> None:
-    kept.add(photo(0), "here")
-    assert kept.path(name) is None
+        names = {*pool.map(lambda _: add(kept, 0), range(16))}
+    assert len(names) == len([*kept.folder.iterdir()]) == 1
 
 
 def test_who_stores_most_loses_first(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood of photos pushes out its own; what was used lately stays longest."""
-    mine = [kept.add(photo(number), "me") for number in range(3)]
-    size = sum(file.stat().st_size for file in stored(kept)) / 3
-    monkeypatch.setattr(store, "MAX_STORED", int(8.5 * size))
-    theirs = [kept.add(photo(100 + number), "them") for number in range(5)]
+    mine = [add(kept, number, "me") for number in range(3)]
+    size = sum(file.stat().st_size for file in files(kept)) / 3
+    monkeypatch.setattr(limits, "MAX_STORED", int(8.5 * size))
+    theirs = [add(kept, 100 + number, "them") for number in range(5)]
     assert kept.path(theirs[0])
-    theirs += [kept.add(photo(200 + number), "them") for number in range(30)]
+    theirs += [add(kept, 200 + number, "them") for number in range(30)]
     assert all(map(kept.path, mine))
     left = [name for name in theirs if kept.path(name)]
     assert left == theirs[-len(left) :] and len(left) == 5
-    assert sum(file.stat().st_size for file in stored(kept)) <= 8.5 * size
+    assert sum(file.stat().st_size for file in files(kept)) <= 8.5 * size
 
 
 def test_used_photos_stay(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """At most so many of an address; the least recently used goes."""
-    monkeypatch.setattr(store, "MAX_OF_ADDRESS", 3)
-    first, second, _ = (kept.add(photo(number), "me") for number in range(3))
-    other = kept.add(photo(9), "other")
-    kept.add(photo(0), "me")  # sent again: used
-    kept.add(photo(3), "me")
+    monkeypatch.setattr(limits, "MAX_OF_ADDRESS", 3)
+    first, second, _ = (add(kept, number, "me") for number in range(3))
+    other = add(kept, 9, "other")
+    add(kept, 0, "me")  # sent again: used
+    add(kept, 3, "me")
     assert kept.path(first) and kept.path(other)
-    assert kept.path(second) is None and len(stored(kept)) == 4
+    assert kept.path(second) is None and len(files(kept)) == 4
 
 
-def test_age(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = kept.add(photo(0), "here")
-    monkeypatch.setattr(store, "MAX_AGE", 0.05)
-    time.sleep(0.1)
-    new = kept.add(photo(1), "here")
-    assert kept.path(new) and not kept.path(old) and len(stored(kept)) == 1
+def test_old_files_go_by_themselves(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though nobody uploads any; newer ones stay."""
+    monkeypatch.setattr(limits, "LOOK_SECONDS", 0.05)
+    old, new = add(kept, 0), add(kept, 1)
+    path, address, size, when = kept.files[old]
+    kept.files[old] = path, address, size, when - limits.MAX_AGE
+    wait_for(lambda: not path.exists())
+    assert kept.path(new) and not kept.path(old)
 
 
 def test_folder_is_tidied_up(kept: Store) -> None:
     """By somebody else, while the server runs: photos are gone, and stored when they come again."""
-    name = kept.add(photo(0), "here")
+    name = add(kept, 0)
     shutil.rmtree(kept.folder)
     assert kept.path(name) is None
-    assert kept.add(photo(0), "here") == name and kept.path(name)
+    assert add(kept, 0) == name and kept.path(name)
     assert kept.folder.stat().st_mode & 0o077 == 0
 
 
 def test_full_disk(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of a photo that could not be written is left."""
 
-    def fail(self: Image.Image, path: Path, *_: object, **__: object) -> None:
-        path.write_bytes(b"a part")
+    def fail(path: Path, _: bytes) -> None:
+        path.touch()
         raise OSError(28, "No space left on device")
 
-    kept.add(photo(0), "here")
-    data = photo(1)
+    add(kept, 0)
     with monkeypatch.context() as patch:
-        patch.setattr(Image.Image, "save", fail)
+        patch.setattr(Path, "write_bytes", fail)
         with pytest.raises(OSError, match="No space"):
-            kept.add(data, "here")
-    assert len(stored(kept)) == 1 and kept.path(kept.add(data, "here"))
+            add(kept, 1)
+    assert len([*kept.folder.iterdir()]) == 1 and kept.path(add(kept, 1))
 
 
 # --- folders -------------------------------------------------------------------------------------
@@ -189,37 +180,3 @@ def test_folders_of_servers(
     wait_for(lambda: not second.exists())
     assert (first / "photo").exists()
     assert {*tmp_path.iterdir()} == {first, third, *foreign}
-
-
-# --- files of programs ---------------------------------------------------------------------------
-
-
-def test_old_files(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those older than a day are deleted, the oldest of too many, and the remains of aborted
-    uploads; the folder stays."""
-    monkeypatch.setattr(store, "LOOK_UPLOADS", 1)
-    monkeypatch.setattr(store, "MAX_STORED", 350)
-    ages = {"a/new": 10, "b/newer": 5, "c/older": 900, "d/too-many": 1_000, "e/old": 90_000}
-    ages |= {"broken": 70, "under-way": 9}
-    for name, age in ages.items():
-        file = kept.files / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(bytes(100 if "/" in name else 1))
-        os.utime(file, (time.time() - age,) * 2)
-    kept.delete_old_files()
-    assert {file.name for file in stored(kept)} == {"new", "newer", "older", "under-way"}
-    assert {file.name for file in kept.files.iterdir()} == {"a", "b", "c", "under-way"}
-
-
-def test_files_are_looked_at_now_and_then(kept: Store) -> None:
-    """There may be thousands: not at each upload, but before the disk is full."""
-    kept.delete_old_files()
-    file = kept.files / "a" / "old"
-    file.parent.mkdir(parents=True)
-    file.touch()
-    os.utime(file, (0, 0))
-    for _ in range(store.LOOK_UPLOADS - 1):
-        kept.delete_old_files()
-    assert file.exists()
-    kept.delete_old_files()
-    assert not file.exists()

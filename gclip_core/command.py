@@ -67,141 +67,96 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "bits, and 65535 is no class), NAME-overlay.png and NAME.json; or what --format says. "
         "classes.json has the index and colour of each word, the same for all images in DIR.",
     )
-    parser.add_argument(
-        "images",
-        nargs="+",
-        type=Path,
-        metavar="IMAGE",
-        help="an image, or a folder: all PNG, JPEG, WebP and GIF files in it",
+    option = parser.add_argument
+    images_help = "an image, or a folder: all PNG, JPEG, WebP and GIF files in it"
+    option("images", nargs="+", type=Path, metavar="IMAGE", help=images_help)
+    option("--recursive", action="store_true", help="also take the images in subfolders")
+    words_help = (
+        "classes separated by commas, synonyms by ';' (\"cat, sofa; couch, wall\"), or a .txt file "
+        "with them (default: the words suggested for each image)"
     )
-    parser.add_argument(
-        "--recursive", action="store_true", help="also take the images in subfolders"
+    option("--words", help=words_help)
+    typed_help = "also use words that the model does not know; by default, they get no pixel"
+    option("--as-typed", action="store_true", help=typed_help)
+    out_help = "output folder (default: out); input files are never overwritten"
+    option("--out", type=Path, default=Path("out"), metavar="DIR", help=out_help)
+    overwrite_help = (
+        "segment every image; by default, images are skipped whose results are in DIR, from the "
+        "same words and options"
     )
-    parser.add_argument(
-        "--words",
-        help="classes separated by commas, synonyms by ';' (\"cat, sofa; couch, wall\"), or a .txt "
-        "file with them (default: the words suggested for each image)",
-    )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("out"),
-        metavar="DIR",
-        help="output folder (default: out); input files are never overwritten",
-    )
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="segment every image; by default, images are skipped whose results are in DIR, from "
-        "the same words and options",
-    )
-    parser.add_argument(
-        "--as-typed",
-        action="store_true",
-        help="also use words that the model does not know; by default, they get no pixel",
-    )
+    option("--overwrite", action="store_true", help=overwrite_help)
 
-    output = parser.add_argument_group("output")
-    output.add_argument(
-        "--format",
-        default="png",
-        choices=tuple(ENDINGS),
-        help="coco: annotations.json for all images (needs pycocotools); yolo: labels/NAME.txt and "
-        "data.yaml; labelme: NAME.json (both need supervision); default png",
+    option = parser.add_argument_group("output").add_argument
+    format_help = (
+        "coco: annotations.json for all images (needs pycocotools); yolo: labels/NAME.txt and "
+        "data.yaml; labelme: NAME.json (both need supervision); default png"
     )
-    output.add_argument(
-        "--polygons",
-        action="store_true",
-        help="COCO masks as polygons (needs supervision), for tools without run lengths (RLE), "
-        "such as Label Studio",
+    option("--format", default="png", choices=tuple(ENDINGS), help=format_help)
+    polygons_help = (
+        "COCO masks as polygons (needs supervision), for tools without run lengths (RLE), such as "
+        "Label Studio"
     )
-    output.add_argument(
-        "--crowd",
-        default="",
-        metavar="WORDS",
-        help='words whose COCO annotations are "iscrowd", such as stuff: "sky, grass"',
+    option("--polygons", action="store_true", help=polygons_help)
+    crowd_help = 'words whose COCO annotations are "iscrowd", such as stuff: "sky, grass"'
+    option("--crowd", default="", metavar="WORDS", help=crowd_help)
+    objects_help = (
+        "annotate each connected part of a class that covers at least this share of the image "
+        "(such as 0.001), instead of the class: two sheep are two, if they do not touch"
     )
-    output.add_argument(
-        "--objects",
-        type=float,
-        metavar="SHARE",
-        help="annotate each connected part of a class that covers at least this share of the image "
-        "(such as 0.001), instead of the class: two sheep are two, if they do not touch",
+    option("--objects", type=float, metavar="SHARE", help=objects_help)
+    cuts_help = (
+        "also write the photo of each class, or with --objects of each part, transparent "
+        "elsewhere: cut-outs/NAME/1-WORD.png"
     )
-    output.add_argument(
-        "--cut-outs",
-        action="store_true",
-        help="also write the photo of each class, or with --objects of each part, transparent "
-        "elsewhere: cut-outs/NAME/1-WORD.png",
-    )
-    parser.add_argument(
-        "--background",
-        default="on",
-        choices=("on", "off"),
-        help="off: every pixel gets one of the words, whatever it shows (default on)",
-    )
-    parser.add_argument(
-        "--background-weight",
-        type=float,
-        default=BACKGROUND_WEIGHT,
-        help="from 0 to 1; more leaves more pixels without a class (default %(default)g)",
-    )
-    parser.add_argument(
-        "--threshold",
-        type=float,
-        default=0.0,
-        help="a pixel whose best score, from 0 to 1, is below this gets no class (default 0)",
-    )
-    parser.add_argument(
-        "--refine",
-        default="guided",
-        choices=("none", *REFINEMENTS),
-        help="how the edges of a mask follow the image: 'guided' (guided filter, the default), "
-        "'pamr', or 'none', as in the papers",
-    )
+    option("--cut-outs", action="store_true", help=cuts_help)
 
-    method = parser.add_argument_group("backbone and method")
-    add_backbone_options(method)
+    option = parser.add_argument_group("mask").add_argument
+    background_help = "off: every pixel gets one of the words, whatever it shows (default on)"
+    option("--background", default="on", choices=("on", "off"), help=background_help)
+    weight_help = "from 0 to 1; more leaves more pixels without a class (default %(default)g)"
+    option("--background-weight", type=float, default=BACKGROUND_WEIGHT, help=weight_help)
+    threshold_help = (
+        "a pixel whose best score, from 0 to 1, is below this gets no class (default 0)"
+    )
+    option("--threshold", type=float, default=0.0, help=threshold_help)
+    refine_help = (
+        "how the edges of a mask follow the image: 'guided' (guided filter, the default), 'pamr', "
+        "or 'none', as in the papers"
+    )
+    option("--refine", default="guided", choices=("none", *REFINEMENTS), help=refine_help)
+
+    group = parser.add_argument_group("backbone and method")
+    add_backbone_options(group)
     names = f"one of {', '.join(METHODS)} (default gclip)"
-    method.add_argument("--method", default="gclip", help=names)
+    group.add_argument("--method", default="gclip", help=names)
     blocks = "'auto', 'backbone' (its own, the default) or numbers from 1, such as '6 7' or '7-11'"
-    amf = method.add_mutually_exclusive_group()
-    amf.add_argument("--no-amf", action="store_true", help="GCLIP without attention fusion")
-    amf.add_argument("--amf-blocks", default="backbone", help=blocks)
-    cs = method.add_mutually_exclusive_group()
-    cs.add_argument("--no-cs", action="store_true", help="GCLIP without channel suppression")
-    cs.add_argument("--cs-blocks", default="backbone", help=blocks)
+    option = group.add_mutually_exclusive_group().add_argument
+    option("--no-amf", action="store_true", help="GCLIP without attention fusion")
+    option("--amf-blocks", default="backbone", help=blocks)
+    option = group.add_mutually_exclusive_group().add_argument
+    option("--no-cs", action="store_true", help="GCLIP without channel suppression")
+    option("--cs-blocks", default="backbone", help=blocks)
 
-    sizes = parser.add_argument_group("sizes and templates")
-    sizes.add_argument(
-        "--short-side",
-        type=int,
-        metavar="PIXELS",
-        help="length to which an image's shorter side is scaled (default: the backbone's)",
-    )
-    sizes.add_argument(
-        "--templates",
-        default="imagenet80",
-        choices=tuple(TEMPLATES),
-        help="sentences into which each word is put (default imagenet80)",
-    )
+    option = parser.add_argument_group("sizes and templates").add_argument
+    side_help = "length to which an image's shorter side is scaled (default: the backbone's)"
+    option("--short-side", type=int, metavar="PIXELS", help=side_help)
+    templates_help = "sentences into which each word is put (default imagenet80)"
+    option("--templates", default="imagenet80", choices=tuple(TEMPLATES), help=templates_help)
     return parser.parse_args(arguments)
 
 
 def add_backbone_options(parser: Any) -> None:
     """Adds ``--backbone`` and the other arguments of ``load_backbone`` to a parser or group."""
-    names = f"one of {', '.join(BACKBONES)} (default {BUILT_IN})"
-    parser.add_argument("--backbone", default=BUILT_IN, metavar="NAME", help=names)
-    weights = "weight file, or the folder that has it or that training wrote"
-    parser.add_argument("--weights", "--weights-dir", type=Path, metavar="PATH", help=weights)
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, mps … (default cpu)")
-    parser.add_argument(
-        "--dtype",
-        default="float32",
-        choices=get_args(Dtype),
-        help="of the backbone's weights (default float32); auto: bfloat16 if the device supports "
-        "it, but float32 for the built-in model",
+    option, names = parser.add_argument, f"one of {', '.join(BACKBONES)} (default {BUILT_IN})"
+    option("--backbone", default=BUILT_IN, metavar="NAME", help=names)
+    weights_help = "weight file, or the folder that has it or that training wrote"
+    option("--weights", "--weights-dir", type=Path, metavar="PATH", help=weights_help)
+    option("--device", default="cpu", help="cpu, cuda, mps … (default cpu)")
+    dtype_help = (
+        "of the backbone's weights (default float32); auto: bfloat16 if the device supports it, "
+        "but float32 for the built-in model"
     )
+    option("--dtype", default="float32", choices=get_args(Dtype), help=dtype_help)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -210,15 +165,12 @@ def run(options: argparse.Namespace) -> int:
     check_between("--background-weight", options.background_weight, 0, 1)
     if options.short_side is not None:
         check_count("--short-side", options.short_side)
-    method = chosen_method(options)
+    method, formatting = chosen_method(options), format_options(options)
     words = None if options.words is None else read_words(options.words)
-    check_format(options)
     photos, skipped = find_photos(options.images, options.out, options.format, options.recursive)
     if skipped:
         kinds = ", ".join(sorted({file.suffix.lower() for file in skipped}))
-        n = "1 image" if len(skipped) == 1 else f"{len(skipped)} images"
-        them = "it" if len(skipped) == 1 else "them"
-        print(f"Skipped {n} ({kinds}); save {them} as PNG or JPEG.", file=sys.stderr)
+        print(f"Skipped: {len(skipped)} ({kinds}). Save them as PNG or JPEG.", file=sys.stderr)
     check_outputs(options.out, photos, options.format)
     if options.out.is_file():
         raise GclipError(f"--out needs a folder, but {options.out} is a file; name another one.")
@@ -227,10 +179,8 @@ def run(options: argparse.Namespace) -> int:
     segmenter = Segmenter(backbone, options.short_side, options.templates)
     known, unknown = (words, ()) if words is None else known_words(segmenter, words, options)
     if unknown:
-        them = "it" if len(unknown) == 1 else "them"
-        use = f"uses {them} as typed" if options.as_typed else f"gives {them} no pixel"
-        use += "" if options.as_typed else " (see --as-typed)"
-        print(f"This model does not know {unknown_words(unknown)}, and {use}.", file=sys.stderr)
+        use = "used as typed" if options.as_typed else "given no pixel (see --as-typed)"
+        print(f"Words unknown to this model, {use}: {unknown_words(unknown)}.", file=sys.stderr)
     folder = Folder(
         options.out,
         options.format,
@@ -238,7 +188,7 @@ def run(options: argparse.Namespace) -> int:
         words,
         overwrite=options.overwrite,
         cut_outs=options.cut_outs,
-        **format_options(options),
+        **formatting,
     )
     n_failed = n_before = 0
     # For tqdm, None means no progress bar without a terminal.
@@ -285,26 +235,27 @@ def run(options: argparse.Namespace) -> int:
     return 1 if n_failed else 0
 
 
-def check_format(options: argparse.Namespace) -> None:
-    """Raises GclipError for an option that the format lacks, or a package that it needs."""
+def format_options(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of the format's function in ``formats``.
+
+    Raises GclipError for one that the format lacks, or a package that it needs.
+    """
     if (options.polygons or options.crowd) and options.format != "coco":
         raise GclipError("--polygons and --crowd change --format coco alone; leave them out.")
+    if options.format == "png":
+        if options.objects is not None:
+            raise GclipError("--objects needs --format coco, yolo or labelme; a PNG has classes.")
+        return {}
     if options.objects is not None:
         check_between("--objects", options.objects, 0, 1)
-        if options.format == "png":
-            raise GclipError("--objects needs --format coco, yolo or labelme; a PNG has classes.")
     if options.format == "coco" and not options.polygons:
         optional("pycocotools.mask", "--format coco without --polygons")
-    elif options.format != "png":
+    else:
         optional("supervision", "--polygons" if options.polygons else f"--format {options.format}")
-
-
-def format_options(options: argparse.Namespace) -> dict[str, Any]:
-    """The options of the format's function in ``formats``."""
-    chosen: dict[str, Any] = {} if options.format == "png" else {"objects": options.objects}
+    chosen: dict[str, Any] = {"objects": options.objects}
     if options.format == "coco":
-        crowd = parse(options.crowd).classes if options.crowd else ()
-        chosen |= {"polygons": options.polygons, "crowd": [name for name, *_ in crowd]}
+        crowd = parse(options.crowd).names if options.crowd else ()
+        chosen |= {"polygons": options.polygons, "crowd": crowd}
     return chosen
 
 

@@ -25,26 +25,19 @@ def in_words(numbers: Sequence[int]) -> str:
     return f"blocks {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
-def indices(what: str, given: Iterable[int]) -> tuple[int, ...]:
-    """Integers from 0, each kept once, in order. Raises MethodError for anything else."""
-    try:
-        numbers = tuple(dict.fromkeys(operator.index(number) for number in given))
-    except TypeError:
-        raise MethodError(f"{what} must be whole numbers from 0, not {given!r}.") from None
-    if numbers and min(numbers) < 0:
-        raise MethodError(f"{what} count from 0, not from {min(numbers)}.")
-    return numbers
-
-
 def read_blocks(what: str, given: Literal["auto", "backbone"] | Iterable[int]) -> Blocks:
-    """One of the two words, or ``indices``. Raises MethodError for another word and for none."""
+    """One of the two words, or integers from 0, each kept once. Raises MethodError for others."""
     if isinstance(given, str) and given in ("auto", "backbone"):
         return given
-    if isinstance(given, str) or not (numbers := indices(what, given)):
+    try:
+        blocks = tuple(dict.fromkeys(operator.index(block) for block in given))
+    except TypeError:
+        blocks = ()
+    if not blocks or min(blocks) < 0:
         raise MethodError(
             f"{what} must be auto, backbone or block indices counted from 0, not {given!r:.80}."
         )
-    return numbers
+    return blocks
 
 
 class Reason(StrEnum):

@@ -33,7 +33,6 @@ from gclip_core.words.vocabulary import Prompts, Shown, Words
 
 NEVER = -1e4
 """The logit of a word that gets no pixel."""
-NO_BACKGROUND = "No background word is left: every pixel gets a typed word."
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +93,11 @@ class Segmenter:
         """Dense features of an image's patches, (h, w, E) float32, L2-normalised; with a proxy, the
         grid may be finer than the patches."""
         checked(method)  # before the work
-        return F.normalize(self._features(self._as_encoded(image), method), dim=-1)
+        return self._unit_features(self._as_encoded(image), method)
+
+    def _unit_features(self, encoded: Encoded, method: Method) -> Tensor:
+        # A second norm changes last bits, on which thresholds of words and marks were chosen.
+        return F.normalize(self._features(encoded, method), dim=-1)
 
     def _features(self, encoded: Encoded, method: Method) -> Tensor:
         """The features of ``Method.features``, computed once for an encoding."""
@@ -149,70 +152,68 @@ class Segmenter:
         encoded = self._as_encoded(image) if photo is None else self._encode(photo)
         guide = None if refine == "none" else photo or picture_of(encoded.image_size, picture)
         features = self._features(encoded, method)
-        competing, competition = None, Competition(features.new_empty(0, *features.shape[:2]), ())
-        if prompts:
-            competing = self._competing(encoded, features, prompts, background, background_weight)
-            competition = compete(features, prompts, competing, self.logit_scale, background_weight)
+        if prompts is None:
+            competition = Competition(features.new_empty(0, *features.shape[:2]), ())
+        else:
+            others = self._background(encoded, method, prompts, background, background_weight)
+            competition = compete(features, prompts, others, self.logit_scale, background_weight)
         logits, classes = competition.logits, competition.prompt_classes
         if prompts and prune:
             logits = self._pruned(encoded, prompts, logits)
-        named, marked = read(marks, prompts and prompts.vocabulary)
+        vocabulary, labels_of = read(marks, prompts and prompts.vocabulary)
         if marks:
             size, grid = encoded.image_size, (features.shape[0], features.shape[1])
-            found = evidence(self.likeness(encoded), marks, marked, size, grid)
-            if not prompts:
+            found = evidence(self._likeness(encoded), marks, labels_of, size, grid)
+            if prompts is None:
                 found[-1] = found.get(-1, torch.zeros(grid)).clamp_min(ALONE)
             logits, classes = decide(logits, classes, found)
         if guide is None:
             labels = masks.labels(logits, classes, encoded.image_size, threshold)
         else:
             labels = refined(logits, classes, guide, refine, threshold)
-        notes = prompts.notes if prompts else ()
-        if competing is not None and not competing.words:
-            notes = (*notes, NO_BACKGROUND)
         return Segmentation(
             labels=labels,
             logits=logits,
-            vocabulary=named,
+            vocabulary=vocabulary,
             method=method,
-            report=self.report(encoded, method),
+            report=method_report(encoded, method),
             prompt_classes=classes,
             background=competition.background,
             background_map=competition.background_map,
             unknown=prompts.unknown if prompts else (),
-            notes=notes,
+            notes=(*(prompts.notes if prompts else ()), *competition.notes),
             threshold=threshold,
             refined=refine,
             marks=marks,
         )
 
-    def _competing(
+    def _background(
         self,
         encoded: Encoded,
-        features: Tensor,
+        method: Method,
         prompts: Prompts,
         background: bool | Iterable[str],
         weight: float,
     ) -> BackgroundWords | None:
-        """The background words for an image's features (h, w, E); None without a background."""
+        """The words that compete with the typed ones; None without a background."""
         if not background or not weight:
             return None
         if background is not True:
-            return background_of_words(
-                self.backbone, prompts.vocabulary, background, self.templates
-            )
-        features = F.normalize(features, dim=-1)
+            typed = prompts.vocabulary
+            return background_of_words(self.backbone, typed, background, self.templates)
+        features = self._unit_features(encoded, method)
         matches = suggest.match(self.backbone, features, encoded.probabilities)
         return background_of_image(self.backbone, prompts, features, matches)
 
     def _pruned(self, encoded: Encoded, prompts: Prompts, logits: Tensor) -> Tensor:
         """Logits (prompts, h, w) with NEVER for classes that the image hardly shows."""
-        features = self.dense_features(encoded, METHODS["clearclip"])
+        features = self._unit_features(encoded, METHODS["clearclip"])
         cosines = torch.einsum("pe,hwe->phw", prompts.text, features)
         classes = prompts.vocabulary.prompt_classes
-        kept = suggest.seen(cosines, classes, self.matches(encoded).deviation)[list(classes)]
-        rest = torch.zeros(len(logits) - len(kept), dtype=torch.bool)
-        return logits.masked_fill(torch.cat([~kept, rest])[:, None, None], NEVER)
+        kept = suggest.seen(cosines, classes, self._matches(encoded).deviation)[list(classes)]
+        logits = logits.clone()
+        logits[: len(kept)][~kept] = NEVER
+        return logits
 
     def suggest(self, image: images.Source | Encoded, most: int = 5) -> tuple[str, ...]:
         """Words for what the image shows, things before stuff: at most ``most``, at least one."""
@@ -224,21 +225,22 @@ class Segmenter:
 
         Computed from ClearCLIP's features and, if there is one, the stem's image classifier.
         """
-        encoded = self._as_encoded(image)
-        features = self.dense_features(encoded, METHODS["clearclip"])
+        return self._matches(self._as_encoded(image))
+
+    def _matches(self, encoded: Encoded) -> Matches:
+        features = self._unit_features(encoded, METHODS["clearclip"])
         return suggest.match(self.backbone, features, encoded.probabilities)
 
-    def likeness(self, image: images.Source | Encoded) -> Likeness:
+    def _likeness(self, encoded: Encoded) -> Likeness:
         """How alike the image's patches are; computed once for an encoding.
 
         It depends on ClearCLIP's features, whatever method uses it, and on the stem's, if any.
         """
-        encoded = self._as_encoded(image)
         encoded = encoded.without_cs or encoded
 
         def make() -> Likeness:
-            own = self.dense_features(encoded, METHODS["clearclip"])
-            return likeness(encoded, self.matches(encoded), own)
+            own = self._unit_features(encoded, METHODS["clearclip"])
+            return likeness(encoded, self._matches(encoded), own)
 
         return encoded.once("likeness", make)
 
@@ -256,8 +258,8 @@ class Segmenter:
         patches = list[Tensor]()
         for image, marks in examples:
             encoded = self._as_encoded(image)
-            taken = of_marks(self.likeness(encoded), tuple(marks), encoded.image_size)
-            features = self.dense_features(encoded, method)
+            taken = of_marks(self._likeness(encoded), tuple(marks), encoded.image_size)
+            features = self._unit_features(encoded, checked(method))
             if taken.shape != features.shape[:2]:  # the method's grid is finer
                 taken = F.interpolate(taken[None, None].float(), features.shape[:2])[0, 0] > 0
             patches.append(features[taken])

@@ -19,7 +19,7 @@ from gclip_core.backbones.registry import Triple
 from gclip_core.cache import BoundedCache
 from gclip_core.cs import Suppression
 from gclip_core.errors import BackboneError, MethodError, check_between, check_count, check_index
-from gclip_core.numbering import ChosenBlocks, indices
+from gclip_core.numbering import ChosenBlocks
 from gclip_core.types import Blocks, Module
 
 MOST_EMBEDDINGS = 4096
@@ -122,39 +122,32 @@ class Backbone:
 def check_model(model: Module, tokenizer: object) -> None:
     """Raises BackboneError for a model that ``gclip_core.blocks`` cannot compute, and for another
     tokenizer."""
-    misfits = _misfits(model)
-    if not isinstance(tokenizer, SimpleTokenizer):
-        misfits.append(f"its tokenizer is {tokenizer!r:.60}, not an open_clip.SimpleTokenizer")
+    visual: Module = getattr(model, "visual", None)
+    is_clip = isinstance(model, CLIP) and type(visual) is VisionTransformer
+    if not is_clip or not isinstance(tokenizer, SimpleTokenizer):
+        misfits = ["it is not an open_clip CLIP with a VisionTransformer and a SimpleTokenizer"]
+    else:
+        pools = visual.attn_pool, visual.pool_type, visual.final_ln_after_pool
+        tower, (height, width) = visual.transformer.resblocks, visual.conv1.kernel_size
+        kinds = {*map(type, (*tower, *model.transformer.resblocks))}
+        fits = {
+            f"its image tower has {len(tower)} block": len(tower) > 1,
+            "a block is not a plain ResidualAttentionBlock": kinds == {ResidualAttentionBlock},
+            "its patches are not square": height == width,
+            "its image tower pools in another way": pools == (None, "tok", False),
+            "its image tower has no projection": isinstance(visual.proj, Tensor),
+            "its text tower is not causal": model.attn_mask is not None,
+            "its text tower pools in another way": model.text_pool_type == "argmax",
+            "its text tower ends in no matrix": isinstance(model.text_projection, Tensor),
+        }
+        misfits = [misfit for misfit, is_fit in fits.items() if not is_fit]
     if misfits:
         raise BackboneError(
-            f"This {type(model).__name__} cannot be used: {'; '.join(misfits)}. It must be an "
-            "open_clip CLIP, whose image tower is a VisionTransformer of at least two plain blocks "
-            "and square patches that pools by its class token and projects it, and whose text "
-            "tower is causal, pools at the end token and ends in a matrix. Take one such as "
-            "OpenAI's ViT-B/16."
+            f"This {type(model).__name__} cannot be used: {'; '.join(misfits)}. Its image tower "
+            "must have at least two plain blocks and square patches, pool by its class token and "
+            "project it; its text tower must be causal, pool at the end token and end in a matrix. "
+            "Take one such as OpenAI's ViT-B/16."
         )
-
-
-def _misfits(model: Module) -> list[str]:
-    visual = getattr(model, "visual", None)
-    if not isinstance(model, CLIP):
-        return ["it is not an open_clip CLIP"]
-    if not isinstance(visual, VisionTransformer):
-        return [f"its image tower is a {type(visual).__name__}"]
-    pools = visual.attn_pool, visual.pool_type, visual.final_ln_after_pool
-    tower, (height, width) = visual.transformer.resblocks, visual.conv1.kernel_size
-    kinds = {*map(type, (*tower, *model.transformer.resblocks))}
-    fits = {
-        f"its image tower has {len(tower)} block": len(tower) > 1,
-        "a block is not a plain ResidualAttentionBlock": kinds == {ResidualAttentionBlock},
-        "its patches are not square": height == width,
-        "its image tower pools in another way": pools == (None, "tok", False),
-        "its image tower has no projection": isinstance(visual.proj, Tensor),
-        "its text tower is not causal": model.attn_mask is not None,
-        "its text tower pools in another way": model.text_pool_type == "argmax",
-        "its text tower ends in no matrix": isinstance(model.text_projection, Tensor),
-    }
-    return [misfit for misfit, is_fit in fits.items() if not is_fit]
 
 
 def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int]) -> Backbone:
@@ -166,7 +159,7 @@ def damage(backbone: Backbone, channel: int, gain: float, blocks: Iterable[int])
     """
     check_index("channel", channel, backbone.width)
     check_between("gain", gain, -1e4, 1e4)
-    if not (chosen := indices("Blocks", blocks)):
+    if not (chosen := {*blocks}):
         raise MethodError("At least one block is needed; choose one or more.")
     for block in chosen:
         check_index("block", block, backbone.n_blocks)

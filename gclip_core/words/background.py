@@ -30,6 +30,7 @@ SHARE = 0.6
 """Weight of the logarithm of a word's share, in standard deviations of the cosines."""
 MAX_CORRELATION = 0.7
 """A word competes only if its cosines have a lower correlation with those of every typed word."""
+NO_BACKGROUND = "No background word is left: every pixel gets a typed word."
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,13 +107,15 @@ class Competition:
     """Logits (prompts, h, w) float32 with the class of each prompt.
 
     A background is the last prompt, of class -1: ``background`` are its words that fit some patch
-    best, and ``background_map`` (h, w) int64 is the index of each patch's best one.
+    best, and ``background_map`` (h, w) int64 is the index of each patch's best one. ``notes`` are
+    sentences for people.
     """
 
     logits: Tensor
     prompt_classes: tuple[int, ...]
     background: tuple[str, ...] = ()
     background_map: Tensor | None = None
+    notes: tuple[str, ...] = ()
 
 
 def compete(
@@ -128,8 +131,10 @@ def compete(
     """
     logits = scale * torch.einsum("pe,hwe->phw", prompts.text, features)
     classes = prompts.vocabulary.prompt_classes
-    if background is None or not background.words:
+    if background is None:
         return Competition(logits, classes)
+    if not background.words:
+        return Competition(logits, classes, notes=(NO_BACKGROUND,))
     background_logits = scale * torch.einsum("pe,hwe->phw", background.text, features)
     logits, best = add_background(logits, background_logits, scale * background.offsets, weight)
     found, index = best.unique(return_inverse=True)

@@ -108,7 +108,7 @@ def test_unknown_word(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "tram (not one of its words; nearest known word: train)" in capsys.readouterr().err
     mask, summary = run(photo, "--words", "tram, sky", "--as-typed", "--background", "off")
     assert (mask == 0).any()
-    assert "train), and uses it as typed" in capsys.readouterr().err
+    assert "used as typed: tram" in capsys.readouterr().err
     assert main([str(photo), "--words", "tram", "--out", str(photo.parent / "out")]) == 2
     assert "does not know tram (" in capsys.readouterr().err
 
@@ -219,7 +219,7 @@ def test_folder(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     skipped, failed, outcome = (
         printed.err.splitlines()
     )  # no progress bar, because this is not a terminal
-    assert skipped == "Skipped 1 image (.tif); save it as PNG or JPEG."
+    assert skipped == "Skipped: 1 (.tif). Save them as PNG or JPEG."
     assert failed.startswith(f"{folder / 'c.png'}: This is not a readable image")
     assert outcome == f"2 of 3 images segmented; the results are in {out}"
     assert main([str(out.parent), "--words", "cat", "--out", str(out)]) == 2

@@ -17,7 +17,7 @@ def test_freed() -> None:
         encoded = segmenter.encode(picture(32, 48))
         segmenter.dense_features(encoded)
         segmenter.suggest(encoded)
-        segmenter.likeness(encoded)
+        segmenter._likeness(encoded)
         freed = weakref.ref(encoded)
         del encoded
         assert freed() is None
@@ -29,7 +29,7 @@ def test_kept() -> None:
     """What depends on an encoding alone is computed once, and what it keeps is bounded."""
     segmenter = Segmenter(tiny_backbone(31), 32)
     encoded = segmenter.encode(picture(32, 48))
-    assert segmenter.likeness(encoded) is segmenter.likeness(encoded)
+    assert segmenter._likeness(encoded) is segmenter._likeness(encoded)
     first = encoded.once(("a value", 0), list)
     assert encoded.once(("a value", 0), list) is first
     for number in range(1, MOST_KEPT + 1):

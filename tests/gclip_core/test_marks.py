@@ -45,7 +45,7 @@ def test_likeness_by_its_formula(segmenter: Segmenter, encoded: gclip.Encoded) -
     y = F.normalize(own - own.mean(0), dim=1)
     cosines = (x @ x.T).clamp_min(0) * (y @ y.T).clamp_min(0)
     alike = (p[:, None] * p[None]).sqrt().sum(2) * cosines.sqrt()
-    found = segmenter.likeness(encoded).to(range(len(x)))
+    found = segmenter._likeness(encoded).to(range(len(x)))
     torch.testing.assert_close(found.double(), alike, atol=1e-3, rtol=0)
 
 

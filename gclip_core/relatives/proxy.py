@@ -14,8 +14,8 @@ from torch import Tensor
 
 from gclip_core import assets, attention, blocks
 from gclip_core.backbones import builtin
-from gclip_core.backbones.dino import TransformerTrunk
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
+from gclip_core.backbones.stem import TransformerTrunk
 from gclip_core.backbones.weights import read_files
 from gclip_core.encoder import Encoded
 from gclip_core.errors import MethodError, check_between
@@ -145,7 +145,7 @@ def load_dino(device: torch.device) -> TransformerTrunk:
     state = read_files(folder.glob("dino-*.safetensors"))
     state = {
         key.removeprefix(inside): value.float()
-        for key, value in builtin.unpack(state, 0, "DINO").items()
+        for key, value in builtin.unpack(state, 0).items()
         if key.startswith(inside)
     }
     config = builtin.settings(folder)

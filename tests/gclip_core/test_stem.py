@@ -4,8 +4,7 @@ import torch
 import torch.nn.functional as F
 from open_clip.model import convert_weights_to_lp
 
-from gclip_core.backbones.dino import TransformerTrunk
-from gclip_core.backbones.stem import Stem
+from gclip_core.backbones.stem import Stem, TransformerTrunk
 
 TRUNK = {"width": 24, "heads": 3, "depth": 2, "patch": 14, "grid": 5}
 SMALL = {

@@ -1,7 +1,6 @@
 """Reads the command line, loads the backbone, and builds and serves the page.
 
-``python app.py`` needs no network. Every option except ``--weights`` and ``--open`` can also be
-given by an environment variable.
+``python app.py`` needs no network.
 """
 
 import argparse
@@ -15,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
-from typing import Any, get_args
+from typing import get_args
 
 import torch
 
@@ -31,48 +30,42 @@ PREFERRED = "openai-vit-b-16"
 OFF = {
     "run_history": False,
     "ssr_mode": False,
-    "show_error": False,
     "enable_monitoring": False,
     "max_threads": limits.MAX_STARTED,
     "state_session_capacity": limits.MAX_SESSIONS,
 }
 """Arguments of ``launch`` that leave out parts of Gradio, and bound others."""
-ABOUT = (
-    "Serve the GCLIP page. Works without a network; weights are downloaded only for --backbone, at "
-    "the start, and when a visitor presses the button for it."
-)
 EPILOG = (
-    "Each option except --weights and --open can be an environment variable instead: GCLIP_PORT "
-    "for --port, GCLIP_NO_DOWNLOADS=1 for --no-downloads; GCLIP_WEIGHTS is the folder of "
-    "--weights-dir."
+    "Each option except --weights can be an environment variable instead: GCLIP_PORT=7861 for "
+    "--port, GCLIP_NO_DOWNLOADS=1 for --no-downloads. GCLIP_WEIGHTS is a folder of local weight "
+    "files, for machines without a network."
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves the page until it is stopped. Prints an error in one sentence; returns the status."""
-    args = parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    args = parser().parse_args([*from_environment(), *given])
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
-        return serve(args)
+        serve(args)
     except KeyboardInterrupt:  # while it starts
         print("Stopped.", file=sys.stderr)
         return 130
-
-
-def serve(args: argparse.Namespace) -> int:
-    started = time.perf_counter()
-    set_up_log(args.quiet)
-    set_up_process()
-    if args.weights_dir:
-        os.environ[load.WEIGHTS_FOLDER] = args.weights_dir
-    try:
-        check_address(args.host, args.port or 0)
-        os.environ["GRADIO_TEMP_DIR"] = str(STORE.folder)  # whose files Gradio serves
-        backbones.HOST = make_host(args)
-        title = backbones.get(backbones.HOST.backbone).title
     except (GclipError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    return 0
+
+
+def serve(args: argparse.Namespace) -> None:
+    started = time.perf_counter()
+    set_up_log(args.quiet)
+    set_up_process()
+    check_address(args.host or "127.0.0.1", args.port or 0)
+    os.environ["GRADIO_TEMP_DIR"] = str(STORE.folder)  # whose files Gradio serves
+    backbones.HOST = make_host(args)
+    title = backbones.get(backbones.HOST.backbone).title
     warming = Thread(target=scene.warm, daemon=True)
     if backbones.HOST.encode is Segmenter.encode:  # a ZeroGPU is lent to visitors only
         warming.start()
@@ -90,12 +83,11 @@ def serve(args: argparse.Namespace) -> int:
         server_name=args.host,
         server_port=args.port,
         share=args.share,
-        root_path=args.root_path or None,
+        root_path=args.root_path,
         inbrowser=args.open,
         auth=args.auth if args.plain else None,  # the server asks for it on all of its routes
         **OFF,
     )
-    return 0
 
 
 def set_up_log(quiet: bool) -> None:
@@ -126,63 +118,49 @@ def make_host(args: argparse.Namespace) -> backbones.Host:
     return backbones.Host(name, args.weights, device, args.dtype, not args.no_downloads, encode)
 
 
+def from_environment() -> list[str]:
+    """Variables as options, before those of the command line: ``--port=7861`` for GCLIP_PORT."""
+    given = {
+        f"--{name.removeprefix('GCLIP_').replace('_', '-').lower()}": value
+        for name, value in os.environ.items()
+        if name.startswith("GCLIP_") and name != load.WEIGHTS_FOLDER and value not in ("", "0")
+    }
+    return [name if value == "1" else f"{name}={value}" for name, value in given.items()]
+
+
 def parser() -> argparse.ArgumentParser:
-    """The command line; each default may come from the environment."""
+    """The command line."""
     options = argparse.ArgumentParser(
         prog="python app.py",
-        description=ABOUT,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description="Serve the GCLIP page. Works without a network; weights are downloaded only "
+        "for --backbone, at the start, and when a visitor presses the button for it.",
         epilog=EPILOG,
     )
-
-    def option(name: str, text: str, default: str | None = None, **more: Any) -> None:
-        default = _environment(name) or default or None
-        options.add_argument(f"--{name}", default=default, help=text, **more)
-
-    def switch(name: str, text: str) -> None:
-        value = _environment(name)
-        if value not in ("", "0", "1"):  # "true" must not leave downloads on
-            options.error(f"the environment variable of --{name} must be 1 or 0, not “{value}”")
-        options.add_argument(f"--{name}", action="store_true", default=value == "1", help=text)
-
+    add = options.add_argument
     names = f"auto (OpenAI ViT-B/16 if on disk, else built-in) or one of: {', '.join(BACKBONES)}"
-    option("backbone", names, "auto", choices=["auto", *BACKBONES], metavar="NAME")
-    options.add_argument("--weights", type=Path, help="weight file, or folder that training wrote")
-    local = "folder of local weight files, for machines without a network"
-    option("weights-dir", local, os.environ.get(load.WEIGHTS_FOLDER), type=_folder)
-    option("device", "cpu, cuda, mps …; auto uses a GPU if there is one", "auto")
-    dtype = "of the backbone's weights; auto is bfloat16 if the processor supports it"
-    option("dtype", dtype, "auto", choices=get_args(load.Dtype))
-    switch("no-downloads", "do not let visitors make this machine download weights")
-
-    host, port = (os.environ.get(f"GRADIO_SERVER_{name}") for name in ("NAME", "PORT"))
-    option("host", "address to listen on; 0.0.0.0 lets other machines connect", host or "127.0.0.1")
-    option("port", "by default the first free port from 7860", port, type=int)
-    switch("share", "open a public link through Gradio's servers")
-    option("root-path", "path under which a reverse proxy serves the page, such as /gclip")
-    auth = "ask visitors for a name and password (better given by GCLIP_AUTH)%(default).0s"
-    # %(default).0s prints nothing; without it the formatter would add the default, the password.
-    option("auth", auth, type=_name_and_password, metavar="NAME:PASSWORD")
-    switch("plain", "serve a small page of Gradio's own components instead")
-    switch("quiet", "log only warnings, not one line per request")
-    options.add_argument("--open", action="store_true", help="open the page in a browser")
+    add("--backbone", default="auto", choices=["auto", *BACKBONES], metavar="NAME", help=names)
+    add("--weights", type=Path, help="weight file, or folder that training wrote")
+    add("--device", default="auto", help="cpu, cuda, mps …; auto (default): a GPU if there is one")
+    dtype = "of the backbone's weights; auto (default): bfloat16 if the processor supports it"
+    add("--dtype", default="auto", choices=get_args(load.Dtype), help=dtype)
+    no_downloads = "do not let visitors make this machine download weights"
+    add("--no-downloads", action="store_true", help=no_downloads)
+    add("--host", help="address to listen on (default: this machine only); 0.0.0.0: all networks")
+    add("--port", type=int, help="default: the first free port from 7860")
+    add("--share", action="store_true", help="open a public link through Gradio's servers")
+    root_path = "path under which a reverse proxy serves the page, such as /gclip"
+    add("--root-path", help=root_path)
+    auth = "ask visitors for a name and password (better given by GCLIP_AUTH)"
+    add("--auth", type=_name_and_password, metavar="NAME:PASSWORD", help=auth)
+    plain = "serve a small page of Gradio's own components instead"
+    add("--plain", action="store_true", help=plain)
+    add("--quiet", action="store_true", help="log only warnings, not one line per request")
+    add("--open", action="store_true", help="open the page in a browser")
     return options
 
 
-def _environment(name: str) -> str:
-    """An option's value in the environment; empty if it has none."""
-    return os.environ.get("GCLIP_" + name.upper().replace("-", "_"), "")
-
-
-def _folder(text: str) -> str:
-    if text and not Path(text).expanduser().is_dir():
-        raise argparse.ArgumentTypeError(f"expected a folder, but there is no “{text}”")
-    return text
-
-
-def _name_and_password(text: str) -> tuple[str, str] | None:
-    """None for an empty text; any other text must be a pair, so that no page is left open."""
+def _name_and_password(text: str) -> tuple[str, str]:
     name, _, password = text.partition(":")
-    if text and not (name and password):
+    if not (name and password):  # no page may be left open by mistake
         raise argparse.ArgumentTypeError("expected NAME:PASSWORD, with a colon between them")
-    return (name, password) if text else None
+    return name, password

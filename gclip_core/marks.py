@@ -192,13 +192,13 @@ def read(marks: Iterable[Mark], typed: Vocabulary | None) -> tuple[Vocabulary, l
 
 
 def evidence(
-    alike: Likeness, marks: Sequence[Mark], labels: Sequence[int], size: Size, grid: Grid
+    alike: Likeness, marks: Sequence[Mark], labels: Sequence[int], size: Size, grid: Sequence[int]
 ) -> dict[int, Tensor]:
     """By label, the likeness to its ``nearest`` mark, (h, w) float32 on a ``grid``."""
     maps = dict[int, Tensor]()
     for label in {*labels}:
         mine = [mark for mark, of in zip(marks, labels, strict=True) if of == label]
-        maps[label] = F.interpolate(nearest(alike, mine, size)[None, None], grid)[0, 0]
+        maps[label] = F.interpolate(nearest(alike, mine, size)[None, None], [*grid])[0, 0]
     return maps
 
 

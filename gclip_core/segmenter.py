@@ -22,7 +22,6 @@ from gclip_core.types import Grid, Size
 from gclip_core.words import suggest, text, vocabulary
 from gclip_core.words.background import (
     BACKGROUND_WEIGHT,
-    BackgroundWords,
     Competition,
     background_of_image,
     background_of_words,
@@ -99,6 +98,10 @@ class Segmenter:
         # A second norm changes last bits, on which thresholds of words and marks were chosen.
         return F.normalize(self._features(encoded, method), dim=-1)
 
+    def _clearclip(self, encoded: Encoded) -> Tensor:
+        """Those that words are suggested and patches compared with, whatever method is used."""
+        return self._unit_features(encoded, METHODS["clearclip"])
+
     def _features(self, encoded: Encoded, method: Method) -> Tensor:
         """The features of ``Method.features``, computed once for an encoding."""
         return encoded.once(("features", method), lambda: method.features(encoded))
@@ -151,20 +154,19 @@ class Segmenter:
         photo = None if isinstance(image, Encoded) else images.check(image)
         encoded = self._as_encoded(image) if photo is None else self._encode(photo)
         guide = None if refine == "none" else photo or picture_of(encoded.image_size, picture)
-        features = self._features(encoded, method)
-        if prompts is None:
-            competition = Competition(features.new_empty(0, *features.shape[:2]), ())
+        vocabulary, class_of = read(marks, prompts and prompts.vocabulary)
+        if prompts:
+            competition = self._compete(
+                encoded, method, prompts, background, background_weight, prune
+            )
         else:
-            others = self._background(encoded, method, prompts, background, background_weight)
-            competition = compete(features, prompts, others, self.logit_scale, background_weight)
+            grid = self._features(encoded, method).shape[:2]
+            competition = Competition(torch.empty(0, *grid), ())
         logits, classes = competition.logits, competition.prompt_classes
-        if prompts and prune:
-            logits = self._pruned(encoded, prompts, logits)
-        vocabulary, labels_of = read(marks, prompts and prompts.vocabulary)
         if marks:
-            size, grid = encoded.image_size, (features.shape[0], features.shape[1])
-            found = evidence(self._likeness(encoded), marks, labels_of, size, grid)
-            if prompts is None:
+            alike, grid = self._likeness(encoded), logits.shape[1:]
+            found = evidence(alike, marks, class_of, encoded.image_size, grid)
+            if not prompts:
                 found[-1] = found.get(-1, torch.zeros(grid)).clamp_min(ALONE)
             logits, classes = decide(logits, classes, found)
         if guide is None:
@@ -187,33 +189,34 @@ class Segmenter:
             marks=marks,
         )
 
-    def _background(
+    def _compete(
         self,
         encoded: Encoded,
         method: Method,
         prompts: Prompts,
         background: bool | Iterable[str],
         weight: float,
-    ) -> BackgroundWords | None:
-        """The words that compete with the typed ones; None without a background."""
+        prune: bool,
+    ) -> Competition:
+        """The logits of words and, if there is one, of a background; with ``prune``, NEVER for
+        classes that the image hardly shows."""
         if not background or not weight:
-            return None
-        if background is not True:
+            others = None
+        elif background is True:
+            features = self._unit_features(encoded, method)
+            matches = suggest.match(self.backbone, features, encoded.probabilities)
+            others = background_of_image(self.backbone, prompts, features, matches)
+        else:
             typed = prompts.vocabulary
-            return background_of_words(self.backbone, typed, background, self.templates)
-        features = self._unit_features(encoded, method)
-        matches = suggest.match(self.backbone, features, encoded.probabilities)
-        return background_of_image(self.backbone, prompts, features, matches)
-
-    def _pruned(self, encoded: Encoded, prompts: Prompts, logits: Tensor) -> Tensor:
-        """Logits (prompts, h, w) with NEVER for classes that the image hardly shows."""
-        features = self._unit_features(encoded, METHODS["clearclip"])
-        cosines = torch.einsum("pe,hwe->phw", prompts.text, features)
-        classes = prompts.vocabulary.prompt_classes
-        kept = suggest.seen(cosines, classes, self._matches(encoded).deviation)[list(classes)]
-        logits = logits.clone()
-        logits[: len(kept)][~kept] = NEVER
-        return logits
+            others = background_of_words(self.backbone, typed, background, self.templates)
+        features = self._features(encoded, method)
+        competition = compete(features, prompts, others, self.logit_scale, weight)
+        if prune:
+            features, classes = self._clearclip(encoded), list(prompts.vocabulary.prompt_classes)
+            cosines = torch.einsum("pe,hwe->phw", prompts.text, features)
+            kept = suggest.seen(cosines, classes, self._matches(encoded).deviation)
+            competition.logits[: len(classes)][~kept[classes]] = NEVER
+        return competition
 
     def suggest(self, image: images.Source | Encoded, most: int = 5) -> tuple[str, ...]:
         """Words for what the image shows, things before stuff: at most ``most``, at least one."""
@@ -228,19 +231,17 @@ class Segmenter:
         return self._matches(self._as_encoded(image))
 
     def _matches(self, encoded: Encoded) -> Matches:
-        features = self._unit_features(encoded, METHODS["clearclip"])
-        return suggest.match(self.backbone, features, encoded.probabilities)
+        return suggest.match(self.backbone, self._clearclip(encoded), encoded.probabilities)
 
     def _likeness(self, encoded: Encoded) -> Likeness:
         """How alike the image's patches are; computed once for an encoding.
 
-        It depends on ClearCLIP's features, whatever method uses it, and on the stem's, if any.
+        It depends on ClearCLIP's features and, if there is one, the stem's.
         """
         encoded = encoded.without_cs or encoded
 
         def make() -> Likeness:
-            own = self._unit_features(encoded, METHODS["clearclip"])
-            return likeness(encoded, self._matches(encoded), own)
+            return likeness(encoded, self._matches(encoded), self._clearclip(encoded))
 
         return encoded.once("likeness", make)
 

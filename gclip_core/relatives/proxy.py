@@ -51,14 +51,14 @@ class Proxy(LastBlock):
 
     def patches(self, encoded: Encoded) -> Tensor:
         heads = encoded.heads(encoded.backbone.n_blocks - 1, values=True)
-        features = self.features(encoded)
+        features = self.other_features(encoded)
         mixed = attend(self, features, heads.part("v")[:, 1:], encoded.grid)
         z = blocks.merge(encoded.backbone.blocks[-1], mixed)
         return z.unflatten(0, features.shape[:2])
 
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
         """The output of a patch is the mean over the other network's patches in it."""
-        features, grid = self.features(encoded), encoded.grid
+        features, grid = self.other_features(encoded), encoded.grid
         weights = torch.cat([*_rows(self, features)])
         if (own := features.shape[:2]) != grid:
             eye = torch.eye(grid[0] * grid[1], device=weights.device).unflatten(1, grid)
@@ -66,7 +66,7 @@ class Proxy(LastBlock):
             weights = F.adaptive_avg_pool2d(weights.T.unflatten(1, own), grid).flatten(1).T
         return with_class_token(weights)
 
-    def features(self, encoded: Encoded) -> Tensor:
+    def other_features(self, encoded: Encoded) -> Tensor:
         """The other network's features of an image: (h', w', channels)."""
         if self.network is None:
             return dino(encoded)

@@ -54,8 +54,8 @@ def test_equality() -> None:
     [
         (gclip, {"amf_blocks": "6 7"}, "AMF blocks must"),
         (gclip, {"amf_blocks": []}, "AMF blocks must"),
-        (gclip, {"amf_blocks": [-1]}, "count from 0"),
-        (gclip, {"cs_blocks": [1.0]}, "whole numbers from 0"),
+        (gclip, {"amf_blocks": [-1]}, "AMF blocks must"),
+        (gclip, {"cs_blocks": [1.0]}, "CS blocks must"),
         (gclip, {"amf": "off"}, "amf must be one of True, False, not 'off'"),
         (gclip, {"cs": None}, "cs must be"),
         (gclip, {"n_fused": 1.5}, "n_fused must"),

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from demo import backbones, compare, diagram, lessons, segment, share
-from demo.scene import LOCK, Scene
+from demo import compare, diagram, lessons, segment, share
+from demo.scene import Scene
 from gclip_core import GclipError
 
 SWITCHES = "amf", "cs"
@@ -67,16 +67,7 @@ PIECES |= {
 
 def piece(scene: Scene, name: str) -> Any:
     """One piece of an answer. Raises one of REFUSALS if it cannot be computed."""
-    with LOCK:
-        return PIECES[name].make(scene.with_words())
-
-
-def offer(backbone: str) -> dict[str, Any] | None:
-    """What a visitor should know before downloading a backbone; None if it is here."""
-    if backbones.is_here(backbone):
-        return None
-    can = backbones.HOST.downloads
-    return {"name": backbone, "text": backbones.offer(backbone), "canDownload": can}
+    return PIECES[name].make(scene.with_words())
 
 
 def sentence(error: Exception | str) -> str:

@@ -14,10 +14,10 @@ from gradio.data_classes import FileData
 from pydantic import ConfigDict, Field, ValidationError, validate_call
 
 from demo import backbones
-from demo.answer import GONE, REFUSALS, sentence
+from demo.answer import REFUSALS, sentence
 from demo.limits import TURNS, address_of
-from demo.scene import LOCK, Photo, Scene
-from demo.settings import Settings, explain
+from demo.scene import LOCK, Scene
+from demo.settings import explain
 from demo.share import mask_png
 from demo.store import STORE
 from gclip_core import BACKBONES, GclipError, __version__
@@ -34,17 +34,13 @@ def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     log, and errors as messages."""
     checked = validate_call(config=ConfigDict(strict=True, arbitrary_types_allowed=True))(function)
 
-    def compute(*values: Any) -> Any:
-        named = zip(signature(function).parameters, values, strict=True)  # as errors name them
-        with LOCK:
-            return checked(**dict(named))
-
     @wraps(function)  # Gradio documents an endpoint by its signature
     async def answer(request: gr.Request, *values: Any) -> Any:
         started = time.perf_counter()
         try:
+            named = dict(zip(signature(function).parameters, (request, *values), strict=True))
             async with TURNS.turn(*visitor(request)):
-                return await asyncio.to_thread(compute, request, *values)
+                return await asyncio.to_thread(alone, checked, **named)  # errors name them
         except ValidationError as error:
             raise gr.Error(explain(error, {}), print_exception=False) from error
         except REFUSALS as error:
@@ -59,6 +55,12 @@ def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
 def visitor(request: gr.Request) -> tuple[str, str]:
     """The session of a request, and the address that it comes from."""
     return request.session_hash or "", address_of(request.client.host if request.client else "")
+
+
+def alone(function: Callable[..., Any], *values: Any, **named: Any) -> Any:
+    """Calls a function while nothing else computes; ``scene.warm`` does not wait for turns."""
+    with LOCK:
+        return function(*values, **named)
 
 
 def segment(
@@ -154,7 +156,4 @@ def about(_: gr.Request) -> dict[str, Any]:
 def scene_of(image: FileData, backbone: str, **settings: Any) -> Scene:
     """The image with these settings."""
     chosen = backbones.HOST.backbone if backbone == "default" else backbone
-    photo = Photo.named(Path(image.path).parent.name)
-    if photo is None:
-        raise GclipError(GONE)
-    return Scene(photo, Settings.read({"backbone": chosen} | settings))
+    return Scene.of(Path(image.path).parent.name, {"backbone": chosen} | settings)

@@ -67,22 +67,25 @@ def get(name: str) -> Backbone:
     return _loaded.get_or_make(name, make)
 
 
-def offer(name: str) -> str:
-    """What a visitor should know before downloading a backbone."""
+def offer(name: str) -> dict[str, Any] | None:
+    """What a visitor should know before downloading a backbone; None if it is here."""
+    if is_here(name):
+        return None
     entry = BACKBONES[name]
-    if not HOST.downloads:
-        return f"{entry.title} needs a download, but downloads are off. Choose another backbone."
-    return (
-        f"{entry.title} needs a download of {entry.download} MB, licence {entry.licence}. "
-        "Until then, the page stays as it is."
-    )
+    text = f"{entry.title} needs a download, but downloads are off. Choose another backbone."
+    if HOST.downloads:
+        text = (
+            f"{entry.title} needs a download of {entry.download} MB, licence {entry.licence}. "
+            "Until then, the page stays as it is."
+        )
+    return {"name": name, "text": text, "canDownload": HOST.downloads}
 
 
 def fetch(name: str) -> Iterator[str]:
     """Downloads a backbone's weights and yields the progress. Closing the generator cancels it."""
     entry, closed, done = BACKBONES[name], Event(), 0
     if not HOST.downloads:
-        raise BackboneError(offer(name))
+        raise BackboneError("On this server, downloads are off.")
 
     class Bar(tqdm):
         """Counts bytes and draws nothing."""

@@ -46,7 +46,7 @@ def url_of(image: Image.Image, kind: str = "png") -> str:
 
 
 @lru_cache(24)
-def shown(photo: Photo, side: int) -> bytes:
+def jpeg(photo: Photo, side: int) -> bytes:
     """The photo as it was segmented, as a JPEG whose longer side has at most ``side`` pixels."""
     picture = photo.picture.copy()
     picture.thumbnail((side, side))

@@ -120,6 +120,17 @@ class Scene:
     photo: Photo
     settings: Settings
 
+    @classmethod
+    def of(cls, photo: Any, settings: Any) -> "Scene":
+        """A photo by its name, with settings by theirs.
+
+        Raises GclipError for settings that cannot be used, and FileNotFoundError for another name.
+        """
+        checked, found = Settings.read(settings), Photo.named(str(photo))
+        if found is None:
+            raise FileNotFoundError(photo)
+        return cls(found, checked)
+
     def with_settings(self, **values: Any) -> "Scene":
         """The same photo with other settings."""
         return replace(self, settings=self.settings.with_values(**values))

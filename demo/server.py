@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -27,17 +27,17 @@ from starlette.datastructures import UploadFile
 from starlette.middleware.gzip import GZipMiddleware
 
 from demo import api, backbones, lessons, pictures, scene, share
-from demo.answer import GONE, PIECES, REFUSALS, offer, piece, sentence
-from demo.api import visitor
+from demo.answer import GONE, PIECES, REFUSALS, piece, sentence
+from demo.api import alone, visitor
 from demo.door import API, COOKIE, Door
-from demo.drawing import SHOWN_SIDE, shown
+from demo.drawing import SHOWN_SIDE, jpeg
 from demo.limits import LOGIN_SECONDS, TURNS, address_of
-from demo.scene import LOCK, Photo, Scene
+from demo.scene import Photo, Scene
 from demo.settings import Settings
 from demo.store import STORE
 from demo.terms import explained
 from evaluation import photos
-from gclip_core import GclipError, __version__
+from gclip_core import __version__
 
 WEB = Path(__file__).parent / "web"
 EXAMPLES = (scene.OPENING, "flower-part", "china", "dog", "raccoon", "panda-part")
@@ -68,10 +68,11 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
 
     @app.get("/health")
     def _() -> dict[str, Any]:
-        host = backbones.HOST
-        state = {"status": "ok", "version": __version__, "backbone": host.backbone}
-        return state | {
-            "device": host.device,
+        return {
+            "status": "ok",
+            "version": __version__,
+            "backbone": backbones.HOST.backbone,
+            "device": backbones.HOST.device,
             "cached": len(scene.CACHE),
             "waiting": len(TURNS.waiting),
         }
@@ -105,7 +106,7 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
         side = next((SIDES[name] for name in request.query_params if name in SIDES), None)
         if photo.example and side is None:
             return FileResponse(photo.path, headers=FOREVER)
-        data = await asyncio.to_thread(shown, photo, side or 2 * SHOWN_SIDE)
+        data = await asyncio.to_thread(jpeg, photo, side or 2 * SHOWN_SIDE)
         kept = FOREVER if photo.example else NOT_KEPT
         return Response(data, media_type="image/jpeg", headers=kept)
 
@@ -114,7 +115,7 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
         """Forgets a photo: who knows its name has it in the browser, or a link to it."""
         STORE.delete(name)
         scene.CACHE.drop(lambda key: key[0].name == name)
-        shown.cache_clear()
+        jpeg.cache_clear()
 
     key = hmac.new(":".join(login or ()).encode(), b"page", "sha256").hexdigest() if login else ""
 
@@ -143,7 +144,8 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
         name = function.__name__
         app.api(function, name=name, concurrency_limit=None, api_visibility="undocumented")
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
-    app.add_middleware(Door, inputs={f.__name__: n_inputs(f) for f in (*public, *own)}, key=key)
+    inputs = {f.__name__: len(inspect.signature(f).parameters) - 1 for f in (*public, *own)}
+    app.add_middleware(Door, inputs=inputs, key=key)
     return app
 
 
@@ -166,10 +168,6 @@ async def keep(file: BinaryIO, request: Request, name: str, *convert: Any) -> st
             return STORE.add(file.read(), address, name, *convert)
 
     return await asyncio.to_thread(add)
-
-
-def n_inputs(endpoint: Callable[..., Any]) -> int:
-    return len({*inspect.signature(endpoint).parameters} - {"request", "_"})
 
 
 def index(web: str) -> str:
@@ -204,10 +202,7 @@ def index(web: str) -> str:
 
 
 async def answer(
-    photo: str = "",
-    settings: dict[str, Any] | None = None,
-    pieces: list[str] | None = None,
-    request: gr.Request = None,  # type: ignore[assignment] - Gradio passes it
+    request: gr.Request, photo: str, settings: dict[str, Any], pieces: list[str]
 ) -> AsyncIterator[dict[str, Any]]:
     """Yields the named pieces of what the page shows of a photo, each as soon as it is computed.
 
@@ -218,25 +213,19 @@ async def answer(
     is_admitted = False
     NEWEST[session] = mine = object()
     try:
-        chosen = Settings.read(settings or {})
-        found = Photo.named(str(photo))
-        if found is None:
-            yield {"gone": photo}
-            return
-        if needed := offer(chosen.backbone):
+        shown = Scene.of(photo, settings)
+        if needed := backbones.offer(shown.settings.backbone):
             yield {"offer": needed}
             return
-        asked = pieces if isinstance(pieces, list) else []
-        for name in [name for name in PIECES if name in asked]:
-            async with TURNS.turn(session, address, is_admitted=is_admitted):
+        for name in [name for name in PIECES if isinstance(pieces, list) and name in pieces]:
+            async with TURNS.turn(session, address, is_admitted):
                 is_admitted = True
                 if NEWEST.get(session) is not mine:
                     return
-                value = await asyncio.to_thread(piece, Scene(found, chosen), name)
+                value = await asyncio.to_thread(alone, piece, shown, name)
             yield {name: value}
     except REFUSALS as error:
-        is_here = Photo.named(str(photo))  # it may have been deleted while it was read
-        yield {"error": sentence(error)} if is_here else {"gone": photo}
+        yield told(error, photo)
     finally:
         if NEWEST.get(session) is mine:
             del NEWEST[session]
@@ -244,37 +233,27 @@ async def answer(
 
 
 async def download(
-    photo: str = "",
-    settings: dict[str, Any] | None = None,
-    file: str = "",
-    label: int = 0,
-    request: gr.Request = None,  # type: ignore[assignment]
+    request: gr.Request, photo: str, settings: dict[str, Any], file: str, label: int
 ) -> dict[str, Any]:
     """One of ``share.FILES``, as base64; a cut-out is that of the class ``label``."""
     try:
-        found, chosen = Photo.named(str(photo)), Settings.read(settings or {})
-        if str(file) not in share.FILES:
-            raise GclipError(f"“file” is one of {', '.join(share.FILES)}.")
-        if not isinstance(label, int):
-            raise GclipError("“label” is the number of a class, or -1 for none.")
-        if found is None:
-            return {"gone": photo}
+        shown = Scene.of(photo, settings)
         async with TURNS.turn(*visitor(request)):
-            data = await asyncio.to_thread(_made, Scene(found, chosen), file, label)
+            data = await asyncio.to_thread(alone, share.made, shown, file, label)
     except REFUSALS as error:
-        return {"error": sentence(error)}
+        return told(error, photo)
     return {"name": share.FILES[file][0], "data": b64encode(data).decode()}
 
 
-def _made(wanted: Scene, file: str, label: int) -> bytes:
-    with LOCK:
-        return share.made(wanted.with_words(), file, label)
-
-
-def fetch(backbone: str = "") -> Iterator[dict[str, str]]:
+def fetch(_: gr.Request, backbone: str) -> Iterator[dict[str, str]]:
     """Downloads the weights of a backbone; yields the progress. Closing it cancels the download."""
     try:
         for text in backbones.fetch(backbone):
             yield {"text": text}
     except REFUSALS as error:
         yield {"error": sentence(error)}
+
+
+def told(error: Exception, photo: str) -> dict[str, Any]:
+    """What the page is told of one of REFUSALS; a photo may be gone since it was named."""
+    return {"error": sentence(error)} if Photo.named(str(photo)) else {"gone": photo}

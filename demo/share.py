@@ -122,14 +122,16 @@ FILES: dict[str, tuple[str, Callable[..., bytes]]] = {
 def made(scene: Scene, name: str, label: int) -> bytes:
     """The content of one of FILES, a cut-out being that of one label.
 
-    Raises GclipError if the photo is too narrow for a figure, or has no such pixel.
+    Raises GclipError if there is no such file, the photo is too narrow for a figure, or no pixel
+    has the label.
     """
+    if str(name) not in FILES or not isinstance(label, int):
+        raise GclipError(f"“file” is one of {', '.join(FILES)}.")
     width, height = scene.photo.picture.size
     if name in ("png", "pdf", "grid") and height > limits.MAX_ASPECT * width:
         raise GclipError(
             f"A figure needs a photo at most {limits.MAX_ASPECT} times as high as wide, not "
             f"{width} × {height}. Cut it, or save the mask instead."
         )
-    if name == "cutout":
-        return cutout(scene, label)
-    return FILES[name][1](scene)
+    scene = scene.with_words()
+    return cutout(scene, label) if name == "cutout" else FILES[name][1](scene)

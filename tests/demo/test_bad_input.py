@@ -90,7 +90,7 @@ def test_forged_pieces(pieces: Any, visitor: Visitor) -> None:
         ("download", ["dog", {}, "planted", 0], "“file” is one of mask"),
         ("download", ["dog", {}, ["planted"], 0], "“file” is one of mask"),
         ("download", ["dog", {"words": ["planted"]}, "mask", 0], "“Words” cannot be used"),
-        ("download", ["dog", {}, "cutout", "planted"], "“label” is the number"),
+        ("download", ["dog", {}, "cutout", "planted"], "“file” is one of mask"),
         ("fetch", ["<planted>"], "is not a backbone"),
         ("fetch", [[["<planted>"]]], "is not a backbone"),
         ("fetch", [None], "is not a backbone"),

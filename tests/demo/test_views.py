@@ -145,7 +145,7 @@ def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
     picture.save(tmp_path / "clear.png")
     photo = scene(tmp_path / "clear.png", words="dog").photo
     for side, size in ((480, (120, 80)), (60, (60, 40))):
-        shown = Image.open(io.BytesIO(drawing.shown(photo, side)))
+        shown = Image.open(io.BytesIO(drawing.jpeg(photo, side)))
         assert shown.size == size and np.asarray(shown).min() > 240
 
 
@@ -187,7 +187,7 @@ def test_diagram_of_every_method(method: str) -> None:
 def test_strip(tmp_path: Path) -> None:
     """A photo that is extremely tall or wide has small pictures."""
     current = scene(small_dog(tmp_path, size=(2, 100)), words="dog", short_side=32, refine="none")
-    shown = Image.open(io.BytesIO(drawing.shown(current.photo, 480)))
+    shown = Image.open(io.BytesIO(drawing.jpeg(current.photo, 480)))
     pictures = shown, drawing.painted(current, current.mask()), plots.over(shown, np.ones((1, 1)))
     assert all(picture.width * picture.height < 500_000 for picture in pictures)
 

@@ -84,9 +84,12 @@ class Door:
                 await refusal(error)(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request, path, root = Request(scope), scope["path"], scope.get("root_path", "")
-        path = (path.removeprefix(root) if root and path.startswith(f"{root}/") else path) or "/"
-        path = path.rstrip("/") or "/"
+        root, path = scope.get("root_path", ""), scope["path"]
+        if root and path.startswith(f"{root}/"):
+            path = path.removeprefix(root)
+        else:  # a proxy has taken it off, but Starlette finds files by the whole path
+            scope = {**scope, "path": root + path}
+        request, path = Request(scope), path.rstrip("/") or "/"
         method = {"HEAD": "GET"}.get(scope["method"], scope["method"])
         known = hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self.key.encode())
         if self.key and not known and not FOR_ALL.fullmatch(path):

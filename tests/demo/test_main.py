@@ -182,10 +182,18 @@ def test_command() -> None:
         for prefix in ("", "/gclip"):
             visitor = Visitor(server.url + prefix, LOGIN)
             assert visitor.web.get("/health").json()["backbone"] == "built-in-damaged"
+            assert scripts(visitor.web)
             assert visitor.ask(words=SECRET, backbone="built-in-damaged", **SMALL)["canvas"]
             assert Client(server.url + prefix, auth=LOGIN, verbose=False).predict(api_name="/about")
         server.stop()
         assert SECRET not in server.output() and "answered" not in server.output()
+
+
+def scripts(web: httpx.Client) -> list[str]:
+    """The scripts and styles of the page, each of which is there."""
+    paths = re.findall(r'"(web/[^"]*)"', web.get("/").text)
+    assert all(web.get(f"/{path}").status_code == 200 for path in paths)
+    return paths
 
 
 def test_spaces_come_first(tmp_path: Path) -> None:
@@ -220,6 +228,7 @@ def test_behind_nginx(tmp_path: Path) -> None:
             time.sleep(1)
             visitor = Visitor(f"http://127.0.0.1:{port}/gclip", login=("a", "b"))
             assert visitor.ask(words="flower")["canvas"]["classes"]
+            assert scripts(visitor.web)
             data = {"username": "a", "password": "guessed"}
             web = httpx.Client(base_url=f"http://127.0.0.1:{port}/gclip")
             statuses = [web.post("/login", data=data).status_code for _ in range(10)]

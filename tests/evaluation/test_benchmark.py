@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -19,11 +17,10 @@ from evaluation.benchmark import Experiment, chosen_methods
 from evaluation.class_lists import ClassName
 from evaluation.datasets import DATASETS
 from evaluation.metric import IGNORE
-from gclip_core import BACKBONES, Segmenter, gclip
+from gclip_core import Segmenter, gclip
 from gclip_core.relatives import METHODS
-from tests import ROOT
 from tests.evaluation.sets import CASES, plain_set, save_ids, save_image
-from tests.models import look_at_one_patch, small, tiny_backbone
+from tests.models import look_at_one_patch, tiny_backbone
 
 N = 4
 # Keeps a command short: small photos, one sentence per word.
@@ -297,20 +294,10 @@ def test_protocol(
     assert benchmark.read_result(Path("out")).counts.sum() == counted
 
 
-def test_other_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With given weights, the backbone's name contains their file: it is not a published model."""
-    backbone = small("built-in", None, "cpu", "float32")
-    monkeypatch.setattr("evaluation.options.load_backbone", lambda *_: backbone)
-    given = ["--weights", "files/other.pt", "--methods", "clip", "--n", "1", "--out", "out"]
-    assert main([*PHOTOS, *given]) == 0
-    settings = written("out")["settings"]
-    assert settings["backbone_title"] == "Built-in, other.pt"
-    assert settings["backbone"] not in BACKBONES
-
-
 @pytest.mark.parametrize("is_published", [True, False])
 def test_local_weights(is_published: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A file in the folder of weights is the published model only if it has its digest."""
+    """A file that is given or in the folder of weights is the published model only if it has its
+    digest; else its name is in the backbone's."""
     file = tmp_path / "openai-vit-b-16.pt"
     file.write_bytes(b"weights")
     digest = sha256(b"weights" if is_published else b"others").hexdigest()
@@ -323,15 +310,9 @@ def test_local_weights(is_published: bool, monkeypatch: pytest.MonkeyPatch, tmp_
     given = parser().parse_args(["--dataset", "photos", "--backbone", "openai-vit-b-16"])
     name = options.opened_backbone(given).name
     assert name == "openai-vit-b-16" + ("" if is_published else ", openai-vit-b-16.pt")
-
-
-def test_early_end() -> None:
-    """A reader that has seen enough, such as ``head``, is no error."""
-    code = "from evaluation import options; raise SystemExit(options.run(print, 'a table'))"
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=pipe, stderr=pipe) as run:
-        run.stdout.close()
-        assert run.stderr.read() == b"" and run.wait() == 0
+    monkeypatch.delenv("GCLIP_WEIGHTS")
+    given.weights = file
+    assert options.opened_backbone(given).name == name
 
 
 @pytest.mark.parametrize(

@@ -120,15 +120,6 @@ def test_different_runs(changed: dict[str, Any], named: str) -> None:
     assert "No mean over these runs" in tables.paper_table([result({"GCLIP": MORE}), other])
 
 
-def test_unfinished_run() -> None:
-    """There is no mean over runs if one lacks images, and a sentence says why."""
-    city = result(THREE, "Cityscapes", images=3)
-    text = lines(tables.paper_table([result(THREE), city]))
-    assert text[0] == "OpenAI ViT-B/16 VOC20 Cityscapes"
-    assert "images 2 2 of 3" in text
-    assert text[-1].startswith("Images of Cityscapes are not counted yet")
-
-
 def test_paper_with_gaps() -> None:
     """There is no mean where a run lacks the method; backbones have their own tables; two results
     for one set are refused."""

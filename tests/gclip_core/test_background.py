@@ -1,7 +1,6 @@
 """The background: the image's own words, or given ones, except those similar to a typed one."""
 
 import pytest
-import torch
 
 from gclip_core import Segmenter, VocabularyError
 from gclip_core.backbones.backbone import Backbone
@@ -101,12 +100,3 @@ def test_segment(backbone: Backbone, given_words: object) -> None:
     none = segmenter.segment(encoded, "cat", background=given_words, background_weight=0)
     assert none.background == ()
     assert none.no_class_area() == 0
-
-
-def test_add_background() -> None:
-    """A background logit is raised by its offset and moved towards the mean, by hand."""
-    typed, others = torch.tensor([[[3.0, 1.0]]]), torch.tensor([[[1.0, 6.0]], [[2.0, 5.0]]])
-    both, word = background.add_background(typed, others, torch.tensor([2.0, -1.0]), weight=0.5)
-    # The means are 2 and 4; with offsets, the words have 3 and 8, and 1 and 4.
-    assert both.tolist() == [[[3, 1]], [[2.5, 6]]]
-    assert word.tolist() == [[0, 0]]

@@ -1,9 +1,6 @@
 """LPOSS after other methods' features, on other grids and with few neighbours."""
 
-from dataclasses import replace
-
 import pytest
-import torch
 
 from gclip_core import Segmenter
 from gclip_core.relatives import METHODS, lposs, proxy
@@ -30,24 +27,3 @@ def test_parity(
     )
     expected = reference.propagated(before, encoded.grid, dino, patch, neighbours)
     assert reference.worst_cosine(features.flatten(0, 1), expected) >= 0.999999
-
-
-def test_words() -> None:
-    """A word's cosines spread like the features: no patch's best word depends on the order."""
-    encoded = Segmenter(tiny_backbone(7), short_side=32).encode(picture(32, 48))
-    before, after = METHODS["maskclip"].features(encoded), METHODS["lposs"].features(encoded)
-    words = torch.randn(3, before.shape[-1])
-    patches = proxy.dino(encoded)
-    S = lposs.edges(patches, encoded.backbone.patch)
-    cosines = torch.linalg.solve(
-        torch.eye(len(S)) - lposs.SHARE * S, before.flatten(0, 1) @ words.T
-    )
-    assert torch.equal(cosines.argmax(1), (after.flatten(0, 1) @ words.T).argmax(1))
-
-
-def test_name() -> None:
-    """What it follows keeps its last block and CS."""
-    after = lposs.lposs(METHODS["gclip"])
-    assert (after.last, after.suppression) == (METHODS["gclip"].last, METHODS["gclip"].suppression)
-    assert after.title == "GCLIP (AMF + CS) + LPOSS"
-    assert replace(after, name="mine") != after

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 import gclip_core as gclip
-from gclip_core import GclipError, Mark, Segmenter, graph
+from gclip_core import GclipError, Mark, Segmenter
 from gclip_core.words import suggest
 from tests.models import picture, small, tiny_backbone
 
@@ -47,13 +47,6 @@ def test_likeness_by_its_formula(segmenter: Segmenter, encoded: gclip.Encoded) -
     alike = (p[:, None] * p[None]).sqrt().sum(2) * cosines.sqrt()
     found = segmenter._likeness(encoded).to(range(len(x)))
     torch.testing.assert_close(found.double(), alike, atol=1e-3, rtol=0)
-
-
-def test_one_patch() -> None:
-    """It has no neighbour, and keeps its values up to a factor."""
-    values = torch.rand(1, 4)
-    found = graph.spread(graph.edges(torch.ones(1, 1, 3)), values)
-    torch.testing.assert_close(F.normalize(found), F.normalize(values))
 
 
 def at(result: gclip.Segmentation, place: tuple[float, float]) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from gclip_core import MethodError
-from gclip_core.numbering import block_choice, in_words
+from gclip_core.numbering import block_choice
 
 
 @pytest.mark.parametrize(
@@ -26,17 +26,3 @@ def test_unusable_blocks(text: str) -> None:
     """Anything that is not a block is refused with a message."""
     with pytest.raises(MethodError, match="not a block number"):
         block_choice(text)
-
-
-@pytest.mark.parametrize(
-    ("numbers", "words"),
-    [
-        ((), "no block"),
-        ((6,), "block 6"),
-        ((6, 7), "blocks 6 and 7"),
-        ((6, 8, 9), "blocks 6, 8 and 9"),
-        ((7, 8, 9, 10), "blocks 7 to 10"),
-    ],
-)
-def test_named(numbers: tuple[int, ...], words: str) -> None:
-    assert in_words(numbers) == words

@@ -1,17 +1,13 @@
 """Words have colours, masks are images, and masks are painted over photos."""
 
 from io import BytesIO
-from itertools import combinations
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image
 from PIL.ImageColor import getrgb
 
 from gclip_core.pixels import palette
 from tests.models import picture
-
-SRGB, LAB = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
-TO_LAB = ImageCms.buildTransform(SRGB, LAB, "RGB", "LAB")
 
 
 def test_colours() -> None:
@@ -32,10 +28,7 @@ def test_natural() -> None:
 
 
 def test_apart() -> None:
-    """The palette's colours differ clearly, and so do those of two words, until all are taken."""
-    lab = [ImageCms.applyTransform(Image.new("RGB", (1, 1), c), TO_LAB) for c in palette.COLOURS]
-    points = [np.array(pixel.getpixel((0, 0))) for pixel in lab]
-    assert min(np.linalg.norm(a - b) for a, b in combinations(points, 2)) > 15
+    """Two words have different colours, until all are taken."""
     n = len(palette.COLOURS)
     chosen = palette.colours([("sky",)] * (n + 1))
     assert len({*chosen}) == n and chosen[n] == chosen[0]

@@ -22,7 +22,6 @@ from gclip_core import (
     damage,
     gclip,
     inspection,
-    lists,
 )
 from gclip_core.numbering import ChosenBlocks, Reason
 from gclip_core.words.text import embed
@@ -218,14 +217,6 @@ def test_background(segmenter: Segmenter, encoded: Encoded) -> None:
     left_out = segmenter.segment(encoded, "cat, sofa", background=["cats"])
     assert left_out.no_class_area() == 0
     assert "every pixel gets a typed word" in left_out.notes[0]
-
-
-def test_suggest(segmenter: Segmenter, encoded: Encoded) -> None:
-    """Suggested words are few, and different."""
-    words = segmenter.suggest(encoded, most=12)
-    assert len(segmenter.suggest(encoded, most=2)) <= 2
-    assert 1 <= len({*words}) == len(words) <= 12
-    assert {*words} <= {*lists.read("everyday")}
 
 
 @pytest.mark.parametrize("method", [gclip(amf=False), METHODS["clearclip"]], ids=lambda m: m.name)

@@ -31,17 +31,6 @@ def trunk() -> TransformerTrunk:
     return trunk
 
 
-def test_place() -> None:
-    """A mark mostly changes the features of its own patch, in both networks."""
-    blank = torch.zeros(1, 3, 96, 96)
-    marked = blank.clone()
-    marked[..., 36:44, 52:60] = 1  # inside row 2, column 3
-    change = (stem().convolutions(marked) - stem().convolutions(blank)).norm(dim=-1)[0]
-    assert divmod(int(change.argmax()), 6) == (2, 3)
-    change = (trunk().embed(marked, (6, 6)) - trunk().embed(blank, (6, 6)))[0, 1:].norm(dim=-1)
-    assert divmod(int(change.argmax()), 6) == (2, 3)
-
-
 def test_classified() -> None:
     """Tokens equal a plain pass; classes have probabilities, patches the transformer's output."""
     pixels = torch.randn(2, 3, 32, 48)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -47,36 +48,35 @@ def choose(
     return "".join(suggest.choose(candidates, matches, most, thresholds))
 
 
-def test_order() -> None:
-    """Things come before stuff, each ordered by its share of the image."""
-    assert choose(cosines(1 / 3, 2 / 3)) == "ba"
-    assert choose(cosines(2 / 3, 1 / 3)) == "ab"
-    assert choose(cosines(2 / 3, 1 / 3), stuff="a") == "ba"
-    assert choose(cosines(2 / 3, 1 / 3), stuff="a", most=1) == "b"
+SMALL, TWICE = cosines(32 / 36, 4 / 36), cosines(0.45, 0.55)
+SMALL[1] *= 3  # b fits a few patches very well
+TWICE[4] = TWICE[1] * 0.7  # e fits those of b slightly worse
 
 
-def test_threshold() -> None:
-    """Words below their threshold are left out, except the best one; stuff has its own."""
-    two = cosines(2 / 3, 1 / 3)
-    assert choose(two, stuff="b", thresholds=Thresholds(0.05, 0.9, 1)) == "a"
-    assert choose(two, stuff="a", thresholds=Thresholds(0.9, 0.05, 1)) == "a"
-    assert choose(two, thresholds=Thresholds(0.9, 0.05, 1)) == "a", "the best one stays"
-
-
-def test_peak() -> None:
-    """A small thing that fits its patches very well is suggested; small stuff is not."""
-    small = cosines(32 / 36, 4 / 36)
-    small[1] *= 3
-    assert choose(small, thresholds=Thresholds(0.2, 0.2, 1)) == "a"
-    assert choose(small, thresholds=Thresholds(0.2, 0.2, 0.1)) == "ab"
-    assert choose(small, stuff="b", thresholds=Thresholds(0.2, 0.2, 0.1)) == "a"
-
-
-def test_synonym() -> None:
-    """A word that fits the same patches slightly worse than another has no share left."""
-    twice = cosines(0.45, 0.55)
-    twice[4] = twice[1] * 0.7
-    assert choose(twice) == "ba"
+@pytest.mark.parametrize(
+    ("given", "settings", "chosen"),
+    [
+        # Things come before stuff, each ordered by its share of the image.
+        (cosines(1 / 3, 2 / 3), {}, "ba"),
+        (cosines(2 / 3, 1 / 3), {}, "ab"),
+        (cosines(2 / 3, 1 / 3), {"stuff": "a"}, "ba"),
+        (cosines(2 / 3, 1 / 3), {"stuff": "a", "most": 1}, "b"),
+        # Words below their threshold are left out, except the best one; stuff has its own.
+        (cosines(2 / 3, 1 / 3), {"stuff": "b", "thresholds": Thresholds(0.05, 0.9, 1)}, "a"),
+        (cosines(2 / 3, 1 / 3), {"stuff": "a", "thresholds": Thresholds(0.9, 0.05, 1)}, "a"),
+        (cosines(2 / 3, 1 / 3), {"thresholds": Thresholds(0.9, 0.05, 1)}, "a"),
+        # A small thing that fits its patches very well is suggested; small stuff is not.
+        (SMALL, {"thresholds": Thresholds(0.2, 0.2, 1)}, "a"),
+        (SMALL, {"thresholds": Thresholds(0.2, 0.2, 0.1)}, "ab"),
+        (SMALL, {"stuff": "b", "thresholds": Thresholds(0.2, 0.2, 0.1)}, "a"),
+        # A word that fits the same patches slightly worse than another has no share left.
+        (TWICE, {}, "ba"),
+        # Words of one class count together, and the first one names it.
+        (cosines(1 / 2, 1 / 2), {"classes": [0, 0, 1, 2, 3]}, "a"),
+    ],
+)
+def test_choice(given: Tensor, settings: dict[str, Any], chosen: str) -> None:
+    assert choose(given, **settings) == chosen
 
 
 def test_preference() -> None:
@@ -87,11 +87,6 @@ def test_preference() -> None:
     assert choose(near, everyday="b", most=1) == "b"
     assert choose(near, probability=(0, 0.9, 0, 0, 0), most=1) == "b"
     assert choose(cosines(1 / 2, 1 / 2), probability=(0, 0, 0.3, 0, 0)) == "ab", "c fits no patch"
-
-
-def test_one_class() -> None:
-    """Words of one class count together, and the first one names it."""
-    assert choose(cosines(1 / 2, 1 / 2), classes=[0, 0, 1, 2, 3]) == "a"
 
 
 def test_classifier() -> None:

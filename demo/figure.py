@@ -1,17 +1,9 @@
-"""One figure of a result: ``python -m demo.figure photo.jpg --words … --out figure.pdf``.
-
-Side by side: the photo, the masks before and after, the attention of the fused blocks, the last
-block's attention matrix, and the channel norms before and after CS. Usage::
-
-    drawn = draw(segmenter, picture, encoded, result, before)
-    data = plots.save(drawn, "pdf")
+"""One figure of a result, which ``plots.save`` writes: the photo, the masks before and after, the
+attention of the fused blocks, the last block's attention matrix, and the norms before and after CS.
 """
 
-import argparse
 import math
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,19 +14,13 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from PIL import Image
 
-from demo.plots import ORANGE, SOFT, draw_norms, save, styled
+from demo.plots import ORANGE, SOFT, draw_norms, styled
+from demo.scene import Scene
 from gclip_core import inspection
-from gclip_core.backbones.load import load_backbone
-from gclip_core.command import REFUSED, add_backbone_options
 from gclip_core.cs import Suppression
-from gclip_core.encoder import Encoded
-from gclip_core.errors import GclipError
-from gclip_core.folder import write
-from gclip_core.pixels import images, palette
+from gclip_core.pixels import palette
 from gclip_core.pixels.refine import REFINEMENTS
-from gclip_core.relatives import METHODS
 from gclip_core.result import MethodReport, Segmentation, percent
-from gclip_core.segmenter import Segmenter
 
 WIDTH = 7.2
 """In inches: the text width of a page with two columns."""
@@ -46,33 +32,26 @@ MAX_MAPS = 4
 """Maximum number of fused blocks that are shown: the first ones."""
 
 
-def draw(
-    segmenter: Segmenter,
-    picture: Image.Image,
-    encoded: Encoded,
-    result: Segmentation,
-    before: Segmentation | None = None,
-) -> Figure:
-    """The figure of a result, with ``before`` beside it if there is something to compare.
-
-    ``encoded`` is the picture's encoding by ``segmenter``. Only one thread draws at a time.
-    """
+def draw(scene: Scene) -> Figure:
+    """The figure of a scene; the mask before is that without the last idea, or GCLIP's."""
+    result, picture = scene.mask(), scene.photo.picture
+    off = {scene.ideas[-1]: False} if scene.settings.method == "gclip" else {}
+    without = scene.gclip(**off)
+    masks = [result] if without == result.method else [scene.mask(without), result]
     names, blocks = result.vocabulary.names, result.report.fused.blocks[:MAX_MAPS]
-    source = result.method.encoding(encoded)
+    source = result.method.encoding(scene.encoded)
     received = [inspection.received(source, [b]).view(source.grid).numpy() for b in blocks]
     attention = result.method.matrix(source).numpy()
     refined = result.refined != "none"
     edges = f"edges by {REFINEMENTS[result.refined].title}" if refined else "plain edges"
     size = f"{source.grid[1]} × {source.grid[0]} patches"
-    details = segmenter.backbone.title, result.method.title, size, edges
+    details = scene.segmenter.backbone.title, result.method.title, size, edges
     photo = picture.copy()
     photo.thumbnail((1000, 1000), Image.Resampling.LANCZOS)
-    masks = [mask for mask in (before, result) if mask]
-    colours = palette.colours(result.vocabulary.classes)
-    painted = [palette.painted(photo, mask.labels.numpy(), colours) for mask in masks]
+    painted = [palette.painted(photo, mask.labels.numpy(), scene.colours) for mask in masks]
     aspect = min(4.5, max(0.4, picture.width / picture.height))  # beyond, white space
     tall = min(3.3, (WIDTH - 0.6) / (1 + len(masks)) / aspect)
-    entries = _legend(result, colours)
+    entries = _legend(result, scene.colours)
     columns = min(len(entries), max(1, int(90 / max(len(e.get_label()) + 6 for e in entries))))
     rows = math.ceil(len(entries) / columns)
     heights = [0.6, tall + 0.2, 0.15 + 0.17 * rows, 2.1]
@@ -94,7 +73,7 @@ def draw(
         if blocks:
             _draw_maps(maps, blocks, np.stack(received))
         axes = matrix.subplots()
-        axes.set_title(f"Attention of block {segmenter.backbone.n_blocks}")
+        axes.set_title(f"Attention of block {scene.segmenter.backbone.n_blocks}")
         _draw_matrix(axes, attention)
         threshold = (result.method.suppression or Suppression()).channel_threshold
         _draw_channels(norms.subplots(), result.report, threshold)
@@ -120,9 +99,6 @@ def _legend(result: Segmentation, colours: Sequence[str]) -> list[Patch]:
 def _cut(text: str, length: int) -> str:
     """The text, truncated with "…" if it is longer than ``length``."""
     return text if len(text) <= length else text[: length - 1].rstrip(" ,") + "…"
-
-
-# --- panels --------------------------------------------------------------------------------------
 
 
 def _draw_maps(figure: SubFigure, blocks: tuple[int, ...], maps: NDArray[np.floating]) -> None:
@@ -178,57 +154,3 @@ def _draw_channels(axes: Axes, report: MethodReport, threshold: float) -> None:
             color=ORANGE,
             fontsize=6.5,
         )
-
-
-# --- the command ---------------------------------------------------------------------------------
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Draws the figure of a photo; returns the exit status."""
-    try:
-        _draw_photo(parser().parse_args(arguments))
-    except REFUSED as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def _draw_photo(args: argparse.Namespace) -> None:
-    kind = args.out.suffix.lower().lstrip(".")
-    if kind not in ("png", "pdf", "svg"):
-        raise GclipError(
-            f"A figure cannot be written to {args.out.name}; give --out a name that ends in .pdf, "
-            ".svg or .png."
-        )
-    if args.out.exists() and args.out.samefile(args.photo):
-        raise GclipError(f"{args.out} is the photo. Give --out another name.")
-    segmenter = Segmenter(load_backbone(args.backbone, args.weights, args.device, args.dtype))
-    picture = images.check(args.photo)
-    encoded = segmenter.encode(picture)
-    words = args.words or segmenter.suggest(encoded)
-    before, result = (
-        segmenter.segment(encoded, words, method, background=True, refine="guided", picture=picture)
-        for method in (METHODS["clearclip"], METHODS[args.method])
-    )
-    drawn = draw(segmenter, picture, encoded, result, before)
-    write(args.out.parent, {args.out.name: save(drawn, kind)})
-    print(f"written: {args.out}", file=sys.stderr)
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command's options."""
-    command = argparse.ArgumentParser(
-        prog="python -m demo.figure",
-        description="The photo, the masks of ClearCLIP and of a method, the attention of the fused "
-        "blocks, the last block's matrix, and the channels' norms before and after CS.",
-    )
-    command.add_argument("photo", type=Path, help="an image file")
-    command.add_argument("--words", help="as in gclip; without it, suggested words")
-    command.add_argument("--out", type=Path, required=True, help="a .pdf, .svg or .png file")
-    command.add_argument("--method", default="gclip", choices=list(METHODS))
-    add_backbone_options(command)
-    return command
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -49,7 +49,6 @@ PAPER = LINES | {
     "xtick.labelsize": 6,
     "ytick.labelsize": 6,
     "pdf.fonttype": 42,  # text stays text
-    "svg.fonttype": "none",
 }
 
 _drawing = RLock()
@@ -64,10 +63,9 @@ def styled(style: dict = PAPER) -> Iterator[None]:
 
 
 def save(figure: Figure, kind: str = "png", dpi: int = 300) -> bytes:
-    """The bytes of a png, pdf or svg; images in a PDF or SVG have ``dpi``, and text stays text."""
+    """The bytes of a png or pdf; images in a PDF have ``dpi``, and text stays text."""
     buffer = io.BytesIO()
-    # Without a date, equal figures give equal files.
-    dated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
+    dated = {"CreationDate": None} if kind == "pdf" else None  # equal figures give equal files
     with styled():
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=dated)
     return buffer.getvalue()

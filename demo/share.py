@@ -7,8 +7,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from demo import backbones, compare, limits
-from demo.figure import draw
+from demo import backbones, compare, figure, limits
 from demo.plots import save
 from demo.scene import Scene
 from gclip_core import GclipError, formats, load_backbone
@@ -96,24 +95,13 @@ def cutouts_zip(scene: Scene) -> bytes:
     return buffer.getvalue()
 
 
-def figure(scene: Scene, kind: str) -> bytes:
-    """Photo, masks, attention and norms side by side, for a paper or a slide."""
-    after, others = scene.mask(), {}
-    if scene.settings.method == "gclip":
-        others = {scene.ideas[-1]: False}
-    without = scene.gclip(**others)
-    before = scene.mask(without) if without != after.method else None
-    photo = scene.photo.picture
-    return save(draw(scene.segmenter, photo, scene.encoded, after, before), kind)
-
-
 FILES: dict[str, tuple[str, Callable[..., bytes]]] = {
     "mask": ("mask.png", lambda scene: mask_png(scene.mask(), scene.colours)),
     "cutout": ("cut-out.png", cutout),
     "cutouts": ("cut-outs.zip", cutouts_zip),
     "coco": ("coco.json", lambda scene: json.dumps(scene.mask().to_coco("photo.jpg")).encode()),
-    "png": ("figure.png", lambda scene: figure(scene, "png")),
-    "pdf": ("figure.pdf", lambda scene: figure(scene, "pdf")),
+    "png": ("figure.png", lambda scene: save(figure.draw(scene), "png")),
+    "pdf": ("figure.pdf", lambda scene: save(figure.draw(scene), "pdf")),
     "grid": ("methods.png", compare.figure),
 }
 """What can be downloaded: the name of each file, and what writes its content."""

@@ -5,7 +5,6 @@ import shlex
 
 import pytest
 
-from demo import figure
 from evaluation import __main__ as evaluation
 from evaluation import phenomena
 from tests import ROOT
@@ -15,7 +14,6 @@ BLOCKS = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
 MODULES = {
     "evaluation": evaluation,
     "evaluation.phenomena": phenomena,
-    "demo.figure": figure,
 }
 # The same command with less work: a small photo, two methods, one sentence per word.
 LESS = ["--n", "1", "--short-side", "48", "--templates", "plain", "--methods", "clearclip", "gclip"]
@@ -34,8 +32,8 @@ def test_commands(block: str) -> None:
         module, given = MODULES[words[2]], words[3:]
         if given[:1] == ["presses"]:
             module.presses_parser().parse_args(given[1:])
-        elif "DIR" in given or module is figure:
-            module.parser().parse_args(given)  # the others have tests of their own
+        elif "DIR" in given:
+            module.parser().parse_args(given)  # it has a test of its own
         elif module is evaluation and given[0] != "table":
             assert evaluation.main([*given, *LESS]) == 0
         else:

@@ -16,7 +16,6 @@ from PIL import Image
 
 from demo.plots import ORANGE, SOFT, draw_norms, styled
 from demo.scene import Scene
-from gclip_core import inspection
 from gclip_core.cs import Suppression
 from gclip_core.pixels import palette
 from gclip_core.pixels.refine import REFINEMENTS
@@ -40,7 +39,7 @@ def draw(scene: Scene) -> Figure:
     masks = [result] if without == result.method else [scene.mask(without), result]
     names, blocks = result.vocabulary.names, result.report.fused.blocks[:MAX_MAPS]
     source = result.method.encoding(scene.encoded)
-    received = [inspection.received(source, [b]).view(source.grid).numpy() for b in blocks]
+    received = [source.received(b).view(source.grid).numpy() for b in blocks]
     attention = result.method.matrix(source).numpy()
     refined = result.refined != "none"
     edges = f"edges by {REFINEMENTS[result.refined].title}" if refined else "plain edges"

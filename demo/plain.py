@@ -11,7 +11,7 @@ from PIL import Image
 from demo import backbones, plots
 from demo.backbones import DAMAGED
 from evaluation import photos
-from gclip_core import GclipError, gclip, inspection
+from gclip_core import GclipError, gclip
 from gclip_core.segmenter import Segmenter
 
 A_DAY = 3600, 86_400
@@ -41,10 +41,10 @@ def segment(
     labels = result.labels.numpy()
     masks = [(labels == index, name) for index, name in enumerate(result.vocabulary.names)]
     report = segmenter.report(encoded, gclip(amf=True, cs=True))
-    received = inspection.received(method.encoding(encoded), report.fused.blocks)
+    source, rgb = method.encoding(encoded), photo.convert("RGB")
     maps = [
-        (plots.over(photo.convert("RGB"), one.unflatten(0, encoded.grid).numpy()), f"Block {b + 1}")
-        for b, one in zip(report.fused.blocks, received, strict=True)
+        (plots.over(rgb, source.received(b).view(encoded.grid).numpy()), f"Block {b + 1}")
+        for b in report.fused.blocks
     ]
     before, after = report.norms_before.numpy(), report.norms_after.numpy()
     block = int(before.max(1).argmax())

@@ -29,7 +29,7 @@ from demo.fits import probabilities
 from demo.scene import LEAST_SHARE, OPENING, Scene, coarser
 from demo.space import NOT_LENT, REASONS
 from evaluation.metric import WordScores
-from gclip_core import BACKBONES, inspection
+from gclip_core import BACKBONES
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import Segmentation, percent
@@ -236,8 +236,9 @@ def attention(scene: Scene) -> list[dict[str, Any]]:
 def attention_strip(scene: Scene, cs: bool) -> dict[str, Any]:
     blocks, source = scene.report.fused.blocks, scene.gclip(cs=cs).encoding(scene.encoded)
     items = []
-    for block, values in zip(blocks, inspection.received(source, blocks), strict=True):
-        picture = plots.over(scene.photo.picture, values.unflatten(0, scene.encoded.grid).numpy())
+    for block in blocks:
+        received = source.received(block).view(source.grid).numpy()
+        picture = plots.over(scene.photo.picture, received)
         items.append(item(picture, f"Block {block + 1}", "Attention that each patch receives"))
     if items:
         items[0] |= {"heading": "Attention received"}

@@ -1,10 +1,8 @@
 """What an encoded image shows of the tower: attention, global tokens and Values.
 
 CS is the encoding's, if any: see ``Method.encoding``; a method's last block is ``Method.matrix``.
-All raise MethodError for a block or head that the tower does not have.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -30,7 +28,7 @@ class GlobalTokens:
 @torch.no_grad()
 def attention_map(encoded: Encoded, block: int, head: int | None = None) -> Tensor:
     """Query-Key attention of a block (0-based), averaged over heads or of one head: (1+N, 1+N)
-    float32."""
+    float32. Raises MethodError for a block or head that the tower does not have."""
     if head is not None:
         check_index("head", head, encoded.backbone.n_heads)
     check_index("block", block, encoded.backbone.n_blocks)
@@ -46,14 +44,6 @@ def values(encoded: Encoded) -> Tensor:
 
 def global_tokens(encoded: Encoded, threshold: float = amf.GLOBAL_THRESHOLD) -> GlobalTokens:
     """The global tokens of each block: its patches with ``m_j >= threshold``, from 1."""
-    m = received(encoded)
-    tokens = tuple(amf.global_tokens(one, threshold) for one in m)
-    return GlobalTokens(tuple(m.amax(1).tolist()), tokens)
-
-
-def received(encoded: Encoded, blocks: Iterable[int] | None = None) -> Tensor:
-    """``amf.received`` of ``blocks`` (default: all): (blocks, N) float32; cached."""
-    wanted = tuple(range(encoded.backbone.n_blocks) if blocks is None else blocks)
-    for block in wanted:
-        check_index("block", block, encoded.backbone.n_blocks)
-    return torch.stack([encoded.received(block) for block in wanted])
+    received = [encoded.received(block) for block in range(encoded.backbone.n_blocks)]
+    tokens = tuple(amf.global_tokens(m, threshold) for m in received)
+    return GlobalTokens(tuple(m.max().item() for m in received), tokens)

@@ -126,7 +126,7 @@ class Segmenter:
         With ``background=True``, the image's own words compete with the typed ones
         (``gclip_core.words.background``); a list gives other words that compete.
         ``background_weight``, from 0 (no background) to 1, weakens their logits
-        (``add_background`` there). A pixel gets no class if the background fits it best, or if the
+        (``compete`` there). A pixel gets no class if the background fits it best, or if the
         best score is below ``threshold``.
 
         With ``prune``, words of a long list that the image hardly shows get no pixel

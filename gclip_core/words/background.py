@@ -125,9 +125,11 @@ def compete(
     scale: float,
     weight: float,
 ) -> Competition:
-    """The logits of features (h, w, E), ``scale`` times the cosine.
+    """The logits of features (h, w, E), ``scale`` times the cosine, and of a background if any.
 
-    ``weight`` is that of the background (``add_background``), if there are ``background`` words.
+    Each logit of a background word is raised by its offset and moved towards the mean of all
+    logits: ``mean + weight (logit + offset - mean)``; a weight of 1 weakens nothing. The
+    background's logit is the largest of them.
     """
     logits = scale * torch.einsum("pe,hwe->phw", prompts.text, features)
     classes = prompts.vocabulary.prompt_classes
@@ -135,23 +137,10 @@ def compete(
         return Competition(logits, classes)
     if not background.words:
         return Competition(logits, classes, notes=(NO_BACKGROUND,))
-    background_logits = scale * torch.einsum("pe,hwe->phw", background.text, features)
-    logits, best = add_background(logits, background_logits, scale * background.offsets, weight)
-    found, index = best.unique(return_inverse=True)
+    others = scale * torch.einsum("pe,hwe->phw", background.text, features)
+    mean = torch.cat([logits, others]).mean(0)
+    raised = others + (scale * background.offsets)[:, None, None]
+    largest, word = mean.lerp(raised, weight).max(0)
+    found, index = word.unique(return_inverse=True)
     names = tuple(background.words[word] for word in found.tolist())
-    return Competition(logits, (*classes, -1), names, index)
-
-
-def add_background(
-    typed: Tensor, background: Tensor, offsets: Tensor, weight: float
-) -> tuple[Tensor, Tensor]:
-    """Appends the background's logits to those of typed words (p, h, w): (p + 1, h, w).
-
-    Each logit of a background word, (n, h, w), is raised by its offset and moved towards the mean
-    of all logits: ``mean + weight (logit + offset - mean)``; a weight of 1 weakens nothing. The
-    background's logit is the largest of them. The second result, (h, w) int64, is the index of its
-    word.
-    """
-    mean = torch.cat([typed, background]).mean(0)
-    best, word = mean.lerp(background + offsets[:, None, None], weight).max(0)
-    return torch.cat([typed, best[None]]), word
+    return Competition(torch.cat([logits, largest[None]]), (*classes, -1), names, index)

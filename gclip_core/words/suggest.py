@@ -134,8 +134,10 @@ def mixture(candidates: Candidates, matches: Matches) -> Mixture:
     of the image. The fit is SHARPNESS times the cosine averaged over 3 × 3 patches, in units of
     ``Matches.deviation``.
     """
+    prior = matches.probability.clamp_min(LEAST_PROBABILITY)
+    prior = per_class(prior * torch.where(candidates.everyday, EVERYDAY, 1), candidates.class_of)
     fit = _fit(matches.cosines, matches.deviation, candidates.class_of)
-    return _estimate(fit, _prior(matches.probability, candidates))
+    return _estimate(fit, prior / prior.sum())
 
 
 def _fit(cosines: Tensor, deviation: Tensor, class_of: Sequence[int]) -> Tensor:
@@ -161,13 +163,6 @@ def seen(cosines: Tensor, class_of: Sequence[int], deviation: Tensor) -> Tensor:
     patches = _estimate(fit, torch.full((len(fit),), 1 / len(fit)))
     score = (patches.before * patches.after).mean(1)
     return (score >= SEEN) | (score == score.max())
-
-
-def _prior(probability: Tensor, candidates: Candidates) -> Tensor:
-    """The share of each class before any patch is seen, (classes,)."""
-    prior = probability.clamp_min(LEAST_PROBABILITY) * torch.where(candidates.everyday, EVERYDAY, 1)
-    prior = per_class(prior, candidates.class_of)
-    return prior / prior.sum()
 
 
 def match(backbone: Backbone, features: Tensor, probabilities: Tensor | None) -> Matches:

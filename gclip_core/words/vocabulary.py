@@ -98,34 +98,42 @@ def parse(words: Words) -> Vocabulary:
     if isinstance(words, str):
         lines = (line.partition("#")[0] for line in words.splitlines())
         words = [item for line in lines for item in line.split(",")]
-    classes: list[tuple[str, ...]] = []
-    seen: set[str] = set()
-    twice: dict[str, None] = {}
+    groups = list[list[str]]()
     for item in words if isinstance(words, Iterable) else (words,):
         if not isinstance(item, str):
             raise VocabularyError(
                 f"Words must be text or a list of texts, not {type(item).__name__}."
             )
-        synonyms = []
-        for phrase in filter(None, map(_clean, item.split(";"))):
-            if phrase.casefold() in seen:
-                twice[phrase] = None
-            else:
-                seen.add(phrase.casefold())
-                synonyms.append(phrase)
-        if synonyms:
-            classes.append(tuple(synonyms))
-        if len(classes) > MAX_CLASSES or len(seen) > MAX_PHRASES:
-            raise VocabularyError(
-                f"Up to {MAX_CLASSES} classes and {MAX_PHRASES:,} words and synonyms can be used "
-                "at once. Leave some out."
-            )
+        groups.append([*filter(None, map(_clean, item.split(";")))])
+    classes, twice = _once_each(groups)
+    if len(classes) > MAX_CLASSES or sum(map(len, classes)) > MAX_PHRASES:
+        raise VocabularyError(
+            f"Up to {MAX_CLASSES} classes and {MAX_PHRASES:,} words and synonyms can be used at "
+            "once. Leave some out."
+        )
     if not classes:
         raise VocabularyError(
             "Type at least one word, or several separated by commas: cat, sofa; couch, wall"
         )
     notes = (f"Given more than once and kept once: {_quoted(twice)}.",) if twice else ()
-    return Vocabulary(tuple(classes), notes)
+    return Vocabulary(classes, notes)
+
+
+def _once_each(groups: Iterable[Iterable[str]]) -> tuple[tuple[tuple[str, ...], ...], list[str]]:
+    """Groups without words that came before, whatever their case, and without empty groups; and
+    those words."""
+    seen, twice, classes = set[str](), dict[str, None](), []
+    for group in groups:
+        kept = []
+        for phrase in group:
+            if phrase.casefold() in seen:
+                twice[phrase] = None
+            else:
+                seen.add(phrase.casefold())
+                kept.append(phrase)
+        if kept:
+            classes.append(tuple(kept))
+    return tuple(classes), [*twice]
 
 
 def _clean(phrase: str) -> str:
@@ -277,13 +285,5 @@ def with_nearest(vocabulary: Vocabulary, unknown: Iterable[UnknownPhrase]) -> Vo
     A word that then occurs twice is kept once.
     """
     nearest = {entry.phrase: entry.nearest for entry in unknown if entry.nearest}
-    seen, classes = set[str](), []
-    for synonyms in vocabulary.classes:
-        kept = []
-        for phrase in (nearest.get(phrase, phrase) for phrase in synonyms):
-            if phrase.casefold() not in seen:
-                seen.add(phrase.casefold())
-                kept.append(phrase)
-        if kept:
-            classes.append(tuple(kept))
-    return Vocabulary(tuple(classes), vocabulary.notes)
+    groups = ([nearest.get(p, p) for p in synonyms] for synonyms in vocabulary.classes)
+    return Vocabulary(_once_each(groups)[0], vocabulary.notes)

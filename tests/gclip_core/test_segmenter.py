@@ -97,7 +97,9 @@ def test_global_tokens() -> None:
     xs = reference.inputs(tower, normalised(IMAGE))
     expected = torch.stack([reference.received(tower, block, xs[block]) for block in range(12)])
     encoded = segmenter.encode(IMAGE)
-    assert torch.allclose(inspection.received(encoded).double(), expected, atol=1e-4)
+    assert torch.allclose(
+        torch.stack([*map(encoded.received, range(12))]).double(), expected, atol=1e-4
+    )
     found = inspection.global_tokens(encoded, threshold=2.0)
     assert found.scores == pytest.approx(expected.amax(1).tolist(), abs=1e-4)
     assert found.tokens == tuple(tuple((m >= 2).nonzero()[:, 0].tolist()) for m in expected)
@@ -289,7 +291,6 @@ def test_unusable_settings(settings: dict[str, Any]) -> None:
         (lambda s, it: s.segment(it, "cat", background_weight="1"), "weight must"),
         (lambda s, it: s.segment(it, "cat", background="off"), "a list of words, not 'off'"),
         (lambda s, it: s.segment(it, "cat", background=np.array(["a", "b"])), "a list of words"),
-        (lambda _, it: inspection.received(it, [99]), "0 to 11"),
         (lambda _, it: inspection.attention_map(it, 12), "0 to 11"),
         (lambda _, it: inspection.attention_map(it, 0, 4), "0 to 3"),
         (lambda _, it: gclip().matrix(it, 0.0), "0 to 3"),

@@ -3,14 +3,12 @@
 import argparse
 import os
 import runpy
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-import torch
 from open_clip.pretrained import get_pretrained_cfg
 
 from evaluation import EvaluationError
@@ -20,23 +18,12 @@ from evaluation.photos import photo_folder, shipped_set
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.backbones.load import WEIGHTS_FOLDER, load_backbone, on_disk
 from gclip_core.backbones.registry import BACKBONES, BackboneEntry
-from gclip_core.errors import GclipError
+from gclip_core.command import exit_status
 
 
 def run(command: Callable[[Any], None], args: Any) -> int:
     """Runs a command and returns the exit status; an error is one sentence on stderr."""
-    try:
-        command(args)
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (GclipError, OSError, torch.OutOfMemoryError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("Stopped. The same command resumes.", file=sys.stderr)
-        return 130
-    return 0
+    return exit_status(command, args, "The same command resumes.")
 
 
 def opened_backbone(args: argparse.Namespace) -> Backbone:

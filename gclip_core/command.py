@@ -7,7 +7,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -45,8 +45,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Set before the first matrix product, it makes results reproducible.
     os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+    return exit_status(run, options)
+
+
+def exit_status(command: Callable[[Any], int | None], options: Any, stopped: str = "") -> int:
+    """Runs a command, whose errors are one sentence on stderr.
+
+    Returns its status, else 0; 2 if it was refused; 130 after Ctrl-C, which prints ``stopped``.
+    """
     try:
-        return run(options)
+        status = command(options)
+        sys.stdout.flush()
+        return status or 0
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -54,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
+        print(f"Stopped. {stopped}", file=sys.stderr)
         return 130
 
 

@@ -20,6 +20,7 @@ from gclip_core.backbones.backbone import Backbone
 from gclip_core.backbones.load import load_backbone
 from gclip_core.backbones.registry import BACKBONES, BUILT_IN
 from gclip_core.backbones.stem import Stem
+from gclip_core.command import exit_status
 from gclip_core.errors import GclipError, check_count
 from gclip_core.formats import optional
 from gclip_core.types import Size
@@ -80,15 +81,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--weights", type=Path, metavar="PATH", help="as of gclip")
     size_help = "of the image in pixels, height first (default 448 448)"
     parser.add_argument("--size", type=int, nargs=2, default=(448, 448), help=size_help)
-    given = parser.parse_args(arguments)
-    try:
-        height, width = given.size
-        export(load_backbone(given.backbone, given.weights), given.out, (height, width))
-    except (GclipError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return exit_status(_export, parser.parse_args(arguments))
+
+
+def _export(given: argparse.Namespace) -> None:
+    height, width = given.size
+    export(load_backbone(given.backbone, given.weights), given.out, (height, width))
     print(f"written: {given.out}")
-    return 0
 
 
 if __name__ == "__main__":

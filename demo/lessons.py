@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from demo import plots
+from demo import drawing
 from demo.backbones import DAMAGED
 from demo.drawing import WHITE, classes, item, painted
 from demo.scene import Photo, Scene
@@ -110,7 +110,7 @@ def changes(lesson: Lesson) -> dict[str, Any]:
     old, new = (scene.mask().labels.numpy() for scene in (before, after))
     differ, photo = old != new, PHOTO.image()
     labels = np.where(differ, np.where(new < 0, len(after.colours), new), -1)
-    grey = photo.resize(plots.small(photo.size, 420)).convert("L").convert("RGB")
+    grey = photo.resize(drawing.small(photo.size, 420)).convert("L").convert("RGB")
     image = palette.painted(grey, labels, (*after.colours, WHITE))
     caption = f"Changed: {percent(float(differ.mean()))} of the pixels"
     if (new[differ] < 0).any():

@@ -8,7 +8,7 @@ import gradio as gr
 from matplotlib.figure import Figure
 from PIL import Image
 
-from demo import backbones, plots
+from demo import backbones, drawing, plots
 from demo.backbones import DAMAGED
 from evaluation import photos
 from gclip_core import GclipError, gclip
@@ -43,7 +43,7 @@ def segment(
     report = segmenter.report(encoded, gclip(amf=True, cs=True))
     source, rgb = method.encoding(encoded), photo.convert("RGB")
     maps = [
-        (plots.over(rgb, source.received(b).view(encoded.grid).numpy()), f"Block {b + 1}")
+        (drawing.over(rgb, source.received(b).view(encoded.grid).numpy()), f"Block {b + 1}")
         for b in report.fused.blocks
     ]
     before, after = report.norms_before.numpy(), report.norms_after.numpy()

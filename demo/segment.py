@@ -10,16 +10,18 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from demo import backbones, limits, plots
+from demo import backbones, limits
 from demo.backbones import DAMAGED
 from demo.drawing import (
     SHOWN_SIDE,
     attended,
     background_at,
     classes,
+    coloured,
     item,
     levels,
     methods_key,
+    over,
     packed,
     patches_key,
     pooled,
@@ -238,7 +240,7 @@ def attention_strip(scene: Scene, cs: bool) -> dict[str, Any]:
     items = []
     for block in blocks:
         received = source.received(block).view(source.grid).numpy()
-        picture = plots.over(scene.photo.picture, received)
+        picture = over(scene.photo.picture, received)
         items.append(item(picture, f"Block {block + 1}", "Attention that each patch receives"))
     if items:
         items[0] |= {"heading": "Attention received"}
@@ -246,7 +248,7 @@ def attention_strip(scene: Scene, cs: bool) -> dict[str, Any]:
         matrix = scene.gclip(amf=is_on, cs=cs).matrix(source)[1:, 1:]
         matrix = F.adaptive_avg_pool2d(matrix[None], min(len(matrix), 480))[0]
         # From 1e-5 to 0.1: an equal share of the attention, about 1e-3, is in the middle.
-        picture = plots.coloured((matrix.clamp(min=1e-5).log10() + 5).numpy(), (240, 240), 4)
+        picture = coloured((matrix.clamp(min=1e-5).log10() + 5).numpy(), (240, 240), 4)
         alt = "Row: a patch; column: what it attends to, on a logarithmic scale"
         items.append(item(picture, caption, alt))
     items[-2] |= {"heading": "Rows attend to columns"}
@@ -281,6 +283,8 @@ def norms(scene: Scene) -> list[dict[str, str]]:
 
 def norms_image(scene: Scene, is_on: bool, size: tuple[float, float]) -> Image.Image:
     """The norms before and, with CS on, after it."""
+    from demo import plots  # noqa: PLC0415 - see plots.py
+
     before, after = scene.report.norms_before.numpy(), scene.report.norms_after.numpy()
     figure = plots.norms(
         before, after if is_on else before, scene.block, scene.settings.channel_threshold, size

@@ -3,11 +3,10 @@
 import io
 import itertools
 import re
-import warnings
 import zipfile
 from contextlib import redirect_stdout
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,9 @@ import torch
 from PIL import Image
 
 import gclip_core
-from demo import backbones, compare, diagram, drawing, lessons, plots, segment, share
+from demo import backbones, compare, diagram, drawing, lessons, segment, share
 from demo.answer import IN_VIEW
 from demo.backbones import get
-from demo.plots import save
 from demo.scene import Scene, coarser
 from demo.settings import Settings
 from gclip_core import BACKBONES, METHODS, GclipError, load_backbone
@@ -188,7 +186,7 @@ def test_strip(tmp_path: Path) -> None:
     """A photo that is extremely tall or wide has small pictures."""
     current = scene(small_dog(tmp_path, size=(2, 100)), words="dog", short_side=32, refine="none")
     shown = Image.open(io.BytesIO(drawing.jpeg(current.photo, 480)))
-    pictures = shown, drawing.painted(current, current.mask()), plots.over(shown, np.ones((1, 1)))
+    pictures = shown, drawing.painted(current, current.mask()), drawing.over(shown, np.ones((1, 1)))
     assert all(picture.width * picture.height < 500_000 for picture in pictures)
 
 
@@ -343,12 +341,3 @@ def prints_the_same_areas(current: Scene) -> None:
     mask = current.mask()
     expected = dict(zip(mask.vocabulary.names, mask.areas(), strict=True))
     assert eval(printed.getvalue()) == pytest.approx(expected)
-
-
-def test_figure_takes_any_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Words are not read as formulas, and letters that the font lacks are not logged."""
-    monkeypatch.setattr(compare, "save", partial(save, dpi=20))
-    current = scene(words="dog, a$x^$b, 猫", **SMALL)
-    with warnings.catch_warnings(action="error"):
-        image = Image.open(io.BytesIO(compare.figure(current)))
-    assert image.format == "PNG"

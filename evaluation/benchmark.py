@@ -203,12 +203,11 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
         content = json.dumps(settings, indent=1, ensure_ascii=False).encode()
         write(folder, {file.name: content})
     saved = _read_settings(folder)
-    differences = []
-    for key in {**settings, **saved}:
-        here, there = settings.get(key), saved.get(key)
-        if here != there:
-            is_long = isinstance(here, list)
-            differences.append(key if is_long else f"{key}: {here} here, {there} there")
+    differences = [
+        key if isinstance(here, list) else f"{key}: {here} here, {there} there"
+        for key in {**settings, **saved}
+        if (here := settings.get(key)) != (there := saved.get(key))
+    ]
     if differences:
         raise EvaluationError(
             f"The folder {folder} is of a run with other settings ({'; '.join(differences)}). Name "

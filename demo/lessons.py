@@ -136,19 +136,17 @@ def strip(lesson: Lesson, items: list[dict[str, Any]]) -> dict[str, Any]:
 def step(name: str) -> dict[str, Any]:
     """A step: the masks before a guess and after it, and the outcome of each guess."""
     lesson = LESSONS[name]
-    first, last = (
-        scene.miou(scene.mask()) for scene in map(scene_of, (lesson.before, lesson.after))
-    )
     items = [picture(lesson.before, "Before"), picture(lesson.after, "After")]
     return {
         "before": strip(lesson, [items[0], other(lesson)]),
         "after": strip(lesson, [*items, changes(lesson), other(lesson)]),
-        "outcomes": [outcome(lesson, guess, first, last) for guess in range(len(OPTIONS))],
+        "outcomes": [outcome(lesson, guess) for guess in range(len(OPTIONS))],
     }
 
 
-def outcome(lesson: Lesson, guess: int, first: float, last: float) -> dict[str, Any]:
+def outcome(lesson: Lesson, guess: int) -> dict[str, Any]:
     """The answer to a guess, with figures: the mIoU before and after."""
+    first, last = (one.miou(one.mask()) for one in map(scene_of, (lesson.before, lesson.after)))
     gain = last - first
     right = 2 if abs(gain) < HARDLY else int(gain < 0)
     is_near = guess == 2 and abs(gain) < LITTLE
@@ -167,11 +165,7 @@ def texts() -> list[dict[str, Any]]:
             "text": lesson.text,
             "question": lesson.question,
             "settings": Settings(**lesson.after).model_dump(exclude_defaults=True),
-            "isSwitch": any(
-                lesson.before[idea] != lesson.after[idea]
-                for idea in ("amf", "cs")
-                if idea in lesson.before
-            ),
+            "isSwitch": any(lesson.before[idea] != lesson.after[idea] for idea in ("amf", "cs")),
         }
         for name, lesson in LESSONS.items()
     ]

@@ -35,16 +35,15 @@ def test_sentence_names_the_class_that_changed_most() -> None:
     labels = truth.copy()
     labels[:100] = 1 - labels[:100].clip(min=0)
     worse, better = (replace(mask, labels=torch.from_numpy(array)) for array in (labels, truth))
-    before, after = ((one, current.scores(one)) for one in (worse, better))
-    first, last = before[1].iou, after[1].iou
+    first, last = (current.scores(one).iou for one in (worse, better))
     most = max(first, key=lambda c: last[c] - first[c])
     figures = [(labels != truth).mean(), first[most], last[most]]
-    text = segment.difference(names, before, after, "AMF")
+    text = segment.difference(current, worse, better, "AMF")
     assert f"the {names[most]}’s IoU rises" in text
     assert re.findall(r"[\d.]+\d", text) == [f"{100 * figure:.1f}" for figure in figures]
-    assert "IoU falls" in segment.difference(names, after, before, "AMF")
-    assert not segment.difference(names, after, after)
-    assert "would rise" in segment.difference(names, before, after, "AMF", is_on=False)
+    assert "IoU falls" in segment.difference(current, better, worse, "AMF")
+    assert not segment.difference(current, better, better)
+    assert "would rise" in segment.difference(current, worse, better, "AMF", is_on=False)
 
 
 def test_sentence_without_a_truth(tmp_path: Path) -> None:
@@ -54,8 +53,8 @@ def test_sentence_without_a_truth(tmp_path: Path) -> None:
     labels = torch.zeros_like(mask.labels)
     other = labels.clone()
     other[: len(labels) // 4] = 1
-    pair = [(replace(mask, labels=array), None) for array in (labels, other)]
-    text = segment.difference(current.words.names, *pair, "CS")
+    pair = [replace(mask, labels=array) for array in (labels, other)]
+    text = segment.difference(current, *pair, "CS")
     assert re.findall(r"[\d.]+\d|“\w+”", text) == ["25.0", "“dog”", "“grass”"]
 
 

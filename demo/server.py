@@ -56,7 +56,7 @@ logger = logging.getLogger(__name__)
 
 def make_app(login: tuple[str, str] | None = None) -> Server:
     """The application with its routes and endpoints; ``login`` is the name and password to ask."""
-    app = Server(docs_url=None, redoc_url=None, openapi_url=None)
+    app = Server()
     files = b"".join(file.read_bytes() for file in sorted(WEB.rglob("*.*")))
     web = f"web/{sha256(files).hexdigest()[:16]}"  # changed scripts get a new path
     app.mount(f"/{web}", Immutable(directory=WEB))

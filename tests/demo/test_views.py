@@ -1,7 +1,6 @@
 """What Compare, Learn and Share show, and the sentences."""
 
 import io
-import itertools
 import re
 import zipfile
 from contextlib import redirect_stdout
@@ -18,8 +17,7 @@ import gclip_core
 from demo import backbones, compare, diagram, drawing, lessons, segment, share
 from demo.answer import IN_VIEW
 from demo.backbones import get
-from demo.scene import Scene, coarser
-from demo.settings import Settings
+from demo.scene import Scene
 from gclip_core import BACKBONES, METHODS, GclipError, load_backbone
 from gclip_core.cache import BoundedCache
 from tests.demo.photos import DOG, OTHER, SMALL, USUAL, numbers, scene, small_dog
@@ -69,18 +67,6 @@ def test_blocks_of_cs() -> None:
     assert all("CS skips it" in drawn["text"] for drawn in segment.norms(elsewhere))
 
 
-def test_canvas_has_the_masks_of_the_picture() -> None:
-    """And the background's best word at each patch."""
-    current = scene(words="dog, grass", **SMALL)
-    shown = segment.canvas(current)
-    for view, mask in zip(shown["masks"], current.switched(), strict=True):
-        assert (numbers(view["mask"]) == mask.labels.numpy().astype(np.uint8)).all()
-        assert sum(view["shares"]) == pytest.approx(1)
-        names, best = view["background"]["names"], numbers(view["background"]["best"])
-        index = mask.background_map.flatten()
-        assert [names[b] for b in best] == [mask.background[i] for i in index]
-
-
 def test_sentences_of_switches() -> None:
     """Whatever is on, a sentence tells what each idea changes, or would change."""
     current = scene(backbone="built-in-damaged", **SMALL)
@@ -126,15 +112,6 @@ def test_unknown_word_without_a_mask() -> None:
     assert not any("trust" in note for note in segment.notes(known, somewhere)), "a known synonym"
 
 
-def test_coarser_grid() -> None:
-    """At most that many patches, in nearly the same shape, and no fewer than necessary."""
-    grids = ((20, 27), (84, 112), (1, 5000), (3, 400))
-    for grid, most in itertools.product(grids, (140, 560, 1100)):
-        rows, columns = coarser(grid, most)
-        assert rows * columns <= most and rows <= grid[0] and columns <= grid[1]
-        assert rows * columns > 0.5 * min(most, grid[0] * grid[1]) or 1 in (rows, columns)
-
-
 def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
     """It has the aspect of its masks; what was transparent is as it was flattened."""
     picture = Image.open(DOG).resize((120, 80)).convert("RGBA")
@@ -144,20 +121,6 @@ def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
     for side, size in ((480, (120, 80)), (60, (60, 40))):
         shown = Image.open(io.BytesIO(drawing.jpeg(photo, side)))
         assert shown.size == size and np.asarray(shown).min() > 240
-
-
-def test_colours() -> None:
-    """A word has one colour on every photo, and the strip's colours are the canvas's."""
-    current = scene(words="dog, grass", **SMALL)
-    assert current.colours == scene("flower", words="grass, dog", **SMALL).colours[::-1]
-    assert [entry["colour"] for entry in drawing.classes(current)] == list(current.colours)
-
-
-def test_norms_that_cs_leaves() -> None:
-    """A block's ratio is the same before and after CS, unless CS changes the block."""
-    for block in diagram.tower(scene(words="dog", backbone="built-in-damaged", **SMALL))["blocks"]:
-        before, after = block["peaks"]
-        assert (after < before) if block["suppressed"] else (after == before)
 
 
 @pytest.mark.parametrize("background", [False, True])
@@ -187,12 +150,6 @@ def test_strip(tmp_path: Path) -> None:
     shown = Image.open(io.BytesIO(drawing.jpeg(current.photo, 480)))
     pictures = shown, drawing.painted(current, current.mask()), drawing.over(shown, np.ones((1, 1)))
     assert all(picture.width * picture.height < 500_000 for picture in pictures)
-
-
-def test_chips() -> None:
-    """They offer no typed word."""
-    items = segment.chips(scene("flower", words="flower; petal,", refine="none"))["items"]
-    assert items and not {"flower", "petal"} & {item["word"] for item in items}
 
 
 # --- Compare -------------------------------------------------------------------------------------
@@ -280,13 +237,6 @@ def test_lessons_are_true(size: str, request: pytest.FixtureRequest) -> None:
     height, width = before.shape
     nose = int(0.58 * height), int(0.6 * width)
     assert before[nose] == 0 and after[nose] != 0 and "loses its head" in outlier.reason
-
-
-def test_lesson_opens_its_mask() -> None:
-    """Its settings are those of the step, and others have their defaults."""
-    for text, lesson in zip(lessons.texts(), lessons.LESSONS.values(), strict=True):
-        assert Settings(**text["settings"]) == Settings(**lesson.after)
-        assert text["isSwitch"] == (text["name"] in ("fusion", "suppression"))
 
 
 # --- Share ---------------------------------------------------------------------------------------

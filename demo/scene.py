@@ -8,7 +8,6 @@ import math
 from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
 import torch
@@ -50,10 +49,6 @@ NOT_SURE = 0.6
 ONE_WORD = 0.95
 """A mask shows one word nearly everywhere if it covers more of the photo."""
 LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03)
-
-LOCK = RLock()
-"""Callers hold it during long computations, so that only one runs at a time. The queue alone is not
-enough: ``warm`` does not wait in it."""
 
 
 def weigh(value: Any) -> int:
@@ -434,9 +429,7 @@ def coarser(grid: tuple[int, int], most: int) -> tuple[int, int]:
 
 def warm() -> None:
     """Computes in advance what the first visitor will see."""
-    with LOCK:
-        scene = Scene(
-            Photo.of_example(OPENING), Settings(backbone=backbones.HOST.backbone)
-        ).with_words()
-        scene.switched()
-        scene.plausible()
+    settings = Settings(backbone=backbones.HOST.backbone)
+    scene = Scene(Photo.of_example(OPENING), settings).with_words()
+    scene.switched()
+    scene.plausible()

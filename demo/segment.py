@@ -10,25 +10,25 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from demo import backbones, limits
+from demo import backbones, limits, plots
 from demo.backbones import DAMAGED
 from demo.drawing import (
     SHOWN_SIDE,
     attended,
     background_at,
     classes,
-    coloured,
     item,
     levels,
     methods_key,
-    over,
     packed,
     patches_key,
     pooled,
     url_of,
 )
-from demo.scene import LEAST_SHARE, OPENING, Scene, coarser, probabilities
+from demo.fits import probabilities
+from demo.scene import LEAST_SHARE, OPENING, Scene, coarser
 from demo.space import NOT_LENT, REASONS
+from evaluation.metric import WordScores
 from gclip_core import BACKBONES
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.numbering import block_numbers, in_words
@@ -46,32 +46,34 @@ def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
     """
     s, masks = scene.settings, tuple(pair) or scene.alternatives()
     ideas = scene.ideas if s.method == "gclip" and not pair else ()
+    scores = [scene.scores(mask) for mask in masks]
     return {
         "of": patches_key(scene),
         "methods": methods_key(scene, masks),
         "photo": scene.photo.name,
         "classes": classes(scene),
         "masks": [
-            side(scene, mask) | {"notes": [] if pair else notes(scene, mask)} for mask in masks
+            side(scene, mask, score) | {"notes": [] if pair else notes(scene, mask)}
+            for mask, score in zip(masks, scores, strict=True)
         ],
-        "switches": [] if pair else switches(scene, masks),
+        "switches": [] if pair else switches(scene, masks, scores),
         "ideas": [idea.upper() for idea in ideas],
         "idea": max(0, len(ideas) - 1),
-        "metric": metric(scene, masks[-1]),
+        "metric": metric(scene, scores[-1]),
         "grid": scene.grid,
-        "sentences": sentences(scene, masks, ideas),
+        "sentences": sentences(scene, masks, scores, ideas),
         "banner": {} if pair else banner(scene),
     }
 
 
-def side(scene: Scene, mask: Segmentation) -> dict[str, Any]:
+def side(scene: Scene, mask: Segmentation, scores: WordScores | None) -> dict[str, Any]:
     """One of the masks of a canvas."""
     labels = mask.labels.numpy()
     step = -(-max(labels.shape) // SHOWN_SIDE)
     reasons = pooled(probabilities(mask, scene.encoded.grid), scene.encoded.grid, scene.grid)
     return {
         "title": mask.method.title,
-        "score": scene.miou(mask),
+        "score": scores and scores.miou,
         "shares": [*mask.areas(), mask.no_class_area()],
         "unsure": scene.unsure(mask),
         "mask": packed(labels[::step, ::step].astype(np.uint8)),
@@ -80,17 +82,18 @@ def side(scene: Scene, mask: Segmentation) -> dict[str, Any]:
     }
 
 
-def metric(scene: Scene, mask: Segmentation) -> str:
+def metric(scene: Scene, score: WordScores | None) -> str:
     """The name of a score: that of one word, or the mean over the words that the ground truth
     has."""
-    scores, n = scene.scores(mask), len(scene.words)
-    scored = [*scores.iou] if scores else []
+    scored, n = [*score.iou] if score else [], len(scene.words)
     name = f"IoU of {scene.names[scored[0]]}" if len(scored) == 1 else "mIoU"
     some = f" of {len(scored)} of {n} words" if 1 < len(scored) < n else ""
     return f"{name}{some}"
 
 
-def switches(scene: Scene, masks: Sequence[Segmentation] = ()) -> list[dict[str, Any]]:
+def switches(
+    scene: Scene, masks: Sequence[Segmentation] = (), scores: Sequence[WordScores | None] = ()
+) -> list[dict[str, Any]]:
     """AMF and CS, whether each is idle, which means that it cannot change this mask, and what a
     press on it says: why it changes nothing or next to nothing, and where it does more."""
     if scene.settings.method != "gclip":
@@ -98,9 +101,10 @@ def switches(scene: Scene, masks: Sequence[Segmentation] = ()) -> list[dict[str,
         why = {"text": text, "action": "Back to GCLIP", "settings": {"method": "gclip"}}
         return [{"name": name, "isIdle": True, "why": why} for name in ("AMF", "CS")]
     amf, cs = dict[str, Any](), dict[str, Any]()
-    if masks and (share := differing(*masks[-2:])) < HARDLY:
+    pair = [*zip(masks, scores, strict=True)][-2:]
+    if pair and differing(*pair) < HARDLY:
         amf = {
-            "text": f"AMF hardly changes this mask ({percent(share)}).",
+            "text": f"AMF hardly changes this mask ({percent(differing(*pair))}).",
             "action": "See AMF at work",
             "settings": {"photo": OPENING},
             "opens": "swipe",
@@ -120,47 +124,59 @@ def switches(scene: Scene, masks: Sequence[Segmentation] = ()) -> list[dict[str,
     ]
 
 
-def sentences(scene: Scene, masks: Sequence[Segmentation], ideas: Sequence[str]) -> list[list[str]]:
+def sentences(
+    scene: Scene,
+    masks: Sequence[Segmentation],
+    scores: Sequence[WordScores | None],
+    ideas: Sequence[str],
+) -> list[list[str]]:
     """For each idea and each mask, what the idea changes; or how two methods differ."""
+
+    def between(before: int, after: int, idea: str = "", is_on: bool = True) -> str:
+        pair = [(masks[i], scores[i]) for i in (before, after)]
+        text = difference(scene.names, *pair, idea, is_on)
+        if idea == "AMF" and text and scene.photo.name == OPENING:
+            text += f" {CHOSEN}"
+        return text.replace(" %", "\u00a0%")
+
     if not ideas:
-        return [[difference(scene, *masks)] * 2]
+        return [[between(0, 1)] * 2]
     return [
         [
-            difference(
-                scene, masks[n & ~(1 << bit)], masks[n | 1 << bit], idea.upper(), bool(n >> bit & 1)
-            )
+            between(n & ~(1 << bit), n | 1 << bit, idea.upper(), bool(n >> bit & 1))
             for n in range(len(masks))
         ]
         for bit, idea in enumerate(ideas)
     ]
 
 
-def differing(before: Segmentation, after: Segmentation) -> float:
+Scored = tuple[Segmentation, WordScores | None]
+
+
+def differing(before: Scored, after: Scored) -> float:
     """The share of the pixels whose word differs."""
-    return float((before.labels != after.labels).double().mean())
+    return float((before[0].labels != after[0].labels).double().mean())
 
 
 def difference(
-    scene: Scene, before: Segmentation, after: Segmentation, idea: str = "", is_on: bool = True
+    names: tuple[str, ...], before: Scored, after: Scored, idea: str = "", is_on: bool = True
 ) -> str:
     """One sentence on what an idea changes, or would change, or on how two methods differ; none if
     they hardly do."""
     if (share := differing(before, after)) < HARDLY:
         return ""
-    subject = idea or after.method.title
+    subject = idea or after[0].method.title
     would, s = ("", "s") if is_on else ("would ", "")
     verb = f"{would}change{s}" if idea else "differs from GCLIP in"
-    how = ", " + moved(before.labels.numpy(), after.labels.numpy(), scene.names)
-    first, last = scene.scores(before), scene.scores(after)
+    sentence = f"{subject} {verb} {percent(share)} of the pixels"
+    first, last = before[1], after[1]
     if first and last:
         most = max(first.iou, key=lambda c: abs(last.iou[c] - first.iou[c]))
         start, end = f"{100 * first.iou[most]:.1f}", f"{100 * last.iou[most]:.1f}"
-        goes = "rise" if last.iou[most] > first.iou[most] else "fall"
+        verb = "rise" if last.iou[most] > first.iou[most] else "fall"
         if start != end:  # or there is no ground truth where pixels change
-            how = f"; the {scene.names[most]}’s IoU {would}{goes}{s} from {start} to {end} %"
-    chosen = f" {CHOSEN}" if idea == "AMF" and scene.photo.name == OPENING else ""
-    text = f"{subject} {verb} {percent(share)} of the pixels{how}.{chosen}"
-    return text.replace(" %", "\u00a0%")
+            return f"{sentence}; the {names[most]}’s IoU {would}{verb}{s} from {start} to {end} %."
+    return f"{sentence}, {moved(before[0].labels.numpy(), after[0].labels.numpy(), names)}."
 
 
 def moved(old: NDArray, new: NDArray, names: tuple[str, ...]) -> str:
@@ -222,7 +238,7 @@ def attention_strip(scene: Scene, cs: bool) -> dict[str, Any]:
     items = []
     for block in blocks:
         received = source.received(block).view(source.grid).numpy()
-        picture = over(scene.photo.picture, received)
+        picture = plots.over(scene.photo.picture, received)
         items.append(item(picture, f"Block {block + 1}", "Attention that each patch receives"))
     if items:
         items[0] |= {"heading": "Attention received"}
@@ -230,7 +246,7 @@ def attention_strip(scene: Scene, cs: bool) -> dict[str, Any]:
         matrix = scene.gclip(amf=is_on, cs=cs).matrix(source)[1:, 1:]
         matrix = F.adaptive_avg_pool2d(matrix[None], min(len(matrix), 480))[0]
         # From 1e-5 to 0.1: an equal share of the attention, about 1e-3, is in the middle.
-        picture = coloured((matrix.clamp(min=1e-5).log10() + 5).numpy(), (240, 240), 4)
+        picture = plots.coloured((matrix.clamp(min=1e-5).log10() + 5).numpy(), (240, 240), 4)
         alt = "Row: a patch; column: what it attends to, on a logarithmic scale"
         items.append(item(picture, caption, alt))
     items[-2] |= {"heading": "Rows attend to columns"}
@@ -265,8 +281,6 @@ def norms(scene: Scene) -> list[dict[str, str]]:
 
 def norms_image(scene: Scene, is_on: bool, size: tuple[float, float]) -> Image.Image:
     """The norms before and, with CS on, after it."""
-    from demo import plots  # noqa: PLC0415 - see plots.py
-
     before, after = scene.report.norms_before.numpy(), scene.report.norms_after.numpy()
     figure = plots.norms(
         before, after if is_on else before, scene.block, scene.settings.channel_threshold, size
@@ -309,10 +323,10 @@ def chips(scene: Scene) -> dict[str, Any]:
     items, replaced = [], [u for u in scene.unknown if u.nearest]
     if replaced and scene.settings.nearest:
         text = ", ".join(f"“{u.phrase}”" for u in replaced[:2])
-        items.append(item(None, f"Use {text} as typed") | {"settings": {"nearest": False}})
+        items.append(chip(f"Use {text} as typed", nearest=False))
     elif replaced:
         text = ", ".join(f"“{u.nearest}”" for u in replaced[:2])
-        items.append(item(None, f"Use {text}") | {"settings": {"nearest": True}})
+        items.append(chip(f"Use {text}", nearest=True))
     items += [item(None, f"+ {word}") | {"word": word} for word in scene.plausible()[:4]]
     return {"items": items, "note": " ".join(word_notes(scene))}
 
@@ -327,3 +341,8 @@ def word_notes(scene: Scene) -> list[str]:
     if unknown := [u.phrase for u in scene.unknown if u not in replaced]:
         sentences.append(f"This model does not know {quoted(unknown)}.")
     return [*scene.prompts.notes, *sentences]
+
+
+def chip(text: str, **settings: Any) -> dict[str, Any]:
+    """A small button: a press changes these settings."""
+    return item(None, text) | {"settings": settings}

@@ -47,9 +47,12 @@ class Windows:
         total = torch.zeros(finer * self.grid[0], finer * self.grid[1], channels)
         count = torch.zeros_like(total[..., :1])
         for (top, left), one in zip(self.corners, maps, strict=True):
-            rows, columns = slice(finer * top, None), slice(finer * left, None)
-            total[rows, columns][:height, :width] += one
-            count[rows, columns][:height, :width] += 1
+            here = (
+                slice(finer * top, finer * top + height),
+                slice(finer * left, finer * left + width),
+            )
+            total[here] += one
+            count[here] += 1
         return total / count
 
     @cached_property

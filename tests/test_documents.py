@@ -37,7 +37,6 @@ OTHERS_OPTIONS = {
     "--rm",
     "--squash",
     "--standalone",
-    "--unshallow",
 }
 MADE_BY_A_READER = {"evaluation/class_lists/mine.txt"}
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}

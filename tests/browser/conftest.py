@@ -9,24 +9,27 @@ from urllib.parse import urlencode
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, FrameLocator, Locator, Page, Request, WebError, expect
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, Request, expect
 
 from gclip_core import assets
 from tests.browser import CHROMIUM, chromium
 from tests.demo.visitor import serving
+from tests.pictures import encoded
 
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 TABS = ("Segment", "How it works", "Compare", "Learn", "Share")
-DRAWN = {
-    "segment": "#canvas[data-answers]",
-    "how": "#diagram[data-answers]",
-    "compare": "#masks button",
-    "learn": "#learn .card img",
-    "share": "#python:not(.stale)",
-}
-"""What a tab shows when it has its answer."""
 FLOWER = {"example": "flower", "words": "flower, plant"}
-WAIT = 90_000
+OPTIONS = {"has_touch": True, "reduced_motion": "reduce"}
+WAIT = 60_000
+SETTLED = """([part, before]) => document.body.dataset.phase === "idle"
+    && document.getElementById(part).dataset.answers !== before
+    && ![...document.querySelectorAll(".stale, .coming, .canvas:not([data-answers], .blank)")]
+        .some((one) => one.checkVisibility())"""
+FORGET = """() => {
+    sessionStorage.clear()
+    localStorage.clear()
+    return new Promise((done) => { indexedDB.deleteDatabase("gclip").onsuccess = () => done() })
+}"""
 
 expect.set_options(timeout=WAIT)
 
@@ -51,6 +54,12 @@ def browser() -> Iterator[Browser]:
         yield browser
 
 
+@pytest.fixture(scope="package")
+def first(browser: Browser) -> Page:
+    """The tab of each test's first visitor: in a new browser, every script is compiled again."""
+    return browser.new_context(**OPTIONS).new_page()
+
+
 Visit = Callable[..., Page]
 
 
@@ -61,31 +70,36 @@ def sent() -> list[Request]:
 
 
 @pytest.fixture
-def visitor(browser: Browser, url: str, sent: list[Request]) -> Iterator[Visit]:
+def visitor(browser: Browser, url: str, first: Page, sent: list[Request]) -> Iterator[Visit]:
     """Opens a link in a browser that knows nothing yet, and waits for the answer.
 
     An error of a script fails the test, and so does a request to another host.
     """
-    errors, hosts = list[WebError](), ["data:", "blob:"]
+    errors, hosts, free = [], ["data:", "blob:", f"{url}/"], [first]
 
     def visit(
         size: dict[str, int] = DESKTOP, at: str = url, script: str = "", **query: Any
     ) -> Page:
         if "example" in query:  # a smaller photo is faster, and the page is the same
             query = {"short_side": 160, "refine": "none"} | query
-        options = {"has_touch": True, "reduced_motion": "reduce", "viewport": size}
-        context = browsers.enter_context(browser.new_context(**options))
-        context.add_init_script(script)
-        context.on("request", lambda request: sent.append(request))
-        context.on("weberror", lambda error: errors.append(error))
+        if free and at == url and not script:
+            page = free.pop()
+            ends.callback(forget, page, url)
+        else:
+            page = ends.enter_context(browser.new_context(**OPTIONS)).new_page()
+            page.add_init_script(script)
+        for event, heard in (("request", sent), ("weberror", errors)):
+            listen = lambda one, heard=heard: heard.append(one)  # noqa: E731
+            page.context.on(event, listen)
+            ends.callback(page.context.remove_listener, event, listen)
         hosts.append(f"{at}/")
-        page = context.new_page()
+        page.set_viewport_size(size)
         page.set_default_timeout(WAIT)
         page.goto(f"{at}/?{urlencode(query)}")
         settled(page)
         return page
 
-    with ExitStack() as browsers:
+    with ExitStack() as ends:
         yield visit
     assert not [error.error for error in errors]
     joins = [request.url for request in sent if "/queue/join" in request.url]
@@ -93,46 +107,42 @@ def visitor(browser: Browser, url: str, sent: list[Request]) -> Iterator[Visit]:
     assert not [request.url for request in sent if not request.url.startswith(tuple(hosts))]
 
 
+def forget(page: Page, url: str) -> None:
+    """Makes the tab a new visitor's."""
+    for other in page.context.pages[1:]:
+        other.close()
+    page.unroute_all()
+    page.goto(f"{url}/health")
+    page.evaluate(FORGET)
+
+
 @pytest.fixture
 def flower(visitor: Visit) -> Page:
     return visitor(**FLOWER)
 
 
-def settled(page: Page) -> None:
+def settled(page: Page, part: str = "canvas", before: str | None = None) -> None:
     """Waits until the open tab shows the answer to the page's address."""
-    expect(page.locator("body")).to_have_attribute("data-phase", "idle")
-    expect(page.locator(":is(.stale, .coming):visible")).to_have_count(0)
-    tab = page.locator("body").get_attribute("data-tab") or ""
-    expect(page.locator(f"{DRAWN[tab]}, .blank").first).to_be_attached()
-
-
-def answers(page: Page, part: str = "canvas") -> Locator:
-    """The part that draws, which counts its answers in ``data-answers``."""
-    return page.locator(f"#{part}[data-answers]")
+    page.wait_for_function(SETTLED, arg=[part, before])
 
 
 def after(page: Page, act: Callable[[], Any], part: str = "canvas") -> None:
-    """Does something, and waits for its answer."""
-    before = answers(page, part).get_attribute("data-answers")
+    """Does something, and waits for its answer, which the part counts that draws it."""
+    before = page.locator(f"#{part}").get_attribute("data-answers")
     act()
-    expect(answers(page, part)).not_to_have_attribute("data-answers", before or "")
-    settled(page)
+    settled(page, part, before)
 
 
 @contextmanager
-def silent(page: Page, sent: list[Request]) -> Iterator[None]:
-    """Fails if the page sends a request meanwhile, when it has what a press may show next."""
-
-    def rest(count: int = -1) -> int:
-        while count < len(sent) or any(is_open(request) for request in sent):
-            count = len(sent)
-            page.wait_for_timeout(500)
-        return count
-
-    before = rest()
+def offline(page: Page, sent: list[Request]) -> Iterator[None]:
+    """Without the network, once the page has what a press may show next."""
+    waits = 3
+    while waits:
+        page.wait_for_timeout(100)
+        waits = 3 if any(map(is_open, sent)) else waits - 1
+    page.context.set_offline(True)
     yield
-    new = sent[before : rest()]
-    assert not [request.url for request in new if request.url.startswith("http")]
+    page.context.set_offline(False)
 
 
 def is_open(request: Request) -> bool:
@@ -188,10 +198,16 @@ def give(page: Page, data: bytes, name: str = "photo.png") -> None:
     page.locator("#photo input[type=file]").set_input_files(file)
 
 
-def picture(name: str = "dog", width: int = 240) -> Image.Image:
-    """A small copy of a photo that ships, which the page does not recognise."""
-    image = Image.open(assets.path("photos", f"{name}.jpg")).convert("RGB")
+def picture(width: int = 240) -> Image.Image:
+    """A small copy of the dog that ships, which the page does not recognise."""
+    image = Image.open(assets.path("photos", "dog.jpg")).convert("RGB")
     return image.resize((width, width * image.height // image.width))
+
+
+def own(page: Page, width: int = 240) -> str:
+    """Uploads a photo, waits for its mask, and returns its name on the server."""
+    after(page, lambda: give(page, encoded(picture(width), "PNG")))
+    return found(r"photo=(\w+)", page.url)
 
 
 def turn_to(page: Page, tab: str) -> None:

@@ -3,12 +3,14 @@
 import base64
 import io
 import re
+from functools import partial
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, Request, Route, expect
 
+from gclip_core import assets
 from tests.browser.conftest import (
     DESKTOP,
     FLOWER,
@@ -17,11 +19,11 @@ from tests.browser.conftest import (
     Visit,
     after,
     focused,
-    give,
+    found,
+    offline,
     picture,
     settled,
     share,
-    silent,
     switch,
     turn_to,
     type_words,
@@ -35,7 +37,8 @@ PLACES = """async () => {
     return [...parts].map(part => part.getBoundingClientRect().toJSON())
 }"""
 """Measure the stage and its labels, two frames after a resize."""
-DRAWN = "canvas => canvas.toDataURL()"
+RATIO = "image => image.naturalWidth / image.naturalHeight"
+DRAWN = "canvas => new Promise(requestAnimationFrame).then(() => canvas.toDataURL())"
 SHARE_DRAWN = """canvas => {
     const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
     let drawn = 0
@@ -69,7 +72,10 @@ def scores(page: Page) -> dict[str, int]:
 
 
 def test_marks(flower: Page, visitor: Visit) -> None:
-    """A place is named, moved, taken back and forgotten; a box has no word; a link has them all."""
+    """A place is named, moved, taken back and forgotten; a box has no word; a link has them all.
+
+    Only after its button is pressed, the mouse draws a box, from one corner to the other.
+    """
     dots, legend = flower.locator("#canvas .mark"), flower.locator("#canvas .legend")
     press(flower, 0.9, 0.9)
     flower.get_by_placeholder("something else").fill("rug; of mine,")
@@ -97,6 +103,18 @@ def test_marks(flower: Page, visitor: Visit) -> None:
     expect(legend).not_to_contain_text("rug")
     flower.go_back()
     expect(dots).to_have_count(1)
+    box = pad.bounding_box() or {}
+    press(flower, 0.3, 0.3)
+    flower.get_by_role("button", name="Draw a box instead").click()
+    flower.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.25 * box["height"])
+    flower.mouse.down()
+    flower.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.75 * box["height"])
+    flower.mouse.up()
+    after(flower, lambda: flower.get_by_role("button", name="plant", exact=True).click())
+    corners = r"0\.25\d*%2C0\.25\d*%2C0\.5\d*%2C0\.75\d*%2Cplant"
+    expect(flower).to_have_url(re.compile(f"marks=.*{corners}"))
+    press(flower, 0.1, 0.1)
+    expect(flower.locator("#canvas .patch")).to_be_visible()
 
 
 def test_word_that_is_shown(flower: Page) -> None:
@@ -117,23 +135,6 @@ def test_word_that_is_shown(flower: Page) -> None:
     turn_to(flower, "Share")
     expect(flower.locator("#share .note")).to_contain_text("stays in this browser")
     assert "shown" not in flower.locator("#link").input_value()
-
-
-def test_box_by_mouse(flower: Page) -> None:
-    """From one corner to the other, only after the button is pressed."""
-    box = flower.locator("#canvas .pad").bounding_box() or {}
-    press(flower, 0.3, 0.3)
-    flower.get_by_role("button", name="Draw a box instead").click()
-    flower.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.25 * box["height"])
-    flower.mouse.down()
-    flower.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.75 * box["height"])
-    flower.mouse.up()
-    after(flower, lambda: flower.get_by_role("button", name="plant", exact=True).click())
-    expect(flower).to_have_url(
-        re.compile(r"marks=0\.25\d*%2C0\.25\d*%2C0\.5\d*%2C0\.75\d*%2Cplant")
-    )
-    press(flower, 0.1, 0.1)
-    expect(flower.locator("#canvas .patch")).to_be_visible()
 
 
 def test_keys(flower: Page) -> None:
@@ -159,25 +160,6 @@ def test_keys(flower: Page) -> None:
     expect(flower).not_to_have_url(re.compile("patch="))
 
 
-def test_swipe(flower: Page) -> None:
-    """The split follows the pointer and the arrow keys, and the mask follows the split."""
-    flower.get_by_role("button", name="Swipe", exact=True).click()
-    split = flower.get_by_role("slider", name="Where the two masks meet")
-    mask = flower.locator("#canvas canvas.mask")
-    read = "canvas => new Promise(requestAnimationFrame).then(() => canvas.toDataURL())"
-    pictures = {mask.evaluate(read)}
-    width = (split.bounding_box() or {})["width"]
-    split.drag_to(split, target_position={"x": width / 10, "y": 50})
-    assert float(split.input_value()) == pytest.approx(10, abs=4)
-    pictures.add(mask.evaluate(read))
-    split.press("End")
-    expect(split).to_have_value("100")
-    pictures.add(mask.evaluate(read))
-    assert len(pictures) == 3
-    flower.get_by_role("button", name="Swipe", exact=True).click()
-    expect(split).to_be_hidden()
-
-
 def test_alone(flower: Page) -> None:
     """A press on a word shows it alone; its cut-out is the photo inside the mask, without empty
     margins. A pinned patch selects its word to cut out."""
@@ -192,10 +174,8 @@ def test_alone(flower: Page) -> None:
     image = Image.open(io.BytesIO(download.value.path().read_bytes()))
     alpha = image.getchannel("A")
     assert alpha.getbbox() == (0, 0, *image.size)
-    pixels = flower.locator("#canvas img").evaluate(
-        "({naturalWidth: w, naturalHeight: h}) => w * h"
-    )
-    opaque = sum(alpha.histogram()[128:]) / pixels
+    photo = Image.open(assets.path("photos", "flower.jpg"))
+    opaque = sum(alpha.histogram()[128:]) / (photo.width * photo.height)
     assert 100 * opaque == pytest.approx(share(flower, "flower"), abs=2)
     flower.locator("#canvas .pad").click(position={"x": 5, "y": 5})  # while it says “✓”
     expect(flower.locator("#canvas .cut")).to_have_text("Cut out plant")
@@ -210,29 +190,27 @@ def test_touch(visitor: Visit) -> None:
     assert sum(scores(phone).values()) == 100
     phone.get_by_role("button", name="Release this patch").tap()
     expect(phone.locator("#canvas .why")).to_be_hidden()
-    pad.tap(position=place)
-    expect(phone.locator("#canvas .why")).to_be_visible()
-    pad.tap(position=place)
-    expect(phone.locator("#canvas .why")).to_be_hidden()
+    for is_pinned in (True, False):
+        pad.tap(position=place)
+        expect(phone.locator("#canvas .why")).to_be_visible(visible=is_pinned)
     turn_to(phone, "How it works")
     mean = phone.locator("#diagram .mean canvas").first
-    before = mean.evaluate("canvas => canvas.toDataURL()")
+    before = mean.evaluate(DRAWN)
     phone.locator("#diagram .cut").tap(position={"x": 12, "y": 12})
-    assert mean.evaluate("canvas => canvas.toDataURL()") != before
+    assert mean.evaluate(DRAWN) != before
 
 
 def test_switches(flower: Page) -> None:
     """A press shows the other mask and changes the setting, even after five quick presses. Swipe
-    shows both masks, Changes the pixels that differ."""
+    shows both masks, on both sides of a split that follows the pointer and the keys; Changes shows
+    the pixels that differ, and Photo hides the mask until the next press."""
     amf, mask = switch(flower, "AMF"), flower.locator("#canvas canvas.mask")
     expect(amf).to_have_attribute("aria-checked", "true")
     expect(switch(flower, "CS")).to_be_disabled()
-    note = flower.locator("#canvas .idle")
-    expect(note).to_be_hidden()
-    switch(flower, "CS").click(force=True)
-    expect(note).to_contain_text("no outlier channel")
-    switch(flower, "CS").click(force=True)
-    expect(note).to_be_hidden()
+    note = flower.get_by_text("no outlier channel")
+    for is_said in (True, False):
+        switch(flower, "CS").click(force=True)
+        expect(note).to_be_visible(visible=is_said)
     fused, before = mask.evaluate(DRAWN), share(flower, "plant")
     for _ in range(5):
         amf.click()
@@ -246,14 +224,27 @@ def test_switches(flower: Page) -> None:
     flower.get_by_role("button", name="Swipe", exact=True).click()
     expect(flower.locator("#canvas .chip")).to_contain_text(["Without AMF", "With AMF"])
     expect(flower.locator("#canvas .entry b").nth(1)).to_have_text(f"{alone} → {before} %")
+    split = flower.get_by_role("slider", name="Where the two masks meet")
+    pictures = {mask.evaluate(DRAWN)}
+    width = (split.bounding_box() or {})["width"]
+    split.drag_to(split, target_position={"x": width / 10, "y": 50})
+    assert float(split.input_value()) == pytest.approx(10, abs=4)
+    pictures.add(mask.evaluate(DRAWN))
+    split.press("End")
+    expect(split).to_have_value("100")
+    assert len(pictures | {mask.evaluate(DRAWN)}) == 3
     flower.get_by_role("button", name="Changes", exact=True).click()
     expect(flower.locator("#canvas")).to_have_attribute("data-mode", "changes")
     opaque = mask.evaluate(SHARE_DRAWN)
-    changed = (
-        flower.locator("#canvas .sentence").inner_text().split("changes ")[1].split("\u00a0%")[0]
-    )
+    changed = found(r"changes ([\d.]+)\s%", flower.locator("#canvas .sentence").inner_text())
     assert 100 * opaque == pytest.approx(float(changed), abs=2)
     flower.get_by_role("button", name="Changes", exact=True).click()
+    expect(split).to_be_hidden()
+    photo = flower.get_by_role("button", name="Photo", exact=True)
+    photo.click()
+    expect(mask).to_have_css("opacity", "0")
+    photo.press("Enter")
+    expect(mask).to_have_css("opacity", "1")
     after(flower, lambda: flower.get_by_role("checkbox", name="Background").uncheck())
     assert share(flower, "background") == 0
 
@@ -282,11 +273,11 @@ def test_photo_that_amf_changes(visitor: Visit) -> None:
 
 def test_no_request(visitor: Visit, sent: list[Request]) -> None:
     """The page has what it shows: switches, comparisons, opacity, a word, a patch, and a tab that
-    was open before need no request."""
+    was open before need no network."""
     page = visitor(**FLOWER, backbone="built-in-damaged")
     for tab in (*TABS, "How it works"):
         turn_to(page, tab)
-    with silent(page, sent):
+    with offline(page, sent):
         for idea in ("AMF", "CS", "AMF"):
             after(page, switch(page, idea, "diagram").click, "diagram")
         page.locator("#diagram .cut").click(position={"x": 12, "y": 12})
@@ -306,18 +297,9 @@ def test_no_request(visitor: Visit, sent: list[Request]) -> None:
         assert scores(page)
 
 
-def test_photo_alone(flower: Page) -> None:
-    """After a press the photo is shown without its mask, until the next one."""
-    photo = flower.get_by_role("button", name="Photo", exact=True)
-    mask = flower.locator("#canvas .mask")
-    photo.click()
-    expect(mask).to_have_css("opacity", "0")
-    photo.press("Enter")
-    expect(mask).to_have_css("opacity", "1")
-
-
 def test_background_has_words(flower: Page) -> None:
-    """A press says what the background is there; another press makes it a word."""
+    """A press says what the background is there; another press makes it a word. Words without
+    pixels are named in one line, and a background without any is left out."""
     after(flower, lambda: type_words(flower, "flower"))
     press(flower, 0.02, 0.02)
     add = flower.locator("#canvas .why .add")
@@ -327,36 +309,9 @@ def test_background_has_words(flower: Page) -> None:
     expect(words(flower)).to_have_value(f"flower, {word}")
     assert share(flower, word) > 0
     expect(flower).not_to_have_url(re.compile("patch="))  # new words release it
-
-
-def test_many_words(flower: Page) -> None:
-    """Words without pixels are named in one line, and a background without any is left out."""
     after(flower, lambda: type_words(flower, "flower, plant, fork, zebra, airplane"))
     expect(flower.locator("#canvas .entry:visible")).to_have_count(2)
     expect(flower.locator("#canvas .absent")).to_have_text("Not found: fork, zebra, airplane")
-
-
-def test_nothing_found(visitor: Visit) -> None:
-    """A message over the photo says so, beside the way back from the damaged copy."""
-    page = visitor(example="flower", words="bus", backbone="built-in-damaged")
-    banner = page.locator("#canvas .banner")
-    expect(banner).to_contain_text("None of these words was found in this photo. Simulation:")
-    expect(banner.get_by_role("button")).to_have_text("Back to the undamaged model")
-    expect(page.locator("#canvas .cut")).to_be_hidden()
-
-
-def test_labels(visitor: Visit) -> None:
-    """Labels lie inside the picture and do not overlap, however many there are."""
-    page = visitor(example="jockey", words=MANY)
-    for size in (DESKTOP, PHONE):
-        page.set_viewport_size(size)
-        expect(page.locator("html")).to_have_js_property("clientWidth", size["width"])
-        frame, *labels = page.evaluate(PLACES)
-        assert len(labels) >= 3
-        for i, label in enumerate(labels):
-            assert frame["left"] <= label["left"] <= label["right"] <= frame["right"] + 1
-            assert frame["top"] <= label["top"] <= label["bottom"] <= frame["bottom"] + 1
-            assert not any(overlap(label, other) for other in labels[:i])
 
 
 def overlap(a: dict[str, float], b: dict[str, float]) -> bool:
@@ -367,8 +322,20 @@ def overlap(a: dict[str, float], b: dict[str, float]) -> bool:
 
 def test_mouse(visitor: Visit) -> None:
     """Hovering shows what a patch attends to; a press adds its words, which add up and belong to
-    the mask that is shown, whose sentence is announced; Escape releases it."""
+    the mask that is shown, whose sentence is announced; Escape releases it.
+
+    Labels lie inside the picture and do not overlap, however many there are.
+    """
     page = visitor(example="jockey", words=MANY)
+    for size in (PHONE, DESKTOP):
+        page.set_viewport_size(size)
+        expect(page.locator("html")).to_have_js_property("clientWidth", size["width"])
+        frame, *labels = page.evaluate(PLACES)
+        assert len(labels) >= 3
+        for i, label in enumerate(labels):
+            assert frame["left"] <= label["left"] <= label["right"] <= frame["right"] + 1
+            assert frame["top"] <= label["top"] <= label["bottom"] <= frame["bottom"] + 1
+            assert not any(overlap(label, other) for other in labels[:i])
     stage, why = page.locator("#canvas .stage"), page.locator("#canvas .why")
     page.locator("#canvas .pad").hover()
     expect(stage).to_contain_class("looking")
@@ -396,17 +363,16 @@ def test_mouse(visitor: Visit) -> None:
     expect(stage).not_to_contain_class("looking")
 
 
-@pytest.mark.parametrize("kind", ["drop", "paste", "choose"])
-def test_own_photo(flower: Page, kind: str) -> None:
-    """A photo that is dropped, pasted or chosen gets a mask of the typed words, upright even if the
+def test_own_photo(flower: Page) -> None:
+    """A photo that is dropped or pasted gets a mask of the typed words, upright even if the
     camera was turned."""
-    image = picture()
-    data = encoded(image, "JPEG", exif=turned(6))
-    bring = [kind, base64.b64encode(data).decode()]
-    after(flower, lambda: give(flower, data) if kind == "choose" else flower.evaluate(BRING, bring))
-    box = flower.locator("#canvas .stage").bounding_box() or {}
-    shown = flower.locator("#canvas img").evaluate("one => one.naturalWidth / one.naturalHeight")
-    for ratio in (box["width"] / box["height"], shown):
-        assert ratio == pytest.approx(image.height / image.width, rel=0.02)
+    for kind, width in (("drop", 200), ("paste", 240)):
+        image = picture(width)
+        file = base64.b64encode(encoded(image, "JPEG", exif=turned(6))).decode()
+        after(flower, partial(flower.evaluate, BRING, [kind, file]))
+        box = flower.locator("#canvas .stage").bounding_box() or {}
+        shown = flower.locator("#canvas img").evaluate(RATIO)
+        for ratio in (box["width"] / box["height"], shown):
+            assert ratio == pytest.approx(image.height / image.width, rel=0.02)
     after(flower, lambda: type_words(flower, "grass, dog, sky"))
     assert share(flower, "dog") > 5

@@ -2,11 +2,8 @@
 ask for a password, or have no TLS."""
 
 import re
-import socket
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from io import BytesIO
-from socketserver import BaseRequestHandler, ThreadingTCPServer
-from threading import Thread
 
 import httpx
 import pytest
@@ -22,11 +19,11 @@ from tests.browser.conftest import (
     WAIT,
     Visit,
     after,
-    answers,
     focused,
     found,
     give,
     legend,
+    own,
     picture,
     settled,
     turn_to,
@@ -88,7 +85,7 @@ def test_compare(flower: Page) -> None:
     masks = flower.locator("#masks button")
     expect(flower.get_by_role("row")).to_have_count(1 + masks.count())
     masks.nth(1).click()
-    expect(answers(flower, "large")).to_be_in_viewport()
+    expect(flower.locator("#large")).to_be_in_viewport()
     expect(flower.locator("#large .split")).to_be_visible()
     expect(masks.nth(1)).to_have_attribute("aria-pressed", "true")
     gclip = flower.locator("#large .views button").first
@@ -127,37 +124,33 @@ def test_words(flower: Page) -> None:
     expect(legend(flower)).to_have_text(["cat", "wall", "background"])
 
 
-@pytest.mark.parametrize(
-    ("data", "name", "why"),
-    [
-        (b"no picture", "<img src=x onerror=document.title=1>.png", "image"),
-        (png_bomb(30_000, 30_000), "bomb.png", "pixels"),
-        (b"ftypheic", "IMG_1.HEIC", "Export the photo as JPEG"),
-    ],
-)
-def test_refused_photo(flower: Page, data: bytes, name: str, why: str) -> None:
+REFUSED = {
+    "<img src=x onerror=document.title=1>.png": (b"no picture", "image"),
+    "bomb.png": (png_bomb(30_000, 30_000), "pixels"),
+    "IMG_1.HEIC": (b"ftypheic", "Export the photo as JPEG"),
+}
+
+
+def test_refused(flower: Page) -> None:
     """A file that cannot be read leaves photo, words and mask as they are, and a sentence says why,
-    until the next photo."""
+    until the next photo. 201 classes stay in the box; fewer words work."""
     before, alert = legend(flower).all_inner_texts(), flower.locator("#photo").get_by_role("alert")
-    give(flower, data, name)
-    expect(alert).to_contain_text(why)
-    settled(flower)
-    expect(legend(flower)).to_have_text(before)
-    expect(flower.locator("#canvas img")).to_have_attribute("src", "photos/flower")
+    for name, (data, why) in REFUSED.items():
+        give(flower, data, name)
+        expect(alert).to_contain_text(why)
+        settled(flower)
+        expect(legend(flower)).to_have_text(before)
+        expect(flower.locator("#canvas img")).to_have_attribute("src", "photos/flower")
     assert flower.title() == "GCLIP"
-    after(flower, flower.locator("#samples button").nth(1).click)
-    expect(alert).to_be_hidden()
-
-
-def test_too_many_words(flower: Page) -> None:
-    """201 classes get a message and stay in the box; fewer words work."""
-    many, before = ", ".join(f"word {i}" for i in range(201)), legend(flower).all_inner_texts()
+    many = ", ".join(f"word {i}" for i in range(201))
     type_words(flower, many)
     expect(flower.locator("#toast")).to_contain_text("200 classes")
     expect(words(flower)).to_have_value(many)
     expect(legend(flower)).to_have_text(before)
     after(flower, lambda: type_words(flower, "flower"))
     expect(legend(flower)).to_have_text(["flower", "background"])
+    after(flower, flower.locator("#samples button").nth(1).click)
+    expect(alert).to_be_hidden()
 
 
 def test_photo_on_its_way(flower: Page) -> None:
@@ -198,8 +191,7 @@ def test_photo_on_its_way(flower: Page) -> None:
 
 def test_forget(flower: Page) -> None:
     """“Forget my photos” takes them from the browser, the address and the server."""
-    after(flower, lambda: give(flower, encoded(picture(), "PNG")))
-    name = found(r"photo=(\w+)", flower.url)
+    name = own(flower)
     flower.locator("#canvas .pad").click(position={"x": 40, "y": 40})
     after(flower, flower.get_by_role("button", name="none of these").click)
     turn_to(flower, "Share")
@@ -215,7 +207,7 @@ def test_forget(flower: Page) -> None:
 def test_no_storage(visitor: Visit) -> None:
     """Where the browser stores nothing, a photo is kept until the page is closed, which is said."""
     page = visitor(script=NO_STORAGE, **FLOWER)
-    after(page, lambda: give(page, encoded(picture(), "PNG")))
+    own(page)
     expect(page.locator("#toast")).to_contain_text("stores nothing")
     after(page, page.locator("#samples button").first.click)
     after(page, page.go_back)
@@ -226,81 +218,45 @@ def test_no_storage(visitor: Visit) -> None:
 # --- servers --------------------------------------------------------------------------------------
 
 
-def uploads(sent: list[Request]) -> int:
-    return sum(request.method == "POST" and request.url.endswith("/photos") for request in sent)
+def test_photo_is_sent_again(flower: Page, url: str, sent: list[Request]) -> None:
+    """An open page goes on when the server has dropped its photo for others."""
+    own(flower)
+    other = encoded(picture(width=8), "PNG")
+    with httpx.Client(base_url=url) as stranger:
+        for number in range(MAX_OF_ADDRESS):
+            stranger.post("/photos", content=other + number.to_bytes(2)).raise_for_status()
+    goes_on(flower, sent)
 
 
-class Relay(ThreadingTCPServer):
-    """One address in front of servers: connections go to the one at ``port``."""
-
-    daemon_threads = True
-
-    def __init__(self, port: int) -> None:
-        super().__init__(("127.0.0.1", 0), Connection)
-        self.port, self.wires = port, list[socket.socket]()
-        Thread(target=self.serve_forever, daemon=True).start()
-
-    def move(self, port: int) -> None:
-        """Sends visitors to another server from now on."""
-        self.port = port
-        for wire in self.wires:
-            with suppress(OSError):
-                wire.shutdown(socket.SHUT_RDWR)
+@pytest.mark.long
+def test_killed(visitor: Visit, sent: list[Request]) -> None:
+    """An open page goes on when another server has taken the place of its own."""
+    with serving("--quiet") as server:
+        page = visitor(at=server.url, **FLOWER)
+        own(page)
+    type_words(page, "dog, sky")
+    expect(page.locator("#toast")).to_contain_text("does not respond")
+    with serving("--quiet", port=server.port):
+        goes_on(page, sent)
 
 
-class Connection(BaseRequestHandler):
-    server: Relay
-
-    def handle(self) -> None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.server.port)) as there:
-            self.server.wires.append(there)
-            Thread(target=forward, args=(self.request, there), daemon=True).start()
-            forward(there, self.request)
-
-
-def forward(source: socket.socket, target: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(2**16):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-
-
-@pytest.mark.parametrize("change", ["full", "killed", "moved"])
-def test_photo_is_sent_again(change: str, visitor: Visit, sent: list[Request]) -> None:
-    """An open page goes on with its photo, words and tab when the server has dropped the photo for
-    others, was killed and started again, or another server has taken its place."""
-    with ExitStack() as servers:
-        server = servers.enter_context(serving("--quiet"))
-        relay = servers.enter_context(Relay(server.port))
-        servers.callback(relay.shutdown)
-        page = visitor(at=f"http://127.0.0.1:{relay.server_address[1]}", **FLOWER)
-        after(page, lambda: give(page, encoded(picture(), "PNG")))
-        after(page, lambda: type_words(page, "dog, grass, sky"))
-        if change == "full":
-            other = encoded(picture(width=8), "PNG")
-            for number in range(MAX_OF_ADDRESS):
-                httpx.post(f"{server.url}/photos", content=other + number.to_bytes(2))
-        if change == "killed":
-            server.process.kill()
-            type_words(page, "dog, grass")
-            expect(page.locator("#toast")).to_contain_text("does not respond")
-        if change != "full":
-            relay.move(servers.enter_context(serving("--quiet")).port)
-        type_words(page, "dog, grass")
-        settled(page)
-        expect(legend(page)).to_have_text(["dog", "grass", "background"])
-        turn_to(page, "How it works")
-        expect(page.locator("#canvas img")).to_have_attribute("src", re.compile("^blob:"))
-        page.reload()
-        settled(page)
-        assert "tab=how" in page.url and uploads(sent) == 2
+def goes_on(page: Page, sent: list[Request]) -> None:
+    """The page sends its photo again, once, and keeps the words and the tab."""
+    after(page, lambda: type_words(page, "grass, dog"))
+    expect(legend(page)).to_have_text(["grass", "dog", "background"])
+    turn_to(page, "How it works")
+    expect(page.locator("#canvas img")).to_have_attribute("src", re.compile("^blob:"))
+    page.reload()
+    settled(page)
+    uploads = [one for one in sent if one.method == "POST" and one.url.endswith("/photos")]
+    assert "tab=how" in page.url and len(uploads) == 2
 
 
 def test_plain_http(visitor: Visit, url: str) -> None:
     """The page works where a browser offers no secure context: upload, tabs, files, the link."""
     page = visitor(at=url.replace("127.0.0.1", PLAIN_HTTP), **FLOWER)
     assert page.evaluate("[isSecureContext, !!crypto.subtle, !!navigator.clipboard]") == [False] * 3
-    after(page, lambda: give(page, encoded(picture(), "PNG")))
+    own(page)
     for tab in TABS:
         turn_to(page, tab)
     page.get_by_role("button", name="Copy the link").click()
@@ -317,6 +273,7 @@ def open_at(browser: Browser, url: str) -> Page:
     return page
 
 
+@pytest.mark.long
 def test_login(browser: Browser) -> None:
     """With ``--auth``, the page asks for name and password, and then works."""
     with serving("--quiet", "--auth", "ann:secret") as server:
@@ -329,7 +286,7 @@ def test_login(browser: Browser) -> None:
             if password == "wrong":
                 expect(page.get_by_role("alert")).to_contain_text("Try again")
         settled(page)
-        after(page, lambda: give(page, encoded(picture(), "PNG")))
+        own(page)
         expect(legend(page).first).to_have_text("dog")
         page.close()
 

@@ -88,10 +88,10 @@ class Server:
 
 @contextlib.contextmanager
 def serving(
-    *arguments: str, program: Sequence[str] = (APP,), **environment: str
+    *arguments: str, program: Sequence[str] = (APP,), port: int = 0, **environment: str
 ) -> Iterator[Server]:
     """A running page without downloads, which is stopped whatever happens."""
-    port, offline = free_port(), {"HF_HUB_OFFLINE": "1"}
+    port, offline = port or free_port(), {"HF_HUB_OFFLINE": "1"}
     with tempfile.TemporaryDirectory() as folder, Path(folder, "server.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, *program, "--port", str(port), "--no-downloads", *arguments],
@@ -133,6 +133,8 @@ class Visitor:
     def uploaded(self, data: bytes) -> str:
         """Sends a photo and returns its name on the server."""
         response = self.upload(data)
+        if response.status_code in (429, 503):
+            raise BusyError(response.text)
         if response.status_code != 200:
             raise FailedError(response.json()["error"])
         return response.json()["photo"]
@@ -152,16 +154,18 @@ class Visitor:
 
     def call(self, endpoint: str, *data: Any) -> Iterator[list[Any]]:
         """Joins the queue as a browser does; yields what each message says of the outputs."""
-        joined = self.web.post(JOIN, json=self.body(endpoint, *data))
-        if joined.status_code != 200:
-            raise FailedError(joined.text[:300])
+        name = self.join(endpoint, *data)
         values = list[Any]()
         for message in self.messages():
-            if message.get("event_id") != joined.json()["event_id"]:
+            if message.get("event_id") != name:
                 continue
             if message["msg"] == "process_generating" and message["success"]:
                 new = message["output"]["data"]
-                values = [apply_diff(*pair) for pair in zip(values, new, strict=False)] or new
+                values = (
+                    [apply_diff(old, edits) for old, edits in zip(values, new, strict=True)]
+                    if values
+                    else new
+                )
                 yield values
             if message["msg"] == "process_completed":
                 if not message["success"]:
@@ -170,6 +174,15 @@ class Visitor:
                     yield message["output"]["data"]
                 return
         raise FailedError("the stream ended before the answer")
+
+    def join(self, endpoint: str, *data: Any) -> str:
+        """Sends a request without reading its answer; returns its name in the queue."""
+        joined = self.web.post(JOIN, json=self.body(endpoint, *data))
+        if joined.status_code in (429, 503):
+            raise BusyError(joined.text)
+        if joined.status_code != 200:
+            raise FailedError(joined.text[:300])
+        return joined.json()["event_id"]
 
     def body(self, endpoint: str, *data: Any) -> dict[str, Any]:
         index, event = self.endpoints[endpoint], {"event_data": None}
@@ -187,12 +200,16 @@ class Visitor:
     def file(self, data: bytes, name: str = "picture.png") -> dict[str, Any]:
         """Uploads a file as Gradio's clients do, and returns it as an argument of an endpoint."""
         response = self.web.post(UPLOAD, files={"files": (name, data)})
+        if response.status_code in (429, 503):
+            raise BusyError(response.text)
         response.raise_for_status()
         return {"path": response.json()[0]} | FILE
 
     def program(self, endpoint: str, *values: Any) -> Any:
         """Calls an endpoint of the API as a program does."""
         joined = self.web.post(f"{API}/call/{endpoint}", json={"data": values})
+        if joined.status_code in (429, 503):
+            raise BusyError(joined.text)
         if joined.status_code != 200:
             raise FailedError(joined.text)
         stream = self.web.get(f"{API}/call/{endpoint}/{joined.json()['event_id']}").text

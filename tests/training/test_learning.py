@@ -67,6 +67,7 @@ def run(*arguments: object) -> int:
     return command.main([*map(str, arguments), "--threads", "1"])
 
 
+@pytest.mark.long
 def test_fold(
     data: Path, opened: Data, work: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ OTHERS_OPTIONS = {
     "--rm",
     "--squash",
     "--standalone",
+    "--unshallow",
 }
 MADE_BY_A_READER = {"evaluation/class_lists/mine.txt"}
 COLOURS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}

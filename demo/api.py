@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, ValidationError, validate_call
 from demo import backbones
 from demo.answer import REFUSALS, sentence
 from demo.limits import TURNS, address_of
-from demo.scene import LOCK, Scene
+from demo.scene import Scene
 from demo.settings import explain
 from demo.share import mask_png
 from demo.store import STORE
@@ -24,7 +24,6 @@ from gclip_core import BACKBONES, GclipError, __version__
 from gclip_core.methods import ABLATION
 from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.relatives import METHODS
-from gclip_core.result import Segmentation
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             named = dict(zip(signature(function).parameters, (request, *values), strict=True))
             async with TURNS.turn(*visitor(request)):
-                return await asyncio.to_thread(alone, checked, **named)  # errors name them
+                return await asyncio.to_thread(checked, **named)  # errors name them
         except ValidationError as error:
             raise gr.Error(explain(error, {}), print_exception=False) from error
         except REFUSALS as error:
@@ -55,12 +54,6 @@ def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
 def visitor(request: gr.Request) -> tuple[str, str]:
     """The session of a request, and the address that it comes from."""
     return request.session_hash or "", address_of(request.client.host if request.client else "")
-
-
-def alone(function: Callable[..., Any], *values: Any, **named: Any) -> Any:
-    """Calls a function while nothing else computes; ``scene.warm`` does not wait for turns."""
-    with LOCK:
-        return function(*values, **named)
 
 
 def segment(
@@ -106,20 +99,14 @@ def segment(
         refine=refine,
         marks=marks,
     )
-    mask = scene.mask()
-    _, address = visitor(request)
+    mask, (_, address) = scene.mask(), visitor(request)
     file = STORE.path(STORE.add(mask_png(mask, scene.colours), address, "mask.png"))
-    return FileData(path=str(file)), mask.to_dict() | facts(scene, mask)
-
-
-def facts(scene: Scene, mask: Segmentation) -> dict[str, Any]:
-    """The model, the score of an example, and why CS is off where it is off in GCLIP."""
-    of_cs = scene.report if scene.settings.method == "gclip" and scene.settings.cs else mask.report
-    backbone = scene.segmenter.backbone
-    return {
-        "backbone": backbone.title,
-        "weights": backbone.digest,
-        "cs_reason": of_cs.suppressed.reason,
+    # Why CS is off where it is off in GCLIP.
+    report = scene.report if scene.settings.method == "gclip" and cs else mask.report
+    return FileData(path=str(file)), mask.to_dict() | {
+        "backbone": scene.segmenter.backbone.title,
+        "weights": scene.segmenter.backbone.digest,
+        "cs_reason": report.suppressed.reason,
         "miou": scene.miou(mask),
     }
 

@@ -2,18 +2,13 @@
 
 from typing import Any
 
-from matplotlib.figure import Figure
-from matplotlib.patches import Patch
-
 from demo.drawing import classes, item, painted
-from demo.plots import save, styled
 from demo.scene import LEAST_SHARE, Scene
 from demo.segment import canvas
 from gclip_core import BACKBONES
 from gclip_core.result import Segmentation, percent
 
 COLUMNS = ("Method", "mIoU, %", "Attention compares", "Paper")
-COLUMNS_OF_FIGURE = 4
 
 
 def table(scene: Scene) -> dict[str, Any]:
@@ -105,35 +100,6 @@ def caveat(scene: Scene) -> str:
         return ""
     text = "This small model was trained on masks, so these are not the papers’ results."
     return f"{text} In this copy of it, one channel is damaged." if entry.defect else text
-
-
-def figure(scene: Scene) -> bytes:
-    """All masks with their names and scores as one PNG, for a paper or a slide."""
-    columns, rows = COLUMNS_OF_FIGURE, -(-(1 + len(scene.compared)) // COLUMNS_OF_FIGURE)
-    width, height = scene.photo.picture.size
-    size = 9, rows * (9 / columns * height / width + 0.3) + 0.3
-    with styled():  # also takes words with $ as they are
-        drawn = Figure(figsize=size, dpi=200, layout="constrained")
-        places = drawn.subplots(rows, columns, squeeze=False).flat
-        photo = next(places)
-        photo.imshow(scene.photo.picture)
-        photo.set_title("Photo", fontsize=8)
-        for place, (mask, miou) in zip(places, scene.compared.values(), strict=False):
-            place.imshow(painted(scene, mask, 720))
-            weight = "bold" if mask.method == scene.ours else "normal"
-            title = titled(scene, mask, miou).replace("\n", " · ")
-            place.set_title(title, fontsize=8, fontweight=weight)
-        for place in drawn.axes:
-            place.set_axis_off()
-        handles = [
-            Patch(facecolor=entry["colour"] or "none", edgecolor="grey", label=entry["name"])
-            for entry in legend(scene)
-        ]
-        drawn.legend(
-            handles=handles, loc="outside upper center", ncols=8, fontsize=8, frameon=False
-        )
-        drawn.supxlabel(caveat(scene), fontsize=7)
-        return save(drawn, "png")
 
 
 def titled(scene: Scene, mask: Segmentation, miou: float | None) -> str:

@@ -18,8 +18,7 @@ from demo.drawing import (
     pooled,
     url_of,
 )
-from demo.fits import class_logits
-from demo.scene import Scene, coarser
+from demo.scene import Scene, class_logits, coarser
 from demo.segment import norms_image, switches
 from gclip_core import cs, inspection
 from gclip_core.attention import ATTENTIONS

@@ -16,12 +16,16 @@ from PIL import Image
 from PIL.ImageColor import getrgb
 from torch import Tensor
 
-from demo import plots
 from demo.scene import Photo, Scene
 from gclip_core.pixels import palette
 from gclip_core.result import Segmentation
 
 BLACK, WHITE = "#000000", "#ffffff"
+RAMP = (0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)
+HEAT = np.stack(
+    [np.interp(np.linspace(0, 4, 256), range(5), channel) for channel in np.transpose(RAMP)], 1
+).astype(np.uint8)
+"""The colours (256, 3) of attention, from black through red to yellow, as in shared.js."""
 ATTENTION_LEVELS = 16
 """Brightness levels of attention: more would hardly be visible and cost bytes."""
 SHOWN_SIDE = 1280
@@ -102,10 +106,31 @@ def ink_on(colour: str) -> str:
     return BLACK if luminance > 0.179 else WHITE  # √(1.05 · 0.05) - 0.05
 
 
+def coloured(values: np.ndarray, size: tuple[int, int], top: float = 0) -> Image.Image:
+    """A map in the colours of HEAT from 0 to ``top`` (default: its maximum), scaled to ``size``
+    (w, h)."""
+    scaled = 255 * np.clip(values / max(top or values.max(), 1e-9), 0, 1)
+    picture = Image.fromarray(HEAT[scaled.astype(np.uint8)])
+    return picture.resize(size, Image.NEAREST if picture.width < size[0] else Image.BOX)
+
+
+def small(size: tuple[int, int], width: int) -> tuple[int, int]:
+    """A size (w, h) scaled to a width; less for tall pictures, so that none needs much memory."""
+    scale = min(width / size[0], 4 * width / size[1])
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def over(picture: Image.Image, values: np.ndarray, width: int = 320) -> Image.Image:
+    """A map of patches over the picture in grey."""
+    size = small(picture.size, width)
+    grey = picture.convert("L").resize(size).convert("RGB")
+    return Image.blend(grey, coloured(values, size), 0.72)
+
+
 def painted(scene: Scene, mask: Segmentation, width: int = 320) -> Image.Image:
     """A mask over the photo, small."""
     picture = scene.photo.picture
-    picture = picture.resize(plots.small(picture.size, width))
+    picture = picture.resize(small(picture.size, width))
     return palette.painted(picture, mask.labels.numpy(), scene.colours)
 
 

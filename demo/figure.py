@@ -1,6 +1,4 @@
-"""One figure of a result, which ``plots.save`` writes: the photo, the masks before and after, the
-attention of the fused blocks, the last block's attention matrix, and the norms before and after CS.
-"""
+"""Figures, which ``plots.save`` writes: one of a result, and one of all methods' masks."""
 
 import math
 from collections.abc import Sequence
@@ -14,6 +12,8 @@ from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from PIL import Image
 
+from demo import compare
+from demo.drawing import painted
 from demo.plots import ORANGE, SOFT, draw_norms, styled
 from demo.scene import Scene
 from gclip_core.cs import Suppression
@@ -21,6 +21,7 @@ from gclip_core.pixels import palette
 from gclip_core.pixels.refine import REFINEMENTS
 from gclip_core.result import MethodReport, Segmentation, percent
 
+COLUMNS = 4  # of the figure of all methods
 WIDTH = 7.2
 """In inches: the text width of a page with two columns."""
 HEAT = LinearSegmentedColormap.from_list("heat", ["#fff7ec", "#fdbb6b", "#e0701b", "#8c2d04"])
@@ -32,7 +33,9 @@ MAX_MAPS = 4
 
 
 def draw(scene: Scene) -> Figure:
-    """The figure of a scene; the mask before is that without the last idea, or GCLIP's."""
+    """A result: the photo, the masks before and after, the attention of the fused blocks, the last
+    block's matrix, and the norms before and after CS. The mask before is that without the last
+    idea, or GCLIP's."""
     result, picture = scene.mask(), scene.photo.picture
     off = {scene.ideas[-1]: False} if scene.settings.method == "gclip" else {}
     without = scene.gclip(**off)
@@ -47,7 +50,7 @@ def draw(scene: Scene) -> Figure:
     details = scene.segmenter.backbone.title, result.method.title, size, edges
     photo = picture.copy()
     photo.thumbnail((1000, 1000), Image.Resampling.LANCZOS)
-    painted = [palette.painted(photo, mask.labels.numpy(), scene.colours) for mask in masks]
+    shown = [palette.painted(photo, mask.labels.numpy(), scene.colours) for mask in masks]
     aspect = min(4.5, max(0.4, picture.width / picture.height))  # beyond, white space
     tall = min(3.3, (WIDTH - 0.6) / (1 + len(masks)) / aspect)
     entries = _legend(result, scene.colours)
@@ -64,7 +67,7 @@ def draw(scene: Scene) -> Figure:
         words.legend(handles=entries, loc="upper left", ncols=columns, frameon=False, borderpad=0.7)
         titles = ["Photo", *(mask.method.title for mask in masks)]
         panels = pictures.subplots(1, len(titles))
-        for axes, title, image in zip(panels, titles, [photo, *painted], strict=True):
+        for axes, title, image in zip(panels, titles, [photo, *shown], strict=True):
             axes.set_axis_off()
             axes.set_title(title)
             axes.imshow(image)
@@ -153,3 +156,32 @@ def _draw_channels(axes: Axes, report: MethodReport, threshold: float) -> None:
             color=ORANGE,
             fontsize=6.5,
         )
+
+
+def grid(scene: Scene) -> Figure:
+    """The masks of all methods with their names and scores, for a paper or a slide."""
+    columns, rows = COLUMNS, -(-(1 + len(scene.compared)) // COLUMNS)
+    width, height = scene.photo.picture.size
+    size = 9, rows * (9 / columns * height / width + 0.3) + 0.3
+    with styled():  # also takes words with $ as they are
+        drawn = Figure(figsize=size, dpi=200, layout="constrained")
+        places = drawn.subplots(rows, columns, squeeze=False).flat
+        photo = next(places)
+        photo.imshow(scene.photo.picture)
+        photo.set_title("Photo", fontsize=8)
+        for place, (mask, miou) in zip(places, scene.compared.values(), strict=False):
+            place.imshow(painted(scene, mask, 720))
+            weight = "bold" if mask.method == scene.ours else "normal"
+            title = compare.titled(scene, mask, miou).replace("\n", " · ")
+            place.set_title(title, fontsize=8, fontweight=weight)
+        for place in drawn.axes:
+            place.set_axis_off()
+        handles = [
+            Patch(facecolor=entry["colour"] or "none", edgecolor="grey", label=entry["name"])
+            for entry in compare.legend(scene)
+        ]
+        drawn.legend(
+            handles=handles, loc="outside upper center", ncols=8, fontsize=8, frameon=False
+        )
+        drawn.supxlabel(compare.caveat(scene), fontsize=7)
+        return drawn

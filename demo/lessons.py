@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from demo import plots
+from demo import drawing
 from demo.backbones import DAMAGED
 from demo.drawing import WHITE, classes, item, painted
 from demo.scene import Photo, Scene
@@ -110,7 +110,7 @@ def changes(lesson: Lesson) -> dict[str, Any]:
     old, new = (scene.mask().labels.numpy() for scene in (before, after))
     differ, photo = old != new, PHOTO.image()
     labels = np.where(differ, np.where(new < 0, len(after.colours), new), -1)
-    grey = photo.resize(plots.small(photo.size, 420)).convert("L").convert("RGB")
+    grey = photo.resize(drawing.small(photo.size, 420)).convert("L").convert("RGB")
     image = palette.painted(grey, labels, (*after.colours, WHITE))
     caption = f"Changed: {percent(float(differ.mean()))} of the pixels"
     if (new[differ] < 0).any():
@@ -136,19 +136,17 @@ def strip(lesson: Lesson, items: list[dict[str, Any]]) -> dict[str, Any]:
 def step(name: str) -> dict[str, Any]:
     """A step: the masks before a guess and after it, and the outcome of each guess."""
     lesson = LESSONS[name]
-    first, last = (
-        scene.miou(scene.mask()) for scene in map(scene_of, (lesson.before, lesson.after))
-    )
     items = [picture(lesson.before, "Before"), picture(lesson.after, "After")]
     return {
         "before": strip(lesson, [items[0], other(lesson)]),
         "after": strip(lesson, [*items, changes(lesson), other(lesson)]),
-        "outcomes": [outcome(lesson, guess, first, last) for guess in range(len(OPTIONS))],
+        "outcomes": [outcome(lesson, guess) for guess in range(len(OPTIONS))],
     }
 
 
-def outcome(lesson: Lesson, guess: int, first: float, last: float) -> dict[str, Any]:
+def outcome(lesson: Lesson, guess: int) -> dict[str, Any]:
     """The answer to a guess, with figures: the mIoU before and after."""
+    first, last = (one.miou(one.mask()) for one in map(scene_of, (lesson.before, lesson.after)))
     gain = last - first
     right = 2 if abs(gain) < HARDLY else int(gain < 0)
     is_near = guess == 2 and abs(gain) < LITTLE
@@ -167,11 +165,7 @@ def texts() -> list[dict[str, Any]]:
             "text": lesson.text,
             "question": lesson.question,
             "settings": Settings(**lesson.after).model_dump(exclude_defaults=True),
-            "isSwitch": any(
-                lesson.before[idea] != lesson.after[idea]
-                for idea in ("amf", "cs")
-                if idea in lesson.before
-            ),
+            "isSwitch": any(lesson.before[idea] != lesson.after[idea] for idea in ("amf", "cs")),
         }
         for name, lesson in LESSONS.items()
     ]

@@ -1,21 +1,15 @@
 """The same core behind Gradio's own components, in one file: ``python app.py --plain``."""
 
-from collections.abc import Sequence
-from functools import partial
-from typing import Any
-
 import gradio as gr
 from matplotlib.figure import Figure
 from PIL import Image
 
-from demo import backbones, plots
+from demo import backbones, drawing, plots
 from demo.backbones import DAMAGED
 from evaluation import photos
 from gclip_core import GclipError, gclip
 from gclip_core.segmenter import Segmenter
 
-A_DAY = 3600, 86_400
-"""In seconds: how often old uploads are deleted, and how old they may be."""
 EXAMPLES = "teddy-part", "flower", "dog", "china"
 ABOUT = """# GCLIP
 Masks of any words from a frozen CLIP. **AMF** averages the attention of the last block with that of
@@ -43,7 +37,7 @@ def segment(
     report = segmenter.report(encoded, gclip(amf=True, cs=True))
     source, rgb = method.encoding(encoded), photo.convert("RGB")
     maps = [
-        (plots.over(rgb, source.received(b).view(encoded.grid).numpy()), f"Block {b + 1}")
+        (drawing.over(rgb, source.received(b).view(encoded.grid).numpy()), f"Block {b + 1}")
         for b in report.fused.blocks
     ]
     before, after = report.norms_before.numpy(), report.norms_after.numpy()
@@ -54,7 +48,7 @@ def segment(
 
 def build() -> gr.Blocks:
     """The page: inputs on the left; mask, attention and norms on the right."""
-    with gr.Blocks(title="GCLIP", analytics_enabled=False, delete_cache=A_DAY) as page:
+    with gr.Blocks(title="GCLIP", analytics_enabled=False, delete_cache=(3600, 86_400)) as page:
         gr.Markdown(ABOUT)
         with gr.Row():
             with gr.Column(scale=1):
@@ -69,17 +63,15 @@ def build() -> gr.Blocks:
                     maps = gr.Gallery(label="Attention received in the blocks that AMF fuses")
                     norms = gr.Plot(label="Weight norms of the block with the largest")
         inputs = [photo, words, *switches, damaged]
-        run = partial(gr.on, fn=segment, inputs=inputs, outputs=[mask, maps, norms, words])
-        run([words.submit, *(switch.input for switch in (*switches, damaged))])
-        gr.on(photo.input, lambda: "", None, words).then(
-            segment, inputs, [mask, maps, norms, words]
-        )
+        shown = [mask, maps, norms, words]
+        presses = [switch.input for switch in (*switches, damaged)]
+        gr.on([words.submit, *presses], segment, inputs, shown)
+        gr.on(photo.input, lambda: "", None, words).then(segment, inputs, shown)
         shipped = [photos.shipped_photos()[name] for name in EXAMPLES]
-        rows: Sequence[list[Any]] = [[str(one.path), one.text] for one in shipped]
         gr.Examples(
-            rows,
+            [[str(one.path), one.text] for one in shipped],
             [photo, words],
-            [mask, maps, norms, words],
+            shown,
             lambda *values: segment(*values, True, True, False),
             run_on_click=True,
         )

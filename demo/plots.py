@@ -1,4 +1,7 @@
-"""What is drawn with matplotlib: maps and norms of the page, and the style of figures."""
+"""What is drawn with matplotlib: norms, and the style of figures.
+
+Its import takes half a second of the start, so only what draws one of them imports this.
+"""
 
 import io
 import warnings
@@ -76,29 +79,6 @@ def image(figure: Figure) -> Image.Image:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba()))
-
-
-# --- maps ----------------------------------------------------------------------------------------
-
-
-def coloured(values: np.ndarray, size: tuple[int, int], top: float = 0) -> Image.Image:
-    """A map in inferno from 0 to ``top`` (default: its maximum), scaled to ``size`` (w, h)."""
-    scaled = np.clip(values / max(top or values.max(), 1e-9), 0, 1)
-    small = Image.fromarray(mpl.colormaps["inferno"](scaled, bytes=True)[..., :3])
-    return small.resize(size, Image.NEAREST if small.width < size[0] else Image.BOX)
-
-
-def small(size: tuple[int, int], width: int) -> tuple[int, int]:
-    """A size (w, h) scaled to a width; less for tall pictures, so that none needs much memory."""
-    scale = min(width / size[0], 4 * width / size[1])
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def over(picture: Image.Image, values: np.ndarray, width: int = 320) -> Image.Image:
-    """A map of patches over the picture in grey."""
-    size = small(picture.size, width)
-    grey = picture.convert("L").resize(size).convert("RGB")
-    return Image.blend(grey, coloured(values, size), 0.72)
 
 
 # --- norms ---------------------------------------------------------------------------------------

@@ -6,16 +6,16 @@ requests for the same value share one computation.
 
 import math
 from dataclasses import dataclass, field, is_dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from threading import RLock
 from typing import Any
 
+import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from demo import backbones, limits, pictures
-from demo.fits import class_fits
 from demo.settings import Settings, marks_of, shown_of
 from demo.store import STORE
 from evaluation import metric, photos
@@ -26,6 +26,7 @@ from gclip_core.encoder import Encoded
 from gclip_core.marks import Mark, read
 from gclip_core.methods import ABLATION, Method
 from gclip_core.pixels import palette
+from gclip_core.pixels.masks import per_class
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.words import suggest
@@ -48,10 +49,6 @@ NOT_SURE = 0.6
 ONE_WORD = 0.95
 """A mask shows one word nearly everywhere if it covers more of the photo."""
 LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03)
-
-LOCK = RLock()
-"""Callers hold it during long computations, so that only one runs at a time. The queue alone is not
-enough: ``warm`` does not wait in it."""
 
 
 def weigh(value: Any) -> int:
@@ -370,26 +367,56 @@ class Scene:
     def unsure(self, mask: Segmentation) -> tuple[bool, ...]:
         """For each class, whether it has pixels but fits them poorly, or the model knows none of
         its words."""
-        areas = mask.areas()
-        fits = class_fits(mask, self.encoded.grid)[: len(areas)].tolist()
-        # A class of a few pixels may win no patch: its fit is NaN then.
+        shares = probabilities(mask, self.encoded.grid)
+        winner = shares.argmax(0)
+        each = enumerate(zip(mask.areas(), self.is_known, strict=True))
+        # A class of a few pixels may win no patch: the mean is NaN then.
         return tuple(
-            area >= LEAST_SHARE and not (is_known and fit >= NOT_SURE)
-            for area, fit, is_known in zip(areas, fits, self.is_known, strict=True)
+            area >= LEAST_SHARE and not (known and shares[c][winner == c].mean().item() >= NOT_SURE)
+            for c, (area, known) in each
         )
 
     def scores(self, mask: Segmentation) -> metric.WordScores | None:
         """IoU with the truth; None without one, with an unknown word, or with no word of it."""
-        example = self.photo.example
-        if example is None or mask.unknown:
+        if self.photo.example is None or mask.unknown:
             return None
-        truth, labels = example.labels(), mask.labels.numpy()
-        scores = metric.against_truth(truth, example.words, labels, mask.vocabulary)
+        scores = against_truth(self.photo.example, mask)
         return scores if scores.iou else None
 
     def miou(self, mask: Segmentation) -> float | None:
         scores = self.scores(mask)
         return scores and scores.miou
+
+
+@lru_cache(32)  # only examples have a truth, and they are small
+def against_truth(example: photos.ShippedPhoto, mask: Segmentation) -> metric.WordScores:
+    """The IoU of each word."""
+    labels = mask.labels.numpy()
+    return metric.against_truth(example.labels(), example.words, labels, mask.vocabulary)
+
+
+def class_logits(result: Segmentation, grid: tuple[int, int]) -> Tensor:
+    """Logits of patches, (classes, N) float32, each the largest of a class's synonyms.
+
+    With a background, the last row is its own.
+    """
+    logits = result.logits
+    if tuple(logits.shape[1:]) != grid:
+        logits = F.interpolate(logits[None], grid, mode="bilinear")[0]
+    logits = logits.flatten(1)
+    by_class = per_class(logits, result.prompt_classes)
+    return torch.cat([by_class, logits[-1:]]) if result.background else by_class
+
+
+def probabilities(result: Segmentation, grid: tuple[int, int]) -> Tensor:
+    """Why a patch has its word: (classes + 1, N) float32, which sum to 1 for each patch.
+
+    The softmax is taken over one logit per class, that of its best synonym, and the background's.
+    The largest is thus that of the patch's plain label, and losing synonyms do not add to the
+    background. The last row is the background's, 0 without one.
+    """
+    shares = class_logits(result, grid).softmax(0)
+    return shares if result.background else F.pad(shares, (0, 0, 0, 1))
 
 
 def coarser(grid: tuple[int, int], most: int) -> tuple[int, int]:
@@ -402,9 +429,7 @@ def coarser(grid: tuple[int, int], most: int) -> tuple[int, int]:
 
 def warm() -> None:
     """Computes in advance what the first visitor will see."""
-    with LOCK:
-        scene = Scene(
-            Photo.of_example(OPENING), Settings(backbone=backbones.HOST.backbone)
-        ).with_words()
-        scene.switched()
-        scene.plausible()
+    settings = Settings(backbone=backbones.HOST.backbone)
+    scene = Scene(Photo.of_example(OPENING), settings).with_words()
+    scene.switched()
+    scene.plausible()

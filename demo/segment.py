@@ -10,25 +10,25 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 
-from demo import backbones, limits, plots
+from demo import backbones, limits
 from demo.backbones import DAMAGED
 from demo.drawing import (
     SHOWN_SIDE,
     attended,
     background_at,
     classes,
+    coloured,
     item,
     levels,
     methods_key,
+    over,
     packed,
     patches_key,
     pooled,
     url_of,
 )
-from demo.fits import probabilities
-from demo.scene import LEAST_SHARE, OPENING, Scene, coarser
+from demo.scene import LEAST_SHARE, OPENING, Scene, coarser, probabilities
 from demo.space import NOT_LENT, REASONS
-from evaluation.metric import WordScores
 from gclip_core import BACKBONES
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.numbering import block_numbers, in_words
@@ -46,34 +46,32 @@ def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
     """
     s, masks = scene.settings, tuple(pair) or scene.alternatives()
     ideas = scene.ideas if s.method == "gclip" and not pair else ()
-    scores = [scene.scores(mask) for mask in masks]
     return {
         "of": patches_key(scene),
         "methods": methods_key(scene, masks),
         "photo": scene.photo.name,
         "classes": classes(scene),
         "masks": [
-            side(scene, mask, score) | {"notes": [] if pair else notes(scene, mask)}
-            for mask, score in zip(masks, scores, strict=True)
+            side(scene, mask) | {"notes": [] if pair else notes(scene, mask)} for mask in masks
         ],
-        "switches": [] if pair else switches(scene, masks, scores),
+        "switches": [] if pair else switches(scene, masks),
         "ideas": [idea.upper() for idea in ideas],
         "idea": max(0, len(ideas) - 1),
-        "metric": metric(scene, scores[-1]),
+        "metric": metric(scene, masks[-1]),
         "grid": scene.grid,
-        "sentences": sentences(scene, masks, scores, ideas),
+        "sentences": sentences(scene, masks, ideas),
         "banner": {} if pair else banner(scene),
     }
 
 
-def side(scene: Scene, mask: Segmentation, scores: WordScores | None) -> dict[str, Any]:
+def side(scene: Scene, mask: Segmentation) -> dict[str, Any]:
     """One of the masks of a canvas."""
     labels = mask.labels.numpy()
     step = -(-max(labels.shape) // SHOWN_SIDE)
     reasons = pooled(probabilities(mask, scene.encoded.grid), scene.encoded.grid, scene.grid)
     return {
         "title": mask.method.title,
-        "score": scores and scores.miou,
+        "score": scene.miou(mask),
         "shares": [*mask.areas(), mask.no_class_area()],
         "unsure": scene.unsure(mask),
         "mask": packed(labels[::step, ::step].astype(np.uint8)),
@@ -82,18 +80,17 @@ def side(scene: Scene, mask: Segmentation, scores: WordScores | None) -> dict[st
     }
 
 
-def metric(scene: Scene, score: WordScores | None) -> str:
+def metric(scene: Scene, mask: Segmentation) -> str:
     """The name of a score: that of one word, or the mean over the words that the ground truth
     has."""
-    scored, n = [*score.iou] if score else [], len(scene.words)
+    scores, n = scene.scores(mask), len(scene.words)
+    scored = [*scores.iou] if scores else []
     name = f"IoU of {scene.names[scored[0]]}" if len(scored) == 1 else "mIoU"
     some = f" of {len(scored)} of {n} words" if 1 < len(scored) < n else ""
     return f"{name}{some}"
 
 
-def switches(
-    scene: Scene, masks: Sequence[Segmentation] = (), scores: Sequence[WordScores | None] = ()
-) -> list[dict[str, Any]]:
+def switches(scene: Scene, masks: Sequence[Segmentation] = ()) -> list[dict[str, Any]]:
     """AMF and CS, whether each is idle, which means that it cannot change this mask, and what a
     press on it says: why it changes nothing or next to nothing, and where it does more."""
     if scene.settings.method != "gclip":
@@ -101,10 +98,9 @@ def switches(
         why = {"text": text, "action": "Back to GCLIP", "settings": {"method": "gclip"}}
         return [{"name": name, "isIdle": True, "why": why} for name in ("AMF", "CS")]
     amf, cs = dict[str, Any](), dict[str, Any]()
-    pair = [*zip(masks, scores, strict=True)][-2:]
-    if pair and differing(*pair) < HARDLY:
+    if masks and (share := differing(*masks[-2:])) < HARDLY:
         amf = {
-            "text": f"AMF hardly changes this mask ({percent(differing(*pair))}).",
+            "text": f"AMF hardly changes this mask ({percent(share)}).",
             "action": "See AMF at work",
             "settings": {"photo": OPENING},
             "opens": "swipe",
@@ -124,59 +120,47 @@ def switches(
     ]
 
 
-def sentences(
-    scene: Scene,
-    masks: Sequence[Segmentation],
-    scores: Sequence[WordScores | None],
-    ideas: Sequence[str],
-) -> list[list[str]]:
+def sentences(scene: Scene, masks: Sequence[Segmentation], ideas: Sequence[str]) -> list[list[str]]:
     """For each idea and each mask, what the idea changes; or how two methods differ."""
-
-    def between(before: int, after: int, idea: str = "", is_on: bool = True) -> str:
-        pair = [(masks[i], scores[i]) for i in (before, after)]
-        text = difference(scene.names, *pair, idea, is_on)
-        if idea == "AMF" and text and scene.photo.name == OPENING:
-            text += f" {CHOSEN}"
-        return text.replace(" %", "\u00a0%")
-
     if not ideas:
-        return [[between(0, 1)] * 2]
+        return [[difference(scene, *masks)] * 2]
     return [
         [
-            between(n & ~(1 << bit), n | 1 << bit, idea.upper(), bool(n >> bit & 1))
+            difference(
+                scene, masks[n & ~(1 << bit)], masks[n | 1 << bit], idea.upper(), bool(n >> bit & 1)
+            )
             for n in range(len(masks))
         ]
         for bit, idea in enumerate(ideas)
     ]
 
 
-Scored = tuple[Segmentation, WordScores | None]
-
-
-def differing(before: Scored, after: Scored) -> float:
+def differing(before: Segmentation, after: Segmentation) -> float:
     """The share of the pixels whose word differs."""
-    return float((before[0].labels != after[0].labels).double().mean())
+    return float((before.labels != after.labels).double().mean())
 
 
 def difference(
-    names: tuple[str, ...], before: Scored, after: Scored, idea: str = "", is_on: bool = True
+    scene: Scene, before: Segmentation, after: Segmentation, idea: str = "", is_on: bool = True
 ) -> str:
     """One sentence on what an idea changes, or would change, or on how two methods differ; none if
     they hardly do."""
     if (share := differing(before, after)) < HARDLY:
         return ""
-    subject = idea or after[0].method.title
+    subject = idea or after.method.title
     would, s = ("", "s") if is_on else ("would ", "")
     verb = f"{would}change{s}" if idea else "differs from GCLIP in"
-    sentence = f"{subject} {verb} {percent(share)} of the pixels"
-    first, last = before[1], after[1]
+    how = ", " + moved(before.labels.numpy(), after.labels.numpy(), scene.names)
+    first, last = scene.scores(before), scene.scores(after)
     if first and last:
         most = max(first.iou, key=lambda c: abs(last.iou[c] - first.iou[c]))
         start, end = f"{100 * first.iou[most]:.1f}", f"{100 * last.iou[most]:.1f}"
-        verb = "rise" if last.iou[most] > first.iou[most] else "fall"
+        goes = "rise" if last.iou[most] > first.iou[most] else "fall"
         if start != end:  # or there is no ground truth where pixels change
-            return f"{sentence}; the {names[most]}’s IoU {would}{verb}{s} from {start} to {end} %."
-    return f"{sentence}, {moved(before[0].labels.numpy(), after[0].labels.numpy(), names)}."
+            how = f"; the {scene.names[most]}’s IoU {would}{goes}{s} from {start} to {end} %"
+    chosen = f" {CHOSEN}" if idea == "AMF" and scene.photo.name == OPENING else ""
+    text = f"{subject} {verb} {percent(share)} of the pixels{how}.{chosen}"
+    return text.replace(" %", "\u00a0%")
 
 
 def moved(old: NDArray, new: NDArray, names: tuple[str, ...]) -> str:
@@ -238,7 +222,7 @@ def attention_strip(scene: Scene, cs: bool) -> dict[str, Any]:
     items = []
     for block in blocks:
         received = source.received(block).view(source.grid).numpy()
-        picture = plots.over(scene.photo.picture, received)
+        picture = over(scene.photo.picture, received)
         items.append(item(picture, f"Block {block + 1}", "Attention that each patch receives"))
     if items:
         items[0] |= {"heading": "Attention received"}
@@ -246,7 +230,7 @@ def attention_strip(scene: Scene, cs: bool) -> dict[str, Any]:
         matrix = scene.gclip(amf=is_on, cs=cs).matrix(source)[1:, 1:]
         matrix = F.adaptive_avg_pool2d(matrix[None], min(len(matrix), 480))[0]
         # From 1e-5 to 0.1: an equal share of the attention, about 1e-3, is in the middle.
-        picture = plots.coloured((matrix.clamp(min=1e-5).log10() + 5).numpy(), (240, 240), 4)
+        picture = coloured((matrix.clamp(min=1e-5).log10() + 5).numpy(), (240, 240), 4)
         alt = "Row: a patch; column: what it attends to, on a logarithmic scale"
         items.append(item(picture, caption, alt))
     items[-2] |= {"heading": "Rows attend to columns"}
@@ -281,6 +265,8 @@ def norms(scene: Scene) -> list[dict[str, str]]:
 
 def norms_image(scene: Scene, is_on: bool, size: tuple[float, float]) -> Image.Image:
     """The norms before and, with CS on, after it."""
+    from demo import plots  # noqa: PLC0415 - see plots.py
+
     before, after = scene.report.norms_before.numpy(), scene.report.norms_after.numpy()
     figure = plots.norms(
         before, after if is_on else before, scene.block, scene.settings.channel_threshold, size
@@ -323,10 +309,10 @@ def chips(scene: Scene) -> dict[str, Any]:
     items, replaced = [], [u for u in scene.unknown if u.nearest]
     if replaced and scene.settings.nearest:
         text = ", ".join(f"“{u.phrase}”" for u in replaced[:2])
-        items.append(chip(f"Use {text} as typed", nearest=False))
+        items.append(item(None, f"Use {text} as typed") | {"settings": {"nearest": False}})
     elif replaced:
         text = ", ".join(f"“{u.nearest}”" for u in replaced[:2])
-        items.append(chip(f"Use {text}", nearest=True))
+        items.append(item(None, f"Use {text}") | {"settings": {"nearest": True}})
     items += [item(None, f"+ {word}") | {"word": word} for word in scene.plausible()[:4]]
     return {"items": items, "note": " ".join(word_notes(scene))}
 
@@ -341,8 +327,3 @@ def word_notes(scene: Scene) -> list[str]:
     if unknown := [u.phrase for u in scene.unknown if u not in replaced]:
         sentences.append(f"This model does not know {quoted(unknown)}.")
     return [*scene.prompts.notes, *sentences]
-
-
-def chip(text: str, **settings: Any) -> dict[str, Any]:
-    """A small button: a press changes these settings."""
-    return item(None, text) | {"settings": settings}

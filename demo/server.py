@@ -28,7 +28,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from demo import api, backbones, lessons, pictures, scene, share
 from demo.answer import GONE, PIECES, REFUSALS, piece, sentence
-from demo.api import alone, visitor
+from demo.api import visitor
 from demo.door import API, COOKIE, Door
 from demo.drawing import SHOWN_SIDE, jpeg
 from demo.limits import LOGIN_SECONDS, TURNS, address_of
@@ -56,7 +56,7 @@ logger = logging.getLogger(__name__)
 
 def make_app(login: tuple[str, str] | None = None) -> Server:
     """The application with its routes and endpoints; ``login`` is the name and password to ask."""
-    app = Server(docs_url=None, redoc_url=None, openapi_url=None)
+    app = Server()
     files = b"".join(file.read_bytes() for file in sorted(WEB.rglob("*.*")))
     web = f"web/{sha256(files).hexdigest()[:16]}"  # changed scripts get a new path
     app.mount(f"/{web}", Immutable(directory=WEB))
@@ -222,7 +222,7 @@ async def answer(
                 is_admitted = True
                 if NEWEST.get(session) is not mine:
                     return
-                value = await asyncio.to_thread(alone, piece, shown, name)
+                value = await asyncio.to_thread(piece, shown, name)
             yield {name: value}
     except REFUSALS as error:
         yield told(error, photo)
@@ -239,7 +239,7 @@ async def download(
     try:
         shown = Scene.of(photo, settings)
         async with TURNS.turn(*visitor(request)):
-            data = await asyncio.to_thread(alone, share.made, shown, file, label)
+            data = await asyncio.to_thread(share.made, shown, file, label)
     except REFUSALS as error:
         return told(error, photo)
     return {"name": share.FILES[file][0], "data": b64encode(data).decode()}

@@ -2,7 +2,7 @@
 
 import inspect
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sized
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -23,18 +23,17 @@ from gclip_core.words.text import TEMPLATES
 from gclip_core.words.vocabulary import parse
 
 
-def _words(text: str) -> str:
-    if text.strip() and len(parse(text).phrases) > limits.MAX_PHRASES:
-        raise ValueError(f"at most {limits.MAX_PHRASES} classes and synonyms; remove some")
-    return text
+def _text(read: Callable[[str], Sized], most: int = 2_000, of: str = "", **field: Any) -> Any:
+    """A text that ``read`` can read, as at most so many things."""
+
+    def check(text: str) -> str:
+        if len(read(text)) > most:
+            raise ValueError(f"at most {most} {of}; remove some")
+        return text
+
+    return Annotated[str, Field(**field), AfterValidator(check)]
 
 
-def _blocks(text: str) -> str:
-    block_choice(text)
-    return text
-
-
-_Blocks = Annotated[str, Field(max_length=200), AfterValidator(_blocks)]
 WORDS_GROUP, IDEAS_GROUP = "Photo and words", "AMF and CS"
 DEFAULT_BLOCKS = ("Default", "backbone"), ("Measured", "auto")
 
@@ -101,15 +100,15 @@ def shown_of(text: str) -> tuple[Shown, ...]:
     return tuple(words)
 
 
-def _shown(text: str) -> str:
-    shown_of(text)
-    return text
-
-
-def _marks(text: str) -> str:
-    if len(marks_of(text)) > limits.MAX_MARKS:
-        raise ValueError(f"at most {limits.MAX_MARKS} marks; remove some")
-    return text
+_Blocks = _text(block_choice, max_length=200)
+_Words = _text(
+    lambda text: parse(text).phrases if text.strip() else (),
+    limits.MAX_PHRASES,
+    "classes and synonyms",
+    max_length=limits.MAX_CHARACTERS,
+)
+_Marks = _text(marks_of, limits.MAX_MARKS, "marks", max_length=limits.MAX_CHARACTERS)
+_Shown = _text(shown_of, max_length=limits.MAX_SHOWN)
 
 
 class Settings(BaseModel):
@@ -121,10 +120,10 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    words: Annotated[str, Field(max_length=limits.MAX_CHARACTERS), AfterValidator(_words)] = ""
-    marks: Annotated[str, Field(max_length=limits.MAX_CHARACTERS), AfterValidator(_marks)] = ""
+    words: _Words = ""
+    marks: _Marks = ""
     """Places on the photo and what is there: ``marks_of``."""
-    shown: Annotated[str, Field(max_length=limits.MAX_SHOWN), AfterValidator(_shown)] = ""
+    shown: _Shown = ""
     """Words that were shown on other photos: ``shown_of``. They stay out of links."""
     nearest: bool = True
     """Whether the nearest known word replaces an unknown one."""

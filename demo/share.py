@@ -7,8 +7,7 @@ import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from demo import backbones, compare, figure, limits
-from demo.plots import save
+from demo import backbones, limits
 from demo.scene import Scene
 from gclip_core import GclipError, formats, load_backbone
 from gclip_core.methods import gclip
@@ -95,14 +94,23 @@ def cutouts_zip(scene: Scene) -> bytes:
     return buffer.getvalue()
 
 
+def drawn(scene: Scene, kind: str) -> bytes:
+    """The figure of a result as "png" or "pdf", or the "grid" of all methods."""
+    from demo import figure, plots  # noqa: PLC0415 - see plots.py
+
+    if kind == "grid":
+        return plots.save(figure.grid(scene))
+    return plots.save(figure.draw(scene), kind)
+
+
 FILES: dict[str, tuple[str, Callable[..., bytes]]] = {
     "mask": ("mask.png", lambda scene: mask_png(scene.mask(), scene.colours)),
     "cutout": ("cut-out.png", cutout),
     "cutouts": ("cut-outs.zip", cutouts_zip),
     "coco": ("coco.json", lambda scene: json.dumps(scene.mask().to_coco("photo.jpg")).encode()),
-    "png": ("figure.png", lambda scene: save(figure.draw(scene), "png")),
-    "pdf": ("figure.pdf", lambda scene: save(figure.draw(scene), "pdf")),
-    "grid": ("methods.png", compare.figure),
+    "png": ("figure.png", lambda scene: drawn(scene, "png")),
+    "pdf": ("figure.pdf", lambda scene: drawn(scene, "pdf")),
+    "grid": ("methods.png", lambda scene: drawn(scene, "grid")),
 }
 """What can be downloaded: the name of each file, and what writes its content."""
 

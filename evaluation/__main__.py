@@ -10,7 +10,6 @@ from pathlib import Path
 from evaluation import benchmark, options, presses, tables
 from evaluation.benchmark import Experiment
 from evaluation.photos import NAME as PHOTOS
-from gclip_core.command import add_backbone_options
 from gclip_core.folder import write
 from gclip_core.numbering import block_choice
 from gclip_core.pixels.refine import REFINEMENTS
@@ -65,25 +64,12 @@ def _experiment(args: argparse.Namespace) -> Experiment:
     backbone = options.opened_backbone(args)
     keys = ("short_side", "window", "stride", "threshold")
     given = {key: getattr(args, key) for key in keys if getattr(args, key) is not None}
-    protocol = replace(dataset.protocol, **given)
+    dataset = replace(dataset, protocol=replace(dataset.protocol, **given))
     segmenter = Segmenter(
-        backbone,
-        short_side=protocol.short_side,
-        templates=args.templates,
-        logit_scale=args.logit_scale,
+        backbone, dataset.protocol.short_side, args.templates, logit_scale=args.logit_scale
     )
     words = args.words or ("present" if args.dataset == PHOTOS else "all")
-    return Experiment(
-        segmenter,
-        dataset,
-        methods,
-        words,
-        protocol.threshold,
-        args.refine,
-        protocol.window,
-        protocol.stride,
-        tuple(args.add),
-    )
+    return Experiment(segmenter, dataset, methods, words, args.refine, tuple(args.add))
 
 
 def _note_unknown_words(experiment: Experiment) -> None:
@@ -110,8 +96,7 @@ def parser() -> argparse.ArgumentParser:
         epilog="docs/EVALUATION.md shows where to get each data set, and the protocol.",
     )
     group = command.add_argument_group("what is evaluated")
-    options.add_set_options(group, required=True)
-    add_backbone_options(group)
+    options.add_options(group, required=True)
     group.add_argument("--out", type=Path, help="result folder (default: results/…)")
     masks_help = "also write masks/METHOD/IMAGE.png: the index of each pixel's class, 255 for none"
     group.add_argument("--save-masks", action="store_true", help=masks_help)
@@ -191,8 +176,7 @@ def presses_parser() -> argparse.ArgumentParser:
         description="Mean IoU after presses of a simulated person (gclip_core.marks): of things "
         "that are only pointed at, and of typed words that are corrected.",
     )
-    options.add_set_options(command, required=True)
-    add_backbone_options(command)
+    options.add_options(command, required=True)
     command.add_argument("--method", default="gclip", choices=list(METHODS), metavar="NAME")
     command.add_argument("--refine", default="guided", choices=("none", *REFINEMENTS))
     command.add_argument("--presses", type=int, default=5, help="per photo (default: 5)")

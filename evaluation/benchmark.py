@@ -28,12 +28,11 @@ from evaluation import EvaluationError, metric, sliding
 from evaluation.class_lists import ClassName
 from evaluation.datasets import LabelledSet, Sample
 from evaluation.metric import IGNORE, Counts
-from gclip_core.errors import check_between, check_choice, check_count
 from gclip_core.folder import write
 from gclip_core.methods import ABLATION, Method, gclip
 from gclip_core.numbering import block_numbers
 from gclip_core.pixels import images, masks, palette
-from gclip_core.pixels.refine import REFINEMENTS, refined
+from gclip_core.pixels.refine import refined
 from gclip_core.relatives import METHODS
 from gclip_core.segmenter import Segmenter
 
@@ -78,22 +77,17 @@ def method_settings(method: Method) -> dict[str, Any]:
 class Experiment:
     """One evaluation: a segmenter, a data set, and the methods, each a row of the table.
 
-    ``words`` is the rule for the classes of each image (``queried_classes``). Pixels whose
-    probability is below ``threshold`` become the data set's background class. ``refine`` is "none"
-    or a name in ``refine.REFINEMENTS``. Images are encoded in windows of ``window`` pixels (0: the
-    whole image) every ``stride`` pixels. ``own_code`` are files that methods or the set come from.
-    Raises EvaluationError for an unknown rule, and MethodError for a threshold that is no
-    probability, and for other sizes.
+    ``words`` is the rule for the classes of each image (``queried_classes``). ``refine`` is "none"
+    or a name in ``refine.REFINEMENTS``. Of the set's protocol, ``short_side`` is the segmenter's.
+    ``own_code`` are files that methods or the set come from. Raises EvaluationError for an unknown
+    rule.
     """
 
     segmenter: Segmenter
     dataset: LabelledSet
     methods: tuple[Method, ...]
     words: str = "all"
-    threshold: float = 0.0
     refine: str = "none"
-    window: int = 0
-    stride: int = 112
     own_code: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
@@ -101,11 +95,6 @@ class Experiment:
             raise EvaluationError(
                 f"The words must be 'all', 'present' or 'present+10', not '{self.words}'."
             )
-        check_between("threshold", self.threshold, 0, 1)
-        check_choice("refine", self.refine, ("none", *REFINEMENTS))
-        if self.window != 0:
-            check_count("window", self.window)
-        check_count("stride", self.stride)
 
     def settings(self) -> dict[str, Any]:
         """Everything that determines the results, as plain data; blocks count from 1.
@@ -125,15 +114,15 @@ class Experiment:
             "classes": [asdict(name) for name in dataset.classes],
             "words": self.words,
             "background": dataset.background,
-            "threshold": self.threshold,
+            "threshold": dataset.protocol.threshold,
             "refine": self.refine,
             "backbone": backbone.name,
             "backbone_title": backbone.title,
             "weights": backbone.digest,
             "dtype": str(backbone.dtype).removeprefix("torch."),
             "short_side": segmenter.short_side or backbone.short_side,
-            "window": self.window,
-            "stride": self.stride,
+            "window": dataset.protocol.window,
+            "stride": dataset.protocol.stride,
             "max_patches": segmenter.max_patches,
             "templates": segmenter.templates,
             "logit_scale": segmenter.logit_scale,
@@ -214,12 +203,11 @@ def _claim(folder: Path, settings: dict[str, Any]) -> None:
         content = json.dumps(settings, indent=1, ensure_ascii=False).encode()
         write(folder, {file.name: content})
     saved = _read_settings(folder)
-    differences = []
-    for key in {**settings, **saved}:
-        here, there = settings.get(key), saved.get(key)
-        if here != there:
-            is_long = isinstance(here, list)
-            differences.append(key if is_long else f"{key}: {here} here, {there} there")
+    differences = [
+        key if isinstance(here, list) else f"{key}: {here} here, {there} there"
+        for key in {**settings, **saved}
+        if (here := settings.get(key)) != (there := saved.get(key))
+    ]
     if differences:
         raise EvaluationError(
             f"The folder {folder} is of a run with other settings ({'; '.join(differences)}). Name "
@@ -266,16 +254,16 @@ def count_image(experiment: Experiment, sample: Sample, saved: Path | None = Non
     # The last entry is for label -1, pixels below the threshold.
     class_of = np.array([*queried, IGNORE if none is None else none], np.int16)
     prompts = segmenter.prompts(dataset.vocabulary(queried))
-    classes, threshold = prompts.vocabulary.prompt_classes, experiment.threshold
+    classes, protocol = prompts.vocabulary.prompt_classes, dataset.protocol
     picture = images.check(given)
-    windows, counts = sliding.encode(segmenter, picture, experiment.window, experiment.stride), []
+    windows, counts = sliding.encode(segmenter, picture, protocol.window, protocol.stride), []
     for method in experiment.methods:
         features = windows.features(method)
         logits = segmenter.logit_scale * torch.einsum("pe,hwe->phw", prompts.text, features)
         if experiment.refine == "none":
-            labels = masks.labels(logits, classes, truth.shape, threshold)
+            labels = masks.labels(logits, classes, truth.shape, protocol.threshold)
         else:
-            labels = refined(logits, classes, picture, experiment.refine, threshold)
+            labels = refined(logits, classes, picture, experiment.refine, protocol.threshold)
         predicted = class_of[labels.numpy()]
         counts.append(metric.confusion(truth, predicted, n))
         if saved:

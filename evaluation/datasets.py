@@ -3,6 +3,7 @@
 A new data set takes one entry of the table and one class list in ``class_lists/``.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ from scipy.io import loadmat
 from evaluation import EvaluationError, class_lists
 from evaluation.class_lists import ClassName
 from evaluation.metric import IGNORE
+from gclip_core.errors import check_between, check_count
 from gclip_core.pixels import images
 from gclip_core.tables import Table
 from gclip_core.words.vocabulary import Vocabulary
@@ -28,13 +30,19 @@ class Protocol:
     """The sizes, in pixels, and the threshold with which a set is usually evaluated.
 
     A ``short_side`` of None is the backbone's own, a ``window`` of 0 means one pass over the whole
-    image. A pixel whose probability is below ``threshold`` becomes background.
+    image; another one is every ``stride`` pixels. A pixel whose probability is below ``threshold``
+    becomes background. Raises MethodError for a threshold or a size that is none.
     """
 
     short_side: int | None = None
     window: int = 0
     stride: int = 112
     threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_between("threshold", self.threshold, 0, 1)
+        check_between("window", self.window, 0, math.inf)
+        check_count("stride", self.stride)
 
 
 @dataclass(frozen=True, eq=False)

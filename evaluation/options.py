@@ -18,7 +18,7 @@ from evaluation.photos import photo_folder, shipped_set
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.backbones.load import WEIGHTS_FOLDER, load_backbone, on_disk
 from gclip_core.backbones.registry import BACKBONES, BackboneEntry
-from gclip_core.command import exit_status
+from gclip_core.command import add_backbone_options, exit_status
 
 
 def run(command: Callable[[Any], None], args: Any) -> int:
@@ -63,8 +63,10 @@ def _is_published(path: Path, entry: BackboneEntry) -> bool:
         return file_digest(file, "sha256").hexdigest() in address.split("/")
 
 
-def add_set_options(parser: Any, **dataset: Any) -> None:
-    """Adds ``--dataset`` and its options to a parser or group; ``dataset`` as in argparse."""
+def add_options(parser: Any, **dataset: Any) -> None:
+    """Adds those of the backbone and of the data set to a parser or group; ``dataset`` are
+    argparse's settings of ``--dataset``."""
+    add_backbone_options(parser)
     option, names = parser.add_argument, ", ".join([PHOTOS, *DATASETS])
     set_help = f"a benchmark of the field, or photos with masks: {names}"
     option("--dataset", metavar="NAME", help=set_help, **dataset)

@@ -27,7 +27,6 @@ from gclip_core import inspection
 from gclip_core.amf import GLOBAL_THRESHOLD
 from gclip_core.attention import head_mean
 from gclip_core.blocks import Heads
-from gclip_core.command import add_backbone_options
 from gclip_core.cs import CHANNEL_THRESHOLD
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_numbers, in_words
@@ -202,8 +201,7 @@ def parser() -> argparse.ArgumentParser:
         description="Global tokens and outlier channels of a backbone, block by block (blocks "
         "count from 1), measured on the images of a data set.",
     )
-    add_backbone_options(command)
-    options.add_set_options(command, default=PHOTOS)
+    options.add_options(command, default=PHOTOS)
     return command
 
 

@@ -47,12 +47,9 @@ class Windows:
         total = torch.zeros(finer * self.grid[0], finer * self.grid[1], channels)
         count = torch.zeros_like(total[..., :1])
         for (top, left), one in zip(self.corners, maps, strict=True):
-            here = (
-                slice(finer * top, finer * top + height),
-                slice(finer * left, finer * left + width),
-            )
-            total[here] += one
-            count[here] += 1
+            rows, columns = slice(finer * top, None), slice(finer * left, None)
+            total[rows, columns][:height, :width] += one
+            count[rows, columns][:height, :width] += 1
         return total / count
 
     @cached_property

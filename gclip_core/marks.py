@@ -210,8 +210,11 @@ def decide(
 
     ``logits`` (prompts, h, w) and ``classes`` are those of the words' prompts. The background comes
     last; its class is -1. ``found`` has, by class, the likeness to its ``nearest`` mark; a class
-    without a prompt gets one.
+    without a prompt gets one. Without words, the likeness of the background is at least ALONE.
     """
+    if not classes:
+        nothing = found.get(-1, torch.zeros(logits.shape[1:]))
+        found = {**found, -1: nothing.clamp_min(ALONE)}
     words = logits.log_softmax(0).clamp_min(FLOOR)
     typed = [c for c in classes if c >= 0]
     new = sorted({*found} - {*typed, -1})

@@ -13,7 +13,7 @@ from gclip_core import encoder
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.encoder import Encoded
 from gclip_core.errors import GclipError, check_between, check_choice, check_count
-from gclip_core.marks import ALONE, Likeness, Mark, decide, evidence, likeness, of_marks, read
+from gclip_core.marks import Likeness, Mark, decide, evidence, likeness, of_marks, read
 from gclip_core.methods import GCLIP, METHODS, Method, checked
 from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import REFINEMENTS, picture_of, refined
@@ -166,8 +166,6 @@ class Segmenter:
         if marks:
             alike, grid = self._likeness(encoded), logits.shape[1:]
             found = evidence(alike, marks, class_of, encoded.image_size, grid)
-            if not prompts:
-                found[-1] = found.get(-1, torch.zeros(grid)).clamp_min(ALONE)
             logits, classes = decide(logits, classes, found)
         if guide is None:
             labels = masks.labels(logits, classes, encoded.image_size, threshold)

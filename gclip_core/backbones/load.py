@@ -98,8 +98,11 @@ Source = tuple[Any, StateDict, builtin.KnownWords | None]
 
 
 def _published(entry: BackboneEntry, given: Path | None) -> Source:
-    files = [given] if given else on_disk(entry) or [fetch(entry)]
-    if given and given.is_dir() and not (files := _in_folder(entry, given)[:1]):
+    if given and given.is_dir():
+        files = _in_folder(entry, given)[:1]
+    else:
+        files = [given] if given else on_disk(entry) or [fetch(entry)]
+    if given and not files:
         raise BackboneError(
             f"The folder '{given.name}' has no weights of {entry.title}. Name a file, or call the "
             f"file in it {entry.name}.safetensors (.pt, .pth or .bin)."

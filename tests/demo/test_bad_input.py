@@ -101,13 +101,6 @@ def test_forged_press(endpoint: str, inputs: list, message: str, visitor: Visito
     assert message in answer["error"] and len(answer["error"]) < 400
 
 
-def test_longest_link(visitor: Visitor) -> None:
-    """The page opens with the longest link, which a browser also sends as the referrer."""
-    link = f"?example=dog&amf=0&words={6000 * 'x'}"
-    referrer = {"referer": f"{visitor.web.base_url}{link}"}
-    assert visitor.web.get(f"/{link}", headers=referrer).status_code == 200
-
-
 def test_forged_host(visitor: Visitor) -> None:
     """Only a proxy names the page's address, since Gradio would give it to other visitors, too."""
     forged = {"x-forwarded-host": "evil.example", "x-forwarded-proto": "https"}

@@ -31,7 +31,7 @@ class Small:
     def __init__(self) -> None:
         self.turns, self.go = Turns(), threading.Event()
         self.seen, self.refused = list[Any](), 0
-        self.app = gr.Server(docs_url=None, redoc_url=None, openapi_url=None)
+        self.app = gr.Server()
         for path in ("/photos", UPLOAD):
             self.app.post(path)(self.receive)
         self.app.api(self.wait, name="wait", concurrency_limit=None)

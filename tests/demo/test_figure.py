@@ -1,6 +1,7 @@
 """The figure: what it shows, for every kind of picture and words, and its files."""
 
 import re
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -11,8 +12,8 @@ from matplotlib.text import Text
 from PIL import ImageColor
 
 from demo import plots
-from demo.figure import draw
-from tests.demo.photos import scene
+from demo.figure import draw, grid
+from tests.demo.photos import SMALL, scene
 
 WORDS = "cat, dog, sofa, wall"
 DAMAGED = {"backbone": "built-in-damaged"}
@@ -64,6 +65,8 @@ def test_any_words() -> None:
     shown = drawn(words=", ".join(["$cat$ & <b>", "猫", "a" * 60, *map(chr, range(97, 120))]))
     assert plots.save(shown, "png", dpi=20).startswith(b"\x89PNG")
     assert "and 6 more" in texts(shown) and "$cat$ & <b>, 猫, aaa" in texts(shown)
+    with warnings.catch_warnings(action="error"):  # letters that the font lacks are not logged
+        assert plots.save(grid(scene(words="dog, a$x^$b, 猫", **SMALL)), dpi=20)
 
 
 def test_files() -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from demo import limits
 from demo.limits import BusyError, Turns, address_of, check_cost
 from gclip_core import GclipError
 
@@ -117,39 +116,6 @@ def test_places(waiting: list[tuple[str, str]], asks: tuple[str, str], is_refuse
     sentence, served = asyncio.run(visit())
     assert bool(sentence) == is_refused and served == 2 + len(waiting)
     assert not sentence or sentence.endswith("Try again soon.")
-
-
-def test_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Work starts only for who reads: a request waits for its reader, for a while, in its place."""
-    monkeypatch.setattr(limits, "UNREAD_SECONDS", 1)
-
-    async def visit() -> tuple[list[str], int]:
-        visits, outcome = Visits(), list[str]()
-        turns = visits.turns
-        await visits.add("running", "running", "elsewhere")
-
-        async def ask(session: str) -> None:
-            try:
-                async with turns.turn(session, "here"):
-                    outcome.append(session)
-            except BusyError as error:
-                outcome.append(f"{session}: {error}")
-
-        late, gone, never = (asyncio.create_task(ask(name)) for name in ("late", "gone", "never"))
-        turns.readers.append("gone")
-        await asyncio.sleep(0.1)
-        turns.readers.append("late")
-        turns.readers.remove("gone")
-        waiting = len(turns.waiting)
-        await never
-        await visits.outcome()
-        await asyncio.gather(late, gone)
-        return outcome, waiting
-
-    nobody = "Nobody reads the answer of this request."
-    wanted = [f"never: {nobody}", f"gone: {nobody}", "late"]
-    outcome, waiting = asyncio.run(visit())
-    assert (sorted(outcome), waiting) == (sorted(wanted), 3)
 
 
 def test_cancelled_while_its_turn_comes() -> None:

@@ -1,55 +1,17 @@
 """What is computed from a photo with settings, and what all visitors share."""
 
 import math
-import threading
-import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from PIL import Image
 
-from demo import backbones, limits
-from demo.backbones import Host
-from demo.scene import Scene, weigh
-from demo.settings import Settings
+from demo import limits
+from demo.scene import weigh
 from gclip_core import METHODS, GclipError
 from gclip_core.cache import BoundedCache
-from gclip_core.segmenter import Segmenter
-from tests.demo.photos import photo_of, small_dog
 from tests.demo.photos import scene as scene_of
-
-
-def test_two_at_once_share_one_encoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And one mask, which is the same object."""
-    sizes = []
-
-    def encode(segmenter: Segmenter, picture: Image.Image) -> Any:
-        sizes.append(picture.size)
-        time.sleep(0.2)
-        return segmenter.encode(picture)
-
-    monkeypatch.setattr(backbones, "HOST", Host(encode=encode))
-    path, masks = small_dog(tmp_path, size=(176, 144)), []
-
-    def ask() -> None:
-        masks.append(Scene(photo_of(path), Settings(words="dog")).mask())
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sizes == [(176, 144)]
-    assert all(mask is masks[0] for mask in masks)
-
-
-def test_large_photo_is_scaled_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "WORKED_PIXELS", 30_000)
-    width, height = photo_of(small_dog(tmp_path, "large.jpg", (360, 240))).picture.size
-    assert width * height <= limits.WORKED_PIXELS
-    assert width == pytest.approx(1.5 * height, rel=0.01)
+from tests.demo.photos import small_dog
 
 
 def test_methods_do_not_lower_what_one_mask_may_cost(monkeypatch: pytest.MonkeyPatch) -> None:

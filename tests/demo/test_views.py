@@ -1,9 +1,7 @@
 """What Compare, Learn and Share show, and the sentences."""
 
 import io
-import itertools
 import re
-import warnings
 import zipfile
 from contextlib import redirect_stdout
 from dataclasses import replace
@@ -16,12 +14,10 @@ import torch
 from PIL import Image
 
 import gclip_core
-from demo import backbones, compare, diagram, drawing, lessons, plots, segment, share
+from demo import backbones, compare, diagram, drawing, lessons, segment, share
 from demo.answer import IN_VIEW
 from demo.backbones import get
-from demo.plots import save
-from demo.scene import Scene, coarser
-from demo.settings import Settings
+from demo.scene import Scene
 from gclip_core import BACKBONES, METHODS, GclipError, load_backbone
 from gclip_core.cache import BoundedCache
 from tests.demo.photos import DOG, OTHER, SMALL, USUAL, numbers, scene, small_dog
@@ -37,16 +33,15 @@ def test_sentence_names_the_class_that_changed_most() -> None:
     labels = truth.copy()
     labels[:100] = 1 - labels[:100].clip(min=0)
     worse, better = (replace(mask, labels=torch.from_numpy(array)) for array in (labels, truth))
-    before, after = ((one, current.scores(one)) for one in (worse, better))
-    first, last = before[1].iou, after[1].iou
+    first, last = (current.scores(one).iou for one in (worse, better))
     most = max(first, key=lambda c: last[c] - first[c])
     figures = [(labels != truth).mean(), first[most], last[most]]
-    text = segment.difference(names, before, after, "AMF")
+    text = segment.difference(current, worse, better, "AMF")
     assert f"the {names[most]}’s IoU rises" in text
     assert re.findall(r"[\d.]+\d", text) == [f"{100 * figure:.1f}" for figure in figures]
-    assert "IoU falls" in segment.difference(names, after, before, "AMF")
-    assert not segment.difference(names, after, after)
-    assert "would rise" in segment.difference(names, before, after, "AMF", is_on=False)
+    assert "IoU falls" in segment.difference(current, better, worse, "AMF")
+    assert not segment.difference(current, better, better)
+    assert "would rise" in segment.difference(current, worse, better, "AMF", is_on=False)
 
 
 def test_sentence_without_a_truth(tmp_path: Path) -> None:
@@ -56,8 +51,8 @@ def test_sentence_without_a_truth(tmp_path: Path) -> None:
     labels = torch.zeros_like(mask.labels)
     other = labels.clone()
     other[: len(labels) // 4] = 1
-    pair = [(replace(mask, labels=array), None) for array in (labels, other)]
-    text = segment.difference(current.words.names, *pair, "CS")
+    pair = [replace(mask, labels=array) for array in (labels, other)]
+    text = segment.difference(current, *pair, "CS")
     assert re.findall(r"[\d.]+\d|“\w+”", text) == ["25.0", "“dog”", "“grass”"]
 
 
@@ -70,18 +65,6 @@ def test_blocks_of_cs() -> None:
     damaged = BACKBONES["built-in-damaged"].defect[-1][0] + 1
     elsewhere = scene(backbone="built-in-damaged", cs_blocks="2", block=damaged, **SMALL)
     assert all("CS skips it" in drawn["text"] for drawn in segment.norms(elsewhere))
-
-
-def test_canvas_has_the_masks_of_the_picture() -> None:
-    """And the background's best word at each patch."""
-    current = scene(words="dog, grass", **SMALL)
-    shown = segment.canvas(current)
-    for view, mask in zip(shown["masks"], current.switched(), strict=True):
-        assert (numbers(view["mask"]) == mask.labels.numpy().astype(np.uint8)).all()
-        assert sum(view["shares"]) == pytest.approx(1)
-        names, best = view["background"]["names"], numbers(view["background"]["best"])
-        index = mask.background_map.flatten()
-        assert [names[b] for b in best] == [mask.background[i] for i in index]
 
 
 def test_sentences_of_switches() -> None:
@@ -129,15 +112,6 @@ def test_unknown_word_without_a_mask() -> None:
     assert not any("trust" in note for note in segment.notes(known, somewhere)), "a known synonym"
 
 
-def test_coarser_grid() -> None:
-    """At most that many patches, in nearly the same shape, and no fewer than necessary."""
-    grids = ((20, 27), (84, 112), (1, 5000), (3, 400))
-    for grid, most in itertools.product(grids, (140, 560, 1100)):
-        rows, columns = coarser(grid, most)
-        assert rows * columns <= most and rows <= grid[0] and columns <= grid[1]
-        assert rows * columns > 0.5 * min(most, grid[0] * grid[1]) or 1 in (rows, columns)
-
-
 def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
     """It has the aspect of its masks; what was transparent is as it was flattened."""
     picture = Image.open(DOG).resize((120, 80)).convert("RGBA")
@@ -147,20 +121,6 @@ def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
     for side, size in ((480, (120, 80)), (60, (60, 40))):
         shown = Image.open(io.BytesIO(drawing.jpeg(photo, side)))
         assert shown.size == size and np.asarray(shown).min() > 240
-
-
-def test_colours() -> None:
-    """A word has one colour on every photo, and the strip's colours are the canvas's."""
-    current = scene(words="dog, grass", **SMALL)
-    assert current.colours == scene("flower", words="grass, dog", **SMALL).colours[::-1]
-    assert [entry["colour"] for entry in drawing.classes(current)] == list(current.colours)
-
-
-def test_norms_that_cs_leaves() -> None:
-    """A block's ratio is the same before and after CS, unless CS changes the block."""
-    for block in diagram.tower(scene(words="dog", backbone="built-in-damaged", **SMALL))["blocks"]:
-        before, after = block["peaks"]
-        assert (after < before) if block["suppressed"] else (after == before)
 
 
 @pytest.mark.parametrize("background", [False, True])
@@ -188,14 +148,8 @@ def test_strip(tmp_path: Path) -> None:
     """A photo that is extremely tall or wide has small pictures."""
     current = scene(small_dog(tmp_path, size=(2, 100)), words="dog", short_side=32, refine="none")
     shown = Image.open(io.BytesIO(drawing.jpeg(current.photo, 480)))
-    pictures = shown, drawing.painted(current, current.mask()), plots.over(shown, np.ones((1, 1)))
+    pictures = shown, drawing.painted(current, current.mask()), drawing.over(shown, np.ones((1, 1)))
     assert all(picture.width * picture.height < 500_000 for picture in pictures)
-
-
-def test_chips() -> None:
-    """They offer no typed word."""
-    items = segment.chips(scene("flower", words="flower; petal,", refine="none"))["items"]
-    assert items and not {"flower", "petal"} & {item["word"] for item in items}
 
 
 # --- Compare -------------------------------------------------------------------------------------
@@ -285,13 +239,6 @@ def test_lessons_are_true(size: str, request: pytest.FixtureRequest) -> None:
     assert before[nose] == 0 and after[nose] != 0 and "loses its head" in outlier.reason
 
 
-def test_lesson_opens_its_mask() -> None:
-    """Its settings are those of the step, and others have their defaults."""
-    for text, lesson in zip(lessons.texts(), lessons.LESSONS.values(), strict=True):
-        assert Settings(**text["settings"]) == Settings(**lesson.after)
-        assert text["isSwitch"] == (text["name"] in ("fusion", "suppression"))
-
-
 # --- Share ---------------------------------------------------------------------------------------
 
 
@@ -343,12 +290,3 @@ def prints_the_same_areas(current: Scene) -> None:
     mask = current.mask()
     expected = dict(zip(mask.vocabulary.names, mask.areas(), strict=True))
     assert eval(printed.getvalue()) == pytest.approx(expected)
-
-
-def test_figure_takes_any_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Words are not read as formulas, and letters that the font lacks are not logged."""
-    monkeypatch.setattr(compare, "save", partial(save, dpi=20))
-    current = scene(words="dog, a$x^$b, 猫", **SMALL)
-    with warnings.catch_warnings(action="error"):
-        image = Image.open(io.BytesIO(compare.figure(current)))
-    assert image.format == "PNG"

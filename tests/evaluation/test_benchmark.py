@@ -15,7 +15,7 @@ from evaluation import EvaluationError, benchmark, metric, options
 from evaluation.__main__ import main, parser
 from evaluation.benchmark import Experiment, chosen_methods
 from evaluation.class_lists import ClassName
-from evaluation.datasets import DATASETS
+from evaluation.datasets import DATASETS, Protocol
 from evaluation.metric import IGNORE
 from gclip_core import Segmenter, gclip
 from gclip_core.relatives import METHODS
@@ -65,9 +65,12 @@ def test_counts(tmp_path: Path) -> None:
     assert np.array_equal(result.counts, total)
 
 
+ALL_BELOW = Protocol(threshold=1.0)
+
+
 def test_threshold() -> None:
     """A pixel below the threshold is background, or has no class if the set has none."""
-    experiment = small_experiment(1, threshold=1.0)
+    experiment = small_experiment(1, dataset=replace(plain_set(1), protocol=ALL_BELOW))
     sample = experiment.dataset.samples[0]
     assert benchmark.count_image(experiment, sample)[0][:, -1].sum() == 32 * 40
     with_background = replace(experiment, dataset=replace(experiment.dataset, background=2))
@@ -134,7 +137,8 @@ def test_folders(tmp_path: Path) -> None:
     fewer = replace(experiment, segmenter=replace(experiment.segmenter, max_patches=4))
     with pytest.raises(EvaluationError, match=r"max_patches: 4 here"):
         benchmark.run(fewer, tmp_path)
-    other = replace(experiment, threshold=0.5, methods=experiment.methods[:1])
+    dataset = replace(experiment.dataset, protocol=Protocol(threshold=0.5))
+    other = replace(experiment, dataset=dataset, methods=experiment.methods[:1])
     with pytest.raises(EvaluationError, match=r"threshold: 0\.5 here, 0\.0 there; meth.*--out"):
         benchmark.run(other, tmp_path)
     file = tmp_path / "settings.json"

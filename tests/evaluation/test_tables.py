@@ -161,19 +161,13 @@ def settings(dataset: str, **changed: Any) -> dict[str, Any]:
     entry = DATASETS[dataset]
     samples = [Sample("image", lambda: None)] * tables.PUBLISHED["images"][dataset][0]
     background = 0 if entry.background else None
-    opened = LabelledSet(dataset, entry.title, entry.classes(), samples, background, "")
-    backbone = replace(tiny_backbone(1, layers=2), name="openai-vit-b-16")
-    sizes = entry.protocol
-    segmenter = Segmenter(backbone, sizes.short_side)
-    methods = chosen_methods(METHODS, amf_blocks="backbone", cs_blocks="backbone")
-    experiment = Experiment(
-        segmenter,
-        opened,
-        methods,
-        threshold=sizes.threshold,
-        window=sizes.window,
-        stride=sizes.stride,
+    opened = LabelledSet(
+        dataset, entry.title, entry.classes(), samples, background, "", protocol=entry.protocol
     )
+    backbone = replace(tiny_backbone(1, layers=2), name="openai-vit-b-16")
+    segmenter = Segmenter(backbone, entry.protocol.short_side)
+    methods = chosen_methods(METHODS, amf_blocks="backbone", cs_blocks="backbone")
+    experiment = Experiment(segmenter, opened, methods)
     return experiment.settings() | changed
 
 

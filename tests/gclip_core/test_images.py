@@ -64,15 +64,11 @@ def test_modes() -> None:
 
 
 def test_transparency() -> None:
-    """Transparent pixels become white, half-transparent ones half white."""
+    """Transparent pixels become white, half-transparent ones half white, also of a palette."""
     black = Image.new("RGBA", (3, 1), (0, 0, 0, 255))
     black.putpixel((1, 0), (0, 0, 0, 0))
     black.putpixel((2, 0), (0, 0, 0, 128))
     assert pixels(check(black))[0, :, 0].tolist() == pytest.approx([0, 255, 127], abs=1)
-
-
-def test_palette_transparency() -> None:
-    """A palette with alpha is composited on white."""
     palette = Image.new("P", (2, 1))
     palette.putpalette([200, 0, 0, 0, 0, 200])
     palette.putdata([0, 1])

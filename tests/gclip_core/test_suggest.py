@@ -90,30 +90,18 @@ def test_preference() -> None:
 
 
 def test_classifier() -> None:
-    """A word has the total probability of its classes."""
+    """A word has the total probability of its classes, and one that training taught as much as an
+    everyday word that the classifier finds."""
     backbone, known = loaded(), loaded().known
+    backbone = replace(backbone, known=replace(known, taught=frozenset(["abacus"])))
     probabilities = torch.zeros(len(known.class_words))
     probabilities[0] = 0.1
     features = torch.zeros(1, 1, backbone.visual.proj.shape[1])
-    matches = suggest.match(backbone, features, probabilities)
-    words = suggest.candidates_of(backbone).words
-    expected = [0.1 if word in known.class_words[0] else 0 for word in words]
-    assert matches.probability.tolist() == pytest.approx(expected)
-    assert max(expected) > 0
-
-
-def test_taught_word() -> None:
-    """A word that training taught is as probable as an everyday word that the classifier finds."""
-    backbone = loaded()
-    taught = replace(backbone, known=replace(backbone.known, taught=frozenset(["abacus"])))
-    features = torch.zeros(1, 1, backbone.visual.proj.shape[1])
-    nothing = torch.zeros(len(backbone.known.class_words))
-    probability = suggest.match(taught, features, nothing).probability
-    words, everyday = (getattr(suggest.candidates_of(taught), n) for n in ("words", "everyday"))
-    at = words.index("abacus")
-    assert probability[at] == pytest.approx(suggest.TAUGHT_PROBABILITY)
-    assert probability.sum() == probability[at] and everyday[at]
-    assert not suggest.candidates_of(backbone).everyday[at]
+    found = suggest.match(backbone, features, probabilities).probability.tolist()
+    candidates = suggest.candidates_of(backbone)
+    of_class = dict.fromkeys(known.class_words[0], 0.1) | {"abacus": 0.03}
+    assert found == pytest.approx([of_class.get(word, 0) for word in candidates.words])
+    assert candidates.everyday[candidates.words.index("abacus")]
 
 
 def test_photo() -> None:

@@ -146,17 +146,6 @@ def test_tokens(backbone: Backbone, sentence: str) -> None:
         assert torch.allclose(embedding, full(backbone, phrase, (sentence,)), atol=1e-5), phrase
 
 
-def test_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cache of embeddings is bounded, and no entry shares another's memory."""
-    monkeypatch.setattr("gclip_core.backbones.backbone.MOST_EMBEDDINGS", 3)
-    backbone = tiny_backbone(24, layers=2)
-    plain = embed(backbone, list("abcde"), "plain")
-    assert len(backbone.text_cache) == 3
-    cached = backbone.text_cache.get((text.TEMPLATES["plain"], "e"))
-    assert cached.untyped_storage().nbytes() == cached.nbytes
-    assert not torch.allclose(plain, embed(backbone, list("abcde"), "imagenet7"))
-
-
 @pytest.mark.parametrize("phrase", ["cat " * 74, "猫" * 150, "cat " * 300])
 def test_long_phrase(backbone: Backbone, phrase: str) -> None:
     """A phrase longer than the text tower's limit is refused."""

@@ -16,18 +16,17 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache, partial
-from pathlib import Path
+from functools import cache
 from queue import Queue
 from typing import Any
 
 import httpx
 
 from gclip_core.relatives import METHODS
-from tests.demo.visitor import BusyError, FailedError, Server, Visitor, serving
+from tests.demo.visitor import API, BusyError, FailedError, Server, Visitor, serving
 from tests.load.attacks import ATTACKS
 from tests.models import picture
 from tests.pictures import encoded
@@ -52,6 +51,7 @@ CHOICES: dict[str, Sequence[Any]] = {
     "amf_blocks": ("auto", "6 7"),
     "cs_blocks": ("auto", "7-11"),
 }
+CLIENTS, REQUESTS, DIFFERENT = 12, 120, 60
 TABS = "segment", "segment", "how", "compare", "share"
 
 
@@ -72,6 +72,8 @@ class Wish:
         try:
             if self.endpoint:
                 shown = visitor.program(self.endpoint, visitor.file(data), *self.values)
+                if self.endpoint == "segment":
+                    shown[0] = visitor.web.get(f"{API}/file={shown[0]['path']}").content.hex()
             else:
                 shown = {"gone": ""}
                 while "gone" in shown:  # the browser sends its photo again
@@ -83,13 +85,10 @@ class Wish:
 
 
 def comparable(value: Any) -> Any:
-    """The value with digests in place of files, without the server's own names of photos, and with
-    numbers rounded to four digits."""
+    """The value without the server's names of photos, and with numbers of four digits."""
     if isinstance(value, float):
         return float(f"{value:.4g}")
     if isinstance(value, dict):
-        if value.get("path"):
-            return Path(value["path"]).parent.name
         shown = {key: value[key] for key in value if key not in ("of", "methods", "photo")}
         return {key: comparable(inside) for key, inside in shown.items()}
     return [comparable(inside) for inside in value] if isinstance(value, list) else value
@@ -100,9 +99,9 @@ def photo_file(size: tuple[int, int], seed: int) -> bytes:
     return encoded(picture(*size, seed=seed), "JPEG")
 
 
-def wishes(amount: int, seed: int = 0) -> list[Wish]:
+def wishes(amount: int) -> list[Wish]:
     """This many different requests; one in seven is a program's."""
-    chance, drawn = random.Random(seed), dict[Wish, None]()
+    chance, drawn = random.Random(0), dict[Wish, None]()
     while len(drawn) < amount:
         size = chance.choice((None, *SIZES))
         if chance.random() < 0.15:
@@ -133,46 +132,44 @@ class Tally:
     """The outcome; times in seconds."""
 
     seconds: list[float] = field(default_factory=list)
-    differing: list[str] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    """Requests whose answer was lost, or differs from that without load."""
     busy: int = 0
 
 
-def attempt(wish: Wish, alone: str, tally: Tally, visit: Callable[[], Visitor]) -> None:
+def attempt(wish: Wish, alone: str, tally: Tally, visitor: Visitor) -> None:
     """Sends a request again while the page is busy, as a person would, and compares the answer."""
     began = time.monotonic()
-    try:
-        visitor = visit()
-        for pause in itertools.count(1):
-            try:
-                answer = wish.ask(visitor)
-                break
-            except BusyError:
-                tally.busy += 1
-                time.sleep(min(pause, 5))
-    except (FailedError, httpx.HTTPError) as error:
-        tally.lost.append(f"{wish!s:.300}: {error!r}")
-        return
+    for pause in itertools.count(1):
+        try:
+            answer = wish.ask(visitor)
+            break
+        except BusyError:
+            tally.busy += 1
+            time.sleep(min(pause, 5))
+        except (FailedError, httpx.HTTPError) as error:
+            tally.wrong.append(f"{wish!s:.300}: {error!r}")
+            return
     tally.seconds.append(time.monotonic() - began)
     if answer != alone:
         same = len(os.path.commonprefix([answer, alone]))
         place = slice(max(0, same - 40), same + 100)
-        tally.differing.append(f"{wish!s:.300}\n  {alone[place]}\n  {answer[place]}")
+        tally.wrong.append(f"{wish!s:.300}\n  {alone[place]}\n  {answer[place]}")
 
 
-def load(server: Server, alone: dict[Wish, str], clients: int, requests: int) -> Tally:
-    """Lets ``clients`` send requests at once, each time any of them."""
+def load(server: Server, alone: dict[Wish, str]) -> Tally:
+    """Lets clients send requests at once, each time any of them."""
     tally, visitors, asked = Tally(), Queue[Visitor](), list(alone)
-    for _ in range(clients):
+    for _ in range(CLIENTS):
         visitors.put(Visitor(server.url))
 
     def ask(number: int) -> None:
         wish, visitor = random.Random(number).choice(asked), visitors.get()
-        attempt(wish, alone[wish], tally, lambda: visitor)
+        attempt(wish, alone[wish], tally, visitor)
         visitors.put(visitor)
 
-    with ThreadPoolExecutor(clients) as pool:
-        list(pool.map(ask, range(requests)))
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        list(pool.map(ask, range(REQUESTS)))
     return tally
 
 
@@ -180,7 +177,7 @@ def control(server: Server, alone: dict[Wish, str], end: threading.Event) -> Tal
     """The control visitor: a new page and the next photo each time, until the end."""
     tally = Tally()
     for wish, answer in itertools.cycle(alone.items()):
-        attempt(wish, answer, tally, partial(Visitor, server.url))
+        attempt(wish, answer, tally, Visitor(server.url))
         if end.wait(2):
             break
     return tally
@@ -205,10 +202,6 @@ def soak(photos: int) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the figures; returns 1 if an answer was lost or differs, or a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
-    parser.add_argument("--clients", type=int, default=12)
-    parser.add_argument("--requests", type=int, default=120)
-    parser.add_argument("--different", type=int, default=60, help="how many different requests")
-    parser.add_argument("--seed", type=int, default=0, help="of what is drawn")
     parser.add_argument("--soak", type=int, default=0, help="new photos, instead of all this")
     names = [attack.__name__ for attack in ATTACKS]
     parser.add_argument("--attacks", nargs="*", choices=names, default=names)
@@ -219,13 +212,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with serving(*options) as server:
         visitor = Visitor(server.url)
         asked, photos = (
-            {wish: wish.ask(visitor) for wish in some}
-            for some in (wishes(args.different, args.seed), PHOTOS)
+            {wish: wish.ask(visitor) for wish in some} for some in (wishes(DIFFERENT), PHOTOS)
         )
         print(f"{len(asked) + len(photos)} answers alone; {server.memory():.0f} MB", flush=True)
     with serving(*options) as server, ThreadPoolExecutor(2) as pool:
         end, before = threading.Event(), server.memory("VmRSS")
-        running = pool.submit(load, server, asked, args.clients, args.requests)
+        running = pool.submit(load, server, asked)
         controlled = pool.submit(control, server, photos, end)
         try:
             for attack in [attack for attack in ATTACKS if attack.__name__ in args.attacks]:
@@ -233,22 +225,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 seconds = time.monotonic() - began
                 print(f"{attack.__name__}: {dict(results)}; {seconds:.0f} s", flush=True)
                 print(f"  {server.memory('VmRSS'):.0f} MB now, {server.memory():.0f} at the most")
-            tallies = {f"{args.clients} clients": running.result()}
+            tallies = {f"{CLIENTS} clients": running.result()}
         finally:
             end.set()
         tallies["the control visitor"] = controlled.result()
         peak, traces = server.memory(), server.output().count("Traceback")
     for name, tally in tallies.items():
-        print(*tally.lost[:10], *tally.differing[:10], sep="\n")
+        print(*tally.wrong[:10], sep="\n")
         print(
-            f"{name}: {len(tally.seconds)} answers, {len(tally.lost)} lost, "
-            f"{len(tally.differing)} differing, {tally.busy} asked again because the page was "
-            f"busy. Seconds: median {statistics.median(tally.seconds or [0]):.1f}, longest "
+            f"{name}: {len(tally.seconds)} answers, {len(tally.wrong)} lost or differing, "
+            f"{tally.busy} asked again because the page was busy. Seconds: median "
+            f"{statistics.median(tally.seconds or [0]):.1f}, longest "
             f"{max(tally.seconds, default=0):.1f}."
         )
     print(f"Memory: {before:.0f} MB before, {peak:.0f} MB at the most. {traces} traces in the log.")
-    wrong = any(tally.lost or tally.differing for tally in tallies.values())
-    return int(wrong or traces > 0 or peak > MAX_MB)
+    return int(any(tally.wrong for tally in tallies.values()) or traces > 0 or peak > MAX_MB)
 
 
 if __name__ == "__main__":

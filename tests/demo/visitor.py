@@ -133,8 +133,6 @@ class Visitor:
     def uploaded(self, data: bytes) -> str:
         """Sends a photo and returns its name on the server."""
         response = self.upload(data)
-        if response.status_code in (429, 503):
-            raise BusyError(response.text)
         if response.status_code != 200:
             raise FailedError(response.json()["error"])
         return response.json()["photo"]
@@ -154,18 +152,16 @@ class Visitor:
 
     def call(self, endpoint: str, *data: Any) -> Iterator[list[Any]]:
         """Joins the queue as a browser does; yields what each message says of the outputs."""
-        name = self.join(endpoint, *data)
+        joined = self.web.post(JOIN, json=self.body(endpoint, *data))
+        if joined.status_code != 200:
+            raise FailedError(joined.text[:300])
         values = list[Any]()
         for message in self.messages():
-            if message.get("event_id") != name:
+            if message.get("event_id") != joined.json()["event_id"]:
                 continue
             if message["msg"] == "process_generating" and message["success"]:
                 new = message["output"]["data"]
-                values = (
-                    [apply_diff(old, edits) for old, edits in zip(values, new, strict=True)]
-                    if values
-                    else new
-                )
+                values = [apply_diff(*pair) for pair in zip(values, new, strict=False)] or new
                 yield values
             if message["msg"] == "process_completed":
                 if not message["success"]:
@@ -174,15 +170,6 @@ class Visitor:
                     yield message["output"]["data"]
                 return
         raise FailedError("the stream ended before the answer")
-
-    def join(self, endpoint: str, *data: Any) -> str:
-        """Sends a request without reading its answer; returns its name in the queue."""
-        joined = self.web.post(JOIN, json=self.body(endpoint, *data))
-        if joined.status_code in (429, 503):
-            raise BusyError(joined.text)
-        if joined.status_code != 200:
-            raise FailedError(joined.text[:300])
-        return joined.json()["event_id"]
 
     def body(self, endpoint: str, *data: Any) -> dict[str, Any]:
         index, event = self.endpoints[endpoint], {"event_data": None}
@@ -200,16 +187,12 @@ class Visitor:
     def file(self, data: bytes, name: str = "picture.png") -> dict[str, Any]:
         """Uploads a file as Gradio's clients do, and returns it as an argument of an endpoint."""
         response = self.web.post(UPLOAD, files={"files": (name, data)})
-        if response.status_code in (429, 503):
-            raise BusyError(response.text)
         response.raise_for_status()
         return {"path": response.json()[0]} | FILE
 
     def program(self, endpoint: str, *values: Any) -> Any:
         """Calls an endpoint of the API as a program does."""
         joined = self.web.post(f"{API}/call/{endpoint}", json={"data": values})
-        if joined.status_code in (429, 503):
-            raise BusyError(joined.text)
         if joined.status_code != 200:
             raise FailedError(joined.text)
         stream = self.web.get(f"{API}/call/{endpoint}/{joined.json()['event_id']}").text

@@ -98,7 +98,7 @@ def caveat(scene: Scene) -> str:
     entry = BACKBONES[scene.settings.backbone]
     if entry.pretrained:
         return ""
-    text = "This small model was trained on masks, so these are not the papers’ results."
+    text = "This small model was trained on masks, so its order of methods is not the papers’."
     return f"{text} In this copy of it, one channel is damaged." if entry.defect else text
 
 

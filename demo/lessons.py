@@ -44,9 +44,9 @@ AMF = OFF | {"amf": True}
 LESSONS = {
     "patches": Lesson(
         "A word for every patch",
-        "CLIP was trained on photos with captions, never on masks (the small model here was). Its "
-        "last block gives each patch a vector, and each word has one, too: the word with the "
-        "nearest vector colours the patch. "
+        "CLIP was trained on photos with captions, never on masks (the small model here was). It "
+        "cuts a photo into patches, small squares, and gives each a vector; each word has one, "
+        "too. The word with the nearest vector colours the patch. "
         f"With one word, everything is “{WORD}”.",
         "Now everything that was not named competes as **background**. What happens?",
         "Where one of them fits best, the photo is left uncoloured.",
@@ -82,7 +82,7 @@ LESSONS = {
         "What does **CS** do to the damaged model’s mask?",
         f"With the outlier scaled down, the {WORD} has its head again, and the mIoU is that of the "
         "undamaged model. AMF, CS and the rest of GCLIP are 80 lines of code: "
-        "`gclip_core/minimal.py`. Now try your own photo.",
+        "gclip_core/minimal.py. Now try your own photo.",
         AMF | {"backbone": DAMAGED},
         AMF | {"cs": True, "backbone": DAMAGED},
     ),

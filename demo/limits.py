@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -67,6 +68,11 @@ def check_cost(patches: int, channels: int, methods: int = 1) -> None:
             f"This needs {cost / MAX_COST:.2f} × the computation that one request may use. "
             "Choose a smaller size or a smaller backbone."
         )
+
+
+def most_patches(channels: int) -> int:
+    """As many patches as ``check_cost`` admits with one method."""
+    return int(1_000 * (math.sqrt(1 + MAX_COST / channels / 500) - 1))
 
 
 def address_of(host: str) -> str:

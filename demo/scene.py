@@ -134,8 +134,16 @@ class Scene:
 
     @cached_property
     def segmenter(self) -> Segmenter:
+        """With the default size, a very long photo is encoded smaller than others."""
         backbone = backbones.get(self.settings.backbone)
-        return Segmenter(backbone, **self.settings.segmenter_options())
+        segmenter = Segmenter(backbone, **self.settings.segmenter_options())
+        most = limits.most_patches(backbone.norms.numel())
+        if self.settings.short_side or self._patches(segmenter) <= most:
+            return segmenter
+        return replace(segmenter, max_patches=most)
+
+    def _patches(self, segmenter: Segmenter) -> int:
+        return math.prod(segmenter.grid(self.photo.picture.size[::-1]))
 
     @property
     def tower_key(self) -> tuple:
@@ -152,9 +160,8 @@ class Scene:
         return CACHE.get_or_make(self.tower_key, encode)
 
     def _check_cost(self, methods: int = 1) -> None:
-        patches = math.prod(self.segmenter.grid(self.photo.picture.size[::-1]))
         channels = self.segmenter.backbone.norms.numel()
-        limits.check_cost(patches, channels, methods)
+        limits.check_cost(self._patches(self.segmenter), channels, methods)
 
     # --- what is in view; a link may name a block or head that does not exist ---------------------
 

@@ -111,7 +111,7 @@ def switches(scene: Scene, masks: Sequence[Segmentation] = ()) -> list[dict[str,
         cs = {
             "text": f"CS has nothing to repair: no outlier channel{where}.",
             "action": f"See CS on a damaged {copy}",
-            "settings": {"backbone": DAMAGED, "cs": True},
+            "settings": {"backbone": DAMAGED, "amf": False, "cs": True},
             "opens": "swipe",
         }
     return [
@@ -194,7 +194,12 @@ def banner(scene: Scene) -> dict[str, Any]:
     back = backbones.HOST.backbone if backbones.HOST.backbone != DAMAGED else BUILT_IN
     title = "the undamaged model" if back == BUILT_IN else BACKBONES[back].title
     text = "Simulation: one channel of this copy is damaged, which CS repairs."
-    return {"text": text, "action": f"Back to {title}", "settings": {"backbone": back}, "opens": ""}
+    return {
+        "text": text,
+        "action": f"Back to {title}",
+        "settings": {"backbone": back, "amf": True},
+        "opens": "",
+    }
 
 
 def matrices(scene: Scene) -> dict[str, Any]:

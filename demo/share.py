@@ -31,7 +31,8 @@ def python(scene: Scene) -> str:
     """
     s, example = scene.settings, scene.photo.example
     photo = f"assets/photos/{example.name}.jpg" if example else "photo.jpg"
-    options = unusual(Segmenter, **s.segmenter_options())
+    most = scene.segmenter.max_patches
+    options = unusual(Segmenter, **s.segmenter_options(), max_patches=most)
     precision = str(scene.segmenter.backbone.dtype).removeprefix("torch.")
     own = backbones.weights_of(s.backbone)
     weights = own and own.name  # where it is on the server is nobody's business

@@ -81,6 +81,7 @@ export function change(values) {
   if (isUpload(next.photo)) left = null;
   if ("photo" in values) reset();
   refused = "";
+  complain("");
   next.shown = shown.among(next.backbone, next.words);
   state = next;
   write(STEPS.some((name) => next[name] !== before[name]));
@@ -92,7 +93,12 @@ export function change(values) {
 function reset() {
   refused = lost = "";
   sending = null;
-  $("#photo .gone").hidden = true;
+  complain("");
+}
+
+/** What went wrong stays in view until the next change. */
+function complain(text) {
+  Object.assign($("#photo .gone"), { textContent: text, hidden: !text });
 }
 
 const contains = (text, words) =>
@@ -327,9 +333,9 @@ function receive({ gone, offer, error, ...values }, of, mine) {
   else if (offer) offerDownload(offer);
   else {
     refused = mine.id;
-    toast(error);
+    complain(error);
   }
-  phase();
+  draw();
   return false;
 }
 
@@ -354,8 +360,7 @@ export const urlOf = (photo) => photos.urlOf(photo) ?? `photos/${photo}`;
 export async function send(file) {
   if (!file) return;
   const mine = { words: null };
-  const refused = $("#photo .gone");
-  refused.hidden = true;
+  complain("");
   sending = mine;
   phase();
   parts.canvas.preview("", URL.createObjectURL(file));
@@ -375,7 +380,7 @@ export async function send(file) {
     });
   }
   if (mine.words) undone = mine.words; // one press away
-  Object.assign(refused, { textContent: error, hidden: false });
+  complain(error);
   parts.canvas.restore();
   draw();
   ask();
@@ -533,7 +538,7 @@ const DRAWN = {
   how: () => show($("#diagram"), ["diagram", "tower", "detail"], parts.diagram.draw),
   compare: () => show($("#compare"), ["masks", "note", "table", "large"], parts.compare.draw),
   learn: () => parts.learn.draw((name) => pieces.get(`lesson ${name}`)),
-  share: () => parts.share.draw(piece("python")),
+  share: () => parts.share.draw(piece("python"), piece("words")?.text),
 };
 
 function drawInputs() {
@@ -550,7 +555,7 @@ function drawInputs() {
   $("#words small").textContent = isOwn ? chosen : "";
   $("#words").classList.toggle("coming", !state.words && isComing);
   const image = $("#photo img");
-  if (image.dataset.photo !== state.photo && state.photo && words) {
+  if (image.dataset.photo !== state.photo && state.photo && (words || refused)) {
     image.src = photos.urlOf(state.photo) ?? `photos/${state.photo}?preview`;
     image.dataset.photo = state.photo;
   }
@@ -561,7 +566,7 @@ function drawInputs() {
   parts.undo({ items: undone ? [{ caption: `↺ ${short(undone)}`, words: undone }] : [] });
   parts.form.refresh(state);
   $("#background input").checked = state.background;
-  if (document.body.dataset.phase === "idle" && !$("#samples img"))
+  if (["idle", "failed"].includes(document.body.dataset.phase) && !$("#samples img"))
     parts.samples({ items: FACTS.examples, columns: 3 });
 }
 
@@ -644,6 +649,7 @@ $("#background input").onchange = ({ target }) => change({ background: target.ch
 
 const submitWords = () => {
   if (box.value === box.dataset.shown) return;
+  if (!/[^\s,;]/.test(box.value)) box.value = ""; // only separators: the photo's own words
   box.dataset.shown = box.value;
   change({ words: box.value.trim() });
 };

@@ -331,8 +331,9 @@ export function drawCanvas(element) {
   const pinned = () => pinnedIn(answer.grid);
   const patchNow = () => pinned() ?? chosen.hovered;
 
-  /** The pinned patch whose scores have been announced. */
+  /** The pinned patch whose scores have been announced, and the place of the last question. */
   let announced = null;
+  let asked = "";
 
   /** Show what the chosen patch attends to and, if it is pinned, its scores, in the mask that is
    * shown. */
@@ -365,6 +366,10 @@ export function drawCanvas(element) {
       why.hidden = !shares && !isAsked;
       if (!isPinned) announced = null;
       if (isAsked && !shares) why.replaceChildren(closeButton(free), question());
+      const place = isAsked ? `${chosen.box ?? patch}` : "";
+      const isNew = place !== "" && place !== asked && pad.matches(":focus");
+      asked = place;
+      if (isNew && !shares) why.scrollIntoView({ block: "nearest" });
       if (!isShown) return;
       if (matrix) {
         const n = attended.grid[0] * attended.grid[1]; // may be coarser than the patches
@@ -380,9 +385,7 @@ export function drawCanvas(element) {
       const canAdd = !isCompare;
       const text = explain(why, { classes: answer.classes, shares, patch, behind, canAdd, free });
       if (isAsked) why.prepend(question());
-      // Not over the patch, nor over what is beside it.
-      why.classList.toggle("at-left", column > columns / 2);
-      why.classList.toggle("at-top", row > rows / 2);
+      if (isNew) why.scrollIntoView({ block: "nearest" });
       if (announced !== patch) announce(text);
       announced = patch;
     });
@@ -394,6 +397,7 @@ export function drawCanvas(element) {
 
   /** @param {marks.Mark[]} all */
   function setMarks(all) {
+    if (why.contains(document.activeElement)) pad.focus();
     Object.assign(chosen, { box: null, hovered: null });
     change({ marks: marks.write(all), patch: null });
   }
@@ -430,7 +434,7 @@ export function drawCanvas(element) {
     return marks.ask(
       answer.classes.map(({ name }) => name),
       (word) => setMarks([...others, { box: place, word }]),
-      startBox,
+      chosen.box ? null : startBox,
       there && {
         word: there.word,
         remove: () => setMarks(others),
@@ -480,6 +484,7 @@ export function drawCanvas(element) {
     isDrawing(false);
     look();
   }
+  $(".cancel").onclick = () => free();
   /** Whether the next click ends a box, so that it pins no patch. */
   let wasDrawn = false;
   pad.onpointerup = () => {
@@ -498,6 +503,7 @@ export function drawCanvas(element) {
   }
   const pin = (patch) => change({ patch });
   function free() {
+    if (why.contains(document.activeElement)) pad.focus();
     Object.assign(chosen, { hovered: null, box: null });
     offer(".idle", {});
     isDrawing(false);

@@ -30,8 +30,8 @@ export function putAt(element, [left, top, right, bottom]) {
 const MOST_WORDS = 5; // on buttons; the others are typed
 
 /** Ask what is at a place: a line of buttons. `tell(word)` is called with the answer, and
- * `draw()` if a box is wanted. A mark that is `there` can be removed, and its word kept.
- * @param {string[]} words @param {(word: string) => void} tell @param {() => void} draw
+ * `draw()`, at a point, if a box is wanted. A mark that is `there` can be removed, and its word kept.
+ * @param {string[]} words @param {(word: string) => void} tell @param {?() => void} draw
  * @param {{ word: string, remove: () => void, keep: () => void } | undefined} there */
 export function ask(words, tell, draw, there) {
   const line = make("form", "say");
@@ -54,7 +54,7 @@ export function ask(words, tell, draw, there) {
     input,
     button("none of these", () => tell("")),
   );
-  if (!there) line.append(button("Draw a box instead", draw, "link"));
+  if (!there && draw) line.append(button("Draw a box instead", draw, "link"));
   if (there) line.append(button("Remove this mark", there.remove, "link"));
   if (there?.word) line.append(button(`Find “${there.word}” on other photos`, there.keep, "link"));
   return line;

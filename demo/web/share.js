@@ -22,6 +22,7 @@ export function drawShare(section) {
     const shared = {
       ...state,
       tab: ["learn", "share"].includes(state.tab) ? "segment" : state.tab,
+      words: state.words || (isUpload(state.photo) ? ownWords : ""),
     };
     return `${page()}?${queryOf(shared, { isShared: true, withPhoto: include.checked })}`;
   }
@@ -33,14 +34,16 @@ export function drawShare(section) {
   };
 
   let photo = "";
-  function draw(python) {
+  let ownWords = ""; // of a photo, which whoever opens the link may not see
+  function draw(python, chosen = "") {
+    ownWords = chosen;
     const isOwn = isUpload(state.photo);
     $("#include").hidden = !isOwn;
     if (photo !== state.photo) include.checked = false;
     photo = state.photo;
     offer();
     const note = isOwn
-      ? "The link opens these settings; it shows your photo only if you include it, and while this server has it."
+      ? "The link opens these words and settings; it shows your photo only if you include it, and while this server has it. The address of this page includes it."
       : "The link opens this photo with these settings.";
     const isLeftOut = state.words && !link.value.includes("words=");
     const words = isLeftOut ? " The words are too long for a link and are left out." : "";

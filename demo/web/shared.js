@@ -26,7 +26,7 @@ export const clamp = (value, least, most) => Math.min(Math.max(value, least), mo
 /** The colour of the background's bars, and how many words have bars. */
 export const GREY = "#9aa0aa";
 export const MOST_WORDS = 4;
-export const behindText = (name) => (name ? `background (${name})` : "background");
+export const behindText = (name) => (name ? `background (nearest: ${name})` : "background");
 export const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
 /** Packed arrays that have been unpacked. */

@@ -304,7 +304,7 @@ def test_background_has_words(flower: Page) -> None:
     press(flower, 0.02, 0.02)
     add = flower.locator("#canvas .why .add")
     word = add.inner_text().removeprefix("+ ")
-    expect(flower.locator("#canvas .why em")).to_have_text(f"background ({word})")
+    expect(flower.locator("#canvas .why em")).to_have_text(f"background (nearest: {word})")
     after(flower, add.click)
     expect(words(flower)).to_have_value(f"flower, {word}")
     assert share(flower, word) > 0

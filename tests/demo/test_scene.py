@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from demo import limits
+from demo import limits, share
 from demo.scene import weigh
 from gclip_core import METHODS, GclipError
 from gclip_core.cache import BoundedCache
@@ -25,6 +25,19 @@ def test_methods_do_not_lower_what_one_mask_may_cost(monkeypatch: pytest.MonkeyP
     assert one.mask()
     with pytest.raises(GclipError, match="smaller size"):
         _ = one.compared
+
+
+def test_long_photo_is_encoded_smaller(tmp_path: Path) -> None:
+    """It costs what one request may cost; a size that the visitor chose stays as it is."""
+    one = scene_of(small_dog(tmp_path, size=(1000, 100)), words="dog")
+    chosen = one.with_settings(short_side=one.segmenter.backbone.short_side)
+    patches = [math.prod(each.segmenter.grid((100, 1000))) for each in (one, chosen)]
+    channels = one.segmenter.backbone.norms.numel()
+    limits.check_cost(patches[0], channels)
+    assert patches[0] > 0.95 * limits.most_patches(channels)
+    with pytest.raises(GclipError, match="smaller size"):
+        limits.check_cost(patches[1], channels)
+    assert f"max_patches={one.segmenter.max_patches}" in share.python(one)
 
 
 def test_notes_are_the_visitors_own() -> None:

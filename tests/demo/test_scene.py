@@ -34,7 +34,7 @@ def test_long_photo_is_encoded_smaller(tmp_path: Path) -> None:
     patches = [math.prod(each.segmenter.grid((100, 1000))) for each in (one, chosen)]
     channels = one.segmenter.backbone.norms.numel()
     limits.check_cost(patches[0], channels)
-    assert patches[0] > 0.95 * limits.most_patches(channels)
+    assert patches[0] > 0.9 * limits.most_patches(channels)
     with pytest.raises(GclipError, match="smaller size"):
         limits.check_cost(patches[1], channels)
     assert f"max_patches={one.segmenter.max_patches}" in share.python(one)

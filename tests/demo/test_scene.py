@@ -27,6 +27,7 @@ def test_methods_do_not_lower_what_one_mask_may_cost(monkeypatch: pytest.MonkeyP
         _ = one.compared
 
 
+@pytest.mark.usefixtures("as_shipped")
 def test_long_photo_is_encoded_smaller(tmp_path: Path) -> None:
     """It costs what one request may cost; a size that the visitor chose stays as it is."""
     one = scene_of(small_dog(tmp_path, size=(1000, 100)), words="dog")

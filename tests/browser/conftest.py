@@ -139,15 +139,11 @@ def offline(page: Page, sent: list[Request]) -> Iterator[None]:
     waits = 3
     while waits:
         page.wait_for_timeout(100)
-        waits = 3 if any(map(is_open, sent)) else waits - 1
+        open_ = ["queue/data" in one.url and one.timing["responseEnd"] < 0 for one in sent]
+        waits = 3 if any(open_) else waits - 1
     page.context.set_offline(True)
     yield
     page.context.set_offline(False)
-
-
-def is_open(request: Request) -> bool:
-    """Whether an answer is on its way."""
-    return "queue/data" in request.url and request.timing["responseEnd"] < 0
 
 
 def legend(page: Page) -> Locator:
@@ -159,6 +155,13 @@ def share(page: Page, word: str) -> float:
     """Per cent of the photo, as shown in the legend."""
     entry = page.locator("#canvas .entry", has=page.get_by_text(word, exact=True))
     return float(entry.locator("b").inner_text().removesuffix("%"))
+
+
+def drawn(canvas: Locator) -> str:
+    """Its pixels, in the next frame."""
+    return canvas.evaluate(
+        "canvas => new Promise(requestAnimationFrame).then(() => canvas.toDataURL())"
+    )
 
 
 def focused(page: Page) -> list[int]:

@@ -7,8 +7,6 @@ from playwright.sync_api import expect
 from tests.benchmarks.page import FIRST_SCREEN
 from tests.browser.conftest import DESKTOP, PHONE, TABS, Visit, turn_to
 
-AT_NIGHT = {"__theme": "dark"}
-"""The page without a link."""
 WIDTHS = (320, 390, 640, 768, 1024, 1280, 1920, 2560)
 """In CSS pixels; 640 is a window of 1280 at 200 %."""
 WCAG = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}
@@ -22,7 +20,7 @@ def test_first_screen(visitor: Visit, size: dict[str, int]) -> None:
 
     The mask is at least 660 pixels wide on a laptop, fully visible, and has the photo's shape.
     """
-    page = visitor(size, **AT_NIGHT)
+    page = visitor(size, __theme="dark")
     expect(page.locator("#norms img")).to_be_visible()
     assert len(page.locator("#canvas .entry").all()) >= 3
     assert page.locator("#canvas .sentence").inner_text()

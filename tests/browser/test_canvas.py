@@ -1,4 +1,5 @@
-"""The canvas: a mask on the photo, what its patches attend to, and why they have their words."""
+"""The canvas: a mask on the photo, what its patches attend to, why they have their words. And How
+it works."""
 
 import base64
 import io
@@ -18,6 +19,7 @@ from tests.browser.conftest import (
     TABS,
     Visit,
     after,
+    drawn,
     focused,
     found,
     offline,
@@ -38,7 +40,6 @@ PLACES = """async () => {
 }"""
 """Measure the stage and its labels, two frames after a resize."""
 RATIO = "image => image.naturalWidth / image.naturalHeight"
-DRAWN = "canvas => new Promise(requestAnimationFrame).then(() => canvas.toDataURL())"
 SHARE_DRAWN = """canvas => {
     const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height)
     let drawn = 0
@@ -49,7 +50,6 @@ BRING = """([kind, data]) => {
     const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0))
     const files = new DataTransfer()
     files.items.add(new File([bytes], "photo.jpeg", {type: "image/jpeg"}))
-    const kinds = {drop: [DragEvent, "dataTransfer"], paste: [ClipboardEvent, "clipboardData"]}
     const held = {dataTransfer: files, clipboardData: files, bubbles: true, cancelable: true}
     const event = new {drop: DragEvent, paste: ClipboardEvent}[kind](kind, held)
     document.querySelector("#canvas .stage").dispatchEvent(event)
@@ -195,9 +195,9 @@ def test_touch(visitor: Visit) -> None:
         expect(phone.locator("#canvas .why")).to_be_visible(visible=is_pinned)
     turn_to(phone, "How it works")
     mean = phone.locator("#diagram .mean canvas").first
-    before = mean.evaluate(DRAWN)
+    before = drawn(mean)
     phone.locator("#diagram .cut").tap(position={"x": 12, "y": 12})
-    assert mean.evaluate(DRAWN) != before
+    assert drawn(mean) != before
 
 
 def test_switches(flower: Page) -> None:
@@ -211,28 +211,28 @@ def test_switches(flower: Page) -> None:
     for is_said in (True, False):
         switch(flower, "CS").click(force=True)
         expect(note).to_be_visible(visible=is_said)
-    fused, before = mask.evaluate(DRAWN), share(flower, "plant")
+    fused, before = drawn(mask), share(flower, "plant")
     for _ in range(5):
         amf.click()
     expect(amf).to_have_attribute("aria-checked", "false")
     assert "amf=0" in flower.url
-    assert mask.evaluate(DRAWN) != fused
+    assert drawn(mask) != fused
     alone = share(flower, "plant")
     amf.click()
     assert "amf=" not in flower.url
-    assert mask.evaluate(DRAWN) == fused
+    assert drawn(mask) == fused
     flower.get_by_role("button", name="Swipe", exact=True).click()
     expect(flower.locator("#canvas .chip")).to_contain_text(["Without AMF", "With AMF"])
     expect(flower.locator("#canvas .entry b").nth(1)).to_have_text(f"{alone} → {before} %")
     split = flower.get_by_role("slider", name="Where the two masks meet")
-    pictures = {mask.evaluate(DRAWN)}
+    pictures = {drawn(mask)}
     width = (split.bounding_box() or {})["width"]
     split.drag_to(split, target_position={"x": width / 10, "y": 50})
     assert float(split.input_value()) == pytest.approx(10, abs=4)
-    pictures.add(mask.evaluate(DRAWN))
+    pictures.add(drawn(mask))
     split.press("End")
     expect(split).to_have_value("100")
-    assert len(pictures | {mask.evaluate(DRAWN)}) == 3
+    assert len(pictures | {drawn(mask)}) == 3
     flower.get_by_role("button", name="Changes", exact=True).click()
     expect(flower.locator("#canvas")).to_have_attribute("data-mode", "changes")
     opaque = mask.evaluate(SHARE_DRAWN)
@@ -286,7 +286,7 @@ def test_no_request(visitor: Visit, sent: list[Request]) -> None:
         masks = set[str]()
         for idea in ("AMF", "CS", "AMF", "CS"):
             switch(page, idea).click()
-            masks.add(page.locator("#canvas .mask").evaluate(DRAWN))
+            masks.add(drawn(page.locator("#canvas .mask")))
         assert len(masks) == 4
         for name in ("Swipe", "Changes", "Photo"):
             for _ in range(2):
@@ -348,10 +348,10 @@ def test_mouse(visitor: Visit) -> None:
     page.mouse.move(5, 5)
     expect(why).to_be_visible()
     heat = page.locator("#canvas canvas.heat")
-    fused = heat.evaluate(DRAWN)
+    fused = drawn(heat)
     switch(page, "AMF").click()
     expect(page.locator("#canvas .live")).to_contain_text("AMF would")
-    assert heat.evaluate(DRAWN) != fused
+    assert drawn(heat) != fused
     assert sum(scores(page).values()) == pytest.approx(100, abs=3)
     page.locator("#settings > summary").click()
     after(page, lambda: page.get_by_label("Method").select_option("SCLIP"))
@@ -376,3 +376,83 @@ def test_own_photo(flower: Page) -> None:
             assert ratio == pytest.approx(image.height / image.width, rel=0.02)
     after(flower, lambda: type_words(flower, "grass, dog, sky"))
     assert share(flower, "dog") > 5
+
+
+# --- how it works ---------------------------------------------------------------------------------
+
+
+def part(page: Page, name: str) -> str:
+    """The pixels of a map of the diagram."""
+    return drawn(page.locator(f"#diagram {name} canvas").first)
+
+
+@pytest.fixture
+def diagram(visitor: Visit) -> Page:
+    return visitor(**FLOWER, tab="how")
+
+
+def test_pointing(diagram: Page) -> None:
+    """Hovering over any map moves the patch on all maps; a press pins it, Escape releases it.
+
+    In the matrix, a row is a patch.
+    """
+    parts = (".layer .map", ".alone", ".mean", ".large")
+    direction = diagram.locator("#diagram .directions [aria-pressed=true]")
+    expect(direction).to_have_text("attention received")
+    before = [part(diagram, name) for name in parts]
+    received = part(diagram, ".received")
+    diagram.locator("#diagram .mask").click(position={"x": 60, "y": 40})
+    assert all(part(diagram, name) != old for name, old in zip(parts, before, strict=True))
+    assert part(diagram, ".received") == received
+    diagram.mouse.move(5, 5)
+    expect(direction).to_have_text("what one patch attends to")
+    kept = part(diagram, ".mean")
+    diagram.locator("#diagram .cut").press("ArrowRight")
+    assert part(diagram, ".mean") != kept
+    expect(diagram.locator("#diagram .live")).to_contain_text("Patch in row ")
+    diagram.locator("#diagram .cut").press("Escape")
+    expect(direction).to_have_text("attention received")
+    expect(diagram).not_to_have_url(re.compile("patch="))
+    before = part(diagram, ".large")
+    diagram.locator("#diagram .matrix").hover(position={"x": 10, "y": 3})
+    assert part(diagram, ".large") != before
+
+
+def test_blocks(diagram: Page) -> None:
+    """Without AMF, the fused blocks are unmarked and the mask comes from the last block alone. A
+    press on a block enlarges it, with its matrix and norms, for the mean or for one head."""
+    flow, mask = diagram.locator("#diagram .flow"), part(diagram, ".mask")
+    expect(flow).to_contain_class("amf")
+    after(diagram, switch(diagram, "AMF", "diagram").click, "diagram")
+    expect(flow).not_to_contain_class("amf")
+    assert part(diagram, ".mask") != mask
+    before = part(diagram, ".matrix")
+    after(diagram, diagram.locator("#diagram .layer").nth(2).click, "diagram")
+    expect(diagram.locator("#diagram .number")).to_have_text("3")
+    mean = part(diagram, ".matrix")
+    assert mean != before
+    head = diagram.get_by_label("Head")
+    after(diagram, lambda: head.select_option("head 2"), "diagram")
+    assert part(diagram, ".matrix") != mean
+    expect(head).to_have_value("head 2")
+
+
+def test_cs(flower: Page) -> None:
+    """On the damaged model the outlier is marked, and CS scales it down. A message over the photo
+    says if no word was found. This simulation ends with the photo that it was opened on."""
+    switch(flower, "CS").click(force=True)
+    after(flower, flower.get_by_role("button", name="See CS on a damaged copy").click)
+    expect(flower.locator("#canvas .banner")).to_contain_text("which CS repairs")
+    expect(flower.locator("#canvas .split")).to_be_visible()
+    expect(flower.locator("#canvas .chip")).to_contain_text(["Without CS", "With CS"])
+    turn_to(flower, "How it works")
+    ratio = flower.locator("#diagram .suppressed small").first
+    scaled = float(ratio.inner_text().removesuffix("×"))
+    after(flower, switch(flower, "CS", "diagram").click, "diagram")
+    assert float(ratio.inner_text().removesuffix("×")) > 4 * scaled
+    turn_to(flower, "Segment")
+    after(flower, lambda: type_words(flower, "bus"))
+    expect(flower.locator("#canvas .banner")).to_contain_text("None of these words was found")
+    after(flower, flower.get_by_role("button", name="Dog", exact=True).click)
+    after(flower, flower.get_by_role("button", name="Back to the undamaged model").click)
+    expect(flower.locator("#canvas img")).to_have_attribute("src", re.compile("^photos/flower"))

@@ -2,7 +2,6 @@
 ask for a password, or have no TLS."""
 
 import re
-from contextlib import suppress
 from io import BytesIO
 
 import httpx
@@ -16,7 +15,6 @@ from tests.browser import PLAIN_HTTP
 from tests.browser.conftest import (
     FLOWER,
     TABS,
-    WAIT,
     Visit,
     after,
     focused,
@@ -30,7 +28,7 @@ from tests.browser.conftest import (
     type_words,
     words,
 )
-from tests.demo.visitor import Server, serving
+from tests.demo.visitor import serving
 from tests.pictures import encoded, png_bomb
 
 NO_STORAGE = """Object.defineProperty(window, "indexedDB", {
@@ -154,7 +152,7 @@ def test_refused(flower: Page) -> None:
 
 def test_photo_on_its_way(flower: Page) -> None:
     """A photo is shown at once, without the previous mask, which comes back, with a sentence, if
-    the server refuses the photo. A choice made meanwhile stays: an example, a lesson, or words."""
+    the server refuses the photo. A choice made meanwhile stays: an example, or words."""
     legend_, photo = flower.locator("#canvas .legend"), flower.locator("#canvas img")
     held, mine = list[Route](), encoded(picture(), "PNG")
     flower.route("**/photos", lambda route: held.append(route))
@@ -178,14 +176,6 @@ def test_photo_on_its_way(flower: Page) -> None:
     expect(legend(flower)).to_have_text(["zebra", "dog", "background"])
     expect(words(flower)).to_have_value("zebra, dog")
     expect(flower).to_have_url(re.compile("photo="))
-    turn_to(flower, "Learn")
-    flower.get_by_label("The mask gets better").first.check()
-    give(flower, mine)
-    flower.get_by_role("button", name="Try it on the photo").click()
-    with flower.expect_response("**/photos"):
-        held.pop().continue_()
-    settled(flower)
-    expect(flower).to_have_url(re.compile("example=raccoon"))
 
 
 def test_forget(flower: Page) -> None:
@@ -265,18 +255,12 @@ def test_plain_http(visitor: Visit, url: str) -> None:
     expect(legend(page).first).to_have_text("dog")
 
 
-def open_at(browser: Browser, url: str) -> Page:
-    page = browser.new_page()
-    page.set_default_timeout(WAIT)
-    page.goto(url)
-    return page
-
-
 @pytest.mark.long
 def test_login(browser: Browser) -> None:
     """With ``--auth``, the page asks for name and password, and then works."""
     with serving("--quiet", "--auth", "ann:secret") as server:
-        page = open_at(browser, f"{server.url}/?example=dog&short_side=160")
+        page = browser.new_page()
+        page.goto(f"{server.url}/?example=dog&short_side=160")
         expect(page.get_by_role("alert")).to_be_hidden()
         for password in ("wrong", "secret"):
             page.get_by_label("Name").fill("ann")
@@ -287,21 +271,14 @@ def test_login(browser: Browser) -> None:
         settled(page)
         own(page)
         expect(legend(page).first).to_have_text("dog")
-        page.close()
-
-
-def responds(server: Server) -> bool:
-    with suppress(httpx.TransportError):
-        return httpx.get(server.url, timeout=60).is_success
-    return False
 
 
 @pytest.mark.long
-def test_plain_page(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_page(browser: Browser) -> None:
     """``python app.py --plain``: an example's mask is shown, and AMF changes it."""
-    monkeypatch.setattr(Server, "answers", responds)
     with serving("--quiet", "--plain") as server:
-        page = open_at(browser, server.url)
+        page = browser.new_page()
+        page.goto(server.url)
         page.locator("tr.tr-body").first.click()
         masks = page.locator(".mask")
         expect(masks.first).to_be_visible()
@@ -309,4 +286,3 @@ def test_plain_page(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
         page.get_by_label("AMF").uncheck()
         expect(masks.first).not_to_have_attribute("src", first)
         expect(page.locator(".toast-body")).to_have_count(0)
-        page.close()

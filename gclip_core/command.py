@@ -64,7 +64,7 @@ def exit_status(command: Callable[[Any], int | None], options: Any, stopped: str
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"Stopped. {stopped}", file=sys.stderr)
+        print(f"Stopped. {stopped}".rstrip(), file=sys.stderr)
         return 130
 
 

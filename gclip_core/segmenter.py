@@ -95,11 +95,11 @@ class Segmenter:
         return self._unit_features(self._as_encoded(image), method)
 
     def _unit_features(self, encoded: Encoded, method: Method) -> Tensor:
-        # A second norm changes last bits, on which thresholds of words and marks were chosen.
+        """Normalised again, which changes last bits: what words and marks are compared with."""
         return F.normalize(self._features(encoded, method), dim=-1)
 
     def _clearclip(self, encoded: Encoded) -> Tensor:
-        """Those that words are suggested and patches compared with, whatever method is used."""
+        """What suggestions and the likeness of patches depend on, whatever method is used."""
         return self._unit_features(encoded, METHODS["clearclip"])
 
     def _features(self, encoded: Encoded, method: Method) -> Tensor:

@@ -65,12 +65,9 @@ def test_counts(tmp_path: Path) -> None:
     assert np.array_equal(result.counts, total)
 
 
-ALL_BELOW = Protocol(threshold=1.0)
-
-
 def test_threshold() -> None:
     """A pixel below the threshold is background, or has no class if the set has none."""
-    experiment = small_experiment(1, dataset=replace(plain_set(1), protocol=ALL_BELOW))
+    experiment = small_experiment(1, dataset=replace(plain_set(1), protocol=Protocol(threshold=1)))
     sample = experiment.dataset.samples[0]
     assert benchmark.count_image(experiment, sample)[0][:, -1].sum() == 32 * 40
     with_background = replace(experiment, dataset=replace(experiment.dataset, background=2))

@@ -10,6 +10,7 @@ has only the rows of trained tokens. ``SHA256SUMS`` has the digests of all these
 
 import gzip
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,7 +46,11 @@ class KnownWords:
     @cached_property
     def nearest(self) -> Mapping[str, str]:
         """Maps other English nouns to the nearest known word, or to "" if none is near."""
-        nouns = dict(lists.entries(gzip.decompress(self.wordnet.read_bytes()).decode()))
+        try:
+            text = gzip.decompress(self.wordnet.read_bytes()).decode()
+        except (OSError, EOFError, zlib.error, ValueError) as error:
+            raise BackboneError(f"{self.wordnet} is damaged: {error}. Copy it again.") from error
+        nouns = dict(lists.entries(text))
         return {
             noun: word if word in self.words else ""
             for table in (nouns, lists.read("nearest"))
@@ -113,19 +118,26 @@ def known_words(folder: Path) -> KnownWords:
     )
 
 
-def unpack(state: StateDict, vocabulary: int) -> StateDict:
+def unpack(state: StateDict, vocabulary: int, title: str) -> StateDict:
     """The state dict of an open_clip CLIP whose text tower has ``vocabulary`` tokens.
 
     ``name.scale`` has the scale of each row of ``name``. ``token_rows`` (n, width) are the rows
-    ``token_ids`` (n,) of ``token_embedding.weight``; the other rows are zero.
+    ``token_ids`` (n,) of ``token_embedding.weight``; the other rows are zero. Raises BackboneError
+    for the state dict of another model.
     """
     full = dict(state)
-    for key in [key for key in state if key.endswith(".scale")]:
-        name, scale = key.removesuffix(".scale"), full.pop(key).float()
-        rows = full[name].float()
-        full[name] = rows * scale.reshape(-1, *[1] * (rows.ndim - 1))
-    if "token_ids" in full:
-        ids, rows = full.pop("token_ids"), full.pop("token_rows").float()
-        table = torch.zeros(vocabulary, rows.shape[1])
-        full["token_embedding.weight"] = table.index_copy_(0, ids.long(), rows)
+    try:
+        for key in [key for key in state if key.endswith(".scale")]:
+            name, scale = key.removesuffix(".scale"), full.pop(key).float()
+            rows = full[name].float()
+            full[name] = rows * scale.reshape(-1, *[1] * (rows.ndim - 1))
+        if "token_ids" in full:
+            ids, rows = full.pop("token_ids"), full.pop("token_rows").float()
+            table = torch.zeros(vocabulary, rows.shape[1])
+            full["token_embedding.weight"] = table.index_copy_(0, ids.long(), rows)
+    except (IndexError, KeyError, RuntimeError) as error:
+        raise BackboneError(
+            f"These weights are not those of {title}: rows of tokens or scales do not belong "
+            "together. Choose the backbone that the file belongs to."
+        ) from error
     return full

@@ -115,7 +115,7 @@ def _built_in(entry: BackboneEntry, given: Path | None) -> Source:
     builtin.check(folder)
     state = read_files([given] if given and given != folder else builtin.files(folder))
     config = builtin.settings(folder)
-    state = builtin.unpack(state, config["text_cfg"]["vocab_size"])
+    state = builtin.unpack(state, config["text_cfg"]["vocab_size"], entry.title)
     return config, state, builtin.known_words(folder)
 
 

@@ -145,7 +145,7 @@ def load_dino(device: torch.device) -> TransformerTrunk:
     state = read_files(folder.glob("dino-*.safetensors"))
     state = {
         key.removeprefix(inside): value.float()
-        for key, value in builtin.unpack(state, 0).items()
+        for key, value in builtin.unpack(state, 0, "DINO").items()
         if key.startswith(inside)
     }
     config = builtin.settings(folder)

@@ -23,7 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gclip_core import BACKBONES, METHODS, Backbone, BackboneError, Segmenter, assets, load_backbone
-from gclip_core.backbones import load
+from gclip_core.backbones import builtin, load
 from gclip_core.backbones.registry import BUILT_IN, BackboneEntry
 from gclip_core.backbones.weights import read_weights
 from tests import refusal
@@ -229,6 +229,9 @@ def test_other_model(file: Path) -> None:
     torch.save({"visual.proj": torch.ones(3, 3)}, file)
     for name, title in (("tiny", "Tiny"), (BUILT_IN, "Built-in")):
         refused(lambda name=name: load_backbone(name, weights=file), f"not those of {title}")
+    for ids in ([10**6], [-1], [1, 2]):  # for tokens that do not exist, or for one row
+        state = {"token_ids": torch.tensor(ids), "token_rows": torch.ones(1, 192)}
+        refused(lambda s=state: builtin.unpack(s, 49408, "Built-in"), "not those of Built-in")
 
 
 class Hub:

@@ -95,7 +95,7 @@ class Segmenter:
         return self._unit_features(self._as_encoded(image), method)
 
     def _unit_features(self, encoded: Encoded, method: Method) -> Tensor:
-        """Normalised again, which changes last bits: what words and marks are compared with."""
+        """Normalised again, which changes last bits, with which thresholds were chosen."""
         return F.normalize(self._features(encoded, method), dim=-1)
 
     def _clearclip(self, encoded: Encoded) -> Tensor:
@@ -154,7 +154,7 @@ class Segmenter:
         photo = None if isinstance(image, Encoded) else images.check(image)
         encoded = self._as_encoded(image) if photo is None else self._encode(photo)
         guide = None if refine == "none" else photo or picture_of(encoded.image_size, picture)
-        vocabulary, class_of = read(marks, prompts and prompts.vocabulary)
+        named, class_of = read(marks, prompts and prompts.vocabulary)
         if prompts:
             competition = self._compete(
                 encoded, method, prompts, background, background_weight, prune
@@ -174,7 +174,7 @@ class Segmenter:
         return Segmentation(
             labels=labels,
             logits=logits,
-            vocabulary=vocabulary,
+            vocabulary=named,
             method=method,
             report=method_report(encoded, method),
             prompt_classes=classes,

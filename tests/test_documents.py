@@ -185,5 +185,5 @@ def test_notebook() -> None:
     ).execute()
     outputs = [out for cell in notebook.cells for out in cell.get("outputs", ())]
     pictures = [out for out in outputs if "image/png" in out.get("data", {})]
-    assert len(pictures) == 5
+    assert len(pictures) == 4
     assert any("xylophone" in str(out.get("data", {})) for out in outputs)

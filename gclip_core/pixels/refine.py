@@ -3,7 +3,7 @@
 A refinement makes the score of every class a function of the picture's colours, ``q = a · I + b``,
 with coefficients on a small grid. These are upsampled to the picture's own size and applied there,
 so that edges are as sharp as the picture. Then outlines are smoothed and specks removed
-(``smooth_outlines``). Formulas are in METHOD.md.
+(``smooth_outlines``).
 """
 
 from collections.abc import Callable, Iterator, Sequence

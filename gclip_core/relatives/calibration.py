@@ -1,8 +1,8 @@
 """Calibration around the last block (SC-CLIP, SFP): repair, spreading, class term, second pass.
 
-In late blocks, many patches attend to a few *outlier* patches. These are replaced by the mean of
-their neighbours on the grid. Then patches that are similar in an earlier block are averaged, before
-and after the last block. The functions are pure; matrices and patches are float32.
+A few *outlier* patches, far from all others or much attended to by the class token, are replaced by
+the mean of their neighbours on the grid. Then patches that are similar in an earlier block are
+averaged, before and after the last block. The functions are pure; matrices and patches are float32.
 """
 
 from collections.abc import Sequence

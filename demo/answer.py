@@ -44,7 +44,9 @@ PIECES = {
     "words": Piece("", segment.words, (*BEYOND_WORDS, *OF_WORDS)),
     "canvas": Piece("segment", segment.canvas, (*SWITCHES, *IN_VIEW)),
     "chips": Piece("segment", segment.chips, (*BEYOND_WORDS, "marks")),
-    "shown": Piece("segment", segment.shown, (*SWITCHES, *IN_VIEW, "background", "method")),
+    "embeddings": Piece(
+        "segment", segment.embeddings, (*SWITCHES, *IN_VIEW, "background", "method")
+    ),
     "matrices": Piece("segment", segment.matrices, (*SWITCHES, *MASK, *IN_VIEW)),
     "attention_text": Piece("segment", segment.attention_text, (*SWITCHES, *MASK, *IN_VIEW)),
     "attention": Piece("segment", segment.attention, (*SWITCHES, *MASK, *IN_VIEW)),

@@ -72,7 +72,7 @@ def large(scene: Scene) -> dict[str, Any] | None:
     text = f"{scene.ours.title} and {other.method.title}"
     close = {"text": text, "action": "Close", "settings": {"enlarged": ""}}
     return canvas(scene, (scene.mask(scene.ours), other)) | {
-        "shown": int(other is pressed),
+        "side": int(other is pressed),
         "banner": close,
     }
 

@@ -299,7 +299,7 @@ def words(scene: Scene) -> dict[str, Any]:
     return {"text": text, "isOwn": text == scene.own_words}
 
 
-def shown(scene: Scene) -> dict[str, str]:
+def embeddings(scene: Scene) -> dict[str, str]:
     """By marked word, the embedding of what is marked, to find it on other photos."""
     words = {}
     for name in dict.fromkeys(mark.word for mark in scene.marks if mark.word):

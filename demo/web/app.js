@@ -114,7 +114,7 @@ function comeBack(tab = "segment") {
 
 /** Keep a word that marks show, for other photos. */
 export function keepShown(word) {
-  const embedding = piece("shown")?.[word];
+  const embedding = piece("embeddings")?.[word];
   if (!embedding) return;
   shown.keep(state.backbone, word, embedding);
   toast(`“${word}” is kept in this browser. On another photo, press “+ ${word}”.`);

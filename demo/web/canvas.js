@@ -99,7 +99,7 @@ export function drawCanvas(element) {
     if (isNew || old !== now) chosen.label = null;
     if (isNew) chosen.hovered = null;
     const isOther = compares(answer) !== compares(value);
-    if (isOther) Object.assign(chosen, { idea: value.idea, side: value.shown ?? 1 });
+    if (isOther) Object.assign(chosen, { idea: value.idea, side: value.side ?? 1 });
     if (isCompare && isOther) chosen.mode = "swipe";
     answer = value;
     masks = decoded;

@@ -21,7 +21,7 @@
  * The piece "canvas": the masks for each state of the ideas (bit i of an index is `ideas[i]`), or,
  * without ideas, two methods. `sentences[i][m]` says what idea i changes in mask m.
  * @typedef {{ of: string, methods: string, photo: string, classes: Word[], masks: Mask[],
- *   switches: { name: string, isIdle: boolean, why: Offer }[], ideas: string[], idea: number, shown?: number,
+ *   switches: { name: string, isIdle: boolean, why: Offer }[], ideas: string[], idea: number, side?: number,
  *   metric: string, grid: [number, number], sentences: string[][], banner: Offer }} Canvas
  *
  * The piece "matrices": for each mask, what every patch attends to on a coarser grid.

@@ -195,14 +195,14 @@ def test_large_mask(compared: dict) -> None:
         assert "GCLIP (AMF)" in titles and len(set(titles)) == 2
         drawn = shown["masks"][titles.index(mask.method.title)]
         assert (numbers(drawn["mask"]) == mask.labels.byte().numpy()).all()
-        assert shown["masks"][shown["shown"]] == drawn
+        assert shown["masks"][shown["side"]] == drawn
     for changes in ({"words": "grass"}, {"backbone": "built-in-damaged"}):
         other = scene(**SMALL | {"enlarged": "naclip"} | changes)
         assert compare.large(other)["masks"][1]["title"] == "NACLIP"
     for changes in ({"amf": False, "cs": False}, {"words": "car, sky"}):
         shown = compare.large(scene(**SMALL | {"enlarged": "gclip"} | changes))
         titles = [view["title"] for view in shown["masks"]]
-        assert shown["shown"] == 0 and len(set(titles)) == 2 and titles[0].startswith("GCLIP")
+        assert shown["side"] == 0 and len(set(titles)) == 2 and titles[0].startswith("GCLIP")
 
 
 def test_damaged_model_compares_four() -> None:

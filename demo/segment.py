@@ -143,12 +143,12 @@ def differing(before: Segmentation, after: Segmentation) -> float:
 def difference(
     scene: Scene, before: Segmentation, after: Segmentation, idea: str = "", is_on: bool = True
 ) -> str:
-    """One sentence on what an idea changes, or would change, or on how two methods differ; none if
-    they hardly do."""
-    if (share := differing(before, after)) < HARDLY:
-        return ""
-    subject = idea or after.method.title
+    """One sentence on what an idea changes, or would change, or on how two methods differ."""
+    share, subject = differing(before, after), idea or after.method.title
     would, s = ("", "s") if is_on else ("would ", "")
+    if share < HARDLY:
+        verb = f"{would}hardly change{s} this mask" if idea else "hardly differs from GCLIP"
+        return f"{subject} {verb} ({percent(share)})."
     verb = f"{would}change{s}" if idea else "differs from GCLIP in"
     how = ", " + moved(before.labels.numpy(), after.labels.numpy(), scene.names)
     first, last = scene.scores(before), scene.scores(after)
@@ -193,7 +193,7 @@ def banner(scene: Scene) -> dict[str, Any]:
         return {}
     back = backbones.HOST.backbone if backbones.HOST.backbone != DAMAGED else BUILT_IN
     title = "the undamaged model" if back == BUILT_IN else BACKBONES[back].title
-    text = "Simulation: one channel of this copy is damaged, which CS repairs."
+    text = "Simulation: one channel of this copy is damaged, which CS repairs, and AMF in part."
     return {
         "text": text,
         "action": f"Back to {title}",

@@ -43,7 +43,7 @@ export function drawShare(section) {
     photo = state.photo;
     offer();
     const note = isOwn
-      ? "The link opens these words and settings; it shows your photo only if you include it, and while this server has it. The address of this page includes it."
+      ? "The link opens these words and settings; it shows your photo only if you include it, and while this server has it. Share this link, not the address of the page, which includes your photo."
       : "The link opens this photo with these settings.";
     const isLeftOut = state.words && !link.value.includes("words=");
     const words = isLeftOut ? " The words are too long for a link and are left out." : "";

@@ -82,7 +82,8 @@ def note(scene: Scene) -> dict[str, str]:
     text = f"Every method on this photo: select one to compare it with GCLIP. {caveat(scene)}"
     if not scene.scores(scene.mask(scene.ours)):
         text += " Without ground truth there are no scores. Shown instead: how many pixels differ "
-        return {"text": text + "from GCLIP’s.", "scores": ""}
+        text += "from GCLIP’s, most first, and at the end masks of one word."
+        return {"text": text, "scores": ""}
     scores = {mask.method.title: miou or 0.0 for mask, miou in scene.compared.values()}
     ours = percent(scores.pop(scene.ours.title))
     best = max(scores, key=scores.__getitem__)

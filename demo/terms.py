@@ -3,11 +3,12 @@
 import re
 
 TERMS = {
-    "AMF": "Attention map fusion lets patches look further, so that distant patches of the same "
-    "thing agree: the last block uses the mean of its own attention map and those of two earlier "
-    "blocks.",
-    "CS": "Channel suppression repairs a model in which one channel drowns out the others, so that "
-    "all patches become alike: its weights are scaled down to the others’ mean norm.",
+    "AMF": "So that all parts of a thing get the same word, attention map fusion lets patches, "
+    "small squares of the photo, look further: the last block uses the mean of its own attention "
+    "map and those of two earlier blocks.",
+    "CS": "Where everything gets the same word because one channel, one of each patch’s numbers, "
+    "drowns out the others, channel suppression repairs it: its weights are scaled down to the "
+    "others’ mean norm.",
     "mIoU": "Mean intersection over union: for each word, the pixels in both mask and ground "
     "truth, divided by the pixels in either; 100 % is a perfect mask. Papers report it over whole "
     "data sets.",

@@ -25,7 +25,7 @@ from gclip_core.attention import ATTENTIONS
 from gclip_core.last_block import Attended, projected
 from gclip_core.methods import Method
 from gclip_core.numbering import Reason
-from gclip_core.relatives.mixed import Mixed
+from gclip_core.relatives.mixed import Fixed
 from gclip_core.words import suggest
 from gclip_core.words.background import background_of_image, compete
 
@@ -95,10 +95,11 @@ def tower(scene: Scene) -> dict[str, Any]:
     after = cs.ratios(report.norms_after)
     # Other methods have no AMF, and most could not have it; some have a fusion of their own.
     mean = s.gclip(amf=True, cs=s.cs) if is_gclip else scene.method
-    last = mean.last
-    alone = replace(mean, last=Attended(last.attention)) if isinstance(last, Attended) else mean
+    last, alone, weight = mean.last, mean, None
+    if isinstance(last, Attended):
+        alone = replace(mean, last=Attended(last.attention))
+        weight = last.fusion.share if isinstance(last.fusion, Fixed) else None
     fused = segmenter.report(scene.encoded, mean).fused.blocks
-    weight = last.weight if isinstance(last, Mixed) else None
     source = scene.method.encoding(scene.encoded)
     rows, columns = source.grid
     grid, blocks, maps = coarser(scene.grid, limits.BLOCK_PATCHES), [], []

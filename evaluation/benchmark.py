@@ -64,7 +64,7 @@ def method_settings(method: Method) -> dict[str, Any]:
     del plain["summary"], plain["paper"]
     plain["last"]["kind"] = type(method.last).__name__
     for part in (plain["last"].get("fusion"), plain["suppression"]):
-        if part and isinstance(part["blocks"], tuple):
+        if part and isinstance(part.get("blocks"), tuple):
             part["blocks"] = block_numbers(part["blocks"])
     # JSON has lists where Python has tuples; a function has its name.
     return json.loads(json.dumps(plain, default=lambda f: getattr(f, "__qualname__", str(type(f)))))

@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from gclip_core import encoder
+from gclip_core.amf import Amf
 from gclip_core.cs import Suppression
 from gclip_core.encoder import Encoded
 from gclip_core.last_block import Attended
@@ -35,7 +36,7 @@ class Windows:
         AMF fuses the blocks that it chooses for the whole image.
         """
         last = method.last
-        if isinstance(last, Attended) and last.fusion:
+        if isinstance(last, Attended) and isinstance(last.fusion, Amf):
             fusion = replace(last.fusion, blocks=last.fused(self._whole).blocks)
             method = replace(method, last=replace(last, fusion=fusion))
         if method.suppression not in self._with_cs:

@@ -1,12 +1,15 @@
 """Attention Map Fusion (AMF): global tokens, the choice of blocks, and the fusion.
 
-A global token is a patch that nearly every patch attends to. All functions are pure.
+A global token is a patch that nearly every patch attends to.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,27 +17,17 @@ from torch import Tensor
 from gclip_core import attention
 from gclip_core.attention import Attention
 from gclip_core.blocks import Heads
-from gclip_core.errors import MethodError
-from gclip_core.numbering import ChosenBlocks, Reason, given_blocks
+from gclip_core.errors import MethodError, check_between, check_count
+from gclip_core.numbering import ChosenBlocks, Reason, given_blocks, read_blocks
 from gclip_core.types import Blocks, Grid
+
+if TYPE_CHECKING:  # it imports this module
+    from gclip_core.encoder import Encoded
 
 GLOBAL_THRESHOLD = 5.0
 """A patch that receives at least this multiple of uniform attention is a global token."""
 N_FUSED = 2
 """The number of blocks that ``"auto"`` chooses."""
-
-
-@dataclass(frozen=True)
-class Fusion:
-    """AMF: the Query-Key attention of ``blocks`` is averaged with the last block's, head by head.
-
-    ``"auto"`` chooses ``n_fused`` blocks; a global token receives at least ``global_threshold``
-    times uniform attention. ``methods.gclip`` checks the settings.
-    """
-
-    blocks: Blocks = "backbone"
-    n_fused: int = N_FUSED
-    global_threshold: float = GLOBAL_THRESHOLD
 
 
 def received(heads: Heads) -> Tensor:
@@ -58,37 +51,65 @@ def global_tokens(m: Tensor, threshold: float) -> tuple[int, ...]:
     return tuple((m >= threshold).nonzero().flatten().tolist())
 
 
-def fused_blocks(
-    fusion: Fusion | None, n_blocks: int, default: Blocks, received_by: Callable[[int], Tensor]
-) -> ChosenBlocks:
-    """The blocks that ``fusion`` fuses in a tower of ``n_blocks``; ``default`` are the backbone's.
+class Fusion(ABC):
+    """Whose attention is averaged with the last block's, head by head: a frozen dataclass."""
 
-    ``"auto"`` fuses the blocks from ``L_g`` on: the first block, but not block 0, such that it and
-    all later ones except the last have a global token. If there is none, or the last block would be
-    fused, it fuses the middle ones. ``received_by(block)`` returns ``received`` of a block; it is
-    called only for blocks that can change the choice. Raises MethodError for a block that the tower
-    does not have, for its last block, and for too many blocks.
+    own_kind: bool = False
+    """Whether the fused blocks have the last block's kind of attention, or Query-Key."""
+
+    @abstractmethod
+    def chosen(self, encoded: "Encoded") -> ChosenBlocks:
+        """The earlier blocks whose attention is fused."""
+
+    def weight(self, n: int) -> float:
+        """The weight of the mean attention of ``n`` fused blocks: by default, all count alike."""
+        return n / (1 + n)
+
+
+@dataclass(frozen=True)
+class Amf(Fusion):
+    """AMF: the Query-Key attention of ``blocks`` is averaged with the last block's.
+
+    ``"auto"`` chooses ``n_fused`` blocks; a global token receives at least ``global_threshold``
+    times uniform attention. Raises MethodError for a setting outside its range.
     """
-    if fusion is None:
-        return ChosenBlocks((), Reason.OFF)
-    if choice := given_blocks("AMF", fusion.blocks, default, n_blocks):
-        return choice
-    n_fused = fusion.n_fused
-    if n_fused > n_blocks - 1:
-        raise MethodError(
-            f"AMF can fuse up to {n_blocks - 1} of {n_blocks} blocks, so n_fused={n_fused} is too "
-            "many; take fewer."
-        )
 
-    def has_token(block: int) -> bool:
-        return bool(global_tokens(received_by(block), fusion.global_threshold))
+    blocks: Blocks = "backbone"
+    n_fused: int = N_FUSED
+    global_threshold: float = GLOBAL_THRESHOLD
 
-    late = takewhile(has_token, range(n_blocks - 2, 0, -1))
-    first = min((block for block in late if block < n_blocks - n_fused), default=None)
-    reason = Reason.MIDDLE if first is None else Reason.GLOBAL_TOKENS
-    if first is None:
-        first = min(n_blocks // 2, n_blocks - n_fused) - 1
-    return ChosenBlocks(tuple(range(first, first + n_fused)), reason)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "blocks", read_blocks("AMF blocks", self.blocks))
+        check_count("n_fused", self.n_fused)
+        check_between("global_threshold", self.global_threshold, 1, math.inf)
+
+    def chosen(self, encoded: "Encoded") -> ChosenBlocks:
+        """The blocks given by hand or by the backbone, or, for ``"auto"``, those from ``L_g`` on.
+
+        ``L_g`` is the first block, but not block 0, such that it and all later ones except the last
+        have a global token. If there is none, or the last block would be fused, the middle blocks
+        are. Only blocks that can change the choice are measured. Raises MethodError for a block
+        that the tower does not have, for its last block, and for too many blocks.
+        """
+        clean = encoded.without_cs or encoded  # CS changes no choice
+        n_blocks, n_fused = encoded.backbone.n_blocks, self.n_fused
+        if choice := given_blocks("AMF", self.blocks, encoded.backbone.amf_blocks, n_blocks):
+            return choice
+        if n_fused > n_blocks - 1:
+            raise MethodError(
+                f"AMF can fuse up to {n_blocks - 1} of {n_blocks} blocks, so n_fused={n_fused} is "
+                "too many; take fewer."
+            )
+
+        def has_token(block: int) -> bool:
+            return bool(global_tokens(clean.received(block), self.global_threshold))
+
+        late = takewhile(has_token, range(n_blocks - 2, 0, -1))
+        first = min((block for block in late if block < n_blocks - n_fused), default=None)
+        reason = Reason.MIDDLE if first is None else Reason.GLOBAL_TOKENS
+        if first is None:
+            first = min(n_blocks // 2, n_blocks - n_fused) - 1
+        return ChosenBlocks(tuple(range(first, first + n_fused)), reason)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +124,7 @@ class WeightedMap:
     heads: Heads
 
 
-def attend_fused(maps: Sequence[WeightedMap], grid: Grid) -> Tensor:
+def fused_product(maps: Sequence[WeightedMap], grid: Grid) -> Tensor:
     """The weighted sum of maps times the Values of the first: (..., H, T, d) in their dtype.
 
     The first map is the last block's. Each map is multiplied by the Values separately, so that no T
@@ -111,10 +132,10 @@ def attend_fused(maps: Sequence[WeightedMap], grid: Grid) -> Tensor:
     """
     last, *others = maps
     values = last.heads.part("v")
-    total = last.weight * attention.attend(last.kind, last.heads, grid).float()
+    total = last.weight * attention.product(last.kind, last.heads, grid).float()
     for other in others:
-        attended = attention.attend(other.kind, other.heads, grid, values)
-        total = total.add(attended, alpha=other.weight)
+        product = attention.product(other.kind, other.heads, grid, values)
+        total = total.add(product, alpha=other.weight)
     return total.to(values.dtype)
 
 

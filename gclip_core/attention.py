@@ -89,7 +89,7 @@ def mean_matrix(attention: Attention, heads: Heads, grid: Grid) -> Tensor:
     return reduce(torch.add, (head_mean(a, b, bias) for a, b in pairs))
 
 
-def attend(attention: Attention, heads: Heads, grid: Grid, values: Tensor | None = None) -> Tensor:
+def product(attention: Attention, heads: Heads, grid: Grid, values: Tensor | None = None) -> Tensor:
     """The attention matrix times the Values, (..., H, T, d) in their dtype; it is never stored.
 
     ``values``, if given, replace the Values of ``heads``.

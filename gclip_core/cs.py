@@ -4,13 +4,15 @@
 pure.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from gclip_core.numbering import ChosenBlocks, Reason, given_blocks
+from gclip_core.errors import check_between
+from gclip_core.numbering import ChosenBlocks, Reason, given_blocks, read_blocks
 from gclip_core.types import Blocks
 
 CHANNEL_THRESHOLD = 2.0
@@ -24,11 +26,27 @@ class Suppression:
 
     ``"auto"`` chooses the blocks in which that norm is at least ``channel_threshold`` times the
     median. In blocks given by hand or by the backbone's default, the channel is scaled whatever its
-    norm. ``methods.gclip`` checks the settings.
+    norm. Raises MethodError for a setting outside its range.
     """
 
     blocks: Blocks = "backbone"
     channel_threshold: float = CHANNEL_THRESHOLD
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "blocks", read_blocks("CS blocks", self.blocks))
+        check_between("channel_threshold", self.channel_threshold, 1, math.inf)
+
+    def chosen(self, ratios: Sequence[float], default: Blocks) -> ChosenBlocks:
+        """The blocks that CS changes in a tower whose blocks have these ``ratios``.
+
+        ``default`` are the backbone's blocks. Raises MethodError for a block that the tower does
+        not have, and for its last one.
+        """
+        if choice := given_blocks("CS", self.blocks, default, len(ratios)):
+            return choice
+        # Not the last block: GCLIP leaves out its FFN.
+        blocks = outlier_blocks(ratios[:-1], self.channel_threshold)
+        return ChosenBlocks(blocks, Reason.OUTLIERS if blocks else Reason.NO_OUTLIER)
 
 
 def weight_norms(W2: Tensor) -> Tensor:
@@ -49,23 +67,6 @@ def ratios(norms: Tensor) -> tuple[float, ...]:
 def outlier_blocks(ratios: Sequence[float], threshold: float) -> tuple[int, ...]:
     """Blocks whose largest norm is at least ``threshold`` times the median."""
     return tuple(block for block, ratio in enumerate(ratios) if ratio >= threshold)
-
-
-def suppressed_blocks(
-    suppression: Suppression | None, ratios: Sequence[float], default: Blocks
-) -> ChosenBlocks:
-    """The blocks that CS changes in a tower whose blocks have these ``ratios``.
-
-    ``default`` are the backbone's blocks. Raises MethodError for a block that the tower does not
-    have, and for its last one.
-    """
-    if suppression is None:
-        return ChosenBlocks((), Reason.OFF)
-    if choice := given_blocks("CS", suppression.blocks, default, len(ratios)):
-        return choice
-    # Not the last block: GCLIP leaves out its FFN.
-    blocks = outlier_blocks(ratios[:-1], suppression.channel_threshold)
-    return ChosenBlocks(blocks, Reason.OUTLIERS if blocks else Reason.NO_OUTLIER)
 
 
 def channel_factors(norms: Tensor) -> Tensor:

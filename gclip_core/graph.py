@@ -1,4 +1,4 @@
-"""Which patches of an image belong together, as a graph of its patches, and what spreads on it.
+"""Which patches of an image belong together, as a graph, and values that are propagated on it.
 
 The formulas are in METHOD.md's section on marks.
 """
@@ -11,7 +11,7 @@ SHARPNESS = 20.0
 """Factor of the cosines in the exponent."""
 REACH = 8.0
 """Standard deviation of the distance in patches."""
-SPREAD = 0.9
+SHARE = 0.9
 """The share α that comes from neighbours."""
 
 
@@ -33,8 +33,8 @@ def normalised(weights: Tensor) -> Tensor:
     return weights.div_(root).div_(root[:, None])
 
 
-def spread(graph: Tensor, values: Tensor, share: float = SPREAD) -> Tensor:
-    """What values (N, n) become on a graph S (N, N): the solution of (I - α S) x = (1 - α) y."""
+def propagated(graph: Tensor, values: Tensor, share: float = SHARE) -> Tensor:
+    """What values y (N, n) become on a graph S (N, N): the solution of (I - α S) x = (1 - α) y."""
     system = graph.mul(-share)
     system.diagonal().add_(1)  # positive definite, because |S| <= 1
     return torch.cholesky_solve((1 - share) * values, torch.linalg.cholesky(system))

@@ -10,7 +10,7 @@ from gclip_core import amf, blocks
 from gclip_core.amf import Fusion, WeightedMap
 from gclip_core.attention import ATTENTIONS
 from gclip_core.encoder import Encoded
-from gclip_core.numbering import ChosenBlocks, Reason
+from gclip_core.numbering import OFF, ChosenBlocks
 from gclip_core.types import Module
 
 
@@ -34,13 +34,13 @@ class LastBlock(ABC):
 
     def fused(self, encoded: Encoded) -> ChosenBlocks:
         """The earlier blocks whose attention it uses, too."""
-        return ChosenBlocks((), Reason.OFF)
+        return OFF
 
 
 @dataclass(frozen=True)
 class Attended(LastBlock):
-    """One kind of attention, with the residual path and the FFN or without, and with AMF if there
-    is a ``fusion``. Raises MethodError for an unknown attention.
+    """One kind of attention, with the residual path and the FFN or without, and averaged with that
+    of earlier blocks if there is a ``fusion``. Raises MethodError for an unknown attention.
     """
 
     attention: str
@@ -60,12 +60,11 @@ class Attended(LastBlock):
         return f"{rule}, fused" if self.fusion else rule
 
     def fused(self, encoded: Encoded) -> ChosenBlocks:
-        clean, tower = encoded.without_cs or encoded, encoded.backbone  # CS changes no choice
-        return amf.fused_blocks(self.fusion, tower.n_blocks, tower.amf_blocks, clean.received)
+        return self.fusion.chosen(encoded) if self.fusion else OFF
 
     def patches(self, encoded: Encoded) -> Tensor:
         last = encoded.backbone.blocks[-1]
-        z = blocks.merge(last, amf.attend_fused(self.maps(encoded), encoded.grid))
+        z = blocks.merge(last, amf.fused_product(self.maps(encoded), encoded.grid))
         if self.residual:
             z = encoded.inputs[-1] + z
         if self.ffn:
@@ -76,12 +75,15 @@ class Attended(LastBlock):
         return amf.fused_matrix(self.maps(encoded), encoded.grid, head)
 
     def maps(self, encoded: Encoded) -> list[WeightedMap]:
-        """The attention of the last block, then that of each fused block, with equal weights."""
-        fused = self.fused(encoded).blocks
-        n, heads = len(fused), encoded.heads(encoded.backbone.n_blocks - 1, values=True)
-        weight = n / (1 + n)
-        own = WeightedMap(1 - weight, ATTENTIONS[self.attention], heads)
-        return [own, *(WeightedMap(weight / n, ATTENTIONS["qk"], encoded.heads(b)) for b in fused)]
+        """The attention of the last block, then that of each fused block."""
+        own, last = ATTENTIONS[self.attention], encoded.backbone.n_blocks - 1
+        heads, fusion = encoded.heads(last, values=True), self.fusion
+        if fusion is None:
+            return [WeightedMap(1.0, own, heads)]
+        fused = fusion.chosen(encoded).blocks
+        weight, kind = fusion.weight(len(fused)), own if fusion.own_kind else ATTENTIONS["qk"]
+        others = (WeightedMap(weight / len(fused), kind, encoded.heads(b)) for b in fused)
+        return [WeightedMap(1 - weight, own, heads), *others]
 
 
 def projected(visual: Module, patches: Tensor) -> Tensor:

@@ -77,7 +77,7 @@ class Mark:
 @dataclass(frozen=True, eq=False)
 class Likeness:
     """How alike an image's patches are, by what is compared: ``roots`` (N, classes) float32 of the
-    spread probabilities, and two ``features``, (N, channels) float16, L2-normalised."""
+    propagated probabilities, and two ``features``, (N, channels) float16, L2-normalised."""
 
     roots: Tensor
     features: tuple[Tensor, Tensor]
@@ -99,8 +99,8 @@ def likeness(encoded: Encoded, matches: Matches, own: Tensor) -> Likeness:
     features = own if encoded.stem_patches is None else encoded.stem_patches
     after = suggest.mixture(suggest.candidates_of(encoded.backbone), matches).after
     probabilities = after[after.mean(1) > NEGLIGIBLE].T
-    spread = graph.spread(graph.edges(features), probabilities).clamp_min(0)
-    roots = (spread / spread.sum(1, keepdim=True)).sqrt()
+    propagated = graph.propagated(graph.edges(features), probabilities).clamp_min(0)
+    roots = (propagated / propagated.sum(1, keepdim=True)).sqrt()
     rows = (F.normalize(x.float().flatten(0, 1), dim=-1) for x in (features, own))
     first, second = (x.half() for x in rows)  # half of the memory
     return Likeness(roots, (first, second), encoded.grid)

@@ -1,21 +1,21 @@
 """The METHODS table, with one entry per method."""
 
-import math
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from gclip_core import encoder
-from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, Fusion
+from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, Amf
+from gclip_core.backbones.backbone import Backbone
 from gclip_core.cs import CHANNEL_THRESHOLD, Suppression
 from gclip_core.encoder import Encoded
-from gclip_core.errors import MethodError, check_between, check_choice, check_count, check_index
+from gclip_core.errors import MethodError, check_choice, check_index
 from gclip_core.last_block import Attended, LastBlock, projected
-from gclip_core.numbering import read_blocks
+from gclip_core.numbering import OFF, ChosenBlocks
 from gclip_core.tables import Table
+from gclip_core.types import Blocks
 
 
 class Paper(NamedTuple):
@@ -62,14 +62,19 @@ class Method:
         """Authors, year and paper in one line; empty if there is no paper."""
         return "{} {}, {}".format(*self.paper) if self.paper else ""
 
+    def suppressed(self, backbone: Backbone) -> ChosenBlocks:
+        """The blocks that CS changes, and why."""
+        if self.suppression is None:
+            return OFF
+        return self.suppression.chosen(backbone.ratios, backbone.cs_blocks)
+
     def encoding(self, encoded: Encoded) -> Encoded:
         """The encoding with the method's CS and no other; the given one if it is that.
 
         The functions below call this; pass its result to compute it only once. All raise
         MethodError for blocks that AMF or CS cannot use.
         """
-        blocks = encoded.backbone.suppressed_blocks(self.suppression).blocks
-        return encoder.suppress(encoded, blocks)
+        return encoder.suppress(encoded, self.suppressed(encoded.backbone).blocks)
 
     @torch.no_grad()
     def features(self, encoded: Encoded) -> Tensor:
@@ -98,8 +103,8 @@ def gclip(
     amf: bool = True,
     cs: bool = True,
     *,
-    amf_blocks: Literal["auto", "backbone"] | Iterable[int] = "backbone",
-    cs_blocks: Literal["auto", "backbone"] | Iterable[int] = "backbone",
+    amf_blocks: Blocks = "backbone",
+    cs_blocks: Blocks = "backbone",
     n_fused: int = N_FUSED,
     global_threshold: float = GLOBAL_THRESHOLD,
     channel_threshold: float = CHANNEL_THRESHOLD,
@@ -107,18 +112,15 @@ def gclip(
     """GCLIP with AMF and CS on or off; with both off, the result is exactly ClearCLIP's.
 
     ``amf_blocks`` and ``cs_blocks`` are ``"backbone"`` (the backbone's default), ``"auto"``
-    (measured) or 0-based integers. The other settings are those of ``Fusion`` and
+    (measured) or 0-based integers. The other settings are those of ``Amf`` and
     ``Suppression``. All are checked, but those of a part that is off change nothing, nor do the
     number and thresholds where blocks are given as integers. Raises MethodError for a setting
     outside its range.
     """
     check_choice("amf", amf, (True, False))
     check_choice("cs", cs, (True, False))
-    check_count("n_fused", n_fused)
-    check_between("global_threshold", global_threshold, 1, math.inf)
-    check_between("channel_threshold", channel_threshold, 1, math.inf)
-    fusion = Fusion(read_blocks("AMF blocks", amf_blocks), n_fused, global_threshold)
-    suppression = Suppression(read_blocks("CS blocks", cs_blocks), channel_threshold)
+    fusion = Amf(amf_blocks, n_fused, global_threshold)
+    suppression = Suppression(cs_blocks, channel_threshold)
     on = [word for word, switch in (("AMF", amf), ("CS", cs)) if switch]
     return Method(
         name="gclip",

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
 
 from gclip_core.errors import MethodError
 from gclip_core.types import Blocks
@@ -25,8 +24,9 @@ def in_words(numbers: Sequence[int]) -> str:
     return f"blocks {', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
 
 
-def read_blocks(what: str, given: Literal["auto", "backbone"] | Iterable[int]) -> Blocks:
-    """One of the two words, or integers from 0, each kept once. Raises MethodError for others."""
+def read_blocks(what: str, given: Blocks) -> Blocks:
+    """One of the two words, or a tuple of integers from 0, each kept once. Raises MethodError for
+    others."""
     if isinstance(given, str) and given in ("auto", "backbone"):
         return given
     try:
@@ -59,6 +59,9 @@ class ChosenBlocks:
     blocks: tuple[int, ...]
     reason: str
     """A Reason, or a method's own."""
+
+
+OFF = ChosenBlocks((), Reason.OFF)
 
 
 def given_blocks(what: str, blocks: Blocks, default: Blocks, n_blocks: int) -> ChosenBlocks | None:

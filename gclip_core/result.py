@@ -37,7 +37,7 @@ class MethodReport:
 def method_report(encoded: Encoded, method: Method) -> MethodReport:
     """The report of a method for an encoded image."""
     backbone = encoded.backbone
-    suppressed = backbone.suppressed_blocks(method.suppression)
+    suppressed = method.suppressed(backbone)
     limit = (method.suppression or Suppression()).channel_threshold
     after = backbone.norms.clone()
     for block in suppressed.blocks:

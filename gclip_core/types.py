@@ -11,6 +11,7 @@ its rows sum to 1, or to 2 for a sum of two softmaxes. ``W2`` (D, 4D) is the FFN
 layer, ``mlp.c_proj.weight``.
 """
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 Grid = tuple[int, int]
@@ -19,7 +20,7 @@ Grid = tuple[int, int]
 Size = tuple[int, int]
 """Height and width in pixels."""
 
-Blocks = Literal["auto", "backbone"] | tuple[int, ...]
+Blocks = Literal["auto", "backbone"] | Iterable[int]
 """0-based block indices; ``"auto"``: chosen by measurement; ``"backbone"``: the backbone's default
 (the paper's blocks for OpenAI ViT-B/16, else ``"auto"``)."""
 

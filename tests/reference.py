@@ -480,7 +480,7 @@ def cosine_matrix(P: Tensor) -> Tensor:
 
 
 def averaging(S: Tensor) -> Tensor:
-    """The spreading matrix: entries below 0.4 are dropped, each row sums to 1."""
+    """The averaging matrix: entries below 0.4 are dropped, each row sums to 1."""
     kept = S * S.ge(0.4)
     return torch.stack([row / (row.sum() + 1e-6) for row in kept])
 

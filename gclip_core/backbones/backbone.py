@@ -17,9 +17,7 @@ from gclip_core import cs
 from gclip_core.backbones.builtin import KnownWords
 from gclip_core.backbones.registry import Triple
 from gclip_core.cache import BoundedCache
-from gclip_core.cs import Suppression
 from gclip_core.errors import BackboneError, MethodError, check_between, check_count, check_index
-from gclip_core.numbering import ChosenBlocks
 from gclip_core.types import Blocks, Module
 
 MOST_EMBEDDINGS = 4096
@@ -113,10 +111,6 @@ class Backbone:
     def ratios(self) -> tuple[float, ...]:
         """The largest norm over the median, for each block."""
         return cs.ratios(self.norms)
-
-    def suppressed_blocks(self, suppression: Suppression | None) -> ChosenBlocks:
-        """The blocks that CS changes, and why."""
-        return cs.suppressed_blocks(suppression, self.ratios, self.cs_blocks)
 
 
 def check_model(model: Module, tokenizer: object) -> None:

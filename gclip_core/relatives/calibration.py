@@ -1,4 +1,4 @@
-"""Calibration around the last block (SC-CLIP, SFP): repair, spreading, class term, second pass.
+"""Calibration around the last block (SC-CLIP, SFP): repair, averaging, class term, second pass.
 
 A few *outlier* patches, far from all others or much attended to by the class token, are replaced by
 the mean of their neighbours on the grid. Then patches that are similar in an earlier block are
@@ -34,11 +34,11 @@ SOM_MOST = 10
 GATE_SHARPNESS = 3.0
 """Factor of the similarity before the softmax of the gate, ``shared.gate``."""
 THRESHOLD = 0.4
-"""Similarities below this are set to 0 in spreading."""
+"""Similarities below this are set to 0 in averaging."""
 CLASS_WEIGHT = 0.3
 """Weight of the class term."""
 BEFORE, AFTER, SUMMED = (8,), (3,), (3, 4, 5, 6, 7, 8, 9)
-"""Blocks of 12, from 0, whose outputs determine the spreading before the last block, the spreading
+"""Blocks of 12, from 0, whose outputs determine the averaging before the last block, that
 after it, and the sum that is the input of the second pass."""
 
 
@@ -62,22 +62,22 @@ class Calibration(LastBlock):
         return ATTENTIONS[self.attention].rule
 
     def patches(self, encoded: Encoded) -> Tensor:
-        """Without residual path and FFN. Spreading is linear, so it is applied once, to the sum of
+        """Without residual path and FFN. Averaging is linear, so it is applied once, to the sum of
         both passes."""
         last, given = encoded.backbone.blocks[-1], self._calibrated(encoded)
         heads = self._heads(last, given)
         values = heads.part("v")
         gated = torch.einsum("nm,phmd->phnd", given.gate, values.float())
         attending = heads if self.second_attends else heads[:1]
-        attended = attention.attend(ATTENTIONS[self.attention], attending, encoded.grid)
+        attended = attention.product(ATTENTIONS[self.attention], attending, encoded.grid)
         mixed = self._with_attention(gated, attended).to(values.dtype)
         z = blocks.merge(last, mixed) + given.class_terms
         return (given.after @ z.sum(0)).to(values.dtype).unflatten(0, encoded.grid)
 
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
-        """The product of repair, spreading, attention and spreading, averaged over both passes; the
-        patches of the second pass are from earlier blocks. Layer norms, projections and the class
-        term are left out, because they do not mix patches."""
+        """The product of repair, averaging, attention and averaging, and its mean over both passes;
+        the patches of the second pass are from earlier blocks. Layer norms, projections and the
+        class term are left out, because they do not mix patches."""
         last, given = encoded.backbone.blocks[-1], self._calibrated(encoded)
         heads = self._heads(last, given).only(head)
         attending = heads if self.second_attends else heads[:1]
@@ -178,7 +178,7 @@ def thresholded(similarity: Tensor) -> Tensor:
     return similarity.where(similarity >= THRESHOLD, 0.0)
 
 
-def spread(similarity: Tensor) -> Tensor:
+def averaging(similarity: Tensor) -> Tensor:
     """The matrix (N, N) that averages similar patches: thresholded, rows divided by their sum."""
     kept = thresholded(similarity)
     return kept.div_(kept.sum(-1, keepdim=True) + 1e-6)
@@ -190,8 +190,8 @@ class Calibrated:
 
     ``patches`` (2, N, D) are those of the first and second pass. ``class_terms`` (2, 1, D) are
     added to the outputs. ``gate`` (N, N) is the attention that all heads of both passes use.
-    ``after`` (N, N) spreads the sum of both outputs. The patches of the first pass were repaired at
-    ``outliers`` (n,) int64 and spread by ``before`` (N, N).
+    ``after`` (N, N) averages the sum of both outputs. The patches of the first pass were repaired
+    at ``outliers`` (n,) int64 and averaged by ``before`` (N, N).
     """
 
     patches: Tensor
@@ -218,14 +218,14 @@ def calibrate(
     keeps = calibration.keeps_isolated
     near = cosines(repaired(outputs(BEFORE)[-1][1:], outliers, grid, keeps))
     gated = thresholded(near) if calibration.thresholds_gate else near
-    before = spread(near)
+    before = averaging(near)
     first = before @ repaired(late[1:], outliers, grid, keeps)
     summed = torch.stack(outputs(SUMMED)).sum(0)
     return Calibrated(
         patches=torch.stack([first, summed[1:]]),
         class_terms=CLASS_WEIGHT * torch.stack([late[:1], summed[:1]]),
         gate=gate(gated, GATE_SHARPNESS, gated.mean()),
-        after=spread(cosines(outputs(AFTER)[-1][1:])),
+        after=averaging(cosines(outputs(AFTER)[-1][1:])),
         outliers=outliers,
         before=before,
     )

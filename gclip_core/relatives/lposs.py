@@ -1,9 +1,9 @@
-"""LPOSS, after any method's features: they spread over a graph of DINO's patches.
+"""LPOSS, after any method's features: they are propagated on a graph of DINO's patches.
 
 The edge of patches i and j is ``s_ij + s_ji``, where ``s_ij = max(cos, 0)^3 exp(-0.01 d)`` at a
 distance of d pixels if j is one of the 400 patches with the largest cosine to i, else 0. The
-authors spread each word's cosines. These are linear in the features, so spreading the features once
-gives every word's. The result is normalised, which changes no patch's best word.
+authors propagate each word's cosines. These are linear in the features, so propagating the features
+once gives every word's. The result is normalised, which changes no patch's best word.
 """
 
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ NEIGHBOURS = 400
 
 
 @dataclass(frozen=True)
-class Spread(Method):
-    """A method whose features LPOSS spreads, on DINO's grid."""
+class Propagated(Method):
+    """A method whose features LPOSS propagates, on DINO's grid."""
 
     @torch.no_grad()
     def features(self, encoded: Encoded) -> Tensor:
@@ -37,8 +37,8 @@ class Spread(Method):
         if maps.shape[1:] != patches.shape[:2]:
             maps = F.interpolate(maps[None], patches.shape[:2], mode="bilinear")[0]
         S = edges(patches, encoded.pixels.shape[1] / patches.shape[0])
-        spread = graph.spread(S, maps.flatten(1).T, SHARE)
-        return F.normalize(spread, dim=-1).unflatten(0, patches.shape[:2])
+        features = graph.propagated(S, maps.flatten(1).T, SHARE)
+        return F.normalize(features, dim=-1).unflatten(0, patches.shape[:2])
 
 
 def edges(features: Tensor, side: float) -> Tensor:
@@ -53,24 +53,24 @@ def edges(features: Tensor, side: float) -> Tensor:
     return graph.normalised((kept + kept.T).fill_diagonal_(0))
 
 
-def lposs(method: Method) -> Spread:
+def lposs(method: Method) -> Propagated:
     """LPOSS after a method, which keeps its matrix."""
-    return Spread(
+    return Propagated(
         f"{method.name}+lposs",
         f"{method.title} + LPOSS",
         method.last,
         method.suppression,
-        "Features spread over a graph of patches that look alike to DINO.",
+        "Features propagated on a graph of patches that look alike to DINO.",
     )
 
 
 add(
-    Spread(
+    Propagated(
         "lposs",
         "LPOSS",
         METHODS["maskclip"].last,
         paper=Paper("Stojnić et al.", 2025, "arXiv:2503.19777"),
-        summary="MaskCLIP's features, spread over a graph of patches that look alike to another "
+        summary="MaskCLIP's features, propagated on a graph of patches that look alike to another "
         "network, DINO; without its steps on pixels.",
     )
 )

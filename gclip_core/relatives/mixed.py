@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from gclip_core.amf import WeightedMap
-from gclip_core.attention import ATTENTIONS
+from gclip_core.amf import Fusion
 from gclip_core.encoder import Encoded
 from gclip_core.last_block import Attended
 from gclip_core.methods import Method, Paper, add
@@ -11,38 +10,30 @@ from gclip_core.numbering import ChosenBlocks
 from gclip_core.relatives.shared import at_depth
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mixed(Attended):
-    """The mean attention of ``blocks`` of 12, from 0, has this ``weight``, the last block's the
-    rest."""
+@dataclass(frozen=True)
+class Fixed(Fusion):
+    """A fusion with fixed ``blocks_of_12``, which count from 0 and stand for a depth in any tower.
 
-    blocks: tuple[int, ...]
-    weight: float
-    own: bool = False
-    """Whether the blocks have the last block's kind of attention, or Query-Key."""
+    Their mean attention has the weight ``share``.
+    """
 
-    @property
-    def rule(self) -> str:
-        return f"{super().rule}, fused"
+    blocks_of_12: tuple[int, ...]
+    share: float
+    own_kind: bool = False
 
-    def fused(self, encoded: Encoded) -> ChosenBlocks:
-        return ChosenBlocks(at_depth(self.blocks, encoded.backbone.n_blocks), "fixed by the method")
+    def chosen(self, encoded: Encoded) -> ChosenBlocks:
+        blocks = at_depth(self.blocks_of_12, encoded.backbone.n_blocks)
+        return ChosenBlocks(blocks, "fixed by the method")
 
-    def maps(self, encoded: Encoded) -> list[WeightedMap]:
-        fused, last = self.fused(encoded).blocks, encoded.backbone.n_blocks - 1
-        kind = self.attention if self.own else "qk"
-        share = self.weight / len(fused)
-        own = WeightedMap(
-            1 - self.weight, ATTENTIONS[self.attention], encoded.heads(last, values=True)
-        )
-        return [own, *(WeightedMap(share, ATTENTIONS[kind], encoded.heads(b)) for b in fused)]
+    def weight(self, n: int) -> float:
+        return self.share
 
 
 add(
     Method(
         "itaclip",
         "ITACLIP (attention)",
-        Mixed("qq+kk", residual=True, blocks=(6, 7, 9), weight=0.5, own=True),
+        Attended("qq+kk", residual=True, fusion=Fixed((6, 7, 9), 0.5, own_kind=True)),
         paper=Paper("Aydın et al.", 2024, "arXiv:2411.12044"),
         summary="SCLIP's attention averaged with that of three middle blocks; FFN left out. "
         "Without its image augmentations and class definitions.",
@@ -50,7 +41,7 @@ add(
     Method(
         "resclip",
         "ResCLIP (RCS)",
-        Mixed("kk+gaussian", blocks=(5, 6, 7, 8), weight=0.4),
+        Attended("kk+gaussian", fusion=Fixed((5, 6, 7, 8), 0.4)),
         paper=Paper("Yang et al.", 2025, "arXiv:2411.15851"),
         summary="NACLIP's attention mixed with the mean of the middle blocks'; without its "
         "semantic feedback.",

@@ -52,7 +52,7 @@ class Proxy(LastBlock):
     def patches(self, encoded: Encoded) -> Tensor:
         heads = encoded.heads(encoded.backbone.n_blocks - 1, values=True)
         features = self.other_features(encoded)
-        mixed = attend(self, features, heads.part("v")[:, 1:], encoded.grid)
+        mixed = averaged(self, features, heads.part("v")[:, 1:], encoded.grid)
         z = blocks.merge(encoded.backbone.blocks[-1], mixed)
         return z.unflatten(0, features.shape[:2])
 
@@ -86,7 +86,7 @@ SHIPPED = Proxy(gamma=20.0, beta=1.2)
 for the last block of DINO ViT-B/8, are gamma = 3 and beta = 1.2."""
 
 
-def attend(settings: Proxy, features: Tensor, values: Tensor, grid: Grid) -> Tensor:
+def averaged(settings: Proxy, features: Tensor, values: Tensor, grid: Grid) -> Tensor:
     """The attention times the Values: (H, h' w', d) in their dtype.
 
     ``features`` (h', w', channels) are DINO's, ``values`` (H, N, d) those of the patches of

@@ -2,7 +2,7 @@
 
 Some channels of CLIP are very large in a few patches, which distract the others. After every block,
 these *sinks* are blurred with their neighbours. The last block takes its own input and the mean of
-all blocks' outputs, each spread over similar patches, and averages them with the Key-Key attention
+all blocks' outputs, each summed over similar patches, and averages them with the Key-Key attention
 of all blocks. Only the Keys are stored, never a matrix of all pairs of tokens.
 """
 
@@ -32,7 +32,7 @@ SINK_SHARE = 5.0
 BLUR = 0.4
 """The fraction of a sink that is replaced by the mean of its neighbourhood."""
 SIMILAR = 0.4
-"""Patches are spread over those with at least this cosine."""
+"""Patches are summed over those with at least this cosine."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class RfClip(LastBlock):
         return ((outputs[0] + outputs[1]) / 2).unflatten(0, encoded.grid)
 
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
-        """The product of the last block's attention and the spreading before it, averaged over both
+        """The product of the last block's attention and the sums before it, averaged over both
         paths; the second starts from the mean of all blocks. Norms and projections are left out.
         """
         given = sink_free_pass(encoded)
@@ -79,7 +79,7 @@ class SinkFreePass:
     """The inputs of the last block.
 
     ``keys`` (H, 1+N, d) are those of each block before the last. ``similar`` (N, D) float32 are
-    unit vectors whose cosines are the weights of spreading. ``paths`` are the last block's queries,
+    unit vectors whose cosines are the weights of the sums. ``paths`` are the last block's queries,
     keys and values for its two inputs.
     """
 
@@ -103,7 +103,7 @@ def sink_free_pass(encoded: Encoded) -> SinkFreePass:
     total += denoised(blocks.run(last, x, blocks.project(last, x)), grid, channels)
     mean = total / encoded.backbone.n_blocks
     similar = F.normalize(mean[1:], dim=-1)
-    own, shared = (blocks.project(last, _spread(similar, u).to(x.dtype)) for u in (x.float(), mean))
+    own, shared = (blocks.project(last, _summed(similar, u).to(x.dtype)) for u in (x.float(), mean))
     return SinkFreePass(tuple(keys), similar, (own, shared))
 
 
@@ -125,7 +125,7 @@ def denoised(x: Tensor, grid: Grid, channels: Sequence[int]) -> Tensor:
     return torch.cat([x[:1], blurred.to(x.dtype)])
 
 
-def _spread(similar: Tensor, u: Tensor) -> Tensor:
+def _summed(similar: Tensor, u: Tensor) -> Tensor:
     """Tokens (1+N, D) with each patch replaced by the sum of similar ones times their cosine."""
     return torch.cat([u[:1], *(cosines @ u[1:] for cosines in _cosines(similar))])
 

@@ -74,6 +74,6 @@ def test_plain_picture() -> None:
     """Where all patches are alike, each keeps its own Value, and there is no nan."""
     features = torch.ones(3, 4, 8) + 1e-4 * torch.randn(3, 4, 8)
     values = torch.randn(2, 12, 5)
-    assert torch.equal(proxy.attend(proxy.SHIPPED, features, values, (3, 4)), values)
+    assert torch.equal(proxy.averaged(proxy.SHIPPED, features, values, (3, 4)), values)
     flat = Segmenter(tiny_backbone(43), short_side=32).encode(np.zeros((32, 32, 3), np.uint8))
     assert Segmenter(flat.backbone).dense_features(flat, PROXYCLIP).isfinite().all()

@@ -79,10 +79,12 @@ def labels_by_block(scene: Scene) -> Tensor:
     if s.background and s.background_weight:
         unit = F.normalize(last, dim=-1)
         matches = suggest.match(backbone, unit, source.probabilities)
-        competing = background_of_image(backbone, prompts, unit, matches)
+        competing = background_of_image(backbone, prompts, prompts.cosines(last), matches)
     class_of = torch.tensor((*prompts.vocabulary.prompt_classes, -1), dtype=torch.int16)
     every = (
-        compete(x, prompts, competing, segmenter.logit_scale, s.background_weight)
+        compete(
+            x, prompts, prompts.cosines(x), competing, segmenter.logit_scale, s.background_weight
+        )
         for x in (*projected(backbone.visual, tokens).cpu(), last)
     )
     return torch.stack([class_of[one.logits.argmax(0)] for one in every])

@@ -28,7 +28,7 @@ def segment(
         encoded = segmenter.encode(photo)
         words = words.strip() or ", ".join(segmenter.suggest(encoded))
         result = segmenter.segment(
-            encoded, words, method, background=True, refine="guided", picture=photo
+            encoded, words, method, background=True, refine="guided", image=photo
         )
     except GclipError as error:
         raise gr.Error(str(error), print_exception=False) from error

@@ -299,7 +299,7 @@ class Scene:
         def segment() -> Segmentation:
             encoded, picture = self.encoded, self.photo.picture
             mask = self.segmenter.segment(
-                encoded, words, method, picture=picture, shown=self.shown, **options
+                encoded, words, method, image=picture, shown=self.shown, **options
             )
             CACHE.put(self.tower_key, encoded)  # weighed again: methods cache values in it
             return mask

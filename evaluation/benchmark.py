@@ -259,7 +259,7 @@ def count_image(experiment: Experiment, sample: Sample, saved: Path | None = Non
     windows, counts = sliding.encode(segmenter, picture, protocol.window, protocol.stride), []
     for method in experiment.methods:
         features = windows.features(method)
-        logits = segmenter.logit_scale * torch.einsum("pe,hwe->phw", prompts.text, features)
+        logits = segmenter.logit_scale * prompts.cosines(features)
         if experiment.refine == "none":
             labels = masks.labels(logits, classes, truth.shape, protocol.threshold)
         else:

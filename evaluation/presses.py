@@ -56,7 +56,7 @@ def _of_photo(
     def ask(words: Sequence[int], marks: Sequence[Mark] = (), **more: Any) -> list[float]:
         class_of = np.full(len(names) + 1, len(words))
         class_of[[*words, IGNORE]] = [*range(len(words)), IGNORE]
-        typed, own = [names[word] for word in words], {**options, **more, "picture": picture}
+        typed, own = [names[word] for word in words], {**options, **more, "image": picture}
         n = count - len(marks)
         return pressed(segmenter, encoded, class_of[truth], typed, n, marks, own)
 

@@ -208,8 +208,8 @@ def run(options: argparse.Namespace) -> int:
             n_before += 1
             continue
         try:
-            picture = images.check(photo.path)
-            encoded = segmenter.encode(picture)
+            image = images.check(photo.path)
+            encoded = segmenter.encode(image)
             result = segmenter.segment(
                 encoded,
                 known or segmenter.suggest(encoded),
@@ -218,9 +218,9 @@ def run(options: argparse.Namespace) -> int:
                 background=options.background == "on",
                 background_weight=options.background_weight,
                 refine=options.refine,
-                picture=picture,
+                image=image,
             )
-            result = folder.add(photo, picture, replace(result, unknown=unknown or result.unknown))
+            result = folder.add(photo, image, replace(result, unknown=unknown or result.unknown))
         except (MethodError, VocabularyError):  # from the settings, so the same for every image
             raise
         except REFUSED as error:

@@ -108,7 +108,7 @@ class Folder:
         base = self.path / "labels" if self.kind == "yolo" else self.path
         return [base / (photo.name + ending) for ending in ENDINGS[self.kind]]
 
-    def add(self, photo: Photo, picture: Image.Image, result: Segmentation) -> Segmentation:
+    def add(self, photo: Photo, image: Image.Image, result: Segmentation) -> Segmentation:
         """Writes the result of a photo, and returns it with the folder's label map."""
         known = len(self.classes)
         result = self._with_own_classes(result)
@@ -116,7 +116,7 @@ class Folder:
             self._start()
         labels, names = result.labels.numpy(), result.vocabulary.names
         if self.cut_outs:
-            found = formats.cut_outs(result, picture, self.options.get("objects"))
+            found = formats.cut_outs(result, image, self.options.get("objects"))
             cuts = {name: _png(cut) for name, cut in found}
             own = self.path / "cut-outs" / photo.name
             write(own, cuts)
@@ -131,7 +131,7 @@ class Folder:
             colours = palette.colours(self.classes)
             contents = [
                 palette.indexed(labels, colours, names),
-                _png(palette.painted(picture, labels, colours)),
+                _png(palette.painted(image, labels, colours)),
                 _json(result.to_dict()),
             ]
         elif self.kind == "yolo":
@@ -212,9 +212,9 @@ def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
 
 
-def _png(picture: Image.Image) -> bytes:
+def _png(image: Image.Image) -> bytes:
     buffer = BytesIO()
-    picture.save(buffer, "png")
+    image.save(buffer, "png")
     return buffer.getvalue()
 
 

@@ -211,11 +211,11 @@ def _parts(inside: NDArray[np.bool_]) -> list[tuple[int, int, NDArray[np.bool_]]
 
 
 def cut_outs(
-    result: "Segmentation", picture: Image.Image, objects: float | None = None
+    result: "Segmentation", image: Image.Image, objects: float | None = None
 ) -> Iterator[tuple[str, Image.Image]]:
-    """A file name and a picture (``refine.cut_out``) for each class that has pixels, or with
+    """A file name and an image (``refine.cut_out``) for each class that has pixels, or with
     ``objects`` for each of its things (``regions``)."""
     names = result.vocabulary.names
     for number, (index, inside, *_) in enumerate(regions(result, objects), 1):
         safe = "".join(letter if letter.isalnum() else "-" for letter in names[index])[:40]
-        yield f"{number}-{safe}.png", cut_out(picture, inside)
+        yield f"{number}-{safe}.png", cut_out(image, inside)

@@ -11,16 +11,16 @@ GLOBAL_THRESHOLD, CHANNEL_THRESHOLD = 5, 2  # times uniform attention; times the
 
 
 @torch.no_grad()
-def segment(backbone: Any, picture: Any, words: list[str]) -> Tensor:
+def segment(backbone: Any, image: Any, words: list[str]) -> Tensor:
     """The index of each pixel's word, (height, width); a backbone comes from ``load_backbone``."""
-    patch, scale = backbone.patch, backbone.short_side / min(picture.size)
-    size: Any = [int(side * scale / patch + 0.5) * patch for side in reversed(picture.size)]
+    patch, scale = backbone.patch, backbone.short_side / min(image.size)
+    size: Any = [int(side * scale / patch + 0.5) * patch for side in reversed(image.size)]
     to_pixels: Any = image_transform(size, False, backbone.mean, backbone.std, "squash")
     prompts = [[t(word) for t in OPENAI_IMAGENET_TEMPLATES] for word in words]
     each = torch.stack([backbone.model.encode_text(backbone.tokenizer(p)) for p in prompts])
     text = F.normalize(F.normalize(each, dim=-1).mean(1), dim=-1)  # (words, E)
-    cosines = features(backbone.visual, to_pixels(picture)) @ text.T  # (h, w, words)
-    maps = F.interpolate(cosines.permute(2, 0, 1)[None], picture.size[::-1], mode="bilinear")
+    cosines = features(backbone.visual, to_pixels(image)) @ text.T  # (h, w, words)
+    maps = F.interpolate(cosines.permute(2, 0, 1)[None], image.size[::-1], mode="bilinear")
     return maps[0].argmax(0)
 
 

@@ -16,7 +16,7 @@ from gclip_core.errors import GclipError, check_between, check_choice, check_cou
 from gclip_core.marks import Likeness, Mark, decide, evidence, likeness, of_marks, read
 from gclip_core.methods import GCLIP, METHODS, Method, checked
 from gclip_core.pixels import images, masks
-from gclip_core.pixels.refine import REFINEMENTS, picture_of, refined
+from gclip_core.pixels.refine import REFINEMENTS, image_of, refined
 from gclip_core.result import MethodReport, Segmentation, method_report
 from gclip_core.types import Grid, Size
 from gclip_core.words import suggest, text, vocabulary
@@ -64,22 +64,22 @@ class Segmenter:
         check_between("logit_scale", self.logit_scale, 1e-6, 1e6)
         check_choice("templates", self.templates, text.TEMPLATES)
 
-    def encode(self, image: images.Source) -> Encoded:
+    def encode(self, source: images.Source) -> Encoded:
         """Encodes an image for all methods and any words.
 
         Raises ImageError for anything that is not an image, is damaged, or is too large.
         """
-        return self._encode(images.check(image))
+        return self._encode(images.check(source))
 
-    def _encode(self, picture: Image.Image) -> Encoded:
+    def _encode(self, image: Image.Image) -> Encoded:
         """Encodes a checked image."""
-        size = picture.height, picture.width
-        return encoder.encode(self.backbone, self.pixels(picture), size)
+        size = image.height, image.width
+        return encoder.encode(self.backbone, self.pixels(image), size)
 
-    def pixels(self, picture: Image.Image) -> Tensor:
+    def pixels(self, image: Image.Image) -> Tensor:
         """A checked image, scaled and normalised for the tower: (3, height, width) float32."""
-        size = self._size((picture.height, picture.width))
-        pixels = np.array(images.resize(picture, size), dtype=np.float32) / 255
+        size = self._size((image.height, image.width))
+        pixels = np.array(images.resize(image, size), dtype=np.float32) / 255
         mean, std = np.array([self.backbone.mean, self.backbone.std], np.float32)
         return torch.from_numpy((pixels - mean) / std).permute(2, 0, 1)
 
@@ -88,11 +88,11 @@ class Segmenter:
         side = self.short_side or self.backbone.short_side
         return images.target_size(size, side, self.backbone.patch, self.max_patches)
 
-    def dense_features(self, image: images.Source | Encoded, method: Method = GCLIP) -> Tensor:
+    def dense_features(self, source: images.Source | Encoded, method: Method = GCLIP) -> Tensor:
         """Dense features of an image's patches, (h, w, E) float32, L2-normalised; with a proxy, the
         grid may be finer than the patches."""
         checked(method)  # before the work
-        return self._unit_features(self._as_encoded(image), method)
+        return self._unit_features(self._as_encoded(source), method)
 
     def _unit_features(self, encoded: Encoded, method: Method) -> Tensor:
         """Normalised again, which changes last bits, with which thresholds were chosen."""
@@ -108,7 +108,7 @@ class Segmenter:
 
     def segment(
         self,
-        image: images.Source | Encoded,
+        source: images.Source | Encoded,
         words: Words,
         method: Method = GCLIP,
         *,
@@ -116,7 +116,7 @@ class Segmenter:
         background: bool | Iterable[str] = False,
         background_weight: float = BACKGROUND_WEIGHT,
         refine: str = "none",
-        picture: images.Source | None = None,
+        image: images.Source | None = None,
         marks: Iterable[Mark] = (),
         shown: Iterable[Shown] = (),
         prune: bool = False,
@@ -138,9 +138,9 @@ class Segmenter:
         mean what ``show`` was shown; each must be among the words.
 
         ``refine`` is "none" or a name in ``pixels.refine.REFINEMENTS``: edges then follow the
-        image, and outlines are smoothed. For an encoding, this needs ``picture``, the image that
-        was encoded; otherwise ``picture`` is not used. Raises GclipError for an image, words or
-        settings that cannot be used.
+        image, and outlines are smoothed. For an encoding, this needs ``image``, the one that was
+        encoded; otherwise, ``image`` is not used. Raises GclipError for an image, words or settings
+        that cannot be used.
         """
         check_between("threshold", threshold, 0, 1)
         check_between("background_weight", background_weight, 0, 1)
@@ -151,9 +151,12 @@ class Segmenter:
             )
         method, marks, shown = checked(method), tuple(marks), tuple(shown)
         prompts = self.prompts(words, shown) if words or shown or not marks else None
-        photo = None if isinstance(image, Encoded) else images.check(image)
-        encoded = self._as_encoded(image) if photo is None else self._encode(photo)
-        guide = None if refine == "none" else photo or picture_of(encoded.image_size, picture)
+        if isinstance(source, Encoded):
+            encoded = self._as_encoded(source)
+            image = None if refine == "none" else image_of(encoded.image_size, image)
+        else:
+            image = images.check(source)
+            encoded = self._encode(image)
         named, class_of = read(marks, prompts and prompts.vocabulary)
         if prompts:
             competition = self._compete(
@@ -167,10 +170,10 @@ class Segmenter:
             alike, grid = self._likeness(encoded), logits.shape[1:]
             found = evidence(alike, marks, class_of, encoded.image_size, grid)
             logits, classes = decide(logits, classes, found)
-        if guide is None:
+        if image is None or refine == "none":
             labels = masks.labels(logits, classes, encoded.image_size, threshold)
         else:
-            labels = refined(logits, classes, guide, refine, threshold)
+            labels = refined(logits, classes, image, refine, threshold)
         return Segmentation(
             labels=labels,
             logits=logits,
@@ -198,35 +201,34 @@ class Segmenter:
     ) -> Competition:
         """The logits of words and, if there is one, of a background; with ``prune``, NEVER for
         classes that the image hardly shows."""
+        features, typed = self._features(encoded, method), prompts.vocabulary
+        cosines = prompts.cosines(features)
         if not background or not weight:
             others = None
         elif background is True:
-            features = self._unit_features(encoded, method)
-            matches = suggest.match(self.backbone, features, encoded.probabilities)
-            others = background_of_image(self.backbone, prompts, features, matches)
+            own = self._unit_features(encoded, method)
+            matches = suggest.match(self.backbone, own, encoded.probabilities)
+            others = background_of_image(self.backbone, prompts, cosines, matches)
         else:
-            typed = prompts.vocabulary
             others = background_of_words(self.backbone, typed, background, self.templates)
-        features = self._features(encoded, method)
-        competition = compete(features, prompts, others, self.logit_scale, weight)
+        competition = compete(features, prompts, cosines, others, self.logit_scale, weight)
         if prune:
-            features, classes = self._clearclip(encoded), list(prompts.vocabulary.prompt_classes)
-            cosines = torch.einsum("pe,hwe->phw", prompts.text, features)
-            kept = suggest.seen(cosines, classes, self._matches(encoded).deviation)
+            classes, of_all = list(typed.prompt_classes), prompts.cosines(self._clearclip(encoded))
+            kept = suggest.seen(of_all, classes, self._matches(encoded).deviation)
             competition.logits[: len(classes)][~kept[classes]] = NEVER
         return competition
 
-    def suggest(self, image: images.Source | Encoded, most: int = 5) -> tuple[str, ...]:
+    def suggest(self, source: images.Source | Encoded, most: int = 5) -> tuple[str, ...]:
         """Words for what the image shows, things before stuff: at most ``most``, at least one."""
         check_count("most", most)
-        return suggest.choose(suggest.candidates_of(self.backbone), self.matches(image), most)
+        return suggest.choose(suggest.candidates_of(self.backbone), self.matches(source), most)
 
-    def matches(self, image: images.Source | Encoded) -> Matches:
+    def matches(self, source: images.Source | Encoded) -> Matches:
         """How the words that can be suggested match the image.
 
         Computed from ClearCLIP's features and, if there is one, the stem's image classifier.
         """
-        return self._matches(self._as_encoded(image))
+        return self._matches(self._as_encoded(source))
 
     def _matches(self, encoded: Encoded) -> Matches:
         return suggest.match(self.backbone, self._clearclip(encoded), encoded.probabilities)
@@ -255,8 +257,8 @@ class Segmenter:
         Raises GclipError without an example, or if it has no mark with a word.
         """
         patches = list[Tensor]()
-        for image, marks in examples:
-            encoded = self._as_encoded(image)
+        for source, marks in examples:
+            encoded = self._as_encoded(source)
             taken = of_marks(self._likeness(encoded), tuple(marks), encoded.image_size)
             features = self._unit_features(encoded, checked(method))
             if taken.shape != features.shape[:2]:  # the method's grid is finer
@@ -281,23 +283,23 @@ class Segmenter:
         height, width = self._size(size)
         return height // self.backbone.patch, width // self.backbone.patch
 
-    def report(self, image: images.Source | Encoded, method: Method = GCLIP) -> MethodReport:
+    def report(self, source: images.Source | Encoded, method: Method = GCLIP) -> MethodReport:
         """The blocks and channels that ``method`` uses for this image, with norms and reasons."""
         checked(method)  # before the work
-        return method_report(self._as_encoded(image), method)
+        return method_report(self._as_encoded(source), method)
 
-    def _as_encoded(self, image: images.Source | Encoded) -> Encoded:
+    def _as_encoded(self, source: images.Source | Encoded) -> Encoded:
         """The encoding of an image, or the given one if this segmenter can use it."""
-        if not isinstance(image, Encoded):
-            return self.encode(image)
-        if image.backbone is not self.backbone:
+        if not isinstance(source, Encoded):
+            return self.encode(source)
+        if source.backbone is not self.backbone:
             raise GclipError(
                 "This image was encoded by another backbone. Encode it with this segmenter."
             )
-        grid = self.grid(image.image_size)
-        if image.grid != grid:
+        grid = self.grid(source.image_size)
+        if source.grid != grid:
             raise GclipError(
                 f"This segmenter encodes the image as {grid[0]} × {grid[1]} patches, but it was "
-                f"encoded as {image.grid[0]} × {image.grid[1]}. Encode it with this segmenter."
+                f"encoded as {source.grid[0]} × {source.grid[1]}. Encode it with this segmenter."
             )
-        return image
+        return source

@@ -65,7 +65,7 @@ def masks(
     colours = palette.colours(photo.words)
     shown = {"Photo": picture}
     for title, ideas in switches.items():
-        mask = segmenter.segment(encoded, photo.text, gclip(*ideas), picture=picture, **options)
+        mask = segmenter.segment(encoded, photo.text, gclip(*ideas), image=picture, **options)
         labels = mask.labels.numpy()
         score = metric.against_truth(truth, photo.words, labels, mask.vocabulary).miou
         shown[f"{title}: mIoU {percent(score)}"] = palette.painted(picture, labels, colours)

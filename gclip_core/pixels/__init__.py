@@ -1,1 +1,1 @@
-"""From and to pictures: reading images, masks of pixels, their edges and their colours."""
+"""From and to images: reading them, masks of pixels, their edges and their colours."""

@@ -39,7 +39,7 @@ Source = Image.Image | NDArray[Any] | str | Path | bytes
 
 
 def check(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """The picture as a new RGB image, rotated by its EXIF orientation and without metadata.
+    """The image as a new RGB image, rotated by its EXIF orientation and without metadata.
 
     ``source`` is a PIL image, a file (its path or bytes) or a uint8 array of shape (height,
     width) or (height, width, channels), with 1, 3 or 4 channels. 16-bit values are divided by 257,
@@ -66,7 +66,7 @@ def check(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
     except Exception as error:  # damaged data makes a decoder raise nearly any
         raise ImageError(
             "This is not a readable image (PNG, JPEG, WebP or GIF): it is empty, damaged, cut "
-            "short or of another kind; open it in a picture editor, save it as PNG or JPEG and try "
+            "short or of another kind; open it in an image editor, save it as PNG or JPEG and try "
             "again."
         ) from error
 
@@ -122,7 +122,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
     """A new RGB image, even of one in RGB."""
     if image.mode.startswith("I"):
         deep = np.asarray(image).clip(0, 65_407).astype(np.uint16, copy=False)  # of 16 bits
-        deep += 128  # in place: a large picture has no memory for copies
+        deep += 128  # in place: a large image has no memory for copies
         deep //= 257
         image = Image.fromarray(deep.astype(np.uint8))
     if image.has_transparency_data:
@@ -131,7 +131,7 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         rgb.paste(rgba, mask=rgba)
     else:
         rgb = image.convert("RGB")
-    rgb.info = {}  # its EXIF would rotate the picture a second time
+    rgb.info = {}  # its EXIF would rotate the image a second time
     return rgb
 
 

@@ -1,4 +1,4 @@
-"""The colour of each class, masks as pictures, and masks over their photo."""
+"""The colour of each class, masks as PNG files, and masks over their image."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -75,25 +75,23 @@ def indexed(
     chunk "Classes" is a JSON list of ``names``.
     """
     if len(colours) > 255:
-        picture = Image.fromarray(labels.astype(np.uint16))
+        mask = Image.fromarray(labels.astype(np.uint16))
     else:
-        picture = Image.fromarray(labels.astype(np.uint8), mode="P")
+        mask = Image.fromarray(labels.astype(np.uint8), mode="P")
         every = [*colours, *["#8c8c8c"] * (256 - len(colours))]
-        picture.putpalette([level for colour in every for level in getrgb(colour)])
+        mask.putpalette([level for colour in every for level in getrgb(colour)])
     info, buffer = PngInfo(), BytesIO()
     info.add_itxt("Classes", json.dumps(list(names), ensure_ascii=False))
-    picture.save(buffer, "png", pnginfo=info)
+    mask.save(buffer, "png", pnginfo=info)
     return buffer.getvalue()
 
 
-def painted(
-    picture: Image.Image, labels: NDArray[np.integer], colours: Sequence[str]
-) -> Image.Image:
-    """A photo with the classes of a mask of any size in their colours, at the photo's size.
+def painted(image: Image.Image, labels: NDArray[np.integer], colours: Sequence[str]) -> Image.Image:
+    """An image with the classes of a mask of any size in their colours, at the image's size.
 
-    Where there is no class (-1), the photo is unchanged. White lines separate classes.
+    Where there is no class (-1), the image is unchanged. White lines separate classes.
     """
-    labels, out = _scaled(labels, (picture.height, picture.width)), picture.copy()
+    labels, out = _scaled(labels, (image.height, image.width)), image.copy()
     inks = [(*getrgb(colour), round(255 * OPACITY * strength(colour))) for colour in colours]
     layer = Image.fromarray(np.array([*inks, (0, 0, 0, 0)], np.uint8)[labels])
     out.paste(layer, mask=layer)

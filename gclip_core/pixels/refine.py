@@ -1,8 +1,8 @@
-"""Masks with smooth outlines whose edges follow the picture, without any training.
+"""Masks with smooth outlines whose edges follow the image, without any training.
 
-A refinement makes the score of every class a function of the picture's colours, ``q = a · I + b``,
-with coefficients on a small grid. These are upsampled to the picture's own size and applied there,
-so that edges are as sharp as the picture. Then outlines are smoothed and specks removed
+A refinement makes the score of every class a function of the image's colours, ``q = a · I + b``,
+with coefficients on a small grid. These are upsampled to the image's own size and applied there,
+so that edges are as sharp as the image. Then outlines are smoothed and specks removed
 (``smooth_outlines``).
 """
 
@@ -35,7 +35,7 @@ variance in a window is far below it does not change the scores there."""
 HAZE = 0.15
 """Opacity that counts as none in a cut-out; one minus it counts as full."""
 LONGEST = 3
-"""A picture with a larger ratio of its sides is scaled to as many pixels as one of this ratio."""
+"""An image with a larger ratio of its sides is scaled to as many pixels as one of this ratio."""
 SMOOTHING = 0.4
 """Side of the square in which pixels vote for a smooth outline, in patches."""
 SPECK = 1.0
@@ -46,7 +46,7 @@ SPECK = 1.0
 class Refinement:
     """An entry of REFINEMENTS.
 
-    ``coefficients(guide, scores)`` takes the picture scaled to a shorter side of ``side`` pixels,
+    ``coefficients(guide, scores)`` takes the image scaled to a shorter side of ``side`` pixels,
     (3, height, width) with colours from 0 to 1, and the class scores (C, height, width). It returns
     (C, 4, rows, columns) float32, the weights of three colours and a constant, or (C, 1, rows,
     columns), the constant alone. Height and width are multiples of CELL.
@@ -58,35 +58,34 @@ class Refinement:
     side: int
 
 
-def picture_of(size: Size, picture: images.Source | None) -> Image.Image:
+def image_of(size: Size, image: images.Source | None) -> Image.Image:
     """The checked image that was encoded, whose ``size`` is (height, width).
 
     Raises GclipError for none or one of another size, and ImageError as ``images.check`` does.
     """
-    if picture is None:
+    if image is None:
         raise GclipError(
-            "To refine the mask of an encoded image, the image itself is needed. Pass it as "
-            "picture=…"
+            "To refine the mask of an encoded image, the image itself is needed. Pass it as image=…"
         )
-    image = images.check(picture)
+    image = images.check(image)
     if (image.height, image.width) != size:
         raise GclipError(
-            f"This picture has {image.height} × {image.width} pixels (height × width), but the "
-            f"one that was encoded has {size[0]} × {size[1]}; pass the same picture."
+            f"This image has {image.height} × {image.width} pixels (height × width), but the one "
+            f"that was encoded has {size[0]} × {size[1]}; pass the same image."
         )
     return image
 
 
 def refined(
-    logits: Tensor, prompt_classes: Sequence[int], picture: Image.Image, name: str, threshold: float
+    logits: Tensor, prompt_classes: Sequence[int], image: Image.Image, name: str, threshold: float
 ) -> Tensor:
-    """Labels as ``masks.labels``, with edges that follow ``picture``; "no class" counts as a class.
+    """Labels as ``masks.labels``, with edges that follow ``image``; "no class" counts as a class.
 
-    ``name`` is a name in REFINEMENTS. ``picture`` is the checked image that was segmented, at its
+    ``name`` is a name in REFINEMENTS. ``image`` is the checked image that was segmented, at its
     own size. The threshold applies to refined scores.
     """
     entry = REFINEMENTS[name]
-    height, width = size = picture.height, picture.width
+    height, width = size = image.height, image.width
     # All background prompts together are one more class, and the threshold is the score of another.
     n = max(prompt_classes) + 1
     classes = [n if index < 0 else index for index in prompt_classes]
@@ -100,9 +99,9 @@ def refined(
     if threshold > 0:
         best = F.pad(best, (0, 1), value=len(scores) - 1)
     best = best.unique()
-    guide = _colours(np.asarray(images.resize(picture, small)))
+    guide = _colours(np.asarray(images.resize(image, small)))
     coefficients = entry.coefficients(guide, scores[best])
-    labels = _labels(coefficients, np.asarray(picture), best.where(best < n, -1))
+    labels = _labels(coefficients, np.asarray(image), best.where(best < n, -1))
     patch = sqrt(prod(size) / prod(logits.shape[1:]))
     return torch.from_numpy(smooth_outlines(labels.numpy(), patch))
 
@@ -185,19 +184,19 @@ REFINEMENTS: Table[Refinement] = Table(
     what="refinement",
     error=MethodError,
 )
-"""The ways in which the edges of a mask can follow the picture."""
+"""The ways in which the edges of a mask can follow the image."""
 
 
-def cut_out(picture: Image.Image, inside: NDArray[np.bool_]) -> Image.Image:
-    """The pixels of a picture inside a mask (height, width) that has some, in RGBA without margins.
+def cut_out(image: Image.Image, inside: NDArray[np.bool_]) -> Image.Image:
+    """The pixels of an image inside a mask (height, width) that has some, in RGBA without margins.
 
     The opacity is a guided filter's answer to "inside?", so that the edge is soft and follows the
-    picture. Transparent pixels are black: the picture does not contain what was cut away.
+    image. Transparent pixels are black: the image does not contain what was cut away.
     """
     margin = 2 * RADIUS * CELL  # a cell's coefficients depend on pixels up to there
     ((rows, columns),) = ndimage.find_objects(inside.astype(np.uint8))
     box = tuple(slice(max(0, s.start - margin), s.stop + margin) for s in (rows, columns))
-    pixels, mask = np.array(picture.convert("RGBA"))[box], torch.from_numpy(inside[box])
+    pixels, mask = np.array(image.convert("RGBA"))[box], torch.from_numpy(inside[box])
     guide = _colours(pixels[..., :3])
     over = [0, -guide.shape[2] % CELL, 0, -guide.shape[1] % CELL]
     padded = (F.pad(part[None], over, mode="replicate")[0] for part in (guide, mask[None].float()))

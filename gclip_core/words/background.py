@@ -47,18 +47,17 @@ class BackgroundWords:
 
 
 def background_of_image(
-    backbone: Backbone, prompts: Prompts, features: Tensor, matches: Matches
+    backbone: Backbone, prompts: Prompts, cosines: Tensor, matches: Matches
 ) -> BackgroundWords:
     """The image's own words, without typed words and words that fit the same patches.
 
-    ``features`` (h, w, E) float32 are the image's, and ``matches`` says how the candidates match
-    them. The offset of a word with share ``s`` of the image is ``SHARE std(cosines) log(s / max
-    s)``.
+    ``cosines`` (prompts, h, w) float32 are those of the ``prompts``, and ``matches`` has those of
+    the candidates. The offset of a word with share ``s`` of the image is ``SHARE std(cosines)
+    log(s / max s)``.
     """
     candidates = candidates_of(backbone)
     shares = mixture(candidates, matches).after.mean(1)
     n, typed = len(shares), with_nearest(prompts.vocabulary, prompts.unknown)
-    cosines = torch.einsum("pe,hwe->phw", prompts.text, features)
     kept = correlation(matches.cosines[:n], cosines).amax(1) < MAX_CORRELATION
     kept &= torch.tensor([not is_typed(group, typed) for group in candidates.groups[:n]])
     offsets = SHARE * matches.deviation * (shares / shares.max()).clamp_min(1e-6).log()
@@ -121,17 +120,19 @@ class Competition:
 def compete(
     features: Tensor,
     prompts: Prompts,
+    cosines: Tensor,
     background: BackgroundWords | None,
     scale: float,
     weight: float,
 ) -> Competition:
-    """The logits of features (h, w, E), ``scale`` times the cosine, and of a background if any.
+    """The logits of prompts, ``scale`` times their ``cosines`` with features (h, w, E), and of a
+    background if there is one.
 
     Each logit of a background word is raised by its offset and moved towards the mean of all
     logits: ``mean + weight (logit + offset - mean)``; a weight of 1 weakens nothing. The
     background's logit is the largest of them.
     """
-    logits = scale * torch.einsum("pe,hwe->phw", prompts.text, features)
+    logits = scale * cosines
     classes = prompts.vocabulary.prompt_classes
     if background is None:
         return Competition(logits, classes)

@@ -172,6 +172,10 @@ class Prompts:
     unknown: tuple[UnknownPhrase, ...]
     notes: tuple[str, ...]
 
+    def cosines(self, features: Tensor) -> Tensor:
+        """Those of every phrase with features (h, w, E): (phrases, h, w)."""
+        return torch.einsum("pe,hwe->phw", self.text, features)
+
 
 @dataclass(frozen=True, eq=False)
 class Shown:

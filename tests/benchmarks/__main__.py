@@ -120,7 +120,7 @@ def built_in(repeats: int) -> None:
         plain, guided, pamr = medians(
             [
                 lambda r=refine, e=encoded, i=image: segmenter.segment(
-                    e, WORDS[:10], refine=r, picture=i
+                    e, WORDS[:10], refine=r, image=i
                 )
                 for refine in ("none", "guided", "pamr")
             ],

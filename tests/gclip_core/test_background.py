@@ -28,7 +28,8 @@ def own(typed: str, *words: str) -> background.BackgroundWords:
     features = quarters.view(2, 2, 1, 1, -1).expand(2, 2, 3, 3, -1)
     features = features.permute(0, 2, 1, 3, 4).reshape(6, 6, -1)
     matches = match(model, features, None)
-    return background.background_of_image(model, prompts(model, typed, "plain"), features, matches)
+    asked = prompts(model, typed, "plain")
+    return background.background_of_image(model, asked, asked.cosines(features), matches)
 
 
 @pytest.mark.parametrize(

@@ -147,8 +147,8 @@ def test_segment() -> None:
     expected = refined(model.segment(encoded, WORDS), image, "guided")
     for source, options in (
         (image, {}),
-        (image, {"picture": other}),
-        (encoded, {"picture": image}),
+        (image, {"image": other}),
+        (encoded, {"image": image}),
     ):
         edged = model.segment(source, WORDS, refine="guided", **options)
         assert edged.refined == "guided"
@@ -162,11 +162,11 @@ def test_unusable() -> None:
     encoded = model.encode(image)
     with pytest.raises(MethodError, match="one of none, guided, pamr"):
         model.segment(encoded, WORDS, refine="crf")
-    with pytest.raises(GclipError, match="picture="):
+    with pytest.raises(GclipError, match="image="):
         model.segment(encoded, WORDS, refine="guided")
     turned = image.rotate(90, expand=True)
     with pytest.raises(GclipError, match=r"60 × 44 pixels .* has 44 × 60"):
-        model.segment(encoded, WORDS, refine="guided", picture=turned)
+        model.segment(encoded, WORDS, refine="guided", image=turned)
 
 
 def test_calm_speck() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image
+from PIL import Image, ImageOps
 
 from gclip_core.errors import ImageError
 from gclip_core.types import Size
@@ -24,16 +24,6 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif")
 MAX_PATCHES = 4096
 """Maximum number of patches of an encoded image."""
 MAX_PIXELS = 64_000_000
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""For each EXIF orientation, the transposition that turns the image upright."""
 
 Source = Image.Image | NDArray[Any] | str | Path | bytes
 
@@ -53,10 +43,10 @@ def check(source: Source, max_pixels: int = MAX_PIXELS) -> Image.Image:
         size = f"{image.height} × {image.width} (height × width)"
         if not 0 < image.height * image.width <= max_pixels:
             raise Image.DecompressionBombError
-        turn = _turn(image)
+        exif = image.info.get("exif", b"")  # decoding may find another behind the pixels
         image.load()
-        return _as_rgb(image if turn is None else image.transpose(turn))
-    except ImageError:
+        return _upright_rgb(image, exif)
+    except (ImageError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
         raise ImageError(
@@ -78,7 +68,15 @@ def _opened(source: Source) -> Image.Image:
     if isinstance(source, np.ndarray):
         return _of_array(source)
     if isinstance(source, str | Path):
-        source = _bytes_of(Path(source))
+        path = Path(source)
+        with suppress(OSError, ValueError):
+            if path.is_file():  # a device or pipe may never end
+                source = path.read_bytes()
+        if not isinstance(source, bytes):
+            raise ImageError(
+                f"No image file can be read at '{path.name[:80]}'; check its name, folder and "
+                "permissions."
+            )
     if not isinstance(source, bytes):
         raise ImageError(
             f"A '{type(source).__name__}' is not an image. Give a path, bytes, a PIL image "
@@ -87,39 +85,20 @@ def _opened(source: Source) -> Image.Image:
     return Image.open(BytesIO(source), formats=FORMATS)
 
 
-def _bytes_of(path: Path) -> bytes:
-    with suppress(OSError, ValueError):
-        if path.is_file():  # a device or pipe may never end
-            return path.read_bytes()
-    raise ImageError(
-        f"No image file can be read at '{path.name[:80]}'; check its name, folder and permissions."
-    )
-
-
 def _of_array(array: NDArray[Any]) -> Image.Image:
-    if array.ndim == 3 and array.shape[2] == 1:
-        array = array[..., 0]
-    is_image = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    shape = array.shape[:2] if array.shape[2:] == (1,) else array.shape
+    is_image = len(shape) == 2 or (len(shape) == 3 and shape[2] in (3, 4))
     if array.dtype != np.uint8 or not is_image or not array.size:
         raise ImageError(
             f"An array of {array.dtype} and shape {array.shape} is not an image. It must be uint8 "
             "with values from 0 to 255 (convert them with .astype(numpy.uint8)), of shape (height, "
             "width) or, with channels last, (height, width, 1, 3 or 4)."
         )
-    return Image.fromarray(np.ascontiguousarray(array))
+    return Image.fromarray(np.ascontiguousarray(array.reshape(shape)))
 
 
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What turns an image upright, by the EXIF before its pixels; None if damaged or absent."""
-    exif = Image.Exif()
-    with suppress(Exception):
-        exif.load(image.info.get("exif", b""))
-        return UPRIGHT.get(exif.get(ExifTags.Base.Orientation, 1))
-    return None
-
-
-def _as_rgb(image: Image.Image) -> Image.Image:
-    """A new RGB image, even of one in RGB."""
+def _upright_rgb(image: Image.Image, exif: bytes) -> Image.Image:
+    """A new image, even of one in RGB, without metadata."""
     if image.mode.startswith("I"):
         deep = np.asarray(image).clip(0, 65_407).astype(np.uint16, copy=False)  # of 16 bits
         deep += 128  # in place: a large image has no memory for copies
@@ -131,7 +110,14 @@ def _as_rgb(image: Image.Image) -> Image.Image:
         rgb.paste(rgba, mask=rgba)
     else:
         rgb = image.convert("RGB")
-    rgb.info = {}  # its EXIF would rotate the image a second time
+    rgb.info = {"exif": exif}
+    try:
+        ImageOps.exif_transpose(rgb, in_place=True)
+    except MemoryError:
+        raise
+    except Exception:  # damaged EXIF turns nothing
+        pass
+    rgb.info = {}
     return rgb
 
 

@@ -192,7 +192,7 @@ METHODS = {
     "resclip": Row("kk+gaussian", blocks=(6, 7, 8, 9), weight=0.4),
     "clearclip": Row("qq"),
     "proxyclip": Row(""),
-    "lposs": Row("identity"),
+    "lposs": Row("identity"),  # its matrix; the features are those that ``propagated`` returns
     "itaclip": Row("qq+kk", residual=True, blocks=(7, 8, 10), weight=0.5, own=True),
     "pearl": Row("aligned qk"),
     "rfclip": Row(""),

@@ -21,7 +21,7 @@ from gclip_core.errors import ImageError
 from gclip_core.last_block import LastBlock
 from gclip_core.methods import Method, Paper, add
 from gclip_core.relatives.shared import at_depth, gate, with_class_token
-from gclip_core.types import Grid, Module
+from gclip_core.types import Grid
 
 NEIGHBOURS = 30
 """Number of nearest other patches with which each patch is compared."""
@@ -40,6 +40,24 @@ CLASS_WEIGHT = 0.3
 BEFORE, AFTER, SUMMED = (8,), (3,), (3, 4, 5, 6, 7, 8, 9)
 """Blocks of 12, from 0, whose outputs determine the averaging before the last block, that
 after it, and the sum that is the input of the second pass."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """Inputs of the calibrated last block in float32, and how they were computed.
+
+    ``patches`` (2, N, D) are those of the first and second pass. ``class_terms`` (2, 1, D) are
+    added to the outputs. ``gate`` (N, N) is the attention that all heads of both passes use.
+    ``after`` (N, N) averages the sum of both outputs. The patches of the first pass were repaired
+    at ``outliers`` (n,) int64 and averaged by ``before`` (N, N).
+    """
+
+    patches: Tensor
+    class_terms: Tensor
+    gate: Tensor
+    after: Tensor
+    outliers: Tensor
+    before: Tensor
 
 
 @dataclass(frozen=True)
@@ -64,8 +82,8 @@ class Calibration(LastBlock):
     def patches(self, encoded: Encoded) -> Tensor:
         """Without residual path and FFN. Averaging is linear, so it is applied once, to the sum of
         both passes."""
-        last, given = encoded.backbone.blocks[-1], self._calibrated(encoded)
-        heads = self._heads(last, given)
+        last, given = encoded.backbone.blocks[-1], self.calibrated(encoded)
+        heads = blocks.project(last, given.patches.to(encoded.inputs[-1].dtype))  # (2, H, N, d)
         values = heads.part("v")
         gated = torch.einsum("nm,phmd->phnd", given.gate, values.float())
         attending = heads if self.second_attends else heads[:1]
@@ -78,8 +96,8 @@ class Calibration(LastBlock):
         """The product of repair, averaging, attention and averaging, and its mean over both passes;
         the patches of the second pass are from earlier blocks. Layer norms, projections and the
         class term are left out, because they do not mix patches."""
-        last, given = encoded.backbone.blocks[-1], self._calibrated(encoded)
-        heads = self._heads(last, given).only(head)
+        last, given = encoded.backbone.blocks[-1], self.calibrated(encoded)
+        heads = blocks.project(last, given.patches.to(encoded.inputs[-1].dtype)).only(head)
         attending = heads if self.second_attends else heads[:1]
         attended = attention.mean_matrix(ATTENTIONS[self.attention], attending, encoded.grid)
         first, second = self._with_attention(given.gate.repeat(2, 1, 1), attended)
@@ -87,27 +105,36 @@ class Calibration(LastBlock):
         repair = repaired(eye, given.outliers, encoded.grid, self.keeps_isolated)
         return with_class_token(given.after @ (first @ (given.before @ repair) + second) / 2)
 
-    def _calibrated(self, encoded: Encoded) -> "Calibrated":
-        inputs = [x.float() for x in encoded.inputs]
+    def calibrated(self, encoded: Encoded) -> Calibrated:
+        """Computes the inputs of the calibrated last block."""
+        inputs, grid, keeps = [x.float() for x in encoded.inputs], encoded.grid, self.keeps_isolated
+        late = inputs[-1]  # the last block's input
         if self.outliers == "lof":
-            outliers = lof_outliers(inputs[-1][1:])
+            outliers = lof_outliers(late[1:])
         else:
-            outliers = som_outliers(encoded.heads(encoded.backbone.n_blocks - 2))
-        return calibrate(self, inputs, outliers, encoded.grid)
+            outliers = som_outliers(encoded.heads(len(inputs) - 2))
 
-    def _heads(self, last: Module, given: "Calibrated") -> Heads:
-        """Those of both passes, each (2, H, N, d)."""
-        return blocks.project(last, given.patches.to(last.attn.in_proj_weight.dtype))
+        def outputs(of: Sequence[int]) -> list[Tensor]:
+            return [inputs[block + 1] for block in at_depth(of, len(inputs))]
+
+        near = cosines(repaired(outputs(BEFORE)[-1][1:], outliers, grid, keeps))
+        gated = thresholded(near) if self.thresholds_gate else near
+        before, summed = averaging(near), torch.stack(outputs(SUMMED)).sum(0)
+        first = before @ repaired(late[1:], outliers, grid, keeps)
+        return Calibrated(
+            patches=torch.stack([first, summed[1:]]),
+            class_terms=CLASS_WEIGHT * torch.stack([late[:1], summed[:1]]),
+            gate=gate(gated, GATE_SHARPNESS, gated.mean()),
+            after=averaging(cosines(outputs(AFTER)[-1][1:])),
+            outliers=outliers,
+            before=before,
+        )
 
     def _with_attention(self, gated: Tensor, attended: Tensor) -> Tensor:
         """The mean of the gate and of each softmax, in the passes that have attention: ``gated``
         has both passes, (2, ...), ``attended`` the first or both."""
         n, softmaxes = len(attended), len(ATTENTIONS[self.attention].pairs)
         return torch.cat([(gated[:n] + attended) / (1 + softmaxes), gated[n:]])
-
-
-SCCLIP = Calibration("kk", "lof", keeps_isolated=True, thresholds_gate=False, second_attends=True)
-SFP = Calibration("qq+kk", "som", keeps_isolated=False, thresholds_gate=True, second_attends=False)
 
 
 def lof_outliers(patches: Tensor) -> Tensor:
@@ -184,58 +211,11 @@ def averaging(similarity: Tensor) -> Tensor:
     return kept.div_(kept.sum(-1, keepdim=True) + 1e-6)
 
 
-@dataclass(frozen=True, eq=False)
-class Calibrated:
-    """Inputs of the calibrated last block in float32, and how they were computed.
-
-    ``patches`` (2, N, D) are those of the first and second pass. ``class_terms`` (2, 1, D) are
-    added to the outputs. ``gate`` (N, N) is the attention that all heads of both passes use.
-    ``after`` (N, N) averages the sum of both outputs. The patches of the first pass were repaired
-    at ``outliers`` (n,) int64 and averaged by ``before`` (N, N).
-    """
-
-    patches: Tensor
-    class_terms: Tensor
-    gate: Tensor
-    after: Tensor
-    outliers: Tensor
-    before: Tensor
-
-
-def calibrate(
-    calibration: Calibration, inputs: Sequence[Tensor], outliers: Tensor, grid: Grid
-) -> Calibrated:
-    """Computes the inputs of the calibrated last block.
-
-    ``inputs`` are those of all blocks, (1+N, D) float32 each; ``outliers`` (n,) int64 are indices
-    of patches.
-    """
-
-    def outputs(of: Sequence[int]) -> list[Tensor]:
-        return [inputs[block + 1] for block in at_depth(of, len(inputs))]
-
-    late = inputs[-1]  # the last block's input
-    keeps = calibration.keeps_isolated
-    near = cosines(repaired(outputs(BEFORE)[-1][1:], outliers, grid, keeps))
-    gated = thresholded(near) if calibration.thresholds_gate else near
-    before = averaging(near)
-    first = before @ repaired(late[1:], outliers, grid, keeps)
-    summed = torch.stack(outputs(SUMMED)).sum(0)
-    return Calibrated(
-        patches=torch.stack([first, summed[1:]]),
-        class_terms=CLASS_WEIGHT * torch.stack([late[:1], summed[:1]]),
-        gate=gate(gated, GATE_SHARPNESS, gated.mean()),
-        after=averaging(cosines(outputs(AFTER)[-1][1:])),
-        outliers=outliers,
-        before=before,
-    )
-
-
 add(
     Method(
         "scclip",
         "SC-CLIP",
-        SCCLIP,
+        Calibration("kk", "lof", keeps_isolated=True, thresholds_gate=False, second_attends=True),
         paper=Paper("Bai et al.", 2024, "arXiv:2411.15869"),
         summary="Outlier patches are replaced by their neighbours; patches alike in a middle block "
         "are averaged before and after the last block, which also gets middle blocks' tokens.",
@@ -243,7 +223,9 @@ add(
     Method(
         "sfp",
         "SFP",
-        SFP,
+        Calibration(
+            "qq+kk", "som", keeps_isolated=False, thresholds_gate=True, second_attends=False
+        ),
         paper=Paper("Jin et al.", 2025, "ICCV 2025"),
         summary="Like SC-CLIP, but outliers are the patches that the class token attends to most, "
         "and the last block also has Query-Query attention.",

@@ -27,8 +27,8 @@ NEIGHBOURS = 400
 
 
 @dataclass(frozen=True)
-class Propagated(Method):
-    """A method whose features LPOSS propagates, on DINO's grid."""
+class Lposs(Method):
+    """A method whose features are propagated, on DINO's grid; it keeps its matrix."""
 
     @torch.no_grad()
     def features(self, encoded: Encoded) -> Tensor:
@@ -53,19 +53,8 @@ def edges(features: Tensor, side: float) -> Tensor:
     return graph.normalised((kept + kept.T).fill_diagonal_(0))
 
 
-def lposs(method: Method) -> Propagated:
-    """LPOSS after a method, which keeps its matrix."""
-    return Propagated(
-        f"{method.name}+lposs",
-        f"{method.title} + LPOSS",
-        method.last,
-        method.suppression,
-        "Features propagated on a graph of patches that look alike to DINO.",
-    )
-
-
 add(
-    Propagated(
+    Lposs(
         "lposs",
         "LPOSS",
         METHODS["maskclip"].last,

@@ -14,14 +14,7 @@ from tests import reference
 from tests.models import normalised, picture, tiny_backbone
 
 GRID = (9, 11)
-CALIBRATIONS = {"scclip": calibration.SCCLIP, "sfp": calibration.SFP}
-
-
-@pytest.fixture(scope="module")
-def states() -> tuple[reference.Tower, list[Tensor]]:
-    """A tower of 12 blocks and a picture of 9 x 11 patches on its way through it, float64."""
-    tower = reference.read(tiny_backbone(21).model)
-    return tower, reference.inputs(tower, normalised(picture(9 * 8, 11 * 8)))
+CALIBRATIONS = {name: METHODS[name].last for name in ("scclip", "sfp")}
 
 
 def close(ours: Tensor, theirs: Tensor, share: float = 1e-5) -> bool:
@@ -50,16 +43,13 @@ def test_repair(outliers: list[int], grid: tuple[int, int], name: str) -> None:
 
 
 @pytest.mark.parametrize("name", CALIBRATIONS)
-def test_steps(name: str, states: tuple[reference.Tower, list[Tensor]]) -> None:
+def test_steps(name: str) -> None:
     """Every step agrees with the reference."""
-    tower, xs = states
-    q, k, _ = reference.qkv(tower, 10, xs[10])
-    heads = calibration.Heads(*(torch.stack(part).float() for part in (q, k)))
-    inputs = [x.float() for x in xs]
-    late, is_lof = inputs[-1][1:], name == "scclip"
-    outliers = calibration.lof_outliers(late) if is_lof else calibration.som_outliers(heads)
-    calibrated = calibration.calibrate(CALIBRATIONS[name], inputs, outliers, GRID)
+    backbone, image = tiny_backbone(21), picture(9 * 8, 11 * 8)
+    tower = reference.read(backbone.model)
+    xs = reference.inputs(tower, normalised(image))
     steps = reference.calibrated_steps(tower, name, xs, GRID)
+    calibrated = CALIBRATIONS[name].calibrated(Segmenter(backbone, 9 * 8).encode(image))
     assert sorted(calibrated.outliers.tolist()) == sorted(steps.outliers)
     assert close(calibrated.before, steps.before)
     assert close(calibrated.after, steps.after)

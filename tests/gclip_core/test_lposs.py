@@ -20,7 +20,8 @@ def test_parity(
     segmenter = Segmenter(backbone, short_side=min(size))
     encoded, tower = segmenter.encode(image), reference.read(backbone.model)
     dino = proxy.dino(encoded)
-    features = segmenter.dense_features(encoded, lposs.lposs(METHODS["clearclip"]))
+    method = lposs.Lposs("mine", "Mine", METHODS["clearclip"].last)
+    features = segmenter.dense_features(encoded, method)
     assert features.shape[:2] == dino.shape[:2]
     before = reference.dense(
         tower, "clearclip", reference.inputs(tower, normalised(image)), encoded.grid

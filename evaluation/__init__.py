@@ -1,6 +1,6 @@
 """Evaluation on the field's benchmarks and on photos with masks: data sets, mIoU, tables.
 
-Each command is one file: ``__main__`` (``python -m evaluation``) and ``phenomena``.
+``__main__`` has the commands of ``python -m evaluation``.
 Read ``datasets`` first, because everything is measured on a labelled set; then ``metric``; then
 ``benchmark``, which counts pixels image by image.
 """

@@ -1,4 +1,4 @@
-"""``python -m evaluation``: mean IoU of methods on a labelled set; ``table`` compares several."""
+"""``python -m evaluation``: mean IoU of methods on a labelled set, and COMMANDS beside it."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from evaluation import benchmark, options, presses, tables
+from evaluation import benchmark, options, phenomena, presses, tables
 from evaluation.benchmark import Experiment
 from evaluation.photos import NAME as PHOTOS
 from gclip_core.folder import write
@@ -22,11 +22,8 @@ from gclip_core.words.vocabulary import read_phrases
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns the exit status; an error is one sentence on stderr."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["table"]:
-        return options.run(_compare, table_parser().parse_args(given[1:]))
-    if given[:1] == ["presses"]:
-        return options.run(_press, presses_parser().parse_args(given[1:]))
-    return options.run(_evaluate, parser().parse_args(given))
+    command, parser = COMMANDS.get(given[0] if given else "", (_evaluate, evaluation_parser))
+    return options.run(command, parser().parse_args(given[parser is not evaluation_parser :]))
 
 
 # --- an evaluation -------------------------------------------------------------------------------
@@ -43,7 +40,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         _note_unknown_words(experiment)
     digest = benchmark.digest(experiment.settings())
     folder = args.out or Path("results") / f"{args.dataset}-{args.backbone}-{digest}"
-    benchmark.run(experiment, folder, rank, world, args.save_masks)
+    benchmark.run(experiment, folder, rank, world)
     if rank == 0:
         result, file = benchmark.read_result(folder), folder / "result.json"
         rows = tables.image_rows(result, [s.name for s in experiment.dataset.samples])
@@ -86,20 +83,19 @@ def _note_unknown_words(experiment: Experiment) -> None:
         )
 
 
-def parser() -> argparse.ArgumentParser:
+def evaluation_parser() -> argparse.ArgumentParser:
     """The options of an evaluation."""
     command = argparse.ArgumentParser(
         prog="python -m evaluation",
         description="Mean IoU of training-free segmentation methods on the benchmarks of the "
-        "field, or on the photos that ship. 'table' prints finished results side by side; it has "
-        "its own --help.",
+        "field, or on the photos that ship. 'table' prints finished results side by side, "
+        "'phenomena' global tokens and outlier channels, 'presses' what marks add; each has its "
+        "own --help.",
         epilog="docs/EVALUATION.md shows where to get each data set, and the protocol.",
     )
     group = command.add_argument_group("what is evaluated")
     options.add_options(group, required=True)
     group.add_argument("--out", type=Path, help="result folder (default: results/…)")
-    masks_help = "also write masks/METHOD/IMAGE.png: the index of each pixel's class, 255 for none"
-    group.add_argument("--save-masks", action="store_true", help=masks_help)
 
     option = command.add_argument_group("rows of the table (blocks count from 1)").add_argument
     methods_help = f"any of: {', '.join(METHODS)}; default: all"
@@ -157,7 +153,23 @@ def table_parser() -> argparse.ArgumentParser:
     return command
 
 
-# --- presses -------------------------------------------------------------------------------------
+# --- phenomena and presses -----------------------------------------------------------------------
+
+
+def _measure(args: argparse.Namespace) -> None:
+    segmenter = Segmenter(options.opened_backbone(args))
+    print(phenomena.summary(phenomena.measure(segmenter, options.opened_set(args).samples)))
+
+
+def phenomena_parser() -> argparse.ArgumentParser:
+    """The options of ``phenomena``."""
+    command = argparse.ArgumentParser(
+        prog="python -m evaluation phenomena",
+        description="Global tokens and outlier channels of a backbone, block by block (blocks "
+        "count from 1), measured on the images of a data set.",
+    )
+    options.add_options(command, default=PHOTOS)
+    return command
 
 
 def _press(args: argparse.Namespace) -> None:
@@ -182,6 +194,13 @@ def presses_parser() -> argparse.ArgumentParser:
     command.add_argument("--presses", type=int, default=5, help="per photo (default: 5)")
     return command
 
+
+COMMANDS = {
+    "table": (_compare, table_parser),
+    "phenomena": (_measure, phenomena_parser),
+    "presses": (_press, presses_parser),
+}
+"""By its name, the first word after ``python -m evaluation``: a command and its parser."""
 
 if __name__ == "__main__":
     sys.exit(main())

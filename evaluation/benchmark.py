@@ -31,7 +31,7 @@ from evaluation.metric import IGNORE, Counts
 from gclip_core.folder import write
 from gclip_core.methods import ABLATION, Method, gclip
 from gclip_core.numbering import block_numbers
-from gclip_core.pixels import images, masks, palette
+from gclip_core.pixels import images, masks
 from gclip_core.pixels.refine import refined
 from gclip_core.relatives import METHODS
 from gclip_core.segmenter import Segmenter
@@ -114,15 +114,13 @@ class Experiment:
             "classes": [asdict(name) for name in dataset.classes],
             "words": self.words,
             "background": dataset.background,
-            "threshold": dataset.protocol.threshold,
+            **asdict(dataset.protocol),
             "refine": self.refine,
             "backbone": backbone.name,
             "backbone_title": backbone.title,
             "weights": backbone.digest,
             "dtype": str(backbone.dtype).removeprefix("torch."),
             "short_side": segmenter.short_side or backbone.short_side,
-            "window": dataset.protocol.window,
-            "stride": dataset.protocol.stride,
             "max_patches": segmenter.max_patches,
             "templates": segmenter.templates,
             "logit_scale": segmenter.logit_scale,
@@ -156,25 +154,16 @@ def digest(settings: dict[str, Any]) -> str:
     return blake2b(text.encode(), digest_size=6).hexdigest()
 
 
-def run(
-    experiment: Experiment, folder: Path, rank: int = 0, world: int = 1, save_masks: bool = False
-) -> None:
+def run(experiment: Experiment, folder: Path, rank: int = 0, world: int = 1) -> None:
     """Counts the images missing in ``folder``; each of ``world`` processes takes every n-th.
 
-    ``save_masks`` writes ``masks/METHOD/IMAGE.png`` there: indices of classes, 255 for none.
     The first process, with rank 0, returns once the others' images are counted, too. Raises
     EvaluationError if the folder belongs to a run with other settings.
     """
     _claim(folder, experiment.settings())
     samples = experiment.dataset.samples
     files = {index: _image_file(folder, index) for index in range(rank, len(samples), world)}
-    last = experiment.methods[-1]  # its mask is the last one that is written
-    missing = {
-        index: file
-        for index, file in files.items()
-        if not file.is_file()
-        or (save_masks and not _mask_file(folder, last, samples[index]).is_file())
-    }
+    missing = {index: file for index, file in files.items() if not file.is_file()}
     progress = tqdm(
         missing.items(),
         total=len(files),
@@ -184,7 +173,7 @@ def run(
         disable=rank > 0,
     )
     for index, file in progress:
-        counts = count_image(experiment, samples[index], folder if save_masks else None)
+        counts = count_image(experiment, samples[index])
         buffer = io.BytesIO()
         np.savez_compressed(
             buffer,
@@ -232,16 +221,11 @@ def _image_file(folder: Path, index: int) -> Path:
     return folder / "images" / f"{index:06d}.npz"
 
 
-def _mask_file(folder: Path, method: Method, sample: Sample) -> Path:
-    return folder / "masks" / method.title / f"{sample.name}.png"
-
-
 # --- one image -----------------------------------------------------------------------------------
 
 
-def count_image(experiment: Experiment, sample: Sample, saved: Path | None = None) -> Counts:
-    """Confusion matrices of one image, (methods, C, C+1); its masks are written if ``saved`` is a
-    run's folder.
+def count_image(experiment: Experiment, sample: Sample) -> Counts:
+    """Confusion matrices of one image, (methods, C, C+1).
 
     Each window is encoded once; the later blocks run once for each setting of CS.
     """
@@ -255,21 +239,15 @@ def count_image(experiment: Experiment, sample: Sample, saved: Path | None = Non
     class_of = np.array([*queried, IGNORE if none is None else none], np.int16)
     prompts = segmenter.prompts(dataset.vocabulary(queried))
     classes, protocol = prompts.vocabulary.prompt_classes, dataset.protocol
-    picture = images.check(given)
-    windows, counts = sliding.encode(segmenter, picture, protocol.window, protocol.stride), []
+    image = images.check(given)
+    windows, counts = sliding.encode(segmenter, image, protocol.window, protocol.stride), []
     for method in experiment.methods:
-        features = windows.features(method)
-        logits = segmenter.logit_scale * prompts.cosines(features)
+        logits = segmenter.logit_scale * prompts.cosines(windows.features(method))
         if experiment.refine == "none":
             labels = masks.labels(logits, classes, truth.shape, protocol.threshold)
         else:
-            labels = refined(logits, classes, picture, experiment.refine, protocol.threshold)
-        predicted = class_of[labels.numpy()]
-        counts.append(metric.confusion(truth, predicted, n))
-        if saved:
-            names, file = [c.name for c in dataset.classes], _mask_file(saved, method, sample)
-            colours = (palette.COLOURS * n)[:n]
-            write(file.parent, {file.name: palette.indexed(predicted, colours, names)})
+            labels = refined(logits, classes, image, experiment.refine, protocol.threshold)
+        counts.append(metric.confusion(truth, class_of[labels.numpy()], n))
     return np.stack(counts)
 
 

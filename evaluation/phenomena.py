@@ -1,14 +1,12 @@
 """Global tokens and outlier channels of a backbone, block by block (the paper's Figs. 1 and 3).
 
-``python -m evaluation.phenomena --backbone NAME`` prints them: the attention that the most attended
+``python -m evaluation phenomena --backbone NAME`` prints them: the attention that the most attended
 patch receives, the agreement of global tokens with the class token, the FFN's weight norms and
 their entropy, and the similarity of the last block's Values within and across regions, without and
 with CS.
 """
 
-import argparse
 import math
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,9 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import entropy
 from torch import Tensor
 
-from evaluation import options
 from evaluation.datasets import Sample
-from evaluation.photos import NAME as PHOTOS
 from evaluation.tables import text_table
 from gclip_core import inspection
 from gclip_core.amf import GLOBAL_THRESHOLD
@@ -182,28 +178,3 @@ def summary(phenomena: Phenomena) -> str:
         )
     title = f"{phenomena.title} · images: {phenomena.images}"
     return "\n\n".join([title, text_table(cells), LEGEND, "\n".join(sentences)])
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns the exit status."""
-    return options.run(_measure, parser().parse_args(arguments))
-
-
-def _measure(args: argparse.Namespace) -> None:
-    segmenter = Segmenter(options.opened_backbone(args))
-    print(summary(measure(segmenter, options.opened_set(args).samples)))
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command's options."""
-    command = argparse.ArgumentParser(
-        prog="python -m evaluation.phenomena",
-        description="Global tokens and outlier channels of a backbone, block by block (blocks "
-        "count from 1), measured on the images of a data set.",
-    )
-    options.add_options(command, default=PHOTOS)
-    return command
-
-
-if __name__ == "__main__":
-    sys.exit(main())

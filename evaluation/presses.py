@@ -23,6 +23,7 @@ from scipy import ndimage
 from evaluation import metric
 from evaluation.datasets import LabelledSet, Sample
 from evaluation.metric import IGNORE
+from evaluation.tables import markdown
 from gclip_core.encoder import Encoded
 from gclip_core.marks import Mark
 from gclip_core.pixels import masks
@@ -103,11 +104,11 @@ def middle(region: NDArray[np.bool_]) -> tuple[float, float]:
     return float(x), float(y)
 
 
-def table(found: dict[str, list[list[float]]]) -> str:
+def table(found: Scores) -> str:
     """Means as Markdown: a row for each question, a column for each number of presses."""
     count = len(next(iter(found.values()))[0])
-    rows = [f"| presses | n | {' | '.join(map(str, range(count)))} |", "|---" * (count + 2) + "|"]
+    rows = [["presses", "n", *map(str, range(count))]]
     for question, of in found.items():
-        cells = ["" if np.isnan(mean) else f"{mean:.1f}" for mean in np.mean(of, axis=0)]
-        rows.append(f"| {question} | {len(of)} | {' | '.join(cells)} |")
-    return "\n".join(rows)
+        means = ("" if np.isnan(mean) else f"{mean:.1f}" for mean in np.mean(of, axis=0))
+        rows.append([question, str(len(of)), *means])
+    return markdown(rows)

@@ -22,20 +22,19 @@ from gclip_core.types import Grid
 class Windows:
     """An image with the encoding of each window and its (top, left), in patches."""
 
-    segmenter: Segmenter
     pixels: Tensor
     """The normalised image, (3, height, width) float32."""
-    grid: Grid
     corners: tuple[Grid, ...]
     encoded: tuple[Encoded, ...]
     _with_cs: dict[Suppression | None, list[Encoded]] = field(init=False, default_factory=dict)
 
     def features(self, method: Method) -> Tensor:
-        """The mean of the windows' features: (rows, columns, E) float32; ``grid`` or a finer one.
+        """The mean of the windows' features, (rows, columns, E) float32, on the image's grid or a
+        finer one.
 
         AMF fuses the blocks that it chooses for the whole image.
         """
-        last = method.last
+        last, first = method.last, self.encoded[0]
         if isinstance(last, Attended) and isinstance(last.fusion, Amf):
             fusion = replace(last.fusion, blocks=last.fused(self._whole).blocks)
             method = replace(method, last=replace(last, fusion=fusion))
@@ -44,38 +43,38 @@ class Windows:
             self._with_cs[method.suppression] = encoded
         maps = [method.features(one) for one in self._with_cs[method.suppression]]
         height, width, channels = maps[0].shape
-        finer = height // self.encoded[0].grid[0]
-        total = torch.zeros(finer * self.grid[0], finer * self.grid[1], channels)
+        finer = height // first.grid[0]
+        size = (finer * side // first.backbone.patch for side in self.pixels.shape[1:])
+        total = torch.zeros(*size, channels)
         count = torch.zeros_like(total[..., :1])
         for (top, left), one in zip(self.corners, maps, strict=True):
-            rows, columns = slice(finer * top, None), slice(finer * left, None)
-            total[rows, columns][:height, :width] += one
-            count[rows, columns][:height, :width] += 1
+            here = slice(finer * top, None), slice(finer * left, None)
+            total[here][:height, :width] += one
+            count[here][:height, :width] += 1
         return total / count
 
     @cached_property
     def _whole(self) -> Encoded:
-        if len(self.encoded) == 1:
-            return self.encoded[0]
-        size = self.encoded[0].image_size
-        return encoder.encode(self.segmenter.backbone, self.pixels, size)
+        first, *others = self.encoded
+        if not others:
+            return first
+        return encoder.encode(first.backbone, self.pixels, first.image_size)
 
 
-def encode(segmenter: Segmenter, picture: Image.Image, side: int, stride: int) -> Windows:
+def encode(segmenter: Segmenter, image: Image.Image, side: int, stride: int) -> Windows:
     """Encodes a checked image in windows of ``side`` pixels that start every ``stride`` pixels.
 
     Both are rounded to patches. With a ``side`` of 0, one window is the whole image.
     """
-    patch, pixels = segmenter.backbone.patch, segmenter.pixels(picture)
+    patch, pixels, size = segmenter.backbone.patch, segmenter.pixels(image), image.size[::-1]
     grid = pixels.shape[1] // patch, pixels.shape[2] // patch
     (height, width), corners = places(grid, patch, side, stride)
-    size = picture.height, picture.width
     crops = (
         pixels[:, patch * top : patch * (top + height), patch * left : patch * (left + width)]
         for top, left in corners
     )
     encoded = tuple(encoder.encode(segmenter.backbone, crop, size) for crop in crops)
-    return Windows(segmenter, pixels, grid, tuple(corners), encoded)
+    return Windows(pixels, tuple(corners), encoded)
 
 
 def places(grid: Grid, patch: int, side: int, stride: int) -> tuple[Grid, list[Grid]]:

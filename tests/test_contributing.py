@@ -95,7 +95,8 @@ def test_component() -> None:
 def test_data_set(tmp_path: Path) -> None:
     """A data set has its classes, its ids, and images of its own for training."""
     dataset = entry(DATASET, datasets)
-    assert [c.name for c in class_lists.parse(CLASSES, dataset.class_list)] == ["cat", "sofa"]
+    (tmp_path / "mine.txt").write_text(CLASSES, "utf-8")
+    assert [c.name for c in class_lists.read(str(tmp_path / "mine"))] == ["cat", "sofa"]
     ids = dataset.files[0].ids
     assert ids.labels(np.array([[0, 1, 2, 255]]), "a mask").tolist() == [[-1, 0, 1, -1]]
     dataset = replace(dataset, class_list="voc20")  # its own list is not in the repository

@@ -22,25 +22,22 @@ BACKGROUND = ClassName("background", tuple(lists.read("background")))
 
 @cache
 def read(name: str) -> tuple[ClassName, ...]:
-    """The class list of that name in this folder, for example ``"voc20"``, or at that path."""
-    return parse(Path(__file__).parent.joinpath(f"{name}.txt").read_text("utf-8"), name)
+    """The class list of that name in this folder, for example ``"voc20"``, or at that path.
 
-
-def parse(text: str, where: str) -> tuple[ClassName, ...]:
-    """Reads a class list: ``name: phrase; phrase`` a line, or just ``name``; ``#`` comments.
-
-    Raises EvaluationError for a list without classes, a line without a name, and a phrase that
-    occurs twice.
+    A line is ``name: phrase; phrase`` or just ``name``; ``#`` starts a comment. Raises
+    EvaluationError for a list without classes, a line without a name, and a phrase that occurs
+    twice.
     """
+    text = Path(__file__).parent.joinpath(f"{name}.txt").read_text("utf-8")
     classes = tuple(ClassName(name, words or (name,)) for name, words in lists.entries(text))
     if not classes or not all(c.name for c in classes):
         fault = "a line without a name" if classes else "no line"
         raise EvaluationError(
-            f"The class list {where} has {fault}. Write one class a line: 'sofa: sofa; couch'."
+            f"The class list {name} has {fault}. Write one class a line: 'sofa: sofa; couch'."
         )
     phrases = [phrase.casefold() for c in classes for phrase in c.phrases]
     if twice := [phrase for phrase in phrases if phrases.count(phrase) > 1]:
         raise EvaluationError(
-            f"'{twice[0]}' occurs twice in the class list {where}. Keep it in one class."
+            f"'{twice[0]}' occurs twice in the class list {name}. Keep it in one class."
         )
     return classes

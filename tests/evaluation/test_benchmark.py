@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from evaluation import EvaluationError, benchmark, metric, options
-from evaluation.__main__ import main, parser
+from evaluation.__main__ import evaluation_parser, main
 from evaluation.benchmark import Experiment, chosen_methods
 from evaluation.class_lists import ClassName
 from evaluation.datasets import DATASETS, Protocol
@@ -220,22 +219,6 @@ def test_methods() -> None:
     assert method["suppression"]["blocks"] == [7, 8, 9, 10, 11]
 
 
-def test_saved_masks(tmp_path: Path) -> None:
-    """Masks have the classes that were counted; those of images that were counted before, too."""
-    experiment = small_experiment(2)
-    benchmark.run(experiment, tmp_path)
-    benchmark.run(experiment, tmp_path, save_masks=True)
-    total = np.zeros_like(benchmark.read_result(tmp_path).counts)
-    for sample in experiment.dataset.samples:
-        truth = sample.load()[1]
-        for index, method in enumerate(experiment.methods):
-            mask = Image.open(tmp_path / "masks" / method.title / f"{sample.name}.png")
-            labels = np.array(mask).astype(int)
-            labels[labels == 255] = IGNORE
-            total[index] += metric.confusion(truth, labels, len(experiment.dataset.classes))
-    assert np.array_equal(total, benchmark.read_result(tmp_path).counts)
-
-
 OWN = """
 from pathlib import Path
 from evaluation.datasets import DATASETS, Dataset, Files, Ids
@@ -308,7 +291,7 @@ def test_local_weights(is_published: bool, monkeypatch: pytest.MonkeyPatch, tmp_
         options, "get_pretrained_cfg", lambda *_: {"url": f"https://x/{digest}/B.pt"}
     )
     monkeypatch.setenv("GCLIP_WEIGHTS", str(tmp_path))
-    given = parser().parse_args(["--dataset", "photos", "--backbone", "openai-vit-b-16"])
+    given = evaluation_parser().parse_args(["--dataset", "photos", "--backbone", "openai-vit-b-16"])
     name = options.opened_backbone(given).name
     assert name == "openai-vit-b-16" + ("" if is_published else ", openai-vit-b-16.pt")
     monkeypatch.delenv("GCLIP_WEIGHTS")

@@ -6,15 +6,10 @@ import shlex
 import pytest
 
 from evaluation import __main__ as evaluation
-from evaluation import phenomena
 from tests import ROOT
 
 TEXT = (ROOT / "docs" / "EVALUATION.md").read_text("utf-8")
 BLOCKS = re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL)
-MODULES = {
-    "evaluation": evaluation,
-    "evaluation.phenomena": phenomena,
-}
 # The same command with less work: a small photo, two methods, one sentence per word.
 LESS = ["--n", "1", "--short-side", "48", "--templates", "plain", "--methods", "clearclip", "gclip"]
 
@@ -29,12 +24,10 @@ def test_commands(block: str) -> None:
         ]
         if words[0] == "torchrun":  # two processes have a test of their own
             words = [w for w in words[words.index("-m") - 1 :] if w != "--"]
-        module, given = MODULES[words[2]], words[3:]
-        if given[:1] == ["presses"]:
-            module.presses_parser().parse_args(given[1:])
-        elif "DIR" in given:
-            module.parser().parse_args(given)  # it has a test of its own
-        elif module is evaluation and given[0] != "table":
-            assert evaluation.main([*given, *LESS]) == 0
+        given = words[words.index("evaluation") + 1 :]
+        _, parser = evaluation.COMMANDS.get(given[0], (None, None))
+        if "DIR" in given or given[0] == "presses":  # it has a test of its own
+            (parser or evaluation.evaluation_parser)().parse_args(given[parser is not None :])
         else:
-            assert module.main([*given, *(["--n", "1"] if module is phenomena else [])]) == 0
+            less = {"table": [], "phenomena": LESS[:2]}.get(given[0], LESS)
+            assert evaluation.main([*given, *less]) == 0

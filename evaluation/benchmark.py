@@ -9,7 +9,7 @@ import io
 import json
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cache
 from hashlib import blake2b
@@ -25,7 +25,6 @@ from tqdm import tqdm
 
 import gclip_core
 from evaluation import EvaluationError, metric, sliding
-from evaluation.class_lists import ClassName
 from evaluation.datasets import LabelledSet, Sample
 from evaluation.metric import IGNORE, Counts
 from gclip_core.folder import write
@@ -77,8 +76,8 @@ def method_settings(method: Method) -> dict[str, Any]:
 class Experiment:
     """One evaluation: a segmenter, a data set, and the methods, each a row of the table.
 
-    ``words`` is the rule for the classes of each image (``queried_classes``). ``refine`` is "none"
-    or a name in ``refine.REFINEMENTS``. Of the set's protocol, ``short_side`` is the segmenter's.
+    ``words`` is the rule for the classes of each image (``queried``). ``refine`` is "none" or a
+    name in ``refine.REFINEMENTS``. Of the set's protocol, ``short_side`` is the segmenter's.
     ``own_code`` are files that methods or the set come from. Raises EvaluationError for an unknown
     rule.
     """
@@ -133,6 +132,26 @@ class Experiment:
             "pillow": PIL.__version__,
         }
         return json.loads(json.dumps(plain))
+
+    def queried(self, name: str, truth: NDArray) -> tuple[int, ...]:
+        """Indices of the classes that compete in the image ``name``, in ascending order.
+
+        ``all`` are all classes, as in benchmarks. ``present`` are the background, if there is one,
+        and the classes in the ground truth, which tests localisation without recognition.
+        ``present+n`` adds ``n`` other classes, chosen by a hash of the image's and the class's
+        names, so that they are the same on every machine.
+        """
+        classes, background = self.dataset.classes, self.dataset.background
+        every, present = range(len(classes)), {*np.unique(truth[truth >= 0]).tolist()}
+        if self.words == "all":
+            return tuple(every)
+        if background is not None:
+            present.add(background)
+        others = sorted(
+            {*every} - present,
+            key=lambda c: blake2b(f"{name}\n{classes[c].name}".encode()).digest(),
+        )
+        return tuple(sorted(present.union(others[: int(self.words.partition("+")[2] or 0)])))
 
 
 @cache
@@ -232,7 +251,7 @@ def count_image(experiment: Experiment, sample: Sample) -> Counts:
     segmenter, dataset = experiment.segmenter, experiment.dataset
     given, truth = sample.load()
     n, none = len(dataset.classes), dataset.background
-    queried = queried_classes(truth, dataset.classes, experiment.words, sample.name, none)
+    queried = experiment.queried(sample.name, truth)
     if not queried:  # every pixel of this image is ignored
         return np.zeros((len(experiment.methods), n, n + 1), np.int64)
     # The last entry is for label -1, pixels below the threshold.
@@ -249,32 +268,6 @@ def count_image(experiment: Experiment, sample: Sample) -> Counts:
             labels = refined(logits, classes, image, experiment.refine, protocol.threshold)
         counts.append(metric.confusion(truth, class_of[labels.numpy()], n))
     return np.stack(counts)
-
-
-def queried_classes(
-    truth: NDArray,
-    classes: Sequence[ClassName],
-    rule: str,
-    name: str,
-    background: int | None = None,
-) -> tuple[int, ...]:
-    """Indices of the classes that compete in an image, in ascending order.
-
-    ``all`` are all classes, as in benchmarks. ``present`` are the classes in the ground truth,
-    which tests localisation without recognition. ``present+n`` adds ``n`` other classes, chosen by
-    a hash of the image's and the class's names, so that they are the same on every machine.
-    """
-    if rule == "all":
-        return tuple(range(len(classes)))
-    present = {int(c) for c in np.unique(truth) if c >= 0}
-    if background is not None:
-        present.add(background)
-    others = sorted(
-        (c for c in range(len(classes)) if c not in present),
-        key=lambda c: blake2b(f"{name}\n{classes[c].name}".encode()).digest(),
-    )
-    n_others = int(rule.partition("+")[2] or 0)
-    return tuple(sorted(present.union(others[:n_others])))
 
 
 # --- the sum -------------------------------------------------------------------------------------

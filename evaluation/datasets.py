@@ -112,12 +112,6 @@ class Ids:
 
     def labels(self, ids: NDArray, where: str) -> NDArray[np.int16]:
         """Class indices of (H, W) ids; ``evaluation.metric.IGNORE`` where ignored."""
-        if ids.ndim != 2 or ids.dtype.kind not in "iu" or ids.min(initial=0) < 0:
-            raise EvaluationError(
-                f"{where} does not contain whole ids from 0 of shape (height, width), but "
-                f"{ids.dtype} of shape {ids.shape} from {ids.min(initial=0)}; use the original "
-                "label file."
-            )
         meaning = {i: self.classes.get(i, self.others) for i in np.unique(ids).tolist()}
         meaning |= dict.fromkeys(self.ignored, IGNORE)
         unknown = [i for i, label in meaning.items() if label is None]

@@ -95,14 +95,10 @@ def against_truth(
     typed, every label but IGNORE is wrong.
     """
     n = len(vocabulary)
-    index_of: dict[str, int] = {}
-    for index, synonyms in enumerate(vocabulary.classes):
-        for phrase in synonyms:
-            index_of.setdefault(phrase.casefold(), index)
-    typed = []  # for each true class, the first typed class with one of its words, or n
-    for synonyms in names:
-        indices = [index_of[w] for w in map(str.casefold, synonyms) if w in index_of]
-        typed.append(indices[0] if indices else n)
+    phrases = zip(vocabulary.phrases, vocabulary.prompt_classes, strict=True)
+    index_of = {phrase.casefold(): index for phrase, index in [*phrases][::-1]}  # the first counts
+    of_words = ([index_of.get(word.casefold(), n) for word in synonyms] for synonyms in names)
+    typed = [next((index for index in indices if index < n), n) for indices in of_words]
     counts = confusion(np.array([*typed, IGNORE], np.int16)[truth], labels, n, n + 1)
     iou, is_present = iou_scores(counts).iou, counts[:n].sum(1) > 0
     present = {c: float(iou[c]) for c in range(n) if is_present[c]}

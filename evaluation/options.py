@@ -19,6 +19,7 @@ from gclip_core.backbones.backbone import Backbone
 from gclip_core.backbones.load import WEIGHTS_FOLDER, load_backbone, on_disk
 from gclip_core.backbones.registry import BACKBONES, BackboneEntry
 from gclip_core.command import add_backbone_options, exit_status
+from gclip_core.errors import check_count
 
 
 def run(command: Callable[[Any], None], args: Any) -> int:
@@ -84,8 +85,8 @@ def opened_set(args: argparse.Namespace) -> LabelledSet:
     """
     for file in args.add:
         runpy.run_path(str(file.resolve()))
-    if args.n is not None and args.n < 1:
-        raise EvaluationError(f"At least one image is needed, so --n cannot be {args.n}.")
+    if args.n is not None:
+        check_count("--n", args.n)
     if args.dataset == PHOTOS:
         if args.split and args.root is None:
             raise EvaluationError("--split needs --root, the folder of your photos.")

@@ -26,8 +26,9 @@ BASE = METHODS["clearclip"].title
 """The row with which the others are compared."""
 ALIKE = ("words", "refine", "templates", "dtype")
 """Settings that, like weights, code and methods, must be equal in runs whose mean is taken."""
-PAPERS_BLOCKS = (5, 6), (6, 7)
-"""The paper's "blocks 6 and 7", 0-based: if it counts from 1, and if it counts from 0."""
+PAPERS_BLOCKS = "backbone", (5, 6), (6, 7)
+"""The paper's "blocks 6 and 7", 0-based: the backbone's, if it counts from 1, and from 0."""
+PAPERS_GCLIP = [method_settings(gclip(amf_blocks=blocks)) for blocks in PAPERS_BLOCKS]
 SETTINGS = ("split", "images", "short_side", "window", "stride", "threshold", "logit_scale", *ALIKE)
 """The settings that, with data set, weights and methods, determine a run's numbers."""
 PUBLISHED = tomllib.loads(Path(__file__).with_name("published.toml").read_text("utf-8"))
@@ -146,8 +147,6 @@ def paper_table(results: Sequence[Result], form: str = "text") -> str:
     settings differ. ``form`` is a name in FORMATS.
     """
     formatted, comment = FORMATS[form]
-    if not results:
-        raise EvaluationError("At least one result folder is needed; name one or more.")
     parts = []
     for backbone in dict.fromkeys(r.settings["backbone_title"] for r in results):
         own = [r for r in results if r.settings["backbone_title"] == backbone]
@@ -245,18 +244,8 @@ def published_figures(settings: Mapping[str, Any]) -> dict[str, str]:
         if any(settings.get(key) != value for key, value in wanted.items()):
             continue
         for method in settings["methods"]:
-            if method["name"] == entry["method"] and _papers(method):
+            is_papers = method["name"] != "gclip" or method in PAPERS_GCLIP
+            if method["name"] == entry["method"] and is_papers:
                 mark = "" if sizes and "differs" not in entry else "?"
                 figures[method["title"]] = str(entry["miou"][dataset]) + mark
     return figures
-
-
-def _papers(method: Mapping[str, Any]) -> bool:
-    """Whether GCLIP has AMF, CS and the paper's blocks in either numbering; true for others."""
-    papers = [
-        method_settings(gclip(amf_blocks=blocks, cs_blocks="backbone"))
-        for blocks in ("backbone", *PAPERS_BLOCKS)
-    ]
-    return method["name"] != "gclip" or any(
-        all(method[part] == paper[part] for part in ("last", "suppression")) for paper in papers
-    )

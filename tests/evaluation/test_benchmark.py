@@ -14,7 +14,7 @@ from evaluation import EvaluationError, benchmark, metric, options
 from evaluation.__main__ import evaluation_parser, main
 from evaluation.benchmark import Experiment, chosen_methods
 from evaluation.class_lists import ClassName
-from evaluation.datasets import DATASETS, Protocol
+from evaluation.datasets import DATASETS, LabelledSet, Protocol
 from evaluation.metric import IGNORE
 from gclip_core import Segmenter, gclip
 from gclip_core.relatives import METHODS
@@ -54,7 +54,7 @@ def test_counts(tmp_path: Path) -> None:
     total = np.zeros_like(result.counts)
     for number, sample in enumerate(experiment.dataset.samples):
         image, truth = sample.load()
-        words = benchmark.queried_classes(truth, classes, "present+3", sample.name)
+        words = experiment.queried(sample.name, truth)
         names = [classes[c].name for c in words]
         for index, method in enumerate(wanted):
             labels = experiment.segmenter.segment(image, names, method).labels
@@ -85,22 +85,22 @@ def test_ignored_image_and_other_size() -> None:
         benchmark.count_image(experiment, turned)
 
 
-TEN = tuple(ClassName(f"c{i}", (f"c{i}",)) for i in range(10))
-TRUTH = np.array([[3, 3, IGNORE], [7, 7, 7]])
-
-
 def test_queried_classes() -> None:
     """All classes, those present, or those with distractors that depend only on the image."""
-    assert benchmark.queried_classes(TRUTH, TEN, "all", "a") == tuple(range(10))
-    assert benchmark.queried_classes(TRUTH, TEN, "present", "a") == (3, 7)
-    assert benchmark.queried_classes(TRUTH, TEN, "present", "a", background=0) == (0, 3, 7)
+    classes = tuple(ClassName(f"c{i}", (f"c{i}",)) for i in range(10))
+    ten, truth = LabelledSet("", "", classes, (), None, ""), np.array([[3, 3, IGNORE], [7, 7, 7]])
+
+    def queried(words: str, name: str = "a", dataset: LabelledSet = ten) -> tuple[int, ...]:
+        return small_experiment(1, words=words, dataset=dataset).queried(name, truth)
+
+    assert queried("all") == queried("present+100") == tuple(range(10))
+    assert queried("present") == (3, 7)
+    assert queried("present", dataset=replace(ten, background=0)) == (0, 3, 7)
     # Published figures depend on the order in which distractors are drawn, so it is fixed.
-    assert benchmark.queried_classes(TRUTH, TEN, "present+2", "a") == (3, 4, 7, 9)
-    assert benchmark.queried_classes(TRUTH, TEN, "present+2", "b") == (1, 3, 6, 7)
-    assert benchmark.queried_classes(TRUTH, TEN, "present+100", "a") == tuple(range(10))
+    assert (queried("present+2"), queried("present+2", "b")) == ((3, 4, 7, 9), (1, 3, 6, 7))
     for rule in ("", "some", "present+", "present+-1"):
         with pytest.raises(EvaluationError, match="present"):
-            small_experiment(1, words=rule)
+            queried(rule)
 
 
 # --- runs ----------------------------------------------------------------------------------------
@@ -308,7 +308,7 @@ def test_local_weights(is_published: bool, monkeypatch: pytest.MonkeyPatch, tmp_
         ([*PHOTOS, "--methods", "mine"], "is not a method"),
         ([*PHOTOS, "--words", "some"], "present"),
         ([*PHOTOS, "--split", "val"], "--split needs --root"),
-        ([*PHOTOS, "--n", "0"], "At least one image"),
+        ([*PHOTOS, "--n", "0"], "--n must be"),
         ([*PHOTOS, "--threshold", "2"], "threshold"),
         ([*PHOTOS, "--weights", "nowhere.pt"], "nowhere.pt"),
         ([*PHOTOS, "--n", "1", "--methods", "gclip", "--amf-blocks", "13"], "block 13 cannot"),

@@ -235,7 +235,7 @@ def test_photo_folder(tmp_path: Path) -> None:
 
 def test_photo_words(tmp_path: Path) -> None:
     """A folder's words may have synonyms, and names any case; a value without a word is refused."""
-    with pytest.raises(EvaluationError, match=r"no words\.txt in .*Write one"):
+    with pytest.raises(EvaluationError, match=r"words of the masks .*Write a line .*words\.txt"):
         photo_folder(tmp_path)
     save_image(tmp_path / "a.JPG")
     save_ids(tmp_path / "a.png", [[0, 1, 2]] * 2)

@@ -159,13 +159,13 @@ class Segmenter:
             encoded = self._encode(image)
         named, class_of = read(marks, prompts and prompts.vocabulary)
         if prompts:
-            competition = self._compete(
-                encoded, method, prompts, background, background_weight, prune
-            )
+            competition = self._compete(encoded, method, prompts, background, background_weight)
         else:
             grid = self._features(encoded, method).shape[:2]
             competition = Competition(torch.empty(0, *grid), ())
         logits, classes = competition.logits, competition.prompt_classes
+        if prompts and prune:
+            logits = self._pruned(encoded, prompts, logits)
         if marks:
             alike, grid = self._likeness(encoded), logits.shape[1:]
             found = evidence(alike, marks, class_of, encoded.image_size, grid)
@@ -197,11 +197,9 @@ class Segmenter:
         prompts: Prompts,
         background: bool | Iterable[str],
         weight: float,
-        prune: bool,
     ) -> Competition:
-        """The logits of words and, if there is one, of a background; with ``prune``, NEVER for
-        classes that the image hardly shows."""
-        features, typed = self._features(encoded, method), prompts.vocabulary
+        """The logits of words and, if there is one, of a background."""
+        features = self._features(encoded, method)
         cosines = prompts.cosines(features)
         if not background or not weight:
             others = None
@@ -210,13 +208,18 @@ class Segmenter:
             matches = suggest.match(self.backbone, own, encoded.probabilities)
             others = background_of_image(self.backbone, prompts, cosines, matches)
         else:
+            typed = prompts.vocabulary
             others = background_of_words(self.backbone, typed, background, self.templates)
-        competition = compete(features, prompts, cosines, others, self.logit_scale, weight)
-        if prune:
-            classes, of_all = list(typed.prompt_classes), prompts.cosines(self._clearclip(encoded))
-            kept = suggest.seen(of_all, classes, self._matches(encoded).deviation)
-            competition.logits[: len(classes)][~kept[classes]] = NEVER
-        return competition
+        return compete(features, prompts, cosines, others, self.logit_scale, weight)
+
+    def _pruned(self, encoded: Encoded, prompts: Prompts, logits: Tensor) -> Tensor:
+        """The logits with NEVER for classes that the image hardly shows; the background's, which
+        come last, are kept."""
+        classes = list(prompts.vocabulary.prompt_classes)
+        cosines = prompts.cosines(self._clearclip(encoded))
+        kept = suggest.seen(cosines, classes, self._matches(encoded).deviation)
+        unseen = F.pad(~kept[classes], (0, len(logits) - len(classes)))
+        return logits.masked_fill(unseen[:, None, None], NEVER)
 
     def suggest(self, source: images.Source | Encoded, most: int = 5) -> tuple[str, ...]:
         """Words for what the image shows, things before stuff: at most ``most``, at least one."""

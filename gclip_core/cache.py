@@ -41,6 +41,11 @@ class BoundedCache(Generic[Value]):
             with suppress(ValueError):  # too large
                 self._values[key] = value
 
+    def values(self) -> list[Value]:
+        """The values that are cached now."""
+        with self._condition:
+            return [*self._values.values()]
+
     def drop(self, is_unwanted: Callable[[Any], bool]) -> None:
         """Drops the values of some keys."""
         with self._condition:

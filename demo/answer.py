@@ -8,10 +8,10 @@ from typing import Any
 import torch
 
 from demo import compare, diagram, lessons, segment, share
-from demo.scene import Scene
+from demo.scene import SWITCHES, Scene
+from demo.settings import Settings
 from gclip_core import GclipError
 
-SWITCHES = "amf", "cs"
 IN_VIEW = "block", "head", "enlarged"
 """Settings that select what is shown."""
 SCORING = "logit_scale", "threshold", "refine", "background", "background_weight"
@@ -28,48 +28,57 @@ GONE = "This photo is no longer on the server. Upload it again."
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of an answer: the tab that shows it, how it is computed, and settings that do not
-    change it.
+    """A part of an answer: the tabs that show it ("" for all), how it is computed, and settings
+    that do not change it.
 
-    Leaving ``ignores`` empty is always safe: the piece is then asked for on every change. A piece
-    that ignores the switches has a value for each of their states.
+    Leaving ``ignores`` empty is always safe: the piece is then asked for on every change. Only for
+    a press of a switch nothing is asked: it has a value for each state of those that it follows.
     """
 
-    tab: str
+    tabs: str
     make: Callable[[Scene], Any]
     ignores: tuple[str, ...] = ()
+
+    @property
+    def switches(self) -> tuple[str, ...]:
+        """The switches that it follows."""
+        return tuple(switch for switch in SWITCHES if switch not in self.ignores)
 
 
 PIECES = {
     "words": Piece("", segment.words, (*BEYOND_WORDS, *OF_WORDS)),
-    "canvas": Piece("segment", segment.canvas, (*SWITCHES, *IN_VIEW)),
+    "canvas": Piece("segment how", segment.canvas, (*SWITCHES, *IN_VIEW)),
     "chips": Piece("segment", segment.chips, (*BEYOND_WORDS, "marks")),
     "embeddings": Piece(
         "segment", segment.embeddings, (*SWITCHES, *IN_VIEW, "background", "method")
     ),
     "matrices": Piece("segment", segment.matrices, (*SWITCHES, *MASK, *IN_VIEW)),
-    "attention_text": Piece("segment", segment.attention_text, (*SWITCHES, *MASK, *IN_VIEW)),
-    "attention": Piece("segment", segment.attention, (*SWITCHES, *MASK, *IN_VIEW)),
-    "norms": Piece("segment", segment.norms, (*SWITCHES, *MASK, "head", "enlarged")),
-    "diagram": Piece("how", diagram.words, IN_VIEW),
-    "tower": Piece("how", diagram.tower, (*MASK, *IN_VIEW, "amf")),
-    "detail": Piece("how", diagram.detail, (*MASK, "enlarged", "amf")),
-    "masks": Piece("compare", compare.mask_strip, (*SWITCHES, *IN_VIEW, "method")),
-    "note": Piece("compare", compare.note, (*SWITCHES, *IN_VIEW, "method")),
-    "table": Piece("compare", compare.table, (*SWITCHES, *IN_VIEW, "method")),
+    "attention_text": Piece("segment", segment.attention_text, ("cs", *MASK, *IN_VIEW)),
+    "attention": Piece("segment", segment.attention, ("amf", *MASK, *IN_VIEW)),
+    "norms": Piece("segment", segment.norms, ("amf", *MASK, "head", "enlarged")),
+    "patches": Piece("how", diagram.patches, IN_VIEW),
+    "tower": Piece("how", diagram.tower, ("amf", *MASK, *IN_VIEW)),
+    "detail": Piece("how", diagram.detail, ("amf", *MASK, "enlarged")),
+    "methods": Piece("compare", compare.methods, (*SWITCHES, *IN_VIEW, "method")),
     "large": Piece("compare", compare.large, (*SWITCHES, "block", "head", "method")),
-    "python": Piece("share", share.every_python, (*SWITCHES, *IN_VIEW)),
+    "python": Piece("share", share.python, IN_VIEW),
 }
+ALL = ("photo", *Settings.model_fields)
 PIECES |= {
-    f"lesson {name}": Piece("learn", lambda _, name=name: lessons.step(name), ("*",))
+    f"lesson {name}": Piece("learn", lambda _, name=name: lessons.step(name), ALL)
     for name in lessons.LESSONS
 }
-"""The pieces in the order in which they are computed; ``*`` ignores all settings and the photo."""
+"""The pieces in the order in which they are computed."""
 
 
 def piece(scene: Scene, name: str) -> Any:
-    """One piece of an answer. Raises one of REFUSALS if it cannot be computed."""
-    return PIECES[name].make(scene.with_words())
+    """One piece of an answer: its value, or one for each state of the switches that it follows.
+
+    Raises one of REFUSALS if it cannot be computed.
+    """
+    one = PIECES[name]
+    values = [one.make(state) for state in scene.with_words().states(one.switches)]
+    return values if one.switches else values[0]
 
 
 def sentence(error: Exception | str) -> str:

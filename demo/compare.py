@@ -8,46 +8,47 @@ from demo.segment import canvas
 from gclip_core import BACKBONES
 from gclip_core.result import Segmentation, percent
 
-COLUMNS = ("Method", "mIoU, %", "Attention compares", "Paper")
+INTRODUCTION = "Every method on this photo: select one to compare it with GCLIP."
+UNSCORED = (
+    "Without ground truth there are no scores. Shown instead: how many pixels differ from GCLIP’s, "
+    "most first, and at the end masks of one word."
+)
+AVERAGING = (
+    "SC-CLIP and SFP average patches whose similarity is above 0.4, a threshold chosen for CLIP. "
+    "In this model, most patches are more similar than that, so nearly everything is averaged."
+)
 
 
-def table(scene: Scene) -> dict[str, Any]:
-    """One row per method with the values of COLUMNS; scores only where there is ground truth."""
-    rows = [
-        {
-            "isOurs": mask.method == scene.ours,
-            "values": [
-                mask.method.title,
-                "–" if miou is None else f"{100 * miou:.1f}",
-                mask.method.rule,
-                mask.method.citation or "for comparison",
-            ],
-        }
-        for mask, miou in scene.compared.values()
-    ]
-    has_scores = any(miou is not None for _, miou in scene.compared.values())
-    note = (
-        "SC-CLIP and SFP average patches whose similarity is above 0.4, a threshold chosen for "
-        "CLIP. In this model, most patches are more similar than that, so nearly everything is "
-        "averaged."
-    )
+def methods(scene: Scene) -> dict[str, Any]:
+    """Every method's mask as a small picture, with its row of the table: title, mIoU in per cent,
+    what its attention compares, and paper; and what the scores and the model are."""
+    items = []
+    for name, (mask, miou) in scene.compared.items():
+        method, about = mask.method, f"Mask of {mask.method.title}"
+        score = "–" if miou is None else f"{100 * miou:.1f}"
+        shown = item(painted(scene, mask), titled(scene, mask, miou), about, "jpeg")
+        row = [method.title, score, method.rule, method.citation or "for comparison"]
+        items.append(shown | {"name": name, "isOurs": method == scene.ours, "row": row})
+    scores = best(scene)
     return {
-        "columns": COLUMNS,
-        "rows": rows,
-        "hasScores": has_scores,
-        "note": note if caveat(scene) else "",
+        "text": " ".join([INTRODUCTION, caveat(scene), *([] if scores else [UNSCORED])]),
+        "scores": scores,
+        "items": items,
+        "classes": legend(scene),
+        "columns": 4 if scene.report.suppressed.blocks else 5,
+        "remark": AVERAGING if caveat(scene) else "",
     }
 
 
-def mask_strip(scene: Scene) -> dict[str, Any]:
-    """Every method's mask as a small picture."""
-    items = []
-    for name, (mask, miou) in scene.compared.items():
-        about = f"Mask of {mask.method.title}"
-        shown = item(painted(scene, mask), titled(scene, mask, miou), about, "jpeg")
-        items.append(shown | {"name": name, "isOurs": mask.method == scene.ours})
-    columns = 4 if scene.report.suppressed.blocks else 5
-    return {"items": items, "classes": legend(scene), "columns": columns}
+def best(scene: Scene) -> str:
+    """GCLIP's score and the best of the others; empty without ground truth."""
+    if not scene.scores(scene.mask(scene.ours)):
+        return ""
+    scores = {mask.method.title: miou or 0.0 for mask, miou in scene.compared.values()}
+    ours = f"{scene.ours.title} {percent(scores.pop(scene.ours.title))}"
+    other = max(scores, key=scores.__getitem__)
+    highest = f"{other} scores highest: {percent(scores[other])}"
+    return f"mIoU on this photo: {ours}; of the others, {highest}."
 
 
 def legend(scene: Scene) -> list[dict[str, Any]]:
@@ -74,23 +75,6 @@ def large(scene: Scene) -> dict[str, Any] | None:
     return canvas(scene, (scene.mask(scene.ours), other)) | {
         "side": int(other is pressed),
         "banner": close,
-    }
-
-
-def note(scene: Scene) -> dict[str, str]:
-    """What the scores and the model are; ``scores`` are GCLIP's and the best of the others."""
-    text = f"Every method on this photo: select one to compare it with GCLIP. {caveat(scene)}"
-    if not scene.scores(scene.mask(scene.ours)):
-        text += " Without ground truth there are no scores. Shown instead: how many pixels differ "
-        text += "from GCLIP’s, most first, and at the end masks of one word."
-        return {"text": text, "scores": ""}
-    scores = {mask.method.title: miou or 0.0 for mask, miou in scene.compared.values()}
-    ours = percent(scores.pop(scene.ours.title))
-    best = max(scores, key=scores.__getitem__)
-    scored = f"mIoU on this photo: {scene.ours.title} {ours}; "
-    return {
-        "text": text,
-        "scores": f"{scored}of the others, {best} scores highest: {percent(scores[best])}.",
     }
 
 

@@ -9,17 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from demo import limits
-from demo.drawing import (
-    attended,
-    background_at,
-    classes,
-    packed,
-    patches_key,
-    pooled,
-    url_of,
-)
+from demo.drawing import attended, packed, pooled
 from demo.scene import Scene, class_logits, coarser
-from demo.segment import norms_image, switches
+from demo.segment import norms_url
 from gclip_core import cs, inspection
 from gclip_core.attention import ATTENTIONS
 from gclip_core.last_block import Attended, projected
@@ -29,12 +21,10 @@ from gclip_core.relatives.mixed import Fixed
 from gclip_core.words import suggest
 from gclip_core.words.background import background_of_image, compete
 
-MASK_SIDE = 480
-"""Longest side of the mask in pixels: it is drawn small here."""
 
-
-def words(scene: Scene) -> dict[str, Any]:
-    """What depends on the words: the mask, and each patch's cosines and its label by block.
+def patches(scene: Scene) -> dict[str, Any]:
+    """Each patch's cosines with the words, and its label by block; ``surest`` is the patch with the
+    largest cosine.
 
     The background's cosines are lowered by its weight and its word's share, as they compete.
     """
@@ -43,21 +33,10 @@ def words(scene: Scene) -> dict[str, Any]:
     cosines = pooled(cosines, scene.encoded.grid, scene.grid)
     low, high = float(cosines.min()), float(cosines.max())
     by_block = F.interpolate(labels_by_block(scene)[None].float(), scene.grid)[0]
-    step = -(-max(mask.labels.shape) // MASK_SIDE)
     return {
-        "of": patches_key(scene),
-        "photo": scene.photo.name,
-        "ratio": scene.photo.picture.width / scene.photo.picture.height,
-        "grid": scene.grid,
         "surest": int(cosines[: len(mask.vocabulary)].amax(0).argmax()),
-        "switches": switches(scene),
-        "amf": bool(mask.report.fused.blocks),
-        "cs": scene.method.suppression is not None,
-        "classes": classes(scene),
-        "background": background_at(mask, scene.grid),
         "range": [low, high],
         "cosines": packed(((cosines - low) / max(high - low, 1e-9) * 255).byte().numpy()),
-        "mask": packed(mask.labels[::step, ::step].numpy().astype(np.uint8)),
         "by_block": packed(by_block.numpy().astype(np.int16).astype(np.uint8)),
     }
 
@@ -96,13 +75,13 @@ def tower(scene: Scene) -> dict[str, Any]:
     is_gclip = s.method == "gclip"
     after = cs.ratios(report.norms_after)
     # Other methods have no AMF, and most could not have it; some have a fusion of their own.
-    mean = s.gclip(amf=True, cs=s.cs) if is_gclip else scene.method
-    last, alone, weight = mean.last, mean, None
+    mean, last = scene.method, scene.method.last
+    alone, weight = mean, None
     if isinstance(last, Attended):
         alone = replace(mean, last=Attended(last.attention))
         weight = last.fusion.share if isinstance(last.fusion, Fixed) else None
     fused = segmenter.report(scene.encoded, mean).fused.blocks
-    source = scene.method.encoding(scene.encoded)
+    source = mean.encoding(scene.encoded)
     rows, columns = source.grid
     grid, blocks, maps = coarser(scene.grid, limits.BLOCK_PATCHES), [], []
     keys = coarser(scene.grid, limits.ATTENDED_PATCHES)
@@ -121,7 +100,6 @@ def tower(scene: Scene) -> dict[str, Any]:
         maps.append(attended(matrix, scene, grid))
     matrices = [attended(method.matrix(source), scene, keys) for method in (alone, mean)]
     return {
-        "of": patches_key(scene),
         "blocks": blocks,
         "columns": grid[1],
         "attended": keys,
@@ -140,17 +118,15 @@ def tower(scene: Scene) -> dict[str, Any]:
 
 def detail(scene: Scene) -> dict[str, Any]:
     """The enlarged block: its attention patch by patch, and its norms."""
-    segmenter = scene.segmenter
     source = scene.method.encoding(scene.encoded)
     matrix = inspection.attention_map(source, scene.block, scene.head)
     keys = coarser(scene.grid, limits.ATTENDED_PATCHES)
     return {
-        "of": patches_key(scene),
         "block": scene.block,
         "head": -1 if scene.head is None else scene.head,
-        "heads": segmenter.backbone.n_heads,
+        "heads": scene.segmenter.backbone.n_heads,
         "matrix": packed(attended(matrix, scene, keys)),
-        "norms": url_of(norms_image(scene, scene.method.suppression is not None, (2.9, 2.4))),
+        "norms": norms_url(scene, (2.9, 2.4)),
     }
 
 

@@ -3,9 +3,7 @@
 import gzip
 import io
 from base64 import b64encode
-from collections.abc import Sequence
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -63,22 +61,6 @@ def item(
     """An item of a strip: a picture, or a chip if there is none."""
     url = url_of(image, kind) if image else ""
     return {"url": url, "alt": alt or caption, "caption": caption}
-
-
-def digest(*key: Any) -> str:
-    """A short digest of a key."""
-    return blake2b(repr(key).encode(), digest_size=8).hexdigest()
-
-
-def patches_key(scene: Scene) -> str:
-    """Identifies a photo and its patches: only values with the same name are drawn together."""
-    photo, *tower = scene.tower_key
-    return digest(photo.name, *tower)
-
-
-def methods_key(scene: Scene, masks: Sequence[Segmentation]) -> str:
-    """Identifies a photo's patches and the methods of its masks, which ``matrices`` must match."""
-    return digest(patches_key(scene), [mask.method for mask in masks])
 
 
 def classes(scene: Scene) -> list[dict[str, Any]]:

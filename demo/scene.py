@@ -5,6 +5,7 @@ requests for the same value share one computation.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, is_dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -40,6 +41,8 @@ from gclip_core.words.vocabulary import (
     with_nearest,
 )
 
+SWITCHES = "amf", "cs"
+"""The parts of GCLIP that a visitor switches."""
 OPENING = "teddy-part"
 """The photo that the page opens with, unless a link names another; AMF improves its mask."""
 LEAST_SHARE = 0.0005
@@ -202,7 +205,8 @@ class Scene:
         further = suggest.choose(source, matches, 8, thresholds=LESS_CERTAIN)
         features = segmenter.dense_features(encoded, METHODS["clearclip"])
         prompts = segmenter.prompts(self.read_words)
-        apart = background_of_image(segmenter.backbone, prompts, features, matches).words
+        cosines = prompts.cosines(features)
+        apart = background_of_image(segmenter.backbone, prompts, cosines, matches).words
         return tuple(w for w in dict.fromkeys((*self.suggested(), *further)) if w in apart)
 
     def with_words(self) -> "Scene":
@@ -309,21 +313,27 @@ class Scene:
 
     @property
     def ideas(self) -> tuple[str, ...]:
-        """The ideas that can change a mask of GCLIP: CS only where it changes a channel."""
-        return ("amf", "cs") if self.report.suppressed.blocks else ("amf",)
+        """The switches that can change the mask: of GCLIP, and CS only where it changes a
+        channel."""
+        if self.settings.method != "gclip":
+            return ()
+        return SWITCHES if self.report.suppressed.blocks else ("amf",)
 
-    def switched(self) -> tuple[Segmentation, ...]:
-        """GCLIP's masks with each of ``ideas`` off and on: bit i of an index is idea i."""
-        ideas = self.ideas
-        switches = (
-            {idea: bool(n >> i & 1) for i, idea in enumerate(ideas)} for n in range(2 ** len(ideas))
-        )
-        return tuple(self.mask(self.gclip(**on)) for on in switches)
+    def states(self, switches: Sequence[str] = SWITCHES) -> list["Scene"]:
+        """The scene with each of these switches off and on, where it acts; all others are on.
 
-    def alternatives(self) -> tuple[Segmentation, ...]:
-        """The masks that the canvas shows: GCLIP's, or GCLIP's and another method's."""
-        if self.settings.method == "gclip":
-            return self.switched()
+        Bit i of an index is switch i.
+        """
+        states = [dict.fromkeys(SWITCHES, True)]
+        for switch in [switch for switch in switches if switch in self.ideas]:
+            states = [on | {switch: False} for on in states] + states
+        return [self.with_settings(**on) for on in states]
+
+    def masks(self) -> tuple[Segmentation, ...]:
+        """The masks that the canvas shows: GCLIP's in each of ``states``, or GCLIP's and another
+        method's."""
+        if self.ideas:
+            return tuple(state.mask() for state in self.states())
         return self.mask(self.ours), self.mask()
 
     @cached_property
@@ -438,5 +448,5 @@ def warm() -> None:
     """Computes in advance what the first visitor will see."""
     settings = Settings(backbone=backbones.HOST.backbone)
     scene = Scene(Photo.of_example(OPENING), settings).with_words()
-    scene.switched()
+    scene.masks()
     scene.plausible()

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from PIL import Image
 
 from demo import backbones, limits
 from demo.backbones import DAMAGED
@@ -20,10 +19,8 @@ from demo.drawing import (
     coloured,
     item,
     levels,
-    methods_key,
     over,
     packed,
-    patches_key,
     pooled,
     url_of,
 )
@@ -44,12 +41,8 @@ def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
 
     GCLIP has a mask for each combination of its ideas; bit i of a mask's index is idea i.
     """
-    s, masks = scene.settings, tuple(pair) or scene.alternatives()
-    ideas = scene.ideas if s.method == "gclip" and not pair else ()
+    masks, ideas = tuple(pair) or scene.masks(), () if pair else scene.ideas
     return {
-        "of": patches_key(scene),
-        "methods": methods_key(scene, masks),
-        "photo": scene.photo.name,
         "classes": classes(scene),
         "masks": [
             side(scene, mask) | {"notes": [] if pair else notes(scene, mask)} for mask in masks
@@ -207,23 +200,14 @@ def matrices(scene: Scene) -> dict[str, Any]:
 
     Row i is patch i. The columns are patches of a grid that may be coarser.
     """
-    grid, masks = coarser(scene.grid, limits.ATTENDED_PATCHES), scene.alternatives()
-    matrices = [attended(mask.method.matrix(scene.encoded), scene, grid)[1:] for mask in masks]
-    return {
-        "methods": methods_key(scene, masks),
-        "grid": grid,
-        "matrices": [*map(packed, matrices)],
-    }
+    grid, methods = coarser(scene.grid, limits.ATTENDED_PATCHES), [m.method for m in scene.masks()]
+    matrices = [attended(method.matrix(scene.encoded), scene, grid)[1:] for method in methods]
+    return {"grid": grid, "matrices": [*map(packed, matrices)]}
 
 
-def attention(scene: Scene) -> list[dict[str, Any]]:
-    """The attention received in the blocks that AMF fuses, and the last block's matrices: without
-    and, where it acts, with CS."""
-    return [attention_strip(scene, is_on) for is_on in (False, True)[: len(scene.ideas)]]
-
-
-def attention_strip(scene: Scene, cs: bool) -> dict[str, Any]:
-    blocks, source = scene.report.fused.blocks, scene.gclip(cs=cs).encoding(scene.encoded)
+def attention(scene: Scene) -> dict[str, Any]:
+    """The attention received in the blocks that AMF fuses, and the last block's matrices."""
+    blocks, source = scene.report.fused.blocks, scene.gclip().encoding(scene.encoded)
     items = []
     for block in blocks:
         received = source.received(block).view(source.grid).numpy()
@@ -232,7 +216,7 @@ def attention_strip(scene: Scene, cs: bool) -> dict[str, Any]:
     if items:
         items[0] |= {"heading": "Attention received"}
     for caption, is_on in (("Alone", False), ("With AMF", True)):
-        matrix = scene.gclip(amf=is_on, cs=cs).matrix(source)[1:, 1:]
+        matrix = scene.gclip(amf=is_on).matrix(source)[1:, 1:]
         matrix = F.adaptive_avg_pool2d(matrix[None], min(len(matrix), 480))[0]
         # From 1e-5 to 0.1: an equal share of the attention, about 1e-3, is in the middle.
         picture = coloured((matrix.clamp(min=1e-5).log10() + 5).numpy(), (240, 240), 4)
@@ -242,47 +226,39 @@ def attention_strip(scene: Scene, cs: bool) -> dict[str, Any]:
     return {"items": items, "columns": 2, "pressable": False}
 
 
-def attention_text(scene: Scene) -> list[str]:
-    """What stands over the attention, without and with AMF."""
+def attention_text(scene: Scene) -> str:
+    """What stands over the attention."""
+    fused = scene.segmenter.report(scene.encoded, scene.method).fused.blocks
+    if not fused:
+        return "AMF is off: the last block uses only its own attention."
     if scene.settings.method != "gclip":
-        text = "AMF is off: the last block uses only its own attention."
-        fused = scene.segmenter.report(scene.encoded, scene.method).fused.blocks
-        if fused:
-            blocks = in_words(block_numbers(fused))
-            text = f"{scene.method.title} adds that of {blocks} to the last block’s."
-        return [text]
+        blocks = in_words(block_numbers(fused))
+        return f"{scene.method.title} adds that of {blocks} to the last block’s."
     last = scene.segmenter.backbone.n_blocks - 1
-    blocks = in_words(block_numbers(sorted({*scene.report.fused.blocks, last})))
-    return [
-        "AMF is off: the last block uses only its own attention.",
-        f"AMF averages the attention of {blocks}, so patches look further.",
-    ]
+    blocks = in_words(block_numbers(sorted({*fused, last})))
+    return f"AMF averages the attention of {blocks}, so patches look further."
 
 
-def norms(scene: Scene) -> list[dict[str, str]]:
-    """The norms of one block's channels and what they mean: without and, where it acts, with CS."""
+def norms(scene: Scene) -> dict[str, str]:
+    """The norms of one block's channels, and what they mean."""
     height = 2.5 if scene.report.outlier_blocks else 1.9
-    return [
-        {"url": url_of(norms_image(scene, is_on, (2.7, height))), "text": norms_text(scene, is_on)}
-        for is_on in (False, True)[: len(scene.ideas)]
-    ]
+    return {"url": norms_url(scene, (2.7, height)), "text": norms_text(scene)}
 
 
-def norms_image(scene: Scene, is_on: bool, size: tuple[float, float]) -> Image.Image:
-    """The norms before and, with CS on, after it."""
+def norms_url(scene: Scene, size: tuple[float, float]) -> str:
+    """The norms before and, if the method has CS, after it, as a picture."""
     from demo import plots  # noqa: PLC0415 - see plots.py
 
-    before, after = scene.report.norms_before.numpy(), scene.report.norms_after.numpy()
-    figure = plots.norms(
-        before, after if is_on else before, scene.block, scene.settings.channel_threshold, size
-    )
-    return plots.image(figure)
+    report, threshold = scene.report, scene.settings.channel_threshold
+    before = report.norms_before.numpy()
+    after = report.norms_after.numpy() if scene.method.suppression else before
+    return url_of(plots.image(plots.norms(before, after, scene.block, threshold, size)))
 
 
-def norms_text(scene: Scene, is_on: bool) -> str:
+def norms_text(scene: Scene) -> str:
     report, block = scene.report, scene.block
     if block in report.suppressed.blocks:
-        verb = "scales" if is_on else "would scale"
+        verb = "scales" if scene.method.suppression else "would scale"
         return f"Block {block + 1}: CS {verb} channel {report.channels[block]}."
     if block in report.outlier_blocks:
         channel = report.channels[block]

@@ -178,7 +178,8 @@ def index(web: str) -> str:
         "settings": Settings(backbone=backbones.HOST.backbone).model_dump(),
         "opening": scene.OPENING,
         "damaged": backbones.DAMAGED,
-        "pieces": {name: [one.tab, one.ignores] for name, one in PIECES.items()},
+        "switches": scene.SWITCHES,
+        "pieces": {name: [one.tabs.split(), one.ignores] for name, one in PIECES.items()},
         "examples": [
             {"name": name, "url": f"photos/{name}?thumb", "caption": shipped[name].title}
             for name in EXAMPLES

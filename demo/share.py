@@ -17,13 +17,6 @@ from gclip_core.result import Segmentation
 from gclip_core.segmenter import Segmenter
 
 
-def every_python(scene: Scene) -> list[str]:
-    """``python`` for each state of the switches: bit 0 is AMF, bit 1 CS."""
-    return [
-        python(scene.with_settings(amf=bool(state & 1), cs=bool(state & 2))) for state in range(4)
-    ]
-
-
 def python(scene: Scene) -> str:
     """A few lines that compute the same labels for a photo of up to WORKED_PIXELS.
 

@@ -13,7 +13,7 @@ import { drawLearn } from "./learn.js";
 import * as marks from "./marks.js";
 import * as photos from "./photos.js";
 import { drawShare } from "./share.js";
-import { make, recall } from "./shared.js";
+import { make, recall, stateOf } from "./shared.js";
 import * as shown from "./shown.js";
 import { drawStrip } from "./strip.js";
 import { Client } from "./vendor/gradio-client.js";
@@ -230,35 +230,34 @@ function open() {
 
 const SETTINGS = Object.keys(FACTS.schema);
 
+/** Whether a piece ignores a setting, or the photo. */
+const ignores = (name, setting) => FACTS.pieces[name][1].includes(setting);
+/** What keys are made of. */
+const ASKED = ["photo", ...SETTINGS].filter((setting) => !FACTS.switches.includes(setting));
+
 function keyOf(name, of) {
-  if (isFixed(name)) return name;
-  const [, ignored] = FACTS.pieces[name];
-  const used = SETTINGS.filter((setting) => !ignored.includes(setting));
-  return JSON.stringify([name, of.photo, ...used.map((setting) => of[setting])]);
+  const used = ASKED.filter((setting) => !ignores(name, setting));
+  return JSON.stringify([name, ...used.map((setting) => of[setting])]);
 }
 
 /** A piece of the current state; undefined if it is not here yet. */
-const piece = (name) => pieces.get(keyOf(name, state));
+function piece(name) {
+  const value = pieces.get(keyOf(name, state));
+  const switches = FACTS.switches.filter((one) => !ignores(name, one));
+  // A value for each state, but an idle switch has none.
+  return switches.length ? value?.[stateOf(switches) % value.length] : value;
+}
 
 const namesOf = (tab) =>
-  Object.keys(FACTS.pieces).filter((name) => ["", tab].includes(FACTS.pieces[name][0]));
-
-/** Whether a piece is the same for all photos and settings. */
-const isFixed = (name) => FACTS.pieces[name][1].includes("*");
+  Object.keys(FACTS.pieces).filter((name) => {
+    const [tabs] = FACTS.pieces[name];
+    return !tabs.length || tabs.includes(tab);
+  });
 
 const missing = (of) =>
-  namesOf(of.tab).filter((name) => (of.photo || isFixed(name)) && !pieces.has(keyOf(name, of)));
-
-/** The state, and those with other switches, which a press may ask for next. */
-function soon() {
-  const ideas = (piece("diagram")?.switches ?? []).filter(({ isIdle }) => !isIdle);
-  const states = [state];
-  for (const { name } of ideas) {
-    const idea = name.toLowerCase();
-    states.push(...states.map((one) => ({ ...one, [idea]: !one[idea] })));
-  }
-  return state.tab === "how" ? states : [state];
-}
+  namesOf(of.tab).filter(
+    (name) => (of.photo || ignores(name, "photo")) && !pieces.has(keyOf(name, of)),
+  );
 
 let client = null;
 /** The request on its way, and the one that the server has refused. */
@@ -284,9 +283,9 @@ const connected = () => {
 
 /** Ask for the pieces that are missing, unless they are on their way. */
 async function ask() {
-  const of = soon().find((one) => missing(one).length);
-  if (!of || sending) return phase();
+  const of = state;
   const names = missing(of);
+  if (!names.length || sending) return phase();
   const id = JSON.stringify(names.map((name) => keyOf(name, of)));
   if (job?.id === id || refused === id) return phase();
   const mine = { id }; // the server ends the request before it
@@ -535,9 +534,9 @@ function draw() {
 
 const DRAWN = {
   segment: drawSegment,
-  how: () => show($("#diagram"), ["diagram", "tower", "detail"], parts.diagram.draw),
-  compare: () => show($("#compare"), ["masks", "note", "table", "large"], parts.compare.draw),
-  learn: () => parts.learn.draw((name) => pieces.get(`lesson ${name}`)),
+  how: () => show($("#diagram"), ["canvas", "patches", "tower", "detail"], parts.diagram.draw),
+  compare: () => show($("#compare"), ["methods", "large"], parts.compare.draw),
+  learn: () => parts.learn.draw((name) => piece(`lesson ${name}`)),
   share: () => parts.share.draw(piece("python"), piece("words")?.text),
 };
 
@@ -585,12 +584,11 @@ function drawSegment() {
       ...others,
     });
   });
-  show($("#attention"), ["attention_text", "attention"], (texts, strips) => {
-    $("#attention .text").textContent = texts[state.amf ? texts.length - 1 : 0];
-    parts.attention(strips[state.cs ? strips.length - 1 : 0]);
+  show($("#attention"), ["attention_text", "attention"], (text, strip) => {
+    $("#attention .text").textContent = text;
+    parts.attention(strip);
   });
-  show($("#norms"), ["norms"], (values) => {
-    const { url, text } = values[state.cs ? values.length - 1 : 0];
+  show($("#norms"), ["norms"], ({ url, text }) => {
     $("#norms img").src = url;
     $("#norms .text").textContent = text;
   });

@@ -19,11 +19,13 @@ import {
   middle,
   newestOnly,
   patchBeside,
+  patchesOf,
   patchUnder,
   percent,
   pinnedIn,
   placeOf,
   put,
+  stateOf,
 } from "./shared.js";
 
 export function drawCanvas(element) {
@@ -44,6 +46,8 @@ export function drawCanvas(element) {
   /** What each patch attends to, or undefined until it is here. */
   /** @type {import("./types.js").Matrices | undefined} */
   let attended;
+  /** The photo of the answer, and what its patches depend on. */
+  let owner = { name: "", patches: "" };
   /**
    * How masks are compared ("", "swipe" or "changes"), and for which idea; which of two methods'
    * masks is shown; the label that is shown alone; the patch under the pointer; and the box that is
@@ -69,13 +73,16 @@ export function drawCanvas(element) {
    * @param {import("./types.js").Matrices} [next]
    */
   function draw(value, next) {
-    attended = next;
     $(".empty").hidden = true;
     element.classList.remove("blank");
-    if (value === answer && !previewed) return refresh();
+    if (value === answer && !previewed) {
+      attended = next;
+      return refresh();
+    }
+    const of = { name: state.photo, patches: patchesOf() };
     loadMasks(
       value.masks.map(({ mask }) => mask),
-      (decoded) => show(value, decoded),
+      (decoded) => show(value, decoded, next, of),
     );
   }
 
@@ -91,8 +98,8 @@ export function drawCanvas(element) {
     previewed = "";
   }
 
-  function show(value, decoded) {
-    const isNew = answer?.of !== value.of;
+  function show(value, decoded, next, of) {
+    const isNew = owner.patches !== of.patches;
     const [old, now] = [answer, value].map((one) =>
       JSON.stringify(one?.classes.map((c) => c.name)),
     );
@@ -101,8 +108,7 @@ export function drawCanvas(element) {
     const isOther = compares(answer) !== compares(value);
     if (isOther) Object.assign(chosen, { idea: value.idea, side: value.side ?? 1 });
     if (isCompare && isOther) chosen.mode = "swipe";
-    answer = value;
-    masks = decoded;
+    [answer, masks, attended, owner] = [value, decoded, next, of];
     restore();
     offer(".idle", {});
     fillLegend($(".legend"), value.classes, (label) => {
@@ -118,10 +124,7 @@ export function drawCanvas(element) {
   const compares = (value) => value?.ideas.join() || value?.masks.map(({ title }) => title).join();
 
   /** The index of the mask that is shown: bit i is the switch of idea i. */
-  const shown = () =>
-    answer.ideas.length
-      ? answer.ideas.reduce((mask, idea, bit) => mask | (state[idea.toLowerCase()] << bit), 0)
-      : chosen.side;
+  const shown = () => (answer.ideas.length ? stateOf(answer.ideas) : chosen.side);
 
   // --- the photo ---------------------------------------------------------------------------------
 
@@ -132,7 +135,7 @@ export function drawCanvas(element) {
 
   /** Show a photo alone until its mask is there. */
   async function preview(name, url = urlOf(name)) {
-    if (url === (previewed || (answer && urlOf(answer.photo)))) return;
+    if (url === (previewed || (answer && urlOf(owner.name)))) return;
     previewed = url;
     const image = Object.assign(make("img"), { src: smallOf(url) });
     try {
@@ -154,7 +157,7 @@ export function drawCanvas(element) {
     element.classList.remove("coming");
     if (!answer) return;
     setRatio(answer.masks[0].mask.shape);
-    const name = answer.photo;
+    const { name } = owner;
     const url = urlOf(name);
     if (photo.src.endsWith(url)) return;
     if (!photo.src.endsWith(smallOf(url))) photo.src = smallOf(url);
@@ -164,7 +167,7 @@ export function drawCanvas(element) {
     await sharp.decode().catch(() => {
       source = `photos/${name}`; // a file that browsers cannot read
     });
-    if (answer?.photo === name && !previewed) photo.src = source;
+    if (answer && owner.name === name && !previewed) photo.src = source;
   }
 
   /** @param {number[]} size */
@@ -347,7 +350,7 @@ export function drawCanvas(element) {
     $(".cut").hidden = toCut === null;
     $(".cut bdi").textContent = nameOf(toCut);
     const isShown = patch !== null && chosen.mode !== "swipe";
-    const isKnown = isShown && attended?.methods === answer.methods; // in Compare it never is
+    const isKnown = isShown && attended !== undefined; // in Compare it never is
     const { reasons, background } = answer.masks[shown()];
     const files = [
       isKnown ? attended.matrices[shown()] : null,
@@ -581,7 +584,7 @@ export function drawCanvas(element) {
   }
 
   const fileName = (ending) =>
-    `${FACTS.photos.includes(answer.photo) ? answer.photo : "photo"}-${ending}.png`;
+    `${FACTS.photos.includes(owner.name) ? owner.name : "photo"}-${ending}.png`;
 
   $(".cut").onclick = () => {
     const label = labelToCut();

@@ -14,27 +14,28 @@ export function drawCompare(section) {
   });
   $("#grid").onclick = () => save($("#grid"), () => made("grid"));
 
-  function draw(masks, note, table, canvas) {
-    const text = $(".text");
-    text.replaceChildren(note.text);
-    if (note.scores) text.append(make("br"), make("strong", "", note.scores));
+  function draw({ text, scores, remark, items, classes, columns }, canvas) {
+    $(".text").replaceChildren(text);
+    if (scores) $(".text").append(make("br"), make("strong", "", scores));
     $("#large").hidden = !canvas;
     if (canvas) large.draw(canvas);
-    const selected = masks.items.findIndex(({ name }) => name === state.enlarged);
-    strip({ ...masks, classes: canvas ? [] : masks.classes, selected });
-    $("#table").replaceChildren(make("p", "", table.note), rows(table));
+    const selected = items.findIndex(({ name }) => name === state.enlarged);
+    strip({ items, columns, classes: canvas ? [] : classes, selected });
+    $("#table").replaceChildren(make("p", "", remark), tableOf(items, scores !== ""));
   }
   return { draw };
 }
 
-/** The table; without ground truth it has no scores. */
-function rows({ columns, rows: lines, hasScores }) {
+const COLUMNS = ["Method", "mIoU, %", "Attention compares", "Paper"];
+
+/** The methods as a table; without ground truth it has no scores. */
+function tableOf(items, hasScores) {
   const isShown = (_, column) => hasScores || column !== 1;
   const table = make("table");
   const head = table.createTHead().insertRow();
-  for (const title of columns.filter(isShown)) head.append(make("th", "", title));
+  for (const title of COLUMNS.filter(isShown)) head.append(make("th", "", title));
   const body = table.createTBody();
-  for (const { values, isOurs } of lines) {
+  for (const { row: values, isOurs } of items) {
     const row = body.insertRow();
     row.classList.toggle("ours", isOurs);
     for (const value of values.filter(isShown)) row.insertCell().append(...linked(value));

@@ -1,6 +1,6 @@
 // One patch in focus on every map, from the photo to the mask. The values come from diagram.py;
 // typed words are only ever set as textContent.
-import { change, urlOf } from "./app.js";
+import { change, state, urlOf } from "./app.js";
 import { arrow, at, band, boxIn, fusion, path } from "./lines.js";
 import {
   ARROWS,
@@ -19,9 +19,11 @@ import {
   newestOnly,
   draw as paintPixels,
   patchBeside,
+  patchesOf,
   patchUnder,
   pinnedIn,
   placeOf,
+  stateOf,
 } from "./shared.js";
 
 const DOUBLE = 25; // per cent of a bar for each doubling of a norm: 16 × fills it
@@ -39,7 +41,8 @@ export function drawDiagram(element) {
   const matrix = $(".matrix");
   const received = $(".received");
   const called = $(".called");
-  /** What is drawn: three values from the server, and the numbers in their files. */
+  /** What is drawn: the pieces of the server, what of them is in view, and the numbers in it. */
+  let pieces = [];
   let answer = null;
   let tower = null;
   let detail = null;
@@ -51,24 +54,37 @@ export function drawDiagram(element) {
   const pinned = () => pinnedIn(answer.grid);
   const load = newestOnly();
 
-  /** Draw values of diagram.py: of the words, of the tower, and of the enlarged block. */
-  function drawAll(words, blocks, block) {
-    const next = [words, blocks, block];
-    if (words === answer && blocks === tower && block === detail) {
+  /**
+   * Draw the mask that the canvas shows, too, and values of diagram.py: of the patches, of the tower,
+   * and of the enlarged block.
+   * @param {import("./types.js").Canvas} canvas
+   */
+  function drawAll(canvas, patches, blocks, block) {
+    const next = [canvas, patches, blocks, block];
+    if (next.every((value, i) => value === pieces[i])) {
       if (drawn !== pinned()) look();
       return;
     }
+    const { ideas } = canvas;
+    const mask = canvas.masks[ideas.length ? stateOf(ideas) : 1];
+    const amf = ideas.length ? state.amf : blocks.blocks.some(({ fused }) => fused);
+    const cs = ideas.includes("CS") && state.cs;
+    const { photo } = state;
+    const value = { ...canvas, ...mask, ...patches, amf, cs, photo, of: patchesOf() };
     load(
       [
-        words.cosines,
-        words.mask,
-        words.by_block,
+        value.cosines,
+        value.mask,
+        value.by_block,
         blocks.maps,
         blocks.last,
         block.matrix,
-        words.background.best,
+        value.background.best,
       ],
-      (decoded) => show(next, decoded),
+      (decoded) => {
+        pieces = next;
+        show([value, blocks, block], decoded);
+      },
     );
   }
 
@@ -81,10 +97,11 @@ export function drawDiagram(element) {
     [answer, tower, detail] = next;
     data = { cosines, labels, byBlock, maps, last, matrix, behind };
     const [rows, columns] = answer.grid;
+    const [height, width] = answer.mask.shape;
     set({
       rows,
       columns,
-      ratio: answer.ratio,
+      ratio: width / height,
       photo: `url(${JSON.stringify(new URL(urlOf(answer.photo), location.href).href)})`,
     });
     $(".size").textContent = `${columns} × ${rows}; choose one`;

@@ -57,6 +57,13 @@ export function newestOnly() {
  * @param {number[]} grid */
 export const pinnedIn = ([rows, columns]) => (state.patch < rows * columns ? state.patch : null);
 
+/** Their states as bits: bit i is switch i. @param {string[]} switches */
+export const stateOf = (switches) =>
+  switches.reduce((bits, name, i) => bits | (Number(state[name.toLowerCase()]) << i), 0);
+
+/** What patches depend on: only values of the same ones are compared. */
+export const patchesOf = () => [state.photo, state.backbone, state.short_side].join();
+
 /** A copy of the parts of a component, which are in a template of the page. */
 export function fill(element, template) {
   element.replaceChildren(document.querySelector(template).content.cloneNode(true));

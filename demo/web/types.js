@@ -20,12 +20,12 @@
  *
  * The piece "canvas": the masks for each state of the ideas (bit i of an index is `ideas[i]`), or,
  * without ideas, two methods. `sentences[i][m]` says what idea i changes in mask m.
- * @typedef {{ of: string, methods: string, photo: string, classes: Word[], masks: Mask[],
+ * @typedef {{ classes: Word[], masks: Mask[],
  *   switches: { name: string, isIdle: boolean, why: Offer }[], ideas: string[], idea: number, side?: number,
  *   metric: string, grid: [number, number], sentences: string[][], banner: Offer }} Canvas
  *
  * The piece "matrices": for each mask, what every patch attends to on a coarser grid.
- * @typedef {{ methods: string, grid: [number, number], matrices: Packed[] }} Matrices
+ * @typedef {{ grid: [number, number], matrices: Packed[] }} Matrices
  *
  * A picture with its text, or a chip; what a press does is up to the part that draws it.
  * @typedef {{ url?: string, caption?: string, alt?: string, heading?: string, isOurs?: boolean,

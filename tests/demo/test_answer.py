@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from demo import backbones, segment
-from demo.answer import IN_VIEW, PIECES, SWITCHES, Piece
-from demo.scene import Scene
+from demo.answer import IN_VIEW, PIECES, Piece, piece
+from demo.scene import SWITCHES, Scene
 from demo.settings import Settings
 from gclip_core import GclipError
 from gclip_core.backbones.load import WEIGHTS_FOLDER
 from tests.demo.photos import OTHER, SMALL, USUAL, numbers, scene, small_dog
-from tests.demo.visitor import FailedError, Visitor
+from tests.demo.visitor import FailedError, Visitor, names_of
 
 SECRET = "zanzibar"
 BASES = {
@@ -27,14 +27,14 @@ BASES = {
     | SMALL,
 }
 """Scenes whose pieces differ most: CS acts or is idle, GCLIP or another method."""
-OF_PHOTO = [name for name, piece in PIECES.items() if "*" not in piece.ignores]
+OF_PHOTO = [name for name, one in PIECES.items() if "photo" not in one.ignores]
 FOLLOWING = {"enlarged": "large", "head": "detail", "block": "norms", "global_threshold": "tower"}
 FOLLOWING |= {"n_fused": "attention_text"}
 
 
 def made(current: Scene, name: str) -> str:
     """A piece as it is sent: JSON, which has no NaN."""
-    return json.dumps(PIECES[name].make(current.with_words()), allow_nan=False)
+    return json.dumps(piece(current, name), allow_nan=False)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +46,9 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scene]:
 @pytest.mark.parametrize("base", BASES)
 @pytest.mark.parametrize("name", OF_PHOTO)
 def test_ignored_settings_change_nothing(name: str, base: str, bases: dict[str, Scene]) -> None:
-    """The browser keeps a piece for all values of what it ignores: a wrong entry would show a stale
-    mask."""
-    current, ignored = bases[base], {*PIECES[name].ignores}
+    """The browser keeps a piece for all values of what it ignores, and of the switches: a wrong
+    entry would show a stale mask."""
+    current, ignored = bases[base], {*PIECES[name].ignores, *SWITCHES}
     usual = made(current, name)
     for group in (SWITCHES, IN_VIEW, Settings.model_fields):
         others = {setting: OTHER[setting] for setting in group if setting in ignored}
@@ -60,9 +60,9 @@ def test_setting_is_followed(name: str, bases: dict[str, Scene]) -> None:
     """By a piece of the tab that shows it, in a scene in which every setting has an effect."""
     if name in SWITCHES:  # the pieces have a value for each of their states
         return
-    piece, usual = FOLLOWING.get(name, "canvas"), bases["damaged"]
-    assert name not in PIECES[piece].ignores
-    assert made(usual.with_settings(**{name: OTHER[name]}), piece) != made(usual, piece)
+    follows, usual = FOLLOWING.get(name, "canvas"), bases["damaged"]
+    assert name not in PIECES[follows].ignores
+    assert made(usual.with_settings(**{name: OTHER[name]}), follows) != made(usual, follows)
 
 
 @pytest.mark.parametrize("base", ["damaged", "whole"])
@@ -71,6 +71,9 @@ def test_pieces_have_a_value_for_every_switch(base: str, bases: dict[str, Scene]
     current = bases[base]
     states = [{"amf": bool(n & 1), "cs": bool(n & 2)} for n in range(2 ** len(current.ideas))]
     assert len(states) == (4 if base == "damaged" else 2)
+    assert [one.mask().method for one in current.states()] == [
+        current.with_settings(**on).mask().method for on in states
+    ]
     canvas, attended = segment.canvas(current), segment.matrices(current)
     for n, on in enumerate(states):
         mask = current.with_settings(**on).mask()
@@ -79,20 +82,19 @@ def test_pieces_have_a_value_for_every_switch(base: str, bases: dict[str, Scene]
         matrix = mask.method.matrix(current.encoded)[1:, 1:]
         shares = (matrix / matrix.amax(1, keepdim=True)).sqrt().numpy()
         assert np.abs(numbers(attended["matrices"][n]) / 255 - shares).max() < 0.035, "16 levels"
-    for name, idea in (("attention_text", "amf"), ("attention", "cs"), ("norms", "cs")):
-        values = PIECES[name].make(current)
-        assert len(values) == (2 if idea in current.ideas else 1)
+    for name in ("attention_text", "attention", "norms", "patches", "tower", "detail"):
+        values = piece(current, name)
+        assert len(values) == 2 ** len({*PIECES[name].switches} & {*current.ideas})
         assert all(one != values[0] for one in values[1:])
-    python = PIECES["python"].make(current)
-    assert [("amf=False" in code, "cs=False" in code) for code in python] == [
-        (True, True), (False, True), (True, False), (False, False),
-    ]  # fmt: skip
+    for code, on in zip(piece(current, "python"), states, strict=True):
+        assert ("amf=False" in code) != on["amf"]
+        assert ("cs=False" in code) == (not on["cs"] and "cs" in current.ideas)
 
 
 def test_mask_comes_first(visitor: Visitor) -> None:
     """Of all that Segment shows; only what names the words is before it."""
-    asked = [name for name, piece in PIECES.items() if piece.tab in ("", "segment")]
-    pieces = [[*piece] for (piece,) in visitor.call("answer", "flower", SMALL, asked[::-1])]
+    asked = names_of("segment")
+    pieces = [[*one] for (one,) in visitor.call("answer", "flower", SMALL, asked[::-1])]
     assert pieces[:2] == [["words"], ["canvas"]]
     assert {name for (name,) in pieces} == {*asked}
 
@@ -145,7 +147,7 @@ def test_refusal_in_mid_answer(visitor: Visitor, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setitem(PIECES, "chips", replace(PIECES["chips"], make=refuse))
     answer = visitor.call("answer", "flower", SMALL, ["words", "canvas", "chips", "matrices"])
-    assert [[*piece] for (piece,) in answer] == [["words"], ["canvas"], ["error"]]
+    assert [[*one] for (one,) in answer] == [["words"], ["canvas"], ["error"]]
     with pytest.raises(FailedError, match="no memory"):
         visitor.ask(**SMALL)
 

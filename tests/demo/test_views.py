@@ -15,7 +15,7 @@ from PIL import Image
 
 import gclip_core
 from demo import backbones, compare, diagram, drawing, lessons, segment, share
-from demo.answer import IN_VIEW
+from demo.answer import IN_VIEW, piece
 from demo.backbones import get
 from demo.scene import Scene
 from gclip_core import BACKBONES, METHODS, GclipError, load_backbone
@@ -60,17 +60,17 @@ def test_blocks_of_cs() -> None:
     """CS has an effect where it scales a channel, even if set by hand; other outliers are named."""
     by_hand = scene(words="dog", cs_blocks="7 8", block=7, **SMALL)
     assert by_hand.ideas == ("amf", "cs") and not segment.switches(by_hand)[1]["isIdle"]
-    texts = [drawn["text"] for drawn in segment.norms(by_hand)]
+    texts = [drawn["text"] for drawn in piece(by_hand, "norms")]
     assert "would scale channel" in texts[0] and "CS scales channel" in texts[1]
     damaged = BACKBONES["built-in-damaged"].defect[-1][0] + 1
     elsewhere = scene(backbone="built-in-damaged", cs_blocks="2", block=damaged, **SMALL)
-    assert all("CS skips it" in drawn["text"] for drawn in segment.norms(elsewhere))
+    assert "CS skips it" in segment.norms(elsewhere)["text"]
 
 
 def test_sentences_of_switches() -> None:
     """Whatever is on, a sentence tells what each idea changes, or would change."""
     current = scene(backbone="built-in-damaged", **SMALL)
-    labels = [mask.labels for mask in current.switched()]  # bit 0 is AMF, bit 1 is CS
+    labels = [mask.labels for mask in current.masks()]  # bit 0 is AMF, bit 1 is CS
     sentences = segment.canvas(current)["sentences"]
     for bit, name in enumerate(("AMF", "CS")):
         for shown, sentence in enumerate(sentences[bit]):
@@ -93,8 +93,7 @@ def test_python_and_copy_have_the_weights_of_the_host(monkeypatch: pytest.Monkey
 def test_another_fusion_is_named() -> None:
     """ResCLIP fuses blocks of its own, with a weight; nothing calls that AMF."""
     current = scene(method="resclip", **SMALL)
-    (text,) = segment.attention_text(current)
-    assert text.startswith("ResCLIP (RCS) adds that of blocks 6 to 9")
+    assert segment.attention_text(current).startswith("ResCLIP (RCS) adds that of blocks 6 to 9")
     tower = diagram.tower(current)
     assert [i for i, block in enumerate(tower["blocks"]) if block["fused"]] == [5, 6, 7, 8]
     assert tower["fusion"] == "ResCLIP" and tower["mean"] == "0.6 A + 0.4 mean A"
@@ -171,12 +170,12 @@ def test_compare_has_every_method(compared: dict) -> None:
 def test_table_and_masks_have_one_figure(compared: dict) -> None:
     """It is also the score of the mask that Segment shows."""
     current = scene(**SMALL)
-    table, items = compare.table(current), compare.mask_strip(current)["items"]
-    rows = [row["values"] for row in table["rows"]]
+    items = compare.methods(current)["items"]
+    rows = [item["row"] for item in items]
     assert [row[0] for row in rows] == [m.method.title for m in compared.values()]
     assert [item["name"] for item in items] == [*compared]
     assert [item["caption"] for item in items] == [f"{row[0]}\n{row[1]} %" for row in rows]
-    (ours,) = (row["values"] for row in table["rows"] if row["isOurs"])
+    (ours,) = (item["row"] for item in items if item["isOurs"])
     score = segment.canvas(current)["masks"][1]["score"]
     assert ours[:2] == ["GCLIP (AMF)", f"{100 * score:.1f}"]
     paper = next(row for row in rows if row[0] == "ClearCLIP")

@@ -40,6 +40,11 @@ def failure(sentence: str | None) -> Exception:
     return (BusyError if "Try again soon" in str(sentence) else FailedError)(sentence)
 
 
+def names_of(tab: str) -> list[str]:
+    """The pieces that a tab shows."""
+    return [name for name, piece in PIECES.items() if not piece.tabs or tab in piece.tabs.split()]
+
+
 def wait_for(holds: Callable[[], bool], seconds: float = 30, pause: float = 0.05) -> None:
     """Polls until the condition holds; fails after ``seconds``."""
     end = time.monotonic() + seconds
@@ -139,7 +144,7 @@ class Visitor:
 
     def ask(self, photo: str = "flower", tab: str = "segment", **settings: Any) -> dict[str, Any]:
         """All pieces that a tab shows of a photo, by name."""
-        return self.pieces(photo, settings, [n for n, p in PIECES.items() if p.tab in ("", tab)])
+        return self.pieces(photo, settings, names_of(tab))
 
     def pieces(self, photo: Any, settings: Any, names: Any) -> dict[str, Any]:
         """The pieces of these names; or, under ``gone`` and ``offer``, why there are none."""

@@ -5,21 +5,17 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import cosine_similarity
 
-from evaluation.datasets import Sample
 from evaluation.phenomena import (
     Phenomena,
-    agreement_of,
     in_in_out,
     majority_labels,
     measure,
     summary,
 )
 from gclip_core import Segmenter
-from tests import reference
 from tests.evaluation.sets import plain_set
-from tests.models import enlarge_channel, look_at_one_patch, normalised, picture, tiny_backbone
+from tests.models import enlarge_channel, look_at_one_patch, tiny_backbone
 
 SAMPLES = plain_set(2, 32, 48).samples
 
@@ -45,19 +41,6 @@ def test_global_tokens(phenomena: Phenomena) -> None:
     assert phenomena.agreement[5:] == pytest.approx(np.ones(7), abs=1e-3)  # from any patch
 
 
-@pytest.mark.parametrize("patches", [(), (3,), (0, 5, 9)])
-def test_agreement(patches: tuple[int, ...]) -> None:
-    """The mean cosine equals the reference's; there is none without patches."""
-    backbone, image = tiny_backbone(32), picture(24, 40)
-    tower = reference.read(backbone.model)
-    x = reference.inputs(tower, normalised(image))[4]
-    mean = sum(reference.qk_maps(tower, 4, x)) / 4
-    cosines = [float(cosine_similarity(mean[1 + g, 1:], mean[0, 1:], dim=0)) for g in patches]
-    expected = sum(cosines) / len(cosines) if cosines else math.nan
-    heads = Segmenter(backbone, short_side=24).encode(image).heads(4)
-    assert agreement_of(heads, patches) == pytest.approx(expected, 1e-4, nan_ok=True)
-
-
 def test_outlier_channel(phenomena: Phenomena) -> None:
     """The channel is found where it was planted, and CS makes Values of one region more similar."""
     assert phenomena.report.outlier_blocks == tuple(range(4, 11))
@@ -66,17 +49,6 @@ def test_outlier_channel(phenomena: Phenomena) -> None:
     healthy = measure(Segmenter(sound, short_side=32), SAMPLES).similarities["without CS"]
     before, after = phenomena.similarities["without CS"], phenomena.similarities["with CS"]
     assert abs(after[1] - healthy[1]) < 0.2 * abs(before[1] - healthy[1])
-
-
-def test_image_without_pairs() -> None:
-    """An image without an in-out pair does not affect the mean."""
-    segmenter = Segmenter(tiny_backbone(), short_side=32)
-    image, regions = SAMPLES[0].load()
-    flat = Sample("flat", lambda: (image, np.zeros_like(regions)))
-    both = measure(segmenter, [SAMPLES[0], flat]).similarities["without CS"]
-    alone = measure(segmenter, [SAMPLES[0]]).similarities["without CS"]
-    assert both[1] == pytest.approx(alone[1])
-    assert not math.isnan(both[0])
 
 
 def test_summary(phenomena: Phenomena) -> None:

@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 
-from evaluation.metric import IGNORE
 from evaluation.photos import ShippedPhoto, shipped_photos
 from gclip_core import assets
 from gclip_core.words import vocabulary
@@ -41,17 +40,6 @@ def test_part() -> None:
     assert np.array_equal(part.labels(), whole.labels()[0:375, 140:639])
     difference = np.asarray(part.image(), float) - np.asarray(whole.image())[0:375, 140:639]
     assert np.abs(difference).mean() < 3
-
-
-def test_polygons() -> None:
-    """Later polygons cover earlier ones, and a polygon without a word erases."""
-    square = ((0, 0), (9, 0), (9, 9), (0, 9))
-    left, corner = ((0, 0), (4, 0), (4, 9), (0, 9)), ((0, 0), (2, 0), (2, 2), (0, 2))
-    regions = ((0, square), (1, left), (IGNORE, corner))
-    labels = ShippedPhoto("", "", "", (10, 10), (("a",), ("b",)), "a, b", regions).labels()
-    assert [int((labels == index).sum()) for index in (0, 1, -1)] == [50, 41, 9]
-    assert labels[5, 4] == 1
-    assert labels[5, 5] == 0
 
 
 def test_credits() -> None:

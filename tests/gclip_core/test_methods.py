@@ -64,6 +64,7 @@ def test_equality() -> None:
         (Attended, {"attention": ""}, "'' is not a kind of attention"),
         (partial(Method, "mine", "Mine"), {"last": "kk"}, "last must be a LastBlock, not 'kk'"),
         (partial(Method, "mine", "Mine"), {"last": Unfrozen()}, r"use @dataclass\(frozen=True\)"),
+        (METHODS.__getitem__, "clip++", r"'clip\+\+' is not a method.*clearclip"),
         (add, GCLIP, "There is a method named 'gclip' already"),
         (Proxy, {"gamma": float("nan"), "beta": 1.2}, "gamma must"),
     ],
@@ -72,10 +73,3 @@ def test_unusable_settings(make: Callable, setting: Any, reason: str) -> None:
     """Settings out of range, and a name that is taken, are refused with a message."""
     with pytest.raises(MethodError, match=reason):
         make(**setting) if isinstance(setting, dict) else make(setting)
-
-
-def test_unknown_method() -> None:
-    """An unknown method is refused with the valid names."""
-    with pytest.raises(MethodError, match="clearclip") as refused:
-        METHODS["clip++"]
-    assert "clip++" in str(refused.value)

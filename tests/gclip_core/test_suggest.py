@@ -1,7 +1,6 @@
 """Suggested words fit a picture's patches best, and each adds something."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -87,21 +86,6 @@ def test_preference() -> None:
     assert choose(near, everyday="b", most=1) == "b"
     assert choose(near, probability=(0, 0.9, 0, 0, 0), most=1) == "b"
     assert choose(cosines(1 / 2, 1 / 2), probability=(0, 0, 0.3, 0, 0)) == "ab", "c fits no patch"
-
-
-def test_classifier() -> None:
-    """A word has the total probability of its classes, and one that training taught as much as an
-    everyday word that the classifier finds."""
-    backbone, known = loaded(), loaded().known
-    backbone = replace(backbone, known=replace(known, taught=frozenset(["abacus"])))
-    probabilities = torch.zeros(len(known.class_words))
-    probabilities[0] = 0.1
-    features = torch.zeros(1, 1, backbone.visual.proj.shape[1])
-    found = suggest.match(backbone, features, probabilities).probability.tolist()
-    candidates = suggest.candidates_of(backbone)
-    of_class = dict.fromkeys(known.class_words[0], 0.1) | {"abacus": 0.03}
-    assert found == pytest.approx([of_class.get(word, 0) for word in candidates.words])
-    assert candidates.everyday[candidates.words.index("abacus")]
 
 
 def test_photo() -> None:

@@ -49,7 +49,7 @@ LESSONS = {
         "too. The word with the nearest vector colours the patch. "
         f"With one word, everything is “{WORD}”.",
         "Now everything that was not named competes as **background**. What happens?",
-        "Where one of them fits best, the photo is left uncoloured.",
+        "Where something that was not named fits best, the photo stays uncoloured.",
         OFF | {"words": WORD, "background": False},
         OFF | {"words": WORD},
     ),

@@ -5,7 +5,8 @@ import re
 TERMS = {
     "AMF": "So that all parts of a thing get the same word, attention map fusion lets patches, "
     "small squares of the photo, look further: the last block uses the mean of its own attention "
-    "map and those of two earlier blocks.",
+    "map and those of two earlier blocks: the first that have global tokens or, where there are "
+    "few, two in the middle.",
     "CS": "Where everything gets the same word because one channel, one of each patch’s numbers, "
     "drowns out the others, channel suppression repairs it: its weights are scaled down to the "
     "others’ mean norm.",

@@ -421,7 +421,7 @@ async function sendAgain(gone) {
   ask();
 }
 
-const LOST = "This photo is no longer on the server. Choose it again.";
+const LOST = "The server keeps photos for a day at most, and this one is gone. Choose yours again.";
 const ABSENT = "The photo of this link stayed with its owner. Choose one of yours.";
 let lost = "";
 

@@ -362,7 +362,8 @@ export function drawCanvas(element) {
         stage.classList.toggle("looking", isKnown);
         drawMask();
       }
-      const drawing = stage.classList.contains("drawing") ? "draw" : chosen.mode;
+      const seen = chosen.mode || (marked().length ? "marks" : "");
+      const drawing = stage.classList.contains("drawing") ? "draw" : seen;
       for (const hint of $$(".hint span"))
         hint.hidden = hint.dataset.at !== (isKnown ? "look" : drawing);
       $(".patch").hidden = !isShown;

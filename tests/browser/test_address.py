@@ -176,7 +176,7 @@ def test_shared_photo(flower: Page, visitor: Visit, url: str) -> None:
     turn_to(flower, "Share")
     expect(include).to_be_hidden()
     stranger.goto(f"{url}/?photo={'0' * 32}")
-    expect(stranger.locator("#canvas .empty")).to_contain_text("no longer on the server")
+    expect(stranger.locator("#canvas .empty")).to_contain_text("this one is gone")
 
 
 @pytest.mark.long

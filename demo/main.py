@@ -81,7 +81,7 @@ def serve(args: argparse.Namespace) -> None:
     print(f"{title} is loaded; ready in {time.perf_counter() - started:.1f} s.", flush=True)
     launch(
         server_name=args.host,
-        server_port=args.port,
+        server_port=args.port or None,
         share=args.share,
         root_path=args.root_path,
         inbrowser=args.open,

@@ -120,8 +120,8 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
     key = hmac.new(":".join(login or ()).encode(), b"page", "sha256").hexdigest() if login else ""
 
     @app.get("/login")
-    def _() -> HTMLResponse:
-        return HTMLResponse(login_page)
+    def _() -> Response:
+        return HTMLResponse(login_page) if login else RedirectResponse("./")
 
     @app.post("/login")
     async def _(request: Request) -> Response:

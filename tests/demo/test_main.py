@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -160,6 +161,7 @@ def test_page(url: str) -> None:
     page = httpx.get(url)
     assert page.headers["cache-control"] == "no-cache"
     assert httpx.head(url).status_code == 200
+    assert httpx.get(f"{url}/login").headers["location"] == "./", "there is nobody to log in"
     for path in re.findall(r'(?:src|href)="(web/[^"]+)"', page.text):
         file = httpx.get(f"{url}/{path}", headers={"accept-encoding": "gzip"})
         assert file.status_code == 200 and "immutable" in file.headers["cache-control"]
@@ -181,6 +183,23 @@ def test_command() -> None:
             assert Client(server.url + prefix, auth=LOGIN, verbose=False).predict(api_name="/about")
         server.stop()
         assert SECRET not in server.output() and "answered" not in server.output()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seconds", [1, 3, 4, 5])
+def test_stopped_while_it_starts(seconds: int, tmp_path: Path) -> None:
+    """As it should, whatever it is doing: nothing of it is left, and no traceback."""
+    process = subprocess.Popen(
+        [sys.executable, APP, "--port", str(free_port())],
+        env=os.environ | {"GRADIO_TEMP_DIR": str(tmp_path)},
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+    )
+    time.sleep(seconds)
+    process.terminate()
+    _, error = process.communicate(timeout=60)
+    assert process.returncode in (-signal.SIGTERM, 130, 0)
+    assert b"Traceback" not in error and not [*tmp_path.iterdir()]
 
 
 def scripts(web: httpx.Client) -> list[str]:

@@ -1,15 +1,21 @@
 """What is computed from a photo with settings, and what all visitors share."""
 
 import math
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from demo import limits, share
+from demo import backbones, limits, share
 from demo.scene import weigh
 from gclip_core import METHODS, GclipError
 from gclip_core.cache import BoundedCache
+from gclip_core.encoder import Encoded
+from gclip_core.result import Segmentation
+from gclip_core.segmenter import Segmenter
 from tests.demo.photos import scene as scene_of
 from tests.demo.photos import small_dog
 
@@ -25,6 +31,28 @@ def test_methods_do_not_lower_what_one_mask_may_cost(monkeypatch: pytest.MonkeyP
     assert one.mask()
     with pytest.raises(GclipError, match="smaller size"):
         _ = one.compared
+
+
+def test_simultaneous_requests_share_an_encoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one photo, whatever words they ask for."""
+    encoded = list[Image.Image]()
+
+    def encode(segmenter: Segmenter, image: Image.Image) -> Encoded:
+        encoded.append(image)
+        time.sleep(0.2)
+        return segmenter.encode(image)
+
+    monkeypatch.setattr(backbones, "HOST", replace(backbones.HOST, encode=encode))
+    photo = small_dog(tmp_path)
+
+    def mask(words: str) -> Segmentation:
+        return scene_of(photo, words=words, short_side=64, refine="none").mask()
+
+    with ThreadPoolExecutor(4) as pool:
+        masks = [*pool.map(mask, ("dog", "cat", "dog", "sky"))]
+    assert len(encoded) == 1 and masks[0] is masks[2] is not masks[1]
 
 
 @pytest.mark.usefixtures("as_shipped")

@@ -39,6 +39,9 @@ def black(kind: str, **options: object) -> bytes:
 
 PICTURES: dict[str, Callable[[], bytes]] = {
     "EXIF as digits": exif_as_digits,
+    "EXIF behind the pixels": lambda: with_chunks(
+        behind=png_chunk(b"eXIf", overlapping_exif(10**6))
+    ),
     "texts of a PNG": many_texts,
     "400 megapixels": partial(black_png, 20_000, 20_000, 8, 0),
     "claimed pixels": partial(png_bomb, 20_000, 20_000),

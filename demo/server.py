@@ -35,7 +35,6 @@ from demo.limits import LOGIN_SECONDS, TURNS, address_of
 from demo.scene import Photo, Scene
 from demo.settings import Settings
 from demo.store import STORE
-from demo.terms import explained
 from evaluation import photos
 from gclip_core import __version__
 
@@ -171,7 +170,7 @@ async def keep(file: BinaryIO, request: Request, name: str, *convert: Any) -> st
 
 
 def index(web: str) -> str:
-    """The page with the address of its files, the terms' sentences, and what its scripts know."""
+    """The page with the address of its files, and what its scripts know."""
     shipped = photos.shipped_photos()
     facts = {
         "schema": Settings.model_json_schema()["properties"],
@@ -185,11 +184,9 @@ def index(web: str) -> str:
             for name in EXAMPLES
         ],
         "photos": list(shipped),
-        "lessons": lessons.texts(),
+        "lessons": lessons.offers(),
         "lessonPhoto": lessons.PHOTO.name,
-        "options": lessons.OPTIONS,
     }
-    html = explained((WEB / "index.html").read_text("utf-8"))
     # A script ends where "</script" stands, even in a string.
     data = json.dumps(facts, separators=(",", ":")).replace("</", "<\\/")
     # All scripts at once: else each wave would name the next.
@@ -198,7 +195,7 @@ def index(web: str) -> str:
         f'<link rel="modulepreload" href="WEB/{file.relative_to(WEB).as_posix()}">'
         for file in scripts
     ]
-    html = html.replace("PRELOADS", "".join(links))
+    html = (WEB / "index.html").read_text("utf-8").replace("PRELOADS", "".join(links))
     return html.replace("WEB/", f"{web}/").replace("FACTS", data)
 
 

@@ -13,7 +13,7 @@ import { drawLearn } from "./learn.js";
 import * as marks from "./marks.js";
 import * as photos from "./photos.js";
 import { drawShare } from "./share.js";
-import { make, recall, stateOf } from "./shared.js";
+import { explainTerms, make, recall, stateOf } from "./shared.js";
 import * as shown from "./shown.js";
 import { drawStrip } from "./strip.js";
 import { Client } from "./vendor/gradio-client.js";
@@ -486,6 +486,7 @@ async function download(name) {
 
 // --- drawing -------------------------------------------------------------------------------------
 
+explainTerms(document);
 const box = $("#typed");
 const parts = {
   canvas: drawCanvas($("#canvas")),

@@ -65,8 +65,26 @@ export const stateOf = (switches) =>
 export const patchesOf = () => [state.photo, state.backbone, state.short_side].join();
 
 /** A copy of the parts of a component, which are in a template of the page. */
-export function fill(element, template) {
-  element.replaceChildren(document.querySelector(template).content.cloneNode(true));
+export function partsOf(template) {
+  const parts = document.querySelector(template).content.cloneNode(true);
+  explainTerms(parts);
+  return parts;
+}
+export const fill = (element, template) => element.replaceChildren(partsOf(template));
+
+/** Give each term a tooltip with its sentence, unless it has one of its own. */
+export function explainTerms(root) {
+  const terms = inside(document).$("#terms").content;
+  for (const term of root.querySelectorAll("dfn:not([tabindex])")) {
+    const { title, textContent } = term;
+    if (title) term.append(make("span", "unseen", title)); // for screen readers only
+    const about = make("span");
+    about.setAttribute("role", "tooltip");
+    about.textContent = terms.querySelector(`[data-term="${title || textContent}"]`).textContent;
+    term.append(about);
+    term.removeAttribute("title");
+    term.tabIndex = 0;
+  }
 }
 
 /**

@@ -223,11 +223,10 @@ def test_lessons_are_true(size: str, request: pytest.FixtureRequest) -> None:
         request.getfixturevalue(size)
     for name, right in zip(lessons.LESSONS, [0, 0, 1, 0], strict=True):
         lesson, drawn = lessons.LESSONS[name], lessons.step(name)
-        words = [drawn["outcomes"][guess]["word"] for guess in (right, 1 - right)]
-        assert words == ["✓ Yes.", "✗ No."], name
+        assert drawn["right"] == right, name
         before, after = map(lessons.scene_of, (lesson.before, lesson.after))
         changed = float((before.mask().labels != after.mask().labels).float().mean())
-        caption = drawn["after"]["items"][2]["caption"]
+        caption = drawn["after"][2]["caption"]
         assert caption.startswith(f"Changed: {100 * changed:.1f} % of")
     outlier = lessons.LESSONS["outlier"]
     before, after = (
@@ -235,7 +234,7 @@ def test_lessons_are_true(size: str, request: pytest.FixtureRequest) -> None:
     )
     height, width = before.shape
     nose = int(0.58 * height), int(0.6 * width)
-    assert before[nose] == 0 and after[nose] != 0 and "loses its head" in outlier.reason
+    assert before[nose] == 0 and after[nose] != 0
 
 
 # --- Share ---------------------------------------------------------------------------------------

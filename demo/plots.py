@@ -1,11 +1,12 @@
-"""What is drawn with matplotlib: norms, and the style of figures.
+"""What is drawn with matplotlib: the norms of a block, and figures to save.
 
 Its import takes half a second of the start, so only what draws one of them imports this.
 """
 
 import io
+import math
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
 
@@ -13,9 +14,20 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, Normalize, PowerNorm
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from PIL import Image
+
+from demo import compare
+from demo.drawing import painted
+from demo.scene import Scene
+from gclip_core.cs import Suppression
+from gclip_core.pixels import palette
+from gclip_core.pixels.refine import REFINEMENTS
+from gclip_core.result import MethodReport, Segmentation, percent
 
 INK, SOFT, BLUE, ORANGE = "#16202b", "#5d6875", "#3b78c2", "#e0693c"
 GREY = "#7b8190"
@@ -53,6 +65,16 @@ PAPER = LINES | {
     "ytick.labelsize": 6,
     "pdf.fonttype": 42,  # text stays text
 }
+
+COLUMNS = 4  # of the figure of all methods
+WIDTH = 7.2
+"""In inches: the text width of a page with two columns."""
+HEAT = LinearSegmentedColormap.from_list("heat", ["#fff7ec", "#fdbb6b", "#e0701b", "#8c2d04"])
+MATRIX = LinearSegmentedColormap.from_list("matrix", ["#ffffff", "#9fb9e6", "#2459b3", "#0b1f4d"])
+MAX_WORDS = 20
+"""Maximum number of words in the legend: those that cover most."""
+MAX_MAPS = 4
+"""Maximum number of fused blocks that are shown: the first ones."""
 
 _drawing = RLock()
 
@@ -148,3 +170,161 @@ def norms(
         peaks.set_xticks(blocks[:: max(1, len(blocks) // 8)])
         peaks.set_xlabel("largest ÷ median, by block", labelpad=0)
     return figure
+
+
+# --- figures -------------------------------------------------------------------------------------
+
+
+def of_result(scene: Scene) -> Figure:
+    """A result: the photo, the masks before and after, the attention of the fused blocks, the last
+    block's matrix, and the norms before and after CS. The mask before is that without the last
+    idea, or GCLIP's."""
+    result, picture = scene.mask(), scene.photo.picture
+    off = {scene.ideas[-1]: False} if scene.settings.method == "gclip" else {}
+    without = scene.gclip(**off)
+    masks = [result] if without == result.method else [scene.mask(without), result]
+    names, blocks = result.vocabulary.names, result.report.fused.blocks[:MAX_MAPS]
+    source = result.method.encoding(scene.encoded)
+    received = [source.received(b).view(source.grid).numpy() for b in blocks]
+    attention = result.method.matrix(source).numpy()
+    refined = result.refined != "none"
+    edges = f"edges by {REFINEMENTS[result.refined].title}" if refined else "plain edges"
+    size = f"{source.grid[1]} × {source.grid[0]} patches"
+    details = scene.segmenter.backbone.title, result.method.title, size, edges
+    photo = picture.copy()
+    photo.thumbnail((1000, 1000), Image.Resampling.LANCZOS)
+    shown = [palette.painted(photo, mask.labels.numpy(), scene.colours) for mask in masks]
+    aspect = min(4.5, max(0.4, picture.width / picture.height))  # beyond, white space
+    tall = min(3.3, (WIDTH - 0.6) / (1 + len(masks)) / aspect)
+    entries = _legend(result, scene.colours)
+    columns = min(len(entries), max(1, int(90 / max(len(e.get_label()) + 6 for e in entries))))
+    rows = math.ceil(len(entries) / columns)
+    heights = [0.6, tall + 0.2, 0.15 + 0.17 * rows, 2.1]
+    with styled():
+        figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+        parts = np.ravel(figure.subfigures(4, 1, height_ratios=heights))
+        head, pictures, words, low = parts
+        figure.get_layout_engine().set(w_pad=0.12, h_pad=0.05)
+        head.text(0.02, 0.8, _cut(", ".join(names), 62), fontsize=12, fontweight="bold", va="top")
+        head.text(0.02, 0.36, " · ".join(details), color=SOFT, va="top")
+        words.legend(handles=entries, loc="upper left", ncols=columns, frameon=False, borderpad=0.7)
+        titles = ["Photo", *(mask.method.title for mask in masks)]
+        panels = pictures.subplots(1, len(titles))
+        for axes, title, image in zip(panels, titles, [photo, *shown], strict=True):
+            axes.set_axis_off()
+            axes.set_title(title)
+            axes.imshow(image)
+        maps, matrix, norms = low.subfigures(1, 3, width_ratios=[1, 1, 1.3])
+        if blocks:
+            _draw_maps(maps, blocks, np.stack(received))
+        axes = matrix.subplots()
+        axes.set_title(f"Attention of block {scene.segmenter.backbone.n_blocks}")
+        _draw_matrix(axes, attention)
+        threshold = (result.method.suppression or Suppression()).channel_threshold
+        _draw_channels(norms.subplots(), result.report, threshold)
+    return figure
+
+
+def _legend(result: Segmentation, colours: Sequence[str]) -> list[Patch]:
+    """The words in their colours, with their shares of the image."""
+    names, areas = result.vocabulary.names, result.areas()
+    largest = sorted(range(len(names)), key=lambda index: -areas[index])[:MAX_WORDS]
+    entries = [
+        Patch(color=colours[i], label=f"{_cut(names[i], 24)}  {percent(areas[i])}")
+        for i in sorted(largest)
+    ]
+    if result.no_class_area() > 0:
+        label = f"background  {percent(result.no_class_area())}"
+        entries.append(Patch(facecolor="white", edgecolor=SOFT, label=label))
+    if len(names) > MAX_WORDS:
+        entries.append(Patch(color="white", label=f"and {len(names) - MAX_WORDS} more"))
+    return entries
+
+
+def _cut(text: str, length: int) -> str:
+    """The text, truncated with "…" if it is longer than ``length``."""
+    return text if len(text) <= length else text[: length - 1].rstrip(" ,") + "…"
+
+
+def _draw_maps(figure: SubFigure, blocks: tuple[int, ...], maps: NDArray[np.floating]) -> None:
+    """The attention that each patch receives in the fused blocks, (blocks, h, w), on one scale."""
+    highest = max(2.5, float(maps.max()))  # × uniform: the darkest colour
+    is_wide = maps.shape[2] > maps.shape[1]
+    columns = 1 if len(maps) == 1 or (len(maps) == 2 and is_wide) else 2
+    panels = figure.subplots(math.ceil(len(maps) / columns), columns, squeeze=False)
+    for axes in panels.flat:
+        axes.set_axis_off()
+        axes.set_anchor("W")
+    for axes, block, received in zip(panels.flat, blocks, maps, strict=False):
+        axes.set_title(f"Block {block + 1}")
+        axes.imshow(received, cmap=HEAT, vmin=0, vmax=highest)
+    bar = figure.colorbar(ScalarMappable(Normalize(0, highest), HEAT), ax=panels, shrink=0.8)
+    bar.outline.set_visible(False)
+    bar.set_label("× uniform attention")
+
+
+def _draw_matrix(axes: Axes, attention: NDArray[np.floating]) -> None:
+    """Attention (1+N, 1+N) from token to token; a large matrix is averaged over squares."""
+    side = min(600, len(attention))
+    averaged = Image.fromarray(attention.astype(np.float32))
+    shown = np.asarray(averaged.resize((side, side), Image.Resampling.BOX))
+    top = max(float(np.quantile(shown, 0.998)), 1e-9)
+    axes.imshow(shown, cmap=MATRIX, norm=PowerNorm(0.5, 0, top), interpolation="antialiased")
+    axes.set(xlabel="token that is attended to", ylabel="token that attends", xticks=[], yticks=[])
+
+
+def _draw_channels(axes: Axes, report: MethodReport, threshold: float) -> None:
+    """The norms of the block whose largest norm is furthest above the median."""
+    block = int(np.argmax(report.ratios))
+    before, after = report.norms_before[block].numpy(), report.norms_after[block].numpy()
+    changed = np.flatnonzero(~np.isclose(before, after))
+    median, largest = float(np.median(before)), float(before.max())
+    draw_norms(axes, before, after, threshold, is_wide=largest > 10 * median)
+    axes.set_title(f"Channel norms, block {block + 1}")
+    axes.set(xlabel="output channel of the FFN", ylabel="norm of its weights")
+    axes.yaxis.set_major_formatter("{x:g}")
+    note = f"not changed: largest {largest / median:.1f} × the median"
+    if len(changed):
+        note = "CS scales it to an ordinary norm (dot)"
+    axes.text(0.02, 1, note, fontsize=6.5, color=SOFT, va="top", transform=axes.transAxes)
+    for channel in changed:
+        is_right = channel > len(before) / 2  # the label goes to the side with more room
+        axes.annotate(
+            f"channel {channel}: {before[channel] / median:.0f} × the median",
+            (channel, before[channel]),
+            textcoords="offset points",
+            xytext=(-4 if is_right else 4, -1),
+            ha="right" if is_right else "left",
+            va="top",
+            color=ORANGE,
+            fontsize=6.5,
+        )
+
+
+def of_methods(scene: Scene) -> Figure:
+    """The masks of all methods with their names and scores, for a paper or a slide."""
+    columns, rows = COLUMNS, -(-(1 + len(scene.compared)) // COLUMNS)
+    width, height = scene.photo.picture.size
+    size = 9, rows * (9 / columns * height / width + 0.3) + 0.3
+    with styled():  # also takes words with $ as they are
+        drawn = Figure(figsize=size, dpi=200, layout="constrained")
+        places = drawn.subplots(rows, columns, squeeze=False).flat
+        photo = next(places)
+        photo.imshow(scene.photo.picture)
+        photo.set_title("Photo", fontsize=8)
+        for place, (mask, miou) in zip(places, scene.compared.values(), strict=False):
+            place.imshow(painted(scene, mask, 720))
+            weight = "bold" if mask.method == scene.ours else "normal"
+            title = compare.titled(scene, mask, miou).replace("\n", " · ")
+            place.set_title(title, fontsize=8, fontweight=weight)
+        for place in drawn.axes:
+            place.set_axis_off()
+        handles = [
+            Patch(facecolor=entry["colour"] or "none", edgecolor="grey", label=entry["name"])
+            for entry in compare.legend(scene)
+        ]
+        drawn.legend(
+            handles=handles, loc="outside upper center", ncols=8, fontsize=8, frameon=False
+        )
+        drawn.supxlabel(compare.caveat(scene), fontsize=7)
+        return drawn

@@ -90,11 +90,11 @@ def cutouts_zip(scene: Scene) -> bytes:
 
 def drawn(scene: Scene, kind: str) -> bytes:
     """The figure of a result as "png" or "pdf", or the "grid" of all methods."""
-    from demo import figure, plots  # noqa: PLC0415 - see plots.py
+    from demo import plots  # noqa: PLC0415 - see plots.py
 
     if kind == "grid":
-        return plots.save(figure.grid(scene))
-    return plots.save(figure.draw(scene), kind)
+        return plots.save(plots.of_methods(scene))
+    return plots.save(plots.of_result(scene), kind)
 
 
 FILES: dict[str, tuple[str, Callable[..., bytes]]] = {

@@ -12,7 +12,6 @@ from matplotlib.text import Text
 from PIL import ImageColor
 
 from demo import plots
-from demo.figure import draw, grid
 from tests.demo.photos import SMALL, scene
 
 WORDS = "cat, dog, sofa, wall"
@@ -20,7 +19,9 @@ DAMAGED = {"backbone": "built-in-damaged"}
 
 
 def drawn(words: str = WORDS, **settings: Any) -> Figure:
-    return draw(scene(words=words, short_side=64, refine="none", background=False, **settings))
+    return plots.of_result(
+        scene(words=words, short_side=64, refine="none", background=False, **settings)
+    )
 
 
 def texts(shown: Figure) -> str:
@@ -66,7 +67,7 @@ def test_any_words() -> None:
     assert plots.save(shown, "png", dpi=20).startswith(b"\x89PNG")
     assert "and 6 more" in texts(shown) and "$cat$ & <b>, 猫, aaa" in texts(shown)
     with warnings.catch_warnings(action="error"):  # letters that the font lacks are not logged
-        assert plots.save(grid(scene(words="dog, a$x^$b, 猫", **SMALL)), dpi=20)
+        assert plots.save(plots.of_methods(scene(words="dog, a$x^$b, 猫", **SMALL)), dpi=20)
 
 
 def test_files() -> None:

@@ -138,7 +138,11 @@ def why_fused(scene: Scene) -> str:
         start = "Without CS, every" if scene.method.suppression else "Every"
         return f"{start} block from {fused.blocks[0] + 1} on has global tokens."
     if fused.reason is Reason.MIDDLE:
-        return "This photo has few global tokens, so AMF averages the two middle blocks."
+        last = scene.segmenter.backbone.n_blocks
+        return (
+            f"This photo has few global tokens before block {last}, so AMF averages the two middle "
+            "blocks."
+        )
     return ""
 
 

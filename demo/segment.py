@@ -9,7 +9,7 @@ import numpy as np
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from demo import backbones, limits
+from demo import limits
 from demo.backbones import DAMAGED
 from demo.drawing import (
     SHOWN_SIDE,
@@ -26,14 +26,12 @@ from demo.drawing import (
 )
 from demo.scene import LEAST_SHARE, OPENING, Scene, coarser, probabilities
 from demo.space import NOT_LENT, REASONS
-from gclip_core import BACKBONES
-from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import Segmentation, percent
 
 HARDLY = 0.01
 """A smaller share of the pixels, or change of the mIoU, is hardly a change."""
-CHOSEN = "This photo was chosen to show that; most change less."
+CHOSEN = "This example was chosen because AMF matters here; most photos change little."
 
 
 def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
@@ -53,7 +51,7 @@ def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
         "metric": metric(scene, masks[-1]),
         "grid": scene.grid,
         "sentences": sentences(scene, masks, ideas),
-        "banner": {} if pair else banner(scene),
+        "banner": {},
     }
 
 
@@ -178,21 +176,6 @@ def notes(scene: Scene, mask: Segmentation) -> list[str]:
 def quoted(words: Sequence[str]) -> str:
     more = f" and {len(words) - 5} more" if len(words) > 5 else ""
     return ", ".join(f"“{word}”" for word in words[:5]) + more
-
-
-def banner(scene: Scene) -> dict[str, Any]:
-    """What the damaged model is, and the way back."""
-    if scene.settings.backbone != DAMAGED:
-        return {}
-    back = backbones.HOST.backbone if backbones.HOST.backbone != DAMAGED else BUILT_IN
-    title = "the undamaged model" if back == BUILT_IN else BACKBONES[back].title
-    text = "Simulation: one channel of this copy is damaged, which CS repairs, and AMF in part."
-    return {
-        "text": text,
-        "action": f"Back to {title}",
-        "settings": {"backbone": back, "amf": True},
-        "opens": "",
-    }
 
 
 def matrices(scene: Scene) -> dict[str, Any]:

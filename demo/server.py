@@ -37,6 +37,7 @@ from demo.settings import Settings
 from demo.store import STORE
 from evaluation import photos
 from gclip_core import __version__
+from gclip_core.backbones.registry import BUILT_IN
 
 WEB = Path(__file__).parent / "web"
 EXAMPLES = (scene.OPENING, "flower-part", "china", "dog", "raccoon", "panda-part")
@@ -171,12 +172,13 @@ async def keep(file: BinaryIO, request: Request, name: str, *convert: Any) -> st
 
 def index(web: str) -> str:
     """The page with the address of its files, and what its scripts know."""
-    shipped = photos.shipped_photos()
+    shipped, host = photos.shipped_photos(), backbones.HOST.backbone
     facts = {
         "schema": Settings.model_json_schema()["properties"],
-        "settings": Settings(backbone=backbones.HOST.backbone).model_dump(),
+        "settings": Settings(backbone=host).model_dump(),
         "opening": scene.OPENING,
         "damaged": backbones.DAMAGED,
+        "undamaged": BUILT_IN if host == backbones.DAMAGED else host,
         "switches": scene.SWITCHES,
         "pieces": {name: [one.tabs.split(), one.ignores] for name, one in PIECES.items()},
         "examples": [

@@ -362,7 +362,9 @@ export async function send(file) {
   complain("");
   sending = mine;
   phase();
-  parts.canvas.preview("", URL.createObjectURL(file));
+  const url = URL.createObjectURL(file);
+  parts.canvas.preview("", url);
+  Object.assign($("#photo img"), { src: url }).dataset.photo = ""; // or the old one again, below
   const [name, error] = await upload(file);
   if (sending !== mine) return; // another file has been chosen meanwhile
   sending = null;
@@ -421,7 +423,8 @@ async function sendAgain(gone) {
   ask();
 }
 
-const LOST = "The server keeps photos for a day at most, and this one is gone. Choose yours again.";
+const LOST =
+  "The server keeps photos for a day at most, and this one is gone. Choose yours, or an example.";
 const ABSENT = "The photo of this link stayed with its owner. Choose one of yours.";
 let lost = "";
 
@@ -561,6 +564,9 @@ function drawInputs() {
   }
   image.hidden = !state.photo;
   $("#photo .back").hidden = !left || state.step > 0 || !isUpload(left.photo);
+  $("#simulation").hidden =
+    state.backbone !== FACTS.damaged || ["learn", "share"].includes(state.tab);
+  $("#simulation span").hidden = state.amf;
   $("#lesson").hidden = !state.step;
   $("#lesson b").textContent = state.step || "";
   parts.undo({ items: undone ? [{ caption: `↺ ${short(undone)}`, words: undone }] : [] });
@@ -640,6 +646,7 @@ $("[role=tablist]").onkeydown = ({ key }) => {
 for (const button of $$("[data-open]")) button.onclick = () => change({ tab: button.dataset.open });
 for (const button of $$("[data-return]")) button.onclick = () => comeBack(button.dataset.return);
 $("#photo .back").onclick = () => comeBack();
+$("#simulation button").onclick = () => change({ backbone: FACTS.undamaged, amf: true });
 $("#photo input").onchange = ({ target }) => {
   send(target.files[0]);
   target.value = ""; // so that the same file can be chosen again
@@ -671,24 +678,35 @@ addEventListener("drop", (event) => {
 });
 addEventListener("paste", ({ clipboardData }) => send(clipboardData.files[0]));
 
-/** A tooltip closes by Escape, and by a tap beside it, which then does nothing else. */
-let isClosing = false;
+/** On narrow screens, a tooltip is below its term, or above it where there is no room. */
+function placeTip() {
+  const term = $("dfn:is(:hover, :focus)");
+  if (!term || innerWidth > 700) return;
+  const tip = term.querySelector("[role=tooltip]");
+  const { top, bottom } = term.getBoundingClientRect();
+  const isLow = bottom + tip.offsetHeight + 12 > innerHeight;
+  tip.style.top = `${isLow ? top - tip.offsetHeight - 6 : bottom + 6}px`;
+}
+for (const event of ["focusin", "pointerover", "scroll"]) addEventListener(event, placeTip);
+
+/** A tooltip closes by Escape, and by a tap on it or beside it, which then does nothing else. */
+let closing = null;
 document.addEventListener("keydown", ({ key }) => {
   if (key === "Escape") $("dfn:focus")?.blur();
 });
 document.addEventListener(
   "pointerdown",
-  (/** @type {any} */ { target, pointerType }) => {
-    const term = document.activeElement.closest("dfn");
-    isClosing = pointerType === "touch" && term !== null && !term.contains(target);
+  ({ pointerType }) => {
+    closing = pointerType === "touch" ? document.activeElement.closest("dfn") : null;
   },
   true,
 );
 document.addEventListener(
   "click",
   (/** @type {any} */ event) => {
-    if (isClosing && event.target.closest("[role=application]")) event.stopPropagation();
-    isClosing = false;
+    if (closing && event.target.closest("[role=application]")) event.stopPropagation();
+    closing?.blur();
+    closing = null;
   },
   true,
 );

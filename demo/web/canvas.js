@@ -197,7 +197,10 @@ export function drawCanvas(element) {
   /** A press on a switch that changes nothing, or next to nothing, says why in a note beside it. */
   function follow(idea, isIdle) {
     const { why } = answer.switches.find(({ name }) => name === idea);
-    offer(".idle", $(".idle").hidden || !isIdle ? why : {});
+    const note = $(".idle");
+    offer(".idle", note.hidden || !isIdle ? why : {});
+    const room = $(".bar").clientWidth - note.offsetWidth;
+    note.style.left = `${Math.min($(`[data-idea=${idea}]`).offsetLeft, room)}px`;
     if (isIdle) return;
     const index = answer.ideas.indexOf(idea);
     // Swipe shows both masks of its idea: a press asks for one of them.
@@ -260,7 +263,7 @@ export function drawCanvas(element) {
     const left = chipOf(isSwipe ? before : shown());
     $(".chip.left").hidden = !left;
     $(".chip b").hidden = isNamed();
-    $(".chip.left span").textContent = left;
+    $(".chip .score").textContent = left;
     $(".chip dfn").hidden = isSwipe || !left.includes("IoU"); // the line is in its way
     write(".chip.right", isSwipe ? chipOf(after) : "");
     offer(".banner", { ...banner, text: [none, banner.text].filter(Boolean).join(" ") }); // in view
@@ -283,7 +286,7 @@ export function drawCanvas(element) {
     const preposition = mask & (1 << chosen.idea) ? "With" : "Without";
     const name = answer.ideas.length ? `${preposition} ${answer.ideas[chosen.idea]}` : title;
     const metric = chosen.mode === "swipe" ? "" : ` (${answer.metric})`; // two must fit on a phone
-    const text = score === null ? "" : `${percent(score)}${metric}`;
+    const text = score === null ? "" : `${percent(score).replace(" ", "\u00a0")}${metric}`;
     return isNamed() ? [name, text].filter(Boolean).join(" · ") : text;
   }
 
@@ -362,8 +365,9 @@ export function drawCanvas(element) {
         stage.classList.toggle("looking", isKnown);
         drawMask();
       }
-      const seen = chosen.mode || (marked().length ? "marks" : "");
-      const drawing = stage.classList.contains("drawing") ? "draw" : seen;
+      const resting = chosen.mode || (marked().length ? "marks" : "");
+      const asking = chosen.box ? "box" : resting;
+      const drawing = stage.classList.contains("drawing") ? "draw" : asking;
       for (const hint of $$(".hint span"))
         hint.hidden = hint.dataset.at !== (isKnown ? "look" : drawing);
       $(".patch").hidden = !isShown;
@@ -387,7 +391,8 @@ export function drawCanvas(element) {
       if (!shares) return;
       const behind = best ? background.names[best[patch]] : "";
       const canAdd = !isCompare;
-      const text = explain(why, { classes: answer.classes, shares, patch, behind, canAdd, free });
+      const label = labelAt(patch);
+      const text = explain(why, { ...answer, shares, patch, label, behind, canAdd, free });
       if (isAsked) why.prepend(question());
       if (isNew) why.scrollIntoView({ block: "nearest" });
       if (announced !== patch) announce(text);
@@ -612,6 +617,8 @@ export function drawCanvas(element) {
   $(".full").hidden = !document.fullscreenEnabled; // iPhones have no full screen
   $(".full").onclick = () =>
     document.fullscreenElement ? document.exitFullscreen() : element.requestFullscreen();
+  element.onfullscreenchange = () =>
+    $(".full").setAttribute("aria-pressed", document.fullscreenElement === element);
 
   /** Inputs may be faster than frames. */
   let frame = 0;

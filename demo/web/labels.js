@@ -14,6 +14,7 @@ export function placeLabels(layer, classes, cells, columns, taken) {
   const [right, bottom, rows] = [layer.clientWidth, layer.clientHeight, cells.length / columns];
   const largestFirst = [...byClass.keys()].sort((a, b) => byClass[b].length - byClass[a].length);
   layer.replaceChildren();
+  if (bottom < 100) return; // they would hide the mask; the legend has them, too
   for (const c of largestFirst) {
     if (byClass[c].length < cells.length / 400) continue;
     const { name, isKnown } = classes[c];

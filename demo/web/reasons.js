@@ -5,9 +5,10 @@ import { behindText, GREY, MOST_WORDS, make } from "./shared.js";
 /**
  * Show the best words, the background and all others in percent.
  * `shares` are (classes + 1, patches), the background's last; `behind` is the background's best
- * word there, which can be added to the words. Returns the percentages as text.
+ * word there, which can be added to the words; `label` is the mask’s. Returns the percentages as
+ * text.
  */
-export function explain(box, { classes, shares, patch, behind, canAdd, free }) {
+export function explain(box, { classes, shares, patch, label, behind, canAdd, free }) {
   const n = shares.length / (classes.length + 1);
   const levels = Array.from({ length: classes.length + 1 }, (_, c) => shares[c * n + patch]);
   const total = levels.reduce((sum, level) => sum + level, 0);
@@ -32,6 +33,9 @@ export function explain(box, { classes, shares, patch, behind, canAdd, free }) {
     return [make(line.isOwn ? "em" : "bdi", "", line.name), bar, make("b", "", percent(line))];
   });
   box.replaceChildren(make("strong", "", "Scores of this patch"), closeButton(free), ...rows);
+  const seen = classes[label]?.name;
+  if (seen && seen !== lines[0].name)
+    box.append(make("p", "", `The mask has “${seen}” here: its edges follow the photo’s.`));
   if (behind && canAdd && share > 0.005) {
     const add = Object.assign(make("button", "pill add", `+ ${behind}`), { type: "button" });
     add.onclick = () => addWord(behind);

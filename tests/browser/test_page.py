@@ -65,7 +65,7 @@ def test_files(flower: Page) -> None:
     assert image.size == plain.size
     assert ImageStat.Stat(ImageChops.difference(image.convert("RGB"), plain)).mean[0] > 20
     for tab, button, name in (
-        ("Share", "Mask (indexed PNG)", "mask.png"),
+        ("Share", "Mask (PNG, a number for each word)", "mask.png"),
         ("Share", "Cut-outs (zip)", "cut-outs.zip"),
         ("Share", "Annotations (COCO)", "coco.json"),
         ("Compare", "Save as one figure", "methods.png"),

@@ -5,12 +5,12 @@ from itertools import product
 
 import pytest
 import torch
-from torch import Tensor
 
 from evaluation import sliding
 from gclip_core import Attended, Method, Segmenter, gclip
 from gclip_core.relatives import METHODS
 from gclip_core.relatives.proxy import Proxy
+from gclip_core.types import Grid
 from tests.models import enlarge_channel, picture, tiny_backbone
 
 
@@ -25,13 +25,7 @@ from tests.models import enlarge_channel, picture, tiny_backbone
         ((9, 9), 90, 71, (6, 6), [(y, x) for y in (0, 3) for x in (0, 3)]),  # rounded to patches
     ],
 )
-def test_places(
-    grid: tuple[int, int],
-    side: int,
-    stride: int,
-    window: tuple[int, int],
-    corners: list[tuple[int, int]],
-) -> None:
+def test_places(grid: Grid, side: int, stride: int, window: Grid, corners: list[Grid]) -> None:
     """Patches of 16 pixels."""
     assert sliding.places(grid, 16, side, stride) == (window, corners)
 
@@ -63,10 +57,3 @@ def test_average(method: Method, patch: int, finer: int) -> None:
         total[here] += replace(segmenter, short_side=side).dense_features(crop, method)
         count[here] += 1
     assert torch.allclose(ours, total / count, atol=1e-5)
-
-
-def test_whole_image() -> None:
-    """Without windows, features are those of the image."""
-    segmenter, image = Segmenter(tiny_backbone(), short_side=32), picture(32, 48)
-    whole: Tensor = sliding.encode(segmenter, image, 0, 112).features(gclip())
-    assert torch.allclose(whole, segmenter.dense_features(image), atol=1e-6)

@@ -14,7 +14,6 @@ from gclip_core import (
     BACKBONES,
     Backbone,
     BackboneError,
-    GclipError,
     MethodError,
     Segmenter,
     damage,
@@ -169,11 +168,3 @@ def test_unusable_damage() -> None:
     for wrong in ({"channel": 32}, {"gain": float("nan")}, {"blocks": []}, {"blocks": [12]}):
         with pytest.raises(MethodError):
             damage(tiny_backbone(7), **{"channel": 0, "gain": 2, "blocks": [0]} | wrong)
-
-
-def test_other_model() -> None:
-    """An encoding by another backbone is refused."""
-    first = Segmenter(tiny_backbone(1, layers=2))
-    other = replace(first, backbone=replace(first.backbone, cs_blocks=(0,)))
-    with pytest.raises(GclipError, match="another backbone"):
-        other.dense_features(first.encode(picture(32, 32)))

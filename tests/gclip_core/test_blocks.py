@@ -1,12 +1,15 @@
-"""One pass through the tower, against the stock tower."""
+"""One pass through the tower, and through the stem's transformer, against open_clip's blocks."""
 
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
+from open_clip.model import convert_weights_to_lp
 from torch import nn
 
 from gclip_core import blocks
+from gclip_core.backbones.stem import TransformerTrunk
 from tests.models import tiny_clip
 
 TOWERS: dict[str, dict[str, Any]] = {
@@ -51,3 +54,20 @@ def test_stock_tower(settings: dict[str, Any]) -> None:
     assert len(inputs) == len(expected) == len(visual.transformer.resblocks) + 1
     for ours, theirs in zip(inputs, expected, strict=True):
         assert torch.allclose(ours, theirs, atol=2e-5, rtol=1e-4)
+
+
+def test_trunk() -> None:
+    """The transformer computes the same as open_clip's blocks, and nearly the same in bfloat16."""
+    torch.manual_seed(0)
+    trunk = TransformerTrunk(width=24, heads=3, depth=2, patch=14, grid=5).requires_grad_(False)
+    for parameter in trunk.parameters():
+        parameter += 0.1 * torch.randn_like(parameter)
+    pixels = torch.randn(2, 3, 64, 96)
+    x = trunk.embed(pixels, (4, 6))
+    for block in trunk.blocks:
+        x = block(x)
+    patches = trunk(pixels, (4, 6))
+    assert torch.allclose(patches, x[:, 1:].unflatten(1, (4, 6)), atol=1e-5)
+    convert_weights_to_lp(trunk, torch.bfloat16)
+    rounded = trunk(pixels.bfloat16(), (4, 6)).float()
+    assert F.cosine_similarity(patches, rounded, dim=-1).min() > 0.99

@@ -1,4 +1,4 @@
-"""The METHODS table and the settings of GCLIP."""
+"""The METHODS table, the settings of GCLIP, how people write blocks, and norms of channels."""
 
 import pickle
 from collections.abc import Callable
@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch import Tensor
 
-from gclip_core import Attended, Encoded, Method, MethodError, gclip
+from gclip_core import Attended, Encoded, Method, MethodError, cs, gclip
 from gclip_core.last_block import LastBlock
 from gclip_core.methods import GCLIP, add
+from gclip_core.numbering import block_choice
 from gclip_core.relatives import METHODS
 from gclip_core.relatives.proxy import Proxy
 from tests import reference
@@ -73,3 +75,36 @@ def test_unusable_settings(make: Callable, setting: Any, reason: str) -> None:
     """Settings out of range, and a name that is taken, are refused with a message."""
     with pytest.raises(MethodError, match=reason):
         make(**setting) if isinstance(setting, dict) else make(setting)
+
+
+def test_ratios() -> None:
+    """The largest norm over the median; a block of zeros has nothing to suppress, and no nan."""
+    assert cs.ratios(torch.tensor([[1.0, 9, 2, 3], [1, 2, 3, 8]])) == pytest.approx((3.6, 3.2))
+    zeros = torch.zeros(8)
+    assert cs.ratios(zeros[None]) == (1.0,)
+    assert cs.channel_factors(zeros).tolist() == [1] * 8
+    single = torch.tensor([0.0, 0.0, 3.0, 0.0])
+    assert cs.ratios(single[None]) == (float("inf"),)
+    assert cs.outlier_blocks((1.9, 2, 3), cs.Suppression().channel_threshold) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "indices"),
+    [
+        (" 6 , 7 ", (5, 6)),
+        ("1 3-4, 3", (0, 2, 3)),
+        ("auto", "auto"),
+    ],
+)
+def test_block_choice(text: str, indices: tuple[int, ...]) -> None:
+    """How people write blocks."""
+    assert block_choice(text) == indices
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "1001", "7-6", "six", "1.5", "-3", "6-", "5-x", "²", "9" * 50, "1--2", "", " , "]
+)
+def test_unusable_blocks(text: str) -> None:
+    """Anything that is not a block is refused with a message."""
+    with pytest.raises(MethodError, match="not a block number"):
+        block_choice(text)

@@ -11,27 +11,19 @@ from tests.models import picture
 
 
 def test_colours() -> None:
-    """A word has one colour, whatever stands beside it, and that of its synonyms and its kind."""
+    """A word has one colour, whatever stands beside it, and that of its synonyms and its kind; two
+    words have different ones, until all are taken. The sky is blue, and lighter than things."""
     every = palette.colours([("cat",), ("sky",), ("grass", "lawn")])
     assert len({*every}) == 3
     assert palette.colours([("grass",), ("Cats",)]) == (every[2], every[0])
     assert palette.colours([("heaven",), ("my old cat",)]) == (every[1], every[0])
     assert palette.colours([("gadget", "sky")]) == every[1:2]
     assert palette.colours([("zyzzyva",)])[0] in palette.COLOURS
-
-
-def test_natural() -> None:
-    """The sky is blue and grass is green; both are lighter than things."""
-    sky, grass, cat = palette.colours([("sky",), ("grass",), ("cat",)])
-    assert np.argmax(getrgb(sky)) == 2 and np.argmax(getrgb(grass)) == 1
-    assert palette.strength(sky) == palette.strength(grass) < palette.strength(cat)
-
-
-def test_apart() -> None:
-    """Two words have different colours, until all are taken."""
     n = len(palette.COLOURS)
     chosen = palette.colours([("sky",)] * (n + 1))
-    assert len({*chosen}) == n and chosen[n] == chosen[0]
+    assert len({*chosen}) == n and chosen[n] == chosen[0] == every[1]
+    assert np.argmax(getrgb(every[1])) == 2
+    assert palette.strength(every[1]) < palette.strength(every[0])
 
 
 def test_indexed() -> None:

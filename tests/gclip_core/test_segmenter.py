@@ -1,5 +1,7 @@
 """A segmenter from end to end: blocks of AMF, channels of CS, masks and refusals."""
 
+import gc
+import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -170,18 +172,6 @@ def test_no_outlier(segmenter: Segmenter, encoded: Encoded) -> None:
     assert report.suppressed == ChosenBlocks((), Reason.NO_OUTLIER)
 
 
-def test_values() -> None:
-    """Values belong to the last block, with the method's CS, even after its attention."""
-    segmenter = segmenter_of(with_channel())
-    encoded = segmenter.encode(picture(32, 32))
-    inspection.attention_map(encoded, 11)
-    for method in (METHODS["clearclip"], gclip(amf=False)):
-        x = method.encoding(encoded).inputs[-1].double()
-        _, _, v = reference.qkv(reference.read(segmenter.backbone.model), 11, x)
-        values = inspection.values(method.encoding(encoded)).double()
-        assert torch.allclose(values, torch.cat(v, dim=1)[1:], atol=1e-4)
-
-
 def test_attention_map(segmenter: Segmenter, encoded: Encoded) -> None:
     """Attention maps are the tower's, of one head or the mean."""
     tower = reference.read(segmenter.backbone.model)
@@ -242,14 +232,33 @@ def test_own_cs(method: Method) -> None:
 
 
 def test_other_encoding() -> None:
-    """An encoding of another size is refused."""
+    """An encoding of another size or by another backbone is refused."""
     own = segmenter_of(tiny_backbone(36), short_side=32)
+    other = replace(own, backbone=replace(own.backbone, cs_blocks=(0,)))
+    with pytest.raises(GclipError, match="another backbone"):
+        other.dense_features(own.encode(picture(32, 32)))
     encoded = replace(own, short_side=24).encode(picture(32, 56))
     for ask in (own.dense_features, own.suggest, own.report):
         with pytest.raises(
             GclipError, match=r"as 4 × 7 patches, .* 3 × 5. Encode it with this segmenter"
         ):
             ask(encoded)
+
+
+def test_freed() -> None:
+    """An encoding is freed with its last reference, not by the cyclic collector."""
+    segmenter = segmenter_of(with_channel(), short_side=32)
+    gc.disable()
+    try:
+        encoded = segmenter.encode(picture(32, 48))
+        segmenter.dense_features(encoded)
+        segmenter.suggest(encoded)
+        segmenter._likeness(encoded)
+        freed = weakref.ref(encoded)
+        del encoded
+        assert freed() is None
+    finally:
+        gc.enable()
 
 
 def test_threads() -> None:

@@ -7,7 +7,6 @@ connections of an address.
 import asyncio
 import hmac
 import logging
-import os
 import re
 import shutil
 import traceback
@@ -41,7 +40,6 @@ CALL = re.compile(rf"{API}/(?:call/(\w+)|queue/join)")
 STREAM = re.compile(rf"{API}/(?:call/\w+/(\w+)|queue/data)")
 """Requests and answers, of a program or of a page."""
 COOKIE = "gclip"
-PRIVATE_NETWORKS = "127.0.0.0/8,::1,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16"
 
 logger = logging.getLogger(__name__)
 
@@ -195,17 +193,3 @@ def refusal(error: Exception) -> JSONResponse:
         place = traceback.extract_tb(error.__traceback__)[-1]  # its text may quote a visitor
         logger.error("%s in %s, %s", type(error).__name__, Path(place.filename).name, place.lineno)
     return JSONResponse({"error": text, "detail": text}, status)
-
-
-def set_up_process() -> None:
-    """Lets it open as many files as it may; on a Space, addresses are those that the proxy names.
-
-    Uvicorn takes the last address in the header that it does not trust: a visitor cannot forge it.
-    """
-    with suppress(ImportError, OSError, ValueError):  # not on Windows
-        import resource  # noqa: PLC0415
-
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if "SPACE_ID" in os.environ:
-        os.environ.setdefault("FORWARDED_ALLOW_IPS", PRIVATE_NETWORKS)

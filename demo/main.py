@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from typing import get_args
@@ -19,13 +20,13 @@ from typing import get_args
 import torch
 
 from demo import backbones, limits, scene, space
-from demo.door import set_up_process
 from demo.store import STORE
 from gclip_core import BACKBONES, GclipError
 from gclip_core.backbones import load
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.segmenter import Segmenter
 
+PRIVATE_NETWORKS = "127.0.0.0/8,::1,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16"
 PREFERRED = "openai-vit-b-16"
 OFF = {
     "run_history": False,
@@ -88,6 +89,20 @@ def serve(args: argparse.Namespace) -> None:
         auth=args.auth if args.plain else None,  # the server asks for it on all of its routes
         **OFF,
     )
+
+
+def set_up_process() -> None:
+    """Lets it open as many files as it may; on a Space, addresses are those that the proxy names.
+
+    Uvicorn takes the last address in the header that it does not trust: a visitor cannot forge it.
+    """
+    with suppress(ImportError, OSError, ValueError):  # not on Windows
+        import resource  # noqa: PLC0415
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if "SPACE_ID" in os.environ:
+        os.environ.setdefault("FORWARDED_ALLOW_IPS", PRIVATE_NETWORKS)
 
 
 def set_up_log(quiet: bool) -> None:

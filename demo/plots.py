@@ -90,7 +90,7 @@ def styled(style: dict = PAPER) -> Iterator[None]:
 def save(figure: Figure, kind: str = "png", dpi: int = 300) -> bytes:
     """The bytes of a png or pdf; images in a PDF have ``dpi``, and text stays text."""
     buffer = io.BytesIO()
-    dated = {"CreationDate": None} if kind == "pdf" else None  # equal figures give equal files
+    dated = {"CreationDate": None} if kind == "pdf" else None  # no time of a visit
     with styled():
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=dated)
     return buffer.getvalue()
@@ -180,8 +180,7 @@ def of_result(scene: Scene) -> Figure:
     block's matrix, and the norms before and after CS. The mask before is that without the last
     idea, or GCLIP's."""
     result, picture = scene.mask(), scene.photo.picture
-    off = {scene.ideas[-1]: False} if scene.settings.method == "gclip" else {}
-    without = scene.gclip(**off)
+    without = scene.gclip(**dict.fromkeys(scene.ideas[-1:], False))
     masks = [result] if without == result.method else [scene.mask(without), result]
     names, blocks = result.vocabulary.names, result.report.fused.blocks[:MAX_MAPS]
     source = result.method.encoding(scene.encoded)

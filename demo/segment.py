@@ -81,7 +81,7 @@ def metric(scene: Scene, mask: Segmentation) -> str:
     return f"{name}{some}"
 
 
-def switches(scene: Scene, masks: Sequence[Segmentation] = ()) -> list[dict[str, Any]]:
+def switches(scene: Scene, masks: Sequence[Segmentation]) -> list[dict[str, Any]]:
     """AMF and CS, whether each is idle, which means that it cannot change this mask, and what a
     press on it says: why it changes nothing or next to nothing, and where it does more."""
     if scene.settings.method != "gclip":
@@ -89,7 +89,7 @@ def switches(scene: Scene, masks: Sequence[Segmentation] = ()) -> list[dict[str,
         why = {"text": text, "action": "Back to GCLIP", "settings": {"method": "gclip"}}
         return [{"name": name, "isIdle": True, "why": why} for name in ("AMF", "CS")]
     amf, cs = dict[str, Any](), dict[str, Any]()
-    if masks and (share := differing(*masks[-2:])) < HARDLY:
+    if (share := differing(*masks[-2:])) < HARDLY:
         amf = {
             "text": f"AMF hardly changes this mask ({percent(share)}).",
             "action": "See AMF at work",

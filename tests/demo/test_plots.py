@@ -1,4 +1,4 @@
-"""The figure: what it shows, for every kind of picture and words, and its files."""
+"""Figures: what they show, for every kind of picture and words, and their files."""
 
 import re
 import warnings
@@ -71,10 +71,11 @@ def test_any_words() -> None:
 
 
 def test_files() -> None:
-    """Text stays text in vector files; equal figures are equal files, also from two threads."""
-    write = partial(plots.save, kind="pdf", dpi=20)
-    pdf = write(drawn())
+    """Text stays text in vector files; equal figures are equal pixels, also from two threads."""
+    pdf = plots.save(drawn(), "pdf", dpi=20)
     assert pdf.startswith(b"%PDF") and b"/Type3" not in pdf and b"CreationDate" not in pdf
+    write = partial(plots.save, dpi=20)
+    png = write(drawn())
     with ThreadPoolExecutor(2) as pool:
         other = pool.submit(drawn, **DAMAGED)
-        assert pool.submit(lambda: write(drawn())).result() == pdf and other.result()
+        assert pool.submit(lambda: write(drawn())).result() == png and other.result()

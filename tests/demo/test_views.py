@@ -59,7 +59,7 @@ def test_sentence_without_a_truth(tmp_path: Path) -> None:
 def test_blocks_of_cs() -> None:
     """CS has an effect where it scales a channel, even if set by hand; other outliers are named."""
     by_hand = scene(words="dog", cs_blocks="7 8", block=7, **SMALL)
-    assert by_hand.ideas == ("amf", "cs") and not segment.switches(by_hand)[1]["isIdle"]
+    assert by_hand.ideas == ("amf", "cs") and not segment.canvas(by_hand)["switches"][1]["isIdle"]
     texts = [drawn["text"] for drawn in piece(by_hand, "norms")]
     assert "would scale channel" in texts[0] and "CS scales channel" in texts[1]
     damaged = BACKBONES["built-in-damaged"].defect[-1][0] + 1

@@ -41,18 +41,21 @@ def distinct(classes: tuple[ClassName, ...]) -> bool:
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_classes(name: str) -> None:
-    """A set has its classes in the official order, and no phrase twice."""
-    classes = DATASETS[name].classes()
+def test_set(name: str, tmp_path: Path) -> None:
+    """A set has its classes in the official order, no phrase twice, and a Case; if it is missing,
+    the error lists the expected paths."""
+    dataset, classes = DATASETS[name], DATASETS[name].classes()
     assert name in CLASSES, f"{name} needs its number of classes, and some of them, in CLASSES"
+    assert name in {case.dataset for case in CASES.values()}, f"{name} needs a Case"
     size, some = CLASSES[name]
     assert len(classes) == size
     assert {index: classes[index].name for index in some} == some
     assert distinct(classes)
-
-
-def test_cases() -> None:
-    assert {case.dataset for case in CASES.values()} == DATASETS.keys(), "each needs a Case"
+    with pytest.raises(EvaluationError, match="--root") as raised:
+        open_dataset(dataset, tmp_path)
+    for files in dataset.files:
+        path = tmp_path / files.truth.format(split=dataset.split, name="*")
+        assert str(path) in str(raised.value)
 
 
 def test_class_list(tmp_path: Path) -> None:
@@ -128,30 +131,21 @@ def test_changed_files(tmp_path: Path) -> None:
     before = photo_folder(first).fingerprint
     assert photo_folder(second).fingerprint == before
     save_ids(first / "a.png", [[3, 3, 9]])
+    corrected = photo_folder(first).fingerprint
+    save_image(first / "a.jpg", quality=10)
     (second / "index.json").write_text('[{"file": "a", "words": {"9": "cat", "3": "dog"}}]')
-    assert len({before, *(photo_folder(f).fingerprint for f in (first, second))}) == 3
-
-    dataset, root = DATASETS["voc21"], CASES["voc21"].make(tmp_path)
-    before = open_dataset(dataset, root).fingerprint
-    save_ids(root / "SegmentationClass/2007_000042.png", [[0, 1, 1]])
-    corrected = open_dataset(dataset, root).fingerprint
-    save_image(root / "JPEGImages/2007_000042.jpg", quality=10)
-    assert len({before, corrected, open_dataset(dataset, root).fingerprint}) == 3
-
-
-@pytest.mark.parametrize("name", DATASETS)
-def test_missing_set(name: str, tmp_path: Path) -> None:
-    """The error for a missing set lists the expected paths."""
-    with pytest.raises(EvaluationError) as raised:
-        open_dataset(DATASETS[name], tmp_path / "nowhere")
-    for files in DATASETS[name].files:
-        path = files.truth.format(split=DATASETS[name].split, name="*")
-        assert str(tmp_path / "nowhere" / path) in str(raised.value)
-    assert "--root" in str(raised.value)
+    others = (photo_folder(folder).fingerprint for folder in (first, second))
+    assert len({before, corrected, *others}) == 4
 
 
 def test_wrong_files(tmp_path: Path) -> None:
-    """Ids of another set, and a missing or damaged image, are refused by name."""
+    """Ids of another set, a coloured copy, and a missing or damaged file are refused by name."""
+    Image.new("RGB", (4, 4)).save(tmp_path / "colours.png")
+    (tmp_path / "x.png").write_bytes(b"\x89PNG nothing more")
+    (tmp_path / "x.mat").write_bytes(b"nothing")
+    for name, message in (("colours.png", "RGB"), ("x.png", r"x\.png"), ("x.mat", r"x\.mat")):
+        with pytest.raises(EvaluationError, match=message):
+            read_ids(tmp_path / name)
     root = CASES["voc21"].make(tmp_path)
     save_ids(root / "SegmentationClass/2007_000033.png", [[0, 21, 150]])
     opened = open_dataset(DATASETS["voc21"], root)
@@ -164,16 +158,6 @@ def test_wrong_files(tmp_path: Path) -> None:
     (root / "JPEGImages/2007_000033.jpg").write_bytes(b"nothing")
     with pytest.raises(EvaluationError, match=r"2007_000033\.jpg could not be read"):
         opened.samples[0].load()
-
-
-def test_no_ids(tmp_path: Path) -> None:
-    """A coloured copy and a damaged label file are refused by name."""
-    Image.new("RGB", (4, 4)).save(tmp_path / "colours.png")
-    (tmp_path / "x.png").write_bytes(b"\x89PNG nothing more")
-    (tmp_path / "x.mat").write_bytes(b"nothing")
-    for name, message in (("colours.png", "RGB"), ("x.png", r"x\.png"), ("x.mat", r"x\.mat")):
-        with pytest.raises(EvaluationError, match=message):
-            read_ids(tmp_path / name)
 
 
 def test_orientation(tmp_path: Path) -> None:

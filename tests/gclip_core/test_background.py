@@ -98,6 +98,3 @@ def test_segment(backbone: Backbone, given_words: object) -> None:
     assert result.background_map.unique().tolist() == [*range(len(result.background))]
     assert not {"cat", "kitten"} & {*result.background}
     assert result.prompt_classes == (0, -1)
-    none = segmenter.segment(encoded, "cat", background=given_words, background_weight=0)
-    assert none.background == ()
-    assert none.no_class_area() == 0

@@ -52,17 +52,18 @@ def global_tokens(m: Tensor, threshold: float) -> tuple[int, ...]:
 
 
 class Fusion(ABC):
-    """Whose attention is averaged with the last block's, head by head: a frozen dataclass."""
+    """Earlier blocks whose attention is averaged with the last block's, head by head: a frozen
+    dataclass."""
 
     own_kind: bool = False
-    """Whether the fused blocks have the last block's kind of attention, or Query-Key."""
+    """Whether they have the last block's kind of attention, or Query-Key."""
 
     @abstractmethod
     def chosen(self, encoded: "Encoded") -> ChosenBlocks:
-        """The earlier blocks whose attention is fused."""
+        """The blocks, and why."""
 
     def weight(self, n: int) -> float:
-        """The weight of the mean attention of ``n`` fused blocks: by default, all count alike."""
+        """The weight of the mean attention of ``n`` blocks; by default, all blocks count alike."""
         return n / (1 + n)
 
 

@@ -51,15 +51,16 @@ class Encoded:
         return self.pixels.shape[1] // patch, self.pixels.shape[2] // patch
 
     @torch.no_grad()
-    def heads(self, block: int, values: bool = False) -> Heads:
-        """Queries, keys and, on request, values of a block: each (H, 1+N, d)."""
+    def heads(self, block: int) -> Heads:
+        """Queries and keys of a block, each (H, 1+N, d)."""
         if block == self.backbone.n_blocks - 1:
-            return self._last_heads
-        return blocks.project(self.backbone.blocks[block], self.inputs[block], values)
+            return self.last_heads
+        return blocks.project(self.backbone.blocks[block], self.inputs[block], values=False)
 
     @cached_property
-    def _last_heads(self) -> Heads:
-        """The last block's heads; kept, because nearly every method uses them."""
+    @torch.no_grad()
+    def last_heads(self) -> Heads:
+        """Queries, keys and values of the last block, which nearly every method uses."""
         return blocks.project(self.backbone.blocks[-1], self.inputs[-1])
 
     @torch.no_grad()

@@ -38,8 +38,7 @@ def attention_map(encoded: Encoded, block: int, head: int | None = None) -> Tens
 
 def values(encoded: Encoded) -> Tensor:
     """The last block's Values of all patches and heads: (N, D) float32."""
-    heads = encoded.heads(encoded.backbone.n_blocks - 1, values=True)
-    return heads.part("v")[:, 1:].transpose(0, 1).flatten(1).float().cpu()
+    return encoded.last_heads.part("v")[:, 1:].transpose(0, 1).flatten(1).float().cpu()
 
 
 def global_tokens(encoded: Encoded, threshold: float = amf.GLOBAL_THRESHOLD) -> GlobalTokens:

@@ -76,8 +76,7 @@ class Attended(LastBlock):
 
     def maps(self, encoded: Encoded) -> list[WeightedMap]:
         """The attention of the last block, then that of each fused block."""
-        own, last = ATTENTIONS[self.attention], encoded.backbone.n_blocks - 1
-        heads, fusion = encoded.heads(last, values=True), self.fusion
+        own, heads, fusion = ATTENTIONS[self.attention], encoded.last_heads, self.fusion
         if fusion is None:
             return [WeightedMap(1.0, own, heads)]
         fused = fusion.chosen(encoded).blocks

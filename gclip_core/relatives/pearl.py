@@ -27,14 +27,14 @@ class Pearl(LastBlock):
         return "query · key, aligned"
 
     def patches(self, encoded: Encoded) -> Tensor:
-        heads = aligned(encoded.heads(encoded.backbone.n_blocks - 1, values=True))
+        heads = aligned(encoded.last_heads)
         v = heads.part("v")
         # Fused kernels need queries, keys and values of one width.
         mixed = blocks.attend(heads.q, heads.k, F.pad(v, (0, v.shape[-1])))[..., : v.shape[-1]]
         return blocks.merge(encoded.backbone.blocks[-1], mixed)[1:].unflatten(0, encoded.grid)
 
     def matrix(self, encoded: Encoded, head: int | None) -> Tensor:
-        heads = aligned(encoded.heads(encoded.backbone.n_blocks - 1).only(head))
+        heads = aligned(encoded.last_heads.only(head))
         return attention.head_mean(heads.q, heads.k)
 
 

@@ -50,9 +50,8 @@ class Proxy(LastBlock):
         return "features of another network" + ("" if self.network else ", DINO")
 
     def patches(self, encoded: Encoded) -> Tensor:
-        heads = encoded.heads(encoded.backbone.n_blocks - 1, values=True)
-        features = self.other_features(encoded)
-        mixed = averaged(self, features, heads.part("v")[:, 1:], encoded.grid)
+        features, values = self.other_features(encoded), encoded.last_heads.part("v")[:, 1:]
+        mixed = averaged(self, features, values, encoded.grid)
         z = blocks.merge(encoded.backbone.blocks[-1], mixed)
         return z.unflatten(0, features.shape[:2])
 

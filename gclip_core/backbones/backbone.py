@@ -18,6 +18,7 @@ from gclip_core.backbones.builtin import KnownWords
 from gclip_core.backbones.registry import Triple
 from gclip_core.cache import BoundedCache
 from gclip_core.errors import BackboneError, MethodError, check_between, check_count, check_index
+from gclip_core.numbering import read_blocks
 from gclip_core.types import Blocks, Module
 
 MOST_EMBEDDINGS = 4096
@@ -29,7 +30,7 @@ class Backbone:
     """An open_clip CLIP with the properties that the methods need; the model is not copied.
 
     Raises BackboneError for a model that ``gclip_core.blocks`` cannot compute, another tokenizer
-    and a number out of range.
+    and a number out of range, and MethodError for what is no choice of blocks.
     """
 
     name: str
@@ -56,6 +57,8 @@ class Backbone:
             for number in triple:
                 check_between(name, number, low, 1, BackboneError)
         check_count("short_side", self.short_side, BackboneError)
+        for name in ("amf_blocks", "cs_blocks"):
+            object.__setattr__(self, name, read_blocks(name, getattr(self, name)))
 
     @property
     def visual(self) -> Module:

@@ -73,6 +73,7 @@ TINY = tiny_backbone(1, layers=2)
         (lambda: replace(TINY, short_side=0), "short_side must"),
         (lambda: replace(TINY, mean=(2, 0, 0)), "mean must be a number from 0 to 1"),
         (lambda: replace(TINY, std=(0.5, 0.5, 0)), "std must"),
+        (lambda: replace(TINY, amf_blocks="6 7"), "amf_blocks must be auto, backbone or"),
         (lambda: replace(TINY, tokenizer="ViT-B-16"), "and a SimpleTokenizer"),
         (lambda: wrap_backbone(without_projection()), "used: its image tower has no projection"),
         (lambda: damage(TINY, 32, 2, [0]), "no channel 32"),

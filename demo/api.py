@@ -53,7 +53,7 @@ def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def visitor(request: gr.Request) -> tuple[str, str]:
     """The session of a request, and the address that it comes from."""
-    return request.session_hash or "", address_of(request.client.host if request.client else "")
+    return request.session_hash or "", address_of(request)
 
 
 def segment(

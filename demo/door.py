@@ -118,7 +118,7 @@ class Door:
     async def _upload(self, request: Request, receive: Receive, send: Send) -> None:
         if shutil.disk_usage(STORE.folder.parent).free < limits.MIN_FREE:
             raise RefusedError(507, "The server’s disk is full. Try again later.")
-        address = address_of(request.client.host if request.client else "")
+        address = address_of(request)
         place = self.places.setdefault(address, asyncio.Semaphore(limits.MAX_UPLOADS))
         async with place, asyncio.timeout(limits.UPLOAD_SECONDS):
             await self.app(request.scope, limited(receive, limits.MAX_FILE + 2**16), send)

@@ -6,6 +6,7 @@ import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from cachetools import LRUCache
 
@@ -75,8 +76,10 @@ def most_patches(channels: int) -> int:
     return int(1_000 * (math.sqrt(1 + MAX_COST / channels / 500) - 1))
 
 
-def address_of(host: str) -> str:
-    """The address that counts as one visitor's: an IPv4 address, or an IPv6 network of 64 bits."""
+def address_of(request: Any) -> str:
+    """The address from which a request comes, of Starlette or Gradio, and which counts as one
+    visitor's: an IPv4 address, or an IPv6 network of 64 bits."""
+    host = request.client.host if request.client else ""
     with suppress(ValueError):
         address = ipaddress.ip_address(host)
         if isinstance(address, ipaddress.IPv6Address):

@@ -374,7 +374,7 @@ class Scene:
 
     def differs(self, mask: Segmentation) -> float:
         """The share of the pixels whose word differs from GCLIP's."""
-        return float((mask.labels != self.mask(self.ours).labels).float().mean())
+        return differing(self.mask(self.ours), mask)
 
     @cached_property
     def report(self) -> MethodReport:
@@ -403,6 +403,11 @@ class Scene:
     def miou(self, mask: Segmentation) -> float | None:
         scores = self.scores(mask)
         return scores and scores.miou
+
+
+def differing(before: Segmentation, after: Segmentation) -> float:
+    """The share of the pixels whose word differs."""
+    return float((before.labels != after.labels).double().mean())
 
 
 @lru_cache(32)  # only examples have a truth, and they are small

@@ -24,7 +24,7 @@ from demo.drawing import (
     pooled,
     url_of,
 )
-from demo.scene import LEAST_SHARE, OPENING, Scene, coarser, probabilities
+from demo.scene import LEAST_SHARE, OPENING, Scene, coarser, differing, probabilities
 from demo.space import NOT_LENT, REASONS
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import Segmentation, percent
@@ -124,11 +124,6 @@ def sentences(scene: Scene, masks: Sequence[Segmentation], ideas: Sequence[str])
         ]
         for bit, idea in enumerate(ideas)
     ]
-
-
-def differing(before: Segmentation, after: Segmentation) -> float:
-    """The share of the pixels whose word differs."""
-    return float((before.labels != after.labels).double().mean())
 
 
 def difference(

@@ -160,12 +160,11 @@ class Immutable(StaticFiles):
 
 async def keep(file: BinaryIO, request: Request, name: str, *convert: Any) -> str:
     """Stores a file of the request's address; returns its digest."""
-    address = address_of(request.client.host if request.client else "")
 
     def add() -> str:
         with ADDING:
             file.seek(0)
-            return STORE.add(file.read(), address, name, *convert)
+            return STORE.add(file.read(), address_of(request), name, *convert)
 
     return await asyncio.to_thread(add)
 

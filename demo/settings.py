@@ -55,13 +55,6 @@ def _field(
     )
 
 
-def _backbones() -> dict[str, str]:
-    return {
-        name: f"{entry.title} · {entry.download} MB" if entry.download else entry.title
-        for name, entry in BACKBONES.items()
-    }
-
-
 GCLIP_OPTIONS = {*inspect.signature(gclip).parameters}
 """Settings that are arguments of ``gclip_core.gclip``."""
 
@@ -130,7 +123,14 @@ class Settings(BaseModel):
     background: bool = True
     amf: bool = True
     cs: bool = True
-    backbone: Literal[*BACKBONES] = _field(BUILT_IN, "Backbone", labels=_backbones())
+    backbone: Literal[*BACKBONES] = _field(
+        BUILT_IN,
+        "Backbone",
+        labels={
+            name: f"{entry.title} · {entry.download} MB" if entry.download else entry.title
+            for name, entry in BACKBONES.items()
+        },
+    )
     method: Literal[*METHODS] = _field(
         "gclip",
         "Method",

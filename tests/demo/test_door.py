@@ -43,7 +43,7 @@ class Small:
 
     async def wait(self, text: Any, request: gr.Request) -> AsyncIterator[str]:
         """Yields the text twice, each time in its turn."""
-        session, address = request.session_hash or "", address_of(request.client.host)
+        session, address = request.session_hash or "", address_of(request)
         try:
             for piece in range(2):
                 async with self.turns.turn(session, address, is_admitted=piece > 0):

@@ -1,6 +1,7 @@
 """Turns of simulated visitors, costs and addresses."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -147,7 +148,7 @@ def test_cancelled_while_its_turn_comes() -> None:
 )
 def test_address(host: str, address: str) -> None:
     """An IPv6 network of 64 bits counts as one visitor."""
-    assert address_of(host) == address
+    assert address_of(SimpleNamespace(client=SimpleNamespace(host=host))) == address
 
 
 def test_cost() -> None:

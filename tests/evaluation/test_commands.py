@@ -31,3 +31,13 @@ def test_commands(block: str) -> None:
         else:
             less = {"table": [], "phenomena": LESS[:2]}.get(given[0], LESS)
             assert evaluation.main([*given, *less]) == 0
+
+
+def test_presses(capsys: pytest.CaptureFixture[str]) -> None:
+    """A press on what is wrong makes the words' mask better, and points at a thing."""
+    assert evaluation.main(["presses", "--dataset", "photos", "--n", "1", "--presses", "1"]) == 0
+    _, _, pointing, *words = capsys.readouterr().out.splitlines()
+    assert pointing.startswith("| pointing | 1 |  | ")
+    for row in words:
+        before, after = (float(cell) for cell in row.strip("| ").split(" | ")[2:])
+        assert 0 < before < after <= 100

@@ -63,24 +63,15 @@ def entry(monkeypatch: pytest.MonkeyPatch) -> BackboneEntry:
     return tiny
 
 
-class Archived(torch.nn.Module):
-    """Holds the tensors of a state dict under their own names, as OpenAI's archives do."""
-
-    def __init__(self, state: dict[str, Tensor]) -> None:
-        super().__init__()
-        for key, value in state.items():
-            owner = self
-            *path, name = key.split(".")
-            for step in path:
-                if not hasattr(owner, step):
-                    owner.add_module(step, torch.nn.Module())
-                owner = getattr(owner, step)
-            owner.register_parameter(name, torch.nn.Parameter(value, requires_grad=False))
-        for name, value in (("input_resolution", 32), ("context_length", 77), ("vocab_size", 9)):
-            self.register_buffer(name, torch.tensor(value))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x
+def save_archive(state: dict[str, Tensor], path: Path) -> None:
+    """As TorchScript, with three numbers beside the weights, as OpenAI's files are."""
+    model = CLIP(**CONFIG)
+    model.load_state_dict(state)
+    for name, value in (("input_resolution", 32), ("context_length", 77), ("vocab_size", 9)):
+        vars(model).pop(name, None)
+        model.register_buffer(name, torch.tensor(value))
+    example = torch.zeros(1, 3, 32, 32), torch.ones(1, 77, dtype=torch.long)
+    torch.jit.trace(model.eval(), example, check_trace=False).save(path)
 
 
 SAVE: dict[str, Callable[[dict[str, Tensor], Path], object]] = {
@@ -90,7 +81,7 @@ SAVE: dict[str, Callable[[dict[str, Tensor], Path], object]] = {
         {"epoch": 3, "state_dict": {f"module.{key}": state[key] for key in state}}, path
     ),
     "pth": partial(torch.save, _use_new_zipfile_serialization=False),
-    "archive.pt": lambda state, path: torch.jit.script(Archived(state)).save(path),
+    "archive.pt": save_archive,
 }
 
 

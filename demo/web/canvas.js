@@ -1,17 +1,17 @@
 // A photo with its masks. The values come from segment.py; typed words are only ever set as
 // textContent.
-import { change, FACTS, keepShown, made, state, urlOf } from "./app.js";
 import { picture, save } from "./downloads.js";
 import { placeLabels } from "./labels.js";
 import { fillLegend, LEAST_SHARE, refreshLegend, shareOf } from "./legend.js";
 import * as marks from "./marks.js";
 import { gridOf, NONE, paint } from "./paint.js";
+import { smallOf, urlOf } from "./photos.js";
 import { closeButton, explain } from "./reasons.js";
+import { made } from "./server.js";
 import {
   ARROWS,
   clamp,
   countAnswer,
-  drawSwitches,
   fill,
   heat,
   inside,
@@ -19,16 +19,20 @@ import {
   middle,
   newestOnly,
   patchBeside,
-  patchesOf,
   patchUnder,
   percent,
-  pinnedIn,
   placeOf,
   put,
-  stateOf,
 } from "./shared.js";
+import { change, FACTS, patchesOf, pinnedIn, state, stateOf } from "./state.js";
+import { drawSwitches } from "./switches.js";
 
-export function drawCanvas(element) {
+/**
+ * `tools` are what a patch's panel can do, in the tab Segment: add a word, and keep one.
+ * @param {HTMLElement} element
+ * @param {{ addWord: (word: string) => void, keepShown: (word: string) => void }} [tools]
+ */
+export function drawCanvas(element, tools) {
   fill(element, "#canvas-parts");
   const { $, $$ } = inside(element);
   const stage = $(".stage");
@@ -37,7 +41,7 @@ export function drawCanvas(element) {
   const split = $(".split");
   const photo = $("img");
   const opacity = $(".opacity input");
-  const isCompare = element.id === "large";
+  const isCompare = !tools;
   /** What is drawn: a value from the server, and the label of every pixel of each mask. */
   /** @type {import("./types.js").Canvas} */
   let answer = null;
@@ -130,8 +134,6 @@ export function drawCanvas(element) {
 
   /** The URL of a photo that is shown alone, on its way to its mask. */
   let previewed = "";
-  const isServers = (url) => url.startsWith("photos/");
-  const smallOf = (url) => (isServers(url) ? `${url}?preview` : url);
 
   /** Show a photo alone until its mask is there. */
   async function preview(name, url = urlOf(name)) {
@@ -171,7 +173,7 @@ export function drawCanvas(element) {
   }
 
   /** @param {number[]} size */
-  const setRatio = ([height, width]) => element.style.setProperty("--ratio", width / height);
+  const setRatio = ([height, width]) => element.style.setProperty("--ratio", `${width / height}`);
 
   // --- texts, and the bar ------------------------------------------------------------------------
 
@@ -390,9 +392,8 @@ export function drawCanvas(element) {
         stage.style.setProperty(`--${name}`, place);
       if (!shares) return;
       const behind = best ? background.names[best[patch]] : "";
-      const canAdd = !isCompare;
       const label = labelAt(patch);
-      const text = explain(why, { ...answer, shares, patch, label, behind, canAdd, free });
+      const text = explain(why, { ...answer, shares, patch, label, behind, free, ...tools });
       if (isAsked) why.prepend(question());
       if (isNew) why.scrollIntoView({ block: "nearest" });
       if (announced !== patch) announce(text);
@@ -448,7 +449,7 @@ export function drawCanvas(element) {
         word: there.word,
         remove: () => setMarks(others),
         keep: () => {
-          keepShown(there.word);
+          tools.keepShown(there.word);
           free();
         },
       },

@@ -1,8 +1,9 @@
 // The tab Compare: every method's mask of this photo, one of them large beside GCLIP's.
-import { change, made, state } from "./app.js";
 import { drawCanvas } from "./canvas.js";
 import { save } from "./downloads.js";
+import { made } from "./server.js";
 import { inside, make } from "./shared.js";
+import { change, state } from "./state.js";
 import { drawStrip } from "./strip.js";
 
 export function drawCompare(section) {

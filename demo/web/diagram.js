@@ -1,12 +1,11 @@
 // One patch in focus on every map, from the photo to the mask. The values come from diagram.py;
 // typed words are only ever set as textContent.
-import { change, state, urlOf } from "./app.js";
 import { arrow, at, band, boxIn, fusion, path } from "./lines.js";
+import { urlOf } from "./photos.js";
 import {
   ARROWS,
   behindText,
   countAnswer,
-  drawSwitches,
   fill,
   GREY,
   HEAT,
@@ -19,12 +18,11 @@ import {
   newestOnly,
   draw as paintPixels,
   patchBeside,
-  patchesOf,
   patchUnder,
-  pinnedIn,
   placeOf,
-  stateOf,
 } from "./shared.js";
+import { change, patchesOf, pinnedIn, state, stateOf } from "./state.js";
+import { drawSwitches } from "./switches.js";
 
 const DOUBLE = 25; // per cent of a bar for each doubling of a norm: 16 × fills it
 

@@ -1,6 +1,6 @@
 // The tab Learn: four steps on one photo. Each asks for a guess, then shows what happened.
-import { change, compare, FACTS } from "./app.js";
 import { inside, make, partsOf, recall } from "./shared.js";
+import { change, FACTS } from "./state.js";
 import { drawStrip } from "./strip.js";
 
 /** The guesses by step; a reload keeps them. */
@@ -8,7 +8,7 @@ const guesses = recall("guesses") ?? [];
 const keep = () => recall("guesses", guesses);
 const HARDLY = 2; // the guess that hardly anything changes
 
-export function drawLearn(section, intro) {
+export function drawLearn(section, intro, compare) {
   const cards = inside(section).$$(".card").map(cardOf);
   const again = intro.querySelector(".again");
   /** The value of a step by its name; undefined until it is here. @type {(name: string) => any} */

@@ -1,8 +1,8 @@
 // The words of a mask with their shares of the photo, as buttons that show one of them alone.
-import { state } from "./app.js";
 import * as marks from "./marks.js";
 import { NONE } from "./paint.js";
 import { make, percent } from "./shared.js";
+import { state } from "./state.js";
 
 export const LEAST_SHARE = 0.0005; // smaller shares round to 0.0 %
 const MOST_ABSENT = 8; // as many words without a pixel are named

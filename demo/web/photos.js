@@ -58,7 +58,10 @@ export async function find(name) {
   return kept.get(name)?.file;
 }
 
-export const urlOf = (name) => kept.get(name)?.url;
+/** The URL of a photo: the visitor's own file, or the server's copy. */
+export const urlOf = (name) => kept.get(name)?.url ?? `photos/${name}`;
+/** That of a smaller copy, if the server has it. */
+export const smallOf = (url) => (url.startsWith("photos/") ? `${url}?preview` : url);
 
 /** Forget all photos, here and on the server, for computers that are shared. */
 export async function forget() {

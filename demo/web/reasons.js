@@ -1,14 +1,13 @@
 // Why a patch has its word: the share of each word, as bars in a box beside the patch.
-import { addWord } from "./app.js";
 import { behindText, GREY, MOST_WORDS, make } from "./shared.js";
 
 /**
  * Show the best words, the background and all others in percent.
  * `shares` are (classes + 1, patches), the background's last; `behind` is the background's best
- * word there, which can be added to the words; `label` is the mask’s. Returns the percentages as
+ * word there, which `addWord` can add to the words; `label` is the mask’s. Returns the percentages as
  * text.
  */
-export function explain(box, { classes, shares, patch, label, behind, canAdd, free }) {
+export function explain(box, { classes, shares, patch, label, behind, free, addWord }) {
   const n = shares.length / (classes.length + 1);
   const levels = Array.from({ length: classes.length + 1 }, (_, c) => shares[c * n + patch]);
   const total = levels.reduce((sum, level) => sum + level, 0);
@@ -36,7 +35,7 @@ export function explain(box, { classes, shares, patch, label, behind, canAdd, fr
   const seen = classes[label]?.name;
   if (seen && seen !== lines[0].name)
     box.append(make("p", "", `The mask has “${seen}” here: its edges follow the photo’s.`));
-  if (behind && canAdd && share > 0.005) {
+  if (behind && addWord && share > 0.005) {
     const add = Object.assign(make("button", "pill add", `+ ${behind}`), { type: "button" });
     add.onclick = () => addWord(behind);
     box.append(add);

@@ -1,7 +1,8 @@
 // The tab Share: the link, files, and the same result in Python.
-import { forgetPhotos, isUpload, made, queryOf, state, toast } from "./app.js";
 import { save } from "./downloads.js";
-import { inside } from "./shared.js";
+import { made } from "./server.js";
+import { inside, toast } from "./shared.js";
+import { isUpload, queryOf, state } from "./state.js";
 
 const PROGRAM = (url) => `from gradio_client import Client, handle_file
 
@@ -10,7 +11,7 @@ png, result = client.predict(handle_file("photo.jpg"), "dog, grass", api_name="/
 words = client.predict(handle_file("photo.jpg"), api_name="/suggest")
 about = client.predict(api_name="/about")`;
 
-export function drawShare(section) {
+export function drawShare(section, forgetPhotos) {
   const { $, $$ } = inside(section);
   const include = $("#include input");
   const copy = $(".copy");

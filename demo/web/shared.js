@@ -1,5 +1,4 @@
-// What the parts share: elements, switches, packed numbers, heat, patches of a grid.
-import { change, state } from "./app.js";
+// What the parts share: elements, texts, packed numbers, heat, patches of a grid.
 
 /** Selectors inside an element: for the first match, and for all matches. */
 export const inside = (element) => ({
@@ -20,6 +19,16 @@ export function recall(name, value) {
     return null; // this browser stores nothing
   }
 }
+let fading = 0;
+/** Say something for some seconds. */
+export function toast(text) {
+  document.querySelector("#toast").textContent = text;
+  clearTimeout(fading);
+  fading = setTimeout(() => toast(""), 8000);
+}
+/** Whether all words of a text are among those of another. */
+export const contains = (text, words) =>
+  words.split(",").every((word) => text.split(",").some((one) => one.trim() === word.trim()));
 /** Whether this visitor wants less motion. */
 export const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
 export const clamp = (value, least, most) => Math.min(Math.max(value, least), most);
@@ -53,17 +62,6 @@ export function newestOnly() {
   };
 }
 
-/** The pinned patch, which all drawings share, or null; a link may name one that is not there.
- * @param {number[]} grid */
-export const pinnedIn = ([rows, columns]) => (state.patch < rows * columns ? state.patch : null);
-
-/** Their states as bits: bit i is switch i. @param {string[]} switches */
-export const stateOf = (switches) =>
-  switches.reduce((bits, name, i) => bits | (Number(state[name.toLowerCase()]) << i), 0);
-
-/** What patches depend on: only values of the same ones are compared. */
-export const patchesOf = () => [state.photo, state.backbone, state.short_side].join();
-
 /** A copy of the parts of a component, which are in a template of the page. */
 export function partsOf(template) {
   const parts = document.querySelector(template).content.cloneNode(true);
@@ -84,26 +82,6 @@ export function explainTerms(root) {
     term.append(about);
     term.removeAttribute("title");
     term.tabIndex = 0;
-  }
-}
-
-/**
- * Show the switches of ideas; a press calls `follow` before it changes the state. An idle one is off.
- * @param {HTMLElement} box
- * @param {{ name: string, isIdle: boolean }[]} switches
- * @param {(name: string, isIdle: boolean) => void} follow
- */
-export function drawSwitches(box, switches, follow = () => {}) {
-  box.hidden = !switches.length;
-  for (const { name, isIdle } of switches) {
-    const setting = name.toLowerCase();
-    const button = inside(box).$(`[data-idea="${name}"]`);
-    button.setAttribute("aria-disabled", isIdle);
-    button.setAttribute("aria-checked", !isIdle && state[setting]);
-    button.onclick = () => {
-      follow(name, isIdle);
-      if (!isIdle) change({ [setting]: !state[setting] });
-    };
   }
 }
 

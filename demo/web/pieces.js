@@ -1,0 +1,101 @@
+// What the server has answered, and the request for what is missing.
+//
+// An answer comes in pieces. Each is a function of the photo and of some settings, which the server
+// names, so a piece has a key: what was answered once is never asked for again, and an answer that
+// comes late is kept under its own key and disturbs nothing.
+import { answer, disconnect } from "./server.js";
+import { toast } from "./shared.js";
+import { FACTS, SETTINGS, state, stateOf } from "./state.js";
+
+const MOST_PIECES = 400;
+/** Pieces by key, the oldest first. */
+const pieces = new Map();
+/** The request on its way, and the state that the server has refused. */
+let job = null;
+let refused = null;
+let failures = 0;
+
+/** Whether a piece ignores a setting, or the photo. */
+const ignores = (name, setting) => FACTS.pieces[name][1].includes(setting);
+/** What keys are made of. */
+const ASKED = ["photo", ...SETTINGS].filter((setting) => !FACTS.switches.includes(setting));
+
+function keyOf(name, of) {
+  const used = ASKED.filter((setting) => !ignores(name, setting));
+  return JSON.stringify([name, ...used.map((setting) => of[setting])]);
+}
+
+/** A piece of the current state; undefined if it is not here yet. */
+export function piece(name) {
+  const value = pieces.get(keyOf(name, state));
+  const switches = FACTS.switches.filter((one) => !ignores(name, one));
+  // A value for each state, but an idle switch has none.
+  return switches.length ? value?.[stateOf(switches) % value.length] : value;
+}
+
+const namesOf = (tab) =>
+  Object.keys(FACTS.pieces).filter((name) => {
+    const [tabs] = FACTS.pieces[name];
+    return !tabs.length || tabs.includes(tab);
+  });
+
+const missing = (of) =>
+  namesOf(of.tab).filter(
+    (name) => (of.photo || ignores(name, "photo")) && !pieces.has(keyOf(name, of)),
+  );
+
+export const isRefused = () => refused === state;
+export const isMissing = () => missing(state).length > 0;
+export const forget = () => pieces.clear();
+
+/**
+ * Ask for the pieces that are missing, unless they are on their way. What comes is told: `draw` of
+ * pieces, `end` of the last one or of a lost connection; `gone`, `offer` and `error` of an answer
+ * without pieces.
+ */
+export async function ask(told) {
+  const of = state;
+  const names = missing(of);
+  const id = JSON.stringify(names.map((name) => keyOf(name, of)));
+  if (!names.length || job?.id === id || isRefused()) return;
+  const mine = { id }; // the server ends the request before it
+  job = mine;
+  try {
+    const photo = of.photo || FACTS.opening; // for the lessons, which have their own
+    for await (const { gone, offer, error, ...values } of answer(photo, of, names)) {
+      if (gone === undefined && !offer && !error) {
+        keep(values, of);
+        told.draw();
+        continue;
+      }
+      if (job !== mine) return; // a newer request has taken its place
+      job = null;
+      if (error) refused = state;
+      if (gone !== undefined) told.gone(gone);
+      else if (offer) told.offer(offer);
+      else told.error(error);
+      return;
+    }
+    if (job !== mine) return;
+    if (missing(of).length) throw new Error("incomplete"); // the connection is lost
+    job = null;
+    failures = 0;
+    told.end();
+  } catch {
+    if (job !== mine) return;
+    job = null;
+    disconnect();
+    failures += 1;
+    if (failures > 2) toast("The server does not respond. Trying again …");
+    setTimeout(told.end, Math.min(500 * failures, 5000));
+  }
+}
+
+function keep(values, of) {
+  for (const name of Object.keys(values)) {
+    const key = keyOf(name, of);
+    pieces.delete(key);
+    pieces.set(key, values[name]);
+  }
+  while (pieces.size > MOST_PIECES) pieces.delete(pieces.keys().next().value);
+}

@@ -1,0 +1,69 @@
+// The requests to the server, but for its pictures.
+import { SETTINGS, state } from "./state.js";
+import { Client } from "./vendor/gradio-client.js";
+
+export const LOST =
+  "The server keeps photos for a day at most, and this one is gone. Choose yours, or an example.";
+
+/** A client whose requests do not repeat the page's address, whose words a proxy would log. */
+class Private extends Client {
+  fetch(url, options) {
+    const address = new URL(url, location.href);
+    if (address.pathname.endsWith("/queue/join"))
+      for (const name of [...address.searchParams.keys()])
+        if (!name.startsWith("__")) address.searchParams.delete(name);
+    return super.fetch(address, options);
+  }
+}
+const connect = () => Private.connect(new URL(".", location.href).href.replace(/\/$/, ""));
+let client = null;
+function connected() {
+  client ??= connect();
+  return client;
+}
+/** After an error, the next request has a connection of its own. */
+export function disconnect() {
+  client = null;
+}
+
+/** The values of messages, one after the other. */
+async function* valuesOf(stream) {
+  for await (const { type, data } of stream) if (type === "data") yield data[0];
+}
+
+const settingsOf = (of) => Object.fromEntries(SETTINGS.map((name) => [name, of[name]]));
+
+/** The messages with the pieces of a state. */
+export async function* answer(photo, of, names) {
+  yield* valuesOf((await connected()).submit("/answer", [photo, settingsOf(of), names]));
+}
+
+/** A file of `share.FILES`, made by the server: its name and its blob. */
+export async function made(file, label = 0) {
+  const asked = [state.photo, settingsOf(state), file, label];
+  const { data } = await (await connected()).predict("/download", asked);
+  const [{ gone, error, name, data: text }] = data;
+  if (gone !== undefined) throw new Error(LOST);
+  if (error) throw new Error(error);
+  const response = await fetch(`data:application/octet-stream;base64,${text}`);
+  return [name, await response.blob()];
+}
+
+/** The messages of a download of weights to the server, and what cancels it. */
+export async function weights(backbone) {
+  const stream = (await connect()).submit("/fetch", [backbone]); // cancelling ends a session's streams
+  return { messages: valuesOf(stream), cancel: () => stream.cancel() };
+}
+
+/** Send a file; returns its name on the server, or why it was refused. */
+export async function upload(file) {
+  if (/\.hei[cf]$/i.test(file.name ?? ""))
+    return ["", "HEIC files cannot be read here. Export the photo as JPEG, and choose that."];
+  try {
+    const sent = await fetch("photos", { method: "POST", body: file });
+    const { photo, error } = await sent.json();
+    return [photo, error ?? "The server did not take this photo. Try again."];
+  } catch {
+    return ["", "The photo did not reach the server. Try again."];
+  }
+}

@@ -1,0 +1,222 @@
+// The page's one state, the only code that changes it, and the address that has it.
+//
+//   change(values) ─► the address ─► follow: what is here already is drawn, the rest is asked for
+import { contains, recall, toast } from "./shared.js";
+import * as shown from "./shown.js";
+
+/** What the server says of itself once; see `index` in server.py. */
+export const FACTS = JSON.parse(document.querySelector("#facts").textContent);
+export const SETTINGS = Object.keys(FACTS.schema);
+/** A tab is a panel of the page, what draws it (DRAWN in app.js), and its pieces on the server. */
+export const TABS = [...document.querySelectorAll("[role=tabpanel]")].map(({ id }) => id);
+/**
+ * The state: every setting by its name, and
+ *   photo   the name of an example or of an upload; "" if there is none
+ *   absent  why there is none
+ *   tab     the open tab
+ *   patch   the pinned patch, from 0, or null
+ *   step    the lesson whose masks are shown, from 1; 0 for none
+ * No words are the photo's own words.
+ */
+const DEFAULTS = {
+  ...FACTS.settings,
+  photo: FACTS.opening,
+  absent: "The photo of this link stayed with its owner. Choose one of yours.",
+  tab: "segment",
+  patch: null,
+  step: 0,
+};
+/** Their change makes an entry in the history. */
+const STEPS = ["photo", "words", "marks", "tab", "step"];
+const MOST_IN_ADDRESS = 2000; // characters of words; longer ones stay in the history's entry
+
+export let state = { ...DEFAULTS };
+/** The state before an example, a lesson or a link in a note took the visitor's place. */
+export let left = null;
+/** Typed words that others have replaced. */
+export let undone = "";
+/** The state in which a simulation was opened, or null. */
+let origin = null;
+/** What is called after each change, with whether it chose a photo. */
+let follow = (_isChosen) => {};
+
+/** Open the address, and call `listener` now and after each change. */
+export function start(listener) {
+  follow = listener;
+  addEventListener("popstate", open);
+  open();
+}
+
+/** Take on a state, and write it to the history by one of its methods. */
+function become(next, method = "", isChosen = false) {
+  state = next;
+  if (method) write(method);
+  follow(isChosen);
+}
+
+/** A choice of the visitor. */
+export function change(values) {
+  const before = state;
+  const { backbone = before.backbone } = values;
+  if (backbone === FACTS.damaged && before.backbone !== backbone) origin = before;
+  // A simulation ends with the photo that it was opened on, or with a newer one of the visitor.
+  if (before.backbone === FACTS.damaged && backbone !== FACTS.damaged && !isUpload(before.photo))
+    if (origin && origin.photo !== before.photo) {
+      const { photo, words, marks } = origin;
+      values = { photo, words, marks, ...values };
+    }
+  const next = { ...before, ...values };
+  const isOther = next.photo !== before.photo;
+  if (isOther && !("words" in values)) next.words = "";
+  if (isOther && !("marks" in values)) next.marks = "";
+  if (["photo", "words", "backbone", "short_side"].some((name) => next[name] !== before[name]))
+    next.patch = values.patch ?? null;
+  if (before.words && before.words !== next.words && !contains(next.words, before.words))
+    undone = before.words;
+  if (undone === next.words) undone = "";
+  if ((isOther && isUpload(before.photo) && !isUpload(next.photo)) || (next.step && !before.step))
+    left = before;
+  if (isUpload(next.photo)) left = null;
+  next.shown = shown.among(next.backbone, next.words);
+  const isStep = STEPS.some((name) => next[name] !== before[name]);
+  become(next, isStep ? "pushState" : "replaceState", "photo" in values);
+}
+
+/** What is not a choice: the server has another name for the photo, or has lost it. */
+export const correct = (values) => become({ ...state, ...values }, "replaceState");
+
+/** Leave a lesson or an example for the visitor's own photo. */
+export function comeBack(tab = "segment") {
+  const to = left;
+  left = null;
+  change({ ...DEFAULTS, ...to, tab, step: 0 });
+}
+
+/** The state with another photo: settings stay, but for what was set for the old one. */
+export function ofPhoto(photo) {
+  const { words, marks, patch, step, enlarged, tab, ...others } = state;
+  const next = ["learn", "share"].includes(tab) ? "segment" : tab;
+  return { ...DEFAULTS, ...others, tab: next, photo };
+}
+
+/** Words that could not be used are one press away. */
+export function putAside(words) {
+  undone = words;
+}
+
+/** Forget the visitor's photos, and what was typed for them. */
+export function forget() {
+  left = origin = null;
+  undone = "";
+  const own = isUpload(state.photo) ? ofPhoto(FACTS.opening) : {};
+  correct({ ...own, tab: "share", shown: "" });
+}
+
+export const isUpload = (photo) => photo !== "" && !FACTS.photos.includes(photo);
+
+/** The pinned patch, which all drawings share, or null; a link may name one that is not there.
+ * @param {number[]} grid */
+export const pinnedIn = ([rows, columns]) => (state.patch < rows * columns ? state.patch : null);
+
+/** The states of switches as bits: bit i is switch i. @param {string[]} switches */
+export const stateOf = (switches) =>
+  switches.reduce((bits, name, i) => bits | (Number(state[name.toLowerCase()]) << i), 0);
+
+/** What patches depend on: only values of the same ones are compared. */
+export const patchesOf = () => [state.photo, state.backbone, state.short_side].join();
+
+// --- the address ---------------------------------------------------------------------------------
+
+/** A setting as the address has it, in its own type; undefined if it cannot be used. */
+function settingOf(name, text) {
+  const {
+    type,
+    enum: choices,
+    minimum = -1e9,
+    maximum = 1e9,
+    maxLength = 1e9,
+  } = FACTS.schema[name];
+  if (type === "boolean") {
+    const isOn = ["1", "true"].includes(text.toLowerCase());
+    return isOn || ["0", "false"].includes(text.toLowerCase()) ? isOn : undefined;
+  }
+  if (choices) return choices.includes(text) ? text : undefined;
+  if (type === "string") return text.length <= maxLength ? text : undefined;
+  const number = text.trim() === "" ? Number.NaN : Number(text);
+  const isWhole = type !== "integer" || Number.isInteger(number);
+  return number >= minimum && number <= maximum && isWhole ? number : undefined;
+}
+
+/** The state that an address stands for, and a note on what it cannot restore. */
+function read(query, kept = {}) {
+  const found = { ...DEFAULTS };
+  const unused = [];
+  for (const [name, text] of new URLSearchParams(query)) {
+    if (name === "shown") unused.push(name);
+    else if (Object.hasOwn(FACTS.schema, name)) {
+      const value = settingOf(name, text);
+      if (value === undefined) unused.push(name);
+      else found[name] = value;
+    } else if (name === "example" && text === "own") found.photo = "";
+    else if (name === "example" && FACTS.photos.includes(text)) found.photo = text;
+    else if (name === "photo" && /^\w{16,64}$/.test(text)) found.photo = text;
+    else if (name === "tab" && TABS.includes(text)) found.tab = text;
+    else if (name === "patch") found.patch = Number.parseInt(text.split(".").at(-1), 10) - 1;
+    else if (name === "step") found.step = FACTS.lessons[Number(text) - 1] ? Number(text) : 0;
+    else if (!["kept", "window", "stride", "view"].includes(name) && !name.startsWith("__"))
+      unused.push(name); // of older links, or Gradio's
+  }
+  if (!(found.patch >= 0)) found.patch = null;
+  if (!found.photo) found.tab = "segment";
+  const rest = unused.length > 5 ? ` and ${unused.length - 5} more` : "";
+  const words = kept.words ?? found.words;
+  found.shown = shown.among(found.backbone, words);
+  const names = unused.slice(0, 5).map((name) => name.slice(0, 20));
+  const note = unused.length ? `Ignored in this link: ${names.join(", ")}${rest}.` : "";
+  return [{ ...found, ...kept }, note];
+}
+
+/** The query of a state; that of a link to share has the backbone and not the visitor's photo. */
+export function queryOf(from, { isShared = false, withPhoto = true } = {}) {
+  const query = new URLSearchParams();
+  if (!isUpload(from.photo)) query.set("example", from.photo || "own");
+  else if (withPhoto) query.set("photo", from.photo);
+  else query.set("example", "own");
+  for (const name of SETTINGS) {
+    const value = from[name];
+    if (value === DEFAULTS[name] && !(isShared && name === "backbone")) continue;
+    if (name === "shown" || (name === "words" && value.length > MOST_IN_ADDRESS)) continue;
+    query.set(name, typeof value === "boolean" ? Number(value) : value);
+  }
+  if (from.tab !== "segment") query.set("tab", from.tab);
+  if (from.patch !== null) query.set("patch", from.patch + 1);
+  if (from.step && !isShared) query.set("step", from.step);
+  return query;
+}
+
+/** In the frame of a Space, whose address a reload forgets. */
+const isFramed = self !== top;
+
+function write(method) {
+  const query = queryOf(state);
+  for (const [name, value] of new URLSearchParams(location.search))
+    if (name.startsWith("__")) query.set(name, value);
+  const kept = state.words.length > MOST_IN_ADDRESS ? { words: state.words } : {};
+  try {
+    history[method]({ kept, left, origin }, "", `?${query}`);
+  } catch {
+    // Safari refuses more than a hundred in half a minute, such as from a held key.
+  }
+  if (isFramed) recall("address", query.toString());
+}
+
+/** Back, reload and a link: the address is read. */
+function open() {
+  const isLink = [...new URLSearchParams(location.search).keys()].some((n) => !n.startsWith("__"));
+  const query = isFramed && !isLink ? recall("address") : location.search;
+  const [opened, note] = read(query ?? "", history.state?.kept);
+  left = history.state?.left ?? null;
+  origin = history.state?.origin ?? null;
+  if (note) toast(note);
+  become(opened, "", true);
+}

@@ -1,0 +1,23 @@
+// The switches of the paper's ideas.
+import { inside } from "./shared.js";
+import { change, state } from "./state.js";
+
+/**
+ * Show the switches of ideas; a press calls `follow` before it changes the state. An idle one is off.
+ * @param {HTMLElement} box
+ * @param {{ name: string, isIdle: boolean }[]} switches
+ * @param {(name: string, isIdle: boolean) => void} follow
+ */
+export function drawSwitches(box, switches, follow = () => {}) {
+  box.hidden = !switches.length;
+  for (const { name, isIdle } of switches) {
+    const setting = name.toLowerCase();
+    const button = inside(box).$(`[data-idea="${name}"]`);
+    button.setAttribute("aria-disabled", isIdle);
+    button.setAttribute("aria-checked", !isIdle && state[setting]);
+    button.onclick = () => {
+      follow(name, isIdle);
+      if (!isIdle) change({ [setting]: !state[setting] });
+    };
+  }
+}

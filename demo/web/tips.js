@@ -1,0 +1,37 @@
+// Where tooltips are placed, and what closes them.
+
+/** @param {string} selector @returns {any} */
+const $ = (selector) => document.querySelector(selector);
+
+/** On narrow screens, a tooltip is below its term, or above it where there is no room. */
+function placeTip() {
+  const term = $("dfn:is(:hover, :focus)");
+  if (!term || innerWidth > 700) return;
+  const tip = term.querySelector("[role=tooltip]");
+  const { top, bottom } = term.getBoundingClientRect();
+  const isLow = bottom + tip.offsetHeight + 12 > innerHeight;
+  tip.style.top = `${isLow ? top - tip.offsetHeight - 6 : bottom + 6}px`;
+}
+for (const event of ["focusin", "pointerover", "scroll"]) addEventListener(event, placeTip);
+
+/** A tooltip closes by Escape, and by a tap on it or beside it, which then does nothing else. */
+let closing = null;
+document.addEventListener("keydown", ({ key }) => {
+  if (key === "Escape") $("dfn:focus")?.blur();
+});
+document.addEventListener(
+  "pointerdown",
+  ({ pointerType }) => {
+    closing = pointerType === "touch" ? document.activeElement.closest("dfn") : null;
+  },
+  true,
+);
+document.addEventListener(
+  "click",
+  (/** @type {any} */ event) => {
+    if (closing && event.target.closest("[role=application]")) event.stopPropagation();
+    closing?.blur();
+    closing = null;
+  },
+  true,
+);

@@ -1,0 +1,43 @@
+// The offer to download a model's weights to the server.
+import { weights } from "./server.js";
+import { inside } from "./shared.js";
+import { change } from "./state.js";
+
+export function drawOffer(group) {
+  const { $ } = inside(group);
+  const text = $("p");
+  const start = $(".start");
+  const stop = $(".stop");
+  const isRunning = (on) => {
+    start.hidden = on;
+    stop.hidden = !on;
+  };
+
+  async function download(backbone) {
+    const { messages, cancel } = await weights(backbone);
+    let outcome = "";
+    stop.onclick = () => {
+      cancel();
+      outcome = "Cancelled. Nothing has changed.";
+      text.textContent = outcome;
+      isRunning(false);
+    };
+    isRunning(true);
+    for await (const message of messages) {
+      outcome = message.error ?? "";
+      text.textContent = message.text ?? outcome;
+    }
+    isRunning(false);
+    if (outcome) return;
+    group.hidden = true;
+    change({ backbone });
+  }
+
+  return ({ name, text: offer, canDownload }) => {
+    group.hidden = false;
+    text.textContent = offer;
+    isRunning(false);
+    start.hidden = !canDownload;
+    start.onclick = () => download(name);
+  };
+}

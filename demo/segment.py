@@ -31,7 +31,7 @@ from gclip_core.result import Segmentation, percent
 
 HARDLY = 0.01
 """A smaller share of the pixels, or change of the mIoU, is hardly a change."""
-CHOSEN = "This example was chosen because AMF matters here; most photos change little."
+CHOSEN = "A chosen case: most change little."
 
 
 def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
@@ -143,7 +143,7 @@ def difference(
         start, end = f"{100 * first.iou[most]:.1f}", f"{100 * last.iou[most]:.1f}"
         goes = "rise" if last.iou[most] > first.iou[most] else "fall"
         if start != end:  # or there is no ground truth where pixels change
-            how = f"; the overlap of {scene.names[most]} {would}{goes}{s} from {start} to {end} %"
+            how = f"; {scene.names[most]}’s overlap {would}{goes}{s} from {start} to {end} %"
     chosen = f" {CHOSEN}" if idea == "AMF" and scene.photo.name == OPENING else ""
     text = f"{subject} {verb} {percent(share)} of the pixels{how}.{chosen}"
     return text.replace(" %", "\u00a0%")

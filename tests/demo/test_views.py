@@ -37,7 +37,7 @@ def test_sentence_names_the_class_that_changed_most() -> None:
     most = max(first, key=lambda c: last[c] - first[c])
     figures = [(labels != truth).mean(), first[most], last[most]]
     text = segment.difference(current, worse, better, "AMF")
-    assert f"the overlap of {names[most]} rises" in text
+    assert f"{names[most]}’s overlap rises" in text
     assert re.findall(r"[\d.]+\d", text) == [f"{100 * figure:.1f}" for figure in figures]
     assert "falls from" in segment.difference(current, better, worse, "AMF")
     assert "hardly differs" in segment.difference(current, better, better)

@@ -142,6 +142,8 @@ def attended(matrix: Tensor, scene: Scene, grid: tuple[int, int]) -> NDArray[np.
 
 def pooled(maps: Tensor, grid: tuple[int, int], to: tuple[int, int]) -> Tensor:
     """Maps (…, N) averaged on a coarser grid, (…, n)."""
+    if to == grid:
+        return maps
     return F.adaptive_avg_pool2d(maps.unflatten(-1, grid), to).flatten(-2)
 
 

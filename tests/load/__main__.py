@@ -85,12 +85,11 @@ class Wish:
 
 
 def comparable(value: Any) -> Any:
-    """The value without the server's names of photos, and with numbers of four digits."""
+    """The value with numbers of four digits."""
     if isinstance(value, float):
         return float(f"{value:.4g}")
     if isinstance(value, dict):
-        shown = {key: value[key] for key in value if key not in ("of", "methods", "photo")}
-        return {key: comparable(inside) for key, inside in shown.items()}
+        return {key: comparable(inside) for key, inside in value.items()}
     return [comparable(inside) for inside in value] if isinstance(value, list) else value
 
 

@@ -113,7 +113,7 @@ async function send(file) {
   sending = mine;
   phase();
   const url = URL.createObjectURL(file);
-  parts.canvas.preview("", url);
+  parts.canvas.preview(url);
   Object.assign($("#photo img"), { src: url }).dataset.photo = ""; // or the old one again, below
   const [name, error] = await upload(file);
   if (sending !== mine) return; // another file has been chosen meanwhile
@@ -244,7 +244,7 @@ function drawInputs() {
 const short = (text) => (text.length <= 40 ? text : `${text.slice(0, 39)}…`);
 
 function drawSegment() {
-  if (state.photo && !piece("canvas") && !sending) parts.canvas.preview(state.photo);
+  if (state.photo && !piece("canvas") && !sending) parts.canvas.preview(photos.urlOf(state.photo));
   show($("#canvas"), ["canvas"], (value) => parts.canvas.draw(value, piece("matrices")));
   show($("#chips"), ["chips"], ({ items, ...others }) => {
     const marked = marks.read(state.marks).map(({ word }) => word);

@@ -1,11 +1,11 @@
 // A photo with its masks. The values come from segment.py; typed words are only ever set as
 // textContent.
+import { drawBackdrop } from "./backdrop.js";
 import { picture, save } from "./downloads.js";
 import { placeLabels } from "./labels.js";
 import { fillLegend, LEAST_SHARE, refreshLegend, shareOf } from "./legend.js";
 import * as marks from "./marks.js";
 import { gridOf, NONE, paint } from "./paint.js";
-import { smallOf, urlOf } from "./photos.js";
 import { closeButton, explain } from "./reasons.js";
 import { made } from "./server.js";
 import {
@@ -15,7 +15,6 @@ import {
   fill,
   heat,
   inside,
-  make,
   middle,
   newestOnly,
   patchBeside,
@@ -40,6 +39,7 @@ export function drawCanvas(element, tools) {
   const why = $(".why");
   const split = $(".split");
   const photo = $("img");
+  const backdrop = drawBackdrop(element);
   const opacity = $(".opacity input");
   const isCompare = !tools;
   /** What is drawn: a value from the server, and the label of every pixel of each mask. */
@@ -77,10 +77,9 @@ export function drawCanvas(element, tools) {
    * @param {import("./types.js").Matrices} [next]
    */
   function draw(value, next) {
-    $(".empty").hidden = true;
-    element.classList.remove("blank");
-    if (value === answer && !previewed) {
+    if (value === answer) {
       attended = next;
+      backdrop.restore();
       return refresh();
     }
     const of = { name: state.photo, patches: patchesOf() };
@@ -93,13 +92,11 @@ export function drawCanvas(element, tools) {
   /** There is no photo: say why, and invite to choose one. */
   function empty(text) {
     $(".empty small").textContent = text;
-    $(".empty").hidden = false;
-    element.classList.add("blank");
-    element.classList.remove("stale", "coming");
+    element.classList.remove("stale");
+    backdrop.clear();
     loadMasks([], () => {}); // cancels what is under way
     loadPatch([], () => {});
     answer = null;
-    previewed = "";
   }
 
   function show(value, decoded, next, of) {
@@ -113,7 +110,7 @@ export function drawCanvas(element, tools) {
     if (isOther) Object.assign(chosen, { idea: value.idea, side: value.side ?? 1 });
     if (isCompare && isOther) chosen.mode = "swipe";
     [answer, masks, attended, owner] = [value, decoded, next, of];
-    restore();
+    backdrop.settle(of.name, value.masks[0].mask.shape);
     offer(".idle", {});
     fillLegend($(".legend"), value.classes, (label) => {
       chosen.label = chosen.label === label ? null : label;
@@ -129,51 +126,6 @@ export function drawCanvas(element, tools) {
 
   /** The index of the mask that is shown: bit i is the switch of idea i. */
   const shown = () => (answer.ideas.length ? stateOf(answer.ideas) : chosen.side);
-
-  // --- the photo ---------------------------------------------------------------------------------
-
-  /** The URL of a photo that is shown alone, on its way to its mask. */
-  let previewed = "";
-
-  /** Show a photo alone until its mask is there. */
-  async function preview(name, url = urlOf(name)) {
-    if (url === (previewed || (answer && urlOf(owner.name)))) return;
-    previewed = url;
-    const image = Object.assign(make("img"), { src: smallOf(url) });
-    try {
-      await image.decode();
-    } catch {
-      return; // the server says why
-    }
-    if (previewed !== url || !stage.clientWidth) return; // answered or refused meanwhile
-    $(".empty").hidden = true;
-    element.classList.add("coming");
-    element.classList.remove("blank");
-    setRatio([image.naturalHeight, image.naturalWidth]);
-    photo.src = image.src;
-  }
-
-  /** Show the photo of the answer: the server's is small until the sharp one has come. */
-  async function restore() {
-    previewed = "";
-    element.classList.remove("coming");
-    if (!answer) return;
-    setRatio(answer.masks[0].mask.shape);
-    const { name } = owner;
-    const url = urlOf(name);
-    if (photo.src.endsWith(url)) return;
-    if (!photo.src.endsWith(smallOf(url))) photo.src = smallOf(url);
-    await new Promise(requestAnimationFrame); // the mask first
-    const sharp = Object.assign(make("img"), { src: url });
-    let source = url;
-    await sharp.decode().catch(() => {
-      source = `photos/${name}`; // a file that browsers cannot read
-    });
-    if (answer && owner.name === name && !previewed) photo.src = source;
-  }
-
-  /** @param {number[]} size */
-  const setRatio = ([height, width]) => element.style.setProperty("--ratio", `${width / height}`);
 
   // --- texts, and the bar ------------------------------------------------------------------------
 
@@ -211,15 +163,15 @@ export function drawCanvas(element, tools) {
   }
 
   /** The buttons of what is shown: one of two methods, and ways to compare. */
-  const views = $$(".views button");
-  const sides = views.slice(0, 2);
+  const sides = $$(".views button:not([data-mode])");
+  const modes = $$(".views [data-mode]");
   sides.forEach((button, side) => {
     button.onclick = () => {
       Object.assign(chosen, { side, mode: "" });
       refresh();
     };
   });
-  for (const button of views.slice(2))
+  for (const button of modes)
     button.onclick = () => {
       const { mode } = button.dataset;
       // With two methods, only the button of a method ends a mode.
@@ -259,7 +211,7 @@ export function drawCanvas(element, tools) {
       Object.assign(button, { hidden: ideas.length > 0, textContent: answer.masks[side]?.title });
       button.setAttribute("aria-pressed", !chosen.mode && chosen.side === side);
     });
-    for (const button of views.slice(2))
+    for (const button of modes)
       button.setAttribute("aria-pressed", chosen.mode === button.dataset.mode);
     element.dataset.mode = chosen.mode;
     const left = chipOf(isSwipe ? before : shown());
@@ -339,66 +291,68 @@ export function drawCanvas(element, tools) {
   const pinned = () => pinnedIn(answer.grid);
   const patchNow = () => pinned() ?? chosen.hovered;
 
-  /** The pinned patch whose scores have been announced, and the place of the last question. */
-  let announced = null;
+  /** What the panel is about: a pinned patch, or a box; "" while it is closed. */
   let asked = "";
 
   /** Show what the chosen patch attends to and, if it is pinned, its scores, in the mask that is
    * shown. */
   function look() {
     const patch = patchNow();
-    const isPinned = pinned() !== null;
-    const isAsked = !isCompare && (isPinned || (chosen.box !== null && !corner));
-    rectangle.hidden = !chosen.box;
-    const toCut = labelToCut();
-    $(".downloads").hidden = false;
-    $(".cut").hidden = toCut === null;
-    $(".cut bdi").textContent = nameOf(toCut);
     const isShown = patch !== null && chosen.mode !== "swipe";
+    const isScored = isShown && pinned() !== null;
     const isKnown = isShown && attended !== undefined; // in Compare it never is
     const { reasons, background } = answer.masks[shown()];
     const files = [
       isKnown ? attended.matrices[shown()] : null,
-      isShown && isPinned ? reasons : null,
-      isShown && isPinned ? background.best : null,
+      isScored ? reasons : null,
+      isScored ? background.best : null,
     ];
+    rectangle.hidden = !chosen.box;
+    const toCut = labelToCut();
+    $(".cut").hidden = toCut === null;
+    $(".cut bdi").textContent = nameOf(toCut);
     loadPatch(files, ([matrix, shares, best]) => {
       if (stage.classList.contains("looking") !== isKnown) {
         stage.classList.toggle("looking", isKnown);
         drawMask();
       }
-      const resting = chosen.mode || (marked().length ? "marks" : "");
-      const asking = chosen.box ? "box" : resting;
-      const drawing = stage.classList.contains("drawing") ? "draw" : asking;
-      for (const hint of $$(".hint span"))
-        hint.hidden = hint.dataset.at !== (isKnown ? "look" : drawing);
+      drawHint(isKnown);
       $(".patch").hidden = !isShown;
-      why.hidden = !shares && !isAsked;
-      if (!isPinned) announced = null;
-      if (isAsked && !shares) why.replaceChildren(closeButton(free), question());
-      const place = isAsked ? `${chosen.box ?? patch}` : "";
-      const isNew = place !== "" && place !== asked && pad.matches(":focus");
-      asked = place;
-      if (isNew && !shares) why.scrollIntoView({ block: "nearest" });
-      if (!isShown) return;
+      if (isShown) {
+        const [rows, columns] = answer.grid;
+        const place = { rows, columns, row: Math.floor(patch / columns), column: patch % columns };
+        for (const name of Object.keys(place)) stage.style.setProperty(`--${name}`, place[name]);
+      }
       if (matrix) {
         const n = attended.grid[0] * attended.grid[1]; // may be coarser than the patches
         heat($(".heat"), matrix.subarray(patch * n, (patch + 1) * n), attended.grid[1]);
       }
-      const [rows, columns] = answer.grid;
-      const row = Math.floor(patch / columns);
-      const column = patch % columns;
-      for (const [name, place] of Object.entries({ row, column, rows, columns }))
-        stage.style.setProperty(`--${name}`, place);
-      if (!shares) return;
-      const behind = best ? background.names[best[patch]] : "";
-      const label = labelAt(patch);
-      const text = explain(why, { ...answer, shares, patch, label, behind, free, ...tools });
-      if (isAsked) why.prepend(question());
-      if (isNew) why.scrollIntoView({ block: "nearest" });
-      if (announced !== patch) announce(text);
-      announced = patch;
+      drawPanel(patch, shares, best && background.names[best[patch]]);
     });
+  }
+
+  function drawHint(isKnown) {
+    const calm = chosen.mode || (marked().length ? "marks" : "");
+    const drawn = isDrawing() ? "draw" : chosen.box ? "box" : calm;
+    for (const hint of $$(".hint span"))
+      hint.hidden = hint.dataset.at !== (isKnown ? "look" : drawn);
+  }
+
+  /** The question what is there and, of a patch, its scores. */
+  function drawPanel(patch, shares, behind = "") {
+    const isAsked = !isCompare && (pinned() !== null || (chosen.box !== null && !corner));
+    why.hidden = !shares && !isAsked;
+    const place = why.hidden ? "" : `${chosen.box ?? patch}`;
+    const isNew = place !== asked;
+    asked = place;
+    if (why.hidden) return;
+    const label = shares && labelAt(patch);
+    const text =
+      shares && explain(why, { ...answer, shares, patch, label, behind, free, ...tools });
+    if (!shares) why.replaceChildren(closeButton(free));
+    if (isAsked) why.prepend(question());
+    if (isNew && isAsked && pad.matches(":focus")) why.scrollIntoView({ block: "nearest" });
+    if (isNew && shares) announce(text);
   }
 
   // --- marks -------------------------------------------------------------------------------------
@@ -461,13 +415,14 @@ export function drawCanvas(element, tools) {
   /** Where a box that is being drawn began, in shares of the photo's sides.
    * @type {?number[]} */
   let corner = null;
-  const isDrawing = (on) => {
+  const isDrawing = () => stage.classList.contains("drawing");
+  function setDrawing(on) {
     corner = null;
     stage.classList.toggle("drawing", on);
-  };
+  }
   function startBox() {
     free();
-    isDrawing(true);
+    setDrawing(true);
     look();
     pad.focus();
   }
@@ -486,12 +441,12 @@ export function drawCanvas(element, tools) {
     return [clamp((clientX - left) / width, 0, 1), clamp((clientY - top) / height, 0, 1)];
   };
   pad.onpointerdown = (event) => {
-    if (!answer || !stage.classList.contains("drawing")) return;
+    if (!answer || !isDrawing()) return;
     pad.setPointerCapture(event.pointerId);
     drawTo(placeOfPointer(event));
   };
   function finishBox() {
-    isDrawing(false);
+    setDrawing(false);
     look();
   }
   $(".cancel").onclick = () => free();
@@ -516,7 +471,7 @@ export function drawCanvas(element, tools) {
     if (why.contains(document.activeElement)) pad.focus();
     Object.assign(chosen, { hovered: null, box: null });
     offer(".idle", {});
-    isDrawing(false);
+    setDrawing(false);
     if (state.patch !== null) pin(null);
     else if (answer) look();
   }
@@ -536,7 +491,7 @@ export function drawCanvas(element, tools) {
   let resting = 0;
   pad.onpointermove = (event) => {
     if (corner) return drawTo(placeOfPointer(event));
-    if (stage.classList.contains("drawing") || chosen.box) return;
+    if (isDrawing() || chosen.box) return;
     if (!answer || pinned() !== null || event.pointerType !== "mouse") return;
     const patch = patchUnder(event, pad, answer.grid);
     clearTimeout(resting);
@@ -562,8 +517,7 @@ export function drawCanvas(element, tools) {
     if (!answer || (!(key in ARROWS) && !["Enter", " "].includes(key))) return;
     event.preventDefault();
     const from = patchNow() ?? middle(answer.grid);
-    const isBox = stage.classList.contains("drawing");
-    if (!(key in ARROWS) && isBox) return corner ? finishBox() : drawTo(centreOf(from));
+    if (!(key in ARROWS) && isDrawing()) return corner ? finishBox() : drawTo(centreOf(from));
     if (!(key in ARROWS)) return pinned() === null ? pin(from) : free();
     const patch = patchNow() === null ? from : patchBeside(from, key, answer.grid);
     if (pinned() === null) hover(patch);
@@ -632,5 +586,5 @@ export function drawCanvas(element, tools) {
 
   $(".empty").onclick = () => document.getElementById("choose").click();
   new ResizeObserver(() => answer && stage.clientWidth && refresh()).observe(stage);
-  return { draw, empty, preview, restore, compare };
+  return { draw, empty, compare, preview: backdrop.preview, restore: backdrop.restore };
 }

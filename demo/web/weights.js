@@ -8,7 +8,7 @@ export function drawOffer(group) {
   const text = $("p");
   const start = $(".start");
   const stop = $(".stop");
-  const isRunning = (on) => {
+  const setRunning = (on) => {
     start.hidden = on;
     stop.hidden = !on;
   };
@@ -20,14 +20,14 @@ export function drawOffer(group) {
       cancel();
       outcome = "Cancelled. Nothing has changed.";
       text.textContent = outcome;
-      isRunning(false);
+      setRunning(false);
     };
-    isRunning(true);
+    setRunning(true);
     for await (const message of messages) {
       outcome = message.error ?? "";
       text.textContent = message.text ?? outcome;
     }
-    isRunning(false);
+    setRunning(false);
     if (outcome) return;
     group.hidden = true;
     change({ backbone });
@@ -36,7 +36,7 @@ export function drawOffer(group) {
   return ({ name, text: offer, canDownload }) => {
     group.hidden = false;
     text.textContent = offer;
-    isRunning(false);
+    setRunning(false);
     start.hidden = !canDownload;
     start.onclick = () => download(name);
   };

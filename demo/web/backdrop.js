@@ -1,0 +1,72 @@
+// The photo under a mask: alone until its mask is there, and small until the sharp one is.
+import { smallOf, urlOf } from "./photos.js";
+import { make } from "./shared.js";
+
+/**
+ * Draw the `img` of a canvas, which has the class "blank" without a photo, and "coming" with one
+ * that is alone.
+ * @param {HTMLElement} element
+ */
+export function drawBackdrop(element) {
+  const image = element.querySelector("img");
+  /** The URL of a photo that is shown alone. */
+  let alone = "";
+  /** The name of the photo with a mask, and the mask's shape. @type {?[string, number[]]} */
+  let masked = null;
+
+  /** @param {"" | "blank" | "coming"} now */
+  function mark(now) {
+    for (const name of ["blank", "coming"]) element.classList.toggle(name, name === now);
+  }
+
+  /** @param {number[]} size */
+  const setRatio = ([height, width]) => element.style.setProperty("--ratio", `${width / height}`);
+
+  async function preview(url) {
+    if (url === (alone || (masked && urlOf(masked[0])))) return;
+    alone = url;
+    const photo = Object.assign(make("img"), { src: smallOf(url) });
+    try {
+      await photo.decode();
+    } catch {
+      return; // the server says why
+    }
+    if (alone !== url || !image.clientWidth) return; // answered or refused meanwhile
+    mark("coming");
+    setRatio([photo.naturalHeight, photo.naturalWidth]);
+    image.src = photo.src;
+  }
+
+  /** The mask of a photo is there. */
+  async function settle(name, shape) {
+    alone = "";
+    masked = [name, shape];
+    mark("");
+    setRatio(shape);
+    const url = urlOf(name);
+    if (image.src.endsWith(url)) return;
+    if (!image.src.endsWith(smallOf(url))) image.src = smallOf(url);
+    await new Promise(requestAnimationFrame); // the mask first
+    const sharp = Object.assign(make("img"), { src: url });
+    let source = url;
+    await sharp.decode().catch(() => {
+      source = `photos/${name}`; // a file that browsers cannot read
+    });
+    if (masked?.[0] === name && !alone) image.src = source;
+  }
+
+  /** Instead of a photo that is alone, the one with a mask. */
+  function restore() {
+    if (!alone) return;
+    alone = "";
+    if (masked) settle(...masked);
+    else mark("");
+  }
+
+  function clear() {
+    alone = "";
+    masked = null;
+    mark("blank");
+  }
+  return { preview, settle, restore, clear };
+}

@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 
 from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, RedirectResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo import limits
@@ -89,21 +89,9 @@ class Door:
             scope = {**scope, "path": root + path}
         request, path = Request(scope), path.rstrip("/") or "/"
         method = {"HEAD": "GET"}.get(scope["method"], scope["method"])
-        known = hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self.key.encode())
-        if self.key and not known and not FOR_ALL.fullmatch(path):
-            if (scope["method"], path) != ("GET", "/"):
-                raise RefusedError(401, "Log in first.")
-            link = f"login?{request.url.query}".rstrip("?")  # the form keeps it
-            await RedirectResponse(link, 303)(scope, receive, send)
-            return
-        if not re.fullmatch(OPEN.get(method, "(?!)"), path):
-            raise RefusedError(404, "Not found. Check the address.")
+        self._check(request, method, path)
         if path == f"{API}/info":  # else Gradio keeps the host of its first request
             scope = {**scope, "query_string": b"page="}
-        if path.startswith(f"{API}/file="):
-            file = Path(path.removeprefix(f"{API}/file="))
-            if STORE.path(file.parent.name) != file:
-                raise RefusedError(404, "Not found. Only the files of answers are served.")
         if method == "POST" and path in ("/photos", f"{API}/upload"):
             await self._upload(request, receive, send)
         elif method == "POST" and (call := CALL.fullmatch(path)):
@@ -115,11 +103,25 @@ class Door:
         else:
             await self.app(scope, limited(receive, limits.MAX_BODY), send)
 
+    def _check(self, request: Request, method: str, path: str) -> None:
+        """Raises RefusedError for who has not logged in, and for a route or file that is closed."""
+        known = hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self.key.encode())
+        if self.key and not known and not FOR_ALL.fullmatch(path):
+            if (request.method, path) == ("GET", "/"):
+                raise RefusedError(303, f"login?{request.url.query}".rstrip("?"))  # keeps the link
+            raise RefusedError(401, "Log in first.")
+        if not re.fullmatch(OPEN.get(method, "(?!)"), path):
+            raise RefusedError(404, "Not found. Check the address.")
+        if path.startswith(f"{API}/file="):
+            file = Path(path.removeprefix(f"{API}/file="))
+            if STORE.path(file.parent.name) != file:
+                raise RefusedError(404, "Not found. Only the files of answers are served.")
+
     async def _upload(self, request: Request, receive: Receive, send: Send) -> None:
         if shutil.disk_usage(STORE.folder.parent).free < limits.MIN_FREE:
             raise RefusedError(507, "The server’s disk is full. Try again later.")
-        address = address_of(request)
-        place = self.places.setdefault(address, asyncio.Semaphore(limits.MAX_UPLOADS))
+        free = asyncio.Semaphore(limits.MAX_UPLOADS)
+        place = self.places.setdefault(address_of(request), free)
         async with place, asyncio.timeout(limits.UPLOAD_SECONDS):
             await self.app(request.scope, limited(receive, limits.MAX_FILE + 2**16), send)
 
@@ -179,11 +181,14 @@ def replay(body: bytes, receive: Receive) -> Receive:
 
 
 class RefusedError(Exception):
-    """A status and a sentence. No HTTPException, which a route would turn into another form."""
+    """A status and a sentence, or with 303 where to go instead. No HTTPException, which a route
+    would turn into another form."""
 
 
-def refusal(error: Exception) -> JSONResponse:
+def refusal(error: Exception) -> Response:
     """An error as a sentence, in the form that Gradio's clients show, too."""
+    if isinstance(error, RefusedError) and error.args[0] == 303:
+        return RedirectResponse(error.args[1], 303)
     if isinstance(error, RefusedError):
         status, text = error.args
     elif isinstance(error, TimeoutError):

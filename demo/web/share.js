@@ -50,7 +50,7 @@ export function drawShare(section, forgetPhotos) {
     const words = isLeftOut ? " The words are too long for a link and are left out." : "";
     const shown = state.shown ? " What you have shown stays in this browser." : "";
     $(".note").textContent = note + words + shown;
-    if (python) $("#python code").textContent = python[Number(state.amf) + 2 * Number(state.cs)];
+    if (python) $("#python code").textContent = python;
     $("#python").classList.toggle("stale", !python);
     $("#program code").textContent = PROGRAM(page());
   }

@@ -115,6 +115,7 @@ def test_link(visitor: Visit) -> None:
     turn_to(page, "Share")
     link = parse_qs(page.locator("#link").input_value().split("?")[1])
     assert {name: values[0] for name, values in link.items()} == LINK | {"backbone": "built-in"}
+    expect(page.locator("#python code")).to_contain_text("segmenter.segment(")
     assert page.title() == "GCLIP"
     assert page.locator("img[src=x]").count() == 0
 

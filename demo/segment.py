@@ -34,18 +34,25 @@ HARDLY = 0.01
 CHOSEN = "A chosen case: most change little."
 
 
-def canvas(scene: Scene, pair: Sequence[Segmentation] = ()) -> dict[str, Any]:
-    """The photo with its masks, as `canvas.js` draws them: a pair, or those of the chosen method.
+def canvas(scene: Scene) -> dict[str, Any]:
+    """The photo with the masks of the chosen method, its switches, and notes on each mask."""
+    masks = scene.masks()
+    return drawn(scene, masks, scene.ideas) | {
+        "switches": switches(scene, masks),
+        "notes": [" ".join(notes(scene, mask)) for mask in masks],
+    }
 
-    GCLIP has a mask for each combination of its ideas; bit i of a mask's index is idea i.
+
+def drawn(scene: Scene, masks: Sequence[Segmentation], ideas: Sequence[str] = ()) -> dict[str, Any]:
+    """The photo with masks, as `canvas.js` draws them: one for each state of the ideas, or two.
+
+    Bit i of a mask's index is idea i.
     """
-    masks, ideas = tuple(pair) or scene.masks(), () if pair else scene.ideas
     return {
         "classes": classes(scene),
-        "masks": [
-            side(scene, mask) | {"notes": [] if pair else notes(scene, mask)} for mask in masks
-        ],
-        "switches": [] if pair else switches(scene, masks),
+        "masks": [side(scene, mask) for mask in masks],
+        "switches": [],
+        "notes": [],
         "ideas": [idea.upper() for idea in ideas],
         "idea": max(0, len(ideas) - 1),
         "metric": metric(scene, masks[-1]),

@@ -222,7 +222,7 @@ export function drawCanvas(element, tools) {
     write(".chip.right", isSwipe ? chipOf(after) : "");
     offer(".banner", { ...banner, text: [none, banner.text].filter(Boolean).join(" ") }); // in view
     write(".sentence", sentence);
-    write(".notes", answer.masks[shown()].notes.join(" "));
+    write(".notes", answer.notes[shown()] ?? "");
     if (told !== (none || sentence)) $(".live").textContent = told = none || sentence;
     split.hidden = !isSwipe;
     pad.hidden = isSwipe;

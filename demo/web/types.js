@@ -10,7 +10,7 @@
  * A mask of a canvas: the label of every pixel (255 is none); each word's share of the photo, the
  * background's last; and the scores of every patch, as (words + 1, patches).
  * @typedef {{ title: string, score: ?number, shares: number[], unsure: boolean[], mask: Packed,
- *   reasons: Packed, notes: string[], background: Background }} Mask
+ *   reasons: Packed, background: Background }} Mask
  *
  * The best word of the background at each patch, as an index of `names`.
  * @typedef {{ names: string[], best: ?Packed }} Background
@@ -19,10 +19,11 @@
  * @typedef {{ text?: string, action?: string, settings?: Object<string, any>, opens?: string }} Offer
  *
  * The piece "canvas": the masks for each state of the ideas (bit i of an index is `ideas[i]`), or,
- * without ideas, two methods. `sentences[i][m]` says what idea i changes in mask m.
+ * without ideas, two methods. `sentences[i][m]` says what idea i changes in mask m. `notes` are those
+ * on each mask, if there are any.
  * @typedef {{ classes: Word[], masks: Mask[],
  *   switches: { name: string, isIdle: boolean, why: Offer }[], ideas: string[], idea: number, side?: number,
- *   metric: string, grid: [number, number], sentences: string[][], banner: Offer }} Canvas
+ *   metric: string, grid: [number, number], sentences: string[][], notes: string[], banner: Offer }} Canvas
  *
  * The piece "matrices": for each mask, what every patch attends to on a coarser grid.
  * @typedef {{ grid: [number, number], matrices: Packed[] }} Matrices

@@ -105,11 +105,11 @@ def photo(seed: int) -> bytes:
     return encoded(noise(64, 96, seed), "PNG")
 
 
-def notes(visitor: Visitor, seed: int, **settings: Any) -> list[str]:
+def notes(visitor: Visitor, seed: int, **settings: Any) -> str:
     """What the page says about a photo."""
     values = {"words": "person, wall", "refine": "none", **settings}
     pieces = visitor.pieces(visitor.uploaded(photo(seed)), values, ["canvas"])
-    return pieces["canvas"]["masks"][-1]["notes"]
+    return pieces["canvas"]["notes"][-1]
 
 
 def workers(server: Server) -> list[int]:
@@ -136,14 +136,14 @@ def test_page(scheduler: Scheduler) -> None:
         # When a GPU is refused, the CPU computes, and the page says why, once.
         whys = {"quota": "quota", "queue": "queue", "full": "queue", "broken": "error"}
         for seed, (scheduler.refuses, why) in enumerate(whys.items()):
-            assert notes(visitor, seed) == [REASONS[why]]
+            assert notes(visitor, seed) == REASONS[why]
         assert server.output().count("no GPU (") == len(whys)
         assert scheduler.released == ["token 4"], "a GPU that failed is given back"
         wait_for(lambda: not workers(server))
 
         # Photos are encoded by another process, and a switch borrows nothing.
         scheduler.refuses = ""
-        assert notes(visitor, 4) == notes(visitor, 4, amf=False) == []
+        assert notes(visitor, 4) == notes(visitor, 4, amf=False) == ""
         files = [open_files(server)]
         for seed in range(5, 12):
             visitor.program("suggest", visitor.file(photo(seed)), 5, "default")

@@ -10,7 +10,7 @@ import * as pieces from "./pieces.js";
 import { piece } from "./pieces.js";
 import { LOST, upload } from "./server.js";
 import { drawShare } from "./share.js";
-import { contains, explainTerms, make, toast } from "./shared.js";
+import { contains, explainTerms, makeButton, toast } from "./shared.js";
 import * as shown from "./shown.js";
 import {
   change,
@@ -269,12 +269,8 @@ function drawSegment() {
 // --- presses -------------------------------------------------------------------------------------
 
 for (const tab of TABS) {
-  const button = Object.assign(make("button", "", $(`#${tab}`).dataset.title), {
-    type: "button",
-    id: `open-${tab}`,
-    role: "tab",
-    onclick: () => change({ tab }),
-  });
+  const button = makeButton("", $(`#${tab}`).dataset.title, () => change({ tab }));
+  Object.assign(button, { id: `open-${tab}`, role: "tab" });
   button.setAttribute("aria-controls", tab);
   $("[role=tablist]").append(button);
 }

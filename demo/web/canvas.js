@@ -10,6 +10,7 @@ import { closeButton, explain } from "./reasons.js";
 import { made } from "./server.js";
 import {
   ARROWS,
+  cellOf,
   clamp,
   countAnswer,
   fill,
@@ -52,18 +53,14 @@ export function drawCanvas(element, tools) {
   let attended;
   /** The photo of the answer, and what its patches depend on. */
   let owner = { name: "", patches: "" };
-  /**
-   * How masks are compared ("", "swipe" or "changes"), and for which idea; which of two methods'
-   * masks is shown; the label that is shown alone; the patch under the pointer; and the box that is
-   * drawn, or opened.
-   */
+  /** What a visitor has chosen here, which the state does not have. */
   const chosen = {
-    mode: "",
-    idea: 0,
-    side: 1,
-    label: null,
-    hovered: null,
-    /** @type {?number[]} */
+    mode: "", // how masks are compared: "", "swipe" or "changes"
+    idea: 0, // for which idea
+    side: 1, // which of two methods' masks is shown
+    label: null, // the label that is shown alone
+    hovered: null, // the patch under the pointer
+    /** The box that is drawn, or opened. @type {?number[]} */
     box: null,
   };
   const loadMasks = newestOnly();
@@ -320,7 +317,8 @@ export function drawCanvas(element, tools) {
       $(".patch").hidden = !isShown;
       if (isShown) {
         const [rows, columns] = answer.grid;
-        const place = { rows, columns, row: Math.floor(patch / columns), column: patch % columns };
+        const [row, column] = cellOf(patch, answer.grid);
+        const place = { rows, columns, row, column };
         for (const name of Object.keys(place)) stage.style.setProperty(`--${name}`, place[name]);
       }
       if (matrix) {
@@ -376,10 +374,11 @@ export function drawCanvas(element, tools) {
   }
   $(".undo").onclick = () => setMarks(marked().slice(0, -1));
 
-  /** A place in shares of the photo's sides, and its patch. */
+  /** The centre of a patch in shares of the photo's sides, and the patch at such a place. */
   function centreOf(patch) {
     const [rows, columns] = answer.grid;
-    return [((patch % columns) + 0.5) / columns, (Math.floor(patch / columns) + 0.5) / rows];
+    const [row, column] = cellOf(patch, answer.grid);
+    return [(column + 0.5) / columns, (row + 0.5) / rows];
   }
   /** @param {number[]} place */
   function patchAt([x, y]) {
@@ -478,11 +477,9 @@ export function drawCanvas(element, tools) {
 
   /** The label at the centre of a patch. */
   function labelAt(patch) {
-    const [rows, columns] = answer.grid;
     const [height, width] = answer.masks[0].mask.shape;
-    const y = Math.floor(((Math.floor(patch / columns) + 0.5) * height) / rows);
-    const x = Math.floor((((patch % columns) + 0.5) * width) / columns);
-    return masks[shown()][y * width + x];
+    const [x, y] = centreOf(patch);
+    return masks[shown()][Math.floor(y * height) * width + Math.floor(x * width)];
   }
 
   const nameOf = (label) => answer.classes[label]?.name ?? "background";

@@ -5,6 +5,7 @@ import { urlOf } from "./photos.js";
 import {
   ARROWS,
   behindText,
+  cellOf,
   countAnswer,
   fill,
   GREY,
@@ -15,6 +16,7 @@ import {
   isCalm,
   MOST_WORDS,
   make,
+  makeButton,
   newestOnly,
   draw as paintPixels,
   patchBeside,
@@ -45,9 +47,8 @@ export function drawDiagram(element) {
   let tower = null;
   let detail = null;
   let data = null;
-  /** The patch under the pointer, the pinned one that is drawn, and the one that the maps show. */
+  /** The patch under the pointer, and the one that the maps show. */
   let hovered = null;
-  let drawn = null;
   let focused = 0;
   const pinned = () => pinnedIn(answer.grid);
   const load = newestOnly();
@@ -59,10 +60,7 @@ export function drawDiagram(element) {
    */
   function drawAll(canvas, patches, blocks, block) {
     const next = [canvas, patches, blocks, block];
-    if (next.every((value, i) => value === pieces[i])) {
-      if (drawn !== pinned()) look();
-      return;
-    }
+    if (next.every((value, i) => value === pieces[i])) return look();
     const { ideas } = canvas;
     const mask = canvas.masks[ideas.length ? stateOf(ideas) : 1];
     const amf = ideas.length ? state.amf : blocks.blocks.some(({ fused }) => fused);
@@ -93,8 +91,8 @@ export function drawDiagram(element) {
       focused = next[0].surest;
     }
     [answer, tower, detail] = next;
-    data = { cosines, labels, byBlock, maps, last, matrix, behind };
     const [rows, columns] = answer.grid;
+    data = { n: rows * columns, cosines, labels, byBlock, maps, last, matrix, behind };
     const [height, width] = answer.mask.shape;
     set({
       rows,
@@ -195,14 +193,13 @@ export function drawDiagram(element) {
   }
 
   function layerOf(_, i) {
-    const layer = Object.assign(make("button", "layer"), { type: "button" });
     const bar = make("span", "peak");
     bar.append(make("i"), make("i"));
-    layer.append(make("b", "", i + 1), prepare(make("span", "map")), bar, make("small"));
-    layer.onclick = () => {
+    const layer = makeButton("layer", "", () => {
       change({ block: i + 1 });
       if (innerWidth < 640) $(".open").scrollIntoView({ behavior: isCalm ? "auto" : "smooth" });
-    };
+    });
+    layer.append(make("b", "", i + 1), prepare(make("span", "map")), bar, make("small"));
     return layer;
   }
 
@@ -215,7 +212,7 @@ export function drawDiagram(element) {
   }
 
   function drawCloser() {
-    const n = answer.grid[0] * answer.grid[1];
+    const { n } = data;
     const width = detail.matrix.shape[1];
     paintPixels(matrix.firstChild, width, n, (i) => HEAT[data.matrix[width + i]] | 0xff000000);
     const block = detail.block * n;
@@ -233,7 +230,7 @@ export function drawDiagram(element) {
 
   /** A row of maps of 1 + n rows each: attention received, then what each patch attends to. */
   function rowOf(maps, width, patch, map = 0) {
-    const n = answer.grid[0] * answer.grid[1];
+    const { n } = data;
     const start = (map * (n + 1) + (patch === null ? 0 : patch + 1)) * width;
     return maps.subarray(start, start + width);
   }
@@ -241,10 +238,10 @@ export function drawDiagram(element) {
   /** Show what the hovered or pinned patch attends to; without one, blocks show the received. */
   function look() {
     const [rows, columns] = answer.grid;
-    drawn = pinned();
-    const chosen = hovered ?? drawn;
+    const chosen = hovered ?? pinned();
     focused = chosen ?? focused;
-    set({ x: (focused % columns) / columns, y: Math.floor(focused / columns) / rows });
+    const [row, column] = cellOf(focused, answer.grid);
+    set({ x: column / columns, y: row / rows });
     const width = tower.maps.shape[2];
     const [, attended] = tower.attended;
     const n = tower.last.shape[2];
@@ -266,7 +263,7 @@ export function drawDiagram(element) {
 
   /** The words and the background, with their cosines to the patch in focus. */
   function fits() {
-    const n = answer.grid[0] * answer.grid[1];
+    const { n } = data;
     const [low, high] = answer.range;
     const behind = data.behind && answer.background.names[data.behind[focused]];
     const entries = [...answer.classes, { name: behindText(behind), colour: GREY }];
@@ -337,7 +334,7 @@ export function drawDiagram(element) {
   function under(event) {
     const map = answer && event.target.closest(".map");
     if (!map || map.closest(".layer")) return null; // a press there enlarges the block
-    const n = answer.grid[0] * answer.grid[1];
+    const { n } = data;
     return patchUnder(event, map, map === matrix ? [n, 1] : answer.grid);
   }
 

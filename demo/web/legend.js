@@ -1,7 +1,7 @@
 // The words of a mask with their shares of the photo, as buttons that show one of them alone.
 import * as marks from "./marks.js";
 import { NONE } from "./paint.js";
-import { make, percent } from "./shared.js";
+import { make, makeButton, percent } from "./shared.js";
 import { state } from "./state.js";
 
 export const LEAST_SHARE = 0.0005; // smaller shares round to 0.0 %
@@ -25,7 +25,8 @@ const named = ({ name, as }) => (as ? `${name} (as ${as})` : name);
 
 /** @param {{ name: string, as?: string, colour: string }} word @param {() => void} onclick */
 function entryOf({ name, as, colour }, onclick) {
-  const button = make("button", "pill entry");
+  const button = makeButton("pill entry", "", onclick);
+  button.title = "Show it alone";
   const swatch = make("i", "swatch");
   swatch.style.setProperty("--colour", colour);
   button.append(
@@ -35,7 +36,7 @@ function entryOf({ name, as, colour }, onclick) {
     make("em"),
     make("b"),
   );
-  return Object.assign(button, { type: "button", title: "Show it alone", onclick });
+  return button;
 }
 
 /** Write the shares in the masks that are seen; known words without a pixel are named in one line. */

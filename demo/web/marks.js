@@ -1,7 +1,7 @@
 // Marks: places on the photo of which a visitor says what they are. The state has them as text,
 // "x,y,word" or "left,top,right,bottom,word" with shares of the photo's sides, separated by ";".
 // No word means none of the words; settings.py reads the same.
-import { ARROWS, clamp, make } from "./shared.js";
+import { ARROWS, clamp, make, makeButton } from "./shared.js";
 
 /** @typedef {{ box: number[], word: string }} Mark */
 
@@ -35,8 +35,6 @@ const MOST_WORDS = 5; // on buttons; the others are typed
  * @param {{ word: string, remove: () => void, keep: () => void } | undefined} there */
 export function ask(words, tell, draw, there) {
   const line = make("form", "say");
-  const button = (text, onclick, className = "pill") =>
-    Object.assign(make("button", className, text), { type: "button", onclick });
   const input = Object.assign(make("input"), {
     placeholder: "something else",
     maxLength: 60,
@@ -47,16 +45,19 @@ export function ask(words, tell, draw, there) {
     const word = input.value.replace(/[,;#\s]+/g, " ").trim();
     if (word) tell(word);
   };
-  const known = words.slice(0, MOST_WORDS).map((word) => button(word, () => tell(word)));
+  const known = words
+    .slice(0, MOST_WORDS)
+    .map((word) => makeButton("pill", word, () => tell(word)));
   line.append(
     make("strong", "", "This is"),
     ...known,
     input,
-    button("none of these", () => tell("")),
+    makeButton("pill", "none of these", () => tell("")),
   );
-  if (!there && draw) line.append(button("Draw a box instead", draw, "link"));
-  if (there) line.append(button("Remove this mark", there.remove, "link"));
-  if (there?.word) line.append(button(`Find “${there.word}” on other photos`, there.keep, "link"));
+  if (!there && draw) line.append(makeButton("link", "Draw a box instead", draw));
+  if (there) line.append(makeButton("link", "Remove this mark", there.remove));
+  if (there?.word)
+    line.append(makeButton("link", `Find “${there.word}” on other photos`, there.keep));
   return line;
 }
 
@@ -71,9 +72,8 @@ export function drawMarks(layer, marks, colourOf, change, open) {
     return marks.map((mark, i) => (i === index ? { ...mark, box: shifted } : mark));
   };
   const buttons = marks.map(({ box, word }, index) => {
-    const button = make("button", box.length > 2 ? "mark box" : "mark", word ? "" : "×");
+    const button = makeButton(box.length > 2 ? "mark box" : "mark", word ? "" : "×");
     putAt(button, box);
-    button.type = "button";
     button.title = `${word || "None of these"}: drag, or press to change`;
     button.style.setProperty("--colour", word ? colourOf(word) : "white");
     let from = null; // where a drag began

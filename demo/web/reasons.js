@@ -1,5 +1,5 @@
 // Why a patch has its word: the share of each word, as bars in a box beside the patch.
-import { behindText, GREY, MOST_WORDS, make } from "./shared.js";
+import { behindText, GREY, MOST_WORDS, make, makeButton } from "./shared.js";
 
 /**
  * Show the best words, the background and all others in percent.
@@ -35,15 +35,10 @@ export function explain(box, { classes, shares, patch, label, behind, free, addW
   const seen = classes[label]?.name;
   if (seen && seen !== lines[0].name)
     box.append(make("p", "", `The mask has “${seen}” here: its edges follow the photo’s.`));
-  if (behind && addWord && share > 0.005) {
-    const add = Object.assign(make("button", "pill add", `+ ${behind}`), { type: "button" });
-    add.onclick = () => addWord(behind);
-    box.append(add);
-  }
+  if (behind && addWord && share > 0.005)
+    box.append(makeButton("pill add", `+ ${behind}`, () => addWord(behind)));
   return lines.map((line) => `${line.name} ${percent(line)}`).join(", ");
 }
 
-export function closeButton(onclick) {
-  const close = make("button", "close", "×");
-  return Object.assign(close, { type: "button", ariaLabel: "Release this patch", onclick });
-}
+export const closeButton = (onclick) =>
+  Object.assign(makeButton("close", "×", onclick), { ariaLabel: "Release this patch" });

@@ -10,6 +10,9 @@ export const inside = (element) => ({
 /** @param {string} tag @returns {any} */
 export const make = (tag, className = "", text = "") =>
   Object.assign(document.createElement(tag), { className, textContent: text });
+/** @param {() => void} [onclick] @returns {any} */
+export const makeButton = (className, text, onclick) =>
+  Object.assign(make("button", className, text), { type: "button", onclick });
 /** A value that this tab of the browser keeps for a reload, where it may; sets it if one is given. */
 export function recall(name, value) {
   try {
@@ -133,6 +136,9 @@ export function draw(canvas, width, height, colour) {
 export const heat = (canvas, values, columns) =>
   draw(canvas, columns, values.length / columns, (i) => HEAT[values[i]]);
 
+/** The row and the column of a patch, from 0. @returns {[number, number]} */
+export const cellOf = (patch, [, columns]) => [Math.floor(patch / columns), patch % columns];
+
 /** The patch under a pointer, or the nearest; patches are numbered from 0, row by row. */
 export function patchUnder({ clientX, clientY }, box, [rows, columns]) {
   const { left, top, width, height } = box.getBoundingClientRect();
@@ -147,11 +153,14 @@ export const ARROWS = {
   ArrowUp: [-1, 0],
   ArrowDown: [1, 0],
 };
-export function patchBeside(patch, key, [rows, columns]) {
+export function patchBeside(patch, key, grid) {
+  const [rows, columns] = grid;
+  const [row, column] = cellOf(patch, grid);
   const [down, right] = ARROWS[key];
-  const row = clamp(Math.floor(patch / columns) + down, 0, rows - 1);
-  return row * columns + clamp((patch % columns) + right, 0, columns - 1);
+  return clamp(row + down, 0, rows - 1) * columns + clamp(column + right, 0, columns - 1);
 }
 export const middle = ([rows, columns]) => Math.floor(rows / 2) * columns + Math.floor(columns / 2);
-export const placeOf = (patch, [, columns]) =>
-  `row ${Math.floor(patch / columns) + 1}, column ${(patch % columns) + 1}`;
+export function placeOf(patch, grid) {
+  const [row, column] = cellOf(patch, grid);
+  return `row ${row + 1}, column ${column + 1}`;
+}

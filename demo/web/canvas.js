@@ -193,41 +193,54 @@ export function drawCanvas(element, tools) {
     return [shown() & ~bit, shown() | bit];
   }
 
-  let told = "";
   /** Redraw after a change of the state, or of what is chosen here. */
   function refresh() {
-    const { ideas, banner, sentences, classes } = answer;
     const isSwipe = chosen.mode === "swipe";
     const [before, after] = pair();
-    const isNone = !classes.some((_, label) => isFound(label));
-    const none = isNone ? "None of these words was found in this photo." : "";
-    const sentence = isNone ? "" : sentences[chosen.idea][shown()];
+    element.dataset.mode = chosen.mode;
+    split.hidden = !isSwipe;
+    pad.hidden = isSwipe;
+    drawBar();
+    drawTexts(isSwipe ? before : shown(), isSwipe ? after : null);
+    const seen = (chosen.mode ? [before, after] : [shown()]).map((i) => answer.masks[i]);
+    refreshLegend($(".legend"), answer.classes, seen, chosen.label);
+    drawMask();
+    drawMarks();
+    look();
+  }
+
+  function drawBar() {
     plain.setAttribute("aria-pressed", false);
     drawSwitches($(".ideas"), answer.switches, follow);
     sides.forEach((button, side) => {
-      Object.assign(button, { hidden: ideas.length > 0, textContent: answer.masks[side]?.title });
+      const { title } = answer.masks[side];
+      Object.assign(button, { hidden: answer.ideas.length > 0, textContent: title });
       button.setAttribute("aria-pressed", !chosen.mode && chosen.side === side);
     });
     for (const button of modes)
       button.setAttribute("aria-pressed", chosen.mode === button.dataset.mode);
-    element.dataset.mode = chosen.mode;
-    const left = chipOf(isSwipe ? before : shown());
-    $(".chip.left").hidden = !left;
+  }
+
+  /** The news that screen readers have heard. */
+  let told = "";
+  /** What is said of a mask and, beside the line of Swipe, of another. */
+  function drawTexts(left, right) {
+    const { banner, classes, notes, sentences } = answer;
+    const score = chipOf(left);
+    $(".chip.left").hidden = !score;
     $(".chip b").hidden = isNamed();
-    $(".chip .score").textContent = left;
-    $(".chip dfn").hidden = isSwipe || !left.includes("IoU"); // the line is in its way
-    write(".chip.right", isSwipe ? chipOf(after) : "");
+    $(".chip .score").textContent = score;
+    $(".chip dfn").hidden = right !== null || !score.includes("IoU"); // the line is in its way
+    write(".chip.right", right === null ? "" : chipOf(right));
+    const isNone = !classes.some((_, label) => isFound(label));
+    const none = isNone ? "None of these words was found in this photo." : "";
+    const sentence = isNone ? "" : sentences[chosen.idea][shown()];
     offer(".banner", { ...banner, text: [none, banner.text].filter(Boolean).join(" ") }); // in view
     write(".sentence", sentence);
-    write(".notes", answer.notes[shown()] ?? "");
-    if (told !== (none || sentence)) $(".live").textContent = told = none || sentence;
-    split.hidden = !isSwipe;
-    pad.hidden = isSwipe;
-    const seen = (chosen.mode ? [before, after] : [shown()]).map((i) => answer.masks[i]);
-    refreshLegend($(".legend"), classes, seen, chosen.label);
-    drawMask();
-    drawMarks();
-    look();
+    write(".notes", notes[shown()] ?? "");
+    const news = none || sentence;
+    if (told !== news) $(".live").textContent = news;
+    told = news;
   }
 
   const isNamed = () => chosen.mode !== "" || !answer.ideas.length;
@@ -265,22 +278,25 @@ export function drawCanvas(element, tools) {
     const thick = Math.max(1, Math.round(seen.width / (stage.clientWidth || seen.width)));
     put($(".mask"), seen.width, paint(seen, thick, alpha));
     const { cells, columns } = gridOf(seen);
+    placeLabels($(".labels"), answer.classes, cells, columns, obstacles());
+  }
+
+  /** The boxes that no name may cover: chips, the line of Swipe, and the marks. */
+  function obstacles() {
+    const [width, height] = [stage.clientWidth, stage.clientHeight];
     const chips = $$(".chip").map(({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) => [
       offsetLeft - 4,
       offsetTop - 4,
       offsetLeft + offsetWidth + 4,
       offsetTop + offsetHeight + 4,
     ]);
-    const line = (split.value / 100) * stage.clientWidth;
-    const seam = chosen.mode === "swipe" ? [[line - 4, 0, line + 4, stage.clientHeight]] : [];
-    const [wide, high] = [stage.clientWidth, stage.clientHeight];
-    const dots = marked().map(({ box: [x, y] }) => [
-      x * wide - 13,
-      y * high - 13,
-      x * wide + 13,
-      y * high + 13,
-    ]);
-    placeLabels($(".labels"), answer.classes, cells, columns, [...chips, ...seam, ...dots]);
+    const x = (split.value / 100) * width;
+    const line = chosen.mode === "swipe" ? [[x - 4, 0, x + 4, height]] : [];
+    const dots = marked().map(({ box: [x, y] }) => {
+      const [left, top] = [x * width - 13, y * height - 13];
+      return [left, top, left + 26, top + 26];
+    });
+    return [...chips, ...line, ...dots];
   }
 
   // --- a patch -----------------------------------------------------------------------------------

@@ -53,10 +53,10 @@ function follow(isChosen) {
 /** Draw what is here, and ask for the rest. */
 function proceed() {
   draw();
-  if (!sending) pieces.ask(TOLD);
+  if (!sending) pieces.ask(REACTIONS);
 }
 
-const TOLD = {
+const REACTIONS = {
   draw,
   end: proceed,
   gone: sendAgain,
@@ -90,10 +90,10 @@ function changeWords(words) {
   else change({ words });
 }
 
-/** Add a word to those of the box. */
+/** Add a word to those that are typed. */
 function addWord(word) {
-  const typed = box.value.replace(/[\s,]+$/, "");
-  changeWords([typed, word].filter(Boolean).join(", "));
+  const others = typed.value.replace(/[\s,]+$/, "");
+  changeWords([others, word].filter(Boolean).join(", "));
 }
 
 /** Keep a word that marks show, for other photos. */
@@ -157,7 +157,7 @@ async function forgetPhotos() {
 // --- drawing -------------------------------------------------------------------------------------
 
 explainTerms(document);
-const box = $("#typed");
+const typed = $("#typed");
 const parts = {
   canvas: drawCanvas($("#canvas"), { addWord, keepShown }),
   diagram: drawDiagram($("#diagram")),
@@ -212,10 +212,10 @@ const DRAWN = {
 function drawInputs() {
   const words = piece("words");
   if (words) working = state.backbone;
-  const isTyping = document.activeElement === box && box.dataset.shown !== box.value;
+  const isTyping = document.activeElement === typed && typed.dataset.shown !== typed.value;
   if (!isTyping) {
-    if (state.words || words) box.value = state.words || words.text;
-    box.dataset.shown = box.value;
+    if (state.words || words) typed.value = state.words || words.text;
+    typed.dataset.shown = typed.value;
   }
   const isOwn = !state.words || words?.isOwn;
   const isComing = !words && state.photo !== "" && !pieces.isRefused();
@@ -248,7 +248,7 @@ function drawSegment() {
   show($("#canvas"), ["canvas"], (value) => parts.canvas.draw(value, piece("matrices")));
   show($("#chips"), ["chips"], ({ items, ...others }) => {
     const marked = marks.read(state.marks).map(({ word }) => word);
-    const more = shown.names(state.backbone).filter((word) => !contains(box.value, word));
+    const more = shown.names(state.backbone).filter((word) => !contains(typed.value, word));
     parts.chips({
       items: [...items, ...more.map((word) => ({ caption: `+ ${word}`, word }))].filter(
         ({ word }) => !marked.includes(word),
@@ -292,18 +292,18 @@ $("#photo input").onchange = ({ target }) => {
 $("#background input").onchange = ({ target }) => change({ background: target.checked });
 
 const submitWords = () => {
-  if (box.value === box.dataset.shown) return;
-  if (!/[^\s,;]/.test(box.value)) box.value = ""; // only separators: the photo's own words
-  box.dataset.shown = box.value;
-  changeWords(box.value.trim());
+  if (typed.value === typed.dataset.shown) return;
+  if (!/[^\s,;]/.test(typed.value)) typed.value = ""; // only separators: the photo's own words
+  typed.dataset.shown = typed.value;
+  changeWords(typed.value.trim());
 };
 $("#words").onsubmit = (event) => {
   event.preventDefault();
   submitWords();
 };
-box.maxLength = FACTS.schema.words.maxLength;
-box.onblur = submitWords;
-box.onkeydown = (event) => {
+typed.maxLength = FACTS.schema.words.maxLength;
+typed.onblur = submitWords;
+typed.onkeydown = (event) => {
   if (event.key !== "Enter" || event.shiftKey) return;
   event.preventDefault();
   submitWords();

@@ -146,7 +146,7 @@ export function drawCanvas(element, tools) {
   }
 
   /** A press on a switch that changes nothing, or next to nothing, says why in a note beside it. */
-  function follow(idea, isIdle) {
+  function explainSwitch(idea, isIdle) {
     const { why } = answer.switches.find(({ name }) => name === idea);
     const note = $(".idle");
     offer(".idle", note.hidden || !isIdle ? why : {});
@@ -211,7 +211,7 @@ export function drawCanvas(element, tools) {
 
   function drawBar() {
     plain.setAttribute("aria-pressed", false);
-    drawSwitches($(".ideas"), answer.switches, follow);
+    drawSwitches($(".ideas"), answer.switches, explainSwitch);
     sides.forEach((button, side) => {
       const { title } = answer.masks[side];
       Object.assign(button, { hidden: answer.ideas.length > 0, textContent: title });

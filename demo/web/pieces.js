@@ -49,11 +49,12 @@ export const isMissing = () => missing(state).length > 0;
 export const forget = () => pieces.clear();
 
 /**
- * Ask for the pieces that are missing, unless they are on their way. What comes is told: `draw` of
- * pieces, `end` of the last one or of a lost connection; `gone`, `offer` and `error` of an answer
- * without pieces.
+ * Ask for the pieces that are missing, unless they are on their way. What is called then: `on.draw`
+ * with pieces, `on.end` after the last one or a lost connection; `on.gone`, `on.offer` or `on.error`
+ * where there are no pieces.
+ * @param {Record<string, (value?: any) => void>} on
  */
-export async function ask(told) {
+export async function ask(on) {
   const of = state;
   const names = missing(of);
   const id = JSON.stringify(names.map((name) => keyOf(name, of)));
@@ -65,29 +66,29 @@ export async function ask(told) {
     for await (const { gone, offer, error, ...values } of answer(photo, of, names)) {
       if (gone === undefined && !offer && !error) {
         keep(values, of);
-        told.draw();
+        on.draw();
         continue;
       }
       if (job !== mine) return; // a newer request has taken its place
       job = null;
       if (error) refused = state;
-      if (gone !== undefined) told.gone(gone);
-      else if (offer) told.offer(offer);
-      else told.error(error);
+      if (gone !== undefined) on.gone(gone);
+      else if (offer) on.offer(offer);
+      else on.error(error);
       return;
     }
     if (job !== mine) return;
     if (missing(of).length) throw new Error("incomplete"); // the connection is lost
     job = null;
     failures = 0;
-    told.end();
+    on.end();
   } catch {
     if (job !== mine) return;
     job = null;
     disconnect();
     failures += 1;
     if (failures > 2) toast("The server does not respond. Trying again …");
-    setTimeout(told.end, Math.min(500 * failures, 5000));
+    setTimeout(on.end, Math.min(500 * failures, 5000));
   }
 }
 

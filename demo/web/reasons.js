@@ -22,14 +22,14 @@ export function explain(box, { classes, shares, patch, label, behind, free, addW
     const rest = others.reduce((sum, other) => sum + other.share, 0);
     lines.push({ name: `${others.length} more`, share: rest, isOwn: true });
   }
-  const percent = (line) => `${Math.round(100 * line.share)} %`;
+  const partOf = (line) => `${Math.round(100 * line.share)} %`;
   const rows = lines.flatMap((line) => {
     const bar = make("i");
     Object.assign(bar.style, {
       background: line.colour ?? GREY,
       width: `${100 * line.share}%`,
     });
-    return [make(line.isOwn ? "em" : "bdi", "", line.name), bar, make("b", "", percent(line))];
+    return [make(line.isOwn ? "em" : "bdi", "", line.name), bar, make("b", "", partOf(line))];
   });
   box.replaceChildren(make("strong", "", "Scores of this patch"), closeButton(free), ...rows);
   const seen = classes[label]?.name;
@@ -37,7 +37,7 @@ export function explain(box, { classes, shares, patch, label, behind, free, addW
     box.append(make("p", "", `The mask has “${seen}” here: its edges follow the photo’s.`));
   if (behind && addWord && share > 0.005)
     box.append(makeButton("pill add", `+ ${behind}`, () => addWord(behind)));
-  return lines.map((line) => `${line.name} ${percent(line)}`).join(", ");
+  return lines.map((line) => `${line.name} ${partOf(line)}`).join(", ");
 }
 
 export const closeButton = (onclick) =>

@@ -19,7 +19,7 @@ export function drawShare(section, forgetPhotos) {
 
   const page = () => location.href.split("?")[0];
   /** A link shows the tab that a person shares: the mask, unless another tab of the photo. */
-  function urlOf() {
+  function linkOf() {
     const shared = {
       ...state,
       tab: ["learn", "share"].includes(state.tab) ? "segment" : state.tab,
@@ -28,8 +28,8 @@ export function drawShare(section, forgetPhotos) {
     return `${page()}?${queryOf(shared, { isShared: true, withPhoto: include.checked })}`;
   }
 
-  const offer = () => {
-    link.value = urlOf();
+  const drawLink = () => {
+    link.value = linkOf();
     const isWithout = isUpload(state.photo) && !include.checked;
     copy.textContent = isWithout ? "Copy the link, without the photo" : "Copy the link";
   };
@@ -42,7 +42,7 @@ export function drawShare(section, forgetPhotos) {
     $("#include").hidden = !isOwn;
     if (photo !== state.photo) include.checked = false;
     photo = state.photo;
-    offer();
+    drawLink();
     const note = isOwn
       ? "The link opens these words and settings; it shows your photo only if you include it, and while this server has it. Share this link, not the address of the page, which includes your photo."
       : "The link opens this photo with these settings.";
@@ -55,7 +55,7 @@ export function drawShare(section, forgetPhotos) {
     $("#program code").textContent = PROGRAM(page());
   }
 
-  include.onchange = offer;
+  include.onchange = drawLink;
   /** Over plain HTTP a page has no clipboard, but it can copy a selection. */
   copy.onclick = async () => {
     try {

@@ -3,12 +3,12 @@ import { inside } from "./shared.js";
 import { change, state } from "./state.js";
 
 /**
- * Show the switches of ideas; a press calls `follow` before it changes the state. An idle one is off.
+ * Show the switches of ideas; a press calls `pressed` before it changes the state. An idle one is off.
  * @param {HTMLElement} box
  * @param {{ name: string, isIdle: boolean }[]} switches
- * @param {(name: string, isIdle: boolean) => void} follow
+ * @param {(name: string, isIdle: boolean) => void} pressed
  */
-export function drawSwitches(box, switches, follow = () => {}) {
+export function drawSwitches(box, switches, pressed = () => {}) {
   box.hidden = !switches.length;
   for (const { name, isIdle } of switches) {
     const setting = name.toLowerCase();
@@ -16,7 +16,7 @@ export function drawSwitches(box, switches, follow = () => {}) {
     button.setAttribute("aria-disabled", isIdle);
     button.setAttribute("aria-checked", !isIdle && state[setting]);
     button.onclick = () => {
-      follow(name, isIdle);
+      pressed(name, isIdle);
       if (!isIdle) change({ [setting]: !state[setting] });
     };
   }

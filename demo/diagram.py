@@ -73,7 +73,7 @@ def tower(scene: Scene) -> dict[str, Any]:
     """Every block's attention and norms, and the last one's attention without and with AMF."""
     segmenter, report, s = scene.segmenter, scene.report, scene.settings
     is_gclip = s.method == "gclip"
-    after = cs.ratios(report.norms_after)
+    after = cs.norm_ratios(report.norms_after)
     # Other methods have no AMF, and most could not have it; some have a fusion of their own.
     mean, last = scene.method, scene.method.last
     alone, weight = mean, None

@@ -106,10 +106,10 @@ class Amf(Fusion):
             return bool(global_tokens(clean.received(block), self.global_threshold))
 
         late = takewhile(has_token, range(n_blocks - 2, 0, -1))
-        first = min((block for block in late if block < n_blocks - n_fused), default=None)
-        reason = Reason.MIDDLE if first is None else Reason.GLOBAL_TOKENS
-        if first is None:
-            first = min(n_blocks // 2, n_blocks - n_fused) - 1
+        if starts := [block for block in late if block < n_blocks - n_fused]:
+            first, reason = starts[-1], Reason.GLOBAL_TOKENS
+        else:
+            first, reason = min(n_blocks // 2, n_blocks - n_fused) - 1, Reason.MIDDLE
         return ChosenBlocks(tuple(range(first, first + n_fused)), reason)
 
 

@@ -130,7 +130,6 @@ def _quick_ffn(c_fc: nn.Linear, W2: Tensor, bias: Tensor, x: Tensor) -> Tensor:
     """The FFN with QuickGELU: ``x sigmoid(1.702 x) = silu(1.702 x) / 1.702``.
 
     The matrix products include the factors 1.702 and 1/1.702, which saves two passes over the data.
-    With open_clip's layers instead, a photo takes 4 to 11 % longer to encode (ViT-B/16, one core).
     """
     rows = x.flatten(0, -2)
     hidden = torch.addmm(c_fc.bias, rows, c_fc.weight.T, beta=1.702, alpha=1.702)

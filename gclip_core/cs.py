@@ -54,7 +54,7 @@ def weight_norms(W2: Tensor) -> Tensor:
     return torch.linalg.vector_norm(W2.detach(), dim=1, dtype=torch.float32)
 
 
-def ratios(norms: Tensor) -> tuple[float, ...]:
+def norm_ratios(norms: Tensor) -> tuple[float, ...]:
     """The largest norm over the median, for each block of (L, D).
 
     1 if all norms of a block are zero; infinite if only their median is zero.

@@ -66,7 +66,7 @@ class Encoded:
     @torch.no_grad()
     def received(self, block: int) -> Tensor:
         """``amf.received`` of a block, (N,) float32; computed once."""
-        return self.once(block, lambda: amf.received(self.heads(block)).cpu())
+        return self.once(("received", block), lambda: amf.received(self.heads(block)).cpu())
 
     def once(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """``make()``, which depends on this encoding alone; computed once and kept with it, up

@@ -113,7 +113,7 @@ class Backbone:
     @cached_property
     def ratios(self) -> tuple[float, ...]:
         """The largest norm over the median, for each block."""
-        return cs.ratios(self.norms)
+        return cs.norm_ratios(self.norms)
 
 
 def check_model(model: Module, tokenizer: object) -> None:

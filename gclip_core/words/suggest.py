@@ -179,7 +179,9 @@ def match(backbone: Backbone, features: Tensor, probabilities: Tensor | None) ->
             for name in names:
                 total[name] += probability
         total |= {w: max(total[w], TAUGHT_PROBABILITY) for w in backbone.known.taught}
-    return Matches(torch.einsum("pe,hwe->phw", text, features), torch.tensor([*total.values()]))
+    return Matches(
+        torch.einsum("pe,hwe->phw", text, features), torch.tensor([total[word] for word in words])
+    )
 
 
 def candidate_text(backbone: Backbone) -> Tensor:

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -199,7 +199,6 @@ def prompts(
     a name that is not typed, too.
     """
     classes = parse(words)
-    notes = list(classes.notes)
     embeddings = {word.name.casefold(): word.embedding for word in shown}
     missing = embeddings.keys() - {phrase.casefold() for phrase in classes.phrases}
     if missing:
@@ -208,24 +207,30 @@ def prompts(
         )
     phrases = [phrase for phrase in classes.phrases if phrase.casefold() not in embeddings]
     read, unknown = read_phrases(backbone, phrases)
+    text = iter(embed(backbone, read, templates) if read else ())
+    rows = [embeddings.get(phrase.casefold()) for phrase in classes.phrases]
+    rows = torch.stack([next(text) if row is None else row for row in rows])
+    return Prompts(classes, rows, unknown, (*classes.notes, *_notes(backbone, phrases, read)))
+
+
+def _notes(backbone: Backbone, phrases: Sequence[str], read: Sequence[str]) -> list[str]:
+    """What a user should know of how the backbone reads the phrases."""
+    if backbone.known is None:
+        foreign = [phrase for phrase in phrases if not _has_english_letter(phrase)]
+        return [NOT_ENGLISH.format(_quoted(foreign))] if foreign else []
     shortened = {
         phrase: noun
         for phrase, noun in zip(phrases, read, strict=True)
         if noun.casefold() not in forms(phrase.casefold())
     }
-    if backbone.known and shortened:
-        pairs = [f"“{phrase[:30]}” as “{noun}”" for phrase, noun in shortened.items()]
-        notes.append(f"This model reads {_first_five(pairs)}.")
-        ends_of = (phrase.split()[-2:] for phrase in shortened)
-        if any(all(look_up(backbone.known, word)[0] for word in two) for two in ends_of):
-            notes.append("Commas separate things.")
-    foreign = [phrase for phrase in phrases if not _has_english_letter(phrase)]
-    if foreign and backbone.known is None:
-        notes.append(NOT_ENGLISH.format(_quoted(foreign)))
-    text = iter(embed(backbone, read, templates) if read else ())
-    rows = [embeddings.get(phrase.casefold()) for phrase in classes.phrases]
-    rows = torch.stack([next(text) if row is None else row for row in rows])
-    return Prompts(classes, rows, unknown, tuple(notes))
+    if not shortened:
+        return []
+    pairs = [f"“{phrase[:30]}” as “{noun}”" for phrase, noun in shortened.items()]
+    notes = [f"This model reads {_first_five(pairs)}."]
+    ends_of = (phrase.split()[-2:] for phrase in shortened)
+    if any(all(look_up(backbone.known, word)[0] for word in two) for two in ends_of):
+        notes.append("Commas separate things.")
+    return notes
 
 
 def read_phrases(

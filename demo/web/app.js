@@ -197,6 +197,7 @@ function draw() {
     $(`#open-${tab}`).tabIndex = tab === state.tab ? 0 : -1;
   }
   drawInputs();
+  drawBanners();
   if (!state.photo) parts.canvas.empty(state.absent);
   DRAWN[state.tab]();
 }
@@ -212,6 +213,22 @@ const DRAWN = {
 function drawInputs() {
   const words = piece("words");
   if (words) working = state.backbone;
+  drawWords(words);
+  const image = $("#photo img");
+  image.hidden = !state.photo;
+  if (image.dataset.photo !== state.photo && state.photo && (words || pieces.isRefused())) {
+    image.src = photos.smallOf(photos.urlOf(state.photo));
+    image.dataset.photo = state.photo;
+  }
+  $("#photo .back").hidden = !left || state.step > 0 || !isUpload(left.photo);
+  $("#background input").checked = state.background;
+  parts.form.refresh(state);
+  if (["idle", "failed"].includes(document.body.dataset.phase) && !$("#samples img"))
+    parts.samples({ items: FACTS.examples, columns: 3 });
+}
+
+/** The words in their box, unless a visitor is typing there, and whose they are. */
+function drawWords(words) {
   const isTyping = document.activeElement === typed && typed.dataset.shown !== typed.value;
   if (!isTyping) {
     if (state.words || words) typed.value = state.words || words.text;
@@ -222,23 +239,16 @@ function drawInputs() {
   const chosen = words ? "chosen for this photo" : isComing ? "being chosen …" : "";
   $("#words small").textContent = isOwn ? chosen : "";
   $("#words").classList.toggle("coming", !state.words && isComing);
-  const image = $("#photo img");
-  if (image.dataset.photo !== state.photo && state.photo && (words || pieces.isRefused())) {
-    image.src = photos.smallOf(photos.urlOf(state.photo));
-    image.dataset.photo = state.photo;
-  }
-  image.hidden = !state.photo;
-  $("#photo .back").hidden = !left || state.step > 0 || !isUpload(left.photo);
+  parts.undo({ items: undone ? [{ caption: `↺ ${short(undone)}`, words: undone }] : [] });
+}
+
+/** That a simulation or a lesson is shown. */
+function drawBanners() {
   $("#simulation").hidden =
     state.backbone !== FACTS.damaged || ["learn", "share"].includes(state.tab);
   $("#simulation span").hidden = state.amf;
   $("#lesson").hidden = !state.step;
   $("#lesson b").textContent = state.step || "";
-  parts.undo({ items: undone ? [{ caption: `↺ ${short(undone)}`, words: undone }] : [] });
-  parts.form.refresh(state);
-  $("#background input").checked = state.background;
-  if (["idle", "failed"].includes(document.body.dataset.phase) && !$("#samples img"))
-    parts.samples({ items: FACTS.examples, columns: 3 });
 }
 
 const short = (text) => (text.length <= 40 ? text : `${text.slice(0, 39)}…`);

@@ -57,29 +57,34 @@ function become(next, method = "", isChosen = false) {
 /** A choice of the visitor. */
 export function change(values) {
   const before = state;
-  const { backbone = before.backbone } = values;
-  if (backbone === FACTS.damaged && before.backbone !== backbone) origin = before;
-  // A simulation ends with the photo that it was opened on, or with a newer one of the visitor.
-  if (before.backbone === FACTS.damaged && backbone !== FACTS.damaged && !isUpload(before.photo))
-    if (origin && origin.photo !== before.photo) {
-      const { photo, words, marks } = origin;
-      values = { photo, words, marks, ...values };
-    }
-  const next = { ...before, ...values };
-  const isOther = next.photo !== before.photo;
-  if (isOther && !("words" in values)) next.words = "";
-  if (isOther && !("marks" in values)) next.marks = "";
+  const given = { ...brought(values), ...values };
+  const next = { ...before, ...given };
+  if (next.photo !== before.photo) Object.assign(next, { words: "", marks: "", ...given });
   if (["photo", "words", "backbone", "short_side"].some((name) => next[name] !== before[name]))
-    next.patch = values.patch ?? null;
+    next.patch = given.patch ?? null;
+  next.shown = shown.among(next.backbone, next.words);
+  remember(before, next);
+  const isStep = STEPS.some((name) => next[name] !== before[name]);
+  become(next, isStep ? "pushState" : "replaceState", "photo" in given);
+}
+
+/** A simulation ends with the photo that it was opened on, or with a newer one of the visitor. */
+function brought({ backbone = state.backbone }) {
+  const isEnd = state.backbone === FACTS.damaged && backbone !== FACTS.damaged;
+  if (!isEnd || !origin || origin.photo === state.photo || isUpload(state.photo)) return {};
+  const { photo, words, marks } = origin;
+  return { photo, words, marks };
+}
+
+/** Keep what a visitor can come back to. */
+function remember(before, next) {
+  if (next.backbone === FACTS.damaged && before.backbone !== FACTS.damaged) origin = before;
   if (before.words && before.words !== next.words && !contains(next.words, before.words))
     undone = before.words;
   if (undone === next.words) undone = "";
-  if ((isOther && isUpload(before.photo) && !isUpload(next.photo)) || (next.step && !before.step))
+  if ((isUpload(before.photo) && !isUpload(next.photo)) || (next.step && !before.step))
     left = before;
   if (isUpload(next.photo)) left = null;
-  next.shown = shown.among(next.backbone, next.words);
-  const isStep = STEPS.some((name) => next[name] !== before[name]);
-  become(next, isStep ? "pushState" : "replaceState", "photo" in values);
 }
 
 /** What is not a choice: the server has another name for the photo, or has lost it. */

@@ -11,9 +11,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from demo import limits
 from gclip_core import BACKBONES, GclipError, Mark, Method, Shown, gclip
-from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED
+from gclip_core.amf import N_FUSED
 from gclip_core.backbones.registry import BUILT_IN
 from gclip_core.cs import CHANNEL_THRESHOLD
+from gclip_core.global_tokens import GLOBAL_THRESHOLD
 from gclip_core.methods import ABLATION
 from gclip_core.numbering import block_choice
 from gclip_core.pixels.refine import REFINEMENTS

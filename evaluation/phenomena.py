@@ -20,10 +20,10 @@ from torch import Tensor
 from evaluation.datasets import Sample
 from evaluation.tables import text_table
 from gclip_core import inspection
-from gclip_core.amf import GLOBAL_THRESHOLD
 from gclip_core.attention import head_mean
 from gclip_core.blocks import Heads
 from gclip_core.cs import CHANNEL_THRESHOLD
+from gclip_core.global_tokens import GLOBAL_THRESHOLD
 from gclip_core.methods import METHODS, gclip
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import MethodReport

@@ -1,7 +1,4 @@
-"""Attention Map Fusion (AMF): global tokens, the choice of blocks, and the fusion.
-
-A global token is a patch that nearly every patch attends to.
-"""
+"""Attention Map Fusion (AMF): the choice of blocks, and the fusion."""
 
 import math
 from abc import ABC, abstractmethod
@@ -9,46 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from itertools import takewhile
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from gclip_core import attention
+from gclip_core import attention, global_tokens
 from gclip_core.attention import Attention
 from gclip_core.blocks import Heads
+from gclip_core.encoder import Encoded
 from gclip_core.errors import MethodError, check_between, check_count
+from gclip_core.global_tokens import GLOBAL_THRESHOLD
 from gclip_core.numbering import ChosenBlocks, Reason, given_blocks, read_blocks
 from gclip_core.types import Blocks, Grid
 
-if TYPE_CHECKING:  # it imports this module
-    from gclip_core.encoder import Encoded
-
-GLOBAL_THRESHOLD = 5.0
-"""A patch that receives at least this multiple of uniform attention is a global token."""
 N_FUSED = 2
 """The number of blocks that ``"auto"`` chooses."""
-
-
-def received(heads: Heads) -> Tensor:
-    """How much each patch is attended to, ``m_j = N mean_i A_ij``: (N,) float32.
-
-    ``A`` is the attention from patches to patches, averaged over heads, with renormalised rows;
-    ``heads`` are queries and keys, each (H, 1+N, d). ``m_j`` is 1 for uniform attention, and N if
-    all patches attend only to ``j``.
-    """
-    rows = max(1, attention.ELEMENTS_AT_A_TIME // (heads.k.shape[0] * heads.k.shape[1]))
-    m = torch.zeros(heads.k.shape[1] - 1, device=heads.k.device)
-    for q in heads.q[:, 1:].split(rows, dim=1):
-        A = attention.softmax_rows(q, heads.k).mean(0)[:, 1:]
-        # A row that attends only to the class token stays zero.
-        m += (A / A.sum(1, keepdim=True).clamp_min(torch.finfo(A.dtype).tiny)).sum(0)
-    return m
-
-
-def global_tokens(m: Tensor, threshold: float) -> tuple[int, ...]:
-    """Indices of the patches with ``m_j >= threshold``."""
-    return tuple((m >= threshold).nonzero().flatten().tolist())
 
 
 class Fusion(ABC):
@@ -59,7 +31,7 @@ class Fusion(ABC):
     """Whether they have the last block's kind of attention, or Query-Key."""
 
     @abstractmethod
-    def chosen(self, encoded: "Encoded") -> ChosenBlocks:
+    def chosen(self, encoded: Encoded) -> ChosenBlocks:
         """The blocks, and why."""
 
     def weight(self, n: int) -> float:
@@ -84,7 +56,7 @@ class Amf(Fusion):
         check_count("n_fused", self.n_fused)
         check_between("global_threshold", self.global_threshold, 1, math.inf)
 
-    def chosen(self, encoded: "Encoded") -> ChosenBlocks:
+    def chosen(self, encoded: Encoded) -> ChosenBlocks:
         """The blocks given by hand or by the backbone, or, for ``"auto"``, those from ``L_g`` on.
 
         ``L_g`` is the first block, but not block 0, such that it and all later ones except the last
@@ -103,7 +75,7 @@ class Amf(Fusion):
             )
 
         def has_token(block: int) -> bool:
-            return bool(global_tokens(clean.received(block), self.global_threshold))
+            return bool(global_tokens.tokens(clean.received(block), self.global_threshold))
 
         late = takewhile(has_token, range(n_blocks - 2, 0, -1))
         if starts := [block for block in late if block < n_blocks - n_fused]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from gclip_core import amf, blocks, cs
+from gclip_core import blocks, cs, global_tokens
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.backbones.stem import Stem
 from gclip_core.blocks import Heads
@@ -65,8 +65,12 @@ class Encoded:
 
     @torch.no_grad()
     def received(self, block: int) -> Tensor:
-        """``amf.received`` of a block, (N,) float32; computed once."""
-        return self.once(("received", block), lambda: amf.received(self.heads(block)).cpu())
+        """``global_tokens.received`` of a block, (N,) float32; computed once."""
+
+        def make() -> Tensor:
+            return global_tokens.received(self.heads(block)).cpu()
+
+        return self.once(("received", block), make)
 
     def once(self, key: Hashable, make: Callable[[], Value]) -> Value:
         """``make()``, which depends on this encoding alone; computed once and kept with it, up

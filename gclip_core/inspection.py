@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gclip_core import amf, attention
+from gclip_core import attention
 from gclip_core.encoder import Encoded
 from gclip_core.errors import check_index
+from gclip_core.global_tokens import GLOBAL_THRESHOLD, tokens
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ def values(encoded: Encoded) -> Tensor:
     return encoded.last_heads.part("v")[:, 1:].transpose(0, 1).flatten(1).float().cpu()
 
 
-def global_tokens(encoded: Encoded, threshold: float = amf.GLOBAL_THRESHOLD) -> GlobalTokens:
+def global_tokens(encoded: Encoded, threshold: float = GLOBAL_THRESHOLD) -> GlobalTokens:
     """The global tokens of each block: its patches with ``m_j >= threshold``, from 1."""
     received = [encoded.received(block) for block in range(encoded.backbone.n_blocks)]
-    tokens = tuple(amf.global_tokens(m, threshold) for m in received)
-    return GlobalTokens(tuple(m.max().item() for m in received), tokens)
+    scores = tuple(m.max().item() for m in received)
+    return GlobalTokens(scores, tuple(tokens(m, threshold) for m in received))

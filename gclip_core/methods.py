@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from gclip_core import encoder
-from gclip_core.amf import GLOBAL_THRESHOLD, N_FUSED, Amf
+from gclip_core.amf import N_FUSED, Amf
 from gclip_core.backbones.backbone import Backbone
 from gclip_core.cs import CHANNEL_THRESHOLD, Suppression
 from gclip_core.encoder import Encoded
 from gclip_core.errors import MethodError, check_choice, check_index
+from gclip_core.global_tokens import GLOBAL_THRESHOLD
 from gclip_core.last_block import Attended, LastBlock, projected
 from gclip_core.numbering import OFF, ChosenBlocks
 from gclip_core.tables import Table

@@ -21,10 +21,10 @@ from gclip_core import (
     GclipError,
     Method,
     Segmenter,
-    amf,
     attention,
     damage,
     gclip,
+    global_tokens,
     inspection,
 )
 from gclip_core.blocks import Heads
@@ -100,7 +100,7 @@ def test_global_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "ELEMENTS_AT_A_TIME", 80)
     q, k = torch.ones(1, 7, 2), torch.zeros(1, 7, 2)
     k[:, 0] = 1000
-    assert amf.received(Heads(q, k)).isfinite().all()
+    assert global_tokens.received(Heads(q, k)).isfinite().all()
     backbone = tiny_backbone(32)
     segmenter = segmenter_of(backbone, short_side=24)
     tower = reference.read(backbone.model)

@@ -11,17 +11,18 @@ import { made } from "./server.js";
 import {
   ARROWS,
   cellOf,
-  clamp,
+  centreOf,
   countAnswer,
   fill,
   heat,
   inside,
   middle,
   newestOnly,
+  patchAt,
   patchBeside,
-  patchUnder,
   percent,
   placeOf,
+  placeUnder,
   put,
 } from "./shared.js";
 import { change, FACTS, patchesOf, pinnedIn, state, stateOf } from "./state.js";
@@ -384,30 +385,19 @@ export function drawCanvas(element, tools) {
     const colourOf = (word) => answer.classes.find(({ name }) => name === word)?.colour ?? "white";
     marks.drawMarks($(".marks"), marked(), colourOf, setMarks, ({ box }) => {
       chosen.box = box.length > 2 ? box : null;
-      pin(box.length > 2 ? null : patchAt(box));
+      pin(box.length > 2 ? null : patchAt(box, answer.grid));
     });
     $(".undo").hidden = !marked().length;
   }
   $(".undo").onclick = () => setMarks(marked().slice(0, -1));
 
-  /** The centre of a patch in shares of the photo's sides, and the patch at such a place. */
-  function centreOf(patch) {
-    const [rows, columns] = answer.grid;
-    const [row, column] = cellOf(patch, answer.grid);
-    return [(column + 0.5) / columns, (row + 0.5) / rows];
-  }
-  /** @param {number[]} place */
-  function patchAt([x, y]) {
-    const [rows, columns] = answer.grid;
-    const [row, column] = [Math.floor(y * rows), Math.floor(x * columns)];
-    return Math.min(row, rows - 1) * columns + Math.min(column, columns - 1);
-  }
-
   /** The question what is in the box, or at the pinned patch; an older mark there is replaced. */
   function question() {
-    const place = chosen.box ?? centreOf(pinned());
+    const place = chosen.box ?? centreOf(pinned(), answer.grid);
     const isHere = ({ box }) =>
-      chosen.box ? box.join() === place.join() : box.length === 2 && patchAt(box) === pinned();
+      chosen.box
+        ? box.join() === place.join()
+        : box.length === 2 && patchAt(box, answer.grid) === pinned();
     const others = marked().filter((mark) => !isHere(mark));
     const there = marked().find(isHere);
     return marks.ask(
@@ -451,14 +441,10 @@ export function drawCanvas(element, tools) {
     rectangle.hidden = false;
     marks.putAt(rectangle, chosen.box);
   }
-  const placeOfPointer = ({ clientX, clientY }) => {
-    const { left, top, width, height } = pad.getBoundingClientRect();
-    return [clamp((clientX - left) / width, 0, 1), clamp((clientY - top) / height, 0, 1)];
-  };
   pad.onpointerdown = (event) => {
     if (!answer || !isDrawing()) return;
     pad.setPointerCapture(event.pointerId);
-    drawTo(placeOfPointer(event));
+    drawTo(placeUnder(event, pad));
   };
   function finishBox() {
     setDrawing(false);
@@ -494,7 +480,7 @@ export function drawCanvas(element, tools) {
   /** The label at the centre of a patch. */
   function labelAt(patch) {
     const [height, width] = answer.masks[0].mask.shape;
-    const [x, y] = centreOf(patch);
+    const [x, y] = centreOf(patch, answer.grid);
     return masks[shown()][Math.floor(y * height) * width + Math.floor(x * width)];
   }
 
@@ -503,10 +489,10 @@ export function drawCanvas(element, tools) {
   // The mask stays while the pointer only crosses it.
   let resting = 0;
   pad.onpointermove = (event) => {
-    if (corner) return drawTo(placeOfPointer(event));
+    if (corner) return drawTo(placeUnder(event, pad));
     if (isDrawing() || chosen.box) return;
     if (!answer || pinned() !== null || event.pointerType !== "mouse") return;
-    const patch = patchUnder(event, pad, answer.grid);
+    const patch = patchAt(placeUnder(event, pad), answer.grid);
     clearTimeout(resting);
     if (chosen.hovered !== null) hover(patch);
     else resting = setTimeout(() => answer && hover(patch), 200);
@@ -521,7 +507,7 @@ export function drawCanvas(element, tools) {
       return;
     }
     clearTimeout(resting);
-    const patch = patchUnder(event, pad, answer.grid);
+    const patch = patchAt(placeUnder(event, pad), answer.grid);
     if (patch === pinned()) free();
     else pin(patch);
   };
@@ -530,12 +516,13 @@ export function drawCanvas(element, tools) {
     if (!answer || (!(key in ARROWS) && !["Enter", " "].includes(key))) return;
     event.preventDefault();
     const from = patchNow() ?? middle(answer.grid);
-    if (!(key in ARROWS) && isDrawing()) return corner ? finishBox() : drawTo(centreOf(from));
+    if (!(key in ARROWS) && isDrawing())
+      return corner ? finishBox() : drawTo(centreOf(from, answer.grid));
     if (!(key in ARROWS)) return pinned() === null ? pin(from) : free();
     const patch = patchNow() === null ? from : patchBeside(from, key, answer.grid);
     if (pinned() === null) hover(patch);
     else pin(patch);
-    if (corner) drawTo(centreOf(patch));
+    if (corner) drawTo(centreOf(patch, answer.grid));
     announce(nameOf(labelAt(patch)));
   };
   document.addEventListener("keydown", ({ key }) => key === "Escape" && answer && free());

@@ -19,9 +19,10 @@ import {
   makeButton,
   newestOnly,
   draw as paintPixels,
+  patchAt,
   patchBeside,
-  patchUnder,
   placeOf,
+  placeUnder,
 } from "./shared.js";
 import { change, patchesOf, pinnedIn, state, stateOf } from "./state.js";
 import { drawSwitches } from "./switches.js";
@@ -335,7 +336,7 @@ export function drawDiagram(element) {
     const map = answer && event.target.closest(".map");
     if (!map || map.closest(".layer")) return null; // a press there enlarges the block
     const { n } = data;
-    return patchUnder(event, map, map === matrix ? [n, 1] : answer.grid);
+    return patchAt(placeUnder(event, map), map === matrix ? [n, 1] : answer.grid);
   }
 
   function focus(on, pressed = answer && pinned()) {

@@ -139,12 +139,24 @@ export const heat = (canvas, values, columns) =>
 /** The row and the column of a patch, from 0. @returns {[number, number]} */
 export const cellOf = (patch, [, columns]) => [Math.floor(patch / columns), patch % columns];
 
-/** The patch under a pointer, or the nearest; patches are numbered from 0, row by row. */
-export function patchUnder({ clientX, clientY }, box, [rows, columns]) {
-  const { left, top, width, height } = box.getBoundingClientRect();
-  const row = clamp(Math.floor((rows * (clientY - top)) / height), 0, rows - 1);
-  const column = clamp(Math.floor((columns * (clientX - left)) / width), 0, columns - 1);
-  return row * columns + column;
+/** The place under a pointer, or the nearest, in shares of the sides of a part. */
+export function placeUnder({ clientX, clientY }, part) {
+  const { left, top, width, height } = part.getBoundingClientRect();
+  return [clamp((clientX - left) / width, 0, 1), clamp((clientY - top) / height, 0, 1)];
+}
+
+/** The patch at a place; patches are numbered from 0, row by row.
+ * @param {number[]} place @param {number[]} grid */
+export function patchAt([x, y], [rows, columns]) {
+  const [row, column] = [Math.floor(y * rows), Math.floor(x * columns)];
+  return Math.min(row, rows - 1) * columns + Math.min(column, columns - 1);
+}
+
+/** The place of the centre of a patch. */
+export function centreOf(patch, grid) {
+  const [rows, columns] = grid;
+  const [row, column] = cellOf(patch, grid);
+  return [(column + 0.5) / columns, (row + 0.5) / rows];
 }
 
 export const ARROWS = {

@@ -165,7 +165,7 @@ const parts = {
   learn: drawLearn($("#learn"), $("#intro"), (mode) => parts.canvas.compare(mode)),
   share: drawShare($("#share"), forgetPhotos),
   offer: drawOffer($("#offer")),
-  form: drawForm($("#form"), { schema: FACTS.schema }, change),
+  form: drawForm($("#form"), FACTS.schema, change),
   samples: drawStrip($("#samples"), ({ name }) => {
     change({ photo: name, step: 0, tab: state.tab === "learn" ? "segment" : state.tab });
     if (innerWidth <= 700) $("#canvas").scrollIntoView();
@@ -222,7 +222,7 @@ function drawInputs() {
   }
   $("#photo .back").hidden = !left || state.step > 0 || !isUpload(left.photo);
   $("#background input").checked = state.background;
-  parts.form.refresh(state);
+  parts.form(state);
   if (["idle", "failed"].includes(document.body.dataset.phase) && !$("#samples img"))
     parts.samples({ items: FACTS.examples, columns: 3 });
 }

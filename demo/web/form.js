@@ -15,12 +15,12 @@ const MOST_RADIOS = 3; // more choices are a list that opens
 
 /**
  * Draw the controls of `schema` into `form`; each change calls `change({ name: value })`.
- * The returned `refresh` shows other values, but leaves alone what is being typed.
+ * Returns a function that shows other values, but leaves alone what is being typed.
  * @param {HTMLFormElement} form
- * @param {{ schema: Record<string, Property> }} facts
+ * @param {Record<string, Property>} schema
  * @param {(values: Record<string, Value>) => void} change
  */
-export function drawForm(form, { schema }, change) {
+export function drawForm(form, schema, change) {
   /** @type {Map<string, Control>} */
   const controls = new Map();
   /** @type {Map<string, HTMLElement>} */
@@ -36,11 +36,8 @@ export function drawForm(form, { schema }, change) {
     groups.get(group)?.append(fieldOf(`set-${name}`, property, control));
     controls.set(name, control);
   }
-  return {
-    /** @param {Record<string, Value>} settings */
-    refresh(settings) {
-      for (const [name, { set }] of controls) set(settings[name]);
-    },
+  return (/** @type {Record<string, Value>} */ settings) => {
+    for (const [name, { set }] of controls) set(settings[name]);
   };
 }
 

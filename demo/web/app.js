@@ -294,7 +294,7 @@ $("[role=tablist]").onkeydown = ({ key }) => {
 for (const button of $$("[data-open]")) button.onclick = () => change({ tab: button.dataset.open });
 for (const button of $$("[data-return]")) button.onclick = () => comeBack(button.dataset.return);
 $("#photo .back").onclick = () => comeBack();
-$("#simulation button").onclick = () => change({ backbone: FACTS.undamaged, amf: true });
+$("#simulation button").onclick = () => change({ backbone: FACTS.undamaged });
 $("#photo input").onchange = ({ target }) => {
   send(target.files[0]);
   target.value = ""; // so that the same file can be chosen again

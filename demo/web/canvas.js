@@ -150,7 +150,9 @@ export function drawCanvas(element, tools) {
   function explainSwitch(idea, isIdle) {
     const { why } = answer.switches.find(({ name }) => name === idea);
     const note = $(".idle");
-    offer(".idle", note.hidden || !isIdle ? why : {});
+    const isOpen = !note.hidden && note.dataset.idea === idea;
+    offer(".idle", isOpen && isIdle ? {} : why);
+    note.dataset.idea = idea;
     const room = $(".bar").clientWidth - note.offsetWidth;
     note.style.left = `${Math.min($(`[data-idea=${idea}]`).offsetLeft, room)}px`;
     if (isIdle) return;

@@ -68,12 +68,14 @@ export function change(values) {
   become(next, isStep ? "pushState" : "replaceState", "photo" in given);
 }
 
-/** A simulation ends with the photo that it was opened on, or with a newer one of the visitor. */
+/** A simulation ends with the switches before it, and with the photo that it was opened on, or
+ * with a newer one of the visitor. */
 function brought({ backbone = state.backbone }) {
   const isEnd = state.backbone === FACTS.damaged && backbone !== FACTS.damaged;
-  if (!isEnd || !origin || origin.photo === state.photo || isUpload(state.photo)) return {};
-  const { photo, words, marks } = origin;
-  return { photo, words, marks };
+  if (!isEnd) return {};
+  const { photo, words, marks, amf, cs } = origin ?? DEFAULTS;
+  if (!origin || photo === state.photo || isUpload(state.photo)) return { amf, cs };
+  return { photo, words, marks, amf, cs };
 }
 
 /** Keep what a visitor can come back to. */

@@ -439,7 +439,9 @@ def test_blocks(diagram: Page) -> None:
 
 def test_cs(flower: Page) -> None:
     """On the damaged model the outlier is marked, and CS scales it down. A message over the photo
-    says if no word was found. This simulation ends with the photo that it was opened on."""
+    says if no word was found. This simulation ends with the photo and the switches that it
+    was opened on."""
+    switch(flower, "AMF").click()
     switch(flower, "CS").click(force=True)
     after(flower, flower.get_by_role("button", name="See CS on a damaged copy").click)
     expect(flower.locator("#simulation")).to_contain_text("which CS repairs")
@@ -456,3 +458,4 @@ def test_cs(flower: Page) -> None:
     after(flower, flower.get_by_role("button", name="Dog", exact=True).click)
     after(flower, flower.get_by_role("button", name="Back to the undamaged model").click)
     expect(flower.locator("#canvas img")).to_have_attribute("src", re.compile("^photos/flower"))
+    expect(switch(flower, "AMF")).to_have_attribute("aria-checked", "false")

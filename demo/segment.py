@@ -31,7 +31,7 @@ from gclip_core.result import Segmentation, percent
 
 HARDLY = 0.01
 """A smaller share of the pixels, or change of the mIoU, is hardly a change."""
-CHOSEN = "A chosen case: most change little."
+CHOSEN = "Chosen for AMF; most change little."
 
 
 def canvas(scene: Scene) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import {
   change,
   comeBack,
   correct,
+  endSimulation,
   FACTS,
   forget,
   isUpload,
@@ -114,7 +115,7 @@ async function send(file) {
   phase();
   const url = URL.createObjectURL(file);
   parts.canvas.preview(url);
-  Object.assign($("#photo img"), { src: url }).dataset.photo = ""; // or the old one again, below
+  Object.assign($("#photo img"), { src: url }).dataset.photo = ""; // a refusal brings back the old one
   const [name, error] = await upload(file);
   if (sending !== mine) return; // another file has been chosen meanwhile
   sending = null;
@@ -294,7 +295,7 @@ $("[role=tablist]").onkeydown = ({ key }) => {
 for (const button of $$("[data-open]")) button.onclick = () => change({ tab: button.dataset.open });
 for (const button of $$("[data-return]")) button.onclick = () => comeBack(button.dataset.return);
 $("#photo .back").onclick = () => comeBack();
-$("#simulation button").onclick = () => change({ backbone: FACTS.undamaged });
+$("#simulation button").onclick = endSimulation;
 $("#photo input").onchange = ({ target }) => {
   send(target.files[0]);
   target.value = ""; // so that the same file can be chosen again

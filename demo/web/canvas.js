@@ -363,7 +363,7 @@ export function drawCanvas(element, tools) {
     const isNew = place !== asked;
     asked = place;
     if (why.hidden) return;
-    const label = shares && labelAt(patch);
+    const label = shares && state.refine !== "none" ? labelAt(patch) : null;
     const text =
       shares && explain(why, { ...answer, shares, patch, label, behind, free, ...tools });
     if (!shares) why.replaceChildren(closeButton(free));

@@ -4,8 +4,8 @@ import { behindText, GREY, MOST_WORDS, make, makeButton } from "./shared.js";
 /**
  * Show the best words, the background and all others in percent.
  * `shares` are (classes + 1, patches), the background's last; `behind` is the background's best
- * word there, which `addWord` can add to the words; `label` is the mask’s. Returns the percentages as
- * text.
+ * word there, which `addWord` can add to the words; `label` is the mask’s, if its edges are refined.
+ * Returns the percentages as text.
  */
 export function explain(box, { classes, shares, patch, label, behind, free, addWord }) {
   const n = shares.length / (classes.length + 1);
@@ -34,7 +34,7 @@ export function explain(box, { classes, shares, patch, label, behind, free, addW
   box.replaceChildren(make("strong", "", "Scores of this patch"), closeButton(free), ...rows);
   const seen = classes[label]?.name;
   if (seen && seen !== lines[0].name)
-    box.append(make("p", "", `The mask has “${seen}” here: its edges follow the photo’s.`));
+    box.append(make("p", "", `With refined edges, the mask says “${seen}” here.`));
   if (behind && addWord && share > 0.005)
     box.append(makeButton("pill add", `+ ${behind}`, () => addWord(behind)));
   return lines.map((line) => `${line.name} ${partOf(line)}`).join(", ");

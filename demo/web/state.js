@@ -78,6 +78,9 @@ function brought({ backbone = state.backbone }) {
   return { photo, words, marks, amf, cs };
 }
 
+/** Back to the model before the simulation or, if a link opened it, to the server's. */
+export const endSimulation = () => change({ backbone: origin?.backbone ?? FACTS.undamaged });
+
 /** Keep what a visitor can come back to. */
 function remember(before, next) {
   if (next.backbone === FACTS.damaged && before.backbone !== FACTS.damaged) origin = before;

@@ -444,7 +444,7 @@ def test_cs(flower: Page) -> None:
     switch(flower, "AMF").click()
     switch(flower, "CS").click(force=True)
     after(flower, flower.get_by_role("button", name="See CS on a damaged copy").click)
-    expect(flower.locator("#simulation")).to_contain_text("which CS repairs")
+    expect(flower.locator("#simulation")).to_contain_text("CS repairs it")
     expect(flower.locator("#canvas .split")).to_be_visible()
     expect(flower.locator("#canvas .chip")).to_contain_text(["Without CS", "With CS"])
     turn_to(flower, "How it works")

@@ -1,6 +1,6 @@
 """Answers: each piece of what a tab shows, as a pure function of a photo and settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from errno import ENOSPC
 from typing import Any
@@ -71,14 +71,25 @@ PIECES |= {
 """The pieces in the order in which they are computed."""
 
 
-def piece(scene: Scene, name: str) -> Any:
-    """One piece of an answer: its value, or one for each state of the switches that it follows.
+def answered(scene: Scene, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The named pieces, each as soon as it is computed, in the order of PIECES.
 
-    Raises one of REFUSALS if it cannot be computed.
+    A piece that follows switches is a list with a value for each of their states. The state that is
+    shown comes first, the others after all pieces; None stands for a value of another message.
+    Raises one of REFUSALS if a piece cannot be computed.
     """
-    one = PIECES[name]
-    values = [one.make(state) for state in scene.with_words().states(one.switches)]
-    return values if one.switches else values[0]
+    scene = scene.with_words()
+    shown, others = [], []
+    for name, one in PIECES.items():
+        if name in names:
+            states = scene.states(one.switches)
+            bits = sum(getattr(scene.settings, s) << i for i, s in enumerate(one.switches))
+            now = bits % len(states)  # an idle switch has no state of its own
+            for n, state in enumerate(states):
+                (shown if n == now else others).append((name, one, n, len(states), state))
+    for name, one, n, count, state in shown + others:
+        value = one.make(state)
+        yield {name: [value if i == n else None for i in range(count)] if one.switches else value}
 
 
 def sentence(error: Exception | str) -> str:

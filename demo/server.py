@@ -27,7 +27,7 @@ from starlette.datastructures import UploadFile
 from starlette.middleware.gzip import GZipMiddleware
 
 from demo import api, backbones, lessons, pictures, scene, share
-from demo.answer import GONE, PIECES, REFUSALS, piece, sentence
+from demo.answer import GONE, PIECES, REFUSALS, answered, sentence
 from demo.api import visitor
 from demo.door import API, COOKIE, Door
 from demo.drawing import SHOWN_SIDE, jpeg
@@ -203,7 +203,7 @@ def index(web: str) -> str:
 async def answer(
     request: gr.Request, photo: str, settings: dict[str, Any], pieces: list[str]
 ) -> AsyncIterator[dict[str, Any]]:
-    """Yields the named pieces of what the page shows of a photo, each as soon as it is computed.
+    """Yields the named pieces of what the page shows of a photo: ``answered``.
 
     A newer request of the same page ends it: its visitor wants something else now.
     """
@@ -216,13 +216,16 @@ async def answer(
         if needed := backbones.offer(shown.settings.backbone):
             yield {"offer": needed}
             return
-        for name in [name for name in PIECES if isinstance(pieces, list) and name in pieces]:
+        steps = answered(shown, pieces if isinstance(pieces, list) else ())
+        while True:
             async with TURNS.turn(session, address, is_admitted):
                 is_admitted = True
                 if NEWEST.get(session) is not mine:
                     return
-                value = await asyncio.to_thread(piece, shown, name)
-            yield {name: value}
+                part = await asyncio.to_thread(next, steps, None)
+            if part is None:
+                return
+            yield part
     except REFUSALS as error:
         yield told(error, photo)
     finally:

@@ -25,12 +25,22 @@ function keyOf(name, of) {
   return JSON.stringify([name, ...used.map((setting) => of[setting])]);
 }
 
+/** The switches that a piece follows: it has a value for each of their states, or null for one that
+ * is still to come. */
+const switchesOf = (name) => FACTS.switches.filter((one) => !ignores(name, one));
+
 /** A piece of the current state; undefined if it is not here yet. */
 export function piece(name) {
   const value = pieces.get(keyOf(name, state));
-  const switches = FACTS.switches.filter((one) => !ignores(name, one));
-  // A value for each state, but an idle switch has none.
-  return switches.length ? value?.[stateOf(switches) % value.length] : value;
+  const switches = switchesOf(name);
+  // An idle switch has no state of its own.
+  return switches.length ? (value?.[stateOf(switches) % value.length] ?? undefined) : value;
+}
+
+/** Whether a piece is here for every state of the switches. */
+function isWhole(name, of) {
+  const key = keyOf(name, of);
+  return pieces.has(key) && !(switchesOf(name).length && pieces.get(key).includes(null));
 }
 
 const namesOf = (tab) =>
@@ -40,9 +50,7 @@ const namesOf = (tab) =>
   });
 
 const missing = (of) =>
-  namesOf(of.tab).filter(
-    (name) => (of.photo || ignores(name, "photo")) && !pieces.has(keyOf(name, of)),
-  );
+  namesOf(of.tab).filter((name) => (of.photo || ignores(name, "photo")) && !isWhole(name, of));
 
 export const isRefused = () => refused === state;
 export const isMissing = () => missing(state).length > 0;
@@ -57,9 +65,9 @@ export const forget = () => pieces.clear();
 export async function ask(on) {
   const of = state;
   const names = missing(of);
-  const id = JSON.stringify(names.map((name) => keyOf(name, of)));
-  if (!names.length || job?.id === id || isRefused()) return;
-  const mine = { id }; // the server ends the request before it
+  const keys = names.map((name) => keyOf(name, of));
+  if (keys.every((key) => job?.keys.includes(key)) || isRefused()) return;
+  const mine = { keys }; // the server ends the request before it
   job = mine;
   try {
     const photo = of.photo || FACTS.opening; // for the lessons, which have their own
@@ -95,8 +103,13 @@ export async function ask(on) {
 function keep(values, of) {
   for (const name of Object.keys(values)) {
     const key = keyOf(name, of);
+    const old = pieces.get(key);
+    const value = values[name];
     pieces.delete(key);
-    pieces.set(key, values[name]);
+    pieces.set(
+      key,
+      switchesOf(name).length ? value.map((one, n) => one ?? old?.[n] ?? null) : value,
+    );
   }
   while (pieces.size > MOST_PIECES) pieces.delete(pieces.keys().next().value);
 }

@@ -1,4 +1,4 @@
-"""Photos and scenes for tests of the page, all with the built-in model."""
+"""Photos, scenes and pieces for tests of the page, all with the built-in model."""
 
 import gzip
 from base64 import b64decode, b64encode
@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from demo.answer import answered
 from demo.scene import Photo, Scene
 from demo.settings import Settings
 from evaluation.photos import shipped_photos
+from tests.demo.visitor import merge
 
 DOG, FLOWER = shipped_photos()["dog"].path, shipped_photos()["flower"].path
 SMALL = {"short_side": 112, "refine": "none"}
@@ -77,3 +79,11 @@ def numbers(packed: dict[str, Any]) -> np.ndarray:
     """An array as the browser unpacks it."""
     data = gzip.decompress(b64decode(packed["gzip"]))
     return np.frombuffer(data, np.uint8).reshape(packed["shape"])
+
+
+def piece(current: Scene, name: str) -> Any:
+    """A piece, with all of its values if it follows switches."""
+    pieces = dict[str, Any]()
+    for new in answered(current, [name]):
+        merge(pieces, new)
+    return pieces[name]

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from demo import backbones, segment
-from demo.answer import IN_VIEW, PIECES, Piece, piece
+from demo.answer import IN_VIEW, PIECES, Piece
 from demo.scene import SWITCHES, Scene
 from demo.settings import Settings
 from gclip_core import GclipError
 from gclip_core.backbones.load import WEIGHTS_FOLDER
-from tests.demo.photos import OTHER, SMALL, USUAL, numbers, scene, small_dog
+from tests.demo.photos import OTHER, SMALL, USUAL, numbers, piece, scene, small_dog
 from tests.demo.visitor import FailedError, Visitor, names_of
 
 SECRET = "zanzibar"
@@ -97,6 +97,17 @@ def test_mask_comes_first(visitor: Visitor) -> None:
     pieces = [[*one] for (one,) in visitor.call("answer", "flower", SMALL, asked[::-1])]
     assert pieces[:2] == [["words"], ["canvas"]]
     assert {name for (name,) in pieces} == {*asked}
+
+
+def test_shown_state_comes_first(visitor: Visitor) -> None:
+    """On the damaged copy, each piece first has the state that is shown; then come the others."""
+    settings = SMALL | {"backbone": "built-in-damaged", "amf": True, "cs": False}
+    parts = [one for (one,) in visitor.call("answer", "flower", settings, names_of("how"))]
+    names = [name for part in parts for name in part]
+    assert sorted(names[: len({*names})]) == sorted({*names}), "every piece, before other states"
+    first = {name: value for part in parts[: len({*names})] for name, value in part.items()}
+    states = {name: [one is not None for one in first[name]] for name in ("tower", "patches")}
+    assert states == {"tower": [True, False], "patches": [False, True, False, False]}
 
 
 def test_same_answer_whatever_else_is_asked(url: str, tmp_path: Path) -> None:

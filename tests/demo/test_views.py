@@ -15,12 +15,12 @@ from PIL import Image
 
 import gclip_core
 from demo import backbones, compare, diagram, drawing, lessons, segment, share
-from demo.answer import IN_VIEW, piece
+from demo.answer import IN_VIEW
 from demo.backbones import get
 from demo.scene import Scene
 from gclip_core import BACKBONES, METHODS, GclipError, load_backbone
 from gclip_core.cache import BoundedCache
-from tests.demo.photos import DOG, OTHER, SMALL, USUAL, numbers, scene, small_dog
+from tests.demo.photos import DOG, OTHER, SMALL, USUAL, numbers, piece, scene, small_dog
 
 # --- Segment -------------------------------------------------------------------------------------
 

@@ -114,6 +114,16 @@ def serving(
             process.wait()
 
 
+def merge(pieces: dict[str, Any], new: dict[str, Any]) -> None:
+    """Adds what a message has of pieces; None stands for a value of another message."""
+    for name, value in new.items():
+        if isinstance(value, list) and name in pieces:
+            value = [
+                old if one is None else one for one, old in zip(value, pieces[name], strict=True)
+            ]
+        pieces[name] = value
+
+
 class Visitor:
     """A browser tab, which sends photos and asks for pieces of answers; or a program."""
 
@@ -150,7 +160,7 @@ class Visitor:
         """The pieces of these names; or, under ``gone`` and ``offer``, why there are none."""
         pieces = dict[str, Any]()
         for (piece,) in self.call("answer", photo, settings, names):
-            pieces |= piece or {}
+            merge(pieces, piece or {})
         if "error" in pieces:
             raise failure(pieces["error"])
         return pieces

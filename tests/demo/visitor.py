@@ -95,11 +95,12 @@ class Server:
 def serving(
     *arguments: str, program: Sequence[str] = (APP,), port: int = 0, **environment: str
 ) -> Iterator[Server]:
-    """A running page without downloads, which is stopped whatever happens."""
-    port, offline = port or free_port(), {"HF_HUB_OFFLINE": "1"}
+    """A running page, without downloads unless ``environment`` allows them, which is stopped
+    whatever happens."""
+    port, offline = port or free_port(), {"HF_HUB_OFFLINE": "1", "GCLIP_NO_DOWNLOADS": "1"}
     with tempfile.TemporaryDirectory() as folder, Path(folder, "server.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, *program, "--port", str(port), "--no-downloads", *arguments],
+            [sys.executable, *program, "--port", str(port), *arguments],
             env=os.environ | offline | {"GRADIO_TEMP_DIR": folder} | environment,
             cwd=ROOT,
             stdout=log,

@@ -5,24 +5,21 @@ import { picture, save } from "./downloads.js";
 import { placeLabels } from "./labels.js";
 import { fillLegend, LEAST_SHARE, refreshLegend, shareOf } from "./legend.js";
 import * as marks from "./marks.js";
+import { drawPad } from "./pad.js";
 import { gridOf, NONE, paint } from "./paint.js";
 import { closeButton, explain } from "./reasons.js";
 import { made } from "./server.js";
 import {
-  ARROWS,
   cellOf,
   centreOf,
   countAnswer,
   fill,
   heat,
   inside,
-  middle,
   newestOnly,
   patchAt,
-  patchBeside,
   percent,
   placeOf,
-  placeUnder,
   put,
 } from "./shared.js";
 import { change, FACTS, patchesOf, pinnedIn, state, stateOf } from "./state.js";
@@ -350,14 +347,15 @@ export function drawCanvas(element, tools) {
 
   function drawHint(isKnown) {
     const calm = chosen.mode || (marked().length ? "marks" : "");
-    const drawn = isDrawing() ? "draw" : chosen.box ? "box" : calm;
+    const drawn = pointer.isDrawing() ? "draw" : chosen.box ? "box" : calm;
     for (const hint of $$(".hint span"))
       hint.hidden = hint.dataset.at !== (isKnown ? "look" : drawn);
   }
 
   /** The question what is there and, of a patch, its scores. */
   function drawPanel(patch, shares, behind = "") {
-    const isAsked = !isCompare && (pinned() !== null || (chosen.box !== null && !corner));
+    const isAsked =
+      !isCompare && (pinned() !== null || (chosen.box !== null && !pointer.isDrawing()));
     why.hidden = !shares && !isAsked;
     const place = why.hidden ? "" : `${chosen.box ?? patch}`;
     const isNew = place !== asked;
@@ -417,55 +415,21 @@ export function drawCanvas(element, tools) {
     );
   }
 
-  // A box is drawn after its button is pressed, so that no other drag or scrolling is one.
   const rectangle = $(".rectangle");
-  /** Where a box that is being drawn began, in shares of the photo's sides.
-   * @type {?number[]} */
-  let corner = null;
-  const isDrawing = () => stage.classList.contains("drawing");
-  function setDrawing(on) {
-    corner = null;
-    stage.classList.toggle("drawing", on);
-  }
+  // A box is drawn after its button is pressed, so that no other drag or scrolling is one.
   function startBox() {
     free();
-    setDrawing(true);
-    look();
-    pad.focus();
-  }
-
-  /** @param {number[]} place */
-  function drawTo([x, y]) {
-    corner ??= [x, y];
-    const [left, right] = [corner[0], x].sort((a, b) => a - b);
-    const [top, bottom] = [corner[1], y].sort((a, b) => a - b);
-    chosen.box = [left, top, right, bottom];
-    rectangle.hidden = false;
-    marks.putAt(rectangle, chosen.box);
-  }
-  pad.onpointerdown = (event) => {
-    if (!answer || !isDrawing()) return;
-    pad.setPointerCapture(event.pointerId);
-    drawTo(placeUnder(event, pad));
-  };
-  function finishBox() {
-    setDrawing(false);
+    pointer.aim();
     look();
   }
   $(".cancel").onclick = () => free();
-  /** Whether the next click ends a box, so that it pins no patch. */
-  let wasDrawn = false;
-  pad.onpointerup = () => {
-    wasDrawn = corner !== null;
-    if (wasDrawn) finishBox();
-  };
 
   function announce(text) {
     $(".live").textContent = `Patch in ${placeOf(patchNow(), answer.grid)}: ${text}`;
   }
 
   function hover(patch) {
-    if (patch === chosen.hovered) return;
+    if (!answer || patch === chosen.hovered) return;
     chosen.hovered = patch;
     look();
   }
@@ -474,7 +438,7 @@ export function drawCanvas(element, tools) {
     if (why.contains(document.activeElement)) pad.focus();
     Object.assign(chosen, { hovered: null, box: null });
     offer(".idle", {});
-    setDrawing(false);
+    pointer.stop();
     if (state.patch !== null) pin(null);
     else if (answer) look();
   }
@@ -488,45 +452,27 @@ export function drawCanvas(element, tools) {
 
   const nameOf = (label) => answer.classes[label]?.name ?? "background";
 
-  // The mask stays while the pointer only crosses it.
-  let resting = 0;
-  pad.onpointermove = (event) => {
-    if (corner) return drawTo(placeUnder(event, pad));
-    if (isDrawing() || chosen.box) return;
-    if (!answer || pinned() !== null || event.pointerType !== "mouse") return;
-    const patch = patchAt(placeUnder(event, pad), answer.grid);
-    clearTimeout(resting);
-    if (chosen.hovered !== null) hover(patch);
-    else resting = setTimeout(() => answer && hover(patch), 200);
-  };
-  pad.onpointerleave = () => {
-    clearTimeout(resting);
-    if (answer) hover(null);
-  };
-  pad.onclick = (event) => {
-    if (!answer || wasDrawn) {
-      wasDrawn = false;
-      return;
-    }
-    clearTimeout(resting);
-    const patch = patchAt(placeUnder(event, pad), answer.grid);
-    if (patch === pinned()) free();
-    else pin(patch);
-  };
-  pad.onkeydown = (event) => {
-    const { key } = event;
-    if (!answer || (!(key in ARROWS) && !["Enter", " "].includes(key))) return;
-    event.preventDefault();
-    const from = patchNow() ?? middle(answer.grid);
-    if (!(key in ARROWS) && isDrawing())
-      return corner ? finishBox() : drawTo(centreOf(from, answer.grid));
-    if (!(key in ARROWS)) return pinned() === null ? pin(from) : free();
-    const patch = patchNow() === null ? from : patchBeside(from, key, answer.grid);
-    if (pinned() === null) hover(patch);
-    else pin(patch);
-    if (corner) drawTo(centreOf(patch, answer.grid));
-    announce(nameOf(labelAt(patch)));
-  };
+  const pointer = drawPad(pad, {
+    grid: () => answer?.grid,
+    patch: () => patchNow(),
+    isHeld: () => pinned() !== null || chosen.box !== null,
+    hover,
+    move(patch) {
+      if (pinned() === null) hover(patch);
+      else pin(patch);
+      announce(nameOf(labelAt(patch)));
+    },
+    press(patch) {
+      if (patch === pinned()) free();
+      else pin(patch);
+    },
+    draw(box) {
+      chosen.box = box;
+      rectangle.hidden = false;
+      marks.putAt(rectangle, box);
+    },
+    end: () => look(),
+  });
   document.addEventListener("keydown", ({ key }) => key === "Escape" && answer && free());
 
   // --- downloads ---------------------------------------------------------------------------------

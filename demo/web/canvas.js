@@ -3,7 +3,7 @@
 import { drawBackdrop } from "./backdrop.js";
 import { picture, save } from "./downloads.js";
 import { placeLabels } from "./labels.js";
-import { fillLegend, LEAST_SHARE, refreshLegend, shareOf } from "./legend.js";
+import { fillLegend, isFound, refreshLegend } from "./legend.js";
 import * as marks from "./marks.js";
 import { drawPad } from "./pad.js";
 import { gridOf, NONE, paint } from "./paint.js";
@@ -18,12 +18,12 @@ import {
   inside,
   newestOnly,
   patchAt,
-  percent,
   placeOf,
   put,
 } from "./shared.js";
 import { change, FACTS, patchesOf, pinnedIn, state, stateOf } from "./state.js";
 import { drawSwitches } from "./switches.js";
+import { drawTold } from "./told.js";
 
 /**
  * `tools` are what a patch's panel can do, in the tab Segment: add a word, and keep one.
@@ -61,6 +61,7 @@ export function drawCanvas(element, tools) {
     /** The box that is drawn, or opened. @type {?number[]} */
     box: null,
   };
+  const tell = drawTold(element, offer);
   const loadMasks = newestOnly();
   const loadPatch = newestOnly();
 
@@ -123,10 +124,6 @@ export function drawCanvas(element, tools) {
   const shown = () => (answer.ideas.length ? stateOf(answer.ideas) : chosen.side);
 
   // --- texts, and the bar ------------------------------------------------------------------------
-
-  function write(selector, text) {
-    Object.assign($(selector), { textContent: text, hidden: !text });
-  }
 
   /** A message with a button for what can be done about it.
    * @param {string} selector @param {import("./types.js").Offer} offered */
@@ -201,7 +198,7 @@ export function drawCanvas(element, tools) {
     split.hidden = !isSwipe;
     pad.hidden = isSwipe;
     drawBar();
-    drawTexts(isSwipe ? before : shown(), isSwipe ? after : null);
+    tell(answer, chosen, shown(), [before, after]);
     const seen = (chosen.mode ? [before, after] : [shown()]).map((i) => answer.masks[i]);
     refreshLegend($(".legend"), answer.classes, seen, chosen.label);
     drawMask();
@@ -219,39 +216,6 @@ export function drawCanvas(element, tools) {
     });
     for (const button of modes)
       button.setAttribute("aria-pressed", chosen.mode === button.dataset.mode);
-  }
-
-  /** The news that screen readers have heard. */
-  let told = "";
-  /** What is said of a mask and, beside the line of Swipe, of another. */
-  function drawTexts(left, right) {
-    const { banner, classes, notes, sentences } = answer;
-    const score = chipOf(left);
-    $(".chip.left").hidden = !score;
-    $(".chip b").hidden = isNamed();
-    $(".chip .score").textContent = score;
-    $(".chip dfn").hidden = right !== null || !score.includes("IoU"); // the line is in its way
-    write(".chip.right", right === null ? "" : chipOf(right));
-    const isNone = !classes.some((_, label) => isFound(label));
-    const none = isNone ? "None of these words was found in this photo." : "";
-    const sentence = isNone ? "" : sentences[chosen.idea][shown()];
-    offer(".banner", { ...banner, text: [none, banner.text].filter(Boolean).join(" ") }); // in view
-    write(".sentence", sentence);
-    write(".notes", notes[shown()] ?? "");
-    const news = none || sentence;
-    if (told !== news) $(".live").textContent = news;
-    told = news;
-  }
-
-  const isNamed = () => chosen.mode !== "" || !answer.ideas.length;
-
-  function chipOf(mask) {
-    const { title, score } = answer.masks[mask];
-    const preposition = mask & (1 << chosen.idea) ? "With" : "Without";
-    const name = answer.ideas.length ? `${preposition} ${answer.ideas[chosen.idea]}` : title;
-    const metric = chosen.mode === "swipe" ? "" : ` (${answer.metric})`; // two must fit on a phone
-    const text = score === null ? "" : `${percent(score).replace(" ", "\u00a0")}${metric}`;
-    return isNamed() ? [name, text].filter(Boolean).join(" · ") : text;
   }
 
   // --- the mask ----------------------------------------------------------------------------------
@@ -477,14 +441,14 @@ export function drawCanvas(element, tools) {
 
   // --- downloads ---------------------------------------------------------------------------------
 
-  const isFound = (label) => shareOf(answer.masks[shown()], label) >= LEAST_SHARE;
-
   /** The label that is shown alone, that of the pinned patch, or the first known word with a mask,
    * if possible a sure one, and a thing; or null. */
   function labelToCut() {
-    const { shares, unsure } = answer.masks[shown()];
-    if (chosen.label === NONE && isFound(NONE)) return NONE;
-    const found = [...answer.classes.keys()].filter((l) => answer.classes[l].isKnown && isFound(l));
+    const mask = answer.masks[shown()];
+    const { shares, unsure } = mask;
+    if (chosen.label === NONE && isFound(mask, NONE)) return NONE;
+    const isKnown = (label) => answer.classes[label].isKnown;
+    const found = [...answer.classes.keys()].filter((l) => isKnown(l) && isFound(mask, l));
     for (const label of [chosen.label, pinned() === null ? null : labelAt(pinned())])
       if (found.includes(label)) return label;
     const isClear = (label) => !unsure[label] && shares[label] >= 0.02; // no speck

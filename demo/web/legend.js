@@ -4,10 +4,13 @@ import { NONE } from "./paint.js";
 import { make, makeButton, percent } from "./shared.js";
 import { state } from "./state.js";
 
-export const LEAST_SHARE = 0.0005; // smaller shares round to 0.0 %
+const LEAST_SHARE = 0.0005; // smaller shares round to 0.0 %
 const MOST_ABSENT = 8; // as many words without a pixel are named
 
-export const shareOf = ({ shares }, label) => (label === NONE ? shares.at(-1) : shares[label]);
+const shareOf = ({ shares }, label) => (label === NONE ? shares.at(-1) : shares[label]);
+
+/** Whether a mask has more than a speck of a label. */
+export const isFound = (mask, label) => shareOf(mask, label) >= LEAST_SHARE;
 
 /** Draw an entry for each word and for the background; a press calls `choose(label)`. */
 export function fillLegend(box, classes, choose) {

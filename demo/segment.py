@@ -31,7 +31,7 @@ from gclip_core.result import Segmentation, percent
 
 HARDLY = 0.01
 """A smaller share of the pixels, or change of the mIoU, is hardly a change."""
-CHOSEN = "Chosen for AMF; most change little."
+CHOSEN = "Chosen example: AMF usually changes less."
 
 
 def canvas(scene: Scene) -> dict[str, Any]:

@@ -269,7 +269,9 @@ function drawSegment() {
   });
   show($("#attention"), ["attention_text", "attention"], (text, strip) => {
     $("#attention .text").textContent = text;
-    parts.attention(strip);
+    const used = strip.items.length - (state.amf ? 1 : 2); // of the last block's two matrices
+    const items = strip.items.map((item, i) => ({ ...item, isOurs: i === used }));
+    parts.attention({ ...strip, items });
   });
   show($("#norms"), ["norms"], ({ url, text }) => {
     $("#norms img").src = url;

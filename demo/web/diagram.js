@@ -159,7 +159,7 @@ export function drawDiagram(element) {
     if ($$(".layer").length !== blocks.length) $(".blocks").replaceChildren(...blocks.map(layerOf));
     $$(".layer").forEach((layer, i) => {
       const { tokens, fused, suppressed, peaks } = blocks[i];
-      const [, map, bar, ratio] = layer.children;
+      const [, map, held, bar, ratio] = layer.children;
       layer.setAttribute("aria-pressed", i === detail.block);
       const [before, after] = peaks.map((peak) => `${peak.toFixed(1)} ×`);
       layer.setAttribute(
@@ -167,7 +167,7 @@ export function drawDiagram(element) {
         `Block ${i + 1}${fused ? ", fused by AMF" : ""}: largest norm ${answer.cs ? after : before}`,
       );
       toggle(layer, { fused, suppressed });
-      map.dataset.tokens = tokens.length;
+      held.textContent = tokens.length ? `${tokens.length} ○` : "";
       const peak = peaks[Number(answer.cs)];
       ratio.textContent = suppressed ? `${peak.toFixed()} ×` : "";
       [...bar.children].forEach((part, j) => {
@@ -182,11 +182,6 @@ export function drawDiagram(element) {
     ring(received, blocks[detail.block].tokens);
     const without = hasOutlier ? "an outlier outweighs the rest" : "no outlier here";
     $(".verdict > span").textContent = isScaled && answer.cs ? "channels scaled down" : without;
-    const counts = blocks.map(({ tokens }) => tokens.length);
-    const most = Math.max(...counts);
-    $(".holders").textContent = most
-      ? `most in block ${counts.indexOf(most) + 1} (${most})`
-      : "in no block";
     const numbers = blocks.flatMap(({ fused }, i) => (fused ? [i + 1] : []));
     $(".which").textContent =
       numbers.length > 3 ? `${numbers.length} blocks` : numbers.join(", ") || "no other";
@@ -200,7 +195,8 @@ export function drawDiagram(element) {
       change({ block: i + 1 });
       if (innerWidth < 640) $(".open").scrollIntoView({ behavior: isCalm ? "auto" : "smooth" });
     });
-    layer.append(make("b", "", i + 1), prepare(make("span", "map")), bar, make("small"));
+    const [map, held] = [prepare(make("span", "map")), make("small", "held")];
+    layer.append(make("b", "", i + 1), map, held, bar, make("small"));
     return layer;
   }
 
@@ -326,7 +322,8 @@ export function drawDiagram(element) {
     for (const old of map.querySelectorAll(".ring")) old.remove();
     for (const [x, y] of tokens) {
       const token = make("i", "ring");
-      Object.assign(token.style, { left: `${100 * x}%`, top: `${100 * y}%` });
+      const [left, top] = [x, y].map((at) => `clamp(5px, ${100 * at}%, 100% - 5px)`);
+      Object.assign(token.style, { left, top });
       map.append(token);
     }
   }

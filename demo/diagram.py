@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from demo import limits
-from demo.drawing import attended, packed, pooled
-from demo.scene import Scene, class_logits, coarser
+from demo.drawing import attended, packed
+from demo.patches import class_logits, coarser, pooled
+from demo.scene import Scene
 from demo.segment import norms_url
 from gclip_core import cs, inspection
 from gclip_core.attention import ATTENTIONS

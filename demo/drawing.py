@@ -14,7 +14,9 @@ from PIL import Image
 from PIL.ImageColor import getrgb
 from torch import Tensor
 
-from demo.scene import Photo, Scene
+from demo.patches import pooled
+from demo.photo import Photo
+from demo.scene import Scene
 from gclip_core.pixels import palette
 from gclip_core.result import Segmentation
 
@@ -138,13 +140,6 @@ def attended(matrix: Tensor, scene: Scene, grid: tuple[int, int]) -> NDArray[np.
     received = maps.mean(0, keepdim=True) / maps.mean() / 5
     shares = torch.cat([received, maps / maps.amax(1, keepdim=True)]).clamp(max=1)
     return levels(shares.sqrt(), ATTENTION_LEVELS)
-
-
-def pooled(maps: Tensor, grid: tuple[int, int], to: tuple[int, int]) -> Tensor:
-    """Maps (…, N) averaged on a coarser grid, (…, n)."""
-    if to == grid:
-        return maps
-    return F.adaptive_avg_pool2d(maps.unflatten(-1, grid), to).flatten(-2)
 
 
 def levels(values: Tensor, n: int = 256) -> NDArray[np.uint8]:

@@ -12,7 +12,8 @@ from PIL import Image
 from demo import drawing
 from demo.backbones import DAMAGED
 from demo.drawing import WHITE, classes, item, painted
-from demo.scene import SWITCHES, Photo, Scene
+from demo.photo import Photo
+from demo.scene import SWITCHES, Scene
 from demo.segment import HARDLY
 from demo.settings import Settings
 from evaluation import photos

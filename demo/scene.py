@@ -1,33 +1,21 @@
-"""A photo with settings, and everything that the library computes from them, each once.
-
-All visitors share one cache, bounded by bytes and keyed by digests and settings; simultaneous
-requests for the same value share one computation.
-"""
+"""A photo with settings, and everything that the library computes from them, each once."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Any
 
-import torch
-import torch.nn.functional as F
-from PIL import Image
-from torch import Tensor
-
-from demo import backbones, limits, pictures
+from demo import backbones, limits
+from demo.patches import coarser, probabilities
+from demo.photo import CACHE, OPENING, Photo
 from demo.settings import Settings, marks_of, shown_of
-from demo.store import STORE
 from evaluation import metric, photos
 from gclip_core import BACKBONES, METHODS
-from gclip_core.backbones.backbone import Backbone
-from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
 from gclip_core.marks import Mark, read
 from gclip_core.methods import ABLATION, Method
 from gclip_core.pixels import palette
-from gclip_core.pixels.masks import per_class
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.words import suggest
@@ -43,8 +31,6 @@ from gclip_core.words.vocabulary import (
 
 SWITCHES = "amf", "cs"
 """The parts of GCLIP that a visitor switches."""
-OPENING = "teddy-part"
-"""The photo that the page opens with, unless a link names another; AMF improves its mask."""
 LEAST_SHARE = 0.0005
 """The least share of a photo that is not shown as 0.0 %."""
 NOT_SURE = 0.6
@@ -52,65 +38,6 @@ NOT_SURE = 0.6
 ONE_WORD = 0.95
 """A mask shows one word nearly everywhere if it covers more of the photo."""
 LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03)
-
-
-def weigh(value: Any) -> int:
-    """Bytes of a picture, or of all tensors of an encoding or a mask."""
-    if isinstance(value, Image.Image):
-        return 4 * math.prod(value.size)  # Pillow pads RGB
-    seen, storages, parts = set[int](), dict[int, int](), [value]
-    while parts:
-        part = parts.pop()
-        if id(part) in seen or isinstance(part, Backbone):
-            continue
-        seen.add(id(part))
-        if isinstance(part, Tensor):
-            storage = part.untyped_storage()
-            storages[storage.data_ptr()] = storage.nbytes()
-        elif isinstance(part, tuple | list):
-            parts += part
-        elif isinstance(part, BoundedCache):
-            parts += part.values()
-        elif isinstance(part, dict) or is_dataclass(part):
-            parts += (part if isinstance(part, dict) else vars(part)).values()
-    return sum(storages.values())
-
-
-CACHE: BoundedCache[Any] = BoundedCache(limits.MAX_CACHED, weigh)
-"""Pictures, encodings and masks; a key begins with the photo."""
-
-
-@dataclass(frozen=True)
-class Photo:
-    """An image file; caches identify it by its name, which is that of an example or a digest."""
-
-    name: str
-    path: Path = field(compare=False)
-
-    @classmethod
-    def of_example(cls, name: str) -> "Photo":
-        return cls(name, photos.shipped_photos()[name].path)
-
-    @classmethod
-    def named(cls, name: str) -> "Photo | None":
-        """An example, or a file of a visitor that is still here."""
-        if name in photos.shipped_photos():
-            return cls.of_example(name)
-        path = STORE.path(name)
-        return path and cls(name, path)
-
-    @property
-    def example(self) -> photos.ShippedPhoto | None:
-        return photos.shipped_photos().get(self.name)
-
-    @property
-    def picture(self) -> Image.Image:
-        """The photo in RGB, upright, and scaled down to at most WORKED_PIXELS.
-
-        Raises ImageError if the file is not an image, or has too many pixels, and FileNotFoundError
-        if it was deleted.
-        """
-        return CACHE.get_or_make((self,), lambda: pictures.opened(self.path.read_bytes()))
 
 
 @dataclass(frozen=True)
@@ -415,38 +342,6 @@ def against_truth(example: photos.ShippedPhoto, mask: Segmentation) -> metric.Wo
     """The IoU of each word."""
     labels = mask.labels.numpy()
     return metric.against_truth(example.labels(), example.words, labels, mask.vocabulary)
-
-
-def class_logits(result: Segmentation, grid: tuple[int, int]) -> Tensor:
-    """Logits of patches, (classes, N) float32, each the largest of a class's synonyms.
-
-    With a background, the last row is its own.
-    """
-    logits = result.logits
-    if tuple(logits.shape[1:]) != grid:
-        logits = F.interpolate(logits[None], grid, mode="bilinear")[0]
-    logits = logits.flatten(1)
-    by_class = per_class(logits, result.prompt_classes)
-    return torch.cat([by_class, logits[-1:]]) if result.background else by_class
-
-
-def probabilities(result: Segmentation, grid: tuple[int, int]) -> Tensor:
-    """Why a patch has its word: (classes + 1, N) float32, which sum to 1 for each patch.
-
-    The softmax is taken over one logit per class, that of its best synonym, and the background's.
-    The largest is thus that of the patch's plain label, and losing synonyms do not add to the
-    background. The last row is the background's, 0 without one.
-    """
-    shares = class_logits(result, grid).softmax(0)
-    return shares if result.background else F.pad(shares, (0, 0, 0, 1))
-
-
-def coarser(grid: tuple[int, int], most: int) -> tuple[int, int]:
-    """A grid of the same shape with at most ``most`` patches."""
-    rows, columns = grid
-    scale = min(1.0, math.sqrt(most / (rows * columns)))
-    rows = max(1, int(rows * scale))
-    return rows, max(1, min(int(columns * scale), most // rows))
 
 
 def warm() -> None:

@@ -24,7 +24,9 @@ from demo.drawing import (
     pooled,
     url_of,
 )
-from demo.scene import LEAST_SHARE, OPENING, Scene, coarser, differing, probabilities
+from demo.patches import coarser, probabilities
+from demo.photo import OPENING
+from demo.scene import LEAST_SHARE, Scene, differing
 from demo.space import NOT_LENT, REASONS
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import Segmentation, percent

@@ -26,13 +26,14 @@ from gradio import Server
 from starlette.datastructures import UploadFile
 from starlette.middleware.gzip import GZipMiddleware
 
-from demo import api, backbones, lessons, pictures, scene, share
+from demo import api, backbones, lessons, pictures, share
 from demo.answer import GONE, PIECES, REFUSALS, answered, sentence
 from demo.api import visitor
 from demo.door import API, COOKIE, Door
 from demo.drawing import SHOWN_SIDE, jpeg
 from demo.limits import LOGIN_SECONDS, TURNS, address_of
-from demo.scene import Photo, Scene
+from demo.photo import CACHE, OPENING, Photo
+from demo.scene import SWITCHES, Scene
 from demo.settings import Settings
 from demo.store import STORE
 from evaluation import photos
@@ -40,7 +41,7 @@ from gclip_core import __version__
 from gclip_core.backbones.registry import BUILT_IN
 
 WEB = Path(__file__).parent / "web"
-EXAMPLES = (scene.OPENING, "flower-part", "china", "dog", "raccoon", "panda-part")
+EXAMPLES = (OPENING, "flower-part", "china", "dog", "raccoon", "panda-part")
 """The shipped photos whose masks reach 60 % mIoU, best first."""
 FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
 NOT_KEPT = {"cache-control": "no-store"}
@@ -73,7 +74,7 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
             "version": __version__,
             "backbone": backbones.HOST.backbone,
             "device": backbones.HOST.device,
-            "cached": len(scene.CACHE),
+            "cached": len(CACHE),
             "waiting": len(TURNS.waiting),
         }
 
@@ -114,7 +115,7 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
     def _(name: str) -> None:
         """Forgets a photo: who knows its name has it in the browser, or a link to it."""
         STORE.delete(name)
-        scene.CACHE.drop(lambda key: key[0].name == name)
+        CACHE.drop(lambda key: key[0].name == name)
         jpeg.cache_clear()
 
     key = hmac.new(":".join(login or ()).encode(), b"page", "sha256").hexdigest() if login else ""
@@ -175,10 +176,10 @@ def index(web: str) -> str:
     facts = {
         "schema": Settings.model_json_schema()["properties"],
         "settings": Settings(backbone=host).model_dump(),
-        "opening": scene.OPENING,
+        "opening": OPENING,
         "damaged": backbones.DAMAGED,
         "undamaged": BUILT_IN if host == backbones.DAMAGED else host,
-        "switches": scene.SWITCHES,
+        "switches": SWITCHES,
         "pieces": {name: [one.tabs.split(), one.ignores] for name, one in PIECES.items()},
         "examples": [
             {"name": name, "url": f"photos/{name}?thumb", "caption": shipped[name].title}

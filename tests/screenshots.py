@@ -11,8 +11,8 @@ from typing import Any
 from matplotlib.figure import Figure
 from PIL import Image
 
+from demo.photo import OPENING
 from demo.plots import save, styled
-from demo.scene import OPENING
 from evaluation import metric
 from evaluation.photos import shipped_photos
 from gclip_core import Segmenter, gclip, load_backbone

@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image
 
 from demo.answer import answered
-from demo.scene import Photo, Scene
+from demo.photo import Photo
+from demo.scene import Scene
 from demo.settings import Settings
 from evaluation.photos import shipped_photos
 from tests.demo.visitor import merge

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from demo import backbones, limits, share
-from demo.scene import weigh
+from demo.photo import weigh
 from gclip_core import METHODS, GclipError
 from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
@@ -82,6 +82,7 @@ def test_cache_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     """Of pictures, encodings and masks, each weighed with everything that methods cached in it;
     tensors that share a storage are weighed once."""
     cache = BoundedCache(10 * 2**20, weigh)
+    monkeypatch.setattr("demo.photo.CACHE", cache)
     monkeypatch.setattr("demo.scene.CACHE", cache)
     for number in range(4):
         path = small_dog(tmp_path, f"{number}.png", (400, 300 + number))

@@ -15,11 +15,11 @@ from pydantic import ConfigDict, Field, ValidationError, validate_call
 
 from demo import backbones
 from demo.answer import REFUSALS, sentence
-from demo.limits import TURNS, address_of
 from demo.scene import Scene
 from demo.settings import explain
 from demo.share import mask_png
 from demo.store import STORE
+from demo.turns import TURNS, address_of
 from gclip_core import BACKBONES, GclipError, __version__
 from gclip_core.methods import ABLATION
 from gclip_core.pixels.refine import REFINEMENTS

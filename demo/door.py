@@ -22,8 +22,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo import limits
-from demo.limits import TURNS, address_of
 from demo.store import STORE
+from demo.turns import TURNS, address_of
 
 API = "/gradio_api"
 OPEN = {
@@ -89,7 +89,8 @@ class Door:
             scope = {**scope, "path": root + path}
         request, path = Request(scope), path.rstrip("/") or "/"
         method = {"HEAD": "GET"}.get(scope["method"], scope["method"])
-        self._check(request, method, path)
+        self._check_login(request, path)
+        check_route(method, path)
         if path == f"{API}/info":  # else Gradio keeps the host of its first request
             scope = {**scope, "query_string": b"page="}
         if method == "POST" and path in ("/photos", f"{API}/upload"):
@@ -103,19 +104,14 @@ class Door:
         else:
             await self.app(scope, limited(receive, limits.MAX_BODY), send)
 
-    def _check(self, request: Request, method: str, path: str) -> None:
-        """Raises RefusedError for who has not logged in, and for a route or file that is closed."""
+    def _check_login(self, request: Request, path: str) -> None:
+        """Raises RefusedError for who has not logged in; the page leads to the log-in."""
         known = hmac.compare_digest(request.cookies.get(COOKIE, "").encode(), self.key.encode())
-        if self.key and not known and not FOR_ALL.fullmatch(path):
-            if (request.method, path) == ("GET", "/"):
-                raise RefusedError(303, f"login?{request.url.query}".rstrip("?"))  # keeps the link
-            raise RefusedError(401, "Log in first.")
-        if not re.fullmatch(OPEN.get(method, "(?!)"), path):
-            raise RefusedError(404, "Not found. Check the address.")
-        if path.startswith(f"{API}/file="):
-            file = Path(path.removeprefix(f"{API}/file="))
-            if STORE.path(file.parent.name) != file:
-                raise RefusedError(404, "Not found. Only the files of answers are served.")
+        if not self.key or known or FOR_ALL.fullmatch(path):
+            return
+        if (request.method, path) == ("GET", "/"):
+            raise RefusedError(303, f"login?{request.url.query}".rstrip("?"))  # keeps the link
+        raise RefusedError(401, "Log in first.")
 
     async def _upload(self, request: Request, receive: Receive, send: Send) -> None:
         if shutil.disk_usage(STORE.folder.parent).free < limits.MIN_FREE:
@@ -142,6 +138,16 @@ class Door:
             raise RefusedError(400, f"Send a list of {self.inputs[name]} values as “data”.")
         asked.data = without_files(asked.data)
         return asked.model_dump_json().encode()
+
+
+def check_route(method: str, path: str) -> None:
+    """Raises RefusedError for a route that is closed, and for a file that is not an answer's."""
+    if not re.fullmatch(OPEN.get(method, "(?!)"), path):
+        raise RefusedError(404, "Not found. Check the address.")
+    if path.startswith(f"{API}/file="):
+        file = Path(path.removeprefix(f"{API}/file="))
+        if STORE.path(file.parent.name) != file:
+            raise RefusedError(404, "Not found. Only the files of answers are served.")
 
 
 def without_files(value: Any) -> Any:

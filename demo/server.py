@@ -31,11 +31,12 @@ from demo.answer import GONE, PIECES, REFUSALS, answered, sentence
 from demo.api import visitor
 from demo.door import API, COOKIE, Door
 from demo.drawing import SHOWN_SIDE, jpeg
-from demo.limits import LOGIN_SECONDS, TURNS, address_of
+from demo.limits import LOGIN_SECONDS
 from demo.photo import CACHE, OPENING, Photo
 from demo.scene import SWITCHES, Scene
 from demo.settings import Settings
 from demo.store import STORE
+from demo.turns import TURNS, address_of
 from evaluation import photos
 from gclip_core import __version__
 from gclip_core.backbones.registry import BUILT_IN

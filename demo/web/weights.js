@@ -14,8 +14,12 @@ export function drawOffer(group) {
   };
 
   async function download(backbone) {
-    const { messages, cancel } = await weights(backbone);
     let outcome = "";
+    const { messages, cancel } = await weights(backbone).catch(() => ({}));
+    if (!messages) {
+      text.textContent = "The server does not respond. Try again.";
+      return;
+    }
     stop.onclick = () => {
       cancel();
       outcome = "Cancelled. Nothing has changed.";

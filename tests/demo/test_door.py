@@ -19,8 +19,8 @@ from fastapi import Request
 
 from demo import door, limits, main, store
 from demo.door import Door
-from demo.limits import BusyError, Turns, address_of
 from demo.store import Store
+from demo.turns import BusyError, Turns, address_of
 from tests import free_port
 from tests.demo.visitor import API, DATA, FILE, JOIN, UPLOAD, wait_for
 

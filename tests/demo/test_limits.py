@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from demo.limits import BusyError, Turns, address_of, check_cost
+from demo.limits import check_cost
+from demo.turns import BusyError, Turns, address_of
 from gclip_core import GclipError
 
 

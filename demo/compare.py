@@ -45,10 +45,11 @@ def best(scene: Scene) -> str:
     if not scene.scores(scene.mask(scene.ours)):
         return ""
     scores = {mask.method.title: miou or 0.0 for mask, miou in scene.compared.values()}
+    alone = scene.miou(scene.mask(scene.gclip(amf=False))) or 0.0
     ours = f"{scene.ours.title} {percent(scores.pop(scene.ours.title))}"
     other = max(scores, key=scores.__getitem__)
     highest = f"{other} scores highest: {percent(scores[other])}"
-    return f"mIoU on this photo: {ours}; of the others, {highest}."
+    return f"mIoU on this photo: {ours}, without AMF {percent(alone)}; of the others, {highest}."
 
 
 def legend(scene: Scene) -> list[dict[str, Any]]:

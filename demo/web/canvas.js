@@ -432,8 +432,8 @@ export function drawCanvas(element, tools) {
     },
     draw(box) {
       chosen.box = box;
-      rectangle.hidden = false;
-      marks.putAt(rectangle, box);
+      rectangle.hidden = !box;
+      if (box) marks.putAt(rectangle, box);
     },
     end: () => look(),
   });

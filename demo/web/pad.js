@@ -2,20 +2,24 @@
 //
 //   pointing ─ aim ─► aiming ─ a corner ─► drawing ─ pointer up ─► drawn ─ its click ─► pointing
 //
-// Enter ends a box that keys draw, and `stop` ends everything: both lead to pointing.
+// A tap draws no box and leads back to aiming. Enter ends a box that keys draw, and `stop` ends
+// everything: both lead to pointing.
 import { ARROWS, centreOf, middle, patchAt, patchBeside, placeUnder } from "./shared.js";
 
 const REST = 200; // milliseconds, so that the mask stays while the pointer only crosses it
+
+const TAP = 0.02; // of the photo's sides: a smaller box is a tap, which draws none
 
 /** @typedef {"pointing" | "aiming" | "drawing" | "drawn"} Doing */
 
 /**
  * `on.grid` is undefined without patches; `on.patch` is the chosen one, or null; while `isHeld`,
- * the pointer chooses no other. `draw` is called with each box on the way, and `end` after the last.
+ * the pointer chooses no other. `draw` is called with each box on the way, or with null after a
+ * tap, and `end` after the last.
  * @param {HTMLElement} pad
  * @param {{ grid: () => [number, number] | undefined, patch: () => ?number, isHeld: () => boolean,
  *   hover: (patch: ?number) => void, move: (patch: number) => void,
- *   press: (patch: number) => void, draw: (box: number[]) => void, end: () => void }} on
+ *   press: (patch: number) => void, draw: (box: ?number[]) => void, end: () => void }} on
  */
 export function drawPad(pad, on) {
   /** @type {Doing} */
@@ -62,8 +66,12 @@ export function drawPad(pad, on) {
     if (on.patch() !== null) on.hover(patch);
     else resting = setTimeout(() => on.hover(patch), REST);
   };
-  pad.onpointerup = () => {
-    if (doing === "drawing") finish("drawn");
+  pad.onpointerup = (event) => {
+    if (doing !== "drawing") return;
+    const place = placeUnder(event, pad);
+    if (place.some((at, i) => Math.abs(at - corner[i]) > TAP)) return finish("drawn");
+    on.draw(null);
+    become("aiming");
   };
   pad.onpointerleave = () => {
     clearTimeout(resting);
@@ -72,7 +80,7 @@ export function drawPad(pad, on) {
   pad.onclick = (event) => {
     const grid = on.grid();
     if (doing === "drawn") return become("pointing");
-    if (!grid) return;
+    if (!grid || isDrawing()) return;
     clearTimeout(resting);
     on.press(patchAt(placeUnder(event, pad), grid));
   };

@@ -15,19 +15,19 @@ export function drawOffer(group) {
 
   async function download(backbone) {
     let outcome = "";
-    const { messages, cancel } = await weights(backbone).catch(() => ({}));
-    if (!messages) {
+    const running = await weights(backbone).catch(() => null);
+    if (!running) {
       text.textContent = "The server does not respond. Try again.";
       return;
     }
     stop.onclick = () => {
-      cancel();
+      running.cancel();
       outcome = "Cancelled. Nothing has changed.";
       text.textContent = outcome;
       setRunning(false);
     };
     setRunning(true);
-    for await (const message of messages) {
+    for await (const message of running.messages) {
       outcome = message.error ?? "";
       text.textContent = message.text ?? outcome;
     }

@@ -106,6 +106,9 @@ def test_marks(flower: Page, visitor: Visit) -> None:
     box = pad.bounding_box() or {}
     press(flower, 0.3, 0.3)
     flower.get_by_role("button", name="Draw a box instead").click()
+    press(flower, 0.4, 0.4)  # a tap is no box
+    expect(flower.locator("#canvas .hint .cancel")).to_be_visible()
+    expect(flower.locator("#canvas .rectangle")).to_be_hidden()
     flower.mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.25 * box["height"])
     flower.mouse.down()
     flower.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.75 * box["height"])
@@ -448,7 +451,7 @@ def test_cs(flower: Page) -> None:
     expect(flower.locator("#canvas .split")).to_be_visible()
     expect(flower.locator("#canvas .chip")).to_contain_text(["Without CS", "With CS"])
     turn_to(flower, "How it works")
-    ratio = flower.locator("#diagram .suppressed small").first
+    ratio = flower.locator("#diagram .suppressed .peak + small").first
     scaled = float(ratio.inner_text().removesuffix("×"))
     after(flower, switch(flower, "CS", "diagram").click, "diagram")
     assert float(ratio.inner_text().removesuffix("×")) > 4 * scaled

@@ -62,7 +62,7 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
     files = b"".join(file.read_bytes() for file in sorted(WEB.rglob("*.*")))
     web = f"web/{sha256(files).hexdigest()[:16]}"  # changed scripts get a new path
     app.mount(f"/{web}", Immutable(directory=WEB))
-    page, login_page = index(web), (WEB / "login.html").read_text("utf-8")
+    page = index(web)
 
     @app.api_route("/", methods=["GET", "HEAD"])
     def _() -> HTMLResponse:
@@ -78,6 +78,23 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
             "cached": len(CACHE),
             "waiting": len(TURNS.waiting),
         }
+
+    add_photos(app)
+    key = add_login(app, login)
+    public, own = (api.segment, api.suggest, api.about), (answer, download, fetch)
+    for function in public:
+        app.api(api.endpoint(function), name=function.__name__, concurrency_limit=None)
+    for function in own:
+        name = function.__name__
+        app.api(function, name=name, concurrency_limit=None, api_visibility="undocumented")
+    app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
+    inputs = {f.__name__: len(inspect.signature(f).parameters) - 1 for f in (*public, *own)}
+    app.add_middleware(Door, inputs=inputs, key=key)
+    return app
+
+
+def add_photos(app: Server) -> None:
+    """The routes of photos: a page's, and those of programs."""
 
     @app.post("/photos")
     async def _(request: Request) -> JSONResponse:
@@ -119,36 +136,31 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
         CACHE.drop(lambda key: key[0].name == name)
         jpeg.cache_clear()
 
-    key = hmac.new(":".join(login or ()).encode(), b"page", "sha256").hexdigest() if login else ""
+
+def add_login(app: Server, login: tuple[str, str] | None) -> str:
+    """The routes of the log-in; returns the cookie of who has logged in, "" if none is asked."""
+    secret, form_page = ":".join(login or ()).encode(), (WEB / "login.html").read_text("utf-8")
+    key = hmac.new(secret, b"page", "sha256").hexdigest() if login else ""
 
     @app.get("/login")
     def _() -> Response:
-        return HTMLResponse(login_page) if login else RedirectResponse("./")
+        return HTMLResponse(form_page) if login else RedirectResponse("./")
 
     @app.post("/login")
     async def _(request: Request) -> Response:
         """Takes a form, as Gradio's clients send it, and sets a cookie."""
         form = await request.form()
         given = f"{form.get('username')}:{form.get('password')}"
-        if not hmac.compare_digest(given.encode(), ":".join(login or ()).encode()):
+        if not hmac.compare_digest(given.encode(), secret):
             await asyncio.sleep(LOGIN_SECONDS)
-            return HTMLResponse(login_page.replace(" hidden", ""), 401)
+            return HTMLResponse(form_page.replace(" hidden", ""), 401)
         page = f"./?{request.url.query}".rstrip("?")  # the link that is opened
         is_page = "text/html" in request.headers.get("accept", "")
         response = RedirectResponse(page, 303) if is_page else JSONResponse({"success": True})
         response.set_cookie(COOKIE, key, httponly=True, samesite="lax", max_age=86_400)
         return response
 
-    public, own = (api.segment, api.suggest, api.about), (answer, download, fetch)
-    for function in public:
-        app.api(api.endpoint(function), name=function.__name__, concurrency_limit=None)
-    for function in own:
-        name = function.__name__
-        app.api(function, name=name, concurrency_limit=None, api_visibility="undocumented")
-    app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
-    inputs = {f.__name__: len(inspect.signature(f).parameters) - 1 for f in (*public, *own)}
-    app.add_middleware(Door, inputs=inputs, key=key)
-    return app
+    return key
 
 
 class Immutable(StaticFiles):

@@ -96,6 +96,7 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
         hub.shutdown()
 
 
+@pytest.mark.long
 def test_download(visitor: Visit, hub: Hub, tmp_path: Path) -> None:
     """A model that is not here is offered; a download that fails or is cancelled says so and leaves
     the page as it was, its progress is shown, and at its end the model answers."""

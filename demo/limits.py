@@ -1,7 +1,7 @@
 """What one visitor may ask: every limit, and the cost of a request.
 
-Of bodies and uploads they are enforced by ``door.py``, of pictures by ``pictures.py``, of files by
-``store.py``, of waiting requests by ``turns.py``, and of settings by ``settings.py``.
+``door.py`` checks bodies and uploads, ``pictures.py`` pictures, ``store.py`` files, ``turns.py``
+waiting requests, and ``settings.py`` settings.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""A visitor's photo or an example, by its name, and the cache of what is computed of photos.
+"""A photo by its name, and the cache of everything that is computed from photos.
 
 All visitors share one cache, bounded by bytes; simultaneous requests for the same value share one
 computation.

@@ -1,6 +1,6 @@
-"""Who is served when: visitors who wait get turns, and nobody is served who does not read.
+"""Turns: visitors who wait are served one after the other, while somebody reads the answer.
 
-A visitor is an address (``address_of``), and there a page of Gradio's session.
+A visitor is a page, which Gradio calls a session, at an address (``address_of``).
 """
 
 import asyncio

@@ -269,9 +269,9 @@ function drawSegment() {
   });
   show($("#attention"), ["attention_text", "attention"], (text, strip) => {
     $("#attention .text").textContent = text;
-    const used = strip.items.length - (state.amf ? 1 : 2); // of the last block's two matrices
-    const items = strip.items.map((item, i) => ({ ...item, isOurs: i === used }));
-    parts.attention({ ...strip, items });
+    // At the end are GCLIP's two matrices of the last block: alone, and with AMF.
+    const used = strip.items.length - (state.amf ? 1 : 2);
+    parts.attention({ ...strip, selected: state.method === "gclip" ? used : -1 });
   });
   show($("#norms"), ["norms"], ({ url, text }) => {
     $("#norms img").src = url;

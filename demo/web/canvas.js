@@ -418,7 +418,7 @@ export function drawCanvas(element, tools) {
 
   const pointer = drawPad(pad, {
     grid: () => answer?.grid,
-    patch: () => patchNow(),
+    patch: patchNow,
     isHeld: () => pinned() !== null || chosen.box !== null,
     hover,
     move(patch) {
@@ -435,7 +435,7 @@ export function drawCanvas(element, tools) {
       rectangle.hidden = !box;
       if (box) marks.putAt(rectangle, box);
     },
-    end: () => look(),
+    end: look,
   });
   document.addEventListener("keydown", ({ key }) => key === "Escape" && answer && free());
 

@@ -38,8 +38,9 @@ export function drawStrip(element, press) {
       strip.replaceChildren(...parts.flat().filter(Boolean));
       key = next;
     }
-    strip.querySelectorAll("button").forEach((child, i) => {
-      if (selected !== undefined) child.setAttribute("aria-pressed", i === selected);
+    strip.querySelectorAll("button, figure").forEach((child, i) => {
+      const attribute = child.matches("button") ? "aria-pressed" : "aria-current";
+      if (selected !== undefined) child.setAttribute(attribute, i === selected);
     });
   };
 }

@@ -14,7 +14,7 @@ from demo.backbones import DAMAGED
 from demo.drawing import WHITE, classes, item, painted
 from demo.photo import Photo
 from demo.scene import SWITCHES, Scene
-from demo.segment import HARDLY
+from demo.segment import HARDLY, metric
 from demo.settings import Settings
 from evaluation import photos
 from gclip_core import assets
@@ -57,7 +57,7 @@ def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
     scene = scene_of(settings)
     mask = scene.mask()
     image = painted(scene, mask, 420)
-    caption = f"{caption} · mIoU {percent(scene.miou(mask))}"
+    caption = f"{caption} · {metric(scene, mask)} {percent(scene.miou(mask))}"
     return item(image, caption, "The photo with its mask", "jpeg")
 
 
@@ -88,15 +88,16 @@ def step(name: str) -> dict[str, Any]:
     """A step: the masks before a guess and after it, and the right guess, by its number."""
     lesson = LESSONS[name]
     items = [picture(lesson.before, "Before"), picture(lesson.after, "After")]
-    first, last = (one.miou(one.mask()) for one in map(scene_of, (lesson.before, lesson.after)))
+    old, new = scene_of(lesson.before), scene_of(lesson.after)
+    first, last = (scene.miou(scene.mask()) for scene in (old, new))
     gain = last - first
     return {
         "before": [items[0], other(lesson)],
         "after": [*items, changes(lesson), other(lesson)],
-        "classes": classes(scene_of(lesson.after)),
+        "classes": classes(new),
         "right": 2 if abs(gain) < HARDLY else int(gain < 0),
         "isLittle": abs(gain) < LITTLE,
-        "told": f"mIoU goes from {percent(first)} to {percent(last)}",
+        "told": f"{metric(new, new.mask())} goes from {percent(first)} to {percent(last)}",
     }
 
 

@@ -33,7 +33,7 @@ from gclip_core.result import Segmentation, percent
 
 HARDLY = 0.01
 """A smaller share of the pixels, or change of the mIoU, is hardly a change."""
-CHOSEN = "Chosen example: AMF usually changes less."
+CHOSEN = "Chosen example; usually less."
 
 
 def canvas(scene: Scene) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def difference(
         if start != end:  # or there is no ground truth where pixels change
             how = f"; {scene.names[most]}’s overlap {would}{goes}{s} from {start} to {end} %"
     chosen = f" {CHOSEN}" if idea == "AMF" and scene.photo.name == OPENING else ""
-    text = f"{subject} {verb} {percent(share)} of the pixels{how}.{chosen}"
+    text = f"{subject} {verb} {percent(share)} of pixels{how}.{chosen}"
     return text.replace(" %", "\u00a0%")
 
 

@@ -297,7 +297,10 @@ $("[role=tablist]").onkeydown = ({ key }) => {
 for (const button of $$("[data-open]")) button.onclick = () => change({ tab: button.dataset.open });
 for (const button of $$("[data-return]")) button.onclick = () => comeBack(button.dataset.return);
 $("#photo .back").onclick = () => comeBack();
-$("#simulation button").onclick = endSimulation;
+$("#simulation button").onclick = () => {
+  parts.canvas.compare("");
+  endSimulation();
+};
 $("#photo input").onchange = ({ target }) => {
   send(target.files[0]);
   target.value = ""; // so that the same file can be chosen again

@@ -310,10 +310,11 @@ export function drawCanvas(element, tools) {
   }
 
   function drawHint(isKnown) {
-    const calm = chosen.mode || (marked().length ? "marks" : "");
+    const calm = chosen.mode || (isCompare ? "compare" : marked().length ? "marks" : "");
     const drawn = pointer.isDrawing() ? "draw" : chosen.box ? "box" : calm;
     for (const hint of $$(".hint span"))
       hint.hidden = hint.dataset.at !== (isKnown ? "look" : drawn);
+    $(".outline").hidden = isCompare || chosen.mode !== "" || pointer.isDrawing();
   }
 
   /** The question what is there and, of a patch, its scores. */
@@ -364,10 +365,10 @@ export function drawCanvas(element, tools) {
         : box.length === 2 && patchAt(box, answer.grid) === pinned();
     const others = marked().filter((mark) => !isHere(mark));
     const there = marked().find(isHere);
+    const knownFirst = answer.classes.toSorted((a, b) => Number(b.isKnown) - Number(a.isKnown));
     return marks.ask(
-      answer.classes.map(({ name }) => name),
+      knownFirst.map(({ name }) => name),
       (word) => setMarks([...others, { box: place, word }]),
-      chosen.box ? null : startBox,
       there && {
         word: there.word,
         remove: () => setMarks(others),
@@ -381,11 +382,11 @@ export function drawCanvas(element, tools) {
 
   const rectangle = $(".rectangle");
   // A box is drawn after its button is pressed, so that no other drag or scrolling is one.
-  function startBox() {
+  $(".outline").onclick = () => {
     free();
     pointer.aim();
     look();
-  }
+  };
   $(".cancel").onclick = () => free();
 
   function announce(text) {

@@ -63,6 +63,11 @@ export function refreshLegend(box, classes, masks, alone) {
   const pressed = marks.read(state.marks).map(({ word }) => word);
   const weak = absent.find((name) => pressed.includes(name));
   const advice = `Too little is like the mark of ${weak}. Press another part of it, or draw a box.`;
-  const line = box.querySelector(".absent");
-  Object.assign(line, { textContent: weak ? advice : text, hidden: !absent.length });
+  const isStriped = classes.some(({ isKnown }, label) => isKnown && masks.at(-1).unsure[label]);
+  const stripes = isStriped ? "Striped words fit only weakly." : "";
+  const lines = [stripes, weak ? advice : absent.length ? text : ""].filter(Boolean);
+  Object.assign(box.querySelector(".absent"), {
+    textContent: lines.join(" "),
+    hidden: !lines.length,
+  });
 }

@@ -29,11 +29,11 @@ export function putAt(element, [left, top, right, bottom]) {
 
 const MOST_WORDS = 5; // on buttons; the others are typed
 
-/** Ask what is at a place: a line of buttons. `tell(word)` is called with the answer, and
- * `draw()`, at a point, if a box is wanted. A mark that is `there` can be removed, and its word kept.
- * @param {string[]} words @param {(word: string) => void} tell @param {?() => void} draw
+/** Ask what is at a place: a line of buttons. `tell(word)` is called with the answer.
+ A mark that is `there` can be removed, and its word kept.
+ * @param {string[]} words @param {(word: string) => void} tell
  * @param {{ word: string, remove: () => void, keep: () => void } | undefined} there */
-export function ask(words, tell, draw, there) {
+export function ask(words, tell, there) {
   const line = make("form", "say");
   const input = Object.assign(make("input"), {
     placeholder: "something else",
@@ -54,7 +54,6 @@ export function ask(words, tell, draw, there) {
     input,
     makeButton("pill", "none of these", () => tell("")),
   );
-  if (!there && draw) line.append(makeButton("link", "Draw a box instead", draw));
   if (there) line.append(makeButton("link", "Remove this mark", there.remove));
   if (there?.word)
     line.append(makeButton("link", `Find “${there.word}” on other photos`, there.keep));

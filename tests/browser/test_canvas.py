@@ -86,7 +86,7 @@ def test_marks(flower: Page, visitor: Visit) -> None:
     after(flower, lambda: dots.press("ArrowLeft"))
     expect(dots).to_be_focused()
     press(flower, 0.2, 0.2)
-    flower.get_by_role("button", name="Draw a box instead").click()
+    flower.get_by_role("button", name="Draw a box").click()
     pad = flower.locator("#canvas .pad")
     for key in ("Enter", "ArrowUp", "ArrowLeft", "Enter"):
         pad.press(key)
@@ -105,7 +105,7 @@ def test_marks(flower: Page, visitor: Visit) -> None:
     expect(dots).to_have_count(1)
     box = pad.bounding_box() or {}
     press(flower, 0.3, 0.3)
-    flower.get_by_role("button", name="Draw a box instead").click()
+    flower.get_by_role("button", name="Draw a box").click()
     press(flower, 0.4, 0.4)  # a tap is no box
     expect(flower.locator("#canvas .hint .cancel")).to_be_visible()
     expect(flower.locator("#canvas .rectangle")).to_be_hidden()

@@ -141,8 +141,8 @@ def why_fused(scene: Scene) -> str:
     if fused.reason is Reason.MIDDLE:
         last = scene.segmenter.backbone.n_blocks
         return (
-            f"This photo has few global tokens before block {last}, so AMF averages it with the two "
-            "middle blocks."
+            f"This photo has few global tokens before block {last}, so AMF averages that block "
+            "with the two in the middle."
         )
     return ""
 

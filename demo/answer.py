@@ -47,7 +47,7 @@ class Piece:
 
 PIECES = {
     "words": Piece("", segment.words, (*BEYOND_WORDS, *OF_WORDS)),
-    "canvas": Piece("segment how", segment.canvas, (*SWITCHES, *IN_VIEW)),
+    "canvas": Piece("segment how share", segment.canvas, (*SWITCHES, *IN_VIEW)),
     "chips": Piece("segment", segment.chips, (*BEYOND_WORDS, "marks")),
     "embeddings": Piece(
         "segment", segment.embeddings, (*SWITCHES, *IN_VIEW, "background", "method")

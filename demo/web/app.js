@@ -208,7 +208,7 @@ const DRAWN = {
   how: () => show($("#diagram"), ["canvas", "patches", "tower", "detail"], parts.diagram.draw),
   compare: () => show($("#compare"), ["methods", "large"], parts.compare.draw),
   learn: () => parts.learn.draw((name) => piece(`lesson ${name}`)),
-  share: () => parts.share.draw(piece("python"), piece("words")?.text),
+  share: () => parts.share.draw(piece("python"), piece("words")?.text, piece("canvas")),
 };
 
 function drawInputs() {

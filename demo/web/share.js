@@ -36,7 +36,8 @@ export function drawShare(section, forgetPhotos) {
 
   let photo = "";
   let ownWords = ""; // of a photo, which whoever opens the link may not see
-  function draw(python, chosen = "") {
+  /** @param {import("./types.js").Canvas} [canvas] */
+  function draw(python, chosen = "", canvas) {
     ownWords = chosen;
     const isOwn = isUpload(state.photo);
     $("#include").hidden = !isOwn;
@@ -52,6 +53,8 @@ export function drawShare(section, forgetPhotos) {
     $(".note").textContent = note + words + shown;
     if (python) $("#python code").textContent = python;
     $("#python").classList.toggle("stale", !python);
+    const numbers = canvas?.classes.map(({ name }, number) => `${number} ${name}`).join(", ");
+    $(".numbers").textContent = numbers ? `In the mask: ${numbers}; 255 no word.` : "";
     $("#program code").textContent = PROGRAM(page());
   }
 

@@ -165,7 +165,7 @@ def test_keys(flower: Page) -> None:
 
 def test_alone(flower: Page) -> None:
     """A press on a word shows it alone; its cut-out is the photo inside the mask, without empty
-    margins. A pinned patch selects its word to cut out."""
+    margins. A pinned patch selects its word to cut out, until the photo changes."""
     plant = flower.locator("#canvas .entry").nth(1)
     plant.click()
     expect(flower.locator("#canvas .labels bdi")).to_have_text(["plant"])
@@ -182,6 +182,8 @@ def test_alone(flower: Page) -> None:
     assert 100 * opaque == pytest.approx(share(flower, "flower"), abs=2)
     flower.locator("#canvas .pad").click(position={"x": 5, "y": 5})  # while it says “✓”
     expect(flower.locator("#canvas .cut")).to_have_text("Cut out plant")
+    after(flower, flower.locator("#samples button").first.click)
+    expect(flower.locator("#canvas .why")).to_be_hidden()
 
 
 def test_touch(visitor: Visit) -> None:
@@ -330,13 +332,14 @@ def test_mouse(visitor: Visit) -> None:
     """Hovering shows what a patch attends to; a press adds its words, which add up and belong to
     the mask that is shown, whose sentence is announced; Escape releases it.
 
-    Labels lie inside the picture and do not overlap, however many there are.
+    The mask is large and in view. Labels lie inside it and do not overlap, however many there are.
     """
     page = visitor(example="jockey", words=MANY)
     for size in (PHONE, DESKTOP):
         page.set_viewport_size(size)
         expect(page.locator("html")).to_have_js_property("clientWidth", size["width"])
         frame, *labels = page.evaluate(PLACES)
+        assert frame["bottom"] <= size["height"] and frame["width"] > 0.5 * size["width"]
         assert len(labels) >= 3
         for i, label in enumerate(labels):
             assert frame["left"] <= label["left"] <= label["right"] <= frame["right"] + 1
@@ -398,10 +401,8 @@ def diagram(visitor: Visit) -> Page:
 
 
 def test_pointing(diagram: Page) -> None:
-    """Hovering over any map moves the patch on all maps; a press pins it, Escape releases it.
-
-    In the matrix, a row is a patch.
-    """
+    """Hovering over any map moves the patch on all maps, and on the photo; a press pins it, Escape
+    releases it. In the matrix, a row is a patch."""
     parts = (".layer .map", ".alone", ".mean", ".large")
     direction = diagram.locator("#diagram .directions [aria-pressed=true]")
     expect(direction).to_have_text("attention received")
@@ -416,6 +417,13 @@ def test_pointing(diagram: Page) -> None:
     diagram.locator("#diagram .cut").press("ArrowRight")
     assert part(diagram, ".mean") != kept
     expect(diagram.locator("#diagram .live")).to_contain_text("Patch in row ")
+    spot = diagram.locator("#diagram .flow").get_attribute("style") or ""
+    x, y = (float(found(rf"--{name}: ([\d.]+)", spot)) for name in "xy")
+    turn_to(diagram, "Segment")
+    row, column, rows, columns = focused(diagram)
+    assert (round(x * columns), round(y * rows)) == (column, row)
+    expect(diagram).to_have_url(re.compile(rf"patch={row * columns + column + 1}\b"))
+    turn_to(diagram, "How it works")
     diagram.locator("#diagram .cut").press("Escape")
     expect(direction).to_have_text("attention received")
     expect(diagram).not_to_have_url(re.compile("patch="))

@@ -19,16 +19,11 @@ from tests.browser.conftest import FLOWER, Visit, after, drawn, legend, settled,
 from tests.demo.visitor import serving
 
 ARCHITECTURE, REPOSITORY = "ViT-B-32-quickgelu", "timm/vit_base_patch32_clip_224.openai"
+VISION = {"image_size": 224, "layers": 12, "width": 64, "head_width": 16, "patch_size": 32}
 NARROW: dict[str, Any] = {
     "embed_dim": 32,
     "quick_gelu": True,
-    "vision_cfg": {
-        "image_size": 224,
-        "layers": 12,
-        "width": 64,
-        "head_width": 16,
-        "patch_size": 32,
-    },
+    "vision_cfg": VISION,
     "text_cfg": {"width": 256, "heads": 4, "layers": 1},
 }
 """The architecture, but narrow, so that it is small; its 49,408 tokens still fill 25 MB."""

@@ -17,8 +17,6 @@ from tests.browser.conftest import (
     TABS,
     Visit,
     after,
-    focused,
-    found,
     give,
     legend,
     own,
@@ -36,25 +34,6 @@ NO_STORAGE = """Object.defineProperty(window, "indexedDB", {
 })"""
 
 
-def test_pin(visitor: Visit) -> None:
-    """A patch pinned on one tab is pinned on the others, until the photo changes."""
-    page = visitor(example="astronaut", words="face, flag")
-    page.locator("#canvas .pad").click(position={"x": 100, "y": 60})
-    expect(page.locator("#canvas .why")).to_be_visible()
-    row, column, rows, columns = focused(page)
-    expect(page).to_have_url(re.compile(rf"patch={row * columns + column + 1}\b"))
-    turn_to(page, "How it works")
-    expect(page.locator("#diagram .size")).to_contain_text(f"{columns} × {rows}")
-    spot = page.locator("#diagram .flow").get_attribute("style") or ""
-    x, y = (float(found(rf"--{name}: ([\d.]+)", spot)) for name in "xy")
-    assert (round(x * columns), round(y * rows)) == (column, row)
-    page.locator("#diagram .large").click(position={"x": 120, "y": 20})
-    turn_to(page, "Segment")
-    assert focused(page)[:2] != [row, column]
-    after(page, page.locator("#samples button").first.click)
-    expect(page.locator("#canvas .why")).to_be_hidden()
-
-
 def test_files(flower: Page) -> None:
     """Files have readable names; the picture has the photo's own size, with its mask."""
     with flower.expect_download() as download:
@@ -68,6 +47,7 @@ def test_files(flower: Page) -> None:
         ("Share", "Mask (PNG, a number for each word)", "mask.png"),
         ("Share", "Cut-outs (zip)", "cut-outs.zip"),
         ("Share", "Annotations (COCO)", "coco.json"),
+        ("Share", "Figure (PDF)", "figure.pdf"),
         ("Compare", "Save as one figure", "methods.png"),
     ):
         turn_to(flower, tab)
@@ -193,17 +173,6 @@ def test_forget(flower: Page) -> None:
     expect(flower.locator("#canvas img")).to_have_attribute("src", re.compile("^photos/teddy-part"))
 
 
-def test_no_storage(visitor: Visit) -> None:
-    """Where the browser stores nothing, a photo is kept until the page is closed, which is said."""
-    page = visitor(script=NO_STORAGE, **FLOWER)
-    own(page)
-    expect(page.locator("#toast")).to_contain_text("stores nothing")
-    after(page, page.locator("#samples button").first.click)
-    after(page, page.go_back)
-    expect(legend(page).first).to_have_text("dog")
-    expect(page.locator("#canvas img")).to_have_attribute("src", re.compile("^blob:"))
-
-
 # --- servers --------------------------------------------------------------------------------------
 
 
@@ -241,11 +210,17 @@ def goes_on(page: Page, sent: list[Request]) -> None:
     assert "tab=how" in page.url and len(uploads) == 2
 
 
-def test_plain_http(visitor: Visit, url: str) -> None:
-    """The page works where a browser offers no secure context: upload, tabs, files, the link."""
-    page = visitor(at=url.replace("127.0.0.1", PLAIN_HTTP), **FLOWER)
+def test_poor_browser(visitor: Visit, url: str) -> None:
+    """The page works without a secure context: upload, tabs, files, the link. Where the browser
+    stores nothing, a photo is kept until the page is closed, which is said."""
+    page = visitor(at=url.replace("127.0.0.1", PLAIN_HTTP), script=NO_STORAGE, **FLOWER)
     assert page.evaluate("[isSecureContext, !!crypto.subtle, !!navigator.clipboard]") == [False] * 3
     own(page)
+    expect(page.locator("#toast")).to_contain_text("stores nothing")
+    after(page, page.locator("#samples button").first.click)
+    after(page, page.go_back)
+    expect(legend(page).first).to_have_text("dog")
+    expect(page.locator("#canvas img")).to_have_attribute("src", re.compile("^blob:"))
     for tab in TABS:
         turn_to(page, tab)
     page.get_by_role("button", name="Copy the link").click()

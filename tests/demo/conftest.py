@@ -1,4 +1,4 @@
-"""The whole page in this process, as clients reach it; and small photos for all."""
+"""The whole page in this process, as clients reach it."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -35,11 +35,10 @@ def served() -> Iterator[Callable[..., str]]:
     """Serves the page in this process; returns its address."""
     apps, host = list[Any](), backbones.HOST
 
-    def serve(login: tuple[str, str] | None = None, **options: Any) -> str:
-        app = make_app(login)
-        apps.append(app)
-        options |= {"server_port": free_port(), "prevent_thread_lock": True, "quiet": True}
-        _, url, _ = app.launch(**main.OFF, **options)
+    def serve(login: tuple[str, str] | None = None, root_path: str = "") -> str:
+        apps.append(make_app(login))
+        options = {"server_port": free_port(), "prevent_thread_lock": True, "quiet": True}
+        _, url, _ = apps[-1].launch(**main.OFF, **options, root_path=root_path)
         return url.rstrip("/")
 
     backbones.HOST = main.make_host(main.parser().parse_args(["--no-downloads"]))
@@ -57,3 +56,11 @@ def url(served: Callable[..., str]) -> str:
 @pytest.fixture(scope="module")
 def visitor(url: str) -> Visitor:
     return Visitor(url)
+
+
+@pytest.fixture
+def no_trace(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """The page prints no traceback, and nothing that a visitor planted."""
+    yield
+    printed = "".join(capfd.readouterr())
+    assert "Traceback" not in printed and "planted" not in printed

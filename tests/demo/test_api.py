@@ -2,7 +2,6 @@
 
 import inspect
 import json
-from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +13,6 @@ from PIL import Image
 
 import gclip_core as gclip
 from demo import api, backbones
-from demo.scene import Scene
 from demo.settings import Settings
 from gclip_core import __version__, assets
 from tests.demo.visitor import API, FailedError, Visitor
@@ -131,28 +129,12 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_wrong_values(case: str, visitor: Visitor, photo: dict, capfd: Any) -> None:
-    """Each gets an error message with its name, and leaves no traceback in the log."""
+@pytest.mark.usefixtures("no_trace")
+def test_wrong_values(case: str, visitor: Visitor, photo: dict) -> None:
+    """Each gets an error message with its name."""
     changed, sentence = WRONG[case]
     _, *names = inspect.signature(api.segment).parameters
     usual = dict(zip(names, (photo, "cat", *api.segment.__defaults__), strict=True))
     with pytest.raises(FailedError, match=sentence) as refused:
         visitor.program("segment", *(usual | changed).values())
     assert len(str(refused.value)) < 500
-    assert "Traceback" not in "".join(capfd.readouterr())
-
-
-@pytest.mark.parametrize(
-    ("error", "words"), [(MemoryError(), "memory"), (OSError(ENOSPC, "full"), "disk is full")]
-)
-def test_machine_without_room(
-    error: Exception, words: str, visitor: Visitor, photo: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A program gets the same error message as a visitor of the page."""
-
-    def refuse(*_: Any) -> None:
-        raise error
-
-    monkeypatch.setattr(Scene, "suggested", refuse)
-    with pytest.raises(FailedError, match=words):
-        visitor.program("suggest", photo, 5, "default")

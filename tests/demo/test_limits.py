@@ -30,64 +30,64 @@ class Visits:
         await asyncio.sleep(0)  # it waits in line now
         await asyncio.sleep(0)
 
-    async def outcome(self) -> list[str]:
+    async def served(self) -> list[str]:
         self.end.set()
-        await asyncio.gather(*self.tasks)
+        await asyncio.wait_for(asyncio.gather(*self.tasks), 5)
         return self.order
 
 
-def test_pages_are_served_in_turn() -> None:
+@pytest.fixture
+def visits() -> Visits:
+    return Visits()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.mark.anyio
+async def test_pages_are_served_in_turn(visits: Visits) -> None:
     """Of one address: the only request of a page comes before the second of an earlier one."""
-
-    async def visit() -> list[str]:
-        visits = Visits()
-        for name in ("a1", "a2", "a3", "b1", "c1", "b2"):
-            await visits.add(name, name[0], "here")
-        return await visits.outcome()
-
-    assert asyncio.run(visit()) == ["a1", "b1", "c1", "a2", "b2", "a3"]
+    for name in ("a1", "a2", "a3", "b1", "c1", "b2"):
+        await visits.add(name, name[0], "here")
+    assert await visits.served() == ["a1", "b1", "c1", "a2", "b2", "a3"]
 
 
-def test_addresses_are_served_in_turn() -> None:
+@pytest.mark.anyio
+async def test_addresses_are_served_in_turn(visits: Visits) -> None:
     """One address with many pages has no more than its share while others wait."""
-
-    async def visit() -> list[str]:
-        visits = Visits()
-        for number in range(20):
-            await visits.add("many", f"page {number}", "there", pieces=2)
-        await visits.add("one", "single", "here", pieces=5)
-        return await visits.outcome()
-
-    order = asyncio.run(visit())
+    for number in range(20):
+        await visits.add("many", f"page {number}", "there", pieces=2)
+    await visits.add("one", "single", "here", pieces=5)
+    order = await visits.served()
     assert len(order) == 45
     assert [place for place, name in enumerate(order) if name == "one"] == [1, 3, 5, 7, 9]
 
 
-def test_newcomers_do_not_starve_others() -> None:
+@pytest.mark.anyio
+async def test_newcomers_do_not_starve_others(visits: Visits) -> None:
     """Who was served before they came goes first, however many new addresses come."""
 
-    async def visit() -> list[str]:
-        visits = Visits()
+    async def come(number: int) -> None:
+        """A new address; while it is served, the next one comes."""
+        name = f"new {number}"
+        visits.turns.readers.append(name)
+        async with visits.turns.turn(name, name):
+            visits.order.append(name)
+            if number < 50:
+                visits.tasks.append(asyncio.create_task(come(number + 1)))
+                await asyncio.sleep(0.001)
 
-        async def come(number: int) -> None:
-            name = f"new {number}"
-            visits.turns.readers.append(name)
-            async with visits.turns.turn(name, name):
-                visits.order.append(name)
-                if number < 50:
-                    visits.tasks.append(asyncio.create_task(come(number + 1)))
-                    await asyncio.sleep(0.001)
-
-        await visits.add("old", "old", "old", pieces=2)
-        visits.tasks.append(asyncio.create_task(come(0)))
-        await asyncio.sleep(0)
-        while len(visits.order) < 50:
-            await visits.outcome()
-        return visits.order
-
-    assert asyncio.run(visit()).index("old", 1) < 5
+    await visits.add("old", "old", "old", pieces=2)
+    visits.tasks.append(asyncio.create_task(come(0)))
+    await asyncio.sleep(0)
+    while len(visits.order) < 50:
+        await visits.served()
+    assert visits.order.index("old", 1) < 5
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("waiting", "asks", "is_refused"),
     [
@@ -97,59 +97,47 @@ def test_newcomers_do_not_starve_others() -> None:
         ([(f"{n}", "here") for n in range(50)], ("other", "there"), False),
         ([(f"{n}", f"{n}") for n in range(200)], ("other", "there"), True),
     ],
+    ids=("page", "other page", "address", "other address", "all"),
 )
-def test_places(waiting: list[tuple[str, str]], asks: tuple[str, str], is_refused: bool) -> None:
+async def test_places(
+    waiting: list[tuple[str, str]], asks: tuple[str, str], is_refused: bool, visits: Visits
+) -> None:
     """Four of a page, a quarter of all 200 of an address; an answer that began is not refused."""
-
-    async def visit() -> tuple[str, int]:
-        visits = Visits()
-        await visits.add("running", "running", "elsewhere", pieces=2)
-        for place in waiting:
-            await visits.add("waiting", *place)
-        sentence = ""
-        try:
-            await asyncio.wait_for(visits.ask("asks", *asks), 0.05)
-        except BusyError as error:
-            sentence = str(error)
-        except TimeoutError:
-            pass
-        return sentence, len(await visits.outcome())
-
-    sentence, served = asyncio.run(visit())
-    assert bool(sentence) == is_refused and served == 2 + len(waiting)
-    assert not sentence or sentence.endswith("Try again soon.")
+    await visits.add("running", "running", "elsewhere", pieces=2)
+    for place in (*waiting, asks):
+        await visits.add("waiting", *place)
+    if is_refused:
+        with pytest.raises(BusyError, match=r"Try again soon\.$"):
+            await asyncio.wait_for(visits.tasks.pop(), 1)
+    assert len(await visits.served()) == 2 + len(waiting) + (not is_refused)
 
 
-def test_cancelled_while_its_turn_comes() -> None:
+@pytest.mark.anyio
+async def test_cancelled_while_its_turn_comes(visits: Visits) -> None:
     """Everybody else is still served."""
-
-    async def visit() -> list[str]:
-        visits = Visits()
-        for name in ("first", "cancelled", "last"):
-            await visits.add(name, name, name)
-        visits.end.set()
-        visits.tasks.pop(1).cancel()  # noticed only after the first has passed its turn on
-        return await asyncio.wait_for(visits.outcome(), 5)
-
-    assert asyncio.run(visit()) == ["first", "last"]
+    for name in ("first", "cancelled", "last"):
+        await visits.add(name, name, name)
+    visits.end.set()
+    visits.tasks.pop(1).cancel()  # noticed only after the first has passed its turn on
+    assert await visits.served() == ["first", "last"]
 
 
-@pytest.mark.parametrize(
-    ("host", "address"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
-        ("2001:db8:1:3::9", "2001:db8:1:3::/64"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("somebody", "somebody"),
-        ("", ""),
-    ],
-)
-def test_address(host: str, address: str) -> None:
+ADDRESSES = {
+    "192.0.2.7": "192.0.2.7",
+    "2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64",
+    "2001:db8:1:2::9": "2001:db8:1:2::/64",
+    "2001:db8:1:3::9": "2001:db8:1:3::/64",
+    "::ffff:192.0.2.7": "192.0.2.7",
+    "fe80::1%eth0": "fe80::/64",
+    "somebody": "somebody",
+    "": "",
+}
+
+
+def test_addresses() -> None:
     """An IPv6 network of 64 bits counts as one visitor."""
-    assert address_of(SimpleNamespace(client=SimpleNamespace(host=host))) == address
+    requests = [SimpleNamespace(client=SimpleNamespace(host=host)) for host in ADDRESSES]
+    assert [*map(address_of, requests)] == [*ADDRESSES.values()]
 
 
 def test_cost() -> None:

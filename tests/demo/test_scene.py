@@ -11,7 +11,8 @@ from PIL import Image
 
 from demo import backbones, limits, share
 from demo.photo import weigh
-from gclip_core import METHODS, GclipError
+from demo.settings import marks_of
+from gclip_core import METHODS, GclipError, Mark
 from gclip_core.cache import BoundedCache
 from gclip_core.encoder import Encoded
 from gclip_core.result import Segmentation
@@ -94,8 +95,14 @@ def test_cache_is_bounded_by_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         assert weigh(scene.encoded) > suggested > light > 3 * 2**20
         assert weigh([scene.encoded, scene.encoded.inputs]) == weigh(scene.encoded)
         assert cache.get(scene.tower_key) is scene.encoded
-        weights = map(weigh, cache._values.values())
+        weights = map(weigh, cache.values())
         assert 4 * 2**20 < sum(weights) <= 10 * 2**20
+
+
+def test_marks() -> None:
+    """Points and boxes, with a word or none, in tenths of a pixel."""
+    marks = marks_of("0.33333,0.5,red dog;.1,.2,0.3,1,", 100, 50)
+    assert marks == (Mark(33.3, 25, "red dog"), Mark.box(10, 10, 30, 50))
 
 
 def test_score_needs_known_words_and_a_truth(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,8 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs, urlparse
+from urllib.parse import parse_qsl, urlparse
 
+import httpx
 import numpy as np
 import pytest
 import torch
@@ -50,35 +52,34 @@ class Scheduler(ThreadingHTTPServer):
         self.holder = 0
 
 
+NOT_LENT = {
+    "quota": (429, {"left": 3, "wait": 600}),
+    "queue": (200, "event: failed\n\n"),
+    "full": (503,),
+}
+
+
 class Request(BaseHTTPRequestHandler):
     server: Scheduler
 
     def do_POST(self) -> None:  # noqa: N802 - the library's name
         url, state = urlparse(self.path), self.server
-        query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        if url.path == "/startup-report":
-            self.answer(200)
-        elif url.path == "/schedule":
+        query = dict(parse_qsl(url.query))
+        if url.path == "/schedule":
             state.asked.append(query)
-            if state.refuses == "quota":
-                self.answer(429, {"left": 3, "wait": 600})
-            elif state.refuses == "queue":
-                self.answer(200, "event: failed\n\n")
-            elif state.refuses == "full":
-                self.answer(503)
-            else:
-                gpu = BROKEN if state.refuses == "broken" else "GPU-0"
-                lent = {"nvidiaIndex": 0, "nvidiaUUID": gpu, "idle": bool(state.holder)}
-                self.answer(200, lent | {"allowToken": f"token {len(state.asked)}"})
-        elif url.path == "/allow":
+            gpu = BROKEN if state.refuses == "broken" else "GPU-0"
+            lent = {"nvidiaIndex": 0, "nvidiaUUID": gpu, "idle": bool(state.holder)}
+            lent |= {"allowToken": f"token {len(state.asked)}"}
+            self.answer(*NOT_LENT.get(state.refuses, (200, lent)))
+            return
+        if url.path == "/allow":
             state.holder = int(query["pid"])
             state.allowed.append(query["allowToken"])
-            self.answer(200)
         elif url.path == "/release":
             state.released.append(query["allowToken"])
             if query["fail"] == "true":
                 state.take_away()
-            self.answer(200)
+        self.answer(200)
 
     def answer(self, status: int, body: dict[str, Any] | str = "") -> None:
         """Respond with JSON, or with an event of a stream."""
@@ -126,11 +127,15 @@ def open_files(server: Server) -> int:
 
 
 def test_page(scheduler: Scheduler) -> None:
-    """A page as a Space with ZeroGPU starts it, from its first photo to its shutdown."""
+    """A page as a Space with ZeroGPU starts it, from its first photo to its shutdown; with all that
+    a host may ask for."""
     address = f"http://127.0.0.1:{scheduler.server_port}"
     zero = {"SPACES_ZERO_GPU": "true", "SPACES_ZERO_DEVICE_API_URL": address}
-    with serving("--backbone", "built-in", program=PROGRAM, **zero) as server:
-        visitor = Visitor(server.url)
+    options = ("--backbone", "built-in", "--quiet", "--root-path", "/gclip")
+    with serving(*options, program=PROGRAM, GCLIP_AUTH="a:b:c", **zero) as server:
+        assert re.search(r"is loaded; ready in [\d.]+ s\.", server.output())
+        assert httpx.get(f"{server.url}/config").status_code == 401
+        visitor = Visitor(f"{server.url}/gclip", ("a", "b:c"))
         visitor.web.headers["X-IP-Token"] = TOKEN
 
         # When a GPU is refused, the CPU computes, and the page says why, once.
@@ -158,11 +163,12 @@ def test_page(scheduler: Scheduler) -> None:
         assert workers(server) == [scheduler.holder]
         assert max(files) <= files[0] + 3, files
 
-        # Nothing is left behind.
+        # Nothing is left behind, and nothing was said of what visitors did.
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(40) == 0
         assert not Path(f"/proc/{scheduler.holder}").exists()
         assert "Traceback" not in server.output().split("CUDA error")[-1]
+        assert "answered" not in server.output() and "person" not in server.output()
 
 
 def test_encoding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,19 +2,24 @@
 
 import io
 import re
+import warnings
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 import gclip_core
-from demo import backbones, compare, diagram, drawing, lessons, segment, share
+from demo import backbones, compare, diagram, drawing, lessons, plots, segment, share
 from demo.answer import IN_VIEW
 from demo.backbones import get
 from demo.scene import Scene
@@ -49,9 +54,8 @@ def test_sentence_without_a_truth(tmp_path: Path) -> None:
     current = scene(small_dog(tmp_path), words="dog, grass", **SMALL)
     mask = current.mask()
     labels = torch.zeros_like(mask.labels)
-    other = labels.clone()
-    other[: len(labels) // 4] = 1
-    pair = [replace(mask, labels=array) for array in (labels, other)]
+    labels[: len(labels) // 4] = 1
+    pair = [replace(mask, labels=array) for array in (torch.zeros_like(labels), labels)]
     text = segment.difference(current, *pair, "CS")
     assert re.findall(r"[\d.]+\d|“\w+”", text) == ["25.0", "“dog”", "“grass”"]
 
@@ -90,27 +94,6 @@ def test_python_and_copy_have_the_weights_of_the_host(monkeypatch: pytest.Monkey
     assert backbones.weights_of("built-in") == host.weights
 
 
-def test_another_fusion_is_named() -> None:
-    """ResCLIP fuses blocks of its own, with a weight; nothing calls that AMF."""
-    current = scene(method="resclip", **SMALL)
-    assert segment.attention_text(current).startswith("ResCLIP (RCS) adds that of blocks 6 to 9")
-    tower = diagram.tower(current)
-    assert [i for i, block in enumerate(tower["blocks"]) if block["fused"]] == [5, 6, 7, 8]
-    assert tower["fusion"] == "ResCLIP" and tower["mean"] == "0.6 A + 0.4 mean A"
-
-
-def test_unknown_word_without_a_mask() -> None:
-    """Whether to trust a mask is only said where there is one."""
-    current = scene(words="dog, xyzzy, grass", nearest=False, **SMALL)
-    mask = current.mask()
-    nowhere = replace(mask, labels=mask.labels.where(mask.labels != 1, 0))
-    somewhere = replace(mask, labels=torch.full_like(mask.labels, 1))
-    assert not any("trust" in note for note in segment.notes(current, nowhere))
-    assert any("trust" in note for note in segment.notes(current, somewhere))
-    known = scene(words="dog, xyzzy; cat, grass", nearest=False, **SMALL)
-    assert not any("trust" in note for note in segment.notes(known, somewhere)), "a known synonym"
-
-
 def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
     """It has the aspect of its masks; what was transparent is as it was flattened."""
     picture = Image.open(DOG).resize((120, 80)).convert("RGBA")
@@ -139,8 +122,12 @@ def test_labels_by_block(background: bool) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_diagram_of_every_method(method: str) -> None:
-    tower = diagram.tower(scene(words="dog", method=method, **SMALL))
+    """It marks the blocks whose attention the method's mask has."""
+    current = scene(words="dog", method=method, **SMALL)
+    tower, used = diagram.tower(current), current.mask().report.fused.blocks
     assert tower["formula"] and len(tower["last"]["shape"]) == 3
+    assert [i for i, block in enumerate(tower["blocks"]) if block["fused"]] == [*used]
+    assert (tower["fusion"] == "AMF") == (method == "gclip")
 
 
 def test_strip(tmp_path: Path) -> None:
@@ -154,41 +141,34 @@ def test_strip(tmp_path: Path) -> None:
 # --- Compare -------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def compared() -> dict:
-    return {name: mask for name, (mask, _) in scene(**SMALL).compared.items()}
-
-
-def test_compare_has_every_method(compared: dict) -> None:
-    """The best score first."""
+def test_compare() -> None:
+    """Every method, the best score first, which its picture, its row and Segment share; where CS
+    acts, GCLIP's four variants come before the others."""
     current = scene(**SMALL)
-    assert compared.keys() == set(METHODS)
-    scores = [current.scores(mask).miou for mask in compared.values()]
+    compared, items = current.compared, compare.methods(current)["items"]
+    assert {item["name"] for item in items} == {*METHODS}
+    scores = [100 * current.miou(compared[item["name"]][0]) for item in items]
     assert scores == sorted(scores, reverse=True)
-
-
-def test_table_and_masks_have_one_figure(compared: dict) -> None:
-    """It is also the score of the mask that Segment shows."""
-    current = scene(**SMALL)
-    items = compare.methods(current)["items"]
-    rows = [item["row"] for item in items]
-    assert [row[0] for row in rows] == [m.method.title for m in compared.values()]
-    assert [item["name"] for item in items] == [*compared]
-    assert [item["caption"] for item in items] == [f"{row[0]}\n{row[1]} %" for row in rows]
+    for item, score in zip(items, scores, strict=True):
+        title, shown, *_ = item["row"]
+        assert (title, shown) == (compared[item["name"]][0].method.title, f"{score:.1f}")
+        assert item["caption"] == f"{title}\n{shown} %"
     (ours,) = (item["row"] for item in items if item["isOurs"])
     score = segment.canvas(current)["masks"][1]["score"]
     assert ours[:2] == ["GCLIP (AMF)", f"{100 * score:.1f}"]
-    paper = next(row for row in rows if row[0] == "ClearCLIP")
-    assert paper[2:] == ["query · query", "Lan et al. 2024, arXiv:2407.12442"]
+    damaged = compare.methods(current.with_settings(backbone="built-in-damaged"))["items"]
+    titles = [item["row"][0] for item in damaged]
+    assert titles[:4] == ["GCLIP (neither)", "GCLIP (AMF)", "GCLIP (CS)", "GCLIP (AMF + CS)"]
+    assert len(titles) == len(METHODS) + 3
 
 
-def test_large_mask(compared: dict) -> None:
+def test_large_mask() -> None:
     """It is beside GCLIP's. GCLIP's own is beside another mask: without a score the first one, or
     the one with both ideas off."""
     current = scene(**SMALL)
     assert compare.large(current) is None
     assert compare.large(scene(enlarged="cs", **SMALL)) is None, "only where a channel is damaged"
-    for name, mask in list(compared.items())[:2]:
+    for name, (mask, _) in list(current.compared.items())[:2]:
         shown = compare.large(current.with_settings(enlarged=name))
         titles = [view["title"] for view in shown["masks"]]
         assert "GCLIP (AMF)" in titles and len(set(titles)) == 2
@@ -202,14 +182,6 @@ def test_large_mask(compared: dict) -> None:
         shown = compare.large(scene(**SMALL | {"enlarged": "gclip"} | changes))
         titles = [view["title"] for view in shown["masks"]]
         assert shown["side"] == 0 and len(set(titles)) == 2 and titles[0].startswith("GCLIP")
-
-
-def test_damaged_model_compares_four() -> None:
-    """Neither, AMF, CS and both come before the other methods."""
-    masks = scene(backbone="built-in-damaged", **SMALL).compared.values()
-    titles = [mask.method.title for mask, _ in masks]
-    assert titles[:4] == ["GCLIP (neither)", "GCLIP (AMF)", "GCLIP (CS)", "GCLIP (AMF + CS)"]
-    assert len(titles) == len(METHODS) + 3
 
 
 # --- Learn ---------------------------------------------------------------------------------------
@@ -288,3 +260,49 @@ def prints_the_same_areas(current: Scene) -> None:
     mask = current.mask()
     expected = dict(zip(mask.vocabulary.names, mask.areas(), strict=True))
     assert eval(printed.getvalue()) == pytest.approx(expected)
+
+
+# --- figures -------------------------------------------------------------------------------------
+
+
+def figure(words: str = "cat, dog, sofa, wall", **settings: Any) -> Figure:
+    small = {"short_side": 64, "refine": "none", "background": False}
+    return plots.of_result(scene(words=words, **small, **settings))
+
+
+def texts(shown: Figure) -> str:
+    return "\n".join(text.get_text() for text in shown.findobj(Text))
+
+
+def test_panels_of_a_figure() -> None:
+    """Photo, masks, fused blocks with their scale, matrix and norms are side by side."""
+    shown = figure(amf_blocks="6 7")
+    assert len(shown.axes) == 3 + 2 + 1 + 1 + 1
+    written = texts(shown)
+    assert all(text in written for text in ("cat, dog, sofa, wall", "Block 6", "Block 7"))
+    shares = [float(share) for share in re.findall(r"  ([\d.]+) %", written)]
+    assert 99.7 < sum(shares) < 100.3
+    assert len(figure(method="maskclip").axes) == 3 + 1 + 1, "no maps without fusion"
+    assert len(figure(amf=False).axes) == 2 + 1 + 1, "and one mask with nothing to compare"
+    damaged = texts(figure(backbone="built-in-damaged"))
+    assert re.search(r"channel \d+: \d+ × the median", damaged)
+
+
+def test_any_words_in_a_figure() -> None:
+    """Any words are drawn, long ones truncated; of many words, those that cover most."""
+    shown = figure(", ".join(["$cat$ & <b>", "猫", "a" * 60, *map(chr, range(97, 120))]))
+    assert plots.save(shown, "png", dpi=20).startswith(b"\x89PNG")
+    assert "and 6 more" in texts(shown) and "$cat$ & <b>, 猫, aaa" in texts(shown)
+    with warnings.catch_warnings(action="error"):  # letters that the font lacks are not logged
+        assert plots.save(plots.of_methods(scene(words="dog, a$x^$b, 猫", **SMALL)), dpi=20)
+
+
+def test_files_of_a_figure() -> None:
+    """Text stays text in vector files; equal figures are equal pixels, also from two threads."""
+    pdf = plots.save(figure(), "pdf", dpi=20)
+    assert pdf.startswith(b"%PDF") and b"/Type3" not in pdf and b"CreationDate" not in pdf
+    png = plots.save(figure(), dpi=20)
+    with ThreadPoolExecutor(2) as pool:
+        other = pool.submit(figure, backbone="built-in-damaged")
+        again = pool.submit(lambda: plots.save(figure(), dpi=20))
+        assert again.result() == png and other.result()

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from uuid import uuid4
 
 import httpx
@@ -24,6 +25,14 @@ ADDRESS = "127.0.0.2"
 
 def attacker(server: Server) -> Visitor:
     return Visitor(server.url, address=ADDRESS)
+
+
+def outcome(ask: Callable[[], object]) -> str:
+    """What an attempt gets, in short."""
+    try:
+        return str(ask())[:60]
+    except (BusyError, FailedError, httpx.HTTPError) as error:
+        return str(error)[:60] or "hung up"
 
 
 def at_once(number: int, ask: Callable[[int], object], threads: int = 50) -> Iterator[object]:
@@ -80,11 +89,8 @@ def many_readers(server: Server) -> Iterator[object]:
     """100 pages of one address, which all wait for their masks."""
 
     def ask(number: int) -> str:
-        settings, names = {"words": f"cat, thing {number}"}, ["canvas"]
-        try:
-            return ", ".join(attacker(server).pieces("dog", settings, names))
-        except (BusyError, FailedError) as error:
-            return str(error)[:60]
+        settings = {"words": f"cat, thing {number}"}
+        return outcome(lambda: [*attacker(server).pieces("dog", settings, ["canvas"])])
 
     yield from at_once(100, ask, 100)
 
@@ -98,14 +104,12 @@ def large_bodies(server: Server) -> Iterator[object]:
     visitor = attacker(server)
     body = question(visitor)
 
-    def ask(number: int) -> object:
-        with contextlib.suppress(httpx.HTTPError):
-            if number % 2:
-                named = body | {"session_hash": uuid4().hex}
-                head = headers[number % 4 // 2]
-                return visitor.web.post(JOIN, json=named, headers=head).status_code
-            return visitor.web.post(JOIN, content=bodies[number // 2 % 3]).status_code
-        return "hung up"
+    def ask(number: int) -> str:
+        sent = {"content": bodies[number // 2 % 3]}
+        if number % 2:
+            head = headers[number % 4 // 2]
+            sent = {"json": body | {"session_hash": uuid4().hex}, "headers": head}
+        return outcome(lambda: visitor.web.post(JOIN, **sent).status_code)
 
     yield from at_once(60, ask, 12)
 
@@ -153,31 +157,26 @@ def hostile_pictures(server: Server) -> Iterator[object]:
 def use(server: Server, data: bytes, number: int) -> str:
     """Sends a picture and requests its mask through the page, or words through the API."""
     visitor = attacker(server)
-    try:
-        if number % 2:
-            file = visitor.file(data)
-            return "words" if visitor.program("suggest", file, 5, "default") else ""
-        shown = visitor.ask(visitor.uploaded(data), words="cat,dog")
-        return "a mask" if "canvas" in shown else str(shown)[:60]
-    except (BusyError, FailedError, httpx.HTTPStatusError) as error:
-        return str(error)[:60]
+    if number % 2:
+        return outcome(lambda: visitor.program("suggest", visitor.file(data), 5, "default"))
+    return outcome(lambda: [*visitor.ask(visitor.uploaded(data), words="cat,dog")])
 
 
 def hostile_figures(server: Server) -> Iterator[object]:
     """Every file of pictures whose sides differ most."""
 
+    files = "mask", "cutouts", "png", "pdf", "grid"
+    figures = [*itertools.product(((1, 300), (60, 1), (8, 1), (800, 6_000)), files)]
+
     def ask(number: int) -> str:
-        visitor, (height, width) = (
-            attacker(server),
-            ((1, 300), (60, 1), (8, 1), (800, 6_000))[number // 5],
-        )
-        file = ("mask", "cutouts", "png", "pdf", "grid")[number % 5]
-        try:
+        visitor, ((height, width), file) = attacker(server), figures[number]
+
+        def download() -> str:
             photo = visitor.uploaded(black_png(height, width, 8, 0))
             (answer,) = next(visitor.call("download", photo, {"words": "cat, dog"}, file, 0))
-        except (BusyError, FailedError) as error:
-            return str(error)[:60]
-        return f"{file}: {answer.get('error', 'made')[:60]}"
+            return f"{file}: {answer.get('error', 'made')}"
+
+        return outcome(download)
 
     yield from at_once(20, ask, 4)
 
@@ -227,11 +226,8 @@ def heavy_requests(server: Server) -> Iterator[object]:
 
     def ask(number: int) -> str:
         tab, side = asked[number]
-        try:
-            shown = attacker(server).ask(photo, tab, words="cat, dog", short_side=side)
-        except (BusyError, FailedError) as error:
-            return str(error)[:60]
-        return "gone" if "gone" in shown else f"all of {tab}"
+        wanted = {"words": "cat, dog", "short_side": side}
+        return outcome(lambda: [*attacker(server).ask(photo, tab, **wanted)])
 
     yield from at_once(16, ask, 8)
 
@@ -240,21 +236,17 @@ def large_caches(server: Server) -> Iterator[object]:
     """12 photos with 200 words and three thresholds, then 63 megapixels."""
     words = ",".join(f"thing {number}" for number in range(200))
 
-    def ask(number: int) -> str:
+    def fill(number: int) -> str:
         visitor = attacker(server)
         photo = visitor.uploaded(encoded(picture(2_000, 2_000, seed=number), "JPEG"))
+        wanted = {"words": words, "short_side": 672}
         for threshold in (0, 0.3, 0.6):
-            while True:
-                try:
-                    visitor.ask(photo, words=words, short_side=672, threshold=threshold)
-                    break
-                except BusyError:
-                    time.sleep(2)
-                except FailedError as error:
-                    return str(error)[:60]
-        return "three masks"
+            ask = partial(visitor.ask, photo, threshold=threshold, **wanted)
+            while "Try again soon" in (last := outcome(ask)):
+                time.sleep(2)
+        return last
 
-    yield from at_once(12, ask)
+    yield from at_once(12, fill)
     data = PICTURES["63 megapixels of 16 bits"]()
     yield from at_once(4, lambda number: use(server, data + bytes([number]), number))
 

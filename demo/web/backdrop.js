@@ -3,8 +3,11 @@ import { smallOf, urlOf } from "./photos.js";
 import { make } from "./shared.js";
 
 /**
- * Draw the `img` of a canvas, which has the class "blank" without a photo, and "coming" with one
- * that is alone.
+ * Draw the `img` of a canvas, whose attribute `data-shows` tells the style sheet what is seen:
+ *   photo   a photo alone, or nothing yet
+ *   mask    a photo with its mask
+ *   next    another photo alone, in place of that mask
+ *   blank   no photo
  * @param {HTMLElement} element
  */
 export function drawBackdrop(element) {
@@ -14,9 +17,9 @@ export function drawBackdrop(element) {
   /** The name of the photo with a mask, and the mask's shape. @type {?[string, number[]]} */
   let masked = null;
 
-  /** @param {"" | "blank" | "coming"} now */
-  function mark(now) {
-    for (const name of ["blank", "coming"]) element.classList.toggle(name, name === now);
+  /** @param {"photo" | "mask" | "next" | "blank"} shows */
+  function mark(shows) {
+    element.dataset.shows = shows;
   }
 
   /** @param {number[]} size */
@@ -32,7 +35,7 @@ export function drawBackdrop(element) {
       return; // the server says why
     }
     if (alone !== url || !image.clientWidth) return; // answered or refused meanwhile
-    mark("coming");
+    mark(masked ? "next" : "photo");
     setRatio([photo.naturalHeight, photo.naturalWidth]);
     image.src = photo.src;
   }
@@ -41,7 +44,7 @@ export function drawBackdrop(element) {
   async function settle(name, shape) {
     alone = "";
     masked = [name, shape];
-    mark("");
+    mark("mask");
     setRatio(shape);
     const url = urlOf(name);
     if (image.src.endsWith(url)) return;
@@ -60,7 +63,6 @@ export function drawBackdrop(element) {
     if (!alone) return;
     alone = "";
     if (masked) settle(...masked);
-    else mark("");
   }
 
   function clear() {

@@ -118,7 +118,6 @@ export function drawDiagram(element) {
     drawLast(isNew);
     drawCloser();
     look();
-    flow.classList.add("drawn");
     connect();
     countAnswer(element);
   }

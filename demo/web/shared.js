@@ -88,7 +88,7 @@ export function explainTerms(root) {
   }
 }
 
-/** Until the first answer there is only a spinner. Tests wait for the next one. */
+/** How many answers a part has drawn: a diagram is hidden before the first, tests wait for one. */
 export function countAnswer(element) {
   element.dataset.answers = Number(element.dataset.answers ?? 0) + 1;
 }

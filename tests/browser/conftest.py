@@ -23,7 +23,7 @@ OPTIONS = {"has_touch": True, "reduced_motion": "reduce"}
 WAIT = 60_000
 SETTLED = """([part, before]) => document.body.dataset.phase === "idle"
     && document.getElementById(part).dataset.answers !== before
-    && ![...document.querySelectorAll(".stale, .coming, .canvas:not([data-answers], .blank)")]
+    && ![...document.querySelectorAll(".stale, .coming, [data-shows=photo], [data-shows=next]")]
         .some((one) => one.checkVisibility())"""
 FORGET = """() => {
     sessionStorage.clear()

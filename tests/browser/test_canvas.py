@@ -267,7 +267,7 @@ def test_photo_that_amf_changes(visitor: Visit) -> None:
     switch(page, "AMF").click()
     switch(page, "AMF").click()
     page.get_by_role("button", name="See AMF at work").click()
-    expect(page.locator("#canvas")).to_contain_class("coming")
+    expect(page.locator("#canvas")).to_have_attribute("data-shows", "next")
     expect(page.locator("#canvas .mask")).to_be_hidden()
     for route in held:
         route.continue_()

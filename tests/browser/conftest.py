@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, FrameLocator, Locator, Page, Request, expect
+from playwright.sync_api import Browser, Download, FrameLocator, Locator, Page, Request, expect
 
 from gclip_core import assets
 from tests.browser import CHROMIUM, chromium
@@ -199,6 +199,13 @@ def give(page: Page, data: bytes, name: str = "photo.png") -> None:
     """Uploads a file in place of the photo."""
     file = {"name": name, "mimeType": guess_type(name)[0] or "", "buffer": data}
     page.locator("#photo input[type=file]").set_input_files(file)
+
+
+def saved(page: Page, button: str) -> Download:
+    """The file that a press of a button saves."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=button).click()
+    return download.value
 
 
 def picture(width: int = 240) -> Image.Image:

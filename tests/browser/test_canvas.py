@@ -2,7 +2,6 @@
 it works."""
 
 import base64
-import io
 import re
 from functools import partial
 from urllib.parse import parse_qsl, urlsplit
@@ -24,6 +23,7 @@ from tests.browser.conftest import (
     found,
     offline,
     picture,
+    saved,
     settled,
     share,
     switch,
@@ -171,10 +171,9 @@ def test_alone(flower: Page) -> None:
     expect(flower.locator("#canvas .labels bdi")).to_have_text(["plant"])
     expect(flower.locator("#canvas .cut")).to_have_text("Cut out plant")
     plant.click()
-    with flower.expect_download() as download:
-        flower.get_by_role("button", name="Cut out flower").click()
-    assert download.value.suggested_filename == "flower-flower.png"
-    image = Image.open(io.BytesIO(download.value.path().read_bytes()))
+    file = saved(flower, "Cut out flower")
+    assert file.suggested_filename == "flower-flower.png"
+    image = Image.open(file.path())
     alpha = image.getchannel("A")
     assert alpha.getbbox() == (0, 0, *image.size)
     photo = Image.open(assets.path("photos", "flower.jpg"))

@@ -2,7 +2,6 @@
 ask for a password, or have no TLS."""
 
 import re
-from io import BytesIO
 
 import httpx
 import pytest
@@ -14,13 +13,13 @@ from gclip_core import assets
 from tests.browser import PLAIN_HTTP
 from tests.browser.conftest import (
     FLOWER,
-    TABS,
     Visit,
     after,
     give,
     legend,
     own,
     picture,
+    saved,
     settled,
     turn_to,
     type_words,
@@ -29,52 +28,46 @@ from tests.browser.conftest import (
 from tests.demo.visitor import serving
 from tests.pictures import encoded, png_bomb
 
-NO_STORAGE = """Object.defineProperty(window, "indexedDB", {
-    get() { throw new DOMException("no", "SecurityError") }
-})"""
+NO_STORAGE = """for (const name of ["indexedDB", "localStorage", "sessionStorage"])
+    Object.defineProperty(window, name, {
+        get() { throw new DOMException("no", "SecurityError") }
+    })"""
 
 
 def test_files(flower: Page) -> None:
     """Files have readable names; the picture has the photo's own size, with its mask."""
-    with flower.expect_download() as download:
-        flower.get_by_role("button", name="Download picture").click()
-    assert download.value.suggested_filename == "flower-outlined.png"
-    image = Image.open(BytesIO(download.value.path().read_bytes()))
+    file = saved(flower, "Download picture")
+    assert file.suggested_filename == "flower-outlined.png"
+    image = Image.open(file.path())
     plain = Image.open(assets.path("photos", "flower.jpg"))
     assert image.size == plain.size
     assert ImageStat.Stat(ImageChops.difference(image.convert("RGB"), plain)).mean[0] > 20
-    for tab, button, name in (
-        ("Share", "Mask (PNG, a number for each word)", "mask.png"),
-        ("Share", "Cut-outs (zip)", "cut-outs.zip"),
-        ("Share", "Annotations (COCO)", "coco.json"),
-        ("Share", "Figure (PDF)", "figure.pdf"),
-        ("Compare", "Save as one figure", "methods.png"),
-    ):
-        turn_to(flower, tab)
-        with flower.expect_download() as download:
-            flower.get_by_role("button", name=button).click()
-        assert download.value.suggested_filename == name
+    turn_to(flower, "Share")
+    names = {"Mask (PNG": "mask.png", "Cut-outs": "cut-outs.zip", "Annotations": "coco.json"}
+    for button, name in names.items():
+        assert saved(flower, button).suggested_filename == name
 
 
 def test_compare(flower: Page) -> None:
     """Every method has a mask and a row; a press compares a mask with GCLIP's, whose patches have
-    scores; the same press closes it."""
+    scores; the same press closes it. All masks become one figure."""
     turn_to(flower, "Compare")
-    masks = flower.locator("#masks button")
+    masks, large = flower.locator("#masks button"), flower.locator("#large")
     expect(flower.get_by_role("row")).to_have_count(1 + masks.count())
     masks.nth(1).click()
-    expect(flower.locator("#large")).to_be_in_viewport()
-    expect(flower.locator("#large .split")).to_be_visible()
+    expect(large).to_be_in_viewport()
+    expect(large.locator(".split")).to_be_visible()
     expect(masks.nth(1)).to_have_attribute("aria-pressed", "true")
-    gclip = flower.locator("#large .views button").first
+    gclip = large.locator(".views button").first
     expect(gclip).to_contain_text("GCLIP")
     gclip.click()
-    flower.locator("#large .pad").click()
-    expect(flower.locator("#large .why")).to_be_visible()
+    large.locator(".pad").click()
+    expect(large.locator(".why")).to_be_visible()
     after(flower, masks.nth(2).click, "large")
-    expect(flower.locator("#large .split")).to_be_visible()
+    expect(large.locator(".split")).to_be_visible()
     masks.nth(2).click()
-    expect(flower.locator("#large")).to_be_hidden()
+    expect(large).to_be_hidden()
+    assert saved(flower, "Save as one figure").suggested_filename == "methods.png"
 
 
 def test_words(flower: Page) -> None:
@@ -211,8 +204,8 @@ def goes_on(page: Page, sent: list[Request]) -> None:
 
 
 def test_poor_browser(visitor: Visit, url: str) -> None:
-    """The page works without a secure context: upload, tabs, files, the link. Where the browser
-    stores nothing, a photo is kept until the page is closed, which is said."""
+    """The page works without a secure context: upload, files, the link. Where the browser stores
+    nothing, a photo is kept until the page is closed, which is said."""
     page = visitor(at=url.replace("127.0.0.1", PLAIN_HTTP), script=NO_STORAGE, **FLOWER)
     assert page.evaluate("[isSecureContext, !!crypto.subtle, !!navigator.clipboard]") == [False] * 3
     own(page)
@@ -221,8 +214,7 @@ def test_poor_browser(visitor: Visit, url: str) -> None:
     after(page, page.go_back)
     expect(legend(page).first).to_have_text("dog")
     expect(page.locator("#canvas img")).to_have_attribute("src", re.compile("^blob:"))
-    for tab in TABS:
-        turn_to(page, tab)
+    turn_to(page, "Share")
     page.get_by_role("button", name="Copy the link").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     page.reload()

@@ -55,8 +55,9 @@ def page(visitor: Visitor, size: Any, seed: int, tab: str, **settings: Any) -> d
             return pieces
 
 
-def program(visitor: Visitor, size: Any, seed: int, endpoint: str, *values: Any) -> Any:
+def program(visitor: Visitor, size: Any, seed: int, call: tuple) -> Any:
     """What a program gets, with the content of the file."""
+    endpoint, *values = call
     answer = visitor.program(endpoint, visitor.file(photo_file(size, seed)), *values)
     if endpoint == "segment":
         answer[0] = visitor.web.get(f"{API}/file={answer[0]['path']}").content.hex()
@@ -71,7 +72,7 @@ def wishes() -> list[Ask]:
         if chance.random() < 0.15:
             values = words, method, "default", "backbone", "auto", 0.0, "on", "guided", ""
             call = chance.choice((("suggest", 5, "default"), ("segment", *values)))
-            drawn.append(partial(program, size=size or SIZES[0], seed=seed % 3), *call)
+            drawn.append(partial(program, size=size or SIZES[0], seed=seed % 3, call=call))
         else:
             others = OTHER | {"backbone": "built-in-damaged", "method": method}
             names = chance.sample([*others], chance.randint(0, 4))

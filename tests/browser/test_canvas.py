@@ -63,6 +63,12 @@ def press(page: Page, x: float, y: float) -> None:
     page.mouse.click(box["x"] + x * box["width"], box["y"] + y * box["height"])
 
 
+def name(page: Page, word: str) -> None:
+    """Says what is at the open place."""
+    page.get_by_placeholder("something else").fill(word)
+    after(page, lambda: page.get_by_placeholder("something else").press("Enter"))
+
+
 def scores(page: Page) -> dict[str, int]:
     """The scores of the open patch's words, in per cent."""
     expect(page.locator("#canvas .why")).to_be_visible()
@@ -78,8 +84,7 @@ def test_marks(flower: Page, visitor: Visit) -> None:
     """
     dots, legend = flower.locator("#canvas .mark"), flower.locator("#canvas .legend")
     press(flower, 0.9, 0.9)
-    flower.get_by_placeholder("something else").fill("rug; of mine,")
-    after(flower, lambda: flower.get_by_placeholder("something else").press("Enter"))
+    name(flower, "rug; of mine,")
     expect(dots).to_have_count(1)
     expect(legend).to_contain_text("rug of mine")
     expect(flower.locator("#canvas .why")).to_be_hidden()
@@ -123,8 +128,7 @@ def test_marks(flower: Page, visitor: Visit) -> None:
 def test_word_that_is_shown(flower: Page) -> None:
     """A marked thing is found on another photo, after a reload, too; the link has only its name."""
     press(flower, 0.5, 0.4)
-    flower.get_by_placeholder("something else").fill("blorp")
-    after(flower, lambda: flower.get_by_placeholder("something else").press("Enter"))
+    name(flower, "blorp")
     flower.locator("#canvas .mark").press("Enter")
     flower.get_by_role("button", name="Find “blorp” on other photos").click()
     expect(flower.locator("#toast")).to_contain_text("press “+ blorp”")

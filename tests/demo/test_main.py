@@ -46,9 +46,9 @@ def test_options_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("--no-downloads=true", "--no-downloads"),
         ("--ports=1", "--ports"),
         ("--host 192.0.2.1", "192.0.2.1: .*Choose another --host or --port"),
-        ("--port {taken}", "127.0.0.1: .*Choose another --host or --port"),
+        ("", "127.0.0.1: .*Choose another --host or --port"),
         ("--port 99999", "0-65535.*Choose another --host or --port"),
-        ("--backbone openai-vit-b-32 --weights no/such.safetensors", "such.safetensors"),
+        ("--port 0 --backbone openai-vit-b-32 --weights no/such.safetensors", "such.safetensors"),
     ],
 )
 def test_no_start(
@@ -62,7 +62,7 @@ def test_no_start(
     monkeypatch.setenv("GRADIO_TEMP_DIR", os.environ["GRADIO_TEMP_DIR"])
     monkeypatch.setattr(backbones, "HOST", backbones.HOST)
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(SystemExit) as ended:
-        sys.exit(main.main(options.format(taken=other.getsockname()[1]).split()))
+        sys.exit(main.main(["--port", str(other.getsockname()[1]), *options.split()]))
     assert ended.value.code == 2
     error = capsys.readouterr().err
     assert re.search(f"error: .*{sentence}", error) and "Traceback" not in error

@@ -171,17 +171,20 @@ def test_large_mask() -> None:
     for name, (mask, _) in list(current.compared.items())[:2]:
         shown = compare.large(current.with_settings(enlarged=name))
         titles = [view["title"] for view in shown["masks"]]
-        assert "GCLIP (AMF)" in titles and len(set(titles)) == 2
+        assert "GCLIP (AMF)" in titles and len({*titles}) == 2
         drawn = shown["masks"][titles.index(mask.method.title)]
         assert (numbers(drawn["mask"]) == mask.labels.byte().numpy()).all()
         assert shown["masks"][shown["side"]] == drawn
-    for changes in ({"words": "grass"}, {"backbone": "built-in-damaged"}):
-        other = scene(**SMALL | {"enlarged": "naclip"} | changes)
-        assert compare.large(other)["masks"][1]["title"] == "NACLIP"
-    for changes in ({"amf": False, "cs": False}, {"words": "car, sky"}):
-        shown = compare.large(scene(**SMALL | {"enlarged": "gclip"} | changes))
+    for changes, side in (
+        ({"enlarged": "naclip", "words": "grass"}, 1),
+        ({"enlarged": "naclip", "backbone": "built-in-damaged"}, 1),
+        ({"enlarged": "gclip", "amf": False, "cs": False}, 0),
+        ({"enlarged": "gclip", "words": "car, sky"}, 0),
+    ):
+        shown = compare.large(scene(**SMALL | changes))
         titles = [view["title"] for view in shown["masks"]]
-        assert shown["side"] == 0 and len(set(titles)) == 2 and titles[0].startswith("GCLIP")
+        assert len({*titles}) == 2 and titles[0].startswith("GCLIP")
+        assert shown["side"] == side and (titles[1] == "NACLIP") == side
 
 
 # --- Learn ---------------------------------------------------------------------------------------

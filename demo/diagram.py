@@ -17,7 +17,7 @@ from gclip_core import cs, inspection
 from gclip_core.attention import ATTENTIONS
 from gclip_core.last_block import Attended, projected
 from gclip_core.methods import Method
-from gclip_core.numbering import Reason
+from gclip_core.numbering import Reason, block_numbers, in_words
 from gclip_core.relatives.mixed import Fixed
 from gclip_core.words import suggest
 from gclip_core.words.background import background_of_image, compete
@@ -135,16 +135,15 @@ def why_fused(scene: Scene) -> str:
     """Why AMF fuses these blocks; empty if they are not measured."""
     fused = scene.report.fused
     if fused.reason is Reason.GLOBAL_TOKENS:
-        # It is measured before CS, which removes most of them.
-        start = "Without CS, every" if scene.method.suppression else "Every"
-        return f"{start} block from {fused.blocks[0] + 1} on has global tokens."
-    if fused.reason is Reason.MIDDLE:
-        last = scene.segmenter.backbone.n_blocks
-        return (
-            f"This photo has few global tokens before block {last}, so AMF averages that block "
-            "with the two in the middle."
-        )
-    return ""
+        # They are counted before CS, which removes most of them.
+        clean = ", counted without CS" if scene.method.suppression else ""
+        why = f"the first with global tokens (rings{clean})"
+    elif fused.reason is Reason.MIDDLE:
+        why = "in the middle, since too few blocks before it have global tokens (rings)"
+    else:
+        return ""
+    last, blocks = scene.segmenter.backbone.n_blocks, in_words(block_numbers(fused.blocks))
+    return f"Fused with block {last}: {blocks}, {why}."
 
 
 def formula(method: Method) -> str:

@@ -12,7 +12,7 @@ from PIL import Image
 from demo import drawing
 from demo.backbones import DAMAGED
 from demo.drawing import WHITE, classes, item, painted
-from demo.photo import Photo
+from demo.photo import OPENING, Photo
 from demo.scene import SWITCHES, Scene
 from demo.segment import HARDLY, metric
 from demo.settings import Settings
@@ -21,7 +21,7 @@ from gclip_core import assets
 from gclip_core.pixels import palette
 from gclip_core.result import percent
 
-PHOTO = photos.shipped_photos()["raccoon"]
+PHOTO = photos.shipped_photos()[OPENING]
 """The photo of all steps; each must hold on it with these weights."""
 LITTLE = 0.05
 """A guess that hardly anything changes is nearly right if the mIoU changes by less."""
@@ -78,7 +78,9 @@ def changes(lesson: Lesson) -> dict[str, Any]:
 def other(lesson: Lesson) -> dict[str, Any]:
     """The picture of the step, or its photo."""
     if not lesson.drawn:
-        return item(PHOTO.image().resize((420, 280)), "The photo", "", "jpeg")
+        return item(
+            PHOTO.image().resize(drawing.small(PHOTO.image().size, 420)), "The photo", "", "jpeg"
+        )
     drawn = Image.open(assets.path("learn", lesson.drawn))
     return item(drawn, "Global tokens: bright columns (DINOv2)", "", "webp")
 

@@ -113,14 +113,15 @@ def draw_norms(
     threshold: float,
     is_wide: bool,
 ) -> None:
-    """A block's norms (D,) with the threshold; of channels that CS changes, before (line) and after
-    (dot). The axis is logarithmic if ``is_wide``."""
+    """A block's norms (D,) with the threshold; outliers stand out, and what CS makes of them is a
+    dot. The axis is logarithmic if ``is_wide``."""
     channels, changed = np.arange(len(before)), ~np.isclose(before, after)
     median, largest = float(np.median(before)), float(before.max())
     floor, limit = median / 9 if is_wide else 0, threshold * median
     ink, label_size = mpl.rcParams["axes.labelcolor"], mpl.rcParams["axes.labelsize"]
     axes.vlines(channels, floor, before, color=BLUE, linewidth=0.4, alpha=0.7)
-    axes.vlines(channels[changed], floor, before[changed], color=ORANGE, linewidth=1.6)
+    outlier = before > limit
+    axes.vlines(channels[outlier], floor, before[outlier], color=ORANGE, linewidth=1.6)
     dots = mpl.rcParams["text.color"]
     axes.plot(channels[changed], after[changed], "o", color=dots, markersize=3.5, label="with CS")
     axes.axhline(limit, color=ink, linewidth=0.8, linestyle="--")

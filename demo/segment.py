@@ -33,7 +33,7 @@ from gclip_core.result import Segmentation, percent
 
 HARDLY = 0.01
 """A smaller share of the pixels, or change of the mIoU, is hardly a change."""
-CHOSEN = "Chosen example; usually less."
+CHOSEN = "Picked for a large effect."
 
 
 def canvas(scene: Scene) -> dict[str, Any]:
@@ -153,7 +153,8 @@ def difference(
         goes = "rise" if last.iou[most] > first.iou[most] else "fall"
         if start != end:  # or there is no ground truth where pixels change
             how = f"; {scene.names[most]}’s overlap {would}{goes}{s} from {start} to {end} %"
-    chosen = f" {CHOSEN}" if idea == "AMF" and scene.photo.name == OPENING else ""
+    is_opening = scene.photo.name == OPENING and scene.settings.words == scene.own_words
+    chosen = f" {CHOSEN}" if idea == "AMF" and is_opening else ""
     text = f"{subject} {verb} {percent(share)} of pixels{how}.{chosen}"
     return text.replace(" %", "\u00a0%")
 

@@ -9,9 +9,11 @@ import { drawStrip } from "./strip.js";
 export function drawCompare(section) {
   const { $ } = inside(section);
   const large = drawCanvas($("#large"));
+  /** Whether a method has been pressed whose masks are not here yet. */
+  let isOpening = false;
   const strip = drawStrip($("#masks"), ({ name }) => {
-    change({ enlarged: name === state.enlarged ? "" : name });
-    $("#large").scrollIntoView();
+    isOpening = name !== state.enlarged;
+    change({ enlarged: isOpening ? name : "" });
   });
   $("#grid").onclick = () => save($("#grid"), () => made("grid"));
 
@@ -22,6 +24,8 @@ export function drawCompare(section) {
     if (canvas) large.draw(canvas);
     const selected = items.findIndex(({ name }) => name === state.enlarged);
     strip({ items, columns, classes: canvas ? [] : classes, selected });
+    if (canvas && isOpening) $("#large").scrollIntoView();
+    isOpening = false;
     $("#table").replaceChildren(make("p", "", remark), tableOf(items, scores !== ""));
   }
   return { draw };

@@ -168,7 +168,7 @@ export function drawDiagram(element) {
       toggle(layer, { fused, suppressed });
       held.textContent = tokens.length ? `${tokens.length} ○` : "";
       const peak = peaks[Number(answer.cs)];
-      ratio.textContent = suppressed ? `${peak.toFixed()} ×` : "";
+      ratio.textContent = `${peak.toFixed(peak < 10 ? 1 : 0)} ×`;
       [...bar.children].forEach((part, j) => {
         part.style.width = lengthOf(peaks[j]);
       });

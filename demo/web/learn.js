@@ -34,7 +34,7 @@ export function drawLearn(section, intro, compare) {
     guesses[step] = number;
     keep();
     draw();
-    if (innerWidth <= 700) cards[step].$(".outcome").scrollIntoView({ block: "center" });
+    cards[step].$(".outcome").scrollIntoView({ block: "center" });
   }
 
   /** Show the masks of a step on the tab Segment, from which the visitor can return. */

@@ -63,7 +63,9 @@ export function refreshLegend(box, classes, masks, alone) {
   const pressed = marks.read(state.marks).map(({ word }) => word);
   const weak = absent.find((name) => pressed.includes(name));
   const advice = `Too little is like the mark of ${weak}. Press another part of it, or draw a box.`;
-  const isStriped = classes.some(({ isKnown }, label) => isKnown && masks.at(-1).unsure[label]);
+  const isStriped = classes.some(
+    ({ isKnown }, label) => isKnown && masks.some(({ unsure }) => unsure[label]),
+  );
   const stripes = isStriped ? "Striped words fit only weakly." : "";
   const lines = [stripes, weak ? advice : absent.length ? text : ""].filter(Boolean);
   Object.assign(box.querySelector(".absent"), {

@@ -14,6 +14,12 @@ function placeTip() {
 }
 for (const event of ["focusin", "pointerover", "scroll"]) addEventListener(event, placeTip);
 
+/** What moves under a resting pointer, because of a press, opens no tooltip. */
+addEventListener("click", () => document.body.classList.add("resting"));
+addEventListener("pointermove", ({ movementX, movementY }) => {
+  if (movementX || movementY) document.body.classList.remove("resting");
+});
+
 /** A tooltip closes by Escape, and by a tap on it or beside it, which then does nothing else. */
 let closing = null;
 document.addEventListener("keydown", ({ key }) => {

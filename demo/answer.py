@@ -9,18 +9,14 @@ import torch
 
 from demo import compare, diagram, lessons, segment, share
 from demo.scene import SWITCHES, Scene
-from demo.settings import Settings
 from gclip_core import GclipError
 
-IN_VIEW = "block", "head", "enlarged"
-"""Settings that select what is shown."""
-SCORING = "logit_scale", "threshold", "refine", "background", "background_weight"
-OF_WORDS = "templates", "marks", "shown"
-MASK = ("words", "nearest", *OF_WORDS, *SCORING)
-"""Settings that change masks but nothing in the tower."""
-OF_IDEAS = "amf_blocks", "n_fused", "global_threshold", "cs_blocks", "channel_threshold"
-BEYOND_WORDS = (*SWITCHES, *IN_VIEW, *SCORING, *OF_IDEAS, "method")
-"""What does not change what the photo shows, nor how the model reads the words."""
+PHOTO = "photo", "backbone", "short_side"
+TEXT = "words", "nearest", "templates", "shown"
+IDEAS = *PHOTO, "amf_blocks", "n_fused", "global_threshold", "cs_blocks", "channel_threshold"
+SCORING = "marks", "logit_scale", "threshold", "refine", "background", "background_weight"
+MASKS = *IDEAS, *TEXT, *SCORING
+"""What the masks of all methods depend on."""
 REFUSALS = GclipError, MemoryError, OSError, torch.OutOfMemoryError
 """Errors that a visitor sees as a message."""
 GONE = "This photo is no longer on the server. Upload it again."
@@ -28,44 +24,37 @@ GONE = "This photo is no longer on the server. Upload it again."
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of an answer: the tabs that show it ("" for all), how it is computed, and settings
-    that do not change it.
+    """A part of an answer: the tabs that show it ("" for all), how it is computed, and the settings
+    that it ``uses``; a change of any other one leaves it valid.
 
-    Leaving ``ignores`` empty is always safe: the piece is then asked for on every change. Only for
-    a press of a switch nothing is asked: it has a value for each state of those that it follows.
+    Its value is a list with one for each state of its ``switches``, so a press of a switch needs
+    no request.
     """
 
     tabs: str
     make: Callable[[Scene], Any]
-    ignores: tuple[str, ...] = ()
-
-    @property
-    def switches(self) -> tuple[str, ...]:
-        """The switches that it follows."""
-        return tuple(switch for switch in SWITCHES if switch not in self.ignores)
+    uses: tuple[str, ...]
+    switches: tuple[str, ...] = ()
 
 
 PIECES = {
-    "words": Piece("", segment.words, (*BEYOND_WORDS, *OF_WORDS)),
-    "canvas": Piece("segment how share", segment.canvas, (*SWITCHES, *IN_VIEW)),
-    "chips": Piece("segment", segment.chips, (*BEYOND_WORDS, "marks")),
-    "embeddings": Piece(
-        "segment", segment.embeddings, (*SWITCHES, *IN_VIEW, "background", "method")
-    ),
-    "matrices": Piece("segment", segment.matrices, (*SWITCHES, *MASK, *IN_VIEW)),
-    "attention_text": Piece("segment", segment.attention_text, ("cs", *MASK, *IN_VIEW)),
-    "attention": Piece("segment", segment.attention, ("amf", *MASK, *IN_VIEW)),
-    "norms": Piece("segment", segment.norms, ("amf", *MASK, "head", "enlarged")),
-    "patches": Piece("how", diagram.patches, IN_VIEW),
-    "tower": Piece("how", diagram.tower, ("amf", *MASK, *IN_VIEW)),
-    "detail": Piece("how", diagram.detail, ("amf", *MASK, "enlarged")),
-    "methods": Piece("compare", compare.methods, (*SWITCHES, *IN_VIEW, "method")),
-    "large": Piece("compare", compare.large, (*SWITCHES, "block", "head", "method")),
-    "python": Piece("share", share.python, IN_VIEW),
+    "words": Piece("", segment.words, (*PHOTO, "words")),
+    "canvas": Piece("segment how share", segment.canvas, (*MASKS, "method")),
+    "chips": Piece("segment", segment.chips, (*PHOTO, *TEXT)),
+    "embeddings": Piece("segment", segment.embeddings, (*PHOTO, *TEXT, "marks")),
+    "matrices": Piece("segment", segment.matrices, (*IDEAS, "method")),
+    "attention_text": Piece("segment", segment.attention_text, (*IDEAS, "method"), ("amf",)),
+    "attention": Piece("segment", segment.attention, IDEAS, ("cs",)),
+    "norms": Piece("segment", segment.norms, (*IDEAS, "method", "block"), ("cs",)),
+    "patches": Piece("how", diagram.patches, (*MASKS, "method"), SWITCHES),
+    "tower": Piece("how", diagram.tower, (*IDEAS, "method"), ("cs",)),
+    "detail": Piece("how", diagram.detail, (*IDEAS, "method", "block", "head"), ("cs",)),
+    "methods": Piece("compare", compare.methods, MASKS),
+    "large": Piece("compare", compare.large, (*MASKS, "enlarged")),
+    "python": Piece("share", share.python, (*MASKS, "method"), SWITCHES),
 }
-ALL = ("photo", *Settings.model_fields)
 PIECES |= {
-    f"lesson {name}": Piece("learn", lambda _, name=name: lessons.step(name), ALL)
+    f"lesson {name}": Piece("learn", lambda _, name=name: lessons.step(name), ())
     for name in lessons.LESSONS
 }
 """The pieces in the order in which they are computed."""

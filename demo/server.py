@@ -193,7 +193,10 @@ def index(web: str) -> str:
         "damaged": backbones.DAMAGED,
         "undamaged": BUILT_IN if host == backbones.DAMAGED else host,
         "switches": SWITCHES,
-        "pieces": {name: [one.tabs.split(), one.ignores] for name, one in PIECES.items()},
+        "pieces": {
+            name: {"tabs": one.tabs.split(), "uses": one.uses, "switches": one.switches}
+            for name, one in PIECES.items()
+        },
         "examples": [
             {"name": name, "url": f"photos/{name}?thumb", "caption": shipped[name].title}
             for name in EXAMPLES

@@ -5,7 +5,7 @@
 // comes late is kept under its own key and disturbs nothing.
 import { answer, disconnect } from "./server.js";
 import { toast } from "./shared.js";
-import { FACTS, SETTINGS, state, stateOf } from "./state.js";
+import { FACTS, state, stateOf } from "./state.js";
 
 const MOST_PIECES = 400;
 /** Pieces by key, the oldest first. */
@@ -15,19 +15,12 @@ let job = null;
 let refused = null;
 let failures = 0;
 
-/** Whether a piece ignores a setting, or the photo. */
-const ignores = (name, setting) => FACTS.pieces[name][1].includes(setting);
-/** What keys are made of. */
-const ASKED = ["photo", ...SETTINGS].filter((setting) => !FACTS.switches.includes(setting));
-
-function keyOf(name, of) {
-  const used = ASKED.filter((setting) => !ignores(name, setting));
-  return JSON.stringify([name, ...used.map((setting) => of[setting])]);
-}
+const keyOf = (name, of) =>
+  JSON.stringify([name, ...FACTS.pieces[name].uses.map((setting) => of[setting])]);
 
 /** The switches that a piece follows: it has a value for each of their states, or null for one that
  * is still to come. */
-const switchesOf = (name) => FACTS.switches.filter((one) => !ignores(name, one));
+const switchesOf = (name) => FACTS.pieces[name].switches;
 
 /** A piece of the current state; undefined if it is not here yet. */
 export function piece(name) {
@@ -43,14 +36,13 @@ function isWhole(name, of) {
   return pieces.has(key) && !(switchesOf(name).length && pieces.get(key).includes(null));
 }
 
-const namesOf = (tab) =>
-  Object.keys(FACTS.pieces).filter((name) => {
-    const [tabs] = FACTS.pieces[name];
-    return !tabs.length || tabs.includes(tab);
-  });
-
+/** What the tab shows and is not here; without a photo, only what needs none. */
 const missing = (of) =>
-  namesOf(of.tab).filter((name) => (of.photo || ignores(name, "photo")) && !isWhole(name, of));
+  Object.keys(FACTS.pieces).filter((name) => {
+    const { tabs, uses } = FACTS.pieces[name];
+    const isShown = !tabs.length || tabs.includes(of.tab);
+    return isShown && (of.photo || !uses.includes("photo")) && !isWhole(name, of);
+  });
 
 export const isRefused = () => refused === state;
 export const isMissing = () => missing(state).length > 0;

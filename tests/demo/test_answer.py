@@ -1,4 +1,4 @@
-"""Answers: each piece is a function of the photo and of the settings that it does not ignore."""
+"""Answers: each piece is a function of the photo and of the settings that it uses."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from demo import backbones, segment
-from demo.answer import IN_VIEW, PIECES, Piece
+from demo.answer import PIECES
 from demo.scene import SWITCHES, Scene
 from demo.settings import Settings
 from gclip_core import GclipError
@@ -24,12 +24,12 @@ from tests.demo.visitor import FailedError, Visitor, names_of
 SECRET = "zanzibar"
 BASES = {
     "damaged": USUAL,
-    "whole": {"words": "dog, grass", **SMALL},
+    "whole": {"words": "dog, grass", "marks": "0.5,0.5,rug"} | SMALL,
     "other method": {"backbone": "built-in-damaged", "method": "resclip", "enlarged": "gclip"}
     | SMALL,
 }
 """Scenes whose pieces differ most: CS acts or is idle, GCLIP or another method."""
-OF_PHOTO = [name for name, one in PIECES.items() if "photo" not in one.ignores]
+OF_PHOTO = [name for name, one in PIECES.items() if "photo" in one.uses]
 FOLLOWING = {"enlarged": "large", "head": "detail", "block": "norms", "global_threshold": "tower"}
 FOLLOWING |= {"n_fused": "attention_text"}
 
@@ -47,14 +47,14 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scene]:
 
 @pytest.mark.parametrize("base", BASES)
 @pytest.mark.parametrize("name", OF_PHOTO)
-def test_ignored_settings_change_nothing(name: str, base: str, bases: dict[str, Scene]) -> None:
-    """The browser keeps a piece for all values of what it ignores, and of the switches: a wrong
-    entry would show a stale mask."""
-    current, ignored = bases[base], {*PIECES[name].ignores, *SWITCHES}
+def test_unused_settings_change_nothing(name: str, base: str, bases: dict[str, Scene]) -> None:
+    """The browser keeps a piece for all values of what it does not use, and of the switches: a
+    missing entry would show a stale mask."""
+    current = bases[base]
     usual = made(current, name)
-    for group in (SWITCHES, IN_VIEW, Settings.model_fields):
-        others = {setting: OTHER[setting] for setting in group if setting in ignored}
-        assert made(current.with_settings(**others), name) == usual, others
+    for setting in {*Settings.model_fields} - {*PIECES[name].uses}:
+        changed = current.with_settings(**{setting: OTHER[setting]})
+        assert made(changed, name) == usual, setting
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
@@ -63,7 +63,7 @@ def test_setting_is_followed(name: str, bases: dict[str, Scene]) -> None:
     if name in SWITCHES:  # the pieces have a value for each of their states
         return
     follows, usual = FOLLOWING.get(name, "canvas"), bases["damaged"]
-    assert name not in PIECES[follows].ignores
+    assert name in PIECES[follows].uses
     assert made(usual.with_settings(**{name: OTHER[name]}), follows) != made(usual, follows)
 
 
@@ -143,7 +143,7 @@ def test_photo_that_goes(visitor: Visitor, tmp_path: Path, monkeypatch: Any) -> 
         current.photo.path.unlink()
         return str(current.photo.path.read_bytes())
 
-    monkeypatch.setitem(PIECES, "chips", Piece("segment", delete))
+    monkeypatch.setitem(PIECES, "chips", replace(PIECES["chips"], make=delete))
     assert visitor.pieces(photo, SMALL, ["words", "chips"])["gone"] == photo
     assert next(visitor.call("download", photo, SMALL, "mask", 0)) == [{"gone": photo}]
     assert visitor.uploaded(data) == photo

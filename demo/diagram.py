@@ -8,9 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from demo import limits
 from demo.drawing import attended, packed
-from demo.patches import class_logits, coarser, pooled
+from demo.patches import ATTENDED_PATCHES, BLOCK_PATCHES, class_logits, coarser, pooled
 from demo.scene import Scene
 from demo.segment import norms_url
 from gclip_core import cs, inspection
@@ -84,8 +83,8 @@ def tower(scene: Scene) -> dict[str, Any]:
     fused = segmenter.report(scene.encoded, mean).fused.blocks
     source = mean.encoding(scene.encoded)
     rows, columns = source.grid
-    grid, blocks, maps = coarser(scene.grid, limits.BLOCK_PATCHES), [], []
-    keys = coarser(scene.grid, limits.ATTENDED_PATCHES)
+    grid, blocks, maps = coarser(scene.grid, BLOCK_PATCHES), [], []
+    keys = coarser(scene.grid, ATTENDED_PATCHES)
     for block, tokens in enumerate(inspection.global_tokens(source, s.global_threshold).tokens):
         places = [[(t % columns + 0.5) / columns, (t // columns + 0.5) / rows] for t in tokens]
         blocks.append(
@@ -121,7 +120,7 @@ def detail(scene: Scene) -> dict[str, Any]:
     """The enlarged block: its attention patch by patch, and its norms."""
     source = scene.method.encoding(scene.encoded)
     matrix = inspection.attention_map(source, scene.block, scene.head)
-    keys = coarser(scene.grid, limits.ATTENDED_PATCHES)
+    keys = coarser(scene.grid, ATTENDED_PATCHES)
     return {
         "block": scene.block,
         "head": -1 if scene.head is None else scene.head,

@@ -9,6 +9,10 @@ from torch import Tensor
 from gclip_core.pixels.masks import per_class
 from gclip_core.result import Segmentation
 
+SHOWN_PATCHES, ATTENDED_PATCHES, BLOCK_PATCHES = 1_200, 560, 140
+"""The most that the browser gets: of a photo, of those that each attends to, and of the small map
+of a block."""
+
 
 def class_logits(result: Segmentation, grid: tuple[int, int]) -> Tensor:
     """Logits of patches, (classes, N) float32, each the largest of a class's synonyms.

@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from demo import backbones, limits
-from demo.patches import coarser, probabilities
+from demo.patches import SHOWN_PATCHES, coarser, probabilities
 from demo.photo import CACHE, OPENING, Photo
 from demo.settings import Settings, marks_of, shown_of
 from evaluation import metric, photos
@@ -109,7 +109,7 @@ class Scene:
     @property
     def grid(self) -> tuple[int, int]:
         """Rows and columns of the patches that are drawn."""
-        return coarser(self.encoded.grid, limits.SHOWN_PATCHES)
+        return coarser(self.encoded.grid, SHOWN_PATCHES)
 
     # --- words ------------------------------------------------------------------------------------
 

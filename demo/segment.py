@@ -9,7 +9,6 @@ import numpy as np
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from demo import limits
 from demo.backbones import DAMAGED
 from demo.drawing import (
     SHOWN_SIDE,
@@ -24,7 +23,7 @@ from demo.drawing import (
     pooled,
     url_of,
 )
-from demo.patches import coarser, probabilities
+from demo.patches import ATTENDED_PATCHES, coarser, probabilities
 from demo.photo import OPENING
 from demo.scene import LEAST_SHARE, Scene, differing
 from demo.space import NOT_LENT, REASONS
@@ -188,7 +187,7 @@ def matrices(scene: Scene) -> dict[str, Any]:
 
     Row i is patch i. The columns are patches of a grid that may be coarser.
     """
-    grid, methods = coarser(scene.grid, limits.ATTENDED_PATCHES), [m.method for m in scene.masks()]
+    grid, methods = coarser(scene.grid, ATTENDED_PATCHES), [m.method for m in scene.masks()]
     matrices = [attended(method.matrix(scene.encoded), scene, grid)[1:] for method in methods]
     return {"grid": grid, "matrices": [*map(packed, matrices)]}
 

@@ -20,14 +20,7 @@ from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
 from gclip_core.words import suggest
 from gclip_core.words.background import background_of_image, is_typed
-from gclip_core.words.vocabulary import (
-    Prompts,
-    Shown,
-    UnknownPhrase,
-    Vocabulary,
-    parse,
-    with_nearest,
-)
+from gclip_core.words.vocabulary import Prompts, Shown, Vocabulary, parse, with_nearest
 
 SWITCHES = "amf", "cs"
 """The parts of GCLIP that a visitor switches."""
@@ -60,7 +53,7 @@ class Scene:
 
     def with_settings(self, **values: Any) -> "Scene":
         """The same photo with other settings."""
-        return replace(self, settings=self.settings.with_values(**values))
+        return replace(self, settings=Settings.read(self.settings.model_dump() | values))
 
     @cached_property
     def segmenter(self) -> Segmenter:
@@ -154,32 +147,30 @@ class Scene:
     def prompts(self) -> Prompts:
         return self.segmenter.prompts(self.typed, self.shown)
 
-    @property
-    def unknown(self) -> tuple[UnknownPhrase, ...]:
-        """Words of the settings that the backbone does not know."""
-        return self.prompts.unknown
-
     @cached_property
     def is_known(self) -> tuple[bool, ...]:
         """For each class of the masks, whether the model knows one of its words."""
-        kept = {u.phrase for u in self.unknown if not (u.nearest and self.settings.nearest)}
-        kept -= {mark.word for mark in self.marks}
-        return tuple(not kept.issuperset(words) for words in self.words.classes)
+        unknown = {u.phrase for u in self.prompts.unknown} - {*self.replaced}
+        unknown -= {mark.word for mark in self.marks}
+        return tuple(not unknown.issuperset(words) for words in self.words.classes)
+
+    @cached_property
+    def replaced(self) -> dict[str, str]:
+        """By unknown word, the nearest known one that stands in its place."""
+        nearest = {u.phrase: u.nearest for u in self.prompts.unknown if u.nearest}
+        return nearest if self.settings.nearest else {}
 
     @cached_property
     def read_words(self) -> Vocabulary:
         """The typed classes, with the nearest known word in an unknown one's place."""
-        return with_nearest(self.typed, self.unknown) if self.settings.nearest else self.typed
+        unknown = self.prompts.unknown if self.settings.nearest else ()
+        return with_nearest(self.typed, unknown)
 
     @cached_property
     def marks(self) -> tuple[Mark, ...]:
         """The marks on the photo, in its pixels; those of a word that was replaced follow it."""
-        width, height = self.photo.picture.size
-        nearest = {u.phrase: u.nearest for u in self.unknown if self.settings.nearest}
-        return tuple(
-            replace(mark, word=nearest.get(mark.word) or mark.word)
-            for mark in marks_of(self.settings.marks, width, height)
-        )
+        marks = marks_of(self.settings.marks, *self.photo.picture.size)
+        return tuple(replace(mark, word=self.replaced.get(mark.word, mark.word)) for mark in marks)
 
     @cached_property
     def shown(self) -> tuple[Shown, ...]:
@@ -200,9 +191,7 @@ class Scene:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The classes as a visitor typed them: "bag" where "backpack" took its place."""
-        if not self.settings.nearest:
-            return self.words.names
-        typed = {u.nearest: u.phrase for u in reversed(self.unknown)}
+        typed = {nearest: word for word, nearest in reversed(self.replaced.items())}
         return tuple(
             name if is_typed((name,), self.typed) else typed.get(name, name)
             for name in self.words.names

@@ -274,12 +274,12 @@ def embeddings(scene: Scene) -> dict[str, str]:
 
 def chips(scene: Scene) -> dict[str, Any]:
     """Chips to add a word, which the browser does, and to undo or redo a replacement."""
-    items, replaced = [], [u for u in scene.unknown if u.nearest]
-    if replaced and scene.settings.nearest:
-        text = ", ".join(f"“{u.phrase}”" for u in replaced[:2])
+    items, nearest = [], [u.nearest for u in scene.prompts.unknown if u.nearest]
+    if scene.replaced:
+        text = ", ".join(f"“{word}”" for word in [*scene.replaced][:2])
         items.append(item(None, f"Use {text} as typed") | {"settings": {"nearest": False}})
-    elif replaced:
-        text = ", ".join(f"“{u.nearest}”" for u in replaced[:2])
+    elif nearest:
+        text = ", ".join(f"“{word}”" for word in nearest[:2])
         items.append(item(None, f"Use {text}") | {"settings": {"nearest": True}})
     items += [item(None, f"+ {word}") | {"word": word} for word in scene.plausible()[:4]]
     return {"items": items, "note": " ".join(word_notes(scene))}
@@ -287,11 +287,11 @@ def chips(scene: Scene) -> dict[str, Any]:
 
 def word_notes(scene: Scene) -> list[str]:
     """How the model reads the words, and which it does not know."""
-    replaced = [u for u in scene.unknown if u.nearest and scene.settings.nearest]
-    pairs = ", ".join(f"“{u.nearest}” for “{u.phrase}”" for u in replaced[:4])
+    replaced = [f"“{nearest}” for “{word}”" for word, nearest in scene.replaced.items()]
+    pairs = ", ".join(replaced[:4])
     more = f" and {len(replaced) - 4} more" if len(replaced) > 4 else ""
     text = "This model shows the nearest words that it knows"
     sentences = [f"{text}: {pairs}{more}."] if replaced else []
-    if unknown := [u.phrase for u in scene.unknown if u not in replaced]:
+    if unknown := [u.phrase for u in scene.prompts.unknown if u.phrase not in scene.replaced]:
         sentences.append(f"This model does not know {quoted(unknown)}.")
     return [*scene.prompts.notes, *sentences]

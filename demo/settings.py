@@ -56,10 +56,6 @@ def _field(
     )
 
 
-GCLIP_OPTIONS = {*inspect.signature(gclip).parameters}
-"""Settings that are arguments of ``gclip_core.gclip``."""
-
-
 def marks_of(text: str, width: int = 1, height: int = 1) -> tuple[Mark, ...]:
     """Marks as links have them, "x,y,word" or "left,top,right,bottom,word", to a tenth of a pixel,
     separated by semicolons.
@@ -219,10 +215,6 @@ class Settings(BaseModel):
         except ValidationError as error:
             raise GclipError(explain(error, LABELS)) from error
 
-    def with_values(self, **values: Any) -> Self:
-        """These settings with other values; see ``read``."""
-        return self.read(self.model_dump() | values)
-
     def segmenter_options(self) -> dict[str, Any]:
         """Arguments of ``gclip_core.Segmenter``."""
         same = self.model_dump(include={"templates", "logit_scale"})
@@ -234,7 +226,7 @@ class Settings(BaseModel):
 
     def gclip_options(self) -> dict[str, Any]:
         """Arguments of ``gclip_core.gclip``."""
-        return self.model_dump(include=GCLIP_OPTIONS) | {
+        return self.model_dump(include={*inspect.signature(gclip).parameters}) | {
             "amf_blocks": block_choice(self.amf_blocks),
             "cs_blocks": block_choice(self.cs_blocks),
         }

@@ -82,6 +82,7 @@ class Door:
                 await refusal(error)(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Checks the log-in, then the route, then the body."""
         root, path = scope.get("root_path", ""), scope["path"]
         if root and path.startswith(f"{root}/"):
             path = path.removeprefix(root)
@@ -193,8 +194,6 @@ class RefusedError(Exception):
 
 def refusal(error: Exception) -> Response:
     """An error as a sentence, in the form that Gradio's clients show, too."""
-    if isinstance(error, RefusedError) and error.args[0] == 303:
-        return RedirectResponse(error.args[1], 303)
     if isinstance(error, RefusedError):
         status, text = error.args
     elif isinstance(error, TimeoutError):
@@ -203,4 +202,6 @@ def refusal(error: Exception) -> Response:
         status, text = 500, "The request failed. Check its values, or try again later."
         place = traceback.extract_tb(error.__traceback__)[-1]  # its text may quote a visitor
         logger.error("%s in %s, %s", type(error).__name__, Path(place.filename).name, place.lineno)
+    if status == 303:
+        return RedirectResponse(text, status)
     return JSONResponse({"error": text, "detail": text}, status)

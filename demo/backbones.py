@@ -117,4 +117,3 @@ def fetch(name: str) -> Iterator[str]:
         job.result()
     finally:
         closed.set()
-    yield f"{entry.title} is ready."

@@ -264,11 +264,12 @@ async def download(
     return {"name": share.FILES[file][0], "data": b64encode(data).decode()}
 
 
-def fetch(_: gr.Request, backbone: str) -> Iterator[dict[str, str]]:
+def fetch(_: gr.Request, backbone: str) -> Iterator[dict[str, Any]]:
     """Downloads the weights of a backbone; yields the progress. Closing it cancels the download."""
     try:
         for text in backbones.fetch(backbone):
             yield {"text": text}
+        yield {"isHere": True}
     except REFUSALS as error:
         yield {"error": sentence(error)}
 

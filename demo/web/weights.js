@@ -14,7 +14,7 @@ export function drawOffer(group) {
   };
 
   async function download(backbone) {
-    let outcome = "";
+    let outcome = "The connection was lost. Try again.";
     const running = await weights(backbone).catch(() => null);
     if (!running) {
       text.textContent = "The server does not respond. Try again.";
@@ -27,10 +27,11 @@ export function drawOffer(group) {
       setRunning(false);
     };
     setRunning(true);
-    for await (const message of running.messages) {
-      outcome = message.error ?? "";
-      text.textContent = message.text ?? outcome;
+    for await (const { text: progress, error, isHere } of running.messages) {
+      if (progress) text.textContent = progress;
+      else outcome = isHere ? "" : error;
     }
+    text.textContent = outcome;
     setRunning(false);
     if (outcome) return;
     group.hidden = true;

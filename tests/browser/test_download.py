@@ -93,8 +93,8 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 
 @pytest.mark.long
 def test_download(visitor: Visit, hub: Hub, tmp_path: Path) -> None:
-    """A model that is not here is offered; a download that fails or is cancelled says so and leaves
-    the page as it was, its progress is shown, and at its end the model answers."""
+    """A model that is not here is offered; a download that fails, breaks off or is cancelled says
+    so and leaves the page as it was, its progress is shown, and at its end the model answers."""
     home = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hub")}
     online = {"HF_HUB_OFFLINE": "0", "GCLIP_NO_DOWNLOADS": "0"}
     program = ("-c", PAGE, str(tmp_path))
@@ -118,6 +118,11 @@ def test_download(visitor: Visit, hub: Hub, tmp_path: Path) -> None:
         expect(offer).to_contain_text("Cancelled. Nothing has changed.")
         after(page, lambda: type_words(page, FLOWER["words"]))
         assert drawn(page.locator("#canvas .mask")) == mask
+        start.click()
+        expect(offer).to_contain_text("21 of 605 MB.")
+        page.context.set_offline(True)
+        expect(offer).to_contain_text("The connection was lost. Try again.")
+        page.context.set_offline(False)
         hub.go.set()
         after(page, start.click)
         settled(page)

@@ -1,4 +1,13 @@
 """The page: Gradio's Server mode on ``gclip_core``. Start it with ``python app.py``.
 
 The browser owns the state (``web/state.js``); ``server.answer`` computes pieces of what it shows.
+
+- ``answer``: the pieces, the tabs that show them, and the settings that they use
+- ``segment``, ``diagram``, ``compare``, ``lessons``, ``share``: the tabs, drawn with ``drawing``
+  and ``plots``
+- ``settings``, ``photo``, ``backbones``, ``space``: what a visitor chooses, and where it is
+  computed; ``scene`` joins them, and ``patches`` pools what it computes
+- ``main``, ``server``, ``api``: the command line, and the routes of browsers and programs
+- ``limits``: what one visitor may ask; ``door``, ``turns``, ``store`` and ``pictures`` enforce it
+- ``plain``: a small page of Gradio's own components instead
 """

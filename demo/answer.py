@@ -44,7 +44,7 @@ PIECES = {
     "embeddings": Piece("segment", segment.embeddings, (*PHOTO, *TEXT, "marks")),
     "matrices": Piece("segment", segment.matrices, (*IDEAS, "method")),
     "attention_text": Piece("segment", segment.attention_text, (*IDEAS, "method"), ("amf",)),
-    "attention": Piece("segment", segment.attention, IDEAS, ("cs",)),
+    "attention": Piece("segment", segment.attention, (*IDEAS, "method"), ("cs",)),
     "norms": Piece("segment", segment.norms, (*IDEAS, "method", "block"), ("cs",)),
     "patches": Piece("how", diagram.patches, (*MASKS, "method"), SWITCHES),
     "tower": Piece("how", diagram.tower, (*IDEAS, "method"), ("cs",)),

@@ -237,7 +237,7 @@ export function drawDiagram(element) {
     const chosen = hovered ?? pinned();
     focused = chosen ?? focused;
     const [row, column] = cellOf(focused, answer.grid);
-    set({ x: column / columns, y: row / rows });
+    set({ row, column, share: (focused + 0.5) / (rows * columns) });
     const width = tower.maps.shape[2];
     const [, attended] = tower.attended;
     const n = tower.last.shape[2];
@@ -249,7 +249,6 @@ export function drawDiagram(element) {
     });
     heat(large.firstChild, rowOf(data.matrix, n, focused), attended);
     heat(received.firstChild, rowOf(data.matrix, n, null), attended);
-    set({ share: (focused + 0.5) / (rows * columns) });
     toggle(flow, { looking: chosen !== null });
     $$(".directions button").forEach((button, i) => {
       button.setAttribute("aria-pressed", i === Number(chosen !== null));

@@ -46,7 +46,8 @@ export function drawStrip(element, press) {
 }
 
 function named({ name, colour }) {
-  const entry = make("bdi", colour ? "" : "none", name);
+  const entry = make("bdi", colour ? "" : "none");
+  entry.append(make("i", "swatch"), name);
   entry.style.setProperty("--colour", colour);
   return entry;
 }

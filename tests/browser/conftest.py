@@ -164,11 +164,11 @@ def drawn(canvas: Locator) -> str:
     )
 
 
-def focused(page: Page) -> list[int]:
+def focused(page: Page, part: str = "#canvas .stage") -> list[int]:
     """Row and column of the patch in focus, and the size of the grid."""
-    stage = page.locator("#canvas .stage")
-    expect(stage).to_have_attribute("style", re.compile("--row:"))
-    style = stage.get_attribute("style") or ""
+    maps = page.locator(part)
+    expect(maps).to_have_attribute("style", re.compile("--row:"))
+    style = maps.get_attribute("style") or ""
     names = ("row", "column", "rows", "columns")
     return [int(found(rf"--{name}: (\d+)", style)) for name in names]
 

@@ -312,7 +312,7 @@ export function drawCanvas(element, tools) {
   function drawHint(isKnown) {
     const calm = chosen.mode || (isCompare ? "compare" : marked().length ? "marks" : "");
     const drawn = pointer.isDrawing() ? "draw" : chosen.box ? "box" : calm;
-    for (const hint of $$(".hint span"))
+    for (const hint of $$(".hint [data-at]"))
       hint.hidden = hint.dataset.at !== (isKnown ? "look" : drawn);
     $(".outline").hidden = isCompare || chosen.mode !== "" || pointer.isDrawing();
   }

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from demo.backbones import DAMAGED
@@ -15,7 +14,6 @@ from demo.drawing import (
     attended,
     background_at,
     classes,
-    coloured,
     item,
     levels,
     over,
@@ -193,24 +191,15 @@ def matrices(scene: Scene) -> dict[str, Any]:
 
 
 def attention(scene: Scene) -> dict[str, Any]:
-    """The attention received in the blocks that AMF fuses, and the last block's matrices."""
+    """The attention that each patch receives in the blocks that AMF fuses."""
     blocks, source = scene.report.fused.blocks, scene.gclip().encoding(scene.encoded)
     items = []
     for block in blocks:
         received = source.received(block).view(source.grid).numpy()
         picture = over(scene.photo.picture, received)
-        items.append(item(picture, f"Block {block + 1}", "Attention that each patch receives"))
-    if items:
-        items[0] |= {"heading": "Attention received"}
-    for caption, is_on in (("Alone", False), ("With AMF", True)):
-        matrix = scene.gclip(amf=is_on).matrix(source)[1:, 1:]
-        matrix = F.adaptive_avg_pool2d(matrix[None], min(len(matrix), 480))[0]
-        # From 1e-5 to 0.1: an equal share of the attention, about 1e-3, is in the middle.
-        picture = coloured((matrix.clamp(min=1e-5).log10() + 5).numpy(), (240, 240), 4)
-        alt = "Row: a patch; column: what it attends to, on a logarithmic scale"
-        items.append(item(picture, caption, alt))
-    items[-2] |= {"heading": "Rows attend to columns"}
-    return {"items": items, "columns": 2, "pressable": False}
+        items.append(item(picture, f"Received in block {block + 1}", "Attention on the photo"))
+    width, height = scene.photo.picture.size
+    return {"items": items, "columns": 1 if width > height else 2, "pressable": False}
 
 
 def attention_text(scene: Scene) -> str:

@@ -269,9 +269,7 @@ function drawSegment() {
   });
   show($("#attention"), ["attention_text", "attention"], (text, strip) => {
     $("#attention .text").textContent = text;
-    // At the end are GCLIP's two matrices of the last block: alone, and with AMF.
-    const used = strip.items.length - (state.amf ? 1 : 2);
-    parts.attention({ ...strip, selected: state.method === "gclip" ? used : -1 });
+    parts.attention(strip);
   });
   show($("#norms"), ["norms"], ({ url, text }) => {
     $("#norms img").src = url;

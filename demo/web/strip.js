@@ -34,14 +34,13 @@ export function drawStrip(element, press) {
     // What a press does may change with each press, which must not replace the focused button.
     const next = JSON.stringify([items.map(({ settings, ...seen }) => seen), pressable]);
     if (key !== next) {
-      const parts = items.map((item, i) => [headed(item), drawn(item, i, pressable && press)]);
-      strip.replaceChildren(...parts.flat().filter(Boolean));
+      strip.replaceChildren(...items.map((item, i) => drawn(item, i, pressable && press)));
       key = next;
     }
-    strip.querySelectorAll("button, figure").forEach((child, i) => {
-      const attribute = child.matches("button") ? "aria-pressed" : "aria-current";
-      if (selected !== undefined) child.setAttribute(attribute, i === selected);
-    });
+    if (selected !== undefined)
+      strip.querySelectorAll("button").forEach((button, i) => {
+        button.setAttribute("aria-pressed", i === selected);
+      });
   };
 }
 
@@ -51,6 +50,3 @@ function named({ name, colour }) {
   entry.style.setProperty("--colour", colour);
   return entry;
 }
-
-/** What stands over a row of pictures. @param {import("./types.js").Item} item */
-const headed = ({ heading }) => heading && make("p", "heading", heading);

@@ -29,7 +29,7 @@
  * @typedef {{ grid: [number, number], matrices: Packed[] }} Matrices
  *
  * A picture with its text, or a chip; what a press does is up to the part that draws it.
- * @typedef {{ url?: string, caption?: string, alt?: string, heading?: string, isOurs?: boolean,
+ * @typedef {{ url?: string, caption?: string, alt?: string, isOurs?: boolean,
  *   name?: string, word?: string, words?: string, settings?: Object<string, any> }} Item
  * @typedef {{ items: Item[], columns?: number, classes?: { name: string, colour: string }[],
  *   note?: string, selected?: number, pressable?: boolean }} Strip

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from PIL import Image
 
 from demo.settings import LABELS, Settings
 from gclip_core import GclipError
@@ -29,18 +30,22 @@ def refused(ask: Callable[..., Any], *values: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("data", "word"),
+    ("data", "words"),
     [
-        (b"no picture at all", "image"),
         (b"", "image"),
-        (png_bomb(20_000, 20_000), "at most 64,000,000 pixels"),
+        (b"no picture at all", "not a readable image"),
+        (encoded(noise(60, 80), "JPEG")[:2000], "cut short"),
+        (png_bomb(60_000, 60_000), "at most 64,000,000 pixels"),
+        (encoded(Image.new("L", (65_000, 1000)), "JPEG"), "at most 64,000,000 pixels"),
+        (encoded(Image.new("1", (65_536, 1)), "PNG"), "65,535 pixels"),
     ],
-    ids=("a text", "nothing", "400 megapixels"),
+    ids=("nothing", "a text", "half", "3,600 megapixels", "65 megapixels", "a strip"),
 )
-def test_no_picture(data: bytes, word: str, visitor: Visitor) -> None:
-    assert word in refused(visitor.uploaded, data)
+def test_no_picture(data: bytes, words: str, visitor: Visitor) -> None:
+    """The page and the API say why."""
+    assert words in refused(visitor.uploaded, data)
     if data:
-        assert word in refused(visitor.program, "suggest", visitor.file(data), 5, "default")
+        assert words in refused(visitor.program, "suggest", visitor.file(data), 5, "default")
 
 
 def test_forged_photo_opens_no_file(visitor: Visitor, tmp_path: Path) -> None:

@@ -9,13 +9,11 @@ from PIL import Image
 
 from demo.pictures import opened
 from gclip_core.errors import ImageError
-from tests import refusal
 from tests.pictures import (
     cost,
     encoded,
     noise,
     overlapping_exif,
-    png_bomb,
     png_chunk,
     rgb,
     turned,
@@ -33,18 +31,6 @@ def test_large_photo(turn: int) -> None:
     assert small.size == ((2190, 1369) if turn == 1 else (1369, 2190))
     shown = small if turn == 1 else small.transpose(Image.Transpose.ROTATE_90)
     assert np.abs(np.asarray(smooth.resize(shown.size), int) - np.asarray(shown)).mean() < 2
-
-
-def test_refused() -> None:
-    """What the library refuses is refused with its message, and so is a strip."""
-    for data, words in (
-        (b"no picture", "not a readable image"),
-        (encoded(noise(60, 80), "JPEG")[:2000], "cut short"),
-        (png_bomb(60_000, 60_000), "64,000,000 pixels"),
-        (encoded(Image.new("L", (65_000, 1000)), "JPEG"), "64,000,000 pixels"),
-        (encoded(Image.new("1", (65_536, 1)), "PNG"), "65,535 pixels"),
-    ):
-        refusal(ImageError, lambda data=data: opened(data), words)
 
 
 def test_trailer() -> None:

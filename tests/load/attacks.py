@@ -225,7 +225,6 @@ def use(server: Server, data: bytes, number: int) -> str:
 
 def hostile_figures(server: Server) -> Iterator[object]:
     """Every file of pictures whose sides differ most."""
-
     files = "mask", "cutouts", "png", "pdf", "grid"
     figures = [*itertools.product(((1, 300), (60, 1), (8, 1), (800, 6_000)), files)]
 

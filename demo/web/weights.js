@@ -8,31 +8,35 @@ export function drawOffer(group) {
   const text = $("p");
   const start = $(".start");
   const stop = $(".stop");
-  const setRunning = (on) => {
-    start.hidden = on;
-    stop.hidden = !on;
+  const show = (sentence, isRunning = false) => {
+    text.textContent = sentence;
+    start.hidden = isRunning;
+    stop.hidden = !isRunning;
   };
+  /** The download that is shown; one that was cancelled may still send something. */
+  let shown = null;
 
   async function download(backbone) {
-    let outcome = "The connection was lost. Try again.";
     const running = await weights(backbone).catch(() => null);
     if (!running) {
-      text.textContent = "The server does not respond. Try again.";
+      show("The server does not respond. Try again.");
       return;
     }
+    shown = running;
+    show(text.textContent, true);
     stop.onclick = () => {
+      shown = null;
       running.cancel();
-      outcome = "Cancelled. Nothing has changed.";
-      text.textContent = outcome;
-      setRunning(false);
+      show("Cancelled. Nothing has changed.");
     };
-    setRunning(true);
+    let outcome = "The connection was lost. Try again.";
     for await (const { text: progress, error, isHere } of running.messages) {
-      if (progress) text.textContent = progress;
+      if (shown !== running) return;
+      if (progress) show(progress, true);
       else outcome = isHere ? "" : error;
     }
-    text.textContent = outcome;
-    setRunning(false);
+    if (shown !== running) return;
+    show(outcome);
     if (outcome) return;
     group.hidden = true;
     change({ backbone });
@@ -40,8 +44,7 @@ export function drawOffer(group) {
 
   return ({ name, text: offer, canDownload }) => {
     group.hidden = false;
-    text.textContent = offer;
-    setRunning(false);
+    show(offer);
     start.hidden = !canDownload;
     start.onclick = () => download(name);
   };

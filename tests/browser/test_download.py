@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import torch
 from open_clip.model import CLIP
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 from safetensors.torch import save
 
-from tests.browser.conftest import FLOWER, Visit, after, drawn, legend, settled, type_words
-from tests.demo.visitor import serving
+from tests.browser.conftest import FLOWER, Visit, after, drawn, legend, type_words
+from tests.demo.visitor import Server, serving
 
 ARCHITECTURE, REPOSITORY = "ViT-B-32-quickgelu", "timm/vit_base_patch32_clip_224.openai"
 VISION = {"image_size": 224, "layers": 12, "width": 64, "head_width": 16, "patch_size": 32}
@@ -91,42 +91,60 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
         hub.shutdown()
 
 
-@pytest.mark.long
-def test_download(visitor: Visit, hub: Hub, tmp_path: Path) -> None:
-    """A model that is not here is offered; a download that fails, breaks off or is cancelled says
-    so and leaves the page as it was, its progress is shown, and at its end the model answers."""
+@pytest.fixture
+def server(hub: Hub, tmp_path: Path) -> Iterator[Server]:
     home = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "hub")}
     online = {"HF_HUB_OFFLINE": "0", "GCLIP_NO_DOWNLOADS": "0"}
-    program = ("-c", PAGE, str(tmp_path))
-    with serving("--quiet", program=program, **home, **online) as server:
-        page = visitor(at=server.url, **FLOWER)
-        page.locator("#settings > summary").click()
-        backbone, offer = page.get_by_label("Backbone"), page.locator("#offer")
-        start = offer.get_by_role("button", name="Download")
-        mask = drawn(page.locator("#canvas .mask"))
-        backbone.select_option("openai-vit-b-32")
-        expect(offer).to_contain_text("OpenAI ViT-B/32 needs a download of 605 MB, licence MIT.")
-        expect(backbone).to_have_value("built-in")
-        start.click()
-        expect(offer).to_contain_text("could not be downloaded (HfHubHTTPError)")
-        hub.is_down = False
-        start.click()
-        expect(offer).to_contain_text("Downloading OpenAI ViT-B/32: 21 of 605 MB.")
-        after(page, lambda: type_words(page, "flower"))
-        expect(legend(page)).to_have_text(["flower", "background"])
-        offer.get_by_role("button", name="Cancel").click()
-        expect(offer).to_contain_text("Cancelled. Nothing has changed.")
-        after(page, lambda: type_words(page, FLOWER["words"]))
-        assert drawn(page.locator("#canvas .mask")) == mask
-        start.click()
-        expect(offer).to_contain_text("21 of 605 MB.")
-        page.context.set_offline(True)
-        expect(offer).to_contain_text("The connection was lost. Try again.")
-        page.context.set_offline(False)
-        hub.go.set()
-        after(page, start.click)
-        settled(page)
-        expect(offer).to_be_hidden()
-        expect(backbone).to_have_value("openai-vit-b-32")
-        expect(page).to_have_url(re.compile("backbone=openai-vit-b-32"))
-        assert drawn(page.locator("#canvas .mask")) != mask
+    with serving("--quiet", program=("-c", PAGE, str(tmp_path)), **home, **online) as server:
+        yield server
+
+
+@pytest.fixture
+def offer(visitor: Visit, server: Server) -> Locator:
+    """What the page shows once the model is selected."""
+    page = visitor(at=server.url, **FLOWER)
+    page.locator("#settings > summary").click()
+    page.get_by_label("Backbone").select_option("openai-vit-b-32")
+    offer = page.locator("#offer")
+    expect(offer).to_contain_text("OpenAI ViT-B/32 needs a download of 605 MB, licence MIT.")
+    return offer
+
+
+@pytest.mark.long
+def test_download(offer: Locator, hub: Hub) -> None:
+    """A model that is not here is offered; a download that fails or is cancelled says so and leaves
+    the page as it was, its progress is shown, and at its end the model answers."""
+    page = offer.page
+    backbone, start = page.get_by_label("Backbone"), offer.get_by_role("button", name="Download")
+    mask = drawn(page.locator("#canvas .mask"))
+    expect(backbone).to_have_value("built-in")
+    start.click()
+    expect(offer).to_contain_text("could not be downloaded (HfHubHTTPError)")
+    hub.is_down = False
+    start.click()
+    expect(offer).to_contain_text("Downloading OpenAI ViT-B/32: 21 of 605 MB.")
+    after(page, lambda: type_words(page, "flower"))
+    expect(legend(page)).to_have_text(["flower", "background"])
+    offer.get_by_role("button", name="Cancel").click()
+    expect(offer).to_contain_text("Cancelled. Nothing has changed.")
+    after(page, lambda: type_words(page, FLOWER["words"]))
+    assert drawn(page.locator("#canvas .mask")) == mask
+    start.click()
+    expect(offer).to_contain_text("21 of 605 MB.")
+    expect(start).to_be_hidden()
+    after(page, hub.go.set)
+    expect(offer).to_be_hidden()
+    expect(backbone).to_have_value("openai-vit-b-32")
+    expect(page).to_have_url(re.compile("backbone=openai-vit-b-32"))
+    assert drawn(page.locator("#canvas .mask")) != mask
+
+
+@pytest.mark.long
+def test_download_breaks_off(offer: Locator, hub: Hub, server: Server) -> None:
+    """The page says so and offers it again."""
+    hub.is_down = False
+    offer.get_by_role("button", name="Download").click()
+    expect(offer).to_contain_text("21 of 605 MB.")
+    server.process.kill()
+    expect(offer).to_contain_text("The connection was lost. Try again.")
+    expect(offer.get_by_role("button", name="Download")).to_be_visible()

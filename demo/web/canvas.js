@@ -3,25 +3,12 @@
 import { drawBackdrop } from "./backdrop.js";
 import { picture, save } from "./downloads.js";
 import { placeLabels } from "./labels.js";
-import { fillLegend, isFound, refreshLegend } from "./legend.js";
-import * as marks from "./marks.js";
-import { drawPad } from "./pad.js";
+import { fillLegend, isFound, nameOf, refreshLegend } from "./legend.js";
 import { gridOf, NONE, paint } from "./paint.js";
-import { closeButton, explain } from "./reasons.js";
+import { drawPanel } from "./panel.js";
 import { made } from "./server.js";
-import {
-  cellOf,
-  centreOf,
-  countAnswer,
-  fill,
-  heat,
-  inside,
-  newestOnly,
-  patchAt,
-  placeOf,
-  put,
-} from "./shared.js";
-import { change, FACTS, patchesOf, pinnedIn, state, stateOf } from "./state.js";
+import { countAnswer, fill, inside, newestOnly, put } from "./shared.js";
+import { change, FACTS, patchesOf, state, stateOf } from "./state.js";
 import { drawSwitches } from "./switches.js";
 import { drawTold } from "./told.js";
 
@@ -35,19 +22,18 @@ export function drawCanvas(element, tools) {
   const { $, $$ } = inside(element);
   const stage = $(".stage");
   const pad = $(".pad");
-  const why = $(".why");
   const split = $(".split");
   const photo = $("img");
   const backdrop = drawBackdrop(element);
   const opacity = $(".opacity input");
   const isCompare = !tools;
-  /** What is drawn: a value from the server, and the label of every pixel of each mask. */
-  /** @type {import("./types.js").Canvas} */
+  /** What is drawn: a value from the server, and the label of every pixel of each mask.
+   * @type {import("./types.js").Canvas} */
   let answer = null;
   /** @type {Uint8Array[]} */
   let masks = [];
-  /** What each patch attends to, or undefined until it is here. */
-  /** @type {import("./types.js").Matrices | undefined} */
+  /** What each patch attends to, or undefined until it is here.
+   * @type {import("./types.js").Matrices | undefined} */
   let attended;
   /** The photo of the answer, and what its patches depend on. */
   let owner = { name: "", patches: "" };
@@ -57,13 +43,10 @@ export function drawCanvas(element, tools) {
     idea: 0, // for which idea
     side: 1, // which of two methods' masks is shown
     label: null, // the label that is shown alone
-    hovered: null, // the patch under the pointer
-    /** The box that is drawn, or opened. @type {?number[]} */
-    box: null,
   };
   const tell = drawTold(element, offer);
-  const loadMasks = newestOnly();
-  const loadPatch = newestOnly();
+  const panel = drawPanel(element, () => drawMask(), tools);
+  const load = newestOnly();
 
   // --- a new answer ------------------------------------------------------------------------------
 
@@ -79,7 +62,7 @@ export function drawCanvas(element, tools) {
       return refresh();
     }
     const of = { name: state.photo, patches: patchesOf() };
-    loadMasks(
+    load(
       value.masks.map(({ mask }) => mask),
       (decoded) => show(value, decoded, next, of),
     );
@@ -90,18 +73,15 @@ export function drawCanvas(element, tools) {
     $(".empty small").textContent = text;
     element.classList.remove("stale");
     backdrop.clear();
-    loadMasks([], () => {}); // cancels what is under way
-    loadPatch([], () => {});
+    load([], () => {}); // cancels what is under way
+    panel.clear();
     answer = null;
   }
 
   function show(value, decoded, next, of) {
     const isNew = owner.patches !== of.patches;
-    const [old, now] = [answer, value].map((one) =>
-      JSON.stringify(one?.classes.map((c) => c.name)),
-    );
-    if (isNew || old !== now) chosen.label = null;
-    if (isNew) chosen.hovered = null;
+    if (isNew || wordsOf(answer) !== wordsOf(value)) chosen.label = null;
+    if (isNew) panel.clear();
     const isOther = compares(answer) !== compares(value);
     if (isOther) Object.assign(chosen, { idea: value.idea, side: value.side ?? 1 });
     if (isCompare && isOther) chosen.mode = "swipe";
@@ -110,13 +90,14 @@ export function drawCanvas(element, tools) {
     offer(".idle", {});
     fillLegend($(".legend"), value.classes, (label) => {
       chosen.label = chosen.label === label ? null : label;
-      free(); // or its attention would hide the word
+      panel.free(); // or its attention would hide the word
       refresh();
     });
     refresh();
     countAnswer(element);
   }
 
+  const wordsOf = (value) => value?.classes.map(({ name }) => name).join();
   /** What the masks compare: ideas, or two methods. */
   const compares = (value) => value?.ideas.join() || value?.masks.map(({ title }) => title).join();
 
@@ -180,7 +161,7 @@ export function drawCanvas(element, tools) {
     split.value = 50;
     if (!mode) return;
     chosen.label = null;
-    free();
+    panel.free();
   }
 
   /** The masks before and after: without and with an idea, or of two methods. */
@@ -202,8 +183,9 @@ export function drawCanvas(element, tools) {
     const seen = (chosen.mode ? [before, after] : [shown()]).map((i) => answer.masks[i]);
     refreshLegend($(".legend"), answer.classes, seen, chosen.label);
     drawMask();
-    drawMarks();
-    look();
+    const index = shown();
+    panel.draw({ answer, index, labels: masks[index], attended, mode: chosen.mode });
+    drawCut();
   }
 
   function drawBar() {
@@ -256,189 +238,12 @@ export function drawCanvas(element, tools) {
     ]);
     const x = (split.value / 100) * width;
     const line = chosen.mode === "swipe" ? [[x - 4, 0, x + 4, height]] : [];
-    const dots = marked().map(({ box: [x, y] }) => {
+    const dots = panel.marked().map(({ box: [x, y] }) => {
       const [left, top] = [x * width - 13, y * height - 13];
       return [left, top, left + 26, top + 26];
     });
     return [...chips, ...line, ...dots];
   }
-
-  // --- a patch -----------------------------------------------------------------------------------
-
-  const pinned = () => pinnedIn(answer.grid);
-  const patchNow = () => pinned() ?? chosen.hovered;
-
-  /** What the panel is about: a pinned patch, or a box; "" while it is closed. */
-  let asked = "";
-
-  /** Show what the chosen patch attends to and, if it is pinned, its scores, in the mask that is
-   * shown. */
-  function look() {
-    const patch = patchNow();
-    const isShown = patch !== null && chosen.mode !== "swipe";
-    const isScored = isShown && pinned() !== null;
-    const isKnown = isShown && attended !== undefined; // in Compare it never is
-    const { reasons, background } = answer.masks[shown()];
-    const files = [
-      isKnown ? attended.matrices[shown()] : null,
-      isScored ? reasons : null,
-      isScored ? background.best : null,
-    ];
-    rectangle.hidden = !chosen.box;
-    const toCut = labelToCut();
-    $(".cut").hidden = toCut === null;
-    $(".cut bdi").textContent = nameOf(toCut);
-    loadPatch(files, ([matrix, shares, best]) => {
-      if (stage.classList.contains("looking") !== isKnown) {
-        stage.classList.toggle("looking", isKnown);
-        drawMask();
-      }
-      drawHint(isKnown);
-      $(".patch").hidden = !isShown;
-      if (isShown) {
-        const [rows, columns] = answer.grid;
-        const [row, column] = cellOf(patch, answer.grid);
-        const place = { rows, columns, row, column };
-        for (const name of Object.keys(place)) stage.style.setProperty(`--${name}`, place[name]);
-      }
-      if (matrix) {
-        const n = attended.grid[0] * attended.grid[1]; // may be coarser than the patches
-        heat($(".heat"), matrix.subarray(patch * n, (patch + 1) * n), attended.grid[1]);
-      }
-      drawPanel(patch, shares, best && background.names[best[patch]]);
-    });
-  }
-
-  function drawHint(isKnown) {
-    const calm = chosen.mode || (isCompare ? "compare" : marked().length ? "marks" : "");
-    const drawn = pointer.isDrawing() ? "draw" : chosen.box ? "box" : calm;
-    for (const hint of $$(".hint [data-at]"))
-      hint.hidden = hint.dataset.at !== (isKnown ? "look" : drawn);
-    $(".outline").hidden = isCompare || chosen.mode !== "" || pointer.isDrawing();
-  }
-
-  /** The question what is there and, of a patch, its scores. */
-  function drawPanel(patch, shares, behind = "") {
-    const isAsked =
-      !isCompare && (pinned() !== null || (chosen.box !== null && !pointer.isDrawing()));
-    why.hidden = !shares && !isAsked;
-    const place = why.hidden ? "" : `${chosen.box ?? patch}`;
-    const isNew = place !== asked;
-    asked = place;
-    if (why.hidden) return;
-    const label = shares && state.refine !== "none" ? labelAt(patch) : null;
-    const text =
-      shares && explain(why, { ...answer, shares, patch, label, behind, free, ...tools });
-    if (!shares) why.replaceChildren(closeButton(free));
-    if (isAsked) why.prepend(question());
-    if (isNew && isAsked && pad.matches(":focus")) why.scrollIntoView({ block: "nearest" });
-    if (isNew && shares) announce(text);
-  }
-
-  // --- marks -------------------------------------------------------------------------------------
-
-  const marked = () => (isCompare ? [] : marks.read(state.marks));
-
-  /** @param {marks.Mark[]} all */
-  function setMarks(all) {
-    if (why.contains(document.activeElement)) pad.focus();
-    Object.assign(chosen, { box: null, hovered: null });
-    change({ marks: marks.write(all), patch: null });
-  }
-
-  function drawMarks() {
-    const colourOf = (word) => answer.classes.find(({ name }) => name === word)?.colour ?? "white";
-    marks.drawMarks($(".marks"), marked(), colourOf, setMarks, ({ box }) => {
-      chosen.box = box.length > 2 ? box : null;
-      pin(box.length > 2 ? null : patchAt(box, answer.grid));
-    });
-    $(".undo").hidden = !marked().length;
-  }
-  $(".undo").onclick = () => setMarks(marked().slice(0, -1));
-
-  /** The question what is in the box, or at the pinned patch; an older mark there is replaced. */
-  function question() {
-    const place = chosen.box ?? centreOf(pinned(), answer.grid);
-    const isHere = ({ box }) =>
-      chosen.box
-        ? box.join() === place.join()
-        : box.length === 2 && patchAt(box, answer.grid) === pinned();
-    const others = marked().filter((mark) => !isHere(mark));
-    const there = marked().find(isHere);
-    const knownFirst = answer.classes.toSorted((a, b) => Number(b.isKnown) - Number(a.isKnown));
-    return marks.ask(
-      knownFirst.map(({ name }) => name),
-      (word) => setMarks([...others, { box: place, word }]),
-      there && {
-        word: there.word,
-        remove: () => setMarks(others),
-        keep: () => {
-          tools.keepShown(there.word);
-          free();
-        },
-      },
-    );
-  }
-
-  const rectangle = $(".rectangle");
-  // A box is drawn after its button is pressed, so that no other drag or scrolling is one.
-  $(".outline").onclick = () => {
-    free();
-    pointer.aim();
-    look();
-  };
-  $(".cancel").onclick = () => free();
-
-  function announce(text) {
-    $(".live").textContent = `Patch in ${placeOf(patchNow(), answer.grid)}: ${text}`;
-  }
-
-  function hover(patch) {
-    if (!answer || patch === chosen.hovered) return;
-    chosen.hovered = patch;
-    look();
-  }
-  const pin = (patch) => change({ patch });
-  function free() {
-    if (why.contains(document.activeElement)) pad.focus();
-    Object.assign(chosen, { hovered: null, box: null });
-    offer(".idle", {});
-    pointer.stop();
-    if (state.patch !== null) pin(null);
-    else if (answer) look();
-  }
-
-  /** The label at the centre of a patch. */
-  function labelAt(patch) {
-    const [height, width] = answer.masks[0].mask.shape;
-    const [x, y] = centreOf(patch, answer.grid);
-    return masks[shown()][Math.floor(y * height) * width + Math.floor(x * width)];
-  }
-
-  const nameOf = (label) => answer.classes[label]?.name ?? "background";
-
-  const pointer = drawPad(pad, {
-    grid: () => answer?.grid,
-    patch: patchNow,
-    isHeld: () => pinned() !== null || chosen.box !== null,
-    hover,
-    move(patch) {
-      if (pinned() === null) hover(patch);
-      else pin(patch);
-      announce(nameOf(labelAt(patch)));
-    },
-    press(patch) {
-      if (patch === pinned()) free();
-      else pin(patch);
-    },
-    draw(box) {
-      chosen.box = box;
-      rectangle.hidden = !box;
-      if (box) marks.putAt(rectangle, box);
-    },
-    end: look,
-  });
-  document.addEventListener("keydown", ({ key }) => key === "Escape" && answer && free());
 
   // --- downloads ---------------------------------------------------------------------------------
 
@@ -450,11 +255,16 @@ export function drawCanvas(element, tools) {
     if (chosen.label === NONE && isFound(mask, NONE)) return NONE;
     const isKnown = (label) => answer.classes[label].isKnown;
     const found = [...answer.classes.keys()].filter((l) => isKnown(l) && isFound(mask, l));
-    for (const label of [chosen.label, pinned() === null ? null : labelAt(pinned())])
-      if (found.includes(label)) return label;
+    const wanted = [chosen.label, panel.label()].find((label) => found.includes(label));
     const isClear = (label) => !unsure[label] && shares[label] >= 0.02; // no speck
     const isThing = (label) => isClear(label) && answer.classes[label].strength === 1;
-    return found.find(isThing) ?? found.find(isClear) ?? found[0] ?? null;
+    return wanted ?? found.find(isThing) ?? found.find(isClear) ?? found[0] ?? null;
+  }
+
+  function drawCut() {
+    const label = labelToCut();
+    $(".cut").hidden = label === null;
+    $(".cut bdi").textContent = nameOf(answer.classes, label);
   }
 
   const fileName = (ending) =>
@@ -463,7 +273,7 @@ export function drawCanvas(element, tools) {
   $(".cut").onclick = () => {
     const label = labelToCut();
     save($(".cut"), async () => [
-      fileName(nameOf(label)),
+      fileName(nameOf(answer.classes, label)),
       (await made("cutout", label === NONE ? -1 : label))[1],
     ]);
   };

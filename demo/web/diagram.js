@@ -23,6 +23,7 @@ import {
   patchBeside,
   placeOf,
   placeUnder,
+  setProperties,
 } from "./shared.js";
 import { change, patchesOf, pinnedIn, state, stateOf } from "./state.js";
 import { drawSwitches } from "./switches.js";
@@ -95,7 +96,7 @@ export function drawDiagram(element) {
     const [rows, columns] = answer.grid;
     data = { n: rows * columns, cosines, labels, byBlock, maps, last, matrix, behind };
     const [height, width] = answer.mask.shape;
-    set({
+    setProperties(flow, {
       rows,
       columns,
       ratio: width / height,
@@ -122,10 +123,6 @@ export function drawDiagram(element) {
     countAnswer(element);
   }
 
-  const set = (properties) => {
-    for (const name of Object.keys(properties))
-      flow.style.setProperty(`--${name}`, properties[name]);
-  };
   const toggle = (part, classes) => {
     for (const name of Object.keys(classes)) part.classList.toggle(name, classes[name]);
   };
@@ -177,7 +174,7 @@ export function drawDiagram(element) {
     });
     const isWide = ({ fused }, i) => fused || i === blocks.length - 1;
     const layers = blocks.map((block, i) => (isWide(block, i) ? "2fr" : "1fr")).join(" ");
-    set({ layers, tick: lengthOf(tower.least_norm) });
+    setProperties(flow, { layers, tick: lengthOf(tower.least_norm) });
     ring(received, blocks[detail.block].tokens);
     const without = hasOutlier ? "an outlier outweighs the rest" : "no outlier here";
     $(".verdict > span").textContent = isScaled && answer.cs ? "channels scaled down" : without;
@@ -237,7 +234,7 @@ export function drawDiagram(element) {
     const chosen = hovered ?? pinned();
     focused = chosen ?? focused;
     const [row, column] = cellOf(focused, answer.grid);
-    set({ row, column, share: (focused + 0.5) / (rows * columns) });
+    setProperties(flow, { row, column, share: (focused + 0.5) / (rows * columns) });
     const width = tower.maps.shape[2];
     const [, attended] = tower.attended;
     const n = tower.last.shape[2];

@@ -41,8 +41,8 @@ export function drawLearn(section, intro, compare) {
   function open(step) {
     const { settings, isSwitch } = FACTS.lessons[step];
     const defaults = { ...FACTS.settings, patch: null };
-    change({ ...defaults, ...settings, photo: FACTS.lessonPhoto, tab: "segment", step: step + 1 });
     compare(isSwitch ? "swipe" : "");
+    change({ ...defaults, ...settings, photo: FACTS.lessonPhoto, tab: "segment", step: step + 1 });
     scrollTo(0, 0);
   }
 

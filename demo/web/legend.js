@@ -12,6 +12,9 @@ const shareOf = ({ shares }, label) => (label === NONE ? shares.at(-1) : shares[
 /** Whether a mask has more than a speck of a label. */
 export const isFound = (mask, label) => shareOf(mask, label) >= LEAST_SHARE;
 
+/** The word of a label. */
+export const nameOf = (classes, label) => classes[label]?.name ?? "background";
+
 /** Draw an entry for each word and for the background; a press calls `choose(label)`. */
 export function fillLegend(box, classes, choose) {
   const key = JSON.stringify(classes);

@@ -13,6 +13,10 @@ export const make = (tag, className = "", text = "") =>
 /** @param {() => void} [onclick] @returns {any} */
 export const makeButton = (className, text, onclick) =>
   Object.assign(make("button", className, text), { type: "button", onclick });
+/** Set custom properties of CSS. */
+export function setProperties(element, values) {
+  for (const name of Object.keys(values)) element.style.setProperty(`--${name}`, values[name]);
+}
 /** A value that this tab of the browser keeps for a reload, where it may; sets it if one is given. */
 export function recall(name, value) {
   try {

@@ -1,0 +1,230 @@
+// A patch or a box of the photo: what the patch attends to and, once it is pressed, its scores and the
+// question what is there, whose answers are marks.
+import { nameOf } from "./legend.js";
+import * as marks from "./marks.js";
+import { drawPad } from "./pad.js";
+import { closeButton, explain } from "./reasons.js";
+import {
+  cellOf,
+  centreOf,
+  heat,
+  inside,
+  newestOnly,
+  patchAt,
+  placeOf,
+  setProperties,
+} from "./shared.js";
+import { change, pinnedIn, state } from "./state.js";
+
+/**
+ * What a canvas shows: an answer, which of its masks, the labels of its pixels, what patches attend
+ * to, once that is here, and how masks are compared.
+ * @typedef {{ answer: import("./types.js").Canvas, index: number, labels: Uint8Array,
+ *   attended?: import("./types.js").Matrices, mode: string }} Shown
+ */
+
+/**
+ * `redraw` is called when the mask becomes outlines over what a patch attends to, or a mask again;
+ * `tools` are those of the canvas.
+ * @param {HTMLElement} element
+ * @param {() => void} redraw
+ * @param {{ addWord: (word: string) => void, keepShown: (word: string) => void }} [tools]
+ */
+export function drawPanel(element, redraw, tools) {
+  const { $, $$ } = inside(element);
+  const stage = $(".stage");
+  const pad = $(".pad");
+  const why = $(".why");
+  const rectangle = $(".rectangle");
+  /** @type {?Shown} */
+  let shown = null;
+  /** The patch under the pointer. @type {?number} */
+  let hovered = null;
+  /** The box that is drawn, or opened. @type {?number[]} */
+  let box = null;
+  /** The place that the panel is about; "" while it is closed. */
+  let asked = "";
+  const load = newestOnly();
+
+  const pinned = () => pinnedIn(shown.answer.grid);
+  const patchNow = () => pinned() ?? hovered;
+  const marked = () => (tools ? marks.read(state.marks) : []);
+  const pin = (patch) => change({ patch });
+
+  /** @param {Shown} next */
+  function draw(next) {
+    shown = next;
+    drawMarks();
+    look();
+  }
+
+  /** Other patches, or none, take the place of these. */
+  function clear() {
+    shown = hovered = null;
+    load([], () => {}); // cancels what is under way
+  }
+
+  function free() {
+    if (why.contains(document.activeElement)) pad.focus();
+    hovered = box = null;
+    $(".idle").hidden = true;
+    pointer.stop();
+    if (state.patch !== null) pin(null);
+    else if (shown) look();
+  }
+  document.addEventListener("keydown", ({ key }) => key === "Escape" && shown && free());
+
+  // --- a patch -----------------------------------------------------------------------------------
+
+  /** Show what the chosen patch attends to and, if it is pinned, its scores. */
+  function look() {
+    const { answer, index, attended, mode } = shown;
+    const { reasons, background } = answer.masks[index];
+    const patch = patchNow();
+    const isShown = patch !== null && mode !== "swipe";
+    const isScored = isShown && pinned() !== null;
+    const isKnown = isShown && attended !== undefined; // in Compare it never is
+    const scores = isScored ? [reasons, background.best] : [];
+    rectangle.hidden = !box;
+    load([isKnown && attended.matrices[index], ...scores], ([matrix, shares, best]) => {
+      if (stage.classList.contains("looking") !== isKnown) {
+        stage.classList.toggle("looking", isKnown);
+        redraw();
+      }
+      drawHint(isKnown);
+      $(".patch").hidden = !isShown;
+      if (isShown) {
+        const [rows, columns] = answer.grid;
+        const [row, column] = cellOf(patch, answer.grid);
+        setProperties(stage, { rows, columns, row, column });
+      }
+      if (matrix) {
+        const [rows, columns] = attended.grid; // may be coarser than the patches
+        const n = rows * columns;
+        heat($(".heat"), matrix.subarray(patch * n, (patch + 1) * n), columns);
+      }
+      drawWhy(patch, shares, best && background.names[best[patch]]);
+    });
+  }
+
+  function drawHint(isKnown) {
+    const calm = shown.mode || (!tools ? "compare" : marked().length ? "marks" : "");
+    const drawn = pointer.isDrawing() ? "draw" : box ? "box" : calm;
+    for (const hint of $$(".hint [data-at]"))
+      hint.hidden = hint.dataset.at !== (isKnown ? "look" : drawn);
+    $(".outline").hidden = !tools || shown.mode !== "" || pointer.isDrawing();
+  }
+
+  /** The question what is there and, of a patch, its scores. */
+  function drawWhy(patch, shares, behind = "") {
+    const isAsked = tools && (pinned() !== null || (box !== null && !pointer.isDrawing()));
+    why.hidden = !shares && !isAsked;
+    const place = why.hidden ? "" : `${box ?? patch}`;
+    const isNew = place !== asked;
+    asked = place;
+    if (why.hidden) return;
+    const label = shares && state.refine !== "none" ? labelAt(patch) : null;
+    const told = { ...shown.answer, shares, patch, label, behind, free, ...tools };
+    const text = shares && explain(why, told);
+    if (!shares) why.replaceChildren(closeButton(free));
+    if (isAsked) why.prepend(question());
+    if (isNew && isAsked && pad.matches(":focus")) why.scrollIntoView({ block: "nearest" });
+    if (isNew && shares) announce(text);
+  }
+
+  function announce(text) {
+    $(".live").textContent = `Patch in ${placeOf(patchNow(), shown.answer.grid)}: ${text}`;
+  }
+
+  function hover(patch) {
+    if (!shown || patch === hovered) return;
+    hovered = patch;
+    look();
+  }
+
+  /** The label at the centre of a patch. */
+  function labelAt(patch) {
+    const { grid, masks } = shown.answer;
+    const [height, width] = masks[0].mask.shape;
+    const [x, y] = centreOf(patch, grid);
+    return shown.labels[Math.floor(y * height) * width + Math.floor(x * width)];
+  }
+
+  const pointer = drawPad(pad, {
+    grid: () => shown?.answer.grid,
+    patch: patchNow,
+    isHeld: () => pinned() !== null || box !== null,
+    hover,
+    move(patch) {
+      if (pinned() === null) hover(patch);
+      else pin(patch);
+      announce(nameOf(shown.answer.classes, labelAt(patch)));
+    },
+    press(patch) {
+      if (patch === pinned()) free();
+      else pin(patch);
+    },
+    draw(next) {
+      box = next;
+      rectangle.hidden = !box;
+      if (box) marks.putAt(rectangle, box);
+    },
+    end: look,
+  });
+
+  // --- marks -------------------------------------------------------------------------------------
+
+  /** @param {marks.Mark[]} all */
+  function setMarks(all) {
+    if (why.contains(document.activeElement)) pad.focus();
+    hovered = box = null;
+    change({ marks: marks.write(all), patch: null });
+  }
+  $(".undo").onclick = () => setMarks(marked().slice(0, -1));
+
+  function drawMarks() {
+    const { classes, grid } = shown.answer;
+    const colourOf = (word) => classes.find(({ name }) => name === word)?.colour ?? "white";
+    marks.drawMarks($(".marks"), marked(), colourOf, setMarks, ({ box: place }) => {
+      box = place.length > 2 ? place : null;
+      pin(box ? null : patchAt(place, grid));
+    });
+    $(".undo").hidden = !marked().length;
+  }
+
+  /** The question what is in the box, or at the pinned patch; an older mark there is replaced. */
+  function question() {
+    const { classes, grid } = shown.answer;
+    const place = box ?? centreOf(pinned(), grid);
+    /** A box by its corners, a point by its patch. */
+    const keyOf = (at) => (at.length > 2 ? at.join() : patchAt(at, grid));
+    const isThere = (mark) => keyOf(mark.box) === keyOf(place);
+    const others = marked().filter((mark) => !isThere(mark));
+    const there = marked().find(isThere);
+    const knownFirst = classes.toSorted((a, b) => Number(b.isKnown) - Number(a.isKnown));
+    return marks.ask(
+      knownFirst.map(({ name }) => name),
+      (word) => setMarks([...others, { box: place, word }]),
+      there && {
+        word: there.word,
+        remove: () => setMarks(others),
+        keep: () => {
+          tools.keepShown(there.word);
+          free();
+        },
+      },
+    );
+  }
+
+  // A box is drawn after its button is pressed, so that no other drag or scrolling is one.
+  $(".outline").onclick = () => {
+    free();
+    pointer.aim();
+    look();
+  };
+  $(".cancel").onclick = free;
+
+  /** The label of the pinned patch, or null. */
+  const label = () => (pinned() === null ? null : labelAt(pinned()));
+  return { draw, clear, free, marked, label };
+}

@@ -90,25 +90,20 @@ def ink_on(colour: str) -> str:
     return BLACK if luminance > 0.179 else WHITE  # √(1.05 · 0.05) - 0.05
 
 
-def coloured(values: np.ndarray, size: tuple[int, int], top: float = 0) -> Image.Image:
-    """A map in the colours of HEAT from 0 to ``top`` (default: its maximum), scaled to ``size``
-    (w, h)."""
-    scaled = 255 * np.clip(values / max(top or values.max(), 1e-9), 0, 1)
-    picture = Image.fromarray(HEAT[scaled.astype(np.uint8)])
-    return picture.resize(size, Image.NEAREST if picture.width < size[0] else Image.BOX)
-
-
 def small(size: tuple[int, int], width: int) -> tuple[int, int]:
     """A size (w, h) scaled to a width; less for tall pictures, so that none needs much memory."""
     scale = min(width / size[0], 4 * width / size[1])
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
-def over(picture: Image.Image, values: np.ndarray, width: int = 320) -> Image.Image:
-    """A map of patches over the picture in grey."""
-    size = small(picture.size, width)
+def over(picture: Image.Image, values: np.ndarray) -> Image.Image:
+    """A map of patches over the picture in grey, in the colours of HEAT from 0 to its maximum."""
+    size = small(picture.size, 320)
+    scaled = 255 * np.clip(values / max(values.max(), 1e-9), 0, 1)
+    heat = Image.fromarray(HEAT[scaled.astype(np.uint8)])
+    heat = heat.resize(size, Image.NEAREST if heat.width < size[0] else Image.BOX)
     grey = picture.convert("L").resize(size).convert("RGB")
-    return Image.blend(grey, coloured(values, size), 0.72)
+    return Image.blend(grey, heat, 0.72)
 
 
 def painted(scene: Scene, mask: Segmentation, width: int = 320) -> Image.Image:

@@ -18,10 +18,9 @@ from demo.drawing import (
     levels,
     over,
     packed,
-    pooled,
     url_of,
 )
-from demo.patches import ATTENDED_PATCHES, coarser, probabilities
+from demo.patches import ATTENDED_PATCHES, coarser, pooled, probabilities
 from demo.photo import OPENING
 from demo.scene import LEAST_SHARE, Scene, differing
 from demo.space import NOT_LENT, REASONS

@@ -26,12 +26,11 @@ from gradio import Server
 from starlette.datastructures import UploadFile
 from starlette.middleware.gzip import GZipMiddleware
 
-from demo import api, backbones, lessons, pictures, share
+from demo import api, backbones, lessons, limits, pictures, share
 from demo.answer import GONE, PIECES, REFUSALS, answered, sentence
 from demo.api import visitor
 from demo.door import API, COOKIE, Door
 from demo.drawing import SHOWN_SIDE, jpeg
-from demo.limits import LOGIN_SECONDS
 from demo.photo import CACHE, OPENING, Photo
 from demo.scene import SWITCHES, Scene
 from demo.settings import Settings
@@ -152,7 +151,7 @@ def add_login(app: Server, login: tuple[str, str] | None) -> str:
         form = await request.form()
         given = f"{form.get('username')}:{form.get('password')}"
         if not hmac.compare_digest(given.encode(), secret):
-            await asyncio.sleep(LOGIN_SECONDS)
+            await asyncio.sleep(limits.LOGIN_SECONDS)
             return HTMLResponse(form_page.replace(" hidden", ""), 401)
         page = f"./?{request.url.query}".rstrip("?")  # the link that is opened
         is_page = "text/html" in request.headers.get("accept", "")

@@ -109,7 +109,7 @@ ROUTES = {
 def test_login(served: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without it, nothing is shown, computed or stored; with it, everything is as before, under a
     prefix, too."""
-    monkeypatch.setattr("demo.server.LOGIN_SECONDS", 0.2)
+    monkeypatch.setattr("demo.limits.LOGIN_SECONDS", 0.2)
     url = served(LOGIN, root_path="/gclip")
     form = {"username": LOGIN[0], "password": LOGIN[1]}
     web = httpx.Client(base_url=url, timeout=60)

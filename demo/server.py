@@ -207,10 +207,10 @@ def index(web: str) -> str:
     # A script ends where "</script" stands, even in a string.
     data = json.dumps(facts, separators=(",", ":")).replace("</", "<\\/")
     # All scripts at once: else each wave would name the next.
-    scripts = [file for file in sorted(WEB.rglob("*.js")) if file.stem != "types"]
     links = [
         f'<link rel="modulepreload" href="WEB/{file.relative_to(WEB).as_posix()}">'
-        for file in scripts
+        for file in sorted(WEB.rglob("*.js"))
+        if file.stem != "types"
     ]
     html = (WEB / "index.html").read_text("utf-8").replace("PRELOADS", "".join(links))
     return html.replace("WEB/", f"{web}/").replace("FACTS", data)

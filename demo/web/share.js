@@ -13,39 +13,29 @@ about = client.predict(api_name="/about")`;
 
 export function drawShare(section, forgetPhotos) {
   const { $, $$ } = inside(section);
-  const include = $("#include input");
-  const copy = $(".copy");
   const link = $("#link");
 
   const page = () => location.href.split("?")[0];
   /** A link shows the tab that a person shares: the mask, unless another tab of the photo. */
-  function linkOf() {
+  function linkOf(withPhoto) {
     const shared = {
       ...state,
       tab: ["learn", "share"].includes(state.tab) ? "segment" : state.tab,
       words: state.words || (isUpload(state.photo) ? ownWords : ""),
     };
-    return `${page()}?${queryOf(shared, { isShared: true, withPhoto: include.checked })}`;
+    return `${page()}?${queryOf(shared, { isShared: true, withPhoto })}`;
   }
 
-  const drawLink = () => {
-    link.value = linkOf();
-    const isWithout = isUpload(state.photo) && !include.checked;
-    copy.textContent = isWithout ? "Copy the link, without the photo" : "Copy the link";
-  };
-
-  let photo = "";
   let ownWords = ""; // of a photo, which whoever opens the link may not see
   /** @param {import("./types.js").Canvas} [canvas] */
   function draw(python, chosen = "", canvas) {
     ownWords = chosen;
     const isOwn = isUpload(state.photo);
-    $("#include").hidden = !isOwn;
-    if (photo !== state.photo) include.checked = false;
-    photo = state.photo;
-    drawLink();
+    link.value = linkOf(false);
+    $(".whole").textContent = isOwn ? "Copy with my photo" : "Copy the link";
+    Object.assign($(".bare"), { textContent: "Copy without it", hidden: !isOwn });
     const note = isOwn
-      ? "The link opens these words and settings; it shows your photo only if you include it, and while this server has it. Share this link, not the address of the page, which includes your photo."
+      ? "With your photo, the link works while this server has it, for at most a day. Without it, the link opens these words and settings. The address of the page includes your photo."
       : "The link opens this photo with these settings.";
     const isLeftOut = state.words && !link.value.includes("words=");
     const words = isLeftOut ? " The words are too long for a link and are left out." : "";
@@ -58,17 +48,19 @@ export function drawShare(section, forgetPhotos) {
     $("#program code").textContent = PROGRAM(page());
   }
 
-  include.onchange = drawLink;
+  for (const button of $$(".copy")) button.onclick = () => copy(button);
+
   /** Over plain HTTP a page has no clipboard, but it can copy a selection. */
-  copy.onclick = async () => {
+  async function copy(button) {
+    link.value = linkOf(button.matches(".whole"));
     try {
       await navigator.clipboard.writeText(link.value);
-      copy.textContent = "Copied";
+      button.textContent = "Copied";
     } catch {
       link.select();
-      copy.textContent = document.execCommand("copy") ? "Copied" : "Copy it manually";
+      button.textContent = document.execCommand("copy") ? "Copied" : "Copy it manually";
     }
-  };
+  }
   for (const button of $$("[data-file]"))
     button.onclick = () => save(button, () => made(button.dataset.file));
   $(".forget").onclick = async () => {

@@ -10,7 +10,7 @@ import * as pieces from "./pieces.js";
 import { piece } from "./pieces.js";
 import { LOST, upload } from "./server.js";
 import { drawShare } from "./share.js";
-import { contains, explainTerms, makeButton, toast } from "./shared.js";
+import { contains, explainTerms, inside, makeButton, toast } from "./shared.js";
 import * as shown from "./shown.js";
 import {
   change,
@@ -32,10 +32,7 @@ import { drawStrip } from "./strip.js";
 import "./tips.js";
 import { drawOffer } from "./weights.js";
 
-/** @param {string} selector @returns {any} */
-const $ = (selector) => document.querySelector(selector);
-/** @param {string} selector @returns {any[]} */
-const $$ = (selector) => [...document.querySelectorAll(selector)];
+const { $, $$ } = inside(document);
 /** The upload on its way, and the words that were typed for it meanwhile. */
 let sending = null;
 /** Whether the visitor knows that this browser stores nothing. */

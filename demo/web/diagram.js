@@ -69,24 +69,14 @@ export function drawDiagram(element) {
     const cs = ideas.includes("CS") && state.cs;
     const { photo } = state;
     const value = { ...canvas, ...mask, ...patches, amf, cs, photo, of: patchesOf() };
-    load(
-      [
-        value.cosines,
-        value.mask,
-        value.by_block,
-        blocks.maps,
-        blocks.last,
-        block.matrix,
-        value.background.best,
-      ],
-      (decoded) => {
-        pieces = next;
-        show([value, blocks, block], decoded);
-      },
-    );
+    const ofPatches = [value.cosines, value.mask, value.by_block, value.background.best];
+    load([...ofPatches, blocks.maps, blocks.last, block.matrix], (decoded) => {
+      pieces = next;
+      show([value, blocks, block], decoded);
+    });
   }
 
-  function show(next, [cosines, labels, byBlock, maps, last, matrix, behind]) {
+  function show(next, [cosines, labels, byBlock, behind, maps, last, matrix]) {
     const isNew = answer?.of !== next[0].of;
     if (isNew) {
       hovered = null;
@@ -246,7 +236,7 @@ export function drawDiagram(element) {
     });
     heat(large.firstChild, rowOf(data.matrix, n, focused), attended);
     heat(received.firstChild, rowOf(data.matrix, n, null), attended);
-    toggle(flow, { looking: chosen !== null });
+    flow.classList.toggle("looking", chosen !== null);
     $$(".directions button").forEach((button, i) => {
       button.setAttribute("aria-pressed", i === Number(chosen !== null));
     });

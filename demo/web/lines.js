@@ -9,7 +9,7 @@ export function boxIn(outer, part) {
 }
 /** @returns {[number, number]} */
 export const at = ({ left, top, width, height }, x, y) => [left + x * width, top + y * height];
-export const isBeside = (a, b) => at(a, 1, 0)[0] < b.left;
+const isBeside = (a, b) => at(a, 1, 0)[0] < b.left;
 
 /** Ends of a line: right edge to left edge if the parts are side by side, else bottom to top. */
 function ends(a, b, share) {

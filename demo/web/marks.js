@@ -29,8 +29,8 @@ export function putAt(element, [left, top, right, bottom]) {
 
 const MOST_WORDS = 5; // on buttons; the others are typed
 
-/** Ask what is at a place: a line of buttons. `tell(word)` is called with the answer.
- A mark that is `there` can be removed, and its word kept.
+/** Ask what is at a place: a line of buttons. `tell(word)` is called with the answer. A mark that is
+ * `there` can be removed, and its word kept.
  * @param {string[]} words @param {(word: string) => void} tell
  * @param {{ word: string, remove: () => void, keep: () => void } | undefined} there */
 export function ask(words, tell, there) {

@@ -1,7 +1,7 @@
 // Where tooltips are placed, and what closes them.
+import { inside } from "./shared.js";
 
-/** @param {string} selector @returns {any} */
-const $ = (selector) => document.querySelector(selector);
+const { $ } = inside(document);
 
 /** On narrow screens, a tooltip is below its term, or above it where there is no room. */
 function placeTip() {

@@ -130,10 +130,11 @@ def add_photos(app: Server) -> None:
 
     @app.delete("/photos/{name}")
     def _(name: str) -> None:
-        """Forgets a photo: who knows its name has it in the browser, or a link to it."""
-        STORE.delete(name)
-        CACHE.drop(lambda key: key[0].name == name)
-        jpeg.cache_clear()
+        """Forgets a visitor's photo: who knows its name has it in the browser, or a link to it."""
+        if name not in photos.shipped_photos():
+            STORE.delete(name)
+            CACHE.drop(lambda key: key[0].name == name)
+            jpeg.cache_clear()
 
 
 def add_login(app: Server, login: tuple[str, str] | None) -> str:

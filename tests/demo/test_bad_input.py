@@ -124,3 +124,11 @@ def test_forged_pieces(pieces: Any, visitor: Visitor) -> None:
 def test_forged_press(endpoint: str, inputs: list, message: str, visitor: Visitor) -> None:
     (answer,) = next(visitor.call(endpoint, *inputs))
     assert message in answer["error"] and len(answer["error"]) < 400
+
+
+def test_example_is_not_forgotten(visitor: Visitor) -> None:
+    """What all visitors share stays, whoever deletes it."""
+    visitor.ask("dog", **SMALL)
+    before = visitor.web.get("/health").json()["cached"]
+    visitor.web.delete("/photos/dog").raise_for_status()
+    assert visitor.web.get("/health").json()["cached"] == before

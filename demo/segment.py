@@ -198,7 +198,7 @@ def attention(scene: Scene) -> dict[str, Any]:
         picture = over(scene.photo.picture, received)
         items.append(item(picture, f"Received in block {block + 1}", "Attention on the photo"))
     width, height = scene.photo.picture.size
-    return {"items": items, "columns": 1 if width > height else 2, "pressable": False}
+    return {"items": items, "columns": 1 if width > 1.2 * height else 2, "pressable": False}
 
 
 def attention_text(scene: Scene) -> str:

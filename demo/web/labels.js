@@ -16,13 +16,14 @@ export function placeLabels(layer, classes, cells, columns, taken) {
   layer.replaceChildren();
   if (bottom < 100) return; // they would hide the mask; the legend has them, too
   for (const c of largestFirst) {
-    if (byClass[c].length < cells.length / 400) continue;
+    const inner = byClass[c].filter((cell) => depth[cell] > 1); // a rim needs no name
+    if (inner.length < cells.length / 1200) continue;
     const { name, isKnown } = classes[c];
     const label = make("bdi", "", isKnown ? name : `${name} ?`);
     Object.assign(label.style, { background: classes[c].colour, color: classes[c].ink });
     layer.append(label);
     const [w, h] = [label.offsetWidth / 2 + 3, label.offsetHeight / 2 + 3];
-    const box = byClass[c]
+    const box = inner
       .sort((a, b) => depth[b] - depth[a])
       .map((cell) => {
         const x = clamp((((cell % columns) + 0.5) * right) / columns, w, right - w);

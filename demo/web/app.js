@@ -10,7 +10,7 @@ import * as pieces from "./pieces.js";
 import { piece } from "./pieces.js";
 import { LOST, upload } from "./server.js";
 import { drawShare } from "./share.js";
-import { contains, explainTerms, inside, makeButton, toast } from "./shared.js";
+import { contains, explainTerms, inside, makeButton, showIn, toast } from "./shared.js";
 import * as shown from "./shown.js";
 import {
   change,
@@ -227,11 +227,7 @@ function drawInputs() {
 
 /** The words in their box, unless a visitor is typing there, and whose they are. */
 function drawWords(words) {
-  const isTyping = document.activeElement === typed && typed.dataset.shown !== typed.value;
-  if (!isTyping) {
-    if (state.words || words) typed.value = state.words || words.text;
-    typed.dataset.shown = typed.value;
-  }
+  showIn(typed, state.words || (words?.text ?? typed.value));
   const isOwn = !state.words || words?.isOwn;
   const isComing = !words && state.photo !== "" && !pieces.isRefused();
   const chosen = words ? "chosen for this photo" : isComing ? "being chosen …" : "";

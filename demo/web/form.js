@@ -1,5 +1,5 @@
 // The form of the settings, drawn from their JSON schema: a property with a "group" has a control.
-import { make } from "./shared.js";
+import { make, showIn } from "./shared.js";
 
 /**
  * A property of the schema. `group` is "" at the top of the form, else the title of a part that
@@ -180,9 +180,5 @@ function typed(box, send) {
     box.dataset.shown = box.value;
     send();
   };
-  return (/** @type {Value} */ value) => {
-    if (document.activeElement === box && box.value !== box.dataset.shown) return;
-    box.value = `${value}`;
-    box.dataset.shown = box.value;
-  };
+  return (/** @type {Value} */ value) => showIn(box, value);
 }

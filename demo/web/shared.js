@@ -26,6 +26,12 @@ export function recall(name, value) {
     return null; // this browser stores nothing
   }
 }
+/** Show a value in a box, but not over what is being typed there. */
+export function showIn(box, value) {
+  if (document.activeElement === box && box.value !== box.dataset.shown) return;
+  box.value = value;
+  box.dataset.shown = box.value;
+}
 let fading = 0;
 /** Say something for some seconds. */
 export function toast(text) {

@@ -210,7 +210,7 @@ def test_poor_browser(visitor: Visit, url: str) -> None:
     expect(legend(page).first).to_have_text("dog")
     expect(page.locator("#canvas img")).to_have_attribute("src", re.compile("^blob:"))
     turn_to(page, "Share")
-    page.get_by_role("button", name="Copy the link").click()
+    page.get_by_role("button", name="Copy without it").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     page.reload()
     turn_to(page, "Segment")

@@ -228,6 +228,10 @@ async def answer(
     session, address = visitor(request)
     is_admitted = False
     NEWEST[session] = mine = object()
+
+    def is_newest() -> bool:
+        return NEWEST.get(session) is mine
+
     try:
         shown = Scene.of(photo, settings)
         if needed := backbones.offer(shown.settings.backbone):
@@ -235,18 +239,17 @@ async def answer(
             return
         steps = answered(shown, pieces if isinstance(pieces, list) else ())
         while True:
-            async with TURNS.turn(session, address, is_admitted):
+            async with TURNS.turn(session, address, is_admitted, is_newest):
                 is_admitted = True
-                if NEWEST.get(session) is not mine:
-                    return
                 part = await asyncio.to_thread(next, steps, None)
             if part is None:
                 return
             yield part
     except REFUSALS as error:
-        yield told(error, photo)
+        if is_newest():
+            yield told(error, photo)
     finally:
-        if NEWEST.get(session) is mine:
+        if is_newest():
             del NEWEST[session]
         logger.info("answered page ms=%d", 1000 * (time.perf_counter() - started))
 

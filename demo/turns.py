@@ -5,7 +5,7 @@ A visitor is a page, which Gradio calls a session, at an address (``address_of``
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,11 +35,13 @@ def address_of(request: Any) -> str:
 
 @dataclass(eq=False)
 class Entry:
-    """A request that waits for its turn, or has it; it ``arrived`` after so many turns."""
+    """A request that waits for its turn, or has it; it ``arrived`` after so many turns. It leaves
+    when it ``is_wanted`` no longer."""
 
     session: str
     address: str
     arrived: float
+    is_wanted: Callable[[], bool]
     called: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -75,24 +77,34 @@ class Turns:
 
     @asynccontextmanager
     async def turn(
-        self, session: str, address: str, is_admitted: bool = False
+        self,
+        session: str,
+        address: str,
+        is_admitted: bool = False,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> AsyncIterator[None]:
         """Waits for a turn; ``is_admitted`` if the request had one before, so that an answer is
-        refused as a whole or not at all.
+        refused as a whole or not at all. ``is_wanted`` is asked when another request comes.
 
-        Raises BusyError if too much waits, or if nobody reads the answer.
+        Raises BusyError if too much waits, if nobody reads the answer, or if it is not wanted.
         """
+        for other in self.waiting:
+            if not other.is_wanted():
+                other.called.set()  # it leaves, and takes no place from here on
         if not is_admitted:
             self._check_room(session, address)
-        entry = Entry(session, address, self.count - 0.5)  # after what ended, before what runs
+        arrived = self.count - 0.5  # after what ended, before what runs
+        entry = Entry(session, address, arrived, is_wanted)
         self.waiting.append(entry)
         self._call_next()
         try:
-            while self.running is not entry:
+            while self.running is not entry and is_wanted():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(entry.called.wait(), limits.UNREAD_SECONDS)
                 if session not in self.readers:
                     raise BusyError("Nobody reads the answer of this request.")
+            if not is_wanted():
+                raise BusyError("A newer request has taken the place of this one.")
             yield
         finally:
             if self.running is entry:
@@ -102,15 +114,16 @@ class Turns:
             self._call_next()
 
     def _check_room(self, session: str, address: str) -> None:
-        of_session = sum(entry.session == session for entry in self.waiting)
-        of_address = sum(entry.address == address for entry in self.waiting)
+        waiting = [entry for entry in self.waiting if entry.is_wanted()]
+        of_session = sum(entry.session == session for entry in waiting)
+        of_address = sum(entry.address == address for entry in waiting)
         if of_session >= limits.MAX_WAITING or of_address >= limits.MAX_QUEUE // 4:
             raise BusyError("This page already has requests waiting. Try again soon.")
-        if len(self.waiting) >= limits.MAX_QUEUE:
+        if len(waiting) >= limits.MAX_QUEUE:
             raise BusyError("Too many requests are waiting. Try again soon.")
 
     def _call_next(self) -> None:
-        ready = [entry for entry in self.waiting if entry.session in self.readers]
+        ready = [e for e in self.waiting if e.session in self.readers and e.is_wanted()]
         if self.running or not ready:
             return
         entry = min(ready, key=lambda e: [self.served.get(name, e.arrived) for name in e.names])

@@ -113,6 +113,31 @@ async def test_places(
 
 
 @pytest.mark.anyio
+async def test_newer_request_takes_the_place_of_older_ones(visits: Visits) -> None:
+    """However often a visitor changes something while others are served, the last change is
+    answered, and takes one place."""
+    await visits.add("running", "running", "elsewhere")
+    newest = 0
+
+    async def change(number: int) -> None:
+        nonlocal newest
+        newest = number
+        async with visits.turns.turn("page", "here", is_wanted=lambda: newest == number):
+            visits.order.append(f"change {number}")
+
+    visits.turns.readers.append("page")
+    changes = []
+    for number in range(10):
+        changes.append(asyncio.create_task(change(number)))
+        await asyncio.sleep(0.001)
+        assert len(visits.turns.waiting) == 1
+    await visits.served()
+    ends = await asyncio.gather(*changes, return_exceptions=True)
+    assert [type(end) for end in ends] == [BusyError] * 9 + [type(None)]
+    assert visits.order == ["running", "change 9"]
+
+
+@pytest.mark.anyio
 async def test_cancelled_while_its_turn_comes(visits: Visits) -> None:
     """Everybody else is still served."""
     for name in ("first", "cancelled", "last"):

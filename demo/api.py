@@ -1,6 +1,5 @@
 """The public endpoints ``segment``, ``suggest`` and ``about``: plain data in and out."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from demo.scene import Scene
 from demo.settings import explain
 from demo.share import mask_png
 from demo.store import STORE
-from demo.turns import TURNS, address_of
+from demo.turns import TURNS, address_of, compute
 from gclip_core import BACKBONES, GclipError, __version__
 from gclip_core.methods import ABLATION
 from gclip_core.pixels.refine import REFINEMENTS
@@ -39,7 +38,7 @@ def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             named = dict(zip(signature(function).parameters, (request, *values), strict=True))
             async with TURNS.turn(*visitor(request)):
-                return await asyncio.to_thread(checked, **named)  # errors name them
+                return await compute(checked, **named)  # errors name them
         except ValidationError as error:
             raise gr.Error(explain(error, {}), print_exception=False) from error
         except REFUSALS as error:

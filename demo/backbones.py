@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Semaphore, Thread
 from typing import Any
 
 from PIL import Image
@@ -37,6 +37,7 @@ HOST = Host()
 DAMAGED = "built-in-damaged"
 """The built-in model with an outlier channel, which CS repairs."""
 _loaded: BoundedCache[Backbone] = BoundedCache(limits.MAX_BACKBONES)
+_downloads = Semaphore(limits.MAX_DOWNLOADS)
 
 
 def weights_of(name: str) -> Path | None:
@@ -86,6 +87,8 @@ def fetch(name: str) -> Iterator[str]:
     entry, closed, done = BACKBONES[name], Event(), 0
     if not HOST.downloads:
         raise BackboneError("On this server, downloads are off.")
+    if not _downloads.acquire(blocking=False):
+        raise BackboneError("Other downloads are running. Try again when they have ended.")
 
     class Bar(tqdm):
         """Counts bytes and draws nothing."""
@@ -107,6 +110,8 @@ def fetch(name: str) -> Iterator[str]:
             job.set_result(load.fetch(entry, Bar))
         except Exception as error:  # noqa: BLE001 - the generator raises it
             job.set_exception(error)
+        finally:
+            _downloads.release()
 
     # Nobody waits for this thread: Gradio closes the generator on its event loop, and the page may
     # stop at any time.

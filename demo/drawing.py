@@ -3,7 +3,6 @@
 import gzip
 import io
 from base64 import b64encode
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from PIL.ImageColor import getrgb
 from torch import Tensor
 
 from demo.patches import pooled
-from demo.photo import Photo
+from demo.photo import CACHE, Photo
 from demo.scene import Scene
 from gclip_core.pixels import palette
 from gclip_core.result import Segmentation
@@ -49,12 +48,15 @@ def url_of(image: Image.Image, kind: str = "png") -> str:
     return f"data:image/{kind};base64,{b64encode(image_bytes(image, kind)).decode()}"
 
 
-@lru_cache(24)
 def jpeg(photo: Photo, side: int) -> bytes:
     """The photo as it was segmented, as a JPEG whose longer side has at most ``side`` pixels."""
-    picture = photo.picture.copy()
-    picture.thumbnail((side, side))
-    return image_bytes(picture, "jpeg")
+
+    def make() -> bytes:
+        picture = photo.picture.copy()
+        picture.thumbnail((side, side))
+        return image_bytes(picture, "jpeg")
+
+    return CACHE.get_or_make((photo, "jpeg", side), make)
 
 
 def item(

@@ -23,7 +23,8 @@ LOOK_SECONDS = 3600  # between two looks for old files
 MAX_PIXELS = 64_000_000  # by its header, before it is decoded
 WORKED_PIXELS = 3_000_000  # to which it is then scaled
 MAX_SIDE = 65_535  # pixels
-MAX_READS = 10_000, 300_000  # of a file until its header is complete, and until its pixels are
+MAX_HEADER_READS = 10_000  # of a file until its header is complete
+MAX_READS = 300_000  # of a file until its pixels are complete
 MAX_EXIF = 2**16  # bytes: many entries can point to the same ones, which Pillow copies for each
 MAX_SCANS = 50  # of a JPEG, each as long as a whole image; encoders write about ten
 # settings.py, on what is typed or pointed at.
@@ -33,7 +34,7 @@ MAX_MARKS = 40
 MAX_SHOWN = 20_000  # characters: ten words with 512 numbers each
 # turns.py, on who waits: else the visitor with the most requests would be served most.
 MAX_QUEUE = 200  # waiting computations, a quarter of them of one address
-MAX_WAITING = 4  # of one page, or of one request of a program
+MAX_WAITING = 4  # of one page
 UNREAD_SECONDS = 10  # without a reader
 # main.py, on what Gradio starts and keeps.
 MAX_STARTED = 2 * MAX_QUEUE  # requests at once, so that all of these can wait
@@ -42,16 +43,17 @@ MAX_SESSIONS = 200  # of which it keeps the last inputs
 MAX_COST = 31_000_000  # scene.py: of a request, in the units of check_cost: 8 s on two cores
 MAX_CACHED = 600 * 2**20  # photo.py: bytes of pictures, encodings and masks of all visitors
 MAX_BACKBONES = 3  # backbones.py: loaded at the same time
+MAX_DOWNLOADS = 2  # backbones.py: of weights, at the same time
 MAX_ASPECT = 8  # share.py: height by width of a photo in a figure: 1 × 300 would need all memory
 
 
 def check_cost(patches: int, channels: int, methods: int = 1) -> None:
     """Checks the cost of an encoding; ``channels`` are those of all blocks.
 
-    The cost of attention grows with the square of the number of patches. An encoding with up to 14
-    methods counts once; more methods count in proportion. Raises GclipError.
+    The cost of attention grows with the square of the number of patches. An encoding with up to 20
+    methods, as Compare shows, counts once; more count in proportion. Raises GclipError.
     """
-    cost = patches * (1 + patches / 2_000) * channels * max(1, methods / 14)
+    cost = patches * (1 + patches / 2_000) * channels * max(1, methods / 20)
     if cost > MAX_COST:
         raise GclipError(
             f"This needs {cost / MAX_COST:.2f} × the computation that one request may use. "

@@ -167,7 +167,7 @@ def parser() -> argparse.ArgumentParser:
     add("--root-path", help=root_path)
     auth = "ask visitors for a name and password (better given by GCLIP_AUTH)"
     add("--auth", type=_name_and_password, metavar="NAME:PASSWORD", help=auth)
-    plain = "serve a small page of Gradio's own components instead"
+    plain = "serve a small page of Gradio's own components, with Gradio's limits, instead"
     add("--plain", action="store_true", help=plain)
     add("--quiet", action="store_true", help="log only warnings, not one line per request")
     add("--open", action="store_true", help="open the page in a browser")

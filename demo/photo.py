@@ -23,7 +23,9 @@ OPENING = "teddy-part"
 
 
 def weigh(value: Any) -> int:
-    """Bytes of a picture, or of all tensors of an encoding or a mask."""
+    """Bytes of a picture or a file, or of all tensors of an encoding or a mask."""
+    if isinstance(value, bytes):
+        return len(value)
     if isinstance(value, Image.Image):
         return 4 * math.prod(value.size)  # Pillow pads RGB
     seen, storages, parts = set[int](), dict[int, int](), [value]
@@ -45,7 +47,7 @@ def weigh(value: Any) -> int:
 
 
 CACHE: BoundedCache[Any] = BoundedCache(limits.MAX_CACHED, weigh)
-"""Pictures, encodings and masks; a key begins with the photo."""
+"""Pictures, files, encodings and masks; a key begins with the photo."""
 
 
 @dataclass(frozen=True)
@@ -79,3 +81,11 @@ class Photo:
         if it was deleted.
         """
         return CACHE.get_or_make((self,), lambda: pictures.opened(self.path.read_bytes()))
+
+
+def forget(name: str) -> None:
+    """Drops what was computed from a photo."""
+    CACHE.drop(lambda key: key[0].name == name)
+
+
+STORE.on_delete = forget

@@ -31,7 +31,7 @@ class CountedReads(BytesIO):
     Decoders store endless comments and empty chunks, and some copy them again at each read.
     """
 
-    most, reads, exif = limits.MAX_READS[0], 0, 0
+    most, reads, exif = limits.MAX_HEADER_READS, 0, 0
 
     def read(self, size: int | None = -1) -> bytes:
         data = super().read(size)
@@ -68,7 +68,7 @@ def opened(data: bytes) -> Image.Image:
         raise unusual(f"more than {limits.MAX_SCANS} scans")
     if len(image.info.get("exif", b"")) > limits.MAX_EXIF:
         del image.info["exif"]
-    stream.most = limits.MAX_READS[1]
+    stream.most = limits.MAX_READS
     n_pixels = image.width * image.height
     scale = min(1.0, math.sqrt(limits.WORKED_PIXELS / max(1, n_pixels)))
     width, height = max(1, int(image.width * scale)), max(1, int(image.height * scale))

@@ -31,11 +31,11 @@ from demo.answer import GONE, PIECES, REFUSALS, answered, sentence
 from demo.api import visitor
 from demo.door import API, COOKIE, Door
 from demo.drawing import SHOWN_SIDE, jpeg
-from demo.photo import CACHE, OPENING, Photo
+from demo.photo import CACHE, OPENING, Photo, forget
 from demo.scene import SWITCHES, Scene
 from demo.settings import Settings
 from demo.store import STORE
-from demo.turns import TURNS, address_of
+from demo.turns import TURNS, address_of, compute
 from evaluation import photos
 from gclip_core import __version__
 from gclip_core.backbones.registry import BUILT_IN
@@ -131,10 +131,7 @@ def add_photos(app: Server) -> None:
     @app.delete("/photos/{name}")
     def _(name: str) -> None:
         """Forgets a visitor's photo: who knows its name has it in the browser, or a link to it."""
-        if name not in photos.shipped_photos():
-            STORE.delete(name)
-            CACHE.drop(lambda key: key[0].name == name)
-            jpeg.cache_clear()
+        STORE.delete(name)
 
 
 def add_login(app: Server, login: tuple[str, str] | None) -> str:
@@ -241,7 +238,7 @@ async def answer(
         while True:
             async with TURNS.turn(session, address, is_admitted, is_newest):
                 is_admitted = True
-                part = await asyncio.to_thread(next, steps, None)
+                part = await compute(next, steps, None)
             if part is None:
                 return
             yield part
@@ -251,6 +248,8 @@ async def answer(
     finally:
         if is_newest():
             del NEWEST[session]
+        if Photo.named(str(photo)) is None:
+            forget(str(photo))  # it was deleted meanwhile
         logger.info("answered page ms=%d", 1000 * (time.perf_counter() - started))
 
 
@@ -261,7 +260,7 @@ async def download(
     try:
         shown = Scene.of(photo, settings)
         async with TURNS.turn(*visitor(request)):
-            data = await asyncio.to_thread(share.made, shown, file, label)
+            data = await compute(share.made, shown, file, label)
     except REFUSALS as error:
         return told(error, photo)
     return {"name": share.FILES[file][0], "data": b64encode(data).decode()}

@@ -29,6 +29,8 @@ class Store:
         self.lock = RLock()
         self.files = OrderedDict[str, tuple[Path, str, int, float]]()
         """Path, address, bytes and time of each, the one that was used least recently first."""
+        self.on_delete: Callable[[str], None] = lambda _: None
+        """Called with the digest of each file that is deleted."""
 
     @cached_property
     def folder(self) -> Path:
@@ -90,6 +92,7 @@ class Store:
         with self.lock:
             if self.files.pop(digest, None):
                 shutil.rmtree(self.folder / digest, ignore_errors=True)
+                self.on_delete(digest)
 
     def _delete_excess(self) -> None:
         with self.lock:

@@ -6,8 +6,11 @@ A visitor is a page, which Gradio calls a session, at an address (``address_of``
 import asyncio
 import ipaddress
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from cachetools import LRUCache
@@ -93,7 +96,7 @@ class Turns:
                 other.called.set()  # it leaves, and takes no place from here on
         if not is_admitted:
             self._check_room(session, address)
-        arrived = self.count - 0.5  # after what ended, before what runs
+        arrived = self.count - 0.5  # between what ended last and what runs now
         entry = Entry(session, address, arrived, is_wanted)
         self.waiting.append(entry)
         self._call_next()
@@ -118,7 +121,7 @@ class Turns:
         of_session = sum(entry.session == session for entry in waiting)
         of_address = sum(entry.address == address for entry in waiting)
         if of_session >= limits.MAX_WAITING or of_address >= limits.MAX_QUEUE // 4:
-            raise BusyError("This page already has requests waiting. Try again soon.")
+            raise BusyError("This page or address has many requests waiting. Try again soon.")
         if len(waiting) >= limits.MAX_QUEUE:
             raise BusyError("Too many requests are waiting. Try again soon.")
 
@@ -135,3 +138,11 @@ class Turns:
 
 
 TURNS = Turns()
+COMPUTING = ThreadPoolExecutor(1)
+"""One thread: a request that is cancelled gives its turn away, but its computation runs on."""
+
+
+async def compute(function: Callable[..., Any], *values: Any, **named: Any) -> Any:
+    """The result of a computation of whoever has the turn."""
+    run = partial(copy_context().run, function, *values, **named)  # a ZeroGPU asks for the context
+    return await asyncio.get_running_loop().run_in_executor(COMPUTING, run)

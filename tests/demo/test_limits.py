@@ -1,13 +1,14 @@
 """Turns of simulated visitors, costs and addresses."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from demo.limits import check_cost
-from demo.turns import BusyError, Turns, address_of
+from demo.turns import BusyError, Turns, address_of, compute
 from gclip_core import GclipError
 
 
@@ -145,6 +146,31 @@ async def test_cancelled_while_its_turn_comes(visits: Visits) -> None:
     visits.end.set()
     visits.tasks.pop(1).cancel()  # noticed only after the first has passed its turn on
     assert await visits.served() == ["first", "last"]
+
+
+@pytest.mark.anyio
+async def test_cancelled_computations_run_one_at_a_time(visits: Visits) -> None:
+    """A thread cannot be stopped: the next one waits until it ends."""
+    running, most = 0, 0
+
+    def work() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        time.sleep(0.05)
+        running -= 1
+
+    async def ask() -> None:
+        async with visits.turns.turn("page", "here"):
+            await compute(work)
+
+    visits.turns.readers.append("page")
+    for _ in range(4):
+        task = asyncio.create_task(ask())
+        await asyncio.sleep(0.01)
+        task.cancel()
+    await asyncio.wait_for(ask(), 5)
+    assert most == 1
 
 
 ADDRESSES = {

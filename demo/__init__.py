@@ -9,5 +9,6 @@ The browser owns the state (``web/state.js``); ``server.answer`` computes pieces
   computed; ``scene`` joins them, and ``patches`` pools what it computes
 - ``main``, ``server``, ``api``: the command line, and the routes of browsers and programs
 - ``limits``: what one visitor may ask; ``door``, ``turns``, ``store`` and ``pictures`` enforce it
+- ``errors``: what a visitor is told of one
 - ``plain``: a small page of Gradio's own components instead
 """

@@ -2,14 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from errno import ENOSPC
 from typing import Any
-
-import torch
 
 from demo import compare, diagram, lessons, segment, share
 from demo.scene import SWITCHES, Scene
-from gclip_core import GclipError
 
 PHOTO = "photo", "backbone", "short_side"
 TEXT = "words", "nearest", "templates", "shown"
@@ -17,9 +13,6 @@ IDEAS = *PHOTO, "amf_blocks", "n_fused", "global_threshold", "cs_blocks", "chann
 SCORING = "marks", "logit_scale", "threshold", "refine", "background", "background_weight"
 MASKS = *IDEAS, *TEXT, *SCORING
 """What the masks of all methods depend on."""
-REFUSALS = GclipError, MemoryError, OSError, torch.OutOfMemoryError
-"""Errors that a visitor sees as a message."""
-GONE = "This photo is no longer on the server. Upload it again."
 
 
 @dataclass(frozen=True)
@@ -65,7 +58,7 @@ def answered(scene: Scene, names: Sequence[str]) -> Iterator[dict[str, Any]]:
 
     A piece that follows switches is a list with a value for each of their states. The state that is
     shown comes first, the others after all pieces; None stands for a value of another message.
-    Raises one of REFUSALS if a piece cannot be computed.
+    Raises what a piece raises.
     """
     scene = scene.with_words()
     shown, others = [], []
@@ -79,15 +72,3 @@ def answered(scene: Scene, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     for name, one, n, count, state in shown + others:
         value = one.make(state)
         yield {name: [value if i == n else None for i in range(count)] if one.switches else value}
-
-
-def sentence(error: Exception | str) -> str:
-    """The message to the visitor for one of REFUSALS."""
-    if isinstance(error, FileNotFoundError):
-        return GONE
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return "Not enough memory for this request. Try a smaller photo, or try again later."
-    if isinstance(error, OSError):
-        why = "disk is full" if error.errno == ENOSPC else "server could not read or write a file"
-        return f"The {why}. Try again later."
-    return str(error)

@@ -13,7 +13,7 @@ from gradio.data_classes import FileData
 from pydantic import ConfigDict, Field, ValidationError, validate_call
 
 from demo import backbones
-from demo.answer import REFUSALS, sentence
+from demo.errors import sentence
 from demo.scene import Scene
 from demo.settings import explain
 from demo.share import mask_png
@@ -41,7 +41,7 @@ def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
                 return await compute(checked, **named)  # errors name them
         except ValidationError as error:
             raise gr.Error(explain(error, {}), print_exception=False) from error
-        except REFUSALS as error:
+        except Exception as error:
             raise gr.Error(sentence(error), print_exception=False) from error
         finally:
             milliseconds = (time.perf_counter() - started) * 1000

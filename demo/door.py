@@ -6,10 +6,8 @@ connections of an address.
 
 import asyncio
 import hmac
-import logging
 import re
 import shutil
-import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +20,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo import limits
+from demo.errors import sentence
 from demo.store import STORE
 from demo.turns import TURNS, address_of
 
@@ -40,8 +39,6 @@ CALL = re.compile(rf"{API}/(?:call/(\w+)|queue/join)")
 STREAM = re.compile(rf"{API}/(?:call/\w+/(\w+)|queue/data)")
 """Requests and answers, of a program or of a page."""
 COOKIE = "gclip"
-
-logger = logging.getLogger(__name__)
 
 
 class Call(BaseModel):
@@ -199,9 +196,7 @@ def refusal(error: Exception) -> Response:
     elif isinstance(error, TimeoutError):
         status, text = 408, "This took too long to arrive. Try again."
     else:
-        status, text = 500, "The request failed. Check its values, or try again later."
-        place = traceback.extract_tb(error.__traceback__)[-1]  # its text may quote a visitor
-        logger.error("%s in %s, %s", type(error).__name__, Path(place.filename).name, place.lineno)
+        status, text = 500, sentence(error)
     if status == 303:
         return RedirectResponse(text, status)
     return JSONResponse({"error": text, "detail": text}, status)

@@ -27,17 +27,18 @@ from starlette.datastructures import UploadFile
 from starlette.middleware.gzip import GZipMiddleware
 
 from demo import api, backbones, lessons, limits, pictures, share
-from demo.answer import GONE, PIECES, REFUSALS, answered, sentence
+from demo.answer import PIECES, answered
 from demo.api import visitor
 from demo.door import API, COOKIE, Door
 from demo.drawing import SHOWN_SIDE, jpeg
+from demo.errors import GONE, sentence
 from demo.photo import CACHE, OPENING, Photo, forget
 from demo.scene import SWITCHES, Scene
 from demo.settings import Settings
 from demo.store import STORE
 from demo.turns import TURNS, address_of, compute
 from evaluation import photos
-from gclip_core import __version__
+from gclip_core import GclipError, __version__
 from gclip_core.backbones.registry import BUILT_IN
 
 WEB = Path(__file__).parent / "web"
@@ -103,8 +104,8 @@ def add_photos(app: Server) -> None:
                 file.write(part)
             try:
                 name = await keep(file, request, "photo", pictures.stored)
-            except REFUSALS as error:
-                return JSONResponse({"error": sentence(error)}, 422)
+            except GclipError as error:
+                return JSONResponse({"error": str(error)}, 422)
         return JSONResponse({"photo": name})
 
     @app.post(f"{API}/upload")
@@ -242,7 +243,7 @@ async def answer(
             if part is None:
                 return
             yield part
-    except REFUSALS as error:
+    except Exception as error:
         if is_newest():
             yield told(error, photo)
     finally:
@@ -261,7 +262,7 @@ async def download(
         shown = Scene.of(photo, settings)
         async with TURNS.turn(*visitor(request)):
             data = await compute(share.made, shown, file, label)
-    except REFUSALS as error:
+    except Exception as error:
         return told(error, photo)
     return {"name": share.FILES[file][0], "data": b64encode(data).decode()}
 
@@ -272,10 +273,10 @@ def fetch(_: gr.Request, backbone: str) -> Iterator[dict[str, Any]]:
         for text in backbones.fetch(backbone):
             yield {"text": text}
         yield {"isHere": True}
-    except REFUSALS as error:
+    except Exception as error:
         yield {"error": sentence(error)}
 
 
 def told(error: Exception, photo: str) -> dict[str, Any]:
-    """What the page is told of one of REFUSALS; a photo may be gone since it was named."""
+    """What the page is told of an error; a photo may be gone since it was named."""
     return {"error": sentence(error)} if Photo.named(str(photo)) else {"gone": photo}

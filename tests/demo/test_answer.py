@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import torch
 
-from demo import backbones, segment
+from demo import api, backbones, segment
 from demo.answer import PIECES
 from demo.scene import SWITCHES, Scene
 from demo.settings import Settings
 from gclip_core import GclipError
 from gclip_core.backbones.load import WEIGHTS_FOLDER
-from tests.demo.photos import OTHER, SMALL, USUAL, numbers, piece, scene, small_dog
+from tests.demo.photos import DOG, OTHER, SMALL, USUAL, numbers, piece, scene, small_dog
 from tests.demo.visitor import FailedError, Visitor, names_of
 
 SECRET = "zanzibar"
@@ -163,8 +163,10 @@ def test_photo_that_goes(visitor: Visitor, tmp_path: Path, monkeypatch: Any) -> 
         (GclipError("no marks"), "no marks"),
         (MemoryError(), "memory"),
         (torch.OutOfMemoryError(), "memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "memory"),
         (OSError(ENOSPC, "full"), "disk is full"),
         (OSError("/secret"), "server could not"),
+        (RuntimeError("/secret"), "request failed"),
     ],
 )
 def test_refusal_in_mid_answer(
@@ -180,6 +182,28 @@ def test_refusal_in_mid_answer(
     *sent, (last,) = answer
     assert [[*one] for (one,) in sent] == [["words"], ["canvas"]]
     assert words in last["error"] and "/secret" not in last["error"]
+
+
+@pytest.mark.usefixtures("no_trace")
+def test_unforeseen_error(
+    visitor: Visitor, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages and programs are told of it; the log has its place, and not its text."""
+
+    def fail(_: Scene) -> None:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr(Scene, "mask", fail)
+    photo = visitor.file(DOG.read_bytes())
+    with pytest.raises(FailedError, match="request failed"):
+        visitor.program("segment", photo, "dog", *api.segment.__defaults__)
+    with pytest.raises(FailedError, match="request failed"):
+        visitor.pieces("dog", SMALL, ["canvas"])
+    ((downloaded,),) = visitor.call("download", "dog", SMALL, "mask", 0)
+    assert "request failed" in downloaded["error"]
+    lines = [record.getMessage() for record in caplog.records if record.name == "demo.errors"]
+    assert [line.split(",")[0] for line in lines] == 3 * ["RuntimeError in test_answer.py"]
+    assert "planted" not in caplog.text
 
 
 def test_log(visitor: Visitor, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:

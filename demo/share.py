@@ -18,7 +18,8 @@ from gclip_core.segmenter import Segmenter
 
 
 def python(scene: Scene) -> str:
-    """A few lines that compute the same labels for a photo of up to WORKED_PIXELS.
+    """A few lines that compute the same labels for a photo of up to WORKED_PIXELS; words that were
+    shown on other photos must be shown again, as a comment says.
 
     They set the precision that this host uses, because ``auto`` depends on the machine.
     """
@@ -39,13 +40,15 @@ def python(scene: Scene) -> str:
     if scene.marks:
         marks = ", ".join(f"gclip.{mark}" for mark in scene.marks)
         options = ", ".join(filter(None, [options, f"marks=[{marks}]"]))
+    shown = ", ".join(f"segmenter.show({word.name!r}, (photo, marks))" for word in scene.shown)
+    note = f"\n# Shown on other photos: pass also shown=[{shown}]" if shown else ""
     words = ", ".join("; ".join(synonyms) for synonyms in scene.read_words.classes)
     table = "" if s.method == "gclip" else "\nfrom gclip_core.relatives import METHODS"
     return f"""import gclip_core as gclip{table}
 
 segmenter = gclip.Segmenter({segmenter})
 method = {method}
-options = dict({options})
+options = dict({options}){note}
 result = segmenter.segment({photo!r}, {words!r}, method, **options)
 print(dict(zip(result.vocabulary.names, result.areas())))"""
 

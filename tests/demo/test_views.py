@@ -25,7 +25,7 @@ from demo.backbones import get
 from demo.scene import SWITCHES, Scene
 from gclip_core import BACKBONES, METHODS, GclipError, load_backbone
 from gclip_core.cache import BoundedCache
-from tests.demo.photos import DOG, OTHER, SMALL, USUAL, numbers, piece, scene, small_dog
+from tests.demo.photos import DOG, OTHER, SHOWN, SMALL, USUAL, numbers, piece, scene, small_dog
 
 # --- Segment -------------------------------------------------------------------------------------
 
@@ -242,6 +242,13 @@ def test_python_makes_the_same_mask(settings: dict, monkeypatch: pytest.MonkeyPa
     """A few lines that run, whatever settings differ from the defaults."""
     monkeypatch.setattr(gclip_core, "load_backbone", get)  # loaded already
     prints_the_same_areas(scene(**settings))
+
+
+def test_python_names_words_of_other_photos() -> None:
+    """The lines have no copy of those photos, so they say what to pass."""
+    current = scene(words="dog, it's", shown=f"it's,{SHOWN}", **SMALL)
+    assert 'shown=[segmenter.show("it\'s", (photo, marks))]' in share.python(current)
+    assert "shown" not in share.python(current.with_settings(words="dog"))
 
 
 def test_python_computes_in_the_precision_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,12 @@ GONE = "This photo is no longer on the server. Upload it again."
 logger = logging.getLogger(__name__)
 
 
+class GoneError(GclipError):
+    """The server does not have a photo, or not any more."""
+
+
 def sentence(error: Exception) -> str:
     """What is wrong, and what to do; the log says where, unless it is the visitor's own error."""
-    if isinstance(error, FileNotFoundError):
-        return GONE
     if isinstance(error, GclipError):
         return str(error)
     place = traceback.extract_tb(error.__traceback__)[-1]  # its text may quote a visitor

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from demo import limits, pictures
+from demo.errors import GONE, GoneError
 from demo.store import STORE
 from evaluation import photos
 from gclip_core.backbones.backbone import Backbone
@@ -77,10 +78,18 @@ class Photo:
     def picture(self) -> Image.Image:
         """The photo in RGB, upright, and scaled down to at most WORKED_PIXELS.
 
-        Raises ImageError if the file is not an image, or has too many pixels, and FileNotFoundError
-        if it was deleted.
+        Raises ImageError if the file is not an image, or has too many pixels, and GoneError if it
+        was deleted.
         """
-        return CACHE.get_or_make((self,), lambda: pictures.opened(self.path.read_bytes()))
+
+        def read() -> Image.Image:
+            try:
+                data = self.path.read_bytes()
+            except FileNotFoundError:
+                raise GoneError(GONE) from None
+            return pictures.opened(data)
+
+        return CACHE.get_or_make((self,), read)
 
 
 def forget(name: str) -> None:

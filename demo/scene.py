@@ -7,6 +7,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from demo import backbones, limits
+from demo.errors import GONE, GoneError
 from demo.patches import SHOWN_PATCHES, coarser, probabilities
 from demo.photo import CACHE, OPENING, Photo
 from demo.settings import Settings, marks_of, shown_of
@@ -44,11 +45,11 @@ class Scene:
     def of(cls, photo: Any, settings: Any) -> "Scene":
         """A photo by its name, with settings by theirs.
 
-        Raises GclipError for settings that cannot be used, and FileNotFoundError for another name.
+        Raises GclipError for settings that cannot be used, and GoneError for another name.
         """
         checked, found = Settings.read(settings), Photo.named(str(photo))
         if found is None:
-            raise FileNotFoundError(photo)
+            raise GoneError(GONE)
         return cls(found, checked)
 
     def with_settings(self, **values: Any) -> "Scene":

@@ -31,7 +31,7 @@ from demo.answer import PIECES, answered
 from demo.api import visitor
 from demo.door import API, COOKIE, Door
 from demo.drawing import SHOWN_SIDE, jpeg
-from demo.errors import GONE, sentence
+from demo.errors import GONE, GoneError, sentence
 from demo.photo import CACHE, OPENING, Photo, forget
 from demo.scene import SWITCHES, Scene
 from demo.settings import Settings
@@ -278,5 +278,5 @@ def fetch(_: gr.Request, backbone: str) -> Iterator[dict[str, Any]]:
 
 
 def told(error: Exception, photo: str) -> dict[str, Any]:
-    """What the page is told of an error; a photo may be gone since it was named."""
-    return {"error": sentence(error)} if Photo.named(str(photo)) else {"gone": photo}
+    """What the page is told of an error; it sends a photo again that is gone."""
+    return {"gone": photo} if isinstance(error, GoneError) else {"error": sentence(error)}

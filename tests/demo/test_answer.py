@@ -15,6 +15,7 @@ import torch
 
 from demo import api, backbones, segment
 from demo.answer import PIECES
+from demo.photo import forget
 from demo.scene import SWITCHES, Scene
 from demo.settings import Settings
 from gclip_core import GclipError
@@ -148,7 +149,8 @@ def test_photo_that_goes(visitor: Visitor, tmp_path: Path, monkeypatch: Any) -> 
 
     def delete(current: Scene) -> str:
         current.photo.path.unlink()
-        return str(current.photo.path.read_bytes())
+        forget(current.photo.name)
+        return str(current.photo.picture)
 
     monkeypatch.setitem(PIECES, "chips", replace(PIECES["chips"], make=delete))
     assert visitor.pieces(photo, SMALL, ["words", "chips"])["gone"] == photo
@@ -165,7 +167,7 @@ def test_photo_that_goes(visitor: Visitor, tmp_path: Path, monkeypatch: Any) -> 
         (torch.OutOfMemoryError(), "memory"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory"), "memory"),
         (OSError(ENOSPC, "full"), "disk is full"),
-        (OSError("/secret"), "server could not"),
+        (FileNotFoundError("/secret"), "server could not"),
         (RuntimeError("/secret"), "request failed"),
     ],
 )

@@ -17,37 +17,37 @@ MASKS = *IDEAS, *TEXT, *SCORING
 
 @dataclass(frozen=True)
 class Piece:
-    """A part of an answer: the tabs that show it ("" for all), how it is computed, and the settings
+    """A part of an answer: the tabs that show it (() for all), how it is computed, and the settings
     that it ``uses``; a change of any other one leaves it valid.
 
     Its value is a list with one for each state of its ``switches``, so a press of a switch needs
     no request.
     """
 
-    tabs: str
+    tabs: tuple[str, ...]
     make: Callable[[Scene], Any]
     uses: tuple[str, ...]
     switches: tuple[str, ...] = ()
 
 
 PIECES = {
-    "words": Piece("", segment.words, (*PHOTO, "words")),
-    "canvas": Piece("segment how share", segment.canvas, (*MASKS, "method")),
-    "chips": Piece("segment", segment.chips, (*PHOTO, *TEXT)),
-    "embeddings": Piece("segment", segment.embeddings, (*PHOTO, *TEXT, "marks")),
-    "matrices": Piece("segment", segment.matrices, (*IDEAS, "method")),
-    "attention_text": Piece("segment", segment.attention_text, (*IDEAS, "method"), ("amf",)),
-    "attention": Piece("segment", segment.attention, (*IDEAS, "method"), ("cs",)),
-    "norms": Piece("segment", segment.norms, (*IDEAS, "method", "block"), ("cs",)),
-    "patches": Piece("how", diagram.patches, (*MASKS, "method"), SWITCHES),
-    "tower": Piece("how", diagram.tower, (*IDEAS, "method"), ("cs",)),
-    "detail": Piece("how", diagram.detail, (*IDEAS, "method", "block", "head"), ("cs",)),
-    "methods": Piece("compare", compare.methods, MASKS),
-    "large": Piece("compare", compare.large, (*MASKS, "enlarged")),
-    "python": Piece("share", share.python, (*MASKS, "method"), SWITCHES),
+    "words": Piece((), segment.words, (*PHOTO, "words")),
+    "canvas": Piece(("segment", "how", "share"), segment.canvas, (*MASKS, "method")),
+    "chips": Piece(("segment",), segment.chips, (*PHOTO, *TEXT)),
+    "embeddings": Piece(("segment",), segment.embeddings, (*PHOTO, *TEXT, "marks")),
+    "matrices": Piece(("segment",), segment.matrices, (*IDEAS, "method")),
+    "attention_text": Piece(("segment",), segment.attention_text, (*IDEAS, "method"), ("amf",)),
+    "attention": Piece(("segment",), segment.attention, (*IDEAS, "method"), ("cs",)),
+    "norms": Piece(("segment",), segment.norms, (*IDEAS, "method", "block"), ("cs",)),
+    "patches": Piece(("how",), diagram.patches, (*MASKS, "method"), SWITCHES),
+    "tower": Piece(("how",), diagram.tower, (*IDEAS, "method"), ("cs",)),
+    "detail": Piece(("how",), diagram.detail, (*IDEAS, "method", "block", "head"), ("cs",)),
+    "methods": Piece(("compare",), compare.methods, MASKS),
+    "large": Piece(("compare",), compare.large, (*MASKS, "enlarged")),
+    "python": Piece(("share",), share.python, (*MASKS, "method"), SWITCHES),
 }
 PIECES |= {
-    f"lesson {name}": Piece("learn", lambda _, name=name: lessons.step(name), ())
+    f"lesson {name}": Piece(("learn",), lambda _, name=name: lessons.step(name), ())
     for name in lessons.LESSONS
 }
 """The pieces in the order in which they are computed."""

@@ -59,8 +59,9 @@ def opened(data: bytes) -> Image.Image:
         image = Image.open(stream, formats=images.FORMATS)
     except ImageError:
         raise
-    except Exception:  # the library names what is wrong
-        return images.check(data, limits.MAX_PIXELS)
+    except Exception:
+        images.check(data, limits.MAX_PIXELS)  # it names what is wrong
+        raise
     if max(image.size) > limits.MAX_SIDE:
         raise unusual(f"a side of more than {limits.MAX_SIDE:,} pixels")
     # Not ``image.format``: a JPEG with further pictures behind it is "MPO".

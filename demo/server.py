@@ -192,7 +192,7 @@ def index(web: str) -> str:
         "undamaged": BUILT_IN if host == backbones.DAMAGED else host,
         "switches": SWITCHES,
         "pieces": {
-            name: {"tabs": one.tabs.split(), "uses": one.uses, "switches": one.switches}
+            name: {"tabs": one.tabs, "uses": one.uses, "switches": one.switches}
             for name, one in PIECES.items()
         },
         "examples": [

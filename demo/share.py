@@ -100,20 +100,21 @@ def drawn(scene: Scene, kind: str) -> bytes:
     return plots.save(plots.of_result(scene), kind)
 
 
-FILES: dict[str, tuple[str, Callable[..., bytes]]] = {
-    "mask": ("mask.png", lambda scene: mask_png(scene.mask(), scene.colours)),
+FILES: dict[str, tuple[str, Callable[[Scene, int], bytes]]] = {
+    "mask": ("mask.png", lambda scene, _: mask_png(scene.mask(), scene.colours)),
     "cutout": ("cut-out.png", cutout),
-    "cutouts": ("cut-outs.zip", cutouts_zip),
-    "coco": ("coco.json", lambda scene: json.dumps(scene.mask().to_coco("photo.jpg")).encode()),
-    "png": ("figure.png", lambda scene: drawn(scene, "png")),
-    "pdf": ("figure.pdf", lambda scene: drawn(scene, "pdf")),
-    "grid": ("methods.png", lambda scene: drawn(scene, "grid")),
+    "cutouts": ("cut-outs.zip", lambda scene, _: cutouts_zip(scene)),
+    "coco": ("coco.json", lambda scene, _: json.dumps(scene.mask().to_coco("photo.jpg")).encode()),
+    "png": ("figure.png", lambda scene, _: drawn(scene, "png")),
+    "pdf": ("figure.pdf", lambda scene, _: drawn(scene, "pdf")),
+    "grid": ("methods.png", lambda scene, _: drawn(scene, "grid")),
 }
-"""What can be downloaded: the name of each file, and what writes its content."""
+"""What can be downloaded: the name of each file, and what writes its content, given the scene and
+the label of a cut-out."""
 
 
 def made(scene: Scene, name: str, label: int) -> bytes:
-    """The content of one of FILES, a cut-out being that of one label.
+    """The content of one of FILES.
 
     Raises GclipError if there is no such file, the photo is too narrow for a figure, or no pixel
     has the label.
@@ -126,5 +127,4 @@ def made(scene: Scene, name: str, label: int) -> bytes:
             f"A figure needs a photo at most {limits.MAX_ASPECT} times as high as wide, not "
             f"{width} × {height}. Cut it, or save the mask instead."
         )
-    scene = scene.with_words()
-    return cutout(scene, label) if name == "cutout" else FILES[name][1](scene)
+    return FILES[name][1](scene.with_words(), label)

@@ -134,7 +134,7 @@ class Slow:
 def slow(monkeypatch: pytest.MonkeyPatch) -> Slow:
     slow = Slow()
     for name in ("words", "chips"):
-        monkeypatch.setitem(PIECES, name, Piece("", slow, SWITCHES))
+        monkeypatch.setitem(PIECES, name, Piece((), slow, SWITCHES))
     monkeypatch.setattr(limits, "UNREAD_SECONDS", 1)
     return slow
 

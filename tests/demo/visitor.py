@@ -42,7 +42,7 @@ def failure(sentence: str | None) -> Exception:
 
 def names_of(tab: str) -> list[str]:
     """The pieces that a tab shows."""
-    return [name for name, piece in PIECES.items() if not piece.tabs or tab in piece.tabs.split()]
+    return [name for name, piece in PIECES.items() if not piece.tabs or tab in piece.tabs]
 
 
 def wait_for(holds: Callable[[], bool], seconds: float = 30, pause: float = 0.05) -> None:

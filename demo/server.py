@@ -65,11 +65,11 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
     page = index(web)
 
     @app.api_route("/", methods=["GET", "HEAD"])
-    def _() -> HTMLResponse:
+    def home() -> HTMLResponse:
         return HTMLResponse(page, headers={"cache-control": "no-cache"})
 
     @app.get("/health")
-    def _() -> dict[str, Any]:
+    def health() -> dict[str, Any]:
         return {
             "status": "ok",
             "version": __version__,
@@ -88,6 +88,7 @@ def make_app(login: tuple[str, str] | None = None) -> Server:
         name = function.__name__
         app.api(function, name=name, concurrency_limit=None, api_visibility="undocumented")
     app.add_middleware(GZipMiddleware, minimum_size=500, compresslevel=6)
+    # Without the first parameter, which is the request.
     inputs = {f.__name__: len(inspect.signature(f).parameters) - 1 for f in (*public, *own)}
     app.add_middleware(Door, inputs=inputs, key=key)
     return app
@@ -97,7 +98,7 @@ def add_photos(app: Server) -> None:
     """The routes of photos: a page's, and those of programs."""
 
     @app.post("/photos")
-    async def _(request: Request) -> JSONResponse:
+    async def receive_photo(request: Request) -> JSONResponse:
         """Receives a photo; its name is a digest that only this server can make."""
         with TemporaryFile() as file:  # many uploads at once would need much memory
             async for part in request.stream():
@@ -109,7 +110,7 @@ def add_photos(app: Server) -> None:
         return JSONResponse({"photo": name})
 
     @app.post(f"{API}/upload")
-    async def _(request: Request) -> list[str]:
+    async def receive_files(request: Request) -> list[str]:
         """Receives a program's files, and returns their paths, as Gradio's clients expect."""
         async with request.form() as form:
             files = [one.file for one in form.getlist("files") if isinstance(one, UploadFile)]
@@ -117,12 +118,12 @@ def add_photos(app: Server) -> None:
         return [str(STORE.folder / name / "upload") for name in names]
 
     @app.get("/photos/{name}")
-    async def _(name: str, request: Request) -> Response:
+    async def send_photo(name: str, request: Request) -> Response:
         """A photo as a browser shows it; with a name of ``SIDES`` in the query, a small one."""
         photo = Photo.named(name)
         if photo is None:
             raise HTTPException(404, GONE)
-        side = next((SIDES[name] for name in request.query_params if name in SIDES), None)
+        side = next((SIDES[one] for one in request.query_params if one in SIDES), None)
         if photo.example and side is None:
             return FileResponse(photo.path, headers=FOREVER)
         data = await asyncio.to_thread(jpeg, photo, side or 2 * SHOWN_SIDE)
@@ -141,11 +142,11 @@ def add_login(app: Server, login: tuple[str, str] | None) -> str:
     key = hmac.new(secret, b"page", "sha256").hexdigest() if login else ""
 
     @app.get("/login")
-    def _() -> Response:
+    def login_page() -> Response:
         return HTMLResponse(form_page) if login else RedirectResponse("./")
 
     @app.post("/login")
-    async def _(request: Request) -> Response:
+    async def log_in(request: Request) -> Response:
         """Takes a form, as Gradio's clients send it, and sets a cookie."""
         form = await request.form()
         given = f"{form.get('username')}:{form.get('password')}"

@@ -7,11 +7,12 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from errno import ENOSPC
 
 import httpx
 import pytest
 
-from demo import limits
+from demo import limits, server
 from demo.answer import PIECES, Piece
 from demo.scene import SWITCHES, Scene
 from demo.turns import TURNS
@@ -231,6 +232,17 @@ def test_full_disk(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     sent = visitor.upload(small(0))
     assert (sent.status_code, sent.json()["error"][:17]) == (507, "The server’s disk")
+
+
+def test_disk_that_fills(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a photo is received."""
+
+    def fill() -> None:
+        raise OSError(ENOSPC, "full")
+
+    monkeypatch.setattr(server, "TemporaryFile", fill)
+    sent = visitor.upload(small(0))
+    assert (sent.status_code, sent.json()["error"][:16]) == (500, "The disk is full")
 
 
 def test_class_uploads_at_once(url: str, other: Visitor) -> None:

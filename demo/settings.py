@@ -1,6 +1,5 @@
 """A visitor's settings: one frozen value, checked in one place, which can become a link."""
 
-import inspect
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sized
 from typing import Annotated, Any, Literal, Self
@@ -24,15 +23,24 @@ from gclip_core.words.text import TEMPLATES
 from gclip_core.words.vocabulary import parse
 
 
-def _text(read: Callable[[str], Sized], most: int = 2_000, of: str = "", **field: Any) -> Any:
-    """A text that ``read`` can read, as at most so many things."""
+def _text(read: Callable[[str], Any], max_length: int) -> Any:
+    """A text that ``read`` can read."""
 
     def check(text: str) -> str:
-        if len(read(text)) > most:
-            raise ValueError(f"at most {most} {of}; remove some")
+        read(text)
         return text
 
-    return Annotated[str, Field(**field), AfterValidator(check)]
+    return Annotated[str, Field(max_length=max_length), AfterValidator(check)]
+
+
+def _at_most(most: int, of: str, read: Callable[[str], Sized]) -> Callable[[str], None]:
+    """Reads a text, and checks that it has at most so many things."""
+
+    def check(text: str) -> None:
+        if len(read(text)) > most:
+            raise ValueError(f"at most {most} {of}; remove some")
+
+    return check
 
 
 WORDS_GROUP, IDEAS_GROUP = "Photo and words", "AMF and CS"
@@ -90,15 +98,16 @@ def shown_of(text: str) -> tuple[Shown, ...]:
     return tuple(words)
 
 
-_Blocks = _text(block_choice, max_length=200)
+def _phrases(text: str) -> tuple[str, ...]:
+    return parse(text).phrases if text.strip() else ()
+
+
+_Blocks = _text(block_choice, 200)
 _Words = _text(
-    lambda text: parse(text).phrases if text.strip() else (),
-    limits.MAX_PHRASES,
-    "classes and synonyms",
-    max_length=limits.MAX_CHARACTERS,
+    _at_most(limits.MAX_PHRASES, "classes and synonyms", _phrases), limits.MAX_CHARACTERS
 )
-_Marks = _text(marks_of, limits.MAX_MARKS, "marks", max_length=limits.MAX_CHARACTERS)
-_Shown = _text(shown_of, max_length=limits.MAX_SHOWN)
+_Marks = _text(_at_most(limits.MAX_MARKS, "marks", marks_of), limits.MAX_CHARACTERS)
+_Shown = _text(shown_of, limits.MAX_SHOWN)
 
 
 class Settings(BaseModel):
@@ -226,7 +235,8 @@ class Settings(BaseModel):
 
     def gclip_options(self) -> dict[str, Any]:
         """Arguments of ``gclip_core.gclip``."""
-        return self.model_dump(include={*inspect.signature(gclip).parameters}) | {
+        same = {"amf", "cs", "n_fused", "global_threshold", "channel_threshold"}
+        return self.model_dump(include=same) | {
             "amf_blocks": block_choice(self.amf_blocks),
             "cs_blocks": block_choice(self.cs_blocks),
         }

@@ -66,7 +66,7 @@ def answered(scene: Scene, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         if name in names:
             states = scene.states(one.switches)
             bits = sum(getattr(scene.settings, s) << i for i, s in enumerate(one.switches))
-            now = bits % len(states)  # an idle switch has no state of its own
+            now = bits % len(states)  # cuts off idle switches: see ``ideas``
             for n, state in enumerate(states):
                 (shown if n == now else others).append((name, one, n, len(states), state))
     for name, one, n, count, state in shown + others:

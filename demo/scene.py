@@ -230,8 +230,11 @@ class Scene:
 
     @property
     def ideas(self) -> tuple[str, ...]:
-        """The switches that can change the mask: of GCLIP, and CS only where it changes a
-        channel."""
+        """The switches that can change the mask: of GCLIP, and CS only where it changes a channel.
+
+        They must be the first of SWITCHES: idle ones then have the highest bits of an index, which
+        ``answered`` and the browser cut off.
+        """
         if self.settings.method != "gclip":
             return ()
         return SWITCHES if self.report.suppressed.blocks else ("amf",)

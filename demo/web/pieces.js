@@ -26,7 +26,7 @@ const switchesOf = (name) => FACTS.pieces[name].switches;
 export function piece(name) {
   const value = pieces.get(keyOf(name, state));
   const switches = switchesOf(name);
-  // An idle switch has no state of its own.
+  // An idle switch has no state of its own: `%` cuts it off, since it has the highest bit.
   return switches.length ? (value?.[stateOf(switches) % value.length] ?? undefined) : value;
 }
 

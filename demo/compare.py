@@ -4,7 +4,7 @@ from typing import Any
 
 from demo.drawing import classes, item, painted
 from demo.scene import LEAST_SHARE, Scene
-from demo.segment import drawn
+from demo.segment import canvas_of
 from gclip_core import BACKBONES
 from gclip_core.result import Segmentation, percent
 
@@ -73,7 +73,7 @@ def large(scene: Scene) -> dict[str, Any] | None:
         other = next(mask for mask in masks.values() if mask.method != scene.ours)
     text = f"{scene.ours.title} and {other.method.title}"
     close = {"text": text, "action": "Close", "settings": {"enlarged": ""}}
-    return drawn(scene, (scene.mask(scene.ours), other)) | {
+    return canvas_of(scene, (scene.mask(scene.ours), other)) | {
         "side": int(other is pressed),
         "banner": close,
     }

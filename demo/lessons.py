@@ -14,7 +14,7 @@ from demo.backbones import DAMAGED
 from demo.drawing import WHITE, classes, item, painted
 from demo.photo import OPENING, Photo
 from demo.scene import SWITCHES, Scene
-from demo.segment import HARDLY, metric
+from demo.segment import HARDLY, score_name
 from demo.settings import Settings
 from evaluation import photos
 from gclip_core import assets
@@ -28,19 +28,19 @@ LITTLE = 0.05
 
 
 class Lesson(NamedTuple):
-    """Settings before and after a step; ``drawn`` is a file of assets/learn."""
+    """Settings before and after a step; ``file`` is one of assets/learn."""
 
     before: dict[str, Any]
     after: dict[str, Any]
-    drawn: str = ""
+    file: str = ""
 
 
-OFF = {"amf": False, "cs": False, "words": ", ".join(PHOTO.names)}
-AMF = OFF | {"amf": True}
-ONE_WORD = OFF | {"words": PHOTO.names[0]}
+NEITHER = {"amf": False, "cs": False, "words": ", ".join(PHOTO.names)}
+AMF = NEITHER | {"amf": True}
+ONE_WORD = NEITHER | {"words": PHOTO.names[0]}
 LESSONS = {
     "patches": Lesson(ONE_WORD | {"background": False}, ONE_WORD),
-    "fusion": Lesson(OFF, AMF, "global-tokens.webp"),
+    "fusion": Lesson(NEITHER, AMF, "global-tokens.webp"),
     "outlier": Lesson(AMF, AMF | {"backbone": DAMAGED}),
     "suppression": Lesson(AMF | {"backbone": DAMAGED}, AMF | {"cs": True, "backbone": DAMAGED}),
 }
@@ -57,7 +57,7 @@ def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
     scene = scene_of(settings)
     mask = scene.mask()
     image = painted(scene, mask, 420)
-    caption = f"{caption} · {metric(scene, mask)} {percent(scene.miou(mask))}"
+    caption = f"{caption} · {score_name(scene, mask)} {percent(scene.miou(mask))}"
     return item(image, caption, "The photo with its mask", "jpeg")
 
 
@@ -77,11 +77,11 @@ def changes(lesson: Lesson) -> dict[str, Any]:
 
 def other(lesson: Lesson) -> dict[str, Any]:
     """The picture of the step, or its photo."""
-    if not lesson.drawn:
+    if not lesson.file:
         return item(
             PHOTO.image().resize(drawing.small(PHOTO.image().size, 420)), "The photo", "", "jpeg"
         )
-    drawn = Image.open(assets.path("learn", lesson.drawn))
+    drawn = Image.open(assets.path("learn", lesson.file))
     return item(drawn, "Global tokens: bright columns (DINOv2)", "", "webp")
 
 
@@ -99,7 +99,7 @@ def step(name: str) -> dict[str, Any]:
         "classes": classes(new),
         "right": 2 if abs(gain) < HARDLY else int(gain < 0),
         "isLittle": abs(gain) < LITTLE,
-        "told": f"{metric(new, new.mask())} goes from {percent(first)} to {percent(last)}",
+        "told": f"{score_name(new, new.mask())} goes from {percent(first)} to {percent(last)}",
     }
 
 

@@ -38,11 +38,11 @@ class CountedReads(BytesIO):
         self.reads += 1
         self.exif += data.startswith(b"Exif\0\0")
         if self.reads > self.most or self.exif > 1:
-            raise unusual(f"more than {self.most:,} parts, or EXIF in pieces")
+            raise picture_error(f"more than {self.most:,} parts, or EXIF in pieces")
         return data
 
 
-def unusual(what: str) -> ImageError:
+def picture_error(what: str) -> ImageError:
     return ImageError(
         f"This is not an ordinary image file: it has {what}; open it in a picture editor, save it "
         "as PNG or JPEG and try again."
@@ -63,10 +63,10 @@ def opened(data: bytes) -> Image.Image:
         images.check(data, limits.MAX_PIXELS)  # it names what is wrong
         raise
     if max(image.size) > limits.MAX_SIDE:
-        raise unusual(f"a side of more than {limits.MAX_SIDE:,} pixels")
+        raise picture_error(f"a side of more than {limits.MAX_SIDE:,} pixels")
     # Not ``image.format``: a JPEG with further pictures behind it is "MPO".
     if isinstance(image, JpegImageFile) and len(START_OF_SCAN.findall(data)) > limits.MAX_SCANS:
-        raise unusual(f"more than {limits.MAX_SCANS} scans")
+        raise picture_error(f"more than {limits.MAX_SCANS} scans")
     if len(image.info.get("exif", b"")) > limits.MAX_EXIF:
         del image.info["exif"]
     stream.most = limits.MAX_READS

@@ -42,7 +42,7 @@ def segment(
     ]
     before, after = report.norms_before.numpy(), report.norms_after.numpy()
     block = int(before.max(1).argmax())
-    norms = plots.norms(before, after if cs else before, block, 2.0, (4, 3))
+    norms = plots.of_norms(before, after if cs else before, block, 2.0, (4, 3))
     return (photo, masks), maps, norms, words
 
 

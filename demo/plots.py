@@ -132,7 +132,7 @@ def draw_norms(
     axes.set_ylim(floor, max(1.25 * largest, 1.3 * limit) * (2 if is_wide else 1))
 
 
-def norms(
+def of_norms(
     before: np.ndarray,
     after: np.ndarray,
     block: int,
@@ -158,8 +158,8 @@ def norms(
         channels, peaks = figure.subplots(2, 1, height_ratios=(2.6, 1))
         is_wide = bool((before.max(1) > 10 * np.median(before, 1)).any())
         draw_norms(channels, before[block], after[block], threshold, is_wide)
-        for norms, colour, name in ((before, ORANGE, "without CS"), (after, BLUE, "with CS")):
-            ratios = norms.max(1) / np.median(norms, 1)
+        for values, colour, name in ((before, ORANGE, "without CS"), (after, BLUE, "with CS")):
+            ratios = values.max(1) / np.median(values, 1)
             peaks.plot(blocks, ratios, "o-", color=colour, markersize=2.5, label=name)
         if not np.array_equal(before, after):
             channels.legend(frameon=False, loc="upper right", borderaxespad=0, handlelength=1)
@@ -214,14 +214,14 @@ def of_result(scene: Scene) -> Figure:
             axes.set_axis_off()
             axes.set_title(title)
             axes.imshow(image)
-        maps, matrix, norms = low.subfigures(1, 3, width_ratios=[1, 1, 1.3])
+        maps, matrix, channels = low.subfigures(1, 3, width_ratios=[1, 1, 1.3])
         if blocks:
             _draw_maps(maps, blocks, np.stack(received))
         axes = matrix.subplots()
         axes.set_title(f"Attention of block {scene.segmenter.backbone.n_blocks}")
         _draw_matrix(axes, attention)
         threshold = (result.method.suppression or Suppression()).channel_threshold
-        _draw_channels(norms.subplots(), result.report, threshold)
+        _draw_channels(channels.subplots(), result.report, threshold)
     return figure
 
 

@@ -35,13 +35,15 @@ CHOSEN = "Picked for a large effect."
 def canvas(scene: Scene) -> dict[str, Any]:
     """The photo with the masks of the chosen method, its switches, and notes on each mask."""
     masks = scene.masks()
-    return drawn(scene, masks, scene.ideas) | {
+    return canvas_of(scene, masks, scene.ideas) | {
         "switches": switches(scene, masks),
         "notes": [" ".join(notes(scene, mask)) for mask in masks],
     }
 
 
-def drawn(scene: Scene, masks: Sequence[Segmentation], ideas: Sequence[str] = ()) -> dict[str, Any]:
+def canvas_of(
+    scene: Scene, masks: Sequence[Segmentation], ideas: Sequence[str] = ()
+) -> dict[str, Any]:
     """The photo with masks, as `canvas.js` draws them: one for each state of the ideas, or two.
 
     Bit i of a mask's index is idea i.
@@ -53,7 +55,7 @@ def drawn(scene: Scene, masks: Sequence[Segmentation], ideas: Sequence[str] = ()
         "notes": [],
         "ideas": [idea.upper() for idea in ideas],
         "idea": max(0, len(ideas) - 1),
-        "metric": metric(scene, masks[-1]),
+        "metric": score_name(scene, masks[-1]),
         "grid": scene.grid,
         "sentences": sentences(scene, masks, ideas),
         "banner": {},
@@ -76,7 +78,7 @@ def side(scene: Scene, mask: Segmentation) -> dict[str, Any]:
     }
 
 
-def metric(scene: Scene, mask: Segmentation) -> str:
+def score_name(scene: Scene, mask: Segmentation) -> str:
     """The name of a score: that of one word, or the mean over the words that the ground truth
     has."""
     scores, n = scene.scores(mask), len(scene.words)
@@ -227,7 +229,7 @@ def norms_url(scene: Scene, size: tuple[float, float]) -> str:
     report, threshold = scene.report, scene.settings.channel_threshold
     before = report.norms_before.numpy()
     after = report.norms_after.numpy() if scene.method.suppression else before
-    return url_of(plots.image(plots.norms(before, after, scene.block, threshold, size)))
+    return url_of(plots.image(plots.of_norms(before, after, scene.block, threshold, size)))
 
 
 def norms_text(scene: Scene) -> str:

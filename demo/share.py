@@ -26,17 +26,18 @@ def python(scene: Scene) -> str:
     s, example = scene.settings, scene.photo.example
     photo = f"assets/photos/{example.name}.jpg" if example else "photo.jpg"
     most = scene.segmenter.max_patches
-    options = unusual(Segmenter, **s.segmenter_options(), max_patches=most)
+    options = not_default(Segmenter, **s.segmenter_options(), max_patches=most)
     precision = str(scene.segmenter.backbone.dtype).removeprefix("torch.")
     own = backbones.weights_of(s.backbone)
     weights = own and own.name  # where it is on the server is nobody's business
-    loaded = arguments(unusual(load_backbone, weights=weights, dtype=precision), repr(s.backbone))
+    loading = not_default(load_backbone, weights=weights, dtype=precision)
+    loaded = arguments(loading, repr(s.backbone))
     segmenter = arguments(options, f"gclip.load_backbone({loaded})")
     if s.method == "gclip":
-        method = f"gclip.gclip({arguments(unusual(gclip, **s.gclip_options()))})"
+        method = f"gclip.gclip({arguments(not_default(gclip, **s.gclip_options()))})"
     else:
         method = f"METHODS[{s.method!r}]"
-    options = arguments(unusual(Segmenter.segment, **s.mask_options()))
+    options = arguments(not_default(Segmenter.segment, **s.mask_options()))
     if scene.marks:
         marks = ", ".join(f"gclip.{mark}" for mark in scene.marks)
         options = ", ".join(filter(None, [options, f"marks=[{marks}]"]))
@@ -53,7 +54,7 @@ result = segmenter.segment({photo!r}, {words!r}, method, **options)
 print(dict(zip(result.vocabulary.names, result.areas())))"""
 
 
-def unusual(function: Any, **options: Any) -> dict[str, Any]:
+def not_default(function: Any, **options: Any) -> dict[str, Any]:
     """The arguments that differ from the function's defaults."""
     defaults = {k: p.default for k, p in inspect.signature(function).parameters.items()}
     return {name: value for name, value in options.items() if value != defaults[name]}
@@ -91,7 +92,7 @@ def cutouts_zip(scene: Scene) -> bytes:
     return buffer.getvalue()
 
 
-def drawn(scene: Scene, kind: str) -> bytes:
+def figure(scene: Scene, kind: str) -> bytes:
     """The figure of a result as "png" or "pdf", or the "grid" of all methods."""
     from demo import plots  # noqa: PLC0415 - see plots.py
 
@@ -105,9 +106,9 @@ FILES: dict[str, tuple[str, Callable[[Scene, int], bytes]]] = {
     "cutout": ("cut-out.png", cutout),
     "cutouts": ("cut-outs.zip", lambda scene, _: cutouts_zip(scene)),
     "coco": ("coco.json", lambda scene, _: json.dumps(scene.mask().to_coco("photo.jpg")).encode()),
-    "png": ("figure.png", lambda scene, _: drawn(scene, "png")),
-    "pdf": ("figure.pdf", lambda scene, _: drawn(scene, "pdf")),
-    "grid": ("methods.png", lambda scene, _: drawn(scene, "grid")),
+    "png": ("figure.png", lambda scene, _: figure(scene, "png")),
+    "pdf": ("figure.pdf", lambda scene, _: figure(scene, "pdf")),
+    "grid": ("methods.png", lambda scene, _: figure(scene, "grid")),
 }
 """What can be downloaded: the name of each file, and what writes its content, given the scene and
 the label of a cut-out."""

@@ -19,6 +19,7 @@ import {
   endSimulation,
   FACTS,
   forget,
+  isOfPhoto,
   isUpload,
   left,
   ofPhoto,
@@ -71,7 +72,7 @@ const REACTIONS = {
 
 /** What went wrong stays in view until the next change. */
 function complain(text) {
-  Object.assign($("#photo .gone"), { textContent: text, hidden: !text });
+  Object.assign($(".gone"), { textContent: text, hidden: !text });
 }
 
 /** The one place that says what the page waits for. */
@@ -97,7 +98,7 @@ function addWord(word) {
 /** Keep a word that marks show, for other photos. */
 function keepShown(word) {
   const embedding = piece("embeddings")?.[word];
-  if (!embedding) return;
+  if (!embedding) return toast("This is still being computed. Press again.");
   shown.keep(state.backbone, word, embedding);
   toast(`“${word}” is kept in this browser. On another photo, press “+ ${word}”.`);
   draw();
@@ -106,18 +107,18 @@ function keepShown(word) {
 /** Upload a file, which is shown at once, and choose it. */
 async function send(file) {
   if (!file) return;
-  const mine = { words: null };
+  const mine = { words: null, end: new AbortController() };
   complain("");
   sending = mine;
   phase();
   const url = URL.createObjectURL(file);
   parts.canvas.preview(url);
   Object.assign($("#photo img"), { src: url }).dataset.photo = ""; // a refusal brings back the old one
-  const [name, error] = await upload(file);
-  if (sending !== mine) return; // another file has been chosen meanwhile
+  const [name, error] = await upload(file, mine.end.signal);
+  if (name) await photos.keep(name, file);
+  if (sending !== mine) return; // something else has been chosen meanwhile
   sending = null;
   if (name) {
-    await photos.keep(name, file);
     if (!photos.isLasting && !isTold)
       toast("This browser stores nothing: your photo is kept until you leave.");
     isTold = true;
@@ -145,6 +146,8 @@ async function sendAgain(gone) {
 
 /** Forget all photos, and what was computed of them. */
 async function forgetPhotos() {
+  sending?.end.abort();
+  sending = null;
   const forgotten = photos.forget();
   shown.forget();
   pieces.forget();
@@ -238,8 +241,7 @@ function drawWords(words) {
 
 /** That a simulation or a lesson is shown. */
 function drawBanners() {
-  $("#simulation").hidden =
-    state.backbone !== FACTS.damaged || ["learn", "share"].includes(state.tab);
+  $("#simulation").hidden = state.backbone !== FACTS.damaged || !isOfPhoto(state.tab);
   $("#simulation span").hidden = state.amf;
   $("#lesson").hidden = !state.step;
   $("#lesson b").textContent = state.step || "";
@@ -316,12 +318,19 @@ typed.onkeydown = (event) => {
   submitWords();
 };
 
-addEventListener("dragover", (event) => event.preventDefault());
+const hasFile = ({ types }) => types.includes("Files");
+addEventListener("dragover", (event) => {
+  if (hasFile(event.dataTransfer)) event.preventDefault();
+});
 addEventListener("drop", (event) => {
+  if (!hasFile(event.dataTransfer)) return; // words for their box
   event.preventDefault();
   send(event.dataTransfer.files[0]);
 });
-addEventListener("paste", ({ clipboardData }) => send(clipboardData.files[0]));
+addEventListener("paste", ({ clipboardData }) => {
+  // Cells of a table are words with a picture of them.
+  if (!clipboardData.types.includes("text/plain")) send(clipboardData.files[0]);
+});
 
 const theme = new URLSearchParams(location.search).get("__theme");
 if (["light", "dark"].includes(theme)) document.documentElement.dataset.theme = theme;

@@ -8,7 +8,7 @@ import { gridOf, NONE, paint } from "./paint.js";
 import { drawPanel } from "./panel.js";
 import { made } from "./server.js";
 import { countAnswer, fill, inside, newestOnly, put } from "./shared.js";
-import { change, FACTS, patchesOf, state, stateOf } from "./state.js";
+import { change, isUpload, patchesOf, state, stateOf } from "./state.js";
 import { drawSwitches } from "./switches.js";
 import { drawTold } from "./told.js";
 
@@ -35,8 +35,8 @@ export function drawCanvas(element, tools) {
   /** What each patch attends to, or undefined until it is here.
    * @type {import("./types.js").Matrices | undefined} */
   let attended;
-  /** The photo of the answer, and what its patches depend on. */
-  let owner = { name: "", patches: "" };
+  /** The state in which the answer was drawn, and what its patches depend on. */
+  let owner = { state, patches: "" };
   /** What a visitor has chosen here, which the state does not have. */
   const chosen = {
     mode: "", // how masks are compared: "", "swipe" or "changes"
@@ -61,7 +61,7 @@ export function drawCanvas(element, tools) {
       backdrop.restore();
       return refresh();
     }
-    const of = { name: state.photo, patches: patchesOf() };
+    const of = { state, patches: patchesOf() };
     load(
       value.masks.map(({ mask }) => mask),
       (decoded) => show(value, decoded, next, of),
@@ -86,7 +86,7 @@ export function drawCanvas(element, tools) {
     if (isOther) Object.assign(chosen, { idea: value.idea, side: value.side ?? 1 });
     if (isCompare && isOther) chosen.mode = "swipe";
     [answer, masks, attended, owner] = [value, decoded, next, of];
-    backdrop.settle(of.name, value.masks[0].mask.shape);
+    backdrop.settle(of.state.photo, value.masks[0].mask.shape);
     offer(".idle", {});
     fillLegend($(".legend"), value.classes, (label) => {
       chosen.label = chosen.label === label ? null : label;
@@ -268,13 +268,15 @@ export function drawCanvas(element, tools) {
   }
 
   const fileName = (ending) =>
-    `${FACTS.photos.includes(owner.name) ? owner.name : "photo"}-${ending}.png`;
+    `${isUpload(owner.state.photo) ? "photo" : owner.state.photo}-${ending}.png`;
 
   $(".cut").onclick = () => {
     const label = labelToCut();
+    const { amf, cs } = state;
+    const drawn = { ...owner.state, amf, cs }; // a newer state may have other labels
     save($(".cut"), async () => [
       fileName(nameOf(answer.classes, label)),
-      (await made("cutout", label === NONE ? -1 : label))[1],
+      (await made("cutout", label === NONE ? -1 : label, drawn))[1],
     ]);
   };
   $(".save").onclick = () =>

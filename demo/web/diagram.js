@@ -179,7 +179,7 @@ export function drawDiagram(element) {
     bar.append(make("i"), make("i"));
     const layer = makeButton("layer", "", () => {
       change({ block: i + 1 });
-      if (innerWidth < 640) $(".open").scrollIntoView({ behavior: isCalm ? "auto" : "smooth" });
+      if (innerWidth <= 900) $(".open").scrollIntoView({ behavior: isCalm ? "auto" : "smooth" });
     });
     const [map, held] = [prepare(make("span", "map")), make("small", "held")];
     layer.append(make("b", "", i + 1), map, held, bar, make("small"));

@@ -66,6 +66,9 @@ export function ask(words, tell, there) {
  * @param {(marks: Mark[]) => void} change @param {(mark: Mark) => void} open
  */
 export function drawMarks(layer, marks, colourOf, change, open) {
+  const key = JSON.stringify(marks.map((mark) => [mark, colourOf(mark.word)]));
+  if (layer.dataset.key === key) return; // one of them may be on its way
+  layer.dataset.key = key;
   const moved = (index, right, down) => {
     const shifted = marks[index].box.map((n, i) => clamp(n + (i % 2 ? down : right), 0, 1));
     return marks.map((mark, i) => (i === index ? { ...mark, box: shifted } : mark));
@@ -74,6 +77,7 @@ export function drawMarks(layer, marks, colourOf, change, open) {
     const button = makeButton(box.length > 2 ? "mark box" : "mark", word ? "" : "×");
     putAt(button, box);
     button.title = `${word || "None of these"}: drag, or press to change`;
+    button.ariaLabel = button.title;
     button.style.setProperty("--colour", word ? colourOf(word) : "white");
     let from = null; // where a drag began
     button.onpointerdown = (event) => {

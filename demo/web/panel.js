@@ -3,7 +3,7 @@
 import { nameOf } from "./legend.js";
 import * as marks from "./marks.js";
 import { drawPad } from "./pad.js";
-import { closeButton, explain } from "./reasons.js";
+import { explain } from "./reasons.js";
 import {
   cellOf,
   centreOf,
@@ -43,6 +43,8 @@ export function drawPanel(element, redraw, tools) {
   /** The box that is drawn, or opened. @type {?number[]} */
   let box = null;
   /** The place that the panel is about; "" while it is closed. */
+  let about = "";
+  /** What the question that is shown depends on; "" if there is none. */
   let asked = "";
   const load = newestOnly();
 
@@ -60,7 +62,8 @@ export function drawPanel(element, redraw, tools) {
 
   /** Other patches, or none, take the place of these. */
   function clear() {
-    shown = hovered = null;
+    shown = hovered = box = null;
+    pointer.stop();
     load([], () => {}); // cancels what is under way
   }
 
@@ -120,16 +123,23 @@ export function drawPanel(element, redraw, tools) {
     const isAsked = tools && (pinned() !== null || (box !== null && !pointer.isDrawing()));
     why.hidden = !shares && !isAsked;
     const place = why.hidden ? "" : `${box ?? patch}`;
-    const isNew = place !== asked;
-    asked = place;
+    const isNew = place !== about;
+    about = place;
+    drawQuestion(isAsked ? `${place} ${state.marks} ${JSON.stringify(shown.answer.classes)}` : "");
     if (why.hidden) return;
     const label = shares && state.refine !== "none" ? labelAt(patch) : null;
-    const told = { ...shown.answer, shares, patch, label, behind, free, ...tools };
-    const text = shares && explain(why, told);
-    if (!shares) why.replaceChildren(closeButton(free));
-    if (isAsked) why.prepend(question());
+    const told = { ...shown.answer, shares, patch, label, behind, ...tools };
+    if (!shares) $(".scores").replaceChildren();
+    const text = shares && explain($(".scores"), told);
     if (isNew && isAsked && pad.matches(":focus")) why.scrollIntoView({ block: "nearest" });
     if (isNew && shares) announce(text);
+  }
+
+  /** A question stays as it is while nothing has changed: somebody may be typing the answer. */
+  function drawQuestion(next) {
+    if (next === asked) return;
+    asked = next;
+    $(".question").replaceChildren(...(next ? [question()] : []));
   }
 
   function announce(text) {
@@ -183,11 +193,11 @@ export function drawPanel(element, redraw, tools) {
   $(".undo").onclick = () => setMarks(marked().slice(0, -1));
 
   function drawMarks() {
-    const { classes, grid } = shown.answer;
+    const { classes } = shown.answer;
     const colourOf = (word) => classes.find(({ name }) => name === word)?.colour ?? "white";
     marks.drawMarks($(".marks"), marked(), colourOf, setMarks, ({ box: place }) => {
       box = place.length > 2 ? place : null;
-      pin(box ? null : patchAt(place, grid));
+      pin(box ? null : patchAt(place, shown.answer.grid));
     });
     $(".undo").hidden = !marked().length;
   }
@@ -223,6 +233,7 @@ export function drawPanel(element, redraw, tools) {
     look();
   };
   $(".cancel").onclick = free;
+  $(".close").onclick = free;
 
   /** The label of the pinned patch, or null. */
   const label = () => (pinned() === null ? null : labelAt(pinned()));

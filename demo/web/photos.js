@@ -65,8 +65,12 @@ export const smallOf = (url) => (url.startsWith("photos/") ? `${url}?preview` : 
 
 /** Forget all photos, here and on the server, for computers that are shared. */
 export async function forget() {
-  const names = [...kept.keys()];
+  const others = database ? await done(table("readonly").getAllKeys()) : []; // of other tabs
+  const names = new Set([...kept.keys(), ...others]);
   for (const name of names) discard(name);
-  const deletions = names.map((name) => fetch(`photos/${name}`, { method: "DELETE" }));
-  await Promise.all([isLasting && done(table("readwrite").clear()), ...deletions]);
+  const deletions = [...names].map(async (name) => {
+    const { ok } = await fetch(`photos/${name}`, { method: "DELETE" });
+    if (!ok) throw new Error("The server has refused to delete a photo.");
+  });
+  await Promise.all([database && done(table("readwrite").clear()), ...deletions]);
 }

@@ -71,6 +71,8 @@ export async function ask(on) {
       }
       if (job !== mine) return; // a newer request has taken its place
       job = null;
+      const now = missing(state).map((name) => keyOf(name, state));
+      if (!now.some((key) => keys.includes(key))) return; // the visitor has gone elsewhere
       if (error) refused = state;
       if (gone !== undefined) on.gone(gone);
       else if (offer) on.offer(offer);
@@ -82,7 +84,8 @@ export async function ask(on) {
     job = null;
     failures = 0;
     on.end();
-  } catch {
+  } catch (error) {
+    console.error(error);
     if (job !== mine) return;
     job = null;
     disconnect();

@@ -7,7 +7,7 @@ import { behindText, GREY, MOST_WORDS, make, makeButton } from "./shared.js";
  * word there, which `addWord` can add to the words; `label` is the mask’s, if its edges are refined.
  * Returns the percentages as text.
  */
-export function explain(box, { classes, shares, patch, label, behind, free, addWord }) {
+export function explain(box, { classes, shares, patch, label, behind, addWord }) {
   const n = shares.length / (classes.length + 1);
   const levels = Array.from({ length: classes.length + 1 }, (_, c) => shares[c * n + patch]);
   const total = levels.reduce((sum, level) => sum + level, 0);
@@ -31,7 +31,7 @@ export function explain(box, { classes, shares, patch, label, behind, free, addW
     });
     return [make(line.isOwn ? "em" : "bdi", "", line.name), bar, make("b", "", partOf(line))];
   });
-  box.replaceChildren(make("strong", "", "Scores of this patch"), closeButton(free), ...rows);
+  box.replaceChildren(make("strong", "", "Scores of this patch"), ...rows);
   const seen = classes[label]?.name;
   if (seen && seen !== lines[0].name)
     box.append(make("p", "", `With refined edges, the mask says “${seen}” here.`));
@@ -39,6 +39,3 @@ export function explain(box, { classes, shares, patch, label, behind, free, addW
     box.append(makeButton("pill add", `+ ${behind}`, () => addWord(behind)));
   return lines.map((line) => `${line.name} ${partOf(line)}`).join(", ");
 }
-
-export const closeButton = (onclick) =>
-  Object.assign(makeButton("close", "×", onclick), { ariaLabel: "Release this patch" });

@@ -38,9 +38,9 @@ export async function* answer(photo, of, names) {
   yield* valuesOf((await connected()).submit("/answer", [photo, settingsOf(of), names]));
 }
 
-/** A file of `share.FILES`, made by the server: its name and its blob. */
-export async function made(file, label = 0) {
-  const asked = [state.photo, settingsOf(state), file, label];
+/** A file of `share.FILES`, made by the server of a state: its name and its blob. */
+export async function made(file, label = 0, of = state) {
+  const asked = [of.photo, settingsOf(of), file, label];
   const { data } = await (await connected()).predict("/download", asked);
   const [{ gone, error, name, data: text }] = data;
   if (gone !== undefined) throw new Error(LOST);
@@ -55,12 +55,13 @@ export async function weights(backbone) {
   return { messages: valuesOf(stream), cancel: () => stream.cancel() };
 }
 
-/** Send a file; returns its name on the server, or why it was refused. */
-export async function upload(file) {
+/** Send a file; returns its name on the server, or why it was refused.
+ * @param {Blob & { name?: string }} file @param {AbortSignal} [signal] */
+export async function upload(file, signal) {
   if (/\.hei[cf]$/i.test(file.name ?? ""))
     return ["", "HEIC files cannot be read here. Export the photo as JPEG, and choose that."];
   try {
-    const sent = await fetch("photos", { method: "POST", body: file });
+    const sent = await fetch("photos", { method: "POST", body: file, signal });
     const { photo, error } = await sent.json();
     return [photo, error ?? "The server did not take this photo. Try again."];
   } catch {

@@ -2,7 +2,7 @@
 import { save } from "./downloads.js";
 import { made } from "./server.js";
 import { inside, toast } from "./shared.js";
-import { isUpload, queryOf, state } from "./state.js";
+import { isOfPhoto, isUpload, queryOf, state } from "./state.js";
 
 const PROGRAM = (url) => `from gradio_client import Client, handle_file
 
@@ -20,7 +20,7 @@ export function drawShare(section, forgetPhotos) {
   function linkOf(withPhoto) {
     const shared = {
       ...state,
-      tab: ["learn", "share"].includes(state.tab) ? "segment" : state.tab,
+      tab: isOfPhoto(state.tab) ? state.tab : "segment",
       words: state.words || (isUpload(state.photo) ? ownWords : ""),
     };
     return `${page()}?${queryOf(shared, { isShared: true, withPhoto })}`;
@@ -42,7 +42,7 @@ export function drawShare(section, forgetPhotos) {
     const shown = state.shown ? " What you have shown stays in this browser." : "";
     $(".note").textContent = note + words + shown;
     if (python) $("#python code").textContent = python;
-    $("#python").classList.toggle("stale", !python);
+    $("#python").classList.toggle("stale", !python && state.photo !== "");
     const numbers = canvas?.classes.map(({ name }, number) => `${number} ${name}`).join(", ");
     $(".numbers").textContent = numbers ? `In the mask: ${numbers}; 255 no word.` : "";
     $("#program code").textContent = PROGRAM(page());

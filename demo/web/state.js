@@ -105,8 +105,7 @@ export function comeBack(tab = "segment") {
 /** The state with another photo: settings stay, but for what was set for the old one. */
 export function ofPhoto(photo) {
   const { words, marks, patch, step, enlarged, tab, ...others } = state;
-  const next = ["learn", "share"].includes(tab) ? "segment" : tab;
-  return { ...DEFAULTS, ...others, tab: next, photo };
+  return { ...DEFAULTS, ...others, tab: isOfPhoto(tab) ? tab : "segment", photo };
 }
 
 /** Words that could not be used are one press away. */
@@ -122,6 +121,8 @@ export function forget() {
   correct({ ...own, tab: "share", shown: "" });
 }
 
+/** Whether a tab shows a photo. */
+export const isOfPhoto = (tab) => tab !== "learn" && tab !== "share";
 export const isUpload = (photo) => photo !== "" && !FACTS.photos.includes(photo);
 
 /** The pinned patch, which all drawings share, or null; a link may name one that is not there.

@@ -17,13 +17,13 @@ export function drawOffer(group) {
   let shown = null;
 
   async function download(backbone) {
+    show(text.textContent, true);
     const running = await weights(backbone).catch(() => null);
     if (!running) {
       show("The server does not respond. Try again.");
       return;
     }
     shown = running;
-    show(text.textContent, true);
     stop.onclick = () => {
       shown = null;
       running.cancel();

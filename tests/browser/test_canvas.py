@@ -125,6 +125,31 @@ def test_marks(flower: Page, visitor: Visit) -> None:
     expect(flower.locator("#canvas .patch")).to_be_visible()
 
 
+def test_question_waits(flower: Page) -> None:
+    """What is typed as an answer stays while the mask is drawn anew, and a box goes with its photo;
+    on Learn, too, a file that cannot be used is refused aloud."""
+    press(flower, 0.5, 0.4)
+    answer = flower.get_by_placeholder("something else")
+    answer.fill("rug")
+    switch(flower, "AMF").click()
+    expect(switch(flower, "AMF")).to_have_attribute("aria-checked", "false")
+    settled(flower)
+    expect(answer).to_have_value("rug")
+    flower.get_by_role("button", name="Draw a box").click()
+    pad = flower.locator("#canvas .pad")
+    for key in ("Enter", "ArrowUp", "ArrowLeft", "Enter"):
+        pad.press(key)
+    expect(flower.locator("#canvas .rectangle")).to_be_visible()
+    after(flower, flower.locator("#samples button").nth(4).click)
+    expect(flower.locator("#canvas .rectangle")).to_be_hidden()
+    expect(answer).to_be_hidden()
+    turn_to(flower, "Learn")
+    flower.locator("#choose").set_input_files(
+        {"name": "photo.heic", "mimeType": "image/heic", "buffer": b"heic"}
+    )
+    expect(flower.get_by_text("Export the photo as JPEG")).to_be_visible()
+
+
 def test_word_that_is_shown(flower: Page) -> None:
     """A marked thing is found on another photo, after a reload, too; the link has only its name."""
     press(flower, 0.5, 0.4)

@@ -104,7 +104,7 @@ REFUSED = {
 def test_refused(flower: Page) -> None:
     """A file that cannot be read leaves photo, words and mask as they are, and a sentence says why,
     until the next photo. 201 classes stay in the box; fewer words work."""
-    before, alert = legend(flower).all_inner_texts(), flower.locator("#photo").get_by_role("alert")
+    before, alert = legend(flower).all_inner_texts(), flower.get_by_role("alert")
     for name, (data, why) in REFUSED.items():
         give(flower, data, name)
         expect(alert).to_contain_text(why)
@@ -132,7 +132,7 @@ def test_photo_on_its_way(flower: Page) -> None:
     expect(photo).to_have_attribute("src", re.compile("^blob:"))
     expect(legend_).to_be_hidden()
     held.pop().fulfill(status=422, json={"error": "<b>No</b> picture."})
-    expect(flower.locator("#photo").get_by_role("alert")).to_have_text("<b>No</b> picture.")
+    expect(flower.get_by_role("alert")).to_have_text("<b>No</b> picture.")
     expect(photo).to_have_attribute("src", "photos/flower")
     expect(legend_).to_be_visible()
     give(flower, mine)

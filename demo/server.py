@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -33,7 +33,7 @@ from demo.door import API, COOKIE, Door
 from demo.drawing import SHOWN_SIDE, jpeg
 from demo.errors import GONE, GoneError, sentence
 from demo.photo import CACHE, OPENING, Photo, forget
-from demo.scene import SWITCHES, Scene
+from demo.scene import Scene
 from demo.settings import Settings
 from demo.store import STORE
 from demo.turns import TURNS, address_of, compute
@@ -131,7 +131,7 @@ def add_photos(app: Server) -> None:
         return Response(data, media_type="image/jpeg", headers=kept)
 
     @app.delete("/photos/{name}")
-    def _(name: str) -> None:
+    def forget_photo(name: str) -> None:
         """Forgets a visitor's photo: who knows its name has it in the browser, or a link to it."""
         STORE.delete(name)
 
@@ -171,13 +171,15 @@ class Immutable(StaticFiles):
         return response
 
 
-async def keep(file: BinaryIO, request: Request, name: str, *convert: Any) -> str:
-    """Stores a file of the request's address; returns its digest."""
+async def keep(
+    file: BinaryIO, request: Request, name: str, convert: Callable[[bytes], bytes] = bytes
+) -> str:
+    """Stores a file of the request's address, as ``Store.add`` does; returns its digest."""
 
     def add() -> str:
         with ADDING:
             file.seek(0)
-            return STORE.add(file.read(), address_of(request), name, *convert)
+            return STORE.add(file.read(), address_of(request), name, convert)
 
     return await asyncio.to_thread(add)
 
@@ -191,7 +193,6 @@ def index(web: str) -> str:
         "opening": OPENING,
         "damaged": backbones.DAMAGED,
         "undamaged": BUILT_IN if host == backbones.DAMAGED else host,
-        "switches": SWITCHES,
         "pieces": {
             name: {"tabs": one.tabs, "uses": one.uses, "switches": one.switches}
             for name, one in PIECES.items()

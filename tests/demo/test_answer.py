@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from demo import api, backbones, segment
-from demo.answer import PIECES
+from demo.answer import PIECES, answered
 from demo.photo import forget
 from demo.scene import SWITCHES, Scene
 from demo.settings import Settings
@@ -99,6 +99,12 @@ def test_pieces_have_a_value_for_every_switch(base: str, bases: dict[str, Scene]
     for code, on in zip(piece(current, "python"), states, strict=True):
         assert ("amf=False" in code) != on["amf"]
         assert ("cs=False" in code) == (not on["cs"] and "cs" in current.ideas)
+
+
+def test_many_words_take_several_turns() -> None:
+    """Others are served while 200 words are embedded."""
+    many = scene("dog", words=", ".join(f"word {n}" for n in range(45)), **SMALL)
+    assert [[*part] for part in answered(many, ["words"])] == [[], [], ["words"]]
 
 
 def test_mask_comes_first(visitor: Visitor) -> None:

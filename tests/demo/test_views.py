@@ -87,6 +87,7 @@ def test_python_and_copy_have_the_weights_of_the_host(monkeypatch: pytest.Monkey
     """Where these are on the server stays there."""
     host = backbones.Host("built-in", weights=Path("/secret/packed"))
     current = scene(backbone="built-in-damaged", **SMALL)
+    share.python(current)  # loads the backbone, before its weights are elsewhere
     monkeypatch.setattr(backbones, "HOST", host)
     assert "'built-in-damaged', weights='packed'" in share.python(current)
     assert backbones.weights_of("openai-vit-b-16") is None

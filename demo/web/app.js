@@ -265,6 +265,7 @@ function drawSegment() {
   show($("#attention"), ["attention_text", "attention"], (text, strip) => {
     $("#attention .text").textContent = text;
     parts.attention(strip);
+    $("#attention .strip").classList.toggle("unused", state.method === "gclip" && !state.amf);
   });
   show($("#norms"), ["norms"], ({ url, text }) => {
     $("#norms img").src = url;

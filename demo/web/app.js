@@ -10,7 +10,7 @@ import * as pieces from "./pieces.js";
 import { piece } from "./pieces.js";
 import { LOST, upload } from "./server.js";
 import { drawShare } from "./share.js";
-import { contains, explainTerms, inside, makeButton, showIn, toast } from "./shared.js";
+import { contains, explainTerms, inside, makeButton, showValue, toast } from "./shared.js";
 import * as shown from "./shown.js";
 import {
   change,
@@ -230,7 +230,7 @@ function drawInputs() {
 
 /** The words in their box, unless a visitor is typing there, and whose they are. */
 function drawWords(words) {
-  showIn(typed, state.words || (words?.text ?? typed.value));
+  showValue(typed, state.words || (words?.text ?? typed.value));
   const isOwn = !state.words || words?.isOwn;
   const isComing = !words && state.photo !== "" && !pieces.isRefused();
   const chosen = words ? "chosen for this photo" : isComing ? "being chosen …" : "";

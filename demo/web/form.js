@@ -1,5 +1,5 @@
 // The form of the settings, drawn from their JSON schema: a property with a "group" has a control.
-import { make, showIn } from "./shared.js";
+import { make, showValue } from "./shared.js";
 
 /**
  * A property of the schema. `group` is "" at the top of the form, else the title of a part that
@@ -180,5 +180,5 @@ function typed(box, send) {
     box.dataset.shown = box.value;
     send();
   };
-  return (/** @type {Value} */ value) => showIn(box, value);
+  return (/** @type {Value} */ value) => showValue(box, value);
 }

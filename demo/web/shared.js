@@ -27,7 +27,7 @@ export function recall(name, value) {
   }
 }
 /** Show a value in a box, but not over what is being typed there. */
-export function showIn(box, value) {
+export function showValue(box, value) {
   if (document.activeElement === box && box.value !== box.dataset.shown) return;
   box.value = value;
   box.dataset.shown = box.value;

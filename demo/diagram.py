@@ -49,7 +49,8 @@ def labels_by_block(scene: Scene) -> Tensor:
     that block were the last (a logit lens). The last entry is the method's own last block.
     """
     s, segmenter, backbone = scene.settings, scene.segmenter, scene.segmenter.backbone
-    prompts, source = segmenter.prompts(scene.words), scene.method.encoding(scene.encoded)
+    prompts = segmenter.prompts(scene.words, scene.shown)
+    source = scene.method.encoding(scene.encoded)
     tokens = torch.stack([x[1:] for x in source.inputs[1:]]).unflatten(1, source.grid)
     last = scene.method.features(source)
     if last.shape[:2] != source.grid:

@@ -23,6 +23,7 @@ from demo.drawing import (
 from demo.patches import ATTENDED_PATCHES, coarser, pooled, probabilities
 from demo.photo import OPENING
 from demo.scene import LEAST_SHARE, Scene, differing
+from demo.settings import marks_of
 from demo.space import NOT_LENT, REASONS
 from gclip_core.numbering import block_numbers, in_words
 from gclip_core.result import Segmentation, percent
@@ -206,11 +207,11 @@ def attention(scene: Scene) -> dict[str, Any]:
 def attention_text(scene: Scene) -> str:
     """What stands over the attention."""
     fused = scene.segmenter.report(scene.encoded, scene.method).fused.blocks
-    if not fused:
-        return "AMF is off: the last block uses only its own attention."
     if scene.settings.method != "gclip":
         blocks = in_words(block_numbers(fused))
-        return f"{scene.method.title} adds that of {blocks} to the last block’s."
+        return f"{scene.method.title} adds the attention of {blocks} to the last block’s."
+    if not fused:
+        return "AMF is off: the last block uses only its own attention."
     last = scene.segmenter.backbone.n_blocks - 1
     blocks = in_words(block_numbers(sorted({*fused, last})))
     return f"AMF averages the attention of {blocks}, so patches look further."
@@ -253,10 +254,10 @@ def words(scene: Scene) -> dict[str, Any]:
 
 
 def embeddings(scene: Scene) -> dict[str, str]:
-    """By marked word, the embedding of what is marked, to find it on other photos."""
-    words = {}
-    for name in dict.fromkeys(mark.word for mark in scene.marks if mark.word):
-        marks = [replace(m, word=name if m.word == name else None) for m in scene.marks]
+    """By marked word as it was typed, the embedding of what is marked, for other photos."""
+    typed, words = marks_of(scene.settings.marks, *scene.photo.picture.size), {}
+    for name in dict.fromkeys(mark.word for mark in typed if mark.word):
+        marks = [replace(m, word=name if m.word == name else None) for m in typed]
         embedding = scene.segmenter.show(name, (scene.encoded, marks)).embedding
         words[name] = b64encode(embedding.numpy().astype(np.float16).tobytes()).decode()
     return words

@@ -2,6 +2,7 @@
 
 from base64 import b64decode
 from collections.abc import Callable, Mapping, Sized
+from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -91,7 +92,9 @@ def shown_of(text: str) -> tuple[Shown, ...]:
     words = []
     for item in filter(None, text.split(";")):
         name, _, code = item.partition(",")
-        numbers = np.frombuffer(b64decode(code, validate=True), np.float16).astype(np.float32)
+        numbers = np.empty(0, np.float32)
+        with suppress(ValueError):  # no base64, or half a number
+            numbers = np.frombuffer(b64decode(code, validate=True), np.float16).astype(np.float32)
         if not (name and numbers.size and np.isfinite(numbers).all()):
             raise ValueError("the numbers of a word that was shown are damaged; show it again")
         words.append(Shown(name, torch.from_numpy(numbers)))
@@ -253,7 +256,7 @@ LABELS = {name: field.title or name.capitalize() for name, field in Settings.mod
 def explain(error: ValidationError, names: Mapping[str | int, str]) -> str:
     """A message about the first invalid value; ``names`` are those that people see."""
     first = error.errors()[0]
-    name = ".".join(names.get(part, str(part)) for part in first["loc"])[:40]
+    name = ".".join(names.get(part, str(part)) for part in first["loc"])[:40] or "Settings"
     if first["type"] == "value_error":
         return f"“{name}” cannot be used: {first.get('ctx', {}).get('error')}"
     if first["type"] == "extra_forbidden":

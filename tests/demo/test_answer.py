@@ -278,6 +278,8 @@ def test_unknown_word_is_replaced_with_a_way_back() -> None:
         assert all((mask["score"] is not None) == is_known for mask in canvas["masks"])
         assert all(("“dachshund”" in note) != is_known for note in canvas["notes"])
     assert scene(words="dog, xyzzy; cat", nearest=False, **SMALL).is_known == (True, True)
+    marked = replaced.with_settings(marks="0.5,0.5,dachshund")
+    assert [*segment.embeddings(marked)] == ["dachshund"], "the page asks for what was typed"
 
 
 # --- the canvas ----------------------------------------------------------------------------------

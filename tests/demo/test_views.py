@@ -109,7 +109,8 @@ def test_photo_is_what_was_segmented(tmp_path: Path) -> None:
 @pytest.mark.parametrize("background", [False, True])
 def test_labels_by_block(background: bool) -> None:
     """A block's labels are those of a tower that ends there; the last ones are the mask's."""
-    current = scene(words="dog, sky, grass", method="sclip", background=background, **SMALL)
+    words = {"words": "dog, sky, grass", "shown": f"grass,{SHOWN}"}
+    current = scene(**words, method="sclip", background=background, **SMALL)
     by_block, logits = diagram.labels_by_block(current), current.mask().logits
     assert by_block.shape == (12, *current.encoded.grid)
     own = torch.tensor(current.mask().prompt_classes)[logits.argmax(0)]
@@ -129,6 +130,7 @@ def test_diagram_of_every_method(method: str) -> None:
     assert tower["formula"] and len(tower["last"]["shape"]) == 3
     assert [i for i, block in enumerate(tower["blocks"]) if block["fused"]] == [*used]
     assert (tower["fusion"] == "AMF") == (method == "gclip")
+    assert ("AMF" in segment.attention_text(current)) == (method == "gclip")
 
 
 def test_strip(tmp_path: Path) -> None:

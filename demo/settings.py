@@ -1,7 +1,7 @@
 """A visitor's settings: one frozen value, checked in one place, which can become a link."""
 
 from base64 import b64decode
-from collections.abc import Callable, Mapping, Sized
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
@@ -34,35 +34,11 @@ def _text(read: Callable[[str], Any], max_length: int) -> Any:
     return Annotated[str, Field(max_length=max_length), AfterValidator(check)]
 
 
-def _at_most(most: int, of: str, read: Callable[[str], Sized]) -> Callable[[str], None]:
-    """Reads a text, and checks that it has at most so many things."""
-
-    def check(text: str) -> None:
-        if len(read(text)) > most:
-            raise ValueError(f"at most {most} {of}; remove some")
-
-    return check
-
-
-WORDS_GROUP, IDEAS_GROUP = "Photo and words", "AMF and CS"
-DEFAULT_BLOCKS = ("Default", "backbone"), ("Measured", "auto")
-
-
 def _field(
-    default: Any,
-    title: str,
-    hint: str = "",
-    group: str = "",
-    *,
-    ge: Any = None,
-    le: Any = None,
-    **shown: Any,
+    default: Any, title: str, group: str = "", *, ge: Any = None, le: Any = None, **shown: Any
 ) -> Any:
-    """A setting with a control in the form: its label, hint, group, and what its choices say."""
-    more = {"group": group} | shown
-    return Field(
-        default, title=title, description=hint or None, ge=ge, le=le, json_schema_extra=more
-    )
+    """A setting with a control in the form: its label, its group, and what its choices say."""
+    return Field(default, title=title, ge=ge, le=le, json_schema_extra={"group": group} | shown)
 
 
 def marks_of(text: str, width: int = 1, height: int = 1) -> tuple[Mark, ...]:
@@ -84,6 +60,8 @@ def marks_of(text: str, width: int = 1, height: int = 1) -> tuple[Mark, ...]:
             round(share * side, 1) for share, side in zip(shares, (width, height) * 2, strict=False)
         )
         marks.append(Mark(x, y, word.strip() or None, *box))
+    if len(marks) > limits.MAX_MARKS:
+        raise ValueError(f"at most {limits.MAX_MARKS} marks; remove some")
     return tuple(marks)
 
 
@@ -101,31 +79,31 @@ def shown_of(text: str) -> tuple[Shown, ...]:
     return tuple(words)
 
 
-def _phrases(text: str) -> tuple[str, ...]:
-    return parse(text).phrases if text.strip() else ()
+def _check_words(text: str) -> None:
+    if text.strip() and len(parse(text).phrases) > limits.MAX_PHRASES:
+        raise ValueError(f"at most {limits.MAX_PHRASES} classes and synonyms; remove some")
 
 
 _Blocks = _text(block_choice, 200)
-_Words = _text(
-    _at_most(limits.MAX_PHRASES, "classes and synonyms", _phrases), limits.MAX_CHARACTERS
-)
-_Marks = _text(_at_most(limits.MAX_MARKS, "marks", marks_of), limits.MAX_CHARACTERS)
-_Shown = _text(shown_of, limits.MAX_SHOWN)
+WORDS_GROUP, IDEAS_GROUP = "Photo and words", "AMF and CS"
+DEFAULT_BLOCKS = ("Default", "backbone"), ("Measured", "auto")
 
 
 class Settings(BaseModel):
     """Every setting with its range and default, from which the form, links and the API follow.
 
-    A setting that is an argument of the library has the same name. Blocks and heads are numbered
-    from 1; head 0 is the mean of all.
+    A setting that is an argument of the library has the same name. The text under a setting is its
+    hint in the form. Blocks and heads are numbered from 1; head 0 is the mean of all.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
-    words: _Words = ""
-    marks: _Marks = ""
+    words: _text(_check_words, limits.MAX_CHARACTERS) = ""
+    marks: _text(marks_of, limits.MAX_CHARACTERS) = ""
     """Places on the photo and what is there: ``marks_of``."""
-    shown: _Shown = ""
+    shown: _text(shown_of, limits.MAX_SHOWN) = ""
     """Words that were shown on other photos: ``shown_of``. They stay out of links."""
     nearest: bool = True
     """Whether the nearest known word replaces an unknown one."""
@@ -143,74 +121,45 @@ class Settings(BaseModel):
     method: Literal[*METHODS] = _field(
         "gclip",
         "Method",
-        "How the last block is computed; Compare shows all of them on this photo.",
         labels={name: method.title for name, method in METHODS.items()} | {"gclip": "GCLIP"},
     )
+    """How the last block is computed; Compare shows all of them on this photo."""
     refine: Literal["none", *REFINEMENTS] = _field(
         "guided", "Mask edges", labels={name: entry.title for name, entry in REFINEMENTS.items()}
     )
-    background_weight: float = _field(
-        BACKGROUND_WEIGHT,
-        "Background weight",
-        "With a lower weight, the typed words get more pixels.",
-        ge=0,
-        le=1,
-    )
-    threshold: float = _field(
-        0.0, "Threshold", "Pixels whose best score is lower get no class.", ge=0, le=1
-    )
-    short_side: int = _field(
-        0,
-        "Size",
-        "Shorter side in pixels; 0 uses the backbone’s default.",
-        WORDS_GROUP,
-        ge=0,
-        le=1344,
-    )
-    templates: Literal[*TEMPLATES] = _field(
-        "imagenet80", "Templates", "Sentences into which each word is inserted.", WORDS_GROUP
-    )
-    logit_scale: float = _field(
-        40.0, "Logit scale", "Factor of the cosines before the softmax.", WORDS_GROUP, ge=1, le=200
-    )
+    background_weight: float = _field(BACKGROUND_WEIGHT, "Background weight", ge=0, le=1)
+    """With a lower weight, the typed words get more pixels."""
+    threshold: float = _field(0.0, "Threshold", ge=0, le=1)
+    """Pixels whose best score is lower get no class."""
+    short_side: int = _field(0, "Size", WORDS_GROUP, ge=0, le=1344)
+    """Shorter side in pixels; 0 uses the backbone’s default."""
+    templates: Literal[*TEMPLATES] = _field("imagenet80", "Templates", WORDS_GROUP)
+    """Sentences into which each word is inserted."""
+    logit_scale: float = _field(40.0, "Logit scale", WORDS_GROUP, ge=1, le=200)
+    """Factor of the cosines before the softmax."""
     amf_blocks: _Blocks = _field(
         "backbone",
         "Blocks that AMF fuses",
-        "Or block numbers, such as 6 7.",
         IDEAS_GROUP,
         suggestions=[*DEFAULT_BLOCKS, *((text, text) for text in ("5 6", "6 7", "7 8", "6-9"))],
     )
-    n_fused: int = _field(
-        N_FUSED,
-        "Number of fused blocks",
-        "Not used if the blocks are given by number, as OpenAI ViT-B/16’s default is.",
-        IDEAS_GROUP,
-        ge=1,
-        le=64,
-    )
+    """Or block numbers, such as 6 7."""
+    n_fused: int = _field(N_FUSED, "Number of fused blocks", IDEAS_GROUP, ge=1, le=64)
+    """Not used if the blocks are given by number, as OpenAI ViT-B/16’s default is."""
     global_threshold: float = _field(
-        GLOBAL_THRESHOLD,
-        "Global token threshold",
-        "A global token receives at least this multiple of an equal share of the attention.",
-        IDEAS_GROUP,
-        ge=1,
-        le=10_000,
+        GLOBAL_THRESHOLD, "Global token threshold", IDEAS_GROUP, ge=1, le=10_000
     )
+    """A global token receives at least this multiple of an equal share of the attention."""
     cs_blocks: _Blocks = _field(
         "backbone",
         "Blocks that CS changes",
-        "",
         IDEAS_GROUP,
         suggestions=[*DEFAULT_BLOCKS, ("7-11", "7-11")],
     )
     channel_threshold: float = _field(
-        CHANNEL_THRESHOLD,
-        "Outlier threshold",
-        "A channel is an outlier above this multiple of the median norm.",
-        IDEAS_GROUP,
-        ge=1,
-        le=10_000,
+        CHANNEL_THRESHOLD, "Outlier threshold", IDEAS_GROUP, ge=1, le=10_000
     )
+    """A channel is an outlier above this multiple of the median norm."""
     block: int = Field(7, ge=1, le=64)
     head: int = Field(0, ge=0, le=64)
     enlarged: Literal["", *METHODS, *ABLATION] = ""

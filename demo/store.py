@@ -9,16 +9,25 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from threading import RLock, Thread
+from typing import NamedTuple
 
 from demo import limits
 
 PREFIX, PARENT = "gclip-", "GRADIO_TEMP_DIR"
+
+
+class File(NamedTuple):
+    path: Path
+    address: str
+    size: int
+    time: float
 
 
 class Store:
@@ -27,8 +36,8 @@ class Store:
     def __init__(self) -> None:
         self.key = secrets.token_bytes(32)
         self.lock = RLock()
-        self.files = OrderedDict[str, tuple[Path, str, int, float]]()
-        """Path, address, bytes and time of each, the one that was used least recently first."""
+        self.files = OrderedDict[str, File]()
+        """By digest, the one that was used least recently first."""
         self.on_delete: Callable[[str], None] = lambda _: None
         """Called with the digest of each file that is deleted."""
 
@@ -37,9 +46,8 @@ class Store:
         """A folder of this process, which is deleted when it ends."""
         parent = Path(os.environ.get(PARENT) or tempfile.gettempdir()).resolve()
         parent.mkdir(parents=True, exist_ok=True)
-        for old in parent.glob(f"{PREFIX}*"):  # of servers that were killed
-            if _lock(old):  # thousands of files take a while
-                Thread(target=shutil.rmtree, args=(old, True), daemon=True).start()
+        killed = [*parent.glob(f"{PREFIX}*")]  # perhaps: thousands of files take a while
+        Thread(target=_delete_unlocked, args=killed, daemon=True).start()
         made = Path(tempfile.mkdtemp(dir=parent))
         _lock(made)
         folder = made.rename(made.with_name(PREFIX + made.name))
@@ -69,10 +77,10 @@ class Store:
                     if digest not in self.files:
                         path = unfinished.rename(self.folder / digest) / file
                         size = max(size, limits.LEAST_STORED)
-                        self.files[digest] = path, address, size, time.time()
-                    self._delete_excess()
+                        self.files[digest] = File(path, address, size, time.time())
             finally:
                 shutil.rmtree(unfinished, ignore_errors=True)
+            self._delete_excess()
         return digest
 
     def path(self, digest: str) -> Path | None:
@@ -81,7 +89,7 @@ class Store:
             if digest not in self.files:
                 return None
             self.files.move_to_end(digest)
-            path = self.files[digest][0]
+            path = self.files[digest].path
             if path.is_file():
                 return path
             self.delete(digest)
@@ -89,40 +97,63 @@ class Store:
 
     def delete(self, digest: str) -> None:
         """Deletes a file, if it is here."""
+        gone = self.folder / secrets.token_hex()  # meanwhile, the same file may come again
         with self.lock:
-            if self.files.pop(digest, None):
-                shutil.rmtree(self.folder / digest, ignore_errors=True)
-                self.on_delete(digest)
+            if self.files.pop(digest, None) is None:
+                return
+            with suppress(FileNotFoundError):
+                (self.folder / digest).rename(gone)
+        shutil.rmtree(gone, ignore_errors=True)
+        self.on_delete(digest)
 
     def _delete_excess(self) -> None:
+        for digest in self._excess():
+            self.delete(digest)
+
+    def _excess(self) -> Iterator[str]:
+        """Old files, those above the limit of an address, and those of whichever stores most."""
         with self.lock:
-            while excess := self._excess():
-                self.delete(excess)
+            files = [*self.files.items()]
+        kept, now = defaultdict[str, deque[tuple[str, int]]](deque), time.time()
+        for digest, file in files:
+            if now - file.time > limits.MAX_AGE:
+                yield digest
+            else:
+                kept[file.address].append((digest, file.size))
+        for some in kept.values():
+            while len(some) > limits.MAX_OF_ADDRESS:
+                yield some.popleft()[0]
+        sizes = {address: sum(size for _, size in some) for address, some in kept.items()}
+        while sum(sizes.values()) > limits.MAX_STORED:
+            most = max(sizes, key=sizes.__getitem__)
+            digest, size = kept[most].popleft()
+            sizes[most] -= size
+            yield digest
 
-    def _excess(self) -> str | None:
-        """The next file to delete: an old one, or the oldest of the address that stores most."""
-        sizes, counts, now = Counter[str](), Counter[str](), time.time()
-        for _, address, size, _ in self.files.values():
-            sizes[address] += size
-            counts[address] += 1
-        most = max(sizes, key=sizes.__getitem__) if sizes.total() > limits.MAX_STORED else None
-        for digest, (_, address, _, when) in self.files.items():
-            is_old, is_full = now - when > limits.MAX_AGE, counts[address] > limits.MAX_OF_ADDRESS
-            if is_old or is_full or address == most:
-                return digest
-        return None
+
+def _delete_unlocked(*folders: Path) -> None:
+    """Deletes the folders of servers that were killed."""
+    for folder in folders:
+        if (lock := _lock(folder)) is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
 
 
-def _lock(folder: Path) -> bool:
-    """Locks a folder until this process ends; False if it is no folder, or another process has
-    locked it."""
+def _lock(folder: Path) -> int | None:
+    """Locks a folder until the descriptor that it returns is closed, or the process ends; None if
+    it is no folder, or another process has locked it."""
     try:
         import fcntl  # noqa: PLC0415 - Windows has no such locks, and keeps old folders
 
-        fcntl.flock(os.open(folder, os.O_RDONLY | os.O_DIRECTORY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except (ImportError, OSError):
-        return False
-    return True
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 STORE = Store()

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from multiprocessing.connection import Connection
@@ -91,10 +92,26 @@ def test_old_files_go_by_themselves(kept: Store, monkeypatch: pytest.MonkeyPatch
     """Though nobody uploads any; newer ones stay."""
     monkeypatch.setattr(limits, "LOOK_SECONDS", 0.05)
     old, new = add(kept, 0), add(kept, 1)
-    path, address, size, when = kept.files[old]
-    kept.files[old] = path, address, size, when - limits.MAX_AGE
-    wait_for(lambda: not path.exists())
+    file = kept.files[old]
+    kept.files[old] = file._replace(time=file.time - limits.MAX_AGE)
+    wait_for(lambda: not file.path.exists())
     assert kept.path(new) and not kept.path(old)
+
+
+def test_others_are_served_while_old_files_go(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many they are."""
+    names = [add(kept, number) for number in range(20)]
+    delete = shutil.rmtree
+    monkeypatch.setattr(limits, "MAX_AGE", -1)
+    monkeypatch.setattr(shutil, "rmtree", lambda *a, **k: time.sleep(0.05) or delete(*a, **k))
+    with ThreadPoolExecutor(1) as pool:
+        end = pool.submit(kept._delete_excess)
+        wait_for(lambda: len(kept.files) < 20, pause=0.001)
+        began = time.monotonic()
+        kept.path(names[-1])
+        assert time.monotonic() - began < 0.5
+        end.result()
+    assert not [*kept.folder.iterdir()]
 
 
 def test_folder_is_tidied_up(kept: Store) -> None:
@@ -128,6 +145,10 @@ def serve(pipe: Connection) -> None:
     pipe.recv()
 
 
+def descriptors() -> int:
+    return len([*Path("/proc/self/fd").iterdir()])
+
+
 def test_folders_of_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each has its own; that of one that was killed is deleted when the next one starts, that of a
     running one stays. What is not this program's neither stops the start nor is deleted."""
@@ -148,3 +169,6 @@ def test_folders_of_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     second = Store().folder
     wait_for(lambda: not killed.exists())
     assert {*tmp_path.iterdir()} == {first, second, *foreign}
+    before, third = descriptors(), Store().folder
+    wait_for(lambda: descriptors() == before + 1)
+    assert {*tmp_path.iterdir()} == {first, second, third, *foreign}

@@ -3,8 +3,8 @@
 The browser owns the state (``web/state.js``); ``server.answer`` computes pieces of what it shows.
 
 - ``answer``: the pieces, the tabs that show them, and the settings that they use
-- ``segment``, ``diagram``, ``compare``, ``lessons``, ``share``: the tabs, drawn with ``drawing``
-  and ``plots``
+- ``segment``, ``diagram``, ``compare``, ``lessons``, ``share``: the tabs, drawn with ``canvas``,
+  ``drawing`` and ``plots``
 - ``settings``, ``photo``, ``backbones``, ``space``: what a visitor chooses, and where it is
   computed; ``scene`` joins them, and ``patches`` pools what it computes
 - ``main``, ``server``, ``api``: the command line, and the routes of browsers and programs

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demo import compare, diagram, lessons, segment, share
+from demo import canvas, compare, diagram, lessons, segment, share
 from demo.scene import SWITCHES, Scene
 
 PHOTO = "photo", "backbone", "short_side"
@@ -34,7 +34,7 @@ class Piece:
 
 PIECES = {
     "words": Piece((), segment.words, (*PHOTO, "words")),
-    "canvas": Piece(("segment", "how", "share"), segment.canvas, (*MASKS, "method")),
+    "canvas": Piece(("segment", "how", "share"), canvas.canvas, (*MASKS, "method")),
     "chips": Piece(("segment",), segment.chips, (*PHOTO, *TEXT)),
     "embeddings": Piece(("segment",), segment.embeddings, (*PHOTO, *TEXT, "marks")),
     "matrices": Piece(("segment",), segment.matrices, (*IDEAS, "method")),

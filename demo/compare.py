@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from demo.canvas import LEAST_SHARE, canvas_of, differing
 from demo.drawing import classes, item, painted
-from demo.scene import LEAST_SHARE, Scene
-from demo.segment import canvas_of
-from gclip_core import BACKBONES
+from demo.scene import Scene
+from gclip_core import BACKBONES, METHODS
+from gclip_core.methods import ABLATION
 from gclip_core.result import Segmentation, percent
 
 INTRODUCTION = "Every method on this photo: select one to compare it with GCLIP."
@@ -17,65 +18,100 @@ AVERAGING = (
     "SC-CLIP and SFP average patches whose similarity is above 0.4, a threshold chosen for CLIP. "
     "In this model, most patches are more similar than that, so nearly everything is averaged."
 )
+ONE_WORD = 0.95
+"""A mask shows one word nearly everywhere if it covers more of the photo."""
+
+Compared = dict[str, tuple[Segmentation, float | None]]
+"""Mask and mIoU of every method by its name, the best first; without ground truth, all mIoU are
+None."""
+
+
+def compared(scene: Scene) -> Compared:
+    """Every method on this photo. Without ground truth, GCLIP comes first, then those that differ
+    most from it, and at the end those that see one word nearly everywhere.
+
+    If CS changes a channel, GCLIP's four variants come first: neither, AMF, CS and both.
+    """
+    first, others = {}, METHODS | {"gclip": scene.ours}
+    if scene.report.suppressed.blocks:
+        first = {name: scene.gclip(amf=amf, cs=cs) for name, (amf, cs) in ABLATION.items()}
+        del others["gclip"]
+    scene.check_cost(len(first) + len(others))
+    masks = {name: scene.mask(method) for name, method in (first | others).items()}
+    scores = {name: scene.miou(mask) for name, mask in masks.items()}
+
+    def rank(name: str) -> float:
+        if (score := scores[name]) is not None:
+            return -score
+        if max(masks[name].areas()) > ONE_WORD:
+            return 1
+        return -1 if name == "gclip" else -differs(scene, masks[name])
+
+    return {name: (masks[name], scores[name]) for name in (*first, *sorted(others, key=rank))}
+
+
+def differs(scene: Scene, mask: Segmentation) -> float:
+    """The share of the pixels whose word differs from GCLIP's."""
+    return differing(scene.mask(scene.ours), mask)
 
 
 def methods(scene: Scene) -> dict[str, Any]:
     """Every method's mask as a small picture, with its row of the table: title, mIoU in per cent,
     what its attention compares, and paper; and what the scores and the model are."""
-    items = []
-    for name, (mask, miou) in scene.compared.items():
+    items, masks = [], compared(scene)
+    for name, (mask, miou) in masks.items():
         method, about = mask.method, f"Mask of {mask.method.title}"
         score = "–" if miou is None else f"{100 * miou:.1f}"
         shown = item(painted(scene, mask), titled(scene, mask, miou), about, "jpeg")
         row = [method.title, score, method.rule, method.citation or "for comparison"]
         items.append(shown | {"name": name, "isOurs": method == scene.ours, "row": row})
-    scores = best(scene)
+    scores = best(scene, masks)
     return {
         "text": " ".join([INTRODUCTION, caveat(scene), *([] if scores else [UNSCORED])]),
         "scores": scores,
         "items": items,
-        "classes": legend(scene),
+        "classes": legend(scene, masks),
         "columns": 4 if scene.report.suppressed.blocks else 5,
         "remark": AVERAGING if caveat(scene) else "",
     }
 
 
-def best(scene: Scene) -> str:
+def best(scene: Scene, masks: Compared) -> str:
     """GCLIP's score and the best of the others; empty without ground truth."""
-    if not scene.scores(scene.mask(scene.ours)):
+    scores = {mask.method.title: miou for mask, miou in masks.values()}
+    ours, alone = scores.pop(scene.ours.title), scene.miou(scene.mask(scene.gclip(amf=False)))
+    if ours is None:
         return ""
-    scores = {mask.method.title: miou or 0.0 for mask, miou in scene.compared.values()}
-    alone = scene.miou(scene.mask(scene.gclip(amf=False))) or 0.0
-    ours = f"{scene.ours.title} {percent(scores.pop(scene.ours.title))}"
     other = max(scores, key=scores.__getitem__)
-    highest = f"{other} scores highest: {percent(scores[other])}"
-    return f"mIoU on this photo: {ours}, without AMF {percent(alone)}; of the others, {highest}."
+    return (
+        f"mIoU on this photo: {scene.ours.title} {percent(ours)}, without AMF {percent(alone)}; "
+        f"of the others, {other} scores highest: {percent(scores[other])}."
+    )
 
 
-def legend(scene: Scene) -> list[dict[str, Any]]:
+def legend(scene: Scene, masks: Compared) -> list[dict[str, Any]]:
     """The words that a mask has, and the background, which has no colour."""
-    masks = [mask for mask, _ in scene.compared.values()]
-    shares = zip(*(mask.areas() for mask in masks), strict=True)
+    shares = zip(*(mask.areas() for mask, _ in masks.values()), strict=True)
     pairs = zip(classes(scene), shares, strict=True)
     shown = [entry for entry, areas in pairs if max(areas) >= LEAST_SHARE]
-    if any(mask.no_class_area() >= LEAST_SHARE for mask in masks):
+    if any(mask.no_class_area() >= LEAST_SHARE for mask, _ in masks.values()):
         shown.append({"name": "background", "colour": ""})
     return shown
 
 
 def large(scene: Scene) -> dict[str, Any] | None:
     """The selected mask next to GCLIP's, for a canvas; None if no mask is selected."""
-    masks = {name: mask for name, (mask, _) in scene.compared.items()}
-    if scene.settings.enlarged not in masks:
+    masks = {name: mask for name, (mask, _) in compared(scene).items()}
+    other = masks.get(scene.settings.enlarged)
+    if other is None:
         return None
-    pressed = other = masks[scene.settings.enlarged]
-    if pressed.method == scene.ours:
+    is_ours = other.method == scene.ours
+    if is_ours:  # beside the first of the others
         other = next(mask for mask in masks.values() if mask.method != scene.ours)
     text = f"{scene.ours.title} and {other.method.title}"
-    close = {"text": text, "action": "Close", "settings": {"enlarged": ""}}
     return canvas_of(scene, (scene.mask(scene.ours), other)) | {
-        "side": int(other is pressed),
-        "banner": close,
+        "side": int(not is_ours),
+        "banner": {"text": text, "action": "Close", "settings": {"enlarged": ""}},
     }
 
 
@@ -96,4 +132,4 @@ def titled(scene: Scene, mask: Segmentation, miou: float | None) -> str:
         return f"{title}\n{percent(miou)}"
     if mask.method == scene.ours:
         return title
-    return f"{title}\ndiffers {percent(scene.differs(mask))}"
+    return f"{title}\ndiffers {percent(differs(scene, mask))}"

@@ -8,10 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from demo.drawing import attended, packed
+from demo.drawing import attended, norms_url, packed
 from demo.patches import ATTENDED_PATCHES, BLOCK_PATCHES, class_logits, coarser, pooled
 from demo.scene import Scene
-from demo.segment import norms_url
 from gclip_core import cs, inspection
 from gclip_core.attention import ATTENTIONS
 from gclip_core.last_block import Attended, projected

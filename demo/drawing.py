@@ -142,3 +142,13 @@ def attended(matrix: Tensor, scene: Scene, grid: tuple[int, int]) -> NDArray[np.
 def levels(values: Tensor, n: int = 256) -> NDArray[np.uint8]:
     """Values from 0 to 1 as n levels in 8 bits."""
     return ((n - 1) * values).round().mul(255 / (n - 1)).byte().numpy()
+
+
+def norms_url(scene: Scene, size: tuple[float, float]) -> str:
+    """The norms before and, if the method has CS, after it, as a picture."""
+    from demo import plots  # noqa: PLC0415 - see plots.py
+
+    report, threshold = scene.report, scene.settings.channel_threshold
+    before = report.norms_before.numpy()
+    after = report.norms_after.numpy() if scene.method.suppression else before
+    return url_of(plots.image(plots.of_norms(before, after, scene.block, threshold, size)))

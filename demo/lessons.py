@@ -11,10 +11,10 @@ from PIL import Image
 
 from demo import drawing
 from demo.backbones import DAMAGED
+from demo.canvas import HARDLY, score_name
 from demo.drawing import WHITE, classes, item, painted
 from demo.photo import OPENING, Photo
 from demo.scene import SWITCHES, Scene
-from demo.segment import HARDLY, score_name
 from demo.settings import Settings
 from evaluation import photos
 from gclip_core import assets

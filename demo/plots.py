@@ -303,7 +303,8 @@ def _draw_channels(axes: Axes, report: MethodReport, threshold: float) -> None:
 
 def of_methods(scene: Scene) -> Figure:
     """The masks of all methods with their names and scores, for a paper or a slide."""
-    columns, rows = COLUMNS, -(-(1 + len(scene.compared)) // COLUMNS)
+    masks = compare.compared(scene)
+    columns, rows = COLUMNS, -(-(1 + len(masks)) // COLUMNS)
     width, height = scene.photo.picture.size
     size = 9, rows * (9 / columns * height / width + 0.3) + 0.3
     with styled():  # also takes words with $ as they are
@@ -312,7 +313,7 @@ def of_methods(scene: Scene) -> Figure:
         photo = next(places)
         photo.imshow(scene.photo.picture)
         photo.set_title("Photo", fontsize=8)
-        for place, (mask, miou) in zip(places, scene.compared.values(), strict=False):
+        for place, (mask, miou) in zip(places, masks.values(), strict=False):
             place.imshow(painted(scene, mask, 720))
             weight = "bold" if mask.method == scene.ours else "normal"
             title = compare.titled(scene, mask, miou).replace("\n", " · ")
@@ -321,7 +322,7 @@ def of_methods(scene: Scene) -> Figure:
             place.set_axis_off()
         handles = [
             Patch(facecolor=entry["colour"] or "none", edgecolor="grey", label=entry["name"])
-            for entry in compare.legend(scene)
+            for entry in compare.legend(scene, masks)
         ]
         drawn.legend(
             handles=handles, loc="outside upper center", ncols=8, fontsize=8, frameon=False

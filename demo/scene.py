@@ -8,14 +8,14 @@ from typing import Any
 
 from demo import backbones, limits
 from demo.errors import GONE, GoneError
-from demo.patches import SHOWN_PATCHES, coarser, probabilities
+from demo.patches import SHOWN_PATCHES, coarser
 from demo.photo import CACHE, OPENING, Photo
 from demo.settings import Settings, marks_of, shown_of
 from evaluation import metric, photos
 from gclip_core import BACKBONES, METHODS
 from gclip_core.encoder import Encoded
 from gclip_core.marks import Mark, read
-from gclip_core.methods import ABLATION, Method
+from gclip_core.methods import Method
 from gclip_core.pixels import palette
 from gclip_core.result import MethodReport, Segmentation
 from gclip_core.segmenter import Segmenter
@@ -25,12 +25,6 @@ from gclip_core.words.vocabulary import Prompts, Shown, Vocabulary, parse, with_
 
 SWITCHES = "amf", "cs"
 """The parts of GCLIP that a visitor switches."""
-LEAST_SHARE = 0.0005
-"""The least share of a photo that is not shown as 0.0 %."""
-NOT_SURE = 0.6
-"""A word is marked as not sure if its mean probability on its patches is lower."""
-ONE_WORD = 0.95
-"""A mask shows one word nearly everywhere if it covers more of the photo."""
 LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03)
 
 
@@ -78,12 +72,13 @@ class Scene:
     @property
     def encoded(self) -> Encoded:
         def encode() -> Encoded:
-            self._check_cost()
+            self.check_cost()
             return backbones.HOST.encode(self.segmenter, self.photo.picture)
 
         return CACHE.get_or_make(self.tower_key, encode)
 
-    def _check_cost(self, methods: int = 1) -> None:
+    def check_cost(self, methods: int = 1) -> None:
+        """Raises GclipError if a request may not compute so much."""
         channels = self.segmenter.backbone.norms.numel()
         limits.check_cost(self._patches(self.segmenter), channels, methods)
 
@@ -262,56 +257,14 @@ class Scene:
         return palette.colours(self.words.classes)
 
     @cached_property
-    def compared(self) -> dict[str, tuple[Segmentation, float | None]]:
-        """Mask and mIoU of every method, best first; if there are no scores, GCLIP, then those that
-        differ most from it, and at the end those that see one word nearly everywhere.
-
-        If CS changes a channel, GCLIP's four variants come first: neither, AMF, CS and both. The
-        switches change nothing here.
-        """
-        first, others = dict[str, Method](), dict(METHODS)
-        if self.report.suppressed.blocks:
-            first = {name: self.gclip(amf=amf, cs=cs) for name, (amf, cs) in ABLATION.items()}
-            del others["gclip"]
-        else:
-            others["gclip"] = self.ours
-        self._check_cost(len(first) + len(others))
-
-        masks = {name: self.mask(method) for name, method in (first | others).items()}
-        scores = {name: self.miou(mask) for name, mask in masks.items()}
-        if any(score is not None for score in scores.values()):
-            rank = {name: -(scores[name] or 0) for name in others}
-        else:
-            rank = {name: -self.differs(masks[name]) for name in others} | {"gclip": -1}
-            rank |= {name: 1 for name in others if max(masks[name].areas()) > ONE_WORD}
-        best_first = sorted(others, key=rank.__getitem__)
-        return {name: (masks[name], scores[name]) for name in (*first, *best_first)}
-
-    @cached_property
     def ours(self) -> Method:
         """GCLIP with AMF and CS, whatever the switches say."""
         return self.gclip(amf=True, cs=True)
-
-    def differs(self, mask: Segmentation) -> float:
-        """The share of the pixels whose word differs from GCLIP's."""
-        return differing(self.mask(self.ours), mask)
 
     @cached_property
     def report(self) -> MethodReport:
         """What AMF and CS use, or would use, in GCLIP with both on."""
         return self.segmenter.report(self.encoded, self.settings.gclip(amf=True, cs=True))
-
-    def unsure(self, mask: Segmentation) -> tuple[bool, ...]:
-        """For each class, whether it has pixels but fits them poorly, or the model knows none of
-        its words."""
-        shares = probabilities(mask, self.encoded.grid)
-        winner = shares.argmax(0)
-        each = enumerate(zip(mask.areas(), self.is_known, strict=True))
-        # A class of a few pixels may win no patch: the mean is NaN then.
-        return tuple(
-            area >= LEAST_SHARE and not (known and shares[c][winner == c].mean().item() >= NOT_SURE)
-            for c, (area, known) in each
-        )
 
     def scores(self, mask: Segmentation) -> metric.WordScores | None:
         """IoU with the truth; None without one, with an unknown word, or with no word of it."""
@@ -323,11 +276,6 @@ class Scene:
     def miou(self, mask: Segmentation) -> float | None:
         scores = self.scores(mask)
         return scores and scores.miou
-
-
-def differing(before: Segmentation, after: Segmentation) -> float:
-    """The share of the pixels whose word differs."""
-    return float((before.labels != after.labels).double().mean())
 
 
 @lru_cache(32)  # only examples have a truth, and they are small

@@ -1,4 +1,4 @@
-// A photo with its masks. The values come from segment.py; typed words are only ever set as
+// A photo with its masks. The values come from canvas.py; typed words are only ever set as
 // textContent.
 import { drawBackdrop } from "./backdrop.js";
 import { picture, save } from "./downloads.js";

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from demo import api, backbones, segment
+from demo import api, backbones, canvas, segment
 from demo.answer import PIECES, answered
 from demo.photo import forget
 from demo.scene import SWITCHES, Scene
@@ -84,11 +84,11 @@ def test_pieces_have_a_value_for_every_switch(base: str, bases: dict[str, Scene]
     assert [one.mask().method for one in current.states()] == [
         current.with_settings(**on).mask().method for on in states
     ]
-    canvas, attended = segment.canvas(current), segment.matrices(current)
+    drawn, attended = canvas.canvas(current), segment.matrices(current)
     for n, on in enumerate(states):
         mask = current.with_settings(**on).mask()
-        assert (numbers(canvas["masks"][n]["mask"]) == mask.labels.byte().numpy()).all()
-        assert canvas["masks"][n]["title"] == mask.method.title
+        assert (numbers(drawn["masks"][n]["mask"]) == mask.labels.byte().numpy()).all()
+        assert drawn["masks"][n]["title"] == mask.method.title
         matrix = mask.method.matrix(current.encoded)[1:, 1:]
         shares = (matrix / matrix.amax(1, keepdim=True)).sqrt().numpy()
         assert np.abs(numbers(attended["matrices"][n]) / 255 - shares).max() < 0.035, "16 levels"
@@ -266,8 +266,8 @@ def test_unknown_word_is_replaced_with_a_way_back() -> None:
     typed = replaced.with_settings(**segment.chips(replaced)["items"][0]["settings"])
     assert segment.chips(typed)["items"][0]["settings"] == {"nearest": True}
     for current, stands, is_known in ((replaced, "dog", True), (typed, "", False)):
-        canvas = segment.canvas(current)
-        unknown, grass = canvas["classes"]
+        drawn = canvas.canvas(current)
+        unknown, grass = drawn["classes"]
         assert (unknown["name"], unknown["as"], unknown["isKnown"]) == (
             "dachshund",
             stands,
@@ -275,8 +275,8 @@ def test_unknown_word_is_replaced_with_a_way_back() -> None:
         )
         assert (grass["name"], grass["as"], grass["isKnown"]) == ("grass", "", True)
         assert "“dachshund”" in segment.chips(current)["note"]
-        assert all((mask["score"] is not None) == is_known for mask in canvas["masks"])
-        assert all(("“dachshund”" in note) != is_known for note in canvas["notes"])
+        assert all((mask["score"] is not None) == is_known for mask in drawn["masks"])
+        assert all(("“dachshund”" in note) != is_known for note in drawn["notes"])
     assert scene(words="dog, xyzzy; cat", nearest=False, **SMALL).is_known == (True, True)
     marked = replaced.with_settings(marks="0.5,0.5,dachshund")
     assert [*segment.embeddings(marked)] == ["dachshund"], "the page asks for what was typed"
@@ -295,20 +295,20 @@ def test_unknown_word_is_replaced_with_a_way_back() -> None:
 def test_idle_switches(method: str, idle: list, titles: list, ideas: tuple) -> None:
     """A press on one leads to where it acts: to the damaged copy, or back to GCLIP."""
     current = scene(method=method, **SMALL)
-    canvas = segment.canvas(current)
-    assert [switch["isIdle"] for switch in canvas["switches"]] == idle
-    assert [mask["title"] for mask in canvas["masks"]] == titles
-    assert current.with_settings(**canvas["switches"][1]["why"]["settings"]).ideas == ideas
+    drawn = canvas.canvas(current)
+    assert [switch["isIdle"] for switch in drawn["switches"]] == idle
+    assert [mask["title"] for mask in drawn["masks"]] == titles
+    assert current.with_settings(**drawn["switches"][1]["why"]["settings"]).ideas == ideas
 
 
 def test_reasons_add_up_and_agree_with_the_mask() -> None:
     """A patch's bars add up to 1, and the longest is its word in the mask."""
-    canvas = segment.canvas(scene(refine="none"))
-    view, (rows, columns) = canvas["masks"][1], canvas["grid"]
+    drawn = canvas.canvas(scene(refine="none"))
+    view, (rows, columns) = drawn["masks"][1], drawn["grid"]
     reasons, labels = numbers(view["reasons"]), numbers(view["mask"]).astype(np.int16)
-    assert reasons.shape == (len(canvas["classes"]) + 1, rows * columns)
+    assert reasons.shape == (len(drawn["classes"]) + 1, rows * columns)
     assert np.abs(reasons.sum(0) - 255.0).max() <= len(reasons)
-    labels[labels == 255] = len(canvas["classes"])
+    labels[labels == 255] = len(drawn["classes"])
     height, width = labels.shape
     y = ((np.arange(rows) + 0.5) * height / rows).astype(int)
     x = ((np.arange(columns) + 0.5) * width / columns).astype(int)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from demo import backbones, limits, share
+from demo import backbones, canvas, compare, limits, share
 from demo.photo import weigh
 from demo.settings import marks_of
 from gclip_core import METHODS, GclipError, Mark
@@ -25,13 +25,13 @@ def test_methods_do_not_lower_what_one_mask_may_cost(monkeypatch: pytest.MonkeyP
     """Comparing many methods may be refused where a single mask is not."""
     one = scene_of(words="dog", short_side=64, refine="none")
     many = {f"method {n}": replace(METHODS["maskclip"], name=f"method {n}") for n in range(60)}
-    monkeypatch.setattr("demo.scene.METHODS", METHODS | many)
+    monkeypatch.setattr("demo.compare.METHODS", METHODS | many)
     patches = math.prod(one.segmenter.grid(one.photo.picture.size[::-1]))
     cost = patches * one.segmenter.backbone.norms.numel()
     monkeypatch.setattr(limits, "MAX_COST", 2 * cost)
     assert one.mask()
     with pytest.raises(GclipError, match="smaller size"):
-        _ = one.compared
+        compare.compared(one)
 
 
 def test_simultaneous_requests_share_an_encoding(
@@ -120,5 +120,5 @@ def test_words_on_a_weak_fit_are_not_sure() -> None:
     """Words that are in the photo are sure; with less certain logits, none is."""
     current = scene_of(words="dog, grass, sky", refine="none")
     mask = current.mask()
-    assert current.unsure(mask) == (False, False, False)
-    assert current.unsure(replace(mask, logits=0.05 * mask.logits)) == (True, True, True)
+    assert canvas.unsure(current, mask) == (False, False, False)
+    assert canvas.unsure(current, replace(mask, logits=0.05 * mask.logits)) == (True, True, True)

@@ -19,7 +19,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 import gclip_core
-from demo import backbones, compare, diagram, drawing, lessons, plots, segment, share
+from demo import backbones, canvas, compare, diagram, drawing, lessons, plots, segment, share
 from demo.answer import MASKS
 from demo.backbones import get
 from demo.scene import SWITCHES, Scene
@@ -41,12 +41,12 @@ def test_sentence_names_the_class_that_changed_most() -> None:
     first, last = (current.scores(one).iou for one in (worse, better))
     most = max(first, key=lambda c: last[c] - first[c])
     figures = [(labels != truth).mean(), first[most], last[most]]
-    text = segment.difference(current, worse, better, "AMF")
+    text = canvas.difference(current, worse, better, "AMF")
     assert f"{names[most]}’s overlap rises" in text
     assert re.findall(r"[\d.]+\d", text) == [f"{100 * figure:.1f}" for figure in figures]
-    assert "falls from" in segment.difference(current, better, worse, "AMF")
-    assert "hardly differs" in segment.difference(current, better, better)
-    assert "would rise" in segment.difference(current, worse, better, "AMF", is_on=False)
+    assert "falls from" in canvas.difference(current, better, worse, "AMF")
+    assert "hardly differs" in canvas.difference(current, better, better)
+    assert "would rise" in canvas.difference(current, worse, better, "AMF", is_on=False)
 
 
 def test_sentence_without_a_truth(tmp_path: Path) -> None:
@@ -56,14 +56,14 @@ def test_sentence_without_a_truth(tmp_path: Path) -> None:
     labels = torch.zeros_like(mask.labels)
     labels[: len(labels) // 4] = 1
     pair = [replace(mask, labels=array) for array in (torch.zeros_like(labels), labels)]
-    text = segment.difference(current, *pair, "CS")
+    text = canvas.difference(current, *pair, "CS")
     assert re.findall(r"[\d.]+\d|“\w+”", text) == ["25.0", "“dog”", "“grass”"]
 
 
 def test_blocks_of_cs() -> None:
     """CS has an effect where it scales a channel, even if set by hand; other outliers are named."""
     by_hand = scene(words="dog", cs_blocks="7 8", block=7, **SMALL)
-    assert by_hand.ideas == ("amf", "cs") and not segment.canvas(by_hand)["switches"][1]["isIdle"]
+    assert by_hand.ideas == ("amf", "cs") and not canvas.canvas(by_hand)["switches"][1]["isIdle"]
     texts = [drawn["text"] for drawn in piece(by_hand, "norms")]
     assert "would scale channel" in texts[0] and "CS scales channel" in texts[1]
     damaged = BACKBONES["built-in-damaged"].defect[-1][0] + 1
@@ -75,7 +75,7 @@ def test_sentences_of_switches() -> None:
     """Whatever is on, a sentence tells what each idea changes, or would change."""
     current = scene(backbone="built-in-damaged", **SMALL)
     labels = [mask.labels for mask in current.masks()]  # bit 0 is AMF, bit 1 is CS
-    sentences = segment.canvas(current)["sentences"]
+    sentences = canvas.canvas(current)["sentences"]
     for bit, name in enumerate(("AMF", "CS")):
         for shown, sentence in enumerate(sentences[bit]):
             changed = (labels[shown] != labels[shown ^ 1 << bit]).float().mean()
@@ -148,7 +148,7 @@ def test_compare() -> None:
     """Every method, the best score first, which its picture, its row and Segment share; where CS
     acts, GCLIP's four variants come before the others."""
     current = scene(**SMALL)
-    compared, items = current.compared, compare.methods(current)["items"]
+    compared, items = compare.compared(current), compare.methods(current)["items"]
     assert {item["name"] for item in items} == {*METHODS}
     scores = [100 * current.miou(compared[item["name"]][0]) for item in items]
     assert scores == sorted(scores, reverse=True)
@@ -157,7 +157,7 @@ def test_compare() -> None:
         assert (title, shown) == (compared[item["name"]][0].method.title, f"{score:.1f}")
         assert item["caption"] == f"{title}\n{shown} %"
     (ours,) = (item["row"] for item in items if item["isOurs"])
-    score = segment.canvas(current)["masks"][1]["score"]
+    score = canvas.canvas(current)["masks"][1]["score"]
     assert ours[:2] == ["GCLIP (AMF)", f"{100 * score:.1f}"]
     damaged = compare.methods(current.with_settings(backbone="built-in-damaged"))["items"]
     titles = [item["row"][0] for item in damaged]
@@ -171,7 +171,7 @@ def test_large_mask() -> None:
     current = scene(**SMALL)
     assert compare.large(current) is None
     assert compare.large(scene(enlarged="cs", **SMALL)) is None, "only where a channel is damaged"
-    for name, (mask, _) in list(current.compared.items())[:2]:
+    for name, (mask, _) in list(compare.compared(current).items())[:2]:
         shown = compare.large(current.with_settings(enlarged=name))
         titles = [view["title"] for view in shown["masks"]]
         assert "GCLIP (AMF)" in titles and len({*titles}) == 2

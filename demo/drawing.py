@@ -59,12 +59,9 @@ def jpeg(photo: Photo, side: int) -> bytes:
     return CACHE.get_or_make((photo, "jpeg", side), make)
 
 
-def item(
-    image: Image.Image | None, caption: str, alt: str = "", kind: str = "png"
-) -> dict[str, Any]:
-    """An item of a strip: a picture, or a chip if there is none."""
-    url = url_of(image, kind) if image else ""
-    return {"url": url, "alt": alt or caption, "caption": caption}
+def item(image: Image.Image, caption: str, alt: str, kind: str = "png") -> dict[str, Any]:
+    """A picture of a strip; without a picture, a caption alone is a chip."""
+    return {"url": url_of(image, kind), "alt": alt, "caption": caption}
 
 
 def classes(scene: Scene) -> list[dict[str, Any]]:
@@ -92,26 +89,24 @@ def ink_on(colour: str) -> str:
     return BLACK if luminance > 0.179 else WHITE  # √(1.05 · 0.05) - 0.05
 
 
-def small(size: tuple[int, int], width: int) -> tuple[int, int]:
-    """A size (w, h) scaled to a width; less for tall pictures, so that none needs much memory."""
-    scale = min(width / size[0], 4 * width / size[1])
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+def small(picture: Image.Image, width: int = 320) -> Image.Image:
+    """A picture at a width; less for tall ones, so that none needs much memory."""
+    scale = min(width / picture.width, 4 * width / picture.height)
+    return picture.resize([max(1, round(side * scale)) for side in picture.size])
 
 
 def over(picture: Image.Image, values: np.ndarray) -> Image.Image:
     """A map of patches over the picture in grey, in the colours of HEAT from 0 to its maximum."""
-    size = small(picture.size, 320)
+    grey = small(picture.convert("L")).convert("RGB")
     scaled = 255 * np.clip(values / max(values.max(), 1e-9), 0, 1)
     heat = Image.fromarray(HEAT[scaled.astype(np.uint8)])
-    heat = heat.resize(size, Image.NEAREST if heat.width < size[0] else Image.BOX)
-    grey = picture.convert("L").resize(size).convert("RGB")
+    heat = heat.resize(grey.size, Image.NEAREST if heat.width < grey.width else Image.BOX)
     return Image.blend(grey, heat, 0.72)
 
 
 def painted(scene: Scene, mask: Segmentation, width: int = 320) -> Image.Image:
     """A mask over the photo, small."""
-    picture = scene.photo.picture
-    picture = picture.resize(small(picture.size, width))
+    picture = small(scene.photo.picture, width)
     return palette.painted(picture, mask.labels.numpy(), scene.colours)
 
 

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from demo import drawing
 from demo.backbones import DAMAGED
 from demo.canvas import HARDLY, score_name
-from demo.drawing import WHITE, classes, item, painted
+from demo.drawing import WHITE, classes, item, painted, small
 from demo.photo import OPENING, Photo
 from demo.scene import SWITCHES, Scene
 from demo.settings import Settings
@@ -23,6 +22,8 @@ from gclip_core.result import percent
 
 PHOTO = photos.shipped_photos()[OPENING]
 """The photo of all steps; each must hold on it with these weights."""
+WIDTH = 420
+"""Of the pictures, in pixels."""
 LITTLE = 0.05
 """A guess that hardly anything changes is nearly right if the mIoU changes by less."""
 
@@ -52,22 +53,36 @@ def scene_of(settings: dict[str, Any]) -> Scene:
     return Scene(Photo.of_example(PHOTO.name), Settings(**settings)).with_words()
 
 
-def picture(settings: dict[str, Any], caption: str) -> dict[str, Any]:
-    """The mask of a step, small, with its score."""
-    scene = scene_of(settings)
-    mask = scene.mask()
-    image = painted(scene, mask, 420)
-    caption = f"{caption} · {score_name(scene, mask)} {percent(scene.miou(mask))}"
-    return item(image, caption, "The photo with its mask", "jpeg")
-
-
-def changes(lesson: Lesson) -> dict[str, Any]:
-    """The photo in grey, with the new words of pixels that have changed; white is no word."""
+@cache
+def step(name: str) -> dict[str, Any]:
+    """A step: the masks before a guess and after it, and the right guess, by its number."""
+    lesson = LESSONS[name]
     before, after = scene_of(lesson.before), scene_of(lesson.after)
+    first, last = (scene.miou(scene.mask()) for scene in (before, after))
+    gain, shown, beside = last - first, picture(before, "Before"), other(lesson)
+    return {
+        "before": [shown, beside],
+        "after": [shown, picture(after, "After"), changes(before, after), beside],
+        "classes": classes(after),
+        "right": 2 if abs(gain) < HARDLY else int(gain < 0),
+        "isLittle": abs(gain) < LITTLE,
+        "told": f"{score_name(after, after.mask())} goes from {percent(first)} to {percent(last)}",
+    }
+
+
+def picture(scene: Scene, when: str) -> dict[str, Any]:
+    """The mask of a scene, small, with its score."""
+    mask = scene.mask()
+    caption = f"{when} · {score_name(scene, mask)} {percent(scene.miou(mask))}"
+    return item(painted(scene, mask, WIDTH), caption, "The photo with its mask", "jpeg")
+
+
+def changes(before: Scene, after: Scene) -> dict[str, Any]:
+    """The photo in grey, with the new words of pixels that have changed; white is no word."""
     old, new = (scene.mask().labels.numpy() for scene in (before, after))
-    differ, photo = old != new, PHOTO.image()
+    differ = old != new
     labels = np.where(differ, np.where(new < 0, len(after.colours), new), -1)
-    grey = photo.resize(drawing.small(photo.size, 420)).convert("L").convert("RGB")
+    grey = small(PHOTO.image(), WIDTH).convert("L").convert("RGB")
     image = palette.painted(grey, labels, (*after.colours, WHITE))
     caption = f"Changed: {percent(float(differ.mean()))} of the pixels"
     if (new[differ] < 0).any():
@@ -78,29 +93,9 @@ def changes(lesson: Lesson) -> dict[str, Any]:
 def other(lesson: Lesson) -> dict[str, Any]:
     """The picture of the step, or its photo."""
     if not lesson.file:
-        return item(
-            PHOTO.image().resize(drawing.small(PHOTO.image().size, 420)), "The photo", "", "jpeg"
-        )
-    drawn = Image.open(assets.path("learn", lesson.file))
-    return item(drawn, "Global tokens: bright columns (DINOv2)", "", "webp")
-
-
-@cache
-def step(name: str) -> dict[str, Any]:
-    """A step: the masks before a guess and after it, and the right guess, by its number."""
-    lesson = LESSONS[name]
-    items = [picture(lesson.before, "Before"), picture(lesson.after, "After")]
-    old, new = scene_of(lesson.before), scene_of(lesson.after)
-    first, last = (scene.miou(scene.mask()) for scene in (old, new))
-    gain = last - first
-    return {
-        "before": [items[0], other(lesson)],
-        "after": [*items, changes(lesson), other(lesson)],
-        "classes": classes(new),
-        "right": 2 if abs(gain) < HARDLY else int(gain < 0),
-        "isLittle": abs(gain) < LITTLE,
-        "told": f"{score_name(new, new.mask())} goes from {percent(first)} to {percent(last)}",
-    }
+        return item(small(PHOTO.image(), WIDTH), "The photo", "The photo", "jpeg")
+    caption = "Global tokens: bright columns (DINOv2)"
+    return item(Image.open(assets.path("learn", lesson.file)), caption, caption, "webp")
 
 
 def offers() -> list[dict[str, Any]]:

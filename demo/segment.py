@@ -90,11 +90,11 @@ def chips(scene: Scene) -> dict[str, Any]:
     items, nearest = [], [u.nearest for u in scene.prompts.unknown if u.nearest]
     if scene.replaced:
         text = ", ".join(f"“{word}”" for word in [*scene.replaced][:2])
-        items.append(item(None, f"Use {text} as typed") | {"settings": {"nearest": False}})
+        items.append({"caption": f"Use {text} as typed", "settings": {"nearest": False}})
     elif nearest:
         text = ", ".join(f"“{word}”" for word in nearest[:2])
-        items.append(item(None, f"Use {text}") | {"settings": {"nearest": True}})
-    items += [item(None, f"+ {word}") | {"word": word} for word in scene.plausible()[:4]]
+        items.append({"caption": f"Use {text}", "settings": {"nearest": True}})
+    items += [{"caption": f"+ {word}", "word": word} for word in scene.plausible()[:4]]
     return {"items": items, "note": " ".join(word_notes(scene))}
 
 

@@ -24,7 +24,7 @@ RAMP = (0, 0, 4), (87, 16, 110), (188, 55, 84), (249, 142, 9), (252, 255, 164)
 HEAT = np.stack(
     [np.interp(np.linspace(0, 4, 256), range(5), channel) for channel in np.transpose(RAMP)], 1
 ).astype(np.uint8)
-"""The colours (256, 3) of attention, from black through red to yellow, as in shared.js."""
+"""The colours (256, 3) of attention, from black through red to yellow, as in pixels.js."""
 ATTENTION_LEVELS = 16
 """Brightness levels of attention: more would hardly be visible and cost bytes."""
 SHOWN_SIDE = 1280

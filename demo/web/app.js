@@ -1,17 +1,17 @@
 // The page: what follows a change of the state, and what every press changes.
-import { drawCanvas } from "./canvas.js";
-import { drawCompare } from "./compare.js";
-import { drawDiagram } from "./diagram.js";
-import { drawForm } from "./form.js";
-import { drawLearn } from "./learn.js";
+import { createCanvas } from "./canvas.js";
+import { createCompare } from "./compare.js";
+import { createDiagram } from "./diagram.js";
+import { inside, makeButton, setText, showValue, toast } from "./elements.js";
+import * as exemplars from "./exemplars.js";
+import { createForm } from "./form.js";
+import { createLearn } from "./learn.js";
 import * as marks from "./marks.js";
 import * as photos from "./photos.js";
 import * as pieces from "./pieces.js";
 import { piece } from "./pieces.js";
 import { LOST, upload } from "./server.js";
-import { drawShare } from "./share.js";
-import { contains, explainTerms, inside, makeButton, showValue, toast } from "./shared.js";
-import * as shown from "./shown.js";
+import { createShare } from "./share.js";
 import {
   change,
   comeBack,
@@ -19,19 +19,21 @@ import {
   endSimulation,
   FACTS,
   forget,
-  isOfPhoto,
   isUpload,
-  left,
-  ofPhoto,
   putAside,
+  replaced,
+  returnTo,
+  showsPhoto,
   start,
   state,
+  stateFor,
   TABS,
-  undone,
 } from "./state.js";
-import { drawStrip } from "./strip.js";
+import { createStrip } from "./strip.js";
+import { explainTerms } from "./tips.js";
+import { contains } from "./words.js";
 import "./tips.js";
-import { drawOffer } from "./weights.js";
+import { createOffer } from "./weights.js";
 
 const { $, $$ } = inside(document);
 /** The upload on its way, and the words that were typed for it meanwhile. */
@@ -72,7 +74,7 @@ const REACTIONS = {
 
 /** What went wrong stays in view until the next change. */
 function complain(text) {
-  Object.assign($(".gone"), { textContent: text, hidden: !text });
+  setText($(".gone"), text);
 }
 
 /** The one place that says what the page waits for. */
@@ -96,10 +98,10 @@ function addWord(word) {
 }
 
 /** Keep a word that marks show, for other photos. */
-function keepShown(word) {
+function keepExemplar(word) {
   const embedding = piece("embeddings")?.[word];
   if (!embedding) return toast("This is still being computed. Press again.");
-  shown.keep(state.backbone, word, embedding);
+  exemplars.keep(state.backbone, word, embedding);
   toast(`“${word}” is kept in this browser. On another photo, press “+ ${word}”.`);
   draw();
 }
@@ -122,7 +124,7 @@ async function send(file) {
     if (!photos.isLasting && !isTold)
       toast("This browser stores nothing: your photo is kept until you leave.");
     isTold = true;
-    return change({ ...ofPhoto(name), words: mine.words ?? (state.photo ? "" : state.words) });
+    return change({ ...stateFor(name), words: mine.words ?? (state.photo ? "" : state.words) });
   }
   if (mine.words) putAside(mine.words);
   complain(error);
@@ -149,7 +151,7 @@ async function forgetPhotos() {
   sending?.end.abort();
   sending = null;
   const forgotten = photos.forget();
-  shown.forget();
+  exemplars.forget();
   pieces.forget();
   forget();
   await forgotten;
@@ -157,24 +159,26 @@ async function forgetPhotos() {
 
 // --- drawing -------------------------------------------------------------------------------------
 
-explainTerms(document);
 const typed = $("#typed");
 const parts = {
-  canvas: drawCanvas($("#canvas"), { addWord, keepShown }),
-  diagram: drawDiagram($("#diagram")),
-  compare: drawCompare($("#compare")),
-  learn: drawLearn($("#learn"), $("#intro"), (mode) => parts.canvas.compare(mode)),
-  share: drawShare($("#share"), forgetPhotos),
-  offer: drawOffer($("#offer")),
-  form: drawForm($("#form"), FACTS.schema, change),
-  samples: drawStrip($("#samples"), ({ name }) => {
+  canvas: createCanvas($("#canvas"), { addWord, keepExemplar }),
+  diagram: createDiagram($("#diagram")),
+  compare: createCompare($("#compare")),
+  learn: createLearn($("#learn"), $("#intro"), (mode) => parts.canvas.compare(mode)),
+  share: createShare($("#share"), forgetPhotos),
+  offer: createOffer($("#offer")),
+  form: createForm($("#form"), FACTS.schema, change),
+  samples: createStrip($("#samples"), ({ name }) => {
     change({ photo: name, step: 0, tab: state.tab === "learn" ? "segment" : state.tab });
     if (innerWidth <= 700) $("#canvas").scrollIntoView();
   }),
-  undo: drawStrip($("#undo"), ({ words }) => changeWords(words)),
-  chips: drawStrip($("#chips"), ({ word, settings }) => (word ? addWord(word) : change(settings))),
-  attention: drawStrip($("#attention .strip")),
+  undo: createStrip($("#undo"), ({ words }) => changeWords(words)),
+  chips: createStrip($("#chips"), ({ word, settings }) =>
+    word ? addWord(word) : change(settings),
+  ),
+  attention: createStrip($("#attention .strip")),
 };
+explainTerms();
 
 /** Draw a part with its pieces, if they are here; else it stays as it is, and is marked. */
 function show(element, names, drawPart) {
@@ -221,7 +225,7 @@ function drawInputs() {
     image.src = photos.smallOf(photos.urlOf(state.photo));
     image.dataset.photo = state.photo;
   }
-  $("#photo .back").hidden = !left || state.step > 0 || !isUpload(left.photo);
+  $("#photo .back").hidden = !returnTo || state.step > 0 || !isUpload(returnTo.photo);
   $("#background input").checked = state.background;
   parts.form(state);
   if (["idle", "failed"].includes(document.body.dataset.phase) && !$("#samples img"))
@@ -236,12 +240,12 @@ function drawWords(words) {
   const chosen = words ? "chosen for this photo" : isComing ? "being chosen …" : "";
   $("#words small").textContent = isOwn ? chosen : "";
   $("#words").classList.toggle("coming", !state.words && isComing);
-  parts.undo({ items: undone ? [{ caption: `↺ ${short(undone)}`, words: undone }] : [] });
+  parts.undo({ items: replaced ? [{ caption: `↺ ${short(replaced)}`, words: replaced }] : [] });
 }
 
 /** That a simulation or a lesson is shown. */
 function drawBanners() {
-  $("#simulation").hidden = state.backbone !== FACTS.damaged || !isOfPhoto(state.tab);
+  $("#simulation").hidden = state.backbone !== FACTS.damaged || !showsPhoto(state.tab);
   $("#simulation span").hidden = state.amf;
   $("#lesson").hidden = !state.step;
   $("#lesson b").textContent = state.step || "";
@@ -254,7 +258,7 @@ function drawSegment() {
   show($("#canvas"), ["canvas"], (value) => parts.canvas.draw(value, piece("matrices")));
   show($("#chips"), ["chips"], ({ items, ...others }) => {
     const marked = marks.read(state.marks).map(({ word }) => word);
-    const more = shown.names(state.backbone).filter((word) => !contains(typed.value, word));
+    const more = exemplars.names(state.backbone).filter((word) => !contains(typed.value, word));
     parts.chips({
       items: [...items, ...more.map((word) => ({ caption: `+ ${word}`, word }))].filter(
         ({ word }) => !marked.includes(word),

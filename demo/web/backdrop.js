@@ -1,6 +1,7 @@
 // The photo under a mask: alone until its mask is there, and small until the sharp one is.
+
+import { make } from "./elements.js";
 import { smallOf, urlOf } from "./photos.js";
-import { make } from "./shared.js";
 
 /**
  * Draw the `img` of a canvas, whose attribute `data-shows` tells the style sheet what is seen:
@@ -10,7 +11,7 @@ import { make } from "./shared.js";
  *   blank   no photo
  * @param {HTMLElement} element
  */
-export function drawBackdrop(element) {
+export function createBackdrop(element) {
   const image = element.querySelector("img");
   /** The URL of a photo that is shown alone. */
   let alone = "";

@@ -1,30 +1,32 @@
 // A photo with its masks. The values come from canvas.py; typed words are only ever set as
 // textContent.
-import { drawBackdrop } from "./backdrop.js";
+import { createBackdrop } from "./backdrop.js";
 import { picture, save } from "./downloads.js";
+import { copyOf, countAnswer, inside } from "./elements.js";
 import { placeLabels } from "./labels.js";
 import { fillLegend, isFound, nameOf, refreshLegend } from "./legend.js";
+import { newestOnly } from "./packed.js";
 import { gridOf, NONE, paint } from "./paint.js";
-import { drawPanel } from "./panel.js";
+import { createPanel } from "./panel.js";
+import { put } from "./pixels.js";
 import { made } from "./server.js";
-import { countAnswer, fill, inside, newestOnly, put } from "./shared.js";
-import { change, isUpload, patchesOf, state, stateOf } from "./state.js";
+import { bitsOf, change, isUpload, patchesKey, state } from "./state.js";
 import { drawSwitches } from "./switches.js";
-import { drawTold } from "./told.js";
+import { createTold } from "./told.js";
 
 /**
  * `tools` are what a patch's panel can do, in the tab Segment: add a word, and keep one.
  * @param {HTMLElement} element
- * @param {{ addWord: (word: string) => void, keepShown: (word: string) => void }} [tools]
+ * @param {{ addWord: (word: string) => void, keepExemplar: (word: string) => void }} [tools]
  */
-export function drawCanvas(element, tools) {
-  fill(element, "#canvas-parts");
+export function createCanvas(element, tools) {
+  element.append(copyOf("#canvas-parts"));
   const { $, $$ } = inside(element);
   const stage = $(".stage");
   const pad = $(".pad");
   const split = $(".split");
   const photo = $("img");
-  const backdrop = drawBackdrop(element);
+  const backdrop = createBackdrop(element);
   const opacity = $(".opacity input");
   const isCompare = !tools;
   /** What is drawn: a value from the server, and the label of every pixel of each mask.
@@ -44,8 +46,8 @@ export function drawCanvas(element, tools) {
     side: 1, // which of two methods' masks is shown
     label: null, // the label that is shown alone
   };
-  const tell = drawTold(element, offer);
-  const panel = drawPanel(element, () => drawMask(), tools);
+  const tell = createTold(element, offer);
+  const panel = createPanel(element, () => drawMask(), tools);
   const load = newestOnly();
 
   // --- a new answer ------------------------------------------------------------------------------
@@ -61,7 +63,7 @@ export function drawCanvas(element, tools) {
       backdrop.restore();
       return refresh();
     }
-    const of = { state, patches: patchesOf() };
+    const of = { state, patches: patchesKey() };
     load(
       value.masks.map(({ mask }) => mask),
       (decoded) => show(value, decoded, next, of),
@@ -80,7 +82,7 @@ export function drawCanvas(element, tools) {
 
   function show(value, decoded, next, of) {
     const isNew = owner.patches !== of.patches;
-    if (isNew || wordsOf(answer) !== wordsOf(value)) chosen.label = null;
+    if (isNew || namesOf(answer) !== namesOf(value)) chosen.label = null;
     if (isNew) panel.clear();
     const isOther = compares(answer) !== compares(value);
     if (isOther) Object.assign(chosen, { idea: value.idea, side: value.side ?? 1 });
@@ -97,12 +99,12 @@ export function drawCanvas(element, tools) {
     countAnswer(element);
   }
 
-  const wordsOf = (value) => value?.classes.map(({ name }) => name).join();
+  const namesOf = (value) => value?.classes.map(({ name }) => name).join();
   /** What the masks compare: ideas, or two methods. */
   const compares = (value) => value?.ideas.join() || value?.masks.map(({ title }) => title).join();
 
   /** The index of the mask that is shown: bit i is the switch of idea i. */
-  const shown = () => (answer.ideas.length ? stateOf(answer.ideas) : chosen.side);
+  const shown = () => (answer.ideas.length ? bitsOf(answer.ideas) : chosen.side);
 
   // --- texts, and the bar ------------------------------------------------------------------------
 

@@ -1,17 +1,17 @@
 // The tab Compare: every method's mask of this photo, one of them large beside GCLIP's.
-import { drawCanvas } from "./canvas.js";
+import { createCanvas } from "./canvas.js";
 import { save } from "./downloads.js";
+import { inside, make } from "./elements.js";
 import { made } from "./server.js";
-import { inside, make } from "./shared.js";
 import { change, state } from "./state.js";
-import { drawStrip } from "./strip.js";
+import { createStrip } from "./strip.js";
 
-export function drawCompare(section) {
+export function createCompare(section) {
   const { $ } = inside(section);
-  const large = drawCanvas($("#large"));
+  const large = createCanvas($("#large"));
   /** Whether a method has been pressed whose masks are not here yet. */
   let isOpening = false;
-  const strip = drawStrip($("#masks"), ({ name }) => {
+  const strip = createStrip($("#masks"), ({ name }) => {
     isOpening = name !== state.enlarged;
     change({ enlarged: isOpening ? name : "" });
   });

@@ -1,37 +1,30 @@
 // One patch in focus on every map, from the photo to the mask. The values come from diagram.py;
 // typed words are only ever set as textContent.
-import { arrow, at, band, boxIn, fusion, path } from "./lines.js";
-import { urlOf } from "./photos.js";
+
 import {
-  ARROWS,
-  behindText,
-  cellOf,
+  copyOf,
   countAnswer,
-  fill,
-  GREY,
-  HEAT,
-  heat,
-  ink,
   inside,
   isCalm,
-  MOST_WORDS,
   make,
   makeButton,
-  newestOnly,
-  draw as paintPixels,
-  patchAt,
-  patchBeside,
-  placeOf,
-  placeUnder,
   setProperties,
-} from "./shared.js";
-import { change, patchesOf, pinnedIn, state, stateOf } from "./state.js";
+} from "./elements.js";
+import { ARROWS, cellOf, patchAt, patchBeside, placeOf, placeUnder } from "./grid.js";
+import { arrow, at, band, boxIn, fusion, path } from "./lines.js";
+import { newestOnly } from "./packed.js";
+import { urlOf } from "./photos.js";
+import { HEAT, ink, putValues } from "./pixels.js";
+import { GREY, MOST_WORDS } from "./reasons.js";
+import { bitsOf, change, patchesKey, pinnedIn, state } from "./state.js";
 import { drawSwitches } from "./switches.js";
+import { behindText } from "./words.js";
 
+const OPAQUE_HEAT = HEAT.map((colour) => colour | 0xff000000);
 const DOUBLE = 25; // per cent of a bar for each doubling of a norm: 16 × fills it
 
-export function drawDiagram(element) {
-  fill(element, "#diagram-parts");
+export function createDiagram(element) {
+  element.append(copyOf("#diagram-parts"));
   const { $, $$ } = inside(element);
   const flow = $(".flow");
   const cut = $(".cut");
@@ -64,11 +57,11 @@ export function drawDiagram(element) {
     const next = [canvas, patches, blocks, block];
     if (next.every((value, i) => value === pieces[i])) return look();
     const { ideas } = canvas;
-    const mask = canvas.masks[ideas.length ? stateOf(ideas) : 1];
+    const mask = canvas.masks[ideas.length ? bitsOf(ideas) : 1];
     const amf = ideas.length ? state.amf : blocks.blocks.some(({ fused }) => fused);
     const cs = ideas.includes("CS") && state.cs;
     const { photo } = state;
-    const value = { ...canvas, ...mask, ...patches, amf, cs, photo, of: patchesOf() };
+    const value = { ...canvas, ...mask, ...patches, amf, cs, photo, of: patchesKey() };
     const ofPatches = [value.cosines, value.mask, value.by_block, value.background.best];
     load([...ofPatches, blocks.maps, blocks.last, block.matrix], (decoded) => {
       pieces = next;
@@ -197,7 +190,7 @@ export function drawDiagram(element) {
   function drawCloser() {
     const { n } = data;
     const width = detail.matrix.shape[1];
-    paintPixels(matrix.firstChild, width, n, (i) => HEAT[data.matrix[width + i]] | 0xff000000);
+    putValues(matrix.firstChild, width, data.matrix.subarray(width), OPAQUE_HEAT);
     const block = detail.block * n;
     paint(called.firstChild, data.byBlock.subarray(block, block + n), answer.grid[1], 200);
   }
@@ -208,7 +201,7 @@ export function drawDiagram(element) {
     answer.classes.forEach(({ colour }, label) => {
       inks[label] = ink(colour, alpha);
     });
-    paintPixels(canvas, width, labels.length / width, (i) => inks[labels[i]]);
+    putValues(canvas, width, labels, inks);
   }
 
   /** A row of maps of 1 + n rows each: attention received, then what each patch attends to. */
@@ -229,13 +222,13 @@ export function drawDiagram(element) {
     const [, attended] = tower.attended;
     const n = tower.last.shape[2];
     $$(".layer .map").forEach((map, i) => {
-      heat(map.firstChild, rowOf(data.maps, width, chosen, i), tower.columns);
+      putValues(map.firstChild, tower.columns, rowOf(data.maps, width, chosen, i));
     });
     [alone, mean].forEach((map, i) => {
-      heat(map.firstChild, rowOf(data.last, n, focused, i), attended);
+      putValues(map.firstChild, attended, rowOf(data.last, n, focused, i));
     });
-    heat(large.firstChild, rowOf(data.matrix, n, focused), attended);
-    heat(received.firstChild, rowOf(data.matrix, n, null), attended);
+    putValues(large.firstChild, attended, rowOf(data.matrix, n, focused));
+    putValues(received.firstChild, attended, rowOf(data.matrix, n, null));
     flow.classList.toggle("looking", chosen !== null);
     $$(".directions button").forEach((button, i) => {
       button.setAttribute("aria-pressed", i === Number(chosen !== null));

@@ -1,5 +1,5 @@
 // Files to download, and the picture that the browser makes at the size of the photo.
-import { make, toast } from "./shared.js";
+import { make, toast } from "./elements.js";
 
 const LONGEST = 4096; // larger pictures are blank on some phones
 

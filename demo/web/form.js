@@ -1,5 +1,5 @@
 // The form of the settings, drawn from their JSON schema: a property with a "group" has a control.
-import { make, showValue } from "./shared.js";
+import { make, showValue } from "./elements.js";
 
 /**
  * A property of the schema. `group` is "" at the top of the form, else the title of a part that
@@ -20,7 +20,7 @@ const MOST_RADIOS = 3; // more choices are a list that opens
  * @param {Record<string, Property>} schema
  * @param {(values: Record<string, Value>) => void} change
  */
-export function drawForm(form, schema, change) {
+export function createForm(form, schema, change) {
   /** @type {Map<string, Control>} */
   const controls = new Map();
   /** @type {Map<string, HTMLElement>} */

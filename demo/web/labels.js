@@ -1,5 +1,7 @@
 // Names of classes on a mask.
-import { clamp, make } from "./shared.js";
+
+import { make } from "./elements.js";
+import { clamp } from "./grid.js";
 
 /**
  * Put each class's name as deep inside the class as it fits, inside the layer and without overlap.

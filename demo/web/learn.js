@@ -1,14 +1,15 @@
 // The tab Learn: four steps on one photo. Each asks for a guess, then shows what happened.
-import { inside, make, partsOf, recall } from "./shared.js";
+import { copyOf, inside, make } from "./elements.js";
 import { change, FACTS } from "./state.js";
-import { drawStrip } from "./strip.js";
+import { recall } from "./storage.js";
+import { createStrip } from "./strip.js";
 
 /** The guesses by step; a reload keeps them. */
 const guesses = recall("guesses") ?? [];
 const keep = () => recall("guesses", guesses);
 const HARDLY = 2; // the guess that hardly anything changes
 
-export function drawLearn(section, intro, compare) {
+export function createLearn(section, intro, compare) {
   const cards = inside(section).$$(".card").map(cardOf);
   const again = intro.querySelector(".again");
   /** The value of a step by its name; undefined until it is here. @type {(name: string) => any} */
@@ -21,13 +22,13 @@ export function drawLearn(section, intro, compare) {
 
   function cardOf(card, step) {
     const { $, $$ } = inside(card);
-    $(".side").append(partsOf("#lesson-parts"));
+    $(".side").append(copyOf("#lesson-parts"));
     $$("input").forEach((input, number) => {
       input.name = `guess-${step}`;
       input.onchange = () => guess(step, number);
     });
     $("button").onclick = () => open(step);
-    return { card, $, $$, strip: drawStrip($(".strip")) };
+    return { card, $, $$, strip: createStrip($(".strip")) };
   }
 
   function guess(step, number) {

@@ -1,8 +1,10 @@
 // The words of a mask with their shares of the photo, as buttons that show one of them alone.
+
+import { make, makeButton, setText } from "./elements.js";
 import * as marks from "./marks.js";
 import { NONE } from "./paint.js";
-import { make, makeButton, percent } from "./shared.js";
 import { state } from "./state.js";
+import { percent } from "./words.js";
 
 const LEAST_SHARE = 0.0005; // smaller shares round to 0.0 %
 const MOST_ABSENT = 8; // as many words without a pixel are named
@@ -71,8 +73,5 @@ export function refreshLegend(box, classes, masks, alone) {
   );
   const stripes = isStriped ? "Striped words fit only weakly." : "";
   const lines = [stripes, weak ? advice : absent.length ? text : ""].filter(Boolean);
-  Object.assign(box.querySelector(".absent"), {
-    textContent: lines.join(" "),
-    hidden: !lines.length,
-  });
+  setText(box.querySelector(".absent"), lines.join(" "));
 }

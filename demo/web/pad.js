@@ -4,7 +4,7 @@
 //
 // A tap draws no box and leads back to aiming. Enter ends a box that keys draw, and `stop` ends
 // everything: both lead to pointing.
-import { ARROWS, centreOf, middle, patchAt, patchBeside, placeUnder } from "./shared.js";
+import { ARROWS, centreOf, middle, patchAt, patchBeside, placeUnder } from "./grid.js";
 
 const REST = 200; // milliseconds, so that the mask stays while the pointer only crosses it
 
@@ -21,7 +21,7 @@ const TAP = 0.02; // of the photo's sides: a smaller box is a tap, which draws n
  *   hover: (patch: ?number) => void, move: (patch: number) => void,
  *   press: (patch: number) => void, draw: (box: ?number[]) => void, end: () => void }} on
  */
-export function drawPad(pad, on) {
+export function createPad(pad, on) {
   /** @type {Doing} */
   let doing = "pointing";
   /** Where the box began, in shares of the photo's sides. @type {number[]} */

@@ -3,11 +3,10 @@
 // A view has the labels (`labels`) and the weak fits (`unsure`) of two masks, `masks`; columns from
 // `seam` on show the second one. `alone` is the label that is shown alone, or null; `isChanges`
 // tells whether only pixels are shown that differ between the masks.
-import { abgr, ink } from "./shared.js";
+import { abgr, ink } from "./pixels.js";
 
 export const NONE = 255; // the label of a pixel without a class
 const EDGE = abgr(255, 255, 255, 216);
-const DIMMED = [12, 14, 18];
 const STRIPE = 7; // pixels of the screen
 const CELLS = 100; // the longest side of the grid in which names are placed
 
@@ -50,7 +49,7 @@ function isEdge(view, labels, i, j) {
 function inksOf({ classes, alone, isChanges }, unsure, alpha) {
   const full = new Uint32Array(256);
   if (alone !== null) {
-    full.fill(abgr(...DIMMED, Math.max(alpha, 150)));
+    full.fill(abgr(12, 14, 18, Math.max(alpha, 150)));
     full[alone] = 0;
     return { full, striped: full };
   }

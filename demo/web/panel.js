@@ -1,19 +1,14 @@
 // A patch or a box of the photo: what the patch attends to and, once it is pressed, its scores and the
 // question what is there, whose answers are marks.
+
+import { inside, setProperties } from "./elements.js";
+import { cellOf, centreOf, patchAt, placeOf } from "./grid.js";
 import { nameOf } from "./legend.js";
 import * as marks from "./marks.js";
-import { drawPad } from "./pad.js";
+import { newestOnly } from "./packed.js";
+import { createPad } from "./pad.js";
+import { putValues } from "./pixels.js";
 import { explain } from "./reasons.js";
-import {
-  cellOf,
-  centreOf,
-  heat,
-  inside,
-  newestOnly,
-  patchAt,
-  placeOf,
-  setProperties,
-} from "./shared.js";
 import { change, pinnedIn, state } from "./state.js";
 
 /**
@@ -28,9 +23,9 @@ import { change, pinnedIn, state } from "./state.js";
  * `tools` are those of the canvas.
  * @param {HTMLElement} element
  * @param {() => void} redraw
- * @param {{ addWord: (word: string) => void, keepShown: (word: string) => void }} [tools]
+ * @param {{ addWord: (word: string) => void, keepExemplar: (word: string) => void }} [tools]
  */
-export function drawPanel(element, redraw, tools) {
+export function createPanel(element, redraw, tools) {
   const { $, $$ } = inside(element);
   const stage = $(".stage");
   const pad = $(".pad");
@@ -104,7 +99,7 @@ export function drawPanel(element, redraw, tools) {
       if (matrix) {
         const [rows, columns] = attended.grid; // may be coarser than the patches
         const n = rows * columns;
-        heat($(".heat"), matrix.subarray(patch * n, (patch + 1) * n), columns);
+        putValues($(".heat"), columns, matrix.subarray(patch * n, (patch + 1) * n));
       }
       drawWhy(patch, shares, best && background.names[best[patch]]);
     });
@@ -160,7 +155,7 @@ export function drawPanel(element, redraw, tools) {
     return shown.labels[Math.floor(y * height) * width + Math.floor(x * width)];
   }
 
-  const pointer = drawPad(pad, {
+  const pointer = createPad(pad, {
     grid: () => shown?.answer.grid,
     patch: patchNow,
     isHeld: () => pinned() !== null || box !== null,
@@ -219,7 +214,7 @@ export function drawPanel(element, redraw, tools) {
         word: there.word,
         remove: () => setMarks(others),
         keep: () => {
-          tools.keepShown(there.word);
+          tools.keepExemplar(there.word);
           free();
         },
       },

@@ -3,9 +3,10 @@
 // An answer comes in pieces. Each is a function of the photo and of some settings, which the server
 // names, so a piece has a key: what was answered once is never asked for again, and an answer that
 // comes late is kept under its own key and disturbs nothing.
+
+import { toast } from "./elements.js";
 import { answer, disconnect } from "./server.js";
-import { toast } from "./shared.js";
-import { FACTS, state, stateOf } from "./state.js";
+import { bitsOf, FACTS, state } from "./state.js";
 
 const MOST_PIECES = 400;
 /** Pieces by key, the oldest first. */
@@ -27,7 +28,7 @@ export function piece(name) {
   const value = pieces.get(keyOf(name, state));
   const switches = switchesOf(name);
   // An idle switch has no state of its own: `%` cuts it off, since it has the highest bit.
-  return switches.length ? (value?.[stateOf(switches) % value.length] ?? undefined) : value;
+  return switches.length ? (value?.[bitsOf(switches) % value.length] ?? undefined) : value;
 }
 
 /** Whether a piece is here for every state of the switches. */

@@ -1,5 +1,11 @@
 // Why a patch has its word: the share of each word, as bars in a box beside the patch.
-import { behindText, GREY, MOST_WORDS, make, makeButton } from "./shared.js";
+import { behindText } from "./words.js";
+
+/** The colour of the background's bars, and how many words have bars. */
+export const GREY = "#9aa0aa";
+export const MOST_WORDS = 4;
+
+import { make, makeButton } from "./elements.js";
 
 /**
  * Show the best words, the background and all others in percent.

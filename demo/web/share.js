@@ -1,8 +1,8 @@
 // The tab Share: the link, files, and the same result in Python.
 import { save } from "./downloads.js";
+import { inside, toast } from "./elements.js";
 import { made } from "./server.js";
-import { inside, toast } from "./shared.js";
-import { isOfPhoto, isUpload, queryOf, state } from "./state.js";
+import { isUpload, queryOf, showsPhoto, state } from "./state.js";
 
 const PROGRAM = (url) => `from gradio_client import Client, handle_file
 
@@ -11,7 +11,7 @@ png, result = client.predict(handle_file("photo.jpg"), "dog, grass", api_name="/
 words = client.predict(handle_file("photo.jpg"), api_name="/suggest")
 about = client.predict(api_name="/about")`;
 
-export function drawShare(section, forgetPhotos) {
+export function createShare(section, forgetPhotos) {
   const { $, $$ } = inside(section);
   const link = $("#link");
 
@@ -20,7 +20,7 @@ export function drawShare(section, forgetPhotos) {
   function linkOf(withPhoto) {
     const shared = {
       ...state,
-      tab: isOfPhoto(state.tab) ? state.tab : "segment",
+      tab: showsPhoto(state.tab) ? state.tab : "segment",
       words: state.words || (isUpload(state.photo) ? ownWords : ""),
     };
     return `${page()}?${queryOf(shared, { isShared: true, withPhoto })}`;

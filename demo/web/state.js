@@ -1,8 +1,11 @@
 // The page's one state, the only code that changes it, and the address that has it.
 //
 //   change(values) ─► the address ─► follow: what is here already is drawn, the rest is asked for
-import { contains, recall, toast } from "./shared.js";
-import * as shown from "./shown.js";
+
+import { toast } from "./elements.js";
+import * as exemplars from "./exemplars.js";
+import { recall } from "./storage.js";
+import { contains } from "./words.js";
 
 /** What the server says of itself once; see `index` in server.py. */
 export const FACTS = JSON.parse(document.querySelector("#facts").textContent);
@@ -32,11 +35,11 @@ const MOST_IN_ADDRESS = 2000; // characters of words; longer ones stay in the hi
 
 export let state = { ...DEFAULTS };
 /** The state before an example, a lesson or a link in a note took the visitor's place. */
-export let left = null;
+export let returnTo = null;
 /** Typed words that others have replaced. */
-export let undone = "";
+export let replaced = "";
 /** The state in which a simulation was opened, or null. */
-let origin = null;
+let beforeSimulation = null;
 /** What is called after each change, with whether it chose a photo. */
 let follow = (_isChosen) => {};
 
@@ -57,12 +60,12 @@ function become(next, method = "", isChosen = false) {
 /** A choice of the visitor. */
 export function change(values) {
   const before = state;
-  const given = { ...brought(values), ...values };
+  const given = { ...broughtBack(values), ...values };
   const next = { ...before, ...given };
   if (next.photo !== before.photo) Object.assign(next, { words: "", marks: "", ...given });
   if (["photo", "words", "backbone", "short_side"].some((name) => next[name] !== before[name]))
     next.patch = given.patch ?? null;
-  next.shown = shown.among(next.backbone, next.words);
+  next.shown = exemplars.among(next.backbone, next.words);
   remember(before, next);
   const isStep = STEPS.some((name) => next[name] !== before[name]);
   become(next, isStep ? "pushState" : "replaceState", "photo" in given);
@@ -70,26 +73,28 @@ export function change(values) {
 
 /** A simulation ends with the switches before it, and with the photo that it was opened on, or
  * with a newer one of the visitor. */
-function brought({ backbone = state.backbone }) {
+function broughtBack({ backbone = state.backbone }) {
   const isEnd = state.backbone === FACTS.damaged && backbone !== FACTS.damaged;
   if (!isEnd) return {};
-  const { photo, words, marks, amf, cs } = origin ?? DEFAULTS;
-  if (!origin || photo === state.photo || isUpload(state.photo)) return { amf, cs };
+  const { photo, words, marks, amf, cs } = beforeSimulation ?? DEFAULTS;
+  if (!beforeSimulation || photo === state.photo || isUpload(state.photo)) return { amf, cs };
   return { photo, words, marks, amf, cs };
 }
 
 /** Back to the model before the simulation or, if a link opened it, to the server's. */
-export const endSimulation = () => change({ backbone: origin?.backbone ?? FACTS.undamaged });
+export const endSimulation = () =>
+  change({ backbone: beforeSimulation?.backbone ?? FACTS.undamaged });
 
 /** Keep what a visitor can come back to. */
 function remember(before, next) {
-  if (next.backbone === FACTS.damaged && before.backbone !== FACTS.damaged) origin = before;
+  if (next.backbone === FACTS.damaged && before.backbone !== FACTS.damaged)
+    beforeSimulation = before;
   if (before.words && before.words !== next.words && !contains(next.words, before.words))
-    undone = before.words;
-  if (undone === next.words) undone = "";
+    replaced = before.words;
+  if (replaced === next.words) replaced = "";
   if ((isUpload(before.photo) && !isUpload(next.photo)) || (next.step && !before.step))
-    left = before;
-  if (isUpload(next.photo)) left = null;
+    returnTo = before;
+  if (isUpload(next.photo)) returnTo = null;
 }
 
 /** What is not a choice: the server has another name for the photo, or has lost it. */
@@ -97,32 +102,32 @@ export const correct = (values) => become({ ...state, ...values }, "replaceState
 
 /** Leave a lesson or an example for the visitor's own photo. */
 export function comeBack(tab = "segment") {
-  const to = left;
-  left = null;
+  const to = returnTo;
+  returnTo = null;
   change({ ...DEFAULTS, ...to, tab, step: 0 });
 }
 
 /** The state with another photo: settings stay, but for what was set for the old one. */
-export function ofPhoto(photo) {
+export function stateFor(photo) {
   const { words, marks, patch, step, enlarged, tab, ...others } = state;
-  return { ...DEFAULTS, ...others, tab: isOfPhoto(tab) ? tab : "segment", photo };
+  return { ...DEFAULTS, ...others, tab: showsPhoto(tab) ? tab : "segment", photo };
 }
 
 /** Words that could not be used are one press away. */
 export function putAside(words) {
-  undone = words;
+  replaced = words;
 }
 
 /** Forget the visitor's photos, and what was typed for them. */
 export function forget() {
-  left = origin = null;
-  undone = "";
-  const own = isUpload(state.photo) ? ofPhoto(FACTS.opening) : {};
+  returnTo = beforeSimulation = null;
+  replaced = "";
+  const own = isUpload(state.photo) ? stateFor(FACTS.opening) : {};
   correct({ ...own, tab: "share", shown: "" });
 }
 
 /** Whether a tab shows a photo. */
-export const isOfPhoto = (tab) => tab !== "learn" && tab !== "share";
+export const showsPhoto = (tab) => tab !== "learn" && tab !== "share";
 export const isUpload = (photo) => photo !== "" && !FACTS.photos.includes(photo);
 
 /** The pinned patch, which all drawings share, or null; a link may name one that is not there.
@@ -130,11 +135,11 @@ export const isUpload = (photo) => photo !== "" && !FACTS.photos.includes(photo)
 export const pinnedIn = ([rows, columns]) => (state.patch < rows * columns ? state.patch : null);
 
 /** The states of switches as bits: bit i is switch i. @param {string[]} switches */
-export const stateOf = (switches) =>
+export const bitsOf = (switches) =>
   switches.reduce((bits, name, i) => bits | (Number(state[name.toLowerCase()]) << i), 0);
 
 /** What patches depend on: only values of the same ones are compared. */
-export const patchesOf = () => [state.photo, state.backbone, state.short_side].join();
+export const patchesKey = () => [state.photo, state.backbone, state.short_side].join();
 
 // --- the address ---------------------------------------------------------------------------------
 
@@ -181,7 +186,7 @@ function read(query, kept = {}) {
   if (!found.photo) found.tab = "segment";
   const rest = unused.length > 5 ? ` and ${unused.length - 5} more` : "";
   const words = kept.words ?? found.words;
-  found.shown = shown.among(found.backbone, words);
+  found.shown = exemplars.among(found.backbone, words);
   const names = unused.slice(0, 5).map((name) => name.slice(0, 20));
   const note = unused.length ? `Ignored in this link: ${names.join(", ")}${rest}.` : "";
   return [{ ...found, ...kept }, note];
@@ -214,7 +219,7 @@ function write(method) {
     if (name.startsWith("__")) query.set(name, value);
   const kept = state.words.length > MOST_IN_ADDRESS ? { words: state.words } : {};
   try {
-    history[method]({ kept, left, origin }, "", `?${query}`);
+    history[method]({ kept, returnTo, beforeSimulation }, "", `?${query}`);
   } catch {
     // Safari refuses more than a hundred in half a minute, such as from a held key.
   }
@@ -226,8 +231,8 @@ function open() {
   const isLink = [...new URLSearchParams(location.search).keys()].some((n) => !n.startsWith("__"));
   const query = isFramed && !isLink ? recall("address") : location.search;
   const [opened, note] = read(query ?? "", history.state?.kept);
-  left = history.state?.left ?? null;
-  origin = history.state?.origin ?? null;
+  returnTo = history.state?.returnTo ?? null;
+  beforeSimulation = history.state?.beforeSimulation ?? null;
   if (note) toast(note);
   become(opened, "", true);
 }

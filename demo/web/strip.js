@@ -1,5 +1,5 @@
 // Pictures in a row or a grid, as buttons if one can be pressed; without pictures, chips.
-import { make } from "./shared.js";
+import { make, setText } from "./elements.js";
 
 /**
  * Returns a function that draws a strip; a press calls `press` with its item.
@@ -7,7 +7,7 @@ import { make } from "./shared.js";
  * @param {(item: import("./types.js").Item) => void} [press]
  * @returns {(value: import("./types.js").Strip) => void}
  */
-export function drawStrip(element, press) {
+export function createStrip(element, press) {
   const legend = make("div", "legend");
   const strip = make("div", "items");
   const note = make("p", "note");
@@ -29,7 +29,7 @@ export function drawStrip(element, press) {
   return ({ columns = 1, classes = [], selected, pressable = true, ...value }) => {
     items = value.items;
     legend.replaceChildren(...classes.map(named));
-    Object.assign(note, { textContent: value.note ?? "", hidden: !value.note });
+    setText(note, value.note ?? "");
     strip.style.setProperty("--columns", columns);
     // What a press does may change with each press, which must not replace the focused button.
     const next = JSON.stringify([items.map(({ settings, ...seen }) => seen), pressable]);

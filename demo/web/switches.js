@@ -1,5 +1,5 @@
 // The switches of the paper's ideas.
-import { inside } from "./shared.js";
+import { inside } from "./elements.js";
 import { change, state } from "./state.js";
 
 /**

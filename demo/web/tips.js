@@ -1,7 +1,22 @@
-// Where tooltips are placed, and what closes them.
-import { inside } from "./shared.js";
+// The tooltips of terms: what they say, where they are placed, and what closes them.
+import { inside, make } from "./elements.js";
 
-const { $ } = inside(document);
+const { $, $$ } = inside(document);
+
+/** Give each term a tooltip with its sentence, unless it has one of its own. */
+export function explainTerms() {
+  const terms = $("#terms").content;
+  for (const term of $$("dfn:not([tabindex])")) {
+    const { title, textContent } = term;
+    if (title) term.append(make("span", "unseen", title)); // for screen readers only
+    const about = make("span");
+    about.setAttribute("role", "tooltip");
+    about.textContent = terms.querySelector(`[data-term="${title || textContent}"]`).textContent;
+    term.append(about);
+    term.removeAttribute("title");
+    term.tabIndex = 0;
+  }
+}
 
 /** On narrow screens, a tooltip is below its term, or above it where there is no room. */
 function placeTip() {

@@ -1,6 +1,8 @@
 // What is said of a mask: its chip, the banner, its sentence and notes; news for screen readers.
+
+import { inside, setText } from "./elements.js";
 import { isFound } from "./legend.js";
-import { inside, percent } from "./shared.js";
+import { percent } from "./words.js";
 
 /** @typedef {import("./types.js").Canvas} Canvas */
 
@@ -10,14 +12,10 @@ import { inside, percent } from "./shared.js";
  * @param {HTMLElement} element
  * @param {(selector: string, offered: import("./types.js").Offer) => void} offer
  */
-export function drawTold(element, offer) {
+export function createTold(element, offer) {
   const { $ } = inside(element);
   /** The news that screen readers have heard. */
   let heard = "";
-
-  function write(selector, text) {
-    Object.assign($(selector), { textContent: text, hidden: !text });
-  }
 
   /** @param {Canvas} answer @param {{ mode: string, idea: number }} chosen
    * @param {number} shown @param {number[]} pair */
@@ -41,13 +39,13 @@ export function drawTold(element, offer) {
     $(".chip b").hidden = isNamed;
     $(".chip .score").textContent = score;
     $(".chip dfn").hidden = isSwipe || !score.includes("IoU"); // the line is in its way
-    write(".chip.right", isSwipe ? chipOf(after) : "");
+    setText($(".chip.right"), isSwipe ? chipOf(after) : "");
     const isNone = !classes.some((_, label) => isFound(masks[shown], label));
     const none = isNone ? "None of these words was found in this photo." : "";
     const sentence = isNone ? "" : sentences[idea][shown];
     offer(".banner", { ...banner, text: [none, banner.text].filter(Boolean).join(" ") }); // in view
-    write(".sentence", sentence);
-    write(".notes", notes[shown] ?? "");
+    setText($(".sentence"), sentence);
+    setText($(".notes"), notes[shown] ?? "");
     const news = none || sentence;
     if (heard !== news) $(".live").textContent = news;
     heard = news;

@@ -1,9 +1,10 @@
 // The offer to download a model's weights to the server.
+
+import { inside } from "./elements.js";
 import { weights } from "./server.js";
-import { inside } from "./shared.js";
 import { change } from "./state.js";
 
-export function drawOffer(group) {
+export function createOffer(group) {
   const { $ } = inside(group);
   const text = $("p");
   const start = $(".start");

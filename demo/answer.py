@@ -73,9 +73,9 @@ def answered(scene: Scene, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         if name in names:
             states = scene.states(one.switches)
             bits = sum(getattr(scene.settings, s) << i for i, s in enumerate(one.switches))
-            now = bits % len(states)  # cuts off idle switches: see ``ideas``
-            for n, state in enumerate(states):
-                (shown if n == now else others).append((name, one, n, len(states), state))
-    for name, one, n, count, state in shown + others:
-        value = one.make(state)
-        yield {name: [value if i == n else None for i in range(count)] if one.switches else value}
+            now = states[bits % len(states)]  # cuts off idle switches: see ``ideas``
+            shown.append((name, now, states))
+            others += [(name, state, states) for state in states if state is not now]
+    for name, state, states in shown + others:
+        value, switches = PIECES[name].make(state), PIECES[name].switches
+        yield {name: [value if one is state else None for one in states] if switches else value}

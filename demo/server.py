@@ -259,14 +259,14 @@ async def answer(
 async def download(
     request: gr.Request, photo: str, settings: dict[str, Any], file: str, label: int
 ) -> dict[str, Any]:
-    """One of ``share.FILES``, as base64; a cut-out is that of the class ``label``."""
+    """A file of ``share.made``, as base64."""
     try:
         shown = Scene.of(photo, settings)
         async with TURNS.turn(*visitor(request)):
-            data = await compute(share.made, shown, file, label)
+            name, data = await compute(share.made, shown, file, label)
     except Exception as error:
         return told(error, photo)
-    return {"name": share.FILES[file][0], "data": b64encode(data).decode()}
+    return {"name": name, "data": b64encode(data).decode()}
 
 
 def fetch(_: gr.Request, backbone: str) -> Iterator[dict[str, Any]]:

@@ -4,7 +4,7 @@ import inspect
 import io
 import json
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from demo import backbones, limits
@@ -23,49 +23,63 @@ def python(scene: Scene) -> str:
 
     They set the precision that this host uses, because ``auto`` depends on the machine.
     """
-    s, example = scene.settings, scene.photo.example
+    s, example, segmenter = scene.settings, scene.photo.example, scene.segmenter
     photo = f"assets/photos/{example.name}.jpg" if example else "photo.jpg"
-    most = scene.segmenter.max_patches
-    options = not_default(Segmenter, **s.segmenter_options(), max_patches=most)
-    precision = str(scene.segmenter.backbone.dtype).removeprefix("torch.")
+    precision = str(segmenter.backbone.dtype).removeprefix("torch.")
     own = backbones.weights_of(s.backbone)
     weights = own and own.name  # where it is on the server is nobody's business
-    loading = not_default(load_backbone, weights=weights, dtype=precision)
-    loaded = arguments(loading, repr(s.backbone))
-    segmenter = arguments(options, f"gclip.load_backbone({loaded})")
+    loading = arguments(load_backbone, repr(s.backbone), weights=weights, dtype=precision)
+    sizes = s.segmenter_options() | {"max_patches": segmenter.max_patches}
+    making = arguments(Segmenter, f"gclip.load_backbone({loading})", **sizes)
+    method, table = f"METHODS[{s.method!r}]", "\nfrom gclip_core.relatives import METHODS"
     if s.method == "gclip":
-        method = f"gclip.gclip({arguments(not_default(gclip, **s.gclip_options()))})"
-    else:
-        method = f"METHODS[{s.method!r}]"
-    options = arguments(not_default(Segmenter.segment, **s.mask_options()))
-    if scene.marks:
-        marks = ", ".join(f"gclip.{mark}" for mark in scene.marks)
-        options = ", ".join(filter(None, [options, f"marks=[{marks}]"]))
+        method, table = f"gclip.gclip({arguments(gclip, **s.gclip_options())})", ""
+    marks = ", ".join(f"gclip.{mark}" for mark in scene.marks)
+    marked = [f"marks=[{marks}]"] if marks else []
+    options = arguments(Segmenter.segment, *marked, **s.mask_options())
     shown = ", ".join(f"segmenter.show({word.name!r}, (photo, marks))" for word in scene.shown)
     note = f"\n# Shown on other photos: pass also shown=[{shown}]" if shown else ""
     words = ", ".join("; ".join(synonyms) for synonyms in scene.read_words.classes)
-    table = "" if s.method == "gclip" else "\nfrom gclip_core.relatives import METHODS"
     return f"""import gclip_core as gclip{table}
 
-segmenter = gclip.Segmenter({segmenter})
+segmenter = gclip.Segmenter({making})
 method = {method}
 options = dict({options}){note}
 result = segmenter.segment({photo!r}, {words!r}, method, **options)
 print(dict(zip(result.vocabulary.names, result.areas())))"""
 
 
-def not_default(function: Any, **options: Any) -> dict[str, Any]:
-    """The arguments that differ from the function's defaults."""
-    defaults = {k: p.default for k, p in inspect.signature(function).parameters.items()}
-    return {name: value for name, value in options.items() if value != defaults[name]}
-
-
-def arguments(options: dict[str, Any], *first: str) -> str:
-    """Arguments as Python code."""
-    return ", ".join([*first, *(f"{name}={value!r}" for name, value in options.items())])
+def arguments(function: Any, *first: str, **options: Any) -> str:
+    """The arguments of a call as Python code: the first ones, and those that are no defaults."""
+    defaults = {name: one.default for name, one in inspect.signature(function).parameters.items()}
+    given = (f"{name}={value!r}" for name, value in options.items() if value != defaults[name])
+    return ", ".join([*first, *given])
 
 
 # --- files ---------------------------------------------------------------------------------------
+
+
+def made(scene: Scene, file: str, label: int) -> tuple[str, bytes]:
+    """The name and the content of a file to download.
+
+    Raises GclipError if there is no such file, the photo is too narrow for a figure, or no pixel
+    has the ``label`` of a cut-out.
+    """
+    scene = scene.with_words()
+    match file:
+        case "mask":
+            return "mask.png", mask_png(scene.mask(), scene.colours)
+        case "cutout" if isinstance(label, int):
+            return "cut-out.png", cutout(scene, label)
+        case "cutouts":
+            return "cut-outs.zip", cutouts_zip(scene)
+        case "coco":
+            return "coco.json", json.dumps(scene.mask().to_coco("photo.jpg")).encode()
+        case "png" | "pdf":
+            return f"figure.{file}", figure(scene, file)
+        case "grid":
+            return "methods.png", figure(scene, file)
+    raise GclipError("“file” is one of mask, cutout, cutouts, coco, png, pdf, grid.")
 
 
 def mask_png(mask: Segmentation, colours: Sequence[str]) -> bytes:
@@ -96,36 +110,12 @@ def figure(scene: Scene, kind: str) -> bytes:
     """The figure of a result as "png" or "pdf", or the "grid" of all methods."""
     from demo import plots  # noqa: PLC0415 - see plots.py
 
-    if kind == "grid":
-        return plots.save(plots.of_methods(scene))
-    return plots.save(plots.of_result(scene), kind)
-
-
-FILES: dict[str, tuple[str, Callable[[Scene, int], bytes]]] = {
-    "mask": ("mask.png", lambda scene, _: mask_png(scene.mask(), scene.colours)),
-    "cutout": ("cut-out.png", cutout),
-    "cutouts": ("cut-outs.zip", lambda scene, _: cutouts_zip(scene)),
-    "coco": ("coco.json", lambda scene, _: json.dumps(scene.mask().to_coco("photo.jpg")).encode()),
-    "png": ("figure.png", lambda scene, _: figure(scene, "png")),
-    "pdf": ("figure.pdf", lambda scene, _: figure(scene, "pdf")),
-    "grid": ("methods.png", lambda scene, _: figure(scene, "grid")),
-}
-"""What can be downloaded: the name of each file, and what writes its content, given the scene and
-the label of a cut-out."""
-
-
-def made(scene: Scene, name: str, label: int) -> bytes:
-    """The content of one of FILES.
-
-    Raises GclipError if there is no such file, the photo is too narrow for a figure, or no pixel
-    has the label.
-    """
-    if str(name) not in FILES or not isinstance(label, int):
-        raise GclipError(f"“file” is one of {', '.join(FILES)}.")
     width, height = scene.photo.picture.size
-    if name in ("png", "pdf", "grid") and height > limits.MAX_ASPECT * width:
+    if height > limits.MAX_ASPECT * width:
         raise GclipError(
             f"A figure needs a photo at most {limits.MAX_ASPECT} times as high as wide, not "
             f"{width} × {height}. Cut it, or save the mask instead."
         )
-    return FILES[name][1](scene.with_words(), label)
+    if kind == "grid":
+        return plots.save(plots.of_methods(scene))
+    return plots.save(plots.of_result(scene), kind)

@@ -38,7 +38,7 @@ export async function* answer(photo, of, names) {
   yield* valuesOf((await connected()).submit("/answer", [photo, settingsOf(of), names]));
 }
 
-/** A file of `share.FILES`, made by the server of a state: its name and its blob. */
+/** A file of `share.made`, of a state: its name and its blob. */
 export async function made(file, label = 0, of = state) {
   const asked = [of.photo, settingsOf(of), file, label];
   const { data } = await (await connected()).predict("/download", asked);

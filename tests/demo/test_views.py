@@ -312,7 +312,7 @@ def test_any_words_in_a_figure() -> None:
 
 def test_files_of_a_figure() -> None:
     """Text stays text in vector files; equal figures are equal pixels, also from two threads."""
-    pdf = share.made(scene(words="dog, sky", short_side=64, refine="none"), "pdf", 0)
+    _, pdf = share.made(scene(words="dog, sky", short_side=64, refine="none"), "pdf", 0)
     assert pdf.startswith(b"%PDF") and b"/Type3" not in pdf and b"CreationDate" not in pdf
     png = plots.save(figure(), dpi=20)
     with ThreadPoolExecutor(2) as pool:

@@ -13,6 +13,7 @@ from demo.patches import ATTENDED_PATCHES, BLOCK_PATCHES, class_logits, coarser,
 from demo.scene import Scene
 from gclip_core import cs, inspection
 from gclip_core.attention import ATTENTIONS
+from gclip_core.encoder import Encoded
 from gclip_core.last_block import Attended, projected
 from gclip_core.methods import Method
 from gclip_core.numbering import Reason, block_numbers, in_words
@@ -70,50 +71,57 @@ def labels_by_block(scene: Scene) -> Tensor:
 
 
 def tower(scene: Scene) -> dict[str, Any]:
-    """Every block's attention and norms, and the last one's attention without and with AMF."""
-    segmenter, report, s = scene.segmenter, scene.report, scene.settings
-    is_gclip = s.method == "gclip"
-    after = cs.norm_ratios(report.norms_after)
-    # Other methods have no AMF, and most could not have it; some have a fusion of their own.
-    mean, last = scene.method, scene.method.last
-    alone, weight = mean, None
-    if isinstance(last, Attended):
-        alone = replace(mean, last=Attended(last.attention))
-        weight = last.fusion.share if isinstance(last.fusion, Fixed) else None
-    fused = segmenter.report(scene.encoded, mean).fused.blocks
-    source = mean.encoding(scene.encoded)
-    rows, columns = source.grid
-    grid, blocks, maps = coarser(scene.grid, BLOCK_PATCHES), [], []
-    keys = coarser(scene.grid, ATTENDED_PATCHES)
-    for block, tokens in enumerate(inspection.global_tokens(source, s.global_threshold).tokens):
-        places = [[(t % columns + 0.5) / columns, (t // columns + 0.5) / rows] for t in tokens]
-        blocks.append(
-            {
-                "tokens": places,
-                "fused": block in fused,
-                "outlier": block in report.outlier_blocks,
-                "suppressed": block in report.suppressed.blocks,
-                "peaks": [report.ratios[block], after[block]],
-            }
-        )
-        matrix = inspection.attention_map(source, block)  # large, so one at a time
-        maps.append(attended(matrix, scene, grid))
-    matrices = [attended(method.matrix(source), scene, keys) for method in (alone, mean)]
+    """Every block's attention and norms, and the last one's attention without and with AMF, or
+    with the fusion that another method has."""
+    s, method, source = scene.settings, scene.method, scene.method.encoding(scene.encoded)
+    fusion = method.last.fusion if isinstance(method.last, Attended) else None
+    alone = replace(method, last=Attended(method.last.attention)) if fusion else method
+    grid, keys = coarser(scene.grid, BLOCK_PATCHES), coarser(scene.grid, ATTENDED_PATCHES)
+    blocks = range(scene.segmenter.backbone.n_blocks)
+    # Each matrix is large, so there is one at a time.
+    maps = [attended(inspection.attention_map(source, block), scene, grid) for block in blocks]
+    matrices = [attended(one.matrix(source), scene, keys) for one in (alone, method)]
+    above = ATTENTIONS["qk"].rule
+    note = f" (above: {above})" if alone.rule != above else ""
+    mean = "(A + Σₗ Aₗ) / (1 + n)"
+    if isinstance(fusion, Fixed):
+        mean = f"{1 - fusion.share:g} A + {fusion.share:g} mean A"
     return {
-        "blocks": blocks,
+        "blocks": blocks_of(scene, source),
         "columns": grid[1],
         "attended": keys,
         "maps": packed(np.stack(maps)),
         "last": packed(np.stack(matrices)),
-        "alone": f"Block {len(blocks)} again: {alone.rule}"
-        + ("" if alone.rule == ATTENTIONS["qk"].rule else f" (above: {ATTENTIONS['qk'].rule})"),
-        "reason": why_fused(scene) if is_gclip else "",
+        "alone": f"Block {len(blocks)} again: {alone.rule}{note}",
+        "reason": why_fused(scene) if s.method == "gclip" else "",
         "formula": formula(alone),
-        "fusion": "AMF" if is_gclip else scene.method.title.partition(" (")[0],
-        "mean": f"{1 - weight:g} A + {weight:g} mean A" if weight else "(A + Σₗ Aₗ) / (1 + n)",
+        "fusion": "AMF" if s.method == "gclip" else method.title.partition(" (")[0],
+        "mean": mean,
         "least_share": s.global_threshold,
         "least_norm": s.channel_threshold,
     }
+
+
+def blocks_of(scene: Scene, source: Encoded) -> list[dict[str, Any]]:
+    """By block: the places of its global tokens, as shares of the photo's width and height; whether
+    it is fused, has an outlier, and is changed by CS; and its largest norm without and with CS,
+    over the median."""
+    report, (rows, columns) = scene.report, source.grid
+    fused = scene.segmenter.report(scene.encoded, scene.method).fused.blocks
+    after = cs.norm_ratios(report.norms_after)
+    every = inspection.global_tokens(source, scene.settings.global_threshold).tokens
+    return [
+        {
+            "tokens": [
+                [(t % columns + 0.5) / columns, (t // columns + 0.5) / rows] for t in tokens
+            ],
+            "fused": block in fused,
+            "outlier": block in report.outlier_blocks,
+            "suppressed": block in report.suppressed.blocks,
+            "peaks": [report.ratios[block], after[block]],
+        }
+        for block, tokens in enumerate(every)
+    ]
 
 
 def detail(scene: Scene) -> dict[str, Any]:

@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 class GoneError(GclipError):
     """The server does not have a photo, or not any more."""
 
+    def __init__(self) -> None:
+        super().__init__(GONE)
+
 
 def sentence(error: Exception) -> str:
     """What is wrong, and what to do; the log says where, unless it is the visitor's own error."""

@@ -28,7 +28,7 @@ from gclip_core.segmenter import Segmenter
 
 PRIVATE_NETWORKS = "127.0.0.0/8,::1,10.0.0.0/8,100.64.0.0/10,172.16.0.0/12,192.168.0.0/16"
 PREFERRED = "openai-vit-b-16"
-OFF = {
+LAUNCH = {
     "run_history": False,
     "ssr_mode": False,
     "enable_monitoring": False,
@@ -87,7 +87,7 @@ def serve(args: argparse.Namespace) -> None:
         root_path=args.root_path,
         inbrowser=args.open,
         auth=args.auth if args.plain else None,  # the server asks for it on all of its routes
-        **OFF,
+        **LAUNCH,
     )
 
 

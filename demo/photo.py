@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from demo import limits, pictures
-from demo.errors import GONE, GoneError
+from demo.errors import GoneError
 from demo.store import STORE
 from evaluation import photos
 from gclip_core.backbones.backbone import Backbone
@@ -86,7 +86,7 @@ class Photo:
             try:
                 data = self.path.read_bytes()
             except FileNotFoundError:
-                raise GoneError(GONE) from None
+                raise GoneError from None
             return pictures.opened(data)
 
         return CACHE.get_or_make((self,), read)

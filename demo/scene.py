@@ -7,7 +7,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from demo import backbones, limits
-from demo.errors import GONE, GoneError
+from demo.errors import GoneError
 from demo.patches import SHOWN_PATCHES, coarser
 from demo.photo import CACHE, OPENING, Photo
 from demo.settings import Settings, marks_of, shown_of
@@ -43,7 +43,7 @@ class Scene:
         """
         checked, found = Settings.read(settings), Photo.named(str(photo))
         if found is None:
-            raise GoneError(GONE)
+            raise GoneError
         return cls(found, checked)
 
     def with_settings(self, **values: Any) -> "Scene":

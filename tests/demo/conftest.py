@@ -38,7 +38,7 @@ def served() -> Iterator[Callable[..., str]]:
     def serve(login: tuple[str, str] | None = None, root_path: str = "") -> str:
         apps.append(make_app(login))
         options = {"server_port": free_port(), "prevent_thread_lock": True, "quiet": True}
-        _, url, _ = apps[-1].launch(**main.OFF, **options, root_path=root_path)
+        _, url, _ = apps[-1].launch(**main.LAUNCH, **options, root_path=root_path)
         return url.rstrip("/")
 
     backbones.HOST = main.make_host(main.parser().parse_args(["--no-downloads"]))

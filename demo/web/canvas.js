@@ -11,7 +11,7 @@ import { createPanel } from "./panel.js";
 import { put } from "./pixels.js";
 import { made } from "./server.js";
 import { bitsOf, change, isUpload, patchesKey, state } from "./state.js";
-import { drawSwitches } from "./switches.js";
+import { createSwitches } from "./switches.js";
 import { createTold } from "./told.js";
 
 /**
@@ -46,6 +46,7 @@ export function createCanvas(element, tools) {
     side: 1, // which of two methods' masks is shown
     label: null, // the label that is shown alone
   };
+  const drawSwitches = createSwitches($(".ideas"), explainSwitch);
   const tell = createTold(element, offer);
   const panel = createPanel(element, () => drawMask(), tools);
   const load = newestOnly();
@@ -192,7 +193,7 @@ export function createCanvas(element, tools) {
 
   function drawBar() {
     plain.setAttribute("aria-pressed", false);
-    drawSwitches($(".ideas"), answer.switches, explainSwitch);
+    drawSwitches(answer.switches);
     sides.forEach((button, side) => {
       const { title } = answer.masks[side];
       Object.assign(button, { hidden: answer.ideas.length > 0, textContent: title });

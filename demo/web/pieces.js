@@ -23,7 +23,9 @@ const keyOf = (name, of) =>
  * is still to come. */
 const switchesOf = (name) => FACTS.pieces[name].switches;
 
-/** A piece of the current state; undefined if it is not here yet. */
+/** A piece of the current state; undefined if it is not here yet.
+ * @template {keyof import("./types.js").Pieces} N
+ * @param {N} name @returns {import("./types.js").Pieces[N] | undefined} */
 export function piece(name) {
   const value = pieces.get(keyOf(name, state));
   const switches = switchesOf(name);

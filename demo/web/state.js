@@ -7,20 +7,14 @@ import * as exemplars from "./exemplars.js";
 import { recall } from "./storage.js";
 import { contains } from "./words.js";
 
-/** What the server says of itself once; see `index` in server.py. */
+/** @typedef {import("./types.js").State} State */
+
+/** @type {import("./types.js").Facts} */
 export const FACTS = JSON.parse(document.querySelector("#facts").textContent);
 export const SETTINGS = Object.keys(FACTS.schema);
 /** A tab is a panel of the page, what draws it (DRAWN in app.js), and its pieces on the server. */
 export const TABS = [...document.querySelectorAll("[role=tabpanel]")].map(({ id }) => id);
-/**
- * The state: every setting by its name, and
- *   photo   the name of an example or of an upload; "" if there is none
- *   absent  why there is none
- *   tab     the open tab
- *   patch   the pinned patch, from 0, or null
- *   step    the lesson whose masks are shown, from 1; 0 for none
- * No words are the photo's own words.
- */
+/** @type {State} */
 const DEFAULTS = {
   ...FACTS.settings,
   photo: FACTS.opening,
@@ -34,11 +28,12 @@ const STEPS = ["photo", "words", "marks", "tab", "step"];
 const MOST_IN_ADDRESS = 2000; // characters of words; longer ones stay in the history's entry
 
 export let state = { ...DEFAULTS };
-/** The state before an example, a lesson or a link in a note took the visitor's place. */
+/** The state before an example, a lesson or a link in a note took the visitor's place.
+ * @type {?State} */
 export let returnTo = null;
 /** Typed words that others have replaced. */
 export let replaced = "";
-/** The state in which a simulation was opened, or null. */
+/** The state in which a simulation was opened. @type {?State} */
 let beforeSimulation = null;
 /** What is called after each change, with whether it chose a photo. */
 let follow = (_isChosen) => {};
@@ -50,14 +45,15 @@ export function start(listener) {
   open();
 }
 
-/** Take on a state, and write it to the history by one of its methods. */
+/** Take on a state, and write it to the history by one of its methods.
+ * @param {State} next @param {"" | "pushState" | "replaceState"} method */
 function become(next, method = "", isChosen = false) {
   state = next;
   if (method) write(method);
   follow(isChosen);
 }
 
-/** A choice of the visitor. */
+/** A choice of the visitor. @param {Partial<State>} values */
 export function change(values) {
   const before = state;
   const given = { ...broughtBack(values), ...values };
@@ -72,7 +68,7 @@ export function change(values) {
 }
 
 /** A simulation ends with the switches before it, and with the photo that it was opened on, or
- * with a newer one of the visitor. */
+ * with a newer one of the visitor. @param {Partial<State>} values @returns {Partial<State>} */
 function broughtBack({ backbone = state.backbone }) {
   const isEnd = state.backbone === FACTS.damaged && backbone !== FACTS.damaged;
   if (!isEnd) return {};
@@ -85,7 +81,7 @@ function broughtBack({ backbone = state.backbone }) {
 export const endSimulation = () =>
   change({ backbone: beforeSimulation?.backbone ?? FACTS.undamaged });
 
-/** Keep what a visitor can come back to. */
+/** Keep what a visitor can come back to. @param {State} before @param {State} next */
 function remember(before, next) {
   if (next.backbone === FACTS.damaged && before.backbone !== FACTS.damaged)
     beforeSimulation = before;
@@ -97,7 +93,8 @@ function remember(before, next) {
   if (isUpload(next.photo)) returnTo = null;
 }
 
-/** What is not a choice: the server has another name for the photo, or has lost it. */
+/** What is not a choice: the server has another name for the photo, or has lost it.
+ * @param {Partial<State>} values */
 export const correct = (values) => become({ ...state, ...values }, "replaceState");
 
 /** Leave a lesson or an example for the visitor's own photo. */
@@ -107,7 +104,8 @@ export function comeBack(tab = "segment") {
   change({ ...DEFAULTS, ...to, tab, step: 0 });
 }
 
-/** The state with another photo: settings stay, but for what was set for the old one. */
+/** The state with another photo: settings stay, but for what was set for the old one.
+ * @param {string} photo @returns {State} */
 export function stateFor(photo) {
   const { words, marks, patch, step, enlarged, tab, ...others } = state;
   return { ...DEFAULTS, ...others, tab: showsPhoto(tab) ? tab : "segment", photo };
@@ -126,8 +124,9 @@ export function forget() {
   correct({ ...own, tab: "share", shown: "" });
 }
 
-/** Whether a tab shows a photo. */
+/** Whether a tab shows a photo. @param {string} tab */
 export const showsPhoto = (tab) => tab !== "learn" && tab !== "share";
+/** @param {string} photo */
 export const isUpload = (photo) => photo !== "" && !FACTS.photos.includes(photo);
 
 /** The pinned patch, which all drawings share, or null; a link may name one that is not there.
@@ -143,7 +142,8 @@ export const patchesKey = () => [state.photo, state.backbone, state.short_side].
 
 // --- the address ---------------------------------------------------------------------------------
 
-/** A setting as the address has it, in its own type; undefined if it cannot be used. */
+/** A setting as the address has it, in its own type; undefined if it cannot be used.
+ * @param {string} name @param {string} text */
 function settingOf(name, text) {
   const {
     type,
@@ -163,7 +163,8 @@ function settingOf(name, text) {
   return number >= minimum && number <= maximum && isWhole ? number : undefined;
 }
 
-/** The state that an address stands for, and a note on what it cannot restore. */
+/** The state that an address stands for, and a note on what it cannot restore.
+ * @param {string} query @param {Partial<State>} kept @returns {[State, string]} */
 function read(query, kept = {}) {
   const found = { ...DEFAULTS };
   const unused = [];
@@ -192,7 +193,8 @@ function read(query, kept = {}) {
   return [{ ...found, ...kept }, note];
 }
 
-/** The query of a state; that of a link to share has the backbone and not the visitor's photo. */
+/** The query of a state; that of a link to share has the backbone and not the visitor's photo.
+ * @param {State} from */
 export function queryOf(from, { isShared = false, withPhoto = true } = {}) {
   const query = new URLSearchParams();
   if (!isUpload(from.photo)) query.set("example", from.photo || "own");
@@ -205,8 +207,8 @@ export function queryOf(from, { isShared = false, withPhoto = true } = {}) {
     query.set(name, typeof value === "boolean" ? Number(value) : value);
   }
   if (from.tab !== "segment") query.set("tab", from.tab);
-  if (from.patch !== null) query.set("patch", from.patch + 1);
-  if (from.step && !isShared) query.set("step", from.step);
+  if (from.patch !== null) query.set("patch", `${from.patch + 1}`);
+  if (from.step && !isShared) query.set("step", `${from.step}`);
   return query;
 }
 

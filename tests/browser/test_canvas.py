@@ -229,7 +229,7 @@ def test_touch(visitor: Visit) -> None:
     turn_to(phone, "How it works")
     mean = phone.locator("#diagram .mean canvas").first
     before = drawn(mean)
-    phone.locator("#diagram .cut").tap(position={"x": 12, "y": 12})
+    phone.locator("#diagram .patches").tap(position={"x": 12, "y": 12})
     assert drawn(mean) != before
 
 
@@ -313,7 +313,7 @@ def test_no_request(visitor: Visit, sent: list[Request]) -> None:
     with offline(page, sent):
         for idea in ("AMF", "CS", "AMF"):
             after(page, switch(page, idea, "diagram").click, "diagram")
-        page.locator("#diagram .cut").click(position={"x": 12, "y": 12})
+        page.locator("#diagram .patches").click(position={"x": 12, "y": 12})
         for tab in TABS[::-1]:
             turn_to(page, tab)
         masks = set[str]()
@@ -433,13 +433,13 @@ def test_pointing(diagram: Page) -> None:
     expect(direction).to_have_text("attention received")
     before = [part(diagram, name) for name in parts]
     received = part(diagram, ".received")
-    diagram.locator("#diagram .mask").click(position={"x": 60, "y": 40})
+    diagram.locator("#diagram .result").click(position={"x": 60, "y": 40})
     assert all(part(diagram, name) != old for name, old in zip(parts, before, strict=True))
     assert part(diagram, ".received") == received
     diagram.mouse.move(5, 5)
     expect(direction).to_have_text("what one patch attends to")
     kept = part(diagram, ".mean")
-    diagram.locator("#diagram .cut").press("ArrowRight")
+    diagram.locator("#diagram .patches").press("ArrowRight")
     assert part(diagram, ".mean") != kept
     expect(diagram.locator("#diagram .live")).to_contain_text("Patch in row ")
     row, column, _, columns = spot = focused(diagram, "#diagram .flow")
@@ -447,7 +447,7 @@ def test_pointing(diagram: Page) -> None:
     assert focused(diagram) == spot
     expect(diagram).to_have_url(re.compile(rf"patch={row * columns + column + 1}\b"))
     turn_to(diagram, "How it works")
-    diagram.locator("#diagram .cut").press("Escape")
+    diagram.locator("#diagram .patches").press("Escape")
     expect(direction).to_have_text("attention received")
     expect(diagram).not_to_have_url(re.compile("patch="))
     before = part(diagram, ".large")
@@ -458,11 +458,11 @@ def test_pointing(diagram: Page) -> None:
 def test_blocks(diagram: Page) -> None:
     """Without AMF, the fused blocks are unmarked and the mask comes from the last block alone. A
     press on a block enlarges it, with its matrix and norms, for the mean or for one head."""
-    flow, mask = diagram.locator("#diagram .flow"), part(diagram, ".mask")
+    flow, mask = diagram.locator("#diagram .flow"), part(diagram, ".result")
     expect(flow).to_contain_class("amf")
     after(diagram, switch(diagram, "AMF", "diagram").click, "diagram")
     expect(flow).not_to_contain_class("amf")
-    assert part(diagram, ".mask") != mask
+    assert part(diagram, ".result") != mask
     before = part(diagram, ".matrix")
     after(diagram, diagram.locator("#diagram .layer").nth(2).click, "diagram")
     expect(diagram.locator("#diagram .number")).to_have_text("3")

@@ -107,7 +107,7 @@ def blocks_of(scene: Scene, source: Encoded) -> list[dict[str, Any]]:
     it is fused, has an outlier, and is changed by CS; and its largest norm without and with CS,
     over the median."""
     report, (rows, columns) = scene.report, source.grid
-    fused = scene.segmenter.report(scene.encoded, scene.method).fused.blocks
+    fused = scene.method.last.fused(scene.encoded).blocks
     after = cs.norm_ratios(report.norms_after)
     every = inspection.global_tokens(source, scene.settings.global_threshold).tokens
     return [

@@ -39,28 +39,25 @@ LINES = {
     "xtick.major.size": 2,
     "ytick.major.size": 2,
 }
+INKED = "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"
 PAGE = LINES | {
     "font.size": 8.5,
+    "text.color": GREY,
+    **dict.fromkeys(INKED, GREY),
     "lines.linewidth": 1,
     "figure.facecolor": "none",
     "axes.facecolor": "none",
-    **dict.fromkeys(
-        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), GREY
-    ),
 }
 PAPER = LINES | {
     "font.size": 7.5,
     "text.color": INK,
     "text.parse_math": False,
-    "axes.edgecolor": SOFT,
-    "axes.labelcolor": SOFT,
+    **dict.fromkeys(INKED, SOFT),
     "axes.labelsize": 6.5,
     "axes.titlesize": 7.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.labelpad": 2,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
     "xtick.labelsize": 6,
     "ytick.labelsize": 6,
     "pdf.fonttype": 42,  # text stays text
@@ -69,8 +66,8 @@ PAPER = LINES | {
 COLUMNS = 4  # of the figure of all methods
 WIDTH = 7.2
 """In inches: the text width of a page with two columns."""
-HEAT = LinearSegmentedColormap.from_list("heat", ["#fff7ec", "#fdbb6b", "#e0701b", "#8c2d04"])
-MATRIX = LinearSegmentedColormap.from_list("matrix", ["#ffffff", "#9fb9e6", "#2459b3", "#0b1f4d"])
+ORANGES = LinearSegmentedColormap.from_list("oranges", ["#fff7ec", "#fdbb6b", "#e0701b", "#8c2d04"])
+BLUES = LinearSegmentedColormap.from_list("blues", ["#ffffff", "#9fb9e6", "#2459b3", "#0b1f4d"])
 MAX_WORDS = 20
 """Maximum number of words in the legend: those that cover most."""
 MAX_MAPS = 4
@@ -103,49 +100,48 @@ def image(figure: Figure) -> Image.Image:
     return Image.fromarray(np.asarray(canvas.buffer_rgba()))
 
 
-# --- norms ---------------------------------------------------------------------------------------
+# --- norms: weights of channels (L, D), without and with CS ---------------------------------------
+
+
+def is_wide(norms: NDArray[np.floating]) -> bool:
+    """Whether a channel is so far above the others of its block that axes are logarithmic."""
+    return bool((norms.max(1) > 10 * np.median(norms, 1)).any())
 
 
 def draw_norms(
     axes: Axes,
     before: NDArray[np.floating],
     after: NDArray[np.floating],
+    block: int,
     threshold: float,
-    is_wide: bool,
 ) -> None:
-    """A block's norms (D,) with the threshold; outliers stand out, and what CS makes of them is a
-    dot. The axis is logarithmic if ``is_wide``."""
+    """A block's norms with the threshold; outliers stand out, and a dot is what CS makes of one."""
+    scale, factor, bottom = ("log", 2, 1 / 9) if is_wide(before) else ("linear", 1, 0)
+    before, after = before[block], after[block]
     channels, changed = np.arange(len(before)), ~np.isclose(before, after)
-    median, largest = float(np.median(before)), float(before.max())
-    floor, limit = median / 9 if is_wide else 0, threshold * median
-    ink, label_size = mpl.rcParams["axes.labelcolor"], mpl.rcParams["axes.labelsize"]
+    median = float(np.median(before))
+    floor, limit = bottom * median, threshold * median
+    outlier, ink = before > limit, mpl.rcParams["axes.labelcolor"]
     axes.vlines(channels, floor, before, color=BLUE, linewidth=0.4, alpha=0.7)
-    outlier = before > limit
     axes.vlines(channels[outlier], floor, before[outlier], color=ORANGE, linewidth=1.6)
     dots = mpl.rcParams["text.color"]
     axes.plot(channels[changed], after[changed], "o", color=dots, markersize=3.5, label="with CS")
     axes.axhline(limit, color=ink, linewidth=0.8, linestyle="--")
-    place, label = axes.get_yaxis_transform(), f"{threshold:g} × median "
-    style = {"color": ink, "fontsize": label_size, "ha": "right", "va": "bottom"}
-    axes.text(1, limit, label, transform=place, **style)
-    axes.set_yscale("log" if is_wide else "linear")
-    axes.set_ylim(floor, max(1.25 * largest, 1.3 * limit) * (2 if is_wide else 1))
+    text = {"color": ink, "fontsize": mpl.rcParams["axes.labelsize"], "ha": "right", "va": "bottom"}
+    axes.text(1, limit, f"{threshold:g} × median ", transform=axes.get_yaxis_transform(), **text)
+    axes.set(yscale=scale, ylim=(floor, factor * max(1.25 * before.max(), 1.3 * limit)))
 
 
 def of_norms(
-    before: np.ndarray,
-    after: np.ndarray,
+    before: NDArray[np.floating],
+    after: NDArray[np.floating],
     block: int,
     threshold: float,
     size: tuple[float, float],
 ) -> Figure:
-    """Weight norms (L, D) of one block's channels, without and with CS; below, peaks by block.
-
-    Where one channel is far above the others, the axis is logarithmic.
-    """
+    """The norms of one block's channels; below, the largest of each block."""
     top, bottom, gap = 0.08, 0.38, 0.41  # inches: labels are as large in small figures
-    height = size[1]
-    blocks = np.arange(1, len(before) + 1)
+    height, blocks = size[1], np.arange(1, len(before) + 1)
     with styled(PAGE):
         figure = Figure(figsize=size, dpi=200)
         figure.subplots_adjust(
@@ -156,18 +152,19 @@ def of_norms(
             hspace=2 * gap / (height - top - bottom - gap),
         )
         channels, peaks = figure.subplots(2, 1, height_ratios=(2.6, 1))
-        is_wide = bool((before.max(1) > 10 * np.median(before, 1)).any())
-        draw_norms(channels, before[block], after[block], threshold, is_wide)
-        for values, colour, name in ((before, ORANGE, "without CS"), (after, BLUE, "with CS")):
-            ratios = values.max(1) / np.median(values, 1)
+        draw_norms(channels, before, after, block, threshold)
+        for norms, colour, name in ((before, ORANGE, "without CS"), (after, BLUE, "with CS")):
+            ratios = norms.max(1) / np.median(norms, 1)
             peaks.plot(blocks, ratios, "o-", color=colour, markersize=2.5, label=name)
         if not np.array_equal(before, after):
             channels.legend(frameon=False, loc="upper right", borderaxespad=0, handlelength=1)
             peaks.legend(frameon=False, loc="center left", handlelength=1, fontsize=7)
         channels.set_xlabel("channel", labelpad=0)
         peaks.axvline(block + 1, color=GREY, linewidth=7, alpha=0.25)
-        peaks.set_yscale("log" if is_wide else "linear")
-        peaks.set_ylim(0.7 if is_wide else 0, None if is_wide else 1.1 * threshold)
+        if is_wide(before):
+            peaks.set(yscale="log", ylim=(0.7, None))
+        else:
+            peaks.set(ylim=(0, 1.1 * threshold))
         peaks.set_xticks(blocks[:: max(1, len(blocks) // 8)])
         peaks.set_xlabel("largest ÷ median, by block", labelpad=0)
     return figure
@@ -185,41 +182,41 @@ def of_result(scene: Scene) -> Figure:
     masks = [result] if without == result.method else [scene.mask(without), result]
     names, blocks = result.vocabulary.names, result.report.fused.blocks[:MAX_MAPS]
     source = result.method.encoding(scene.encoded)
-    received = [source.received(b).view(source.grid).numpy() for b in blocks]
-    attention = result.method.matrix(source).numpy()
-    refined = result.refined != "none"
-    edges = f"edges by {REFINEMENTS[result.refined].title}" if refined else "plain edges"
+    edges = "plain edges"
+    if result.refined != "none":
+        edges = f"edges by {REFINEMENTS[result.refined].title}"
     size = f"{source.grid[1]} × {source.grid[0]} patches"
     details = scene.segmenter.backbone.title, result.method.title, size, edges
     photo = picture.copy()
     photo.thumbnail((1000, 1000), Image.Resampling.LANCZOS)
-    shown = [palette.painted(photo, mask.labels.numpy(), scene.colours) for mask in masks]
+    shown = {"Photo": photo}
+    for mask in masks:
+        shown[mask.method.title] = palette.painted(photo, mask.labels.numpy(), scene.colours)
     aspect = min(4.5, max(0.4, picture.width / picture.height))  # beyond, white space
-    tall = min(3.3, (WIDTH - 0.6) / (1 + len(masks)) / aspect)
+    tall = min(3.3, (WIDTH - 0.6) / len(shown) / aspect)
     entries = _legend(result, scene.colours)
     columns = min(len(entries), max(1, int(90 / max(len(e.get_label()) + 6 for e in entries))))
     rows = math.ceil(len(entries) / columns)
     heights = [0.6, tall + 0.2, 0.15 + 0.17 * rows, 2.1]
     with styled():
         figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
-        parts = np.ravel(figure.subfigures(4, 1, height_ratios=heights))
-        head, pictures, words, low = parts
+        head, pictures, words, low = np.ravel(figure.subfigures(4, 1, height_ratios=heights))
         figure.get_layout_engine().set(w_pad=0.12, h_pad=0.05)
         head.text(0.02, 0.8, _cut(", ".join(names), 62), fontsize=12, fontweight="bold", va="top")
         head.text(0.02, 0.36, " · ".join(details), color=SOFT, va="top")
         words.legend(handles=entries, loc="upper left", ncols=columns, frameon=False, borderpad=0.7)
-        titles = ["Photo", *(mask.method.title for mask in masks)]
-        panels = pictures.subplots(1, len(titles))
-        for axes, title, image in zip(panels, titles, [photo, *shown], strict=True):
+        panels = pictures.subplots(1, len(shown))
+        for axes, (title, image) in zip(panels, shown.items(), strict=True):
             axes.set_axis_off()
             axes.set_title(title)
             axes.imshow(image)
         maps, matrix, channels = low.subfigures(1, 3, width_ratios=[1, 1, 1.3])
         if blocks:
+            received = [source.received(block).view(source.grid).numpy() for block in blocks]
             _draw_maps(maps, blocks, np.stack(received))
         axes = matrix.subplots()
         axes.set_title(f"Attention of block {scene.segmenter.backbone.n_blocks}")
-        _draw_matrix(axes, attention)
+        _draw_matrix(axes, result.method.matrix(source).numpy())
         threshold = (result.method.suppression or Suppression()).channel_threshold
         _draw_channels(channels.subplots(), result.report, threshold)
     return figure
@@ -257,8 +254,8 @@ def _draw_maps(figure: SubFigure, blocks: tuple[int, ...], maps: NDArray[np.floa
         axes.set_anchor("W")
     for axes, block, received in zip(panels.flat, blocks, maps, strict=False):
         axes.set_title(f"Block {block + 1}")
-        axes.imshow(received, cmap=HEAT, vmin=0, vmax=highest)
-    bar = figure.colorbar(ScalarMappable(Normalize(0, highest), HEAT), ax=panels, shrink=0.8)
+        axes.imshow(received, cmap=ORANGES, vmin=0, vmax=highest)
+    bar = figure.colorbar(ScalarMappable(Normalize(0, highest), ORANGES), ax=panels, shrink=0.8)
     bar.outline.set_visible(False)
     bar.set_label("× uniform attention")
 
@@ -269,29 +266,29 @@ def _draw_matrix(axes: Axes, attention: NDArray[np.floating]) -> None:
     averaged = Image.fromarray(attention.astype(np.float32))
     shown = np.asarray(averaged.resize((side, side), Image.Resampling.BOX))
     top = max(float(np.quantile(shown, 0.998)), 1e-9)
-    axes.imshow(shown, cmap=MATRIX, norm=PowerNorm(0.5, 0, top), interpolation="antialiased")
+    axes.imshow(shown, cmap=BLUES, norm=PowerNorm(0.5, 0, top), interpolation="antialiased")
     axes.set(xlabel="token that is attended to", ylabel="token that attends", xticks=[], yticks=[])
 
 
 def _draw_channels(axes: Axes, report: MethodReport, threshold: float) -> None:
     """The norms of the block whose largest norm is furthest above the median."""
     block = int(np.argmax(report.ratios))
-    before, after = report.norms_before[block].numpy(), report.norms_after[block].numpy()
-    changed = np.flatnonzero(~np.isclose(before, after))
-    median, largest = float(np.median(before)), float(before.max())
-    draw_norms(axes, before, after, threshold, is_wide=largest > 10 * median)
+    before, after = report.norms_before.numpy(), report.norms_after.numpy()
+    draw_norms(axes, before, after, block, threshold)
     axes.set_title(f"Channel norms, block {block + 1}")
     axes.set(xlabel="output channel of the FFN", ylabel="norm of its weights")
     axes.yaxis.set_major_formatter("{x:g}")
-    note = f"not changed: largest {largest / median:.1f} × the median"
-    if len(changed):
-        note = "CS scales it to an ordinary norm (dot)"
+    changed = np.flatnonzero(~np.isclose(before[block], after[block]))
+    note = "CS scales it to an ordinary norm (dot)"
+    if not len(changed):
+        note = f"not changed: largest {report.ratios[block]:.1f} × the median"
     axes.text(0.02, 1, note, fontsize=6.5, color=SOFT, va="top", transform=axes.transAxes)
     for channel in changed:
-        is_right = channel > len(before) / 2  # the label goes to the side with more room
+        is_right = channel > before.shape[1] / 2  # the label goes to the side with more room
+        norm = before[block, channel]
         axes.annotate(
-            f"channel {channel}: {before[channel] / median:.0f} × the median",
-            (channel, before[channel]),
+            f"channel {channel}: {norm / np.median(before[block]):.0f} × the median",
+            (channel, norm),
             textcoords="offset points",
             xytext=(-4 if is_right else 4, -1),
             ha="right" if is_right else "left",

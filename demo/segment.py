@@ -38,7 +38,7 @@ def attention(scene: Scene) -> dict[str, Any]:
 
 def attention_text(scene: Scene) -> str:
     """What stands over the attention."""
-    fused = scene.segmenter.report(scene.encoded, scene.method).fused.blocks
+    fused = scene.method.last.fused(scene.encoded).blocks
     if scene.settings.method != "gclip":
         blocks = in_words(block_numbers(fused))
         return f"{scene.method.title} adds the attention of {blocks} to the last block’s."

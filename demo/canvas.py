@@ -185,6 +185,11 @@ def notes(scene: Scene, mask: Segmentation) -> list[str]:
     return sentences
 
 
+def listed(texts: Sequence[str], most: int) -> str:
+    """The first texts, and how many there are more."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return ", ".join(texts[:most]) + more
+
+
 def quoted(words: Sequence[str]) -> str:
-    more = f" and {len(words) - 5} more" if len(words) > 5 else ""
-    return ", ".join(f"“{word}”" for word in words[:5]) + more
+    return listed([f"“{word}”" for word in words], 5)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from demo.canvas import quoted
+from demo.canvas import listed, quoted
 from demo.drawing import attended, item, norms_url, over, packed
 from demo.patches import ATTENDED_PATCHES, coarser
 from demo.scene import Scene
@@ -87,13 +87,12 @@ def embeddings(scene: Scene) -> dict[str, str]:
 
 def chips(scene: Scene) -> dict[str, Any]:
     """Chips to add a word, which the browser does, and to undo or redo a replacement."""
-    items, nearest = [], [u.nearest for u in scene.prompts.unknown if u.nearest]
-    if scene.replaced:
-        text = ", ".join(f"“{word}”" for word in [*scene.replaced][:2])
-        items.append({"caption": f"Use {text} as typed", "settings": {"nearest": False}})
-    elif nearest:
-        text = ", ".join(f"“{word}”" for word in nearest[:2])
-        items.append({"caption": f"Use {text}", "settings": {"nearest": True}})
+    items: list[dict[str, Any]] = []
+    is_replaced = scene.settings.nearest
+    if unknown := [entry for entry in scene.prompts.unknown if entry.nearest]:
+        words = quoted([one.phrase if is_replaced else one.nearest for one in unknown][:2])
+        text = f"Use {words} as typed" if is_replaced else f"Use {words}"
+        items.append({"caption": text, "settings": {"nearest": not is_replaced}})
     items += [{"caption": f"+ {word}", "word": word} for word in scene.plausible()[:4]]
     return {"items": items, "note": " ".join(word_notes(scene))}
 
@@ -101,10 +100,8 @@ def chips(scene: Scene) -> dict[str, Any]:
 def word_notes(scene: Scene) -> list[str]:
     """How the model reads the words, and which it does not know."""
     replaced = [f"“{nearest}” for “{word}”" for word, nearest in scene.replaced.items()]
-    pairs = ", ".join(replaced[:4])
-    more = f" and {len(replaced) - 4} more" if len(replaced) > 4 else ""
-    text = "This model shows the nearest words that it knows"
-    sentences = [f"{text}: {pairs}{more}."] if replaced else []
+    text = f"This model shows the nearest words that it knows: {listed(replaced, 4)}."
+    sentences = [text] if replaced else []
     if unknown := [u.phrase for u in scene.prompts.unknown if u.phrase not in scene.replaced]:
         sentences.append(f"This model does not know {quoted(unknown)}.")
     return [*scene.prompts.notes, *sentences]

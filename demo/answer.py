@@ -13,8 +13,6 @@ IDEAS = *PHOTO, "amf_blocks", "n_fused", "global_threshold", "cs_blocks", "chann
 SCORING = "marks", "logit_scale", "threshold", "refine", "background", "background_weight"
 MASKS = *IDEAS, *TEXT, *SCORING
 """What the masks of all methods depend on."""
-WORDS_AT_ONCE = 20
-"""More words are embedded in several turns: each takes up to 80 sentences."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +58,17 @@ def answered(scene: Scene, names: Sequence[str]) -> Iterator[dict[str, Any]]:
 
     A piece that follows switches is a list with a value for each of their states. The state that is
     shown comes first, the others after all pieces; None stands for a value of another message.
-    With many words, empty messages come first, so that others have a turn between. Raises what a
-    piece raises.
+    Empty messages come first after each part of what takes long, so that others have a turn
+    between. Raises what a piece raises.
     """
     scene = scene.with_words()
-    phrases = scene.typed.phrases
-    for end in range(WORDS_AT_ONCE, len(phrases), WORDS_AT_ONCE):
-        scene.segmenter.prompts(phrases[end - WORDS_AT_ONCE : end])
+    for embed in scene.embeddings():
+        embed()
         yield {}
+    if "methods" in names or "large" in names:
+        for method in compare.every(scene).values():
+            compare.tried(scene, method)
+            yield {}
     shown, others = [], []
     for name, one in PIECES.items():
         if name in names:

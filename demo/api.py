@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable
-from functools import wraps
+from collections.abc import Awaitable, Callable
+from functools import partial, wraps
 from inspect import signature
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,7 +18,7 @@ from demo.scene import Scene
 from demo.settings import explain
 from demo.share import mask_png
 from demo.store import STORE
-from demo.turns import TURNS, address_of, compute
+from demo.turns import address_of, in_turn
 from gclip_core import BACKBONES, GclipError, __version__
 from gclip_core.methods import ABLATION
 from gclip_core.pixels.refine import REFINEMENTS
@@ -27,9 +27,9 @@ from gclip_core.relatives import METHODS
 logger = logging.getLogger(__name__)
 
 
-def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function as an endpoint: with checked arguments, in its visitor's turn, one line in the
-    log, and errors as messages."""
+def endpoint(function: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+    """A function as an endpoint: with checked arguments, one line in the log, and errors as
+    messages."""
     checked = validate_call(config=ConfigDict(strict=True, arbitrary_types_allowed=True))(function)
 
     @wraps(function)  # Gradio documents an endpoint by its signature
@@ -37,8 +37,7 @@ def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
         started = time.perf_counter()
         try:
             named = dict(zip(signature(function).parameters, (request, *values), strict=True))
-            async with TURNS.turn(*visitor(request)):
-                return await compute(checked, **named)  # errors name them
+            return await checked(**named)  # errors name them
         except ValidationError as error:
             raise gr.Error(explain(error, {}), print_exception=False) from error
         except Exception as error:
@@ -50,12 +49,7 @@ def endpoint(function: Callable[..., Any]) -> Callable[..., Any]:
     return answer
 
 
-def visitor(request: gr.Request) -> tuple[str, str]:
-    """The session of a request, and the address that it comes from."""
-    return request.session_hash or "", address_of(request)
-
-
-def segment(
+async def segment(
     request: gr.Request,
     image: FileData,
     words: str,
@@ -98,29 +92,33 @@ def segment(
         refine=refine,
         marks=marks,
     )
-    mask, (_, address) = scene.mask(), visitor(request)
-    file = STORE.path(STORE.add(mask_png(mask, scene.colours), address, "mask.png"))
-    # Why CS is off where it is off in GCLIP.
-    report = scene.report if scene.settings.method == "gclip" and cs else mask.report
-    return FileData(path=str(file)), mask.to_dict() | {
-        "backbone": scene.segmenter.backbone.title,
-        "weights": scene.segmenter.backbone.digest,
-        "cs_reason": report.suppressed.reason,
-        "miou": scene.miou(mask),
-    }
+
+    def answer() -> tuple[FileData, dict[str, Any]]:
+        mask, address = scene.mask(), address_of(request)
+        file = STORE.path(STORE.add(mask_png(mask, scene.colours), address, "mask.png"))
+        # Why CS is off where it is off in GCLIP.
+        report = scene.report if scene.settings.method == "gclip" and cs else mask.report
+        return FileData(path=str(file)), mask.to_dict() | {
+            "backbone": scene.segmenter.backbone.title,
+            "weights": scene.segmenter.backbone.digest,
+            "cs_reason": report.suppressed.reason,
+            "miou": scene.miou(mask),
+        }
+
+    return await in_turn(request, *scene.embeddings(), answer)
 
 
-def suggest(
-    _: gr.Request,
+async def suggest(
+    request: gr.Request,
     image: FileData,
     most: Annotated[int, Field(ge=1, le=20)] = 5,
     backbone: Literal["default", *BACKBONES] = "default",
 ) -> list[str]:
     """Suggest words for what an image shows, best first."""
-    return list(scene_of(image, backbone).suggested(most))
+    return [*await in_turn(request, partial(scene_of(image, backbone).suggested, most))]
 
 
-def about(_: gr.Request) -> dict[str, Any]:
+async def about(_: gr.Request) -> dict[str, Any]:
     """Describe this server: version, methods, backbones, and which of them need a download."""
     described = ("name", "title", "patch", "licence")
     return {

@@ -6,7 +6,8 @@ from demo.canvas import LEAST_SHARE, canvas_of, differing
 from demo.drawing import classes, item, painted
 from demo.scene import Scene
 from gclip_core import BACKBONES, METHODS
-from gclip_core.methods import ABLATION
+from gclip_core.errors import ImageError
+from gclip_core.methods import ABLATION, Method
 from gclip_core.result import Segmentation, percent
 
 INTRODUCTION = "Every method on this photo: select one to compare it with GCLIP."
@@ -26,28 +27,43 @@ Compared = dict[str, tuple[Segmentation, float | None]]
 None."""
 
 
-def compared(scene: Scene) -> Compared:
-    """Every method on this photo. Without ground truth, GCLIP comes first, then those that differ
-    most from it, and at the end those that see one word nearly everywhere.
-
-    If CS changes a channel, GCLIP's four variants come first: neither, AMF, CS and both.
-    """
+def every(scene: Scene) -> dict[str, Method]:
+    """All methods; if CS changes a channel, GCLIP's four variants come first: neither, AMF, CS and
+    both. Raises GclipError if all together cost too much."""
     first, others = {}, METHODS | {"gclip": scene.ours}
     if scene.report.suppressed.blocks:
         first = {name: scene.gclip(amf=amf, cs=cs) for name, (amf, cs) in ABLATION.items()}
         del others["gclip"]
     scene.check_cost(len(first) + len(others))
-    masks = {name: scene.mask(method) for name, method in (first | others).items()}
+    return first | others
+
+
+def tried(scene: Scene, method: Method) -> Segmentation | ImageError:
+    """The mask of a method, or why the photo has too few patches for it."""
+    try:
+        return scene.mask(method)
+    except ImageError as error:
+        return error
+
+
+def compared(scene: Scene) -> Compared:
+    """Every method that can be used on this photo, after GCLIP's variants, if there are any.
+    Without ground truth, GCLIP comes first, then those that differ most from it, and at the end
+    those that see one word nearly everywhere."""
+    all_tried = {name: tried(scene, method) for name, method in every(scene).items()}
+    masks = {name: mask for name, mask in all_tried.items() if isinstance(mask, Segmentation)}
     scores = {name: scene.miou(mask) for name, mask in masks.items()}
 
     def rank(name: str) -> float:
+        if name in ABLATION and scene.report.suppressed.blocks:
+            return -2
         if (score := scores[name]) is not None:
             return -score
         if max(masks[name].areas()) > ONE_WORD:
             return 1
         return -1 if name == "gclip" else -differs(scene, masks[name])
 
-    return {name: (masks[name], scores[name]) for name in (*first, *sorted(others, key=rank))}
+    return {name: (masks[name], scores[name]) for name in sorted(masks, key=rank)}
 
 
 def differs(scene: Scene, mask: Segmentation) -> float:
@@ -66,8 +82,10 @@ def methods(scene: Scene) -> dict[str, Any]:
         row = [method.title, score, method.rule, method.citation or "for comparison"]
         items.append(shown | {"name": name, "isOurs": method == scene.ours, "row": row})
     scores = best(scene, masks)
+    others = [tried(scene, method) for name, method in every(scene).items() if name not in masks]
+    sentences = INTRODUCTION, caveat(scene), *map(str, others), "" if scores else UNSCORED
     return {
-        "text": " ".join([INTRODUCTION, caveat(scene), *([] if scores else [UNSCORED])]),
+        "text": " ".join(filter(None, sentences)),
         "scores": scores,
         "items": items,
         "classes": legend(scene, masks),

@@ -6,6 +6,7 @@ from errno import ENOSPC
 from pathlib import Path
 
 import torch
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from gclip_core import GclipError
 
@@ -19,6 +20,24 @@ class GoneError(GclipError):
 
     def __init__(self) -> None:
         super().__init__(GONE)
+
+
+class RefusedError(Exception):
+    """A status and a sentence, or with 303 where to go instead. No HTTPException, which a route
+    would turn into another form."""
+
+
+def refusal(error: Exception) -> Response:
+    """An error as a sentence, in the form that Gradio's clients show, too."""
+    if isinstance(error, RefusedError):
+        status, text = error.args
+    elif isinstance(error, TimeoutError):
+        status, text = 408, "This took too long to arrive. Try again."
+    else:
+        status, text = 500, sentence(error)
+    if status == 303:
+        return RedirectResponse(text, status)
+    return JSONResponse({"error": text, "detail": text}, status)
 
 
 def sentence(error: Exception) -> str:

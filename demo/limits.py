@@ -1,9 +1,5 @@
 """What one visitor may ask: every limit, under the file that enforces it."""
 
-import math
-
-from gclip_core.errors import GclipError
-
 # door.py, on what is received: else bodies would fill the memory, and stalled ones block others.
 MAX_BODY = 64 * 2**10  # bytes of a request, unless it is an upload
 MAX_FILE = 64 * 2**20  # bytes of an upload
@@ -11,7 +7,7 @@ MAX_UPLOADS = 2  # at once from an address; further ones wait
 UPLOAD_SECONDS = 300
 IDLE_SECONDS = 10  # without a byte of a body
 MIN_FREE = 2**30  # bytes of free disk space to keep
-# server.py, on the log-in.
+# login.py, on guesses.
 LOGIN_SECONDS = 1  # for each wrong password of a connection
 # store.py, on what is kept: else uploads would fill the disk.
 MAX_STORED = 2 * 2**30  # bytes of all files of visitors
@@ -45,22 +41,3 @@ MAX_CACHED = 600 * 2**20  # photo.py: bytes of pictures, encodings and masks of 
 MAX_BACKBONES = 3  # backbones.py: loaded at the same time
 MAX_DOWNLOADS = 2  # backbones.py: of weights, at the same time
 MAX_ASPECT = 8  # share.py: height by width of a photo in a figure: 1 × 300 would need all memory
-
-
-def check_cost(patches: int, channels: int, methods: int = 1) -> None:
-    """Checks the cost of an encoding; ``channels`` are those of all blocks.
-
-    The cost of attention grows with the square of the number of patches. An encoding with up to 20
-    methods, as Compare shows, counts once; more count in proportion. Raises GclipError.
-    """
-    cost = patches * (1 + patches / 2_000) * channels * max(1, methods / 20)
-    if cost > MAX_COST:
-        raise GclipError(
-            f"This needs {cost / MAX_COST:.2f} × the computation that one request may use. "
-            "Choose a smaller size or a smaller backbone."
-        )
-
-
-def most_patches(channels: int) -> int:
-    """As many patches as ``check_cost`` admits with one method."""
-    return int(1_000 * (math.sqrt(1 + MAX_COST / channels / 500) - 1))

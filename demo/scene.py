@@ -1,9 +1,9 @@
 """A photo with settings, and everything that the library computes from them, each once."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from demo import backbones, limits
@@ -12,7 +12,7 @@ from demo.patches import SHOWN_PATCHES, coarser
 from demo.photo import CACHE, OPENING, Photo
 from demo.settings import Settings, marks_of, shown_of
 from evaluation import metric, photos
-from gclip_core import BACKBONES, METHODS
+from gclip_core import BACKBONES, METHODS, GclipError
 from gclip_core.encoder import Encoded
 from gclip_core.marks import Mark, read
 from gclip_core.methods import Method
@@ -25,6 +25,8 @@ from gclip_core.words.vocabulary import Prompts, Shown, Vocabulary, parse, with_
 
 SWITCHES = "amf", "cs"
 """The parts of GCLIP that a visitor switches."""
+WORDS_AT_ONCE = 20
+"""More words are embedded in several turns: each takes up to 80 sentences."""
 LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03)
 
 
@@ -55,7 +57,7 @@ class Scene:
         """With the default size, a very long photo is encoded smaller than others."""
         backbone = backbones.get(self.settings.backbone)
         segmenter = Segmenter(backbone, **self.settings.segmenter_options())
-        most = limits.most_patches(backbone.norms.numel())
+        most = most_patches(backbone.norms.numel())
         if self.settings.short_side or self._patches(segmenter) <= most:
             return segmenter
         return replace(segmenter, max_patches=most)
@@ -80,7 +82,7 @@ class Scene:
     def check_cost(self, methods: int = 1) -> None:
         """Raises GclipError if a request may not compute so much."""
         channels = self.segmenter.backbone.norms.numel()
-        limits.check_cost(self._patches(self.segmenter), channels, methods)
+        check_cost(self._patches(self.segmenter), channels, methods)
 
     # --- what is in view; a link may name a block or head that does not exist ---------------------
 
@@ -142,6 +144,15 @@ class Scene:
     @cached_property
     def prompts(self) -> Prompts:
         return self.segmenter.prompts(self.typed, self.shown)
+
+    def embeddings(self) -> list[Callable[[], Prompts]]:
+        """Functions that embed all but the last few of many words, WORDS_AT_ONCE each."""
+
+        def embed(end: int) -> Prompts:
+            return self.segmenter.prompts(self.typed.phrases[end - WORDS_AT_ONCE : end])
+
+        ends = range(WORDS_AT_ONCE, len(self.typed.phrases), WORDS_AT_ONCE)
+        return [partial(embed, end) for end in ends]
 
     @cached_property
     def is_known(self) -> tuple[bool, ...]:
@@ -276,6 +287,25 @@ class Scene:
     def miou(self, mask: Segmentation) -> float | None:
         scores = self.scores(mask)
         return scores and scores.miou
+
+
+def check_cost(patches: int, channels: int, methods: int = 1) -> None:
+    """Checks the cost of an encoding; ``channels`` are those of all blocks.
+
+    The cost of attention grows with the square of the number of patches. An encoding with up to 20
+    methods, as Compare shows, counts once; more count in proportion. Raises GclipError.
+    """
+    cost = patches * (1 + patches / 2_000) * channels * max(1, methods / 20)
+    if cost > limits.MAX_COST:
+        raise GclipError(
+            f"This needs {cost / limits.MAX_COST:.2f} × the computation that one request may use. "
+            "Choose a smaller size or a smaller backbone."
+        )
+
+
+def most_patches(channels: int) -> int:
+    """As many patches as ``check_cost`` admits with one method."""
+    return int(1_000 * (math.sqrt(1 + limits.MAX_COST / channels / 500) - 1))
 
 
 @lru_cache(32)  # only examples have a truth, and they are small

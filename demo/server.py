@@ -5,38 +5,40 @@ browser, and an answer depends on nothing but its request.
 """
 
 import asyncio
-import hmac
 import inspect
 import json
 import logging
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
-from threading import Lock
 from typing import Any, BinaryIO
 
 import gradio as gr
 from fastapi import HTTPException, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from gradio import Server
 from starlette.datastructures import UploadFile
 from starlette.middleware.gzip import GZipMiddleware
 
-from demo import api, backbones, lessons, limits, pictures, share
+from demo import api, backbones, lessons, pictures, share
 from demo.answer import PIECES, answered
-from demo.api import visitor
-from demo.door import API, COOKIE, Door
+from demo.calls import API
+from demo.door import Door
 from demo.drawing import SHOWN_SIDE, jpeg
 from demo.errors import GONE, GoneError, sentence
+from demo.login import add_login
 from demo.photo import CACHE, OPENING, Photo, forget
 from demo.scene import Scene
 from demo.settings import Settings
 from demo.store import STORE
-from demo.turns import TURNS, address_of, compute
+from demo.turns import TURNS, address_of, in_turn, in_turns
 from evaluation import photos
 from gclip_core import GclipError, __version__
 from gclip_core.backbones.registry import BUILT_IN
@@ -48,10 +50,8 @@ FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
 NOT_KEPT = {"cache-control": "no-store"}
 SIDES = {"preview": 480, "thumb": 176}
 """Longest sides in pixels of the small pictures of a photo."""
-ADDING = Lock()
+ADDING = ThreadPoolExecutor(1)
 """One photo is read from its file at a time: each may have MAX_FILE bytes."""
-NEWEST: dict[str, object] = {}
-"""The newest request of each page that waits for an answer."""
 
 logger = logging.getLogger(__name__)
 
@@ -136,32 +136,6 @@ def add_photos(app: Server) -> None:
         STORE.delete(name)
 
 
-def add_login(app: Server, login: tuple[str, str] | None) -> str:
-    """The routes of the log-in; returns the cookie of who has logged in, "" if none is asked."""
-    secret, form_page = ":".join(login or ()).encode(), (WEB / "login.html").read_text("utf-8")
-    key = hmac.new(secret, b"page", "sha256").hexdigest() if login else ""
-
-    @app.get("/login")
-    def login_page() -> Response:
-        return HTMLResponse(form_page) if login else RedirectResponse("./")
-
-    @app.post("/login")
-    async def log_in(request: Request) -> Response:
-        """Takes a form, as Gradio's clients send it, and sets a cookie."""
-        form = await request.form()
-        given = f"{form.get('username')}:{form.get('password')}"
-        if not hmac.compare_digest(given.encode(), secret):
-            await asyncio.sleep(limits.LOGIN_SECONDS)
-            return HTMLResponse(form_page.replace(" hidden", ""), 401)
-        page = f"./?{request.url.query}".rstrip("?")  # the link that is opened
-        is_page = "text/html" in request.headers.get("accept", "")
-        response = RedirectResponse(page, 303) if is_page else JSONResponse({"success": True})
-        response.set_cookie(COOKIE, key, httponly=True, samesite="lax", max_age=86_400)
-        return response
-
-    return key
-
-
 class Immutable(StaticFiles):
     """Files whose path changes with their content."""
 
@@ -177,11 +151,10 @@ async def keep(
     """Stores a file of the request's address, as ``Store.add`` does; returns its digest."""
 
     def add() -> str:
-        with ADDING:
-            file.seek(0)
-            return STORE.add(file.read(), address_of(request), name, convert)
+        file.seek(0)
+        return STORE.add(file.read(), address_of(request), name, convert)
 
-    return await asyncio.to_thread(add)
+    return await asyncio.get_running_loop().run_in_executor(ADDING, add)
 
 
 def index(web: str) -> str:
@@ -225,32 +198,18 @@ async def answer(
     A newer request of the same page ends it: its visitor wants something else now.
     """
     started = time.perf_counter()
-    session, address = visitor(request)
-    is_admitted = False
-    NEWEST[session] = mine = object()
-
-    def is_newest() -> bool:
-        return NEWEST.get(session) is mine
-
     try:
         shown = Scene.of(photo, settings)
         if needed := backbones.offer(shown.settings.backbone):
             yield {"offer": needed}
             return
         steps = answered(shown, pieces if isinstance(pieces, list) else ())
-        while True:
-            async with TURNS.turn(session, address, is_admitted, is_newest):
-                is_admitted = True
-                part = await compute(next, steps, None)
-            if part is None:
-                return
-            yield part
+        async with aclosing(in_turns(request, steps)) as parts:
+            async for part in parts:
+                yield part
     except Exception as error:
-        if is_newest():
-            yield told(error, photo)
+        yield told(error, photo)
     finally:
-        if is_newest():
-            del NEWEST[session]
         if Photo.named(str(photo)) is None:
             forget(str(photo))  # it was deleted meanwhile
         logger.info("answered page ms=%d", 1000 * (time.perf_counter() - started))
@@ -262,8 +221,7 @@ async def download(
     """A file of ``share.made``, as base64."""
     try:
         shown = Scene.of(photo, settings)
-        async with TURNS.turn(*visitor(request)):
-            name, data = await compute(share.made, shown, file, label)
+        name, data = await in_turn(request, partial(share.made, shown, file, label))
     except Exception as error:
         return told(error, photo)
     return {"name": name, "data": b64encode(data).decode()}

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from cachetools import LRUCache
@@ -21,6 +20,10 @@ from gclip_core.errors import GclipError
 
 class BusyError(GclipError):
     """Too much is waiting, or nobody waits for it."""
+
+
+class ReplacedError(Exception):
+    """A newer request of the same page has taken the place of this one."""
 
 
 def address_of(request: Any) -> str:
@@ -37,14 +40,13 @@ def address_of(request: Any) -> str:
 
 
 @dataclass(eq=False)
-class Entry:
-    """A request that waits for its turn, or has it; it ``arrived`` after so many turns. It leaves
-    when it ``is_wanted`` no longer."""
+class Place:
+    """The place of a request until it is answered; it ``arrived`` after so many turns."""
 
     session: str
     address: str
-    arrived: float
-    is_wanted: Callable[[], bool]
+    is_replaceable: bool
+    arrived: float = 0
     called: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -60,8 +62,9 @@ class Turns:
     """
 
     def __init__(self) -> None:
-        self.waiting: list[Entry] = []
-        self.running: Entry | None = None
+        self.places: list[Place] = []
+        self.waiting: list[Place] = []
+        self.running: Place | None = None
         self.readers: list[str] = []
         """Open streams of answers, by the name of the page's session, or of a program's request."""
         self.count = 0
@@ -78,63 +81,63 @@ class Turns:
         finally:
             self.readers.remove(session)
 
-    @asynccontextmanager
-    async def turn(
-        self,
-        session: str,
-        address: str,
-        is_admitted: bool = False,
-        is_wanted: Callable[[], bool] = lambda: True,
-    ) -> AsyncIterator[None]:
-        """Waits for a turn; ``is_admitted`` if the request had one before, so that an answer is
-        refused as a whole or not at all. ``is_wanted`` is asked when another request comes.
+    @contextmanager
+    def place(self, session: str, address: str, replaces: bool = False) -> Iterator[Place]:
+        """A place for a request, or that of an older one of its page which ``replaces``, too.
 
-        Raises BusyError if too much waits, if nobody reads the answer, or if it is not wanted.
+        Raises BusyError if there is none.
         """
-        for other in self.waiting:
-            if not other.is_wanted():
-                other.called.set()  # it leaves, and takes no place from here on
-        if not is_admitted:
-            self._check_room(session, address)
-        arrived = self.count - 0.5  # between what ended last and what runs now
-        entry = Entry(session, address, arrived, is_wanted)
-        self.waiting.append(entry)
-        self._call_next()
-        try:
-            while self.running is not entry and is_wanted():
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(entry.called.wait(), limits.UNREAD_SECONDS)
-                if session not in self.readers:
-                    raise BusyError("Nobody reads the answer of this request.")
-            if not is_wanted():
-                raise BusyError("A newer request has taken the place of this one.")
-            yield
-        finally:
-            if self.running is entry:
-                self.running = None
-            else:
-                self.waiting.remove(entry)
-            self._call_next()
-
-    def _check_room(self, session: str, address: str) -> None:
-        waiting = [entry for entry in self.waiting if entry.is_wanted()]
-        of_session = sum(entry.session == session for entry in waiting)
-        of_address = sum(entry.address == address for entry in waiting)
+        place = Place(session, address, replaces)
+        for other in [*self.places] if replaces else ():
+            if other.session == session and other.is_replaceable:
+                self.places.remove(other)
+                other.called.set()
+        of_session = sum(other.session == session for other in self.places)
+        of_address = sum(other.address == address for other in self.places)
         if of_session >= limits.MAX_WAITING or of_address >= limits.MAX_QUEUE // 4:
             raise BusyError("This page or address has many requests waiting. Try again soon.")
-        if len(waiting) >= limits.MAX_QUEUE:
+        if len(self.places) >= limits.MAX_QUEUE:
             raise BusyError("Too many requests are waiting. Try again soon.")
+        self.places.append(place)
+        try:
+            yield place
+        finally:
+            if place in self.places:
+                self.places.remove(place)
+
+    @asynccontextmanager
+    async def turn(self, place: Place) -> AsyncIterator[None]:
+        """Waits for a turn. Raises BusyError if nobody reads the answer, and ReplacedError."""
+        place.arrived = self.count - 0.5  # between what ended last and what runs now
+        place.called.clear()
+        self.waiting.append(place)
+        self._call_next()
+        try:
+            while self.running is not place and place in self.places:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(place.called.wait(), limits.UNREAD_SECONDS)
+                if place.session not in self.readers:
+                    raise BusyError("Nobody reads the answer of this request.")
+            if place not in self.places:
+                raise ReplacedError
+            yield
+        finally:
+            if self.running is place:
+                self.running = None
+            else:
+                self.waiting.remove(place)
+            self._call_next()
 
     def _call_next(self) -> None:
-        ready = [e for e in self.waiting if e.session in self.readers and e.is_wanted()]
+        ready = [p for p in self.waiting if p.session in self.readers and p in self.places]
         if self.running or not ready:
             return
-        entry = min(ready, key=lambda e: [self.served.get(name, e.arrived) for name in e.names])
-        self.waiting.remove(entry)
-        self.running = entry
+        place = min(ready, key=lambda p: [self.served.get(name, p.arrived) for name in p.names])
+        self.waiting.remove(place)
+        self.running = place
         self.count += 1
-        self.served.update(dict.fromkeys(entry.names, self.count))
-        entry.called.set()
+        self.served.update(dict.fromkeys(place.names, self.count))
+        place.called.set()
 
 
 TURNS = Turns()
@@ -142,7 +145,32 @@ COMPUTING = ThreadPoolExecutor(1)
 """One thread: a request that is cancelled gives its turn away, but its computation runs on."""
 
 
-async def compute(function: Callable[..., Any], *values: Any, **named: Any) -> Any:
+async def compute(function: Callable[..., Any], *values: Any) -> Any:
     """The result of a computation of whoever has the turn."""
-    run = partial(copy_context().run, function, *values, **named)  # a ZeroGPU asks for the context
-    return await asyncio.get_running_loop().run_in_executor(COMPUTING, run)
+    run = copy_context().run  # a ZeroGPU asks for the context
+    return await asyncio.get_running_loop().run_in_executor(COMPUTING, run, function, *values)
+
+
+async def in_turn(request: Any, *functions: Callable[[], Any]) -> Any:
+    """The result of the last of these functions, each computed in a turn of the visitor.
+
+    Raises BusyError, and what they raise.
+    """
+    result = None
+    with TURNS.place(request.session_hash or "", address_of(request)) as place:
+        for function in functions:
+            async with TURNS.turn(place):
+                result = await compute(function)
+    return result
+
+
+async def in_turns(request: Any, steps: Iterator[Any]) -> AsyncIterator[Any]:
+    """The steps of an answer, each computed in a turn; a newer one of the same page ends it."""
+    session, address = request.session_hash or "", address_of(request)
+    with TURNS.place(session, address, replaces=True) as place, suppress(ReplacedError):
+        while True:
+            async with TURNS.turn(place):
+                step = await compute(next, steps, None)
+            if step is None:
+                return
+            yield step

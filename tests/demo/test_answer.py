@@ -20,6 +20,7 @@ from demo.scene import SWITCHES, Scene
 from demo.settings import Settings
 from gclip_core import GclipError
 from gclip_core.backbones.load import WEIGHTS_FOLDER
+from gclip_core.relatives import METHODS
 from tests.demo.photos import DOG, OTHER, SMALL, USUAL, numbers, piece, scene, small_dog
 from tests.demo.visitor import FailedError, Visitor, names_of
 
@@ -105,6 +106,12 @@ def test_many_words_take_several_turns() -> None:
     """Others are served while 200 words are embedded."""
     many = scene("dog", words=", ".join(f"word {n}" for n in range(45)), **SMALL)
     assert [[*part] for part in answered(many, ["words"])] == [[], [], ["words"]]
+
+
+def test_compare_takes_several_turns() -> None:
+    """One for each method."""
+    parts = [[*part] for part in answered(scene("dog", words="dog", **SMALL), ["methods"])]
+    assert parts == [*([] for _ in METHODS), ["methods"]]
 
 
 def test_mask_comes_first(visitor: Visitor) -> None:

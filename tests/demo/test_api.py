@@ -14,6 +14,7 @@ from PIL import Image
 import gclip_core as gclip
 from demo import api, backbones
 from demo.settings import Settings
+from demo.turns import TURNS
 from gclip_core import __version__, assets
 from tests.demo.visitor import API, FailedError, Visitor
 
@@ -126,3 +127,10 @@ def test_wrong_values(case: str, visitor: Visitor, photo: dict) -> None:
     with pytest.raises(FailedError, match=sentence) as refused:
         visitor.program("segment", *(usual | changed).values())
     assert len(str(refused.value)) < 500
+
+
+def test_many_words_take_several_turns(client: Client) -> None:
+    """Others are served while they are embedded."""
+    before, words = TURNS.count, ", ".join(f"thing {n}" for n in range(45))
+    client.predict(handle_file(PICTURE), words, api_name="/segment")
+    assert TURNS.count == before + 3

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from demo.limits import check_cost
-from demo.turns import BusyError, Turns, address_of, compute
+from demo.scene import check_cost
+from demo.turns import BusyError, ReplacedError, Turns, address_of, compute
 from gclip_core import GclipError
 
 
@@ -21,10 +21,11 @@ class Visits:
 
     async def ask(self, name: str, session: str, address: str, pieces: int = 1) -> None:
         self.turns.readers.append(session)
-        for piece in range(pieces):
-            async with self.turns.turn(session, address, is_admitted=piece > 0):
-                self.order.append(name)
-                await self.end.wait()
+        with self.turns.place(session, address) as place:
+            for _ in range(pieces):
+                async with self.turns.turn(place):
+                    self.order.append(name)
+                    await self.end.wait()
 
     async def add(self, *request: Any, **options: Any) -> None:
         self.tasks.append(asyncio.create_task(self.ask(*request, **options)))
@@ -74,11 +75,12 @@ async def test_newcomers_do_not_starve_others(visits: Visits) -> None:
         """A new address; while it is served, the next one comes."""
         name = f"new {number}"
         visits.turns.readers.append(name)
-        async with visits.turns.turn(name, name):
-            visits.order.append(name)
-            if number < 50:
-                visits.tasks.append(asyncio.create_task(come(number + 1)))
-                await asyncio.sleep(0.001)
+        with visits.turns.place(name, name) as place:
+            async with visits.turns.turn(place):
+                visits.order.append(name)
+                if number < 50:
+                    visits.tasks.append(asyncio.create_task(come(number + 1)))
+                    await asyncio.sleep(0.001)
 
     await visits.add("old", "old", "old", pieces=2)
     visits.tasks.append(asyncio.create_task(come(0)))
@@ -96,7 +98,7 @@ async def test_newcomers_do_not_starve_others(visits: Visits) -> None:
         ([("page", "here")] * 4, ("other", "here"), False),
         ([(f"{n}", "here") for n in range(50)], ("other", "here"), True),
         ([(f"{n}", "here") for n in range(50)], ("other", "there"), False),
-        ([(f"{n}", f"{n}") for n in range(200)], ("other", "there"), True),
+        ([(f"{n}", f"{n}") for n in range(199)], ("other", "there"), True),
     ],
     ids=("page", "other page", "address", "other address", "all"),
 )
@@ -118,23 +120,21 @@ async def test_newer_request_takes_the_place_of_older_ones(visits: Visits) -> No
     """However often a visitor changes something while others are served, the last change is
     answered, and takes one place."""
     await visits.add("running", "running", "elsewhere")
-    newest = 0
 
     async def change(number: int) -> None:
-        nonlocal newest
-        newest = number
-        async with visits.turns.turn("page", "here", is_wanted=lambda: newest == number):
-            visits.order.append(f"change {number}")
+        with visits.turns.place("page", "here", replaces=True) as place:
+            async with visits.turns.turn(place):
+                visits.order.append(f"change {number}")
 
     visits.turns.readers.append("page")
     changes = []
     for number in range(10):
         changes.append(asyncio.create_task(change(number)))
         await asyncio.sleep(0.001)
-        assert len(visits.turns.waiting) == 1
+        assert len(visits.turns.places) == 2, "of what runs, and of the last change"
     await visits.served()
     ends = await asyncio.gather(*changes, return_exceptions=True)
-    assert [type(end) for end in ends] == [BusyError] * 9 + [type(None)]
+    assert [type(end) for end in ends] == [ReplacedError] * 9 + [type(None)]
     assert visits.order == ["running", "change 9"]
 
 
@@ -161,8 +161,9 @@ async def test_cancelled_computations_run_one_at_a_time(visits: Visits) -> None:
         running -= 1
 
     async def ask() -> None:
-        async with visits.turns.turn("page", "here"):
-            await compute(work)
+        with visits.turns.place("page", "here") as place:
+            async with visits.turns.turn(place):
+                await compute(work)
 
     visits.turns.readers.append("page")
     for _ in range(4):

@@ -11,6 +11,7 @@ from PIL import Image
 
 from demo import backbones, canvas, compare, limits, share
 from demo.photo import weigh
+from demo.scene import check_cost, most_patches
 from demo.settings import marks_of
 from gclip_core import METHODS, GclipError, Mark
 from gclip_core.cache import BoundedCache
@@ -63,10 +64,10 @@ def test_long_photo_is_encoded_smaller(tmp_path: Path) -> None:
     chosen = one.with_settings(short_side=one.segmenter.backbone.short_side)
     patches = [math.prod(each.segmenter.grid((100, 1000))) for each in (one, chosen)]
     channels = one.segmenter.backbone.norms.numel()
-    limits.check_cost(patches[0], channels)
-    assert patches[0] > 0.9 * limits.most_patches(channels)
+    check_cost(patches[0], channels)
+    assert patches[0] > 0.9 * most_patches(channels)
     with pytest.raises(GclipError, match="smaller size"):
-        limits.check_cost(patches[1], channels)
+        check_cost(patches[1], channels)
     assert f"max_patches={one.segmenter.max_patches}" in share.python(one)
 
 

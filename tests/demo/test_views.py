@@ -165,6 +165,14 @@ def test_compare() -> None:
     assert len(titles) == len(METHODS) + 3
 
 
+def test_method_that_needs_more_patches(tmp_path: Path) -> None:
+    """It is left out, and the text says why."""
+    current = scene(small_dog(tmp_path, size=(64, 64)), words="dog", short_side=64, refine="none")
+    shown = compare.methods(current)
+    assert {item["name"] for item in shown["items"]} == {*METHODS} - {"scclip"}
+    assert "SC-CLIP needs at least 31 patches" in shown["text"]
+
+
 def test_large_mask() -> None:
     """It is beside GCLIP's. GCLIP's own is beside another mask: without a score the first one, or
     the one with both ideas off."""

@@ -40,16 +40,20 @@ _loaded: BoundedCache[Backbone] = BoundedCache(limits.MAX_BACKBONES)
 _downloads = Semaphore(limits.MAX_DOWNLOADS)
 
 
+def undamaged(name: str) -> str:
+    """The backbone of which this one is a damaged copy, or the same."""
+    defect = BACKBONES[name].defect
+    return defect.healthy if defect else name
+
+
 def weights_of(name: str) -> Path | None:
     """The host's own weights, if they are those of this backbone or of its undamaged original."""
-    chosen, host = (BACKBONES[one] for one in (name, HOST.backbone))
-    originals = [entry.defect.healthy if entry.defect else entry.name for entry in (chosen, host)]
-    return HOST.weights if originals[0] == originals[1] else None
+    return HOST.weights if undamaged(name) == undamaged(HOST.backbone) else None
 
 
 def is_here(name: str) -> bool:
     """Whether a backbone can be used without a download."""
-    return bool(name == HOST.backbone or load.on_disk(BACKBONES[name]))
+    return name == HOST.backbone or bool(load.on_disk(BACKBONES[name]))
 
 
 def get(name: str) -> Backbone:

@@ -60,6 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def serve(args: argparse.Namespace) -> None:
+    """Loads the backbone, then the page; the opening is computed meanwhile."""
     started = time.perf_counter()
     set_up_log(args.quiet)
     set_up_process()
@@ -71,7 +72,7 @@ def serve(args: argparse.Namespace) -> None:
     if backbones.HOST.encode is Segmenter.encode:  # a ZeroGPU is lent to visitors only
         warming.start()
         atexit.register(warming.join)  # PyTorch aborts if Python ends while a thread computes
-    if args.plain:  # either imports Gradio, while the opening is computed
+    if args.plain:  # either imports Gradio
         from demo.plain import build  # noqa: PLC0415
 
         launch = build().launch

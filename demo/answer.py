@@ -62,7 +62,7 @@ def answered(scene: Scene, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     between. Raises what a piece raises.
     """
     scene = scene.with_words()
-    for embed in scene.embeddings():
+    for embed in scene.embedding_steps():
         embed()
         yield {}
     if "methods" in names or "large" in names:

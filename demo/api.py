@@ -105,7 +105,7 @@ async def segment(
             "miou": scene.miou(mask),
         }
 
-    return await in_turn(request, *scene.embeddings(), answer)
+    return await in_turn(request, *scene.embedding_steps(), answer)
 
 
 async def suggest(

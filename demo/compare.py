@@ -34,7 +34,7 @@ def every(scene: Scene) -> dict[str, Method]:
     if scene.report.suppressed.blocks:
         first = {name: scene.gclip(amf=amf, cs=cs) for name, (amf, cs) in ABLATION.items()}
         del others["gclip"]
-    scene.check_cost(len(first) + len(others))
+    scene.check_affordable(len(first) + len(others))
     return first | others
 
 

@@ -1,4 +1,4 @@
-"""Values as the browser gets them: pictures, packed arrays, keys, colours, attention."""
+"""Values as the browser gets them: pictures, packed arrays, words, attention, norms."""
 
 import gzip
 import io

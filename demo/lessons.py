@@ -82,7 +82,7 @@ def changes(before: Scene, after: Scene) -> dict[str, Any]:
     old, new = (scene.mask().labels.numpy() for scene in (before, after))
     differ = old != new
     labels = np.where(differ, np.where(new < 0, len(after.colours), new), -1)
-    grey = small(PHOTO.image(), WIDTH).convert("L").convert("RGB")
+    grey = small(after.photo.picture, WIDTH).convert("L").convert("RGB")
     image = palette.painted(grey, labels, (*after.colours, WHITE))
     caption = f"Changed: {percent(float(differ.mean()))} of the pixels"
     if (new[differ] < 0).any():

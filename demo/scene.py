@@ -12,7 +12,7 @@ from demo.patches import SHOWN_PATCHES, coarser
 from demo.photo import CACHE, OPENING, Photo
 from demo.settings import Settings, marks_of, shown_of
 from evaluation import metric, photos
-from gclip_core import BACKBONES, METHODS, GclipError
+from gclip_core import METHODS, GclipError
 from gclip_core.encoder import Encoded
 from gclip_core.marks import Mark, read
 from gclip_core.methods import Method
@@ -74,13 +74,13 @@ class Scene:
     @property
     def encoded(self) -> Encoded:
         def encode() -> Encoded:
-            self.check_cost()
+            self.check_affordable()
             return backbones.HOST.encode(self.segmenter, self.photo.picture)
 
         return CACHE.get_or_make(self.tower_key, encode)
 
-    def check_cost(self, methods: int = 1) -> None:
-        """Raises GclipError if a request may not compute so much."""
+    def check_affordable(self, methods: int = 1) -> None:
+        """Raises GclipError if so many methods cost too much on this photo."""
         channels = self.segmenter.backbone.norms.numel()
         check_cost(self._patches(self.segmenter), channels, methods)
 
@@ -107,8 +107,7 @@ class Scene:
     @property
     def undamaged(self) -> "Scene":
         """With the model of which the backbone is a damaged copy, if it is one."""
-        defect = BACKBONES[self.settings.backbone].defect
-        return self.with_settings(backbone=defect.healthy) if defect else self
+        return self.with_settings(backbone=backbones.undamaged(self.settings.backbone))
 
     def suggested(self, most: int = 5) -> tuple[str, ...]:
         """Words for what the photo shows, best first; see ``Segmenter.suggest``."""
@@ -145,7 +144,7 @@ class Scene:
     def prompts(self) -> Prompts:
         return self.segmenter.prompts(self.typed, self.shown)
 
-    def embeddings(self) -> list[Callable[[], Prompts]]:
+    def embedding_steps(self) -> list[Callable[[], Prompts]]:
         """Functions that embed all but the last few of many words, WORDS_AT_ONCE each."""
 
         def embed(end: int) -> Prompts:

@@ -7,11 +7,13 @@ connections of an address.
 import asyncio
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from weakref import WeakValueDictionary
 
+from cachetools import TTLCache
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -40,6 +42,8 @@ class Door:
         self.app, self.inputs, self.key = app, inputs, key
         self.places = WeakValueDictionary[str, asyncio.Semaphore]()
         """For the uploads of each address."""
+        self.calls = TTLCache[str, Iterator[int]](10_000, ttl=60)
+        """Numbers of the calls of each address, for a minute after the first."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -72,6 +76,8 @@ class Door:
         if method == "POST" and path in ("/photos", f"{API}/upload"):
             await self._upload(request, receive, send)
         elif method == "POST" and (call := CALL.fullmatch(path)):
+            if next(self.calls.setdefault(address_of(request), count())) >= limits.MAX_CALLS:
+                raise RefusedError(429, "This address sends many requests. Try again soon.")
             body = await Request(scope, limited(receive, limits.MAX_BODY)).body()
             await self.app(scope, replay(checked(call[1], body, self.inputs), receive), send)
         elif method == "GET" and (stream := STREAM.fullmatch(path)):

@@ -2,7 +2,9 @@
 
 # door.py, on what is received: else bodies would fill the memory, and stalled ones block others.
 MAX_BODY = 64 * 2**10  # bytes of a request, unless it is an upload
+MAX_CALLS = 600  # in a minute from an address: Gradio loses answers above 2,000 new sessions
 MAX_FILE = 64 * 2**20  # bytes of an upload
+MAX_FILES = 10  # and other fields of one upload: up to a megabyte of each stays in memory
 MAX_UPLOADS = 2  # at once from an address; further ones wait
 UPLOAD_SECONDS = 300
 IDLE_SECONDS = 10  # without a byte of a body

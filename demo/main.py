@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -66,6 +67,7 @@ def serve(args: argparse.Namespace) -> None:
     set_up_process()
     check_address(args.host or "127.0.0.1", args.port or 0)
     os.environ["GRADIO_TEMP_DIR"] = str(STORE.folder)  # whose files Gradio serves
+    tempfile.tempdir = str(STORE.folder.parent)  # for uploads that are not complete
     backbones.HOST = make_host(args)
     title = backbones.get(backbones.HOST.backbone).title
     warming = Thread(target=scene.warm, daemon=True)

@@ -27,7 +27,7 @@ from gradio import Server
 from starlette.datastructures import UploadFile
 from starlette.middleware.gzip import GZipMiddleware
 
-from demo import api, backbones, lessons, pictures, share
+from demo import api, backbones, lessons, limits, pictures, share
 from demo.answer import PIECES, answered
 from demo.calls import API
 from demo.door import Door
@@ -112,7 +112,8 @@ def add_photos(app: Server) -> None:
     @app.post(f"{API}/upload")
     async def receive_files(request: Request) -> list[str]:
         """Receives a program's files, and returns their paths, as Gradio's clients expect."""
-        async with request.form() as form:
+        most = limits.MAX_FILES
+        async with request.form(max_files=most, max_fields=most) as form:
             files = [one.file for one in form.getlist("files") if isinstance(one, UploadFile)]
             names = [await keep(file, request, "upload") for file in files]
         return [str(STORE.folder / name / "upload") for name in names]

@@ -57,6 +57,18 @@ def test_large_body(way: str, visitor: Visitor) -> None:
         assert answer.status_code == 413 and "64 kB" in answer.json()["error"]
 
 
+def test_many_calls(url: str, visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of one address are refused before Gradio keeps a session of each; others are served."""
+    monkeypatch.setattr(limits, "MAX_CALLS", 5)
+    many = Visitor(url, address="127.0.0.3")
+    body = many.body("about")
+    answers = [many.web.post(JOIN, json=body | {"session_hash": f"{n}"}) for n in range(6)]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+    assert answers[-1].json()["error"].endswith("Try again soon.")
+    monkeypatch.setattr(limits, "MAX_CALLS", 600)
+    assert visitor.program("about")
+
+
 def test_files_are_only_data(visitor: Visitor) -> None:
     """Gradio opens none that a request names, and fetches no address."""
     with socket.create_server(("127.0.0.1", 0)) as inner:
@@ -225,6 +237,13 @@ def test_stalled_upload(
             assert answer.status == 408 and "Try again" in json.loads(answer.read())["error"]
     assert (1.8 if way == "/photos" else 0.8) < time.monotonic() - began < 10
     assert other.uploaded(small(1))
+
+
+def test_many_files(visitor: Visitor) -> None:
+    """Of one upload are refused: small ones stay in memory until all are here."""
+    files = [("files", (f"{number}.png", b"x")) for number in range(limits.MAX_FILES + 1)]
+    assert visitor.web.post(UPLOAD, files=files[1:]).status_code == 200
+    assert visitor.web.post(UPLOAD, files=files).status_code == 400
 
 
 def test_full_disk(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:

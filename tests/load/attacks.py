@@ -98,6 +98,17 @@ def unread_answers(server: Server) -> Iterator[object]:
     yield from at_once(500, ask)
 
 
+def many_sessions(server: Server) -> Iterator[object]:
+    """4,000 requests, each of a new session."""
+    visitor = attacker(server)
+    body = visitor.body("about")
+
+    def ask(_: int) -> object:
+        return visitor.web.post(JOIN, json=body | {"session_hash": uuid4().hex}).status_code
+
+    yield from at_once(4_000, ask, 8)
+
+
 def requests_at_once(server: Server) -> Iterator[object]:
     """200 requests of one session, all sent before the first is answered."""
     data = json.dumps(question(attacker(server)) | {"session_hash": "one"}).encode()
@@ -253,11 +264,11 @@ def open_connections(server: Server) -> Iterator[object]:
 
 
 def small_files(server: Server) -> Iterator[object]:
-    """36 uploads of 1,000 files of nine bytes, then 2,000 uploads of one, and 400 tiny photos."""
+    """360 uploads of ten files of nine bytes, then 2,000 uploads of one, and 400 tiny photos."""
     visitor = attacker(server)
-    many = [("files", (f"{number}.png", number.to_bytes(9))) for number in range(1_000)]
-    for _ in range(36):
-        yield f"{visitor.web.post(UPLOAD, files=many).status_code} for 1,000 files"
+    many = [("files", (f"{number}.png", number.to_bytes(9))) for number in range(10)]
+    for _ in range(360):
+        yield f"{visitor.web.post(UPLOAD, files=many).status_code} for ten files"
 
     def send(number: int) -> int:
         file = {"files": ("a.png", number.to_bytes(9))}
@@ -313,6 +324,7 @@ def large_caches(server: Server) -> Iterator[object]:
 
 ATTACKS: tuple[Attack, ...] = (
     unread_answers,
+    many_sessions,
     requests_at_once,
     many_readers,
     large_bodies,

@@ -170,7 +170,7 @@ const parts = {
   form: createForm($("#form"), FACTS.schema, change),
   samples: createStrip($("#samples"), ({ name }) => {
     change({ photo: name, step: 0, tab: state.tab === "learn" ? "segment" : state.tab });
-    if (innerWidth <= 700) $("#canvas").scrollIntoView();
+    if (getComputedStyle($("#columns")).display === "flex") $("#canvas").scrollIntoView(); // above
   }),
   undo: createStrip($("#undo"), ({ words }) => changeWords(words)),
   chips: createStrip($("#chips"), ({ word, settings }) =>
@@ -285,10 +285,12 @@ for (const tab of TABS) {
   button.setAttribute("aria-controls", tab);
   $("[role=tablist]").append(button);
 }
-$("[role=tablist]").onkeydown = ({ key }) => {
-  const step = { ArrowLeft: -1, ArrowRight: 1 }[key];
-  if (!step) return;
-  const tab = TABS[(TABS.indexOf(state.tab) + step + TABS.length) % TABS.length];
+$("[role=tablist]").onkeydown = (event) => {
+  const index = TABS.indexOf(state.tab);
+  const to = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: -1 }[event.key];
+  if (to === undefined) return;
+  event.preventDefault();
+  const tab = TABS.at(to % TABS.length);
   change({ tab });
   $(`#open-${tab}`).focus();
 };

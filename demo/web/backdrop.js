@@ -1,5 +1,4 @@
 // The photo under a mask: alone until its mask is there, and small until the sharp one is.
-
 import { make } from "./elements.js";
 import { smallOf, urlOf } from "./photos.js";
 

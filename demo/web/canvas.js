@@ -4,7 +4,7 @@ import { createBackdrop } from "./backdrop.js";
 import { picture, save } from "./downloads.js";
 import { copyOf, countAnswer, inside } from "./elements.js";
 import { placeLabels } from "./labels.js";
-import { fillLegend, isFound, nameOf, refreshLegend } from "./legend.js";
+import { drawLegend, isFound, nameOf } from "./legend.js";
 import { newestOnly } from "./packed.js";
 import { gridOf, NONE, paint } from "./paint.js";
 import { createPanel } from "./panel.js";
@@ -15,9 +15,8 @@ import { createSwitches } from "./switches.js";
 import { createTold } from "./told.js";
 
 /**
- * `tools` are what a patch's panel can do, in the tab Segment: add a word, and keep one.
  * @param {HTMLElement} element
- * @param {{ addWord: (word: string) => void, keepExemplar: (word: string) => void }} [tools]
+ * @param {import("./panel.js").Tools} [tools] on the tab Segment
  */
 export function createCanvas(element, tools) {
   element.append(copyOf("#canvas-parts"));
@@ -28,6 +27,7 @@ export function createCanvas(element, tools) {
   const photo = $("img");
   const backdrop = createBackdrop(element);
   const opacity = $(".opacity input");
+  const plain = $(".plain");
   const isCompare = !tools;
   /** What is drawn: a value from the server, and the label of every pixel of each mask.
    * @type {import("./types.js").Canvas} */
@@ -38,7 +38,7 @@ export function createCanvas(element, tools) {
    * @type {import("./types.js").Matrices | undefined} */
   let attended;
   /** The state in which the answer was drawn, and what its patches depend on. */
-  let owner = { state, patches: "" };
+  let drawnFor = { state, patches: "" };
   /** What a visitor has chosen here, which the state does not have. */
   const chosen = {
     mode: "", // how masks are compared: "", "swipe" or "changes"
@@ -47,7 +47,7 @@ export function createCanvas(element, tools) {
     label: null, // the label that is shown alone
   };
   const drawSwitches = createSwitches($(".ideas"), explainSwitch);
-  const tell = createTold(element, offer);
+  const drawTold = createTold(element, offer);
   const panel = createPanel(element, () => drawMask(), tools);
   const load = newestOnly();
 
@@ -64,10 +64,10 @@ export function createCanvas(element, tools) {
       backdrop.restore();
       return refresh();
     }
-    const of = { state, patches: patchesKey() };
+    const now = { state, patches: patchesKey() };
     load(
       value.masks.map(({ mask }) => mask),
-      (decoded) => show(value, decoded, next, of),
+      (labels) => show(value, labels, next, now),
     );
   }
 
@@ -81,21 +81,16 @@ export function createCanvas(element, tools) {
     answer = null;
   }
 
-  function show(value, decoded, next, of) {
-    const isNew = owner.patches !== of.patches;
+  function show(value, labels, next, now) {
+    const isNew = drawnFor.patches !== now.patches;
     if (isNew || namesOf(answer) !== namesOf(value)) chosen.label = null;
     if (isNew) panel.clear();
     const isOther = compares(answer) !== compares(value);
     if (isOther) Object.assign(chosen, { idea: value.idea, side: value.side ?? 1 });
     if (isCompare && isOther) chosen.mode = "swipe";
-    [answer, masks, attended, owner] = [value, decoded, next, of];
-    backdrop.settle(of.state.photo, value.masks[0].mask.shape);
+    [answer, masks, attended, drawnFor] = [value, labels, next, now];
+    backdrop.settle(now.state.photo, value.masks[0].mask.shape);
     offer(".idle", {});
-    fillLegend($(".legend"), value.classes, (label) => {
-      chosen.label = chosen.label === label ? null : label;
-      panel.free(); // or its attention would hide the word
-      refresh();
-    });
     refresh();
     countAnswer(element);
   }
@@ -104,8 +99,8 @@ export function createCanvas(element, tools) {
   /** What the masks compare: ideas, or two methods. */
   const compares = (value) => value?.ideas.join() || value?.masks.map(({ title }) => title).join();
 
-  /** The index of the mask that is shown: bit i is the switch of idea i. */
-  const shown = () => (answer.ideas.length ? bitsOf(answer.ideas) : chosen.side);
+  /** The index of the mask in view: bit i is the switch of idea i. */
+  const current = () => (answer.ideas.length ? bitsOf(answer.ideas) : chosen.side);
 
   // --- texts, and the bar ------------------------------------------------------------------------
 
@@ -171,7 +166,7 @@ export function createCanvas(element, tools) {
   function pair() {
     if (!answer.ideas.length) return [0, 1];
     const bit = 1 << chosen.idea;
-    return [shown() & ~bit, shown() | bit];
+    return [current() & ~bit, current() | bit];
   }
 
   /** Redraw after a change of the state, or of what is chosen here. */
@@ -182,13 +177,20 @@ export function createCanvas(element, tools) {
     split.hidden = !isSwipe;
     pad.hidden = isSwipe;
     drawBar();
-    tell(answer, chosen, shown(), [before, after]);
-    const seen = (chosen.mode ? [before, after] : [shown()]).map((i) => answer.masks[i]);
-    refreshLegend($(".legend"), answer.classes, seen, chosen.label);
+    drawTold(answer, chosen, current(), [before, after]);
+    const seen = (chosen.mode ? [before, after] : [current()]).map((i) => answer.masks[i]);
+    drawLegend($(".legend"), answer.classes, seen, chosen.label, showAlone);
     drawMask();
-    const index = shown();
+    const index = current();
     panel.draw({ answer, index, labels: masks[index], attended, mode: chosen.mode });
     drawCut();
+  }
+
+  /** A press on a word in the legend. @param {number} label */
+  function showAlone(label) {
+    chosen.label = chosen.label === label ? null : label;
+    panel.free(); // or its attention would hide the word
+    refresh();
   }
 
   function drawBar() {
@@ -205,11 +207,12 @@ export function createCanvas(element, tools) {
 
   // --- the mask ----------------------------------------------------------------------------------
 
-  /** What the canvas shows of both masks; see paint.js. */
-  function view(alone = chosen.label) {
+  /** What the canvas shows of both masks. @param {?number} alone
+   * @returns {import("./paint.js").View} */
+  function view(alone) {
     const [, width] = answer.masks[0].mask.shape;
     const [before, after] = pair();
-    const whole = shown() === after ? 0 : width;
+    const whole = current() === after ? 0 : width;
     return {
       width,
       classes: answer.classes,
@@ -230,10 +233,10 @@ export function createCanvas(element, tools) {
     placeLabels($(".labels"), answer.classes, cells, columns, obstacles());
   }
 
-  /** The boxes that no name may cover: chips, the line of Swipe, and the marks. */
+  /** The boxes that no name may cover: badges, the line of Swipe, and the marks. */
   function obstacles() {
     const [width, height] = [stage.clientWidth, stage.clientHeight];
-    const chips = $$(".chip").map(({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) => [
+    const badges = $$(".badge").map(({ offsetLeft, offsetTop, offsetWidth, offsetHeight }) => [
       offsetLeft - 4,
       offsetTop - 4,
       offsetLeft + offsetWidth + 4,
@@ -245,7 +248,7 @@ export function createCanvas(element, tools) {
       const [left, top] = [x * width - 13, y * height - 13];
       return [left, top, left + 26, top + 26];
     });
-    return [...chips, ...line, ...dots];
+    return [...badges, ...line, ...dots];
   }
 
   // --- downloads ---------------------------------------------------------------------------------
@@ -253,7 +256,7 @@ export function createCanvas(element, tools) {
   /** The label that is shown alone, that of the pinned patch, or the first known word with a mask,
    * if possible a sure one, and a thing; or null. */
   function labelToCut() {
-    const mask = answer.masks[shown()];
+    const mask = answer.masks[current()];
     const { shares, unsure } = mask;
     if (chosen.label === NONE && isFound(mask, NONE)) return NONE;
     const isKnown = (label) => answer.classes[label].isKnown;
@@ -271,12 +274,12 @@ export function createCanvas(element, tools) {
   }
 
   const fileName = (ending) =>
-    `${isUpload(owner.state.photo) ? "photo" : owner.state.photo}-${ending}.png`;
+    `${isUpload(drawnFor.state.photo) ? "photo" : drawnFor.state.photo}-${ending}.png`;
 
   $(".cut").onclick = () => {
     const label = labelToCut();
     const { amf, cs } = state;
-    const drawn = { ...owner.state, amf, cs }; // a newer state may have other labels
+    const drawn = { ...drawnFor.state, amf, cs }; // a newer state may have other labels
     save($(".cut"), async () => [
       fileName(nameOf(answer.classes, label)),
       (await made("cutout", label === NONE ? -1 : label, drawn))[1],
@@ -293,7 +296,6 @@ export function createCanvas(element, tools) {
 
   // --- the rest of the bar -----------------------------------------------------------------------
 
-  const plain = $(".plain");
   plain.onclick = () =>
     plain.setAttribute("aria-pressed", plain.getAttribute("aria-pressed") !== "true");
 

@@ -147,7 +147,7 @@ export function createDiagram(element) {
   /** @param {number} block */
   function enlarge(block) {
     change({ block });
-    if (innerWidth <= 900) $(".open").scrollIntoView({ behavior: isCalm ? "auto" : "smooth" });
+    if (!hasLines()) $(".open").scrollIntoView({ behavior: isCalm ? "auto" : "smooth" });
   }
 
   /** The maps of all patches at once. */
@@ -256,9 +256,12 @@ export function createDiagram(element) {
     bars.replaceChildren(...made, ...(others ? [make("small", "", `${others} more`)] : []));
   }
 
+  /** On a narrow screen there are none, or while another tab is open. */
+  const hasLines = () => $("svg").clientWidth > 0;
+
   /** Draw the lines between the parts. */
   function connect() {
-    if (!$("svg").clientWidth) return; // another tab is open, or the screen is narrow
+    if (!hasLines()) return;
     const box = (part) => boxIn(flow, part);
     const layers = $$(".layer .map").map(box);
     const [blocks, last] = [".blocks", ".last"].map((part) => box($(part)));

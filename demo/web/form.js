@@ -8,7 +8,7 @@ import { make, showValue } from "./elements.js";
  *   enum?: string[], labels?: Record<string, string>, suggestions?: [string, string][],
  *   minimum?: number, maximum?: number, maxLength?: number }} Property
  * @typedef {string | number | boolean} Value
- * @typedef {{ parts: HTMLElement[], shown?: HTMLElement, set: (value: Value) => void }} Control
+ * @typedef {{ parts: HTMLElement[], output?: HTMLElement, set: (value: Value) => void }} Control
  */
 
 const MOST_RADIOS = 3; // more choices are a list that opens
@@ -52,12 +52,12 @@ function part(form, title) {
 
 /** A control with its label and its hint.
  * @param {string} id @param {Property} property @param {Control} control */
-function fieldOf(id, { title, description }, { parts, shown }) {
+function fieldOf(id, { title, description }, { parts, output }) {
   const isGroup = parts[0].matches("label"); // a label for each choice
   const field = make(isGroup ? "fieldset" : "div", "field");
   const label = make(isGroup ? "legend" : "label", "", title);
   if (!isGroup) label.setAttribute("for", id);
-  if (shown) label.append(shown);
+  if (output) label.append(output);
   field.append(label);
   if (description) {
     const hint = Object.assign(make("p", "info", description), { id: `${id}-hint` });
@@ -128,19 +128,19 @@ function checkbox(id, _, send) {
 /** From 0 to 1, with its value in its label. @type {Draw} */
 function slider(id, _, send) {
   const range = Object.assign(input("range", id), { min: 0, max: 1, step: 0.05 });
-  const shown = make("output");
-  shown.setAttribute("for", id);
+  const output = make("output");
+  output.setAttribute("for", id);
   range.oninput = () => {
-    shown.textContent = Number(range.value).toFixed(2);
+    output.textContent = Number(range.value).toFixed(2);
   };
   range.onchange = () => send(Number(range.value));
   return {
     parts: [range],
-    shown,
+    output,
     set: (value) => {
       if (range.matches(":active")) return; // it is being dragged
       range.value = `${value}`;
-      shown.textContent = Number(value).toFixed(2);
+      output.textContent = Number(value).toFixed(2);
     },
   };
 }

@@ -1,5 +1,4 @@
 // Names of classes on a mask.
-
 import { make } from "./elements.js";
 import { clamp } from "./grid.js";
 

@@ -1,7 +1,6 @@
 // Marks: places on the photo of which a visitor says what they are. The state has them as text,
 // "x,y,word" or "left,top,right,bottom,word" with shares of the photo's sides, separated by ";".
 // No word means none of the words; settings.py reads the same.
-
 import { make, makeButton } from "./elements.js";
 import { ARROWS, clamp } from "./grid.js";
 

@@ -1,22 +1,28 @@
 // The pixels of masks: a colour for each word, stripes for a weak fit, white edges.
-//
-// A view has the labels (`labels`) and the weak fits (`unsure`) of two masks, `masks`; columns from
-// `seam` on show the second one. `alone` is the label that is shown alone, or null; `isChanges`
-// tells whether only pixels are shown that differ between the masks.
 import { abgr, ink } from "./pixels.js";
+
+/**
+ * What is seen of two masks, of the labels of their pixels and their weak fits: columns from `seam` on
+ * show the second one. `alone` is the label that is shown alone; `isChanges` tells whether only
+ * pixels are shown that differ between the masks.
+ * @typedef {{ width: number, classes: import("./types.js").Word[], seam: number, alone: ?number,
+ *   masks: { labels: Uint8Array, unsure: boolean[] }[], isChanges: boolean }} View
+ */
 
 export const NONE = 255; // the label of a pixel without a class
 const EDGE = abgr(255, 255, 255, 216);
 const STRIPE = 7; // pixels of the screen
 const CELLS = 100; // the longest side of the grid in which names are placed
 
-/** The mask that a column shows: 0 or 1. */
+/** The mask that a column shows: 0 or 1. @param {View} view @param {number} x */
 const maskAt = (view, x) => (x < view.seam ? 0 : 1);
 
+/** @param {View} view @param {number} i */
 const isShown = ({ isChanges, masks: [first, second] }, i) =>
   !isChanges || first.labels[i] !== second.labels[i];
 
-/** The pixels of a view; a pixel of the screen is `thick` of them, and `alpha` is from 0 to 255. */
+/** The pixels of a view; a pixel of the screen is `thick` of them, and `alpha` is from 0 to 255.
+ * @param {View} view @param {number} thick @param {number} alpha */
 export function paint(view, thick, alpha) {
   const { width, masks } = view;
   const height = masks[0].labels.length / width;
@@ -38,14 +44,16 @@ export function paint(view, thick, alpha) {
   return pixels;
 }
 
-/** Edges are drawn around changes, between all words, or around the one that is shown alone. */
+/** Edges are drawn around changes, between all words, or around the one that is shown alone.
+ * @param {View} view @param {Uint8Array} labels @param {number} i @param {number} j */
 function isEdge(view, labels, i, j) {
   if (view.isChanges) return isShown(view, i) !== isShown(view, j);
   const { alone } = view;
   return labels[i] !== labels[j] && (alone === null || [labels[i], labels[j]].includes(alone));
 }
 
-/** A mask's colour of each label, and that of its stripes, which differs if it is a weak fit. */
+/** A mask's colour of each label, and that of its stripes, which differs if it is a weak fit.
+ * @param {View} view @param {boolean[]} unsure @param {number} alpha */
 function inksOf({ classes, alone, isChanges }, unsure, alpha) {
   const full = new Uint32Array(256);
   if (alone !== null) {
@@ -63,7 +71,8 @@ function inksOf({ classes, alone, isChanges }, unsure, alpha) {
   return { full, striped };
 }
 
-/** The labels that need a name, on a coarse grid: its cells row by row, and their columns. */
+/** The labels that need a name, on a coarse grid: its cells row by row, and their columns.
+ * @param {View} view */
 export function gridOf(view) {
   const { width, masks, alone } = view;
   const height = masks[0].labels.length / width;

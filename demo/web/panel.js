@@ -1,6 +1,5 @@
 // A patch or a box of the photo: what the patch attends to and, once it is pressed, its scores and the
 // question what is there, whose answers are marks.
-
 import { inside, setProperties } from "./elements.js";
 import { cellOf, centreOf, patchAt, placeOf } from "./grid.js";
 import { nameOf } from "./legend.js";
@@ -15,7 +14,10 @@ import { change, pinnedIn, state } from "./state.js";
  * What a canvas shows: an answer, which of its masks, the labels of its pixels, what patches attend
  * to, once that is here, and how masks are compared.
  * @typedef {{ answer: import("./types.js").Canvas, index: number, labels: Uint8Array,
- *   attended?: import("./types.js").Matrices, mode: string }} Shown
+ *   attended?: import("./types.js").Matrices, mode: string }} View
+ *
+ * What can be done with a word of a patch, on the tab Segment.
+ * @typedef {{ addWord: (word: string) => void, keepExemplar: (word: string) => void }} Tools
  */
 
 /**
@@ -23,7 +25,7 @@ import { change, pinnedIn, state } from "./state.js";
  * `tools` are those of the canvas.
  * @param {HTMLElement} element
  * @param {() => void} redraw
- * @param {{ addWord: (word: string) => void, keepExemplar: (word: string) => void }} [tools]
+ * @param {Tools} [tools]
  */
 export function createPanel(element, redraw, tools) {
   const { $, $$ } = inside(element);
@@ -31,8 +33,8 @@ export function createPanel(element, redraw, tools) {
   const pad = $(".pad");
   const why = $(".why");
   const rectangle = $(".rectangle");
-  /** @type {?Shown} */
-  let shown = null;
+  /** @type {?View} */
+  let view = null;
   /** The patch under the pointer. @type {?number} */
   let hovered = null;
   /** The box that is drawn, or opened. @type {?number[]} */
@@ -43,21 +45,21 @@ export function createPanel(element, redraw, tools) {
   let asked = "";
   const load = newestOnly();
 
-  const pinned = () => pinnedIn(shown.answer.grid);
+  const pinned = () => pinnedIn(view.answer.grid);
   const patchNow = () => pinned() ?? hovered;
   const marked = () => (tools ? marks.read(state.marks) : []);
   const pin = (patch) => change({ patch });
 
-  /** @param {Shown} next */
+  /** @param {View} next */
   function draw(next) {
-    shown = next;
+    view = next;
     drawMarks();
     look();
   }
 
   /** Other patches, or none, take the place of these. */
   function clear() {
-    shown = hovered = box = null;
+    view = hovered = box = null;
     pointer.stop();
     load([], () => {}); // cancels what is under way
   }
@@ -68,15 +70,15 @@ export function createPanel(element, redraw, tools) {
     $(".idle").hidden = true;
     pointer.stop();
     if (state.patch !== null) pin(null);
-    else if (shown) look();
+    else if (view) look();
   }
-  document.addEventListener("keydown", ({ key }) => key === "Escape" && shown && free());
+  document.addEventListener("keydown", ({ key }) => key === "Escape" && view && free());
 
   // --- a patch -----------------------------------------------------------------------------------
 
   /** Show what the chosen patch attends to and, if it is pinned, its scores. */
   function look() {
-    const { answer, index, attended, mode } = shown;
+    const { answer, index, attended, mode } = view;
     const { reasons, background } = answer.masks[index];
     const patch = patchNow();
     const isShown = patch !== null && mode !== "swipe";
@@ -106,11 +108,11 @@ export function createPanel(element, redraw, tools) {
   }
 
   function drawHint(isKnown) {
-    const calm = shown.mode || (!tools ? "compare" : marked().length ? "marks" : "");
+    const calm = view.mode || (!tools ? "compare" : marked().length ? "marks" : "");
     const drawn = pointer.isDrawing() ? "draw" : box ? "box" : calm;
     for (const hint of $$(".hint [data-at]"))
       hint.hidden = hint.dataset.at !== (isKnown ? "look" : drawn);
-    $(".outline").hidden = !tools || shown.mode !== "" || pointer.isDrawing();
+    $(".outline").hidden = !tools || view.mode !== "" || pointer.isDrawing();
   }
 
   /** The question what is there and, of a patch, its scores. */
@@ -120,12 +122,14 @@ export function createPanel(element, redraw, tools) {
     const place = why.hidden ? "" : `${box ?? patch}`;
     const isNew = place !== about;
     about = place;
-    drawQuestion(isAsked ? `${place} ${state.marks} ${JSON.stringify(shown.answer.classes)}` : "");
+    drawQuestion(isAsked ? `${place} ${state.marks} ${JSON.stringify(view.answer.classes)}` : "");
     if (why.hidden) return;
     const label = shares && state.refine !== "none" ? labelAt(patch) : null;
-    const told = { ...shown.answer, shares, patch, label, behind, ...tools };
+    const { classes } = view.answer;
+    const addWord = tools?.addWord;
     if (!shares) $(".scores").replaceChildren();
-    const text = shares && explain($(".scores"), told);
+    const text =
+      shares && explain($(".scores"), { classes, shares, patch, label, behind, addWord });
     if (isNew && isAsked && pad.matches(":focus")) why.scrollIntoView({ block: "nearest" });
     if (isNew && shares) announce(text);
   }
@@ -138,32 +142,32 @@ export function createPanel(element, redraw, tools) {
   }
 
   function announce(text) {
-    $(".live").textContent = `Patch in ${placeOf(patchNow(), shown.answer.grid)}: ${text}`;
+    $(".live").textContent = `Patch in ${placeOf(patchNow(), view.answer.grid)}: ${text}`;
   }
 
   function hover(patch) {
-    if (!shown || patch === hovered) return;
+    if (!view || patch === hovered) return;
     hovered = patch;
     look();
   }
 
   /** The label at the centre of a patch. */
   function labelAt(patch) {
-    const { grid, masks } = shown.answer;
+    const { grid, masks } = view.answer;
     const [height, width] = masks[0].mask.shape;
     const [x, y] = centreOf(patch, grid);
-    return shown.labels[Math.floor(y * height) * width + Math.floor(x * width)];
+    return view.labels[Math.floor(y * height) * width + Math.floor(x * width)];
   }
 
   const pointer = createPad(pad, {
-    grid: () => shown?.answer.grid,
+    grid: () => view?.answer.grid,
     patch: patchNow,
     isHeld: () => pinned() !== null || box !== null,
     hover,
     move(patch) {
       if (pinned() === null) hover(patch);
       else pin(patch);
-      announce(nameOf(shown.answer.classes, labelAt(patch)));
+      announce(nameOf(view.answer.classes, labelAt(patch)));
     },
     press(patch) {
       if (patch === pinned()) free();
@@ -188,18 +192,18 @@ export function createPanel(element, redraw, tools) {
   $(".undo").onclick = () => setMarks(marked().slice(0, -1));
 
   function drawMarks() {
-    const { classes } = shown.answer;
+    const { classes } = view.answer;
     const colourOf = (word) => classes.find(({ name }) => name === word)?.colour ?? "white";
     marks.drawMarks($(".marks"), marked(), colourOf, setMarks, ({ box: place }) => {
       box = place.length > 2 ? place : null;
-      pin(box ? null : patchAt(place, shown.answer.grid));
+      pin(box ? null : patchAt(place, view.answer.grid));
     });
     $(".undo").hidden = !marked().length;
   }
 
   /** The question what is in the box, or at the pinned patch; an older mark there is replaced. */
   function question() {
-    const { classes, grid } = shown.answer;
+    const { classes, grid } = view.answer;
     const place = box ?? centreOf(pinned(), grid);
     /** A box by its corners, a point by its patch. */
     const keyOf = (at) => (at.length > 2 ? at.join() : patchAt(at, grid));

@@ -3,7 +3,6 @@
 // An answer comes in pieces. Each is a function of the photo and of some settings, which the server
 // names, so a piece has a key: what was answered once is never asked for again, and an answer that
 // comes late is kept under its own key and disturbs nothing.
-
 import { toast } from "./elements.js";
 import { answer, disconnect } from "./server.js";
 import { bitsOf, FACTS, state } from "./state.js";

@@ -1,7 +1,6 @@
 // The page's one state, the only code that changes it, and the address that has it.
 //
 //   change(values) ─► the address ─► follow: what is here already is drawn, the rest is asked for
-
 import { toast } from "./elements.js";
 import * as exemplars from "./exemplars.js";
 import { recall } from "./storage.js";

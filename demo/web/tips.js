@@ -18,12 +18,11 @@ export function explainTerms() {
   }
 }
 
-/** On narrow screens, a tooltip is below its term, or above it where there is no room. */
+/** Where a tooltip is as wide as the screen, it is below its term, or above it if there is no room. */
 function placeTip() {
-  const term = $("dfn:is(:hover, :focus)");
-  if (!term || innerWidth > 700) return;
-  const tip = term.querySelector("[role=tooltip]");
-  const { top, bottom } = term.getBoundingClientRect();
+  const tip = $("dfn:is(:hover, :focus) [role=tooltip]");
+  if (!tip || getComputedStyle(tip).position !== "fixed") return;
+  const { top, bottom } = tip.parentElement.getBoundingClientRect();
   const isLow = bottom + tip.offsetHeight + 12 > innerHeight;
   tip.style.top = `${isLow ? top - tip.offsetHeight - 6 : bottom + 6}px`;
 }

@@ -1,5 +1,4 @@
 // The offer to download a model's weights to the server.
-
 import { inside } from "./elements.js";
 import { weights } from "./server.js";
 import { change } from "./state.js";
@@ -15,7 +14,7 @@ export function createOffer(group) {
     stop.hidden = !isRunning;
   };
   /** The download that is shown; one that was cancelled may still send something. */
-  let shown = null;
+  let current = null;
 
   async function download(backbone) {
     show(text.textContent, true);
@@ -24,19 +23,19 @@ export function createOffer(group) {
       show("The server does not respond. Try again.");
       return;
     }
-    shown = running;
+    current = running;
     stop.onclick = () => {
-      shown = null;
+      current = null;
       running.cancel();
       show("Cancelled. Nothing has changed.");
     };
     let outcome = "The connection was lost. Try again.";
     for await (const { text: progress, error, isHere } of running.messages) {
-      if (shown !== running) return;
+      if (current !== running) return;
       if (progress) show(progress, true);
       else outcome = isHere ? "" : error;
     }
-    if (shown !== running) return;
+    if (current !== running) return;
     show(outcome);
     if (outcome) return;
     group.hidden = true;

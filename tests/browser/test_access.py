@@ -2,7 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import TABS, Visit, turn_to
 
@@ -28,3 +28,14 @@ def test_barriers(visitor: Visit, theme: str) -> None:
             if width in (390, 1280):
                 found = Axe().run(page, options=options)
                 assert not found.violations_count, f"{tab}, {width}: {found.generate_report()}"
+
+
+def test_tabs_by_keys(flower: Page) -> None:
+    """Arrow keys, Home and End open tabs, in a circle."""
+    tabs = flower.get_by_role("tab")
+    first, last = tabs.first, tabs.last
+    first.focus()
+    for key, tab in (("End", last), ("ArrowRight", first), ("ArrowLeft", last), ("Home", first)):
+        flower.keyboard.press(key)
+        expect(tab).to_be_focused()
+        expect(tab).to_have_attribute("aria-selected", "true")

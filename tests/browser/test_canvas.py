@@ -255,7 +255,7 @@ def test_switches(flower: Page) -> None:
     assert "amf=" not in flower.url
     assert drawn(mask) == fused
     flower.get_by_role("button", name="Swipe", exact=True).click()
-    expect(flower.locator("#canvas .chip")).to_contain_text(["Without AMF", "With AMF"])
+    expect(flower.locator("#canvas .badge")).to_contain_text(["Without AMF", "With AMF"])
     expect(flower.locator("#canvas .entry b").nth(1)).to_have_text(f"{alone} → {before} %")
     split = flower.get_by_role("slider", name="Where the two masks meet")
     pictures = {drawn(mask)}
@@ -483,7 +483,7 @@ def test_cs(flower: Page) -> None:
     after(flower, flower.get_by_role("button", name="See CS on a damaged copy").click)
     expect(flower.locator("#simulation")).to_contain_text("CS repairs it")
     expect(flower.locator("#canvas .split")).to_be_visible()
-    expect(flower.locator("#canvas .chip")).to_contain_text(["Without CS", "With CS"])
+    expect(flower.locator("#canvas .badge")).to_contain_text(["Without CS", "With CS"])
     turn_to(flower, "How it works")
     ratio = flower.locator("#diagram .suppressed .peak + small").first
     scaled = float(ratio.inner_text().removesuffix("×"))

@@ -62,13 +62,9 @@ def answered(scene: Scene, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     between. Raises what a piece raises.
     """
     scene = scene.with_words()
-    for embed in scene.embedding_steps():
-        embed()
-        yield {}
+    yield from scene.embedding_steps()
     if "methods" in names or "large" in names:
-        for method in compare.every(scene).values():
-            compare.tried(scene, method)
-            yield {}
+        yield from compare.steps(scene)
     shown, others = [], []
     for name, one in PIECES.items():
         if name in names:

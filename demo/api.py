@@ -105,7 +105,7 @@ async def segment(
             "miou": scene.miou(mask),
         }
 
-    return await in_turn(request, *scene.embedding_steps(), answer)
+    return await in_turn(request, answer, scene.embedding_steps())
 
 
 async def suggest(

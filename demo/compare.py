@@ -1,5 +1,6 @@
 """Compare: every method's mask of this photo, with its score."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from demo.canvas import LEAST_SHARE, canvas_of, differing
@@ -44,6 +45,13 @@ def tried(scene: Scene, method: Method) -> Segmentation | ImageError:
         return scene.mask(method)
     except ImageError as error:
         return error
+
+
+def steps(scene: Scene) -> Iterator[dict]:
+    """Computes what ``compared`` needs; yields an empty message after each method."""
+    for method in every(scene).values():
+        tried(scene, method)
+        yield {}
 
 
 def compared(scene: Scene) -> Compared:

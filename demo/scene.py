@@ -1,9 +1,9 @@
 """A photo with settings, and everything that the library computes from them, each once."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, lru_cache
 from typing import Any
 
 from demo import backbones, limits
@@ -144,14 +144,12 @@ class Scene:
     def prompts(self) -> Prompts:
         return self.segmenter.prompts(self.typed, self.shown)
 
-    def embedding_steps(self) -> list[Callable[[], Prompts]]:
-        """Functions that embed all but the last few of many words, WORDS_AT_ONCE each."""
-
-        def embed(end: int) -> Prompts:
-            return self.segmenter.prompts(self.typed.phrases[end - WORDS_AT_ONCE : end])
-
-        ends = range(WORDS_AT_ONCE, len(self.typed.phrases), WORDS_AT_ONCE)
-        return [partial(embed, end) for end in ends]
+    def embedding_steps(self) -> Iterator[dict]:
+        """Embeds all but the last few of many words, with an empty message after WORDS_AT_ONCE."""
+        phrases = self.typed.phrases
+        for end in range(WORDS_AT_ONCE, len(phrases), WORDS_AT_ONCE):
+            self.segmenter.prompts(phrases[end - WORDS_AT_ONCE : end])
+            yield {}
 
     @cached_property
     def is_known(self) -> tuple[bool, ...]:

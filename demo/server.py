@@ -222,7 +222,8 @@ async def download(
     """A file of ``share.made``, as base64."""
     try:
         shown = Scene.of(photo, settings)
-        name, data = await in_turn(request, partial(share.made, shown, file, label))
+        steps = answered(shown, ["methods"] if file == "grid" else [])
+        name, data = await in_turn(request, partial(share.made, shown, file, label), steps)
     except Exception as error:
         return told(error, photo)
     return {"name": name, "data": b64encode(data).decode()}

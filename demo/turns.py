@@ -5,7 +5,7 @@ A visitor is a page, which Gradio calls a session, at an address (``address_of``
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import copy_context
@@ -151,17 +151,24 @@ async def compute(function: Callable[..., Any], *values: Any) -> Any:
     return await asyncio.get_running_loop().run_in_executor(COMPUTING, run, function, *values)
 
 
-async def in_turn(request: Any, *functions: Callable[[], Any]) -> Any:
-    """The result of the last of these functions, each computed in a turn of the visitor.
+async def in_turn(request: Any, function: Callable[[], Any], steps: Iterable[Any] = ()) -> Any:
+    """The result of a function, computed in a turn after the steps, each of which has its own.
 
     Raises BusyError, and what they raise.
     """
-    result = None
+    first = iter(steps)
+
+    def step() -> tuple[bool, Any]:
+        for _ in first:
+            return False, None
+        return True, function()
+
     with TURNS.place(request.session_hash or "", address_of(request)) as place:
-        for function in functions:
+        while True:
             async with TURNS.turn(place):
-                result = await compute(function)
-    return result
+                is_last, result = await compute(step)
+            if is_last:
+                return result
 
 
 async def in_turns(request: Any, steps: Iterator[Any]) -> AsyncIterator[Any]:

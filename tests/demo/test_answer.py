@@ -18,6 +18,7 @@ from demo.answer import PIECES, answered
 from demo.photo import forget
 from demo.scene import SWITCHES, Scene
 from demo.settings import Settings
+from demo.turns import TURNS
 from gclip_core import GclipError
 from gclip_core.backbones.load import WEIGHTS_FOLDER
 from gclip_core.relatives import METHODS
@@ -108,10 +109,14 @@ def test_many_words_take_several_turns() -> None:
     assert [[*part] for part in answered(many, ["words"])] == [[], [], ["words"]]
 
 
-def test_compare_takes_several_turns() -> None:
-    """One for each method."""
-    parts = [[*part] for part in answered(scene("dog", words="dog", **SMALL), ["methods"])]
+def test_compare_takes_several_turns(visitor: Visitor) -> None:
+    """One for each method; so does its figure."""
+    settings = SMALL | {"words": "dog"}
+    parts = [[*part] for part in answered(scene("dog", **settings), ["methods"])]
     assert parts == [*([] for _ in METHODS), ["methods"]]
+    before = TURNS.count
+    assert next(visitor.call("download", "dog", settings, "grid", 0))
+    assert TURNS.count > before + len(METHODS)
 
 
 def test_mask_comes_first(visitor: Visitor) -> None:

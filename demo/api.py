@@ -13,12 +13,13 @@ from gradio.data_classes import FileData
 from pydantic import ConfigDict, Field, ValidationError, validate_call
 
 from demo import backbones
+from demo.computing import in_turn
 from demo.errors import sentence
 from demo.scene import Scene
 from demo.settings import explain
 from demo.share import mask_png
 from demo.store import STORE
-from demo.turns import address_of, in_turn
+from demo.turns import address_of
 from gclip_core import BACKBONES, GclipError, __version__
 from gclip_core.methods import ABLATION
 from gclip_core.pixels.refine import REFINEMENTS

@@ -1,16 +1,14 @@
-"""The door of the server: which routes are open, to whom, and how large and slow a request may be.
+"""The door of the server: who comes in, and how large, slow and frequent requests may be.
 
 What a reverse proxy does is left to it: idle connections, slow readers, and the number of
 connections of an address.
 """
 
 import asyncio
-import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import count
-from pathlib import Path
 from weakref import WeakValueDictionary
 
 from cachetools import TTLCache
@@ -18,20 +16,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo import limits
-from demo.calls import API, CALL, STREAM, checked
 from demo.errors import RefusedError, refusal
 from demo.login import check_login
+from demo.routes import API, CALL, STREAM, check_route, checked
 from demo.store import STORE
 from demo.turns import TURNS, address_of
-
-OPEN = {
-    "GET": rf"/|/(web|photos)/.*|/(health|login|config)|{API}/(info|app_id|startup-events)"
-    rf"|{API}/heartbeat/.*|{API}/file=.*|{API}/queue/data|{API}/call/\w+/\w+",
-    "POST": rf"/photos|/login|{API}/(queue/join|cancel|reset|upload|call/\w+)",
-    "DELETE": r"/photos/\w+",
-    "OPTIONS": r".*",  # browsers ask before they call from another page
-}
-"""The routes that the page and programs need; the others of Gradio stay closed."""
 
 
 class Door:
@@ -93,16 +82,6 @@ class Door:
         place = self.places.setdefault(address_of(request), free)
         async with place, asyncio.timeout(limits.UPLOAD_SECONDS):
             await self.app(request.scope, limited(receive, limits.MAX_FILE + 2**16), send)
-
-
-def check_route(method: str, path: str) -> None:
-    """Raises RefusedError for a route that is closed, and for a file that is not an answer's."""
-    if not re.fullmatch(OPEN.get(method, "(?!)"), path):
-        raise RefusedError(404, "Not found. Check the address.")
-    if path.startswith(f"{API}/file="):
-        file = Path(path.removeprefix(f"{API}/file="))
-        if STORE.path(file.parent.name) != file:
-            raise RefusedError(404, "Not found. Only the files of answers are served.")
 
 
 def limited(receive: Receive, most: int) -> Receive:

@@ -10,8 +10,8 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
 from gradio import Server
 
 from demo import limits
-from demo.calls import API
 from demo.errors import RefusedError
+from demo.routes import API
 
 FORM = Path(__file__).parent / "web" / "login.html"
 FOR_ALL = re.compile(rf"/(health|login)|{API}/startup-events")

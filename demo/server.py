@@ -29,16 +29,17 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from demo import api, backbones, lessons, limits, pictures, share
 from demo.answer import PIECES, answered
-from demo.calls import API
+from demo.computing import in_turn, in_turns
 from demo.door import Door
 from demo.drawing import SHOWN_SIDE, jpeg
 from demo.errors import GONE, GoneError, sentence
 from demo.login import add_login
 from demo.photo import CACHE, OPENING, Photo, forget
+from demo.routes import API
 from demo.scene import Scene
 from demo.settings import Settings
 from demo.store import STORE
-from demo.turns import TURNS, address_of, in_turn, in_turns
+from demo.turns import TURNS, address_of
 from evaluation import photos
 from gclip_core import GclipError, __version__
 from gclip_core.backbones.registry import BUILT_IN

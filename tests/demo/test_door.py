@@ -12,7 +12,7 @@ from errno import ENOSPC
 import httpx
 import pytest
 
-from demo import limits, server
+from demo import limits, pictures, server
 from demo.answer import PIECES, Piece
 from demo.scene import SWITCHES, Scene
 from demo.turns import TURNS
@@ -244,6 +244,26 @@ def test_many_files(visitor: Visitor) -> None:
     files = [("files", (f"{number}.png", b"x")) for number in range(limits.MAX_FILES + 1)]
     assert visitor.web.post(UPLOAD, files=files[1:]).status_code == 200
     assert visitor.web.post(UPLOAD, files=files).status_code == 400
+
+
+def test_previews_beside_uploads(
+    url: str, visitor: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are sent while the pictures of several addresses are decoded."""
+    go = threading.Event()
+    monkeypatch.setattr(pictures, "stored", lambda data: go.wait(60) and data)
+
+    def upload(number: int) -> int:
+        return Visitor(url, address=f"127.0.0.{11 + number // 2}").upload(small(number)).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        sent = pool.map(upload, range(100, 108))
+        time.sleep(1)
+        try:
+            assert visitor.web.get("/photos/panda-part?thumb", timeout=20).status_code == 200
+        finally:
+            go.set()
+        assert {*sent} == {200}
 
 
 def test_full_disk(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from demo.computing import compute
 from demo.scene import check_cost
-from demo.turns import BusyError, ReplacedError, Turns, address_of, compute
+from demo.turns import BusyError, ReplacedError, Turns, address_of
 from gclip_core import GclipError
 
 

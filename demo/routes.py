@@ -1,17 +1,27 @@
-"""Calls of Gradio's endpoints, checked before Gradio reads them.
+"""Which routes are open, and what a call of an endpoint may contain, before Gradio reads it.
 
-It would answer wrong ones with errors of its own, or with a trace in the log.
+It would answer wrong calls with errors of its own, or with a trace in the log.
 """
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError
 
 from demo.errors import RefusedError
+from demo.store import STORE
 
 API = "/gradio_api"
+OPEN = {
+    "GET": rf"/|/(web|photos)/.*|/(health|login|config)|{API}/(info|app_id|startup-events)"
+    rf"|{API}/heartbeat/.*|{API}/file=.*|{API}/queue/data|{API}/call/\w+/\w+",
+    "POST": rf"/photos|/login|{API}/(queue/join|cancel|reset|upload|call/\w+)",
+    "DELETE": r"/photos/\w+",
+    "OPTIONS": r".*",  # browsers ask before they call from another page
+}
+"""The routes that the page and programs need; the others of Gradio stay closed."""
 CALL = re.compile(rf"{API}/(?:call/(\w+)|queue/join)")
 STREAM = re.compile(rf"{API}/(?:call/\w+/(\w+)|queue/data)")
 """Requests and answers, of a program or of a page."""
@@ -28,6 +38,16 @@ class Join(Call):
 
     fn_index: int
     session_hash: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+def check_route(method: str, path: str) -> None:
+    """Raises RefusedError for a route that is closed, and for a file that is not an answer's."""
+    if not re.fullmatch(OPEN.get(method, "(?!)"), path):
+        raise RefusedError(404, "Not found. Check the address.")
+    if path.startswith(f"{API}/file="):
+        file = Path(path.removeprefix(f"{API}/file="))
+        if STORE.path(file.parent.name) != file:
+            raise RefusedError(404, "Not found. Only the files of answers are served.")
 
 
 def checked(name: str | None, body: bytes, inputs: Mapping[str, int]) -> bytes:

@@ -31,12 +31,14 @@ import {
 } from "./state.js";
 import { createStrip } from "./strip.js";
 import { explainTerms } from "./tips.js";
-import { contains } from "./words.js";
-import "./tips.js";
 import { createOffer } from "./weights.js";
+import { contains } from "./words.js";
+
+/** @typedef {import("./types.js").Pieces} Pieces */
 
 const { $, $$ } = inside(document);
-/** The upload on its way, and the words that were typed for it meanwhile. */
+/** The upload on its way, and the words that were typed for it meanwhile.
+ * @type {?{ words: ?string, end: AbortController }} */
 let sending = null;
 /** Whether the visitor knows that this browser stores nothing. */
 let isTold = false;
@@ -45,6 +47,7 @@ let working = FACTS.settings.backbone;
 
 // --- what follows a change -----------------------------------------------------------------------
 
+/** @param {boolean} isChosen whether a photo was chosen */
 function follow(isChosen) {
   if (isChosen) sending = null; // a newer choice than what is on its way
   complain("");
@@ -61,18 +64,20 @@ const REACTIONS = {
   draw,
   end: proceed,
   gone: sendAgain,
+  /** @param {import("./types.js").Weights} offered */
   offer(offered) {
     $("#settings").open = true;
     parts.offer(offered);
     change({ backbone: working });
   },
+  /** @param {string} text */
   error(text) {
     complain(text);
     draw();
   },
 };
 
-/** What went wrong stays in view until the next change. */
+/** What went wrong stays in view until the next change. @param {string} text */
 function complain(text) {
   setText($(".gone"), text);
 }
@@ -85,19 +90,19 @@ function phase() {
 
 // --- words, and photos ---------------------------------------------------------------------------
 
-/** Words are for the photo that is on its way, if there is one. */
+/** Words are for the photo that is on its way, if there is one. @param {string} words */
 function changeWords(words) {
   if (sending) sending.words = words;
   else change({ words });
 }
 
-/** Add a word to those that are typed. */
+/** Add a word to those that are typed. @param {string} word */
 function addWord(word) {
   const others = typed.value.replace(/[\s,]+$/, "");
   changeWords([others, word].filter(Boolean).join(", "));
 }
 
-/** Keep a word that marks show, for other photos. */
+/** Keep a word that marks show, for other photos. @param {string} word */
 function keepExemplar(word) {
   const embedding = piece("embeddings")?.[word];
   if (!embedding) return toast("This is still being computed. Press again.");
@@ -106,10 +111,10 @@ function keepExemplar(word) {
   draw();
 }
 
-/** Upload a file, which is shown at once, and choose it. */
+/** Upload a file, which is shown at once, and choose it. @param {File | undefined} file */
 async function send(file) {
   if (!file) return;
-  const mine = { words: null, end: new AbortController() };
+  const mine = { words: /** @type {?string} */ (null), end: new AbortController() };
   complain("");
   sending = mine;
   phase();
@@ -132,7 +137,7 @@ async function send(file) {
   proceed();
 }
 
-/** The server has lost a photo: send it again, if this browser has it. */
+/** The server has lost a photo: send it again, if this browser has it. @param {string} gone */
 async function sendAgain(gone) {
   const file = await photos.find(gone);
   const [name] = file ? await upload(file) : [];
@@ -180,11 +185,14 @@ const parts = {
 };
 explainTerms();
 
-/** Draw a part with its pieces, if they are here; else it stays as it is, and is marked. */
+/** Draw a part with its pieces, if they are here; else it stays as it is, and is marked.
+ * @template {(keyof Pieces)[]} N
+ * @param {HTMLElement} element @param {[...N]} names
+ * @param {(...values: { [I in keyof N]: Pieces[N[I]] }) => void} drawPart */
 function show(element, names, drawPart) {
   if (!state.photo) return;
-  const values = names.map(piece);
-  const isHere = values.every((value) => value !== undefined);
+  const values = /** @type {any} */ (names.map(piece));
+  const isHere = values.every((/** @type {unknown} */ value) => value !== undefined);
   element.classList.toggle("stale", !isHere);
   element.classList.toggle("anew", !isHere && element.dataset.photo !== state.photo);
   if (!isHere) return;
@@ -207,6 +215,7 @@ function draw() {
   DRAWN[state.tab]();
 }
 
+/** @type {Record<string, () => void>} */
 const DRAWN = {
   segment: drawSegment,
   how: () => show($("#diagram"), ["canvas", "patches", "tower", "detail"], parts.diagram.draw),
@@ -232,7 +241,8 @@ function drawInputs() {
     parts.samples({ items: FACTS.examples, columns: 3 });
 }
 
-/** The words in their box, unless a visitor is typing there, and whose they are. */
+/** The words in their box, unless a visitor is typing there, and whose they are.
+ * @param {Pieces["words"] | undefined} words */
 function drawWords(words) {
   showValue(typed, state.words || (words?.text ?? typed.value));
   const isOwn = !state.words || words?.isOwn;
@@ -251,6 +261,7 @@ function drawBanners() {
   $("#lesson b").textContent = state.step || "";
 }
 
+/** @param {string} text */
 const short = (text) => (text.length <= 40 ? text : `${text.slice(0, 39)}…`);
 
 function drawSegment() {
@@ -285,9 +296,11 @@ for (const tab of TABS) {
   button.setAttribute("aria-controls", tab);
   $("[role=tablist]").append(button);
 }
-$("[role=tablist]").onkeydown = (event) => {
+$("[role=tablist]").onkeydown = (/** @type {KeyboardEvent} */ event) => {
   const index = TABS.indexOf(state.tab);
-  const to = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: -1 }[event.key];
+  /** @type {Record<string, number>} */
+  const targets = { ArrowLeft: index - 1, ArrowRight: index + 1, Home: 0, End: -1 };
+  const to = targets[event.key];
   if (to === undefined) return;
   event.preventDefault();
   const tab = TABS.at(to % TABS.length);
@@ -301,11 +314,12 @@ $("#simulation button").onclick = () => {
   parts.canvas.compare("");
   endSimulation();
 };
-$("#photo input").onchange = ({ target }) => {
-  send(target.files[0]);
-  target.value = ""; // so that the same file can be chosen again
+const chooser = $("#photo input");
+chooser.onchange = () => {
+  send(chooser.files[0]);
+  chooser.value = ""; // so that the same file can be chosen again
 };
-$("#background input").onchange = ({ target }) => change({ background: target.checked });
+$("#background input").onchange = () => change({ background: $("#background input").checked });
 
 const submitWords = () => {
   if (typed.value === typed.dataset.shown) return;
@@ -313,19 +327,19 @@ const submitWords = () => {
   typed.dataset.shown = typed.value;
   changeWords(typed.value.trim());
 };
-$("#words").onsubmit = (event) => {
+$("#words").onsubmit = (/** @type {SubmitEvent} */ event) => {
   event.preventDefault();
   submitWords();
 };
 typed.maxLength = FACTS.schema.words.maxLength;
 typed.onblur = submitWords;
-typed.onkeydown = (event) => {
+typed.onkeydown = (/** @type {KeyboardEvent} */ event) => {
   if (event.key !== "Enter" || event.shiftKey) return;
   event.preventDefault();
   submitWords();
 };
 
-const hasFile = ({ types }) => types.includes("Files");
+const hasFile = (/** @type {DataTransfer} */ { types }) => types.includes("Files");
 addEventListener("dragover", (event) => {
   if (hasFile(event.dataTransfer)) event.preventDefault();
 });

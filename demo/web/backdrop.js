@@ -25,6 +25,7 @@ export function createBackdrop(element) {
   /** @param {number[]} size */
   const setRatio = ([height, width]) => element.style.setProperty("--ratio", `${width / height}`);
 
+  /** @param {string} url */
   async function preview(url) {
     if (url === (alone || (masked && urlOf(masked[0])))) return;
     alone = url;
@@ -40,7 +41,7 @@ export function createBackdrop(element) {
     image.src = photo.src;
   }
 
-  /** The mask of a photo is there. */
+  /** The mask of a photo is there. @param {string} name @param {number[]} shape */
   async function settle(name, shape) {
     alone = "";
     masked = [name, shape];

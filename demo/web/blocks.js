@@ -15,9 +15,8 @@ const lengthOf = (ratio) => `${Math.min(100, DOUBLE * Math.log2(Math.max(1.05, r
 export function drawBlocks(row, { blocks, least_norm }, enlarged, isScaled, open) {
   if (row.children.length !== blocks.length)
     row.replaceChildren(...blocks.map((_, i) => layerOf(i + 1, open)));
-  const isWide = ({ fused }, i) => fused || i === blocks.length - 1;
-  const layers = blocks.map((block, i) => (isWide(block, i) ? "2fr" : "1fr")).join(" ");
-  setProperties(row, { layers, tick: lengthOf(least_norm) });
+  const layers = blocks.map(({ fused }, i) => (fused || i === blocks.length - 1 ? "2fr" : "1fr"));
+  setProperties(row, { layers: layers.join(" "), tick: lengthOf(least_norm) });
   blocks.forEach(({ tokens, fused, suppressed, peaks }, i) => {
     const layer = row.children[i];
     const { $, $$ } = inside(layer);

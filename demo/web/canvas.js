@@ -14,6 +14,9 @@ import { bitsOf, change, isUpload, patchesKey, state } from "./state.js";
 import { createSwitches } from "./switches.js";
 import { createTold } from "./told.js";
 
+/** @typedef {import("./types.js").Canvas} Canvas */
+/** @typedef {import("./types.js").Matrices} Matrices */
+
 /**
  * @param {HTMLElement} element
  * @param {import("./panel.js").Tools} [tools] on the tab Segment
@@ -30,12 +33,12 @@ export function createCanvas(element, tools) {
   const plain = $(".plain");
   const isCompare = !tools;
   /** What is drawn: a value from the server, and the label of every pixel of each mask.
-   * @type {import("./types.js").Canvas} */
+   * @type {Canvas} */
   let answer = null;
   /** @type {Uint8Array[]} */
   let masks = [];
   /** What each patch attends to, or undefined until it is here.
-   * @type {import("./types.js").Matrices | undefined} */
+   * @type {Matrices | undefined} */
   let attended;
   /** The state in which the answer was drawn, and what its patches depend on. */
   let drawnFor = { state, patches: "" };
@@ -44,7 +47,7 @@ export function createCanvas(element, tools) {
     mode: "", // how masks are compared: "", "swipe" or "changes"
     idea: 0, // for which idea
     side: 1, // which of two methods' masks is shown
-    label: null, // the label that is shown alone
+    label: /** @type {?number} */ (null), // which is shown alone
   };
   const drawSwitches = createSwitches($(".ideas"), explainSwitch);
   const drawTold = createTold(element, offer);
@@ -55,8 +58,7 @@ export function createCanvas(element, tools) {
 
   /**
    * Draw masks, and keep what patches attend to.
-   * @param {import("./types.js").Canvas} value
-   * @param {import("./types.js").Matrices} [next]
+   * @param {Canvas} value @param {Matrices} [next]
    */
   function draw(value, next) {
     if (value === answer) {
@@ -71,7 +73,7 @@ export function createCanvas(element, tools) {
     );
   }
 
-  /** There is no photo: say why, and invite to choose one. */
+  /** There is no photo: say why, and invite to choose one. @param {string} text */
   function empty(text) {
     $(".empty small").textContent = text;
     element.classList.remove("stale");
@@ -81,6 +83,8 @@ export function createCanvas(element, tools) {
     answer = null;
   }
 
+  /** @param {Canvas} value @param {Uint8Array[]} labels
+   * @param {Matrices | undefined} next @param {typeof drawnFor} now */
   function show(value, labels, next, now) {
     const isNew = drawnFor.patches !== now.patches;
     if (isNew || namesOf(answer) !== namesOf(value)) chosen.label = null;
@@ -95,8 +99,9 @@ export function createCanvas(element, tools) {
     countAnswer(element);
   }
 
+  /** @param {?Canvas} value */
   const namesOf = (value) => value?.classes.map(({ name }) => name).join();
-  /** What the masks compare: ideas, or two methods. */
+  /** What the masks compare: ideas, or two methods. @param {?Canvas} value */
   const compares = (value) => value?.ideas.join() || value?.masks.map(({ title }) => title).join();
 
   /** The index of the mask in view: bit i is the switch of idea i. */
@@ -119,7 +124,8 @@ export function createCanvas(element, tools) {
     };
   }
 
-  /** A press on a switch that changes nothing, or next to nothing, says why in a note beside it. */
+  /** A press on a switch that changes nothing, or next to nothing, says why in a note beside it.
+   * @param {string} idea @param {boolean} isIdle */
   function explainSwitch(idea, isIdle) {
     const { why } = answer.switches.find(({ name }) => name === idea);
     const note = $(".idle");
@@ -153,7 +159,7 @@ export function createCanvas(element, tools) {
     };
 
   /** Every comparison begins with all words, half of each mask, and no patch, whose attention would
-   * hide the masks. */
+   * hide the masks. @param {string} mode */
   function compare(mode) {
     chosen.mode = mode;
     split.value = 50;
@@ -259,11 +265,12 @@ export function createCanvas(element, tools) {
     const mask = answer.masks[current()];
     const { shares, unsure } = mask;
     if (chosen.label === NONE && isFound(mask, NONE)) return NONE;
-    const isKnown = (label) => answer.classes[label].isKnown;
-    const found = [...answer.classes.keys()].filter((l) => isKnown(l) && isFound(mask, l));
+    const labels = [...answer.classes.keys()];
+    const found = labels.filter((label) => answer.classes[label].isKnown && isFound(mask, label));
     const wanted = [chosen.label, panel.label()].find((label) => found.includes(label));
-    const isClear = (label) => !unsure[label] && shares[label] >= 0.02; // no speck
-    const isThing = (label) => isClear(label) && answer.classes[label].strength === 1;
+    const isClear = (/** @type {number} */ label) => !unsure[label] && shares[label] >= 0.02; // no speck
+    const isThing = (/** @type {number} */ label) =>
+      isClear(label) && answer.classes[label].strength === 1;
     return wanted ?? found.find(isThing) ?? found.find(isClear) ?? found[0] ?? null;
   }
 
@@ -273,6 +280,7 @@ export function createCanvas(element, tools) {
     $(".cut bdi").textContent = nameOf(answer.classes, label);
   }
 
+  /** @param {string} ending */
   const fileName = (ending) =>
     `${isUpload(drawnFor.state.photo) ? "photo" : drawnFor.state.photo}-${ending}.png`;
 

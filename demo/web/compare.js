@@ -6,6 +6,9 @@ import { made } from "./server.js";
 import { change, state } from "./state.js";
 import { createStrip } from "./strip.js";
 
+/** @typedef {import("./types.js").Methods} Methods */
+
+/** @param {HTMLElement} section */
 export function createCompare(section) {
   const { $ } = inside(section);
   const large = createCanvas($("#large"));
@@ -17,6 +20,7 @@ export function createCompare(section) {
   });
   $("#grid").onclick = () => save($("#grid"), () => made("grid"));
 
+  /** @param {Methods} methods @param {?import("./types.js").Canvas} canvas */
   function draw({ text, scores, remark, items, classes, columns }, canvas) {
     $(".text").replaceChildren(text);
     if (scores) $(".text").append(make("br"), make("strong", "", scores));
@@ -33,9 +37,11 @@ export function createCompare(section) {
 
 const COLUMNS = ["Method", "mIoU, %", "Attention compares", "Paper"];
 
-/** The methods as a table; without ground truth it has no scores. */
+/** The methods as a table; without ground truth it has no scores.
+ * @param {Methods["items"]} items @param {boolean} hasScores */
 function tableOf(items, hasScores) {
-  const isShown = (_, column) => hasScores || column !== 1;
+  const isShown = (/** @type {string} */ _, /** @type {number} */ column) =>
+    hasScores || column !== 1;
   const table = make("table");
   const head = table.createTHead().insertRow();
   for (const title of COLUMNS.filter(isShown)) head.append(make("th", "", title));
@@ -48,7 +54,7 @@ function tableOf(items, hasScores) {
   return table;
 }
 
-/** A text in which a paper of arXiv is a link. */
+/** A text in which a paper of arXiv is a link. @param {string} text */
 function linked(text) {
   const [, before, number] = text.match(/^(.*)arXiv:([\d.]+)$/) ?? [];
   if (!number) return [text];

@@ -18,11 +18,10 @@ import { behindText } from "./words.js";
  * @typedef {import("./types.js").Patches} Patches
  * @typedef {import("./types.js").Tower} Tower
  * @typedef {import("./types.js").Detail} Detail
- * @typedef {{ canvas: Canvas, patches: Patches, tower: Tower, detail: Detail }} Pieces
- * @typedef {{ mask: import("./types.js").Mask, isFused: boolean, isScaled: boolean, photo: string,
- *   key: string }} Added
- * @typedef {{ labels: Uint8Array, behind: Uint8Array, cosines: Uint8Array, byBlock: Uint8Array,
- *   maps: Uint8Array, last: Uint8Array, matrix: Uint8Array }} Arrays
+ * @typedef {{ canvas: Canvas, patches: Patches, tower: Tower, detail: Detail,
+ *   mask: import("./types.js").Mask, isFused: boolean, isScaled: boolean, photo: string, key: string,
+ *   labels: Uint8Array, behind: Uint8Array, cosines: Uint8Array, byBlock: Uint8Array,
+ *   maps: Uint8Array, last: Uint8Array, matrix: Uint8Array }} View
  */
 
 const OPAQUE_HEAT = HEAT.map((colour) => colour | 0xff000000);
@@ -40,7 +39,7 @@ export function createDiagram(element) {
   const matrix = $(".matrix");
   const received = $(".received");
   const drawSwitches = createSwitches($(".ideas"));
-  /** @type {Pieces & Added & Arrays} */
+  /** @type {?View} */
   let view = null;
   /** The patch under the pointer, and the one that the maps show. @type {?number} */
   let hovered = null;
@@ -51,11 +50,20 @@ export function createDiagram(element) {
   /** Draw the pieces of the server and, of the canvas, the mask that is in view there, too.
    * @param {Canvas} canvas @param {Patches} patches @param {Tower} tower @param {Detail} detail */
   function draw(canvas, patches, tower, detail) {
-    const pieces = { canvas, patches, tower, detail };
-    if (view && Object.keys(pieces).every((name) => pieces[name] === view[name])) return look();
+    if (
+      canvas === view?.canvas &&
+      patches === view.patches &&
+      tower === view.tower &&
+      detail === view.detail
+    )
+      return look();
     const { ideas, masks } = canvas;
     const mask = masks[ideas.length ? bitsOf(ideas) : 1];
-    const added = {
+    const values = {
+      canvas,
+      patches,
+      tower,
+      detail,
       mask,
       isFused: ideas.length ? state.amf : tower.blocks.some(({ fused }) => fused),
       isScaled: ideas.includes("CS") && state.cs,
@@ -73,11 +81,11 @@ export function createDiagram(element) {
         detail.matrix,
       ],
       ([labels, behind, cosines, byBlock, maps, last, matrix]) =>
-        show({ ...pieces, ...added, labels, behind, cosines, byBlock, maps, last, matrix }),
+        show({ ...values, labels, behind, cosines, byBlock, maps, last, matrix }),
     );
   }
 
-  /** @param {Pieces & Added & Arrays} next */
+  /** @param {View} next */
   function show(next) {
     const isNew = view?.key !== next.key;
     view = next;
@@ -113,6 +121,7 @@ export function createDiagram(element) {
     const isOutlier = blocks.some(({ outlier }) => outlier);
     const isRepaired = isScaled && blocks.some(({ suppressed }) => suppressed);
     const without = isOutlier ? "an outlier outweighs the rest" : "no outlier here";
+    /** @type {Record<string, string | number>} */
     const texts = {
       ".size": `${columns} × ${rows}; choose one`,
       ".why-fused": reason,
@@ -238,19 +247,21 @@ export function createDiagram(element) {
       return { name, colour, cosine };
     });
   }
-  const bestFirst = (lines) => lines.toSorted((a, b) => b.cosine - a.cosine);
+  const bestFirst = (/** @type {ReturnType<typeof fits>} */ lines) =>
+    lines.toSorted((a, b) => b.cosine - a.cosine);
 
   function drawBars() {
     const lines = fits();
     const sorted = bestFirst(lines);
     const listed = lines.length > MOST_WORDS + 1 ? sorted.slice(0, MOST_WORDS) : lines;
     const made = listed.map((line) => {
-      const bar = make("div", line === sorted[0] ? "word best" : "word");
+      const word = make("div", line === sorted[0] ? "word best" : "word");
       const cosine = line.cosine.toFixed(2).replace("-0.00", "0.00").replace("-", "−");
-      bar.append(make("bdi", "", line.name), make("b", "", cosine), make("i"));
-      bar.lastChild.style.background = line.colour;
-      bar.lastChild.style.width = `${(100 * Math.max(line.cosine, 0)) / view.patches.range[1]}%`;
-      return bar;
+      const bar = make("i");
+      bar.style.background = line.colour;
+      bar.style.width = `${(100 * Math.max(line.cosine, 0)) / view.patches.range[1]}%`;
+      word.append(make("bdi", "", line.name), make("b", "", cosine), bar);
+      return word;
     });
     const others = lines.length - listed.length;
     bars.replaceChildren(...made, ...(others ? [make("small", "", `${others} more`)] : []));
@@ -262,7 +273,7 @@ export function createDiagram(element) {
   /** Draw the lines between the parts. */
   function connect() {
     if (!hasLines()) return;
-    const box = (part) => boxIn(flow, part);
+    const box = (/** @type {Element} */ part) => boxIn(flow, part);
     const layers = $$(".layer .map").map(box);
     const [blocks, last] = [".blocks", ".last"].map((part) => box($(part)));
     const [own, fused, words] = [alone, mean, bars].map(box);
@@ -302,13 +313,14 @@ export function createDiagram(element) {
     else change({ patch: pressed });
   }
 
-  flow.onpointermove = (event) => event.pointerType === "mouse" && focus(under(event));
+  flow.onpointermove = (/** @type {PointerEvent} */ event) =>
+    event.pointerType === "mouse" && focus(under(event));
   flow.onpointerleave = () => focus(null);
-  flow.onclick = (event) => {
+  flow.onclick = (/** @type {PointerEvent} */ event) => {
     const patch = under(event);
     if (patch !== null) focus(hovered, patch === pinned() ? null : patch);
   };
-  photo.onkeydown = (event) => {
+  photo.onkeydown = (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "Escape") focus(null, null);
     if (!view || !(event.key in ARROWS)) return;
     event.preventDefault();
@@ -318,9 +330,9 @@ export function createDiagram(element) {
     const words = best.map(({ name, cosine }) => `${name} ${cosine.toFixed(2)}`);
     $(".live").textContent = `Patch in ${placeOf(focused, grid)}: ${words.join(", ")}`;
   };
-  $(".heads").onchange = ({ target }) => change({ head: target.selectedIndex });
-  $(".formulas").onclick = ({ target }) =>
-    target.setAttribute("aria-pressed", flow.classList.toggle("written"));
+  $(".heads").onchange = () => change({ head: $(".heads").selectedIndex });
+  $(".formulas").onclick = () =>
+    $(".formulas").setAttribute("aria-pressed", flow.classList.toggle("written"));
   $$(".directions button").forEach((button, i) => {
     button.onclick = () => focus(null, i ? focused : null);
   });

@@ -3,6 +3,7 @@ import { make, toast } from "./elements.js";
 
 const LONGEST = 4096; // larger pictures are blank on some phones
 
+/** An empty picture as large as the photo. @param {HTMLImageElement} photo */
 function sheet(photo) {
   const longest = Math.max(photo.naturalWidth, photo.naturalHeight);
   const scale = Math.min(1, LONGEST / longest);
@@ -12,9 +13,12 @@ function sheet(photo) {
   });
 }
 
+/** @param {HTMLCanvasElement} canvas @returns {Promise<Blob>} */
 const blobOf = (canvas) => new Promise((resolve) => canvas.toBlob(resolve));
 
-/** The photo with its mask and its names, as shown. */
+/** The photo with its mask and its names, as shown.
+ * @param {HTMLImageElement} photo @param {HTMLCanvasElement} mask
+ * @param {HTMLElement[]} names @param {HTMLElement} stage */
 export function picture(photo, mask, names, stage) {
   const result = sheet(photo);
   const context = result.getContext("2d");
@@ -39,7 +43,8 @@ export function picture(photo, mask, names, stage) {
   return blobOf(result);
 }
 
-/** Save a file, and say so on its button. `makeFile` returns its name and its blob. */
+/** Save a file, and say so on its button. `makeFile` returns its name and its blob.
+ * @param {HTMLElement} button @param {() => Promise<[string, Blob]>} makeFile */
 export async function save(button, makeFile) {
   button.classList.add("saving");
   try {

@@ -4,11 +4,14 @@ import { clamp } from "./grid.js";
 
 /**
  * Put each class's name as deep inside the class as it fits, inside the layer and without overlap.
- * `cells` are the labels of a coarse grid, row by row; `taken` are boxes to avoid.
+ * `cells` are the labels of a coarse grid, row by row; `taken` are boxes to avoid: left, top, right,
+ * bottom.
+ * @param {HTMLElement} layer @param {import("./types.js").Word[]} classes
+ * @param {Uint8Array} cells @param {number} columns @param {number[][]} taken
  */
 export function placeLabels(layer, classes, cells, columns, taken) {
   const depth = depths(cells, columns);
-  const byClass = classes.map(() => []);
+  const byClass = classes.map(() => /** @type {number[]} */ ([]));
   cells.forEach((label, cell) => {
     byClass[label]?.push(cell);
   });
@@ -39,10 +42,15 @@ export function placeLabels(layer, classes, cells, columns, taken) {
   }
 }
 
-/** How many steps each cell is from another class or from the edge. */
+/** How many steps each cell is from another class or from the edge.
+ * @param {Uint8Array} cells @param {number} columns */
 function depths(cells, columns) {
   const depth = new Uint16Array(cells.length);
-  const next = (i, j, isInside) => (isInside && cells[i] === cells[j] ? depth[j] : 0);
+  const next = (
+    /** @type {number} */ i,
+    /** @type {number} */ j,
+    /** @type {boolean} */ isInside,
+  ) => (isInside && cells[i] === cells[j] ? depth[j] : 0);
   for (let i = 0; i < cells.length; i++)
     depth[i] = 1 + Math.min(next(i, i - columns, true), next(i, i - 1, i % columns > 0));
   for (let i = cells.length - 1; i >= 0; i--) {

@@ -4,15 +4,18 @@ import { change, FACTS } from "./state.js";
 import { recall } from "./storage.js";
 import { createStrip } from "./strip.js";
 
-/** The guesses by step; a reload keeps them. */
+/** The guesses by step; a reload keeps them. @type {number[]} */
 const guesses = recall("guesses") ?? [];
 const keep = () => recall("guesses", guesses);
 const HARDLY = 2; // the guess that hardly anything changes
 
+/** @param {HTMLElement} section @param {HTMLElement} intro
+ * @param {(mode: string) => void} compare how the canvas compares masks */
 export function createLearn(section, intro, compare) {
   const cards = inside(section).$$(".card").map(cardOf);
-  const again = intro.querySelector(".again");
-  /** The value of a step by its name; undefined until it is here. @type {(name: string) => any} */
+  const again = inside(intro).$(".again");
+  /** A step by its name; undefined until it is here.
+   * @type {(name: string) => import("./types.js").Lesson | undefined} */
   let find = () => undefined;
   again.onclick = () => {
     guesses.length = 0;
@@ -20,6 +23,7 @@ export function createLearn(section, intro, compare) {
     draw();
   };
 
+  /** @param {HTMLElement} card @param {number} step */
   function cardOf(card, step) {
     const { $, $$ } = inside(card);
     $(".side").append(copyOf("#lesson-parts"));
@@ -31,6 +35,7 @@ export function createLearn(section, intro, compare) {
     return { card, $, $$, strip: createStrip($(".strip")) };
   }
 
+  /** @param {number} step @param {number} number */
   function guess(step, number) {
     guesses[step] = number;
     keep();
@@ -38,12 +43,18 @@ export function createLearn(section, intro, compare) {
     cards[step].$(".outcome").scrollIntoView({ block: "center" });
   }
 
-  /** Show the masks of a step on the tab Segment, from which the visitor can return. */
+  /** Show the masks of a step on the tab Segment, from which the visitor can return.
+   * @param {number} step */
   function open(step) {
     const { settings, isSwitch } = FACTS.lessons[step];
-    const defaults = { ...FACTS.settings, patch: null };
     compare(isSwitch ? "swipe" : "");
-    change({ ...defaults, ...settings, photo: FACTS.lessonPhoto, tab: "segment", step: step + 1 });
+    const lesson = {
+      photo: FACTS.lessonPhoto,
+      tab: "segment",
+      patch: /** @type {null} */ (null),
+      step: step + 1,
+    };
+    change({ ...FACTS.settings, ...settings, ...lesson });
     scrollTo(0, 0);
   }
 
@@ -53,6 +64,7 @@ export function createLearn(section, intro, compare) {
     cards.forEach(drawCard);
   }
 
+  /** @param {ReturnType<typeof cardOf>} parts @param {number} step */
   function drawCard({ card, $, $$, strip }, step) {
     const value = find(card.dataset.lesson);
     const guessed = guesses[step];

@@ -70,7 +70,11 @@ export function drawMarks(layer, marks, colourOf, change, open) {
   const key = JSON.stringify(marks.map((mark) => [mark, colourOf(mark.word)]));
   if (layer.dataset.key === key) return; // one of them may be on its way
   layer.dataset.key = key;
-  const moved = (index, right, down) => {
+  const moved = (
+    /** @type {number} */ index,
+    /** @type {number} */ right,
+    /** @type {number} */ down,
+  ) => {
     const shifted = marks[index].box.map((n, i) => clamp(n + (i % 2 ? down : right), 0, 1));
     return marks.map((mark, i) => (i === index ? { ...mark, box: shifted } : mark));
   };
@@ -80,12 +84,13 @@ export function drawMarks(layer, marks, colourOf, change, open) {
     button.title = `${word || "None of these"}: drag, or press to change`;
     button.ariaLabel = button.title;
     button.style.setProperty("--colour", word ? colourOf(word) : "white");
-    let from = null; // where a drag began
+    /** Where a drag began. @type {?PointerEvent} */
+    let from = null;
     button.onpointerdown = (event) => {
       from = event;
       button.setPointerCapture(event.pointerId);
     };
-    /** @returns {[number, number]} */
+    /** @param {PointerEvent} event @returns {[number, number]} */
     const by = ({ clientX, clientY }) => [
       (clientX - from.clientX) / layer.clientWidth,
       (clientY - from.clientY) / layer.clientHeight,

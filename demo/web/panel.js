@@ -48,6 +48,7 @@ export function createPanel(element, redraw, tools) {
   const pinned = () => pinnedIn(view.answer.grid);
   const patchNow = () => pinned() ?? hovered;
   const marked = () => (tools ? marks.read(state.marks) : []);
+  /** @param {?number} patch */
   const pin = (patch) => change({ patch });
 
   /** @param {View} next */
@@ -107,6 +108,7 @@ export function createPanel(element, redraw, tools) {
     });
   }
 
+  /** @param {boolean} isKnown whether is seen what a patch attends to */
   function drawHint(isKnown) {
     const calm = view.mode || (!tools ? "compare" : marked().length ? "marks" : "");
     const drawn = pointer.isDrawing() ? "draw" : box ? "box" : calm;
@@ -115,7 +117,8 @@ export function createPanel(element, redraw, tools) {
     $(".outline").hidden = !tools || view.mode !== "" || pointer.isDrawing();
   }
 
-  /** The question what is there and, of a patch, its scores. */
+  /** The question what is there and, of a patch, its scores.
+   * @param {?number} patch @param {Uint8Array | undefined} shares */
   function drawWhy(patch, shares, behind = "") {
     const isAsked = tools && (pinned() !== null || (box !== null && !pointer.isDrawing()));
     why.hidden = !shares && !isAsked;
@@ -134,24 +137,27 @@ export function createPanel(element, redraw, tools) {
     if (isNew && shares) announce(text);
   }
 
-  /** A question stays as it is while nothing has changed: somebody may be typing the answer. */
+  /** A question stays as it is while nothing has changed: somebody may be typing the answer.
+   * @param {string} next */
   function drawQuestion(next) {
     if (next === asked) return;
     asked = next;
     $(".question").replaceChildren(...(next ? [question()] : []));
   }
 
+  /** @param {string} text */
   function announce(text) {
     $(".live").textContent = `Patch in ${placeOf(patchNow(), view.answer.grid)}: ${text}`;
   }
 
+  /** @param {?number} patch */
   function hover(patch) {
     if (!view || patch === hovered) return;
     hovered = patch;
     look();
   }
 
-  /** The label at the centre of a patch. */
+  /** The label at the centre of a patch. @param {number} patch */
   function labelAt(patch) {
     const { grid, masks } = view.answer;
     const [height, width] = masks[0].mask.shape;
@@ -193,7 +199,8 @@ export function createPanel(element, redraw, tools) {
 
   function drawMarks() {
     const { classes } = view.answer;
-    const colourOf = (word) => classes.find(({ name }) => name === word)?.colour ?? "white";
+    const colourOf = (/** @type {string} */ word) =>
+      classes.find(({ name }) => name === word)?.colour ?? "white";
     marks.drawMarks($(".marks"), marked(), colourOf, setMarks, ({ box: place }) => {
       box = place.length > 2 ? place : null;
       pin(box ? null : patchAt(place, view.answer.grid));
@@ -205,9 +212,9 @@ export function createPanel(element, redraw, tools) {
   function question() {
     const { classes, grid } = view.answer;
     const place = box ?? centreOf(pinned(), grid);
-    /** A box by its corners, a point by its patch. */
+    /** A box by its corners, a point by its patch. @param {number[]} at */
     const keyOf = (at) => (at.length > 2 ? at.join() : patchAt(at, grid));
-    const isThere = (mark) => keyOf(mark.box) === keyOf(place);
+    const isThere = (/** @type {marks.Mark} */ mark) => keyOf(mark.box) === keyOf(place);
     const others = marked().filter((mark) => !isThere(mark));
     const there = marked().find(isThere);
     const knownFirst = classes.toSorted((a, b) => Number(b.isKnown) - Number(a.isKnown));

@@ -5,14 +5,16 @@ const kept = new Map();
 /** Whether this browser keeps them when the page is closed. */
 export let isLasting = true;
 
+/** @type {?IDBDatabase} */
 let database = null;
 
-/** A request of IndexedDB as a promise. */
+/** A request of IndexedDB as a promise. @param {IDBRequest} request @returns {Promise<any>} */
 const done = (request) =>
   new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
+/** @param {IDBTransactionMode} mode */
 const table = (mode) => database.transaction("photos", mode).objectStore("photos");
 
 /** Settles when the photos of earlier visits are known. */
@@ -29,16 +31,19 @@ export const ready = (async () => {
   }
 })();
 
+/** @param {string} name */
 function discard(name) {
   URL.revokeObjectURL(kept.get(name)?.url);
   kept.delete(name);
 }
 
+/** @param {string} name @param {Blob} file */
 function remember(name, file) {
   discard(name);
   kept.set(name, { file, url: URL.createObjectURL(file) });
 }
 
+/** @param {string} name @param {Blob} file */
 export async function keep(name, file) {
   remember(name, file);
   const excess = [...kept.keys()].slice(0, -MOST);
@@ -52,15 +57,15 @@ export async function keep(name, file) {
   }
 }
 
-/** The file of that name, if this browser has it. */
+/** The file of that name, if this browser has it. @param {string} name */
 export async function find(name) {
   await ready;
   return kept.get(name)?.file;
 }
 
-/** The URL of a photo: the visitor's own file, or the server's copy. */
+/** The URL of a photo: the visitor's own file, or the server's copy. @param {string} name */
 export const urlOf = (name) => kept.get(name)?.url ?? `photos/${name}`;
-/** That of a smaller copy, if the server has it. */
+/** That of a smaller copy, if the server has it. @param {string} url */
 export const smallOf = (url) => (url.startsWith("photos/") ? `${url}?preview` : url);
 
 /** Forget all photos, here and on the server, for computers that are shared. */

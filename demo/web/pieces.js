@@ -8,18 +8,22 @@ import { answer, disconnect } from "./server.js";
 import { bitsOf, FACTS, state } from "./state.js";
 
 const MOST_PIECES = 400;
-/** Pieces by key, the oldest first. */
+/** @typedef {import("./types.js").State} State */
+
+/** Pieces by key, the oldest first. @type {Map<string, any>} */
 const pieces = new Map();
-/** The request on its way, and the state that the server has refused. */
+/** The request on its way. @type {?{ keys: string[] }} */
 let job = null;
+/** The state that the server has refused. @type {?State} */
 let refused = null;
 let failures = 0;
 
+/** @param {string} name @param {State} of */
 const keyOf = (name, of) =>
   JSON.stringify([name, ...FACTS.pieces[name].uses.map((setting) => of[setting])]);
 
 /** The switches that a piece follows: it has a value for each of their states, or null for one that
- * is still to come. */
+ * is still to come. @param {string} name */
 const switchesOf = (name) => FACTS.pieces[name].switches;
 
 /** A piece of the current state; undefined if it is not here yet.
@@ -32,13 +36,14 @@ export function piece(name) {
   return switches.length ? (value?.[bitsOf(switches) % value.length] ?? undefined) : value;
 }
 
-/** Whether a piece is here for every state of the switches. */
+/** Whether a piece is here for every state of the switches.
+ * @param {string} name @param {State} of */
 function isWhole(name, of) {
   const key = keyOf(name, of);
   return pieces.has(key) && !(switchesOf(name).length && pieces.get(key).includes(null));
 }
 
-/** What the tab shows and is not here; without a photo, only what needs none. */
+/** What the tab shows and is not here; without a photo, only what needs none. @param {State} of */
 const missing = (of) =>
   Object.keys(FACTS.pieces).filter((name) => {
     const { tabs, uses } = FACTS.pieces[name];
@@ -97,6 +102,7 @@ export async function ask(on) {
   }
 }
 
+/** @param {Record<string, any>} values @param {State} of */
 function keep(values, of) {
   for (const name of Object.keys(values)) {
     const key = keyOf(name, of);
@@ -105,7 +111,9 @@ function keep(values, of) {
     pieces.delete(key);
     pieces.set(
       key,
-      switchesOf(name).length ? value.map((one, n) => one ?? old?.[n] ?? null) : value,
+      switchesOf(name).length
+        ? value.map((/** @type {any} */ one, /** @type {number} */ n) => one ?? old?.[n] ?? null)
+        : value,
     );
   }
   while (pieces.size > MOST_PIECES) pieces.delete(pieces.keys().next().value);

@@ -19,20 +19,19 @@ export function explain(box, { classes, shares, patch, label, behind, addWord })
   const levels = [...classes, null].map((_, c) => shares[c * n + patch]);
   const total = levels.reduce((sum, level) => sum + level, 0);
   const share = levels.at(-1) / total;
-  const bestFirst = (a, b) => b.share - a.share;
   /** Lines without a colour are not of a visitor's word.
    * @type {{ name: string, share: number, colour?: string }[]} */
   const lines = classes
     .map(({ name, colour }, c) => ({ name, colour, share: levels[c] / total }))
-    .sort(bestFirst);
+    .sort((a, b) => b.share - a.share);
   const others = lines.length > MOST_WORDS ? lines.splice(MOST_WORDS - 1) : [];
   lines.push({ name: behindText(behind), share });
-  lines.sort(bestFirst);
+  lines.sort((a, b) => b.share - a.share);
   if (others.length) {
     const rest = others.reduce((sum, other) => sum + other.share, 0);
     lines.push({ name: `${others.length} more`, share: rest });
   }
-  const percentOf = (line) => `${Math.round(100 * line.share)} %`;
+  const percentOf = (/** @type {{ share: number }} */ { share }) => `${Math.round(100 * share)} %`;
   const rows = lines.flatMap((line) => {
     const bar = make("i");
     Object.assign(bar.style, {

@@ -2,11 +2,14 @@
 import { SETTINGS, state } from "./state.js";
 import { Client } from "./vendor/gradio-client.js";
 
+/** @typedef {import("./types.js").State} State */
+
 export const LOST =
   "The server keeps photos for a day at most, and this one is gone. Choose yours, or an example.";
 
 /** A client whose requests do not repeat the page's address, whose words a proxy would log. */
 class Private extends Client {
+  /** @param {string | URL} url @param {RequestInit} options */
   fetch(url, options) {
     const address = new URL(url, location.href);
     if (address.pathname.endsWith("/queue/join"))
@@ -16,6 +19,7 @@ class Private extends Client {
   }
 }
 const connect = () => Private.connect(new URL(".", location.href).href.replace(/\/$/, ""));
+/** @type {?Promise<Client>} */
 let client = null;
 function connected() {
   client ??= connect();
@@ -26,19 +30,22 @@ export function disconnect() {
   client = null;
 }
 
-/** The values of messages, one after the other. */
+/** The values of messages, one after the other. @param {AsyncIterable<any>} stream */
 async function* valuesOf(stream) {
   for await (const { type, data } of stream) if (type === "data") yield data[0];
 }
 
+/** @param {State} of */
 const settingsOf = (of) => Object.fromEntries(SETTINGS.map((name) => [name, of[name]]));
 
-/** The messages with the pieces of a state. */
+/** The messages with the pieces of a state.
+ * @param {string} photo @param {State} of @param {string[]} names */
 export async function* answer(photo, of, names) {
   yield* valuesOf((await connected()).submit("/answer", [photo, settingsOf(of), names]));
 }
 
-/** A file of `share.made`, of a state: its name and its blob. */
+/** A file of `share.made`, of a state: its name and its blob.
+ * @param {string} file @returns {Promise<[string, Blob]>} */
 export async function made(file, label = 0, of = state) {
   const asked = [of.photo, settingsOf(of), file, label];
   const { data } = await (await connected()).predict("/download", asked);
@@ -49,7 +56,8 @@ export async function made(file, label = 0, of = state) {
   return [name, await response.blob()];
 }
 
-/** The messages of a download of weights to the server, and what cancels it. */
+/** The messages of a download of weights to the server, and what cancels it.
+ * @param {string} backbone */
 export async function weights(backbone) {
   const stream = (await connect()).submit("/fetch", [backbone]); // cancelling ends a session's streams
   return { messages: valuesOf(stream), cancel: () => stream.cancel() };

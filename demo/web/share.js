@@ -4,6 +4,7 @@ import { inside, toast } from "./elements.js";
 import { made } from "./server.js";
 import { isUpload, queryOf, showsPhoto, state } from "./state.js";
 
+/** @param {string} url */
 const PROGRAM = (url) => `from gradio_client import Client, handle_file
 
 client = Client("${url}")
@@ -11,12 +12,14 @@ png, result = client.predict(handle_file("photo.jpg"), "dog, grass", api_name="/
 words = client.predict(handle_file("photo.jpg"), api_name="/suggest")
 about = client.predict(api_name="/about")`;
 
+/** @param {HTMLElement} section @param {() => Promise<void>} forgetPhotos */
 export function createShare(section, forgetPhotos) {
   const { $, $$ } = inside(section);
   const link = $("#link");
 
   const page = () => location.href.split("?")[0];
-  /** A link shows the tab that a person shares: the mask, unless another tab of the photo. */
+  /** A link shows the tab that a person shares: the mask, unless another tab of the photo.
+   * @param {boolean} withPhoto */
   function linkOf(withPhoto) {
     const shared = {
       ...state,
@@ -27,7 +30,8 @@ export function createShare(section, forgetPhotos) {
   }
 
   let ownWords = ""; // of a photo, which whoever opens the link may not see
-  /** @param {import("./types.js").Canvas} [canvas] */
+  /** @param {string} [python] @param {string} [chosen]
+   * @param {import("./types.js").Canvas} [canvas] */
   function draw(python, chosen = "", canvas) {
     ownWords = chosen;
     const isOwn = isUpload(state.photo);
@@ -50,7 +54,8 @@ export function createShare(section, forgetPhotos) {
 
   for (const button of $$(".copy")) button.onclick = () => copy(button);
 
-  /** Over plain HTTP a page has no clipboard, but it can copy a selection. */
+  /** Over plain HTTP a page has no clipboard, but it can copy a selection.
+   * @param {HTMLElement} button */
   async function copy(button) {
     link.value = linkOf(button.matches(".whole"));
     try {

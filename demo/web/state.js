@@ -7,10 +7,11 @@ import { recall } from "./storage.js";
 import { contains } from "./words.js";
 
 /** @typedef {import("./types.js").State} State */
+/** @typedef {import("./types.js").Name} Name */
 
 /** @type {import("./types.js").Facts} */
 export const FACTS = JSON.parse(document.querySelector("#facts").textContent);
-export const SETTINGS = Object.keys(FACTS.schema);
+export const SETTINGS = /** @type {Name[]} */ (Object.keys(FACTS.schema));
 /** A tab is a panel of the page, what draws it (DRAWN in app.js), and its pieces on the server. */
 export const TABS = [...document.querySelectorAll("[role=tabpanel]")].map(({ id }) => id);
 /** @type {State} */
@@ -22,7 +23,7 @@ const DEFAULTS = {
   patch: null,
   step: 0,
 };
-/** Their change makes an entry in the history. */
+/** Their change makes an entry in the history. @type {Name[]} */
 const STEPS = ["photo", "words", "marks", "tab", "step"];
 const MOST_IN_ADDRESS = 2000; // characters of words; longer ones stay in the history's entry
 
@@ -34,10 +35,11 @@ export let returnTo = null;
 export let replaced = "";
 /** The state in which a simulation was opened. @type {?State} */
 let beforeSimulation = null;
-/** What is called after each change, with whether it chose a photo. */
-let follow = (_isChosen) => {};
+/** What is called after each change, with whether it chose a photo.
+ * @type {(isChosen: boolean) => void} */
+let follow = () => {};
 
-/** Open the address, and call `listener` now and after each change. */
+/** Open the address, and call `listener` now and after each change. @param {typeof follow} listener */
 export function start(listener) {
   follow = listener;
   addEventListener("popstate", open);
@@ -58,7 +60,7 @@ export function change(values) {
   const given = { ...broughtBack(values), ...values };
   const next = { ...before, ...given };
   if (next.photo !== before.photo) Object.assign(next, { words: "", marks: "", ...given });
-  if (["photo", "words", "backbone", "short_side"].some((name) => next[name] !== before[name]))
+  if (next.words !== before.words || patchesKey(next) !== patchesKey(before))
     next.patch = given.patch ?? null;
   next.shown = exemplars.among(next.backbone, next.words);
   remember(before, next);
@@ -110,7 +112,7 @@ export function stateFor(photo) {
   return { ...DEFAULTS, ...others, tab: showsPhoto(tab) ? tab : "segment", photo };
 }
 
-/** Words that could not be used are one press away. */
+/** Words that could not be used are one press away. @param {string} words */
 export function putAside(words) {
   replaced = words;
 }
@@ -132,12 +134,15 @@ export const isUpload = (photo) => photo !== "" && !FACTS.photos.includes(photo)
  * @param {number[]} grid */
 export const pinnedIn = ([rows, columns]) => (state.patch < rows * columns ? state.patch : null);
 
+/** The setting of "AMF" or "CS". @param {string} name */
+export const settingOfSwitch = (name) => /** @type {"amf" | "cs"} */ (name.toLowerCase());
+
 /** The states of switches as bits: bit i is switch i. @param {string[]} switches */
 export const bitsOf = (switches) =>
-  switches.reduce((bits, name, i) => bits | (Number(state[name.toLowerCase()]) << i), 0);
+  switches.reduce((bits, name, i) => bits | (Number(state[settingOfSwitch(name)]) << i), 0);
 
 /** What patches depend on: only values of the same ones are compared. */
-export const patchesKey = () => [state.photo, state.backbone, state.short_side].join();
+export const patchesKey = (of = state) => [of.photo, of.backbone, of.short_side].join();
 
 // --- the address ---------------------------------------------------------------------------------
 
@@ -172,7 +177,7 @@ function read(query, kept = {}) {
     else if (Object.hasOwn(FACTS.schema, name)) {
       const value = settingOf(name, text);
       if (value === undefined) unused.push(name);
-      else found[name] = value;
+      else Object.assign(found, { [name]: value });
     } else if (name === "example" && text === "own") found.photo = "";
     else if (name === "example" && FACTS.photos.includes(text)) found.photo = text;
     else if (name === "photo" && /^\w{16,64}$/.test(text)) found.photo = text;
@@ -202,8 +207,8 @@ export function queryOf(from, { isShared = false, withPhoto = true } = {}) {
   for (const name of SETTINGS) {
     const value = from[name];
     if (value === DEFAULTS[name] && !(isShared && name === "backbone")) continue;
-    if (name === "shown" || (name === "words" && value.length > MOST_IN_ADDRESS)) continue;
-    query.set(name, typeof value === "boolean" ? Number(value) : value);
+    if (name === "shown" || (name === "words" && from.words.length > MOST_IN_ADDRESS)) continue;
+    query.set(name, `${typeof value === "boolean" ? Number(value) : value}`);
   }
   if (from.tab !== "segment") query.set("tab", from.tab);
   if (from.patch !== null) query.set("patch", `${from.patch + 1}`);
@@ -214,6 +219,7 @@ export function queryOf(from, { isShared = false, withPhoto = true } = {}) {
 /** In the frame of a Space, whose address a reload forgets. */
 const isFramed = self !== top;
 
+/** @param {"pushState" | "replaceState"} method */
 function write(method) {
   const query = queryOf(state);
   for (const [name, value] of new URLSearchParams(location.search))

@@ -30,7 +30,7 @@ export function createStrip(element, press) {
     items = value.items;
     legend.replaceChildren(...classes.map(named));
     setText(note, value.note ?? "");
-    strip.style.setProperty("--columns", columns);
+    strip.style.setProperty("--columns", `${columns}`);
     // What a press does may change with each press, which must not replace the focused button.
     const next = JSON.stringify([items.map(({ settings, ...seen }) => seen), pressable]);
     if (key !== next) {
@@ -39,11 +39,12 @@ export function createStrip(element, press) {
     }
     if (selected !== undefined)
       strip.querySelectorAll("button").forEach((button, i) => {
-        button.setAttribute("aria-pressed", i === selected);
+        button.setAttribute("aria-pressed", `${i === selected}`);
       });
   };
 }
 
+/** @param {{ name: string, colour: string }} entry */
 function named({ name, colour }) {
   const entry = make("bdi", colour ? "" : "none");
   entry.append(make("i", "swatch"), name);

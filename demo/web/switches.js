@@ -1,6 +1,6 @@
 // The switches of the paper's ideas.
 import { copyOf, inside } from "./elements.js";
-import { change, state } from "./state.js";
+import { change, settingOfSwitch, state } from "./state.js";
 
 /**
  * Returns a function that shows the switches of ideas; an idle one is off. A press calls `pressed`
@@ -13,7 +13,7 @@ export function createSwitches(box, pressed = () => {}) {
   return (/** @type {{ name: string, isIdle: boolean }[]} */ switches) => {
     box.hidden = !switches.length;
     for (const { name, isIdle } of switches) {
-      const setting = name.toLowerCase();
+      const setting = settingOfSwitch(name);
       const button = inside(box).$(`[data-idea="${name}"]`);
       button.setAttribute("aria-disabled", isIdle);
       button.setAttribute("aria-checked", !isIdle && state[setting]);

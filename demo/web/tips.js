@@ -35,6 +35,7 @@ addEventListener("pointermove", ({ movementX, movementY }) => {
 });
 
 /** A tooltip closes by Escape, and by a tap on it or beside it, which then does nothing else. */
+/** @type {?HTMLElement} */
 let closing = null;
 document.addEventListener("keydown", ({ key }) => {
   if (key === "Escape") $("dfn:focus")?.blur();

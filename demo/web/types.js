@@ -5,7 +5,7 @@
  * What the server says of itself once: `index` of server.py.
  * @typedef {{ schema: Record<string, import("./form.js").Property>, settings: State, opening: string,
  *   damaged: string, undamaged: string, photos: string[], examples: Item[],
- *   pieces: Record<string, { tabs: string[], uses: string[], switches: string[] }>,
+ *   pieces: Record<string, { tabs: string[], uses: Name[], switches: string[] }>,
  *   lessons: { settings: Partial<State>, isSwitch: boolean }[], lessonPhoto: string }} Facts
  *
  * The state: every setting by its name (here are those that scripts use), and
@@ -19,6 +19,7 @@
  *   words: string, shown: string, marks: string, backbone: string, method: string, amf: boolean,
  *   cs: boolean, background: boolean, refine: string, short_side: number, block: number,
  *   head: number, enlarged: string }} State
+ * @typedef {keyof State} Name
  *
  * The pieces of an answer by their names, as in `PIECES` of answer.py; a lesson has its step's name.
  * @typedef {{ words: { text: string, isOwn: boolean }, canvas: Canvas, chips: Strip,
@@ -75,6 +76,9 @@
  *   name?: string, word?: string, words?: string, settings?: Partial<State> }} Item
  * @typedef {{ items: Item[], columns?: number, classes?: { name: string, colour: string }[],
  *   note?: string, selected?: number, pressable?: boolean }} Strip
+ *
+ * What a visitor should know of a model that is not on the server.
+ * @typedef {{ name: string, text: string, canDownload: boolean }} Weights
  *
  * Every method's mask as a picture, with its row of the table.
  * @typedef {{ text: string, scores: string, remark: string, columns: number, classes: Strip["classes"],

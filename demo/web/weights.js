@@ -3,12 +3,13 @@ import { inside } from "./elements.js";
 import { weights } from "./server.js";
 import { change } from "./state.js";
 
+/** @param {HTMLElement} group */
 export function createOffer(group) {
   const { $ } = inside(group);
   const text = $("p");
   const start = $(".start");
   const stop = $(".stop");
-  const show = (sentence, isRunning = false) => {
+  const show = (/** @type {string} */ sentence, isRunning = false) => {
     text.textContent = sentence;
     start.hidden = isRunning;
     stop.hidden = !isRunning;
@@ -16,9 +17,10 @@ export function createOffer(group) {
   /** The download that is shown; one that was cancelled may still send something. */
   let current = null;
 
+  /** @param {string} backbone */
   async function download(backbone) {
     show(text.textContent, true);
-    const running = await weights(backbone).catch(() => null);
+    const running = await weights(backbone).catch(() => /** @type {null} */ (null));
     if (!running) {
       show("The server does not respond. Try again.");
       return;
@@ -42,6 +44,7 @@ export function createOffer(group) {
     change({ backbone });
   }
 
+  /** @param {import("./types.js").Weights} offered */
   return ({ name, text: offer, canDownload }) => {
     group.hidden = false;
     show(offer);

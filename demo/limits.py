@@ -31,7 +31,7 @@ MAX_PHRASES = 200  # classes and synonyms: each is embedded in up to 80 sentence
 MAX_MARKS = 40
 MAX_SHOWN = 20_000  # characters: ten words with 512 numbers each
 # turns.py, on who waits: else the visitor with the most requests would be served most.
-MAX_QUEUE = 200  # waiting computations, a quarter of them of one address
+MAX_QUEUE = 200  # requests that wait or are computed, a quarter of them of one address
 MAX_WAITING = 4  # of one page
 UNREAD_SECONDS = 10  # without a reader
 # main.py, on what Gradio starts and keeps.

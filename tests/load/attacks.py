@@ -1,5 +1,5 @@
-"""Attacks by one client, from another address than the visitors', on the page that all share; each
-yields the outcome of every attempt."""
+"""Attacks by one client, each from an address that nobody else has, on the page that all share;
+each yields the outcome of every attempt."""
 
 import contextlib
 import itertools

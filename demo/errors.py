@@ -34,7 +34,7 @@ def refusal(error: Exception) -> Response:
     elif isinstance(error, TimeoutError):
         status, text = 408, "This took too long to arrive. Try again."
     else:
-        status, text = 500, sentence(error)
+        status, text = 422 if isinstance(error, GclipError) else 500, sentence(error)
     if status == 303:
         return RedirectResponse(text, status)
     return JSONResponse({"error": text, "detail": text}, status)

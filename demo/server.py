@@ -20,8 +20,8 @@ from tempfile import TemporaryFile
 from typing import Any, BinaryIO
 
 import gradio as gr
-from fastapi import HTTPException, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi import Request, Response
+from fastapi.responses import FileResponse, HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from gradio import Server
 from starlette.datastructures import UploadFile
@@ -32,7 +32,7 @@ from demo.answer import PIECES, answered
 from demo.computing import in_turn, in_turns
 from demo.door import Door
 from demo.drawing import SHOWN_SIDE, jpeg
-from demo.errors import GONE, GoneError, sentence
+from demo.errors import GONE, GoneError, RefusedError, sentence
 from demo.login import add_login
 from demo.photo import CACHE, OPENING, Photo, forget
 from demo.routes import API
@@ -41,8 +41,7 @@ from demo.settings import Settings
 from demo.store import STORE
 from demo.turns import TURNS, address_of
 from evaluation import photos
-from gclip_core import GclipError, __version__
-from gclip_core.backbones.registry import BUILT_IN
+from gclip_core import __version__
 
 WEB = Path(__file__).parent / "web"
 EXAMPLES = (OPENING, "flower-part", "china", "dog", "raccoon", "panda-part")
@@ -99,16 +98,12 @@ def add_photos(app: Server) -> None:
     """The routes of photos: a page's, and those of programs."""
 
     @app.post("/photos")
-    async def receive_photo(request: Request) -> JSONResponse:
+    async def receive_photo(request: Request) -> dict[str, str]:
         """Receives a photo; its name is a digest that only this server can make."""
         with TemporaryFile() as file:  # many uploads at once would need much memory
             async for part in request.stream():
                 file.write(part)
-            try:
-                name = await keep(file, request, "photo", pictures.stored)
-            except GclipError as error:
-                return JSONResponse({"error": str(error)}, 422)
-        return JSONResponse({"photo": name})
+            return {"photo": await keep(file, request, "photo", pictures.stored)}
 
     @app.post(f"{API}/upload")
     async def receive_files(request: Request) -> list[str]:
@@ -124,7 +119,7 @@ def add_photos(app: Server) -> None:
         """A photo as a browser shows it; with a name of ``SIDES`` in the query, a small one."""
         photo = Photo.named(name)
         if photo is None:
-            raise HTTPException(404, GONE)
+            raise RefusedError(404, GONE)
         side = next((SIDES[one] for one in request.query_params if one in SIDES), None)
         if photo.example and side is None:
             return FileResponse(photo.path, headers=FOREVER)
@@ -167,7 +162,7 @@ def index(web: str) -> str:
         "settings": Settings(backbone=host).model_dump(),
         "opening": OPENING,
         "damaged": backbones.DAMAGED,
-        "undamaged": BUILT_IN if host == backbones.DAMAGED else host,
+        "undamaged": backbones.undamaged(host),
         "pieces": {
             name: {"tabs": one.tabs, "uses": one.uses, "switches": one.switches}
             for name, one in PIECES.items()

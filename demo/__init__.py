@@ -7,8 +7,10 @@ The browser owns the state (``web/state.js``); ``server.answer`` computes pieces
   ``drawing`` and ``plots``
 - ``settings``, ``photo``, ``backbones``, ``space``: what a visitor chooses, and where it is
   computed; ``scene`` joins them, and ``patches`` pools what it computes
-- ``main``, ``server``, ``api``: the command line, and the routes of browsers and programs
-- ``limits``: what one visitor may ask; ``door``, ``turns``, ``store`` and ``pictures`` enforce it
+- ``main``, ``server``, ``api``: the command line, and the routes of browsers and programs;
+  ``computing`` answers them in ``turns``
+- ``limits``: what one visitor may ask; ``door``, ``routes``, ``login``, ``turns``, ``store`` and
+  ``pictures`` enforce it
 - ``errors``: what a visitor is told of one
 - ``plain``: a small page of Gradio's own components instead
 """

@@ -86,9 +86,9 @@ def methods(scene: Scene) -> dict[str, Any]:
     for name, (mask, miou) in masks.items():
         method, about = mask.method, f"Mask of {mask.method.title}"
         score = "–" if miou is None else f"{100 * miou:.1f}"
-        shown = item(painted(scene, mask), titled(scene, mask, miou), about, "jpeg")
+        picture = item(painted(scene, mask), titled(scene, mask, miou), about, "jpeg")
         row = [method.title, score, method.rule, method.citation or "for comparison"]
-        items.append(shown | {"name": name, "isOurs": method == scene.ours, "row": row})
+        items.append(picture | {"name": name, "isOurs": method == scene.ours, "row": row})
     scores = best(scene, masks)
     others = [tried(scene, method) for name, method in every(scene).items() if name not in masks]
     sentences = INTRODUCTION, caveat(scene), *map(str, others), "" if scores else UNSCORED
@@ -119,10 +119,10 @@ def legend(scene: Scene, masks: Compared) -> list[dict[str, Any]]:
     """The words that a mask has, and the background, which has no colour."""
     shares = zip(*(mask.areas() for mask, _ in masks.values()), strict=True)
     pairs = zip(classes(scene), shares, strict=True)
-    shown = [entry for entry, areas in pairs if max(areas) >= LEAST_SHARE]
+    entries = [entry for entry, areas in pairs if max(areas) >= LEAST_SHARE]
     if any(mask.no_class_area() >= LEAST_SHARE for mask, _ in masks.values()):
-        shown.append({"name": "background", "colour": ""})
-    return shown
+        entries.append({"name": "background", "colour": ""})
+    return entries
 
 
 def large(scene: Scene) -> dict[str, Any] | None:

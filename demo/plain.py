@@ -63,15 +63,15 @@ def build() -> gr.Blocks:
                     maps = gr.Gallery(label="Attention received in the blocks that AMF fuses")
                     norms = gr.Plot(label="Weight norms of the block with the largest")
         inputs = [photo, words, *switches, damaged]
-        shown = [mask, maps, norms, words]
+        outputs = [mask, maps, norms, words]
         presses = [switch.input for switch in (*switches, damaged)]
-        gr.on([words.submit, *presses], segment, inputs, shown)
-        gr.on(photo.input, lambda: "", None, words).then(segment, inputs, shown)
+        gr.on([words.submit, *presses], segment, inputs, outputs)
+        gr.on(photo.input, lambda: "", None, words).then(segment, inputs, outputs)
         shipped = [photos.shipped_photos()[name] for name in EXAMPLES]
         gr.Examples(
             [[str(one.path), one.text] for one in shipped],
             [photo, words],
-            shown,
+            outputs,
             lambda *values: segment(*values, True, True, False),
             run_on_click=True,
         )

@@ -189,11 +189,11 @@ def of_result(scene: Scene) -> Figure:
     details = scene.segmenter.backbone.title, result.method.title, size, edges
     photo = picture.copy()
     photo.thumbnail((1000, 1000), Image.Resampling.LANCZOS)
-    shown = {"Photo": photo}
+    images = {"Photo": photo}
     for mask in masks:
-        shown[mask.method.title] = palette.painted(photo, mask.labels.numpy(), scene.colours)
+        images[mask.method.title] = palette.painted(photo, mask.labels.numpy(), scene.colours)
     aspect = min(4.5, max(0.4, picture.width / picture.height))  # beyond, white space
-    tall = min(3.3, (WIDTH - 0.6) / len(shown) / aspect)
+    tall = min(3.3, (WIDTH - 0.6) / len(images) / aspect)
     entries = _legend(result, scene.colours)
     columns = min(len(entries), max(1, int(90 / max(len(e.get_label()) + 6 for e in entries))))
     rows = math.ceil(len(entries) / columns)
@@ -205,11 +205,11 @@ def of_result(scene: Scene) -> Figure:
         head.text(0.02, 0.8, _cut(", ".join(names), 62), fontsize=12, fontweight="bold", va="top")
         head.text(0.02, 0.36, " · ".join(details), color=SOFT, va="top")
         words.legend(handles=entries, loc="upper left", ncols=columns, frameon=False, borderpad=0.7)
-        panels = pictures.subplots(1, len(shown))
-        for axes, (title, image) in zip(panels, shown.items(), strict=True):
+        panels = pictures.subplots(1, len(images))
+        for axes, (title, panel) in zip(panels, images.items(), strict=True):
             axes.set_axis_off()
             axes.set_title(title)
-            axes.imshow(image)
+            axes.imshow(panel)
         maps, matrix, channels = low.subfigures(1, 3, width_ratios=[1, 1, 1.3])
         if blocks:
             received = [source.received(block).view(source.grid).numpy() for block in blocks]

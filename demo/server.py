@@ -196,11 +196,11 @@ async def answer(
     """
     started = time.perf_counter()
     try:
-        shown = Scene.of(photo, settings)
-        if needed := backbones.offer(shown.settings.backbone):
+        scene = Scene.of(photo, settings)
+        if needed := backbones.offer(scene.settings.backbone):
             yield {"offer": needed}
             return
-        steps = answered(shown, pieces if isinstance(pieces, list) else ())
+        steps = answered(scene, pieces if isinstance(pieces, list) else ())
         async with aclosing(in_turns(request, steps)) as parts:
             async for part in parts:
                 yield part
@@ -217,9 +217,9 @@ async def download(
 ) -> dict[str, Any]:
     """A file of ``share.made``, as base64."""
     try:
-        shown = Scene.of(photo, settings)
-        steps = answered(shown, ["methods"] if file == "grid" else [])
-        name, data = await in_turn(request, partial(share.made, shown, file, label), steps)
+        scene = Scene.of(photo, settings)
+        steps = answered(scene, ["methods"] if file == "grid" else [])
+        name, data = await in_turn(request, partial(share.made, scene, file, label), steps)
     except Exception as error:
         return told(error, photo)
     return {"name": name, "data": b64encode(data).decode()}

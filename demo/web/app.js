@@ -9,7 +9,6 @@ import { createLearn } from "./learn.js";
 import * as marks from "./marks.js";
 import * as photos from "./photos.js";
 import * as pieces from "./pieces.js";
-import { piece } from "./pieces.js";
 import { LOST, upload } from "./server.js";
 import { createShare } from "./share.js";
 import {
@@ -57,35 +56,38 @@ function follow(isChosen) {
 /** Draw what is here, and ask for the rest. */
 function proceed() {
   draw();
-  if (!sending) pieces.ask(REACTIONS);
+  if (!sending)
+    pieces.ask({ draw, end: proceed, gone: sendAgain, offer: offerWeights, error: refuse });
 }
 
-const REACTIONS = {
-  draw,
-  end: proceed,
-  gone: sendAgain,
-  /** @param {import("./types.js").Weights} offered */
-  offer(offered) {
-    $("#settings").open = true;
-    parts.offer(offered);
-    change({ backbone: working });
-  },
-  /** @param {string} text */
-  error(text) {
-    complain(text);
-    draw();
-  },
-};
+/** The server has not the model that was chosen. @param {import("./types.js").Weights} offered */
+function offerWeights(offered) {
+  $("#settings").open = true;
+  parts.offer(offered);
+  change({ backbone: working });
+}
+
+/** @param {string} text */
+function refuse(text) {
+  complain(text);
+  draw();
+}
 
 /** What went wrong stays in view until the next change. @param {string} text */
 function complain(text) {
   setText($(".gone"), text);
 }
 
-/** The one place that says what the page waits for. */
+/** What the page waits for. */
 function phase() {
-  const answering = pieces.isRefused() ? "failed" : pieces.isMissing() ? "waiting" : "idle";
-  document.body.dataset.phase = sending ? "sending" : answering;
+  if (sending) return "sending";
+  if (pieces.isRefused()) return "failed";
+  return pieces.isMissing() ? "waiting" : "idle";
+}
+
+/** The style sheet reads it. */
+function drawPhase() {
+  document.body.dataset.phase = phase();
 }
 
 // --- words, and photos ---------------------------------------------------------------------------
@@ -104,7 +106,7 @@ function addWord(word) {
 
 /** Keep a word that marks show, for other photos. @param {string} word */
 function keepExemplar(word) {
-  const embedding = piece("embeddings")?.[word];
+  const embedding = pieces.find("embeddings")?.[word];
   if (!embedding) return toast("This is still being computed. Press again.");
   exemplars.keep(state.backbone, word, embedding);
   toast(`“${word}” is kept in this browser. On another photo, press “+ ${word}”.`);
@@ -117,7 +119,7 @@ async function send(file) {
   const mine = { words: /** @type {?string} */ (null), end: new AbortController() };
   complain("");
   sending = mine;
-  phase();
+  drawPhase();
   const url = URL.createObjectURL(file);
   parts.canvas.preview(url);
   Object.assign($("#photo img"), { src: url }).dataset.photo = ""; // a refusal brings back the old one
@@ -189,9 +191,9 @@ explainTerms();
  * @template {(keyof Pieces)[]} N
  * @param {HTMLElement} element @param {[...N]} names
  * @param {(...values: { [I in keyof N]: Pieces[N[I]] }) => void} drawPart */
-function show(element, names, drawPart) {
+function drawIfHere(element, names, drawPart) {
   if (!state.photo) return;
-  const values = /** @type {any} */ (names.map(piece));
+  const values = /** @type {any} */ (names.map(pieces.find));
   const isHere = values.every((/** @type {unknown} */ value) => value !== undefined);
   element.classList.toggle("stale", !isHere);
   element.classList.toggle("anew", !isHere && element.dataset.photo !== state.photo);
@@ -202,7 +204,7 @@ function show(element, names, drawPart) {
 
 /** Draw the state: the only function that does. */
 function draw() {
-  phase();
+  drawPhase();
   document.body.dataset.tab = state.tab;
   for (const tab of TABS) {
     $(`#${tab}`).hidden = tab !== state.tab;
@@ -218,14 +220,16 @@ function draw() {
 /** @type {Record<string, () => void>} */
 const DRAWN = {
   segment: drawSegment,
-  how: () => show($("#diagram"), ["canvas", "patches", "tower", "detail"], parts.diagram.draw),
-  compare: () => show($("#compare"), ["methods", "large"], parts.compare.draw),
-  learn: () => parts.learn.draw((name) => piece(`lesson ${name}`)),
-  share: () => parts.share.draw(piece("python"), piece("words")?.text, piece("canvas")),
+  how: () =>
+    drawIfHere($("#diagram"), ["canvas", "patches", "tower", "detail"], parts.diagram.draw),
+  compare: () => drawIfHere($("#compare"), ["methods", "large"], parts.compare.draw),
+  learn: () => parts.learn.draw((name) => pieces.find(`lesson ${name}`)),
+  share: () =>
+    parts.share.draw(pieces.find("python"), pieces.find("words")?.text, pieces.find("canvas")),
 };
 
 function drawInputs() {
-  const words = piece("words");
+  const words = pieces.find("words");
   if (words) working = state.backbone;
   drawWords(words);
   const image = $("#photo img");
@@ -237,7 +241,7 @@ function drawInputs() {
   $("#photo .back").hidden = !returnTo || state.step > 0 || !isUpload(returnTo.photo);
   $("#background input").checked = state.background;
   parts.form(state);
-  if (["idle", "failed"].includes(document.body.dataset.phase) && !$("#samples img"))
+  if (["idle", "failed"].includes(phase()) && !$("#samples img"))
     parts.samples({ items: FACTS.examples, columns: 3 });
 }
 
@@ -265,9 +269,12 @@ function drawBanners() {
 const short = (text) => (text.length <= 40 ? text : `${text.slice(0, 39)}…`);
 
 function drawSegment() {
-  if (state.photo && !piece("canvas") && !sending) parts.canvas.preview(photos.urlOf(state.photo));
-  show($("#canvas"), ["canvas"], (value) => parts.canvas.draw(value, piece("matrices")));
-  show($("#chips"), ["chips"], ({ items, ...others }) => {
+  if (state.photo && !pieces.find("canvas") && !sending)
+    parts.canvas.preview(photos.urlOf(state.photo));
+  drawIfHere($("#canvas"), ["canvas"], (value) =>
+    parts.canvas.draw(value, pieces.find("matrices")),
+  );
+  drawIfHere($("#chips"), ["chips"], ({ items, ...others }) => {
     const marked = marks.read(state.marks).map(({ word }) => word);
     const more = exemplars.names(state.backbone).filter((word) => !contains(typed.value, word));
     parts.chips({
@@ -277,12 +284,12 @@ function drawSegment() {
       ...others,
     });
   });
-  show($("#attention"), ["attention_text", "attention"], (text, strip) => {
+  drawIfHere($("#attention"), ["attention_text", "attention"], (text, strip) => {
     $("#attention .text").textContent = text;
     parts.attention(strip);
     $("#attention .strip").classList.toggle("unused", state.method === "gclip" && !state.amf);
   });
-  show($("#norms"), ["norms"], ({ url, text }) => {
+  drawIfHere($("#norms"), ["norms"], ({ url, text }) => {
     $("#norms img").src = url;
     $("#norms .text").textContent = text;
   });

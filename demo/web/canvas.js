@@ -230,7 +230,7 @@ export function createCanvas(element, tools) {
   }
 
   /** Draw the mask, or only its outlines over what a patch attends to. */
-  function drawMask(isLooking = stage.classList.contains("looking")) {
+  function drawMask(isLooking = panel.isLooking()) {
     const seen = view(isLooking ? null : chosen.label);
     const alpha = isLooking ? 0 : Math.round(opacity.value * 2.55);
     const thick = Math.max(1, Math.round(seen.width / (stage.clientWidth || seen.width)));

@@ -39,6 +39,8 @@ export function createPanel(element, redraw, tools) {
   let hovered = null;
   /** The box that is drawn, or opened. @type {?number[]} */
   let box = null;
+  /** Whether it is seen what a patch attends to. */
+  let isLooking = false;
   /** The place that the panel is about; "" while it is closed. */
   let about = "";
   /** What the question that is shown depends on; "" if there is none. */
@@ -88,11 +90,12 @@ export function createPanel(element, redraw, tools) {
     const scores = isScored ? [reasons, background.best] : [];
     rectangle.hidden = !box;
     load([isKnown && attended.matrices[index], ...scores], ([matrix, shares, best]) => {
-      if (stage.classList.contains("looking") !== isKnown) {
-        stage.classList.toggle("looking", isKnown);
+      if (isLooking !== isKnown) {
+        isLooking = isKnown;
+        stage.classList.toggle("looking", isLooking);
         redraw();
       }
-      drawHint(isKnown);
+      drawHint();
       $(".patch").hidden = !isShown;
       if (isShown) {
         const [rows, columns] = answer.grid;
@@ -108,12 +111,11 @@ export function createPanel(element, redraw, tools) {
     });
   }
 
-  /** @param {boolean} isKnown whether is seen what a patch attends to */
-  function drawHint(isKnown) {
+  function drawHint() {
     const calm = view.mode || (!tools ? "compare" : marked().length ? "marks" : "");
     const drawn = pointer.isDrawing() ? "draw" : box ? "box" : calm;
     for (const hint of $$(".hint [data-at]"))
-      hint.hidden = hint.dataset.at !== (isKnown ? "look" : drawn);
+      hint.hidden = hint.dataset.at !== (isLooking ? "look" : drawn);
     $(".outline").hidden = !tools || view.mode !== "" || pointer.isDrawing();
   }
 
@@ -243,5 +245,5 @@ export function createPanel(element, redraw, tools) {
 
   /** The label of the pinned patch, or null. */
   const label = () => (pinned() === null ? null : labelAt(pinned()));
-  return { draw, clear, free, marked, label };
+  return { draw, clear, free, marked, label, isLooking: () => isLooking };
 }

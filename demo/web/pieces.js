@@ -29,7 +29,7 @@ const switchesOf = (name) => FACTS.pieces[name].switches;
 /** A piece of the current state; undefined if it is not here yet.
  * @template {keyof import("./types.js").Pieces} N
  * @param {N} name @returns {import("./types.js").Pieces[N] | undefined} */
-export function piece(name) {
+export function find(name) {
   const value = pieces.get(keyOf(name, state));
   const switches = switchesOf(name);
   // An idle switch has no state of its own: `%` cuts it off, since it has the highest bit.

@@ -53,18 +53,24 @@ PIECES |= {
 """The pieces in the order in which they are computed."""
 
 
+def steps(scene: Scene, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Computes what takes long for these pieces; yields an empty message after each part of it, so
+    that others have a turn between."""
+    scene = scene.with_words()
+    yield from scene.embedding_steps()
+    if "methods" in names or "large" in names:
+        yield from compare.steps(scene)
+
+
 def answered(scene: Scene, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     """The named pieces, each as soon as it is computed, in the order of PIECES.
 
     A piece that follows switches is a list with a value for each of their states. The state that is
     shown comes first, the others after all pieces; None stands for a value of another message.
-    Empty messages come first after each part of what takes long, so that others have a turn
-    between. Raises what a piece raises.
+    The messages of ``steps`` come first. Raises what a piece raises.
     """
     scene = scene.with_words()
-    yield from scene.embedding_steps()
-    if "methods" in names or "large" in names:
-        yield from compare.steps(scene)
+    yield from steps(scene, names)
     shown, others = [], []
     for name, one in PIECES.items():
         if name in names:

@@ -28,7 +28,7 @@ from starlette.datastructures import UploadFile
 from starlette.middleware.gzip import GZipMiddleware
 
 from demo import api, backbones, lessons, limits, pictures, share
-from demo.answer import PIECES, answered
+from demo.answer import PIECES, answered, steps
 from demo.computing import in_turn, in_turns
 from demo.door import Door
 from demo.drawing import SHOWN_SIDE, jpeg
@@ -200,8 +200,8 @@ async def answer(
         if needed := backbones.offer(scene.settings.backbone):
             yield {"offer": needed}
             return
-        steps = answered(scene, pieces if isinstance(pieces, list) else ())
-        async with aclosing(in_turns(request, steps)) as parts:
+        asked = answered(scene, pieces if isinstance(pieces, list) else ())
+        async with aclosing(in_turns(request, asked)) as parts:
             async for part in parts:
                 yield part
     except Exception as error:
@@ -218,8 +218,8 @@ async def download(
     """A file of ``share.made``, as base64."""
     try:
         scene = Scene.of(photo, settings)
-        steps = answered(scene, ["methods"] if file == "grid" else [])
-        name, data = await in_turn(request, partial(share.made, scene, file, label), steps)
+        before = steps(scene, ["methods"] if file == "grid" else [])
+        name, data = await in_turn(request, partial(share.made, scene, file, label), before)
     except Exception as error:
         return told(error, photo)
     return {"name": name, "data": b64encode(data).decode()}

@@ -33,7 +33,7 @@ import { explainTerms } from "./tips.js";
 import { createOffer } from "./weights.js";
 import { contains } from "./words.js";
 
-/** @typedef {import("./types.js").Pieces} Pieces */
+/** @import { Pieces, Weights } from "./types.js" */
 
 const { $, $$ } = inside(document);
 /** The upload on its way, and the words that were typed for it meanwhile.
@@ -60,7 +60,7 @@ function proceed() {
     pieces.ask({ draw, end: proceed, gone: sendAgain, offer: offerWeights, error: refuse });
 }
 
-/** The server has not the model that was chosen. @param {import("./types.js").Weights} offered */
+/** The server has not the model that was chosen. @param {Weights} offered */
 function offerWeights(offered) {
   $("#settings").open = true;
   parts.offer(offered);

@@ -1,6 +1,8 @@
 // The row of blocks in the diagram: their maps, their global tokens, and their largest norms.
 import { inside, make, makeButton, setProperties } from "./elements.js";
 
+/** @import { Tower } from "./types.js" */
+
 const DOUBLE = 25; // per cent of a bar for each doubling of a norm: 16 × fills it
 
 /** The length of the bar of a norm that is `ratio` times the median. @param {number} ratio */
@@ -9,7 +11,7 @@ const lengthOf = (ratio) => `${Math.min(100, DOUBLE * Math.log2(Math.max(1.05, r
 /**
  * Draw all blocks; `enlarged` is one of them, `isScaled` tells whether norms are those after CS, and
  * a press calls `open` with a block's number, from 1.
- * @param {HTMLElement} row @param {import("./types.js").Tower} tower @param {number} enlarged
+ * @param {HTMLElement} row @param {Tower} tower @param {number} enlarged
  * @param {boolean} isScaled @param {(number: number) => void} open
  */
 export function drawBlocks(row, { blocks, least_norm }, enlarged, isScaled, open) {

@@ -13,13 +13,13 @@ import { made } from "./server.js";
 import { bitsOf, change, isUpload, patchesKey, state } from "./state.js";
 import { createSwitches } from "./switches.js";
 import { createTold } from "./told.js";
-
-/** @typedef {import("./types.js").Canvas} Canvas */
-/** @typedef {import("./types.js").Matrices} Matrices */
+/** @import { View } from "./paint.js" */
+/** @import { Tools } from "./panel.js" */
+/** @import { Canvas, Matrices, Offer } from "./types.js" */
 
 /**
  * @param {HTMLElement} element
- * @param {import("./panel.js").Tools} [tools] on the tab Segment
+ * @param {Tools} [tools] on the tab Segment
  */
 export function createCanvas(element, tools) {
   element.append(copyOf("#canvas-parts"));
@@ -110,7 +110,7 @@ export function createCanvas(element, tools) {
   // --- texts, and the bar ------------------------------------------------------------------------
 
   /** A message with a button for what can be done about it.
-   * @param {string} selector @param {import("./types.js").Offer} offered */
+   * @param {string} selector @param {Offer} offered */
   function offer(selector, { text = "", action = "", settings, opens } = {}) {
     const line = $(selector);
     const button = line.querySelector("button");
@@ -214,7 +214,7 @@ export function createCanvas(element, tools) {
   // --- the mask ----------------------------------------------------------------------------------
 
   /** What the canvas shows of both masks. @param {?number} alone
-   * @returns {import("./paint.js").View} */
+   * @returns {View} */
   function view(alone) {
     const [, width] = answer.masks[0].mask.shape;
     const [before, after] = pair();

@@ -5,8 +5,7 @@ import { inside, make } from "./elements.js";
 import { made } from "./server.js";
 import { change, state } from "./state.js";
 import { createStrip } from "./strip.js";
-
-/** @typedef {import("./types.js").Methods} Methods */
+/** @import { Canvas, Methods } from "./types.js" */
 
 /** @param {HTMLElement} section */
 export function createCompare(section) {
@@ -20,7 +19,7 @@ export function createCompare(section) {
   });
   $("#grid").onclick = () => save($("#grid"), () => made("grid"));
 
-  /** @param {Methods} methods @param {?import("./types.js").Canvas} canvas */
+  /** @param {Methods} methods @param {?Canvas} canvas */
   function draw({ text, scores, remark, items, classes, columns }, canvas) {
     $(".text").replaceChildren(text);
     if (scores) $(".text").append(make("br"), make("strong", "", scores));

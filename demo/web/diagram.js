@@ -12,14 +12,12 @@ import { bitsOf, change, patchesKey, pinnedIn, state } from "./state.js";
 import { createSwitches } from "./switches.js";
 import { behindText } from "./words.js";
 
+/** @import { Canvas, Detail, Mask, Patches, Tower } from "./types.js" */
+
 /**
  * What is drawn: pieces of the server, what the state adds to them, and the arrays in them.
- * @typedef {import("./types.js").Canvas} Canvas
- * @typedef {import("./types.js").Patches} Patches
- * @typedef {import("./types.js").Tower} Tower
- * @typedef {import("./types.js").Detail} Detail
  * @typedef {{ canvas: Canvas, patches: Patches, tower: Tower, detail: Detail,
- *   mask: import("./types.js").Mask, isFused: boolean, isScaled: boolean, photo: string, key: string,
+ *   mask: Mask, isFused: boolean, isScaled: boolean, photo: string, key: string,
  *   labels: Uint8Array, behind: Uint8Array, cosines: Uint8Array, byBlock: Uint8Array,
  *   maps: Uint8Array, last: Uint8Array, matrix: Uint8Array }} View
  */

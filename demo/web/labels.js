@@ -1,12 +1,13 @@
 // Names of classes on a mask.
 import { make } from "./elements.js";
 import { clamp } from "./grid.js";
+/** @import { Word } from "./types.js" */
 
 /**
  * Put each class's name as deep inside the class as it fits, inside the layer and without overlap.
  * `cells` are the labels of a coarse grid, row by row; `taken` are boxes to avoid: left, top, right,
  * bottom.
- * @param {HTMLElement} layer @param {import("./types.js").Word[]} classes
+ * @param {HTMLElement} layer @param {Word[]} classes
  * @param {Uint8Array} cells @param {number} columns @param {number[][]} taken
  */
 export function placeLabels(layer, classes, cells, columns, taken) {

@@ -4,6 +4,8 @@ import { change, FACTS } from "./state.js";
 import { recall } from "./storage.js";
 import { createStrip } from "./strip.js";
 
+/** @import { Lesson } from "./types.js" */
+
 /** The guesses by step; a reload keeps them. @type {number[]} */
 const guesses = recall("guesses") ?? [];
 const keep = () => recall("guesses", guesses);
@@ -15,7 +17,7 @@ export function createLearn(section, intro, compare) {
   const cards = inside(section).$$(".card").map(cardOf);
   const again = inside(intro).$(".again");
   /** A step by its name; undefined until it is here.
-   * @type {(name: string) => import("./types.js").Lesson | undefined} */
+   * @type {(name: string) => Lesson | undefined} */
   let find = () => undefined;
   again.onclick = () => {
     guesses.length = 0;

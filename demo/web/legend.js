@@ -5,11 +5,10 @@ import { NONE } from "./paint.js";
 import { state } from "./state.js";
 import { percent } from "./words.js";
 
+/** @import { Mask, Word } from "./types.js" */
+
 const LEAST_SHARE = 0.0005; // smaller shares round to 0.0 %
 const MOST_ABSENT = 8; // as many words without a pixel are named
-
-/** @typedef {import("./types.js").Mask} Mask */
-/** @typedef {import("./types.js").Word} Word */
 
 /** @param {Mask} mask @param {number} label */
 const shareOf = ({ shares }, label) => (label === NONE ? shares.at(-1) : shares[label]);

@@ -1,5 +1,5 @@
 // Arrays of bytes that the server has packed.
-/** @typedef {import("./types.js").Packed} Packed */
+/** @import { Packed } from "./types.js" */
 
 /** Those that have been unpacked. @type {WeakMap<Packed, Promise<Uint8Array>>} */
 const unpacked = new WeakMap();

@@ -1,11 +1,12 @@
 // The pixels of masks: a colour for each word, stripes for a weak fit, white edges.
 import { abgr, ink } from "./pixels.js";
+/** @import { Word } from "./types.js" */
 
 /**
  * What is seen of two masks, of the labels of their pixels and their weak fits: columns from `seam` on
  * show the second one. `alone` is the label that is shown alone; `isChanges` tells whether only
  * pixels are shown that differ between the masks.
- * @typedef {{ width: number, classes: import("./types.js").Word[], seam: number, alone: ?number,
+ * @typedef {{ width: number, classes: Word[], seam: number, alone: ?number,
  *   masks: { labels: Uint8Array, unsure: boolean[] }[], isChanges: boolean }} View
  */
 

@@ -9,12 +9,13 @@ import { createPad } from "./pad.js";
 import { putValues } from "./pixels.js";
 import { explain } from "./reasons.js";
 import { change, pinnedIn, state } from "./state.js";
+/** @import { Canvas, Matrices } from "./types.js" */
 
 /**
  * What a canvas shows: an answer, which of its masks, the labels of its pixels, what patches attend
  * to, once that is here, and how masks are compared.
- * @typedef {{ answer: import("./types.js").Canvas, index: number, labels: Uint8Array,
- *   attended?: import("./types.js").Matrices, mode: string }} View
+ * @typedef {{ answer: Canvas, index: number, labels: Uint8Array,
+ *   attended?: Matrices, mode: string }} View
  *
  * What can be done with a word of a patch, on the tab Segment.
  * @typedef {{ addWord: (word: string) => void, keepExemplar: (word: string) => void }} Tools

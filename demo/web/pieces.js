@@ -7,8 +7,9 @@ import { toast } from "./elements.js";
 import { answer, disconnect } from "./server.js";
 import { bitsOf, FACTS, state } from "./state.js";
 
+/** @import { Pieces, State } from "./types.js" */
+
 const MOST_PIECES = 400;
-/** @typedef {import("./types.js").State} State */
 
 /** Pieces by key, the oldest first. @type {Map<string, any>} */
 const pieces = new Map();
@@ -27,8 +28,8 @@ const keyOf = (name, of) =>
 const switchesOf = (name) => FACTS.pieces[name].switches;
 
 /** A piece of the current state; undefined if it is not here yet.
- * @template {keyof import("./types.js").Pieces} N
- * @param {N} name @returns {import("./types.js").Pieces[N] | undefined} */
+ * @template {keyof Pieces} N
+ * @param {N} name @returns {Pieces[N] | undefined} */
 export function find(name) {
   const value = pieces.get(keyOf(name, state));
   const switches = switchesOf(name);

@@ -1,6 +1,7 @@
 // Why a patch has its word: the share of each word, as bars in a box beside the patch.
 import { make, makeButton } from "./elements.js";
 import { behindText } from "./words.js";
+/** @import { Word } from "./types.js" */
 
 /** The colour of the background's bars, and how many words have bars. */
 export const GREY = "#9aa0aa";
@@ -11,7 +12,7 @@ export const MOST_WORDS = 4;
  * `shares` are (classes + 1, patches), the background's last; `behind` is the background's best
  * word there, which `addWord` can add to the words; `label` is the mask’s, if its edges are refined.
  * @param {HTMLElement} box
- * @param {{ classes: import("./types.js").Word[], shares: Uint8Array, patch: number,
+ * @param {{ classes: Word[], shares: Uint8Array, patch: number,
  *   label: ?number, behind: string, addWord?: (word: string) => void }} reasons
  */
 export function explain(box, { classes, shares, patch, label, behind, addWord }) {

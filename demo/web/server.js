@@ -1,8 +1,7 @@
 // The requests to the server, but for its pictures.
 import { SETTINGS, state } from "./state.js";
 import { Client } from "./vendor/gradio-client.js";
-
-/** @typedef {import("./types.js").State} State */
+/** @import { State } from "./types.js" */
 
 export const LOST =
   "The server keeps photos for a day at most, and this one is gone. Choose yours, or an example.";

@@ -4,6 +4,8 @@ import { inside, toast } from "./elements.js";
 import { made } from "./server.js";
 import { isUpload, queryOf, showsPhoto, state } from "./state.js";
 
+/** @import { Canvas } from "./types.js" */
+
 /** @param {string} url */
 const PROGRAM = (url) => `from gradio_client import Client, handle_file
 
@@ -31,7 +33,7 @@ export function createShare(section, forgetPhotos) {
 
   let ownWords = ""; // of a photo, which whoever opens the link may not see
   /** @param {string} [python] @param {string} [chosen]
-   * @param {import("./types.js").Canvas} [canvas] */
+   * @param {Canvas} [canvas] */
   function draw(python, chosen = "", canvas) {
     ownWords = chosen;
     const isOwn = isUpload(state.photo);

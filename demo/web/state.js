@@ -5,11 +5,9 @@ import { toast } from "./elements.js";
 import * as exemplars from "./exemplars.js";
 import { recall } from "./storage.js";
 import { contains } from "./words.js";
+/** @import { Facts, Name, State } from "./types.js" */
 
-/** @typedef {import("./types.js").State} State */
-/** @typedef {import("./types.js").Name} Name */
-
-/** @type {import("./types.js").Facts} */
+/** @type {Facts} */
 export const FACTS = JSON.parse(document.querySelector("#facts").textContent);
 export const SETTINGS = /** @type {Name[]} */ (Object.keys(FACTS.schema));
 /** A tab is a panel of the page, what draws it (DRAWN in app.js), and its pieces on the server. */

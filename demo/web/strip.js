@@ -1,11 +1,12 @@
 // Pictures in a row or a grid, as buttons if one can be pressed; without pictures, chips.
 import { make, setText } from "./elements.js";
+/** @import { Item, Strip } from "./types.js" */
 
 /**
  * Returns a function that draws a strip; a press calls `press` with its item.
  * @param {HTMLElement} element
- * @param {(item: import("./types.js").Item) => void} [press]
- * @returns {(value: import("./types.js").Strip) => void}
+ * @param {(item: Item) => void} [press]
+ * @returns {(value: Strip) => void}
  */
 export function createStrip(element, press) {
   const legend = make("div", "legend");
@@ -13,10 +14,10 @@ export function createStrip(element, press) {
   const note = make("p", "note");
   element.replaceChildren(legend, strip, note);
   let key = "";
-  /** @type {import("./types.js").Item[]} */
+  /** @type {Item[]} */
   let items = [];
 
-  /** @param {import("./types.js").Item} item @param {number} i @param {unknown} isPressable */
+  /** @param {Item} item @param {number} i @param {unknown} isPressable */
   function drawn({ url, caption = "", alt = "", isOurs }, i, isPressable) {
     const item = make(isPressable ? "button" : "figure", url ? "" : "pill");
     item.classList.toggle("ours", isOurs === true);

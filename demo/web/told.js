@@ -2,14 +2,13 @@
 import { inside, setText } from "./elements.js";
 import { isFound } from "./legend.js";
 import { percent } from "./words.js";
-
-/** @typedef {import("./types.js").Canvas} Canvas */
+/** @import { Canvas, Offer } from "./types.js" */
 
 /**
  * Returns a function that writes it: of the mask `current` and, beside the line of Swipe, in the badges
  * of the masks `before` and `after`. `chosen` is how masks are compared, and for which idea.
  * @param {HTMLElement} element
- * @param {(selector: string, offered: import("./types.js").Offer) => void} offer
+ * @param {(selector: string, offered: Offer) => void} offer
  */
 export function createTold(element, offer) {
   const { $ } = inside(element);

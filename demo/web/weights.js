@@ -2,6 +2,7 @@
 import { inside } from "./elements.js";
 import { weights } from "./server.js";
 import { change } from "./state.js";
+/** @import { Weights } from "./types.js" */
 
 /** @param {HTMLElement} group */
 export function createOffer(group) {
@@ -44,7 +45,7 @@ export function createOffer(group) {
     change({ backbone });
   }
 
-  /** @param {import("./types.js").Weights} offered */
+  /** @param {Weights} offered */
   return ({ name, text: offer, canDownload }) => {
     group.hidden = false;
     show(offer);

@@ -4,6 +4,7 @@ import { createCompare } from "./compare.js";
 import { createDiagram } from "./diagram.js";
 import { inside, makeButton, setText, showValue, toast } from "./elements.js";
 import * as exemplars from "./exemplars.js";
+import { FACTS, isUpload, showsPhoto, TABS } from "./facts.js";
 import { createForm } from "./form.js";
 import { createLearn } from "./learn.js";
 import * as marks from "./marks.js";
@@ -16,17 +17,13 @@ import {
   comeBack,
   correct,
   endSimulation,
-  FACTS,
   forget,
-  isUpload,
   putAside,
   replaced,
   returnTo,
-  showsPhoto,
   start,
   state,
   stateFor,
-  TABS,
 } from "./state.js";
 import { createStrip } from "./strip.js";
 import { explainTerms } from "./tips.js";

@@ -3,6 +3,7 @@
 import { createBackdrop } from "./backdrop.js";
 import { picture, save } from "./downloads.js";
 import { copyOf, countAnswer, inside } from "./elements.js";
+import { isUpload } from "./facts.js";
 import { placeLabels } from "./labels.js";
 import { drawLegend, isFound, nameOf } from "./legend.js";
 import { newestOnly } from "./packed.js";
@@ -10,9 +11,10 @@ import { gridOf, NONE, paint } from "./paint.js";
 import { createPanel } from "./panel.js";
 import { put } from "./pixels.js";
 import { made } from "./server.js";
-import { bitsOf, change, isUpload, patchesKey, state } from "./state.js";
+import { bitsOf, change, patchesKey, state } from "./state.js";
 import { createSwitches } from "./switches.js";
 import { createTold } from "./told.js";
+
 /** @import { View } from "./paint.js" */
 /** @import { Tools } from "./panel.js" */
 /** @import { Canvas, Matrices, Offer } from "./types.js" */

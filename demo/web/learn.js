@@ -1,6 +1,7 @@
 // The tab Learn: four steps on one photo. Each asks for a guess, then shows what happened.
 import { copyOf, inside, make } from "./elements.js";
-import { change, FACTS } from "./state.js";
+import { FACTS } from "./facts.js";
+import { change } from "./state.js";
 import { recall } from "./storage.js";
 import { createStrip } from "./strip.js";
 

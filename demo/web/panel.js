@@ -9,6 +9,7 @@ import { createPad } from "./pad.js";
 import { putValues } from "./pixels.js";
 import { explain } from "./reasons.js";
 import { change, pinnedIn, state } from "./state.js";
+
 /** @import { Canvas, Matrices } from "./types.js" */
 
 /**

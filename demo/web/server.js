@@ -1,6 +1,8 @@
 // The requests to the server, but for its pictures.
-import { SETTINGS, state } from "./state.js";
+import { SETTINGS } from "./facts.js";
+import { state } from "./state.js";
 import { Client } from "./vendor/gradio-client.js";
+
 /** @import { State } from "./types.js" */
 
 export const LOST =

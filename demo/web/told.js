@@ -2,6 +2,7 @@
 import { inside, setText } from "./elements.js";
 import { isFound } from "./legend.js";
 import { percent } from "./words.js";
+
 /** @import { Canvas, Offer } from "./types.js" */
 
 /**

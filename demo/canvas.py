@@ -20,7 +20,7 @@ HARDLY = 0.01
 """A smaller share of the pixels, or change of the mIoU, is hardly a change."""
 NOT_SURE = 0.6
 """A word is marked as not sure if its mean probability on its patches is lower."""
-CHOSEN = "Picked for a large effect."
+CHOSEN = "Photo chosen for it."
 
 
 def canvas(scene: Scene) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def switches(scene: Scene, masks: Sequence[Segmentation]) -> list[dict[str, Any]
         cs = {
             "text": f"CS has nothing to repair: no outlier channel{where}.",
             "action": f"See CS on a damaged {copy}",
-            "settings": {"backbone": DAMAGED, "amf": False, "cs": True},
+            "settings": {"backbone": DAMAGED, "cs": True},
             "opens": "swipe",
         }
     return [

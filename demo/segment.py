@@ -31,7 +31,7 @@ def attention(scene: Scene) -> dict[str, Any]:
     for block in blocks:
         received = source.received(block).view(source.grid).numpy()
         picture = over(scene.photo.picture, received)
-        items.append(item(picture, f"Received in block {block + 1}", "Attention on the photo"))
+        items.append(item(picture, f"Block {block + 1}", "Attention on the photo"))
     width, height = scene.photo.picture.size
     return {"items": items, "columns": 1 if width > 1.2 * height else 2, "pressable": False}
 
@@ -46,7 +46,7 @@ def attention_text(scene: Scene) -> str:
         return "AMF is off: the last block uses only its own attention."
     last = scene.segmenter.backbone.n_blocks - 1
     blocks = in_words(block_numbers(sorted({*fused, last})))
-    return f"AMF averages the attention of {blocks}, so patches look further."
+    return f"AMF averages the maps of {blocks}: patches look further."
 
 
 def norms(scene: Scene) -> dict[str, str]:

@@ -4,7 +4,6 @@ import { createCompare } from "./compare.js";
 import { createDiagram } from "./diagram.js";
 import { inside, makeButton, setText, showValue, toast } from "./elements.js";
 import * as exemplars from "./exemplars.js";
-import { FACTS, isUpload, showsPhoto, TABS } from "./facts.js";
 import { createForm } from "./form.js";
 import { createLearn } from "./learn.js";
 import * as marks from "./marks.js";
@@ -17,13 +16,17 @@ import {
   comeBack,
   correct,
   endSimulation,
+  FACTS,
   forget,
+  isUpload,
   putAside,
   replaced,
   returnTo,
+  showsPhoto,
   start,
   state,
   stateFor,
+  TABS,
 } from "./state.js";
 import { createStrip } from "./strip.js";
 import { explainTerms } from "./tips.js";
@@ -236,10 +239,11 @@ function drawInputs() {
     image.dataset.photo = state.photo;
   }
   $("#photo .back").hidden = !returnTo || state.step > 0 || !isUpload(returnTo.photo);
-  $("#background input").checked = state.background;
   parts.form(state);
-  if (["idle", "failed"].includes(phase()) && !$("#samples img"))
-    parts.samples({ items: FACTS.examples, columns: 3 });
+  const isFirst = !$("#samples img");
+  if (isFirst && !["idle", "failed"].includes(phase())) return;
+  const selected = FACTS.examples.findIndex(({ name }) => name === state.photo);
+  parts.samples({ items: FACTS.examples, columns: 3, selected });
 }
 
 /** The words in their box, unless a visitor is typing there, and whose they are.
@@ -248,7 +252,7 @@ function drawWords(words) {
   showValue(typed, state.words || (words?.text ?? typed.value));
   const isOwn = !state.words || words?.isOwn;
   const isComing = !words && state.photo !== "" && !pieces.isRefused();
-  const chosen = words ? "chosen for this photo" : isComing ? "being chosen …" : "";
+  const chosen = words ? "Chosen for this photo." : isComing ? "Being chosen …" : "";
   $("#words small").textContent = isOwn ? chosen : "";
   $("#words").classList.toggle("coming", !state.words && isComing);
   parts.undo({ items: replaced ? [{ caption: `↺ ${short(replaced)}`, words: replaced }] : [] });
@@ -257,7 +261,6 @@ function drawWords(words) {
 /** That a simulation or a lesson is shown. */
 function drawBanners() {
   $("#simulation").hidden = state.backbone !== FACTS.damaged || !showsPhoto(state.tab);
-  $("#simulation span").hidden = state.amf;
   $("#lesson").hidden = !state.step;
   $("#lesson b").textContent = state.step || "";
 }
@@ -323,7 +326,6 @@ chooser.onchange = () => {
   send(chooser.files[0]);
   chooser.value = ""; // so that the same file can be chosen again
 };
-$("#background input").onchange = () => change({ background: $("#background input").checked });
 
 const submitWords = () => {
   if (typed.value === typed.dataset.shown) return;

@@ -3,7 +3,6 @@
 import { createBackdrop } from "./backdrop.js";
 import { picture, save } from "./downloads.js";
 import { copyOf, countAnswer, inside } from "./elements.js";
-import { isUpload } from "./facts.js";
 import { placeLabels } from "./labels.js";
 import { drawLegend, isFound, nameOf } from "./legend.js";
 import { newestOnly } from "./packed.js";
@@ -11,10 +10,9 @@ import { gridOf, NONE, paint } from "./paint.js";
 import { createPanel } from "./panel.js";
 import { put } from "./pixels.js";
 import { made } from "./server.js";
-import { bitsOf, change, patchesKey, state } from "./state.js";
+import { bitsOf, change, isUpload, patchesKey, state } from "./state.js";
 import { createSwitches } from "./switches.js";
 import { createTold } from "./told.js";
-
 /** @import { View } from "./paint.js" */
 /** @import { Tools } from "./panel.js" */
 /** @import { Canvas, Matrices, Offer } from "./types.js" */
@@ -33,6 +31,7 @@ export function createCanvas(element, tools) {
   const backdrop = createBackdrop(element);
   const opacity = $(".opacity input");
   const plain = $(".plain");
+  const rest = $(".rest input");
   const isCompare = !tools;
   /** What is drawn: a value from the server, and the label of every pixel of each mask.
    * @type {Canvas} */
@@ -122,7 +121,7 @@ export function createCanvas(element, tools) {
     button.onclick = () => {
       if (opens !== undefined) compare(opens);
       change(settings);
-      $(".bar").scrollIntoView({ block: "nearest" });
+      $(".frame").scrollIntoView({ block: "nearest" });
     };
   }
 
@@ -144,7 +143,7 @@ export function createCanvas(element, tools) {
   }
 
   /** The buttons of what is shown: one of two methods, and ways to compare. */
-  const sides = $$(".views button:not([data-mode])");
+  const sides = $$(".views button:not([data-mode], .plain)");
   const modes = $$(".views [data-mode]");
   sides.forEach((button, side) => {
     button.onclick = () => {
@@ -203,6 +202,7 @@ export function createCanvas(element, tools) {
 
   function drawBar() {
     plain.setAttribute("aria-pressed", false);
+    rest.checked = state.background;
     drawSwitches(answer.switches);
     sides.forEach((button, side) => {
       const { title } = answer.masks[side];
@@ -306,6 +306,7 @@ export function createCanvas(element, tools) {
 
   // --- the rest of the bar -----------------------------------------------------------------------
 
+  rest.onchange = () => change({ background: rest.checked });
   plain.onclick = () =>
     plain.setAttribute("aria-pressed", plain.getAttribute("aria-pressed") !== "true");
 

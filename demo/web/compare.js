@@ -5,7 +5,6 @@ import { inside, make } from "./elements.js";
 import { made } from "./server.js";
 import { change, state } from "./state.js";
 import { createStrip } from "./strip.js";
-
 /** @import { Canvas, Methods } from "./types.js" */
 
 /** @param {HTMLElement} section */

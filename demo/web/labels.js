@@ -1,7 +1,6 @@
 // Names of classes on a mask.
 import { make } from "./elements.js";
 import { clamp } from "./grid.js";
-
 /** @import { Word } from "./types.js" */
 
 /**

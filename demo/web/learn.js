@@ -1,7 +1,6 @@
 // The tab Learn: four steps on one photo. Each asks for a guess, then shows what happened.
 import { copyOf, inside, make } from "./elements.js";
-import { FACTS } from "./facts.js";
-import { change } from "./state.js";
+import { change, FACTS } from "./state.js";
 import { recall } from "./storage.js";
 import { createStrip } from "./strip.js";
 
@@ -64,6 +63,12 @@ export function createLearn(section, intro, compare) {
   function draw(of = find) {
     find = of;
     again.hidden = !guesses.length;
+    inside(intro)
+      .$$("li")
+      .forEach((item, step) => {
+        item.classList.toggle("done", step < guesses.length);
+        item.ariaCurrent = step === guesses.length ? "step" : null;
+      });
     cards.forEach(drawCard);
   }
 

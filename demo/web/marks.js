@@ -30,11 +30,11 @@ export function putAt(element, [left, top, right, bottom]) {
 
 const MOST_WORDS = 5; // on buttons; the others are typed
 
-/** Ask what is at a place: a line of buttons. `tell(word)` is called with the answer. A mark that is
- * `there` can be removed, and its word kept.
- * @param {string[]} words @param {(word: string) => void} tell
+/** Ask what is at a place: a line of buttons, of which the word of the mask is `pressed`.
+ * `tell(word)` is called with the answer. A mark that is `there` can be removed, and its word kept.
+ * @param {string[]} words @param {string | undefined} pressed @param {(word: string) => void} tell
  * @param {{ word: string, remove: () => void, keep: () => void } | undefined} there */
-export function ask(words, tell, there) {
+export function ask(words, pressed, tell, there) {
   const line = make("form", "say");
   const input = Object.assign(make("input"), {
     placeholder: "something else",
@@ -46,13 +46,16 @@ export function ask(words, tell, there) {
     const word = input.value.replace(/[,;#\s]+/g, " ").trim();
     if (word) tell(word);
   };
-  const known = words
-    .slice(0, MOST_WORDS)
-    .map((word) => makeButton("pill", word, () => tell(word)));
+  const known = words.slice(0, MOST_WORDS).map((word) => {
+    const button = makeButton("pill", word, () => tell(word));
+    button.ariaPressed = String(word === pressed);
+    return button;
+  });
   line.append(
     make("strong", "", "This is"),
     ...known,
     input,
+    Object.assign(makeButton("pill", "OK"), { type: "submit" }),
     makeButton("pill", "none of these", () => tell("")),
   );
   if (there) line.append(makeButton("link", "Remove this mark", there.remove));

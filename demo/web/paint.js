@@ -1,6 +1,5 @@
 // The pixels of masks: a colour for each word, stripes for a weak fit, white edges.
 import { abgr, ink } from "./pixels.js";
-
 /** @import { Word } from "./types.js" */
 
 /**

@@ -9,7 +9,6 @@ import { createPad } from "./pad.js";
 import { putValues } from "./pixels.js";
 import { explain } from "./reasons.js";
 import { change, pinnedIn, state } from "./state.js";
-
 /** @import { Canvas, Matrices } from "./types.js" */
 
 /**
@@ -35,6 +34,7 @@ export function createPanel(element, redraw, tools) {
   const pad = $(".pad");
   const why = $(".why");
   const rectangle = $(".rectangle");
+  const glow = $(".glow");
   /** @type {?View} */
   let view = null;
   /** The patch under the pointer. @type {?number} */
@@ -51,6 +51,8 @@ export function createPanel(element, redraw, tools) {
 
   const pinned = () => pinnedIn(view.answer.grid);
   const patchNow = () => pinned() ?? hovered;
+  /** Whether a pinned patch, too, shows what it attends to, which hides the colours of the mask. */
+  const isGlowing = () => glow.getAttribute("aria-pressed") === "true";
   const marked = () => (tools ? marks.read(state.marks) : []);
   /** @param {?number} patch */
   const pin = (patch) => change({ patch });
@@ -73,6 +75,7 @@ export function createPanel(element, redraw, tools) {
     if (why.contains(document.activeElement)) pad.focus();
     hovered = box = null;
     $(".idle").hidden = true;
+    glow.setAttribute("aria-pressed", false);
     pointer.stop();
     if (state.patch !== null) pin(null);
     else if (view) look();
@@ -89,15 +92,17 @@ export function createPanel(element, redraw, tools) {
     const isShown = patch !== null && mode !== "swipe";
     const isScored = isShown && pinned() !== null;
     const isKnown = isShown && attended !== undefined; // in Compare it never is
+    const isSeen = isKnown && (!isScored || isGlowing());
     const scores = isScored ? [reasons, background.best] : [];
     rectangle.hidden = !box;
     load([isKnown && attended.matrices[index], ...scores], ([matrix, shares, best]) => {
-      if (isLooking !== isKnown) {
-        isLooking = isKnown;
+      if (isLooking !== isSeen) {
+        isLooking = isSeen;
         stage.classList.toggle("looking", isLooking);
         redraw();
       }
       drawHint();
+      glow.hidden = !isKnown;
       $(".patch").hidden = !isShown;
       if (isShown) {
         const [rows, columns] = answer.grid;
@@ -224,6 +229,7 @@ export function createPanel(element, redraw, tools) {
     const knownFirst = classes.toSorted((a, b) => Number(b.isKnown) - Number(a.isKnown));
     return marks.ask(
       knownFirst.map(({ name }) => name),
+      box ? undefined : classes[labelAt(pinned())]?.name,
       (word) => setMarks([...others, { box: place, word }]),
       there && {
         word: there.word,
@@ -244,6 +250,10 @@ export function createPanel(element, redraw, tools) {
   };
   $(".cancel").onclick = free;
   $(".close").onclick = free;
+  glow.onclick = () => {
+    glow.setAttribute("aria-pressed", !isGlowing());
+    look();
+  };
 
   /** The label of the pinned patch, or null. */
   const label = () => (pinned() === null ? null : labelAt(pinned()));

@@ -4,9 +4,8 @@
 // names, so a piece has a key: what was answered once is never asked for again, and an answer that
 // comes late is kept under its own key and disturbs nothing.
 import { toast } from "./elements.js";
-import { FACTS } from "./facts.js";
 import { answer, disconnect } from "./server.js";
-import { bitsOf, state } from "./state.js";
+import { bitsOf, FACTS, state } from "./state.js";
 
 /** @import { Pieces, State } from "./types.js" */
 

@@ -1,7 +1,6 @@
 // Why a patch has its word: the share of each word, as bars in a box beside the patch.
 import { make, makeButton } from "./elements.js";
 import { behindText } from "./words.js";
-
 /** @import { Word } from "./types.js" */
 
 /** The colour of the background's bars, and how many words have bars. */

@@ -1,8 +1,6 @@
 // The requests to the server, but for its pictures.
-import { SETTINGS } from "./facts.js";
-import { state } from "./state.js";
+import { SETTINGS, state } from "./state.js";
 import { Client } from "./vendor/gradio-client.js";
-
 /** @import { State } from "./types.js" */
 
 export const LOST =

@@ -1,11 +1,8 @@
 // The tab Share: the link, files, and the same result in Python.
-
-import { queryOf } from "./address.js";
 import { save } from "./downloads.js";
 import { inside, toast } from "./elements.js";
-import { isUpload, showsPhoto } from "./facts.js";
 import { made } from "./server.js";
-import { state } from "./state.js";
+import { isUpload, queryOf, showsPhoto, state } from "./state.js";
 
 /** @import { Canvas } from "./types.js" */
 

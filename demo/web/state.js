@@ -1,17 +1,29 @@
-// The page's one state, and the only code that changes it and writes it to the address.
+// The page's one state, the only code that changes it, and the address that has it.
 //
 //   change(values) ─► the address ─► follow: what is here already is drawn, the rest is asked for
-import { MOST_IN_ADDRESS, queryOf, stateOf } from "./address.js";
 import { toast } from "./elements.js";
 import * as exemplars from "./exemplars.js";
-import { DEFAULTS, FACTS, isUpload, showsPhoto } from "./facts.js";
 import { recall } from "./storage.js";
 import { contains } from "./words.js";
+/** @import { Facts, Name, State } from "./types.js" */
 
-/** @import { Name, State } from "./types.js" */
-
+/** @type {Facts} */
+export const FACTS = JSON.parse(document.querySelector("#facts").textContent);
+export const SETTINGS = /** @type {Name[]} */ (Object.keys(FACTS.schema));
+/** A tab is a panel of the page, what draws it (DRAWN in app.js), and its pieces on the server. */
+export const TABS = [...document.querySelectorAll("[role=tabpanel]")].map(({ id }) => id);
+/** @type {State} */
+const DEFAULTS = {
+  ...FACTS.settings,
+  photo: FACTS.opening,
+  absent: "The photo of this link stayed with its owner. Choose one of yours.",
+  tab: "segment",
+  patch: null,
+  step: 0,
+};
 /** Their change makes an entry in the history. @type {Name[]} */
 const STEPS = ["photo", "words", "marks", "tab", "step"];
+const MOST_IN_ADDRESS = 2000; // characters of words; longer ones stay in the history's entry
 
 export let state = { ...DEFAULTS };
 /** The state before an example, a lesson or a link in a note took the visitor's place.
@@ -28,15 +40,15 @@ let follow = () => {};
 /** Open the address, and call `listener` now and after each change. @param {typeof follow} listener */
 export function start(listener) {
   follow = listener;
-  addEventListener("popstate", openAddress);
-  openAddress();
+  addEventListener("popstate", open);
+  open();
 }
 
 /** Take on a state, and write it to the history by one of its methods.
  * @param {State} next @param {"" | "pushState" | "replaceState"} method */
 function become(next, method = "", isChosen = false) {
   state = next;
-  if (method) writeAddress(method);
+  if (method) write(method);
   follow(isChosen);
 }
 
@@ -111,6 +123,11 @@ export function forget() {
   correct({ ...own, tab: "share", shown: "" });
 }
 
+/** Whether a tab shows a photo. @param {string} tab */
+export const showsPhoto = (tab) => tab !== "learn" && tab !== "share";
+/** @param {string} photo */
+export const isUpload = (photo) => photo !== "" && !FACTS.photos.includes(photo);
+
 /** The pinned patch, which all drawings share, or null; a link may name one that is not there.
  * @param {number[]} grid */
 export const pinnedIn = ([rows, columns]) => (state.patch < rows * columns ? state.patch : null);
@@ -127,11 +144,81 @@ export const patchesKey = (of = state) => [of.photo, of.backbone, of.short_side]
 
 // --- the address ---------------------------------------------------------------------------------
 
+/** A setting as the address has it, in its own type; undefined if it cannot be used.
+ * @param {string} name @param {string} text */
+function settingOf(name, text) {
+  const {
+    type,
+    enum: choices,
+    minimum = -1e9,
+    maximum = 1e9,
+    maxLength = 1e9,
+  } = FACTS.schema[name];
+  if (type === "boolean") {
+    const isOn = ["1", "true"].includes(text.toLowerCase());
+    return isOn || ["0", "false"].includes(text.toLowerCase()) ? isOn : undefined;
+  }
+  if (choices) return choices.includes(text) ? text : undefined;
+  if (type === "string") return text.length <= maxLength ? text : undefined;
+  const number = text.trim() === "" ? Number.NaN : Number(text);
+  const isWhole = type !== "integer" || Number.isInteger(number);
+  return number >= minimum && number <= maximum && isWhole ? number : undefined;
+}
+
+/** The state that an address stands for, and a note on what it cannot restore.
+ * @param {string} query @param {Partial<State>} kept @returns {[State, string]} */
+function read(query, kept = {}) {
+  const found = { ...DEFAULTS };
+  const unused = [];
+  for (const [name, text] of new URLSearchParams(query)) {
+    if (name === "shown") unused.push(name);
+    else if (Object.hasOwn(FACTS.schema, name)) {
+      const value = settingOf(name, text);
+      if (value === undefined) unused.push(name);
+      else Object.assign(found, { [name]: value });
+    } else if (name === "example" && text === "own") found.photo = "";
+    else if (name === "example" && FACTS.photos.includes(text)) found.photo = text;
+    else if (name === "photo" && /^\w{16,64}$/.test(text)) found.photo = text;
+    else if (name === "tab" && TABS.includes(text)) found.tab = text;
+    else if (name === "patch") found.patch = Number.parseInt(text.split(".").at(-1), 10) - 1;
+    else if (name === "step") found.step = FACTS.lessons[Number(text) - 1] ? Number(text) : 0;
+    else if (!["kept", "window", "stride", "view"].includes(name) && !name.startsWith("__"))
+      unused.push(name); // of older links, or Gradio's
+  }
+  if (!(found.patch >= 0)) found.patch = null;
+  if (!found.photo) found.tab = "segment";
+  const rest = unused.length > 5 ? ` and ${unused.length - 5} more` : "";
+  const words = kept.words ?? found.words;
+  found.shown = exemplars.among(found.backbone, words);
+  const names = unused.slice(0, 5).map((name) => name.slice(0, 20));
+  const note = unused.length ? `Ignored in this link: ${names.join(", ")}${rest}.` : "";
+  return [{ ...found, ...kept }, note];
+}
+
+/** The query of a state; that of a link to share has the backbone and not the visitor's photo.
+ * @param {State} from */
+export function queryOf(from, { isShared = false, withPhoto = true } = {}) {
+  const query = new URLSearchParams();
+  if (!isUpload(from.photo)) query.set("example", from.photo || "own");
+  else if (withPhoto) query.set("photo", from.photo);
+  else query.set("example", "own");
+  for (const name of SETTINGS) {
+    const value = from[name];
+    if (value === DEFAULTS[name] && !(isShared && name === "backbone")) continue;
+    if (name === "shown" || (name === "words" && from.words.length > MOST_IN_ADDRESS)) continue;
+    query.set(name, `${typeof value === "boolean" ? Number(value) : value}`);
+  }
+  if (from.tab !== "segment") query.set("tab", from.tab);
+  if (from.patch !== null) query.set("patch", `${from.patch + 1}`);
+  if (from.step && !isShared) query.set("step", `${from.step}`);
+  return query;
+}
+
 /** In the frame of a Space, whose address a reload forgets. */
 const isFramed = self !== top;
 
 /** @param {"pushState" | "replaceState"} method */
-function writeAddress(method) {
+function write(method) {
   const query = queryOf(state);
   for (const [name, value] of new URLSearchParams(location.search))
     if (name.startsWith("__")) query.set(name, value);
@@ -145,10 +232,10 @@ function writeAddress(method) {
 }
 
 /** Back, reload and a link: the address is read. */
-function openAddress() {
+function open() {
   const isLink = [...new URLSearchParams(location.search).keys()].some((n) => !n.startsWith("__"));
   const query = isFramed && !isLink ? recall("address") : location.search;
-  const [opened, note] = stateOf(query ?? "", history.state?.kept);
+  const [opened, note] = read(query ?? "", history.state?.kept);
   returnTo = history.state?.returnTo ?? null;
   beforeSimulation = history.state?.beforeSimulation ?? null;
   if (note) toast(note);

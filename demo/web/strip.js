@@ -1,6 +1,5 @@
 // Pictures in a row or a grid, as buttons if one can be pressed; without pictures, chips.
 import { make, setText } from "./elements.js";
-
 /** @import { Item, Strip } from "./types.js" */
 
 /**

@@ -2,7 +2,6 @@
 import { inside, setText } from "./elements.js";
 import { isFound } from "./legend.js";
 import { percent } from "./words.js";
-
 /** @import { Canvas, Offer } from "./types.js" */
 
 /**

@@ -2,7 +2,6 @@
 import { inside } from "./elements.js";
 import { weights } from "./server.js";
 import { change } from "./state.js";
-
 /** @import { Weights } from "./types.js" */
 
 /** @param {HTMLElement} group */

@@ -139,7 +139,11 @@ def started(command: list[str], folder: Path) -> Iterator[tuple[str, float]]:
 
 def opened(browser: Browser, url: str, size: tuple[int, int]) -> tuple[Page, Wire, float]:
     """A page with an empty cache that shows its first mask, and the seconds until then."""
-    context = browser.new_context(viewport={"width": size[0], "height": size[1]})
+    width, height = size
+    is_phone = width < 700
+    context = browser.new_context(
+        viewport={"width": width, "height": height}, has_touch=is_phone, is_mobile=is_phone
+    )
     context.add_init_script(LOOK)
     page = context.new_page()
     page.set_default_timeout(300_000)

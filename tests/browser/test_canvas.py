@@ -278,7 +278,7 @@ def test_switches(flower: Page) -> None:
     expect(mask).to_have_css("opacity", "0")
     photo.press("Enter")
     expect(mask).to_have_css("opacity", "1")
-    after(flower, lambda: flower.get_by_role("checkbox", name="Background").uncheck())
+    after(flower, lambda: flower.get_by_role("checkbox", name="Leave the rest").uncheck())
     assert share(flower, "background") == 0
 
 
@@ -381,6 +381,9 @@ def test_mouse(visitor: Visit) -> None:
     assert "5 more" in values and list(values)[0] == "horse"
     page.mouse.move(5, 5)
     expect(why).to_be_visible()
+    expect(stage).not_to_contain_class("looking")
+    page.get_by_role("button", name="What it attends to").click()
+    expect(stage).to_contain_class("looking")
     heat = page.locator("#canvas canvas.heat")
     fused = drawn(heat)
     switch(page, "AMF").click()

@@ -21,6 +21,8 @@ from typing import NamedTuple
 from demo import limits
 
 PREFIX, PARENT = "gclip-", "GRADIO_TEMP_DIR"
+MARK = ".gclip-page"
+"""A file that marks a folder as one of a server, which has locked it while it runs."""
 
 
 class File(NamedTuple):
@@ -49,7 +51,8 @@ class Store:
         killed = [*parent.glob(f"{PREFIX}*")]  # perhaps: thousands of files take a while
         Thread(target=_delete_unlocked, args=killed, daemon=True).start()
         made = Path(tempfile.mkdtemp(dir=parent))
-        _lock(made)
+        (made / MARK).touch()
+        _lock(made / MARK)
         folder = made.rename(made.with_name(PREFIX + made.name))
         atexit.register(shutil.rmtree, folder, True)
         Thread(target=self._tidy, daemon=True).start()
@@ -132,20 +135,20 @@ class Store:
 
 
 def _delete_unlocked(*folders: Path) -> None:
-    """Deletes the folders of servers that were killed."""
+    """Deletes the folders of servers that were killed, and no other folder with such a name."""
     for folder in folders:
-        if (lock := _lock(folder)) is not None:
+        if (lock := _lock(folder / MARK)) is not None:
             shutil.rmtree(folder, ignore_errors=True)
             os.close(lock)
 
 
-def _lock(folder: Path) -> int | None:
-    """Locks a folder until the descriptor that it returns is closed, or the process ends; None if
-    it is no folder, or another process has locked it."""
+def _lock(file: Path) -> int | None:
+    """Locks a file until the descriptor that it returns is closed, or the process ends; None if
+    there is none, or another process has locked it."""
     try:
         import fcntl  # noqa: PLC0415 - Windows has no such locks, and keeps old folders
 
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
     except (ImportError, OSError):
         return None
     try:

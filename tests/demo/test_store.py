@@ -36,7 +36,7 @@ def add(kept: Store, seed: int, address: str = "here") -> str:
 
 
 def files(kept: Store) -> list[Path]:
-    return [file for file in kept.folder.rglob("*") if file.is_file()]
+    return [file for file in kept.folder.glob("*/*") if file.is_file()]
 
 
 def test_photo(kept: Store) -> None:
@@ -60,7 +60,7 @@ def test_same_photo(kept: Store) -> None:
     """It is stored once, also if it is sent several times at once."""
     with ThreadPoolExecutor(8) as pool:
         names = {*pool.map(lambda _: add(kept, 0), range(16))}
-    assert len(names) == len([*kept.folder.iterdir()]) == 1
+    assert len(names) == len([*kept.folder.glob("[!.]*")]) == 1
 
 
 def test_who_stores_most_loses_first(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -111,7 +111,7 @@ def test_others_are_served_while_old_files_go(kept: Store, monkeypatch: pytest.M
         kept.path(names[-1])
         assert time.monotonic() - began < 0.5
         end.result()
-    assert not [*kept.folder.iterdir()]
+    assert not [*kept.folder.glob("[!.]*")]
 
 
 def test_folder_is_tidied_up(kept: Store) -> None:
@@ -135,7 +135,7 @@ def test_full_disk(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         patch.setattr(Path, "write_bytes", fail)
         with pytest.raises(OSError, match="No space"):
             add(kept, 1)
-    assert len([*kept.folder.iterdir()]) == 1 and kept.path(add(kept, 1))
+    assert len([*kept.folder.glob("[!.]*")]) == 1 and kept.path(add(kept, 1))
 
 
 def serve(pipe: Connection) -> None:
@@ -155,7 +155,7 @@ def test_folders_of_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv(store.PARENT, str(tmp_path))
     os.mkfifo(tmp_path / f"{store.PREFIX}fifo")
     (tmp_path / f"{store.PREFIX}file").write_text("mine")
-    (tmp_path / "other").mkdir()
+    (tmp_path / f"{store.PREFIX}results").mkdir()
     foreign = {*tmp_path.iterdir()}
     context = multiprocessing.get_context("fork")  # importing everything anew takes long
     pipe, theirs = context.Pipe()

@@ -31,13 +31,14 @@ class Door:
         self.app, self.inputs, self.key = app, inputs, key
         self.places = WeakValueDictionary[str, asyncio.Semaphore]()
         """For the uploads of each address."""
-        self.calls = TTLCache[str, Iterator[int]](10_000, ttl=60)
-        """Numbers of the calls of each address, for a minute after the first."""
+        self.calls = TTLCache[str, Iterator[int]](10_000, limits.CALL_SECONDS)
+        """Numbers of the requests of each address, but those to read, since the first."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        if scope["type"] != "http":  # nothing here needs WebSockets
+            return await send({"type": "websocket.close"})
         if (scope.get("client") or ("", 0))[1]:  # not port 0, which Uvicorn gives a trusted proxy's
             own = [(k, v) for k, v in scope["headers"] if not k.startswith(b"x-forwarded-")]
             scope = {**scope, "headers": own}
@@ -60,13 +61,14 @@ class Door:
         method = {"HEAD": "GET"}.get(scope["method"], scope["method"])
         check_login(request, path, self.key)
         check_route(method, path)
+        calls = self.calls.setdefault(address_of(request), count())
+        if method != "GET" and next(calls) >= limits.MAX_CALLS:
+            raise RefusedError(429, "This address sends many requests. Try again soon.")
         if path == f"{API}/info":  # else Gradio keeps the host of its first request
             scope = {**scope, "query_string": b"page="}
         if method == "POST" and path in ("/photos", f"{API}/upload"):
             await self._upload(request, receive, send)
         elif method == "POST" and (call := CALL.fullmatch(path)):
-            if next(self.calls.setdefault(address_of(request), count())) >= limits.MAX_CALLS:
-                raise RefusedError(429, "This address sends many requests. Try again soon.")
             body = await Request(scope, limited(receive, limits.MAX_BODY)).body()
             await self.app(scope, replay(checked(call[1], body, self.inputs), receive), send)
         elif method == "GET" and (stream := STREAM.fullmatch(path)):

@@ -14,7 +14,7 @@ from PIL.ImageColor import getrgb
 from torch import Tensor
 
 from demo.patches import pooled
-from demo.photo import CACHE, Photo
+from demo.photo import Photo, kept
 from demo.scene import Scene
 from gclip_core.pixels import palette
 from gclip_core.result import Segmentation
@@ -56,7 +56,7 @@ def jpeg(photo: Photo, side: int) -> bytes:
         picture.thumbnail((side, side))
         return image_bytes(picture, "jpeg")
 
-    return CACHE.get_or_make((photo, "jpeg", side), make)
+    return kept((photo, "jpeg", side), make)
 
 
 def item(image: Image.Image, caption: str, alt: str, kind: str = "png") -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 # door.py, on what is received: else bodies would fill the memory, and stalled ones block others.
 MAX_BODY = 64 * 2**10  # bytes of a request, unless it is an upload
-MAX_CALLS = 600  # in a minute from an address: Gradio loses answers above 2,000 new sessions
+MAX_CALLS = 600  # from an address in CALL_SECONDS: Gradio loses answers above 2,000 new sessions
+CALL_SECONDS = 60
 MAX_FILE = 64 * 2**20  # bytes of an upload
 MAX_FILES = 10  # and other fields of one upload: up to a megabyte of each stays in memory
 MAX_UPLOADS = 2  # at once from an address; further ones wait
@@ -31,7 +32,8 @@ MAX_PHRASES = 200  # classes and synonyms: each is embedded in up to 80 sentence
 MAX_MARKS = 40
 MAX_SHOWN = 20_000  # characters: ten words with 512 numbers each
 # turns.py, on who waits: else the visitor with the most requests would be served most.
-MAX_QUEUE = 200  # requests that wait or are computed, a quarter of them of one address
+MAX_QUEUE = 200  # requests that wait or are computed
+MAX_OF_QUEUE = 50  # of one address
 MAX_WAITING = 4  # of one page
 UNREAD_SECONDS = 10  # without a reader
 # main.py, on what Gradio starts and keeps.

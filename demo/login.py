@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import re
 from pathlib import Path
+from secrets import token_hex
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
@@ -33,7 +34,7 @@ def check_login(request: Request, path: str, key: str) -> None:
 def add_login(app: Server, login: tuple[str, str] | None) -> str:
     """The routes of the log-in; returns the cookie of who has logged in, "" if none is asked."""
     secret, form_page = ":".join(login or ()).encode(), FORM.read_text("utf-8")
-    key = hmac.new(secret, b"page", "sha256").hexdigest() if login else ""
+    key = token_hex() if login else ""
 
     @app.get("/login")
     def login_page() -> Response:
@@ -50,7 +51,10 @@ def add_login(app: Server, login: tuple[str, str] | None) -> str:
         page = f"./?{request.url.query}".rstrip("?")  # the link that is opened
         is_page = "text/html" in request.headers.get("accept", "")
         response = RedirectResponse(page, 303) if is_page else JSONResponse({"success": True})
-        response.set_cookie(COOKIE, key, httponly=True, samesite="lax", max_age=86_400)
+        is_secret = request.url.scheme == "https"
+        response.set_cookie(
+            COOKIE, key, httponly=True, secure=is_secret, samesite="lax", max_age=86_400
+        )
         return response
 
     return key

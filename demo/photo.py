@@ -5,6 +5,7 @@ computation.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,16 @@ class Photo:
                 raise GoneError from None
             return pictures.opened(data)
 
-        return CACHE.get_or_make((self,), read)
+        return kept((self,), read)
+
+
+def kept(key: tuple[Photo, *tuple[Any, ...]], make: Callable[[], Any]) -> Any:
+    """What was computed from a photo, with the photo first in its key; ``make`` computes it if it
+    is not cached. If the photo is deleted meanwhile, nothing of it stays."""
+    value = CACHE.get_or_make(key, make)
+    if not key[0].path.exists():
+        forget(key[0].name)
+    return value
 
 
 def forget(name: str) -> None:

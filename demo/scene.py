@@ -9,7 +9,7 @@ from typing import Any
 from demo import backbones, limits
 from demo.errors import GoneError
 from demo.patches import SHOWN_PATCHES, coarser
-from demo.photo import CACHE, OPENING, Photo
+from demo.photo import CACHE, OPENING, Photo, kept
 from demo.settings import Settings, marks_of, shown_of
 from evaluation import metric, photos
 from gclip_core import METHODS, GclipError
@@ -25,6 +25,8 @@ from gclip_core.words.vocabulary import Prompts, Shown, Vocabulary, parse, with_
 
 SWITCHES = "amf", "cs"
 """The parts of GCLIP that a visitor switches."""
+EQUAL = 2_000
+"""With so many patches, their attention costs as much as everything else."""
 WORDS_AT_ONCE = 20
 """More words are embedded in several turns: each takes up to 80 sentences."""
 LESS_CERTAIN = replace(suggest.DEFAULT, thing=0.02, stuff=0.03)
@@ -77,7 +79,7 @@ class Scene:
             self.check_affordable()
             return backbones.HOST.encode(self.segmenter, self.photo.picture)
 
-        return CACHE.get_or_make(self.tower_key, encode)
+        return kept(self.tower_key, encode)
 
     def check_affordable(self, methods: int = 1) -> None:
         """Raises GclipError if so many methods cost too much on this photo."""
@@ -229,7 +231,7 @@ class Scene:
             return mask
 
         computed = *s.segmenter_options().values(), *options.values(), s.shown
-        return CACHE.get_or_make((*self.tower_key, words, words.notes, method, *computed), segment)
+        return kept((*self.tower_key, words, words.notes, method, *computed), segment)
 
     @property
     def ideas(self) -> tuple[str, ...]:
@@ -292,7 +294,7 @@ def check_cost(patches: int, channels: int, methods: int = 1) -> None:
     The cost of attention grows with the square of the number of patches. An encoding with up to 20
     methods, as Compare shows, counts once; more count in proportion. Raises GclipError.
     """
-    cost = patches * (1 + patches / 2_000) * channels * max(1, methods / 20)
+    cost = patches * (1 + patches / EQUAL) * channels * max(1, methods / 20)
     if cost > limits.MAX_COST:
         raise GclipError(
             f"This needs {cost / limits.MAX_COST:.2f} × the computation that one request may use. "
@@ -302,7 +304,7 @@ def check_cost(patches: int, channels: int, methods: int = 1) -> None:
 
 def most_patches(channels: int) -> int:
     """As many patches as ``check_cost`` admits with one method."""
-    return int(1_000 * (math.sqrt(1 + limits.MAX_COST / channels / 500) - 1))
+    return int(EQUAL / 2 * (math.sqrt(1 + 4 * limits.MAX_COST / channels / EQUAL) - 1))
 
 
 @lru_cache(32)  # only examples have a truth, and they are small

@@ -34,7 +34,7 @@ from demo.door import Door
 from demo.drawing import SHOWN_SIDE, jpeg
 from demo.errors import GONE, GoneError, RefusedError, sentence
 from demo.login import add_login
-from demo.photo import CACHE, OPENING, Photo, forget
+from demo.photo import CACHE, OPENING, Photo
 from demo.routes import API
 from demo.scene import Scene
 from demo.settings import Settings
@@ -207,8 +207,6 @@ async def answer(
     except Exception as error:
         yield told(error, photo)
     finally:
-        if Photo.named(str(photo)) is None:
-            forget(str(photo))  # it was deleted meanwhile
         logger.info("answered page ms=%d", 1000 * (time.perf_counter() - started))
 
 

@@ -92,7 +92,7 @@ class Turns:
                 other.called.set()
         of_session = sum(other.session == session for other in self.places)
         of_address = sum(other.address == address for other in self.places)
-        if of_session >= limits.MAX_WAITING or of_address >= limits.MAX_QUEUE // 4:
+        if of_session >= limits.MAX_WAITING or of_address >= limits.MAX_OF_QUEUE:
             raise BusyError("This page or address has many requests waiting. Try again soon.")
         if len(self.places) >= limits.MAX_QUEUE:
             raise BusyError("Too many requests are waiting. Try again soon.")

@@ -253,7 +253,7 @@ function drawWords(words) {
   const isOwn = !state.words || words?.isOwn;
   const isComing = !words && state.photo !== "" && !pieces.isRefused();
   const chosen = words ? "Chosen for this photo." : isComing ? "Being chosen …" : "";
-  $("#words small").textContent = isOwn ? chosen : "";
+  setText($("#words small"), isOwn && typed.value === typed.dataset.shown ? chosen : "");
   $("#words").classList.toggle("coming", !state.words && isComing);
   parts.undo({ items: replaced ? [{ caption: `↺ ${short(replaced)}`, words: replaced }] : [] });
 }
@@ -337,6 +337,7 @@ $("#words").onsubmit = (/** @type {SubmitEvent} */ event) => {
   event.preventDefault();
   submitWords();
 };
+typed.oninput = () => setText($("#words small"), "");
 typed.maxLength = FACTS.schema.words.maxLength;
 typed.onblur = submitWords;
 typed.onkeydown = (/** @type {KeyboardEvent} */ event) => {

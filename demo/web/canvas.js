@@ -134,6 +134,7 @@ export function createCanvas(element, tools) {
     offer(".idle", isOpen && isIdle ? {} : why);
     note.dataset.idea = idea;
     const room = $(".bar").clientWidth - note.offsetWidth;
+    note.scrollIntoView({ block: "nearest" });
     note.style.left = `${Math.min($(`[data-idea=${idea}]`).offsetLeft, room)}px`;
     if (isIdle) return;
     const index = answer.ideas.indexOf(idea);

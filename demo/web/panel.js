@@ -226,9 +226,10 @@ export function createPanel(element, redraw, tools) {
     const isThere = (/** @type {marks.Mark} */ mark) => keyOf(mark.box) === keyOf(place);
     const others = marked().filter((mark) => !isThere(mark));
     const there = marked().find(isThere);
-    const knownFirst = classes.toSorted((a, b) => Number(b.isKnown) - Number(a.isKnown));
+    const named = new Set(others.map(({ word }) => word));
+    const rank = ({ name, isKnown }) => (named.has(name) ? 2 : Number(isKnown));
     return marks.ask(
-      knownFirst.map(({ name }) => name),
+      classes.toSorted((a, b) => rank(b) - rank(a)).map(({ name }) => name),
       box ? undefined : classes[labelAt(pinned())]?.name,
       (word) => setMarks([...others, { box: place, word }]),
       there && {

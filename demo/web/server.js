@@ -9,12 +9,14 @@ export const LOST =
 /** A client whose requests do not repeat the page's address, whose words a proxy would log. */
 class Private extends Client {
   /** @param {string | URL} url @param {RequestInit} options */
-  fetch(url, options) {
+  async fetch(url, options) {
     const address = new URL(url, location.href);
     if (address.pathname.endsWith("/queue/join"))
       for (const name of [...address.searchParams.keys()])
         if (!name.startsWith("__")) address.searchParams.delete(name);
-    return super.fetch(address, options);
+    const response = await super.fetch(address, options);
+    if (response.status === 401) location.reload(); // which leads to the log-in
+    return response;
   }
 }
 const connect = () => Private.connect(new URL(".", location.href).href.replace(/\/$/, ""));

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from demo import backbones, limits, main, scene
+from demo import backbones, limits, main, photo, scene
 from demo.server import make_app
 from gclip_core.cache import BoundedCache
 from tests import free_port
@@ -27,7 +27,8 @@ def as_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
     """The built-in model at its own size."""
     monkeypatch.setattr(backbones, "load_backbone", loaded)
     monkeypatch.setattr(backbones, "_loaded", BoundedCache(limits.MAX_BACKBONES))
-    monkeypatch.setattr(scene, "CACHE", BoundedCache(100))
+    for module in (photo, scene):
+        monkeypatch.setattr(module, "CACHE", BoundedCache(100))
 
 
 @pytest.fixture(scope="session")

@@ -266,7 +266,8 @@ def test_python_computes_in_the_precision_of_the_host(monkeypatch: pytest.Monkey
     """A host may compute in bfloat16, where a few labels differ."""
     once = cache(load_backbone)
     monkeypatch.setattr(backbones, "get", partial(once, dtype="bfloat16"))
-    monkeypatch.setattr("demo.scene.CACHE", BoundedCache(100))
+    for module in ("photo", "scene"):
+        monkeypatch.setattr(f"demo.{module}.CACHE", BoundedCache(100))
     monkeypatch.setattr(gclip_core, "load_backbone", once)
     small = {"templates": "plain", "background": False, "short_side": 64, "refine": "none"}
     prints_the_same_areas(scene(words="dog, grass, person", **small))

@@ -1,6 +1,7 @@
 """The tab Segment: what is beside its canvas, and the chips below the inputs."""
 
 from base64 import b64encode
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from demo.drawing import attended, item, norms_url, over, packed
 from demo.patches import ATTENDED_PATCHES, coarser
 from demo.scene import Scene
 from demo.settings import marks_of
+from gclip_core import GclipError
 from gclip_core.numbering import block_numbers, in_words
 
 
@@ -76,12 +78,14 @@ def words(scene: Scene) -> dict[str, Any]:
 
 
 def embeddings(scene: Scene) -> dict[str, str]:
-    """By marked word as it was typed, the embedding of what is marked, for other photos."""
+    """By marked word as it was typed, the embedding of what is marked, for other photos; without
+    words of which other marks leave nothing."""
     typed, words = marks_of(scene.settings.marks, *scene.photo.picture.size), {}
     for name in dict.fromkeys(mark.word for mark in typed if mark.word):
         marks = [replace(m, word=name if m.word == name else None) for m in typed]
-        embedding = scene.segmenter.show(name, (scene.encoded, marks)).embedding
-        words[name] = b64encode(embedding.numpy().astype(np.float16).tobytes()).decode()
+        with suppress(GclipError):
+            embedding = scene.segmenter.show(name, (scene.encoded, marks)).embedding
+            words[name] = b64encode(embedding.numpy().astype(np.float16).tobytes()).decode()
     return words
 
 

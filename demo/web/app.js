@@ -48,7 +48,7 @@ let working = FACTS.settings.backbone;
 
 /** @param {boolean} isChosen whether a photo was chosen */
 function follow(isChosen) {
-  if (isChosen) sending = null; // a newer choice than what is on its way
+  if (isChosen) giveUp(); // a newer choice than what is on its way
   complain("");
   proceed();
 }
@@ -106,11 +106,19 @@ function addWord(word) {
 
 /** Keep a word that marks show, for other photos. @param {string} word */
 function keepExemplar(word) {
-  const embedding = pieces.find("embeddings")?.[word];
-  if (!embedding) return toast("This is still being computed. Press again.");
+  const embeddings = pieces.find("embeddings");
+  if (!embeddings) return toast("This is still being computed. Press again.");
+  const embedding = embeddings[word];
+  if (!embedding) return toast("Another mark says the opposite. Remove one of them.");
   exemplars.keep(state.backbone, word, embedding);
   toast(`“${word}” is kept in this browser. On another photo, press “+ ${word}”.`);
   draw();
+}
+
+/** End an upload that is on its way. */
+function giveUp() {
+  sending?.end.abort();
+  sending = null;
 }
 
 /** Upload a file, which is shown at once, and choose it. @param {File | undefined} file */
@@ -118,6 +126,7 @@ async function send(file) {
   if (!file) return;
   const mine = { words: /** @type {?string} */ (null), end: new AbortController() };
   complain("");
+  giveUp();
   sending = mine;
   drawPhase();
   const url = URL.createObjectURL(file);
@@ -155,8 +164,7 @@ async function sendAgain(gone) {
 
 /** Forget all photos, and what was computed of them. */
 async function forgetPhotos() {
-  sending?.end.abort();
-  sending = null;
+  giveUp();
   const forgotten = photos.forget();
   exemplars.forget();
   pieces.forget();

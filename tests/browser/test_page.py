@@ -137,10 +137,10 @@ def test_photo_on_its_way(flower: Page) -> None:
     expect(legend_).to_be_visible()
     give(flower, mine)
     expect(flower.locator("body")).to_have_attribute("data-phase", "sending")
-    flower.locator("#samples button").nth(2).click()
+    with flower.expect_event("requestfailed"):  # nobody wants this photo on the server now
+        flower.locator("#samples button").nth(2).click()
     settled(flower)
-    with flower.expect_response("**/photos"):
-        held.pop().continue_()
+    held.clear()
     give(flower, mine)
     expect(flower).to_have_url(re.compile("example=china"))
     type_words(flower, "zebra, dog")

@@ -20,7 +20,7 @@ HARDLY = 0.01
 """A smaller share of the pixels, or change of the mIoU, is hardly a change."""
 NOT_SURE = 0.6
 """A word is marked as not sure if its mean probability on its patches is lower."""
-CHOSEN = "Photo chosen for it."
+CHOSEN = "This photo was chosen for it."
 
 
 def canvas(scene: Scene) -> dict[str, Any]:

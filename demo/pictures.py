@@ -59,7 +59,7 @@ def opened(data: bytes) -> Image.Image:
         image = Image.open(stream, formats=images.FORMATS)
     except ImageError:
         raise
-    except Exception:
+    except Exception:  # Pillow's readers raise whatever a broken header leads to
         images.check(data, limits.MAX_PIXELS)  # it names what is wrong
         raise
     if max(image.size) > limits.MAX_SIDE:

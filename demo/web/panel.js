@@ -227,7 +227,7 @@ export function createPanel(element, redraw, tools) {
     const others = marked().filter((mark) => !isThere(mark));
     const there = marked().find(isThere);
     const named = new Set(others.map(({ word }) => word));
-    /** @param {import("./types.js").Canvas["classes"][number]} word */
+    /** @param {Canvas["classes"][number]} word */
     const rank = ({ name, isKnown }) => (named.has(name) ? 2 : Number(isKnown));
     return marks.ask(
       classes.toSorted((a, b) => rank(b) - rank(a)).map(({ name }) => name),

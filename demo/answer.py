@@ -1,11 +1,14 @@
 """Answers: each piece of what a tab shows, as a pure function of a photo and settings."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from demo import canvas, compare, diagram, lessons, segment, share
+from demo import backbones, canvas, compare, diagram, lessons, segment, share
+from demo.photo import EXAMPLES, Photo
 from demo.scene import SWITCHES, Scene
+from demo.settings import Settings
 
 PHOTO = "photo", "backbone", "short_side"
 TEXT = "words", "nearest", "templates", "shown"
@@ -82,3 +85,16 @@ def answered(scene: Scene, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     for name, state, states in shown + others:
         value, switches = PIECES[name].make(state), PIECES[name].switches
         yield {name: [value if one is state else None for one in states] if switches else value}
+
+
+def warm(is_busy: Callable[[], Any], is_ending: Callable[[], bool]) -> None:
+    """Computes what the tab Segment shows of the examples, in the order of the page, and gives way
+    to visitors after every step."""
+    names = [name for name, piece in PIECES.items() if "segment" in piece.tabs]
+    for example in EXAMPLES:
+        scene = Scene(Photo.of_example(example), Settings(backbone=backbones.HOST.backbone))
+        for _ in answered(scene, names):
+            while is_busy() and not is_ending():
+                time.sleep(0.05)
+            if is_ending():
+                return

@@ -12,16 +12,17 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import get_args
 
 import torch
 
-from demo import backbones, limits, scene, space
+from demo import answer, backbones, limits, space
 from demo.store import STORE
+from demo.turns import TURNS
 from gclip_core import BACKBONES, GclipError
 from gclip_core.backbones import load
 from gclip_core.backbones.registry import BUILT_IN
@@ -37,17 +38,27 @@ LAUNCH = {
     "state_session_capacity": limits.MAX_SESSIONS,
 }
 """Arguments of ``launch`` that leave out parts of Gradio, and bound others."""
+NOT_VARIABLES = {"weights", "handout", "photos", "words", "heads", "live"}
+"""Options that no variable sets; GCLIP_WEIGHTS is the library's."""
 EPILOG = (
-    "Each option except --weights can be an environment variable instead: GCLIP_PORT=7861 for "
-    "--port, GCLIP_NO_DOWNLOADS=1 for --no-downloads. GCLIP_WEIGHTS is a folder of local weight "
-    "files, for machines without a network."
+    "Each option of the page except --weights can be an environment variable instead: "
+    "GCLIP_PORT=7861 for --port, GCLIP_NO_DOWNLOADS=1 for --no-downloads. GCLIP_WEIGHTS is a folder "
+    "of local weight files, for machines without a network."
 )
+
+logger = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serves the page until it is stopped. Prints an error in one sentence; returns the status."""
     given = sys.argv[1:] if arguments is None else arguments
-    args = parser().parse_args([*from_environment(), *given])
+    options = parser()
+    try:
+        args = options.parse_args([*from_environment(), *given])
+    except ValueError as error:
+        options.error(str(error))
+    if args.handout is None and (args.photos or args.words or args.heads or args.live):
+        options.error("PHOTO, --words, --heads and --live need --handout FOLDER")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         serve(args)
@@ -61,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def serve(args: argparse.Namespace) -> None:
-    """Loads the backbone, then the page; the opening is computed meanwhile."""
+    """Loads the backbone, then the page; the examples are computed while nobody waits."""
     started = time.perf_counter()
     set_up_log(args.quiet)
     set_up_process()
@@ -69,11 +80,12 @@ def serve(args: argparse.Namespace) -> None:
     os.environ["GRADIO_TEMP_DIR"] = str(STORE.folder)  # whose files Gradio serves
     tempfile.tempdir = str(STORE.folder.parent)  # for uploads that are not complete
     backbones.HOST = make_host(args)
+    if args.handout:
+        from demo import handout  # noqa: PLC0415 - it imports Gradio
+
+        handout.write(args.handout, args.photos, args.words, args.heads, args.live)
+        return
     title = backbones.get(backbones.HOST.backbone).title
-    warming = Thread(target=scene.warm, daemon=True)
-    if backbones.HOST.encode is Segmenter.encode:  # a ZeroGPU is lent to visitors only
-        warming.start()
-        atexit.register(warming.join)  # PyTorch aborts if Python ends while a thread computes
     if args.plain:  # either imports Gradio
         from demo.plain import build  # noqa: PLC0415
 
@@ -82,6 +94,15 @@ def serve(args: argparse.Namespace) -> None:
         from demo.server import make_app  # noqa: PLC0415
 
         launch = make_app(args.auth).launch
+    if backbones.HOST.encode is Segmenter.encode:  # a ZeroGPU is lent to visitors only
+        ending = Event()
+        warming = Thread(
+            target=answer.warm, args=(lambda: TURNS.places, ending.is_set), daemon=True
+        )
+        warming.start()
+        atexit.register(
+            lambda: (ending.set(), warming.join())
+        )  # PyTorch aborts if a thread computes
     print(f"{title} is loaded; ready in {time.perf_counter() - started:.1f} s.", flush=True)
     launch(
         server_name=args.host,
@@ -137,18 +158,32 @@ def make_host(args: argparse.Namespace) -> backbones.Host:
 
 
 def from_environment() -> list[str]:
-    """Variables as options, before those of the command line: ``--port=7861`` for GCLIP_PORT."""
-    given = {
-        f"--{name.removeprefix('GCLIP_').replace('_', '-').lower()}": value
-        for name, value in os.environ.items()
-        if name.startswith("GCLIP_") and name != load.WEIGHTS_FOLDER and value not in ("", "0")
-    }
-    return [name if value == "1" else f"{name}={value}" for name, value in given.items()]
+    """Variables with the name of an option as options: ``--port=7861`` for GCLIP_PORT; others are
+    not the page's. Raises ValueError for a value that does not fit."""
+    options, given = parser(exit_on_error=False), list[str]()
+    for name, default in vars(options.parse_args([])).items():
+        variable, option = f"GCLIP_{name.upper()}", f"--{name.replace('_', '-')}"
+        value = os.environ.get(variable, "")
+        if name in NOT_VARIABLES or value in ("", "0"):
+            continue
+        if name == "port" and value.startswith("tcp://"):
+            logger.warning("Ignored: GCLIP_PORT is “%s”, Kubernetes’ address of a Service.", value)
+            continue
+        words = option if value == "1" and default is False else f"{option}={value}"
+        try:
+            options.parse_args([words])
+        except argparse.ArgumentError as error:
+            why = "neither 1 nor 0" if default is False else error.message
+            shown = "set to something" if name == "auth" else f"“{value}”"
+            raise ValueError(f"{variable} is {shown}, {why}; unset it or use {option}.") from None
+        given.append(words)
+    return given
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(exit_on_error: bool = True) -> argparse.ArgumentParser:
     """The command line."""
     options = argparse.ArgumentParser(
+        exit_on_error=exit_on_error,
         prog="python app.py",
         description="Serve the GCLIP page. Works without a network; weights are downloaded only "
         "for --backbone, at the start, and when a visitor presses the button for it.",
@@ -156,15 +191,22 @@ def parser() -> argparse.ArgumentParser:
     )
     add = options.add_argument
     names = f"auto (OpenAI ViT-B/16 if on disk, else built-in) or one of: {', '.join(BACKBONES)}"
-    add("--backbone", default="auto", choices=["auto", *BACKBONES], metavar="NAME", help=names)
+    add("--backbone", default="auto", type=_one_of("auto", *BACKBONES), metavar="NAME", help=names)
     add("--weights", type=Path, help="weight file, or folder that training wrote")
     add("--device", default="auto", help="cpu, cuda, mps …; auto (default): a GPU if there is one")
     dtype = "of the backbone's weights; auto (default): bfloat16 if the processor supports it"
-    add("--dtype", default="auto", choices=get_args(load.Dtype), help=dtype)
+    dtypes = get_args(load.Dtype)
+    add(
+        "--dtype",
+        default="auto",
+        type=_one_of(*dtypes),
+        metavar="{" + ",".join(dtypes) + "}",
+        help=dtype,
+    )
     no_downloads = "do not let visitors make this machine download weights"
     add("--no-downloads", action="store_true", help=no_downloads)
     add("--host", help="address to listen on (default: this machine only); 0.0.0.0: all networks")
-    add("--port", type=int, help="default: the first free port from 7860")
+    add("--port", type=_port, help="default: the first free port from 7860")
     add("--share", action="store_true", help="open a public link through Gradio's servers")
     root_path = "path under which a reverse proxy serves the page, such as /gclip"
     add("--root-path", help=root_path)
@@ -174,11 +216,34 @@ def parser() -> argparse.ArgumentParser:
     add("--plain", action="store_true", help=plain)
     add("--quiet", action="store_true", help="log only warnings, not one line per request")
     add("--open", action="store_true", help="open the page in a browser")
+    files = options.add_argument_group("the page as files, which need no server")
+    add = files.add_argument
+    add("--handout", type=Path, metavar="FOLDER", help="write them into a folder, and end")
+    add("photos", nargs="*", type=Path, metavar="PHOTO", help="default: the examples")
+    words = "lines “NAME: words”, several for several lists of a photo; default: suggested words"
+    add("--words", type=Path, metavar="FILE", help=words)
+    add("--heads", action="store_true", help="with every head of every block, not only their means")
+    add("--live", default="", metavar="URL", help="a page with a server, for visitors’ own photos")
     return options
 
 
 def _name_and_password(text: str) -> tuple[str, str]:
     name, _, password = text.partition(":")
     if not (name and password):  # no page may be left open by mistake
-        raise argparse.ArgumentTypeError("expected NAME:PASSWORD, with a colon between them")
+        raise argparse.ArgumentTypeError("not NAME:PASSWORD, with a colon between them")
     return name, password
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and int(text) < 2**16):
+        raise argparse.ArgumentTypeError("not a number from 0 to 65535")
+    return int(text)
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if text not in choices:
+            raise argparse.ArgumentTypeError(f"not one of {', '.join(choices)}")
+        return text
+
+    return check

@@ -22,6 +22,8 @@ from gclip_core.cache import BoundedCache
 
 OPENING = "teddy-part"
 """The photo that the page opens with, unless a link names another; AMF improves its mask."""
+EXAMPLES = (OPENING, "flower-part", "china", "dog", "raccoon", "panda-part")
+"""The shipped photos whose masks reach 60 % mIoU, best first."""
 
 
 def weigh(value: Any) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from demo import backbones, limits
 from demo.errors import GoneError
 from demo.patches import SHOWN_PATCHES, coarser
-from demo.photo import CACHE, OPENING, Photo, kept
+from demo.photo import CACHE, Photo, kept
 from demo.settings import Settings, marks_of, shown_of
 from evaluation import metric, photos
 from gclip_core import METHODS, GclipError
@@ -312,11 +312,3 @@ def against_truth(example: photos.ShippedPhoto, mask: Segmentation) -> metric.Wo
     """The IoU of each word."""
     labels = mask.labels.numpy()
     return metric.against_truth(example.labels(), example.words, labels, mask.vocabulary)
-
-
-def warm() -> None:
-    """Computes in advance what the first visitor will see."""
-    settings = Settings(backbone=backbones.HOST.backbone)
-    scene = Scene(Photo.of_example(OPENING), settings).with_words()
-    scene.masks()
-    scene.plausible()

@@ -33,7 +33,7 @@ def attention(scene: Scene) -> dict[str, Any]:
     for block in blocks:
         received = source.received(block).view(source.grid).numpy()
         picture = over(scene.photo.picture, received)
-        items.append(item(picture, f"Block {block + 1}", "Attention on the photo"))
+        items.append(item(picture, f"Block {block + 1}", "Attention on the photo", "webp"))
     width, height = scene.photo.picture.size
     return {"items": items, "columns": 1 if width > 1.2 * height else 2, "pressable": False}
 

@@ -34,7 +34,7 @@ from demo.door import Door
 from demo.drawing import SHOWN_SIDE, jpeg
 from demo.errors import GONE, GoneError, RefusedError, sentence
 from demo.login import add_login
-from demo.photo import CACHE, OPENING, Photo
+from demo.photo import CACHE, EXAMPLES, OPENING, Photo
 from demo.routes import API
 from demo.scene import Scene
 from demo.settings import Settings
@@ -44,8 +44,8 @@ from evaluation import photos
 from gclip_core import __version__
 
 WEB = Path(__file__).parent / "web"
-EXAMPLES = (OPENING, "flower-part", "china", "dog", "raccoon", "panda-part")
-"""The shipped photos whose masks reach 60 % mIoU, best first."""
+SLASH = "<script>if (!/(\\/|\\.html)$/.test(location.pathname)) location.pathname += '/'</script>"
+"""Leads to the folder from an address without a slash, where a host does not."""
 FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
 NOT_KEPT = {"cache-control": "no-store"}
 SIDES = {"preview": 480, "thumb": 176}
@@ -154,8 +154,11 @@ async def keep(
     return await asyncio.get_running_loop().run_in_executor(ADDING, add)
 
 
-def index(web: str) -> str:
-    """The page with the address of its files, and what its scripts know."""
+def index(web: str, copy: dict[str, Any] | None = None, notice: str = "") -> str:
+    """The page with the address of its files, and what its scripts know.
+
+    A ``copy`` without a server knows other things, has a ``notice``, and asks files.js.
+    """
     shipped, host = photos.shipped_photos(), backbones.HOST.backbone
     facts = {
         "schema": Settings.model_json_schema()["properties"],
@@ -174,16 +177,22 @@ def index(web: str) -> str:
         "photos": list(shipped),
         "lessons": lessons.offers(),
         "lessonPhoto": lessons.PHOTO.name,
+        "lists": {},
+        "files": {},
+        "takesPhotos": True,
     }
+    asked, unused = ("files", {"server", "gradio-client"}) if copy else ("server", {"files"})
     # A script ends where "</script" stands, even in a string.
-    data = json.dumps(facts, separators=(",", ":")).replace("</", "<\\/")
+    data = json.dumps(facts | (copy or {}), separators=(",", ":")).replace("</", "<\\/")
     # All scripts at once: else each wave would name the next.
     links = [
         f'<link rel="modulepreload" href="WEB/{file.relative_to(WEB).as_posix()}">'
         for file in sorted(WEB.rglob("*.js"))
-        if file.stem != "types"
+        if file.stem not in {"types", *unused}
     ]
     html = (WEB / "index.html").read_text("utf-8").replace("PRELOADS", "".join(links))
+    html = html.replace("ASKED", asked).replace("NOTICE", notice)
+    html = html.replace("SLASH", SLASH if copy else "")
     return html.replace("WEB/", f"{web}/").replace("FACTS", data)
 
 

@@ -133,8 +133,9 @@ class Segmenter:
         (``suggest.seen``).
 
         ``marks`` on the image say what is there, or that none of the words is; they count beside
-        the words (``gclip_core.marks``). With marks, there may be no words: what is like no mark
-        then gets no class, whatever ``background`` says. Words with the name of a ``shown`` one
+        the words (``gclip_core.marks``). Beside marks, the text of a class none of whose words the
+        backbone knows does not count: it is what its marks show. With marks, there may be no words:
+        what is like no mark then gets no class, whatever ``background`` says. Words with the name of a ``shown`` one
         mean what ``show`` was shown; each must be among the words.
 
         ``refine`` is "none" or a name in ``pixels.refine.REFINEMENTS``: edges then follow the
@@ -169,7 +170,8 @@ class Segmenter:
         if marks:
             alike, grid = self._likeness(encoded), logits.shape[1:]
             found = evidence(alike, marks, class_of, encoded.image_size, grid)
-            logits, classes = decide(logits, classes, found)
+            unknown = prompts.unknown_classes if prompts else ()
+            logits, classes = decide(logits, classes, found, unknown)
         if image is None or refine == "none":
             labels = masks.labels(logits, classes, encoded.image_size, threshold)
         else:

@@ -187,6 +187,7 @@ const parts = {
     change({ photo: name, step: 0, tab: state.tab === "learn" ? "segment" : state.tab });
     if (getComputedStyle($("#columns")).display === "flex") $("#canvas").scrollIntoView(); // above
   }),
+  lists: createStrip($("#lists"), ({ words }) => change({ words })),
   undo: createStrip($("#undo"), ({ words }) => changeWords(words)),
   chips: createStrip($("#chips"), ({ word, settings }) =>
     word ? addWord(word) : change(settings),
@@ -252,6 +253,9 @@ function drawInputs() {
   if (isFirst && !["idle", "failed"].includes(phase())) return;
   const selected = FACTS.examples.findIndex(({ name }) => name === state.photo);
   parts.samples({ items: FACTS.examples, columns: 3, selected });
+  const lists = FACTS.lists[state.photo] ?? [];
+  const items = lists.map((caption, i) => ({ caption, words: i ? caption : "" }));
+  parts.lists({ items, selected: Math.max(0, lists.indexOf(state.words)) });
 }
 
 /** The words in their box, unless a visitor is typing there, and whose they are.

@@ -1,6 +1,7 @@
 // The photo under a mask: alone until its mask is there, and small until the sharp one is.
 import { make } from "./elements.js";
 import { smallOf, urlOf } from "./photos.js";
+import { photoUrl } from "./server.js";
 
 /**
  * Draw the `img` of a canvas, whose attribute `data-shows` tells the style sheet what is seen:
@@ -54,7 +55,7 @@ export function createBackdrop(element) {
     const sharp = Object.assign(make("img"), { src: url });
     let source = url;
     await sharp.decode().catch(() => {
-      source = `photos/${name}`; // a file that browsers cannot read
+      source = photoUrl(name); // a file that browsers cannot read
     });
     if (masked?.[0] === name && !alone) image.src = source;
   }

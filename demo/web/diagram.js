@@ -8,7 +8,7 @@ import { newestOnly } from "./packed.js";
 import { urlOf } from "./photos.js";
 import { HEAT, ink, putValues } from "./pixels.js";
 import { GREY, MOST_WORDS } from "./reasons.js";
-import { bitsOf, change, patchesKey, pinnedIn, state } from "./state.js";
+import { bitsOf, change, FACTS, patchesKey, pinnedIn, state } from "./state.js";
 import { createSwitches } from "./switches.js";
 import { behindText } from "./words.js";
 
@@ -149,6 +149,7 @@ export function createDiagram(element) {
       select.replaceChildren(...names.map((name) => make("option", "", name)));
     }
     select.selectedIndex = head + 1;
+    select.hidden = FACTS.schema.head.enum?.length === 1;
   }
 
   /** @param {number} block */

@@ -1,4 +1,6 @@
 // The visitor's photos, which stay in this browser: the last twenty, by their names on the server.
+import { photoUrl, smallUrl } from "./server.js";
+
 const MOST = 20;
 /** The files in the order in which they came. @type {Map<string, {file: Blob, url: string}>} */
 const kept = new Map();
@@ -64,9 +66,9 @@ export async function find(name) {
 }
 
 /** The URL of a photo: the visitor's own file, or the server's copy. @param {string} name */
-export const urlOf = (name) => kept.get(name)?.url ?? `photos/${name}`;
+export const urlOf = (name) => kept.get(name)?.url ?? photoUrl(name);
 /** That of a smaller copy, if the server has it. @param {string} url */
-export const smallOf = (url) => (url.startsWith("photos/") ? `${url}?preview` : url);
+export const smallOf = (url) => (url.startsWith("photos/") ? smallUrl(url) : url);
 
 /** Forget all photos, here and on the server, for computers that are shared. */
 export async function forget() {

@@ -1,10 +1,15 @@
-// The requests to the server, but for its pictures.
+// The requests to the server, and the addresses of its pictures.
 import { SETTINGS, state } from "./state.js";
 import { Client } from "./vendor/gradio-client.js";
 /** @import { State } from "./types.js" */
 
 export const LOST =
   "The server keeps photos for a day at most, and this one is gone. Choose yours, or an example.";
+
+/** @param {string} name */
+export const photoUrl = (name) => `photos/${name}`;
+/** @param {string} url */
+export const smallUrl = (url) => `${url}?preview`;
 
 /** A client whose requests do not repeat the page's address, whose words a proxy would log. */
 class Private extends Client {

@@ -154,11 +154,11 @@ function settingOf(name, text) {
     maximum = 1e9,
     maxLength = 1e9,
   } = FACTS.schema[name];
+  if (choices) return choices.includes(text) ? text : undefined;
   if (type === "boolean") {
     const isOn = ["1", "true"].includes(text.toLowerCase());
     return isOn || ["0", "false"].includes(text.toLowerCase()) ? isOn : undefined;
   }
-  if (choices) return choices.includes(text) ? text : undefined;
   if (type === "string") return text.length <= maxLength ? text : undefined;
   const number = text.trim() === "" ? Number.NaN : Number(text);
   const isWhole = type !== "integer" || Number.isInteger(number);
@@ -176,9 +176,9 @@ function read(query, kept = {}) {
       const value = settingOf(name, text);
       if (value === undefined) unused.push(name);
       else Object.assign(found, { [name]: value });
-    } else if (name === "example" && text === "own") found.photo = "";
+    } else if (name === "example" && text === "own" && FACTS.takesPhotos) found.photo = "";
     else if (name === "example" && FACTS.photos.includes(text)) found.photo = text;
-    else if (name === "photo" && /^\w{16,64}$/.test(text)) found.photo = text;
+    else if (name === "photo" && FACTS.takesPhotos && /^\w{16,64}$/.test(text)) found.photo = text;
     else if (name === "tab" && TABS.includes(text)) found.tab = text;
     else if (name === "patch") found.patch = Number.parseInt(text.split(".").at(-1), 10) - 1;
     else if (name === "step") found.step = FACTS.lessons[Number(text) - 1] ? Number(text) : 0;

@@ -6,6 +6,7 @@
  * @typedef {{ schema: Record<string, import("./form.js").Property>, settings: State, opening: string,
  *   damaged: string, undamaged: string, photos: string[], examples: Item[],
  *   pieces: Record<string, { tabs: string[], uses: Name[], switches: string[] }>,
+ *   lists: Record<string, string[]>, files: Record<string, string>, takesPhotos: boolean,
  *   lessons: { settings: Partial<State>, isSwitch: boolean }[], lessonPhoto: string }} Facts
  *
  * The state: every setting by its name (here are those that scripts use), and

@@ -172,6 +172,13 @@ class Prompts:
     unknown: tuple[UnknownPhrase, ...]
     notes: tuple[str, ...]
 
+    @property
+    def unknown_classes(self) -> frozenset[int]:
+        """The classes none of whose words the backbone knows, and none of which was shown."""
+        unknown = {entry.phrase for entry in self.unknown}
+        classes = enumerate(self.vocabulary.classes)
+        return frozenset(c for c, phrases in classes if unknown.issuperset(phrases))
+
     def cosines(self, features: Tensor) -> Tensor:
         """Those of every phrase with features (h, w, E): (phrases, h, w)."""
         return torch.einsum("pe,hwe->phw", self.text, features)

@@ -34,20 +34,45 @@ def test_options_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (given | {"no-downloads": "1", "quiet": "0", "share": ""}).items():
         monkeypatch.setenv("GCLIP_" + name.upper().replace("-", "_"), value)
     monkeypatch.setenv(load.WEIGHTS_FOLDER, "folder")
+    monkeypatch.setenv("GCLIP_SERVICE_HOST", "10.0.0.1")  # Kubernetes' for a Service "gclip"
+    monkeypatch.setenv("GCLIP_PORT_80_TCP", "tcp://10.0.0.1:80")
     assert main.parser().parse_args(main.from_environment()) == wanted
+    monkeypatch.setenv("GCLIP_PORT", "tcp://10.0.0.1:80")
+    assert main.parser().parse_args(main.from_environment()).port is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("GCLIP_PORT", "80a", "“80a”, not a number from 0 to 65535; unset it or use --port."),
+        ("GCLIP_BACKBONE", "clip", "“clip”, not one of auto, built-in"),
+        ("GCLIP_QUIET", "yes", "“yes”, neither 1 nor 0; unset it or use --quiet."),
+        ("GCLIP_AUTH", "secret", "set to something, not NAME:PASSWORD"),
+    ],
+)
+def test_bad_variable(
+    name: str, value: str, why: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """It is told by its name and, unless it is a password, its value."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        main.main([])
+    error = capsys.readouterr().err
+    assert f"error: {name} is {why}" in error
+    assert "secret" not in error
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ("--auth secret", "expected NAME:PASSWORD"),
-        ("--auth :b", "expected NAME:PASSWORD"),
-        ("--auth a:", "expected NAME:PASSWORD"),
+        ("--auth secret", "not NAME:PASSWORD"),
+        ("--auth :b", "not NAME:PASSWORD"),
+        ("--auth a:", "not NAME:PASSWORD"),
         ("--no-downloads=true", "--no-downloads"),
         ("--ports=1", "--ports"),
         ("--host 192.0.2.1", "192.0.2.1: .*Choose another --host or --port"),
         ("", "127.0.0.1: .*Choose another --host or --port"),
-        ("--port 99999", "0-65535.*Choose another --host or --port"),
+        ("--port 99999", "not a number from 0 to 65535"),
         ("--port 0 --backbone openai-vit-b-32 --weights no/such.safetensors", "such.safetensors"),
     ],
 )

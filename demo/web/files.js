@@ -1,0 +1,53 @@
+// In place of server.js, in a copy of the page without a server: the answers and files that
+// handout.py has written beside it.
+import { toast } from "./elements.js";
+import { correct, FACTS, state } from "./state.js";
+/** @import { State } from "./types.js" */
+
+const ONLY_PREPARED = "This copy shows prepared photos only.";
+export const LOST = ONLY_PREPARED;
+export const disconnect = () => {};
+/** @returns {Promise<[string, string]>} */
+export const upload = async () => ["", ONLY_PREPARED];
+export const weights = upload;
+
+/** @param {string} name */
+export const photoUrl = (name) => `photos/${name}.jpg`;
+/** @param {string} url */
+export const smallUrl = (url) => url.replace(/\.jpg$/, "-preview.jpg");
+
+/** The settings for which there are several answers, in the order of a file's name. */
+const VARIED = /** @type {const} */ (["photo", "backbone", "words", "background", "block", "head"]);
+
+/** Which of its photo's lists the words are; -1 for others. @param {State} of */
+const listOf = ({ photo, words }) => (words ? FACTS.lists[photo].indexOf(words) : 0);
+
+/** @param {string} name @param {State} of */
+async function load(name, of) {
+  const { uses } = FACTS.pieces[name];
+  const values = VARIED.filter((one) => uses.includes(one)).map((one) => {
+    const value = one === "words" ? listOf(of) : of[one];
+    return typeof value === "boolean" ? Number(value) : value;
+  });
+  const { body } = await fetch(`pieces/${[name.replace(" ", "_"), ...values].join("_")}.bin`);
+  const value = await new Response(body.pipeThrough(new DecompressionStream("gzip"))).json();
+  return uses.includes("enlarged") ? value[of.enlarged] : value;
+}
+
+/** @param {string} _ @param {State} of @param {string[]} names
+ * @returns {AsyncGenerator<Record<string, any>>} */
+export async function* answer(_, of, names) {
+  if (listOf(of) < 0) {
+    toast(`This copy has no answer for these words: ${of.words}. It shows the photo’s own.`);
+    return correct({ words: "" });
+  }
+  for (const name of names) yield { [name]: await load(name, of) };
+}
+
+/** @param {string} file @returns {Promise<[string, Blob]>} */
+export async function made(file, label = 0, of = state) {
+  if (!(of.amf && of.cs && of.background) || of.backbone !== FACTS.settings.backbone)
+    throw new Error("This copy has files of the mask as it opens, with AMF, CS and background.");
+  const name = file === "cutout" ? `cut-out-${label}.png` : FACTS.files[file];
+  return [name, await (await fetch(`files/${of.photo}_${listOf(of)}/${name}`)).blob()];
+}

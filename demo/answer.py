@@ -36,7 +36,7 @@ class Piece:
 PIECES = {
     "words": Piece((), segment.words, (*PHOTO, "words")),
     "canvas": Piece(("segment", "how", "share"), canvas.canvas, (*MASKS, "method")),
-    "chips": Piece(("segment",), segment.chips, (*PHOTO, *TEXT)),
+    "chips": Piece(("segment",), segment.chips, (*PHOTO, *TEXT, "marks")),
     "embeddings": Piece(("segment",), segment.embeddings, (*PHOTO, *TEXT, "marks")),
     "matrices": Piece(("segment",), segment.matrices, (*IDEAS, "method")),
     "attention_text": Piece(("segment",), segment.attention_text, (*IDEAS, "method"), ("amf",)),

@@ -42,8 +42,8 @@ NOT_VARIABLES = {"weights", "handout", "photos", "words", "heads", "live"}
 """Options that no variable sets; GCLIP_WEIGHTS is the library's."""
 EPILOG = (
     "Each option of the page except --weights can be an environment variable instead: "
-    "GCLIP_PORT=7861 for --port, GCLIP_NO_DOWNLOADS=1 for --no-downloads. GCLIP_WEIGHTS is a folder "
-    "of local weight files, for machines without a network."
+    "GCLIP_PORT=7861 for --port, GCLIP_NO_DOWNLOADS=1 for --no-downloads. GCLIP_WEIGHTS is a "
+    "folder of local weight files, for machines without a network."
 )
 
 logger = logging.getLogger(__name__)

@@ -156,27 +156,33 @@ class Scene:
     @cached_property
     def is_known(self) -> tuple[bool, ...]:
         """For each class of the masks, whether the model knows one of its words."""
-        unknown = {u.phrase for u in self.prompts.unknown} - {*self.replaced}
-        unknown -= {mark.word for mark in self.marks}
+        unknown = {u.phrase for u in self.prompts.unknown} - {*self.replaced} - self.marked
         return tuple(not unknown.issuperset(words) for words in self.words.classes)
 
     @cached_property
     def replaced(self) -> dict[str, str]:
-        """By unknown word, the nearest known one that stands in its place."""
-        nearest = {u.phrase: u.nearest for u in self.prompts.unknown if u.nearest}
-        return nearest if self.settings.nearest else {}
+        """By unknown word, the nearest known one that stands in its place, unless a mark says what
+        the unknown one is."""
+        unknown = self.prompts.unknown if self.settings.nearest else ()
+        return {u.phrase: u.nearest for u in unknown if u.nearest and u.phrase not in self.marked}
+
+    @cached_property
+    def marked(self) -> frozenset[str]:
+        """The words that marks have, as they are typed."""
+        words = {mark.word.casefold() for mark in marks_of(self.settings.marks) if mark.word}
+        return frozenset(word for word in self.typed.phrases if word.casefold() in words)
 
     @cached_property
     def read_words(self) -> Vocabulary:
         """The typed classes, with the nearest known word in an unknown one's place."""
-        unknown = self.prompts.unknown if self.settings.nearest else ()
-        return with_nearest(self.typed, unknown)
+        return with_nearest(
+            self.typed, [u for u in self.prompts.unknown if u.phrase in self.replaced]
+        )
 
     @cached_property
     def marks(self) -> tuple[Mark, ...]:
-        """The marks on the photo, in its pixels; those of a word that was replaced follow it."""
-        marks = marks_of(self.settings.marks, *self.photo.picture.size)
-        return tuple(replace(mark, word=self.replaced.get(mark.word, mark.word)) for mark in marks)
+        """The marks on the photo, in its pixels."""
+        return marks_of(self.settings.marks, *self.photo.picture.size)
 
     @cached_property
     def shown(self) -> tuple[Shown, ...]:

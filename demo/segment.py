@@ -93,7 +93,8 @@ def chips(scene: Scene) -> dict[str, Any]:
     """Chips to add a word, which the browser does, and to undo or redo a replacement."""
     items: list[dict[str, Any]] = []
     is_replaced = scene.settings.nearest
-    if unknown := [entry for entry in scene.prompts.unknown if entry.nearest]:
+    unknown = [u for u in scene.prompts.unknown if u.nearest and u.phrase not in scene.marked]
+    if unknown:
         words = quoted([one.phrase if is_replaced else one.nearest for one in unknown][:2])
         text = f"Use {words} as typed" if is_replaced else f"Use {words}"
         items.append({"caption": text, "settings": {"nearest": not is_replaced}})
@@ -106,6 +107,7 @@ def word_notes(scene: Scene) -> list[str]:
     replaced = [f"“{nearest}” for “{word}”" for word, nearest in scene.replaced.items()]
     text = f"This model shows the nearest words that it knows: {listed(replaced, 4)}."
     sentences = [text] if replaced else []
-    if unknown := [u.phrase for u in scene.prompts.unknown if u.phrase not in scene.replaced]:
-        sentences.append(f"This model does not know {quoted(unknown)}.")
+    told = {*scene.replaced, *scene.marked}
+    if unknown := [u.phrase for u in scene.prompts.unknown if u.phrase not in told]:
+        sentences.append(f"This model does not know {quoted(unknown)}. Press it on the photo.")
     return [*scene.prompts.notes, *sentences]

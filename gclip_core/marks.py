@@ -5,7 +5,7 @@ patch, and leaves the rest to the words. The formulas are in METHOD.md's section
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -203,30 +203,22 @@ def evidence(
 
 
 def decide(
-    logits: Tensor,
-    classes: Sequence[int],
-    found: Mapping[int, Tensor],
-    unknown: Collection[int] = (),
+    logits: Tensor, classes: Sequence[int], found: Mapping[int, Tensor], count: int
 ) -> tuple[Tensor, tuple[int, ...]]:
     """The scores of all prompts (prompts, h, w) float32 after the evidence of marks counts, and the
     class of each.
 
     ``logits`` (prompts, h, w) and ``classes`` are those of the words' prompts. The background comes
-    last; its class is -1. ``found`` has, by class, the likeness to its ``nearest`` mark; a class
-    without a prompt gets one. The text of ``unknown`` classes, none of whose words the model knows,
-    does not count beside marks. Without words that count, the likeness of the background is at
+    last; its class is -1. ``found`` has, by class, the likeness to its ``nearest`` mark; each of
+    ``count`` classes without a prompt gets one. Without words, the likeness of the background is at
     least ALONE.
     """
-    counted = [i for i, c in enumerate(classes) if c >= 0 and c not in unknown]
-    if counted:
-        counted += [i for i, c in enumerate(classes) if c < 0]
-    else:
+    if not classes:
         nothing = found.get(-1, torch.zeros(logits.shape[1:]))
         found = {**found, -1: nothing.clamp_min(ALONE)}
-    words = torch.full_like(logits, FLOOR)
-    words[counted] = logits[counted].log_softmax(0).clamp_min(FLOOR)
+    words = logits.log_softmax(0).clamp_min(FLOOR)
     typed = [c for c in classes if c >= 0]
-    new = sorted({*found} - {*typed, -1})
+    new = sorted({*range(count)} - {*typed})
     order = [*typed, *new, *([-1] if -1 in {*classes, *found} else [])]
     scores = words.new_full((len(order), *words.shape[1:]), FLOOR)
     scores[: len(typed)] = words[: len(typed)]

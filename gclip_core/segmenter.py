@@ -133,10 +133,10 @@ class Segmenter:
         (``suggest.seen``).
 
         ``marks`` on the image say what is there, or that none of the words is; they count beside
-        the words (``gclip_core.marks``). Beside marks, the text of a class none of whose words the
-        backbone knows does not count: it is what its marks show. With marks, there may be no words:
-        what is like no mark then gets no class, whatever ``background`` says. Words with the name of a ``shown`` one
-        mean what ``show`` was shown; each must be among the words.
+        the words (``gclip_core.marks``), but the text of a class none of whose words the backbone
+        knows does not: it is what its marks show. With marks, there may be no words: what is like
+        no mark then gets no class, whatever ``background`` says. Words with the name of a ``shown``
+        one mean what ``show`` was shown; each must be among the words.
 
         ``refine`` is "none" or a name in ``pixels.refine.REFINEMENTS``: edges then follow the
         image, and outlines are smoothed. For an encoding, this needs ``image``, the one that was
@@ -159,19 +159,22 @@ class Segmenter:
             image = images.check(source)
             encoded = self._encode(image)
         named, class_of = read(marks, prompts and prompts.vocabulary)
-        if prompts:
-            competition = self._compete(encoded, method, prompts, background, background_weight)
+        counted, numbers = prompts, range(len(named))
+        if prompts and marks:
+            counted, numbers = prompts.known()
+        if counted:
+            competition = self._compete(encoded, method, counted, background, background_weight)
         else:
             grid = self._features(encoded, method).shape[:2]
             competition = Competition(torch.empty(0, *grid), ())
-        logits, classes = competition.logits, competition.prompt_classes
-        if prompts and prune:
-            logits = self._pruned(encoded, prompts, logits)
+        logits = competition.logits
+        classes = tuple(numbers[c] if c >= 0 else c for c in competition.prompt_classes)
+        if counted and prune:
+            logits = self._pruned(encoded, counted, logits)
         if marks:
             alike, grid = self._likeness(encoded), logits.shape[1:]
             found = evidence(alike, marks, class_of, encoded.image_size, grid)
-            unknown = prompts.unknown_classes if prompts else ()
-            logits, classes = decide(logits, classes, found, unknown)
+            logits, classes = decide(logits, classes, found, len(named))
         if image is None or refine == "none":
             labels = masks.labels(logits, classes, encoded.image_size, threshold)
         else:

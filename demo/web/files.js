@@ -1,24 +1,21 @@
-// In place of server.js, in a copy of the page without a server: the answers and files that
-// handout.py has written beside it.
+// In place of server.js, in a copy of the page without a server: what handout.py has written.
+
 import { toast } from "./elements.js";
 import { correct, FACTS, state } from "./state.js";
 /** @import { State } from "./types.js" */
 
-const ONLY_PREPARED = "This copy shows prepared photos only.";
-export const LOST = ONLY_PREPARED;
+export const LOST = "This copy shows prepared photos only.";
 export const disconnect = () => {};
 /** @returns {Promise<[string, string]>} */
-export const upload = async () => ["", ONLY_PREPARED];
+export const upload = async () => ["", LOST];
 export const weights = upload;
-
 /** @param {string} name */
 export const photoUrl = (name) => `photos/${name}.jpg`;
 /** @param {string} url */
 export const smallUrl = (url) => url.replace(/\.jpg$/, "-preview.jpg");
 
-/** The settings for which there are several answers, in the order of a file's name. */
+/** The settings that tell files apart, in the order of their names. */
 const VARIED = /** @type {const} */ (["photo", "backbone", "words", "background", "block", "head"]);
-
 /** Which of its photo's lists the words are; -1 for others. @param {State} of */
 const listOf = ({ photo, words }) => (words ? FACTS.lists[photo].indexOf(words) : 0);
 
@@ -37,11 +34,11 @@ async function load(name, of) {
 /** @param {string} _ @param {State} of @param {string[]} names
  * @returns {AsyncGenerator<Record<string, any>>} */
 export async function* answer(_, of, names) {
-  if (listOf(of) < 0) {
+  if (listOf(of) >= 0) for (const name of names) yield { [name]: await load(name, of) };
+  else {
     toast(`This copy has no answer for these words: ${of.words}. It shows the photo’s own.`);
-    return correct({ words: "" });
+    correct({ words: "" });
   }
-  for (const name of names) yield { [name]: await load(name, of) };
 }
 
 /** @param {string} file @returns {Promise<[string, Blob]>} */

@@ -8,7 +8,7 @@ import { newestOnly } from "./packed.js";
 import { createPad } from "./pad.js";
 import { putValues } from "./pixels.js";
 import { explain } from "./reasons.js";
-import { change, pinnedIn, state } from "./state.js";
+import { change, FACTS, pinnedIn, state } from "./state.js";
 /** @import { Canvas, Matrices } from "./types.js" */
 
 /**
@@ -54,6 +54,13 @@ export function createPanel(element, redraw, tools) {
   /** Whether a pinned patch, too, shows what it attends to, which hides the colours of the mask. */
   const isGlowing = () => glow.getAttribute("aria-pressed") === "true";
   const marked = () => (tools ? marks.read(state.marks) : []);
+  /** A typed word that the model does not know and nothing shows: a press shows it. */
+  const awaited = () => {
+    const known = new Set(marked().map(({ word }) => word));
+    const { classes } = view.answer;
+    const isServed = tools && FACTS.takesPhotos;
+    return isServed && classes.find(({ name, isKnown }) => !isKnown && !known.has(name))?.name;
+  };
   /** @param {?number} patch */
   const pin = (patch) => change({ patch });
 
@@ -119,7 +126,10 @@ export function createPanel(element, redraw, tools) {
   }
 
   function drawHint() {
-    const calm = view.mode || (!tools ? "compare" : marked().length ? "marks" : "");
+    const name = awaited();
+    const editing = name ? "name" : marked().length ? "marks" : "";
+    const calm = view.mode || (tools ? editing : "compare");
+    $(".awaited").textContent = name || "";
     const drawn = pointer.isDrawing() ? "draw" : box ? "box" : calm;
     for (const hint of $$(".hint [data-at]"))
       hint.hidden = hint.dataset.at !== (isLooking ? "look" : drawn);
@@ -185,7 +195,9 @@ export function createPanel(element, redraw, tools) {
       announce(nameOf(view.answer.classes, labelAt(patch)));
     },
     press(patch) {
-      if (patch === pinned()) free();
+      const word = view.mode ? "" : awaited();
+      if (word) setMarks([...marked(), { box: centreOf(patch, view.answer.grid), word }]);
+      else if (patch === pinned()) free();
       else pin(patch);
     },
     draw(next) {

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -172,12 +172,16 @@ class Prompts:
     unknown: tuple[UnknownPhrase, ...]
     notes: tuple[str, ...]
 
-    @property
-    def unknown_classes(self) -> frozenset[int]:
-        """The classes none of whose words the backbone knows, and none of which was shown."""
-        unknown = {entry.phrase for entry in self.unknown}
-        classes = enumerate(self.vocabulary.classes)
-        return frozenset(c for c, phrases in classes if unknown.issuperset(phrases))
+    def known(self) -> tuple["Prompts | None", tuple[int, ...]]:
+        """The prompts without classes none of whose words the backbone knows, or None if there are
+        no others, and the number of each class that is kept."""
+        unknown, classes = {entry.phrase for entry in self.unknown}, self.vocabulary.classes
+        kept = tuple(c for c, words in enumerate(classes) if not unknown.issuperset(words))
+        if not kept or len(kept) == len(classes):
+            return (self if kept else None), kept
+        rows = [row for row, c in enumerate(self.vocabulary.prompt_classes) if c in kept]
+        vocabulary = Vocabulary(tuple(classes[c] for c in kept), self.vocabulary.notes)
+        return replace(self, vocabulary=vocabulary, text=self.text[rows]), kept
 
     def cosines(self, features: Tensor) -> Tensor:
         """Those of every phrase with features (h, w, E): (phrases, h, w)."""

@@ -499,3 +499,21 @@ def test_cs(flower: Page) -> None:
     after(flower, flower.get_by_role("button", name="Back to the undamaged model").click)
     expect(flower.locator("#canvas img")).to_have_attribute("src", re.compile("^photos/flower"))
     expect(switch(flower, "AMF")).to_have_attribute("aria-checked", "false")
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("is_pressed", [True, False], ids=["pointer", "keys"])
+def test_unknown_word_is_one_press_away(
+    visitor: Visit, size: dict[str, int], is_pressed: bool
+) -> None:
+    """The page says that the model does not know it, and a press shows what it is."""
+    page = visitor(size, **FLOWER)
+    after(page, lambda: type_words(page, "Pikachu"))
+    expect(page.get_by_text("This model does not know “Pikachu”.")).to_be_visible()
+    expect(page.locator("#canvas .hint")).to_contain_text("Press Pikachu on the photo.")
+    pad = page.locator("#canvas .pad")
+    act = pad.click if is_pressed else lambda: pad.press("Enter")
+    after(page, act)
+    assert "Pikachu" in page.url.partition("marks=")[2]
+    assert 0 < share(page, "Pikachu") < 100
+    expect(page.get_by_text("This model does not know “Pikachu”.")).to_be_hidden()

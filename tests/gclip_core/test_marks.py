@@ -127,3 +127,20 @@ def test_a_word_that_is_shown(segmenter: Segmenter, encoded: gclip.Encoded) -> N
             segmenter.segment(encoded, words, marks=marks, shown=[word])
     with pytest.raises(GclipError, match="at least one mark"):
         segmenter.show("blorp", (encoded, [Mark(5, 5, None)]))
+
+
+@pytest.mark.parametrize("background", [False, True])
+def test_unknown_words_are_what_marks_show(
+    segmenter: Segmenter, encoded: gclip.Encoded, background: bool
+) -> None:
+    """Typed words that the model does not know count as if only marks had them: neither their text
+    nor the background is beside the marks. A known word competes as if they were not typed."""
+
+    def labels(words: tuple | str, background: bool = background) -> torch.Tensor:
+        marks = [Mark(*BEAR, "hedgehog")]
+        return segmenter.segment(encoded, words, marks=marks, background=background).labels
+
+    alone = labels((), False)
+    assert 0 < (alone == 0).double().mean() < 0.9
+    assert torch.equal(labels("hedgehog, okapi"), alone)
+    assert torch.equal(labels("floor, hedgehog, okapi"), labels("floor"))

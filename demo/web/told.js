@@ -27,7 +27,9 @@ export function createTold(element, offer) {
       const { title, score } = masks[mask];
       const preposition = mask & (1 << idea) ? "With" : "Without";
       const name = ideas.length ? `${preposition} ${ideas[idea]}` : title;
-      const unit = isSwipe ? "" : ` (${metric})`; // two must fit on a phone
+      // The badge has no name of a score but the one before it; two of them must fit on a phone.
+      const about = isNamed ? metric : metric.replace(/^m?IoU( of )?/, "");
+      const unit = isSwipe || !about ? "" : ` (${about})`;
       const text = score === null ? "" : `${percent(score).replace(" ", "\u00a0")}${unit}`;
       return isNamed ? [name, text].filter(Boolean).join(" · ") : text;
     }
@@ -36,7 +38,7 @@ export function createTold(element, offer) {
     $(".badge.left").hidden = !score;
     $(".badge b").hidden = isNamed;
     $(".badge .score").textContent = score;
-    $(".badge dfn").hidden = isSwipe || !score.includes("IoU"); // the line is in its way
+    $(".badge dfn").hidden = isSwipe || masks[current].score === null; // the line is in its way
     setText($(".badge.right"), isSwipe ? badgeOf(after) : "");
     const isNone = !classes.some((_, label) => isFound(masks[current], label));
     const none = isNone ? "None of these words was found in this photo." : "";

@@ -54,7 +54,7 @@ BRING = """([kind, data]) => {
     const event = new {drop: DragEvent, paste: ClipboardEvent}[kind](kind, held)
     document.querySelector("#canvas .stage").dispatchEvent(event)
 }"""
-MANY = "horse, person, fence, bush, grass, tree, sky, a very long word of mine"
+MANY = "horse, person, fence, bush, grass, tree, sky, a very long and quite unusual lamp"
 
 
 def press(page: Page, x: float, y: float) -> None:

@@ -211,6 +211,8 @@ def of_result(scene: Scene) -> Figure:
             axes.set_title(title)
             axes.imshow(panel)
         maps, matrix, channels = low.subfigures(1, 3, width_ratios=[1, 1, 1.3])
+        for part in (head, pictures, words, low, maps, matrix, channels):
+            part.patch.set_visible(False)  # clear, and at 0 or -0, which differs from run to run
         if blocks:
             received = [source.received(block).view(source.grid).numpy() for block in blocks]
             _draw_maps(maps, blocks, np.stack(received))

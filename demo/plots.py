@@ -89,6 +89,12 @@ def save(figure: Figure, kind: str = "png", dpi: int = 300) -> bytes:
     buffer = io.BytesIO()
     dated = {"CreationDate": None} if kind == "pdf" else None  # no time of a visit
     with styled():
+        figure.draw_without_rendering()  # the layout, whose last bits change with every run
+        figure.set_layout_engine("none")
+        for axes in figure.axes:
+            place = [round(value, 4) + 0.0 for value in axes.get_position().bounds]
+            axes.set_axes_locator(None)
+            axes.set(aspect="auto", box_aspect=None, position=place)
         figure.savefig(buffer, format=kind, dpi=dpi, metadata=dated)
     return buffer.getvalue()
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from demo import backbones, canvas, compare, lessons, pictures, server, share
+from demo import backbones, compare, lessons, pictures, server, share
 from demo.answer import PIECES
 from demo.drawing import SHOWN_SIDE, image_bytes, jpeg
 from demo.photo import EXAMPLES, Photo
@@ -127,28 +127,27 @@ def scenes_of(photo: Photo, lists: list[str]) -> Iterator[tuple[int, Scene]]:
     for number, words in enumerate(lists):
         settings = {"backbone": backbones.HOST.backbone, "words": words}
         yield number, (scene := Scene(photo, Settings.read(settings)))
-        if photo.name == lessons.PHOTO.name or backbones.DAMAGED in str(canvas.canvas(scene)):
+        if photo.name == lessons.PHOTO.name or "cs" not in scene.ideas:
             yield number, scene.with_settings(backbone=backbones.DAMAGED)
 
 
 def pieces_of(scene: Scene, number: int, heads: bool) -> Iterator[tuple[str, Callable[[], Any]]]:
     """What computes each piece, in each state of the settings that files.js puts into the name of
     its file, which comes first."""
-    tower = scene.segmenter.backbone
+    tower, backbone = scene.segmenter.backbone, scene.settings.backbone
+    places = {"photo": scene.photo.name, "backbone": backbone, "words": number}
     choices = {
-        "photo": [scene.photo.name],
-        "backbone": [scene.settings.backbone],
-        "words": [number],
+        "background": (1, 0),
+        "block": range(1, tower.n_blocks + 1),
+        "head": range(tower.n_heads + 1 if heads else 1),
     }
-    choices |= {"background": [1, 0], "block": range(1, tower.n_blocks + 1)}
-    choices |= {"head": range(tower.n_heads + 1 if heads else 1)}
     for name, piece in PIECES.items():
-        used = {setting: choices[setting] for setting in choices if setting in piece.uses}
-        for values in product(*used.values()):
-            state = dict(zip(used, values, strict=True))
-            state = {key: state[key] for key in ("background", "block", "head") if key in state}
-            file = "_".join([name.replace(" ", "_"), *map(str, values)])
-            yield file, partial(value_of, name, scene.with_settings(**state))
+        place = [places[key] for key in places if key in piece.uses]
+        varied = [key for key in choices if key in piece.uses]
+        for values in product(*(choices[key] for key in varied)):
+            state = scene.with_settings(**dict(zip(varied, values, strict=True)))
+            file = "_".join(map(str, [name.replace(" ", "_"), *place, *values]))
+            yield file, partial(value_of, name, state)
 
 
 def value_of(name: str, scene: Scene) -> Any:

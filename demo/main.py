@@ -100,9 +100,12 @@ def serve(args: argparse.Namespace) -> None:
             target=answer.warm, args=(lambda: TURNS.places, ending.is_set), daemon=True
         )
         warming.start()
-        atexit.register(
-            lambda: (ending.set(), warming.join())
-        )  # PyTorch aborts if a thread computes
+
+        def stop_warming() -> None:  # PyTorch aborts if Python ends while a thread computes
+            ending.set()
+            warming.join()
+
+        atexit.register(stop_warming)
     print(f"{title} is loaded; ready in {time.perf_counter() - started:.1f} s.", flush=True)
     launch(
         server_name=args.host,

@@ -1,5 +1,4 @@
 // In place of server.js, in a copy of the page without a server: what handout.py has written.
-
 import { toast } from "./elements.js";
 import { correct, FACTS, state } from "./state.js";
 /** @import { State } from "./types.js" */
@@ -9,8 +8,7 @@ export const disconnect = () => {};
 /** @returns {Promise<[string, string]>} */
 export const upload = async () => ["", LOST];
 export const weights = upload;
-/** @param {string} name */
-export const photoUrl = (name) => `photos/${name}.jpg`;
+export const photoUrl = (/** @type {string} */ name) => `photos/${name}.jpg`;
 /** @param {string} url */
 export const smallUrl = (url) => url.replace(/\.jpg$/, "-preview.jpg");
 
@@ -44,7 +42,9 @@ export async function* answer(_, of, names) {
 /** @param {string} file @returns {Promise<[string, Blob]>} */
 export async function made(file, label = 0, of = state) {
   if (!(of.amf && of.cs && of.background) || of.backbone !== FACTS.settings.backbone)
-    throw new Error("This copy has files of the mask as it opens, with AMF, CS and background.");
+    throw new Error("This copy has files only of the first mask of a photo, with all switches on.");
   const name = file === "cutout" ? `cut-out-${label}.png` : FACTS.files[file];
-  return [name, await (await fetch(`files/${of.photo}_${listOf(of)}/${name}`)).blob()];
+  const response = await fetch(`files/${of.photo}_${listOf(of)}/${name}`);
+  if (!response.ok) throw new Error("This copy has no such file: the photo is too narrow for it.");
+  return [name, await response.blob()];
 }

@@ -169,8 +169,8 @@ def test_walk(page: Page, address: str, size: dict[str, int]) -> None:
     assert Path(saved(page, "Download").path()).stat().st_size > 200
 
 
-def test_lesson_without_network(page: Page, address: str) -> None:
-    """The lesson, once the page is open on a teacher's machine."""
+def test_lesson(page: Page, address: str) -> None:
+    """Each step can be guessed and tried, with the server of files alone."""
     page.goto(f"{address}/?tab=learn")
     settled(page)
     for step in range(4):

@@ -133,8 +133,8 @@ def test_a_word_that_is_shown(segmenter: Segmenter, encoded: gclip.Encoded) -> N
 def test_unknown_words_are_what_marks_show(
     segmenter: Segmenter, encoded: gclip.Encoded, background: bool
 ) -> None:
-    """Typed words that the model does not know count as if only marks had them: neither their text
-    nor the background is beside the marks. A known word competes as if they were not typed."""
+    """Typed words that the model does not know count as if only marks had them; a known word
+    competes as if they were not typed."""
 
     def labels(words: tuple | str, background: bool = background) -> torch.Tensor:
         marks = [Mark(*BEAR, "hedgehog")]

@@ -109,5 +109,6 @@ def word_notes(scene: Scene) -> list[str]:
     sentences = [text] if replaced else []
     told = {*scene.replaced, *scene.marked}
     if unknown := [u.phrase for u in scene.prompts.unknown if u.phrase not in told]:
-        sentences.append(f"This model does not know {quoted(unknown)}. Press it on the photo.")
+        them = "it" if len(unknown) == 1 else "each"
+        sentences.append(f"This model does not know {quoted(unknown)}. Press {them} on the photo.")
     return [*scene.prompts.notes, *sentences]

@@ -86,7 +86,7 @@ def methods(scene: Scene) -> dict[str, Any]:
     for name, (mask, miou) in masks.items():
         method, about = mask.method, f"Mask of {mask.method.title}"
         score = "–" if miou is None else f"{100 * miou:.1f}"
-        picture = item(painted(scene, mask), titled(scene, mask, miou), about, "jpeg")
+        picture = item(painted(scene, mask), titled(scene, mask, miou), about, "webp")
         row = [method.title, score, method.rule, method.citation or "for comparison"]
         items.append(picture | {"name": name, "isOurs": method == scene.ours, "row": row})
     scores = best(scene, masks)

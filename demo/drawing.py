@@ -6,7 +6,6 @@ from base64 import b64encode
 from typing import Any
 
 import numpy as np
-import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
@@ -25,21 +24,25 @@ HEAT = np.stack(
     [np.interp(np.linspace(0, 4, 256), range(5), channel) for channel in np.transpose(RAMP)], 1
 ).astype(np.uint8)
 """The colours (256, 3) of attention, from black through red to yellow, as in pixels.js."""
-ATTENTION_LEVELS = 16
-"""Brightness levels of attention: more would hardly be visible and cost bytes."""
+ATTENTION_LEVELS = 8
+"""Brightness levels of what a patch attends to: more would hardly be visible and cost bytes."""
 SHOWN_SIDE = 1280
 """Longest side of a mask in the browser, in pixels; a photo's is at most twice as long."""
 
 
 def packed(numbers: NDArray[np.uint8]) -> dict[str, Any]:
-    """An array with its shape, as gzip: browsers may add noise to pixels that scripts read."""
+    """An array with its shape, as gzip in a URL: browsers may add noise to pixels that scripts
+    read."""
     data = gzip.compress(np.ascontiguousarray(numbers), 6, mtime=0)
-    return {"shape": list(numbers.shape), "gzip": b64encode(data).decode()}
+    return {
+        "shape": list(numbers.shape),
+        "url": f"data:application/gzip;base64,{b64encode(data).decode()}",
+    }
 
 
 def image_bytes(image: Image.Image, kind: str) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind, quality=88)
+    image.save(buffer, kind, quality=80)
     return buffer.getvalue()
 
 
@@ -129,14 +132,14 @@ def attended(matrix: Tensor, scene: Scene, grid: tuple[int, int]) -> NDArray[np.
     """
     by_patch = pooled(matrix[1:, 1:].T, scene.encoded.grid, scene.grid).T
     maps = pooled(by_patch, scene.encoded.grid, grid)
-    received = maps.mean(0, keepdim=True) / maps.mean() / 5
-    shares = torch.cat([received, maps / maps.amax(1, keepdim=True)]).clamp(max=1)
-    return levels(shares.sqrt(), ATTENTION_LEVELS)
+    received = (maps.mean(0, keepdim=True) / maps.mean() / 5).clamp(max=1)
+    shares = maps / maps.amax(1, keepdim=True)
+    return np.concatenate([levels(received.sqrt()), levels(shares.sqrt(), ATTENTION_LEVELS)])
 
 
 def levels(values: Tensor, n: int = 256) -> NDArray[np.uint8]:
     """Values from 0 to 1 as n levels in 8 bits."""
-    return ((n - 1) * values).round().mul(255 / (n - 1)).byte().numpy()
+    return ((n - 1) * values).round().mul(255 / (n - 1)).round().byte().numpy()
 
 
 def norms_url(scene: Scene, size: tuple[float, float]) -> str:

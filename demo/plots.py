@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import RLock
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -84,10 +85,12 @@ def styled(style: dict = PAPER) -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, kind: str = "png", dpi: int = 300) -> bytes:
-    """The bytes of a png or pdf; images in a PDF have ``dpi``, and text stays text."""
+def save(figure: Figure, kind: str = "png", dpi: int = 200) -> bytes:
+    """The bytes of a png with ``dpi``, or of a pdf for print, in which text stays text."""
     buffer = io.BytesIO()
-    dated = {"CreationDate": None} if kind == "pdf" else None  # no time of a visit
+    options: dict[str, Any] = {"dpi": dpi}
+    if kind == "pdf":
+        options = {"dpi": 300, "metadata": {"CreationDate": None}}  # no time of a visit
     with styled():
         figure.draw_without_rendering()  # the layout, whose last bits change with every run
         figure.set_layout_engine("none")
@@ -95,7 +98,7 @@ def save(figure: Figure, kind: str = "png", dpi: int = 300) -> bytes:
             place = [round(value, 4) + 0.0 for value in axes.get_position().bounds]
             axes.set_axes_locator(None)
             axes.set(aspect="auto", box_aspect=None, position=place)
-        figure.savefig(buffer, format=kind, dpi=dpi, metadata=dated)
+        figure.savefig(buffer, format=kind, **options)
     return buffer.getvalue()
 
 

@@ -179,7 +179,7 @@ def index(web: str, copy: dict[str, Any] | None = None, notice: str = "") -> str
         "lessonPhoto": lessons.PHOTO.name,
         "lists": {},
         "files": {},
-        "takesPhotos": True,
+        "takesInput": True,
     }
     asked, unused = ("files", {"server", "gradio-client"}) if copy else ("server", {"files"})
     # A script ends where "</script" stands, even in a string.

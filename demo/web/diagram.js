@@ -12,14 +12,14 @@ import { bitsOf, change, FACTS, patchesKey, pinnedIn, state } from "./state.js";
 import { createSwitches } from "./switches.js";
 import { behindText } from "./words.js";
 
-/** @import { Canvas, Detail, Mask, Patches, Tower } from "./types.js" */
+/** @import { Canvas, Detail, Mask, Packed, Patches, Tower } from "./types.js" */
 
 /**
  * What is drawn: pieces of the server, what the state adds to them, and the arrays in them.
  * @typedef {{ canvas: Canvas, patches: Patches, tower: Tower, detail: Detail,
  *   mask: Mask, isFused: boolean, isScaled: boolean, photo: string, key: string,
  *   labels: Uint8Array, behind: Uint8Array, cosines: Uint8Array, byBlock: Uint8Array,
- *   maps: Uint8Array, last: Uint8Array, matrix: Uint8Array }} View
+ *   matrix: Uint8Array, alone: Uint8Array, fused: Uint8Array, maps: Uint8Array[] }} View
  */
 
 const OPAQUE_HEAT = HEAT.map((colour) => colour | 0xff000000);
@@ -74,12 +74,12 @@ export function createDiagram(element) {
         mask.background.best,
         patches.cosines,
         patches.by_block,
-        tower.maps,
-        tower.last,
         detail.matrix,
+        ...tower.last,
+        ...tower.maps,
       ],
-      ([labels, behind, cosines, byBlock, maps, last, matrix]) =>
-        show({ ...values, labels, behind, cosines, byBlock, maps, last, matrix }),
+      ([labels, behind, cosines, byBlock, matrix, alone, fused, ...maps]) =>
+        show({ ...values, labels, behind, cosines, byBlock, matrix, alone, fused, maps }),
     );
   }
 
@@ -186,11 +186,11 @@ export function createDiagram(element) {
   function glowWhereChanged(isNew) {
     const { tower, patches, mask, isFused } = view;
     const next = [
-      ...$$(".layer .map").map((map) => [map, tower.maps.gzip]),
-      [alone, tower.last.gzip],
-      [mean, `${isFused}${tower.last.gzip}`],
-      [bars, patches.cosines.gzip],
-      [result, mask.mask.gzip],
+      ...$$(".layer .map").map((map, i) => [map, tower.maps[i].url]),
+      [alone, tower.last[0].url],
+      [mean, `${isFused}${tower.last[1].url}`],
+      [bars, patches.cosines.url],
+      [result, mask.mask.url],
     ];
     const ring = { boxShadow: "0 0 0 4px var(--glow)" };
     for (const [part, content] of next) {
@@ -200,33 +200,29 @@ export function createDiagram(element) {
     }
   }
 
-  /** A row of maps of 1 + n rows each: attention received, then what each patch attends to.
-   * @param {Uint8Array} maps @param {number[]} shape @param {?number} patch */
-  function rowOf(maps, [rows, width], patch, map = 0) {
-    const start = (map * rows + (patch === null ? 0 : patch + 1)) * width;
-    return maps.subarray(start, start + width);
+  /** A row of a map: what a patch attends to, or first the attention that each receives.
+   * @param {Uint8Array} map @param {Packed} packed @param {?number} patch */
+  function rowOf(map, { shape: [, width] }, patch) {
+    const row = patch === null ? 0 : patch + 1;
+    return map.subarray(row * width, (row + 1) * width);
   }
 
   /** Show what the hovered or pinned patch attends to; without one, blocks show the received. */
   function look() {
-    const { canvas, tower, detail, maps, last } = view;
+    const { canvas, tower, detail } = view;
     const [rows, columns] = canvas.grid;
     const chosen = hovered ?? pinned();
     focused = chosen ?? focused;
     const [row, column] = cellOf(focused, canvas.grid);
     setProperties(flow, { row, column, share: (focused + 0.5) / (rows * columns) });
     const [, attended] = tower.attended;
-    const ofBlocks = tower.maps.shape.slice(1);
-    const ofLast = tower.last.shape.slice(1);
-    const { shape } = detail.matrix;
     $$(".layer canvas").forEach((map, i) => {
-      putValues(map, tower.columns, rowOf(maps, ofBlocks, chosen, i));
+      putValues(map, tower.columns, rowOf(view.maps[i], tower.maps[i], chosen));
     });
-    [alone, mean].forEach((map, i) => {
-      putValues(map.firstChild, attended, rowOf(last, ofLast, focused, i));
-    });
-    putValues($(".large canvas"), attended, rowOf(view.matrix, shape, focused));
-    putValues(received.firstChild, attended, rowOf(view.matrix, shape, null));
+    putValues(alone.firstChild, attended, rowOf(view.alone, tower.last[0], focused));
+    putValues(mean.firstChild, attended, rowOf(view.fused, tower.last[1], focused));
+    putValues($(".large canvas"), attended, rowOf(view.matrix, detail.matrix, focused));
+    putValues(received.firstChild, attended, rowOf(view.matrix, detail.matrix, null));
     flow.classList.toggle("looking", chosen !== null);
     $$(".directions button").forEach((button, i) => {
       button.setAttribute("aria-pressed", i === Number(chosen !== null));

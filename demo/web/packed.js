@@ -6,14 +6,14 @@ const unpacked = new WeakMap();
 
 /** @param {Packed} packed */
 function numbers(packed) {
-  if (!unpacked.has(packed)) unpacked.set(packed, unpack(packed.gzip));
+  if (!unpacked.has(packed)) unpacked.set(packed, unpack(packed.url));
   return unpacked.get(packed);
 }
 
-/** @param {string} text */
-async function unpack(text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+/** @param {string} url */
+async function unpack(url) {
+  const { body } = await fetch(url);
+  const stream = body.pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 

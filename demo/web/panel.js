@@ -58,7 +58,7 @@ export function createPanel(element, redraw, tools) {
   const awaited = () => {
     const known = new Set(marked().map(({ word }) => word));
     const { classes } = view.answer;
-    const isServed = tools && FACTS.takesPhotos;
+    const isServed = tools && FACTS.takesInput;
     return isServed && classes.find(({ name, isKnown }) => !isKnown && !known.has(name))?.name;
   };
   /** @param {?number} patch */

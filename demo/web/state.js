@@ -176,9 +176,9 @@ function read(query, kept = {}) {
       const value = settingOf(name, text);
       if (value === undefined) unused.push(name);
       else Object.assign(found, { [name]: value });
-    } else if (name === "example" && text === "own" && FACTS.takesPhotos) found.photo = "";
+    } else if (name === "example" && text === "own" && FACTS.takesInput) found.photo = "";
     else if (name === "example" && FACTS.photos.includes(text)) found.photo = text;
-    else if (name === "photo" && FACTS.takesPhotos && /^\w{16,64}$/.test(text)) found.photo = text;
+    else if (name === "photo" && FACTS.takesInput && /^\w{16,64}$/.test(text)) found.photo = text;
     else if (name === "tab" && TABS.includes(text)) found.tab = text;
     else if (name === "patch") found.patch = Number.parseInt(text.split(".").at(-1), 10) - 1;
     else if (name === "step") found.step = FACTS.lessons[Number(text) - 1] ? Number(text) : 0;

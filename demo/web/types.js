@@ -6,7 +6,7 @@
  * @typedef {{ schema: Record<string, import("./form.js").Property>, settings: State, opening: string,
  *   damaged: string, undamaged: string, photos: string[], examples: Item[],
  *   pieces: Record<string, { tabs: string[], uses: Name[], switches: string[] }>,
- *   lists: Record<string, string[]>, files: Record<string, string>, takesPhotos: boolean,
+ *   lists: Record<string, string[]>, files: Record<string, string>, takesInput: boolean,
  *   lessons: { settings: Partial<State>, isSwitch: boolean }[], lessonPhoto: string }} Facts
  *
  * The state: every setting by its name (here are those that scripts use), and
@@ -29,8 +29,8 @@
  *   detail: Detail, methods: Methods, large: ?Canvas, python: string
  *   } & Record<`lesson ${string}`, Lesson>} Pieces
  *
- * An array of bytes, packed by `drawing.packed`: its shape, and gzip as base64.
- * @typedef {{ shape: number[], gzip: string }} Packed
+ * An array of bytes, packed by `drawing.packed`: its shape, and where its gzip is.
+ * @typedef {{ shape: number[], url: string }} Packed
  *
  * The masks for each state of the ideas (bit i of an index is `ideas[i]`), or, without ideas, of two
  * methods. `sentences[i][m]` says what idea i changes in mask m. `notes` are those on each mask, if
@@ -63,10 +63,11 @@
  * @typedef {{ tokens: number[][], fused: boolean, outlier: boolean, suppressed: boolean,
  *   peaks: [number, number] }} Block
  *
- * All blocks: maps (blocks, 1 + patches, columns of `columns`), and the last one's, alone and fused,
- * on the grid `attended`: the first row is the attention received. The others are texts.
- * @typedef {{ blocks: Block[], columns: number, attended: [number, number], maps: Packed,
- *   last: Packed, alone: string, reason: string, formula: string, fusion: string, mean: string,
+ * All blocks: a map (1 + patches, patches attended to) of each, on a grid of `columns`, and the last
+ * one's, alone and fused, on the grid `attended`: the first row is the attention received. The
+ * others are texts.
+ * @typedef {{ blocks: Block[], columns: number, attended: [number, number], maps: Packed[],
+ *   last: [Packed, Packed], alone: string, reason: string, formula: string, fusion: string, mean: string,
  *   least_share: number, least_norm: number }} Tower
  *
  * The enlarged block; head -1 is the mean of all.

@@ -78,7 +78,7 @@ def scene(path: Path | str = "dog", **settings: Any) -> Scene:
 
 def numbers(packed: dict[str, Any]) -> np.ndarray:
     """An array as the browser unpacks it."""
-    data = gzip.decompress(b64decode(packed["gzip"]))
+    data = gzip.decompress(b64decode(packed["url"].partition(",")[2]))
     return np.frombuffer(data, np.uint8).reshape(packed["shape"])
 
 

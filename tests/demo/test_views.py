@@ -127,7 +127,7 @@ def test_diagram_of_every_method(method: str) -> None:
     """It marks the blocks whose attention the method's mask has."""
     current = scene(words="dog", method=method, **SMALL)
     tower, used = diagram.tower(current), current.mask().report.fused.blocks
-    assert tower["formula"] and len(tower["last"]["shape"]) == 3
+    assert tower["formula"] and len(tower["last"]) == 2
     assert [i for i, block in enumerate(tower["blocks"]) if block["fused"]] == [*used]
     assert (tower["fusion"] == "AMF") == (method == "gclip")
     assert ("AMF" in segment.attention_text(current)) == (method == "gclip")
